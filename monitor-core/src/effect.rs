@@ -1,0 +1,168 @@
+//! What the core wants done.
+
+use alloc::sync::Arc;
+
+use refs::{DialId, MonitorRef, NodeName, NodeId, SessionEnd, SessionId, Target};
+
+use crate::{
+    ids::{LocalPid, MonitorId, Ticket},
+    reason::DownReason,
+    signal::Signal,
+};
+
+/// Something for the caller to do, in the order given, before the next input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The session may now deliver: everything of the session before it with that node has been told.
+    Admit {
+        /// The session that [`Core::peer_up`](crate::Core::peer_up) announced.
+        session: SessionId,
+    },
+    /// Make a session with this node; the answer is `peer_up`, or `peer_unreachable` with this dial.
+    Connect {
+        /// The node.
+        node: NodeName,
+        /// What to call the attempt in the answer.
+        dial: DialId,
+    },
+    /// Put a notice into a process's mailbox.
+    Deliver {
+        /// Whose mailbox.
+        to: LocalPid,
+        /// What to put there.
+        notice: Notice,
+    },
+    /// Send a signal to the peer of this session.
+    Send {
+        /// The session.
+        session: SessionId,
+        /// The signal.
+        signal: Signal,
+    },
+    /// From now on the exit of this process matters: report it to `process_exited`. If it is gone already,
+    /// report that now, with no reason.
+    Watch {
+        /// The process.
+        pid: LocalPid,
+    },
+    /// What was kept under this ticket can go out on this session now, at this place in the order.
+    Forward {
+        /// The ticket.
+        ticket: Ticket,
+        /// The session.
+        session: SessionId,
+    },
+    /// What was kept under this ticket cannot be sent: drop it.
+    Discard {
+        /// The ticket.
+        ticket: Ticket,
+        /// Why.
+        end: SessionEnd,
+    },
+}
+
+/// What a process is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The monitor has fired. Fetch the notice with [`Core::take`](crate::Core::take) when the process receives
+    /// it; if that gives nothing, the notice was flushed in between: skip it.
+    Down(MonitorId),
+    /// A node went up or down.
+    Node(NodeNotice),
+}
+
+/// A node went up or down, and on account of which call the process is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeNotice {
+    /// A session with the node began; of a `monitor_nodes` with these options.
+    Up(NodesOptions, Arc<NodeEvent>),
+    /// The session with the node ended; of a `monitor_nodes` with these options.
+    Down(NodesOptions, Arc<NodeEvent>),
+    /// The session with the node ended, or could not be made; of a `monitor_node`.
+    MonitoredDown(Arc<NodeEvent>),
+}
+
+/// One event of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeEvent {
+    /// The node's name.
+    pub name: NodeName,
+    /// The session that began or ended, and the life of the node it was with; none if a session could not be made.
+    pub session: Option<(SessionId, NodeId)>,
+    /// Whether either end is hidden.
+    pub hidden: bool,
+    /// How the session ended, or why it could not be made; none in an up event.
+    pub end: Option<SessionEnd>,
+}
+
+/// Which nodes a `monitor_nodes` or a `nodes` is about. A session is hidden if either of its ends is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeType {
+    /// Visible and hidden ones.
+    #[default]
+    All,
+    /// Visible ones only.
+    Visible,
+    /// Hidden ones only.
+    Hidden,
+}
+
+impl NodeType {
+    /// Whether a node that is hidden, or not, is meant.
+    pub const fn matches(self, hidden: bool) -> bool {
+        match self {
+            NodeType::All => true,
+            NodeType::Visible => !hidden,
+            NodeType::Hidden => hidden,
+        }
+    }
+}
+
+/// What a `monitor_nodes` is about. Equal options of one process are one subscription.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct NodesOptions {
+    /// Which nodes.
+    pub node_type: NodeType,
+    /// Whether node-down notices tell how the session ended.
+    pub nodedown_reason: bool,
+}
+
+impl NodesOptions {
+    /// All nodes, without reasons: the default.
+    pub const fn new() -> Self {
+        NodesOptions { node_type: NodeType::All, nodedown_reason: false }
+    }
+
+    /// Which nodes.
+    #[must_use]
+    pub const fn node_type(mut self, node_type: NodeType) -> Self {
+        self.node_type = node_type;
+        self
+    }
+
+    /// Whether node-down notices tell how the session ended.
+    #[must_use]
+    pub const fn nodedown_reason(mut self, wanted: bool) -> Self {
+        self.nodedown_reason = wanted;
+        self
+    }
+}
+
+/// The end of a monitor: what [`Core::take`](crate::Core::take) hands over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[doc(alias = "DOWN")]
+pub struct Down {
+    /// The monitor that fired.
+    pub monitor: MonitorRef,
+    /// What was monitored, as it was passed in.
+    pub target: Target,
+    /// Of what.
+    pub reason: DownReason,
+    /// The tag given with the monitor; 0 if none was.
+    pub tag: u64,
+}
+
+const _: () = assert!(size_of::<Effect>() <= 48 && size_of::<Notice>() <= 24);

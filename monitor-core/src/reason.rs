@@ -1,0 +1,173 @@
+//! Of what a process died, and of what a monitor learnt.
+
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+use core::fmt;
+
+use refs::SessionEnd;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Of what a process died. Sixteen bytes; cloning is at most a reference count.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ExitReason {
+    /// It was done.
+    #[doc(alias = "normal")]
+    Normal,
+    /// It was asked to stop and did.
+    #[doc(alias = "shutdown")]
+    Shutdown,
+    /// It was killed.
+    #[doc(alias = "killed")]
+    Killed,
+    /// It panicked, with this text.
+    Panicked(Text),
+    /// A reason of its own: bytes whose meaning watcher and target have agreed on.
+    Other(Bytes),
+}
+
+impl ExitReason {
+    /// The most bytes a text or a reason of one's own may have: 64 KiB.
+    pub const MAX_LEN: usize = 64 * 1024;
+
+    /// A reason of one's own.
+    ///
+    /// # Errors
+    /// [`ReasonTooLarge`] beyond [`ExitReason::MAX_LEN`].
+    pub fn other(bytes: impl Into<Vec<u8>>) -> Result<Self, ReasonTooLarge> {
+        let bytes = bytes.into();
+        if bytes.len() > Self::MAX_LEN { Err(ReasonTooLarge(bytes.len())) } else { Ok(ExitReason::Other(Bytes::new(bytes))) }
+    }
+
+    /// A panic with that text, cut at a character boundary if it is longer than [`ExitReason::MAX_LEN`].
+    pub fn panicked(text: impl Into<String>) -> Self {
+        let mut text = text.into();
+        text.truncate(text.floor_char_boundary_at(Self::MAX_LEN));
+        ExitReason::Panicked(Text(Arc::new(text.into_boxed_str())))
+    }
+
+    /// Whether the length limit holds: what the reader of foreign bytes checks.
+    pub(crate) fn is_within_limit(&self) -> bool {
+        match self {
+            ExitReason::Panicked(text) => text.len() <= Self::MAX_LEN,
+            ExitReason::Other(bytes) => bytes.len() <= Self::MAX_LEN,
+            ExitReason::Normal | ExitReason::Shutdown | ExitReason::Killed => true,
+        }
+    }
+}
+
+/// `str::floor_char_boundary` is newer than the Rust version this crate declares.
+trait FloorCharBoundary {
+    fn floor_char_boundary_at(&self, at: usize) -> usize;
+}
+
+impl FloorCharBoundary for String {
+    fn floor_char_boundary_at(&self, at: usize) -> usize {
+        (0..=at.min(self.len())).rev().find(|&i| self.is_char_boundary(i)).unwrap_or(0)
+    }
+}
+
+/// A reason that is longer than [`ExitReason::MAX_LEN`]; it has this many bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("an exit reason of {0} bytes: the limit is {max}", max = ExitReason::MAX_LEN)]
+pub struct ReasonTooLarge(pub usize);
+
+// Both are one pointer wide, so that a reason fits in the row of its monitor.
+
+/// The text of a panic.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Text(Arc<Box<str>>);
+
+/// The bytes of a reason of one's own.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Bytes(Arc<Box<[u8]>>);
+
+impl Bytes {
+    fn new(bytes: Vec<u8>) -> Self {
+        Bytes(Arc::new(bytes.into_boxed_slice()))
+    }
+}
+
+impl core::ops::Deref for Text {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl core::ops::Deref for Bytes {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ExitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExitReason::Normal => f.write_str("normal"),
+            ExitReason::Shutdown => f.write_str("shutdown"),
+            ExitReason::Killed => f.write_str("killed"),
+            ExitReason::Panicked(text) => write!(f, "panicked: {}", &**text),
+            ExitReason::Other(bytes) => match core::str::from_utf8(bytes) {
+                Ok(text) => f.write_str(text),
+                Err(_) => write!(f, "a reason of {} bytes", bytes.len()),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for ExitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExitReason::Normal => f.write_str("Normal"),
+            ExitReason::Shutdown => f.write_str("Shutdown"),
+            ExitReason::Killed => f.write_str("Killed"),
+            ExitReason::Panicked(text) => write!(f, "Panicked({:?})", &**text),
+            ExitReason::Other(bytes) => write!(f, "Other(b\"{}\")", bytes.escape_ascii()),
+        }
+    }
+}
+
+/// What a monitor learnt. Sixteen bytes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DownReason {
+    /// The process ended, of this.
+    Exit(ExitReason),
+    /// The node that bears the name said: no such process in this incarnation when the request arrived.
+    #[doc(alias = "noproc")]
+    NoProc,
+    /// The link to the node ended or could not be made. The process may live on.
+    #[doc(alias = "noconnection")]
+    NoConnection(SessionEnd),
+}
+
+impl DownReason {
+    /// Whether the process is known to be gone for good: true for `Exit` and `NoProc`, never for `NoConnection`.
+    pub const fn is_terminal(&self) -> bool {
+        matches!(self, DownReason::Exit(_) | DownReason::NoProc)
+    }
+}
+
+impl fmt::Display for DownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DownReason::Exit(reason) => write!(f, "exit: {reason}"),
+            DownReason::NoProc => f.write_str("no such process"),
+            DownReason::NoConnection(end) => write!(f, "no connection: {end}"),
+        }
+    }
+}
+
+impl fmt::Debug for DownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DownReason::Exit(reason) => write!(f, "Exit({reason:?})"),
+            DownReason::NoProc => f.write_str("NoProc"),
+            DownReason::NoConnection(end) => write!(f, "NoConnection({end:?})"),
+        }
+    }
+}
+
+const _: () = assert!(size_of::<ExitReason>() == 16 && size_of::<DownReason>() == 16);

@@ -1,0 +1,226 @@
+//! Nodes: their names, their lives, and both together.
+
+use alloc::sync::Arc;
+use core::{fmt, num::NonZeroU64, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{ParseError, ParseErrorKind};
+
+/// The name of a node: `label@host` or `label@host:port`, at most 255 bytes.
+///
+/// The label is 1 to 63 characters out of `A-Z a-z 0-9 _ -`. The host is a host name, an IPv4 address,
+/// or an IPv6 address in brackets. A node keeps its name over restarts; names are compared byte by byte.
+/// Cloning is a reference count.
+///
+/// ```
+/// # use refs::NodeName;
+/// let name: NodeName = "billing@10.0.0.7:7001".parse()?;
+/// assert_eq!((name.label(), name.host(), name.port()), ("billing", "10.0.0.7", Some(7001)));
+/// assert_eq!("b@[::1]:9".parse::<NodeName>()?.host(), "::1");
+/// assert!("no-host@".parse::<NodeName>().is_err());
+/// # Ok::<(), refs::ParseError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[doc(alias = "node")]
+pub struct NodeName(Arc<str>);
+
+impl NodeName {
+    /// The most bytes a node name may have.
+    pub const MAX_LEN: usize = 255;
+    const MAX_LABEL: usize = 63;
+    const WHAT: &'static str = "node name";
+
+    /// The whole name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands before the `@`.
+    pub fn label(&self) -> &str {
+        self.0.split_once('@').expect("a node name has an @: checked when it was parsed").0
+    }
+
+    /// The host: without the port, and without the brackets of an IPv6 address.
+    pub fn host(&self) -> &str {
+        host_and_port(self.after_at()).0
+    }
+
+    /// The port, if the name has one.
+    pub fn port(&self) -> Option<u16> {
+        host_and_port(self.after_at()).1.and_then(|port| port.parse().ok())
+    }
+
+    fn after_at(&self) -> &str {
+        self.0.split_once('@').expect("a node name has an @: checked when it was parsed").1
+    }
+
+    fn check(text: &str) -> Result<(), ParseError> {
+        let error = |kind, at| ParseError::new(Self::WHAT, kind, at);
+        if text.is_empty() {
+            return Err(error(ParseErrorKind::Empty, 0));
+        }
+        if text.len() > Self::MAX_LEN {
+            return Err(error(ParseErrorKind::TooLong(Self::MAX_LEN), Self::MAX_LEN));
+        }
+        let at = text.find('@').ok_or(error(ParseErrorKind::Missing("an '@' and a host"), text.len()))?;
+        Self::check_label(&text[..at])?;
+        check_host_and_port(Self::WHAT, &text[at + 1..]).map_err(|e| e.shifted(at + 1))
+    }
+
+    fn check_label(label: &str) -> Result<(), ParseError> {
+        let error = |kind, at| ParseError::new(Self::WHAT, kind, at);
+        if label.is_empty() {
+            return Err(error(ParseErrorKind::Missing("a label before the '@'"), 0));
+        }
+        if label.len() > Self::MAX_LABEL {
+            return Err(error(ParseErrorKind::TooLong(Self::MAX_LABEL), Self::MAX_LABEL));
+        }
+        match label.char_indices().find(|(_, c)| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))) {
+            Some((at, c)) => Err(error(ParseErrorKind::BadCharacter(c), at)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`. Total: what does not fit comes back as the host.
+pub(crate) fn host_and_port(text: &str) -> (&str, Option<&str>) {
+    if let Some((v6, rest)) = text.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        return (v6, rest.strip_prefix(':'));
+    }
+    match text.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
+    }
+}
+
+/// Checks what [`host_and_port`] splits. Offsets count from the start of `text`.
+pub(crate) fn check_host_and_port(what: &'static str, text: &str) -> Result<(), ParseError> {
+    let error = |kind, at| ParseError::new(what, kind, at);
+    let after_host = if let Some(inner) = text.strip_prefix('[') {
+        let end = inner.find(']').ok_or(error(ParseErrorKind::Missing("a closing ']'"), text.len()))?;
+        let v6 = &inner[..end];
+        if v6.parse::<core::net::Ipv6Addr>().is_err() {
+            return Err(error(ParseErrorKind::Missing("an IPv6 address between the brackets"), 1));
+        }
+        end + 2
+    } else {
+        let end = text.find(':').unwrap_or(text.len());
+        if end == 0 {
+            return Err(error(ParseErrorKind::Missing("a host"), 0));
+        }
+        let bad = |c: &char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+        if let Some((at, c)) = text[..end].char_indices().find(|(_, c)| bad(c)) {
+            return Err(error(ParseErrorKind::BadCharacter(c), at));
+        }
+        end
+    };
+    let rest = &text[after_host..];
+    if rest.is_empty() {
+        return Ok(());
+    }
+    let port = rest.strip_prefix(':').ok_or(error(ParseErrorKind::Trailing, after_host))?;
+    parse_port(port).map(drop).ok_or(error(ParseErrorKind::BadNumber, after_host + 1))
+}
+
+/// A decimal port from 1 to 65535 in its one spelling: no sign, no leading zero.
+fn parse_port(text: &str) -> Option<u16> {
+    let plain = !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| plain)
+}
+
+impl FromStr for NodeName {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::check(text)?;
+        Ok(NodeName(Arc::from(text)))
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for NodeName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for NodeName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::binary::parse_str(deserializer, "a node name")
+    }
+}
+
+/// One life of a node: a random non-zero number, new with every start.
+///
+/// Two incarnations can be compared for equality only: nobody but the node itself knows which is newer.
+/// It serves as a fencing token in the sense of "is it still the same life?".
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[doc(alias = "creation")]
+pub struct Incarnation(NonZeroU64);
+
+impl Incarnation {
+    /// The incarnation of that number; `None` for zero. The number should come from a good source of randomness.
+    pub const fn new(number: u64) -> Option<Self> {
+        match NonZeroU64::new(number) {
+            Some(number) => Some(Incarnation(number)),
+            None => None,
+        }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
+    }
+}
+
+impl fmt::Debug for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A node in one of its lives: name and incarnation.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeId {
+    /// The name, kept over restarts.
+    pub name: NodeName,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+}
+
+impl NodeId {
+    /// The node of that name in that life.
+    pub const fn new(name: NodeName, incarnation: Incarnation) -> Self {
+        NodeId { name, incarnation }
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.name, self.incarnation)
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

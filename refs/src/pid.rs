@@ -1,0 +1,87 @@
+//! Processes and monitors, as the whole cluster knows them.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    node::{Incarnation, NodeId},
+    serial::Serial,
+};
+
+/// One process, in one life of one node. Never used twice.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Pid {
+    node: NodeId,
+    serial: Serial,
+}
+
+impl Pid {
+    /// The process of that number on that node.
+    pub const fn new(node: NodeId, serial: Serial) -> Self {
+        Pid { node, serial }
+    }
+
+    /// The node it lives on, and in which life of it.
+    pub const fn node(&self) -> &NodeId {
+        &self.node
+    }
+
+    /// Its number there.
+    pub const fn serial(&self) -> Serial {
+        self.serial
+    }
+
+    /// The life of its node: a fencing token. Two pids of one node name with different incarnations are
+    /// of different lives; nobody but that node can tell which life is the later.
+    pub const fn incarnation(&self) -> Incarnation {
+        self.node.incarnation
+    }
+
+    /// Whether it lives, or lived, on that node in that very incarnation.
+    pub fn is_local(&self, local: &NodeId) -> bool {
+        self.node == *local
+    }
+}
+
+/// One monitor, made by one watcher. Never used twice.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MonitorRef {
+    node: NodeId,
+    serial: Serial,
+}
+
+impl MonitorRef {
+    /// The monitor of that number, made on that node.
+    pub const fn new(node: NodeId, serial: Serial) -> Self {
+        MonitorRef { node, serial }
+    }
+
+    /// The watcher's node, which made the reference.
+    pub const fn node(&self) -> &NodeId {
+        &self.node
+    }
+
+    /// Its number there.
+    pub const fn serial(&self) -> Serial {
+        self.serial
+    }
+
+    /// Whether it was made on that node in that very incarnation.
+    pub fn is_local(&self, local: &NodeId) -> bool {
+        self.node == *local
+    }
+}
+
+// Both print as `label@host#incarnation/slot.generation`: short enough for a log line, exact enough to tell lives apart.
+macro_rules! show {
+    ($type:ident, $word:literal) => {
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($word, " {}/{}"), self.node, self.serial)
+            }
+        }
+    };
+}
+show!(Pid, "pid");
+show!(MonitorRef, "monitor");

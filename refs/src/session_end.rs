@@ -1,0 +1,140 @@
+//! How a link to another node ended, or why it could not be made.
+
+use core::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// How a session ended, or why none could be made: the kind and, for a silent peer, for how long it was silent.
+///
+/// It says something about the link, never about a process: what it could not reach may well live on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[doc(alias = "noconnection")]
+pub struct SessionEnd {
+    /// What happened.
+    pub kind: EndKind,
+    // Milliseconds; `NOT_TOLD` where silence is not the evidence. Packed so that an end is eight bytes.
+    silent_ms: u32,
+}
+
+const NOT_TOLD: u32 = u32::MAX;
+
+impl SessionEnd {
+    /// An end of that kind.
+    pub const fn new(kind: EndKind) -> Self {
+        SessionEnd { kind, silent_ms: NOT_TOLD }
+    }
+
+    /// [`EndKind::Timeout`], after nothing was heard for that long (kept in whole milliseconds, up to 49 days).
+    pub fn timeout(silent_for: Duration) -> Self {
+        let ms = u32::try_from(silent_for.as_millis()).unwrap_or(NOT_TOLD).min(NOT_TOLD - 1);
+        SessionEnd { kind: EndKind::Timeout, silent_ms: ms }
+    }
+
+    /// How long nothing had been heard of the peer when the session ended, if that is why it ended.
+    pub fn silent_for(self) -> Option<Duration> {
+        (self.silent_ms != NOT_TOLD).then(|| Duration::from_millis(u64::from(self.silent_ms)))
+    }
+}
+
+impl From<EndKind> for SessionEnd {
+    fn from(kind: EndKind) -> Self {
+        SessionEnd::new(kind)
+    }
+}
+
+impl fmt::Display for SessionEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        match self.silent_for() {
+            Some(silent) => write!(f, " (silent for {silent:?})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for SessionEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.silent_for() {
+            Some(silent) => write!(f, "{:?}({silent:?})", self.kind),
+            None => write!(f, "{:?}", self.kind),
+        }
+    }
+}
+
+/// The kinds of [`SessionEnd`]. The first nine end a session that was; the others say why there was none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum EndKind {
+    /// The connection was closed or reset: the peer's process died, its host went, or something between cut it.
+    Closed,
+    /// Nothing was heard for the configured time: the peer is frozen, or the network swallows what it sends.
+    Timeout,
+    /// The peer stopped in good order and said goodbye.
+    Left,
+    /// One of the two nodes was told to disconnect.
+    Disconnected,
+    /// The peer has lost this session without our noticing, and has made a new one.
+    Replaced,
+    /// The membership view no longer holds the peer. No failure.
+    Evicted,
+    /// The peer sent what the protocol does not allow.
+    Protocol,
+    /// The peer did not take what we had to send, for the configured time or beyond the configured amount.
+    Overloaded,
+    /// The own node was stopped.
+    LocalShutdown,
+    /// The host answered, but nobody listens on that port.
+    Refused,
+    /// No address is known for the node, or none leads to a host.
+    Unreachable,
+    /// The connection or its handshake was not finished within the configured time.
+    SetupTimeout,
+    /// The peer could not prove the shared secret, or another name or cluster answered than was expected.
+    AuthFailed,
+    /// The two nodes have no protocol version in common.
+    Version,
+    /// Another live node bears the name already.
+    DuplicateName,
+    /// The membership view does not hold the node, so it may not be dialled.
+    NotMember,
+    /// There is no session, and the call said not to make one.
+    NotConnected,
+    /// A limit was reached: too much waits for this node, or it holds too many monitors of ours.
+    Quota,
+}
+
+impl EndKind {
+    /// Whether there was a session: true for an end, false for a failure to set one up or to use it.
+    pub const fn was_session(self) -> bool {
+        (self as u8) <= EndKind::LocalShutdown as u8
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            EndKind::Closed => "the connection was closed",
+            EndKind::Timeout => "the peer fell silent",
+            EndKind::Left => "the peer left",
+            EndKind::Disconnected => "disconnected on request",
+            EndKind::Replaced => "replaced by a newer session",
+            EndKind::Evicted => "the peer left the membership view",
+            EndKind::Protocol => "the peer broke the protocol",
+            EndKind::Overloaded => "the peer did not keep up",
+            EndKind::LocalShutdown => "the own node was stopped",
+            EndKind::Refused => "the connection was refused",
+            EndKind::Unreachable => "the node cannot be reached",
+            EndKind::SetupTimeout => "the connection was not set up in time",
+            EndKind::AuthFailed => "authentication failed",
+            EndKind::Version => "no protocol version in common",
+            EndKind::DuplicateName => "another live node bears this name",
+            EndKind::NotMember => "the node is not in the membership view",
+            EndKind::NotConnected => "not connected",
+            EndKind::Quota => "a limit was reached",
+        }
+    }
+}
+
+impl fmt::Display for EndKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
+}
