@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use refs::{DialId, MonitorRef, NodeName, NodeId, SessionEnd, SessionId, Target};
+use refs::{DialId, MonitorRef, NodeId, NodeName, SessionEnd, SessionId, Target};
 
 use crate::{
     ids::{LocalPid, MonitorId, Ticket},

@@ -1,18 +1,26 @@
 //! Erlang's monitors as a pure state machine.
 #![no_std]
+#![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 extern crate alloc;
 
-mod core;
+mod config;
 mod effect;
 mod ids;
+mod monitors;
 mod reason;
 mod signal;
+mod tables;
+mod wire;
 
-pub use crate::core::{Connect, Core, CoreConfig, Demonitored, LocalTarget, MonitorOptions, CoreStats, Processes, Route};
+pub use config::{
+    Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, Processes, Route,
+};
 pub use effect::{Down, Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice};
 pub use ids::{LocalPid, MonitorId, Ticket};
-pub use reason::{DownReason, ExitReason, ReasonTooLarge};
-pub use signal::{RemoteTarget, Signal, Signals, Violation, WireError, encode};
+pub use monitors::Core;
+pub use reason::{Bytes, DownReason, ExitReason, ReasonTooLarge, Text};
+pub use signal::{RemoteTarget, Signal, Violation};
+pub use wire::{Signals, WireError, encode};
 
 pub use refs;

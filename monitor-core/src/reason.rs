@@ -4,7 +4,7 @@ use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::fmt;
 
 use refs::SessionEnd;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
 /// Of what a process died. Sixteen bytes; cloning is at most a reference count.
@@ -36,34 +36,34 @@ impl ExitReason {
     /// [`ReasonTooLarge`] beyond [`ExitReason::MAX_LEN`].
     pub fn other(bytes: impl Into<Vec<u8>>) -> Result<Self, ReasonTooLarge> {
         let bytes = bytes.into();
-        if bytes.len() > Self::MAX_LEN { Err(ReasonTooLarge(bytes.len())) } else { Ok(ExitReason::Other(Bytes::new(bytes))) }
+        if bytes.len() > Self::MAX_LEN {
+            Err(ReasonTooLarge(bytes.len()))
+        } else {
+            Ok(ExitReason::Other(Bytes(Arc::new(bytes.into_boxed_slice()))))
+        }
     }
 
     /// A panic with that text, cut at a character boundary if it is longer than [`ExitReason::MAX_LEN`].
     pub fn panicked(text: impl Into<String>) -> Self {
         let mut text = text.into();
-        text.truncate(text.floor_char_boundary_at(Self::MAX_LEN));
+        text.truncate(floor_char_boundary(&text, Self::MAX_LEN));
         ExitReason::Panicked(Text(Arc::new(text.into_boxed_str())))
     }
-
-    /// Whether the length limit holds: what the reader of foreign bytes checks.
-    pub(crate) fn is_within_limit(&self) -> bool {
-        match self {
-            ExitReason::Panicked(text) => text.len() <= Self::MAX_LEN,
-            ExitReason::Other(bytes) => bytes.len() <= Self::MAX_LEN,
-            ExitReason::Normal | ExitReason::Shutdown | ExitReason::Killed => true,
-        }
-    }
 }
 
-/// `str::floor_char_boundary` is newer than the Rust version this crate declares.
-trait FloorCharBoundary {
-    fn floor_char_boundary_at(&self, at: usize) -> usize;
+/// The last character boundary at `at` or before it. (`str` has it, but only since a later Rust than we declare.)
+fn floor_char_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
 }
 
-impl FloorCharBoundary for String {
-    fn floor_char_boundary_at(&self, at: usize) -> usize {
-        (0..=at.min(self.len())).rev().find(|&i| self.is_char_boundary(i)).unwrap_or(0)
+/// Any error is a reason: its text, cut like that of [`ExitReason::panicked`]. This is what `?` does in a process.
+///
+/// So `ExitReason` itself is no [`Error`](core::error::Error).
+impl<E: core::error::Error> From<E> for ExitReason {
+    fn from(error: E) -> Self {
+        let mut text = alloc::format!("{error}");
+        text.truncate(floor_char_boundary(&text, Self::MAX_LEN));
+        ExitReason::Other(Bytes(Arc::new(text.into_bytes().into_boxed_slice())))
     }
 }
 
@@ -74,19 +74,13 @@ pub struct ReasonTooLarge(pub usize);
 
 // Both are one pointer wide, so that a reason fits in the row of its monitor.
 
-/// The text of a panic.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The text of a panic, at most [`ExitReason::MAX_LEN`] bytes.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Text(Arc<Box<str>>);
 
-/// The bytes of a reason of one's own.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The bytes of a reason of one's own, at most [`ExitReason::MAX_LEN`].
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Bytes(Arc<Box<[u8]>>);
-
-impl Bytes {
-    fn new(bytes: Vec<u8>) -> Self {
-        Bytes(Arc::new(bytes.into_boxed_slice()))
-    }
-}
 
 impl core::ops::Deref for Text {
     type Target = str;
@@ -167,6 +161,68 @@ impl fmt::Debug for DownReason {
             DownReason::NoProc => f.write_str("NoProc"),
             DownReason::NoConnection(end) => write!(f, "NoConnection({end:?})"),
         }
+    }
+}
+
+// Read from borrowed bytes, so that the limit is checked before anything is allocated.
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self)
+    }
+}
+
+struct Limited;
+
+impl Limited {
+    fn check<E: de::Error>(len: usize) -> Result<(), E> {
+        if len > ExitReason::MAX_LEN { Err(E::invalid_length(len, &Limited)) } else { Ok(()) }
+    }
+}
+
+impl de::Expected for Limited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at most {} bytes", ExitReason::MAX_LEN)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Text;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                de::Expected::fmt(&Limited, f)
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+                Limited::check(text.len())?;
+                Ok(Text(Arc::new(text.into())))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Bytes;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                de::Expected::fmt(&Limited, f)
+            }
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Limited::check(bytes.len())?;
+                Ok(Bytes(Arc::new(bytes.into())))
+            }
+        }
+        deserializer.deserialize_bytes(Visitor)
     }
 }
 

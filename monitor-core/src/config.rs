@@ -1,0 +1,151 @@
+//! What a core is made of, and what its callers can choose.
+
+use refs::{NodeId, RegName, SessionEnd, SessionId};
+
+use crate::ids::LocalPid;
+
+/// What a core is made of.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CoreConfig {
+    /// The own node.
+    pub local: NodeId,
+    /// Seeds the hasher of what peers number. From a good source of randomness in production, fixed in tests.
+    pub seed: u64,
+    /// The most table steps one input does; the rest waits in the backlog. 256 by default, at least 1.
+    pub max_batch: usize,
+    /// The most calls that wait for one node to be connected. 65,536 by default.
+    pub max_waiting: usize,
+    /// The most monitors one session may hold on this node's processes. 16,777,216 by default.
+    pub max_incoming: usize,
+}
+
+impl CoreConfig {
+    /// The defaults.
+    pub const fn new(local: NodeId, seed: u64) -> Self {
+        CoreConfig { local, seed, max_batch: 256, max_waiting: 65_536, max_incoming: 1 << 24 }
+    }
+
+    /// Sets [`CoreConfig::max_batch`].
+    #[must_use]
+    pub const fn max_batch(mut self, steps: usize) -> Self {
+        self.max_batch = steps;
+        self
+    }
+
+    /// Sets [`CoreConfig::max_waiting`].
+    #[must_use]
+    pub const fn max_waiting(mut self, calls: usize) -> Self {
+        self.max_waiting = calls;
+        self
+    }
+
+    /// Sets [`CoreConfig::max_incoming`].
+    #[must_use]
+    pub const fn max_incoming(mut self, monitors: usize) -> Self {
+        self.max_incoming = monitors;
+        self
+    }
+}
+
+/// What to do about a node that is not connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Connect {
+    /// Make a session, and wait for it in order.
+    #[default]
+    OnDemand,
+    /// Answer at once that there is none.
+    Never,
+}
+
+/// Options of a monitor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct MonitorOptions {
+    /// Returned in the `Down`, whatever its reason. 0 by default.
+    pub tag: u64,
+    /// What to do if the node is not connected.
+    pub connect: Connect,
+}
+
+impl MonitorOptions {
+    /// No tag, connect on demand.
+    pub const fn new() -> Self {
+        MonitorOptions { tag: 0, connect: Connect::OnDemand }
+    }
+
+    /// Sets the tag.
+    #[must_use]
+    pub const fn tag(mut self, tag: u64) -> Self {
+        self.tag = tag;
+        self
+    }
+
+    /// Sets what to do if the node is not connected.
+    #[must_use]
+    pub const fn connect(mut self, connect: Connect) -> Self {
+        self.connect = connect;
+        self
+    }
+}
+
+/// How to look for a process on the own node: what the caller of the core knows and the core does not.
+pub trait Processes {
+    /// The process that is meant, if it lives.
+    fn resolve(&self, target: &LocalTarget<'_>) -> Option<LocalPid>;
+}
+
+/// A process of the own node, as somebody names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalTarget<'a> {
+    /// By number. A peer may have made it up: check the generation.
+    Pid(LocalPid),
+    /// By registered name.
+    Name(&'a RegName),
+}
+
+/// What a demonitor found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demonitored {
+    /// The monitor was active: no `Down` was or will be delivered.
+    Active,
+    /// It had fired: its `Down` is in the mailbox, or has just been flushed.
+    Fired,
+    /// No such monitor of this watcher.
+    Unknown,
+}
+
+/// Where something for another node goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Out on this session, now.
+    Now(SessionId),
+    /// Keep it: an effect with its ticket will follow.
+    Later,
+    /// Nowhere.
+    No(SessionEnd),
+}
+
+/// What the tables hold now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CoreStats {
+    /// Monitors of local watchers that wait for a session, or are active.
+    pub outgoing_active: usize,
+    /// Monitors of local watchers that have fired and whose `Down` was not taken yet.
+    pub outgoing_fired: usize,
+    /// Monitors that peers hold on local processes.
+    pub incoming: usize,
+    /// Active `monitor_node` subscriptions.
+    pub node_monitors: usize,
+    /// Active `monitor_nodes` subscriptions.
+    pub nodes_subscriptions: usize,
+    /// Peers in the table, connected or not.
+    pub peers: usize,
+    /// Sessions that are up.
+    pub sessions: usize,
+    /// Calls that wait for a session.
+    pub waiting: usize,
+    /// Pieces of unfinished work in the backlog.
+    pub backlog: usize,
+}

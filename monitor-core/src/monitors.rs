@@ -1,0 +1,427 @@
+//! The coordinator: decides what every input means, and alone makes effects.
+//!
+//! This file holds the calls of processes and the signals of peers; `links` holds the life of the link to a peer and
+//! what is asked about nodes; `backlog` holds what takes more steps than one input may do.
+
+mod backlog;
+mod links;
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+use refs::{EndKind, Incarnation, MonitorRef, Name, NodeName, Pid, SessionEnd, SessionId, Target};
+
+use self::backlog::{Exit, Job};
+use crate::{
+    config::{Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, Processes},
+    effect::{Down, Effect, Notice},
+    ids::{LocalPid, MonitorId},
+    reason::{DownReason, ExitReason},
+    signal::{RemoteTarget, Signal, Violation},
+    tables::{
+        Incoming, NodeSubscribers, NodesSubscribers, Origins, Outgoing, Peers, Pool, ProcessTable, RowTarget,
+        State, Waiting, What,
+    },
+};
+
+/// The monitors of one node: a state machine without clock, threads, I/O or randomness.
+///
+/// # How to drive it
+///
+/// There is one method for each input. Those that have something to do append [`Effect`]s to `out`; the caller runs
+/// them in order, to the end, before the next input. What a method returns answers its caller; effects
+/// address everybody else.
+///
+/// - **Calls** of local processes: [`monitor`](Core::monitor), [`demonitor`](Core::demonitor), [`take`](Core::take),
+///   [`monitor_node`](Core::monitor_node), [`monitor_nodes`](Core::monitor_nodes), [`route`](Core::route).
+/// - **Exits** of local processes: [`process_exited`](Core::process_exited).
+/// - **The network**: [`peer_up`](Core::peer_up), [`handle_signal`](Core::handle_signal),
+///   [`peer_down`](Core::peer_down), [`peer_unreachable`](Core::peer_unreachable).
+/// - **Time to go on**: [`resume`](Core::resume), as long as [`has_backlog`](Core::has_backlog) says so.
+///
+/// # What the caller owes
+///
+/// 1. Effects are run in order and completely. A signal that cannot be sent any more is dropped: the end of its
+///    session follows.
+/// 2. The signals of a session are handed in by one task, in the order of arrival, only after its
+///    [`Effect::Admit`], and all of them before `peer_down`. The next session of that node may be announced earlier.
+/// 3. Every [`Effect::Connect`] is answered by `peer_up` of that node or by `peer_unreachable` with that dial.
+/// 4. A process calls before its exit is reported, not after. Pids are dense: see [`LocalPid`].
+/// 5. `resume` is called until the backlog is empty; in between other inputs may come.
+///
+/// # What it promises
+///
+/// Every monitor ends in exactly one of: its `Down`, its `demonitor`, its watcher's exit. Per peer, the order of notices
+/// is: node up, everything of that session, all its `Down`s, node down, then the next node up. Each input takes at most
+/// [`CoreConfig::max_batch`] steps, however many monitors there are; memory is proportional to live monitors,
+/// subscriptions and peers. A run is a function of its inputs.
+#[derive(Clone, Debug)]
+pub struct Core {
+    config: CoreConfig,
+    processes: ProcessTable,
+    outgoing: Outgoing,
+    incoming: Incoming,
+    origins: Origins,
+    peers: Peers,
+    waiting: Waiting,
+    node_subscribers: NodeSubscribers,
+    nodes_subscribers: NodesSubscribers,
+    exits: Pool<Exit>,
+    backlog: VecDeque<Job>,
+    last_dial: u64,
+    /// The number of the last event of any node.
+    last_event: u64,
+}
+
+/// How a call gets to a peer.
+enum Join {
+    Now(SessionId),
+    Wait,
+    No(SessionEnd),
+}
+
+impl Core {
+    /// A node without processes and peers.
+    pub fn new(mut config: CoreConfig) -> Self {
+        config.max_batch = config.max_batch.max(1);
+        let seed = config.seed;
+        Core {
+            config,
+            processes: ProcessTable::new(),
+            outgoing: Outgoing::new(),
+            incoming: Incoming::new(seed),
+            origins: Origins::new(seed),
+            peers: Peers::new(seed),
+            waiting: Waiting::new(),
+            node_subscribers: NodeSubscribers::new(seed),
+            nodes_subscribers: NodesSubscribers::new(),
+            exits: Pool::new(),
+            backlog: VecDeque::new(),
+            last_dial: 0,
+            last_event: 0,
+        }
+    }
+
+    /// What the core is made of.
+    pub const fn config(&self) -> &CoreConfig {
+        &self.config
+    }
+
+    /// Monitors a target for `watcher`; returns the fresh number of the monitor. O(1).
+    ///
+    /// Never waits and never fails: what goes wrong arrives as a `Down`. A target on the own node is looked up now; one on
+    /// another node when the request arrives there. Monitoring oneself gives a number that never fires. Source:
+    /// `erlang:monitor/2`; that an unknown name gives `NoProc` and not an error, too.
+    pub fn monitor(
+        &mut self,
+        processes: &dyn Processes,
+        watcher: LocalPid,
+        target: &Target,
+        options: MonitorOptions,
+        out: &mut Vec<Effect>,
+    ) -> MonitorId {
+        let (node, incarnation, in_node) = match target {
+            Target::Pid(pid) => (&pid.node().name, Some(pid.incarnation()), RowTarget::Pid(pid.serial())),
+            Target::Name(name) => (&name.node, None, RowTarget::Name(name.name.clone())),
+        };
+        let origin = self.origin(node, incarnation);
+        let owned = &mut self.processes.enter(watcher).owned;
+        let at = self.outgoing.insert(watcher, owned, in_node, origin, options.tag);
+        let id = self.outgoing.id(at);
+        match self.origins.get(origin).peer {
+            None => self.bind_local(processes, at, target, out),
+            Some(peer) => self.bind_remote(at, peer, options.connect, out),
+        }
+        id
+    }
+
+    fn bind_local(&mut self, processes: &dyn Processes, at: u32, target: &Target, out: &mut Vec<Effect>) {
+        let found = match target {
+            Target::Pid(pid) if *pid.node() != self.config.local => None,
+            Target::Pid(pid) => processes.resolve(&LocalTarget::Pid(LocalPid(pid.serial()))),
+            Target::Name(name) => processes.resolve(&LocalTarget::Name(&name.name)),
+        };
+        match found {
+            None => self.fire(at, DownReason::NoProc, out),
+            Some(pid) if pid == self.outgoing.row(at).watcher => self.forget(at),
+            Some(pid) => {
+                self.outgoing.bind_local(at, &mut self.processes.enter(pid).local_watchers);
+                self.watch(pid, out);
+            }
+        }
+    }
+
+    fn bind_remote(&mut self, at: u32, peer: u32, connect: Connect, out: &mut Vec<Effect>) {
+        match self.join(peer, connect, out) {
+            Join::Now(_) => self.send_monitor(at, peer, out),
+            Join::Wait => {
+                let place = self.wait(peer, What::Monitor(at));
+                self.outgoing.wait(at, place);
+            }
+            Join::No(end) => self.fire(at, DownReason::NoConnection(end), out),
+        }
+    }
+
+    /// Binds a monitor to the session that is up and asks the peer for it: recorded first, then sent.
+    fn send_monitor(&mut self, at: u32, peer: u32, out: &mut Vec<Effect>) {
+        let peer = self.peers.get(peer);
+        let up = peer.up().and_then(|up| up.session.as_ref());
+        let (session, node) = up.expect("a monitor is sent only while a session is up");
+        self.outgoing.bind_remote(at, peer.monitors);
+        let row = self.outgoing.row(at);
+        let target = match (&row.target, self.origins.get(row.origin).incarnation) {
+            (RowTarget::Pid(serial), Some(life)) if life != node.incarnation => {
+                RemoteTarget::PidOf(life, *serial)
+            }
+            (RowTarget::Pid(serial), _) => RemoteTarget::Pid(*serial),
+            (RowTarget::Name(name), _) => RemoteTarget::Name(name.clone()),
+        };
+        let signal = Signal::Monitor { id: self.outgoing.id(at), target };
+        out.push(Effect::Send { session: *session, signal });
+    }
+
+    /// Ends a monitor. Decided here and now; never connects, never fails. O(1), however much is queued.
+    ///
+    /// After it no `Down` for `id` is added to the mailbox; one that is there stays, unless `flush` removes it. A
+    /// monitor of another watcher is left alone. Source: `erlang:demonitor/2` with `flush` and `info`.
+    pub fn demonitor(
+        &mut self,
+        watcher: LocalPid,
+        id: MonitorId,
+        flush: bool,
+        out: &mut Vec<Effect>,
+    ) -> Demonitored {
+        let Some(at) = self.outgoing.find(id).filter(|&at| self.outgoing.row(at).watcher == watcher) else {
+            return Demonitored::Unknown;
+        };
+        if matches!(self.outgoing.row(at).state, State::Fired(_)) {
+            if flush {
+                self.forget(at);
+            }
+            return Demonitored::Fired;
+        }
+        self.cancel(at, out);
+        Demonitored::Active
+    }
+
+    /// Removes a row, and tells the peer if it knows of it.
+    fn cancel(&mut self, at: u32, out: &mut Vec<Effect>) {
+        if let State::Remote(_) = self.outgoing.row(at).state {
+            let peer = self.origins.get(self.outgoing.row(at).origin).peer;
+            if let Some(session) = peer.and_then(|peer| self.peers.get(peer).session()) {
+                out.push(Effect::Send { session, signal: Signal::Demonitor { id: self.outgoing.id(at) } });
+            }
+        }
+        self.forget(at);
+    }
+
+    /// Hands over the notice of a monitor that has fired, and ends its life. O(1).
+    ///
+    /// `None`: it was flushed, its watcher is gone, or it was taken already.
+    pub fn take(&mut self, id: MonitorId) -> Option<Down> {
+        let at = self.outgoing.find(id)?;
+        let row = self.outgoing.row(at);
+        let State::Fired(reason) = &row.state else { return None };
+        let reason = reason.clone();
+        let down = Down { monitor: self.reference(id), target: self.target(at), reason, tag: row.tag };
+        self.forget(at);
+        Some(down)
+    }
+
+    /// Whether the monitor has fired and its notice was not taken.
+    pub fn is_fired(&self, id: MonitorId) -> bool {
+        self.outgoing.find(id).is_some_and(|at| matches!(self.outgoing.row(at).state, State::Fired(_)))
+    }
+
+    /// How a monitor made here is called everywhere.
+    pub fn reference(&self, id: MonitorId) -> MonitorRef {
+        MonitorRef::new(self.config.local.clone(), id.0)
+    }
+
+    /// A process has exited, of this. `None`: it was gone already when [`Effect::Watch`] came.
+    ///
+    /// Everybody who monitors it gets the reason, its own monitors end, and its subscriptions too. Nothing is delivered to it
+    /// from now on. A process that takes part in no monitor costs nothing.
+    pub fn process_exited(&mut self, pid: LocalPid, reason: Option<ExitReason>, out: &mut Vec<Effect>) {
+        if let Some(entry) = self.processes.remove(pid) {
+            let reason = reason.map_or(DownReason::NoProc, DownReason::Exit);
+            let exit = self.exits.insert(|_, _| Exit::new(entry, reason));
+            self.start(Job::Exit(exit), out);
+        }
+    }
+
+    /// A signal of a peer has arrived. O(1).
+    ///
+    /// One of a session that is over, or that does not concern this session, is ignored.
+    ///
+    /// # Errors
+    /// A [`Violation`] of the protocol: nothing has changed, and the session must end.
+    pub fn handle_signal(
+        &mut self,
+        processes: &dyn Processes,
+        session: SessionId,
+        signal: Signal,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), Violation> {
+        let peer = self.peers.of_session(session);
+        let Some(peer) = peer.filter(|&peer| self.peers.get(peer).session() == Some(session)) else {
+            return Ok(());
+        };
+        match signal {
+            Signal::Monitor { id, target } => {
+                return self.handle_monitor(processes, peer, session, id, &target, out);
+            }
+            Signal::Demonitor { id } => {
+                if let Some(at) = self.incoming.find(peer, id) {
+                    self.remove_incoming(at);
+                }
+            }
+            Signal::Down { id, reason } => {
+                let at = self.outgoing.find(id).filter(|&at| self.is_bound_to(at, peer));
+                if let Some(at) = at {
+                    self.fire(at, reason, out);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_monitor(
+        &mut self,
+        processes: &dyn Processes,
+        peer: u32,
+        session: SessionId,
+        id: MonitorId,
+        target: &RemoteTarget,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), Violation> {
+        if self.incoming.find(peer, id).is_some() {
+            return Err(Violation::SerialInUse);
+        }
+        let found = match target {
+            RemoteTarget::Pid(serial) => processes.resolve(&LocalTarget::Pid(LocalPid(*serial))),
+            RemoteTarget::PidOf(life, serial) if *life == self.config.local.incarnation => {
+                processes.resolve(&LocalTarget::Pid(LocalPid(*serial)))
+            }
+            RemoteTarget::PidOf(..) => None,
+            RemoteTarget::Name(name) => processes.resolve(&LocalTarget::Name(name)),
+        };
+        let row = self.peers.get_mut(peer);
+        let refusal = match found {
+            None => DownReason::NoProc,
+            Some(_) if row.incoming_len >= self.config.max_incoming => {
+                DownReason::NoConnection(SessionEnd::new(EndKind::Quota))
+            }
+            Some(pid) => {
+                row.incoming_len += 1;
+                let watchers = &mut self.processes.enter(pid).remote_watchers;
+                self.incoming.insert(peer, id, row.incoming, watchers);
+                self.watch(pid, out);
+                return Ok(());
+            }
+        };
+        out.push(Effect::Send { session, signal: Signal::Down { id, reason: refusal } });
+        Ok(())
+    }
+
+    fn is_bound_to(&self, at: u32, peer: u32) -> bool {
+        let row = self.outgoing.row(at);
+        matches!(row.state, State::Remote(_)) && self.origins.get(row.origin).peer == Some(peer)
+    }
+
+    /// The monitors of a process that have not been taken or ended, oldest first, as they were asked for.
+    pub fn monitors_of(&self, watcher: LocalPid) -> impl Iterator<Item = (MonitorId, Target)> {
+        let owned = self.processes.get(watcher).and_then(|entry| entry.owned);
+        self.outgoing.owned(owned).map(|at| (self.outgoing.id(at), self.target(at)))
+    }
+
+    /// The monitors on a process, by what their watchers call them: those of local watchers, then those of peers.
+    pub fn watchers_of(&self, pid: LocalPid) -> impl Iterator<Item = MonitorRef> {
+        let entry = self.processes.get(pid);
+        let local = self.outgoing.bound(entry.and_then(|entry| entry.local_watchers));
+        let remote = self.incoming.of_target(entry.and_then(|entry| entry.remote_watchers));
+        let of_peer = |peer: u32| self.peers.get(peer).up()?.session.as_ref().map(|(_, node)| node.clone());
+        local
+            .map(|at| self.reference(self.outgoing.id(at)))
+            .chain(remote.filter_map(move |row| Some(MonitorRef::new(of_peer(row.peer)?, row.id.0))))
+    }
+
+    /// What the tables hold now. O(1).
+    pub fn stats(&self) -> CoreStats {
+        CoreStats {
+            outgoing_active: self.outgoing.active(),
+            outgoing_fired: self.outgoing.fired(),
+            incoming: self.incoming.len(),
+            node_monitors: self.node_subscribers.len(),
+            nodes_subscriptions: self.nodes_subscribers.len(),
+            peers: self.peers.len(),
+            sessions: self.peers.sessions(),
+            waiting: self.waiting.len(),
+            backlog: self.backlog.len(),
+        }
+    }
+
+    /// The monitor is over: its notice goes to its watcher, unless that has exited.
+    fn fire(&mut self, at: u32, reason: DownReason, out: &mut Vec<Effect>) {
+        let to = self.outgoing.row(at).watcher;
+        if self.processes.get(to).is_none() {
+            return self.forget(at);
+        }
+        self.outgoing.fire(at, reason);
+        out.push(Effect::Deliver { to, notice: Notice::Down(self.outgoing.id(at)) });
+    }
+
+    /// Removes a row and whatever stood only for it.
+    fn forget(&mut self, at: u32) {
+        if let State::Waiting(place) = self.outgoing.row(at).state {
+            self.waiting.remove(place);
+            let peer = self.origins.get(self.outgoing.row(at).origin).peer;
+            let peer = peer.expect("only monitors on other nodes wait");
+            self.peers.get_mut(peer).waiting_len -= 1;
+        }
+        let row = self.outgoing.remove(at);
+        if let Some(peer) = self.origins.release(row.origin).and_then(|origin| origin.peer) {
+            self.peers.get_mut(peer).origins -= 1;
+            self.forget_unused_peer(peer);
+        }
+    }
+
+    fn remove_incoming(&mut self, at: u32) -> u32 {
+        let row = self.incoming.remove(at);
+        self.peers.get_mut(row.peer).incoming_len -= 1;
+        row.peer
+    }
+
+    fn watch(&mut self, pid: LocalPid, out: &mut Vec<Effect>) {
+        let entry = self.processes.enter(pid);
+        if !core::mem::replace(&mut entry.watched, true) {
+            out.push(Effect::Watch { pid });
+        }
+    }
+
+    /// The node of a target, held for one more monitor.
+    fn origin(&mut self, node: &NodeName, incarnation: Option<Incarnation>) -> u32 {
+        let found = self.origins.find(node, incarnation);
+        let origin = found.unwrap_or_else(|| {
+            let peer = (*node != self.config.local.name).then(|| self.peer(node));
+            if let Some(peer) = peer {
+                self.peers.get_mut(peer).origins += 1;
+            }
+            self.origins.insert(node, incarnation, peer)
+        });
+        self.origins.hold(origin);
+        origin
+    }
+
+    /// The target as it was passed in.
+    fn target(&self, at: u32) -> Target {
+        let row = self.outgoing.row(at);
+        let origin = self.origins.get(row.origin);
+        match (&row.target, origin.incarnation) {
+            (RowTarget::Pid(serial), Some(incarnation)) => {
+                Pid::new(refs::NodeId::new(origin.name.clone(), incarnation), *serial).into()
+            }
+            (RowTarget::Name(name), _) => Name { name: name.clone(), node: origin.name.clone() }.into(),
+            (RowTarget::Pid(_), None) => unreachable!("a pid is recorded with its incarnation"),
+        }
+    }
+}

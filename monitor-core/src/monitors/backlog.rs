@@ -1,0 +1,239 @@
+//! What takes more steps than one input may do: the exit of a process that many watch, the beginning and the end of
+//! a session. Each is a job that is begun at once and, if it is not finished, goes on in turn with the others.
+
+use alloc::vec::Vec;
+
+use super::Core;
+use crate::{
+    effect::{Effect, NodeNotice, Notice},
+    reason::DownReason,
+    signal::Signal,
+    tables::{Drain, Entry, Link, List, Rise, What},
+};
+
+/// A piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    /// What is to be told about a peer.
+    Peer(u32),
+    /// What follows from the exit of a process.
+    Exit(u32),
+}
+
+/// The exit of a process on its way to everybody it concerns.
+#[derive(Clone, Debug)]
+pub(super) struct Exit {
+    lists: Entry,
+    reason: DownReason,
+}
+
+impl Exit {
+    pub(super) const fn new(lists: Entry, reason: DownReason) -> Self {
+        Exit { lists, reason }
+    }
+}
+
+/// What one step of a job found.
+#[derive(PartialEq, Eq)]
+enum Step {
+    More,
+    Done,
+}
+
+impl Core {
+    /// Continues the backlog: at most [`max_batch`](crate::CoreConfig::max_batch) steps of the job whose turn it is.
+    /// Returns whether anything is left.
+    pub fn resume(&mut self, out: &mut Vec<Effect>) -> bool {
+        if let Some(job) = self.backlog.pop_front() {
+            if let Job::Peer(peer) = job {
+                self.peers.get_mut(peer).queued = false;
+            }
+            self.start(job, out);
+        }
+        self.has_backlog()
+    }
+
+    /// Whether there is unfinished work for [`Core::resume`].
+    pub fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Works on a job; what is left of it takes its place at the end of the backlog.
+    pub(super) fn start(&mut self, job: Job, out: &mut Vec<Effect>) {
+        if matches!(job, Job::Peer(peer) if self.peers.get(peer).queued) {
+            return;
+        }
+        for _ in 0..self.config.max_batch {
+            let step = match job {
+                Job::Peer(peer) => self.step_peer(peer, out),
+                Job::Exit(exit) => self.step_exit(exit, out),
+            };
+            if step == Step::Done {
+                return;
+            }
+        }
+        if let Job::Peer(peer) = job {
+            self.peers.get_mut(peer).queued = true;
+        }
+        self.backlog.push_back(job);
+    }
+
+    /// Tells one more of those that an exit concerns: watchers elsewhere, watchers here, then the peers on whose processes
+    /// it had monitors.
+    fn step_exit(&mut self, exit: u32, out: &mut Vec<Effect>) -> Step {
+        let Exit { lists, reason } = &mut self.exits[exit];
+        if let Some(list) = lists.remote_watchers {
+            let Some(at) = self.incoming.first_of_target(list) else {
+                lists.remote_watchers = None;
+                self.incoming.destroy_target(list);
+                return Step::More;
+            };
+            let (id, reason) = (self.incoming.row(at).id, reason.clone());
+            let peer = self.remove_incoming(at);
+            if let Some(session) = self.peers.get(peer).session() {
+                out.push(Effect::Send { session, signal: Signal::Down { id, reason } });
+            }
+        } else if let Some(list) = lists.local_watchers {
+            let Some(at) = self.outgoing.first_bound(list) else {
+                lists.local_watchers = None;
+                self.outgoing.destroy_bound(list);
+                return Step::More;
+            };
+            let reason = reason.clone();
+            self.fire(at, reason, out);
+        } else if let Some(list) = lists.owned {
+            let Some(at) = self.outgoing.first_owned(list) else {
+                lists.owned = None;
+                self.outgoing.destroy_owned(list);
+                return Step::More;
+            };
+            self.cancel(at, out);
+        } else if let Some(list) = lists.nodes {
+            let Some(peer) = self.node_subscribers.pop_owned(list) else {
+                lists.nodes = None;
+                self.node_subscribers.destroy_owned(list);
+                return Step::More;
+            };
+            self.forget_unused_peer(peer);
+        } else if let Some(list) = lists.subscriptions {
+            if !self.nodes_subscribers.pop_owned(list) {
+                lists.subscriptions = None;
+                self.nodes_subscribers.destroy_owned(list);
+            }
+        } else {
+            self.exits.remove(exit, Some(0));
+            return Step::Done;
+        }
+        Step::More
+    }
+
+    /// Tells one more of those that the beginning or the end of a session concerns.
+    fn step_peer(&mut self, peer: u32, out: &mut Vec<Effect>) -> Step {
+        let row = self.peers.get_mut(peer);
+        // Taken out and put back, so that the tables are free while it is told.
+        if let Some(rise) = row.rise.take() {
+            let rise = self.step_rise(peer, rise, out);
+            self.peers.get_mut(peer).rise = rise;
+            Step::More
+        } else if let Some(drain) = row.drain.take() {
+            let drain = self.step_drain(peer, drain, out);
+            if drain.is_none() {
+                self.after_drain(peer, out);
+            }
+            self.peers.get_mut(peer).drain = drain;
+            Step::More
+        } else {
+            self.forget_unused_peer(peer);
+            Step::Done
+        }
+    }
+
+    /// Subscribers first; then the session may deliver; then what waits for it goes out.
+    fn step_rise(&mut self, peer: u32, mut rise: Rise, out: &mut Vec<Effect>) -> Option<Rise> {
+        if let Some(place) = rise.place {
+            rise.place = self.tell_subscriber(place, rise.number, out, |options| {
+                options
+                    .node_type
+                    .matches(rise.event.hidden)
+                    .then(|| NodeNotice::Up(options, rise.event.clone()))
+            });
+            let session = self.peers.get(peer).session();
+            let of_rise = rise.event.session.as_ref().map(|&(session, _)| session);
+            if let (None, Some(session)) = (rise.place, session.filter(|_| session == of_rise)) {
+                out.push(Effect::Admit { session });
+            }
+            return Some(rise);
+        }
+        self.flush_one(peer, out).then_some(rise)
+    }
+
+    /// What waited, the monitors, then the node: each step one of them. What the peer held here goes in silence.
+    fn step_drain(&mut self, peer: u32, mut drain: Drain, out: &mut Vec<Effect>) -> Option<Drain> {
+        let noconnection = DownReason::NoConnection(drain.end);
+        if let Some(what) = self.waiting.pop(drain.waiting) {
+            self.peers.get_mut(peer).waiting_len -= 1;
+            match what {
+                What::Monitor(at) => {
+                    self.outgoing.unbind(at);
+                    self.fire(at, noconnection, out);
+                }
+                What::Ticket(ticket) => out.push(Effect::Discard { ticket, end: drain.end }),
+            }
+        } else if let Some(at) = self.outgoing.first_bound(drain.monitors) {
+            self.fire(at, noconnection, out);
+        } else if let Some(at) = self.incoming.first_of_session(drain.incoming) {
+            self.remove_incoming(at);
+        } else if let Some(to) = self.pop_subscriber(peer, drain.subscribers) {
+            if self.processes.get(to).is_some() {
+                let notice = Notice::Node(NodeNotice::MonitoredDown(drain.event.clone()));
+                out.push(Effect::Deliver { to, notice });
+            }
+        } else if let Some(place) = drain.place {
+            drain.place = self.tell_subscriber(place, drain.number, out, |options| {
+                let matches = options.node_type.matches(drain.event.hidden);
+                matches.then(|| NodeNotice::Down(options, drain.event.clone()))
+            });
+        } else {
+            self.waiting.destroy(drain.waiting);
+            self.outgoing.destroy_bound(drain.monitors);
+            self.incoming.destroy_session(drain.incoming);
+            self.node_subscribers.destroy_peer(drain.subscribers);
+            return None;
+        }
+        Some(drain)
+    }
+
+    fn pop_subscriber(&mut self, peer: u32, list: List) -> Option<crate::LocalPid> {
+        let row = self.peers.get(peer);
+        self.node_subscribers.pop(list, row.epoch, row.subscribers)
+    }
+
+    /// Tells an event to the subscriber at a place of the table, if one is there that is to know; returns the next place.
+    fn tell_subscriber(
+        &self,
+        place: u32,
+        number: u64,
+        out: &mut Vec<Effect>,
+        notice: impl FnOnce(crate::NodesOptions) -> Option<NodeNotice>,
+    ) -> Option<u32> {
+        let (row, next) = self.nodes_subscribers.scan(place)?;
+        let row = row.filter(|row| row.since < number && self.processes.get(row.watcher).is_some());
+        if let Some((to, notice)) = row.and_then(|row| Some((row.watcher, notice(row.options)?))) {
+            out.push(Effect::Deliver { to, notice: Notice::Node(notice) });
+        }
+        Some(next)
+    }
+
+    /// Everybody knows of the end: on to the next session, if one stands already or is asked for.
+    fn after_drain(&mut self, peer: u32, out: &mut Vec<Effect>) {
+        let row = self.peers.get_mut(peer);
+        let wanted = row.waiting_len > 0 || !self.node_subscribers.is_empty_list(row.subscribers);
+        if let Some(event) = row.next.take() {
+            self.promote(peer, event);
+        } else if wanted {
+            self.dial(peer, out);
+        } else {
+            row.link = Link::Idle;
+        }
+    }
+}

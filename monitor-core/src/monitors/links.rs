@@ -1,0 +1,276 @@
+//! The life of the link to a peer, and what is asked about nodes.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::mem;
+
+use refs::{DialId, EndKind, NodeId, NodeName, SessionEnd, SessionId};
+
+use super::{Core, Join, backlog::Job};
+use crate::{
+    config::{Connect, Route},
+    effect::{Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice},
+    ids::{LocalPid, Ticket},
+    tables::{Drain, Link, Peer, Rise, What},
+};
+
+impl Core {
+    /// A session with a peer stands. [`Effect::Admit`] follows when everything before it has been told: at once, or by a
+    /// `resume`.
+    ///
+    /// `hidden` if either end is. The own name is no peer: such a session is ignored and never admitted.
+    pub fn peer_up(&mut self, session: SessionId, node: NodeId, hidden: bool, out: &mut Vec<Effect>) {
+        if node.name == self.config.local.name {
+            return;
+        }
+        let peer = self.peer(&node.name);
+        self.peers.add_session(session, peer);
+        let name = node.name.clone();
+        let event = Arc::new(NodeEvent { name, session: Some((session, node)), hidden, end: None });
+        match self.peers.get(peer).link {
+            Link::Idle | Link::Connecting(_) => self.promote(peer, event),
+            Link::Up(_) | Link::Draining => {
+                let unseen = self.peers.get_mut(peer).next.replace(event);
+                if let Some((session, _)) = unseen.and_then(|event| event.session.clone()) {
+                    self.peers.remove_session(session);
+                }
+            }
+        }
+        self.start(Job::Peer(peer), out);
+    }
+
+    /// The session is over. Its monitors get `NoConnection(end)`, then whoever watches the node is told.
+    ///
+    /// A session that is unknown, or over already, is ignored.
+    pub fn peer_down(&mut self, session: SessionId, end: SessionEnd, out: &mut Vec<Effect>) {
+        let Some(peer) = self.peers.remove_session(session) else { return };
+        let row = self.peers.get_mut(peer);
+        if row.session() != Some(session) {
+            // It was waiting for its predecessor to be told, so nobody knows of it.
+            row.next = None;
+            return;
+        }
+        self.begin_drain(peer, end);
+        self.start(Job::Peer(peer), out);
+    }
+
+    /// An attempt to connect has failed: whatever waits on that very dial gets `NoConnection(end)`.
+    pub fn peer_unreachable(
+        &mut self,
+        node: &NodeName,
+        dial: DialId,
+        end: SessionEnd,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(peer) = self.peers.find(node) else { return };
+        if matches!(self.peers.get(peer).link, Link::Connecting(waited_for) if waited_for == dial) {
+            self.begin_drain(peer, end);
+            self.start(Job::Peer(peer), out);
+        }
+    }
+
+    /// Asks where something for another node goes, such as a message, in one order with the monitors. O(1).
+    ///
+    /// With [`Route::Later`] the caller keeps it under `ticket`; exactly one [`Effect::Forward`] or [`Effect::Discard`]
+    /// with that ticket follows. The own node has no link: it is [`EndKind::NotConnected`].
+    pub fn route(
+        &mut self,
+        node: &NodeName,
+        ticket: Ticket,
+        connect: Connect,
+        out: &mut Vec<Effect>,
+    ) -> Route {
+        if *node == self.config.local.name {
+            return Route::No(EndKind::NotConnected.into());
+        }
+        let peer = self.peer(node);
+        match self.join(peer, connect, out) {
+            Join::Now(session) => Route::Now(session),
+            Join::Wait => {
+                self.wait(peer, What::Ticket(ticket));
+                Route::Later
+            }
+            Join::No(end) => {
+                self.forget_unused_peer(peer);
+                Route::No(end)
+            }
+        }
+    }
+
+    /// Tells `watcher` once when the node goes down: when the session that is up ends, or the one that is made for this
+    /// call, or when it cannot be made. O(1).
+    ///
+    /// Called again before that, it changes nothing. The own node never goes down. Source: `erlang:monitor_node/2`, which
+    /// counts calls and says nothing of the order; here it is one notice, after all `Down`s of the session.
+    pub fn monitor_node(
+        &mut self,
+        watcher: LocalPid,
+        node: &NodeName,
+        connect: Connect,
+        out: &mut Vec<Effect>,
+    ) {
+        if *node == self.config.local.name {
+            return;
+        }
+        let peer = self.peer(node);
+        let row = self.peers.get(peer);
+        if connect == Connect::Never && row.up().is_none() {
+            let end = Some(EndKind::NotConnected.into());
+            let event = Arc::new(NodeEvent { name: node.clone(), session: None, hidden: false, end });
+            out.push(Effect::Deliver { to: watcher, notice: Notice::Node(NodeNotice::MonitoredDown(event)) });
+            return self.forget_unused_peer(peer);
+        }
+        let (epoch, subscribers) = (row.epoch, row.subscribers);
+        let owned = &mut self.processes.enter(watcher).nodes;
+        self.node_subscribers.subscribe(watcher, owned, peer, epoch, subscribers);
+        if matches!(self.peers.get(peer).link, Link::Idle) {
+            self.dial(peer, out);
+        }
+    }
+
+    /// Takes a [`Core::monitor_node`] back, if there is one. Never connects. O(1).
+    pub fn demonitor_node(&mut self, watcher: LocalPid, node: &NodeName) {
+        if let Some(peer) = self.peers.find(node) {
+            self.node_subscribers.unsubscribe(watcher, peer);
+            self.forget_unused_peer(peer);
+        }
+    }
+
+    /// Subscribes `watcher` to the ups and downs of all nodes that the options name; returns the up events of those that
+    /// are up, sorted by name: what follows begins exactly where this list ends. O(nodes).
+    ///
+    /// Equal options twice are one subscription. Source: `net_kernel:monitor_nodes/2`, which counts calls.
+    pub fn monitor_nodes(&mut self, watcher: LocalPid, options: NodesOptions) -> Vec<Arc<NodeEvent>> {
+        let owned = &mut self.processes.enter(watcher).subscriptions;
+        self.nodes_subscribers.subscribe(watcher, owned, options, self.last_event);
+        self.nodes(options.node_type)
+    }
+
+    /// Takes back the subscription with exactly these options, if there is one.
+    pub fn demonitor_nodes(&mut self, watcher: LocalPid, options: NodesOptions) {
+        if let Some(list) = self.processes.get(watcher).and_then(|entry| entry.subscriptions) {
+            self.nodes_subscribers.unsubscribe(list, options);
+        }
+    }
+
+    /// The up events of the nodes that are up, sorted by name. The own node is not among them. O(nodes log nodes).
+    pub fn nodes(&self, filter: NodeType) -> Vec<Arc<NodeEvent>> {
+        let up = self.peers.iter().filter_map(Peer::up).filter(|up| filter.matches(up.hidden));
+        let mut up: Vec<_> = up.cloned().collect();
+        up.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        up
+    }
+
+    /// How a call gets to a peer: directly only when nothing waits, so that nothing is overtaken.
+    pub(super) fn join(&mut self, peer: u32, connect: Connect, out: &mut Vec<Effect>) -> Join {
+        // What still waits after the session came up goes first. Two go for each that joins, so the list ends.
+        for _ in 0..self.peers.get(peer).waiting_len.min(2) {
+            self.flush_one(peer, out);
+        }
+        let row = self.peers.get(peer);
+        match (&row.link, row.session()) {
+            (_, Some(session)) if row.waiting_len == 0 => return Join::Now(session),
+            (_, Some(_)) => return Join::Wait,
+            _ if connect == Connect::Never => return Join::No(EndKind::NotConnected.into()),
+            _ if row.waiting_len >= self.config.max_waiting => return Join::No(EndKind::Quota.into()),
+            (Link::Idle, None) => self.dial(peer, out),
+            (Link::Connecting(_) | Link::Draining | Link::Up(_), None) => {}
+        }
+        Join::Wait
+    }
+
+    pub(super) fn wait(&mut self, peer: u32, what: What) -> u32 {
+        let row = self.peers.get_mut(peer);
+        row.waiting_len += 1;
+        self.waiting.push(row.waiting, what)
+    }
+
+    /// Sends the first of what waits for the session that is up; returns whether there was any.
+    pub(super) fn flush_one(&mut self, peer: u32, out: &mut Vec<Effect>) -> bool {
+        let row = self.peers.get_mut(peer);
+        let Some(session) = row.session() else { return false };
+        let Some(what) = self.waiting.pop(row.waiting) else { return false };
+        row.waiting_len -= 1;
+        match what {
+            What::Monitor(at) => self.send_monitor(at, peer, out),
+            What::Ticket(ticket) => out.push(Effect::Forward { ticket, session }),
+        }
+        true
+    }
+
+    pub(super) fn dial(&mut self, peer: u32, out: &mut Vec<Effect>) {
+        self.last_dial += 1;
+        let dial = DialId(self.last_dial);
+        let row = self.peers.get_mut(peer);
+        row.link = Link::Connecting(dial);
+        out.push(Effect::Connect { node: row.name.clone(), dial });
+    }
+
+    /// The session is up from here on; its beginning is to be told.
+    pub(super) fn promote(&mut self, peer: u32, event: Arc<NodeEvent>) {
+        self.last_event += 1;
+        let row = self.peers.get_mut(peer);
+        row.link = Link::Up(event.clone());
+        row.rise = Some(Rise { event, number: self.last_event, place: Some(0) });
+    }
+
+    /// The session or the attempt is over from here on; its end is to be told to everybody who hung on it. New calls belong
+    /// to the next one.
+    fn begin_drain(&mut self, peer: u32, end: SessionEnd) {
+        self.last_event += 1;
+        let row = self.peers.get_mut(peer);
+        let up = row.up().cloned();
+        let session = up.as_ref().and_then(|up| up.session.clone());
+        let hidden = up.as_ref().is_some_and(|up| up.hidden);
+        row.link = Link::Draining;
+        row.epoch = row.epoch.wrapping_add(1);
+        row.drain = Some(Drain {
+            end,
+            waiting: mem::replace(&mut row.waiting, self.waiting.create()),
+            monitors: mem::replace(&mut row.monitors, self.outgoing.bound_list()),
+            incoming: mem::replace(&mut row.incoming, self.incoming.session_list()),
+            subscribers: mem::replace(&mut row.subscribers, self.node_subscribers.peer_list()),
+            event: Arc::new(NodeEvent { name: row.name.clone(), session, hidden, end: Some(end) }),
+            number: self.last_event,
+            place: up.map(|_| 0),
+        });
+    }
+
+    /// The row of a peer, made if there is none.
+    pub(super) fn peer(&mut self, name: &NodeName) -> u32 {
+        if let Some(peer) = self.peers.find(name) {
+            return peer;
+        }
+        self.peers.insert(Peer {
+            name: name.clone(),
+            link: Link::Idle,
+            epoch: 0,
+            waiting: self.waiting.create(),
+            waiting_len: 0,
+            monitors: self.outgoing.bound_list(),
+            incoming: self.incoming.session_list(),
+            incoming_len: 0,
+            subscribers: self.node_subscribers.peer_list(),
+            next: None,
+            rise: None,
+            drain: None,
+            queued: false,
+            origins: 0,
+        })
+    }
+
+    /// Forgets a peer that is not connected and that nothing refers to.
+    pub(super) fn forget_unused_peer(&mut self, peer: u32) {
+        let row = self.peers.get(peer);
+        let unused = matches!(row.link, Link::Idle)
+            && row.origins == 0
+            && row.waiting_len == 0
+            && self.node_subscribers.is_empty_list(row.subscribers);
+        if unused {
+            let row = self.peers.remove(peer);
+            self.waiting.destroy(row.waiting);
+            self.outgoing.destroy_bound(row.monitors);
+            self.incoming.destroy_session(row.incoming);
+            self.node_subscribers.destroy_peer(row.subscribers);
+        }
+    }
+}

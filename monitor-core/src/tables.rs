@@ -1,0 +1,23 @@
+//! What the core remembers. Each table is a leaf: it changes its rows and returns facts, and never makes an effect.
+
+mod incoming;
+mod list;
+mod node_subscribers;
+mod nodes_subscribers;
+mod origins;
+mod outgoing;
+mod peers;
+mod pool;
+mod processes;
+mod waiting;
+
+pub(crate) use incoming::Incoming;
+pub(crate) use list::List;
+pub(crate) use node_subscribers::NodeSubscribers;
+pub(crate) use nodes_subscribers::NodesSubscribers;
+pub(crate) use origins::Origins;
+pub(crate) use outgoing::{Outgoing, RowTarget, State};
+pub(crate) use peers::{Drain, Link, Peer, Peers, Rise};
+pub(crate) use pool::Pool;
+pub(crate) use processes::{Entry, ProcessTable};
+pub(crate) use waiting::{Waiting, What};

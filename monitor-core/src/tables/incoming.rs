@@ -1,0 +1,129 @@
+//! The monitors that peers hold on local processes.
+
+use core::hash::BuildHasher;
+
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
+
+use super::{
+    list::{Link, Linked, List, Lists},
+    pool::Pool,
+};
+use crate::ids::MonitorId;
+
+/// The table. Each row is in the list of its session and in that of its target, and can be found by the number
+/// that its peer gave it. Peers choose these numbers, so they are hashed, with a seed they do not know.
+#[derive(Clone, Debug)]
+pub(crate) struct Incoming {
+    rows: Pool<Row>,
+    index: HashTable<u32>,
+    hasher: FixedState,
+    by_session: Lists<BySession>,
+    by_target: Lists<ByTarget>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) id: MonitorId,
+    /// Index in [`Peers`](super::Peers).
+    pub(crate) peer: u32,
+    by_session: Link,
+    by_target: Link,
+}
+
+const _: () = assert!(size_of::<Row>() <= 32);
+
+macro_rules! linked {
+    ($kind:ident, $field:ident) => {
+        #[derive(Clone, Debug)]
+        struct $kind;
+        impl Linked for $kind {
+            type Row = Row;
+            fn link(row: &Row) -> &Link {
+                &row.$field
+            }
+            fn link_mut(row: &mut Row) -> &mut Link {
+                &mut row.$field
+            }
+        }
+    };
+}
+linked!(BySession, by_session);
+linked!(ByTarget, by_target);
+
+impl Incoming {
+    pub(crate) fn new(seed: u64) -> Self {
+        Incoming {
+            rows: Pool::new(),
+            index: HashTable::new(),
+            hasher: FixedState::with_seed(seed),
+            by_session: Lists::new(),
+            by_target: Lists::new(),
+        }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn hash(&self, peer: u32, id: MonitorId) -> u64 {
+        self.hasher.hash_one((peer, id.0.to_u64()))
+    }
+
+    pub(crate) fn find(&self, peer: u32, id: MonitorId) -> Option<u32> {
+        let same = |&at: &u32| self.rows[at].peer == peer && self.rows[at].id == id;
+        self.index.find(self.hash(peer, id), same).copied()
+    }
+
+    /// Records a monitor that [`Incoming::find`] did not find.
+    pub(crate) fn insert(&mut self, peer: u32, id: MonitorId, session: List, watchers: &mut Option<List>) {
+        let target = *watchers.get_or_insert_with(|| self.by_target.create());
+        let at = self.rows.insert(|_, _| Row { id, peer, by_session: Link::LOOSE, by_target: Link::LOOSE });
+        self.by_session.push_back(session, &mut self.rows, at);
+        self.by_target.push_back(target, &mut self.rows, at);
+        let hash = self.hash(peer, id);
+        let (rows, hasher) = (&self.rows, &self.hasher);
+        let rehash = |&at: &u32| hasher.hash_one((rows[at].peer, rows[at].id.0.to_u64()));
+        self.index.insert_unique(hash, at, rehash);
+    }
+
+    pub(crate) fn row(&self, at: u32) -> &Row {
+        &self.rows[at]
+    }
+
+    pub(crate) fn remove(&mut self, at: u32) -> Row {
+        let hash = self.hash(self.rows[at].peer, self.rows[at].id);
+        if let Ok(entry) = self.index.find_entry(hash, |&other| other == at) {
+            entry.remove();
+        }
+        self.by_session.remove(&mut self.rows, at);
+        self.by_target.remove(&mut self.rows, at);
+        self.rows.remove(at, Some(0))
+    }
+
+    pub(crate) fn session_list(&mut self) -> List {
+        self.by_session.create()
+    }
+
+    pub(crate) fn first_of_session(&self, list: List) -> Option<u32> {
+        self.by_session.first(list)
+    }
+
+    pub(crate) fn destroy_session(&mut self, list: List) {
+        self.by_session.destroy(list);
+    }
+
+    pub(crate) fn first_of_target(&self, list: List) -> Option<u32> {
+        self.by_target.first(list)
+    }
+
+    pub(crate) fn destroy_target(&mut self, list: List) {
+        self.by_target.destroy(list);
+    }
+
+    /// Who watches that process from elsewhere, oldest first.
+    pub(crate) fn of_target(&self, list: Option<List>) -> impl Iterator<Item = &Row> {
+        let first = list.and_then(|list| self.by_target.first(list));
+        core::iter::successors(first, |&at| self.by_target.next(&self.rows, at)).map(|at| &self.rows[at])
+    }
+}

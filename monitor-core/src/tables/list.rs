@@ -1,0 +1,153 @@
+//! Lists that are threaded through the rows of a table.
+//!
+//! Both ends of a list point back to the cell that holds its head. So a row can leave its list knowing
+//! nothing but itself, and a whole list can change its owner in one step, however long it is: that is what lets
+//! a session end or a process exit leave their rows to the backlog.
+
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+use super::pool::{MAX_ROWS, Pool};
+
+/// The neighbours of a row in one list. An index from [`MAX_ROWS`] up means the cell of the list's head.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    prev: u32,
+    next: u32,
+}
+
+impl Link {
+    /// Of a row that is in no list yet.
+    pub(crate) const LOOSE: Link = Link { prev: u32::MAX, next: u32::MAX };
+}
+
+/// One list, by the number of its head's cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct List(NonZeroU32);
+
+/// Finds the link of one kind in a row, for a row that may be in several lists.
+pub(crate) trait Linked {
+    type Row;
+    fn link(row: &Self::Row) -> &Link;
+    fn link_mut(row: &mut Self::Row) -> &mut Link;
+}
+
+/// The heads of all lists of one kind.
+#[derive(Clone, Debug)]
+pub(crate) struct Lists<L> {
+    heads: Vec<Link>,
+    unused: Vec<List>,
+    kind: core::marker::PhantomData<L>,
+}
+
+impl<L: Linked> Lists<L> {
+    pub(crate) const fn new() -> Self {
+        Lists { heads: Vec::new(), unused: Vec::new(), kind: core::marker::PhantomData }
+    }
+
+    /// A new, empty list.
+    pub(crate) fn create(&mut self) -> List {
+        if let Some(list) = self.unused.pop() {
+            return list;
+        }
+        let cell = u32::try_from(self.heads.len()).ok().filter(|&cell| cell < MAX_ROWS);
+        let cell = cell.expect("fewer than 2^31 lists: each belongs to a process or a session");
+        let head = MAX_ROWS | cell;
+        self.heads.push(Link { prev: head, next: head });
+        List(NonZeroU32::new(head).expect("the bit that marks a head is set"))
+    }
+
+    /// Gives up a list, which must be empty.
+    pub(crate) fn destroy(&mut self, list: List) {
+        debug_assert!(self.first(list).is_none(), "a list is emptied before it is given up");
+        self.unused.push(list);
+    }
+
+    pub(crate) fn first(&self, list: List) -> Option<u32> {
+        row(self.heads[cell(list.0.get())].next)
+    }
+
+    pub(crate) fn next(&self, rows: &Pool<L::Row>, at: u32) -> Option<u32> {
+        row(L::link(&rows[at]).next)
+    }
+
+    pub(crate) fn push_back(&mut self, list: List, rows: &mut Pool<L::Row>, at: u32) {
+        let last = core::mem::replace(&mut self.heads[cell(list.0.get())].prev, at);
+        *L::link_mut(&mut rows[at]) = Link { prev: last, next: list.0.get() };
+        self.link_at(rows, last).next = at;
+    }
+
+    /// Takes a row out of the list it is in.
+    pub(crate) fn remove(&mut self, rows: &mut Pool<L::Row>, at: u32) {
+        let Link { prev, next } = core::mem::replace(L::link_mut(&mut rows[at]), Link::LOOSE);
+        self.link_at(rows, prev).next = next;
+        self.link_at(rows, next).prev = prev;
+    }
+
+    fn link_at<'a>(&'a mut self, rows: &'a mut Pool<L::Row>, at: u32) -> &'a mut Link {
+        if at >= MAX_ROWS { &mut self.heads[cell(at)] } else { L::link_mut(&mut rows[at]) }
+    }
+}
+
+const fn row(at: u32) -> Option<u32> {
+    if at < MAX_ROWS { Some(at) } else { None }
+}
+
+const fn cell(at: u32) -> usize {
+    (at & (MAX_ROWS - 1)) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    struct ByTest;
+    impl Linked for ByTest {
+        type Row = Link;
+        fn link(row: &Link) -> &Link {
+            row
+        }
+        fn link_mut(row: &mut Link) -> &mut Link {
+            row
+        }
+    }
+
+    fn contents(lists: &Lists<ByTest>, rows: &Pool<Link>, list: List) -> Vec<u32> {
+        core::iter::successors(lists.first(list), |&at| lists.next(rows, at)).collect()
+    }
+
+    #[test]
+    fn rows_keep_their_order_and_leave_from_anywhere() {
+        for gone in 0..4 {
+            let (mut rows, mut lists) = (Pool::new(), Lists::<ByTest>::new());
+            let list = lists.create();
+            for _ in 0..4 {
+                let at = rows.insert(|_, _| Link::LOOSE);
+                lists.push_back(list, &mut rows, at);
+            }
+            lists.remove(&mut rows, gone);
+            let left: Vec<u32> = (0..4).filter(|&at| at != gone).collect();
+            assert_eq!(contents(&lists, &rows, list), left);
+            lists.push_back(list, &mut rows, gone);
+            assert_eq!(contents(&lists, &rows, list).last(), Some(&gone));
+        }
+    }
+
+    #[test]
+    fn lists_do_not_mix_and_an_emptied_one_is_used_again() {
+        let (mut rows, mut lists) = (Pool::new(), Lists::<ByTest>::new());
+        let (one, two) = (lists.create(), lists.create());
+        let a = rows.insert(|_, _| Link::LOOSE);
+        let b = rows.insert(|_, _| Link::LOOSE);
+        lists.push_back(one, &mut rows, a);
+        lists.push_back(two, &mut rows, b);
+        lists.remove(&mut rows, a);
+        assert_eq!(
+            (contents(&lists, &rows, one), contents(&lists, &rows, two)),
+            (Vec::new(), alloc::vec![b])
+        );
+        lists.destroy(one);
+        assert_eq!(lists.create(), one);
+    }
+}

@@ -1,0 +1,224 @@
+//! The monitors that local watchers have made: one row each, from the call until the `Down` is taken.
+
+use refs::{RegName, Serial};
+
+use super::{
+    list::{Link, Linked, List, Lists},
+    pool::Pool,
+};
+use crate::{
+    ids::{LocalPid, MonitorId},
+    reason::DownReason,
+};
+
+/// The table. Each row is in the list of its watcher, and while it is bound in the list of its target
+/// (a local process) or of its session.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    rows: Pool<Row>,
+    owned: Lists<Owned>,
+    bound: Lists<Bound>,
+    fired: usize,
+}
+
+/// One monitor. Sixty-four bytes, whatever its state: a `Down` that waits to be received lives here.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) watcher: LocalPid,
+    pub(crate) tag: u64,
+    pub(crate) target: RowTarget,
+    pub(crate) state: State,
+    owned: Link,
+    /// Index in [`Origins`](super::Origins): the node of the target.
+    pub(crate) origin: u32,
+    generation: u32,
+}
+
+const _: () = assert!(size_of::<Row>() == 64 && size_of::<Pool<Row>>() <= 48);
+
+/// The target within its node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RowTarget {
+    Pid(Serial),
+    Name(RegName),
+}
+
+/// What has become of a monitor.
+#[derive(Clone, Debug)]
+pub(crate) enum State {
+    /// Just made.
+    Loose,
+    /// Waits for a session, in this place of [`Waiting`](super::Waiting).
+    Waiting(u32),
+    /// Bound to a local process.
+    Local(Link),
+    /// Bound to a session.
+    Remote(Link),
+    /// Over; the notice was not taken yet.
+    Fired(DownReason),
+}
+
+#[derive(Clone, Debug)]
+struct Owned;
+
+impl Linked for Owned {
+    type Row = Row;
+    fn link(row: &Row) -> &Link {
+        &row.owned
+    }
+    fn link_mut(row: &mut Row) -> &mut Link {
+        &mut row.owned
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Bound;
+
+impl Linked for Bound {
+    type Row = Row;
+    fn link(row: &Row) -> &Link {
+        match &row.state {
+            State::Local(link) | State::Remote(link) => link,
+            State::Loose | State::Waiting(_) | State::Fired(_) => {
+                unreachable!("only bound rows are in a list")
+            }
+        }
+    }
+    fn link_mut(row: &mut Row) -> &mut Link {
+        match &mut row.state {
+            State::Local(link) | State::Remote(link) => link,
+            State::Loose | State::Waiting(_) | State::Fired(_) => {
+                unreachable!("only bound rows are in a list")
+            }
+        }
+    }
+}
+
+impl Outgoing {
+    pub(crate) const fn new() -> Self {
+        Outgoing { rows: Pool::new(), owned: Lists::new(), bound: Lists::new(), fired: 0 }
+    }
+
+    /// Monitors that wait or are bound.
+    pub(crate) const fn active(&self) -> usize {
+        self.rows.len() - self.fired
+    }
+
+    /// Monitors whose notice was not taken yet.
+    pub(crate) const fn fired(&self) -> usize {
+        self.fired
+    }
+
+    /// Records a monitor in the list of its watcher, which is made if there is none.
+    pub(crate) fn insert(
+        &mut self,
+        watcher: LocalPid,
+        owner: &mut Option<List>,
+        target: RowTarget,
+        origin: u32,
+        tag: u64,
+    ) -> u32 {
+        let owner = *owner.get_or_insert_with(|| self.owned.create());
+        let at = self.rows.insert(|_, generation| Row {
+            watcher,
+            tag,
+            target,
+            state: State::Loose,
+            owned: Link::LOOSE,
+            origin,
+            generation,
+        });
+        self.owned.push_back(owner, &mut self.rows, at);
+        at
+    }
+
+    pub(crate) fn row(&self, at: u32) -> &Row {
+        &self.rows[at]
+    }
+
+    pub(crate) fn id(&self, at: u32) -> MonitorId {
+        MonitorId(Serial::new(at, self.rows[at].generation))
+    }
+
+    /// The row of that monitor; none if it is over, or if the number was never given out.
+    pub(crate) fn find(&self, id: MonitorId) -> Option<u32> {
+        let at = id.0.slot();
+        self.rows.get(at).filter(|row| row.generation == id.0.generation()).map(|_| at)
+    }
+
+    pub(crate) fn wait(&mut self, at: u32, place: u32) {
+        self.rows[at].state = State::Waiting(place);
+    }
+
+    /// Binds the monitor to a local process by the list of those that watch it.
+    pub(crate) fn bind_local(&mut self, at: u32, watchers: &mut Option<List>) {
+        let list = *watchers.get_or_insert_with(|| self.bound.create());
+        self.rows[at].state = State::Local(Link::LOOSE);
+        self.bound.push_back(list, &mut self.rows, at);
+    }
+
+    /// Binds the monitor to a session by its list.
+    pub(crate) fn bind_remote(&mut self, at: u32, session: List) {
+        self.rows[at].state = State::Remote(Link::LOOSE);
+        self.bound.push_back(session, &mut self.rows, at);
+    }
+
+    /// Takes the monitor off whatever it is bound to.
+    pub(crate) fn unbind(&mut self, at: u32) {
+        if matches!(self.rows[at].state, State::Local(_) | State::Remote(_)) {
+            self.bound.remove(&mut self.rows, at);
+        }
+        self.rows[at].state = State::Loose;
+    }
+
+    /// The monitor is over; its notice waits to be taken.
+    pub(crate) fn fire(&mut self, at: u32, reason: DownReason) {
+        self.unbind(at);
+        self.rows[at].state = State::Fired(reason);
+        self.fired += 1;
+    }
+
+    /// Removes the row. Its number is never used again.
+    pub(crate) fn remove(&mut self, at: u32) -> Row {
+        if matches!(self.rows[at].state, State::Fired(_)) {
+            self.fired -= 1;
+        } else {
+            self.unbind(at);
+        }
+        self.owned.remove(&mut self.rows, at);
+        let generation = self.rows[at].generation;
+        self.rows.remove(at, generation.checked_add(1))
+    }
+
+    pub(crate) fn bound_list(&mut self) -> List {
+        self.bound.create()
+    }
+
+    pub(crate) fn first_bound(&self, list: List) -> Option<u32> {
+        self.bound.first(list)
+    }
+
+    pub(crate) fn destroy_bound(&mut self, list: List) {
+        self.bound.destroy(list);
+    }
+
+    pub(crate) fn first_owned(&self, list: List) -> Option<u32> {
+        self.owned.first(list)
+    }
+
+    pub(crate) fn destroy_owned(&mut self, list: List) {
+        self.owned.destroy(list);
+    }
+
+    /// The monitors of a watcher, oldest first.
+    pub(crate) fn owned(&self, list: Option<List>) -> impl Iterator<Item = u32> {
+        let first = list.and_then(|list| self.owned.first(list));
+        core::iter::successors(first, |&at| self.owned.next(&self.rows, at))
+    }
+
+    /// The monitors in the list of a local process or of a session, oldest first.
+    pub(crate) fn bound(&self, list: Option<List>) -> impl Iterator<Item = u32> {
+        let first = list.and_then(|list| self.bound.first(list));
+        core::iter::successors(first, |&at| self.bound.next(&self.rows, at))
+    }
+}

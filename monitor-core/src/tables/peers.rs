@@ -1,0 +1,173 @@
+//! The other nodes: what the link to each is, what hangs on it, and what is still to be told about it.
+
+use alloc::sync::Arc;
+use core::hash::BuildHasher;
+
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
+use refs::{DialId, NodeName, SessionEnd, SessionId};
+
+use super::{list::List, pool::Pool};
+use crate::effect::NodeEvent;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Peers {
+    rows: Pool<Peer>,
+    by_name: HashTable<u32>,
+    by_session: HashTable<(SessionId, u32)>,
+    hasher: FixedState,
+}
+
+/// One node. Forgotten when there is no link and nothing refers to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) name: NodeName,
+    pub(crate) link: Link,
+    /// Counts the lives of the link: what is subscribed in one life is not told of the next one's end.
+    pub(crate) epoch: u32,
+    /// What waits for a session, in [`Waiting`](super::Waiting).
+    pub(crate) waiting: List,
+    pub(crate) waiting_len: usize,
+    /// The monitors on the session that is up, in [`Outgoing`](super::Outgoing).
+    pub(crate) monitors: List,
+    /// The monitors of the peer on local processes, in [`Incoming`](super::Incoming).
+    pub(crate) incoming: List,
+    pub(crate) incoming_len: usize,
+    /// Who is to be told of the end, in [`NodeSubscribers`](super::NodeSubscribers).
+    pub(crate) subscribers: List,
+    /// A session that has begun while the one before it was not told to its end.
+    pub(crate) next: Option<Arc<NodeEvent>>,
+    /// The beginning of a session that is being told. Always before `drain`.
+    pub(crate) rise: Option<Rise>,
+    /// The end of a session, or of an attempt to make one, that is being told.
+    pub(crate) drain: Option<Drain>,
+    /// It has its place in the backlog already.
+    pub(crate) queued: bool,
+    /// How many [`Origins`](super::Origins) refer to it.
+    pub(crate) origins: u32,
+}
+
+/// The link to a peer.
+#[derive(Clone, Debug)]
+pub(crate) enum Link {
+    /// There is none, and none was asked for.
+    Idle,
+    /// One was asked for.
+    Connecting(DialId),
+    /// A session; the event is the one that told of its beginning.
+    Up(Arc<NodeEvent>),
+    /// The session, or the attempt, has ended; not everybody was told.
+    Draining,
+}
+
+/// The beginning of a session on its way to the subscribers.
+#[derive(Clone, Debug)]
+pub(crate) struct Rise {
+    pub(crate) event: Arc<NodeEvent>,
+    pub(crate) number: u64,
+    /// The next place of [`NodesSubscribers`](super::NodesSubscribers) to look at; none once all were told.
+    pub(crate) place: Option<u32>,
+}
+
+/// The end of a session or of an attempt on its way to everybody who hung on it, in the order of the fields.
+#[derive(Clone, Debug)]
+pub(crate) struct Drain {
+    pub(crate) end: SessionEnd,
+    pub(crate) waiting: List,
+    pub(crate) monitors: List,
+    pub(crate) incoming: List,
+    pub(crate) subscribers: List,
+    pub(crate) event: Arc<NodeEvent>,
+    pub(crate) number: u64,
+    /// As in [`Rise`]; none from the start if there was no session.
+    pub(crate) place: Option<u32>,
+}
+
+impl Peers {
+    pub(crate) fn new(seed: u64) -> Self {
+        Peers {
+            rows: Pool::new(),
+            by_name: HashTable::new(),
+            by_session: HashTable::new(),
+            hasher: FixedState::with_seed(seed),
+        }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The sessions that are up, or wait to be.
+    pub(crate) fn sessions(&self) -> usize {
+        self.by_session.len()
+    }
+
+    pub(crate) fn find(&self, name: &NodeName) -> Option<u32> {
+        let hash = self.hasher.hash_one(name.as_str());
+        self.by_name.find(hash, |&at| self.rows[at].name == *name).copied()
+    }
+
+    /// Adds a peer that [`Peers::find`] did not find.
+    pub(crate) fn insert(&mut self, peer: Peer) -> u32 {
+        let hash = self.hasher.hash_one(peer.name.as_str());
+        let at = self.rows.insert(|_, _| peer);
+        let (rows, hasher) = (&self.rows, &self.hasher);
+        self.by_name.insert_unique(hash, at, |&at| hasher.hash_one(rows[at].name.as_str()));
+        at
+    }
+
+    pub(crate) fn remove(&mut self, at: u32) -> Peer {
+        let hash = self.hasher.hash_one(self.rows[at].name.as_str());
+        if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == at) {
+            entry.remove();
+        }
+        self.rows.remove(at, Some(0))
+    }
+
+    pub(crate) fn get(&self, at: u32) -> &Peer {
+        &self.rows[at]
+    }
+
+    pub(crate) fn get_mut(&mut self, at: u32) -> &mut Peer {
+        &mut self.rows[at]
+    }
+
+    /// The peer of a session that is up or waits to be.
+    pub(crate) fn of_session(&self, session: SessionId) -> Option<u32> {
+        let hash = self.hasher.hash_one(session);
+        self.by_session.find(hash, |&(other, _)| other == session).map(|&(_, peer)| peer)
+    }
+
+    pub(crate) fn add_session(&mut self, session: SessionId, peer: u32) {
+        let hasher = &self.hasher;
+        let rehash = |&(session, _): &(SessionId, u32)| hasher.hash_one(session);
+        self.by_session.insert_unique(hasher.hash_one(session), (session, peer), rehash);
+    }
+
+    pub(crate) fn remove_session(&mut self, session: SessionId) -> Option<u32> {
+        let hash = self.hasher.hash_one(session);
+        let entry = self.by_session.find_entry(hash, |&(other, _)| other == session).ok()?;
+        Some(entry.remove().0.1)
+    }
+
+    /// All peers, in the order of the table.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> {
+        core::iter::successors(self.rows.scan(0), |&(_, next)| self.rows.scan(next))
+            .filter_map(|(peer, _)| peer)
+    }
+}
+
+impl Peer {
+    /// The event of the session that is up.
+    pub(crate) fn up(&self) -> Option<&Arc<NodeEvent>> {
+        match &self.link {
+            Link::Up(event) => Some(event),
+            Link::Idle | Link::Connecting(_) | Link::Draining => None,
+        }
+    }
+
+    /// The session that is up.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        self.up()?.session.as_ref().map(|&(session, _)| session)
+    }
+}

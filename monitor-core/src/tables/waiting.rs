@@ -1,0 +1,76 @@
+//! What waits for a session with a peer, in the order in which it was asked for.
+
+use super::{
+    list::{Link, Linked, List, Lists},
+    pool::Pool,
+};
+use crate::ids::Ticket;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    rows: Pool<Row>,
+    by_peer: Lists<ByPeer>,
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    what: What,
+    by_peer: Link,
+}
+
+/// What waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A monitor, by its row in [`Outgoing`](super::Outgoing).
+    Monitor(u32),
+    /// Something that the caller keeps.
+    Ticket(Ticket),
+}
+
+#[derive(Clone, Debug)]
+struct ByPeer;
+
+impl Linked for ByPeer {
+    type Row = Row;
+    fn link(row: &Row) -> &Link {
+        &row.by_peer
+    }
+    fn link_mut(row: &mut Row) -> &mut Link {
+        &mut row.by_peer
+    }
+}
+
+impl Waiting {
+    pub(crate) const fn new() -> Self {
+        Waiting { rows: Pool::new(), by_peer: Lists::new() }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Appends; returns the place, by which a monitor that is taken back can leave.
+    pub(crate) fn push(&mut self, list: List, what: What) -> u32 {
+        let at = self.rows.insert(|_, _| Row { what, by_peer: Link::LOOSE });
+        self.by_peer.push_back(list, &mut self.rows, at);
+        at
+    }
+
+    pub(crate) fn pop(&mut self, list: List) -> Option<What> {
+        let at = self.by_peer.first(list)?;
+        Some(self.remove(at))
+    }
+
+    pub(crate) fn remove(&mut self, at: u32) -> What {
+        self.by_peer.remove(&mut self.rows, at);
+        self.rows.remove(at, Some(0)).what
+    }
+
+    pub(crate) fn create(&mut self) -> List {
+        self.by_peer.create()
+    }
+
+    pub(crate) fn destroy(&mut self, list: List) {
+        self.by_peer.destroy(list);
+    }
+}

@@ -1,0 +1,159 @@
+//! Signals as bytes: a kind, then varints; a frame holds any number of signals.
+//!
+//! A monitor by pid takes 5 to 14 bytes, a `Down` with the same reason as the one before it 3 to 8.
+
+use alloc::vec::Vec;
+
+use refs::{EndKind, Incarnation, RegName, Serial, SessionEnd};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use thiserror::Error;
+
+use crate::{
+    ids::MonitorId,
+    reason::{DownReason, ExitReason},
+    signal::{RemoteTarget, Signal},
+};
+
+const MONITOR_PID: u8 = 1;
+const MONITOR_PID_OF: u8 = 2;
+const MONITOR_NAME: u8 = 3;
+const DEMONITOR: u8 = 4;
+const DOWN: u8 = 5;
+/// A `Down` with the reason of the `Down` before it.
+const DOWN_AGAIN: u8 = 6;
+
+/// What a peer may give as a reason: it cannot claim that a link of ours has ended.
+#[derive(Serialize, Deserialize)]
+enum WireReason {
+    Exit(ExitReason),
+    NoProc,
+    Quota,
+}
+
+/// Bytes that are no signals: the peer breaks the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("malformed signal at byte {at} of the frame")]
+pub struct WireError {
+    /// The offset of the signal that cannot be read.
+    pub at: usize,
+}
+
+/// Appends a signal to a frame. `last` carries the reason of the last `Down` in the same frame, so that equal
+/// reasons in a row are written once: start every frame with `None`.
+pub fn encode(signal: &Signal, last: &mut Option<DownReason>, frame: &mut Vec<u8>) {
+    match signal {
+        Signal::Monitor { id, target: RemoteTarget::Pid(serial) } => {
+            frame.push(MONITOR_PID);
+            put(frame, &(id.0, serial));
+        }
+        Signal::Monitor { id, target: RemoteTarget::PidOf(incarnation, serial) } => {
+            frame.push(MONITOR_PID_OF);
+            put(frame, &(id.0, incarnation, serial));
+        }
+        Signal::Monitor { id, target: RemoteTarget::Name(name) } => {
+            frame.push(MONITOR_NAME);
+            put(frame, &(id.0, name));
+        }
+        Signal::Demonitor { id } => {
+            frame.push(DEMONITOR);
+            put(frame, &id.0);
+        }
+        Signal::Down { id, reason } if last.as_ref() == Some(reason) => {
+            frame.push(DOWN_AGAIN);
+            put(frame, &id.0);
+        }
+        Signal::Down { id, reason } => {
+            frame.push(DOWN);
+            put(frame, &(id.0, to_wire(reason)));
+            *last = Some(reason.clone());
+        }
+    }
+}
+
+/// The signals of a frame, one after the other. Total: ends after an error on anything malformed.
+#[derive(Clone, Debug)]
+pub struct Signals<'a> {
+    rest: &'a [u8],
+    len: usize,
+    last: Option<DownReason>,
+}
+
+impl<'a> Signals<'a> {
+    /// Reads what [`encode`] wrote. Allocates nothing but what a valid signal holds, within its limits.
+    pub const fn new(frame: &'a [u8]) -> Self {
+        Signals { rest: frame, len: frame.len(), last: None }
+    }
+
+    fn read(&mut self) -> Option<Signal> {
+        let (&kind, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(match kind {
+            MONITOR_PID => {
+                let (id, serial) = self.get()?;
+                Signal::Monitor { id: MonitorId(id), target: RemoteTarget::Pid(serial) }
+            }
+            MONITOR_PID_OF => {
+                let (id, incarnation, serial) = self.get::<(Serial, Incarnation, Serial)>()?;
+                Signal::Monitor { id: MonitorId(id), target: RemoteTarget::PidOf(incarnation, serial) }
+            }
+            MONITOR_NAME => {
+                let (id, name) = self.get::<(Serial, RegName)>()?;
+                Signal::Monitor { id: MonitorId(id), target: RemoteTarget::Name(name) }
+            }
+            DEMONITOR => Signal::Demonitor { id: MonitorId(self.get()?) },
+            DOWN => {
+                let (id, reason) = self.get::<(Serial, WireReason)>()?;
+                let reason = from_wire(reason);
+                self.last = Some(reason.clone());
+                Signal::Down { id: MonitorId(id), reason }
+            }
+            DOWN_AGAIN => Signal::Down { id: MonitorId(self.get()?), reason: self.last.clone()? },
+            _ => return None,
+        })
+    }
+
+    fn get<T: DeserializeOwned>(&mut self) -> Option<T> {
+        let (value, rest) = postcard::take_from_bytes(self.rest).ok()?;
+        self.rest = rest;
+        Some(value)
+    }
+}
+
+impl Iterator for Signals<'_> {
+    type Item = Result<Signal, WireError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let at = self.len - self.rest.len();
+        let signal = self.read().ok_or(WireError { at });
+        if signal.is_err() {
+            self.rest = &[];
+        }
+        Some(signal)
+    }
+}
+
+fn put<T: Serialize>(frame: &mut Vec<u8>, value: &T) {
+    let bytes = core::mem::take(frame);
+    *frame = postcard::to_extend(value, bytes)
+        .expect("signals have a binary form, and a vector takes any number of bytes");
+}
+
+fn to_wire(reason: &DownReason) -> WireReason {
+    match reason {
+        DownReason::Exit(reason) => WireReason::Exit(reason.clone()),
+        DownReason::NoProc => WireReason::NoProc,
+        // The only one that the core sends: see `Signal::Down`.
+        DownReason::NoConnection(_) => WireReason::Quota,
+    }
+}
+
+fn from_wire(reason: WireReason) -> DownReason {
+    match reason {
+        WireReason::Exit(reason) => DownReason::Exit(reason),
+        WireReason::NoProc => DownReason::NoProc,
+        WireReason::Quota => DownReason::NoConnection(SessionEnd::new(EndKind::Quota)),
+    }
+}
