@@ -1,0 +1,134 @@
+//! No input does more than its share, and whatever comes between is decided as if it had.
+
+mod common;
+
+use common::{Node, Pair, name, node_id, reg};
+use monitor_core::{Demonitored, Effect, ExitReason, refs::EndKind};
+
+const MONITORS: usize = 1000;
+const BATCH: usize = 10;
+
+/// One input makes at most one effect for each step, and the one that announces a process or a dial.
+fn expect_bounded(node: &Node) {
+    assert!(node.last.len() <= BATCH + 1, "{} effects", node.last.len());
+}
+
+#[test]
+fn the_end_of_a_session_is_told_in_batches() {
+    let mut pair = Pair::new(BATCH);
+    pair.connect();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    for _ in 0..MONITORS {
+        pair.a.monitor(w, pair.b.pid(t));
+    }
+    pair.settle();
+    pair.cut(EndKind::Closed);
+    expect_bounded(&pair.a);
+    let mut inputs = 1;
+    while pair.a.resume() {
+        expect_bounded(&pair.a);
+        inputs += 1;
+    }
+    assert!(inputs >= MONITORS / BATCH);
+    assert_eq!(pair.a.downs(w).len(), MONITORS);
+    pair.a.expect_empty();
+    pair.b.expect_empty();
+}
+
+#[test]
+fn the_exit_of_a_popular_process_is_told_in_batches() {
+    let mut pair = Pair::new(BATCH);
+    pair.connect();
+    let (here, there, t) = (pair.b.spawn(), pair.a.spawn(), pair.b.spawn());
+    for _ in 0..MONITORS {
+        pair.b.monitor(here, pair.b.pid(t));
+        pair.a.monitor(there, pair.b.pid(t));
+    }
+    pair.settle();
+    pair.b.exit(t, ExitReason::Normal);
+    expect_bounded(&pair.b);
+    while pair.b.resume() {
+        expect_bounded(&pair.b);
+    }
+    pair.settle();
+    assert_eq!((pair.b.downs(here).len(), pair.a.downs(there).len()), (MONITORS, MONITORS));
+}
+
+#[test]
+fn a_monitor_that_was_not_told_yet_can_be_taken_back() {
+    let mut pair = Pair::new(1);
+    pair.connect();
+    pair.a.settle();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    let ids: Vec<_> = (0..10).map(|_| pair.a.monitor(w, pair.b.pid(t))).collect();
+    pair.settle();
+    pair.cut(EndKind::Closed);
+    assert_eq!(pair.a.demonitor(w, ids[9], false), Demonitored::Active);
+    assert_eq!(pair.a.demonitor(w, ids[0], false), Demonitored::Fired);
+    pair.a.settle();
+    let told: Vec<_> = pair.a.downs(w).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(told, ids[..9]);
+}
+
+#[test]
+fn a_watcher_that_dies_in_between_hears_nothing_more() {
+    let mut pair = Pair::new(1);
+    pair.connect();
+    pair.a.settle();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    for _ in 0..10 {
+        pair.a.monitor(w, pair.b.pid(t));
+    }
+    pair.a.monitor_node(w, &pair.b.id.name.clone());
+    pair.settle();
+    pair.cut(EndKind::Closed);
+    pair.a.exit(w, ExitReason::Normal); // the kit asserts that nothing is delivered to the dead
+    pair.a.expect_empty();
+    assert_eq!(pair.a.core.stats().peers, 0);
+}
+
+#[test]
+fn new_monitors_of_a_node_whose_end_is_being_told_wait_for_the_next_session() {
+    let mut pair = Pair::new(1);
+    pair.connect();
+    pair.a.settle();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    for _ in 0..5 {
+        pair.a.monitor(w, pair.b.pid(t));
+    }
+    pair.settle();
+    pair.cut(EndKind::Closed);
+    let next = pair.a.monitor(w, pair.b.pid(t));
+    assert!(pair.a.core.nodes(monitor_core::NodeType::All).is_empty());
+    pair.a.settle();
+    assert_eq!(pair.a.downs(w).len(), 5);
+    assert_eq!(pair.a.dials.len(), 1);
+    pair.connect();
+    pair.settle();
+    pair.b.exit(t, ExitReason::Shutdown);
+    pair.settle();
+    assert_eq!(pair.a.downs(w)[0].0, next);
+}
+
+#[test]
+fn peers_take_turns() {
+    let mut a = Node::new("a", 1, BATCH);
+    let w = a.spawn();
+    for (session, label) in [(1, "b"), (2, "c")] {
+        a.up(session, node_id(label, 5));
+        for _ in 0..MONITORS {
+            a.monitor(w, reg("x").at(name(label)));
+        }
+    }
+    a.down(1, EndKind::Closed);
+    a.down(2, EndKind::Closed);
+    // After four turns both have had two, besides the first at once.
+    for _ in 0..4 {
+        a.resume();
+        let delivers = a.last.iter().filter(|effect| matches!(effect, Effect::Deliver { .. })).count();
+        assert_eq!(delivers, BATCH);
+    }
+    let nodes: Vec<_> = a.core.monitors_of(w).filter(|(id, _)| a.core.is_fired(*id)).map(|(_, to)| to).collect();
+    let of = |label| nodes.iter().filter(|target| *target.node() == name(label)).count();
+    assert_eq!((of("b"), of("c")), (3 * BATCH, 3 * BATCH));
+}

@@ -1,0 +1,327 @@
+//! Monitors between two nodes: what a peer says, what a peer may not say, and what the end of a session means.
+
+mod common;
+
+use common::{Node, Pair, name, node_id, noconnection, reg};
+use monitor_core::{
+    Connect, CoreConfig, Demonitored, DownReason, Effect, ExitReason, MonitorId, MonitorOptions, RemoteTarget, Route, Signal,
+    Ticket, Violation,
+    refs::{EndKind, Incarnation, NodeId, Pid, Serial, SessionId},
+};
+
+fn exit(reason: ExitReason) -> DownReason {
+    DownReason::Exit(reason)
+}
+
+#[test]
+fn a_remote_exit_is_told_with_its_reason() {
+    let mut pair = Pair::connected();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    pair.b.register("job", t);
+    let by_pid = pair.a.monitor(w, pair.b.pid(t));
+    let by_name = pair.a.monitor(w, pair.b.named("job"));
+    pair.expect_agreement();
+    assert_eq!(pair.b.core.watchers_of(t).count(), 2);
+    let reason = ExitReason::panicked("boom");
+    pair.b.exit(t, reason.clone());
+    pair.settle();
+    assert_eq!(pair.a.downs(w), [(by_pid, exit(reason.clone())), (by_name, exit(reason))]);
+    pair.a.expect_empty();
+    pair.b.expect_empty();
+}
+
+#[test]
+fn the_monitor_is_recorded_before_it_is_sent() {
+    let mut pair = Pair::connected();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    let m = pair.a.monitor(w, pair.b.pid(t));
+    assert_eq!(pair.a.core.monitors_of(w).count(), 1);
+    // The answer comes before the caller has done anything else: nothing is lost.
+    pair.b.exit(t, ExitReason::Normal);
+    pair.step_to_b();
+    pair.step_to_a();
+    assert_eq!(pair.a.downs(w), [(m, DownReason::NoProc)]);
+}
+
+#[test]
+fn only_the_node_that_bears_the_name_says_noproc() {
+    let mut pair = Pair::connected();
+    let w = pair.a.spawn();
+    let old_life = NodeId::new(pair.b.id.name.clone(), Incarnation::new(77).unwrap());
+    let m = pair.a.monitor(w, Pid::new(old_life, Serial::new(0, 0)));
+    assert_eq!(pair.a.receive(w), [], "a itself cannot know which life is the later");
+    pair.settle();
+    assert_eq!(pair.a.downs(w), [(m, DownReason::NoProc)]);
+
+    // If the session ends first, nobody said anything.
+    let m = pair.a.monitor(w, pair.b.named("nobody"));
+    pair.cut(EndKind::Closed);
+    assert_eq!(pair.a.downs(w), [(m, noconnection(EndKind::Closed))]);
+}
+
+#[test]
+fn a_session_end_is_noconnection_once_and_the_peer_forgets() {
+    let mut pair = Pair::connected();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    let ids: Vec<_> = (0..3).map(|_| pair.a.monitor(w, pair.b.pid(t))).collect();
+    pair.settle();
+    pair.cut(EndKind::Timeout);
+    let expected: Vec<_> = ids.into_iter().map(|id| (id, noconnection(EndKind::Timeout))).collect();
+    assert_eq!(pair.a.downs(w), expected);
+    assert_eq!(pair.b.core.watchers_of(t).count(), 0);
+    // The target lives; its later exit concerns nobody.
+    pair.connect();
+    pair.b.exit(t, ExitReason::Normal);
+    pair.settle();
+    assert_eq!(pair.a.receive(w), []);
+    pair.a.expect_empty();
+}
+
+#[test]
+fn a_down_that_crosses_a_demonitor_is_dropped() {
+    let mut pair = Pair::connected();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    let m = pair.a.monitor(w, pair.b.pid(t));
+    pair.step_to_b();
+    pair.b.exit(t, ExitReason::Normal); // the Down is on its way
+    assert_eq!(pair.a.demonitor(w, m, false), Demonitored::Active);
+    pair.settle();
+    assert_eq!(pair.a.receive(w), []);
+    pair.a.expect_empty();
+    pair.b.expect_empty();
+}
+
+#[test]
+fn a_demonitor_clears_the_peers_side() {
+    let mut pair = Pair::connected();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    let m = pair.a.monitor(w, pair.b.pid(t));
+    pair.settle();
+    assert_eq!(pair.b.core.stats().incoming, 1);
+    pair.a.demonitor(w, m, true);
+    pair.settle();
+    assert_eq!(pair.b.core.stats().incoming, 0);
+}
+
+#[test]
+fn the_death_of_a_watcher_clears_the_peers_side() {
+    let mut pair = Pair::connected();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    for _ in 0..10 {
+        pair.a.monitor(w, pair.b.pid(t));
+    }
+    pair.settle();
+    pair.a.exit(w, ExitReason::Normal);
+    pair.settle();
+    pair.a.expect_empty();
+    pair.b.expect_empty();
+}
+
+#[test]
+fn the_same_down_twice_is_delivered_once() {
+    let mut pair = Pair::connected();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    let id = pair.a.monitor(w, pair.b.pid(t));
+    let session = SessionId(pair.session.unwrap());
+    for reason in [ExitReason::Normal, ExitReason::Killed] {
+        pair.a.signal(session, Signal::Down { id, reason: exit(reason) }).unwrap();
+    }
+    assert_eq!(pair.a.downs(w), [(id, exit(ExitReason::Normal))]);
+}
+
+#[test]
+fn a_peer_cannot_speak_of_what_is_not_its_own() {
+    let mut a = Node::new("a", 1, 256);
+    a.up(1, node_id("b", 2));
+    a.up(2, node_id("c", 3));
+    let (w, local) = (a.spawn(), a.spawn());
+    let on_b = a.monitor(w, Pid::new(node_id("b", 2), Serial::new(0, 0)));
+    let on_a = a.monitor(w, a.pid(local));
+    let from_c = |id| Signal::Down { id, reason: exit(ExitReason::Killed) };
+    for id in [on_b, on_a, MonitorId(Serial::new(5, 5)), MonitorId(Serial::new(u32::MAX, u32::MAX))] {
+        a.signal(SessionId(2), from_c(id)).unwrap();
+    }
+    a.signal(SessionId(9), from_c(on_b)).unwrap();
+    assert_eq!(a.receive(w), []);
+    a.signal(SessionId(1), from_c(on_b)).unwrap();
+    assert_eq!(a.downs(w).len(), 1);
+}
+
+#[test]
+fn nothing_of_an_earlier_session_counts_in_a_later_one() {
+    let mut pair = Pair::connected();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    let first = pair.session.unwrap();
+    pair.cut(EndKind::Closed);
+    pair.connect();
+    let id = pair.a.monitor(w, pair.b.pid(t));
+    pair.a.signal(SessionId(first), Signal::Down { id, reason: DownReason::NoProc }).unwrap();
+    assert_eq!(pair.a.receive(w), []);
+}
+
+#[test]
+fn a_number_in_use_is_a_violation_and_changes_nothing() {
+    let mut pair = Pair::connected();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    let id = pair.a.monitor(w, pair.b.pid(t));
+    pair.settle();
+    let again = Signal::Monitor { id, target: RemoteTarget::Pid(t.0) };
+    let session = SessionId(pair.session.unwrap());
+    assert_eq!(pair.b.signal(session, again), Err(Violation::SerialInUse));
+    assert_eq!(pair.b.core.stats().incoming, 1);
+    pair.expect_agreement();
+}
+
+#[test]
+fn two_peers_may_use_the_same_number() {
+    let mut a = Node::new("a", 1, 256);
+    a.up(1, node_id("b", 2));
+    a.up(2, node_id("c", 3));
+    let t = a.spawn();
+    let id = MonitorId(Serial::new(0, 0));
+    for session in [1, 2] {
+        a.signal(SessionId(session), Signal::Monitor { id, target: RemoteTarget::Pid(t.0) }).unwrap();
+    }
+    a.signal(SessionId(1), Signal::Demonitor { id }).unwrap();
+    a.exit(t, ExitReason::Normal);
+    let told: Vec<_> = a.last.iter().filter(|e| matches!(e, Effect::Send { session: SessionId(2), .. })).collect();
+    assert_eq!((told.len(), a.last.len()), (1, 1));
+}
+
+#[test]
+fn beyond_the_quota_a_monitor_is_refused_and_says_so() {
+    let mut pair = Pair::new(256);
+    pair.b = Node::with(CoreConfig::new(node_id("b", 2), 0).max_incoming(2));
+    pair.connect();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    let ids: Vec<_> = (0..3).map(|_| pair.a.monitor(w, pair.b.pid(t))).collect();
+    pair.settle();
+    assert_eq!(pair.a.downs(w), [(ids[2], noconnection(EndKind::Quota))]);
+    pair.a.demonitor(w, ids[0], true);
+    let again = pair.a.monitor(w, pair.b.pid(t));
+    pair.settle();
+    assert_eq!(pair.a.receive(w), []);
+    assert!(pair.a.core.monitors_of(w).any(|(id, _)| id == again));
+}
+
+#[test]
+fn not_connected_on_demand_waits_and_never_answers_at_once() {
+    let mut pair = Pair::new(256);
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    let never = MonitorOptions::new().connect(Connect::Never).tag(3);
+    let m = pair.a.monitor_with(w, pair.b.pid(t), never);
+    assert_eq!(pair.a.downs(w), [(m, noconnection(EndKind::NotConnected))]);
+    assert!(pair.a.dials.is_empty());
+
+    let m = pair.a.monitor(w, pair.b.pid(t));
+    pair.a.monitor(w, pair.b.pid(t));
+    assert_eq!(pair.a.dials.len(), 1, "one dial, however many wait");
+    assert_eq!(pair.a.receive(w), []);
+    pair.connect();
+    pair.settle();
+    pair.b.exit(t, ExitReason::Normal);
+    pair.settle();
+    let downs = pair.a.downs(w);
+    assert_eq!((downs.len(), &downs[0]), (2, &(m, exit(ExitReason::Normal))));
+}
+
+#[test]
+fn a_failed_dial_is_one_noconnection_for_each_that_waits() {
+    let mut a = Node::new("a", 1, 256);
+    let w = a.spawn();
+    let target = reg("x").at(name("b"));
+    let gone = a.monitor(w, &target);
+    let m = a.monitor(w, &target);
+    a.demonitor(w, gone, false);
+    a.fail_dial(EndKind::Refused);
+    assert_eq!(a.downs(w), [(m, noconnection(EndKind::Refused))]);
+    a.expect_empty();
+    assert_eq!(a.core.stats().peers, 0, "a node that was only dialled leaves nothing behind");
+}
+
+#[test]
+fn the_failure_of_an_earlier_dial_is_no_news() {
+    let mut pair = Pair::new(256);
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    pair.a.monitor(w, pair.b.pid(t));
+    let (node, first) = pair.a.dials[0].clone();
+    pair.connect();
+    pair.cut(EndKind::Closed);
+    assert_eq!(pair.a.downs(w).len(), 1);
+    pair.a.monitor(w, pair.b.pid(t));
+    pair.a.input(|core, _, out| core.peer_unreachable(&node, first, EndKind::Refused.into(), out));
+    assert_eq!(pair.a.receive(w), []);
+}
+
+#[test]
+fn a_demonitor_while_it_waits_is_never_sent() {
+    let mut pair = Pair::new(256);
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    let m = pair.a.monitor(w, pair.b.pid(t));
+    assert_eq!(pair.a.demonitor(w, m, false), Demonitored::Active);
+    pair.connect();
+    assert!(pair.a.outgoing[&SessionId(1)].is_empty());
+    pair.a.expect_empty();
+}
+
+#[test]
+fn no_more_than_the_limit_waits_for_one_node() {
+    let mut a = Node::with(CoreConfig::new(node_id("a", 1), 0).max_waiting(2));
+    let w = a.spawn();
+    let target = reg("x").at(name("b"));
+    let ids: Vec<_> = (0..2).map(|_| a.monitor(w, &target)).collect();
+    let refused = a.monitor(w, &target);
+    assert_eq!(a.downs(w), [(refused, noconnection(EndKind::Quota))]);
+    assert_eq!(a.route(&name("b"), 1), Route::No(EndKind::Quota.into()));
+    a.demonitor(w, ids[0], true);
+    a.monitor(w, &target);
+    assert_eq!(a.receive(w), [], "there is room again");
+}
+
+#[test]
+fn what_waits_goes_out_in_the_order_it_was_asked_for() {
+    // One step at a time, so that the list is still long when the next calls come.
+    let mut pair = Pair::new(1);
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    let b = pair.b.id.name.clone();
+    pair.a.monitor(w, pair.b.pid(t));
+    assert_eq!(pair.a.route(&b, 1), Route::Later);
+    pair.a.monitor(w, pair.b.pid(t));
+    assert_eq!(pair.a.route(&b, 2), Route::Later);
+    pair.connect();
+    let mut order: Vec<Effect> = Vec::new();
+    let wanted = |effects: &[Effect]| -> Vec<Effect> {
+        effects.iter().filter(|e| matches!(e, Effect::Send { .. } | Effect::Forward { .. })).cloned().collect()
+    };
+    order.extend(wanted(&pair.a.last));
+    assert_eq!(pair.a.route(&b, 3), Route::Later, "behind those that wait");
+    order.extend(wanted(&pair.a.last));
+    while pair.a.resume() {
+        order.extend(wanted(&pair.a.last));
+    }
+    order.extend(wanted(&pair.a.last));
+    let shape: Vec<Option<Ticket>> = order
+        .iter()
+        .map(|effect| if let Effect::Forward { ticket, .. } = effect { Some(*ticket) } else { None })
+        .collect();
+    assert_eq!(shape, [None, Some(Ticket(1)), None, Some(Ticket(2)), Some(Ticket(3))]);
+    assert_eq!(pair.a.route(&b, 4), Route::Now(SessionId(1)));
+}
+
+#[test]
+fn a_restarted_node_is_told_apart() {
+    let mut pair = Pair::connected();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    let old = pair.b.pid(t);
+    let m = pair.a.monitor(w, &old);
+    pair.settle();
+    pair.restart_b();
+    assert_eq!(pair.a.downs(w), [(m, noconnection(EndKind::Closed))]);
+    let same_slot = pair.b.spawn();
+    assert_eq!(same_slot.0, t.0);
+    pair.connect();
+    let m = pair.a.monitor(w, &old);
+    pair.settle();
+    assert_eq!(pair.a.downs(w), [(m, DownReason::NoProc)]);
+    pair.expect_agreement();
+}
