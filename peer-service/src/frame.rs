@@ -68,6 +68,13 @@ impl FrameBuf {
         starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
     }
 
+    /// The frame of that index, in order of arrival.
+    pub fn get(&self, index: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(index)?;
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        Some(&self.bytes[start..end])
+    }
+
     /// How many frames there are.
     pub fn len(&self) -> usize {
         self.ends.len()
