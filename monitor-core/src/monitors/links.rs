@@ -262,6 +262,7 @@ impl Core {
     pub(super) fn forget_unused_peer(&mut self, peer: u32) {
         let row = self.peers.get(peer);
         let unused = matches!(row.link, Link::Idle)
+            && !row.queued
             && row.origins == 0
             && row.waiting_len == 0
             && self.node_subscribers.is_empty_list(row.subscribers);
