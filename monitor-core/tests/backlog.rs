@@ -1,4 +1,5 @@
 //! No input does more than its share, and whatever comes between is decided as if it had.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
 
@@ -128,7 +129,8 @@ fn peers_take_turns() {
         let delivers = a.last.iter().filter(|effect| matches!(effect, Effect::Deliver { .. })).count();
         assert_eq!(delivers, BATCH);
     }
-    let nodes: Vec<_> = a.core.monitors_of(w).filter(|(id, _)| a.core.is_fired(*id)).map(|(_, to)| to).collect();
+    let nodes: Vec<_> =
+        a.core.monitors_of(w).filter(|(id, _)| a.core.is_fired(*id)).map(|(_, to)| to).collect();
     let of = |label| nodes.iter().filter(|target| *target.node() == name(label)).count();
     assert_eq!((of("b"), of("c")), (3 * BATCH, 3 * BATCH));
 }

@@ -1,9 +1,13 @@
 //! Node monitors. Rules: `erlang:monitor_node/2`, `net_kernel:monitor_nodes/2`; the order among them is our own promise.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
 
 use common::{Got, Node, Pair, name, node_id, reg};
-use monitor_core::{Connect, NodeType, NodesOptions, refs::{EndKind, SessionId}};
+use monitor_core::{
+    Connect, NodeType, NodesOptions,
+    refs::{EndKind, SessionId},
+};
 
 const ALL: NodesOptions = NodesOptions::new();
 

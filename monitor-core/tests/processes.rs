@@ -1,9 +1,13 @@
 //! Monitors within one node. Rules: `erlang:monitor/2`, `erlang:demonitor/2`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
 
 use common::{Got, Node};
-use monitor_core::{Demonitored, DownReason, ExitReason, LocalPid, MonitorOptions, refs::{Incarnation, NodeId, Pid, Serial, Target}};
+use monitor_core::{
+    Demonitored, DownReason, ExitReason, LocalPid, MonitorOptions,
+    refs::{Incarnation, NodeId, Pid, Serial, Target},
+};
 
 fn node() -> Node {
     Node::new("a", 1, 256)
@@ -12,7 +16,9 @@ fn node() -> Node {
 #[test]
 fn a_down_tells_the_reason_as_the_process_ended() {
     let own = ExitReason::other(b"frop".to_vec()).unwrap();
-    for reason in [ExitReason::Normal, ExitReason::Shutdown, ExitReason::Killed, ExitReason::panicked("oh"), own] {
+    for reason in
+        [ExitReason::Normal, ExitReason::Shutdown, ExitReason::Killed, ExitReason::panicked("oh"), own]
+    {
         let mut a = node();
         let (w, t) = (a.spawn(), a.spawn());
         let m = a.monitor(w, a.pid(t));

@@ -1,4 +1,5 @@
 //! Any order of anything: two nodes, random steps, and what must hold at every one of them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
 
@@ -137,7 +138,10 @@ impl World {
                 let (node, known) = self.side(on_a);
                 if let (Some(watcher), Some(target)) = (known.living(watcher), target) {
                     let id = node.monitor(watcher, &target);
-                    assert!(!known.ended.contains(&id) && !known.open.contains_key(&id), "a number used twice");
+                    assert!(
+                        !known.ended.contains(&id) && !known.open.contains_key(&id),
+                        "a number used twice"
+                    );
                     let itself = same && target_pid == Some(watcher);
                     if !itself {
                         known.open.insert(id, (watcher, target));
@@ -204,8 +208,14 @@ impl World {
             }
             let (here, remote): (Vec<_>, Vec<_>) =
                 known.open.values().partition(|(_, target)| *target.node() == node.id.name);
-            assert_eq!(remote, Vec::<&(LocalPid, Target)>::new(), "every remote monitor has ended with the session");
-            let dead = here.iter().filter(|(_, t)| !known.alive.iter().any(|&pid| Target::from(node.pid(pid)) == *t));
+            assert_eq!(
+                remote,
+                Vec::<&(LocalPid, Target)>::new(),
+                "every remote monitor has ended with the session"
+            );
+            let dead = here
+                .iter()
+                .filter(|(_, t)| !known.alive.iter().any(|&pid| Target::from(node.pid(pid)) == *t));
             assert_eq!(dead.count(), 0, "every monitor on a dead process has ended");
         }
         for on_a in [true, false] {

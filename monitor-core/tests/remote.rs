@@ -1,11 +1,12 @@
 //! Monitors between two nodes: what a peer says, what a peer may not say, and what the end of a session means.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
 
-use common::{Node, Pair, name, node_id, noconnection, reg};
+use common::{Node, Pair, name, noconnection, node_id, reg};
 use monitor_core::{
-    Connect, CoreConfig, Demonitored, DownReason, Effect, ExitReason, MonitorId, MonitorOptions, RemoteTarget, Route, Signal,
-    Ticket, Violation,
+    Connect, CoreConfig, Demonitored, DownReason, Effect, ExitReason, MonitorId, MonitorOptions,
+    RemoteTarget, Route, Signal, Ticket, Violation,
     refs::{EndKind, Incarnation, NodeId, Pid, Serial, SessionId},
 };
 
@@ -184,7 +185,8 @@ fn two_peers_may_use_the_same_number() {
     }
     a.signal(SessionId(1), Signal::Demonitor { id }).unwrap();
     a.exit(t, ExitReason::Normal);
-    let told: Vec<_> = a.last.iter().filter(|e| matches!(e, Effect::Send { session: SessionId(2), .. })).collect();
+    let told: Vec<_> =
+        a.last.iter().filter(|e| matches!(e, Effect::Send { session: SessionId(2), .. })).collect();
     assert_eq!((told.len(), a.last.len()), (1, 1));
 }
 
@@ -291,7 +293,11 @@ fn what_waits_goes_out_in_the_order_it_was_asked_for() {
     pair.connect();
     let mut order: Vec<Effect> = Vec::new();
     let wanted = |effects: &[Effect]| -> Vec<Effect> {
-        effects.iter().filter(|e| matches!(e, Effect::Send { .. } | Effect::Forward { .. })).cloned().collect()
+        effects
+            .iter()
+            .filter(|e| matches!(e, Effect::Send { .. } | Effect::Forward { .. }))
+            .cloned()
+            .collect()
     };
     order.extend(wanted(&pair.a.last));
     assert_eq!(pair.a.route(&b, 3), Route::Later, "behind those that wait");

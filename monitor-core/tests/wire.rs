@@ -1,4 +1,5 @@
 //! Signals as bytes: what is written is read, and nothing else is.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use monitor_core::{
     DownReason, ExitReason, MonitorId, RemoteTarget, Signal, Signals, WireError, encode,
@@ -72,7 +73,7 @@ fn a_common_monitor_is_small_and_a_repeated_down_smaller() {
     let monitor = Signal::Monitor { id, target: RemoteTarget::Pid(id.0) };
     assert_eq!(frame(&[monitor]).len(), 9);
     let down = Signal::Down { id, reason: DownReason::Exit(ExitReason::other(vec![7; 1000]).unwrap()) };
-    let (one, two) = (frame(&[down.clone()]).len(), frame(&[down.clone(), down]).len());
+    let (one, two) = (frame(std::slice::from_ref(&down)).len(), frame(&[down.clone(), down]).len());
     assert_eq!(two - one, 5);
 }
 

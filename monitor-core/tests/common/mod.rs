@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use monitor_core::{
-    Connect, Core, CoreConfig, Demonitored, Down, DownReason, Effect, ExitReason, LocalPid, LocalTarget, MonitorId,
-    MonitorOptions, NodeNotice, NodesOptions, Notice, Processes, Route, Signal, Signals, Ticket, encode,
+    Connect, Core, CoreConfig, Demonitored, Down, DownReason, Effect, ExitReason, LocalPid, LocalTarget,
+    MonitorId, MonitorOptions, NodeNotice, NodesOptions, Notice, Processes, Route, Signal, Signals, Ticket,
+    encode,
     refs::{
-        DialId, EndKind, Incarnation, Name, NodeId, NodeName, Pid, RegName, Serial, SessionEnd, SessionId, Target,
+        DialId, EndKind, Incarnation, Name, NodeId, NodeName, Pid, RegName, Serial, SessionEnd, SessionId,
+        Target,
     },
 };
 
@@ -168,7 +170,12 @@ impl Node {
         self.monitor_with(watcher, target, MonitorOptions::new())
     }
 
-    pub fn monitor_with(&mut self, w: LocalPid, target: impl Into<Target>, options: MonitorOptions) -> MonitorId {
+    pub fn monitor_with(
+        &mut self,
+        w: LocalPid,
+        target: impl Into<Target>,
+        options: MonitorOptions,
+    ) -> MonitorId {
         let target = target.into();
         self.input(|core, table, out| core.monitor(table, w, &target, options, out))
     }
@@ -258,7 +265,8 @@ impl Node {
     pub fn expect_empty(&mut self) {
         self.settle();
         let stats = self.core.stats();
-        let left = (stats.outgoing_active, stats.outgoing_fired, stats.incoming, stats.node_monitors, stats.waiting);
+        let left =
+            (stats.outgoing_active, stats.outgoing_fired, stats.incoming, stats.node_monitors, stats.waiting);
         assert_eq!(left, (0, 0, 0, 0, 0), "{stats:?}");
     }
 }
@@ -325,7 +333,8 @@ impl Pair {
         };
         let Some(frame) = from.outgoing.get_mut(&session).and_then(VecDeque::pop_front) else { return false };
         for signal in Signals::new(&frame) {
-            to.signal(session, signal.expect("cores send what cores can read")).expect("cores keep the rules");
+            to.signal(session, signal.expect("cores send what cores can read"))
+                .expect("cores keep the rules");
         }
         true
     }
