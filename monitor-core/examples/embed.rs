@@ -7,6 +7,7 @@
 //! ```text
 //! cargo run -p monitor-core --example embed
 //! ```
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::collections::{BTreeMap, VecDeque};
 
