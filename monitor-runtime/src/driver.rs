@@ -1,0 +1,207 @@
+//! The life of a session, step by step: announced, admitted, its frames in order, its end.
+//!
+//! One driver a session, and it alone hands in what happens on the session. So the order that the node promises holds by
+//! construction: nothing is delivered before the core has admitted the session, which is after everything of the
+//! session before it; and its end is reported after its last frame. A pure machine: whoever runs it receives
+//! frames and waits for it.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use monitor_core::{Signal, Signals};
+use peer_service::FrameBuf;
+use refs::{EndKind, SessionEnd};
+
+use crate::{
+    effects::{After, MAX_SIGNAL_FRAME},
+    link::Link,
+    message::{MESSAGE, MessageFrame, SIGNALS},
+    state::Inner,
+};
+
+/// What a driver waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Until [`Link::is_admitted`].
+    Admission,
+    /// For [`Driver::received`].
+    Frames,
+    /// For nothing: it lets others go first.
+    Turn,
+    /// The session is over, and everybody was told.
+    Over,
+}
+
+/// Drives one session.
+pub(crate) struct Driver {
+    link: Arc<Link>,
+    phase: Phase,
+    frames: FrameBuf,
+    /// How many of the frames are done.
+    done: usize,
+    /// The signals of the frame before that which are not handed in yet.
+    signals: VecDeque<Signal>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    New,
+    Announced,
+    Open,
+    /// The peer broke the protocol: nothing of it counts any more, until its end is seen.
+    Refused,
+    Ended(SessionEnd),
+    Over,
+}
+
+/// A frame or a signal that no peer sends that keeps the rules.
+struct Malformed;
+
+/// How much room for signals is kept from one frame to the next.
+const KEEP_SIGNALS: usize = 4096;
+
+impl Driver {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Driver { link, phase: Phase::New, frames: FrameBuf::new(), done: 0, signals: VecDeque::new() }
+    }
+
+    /// Where to put what arrives, when [`Next::Frames`] was asked for.
+    pub(crate) fn buffer(&mut self) -> &mut FrameBuf {
+        &mut self.frames
+    }
+
+    /// The frames have arrived; or the session has ended, and no frame will.
+    pub(crate) fn received(&mut self, result: Result<(), SessionEnd>) {
+        if let Err(end) = result {
+            self.phase = Phase::Ended(end);
+        }
+    }
+
+    /// Goes on, by at most `max_batch` signals or messages.
+    pub(crate) fn advance(&mut self, node: &Inner, after: &mut After) -> Next {
+        match self.phase {
+            Phase::New => {
+                self.announce(node, after);
+                self.phase = Phase::Announced;
+                self.advance(node, after)
+            }
+            Phase::Announced if self.link.is_admitted() => {
+                self.phase = Phase::Open;
+                Next::Frames
+            }
+            Phase::Announced => Next::Admission,
+            Phase::Open => self.work(node, after),
+            Phase::Refused => {
+                self.drop_frames();
+                Next::Frames
+            }
+            Phase::Ended(end) => {
+                self.end(end, node, after);
+                Next::Over
+            }
+            Phase::Over => Next::Over,
+        }
+    }
+
+    /// The session is over at once, whatever it still holds.
+    pub(crate) fn abandon(&mut self, end: SessionEnd, node: &Inner, after: &mut After) {
+        if self.phase != Phase::Over {
+            self.end(end, node, after);
+        }
+    }
+
+    fn announce(&self, node: &Inner, after: &mut After) {
+        let peer = &self.link.peer;
+        node.enter_with(after, |state, out| {
+            state.dialling.remove(&peer.node.name);
+            state.links.insert(peer.session, self.link.clone());
+            state.core.peer_up(peer.session, peer.node.clone(), peer.hidden, out);
+        });
+        node.room.wake_all();
+        node.progress();
+    }
+
+    fn end(&mut self, end: SessionEnd, node: &Inner, after: &mut After) {
+        self.phase = Phase::Over;
+        let session = self.link.peer.session;
+        node.enter_with(after, |state, out| {
+            state.core.peer_down(session, end, out);
+            state.links.remove(&session);
+        });
+        node.room.wake_all();
+        node.progress();
+    }
+
+    fn work(&mut self, node: &Inner, after: &mut After) -> Next {
+        match self.work_off(node, after) {
+            Ok(true) => Next::Turn,
+            Ok(false) => {
+                self.drop_frames();
+                Next::Frames
+            }
+            Err(Malformed) => {
+                node.counters.protocol_violations.add_one();
+                tracing::warn!(peer = %self.link.peer.node, "the peer broke the protocol");
+                self.link.outbox.close(EndKind::Protocol);
+                self.drop_frames();
+                self.phase = Phase::Refused;
+                Next::Frames
+            }
+        }
+    }
+
+    /// At most `max_batch` signals or messages; returns whether there may be more.
+    fn work_off(&mut self, node: &Inner, after: &mut After) -> Result<bool, Malformed> {
+        let mut budget = node.limits.max_batch;
+        while budget > 0 {
+            if self.signals.is_empty() {
+                if !self.next_frame(node, after)? {
+                    return Ok(false);
+                }
+                budget -= 1;
+            } else {
+                self.hand_in(&mut budget, node, after)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes the next frame: delivers a message, keeps signals. False if there is no frame.
+    fn next_frame(&mut self, node: &Inner, after: &mut After) -> Result<bool, Malformed> {
+        let Some(frame) = self.frames.get(self.done) else { return Ok(false) };
+        self.done += 1;
+        match frame.split_first() {
+            Some((&SIGNALS, signals)) if frame.len() <= MAX_SIGNAL_FRAME => {
+                // All of them are read before any has an effect: a malformed frame has none.
+                for signal in Signals::new(signals) {
+                    self.signals.push_back(signal.map_err(|_| Malformed)?);
+                }
+            }
+            Some((&MESSAGE, message)) => {
+                let message = MessageFrame::read(message).ok_or(Malformed)?;
+                after.wakers.extend(node.deliver(message, &self.link.peer.node));
+            }
+            _ => return Err(Malformed),
+        }
+        Ok(true)
+    }
+
+    /// Hands in the signals that are kept, as far as the budget goes.
+    fn hand_in(&mut self, budget: &mut usize, node: &Inner, after: &mut After) -> Result<(), Malformed> {
+        let session = self.link.peer.session;
+        node.enter_with(after, |state, out| {
+            while *budget > 0 {
+                let Some(signal) = self.signals.pop_front() else { break };
+                *budget -= 1;
+                state.core.handle_signal(&node.processes(), session, signal, out).map_err(|_| Malformed)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn drop_frames(&mut self) {
+        self.frames.clear();
+        self.done = 0;
+        self.signals.clear();
+        self.signals.shrink_to(KEEP_SIGNALS);
+    }
+}

@@ -1,0 +1,187 @@
+//! Runs what the core wants done.
+
+use std::{mem, sync::Arc, task::Waker};
+
+use monitor_core::{Effect, LocalPid, Notice, Signal, encode};
+use peer_service::{FrameMeta, PushError};
+use refs::{DialId, EndKind, NodeName, NodeSpec, SessionId};
+
+use crate::{
+    link::Link,
+    message::SIGNALS,
+    processes::{Directory, Resident},
+    state::{Inner, State},
+};
+
+/// A frame of signals that is as long as this gets no more of them. One signal is at most little longer than
+/// [`ExitReason::MAX_LEN`](monitor_core::ExitReason::MAX_LEN).
+const FULL_FRAME: usize = 32 * 1024;
+
+/// The longest frame of signals there can be: what a peer service must take, and what a peer may send.
+pub(crate) const MAX_SIGNAL_FRAME: usize = 128 * 1024;
+
+const _: () = assert!(FULL_FRAME + monitor_core::ExitReason::MAX_LEN + 1024 <= MAX_SIGNAL_FRAME);
+
+/// What an input leaves to be done without any lock: it may run somebody else's code.
+#[derive(Default)]
+pub(crate) struct After {
+    pub(crate) links: Vec<Arc<Link>>,
+    pub(crate) wakers: Vec<Waker>,
+    pub(crate) dials: Vec<(NodeSpec, DialId)>,
+    /// Dials that nobody will answer.
+    refused: Vec<(NodeName, DialId)>,
+    /// Sessions that did not take a signal.
+    lost: Vec<Arc<Link>>,
+    pub(crate) backlog: bool,
+    room: bool,
+}
+
+impl After {
+    /// Does it, and is empty again.
+    pub(crate) fn run(&mut self, node: &Inner) {
+        for (spec, dial) in self.dials.drain(..) {
+            node.service.connect(&spec, dial);
+        }
+        for link in self.links.drain(..) {
+            link.flush();
+        }
+        for link in self.lost.drain(..) {
+            link.outbox.close(EndKind::Overloaded);
+        }
+        self.wakers.drain(..).for_each(Waker::wake);
+        if mem::take(&mut self.backlog) {
+            node.backlog.wake();
+        }
+        if mem::take(&mut self.room) {
+            node.room.wake_all();
+        }
+        for (name, dial) in mem::take(&mut self.refused) {
+            node.unreachable(&name, dial, EndKind::LocalShutdown.into());
+        }
+    }
+}
+
+/// Runs effects, in order, to their end.
+pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut After) {
+    if effects.is_empty() {
+        return;
+    }
+    let directory = node.directory.read();
+    let mut rest = effects;
+    while let Some((effect, others)) = rest.split_first() {
+        rest = others;
+        match effect {
+            Effect::Admit { session } => {
+                if let Some(link) = state.links.get(session) {
+                    link.admit();
+                    after.wakers.extend(link.waker.take());
+                }
+            }
+            Effect::Connect { node, dial } => connect(node, *dial, state, after),
+            Effect::Deliver { to, notice } => deliver(*to, notice, &directory, after),
+            Effect::Send { session, signal } => {
+                rest = send(*session, signal, others, state.links.get(session), after);
+            }
+            Effect::Watch { pid } => {
+                // Every exit is reported, and none can have come between: it takes the lock that is held.
+                debug_assert!(directory.process(*pid).is_some());
+            }
+            Effect::Forward { ticket, session } => {
+                let Some(parcel) = state.parked.take(*ticket) else { continue };
+                after.room = true;
+                let write = &mut |frame: &mut Vec<u8>| frame.extend_from_slice(&parcel.frame);
+                match push(state.links.get(session), FrameMeta::message(parcel.order), write, after) {
+                    Ok(()) => {}
+                    Err(PushError::Full) => node.counters.messages_refused.add_one(),
+                    Err(_) => node.counters.messages_undeliverable.add_one(),
+                }
+            }
+            Effect::Discard { ticket, .. } => {
+                if state.parked.take(*ticket).is_some() {
+                    after.room = true;
+                    node.counters.messages_undeliverable.add_one();
+                }
+            }
+        }
+    }
+}
+
+fn connect(node: &NodeName, dial: DialId, state: &mut State, after: &mut After) {
+    if state.service_over {
+        after.refused.push((node.clone(), dial));
+    } else {
+        let spec = state.book.get(node).cloned().unwrap_or_else(|| NodeSpec::new(node.clone()));
+        state.dialling.insert(node.clone(), dial);
+        after.dials.push((spec, dial));
+    }
+}
+
+fn deliver(to: LocalPid, notice: &Notice, directory: &Directory, after: &mut After) {
+    match (directory.get(to), notice) {
+        (Some(Resident::Process(process)), notice) => {
+            process.queue.push_notice(notice.clone());
+            after.wakers.extend(process.queue.waker.take());
+        }
+        (Some(Resident::Watcher(inbox)), Notice::Down(id)) => {
+            inbox.push(*id);
+            after.wakers.extend(inbox.waker.take());
+        }
+        // A watcher never asks for node events; what has exited gets nothing.
+        (Some(Resident::Watcher(_)), Notice::Node(_)) | (None, _) => {}
+    }
+}
+
+/// Sends a signal, and with it in one frame those for the same session that follow at once. Returns the effects that
+/// are left.
+fn send<'a>(
+    session: SessionId,
+    first: &Signal,
+    others: &'a [Effect],
+    link: Option<&Arc<Link>>,
+    after: &mut After,
+) -> &'a [Effect] {
+    let more = others.iter().map_while(|effect| match effect {
+        Effect::Send { session: same, signal } if *same == session => Some(signal),
+        _ => None,
+    });
+    let mut written = 0;
+    let write = &mut |frame: &mut Vec<u8>| {
+        let start = frame.len();
+        let mut last = None;
+        frame.push(SIGNALS);
+        encode(first, &mut last, frame);
+        written = 0;
+        for signal in more.clone() {
+            if frame.len() - start >= FULL_FRAME {
+                break;
+            }
+            encode(signal, &mut last, frame);
+            written += 1;
+        }
+    };
+    match push(link, FrameMeta::SIGNAL, write, after) {
+        Ok(()) => {}
+        // The end of the session follows: it accounts for what is lost here.
+        Err(PushError::Closed) => written = more.count(),
+        // It must not go on without a signal.
+        Err(_) => {
+            after.lost.extend(link.cloned());
+            written = more.count();
+        }
+    }
+    &others[written..]
+}
+
+fn push(
+    link: Option<&Arc<Link>>,
+    meta: FrameMeta,
+    write: &mut dyn FnMut(&mut Vec<u8>),
+    after: &mut After,
+) -> Result<(), PushError> {
+    let link = link.ok_or(PushError::Closed)?;
+    link.outbox.push(meta, write)?;
+    if link.touch() {
+        after.links.push(link.clone());
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! Why a call was refused.
+
+use refs::{NodeName, Pid, SessionEnd};
+use thiserror::Error;
+
+/// The node was stopped, or the process that calls has exited: nothing can be begun any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the node was stopped, or the calling process has exited")]
+pub struct NotAlive;
+
+/// The node's peer service cannot do what the call needs. Use another service, or do without the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the peer service of this node does not offer `{capability}`")]
+pub struct NotImplemented {
+    /// The field of [`Capabilities`](peer_service::Capabilities) that is missing.
+    pub capability: &'static str,
+}
+
+/// Why something could not be monitored. What goes wrong at the target's end is no error: it arrives as a
+/// [`Down`](crate::Down).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MonitorError {
+    /// The node was stopped, or the watching process has exited.
+    #[error(transparent)]
+    NotAlive(#[from] NotAlive),
+    /// The peer service cannot tell what the call asks for.
+    #[error(transparent)]
+    NotImplemented(#[from] NotImplemented),
+}
+
+/// Why a connection could not be asked for, or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The node was stopped.
+    #[error(transparent)]
+    NotAlive(#[from] NotAlive),
+    /// The peer service makes or ends its connections by itself.
+    #[error(transparent)]
+    NotImplemented(#[from] NotImplemented),
+}
+
+/// Why a message was not sent. That its receiver is gone is no error: as in Erlang, nobody is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The node was stopped, or the sending process has exited.
+    #[error(transparent)]
+    NotAlive(#[from] NotAlive),
+    /// Too much waits to be sent to that node. Slow down, or use [`Mailbox::send_async`](crate::Mailbox::send_async).
+    #[error("too much waits to be sent to that node")]
+    Full,
+    /// The message is too long. Send it in parts.
+    #[error("a message of {len} bytes: the limit is {max}")]
+    TooLarge {
+        /// Its length, in bytes.
+        len: usize,
+        /// The limit, in bytes.
+        max: usize,
+    },
+    /// There is no connection to that node, and none can be made.
+    #[error("no connection to that node: {0}")]
+    NotConnected(SessionEnd),
+}
+
+/// Why a name could not be given to a process.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// The node was stopped, or the calling process has exited.
+    #[error(transparent)]
+    NotAlive(#[from] NotAlive),
+    /// Another process holds the name. It is free again when that process exits or the name is unregistered.
+    #[error("the name is taken by {0:?}")]
+    NameTaken(Pid),
+    /// No such process lives on this node: a name is given to local, live processes only.
+    #[error("no such process lives on this node")]
+    NoProc,
+}
+
+/// Why a node could not be started.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration names one node, the peer service is of another. Give both the same name.
+    #[error("the configuration is of {config}, the peer service of {service}")]
+    WrongName {
+        /// The name in the configuration.
+        config: NodeName,
+        /// The name of the peer service's own node.
+        service: NodeName,
+    },
+    /// The peer service's frames are too small for a monitor signal with the longest exit reason.
+    #[error("the peer service takes frames of at most {max} bytes: at least {min} are needed")]
+    FramesTooSmall {
+        /// What the service takes, in bytes.
+        max: usize,
+        /// What is needed, in bytes.
+        min: usize,
+    },
+    /// The operating system gave no random numbers.
+    #[error("no random numbers: {0}")]
+    Random(getrandom::Error),
+    /// The thread that runs the node could not be started.
+    #[error("the node's thread could not be started")]
+    Thread(#[source] std::io::Error),
+    /// The TCP service could not be started: a setting, or the address to listen on.
+    #[cfg(feature = "tcp")]
+    #[error(transparent)]
+    Tcp(#[from] crate::tcp::TcpStartError),
+}

@@ -1,0 +1,129 @@
+//! What a process receives.
+
+use monitor_core::{Down, NodeEvent, NodeNotice, NodesOptions};
+use refs::{NodeId, NodeName, Pid, SessionEnd, SessionId};
+
+/// What comes out of a [`Mailbox`](crate::Mailbox).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Somebody sent a message.
+    Message(Message),
+    /// A monitor of this process has fired.
+    #[doc(alias = "DOWN")]
+    Down(Down),
+    /// A session with a node began: of a `monitor_nodes`.
+    #[doc(alias = "nodeup")]
+    NodeUp(NodeUp),
+    /// The session with a node ended, or could not be made: of a `monitor_nodes` or a `monitor_node`.
+    #[doc(alias = "nodedown")]
+    NodeDown(NodeDown),
+    /// At this place so many messages are missing: the mailbox was full. See
+    /// [`Config::max_mailbox_bytes`](crate::Config::max_mailbox_bytes).
+    Missed(u64),
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message {
+    /// The process that sent it; none if it was sent by a node handle, outside any process.
+    pub from: Option<Pid>,
+    /// What it sent.
+    pub body: Vec<u8>,
+}
+
+impl Message {
+    pub(crate) const fn new(from: Option<Pid>, body: Vec<u8>) -> Self {
+        Message { from, body }
+    }
+}
+
+/// A session with a node began. It comes before every message of that session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeUp {
+    /// The node, in its present life.
+    pub node: NodeId,
+    /// The session: the [`NodeDown`] that ends it bears the same number.
+    pub session: SessionId,
+    /// Whether either end is hidden.
+    pub hidden: bool,
+    /// The subscription it belongs to.
+    pub options: NodesOptions,
+}
+
+/// The session with a node ended, or could not be made. It comes after every message and every
+/// [`Down`] of that session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeDown {
+    /// The node's name.
+    pub name: NodeName,
+    /// Which life of the node the session was with; none if there was no session.
+    pub node: Option<NodeId>,
+    /// The session; none if there was none.
+    pub session: Option<SessionId>,
+    /// How it ended: told to a `monitor_node`, and to a `monitor_nodes` that asked for it.
+    pub end: Option<SessionEnd>,
+    /// On account of which call the process is told.
+    pub source: NodeDownSource,
+    /// Whether the node went down and came up again before this event without being told: a process that does not
+    /// receive is kept at most two events of a node and subscription waiting. The session then differs from that of
+    /// the last [`NodeUp`].
+    pub missed: bool,
+}
+
+/// On account of which call a [`NodeDown`] is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeDownSource {
+    /// Of a `monitor_node`, which is over with it.
+    MonitorNode,
+    /// Of the `monitor_nodes` with these options.
+    MonitorNodes(NodesOptions),
+}
+
+/// A node that is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeInfo {
+    /// The node, in its present life.
+    pub node: NodeId,
+    /// The present session with it.
+    pub session: SessionId,
+    /// Whether either end is hidden.
+    pub hidden: bool,
+}
+
+impl NodeInfo {
+    /// The node that an up event is about.
+    pub(crate) fn of(event: &NodeEvent) -> Self {
+        let (session, node) = event.session.clone().expect("a node is up by a session");
+        NodeInfo { node, session, hidden: event.hidden }
+    }
+}
+
+impl Event {
+    /// What a node notice says to its receiver; `missed` as in [`NodeDown::missed`].
+    pub(crate) fn of_node(notice: NodeNotice, missed: bool) -> Self {
+        match notice {
+            NodeNotice::Up(options, event) => {
+                let NodeInfo { node, session, hidden } = NodeInfo::of(&event);
+                Event::NodeUp(NodeUp { node, session, hidden, options })
+            }
+            NodeNotice::Down(options, event) => {
+                let end = event.end.filter(|_| options.nodedown_reason);
+                Event::node_down(&event, end, NodeDownSource::MonitorNodes(options), missed)
+            }
+            NodeNotice::MonitoredDown(event) => {
+                Event::node_down(&event, event.end, NodeDownSource::MonitorNode, missed)
+            }
+        }
+    }
+
+    fn node_down(event: &NodeEvent, end: Option<SessionEnd>, source: NodeDownSource, missed: bool) -> Self {
+        let (session, node) = event.session.clone().unzip();
+        Event::NodeDown(NodeDown { name: event.name.clone(), node, session, end, source, missed })
+    }
+}

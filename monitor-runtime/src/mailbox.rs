@@ -1,0 +1,328 @@
+//! The mailbox of a process, and the calls that a process makes.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use monitor_core::{Connect, Demonitored, Down, LocalPid, MonitorOptions, NodesOptions};
+use refs::{MonitorRef, NodeName, NodeSpec, Pid, RegName, Target};
+
+use crate::{
+    deliver::Unsent,
+    error::{MonitorError, RegisterError, SendError},
+    event::{Event, NodeInfo},
+    message::Dest,
+    node::Node,
+    processes::LiveProcess,
+    queue::Item,
+    state::Inner,
+};
+
+/// How to end a monitor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Demonitor {
+    /// Also remove its notice from the mailbox, if it is there. O(1).
+    pub flush: bool,
+    /// Tell whether the monitor was active.
+    pub info: bool,
+}
+
+impl Demonitor {
+    /// Neither flush nor info.
+    pub const fn new() -> Self {
+        Demonitor { flush: false, info: false }
+    }
+
+    /// Also remove its notice from the mailbox.
+    #[must_use]
+    pub const fn flush(mut self) -> Self {
+        self.flush = true;
+        self
+    }
+
+    /// Tell whether the monitor was active.
+    #[must_use]
+    pub const fn info(mut self) -> Self {
+        self.info = true;
+        self
+    }
+}
+
+/// The mailbox of one process: what it receives, in order, and the calls it makes in Erlang's style, whose notices arrive
+/// here.
+///
+/// Messages and notices come out in the order in which they went in. Of one sender that is the order in which it sent; its
+/// messages come before the `Down` that tells of its exit. After the process has exited its calls give
+/// [`NotAlive`](crate::NotAlive).
+pub struct Mailbox {
+    node: Node,
+    pid: Pid,
+    process: Arc<LiveProcess>,
+}
+
+impl Mailbox {
+    pub(crate) fn new(node: Node, pid: LocalPid, process: Arc<LiveProcess>) -> Self {
+        Mailbox { pid: node.inner.pid(pid.0), node, process }
+    }
+
+    /// The process.
+    pub const fn pid(&self) -> &Pid {
+        &self.pid
+    }
+
+    /// Its node.
+    pub const fn node(&self) -> &Node {
+        &self.node
+    }
+
+    // ----- receiving
+
+    /// The next event; waits for it. `None` once the process was killed or the node was stopped, and everything that
+    /// waited was received. Cancel-safe.
+    #[doc(alias = "receive")]
+    pub async fn recv(&mut self) -> Option<Event> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// The next event, if one waits.
+    pub fn try_recv(&mut self) -> Option<Event> {
+        loop {
+            let Poll::Ready(Some(item)) = self.process.queue.try_pop() else { return None };
+            if let Some(event) = self.open(item) {
+                return Some(event);
+            }
+        }
+    }
+
+    fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            match self.process.queue.poll_pop(cx) {
+                Poll::Ready(Some(item)) => {
+                    if let Some(event) = self.open(item) {
+                        return Poll::Ready(Some(event));
+                    }
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// What an item says; none if it was flushed.
+    fn open(&self, item: Item) -> Option<Event> {
+        match item {
+            Item::Event(event) => Some(event),
+            Item::Down(id) => {
+                let down: Option<Down> = self.node.inner.take(id);
+                if down.is_none() {
+                    self.process.queue.skipped();
+                }
+                down.map(Event::Down)
+            }
+        }
+    }
+
+    // ----- monitors
+
+    /// Monitors a process; its end arrives here as [`Event::Down`]. Connects on demand, never waits. To monitor oneself is
+    /// allowed, and never fires.
+    ///
+    /// # Errors
+    /// As [`Node::monitor`].
+    pub fn monitor(&self, target: impl Into<Target>) -> Result<MonitorRef, MonitorError> {
+        self.monitor_with(target, MonitorOptions::new())
+    }
+
+    /// [`Mailbox::monitor`] with options.
+    ///
+    /// # Errors
+    /// As [`Node::monitor`].
+    pub fn monitor_with(
+        &self,
+        target: impl Into<Target>,
+        options: MonitorOptions,
+    ) -> Result<MonitorRef, MonitorError> {
+        let id = self.inner().monitor(self.local(), &target.into(), options)?;
+        Ok(self.inner().reference(id))
+    }
+
+    /// Ends a monitor: [`Mailbox::demonitor_with`] without flush and info. Always true.
+    ///
+    /// # Errors
+    /// [`NotAlive`](crate::NotAlive).
+    pub fn demonitor(&self, monitor: &MonitorRef) -> Result<bool, MonitorError> {
+        self.demonitor_with(monitor, Demonitor::new())
+    }
+
+    /// Ends a monitor. Decided here: no round trip, no connection (the original waits up to three seconds for its
+    /// answer).
+    ///
+    /// After it no `Down` of the monitor is added to the mailbox. One that is there stays, unless `flush` is asked for.
+    /// With `info` the result tells: true, it was active, and no `Down` was or will be delivered; false, it had fired, or
+    /// it is no monitor of this process. Without `info` it is always true.
+    ///
+    /// # Errors
+    /// [`NotAlive`](crate::NotAlive).
+    pub fn demonitor_with(&self, monitor: &MonitorRef, options: Demonitor) -> Result<bool, MonitorError> {
+        let found = self.inner().enter_as(self.local(), |state, out| {
+            let Some(id) = self.inner().monitor_id(monitor) else { return Demonitored::Unknown };
+            let found = state.core.demonitor(self.local(), id, options.flush, out);
+            if options.flush && found == Demonitored::Fired {
+                self.process.queue.flushed(|id| state.core.is_fired(id));
+            }
+            found
+        })?;
+        Ok(!options.info || found == Demonitored::Active)
+    }
+
+    /// The monitors of this process that were neither ended nor received, oldest first, and their targets as they were
+    /// passed in.
+    pub fn monitors(&self) -> Vec<(MonitorRef, Target)> {
+        let inner = self.inner();
+        inner.look(|state| {
+            let monitors = state.core.monitors_of(self.local());
+            monitors.map(|(id, target)| (inner.reference(id), target)).collect()
+        })
+    }
+
+    // ----- nodes
+
+    /// Tells this process once, as [`Event::NodeDown`], when the node goes down: when the present session with it ends, or the
+    /// one that is made for this call, or when none can be made. Connects on demand.
+    ///
+    /// However many calls, one notice a session; it comes after every `Down` of that session for this process (Erlang
+    /// counts the calls, and promises no order). For the own node it is accepted, and never comes.
+    ///
+    /// # Errors
+    /// [`NotAlive`](crate::NotAlive); [`NotImplemented`](crate::NotImplemented) if the peer service lacks `node_events`.
+    pub fn monitor_node(&self, node: impl Into<NodeSpec>) -> Result<(), MonitorError> {
+        self.monitor_node_with(node, Connect::OnDemand)
+    }
+
+    /// [`Mailbox::monitor_node`], and what to do if the node is not connected. With [`Connect::Never`] that is told at
+    /// once: one notice a call.
+    ///
+    /// # Errors
+    /// As [`Mailbox::monitor_node`].
+    pub fn monitor_node_with(&self, node: impl Into<NodeSpec>, connect: Connect) -> Result<(), MonitorError> {
+        let spec = node.into();
+        let inner = self.inner();
+        inner.needs(inner.capabilities.node_events || inner.is_own(spec.name()), "node_events")?;
+        inner.remember(&spec);
+        let connect = inner.connect_if_able(connect);
+        Ok(inner.enter_as(self.local(), |state, out| {
+            state.core.monitor_node(self.local(), spec.name(), connect, out);
+        })?)
+    }
+
+    /// Takes [`Mailbox::monitor_node`] back. Never connects. A notice that is in the mailbox already stays.
+    ///
+    /// # Errors
+    /// [`NotAlive`](crate::NotAlive).
+    pub fn demonitor_node(&self, node: &NodeName) -> Result<(), MonitorError> {
+        Ok(self.inner().enter_as(self.local(), |state, _| state.core.demonitor_node(self.local(), node))?)
+    }
+
+    /// Tells this process of every node that comes up and goes down, as [`Event::NodeUp`] and [`Event::NodeDown`]; returns
+    /// the nodes that are up now. What is told begins exactly where that list ends.
+    ///
+    /// Per node they alternate strictly. An up comes before every message of its session, and the node is already in
+    /// [`Node::nodes`]; a down comes after every message and every `Down` of its session, and the node has left
+    /// [`Node::nodes`]. Equal options twice are one subscription (Erlang counts); different options are different ones, and
+    /// each is told.
+    ///
+    /// # Errors
+    /// [`NotAlive`](crate::NotAlive); [`NotImplemented`](crate::NotImplemented) if the peer service lacks `node_events`.
+    pub fn monitor_nodes(&self, options: NodesOptions) -> Result<Vec<NodeInfo>, MonitorError> {
+        self.inner().needs(self.inner().capabilities.node_events, "node_events")?;
+        let up = self
+            .inner()
+            .enter_as(self.local(), |state, _| state.core.monitor_nodes(self.local(), options))?;
+        Ok(up.iter().map(|event| NodeInfo::of(event)).collect())
+    }
+
+    /// Takes back the [`Mailbox::monitor_nodes`] with exactly these options. Once it has returned, nothing of it is added
+    /// to the mailbox; what is there stays.
+    ///
+    /// # Errors
+    /// [`NotAlive`](crate::NotAlive).
+    pub fn demonitor_nodes(&self, options: NodesOptions) -> Result<(), MonitorError> {
+        Ok(self.inner().enter_as(self.local(), |state, _| {
+            state.core.demonitor_nodes(self.local(), options);
+            self.process.queue.unsubscribed(options);
+        })?)
+    }
+
+    // ----- names and messages
+
+    /// Gives a name to this process. See [`Node::register`].
+    ///
+    /// # Errors
+    /// As [`Node::register`].
+    pub fn register(&self, name: RegName) -> Result<(), RegisterError> {
+        self.node.register(name, &self.pid)
+    }
+
+    /// Sends a message to a pid, or to whoever holds a name. Never waits; connects on demand, in one order with the monitors of
+    /// this process.
+    ///
+    /// What is sent from one process to another arrives in the order in which it was sent, until something is lost with the
+    /// session: what arrived is then a prefix. That the receiver is gone, or its mailbox full, is not told; monitor it.
+    ///
+    /// # Errors
+    /// [`SendError::Full`] if too much waits for that node, [`SendError::TooLarge`], [`SendError::NotConnected`] if the peer
+    /// service makes no connections and there is none, [`NotAlive`](crate::NotAlive).
+    pub fn send(&self, to: impl Into<Dest>, body: impl Into<Vec<u8>>) -> Result<(), SendError> {
+        Ok(self.inner().send(Some(&self.pid), &to.into(), &mut body.into())?)
+    }
+
+    /// [`Mailbox::send`], but waits for room instead of [`SendError::Full`]. Cancel-safe: it has sent all or nothing.
+    ///
+    /// # Errors
+    /// As [`Mailbox::send`], without `Full`.
+    pub async fn send_async(&self, to: impl Into<Dest>, body: impl Into<Vec<u8>>) -> Result<(), SendError> {
+        let (to, mut body) = (to.into(), body.into());
+        poll_fn(|cx| {
+            let mut registered = false;
+            loop {
+                match self.inner().send(Some(&self.pid), &to, &mut body) {
+                    Ok(()) => return Poll::Ready(Ok(())),
+                    Err(Unsent::Error(error)) => return Poll::Ready(Err(error)),
+                    Err(Unsent::Connection) if registered => return Poll::Pending,
+                    // Room that comes before the waker is in place is seen by another attempt.
+                    Err(Unsent::Connection) => self.inner().room.register(cx),
+                    Err(Unsent::Session(link)) => {
+                        if link.outbox.poll_ready(cx).is_pending() {
+                            return Poll::Pending;
+                        }
+                        if registered {
+                            // There was room, and somebody else took it: let others go first.
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                    }
+                }
+                registered = true;
+            }
+        })
+        .await
+    }
+
+    fn inner(&self) -> &Inner {
+        &self.node.inner
+    }
+
+    fn local(&self) -> LocalPid {
+        LocalPid(self.pid.serial())
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "mailbox of {:?}", self.pid)
+    }
+}

@@ -1,0 +1,260 @@
+//! Messages on their way: whom they are for, and how they look in a frame.
+//!
+//! The first byte of a data frame tells what is in it: [`SIGNALS`] or [`MESSAGE`]. A message frame goes on with a byte
+//! of flags (how the receiver is named, whether the sender is), the receiver, the sender, and the body up to the
+//! frame's end. Numbers are little-endian base-128 varints, incarnations eight little-endian bytes.
+
+use refs::{Incarnation, MonitorRef, Name, NodeName, Pid, RegName, Serial, Target};
+
+/// The frame holds monitor signals.
+pub(crate) const SIGNALS: u8 = 0;
+/// The frame holds one user message.
+pub(crate) const MESSAGE: u8 = 1;
+
+/// The most bytes a message frame has besides its body.
+pub(crate) const MAX_OVERHEAD: usize = 2 + (2 + RegName::MAX_LEN) + 2 * MAX_VARINT;
+
+const MAX_VARINT: usize = 5;
+const TO_PID: u8 = 0;
+const TO_NAME: u8 = 1;
+const TO_ALIAS: u8 = 2;
+const TO_MASK: u8 = 3;
+const HAS_SENDER: u8 = 4;
+
+/// Whom a message is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Dest {
+    /// That very process.
+    Pid(Pid),
+    /// Whoever holds the name at the node when the message arrives there.
+    Name(Name),
+    /// The process that made the monitor, if the monitor's reference is an alias of it. Messages to a reference that is
+    /// none are dropped and counted.
+    Alias(MonitorRef),
+}
+
+impl Dest {
+    /// The node it is for.
+    pub const fn node(&self) -> &NodeName {
+        match self {
+            Dest::Pid(pid) => &pid.node().name,
+            Dest::Name(name) => &name.node,
+            Dest::Alias(monitor) => &monitor.node().name,
+        }
+    }
+
+    /// Who is meant, once the node is known.
+    pub(crate) fn receiver(&self) -> Receiver<'_> {
+        match self {
+            Dest::Pid(pid) => Receiver::Pid(pid.incarnation(), pid.serial()),
+            Dest::Name(name) => Receiver::Name(name.name.as_str()),
+            Dest::Alias(monitor) => Receiver::Alias(monitor.node().incarnation, monitor.serial()),
+        }
+    }
+}
+
+macro_rules! dest_from {
+    ($($type:ty => |$value:ident| $dest:expr),* $(,)?) => {
+        $(impl From<$type> for Dest {
+            fn from($value: $type) -> Self {
+                $dest
+            }
+        })*
+    };
+}
+dest_from! {
+    Pid => |pid| Dest::Pid(pid),
+    &Pid => |pid| Dest::Pid(pid.clone()),
+    Name => |name| Dest::Name(name),
+    &Name => |name| Dest::Name(name.clone()),
+    MonitorRef => |monitor| Dest::Alias(monitor),
+    &MonitorRef => |monitor| Dest::Alias(monitor.clone()),
+    Target => |target| match target {
+        Target::Pid(pid) => Dest::Pid(pid),
+        Target::Name(name) => Dest::Name(name),
+    },
+    &Target => |target| target.clone().into(),
+}
+
+/// Whom a message is for, on the node it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Receiver<'a> {
+    Pid(Incarnation, Serial),
+    /// Not yet checked to be a registered name.
+    Name(&'a str),
+    Alias(Incarnation, Serial),
+}
+
+/// A message frame, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MessageFrame<'a> {
+    pub(crate) to: Receiver<'a>,
+    /// The number of the sending process at the peer.
+    pub(crate) from: Option<Serial>,
+    pub(crate) body: &'a [u8],
+}
+
+impl<'a> MessageFrame<'a> {
+    /// Appends the frame.
+    pub(crate) fn write(&self, frame: &mut Vec<u8>) {
+        let (kind, name) = match self.to {
+            Receiver::Pid(..) => (TO_PID, ""),
+            Receiver::Name(name) => (TO_NAME, name),
+            Receiver::Alias(..) => (TO_ALIAS, ""),
+        };
+        frame.reserve(MAX_OVERHEAD.min(64 + name.len()) + self.body.len());
+        frame.push(MESSAGE);
+        frame.push(kind | if self.from.is_some() { HAS_SENDER } else { 0 });
+        match self.to {
+            Receiver::Pid(incarnation, serial) | Receiver::Alias(incarnation, serial) => {
+                frame.extend_from_slice(&incarnation.get().to_le_bytes());
+                write_serial(serial, frame);
+            }
+            Receiver::Name(name) => {
+                let len = u32::try_from(name.len()).expect("a registered name has at most 255 bytes");
+                write_varint(len, frame);
+                frame.extend_from_slice(name.as_bytes());
+            }
+        }
+        if let Some(from) = self.from {
+            write_serial(from, frame);
+        }
+        frame.extend_from_slice(self.body);
+    }
+
+    /// Takes apart what follows the first byte of a message frame. Total, and copies nothing.
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut bytes = bytes;
+        let (&flags, rest) = bytes.split_first()?;
+        bytes = rest;
+        if flags & !(TO_MASK | HAS_SENDER) != 0 {
+            return None;
+        }
+        let to = match flags & TO_MASK {
+            TO_PID => Receiver::Pid(read_incarnation(&mut bytes)?, read_serial(&mut bytes)?),
+            TO_NAME => Receiver::Name(read_name(&mut bytes)?),
+            TO_ALIAS => Receiver::Alias(read_incarnation(&mut bytes)?, read_serial(&mut bytes)?),
+            _ => return None,
+        };
+        let from = if flags & HAS_SENDER != 0 { Some(read_serial(&mut bytes)?) } else { None };
+        Some(MessageFrame { to, from, body: bytes })
+    }
+}
+
+fn write_serial(serial: Serial, frame: &mut Vec<u8>) {
+    write_varint(serial.slot(), frame);
+    write_varint(serial.generation(), frame);
+}
+
+fn write_varint(mut number: u32, frame: &mut Vec<u8>) {
+    while number >= 0x80 {
+        frame.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    frame.push(number as u8);
+}
+
+fn take<'a>(bytes: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+    let (head, rest) = bytes.split_at_checked(len)?;
+    *bytes = rest;
+    Some(head)
+}
+
+fn read_varint(bytes: &mut &[u8]) -> Option<u32> {
+    let mut number = 0u64;
+    for i in 0..MAX_VARINT {
+        let byte = take(bytes, 1)?[0];
+        number |= u64::from(byte & 0x7f) << (7 * i);
+        if byte & 0x80 == 0 {
+            return u32::try_from(number).ok();
+        }
+    }
+    None
+}
+
+fn read_serial(bytes: &mut &[u8]) -> Option<Serial> {
+    Some(Serial::new(read_varint(bytes)?, read_varint(bytes)?))
+}
+
+fn read_incarnation(bytes: &mut &[u8]) -> Option<Incarnation> {
+    let number = take(bytes, size_of::<u64>())?.try_into().ok()?;
+    Incarnation::new(u64::from_le_bytes(number))
+}
+
+fn read_name<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
+    let len = read_varint(bytes)? as usize;
+    if len > RegName::MAX_LEN {
+        return None;
+    }
+    str::from_utf8(take(bytes, len)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames() -> Vec<MessageFrame<'static>> {
+        let life = Incarnation::new(u64::MAX).unwrap();
+        let serials = [Serial::new(0, 0), Serial::new(127, 128), Serial::new(u32::MAX, u32::MAX)];
+        let mut frames = Vec::new();
+        for serial in serials {
+            for from in [None, Some(serial)] {
+                for to in [Receiver::Pid(life, serial), Receiver::Name("jobs"), Receiver::Alias(life, serial)]
+                {
+                    frames.push(MessageFrame { to, from, body: b"body" });
+                }
+            }
+        }
+        frames
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for frame in frames() {
+            let mut bytes = Vec::new();
+            frame.write(&mut bytes);
+            assert_eq!(bytes[0], MESSAGE);
+            assert!(bytes.len() <= MAX_OVERHEAD + frame.body.len());
+            assert_eq!(MessageFrame::read(&bytes[1..]), Some(frame));
+        }
+    }
+
+    #[test]
+    fn the_longest_name_stays_within_the_overhead() {
+        let name = "n".repeat(RegName::MAX_LEN);
+        let frame = MessageFrame {
+            to: Receiver::Name(&name),
+            from: Some(Serial::new(u32::MAX, u32::MAX)),
+            body: &[],
+        };
+        let mut bytes = Vec::new();
+        frame.write(&mut bytes);
+        assert!(bytes.len() <= MAX_OVERHEAD);
+    }
+
+    #[test]
+    fn a_head_that_is_cut_short_is_malformed() {
+        for frame in frames() {
+            let mut bytes = Vec::new();
+            frame.write(&mut bytes);
+            for len in 0..bytes.len() - 1 - frame.body.len() {
+                assert_eq!(MessageFrame::read(&bytes[1..1 + len]), None, "{frame:?} cut to {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_a_panic() {
+        // Every flag byte, with tails that make varints and lengths run on.
+        for flags in 0..=u8::MAX {
+            for fill in [0x00, 0x01, 0x7f, 0x80, 0xff] {
+                for len in 0..32 {
+                    let mut bytes = vec![fill; len];
+                    bytes.insert(0, flags);
+                    let _ = MessageFrame::read(&bytes);
+                }
+            }
+        }
+    }
+}

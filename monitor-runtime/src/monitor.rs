@@ -1,0 +1,112 @@
+//! A monitor as a future.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+use futures::future::FusedFuture;
+use monitor_core::{Demonitored, Down, MonitorId, MonitorOptions};
+use refs::{MonitorRef, Target};
+
+use crate::{error::MonitorError, node::Node, watching::Watcher};
+
+/// A monitor: a future that is ready when the target is gone, or cannot be reached.
+///
+/// It is a watcher of its own, not of the process that made it. Made by [`Node::monitor`]. It monitors from the moment it
+/// was made, polled or not. To drop it is to demonitor and flush; that never fails and waits for nobody. To await
+/// `&mut monitor` is cancel-safe. Once it has been ready it is never ready again.
+///
+/// When it is ready, every message that the target sent before is in the mailbox it was sent to.
+///
+/// ```
+/// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
+/// # use peer_service::memory::Network;
+/// # smol::block_on(async {
+/// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+/// let worker = node.spawn(|_mailbox| async { Ok(()) })?;
+/// let down = node.monitor(&worker)?.await;
+/// assert!(matches!(down.reason, DownReason::Exit(ExitReason::Normal) | DownReason::NoProc));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
+#[must_use = "to drop a monitor is to demonitor"]
+#[derive(Debug)]
+pub struct Monitor {
+    /// None once it has fired.
+    watcher: Option<Watcher>,
+    id: MonitorId,
+    reference: MonitorRef,
+    target: Target,
+}
+
+impl Monitor {
+    pub(crate) fn new(node: &Node, target: Target, options: MonitorOptions) -> Result<Self, MonitorError> {
+        let watcher = Watcher::new(node)?;
+        let id = watcher.monitor(&target, options)?;
+        Ok(Monitor { watcher: Some(watcher), id, reference: node.inner.reference(id), target })
+    }
+
+    /// Its reference, as it stands in the [`Down`].
+    pub const fn reference(&self) -> &MonitorRef {
+        &self.reference
+    }
+
+    /// What is monitored, as it was passed in.
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Ends the monitor. True if it was active: then nothing has happened to the target as far as is known here. False if
+    /// it had fired, whether that was seen or not.
+    pub fn demonitor(mut self) -> bool {
+        let Some(watcher) = self.watcher.take() else { return false };
+        watcher.demonitor(self.id) == Demonitored::Active
+    }
+
+    /// Runs `work` as long as the target lives.
+    ///
+    /// What `work` gives comes back as `Ok`, and the monitor is over. If the target is gone, or cannot be reached, before that,
+    /// `work` is dropped at its next await, and then its end comes back as `Err`. A panic in `work` is the
+    /// caller's.
+    ///
+    /// ```
+    /// # use monitor_runtime::{Config, Node};
+    /// # use peer_service::memory::Network;
+    /// # smol::block_on(async {
+    /// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+    /// let database = node.process()?;
+    /// let answer = node.monitor(database.pid())?.guard(async { 6 * 7 }).await;
+    /// assert_eq!(answer, Ok(42));
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    pub async fn guard<F: Future>(self, work: F) -> Result<F::Output, Down> {
+        let mut monitor = self;
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            // First: work that depends on a target that is gone is not even begun.
+            if let Poll::Ready(down) = Pin::new(&mut monitor).poll(cx) {
+                return Poll::Ready(Err(down));
+            }
+            work.as_mut().poll(cx).map(Ok)
+        })
+        .await
+    }
+}
+
+impl Future for Monitor {
+    type Output = Down;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Down> {
+        let Some(watcher) = &self.watcher else { return Poll::Pending };
+        let down = ready!(watcher.poll_down(cx));
+        self.watcher = None;
+        Poll::Ready(down)
+    }
+}
+
+impl FusedFuture for Monitor {
+    fn is_terminated(&self) -> bool {
+        self.watcher.is_none()
+    }
+}

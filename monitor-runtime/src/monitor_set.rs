@@ -1,0 +1,114 @@
+//! Many monitors as one stream.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures::stream::{FusedStream, Stream};
+use monitor_core::{Demonitored, Down, MonitorOptions};
+use refs::{MonitorRef, Target};
+
+use crate::{error::MonitorError, node::Node, watching::Watcher};
+
+/// Any number of monitors, and a stream of their `Down`s.
+///
+/// One watcher for all, so a million targets cost a million rows and not a million tasks. Made by
+/// [`Node::monitor_set`]. Each `Down` comes out once, in the order in which the monitors fired, and removes its monitor.
+/// The stream gives `None` while the set is empty, and goes on when something is added. To drop the set is to demonitor
+/// and flush all of it.
+///
+/// ```
+/// # use futures::StreamExt;
+/// # use monitor_runtime::{Config, Node};
+/// # use peer_service::memory::Network;
+/// # smol::block_on(async {
+/// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+/// let mut set = node.monitor_set()?;
+/// for _ in 0..3 {
+///     set.add(node.spawn(|_mailbox| async { Ok(()) })?)?;
+/// }
+/// while let Some(down) = set.next().await {
+///     println!("{:?}: {}", down.target, down.reason);
+/// }
+/// assert!(set.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct MonitorSet {
+    watcher: Watcher,
+    /// Monitors that were added, and neither removed nor given out as a `Down`.
+    len: usize,
+}
+
+impl MonitorSet {
+    pub(crate) fn new(node: &Node) -> Result<Self, MonitorError> {
+        Ok(MonitorSet { watcher: Watcher::new(node)?, len: 0 })
+    }
+
+    /// Monitors a target, connecting on demand. The same target twice is two monitors.
+    ///
+    /// # Errors
+    /// As [`Node::monitor`].
+    pub fn add(&mut self, target: impl Into<Target>) -> Result<MonitorRef, MonitorError> {
+        self.add_with(target, MonitorOptions::new())
+    }
+
+    /// Monitors a target, with options.
+    ///
+    /// # Errors
+    /// As [`Node::monitor`].
+    pub fn add_with(
+        &mut self,
+        target: impl Into<Target>,
+        options: MonitorOptions,
+    ) -> Result<MonitorRef, MonitorError> {
+        let id = self.watcher.monitor(&target.into(), options)?;
+        self.len += 1;
+        Ok(self.watcher.node.inner.reference(id))
+    }
+
+    /// Ends a monitor of this set and flushes: its `Down` does not come out any more. True if it was active; false if it had
+    /// fired, or is no monitor of this set.
+    pub fn remove(&mut self, monitor: &MonitorRef) -> bool {
+        let Some(id) = self.watcher.node.inner.monitor_id(monitor) else { return false };
+        let found = self.watcher.demonitor(id);
+        if found != Demonitored::Unknown {
+            self.len -= 1;
+        }
+        found == Demonitored::Active
+    }
+
+    /// How many monitors it has, those included whose `Down` waits to be taken out.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has none.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl Stream for MonitorSet {
+    type Item = Down;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Down>> {
+        if self.is_empty() {
+            return Poll::Ready(None);
+        }
+        let down = ready!(self.watcher.poll_down(cx));
+        self.len -= 1;
+        Poll::Ready(Some(down))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, Some(self.len))
+    }
+}
+
+impl FusedStream for MonitorSet {
+    fn is_terminated(&self) -> bool {
+        self.is_empty()
+    }
+}

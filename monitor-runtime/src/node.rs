@@ -1,0 +1,355 @@
+//! The handle of a node.
+
+use std::{fmt, future::Future, sync::Arc};
+
+use monitor_core::{Connect, CoreConfig, ExitReason, MonitorOptions, NodeType};
+use peer_service::{PeerService, Spawner};
+use refs::{NodeId, NodeName, NodeSpec, Pid, RegName, Target, WhereIs};
+
+use crate::{
+    config::Config,
+    effects::MAX_SIGNAL_FRAME,
+    error::{ConnectError, MonitorError, NotAlive, RegisterError, SendError, StartError},
+    event::NodeInfo,
+    executor,
+    inspect::{Inspect, Stats},
+    mailbox::Mailbox,
+    message::{self, Dest},
+    monitor::Monitor,
+    monitor_set::MonitorSet,
+    process::{self, Process},
+    state::{Inner, Limits},
+    stop, tasks,
+};
+
+/// A node: the home of processes, and their way to other nodes. A cheap handle; clones are the same node.
+///
+/// A node lives as long as a handle, a process or a monitor of it. When the last of them is dropped without
+/// [`Node::stop`], other nodes see what they would see of a crash: [`EndKind::Closed`](crate::EndKind::Closed).
+///
+/// No call waits, except [`Node::stop`]; each is safe on any thread.
+#[derive(Clone)]
+pub struct Node {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl Node {
+    /// Starts a node over a peer service that stands already, such as one of your own or
+    /// `peer_service::memory`'s. [`Node::start`] does it over TCP.
+    ///
+    /// # Errors
+    /// [`StartError::WrongName`], [`StartError::FramesTooSmall`], [`StartError::Random`], [`StartError::Thread`].
+    pub async fn with_service(config: Config, service: Arc<dyn PeerService>) -> Result<Node, StartError> {
+        let runner = Runner::new(&config)?;
+        Node::assemble(config, service, runner)
+    }
+
+    pub(crate) fn assemble(
+        config: Config,
+        service: Arc<dyn PeerService>,
+        runner: Runner,
+    ) -> Result<Node, StartError> {
+        let local = service.local().clone();
+        if local.name != config.name {
+            return Err(StartError::WrongName { config: config.name, service: local.name });
+        }
+        let max_frame = service.max_frame();
+        if max_frame < MAX_SIGNAL_FRAME {
+            return Err(StartError::FramesTooSmall { max: max_frame, min: MAX_SIGNAL_FRAME });
+        }
+        let mut core = CoreConfig::new(local, getrandom::u64().map_err(StartError::Random)?);
+        core.max_batch = config.max_batch;
+        core.max_waiting = config.max_waiting;
+        core.max_incoming = config.max_incoming;
+        let limits = Limits {
+            max_batch: config.max_batch,
+            max_mailbox_bytes: config.max_mailbox_bytes,
+            max_message: config.max_message.min(max_frame - message::MAX_OVERHEAD),
+            stop_timeout: config.stop_timeout,
+        };
+        let inner = Arc::new(Inner::new(core, limits, service, runner.spawner, runner.thread));
+        tasks::start(&inner);
+        Ok(Node { inner })
+    }
+
+    /// The node, in this life of it.
+    pub fn id(&self) -> &NodeId {
+        &self.inner.id
+    }
+
+    /// The node's name.
+    pub fn name(&self) -> &NodeName {
+        &self.inner.id.name
+    }
+
+    // ----- processes
+
+    /// Starts a process: runs the future that `f` makes, on the node's executor.
+    ///
+    /// The process exits when the future is done: `Ok` is [`ExitReason::Normal`], an error is its reason, a panic (in `f`
+    /// too) is [`ExitReason::Panicked`] with its text. `?` turns any error into a reason.
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    ///
+    /// ```
+    /// # use monitor_runtime::{Config, Event, Node};
+    /// # use peer_service::memory::Network;
+    /// # smol::block_on(async {
+    /// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+    /// let echo = node.spawn(|mut mailbox| async move {
+    ///     while let Some(event) = mailbox.recv().await {
+    ///         let Event::Message(message) = event else { continue };
+    ///         let from = message.from.ok_or(std::fmt::Error)?;
+    ///         mailbox.send(from, message.body)?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// # drop(echo);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    pub fn spawn<F, Fut>(&self, f: F) -> Result<Pid, NotAlive>
+    where
+        F: FnOnce(Mailbox) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
+    {
+        let task = process::prepare(self)?;
+        let pid = task.pid().clone();
+        task.start(f);
+        Ok(pid)
+    }
+
+    /// Starts a process and monitors it, in one step: whatever it does, the monitor never says
+    /// [`NoProc`](crate::DownReason::NoProc).
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    #[doc(alias = "spawn_opt")]
+    pub fn spawn_monitor<F, Fut>(&self, f: F) -> Result<(Pid, Monitor), NotAlive>
+    where
+        F: FnOnce(Mailbox) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
+    {
+        let task = process::prepare(self)?;
+        let pid = task.pid().clone();
+        // It lives already, but it does not run yet. A local monitor needs nothing of the peer service.
+        let monitor = self.monitor(&pid).map_err(|_| NotAlive)?;
+        task.start(f);
+        Ok((pid, monitor))
+    }
+
+    /// Makes a process out of whatever holds the guard: a task of any runtime, a thread, an actor.
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    pub fn process(&self) -> Result<Process, NotAlive> {
+        Process::new(self)
+    }
+
+    /// Gives a name to a local process. A process may have many names, a name has one holder.
+    ///
+    /// The name is free again when it is unregistered or its holder exits, and then before anybody can observe that
+    /// holder's `Down`.
+    ///
+    /// # Errors
+    /// [`RegisterError::NameTaken`] by another process; [`RegisterError::NoProc`] if the pid is of another node or gone;
+    /// [`NotAlive`].
+    pub fn register(&self, name: RegName, pid: &Pid) -> Result<(), RegisterError> {
+        if !self.inner.is_alive() {
+            return Err(NotAlive.into());
+        }
+        let mut directory = self.inner.directory.write();
+        let holder = self.inner.local(pid).filter(|&pid| directory.process(pid).is_some());
+        let holder = holder.ok_or(RegisterError::NoProc)?;
+        directory
+            .names
+            .register(name, holder)
+            .map_err(|other| RegisterError::NameTaken(self.inner.pid(other.0)))
+    }
+
+    /// Frees a name; returns whether anybody held it.
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    pub fn unregister(&self, name: &RegName) -> Result<bool, NotAlive> {
+        if !self.inner.is_alive() {
+            return Err(NotAlive);
+        }
+        Ok(self.inner.directory.write().names.unregister(name))
+    }
+
+    /// Who holds a name on this node.
+    pub fn whereis(&self, name: &RegName) -> Option<Pid> {
+        let holder = self.inner.directory.read().names.whereis(name)?;
+        Some(self.inner.pid(holder.0))
+    }
+
+    /// Kills a local process; returns whether this call did. Processes of other nodes cannot be killed from here.
+    ///
+    /// A spawned process is dropped at its next await, and [`ExitReason::Killed`] follows, never before. One that is a
+    /// guard receives nothing more, and exits as `Killed` when its guard is dropped.
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    #[doc(alias = "exit")]
+    pub fn kill(&self, pid: &Pid) -> Result<bool, NotAlive> {
+        if !self.inner.is_alive() {
+            return Err(NotAlive);
+        }
+        let process = self.inner.local(pid).and_then(|pid| self.inner.directory.read().process(pid).cloned());
+        Ok(process.is_some_and(|process| process.kill(ExitReason::Killed)))
+    }
+
+    /// Whether a local process lives. False for processes of other nodes: monitor those.
+    pub fn is_process_alive(&self, pid: &Pid) -> bool {
+        self.inner.local(pid).is_some_and(|pid| self.inner.directory.read().process(pid).is_some())
+    }
+
+    // ----- monitors
+
+    /// Monitors a process, by pid or by name, on this node or another. Connects on demand.
+    ///
+    /// Never waits: not for the peer, nor for a connection, nor for room in a buffer (Erlang may block for seconds).
+    /// What goes wrong there arrives as the [`Down`](crate::Down): an unknown name or a dead pid as `NoProc`, a
+    /// connection that cannot be made as `NoConnection`.
+    ///
+    /// # Errors
+    /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the target is on another node and the peer service lacks
+    /// `monitoring`. A service that lacks `connect` is not asked to: then a node that is not connected is
+    /// `NoConnection(NotConnected)`.
+    pub fn monitor(&self, target: impl Into<Target>) -> Result<Monitor, MonitorError> {
+        self.monitor_with(target, MonitorOptions::new())
+    }
+
+    /// [`Node::monitor`] with options.
+    ///
+    /// # Errors
+    /// As [`Node::monitor`].
+    pub fn monitor_with(
+        &self,
+        target: impl Into<Target>,
+        options: MonitorOptions,
+    ) -> Result<Monitor, MonitorError> {
+        Monitor::new(self, target.into(), options)
+    }
+
+    /// An empty set of monitors.
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    pub fn monitor_set(&self) -> Result<MonitorSet, MonitorError> {
+        MonitorSet::new(self)
+    }
+
+    // ----- messages
+
+    /// Sends a message that comes from no process. See [`Mailbox::send`].
+    ///
+    /// # Errors
+    /// As [`Mailbox::send`].
+    pub fn send(&self, to: impl Into<Dest>, body: impl Into<Vec<u8>>) -> Result<(), SendError> {
+        Ok(self.inner.send(None, &to.into(), &mut body.into())?)
+    }
+
+    // ----- nodes
+
+    /// Asks for a connection to a node, and keeps the addresses that the spec has. Nothing happens if there is one, or if it
+    /// is the own node. Whether one comes about is told by `monitor_nodes`, or by [`Node::nodes`].
+    ///
+    /// # Errors
+    /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks `connect`.
+    #[doc(alias = "connect_node")]
+    pub fn connect(&self, node: impl Into<NodeSpec>) -> Result<(), ConnectError> {
+        let spec = node.into();
+        if !self.inner.is_alive() {
+            return Err(NotAlive.into());
+        }
+        if self.inner.is_own(spec.name()) {
+            return Ok(());
+        }
+        self.inner.needs(self.inner.capabilities.connect, "connect")?;
+        self.inner.remember(&spec);
+        self.inner.enter_alive(|state, out| {
+            // A ticket under which nothing is kept: only the connection is wanted.
+            let ticket = state.parked.ticket();
+            state.core.route(spec.name(), ticket, Connect::OnDemand, out);
+        })?;
+        Ok(())
+    }
+
+    /// Ends the connection to a node, if there is one. It is not made again before something demands it.
+    ///
+    /// # Errors
+    /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks `disconnect`.
+    #[doc(alias = "disconnect_node")]
+    pub fn disconnect(&self, node: &NodeName) -> Result<(), ConnectError> {
+        if !self.inner.is_alive() {
+            return Err(NotAlive.into());
+        }
+        if self.inner.is_own(node) {
+            return Ok(());
+        }
+        self.inner.needs(self.inner.capabilities.disconnect, "disconnect")?;
+        self.inner.service.disconnect(node);
+        Ok(())
+    }
+
+    /// The nodes that are up, sorted by name; never the own one.
+    pub fn nodes(&self, filter: NodeType) -> Vec<NodeInfo> {
+        self.inner.look(|state| state.core.nodes(filter).iter().map(|event| NodeInfo::of(event)).collect())
+    }
+
+    // ----- the node itself
+
+    /// How much there is of everything, and everything that was dropped or refused. Cheap.
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.inner)
+    }
+
+    /// Every process and every session. Takes time in proportion to processes and their monitors, during which the
+    /// node does nothing else: for people to look at.
+    pub fn inspect(&self) -> Inspect {
+        Inspect::of(&self.inner)
+    }
+
+    /// Stops the node in good order. May be called again, and by many; all wait for the same end.
+    ///
+    /// From now on calls give [`NotAlive`]. What was begun is finished, every peer is told goodbye, local watchers get
+    /// `NoConnection(LocalShutdown)`, node-downs follow, spawned processes exit as [`ExitReason::Shutdown`] (no peer hears of
+    /// that: it has been told that the node left). What waits in mailboxes stays readable; then `recv` gives `None`.
+    ///
+    /// Takes at most [`Config::stop_timeout`]. If the caller is dropped the node goes on stopping.
+    pub async fn stop(&self) {
+        stop::stop(&self.inner).await;
+    }
+}
+
+impl WhereIs for Node {
+    fn whereis(&self, name: &RegName) -> Option<Pid> {
+        Node::whereis(self, name)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "node {}", self.inner.id)
+    }
+}
+
+/// What runs the tasks of a node: the executor that the configuration names, or a thread of its own.
+pub(crate) struct Runner {
+    pub(crate) spawner: Spawner,
+    thread: Option<futures::channel::oneshot::Sender<()>>,
+}
+
+impl Runner {
+    pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
+        match &config.spawner {
+            Some(spawner) => Ok(Runner { spawner: spawner.clone(), thread: None }),
+            None => {
+                let (spawner, thread) = executor::start()?;
+                Ok(Runner { spawner, thread: Some(thread) })
+            }
+        }
+    }
+}

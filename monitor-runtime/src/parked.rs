@@ -1,0 +1,52 @@
+//! Messages that wait for a connection. Their place in the order is the core's: it says when each may go.
+
+use std::collections::BTreeMap;
+
+use monitor_core::Ticket;
+
+/// The most bytes of messages that wait for connections, of a whole node: 8 MiB.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// A frame, and the order it belongs to.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) order: u64,
+    pub(crate) frame: Vec<u8>,
+}
+
+/// What is kept under the core's tickets. A ticket without a parcel keeps a place for nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Parked {
+    parcels: BTreeMap<Ticket, Parcel>,
+    bytes: usize,
+    last: u64,
+}
+
+impl Parked {
+    /// A ticket that was never used.
+    pub(crate) fn ticket(&mut self) -> Ticket {
+        self.last += 1;
+        Ticket(self.last)
+    }
+
+    /// Whether that many bytes more may wait.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.bytes + bytes <= MAX_BYTES
+    }
+
+    pub(crate) fn keep(&mut self, ticket: Ticket, parcel: Parcel) {
+        self.bytes += parcel.frame.len();
+        self.parcels.insert(ticket, parcel);
+    }
+
+    pub(crate) fn take(&mut self, ticket: Ticket) -> Option<Parcel> {
+        let parcel = self.parcels.remove(&ticket)?;
+        self.bytes -= parcel.frame.len();
+        Some(parcel)
+    }
+
+    /// How many bytes wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}

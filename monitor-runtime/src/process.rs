@@ -1,0 +1,178 @@
+//! Processes: anything with an exit.
+
+use std::{
+    any::Any,
+    fmt,
+    future::Future,
+    ops::{Deref, DerefMut},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, OnceLock},
+    thread,
+};
+
+use futures::{
+    FutureExt,
+    future::{AbortHandle, AbortRegistration, Abortable},
+};
+use monitor_core::{ExitReason, LocalPid};
+use refs::Pid;
+
+use crate::{
+    error::NotAlive,
+    mailbox::Mailbox,
+    node::Node,
+    processes::{LiveProcess, Resident},
+    queue::Queue,
+};
+
+/// A process that is whatever holds this guard: a task of any runtime, a thread, an actor.
+///
+/// Its exit is the guard's drop. The reason is [`ExitReason::Normal`], or [`ExitReason::Panicked`] while the thread unwinds,
+/// or the one that was given. If it was killed, it is [`ExitReason::Killed`] whatever it says itself.
+///
+/// ```
+/// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
+/// # use peer_service::memory::Network;
+/// # smol::block_on(async {
+/// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+/// let process = node.process()?;
+/// let monitor = node.monitor(process.pid())?;
+/// std::thread::spawn(move || process.exit(ExitReason::Shutdown));
+/// assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Shutdown));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct Process {
+    // The order matters: the exit is told before the mailbox, and what waits in it, is dropped.
+    life: Life,
+    mailbox: Mailbox,
+}
+
+impl Process {
+    pub(crate) fn new(node: &Node) -> Result<Self, NotAlive> {
+        let (life, mailbox) = Life::begin(node, None, ExitReason::Normal)?;
+        Ok(Process { life, mailbox })
+    }
+
+    /// Exits, of this.
+    pub fn exit(mut self, reason: ExitReason) {
+        self.life.reason = reason;
+    }
+
+    /// Of what it exits when the guard is dropped.
+    pub fn set_exit_reason(&mut self, reason: ExitReason) {
+        self.life.reason = reason;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // The panic's own text cannot be had here.
+            let thread = thread::current();
+            let text =
+                format!("the thread {:?} that held the process", thread.name().unwrap_or("without a name"));
+            self.life.reason = ExitReason::panicked(text);
+        }
+    }
+}
+
+impl Deref for Process {
+    type Target = Mailbox;
+
+    fn deref(&self) -> &Mailbox {
+        &self.mailbox
+    }
+}
+
+impl DerefMut for Process {
+    fn deref_mut(&mut self) -> &mut Mailbox {
+        &mut self.mailbox
+    }
+}
+
+/// A process that has its number, and whose task does not run yet.
+pub(crate) struct Prepared {
+    life: Life,
+    mailbox: Mailbox,
+    aborted: AbortRegistration,
+}
+
+/// Makes a process whose task is still to be started. Dropped instead, it was killed.
+pub(crate) fn prepare(node: &Node) -> Result<Prepared, NotAlive> {
+    let (abort, aborted) = AbortHandle::new_pair();
+    let (life, mailbox) = Life::begin(node, Some(abort), ExitReason::Killed)?;
+    Ok(Prepared { life, mailbox, aborted })
+}
+
+impl Prepared {
+    pub(crate) const fn pid(&self) -> &Pid {
+        self.mailbox.pid()
+    }
+
+    pub(crate) fn start<F, Fut>(self, f: F)
+    where
+        F: FnOnce(Mailbox) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
+    {
+        let Prepared { life, mailbox, aborted } = self;
+        let spawner = life.node.inner.spawner.clone();
+        let body = AssertUnwindSafe(async move { f(mailbox).await }).catch_unwind();
+        let mut body = Box::pin(Abortable::new(body, aborted));
+        spawner(Box::pin(async move {
+            let mut life = life;
+            let outcome = body.as_mut().await;
+            // What the process holds is gone before anybody hears of its exit.
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop(body)));
+            life.reason = match (outcome, dropped) {
+                (Ok(Err(panic)), _) | (_, Err(panic)) => panicked(&*panic),
+                (Ok(Ok(Ok(()))), Ok(())) => ExitReason::Normal,
+                (Ok(Ok(Err(reason))), Ok(())) => reason,
+                (Err(_), Ok(())) => ExitReason::Killed,
+            };
+            drop(life);
+        }));
+    }
+}
+
+/// The text of a panic: what `panic!` was given, in all usual cases.
+fn panicked(panic: &(dyn Any + Send)) -> ExitReason {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    ExitReason::panicked(text.unwrap_or("a panic without a text"))
+}
+
+/// The life of a process: its drop is the exit, so that none is forgotten, whatever drops it.
+struct Life {
+    node: Node,
+    pid: LocalPid,
+    process: Arc<LiveProcess>,
+    reason: ExitReason,
+}
+
+impl Life {
+    /// A process begins; unless something else is said, it ends of that reason.
+    fn begin(
+        node: &Node,
+        abort: Option<AbortHandle>,
+        reason: ExitReason,
+    ) -> Result<(Self, Mailbox), NotAlive> {
+        let queue = Queue::new(node.inner.limits.max_mailbox_bytes);
+        let process = Arc::new(LiveProcess { queue, fate: OnceLock::new(), abort });
+        let pid = node.inner.move_in(Resident::Process(process.clone()))?;
+        let mailbox = Mailbox::new(node.clone(), pid, process.clone());
+        Ok((Life { node: node.clone(), pid, process, reason }, mailbox))
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        let fate = self.process.fate.get();
+        self.node.inner.exited(self.pid, fate.unwrap_or(&self.reason).clone());
+    }
+}
+
+impl fmt::Debug for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Life").field("pid", &self.pid).field("reason", &self.reason).finish_non_exhaustive()
+    }
+}

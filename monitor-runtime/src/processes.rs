@@ -1,0 +1,217 @@
+//! Who lives on this node.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, OnceLock},
+};
+
+use futures::{future::AbortHandle, task::AtomicWaker};
+use monitor_core::{ExitReason, LocalPid, LocalTarget, MonitorId, Processes};
+use parking_lot::{Mutex, RwLock};
+use refs::Serial;
+
+use crate::{queue::Queue, registry::Registry};
+
+/// A process, as the node knows it.
+#[derive(Debug)]
+pub(crate) struct LiveProcess {
+    pub(crate) queue: Queue,
+    /// Of what it dies whatever it says itself: set once, when it is killed or the node stops.
+    pub(crate) fate: OnceLock<ExitReason>,
+    /// Drops its task at its next await; none if it has no task of ours.
+    pub(crate) abort: Option<AbortHandle>,
+}
+
+impl LiveProcess {
+    /// Ends it, of this, unless something ended it before; returns whether this did. A task is dropped at its next
+    /// await; a guard receives nothing more and exits when it is dropped.
+    pub(crate) fn kill(&self, reason: ExitReason) -> bool {
+        let first = self.fate.set(reason).is_ok();
+        self.queue.close();
+        self.queue.waker.wake();
+        if let Some(abort) = &self.abort {
+            abort.abort();
+        }
+        first
+    }
+}
+
+/// Where the `Down`s of a [`Monitor`](crate::Monitor) or a [`MonitorSet`](crate::MonitorSet) go.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    fired: Mutex<Fired>,
+    pub(crate) waker: AtomicWaker,
+}
+
+#[derive(Debug, Default)]
+struct Fired {
+    monitors: VecDeque<MonitorId>,
+    /// How many of them were flushed.
+    stale: usize,
+}
+
+impl Inbox {
+    /// A monitor has fired. Wake the receiver afterwards.
+    pub(crate) fn push(&self, id: MonitorId) {
+        self.fired.lock().monitors.push_back(id);
+    }
+
+    /// The first that fired, flushed or not.
+    pub(crate) fn pop(&self) -> Option<MonitorId> {
+        self.fired.lock().monitors.pop_front()
+    }
+
+    /// One that waits here was flushed. Drops those once they are most of what waits.
+    pub(crate) fn flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
+        let mut fired = self.fired.lock();
+        fired.stale += 1;
+        if is_mostly_stale(fired.stale, fired.monitors.len()) {
+            fired.monitors.retain(|&id| is_fired(id));
+            fired.stale = 0;
+        }
+    }
+}
+
+/// Whether a queue is worth walking to drop what is stale: not for a few, and then seldom enough to cost O(1) each.
+pub(crate) const fn is_mostly_stale(stale: usize, len: usize) -> bool {
+    stale > 32 && stale > len / 2
+}
+
+/// What has a number here: it can watch, and so must be told.
+#[derive(Clone, Debug)]
+pub(crate) enum Resident {
+    Process(Arc<LiveProcess>),
+    /// Watches, but is no process: nobody can name it.
+    Watcher(Arc<Inbox>),
+}
+
+/// The processes and watchers of a node, and the processes' names, under one lock: to leave is one step.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    pub(crate) names: Registry,
+    processes: usize,
+    watchers: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    resident: Option<Resident>,
+}
+
+impl Directory {
+    /// Gives it a number that nobody had before.
+    pub(crate) fn insert(&mut self, resident: Resident) -> LocalPid {
+        *self.count(&resident) += 1;
+        let index = self.free.pop().unwrap_or_else(|| {
+            let index =
+                u32::try_from(self.slots.len()).expect("memory ends before four thousand million residents");
+            self.slots.push(Slot { generation: 1, resident: None });
+            index
+        });
+        let slot = &mut self.slots[index as usize];
+        slot.resident = Some(resident);
+        LocalPid(Serial::new(index, slot.generation))
+    }
+
+    /// Takes it out, and frees its names. A slot is used again, until its generations are spent.
+    pub(crate) fn remove(&mut self, pid: LocalPid) -> Option<Resident> {
+        let slot =
+            self.slots.get_mut(pid.0.slot() as usize).filter(|slot| slot.generation == pid.0.generation())?;
+        let resident = slot.resident.take()?;
+        if slot.generation < u32::MAX {
+            slot.generation += 1;
+            self.free.push(pid.0.slot());
+        }
+        *self.count(&resident) -= 1;
+        self.names.release(pid);
+        Some(resident)
+    }
+
+    /// Who has the number.
+    pub(crate) fn get(&self, pid: LocalPid) -> Option<&Resident> {
+        let slot = self.slots.get(pid.0.slot() as usize)?;
+        slot.resident.as_ref().filter(|_| slot.generation == pid.0.generation())
+    }
+
+    /// The process that has the number.
+    pub(crate) fn process(&self, pid: LocalPid) -> Option<&Arc<LiveProcess>> {
+        match self.get(pid)? {
+            Resident::Process(process) => Some(process),
+            Resident::Watcher(_) => None,
+        }
+    }
+
+    /// All processes, by slot.
+    pub(crate) fn processes(&self) -> impl Iterator<Item = (LocalPid, &Arc<LiveProcess>)> {
+        self.slots.iter().zip(0..).filter_map(|(slot, index)| match slot.resident.as_ref()? {
+            Resident::Process(process) => Some((LocalPid(Serial::new(index, slot.generation)), process)),
+            Resident::Watcher(_) => None,
+        })
+    }
+
+    /// How many processes live, and how many watchers that are none.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.processes, self.watchers)
+    }
+
+    fn count(&mut self, resident: &Resident) -> &mut usize {
+        match resident {
+            Resident::Process(_) => &mut self.processes,
+            Resident::Watcher(_) => &mut self.watchers,
+        }
+    }
+}
+
+/// The core's view of who lives here.
+pub(crate) struct Lookup<'a>(pub(crate) &'a RwLock<Directory>);
+
+impl Processes for Lookup<'_> {
+    fn resolve(&self, target: &LocalTarget<'_>) -> Option<LocalPid> {
+        let directory = self.0.read();
+        match *target {
+            LocalTarget::Pid(pid) => directory.process(pid).map(|_| pid),
+            LocalTarget::Name(name) => directory.names.whereis(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watcher() -> Resident {
+        Resident::Watcher(Arc::default())
+    }
+
+    #[test]
+    fn a_number_is_never_given_twice() {
+        let mut directory = Directory::default();
+        let first = directory.insert(watcher());
+        assert!(directory.remove(first).is_some());
+        let second = directory.insert(watcher());
+        assert_eq!(first.0.slot(), second.0.slot());
+        assert_ne!(first, second);
+        assert!(directory.get(first).is_none() && directory.remove(first).is_none());
+        assert!(directory.get(second).is_some());
+    }
+
+    #[test]
+    fn a_slot_whose_generations_are_spent_is_retired() {
+        let mut directory = Directory::default();
+        let pid = directory.insert(watcher());
+        directory.slots[0].generation = u32::MAX;
+        assert!(directory.remove(LocalPid(Serial::new(pid.0.slot(), u32::MAX))).is_some());
+        assert_eq!(directory.insert(watcher()).0.slot(), 1);
+    }
+
+    #[test]
+    fn a_watcher_is_no_process() {
+        let directory = RwLock::new(Directory::default());
+        let pid = directory.write().insert(watcher());
+        assert_eq!(Lookup(&directory).resolve(&LocalTarget::Pid(pid)), None);
+        assert_eq!(directory.read().counts(), (0, 1));
+    }
+}

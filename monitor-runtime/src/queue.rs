@@ -1,0 +1,297 @@
+//! What waits in a mailbox.
+//!
+//! One lock, held for a push or a pop and never while anything else is called. A `Down` waits as the number of its
+//! monitor: what it says stands in the core until it is received, so that it can be flushed without a search here.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    mem,
+    task::{Context, Poll},
+};
+
+use futures::task::AtomicWaker;
+use monitor_core::{MonitorId, NodeNotice, NodesOptions, Notice};
+use parking_lot::Mutex;
+use refs::NodeName;
+
+use crate::{
+    event::{Event, Message},
+    processes::is_mostly_stale,
+};
+
+/// The queue of one mailbox, shared by the process that receives and everybody who has something for it.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    /// Of the receiver; outside the lock because a waker is somebody else's code.
+    pub(crate) waker: AtomicWaker,
+    max_bytes: usize,
+}
+
+/// What comes out of a queue.
+#[derive(Debug)]
+pub(crate) enum Item {
+    Event(Event),
+    /// A monitor that has fired, or that was flushed after it had: the core knows.
+    Down(MonitorId),
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    Kept,
+    /// The mailbox is full: one more is missing at this place.
+    Full,
+    Closed,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    entries: VecDeque<Entry>,
+    /// How many entries were there before the first one of `entries`: with it an entry keeps its number.
+    head: u64,
+    /// What the messages take.
+    bytes: usize,
+    /// Entries that hold nothing any more.
+    stale: usize,
+    alternations: HashMap<(NodeName, NodesOptions), Alternation>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Message(Message),
+    Down(MonitorId),
+    Node {
+        notice: NodeNotice,
+        missed: bool,
+    },
+    Missed(u64),
+    /// A node event that was left out.
+    Gone,
+}
+
+/// The events of one node and subscription: at most two wait, by the numbers of their entries.
+///
+/// What is left out to keep it so is always a down and the up after it. So every message still lies between the up and
+/// the down that the process sees, and the next thing it sees of that node is a down, marked as `missed`.
+#[derive(Debug, Default)]
+struct Alternation {
+    first: Option<u64>,
+    second: Option<u64>,
+    missed: bool,
+}
+
+impl Queue {
+    /// An empty queue whose messages take at most so many bytes.
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Queue { waiting: Mutex::default(), waker: AtomicWaker::new(), max_bytes }
+    }
+
+    /// The next entry; none once the queue is closed and empty.
+    pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        if let Poll::Ready(item) = self.try_pop() {
+            return Poll::Ready(item);
+        }
+        self.waker.register(cx.waker());
+        // Whoever pushed before the waker was in place saw none.
+        self.try_pop()
+    }
+
+    /// The next entry, if there is one; none once the queue is closed and empty.
+    pub(crate) fn try_pop(&self) -> Poll<Option<Item>> {
+        let mut waiting = self.waiting.lock();
+        loop {
+            if let Some(item) = waiting.pop() {
+                return Poll::Ready(Some(item));
+            }
+            if waiting.entries.is_empty() {
+                return if waiting.closed { Poll::Ready(None) } else { Poll::Pending };
+            }
+        }
+    }
+
+    /// Appends a message. Wake the receiver afterwards.
+    pub(crate) fn push_message(&self, message: Message) -> Pushed {
+        let mut waiting = self.waiting.lock();
+        if waiting.closed {
+            return Pushed::Closed;
+        }
+        let bytes = waiting.bytes.saturating_add(cost(&message));
+        if bytes > self.max_bytes {
+            match waiting.entries.back_mut() {
+                Some(Entry::Missed(count)) => *count += 1,
+                _ => waiting.entries.push_back(Entry::Missed(1)),
+            }
+            return Pushed::Full;
+        }
+        waiting.bytes = bytes;
+        waiting.entries.push_back(Entry::Message(message));
+        Pushed::Kept
+    }
+
+    /// Appends a notice. Wake the receiver afterwards.
+    pub(crate) fn push_notice(&self, notice: Notice) {
+        let mut waiting = self.waiting.lock();
+        if waiting.closed {
+            return;
+        }
+        match notice {
+            Notice::Down(id) => waiting.entries.push_back(Entry::Down(id)),
+            Notice::Node(notice) => waiting.push_node(notice),
+        }
+    }
+
+    /// A `Down` that waits here was flushed. Drops what is stale once that is most of the queue; `is_fired` tells
+    /// whether a `Down` is not.
+    pub(crate) fn flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
+        let mut waiting = self.waiting.lock();
+        waiting.stale += 1;
+        if is_mostly_stale(waiting.stale, waiting.entries.len()) {
+            waiting.compact(is_fired);
+        }
+    }
+
+    /// A `Down` that came out of here turned out to be stale.
+    pub(crate) fn skipped(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.stale = waiting.stale.saturating_sub(1);
+    }
+
+    /// A subscription is over: what waits of it stays, a later one begins anew.
+    pub(crate) fn unsubscribed(&self, options: NodesOptions) {
+        self.waiting.lock().alternations.retain(|(_, of), _| *of != options);
+    }
+
+    /// Takes nothing more; what waits stays readable.
+    pub(crate) fn close(&self) {
+        self.waiting.lock().closed = true;
+    }
+
+    /// How many entries wait, and how many bytes their messages take.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let waiting = self.waiting.lock();
+        (waiting.entries.len(), waiting.bytes)
+    }
+}
+
+/// What a message takes: small ones are not free.
+fn cost(message: &Message) -> usize {
+    message.body.len() + size_of::<Entry>()
+}
+
+impl Waiting {
+    /// Takes the first entry out; none if there is none, or it holds nothing.
+    fn pop(&mut self) -> Option<Item> {
+        let entry = self.entries.pop_front()?;
+        let number = self.head;
+        self.head += 1;
+        match entry {
+            Entry::Message(message) => {
+                self.bytes -= cost(&message);
+                Some(Item::Event(Event::Message(message)))
+            }
+            Entry::Down(id) => Some(Item::Down(id)),
+            Entry::Node { notice, missed } => {
+                self.node_event_leaves(&notice, number);
+                Some(Item::Event(Event::of_node(notice, missed)))
+            }
+            Entry::Missed(count) => Some(Item::Event(Event::Missed(count))),
+            Entry::Gone => {
+                self.stale = self.stale.saturating_sub(1);
+                None
+            }
+        }
+    }
+
+    fn push_node(&mut self, notice: NodeNotice) {
+        let number = self.head + self.entries.len() as u64;
+        let Some(key) = key(&notice) else {
+            // One notice per call of `monitor_node`: the process itself bounds them.
+            self.entries.push_back(Entry::Node { notice, missed: false });
+            return;
+        };
+        let alternation = self.alternations.entry(key).or_default();
+        match (alternation.first, alternation.second, &notice) {
+            // Down, up, and now a down: the first two are left out.
+            (Some(first), Some(second), NodeNotice::Down(..)) => {
+                *alternation = Alternation { first: Some(number), second: None, missed: false };
+                self.leave_out(first);
+                self.leave_out(second);
+                self.entries.push_back(Entry::Node { notice, missed: true });
+            }
+            // Up, down, and now an up: the last two are left out.
+            (Some(_), Some(second), _) => {
+                alternation.second = None;
+                alternation.missed = true;
+                self.leave_out(second);
+            }
+            (first, _, _) => {
+                let place = if first.is_none() { &mut alternation.first } else { &mut alternation.second };
+                *place = Some(number);
+                let missed = mem::take(&mut alternation.missed);
+                self.entries.push_back(Entry::Node { notice, missed });
+            }
+        }
+    }
+
+    fn leave_out(&mut self, number: u64) {
+        let index = usize::try_from(number - self.head).expect("an index fitted when the entry was pushed");
+        self.entries[index] = Entry::Gone;
+        self.stale += 1;
+    }
+
+    fn node_event_leaves(&mut self, notice: &NodeNotice, number: u64) {
+        let Some(key) = key(notice) else { return };
+        let Some(alternation) = self.alternations.get_mut(&key) else { return };
+        if alternation.first == Some(number) {
+            alternation.first = alternation.second.take();
+        }
+        if alternation.first.is_none() && !alternation.missed {
+            self.alternations.remove(&key);
+        }
+    }
+
+    fn compact(&mut self, is_fired: impl Fn(MonitorId) -> bool) {
+        let old = mem::take(&mut self.entries);
+        for (number, entry) in (self.head..).zip(old) {
+            let keep = match &entry {
+                Entry::Gone => false,
+                Entry::Down(id) => is_fired(*id),
+                Entry::Node { notice, .. } => {
+                    let to = self.head + self.entries.len() as u64;
+                    if let Some(alternation) = key(notice).and_then(|key| self.alternations.get_mut(&key)) {
+                        alternation.renumber(number, to);
+                    }
+                    true
+                }
+                Entry::Message(_) | Entry::Missed(_) => true,
+            };
+            if keep {
+                self.entries.push_back(entry);
+            }
+        }
+        self.stale = 0;
+    }
+}
+
+impl Alternation {
+    fn renumber(&mut self, from: u64, to: u64) {
+        for number in [&mut self.first, &mut self.second] {
+            if *number == Some(from) {
+                *number = Some(to);
+                return;
+            }
+        }
+    }
+}
+
+/// The node and the subscription of an event that alternates.
+fn key(notice: &NodeNotice) -> Option<(NodeName, NodesOptions)> {
+    match notice {
+        NodeNotice::Up(options, event) | NodeNotice::Down(options, event) => {
+            Some((event.name.clone(), *options))
+        }
+        NodeNotice::MonitoredDown(_) => None,
+    }
+}

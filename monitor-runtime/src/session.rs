@@ -1,0 +1,87 @@
+//! The task of a session: waits on behalf of its driver.
+
+use std::{
+    future::poll_fn,
+    sync::{Arc, Weak},
+    task::Poll,
+};
+
+use futures::future::{AbortHandle, Abortable};
+use peer_service::Session;
+use refs::EndKind;
+use tracing::Instrument;
+
+use crate::{
+    driver::{Driver, Next},
+    effects::After,
+    link::Link,
+    state::Inner,
+};
+
+/// Starts the task of a session that was handed out.
+pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
+    let peer = session.peer().clone();
+    if peer.node.name == node.id.name {
+        // No session with oneself: the service must not make one, and the core has no place for it.
+        return session.outbox().close(EndKind::DuplicateName);
+    }
+    let span = tracing::info_span!("session", peer = %peer.node, session = %peer.session);
+    let (abort, aborted) = AbortHandle::new_pair();
+    let link = Arc::new(Link::new(peer, session.outbox(), abort));
+    let driver = Driver::new(link.clone());
+    let weak = Arc::downgrade(node);
+    let task = async move {
+        let mut driver = driver;
+        // Once the session is over, or abandoned, it is dropped, and with it what it holds of the network.
+        let result = Abortable::new(run(&mut driver, &link, session, &weak), aborted).await;
+        if let (Err(_), Some(node)) = (result, weak.upgrade()) {
+            let mut after = After::default();
+            driver.abandon(EndKind::LocalShutdown.into(), &node, &mut after);
+            after.run(&node);
+        }
+        tracing::debug!("over");
+    };
+    (node.spawner)(Box::pin(task.instrument(span)));
+}
+
+/// Runs until the session is over, or the node is gone.
+async fn run(driver: &mut Driver, link: &Link, mut session: Box<dyn Session>, node: &Weak<Inner>) {
+    let mut after = After::default();
+    while let Some(next) = step(driver, node, &mut after) {
+        match next {
+            Next::Admission => admission(link, node).await,
+            Next::Frames => {
+                let result = session.recv(driver.buffer()).await;
+                if let Err(end) = result {
+                    tracing::debug!(%end, "the session has ended");
+                }
+                driver.received(result.map_err(|end| seen_from(node, end)));
+            }
+            Next::Turn => smol::future::yield_now().await,
+            Next::Over => return,
+        }
+    }
+}
+
+/// One step of the driver; none if the node is gone. The node is not held while the task waits.
+fn step(driver: &mut Driver, node: &Weak<Inner>, after: &mut After) -> Option<Next> {
+    let node = node.upgrade()?;
+    let next = driver.advance(&node, after);
+    after.run(&node);
+    Some(next)
+}
+
+async fn admission(link: &Link, node: &Weak<Inner>) {
+    poll_fn(|cx| {
+        link.waker.register(cx.waker());
+        let waits = !link.is_admitted() && node.strong_count() > 0;
+        if waits { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+}
+
+/// A session that ends because this node leaves has, for this node, ended by its own stop.
+fn seen_from(node: &Weak<Inner>, end: refs::SessionEnd) -> refs::SessionEnd {
+    let stopping = node.upgrade().is_some_and(|node| !node.is_alive());
+    if stopping && end.kind == EndKind::Left { EndKind::LocalShutdown.into() } else { end }
+}

@@ -1,0 +1,111 @@
+//! The node's end in good order.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    task::Poll,
+    time::Instant,
+};
+
+use futures::future::{Either, select};
+use monitor_core::ExitReason;
+use refs::EndKind;
+use smol::Timer;
+
+use crate::{effects::After, link::Link, processes::LiveProcess, state::Inner};
+
+/// Stops the node, or waits until it has stopped. The work is the node's own: a caller may be dropped.
+pub(crate) async fn stop(node: &Arc<Inner>) {
+    // Under the state's lock: no call is half way through.
+    let first = node.enter(|_, _| !node.stopping.begun.swap(true, Ordering::AcqRel));
+    if first {
+        (node.spawner)(Box::pin(run(node.clone())));
+    }
+    until(node, |node| node.stopping.done.load(Ordering::Acquire)).await;
+}
+
+async fn run(node: Arc<Inner>) {
+    let deadline = Instant::now() + node.limits.stop_timeout;
+    node.service.shutdown();
+    drain(&node).await;
+
+    // Every peer gets what was sent to it, and a goodbye. What arrives meanwhile is still taken.
+    by(deadline, until(&node, say_goodbye)).await;
+    for link in links(&node) {
+        link.abort.abort();
+        let session = link.peer.session;
+        node.enter(|state, out| state.core.peer_down(session, EndKind::LocalShutdown.into(), out));
+    }
+    node.service_is_over();
+    drain(&node).await;
+
+    // Local watchers have been told of their sessions; now the processes go, and what follows from that.
+    for process in processes(&node) {
+        if process.abort.is_some() {
+            process.kill(ExitReason::Shutdown);
+        }
+    }
+    by(deadline, until(&node, |node| processes(node).all(|process| process.abort.is_none()))).await;
+    drain(&node).await;
+
+    for process in processes(&node) {
+        process.queue.close();
+        process.queue.waker.wake();
+    }
+    node.stopping.done.store(true, Ordering::Release);
+    node.stopping.waiters.wake_all();
+    // Ends the node's own thread, after this task.
+    drop(node.thread.lock().take());
+}
+
+/// Works off the core's backlog.
+async fn drain(node: &Inner) {
+    let mut after = After::default();
+    while node.resume(&mut after) {
+        smol::future::yield_now().await;
+    }
+}
+
+/// Closes every session; returns whether all are over, and the peer service too.
+fn say_goodbye(node: &Inner) -> bool {
+    let links = links(node);
+    for link in &links {
+        link.outbox.close(EndKind::Left);
+    }
+    links.is_empty() && node.look(|state| state.service_over)
+}
+
+fn links(node: &Inner) -> Vec<Arc<Link>> {
+    node.look(|state| state.links.values().cloned().collect())
+}
+
+fn processes(node: &Inner) -> impl Iterator<Item = Arc<LiveProcess>> {
+    let processes: Vec<_> = node.directory.read().processes().map(|(_, process)| process.clone()).collect();
+    processes.into_iter()
+}
+
+/// Waits until something holds; whatever may make it hold wakes `stopping.waiters`.
+async fn until(node: &Inner, holds: impl Fn(&Inner) -> bool) {
+    poll_fn(|cx| {
+        node.stopping.waiters.register(cx);
+        if holds(node) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+async fn by(deadline: Instant, work: impl Future<Output = ()>) {
+    let work = pin!(work);
+    if let Either::Right(_) = select(work, Timer::at(deadline)).await {
+        tracing::warn!("not everything ended in time");
+    }
+}
+
+impl Inner {
+    /// Something has ended that a stop may wait for.
+    pub(crate) fn progress(&self) {
+        if !self.is_alive() {
+            self.stopping.waiters.wake_all();
+        }
+    }
+}

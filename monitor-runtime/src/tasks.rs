@@ -1,0 +1,67 @@
+//! The node's own tasks. They hold it weakly: a node that nobody holds is gone.
+
+use std::{
+    future::poll_fn,
+    sync::{Arc, Weak},
+    task::Poll,
+};
+
+use peer_service::{PeerEvent, PeerService};
+
+use crate::{effects::After, session, state::Inner};
+
+/// Starts them.
+pub(crate) fn start(node: &Arc<Inner>) {
+    (node.spawner)(Box::pin(events(node.service.clone(), Arc::downgrade(node))));
+    (node.spawner)(Box::pin(backlog(node.backlog.clone(), Arc::downgrade(node))));
+}
+
+/// Hands on what the peer service has to tell, until it has nothing more to tell.
+async fn events(service: Arc<dyn PeerService>, node: Weak<Inner>) {
+    while let Some(event) = service.next().await {
+        let Some(node) = node.upgrade() else { return };
+        match event {
+            PeerEvent::Session(session) => session::start(&node, session),
+            PeerEvent::Failed { node: name, dial, end } => {
+                tracing::debug!(peer = %name, %end, "could not connect");
+                node.unreachable(&name, dial, end);
+            }
+        }
+    }
+    if let Some(node) = node.upgrade() {
+        node.service_is_over();
+    }
+}
+
+/// Works off the core's backlog, a batch at a time, letting others go first in between.
+async fn backlog(waker: Arc<futures::task::AtomicWaker>, node: Weak<Inner>) {
+    let mut after = After::default();
+    loop {
+        let has_backlog = poll_fn(|cx| {
+            waker.register(cx.waker());
+            match node.upgrade() {
+                Some(node) if node.look(|state| state.core.has_backlog()) => Poll::Ready(true),
+                Some(_) => Poll::Pending,
+                None => Poll::Ready(false),
+            }
+        });
+        if !has_backlog.await {
+            return;
+        }
+        while node.upgrade().is_some_and(|node| node.resume(&mut after)) {
+            smol::future::yield_now().await;
+        }
+    }
+}
+
+impl Inner {
+    /// One batch of the backlog; returns whether more is left.
+    pub(crate) fn resume(&self, after: &mut After) -> bool {
+        let more = self.enter_with(after, |state, out| state.core.resume(out));
+        after.backlog = false;
+        after.run(self);
+        // What waited for a connection may have gone.
+        self.room.wake_all();
+        more
+    }
+}

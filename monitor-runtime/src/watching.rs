@@ -1,0 +1,117 @@
+//! Monitoring, whoever watches.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use monitor_core::{Demonitored, Down, ExitReason, LocalPid, MonitorId, MonitorOptions};
+use refs::{MonitorRef, NodeName, NodeSpec, Target};
+
+use crate::{
+    error::{MonitorError, NotAlive, NotImplemented},
+    node::Node,
+    processes::{Inbox, Resident},
+    state::Inner,
+};
+
+impl Inner {
+    /// Monitors a target for a process or a watcher.
+    pub(crate) fn monitor(
+        &self,
+        watcher: LocalPid,
+        target: &Target,
+        options: MonitorOptions,
+    ) -> Result<MonitorId, MonitorError> {
+        self.needs(self.capabilities.monitoring || self.is_own(target.node()), "monitoring")?;
+        let options = options.connect(self.connect_if_able(options.connect));
+        let processes = self.processes();
+        Ok(self
+            .enter_as(watcher, |state, out| state.core.monitor(&processes, watcher, target, options, out))?)
+    }
+
+    /// Whether the peer service can do what a call needs.
+    pub(crate) const fn needs(&self, able: bool, capability: &'static str) -> Result<(), NotImplemented> {
+        if able { Ok(()) } else { Err(NotImplemented { capability }) }
+    }
+
+    pub(crate) fn is_own(&self, node: &NodeName) -> bool {
+        *node == self.id.name
+    }
+
+    /// Keeps the addresses that came with a call, for this connection and later ones.
+    pub(crate) fn remember(&self, spec: &NodeSpec) {
+        if !spec.addresses().is_empty() {
+            self.enter(|state, _| state.book.insert(spec.name().clone(), spec.clone()));
+        }
+    }
+
+    pub(crate) fn reference(&self, id: MonitorId) -> MonitorRef {
+        MonitorRef::new(self.id.clone(), id.0)
+    }
+
+    /// The number of a monitor that was made on this node in its present life.
+    pub(crate) fn monitor_id(&self, monitor: &MonitorRef) -> Option<MonitorId> {
+        (*monitor.node() == self.id).then(|| MonitorId(monitor.serial()))
+    }
+}
+
+/// What watches without being a process: a future or a stream of `Down`s. Its drop is its exit, which ends its monitors.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    pub(crate) node: Node,
+    pid: LocalPid,
+    inbox: Arc<Inbox>,
+}
+
+impl Watcher {
+    pub(crate) fn new(node: &Node) -> Result<Self, NotAlive> {
+        let inbox = Arc::<Inbox>::default();
+        let pid = node.inner.move_in(Resident::Watcher(inbox.clone()))?;
+        Ok(Watcher { node: node.clone(), pid, inbox })
+    }
+
+    pub(crate) fn monitor(
+        &self,
+        target: &Target,
+        options: MonitorOptions,
+    ) -> Result<MonitorId, MonitorError> {
+        self.node.inner.monitor(self.pid, target, options)
+    }
+
+    /// Ends one of its monitors, and flushes.
+    pub(crate) fn demonitor(&self, id: MonitorId) -> Demonitored {
+        self.node.inner.enter(|state, out| {
+            let found = state.core.demonitor(self.pid, id, true, out);
+            if found == Demonitored::Fired {
+                self.inbox.flushed(|id| state.core.is_fired(id));
+            }
+            found
+        })
+    }
+
+    /// The next `Down` that was not flushed.
+    pub(crate) fn poll_down(&self, cx: &Context<'_>) -> Poll<Down> {
+        if let Some(down) = self.try_down() {
+            return Poll::Ready(down);
+        }
+        self.inbox.waker.register(cx.waker());
+        // Whoever fired before the waker was in place saw none.
+        self.try_down().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn try_down(&self) -> Option<Down> {
+        loop {
+            let id = self.inbox.pop()?;
+            if let Some(down) = self.node.inner.take(id) {
+                return Some(down);
+            }
+        }
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.node.inner.exited(self.pid, ExitReason::Normal);
+    }
+}
