@@ -1,1 +1,69 @@
-fn main() {}
+//! Obit's own tasks, run as `cargo xtask …`: the cluster test, the checks of the repository, and both together
+//! with everything else that continuous integration runs.
+//!
+//! This program depends on no crate of Obit: what it judges, it judges from outside.
+
+#![allow(clippy::print_stdout, reason = "a command-line program speaks on standard output")]
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+mod ci;
+mod cluster;
+mod failure;
+mod keygen;
+mod tidy;
+mod workspace;
+
+/// Obit's own tasks.
+#[derive(Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Start real node processes, hurt them, and judge what every monitor was told.
+    #[command(after_help = cluster::EXAMPLES)]
+    TestCluster(cluster::Options),
+    /// Check the rules of the repository that no compiler checks.
+    #[command(after_help = "Example:\n  cargo xtask tidy")]
+    Tidy,
+    /// Run everything that continuous integration runs, and count what passed.
+    #[command(after_help = "Examples:\n  cargo xtask ci\n  cargo xtask ci --only clippy --only tidy")]
+    Ci(ci::Options),
+    /// Write a fresh secret for a cluster to a file that only its owner can read.
+    #[command(after_help = "Example:\n  cargo xtask keygen cluster.key")]
+    Keygen {
+        /// The file to make; one that exists is never overwritten.
+        file: PathBuf,
+    },
+    /// Print the completion script of a shell, for the program `xtask` itself.
+    #[command(
+        after_help = "Example:\n  cargo xtask completions bash > ~/.local/share/bash-completion/completions/xtask"
+    )]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::TestCluster(options) => cluster::run(&options),
+        Task::Tidy => tidy::run(),
+        Task::Ci(options) => ci::run(&options),
+        Task::Keygen { file } => keygen::run(&file),
+        Task::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "xtask", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("error: {failure}");
+        ExitCode::FAILURE
+    })
+}

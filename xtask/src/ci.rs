@@ -1,0 +1,95 @@
+//! `cargo xtask ci`: what continuous integration runs, and nothing else.
+
+use std::{
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+use clap::{Args, builder::PossibleValuesParser};
+
+use crate::{
+    failure::{Context, Result, fail},
+    tidy, workspace,
+};
+
+/// Which steps to run.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Run only this step; may be given several times.
+    #[arg(long = "only", value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.iter().map(|step| step.name)))]
+    only: Vec<String>,
+}
+
+/// One step: what it is called, and what it does.
+struct Step {
+    name: &'static str,
+    run: fn() -> Result,
+}
+
+const STEPS: [Step; 9] = [
+    Step { name: "format", run: || cargo(&["fmt", "--all", "--check"]) },
+    Step {
+        name: "clippy",
+        run: || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    },
+    Step { name: "clippy-without-tcp", run: clippy_without_tcp },
+    Step { name: "tidy", run: tidy::check },
+    Step { name: "test", run: || cargo(&["test", "--workspace"]) },
+    Step { name: "doc", run: doc },
+    Step { name: "examples", run: || cargo(&["build", "--workspace", "--examples"]) },
+    Step {
+        name: "embed",
+        run: || cargo(&["run", "--quiet", "--package", "monitor-core", "--example", "embed"]),
+    },
+    Step { name: "test-cluster", run: || cargo(&["xtask", "test-cluster", "--quick"]) },
+];
+
+/// Runs the steps in order, to the end even if one fails, and counts.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let chosen = |step: &&Step| options.only.is_empty() || options.only.iter().any(|name| name == step.name);
+    let mut summary = Vec::new();
+    for step in STEPS.iter().filter(chosen) {
+        println!("\n=== {}", step.name);
+        let start = Instant::now();
+        let outcome = (step.run)();
+        let seconds = start.elapsed().as_secs_f64();
+        if let Err(failure) = &outcome {
+            println!("{failure}");
+        }
+        println!("=== {}: {} in {seconds:.1} s", step.name, verdict(outcome.is_ok()));
+        summary.push((step.name, outcome.is_ok(), seconds));
+    }
+    println!();
+    for (name, passed, seconds) in &summary {
+        println!("{}  {name:20} {seconds:6.1} s", verdict(*passed));
+    }
+    let passed = summary.iter().filter(|(_, passed, _)| *passed).count();
+    let failed = summary.len() - passed;
+    println!("{passed} passed, {failed} failed");
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn verdict(passed: bool) -> &'static str {
+    if passed { "passed" } else { "FAILED" }
+}
+
+fn clippy_without_tcp() -> Result {
+    cargo(&["clippy", "--package", "monitor-runtime", "--no-default-features", "--", "-D", "warnings"])
+}
+
+fn doc() -> Result {
+    let mut cargo = workspace::cargo();
+    run_step(cargo.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn cargo(arguments: &[&str]) -> Result {
+    run_step(workspace::cargo().args(arguments))
+}
+
+fn run_step(command: &mut Command) -> Result {
+    let status = command.status().context(|| "cannot run cargo".to_owned())?;
+    if !status.success() {
+        fail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}

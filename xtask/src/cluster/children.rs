@@ -1,0 +1,111 @@
+//! The child processes of a run, each ended by its own handle: at the end of its scenario, when its scenario
+//! panics, and when the run is interrupted.
+
+use std::{
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::failure::{Context, Result, fail};
+
+/// All children that live. Cheap to clone; one of the clones belongs to the handler of Ctrl-C.
+#[derive(Clone, Default)]
+pub(crate) struct Children {
+    alive: Arc<Mutex<Vec<Arc<Mutex<Child>>>>>,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Children {
+    /// From now on Ctrl-C and termination end every child, and no further one is started.
+    pub(crate) fn end_on_interrupt(&self) -> Result {
+        let children = self.clone();
+        let handler = move || children.interrupt();
+        ctrlc::set_handler(handler).context(|| "cannot handle Ctrl-C".to_owned())
+    }
+
+    /// Whether the run was interrupted.
+    pub(crate) fn interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// Starts a child; its standard input and output must be piped.
+    pub(crate) fn start(&self, command: &mut Command) -> Result<(Running, ChildStdin, ChildStdout)> {
+        // Under the lock, so that an interrupt finds either no child or a registered one.
+        let mut alive = lock(&self.alive);
+        if self.interrupted() {
+            fail!("interrupted");
+        }
+        let child = command.spawn();
+        let mut child =
+            child.context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
+        let stdin = child.stdin.take().expect("standard input is piped");
+        let stdout = child.stdout.take().expect("standard output is piped");
+        let child = Arc::new(Mutex::new(child));
+        alive.push(child.clone());
+        Ok((Running { child, children: self.clone() }, stdin, stdout))
+    }
+
+    fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::SeqCst);
+        for child in lock(&self.alive).iter() {
+            end(child);
+        }
+    }
+
+    fn forget(&self, child: &Arc<Mutex<Child>>) {
+        lock(&self.alive).retain(|other| !Arc::ptr_eq(other, child));
+    }
+}
+
+/// One child. Dropping it ends the child.
+pub(crate) struct Running {
+    child: Arc<Mutex<Child>>,
+    children: Children,
+}
+
+impl Running {
+    /// Ends it with SIGKILL and waits until it is gone. Idempotent.
+    pub(crate) fn kill(&self) {
+        end(&self.child);
+        self.children.forget(&self.child);
+    }
+
+    /// Stops it where it is.
+    pub(crate) fn freeze(&self) -> Result {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) -> Result {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result {
+        // While the lock is held nobody waits for the child, so its number cannot have become another's.
+        let child = lock(&self.child);
+        kill_process(Pid::from_child(&child), signal).context(|| format!("cannot send {signal:?} to a node"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn end(child: &Mutex<Child>) {
+    let mut child = lock(child);
+    // Both fail only if the child is gone already, which is what is wanted.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// What these locks guard is whole between any two statements, so a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,158 @@
+//! Runs scenarios and says of each whether it passed.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    Cluster, Options, State,
+    children::Children,
+    make_folder,
+    node::{Launch, Node, end_all},
+    oracle::{self, Life},
+    poll,
+    ports::Ports,
+    report::{self, Progress},
+    scenarios::{self, Scenario},
+};
+use crate::{
+    failure::{Failure, Result, fail},
+    keygen::fresh_secret,
+    workspace,
+};
+
+/// What became of one scenario.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Verdict {
+    pub(super) name: &'static str,
+    pub(super) passed: bool,
+    pub(super) seconds: f64,
+    /// What was expected and what came, and where the logs are; empty if it passed.
+    pub(super) detail: String,
+    pub(super) figures: BTreeMap<String, Value>,
+}
+
+/// Runs what was asked for, in the order of the list.
+pub(super) fn judge(options: &Options, children: &Children, program: &Path) -> Result<Vec<Verdict>> {
+    let ports = Ports::take()?;
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    let logs = workspace::root().join("target/test-cluster").join(std::process::id().to_string());
+    report::first_line(options.nodes, seed);
+    let asked_for = |scenario: &&Scenario| {
+        options.scenarios.is_empty() || options.scenarios.iter().any(|name| name == scenario.name)
+    };
+    let mut verdicts = Vec::new();
+    for scenario in scenarios::ALL.iter().filter(asked_for) {
+        if children.interrupted() {
+            break;
+        }
+        let logs = logs.join(scenario.name);
+        make_folder(&logs)?;
+        let cluster = Cluster {
+            children,
+            ports: &ports,
+            launch: Launch {
+                program: program.to_owned(),
+                name: String::new(),
+                secret: fresh_secret()?,
+                heartbeat: "default",
+                hidden: false,
+                log: logs.clone(),
+            },
+            logs: logs.clone(),
+            size: options.nodes as usize,
+            quick: options.quick,
+            seed,
+            progress: Progress::start(scenario.name),
+            state: Mutex::default(),
+        };
+        let verdict = judge_one(scenario, &cluster);
+        cluster.progress.finish(&verdict);
+        drop(cluster);
+        if verdict.passed && !options.keep_logs {
+            // What cannot be removed is only in the way.
+            let _ = fs::remove_dir_all(&logs);
+        }
+        verdicts.push(verdict);
+    }
+    // Removes the folder of the run only if it is empty.
+    let _ = fs::remove_dir(&logs);
+    Ok(verdicts)
+}
+
+fn judge_one(scenario: &Scenario, cluster: &Cluster<'_>) -> Verdict {
+    let start = Instant::now();
+    let ran = catch_unwind(AssertUnwindSafe(|| (scenario.run)(cluster)));
+    let ran = ran.unwrap_or_else(|_| Err(Failure("the scenario itself panicked: see above".to_owned())));
+    let settled = ran.and_then(|()| settle(cluster));
+    let violations = end_and_examine(cluster);
+    let mut wrong: Vec<_> = settled.err().map(|failure| failure.0).into_iter().collect();
+    if let Some(first) = violations.first() {
+        wrong.push(format!("the oracle found {} violations; the first: {first}", violations.len()));
+    }
+    let passed = wrong.is_empty();
+    if !passed {
+        wrong.push(format!("logs: {}", cluster.logs.display()));
+    }
+    let State { figures, .. } = std::mem::take(&mut *cluster.state());
+    Verdict {
+        name: scenario.name,
+        passed,
+        seconds: start.elapsed().as_secs_f64(),
+        detail: wrong.join("\n"),
+        figures,
+    }
+}
+
+/// Waits until the tables of every node that lives hold exactly the monitors that by the transcripts are active,
+/// at both ends, and nothing else is owed to anybody.
+fn settle(cluster: &Cluster<'_>) -> Result {
+    const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+    let mut differences = Vec::new();
+    let settled = poll(SETTLED_WITHIN, || {
+        let nodes = cluster.state().lives.clone();
+        let mut tables = BTreeMap::new();
+        for node in nodes.iter().filter(|node| node.is_alive()) {
+            tables.insert(node.name().to_owned(), node.tables()?);
+        }
+        let lives: Vec<_> = nodes.iter().map(life).collect();
+        differences = oracle::unsettled(&lives, &tables);
+        Ok(differences.is_empty().then_some(()))
+    })?;
+    match settled {
+        Some(()) => Ok(()),
+        None => {
+            fail!("the cluster did not come to rest within {SETTLED_WITHIN:?}: {}", differences.join("; "))
+        }
+    }
+}
+
+/// Ends every node, so that all transcripts are complete, and has them examined.
+fn end_and_examine(cluster: &Cluster<'_>) -> Vec<String> {
+    let nodes = cluster.state().lives.clone();
+    let were_alive: Vec<_> = nodes.iter().map(Node::is_alive).collect();
+    end_all(&nodes);
+    let lives: Vec<_> =
+        nodes.iter().zip(were_alive).map(|(node, alive)| Life { alive, ..life(node) }).collect();
+    let violations = oracle::violations(&lives, &cluster.state().hurt);
+    // For whoever reads the logs: all of them, not only the first.
+    let _ = fs::write(cluster.logs.join("violations.txt"), violations.join("\n"));
+    violations
+}
+
+fn life(node: &Node) -> Life {
+    Life {
+        name: node.name().to_owned(),
+        incarnation: node.incarnation().to_owned(),
+        alive: node.is_alive(),
+        entries: node.transcript().entries(),
+    }
+}

@@ -1,0 +1,259 @@
+//! `cargo xtask test-cluster`: real processes, real TCP, real faults, and a verdict.
+//!
+//! The parts, from the outside in: [`judge`] runs the [`scenarios`] one after the other, each on a [`Cluster`] of
+//! its own, and has the [`oracle`] go over everything that was said; [`report`] tells a person about it. A cluster
+//! is made of [`node`]s, which are [`children`] of this program, and each has a [`transcript`].
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use serde_json::Value;
+
+use self::{
+    children::Children,
+    node::{Launch, Node},
+    ports::Ports,
+    report::Progress,
+};
+use crate::failure::{Context, Result, fail};
+
+mod build;
+mod children;
+mod judge;
+mod node;
+mod oracle;
+mod ports;
+mod process;
+// The one description of the lines that go back and forth; it depends on serde alone.
+#[path = "../../../monitor-runtime/examples/node/protocol.rs"]
+mod protocol;
+mod report;
+mod scenarios;
+mod transcript;
+
+/// What the command line shows below its options.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  cargo xtask test-cluster                          every scenario, with five nodes
+  cargo xtask test-cluster --quick                  the same with less of everything
+  cargo xtask test-cluster --scenario freeze --scenario churn --keep-logs
+  cargo xtask test-cluster --seed 7 --json verdict.json
+
+Exit code: 0 if every scenario passed, 1 if one failed, 130 if interrupted.";
+
+/// How to test.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// Run only this scenario; may be given several times.
+    #[arg(long = "scenario", value_name = "NAME", value_parser = scenarios::names())]
+    scenarios: Vec<String>,
+    /// List the scenarios and what each shows, and run none.
+    #[arg(long)]
+    list: bool,
+    /// How many nodes a cluster has.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(3..=26))]
+    nodes: u64,
+    /// Seed of everything random in the scenarios [default: a new one, which is told].
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Less of everything: for a check before each commit.
+    #[arg(long)]
+    quick: bool,
+    /// Write the verdict to a file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Keep the transcripts of scenarios that passed, too.
+    #[arg(long)]
+    keep_logs: bool,
+    /// Build the nodes with optimisations.
+    #[arg(long)]
+    release: bool,
+}
+
+/// Runs the scenarios that were asked for, and reports.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    if options.list {
+        report::list(&scenarios::ALL);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let children = Children::default();
+    children.end_on_interrupt()?;
+    let program = build::node_program(options.release)?;
+    let verdicts = judge::judge(options, &children, &program)?;
+    report::table(&verdicts);
+    if let Some(file) = &options.json {
+        report::json(&verdicts, file)?;
+    }
+    report::last_line(&verdicts);
+    Ok(match children.interrupted() {
+        true => ExitCode::from(130),
+        false if verdicts.iter().all(|verdict| verdict.passed) => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// The nodes of one scenario, and what the scenario did to them.
+pub(crate) struct Cluster<'a> {
+    children: &'a Children,
+    ports: &'a Ports,
+    /// The defaults for a node; its name and log are filled in.
+    launch: Launch,
+    logs: PathBuf,
+    size: usize,
+    quick: bool,
+    seed: u64,
+    progress: Progress,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Every life of every node, in the order in which they began.
+    lives: Vec<Node>,
+    /// The names of the nodes that something was done to which ends sessions.
+    hurt: BTreeSet<String>,
+    figures: BTreeMap<String, Value>,
+}
+
+impl Cluster<'_> {
+    /// The node with that label: one lower-case letter. It is started if it is not alive.
+    pub(crate) fn node(&self, label: &str) -> Result<Node> {
+        let name = self.name(label);
+        let alive = self.state().lives.iter().find(|node| node.name() == name && node.is_alive()).cloned();
+        match alive {
+            Some(node) => Ok(node),
+            None => self.start(Launch { name, ..self.launch.clone() }),
+        }
+    }
+
+    /// A node that is started in another way than the others.
+    pub(crate) fn node_with(&self, label: &str, change: impl FnOnce(&mut Launch)) -> Result<Node> {
+        let mut launch = Launch { name: self.name(label), ..self.launch.clone() };
+        change(&mut launch);
+        self.start(launch)
+    }
+
+    /// As many nodes as were asked for on the command line.
+    pub(crate) fn all(&self) -> Result<Vec<Node>> {
+        self.labels().iter().map(|label| self.node(label)).collect()
+    }
+
+    /// The labels of [`Cluster::all`].
+    pub(crate) fn labels(&self) -> Vec<String> {
+        (b'a'..=b'z').take(self.size).map(|letter| char::from(letter).to_string()).collect()
+    }
+
+    /// The full name of the node with that label, whether or not it was ever started.
+    pub(crate) fn name(&self, label: &str) -> String {
+        let index = label.bytes().next().map_or(0, |letter| usize::from(letter.saturating_sub(b'a')));
+        format!("{label}@127.0.0.1:{}", self.ports.port(index))
+    }
+
+    fn start(&self, launch: Launch) -> Result<Node> {
+        let life = self.state().lives.iter().filter(|node| node.name() == launch.name).count() + 1;
+        let label = launch.name.split('@').next().unwrap_or_default();
+        let log = self.logs.join(format!("{label}-{life}"));
+        let node = Node::start(self.children, Launch { log, ..launch })?;
+        self.state().lives.push(node.clone());
+        Ok(node)
+    }
+
+    // What can be done to a node. Each is recorded: where nothing was done, no session may end.
+
+    /// SIGKILL.
+    pub(crate) fn kill(&self, node: &Node) {
+        self.hurt(node);
+        node.kill();
+    }
+
+    /// The node leaves in good order; its program goes on and can still be asked.
+    pub(crate) fn stop(&self, node: &Node) -> Result {
+        self.hurt(node);
+        node.stop()
+    }
+
+    /// A new life under the same name, on the same port; the old one is killed if it lives.
+    pub(crate) fn restart(&self, node: &Node) -> Result<Node> {
+        self.kill(node);
+        self.start(node.launch().clone())
+    }
+
+    /// SIGSTOP.
+    pub(crate) fn freeze(&self, node: &Node) -> Result<Instant> {
+        self.hurt(node);
+        node.freeze()?;
+        Ok(Instant::now())
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self, node: &Node) -> Result {
+        node.thaw()
+    }
+
+    /// One node ends its session with the other.
+    pub(crate) fn disconnect(&self, node: &Node, from: &Node) -> Result {
+        self.hurt(node);
+        node.done(protocol::Command::Disconnect { node: from.name().to_owned() })
+    }
+
+    fn hurt(&self, node: &Node) {
+        self.state().hurt.insert(node.name().to_owned());
+    }
+
+    // What the scenario is told and tells.
+
+    /// A smaller number with `--quick`.
+    pub(crate) fn scaled(&self, full: usize, quick: usize) -> usize {
+        if self.quick { quick } else { full }
+    }
+
+    /// The seed of this run.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How far the scenario is, for the person who waits.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// A number worth keeping: it goes into the JSON report.
+    pub(crate) fn figure(&self, name: &str, value: impl Into<Value>) {
+        self.state().figures.insert(name.to_owned(), value.into());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tries until `attempt` gives something; `None` if it has not after `within`. An error ends it at once.
+pub(crate) fn poll<T>(within: Duration, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let deadline = Instant::now() + within;
+    loop {
+        if let Some(found) = attempt()? {
+            return Ok(Some(found));
+        }
+        if Instant::now() >= deadline {
+            return Ok(None);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Fails with this text unless it holds.
+pub(crate) fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result {
+    if holds { Ok(()) } else { fail!("{}", what()) }
+}
+
+/// Makes a folder with everything above it.
+fn make_folder(path: &std::path::Path) -> Result {
+    std::fs::create_dir_all(path).context(|| format!("cannot make the folder {}", path.display()))
+}

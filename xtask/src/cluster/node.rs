@@ -1,0 +1,319 @@
+//! One life of one node: a child process that takes commands and tells what happens to it.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::PathBuf,
+    process::{ChildStdin, Command as Program, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use super::{
+    children::{Children, Running},
+    process::{Monitor, Process},
+    protocol::{Answer, Command, NodeInfo, NodeKind, Output, Request, Subscription, Tables},
+    transcript::{Entry, Said, Transcript},
+};
+use crate::failure::{Context, Failure, Result, fail};
+
+/// How long anything may take that should happen soon. Generous: the machine may be busy with other things.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// How a node is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    pub(crate) program: PathBuf,
+    pub(crate) name: String,
+    pub(crate) secret: String,
+    pub(crate) heartbeat: &'static str,
+    pub(crate) hidden: bool,
+    /// Where its transcript and its standard error go.
+    pub(crate) log: PathBuf,
+}
+
+/// One life of a node. Cheap to clone; the process is killed when the last clone is dropped, if not before.
+#[derive(Clone)]
+pub(crate) struct Node(Arc<Life>);
+
+struct Life {
+    launch: Launch,
+    incarnation: String,
+    child: Running,
+    stdin: Mutex<ChildStdin>,
+    reader: Mutex<Option<JoinHandle<()>>>,
+    transcript: Arc<Transcript>,
+    next_request: AtomicU64,
+    over: AtomicBool,
+}
+
+impl Node {
+    /// Starts the program and waits until it is ready.
+    pub(crate) fn start(children: &Children, launch: Launch) -> Result<Self> {
+        let log = |ending| {
+            let path = launch.log.with_extension(ending);
+            File::create(&path).context(|| format!("cannot write {}", path.display()))
+        };
+        let transcript = Arc::new(Transcript::new(launch.name.clone(), log("jsonl")?));
+        let mut program = Program::new(&launch.program);
+        program.args(["--name", &launch.name, "--heartbeat", launch.heartbeat]);
+        program.args(launch.hidden.then_some("--hidden"));
+        // In the environment, where other users cannot read it; arguments are visible to everybody.
+        program.env("OBIT_SECRET", &launch.secret);
+        program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log("stderr")?);
+        let (child, stdin, stdout) = children.start(&mut program)?;
+        let reader = transcript.follow(stdout);
+        let ready = transcript.wait("being ready", SOON, 0, |entry| match &entry.said {
+            Said::Told(Output::Ready { incarnation, .. }) => Some(incarnation.clone()),
+            _ => None,
+        });
+        let incarnation = ready.map_err(|failure| {
+            let errors = fs::read_to_string(launch.log.with_extension("stderr")).unwrap_or_default();
+            Failure(format!("{failure}\nits standard error: {errors}"))
+        })?;
+        Ok(Node(Arc::new(Life {
+            launch,
+            incarnation,
+            child,
+            stdin: Mutex::new(stdin),
+            reader: Mutex::new(Some(reader)),
+            transcript,
+            next_request: AtomicU64::new(1),
+            over: AtomicBool::new(false),
+        })))
+    }
+
+    /// The full name, `label@127.0.0.1:port`.
+    pub(crate) fn name(&self) -> &str {
+        &self.0.launch.name
+    }
+
+    /// Which life this is.
+    pub(crate) fn incarnation(&self) -> &str {
+        &self.0.incarnation
+    }
+
+    pub(crate) fn launch(&self) -> &Launch {
+        &self.0.launch
+    }
+
+    pub(crate) fn transcript(&self) -> &Transcript {
+        &self.0.transcript
+    }
+
+    /// Whether this life can still be asked: it was neither killed nor stopped.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.0.over.load(Ordering::SeqCst)
+    }
+
+    // Processes.
+
+    /// Starts a process.
+    pub(crate) fn spawn(&self) -> Result<Process> {
+        let mut one = self.spawn_many(1)?;
+        Ok(one.pop().expect("as many as were asked for"))
+    }
+
+    /// Starts that many processes.
+    pub(crate) fn spawn_many(&self, count: usize) -> Result<Vec<Process>> {
+        self.processes(Command::Spawn { count, thread: false }, count)
+    }
+
+    /// Starts a process that is a thread holding a guard, not a task of the node.
+    pub(crate) fn spawn_thread(&self) -> Result<Process> {
+        let mut one = self.processes(Command::Spawn { count: 1, thread: true }, 1)?;
+        Ok(one.pop().expect("as many as were asked for"))
+    }
+
+    /// Starts a process that is told of all nodes going up and down, and why.
+    pub(crate) fn watcher(&self) -> Result<Process> {
+        let watcher = self.spawn()?;
+        watcher.monitor_nodes(Subscription { nodes: NodeKind::All, reasons: true })?;
+        Ok(watcher)
+    }
+
+    fn processes(&self, command: Command, count: usize) -> Result<Vec<Process>> {
+        match self.ask(command)? {
+            Answer::Pids(pids) if pids.len() == count => {
+                Ok(pids.into_iter().map(|pid| Process::new(self.clone(), pid)).collect())
+            }
+            other => self.unexpected("processes", &other),
+        }
+    }
+
+    /// Who holds a name here.
+    pub(crate) fn whereis(&self, name: &str) -> Result<Option<String>> {
+        match self.ask(Command::Whereis { name: name.to_owned() })? {
+            Answer::Pids(mut pids) => Ok(pids.pop()),
+            other => self.unexpected("a process or none", &other),
+        }
+    }
+
+    // Monitors that belong to no process.
+
+    /// Monitors a target through a handle: a future.
+    pub(crate) fn watch(&self, target: &str) -> Result<Monitor> {
+        let mut one = self.watch_many(&[target], false)?;
+        Ok(one.pop().expect("as many as were asked for"))
+    }
+
+    /// Monitors many targets through handles, or all in one set.
+    pub(crate) fn watch_many(&self, targets: &[impl AsRef<str>], set: bool) -> Result<Vec<Monitor>> {
+        let targets: Vec<_> = targets.iter().map(|target| target.as_ref().to_owned()).collect();
+        let answer = self.ask(Command::Watch { targets: targets.clone(), tag: 0, never: false, set })?;
+        self.monitors(targets, answer)
+    }
+
+    /// Drops the handle of a monitor.
+    pub(crate) fn drop_handle(&self, monitor: &Monitor) -> Result {
+        self.flags(Command::Unwatch { monitors: vec![monitor.reference().to_owned()], info: false }).map(drop)
+    }
+
+    /// Demonitors a handle; returns whether it was active.
+    pub(crate) fn demonitor_handle(&self, monitor: &Monitor) -> Result<bool> {
+        let command = Command::Unwatch { monitors: vec![monitor.reference().to_owned()], info: true };
+        Ok(self.flags(command)?[0])
+    }
+
+    /// Makes the harness's monitors out of what the node has answered.
+    pub(crate) fn monitors(&self, targets: Vec<String>, answer: Answer) -> Result<Vec<Monitor>> {
+        match answer {
+            Answer::Monitors(references) if references.len() == targets.len() => Ok(references
+                .into_iter()
+                .zip(targets)
+                .map(|(reference, target)| Monitor::new(self.clone(), reference, target))
+                .collect()),
+            other => self.unexpected("a monitor for each target", &other),
+        }
+    }
+
+    // The cluster, and what the node tells about itself.
+
+    pub(crate) fn connect(&self, to: &Node) -> Result {
+        self.done(Command::Connect { node: to.name().to_owned() })
+    }
+
+    pub(crate) fn nodes(&self, of: NodeKind) -> Result<Vec<NodeInfo>> {
+        match self.ask(Command::Nodes { of })? {
+            Answer::Nodes(nodes) => Ok(nodes),
+            other => self.unexpected("nodes", &other),
+        }
+    }
+
+    pub(crate) fn tables(&self) -> Result<Tables> {
+        match self.ask(Command::Tables)? {
+            Answer::Tables(tables) => Ok(tables),
+            other => self.unexpected("tables", &other),
+        }
+    }
+
+    /// Waits until the tables are such; returns them.
+    pub(crate) fn await_tables(&self, what: &str, such: impl Fn(&Tables) -> bool) -> Result<Tables> {
+        let mut last = None;
+        let found = super::poll(SOON, || {
+            let tables = self.tables()?;
+            let found = such(&tables).then(|| tables.clone());
+            last = Some(tables);
+            Ok(found)
+        })?;
+        match found {
+            Some(tables) => Ok(tables),
+            None => fail!("{}: expected {what} within {SOON:?}; its tables hold {last:?}", self.name()),
+        }
+    }
+
+    // Talking.
+
+    /// Asks, waits for the answer, and fails if it is an error.
+    pub(crate) fn ask(&self, command: Command) -> Result<Answer> {
+        let asked = format!("{command:.200?}");
+        match self.try_ask(command)? {
+            Answer::Error(error) => fail!("{} answers «{error}» to {asked:.200}", self.name()),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Asks and waits for the answer, which may be an error.
+    pub(crate) fn try_ask(&self, command: Command) -> Result<Answer> {
+        let request = Request { id: self.0.next_request.fetch_add(1, Ordering::SeqCst), command };
+        let line = serde_json::to_string(&request).context(|| "cannot write a request".to_owned())?;
+        let from = self.transcript().len();
+        self.transcript().asked(&request, &line);
+        self.write(&line)?;
+        self.transcript().wait(&format!("an answer to {line:.200}"), SOON, from, |entry| match &entry.said {
+            Said::Told(Output::Reply { id, answer }) if *id == request.id => Some(answer.clone()),
+            _ => None,
+        })
+    }
+
+    fn write(&self, line: &str) -> Result {
+        let mut stdin = self.0.stdin.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = stdin.write_all(line.as_bytes()).and_then(|()| stdin.write_all(b"\n"));
+        written.and_then(|()| stdin.flush()).context(|| format!("{} takes no more requests", self.name()))
+    }
+
+    /// Asks for something that is answered with `done`.
+    pub(crate) fn done(&self, command: Command) -> Result {
+        match self.ask(command)? {
+            Answer::Done => Ok(()),
+            other => self.unexpected("«done»", &other),
+        }
+    }
+
+    /// Asks for something that is answered with truths.
+    pub(crate) fn flags(&self, command: Command) -> Result<Vec<bool>> {
+        match self.ask(command)? {
+            Answer::Flags(flags) => Ok(flags),
+            other => self.unexpected("truths", &other),
+        }
+    }
+
+    pub(crate) fn unexpected<T>(&self, wanted: &str, got: &Answer) -> Result<T> {
+        fail!("{} answers {got:.200?} where {wanted} was expected", self.name())
+    }
+
+    /// Waits for an event: anything said from the beginning on counts.
+    pub(crate) fn await_event<T>(&self, what: &str, look: impl FnMut(&Entry) -> Option<T>) -> Result<T> {
+        self.transcript().wait(what, SOON, 0, look)
+    }
+
+    // Ends. The cluster is told of each, since it is a fault; see `Cluster`.
+
+    /// SIGKILL. Afterwards the transcript is complete.
+    pub(super) fn kill(&self) {
+        self.0.over.store(true, Ordering::SeqCst);
+        self.0.child.kill();
+        let reader = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reader) = reader {
+            // The reader panics on nothing; and if it did, its transcript would be found wanting.
+            let _ = reader.join();
+        }
+    }
+
+    pub(super) fn stop(&self) -> Result {
+        self.done(Command::Stop)?;
+        self.0.over.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    pub(super) fn freeze(&self) -> Result {
+        self.0.child.freeze()
+    }
+
+    pub(super) fn thaw(&self) -> Result {
+        self.0.child.thaw()
+    }
+}
+
+/// Ends nodes without any of them seeing another go: each is stopped where it is before the first is killed.
+pub(crate) fn end_all(nodes: &[Node]) {
+    for node in nodes.iter().filter(|node| node.is_alive()) {
+        // One that has crashed cannot be stopped; its transcript tells.
+        let _ = node.freeze();
+    }
+    nodes.iter().for_each(Node::kill);
+}

@@ -1,0 +1,74 @@
+//! A Down tells the truth about its target.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Homes, homes,
+    ledger::{Ledger, Record, State},
+};
+use crate::cluster::protocol::{Exit, Reason};
+
+/// The kinds of an end that say that there was a session.
+pub(super) const SESSION_ENDS: [&str; 9] = [
+    "Closed",
+    "Timeout",
+    "Left",
+    "Disconnected",
+    "Replaced",
+    "Evicted",
+    "Protocol",
+    "Overloaded",
+    "LocalShutdown",
+];
+
+/// - `Exit(reason)`: the process has ended, and of that;
+/// - `NoProc`: the process has ended, or its life of the node has;
+/// - `NoConnection` for the end of a session: something was done to one of the two nodes.
+pub(super) fn violations(ledgers: &[Ledger<'_>], hurt: &BTreeSet<String>) -> Vec<String> {
+    let homes = homes(ledgers);
+    let mut found = Vec::new();
+    for ledger in ledgers {
+        for (reference, record) in &ledger.monitors {
+            let State::Down(reason) = &record.state else { continue };
+            let lie = match reason {
+                Reason::Exit(exit) => exit_lie(exit, record, ledgers, &homes),
+                Reason::NoProc => no_proc_lie(record, &homes),
+                Reason::NoConnection(end) => {
+                    let peer = record.node(&homes).unwrap_or_default();
+                    let faultless = !hurt.contains(ledger.name) && !hurt.contains(peer);
+                    (faultless && SESSION_ENDS.contains(&end.kind.as_str()))
+                        .then(|| "nothing was done to either node".to_owned())
+                }
+            };
+            if let Some(lie) = lie {
+                found.push(format!(
+                    "{}: {reference} on {}: a Down for {reason:?}, but {lie}",
+                    ledger.name, record.target
+                ));
+            }
+        }
+    }
+    found
+}
+
+fn exit_lie(exit: &Exit, record: &Record<'_>, ledgers: &[Ledger<'_>], homes: &Homes<'_>) -> Option<String> {
+    let target = record.target.as_str();
+    match homes.get(target) {
+        Some(home) => {
+            let ends = &home.processes[target];
+            (!ends.contains(exit)).then(|| format!("the process has ended of {ends:?}"))
+        }
+        // Whoever held the name: at least some process of that node must have ended so.
+        None => {
+            let node = record.node(homes);
+            let there = ledgers.iter().filter(|ledger| Some(ledger.name) == node);
+            let ended_so = there.flat_map(|ledger| ledger.processes.values()).any(|ends| ends.contains(exit));
+            (!ended_so).then(|| "no process of that node has ended so".to_owned())
+        }
+    }
+}
+
+fn no_proc_lie(record: &Record<'_>, homes: &Homes<'_>) -> Option<String> {
+    let home = homes.get(record.target.as_str())?;
+    home.has(&record.target).then(|| "the process lives".to_owned())
+}

@@ -1,0 +1,91 @@
+//! What must hold in every scenario, whatever it is about: read off the merged transcripts of all nodes.
+//!
+//! - [`ledger`]: every monitor has at most one Down, for its own target and tag, at its own watcher, and none after
+//!   it was ended for good;
+//! - [`accuracy`]: a Down tells the truth about its target;
+//! - [`order`]: node-ups and node-downs alternate, and what comes from a node comes between them;
+//! - [`messages`]: messages come in order, none twice, and all of them before the Down of their sender;
+//! - [`unsettled`]: at rest nothing is owed to anybody, and the tables hold what is active and nothing else.
+//!
+//! A process prints what happens to it itself, so within one transcript the lines that concern one process
+//! stand in the order in which it saw them. Between processes no order is assumed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use self::ledger::{Ledger, State};
+use super::{protocol::Tables, transcript::Entry};
+
+mod accuracy;
+mod ledger;
+mod messages;
+mod order;
+#[cfg(test)]
+mod tests;
+
+/// One life of one node, and all that was said.
+pub(super) struct Life {
+    pub(super) name: String,
+    pub(super) incarnation: String,
+    /// Neither killed nor stopped.
+    pub(super) alive: bool,
+    pub(super) entries: Vec<Arc<Entry>>,
+}
+
+/// Everything that may not be, in no particular order; `hurt` are the names of nodes to which something was done
+/// that ends sessions.
+pub(super) fn violations(lives: &[Life], hurt: &BTreeSet<String>) -> Vec<String> {
+    let ledgers: Vec<_> = lives.iter().map(Ledger::of).collect();
+    let homes = homes(&ledgers);
+    let mut found: Vec<_> = ledgers.iter().flat_map(|ledger| ledger.violations.clone()).collect();
+    found.extend(accuracy::violations(&ledgers, hurt));
+    for life in lives {
+        found.extend(order::violations(life, &homes, hurt));
+        found.extend(messages::violations(life, lives, &homes, hurt));
+    }
+    found
+}
+
+/// What keeps the cluster from being at rest: nothing, once everything owed has come and the tables of the nodes
+/// that live hold what they should.
+pub(super) fn unsettled(lives: &[Life], tables: &BTreeMap<String, Tables>) -> Vec<String> {
+    let ledgers: Vec<_> = lives.iter().map(Ledger::of).collect();
+    let homes = homes(&ledgers);
+    let mut found = Vec::new();
+    for ledger in ledgers.iter().filter(|ledger| ledger.alive) {
+        for (reference, record) in &ledger.monitors {
+            let dead = homes.get(record.target.as_str()).is_some_and(|home| !home.has(&record.target));
+            let owed = record.state == State::Owed || record.state == State::Active && dead;
+            if owed {
+                found.push(format!(
+                    "{}: {reference} has had no Down, but {} is gone",
+                    ledger.name, record.target
+                ));
+            }
+        }
+        let Some(tables) = tables.get(ledger.name) else { continue };
+        let incoming = ledgers.iter().filter(|other| other.alive && other.name != ledger.name);
+        let incoming: usize = incoming.map(|other| other.active_at(ledger.name, &homes)).sum();
+        let expected = [
+            ("active monitors", tables.active, ledger.active()),
+            ("monitors of other nodes", tables.incoming, incoming),
+            ("Downs not received", tables.fired, 0),
+            ("node subscriptions", tables.subscriptions, ledger.subscriptions.len()),
+            ("calls that wait for a session", tables.waiting, 0),
+            ("pieces of unfinished work", tables.backlog, 0),
+        ];
+        for (what, got, wanted) in expected.into_iter().filter(|&(_, got, wanted)| got != wanted as u64) {
+            found.push(format!("{}: its tables hold {got} {what}, expected {wanted}", ledger.name));
+        }
+    }
+    found
+}
+
+/// Which life every process belongs to, by pid.
+type Homes<'a> = BTreeMap<&'a str, &'a Ledger<'a>>;
+
+fn homes<'a>(ledgers: &'a [Ledger<'a>]) -> Homes<'a> {
+    ledgers.iter().flat_map(|ledger| ledger.processes.keys().map(move |pid| (*pid, ledger))).collect()
+}

@@ -1,0 +1,96 @@
+//! What a person sees, and what a program reads.
+
+use std::{fs, io::IsTerminal, path::Path, time::Duration};
+
+use comfy_table::{Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::{judge::Verdict, scenarios::Scenario};
+use crate::failure::{Context, Result};
+
+/// The progress of one scenario: a bar where standard error is a terminal, nothing elsewhere.
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    pub(super) fn start(scenario: &'static str) -> Self {
+        let style = ProgressStyle::with_template("{prefix:20} {elapsed_precise} [{bar:32}] {msg}");
+        let bar = ProgressBar::new(1).with_prefix(scenario);
+        bar.set_style(style.expect("the template is well formed").progress_chars("=> "));
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Progress(bar)
+    }
+
+    /// How many steps there will be, and what one is.
+    pub(crate) fn plan(&self, steps: usize, of: &'static str) {
+        self.0.set_length(steps.max(1) as u64);
+        self.0.set_position(0);
+        self.0.set_message(of);
+    }
+
+    /// One step is done.
+    pub(crate) fn step(&self) {
+        self.0.inc(1);
+    }
+
+    pub(super) fn finish(&self, verdict: &Verdict) {
+        self.0.finish_and_clear();
+        let word = if verdict.passed { "passed" } else { "FAILED" };
+        println!("{word}  {:20} {:6.1} s", verdict.name, verdict.seconds);
+    }
+}
+
+/// Tells what is about to be run, and the seed to run it again.
+pub(super) fn first_line(nodes: u64, seed: u64) {
+    println!("clusters of up to {nodes} nodes; seed {seed}");
+}
+
+/// The scenarios, each with what it shows.
+pub(super) fn list(scenarios: &[Scenario]) {
+    for scenario in scenarios {
+        println!("{:20} {}", scenario.name, scenario.shows);
+    }
+}
+
+/// The table at the end, and after it the details of what failed.
+pub(super) fn table(verdicts: &[Verdict]) {
+    let mut table = Table::new();
+    let preset =
+        if std::io::stdout().is_terminal() { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING };
+    table.load_style(preset).set_header(["scenario", "verdict", "seconds", "figures"]);
+    for verdict in verdicts {
+        let figures: Vec<_> = verdict.figures.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let word = if verdict.passed { "passed" } else { "FAILED" };
+        table.add_row([verdict.name, word, &format!("{:.1}", verdict.seconds), &figures.join(", ")]);
+    }
+    println!("\n{table}\n");
+    for verdict in verdicts.iter().filter(|verdict| !verdict.passed) {
+        println!("{}: {}\n", verdict.name, verdict.detail);
+    }
+}
+
+/// The verdict for programs.
+pub(super) fn json(verdicts: &[Verdict], file: &Path) -> Result {
+    #[derive(Serialize)]
+    struct Report<'a> {
+        scenarios: &'a [Verdict],
+        passed: usize,
+        failed: usize,
+    }
+    let (passed, failed) = count(verdicts);
+    let report = Report { scenarios: verdicts, passed, failed };
+    let what = || format!("cannot write the verdict to {}", file.display());
+    let text = serde_json::to_string_pretty(&report).context(what)?;
+    fs::write(file, text + "\n").context(what)
+}
+
+/// `N passed, N failed`, alone on the last line.
+pub(super) fn last_line(verdicts: &[Verdict]) {
+    let (passed, failed) = count(verdicts);
+    println!("{passed} passed, {failed} failed");
+}
+
+fn count(verdicts: &[Verdict]) -> (usize, usize) {
+    let passed = verdicts.iter().filter(|verdict| verdict.passed).count();
+    (passed, verdicts.len() - passed)
+}

@@ -1,0 +1,73 @@
+//! `freeze`
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    cluster::{
+        Cluster, ensure,
+        process::{NORMAL, Process, Wanted},
+        protocol::Exit,
+    },
+    failure::Result,
+};
+
+/// The preset `fast`: a ping after this long without anything to send, the end after this long without a sign of life.
+const INTERVAL: Duration = Duration::from_millis(100);
+const TIMEOUT: Duration = Duration::from_millis(500);
+/// How late a busy machine may make a verdict. Never earlier: silence must have lasted.
+const SLACK: Duration = Duration::from_secs(3);
+
+/// One of three nodes is stopped where it is, and goes on later. The others find out in the configured time and
+/// call it silence; when it goes on, it learns that its sessions are over, and everybody meets again.
+pub(super) fn freeze(cluster: &Cluster<'_>) -> Result {
+    let fast = |label| cluster.node_with(label, |launch| launch.heartbeat = "fast");
+    let (a, b, c) = (fast("a")?, fast("b")?, fast("c")?);
+    let watchers = [a.watcher()?, b.watcher()?];
+    let frozen_watcher = c.watcher()?;
+    let rounds = cluster.scaled(3, 1);
+    cluster.progress().plan(rounds, "freezes");
+    let mut slowest = Duration::ZERO;
+    for round in 1..=rounds {
+        let worker = c.spawn()?;
+        let monitors = [watchers[0].monitor(&worker)?, watchers[1].monitor(&worker)?, a.watch(worker.pid())?];
+        let local = a.spawn()?;
+        let of_frozen = frozen_watcher.monitor(&local)?;
+        c.await_tables("the monitors to have arrived", |tables| tables.incoming == monitors.len() as u64)?;
+        a.await_tables("the frozen node's monitor to have arrived", |tables| tables.incoming == 1)?;
+
+        let stopped = cluster.freeze(&c)?;
+        for monitor in &monitors {
+            let told = monitor.expect_down(Wanted::NoConnection(&["Timeout"]))?;
+            slowest = slowest.max(in_time(stopped, told)?);
+        }
+        for watcher in &watchers {
+            watcher.await_node_downs(&c, round)?;
+        }
+        cluster.thaw(&c)?;
+        // It was told by the others' closing, and judged nobody by its own sleep.
+        of_frozen.expect_down(Wanted::NoConnection(&["Closed"]))?;
+        rejoin(&watchers[0], &frozen_watcher, &worker, &local)?;
+        cluster.progress().step();
+    }
+    cluster.figure("slowest_detection_seconds", slowest.as_secs_f64());
+    Ok(())
+}
+
+/// Detection may not come before the silence has lasted, counted from the last sign of life, and not much later.
+fn in_time(stopped: Instant, told: Instant) -> Result<Duration> {
+    let took = told.saturating_duration_since(stopped);
+    let (earliest, latest) = (TIMEOUT - INTERVAL, TIMEOUT + INTERVAL + SLACK);
+    ensure((earliest..=latest).contains(&took), || {
+        format!("a frozen node was detected after {took:?}, expected between {earliest:?} and {latest:?}")
+    })?;
+    Ok(took)
+}
+
+/// Both sides watch and are told again.
+fn rejoin(watcher: &Process, frozen_watcher: &Process, worker: &Process, local: &Process) -> Result {
+    let (there, here) = (watcher.monitor(worker)?, frozen_watcher.monitor(local)?);
+    worker.exit(Exit::Normal)?;
+    local.exit(Exit::Normal)?;
+    there.expect_down(NORMAL)?;
+    here.expect_down(NORMAL).map(drop)
+}

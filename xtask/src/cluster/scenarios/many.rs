@@ -1,0 +1,67 @@
+//! `many`
+
+use std::time::Instant;
+
+use crate::{
+    cluster::{
+        Cluster,
+        process::{NORMAL, Wanted, expect_downs},
+        protocol::{Command, Exit},
+    },
+    failure::Result,
+};
+
+/// One node watches thousands of processes on all others: through a mailbox, through handles, and in a set. The
+/// processes of one node exit, those of another are lost with their node, and every monitor has exactly one Down.
+pub(super) fn many(cluster: &Cluster<'_>) -> Result {
+    let total = cluster.scaled(10_000, 1_000);
+    let nodes = cluster.all()?;
+    let (a, others) = nodes.split_first().expect("a cluster has at least three nodes");
+    let doomed = others.last().expect("a cluster has at least three nodes");
+    let watcher = a.watcher()?;
+    cluster.progress().plan(total, "Downs");
+
+    let start = Instant::now();
+    let mut exiting = Vec::new();
+    let mut monitors = Vec::new();
+    let mut lost = 0;
+    for (i, node) in others.iter().enumerate() {
+        // The first ones take what does not divide.
+        let share = total / others.len() + usize::from(i < total % others.len());
+        let workers = node.spawn_many(share)?;
+        let pids: Vec<_> = workers.iter().map(|worker| worker.pid().to_owned()).collect();
+        let (mailbox, rest) = pids.split_at(share / 3);
+        let (handles, set) = rest.split_at(share / 3);
+        let mut made = watcher.monitor_many(mailbox)?;
+        made.extend(a.watch_many(handles, false)?);
+        made.extend(a.watch_many(set, true)?);
+        let wanted = if std::ptr::eq(node, doomed) {
+            lost += share as u64;
+            Wanted::NoConnection(&["Closed"])
+        } else {
+            exiting.push((node, pids));
+            NORMAL
+        };
+        monitors.extend(made.into_iter().map(|monitor| (monitor, wanted.clone())));
+    }
+    for node in others {
+        watcher.expect_node_up(node)?;
+    }
+    // The doomed node must have taken its monitors in, or it could not lose them.
+    doomed.await_tables("all monitors to have arrived", |tables| tables.incoming == lost)?;
+    cluster.figure("monitors_made_seconds", seconds(start));
+
+    let start = Instant::now();
+    for (node, processes) in exiting {
+        node.done(Command::Exit { processes, how: Exit::Normal })?;
+    }
+    cluster.kill(doomed);
+    expect_downs(a, &monitors, || cluster.progress().step())?;
+    cluster.figure("downs_seconds", seconds(start));
+    cluster.figure("monitors", total);
+    Ok(())
+}
+
+fn seconds(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
+}

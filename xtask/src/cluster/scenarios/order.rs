@@ -1,0 +1,73 @@
+//! `order`
+
+use std::time::Instant;
+
+use crate::{
+    cluster::{
+        Cluster, ensure,
+        process::NORMAL,
+        protocol::{Exit, Output},
+        transcript::Said,
+    },
+    failure::Result,
+};
+
+/// A process sends thousands of messages and exits: its watcher sees node-up, every message in order, the Down,
+/// and, after the node was killed, node-down. So does a watcher on the own node, without node events.
+pub(super) fn order(cluster: &Cluster<'_>) -> Result {
+    let (a, b) = (cluster.node("a")?, cluster.node("b")?);
+    let count = cluster.scaled(20_000, 2_000);
+    let (far, near) = (a.watcher()?, b.watcher()?);
+    let worker = b.spawn()?;
+    let monitors = [far.monitor(&worker)?, near.monitor(&worker)?];
+    let start = Instant::now();
+    for watcher in [&far, &near] {
+        let last = worker.send(watcher.pid(), count)?;
+        ensure(last == count as u64, || format!("{count} messages were to be sent, the last was {last}"))?;
+    }
+    worker.exit(Exit::Normal)?;
+    for monitor in &monitors {
+        monitor.expect_down(NORMAL)?;
+    }
+    cluster.figure("messages_seconds", start.elapsed().as_secs_f64());
+
+    // A process that was monitored before it was sent to knows of the monitor before it has the message: it
+    // exits at that message, and its exit cannot be missed.
+    let other = b.spawn()?;
+    let first = far.monitor(&other)?;
+    far.send(other.pid(), 1)?;
+    other.expect_message(&far, 1)?;
+    other.exit(Exit::Normal)?;
+    first.expect_down(NORMAL)?;
+
+    cluster.kill(&b);
+    far.expect_node_down(&b, &["Closed"])?;
+    let told: Vec<_> = a
+        .transcript()
+        .entries()
+        .iter()
+        .filter_map(|entry| match &entry.said {
+            Said::Told(Output::NodeUp { to, .. }) if to == far.pid() => Some("node-up"),
+            Said::Told(Output::Message { to, from: Some(from), .. })
+                if to == far.pid() && from == worker.pid() =>
+            {
+                Some("message")
+            }
+            Said::Told(Output::Down { to, .. }) if to == far.pid() => Some("down"),
+            Said::Told(Output::NodeDown { to, .. }) if to == far.pid() => Some("node-down"),
+            _ => None,
+        })
+        .collect();
+    let mut wanted = vec!["node-up"];
+    wanted.extend(std::iter::repeat_n("message", count));
+    wanted.extend(["down", "down", "node-down"]);
+    ensure(told == wanted, || {
+        format!("expected node-up, {count} messages, two Downs, node-down; came {}", squeeze(&told))
+    })
+}
+
+/// `a×3, b, a×2`
+fn squeeze(words: &[&str]) -> String {
+    let runs = words.chunk_by(|one, next| one == next);
+    runs.map(|run| format!("{}×{}", run[0], run.len())).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,153 @@
+//! What was said between the harness and one node, in order, and how to wait for more of it.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Write},
+    process::ChildStdout,
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use super::protocol::{Output, Request};
+use crate::failure::{Result, fail};
+
+/// One thing said.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// When the harness said or read it.
+    pub(crate) at: Instant,
+    pub(crate) said: Said,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    /// By the harness.
+    Asked(Request),
+    /// By the node.
+    Told(Output),
+    /// By the node, but it is not of the protocol: the text, and what is wrong with it.
+    Garbled(String),
+}
+
+/// The transcript of one life of one node. It is written to a file while it grows.
+pub(crate) struct Transcript {
+    node: String,
+    state: Mutex<State>,
+    grown: Condvar,
+}
+
+struct State {
+    entries: Vec<Arc<Entry>>,
+    log: File,
+    /// The node closes its output when it ends.
+    over: bool,
+}
+
+impl Transcript {
+    pub(crate) fn new(node: String, log: File) -> Self {
+        let state = State { entries: Vec::new(), log, over: false };
+        Transcript { node, state: Mutex::new(state), grown: Condvar::new() }
+    }
+
+    /// Reads the node's output to its end, on a thread of its own.
+    pub(crate) fn follow(self: &Arc<Self>, stdout: ChildStdout) -> JoinHandle<()> {
+        let transcript = self.clone();
+        std::thread::spawn(move || {
+            let mut stdout = BufReader::new(stdout);
+            let mut line = String::new();
+            // A last line without its end was being written when the node was killed: it was not said.
+            while stdout.read_line(&mut line).is_ok() && line.ends_with('\n') {
+                let said = match serde_json::from_str(&line) {
+                    Ok(output) => Said::Told(output),
+                    Err(error) => Said::Garbled(format!("{}: {error}", line.trim_end())),
+                };
+                transcript.push(said, &format!("< {}", line.trim_end()));
+                line.clear();
+            }
+            transcript.lock().over = true;
+            transcript.grown.notify_all();
+        })
+    }
+
+    /// Records what the harness is about to say.
+    pub(crate) fn asked(&self, request: &Request, line: &str) {
+        self.push(Said::Asked(request.clone()), &format!("> {line}"));
+    }
+
+    fn push(&self, said: Said, line: &str) {
+        let mut state = self.lock();
+        state.entries.push(Arc::new(Entry { at: Instant::now(), said }));
+        // The log is for people; a full disk does not change a verdict.
+        let _ = writeln!(state.log, "{line}");
+        drop(state);
+        self.grown.notify_all();
+    }
+
+    /// How many entries there are now: a place to [`Transcript::wait`] from.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    /// Everything so far.
+    pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
+        self.lock().entries.clone()
+    }
+
+    /// Shows every entry from number `from` on to `look`, once and in order, until it gives something.
+    ///
+    /// Fails when that has not happened after `within`, or when the node has ended; the error says that `what` was
+    /// awaited, and what the node said last.
+    pub(crate) fn wait<T>(
+        &self,
+        what: &str,
+        within: Duration,
+        from: usize,
+        mut look: impl FnMut(&Entry) -> Option<T>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + within;
+        let mut next = from;
+        loop {
+            let mut state = self.lock();
+            while next == state.entries.len() {
+                let left = deadline.saturating_duration_since(Instant::now());
+                let last_words = || last_words(&state.entries);
+                if state.over {
+                    fail!("{} ended before {what}\n{}", self.node, last_words());
+                }
+                if left.is_zero() {
+                    fail!("{}: no sign of {what} within {within:?}\n{}", self.node, last_words());
+                }
+                state = self.grown.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            // Looked at without the lock: the reader need not wait for us.
+            let fresh = state.entries[next..].to_vec();
+            drop(state);
+            next += fresh.len();
+            if let Some(found) = fresh.iter().find_map(|entry| look(entry)) {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The last lines of a transcript, for an error.
+fn last_words(entries: &[Arc<Entry>]) -> String {
+    const LINES: usize = 8;
+    const WIDTH: usize = 300;
+    let mut text = format!("the last {LINES} lines of its transcript:");
+    for entry in &entries[entries.len().saturating_sub(LINES)..] {
+        let line = match &entry.said {
+            Said::Asked(request) => format!("> {}", serde_json::to_string(request).unwrap_or_default()),
+            Said::Told(output) => format!("< {}", serde_json::to_string(output).unwrap_or_default()),
+            Said::Garbled(line) => format!("< {line}"),
+        };
+        text.push_str("\n    ");
+        text.extend(line.chars().take(WIDTH));
+    }
+    text
+}

@@ -1,0 +1,164 @@
+//! Rules about packages as a whole.
+
+use serde::Deserialize;
+
+use super::{Finding, sources::Sources};
+use crate::{
+    failure::{Context, Result, fail},
+    workspace,
+};
+
+/// A package of the workspace, as `cargo metadata` tells of it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Package {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) rust_version: Option<String>,
+    pub(super) dependencies: Vec<Dependency>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Dependency {
+    pub(super) name: String,
+    /// None for an ordinary one; `dev` or `build`.
+    pub(super) kind: Option<String>,
+    pub(super) optional: bool,
+}
+
+/// The packages of the workspace.
+pub(super) fn read() -> Result<Vec<Package>> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        packages: Vec<Package>,
+    }
+    let mut cargo = workspace::cargo();
+    let told = cargo.args(["metadata", "--no-deps", "--format-version", "1"]).output();
+    let told = told.context(|| "cannot run cargo metadata".to_owned())?;
+    if !told.status.success() {
+        fail!("cargo metadata: {}", String::from_utf8_lossy(&told.stderr));
+    }
+    let metadata: Metadata = serde_json::from_slice(&told.stdout).context(|| "cargo metadata".to_owned())?;
+    Ok(metadata.packages)
+}
+
+pub(super) fn check(packages: &[Package], sources: &Sources) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for package in packages {
+        findings.extend(front_page(package, sources));
+    }
+    findings.extend(no_std(sources));
+    findings.extend(figures(packages, sources));
+    findings
+}
+
+/// Every crate opens with a page that says what it is for.
+fn front_page(package: &Package, sources: &Sources) -> Option<Finding> {
+    const ENOUGH: usize = 100;
+    let roots = ["lib.rs", "main.rs"].map(|file| format!("{}/src/{file}", package.name));
+    let root = roots.iter().find_map(|path| sources.find(path))?;
+    let page: usize = root.text.lines().filter_map(|line| line.strip_prefix("//!")).map(str::len).sum();
+    (page < ENOUGH).then(|| Finding {
+        file: root.path.clone(),
+        line: 1,
+        what: "the crate has no front page: say in `//!` what it is for, and who should use something else"
+            .to_owned(),
+    })
+}
+
+/// The two crates that anybody may embed need no operating system.
+fn no_std(sources: &Sources) -> Vec<Finding> {
+    let roots = ["refs/src/lib.rs", "monitor-core/src/lib.rs"];
+    let lacks = |root: &&str| sources.find(root).is_none_or(|file| !file.text.contains("#![no_std]"));
+    let finding = |root: &str| Finding {
+        file: root.to_owned(),
+        line: 1,
+        what: "must be `#![no_std]`: embedders bring their own surroundings; use core and alloc".to_owned(),
+    };
+    roots.into_iter().filter(lacks).map(finding).collect()
+}
+
+/// The README names the Rust version and the version that the packages declare.
+fn figures(packages: &[Package], sources: &Sources) -> Vec<Finding> {
+    let Some(readme) = sources.find("README.md") else {
+        return vec![Finding { file: "README.md".to_owned(), line: 0, what: "is missing".to_owned() }];
+    };
+    let mut findings = Vec::new();
+    let rust = packages.iter().find_map(|package| package.rust_version.as_deref()).unwrap_or_default();
+    for (line, text) in readme.lines() {
+        for said in after(text, "Rust ").filter(|said| said.starts_with("1.") && !said.starts_with(rust)) {
+            findings.push(Finding {
+                file: readme.path.clone(),
+                line,
+                what: format!(
+                    "says Rust {said}, but the packages declare {rust}: say {rust}, or change Cargo.toml"
+                ),
+            });
+        }
+        for package in packages {
+            for said in after(text, &format!("{} = \"", package.name))
+                .filter(|said| !package.version.starts_with(said))
+            {
+                findings.push(Finding {
+                    file: readme.path.clone(),
+                    line,
+                    what: format!("says {} {said}, but it is {}", package.name, package.version),
+                });
+            }
+        }
+    }
+    findings
+}
+
+/// The version numbers that follow `word` in a line.
+fn after<'a>(line: &'a str, word: &str) -> impl Iterator<Item = &'a str> {
+    let starts: Vec<_> = line.match_indices(word).map(|(at, word)| at + word.len()).collect();
+    starts.into_iter().filter_map(move |start| {
+        let rest = &line[start..];
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
+        let number = rest[..end].trim_end_matches('.');
+        (!number.is_empty()).then_some(number)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::sources::File;
+
+    fn package() -> Package {
+        Package {
+            name: "refs".to_owned(),
+            version: "0.1.0".to_owned(),
+            rust_version: Some("1.88".to_owned()),
+            dependencies: Vec::new(),
+        }
+    }
+
+    fn sources(path: &str, text: &str) -> Sources {
+        Sources { files: vec![File { path: path.to_owned(), text: text.to_owned() }] }
+    }
+
+    #[test]
+    fn a_readme_with_other_figures_is_found() {
+        let told = |text| figures(&[package()], &sources("README.md", text)).len();
+        assert_eq!(told("It needs Rust 1.88 or newer.\nrefs = \"0.1\""), 0);
+        assert_eq!(told("It needs Rust 1.90."), 1);
+        assert_eq!(told("refs = \"0.2\""), 1);
+        assert_eq!(figures(&[package()], &sources("other", "")).len(), 1, "a missing README is found");
+    }
+
+    #[test]
+    fn a_crate_without_a_front_page_is_found() {
+        assert!(front_page(&package(), &sources("refs/src/lib.rs", "//! refs\n")).is_some());
+        let page =
+            "//! The names by which the parts of a cluster call each other, and how they look as bytes.\n"
+                .repeat(2);
+        assert!(front_page(&package(), &sources("refs/src/lib.rs", &page)).is_none());
+    }
+
+    #[test]
+    fn a_core_with_std_is_found() {
+        assert_eq!(no_std(&sources("refs/src/lib.rs", "#![no_std]")).len(), 1, "the other crate is missing");
+        assert_eq!(no_std(&sources("refs/src/lib.rs", "")).len(), 2);
+    }
+}
