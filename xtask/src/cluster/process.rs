@@ -332,6 +332,8 @@ pub(crate) fn expect_downs(node: &Node, monitors: &[(Monitor, Wanted)], mut each
 #[derive(Clone, Debug)]
 pub(crate) enum Wanted {
     Exit(Exit),
+    /// With whatever text.
+    Panicked,
     NoProc,
     /// One of these kinds.
     NoConnection(&'static [&'static str]),
@@ -345,7 +347,7 @@ impl Wanted {
     pub(crate) fn is(&self, reason: &Reason) -> bool {
         match (self, reason) {
             (Wanted::Exit(wanted), Reason::Exit(exit)) => wanted == exit,
-            (Wanted::NoProc, Reason::NoProc) => true,
+            (Wanted::Panicked, Reason::Exit(Exit::Panicked(_))) | (Wanted::NoProc, Reason::NoProc) => true,
             (Wanted::NoConnection(kinds), Reason::NoConnection(end)) => kinds.contains(&end.kind.as_str()),
             _ => false,
         }

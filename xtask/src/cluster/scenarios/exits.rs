@@ -25,15 +25,22 @@ pub(super) fn exit_reasons(cluster: &Cluster<'_>) -> Result {
         Exit::Other("é".repeat(LONGEST / 2)),
         Exit::Panicked("index 7 is out of range".to_owned()),
     ];
-    let kinds: [fn(&Node) -> Result<Process>; 2] = [Node::spawn, Node::spawn_thread];
+    let kinds: [(fn(&Node) -> Result<Process>, fn(&Exit) -> Wanted); 2] = [
+        (Node::spawn, |reason| Wanted::Exit(reason.clone())),
+        // A guard sees that its thread unwinds, but not with what words.
+        (Node::spawn_thread, |reason| match reason {
+            Exit::Panicked(_) => Wanted::Panicked,
+            reason => Wanted::Exit(reason.clone()),
+        }),
+    ];
     cluster.progress().plan(kinds.len() * (reasons.len() + 1), "ways to end");
-    for spawn in kinds {
+    for (spawn, wanted) in kinds {
         for reason in &reasons {
             let worker = spawn(&b)?;
             let monitors = [near.monitor(&worker)?, far.monitor(&worker)?, a.watch(worker.pid())?];
             worker.exit(reason.clone())?;
             for monitor in &monitors {
-                monitor.expect_down(Wanted::Exit(reason.clone()))?;
+                monitor.expect_down(wanted(reason))?;
             }
             cluster.progress().step();
         }
