@@ -1,12 +1,7 @@
 //! `exit-reasons`
 
 use crate::{
-    cluster::{
-        Cluster, ensure,
-        node::Node,
-        process::{Process, Wanted},
-        protocol::Exit,
-    },
+    cluster::{Cluster, ensure, process::Wanted, protocol::Exit},
     failure::Result,
 };
 
@@ -25,27 +20,26 @@ pub(super) fn exit_reasons(cluster: &Cluster<'_>) -> Result {
         Exit::Other("é".repeat(LONGEST / 2)),
         Exit::Panicked("index 7 is out of range".to_owned()),
     ];
-    let kinds: [(fn(&Node) -> Result<Process>, fn(&Exit) -> Wanted); 2] = [
-        (Node::spawn, |reason| Wanted::Exit(reason.clone())),
-        // A guard sees that its thread unwinds, but not with what words.
-        (Node::spawn_thread, |reason| match reason {
-            Exit::Panicked(_) => Wanted::Panicked,
-            reason => Wanted::Exit(reason.clone()),
-        }),
-    ];
-    cluster.progress().plan(kinds.len() * (reasons.len() + 1), "ways to end");
-    for (spawn, wanted) in kinds {
-        for reason in &reasons {
-            let worker = spawn(&b)?;
+    cluster.progress().plan(2 * (reasons.len() + 1), "ways to end");
+    for on_a_thread in [false, true] {
+        let watched = || {
+            let worker = if on_a_thread { b.spawn_thread()? } else { b.spawn()? };
             let monitors = [near.monitor(&worker)?, far.monitor(&worker)?, a.watch(worker.pid())?];
+            Ok((worker, monitors))
+        };
+        for reason in &reasons {
+            let (worker, monitors) = watched()?;
             worker.exit(reason.clone())?;
             for monitor in &monitors {
-                monitor.expect_down(wanted(reason))?;
+                monitor.expect_down(match reason {
+                    // A guard sees that its thread unwinds, but not with what words.
+                    Exit::Panicked(_) if on_a_thread => Wanted::Panicked,
+                    reason => Wanted::Exit(reason.clone()),
+                })?;
             }
             cluster.progress().step();
         }
-        let worker = spawn(&b)?;
-        let monitors = [near.monitor(&worker)?, far.monitor(&worker)?, a.watch(worker.pid())?];
+        let (worker, monitors) = watched()?;
         ensure(worker.kill()?, || "kill said that a living process was dead".to_owned())?;
         for monitor in &monitors {
             monitor.expect_down(Wanted::Exit(Exit::Killed))?;
