@@ -95,7 +95,10 @@ fn judge_one(scenario: &Scenario, cluster: &Cluster<'_>) -> Verdict {
     let settled = ran.and_then(|()| settle(cluster));
     let violations = end_and_examine(cluster);
     let mut wrong: Vec<_> = settled.err().map(|failure| failure.0).into_iter().collect();
-    if let Some(first) = violations.first() {
+    if cluster.children.interrupted() {
+        // Its nodes were ended under it: whatever else is wrong means nothing.
+        wrong = vec!["interrupted".to_owned()];
+    } else if let Some(first) = violations.first() {
         wrong.push(format!("the oracle found {} violations; the first: {first}", violations.len()));
     }
     let passed = wrong.is_empty();
