@@ -1,1 +1,71 @@
-//! transport-tcp
+//! Obit's peer service over plain TCP: authenticated sessions, heartbeats, framing, reconnects.
+//!
+//! [`TcpTransport`] implements [`peer_service::PeerService`]; what it promises is that contract. Nodes authenticate each
+//! other with a shared [`Secret`]; what they say afterwards is neither encrypted nor signed, so the network itself must
+//! be trusted.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use peer_service::{DialId, PeerEvent, PeerService};
+//! use transport_tcp::{Secret, TcpConfig, TcpTransport};
+//!
+//! # smol::block_on(async {
+//! let secret = Secret::generate();
+//! let start = |name: &str, incarnation| {
+//!     let config = TcpConfig::new(name.parse().unwrap())
+//!         .listen(([127, 0, 0, 1], 0).into())
+//!         .secret(secret.clone());
+//!     let incarnation = refs::Incarnation::new(incarnation).unwrap();
+//!     TcpTransport::start(config, incarnation, Arc::new(|task| smol::spawn(task).detach()))
+//! };
+//! let (a, b) = (start("a@127.0.0.1", 1).await?, start("b@127.0.0.1", 2).await?);
+//!
+//! a.connect(&format!("b@127.0.0.1={}", b.local_addr()).parse().unwrap(), DialId(1));
+//! let Some(PeerEvent::Session(session)) = a.next().await else { panic!("a session") };
+//! assert_eq!(session.peer().node, *b.local());
+//! # Ok::<(), transport_tcp::StartError>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # How it works
+//!
+//! | what | where |
+//! |---|---|
+//! | frames and their limits | `wire`, `incoming`, `queue` |
+//! | who is there, and proving it | `handshake` |
+//! | one session per pair of nodes | [`pairing`], a pure state machine |
+//! | when to dial | `peer`, `dialer`, `backoff`, `addresses` |
+//! | signs of life | `heartbeat`, a pure state machine; `keeper` drives it |
+//! | a session's parts | `link`, shared by `outbox`, `session` and `keeper` |
+//!
+//! A session has two tasks: the user's, which reads by calling [`recv`](peer_service::Session::recv), and the keeper, which writes what
+//! did not go out at once and judges silence. Bytes that have arrived and were not read are never held against the
+//! peer, nor is the time in which this node itself did not run.
+
+mod addresses;
+mod backoff;
+mod config;
+mod counters;
+mod dialer;
+mod error;
+mod handshake;
+mod heartbeat;
+mod hub;
+mod incoming;
+mod keeper;
+mod link;
+mod listener;
+mod outbox;
+pub mod pairing;
+mod peer;
+mod queue;
+mod secret;
+mod service;
+mod session;
+mod socket;
+mod wire;
+
+pub use config::{Heartbeat, TcpConfig};
+pub use error::{SecretError, StartError};
+pub use secret::Secret;
+pub use service::TcpTransport;

@@ -1,0 +1,238 @@
+//! What a transport needs to know, with defaults for all but the name.
+
+use std::{net::SocketAddr, time::Duration};
+
+use refs::{NodeName, NodeSpec};
+
+use crate::{error::StartError, secret::Secret};
+
+/// How often a sign of life is sent, and after how much silence a session ends.
+///
+/// A peer that dies without its connection being closed is noticed between `timeout - interval` and `timeout + interval`
+/// plus one round trip after its death. Both ends should be configured alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// A ping is sent when nothing else was sent for that long.
+    pub interval: Duration,
+    /// The session ends when nothing was heard for that long. At least twice the interval.
+    pub timeout: Duration,
+}
+
+impl Heartbeat {
+    /// 1 s and 5 s: the default.
+    pub const fn normal() -> Self {
+        Heartbeat { interval: Duration::from_secs(1), timeout: Duration::from_secs(5) }
+    }
+
+    /// 100 ms and 500 ms: for one rack, on machines that are not overloaded.
+    pub const fn fast() -> Self {
+        Heartbeat { interval: Duration::from_millis(100), timeout: Duration::from_millis(500) }
+    }
+
+    /// 2.5 s and 15 s: for links between sites.
+    pub const fn wan() -> Self {
+        Heartbeat { interval: Duration::from_millis(2500), timeout: Duration::from_secs(15) }
+    }
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Heartbeat::normal()
+    }
+}
+
+/// The configuration of a [`TcpTransport`](crate::TcpTransport).
+///
+/// ```
+/// # use transport_tcp::{Heartbeat, Secret, TcpConfig};
+/// let config = TcpConfig::new("a@127.0.0.1:7001".parse()?)
+///     .secret(Secret::generate())
+///     .heartbeat(Heartbeat::fast())
+///     .peer("b@127.0.0.1:7002".parse()?);
+/// # Ok::<(), refs::ParseError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TcpConfig {
+    /// The node's name.
+    pub name: NodeName,
+    /// Where to listen. Default: what the host and port of the name lead to. Port 0 lets the system choose.
+    pub listen: Option<SocketAddr>,
+    /// What proves that a node belongs to the cluster. Without it only loopback addresses are served and dialled, unless
+    /// [`insecure_allow_remote`](Self::insecure_allow_remote).
+    pub secret: Option<Secret>,
+    /// Secrets that are accepted from others as well, while the secret is being changed. At most 8.
+    pub also_accept: Vec<Secret>,
+    /// Which cluster this is, at most 64 bytes: nodes of different clusters do not connect. Default: empty.
+    pub cluster: String,
+    /// Whether the node is hidden: its sessions are marked as such at both ends. Default: false.
+    pub hidden: bool,
+    /// The address book: where peers can be reached. All of them are dialled at start, and redialled for ever. The own
+    /// name is skipped, so that all nodes can share one list.
+    pub peers: Vec<NodeSpec>,
+    /// Signs of life. Default: 1 s and 5 s.
+    pub heartbeat: Heartbeat,
+    /// How long connecting and shaking hands may take together. Default: 5 s.
+    pub setup_timeout: Duration,
+    /// The most bytes a frame may have, 1 KiB to 64 MiB. Default: 1 MiB. With a peer whose limit is lower, that one holds.
+    pub max_frame: usize,
+    /// How many bytes of messages may wait for one peer before further ones are refused. Default: 8 MiB.
+    pub max_message_queue: usize,
+    /// How many bytes of signals may wait for one peer before the session ends as overloaded. Default: 64 MiB.
+    pub max_signal_queue: usize,
+    /// How many incoming connections may be shaking hands at once; further ones are closed. Default: 128.
+    pub max_pending: usize,
+    /// Serve and dial addresses other than loopback without a secret: everybody who can reach them can join. Default: false.
+    pub insecure_allow_remote: bool,
+}
+
+impl TcpConfig {
+    /// The most bytes a cluster id may have.
+    pub const MAX_CLUSTER: usize = 64;
+
+    /// The defaults, for the node of that name.
+    pub const fn new(name: NodeName) -> Self {
+        TcpConfig {
+            name,
+            listen: None,
+            secret: None,
+            also_accept: Vec::new(),
+            cluster: String::new(),
+            hidden: false,
+            peers: Vec::new(),
+            heartbeat: Heartbeat::normal(),
+            setup_timeout: Duration::from_secs(5),
+            max_frame: 1 << 20,
+            max_message_queue: 8 << 20,
+            max_signal_queue: 64 << 20,
+            max_pending: 128,
+            insecure_allow_remote: false,
+        }
+    }
+
+    /// Sets [`listen`](Self::listen).
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = Some(address);
+        self
+    }
+
+    /// Sets [`secret`](Self::secret).
+    #[must_use]
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// Adds to [`also_accept`](Self::also_accept).
+    #[must_use]
+    pub fn also_accept(mut self, secret: Secret) -> Self {
+        self.also_accept.push(secret);
+        self
+    }
+
+    /// Sets [`cluster`](Self::cluster).
+    #[must_use]
+    pub fn cluster(mut self, cluster: impl Into<String>) -> Self {
+        self.cluster = cluster.into();
+        self
+    }
+
+    /// Sets [`hidden`](Self::hidden).
+    #[must_use]
+    pub const fn hidden(mut self, hidden: bool) -> Self {
+        self.hidden = hidden;
+        self
+    }
+
+    /// Adds one of [`peers`](Self::peers).
+    #[must_use]
+    pub fn peer(mut self, peer: NodeSpec) -> Self {
+        self.peers.push(peer);
+        self
+    }
+
+    /// Adds to [`peers`](Self::peers).
+    #[must_use]
+    pub fn peers(mut self, peers: impl IntoIterator<Item = NodeSpec>) -> Self {
+        self.peers.extend(peers);
+        self
+    }
+
+    /// Sets [`heartbeat`](Self::heartbeat).
+    #[must_use]
+    pub const fn heartbeat(mut self, heartbeat: Heartbeat) -> Self {
+        self.heartbeat = heartbeat;
+        self
+    }
+
+    /// Sets [`setup_timeout`](Self::setup_timeout).
+    #[must_use]
+    pub const fn setup_timeout(mut self, timeout: Duration) -> Self {
+        self.setup_timeout = timeout;
+        self
+    }
+
+    /// Sets [`max_frame`](Self::max_frame).
+    #[must_use]
+    pub const fn max_frame(mut self, bytes: usize) -> Self {
+        self.max_frame = bytes;
+        self
+    }
+
+    /// Sets [`max_message_queue`](Self::max_message_queue).
+    #[must_use]
+    pub const fn max_message_queue(mut self, bytes: usize) -> Self {
+        self.max_message_queue = bytes;
+        self
+    }
+
+    /// Sets [`max_signal_queue`](Self::max_signal_queue).
+    #[must_use]
+    pub const fn max_signal_queue(mut self, bytes: usize) -> Self {
+        self.max_signal_queue = bytes;
+        self
+    }
+
+    /// Sets [`max_pending`](Self::max_pending).
+    #[must_use]
+    pub const fn max_pending(mut self, connections: usize) -> Self {
+        self.max_pending = connections;
+        self
+    }
+
+    /// Sets [`insecure_allow_remote`](Self::insecure_allow_remote).
+    #[must_use]
+    pub const fn insecure_allow_remote(mut self, allow: bool) -> Self {
+        self.insecure_allow_remote = allow;
+        self
+    }
+
+    /// Whether every field is within its limits.
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        let checks = [
+            (self.cluster.len() <= Self::MAX_CLUSTER, "cluster", "is longer than 64 bytes"),
+            (
+                self.also_accept.is_empty() || self.secret.is_some(),
+                "also_accept",
+                "makes no sense without `secret`",
+            ),
+            (self.also_accept.len() <= 8, "also_accept", "has more than 8 secrets"),
+            (!self.heartbeat.interval.is_zero(), "heartbeat", "has an interval of zero"),
+            (
+                self.heartbeat.timeout >= self.heartbeat.interval * 2,
+                "heartbeat",
+                "has a timeout of less than two intervals: one late ping would end the session",
+            ),
+            (!self.setup_timeout.is_zero(), "setup_timeout", "is zero"),
+            ((1 << 10..=64 << 20).contains(&self.max_frame), "max_frame", "is not between 1 KiB and 64 MiB"),
+            (self.max_message_queue > 0, "max_message_queue", "is zero"),
+            (self.max_signal_queue > 0, "max_signal_queue", "is zero"),
+            (self.max_pending > 0, "max_pending", "is zero"),
+        ];
+        match checks.into_iter().find(|(holds, ..)| !holds) {
+            Some((_, field, problem)) => Err(StartError::Field { field, problem }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What was refused, dropped and retried, for people to look at.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts one kind of occurrence.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// One counter for each way in which something is refused, ends or begins.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $($(#[$doc])* pub(crate) $name: Counter,)*
+        }
+
+        impl Counters {
+            /// Names and numbers, in the order of declaration.
+            pub(crate) fn list(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.get()),)*]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Connections accepted by the listener.
+    accepted,
+    /// Errors of the listener, such as too many open files.
+    accept_errors,
+    /// Connections closed at once because too many handshakes were under way.
+    refused_busy,
+    /// Handshakes that were not our protocol, or broke its layouts or limits.
+    refused_malformed,
+    /// Handshakes that were not finished in time.
+    refused_slow,
+    /// Handshakes whose other end hung up.
+    handshakes_cut,
+    /// Handshakes without a protocol version in common.
+    refused_version,
+    /// Newcomers of another cluster.
+    refused_cluster,
+    /// Newcomers that looked for another node, or bore our own name.
+    refused_name,
+    /// Newcomers that could not prove the secret.
+    refused_proof,
+    /// Newcomers refused because our own dial wins.
+    refused_simultaneous,
+    /// Newcomers whose name another live node bears.
+    refused_duplicate,
+    /// Newcomers whose place a newer dial has taken.
+    refused_superseded,
+    /// Newcomers that already have the session that stands.
+    refused_standing,
+    /// Own dials begun, each address counted.
+    dials,
+    /// Own dials that failed, each address counted.
+    dials_failed,
+    /// Peers that could not prove the secret when we had dialled them.
+    dials_unproved,
+    /// Sessions begun.
+    sessions,
+    /// Sessions ended because the peer had lost them and made a new one.
+    sessions_replaced,
+    /// Sessions ended because the peer broke the protocol.
+    sessions_protocol,
+    /// Sessions ended because the peer was silent.
+    sessions_timeout,
+    /// Sessions ended because the peer did not keep up.
+    sessions_overloaded,
+    /// Messages refused because too much was waiting.
+    messages_full,
+}

@@ -1,0 +1,150 @@
+//! Dials one peer for as long as somebody wants a session with it.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
+    time::Instant,
+};
+
+use futures::{
+    FutureExt,
+    future::{Abortable, Aborted},
+    pin_mut, select_biased,
+};
+use peer_service::{EndKind, NodeName};
+use smol::{Async, Timer, channel::Receiver};
+
+use crate::{
+    addresses,
+    handshake::{
+        Failure,
+        conversation::{Conversation, within},
+        initiator::{Decision, Initiator},
+        messages::Nonce,
+    },
+    hub::Hub,
+    pairing::ConnId,
+    peer::Plan,
+    socket,
+    wire::Kind,
+};
+
+/// The task that dials `name`. It is woken when something has changed for that peer.
+pub(crate) async fn run(hub: Arc<Hub>, name: NodeName, woken: Receiver<()>) {
+    loop {
+        match hub.plan(&name) {
+            (Plan::Dial(deadline), given) => {
+                let outcome = dial(&hub, &name, &given, deadline).await;
+                hub.dialled(&name, &outcome);
+            }
+            (Plan::Sleep(until), _) => {
+                let timer = Timer::at(until).fuse();
+                let woken = woken.recv().fuse();
+                pin_mut!(timer, woken);
+                select_biased! {
+                    _ = woken => {}
+                    _ = timer => {}
+                }
+            }
+            (Plan::Stop, _) => return,
+        }
+    }
+}
+
+/// Tries the peer's addresses in turn, each with its share of the time that is left.
+async fn dial(
+    hub: &Arc<Hub>,
+    name: &NodeName,
+    given: &[refs::Address],
+    deadline: Instant,
+) -> Result<(), Failure> {
+    let candidates = within(left(deadline), addresses::of(&hub.config, name, given)).await?;
+    let mut worst = Failure::Io(io::ErrorKind::AddrNotAvailable.into());
+    for (at, address) in candidates.iter().enumerate() {
+        let Some((conn, registration)) = hub.begin_dial(name) else { return Err(Failure::Dropped) };
+        let share = left(deadline) / (candidates.len() - at) as u32;
+        hub.counters.dials.add();
+        let attempt = Abortable::new(within(share, call(hub, name, conn, *address)), registration);
+        let failure = match attempt.await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(failure)) => failure,
+            Err(Aborted) => Failure::Dropped,
+        };
+        hub.closed(name, conn);
+        hub.counters.dials_failed.add();
+        if matches!(failure, Failure::Unproved) {
+            hub.counters.dials_unproved.add();
+        }
+        tracing::debug!(peer = %name, %address, %failure, "dial failed");
+        if matches!(failure, Failure::Dropped | Failure::Refused(_)) {
+            return Err(failure);
+        }
+        if at == 0 || telling(&failure) > telling(&worst) {
+            worst = failure;
+        }
+    }
+    Err(worst)
+}
+
+/// One connection: shakes hands and hands the session out.
+async fn call(hub: &Arc<Hub>, name: &NodeName, conn: ConnId, address: SocketAddr) -> Result<(), Failure> {
+    if hub.config.secret.is_none() && !address.ip().is_loopback() && !hub.config.insecure_allow_remote {
+        return Err(Failure::Unsecured);
+    }
+    let stream = Async::<TcpStream>::connect(address).await?;
+    if stream.get_ref().local_addr()? == stream.get_ref().peer_addr()? {
+        // Nobody listens there, and the system chose that very port for our end: we have called ourselves.
+        return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
+    }
+    socket::tune(stream.get_ref());
+    let mut conversation = Conversation::new(stream);
+
+    let (mut initiator, hello) = Initiator::hello(&hub.identity, name, conn.0, nonce()?);
+    if !hub.hello_written(name, conn) {
+        return Err(Failure::Dropped);
+    }
+    conversation.send(Kind::Hello, &hello).await?;
+    let (kind, body) = conversation.receive().await?;
+    let proof = initiator.challenge(kind, &body)?;
+    conversation.send(Kind::Proof, &proof).await?;
+
+    let (kind, body) = conversation.receive().await?;
+    let mut decision = initiator.verdict(kind, &body)?;
+    if decision == Decision::StillThere {
+        let still_there = hub.still_there(name, conn);
+        conversation.send(Kind::Answer, &initiator.answer(still_there)).await?;
+        if still_there {
+            return Err(Failure::Dropped);
+        }
+        let (kind, body) = conversation.receive().await?;
+        decision = initiator.verdict(kind, &body)?;
+    }
+    match decision {
+        Decision::Accepted(met) if hub.dial_accepted(conn, met.clone(), conversation) => Ok(()),
+        Decision::Accepted(_) => Err(Failure::Dropped),
+        Decision::StillThere => Err(Failure::Malformed("asked twice")),
+    }
+}
+
+/// A number used once.
+pub(crate) fn nonce() -> Result<Nonce, Failure> {
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce)
+        .map_err(|_| io::Error::other("the operating system gives no random bytes"))?;
+    Ok(nonce)
+}
+
+fn left(deadline: Instant) -> std::time::Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+/// How much a failure tells: of several addresses, the one that came furthest speaks for the peer.
+fn telling(failure: &Failure) -> u8 {
+    match failure.end_kind() {
+        EndKind::Unreachable => 0,
+        EndKind::Refused => 1,
+        EndKind::SetupTimeout => 2,
+        _ => 3,
+    }
+}

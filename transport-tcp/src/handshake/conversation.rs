@@ -1,0 +1,79 @@
+//! Carries the frames of a handshake over a connection, within their limit.
+
+use std::{net::TcpStream, time::Duration};
+
+use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, pin_mut, select_biased};
+use smol::{Async, Timer};
+
+use super::{Failure, messages::MAX_FRAME};
+use crate::wire::{self, Kind, MAX_HEADER, Parsed};
+
+/// A connection on which two nodes shake hands. Holds at most one frame of what was read.
+pub(crate) struct Conversation {
+    stream: Async<TcpStream>,
+    buffer: Vec<u8>,
+}
+
+impl Conversation {
+    pub(crate) fn new(stream: Async<TcpStream>) -> Self {
+        Conversation { stream, buffer: Vec::new() }
+    }
+
+    pub(crate) async fn send(&mut self, kind: Kind, body: &[u8]) -> Result<(), Failure> {
+        let mut frame = Vec::with_capacity(body.len() + MAX_HEADER);
+        wire::append(&mut frame, kind, MAX_FRAME, &mut |out| out.extend_from_slice(body))?;
+        Ok(self.stream.write_all(&frame).await?)
+    }
+
+    pub(crate) async fn receive(&mut self) -> Result<(Kind, Vec<u8>), Failure> {
+        loop {
+            if let Parsed::Frame(frame) = wire::parse(&self.buffer, MAX_FRAME - MAX_HEADER)? {
+                let body = self.buffer[frame.body.clone()].to_vec();
+                self.buffer.drain(..frame.body.end);
+                return Ok((frame.kind, body));
+            }
+            self.read().await?;
+        }
+    }
+
+    /// Returns when the other end hangs up, or says something although it is not its turn.
+    pub(crate) async fn interrupted(&mut self) -> Failure {
+        if !self.buffer.is_empty() {
+            return Failure::Malformed("a frame that nobody has asked for");
+        }
+        match self.read().await {
+            Ok(()) => Failure::Malformed("a frame that nobody has asked for"),
+            Err(failure) => failure,
+        }
+    }
+
+    /// The connection, and what was read of the session's frames already.
+    pub(crate) fn into_parts(self) -> (Async<TcpStream>, Vec<u8>) {
+        (self.stream, self.buffer)
+    }
+
+    async fn read(&mut self) -> Result<(), Failure> {
+        let mut bytes = [0; MAX_FRAME];
+        let room = MAX_FRAME - self.buffer.len();
+        let read = self.stream.read(&mut bytes[..room]).await?;
+        if read == 0 {
+            return Err(Failure::Closed);
+        }
+        self.buffer.extend_from_slice(&bytes[..read]);
+        Ok(())
+    }
+}
+
+/// Runs a handshake, or a part of one, for at most that long.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let work = work.fuse();
+    let timer = Timer::after(limit).fuse();
+    pin_mut!(work, timer);
+    select_biased! {
+        result = work => result,
+        _ = timer => Err(Failure::Timeout),
+    }
+}

@@ -1,0 +1,147 @@
+//! The handshake: two nodes tell who they are and prove that they know the secret.
+//!
+//! ```text
+//! initiator                                   acceptor
+//! HELLO     versions, features, who, nonce ->
+//!           <- CHALLENGE  version, features, who, nonce
+//! PROOF     what it is like, proof         ->            checked before anything is decided
+//!           <- VERDICT    accepted | still there? | refused, proof
+//! ANSWER    still there or not, proof      ->            only if asked; a second VERDICT follows
+//! ```
+//! Instead of CHALLENGE or VERDICT the acceptor may send REJECT, the only frame besides HELLO and CHALLENGE without a
+//! proof: it ends the handshake and nothing else. Both sides are pure machines here, bytes in and bytes out;
+//! [`conversation`] carries the bytes.
+
+pub(crate) mod acceptor;
+pub(crate) mod conversation;
+pub(crate) mod initiator;
+pub(crate) mod messages;
+pub(crate) mod proof;
+
+use peer_service::{EndKind, Features, NodeId};
+use thiserror::Error;
+
+use crate::{counters::Counters, pairing::Refusal, wire::WireError};
+use messages::Reject;
+use proof::Keys;
+
+/// What this node says of itself to every peer.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) node: NodeId,
+    pub(crate) cluster: String,
+    pub(crate) hidden: bool,
+    pub(crate) features: Features,
+    pub(crate) max_frame: u32,
+    pub(crate) keys: Keys,
+}
+
+/// What is known of the peer once both have proved themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Met {
+    pub(crate) node: NodeId,
+    /// Whether the peer is hidden.
+    pub(crate) hidden: bool,
+    /// What both understand.
+    pub(crate) features: Features,
+    /// The longest frame the peer takes.
+    pub(crate) max_frame: u32,
+}
+
+/// Why a handshake came to nothing.
+#[derive(Debug, Error)]
+pub(crate) enum Failure {
+    #[error("the connection failed: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("no address: {0}")]
+    Unresolved(std::io::Error),
+    #[error("without a secret only loopback addresses are dialled")]
+    Unsecured,
+    #[error("the other end hung up")]
+    Closed,
+    #[error("not finished in time")]
+    Timeout,
+    #[error("not our protocol: {0}")]
+    Wire(#[from] WireError),
+    #[error("not our protocol: {0}")]
+    Malformed(&'static str),
+    #[error("no protocol version in common: the peer speaks {0} to {1}")]
+    Version(u16, u16),
+    #[error("the peer belongs to another cluster")]
+    Cluster,
+    #[error("this is not the node that was looked for")]
+    WrongName,
+    #[error("the peer bears our own name")]
+    OwnName,
+    #[error("the peer did not prove that it knows the secret")]
+    Unproved,
+    #[error("the peer has rejected us: {0:?}")]
+    Rejected(Reject),
+    #[error("the peer has refused us: {0:?}")]
+    Refused(Refusal),
+    #[error("another connection with this peer has taken its place")]
+    Dropped,
+}
+
+impl Failure {
+    /// What it means for who has dialled.
+    pub(crate) fn end_kind(&self) -> EndKind {
+        use std::io::ErrorKind;
+        match self {
+            Failure::Io(error) => match error.kind() {
+                ErrorKind::TimedOut => EndKind::SetupTimeout,
+                ErrorKind::ConnectionRefused
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe => EndKind::Refused,
+                _ => EndKind::Unreachable,
+            },
+            Failure::Closed => EndKind::Refused,
+            Failure::Unresolved(_) => EndKind::Unreachable,
+            Failure::Timeout | Failure::Dropped => EndKind::SetupTimeout,
+            Failure::Version(..) | Failure::Rejected(Reject::Version { .. }) => EndKind::Version,
+            Failure::OwnName | Failure::Rejected(Reject::SameName) => EndKind::DuplicateName,
+            Failure::Refused(Refusal::DuplicateName) => EndKind::DuplicateName,
+            Failure::Refused(_) => EndKind::SetupTimeout,
+            Failure::Wire(_)
+            | Failure::Malformed(_)
+            | Failure::Cluster
+            | Failure::WrongName
+            | Failure::Unproved
+            | Failure::Unsecured
+            | Failure::Rejected(_) => EndKind::AuthFailed,
+        }
+    }
+
+    /// Counts it for who has accepted.
+    pub(crate) fn count(&self, counters: &Counters) {
+        match self {
+            Failure::Io(_) | Failure::Closed => counters.handshakes_cut.add(),
+            Failure::Timeout => counters.refused_slow.add(),
+            Failure::Version(..) => counters.refused_version.add(),
+            Failure::Cluster => counters.refused_cluster.add(),
+            Failure::WrongName | Failure::OwnName => counters.refused_name.add(),
+            Failure::Unproved => counters.refused_proof.add(),
+            Failure::Refused(Refusal::Simultaneous) => counters.refused_simultaneous.add(),
+            Failure::Refused(Refusal::DuplicateName) => counters.refused_duplicate.add(),
+            Failure::Refused(Refusal::Superseded) => counters.refused_superseded.add(),
+            Failure::Refused(Refusal::StandsAlready) => counters.refused_standing.add(),
+            Failure::Wire(_) | Failure::Malformed(_) | Failure::Rejected(_) => {
+                counters.refused_malformed.add()
+            }
+            Failure::Dropped | Failure::Unresolved(_) | Failure::Unsecured => {}
+        }
+    }
+
+    /// What the acceptor tells the initiator before it hangs up, if anything.
+    pub(crate) fn reject(&self) -> Option<Reject> {
+        match self {
+            Failure::Version(..) => Some(Reject::version()),
+            Failure::Cluster => Some(Reject::Cluster),
+            Failure::WrongName => Some(Reject::WrongName),
+            Failure::OwnName => Some(Reject::SameName),
+            Failure::Unproved => Some(Reject::Unproved),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Proofs of knowing the secret: HMAC-SHA-256 over everything that was said, and by whom.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+use crate::{config::TcpConfig, secret::Secret, wire::Kind};
+
+/// The length of a proof.
+pub(crate) const LEN: usize = 32;
+
+/// Who proves. One side's proof is never taken for the other's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Initiator,
+    Acceptor,
+}
+
+impl Role {
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Role::Initiator => b"obit handshake, initiator",
+            Role::Acceptor => b"obit handshake, acceptor",
+        }
+    }
+}
+
+/// Everything that both sides have said so far, in its order.
+#[derive(Clone)]
+pub(crate) struct Transcript(Sha256);
+
+impl Transcript {
+    pub(crate) fn new() -> Self {
+        Transcript(Sha256::new())
+    }
+
+    pub(crate) fn absorb(&mut self, kind: Kind, body: &[u8]) {
+        self.0.update([kind as u8]);
+        self.0.update((body.len() as u64).to_be_bytes());
+        self.0.update(body);
+    }
+}
+
+/// The secrets as keys: one proves, all verify.
+pub(crate) struct Keys {
+    prove: Hmac<Sha256>,
+    verify: Vec<Hmac<Sha256>>,
+}
+
+impl Keys {
+    pub(crate) fn new(config: &TcpConfig) -> Self {
+        /// Without a secret the proofs prove nothing, but both sides still notice if they have heard different things.
+        const NO_SECRET: &[u8] = b"obit: no secret is configured, whoever can connect may join";
+        let secrets = config.secret.iter().chain(&config.also_accept).map(Secret::expose);
+        let mut verify: Vec<_> = secrets.map(key).collect();
+        if verify.is_empty() {
+            verify.push(key(NO_SECRET));
+        }
+        Keys { prove: verify[0].clone(), verify }
+    }
+
+    /// The proof that `role` knows the secret and has heard `transcript`.
+    pub(crate) fn prove(&self, role: Role, transcript: &Transcript) -> [u8; LEN] {
+        code(&self.prove, role, transcript)
+    }
+
+    /// Whether `proof` is that of one of the secrets. Takes equally long whichever it is, or none.
+    pub(crate) fn verify(&self, role: Role, transcript: &Transcript, proof: &[u8]) -> bool {
+        let none = Choice::from(0);
+        self.verify.iter().fold(none, |any, key| any | code(key, role, transcript).ct_eq(proof)).into()
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
+
+fn key(secret: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(secret).expect("HMAC takes keys of every length")
+}
+
+fn code(key: &Hmac<Sha256>, role: Role, transcript: &Transcript) -> [u8; LEN] {
+    let mac = key.clone().chain_update(role.label()).chain_update(transcript.0.clone().finalize());
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(secret: u8, also: &[u8]) -> Keys {
+        let secret_of = |byte| Secret::new(vec![byte; 32]).unwrap();
+        let mut config = TcpConfig::new("a@h".parse().unwrap()).secret(secret_of(secret));
+        config.also_accept = also.iter().map(|&byte| secret_of(byte)).collect();
+        Keys::new(&config)
+    }
+
+    fn heard(body: &[u8]) -> Transcript {
+        let mut transcript = Transcript::new();
+        transcript.absorb(Kind::Hello, body);
+        transcript
+    }
+
+    #[test]
+    fn a_proof_holds_for_one_secret_one_role_and_one_transcript() {
+        let keys_1 = keys(1, &[]);
+        let proof = keys_1.prove(Role::Initiator, &heard(b"x"));
+        assert!(keys_1.verify(Role::Initiator, &heard(b"x"), &proof));
+        assert!(!keys_1.verify(Role::Acceptor, &heard(b"x"), &proof));
+        assert!(!keys_1.verify(Role::Initiator, &heard(b"y"), &proof));
+        assert!(!keys(2, &[]).verify(Role::Initiator, &heard(b"x"), &proof));
+        assert!(!keys_1.verify(Role::Initiator, &heard(b"x"), &proof[..31]));
+    }
+
+    #[test]
+    fn an_old_secret_is_accepted_but_not_used() {
+        let rotating = keys(2, &[1]);
+        assert!(rotating.verify(
+            Role::Initiator,
+            &heard(b"x"),
+            &keys(1, &[]).prove(Role::Initiator, &heard(b"x"))
+        ));
+        assert!(!keys(1, &[]).verify(
+            Role::Acceptor,
+            &heard(b"x"),
+            &rotating.prove(Role::Acceptor, &heard(b"x"))
+        ));
+    }
+
+    #[test]
+    fn the_bounds_of_what_was_said_are_part_of_it() {
+        let mut one = Transcript::new();
+        one.absorb(Kind::Hello, b"ab");
+        one.absorb(Kind::Hello, b"c");
+        let mut other = Transcript::new();
+        other.absorb(Kind::Hello, b"a");
+        other.absorb(Kind::Hello, b"bc");
+        let keys = keys(1, &[]);
+        assert_ne!(keys.prove(Role::Initiator, &one), keys.prove(Role::Initiator, &other));
+    }
+}

@@ -1,0 +1,219 @@
+//! Heartbeats: when to send a sign of life, and when the peer's silence has lasted too long.
+//!
+//! A pure state machine: times are durations since the session began, passed in by whoever drives it.
+
+use std::time::Duration;
+
+use crate::config::Heartbeat;
+
+/// Judges one session. Its driver tells when bytes were [`sent`](Pulse::sent) and [`heard`](Pulse::heard), calls
+/// [`poll`](Pulse::poll) when something has changed or the time it was told has come, and does what it says.
+#[derive(Clone, Debug)]
+pub(crate) struct Pulse {
+    config: Heartbeat,
+    sent: Duration,
+    silence: Patience,
+    /// How long the peer has taken nothing of what it must take; only while something must.
+    stall: Option<Patience>,
+    /// When `poll` asked to be called again.
+    planned: Option<Duration>,
+}
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beat {
+    /// Nothing before that time.
+    Wait(Duration),
+    /// Send a ping, report it with [`Pulse::pinged`], poll again.
+    Ping,
+    /// Nothing was heard for that long. If bytes have arrived that nobody has read, [`Pulse::defer`] and poll again:
+    /// a node reads before it judges.
+    Silent(Duration),
+    /// The peer has taken no byte for the timeout although something must go out.
+    Stalled,
+}
+
+impl Pulse {
+    /// A session that begins now, at time zero.
+    pub(crate) fn new(config: Heartbeat) -> Self {
+        let zero = Duration::ZERO;
+        Pulse { config, sent: zero, silence: Patience::since(zero), stall: None, planned: None }
+    }
+
+    /// The socket has taken bytes at that time.
+    pub(crate) fn sent(&mut self, at: Duration) {
+        self.sent = self.sent.max(at);
+        if let Some(stall) = &mut self.stall {
+            stall.renew(at);
+        }
+    }
+
+    /// A ping was handed over; it may have to wait.
+    pub(crate) fn pinged(&mut self, at: Duration) {
+        self.sent = self.sent.max(at);
+    }
+
+    /// Bytes came in at that time.
+    pub(crate) fn heard(&mut self, at: Duration) {
+        self.silence.renew(at);
+    }
+
+    /// The peer is not to be judged before one more interval has passed.
+    pub(crate) fn defer(&mut self, now: Duration) {
+        self.silence.defer(now + self.config.interval, self.config.timeout);
+    }
+
+    /// What is to be done at `now`. `stuck`: something must go out and the socket takes nothing.
+    ///
+    /// Being called later than planned extends every deadline by the lateness: whoever slept cannot accuse others of silence.
+    pub(crate) fn poll(&mut self, now: Duration, stuck: bool) -> Beat {
+        if let Some(planned) = self.planned.take() {
+            let lateness = now.saturating_sub(planned);
+            self.silence.excuse(lateness);
+            if let Some(stall) = &mut self.stall {
+                stall.excuse(lateness);
+            }
+        }
+        if stuck {
+            self.stall.get_or_insert(Patience::since(now));
+        } else {
+            self.stall = None;
+        }
+        let Heartbeat { interval, timeout } = self.config;
+        let silent_at = self.silence.deadline(timeout);
+        let stalled_at = self.stall.map_or(Duration::MAX, |stall| stall.deadline(timeout));
+        let ping_at = self.sent + interval;
+        if now >= silent_at {
+            return Beat::Silent(now.saturating_sub(self.silence.since));
+        }
+        if now >= stalled_at {
+            return Beat::Stalled;
+        }
+        if now >= ping_at {
+            return Beat::Ping;
+        }
+        let next = silent_at.min(stalled_at).min(ping_at);
+        self.planned = Some(next);
+        Beat::Wait(next)
+    }
+}
+
+/// How long one waits for something, not counting the time in which one could not have noticed it.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    since: Duration,
+    excused: Duration,
+}
+
+impl Patience {
+    const fn since(since: Duration) -> Self {
+        Patience { since, excused: Duration::ZERO }
+    }
+
+    fn renew(&mut self, at: Duration) {
+        if at > self.since {
+            *self = Patience::since(at);
+        }
+    }
+
+    fn excuse(&mut self, lateness: Duration) {
+        self.excused += lateness;
+    }
+
+    fn defer(&mut self, until: Duration, timeout: Duration) {
+        self.excused = self.excused.max(until.saturating_sub(self.since + timeout));
+    }
+
+    fn deadline(self, timeout: Duration) -> Duration {
+        self.since + self.excused + timeout
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    fn fast() -> Pulse {
+        Pulse::new(Heartbeat::fast())
+    }
+
+    #[test]
+    fn a_quiet_side_pings_every_interval_and_a_busy_one_never() {
+        let mut quiet = fast();
+        assert_eq!(quiet.poll(MS(0), false), Beat::Wait(MS(100)));
+        assert_eq!(quiet.poll(MS(100), false), Beat::Ping);
+        quiet.sent(MS(100));
+        assert_eq!(quiet.poll(MS(100), false), Beat::Wait(MS(200)));
+
+        let mut busy = fast();
+        for t in 1..40 {
+            busy.sent(MS(t * 50));
+            busy.heard(MS(t * 50));
+            assert_eq!(busy.poll(MS(t * 50), false), Beat::Wait(MS(t * 50 + 100)));
+        }
+    }
+
+    #[test]
+    fn silence_is_told_after_the_timeout_and_not_before() {
+        let mut pulse = fast();
+        pulse.heard(MS(30));
+        for t in (100..530).step_by(10) {
+            pulse.sent(MS(t));
+            assert!(matches!(pulse.poll(MS(t), false), Beat::Wait(_)), "at {t}");
+        }
+        pulse.sent(MS(529));
+        assert_eq!(pulse.poll(MS(530), false), Beat::Silent(MS(500)));
+    }
+
+    #[test]
+    fn ones_own_lateness_is_not_the_peers_silence() {
+        let mut pulse = fast();
+        pulse.heard(MS(90));
+        pulse.sent(MS(90));
+        assert_eq!(pulse.poll(MS(90), false), Beat::Wait(MS(190)));
+        // Stopped for ten seconds: the peer still gets what was left of its time, 400 ms from the planned moment.
+        assert_eq!(pulse.poll(MS(10_190), false), Beat::Ping);
+        pulse.sent(MS(10_190));
+        assert!(matches!(pulse.poll(MS(10_190), false), Beat::Wait(_)));
+        pulse.sent(MS(10_589));
+        assert_eq!(pulse.poll(MS(10_290), false), Beat::Wait(MS(10_590)));
+        assert_eq!(pulse.poll(MS(10_590), false), Beat::Silent(MS(10_500)));
+    }
+
+    #[test]
+    fn unread_bytes_put_the_judgement_off() {
+        let mut pulse = fast();
+        pulse.sent(MS(500));
+        assert!(matches!(pulse.poll(MS(500), false), Beat::Silent(_)));
+        pulse.defer(MS(500));
+        assert_eq!(pulse.poll(MS(500), false), Beat::Wait(MS(600)));
+        pulse.heard(MS(550));
+        pulse.sent(MS(1049));
+        assert_eq!(pulse.poll(MS(600), false), Beat::Wait(MS(1050)));
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_is_stalled_unless_bytes_move_again() {
+        let mut pulse = fast();
+        let mut stuck = |t, moved: bool| {
+            pulse.heard(MS(t));
+            if moved {
+                pulse.sent(MS(t));
+            }
+            loop {
+                match pulse.poll(MS(t), true) {
+                    Beat::Ping => pulse.pinged(MS(t)),
+                    beat => return beat,
+                }
+            }
+        };
+        assert!(matches!(stuck(100, false), Beat::Wait(_)));
+        assert!(matches!(stuck(190, true), Beat::Wait(_)));
+        for t in (200..690).step_by(10) {
+            assert!(matches!(stuck(t, false), Beat::Wait(_)), "at {t}");
+        }
+        assert_eq!(stuck(690, false), Beat::Stalled);
+    }
+}

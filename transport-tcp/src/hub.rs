@@ -1,0 +1,381 @@
+//! All peers of one node, behind one lock: what happens to a connection is reported here, decided by the peer's
+//! [`Pairing`](crate::pairing::Pairing), and carried out.
+//!
+//! Lock order: the hub, then the event queue or a link. Events are queued under the hub's lock, so that their order is the order
+//! in which things were decided.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use futures::future::{AbortHandle, AbortRegistration, BoxFuture};
+use parking_lot::Mutex;
+use peer_service::{
+    DialId, EndKind, Events, NodeId, NodeName, NodeSpec, Outbox, PeerInfo, SessionEnd, SessionId, Spawner,
+};
+use refs::Address;
+use smol::channel::{Receiver, bounded};
+
+use crate::{
+    config::TcpConfig,
+    counters::Counters,
+    dialer,
+    handshake::{Failure, Identity, Met, conversation::Conversation},
+    keeper::Keeper,
+    link::{Limits, Link},
+    pairing::{ConnId, Effect, Refusal},
+    peer::{Fate, Peer, Plan},
+    session::TcpSession,
+};
+
+/// See the [module](self).
+pub(crate) struct Hub {
+    pub(crate) config: TcpConfig,
+    pub(crate) identity: Identity,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) events: Events,
+    spawner: Spawner,
+    peers: Mutex<Peers>,
+    /// Connections and sessions are numbered from one source.
+    numbers: AtomicU64,
+}
+
+#[derive(Default)]
+struct Peers {
+    by_name: BTreeMap<NodeName, Peer>,
+    shut_down: bool,
+}
+
+impl Hub {
+    pub(crate) fn new(config: TcpConfig, identity: Identity, spawner: Spawner) -> Self {
+        Hub {
+            config,
+            identity,
+            counters: Arc::default(),
+            events: Events::new(),
+            spawner,
+            peers: Mutex::default(),
+            numbers: AtomicU64::new(1),
+        }
+    }
+
+    /// Runs a task in the background.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        (self.spawner)(Box::pin(task));
+    }
+
+    /// A number for a connection or a session.
+    pub(crate) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    // What the user of the service asks for.
+
+    /// Dials the peers of the address book.
+    pub(crate) fn dial_listed(self: &Arc<Self>) {
+        for peer in &self.config.peers {
+            if *peer.name() != self.identity.node.name {
+                self.step(peer.name(), |_, _| {});
+            }
+        }
+    }
+
+    pub(crate) fn connect(self: &Arc<Self>, spec: &NodeSpec, dial: DialId) {
+        let name = spec.name();
+        if *name == self.identity.node.name {
+            return self.events.failed(name.clone(), dial, EndKind::DuplicateName.into());
+        }
+        if self.is_shut_down() {
+            return self.events.failed(name.clone(), dial, EndKind::LocalShutdown.into());
+        }
+        self.step(name, |peer, out| {
+            if let Some((link, end)) = peer.link.clone().and_then(|link| Some((link.clone(), link.end()?))) {
+                // It has ended, and this is the first to notice.
+                over(peer, &link, end, out);
+            }
+            if !peer.link.as_ref().is_some_and(|link| link.is_open()) {
+                peer.ask(dial, spec.addresses(), Instant::now() + self.config.setup_timeout);
+            }
+        });
+    }
+
+    pub(crate) fn disconnect(self: &Arc<Self>, name: &NodeName) {
+        if *name == self.identity.node.name {
+            return;
+        }
+        let link = self.step(name, |peer, out| {
+            peer.suspend(out);
+            peer.link.clone()
+        });
+        // Writes to the socket: not under the lock.
+        if let Some(link) = link {
+            link.close(EndKind::Disconnected);
+        }
+    }
+
+    /// Begins no more sessions. True the first time.
+    pub(crate) fn shut_down(&self) -> bool {
+        let mut peers = self.peers.lock();
+        if std::mem::replace(&mut peers.shut_down, true) {
+            return false;
+        }
+        for (name, peer) in &mut peers.by_name {
+            peer.shut_down();
+            for dial in peer.take_demand() {
+                self.events.failed(name.clone(), dial, EndKind::LocalShutdown.into());
+            }
+        }
+        self.events.close();
+        true
+    }
+
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.peers.lock().shut_down
+    }
+
+    // What the task that dials a peer reports.
+
+    /// What that task does next. After [`Plan::Stop`] it is not woken any more.
+    pub(crate) fn plan(&self, name: &NodeName) -> (Plan, Vec<Address>) {
+        let now = Instant::now();
+        let mut peers = self.peers.lock();
+        let shut_down = peers.shut_down;
+        let Some(peer) = peers.by_name.get_mut(name) else { return (Plan::Stop, Vec::new()) };
+        self.fail(name, peer.take_expired(now), EndKind::SetupTimeout);
+        let plan = if shut_down { Plan::Stop } else { peer.plan(now, self.config.setup_timeout) };
+        if plan == Plan::Stop {
+            peer.caller = None;
+            if peer.is_forgettable() {
+                peers.by_name.remove(name);
+            }
+            return (plan, Vec::new());
+        }
+        (plan, peer.addresses.clone())
+    }
+
+    /// Begins a dial to one address: its number, and what cancels it. None if it is not wanted any more.
+    pub(crate) fn begin_dial(self: &Arc<Self>, name: &NodeName) -> Option<(ConnId, AbortRegistration)> {
+        let conn = ConnId(self.number());
+        let (task, registration) = AbortHandle::new_pair();
+        self.step_unless_shut(name, |peer, _| peer.begin_dial(conn, task)).filter(|begins| *begins)?;
+        Some((conn, registration))
+    }
+
+    pub(crate) fn hello_written(self: &Arc<Self>, name: &NodeName, conn: ConnId) -> bool {
+        self.step(name, |peer, _| peer.pairing.hello_written(conn))
+    }
+
+    pub(crate) fn still_there(self: &Arc<Self>, name: &NodeName, conn: ConnId) -> bool {
+        self.step(name, |peer, _| peer.pairing.still_there(conn))
+    }
+
+    /// The peer has accepted the dial. False if it is not wanted any more.
+    pub(crate) fn dial_accepted(
+        self: &Arc<Self>,
+        conn: ConnId,
+        met: Met,
+        conversation: Conversation,
+    ) -> bool {
+        let name = met.node.name.clone();
+        let wanted = self.step(&name, |peer, _| peer.pairing.accepted(conn, met.node.incarnation));
+        wanted && self.establish(conn, met, conversation)
+    }
+
+    /// All addresses of a peer were tried, and this came of it.
+    pub(crate) fn dialled(self: &Arc<Self>, name: &NodeName, outcome: &Result<(), Failure>) {
+        let Err(failure) = outcome else { return };
+        let random = random();
+        self.step(name, |peer, _| match failure {
+            Failure::Dropped
+            | Failure::Refused(Refusal::Simultaneous | Refusal::Superseded | Refusal::StandsAlready) => {
+                peer.dial_lost(Instant::now(), random);
+            }
+            failure => {
+                peer.dial_failed(failure.end_kind(), Instant::now(), random);
+                self.fail(name, peer.take_demand(), failure.end_kind());
+            }
+        });
+    }
+
+    // What the tasks of incoming connections report.
+
+    /// A newcomer has proved who it is. It learns its fate from the channel, in one or two words.
+    pub(crate) fn propose(self: &Arc<Self>, node: &NodeId, dial: u64, conn: ConnId) -> Receiver<Fate> {
+        let (sender, receiver) = bounded(2);
+        self.step_unless_shut(&node.name, |peer, out| {
+            peer.newcomers.push((conn, sender));
+            peer.pairing.proved(conn, node.incarnation, dial, out);
+        });
+        receiver
+    }
+
+    pub(crate) fn answered(self: &Arc<Self>, name: &NodeName, conn: ConnId, still_there: bool) {
+        self.step(name, |peer, out| peer.pairing.answered(conn, still_there, out));
+    }
+
+    /// A connection that is not a session yet is over.
+    pub(crate) fn closed(self: &Arc<Self>, name: &NodeName, conn: ConnId) {
+        self.step(name, |peer, out| {
+            peer.newcomers.retain(|(newcomer, _)| *newcomer != conn);
+            peer.pairing.closed(conn, out);
+        });
+    }
+
+    // Sessions.
+
+    /// Hands the session out that this connection has become. False if it is not wanted any more.
+    pub(crate) fn establish(self: &Arc<Self>, conn: ConnId, met: Met, conversation: Conversation) -> bool {
+        let (stream, carried) = conversation.into_parts();
+        let socket = Arc::new(stream);
+        let limits = Limits {
+            max_frame_out: self.config.max_frame.min(met.max_frame as usize),
+            max_frame_in: self.config.max_frame,
+            max_message_queue: self.config.max_message_queue,
+            max_signal_queue: self.config.max_signal_queue,
+            heartbeat: self.config.heartbeat,
+        };
+        let name = met.node.name.clone();
+        let link = Arc::new(Link::new(conn, socket.clone(), limits, self.counters.clone()));
+        let owner = Owner { hub: Arc::downgrade(self), peer: name.clone() };
+        let keeper = Keeper::new(link.clone(), socket.clone(), owner.clone());
+        let established = self.step_unless_shut(&name, |peer, _| {
+            if peer.pairing.session() != Some(conn) {
+                return false;
+            }
+            let mut info = PeerInfo::new(met.node, SessionId(self.number()));
+            info.hidden = met.hidden || self.identity.hidden;
+            info.features = met.features;
+            tracing::info!(peer = %info.node, session = %info.session, "session up");
+            peer.established(link.clone(), Instant::now());
+            self.counters.sessions.add();
+            self.events.session(Box::new(TcpSession::new(info, link, socket, owner, carried)));
+            true
+        });
+        if established == Some(true) {
+            self.spawn(keeper.run());
+            return true;
+        }
+        self.closed(&name, conn);
+        false
+    }
+
+    /// One step of one peer: `change` it, carry out what the pairing decides, and see to it that it is dialled if it is wanted.
+    fn step<R>(
+        self: &Arc<Self>,
+        name: &NodeName,
+        change: impl FnOnce(&mut Peer, &mut Vec<Effect>) -> R,
+    ) -> R {
+        let (result, caller) = {
+            let mut peers = self.peers.lock();
+            let shut_down = peers.shut_down;
+            self.change(&mut peers, name, shut_down, change)
+        };
+        self.spawn_all(caller);
+        result
+    }
+
+    /// A [`step`](Self::step) that begins something, and is not made after a shutdown.
+    fn step_unless_shut<R>(
+        self: &Arc<Self>,
+        name: &NodeName,
+        change: impl FnOnce(&mut Peer, &mut Vec<Effect>) -> R,
+    ) -> Option<R> {
+        let (result, caller) = {
+            let mut peers = self.peers.lock();
+            if peers.shut_down {
+                return None;
+            }
+            self.change(&mut peers, name, false, change)
+        };
+        self.spawn_all(caller);
+        Some(result)
+    }
+
+    fn change<R>(
+        self: &Arc<Self>,
+        peers: &mut Peers,
+        name: &NodeName,
+        shut_down: bool,
+        change: impl FnOnce(&mut Peer, &mut Vec<Effect>) -> R,
+    ) -> (R, Option<BoxFuture<'static, ()>>) {
+        let new = || {
+            let listed = self.config.peers.iter().any(|peer| peer.name() == name);
+            Peer::new(self.identity.node.name > *name, listed && !shut_down, Instant::now())
+        };
+        let peer = peers.by_name.entry(name.clone()).or_insert_with(new);
+        let mut effects = Vec::new();
+        let result = change(peer, &mut effects);
+        peer.carry_out(effects, &self.counters);
+        let mut caller: Option<BoxFuture<'static, ()>> = None;
+        if let Some(wake) = &peer.caller {
+            // Full: it will look anyway.
+            let _ = wake.try_send(());
+        } else if peer.is_wanted() && !shut_down {
+            let (wake, woken) = bounded(1);
+            peer.caller = Some(wake);
+            caller = Some(Box::pin(dialer::run(self.clone(), name.clone(), woken)));
+        } else if peer.is_forgettable() {
+            peers.by_name.remove(name);
+        }
+        (result, caller)
+    }
+
+    fn spawn_all(&self, caller: Option<BoxFuture<'static, ()>>) {
+        if let Some(caller) = caller {
+            (self.spawner)(caller);
+        }
+    }
+
+    fn fail(&self, name: &NodeName, dials: Vec<DialId>, kind: EndKind) {
+        for dial in dials {
+            self.events.failed(name.clone(), dial, kind.into());
+        }
+    }
+}
+
+/// To whom a session reports. Does not keep the service alive.
+#[derive(Clone)]
+pub(crate) struct Owner {
+    hub: Weak<Hub>,
+    peer: NodeName,
+}
+
+impl Owner {
+    /// The session has ended. Told by its reader and by its keeper, whoever notices first.
+    pub(crate) fn over(&self, link: &Arc<Link>, end: SessionEnd) {
+        if let Some(hub) = self.hub.upgrade() {
+            hub.step(&self.peer, |peer, out| over(peer, link, end, out));
+        }
+    }
+
+    pub(crate) fn probe_answered(&self, link: &Link) {
+        if let Some(hub) = self.hub.upgrade() {
+            hub.step(&self.peer, |peer, out| peer.pairing.probe_answered(link.conn, out));
+        }
+    }
+
+    pub(crate) fn probe_silent(&self, link: &Link) {
+        if let Some(hub) = self.hub.upgrade() {
+            hub.step(&self.peer, |peer, out| peer.pairing.probe_silent(link.conn, out));
+        }
+    }
+}
+
+fn over(peer: &mut Peer, link: &Arc<Link>, end: SessionEnd, out: &mut Vec<Effect>) {
+    if peer.link.as_ref().is_some_and(|current| current.conn == link.conn) {
+        tracing::info!(conn = link.conn.0, %end, "session over");
+        peer.session_over(end, Instant::now(), random());
+    }
+    peer.pairing.closed(link.conn, out);
+}
+
+/// Randomness for jitter.
+fn random() -> u64 {
+    // Without any, everybody waits equally long, which only makes a collision likelier.
+    getrandom::u64().unwrap_or_default()
+}

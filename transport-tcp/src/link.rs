@@ -1,0 +1,392 @@
+//! What the parts of one session share: its outgoing bytes, its signs of life, its end.
+//!
+//! Three parties work on a link. Whoever pushes and flushes writes directly while the socket takes it
+//! ([`outbox`](crate::outbox)); the keeper writes when it did not, sends pings and judges silence ([`keeper`](crate::keeper)); the
+//! session reads ([`session`](crate::session)). Only one of them writes at a time, outside of the lock.
+
+use std::{
+    io::{self, Write},
+    net::{Shutdown, TcpStream},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use futures::task::AtomicWaker;
+use parking_lot::Mutex;
+use peer_service::{EndKind, SessionEnd};
+use smol::Async;
+
+use crate::{
+    config::Heartbeat,
+    counters::Counters,
+    pairing::ConnId,
+    queue::{Chunk, SendQueue},
+    wire::Kind,
+};
+
+/// The connection under a session.
+pub(crate) type Socket = Arc<Async<TcpStream>>;
+
+/// The limits of a session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The longest frame we may send: the lower of both sides' limits.
+    pub(crate) max_frame_out: usize,
+    /// The longest frame we take.
+    pub(crate) max_frame_in: usize,
+    pub(crate) max_message_queue: usize,
+    pub(crate) max_signal_queue: usize,
+    pub(crate) heartbeat: Heartbeat,
+}
+
+/// See the [module](self).
+pub(crate) struct Link {
+    pub(crate) conn: ConnId,
+    pub(crate) limits: Limits,
+    pub(crate) counters: Arc<Counters>,
+    started: Instant,
+    pub(crate) out: Mutex<Outgoing>,
+    end: OnceLock<SessionEnd>,
+    /// When bytes last came in and went out, in nanoseconds since `started`.
+    heard: AtomicU64,
+    sent: AtomicU64,
+    /// The highest number of a pong.
+    ponged: AtomicU64,
+    /// The service wants to know whether the peer lives.
+    probe_wanted: AtomicBool,
+    /// The user has dropped the session while it was being closed: nobody reads any more.
+    abandoned: AtomicBool,
+    /// The peer has hung up while the session was being closed: nothing more will come.
+    peer_done: AtomicBool,
+    pub(crate) keeper: AtomicWaker,
+    pub(crate) reader: AtomicWaker,
+}
+
+/// The sending half; see [`Link::out`].
+pub(crate) struct Outgoing {
+    pub(crate) phase: Phase,
+    pub(crate) queue: SendQueue,
+    /// None once nothing can be written any more.
+    socket: Option<Socket>,
+    /// Somebody is writing, outside of the lock.
+    writing: bool,
+    /// The socket took less than it was given: the keeper waits until it takes more.
+    blocked: bool,
+    /// Tasks that wait until a message would be accepted.
+    pub(crate) waiting: Vec<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Open,
+    /// Too many signals waited; the next flush ends the session.
+    Overflowed,
+    /// Ends in good order once everything is sent and the peer has hung up.
+    Closing(EndKind),
+    Over,
+}
+
+/// How much one call of [`Link::write_out`] writes before it leaves the rest to the keeper, so that whoever flushes
+/// is not held up by what others push.
+const WRITE_BUDGET: usize = 256 * 1024;
+
+impl Link {
+    pub(crate) fn new(conn: ConnId, socket: Socket, limits: Limits, counters: Arc<Counters>) -> Self {
+        let out = Outgoing {
+            phase: Phase::Open,
+            queue: SendQueue::default(),
+            socket: Some(socket),
+            writing: false,
+            blocked: false,
+            waiting: Vec::new(),
+        };
+        Link {
+            conn,
+            limits,
+            counters,
+            started: Instant::now(),
+            out: Mutex::new(out),
+            end: OnceLock::new(),
+            heard: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            ponged: AtomicU64::new(0),
+            probe_wanted: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+            peer_done: AtomicBool::new(false),
+            keeper: AtomicWaker::new(),
+            reader: AtomicWaker::new(),
+        }
+    }
+
+    /// The session's clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The moment of the session's clock as one of the system's.
+    pub(crate) fn instant(&self, at: Duration) -> Instant {
+        self.started + at
+    }
+
+    /// The session's end, once it has one.
+    pub(crate) fn end(&self) -> Option<SessionEnd> {
+        self.end.get().copied()
+    }
+
+    /// Whether the session stands and nobody has asked to close it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.out.lock().phase == Phase::Open
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.out.lock().phase
+    }
+
+    // Signs of life.
+
+    pub(crate) fn note_heard(&self) {
+        self.heard.store(self.now().as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn last_heard(&self) -> Duration {
+        Duration::from_nanos(self.heard.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn last_sent(&self) -> Duration {
+        Duration::from_nanos(self.sent.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn note_pong(&self, number: u64) {
+        self.ponged.fetch_max(number, Ordering::Relaxed);
+        self.keeper.wake();
+    }
+
+    pub(crate) fn last_pong(&self) -> u64 {
+        self.ponged.load(Ordering::Relaxed)
+    }
+
+    /// Has the keeper find out whether the peer lives.
+    pub(crate) fn want_probe(&self) {
+        self.probe_wanted.store(true, Ordering::Release);
+        self.keeper.wake();
+    }
+
+    pub(crate) fn take_probe_wanted(&self) -> bool {
+        self.probe_wanted.swap(false, Ordering::Acquire)
+    }
+
+    // Ends.
+
+    /// Ends the session now, unless it has ended. If it was being closed, it ends as it was to be closed.
+    pub(crate) fn end_now(&self, end: SessionEnd) {
+        let (socket, waiting) = {
+            let mut out = self.out.lock();
+            let end = match out.phase {
+                Phase::Over => return,
+                Phase::Closing(kind) => kind.into(),
+                Phase::Open | Phase::Overflowed => end,
+            };
+            out.phase = Phase::Over;
+            out.queue.clear();
+            out.blocked = false;
+            match end.kind {
+                EndKind::Protocol => self.counters.sessions_protocol.add(),
+                EndKind::Timeout => self.counters.sessions_timeout.add(),
+                EndKind::Overloaded => self.counters.sessions_overloaded.add(),
+                _ => {}
+            }
+            // Under the lock, so that whoever sees `Over` finds the end.
+            let _ = self.end.set(end);
+            (out.socket.take(), std::mem::take(&mut out.waiting))
+        };
+        if let Some(socket) = socket {
+            crate::socket::hasten(socket.get_ref(), self.limits.heartbeat.timeout);
+            // The peer sees it at once, however long others keep the socket. It may be gone already.
+            let _ = socket.get_ref().shutdown(Shutdown::Both);
+        }
+        waiting.into_iter().for_each(Waker::wake);
+        self.keeper.wake();
+        self.reader.wake();
+    }
+
+    /// Ends the session in good order: what was pushed goes out, then a goodbye.
+    pub(crate) fn end_gracefully(&self, kind: EndKind) {
+        let waiting = {
+            let mut out = self.out.lock();
+            if out.phase != Phase::Open {
+                return;
+            }
+            out.phase = Phase::Closing(kind);
+            out.queue.push_goodbye(goodbye_code(kind));
+            std::mem::take(&mut out.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+        self.write_out();
+        self.keeper.wake();
+    }
+
+    /// Nobody will read the session any more: it ends, or the keeper reads what is left of one that is being closed.
+    pub(crate) fn abandon(&self) {
+        if let Phase::Closing(_) = self.phase() {
+            self.abandoned.store(true, Ordering::Release);
+            self.keeper.wake();
+        } else {
+            self.end_now(EndKind::Closed.into());
+        }
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
+    }
+
+    /// Everything the peer had to say was read.
+    pub(crate) fn note_peer_done(&self) {
+        self.peer_done.store(true, Ordering::Release);
+        self.keeper.wake();
+    }
+
+    pub(crate) fn is_peer_done(&self) -> bool {
+        self.peer_done.load(Ordering::Acquire)
+    }
+
+    // Writing.
+
+    /// Sends a ping or pong ahead of what waits.
+    pub(crate) fn send_urgent(&self, kind: Kind, number: u64) {
+        {
+            let mut out = self.out.lock();
+            // After the goodbye nothing more may go out.
+            if out.phase != Phase::Open {
+                return;
+            }
+            out.queue.push_urgent(kind, number);
+        }
+        self.write_out();
+    }
+
+    /// Writes what waits, as long as the socket takes it. Does nothing if somebody is writing: that one goes on.
+    pub(crate) fn write_out(&self) {
+        let mut budget = WRITE_BUDGET;
+        let mut out = self.out.lock();
+        if out.writing || out.blocked {
+            return;
+        }
+        let Some(socket) = out.socket.clone() else { return };
+        out.writing = true;
+        let mut wake_keeper = false;
+        while !wake_keeper {
+            let Some(mut chunk) = out.queue.next() else { break };
+            drop(out);
+            let (bytes, outcome) = write_some(&socket, &mut chunk);
+            if bytes > 0 {
+                self.sent.store(self.now().as_nanos() as u64, Ordering::Relaxed);
+            }
+            out = self.out.lock();
+            if out.phase == Phase::Over {
+                break;
+            }
+            match outcome {
+                Ok(Written::All) => {
+                    out.queue.sent(chunk);
+                    budget = budget.saturating_sub(bytes);
+                    wake_keeper = budget == 0;
+                }
+                Ok(Written::Part) => {
+                    out.queue.put_back(chunk);
+                    out.blocked = true;
+                    wake_keeper = true;
+                }
+                // What the peer has sent may still be there to be read, and with it why it hung up: the reader ends the session.
+                Err(_) => {
+                    out.queue.clear();
+                    out.socket = None;
+                    wake_keeper = true;
+                }
+            }
+        }
+        out.writing = false;
+        wake_keeper |= matches!(out.phase, Phase::Closing(_));
+        let room = out.queue.messages() <= self.limits.max_message_queue / 2;
+        let waiting = if room { std::mem::take(&mut out.waiting) } else { Vec::new() };
+        drop(out);
+        waiting.into_iter().for_each(Waker::wake);
+        if wake_keeper {
+            self.keeper.wake();
+        }
+    }
+
+    /// Whether the socket took less than it was given.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.out.lock().blocked
+    }
+
+    /// The socket takes more.
+    pub(crate) fn unblock(&self) {
+        self.out.lock().blocked = false;
+        self.write_out();
+    }
+
+    /// How much of the writing is left.
+    pub(crate) fn backlog(&self) -> Backlog {
+        let out = self.out.lock();
+        let idle = !out.writing && out.queue.is_empty();
+        Backlog { blocked: out.blocked, signals: out.queue.signals() > 0, idle, broken: out.socket.is_none() }
+    }
+}
+
+/// How things stand with the writing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backlog {
+    /// The socket takes nothing.
+    pub(crate) blocked: bool,
+    /// Signals wait.
+    pub(crate) signals: bool,
+    /// Nothing waits.
+    pub(crate) idle: bool,
+    /// Nothing can be written any more.
+    pub(crate) broken: bool,
+}
+
+enum Written {
+    All,
+    Part,
+}
+
+/// How many bytes the socket has taken, and whether those were all.
+fn write_some(socket: &Socket, chunk: &mut Chunk) -> (usize, io::Result<Written>) {
+    let mut total = 0;
+    loop {
+        match socket.get_ref().write(chunk.rest()) {
+            Ok(0) => return (total, Err(io::ErrorKind::WriteZero.into())),
+            Ok(bytes) => {
+                total += bytes;
+                if chunk.advance(bytes) {
+                    return (total, Ok(Written::All));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (total, Ok(Written::Part)),
+            Err(error) => return (total, Err(error)),
+        }
+    }
+}
+
+const LEFT: u8 = 1;
+const DISCONNECTED: u8 = 2;
+
+fn goodbye_code(kind: EndKind) -> u8 {
+    if kind == EndKind::Left { LEFT } else { DISCONNECTED }
+}
+
+/// What the peer's goodbye says. Codes of later versions mean that it has closed the connection.
+pub(crate) fn goodbye_kind(body: &[u8]) -> EndKind {
+    match body.first() {
+        Some(&LEFT) => EndKind::Left,
+        Some(&DISCONNECTED) => EndKind::Disconnected,
+        _ => EndKind::Closed,
+    }
+}

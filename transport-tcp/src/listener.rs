@@ -1,0 +1,165 @@
+//! Accepts connections and shakes hands with whoever is there, within limits.
+
+use std::{
+    io::ErrorKind,
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::{FutureExt, pin_mut, select_biased};
+use peer_service::NodeName;
+use smol::{Async, Timer};
+
+use crate::{
+    dialer::nonce,
+    handshake::{
+        Failure,
+        acceptor::Acceptor,
+        conversation::{Conversation, within},
+    },
+    hub::Hub,
+    pairing::ConnId,
+    peer::Fate,
+    socket,
+    wire::Kind,
+};
+
+/// How long the listener rests after an error such as too many open files; doubles up to a second.
+const FIRST_REST: Duration = Duration::from_millis(10);
+
+/// Accepts until it is cancelled.
+pub(crate) async fn run(hub: Arc<Hub>, listener: Async<TcpListener>) {
+    let pending = Arc::new(AtomicUsize::new(0));
+    let mut rest = FIRST_REST;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                rest = FIRST_REST;
+                hub.counters.accepted.add();
+                match Pending::begin(&pending, hub.config.max_pending) {
+                    Some(slot) => hub.spawn(admit(hub.clone(), stream, slot)),
+                    None => hub.counters.refused_busy.add(),
+                }
+            }
+            // The newcomer has gone already.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+            Err(error) => {
+                hub.counters.accept_errors.add();
+                tracing::warn!(%error, "cannot accept connections");
+                Timer::after(rest).await;
+                rest = (rest * 2).min(Duration::from_secs(1));
+            }
+        }
+    }
+}
+
+/// One handshake under way.
+struct Pending(Arc<AtomicUsize>);
+
+impl Pending {
+    fn begin(pending: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let before = pending.fetch_add(1, Ordering::Relaxed);
+        let slot = Pending(pending.clone());
+        (before < most).then_some(slot)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn admit(hub: Arc<Hub>, stream: Async<TcpStream>, slot: Pending) {
+    socket::tune(stream.get_ref());
+    let peer = stream.get_ref().peer_addr();
+    if let Err(failure) = within(hub.config.setup_timeout, shake(&hub, stream)).await {
+        failure.count(&hub.counters);
+        tracing::debug!(?peer, %failure, "newcomer refused");
+    }
+    drop(slot);
+}
+
+async fn shake(hub: &Arc<Hub>, stream: Async<TcpStream>) -> Result<(), Failure> {
+    let mut conversation = Conversation::new(stream);
+    let acceptor = match identify(hub, &mut conversation).await {
+        Ok(acceptor) => acceptor,
+        Err(failure) => {
+            if let Some(reject) = failure.reject() {
+                // A courtesy; whoever is there may not care.
+                let _ = conversation.send(Kind::Reject, &reject.encode()).await;
+            }
+            return Err(failure);
+        }
+    };
+    decide(hub, conversation, acceptor).await
+}
+
+/// Lets the newcomer prove who it is.
+async fn identify<'h>(hub: &'h Arc<Hub>, conversation: &mut Conversation) -> Result<Acceptor<'h>, Failure> {
+    let (kind, body) = conversation.receive().await?;
+    let (mut acceptor, challenge) = Acceptor::hello(&hub.identity, kind, &body, nonce()?)?;
+    conversation.send(Kind::Challenge, &challenge).await?;
+    let (kind, body) = conversation.receive().await?;
+    acceptor.proof(kind, &body)?;
+    Ok(acceptor)
+}
+
+/// Has the pairing decide, and tells the newcomer.
+async fn decide(
+    hub: &Arc<Hub>,
+    mut conversation: Conversation,
+    mut acceptor: Acceptor<'_>,
+) -> Result<(), Failure> {
+    let name = acceptor.peer().name.clone();
+    let newcomer = Newcomer { hub, name: &name, conn: ConnId(hub.number()) };
+    let fates = hub.propose(acceptor.peer(), acceptor.dial(), newcomer.conn);
+    loop {
+        let fate = {
+            let fate = fates.recv().fuse();
+            let interrupted = conversation.interrupted().fuse();
+            pin_mut!(fate, interrupted);
+            select_biased! {
+                fate = fate => fate.map_err(|_| Failure::Dropped)?,
+                failure = interrupted => return Err(failure),
+            }
+        };
+        match fate {
+            Fate::Asked => {
+                conversation.send(Kind::Verdict, &acceptor.ask()).await?;
+                // Whatever is decided meanwhile is said after the answer, so that both hear the same in the same order.
+                let (kind, body) = conversation.receive().await?;
+                let still_there = acceptor.answer(kind, &body)?;
+                hub.answered(&name, newcomer.conn, still_there);
+            }
+            Fate::Refused(refusal) => {
+                conversation.send(Kind::Verdict, &acceptor.refuse(refusal)).await?;
+                return Err(Failure::Refused(refusal));
+            }
+            Fate::Accepted => {
+                conversation.send(Kind::Verdict, &acceptor.accept()).await?;
+                let conn = newcomer.conn;
+                std::mem::forget(newcomer);
+                let established = hub.establish(conn, acceptor.met(), conversation);
+                return if established { Ok(()) } else { Err(Failure::Dropped) };
+            }
+        }
+    }
+}
+
+/// A connection that was proposed. Reports that it is over, however its task ends.
+struct Newcomer<'a> {
+    hub: &'a Arc<Hub>,
+    name: &'a NodeName,
+    conn: ConnId,
+}
+
+impl Drop for Newcomer<'_> {
+    fn drop(&mut self) {
+        self.hub.closed(self.name, self.conn);
+    }
+}

@@ -1,0 +1,61 @@
+//! The session's outbox: what its user pushes into.
+
+use std::task::{Context, Poll};
+
+use peer_service::{Class, Closed, EndKind, FrameMeta, Outbox, PushError};
+
+use crate::link::{Link, Phase};
+
+/// Frames are encoded straight into the buffer that goes to the socket, under one lock. There is one channel, so their order
+/// is the order of the pushes.
+impl Outbox for Link {
+    fn push(&self, meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
+        let mut out = self.out.lock();
+        if out.phase != Phase::Open {
+            return Err(PushError::Closed);
+        }
+        if meta.class == Class::Message && out.queue.messages() >= self.limits.max_message_queue {
+            self.counters.messages_full.add();
+            return Err(PushError::Full);
+        }
+        let pushed = out.queue.push(meta.class, self.limits.max_frame_out, write);
+        pushed.map_err(|_| PushError::TooLarge)?;
+        if out.queue.signals() > self.limits.max_signal_queue {
+            out.phase = Phase::Overflowed;
+        }
+        Ok(())
+    }
+
+    fn flush(&self) {
+        self.write_out();
+        if self.phase() == Phase::Overflowed {
+            self.end_now(EndKind::Overloaded.into());
+        }
+    }
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        let mut out = self.out.lock();
+        if out.phase != Phase::Open {
+            return Poll::Ready(Err(Closed));
+        }
+        if out.queue.messages() < self.limits.max_message_queue {
+            return Poll::Ready(Ok(()));
+        }
+        if !out.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            out.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    fn close(&self, kind: EndKind) {
+        match kind {
+            EndKind::Left | EndKind::Disconnected => self.end_gracefully(kind),
+            kind => self.end_now(kind.into()),
+        }
+    }
+
+    fn queued(&self) -> usize {
+        let out = self.out.lock();
+        out.queue.messages() + out.queue.signals()
+    }
+}

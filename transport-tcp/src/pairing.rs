@@ -1,0 +1,369 @@
+//! One session per pair of nodes: which connection becomes the session, as a pure state machine.
+//!
+//! Two nodes may dial each other at once, may dial while an old session is half dead, may be restarted under the
+//! same name, or may both bear one name by mistake. A [`Pairing`] is what one node knows of its connections with one
+//! peer name, and it decides. It neither reads a clock nor does I/O: whoever drives it reports what happened
+//! and carries out the [`Effect`]s, in order. A method's return value answers its caller; effects address the other
+//! connections of the pair.
+//!
+//! # The rules
+//!
+//! Nothing is decided before the newcomer has proved who it is.
+//! 1. **Both dial at once.** The dial of the higher name wins; the loser is told and dials again later. An own dial counts
+//!    only once its HELLO is written; before that it is dropped when another's is accepted.
+//! 2. **A session with the same incarnation stands.** The newcomer is asked whether it still has it. Only if
+//!    it has none, the old one is ended first, then the newcomer accepted.
+//! 3. **A session with another incarnation stands.** The old one is probed. If it answers, two live nodes bear one name
+//!    and the newcomer is refused; if it is silent or closed, it is ended first, then the newcomer accepted.
+//! 4. **A live session is never replaced because of a new HELLO**: that would flap without any fault.
+//! 5. **At most one dial waits.** Dials are numbered within one incarnation and a lower number never displaces a higher one;
+//!    from another incarnation the later arrival wins. The loser is told, never left in silence.
+//! 6. **Every step that leaves the pair without a session serves the waiting dial.**
+//!
+//! The module is public so that the rules can be model-checked against this code, which `tests/pairing_model.rs` does.
+
+use refs::Incarnation;
+use serde::{Deserialize, Serialize};
+
+/// A connection, numbered by the node that holds it, never twice the same number. An own dial carries its
+/// number to the peer, so that the peer knows the order of our dials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// Why a newcomer who has proved its identity is not accepted. Its order is part of the wire format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Refusal {
+    /// Both have dialled at once, and the other dial wins.
+    Simultaneous,
+    /// Another live node bears the newcomer's name.
+    DuplicateName,
+    /// A newer dial of the same peer has taken its place.
+    Superseded,
+    /// The session that stands is alive at both ends.
+    StandsAlready,
+}
+
+/// What is to be done with a connection other than the caller's, or with the caller's when several fates are possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Tell the newcomer that it is accepted: this connection is the session now.
+    Accept(ConnId),
+    /// Tell the newcomer that it is refused, and close.
+    Refuse(ConnId, Refusal),
+    /// Ask the newcomer whether it still has the session that stands; report [`Pairing::answered`].
+    AskNewcomer(ConnId),
+    /// Probe the session; report [`Pairing::probe_answered`] or [`Pairing::probe_silent`].
+    ProbeSession(ConnId),
+    /// End the session as replaced. It is gone for this machine; its end need not be reported.
+    EndSession(ConnId),
+    /// Give the own dial up. It is gone for this machine; its end need not be reported.
+    DropDial(ConnId),
+}
+
+/// One node's connections with one peer name. See the [module](self) for the rules.
+///
+/// At any time there is a session, or an own dial, or neither; a dial waits only while a session stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pairing {
+    /// Whether the own name is higher than the peer's: whose dial wins.
+    higher: bool,
+    session: Option<Standing>,
+    dial: Option<Dial>,
+    waiting: Option<Waiting>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Standing {
+    conn: ConnId,
+    incarnation: Incarnation,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Dial {
+    conn: ConnId,
+    /// Its HELLO is written: the peer may know of it.
+    counts: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Waiting {
+    conn: ConnId,
+    incarnation: Incarnation,
+    number: u64,
+    awaits: Awaits,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Awaits {
+    /// The newcomer's word on whether it still has the session.
+    Answer,
+    /// A sign of life of the session.
+    Probe,
+}
+
+impl Pairing {
+    /// No connection yet. `higher`: the own name is higher than the peer's.
+    pub const fn new(higher: bool) -> Self {
+        Pairing { higher, session: None, dial: None, waiting: None }
+    }
+
+    /// The connection that is the session.
+    pub fn session(&self) -> Option<ConnId> {
+        self.session.map(|standing| standing.conn)
+    }
+
+    /// The own dial under way.
+    pub fn dial(&self) -> Option<ConnId> {
+        self.dial.map(|dial| dial.conn)
+    }
+
+    /// The newcomer that waits.
+    pub fn waiting(&self) -> Option<ConnId> {
+        self.waiting.map(|waiting| waiting.conn)
+    }
+
+    /// Whether there is nothing to remember.
+    pub fn is_idle(&self) -> bool {
+        self.session.is_none() && self.dial.is_none() && self.waiting.is_none()
+    }
+
+    // The initiator's side.
+
+    /// Begins an own dial. False, and nothing has changed, if a session stands or a dial is under way.
+    pub fn begin_dial(&mut self, conn: ConnId) -> bool {
+        let free = self.session.is_none() && self.dial.is_none();
+        if free {
+            self.dial = Some(Dial { conn, counts: false });
+        }
+        free
+    }
+
+    /// The own dial is about to write its HELLO: from here on it counts. False: it was dropped, write nothing.
+    pub fn hello_written(&mut self, conn: ConnId) -> bool {
+        match &mut self.dial {
+            Some(dial) if dial.conn == conn => {
+                dial.counts = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The peer asks whether we still have the session it holds. The answer: true, we have one or no longer want this
+    /// dial, which is to be closed; false, we have none and want this dial to become the session.
+    pub fn still_there(&self, conn: ConnId) -> bool {
+        self.dial() != Some(conn)
+    }
+
+    /// The peer has accepted the own dial. True: it is the session now. False: it was dropped, close it.
+    pub fn accepted(&mut self, conn: ConnId, incarnation: Incarnation) -> bool {
+        let wanted = self.dial() == Some(conn);
+        if wanted {
+            self.dial = None;
+            self.session = Some(Standing { conn, incarnation });
+        }
+        wanted
+    }
+
+    // The acceptor's side.
+
+    /// A newcomer has proved that it is the peer, in that incarnation, with its dial of that number.
+    pub fn proved(&mut self, conn: ConnId, incarnation: Incarnation, number: u64, out: &mut Vec<Effect>) {
+        if let Some(earlier) = self.waiting {
+            if incarnation == earlier.incarnation && number < earlier.number {
+                return out.push(Effect::Refuse(conn, Refusal::Superseded));
+            }
+            self.waiting = None;
+            out.push(Effect::Refuse(earlier.conn, Refusal::Superseded));
+        }
+        match (self.session, self.dial) {
+            (Some(standing), _) => {
+                let awaits = if standing.incarnation == incarnation {
+                    out.push(Effect::AskNewcomer(conn));
+                    Awaits::Answer
+                } else {
+                    out.push(Effect::ProbeSession(standing.conn));
+                    Awaits::Probe
+                };
+                self.waiting = Some(Waiting { conn, incarnation, number, awaits });
+            }
+            (None, Some(Dial { counts: true, .. })) if self.higher => {
+                out.push(Effect::Refuse(conn, Refusal::Simultaneous));
+            }
+            (None, _) => self.accept(conn, incarnation, out),
+        }
+    }
+
+    /// The newcomer that was asked says whether it still has the session. Ignored if its fate was decided meanwhile.
+    pub fn answered(&mut self, conn: ConnId, still_there: bool, out: &mut Vec<Effect>) {
+        match self.waiting {
+            Some(waiting) if waiting.conn == conn && waiting.awaits == Awaits::Answer => {
+                if still_there {
+                    self.waiting = None;
+                    out.push(Effect::Refuse(conn, Refusal::StandsAlready));
+                } else {
+                    self.end_session(out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    // The session.
+
+    /// The session has answered the probe: two live nodes bear the name.
+    pub fn probe_answered(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
+        if let Some(waiting) = self.waiting_for_probe_of(conn) {
+            self.waiting = None;
+            out.push(Effect::Refuse(waiting.conn, Refusal::DuplicateName));
+        }
+    }
+
+    /// The session has not answered the probe in time.
+    pub fn probe_silent(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
+        if self.waiting_for_probe_of(conn).is_some() {
+            self.end_session(out);
+        }
+    }
+
+    /// A connection is over, whatever it was: session, own dial or newcomer. Ignored if it was known to be over.
+    pub fn closed(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
+        self.session = self.session.filter(|standing| standing.conn != conn);
+        self.dial = self.dial.filter(|dial| dial.conn != conn);
+        self.waiting = self.waiting.filter(|waiting| waiting.conn != conn);
+        self.serve(out);
+    }
+
+    fn waiting_for_probe_of(&self, conn: ConnId) -> Option<Waiting> {
+        self.waiting.filter(|waiting| waiting.awaits == Awaits::Probe && self.session() == Some(conn))
+    }
+
+    fn end_session(&mut self, out: &mut Vec<Effect>) {
+        if let Some(standing) = self.session.take() {
+            out.push(Effect::EndSession(standing.conn));
+        }
+        self.serve(out);
+    }
+
+    /// Rule 6: whatever has left the pair without a session, the waiting dial gets its turn.
+    fn serve(&mut self, out: &mut Vec<Effect>) {
+        if self.session.is_none()
+            && let Some(waiting) = self.waiting.take()
+        {
+            self.accept(waiting.conn, waiting.incarnation, out);
+        }
+    }
+
+    fn accept(&mut self, conn: ConnId, incarnation: Incarnation, out: &mut Vec<Effect>) {
+        if let Some(dial) = self.dial.take() {
+            out.push(Effect::DropDial(dial.conn));
+        }
+        self.session = Some(Standing { conn, incarnation });
+        out.push(Effect::Accept(conn));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: Incarnation = Incarnation::new(1).unwrap();
+    const NEW: Incarnation = Incarnation::new(2).unwrap();
+    const A: ConnId = ConnId(1);
+    const B: ConnId = ConnId(2);
+    const C: ConnId = ConnId(3);
+
+    /// The effects of one step.
+    fn step(pairing: &mut Pairing, input: impl FnOnce(&mut Pairing, &mut Vec<Effect>)) -> Vec<Effect> {
+        let mut out = Vec::new();
+        input(pairing, &mut out);
+        out
+    }
+
+    fn with_session(incarnation: Incarnation) -> Pairing {
+        let mut pairing = Pairing::new(true);
+        assert!(pairing.begin_dial(A) && pairing.hello_written(A) && pairing.accepted(A, incarnation));
+        pairing
+    }
+
+    #[test]
+    fn the_higher_names_dial_wins_once_its_hello_is_written() {
+        let mut higher = Pairing::new(true);
+        assert!(higher.begin_dial(A) && higher.hello_written(A));
+        assert_eq!(
+            step(&mut higher, |p, out| p.proved(B, OLD, 1, out)),
+            [Effect::Refuse(B, Refusal::Simultaneous)]
+        );
+
+        let mut unwritten = Pairing::new(true);
+        assert!(unwritten.begin_dial(A));
+        assert_eq!(
+            step(&mut unwritten, |p, out| p.proved(B, OLD, 1, out)),
+            [Effect::DropDial(A), Effect::Accept(B)]
+        );
+        assert!(!unwritten.hello_written(A), "the dropped dial must not go on");
+
+        let mut lower = Pairing::new(false);
+        assert!(lower.begin_dial(A) && lower.hello_written(A));
+        assert_eq!(
+            step(&mut lower, |p, out| p.proved(B, OLD, 1, out)),
+            [Effect::DropDial(A), Effect::Accept(B)]
+        );
+    }
+
+    #[test]
+    fn a_newcomer_of_the_same_incarnation_replaces_the_session_only_if_it_has_lost_it() {
+        let mut pairing = with_session(OLD);
+        assert_eq!(step(&mut pairing, |p, out| p.proved(B, OLD, 1, out)), [Effect::AskNewcomer(B)]);
+        assert_eq!(
+            step(&mut pairing, |p, out| p.answered(B, true, out)),
+            [Effect::Refuse(B, Refusal::StandsAlready)]
+        );
+        assert_eq!(pairing.session(), Some(A));
+
+        step(&mut pairing, |p, out| p.proved(C, OLD, 2, out));
+        assert_eq!(
+            step(&mut pairing, |p, out| p.answered(C, false, out)),
+            [Effect::EndSession(A), Effect::Accept(C)]
+        );
+        assert_eq!(pairing.session(), Some(C));
+    }
+
+    #[test]
+    fn another_live_node_of_the_same_name_is_refused_and_a_dead_one_replaced() {
+        let mut pairing = with_session(OLD);
+        assert_eq!(step(&mut pairing, |p, out| p.proved(B, NEW, 1, out)), [Effect::ProbeSession(A)]);
+        assert_eq!(
+            step(&mut pairing, |p, out| p.probe_answered(A, out)),
+            [Effect::Refuse(B, Refusal::DuplicateName)]
+        );
+        step(&mut pairing, |p, out| p.proved(C, NEW, 2, out));
+        assert_eq!(
+            step(&mut pairing, |p, out| p.probe_silent(A, out)),
+            [Effect::EndSession(A), Effect::Accept(C)]
+        );
+    }
+
+    #[test]
+    fn an_older_dial_never_displaces_a_newer_one_of_the_same_incarnation() {
+        let mut pairing = with_session(OLD);
+        step(&mut pairing, |p, out| p.proved(B, NEW, 7, out));
+        assert_eq!(
+            step(&mut pairing, |p, out| p.proved(C, NEW, 6, out)),
+            [Effect::Refuse(C, Refusal::Superseded)]
+        );
+        assert_eq!(
+            step(&mut pairing, |p, out| p.proved(C, NEW, 8, out)),
+            [Effect::Refuse(B, Refusal::Superseded), Effect::ProbeSession(A)]
+        );
+    }
+
+    #[test]
+    fn the_end_of_the_session_serves_the_waiting_dial_and_its_late_answer_is_ignored() {
+        let mut pairing = with_session(OLD);
+        step(&mut pairing, |p, out| p.proved(B, OLD, 1, out));
+        assert_eq!(step(&mut pairing, |p, out| p.closed(A, out)), [Effect::Accept(B)]);
+        assert_eq!(step(&mut pairing, |p, out| p.answered(B, true, out)), []);
+        assert_eq!(pairing.session(), Some(B));
+    }
+}

@@ -1,0 +1,266 @@
+//! What is known of one peer name: its connections, who waits for a session with it, and when to dial it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::future::AbortHandle;
+use peer_service::{DialId, EndKind, SessionEnd};
+use refs::Address;
+use smol::channel::Sender;
+
+use crate::{
+    backoff::{Backoff, jitter},
+    counters::Counters,
+    link::Link,
+    pairing::{ConnId, Effect, Pairing, Refusal},
+};
+
+/// A dial on demand begins at the latest this long after the failure before it: its caller waits for an answer.
+const MOST_DEMAND_WAIT: Duration = Duration::from_millis(500);
+/// A session that has lasted that long shows that the peer is well.
+const STABLE: Duration = Duration::from_secs(5);
+/// After that time a node that was refused because its name is taken tries again by itself.
+const NAME_TAKEN_WAIT: Duration = Duration::from_secs(30);
+/// How long the loser of two simultaneous dials waits before it dials again, before jitter.
+const LOST_WAIT: Duration = Duration::from_millis(100);
+
+/// See the [module](self).
+pub(crate) struct Peer {
+    pub(crate) pairing: Pairing,
+    /// The session that was handed out, as long as it is the pairing's.
+    pub(crate) link: Option<Arc<Link>>,
+    since: Instant,
+    /// Newcomers that have proved themselves and wait to learn their fate.
+    pub(crate) newcomers: Vec<(ConnId, Sender<Fate>)>,
+    /// A probe was asked for before the session was handed out.
+    probe_due: bool,
+    dial_task: Option<AbortHandle>,
+    /// Dials that were asked for and wait for their answer.
+    demand: Vec<Demand>,
+    /// The addresses given with the last demand that gave some.
+    pub(crate) addresses: Vec<Address>,
+    /// It is in the address book: redialled for ever.
+    listed: bool,
+    /// Disconnected on request: not redialled before the next demand.
+    suspended: bool,
+    backoff: Backoff,
+    /// Not before then is it dialled because it is listed, and because of a demand.
+    redial_at: Instant,
+    demand_at: Instant,
+    /// Wakes the task that dials this peer, if there is one.
+    pub(crate) caller: Option<Sender<()>>,
+}
+
+/// What becomes of a newcomer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Accepted,
+    Asked,
+    Refused(Refusal),
+}
+
+/// A dial that waits for its answer.
+struct Demand {
+    dial: DialId,
+    deadline: Instant,
+}
+
+/// What the task that dials a peer does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Dial now, and be done by then.
+    Dial(Instant),
+    /// Look again then, or when something has changed.
+    Sleep(Instant),
+    /// Nobody wants a session that is not there.
+    Stop,
+}
+
+impl Peer {
+    pub(crate) fn new(higher: bool, listed: bool, now: Instant) -> Self {
+        Peer {
+            pairing: Pairing::new(higher),
+            link: None,
+            since: now,
+            newcomers: Vec::new(),
+            probe_due: false,
+            dial_task: None,
+            demand: Vec::new(),
+            addresses: Vec::new(),
+            listed,
+            suspended: false,
+            backoff: Backoff::default(),
+            redial_at: now,
+            demand_at: now,
+            caller: None,
+        }
+    }
+
+    // Demand.
+
+    /// Somebody wants a session.
+    pub(crate) fn ask(&mut self, dial: DialId, addresses: &[Address], deadline: Instant) {
+        self.suspended = false;
+        if !addresses.is_empty() {
+            self.addresses = addresses.to_vec();
+        }
+        self.demand.push(Demand { dial, deadline });
+    }
+
+    /// Those who wait, to be told that they need not wait any more.
+    pub(crate) fn take_demand(&mut self) -> Vec<DialId> {
+        std::mem::take(&mut self.demand).into_iter().map(|demand| demand.dial).collect()
+    }
+
+    /// Those who have waited too long.
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Vec<DialId> {
+        let (expired, waiting) =
+            std::mem::take(&mut self.demand).into_iter().partition(|demand| demand.deadline <= now);
+        self.demand = waiting;
+        expired.into_iter().map(|demand| demand.dial).collect()
+    }
+
+    /// Whether somebody waits for a session, or there should always be one.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.demand.is_empty() || self.listed && !self.suspended && self.link.is_none()
+    }
+
+    /// What the task that dials does next. Whoever has waited too long was taken out before.
+    pub(crate) fn plan(&self, now: Instant, setup_timeout: Duration) -> Plan {
+        let deadline = self.demand.iter().map(|demand| demand.deadline).min();
+        if self.pairing.session().is_some() {
+            // It is being set up, or closed: either will be heard of.
+            return deadline.map_or(Plan::Stop, Plan::Sleep);
+        }
+        let at = match deadline {
+            Some(_) => self.demand_at,
+            None if self.listed && !self.suspended => self.redial_at,
+            // The failures are remembered until the next demand may dial.
+            None if self.demand_at > now => return Plan::Sleep(self.demand_at),
+            None => return Plan::Stop,
+        };
+        if at > now {
+            return Plan::Sleep(deadline.map_or(at, |deadline| at.min(deadline)));
+        }
+        Plan::Dial(deadline.unwrap_or(now + setup_timeout))
+    }
+
+    /// Nothing of it is worth remembering.
+    pub(crate) fn is_forgettable(&self) -> bool {
+        !self.listed
+            && self.pairing.is_idle()
+            && self.link.is_none()
+            && self.caller.is_none()
+            && self.demand.is_empty()
+            && self.newcomers.is_empty()
+    }
+
+    // What became of dials and sessions.
+
+    /// An own dial begins, run by that task. False if a session stands.
+    pub(crate) fn begin_dial(&mut self, conn: ConnId, task: AbortHandle) -> bool {
+        let begins = self.pairing.begin_dial(conn);
+        if begins {
+            self.dial_task = Some(task);
+        }
+        begins
+    }
+
+    /// All addresses were tried in vain.
+    pub(crate) fn dial_failed(&mut self, kind: EndKind, now: Instant, random: u64) {
+        let wait = self.backoff.failed(random);
+        self.demand_at = now + wait.min(MOST_DEMAND_WAIT);
+        self.redial_at = now + if kind == EndKind::DuplicateName { NAME_TAKEN_WAIT } else { wait };
+    }
+
+    /// Another connection of the pair was preferred: whoever waits goes on waiting, for that one.
+    pub(crate) fn dial_lost(&mut self, now: Instant, random: u64) {
+        self.redial_at = now + jitter(LOST_WAIT, random);
+        self.demand_at = self.redial_at;
+    }
+
+    /// The session is handed out.
+    pub(crate) fn established(&mut self, link: Arc<Link>, now: Instant) {
+        self.demand.clear();
+        self.dial_task = None;
+        self.suspended = false;
+        self.since = now;
+        if std::mem::take(&mut self.probe_due) {
+            link.want_probe();
+        }
+        self.link = Some(link);
+    }
+
+    /// The session that was handed out is over.
+    pub(crate) fn session_over(&mut self, end: SessionEnd, now: Instant, random: u64) {
+        self.link = None;
+        self.suspended |= end.kind == EndKind::Disconnected;
+        if now.saturating_duration_since(self.since) >= STABLE {
+            self.backoff.reset();
+        }
+        // A peer that comes and goes at once is not worth a storm of dials; whoever demands one does not wait for that.
+        self.redial_at = now + self.backoff.failed(random);
+        self.demand_at = now;
+    }
+
+    /// Disconnected on request. The dial under way, if nobody waits for it, is to be dropped.
+    pub(crate) fn suspend(&mut self, out: &mut Vec<Effect>) {
+        self.suspended = true;
+        if let Some(dial) = self.pairing.dial()
+            && self.demand.is_empty()
+        {
+            self.drop_dial();
+            self.pairing.closed(dial, out);
+        }
+    }
+
+    /// No session begins any more.
+    pub(crate) fn shut_down(&mut self) {
+        self.listed = false;
+        self.drop_dial();
+        self.newcomers.clear();
+    }
+
+    // What the pairing decides.
+
+    /// Carries out what is to be done with this peer's connections.
+    pub(crate) fn carry_out(&mut self, effects: Vec<Effect>, counters: &Counters) {
+        for effect in effects {
+            match effect {
+                Effect::Accept(conn) => self.tell(conn, Fate::Accepted),
+                Effect::Refuse(conn, refusal) => self.tell(conn, Fate::Refused(refusal)),
+                Effect::AskNewcomer(conn) => self.tell(conn, Fate::Asked),
+                Effect::ProbeSession(_) => match &self.link {
+                    Some(link) => link.want_probe(),
+                    None => self.probe_due = true,
+                },
+                Effect::EndSession(_) => {
+                    counters.sessions_replaced.add();
+                    // If it was not handed out yet, its handshake will find that it is not wanted any more.
+                    if let Some(link) = self.link.take() {
+                        link.end_now(EndKind::Replaced.into());
+                    }
+                }
+                Effect::DropDial(_) => self.drop_dial(),
+            }
+        }
+    }
+
+    fn tell(&mut self, conn: ConnId, fate: Fate) {
+        if let Some(at) = self.newcomers.iter().position(|(newcomer, _)| *newcomer == conn) {
+            // Room for both words it may be told; if it has hung up, it will report that.
+            let _ = self.newcomers[at].1.try_send(fate);
+            if fate != Fate::Asked {
+                self.newcomers.swap_remove(at);
+            }
+        }
+    }
+
+    fn drop_dial(&mut self) {
+        if let Some(task) = self.dial_task.take() {
+            task.abort();
+        }
+    }
+}

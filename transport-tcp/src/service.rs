@@ -1,0 +1,134 @@
+//! The transport as a peer service.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use futures::future::{AbortHandle, Abortable, FutureExt};
+use peer_service::{
+    Capabilities, DialId, Features, NodeId, NodeName, NodeSpec, PeerEvent, PeerService, Spawner,
+};
+use refs::Incarnation;
+use smol::Async;
+
+use crate::{
+    addresses,
+    config::TcpConfig,
+    error::StartError,
+    handshake::{Identity, proof::Keys},
+    hub::Hub,
+    listener,
+};
+
+/// A [`PeerService`] over plain TCP. See the [crate's first page](crate).
+pub struct TcpTransport {
+    hub: Arc<Hub>,
+    local_addr: SocketAddr,
+    listener: AbortHandle,
+}
+
+impl TcpTransport {
+    /// Listens, and dials the peers of the configuration. All tasks run on `spawner`; sockets and timers on smol's
+    /// reactor, which has a thread of its own if nobody else drives it.
+    ///
+    /// # Errors
+    /// [`StartError`]: the field of the configuration that does not fit, and what to do.
+    pub async fn start(
+        config: TcpConfig,
+        incarnation: Incarnation,
+        spawner: Spawner,
+    ) -> Result<Arc<TcpTransport>, StartError> {
+        config.check()?;
+        let (listener, local_addr) = listen(&config).await?;
+        let identity = Identity {
+            node: NodeId::new(config.name.clone(), incarnation),
+            cluster: config.cluster.clone(),
+            hidden: config.hidden,
+            features: Features(0),
+            max_frame: config.max_frame as u32,
+            keys: Keys::new(&config),
+        };
+        let hub = Arc::new(Hub::new(config, identity, spawner));
+        let (stop, stopped) = AbortHandle::new_pair();
+        hub.spawn(Abortable::new(listener::run(hub.clone(), listener), stopped).map(drop));
+        hub.dial_listed();
+        tracing::info!(node = %hub.identity.node, %local_addr, "listening");
+        Ok(Arc::new(TcpTransport { hub, local_addr, listener: stop }))
+    }
+
+    /// The address it listens on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+}
+
+async fn listen(config: &TcpConfig) -> Result<(Async<TcpListener>, SocketAddr), StartError> {
+    let name = || config.name.clone();
+    let candidates = match config.listen {
+        Some(address) => vec![address],
+        None => {
+            let port = config.name.port().ok_or_else(|| StartError::NoPort { name: name() })?;
+            let resolved = addresses::resolve(config.name.host().to_owned(), port).await;
+            resolved.map_err(|cause| StartError::Resolve { name: name(), cause })?
+        }
+    };
+    let nothing = std::io::ErrorKind::NotFound;
+    let mut error = StartError::Resolve { name: name(), cause: nothing.into() };
+    for address in candidates {
+        if config.secret.is_none() && !address.ip().is_loopback() && !config.insecure_allow_remote {
+            return Err(StartError::NoSecret { address });
+        }
+        let bound = Async::<TcpListener>::bind(address);
+        match bound.and_then(|listener| listener.get_ref().local_addr().map(|local| (listener, local))) {
+            Ok(listening) => return Ok(listening),
+            Err(cause) => error = StartError::Listen { address, cause },
+        }
+    }
+    Err(error)
+}
+
+#[async_trait]
+impl PeerService for TcpTransport {
+    fn local(&self) -> &NodeId {
+        &self.hub.identity.node
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::FULL
+    }
+
+    fn max_frame(&self) -> usize {
+        self.hub.config.max_frame
+    }
+
+    async fn next(&self) -> Option<PeerEvent> {
+        self.hub.events.next().await
+    }
+
+    fn connect(&self, node: &NodeSpec, dial: DialId) {
+        self.hub.connect(node, dial);
+    }
+
+    fn disconnect(&self, node: &NodeName) {
+        self.hub.disconnect(node);
+    }
+
+    fn shutdown(&self) {
+        if self.hub.shut_down() {
+            self.listener.abort();
+        }
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.hub.counters.list()
+    }
+}
+
+/// Begins no more sessions; those that were handed out go on.
+impl Drop for TcpTransport {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
