@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Mutex,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use serde::Serialize;
@@ -18,13 +18,12 @@ use super::{
     make_folder,
     node::{Launch, Node, end_all},
     oracle::{self, Life},
-    poll,
     ports::Ports,
     report::{self, Progress},
     scenarios::{self, Scenario},
 };
 use crate::{
-    failure::{Failure, Result, fail},
+    failure::{Failure, Result},
     keygen::fresh_secret,
     workspace,
 };
@@ -92,9 +91,9 @@ fn judge_one(scenario: &Scenario, cluster: &Cluster<'_>) -> Verdict {
     let start = Instant::now();
     let ran = catch_unwind(AssertUnwindSafe(|| (scenario.run)(cluster)));
     let ran = ran.unwrap_or_else(|_| Err(Failure("the scenario itself panicked: see above".to_owned())));
-    let settled = ran.and_then(|()| settle(cluster));
+    let outcome = ran.and_then(|()| cluster.at_rest());
     let violations = end_and_examine(cluster);
-    let mut wrong: Vec<_> = settled.err().map(|failure| failure.0).into_iter().collect();
+    let mut wrong: Vec<_> = outcome.err().map(|failure| failure.0).into_iter().collect();
     if cluster.children.interrupted() {
         // Its nodes were ended under it: whatever else is wrong means nothing.
         wrong = vec!["interrupted".to_owned()];
@@ -109,32 +108,9 @@ fn judge_one(scenario: &Scenario, cluster: &Cluster<'_>) -> Verdict {
     Verdict {
         name: scenario.name,
         passed,
-        seconds: start.elapsed().as_secs_f64(),
+        seconds: start.elapsed().as_millis() as f64 / 1000.0,
         detail: wrong.join("\n"),
         figures,
-    }
-}
-
-/// Waits until the tables of every node that lives hold exactly the monitors that by the transcripts are active,
-/// at both ends, and nothing else is owed to anybody.
-fn settle(cluster: &Cluster<'_>) -> Result {
-    const SETTLED_WITHIN: Duration = Duration::from_secs(30);
-    let mut differences = Vec::new();
-    let settled = poll(SETTLED_WITHIN, || {
-        let nodes = cluster.state().lives.clone();
-        let mut tables = BTreeMap::new();
-        for node in nodes.iter().filter(|node| node.is_alive()) {
-            tables.insert(node.name().to_owned(), node.tables()?);
-        }
-        let lives: Vec<_> = nodes.iter().map(life).collect();
-        differences = oracle::unsettled(&lives, &tables);
-        Ok(differences.is_empty().then_some(()))
-    })?;
-    match settled {
-        Some(()) => Ok(()),
-        None => {
-            fail!("the cluster did not come to rest within {SETTLED_WITHIN:?}: {}", differences.join("; "))
-        }
     }
 }
 
@@ -144,18 +120,9 @@ fn end_and_examine(cluster: &Cluster<'_>) -> Vec<String> {
     let were_alive: Vec<_> = nodes.iter().map(Node::is_alive).collect();
     end_all(&nodes);
     let lives: Vec<_> =
-        nodes.iter().zip(were_alive).map(|(node, alive)| Life { alive, ..life(node) }).collect();
+        nodes.iter().zip(were_alive).map(|(node, alive)| Life { alive, ..Life::of(node) }).collect();
     let violations = oracle::violations(&lives, &cluster.state().hurt);
     // For whoever reads the logs: all of them, not only the first.
     let _ = fs::write(cluster.logs.join("violations.txt"), violations.join("\n"));
     violations
-}
-
-fn life(node: &Node) -> Life {
-    Life {
-        name: node.name().to_owned(),
-        incarnation: node.incarnation().to_owned(),
-        alive: node.is_alive(),
-        entries: node.transcript().entries(),
-    }
 }

@@ -17,7 +17,8 @@ use serde_json::Value;
 
 use self::{
     children::Children,
-    node::{Launch, Node},
+    node::{Launch, Node, SOON},
+    oracle::Life,
     ports::Ports,
     report::Progress,
 };
@@ -206,6 +207,28 @@ impl Cluster<'_> {
         self.state().hurt.insert(node.name().to_owned());
     }
 
+    /// Waits until nothing is under way any more: the tables of every node that lives hold exactly the monitors that by
+    /// the transcripts are active, at both ends, and nothing is owed to anybody.
+    ///
+    /// A monitor has then reached its target's node, so whatever happens to the target next is what its Down tells.
+    pub(crate) fn at_rest(&self) -> Result {
+        let mut differences = Vec::new();
+        let rest = poll(SOON, || {
+            let nodes = self.state().lives.clone();
+            let mut tables = BTreeMap::new();
+            for node in nodes.iter().filter(|node| node.is_alive()) {
+                tables.insert(node.name().to_owned(), node.tables()?);
+            }
+            let lives: Vec<_> = nodes.iter().map(Life::of).collect();
+            differences = oracle::unsettled(&lives, &tables);
+            Ok(differences.is_empty().then_some(()))
+        })?;
+        match rest {
+            Some(()) => Ok(()),
+            None => fail!("the cluster did not come to rest within {SOON:?}: {}", differences.join("; ")),
+        }
+    }
+
     // What the scenario is told and tells.
 
     /// A smaller number with `--quick`.
@@ -226,6 +249,11 @@ impl Cluster<'_> {
     /// A number worth keeping: it goes into the JSON report.
     pub(crate) fn figure(&self, name: &str, value: impl Into<Value>) {
         self.state().figures.insert(name.to_owned(), value.into());
+    }
+
+    /// How long something took, in seconds, to the millisecond.
+    pub(crate) fn figure_seconds(&self, name: &str, took: Duration) {
+        self.figure(name, took.as_millis() as f64 / 1000.0);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,11 +1,14 @@
 //! A process of a node and a monitor of it, as scenarios speak of them.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use super::{
     ensure,
     node::Node,
-    protocol::{Answer, Command, End, Exit, NodeInfo, NodeKind, Output, Reason, Subscription},
+    protocol::{Answer, Command, End, Exit, NodeInfo, NodeKind, Output, Reason, Request, Subscription},
     transcript::Said,
 };
 use crate::failure::{Failure, Result, fail};
@@ -147,15 +150,24 @@ impl Process {
         })
     }
 
-    /// Waits until it was told that the node is up, in that life.
+    /// Waits until it knows that the node is up, in that life: by an event, or because it was up when it subscribed.
     pub(crate) fn expect_node_up(&self, node: &Node) -> Result {
-        self.node.await_event(&format!("node-up of {}", node.name()), |entry| match &entry.said {
-            Said::Told(Output::NodeUp { to, node: up, .. })
-                if *to == self.pid && up.name == node.name() && up.incarnation == node.incarnation() =>
+        let meant = |info: &NodeInfo| info.name == node.name() && info.incarnation == node.incarnation();
+        let mut subscriptions = BTreeSet::new();
+        self.node.await_event(&format!("node-up of {}", node.name()), |entry| {
+            if let Said::Asked(Request { id, command: Command::MonitorNodes { process, .. } }) = &entry.said
+                && *process == self.pid
             {
-                Some(())
+                subscriptions.insert(*id);
             }
-            _ => None,
+            let up = match &entry.said {
+                Said::Told(Output::NodeUp { to, node, .. }) => *to == self.pid && meant(node),
+                Said::Told(Output::Reply { id, answer: Answer::Nodes(nodes) }) => {
+                    subscriptions.contains(id) && nodes.iter().any(meant)
+                }
+                _ => false,
+            };
+            up.then_some(())
         })
     }
 

@@ -2,12 +2,15 @@
 
 use std::{fs, io::IsTerminal, path::Path, time::Duration};
 
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::{judge::Verdict, scenarios::Scenario};
 use crate::failure::{Context, Result};
+
+/// How wide the table at the end may be.
+const WIDTH: u16 = 110;
 
 /// The progress of one scenario: a bar where standard error is a terminal, nothing elsewhere.
 pub(crate) struct Progress(ProgressBar);
@@ -58,6 +61,7 @@ pub(super) fn table(verdicts: &[Verdict]) {
     let preset =
         if std::io::stdout().is_terminal() { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING };
     table.load_style(preset).set_header(["scenario", "verdict", "seconds", "figures"]);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
     for verdict in verdicts {
         let figures: Vec<_> = verdict.figures.iter().map(|(name, value)| format!("{name} {value}")).collect();
         let word = if verdict.passed { "passed" } else { "FAILED" };

@@ -16,7 +16,7 @@ use std::{
 };
 
 use self::ledger::{Ledger, State};
-use super::{protocol::Tables, transcript::Entry};
+use super::{node::Node, protocol::Tables, transcript::Entry};
 
 mod accuracy;
 mod ledger;
@@ -32,6 +32,18 @@ pub(super) struct Life {
     /// Neither killed nor stopped.
     pub(super) alive: bool,
     pub(super) entries: Vec<Arc<Entry>>,
+}
+
+impl Life {
+    /// What a node is and has said by now.
+    pub(super) fn of(node: &Node) -> Self {
+        Life {
+            name: node.name().to_owned(),
+            incarnation: node.incarnation().to_owned(),
+            alive: node.is_alive(),
+            entries: node.transcript().entries(),
+        }
+    }
 }
 
 /// Everything that may not be, in no particular order; `hurt` are the names of nodes to which something was done

@@ -21,13 +21,13 @@ pub(super) fn demonitor(cluster: &Cluster<'_>) -> Result {
     for target_node in [&b, &a] {
         let watcher = a.watcher()?;
         let worker = || target_node.spawn();
-        before_it_fires(&watcher, &worker()?)?;
+        before_it_fires(cluster, &watcher, &worker()?)?;
         cluster.progress().step();
-        after_it_fired(&watcher, &worker)?;
+        after_it_fired(cluster, &watcher, &worker)?;
         cluster.progress().step();
-        anothers(&watcher, &a.spawn()?, &worker()?)?;
+        anothers(cluster, &watcher, &a.spawn()?, &worker()?)?;
         cluster.progress().step();
-        handles(&watcher, &worker()?, &worker()?)?;
+        handles(cluster, &watcher, &worker()?, &worker()?)?;
         cluster.progress().step();
     }
     Ok(())
@@ -35,7 +35,7 @@ pub(super) fn demonitor(cluster: &Cluster<'_>) -> Result {
 
 /// However an active monitor is ended, its Down never comes, although another of the same watcher on the same
 /// process does.
-fn before_it_fires(watcher: &Process, worker: &Process) -> Result {
+fn before_it_fires(cluster: &Cluster<'_>, watcher: &Process, worker: &Process) -> Result {
     let mut ended = Vec::new();
     for how in [PLAIN, FLUSH, INFO, FLUSH_INFO] {
         let monitor = watcher.monitor(worker)?;
@@ -45,6 +45,7 @@ fn before_it_fires(watcher: &Process, worker: &Process) -> Result {
         ended.push(monitor);
     }
     let kept = watcher.monitor(worker)?;
+    cluster.at_rest()?;
     worker.exit(Exit::Normal)?;
     kept.expect_down(NORMAL)?;
     watcher.drain()?;
@@ -52,10 +53,11 @@ fn before_it_fires(watcher: &Process, worker: &Process) -> Result {
 }
 
 /// The watcher does not look into its mailbox; three monitors fire. Without a flush the Down stays, with one it goes.
-fn after_it_fired(watcher: &Process, worker: &dyn Fn() -> Result<Process>) -> Result {
+fn after_it_fired(cluster: &Cluster<'_>, watcher: &Process, worker: &dyn Fn() -> Result<Process>) -> Result {
     let workers = [worker()?, worker()?, worker()?, worker()?];
     watcher.pause()?;
     let monitors: Vec<_> = workers.iter().map(|worker| watcher.monitor(worker)).collect::<Result<_>>()?;
+    cluster.at_rest()?;
     workers.iter().try_for_each(|worker| worker.exit(Exit::Normal))?;
     watcher.node().await_tables("four Downs in the mailbox", |tables| tables.fired == 4)?;
 
@@ -75,19 +77,20 @@ fn after_it_fired(watcher: &Process, worker: &dyn Fn() -> Result<Process>) -> Re
 }
 
 /// One cannot end a monitor of somebody else.
-fn anothers(watcher: &Process, meddler: &Process, worker: &Process) -> Result {
+fn anothers(cluster: &Cluster<'_>, watcher: &Process, meddler: &Process, worker: &Process) -> Result {
     let monitor = watcher.monitor(worker)?;
     ensure(meddler.demonitor(&monitor, FLUSH)?, || "demonitor without info gave false".to_owned())?;
     ensure(!meddler.demonitor(&monitor, FLUSH_INFO)?, || {
         "another's monitor was said to have been active".to_owned()
     })?;
+    cluster.at_rest()?;
     worker.exit(Exit::Normal)?;
     monitor.expect_down(NORMAL).map(drop)
 }
 
 /// Dropping a handle ends its monitor on both sides, and so does demonitoring it.
-fn handles(watcher: &Process, worker: &Process, other: &Process) -> Result {
-    let (here, there) = (watcher.node(), worker.node());
+fn handles(cluster: &Cluster<'_>, watcher: &Process, worker: &Process, other: &Process) -> Result {
+    let here = watcher.node();
     let dropped = here.watch(worker.pid())?;
     let ended = here.watch(worker.pid())?;
     let set = here.watch_many(&[worker.pid()], true)?;
@@ -95,15 +98,15 @@ fn handles(watcher: &Process, worker: &Process, other: &Process) -> Result {
     here.drop_handle(&dropped)?;
     ensure(here.demonitor_handle(&ended)?, || "an active handle was said to be over".to_owned())?;
     ensure(here.demonitor_handle(&set[0])?, || "an active member of a set was said to be over".to_owned())?;
-    if here.name() != there.name() {
-        there.await_tables("only one monitor left", |tables| tables.incoming == 1)?;
-    }
+    // At rest the other side has forgotten them, too.
+    cluster.at_rest()?;
     worker.exit(Exit::Normal)?;
     sure.expect_down(NORMAL)?;
     for silent in [&dropped, &ended, &set[0]] {
         silent.expect_silence("its handle was ended")?;
     }
     let late = here.watch(other.pid())?;
+    cluster.at_rest()?;
     other.exit(Exit::Normal)?;
     late.expect_down(NORMAL)?;
     ensure(!here.demonitor_handle(&late)?, || "a handle that had fired was said to be active".to_owned())

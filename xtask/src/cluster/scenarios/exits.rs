@@ -25,6 +25,7 @@ pub(super) fn exit_reasons(cluster: &Cluster<'_>) -> Result {
         let watched = || {
             let worker = if on_a_thread { b.spawn_thread()? } else { b.spawn()? };
             let monitors = [near.monitor(&worker)?, far.monitor(&worker)?, a.watch(worker.pid())?];
+            cluster.at_rest()?;
             Ok((worker, monitors))
         };
         for reason in &reasons {

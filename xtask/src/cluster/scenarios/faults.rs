@@ -36,6 +36,7 @@ pub(super) fn kill_9(cluster: &Cluster<'_>) -> Result {
         }
         watchers.push(watcher);
     }
+    cluster.at_rest()?;
     let start = Instant::now();
     cluster.kill(victim);
     for monitor in &lost {
@@ -44,7 +45,7 @@ pub(super) fn kill_9(cluster: &Cluster<'_>) -> Result {
     for watcher in &watchers {
         watcher.expect_node_down(victim, CLOSED)?;
     }
-    cluster.figure("all_told_seconds", start.elapsed().as_secs_f64());
+    cluster.figure_seconds("all_told_seconds", start.elapsed());
     // Every watcher still sees every other worker, and only those.
     for worker in &workers[..workers.len() - 1] {
         worker.exit(Exit::Shutdown)?;
@@ -64,7 +65,7 @@ pub(super) fn restart(cluster: &Cluster<'_>) -> Result {
         old.register("job")?;
         let monitors = [watcher.monitor(&old)?, watcher.monitor_name("job", &b)?, a.watch(old.pid())?];
         watcher.expect_node_up(&b)?;
-        b.await_tables("the monitors to have arrived", |tables| tables.incoming == 3)?;
+        cluster.at_rest()?;
 
         let new_b = cluster.restart(&b)?;
         ensure(new_b.incarnation() != b.incarnation(), || "two lives have the same incarnation".to_owned())?;
@@ -79,6 +80,7 @@ pub(super) fn restart(cluster: &Cluster<'_>) -> Result {
         watcher.expect_node_up(&new_b)?;
         let fresh = watcher.monitor(&new)?;
         watcher.send(old.pid(), 1)?;
+        cluster.at_rest()?;
         new.exit(Exit::Normal)?;
         fresh.expect_down(NORMAL)?;
         b = new_b;
@@ -108,7 +110,6 @@ pub(super) fn leave(cluster: &Cluster<'_>) -> Result {
     let target = a.spawn()?;
     let of_leaver = leaver.monitor(&target)?;
     leaver.expect_node_up(&a)?;
-    b.await_tables("all monitors to have arrived", |tables| tables.incoming as usize == monitors.len())?;
 
     // Once its own node has told of an exit, leaving must not overtake it.
     let near =
@@ -117,7 +118,7 @@ pub(super) fn leave(cluster: &Cluster<'_>) -> Result {
     expect_downs(&b, &near, || ())?;
     let start = Instant::now();
     cluster.stop(&b)?;
-    cluster.figure("stop_seconds", start.elapsed().as_secs_f64());
+    cluster.figure_seconds("stop_seconds", start.elapsed());
     expect_downs(&a, &monitors, || ())?;
     watcher.expect_node_down(&b, &["Left"])?;
     of_leaver.expect_down(Wanted::NoConnection(&["LocalShutdown"]))?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     cluster::{
         Cluster, ensure,
-        process::{NORMAL, Process, Wanted},
+        process::{NORMAL, Wanted},
         protocol::Exit,
     },
     failure::Result,
@@ -32,8 +32,7 @@ pub(super) fn freeze(cluster: &Cluster<'_>) -> Result {
         let monitors = [watchers[0].monitor(&worker)?, watchers[1].monitor(&worker)?, a.watch(worker.pid())?];
         let local = a.spawn()?;
         let of_frozen = frozen_watcher.monitor(&local)?;
-        c.await_tables("the monitors to have arrived", |tables| tables.incoming == monitors.len() as u64)?;
-        a.await_tables("the frozen node's monitor to have arrived", |tables| tables.incoming == 1)?;
+        cluster.at_rest()?;
 
         let stopped = cluster.freeze(&c)?;
         for monitor in &monitors {
@@ -46,10 +45,15 @@ pub(super) fn freeze(cluster: &Cluster<'_>) -> Result {
         cluster.thaw(&c)?;
         // It was told by the others' closing, and judged nobody by its own sleep.
         of_frozen.expect_down(Wanted::NoConnection(&["Closed"]))?;
-        rejoin(&watchers[0], &frozen_watcher, &worker, &local)?;
+        // Both sides watch again, and are told again.
+        let again = [watchers[0].monitor(&worker)?, frozen_watcher.monitor(&local)?];
+        cluster.at_rest()?;
+        worker.exit(Exit::Normal)?;
+        local.exit(Exit::Normal)?;
+        again.iter().try_for_each(|monitor| monitor.expect_down(NORMAL).map(drop))?;
         cluster.progress().step();
     }
-    cluster.figure("slowest_detection_seconds", slowest.as_secs_f64());
+    cluster.figure_seconds("slowest_detection_seconds", slowest);
     Ok(())
 }
 
@@ -61,13 +65,4 @@ fn in_time(stopped: Instant, told: Instant) -> Result<Duration> {
         format!("a frozen node was detected after {took:?}, expected between {earliest:?} and {latest:?}")
     })?;
     Ok(took)
-}
-
-/// Both sides watch and are told again.
-fn rejoin(watcher: &Process, frozen_watcher: &Process, worker: &Process, local: &Process) -> Result {
-    let (there, here) = (watcher.monitor(worker)?, frozen_watcher.monitor(local)?);
-    worker.exit(Exit::Normal)?;
-    local.exit(Exit::Normal)?;
-    there.expect_down(NORMAL)?;
-    here.expect_down(NORMAL).map(drop)
 }

@@ -27,6 +27,7 @@ pub(super) fn hostile(cluster: &Cluster<'_>) -> Result {
     let monitors = [watchers[0].monitor(&workers[0])?, watchers[1].monitor(&workers[1])?];
     watchers[0].expect_node_up(&b)?;
     watchers[1].expect_node_up(&a)?;
+    cluster.at_rest()?;
 
     let attacks = attacks(&b, &mut Rng::with_seed(cluster.seed()));
     cluster.progress().plan(attacks.len() + 1, "attacks");

@@ -24,7 +24,6 @@ pub(super) fn many(cluster: &Cluster<'_>) -> Result {
     let start = Instant::now();
     let mut exiting = Vec::new();
     let mut monitors = Vec::new();
-    let mut lost = 0;
     for (i, node) in others.iter().enumerate() {
         // The first ones take what does not divide.
         let share = total / others.len() + usize::from(i < total % others.len());
@@ -36,7 +35,6 @@ pub(super) fn many(cluster: &Cluster<'_>) -> Result {
         made.extend(a.watch_many(handles, false)?);
         made.extend(a.watch_many(set, true)?);
         let wanted = if std::ptr::eq(node, doomed) {
-            lost += share as u64;
             Wanted::NoConnection(&["Closed"])
         } else {
             exiting.push((node, pids));
@@ -47,9 +45,9 @@ pub(super) fn many(cluster: &Cluster<'_>) -> Result {
     for node in others {
         watcher.expect_node_up(node)?;
     }
-    // The doomed node must have taken its monitors in, or it could not lose them.
-    doomed.await_tables("all monitors to have arrived", |tables| tables.incoming == lost)?;
-    cluster.figure("monitors_made_seconds", seconds(start));
+    // A process must not exit before its monitors have arrived.
+    cluster.at_rest()?;
+    cluster.figure_seconds("monitors_made_seconds", start.elapsed());
 
     let start = Instant::now();
     for (node, processes) in exiting {
@@ -57,11 +55,7 @@ pub(super) fn many(cluster: &Cluster<'_>) -> Result {
     }
     cluster.kill(doomed);
     expect_downs(a, &monitors, || cluster.progress().step())?;
-    cluster.figure("downs_seconds", seconds(start));
+    cluster.figure_seconds("downs_seconds", start.elapsed());
     cluster.figure("monitors", total);
     Ok(())
-}
-
-fn seconds(since: Instant) -> f64 {
-    (since.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
 }

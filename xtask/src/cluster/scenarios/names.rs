@@ -26,10 +26,11 @@ pub(super) fn by_name(cluster: &Cluster<'_>) -> Result {
     })?;
 
     // The name moves; the monitors stay with the process they were bound to.
-    far.drain()?;
+    cluster.at_rest()?;
     b.flags(Command::Unregister { name: "job".to_owned() })?;
     rival.register("job")?;
     let of_rival = far.monitor_name("job", &b)?;
+    cluster.at_rest()?;
     worker.exit(Exit::Other("moved".to_owned()))?;
     for monitor in by_name.iter().chain([&by_pid]) {
         monitor.expect_down(Wanted::Exit(Exit::Other("moved".to_owned())))?;
@@ -47,6 +48,7 @@ pub(super) fn by_name(cluster: &Cluster<'_>) -> Result {
         "whereis does not find the holder".to_owned()
     })?;
     let last = far.monitor_name("job", &b)?;
+    cluster.at_rest()?;
     heir.exit(Exit::Shutdown)?;
     last.expect_down(Wanted::Exit(Exit::Shutdown)).map(drop)
 }

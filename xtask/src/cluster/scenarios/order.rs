@@ -20,6 +20,7 @@ pub(super) fn order(cluster: &Cluster<'_>) -> Result {
     let (far, near) = (a.watcher()?, b.watcher()?);
     let worker = b.spawn()?;
     let monitors = [far.monitor(&worker)?, near.monitor(&worker)?];
+    cluster.at_rest()?;
     let start = Instant::now();
     for watcher in [&far, &near] {
         let last = worker.send(watcher.pid(), count)?;
@@ -29,7 +30,7 @@ pub(super) fn order(cluster: &Cluster<'_>) -> Result {
     for monitor in &monitors {
         monitor.expect_down(NORMAL)?;
     }
-    cluster.figure("messages_seconds", start.elapsed().as_secs_f64());
+    cluster.figure_seconds("messages_seconds", start.elapsed());
 
     // A process that was monitored before it was sent to knows of the monitor before it has the message: it
     // exits at that message, and its exit cannot be missed.

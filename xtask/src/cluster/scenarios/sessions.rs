@@ -28,6 +28,7 @@ pub(super) fn simultaneous_dial(cluster: &Cluster<'_>) -> Result {
         for (watcher, other) in pairs(&watchers, &nodes) {
             let worker = other.spawn()?;
             let monitor = watcher.monitor(&worker)?;
+            other.await_tables("the monitor to have arrived", |tables| tables.incoming == 1)?;
             worker.exit(Exit::Normal)?;
             monitor.expect_down(NORMAL)?;
         }
@@ -90,6 +91,7 @@ pub(super) fn on_demand(cluster: &Cluster<'_>) -> Result {
     b.await_tables("the monitor to have arrived", |tables| tables.incoming == 1)?;
     expect_sessions(&[&a, &b], 1)?;
     let again = watcher.monitor_with(worker.pid(), 7, true)?;
+    cluster.at_rest()?;
     worker.exit(Exit::Normal)?;
     monitor.expect_down(NORMAL)?;
     again.expect_down(NORMAL)?;

@@ -25,7 +25,7 @@ pub(super) fn watcher_death(cluster: &Cluster<'_>) -> Result {
         let watcher = a.spawn()?;
         watcher.monitor_many(&targets)?;
         watcher.monitor_node(b.name(), false)?;
-        arrived(&b, count)?;
+        cluster.at_rest()?;
         end(&watcher)?;
         nothing_left(&a, &b)?;
         cluster.progress().step();
@@ -36,6 +36,7 @@ pub(super) fn watcher_death(cluster: &Cluster<'_>) -> Result {
     let doomed = b.spawn_many(count)?;
     watcher.pause()?;
     watcher.monitor_many(&doomed.iter().map(|worker| worker.pid()).collect::<Vec<_>>())?;
+    cluster.at_rest()?;
     doomed.iter().try_for_each(|worker| worker.exit(Exit::Normal))?;
     a.await_tables("all Downs in the mailbox", |tables| tables.fired as usize == count)?;
     watcher.kill()?;
@@ -45,17 +46,11 @@ pub(super) fn watcher_death(cluster: &Cluster<'_>) -> Result {
     // A whole node of watchers.
     c.spawn()?.monitor_many(&targets)?;
     c.watch_many(&targets, true)?;
-    arrived(&b, 2 * count)?;
+    cluster.at_rest()?;
     cluster.kill(&c);
     nothing_left(&a, &b)?;
     cluster.progress().step();
     Ok(())
-}
-
-fn arrived(node: &Node, count: usize) -> Result<Tables> {
-    node.await_tables(&format!("{count} monitors to have arrived"), |tables| {
-        tables.incoming as usize == count
-    })
 }
 
 fn nothing_left(watchers: &Node, watched: &Node) -> Result {
