@@ -23,7 +23,7 @@ pub struct Config {
     pub(crate) stop_timeout: Duration,
     pub(crate) spawner: Option<Spawner>,
     #[cfg(feature = "tcp")]
-    pub(crate) tcp: crate::tcp::TcpSettings,
+    pub(crate) tcp: crate::tcp::TcpConfig,
 }
 
 impl Config {
@@ -38,7 +38,7 @@ impl Config {
             stop_timeout: Duration::from_secs(5),
             spawner: None,
             #[cfg(feature = "tcp")]
-            tcp: crate::tcp::TcpSettings::new(&name),
+            tcp: crate::tcp::TcpConfig::new(name.clone()),
             name,
         }
     }
@@ -124,6 +124,8 @@ impl fmt::Debug for Config {
             .field("max_message", &self.max_message)
             .field("stop_timeout", &self.stop_timeout)
             .field("own_thread", &self.spawner.is_none());
-        config.finish_non_exhaustive()
+        #[cfg(feature = "tcp")]
+        config.field("tcp", &self.tcp);
+        config.finish()
     }
 }

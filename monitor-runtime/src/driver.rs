@@ -132,12 +132,13 @@ impl Driver {
     }
 
     fn work(&mut self, node: &Inner, after: &mut After) -> Next {
+        if self.frames.is_empty() {
+            return Next::Frames;
+        }
         match self.work_off(node, after) {
-            Ok(true) => Next::Turn,
-            Ok(false) => {
-                self.drop_frames();
-                Next::Frames
-            }
+            // Even when all is done others go first: a peer that never stops sending leaves them their turn, and the core its
+            // backlog.
+            Ok(()) => Next::Turn,
             Err(Malformed) => {
                 node.counters.protocol_violations.add_one();
                 tracing::warn!(peer = %self.link.peer.node, "the peer broke the protocol");
@@ -149,20 +150,21 @@ impl Driver {
         }
     }
 
-    /// At most `max_batch` signals or messages; returns whether there may be more.
-    fn work_off(&mut self, node: &Inner, after: &mut After) -> Result<bool, Malformed> {
+    /// At most `max_batch` signals or messages.
+    fn work_off(&mut self, node: &Inner, after: &mut After) -> Result<(), Malformed> {
         let mut budget = node.limits.max_batch;
         while budget > 0 {
             if self.signals.is_empty() {
                 if !self.next_frame(node, after)? {
-                    return Ok(false);
+                    self.drop_frames();
+                    break;
                 }
                 budget -= 1;
             } else {
                 self.hand_in(&mut budget, node, after)?;
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Takes the next frame: delivers a message, keeps signals. False if there is no frame.
@@ -205,3 +207,6 @@ impl Driver {
         self.signals.shrink_to(KEEP_SIGNALS);
     }
 }
+
+#[cfg(test)]
+mod tests;

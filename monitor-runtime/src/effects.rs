@@ -3,7 +3,7 @@
 use std::{mem, sync::Arc, task::Waker};
 
 use monitor_core::{Effect, LocalPid, Notice, Signal, encode};
-use peer_service::{FrameMeta, PushError};
+use peer_service::{Class, FrameMeta, PushError};
 use refs::{DialId, EndKind, NodeName, NodeSpec, SessionId};
 
 use crate::{
@@ -89,11 +89,12 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
             Effect::Forward { ticket, session } => {
                 let Some(parcel) = state.parked.take(*ticket) else { continue };
                 after.room = true;
+                // Its sender was told that it is on its way: it is not refused now, and nothing after it overtakes it. What
+                // waited was limited.
+                let meta = FrameMeta { class: Class::Signal, ..FrameMeta::message(parcel.order) };
                 let write = &mut |frame: &mut Vec<u8>| frame.extend_from_slice(&parcel.frame);
-                match push(state.links.get(session), FrameMeta::message(parcel.order), write, after) {
-                    Ok(()) => {}
-                    Err(PushError::Full) => node.counters.messages_refused.add_one(),
-                    Err(_) => node.counters.messages_undeliverable.add_one(),
+                if push(state.links.get(session), meta, write, after).is_err() {
+                    node.counters.messages_undeliverable.add_one();
                 }
             }
             Effect::Discard { ticket, .. } => {

@@ -1,4 +1,89 @@
-//! Monitor processes and nodes of a cluster.
+//! Obit tells a program, reliably and fast, that a process or a node somewhere else in the cluster is gone, and of what it
+//! died.
+//!
+//! A [`Node`] is the home of *processes*: tasks that it runs ([`Node::spawn`]), or whatever holds a guard
+//! ([`Node::process`]): a task of another runtime, a thread. Any of them, on any node, can be monitored by pid or by
+//! name. Each monitor ends in exactly one [`Down`], unless it is ended before.
+//!
+//! ```
+//! use monitor_runtime::prelude::*;
+//! # use peer_service::memory::Network;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> { smol::block_on(async {
+//! # let network = Network::new();
+//! # let a = Node::with_service(Config::new("a@local".parse()?), network.join("a@local".parse()?)).await?;
+//! # let b = Node::with_service(Config::new("b@local".parse()?), network.join("b@local".parse()?)).await?;
+//! // On node b: a worker, which has a name.
+//! let worker = b.spawn(|mut mailbox| async move {
+//!     mailbox.register("worker".parse()?).map_err(|error| ExitReason::from(error))?;
+//!     mailbox.recv().await;
+//!     Err("out of paper".parse::<u32>().unwrap_err().into()) // any error is a reason; a panic is one, too
+//! })?;
+//! # while b.whereis(&"worker".parse()?).is_none() { smol::future::yield_now().await; }
+//! // On node a: connect to b because it is needed, and wait for the worker's end.
+//! let monitor = a.monitor("worker@b@local".parse::<Name>()?)?;
+//! a.send(&worker, "print")?;
+//! let down = monitor.await;
+//! println!("{:?} is gone: {}", down.target, down.reason);
+//! # assert!(matches!(down.reason, DownReason::Exit(ExitReason::Other(_))), "{down:?}");
+//! # a.stop().await; b.stop().await; Ok(()) }) }
+//! ```
+//!
+//! # Which way to watch
+//!
+//! | you want | take |
+//! |---|---|
+//! | to await the end of one thing | [`Node::monitor`]: a future; to drop it is to demonitor |
+//! | to work as long as something lives | [`Monitor::guard`] |
+//! | to watch many things | [`Node::monitor_set`]: a stream |
+//! | Erlang's way, notices among the messages | [`Mailbox::monitor`] |
+//! | to know of nodes | [`Mailbox::monitor_node`], [`Mailbox::monitor_nodes`] |
+//!
+//! # What holds
+//!
+//! 1. A monitor ends once: by its [`Down`], by a demonitor, or by its watcher's exit, whichever is first at the watcher.
+//! 2. [`DownReason::Exit`] and [`DownReason::NoProc`] are true. Only the node that bears the name says them.
+//!    [`DownReason::NoConnection`] says something of the link, never of the process.
+//! 3. What a process sent to its watcher before it died arrives before its `Down`. A monitor reaches the target's node before
+//!    what the same process sends after it.
+//! 4. A node-up comes before every message of its session. A node-down comes after every message and every `Down` of it.
+//! 5. A name is free before the `Down` of its holder can be observed.
+//! 6. No call waits, except [`Node::stop`] and [`Mailbox::send_async`]. Nothing grows without a limit: what does not fit is
+//!    refused, or dropped, and then counted in [`Node::stats`].
+//!
+//! # What does not
+//!
+//! A `Down` is no fence. `NoConnection` may be followed by a new session with a process that never died; and a process that
+//! is gone for its watcher may, on the other side of a broken link, be still at work. Use the incarnation in its [`Pid`] as a
+//! token where that matters. There is no consensus about who is in the cluster, and no routing through third nodes.
+//!
+//! # Who should not use this crate
+//!
+//! If you have an actor system, a transport, or a runtime of your own, take `monitor-core`: all of the
+//! semantics without tasks, sockets and locks. If you want another network under this crate, implement `peer-service`'s trait
+//! and start with [`Node::with_service`]. If you only want a task's result within one program, await its handle.
+//!
+//! # For those who come from Erlang
+//!
+//! | Erlang | here |
+//! |---|---|
+//! | `spawn`, `spawn_monitor` | [`Node::spawn`], [`Node::spawn_monitor`] |
+//! | `erlang:monitor(process, X)` | [`Mailbox::monitor`], [`Node::monitor`] |
+//! | `{'DOWN', Ref, process, X, Reason}` | [`Event::Down`] |
+//! | `demonitor(Ref, [flush, info])` | [`Mailbox::demonitor_with`] |
+//! | `{tag, Term}` | [`MonitorOptions::tag`] |
+//! | `noproc`, `noconnection` | [`DownReason::NoProc`], [`DownReason::NoConnection`] with its cause |
+//! | `monitor_node/2`, `{nodedown, N}` | [`Mailbox::monitor_node`], [`Event::NodeDown`] |
+//! | `net_kernel:monitor_nodes/2` | [`Mailbox::monitor_nodes`] |
+//! | `nodes/1` | [`Node::nodes`] |
+//! | `register`, `whereis`, `Name ! M` | [`Node::register`], [`Node::whereis`], [`Mailbox::send`] |
+//! | `exit(Pid, kill)` | [`Node::kill`], of local processes |
+//! | `init:stop()` | [`Node::stop`] |
+//! | links, supervisors, `code_change` | not here |
+//!
+//! # Cargo features
+//!
+//! - `tcp`, on by default: [`Node::start`], which brings a node up over TCP. Without it a node needs a peer service of your
+//!   own.
 
 mod config;
 mod counters;
@@ -29,6 +114,14 @@ mod tcp;
 mod waiters;
 mod watching;
 
+/// What a program that uses nodes needs most.
+pub mod prelude {
+    pub use crate::{
+        Config, Down, DownReason, Event, ExitReason, Mailbox, Message, Monitor, MonitorSet, Name, Node,
+        NodeName, Pid, Process, RegName, Target,
+    };
+}
+
 pub use config::Config;
 pub use error::{ConnectError, MonitorError, NotAlive, NotImplemented, RegisterError, SendError, StartError};
 pub use event::{Event, Message, NodeDown, NodeDownSource, NodeInfo, NodeUp};
@@ -39,6 +132,8 @@ pub use monitor::Monitor;
 pub use monitor_set::MonitorSet;
 pub use node::Node;
 pub use process::Process;
+#[cfg(feature = "tcp")]
+pub use tcp::{Heartbeat, Secret, SecretError, TcpConfig, TcpStartError};
 
 pub use monitor_core::{
     Connect, Down, DownReason, ExitReason, MonitorOptions, NodeType, NodesOptions, ReasonTooLarge,

@@ -1,6 +1,6 @@
 //! The handle of a node.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 
 use monitor_core::{Connect, CoreConfig, ExitReason, MonitorOptions, NodeType};
 use peer_service::{PeerService, Spawner};
@@ -41,13 +41,14 @@ impl Node {
     /// [`StartError::WrongName`], [`StartError::FramesTooSmall`], [`StartError::Random`], [`StartError::Thread`].
     pub async fn with_service(config: Config, service: Arc<dyn PeerService>) -> Result<Node, StartError> {
         let runner = Runner::new(&config)?;
-        Node::assemble(config, service, runner)
+        Node::assemble(config, service, runner, None)
     }
 
     pub(crate) fn assemble(
         config: Config,
         service: Arc<dyn PeerService>,
         runner: Runner,
+        local_addr: Option<SocketAddr>,
     ) -> Result<Node, StartError> {
         let local = service.local().clone();
         if local.name != config.name {
@@ -67,7 +68,7 @@ impl Node {
             max_message: config.max_message.min(max_frame - message::MAX_OVERHEAD),
             stop_timeout: config.stop_timeout,
         };
-        let inner = Arc::new(Inner::new(core, limits, service, runner.spawner, runner.thread));
+        let inner = Arc::new(Inner::new(core, limits, service, local_addr, runner.spawner, runner.thread));
         tasks::start(&inner);
         Ok(Node { inner })
     }
@@ -82,12 +83,18 @@ impl Node {
         &self.inner.id.name
     }
 
+    /// The address on which the node listens, if it was started over TCP.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.inner.local_addr
+    }
+
     // ----- processes
 
     /// Starts a process: runs the future that `f` makes, on the node's executor.
     ///
     /// The process exits when the future is done: `Ok` is [`ExitReason::Normal`], an error is its reason, a panic (in `f`
-    /// too) is [`ExitReason::Panicked`] with its text. `?` turns any error into a reason.
+    /// too) is [`ExitReason::Panicked`] with its text. `?` turns any error into a reason. It must not block: without a
+    /// [`Config::spawner`] it shares its thread with the node's other processes, and with the node itself.
     ///
     /// # Errors
     /// [`NotAlive`].

@@ -27,12 +27,18 @@ impl LiveProcess {
     /// await; a guard receives nothing more and exits when it is dropped.
     pub(crate) fn kill(&self, reason: ExitReason) -> bool {
         let first = self.fate.set(reason).is_ok();
-        self.queue.close();
-        self.queue.waker.wake();
-        if let Some(abort) = &self.abort {
-            abort.abort();
+        match &self.abort {
+            // Nothing of it runs any more, so nothing needs to be told to it.
+            Some(abort) => abort.abort(),
+            None => self.close(),
         }
         first
+    }
+
+    /// Gives it nothing more; what waits stays readable.
+    pub(crate) fn close(&self) {
+        self.queue.close();
+        self.queue.waker.wake();
     }
 }
 

@@ -295,3 +295,6 @@ fn key(notice: &NodeNotice) -> Option<(NodeName, NodesOptions)> {
         NodeNotice::MonitoredDown(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

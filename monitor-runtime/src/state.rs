@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     mem,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -33,6 +34,8 @@ use crate::{
 pub(crate) struct Inner {
     pub(crate) id: NodeId,
     pub(crate) service: Arc<dyn PeerService>,
+    /// Where it listens, if it does.
+    pub(crate) local_addr: Option<SocketAddr>,
     pub(crate) capabilities: Capabilities,
     pub(crate) limits: Limits,
     pub(crate) spawner: Spawner,
@@ -86,6 +89,7 @@ impl Inner {
         core: CoreConfig,
         limits: Limits,
         service: Arc<dyn PeerService>,
+        local_addr: Option<SocketAddr>,
         spawner: Spawner,
         thread: Option<oneshot::Sender<()>>,
     ) -> Self {
@@ -93,6 +97,7 @@ impl Inner {
             id: service.local().clone(),
             capabilities: service.capabilities(),
             service,
+            local_addr,
             limits,
             spawner,
             directory: RwLock::default(),
@@ -189,8 +194,7 @@ impl Inner {
         if let Some(Resident::Process(process)) = gone {
             // Whoever still holds the mailbox receives what waits, and then nothing. If nobody does, it is dropped here,
             // without a lock.
-            process.queue.close();
-            process.queue.waker.wake();
+            process.close();
             self.progress();
         }
     }

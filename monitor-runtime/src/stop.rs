@@ -49,10 +49,7 @@ async fn run(node: Arc<Inner>) {
     by(deadline, until(&node, |node| processes(node).all(|process| process.abort.is_none()))).await;
     drain(&node).await;
 
-    for process in processes(&node) {
-        process.queue.close();
-        process.queue.waker.wake();
-    }
+    processes(&node).for_each(|process| process.close());
     node.stopping.done.store(true, Ordering::Release);
     node.stopping.waiters.wake_all();
     // Ends the node's own thread, after this task.

@@ -1,18 +1,132 @@
-//! A node over TCP.
+//! A node over TCP: the only file that knows the transport.
 
-use refs::NodeName;
+use std::{net::SocketAddr, time::Duration};
 
-/// What is set for TCP.
-#[derive(Clone, Debug)]
-pub(crate) struct TcpSettings {}
+use refs::{Incarnation, NodeSpec};
+use transport_tcp::TcpTransport;
 
-impl TcpSettings {
-    pub(crate) const fn new(_name: &NodeName) -> Self {
-        TcpSettings {}
+use crate::{
+    config::Config,
+    error::StartError,
+    node::{Node, Runner},
+};
+
+pub use transport_tcp::{Heartbeat, Secret, SecretError, StartError as TcpStartError, TcpConfig};
+
+/// Settings for [`Node::start`]. They mean nothing to [`Node::with_service`].
+impl Config {
+    /// What the nodes of the cluster share, and prove to each other. Without it a node listens and dials on loopback addresses
+    /// only.
+    #[must_use]
+    pub fn secret(self, secret: Secret) -> Self {
+        self.tcp(|tcp| tcp.secret(secret))
+    }
+
+    /// Another secret that is accepted from peers, while the cluster changes from one to the next. At most 8.
+    #[must_use]
+    pub fn also_accept(self, secret: Secret) -> Self {
+        self.tcp(|tcp| tcp.also_accept(secret))
+    }
+
+    /// Which cluster this is, at most 64 bytes: nodes of different clusters do not connect. Empty by default.
+    #[must_use]
+    pub fn cluster(self, cluster: impl Into<String>) -> Self {
+        self.tcp(|tcp| tcp.cluster(cluster))
+    }
+
+    /// Where to listen. By default what the host and port of the node's name lead to.
+    #[must_use]
+    pub fn listen(self, address: SocketAddr) -> Self {
+        self.tcp(|tcp| tcp.listen(address))
+    }
+
+    /// Nodes to connect to at start, and again whenever they are lost; also, where they can be reached.
+    #[must_use]
+    pub fn peers(self, peers: impl IntoIterator<Item = NodeSpec>) -> Self {
+        self.tcp(|tcp| tcp.peers(peers))
+    }
+
+    /// Whether the node is hidden: its sessions are told to those only who ask for hidden nodes. False by default.
+    #[must_use]
+    pub fn hidden(self, hidden: bool) -> Self {
+        self.tcp(|tcp| tcp.hidden(hidden))
+    }
+
+    /// A sign of life is sent after `interval` without anything else to send; a session ends after `timeout` without hearing
+    /// anything. 1 s and 5 s by default. All nodes of a cluster should agree.
+    #[must_use]
+    pub fn heartbeat(self, interval: Duration, timeout: Duration) -> Self {
+        self.tcp(|tcp| tcp.heartbeat(Heartbeat { interval, timeout }))
+    }
+
+    /// [`Config::heartbeat`] of 100 ms and 500 ms: for one rack, on machines that are not overloaded.
+    #[must_use]
+    pub fn fast(self) -> Self {
+        self.tcp(|tcp| tcp.heartbeat(Heartbeat::fast()))
+    }
+
+    /// [`Config::heartbeat`] of 2.5 s and 15 s: for links between sites.
+    #[must_use]
+    pub fn wan(self) -> Self {
+        self.tcp(|tcp| tcp.heartbeat(Heartbeat::wan()))
+    }
+
+    /// How long connecting and shaking hands may take together. 5 s by default.
+    #[must_use]
+    pub fn setup_timeout(self, timeout: Duration) -> Self {
+        self.tcp(|tcp| tcp.setup_timeout(timeout))
+    }
+
+    /// Serves and dials addresses other than loopback without a secret: everybody who can reach them can join. False by
+    /// default.
+    #[must_use]
+    pub fn insecure_allow_remote(self, allow: bool) -> Self {
+        self.tcp(|tcp| tcp.insecure_allow_remote(allow))
+    }
+
+    /// Everything else that can be set for TCP.
+    ///
+    /// ```
+    /// # use monitor_runtime::Config;
+    /// let config = Config::new("a@127.0.0.1:7001".parse()?).tcp(|tcp| tcp.max_pending(32));
+    /// # Ok::<(), monitor_runtime::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn tcp(mut self, set: impl FnOnce(TcpConfig) -> TcpConfig) -> Self {
+        self.tcp = set(self.tcp);
+        self
     }
 }
 
-/// Why the TCP service could not be started.
-#[derive(Debug, thiserror::Error)]
-#[error("tcp")]
-pub struct TcpStartError;
+impl Node {
+    /// Starts a node over TCP, in a new life of it.
+    ///
+    /// ```
+    /// # use monitor_runtime::{Config, Node, Secret};
+    /// # smol::block_on(async {
+    /// let config = Config::new("a@127.0.0.1".parse()?).listen("127.0.0.1:0".parse()?).secret(Secret::generate());
+    /// let node = Node::start(config).await?;
+    /// # node.stop().await;
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// [`StartError::Tcp`] if a setting is out of its limits or the address cannot be listened on;
+    /// [`StartError::FramesTooSmall`], [`StartError::Random`], [`StartError::Thread`].
+    pub async fn start(config: Config) -> Result<Node, StartError> {
+        let runner = Runner::new(&config)?;
+        let incarnation = incarnation()?;
+        let transport = TcpTransport::start(config.tcp.clone(), incarnation, runner.spawner.clone()).await?;
+        let address = transport.local_addr();
+        Node::assemble(config, transport, runner, Some(address))
+    }
+}
+
+fn incarnation() -> Result<Incarnation, StartError> {
+    loop {
+        // Zero is no incarnation, and comes once in 2^64 tries.
+        if let Some(incarnation) = Incarnation::new(getrandom::u64().map_err(StartError::Random)?) {
+            return Ok(incarnation);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Every interleaving that matters, forced by hand: no tasks, no network.
+
+use std::{
+    sync::Mutex,
+    task::{Context, Poll},
+};
+
+use async_trait::async_trait;
+use futures::future::AbortHandle;
+use monitor_core::{CoreConfig, LocalPid, MonitorId, MonitorOptions, NodesOptions, RemoteTarget, encode};
+use peer_service::{Capabilities, Closed, FrameMeta, Outbox, PeerEvent, PeerInfo, PeerService, PushError};
+use refs::{DialId, Incarnation, NodeId, NodeName, NodeSpec, Pid, Serial, SessionId};
+
+use super::*;
+use crate::{
+    message::Receiver,
+    processes::{LiveProcess, Resident},
+    queue::{Item, Queue},
+    state::Limits,
+};
+
+const BATCH: usize = 4;
+
+fn id(name: &str, life: u64) -> NodeId {
+    NodeId::new(name.parse().unwrap(), Incarnation::new(life).unwrap())
+}
+
+/// A network that is never asked for anything.
+struct Nothing(NodeId);
+
+#[async_trait]
+impl PeerService for Nothing {
+    fn local(&self) -> &NodeId {
+        &self.0
+    }
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::FULL
+    }
+    fn max_frame(&self) -> usize {
+        1 << 20
+    }
+    async fn next(&self) -> Option<PeerEvent> {
+        None
+    }
+    fn connect(&self, _node: &NodeSpec, _dial: DialId) {}
+    fn disconnect(&self, _node: &NodeName) {}
+    fn shutdown(&self) {}
+}
+
+/// Keeps what is pushed.
+#[derive(Default)]
+struct Recorder {
+    frames: Mutex<Vec<Vec<u8>>>,
+    closed: Mutex<Option<EndKind>>,
+}
+
+impl Outbox for Recorder {
+    fn push(&self, _meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
+        let mut frame = Vec::new();
+        write(&mut frame);
+        self.frames.lock().unwrap().push(frame);
+        Ok(())
+    }
+    fn flush(&self) {}
+    fn poll_ready(&self, _cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        Poll::Ready(Ok(()))
+    }
+    fn close(&self, kind: EndKind) {
+        self.closed.lock().unwrap().get_or_insert(kind);
+    }
+    fn queued(&self) -> usize {
+        0
+    }
+}
+
+/// One node, one watching process, and sessions with a peer that are driven by hand.
+struct World {
+    node: Inner,
+    watcher: LocalPid,
+    process: Arc<LiveProcess>,
+    after: After,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut core = CoreConfig::new(id("a@local", 1), 0);
+        core.max_batch = BATCH;
+        let limits = Limits {
+            max_batch: BATCH,
+            max_mailbox_bytes: 1 << 20,
+            max_message: 1 << 20,
+            stop_timeout: std::time::Duration::ZERO,
+        };
+        let node = Inner::new(core, limits, Arc::new(Nothing(id("a@local", 1))), None, Arc::new(drop), None);
+        let queue = Queue::new(limits.max_mailbox_bytes);
+        let process = Arc::new(LiveProcess { queue, fate: Default::default(), abort: None });
+        let watcher = node.move_in(Resident::Process(process.clone())).unwrap();
+        node.enter(|state, _| state.core.monitor_nodes(watcher, NodesOptions::new()));
+        World { node, watcher, process, after: After::default() }
+    }
+
+    fn session(&self, number: u64) -> (Driver, Arc<Recorder>) {
+        let outbox = Arc::new(Recorder::default());
+        let peer = PeerInfo::new(id("b@local", number), SessionId(number));
+        let (abort, _) = AbortHandle::new_pair();
+        (Driver::new(Arc::new(Link::new(peer, outbox.clone(), abort))), outbox)
+    }
+
+    fn step(&mut self, driver: &mut Driver) -> Next {
+        let next = driver.advance(&self.node, &mut self.after);
+        self.after.run(&self.node);
+        next
+    }
+
+    /// Steps until the driver waits for something.
+    fn settle(&mut self, driver: &mut Driver) -> Next {
+        loop {
+            let next = self.step(driver);
+            if next != Next::Turn {
+                return next;
+            }
+        }
+    }
+
+    fn monitor(&self, serial: Serial) -> MonitorId {
+        let target = Pid::new(id("b@local", 1), serial).into();
+        self.node.monitor(self.watcher, &target, MonitorOptions::new()).unwrap()
+    }
+
+    fn message(&self) -> Vec<u8> {
+        let mut frame = Vec::new();
+        let to = Receiver::Pid(self.node.id.incarnation, self.watcher.0);
+        MessageFrame { to, from: None, body: b"m" }.write(&mut frame);
+        frame
+    }
+
+    /// What the watcher receives: `up`, `down`, `m` for a message, `Down` for a monitor.
+    fn received(&self) -> Vec<&'static str> {
+        let items = std::iter::from_fn(|| match self.process.queue.try_pop() {
+            Poll::Ready(item) => item,
+            Poll::Pending => None,
+        });
+        let word = |item| match item {
+            Item::Event(crate::Event::NodeUp(_)) => "up",
+            Item::Event(crate::Event::NodeDown(_)) => "down",
+            Item::Event(crate::Event::Message(_)) => "m",
+            Item::Event(other) => panic!("{other:?}"),
+            Item::Down(id) => {
+                self.node.take(id).expect("it was not flushed");
+                "Down"
+            }
+        };
+        items.map(word).collect()
+    }
+}
+
+fn signals(signals: &[Signal]) -> Vec<u8> {
+    let (mut frame, mut last) = (vec![SIGNALS], None);
+    signals.iter().for_each(|signal| encode(signal, &mut last, &mut frame));
+    frame
+}
+
+#[test]
+fn a_session_is_announced_then_read_then_ended() {
+    let mut world = World::new();
+    let (mut driver, _) = world.session(1);
+    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert_eq!(world.received(), ["up"]);
+    driver.buffer().push(&world.message());
+    driver.received(Ok(()));
+    assert_eq!(world.settle(&mut driver), Next::Frames);
+    driver.received(Err(EndKind::Closed.into()));
+    assert_eq!(world.settle(&mut driver), Next::Over);
+    assert_eq!(world.received(), ["m", "down"]);
+    assert_eq!(world.settle(&mut driver), Next::Over);
+}
+
+#[test]
+fn the_next_session_waits_until_everything_of_the_one_before_is_told() {
+    let mut world = World::new();
+    let (mut old, _) = world.session(1);
+    world.settle(&mut old);
+    assert_eq!(world.received(), ["up"]);
+    let monitors = 3 * BATCH as u32;
+    for slot in 0..monitors {
+        world.monitor(Serial::new(slot, 1));
+    }
+
+    // The peer is back before this node has seen that it was gone.
+    let (mut new, _) = world.session(2);
+    assert_eq!(world.settle(&mut new), Next::Admission);
+    old.buffer().push(&world.message());
+    old.received(Ok(()));
+    assert_eq!(world.settle(&mut old), Next::Frames);
+    assert_eq!(world.settle(&mut new), Next::Admission);
+    old.received(Err(EndKind::Closed.into()));
+    assert_eq!(world.settle(&mut old), Next::Over);
+
+    // The end of the old one takes more than a batch: the new one waits for the backlog, too.
+    assert_eq!(world.settle(&mut new), Next::Admission);
+    while world.node.resume(&mut world.after) {}
+    assert_eq!(world.settle(&mut new), Next::Frames);
+    new.buffer().push(&world.message());
+    new.received(Ok(()));
+    world.settle(&mut new);
+
+    let mut expected = vec!["m"];
+    expected.extend(vec!["Down"; monitors as usize]);
+    expected.extend(["down", "up", "m"]);
+    assert_eq!(world.received(), expected);
+}
+
+#[test]
+fn a_batch_at_a_time_and_others_go_between() {
+    let mut world = World::new();
+    let (mut driver, _) = world.session(1);
+    world.settle(&mut driver);
+    let monitor = |slot| Signal::Monitor {
+        id: MonitorId(Serial::new(slot, 1)),
+        target: RemoteTarget::Pid(world.watcher.0),
+    };
+    let many: Vec<_> = (0..3 * BATCH as u32).map(monitor).collect();
+    driver.buffer().push(&signals(&many));
+    driver.received(Ok(()));
+    let mut last = 0;
+    while world.step(&mut driver) == Next::Turn {
+        let incoming = world.node.look(|state| state.core.stats().incoming);
+        assert!(incoming - last <= BATCH, "{} in one go", incoming - last);
+        last = incoming;
+    }
+    assert_eq!(last, many.len());
+}
+
+#[test]
+fn what_breaks_the_rules_is_refused_and_nothing_after_it_counts() {
+    let mut world = World::new();
+    let (mut driver, outbox) = world.session(1);
+    world.settle(&mut driver);
+    world.received();
+    driver.buffer().push(&[99]);
+    driver.buffer().push(&world.message());
+    driver.received(Ok(()));
+    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
+    driver.buffer().push(&world.message());
+    driver.received(Ok(()));
+    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert!(world.received().is_empty());
+    driver.received(Err(EndKind::Protocol.into()));
+    assert_eq!(world.settle(&mut driver), Next::Over);
+    assert_eq!(world.received(), ["down"]);
+}
+
+#[test]
+fn what_is_abandoned_is_ended_once() {
+    let mut world = World::new();
+    let (mut driver, _) = world.session(1);
+    world.settle(&mut driver);
+    driver.abandon(EndKind::LocalShutdown.into(), &world.node, &mut world.after);
+    driver.abandon(EndKind::LocalShutdown.into(), &world.node, &mut world.after);
+    assert_eq!(world.settle(&mut driver), Next::Over);
+    assert_eq!(world.received(), ["up", "down"]);
+    assert!(world.node.look(|state| state.links.is_empty()));
+}
+
+#[test]
+fn signals_that_follow_each_other_go_in_one_frame() {
+    let mut world = World::new();
+    let (mut driver, outbox) = world.session(1);
+    // What waits for the session goes out as soon as it is up, a batch at a time.
+    for slot in 0..BATCH as u32 - 1 {
+        world.monitor(Serial::new(slot, 1));
+    }
+    world.settle(&mut driver);
+    while world.node.resume(&mut world.after) {}
+    let frames = outbox.frames.lock().unwrap();
+    assert!(frames.len() <= 2, "{} frames", frames.len());
+    let sent = frames.iter().flat_map(|frame| Signals::new(&frame[1..]));
+    assert_eq!(sent.map(Result::unwrap).count(), BATCH - 1);
+}

@@ -1,0 +1,170 @@
+use monitor_core::{Core, CoreConfig, Effect, LocalPid};
+use refs::{EndKind, Incarnation, NodeId, Serial, SessionId};
+
+use super::*;
+use crate::event::{NodeDown, NodeUp};
+
+const ROOM: usize = 10_000;
+
+fn message(len: usize) -> Message {
+    Message::new(None, vec![7; len])
+}
+
+fn received(queue: &Queue) -> Vec<Item> {
+    std::iter::from_fn(|| match queue.try_pop() {
+        Poll::Ready(item) => item,
+        Poll::Pending => None,
+    })
+    .collect()
+}
+
+/// What one subscriber is told of a node that comes and goes, as the core tells it: up, down, up, down, ...
+fn node_events(count: u64) -> Vec<Notice> {
+    let id = |name: &str, life| NodeId::new(name.parse().unwrap(), Incarnation::new(life).unwrap());
+    let mut core = Core::new(CoreConfig::new(id("a@local", 1), 0));
+    core.monitor_nodes(LocalPid(Serial::new(0, 1)), NodesOptions::new());
+    let mut out = Vec::new();
+    for i in 0..count {
+        let session = SessionId(i / 2 + 1);
+        if i % 2 == 0 {
+            core.peer_up(session, id("b@local", session.0), false, &mut out);
+        } else {
+            core.peer_down(session, EndKind::Closed.into(), &mut out);
+        }
+    }
+    let notices = out.into_iter().filter_map(|effect| match effect {
+        Effect::Deliver { notice, .. } => Some(notice),
+        _ => None,
+    });
+    notices.collect()
+}
+
+/// `u3`: up of session 3. `d3`: its down; `d3!`: with something missed before it. Messages are `m`.
+fn story(items: &[Item]) -> String {
+    let word = |item: &Item| match item {
+        Item::Event(Event::NodeUp(NodeUp { session, .. })) => format!("u{session}"),
+        Item::Event(Event::NodeDown(NodeDown { session, missed, .. })) => {
+            format!("d{}{}", session.unwrap(), if *missed { "!" } else { "" })
+        }
+        Item::Event(Event::Message(_)) => "m".to_owned(),
+        Item::Event(Event::Missed(count)) => format!("missed{count}"),
+        other => format!("{other:?}"),
+    };
+    items.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_goes_in_comes_out_in_order() {
+    let queue = Queue::new(ROOM);
+    let id = MonitorId(Serial::new(3, 1));
+    queue.push_message(message(1));
+    queue.push_notice(Notice::Down(id));
+    queue.push_message(message(2));
+    let items = received(&queue);
+    assert!(
+        matches!(&items[..], [Item::Event(Event::Message(a)), Item::Down(down), Item::Event(Event::Message(b))]
+        if a.body.len() == 1 && *down == id && b.body.len() == 2)
+    );
+    assert_eq!(queue.size(), (0, 0));
+}
+
+#[test]
+fn what_does_not_fit_is_one_notice_at_its_place() {
+    let queue = Queue::new(ROOM);
+    assert_eq!(queue.push_message(message(ROOM / 2)), Pushed::Kept);
+    for _ in 0..3 {
+        assert_eq!(queue.push_message(message(ROOM / 2)), Pushed::Full);
+    }
+    // A notice always has room.
+    queue.push_notice(Notice::Down(MonitorId(Serial::new(0, 1))));
+    assert_eq!(queue.push_message(message(ROOM / 2)), Pushed::Full);
+    assert_eq!(queue.push_message(message(10)), Pushed::Kept);
+    assert_eq!(story(&received(&queue)), "m missed3 Down(MonitorId(0.1)) missed1 m");
+    assert_eq!(queue.push_message(message(ROOM / 2)), Pushed::Kept);
+}
+
+#[test]
+fn small_messages_are_not_free() {
+    let queue = Queue::new(ROOM);
+    let kept = (0..ROOM).take_while(|_| queue.push_message(message(0)) == Pushed::Kept).count();
+    assert!(kept <= ROOM / size_of::<Entry>());
+}
+
+#[test]
+fn a_closed_queue_gives_what_waits_and_then_nothing() {
+    let queue = Queue::new(ROOM);
+    queue.push_message(message(1));
+    assert!(queue.try_pop().is_ready());
+    assert!(queue.try_pop().is_pending());
+    queue.push_message(message(1));
+    queue.close();
+    assert_eq!(queue.push_message(message(1)), Pushed::Closed);
+    queue.push_notice(Notice::Down(MonitorId(Serial::new(0, 1))));
+    assert_eq!(story(&received(&queue)), "m");
+    assert!(matches!(queue.try_pop(), Poll::Ready(None)));
+}
+
+#[test]
+fn at_most_two_node_events_wait_and_messages_stay_between_an_up_and_a_down() {
+    let stories = ["", "u1", "u1 d1", "u1", "u1 d2!", "u1", "u1 d3!", "u1"];
+    for (count, expected) in (0..).zip(stories) {
+        let queue = Queue::new(ROOM);
+        node_events(count).into_iter().for_each(|event| queue.push_notice(event));
+        assert_eq!(story(&received(&queue)), expected, "after {count} events");
+    }
+
+    let queue = Queue::new(ROOM);
+    for event in node_events(8) {
+        let is_up = matches!(event, Notice::Node(NodeNotice::Up(..)));
+        queue.push_notice(event);
+        if is_up {
+            queue.push_message(message(1));
+        }
+    }
+    assert_eq!(story(&received(&queue)), "u1 m m m m d4!");
+}
+
+#[test]
+fn a_receiver_that_knew_the_node_up_is_told_of_one_down() {
+    let queue = Queue::new(ROOM);
+    let events = node_events(7);
+    queue.push_notice(events[0].clone());
+    assert_eq!(story(&received(&queue)), "u1");
+    events[1..6].iter().for_each(|event| queue.push_notice(event.clone()));
+    assert_eq!(story(&received(&queue)), "d3!");
+    queue.push_notice(events[6].clone());
+    assert_eq!(story(&received(&queue)), "u4");
+}
+
+#[test]
+fn another_subscription_begins_anew() {
+    let queue = Queue::new(ROOM);
+    let events = node_events(5);
+    queue.push_notice(events[0].clone());
+    queue.unsubscribed(NodesOptions::new());
+    events[2..5].iter().for_each(|event| queue.push_notice(event.clone()));
+    assert_eq!(story(&received(&queue)), "u1 u2");
+    assert!(queue.waiting.lock().alternations.len() <= 1);
+}
+
+#[test]
+fn flushed_notices_are_dropped_once_they_are_most_of_the_queue() {
+    let queue = Queue::new(ROOM);
+    let ids: Vec<_> = (0..100).map(|slot| MonitorId(Serial::new(slot, 1))).collect();
+    let events = node_events(2);
+    queue.push_notice(events[0].clone());
+    for &id in &ids {
+        queue.push_notice(Notice::Down(id));
+    }
+    queue.push_notice(events[1].clone());
+    queue.push_message(message(1));
+    for flushed in 1..=90 {
+        queue.flushed(|id| ids[flushed..].contains(&id));
+    }
+    let (waiting, _) = queue.size();
+    assert!(waiting < 50, "{waiting} entries wait");
+    // The rest is where it was, and the node events are known by their new places.
+    let left = story(&received(&queue));
+    assert!(left.starts_with("u1 ") && left.ends_with("Down(MonitorId(99.1)) d1 m"), "{left}");
+    assert!(queue.waiting.lock().alternations.is_empty());
+}

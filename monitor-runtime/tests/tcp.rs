@@ -1,0 +1,167 @@
+//! The same over real TCP, on loopback addresses: what the network itself could spoil.
+#![cfg(feature = "tcp")]
+
+mod common;
+
+use common::{eventually, name, next_down, next_node_down, next_node_up, run};
+use futures::StreamExt;
+use monitor_runtime::{
+    EndKind, NodeSpec, NodeType, NodesOptions, Secret, StartError, TcpStartError, prelude::*,
+};
+
+fn config(label: &str, secret: &Secret) -> Config {
+    let name = format!("{label}@127.0.0.1").parse().unwrap();
+    Config::new(name).listen("127.0.0.1:0".parse().unwrap()).secret(secret.clone()).fast()
+}
+
+async fn node(label: &str, secret: &Secret) -> Node {
+    Node::start(config(label, secret)).await.unwrap()
+}
+
+/// Where the node can be reached: its name says no port.
+fn spec(node: &Node) -> NodeSpec {
+    NodeSpec::new(node.name().clone()).at(node.local_addr().unwrap().to_string().parse().unwrap())
+}
+
+#[test]
+fn a_process_is_monitored_by_pid_and_by_name() {
+    run(async {
+        let secret = Secret::generate();
+        let (a, b) = (node("a", &secret).await, node("b", &secret).await);
+        a.connect(spec(&b)).unwrap();
+        let target = b.process().unwrap();
+        target.register(name("jobs")).unwrap();
+        let by_pid = a.monitor(target.pid()).unwrap();
+        let by_name = a.monitor(name("jobs").at(b.name().clone())).unwrap();
+        let unknown = a.monitor(name("nobody").at(b.name().clone())).unwrap();
+        assert_eq!(unknown.await.reason, DownReason::NoProc);
+        target.exit(ExitReason::other("mine").unwrap());
+        for down in [by_pid.await, by_name.await] {
+            assert_eq!(down.reason, DownReason::Exit(ExitReason::other("mine").unwrap()));
+        }
+        a.stop().await;
+        b.stop().await;
+    });
+}
+
+#[test]
+fn ten_thousand_monitors_fire_once_each() {
+    run(async {
+        let secret = Secret::generate();
+        let (a, b) = (node("a", &secret).await, node("b", &secret).await);
+        a.connect(spec(&b)).unwrap();
+        let targets: Vec<_> = (0..10_000).map(|_| b.process().unwrap()).collect();
+        let mut set = a.monitor_set().unwrap();
+        targets.iter().for_each(|target| drop(set.add(target.pid()).unwrap()));
+        eventually("the monitors have arrived", || b.stats().incoming_monitors == 10_000).await;
+        drop(targets);
+        let mut fired = 0;
+        while let Some(down) = set.next().await {
+            assert_eq!(down.reason, DownReason::Exit(ExitReason::Normal));
+            fired += 1;
+        }
+        assert_eq!((fired, a.stats().monitors, b.stats().incoming_monitors), (10_000, 0, 0));
+    });
+}
+
+#[test]
+fn messages_arrive_in_order_and_then_the_down() {
+    run(async {
+        let secret = Secret::generate();
+        let (a, b) = (node("a", &secret).await, node("b", &secret).await);
+        a.connect(spec(&b)).unwrap();
+        let mut watcher = a.process().unwrap();
+        let to = watcher.pid().clone();
+        let pid = b
+            .spawn(|mut mailbox| async move {
+                mailbox.recv().await;
+                for i in 0..20_000u32 {
+                    mailbox.send_async(&to, i.to_le_bytes()).await?;
+                }
+                Ok(())
+            })
+            .unwrap();
+        watcher.monitor(&pid).unwrap();
+        watcher.send(&pid, "go").unwrap();
+        for i in 0..20_000u32 {
+            let Some(Event::Message(message)) = watcher.recv().await else { panic!("message {i}") };
+            assert_eq!(message.body, i.to_le_bytes());
+        }
+        assert_eq!(next_down(&mut watcher).await.reason, DownReason::Exit(ExitReason::Normal));
+    });
+}
+
+#[test]
+fn a_node_that_stops_and_one_that_crashes_are_told_apart() {
+    run(async {
+        let secret = Secret::generate();
+        let a = node("a", &secret).await;
+        let mut watcher = a.process().unwrap();
+        watcher.monitor_nodes(NodesOptions::new().nodedown_reason(true)).unwrap();
+        for kind in [EndKind::Left, EndKind::Closed] {
+            let b = node("b", &secret).await;
+            b.connect(spec(&a)).unwrap();
+            let up = next_node_up(&mut watcher).await;
+            assert_eq!(up.node, *b.id());
+            let target = b.process().unwrap();
+            watcher.monitor(target.pid()).unwrap();
+            if kind == EndKind::Left {
+                b.stop().await;
+            }
+            drop((target, b));
+            let reason = next_down(&mut watcher).await.reason;
+            let cut_off = matches!(reason, DownReason::NoConnection(end) if end.kind == kind);
+            // A guard that is dropped a moment before its node is an exit like any other.
+            assert!(cut_off || kind == EndKind::Closed && reason.is_terminal(), "{reason}");
+            let down = next_node_down(&mut watcher).await;
+            assert_eq!((down.session, down.end.unwrap().kind), (Some(up.session), kind));
+        }
+    });
+}
+
+#[test]
+fn both_dial_at_once_and_one_session_stands() {
+    run(async {
+        let secret = Secret::generate();
+        let (a, b) = (node("a", &secret).await, node("b", &secret).await);
+        let mut watcher = a.process().unwrap();
+        watcher.monitor_nodes(NodesOptions::new()).unwrap();
+        a.connect(spec(&b)).unwrap();
+        b.connect(spec(&a)).unwrap();
+        next_node_up(&mut watcher).await;
+        eventually("both are up", || b.nodes(NodeType::All).len() == 1).await;
+        let target = b.process().unwrap();
+        let monitor = a.monitor(target.pid()).unwrap();
+        target.exit(ExitReason::Shutdown);
+        assert!(monitor.await.reason.is_terminal());
+        assert_eq!(watcher.try_recv(), None, "no down, and no second up");
+    });
+}
+
+#[test]
+fn who_does_not_know_the_secret_is_no_peer() {
+    run(async {
+        let (a, b) = (node("a", &Secret::generate()).await, node("b", &Secret::generate()).await);
+        a.connect(spec(&b)).unwrap();
+        let target = b.process().unwrap();
+        let reason = a.monitor(target.pid()).unwrap().await.reason;
+        assert!(
+            matches!(reason, DownReason::NoConnection(end) if end.kind == EndKind::AuthFailed),
+            "{reason}"
+        );
+        assert!(b.nodes(NodeType::All).is_empty());
+    });
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error_at_start() {
+    run(async {
+        let secret = Secret::generate();
+        let a = node("a", &secret).await;
+        let taken = config("b", &secret).listen(a.local_addr().unwrap());
+        let error = Node::start(taken).await.unwrap_err();
+        assert!(matches!(error, StartError::Tcp(TcpStartError::Listen { .. })), "{error}");
+        let wrong = config("b", &secret).heartbeat(std::time::Duration::ZERO, std::time::Duration::ZERO);
+        assert!(Node::start(wrong).await.unwrap_err().to_string().starts_with("heartbeat:"));
+    });
+}
