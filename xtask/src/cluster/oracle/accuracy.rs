@@ -56,14 +56,17 @@ fn exit_lie(exit: &Exit, record: &Record<'_>, ledgers: &[Ledger<'_>], homes: &Ho
     match homes.get(target) {
         Some(home) => {
             let ends = &home.processes[target];
-            (!ends.iter().any(|end| is_end(exit, end))).then(|| format!("the process has ended of {ends:?}"))
+            let shut_down = home.told_to_stop && *exit == Exit::Shutdown;
+            (!shut_down && !ends.iter().any(|end| is_end(exit, end)))
+                .then(|| format!("the process has ended of {ends:?}"))
         }
         // Whoever held the name: at least some process of that node must have ended so.
         None => {
             let node = record.node(homes);
-            let there = ledgers.iter().filter(|ledger| Some(ledger.name) == node);
-            let ended_so =
-                there.flat_map(|ledger| ledger.processes.values()).flatten().any(|end| is_end(exit, end));
+            let there = || ledgers.iter().filter(|ledger| Some(ledger.name) == node);
+            let shut_down = *exit == Exit::Shutdown && there().any(|ledger| ledger.told_to_stop);
+            let mut ends = there().flat_map(|ledger| ledger.processes.values()).flatten();
+            let ended_so = shut_down || ends.any(|end| is_end(exit, end));
             (!ended_so).then(|| "no process of that node has ended so".to_owned())
         }
     }

@@ -13,6 +13,8 @@ pub(super) struct Ledger<'a> {
     pub(super) name: &'a str,
     pub(super) incarnation: &'a str,
     pub(super) alive: bool,
+    /// Whether it was told to leave: its processes are then shut down.
+    pub(super) told_to_stop: bool,
     /// By reference.
     pub(super) monitors: BTreeMap<&'a str, Record<'a>>,
     /// By pid: of what it may have ended; nothing while it lives. Two entries if it was killed while it exited.
@@ -54,6 +56,7 @@ impl<'a> Ledger<'a> {
             name: &life.name,
             incarnation: &life.incarnation,
             alive: life.alive,
+            told_to_stop: false,
             monitors: BTreeMap::new(),
             processes: BTreeMap::new(),
             subscriptions: BTreeSet::new(),
@@ -62,7 +65,10 @@ impl<'a> Ledger<'a> {
         let mut asked = BTreeMap::new();
         for entry in &life.entries {
             match &entry.said {
-                Said::Asked(request) => drop(asked.insert(request.id, &request.command)),
+                Said::Asked(request) => {
+                    ledger.told_to_stop |= matches!(request.command, Command::Stop);
+                    asked.insert(request.id, &request.command);
+                }
                 Said::Told(Output::Reply { id, answer }) => match asked.remove(id) {
                     Some(command) => ledger.answered(command, answer),
                     None => ledger.violation(format!("request {id} was answered, but it was not open")),

@@ -181,6 +181,9 @@ fn a_dead_watcher_is_told_nothing() {
 fn a_down_must_tell_the_truth() {
     let told = |reason| watcher().monitors("m", T).down("m", T, reason);
     found([told(Reason::Exit(Exit::Killed)), exited()], &[], &["has ended of [Normal]"]);
+    let stopped = || Script::new(B, T).answers(Command::Stop, Answer::Done);
+    found([told(Reason::Exit(Exit::Shutdown)), stopped()], &[], &[]);
+    found([told(Reason::Exit(Exit::Normal)), stopped()], &[], &["has ended of []"]);
     found([told(Reason::NoProc), Script::new(B, T)], &[], &["the process lives"]);
     found([told(Reason::NoProc), exited()], &[], &[]);
     found([told(Reason::NoConnection(end("Closed"))), Script::new(B, T)], &[], &["nothing was done"]);
