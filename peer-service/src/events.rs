@@ -123,7 +123,9 @@ impl Queue {
                 let gated = Gated { inner, name: Some(name.clone()), queue: Arc::downgrade(shared) };
                 self.ready.push_back(PeerEvent::Session(Box::new(gated)));
             }
-            Held::Failed(dial, end) => self.ready.push_back(PeerEvent::Failed { node: name.clone(), dial, end }),
+            Held::Failed(dial, end) => {
+                self.ready.push_back(PeerEvent::Failed { node: name.clone(), dial, end })
+            }
         }
     }
 

@@ -54,8 +54,11 @@
 //!     [`EndKind::LocalShutdown`], and `next` returns `None` once everything was handed out. Sessions that stand go on until
 //!     they are closed.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod events;
 mod frame;
+pub mod memory;
 mod service;
 
 pub use events::Events;

@@ -37,8 +37,13 @@ impl Capabilities {
         Capabilities { monitoring: true, node_events: true, connect: true, disconnect: true, views: false };
 
     /// Nothing: a starting point for a service that can do little.
-    pub const NONE: Capabilities =
-        Capabilities { monitoring: false, node_events: false, connect: false, disconnect: false, views: false };
+    pub const NONE: Capabilities = Capabilities {
+        monitoring: false,
+        node_events: false,
+        connect: false,
+        disconnect: false,
+        views: false,
+    };
 }
 
 /// What both ends of a session understand, beyond the protocol version: a set of bits.

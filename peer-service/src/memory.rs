@@ -1,0 +1,237 @@
+//! A network in memory, with faults on demand and a clock of its own: what to test a failover with.
+//!
+//! Nothing happens by itself. Frames arrive when they are flushed, faults come when a test calls them, and time passes when
+//! it is [advanced](Network::advance): no threads, no sleeping, and the same calls give the same run.
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use peer_service::{DialId, EndKind, FrameBuf, PeerEvent, PeerService, memory::Network};
+//!
+//! # smol::block_on(async {
+//! let network = Network::new();
+//! let a = network.join("a@memory".parse()?);
+//! let b = network.join("b@memory".parse()?);
+//! a.connect(&b.local().name.clone().into(), DialId(1));
+//! let Some(PeerEvent::Session(mut session)) = a.next().await else { panic!("b is there") };
+//!
+//! network.cut(&a.local().name, &b.local().name);     // nothing arrives any more …
+//! network.advance(Duration::from_secs(5));           // … and after a while that is noticed
+//! let end = session.recv(&mut FrameBuf::new()).await.unwrap_err();
+//! assert_eq!((end.kind, end.silent_for()), (EndKind::Timeout, Some(Duration::from_secs(5))));
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+//! ```
+//!
+//! # What is modelled
+//!
+//! A healthy link carries heartbeats, so it never ends by itself, however long it is idle. A cut link keeps what is on its
+//! way and delivers it when it is healed, as TCP would; what is lost is lost with the session. A dial waits for a cut
+//! path to heal, until [`Settings::setup_timeout`].
+
+mod link;
+mod service;
+mod world;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use refs::{EndKind, NodeName};
+
+pub use self::service::MemoryService;
+use self::world::{Shared, World};
+use crate::service::Capabilities;
+
+/// What all links of a network have in common.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// After how long a silence a session ends. 5 s by default.
+    pub timeout: Duration,
+    /// How long a dial may take. 5 s by default.
+    pub setup_timeout: Duration,
+    /// The most bytes of a frame. 1 MiB by default.
+    pub max_frame: usize,
+    /// The bytes of messages that may wait in one direction of a session. 8 MiB by default.
+    pub max_messages: usize,
+    /// The bytes that may wait in one direction of a session in all; beyond it the session is overloaded. 64 MiB by default.
+    pub max_waiting: usize,
+    /// The bytes that a receiver buffers while nobody reads. 1 MiB by default.
+    pub receive_buffer: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            timeout: Duration::from_secs(5),
+            setup_timeout: Duration::from_secs(5),
+            max_frame: 1 << 20,
+            max_messages: 8 << 20,
+            max_waiting: 64 << 20,
+            receive_buffer: 1 << 20,
+        }
+    }
+}
+
+/// How a node joins.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Join {
+    /// Its name.
+    pub name: NodeName,
+    /// Whether its sessions are hidden.
+    pub hidden: bool,
+    /// What its service claims to be able to do.
+    pub capabilities: Capabilities,
+    /// Its membership view, if there is one.
+    pub view: Option<Vec<NodeName>>,
+}
+
+impl Join {
+    /// A visible node that can do everything and may dial anybody.
+    pub const fn new(name: NodeName) -> Self {
+        Join { name, hidden: false, capabilities: Capabilities::FULL, view: None }
+    }
+
+    /// Sets whether its sessions are hidden.
+    #[must_use]
+    pub const fn hidden(mut self, hidden: bool) -> Self {
+        self.hidden = hidden;
+        self
+    }
+
+    /// Sets what its service claims to be able to do.
+    #[must_use]
+    pub const fn capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// Gives it a membership view: only these nodes can be dialled.
+    #[must_use]
+    pub fn view(mut self, members: Vec<NodeName>) -> Self {
+        self.view = Some(members);
+        self
+    }
+}
+
+/// A network. A cheap handle; clones are the same network.
+#[derive(Clone)]
+pub struct Network {
+    shared: Arc<Shared>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Network::new()
+    }
+}
+
+impl Network {
+    /// An empty network with the default settings.
+    pub fn new() -> Self {
+        Network::with(Settings::default())
+    }
+
+    /// An empty network.
+    pub fn with(settings: Settings) -> Self {
+        Network { shared: Shared::new(settings) }
+    }
+
+    /// A node joins, visible, able to do everything, without a view.
+    ///
+    /// If a live node bears the name already, that one stays undisturbed: the newcomer's dials fail with
+    /// [`EndKind::DuplicateName`], and nobody can reach it. After a [`Network::crash`], or once the old service was dropped or
+    /// shut down, the name is free, and the newcomer has another incarnation.
+    pub fn join(&self, name: NodeName) -> Arc<MemoryService> {
+        self.join_with(Join::new(name))
+    }
+
+    /// A node joins.
+    pub fn join_with(&self, join: Join) -> Arc<MemoryService> {
+        MemoryService::join(&self.shared, join)
+    }
+
+    /// Nothing arrives between the two nodes any more, in either direction, until [`Network::heal`].
+    pub fn cut(&self, a: &NodeName, b: &NodeName) {
+        self.cut_one_way(a, b);
+        self.cut_one_way(b, a);
+    }
+
+    /// Nothing that `from` sends arrives at `to` any more, until [`Network::heal`].
+    pub fn cut_one_way(&self, from: &NodeName, to: &NodeName) {
+        self.act(|world| world.path(from, to).cut = true);
+    }
+
+    /// Both directions carry again. What was on its way arrives, as far as its session still stands.
+    pub fn heal(&self, a: &NodeName, b: &NodeName) {
+        self.act(|world| {
+            world.path(a, b).cut = false;
+            world.path(b, a).cut = false;
+        });
+    }
+
+    /// The connection between the two nodes is reset, now: their session ends as [`EndKind::Closed`] at both ends, and what
+    /// was on its way is lost.
+    pub fn sever(&self, a: &NodeName, b: &NodeName) {
+        self.act(|world| world.sever(a, b));
+    }
+
+    /// From now on frames take that long in both directions.
+    pub fn delay(&self, a: &NodeName, b: &NodeName, delay: Duration) {
+        self.act(|world| {
+            world.path(a, b).delay = delay;
+            world.path(b, a).delay = delay;
+        });
+    }
+
+    /// The node stops: it sends nothing, reads nothing and judges nobody, until [`Network::thaw`].
+    pub fn freeze(&self, node: &NodeName) {
+        self.act(|world| world.set_frozen(node, true));
+    }
+
+    /// The node goes on. It reads what has arrived meanwhile before it judges anybody.
+    pub fn thaw(&self, node: &NodeName) {
+        self.act(|world| world.set_frozen(node, false));
+    }
+
+    /// The node is gone, as by a kill: its sessions end as [`EndKind::Closed`] at both ends, its dials are not
+    /// answered, its service has no more events. The name is free.
+    pub fn crash(&self, node: &NodeName) {
+        self.act(|world| world.crash(node));
+    }
+
+    /// Sets the membership view of a node: `at` can dial only these. Sessions with others end as [`EndKind::Evicted`].
+    pub fn set_view(&self, at: &NodeName, members: &[NodeName]) {
+        let members: BTreeSet<_> = members.iter().cloned().collect();
+        self.act(|world| world.set_view(at, members));
+    }
+
+    /// Takes one node out of the view of another, which gets one if it had none: then it holds all other nodes.
+    pub fn evict(&self, at: &NodeName, node: &NodeName) {
+        self.act(|world| {
+            let mut members = world.members(at);
+            members.remove(node);
+            world.set_view(at, members);
+        });
+    }
+
+    /// Time passes. Delayed frames arrive, silent sessions end and dials run out, each at its time.
+    pub fn advance(&self, time: Duration) {
+        self.act(|world| world.advance(time));
+    }
+
+    /// How much time has passed.
+    pub fn now(&self) -> Duration {
+        self.shared.look(|world| world.now)
+    }
+
+    fn act<R>(&self, act: impl FnOnce(&mut World) -> R) -> R {
+        self.shared.act(act)
+    }
+}
+
+/// What the peer of somebody who ends a session so gets to see.
+const fn seen_by_peer(kind: EndKind) -> EndKind {
+    match kind {
+        EndKind::Left | EndKind::Disconnected | EndKind::Evicted => kind,
+        _ => EndKind::Closed,
+    }
+}

@@ -1,0 +1,126 @@
+//! One session: two ends, and what is on its way between them.
+
+use std::{collections::VecDeque, task::Waker, time::Duration};
+
+use refs::{EndKind, NodeName, SessionEnd};
+
+use crate::frame::Class;
+
+pub(super) struct Link {
+    pub(super) ends: [End; 2],
+}
+
+/// One end: what it sends, what has arrived for it, and how it ended.
+pub(super) struct End {
+    pub(super) node: NodeName,
+    /// Which of the nodes that were ever called so.
+    pub(super) life: u64,
+    /// Pushed, not flushed.
+    outbox: VecDeque<(Class, Vec<u8>)>,
+    /// On the way to the other end, and when it is due there.
+    wire: VecDeque<(Duration, Packet)>,
+    /// Bytes in `outbox` and `wire`, and those of messages among them.
+    pub(super) waiting: usize,
+    pub(super) waiting_messages: usize,
+    signals: usize,
+    /// Since when the other end has not taken what is due.
+    pub(super) stalled: Option<Duration>,
+    /// Arrived, not received.
+    pub(super) arrived: VecDeque<Vec<u8>>,
+    pub(super) arrived_bytes: usize,
+    /// When anything was last heard of the other end.
+    pub(super) heard: Duration,
+    pub(super) end: Option<SessionEnd>,
+    /// The session object was dropped.
+    pub(super) dropped: bool,
+    pub(super) reader: Option<Waker>,
+    pub(super) senders: Vec<Waker>,
+}
+
+pub(super) enum Packet {
+    Frame(Class, Vec<u8>),
+    Fin(EndKind),
+}
+
+impl End {
+    pub(super) fn new(node: NodeName, life: u64, now: Duration) -> Self {
+        End {
+            node,
+            life,
+            outbox: VecDeque::new(),
+            wire: VecDeque::new(),
+            waiting: 0,
+            waiting_messages: 0,
+            signals: 0,
+            stalled: None,
+            arrived: VecDeque::new(),
+            arrived_bytes: 0,
+            heard: now,
+            end: None,
+            dropped: false,
+            reader: None,
+            senders: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.end.is_none()
+    }
+
+    pub(super) fn push(&mut self, class: Class, frame: Vec<u8>) {
+        self.waiting += frame.len();
+        match class {
+            Class::Message => self.waiting_messages += frame.len(),
+            Class::Signal => self.signals += 1,
+        }
+        self.outbox.push_back((class, frame));
+    }
+
+    /// What was pushed goes on its way.
+    pub(super) fn flush(&mut self, due: Duration) {
+        self.wire.extend(self.outbox.drain(..).map(|(class, frame)| (due, Packet::Frame(class, frame))));
+    }
+
+    /// The last thing this end sends.
+    pub(super) fn finish(&mut self, due: Duration, kind: EndKind) {
+        self.wire.push_back((due, Packet::Fin(kind)));
+    }
+
+    /// The next thing that is due at the other end.
+    pub(super) fn due(&self, now: Duration) -> Option<&Packet> {
+        self.wire.front().filter(|(due, _)| *due <= now).map(|(_, packet)| packet)
+    }
+
+    pub(super) fn take(&mut self) -> Option<Packet> {
+        let (_, packet) = self.wire.pop_front()?;
+        if let Packet::Frame(class, frame) = &packet {
+            self.waiting -= frame.len();
+            match class {
+                Class::Message => self.waiting_messages -= frame.len(),
+                Class::Signal => self.signals -= 1,
+            }
+        }
+        Some(packet)
+    }
+
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        self.wire.front().map(|&(due, _)| due)
+    }
+
+    /// Whether a signal waits: one that is never taken ends the session.
+    pub(super) fn has_signals(&self) -> bool {
+        self.signals > 0
+    }
+
+    /// What is on its way is lost.
+    pub(super) fn lose(&mut self) {
+        self.outbox.clear();
+        self.wire.clear();
+        (self.waiting, self.waiting_messages, self.signals) = (0, 0, 0);
+    }
+
+    /// Everybody who waits at this end is to look again.
+    pub(super) fn wakers(&mut self) -> impl Iterator<Item = Waker> {
+        self.reader.take().into_iter().chain(std::mem::take(&mut self.senders))
+    }
+}

@@ -1,0 +1,523 @@
+//! Everything there is, under one lock, and the rules by which it changes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    mem,
+    sync::Arc,
+    task::Waker,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use refs::{DialId, EndKind, Incarnation, NodeId, NodeName, SessionEnd, SessionId};
+
+use super::{
+    Join, Settings,
+    link::{End, Link, Packet},
+    seen_by_peer,
+    service::MemorySession,
+};
+use crate::{events::Events, service::PeerInfo};
+
+/// The world, and the way into it.
+pub(super) struct Shared {
+    world: Mutex<World>,
+}
+
+pub(super) struct World {
+    pub(super) settings: Settings,
+    pub(super) now: Duration,
+    nodes: BTreeMap<u64, Node>,
+    /// Who bears a name now.
+    bearers: BTreeMap<NodeName, u64>,
+    paths: BTreeMap<(NodeName, NodeName), Path>,
+    pub(super) links: BTreeMap<u64, Link>,
+    dials: Vec<Dial>,
+    last: u64,
+    wakers: Vec<Waker>,
+    announcements: VecDeque<(Arc<Events>, Announcement)>,
+    /// Somebody is handing announcements out, and will not stop before there is none.
+    announcing: bool,
+}
+
+struct Node {
+    id: NodeId,
+    hidden: bool,
+    view: Option<BTreeSet<NodeName>>,
+    frozen: bool,
+    shut: bool,
+    events: Arc<Events>,
+    last_session: u64,
+}
+
+/// What happens to what one node sends to another.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Path {
+    pub(super) cut: bool,
+    pub(super) delay: Duration,
+}
+
+/// A dial that was not answered yet.
+struct Dial {
+    from: u64,
+    to: NodeName,
+    dial: DialId,
+    deadline: Duration,
+}
+
+enum Announcement {
+    /// The link and the end of it.
+    Session(u64, usize, PeerInfo),
+    Failed(NodeName, DialId, SessionEnd),
+    Closed,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings) -> Arc<Self> {
+        let world = World {
+            settings,
+            now: Duration::ZERO,
+            nodes: BTreeMap::new(),
+            bearers: BTreeMap::new(),
+            paths: BTreeMap::new(),
+            links: BTreeMap::new(),
+            dials: Vec::new(),
+            last: 0,
+            wakers: Vec::new(),
+            announcements: VecDeque::new(),
+            announcing: false,
+        };
+        Arc::new(Shared { world: Mutex::new(world) })
+    }
+
+    pub(super) fn look<R>(&self, look: impl FnOnce(&World) -> R) -> R {
+        look(&self.world.lock())
+    }
+
+    /// Something changes of which nobody is told yet: it wakes nobody, as a push must not.
+    pub(super) fn edit<R>(&self, edit: impl FnOnce(&mut World) -> R) -> R {
+        edit(&mut self.world.lock())
+    }
+
+    /// Something happens, and everything that follows from it; then who is concerned is told, without the lock.
+    pub(super) fn act<R>(self: &Arc<Self>, act: impl FnOnce(&mut World) -> R) -> R {
+        let mut world = self.world.lock();
+        world.listen();
+        let result = act(&mut world);
+        world.settle();
+        let wakers = mem::take(&mut world.wakers);
+        drop(world);
+        self.announce();
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// Hands out what was announced, one at a time, so that it comes out in the order in which it happened.
+    fn announce(self: &Arc<Self>) {
+        if mem::replace(&mut self.world.lock().announcing, true) {
+            return;
+        }
+        while let Some((events, announcement)) = self.next_announcement() {
+            match announcement {
+                Announcement::Session(link, end, info) => {
+                    events.session(Box::new(MemorySession::new(self.clone(), link, end, info)));
+                }
+                Announcement::Failed(node, dial, end) => events.failed(node, dial, end),
+                Announcement::Closed => events.close(),
+            }
+        }
+    }
+
+    fn next_announcement(&self) -> Option<(Arc<Events>, Announcement)> {
+        let mut world = self.world.lock();
+        let next = world.announcements.pop_front();
+        world.announcing = next.is_some();
+        next
+    }
+}
+
+// ----- nodes
+
+impl World {
+    pub(super) fn join(&mut self, join: Join, events: Arc<Events>) -> (u64, NodeId) {
+        self.last += 1;
+        let life = self.last;
+        // Not random, so that runs repeat; scattered, so that nobody takes it for an order.
+        let incarnation =
+            Incarnation::new(life.wrapping_mul(0x9e37_79b9_7f4a_7c15)).expect("odd times non-zero");
+        let id = NodeId::new(join.name.clone(), incarnation);
+        let view = join.view.map(|members| members.into_iter().collect());
+        let node = Node {
+            id: id.clone(),
+            hidden: join.hidden,
+            view,
+            frozen: false,
+            shut: false,
+            events,
+            last_session: 0,
+        };
+        self.nodes.insert(life, node);
+        self.bearers.entry(join.name).or_insert(life);
+        (life, id)
+    }
+
+    pub(super) fn path(&mut self, from: &NodeName, to: &NodeName) -> &mut Path {
+        self.paths.entry((from.clone(), to.clone())).or_default()
+    }
+
+    fn path_of(&self, from: &NodeName, to: &NodeName) -> Path {
+        self.paths.get(&(from.clone(), to.clone())).copied().unwrap_or_default()
+    }
+
+    fn bearer(&self, name: &NodeName) -> Option<(u64, &Node)> {
+        let life = *self.bearers.get(name)?;
+        Some((life, self.nodes.get(&life)?))
+    }
+
+    pub(super) fn is_frozen(&self, life: u64) -> bool {
+        self.nodes.get(&life).is_some_and(|node| node.frozen)
+    }
+
+    pub(super) fn set_frozen(&mut self, name: &NodeName, frozen: bool) {
+        let Some(node) = self.bearers.get(name).and_then(|life| self.nodes.get_mut(life)) else { return };
+        node.frozen = frozen;
+        for link in self.links.values_mut() {
+            for end in &mut link.ends {
+                self.wakers.extend(end.wakers());
+            }
+        }
+    }
+
+    pub(super) fn members(&self, at: &NodeName) -> BTreeSet<NodeName> {
+        let view = self.bearer(at).and_then(|(_, node)| node.view.clone());
+        view.unwrap_or_else(|| self.bearers.keys().filter(|name| *name != at).cloned().collect())
+    }
+
+    pub(super) fn view_of(&self, life: u64) -> Option<Vec<NodeName>> {
+        let view = self.nodes.get(&life)?.view.as_ref()?;
+        Some(view.iter().cloned().collect())
+    }
+
+    pub(super) fn set_view(&mut self, at: &NodeName, members: BTreeSet<NodeName>) {
+        let Some(&life) = self.bearers.get(at) else { return };
+        let evicted = self.ends_of(life).into_iter().filter(|&(link, end)| {
+            let peer = &self.links[&link].ends[1 - end].node;
+            !members.contains(peer)
+        });
+        for (link, end) in evicted.collect::<Vec<_>>() {
+            self.close(link, end, EndKind::Evicted);
+        }
+        if let Some(node) = self.nodes.get_mut(&life) {
+            node.view = Some(members);
+        }
+    }
+
+    /// The open ends of one node.
+    fn ends_of(&self, life: u64) -> Vec<(u64, usize)> {
+        let all = self.links.iter().flat_map(|(&id, link)| [(id, 0, &link.ends[0]), (id, 1, &link.ends[1])]);
+        all.filter(|(_, _, end)| end.life == life && end.is_open()).map(|(id, at, _)| (id, at)).collect()
+    }
+
+    /// No more sessions; those that stand go on.
+    pub(super) fn shut(&mut self, life: u64) {
+        let Some(node) = self.nodes.get_mut(&life) else { return };
+        if mem::replace(&mut node.shut, true) {
+            return;
+        }
+        let (name, events) = (node.id.name.clone(), node.events.clone());
+        if self.bearers.get(&name) == Some(&life) {
+            self.bearers.remove(&name);
+        }
+        let (mine, others) = mem::take(&mut self.dials).into_iter().partition(|dial| dial.from == life);
+        self.dials = others;
+        for dial in mine {
+            self.fail(&events, dial.to, dial.dial, EndKind::LocalShutdown);
+        }
+        self.announcements.push_back((events, Announcement::Closed));
+    }
+
+    pub(super) fn crash(&mut self, name: &NodeName) {
+        if let Some(&life) = self.bearers.get(name) {
+            self.dials.retain(|dial| dial.from != life);
+            self.shut(life);
+            for (link, end) in self.ends_of(life) {
+                self.links.get_mut(&link).expect("just listed").ends[end].lose();
+                self.close(link, end, EndKind::Closed);
+            }
+        }
+    }
+}
+
+// ----- dials
+
+impl World {
+    pub(super) fn connect(&mut self, from: u64, to: &NodeName, dial: DialId) {
+        let Some(node) = self.nodes.get(&from) else { return };
+        let events = node.events.clone();
+        let bears_name = self.bearers.get(&node.id.name) == Some(&from);
+        let refusal = if node.shut {
+            Some(EndKind::LocalShutdown)
+        } else if !bears_name || node.id.name == *to {
+            Some(EndKind::DuplicateName)
+        } else if node.view.as_ref().is_some_and(|view| !view.contains(to)) {
+            Some(EndKind::NotMember)
+        } else {
+            None
+        };
+        match refusal {
+            Some(kind) => self.fail(&events, to.clone(), dial, kind),
+            None => {
+                let deadline = self.now + self.settings.setup_timeout;
+                self.dials.push(Dial { from, to: to.clone(), dial, deadline });
+            }
+        }
+    }
+
+    fn fail(&mut self, events: &Arc<Events>, node: NodeName, dial: DialId, kind: EndKind) {
+        self.announcements.push_back((events.clone(), Announcement::Failed(node, dial, kind.into())));
+    }
+
+    /// Answers every dial that can be answered now.
+    fn answer_dials(&mut self) {
+        for dial in mem::take(&mut self.dials) {
+            let Some(from) = self.nodes.get(&dial.from) else { continue };
+            let (name, events) = (from.id.name.clone(), from.events.clone());
+            if self
+                .ends_of(dial.from)
+                .iter()
+                .any(|&(link, end)| self.links[&link].ends[1 - end].node == dial.to)
+            {
+                // The session that stands is the answer.
+                continue;
+            }
+            let cut = self.path_of(&name, &dial.to).cut || self.path_of(&dial.to, &name).cut;
+            let failure = match self.bearer(&dial.to) {
+                _ if from.frozen || cut => None,
+                None => Some(EndKind::Unreachable),
+                Some((_, to)) if to.view.as_ref().is_some_and(|view| !view.contains(&name)) => {
+                    Some(EndKind::NotMember)
+                }
+                Some((_, to)) if to.frozen => None,
+                Some((life, _)) => {
+                    self.establish(dial.from, life);
+                    continue;
+                }
+            };
+            match failure {
+                Some(kind) => self.fail(&events, dial.to, dial.dial, kind),
+                None if self.now >= dial.deadline => {
+                    self.fail(&events, dial.to, dial.dial, EndKind::SetupTimeout)
+                }
+                None => self.dials.push(dial),
+            }
+        }
+    }
+
+    /// A session begins. If the other node still holds an earlier one with this node, that one has been lost here.
+    fn establish(&mut self, from: u64, to: u64) {
+        let name = self.nodes[&from].id.name.clone();
+        for (link, end) in self.ends_of(to) {
+            if self.links[&link].ends[1 - end].node == name {
+                self.close(link, end, EndKind::Replaced);
+            }
+        }
+        let hidden = self.nodes[&from].hidden || self.nodes[&to].hidden;
+        self.last += 1;
+        let id = self.last;
+        // The node that was dialled knows first.
+        for (own, peer, end) in [(to, from, 1), (from, to, 0)] {
+            let peer = self.nodes[&peer].id.clone();
+            let node = self.nodes.get_mut(&own).expect("both nodes are there");
+            node.last_session += 1;
+            let mut info = PeerInfo::new(peer, SessionId(node.last_session));
+            info.hidden = hidden;
+            self.announcements.push_back((node.events.clone(), Announcement::Session(id, end, info)));
+        }
+        let ends = [from, to].map(|life| End::new(self.nodes[&life].id.name.clone(), life, self.now));
+        self.links.insert(id, Link { ends });
+    }
+}
+
+// ----- links
+
+impl World {
+    /// One end ends: as `kind` here, and as what that looks like from there once it is heard of.
+    pub(super) fn close(&mut self, link: u64, end: usize, kind: EndKind) {
+        let due = self.due(link, end);
+        let Some(own) = self.links.get_mut(&link).map(|link| &mut link.ends[end]).filter(|end| end.is_open())
+        else {
+            return;
+        };
+        let good = matches!(kind, EndKind::Left | EndKind::Disconnected | EndKind::Evicted);
+        if good {
+            own.flush(due)
+        } else {
+            own.lose()
+        }
+        own.finish(due, seen_by_peer(kind));
+        own.end = Some(kind.into());
+        self.wakers.extend(own.wakers());
+    }
+
+    pub(super) fn flush(&mut self, link: u64, end: usize) {
+        let due = self.due(link, end);
+        if let Some(link) = self.links.get_mut(&link) {
+            link.ends[end].flush(due);
+        }
+    }
+
+    /// When something that is sent now arrives.
+    fn due(&self, link: u64, end: usize) -> Duration {
+        let delay = self
+            .links
+            .get(&link)
+            .map(|link| self.path_of(&link.ends[end].node, &link.ends[1 - end].node).delay);
+        self.now + delay.unwrap_or_default()
+    }
+
+    pub(super) fn disconnect(&mut self, life: u64, peer: &NodeName) {
+        for (link, end) in self.ends_of(life) {
+            if self.links[&link].ends[1 - end].node == *peer {
+                self.close(link, end, EndKind::Disconnected);
+            }
+        }
+    }
+
+    pub(super) fn sever(&mut self, a: &NodeName, b: &NodeName) {
+        for link in self.links.values_mut() {
+            let [x, y] = &mut link.ends;
+            if (x.node == *a && y.node == *b) || (x.node == *b && y.node == *a) {
+                for end in [x, y] {
+                    end.lose();
+                    end.end.get_or_insert(EndKind::Closed.into());
+                    self.wakers.extend(end.wakers());
+                }
+            }
+        }
+    }
+
+    /// Whether what an end sends can arrive now.
+    fn carries(&self, link: &Link, end: usize) -> bool {
+        let [from, to] = [&link.ends[end], &link.ends[1 - end]];
+        !self.is_frozen(from.life) && !self.path_of(&from.node, &to.node).cut
+    }
+
+    /// Whoever can be heard now has been heard up to now: called before anything changes.
+    fn listen(&mut self) {
+        for (id, end) in self.all_ends() {
+            if self.carries(&self.links[&id], end) {
+                let now = self.now;
+                self.links.get_mut(&id).expect("just listed").ends[1 - end].heard = now;
+            }
+        }
+    }
+
+    fn all_ends(&self) -> Vec<(u64, usize)> {
+        self.links.keys().flat_map(|&id| [(id, 0), (id, 1)]).collect()
+    }
+
+    /// Everything happens that can happen at this time.
+    fn settle(&mut self) {
+        self.listen();
+        for (id, end) in self.all_ends() {
+            self.transfer(id, end);
+        }
+        self.judge();
+        self.answer_dials();
+        self.forget();
+    }
+
+    /// What nobody can see any more is forgotten.
+    fn forget(&mut self) {
+        self.links.retain(|_, link| !link.ends.iter().all(|end| end.dropped && !end.is_open()));
+        let linked: BTreeSet<u64> =
+            self.links.values().flat_map(|link| link.ends.each_ref().map(|end| end.life)).collect();
+        self.nodes.retain(|life, node| !node.shut || linked.contains(life));
+    }
+
+    /// What is due arrives, as far as there is room for it.
+    fn transfer(&mut self, id: u64, end: usize) {
+        if !self.carries(&self.links[&id], end) {
+            return;
+        }
+        let (room, now) = (self.settings.receive_buffer, self.now);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let [a, b] = &mut link.ends;
+        let (from, to) = if end == 0 { (a, b) } else { (b, a) };
+        if !to.is_open() {
+            // Nobody is there to take it.
+            from.lose();
+            return;
+        }
+        let before = from.waiting;
+        while let Some(packet) = from.due(now) {
+            if matches!(packet, Packet::Frame(..)) && to.arrived_bytes >= room {
+                from.stalled.get_or_insert(now);
+                break;
+            }
+            match from.take() {
+                Some(Packet::Frame(_, frame)) => {
+                    to.arrived_bytes += frame.len();
+                    to.arrived.push_back(frame);
+                }
+                Some(Packet::Fin(kind)) => to.end = Some(kind.into()),
+                None => break,
+            }
+            self.wakers.extend(to.wakers());
+        }
+        if from.waiting < before || from.waiting == 0 {
+            from.stalled = None;
+            self.wakers.extend(from.senders.drain(..));
+        }
+    }
+
+    /// Ends what was silent too long, or does not take what it must.
+    fn judge(&mut self) {
+        for (id, end) in self.all_ends() {
+            let own = &self.links[&id].ends[end];
+            if !own.is_open() || self.is_frozen(own.life) {
+                continue;
+            }
+            let silent = self.now.saturating_sub(own.heard);
+            let stalled =
+                own.stalled.filter(|_| own.has_signals()).map(|since| self.now.saturating_sub(since));
+            if silent >= self.settings.timeout {
+                self.close(id, end, EndKind::Timeout);
+                let own = self.links.get_mut(&id).map(|link| &mut link.ends[end]);
+                own.expect("just judged").end = Some(SessionEnd::timeout(silent));
+            } else if stalled >= Some(self.settings.timeout) {
+                self.close(id, end, EndKind::Overloaded);
+            } else {
+                continue;
+            }
+            self.transfer(id, end);
+        }
+    }
+
+    pub(super) fn advance(&mut self, time: Duration) {
+        let target = self.now + time;
+        while let Some(next) = self.next_deadline().filter(|&next| next <= target) {
+            self.now = next;
+            self.settle();
+        }
+        self.now = target;
+    }
+
+    /// The next instant at which anything happens by itself.
+    fn next_deadline(&self) -> Option<Duration> {
+        let timeout = self.settings.timeout;
+        let ends = self.links.values().flat_map(|link| {
+            [0, 1].into_iter().flat_map(move |end| {
+                let own = &link.ends[end];
+                let heard = self.carries(link, 1 - end);
+                let silence =
+                    (own.is_open() && !heard && !self.is_frozen(own.life)).then(|| own.heard + timeout);
+                let stall = own.stalled.filter(|_| own.is_open()).map(|since| since + timeout);
+                let arrival = own.next_due().filter(|_| self.carries(link, end));
+                [silence, stall, arrival].into_iter().flatten()
+            })
+        });
+        let dials = self.dials.iter().map(|dial| dial.deadline);
+        ends.chain(dials).filter(|&at| at > self.now).min()
+    }
+}
