@@ -2,7 +2,7 @@
 
 use std::{mem, sync::Arc, task::Waker};
 
-use monitor_core::{Effect, LocalPid, Notice, Signal, encode};
+use monitor_core::{Effect, ExitReason, LocalPid, Notice, Signal, encode};
 use peer_service::{Class, FrameMeta, PushError};
 use refs::{DialId, EndKind, NodeName, NodeSpec, SessionId};
 
@@ -13,14 +13,11 @@ use crate::{
     state::{Inner, State},
 };
 
-/// A frame of signals that is as long as this gets no more of them. One signal is at most little longer than
-/// [`ExitReason::MAX_LEN`](monitor_core::ExitReason::MAX_LEN).
-const FULL_FRAME: usize = 32 * 1024;
-
-/// The longest frame of signals there can be: what a peer service must take, and what a peer may send.
+/// The longest frame of signals there can be: what a peer service must take, and what a peer may send. The longest signal
+/// is little longer than [`ExitReason::MAX_LEN`].
 pub(crate) const MAX_SIGNAL_FRAME: usize = 128 * 1024;
 
-const _: () = assert!(FULL_FRAME + monitor_core::ExitReason::MAX_LEN + 1024 <= MAX_SIGNAL_FRAME);
+const _: () = assert!(ExitReason::MAX_LEN + 1024 <= MAX_SIGNAL_FRAME);
 
 /// What an input leaves to be done without any lock: it may run somebody else's code.
 #[derive(Default)]
@@ -153,10 +150,12 @@ fn send<'a>(
         encode(first, &mut last, frame);
         written = 0;
         for signal in more.clone() {
-            if frame.len() - start >= FULL_FRAME {
+            let end = frame.len();
+            encode(signal, &mut last, frame);
+            if frame.len() - start > MAX_SIGNAL_FRAME {
+                frame.truncate(end);
                 break;
             }
-            encode(signal, &mut last, frame);
             written += 1;
         }
     };

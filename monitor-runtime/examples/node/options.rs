@@ -1,0 +1,37 @@
+//! The command line.
+
+use std::error::Error;
+
+use monitor_runtime::{Config, NodeSpec, Secret};
+
+/// The environment variable with the cluster's secret.
+const SECRET: &str = "OBIT_SECRET";
+
+/// The configuration that the arguments and the environment describe; an error names the argument that is wrong.
+pub(crate) fn config(mut arguments: impl Iterator<Item = String>) -> Result<Config, Box<dyn Error>> {
+    let (mut name, mut listen, mut hidden, mut peers) = (None, None, false, Vec::<NodeSpec>::new());
+    let mut heartbeat = "default".to_owned();
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--name" => name = Some(value()?.parse().map_err(|error| format!("--name: {error}"))?),
+            "--listen" => listen = Some(value()?.parse().map_err(|error| format!("--listen: {error}"))?),
+            "--peer" => peers.push(value()?.parse().map_err(|error| format!("--peer: {error}"))?),
+            "--heartbeat" => heartbeat = value()?,
+            "--hidden" => hidden = true,
+            other => Err(format!("{other} is no option; the head of the program lists them"))?,
+        }
+    }
+    let config = Config::new(name.ok_or("--name is missing")?).hidden(hidden).peers(peers);
+    let config = config.secret(Secret::from_env(SECRET)?);
+    let config = match listen {
+        Some(address) => config.listen(address),
+        None => config,
+    };
+    match heartbeat.as_str() {
+        "default" => Ok(config),
+        "fast" => Ok(config.fast()),
+        "wan" => Ok(config.wan()),
+        other => Err(format!("--heartbeat: {other} is none of default, fast, wan"))?,
+    }
+}

@@ -1,0 +1,78 @@
+//! A peer service that can do less: what needs more says so.
+
+mod common;
+
+use common::{alone::Alone, run};
+use monitor_runtime::{
+    Config, ConnectError, EndKind, MonitorError, NodesOptions, NotImplemented, SendError, StartError,
+    prelude::*,
+};
+use peer_service::Capabilities;
+
+const ELSEWHERE: &str = "worker@b@local";
+
+async fn node(capabilities: Capabilities) -> Node {
+    let config = Config::new("a@local".parse().unwrap());
+    Node::with_service(config, Alone::new("a@local", capabilities)).await.unwrap()
+}
+
+fn lacks(capability: &'static str) -> MonitorError {
+    MonitorError::NotImplemented(NotImplemented { capability })
+}
+
+#[test]
+fn what_needs_a_capability_says_so() {
+    run(async {
+        let a = node(Capabilities::NONE).await;
+        let mut process = a.process().unwrap();
+        let target: Name = ELSEWHERE.parse().unwrap();
+        assert_eq!(process.monitor(&target), Err(lacks("monitoring")));
+        assert_eq!(a.monitor(&target).unwrap_err(), lacks("monitoring"));
+        assert_eq!(process.monitor_node(&target.node), Err(lacks("node_events")));
+        assert_eq!(process.monitor_nodes(NodesOptions::new()), Err(lacks("node_events")));
+        let needs = |capability| Err(ConnectError::NotImplemented(NotImplemented { capability }));
+        assert_eq!(a.connect(&target.node), needs("connect"));
+        assert_eq!(a.disconnect(&target.node), needs("disconnect"));
+        assert_eq!(process.send(&target, "x"), Err(SendError::NotConnected(EndKind::NotConnected.into())));
+        assert_eq!(process.try_recv(), None, "nothing is told by a call that was refused");
+        assert_eq!((a.stats().monitors, a.stats().watchers, a.stats().peers), (0, 0, 0));
+    });
+}
+
+#[test]
+fn what_is_local_needs_none() {
+    run(async {
+        let a = node(Capabilities::NONE).await;
+        let process = a.process().unwrap();
+        process.monitor_node(a.name()).unwrap();
+        a.connect(a.name()).unwrap();
+        a.disconnect(a.name()).unwrap();
+        let (_, monitor) = a.spawn_monitor(|_mailbox| async { Ok(()) }).unwrap();
+        assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Normal));
+        a.send(process.pid(), "x").unwrap();
+        a.stop().await;
+    });
+}
+
+#[test]
+fn a_service_that_connects_by_itself_is_not_asked_to() {
+    run(async {
+        let mut able = Capabilities::FULL;
+        able.connect = false;
+        let a = node(able).await;
+        let down = a.monitor(ELSEWHERE.parse::<Name>().unwrap()).unwrap().await;
+        assert_eq!(down.reason, DownReason::NoConnection(EndKind::NotConnected.into()));
+        let mut process = a.process().unwrap();
+        process.monitor_node("b@local".parse::<NodeName>().unwrap()).unwrap();
+        assert!(matches!(process.try_recv(), Some(Event::NodeDown(_))));
+    });
+}
+
+#[test]
+fn a_node_has_the_name_of_its_service() {
+    run(async {
+        let config = Config::new("a@local".parse().unwrap());
+        let started = Node::with_service(config, Alone::new("b@local", Capabilities::FULL)).await;
+        assert!(matches!(started, Err(StartError::WrongName { .. })));
+    });
+}

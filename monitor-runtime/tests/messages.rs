@@ -1,0 +1,226 @@
+//! Messages between processes.
+
+mod common;
+
+use common::{Cluster, eventually, name, run};
+use futures::FutureExt;
+use monitor_runtime::{Config, DownReason, Event, Mailbox, NotAlive, SendError};
+
+async fn next_body(mailbox: &mut Mailbox) -> Vec<u8> {
+    match mailbox.recv().await {
+        Some(Event::Message(message)) => message.body,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn messages_find_their_way_by_pid_and_by_name() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        let sender = a.process().unwrap();
+        let mut here = a.process().unwrap();
+        let mut there = b.process().unwrap();
+        for receiver in [&mut here, &mut there] {
+            receiver.register(name("inbox")).unwrap();
+            let by_name = name("inbox").at(receiver.node().name().clone());
+            sender.send(receiver.pid(), "by pid").unwrap();
+            sender.send(&by_name, "by name").unwrap();
+            a.send(&by_name, "from nobody").unwrap();
+            let mut received = Vec::new();
+            for _ in 0..3 {
+                let Some(Event::Message(message)) = receiver.recv().await else { panic!() };
+                received.push((message.from, String::from_utf8(message.body).unwrap()));
+            }
+            let from = Some(sender.pid().clone());
+            let expected = [(from.clone(), "by pid"), (from, "by name"), (None, "from nobody")];
+            assert_eq!(received, expected.map(|(from, body)| (from, body.to_owned())));
+        }
+    });
+}
+
+#[test]
+fn twenty_thousand_messages_arrive_in_order_and_then_the_down() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        let mut watcher = a.process().unwrap();
+        let to = watcher.pid().clone();
+        let pid = b
+            .spawn(|mut mailbox| async move {
+                mailbox.recv().await;
+                for i in 0..20_000u32 {
+                    mailbox.send_async(&to, i.to_le_bytes()).await?;
+                }
+                Ok(())
+            })
+            .unwrap();
+        watcher.monitor(&pid).unwrap();
+        watcher.send(&pid, "go").unwrap();
+        for i in 0..20_000u32 {
+            assert_eq!(next_body(&mut watcher).await, i.to_le_bytes());
+        }
+        assert!(matches!(watcher.recv().await, Some(Event::Down(down)) if down.reason.is_terminal()));
+    });
+}
+
+#[test]
+fn a_monitor_arrives_before_what_is_sent_after_it() {
+    run(async {
+        for connected in [false, true] {
+            let cluster = Cluster::new();
+            let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+            if connected {
+                cluster.settle(&a, &b).await;
+            }
+            // It exits by the message: were the monitor to come later, it would find nobody.
+            let pid = b
+                .spawn(|mut mailbox| async move {
+                    mailbox.recv().await;
+                    Ok(())
+                })
+                .unwrap();
+            let mut watcher = a.process().unwrap();
+            watcher.monitor(&pid).unwrap();
+            watcher.send(&pid, "exit").unwrap();
+            let Some(Event::Down(down)) = watcher.recv().await else { panic!() };
+            assert!(matches!(down.reason, DownReason::Exit(_)), "{down:?}");
+        }
+    });
+}
+
+#[test]
+fn a_message_that_is_too_long_is_refused() {
+    run(async {
+        let cluster = Cluster::new();
+        let a = cluster.node_with("a", |config: Config| config.max_message(1000)).await;
+        let b = cluster.node("b").await;
+        let receiver = b.process().unwrap();
+        assert_eq!(a.send(receiver.pid(), [0; 1001]), Err(SendError::TooLarge { len: 1001, max: 1000 }));
+        assert_eq!(a.send(receiver.pid(), [0; 1000]), Ok(()));
+
+        // What is never refused for its length must fit into a frame.
+        let sender = cluster.node("c").await;
+        let Err(SendError::TooLarge { max, .. }) = sender.send(receiver.pid(), vec![0; 64 << 20]) else {
+            panic!()
+        };
+        let mut receiver = receiver;
+        assert_eq!(next_body(&mut receiver).await.len(), 1000);
+        let longest = name(&"n".repeat(255));
+        receiver.register(longest.clone()).unwrap();
+        sender.process().unwrap().send(longest.at(b.name().clone()), vec![0; max]).unwrap();
+        assert_eq!(next_body(&mut receiver).await.len(), max);
+    });
+}
+
+#[test]
+fn a_full_mailbox_shows_what_is_missing_and_never_loses_a_down() {
+    run(async {
+        let cluster = Cluster::new();
+        let a = cluster.node("a").await;
+        let b = cluster.node_with("b", |config: Config| config.max_mailbox_bytes(10_000)).await;
+        let sender = a.process().unwrap();
+        let mut receiver = b.process().unwrap();
+        receiver.monitor(sender.pid()).unwrap();
+        cluster.settle(&b, &a).await;
+        for _ in 0..20 {
+            sender.send(receiver.pid(), [1; 1000]).unwrap();
+        }
+        cluster.settle(&a, &b).await;
+        drop(sender);
+        cluster.settle(&a, &b).await;
+        let mut kept = 0;
+        while let Some(Event::Message(_)) = receiver.try_recv() {
+            kept += 1;
+        }
+        // The notice of what is missing was taken by the loop above.
+        assert_eq!(b.stats().count("messages_missed"), Some(20 - kept));
+        assert!(matches!(receiver.try_recv(), Some(Event::Down(_))));
+    });
+}
+
+#[test]
+fn what_cannot_be_delivered_is_counted() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        let watcher = a.process().unwrap();
+        let gone = b.process().unwrap().pid().clone();
+        a.send(&gone, "to nobody").unwrap();
+        a.send(name("nobody").at(b.name().clone()), "to nobody").unwrap();
+        let target = b.process().unwrap();
+        let monitor = watcher.monitor(target.pid()).unwrap();
+        target.send(&monitor, "to a reference that is no alias").unwrap();
+        cluster.settle(&a, &b).await;
+        cluster.settle(&b, &a).await;
+        assert_eq!(b.stats().count("messages_for_nobody"), Some(2));
+        assert_eq!(a.stats().count("messages_for_no_alias"), Some(1));
+
+        a.send(name("inbox").at("nowhere@local".parse().unwrap()), "to nowhere").unwrap();
+        eventually("the dial has failed", || a.stats().count("messages_undeliverable") == Some(1)).await;
+        assert_eq!(a.stats().waiting_bytes, 0);
+    });
+}
+
+#[test]
+fn what_waits_for_a_connection_is_limited_and_the_patient_wait() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        let mut receiver = b.process().unwrap();
+        let sender = a.process().unwrap();
+        cluster.cut(&a, &b);
+        let body = vec![0; 512 * 1024];
+        let mut sent = 0;
+        let refused = loop {
+            match sender.send(receiver.pid(), body.clone()) {
+                Ok(()) => sent += 1,
+                Err(error) => break error,
+            }
+            assert!(sent < 1000, "there must be a limit");
+        };
+        assert_eq!(refused, SendError::Full);
+        let mut patient = Box::pin(sender.send_async(receiver.pid(), body.clone()));
+        assert!((&mut patient).now_or_never().is_none());
+        cluster.heal(&a, &b);
+        patient.await.unwrap();
+        for _ in 0..=sent {
+            assert_eq!(next_body(&mut receiver).await.len(), body.len());
+        }
+    });
+}
+
+#[test]
+fn a_peer_that_takes_nothing_fills_up_and_the_patient_wait() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        let mut receiver = b.process().unwrap();
+        let sender = a.process().unwrap();
+        cluster.settle(&a, &b).await;
+        cluster.freeze(&b);
+        let body = vec![0; 512 * 1024];
+        let mut sent = 0;
+        while sender.send(receiver.pid(), body.clone()) != Err(SendError::Full) {
+            sent += 1;
+            assert!(sent < 1000, "there must be a limit");
+        }
+        let mut patient = Box::pin(sender.send_async(receiver.pid(), body.clone()));
+        assert!((&mut patient).now_or_never().is_none());
+        cluster.thaw(&b);
+        patient.await.unwrap();
+        for _ in 0..=sent {
+            assert_eq!(next_body(&mut receiver).await.len(), body.len());
+        }
+    });
+}
+
+#[test]
+fn nothing_is_sent_by_the_dead() {
+    run(async {
+        let a = Cluster::new().node("a").await;
+        let receiver = a.process().unwrap();
+        a.stop().await;
+        assert_eq!(a.send(receiver.pid(), "late"), Err(SendError::NotAlive(NotAlive)));
+    });
+}

@@ -1,0 +1,262 @@
+//! Processes: their exits and reasons, their names, being killed.
+
+mod common;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use common::{Cluster, name, panic_quietly, run};
+use futures::channel::oneshot;
+use monitor_runtime::{RegisterError, prelude::*};
+
+fn exit(reason: ExitReason) -> DownReason {
+    DownReason::Exit(reason)
+}
+
+#[test]
+fn a_process_that_is_done_exits_normally() {
+    run(async {
+        let a = Cluster::new().node("a").await;
+        let (pid, monitor) = a.spawn_monitor(|_mailbox| async { Ok(()) }).unwrap();
+        let down = monitor.await;
+        assert_eq!(down.reason, exit(ExitReason::Normal));
+        assert_eq!(down.target, pid.clone().into());
+        assert!(!a.is_process_alive(&pid));
+    });
+}
+
+#[test]
+fn an_error_is_a_reason() {
+    run(async {
+        let a = Cluster::new().node("a").await;
+        let own = ExitReason::other("the disk is full").unwrap();
+        let (_, monitor) = a
+            .spawn_monitor(|_mailbox| async { Err(ExitReason::other("the disk is full").unwrap()) })
+            .unwrap();
+        assert_eq!(monitor.await.reason, exit(own));
+
+        let (_, monitor) = a
+            .spawn_monitor(|_mailbox| async {
+                "x".parse::<u32>()?;
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(monitor.await.reason.to_string(), "exit: invalid digit found in string");
+    });
+}
+
+#[test]
+fn a_panic_is_a_reason_wherever_it_happens() {
+    panic_quietly();
+    run(async {
+        let a = Cluster::new().node("a").await;
+        let (_, monitor) = a.spawn_monitor(|_mailbox| async { panic!("in the task") }).unwrap();
+        assert_eq!(monitor.await.reason, exit(ExitReason::panicked("in the task")));
+
+        let (_, monitor) =
+            a.spawn_monitor(|_mailbox| -> std::future::Ready<_> { panic!("{} the task", "before") }).unwrap();
+        assert_eq!(monitor.await.reason, exit(ExitReason::panicked("before the task")));
+
+        struct PanicsWhenDropped;
+        impl Drop for PanicsWhenDropped {
+            fn drop(&mut self) {
+                panic!("in a drop");
+            }
+        }
+        let (runs, running) = oneshot::channel();
+        let (pid, monitor) = a
+            .spawn_monitor(|_mailbox| async {
+                let _held = PanicsWhenDropped;
+                let _ = runs.send(());
+                std::future::pending().await
+            })
+            .unwrap();
+        running.await.unwrap();
+        a.kill(&pid).unwrap();
+        assert_eq!(monitor.await.reason, exit(ExitReason::Killed));
+
+        // The node lives on.
+        let (_, monitor) = a.spawn_monitor(|_mailbox| async { Ok(()) }).unwrap();
+        assert_eq!(monitor.await.reason, exit(ExitReason::Normal));
+    });
+}
+
+#[test]
+fn a_guard_exits_when_it_is_dropped() {
+    panic_quietly();
+    run(async {
+        let a = Cluster::new().node("a").await;
+
+        let process = a.process().unwrap();
+        let monitor = a.monitor(process.pid()).unwrap();
+        drop(process);
+        assert_eq!(monitor.await.reason, exit(ExitReason::Normal));
+
+        let process = a.process().unwrap();
+        let monitor = a.monitor(process.pid()).unwrap();
+        process.exit(ExitReason::Shutdown);
+        assert_eq!(monitor.await.reason, exit(ExitReason::Shutdown));
+
+        let mut process = a.process().unwrap();
+        let monitor = a.monitor(process.pid()).unwrap();
+        process.set_exit_reason(ExitReason::other("mine").unwrap());
+        drop(process);
+        assert_eq!(monitor.await.reason, exit(ExitReason::other("mine").unwrap()));
+
+        let process = a.process().unwrap();
+        let monitor = a.monitor(process.pid()).unwrap();
+        let thread = thread::Builder::new().name("worker".into());
+        let thread = thread.spawn(move || {
+            let _process = process;
+            panic!("outside any task");
+        });
+        assert!(thread.unwrap().join().is_err());
+        assert!(
+            matches!(monitor.await.reason, DownReason::Exit(ExitReason::Panicked(text)) if text.contains("worker"))
+        );
+    });
+}
+
+#[test]
+fn a_killed_task_is_dropped_before_anybody_hears_of_it() {
+    struct Dropped(Arc<AtomicBool>);
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    run(async {
+        let a = Cluster::new().node("a").await;
+        let dropped = Arc::new(AtomicBool::new(false));
+        let held = Dropped(dropped.clone());
+        let (pid, monitor) = a
+            .spawn_monitor(|mut mailbox| async move {
+                let _held = held;
+                while mailbox.recv().await.is_some() {}
+                std::future::pending().await
+            })
+            .unwrap();
+        assert!(a.kill(&pid).unwrap());
+        assert_eq!(monitor.await.reason, exit(ExitReason::Killed));
+        assert!(dropped.load(Ordering::SeqCst));
+        assert!(!a.kill(&pid).unwrap());
+    });
+}
+
+#[test]
+fn a_killed_guard_receives_what_waits_and_dies_of_it() {
+    run(async {
+        let a = Cluster::new().node("a").await;
+        let mut process = a.process().unwrap();
+        let monitor = a.monitor(process.pid()).unwrap();
+        a.send(process.pid(), "before").unwrap();
+        assert!(a.kill(process.pid()).unwrap());
+        a.send(process.pid(), "after").unwrap();
+        assert!(matches!(process.recv().await, Some(Event::Message(message)) if message.body == b"before"));
+        assert_eq!(process.recv().await, None);
+        assert!(a.is_process_alive(process.pid()), "it is its guard's to drop");
+        process.exit(ExitReason::Normal);
+        assert_eq!(monitor.await.reason, exit(ExitReason::Killed));
+        assert_eq!(a.stats().count("messages_for_nobody"), Some(1));
+    });
+}
+
+#[test]
+fn processes_of_others_cannot_be_killed() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        let process = b.process().unwrap();
+        assert!(!a.kill(process.pid()).unwrap());
+        assert!(!a.is_process_alive(process.pid()));
+        assert!(b.is_process_alive(process.pid()));
+    });
+}
+
+#[test]
+fn a_name_has_one_holder() {
+    run(async {
+        let cluster = Cluster::new();
+        let a = cluster.node("a").await;
+        let (one, two) = (a.process().unwrap(), a.process().unwrap());
+        one.register(name("jobs")).unwrap();
+        one.register(name("jobs")).unwrap();
+        assert_eq!(two.register(name("jobs")), Err(RegisterError::NameTaken(one.pid().clone())));
+        assert_eq!(a.whereis(&name("jobs")), Some(one.pid().clone()));
+
+        assert!(a.unregister(&name("jobs")).unwrap());
+        assert!(!a.unregister(&name("jobs")).unwrap());
+        assert_eq!(a.whereis(&name("jobs")), None);
+        two.register(name("jobs")).unwrap();
+
+        let b = cluster.node("b").await;
+        let elsewhere = b.process().unwrap();
+        assert_eq!(a.register(name("other"), elsewhere.pid()), Err(RegisterError::NoProc));
+        let gone = one.pid().clone();
+        drop(one);
+        assert_eq!(a.register(name("other"), &gone), Err(RegisterError::NoProc));
+    });
+}
+
+#[test]
+fn a_name_is_free_before_the_down_of_its_holder() {
+    run(async {
+        let a = Cluster::new().node("a").await;
+        for _ in 0..200 {
+            let (go, wait) = oneshot::channel::<()>();
+            let (pid, monitor) = a
+                .spawn_monitor(|_mailbox| async {
+                    let _ = wait.await;
+                    Ok(())
+                })
+                .unwrap();
+            a.register(name("one"), &pid).unwrap();
+            go.send(()).unwrap();
+            monitor.await;
+            assert_eq!(a.whereis(&name("one")), None);
+            let next = a.process().unwrap();
+            next.register(name("one")).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_mailbox_that_outlives_its_process_is_dead() {
+    run(async {
+        let a = Cluster::new().node("a").await;
+        let (give, take) = oneshot::channel();
+        let (_, monitor) = a
+            .spawn_monitor(|mailbox| async {
+                let _ = give.send(mailbox);
+                Ok(())
+            })
+            .unwrap();
+        monitor.await;
+        let mut mailbox = take.await.unwrap();
+        assert_eq!(mailbox.recv().await, None);
+        let other = a.process().unwrap();
+        assert!(mailbox.monitor(other.pid()).is_err());
+        assert!(mailbox.monitor_nodes(Default::default()).is_err());
+        assert_eq!(a.stats().monitors, 0);
+    });
+}
+
+#[test]
+fn a_panic_in_guarded_work_is_its_callers() {
+    panic_quietly();
+    run(async {
+        let a = Cluster::new().node("a").await;
+        let process = a.process().unwrap();
+        let monitor = a.monitor(process.pid()).unwrap();
+        let work = monitor.guard(async { panic!("in the work") });
+        let result = catch_unwind(AssertUnwindSafe(|| run(work)));
+        assert!(result.is_err());
+        assert_eq!(a.stats().monitors, 0);
+    });
+}

@@ -1,0 +1,202 @@
+//! The end of a node: in good order, and without.
+
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use common::{Cluster, eventually, expect_no_connection, name, next_down, next_node_down, run};
+use futures::FutureExt;
+use monitor_runtime::{
+    Config, ConnectError, EndKind, MonitorError, NodeType, NodesOptions, NotAlive, RegisterError, SendError,
+    prelude::*,
+};
+
+#[test]
+fn a_node_that_stops_says_what_happened_before_and_goodbye() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        let (lives, dies) = (b.process().unwrap(), b.process().unwrap());
+        let mut watcher = a.process().unwrap();
+        watcher.monitor_node(b.name()).unwrap();
+        let of_dead = watcher.monitor(dies.pid()).unwrap();
+        let of_living = watcher.monitor(lives.pid()).unwrap();
+        cluster.settle(&a, &b).await;
+        drop(dies);
+        b.stop().await;
+
+        let down = next_down(&mut watcher).await;
+        assert_eq!((down.monitor, down.reason), (of_dead, DownReason::Exit(ExitReason::Normal)));
+        let down = next_down(&mut watcher).await;
+        assert_eq!((down.monitor, down.reason), (of_living, DownReason::NoConnection(EndKind::Left.into())));
+        assert_eq!(next_node_down(&mut watcher).await.end, Some(EndKind::Left.into()));
+        drop(lives);
+    });
+}
+
+#[test]
+fn its_own_watchers_hear_of_their_node() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        let target = b.process().unwrap();
+        let mut watcher = a.process().unwrap();
+        watcher.monitor_node(b.name()).unwrap();
+        watcher.monitor(target.pid()).unwrap();
+        let future = a.monitor(target.pid()).unwrap();
+        cluster.settle(&a, &b).await;
+        cluster.cut(&a, &cluster.node("c").await);
+        let dialled = a.monitor(name("x").at("c@local".parse().unwrap())).unwrap();
+        a.send(watcher.pid(), "still there").unwrap();
+
+        a.stop().await;
+        expect_no_connection(future, EndKind::LocalShutdown).await;
+        expect_no_connection(dialled, EndKind::LocalShutdown).await;
+        // What waits stays readable, in its order; then there is nothing more.
+        assert!(matches!(watcher.recv().await, Some(Event::Message(_))));
+        assert_eq!(
+            next_down(&mut watcher).await.reason,
+            DownReason::NoConnection(EndKind::LocalShutdown.into())
+        );
+        assert_eq!(next_node_down(&mut watcher).await.end, Some(EndKind::LocalShutdown.into()));
+        assert_eq!(watcher.recv().await, None);
+        assert_eq!(a.nodes(NodeType::All), []);
+        eventually("the peer has forgotten it", || b.nodes(NodeType::All).is_empty()).await;
+        assert_eq!(b.stats().incoming_monitors, 0);
+    });
+}
+
+#[test]
+fn its_processes_are_shut_down() {
+    run(async {
+        let a = Cluster::new().node("a").await;
+        let (pid, monitor) = a.spawn_monitor(|_mailbox| std::future::pending()).unwrap();
+        let guard = a.process().unwrap();
+        let mut of_guard = a.monitor(guard.pid()).unwrap();
+        a.stop().await;
+        assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Shutdown));
+        assert!(!a.is_process_alive(&pid));
+        // A guard is its holder's to drop.
+        assert!((&mut of_guard).now_or_never().is_none());
+        drop(guard);
+        assert_eq!(of_guard.await.reason, DownReason::Exit(ExitReason::Normal));
+    });
+}
+
+#[test]
+fn a_stopped_node_begins_nothing() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        let mut process = a.process().unwrap();
+        let target = b.process().unwrap();
+        let monitor = process.monitor(target.pid()).unwrap();
+        futures::join!(a.stop(), a.stop());
+        a.stop().await;
+
+        assert_eq!(a.spawn(|_mailbox| async { Ok(()) }).unwrap_err(), NotAlive);
+        assert_eq!(a.process().unwrap_err(), NotAlive);
+        assert_eq!(a.monitor(target.pid()).unwrap_err(), MonitorError::NotAlive(NotAlive));
+        assert_eq!(a.monitor_set().unwrap_err(), MonitorError::NotAlive(NotAlive));
+        assert_eq!(a.register(name("x"), process.pid()), Err(RegisterError::NotAlive(NotAlive)));
+        assert_eq!(a.unregister(&name("x")), Err(NotAlive));
+        assert_eq!(a.kill(process.pid()), Err(NotAlive));
+        assert_eq!(a.connect(b.name()), Err(ConnectError::NotAlive(NotAlive)));
+        assert_eq!(a.disconnect(b.name()), Err(ConnectError::NotAlive(NotAlive)));
+        assert_eq!(a.send(target.pid(), "x"), Err(SendError::NotAlive(NotAlive)));
+        assert_eq!(process.monitor(target.pid()), Err(MonitorError::NotAlive(NotAlive)));
+        assert_eq!(process.demonitor(&monitor), Err(MonitorError::NotAlive(NotAlive)));
+        assert_eq!(process.monitor_node(b.name()), Err(MonitorError::NotAlive(NotAlive)));
+        assert_eq!(process.monitor_nodes(NodesOptions::new()), Err(MonitorError::NotAlive(NotAlive)));
+        assert_eq!(process.send_async(target.pid(), "x").await, Err(SendError::NotAlive(NotAlive)));
+        assert!(matches!(process.recv().await, Some(Event::Down(_))));
+        assert_eq!(process.recv().await, None);
+    });
+}
+
+#[test]
+fn a_stop_goes_on_without_its_caller() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        cluster.settle(&a, &b).await;
+        let mut stop = Box::pin(a.stop());
+        assert!((&mut stop).now_or_never().is_none());
+        drop(stop);
+        eventually("the node has left", || b.nodes(NodeType::All).is_empty()).await;
+        a.stop().await;
+    });
+}
+
+#[test]
+fn a_process_may_stop_its_node() {
+    run(async {
+        let a = Cluster::new().node("a").await;
+        let (_, monitor) = a
+            .spawn_monitor(|mailbox| async move {
+                mailbox.node().stop().await;
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Shutdown));
+        a.stop().await;
+    });
+}
+
+#[test]
+fn a_peer_that_does_not_answer_does_not_keep_a_node_from_stopping() {
+    run(async {
+        let cluster = Cluster::new();
+        let a = cluster.node_with("a", |config: Config| config.stop_timeout(Duration::from_millis(50))).await;
+        let b = cluster.node("b").await;
+        let target = b.process().unwrap();
+        let monitor = a.monitor(target.pid()).unwrap();
+        cluster.settle(&a, &b).await;
+        cluster.freeze(&b);
+        a.stop().await;
+        expect_no_connection(monitor, EndKind::LocalShutdown).await;
+    });
+}
+
+#[test]
+fn a_node_that_nobody_holds_is_gone_like_a_crash() {
+    run(async {
+        let cluster = Cluster::new();
+        let a = cluster.node("a").await;
+        let mut watcher = a.process().unwrap();
+        watcher.monitor_nodes(NodesOptions::new().nodedown_reason(true)).unwrap();
+        {
+            let b = cluster.node_unheld("b").await;
+            cluster.settle(&b, &a).await;
+            // A process, or a monitor, is as good as a handle.
+            let target = b.process().unwrap();
+            drop(b);
+            let monitor = a.monitor(target.pid()).unwrap();
+            target.send(watcher.pid(), "alive").unwrap();
+            assert!(matches!(watcher.recv().await, Some(Event::NodeUp(_))));
+            assert!(matches!(watcher.recv().await, Some(Event::Message(_))));
+            drop(monitor);
+        }
+        assert_eq!(next_node_down(&mut watcher).await.end, Some(EndKind::Closed.into()));
+    });
+}
+
+#[test]
+fn any_executor_will_do() {
+    run(async {
+        let cluster = Cluster::new();
+        let spawner = Arc::new(|task| smol::spawn(task).detach());
+        let a = cluster.node_with("a", |config: Config| config.spawner(spawner.clone())).await;
+        let b = cluster.node_with("b", |config: Config| config.spawner(spawner.clone())).await;
+        let target = b.spawn(|mut mailbox| async move {
+            mailbox.recv().await;
+            Ok(())
+        });
+        let target = target.unwrap();
+        let monitor = a.monitor(&target).unwrap();
+        a.send(&target, "exit").unwrap();
+        assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Normal));
+        a.stop().await;
+        b.stop().await;
+    });
+}
