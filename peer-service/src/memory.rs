@@ -223,6 +223,11 @@ impl Network {
         self.shared.look(|world| world.now)
     }
 
+    /// How many nodes and how many sessions somebody still sees.
+    pub fn population(&self) -> (usize, usize) {
+        self.shared.look(World::population)
+    }
+
     fn act<R>(&self, act: impl FnOnce(&mut World) -> R) -> R {
         self.shared.act(act)
     }

@@ -161,6 +161,10 @@ impl World {
         (life, id)
     }
 
+    pub(super) fn population(&self) -> (usize, usize) {
+        (self.nodes.len(), self.links.len())
+    }
+
     pub(super) fn path(&mut self, from: &NodeName, to: &NodeName) -> &mut Path {
         self.paths.entry((from.clone(), to.clone())).or_default()
     }
@@ -467,7 +471,7 @@ impl World {
         }
         if from.waiting < before || from.waiting == 0 {
             from.stalled = None;
-            self.wakers.extend(from.senders.drain(..));
+            self.wakers.append(&mut from.senders);
         }
     }
 
