@@ -12,19 +12,20 @@
 //! # let network = Network::new();
 //! # let a = Node::with_service(Config::new("a@local".parse()?), network.join("a@local".parse()?)).await?;
 //! # let b = Node::with_service(Config::new("b@local".parse()?), network.join("b@local".parse()?)).await?;
-//! // On node b: a worker, which has a name.
+//! // On node b: a worker, registered under a name. It dies of the first thing it is asked to do.
 //! let worker = b.spawn(|mut mailbox| async move {
-//!     mailbox.register("worker".parse()?).map_err(|error| ExitReason::from(error))?;
+//!     mailbox.register("printer".parse()?)?;
 //!     mailbox.recv().await;
-//!     Err("out of paper".parse::<u32>().unwrap_err().into()) // any error is a reason; a panic is one, too
+//!     Err(ExitReason::other("out of paper")?) // an error is a reason, and so is a panic
 //! })?;
-//! # while b.whereis(&"worker".parse()?).is_none() { smol::future::yield_now().await; }
-//! // On node a: connect to b because it is needed, and wait for the worker's end.
-//! let monitor = a.monitor("worker@b@local".parse::<Name>()?)?;
-//! a.send(&worker, "print")?;
+//! # while b.whereis(&"printer".parse()?).is_none() { smol::future::yield_now().await; }
+//!
+//! // On node a: monitor it by its name, which connects to b, and wait for its end.
+//! let monitor = a.monitor("printer@b@local".parse::<Name>()?)?;
+//! a.send(&worker, "print this")?;
 //! let down = monitor.await;
 //! println!("{:?} is gone: {}", down.target, down.reason);
-//! # assert!(matches!(down.reason, DownReason::Exit(ExitReason::Other(_))), "{down:?}");
+//! # assert_eq!(down.reason.to_string(), "exit: out of paper");
 //! # a.stop().await; b.stop().await; Ok(()) }) }
 //! ```
 //!

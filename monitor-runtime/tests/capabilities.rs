@@ -1,4 +1,5 @@
 //! A peer service that can do less: what needs more says so.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

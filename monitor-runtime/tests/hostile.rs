@@ -1,4 +1,5 @@
 //! Peers that do not keep the rules: their session ends, and nobody else notices.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! The same over real TCP, on loopback addresses: what the network itself could spoil.
 #![cfg(feature = "tcp")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
