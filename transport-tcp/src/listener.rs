@@ -22,7 +22,7 @@ use crate::{
         conversation::{Conversation, within},
     },
     hub::Hub,
-    pairing::ConnId,
+    pairing::{ConnId, Refusal},
     peer::Fate,
     socket,
     wire::Kind,
@@ -135,6 +135,10 @@ async fn decide(
                 let (kind, body) = conversation.receive().await?;
                 let still_there = acceptor.answer(kind, &body)?;
                 hub.answered(&name, newcomer.conn, still_there);
+                if still_there {
+                    // It has hung up, whatever was decided meanwhile.
+                    return Err(Failure::Refused(Refusal::StandsAlready));
+                }
             }
             Fate::Refused(refusal) => {
                 conversation.send(Kind::Verdict, &acceptor.refuse(refusal)).await?;

@@ -1,0 +1,393 @@
+//! «One session per pair», checked exhaustively: the real [`Pairing`] of two nodes, every order in which frames are
+//! delivered, connections break, ends are noticed, and nodes are restarted.
+//!
+//! A connection here is two queues of frames. HELLO stands for all that a newcomer says up to its proof. As in the
+//! transport, what becomes of a newcomer that was asked something is told only after its answer was read.
+
+use std::{collections::VecDeque, time::Instant};
+
+use refs::Incarnation;
+use stateright::{Checker, Model, Property};
+use transport_tcp::pairing::{ConnId, Effect, Pairing};
+
+/// The lower name is node 0.
+type NodeIx = usize;
+type ConnIx = usize;
+
+/// How much may happen in one run.
+#[derive(Clone, Copy)]
+struct Bounds {
+    dials: u8,
+    breaks: u8,
+    restarts: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Frame {
+    Hello { incarnation: Incarnation, number: u64 },
+    Accepted { incarnation: Incarnation },
+    Refused,
+    StillThere,
+    Answer { still_there: bool },
+    Probe,
+    ProbeAnswer,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Conn {
+    initiator: NodeIx,
+    /// The initiator's life in which it has dialled, and which of its dials in that life it is.
+    incarnation: Incarnation,
+    number: u64,
+    hello_written: bool,
+    /// The acceptor has asked and not read the answer yet.
+    asked: bool,
+    /// What the acceptor will say once it has.
+    withheld: Option<Frame>,
+    /// Who has not closed it.
+    open: [bool; 2],
+    /// Frames on their way to either node.
+    to: [VecDeque<Frame>; 2],
+    broken: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Node {
+    pairing: Pairing,
+    incarnation: Incarnation,
+    dials: u8,
+    dials_left: u8,
+    /// The session that was handed out, and with whom.
+    session: Option<(ConnIx, Incarnation)>,
+    ups: u8,
+    downs: u8,
+    had_two: bool,
+}
+
+impl Node {
+    fn new(at: NodeIx, incarnation: Incarnation, dials_left: u8) -> Self {
+        let pairing = Pairing::new(at == 1);
+        Node { pairing, incarnation, dials: 0, dials_left, session: None, ups: 0, downs: 0, had_two: false }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct World {
+    nodes: [Node; 2],
+    conns: Vec<Conn>,
+    breaks: u8,
+    restarts: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Action {
+    Dial(NodeIx),
+    WriteHello(ConnIx),
+    Deliver(ConnIx, NodeIx),
+    /// The node notices that the connection is over.
+    NoticeEnd(ConnIx, NodeIx),
+    ProbeTimesOut(NodeIx),
+    Break(ConnIx),
+    Restart(NodeIx),
+}
+
+impl World {
+    fn send(&mut self, conn: ConnIx, from: NodeIx, frame: Frame) {
+        let conn = &mut self.conns[conn];
+        if !conn.broken && conn.open[1 - from] {
+            conn.to[1 - from].push_back(frame);
+        }
+    }
+
+    /// The node closes the connection: it reads no more, the other end sees the end after what was sent.
+    fn hang_up(&mut self, conn: ConnIx, at: NodeIx) {
+        self.conns[conn].open[at] = false;
+        self.conns[conn].to[at].clear();
+        let node = &mut self.nodes[at];
+        if node.session.is_some_and(|(session, _)| session == conn) {
+            node.session = None;
+            node.downs += 1;
+        }
+    }
+
+    fn hand_out(&mut self, conn: ConnIx, at: NodeIx, peer: Incarnation) {
+        let node = &mut self.nodes[at];
+        node.had_two |= node.session.is_some();
+        node.session = Some((conn, peer));
+        node.ups += 1;
+    }
+
+    /// The connection is over for the node.
+    fn close(&mut self, conn: ConnIx, at: NodeIx) {
+        self.hang_up(conn, at);
+        self.step(at, |pairing, out| pairing.closed(id(conn), out));
+    }
+
+    /// One step of the real machine, and its effects.
+    fn step(&mut self, at: NodeIx, input: impl FnOnce(&mut Pairing, &mut Vec<Effect>)) {
+        let mut effects = Vec::new();
+        input(&mut self.nodes[at].pairing, &mut effects);
+        for effect in effects {
+            match effect {
+                Effect::Accept(ConnId(conn)) => {
+                    self.tell(
+                        conn as ConnIx,
+                        at,
+                        Frame::Accepted { incarnation: self.nodes[at].incarnation },
+                    );
+                }
+                Effect::Refuse(ConnId(conn), _) => self.tell(conn as ConnIx, at, Frame::Refused),
+                Effect::AskNewcomer(ConnId(conn)) => {
+                    self.conns[conn as ConnIx].asked = true;
+                    self.send(conn as ConnIx, at, Frame::StillThere);
+                }
+                Effect::ProbeSession(ConnId(conn)) => self.send(conn as ConnIx, at, Frame::Probe),
+                Effect::EndSession(ConnId(conn)) | Effect::DropDial(ConnId(conn)) => {
+                    self.hang_up(conn as ConnIx, at);
+                }
+            }
+        }
+    }
+
+    /// Tells a newcomer what has become of it, after its answer if it was asked.
+    fn tell(&mut self, conn: ConnIx, at: NodeIx, verdict: Frame) {
+        if self.conns[conn].asked {
+            self.conns[conn].withheld = Some(verdict);
+            return;
+        }
+        self.send(conn, at, verdict);
+        match verdict {
+            Frame::Refused => self.hang_up(conn, at),
+            _ => self.hand_out(conn, at, self.conns[conn].incarnation),
+        }
+    }
+
+    fn deliver(&mut self, conn: ConnIx, at: NodeIx) {
+        let Some(frame) = self.conns[conn].to[at].pop_front() else { return };
+        match frame {
+            Frame::Hello { incarnation, number } => {
+                self.step(at, |pairing, out| pairing.proved(id(conn), incarnation, number, out));
+            }
+            Frame::Accepted { incarnation } => {
+                if self.nodes[at].pairing.accepted(id(conn), incarnation) {
+                    self.hand_out(conn, at, incarnation);
+                } else {
+                    self.close(conn, at);
+                }
+            }
+            Frame::Refused => self.close(conn, at),
+            Frame::StillThere => {
+                let still_there = self.nodes[at].pairing.still_there(id(conn));
+                self.send(conn, at, Frame::Answer { still_there });
+                if still_there {
+                    self.close(conn, at);
+                }
+            }
+            Frame::Answer { still_there } => {
+                self.conns[conn].asked = false;
+                self.step(at, |pairing, out| pairing.answered(id(conn), still_there, out));
+                let withheld = self.conns[conn].withheld.take();
+                if still_there {
+                    self.close(conn, at);
+                } else if let Some(verdict) = withheld {
+                    self.tell(conn, at, verdict);
+                }
+            }
+            Frame::Probe => self.send(conn, at, Frame::ProbeAnswer),
+            Frame::ProbeAnswer => self.step(at, |pairing, out| pairing.probe_answered(id(conn), out)),
+        }
+    }
+
+    fn restart(&mut self, at: NodeIx) {
+        self.restarts += 1;
+        for conn in &mut self.conns {
+            conn.open[at] = false;
+            conn.to[at].clear();
+        }
+        let old = &self.nodes[at];
+        let next = Incarnation::new(old.incarnation.get() + 1).expect("not zero");
+        // It dials again whatever it had done before.
+        self.nodes[at] = Node::new(at, next, (old.dials_left + 1).min(old.dials + old.dials_left));
+    }
+
+    /// Nothing is on its way and every end was noticed. With `all_begun`, no dial has its HELLO still to write.
+    fn is_quiet(&self, all_begun: bool) -> bool {
+        self.conns.iter().all(|conn| {
+            (0..2).all(|at| {
+                !conn.open[at]
+                    || conn.to[at].is_empty()
+                        && conn.open[1 - at]
+                        && !conn.broken
+                        && (conn.hello_written || !all_begun)
+            })
+        })
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let settled = |node: &Node| node.pairing.waiting().is_none() && node.pairing.dial().is_none();
+        self.is_quiet(false) && self.nodes.iter().all(settled)
+    }
+
+    fn has_faults(&self) -> bool {
+        self.breaks > 0 || self.restarts > 0
+    }
+}
+
+/// Both ends know a connection by the same number, which increases: the machine only asks whether two are equal.
+fn id(conn: ConnIx) -> ConnId {
+    ConnId(conn as u64)
+}
+
+impl Model for Bounds {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        let first = Incarnation::new(1).expect("not zero");
+        let nodes = [Node::new(0, first, self.dials), Node::new(1, first, self.dials)];
+        vec![World { nodes, conns: Vec::new(), breaks: 0, restarts: 0 }]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        for (at, node) in world.nodes.iter().enumerate() {
+            if node.pairing.session().is_none() && node.pairing.dial().is_none() && node.dials_left > 0 {
+                actions.push(Action::Dial(at));
+            }
+            if node.pairing.waiting().is_some() {
+                actions.push(Action::ProbeTimesOut(at));
+            }
+            if world.restarts < self.restarts {
+                actions.push(Action::Restart(at));
+            }
+        }
+        for (ix, conn) in world.conns.iter().enumerate() {
+            if !conn.broken && (conn.open[0] || conn.open[1]) && world.breaks < self.breaks {
+                actions.push(Action::Break(ix));
+            }
+            if !conn.hello_written && conn.open[0] && conn.open[1] && !conn.broken {
+                actions.push(Action::WriteHello(ix));
+            }
+            for at in 0..2 {
+                if conn.open[at] && !conn.to[at].is_empty() {
+                    actions.push(Action::Deliver(ix, at));
+                }
+                // What was sent before a hang-up is read first; a break may lose any suffix of it.
+                if conn.open[at] && (conn.broken || !conn.open[1 - at] && conn.to[at].is_empty()) {
+                    actions.push(Action::NoticeEnd(ix, at));
+                }
+            }
+        }
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        let mut next = world.clone();
+        match action {
+            Action::Dial(at) => {
+                let conn = next.conns.len();
+                let node = &mut next.nodes[at];
+                node.dials += 1;
+                node.dials_left -= 1;
+                let begun = node.pairing.begin_dial(id(conn));
+                assert!(begun, "a dial begins when there is neither session nor dial");
+                let (incarnation, number) = (node.incarnation, u64::from(node.dials));
+                next.conns.push(Conn {
+                    initiator: at,
+                    incarnation,
+                    number,
+                    hello_written: false,
+                    asked: false,
+                    withheld: None,
+                    open: [true, true],
+                    to: [VecDeque::new(), VecDeque::new()],
+                    broken: false,
+                });
+            }
+            Action::WriteHello(ix) => {
+                let Conn { initiator, incarnation, number, .. } = next.conns[ix];
+                next.conns[ix].hello_written = true;
+                let wanted = next.nodes[initiator].pairing.hello_written(id(ix));
+                assert!(wanted, "a dial that was dropped is closed");
+                next.send(ix, initiator, Frame::Hello { incarnation, number });
+            }
+            Action::Deliver(ix, at) => next.deliver(ix, at),
+            Action::NoticeEnd(ix, at) => next.close(ix, at),
+            Action::ProbeTimesOut(at) => {
+                let session = next.nodes[at].pairing.session()?;
+                next.step(at, |pairing, out| pairing.probe_silent(session, out));
+            }
+            Action::Break(ix) => {
+                next.breaks += 1;
+                next.conns[ix].broken = true;
+            }
+            Action::Restart(at) => next.restart(at),
+        }
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("never two sessions at once", |_, world: &World| {
+                world.nodes.iter().all(|node| !node.had_two)
+            }),
+            Property::always("up and down alternate", |_, world: &World| {
+                world.nodes.iter().all(|node| node.downs <= node.ups && node.ups <= node.downs + 1)
+            }),
+            Property::always("no end without a fault", |_, world: &World| {
+                world.has_faults() || world.nodes.iter().all(|node| node.downs == 0)
+            }),
+            Property::always("at rest both agree", |_, world: &World| {
+                let [a, b] = &world.nodes;
+                !world.is_at_rest()
+                    || match (a.session, b.session) {
+                        (None, None) => a.pairing.session().is_none() && b.pairing.session().is_none(),
+                        (Some((of_a, peer_of_a)), Some((of_b, peer_of_b))) => {
+                            of_a == of_b && peer_of_a == b.incarnation && peer_of_b == a.incarnation
+                        }
+                        _ => false,
+                    }
+            }),
+            Property::always("nothing is stuck", |_, world: &World| {
+                let stuck = |node: &Node| node.pairing.waiting().is_some() || node.pairing.dial().is_some();
+                !world.is_quiet(true) || !world.nodes.iter().any(stuck)
+            }),
+            Property::always("without a fault a dial ends in a session", |_, world: &World| {
+                world.has_faults()
+                    || world.conns.is_empty()
+                    || !world.is_at_rest()
+                    || world.nodes[0].session.is_some()
+            }),
+        ]
+    }
+}
+
+/// Visits every state within the bounds; the properties must hold in all of them.
+fn check(name: &str, bounds: Bounds) {
+    let start = Instant::now();
+    let checked = bounds.checker().threads(2).spawn_bfs().join();
+    let (states, seconds) = (checked.unique_state_count(), start.elapsed().as_secs_f32());
+    eprintln!("{name}: {states} states, {} steps deep, {seconds:.1} s", checked.max_depth());
+    checked.assert_properties();
+}
+
+#[test]
+fn simultaneous_dials_give_one_session_and_no_end() {
+    check("4 dials each", Bounds { dials: 4, breaks: 0, restarts: 0 });
+}
+
+#[test]
+fn a_broken_connection_leaves_nothing_stuck() {
+    check("3 dials each, 2 breaks", Bounds { dials: 3, breaks: 2, restarts: 0 });
+}
+
+#[test]
+fn a_restarted_node_gets_in_and_its_old_life_does_not() {
+    check("2 dials each, 1 break, 1 restart", Bounds { dials: 2, breaks: 1, restarts: 1 });
+    check("2 dials each, 2 restarts", Bounds { dials: 2, breaks: 0, restarts: 2 });
+}
+
+#[test]
+#[ignore = "24 million states: a minute and a half with --release"]
+fn wider_bounds() {
+    check("3 dials each, 1 break, 1 restart", Bounds { dials: 3, breaks: 1, restarts: 1 });
+    check("2 dials each, 1 break, 2 restarts", Bounds { dials: 2, breaks: 1, restarts: 2 });
+}

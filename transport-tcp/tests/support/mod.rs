@@ -1,0 +1,150 @@
+//! Nodes on the loopback interface, and what can be done to the connections between them.
+#![allow(dead_code, unreachable_pub, reason = "every test file takes what it needs")]
+#![allow(clippy::unwrap_used, reason = "part of tests")]
+
+pub mod proxy;
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use peer_service::{
+    DialId, FrameBuf, FrameMeta, NodeSpec, PeerEvent, PeerService, Session, SessionEnd, Spawner,
+};
+use refs::Incarnation;
+use smol::Timer;
+use transport_tcp::{Heartbeat, Secret, TcpConfig, TcpTransport};
+
+/// How long a test waits for anything before it fails.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The secret of all nodes of a test run.
+pub fn secret() -> Secret {
+    Secret::new(*b"the secret that all these tests share").unwrap()
+}
+
+/// A node of that label on an address of its own, with quick heartbeats.
+pub fn config(label: &str) -> TcpConfig {
+    TcpConfig::new(format!("{label}@127.0.0.1").parse().unwrap())
+        .listen(SocketAddr::from(([127, 0, 0, 1], 0)))
+        .secret(secret())
+        .heartbeat(Heartbeat::fast())
+        .setup_timeout(Duration::from_secs(2))
+}
+
+/// Starts a node, in a life that no other node has.
+pub async fn start(config: TcpConfig) -> Arc<TcpTransport> {
+    static LIVES: AtomicU64 = AtomicU64::new(1);
+    let incarnation = Incarnation::new(LIVES.fetch_add(1, Ordering::Relaxed)).unwrap();
+    TcpTransport::start(config, incarnation, spawner()).await.unwrap()
+}
+
+pub fn spawner() -> Spawner {
+    Arc::new(|task| smol::spawn(task).detach())
+}
+
+/// How to reach a node.
+pub fn spec(node: &TcpTransport) -> NodeSpec {
+    spec_at(node, node.local_addr())
+}
+
+/// How to reach a node through another address.
+pub fn spec_at(node: &TcpTransport, address: SocketAddr) -> NodeSpec {
+    NodeSpec::new(node.local().name.clone()).at(address.to_string().parse().unwrap())
+}
+
+/// An address of this machine on which nobody listens.
+pub fn nobody() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Waits, but not for ever.
+pub async fn soon<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    let late = async {
+        Timer::after(PATIENCE).await;
+        panic!("waited {PATIENCE:?} in vain for {what}")
+    };
+    smol::future::or(wait, late).await
+}
+
+/// Waits until it holds.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    soon(what, async {
+        while !holds() {
+            Timer::after(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+}
+
+pub type Live = Box<dyn Session>;
+
+/// The next session of a node.
+pub async fn next_session(node: &TcpTransport) -> Live {
+    match soon("a session", node.next()).await {
+        Some(PeerEvent::Session(session)) => session,
+        Some(PeerEvent::Failed { node, end, .. }) => panic!("expected a session with {node}, got: {end}"),
+        None => panic!("expected a session, got the end of all events"),
+    }
+}
+
+/// The next failure of a node.
+pub async fn next_failure(node: &TcpTransport) -> (DialId, SessionEnd) {
+    match soon("the failure of a dial", node.next()).await {
+        Some(PeerEvent::Failed { dial, end, .. }) => (dial, end),
+        Some(PeerEvent::Session(session)) => {
+            panic!("expected a failure, got a session with {}", session.peer().node)
+        }
+        None => panic!("expected a failure, got the end of all events"),
+    }
+}
+
+/// A session between two nodes, dialled by the first: both ends of it.
+pub async fn connect(a: &TcpTransport, b: &TcpTransport) -> (Live, Live) {
+    a.connect(&spec(b), DialId(1));
+    (next_session(a).await, next_session(b).await)
+}
+
+/// Everything that still arrives, and the end.
+pub async fn end_of(session: &mut Live) -> (Vec<Vec<u8>>, SessionEnd) {
+    let mut frames = FrameBuf::new();
+    loop {
+        if let Err(end) = soon("the end of a session", session.recv(&mut frames)).await {
+            return (frames.iter().map(<[u8]>::to_vec).collect(), end);
+        }
+    }
+}
+
+/// Sends one signal.
+pub fn say(session: &Live, what: &[u8]) {
+    let outbox = session.outbox();
+    outbox.push(FrameMeta::SIGNAL, &mut |out| out.extend_from_slice(what)).unwrap();
+    outbox.flush();
+}
+
+/// The next frame; there must be one and no more.
+pub async fn hear(session: &mut Live) -> Vec<u8> {
+    let mut frames = FrameBuf::new();
+    soon("a frame", session.recv(&mut frames)).await.unwrap();
+    let heard: Vec<&[u8]> = frames.iter().collect();
+    assert_eq!(heard.len(), 1);
+    heard[0].to_vec()
+}
+
+/// That both ends are ends of one session that lives.
+pub async fn talk(x: &mut Live, y: &mut Live) {
+    say(x, b"ping from x");
+    assert_eq!(hear(y).await, b"ping from x");
+    say(y, b"pong from y");
+    assert_eq!(hear(x).await, b"pong from y");
+}
+
+/// One counter of a node.
+pub fn count(node: &TcpTransport, name: &str) -> u64 {
+    node.counters().into_iter().find(|(counter, _)| *counter == name).expect("a counter of that name").1
+}

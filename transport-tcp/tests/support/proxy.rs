@@ -1,0 +1,152 @@
+//! Stands between nodes: passes their bytes on, until it is told to do something else.
+
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use smol::{
+    Async, Task,
+    io::{AsyncReadExt, AsyncWriteExt},
+};
+use socket2::SockRef;
+
+type Stream = Arc<Async<TcpStream>>;
+
+/// The way to one node. Connections are known by the name of who has dialled.
+pub struct Proxy {
+    pub address: SocketAddr,
+    lines: Arc<Mutex<Vec<Line>>>,
+    _accepting: Task<()>,
+}
+
+struct Line {
+    from: String,
+    to_dialler: Stream,
+    to_target: Stream,
+    silent: Arc<AtomicBool>,
+    _relays: [Task<()>; 2],
+}
+
+impl Proxy {
+    pub fn to(target: SocketAddr) -> Self {
+        let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let address = listener.get_ref().local_addr().unwrap();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let accepted = lines.clone();
+        let accepting = smol::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let lines = accepted.clone();
+                smol::spawn(async move {
+                    if let Some(line) = join(stream, target).await {
+                        lines.lock().unwrap().push(line);
+                    }
+                })
+                .detach();
+            }
+        });
+        Proxy { address, lines, _accepting: accepting }
+    }
+
+    /// Resets the connections that `from` has dialled.
+    pub fn sever(&self, from: &str) {
+        self.lines.lock().unwrap().retain(|line| {
+            let cut = line.from == from;
+            if cut {
+                line.reset();
+            }
+            !cut
+        });
+    }
+
+    /// Resets all connections.
+    pub fn sever_all(&self) {
+        self.lines.lock().unwrap().drain(..).for_each(|line| line.reset());
+    }
+
+    /// Swallows everything, ends too, on the connections that `from` has dialled.
+    pub fn silence(&self, from: &str) {
+        for line in self.lines.lock().unwrap().iter().filter(|line| line.from == from) {
+            line.silent.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Says something to the target in the name of `from`. False if that one has no connection here.
+    pub async fn inject(&self, from: &str, bytes: &[u8]) -> bool {
+        self.say(from, bytes, |line| line.to_target.clone()).await
+    }
+
+    /// Says something to `from` in the name of the target. False if that one has no connection here.
+    pub async fn inject_back(&self, from: &str, bytes: &[u8]) -> bool {
+        self.say(from, bytes, |line| line.to_dialler.clone()).await
+    }
+
+    async fn say(&self, from: &str, bytes: &[u8], end: impl Fn(&Line) -> Stream) -> bool {
+        let streams: Vec<Stream> =
+            self.lines.lock().unwrap().iter().filter(|line| line.from == from).map(end).collect();
+        for stream in &streams {
+            // A connection that is over already has nobody to listen.
+            let _ = (&**stream).write_all(bytes).await;
+        }
+        !streams.is_empty()
+    }
+}
+
+impl Line {
+    fn reset(&self) {
+        for stream in [&self.to_dialler, &self.to_target] {
+            // Closed with a lingering time of zero, it is reset; the tasks that hold it end with the line.
+            SockRef::from(stream.get_ref()).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+    }
+}
+
+/// Reads who is calling, and joins the caller with the target.
+async fn join(dialler: Async<TcpStream>, target: SocketAddr) -> Option<Line> {
+    let mut first = vec![0; 1024];
+    let read = (&dialler).read(&mut first).await.ok().filter(|read| *read > 0)?;
+    let target = Async::<TcpStream>::connect(target).await.ok()?;
+    dialler.get_ref().set_nodelay(true).ok()?;
+    target.get_ref().set_nodelay(true).ok()?;
+    (&target).write_all(&first[..read]).await.ok()?;
+    let (to_dialler, to_target) = (Arc::new(dialler), Arc::new(target));
+    let silent = Arc::new(AtomicBool::new(false));
+    let relays = [
+        smol::spawn(relay(to_dialler.clone(), to_target.clone(), silent.clone())),
+        smol::spawn(relay(to_target.clone(), to_dialler.clone(), silent.clone())),
+    ];
+    let from = caller(&first[..read]).unwrap_or_default();
+    Some(Line { from, to_dialler, to_target, silent, _relays: relays })
+}
+
+async fn relay(from: Stream, to: Stream, silent: Arc<AtomicBool>) {
+    let mut bytes = vec![0; 64 * 1024];
+    loop {
+        match (&*from).read(&mut bytes).await {
+            Ok(0) | Err(_) if silent.load(Ordering::SeqCst) => return,
+            Ok(0) | Err(_) => {
+                let _ = to.get_ref().shutdown(std::net::Shutdown::Write);
+                return;
+            }
+            Ok(_) if silent.load(Ordering::SeqCst) => {}
+            Ok(read) => {
+                if (&*to).write_all(&bytes[..read]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The name in a HELLO: behind the length, the kind, 64 bytes of fixed fields, and the cluster.
+fn caller(hello: &[u8]) -> Option<String> {
+    let body = &hello[hello.iter().position(|byte| byte & 0x80 == 0)? + 2..];
+    let cluster = usize::from(*body.get(64)?);
+    let name = body.get(65 + cluster..)?;
+    let name = name.get(1..1 + usize::from(*name.first()?))?;
+    Some(String::from_utf8_lossy(name).into_owned())
+}
