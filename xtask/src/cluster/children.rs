@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::failure::{Context, Result, fail};
 
@@ -75,9 +75,17 @@ impl Running {
         self.children.forget(&self.child);
     }
 
-    /// Stops it where it is.
+    /// Has it stop where it is; it may still run for a moment.
     pub(crate) fn freeze(&self) -> Result {
         self.signal(Signal::STOP)
+    }
+
+    /// Whether it has stopped since this was last true.
+    pub(crate) fn has_stopped(&self) -> Result<bool> {
+        let child = lock(&self.child);
+        let stopped =
+            waitid(WaitId::Pid(Pid::from_child(&child)), WaitIdOptions::STOPPED | WaitIdOptions::NOHANG);
+        Ok(stopped.context(|| "cannot see whether a node has stopped".to_owned())?.is_some())
     }
 
     /// Lets it go on.

@@ -185,11 +185,13 @@ impl Cluster<'_> {
         self.start(node.launch().clone())
     }
 
-    /// SIGSTOP.
+    /// SIGSTOP; returns a moment when it still ran.
     pub(crate) fn freeze(&self, node: &Node) -> Result<Instant> {
         self.hurt(node);
+        let before = Instant::now();
         node.freeze()?;
-        Ok(Instant::now())
+        node.await_frozen()?;
+        Ok(before)
     }
 
     /// SIGCONT.

@@ -304,16 +304,25 @@ impl Node {
         self.0.child.freeze()
     }
 
+    pub(super) fn await_frozen(&self) -> Result {
+        match super::poll(SOON, || Ok(self.0.child.has_stopped()?.then_some(())))? {
+            Some(()) => Ok(()),
+            None => fail!("{} does not stop", self.name()),
+        }
+    }
+
     pub(super) fn thaw(&self) -> Result {
         self.0.child.thaw()
     }
 }
 
-/// Ends nodes without any of them seeing another go: each is stopped where it is before the first is killed.
+/// Ends nodes without any of them seeing another go: all have stopped where they are before the first is killed.
 pub(crate) fn end_all(nodes: &[Node]) {
-    for node in nodes.iter().filter(|node| node.is_alive()) {
-        // One that has crashed cannot be stopped; its transcript tells.
-        let _ = node.freeze();
+    let alive = || nodes.iter().filter(|node| node.is_alive());
+    // One that has crashed cannot be stopped; its transcript tells.
+    let frozen: Vec<_> = alive().filter(|node| node.freeze().is_ok()).collect();
+    for node in frozen {
+        let _ = node.await_frozen();
     }
     nodes.iter().for_each(Node::kill);
 }
