@@ -23,7 +23,8 @@ pub enum BinaryError {
 
 /// The binary form of a reference, a node or a session end: postcard's.
 pub fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_allocvec(value).expect("every type of this crate has a binary form, and memory is the only limit")
+    postcard::to_allocvec(value)
+        .expect("every type of this crate has a binary form, and memory is the only limit")
 }
 
 /// Reads the binary form. Allocates nothing before the limits of the parts are checked; never panics.

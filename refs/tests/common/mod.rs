@@ -1,0 +1,64 @@
+//! References of every shape.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(dead_code, unreachable_pub, reason = "every test file uses its own part of the kit")]
+
+use proptest::prelude::*;
+use refs::{
+    EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName, Pid, Reference, RegName, Serial, SessionEnd,
+};
+
+pub fn node_name() -> impl Strategy<Value = NodeName> {
+    let host = prop_oneof![
+        "[a-z0-9.-]{1,20}",
+        Just("10.0.0.7".to_owned()),
+        any::<u128>().prop_map(|ip| format!("[{}]", std::net::Ipv6Addr::from(ip))),
+    ];
+    let port = prop_oneof![Just(String::new()), (1..=u16::MAX).prop_map(|port| format!(":{port}"))];
+    ("[A-Za-z0-9_-]{1,63}", host, port)
+        .prop_map(|(label, host, port)| format!("{label}@{host}{port}").parse().unwrap())
+}
+
+pub fn reg_name() -> impl Strategy<Value = RegName> {
+    prop_oneof![
+        "[^@]{1,60}".prop_map(|name| name.parse().unwrap()),
+        "[:% é]{1,10}".prop_map(|name| name.parse().unwrap()),
+        "partisan:[a-z:]{0,9}".prop_map(|name| name.parse().unwrap()),
+    ]
+}
+
+pub fn name() -> impl Strategy<Value = Name> {
+    (reg_name(), node_name()).prop_map(|(name, node)| name.at(node))
+}
+
+pub fn node_id() -> impl Strategy<Value = NodeId> {
+    (node_name(), 1..=u64::MAX)
+        .prop_map(|(name, number)| NodeId::new(name, Incarnation::new(number).unwrap()))
+}
+
+pub fn serial() -> impl Strategy<Value = Serial> {
+    prop_oneof![
+        any::<u64>().prop_map(Serial::from_u64),
+        Just(Serial::new(0, 0)),
+        Just(Serial::new(u32::MAX, u32::MAX))
+    ]
+}
+
+pub fn pid() -> impl Strategy<Value = Pid> {
+    (node_id(), serial()).prop_map(|(node, serial)| Pid::new(node, serial))
+}
+
+pub fn reference() -> impl Strategy<Value = Reference> {
+    prop_oneof![
+        pid().prop_map(Reference::from),
+        name().prop_map(Reference::from),
+        (node_id(), serial()).prop_map(|(node, serial)| MonitorRef::new(node, serial).into()),
+    ]
+}
+
+pub fn session_end() -> impl Strategy<Value = SessionEnd> {
+    prop_oneof![
+        any::<u32>().prop_map(|ms| SessionEnd::timeout(std::time::Duration::from_millis(u64::from(ms)))),
+        Just(EndKind::Closed.into()),
+        Just(EndKind::Quota.into()),
+    ]
+}

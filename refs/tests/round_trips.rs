@@ -1,0 +1,247 @@
+//! What is written is read back; and nothing else is read as it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod common;
+
+use std::{
+    collections::hash_map::DefaultHasher,
+    fmt::{Debug, Display},
+    hash::{Hash, Hasher},
+    str::FromStr,
+};
+
+use common::{name, node_id, node_name, pid, reference, reg_name, serial, session_end};
+use proptest::{collection::vec, prelude::*, sample::Index};
+use refs::{
+    Address, BinaryError, MonitorRef, Name, NodeName, NodeSpec, ParseError, ParseErrorKind, Pid, Reference,
+    RegName, Target, from_bytes, to_bytes,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+fn bytes<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+    let bytes = to_bytes(value);
+    assert_eq!(from_bytes::<T>(&bytes).as_ref(), Ok(value));
+    for cut in 0..bytes.len() {
+        assert_eq!(from_bytes::<T>(&bytes[..cut]), Err(BinaryError::Malformed), "cut to {cut} bytes");
+    }
+    let mut longer = bytes;
+    longer.push(0);
+    assert_eq!(from_bytes::<T>(&longer), Err(BinaryError::Trailing(1)));
+}
+
+fn text<T: FromStr<Err = ParseError> + Display + PartialEq + Debug>(value: &T) {
+    assert_eq!(value.to_string().parse().as_ref(), Ok(value));
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Reads a text as everything; errors must say where.
+fn read_as_everything(text: &str) {
+    fn read<T: FromStr<Err = ParseError>>(text: &str) {
+        if let Err(error) = text.parse::<T>() {
+            assert!(error.at <= text.len(), "{text:?}: {error}");
+            assert!(!error.to_string().is_empty());
+        }
+    }
+    read::<NodeName>(text);
+    read::<RegName>(text);
+    read::<Name>(text);
+    read::<Address>(text);
+    read::<NodeSpec>(text);
+    read::<Pid>(text);
+    read::<MonitorRef>(text);
+    read::<Reference>(text);
+    read::<Target>(text);
+}
+
+proptest! {
+    #[test]
+    fn references(reference in reference()) {
+        bytes(&reference);
+        text(&reference);
+        prop_assert!(reference.to_uri().len() <= Reference::MAX_URI_LEN);
+        prop_assert!(reference.to_uri().bytes().all(|b| b.is_ascii_graphic()));
+    }
+
+    #[test]
+    fn padded_references(reference in reference()) {
+        let padded = reference.to_padded_uri();
+        prop_assert!(padded.len() >= 65);
+        prop_assert_eq!(Reference::parse(&padded), Ok(reference));
+    }
+
+    #[test]
+    fn everything_else(node in node_id(), name in name(), reg in reg_name(), s in serial(), end in session_end()) {
+        bytes(&node.name);
+        bytes(&node);
+        bytes(&name);
+        bytes(&reg);
+        bytes(&s);
+        bytes(&end);
+        bytes(&Target::from(&name));
+        text(&node.name);
+        text(&name);
+        text(&reg);
+    }
+
+    #[test]
+    fn targets(pid in pid(), name in name()) {
+        text(&pid);
+        text(&Target::from(&pid));
+        text(&Target::from(&name));
+    }
+
+    #[test]
+    fn specs(node in node_name(), ports in vec(1..=u16::MAX, 0..4)) {
+        let mut spec = NodeSpec::new(node);
+        for port in ports {
+            spec = spec.at(format!("[::1]:{port}").parse().unwrap());
+        }
+        text(&spec);
+        bytes(&spec);
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in ".{0,80}") {
+        read_as_everything(&text);
+        read_as_everything(&format!("partisan:{text}"));
+        read_as_everything(&format!("partisan:pid:{text}"));
+        read_as_everything(&format!("partisan:name:b@c:{text}"));
+    }
+
+    #[test]
+    fn a_changed_uri_is_another_reference_or_none(reference in reference(), at in any::<Index>(), to in any::<char>()) {
+        let uri = reference.to_uri();
+        let at = at.index(uri.len());
+        let changed = format!("{}{to}{}", &uri[..at], &uri[at + 1..]);
+        read_as_everything(&changed);
+        if let Ok(other) = Reference::parse(&changed) {
+            prop_assert_eq!(other == reference, changed == uri);
+            prop_assert_eq!(other.to_uri(), changed);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..100)) {
+        let _ = from_bytes::<Reference>(&bytes);
+        let _ = from_bytes::<Target>(&bytes);
+        let _ = from_bytes::<NodeSpec>(&bytes);
+        let _ = from_bytes::<refs::SessionEnd>(&bytes);
+    }
+
+    #[test]
+    fn equality_is_of_the_value(a in reference()) {
+        let b = Reference::parse(&a.to_padded_uri()).unwrap();
+        prop_assert_eq!(&a, &b);
+        prop_assert_eq!(hash(&a), hash(&b));
+        prop_assert_eq!(a.cmp(&b), std::cmp::Ordering::Equal);
+    }
+}
+
+#[test]
+fn the_text_form_is_the_documented_one() {
+    for (uri, debug) in [
+        ("partisan:pid:b@c%3A7001:a1:3.4", "pid b@c:7001#a1/3.4"),
+        ("partisan:ref:b@[%3A%3A1]%3A7001:ffffffffffffffff:0.0", "monitor b@[::1]:7001#ffffffffffffffff/0.0"),
+        ("partisan:name:b@c:job%20%25%C3%A9", "job %é@b@c"),
+    ] {
+        let reference = Reference::parse(uri).unwrap();
+        assert_eq!((reference.to_uri().as_str(), format!("{reference:?}").as_str()), (uri, debug));
+    }
+}
+
+#[test]
+fn there_is_one_spelling() {
+    use ParseErrorKind::{BadEscape, BadNumber, Missing, Trailing};
+    let refused = [
+        ("partisan:pid:b@c%3a7001:a1:3.4", BadEscape, 16),
+        ("partisan:pid:%62@c:a1:3.4", BadEscape, 13),
+        ("partisan:name:b@c:a b", BadEscape, 19),
+        ("partisan:name:b@c:a%2", BadEscape, 19),
+        ("partisan:name:b@c:a%FF", BadEscape, 18),
+        ("partisan:pid:b@c:A1:3.4", BadNumber, 17),
+        ("partisan:pid:b@c:0:3.4", BadNumber, 17),
+        ("partisan:pid:b@c:01:3.4", BadNumber, 17),
+        ("partisan:pid:b@c:a1:+3.4", BadNumber, 20),
+        ("partisan:pid:b@c:a1:3.04", BadNumber, 22),
+        ("partisan:pid:b@c:a1:3.4294967296", BadNumber, 22),
+        ("partisan:pid:b@c:a1:34", Missing("a '.' and a generation"), 22),
+        ("partisan:pid:b@c:a1:3.4:", Trailing, 23),
+        ("partisan:pid:b@c:a1:3.4:00", Trailing, 23),
+        ("partisan:pid:b@c", Missing("an incarnation"), 16),
+        ("Partisan:pid:b@c:a1:3.4", Missing("'partisan:' at the start"), 0),
+        ("partisan:port:b@c:a1:3.4", Missing("a kind: 'pid', 'name' or 'ref'"), 9),
+    ];
+    for (uri, kind, at) in refused {
+        assert_eq!(Reference::parse(uri), Err(ParseError { what: "reference", kind, at }), "{uri}");
+    }
+}
+
+#[test]
+fn an_error_inside_a_part_says_where_in_the_whole() {
+    // The host may not have a space: it stands escaped at byte 17 of the URI.
+    let error = Reference::parse("partisan:pid:b@[%3A%3A1]%20:a1:3.4").unwrap_err();
+    assert_eq!((error.what, error.at), ("node name", 24));
+    let error = "job@b@c:99999".parse::<Name>().unwrap_err();
+    assert_eq!((error.kind, error.at), (ParseErrorKind::BadNumber, 8));
+}
+
+#[test]
+fn a_kind_that_was_not_asked_for_is_refused() {
+    let (pid, name, monitor) = ("partisan:pid:b@c:1:0.0", "partisan:name:b@c:x", "partisan:ref:b@c:1:0.0");
+    assert!(pid.parse::<Pid>().is_ok() && monitor.parse::<MonitorRef>().is_ok());
+    for other in [name, monitor] {
+        assert!(other.parse::<Pid>().is_err());
+    }
+    for other in [name, pid] {
+        assert!(other.parse::<MonitorRef>().is_err());
+    }
+    assert!(monitor.parse::<Target>().is_err());
+}
+
+#[test]
+fn limits_are_exact_and_checked_first() {
+    let label = "l".repeat(63);
+    assert!(format!("{label}@h").parse::<NodeName>().is_ok());
+    assert!(format!("{label}l@h").parse::<NodeName>().is_err());
+    let host = "h".repeat(255 - 2);
+    assert!(format!("l@{host}").parse::<NodeName>().is_ok());
+    assert!(format!("l@{host}h").parse::<NodeName>().is_err());
+    assert!("n".repeat(255).parse::<RegName>().is_ok());
+    assert!("n".repeat(256).parse::<RegName>().is_err());
+    let longest = "é".repeat(127).parse::<RegName>().unwrap().at(format!("l@{host}").parse().unwrap());
+    text(&Reference::from(longest));
+    let huge = "%".repeat(1 << 20);
+    let error = Reference::parse(&huge).unwrap_err();
+    assert_eq!(error.kind, ParseErrorKind::TooLong(Reference::MAX_URI_LEN));
+    let many = (1..=17).map(|port| format!("h:{port}")).collect::<Vec<_>>().join(",");
+    assert!(format!("b@c={many}").parse::<NodeSpec>().is_err());
+}
+
+#[test]
+fn malformed_names_say_what_and_where() {
+    for (text, kind, at) in [
+        ("", ParseErrorKind::Empty, 0),
+        ("b", ParseErrorKind::Missing("an '@' and a host"), 1),
+        ("@h", ParseErrorKind::Missing("a label before the '@'"), 0),
+        ("b@", ParseErrorKind::Missing("a host"), 2),
+        ("b c@h", ParseErrorKind::BadCharacter(' '), 1),
+        ("b@h h", ParseErrorKind::BadCharacter(' '), 3),
+        ("b@h:", ParseErrorKind::BadNumber, 4),
+        ("b@h:0", ParseErrorKind::BadNumber, 4),
+        ("b@h:080", ParseErrorKind::BadNumber, 4),
+        ("b@h:65536", ParseErrorKind::BadNumber, 4),
+        ("b@[::1", ParseErrorKind::Missing("a closing ']'"), 6),
+        ("b@[1.2.3.4]", ParseErrorKind::Missing("an IPv6 address between the brackets"), 3),
+        ("b@[::1]x", ParseErrorKind::Trailing, 7),
+        ("b@::1", ParseErrorKind::Missing("a host"), 2),
+    ] {
+        assert_eq!(text.parse::<NodeName>(), Err(ParseError { what: "node name", kind, at }), "{text:?}");
+    }
+    assert!("b@c=".parse::<NodeSpec>().is_err());
+    assert!("b@c=h".parse::<NodeSpec>().is_err(), "an address has a port");
+}
