@@ -60,7 +60,9 @@ struct Malformed;
 const KEEP_SIGNALS: usize = 4096;
 
 impl Driver {
-    pub(crate) fn new(link: Arc<Link>) -> Self {
+    /// From here on the node knows the link; its driver takes it away again.
+    pub(crate) fn new(link: Arc<Link>, node: &Inner) -> Self {
+        node.enter(|state, _| state.links.insert(link.peer.session, link.clone()));
         Driver { link, phase: Phase::New, frames: FrameBuf::new(), done: 0, signals: VecDeque::new() }
     }
 
@@ -113,11 +115,9 @@ impl Driver {
         let peer = &self.link.peer;
         node.enter_with(after, |state, out| {
             state.dialling.remove(&peer.node.name);
-            state.links.insert(peer.session, self.link.clone());
             state.core.peer_up(peer.session, peer.node.clone(), peer.hidden, out);
         });
         node.room.wake_all();
-        node.progress();
     }
 
     fn end(&mut self, end: SessionEnd, node: &Inner, after: &mut After) {

@@ -28,7 +28,8 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
     let span = tracing::info_span!("session", peer = %peer.node, session = %peer.session);
     let (abort, aborted) = AbortHandle::new_pair();
     let link = Arc::new(Link::new(peer, session.outbox(), abort));
-    let driver = Driver::new(link.clone());
+    // Before the task runs: a stop must not overlook the session.
+    let driver = Driver::new(link.clone(), node);
     let weak = Arc::downgrade(node);
     let task = async move {
         let mut driver = driver;
@@ -42,6 +43,7 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
         tracing::debug!("over");
     };
     (node.spawner)(Box::pin(task.instrument(span)));
+    node.progress();
 }
 
 /// Runs until the session is over, or the node is gone.

@@ -104,6 +104,8 @@ fn a_node_that_stops_and_one_that_crashes_are_told_apart() {
             b.connect(spec(&a)).unwrap();
             let up = next_node_up(&mut watcher).await;
             assert_eq!(up.node, *b.id());
+            // A goodbye needs a session at both ends.
+            eventually("it is up at the other end, too", || !b.nodes(NodeType::All).is_empty()).await;
             let target = b.process().unwrap();
             watcher.monitor(target.pid()).unwrap();
             if kind == EndKind::Left {

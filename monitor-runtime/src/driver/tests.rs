@@ -103,7 +103,7 @@ impl World {
         let outbox = Arc::new(Recorder::default());
         let peer = PeerInfo::new(id("b@local", number), SessionId(number));
         let (abort, _) = AbortHandle::new_pair();
-        (Driver::new(Arc::new(Link::new(peer, outbox.clone(), abort))), outbox)
+        (Driver::new(Arc::new(Link::new(peer, outbox.clone(), abort)), &self.node), outbox)
     }
 
     fn step(&mut self, driver: &mut Driver) -> Next {
