@@ -140,7 +140,9 @@ async fn tend_set(node: Node, mut orders: mpsc::UnboundedReceiver<SetOrder>) {
             Next::Order(Some(SetOrder::Add { targets, options, ticket })) => {
                 let added: Result<Vec<_>, _> =
                     targets.into_iter().map(|target| set.add_with(target, options)).collect();
-                ticket.answer_with(added.map(|added| Answer::Monitors(added.iter().map(ToString::to_string).collect())));
+                ticket.answer_with(
+                    added.map(|added| Answer::Monitors(added.iter().map(ToString::to_string).collect())),
+                );
             }
             Next::Order(Some(SetOrder::Remove { monitor, was_active })) => {
                 let was = text::monitor(&monitor).is_ok_and(|monitor| set.remove(&monitor));

@@ -4,7 +4,8 @@ use std::{collections::HashMap, error::Error, future::pending, thread};
 
 use futures::{StreamExt, channel::mpsc};
 use monitor_runtime::{
-    Connect, Demonitor, Event, ExitReason, Mailbox, MonitorOptions, Node, NodeDownSource, NotAlive, Pid, Target,
+    Connect, Demonitor, Event, ExitReason, Mailbox, MonitorOptions, Node, NodeDownSource, NotAlive, Pid,
+    Target,
 };
 
 use crate::{
@@ -19,9 +20,21 @@ pub(crate) enum Order {
     /// To receive nothing, or to receive again.
     Pause(bool, Ticket),
     Register(String, Ticket),
-    Send { to: String, count: usize, ticket: Ticket },
-    Monitor { targets: Vec<String>, options: MonitorOptions, ticket: Ticket },
-    Demonitor { monitors: Vec<String>, how: Demonitor, ticket: Ticket },
+    Send {
+        to: String,
+        count: usize,
+        ticket: Ticket,
+    },
+    Monitor {
+        targets: Vec<String>,
+        options: MonitorOptions,
+        ticket: Ticket,
+    },
+    Demonitor {
+        monitors: Vec<String>,
+        how: Demonitor,
+        ticket: Ticket,
+    },
     MonitorNode(String, Connect, Ticket),
     DemonitorNode(String, Ticket),
     MonitorNodes(Subscription, Ticket),
@@ -29,7 +42,10 @@ pub(crate) enum Order {
 }
 
 /// The process as a task of the node.
-pub(crate) async fn task(mut mailbox: Mailbox, orders: mpsc::UnboundedReceiver<Order>) -> Result<(), ExitReason> {
+pub(crate) async fn task(
+    mut mailbox: Mailbox,
+    orders: mpsc::UnboundedReceiver<Order>,
+) -> Result<(), ExitReason> {
     match live(&mut mailbox, orders).await {
         ExitReason::Normal => Ok(()),
         reason => Err(reason),
@@ -112,9 +128,13 @@ async fn send(
 fn obey(mailbox: &Mailbox, order: Order) {
     match order {
         Order::Register(name, ticket) => ticket.answer_with(register(mailbox, &name)),
-        Order::Monitor { targets, options, ticket } => ticket.answer_with(monitor(mailbox, &targets, options)),
+        Order::Monitor { targets, options, ticket } => {
+            ticket.answer_with(monitor(mailbox, &targets, options))
+        }
         Order::Demonitor { monitors, how, ticket } => ticket.answer_with(demonitor(mailbox, &monitors, how)),
-        Order::MonitorNode(node, connect, ticket) => ticket.answer_with(monitor_node(mailbox, &node, connect)),
+        Order::MonitorNode(node, connect, ticket) => {
+            ticket.answer_with(monitor_node(mailbox, &node, connect))
+        }
         Order::DemonitorNode(node, ticket) => ticket.answer_with(demonitor_node(mailbox, &node)),
         Order::MonitorNodes(of, ticket) => {
             let up = mailbox.monitor_nodes(text::nodes_options(of));

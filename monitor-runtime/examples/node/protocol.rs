@@ -145,7 +145,7 @@ fn one() -> usize {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Output {
     /// The node is up: always the first line.
-    Ready { name: String, incarnation: String, listen: String },
+    Ready { name: String, incarnation: String },
     /// The answer to a request.
     Reply { id: u64, answer: Answer },
     /// A process is about to end, of this. Not printed by one that is killed.

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, error::Error};
 
 use monitor_runtime::{
-    Connect, Demonitor, DownReason, ExitReason, Name, NodeId, NodeInfo, NodeSpec, NodeType, NodesOptions, Pid, MonitorOptions,
-    MonitorRef, Reference, ReasonTooLarge, SessionEnd, SessionId, Stats, Target,
+    Connect, Demonitor, DownReason, ExitReason, MonitorOptions, MonitorRef, Name, NodeId, NodeInfo, NodeSpec,
+    NodeType, NodesOptions, Pid, ReasonTooLarge, Reference, SessionEnd, SessionId, Stats, Target,
 };
 
 use crate::protocol;
