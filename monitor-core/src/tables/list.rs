@@ -32,6 +32,26 @@ pub(crate) trait Linked {
     fn link_mut(row: &mut Self::Row) -> &mut Link;
 }
 
+/// Names a kind of list: the one that is threaded through that field of the row.
+macro_rules! linked {
+    ($(#[$doc:meta])* $kind:ident, $field:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        struct $kind;
+
+        impl crate::tables::list::Linked for $kind {
+            type Row = Row;
+            fn link(row: &Row) -> &Link {
+                &row.$field
+            }
+            fn link_mut(row: &mut Row) -> &mut Link {
+                &mut row.$field
+            }
+        }
+    };
+}
+pub(crate) use linked;
+
 /// The heads of all lists of one kind.
 #[derive(Clone, Debug)]
 pub(crate) struct Lists<L> {

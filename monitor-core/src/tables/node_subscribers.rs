@@ -6,7 +6,7 @@ use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 
 use super::{
-    list::{Link, Linked, List, Lists},
+    list::{Link, List, Lists, linked},
     pool::Pool,
 };
 use crate::ids::LocalPid;
@@ -33,21 +33,6 @@ pub(crate) struct Row {
     by_watcher: Link,
 }
 
-macro_rules! linked {
-    ($kind:ident, $field:ident) => {
-        #[derive(Clone, Debug)]
-        struct $kind;
-        impl Linked for $kind {
-            type Row = Row;
-            fn link(row: &Row) -> &Link {
-                &row.$field
-            }
-            fn link_mut(row: &mut Row) -> &mut Link {
-                &mut row.$field
-            }
-        }
-    };
-}
 linked!(ByPeer, by_peer);
 linked!(ByWatcher, by_watcher);
 

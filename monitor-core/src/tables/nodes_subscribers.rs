@@ -1,7 +1,7 @@
 //! Who has called `monitor_nodes`: at most one row per process and options.
 
 use super::{
-    list::{Link, Linked, List, Lists},
+    list::{Link, List, Lists, linked},
     pool::Pool,
 };
 use crate::{effect::NodesOptions, ids::LocalPid};
@@ -21,18 +21,7 @@ pub(crate) struct Row {
     by_watcher: Link,
 }
 
-#[derive(Clone, Debug)]
-struct ByWatcher;
-
-impl Linked for ByWatcher {
-    type Row = Row;
-    fn link(row: &Row) -> &Link {
-        &row.by_watcher
-    }
-    fn link_mut(row: &mut Row) -> &mut Link {
-        &mut row.by_watcher
-    }
-}
+linked!(ByWatcher, by_watcher);
 
 impl NodesSubscribers {
     pub(crate) const fn new() -> Self {

@@ -3,7 +3,7 @@
 use refs::{RegName, Serial};
 
 use super::{
-    list::{Link, Linked, List, Lists},
+    list::{Link, Linked, List, Lists, linked},
     pool::Pool,
 };
 use crate::{
@@ -58,18 +58,7 @@ pub(crate) enum State {
     Fired(DownReason),
 }
 
-#[derive(Clone, Debug)]
-struct Owned;
-
-impl Linked for Owned {
-    type Row = Row;
-    fn link(row: &Row) -> &Link {
-        &row.owned
-    }
-    fn link_mut(row: &mut Row) -> &mut Link {
-        &mut row.owned
-    }
-}
+linked!(Owned, owned);
 
 #[derive(Clone, Debug)]
 struct Bound;

@@ -1,7 +1,7 @@
 //! What waits for a session with a peer, in the order in which it was asked for.
 
 use super::{
-    list::{Link, Linked, List, Lists},
+    list::{Link, List, Lists, linked},
     pool::Pool,
 };
 use crate::ids::Ticket;
@@ -27,18 +27,7 @@ pub(crate) enum What {
     Ticket(Ticket),
 }
 
-#[derive(Clone, Debug)]
-struct ByPeer;
-
-impl Linked for ByPeer {
-    type Row = Row;
-    fn link(row: &Row) -> &Link {
-        &row.by_peer
-    }
-    fn link_mut(row: &mut Row) -> &mut Link {
-        &mut row.by_peer
-    }
-}
+linked!(ByPeer, by_peer);
 
 impl Waiting {
     pub(crate) const fn new() -> Self {
