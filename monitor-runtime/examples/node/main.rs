@@ -24,6 +24,7 @@ use std::{
     env,
     error::Error,
     io::{self, BufRead},
+    process::ExitCode,
     thread,
 };
 
@@ -42,14 +43,25 @@ use output::{Ticket, say};
 use process::Order;
 use protocol::{Answer, Command, Output, Request};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let config = options::config(env::args().skip(1))?;
-    smol::block_on(async {
-        let node = Node::start(config).await?;
-        say(&Output::Ready { name: node.name().to_string(), incarnation: node.id().incarnation.to_string() });
-        Program { handles: Handles::new(&node), node, processes: HashMap::new() }.run(lines()).await;
-        Ok(())
-    })
+fn main() -> ExitCode {
+    match smol::block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let node = Node::start(options::config(env::args().skip(1))?).await?;
+    say(&Output::Ready {
+        name: node.name().to_string(),
+        incarnation: node.id().incarnation.to_string(),
+        listen: node.local_addr().map(|address| address.to_string()),
+    });
+    Program { handles: Handles::new(&node), node, processes: HashMap::new() }.run(lines()).await;
+    Ok(())
 }
 
 /// The lines of standard input, read on a thread of their own: reading blocks.
@@ -114,9 +126,7 @@ impl Program {
                 self.node.stop().await;
                 ticket.answer(Answer::Done);
             }
-            other => {
-                ticket.answer(self.answer(other).unwrap_or_else(|error| Answer::Error(error.to_string())))
-            }
+            other => ticket.answer_with(self.answer(other)),
         }
     }
 

@@ -144,8 +144,8 @@ fn one() -> usize {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Output {
-    /// The node is up: always the first line.
-    Ready { name: String, incarnation: String },
+    /// The node is up: always the first line. `listen` is the address on which it can be reached.
+    Ready { name: String, incarnation: String, listen: Option<String> },
     /// The answer to a request.
     Reply { id: u64, answer: Answer },
     /// A process is about to end, of this. Not printed by one that is killed.
