@@ -145,3 +145,115 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use super::{
+        acceptor::Acceptor,
+        initiator::{Decision, Initiator},
+        *,
+    };
+    use crate::{Secret, config::TcpConfig, wire::Kind};
+
+    fn identity(name: &str, incarnation: u64, set: impl FnOnce(TcpConfig) -> TcpConfig) -> Identity {
+        static SECRET: LazyLock<Secret> = LazyLock::new(Secret::generate);
+        let config = set(TcpConfig::new(name.parse().unwrap()).secret(SECRET.clone()));
+        Identity {
+            node: NodeId::new(config.name.clone(), refs::Incarnation::new(incarnation).unwrap()),
+            cluster: config.cluster.clone(),
+            hidden: config.hidden,
+            features: Features(0),
+            max_frame: config.max_frame as u32,
+            keys: Keys::new(&config),
+        }
+    }
+
+    fn a() -> Identity {
+        identity("a@h", 1, |config| config.hidden(true))
+    }
+
+    fn b() -> Identity {
+        identity("b@h", 2, |config| config.max_frame(2048))
+    }
+
+    /// A whole handshake in which everything said passes through `wire`. What a knows of b, and b of a.
+    fn shake(
+        a: &Identity,
+        b: &Identity,
+        mut wire: impl FnMut(Kind, &mut Vec<u8>),
+    ) -> Result<(Met, Met), Failure> {
+        let mut pass = |kind, mut body: Vec<u8>| {
+            wire(kind, &mut body);
+            body
+        };
+        let (mut initiator, hello) = Initiator::hello(a, &"b@h".parse().unwrap(), 7, [1; 32]);
+        let hello = pass(Kind::Hello, hello);
+        let (mut acceptor, challenge) = Acceptor::hello(b, Kind::Hello, &hello, [2; 32])?;
+        let challenge = pass(Kind::Challenge, challenge);
+        let proof = pass(Kind::Proof, initiator.challenge(Kind::Challenge, &challenge)?);
+        acceptor.proof(Kind::Proof, &proof)?;
+        assert_eq!((acceptor.peer(), acceptor.dial()), (&a.node, 7));
+
+        let asked = pass(Kind::Verdict, acceptor.ask());
+        assert_eq!(initiator.verdict(Kind::Verdict, &asked)?, Decision::StillThere);
+        let answer = pass(Kind::Answer, initiator.answer(false));
+        assert!(!acceptor.answer(Kind::Answer, &answer)?);
+        let verdict = pass(Kind::Verdict, acceptor.accept());
+        match initiator.verdict(Kind::Verdict, &verdict)? {
+            Decision::Accepted(met) => Ok((met, acceptor.met())),
+            Decision::StillThere => panic!("asked once is enough"),
+        }
+    }
+
+    #[test]
+    fn both_learn_who_the_other_is_and_what_it_is_like() {
+        let (a, b) = (a(), b());
+        let (b_as_met, a_as_met) = shake(&a, &b, |_, _| {}).unwrap();
+        assert_eq!(b_as_met, Met { node: b.node, hidden: false, features: Features(0), max_frame: 2048 });
+        assert_eq!(a_as_met, Met { node: a.node, hidden: true, features: Features(0), max_frame: 1 << 20 });
+    }
+
+    #[test]
+    fn whatever_is_changed_on_the_way_is_noticed() {
+        let mut said = Vec::new();
+        shake(&a(), &b(), |kind, body| said.push((kind, body.len()))).unwrap();
+        for (which, &(kind, len)) in said.iter().enumerate() {
+            // Every bit of every byte, and one byte more.
+            for (at, bit) in (0..=len).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+                let mut frame = 0;
+                let changed = shake(&a(), &b(), |_, body| {
+                    if frame == which {
+                        body.resize(body.len().max(at + 1), 0);
+                        body[at] ^= 1 << bit;
+                    }
+                    frame += 1;
+                });
+                assert!(changed.is_err(), "bit {bit} of byte {at} of {kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_one_has_said_does_not_prove_anything_for_the_other() {
+        let (a, b) = (a(), b());
+        let (mut initiator, hello) = Initiator::hello(&a, &b.node.name, 7, [1; 32]);
+        let (_, challenge) = Acceptor::hello(&b, Kind::Hello, &hello, [2; 32]).unwrap();
+        let proof = initiator.challenge(Kind::Challenge, &challenge).unwrap();
+        assert!(matches!(initiator.verdict(Kind::Verdict, &proof), Err(Failure::Unproved)));
+    }
+
+    #[test]
+    fn a_refusal_is_proved_as_well() {
+        let (a, b) = (a(), b());
+        let (mut initiator, hello) = Initiator::hello(&a, &b.node.name, 7, [1; 32]);
+        let (mut acceptor, challenge) = Acceptor::hello(&b, Kind::Hello, &hello, [2; 32]).unwrap();
+        let proof = initiator.challenge(Kind::Challenge, &challenge).unwrap();
+        acceptor.proof(Kind::Proof, &proof).unwrap();
+        let refused = acceptor.refuse(Refusal::DuplicateName);
+        let failure = initiator.verdict(Kind::Verdict, &refused).unwrap_err();
+        assert!(matches!(failure, Failure::Refused(Refusal::DuplicateName)));
+        assert_eq!(failure.end_kind(), EndKind::DuplicateName);
+    }
+}

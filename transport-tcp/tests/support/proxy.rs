@@ -26,6 +26,8 @@ pub struct Proxy {
 
 struct Line {
     from: String,
+    /// Everything the dialler has said.
+    said: Arc<Mutex<Vec<u8>>>,
     to_dialler: Stream,
     to_target: Stream,
     silent: Arc<AtomicBool>,
@@ -75,6 +77,14 @@ impl Proxy {
         }
     }
 
+    /// Everything that `from` has said on its connections so far.
+    pub fn said_by(&self, from: &str) -> Vec<u8> {
+        let lines = self.lines.lock().unwrap();
+        let said =
+            lines.iter().filter(|line| line.from == from).map(|line| line.said.lock().unwrap().clone());
+        said.collect::<Vec<_>>().concat()
+    }
+
     /// Says something to the target in the name of `from`. False if that one has no connection here.
     pub async fn inject(&self, from: &str, bytes: &[u8]) -> bool {
         self.say(from, bytes, |line| line.to_target.clone()).await
@@ -115,15 +125,16 @@ async fn join(dialler: Async<TcpStream>, target: SocketAddr) -> Option<Line> {
     (&target).write_all(&first[..read]).await.ok()?;
     let (to_dialler, to_target) = (Arc::new(dialler), Arc::new(target));
     let silent = Arc::new(AtomicBool::new(false));
+    let said = Arc::new(Mutex::new(first[..read].to_vec()));
     let relays = [
-        smol::spawn(relay(to_dialler.clone(), to_target.clone(), silent.clone())),
-        smol::spawn(relay(to_target.clone(), to_dialler.clone(), silent.clone())),
+        smol::spawn(relay(to_dialler.clone(), to_target.clone(), silent.clone(), said.clone())),
+        smol::spawn(relay(to_target.clone(), to_dialler.clone(), silent.clone(), Arc::default())),
     ];
     let from = caller(&first[..read]).unwrap_or_default();
-    Some(Line { from, to_dialler, to_target, silent, _relays: relays })
+    Some(Line { from, said, to_dialler, to_target, silent, _relays: relays })
 }
 
-async fn relay(from: Stream, to: Stream, silent: Arc<AtomicBool>) {
+async fn relay(from: Stream, to: Stream, silent: Arc<AtomicBool>, said: Arc<Mutex<Vec<u8>>>) {
     let mut bytes = vec![0; 64 * 1024];
     loop {
         match (&*from).read(&mut bytes).await {
@@ -134,6 +145,7 @@ async fn relay(from: Stream, to: Stream, silent: Arc<AtomicBool>) {
             }
             Ok(_) if silent.load(Ordering::SeqCst) => {}
             Ok(read) => {
+                said.lock().unwrap().extend_from_slice(&bytes[..read]);
                 if (&*to).write_all(&bytes[..read]).await.is_err() {
                     return;
                 }

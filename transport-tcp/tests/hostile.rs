@@ -1,0 +1,388 @@
+//! Whoever connects and is no node of the cluster: turned away, counted, and nobody else notices.
+
+#![allow(clippy::unwrap_used, reason = "part of tests")]
+
+mod support;
+
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
+    time::Duration,
+};
+
+use peer_service::{DialId, EndKind, NodeSpec, PeerService};
+use refs::Incarnation;
+use smol::{
+    Async,
+    io::{AsyncReadExt, AsyncWriteExt},
+};
+use support::{
+    config, connect, count, end_of, next_failure, next_session, nobody, proxy::Proxy, soon, spec, spec_at,
+    start, talk, until,
+};
+use transport_tcp::{Secret, StartError, TcpConfig, TcpTransport};
+
+const VERSION_1: (u16, u16) = (1, 1);
+
+/// A HELLO frame, as its frozen layout says.
+fn hello(versions: (u16, u16), cluster: &str, name: &str, expected: &str) -> Vec<u8> {
+    let mut body = vec![16];
+    body.extend_from_slice(b"OBIT");
+    body.extend_from_slice(&versions.0.to_be_bytes());
+    body.extend_from_slice(&versions.1.to_be_bytes());
+    body.extend_from_slice(&[0; 8]);
+    body.extend_from_slice(&77_u64.to_be_bytes());
+    body.extend_from_slice(&1_u64.to_be_bytes());
+    body.extend_from_slice(&[3; 32]);
+    for text in [cluster, name, expected] {
+        body.push(text.len() as u8);
+        body.extend_from_slice(text.as_bytes());
+    }
+    frame(&body)
+}
+
+/// A frame of a kind and a body of at most 16,383 bytes together.
+fn frame(kind_and_body: &[u8]) -> Vec<u8> {
+    let len = kind_and_body.len();
+    let mut frame = if len < 128 { vec![len as u8] } else { vec![len as u8 | 0x80, (len >> 7) as u8] };
+    frame.extend_from_slice(kind_and_body);
+    frame
+}
+
+async fn dial(node: &TcpTransport) -> Async<TcpStream> {
+    Async::<TcpStream>::connect(node.local_addr()).await.unwrap()
+}
+
+/// Everything the node says until it hangs up.
+async fn listen_to(mut stream: &Async<TcpStream>) -> Vec<u8> {
+    let mut said = Vec::new();
+    // A reset is hanging up, too.
+    let _ = soon("the node to hang up", stream.read_to_end(&mut said)).await;
+    said
+}
+
+/// What a stranger who says this gets to hear.
+async fn say(node: &TcpTransport, what: &[u8]) -> Vec<u8> {
+    let stream = dial(node).await;
+    (&stream).write_all(what).await.unwrap();
+    listen_to(&stream).await
+}
+
+/// Does something to `b` while it has a session with another node, which must not notice.
+fn while_others_talk<F: Future<Output = ()>>(
+    configured: TcpConfig,
+    attack: impl FnOnce(Arc<TcpTransport>) -> F,
+) {
+    smol::block_on(async {
+        let (a, b) = (start(config("bystander")).await, start(configured).await);
+        let (mut at_a, mut at_b) = connect(&a, &b).await;
+        attack(b).await;
+        talk(&mut at_a, &mut at_b).await;
+    });
+}
+
+#[test]
+fn garbage_is_turned_away() {
+    while_others_talk(config("b"), async |b| {
+        let garbage: [&[u8]; 6] = [
+            b"GET / HTTP/1.1\r\nHost: b\r\n\r\n",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and what else a TLS client says",
+            &[0],
+            &[0xff; 64],
+            // A HELLO without the magic, and one that is cut short.
+            &frame(&[16; 100]),
+            &frame(b"\x10OBIT\x00\x01"),
+        ];
+        for (at, what) in garbage.iter().enumerate() {
+            assert!(say(&b, what).await.is_empty());
+            until("the refusal to be counted", || count(&b, "refused_malformed") == at as u64 + 1).await;
+        }
+    });
+}
+
+#[test]
+fn a_frame_of_a_handshake_has_at_most_1024_bytes() {
+    while_others_talk(config("b"), async |b| {
+        // Its length alone is enough: nothing is waited for, nothing allocated.
+        assert!(say(&b, &[0x81, 0x08]).await.is_empty());
+        until("the refusal to be counted", || count(&b, "refused_malformed") == 1).await;
+        // Four bytes of length that promise a quarter of a gigabyte.
+        assert!(say(&b, &[0xff, 0xff, 0xff, 0x7f]).await.is_empty());
+        until("the refusal to be counted", || count(&b, "refused_malformed") == 2).await;
+    });
+}
+
+#[test]
+fn a_frame_that_comes_out_of_turn_ends_the_handshake() {
+    while_others_talk(config("b"), async |b| {
+        let mut twice = hello(VERSION_1, "", "x@h", "b@127.0.0.1");
+        twice.extend_from_slice(&twice.clone());
+        assert!(!say(&b, &twice).await.is_empty(), "a challenge");
+        assert!(say(&b, &frame(&[0, 1, 2, 3])).await.is_empty());
+        until("the refusals to be counted", || count(&b, "refused_malformed") == 2).await;
+    });
+}
+
+#[test]
+fn a_version_that_nobody_here_speaks_is_rejected_with_those_that_are_spoken() {
+    while_others_talk(config("b"), async |b| {
+        let said = say(&b, &hello((7, 9), "", "x@h", "b@127.0.0.1")).await;
+        assert_eq!(said, frame(&[21, 1, 0, 1, 0, 1]));
+        until("the refusal to be counted", || count(&b, "refused_version") == 1).await;
+    });
+}
+
+#[test]
+fn another_cluster_another_name_and_the_own_name_are_rejected() {
+    while_others_talk(config("b"), async |b| {
+        assert_eq!(say(&b, &hello(VERSION_1, "red", "x@h", "b@127.0.0.1")).await[1..3], [21, 2]);
+        assert_eq!(say(&b, &hello(VERSION_1, "", "x@h", "c@127.0.0.1")).await[1..3], [21, 3]);
+        assert_eq!(say(&b, &hello(VERSION_1, "", "b@127.0.0.1", "b@127.0.0.1")).await[1..3], [21, 4]);
+        until("the refusals to be counted", || {
+            (count(&b, "refused_cluster"), count(&b, "refused_name")) == (1, 2)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_wrong_secret_ends_in_auth_failed() {
+    while_others_talk(config("b"), async |b| {
+        let stranger = start(config("stranger").secret(Secret::generate())).await;
+        stranger.connect(&spec(&b), DialId(1));
+        assert_eq!(next_failure(&stranger).await.1.kind, EndKind::AuthFailed);
+        until("the refusal to be counted", || count(&b, "refused_proof") == 1).await;
+        // And the other way round.
+        b.connect(&spec(&stranger), DialId(2));
+        let (dial, end) = next_failure(&b).await;
+        assert_eq!((dial, end.kind), (DialId(2), EndKind::AuthFailed));
+    });
+}
+
+#[test]
+fn without_a_secret_nobody_gets_in_where_there_is_one() {
+    while_others_talk(config("b"), async |b| {
+        let mut open = config("open");
+        open.secret = None;
+        let open = start(open).await;
+        open.connect(&spec(&b), DialId(1));
+        assert_eq!(next_failure(&open).await.1.kind, EndKind::AuthFailed);
+        until("the refusal to be counted", || count(&b, "refused_proof") == 1).await;
+    });
+}
+
+#[test]
+fn while_the_secret_is_changed_both_are_accepted() {
+    smol::block_on(async {
+        let (old, new) = (support::secret(), Secret::generate());
+        let lagging = start(config("lagging")).await;
+        let changing = start(config("changing").also_accept(new.clone())).await;
+        let changed = start(config("changed").secret(new).also_accept(old)).await;
+        let (mut at_a, mut at_b) = connect(&changing, &changed).await;
+        talk(&mut at_a, &mut at_b).await;
+        // One that does not know the new one yet cannot be convinced.
+        changed.connect(&spec(&lagging), DialId(1));
+        assert_eq!(next_failure(&changed).await.1.kind, EndKind::AuthFailed);
+    });
+}
+
+#[test]
+fn who_dawdles_is_cut_off_after_the_setup_time() {
+    while_others_talk(config("b").setup_timeout(Duration::from_millis(300)), async |b| {
+        let silent = dial(&b).await;
+        let halfway = dial(&b).await;
+        (&halfway).write_all(&hello(VERSION_1, "", "x@h", "b@127.0.0.1")[..40]).await.unwrap();
+        let unproved = dial(&b).await;
+        (&unproved).write_all(&hello(VERSION_1, "", "x@h", "b@127.0.0.1")).await.unwrap();
+        for stream in [&silent, &halfway, &unproved] {
+            listen_to(stream).await;
+        }
+        until("the refusals to be counted", || count(&b, "refused_slow") == 3).await;
+    });
+}
+
+#[test]
+fn only_so_many_shake_hands_at_once() {
+    while_others_talk(config("b").max_pending(2).setup_timeout(Duration::from_millis(500)), async |b| {
+        let dawdlers = [dial(&b).await, dial(&b).await];
+        until("both to be accepted", || count(&b, "accepted") == 3).await;
+        assert!(listen_to(&dial(&b).await).await.is_empty());
+        until("the refusal to be counted", || count(&b, "refused_busy") == 1).await;
+        for dawdler in &dawdlers {
+            listen_to(dawdler).await;
+        }
+        let c = start(config("c")).await;
+        let (mut at_c, mut at_b) = connect(&c, &b).await;
+        talk(&mut at_c, &mut at_b).await;
+    });
+}
+
+#[test]
+fn what_was_said_once_does_not_open_the_door_again() {
+    while_others_talk(config("b"), async |b| {
+        let c = start(config("c")).await;
+        let wire = Proxy::to(b.local_addr());
+        c.connect(&spec_at(&b, wire.address), DialId(1));
+        let (at_c, mut at_b) = (next_session(&c).await, next_session(&b).await);
+        let said = wire.said_by("c@127.0.0.1");
+        drop(at_c);
+        end_of(&mut at_b).await;
+
+        let sessions = count(&b, "sessions");
+        say(&b, &said).await;
+        until("the refusal to be counted", || count(&b, "refused_proof") == 1).await;
+        assert_eq!(count(&b, "sessions"), sessions);
+    });
+}
+
+#[test]
+fn a_proof_that_is_reflected_proves_nothing() {
+    smol::block_on(async {
+        let a = start(config("a")).await;
+        let mirror = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let spec: NodeSpec =
+            format!("b@127.0.0.1={}", mirror.get_ref().local_addr().unwrap()).parse().unwrap();
+        let reflect = smol::spawn(async move {
+            let (stream, _) = mirror.accept().await.unwrap();
+            read_frame(&stream).await;
+            let mut challenge = vec![17, 0, 1];
+            challenge.extend_from_slice(&[0; 8]);
+            challenge.extend_from_slice(&5_u64.to_be_bytes());
+            challenge.extend_from_slice(&[4; 32]);
+            challenge.extend_from_slice(b"\x0bb@127.0.0.1");
+            (&stream).write_all(&frame(&challenge)).await.unwrap();
+            let proof = read_frame(&stream).await;
+            // «Accepted», with the very same terms and proof.
+            let mut verdict = vec![19, 0];
+            verdict.extend_from_slice(&proof[1..]);
+            (&stream).write_all(&frame(&verdict)).await.unwrap();
+            listen_to(&stream).await;
+        });
+        a.connect(&spec, DialId(1));
+        assert_eq!(next_failure(&a).await.1.kind, EndKind::AuthFailed);
+        assert_eq!(count(&a, "dials_unproved"), 1);
+        soon("the mirror", reflect).await;
+    });
+}
+
+/// Kind and body of one frame.
+async fn read_frame(mut stream: &Async<TcpStream>) -> Vec<u8> {
+    let mut length = 0;
+    for shift in [0, 7] {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).await.unwrap();
+        length |= usize::from(byte[0] & 0x7f) << shift;
+        if byte[0] & 0x80 == 0 {
+            break;
+        }
+    }
+    let mut frame = vec![0; length];
+    stream.read_exact(&mut frame).await.unwrap();
+    frame
+}
+
+#[test]
+fn what_answers_a_dial_and_is_no_node_is_no_danger() {
+    // What it says, and what the dial ends with.
+    let answers: [(&[u8], EndKind); 5] = [
+        (b"SSH-2.0-OpenSSH_9.6\r\n", EndKind::AuthFailed),
+        (&[2, 3, 0], EndKind::AuthFailed),
+        (&[6, 21, 1, 0, 7, 0, 9], EndKind::Version),
+        (&[6, 21, 4, 0, 0, 0, 0], EndKind::DuplicateName),
+        (b"", EndKind::Refused),
+    ];
+    smol::block_on(async {
+        let a = start(config("a")).await;
+        for (at, (answer, expected)) in answers.into_iter().enumerate() {
+            let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
+            let address = listener.get_ref().local_addr().unwrap();
+            let server = smol::spawn(async move {
+                let (stream, _) = listener.accept().await.unwrap();
+                read_frame(&stream).await;
+                (&stream).write_all(answer).await.unwrap();
+            });
+            a.connect(&format!("s{at}@127.0.0.1={address}").parse().unwrap(), DialId(at as u64));
+            let (dial, end) = next_failure(&a).await;
+            assert_eq!((dial, end.kind), (DialId(at as u64), expected), "after {answer:?}");
+            soon("the server", server).await;
+        }
+        a.connect(&format!("nobody@127.0.0.1={}", nobody()).parse().unwrap(), DialId(9));
+        assert_eq!(next_failure(&a).await.1.kind, EndKind::Refused);
+        a.connect(&"unknown@127.0.0.1".parse().unwrap(), DialId(10));
+        assert_eq!(next_failure(&a).await.1.kind, EndKind::Unreachable);
+    });
+}
+
+#[test]
+fn a_wrong_name_or_cluster_is_told_to_who_dials() {
+    smol::block_on(async {
+        let (a, b) = (start(config("a")).await, start(config("b")).await);
+        let red = start(config("red").cluster("red")).await;
+        let elsewhere: NodeSpec = format!("c@127.0.0.1={}", b.local_addr()).parse().unwrap();
+        for (dial, spec) in [(1, elsewhere), (2, spec(&red))] {
+            a.connect(&spec, DialId(dial));
+            let (failed, end) = next_failure(&a).await;
+            assert_eq!((failed, end.kind), (DialId(dial), EndKind::AuthFailed));
+        }
+        until("the refusals to be counted", || {
+            (count(&b, "refused_name"), count(&red, "refused_cluster")) == (1, 1)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn what_no_session_may_say_ends_that_session_only() {
+    let too_long: &[u8] = &[0xff, 0xff, 0xff, 0x7f];
+    let ping_without_number: &[u8] = &[1, 2];
+    let reserved: &[u8] = &[2, 1, 0];
+    let out_of_place: &[u8] = &[2, 16, 0];
+    let unknown: &[u8] = &[1, 200];
+    for spoilt in [too_long, ping_without_number, reserved, out_of_place, unknown] {
+        while_others_talk(config("b"), async |b| {
+            let c = start(config("c")).await;
+            let wire = Proxy::to(b.local_addr());
+            c.connect(&spec_at(&b, wire.address), DialId(1));
+            let (mut at_c, mut at_b) = (next_session(&c).await, next_session(&b).await);
+            talk(&mut at_c, &mut at_b).await;
+            assert!(wire.inject("c@127.0.0.1", spoilt).await);
+            assert_eq!(end_of(&mut at_b).await.1.kind, EndKind::Protocol, "after {spoilt:?}");
+            assert_eq!(end_of(&mut at_c).await.1.kind, EndKind::Closed);
+            assert_eq!(count(&b, "sessions_protocol"), 1);
+        });
+    }
+}
+
+#[test]
+fn a_configuration_that_does_not_fit_is_refused_with_its_field() {
+    let refused = |config: TcpConfig| {
+        let started =
+            smol::block_on(TcpTransport::start(config, Incarnation::new(1).unwrap(), support::spawner()));
+        started.err().expect("it must not start").to_string()
+    };
+    let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    let mut open = config("a").listen(anywhere);
+    open.secret = None;
+    assert!(refused(open.clone()).starts_with("secret: "), "everybody could join");
+    assert!(refused(config("a").cluster("c".repeat(65))).starts_with("cluster: "));
+    assert!(refused(config("a").max_frame(10)).starts_with("max_frame: "));
+    assert!(refused(TcpConfig::new("a@127.0.0.1".parse().unwrap())).starts_with("listen: "));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    assert!(refused(config("a").listen(taken.local_addr().unwrap())).starts_with("listen: "));
+    let heartbeat =
+        transport_tcp::Heartbeat { interval: Duration::from_secs(1), timeout: Duration::from_secs(1) };
+    assert!(refused(config("a").heartbeat(heartbeat)).starts_with("heartbeat: "));
+
+    let allowed = open.insecure_allow_remote(true);
+    let started =
+        smol::block_on(TcpTransport::start(allowed, Incarnation::new(1).unwrap(), support::spawner()));
+    assert!(started.is_ok());
+    assert!(matches!(
+        smol::block_on(TcpTransport::start(
+            TcpConfig::new("a@host.invalid:1".parse().unwrap()).secret(support::secret()),
+            Incarnation::new(1).unwrap(),
+            support::spawner()
+        )),
+        Err(StartError::Resolve { .. })
+    ));
+}
