@@ -267,8 +267,8 @@ impl Mailbox {
         self.node.register(name, &self.pid)
     }
 
-    /// Sends a message to a pid, or to whoever holds a name. Never waits; connects on demand, in one order with the monitors of
-    /// this process.
+    /// Sends a message to a pid, or to whoever holds a name. Never waits (Erlang suspends a sender when too much waits);
+    /// connects on demand, in one order with the monitors of this process.
     ///
     /// What is sent from one process to another arrives in the order in which it was sent, until something is lost with the
     /// session: what arrived is then a prefix. That the receiver is gone, or its mailbox full, is not told; monitor it.

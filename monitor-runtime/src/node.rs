@@ -191,7 +191,8 @@ impl Node {
         Some(self.inner.pid(holder.0))
     }
 
-    /// Kills a local process; returns whether this call did. Processes of other nodes cannot be killed from here.
+    /// Kills a local process; returns whether this call did. Processes of other nodes cannot be killed from here (in Erlang
+    /// they can: tell them by a message).
     ///
     /// A spawned process is dropped at its next await, and [`ExitReason::Killed`] follows, never before. One that is a
     /// guard receives nothing more, and exits as `Killed` when its guard is dropped.
@@ -301,7 +302,8 @@ impl Node {
         Ok(())
     }
 
-    /// The nodes that are up, sorted by name; never the own one.
+    /// The nodes that are up, sorted by name; never the own one. The sessions are those that
+    /// [`Mailbox::monitor_nodes`] tells of.
     pub fn nodes(&self, filter: NodeType) -> Vec<NodeInfo> {
         self.inner.look(|state| state.core.nodes(filter).iter().map(|event| NodeInfo::of(event)).collect())
     }

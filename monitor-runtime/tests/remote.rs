@@ -351,3 +351,18 @@ fn only_members_of_the_view_are_dialled_and_an_evicted_one_is_no_failure() {
         expect_no_connection(monitor, EndKind::Evicted).await;
     });
 }
+
+#[test]
+fn a_node_that_has_lost_its_network_says_so_at_once() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        let target = b.process().unwrap();
+        let before = a.monitor(target.pid()).unwrap();
+        cluster.crash(&a);
+        assert!(matches!(before.await.reason, DownReason::NoConnection(_)));
+        assert!(matches!(a.monitor(target.pid()).unwrap().await.reason, DownReason::NoConnection(_)));
+        let (_, local) = a.spawn_monitor(|_mailbox| async { Ok(()) }).unwrap();
+        expect_exit(local, ExitReason::Normal).await;
+    });
+}
