@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use peer_service::Spawner;
 use refs::NodeName;
 
-/// How a node is set up: its name, its limits, and for [`Node::start`](crate::Node::start) its network.
+/// How a node is set up: its name, its limits, and for `Node::start` its network.
 ///
 /// ```
 /// use monitor_runtime::Config;

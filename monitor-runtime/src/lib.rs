@@ -83,7 +83,7 @@
 //!
 //! # Cargo features
 //!
-//! - `tcp`, on by default: [`Node::start`], which brings a node up over TCP. Without it a node needs a peer service of your
+//! - `tcp`, on by default: `Node::start`, which brings a node up over TCP. Without it a node needs a peer service of your
 //!   own.
 
 mod config;

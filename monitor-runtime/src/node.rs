@@ -35,7 +35,7 @@ pub struct Node {
 
 impl Node {
     /// Starts a node over a peer service that stands already, such as one of your own or
-    /// `peer_service::memory`'s. [`Node::start`] does it over TCP.
+    /// `peer_service::memory`'s. `Node::start` does it over TCP.
     ///
     /// # Errors
     /// [`StartError::WrongName`], [`StartError::FramesTooSmall`], [`StartError::Random`], [`StartError::Thread`].

@@ -80,7 +80,7 @@ fn churn(seed: u64) {
                 }
                 16 if !actors[me].futures.is_empty() => {
                     let which = dice.roll(actors[me].futures.len());
-                    actors[me].futures.swap_remove(which);
+                    drop(actors[me].futures.swap_remove(which));
                 }
                 17 => cluster.sever(&actors[me].node, &actors[other].node),
                 18 if me != other => actors[me].node.disconnect(actors[other].node.name()).unwrap(),
