@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Homes, homes,
     ledger::{Ledger, Record, State},
+    node_of,
 };
 use crate::cluster::protocol::{Exit, Reason};
 
@@ -34,7 +35,7 @@ pub(super) fn violations(ledgers: &[Ledger<'_>], hurt: &BTreeSet<String>) -> Vec
                 Reason::Exit(exit) => exit_lie(exit, record, ledgers, &homes),
                 Reason::NoProc => no_proc_lie(record, &homes),
                 Reason::NoConnection(end) => {
-                    let peer = record.node(&homes).unwrap_or_default();
+                    let peer = node_of(&record.target, &homes).unwrap_or_default();
                     let faultless = !hurt.contains(ledger.name) && !hurt.contains(peer);
                     (faultless && SESSION_ENDS.contains(&end.kind.as_str()))
                         .then(|| "nothing was done to either node".to_owned())
@@ -62,7 +63,7 @@ fn exit_lie(exit: &Exit, record: &Record<'_>, ledgers: &[Ledger<'_>], homes: &Ho
         }
         // Whoever held the name: at least some process of that node must have ended so.
         None => {
-            let node = record.node(homes);
+            let node = node_of(target, homes);
             let there = || ledgers.iter().filter(|ledger| Some(ledger.name) == node);
             let shut_down = *exit == Exit::Shutdown && there().any(|ledger| ledger.told_to_stop);
             let mut ends = there().flat_map(|ledger| ledger.processes.values()).flatten();

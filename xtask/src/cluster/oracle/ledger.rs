@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Homes, Life};
+use super::{Homes, Life, node_of};
 use crate::cluster::{
     protocol::{Answer, Command, Exit, Output, Reason, Subscription},
     transcript::Said,
@@ -94,7 +94,9 @@ impl<'a> Ledger<'a> {
 
     /// How many of them are on processes of the node of that name.
     pub(super) fn active_at(&self, node: &str, homes: &Homes<'_>) -> usize {
-        let there = |record: &&Record<'_>| record.state == State::Active && record.node(homes) == Some(node);
+        let there = |record: &&Record<'_>| {
+            record.state == State::Active && node_of(&record.target, homes) == Some(node)
+        };
         self.monitors.values().filter(there).count()
     }
 
@@ -221,19 +223,5 @@ impl<'a> Ledger<'a> {
 
     fn violation(&mut self, what: String) {
         self.violations.push(format!("{}: {what}", self.name));
-    }
-}
-
-impl Record<'_> {
-    /// The name of the target's node; none for a pid that nobody in this cluster has ever had.
-    pub(super) fn node<'h>(&'h self, homes: &Homes<'h>) -> Option<&'h str> {
-        match homes.get(self.target.as_str()) {
-            Some(home) => Some(home.name),
-            None => self
-                .target
-                .split_once('@')
-                .filter(|_| !self.target.starts_with("partisan:"))
-                .map(|(_, node)| node),
-        }
     }
 }

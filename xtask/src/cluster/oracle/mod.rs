@@ -101,3 +101,13 @@ type Homes<'a> = BTreeMap<&'a str, &'a Ledger<'a>>;
 fn homes<'a>(ledgers: &'a [Ledger<'a>]) -> Homes<'a> {
     ledgers.iter().flat_map(|ledger| ledger.processes.keys().map(move |pid| (*pid, ledger))).collect()
 }
+
+/// The name of a target's node: that of the process, or what stands behind the `@` of a name. None for a pid that
+/// nobody here has ever had.
+fn node_of<'a>(target: &'a str, homes: &Homes<'a>) -> Option<&'a str> {
+    match homes.get(target) {
+        Some(home) => Some(home.name),
+        None if target.starts_with("partisan:") => None,
+        None => target.split_once('@').map(|(_, node)| node),
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Homes, Life, accuracy::SESSION_ENDS};
+use super::{Homes, Life, accuracy::SESSION_ENDS, node_of};
 use crate::cluster::{
     protocol::{Answer, Command, NodeKind, Output, Reason, Subscription},
     transcript::Said,
@@ -113,8 +113,7 @@ impl<'a> Order<'a> {
             }
             Output::Down { to, target, reason, .. } => {
                 let home = self.homes.get(target.as_str());
-                let node = home.map(|home| home.name).or(target.split_once('@').map(|(_, node)| node));
-                let Some(node) = node else { return };
+                let Some(node) = node_of(target, self.homes) else { return };
                 match reason {
                     Reason::Exit(_) => {
                         self.between(to, node, home.map(|home| home.incarnation), "a Down for an exit")

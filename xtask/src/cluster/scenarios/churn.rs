@@ -205,8 +205,9 @@ impl Churn<'_> {
         self.restart(site)
     }
 
-    /// Everybody that may be watched goes.
+    /// The cluster comes to rest with what is still active; then everybody that may be watched goes.
     fn wind_up(mut self) -> Result {
+        self.cluster.at_rest()?;
         for site in &mut self.sites {
             let processes = site.workers.drain(..).map(|worker| worker.pid().to_owned()).collect();
             site.node.done(Command::Exit { processes, how: Exit::Normal })?;
