@@ -38,7 +38,7 @@ pub(crate) struct Driver {
     frames: FrameBuf,
     /// How many of the frames are done.
     done: usize,
-    /// The signals of the frame before that which are not handed in yet.
+    /// The signals of the frame that was taken last, as far as they are not handed in yet.
     signals: VecDeque<Signal>,
 }
 
@@ -60,7 +60,7 @@ struct Malformed;
 const KEEP_SIGNALS: usize = 4096;
 
 impl Driver {
-    /// From here on the node knows the link; its driver takes it away again.
+    /// From here on the node knows the link; its driver takes it away when the session is over.
     pub(crate) fn new(link: Arc<Link>, node: &Inner) -> Self {
         node.enter(|state, _| state.links.insert(link.peer.session, link.clone()));
         Driver { link, phase: Phase::New, frames: FrameBuf::new(), done: 0, signals: VecDeque::new() }
