@@ -48,8 +48,8 @@ impl Config {
         &self.name
     }
 
-    /// How much the node does in one go before others get their turn: table steps of the core, frames of a session. 256 by
-    /// default, at least 1.
+    /// How much the node does in one go before others get their turn: table steps of the core, frames of a
+    /// session. 256 by default, at least 1.
     #[must_use]
     pub fn max_batch(mut self, steps: usize) -> Self {
         self.max_batch = steps.max(1);
@@ -64,25 +64,25 @@ impl Config {
         self
     }
 
-    /// How many monitors one peer may hold on processes of this node; beyond it they end with `NoConnection(Quota)`.
-    /// 16,777,216 by default.
+    /// How many monitors one peer may hold on processes of this node; beyond it they end with
+    /// `NoConnection(Quota)`. 16,777,216 by default.
     #[must_use]
     pub const fn max_incoming(mut self, monitors: usize) -> Self {
         self.max_incoming = monitors;
         self
     }
 
-    /// How many bytes of messages may wait in one mailbox. What does not fit is dropped, counted, and shown in its place as
-    /// [`Event::Missed`](crate::Event::Missed). Notices of monitors do not count: they are bounded by the monitors.
-    /// 64 MiB by default.
+    /// How many bytes of messages may wait in one mailbox. What does not fit is dropped, counted, and shown
+    /// in its place as [`Event::Missed`](crate::Event::Missed). Notices of monitors do not count: they are
+    /// bounded by the monitors. 64 MiB by default.
     #[must_use]
     pub const fn max_mailbox_bytes(mut self, bytes: usize) -> Self {
         self.max_mailbox_bytes = bytes;
         self
     }
 
-    /// The longest message that can be sent, in bytes. 16 MiB by default, and never more than fits in one frame of the peer
-    /// service (1 MiB over TCP).
+    /// The longest message that can be sent, in bytes. 16 MiB by default, and never more than fits in one
+    /// frame of the peer service (1 MiB over TCP).
     #[must_use]
     pub const fn max_message(mut self, bytes: usize) -> Self {
         self.max_message = bytes;
@@ -96,8 +96,8 @@ impl Config {
         self
     }
 
-    /// Runs the node's tasks, those of [`Node::spawn`](crate::Node::spawn) among them, on an executor of yours. Without
-    /// it the node has a thread of its own, named `obit`, for all of them.
+    /// Runs the node's tasks, those of [`Node::spawn`](crate::Node::spawn) among them, on an executor of
+    /// yours. Without it the node has a thread of its own, named `obit`, for all of them.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! The life of a session, step by step: announced, admitted, its frames in order, its end.
 //!
-//! One driver a session, and it alone hands in what happens on the session. So the order that the node promises holds by
-//! construction: nothing is delivered before the core has admitted the session, which is after everything of the
-//! session before it; and its end is reported after its last frame. A pure machine: whoever runs it receives
-//! frames and waits for it.
+//! One driver a session, and it alone hands in what happens on the session. So the order that the node
+//! promises holds by construction: nothing is delivered before the core has admitted the session, which is
+//! after everything of the session before it; and its end is reported after its last frame. A pure machine:
+//! whoever runs it receives frames and waits for it.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -136,8 +136,8 @@ impl Driver {
             return Next::Frames;
         }
         match self.work_off(node, after) {
-            // Even when all is done others go first: a peer that never stops sending leaves them their turn, and the core its
-            // backlog.
+            // Even when all is done others go first: a peer that never stops sending leaves them their turn,
+            // and the core its backlog.
             Ok(()) => Next::Turn,
             Err(Malformed) => {
                 node.counters.protocol_violations.add_one();

@@ -13,8 +13,8 @@ use crate::{
     state::{Inner, State},
 };
 
-/// The longest frame of signals there can be: what a peer service must take, and what a peer may send. The longest signal
-/// is little longer than [`ExitReason::MAX_LEN`].
+/// The longest frame of signals there can be: what a peer service must take, and what a peer may send. The
+/// longest signal is little longer than [`ExitReason::MAX_LEN`].
 pub(crate) const MAX_SIGNAL_FRAME: usize = 128 * 1024;
 
 const _: () = assert!(ExitReason::MAX_LEN + 1024 <= MAX_SIGNAL_FRAME);
@@ -86,8 +86,8 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
             Effect::Forward { ticket, session } => {
                 let Some(parcel) = state.parked.take(*ticket) else { continue };
                 after.room = true;
-                // Its sender was told that it is on its way: it is not refused now, and nothing after it overtakes it. What
-                // waited was limited.
+                // Its sender was told that it is on its way: it is not refused now, and nothing after it
+                // overtakes it. What waited was limited.
                 let meta = FrameMeta { class: Class::Signal, ..FrameMeta::message(parcel.order) };
                 let write = &mut |frame: &mut Vec<u8>| frame.extend_from_slice(&parcel.frame);
                 if push(state.links.get(session), meta, write, after).is_err() {
@@ -129,8 +129,8 @@ fn deliver(to: LocalPid, notice: &Notice, directory: &Directory, after: &mut Aft
     }
 }
 
-/// Sends a signal, and with it in one frame those for the same session that follow at once. Returns the effects that
-/// are left.
+/// Sends a signal, and with it in one frame those for the same session that follow at once. Returns the
+/// effects that are left.
 fn send<'a>(
     session: SessionId,
     first: &Signal,

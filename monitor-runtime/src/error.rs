@@ -48,7 +48,8 @@ pub enum SendError {
     /// The node was stopped, or the sending process has exited.
     #[error(transparent)]
     NotAlive(#[from] NotAlive),
-    /// Too much waits to be sent to that node. Slow down, or use [`Mailbox::send_async`](crate::Mailbox::send_async).
+    /// Too much waits to be sent to that node. Slow down, or use
+    /// [`Mailbox::send_async`](crate::Mailbox::send_async).
     #[error("too much waits to be sent to that node")]
     Full,
     /// The message is too long. Send it in parts.

@@ -68,9 +68,9 @@ pub struct NodeDown {
     pub end: Option<SessionEnd>,
     /// On account of which call the process is told.
     pub source: NodeDownSource,
-    /// Whether the node went down and came up again before this event without being told: a process that does not
-    /// receive is kept at most two events of a node and subscription waiting. The session then differs from that of
-    /// the last [`NodeUp`].
+    /// Whether the node went down and came up again before this event without being told: a process that does
+    /// not receive is kept at most two events of a node and subscription waiting. The session then differs
+    /// from that of the last [`NodeUp`].
     pub missed: bool,
 }
 

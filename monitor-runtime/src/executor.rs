@@ -11,8 +11,8 @@ use smol::Executor;
 
 use crate::error::StartError;
 
-/// Starts the thread, which also waits for sockets and timers. It ends when the sender is dropped, and with it every
-/// task that it runs.
+/// Starts the thread, which also waits for sockets and timers. It ends when the sender is dropped, and with
+/// it every task that it runs.
 pub(crate) fn start() -> Result<(Spawner, oneshot::Sender<()>), StartError> {
     let (stop, stopped) = oneshot::channel::<()>();
     let executor = Arc::new(Executor::new());

@@ -121,7 +121,8 @@ impl Stats {
         }
     }
 
-    /// One of the [`drops`](Stats::drops), or of what the [`service`](Stats::service) counts; none if there is no such name.
+    /// One of the [`drops`](Stats::drops), or of what the [`service`](Stats::service) counts; none if there
+    /// is no such name.
     pub fn count(&self, name: &str) -> Option<u64> {
         let found = self.drops.iter().chain(&self.service).find(|count| count.name == name);
         found.map(|count| count.count)

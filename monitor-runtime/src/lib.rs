@@ -1,9 +1,9 @@
-//! Obit tells a program, reliably and fast, that a process or a node somewhere else in the cluster is gone, and of what it
-//! died.
+//! Obit tells a program, reliably and fast, that a process or a node somewhere else in the cluster is gone,
+//! and of what it died.
 //!
 //! A [`Node`] is the home of *processes*: tasks that it runs ([`Node::spawn`]), or whatever holds a guard
-//! ([`Node::process`]): a task of another runtime, a thread. Any of them, on any node, can be monitored by pid or by
-//! name. Each monitor ends in exactly one [`Down`], unless it is ended before.
+//! ([`Node::process`]): a task of another runtime, a thread. Any of them, on any node, can be monitored by
+//! pid or by name. Each monitor ends in exactly one [`Down`], unless it is ended before.
 //!
 //! ```
 //! use monitor_runtime::prelude::*;
@@ -41,27 +41,31 @@
 //!
 //! # What holds
 //!
-//! 1. A monitor ends once: by its [`Down`], by a demonitor, or by its watcher's exit, whichever is first at the watcher.
+//! 1. A monitor ends once: by its [`Down`], by a demonitor, or by its watcher's exit, whichever is first at
+//!    the watcher.
 //! 2. [`DownReason::Exit`] and [`DownReason::NoProc`] are true. Only the node that bears the name says them.
 //!    [`DownReason::NoConnection`] says something of the link, never of the process.
-//! 3. What a process sent to its watcher before it died arrives before its `Down`. A monitor reaches the target's node before
-//!    what the same process sends after it.
-//! 4. A node-up comes before every message of its session. A node-down comes after every message and every `Down` of it.
+//! 3. What a process sent to its watcher before it died arrives before its `Down`. A monitor reaches the
+//!    target's node before what the same process sends after it.
+//! 4. A node-up comes before every message of its session. A node-down comes after every message and every
+//!    `Down` of it.
 //! 5. A name is free before the `Down` of its holder can be observed.
-//! 6. No call waits, except [`Node::stop`] and [`Mailbox::send_async`]. Nothing grows without a limit: what does not fit is
-//!    refused, or dropped, and then counted in [`Node::stats`].
+//! 6. No call waits, except [`Node::stop`] and [`Mailbox::send_async`]. Nothing grows without a limit: what
+//!    does not fit is refused, or dropped, and then counted in [`Node::stats`].
 //!
 //! # What does not
 //!
-//! A `Down` is no fence. `NoConnection` may be followed by a new session with a process that never died; and a process that
-//! is gone for its watcher may, on the other side of a broken link, be still at work. Use the incarnation in its [`Pid`] as a
-//! token where that matters. There is no consensus about who is in the cluster, and no routing through third nodes.
+//! A `Down` is no fence. `NoConnection` may be followed by a new session with a process that never died; and
+//! a process that is gone for its watcher may, on the other side of a broken link, be still at work. Use the
+//! incarnation in its [`Pid`] as a token where that matters. There is no consensus about who is in the
+//! cluster, and no routing through third nodes.
 //!
 //! # Who should not use this crate
 //!
 //! If you have an actor system, a transport, or a runtime of your own, take `monitor-core`: all of the
-//! semantics without tasks, sockets and locks. If you want another network under this crate, implement `peer-service`'s trait
-//! and start with [`Node::with_service`]. If you only want a task's result within one program, await its handle.
+//! semantics without tasks, sockets and locks. If you want another network under this crate, implement
+//! `peer-service`'s trait and start with [`Node::with_service`]. If you only want a task's result within one
+//! program, await its handle.
 //!
 //! # For those who come from Erlang
 //!
@@ -83,8 +87,8 @@
 //!
 //! # Cargo features
 //!
-//! - `tcp`, on by default: `Node::start`, which brings a node up over TCP. Without it a node needs a peer service of your
-//!   own.
+//! - `tcp`, on by default: `Node::start`, which brings a node up over TCP. Without it a node needs a peer
+//!   service of your own.
 
 mod config;
 mod counters;

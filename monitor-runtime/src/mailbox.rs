@@ -52,12 +52,12 @@ impl Demonitor {
     }
 }
 
-/// The mailbox of one process: what it receives, in order, and the calls it makes in Erlang's style, whose notices arrive
-/// here.
+/// The mailbox of one process: what it receives, in order, and the calls it makes in Erlang's style, whose
+/// notices arrive here.
 ///
-/// Messages and notices come out in the order in which they went in. Of one sender that is the order in which it sent; its
-/// messages come before the `Down` that tells of its exit. After the process has exited its calls give
-/// [`NotAlive`](crate::NotAlive).
+/// Messages and notices come out in the order in which they went in. Of one sender that is the order in which
+/// it sent; its messages come before the `Down` that tells of its exit. After the process has exited its
+/// calls give [`NotAlive`](crate::NotAlive).
 pub struct Mailbox {
     node: Node,
     pid: Pid,
@@ -81,8 +81,8 @@ impl Mailbox {
 
     // ----- receiving
 
-    /// The next event; waits for it. `None` once the process was killed or the node was stopped, and everything that
-    /// waited was received. Cancel-safe.
+    /// The next event; waits for it. `None` once the process was killed or the node was stopped, and
+    /// everything that waited was received. Cancel-safe.
     #[doc(alias = "receive")]
     pub async fn recv(&mut self) -> Option<Event> {
         poll_fn(|cx| self.poll_recv(cx)).await
@@ -128,8 +128,8 @@ impl Mailbox {
 
     // ----- monitors
 
-    /// Monitors a process; its end arrives here as [`Event::Down`]. Connects on demand, never waits. To monitor oneself is
-    /// allowed, and never fires.
+    /// Monitors a process; its end arrives here as [`Event::Down`]. Connects on demand, never waits. To
+    /// monitor oneself is allowed, and never fires.
     ///
     /// # Errors
     /// As [`Node::monitor`].
@@ -158,12 +158,12 @@ impl Mailbox {
         self.demonitor_with(monitor, Demonitor::new())
     }
 
-    /// Ends a monitor. Decided here: no round trip, no connection (the original waits up to three seconds for its
-    /// answer).
+    /// Ends a monitor. Decided here: no round trip, no connection (the original waits up to three seconds for
+    /// its answer).
     ///
-    /// After it no `Down` of the monitor is added to the mailbox. One that is there stays, unless `flush` is asked for.
-    /// With `info` the result tells: true, it was active, and no `Down` was or will be delivered; false, it had fired, or
-    /// it is no monitor of this process. Without `info` it is always true.
+    /// After it no `Down` of the monitor is added to the mailbox. One that is there stays, unless `flush` is
+    /// asked for. With `info` the result tells: true, it was active, and no `Down` was or will be delivered;
+    /// false, it had fired, or it is no monitor of this process. Without `info` it is always true.
     ///
     /// # Errors
     /// [`NotAlive`](crate::NotAlive).
@@ -179,8 +179,8 @@ impl Mailbox {
         Ok(!options.info || found == Demonitored::Active)
     }
 
-    /// The monitors of this process that were neither ended nor received, oldest first, and their targets as they were
-    /// passed in.
+    /// The monitors of this process that were neither ended nor received, oldest first, and their targets as
+    /// they were passed in.
     pub fn monitors(&self) -> Vec<(MonitorRef, Target)> {
         let inner = self.inner();
         inner.look(|state| {
@@ -191,20 +191,21 @@ impl Mailbox {
 
     // ----- nodes
 
-    /// Tells this process once, as [`Event::NodeDown`], when the node goes down: when the present session with it ends, or the
-    /// one that is made for this call, or when none can be made. Connects on demand.
+    /// Tells this process once, as [`Event::NodeDown`], when the node goes down: when the present session
+    /// with it ends, or the one that is made for this call, or when none can be made. Connects on demand.
     ///
-    /// However many calls, one notice a session; it comes after every `Down` of that session for this process (Erlang
-    /// counts the calls, and promises no order). For the own node it is accepted, and never comes.
+    /// However many calls, one notice a session; it comes after every `Down` of that session for this process
+    /// (Erlang counts the calls, and promises no order). For the own node it is accepted, and never comes.
     ///
     /// # Errors
-    /// [`NotAlive`](crate::NotAlive); [`NotImplemented`](crate::NotImplemented) if the peer service lacks `node_events`.
+    /// [`NotAlive`](crate::NotAlive); [`NotImplemented`](crate::NotImplemented) if the peer service lacks
+    /// `node_events`.
     pub fn monitor_node(&self, node: impl Into<NodeSpec>) -> Result<(), MonitorError> {
         self.monitor_node_with(node, Connect::OnDemand)
     }
 
-    /// [`Mailbox::monitor_node`], and what to do if the node is not connected. With [`Connect::Never`] that is told at
-    /// once: one notice a call.
+    /// [`Mailbox::monitor_node`], and what to do if the node is not connected. With [`Connect::Never`] that
+    /// is told at once: one notice a call.
     ///
     /// # Errors
     /// As [`Mailbox::monitor_node`].
@@ -227,16 +228,18 @@ impl Mailbox {
         Ok(self.inner().enter_as(self.local(), |state, _| state.core.demonitor_node(self.local(), node))?)
     }
 
-    /// Tells this process of every node that comes up and goes down, as [`Event::NodeUp`] and [`Event::NodeDown`]; returns
-    /// the nodes that are up now. What is told begins exactly where that list ends.
+    /// Tells this process of every node that comes up and goes down, as [`Event::NodeUp`] and
+    /// [`Event::NodeDown`]; returns the nodes that are up now. What is told begins exactly where that list
+    /// ends.
     ///
-    /// Per node they alternate strictly. An up comes before every message of its session, and the node is already in
-    /// [`Node::nodes`]; a down comes after every message and every `Down` of its session, and the node has left
-    /// [`Node::nodes`]. Equal options twice are one subscription (Erlang counts); different options are different ones, and
-    /// each is told.
+    /// Per node they alternate strictly. An up comes before every message of its session, and the node is
+    /// already in [`Node::nodes`]; a down comes after every message and every `Down` of its session, and the
+    /// node has left [`Node::nodes`]. Equal options twice are one subscription (Erlang counts); different
+    /// options are different ones, and each is told.
     ///
     /// # Errors
-    /// [`NotAlive`](crate::NotAlive); [`NotImplemented`](crate::NotImplemented) if the peer service lacks `node_events`.
+    /// [`NotAlive`](crate::NotAlive); [`NotImplemented`](crate::NotImplemented) if the peer service lacks
+    /// `node_events`.
     pub fn monitor_nodes(&self, options: NodesOptions) -> Result<Vec<NodeInfo>, MonitorError> {
         self.inner().needs(self.inner().capabilities.node_events, "node_events")?;
         let up = self
@@ -245,8 +248,8 @@ impl Mailbox {
         Ok(up.iter().map(|event| NodeInfo::of(event)).collect())
     }
 
-    /// Takes back the [`Mailbox::monitor_nodes`] with exactly these options. Once it has returned, nothing of it is added
-    /// to the mailbox; what is there stays.
+    /// Takes back the [`Mailbox::monitor_nodes`] with exactly these options. Once it has returned, nothing of
+    /// it is added to the mailbox; what is there stays.
     ///
     /// # Errors
     /// [`NotAlive`](crate::NotAlive).
@@ -267,20 +270,23 @@ impl Mailbox {
         self.node.register(name, &self.pid)
     }
 
-    /// Sends a message to a pid, or to whoever holds a name. Never waits (Erlang suspends a sender when too much waits);
-    /// connects on demand, in one order with the monitors of this process.
+    /// Sends a message to a pid, or to whoever holds a name. Never waits (Erlang suspends a sender when too
+    /// much waits); connects on demand, in one order with the monitors of this process.
     ///
-    /// What is sent from one process to another arrives in the order in which it was sent, until something is lost with the
-    /// session: what arrived is then a prefix. That the receiver is gone, or its mailbox full, is not told; monitor it.
+    /// What is sent from one process to another arrives in the order in which it was sent, until something is
+    /// lost with the session: what arrived is then a prefix. That the receiver is gone, or its mailbox full,
+    /// is not told; monitor it.
     ///
     /// # Errors
-    /// [`SendError::Full`] if too much waits for that node, [`SendError::TooLarge`], [`SendError::NotConnected`] if the peer
-    /// service makes no connections and there is none, [`NotAlive`](crate::NotAlive).
+    /// [`SendError::Full`] if too much waits for that node, [`SendError::TooLarge`],
+    /// [`SendError::NotConnected`] if the peer service makes no connections and there is none,
+    /// [`NotAlive`](crate::NotAlive).
     pub fn send(&self, to: impl Into<Dest>, body: impl Into<Vec<u8>>) -> Result<(), SendError> {
         Ok(self.inner().send(Some(&self.pid), &to.into(), &mut body.into())?)
     }
 
-    /// [`Mailbox::send`], but waits for room instead of [`SendError::Full`]. Cancel-safe: it has sent all or nothing.
+    /// [`Mailbox::send`], but waits for room instead of [`SendError::Full`]. Cancel-safe: it has sent all or
+    /// nothing.
     ///
     /// # Errors
     /// As [`Mailbox::send`], without `Full`.

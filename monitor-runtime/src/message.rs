@@ -1,8 +1,9 @@
 //! Messages on their way: whom they are for, and how they look in a frame.
 //!
-//! The first byte of a data frame tells what is in it: [`SIGNALS`] or [`MESSAGE`]. A message frame goes on with a byte
-//! of flags (how the receiver is named, whether the sender is), the receiver, the sender, and the body up to the
-//! frame's end. Numbers are little-endian base-128 varints, incarnations eight little-endian bytes.
+//! The first byte of a data frame tells what is in it: [`SIGNALS`] or [`MESSAGE`]. A message frame goes on
+//! with a byte of flags (how the receiver is named, whether the sender is), the receiver, the sender, and the
+//! body up to the frame's end. Numbers are little-endian base-128 varints, incarnations eight little-endian
+//! bytes.
 
 use refs::{Incarnation, MonitorRef, Name, NodeName, Pid, RegName, Serial, Target};
 
@@ -29,8 +30,8 @@ pub enum Dest {
     Pid(Pid),
     /// Whoever holds the name at the node when the message arrives there.
     Name(Name),
-    /// The process that made the monitor, if the monitor's reference is an alias of it. Messages to a reference that is
-    /// none are dropped and counted.
+    /// The process that made the monitor, if the monitor's reference is an alias of it. Messages to a
+    /// reference that is none are dropped and counted.
     Alias(MonitorRef),
 }
 

@@ -14,9 +14,9 @@ use crate::{error::MonitorError, node::Node, watching::Watcher};
 
 /// A monitor: a future that is ready when the target is gone, or cannot be reached.
 ///
-/// It is a watcher of its own, not of the process that made it. Made by [`Node::monitor`]. It monitors from the moment it
-/// was made, polled or not. To drop it is to demonitor and flush; that never fails and waits for nobody. To await
-/// `&mut monitor` is cancel-safe. Once it has been ready it is never ready again.
+/// It is a watcher of its own, not of the process that made it. Made by [`Node::monitor`]. It monitors from
+/// the moment it was made, polled or not. To drop it is to demonitor and flush; that never fails and waits
+/// for nobody. To await `&mut monitor` is cancel-safe. Once it has been ready it is never ready again.
 ///
 /// When it is ready, every message that the target sent before is in the mailbox it was sent to.
 ///
@@ -57,8 +57,8 @@ impl Monitor {
         &self.target
     }
 
-    /// Ends the monitor. True if it was active: then nothing has happened to the target as far as is known here. False if
-    /// it had fired, whether that was seen or not.
+    /// Ends the monitor. True if it was active: then nothing has happened to the target as far as is known
+    /// here. False if it had fired, whether that was seen or not.
     pub fn demonitor(mut self) -> bool {
         let Some(watcher) = self.watcher.take() else { return false };
         watcher.demonitor(self.id) == Demonitored::Active
@@ -66,9 +66,9 @@ impl Monitor {
 
     /// Runs `work` as long as the target lives.
     ///
-    /// What `work` gives comes back as `Ok`, and the monitor is over. If the target is gone, or cannot be reached, before that,
-    /// `work` is dropped at its next await, and then its end comes back as `Err`. A panic in `work` is the
-    /// caller's.
+    /// What `work` gives comes back as `Ok`, and the monitor is over. If the target is gone, or cannot be
+    /// reached, before that, `work` is dropped at its next await, and then its end comes back as `Err`. A
+    /// panic in `work` is the caller's.
     ///
     /// ```
     /// # use monitor_runtime::{Config, Node};

@@ -14,9 +14,9 @@ use crate::{error::MonitorError, node::Node, watching::Watcher};
 /// Any number of monitors, and a stream of their `Down`s.
 ///
 /// One watcher for all, so a million targets cost a million rows and not a million tasks. Made by
-/// [`Node::monitor_set`]. Each `Down` comes out once, in the order in which the monitors fired, and removes its monitor.
-/// The stream gives `None` while the set is empty, and goes on when something is added. To drop the set is to demonitor
-/// and flush all of it.
+/// [`Node::monitor_set`]. Each `Down` comes out once, in the order in which the monitors fired, and removes
+/// its monitor. The stream gives `None` while the set is empty, and goes on when something is added. To drop
+/// the set is to demonitor and flush all of it.
 ///
 /// ```
 /// # use futures::StreamExt;
@@ -68,8 +68,8 @@ impl MonitorSet {
         Ok(self.watcher.node.inner.reference(id))
     }
 
-    /// Ends a monitor of this set and flushes: its `Down` does not come out any more. True if it was active; false if it had
-    /// fired, or is no monitor of this set.
+    /// Ends a monitor of this set and flushes: its `Down` does not come out any more. True if it was active;
+    /// false if it had fired, or is no monitor of this set.
     pub fn remove(&mut self, monitor: &MonitorRef) -> bool {
         let Some(id) = self.watcher.node.inner.monitor_id(monitor) else { return false };
         let found = self.watcher.demonitor(id);

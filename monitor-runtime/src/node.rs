@@ -38,7 +38,8 @@ impl Node {
     /// `peer_service::memory`'s. `Node::start` does it over TCP.
     ///
     /// # Errors
-    /// [`StartError::WrongName`], [`StartError::FramesTooSmall`], [`StartError::Random`], [`StartError::Thread`].
+    /// [`StartError::WrongName`], [`StartError::FramesTooSmall`], [`StartError::Random`],
+    /// [`StartError::Thread`].
     pub async fn with_service(config: Config, service: Arc<dyn PeerService>) -> Result<Node, StartError> {
         let runner = Runner::new(&config)?;
         Node::assemble(config, service, runner, None)
@@ -92,9 +93,10 @@ impl Node {
 
     /// Starts a process: runs the future that `f` makes, on the node's executor.
     ///
-    /// The process exits when the future is done: `Ok` is [`ExitReason::Normal`], an error is its reason, a panic (in `f`
-    /// too) is [`ExitReason::Panicked`] with its text. `?` turns any error into a reason. It must not block: without a
-    /// [`Config::spawner`] it shares its thread with the node's other processes, and with the node itself.
+    /// The process exits when the future is done: `Ok` is [`ExitReason::Normal`], an error is its reason, a
+    /// panic (in `f` too) is [`ExitReason::Panicked`] with its text. `?` turns any error into a reason. It
+    /// must not block: without a [`Config::spawner`] it shares its thread with the node's other processes,
+    /// and with the node itself.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -155,12 +157,12 @@ impl Node {
 
     /// Gives a name to a local process. A process may have many names, a name has one holder.
     ///
-    /// The name is free again when it is unregistered or its holder exits, and then before anybody can observe that
-    /// holder's `Down`.
+    /// The name is free again when it is unregistered or its holder exits, and then before anybody can
+    /// observe that holder's `Down`.
     ///
     /// # Errors
-    /// [`RegisterError::NameTaken`] by another process; [`RegisterError::NoProc`] if the pid is of another node or gone;
-    /// [`NotAlive`].
+    /// [`RegisterError::NameTaken`] by another process; [`RegisterError::NoProc`] if the pid is of another
+    /// node or gone; [`NotAlive`].
     pub fn register(&self, name: RegName, pid: &Pid) -> Result<(), RegisterError> {
         if !self.inner.is_alive() {
             return Err(NotAlive.into());
@@ -191,11 +193,11 @@ impl Node {
         Some(self.inner.pid(holder.0))
     }
 
-    /// Kills a local process; returns whether this call did. Processes of other nodes cannot be killed from here (in Erlang
-    /// they can: tell them by a message).
+    /// Kills a local process; returns whether this call did. Processes of other nodes cannot be killed from
+    /// here (in Erlang they can: tell them by a message).
     ///
-    /// A spawned process is dropped at its next await, and [`ExitReason::Killed`] follows, never before. One that is a
-    /// guard receives nothing more, and exits as `Killed` when its guard is dropped.
+    /// A spawned process is dropped at its next await, and [`ExitReason::Killed`] follows, never before. One
+    /// that is a guard receives nothing more, and exits as `Killed` when its guard is dropped.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -217,14 +219,14 @@ impl Node {
 
     /// Monitors a process, by pid or by name, on this node or another. Connects on demand.
     ///
-    /// Never waits: not for the peer, nor for a connection, nor for room in a buffer (Erlang may block for seconds).
-    /// What goes wrong there arrives as the [`Down`](crate::Down): an unknown name or a dead pid as `NoProc`, a
-    /// connection that cannot be made as `NoConnection`.
+    /// Never waits: not for the peer, nor for a connection, nor for room in a buffer (Erlang may block for
+    /// seconds). What goes wrong there arrives as the [`Down`](crate::Down): an unknown name or a dead pid as
+    /// `NoProc`, a connection that cannot be made as `NoConnection`.
     ///
     /// # Errors
-    /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the target is on another node and the peer service lacks
-    /// `monitoring`. A service that lacks `connect` is not asked to: then a node that is not connected is
-    /// `NoConnection(NotConnected)`.
+    /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the target is on another node and the peer
+    /// service lacks `monitoring`. A service that lacks `connect` is not asked to: then a node that is not
+    /// connected is `NoConnection(NotConnected)`.
     pub fn monitor(&self, target: impl Into<Target>) -> Result<Monitor, MonitorError> {
         self.monitor_with(target, MonitorOptions::new())
     }
@@ -261,8 +263,9 @@ impl Node {
 
     // ----- nodes
 
-    /// Asks for a connection to a node, and keeps the addresses that the spec has. Nothing happens if there is one, or if it
-    /// is the own node. Whether one comes about is told by `monitor_nodes`, or by [`Node::nodes`].
+    /// Asks for a connection to a node, and keeps the addresses that the spec has. Nothing happens if there
+    /// is one, or if it is the own node. Whether one comes about is told by `monitor_nodes`, or by
+    /// [`Node::nodes`].
     ///
     /// # Errors
     /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks `connect`.
@@ -315,17 +318,18 @@ impl Node {
         Stats::of(&self.inner)
     }
 
-    /// Every process and every session. Takes time in proportion to processes and their monitors, during which the
-    /// node does nothing else: for people to look at.
+    /// Every process and every session. Takes time in proportion to processes and their monitors, during
+    /// which the node does nothing else: for people to look at.
     pub fn inspect(&self) -> Inspect {
         Inspect::of(&self.inner)
     }
 
     /// Stops the node in good order. May be called again, and by many; all wait for the same end.
     ///
-    /// From now on calls give [`NotAlive`]. What was begun is finished, every peer is told goodbye, local watchers get
-    /// `NoConnection(LocalShutdown)`, node-downs follow, spawned processes exit as [`ExitReason::Shutdown`] (no peer hears of
-    /// that: it has been told that the node left). What waits in mailboxes stays readable; then `recv` gives `None`.
+    /// From now on calls give [`NotAlive`]. What was begun is finished, every peer is told goodbye, local
+    /// watchers get `NoConnection(LocalShutdown)`, node-downs follow, spawned processes exit as
+    /// [`ExitReason::Shutdown`] (no peer hears of that: it has been told that the node left). What waits in
+    /// mailboxes stays readable; then `recv` gives `None`.
     ///
     /// Takes at most [`Config::stop_timeout`]. If the caller is dropped the node goes on stopping.
     pub async fn stop(&self) {

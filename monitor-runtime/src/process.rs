@@ -27,8 +27,9 @@ use crate::{
 
 /// A process that is whatever holds this guard: a task of any runtime, a thread, an actor.
 ///
-/// Its exit is the guard's drop. The reason is [`ExitReason::Normal`], or [`ExitReason::Panicked`] while the thread unwinds,
-/// or the one that was given. If it was killed, it is [`ExitReason::Killed`] whatever it says itself.
+/// Its exit is the guard's drop. The reason is [`ExitReason::Normal`], or [`ExitReason::Panicked`] while the
+/// thread unwinds, or the one that was given. If it was killed, it is [`ExitReason::Killed`] whatever it says
+/// itself.
 ///
 /// ```
 /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};

@@ -23,8 +23,8 @@ pub(crate) struct LiveProcess {
 }
 
 impl LiveProcess {
-    /// Ends it, of this, unless something ended it before; returns whether this did. A task is dropped at its next
-    /// await; a guard receives nothing more and exits when it is dropped.
+    /// Ends it, of this, unless something ended it before; returns whether this did. A task is dropped at its
+    /// next await; a guard receives nothing more and exits when it is dropped.
     pub(crate) fn kill(&self, reason: ExitReason) -> bool {
         let first = self.fate.set(reason).is_ok();
         match &self.abort {
@@ -78,7 +78,8 @@ impl Inbox {
     }
 }
 
-/// Whether a queue is worth walking to drop what is stale: not for a few, and then seldom enough to cost O(1) each.
+/// Whether a queue is worth walking to drop what is stale: not for a few, and then seldom enough to cost O(1)
+/// each.
 pub(crate) const fn is_mostly_stale(stale: usize, len: usize) -> bool {
     stale > 32 && stale > len / 2
 }

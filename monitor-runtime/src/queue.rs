@@ -1,7 +1,8 @@
 //! What waits in a mailbox.
 //!
-//! One lock, held for a push or a pop and never while anything else is called. A `Down` waits as the number of its
-//! monitor: what it says stands in the core until it is received, so that it can be flushed without a search here.
+//! One lock, held for a push or a pop and never while anything else is called. A `Down` waits as the number
+//! of its monitor: what it says stands in the core until it is received, so that it can be flushed without a
+//! search here.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -73,8 +74,9 @@ enum Entry {
 
 /// The events of one node and subscription: at most two wait, by the numbers of their entries.
 ///
-/// What is left out to keep it so is always a down and the up after it. So every message still lies between the up and
-/// the down that the process sees, and the next thing it sees of that node is a down, marked as `missed`.
+/// What is left out to keep it so is always a down and the up after it. So every message still lies between
+/// the up and the down that the process sees, and the next thing it sees of that node is a down, marked as
+/// `missed`.
 #[derive(Debug, Default)]
 struct Alternation {
     first: Option<u64>,
@@ -142,8 +144,8 @@ impl Queue {
         }
     }
 
-    /// A `Down` that waits here was flushed. Drops what is stale once that is most of the queue; `is_fired` tells
-    /// whether a `Down` is not.
+    /// A `Down` that waits here was flushed. Drops what is stale once that is most of the queue; `is_fired`
+    /// tells whether a `Down` is not.
     pub(crate) fn flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
         let mut waiting = self.waiting.lock();
         waiting.stale += 1;

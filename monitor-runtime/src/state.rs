@@ -1,8 +1,8 @@
 //! What a node is made of, and the one way into it.
 //!
-//! Every input takes the same road: lock, call the core, run its effects in order to their end, unlock; then, without any
-//! lock, flush, wake and dial. Locks are taken in the order state, directory, queue or outbox, and never back; nothing
-//! waits under a lock.
+//! Every input takes the same road: lock, call the core, run its effects in order to their end, unlock; then,
+//! without any lock, flush, wake and dial. Locks are taken in the order state, directory, queue or outbox,
+//! and never back; nothing waits under a lock.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -150,7 +150,8 @@ impl Inner {
         self.enter(|state, out| if self.is_alive() { Ok(input(state, out)) } else { Err(NotAlive) })
     }
 
-    /// An input of a process or watcher, which must not have exited: the core would make a row that nobody removes.
+    /// An input of a process or watcher, which must not have exited: the core would make a row that nobody
+    /// removes.
     pub(crate) fn enter_as<R>(
         &self,
         who: LocalPid,
@@ -184,7 +185,8 @@ impl Inner {
         self.enter_alive(|_, _| self.directory.write().insert(resident))
     }
 
-    /// The exit of a process or a watcher. It is out of the directory, and its names are free, before anybody is told.
+    /// The exit of a process or a watcher. It is out of the directory, and its names are free, before anybody
+    /// is told.
     pub(crate) fn exited(&self, pid: LocalPid, reason: ExitReason) {
         let gone = self.enter(|state, out| {
             let gone = self.directory.write().remove(pid);
@@ -192,8 +194,8 @@ impl Inner {
             gone
         });
         if let Some(Resident::Process(process)) = gone {
-            // Whoever still holds the mailbox receives what waits, and then nothing. If nobody does, it is dropped here,
-            // without a lock.
+            // Whoever still holds the mailbox receives what waits, and then nothing. If nobody does, it is
+            // dropped here, without a lock.
             process.close();
             self.progress();
         }

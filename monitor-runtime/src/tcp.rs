@@ -15,8 +15,8 @@ pub use transport_tcp::{Heartbeat, Secret, SecretError, StartError as TcpStartEr
 
 /// Settings for [`Node::start`]. They mean nothing to [`Node::with_service`].
 impl Config {
-    /// What the nodes of the cluster share, and prove to each other. Without it a node listens and dials on loopback addresses
-    /// only.
+    /// What the nodes of the cluster share, and prove to each other. Without it a node listens and dials on
+    /// loopback addresses only.
     #[must_use]
     pub fn secret(self, secret: Secret) -> Self {
         self.tcp(|tcp| tcp.secret(secret))
@@ -46,14 +46,15 @@ impl Config {
         self.tcp(|tcp| tcp.peers(peers))
     }
 
-    /// Whether the node is hidden: its sessions are told to those only who ask for hidden nodes. False by default.
+    /// Whether the node is hidden: its sessions are told to those only who ask for hidden nodes. False by
+    /// default.
     #[must_use]
     pub fn hidden(self, hidden: bool) -> Self {
         self.tcp(|tcp| tcp.hidden(hidden))
     }
 
-    /// A sign of life is sent after `interval` without anything else to send; a session ends after `timeout` without hearing
-    /// anything. 1 s and 5 s by default. All nodes of a cluster should agree.
+    /// A sign of life is sent after `interval` without anything else to send; a session ends after `timeout`
+    /// without hearing anything. 1 s and 5 s by default. All nodes of a cluster should agree.
     #[must_use]
     pub fn heartbeat(self, interval: Duration, timeout: Duration) -> Self {
         self.tcp(|tcp| tcp.heartbeat(Heartbeat { interval, timeout }))
@@ -77,8 +78,8 @@ impl Config {
         self.tcp(|tcp| tcp.setup_timeout(timeout))
     }
 
-    /// Serves and dials addresses other than loopback without a secret: everybody who can reach them can join. False by
-    /// default.
+    /// Serves and dials addresses other than loopback without a secret: everybody who can reach them can
+    /// join. False by default.
     #[must_use]
     pub fn insecure_allow_remote(self, allow: bool) -> Self {
         self.tcp(|tcp| tcp.insecure_allow_remote(allow))

@@ -56,7 +56,8 @@ impl Inner {
     }
 }
 
-/// What watches without being a process: a future or a stream of `Down`s. Its drop is its exit, which ends its monitors.
+/// What watches without being a process: a future or a stream of `Down`s. Its drop is its exit, which ends
+/// its monitors.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     pub(crate) node: Node,
