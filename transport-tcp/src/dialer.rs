@@ -76,7 +76,7 @@ async fn dial(
         if matches!(failure, Failure::Unproved) {
             hub.counters.dials_unproved.add();
         }
-        tracing::debug!(peer = %name, %address, %failure, "dial failed");
+        report(name, *address, &failure);
         if matches!(failure, Failure::Dropped | Failure::Refused(_)) {
             return Err(failure);
         }
@@ -85,6 +85,16 @@ async fn dial(
         }
     }
     Err(worst)
+}
+
+/// What mends itself is worth less noise than what somebody has to mend.
+fn report(name: &NodeName, address: SocketAddr, failure: &Failure) {
+    match failure.end_kind() {
+        EndKind::AuthFailed | EndKind::Version | EndKind::DuplicateName => {
+            tracing::warn!(peer = %name, %address, %failure, "dial failed");
+        }
+        _ => tracing::debug!(peer = %name, %address, %failure, "dial failed"),
+    }
 }
 
 /// One connection: shakes hands and hands the session out.

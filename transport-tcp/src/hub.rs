@@ -312,9 +312,9 @@ impl Hub {
         let result = change(peer, &mut effects);
         peer.carry_out(effects, &self.counters);
         let mut caller: Option<BoxFuture<'static, ()>> = None;
-        if let Some(wake) = &peer.caller {
-            // Full: it will look anyway.
-            let _ = wake.try_send(());
+        peer.wake_caller();
+        if peer.caller.is_some() {
+            // It sees to the rest.
         } else if peer.is_wanted() && !shut_down {
             let (wake, woken) = bounded(1);
             peer.caller = Some(wake);

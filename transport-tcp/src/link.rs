@@ -269,13 +269,14 @@ impl Link {
     }
 
     /// Writes what waits, as long as the socket takes it. Does nothing if somebody is writing: that one goes on.
-    pub(crate) fn write_out(&self) {
+    /// The phase afterwards.
+    pub(crate) fn write_out(&self) -> Phase {
         let mut budget = WRITE_BUDGET;
         let mut out = self.out.lock();
         if out.writing || out.blocked {
-            return;
+            return out.phase;
         }
-        let Some(socket) = out.socket.clone() else { return };
+        let Some(socket) = out.socket.clone() else { return out.phase };
         out.writing = true;
         let mut wake_keeper = false;
         while !wake_keeper {
@@ -312,11 +313,13 @@ impl Link {
         wake_keeper |= matches!(out.phase, Phase::Closing(_));
         let room = out.queue.messages() <= self.limits.max_message_queue / 2;
         let waiting = if room { std::mem::take(&mut out.waiting) } else { Vec::new() };
+        let phase = out.phase;
         drop(out);
         waiting.into_iter().for_each(Waker::wake);
         if wake_keeper {
             self.keeper.wake();
         }
+        phase
     }
 
     /// Whether the socket took less than it was given.

@@ -27,8 +27,7 @@ impl Outbox for Link {
     }
 
     fn flush(&self) {
-        self.write_out();
-        if self.phase() == Phase::Overflowed {
+        if self.write_out() == Phase::Overflowed {
             self.end_now(EndKind::Overloaded.into());
         }
     }

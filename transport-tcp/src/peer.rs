@@ -147,6 +147,14 @@ impl Peer {
         Plan::Dial(deadline.unwrap_or(now + setup_timeout))
     }
 
+    /// Has the task that dials look again, if there is one.
+    pub(crate) fn wake_caller(&self) {
+        if let Some(caller) = &self.caller {
+            // Full: it will look anyway.
+            let _ = caller.try_send(());
+        }
+    }
+
     /// Nothing of it is worth remembering.
     pub(crate) fn is_forgettable(&self) -> bool {
         !self.listed
@@ -221,6 +229,7 @@ impl Peer {
         self.listed = false;
         self.drop_dial();
         self.newcomers.clear();
+        self.wake_caller();
     }
 
     // What the pairing decides.
@@ -262,5 +271,76 @@ impl Peer {
         if let Some(task) = self.dial_task.take() {
             task.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETUP: Duration = Duration::from_secs(5);
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    fn plan(peer: &Peer, at: Instant) -> Plan {
+        peer.plan(at, SETUP)
+    }
+
+    #[test]
+    fn a_demand_is_dialled_at_once_and_forgotten_when_it_was_answered() {
+        let now = Instant::now();
+        let mut peer = Peer::new(true, false, now);
+        assert_eq!((plan(&peer, now), peer.is_wanted()), (Plan::Stop, false));
+        peer.ask(DialId(1), &[], now + SETUP);
+        assert_eq!((plan(&peer, now), peer.is_wanted()), (Plan::Dial(now + SETUP), true));
+        assert_eq!(peer.take_demand(), [DialId(1)]);
+        assert_eq!(plan(&peer, now), Plan::Stop);
+        assert!(peer.is_forgettable());
+    }
+
+    #[test]
+    fn a_demand_after_failures_waits_but_never_long() {
+        let now = Instant::now();
+        let mut peer = Peer::new(true, false, now);
+        for _ in 0..20 {
+            peer.dial_failed(EndKind::Refused, now, u64::MAX);
+        }
+        // What has failed is remembered for as long as it makes a demand wait.
+        assert_eq!(plan(&peer, now), Plan::Sleep(now + MOST_DEMAND_WAIT));
+        peer.ask(DialId(1), &[], now + SETUP);
+        assert_eq!(plan(&peer, now), Plan::Sleep(now + MOST_DEMAND_WAIT));
+        assert_eq!(plan(&peer, now + MOST_DEMAND_WAIT), Plan::Dial(now + SETUP));
+    }
+
+    #[test]
+    fn a_listed_peer_is_dialled_for_ever_ever_less_often_unless_it_is_suspended() {
+        let now = Instant::now();
+        let mut peer = Peer::new(true, true, now);
+        assert_eq!(plan(&peer, now), Plan::Dial(now + SETUP));
+        peer.dial_failed(EndKind::Refused, now, u64::MAX);
+        assert_eq!(plan(&peer, now), Plan::Sleep(now + MS(50)));
+        peer.dial_failed(EndKind::Refused, now, u64::MAX);
+        assert_eq!(plan(&peer, now), Plan::Sleep(now + MS(100)));
+        peer.dial_failed(EndKind::DuplicateName, now, u64::MAX);
+        assert_eq!(plan(&peer, now), Plan::Sleep(now + NAME_TAKEN_WAIT));
+
+        peer.suspend(&mut Vec::new());
+        assert!(!peer.is_wanted());
+        peer.ask(DialId(1), &[], now + SETUP);
+        assert!(peer.is_wanted());
+        assert_eq!(peer.take_demand(), [DialId(1)]);
+        assert!(peer.is_wanted(), "a demand ends the suspension");
+    }
+
+    #[test]
+    fn the_loser_of_two_dials_tries_again_soon_and_nobody_waits_longer_than_agreed() {
+        let now = Instant::now();
+        let mut peer = Peer::new(false, false, now);
+        peer.ask(DialId(1), &[], now + MS(60));
+        peer.dial_lost(now, u64::MAX);
+        assert_eq!(plan(&peer, now), Plan::Sleep(now + MS(60)));
+        assert_eq!(peer.take_expired(now + MS(59)), []);
+        assert_eq!(peer.take_expired(now + MS(60)), [DialId(1)]);
+        peer.ask(DialId(2), &[], now + SETUP);
+        assert_eq!(plan(&peer, now + MS(100)), Plan::Dial(now + SETUP));
     }
 }

@@ -376,18 +376,18 @@ fn simultaneous_dials_give_one_session_and_no_end() {
 
 #[test]
 fn a_broken_connection_leaves_nothing_stuck() {
-    check("3 dials each, 2 breaks", Bounds { dials: 3, breaks: 2, restarts: 0 });
+    check("2 dials each, 2 breaks", Bounds { dials: 2, breaks: 2, restarts: 0 });
 }
 
 #[test]
 fn a_restarted_node_gets_in_and_its_old_life_does_not() {
     check("2 dials each, 1 break, 1 restart", Bounds { dials: 2, breaks: 1, restarts: 1 });
-    check("2 dials each, 2 restarts", Bounds { dials: 2, breaks: 0, restarts: 2 });
 }
 
 #[test]
-#[ignore = "24 million states: a minute and a half with --release"]
+#[ignore = "25 million states: about two minutes with --release"]
 fn wider_bounds() {
+    check("3 dials each, 2 breaks", Bounds { dials: 3, breaks: 2, restarts: 0 });
     check("3 dials each, 1 break, 1 restart", Bounds { dials: 3, breaks: 1, restarts: 1 });
     check("2 dials each, 1 break, 2 restarts", Bounds { dials: 2, breaks: 1, restarts: 2 });
 }

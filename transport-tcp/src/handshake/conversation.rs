@@ -8,15 +8,16 @@ use smol::{Async, Timer};
 use super::{Failure, messages::MAX_FRAME};
 use crate::wire::{self, Kind, MAX_HEADER, Parsed};
 
-/// A connection on which two nodes shake hands. Holds at most one frame of what was read.
+/// A connection on which two nodes shake hands. Holds at most as much as one frame of what was read.
 pub(crate) struct Conversation {
     stream: Async<TcpStream>,
-    buffer: Vec<u8>,
+    buffer: Box<[u8; MAX_FRAME]>,
+    filled: usize,
 }
 
 impl Conversation {
     pub(crate) fn new(stream: Async<TcpStream>) -> Self {
-        Conversation { stream, buffer: Vec::new() }
+        Conversation { stream, buffer: Box::new([0; MAX_FRAME]), filled: 0 }
     }
 
     pub(crate) async fn send(&mut self, kind: Kind, body: &[u8]) -> Result<(), Failure> {
@@ -27,9 +28,10 @@ impl Conversation {
 
     pub(crate) async fn receive(&mut self) -> Result<(Kind, Vec<u8>), Failure> {
         loop {
-            if let Parsed::Frame(frame) = wire::parse(&self.buffer, MAX_FRAME - MAX_HEADER)? {
+            if let Parsed::Frame(frame) = wire::parse(&self.buffer[..self.filled], MAX_FRAME - MAX_HEADER)? {
                 let body = self.buffer[frame.body.clone()].to_vec();
-                self.buffer.drain(..frame.body.end);
+                self.buffer.copy_within(frame.body.end..self.filled, 0);
+                self.filled -= frame.body.end;
                 return Ok((frame.kind, body));
             }
             self.read().await?;
@@ -38,7 +40,7 @@ impl Conversation {
 
     /// Returns when the other end hangs up, or says something although it is not its turn.
     pub(crate) async fn interrupted(&mut self) -> Failure {
-        if !self.buffer.is_empty() {
+        if self.filled > 0 {
             return Failure::Malformed("a frame that nobody has asked for");
         }
         match self.read().await {
@@ -49,18 +51,13 @@ impl Conversation {
 
     /// The connection, and what was read of the session's frames already.
     pub(crate) fn into_parts(self) -> (Async<TcpStream>, Vec<u8>) {
-        (self.stream, self.buffer)
+        (self.stream, self.buffer[..self.filled].to_vec())
     }
 
     async fn read(&mut self) -> Result<(), Failure> {
-        let mut bytes = [0; MAX_FRAME];
-        let room = MAX_FRAME - self.buffer.len();
-        let read = self.stream.read(&mut bytes[..room]).await?;
-        if read == 0 {
-            return Err(Failure::Closed);
-        }
-        self.buffer.extend_from_slice(&bytes[..read]);
-        Ok(())
+        let read = self.stream.read(&mut self.buffer[self.filled..]).await?;
+        self.filled += read;
+        if read == 0 { Err(Failure::Closed) } else { Ok(()) }
     }
 }
 
