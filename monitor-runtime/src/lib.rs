@@ -121,11 +121,18 @@ mod watching;
 
 /// What a program that uses nodes needs most.
 pub mod prelude {
+    #[cfg(feature = "tcp")]
+    pub use crate::Secret;
     pub use crate::{
         Config, Down, DownReason, Event, ExitReason, Mailbox, Message, Monitor, MonitorSet, Name, Node,
-        NodeName, Pid, Process, RegName, Target,
+        NodeName, NodeSpec, Pid, Process, RegName, Target,
     };
 }
+
+/// The code in the project's README is compiled.
+#[cfg(all(doctest, feature = "tcp"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 pub use config::Config;
 pub use error::{ConnectError, MonitorError, NotAlive, NotImplemented, RegisterError, SendError, StartError};
