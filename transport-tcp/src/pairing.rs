@@ -269,6 +269,7 @@ mod tests {
 
     const OLD: Incarnation = Incarnation::new(1).unwrap();
     const NEW: Incarnation = Incarnation::new(2).unwrap();
+    const NEWEST: Incarnation = Incarnation::new(3).unwrap();
     const A: ConnId = ConnId(1);
     const B: ConnId = ConnId(2);
     const C: ConnId = ConnId(3);
@@ -345,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_dial_never_displaces_a_newer_one_of_the_same_incarnation() {
+    fn of_one_life_the_newer_dial_waits_and_of_two_lives_the_later_arrival() {
         let mut pairing = with_session(OLD);
         step(&mut pairing, |p, out| p.proved(B, NEW, 7, out));
         assert_eq!(
@@ -355,6 +356,11 @@ mod tests {
         assert_eq!(
             step(&mut pairing, |p, out| p.proved(C, NEW, 8, out)),
             [Effect::Refuse(B, Refusal::Superseded), Effect::ProbeSession(A)]
+        );
+        // Nobody can know which of two lives is the newer, and their numbers say nothing about each other.
+        assert_eq!(
+            step(&mut pairing, |p, out| p.proved(B, NEWEST, 1, out)),
+            [Effect::Refuse(C, Refusal::Superseded), Effect::ProbeSession(A)]
         );
     }
 

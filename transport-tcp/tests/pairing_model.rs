@@ -8,7 +8,7 @@ use std::{collections::VecDeque, time::Instant};
 
 use refs::Incarnation;
 use stateright::{Checker, Model, Property};
-use transport_tcp::pairing::{ConnId, Effect, Pairing};
+use transport_tcp::pairing::{ConnId, Effect, Pairing, Refusal};
 
 /// The lower name is node 0.
 type NodeIx = usize;
@@ -77,6 +77,8 @@ struct World {
     conns: Vec<Conn>,
     breaks: u8,
     restarts: u8,
+    /// Somebody was refused for the sake of a dial that nobody has heard of.
+    refused_for_nothing: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -136,7 +138,13 @@ impl World {
                         Frame::Accepted { incarnation: self.nodes[at].incarnation },
                     );
                 }
-                Effect::Refuse(ConnId(conn), _) => self.tell(conn as ConnIx, at, Frame::Refused),
+                Effect::Refuse(ConnId(conn), refusal) => {
+                    if refusal == Refusal::Simultaneous {
+                        let own = self.nodes[at].pairing.dial().expect("the dial that wins");
+                        self.refused_for_nothing |= !self.conns[own.0 as ConnIx].hello_written;
+                    }
+                    self.tell(conn as ConnIx, at, Frame::Refused);
+                }
                 Effect::AskNewcomer(ConnId(conn)) => {
                     self.conns[conn as ConnIx].asked = true;
                     self.send(conn as ConnIx, at, Frame::StillThere);
@@ -245,7 +253,7 @@ impl Model for Bounds {
     fn init_states(&self) -> Vec<World> {
         let first = Incarnation::new(1).expect("not zero");
         let nodes = [Node::new(0, first, self.dials), Node::new(1, first, self.dials)];
-        vec![World { nodes, conns: Vec::new(), breaks: 0, restarts: 0 }]
+        vec![World { nodes, conns: Vec::new(), breaks: 0, restarts: 0, refused_for_nothing: false }]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
@@ -349,6 +357,9 @@ impl Model for Bounds {
             Property::always("nothing is stuck", |_, world: &World| {
                 let stuck = |node: &Node| node.pairing.waiting().is_some() || node.pairing.dial().is_some();
                 !world.is_quiet(true) || !world.nodes.iter().any(stuck)
+            }),
+            Property::always("a dial wins only once its HELLO is written", |_, world: &World| {
+                !world.refused_for_nothing
             }),
             Property::always("without a fault a dial ends in a session", |_, world: &World| {
                 world.has_faults()
