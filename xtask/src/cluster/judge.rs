@@ -121,8 +121,17 @@ fn end_and_examine(cluster: &Cluster<'_>) -> Vec<String> {
     end_all(&nodes);
     let lives: Vec<_> =
         nodes.iter().zip(were_alive).map(|(node, alive)| Life { alive, ..Life::of(node) }).collect();
-    let violations = oracle::violations(&lives, &cluster.state().hurt);
+    let mut violations = oracle::violations(&lives, &cluster.state().hurt);
+    violations.extend(nodes.iter().flat_map(panics));
     // For whoever reads the logs: all of them, not only the first.
     let _ = fs::write(cluster.logs.join("violations.txt"), violations.join("\n"));
     violations
+}
+
+/// What a node has complained of that is a panic, other than those that its processes were told to end with.
+fn panics(node: &Node) -> Vec<String> {
+    const ON_ORDER: &str = "examples/node/process.rs";
+    let errors = fs::read_to_string(node.launch().log.with_extension("stderr")).unwrap_or_default();
+    let panics = errors.lines().filter(|line| line.contains("panicked at") && !line.contains(ON_ORDER));
+    panics.map(|line| format!("{}: {line}", node.name())).collect()
 }

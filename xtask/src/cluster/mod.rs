@@ -190,7 +190,7 @@ impl Cluster<'_> {
         self.hurt(node);
         let before = Instant::now();
         node.freeze()?;
-        node.await_frozen()?;
+        node.await_frozen(SOON)?;
         Ok(before)
     }
 

@@ -304,8 +304,9 @@ impl Node {
         self.0.child.freeze()
     }
 
-    pub(super) fn await_frozen(&self) -> Result {
-        match super::poll(SOON, || Ok(self.0.child.has_stopped()?.then_some(())))? {
+    /// Waits until a freeze has taken hold.
+    pub(super) fn await_frozen(&self, within: Duration) -> Result {
+        match super::poll(within, || Ok(self.0.child.has_stopped()?.then_some(())))? {
             Some(()) => Ok(()),
             None => fail!("{} does not stop", self.name()),
         }
@@ -322,7 +323,8 @@ pub(crate) fn end_all(nodes: &[Node]) {
     // One that has crashed cannot be stopped; its transcript tells.
     let frozen: Vec<_> = alive().filter(|node| node.freeze().is_ok()).collect();
     for node in frozen {
-        let _ = node.await_frozen();
+        // One that a failed scenario has left frozen does not stop again.
+        let _ = node.await_frozen(Duration::from_secs(1));
     }
     nodes.iter().for_each(Node::kill);
 }

@@ -2,8 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Write},
-    process::ChildStdout,
+    io::{BufRead, BufReader, Read, Write},
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -51,7 +50,7 @@ impl Transcript {
     }
 
     /// Reads the node's output to its end, on a thread of its own.
-    pub(crate) fn follow(self: &Arc<Self>, stdout: ChildStdout) -> JoinHandle<()> {
+    pub(crate) fn follow(self: &Arc<Self>, stdout: impl Read + Send + 'static) -> JoinHandle<()> {
         let transcript = self.clone();
         std::thread::spawn(move || {
             let mut stdout = BufReader::new(stdout);
@@ -150,4 +149,46 @@ fn last_words(entries: &[Arc<Entry>]) -> String {
         text.extend(line.chars().take(WIDTH));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The transcript of a node that has said this and ended.
+    fn of(said: &'static str) -> Arc<Transcript> {
+        let log = File::options().write(true).open("/dev/null").unwrap();
+        let transcript = Arc::new(Transcript::new("a".to_owned(), log));
+        transcript.follow(said.as_bytes()).join().unwrap();
+        transcript
+    }
+
+    const CLOSED: &str = "{\"event\":\"closed\",\"process\":\"w\"}\n";
+
+    fn closed(entry: &Entry) -> Option<()> {
+        matches!(entry.said, Said::Told(Output::Closed { .. })).then_some(())
+    }
+
+    #[test]
+    fn what_was_said_is_found_and_what_was_not_said_is_an_error_with_the_last_words() {
+        let transcript = of(CLOSED);
+        assert!(transcript.wait("its close", Duration::ZERO, 0, closed).is_ok());
+        let failure = transcript.wait("its close", Duration::ZERO, 1, closed).unwrap_err();
+        assert!(failure.0.contains("a ended before its close") && failure.0.contains("closed"), "{failure}");
+    }
+
+    #[test]
+    fn a_deadline_that_passes_is_an_error() {
+        let log = File::options().write(true).open("/dev/null").unwrap();
+        let alive = Transcript::new("a".to_owned(), log);
+        let failure = alive.wait("its close", Duration::ZERO, 0, closed).unwrap_err();
+        assert!(failure.0.contains("no sign of its close"), "{failure}");
+    }
+
+    #[test]
+    fn a_line_cut_short_by_a_kill_was_not_said_but_a_wrong_line_was() {
+        let transcript = of("boo\n{\"event\":\"clo");
+        let said: Vec<_> = transcript.entries().iter().map(|entry| entry.said.clone()).collect();
+        assert!(matches!(said.as_slice(), [Said::Garbled(_)]), "{said:?}");
+    }
 }

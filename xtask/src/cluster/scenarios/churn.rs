@@ -12,7 +12,7 @@ use crate::{
         Cluster,
         node::Node,
         process::{Demonitor, Monitor, Process},
-        protocol::{Command, Exit},
+        protocol::{Command, Exit, Tables},
     },
     failure::Result,
 };
@@ -213,7 +213,7 @@ impl Churn<'_> {
             site.node.done(Command::Exit { processes, how: Exit::Normal })?;
         }
         for site in &self.sites {
-            let empty = |tables: &crate::cluster::protocol::Tables| {
+            let empty = |tables: &Tables| {
                 (tables.active, tables.fired, tables.incoming, tables.waiting, tables.backlog)
                     == (0, 0, 0, 0, 0)
             };

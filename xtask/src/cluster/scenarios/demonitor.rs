@@ -52,7 +52,7 @@ fn before_it_fires(cluster: &Cluster<'_>, watcher: &Process, worker: &Process) -
     ended.iter().try_for_each(|monitor| monitor.expect_silence("it was ended before it fired"))
 }
 
-/// The watcher does not look into its mailbox; three monitors fire. Without a flush the Down stays, with one it goes.
+/// The watcher does not look into its mailbox while four monitors fire. Without a flush the Down stays, with one it goes.
 fn after_it_fired(cluster: &Cluster<'_>, watcher: &Process, worker: &dyn Fn() -> Result<Process>) -> Result {
     let workers = [worker()?, worker()?, worker()?, worker()?];
     watcher.pause()?;
@@ -61,12 +61,9 @@ fn after_it_fired(cluster: &Cluster<'_>, watcher: &Process, worker: &dyn Fn() ->
     workers.iter().try_for_each(|worker| worker.exit(Exit::Normal))?;
     watcher.node().await_tables("four Downs in the mailbox", |tables| tables.fired == 4)?;
 
-    let [plain, info, flush, flush_info] = [PLAIN, INFO, FLUSH, FLUSH_INFO];
-    for ((how, monitor), wanted) in
-        [plain, info, flush, flush_info].into_iter().zip(&monitors).zip([true, false, true, false])
-    {
+    for (monitor, how) in monitors.iter().zip([PLAIN, INFO, FLUSH, FLUSH_INFO]) {
         let got = watcher.demonitor(monitor, how)?;
-        ensure(got == wanted, || format!("{how:?} of a monitor that had fired gave {got}"))?;
+        ensure(got != how.info, || format!("{how:?} of a monitor that had fired gave {got}"))?;
     }
     watcher.node().await_tables("two Downs left in the mailbox", |tables| tables.fired == 2)?;
     watcher.resume()?;

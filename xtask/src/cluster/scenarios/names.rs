@@ -4,7 +4,7 @@ use crate::{
     cluster::{
         Cluster, ensure,
         process::{NORMAL, Wanted},
-        protocol::{Command, Exit},
+        protocol::{Answer, Command, Exit},
     },
     failure::Result,
 };
@@ -21,9 +21,7 @@ pub(super) fn by_name(cluster: &Cluster<'_>) -> Result {
 
     let rival = b.spawn()?;
     let taken = b.try_ask(Command::Register { process: rival.pid().to_owned(), name: "job".to_owned() })?;
-    ensure(matches!(taken, crate::cluster::protocol::Answer::Error(_)), || {
-        format!("a name that is taken was given away: {taken:?}")
-    })?;
+    ensure(matches!(taken, Answer::Error(_)), || format!("a taken name was given away: {taken:?}"))?;
 
     // The name moves; the monitors stay with the process they were bound to.
     cluster.at_rest()?;
