@@ -13,7 +13,8 @@ use crate::{config::TcpConfig, handshake::Failure};
 /// The most addresses that one dial tries.
 const MOST: usize = 16;
 
-/// The addresses to try, in order: those given, else those of the address book, else what the name itself says.
+/// The addresses to try, in order: those given, else those of the address book, else what the name itself
+/// says.
 pub(crate) async fn of(
     config: &TcpConfig,
     name: &NodeName,

@@ -8,8 +8,8 @@ use crate::{error::StartError, secret::Secret};
 
 /// How often a sign of life is sent, and after how much silence a session ends.
 ///
-/// A peer that dies without its connection being closed is noticed between `timeout - interval` and `timeout + interval`
-/// plus one round trip after its death. Both ends should be configured alike.
+/// A peer that dies without its connection being closed is noticed `timeout` after its death, give or take an
+/// `interval` and a round trip. Both ends should be configured alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
     /// A ping is sent when nothing else was sent for that long.
@@ -58,8 +58,8 @@ pub struct TcpConfig {
     pub name: NodeName,
     /// Where to listen. Default: what the host and port of the name lead to. Port 0 lets the system choose.
     pub listen: Option<SocketAddr>,
-    /// What proves that a node belongs to the cluster. Without it only loopback addresses are served and dialled, unless
-    /// [`insecure_allow_remote`](Self::insecure_allow_remote).
+    /// What proves that a node belongs to the cluster. Without it only loopback addresses are served and
+    /// dialled, unless [`insecure_allow_remote`](Self::insecure_allow_remote).
     pub secret: Option<Secret>,
     /// Secrets that are accepted from others as well, while the secret is being changed. At most 8.
     pub also_accept: Vec<Secret>,
@@ -67,22 +67,25 @@ pub struct TcpConfig {
     pub cluster: String,
     /// Whether the node is hidden: its sessions are marked as such at both ends. Default: false.
     pub hidden: bool,
-    /// The address book: where peers can be reached. All of them are dialled at start, and redialled for ever. The own
-    /// name is skipped, so that all nodes can share one list.
+    /// The address book: where peers can be reached. All of them are dialled at start, and redialled for
+    /// ever. The own name is skipped, so that all nodes can share one list.
     pub peers: Vec<NodeSpec>,
     /// Signs of life. Default: 1 s and 5 s.
     pub heartbeat: Heartbeat,
     /// How long connecting and shaking hands may take together. Default: 5 s.
     pub setup_timeout: Duration,
-    /// The most bytes a frame may have, 1 KiB to 64 MiB. Default: 1 MiB. With a peer whose limit is lower, that one holds.
+    /// The most bytes a frame may have, 1 KiB to 64 MiB. Default: 1 MiB. With a peer whose limit is lower,
+    /// that one holds.
     pub max_frame: usize,
     /// How many bytes of messages may wait for one peer before further ones are refused. Default: 8 MiB.
     pub max_message_queue: usize,
-    /// How many bytes of signals may wait for one peer before the session ends as overloaded. Default: 64 MiB.
+    /// How many bytes of signals may wait for one peer before the session ends as overloaded. Default: 64
+    /// MiB.
     pub max_signal_queue: usize,
     /// How many incoming connections may be shaking hands at once; further ones are closed. Default: 128.
     pub max_pending: usize,
-    /// Serve and dial addresses other than loopback without a secret: everybody who can reach them can join. Default: false.
+    /// Serve and dial addresses other than loopback without a secret: everybody who can reach them can join.
+    /// Default: false.
     pub insecure_allow_remote: bool,
 }
 

@@ -4,7 +4,8 @@ use std::{env::VarError, io, net::SocketAddr, path::PathBuf};
 
 use thiserror::Error;
 
-/// Why a [`TcpTransport`](crate::TcpTransport) does not start: the field of the configuration, and what to do.
+/// Why a [`TcpTransport`](crate::TcpTransport) does not start: the field of the configuration, and what to
+/// do.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::config::Heartbeat;
 
-/// Judges one session. Its driver tells when bytes were [`sent`](Pulse::sent) and [`heard`](Pulse::heard), calls
-/// [`poll`](Pulse::poll) when something has changed or the time it was told has come, and does what it says.
+/// Judges one session. Its driver tells when bytes were [`sent`](Pulse::sent) and [`heard`](Pulse::heard),
+/// calls [`poll`](Pulse::poll) when something has changed or the time it was told has come, and does what it
+/// says.
 #[derive(Clone, Debug)]
 pub(crate) struct Pulse {
     config: Heartbeat,
@@ -26,8 +27,8 @@ pub(crate) enum Beat {
     Wait(Duration),
     /// Send a ping, report it with [`Pulse::pinged`], poll again.
     Ping,
-    /// Nothing was heard for that long. If bytes have arrived that nobody has read, [`Pulse::defer`] and poll again:
-    /// a node reads before it judges.
+    /// Nothing was heard for that long. If bytes have arrived that nobody has read, [`Pulse::defer`] and poll
+    /// again: a node reads before it judges.
     Silent(Duration),
     /// The peer has taken no byte for the timeout although something must go out.
     Stalled,
@@ -65,7 +66,8 @@ impl Pulse {
 
     /// What is to be done at `now`. `stuck`: something must go out and the socket takes nothing.
     ///
-    /// Being called later than planned extends every deadline by the lateness: whoever slept cannot accuse others of silence.
+    /// Being called later than planned extends every deadline by the lateness: whoever slept cannot accuse
+    /// others of silence.
     pub(crate) fn poll(&mut self, now: Duration, stuck: bool) -> Beat {
         if let Some(planned) = self.planned.take() {
             let lateness = now.saturating_sub(planned);
@@ -173,7 +175,8 @@ mod tests {
         pulse.heard(MS(90));
         pulse.sent(MS(90));
         assert_eq!(pulse.poll(MS(90), false), Beat::Wait(MS(190)));
-        // Stopped for ten seconds: the peer still gets what was left of its time, 400 ms from the planned moment.
+        // Stopped for ten seconds: the peer still gets what was left of its time, 400 ms from the planned
+        // moment.
         assert_eq!(pulse.poll(MS(10_190), false), Beat::Ping);
         pulse.sent(MS(10_190));
         assert!(matches!(pulse.poll(MS(10_190), false), Beat::Wait(_)));

@@ -1,8 +1,8 @@
-//! All peers of one node, behind one lock: what happens to a connection is reported here, decided by the peer's
-//! [`Pairing`](crate::pairing::Pairing), and carried out.
+//! All peers of one node, behind one lock: what happens to a connection is reported here, decided by the
+//! peer's [`Pairing`](crate::pairing::Pairing), and carried out.
 //!
-//! Lock order: the hub, then the event queue or a link. Events are queued under the hub's lock, so that their order is the order
-//! in which things were decided.
+//! Lock order: the hub, then the event queue or a link. Events are queued under the hub's lock, so that their
+//! order is the order in which things were decided.
 
 use std::{
     collections::BTreeMap,
@@ -90,10 +90,7 @@ impl Hub {
         if *name == self.identity.node.name {
             return self.events.failed(name.clone(), dial, EndKind::DuplicateName.into());
         }
-        if self.is_shut_down() {
-            return self.events.failed(name.clone(), dial, EndKind::LocalShutdown.into());
-        }
-        self.step(name, |peer, out| {
+        let begun = self.step_unless_shut(name, |peer, out| {
             if let Some((link, end)) = peer.link.clone().and_then(|link| Some((link.clone(), link.end()?))) {
                 // It has ended, and this is the first to notice.
                 over(peer, &link, end, out);
@@ -102,6 +99,9 @@ impl Hub {
                 peer.ask(dial, spec.addresses(), Instant::now() + self.config.setup_timeout);
             }
         });
+        if begun.is_none() {
+            self.events.failed(name.clone(), dial, EndKind::LocalShutdown.into());
+        }
     }
 
     pub(crate) fn disconnect(self: &Arc<Self>, name: &NodeName) {
@@ -132,10 +132,6 @@ impl Hub {
         }
         self.events.close();
         true
-    }
-
-    pub(crate) fn is_shut_down(&self) -> bool {
-        self.peers.lock().shut_down
     }
 
     // What the task that dials a peer reports.
@@ -264,7 +260,8 @@ impl Hub {
         false
     }
 
-    /// One step of one peer: `change` it, carry out what the pairing decides, and see to it that it is dialled if it is wanted.
+    /// One step of one peer: `change` it, carry out what the pairing decides, and see to it that it is
+    /// dialled if it is wanted.
     fn step<R>(
         self: &Arc<Self>,
         name: &NodeName,

@@ -6,8 +6,8 @@ use crate::wire::{self, Frame, Kind, MAX_HEADER, Parsed, WireError};
 
 /// A buffer between the socket and the frames.
 ///
-/// It grows while reads fill it and while a frame does not fit, never further than such a frame needs, and never
-/// ahead of what has arrived; it shrinks again when little arrives.
+/// It grows while reads fill it and while a frame does not fit, never further than such a frame needs, and
+/// never ahead of what has arrived; it shrinks again when little arrives.
 pub(crate) struct Incoming {
     bytes: Vec<u8>,
     start: usize,

@@ -1,7 +1,7 @@
 //! The keeper: the one task of a session that runs whether or not its user does anything.
 //!
-//! It writes what did not go out at once, pings, judges the peer's silence, probes on request, and sees a session that
-//! is being closed to its end.
+//! It writes what did not go out at once, pings, judges the peer's silence, probes on request, and sees a
+//! session that is being closed to its end.
 
 use std::{
     io::{self, Read},
@@ -93,7 +93,8 @@ impl Keeper {
         }
     }
 
-    /// Pings, and ends the session if the peer is silent or takes nothing. When to come back; `None` for at once.
+    /// Pings, and ends the session if the peer is silent or takes nothing. When to come back; `None` for at
+    /// once.
     fn judge(&mut self, now: Duration) -> Option<Duration> {
         let probe = self.probe(now);
         let backlog = self.link.backlog();
@@ -119,6 +120,9 @@ impl Keeper {
     }
 
     /// Whether the peer lives, if somebody wants to know. When the answer is due.
+    ///
+    /// Only a pong is an answer: bytes that a dead node's system still sends are none. It comes from the peer's
+    /// reader, so a node whose user has not called `recv` for that long passes for dead here.
     fn probe(&mut self, now: Duration) -> Option<Duration> {
         if self.link.take_probe_wanted() {
             self.ping(now);
@@ -140,8 +144,8 @@ impl Keeper {
         None
     }
 
-    /// Flush, half-close, read to the end or for a while, close: a plain close with unread input would destroy
-    /// what is still on its way to the peer. When to come back; `None` for at once.
+    /// Flush, half-close, read to the end or for a while, close: a plain close with unread input would
+    /// destroy what is still on its way to the peer. When to come back; `None` for at once.
     fn see_off(&mut self, now: Duration, cx: &mut Context<'_>) -> Option<Duration> {
         if self.link.is_abandoned() && !self.link.is_peer_done() {
             self.discard_input(cx);

@@ -1,8 +1,8 @@
 //! Obit's peer service over plain TCP: authenticated sessions, heartbeats, framing, reconnects.
 //!
-//! [`TcpTransport`] implements [`peer_service::PeerService`]; what it promises is that contract. Nodes authenticate each
-//! other with a shared [`Secret`]; what they say afterwards is neither encrypted nor signed, so the network itself must
-//! be trusted.
+//! [`TcpTransport`] implements [`peer_service::PeerService`]; what it promises is that contract. Nodes
+//! authenticate each other with a shared [`Secret`]; what they say afterwards is neither encrypted nor
+//! signed, so the network itself must be trusted.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -38,9 +38,9 @@
 //! | signs of life | `heartbeat`, a pure state machine; `keeper` drives it |
 //! | a session's parts | `link`, shared by `outbox`, `session` and `keeper` |
 //!
-//! A session has two tasks: the user's, which reads by calling [`recv`](peer_service::Session::recv), and the keeper, which writes what
-//! did not go out at once and judges silence. Bytes that have arrived and were not read are never held against the
-//! peer, nor is the time in which this node itself did not run.
+//! A session has two tasks: the user's, which reads by calling [`recv`](peer_service::Session::recv), and the
+//! keeper, which writes what did not go out at once and judges silence. Bytes that have arrived and were not
+//! read are never held against the peer, nor is the time in which this node itself did not run.
 
 mod addresses;
 mod backoff;

@@ -1,8 +1,9 @@
 //! What the parts of one session share: its outgoing bytes, its signs of life, its end.
 //!
 //! Three parties work on a link. Whoever pushes and flushes writes directly while the socket takes it
-//! ([`outbox`](crate::outbox)); the keeper writes when it did not, sends pings and judges silence ([`keeper`](crate::keeper)); the
-//! session reads ([`session`](crate::session)). Only one of them writes at a time, outside of the lock.
+//! ([`outbox`](crate::outbox)); the keeper writes when it did not, sends pings and judges silence
+//! ([`keeper`](crate::keeper)); the session reads ([`session`](crate::session)). Only one of them writes at a
+//! time, outside of the lock.
 
 use std::{
     io::{self, Write},
@@ -90,8 +91,8 @@ pub(crate) enum Phase {
     Over,
 }
 
-/// How much one call of [`Link::write_out`] writes before it leaves the rest to the keeper, so that whoever flushes
-/// is not held up by what others push.
+/// How much one call of [`Link::write_out`] writes before it leaves the rest to the keeper, so that whoever
+/// flushes is not held up by what others push.
 const WRITE_BUDGET: usize = 256 * 1024;
 
 impl Link {
@@ -229,7 +230,8 @@ impl Link {
         self.keeper.wake();
     }
 
-    /// Nobody will read the session any more: it ends, or the keeper reads what is left of one that is being closed.
+    /// Nobody will read the session any more: it ends, or the keeper reads what is left of one that is being
+    /// closed.
     pub(crate) fn abandon(&self) {
         if let Phase::Closing(_) = self.phase() {
             self.abandoned.store(true, Ordering::Release);
@@ -268,8 +270,8 @@ impl Link {
         self.write_out();
     }
 
-    /// Writes what waits, as long as the socket takes it. Does nothing if somebody is writing: that one goes on.
-    /// The phase afterwards.
+    /// Writes what waits, as long as the socket takes it. Does nothing if somebody is writing: that one goes
+    /// on. The phase afterwards.
     pub(crate) fn write_out(&self) -> Phase {
         let mut budget = WRITE_BUDGET;
         let mut out = self.out.lock();
@@ -301,7 +303,8 @@ impl Link {
                     out.blocked = true;
                     wake_keeper = true;
                 }
-                // What the peer has sent may still be there to be read, and with it why it hung up: the reader ends the session.
+                // What the peer has sent may still be there to be read, and with it why it hung up: the
+                // reader ends the session.
                 Err(_) => {
                     out.queue.clear();
                     out.socket = None;

@@ -131,7 +131,8 @@ async fn decide(
         match fate {
             Fate::Asked => {
                 conversation.send(Kind::Verdict, &acceptor.ask()).await?;
-                // Whatever is decided meanwhile is said after the answer, so that both hear the same in the same order.
+                // Whatever is decided meanwhile is said after the answer, so that both hear the same in the
+                // same order.
                 let (kind, body) = conversation.receive().await?;
                 let still_there = acceptor.answer(kind, &body)?;
                 hub.answered(&name, newcomer.conn, still_there);

@@ -6,8 +6,8 @@ use peer_service::{Class, Closed, EndKind, FrameMeta, Outbox, PushError};
 
 use crate::link::{Link, Phase};
 
-/// Frames are encoded straight into the buffer that goes to the socket, under one lock. There is one channel, so their order
-/// is the order of the pushes.
+/// Frames are encoded straight into the buffer that goes to the socket, under one lock. There is one channel,
+/// so their order is the order of the pushes.
 impl Outbox for Link {
     fn push(&self, meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
         let mut out = self.out.lock();

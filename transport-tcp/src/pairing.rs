@@ -1,26 +1,29 @@
 //! One session per pair of nodes: which connection becomes the session, as a pure state machine.
 //!
-//! Two nodes may dial each other at once, may dial while an old session is half dead, may be restarted under the
-//! same name, or may both bear one name by mistake. A [`Pairing`] is what one node knows of its connections with one
-//! peer name, and it decides. It neither reads a clock nor does I/O: whoever drives it reports what happened
-//! and carries out the [`Effect`]s, in order. A method's return value answers its caller; effects address the other
-//! connections of the pair.
+//! Two nodes may dial each other at once, may dial while an old session is half dead, may be restarted under
+//! the same name, or may both bear one name by mistake. A [`Pairing`] is what one node knows of its
+//! connections with one peer name, and it decides. It neither reads a clock nor does I/O: whoever drives it
+//! reports what happened and carries out the [`Effect`]s, in order. A method's return value answers its
+//! caller; effects address the other connections of the pair.
 //!
 //! # The rules
 //!
 //! Nothing is decided before the newcomer has proved who it is.
-//! 1. **Both dial at once.** The dial of the higher name wins; the loser is told and dials again later. An own dial counts
-//!    only once its HELLO is written; before that it is dropped when another's is accepted.
+//! 1. **Both dial at once.** The dial of the higher name wins; the loser is told and dials again later. An
+//!    own dial counts only once its HELLO is written; before that it is dropped when another's is accepted.
 //! 2. **A session with the same incarnation stands.** The newcomer is asked whether it still has it. Only if
 //!    it has none, the old one is ended first, then the newcomer accepted.
-//! 3. **A session with another incarnation stands.** The old one is probed. If it answers, two live nodes bear one name
-//!    and the newcomer is refused; if it is silent or closed, it is ended first, then the newcomer accepted.
+//! 3. **A session with another incarnation stands.** The old one is probed. If it answers, two live nodes
+//!    bear one name and the newcomer is refused; if it is silent or closed, it is ended first, then the
+//!    newcomer accepted.
 //! 4. **A live session is never replaced because of a new HELLO**: that would flap without any fault.
-//! 5. **At most one dial waits.** Dials are numbered within one incarnation and a lower number never displaces a higher one;
-//!    from another incarnation the later arrival wins. The loser is told, never left in silence.
+//! 5. **At most one dial waits.** Dials are numbered within one incarnation and a lower number never
+//!    displaces a higher one; from another incarnation the later arrival wins. The loser is told, never left
+//!    in silence.
 //! 6. **Every step that leaves the pair without a session serves the waiting dial.**
 //!
-//! The module is public so that the rules can be model-checked against this code, which `tests/pairing_model.rs` does.
+//! The module is public so that the rules can be model-checked against this code, which
+//! `tests/pairing_model.rs` does.
 
 use refs::Incarnation;
 use serde::{Deserialize, Serialize};
@@ -43,7 +46,8 @@ pub enum Refusal {
     StandsAlready,
 }
 
-/// What is to be done with a connection other than the caller's, or with the caller's when several fates are possible.
+/// What is to be done with a connection other than the caller's, or with the caller's when several fates are
+/// possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Tell the newcomer that it is accepted: this connection is the session now.
@@ -138,7 +142,8 @@ impl Pairing {
         free
     }
 
-    /// The own dial is about to write its HELLO: from here on it counts. False: it was dropped, write nothing.
+    /// The own dial is about to write its HELLO: from here on it counts. False: it was dropped, write
+    /// nothing.
     pub fn hello_written(&mut self, conn: ConnId) -> bool {
         match &mut self.dial {
             Some(dial) if dial.conn == conn => {
@@ -149,8 +154,8 @@ impl Pairing {
         }
     }
 
-    /// The peer asks whether we still have the session it holds. The answer: true, we have one or no longer want this
-    /// dial, which is to be closed; false, we have none and want this dial to become the session.
+    /// The peer asks whether we still have the session it holds. The answer: true, we have one or no longer
+    /// want this dial, which is to be closed; false, we have none and want this dial to become the session.
     pub fn still_there(&self, conn: ConnId) -> bool {
         self.dial() != Some(conn)
     }
@@ -194,7 +199,8 @@ impl Pairing {
         }
     }
 
-    /// The newcomer that was asked says whether it still has the session. Ignored if its fate was decided meanwhile.
+    /// The newcomer that was asked says whether it still has the session. Ignored if its fate was decided
+    /// meanwhile.
     pub fn answered(&mut self, conn: ConnId, still_there: bool, out: &mut Vec<Effect>) {
         match self.waiting {
             Some(waiting) if waiting.conn == conn && waiting.awaits == Awaits::Answer => {
@@ -226,7 +232,8 @@ impl Pairing {
         }
     }
 
-    /// A connection is over, whatever it was: session, own dial or newcomer. Ignored if it was known to be over.
+    /// A connection is over, whatever it was: session, own dial or newcomer. Ignored if it was known to be
+    /// over.
     pub fn closed(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
         self.session = self.session.filter(|standing| standing.conn != conn);
         self.dial = self.dial.filter(|dial| dial.conn != conn);

@@ -17,7 +17,8 @@ use crate::{
     pairing::{ConnId, Effect, Pairing, Refusal},
 };
 
-/// A dial on demand begins at the latest this long after the failure before it: its caller waits for an answer.
+/// A dial on demand begins at the latest this long after the failure before it: its caller waits for an
+/// answer.
 const MOST_DEMAND_WAIT: Duration = Duration::from_millis(500);
 /// A session that has lasted that long shows that the peer is well.
 const STABLE: Duration = Duration::from_secs(5);
@@ -208,7 +209,8 @@ impl Peer {
         if now.saturating_duration_since(self.since) >= STABLE {
             self.backoff.reset();
         }
-        // A peer that comes and goes at once is not worth a storm of dials; whoever demands one does not wait for that.
+        // A peer that comes and goes at once is not worth a storm of dials; whoever demands one does not wait
+        // for that.
         self.redial_at = now + self.backoff.failed(random);
         self.demand_at = now;
     }

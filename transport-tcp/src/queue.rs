@@ -85,8 +85,8 @@ impl SendQueue {
         self.chunks.push_back(Chunk { bytes, ..Chunk::default() });
     }
 
-    /// A ping or pong, before everything that is not being written already. Of several of a kind only the last is sent: its
-    /// number speaks for the earlier ones, and a flood of pings cannot fill the memory.
+    /// A ping or pong, before everything that is not being written already. Of several of a kind only the
+    /// last is sent: its number speaks for the earlier ones, and a flood of pings cannot fill the memory.
     pub(crate) fn push_urgent(&mut self, kind: Kind, number: u64) {
         let mut kept = Vec::new();
         let mut at = 0;
@@ -179,7 +179,8 @@ mod tests {
         queue.push(class, 1 << 20, &mut |out| out.extend_from_slice(body)).unwrap();
     }
 
-    /// Writes everything, `at_once` bytes at a time, and returns the kinds and bodies that a reader would see.
+    /// Writes everything, `at_once` bytes at a time, and returns the kinds and bodies that a reader would
+    /// see.
     fn drain(queue: &mut SendQueue, at_once: usize) -> Vec<(Kind, Vec<u8>)> {
         let mut wire = Vec::new();
         while let Some(mut chunk) = queue.next() {

@@ -8,7 +8,8 @@ use crate::error::SecretError;
 
 /// What the nodes of a cluster know and nobody else does: at least 32 bytes that cannot be guessed.
 ///
-/// Wiped from memory when dropped, and never printed. It never travels: what travels is a proof of knowing it.
+/// Wiped from memory when dropped, and never printed. It never travels: what travels is a proof of knowing
+/// it.
 ///
 /// ```
 /// # use transport_tcp::Secret;
@@ -28,7 +29,8 @@ impl Secret {
     /// The secret of those bytes. They should be random: a phrase that people can remember can be guessed.
     ///
     /// # Errors
-    /// [`SecretError::TooShort`] and [`SecretError::TooLong`], by [`Secret::MIN_LEN`] and [`Secret::MAX_LEN`].
+    /// [`SecretError::TooShort`] and [`SecretError::TooLong`], by [`Secret::MIN_LEN`] and
+    /// [`Secret::MAX_LEN`].
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, SecretError> {
         let bytes = Zeroizing::new(bytes.into());
         match bytes.len() {

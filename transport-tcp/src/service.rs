@@ -30,8 +30,8 @@ pub struct TcpTransport {
 }
 
 impl TcpTransport {
-    /// Listens, and dials the peers of the configuration. All tasks run on `spawner`; sockets and timers on smol's
-    /// reactor, which has a thread of its own if nobody else drives it.
+    /// Listens, and dials the peers of the configuration. All tasks run on `spawner`; sockets and timers on
+    /// smol's reactor, which has a thread of its own if nobody else drives it.
     ///
     /// # Errors
     /// [`StartError`]: the field of the configuration that does not fit, and what to do.

@@ -70,7 +70,8 @@ impl TcpSession {
             }
             if let Some(kind) = self.last_word {
                 match self.link.phase() {
-                    // The peer has hung up, but what we have to say may not all be out yet: the keeper ends the session.
+                    // The peer has hung up, but what we have to say may not all be out yet: the keeper ends
+                    // the session.
                     Phase::Closing(_) if kind != EndKind::Protocol => self.link.note_peer_done(),
                     _ => self.link.end_now(kind.into()),
                 }
@@ -122,7 +123,7 @@ impl TcpSession {
                 (Kind::Pong, Ok(number)) => self.link.note_pong(u64::from_be_bytes(number)),
                 (Kind::Goodbye, _) => self.last_word = Some(goodbye_kind(body)),
                 _ => {
-                    tracing::warn!(peer = %self.info.node, ?kind, "the peer sends a frame that does not belong here");
+                    tracing::warn!(peer = %self.info.node, ?kind, "the peer breaks the protocol");
                     self.last_word = Some(EndKind::Protocol);
                 }
             }

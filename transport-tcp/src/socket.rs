@@ -17,9 +17,11 @@ pub(crate) fn tune(stream: &TcpStream) {
     let _ = socket.set_tcp_notsent_lowat(UNSENT);
 }
 
-/// A socket that is about to be closed: the system forgets what it cannot deliver after that time, not after a quarter of an hour.
+/// A socket that is about to be closed: the system forgets what it cannot deliver after that time, not after
+/// a quarter of an hour.
 ///
-/// Not set earlier: the system counts the time in which a living peer does not read, too, and that is the peer's right.
+/// Not set earlier: the system counts the time in which a living peer does not read, too, and that is the
+/// peer's right.
 pub(crate) fn hasten(stream: &TcpStream, timeout: Duration) {
     #[cfg(target_os = "linux")]
     let _ = SockRef::from(stream).set_tcp_user_timeout(Some(timeout));

@@ -85,8 +85,8 @@ pub(crate) enum Parsed {
     Partial(Option<usize>),
 }
 
-/// Reads the frame at the start of `bytes`. Its body may have at most `max_body` bytes, which is checked as soon as
-/// the length is there.
+/// Reads the frame at the start of `bytes`. Its body may have at most `max_body` bytes, which is checked as
+/// soon as the length is there.
 pub(crate) fn parse(bytes: &[u8], max_body: usize) -> Result<Parsed, WireError> {
     let mut length = 0_u32;
     let mut at = 0;
@@ -120,8 +120,8 @@ pub(crate) fn parse(bytes: &[u8], max_body: usize) -> Result<Parsed, WireError> 
     }
 }
 
-/// Appends a frame whose body `write` appends. If it returns false, or the body is longer than `max_body`, or it panics,
-/// `out` is as before.
+/// Appends a frame whose body `write` appends. If the body is longer than `max_body`, or `write` panics, `out`
+/// is as before.
 ///
 /// One byte is kept for the length, which is enough for most frames; a longer body is moved once.
 pub(crate) fn append(
@@ -226,10 +226,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_is_total_and_stays_inside_the_buffer(bytes in prop::collection::vec(any::<u8>(), 0..64), max in 0usize..100) {
+        fn parsing_is_total_and_stays_inside_the_buffer(
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+            max in 0usize..100,
+        ) {
             match parse(&bytes, max) {
-                Ok(Parsed::Frame(frame)) => prop_assert!(frame.body.end <= bytes.len() && frame.body.len() <= max),
-                Ok(Parsed::Partial(Some(whole))) => prop_assert!(whole > bytes.len() && whole <= max + MAX_HEADER),
+                Ok(Parsed::Frame(Frame { body, .. })) => {
+                    prop_assert!(body.end <= bytes.len() && body.len() <= max);
+                }
+                Ok(Parsed::Partial(Some(whole))) => {
+                    prop_assert!(whole > bytes.len() && whole <= max + MAX_HEADER);
+                }
                 Ok(Parsed::Partial(None)) | Err(_) => {}
             }
         }

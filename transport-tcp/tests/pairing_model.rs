@@ -1,8 +1,9 @@
-//! «One session per pair», checked exhaustively: the real [`Pairing`] of two nodes, every order in which frames are
-//! delivered, connections break, ends are noticed, and nodes are restarted.
+//! «One session per pair», checked exhaustively: the real [`Pairing`] of two nodes, every order in which
+//! frames are delivered, connections break, ends are noticed, and nodes are restarted.
 //!
-//! A connection here is two queues of frames. HELLO stands for all that a newcomer says up to its proof. As in the
-//! transport, what becomes of a newcomer that was asked something is told only after its answer was read.
+//! A connection here is two queues of frames. HELLO stands for all that a newcomer says up to its proof. As
+//! in the transport, what becomes of a newcomer that was asked something is told only after its answer was
+//! read.
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -218,7 +219,8 @@ impl World {
         self.nodes[at] = Node::new(at, next, (old.dials_left + 1).min(old.dials + old.dials_left));
     }
 
-    /// Nothing is on its way and every end was noticed. With `all_begun`, no dial has its HELLO still to write.
+    /// Nothing is on its way and every end was noticed. With `all_begun`, no dial has its HELLO still to
+    /// write.
     fn is_quiet(&self, all_begun: bool) -> bool {
         self.conns.iter().all(|conn| {
             (0..2).all(|at| {
@@ -241,7 +243,8 @@ impl World {
     }
 }
 
-/// Both ends know a connection by the same number, which increases: the machine only asks whether two are equal.
+/// Both ends know a connection by the same number, which increases: the machine only asks whether two are
+/// equal.
 fn id(conn: ConnIx) -> ConnId {
     ConnId(conn as u64)
 }

@@ -297,7 +297,8 @@ fn a_session_that_is_dropped_while_it_is_closed_still_says_everything() {
     smol::block_on(async {
         let (a, b) = (start(config("a")).await, start(config("b")).await);
         let (at_a, mut at_b) = connect(&a, &b).await;
-        // b says something that a never reads: a careless close would reset the connection and lose what a has said.
+        // b says something that a never reads: a careless close would reset the connection and lose what a
+        // has said.
         say(&at_b, &[1; 100_000]);
         let frame = vec![5; 10_000];
         for _ in 0..500 {

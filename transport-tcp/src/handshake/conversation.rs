@@ -8,6 +8,8 @@ use smol::{Async, Timer};
 use super::{Failure, messages::MAX_FRAME};
 use crate::wire::{self, Kind, MAX_HEADER, Parsed};
 
+const MAX_BODY: usize = MAX_FRAME - MAX_HEADER;
+
 /// A connection on which two nodes shake hands. Holds at most as much as one frame of what was read.
 pub(crate) struct Conversation {
     stream: Async<TcpStream>,
@@ -22,13 +24,13 @@ impl Conversation {
 
     pub(crate) async fn send(&mut self, kind: Kind, body: &[u8]) -> Result<(), Failure> {
         let mut frame = Vec::with_capacity(body.len() + MAX_HEADER);
-        wire::append(&mut frame, kind, MAX_FRAME, &mut |out| out.extend_from_slice(body))?;
+        wire::append(&mut frame, kind, MAX_BODY, &mut |out| out.extend_from_slice(body))?;
         Ok(self.stream.write_all(&frame).await?)
     }
 
     pub(crate) async fn receive(&mut self) -> Result<(Kind, Vec<u8>), Failure> {
         loop {
-            if let Parsed::Frame(frame) = wire::parse(&self.buffer[..self.filled], MAX_FRAME - MAX_HEADER)? {
+            if let Parsed::Frame(frame) = wire::parse(&self.buffer[..self.filled], MAX_BODY)? {
                 let body = self.buffer[frame.body.clone()].to_vec();
                 self.buffer.copy_within(frame.body.end..self.filled, 0);
                 self.filled -= frame.body.end;

@@ -1,8 +1,8 @@
 //! What is said in a handshake, and its bytes.
 //!
-//! HELLO, CHALLENGE and REJECT are read before a version is agreed: their layouts are frozen, written by hand, numbers
-//! big-endian, texts with one byte of length before them, and what follows their last field is ignored. The others are postcard,
-//! with 32 bytes of proof after it.
+//! HELLO, CHALLENGE and REJECT are read before a version is agreed: their layouts are frozen, written by
+//! hand, numbers big-endian, texts with one byte of length before them, and what follows their last field is
+//! ignored. The others are postcard, with 32 bytes of proof after it.
 
 use std::ops::RangeInclusive;
 

@@ -8,9 +8,9 @@
 //!           <- VERDICT    accepted | still there? | refused, proof
 //! ANSWER    still there or not, proof      ->            only if asked; a second VERDICT follows
 //! ```
-//! Instead of CHALLENGE or VERDICT the acceptor may send REJECT, the only frame besides HELLO and CHALLENGE without a
-//! proof: it ends the handshake and nothing else. Both sides are pure machines here, bytes in and bytes out;
-//! [`conversation`] carries the bytes.
+//! Instead of CHALLENGE or VERDICT the acceptor may send REJECT, the only frame besides HELLO and CHALLENGE
+//! without a proof: it ends the handshake and nothing else. Both sides are pure machines here, bytes in and
+//! bytes out; [`conversation`] carries the bytes.
 
 pub(crate) mod acceptor;
 pub(crate) mod conversation;

@@ -51,7 +51,8 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn new(config: &TcpConfig) -> Self {
-        /// Without a secret the proofs prove nothing, but both sides still notice if they have heard different things.
+        /// Without a secret the proofs prove nothing, but both sides still notice if they have heard
+        /// different things.
         const NO_SECRET: &[u8] = b"obit: no secret is configured, whoever can connect may join";
         let secrets = config.secret.iter().chain(&config.also_accept).map(Secret::expose);
         let mut verify: Vec<_> = secrets.map(key).collect();
