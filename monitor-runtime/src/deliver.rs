@@ -66,7 +66,9 @@ impl Inner {
             Way::Session(link) => {
                 match link.outbox.push(FrameMeta::message(order), &mut |out| frame.write(out)) {
                     Ok(()) => {
-                        link.outbox.flush();
+                        if link.touch() {
+                            self.flusher.flush(&link);
+                        }
                         Ok(())
                     }
                     Err(PushError::Full) => {

@@ -40,7 +40,7 @@ impl After {
             node.service.connect(&spec, dial);
         }
         for link in self.links.drain(..) {
-            link.flush();
+            node.flusher.flush(&link);
         }
         for link in self.lost.drain(..) {
             link.outbox.close(EndKind::Overloaded);

@@ -98,6 +98,7 @@ mod effects;
 mod error;
 mod event;
 mod executor;
+mod flusher;
 mod inspect;
 mod link;
 mod mailbox;

@@ -2,8 +2,9 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
+use std::time::{Duration, Instant};
 
 use futures::{future::AbortHandle, task::AtomicWaker};
 use peer_service::{Outbox, PeerInfo};
@@ -19,6 +20,11 @@ pub(crate) struct Link {
     admitted: AtomicBool,
     /// Somebody is about to flush.
     touched: AtomicBool,
+    /// When it was last flushed, in nanoseconds since `made`.
+    flushed: AtomicU64,
+    /// How many more calls may write at once before the link has been quiet again.
+    burst: AtomicU32,
+    made: Instant,
 }
 
 impl Link {
@@ -30,6 +36,9 @@ impl Link {
             abort,
             admitted: AtomicBool::new(false),
             touched: AtomicBool::new(false),
+            flushed: AtomicU64::new(0),
+            burst: AtomicU32::new(0),
+            made: Instant::now(),
         }
     }
 
@@ -47,9 +56,21 @@ impl Link {
         !self.touched.swap(true, Ordering::AcqRel)
     }
 
+    /// Whether the caller may write itself: the first `burst` may, after the link was not flushed for `quiet`.
+    pub(crate) fn may_write(&self, quiet: Duration, burst: u32) -> bool {
+        let since = Duration::from_nanos(self.flushed.load(Ordering::Relaxed));
+        if self.made.elapsed() >= quiet + since {
+            self.burst.store(burst - 1, Ordering::Relaxed);
+            return true;
+        }
+        let one_less = |left: u32| left.checked_sub(1);
+        self.burst.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
     /// Flushes. What is pushed from here on needs another flush: the mark is taken away first.
     pub(crate) fn flush(&self) {
         self.touched.swap(false, Ordering::AcqRel);
         self.outbox.flush();
+        self.flushed.store(self.made.elapsed().as_nanos() as u64, Ordering::Relaxed);
     }
 }

@@ -24,6 +24,7 @@ use crate::{
     counters::Counters,
     effects::{self, After},
     error::NotAlive,
+    flusher::Flusher,
     link::Link,
     parked::Parked,
     processes::{Directory, Lookup, Resident},
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) counters: Counters,
     /// The task that works off the core's backlog; it does not keep the node alive.
     pub(crate) backlog: Arc<AtomicWaker>,
+    pub(crate) flusher: Arc<Flusher>,
     /// Senders that wait until fewer things wait for a connection.
     pub(crate) room: Waiters,
     pub(crate) stopping: Stopping,
@@ -103,6 +105,7 @@ impl Inner {
             directory: RwLock::default(),
             counters: Counters::default(),
             backlog: Arc::default(),
+            flusher: Arc::default(),
             room: Waiters::default(),
             stopping: Stopping::default(),
             state: Mutex::new(State {
@@ -239,5 +242,6 @@ impl Drop for Inner {
             link.waker.wake();
         }
         self.backlog.wake();
+        self.flusher.wake();
     }
 }

@@ -8,12 +8,13 @@ use std::{
 
 use peer_service::{PeerEvent, PeerService};
 
-use crate::{effects::After, session, state::Inner};
+use crate::{effects::After, flusher, session, state::Inner};
 
 /// Starts them.
 pub(crate) fn start(node: &Arc<Inner>) {
     (node.spawner)(Box::pin(events(node.service.clone(), Arc::downgrade(node))));
     (node.spawner)(Box::pin(backlog(node.backlog.clone(), Arc::downgrade(node))));
+    (node.spawner)(Box::pin(flusher::run(node.flusher.clone(), Arc::downgrade(node))));
 }
 
 /// Hands on what the peer service has to tell, until it has nothing more to tell.
