@@ -146,7 +146,7 @@ pub use monitor_set::MonitorSet;
 pub use node::Node;
 pub use process::Process;
 #[cfg(feature = "tcp")]
-pub use tcp::{Heartbeat, Secret, SecretError, TcpConfig, TcpStartError};
+pub use tcp::{Heartbeat, PeersFileError, Secret, SecretError, TcpConfig, TcpStartError};
 
 pub use monitor_core::{
     Connect, Down, DownReason, ExitReason, MonitorOptions, NodeType, NodesOptions, ReasonTooLarge,

@@ -11,7 +11,9 @@ use crate::{
     node::{Node, Runner},
 };
 
-pub use transport_tcp::{Heartbeat, Secret, SecretError, StartError as TcpStartError, TcpConfig};
+pub use transport_tcp::{
+    Heartbeat, PeersFileError, Secret, SecretError, StartError as TcpStartError, TcpConfig,
+};
 
 /// Settings for [`Node::start`]. They mean nothing to [`Node::with_service`].
 impl Config {
@@ -23,6 +25,7 @@ impl Config {
     }
 
     /// Another secret that is accepted from peers, while the cluster changes from one to the next. At most 8.
+    /// How to do that in three rounds of restarts is told at [`TcpConfig::also_accept`].
     #[must_use]
     pub fn also_accept(self, secret: Secret) -> Self {
         self.tcp(|tcp| tcp.also_accept(secret))
@@ -41,6 +44,16 @@ impl Config {
     }
 
     /// Nodes to connect to at start, and again whenever they are lost; also, where they can be reached.
+    ///
+    /// If they come and go, set [`TcpConfig::peers_file`] or [`TcpConfig::peers_dns`]:
+    ///
+    /// ```
+    /// # use monitor_runtime::Config;
+    /// let config = Config::new("app@10.0.0.7:7001".parse()?);
+    /// let dns = "app@obit.prod.svc.cluster.local:7001".parse()?;
+    /// let config = config.tcp(|tcp| tcp.peers_file("peers.txt").peers_dns(dns));
+    /// # Ok::<(), monitor_runtime::ParseError>(())
+    /// ```
     #[must_use]
     pub fn peers(self, peers: impl IntoIterator<Item = NodeSpec>) -> Self {
         self.tcp(|tcp| tcp.peers(peers))

@@ -8,23 +8,15 @@ use std::{
 use peer_service::NodeName;
 use refs::Address;
 
-use crate::{config::TcpConfig, handshake::Failure};
+use crate::handshake::Failure;
 
 /// The most addresses that one dial tries.
 const MOST: usize = 16;
 
-/// The addresses to try, in order: those given, else those of the address book, else what the name itself
-/// says.
-pub(crate) async fn of(
-    config: &TcpConfig,
-    name: &NodeName,
-    given: &[Address],
-) -> Result<Vec<SocketAddr>, Failure> {
-    let listed =
-        config.peers.iter().find(|peer| peer.name() == name).map_or(&[][..], |peer| peer.addresses());
-    let addresses = if given.is_empty() { listed } else { given };
+/// The addresses to try, in order: those that are known, else what the name itself says.
+pub(crate) async fn of(name: &NodeName, known: &[Address]) -> Result<Vec<SocketAddr>, Failure> {
     let mut places: Vec<(String, u16)> =
-        addresses.iter().map(|address| (address.host().to_owned(), address.port())).collect();
+        known.iter().map(|address| (address.host().to_owned(), address.port())).collect();
     if places.is_empty()
         && let Some(port) = name.port()
     {

@@ -1,6 +1,6 @@
 //! What a transport needs to know, with defaults for all but the name.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use refs::{NodeName, NodeSpec};
 
@@ -62,6 +62,13 @@ pub struct TcpConfig {
     /// dialled, unless [`insecure_allow_remote`](Self::insecure_allow_remote).
     pub secret: Option<Secret>,
     /// Secrets that are accepted from others as well, while the secret is being changed. At most 8.
+    ///
+    /// To change the secret while the cluster runs, restart its nodes one by one, three times, and begin no
+    /// round before the last node has done the one before:
+    ///
+    /// 1. `secret(old).also_accept(new)`: everybody accepts the new one, nobody uses it yet.
+    /// 2. `secret(new).also_accept(old)`: the swap. Nodes of rounds 1 and 2 accept each other.
+    /// 3. `secret(new)`: the old one is worth nothing any more.
     pub also_accept: Vec<Secret>,
     /// Which cluster this is, at most 64 bytes: nodes of different clusters do not connect. Default: empty.
     pub cluster: String,
@@ -70,6 +77,31 @@ pub struct TcpConfig {
     /// The address book: where peers can be reached. All of them are dialled at start, and redialled for
     /// ever. The own name is skipped, so that all nodes can share one list.
     pub peers: Vec<NodeSpec>,
+    /// A file with more of them: a [`NodeSpec`] in every line; blank lines, and what follows a `#`, do not
+    /// count. At most 1 MiB. Default: none.
+    ///
+    /// It is read at start, where anything wrong with it is an error, and looked at again every
+    /// [`peers_interval`](Self::peers_interval). A node that was added is dialled; one that was removed is
+    /// not redialled any more, and a session that stands goes on. A file that is malformed or cannot be read
+    /// changes nothing: the last good list holds, a warning names the line, and `peers_file_errors` counts.
+    /// Replace the file by renaming another one, so that it is never seen half written.
+    pub peers_file: Option<PathBuf>,
+    /// Names that lead to more of them through the system's resolver, asked again every
+    /// [`peers_interval`](Self::peers_interval): for each address `ip` that the host of `label@host:port` has,
+    /// there is a node `label@ip:port`. Default: none.
+    ///
+    /// This is the shape of a headless service of Kubernetes, such as
+    /// `app@obit.prod.svc.cluster.local:7001`: let the service publish pods that are not ready yet, and name
+    /// each node by the common label and its pod's address, `app@$POD_IP:7001`. Pods of a `StatefulSet` that
+    /// shall keep their names over restarts are better listed in [`peers`](Self::peers), by their own host
+    /// names: `app@obit-0.obit.prod.svc.cluster.local:7001`.
+    ///
+    /// Addresses that come and go are treated like lines of [`peers_file`](Self::peers_file). A question
+    /// without an answer, also at start, changes nothing: the last answer holds, and `peers_dns_errors`
+    /// counts.
+    pub peers_dns: Vec<NodeName>,
+    /// How often the file of peers and the resolver are asked, 10 ms to 1 h. Default: 5 s.
+    pub peers_interval: Duration,
     /// Signs of life. Default: 1 s and 5 s.
     pub heartbeat: Heartbeat,
     /// How long connecting and shaking hands may take together. Default: 5 s.
@@ -103,6 +135,9 @@ impl TcpConfig {
             cluster: String::new(),
             hidden: false,
             peers: Vec::new(),
+            peers_file: None,
+            peers_dns: Vec::new(),
+            peers_interval: Duration::from_secs(5),
             heartbeat: Heartbeat::normal(),
             setup_timeout: Duration::from_secs(5),
             max_frame: 1 << 20,
@@ -159,6 +194,35 @@ impl TcpConfig {
     #[must_use]
     pub fn peers(mut self, peers: impl IntoIterator<Item = NodeSpec>) -> Self {
         self.peers.extend(peers);
+        self
+    }
+
+    /// Sets [`peers_file`](Self::peers_file).
+    #[must_use]
+    pub fn peers_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.peers_file = Some(path.into());
+        self
+    }
+
+    /// Adds one of [`peers_dns`](Self::peers_dns).
+    ///
+    /// ```
+    /// # use transport_tcp::TcpConfig;
+    /// # let pod_ip = "10.0.0.7";
+    /// let config = TcpConfig::new(format!("app@{pod_ip}:7001").parse()?)
+    ///     .peers_dns("app@obit.prod.svc.cluster.local:7001".parse()?);
+    /// # Ok::<(), refs::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn peers_dns(mut self, name: NodeName) -> Self {
+        self.peers_dns.push(name);
+        self
+    }
+
+    /// Sets [`peers_interval`](Self::peers_interval).
+    #[must_use]
+    pub const fn peers_interval(mut self, interval: Duration) -> Self {
+        self.peers_interval = interval;
         self
     }
 
@@ -221,6 +285,16 @@ impl TcpConfig {
                 "makes no sense without `secret`",
             ),
             (self.also_accept.len() <= 8, "also_accept", "has more than 8 secrets"),
+            (
+                self.peers_dns.iter().all(|name| name.port().is_some()),
+                "peers_dns",
+                "has a name without a port: write label@host:port",
+            ),
+            (
+                (Duration::from_millis(10)..=Duration::from_secs(3600)).contains(&self.peers_interval),
+                "peers_interval",
+                "is not between 10 ms and 1 h",
+            ),
             (!self.heartbeat.interval.is_zero(), "heartbeat", "has an interval of zero"),
             (
                 self.heartbeat.timeout >= self.heartbeat.interval * 2,

@@ -62,6 +62,10 @@ counters! {
     refused_superseded,
     /// Newcomers that already have the session that stands.
     refused_standing,
+    /// Looks at the file of peers that found it malformed, or did not find it.
+    peers_file_errors,
+    /// Questions for peers that the resolver did not answer.
+    peers_dns_errors,
     /// Own dials begun, each address counted.
     dials,
     /// Own dials that failed, each address counted.

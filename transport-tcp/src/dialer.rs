@@ -34,8 +34,8 @@ use crate::{
 pub(crate) async fn run(hub: Arc<Hub>, name: NodeName, woken: Receiver<()>) {
     loop {
         match hub.plan(&name) {
-            (Plan::Dial(deadline), given) => {
-                let outcome = dial(&hub, &name, &given, deadline).await;
+            (Plan::Dial(deadline), known) => {
+                let outcome = dial(&hub, &name, &known, deadline).await;
                 hub.dialled(&name, &outcome);
             }
             (Plan::Sleep(until), _) => {
@@ -56,10 +56,10 @@ pub(crate) async fn run(hub: Arc<Hub>, name: NodeName, woken: Receiver<()>) {
 async fn dial(
     hub: &Arc<Hub>,
     name: &NodeName,
-    given: &[refs::Address],
+    known: &[refs::Address],
     deadline: Instant,
 ) -> Result<(), Failure> {
-    let candidates = within(left(deadline), addresses::of(&hub.config, name, given)).await?;
+    let candidates = within(left(deadline), addresses::of(name, known)).await?;
     let mut worst = Failure::Io(io::ErrorKind::AddrNotAvailable.into());
     for (at, address) in candidates.iter().enumerate() {
         let Some((conn, registration)) = hub.begin_dial(name) else { return Err(Failure::Dropped) };

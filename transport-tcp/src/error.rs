@@ -1,6 +1,6 @@
 //! Why a transport does not start.
 
-use std::{env::VarError, io, net::SocketAddr, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use thiserror::Error;
 
@@ -40,6 +40,14 @@ pub enum StartError {
         /// The address.
         address: SocketAddr,
     },
+    /// The file of peers cannot be used.
+    #[error("peers_file: {}: {cause}", path.display())]
+    PeersFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: PeersFileError,
+    },
     /// A field is out of its limits.
     #[error("{field}: {problem}")]
     Field {
@@ -47,6 +55,29 @@ pub enum StartError {
         field: &'static str,
         /// What is wrong with it, and what is allowed.
         problem: &'static str,
+    },
+}
+
+/// Why the [file of peers](crate::TcpConfig::peers_file) cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PeersFileError {
+    /// It cannot be read, or is no text.
+    #[error("cannot be read: {0}")]
+    Read(io::Error),
+    /// It is longer than makes sense.
+    #[error("has more than {max} bytes")]
+    TooLong {
+        /// The limit, in bytes.
+        max: u64,
+    },
+    /// One of its lines is no node.
+    #[error("line {line}: {cause}")]
+    Line {
+        /// Which line, counted from 1.
+        line: usize,
+        /// What is wrong with it. Its offset counts from the first byte of the line that is not blank.
+        cause: refs::ParseError,
     },
 }
 
@@ -74,12 +105,21 @@ pub enum SecretError {
         /// What the operating system said.
         cause: io::Error,
     },
-    /// The environment variable is not there, or no text.
-    #[error("cannot read the secret from the environment variable {variable}: {cause}")]
+    /// Others than the file's owner can open it.
+    #[error(
+        "the secret in {} is open to others, its mode is {mode:04o}: run `chmod 600 {}`, and make a new secret \
+         if somebody may have read it", path.display(), path.display()
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// The permission bits of its mode.
+        mode: u32,
+    },
+    /// The environment variable is not set.
+    #[error("cannot read the secret from the environment variable {variable}: it is not set")]
     Env {
         /// The variable.
         variable: String,
-        /// What is wrong with it.
-        cause: VarError,
     },
 }

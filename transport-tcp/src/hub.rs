@@ -22,6 +22,7 @@ use refs::Address;
 use smol::channel::{Receiver, bounded};
 
 use crate::{
+    address_book::{AddressBook, Source},
     config::TcpConfig,
     counters::Counters,
     dialer,
@@ -48,6 +49,7 @@ pub(crate) struct Hub {
 #[derive(Default)]
 struct Peers {
     by_name: BTreeMap<NodeName, Peer>,
+    book: AddressBook,
     shut_down: bool,
 }
 
@@ -76,13 +78,24 @@ impl Hub {
 
     // What the user of the service asks for.
 
-    /// Dials the peers of the address book.
-    pub(crate) fn dial_listed(self: &Arc<Self>) {
-        for peer in &self.config.peers {
-            if *peer.name() != self.identity.node.name {
-                self.step(peer.name(), |_, _| {});
+    /// The peers of that source of the address book are these from now on: those that are new are dialled,
+    /// those that are gone are not redialled any more. The own name is skipped.
+    pub(crate) fn list(self: &Arc<Self>, source: Source, mut list: Vec<NodeSpec>) {
+        list.retain(|spec| *spec.name() != self.identity.node.name);
+        let callers: Vec<_> = {
+            let mut peers = self.peers.lock();
+            if peers.shut_down {
+                return;
             }
-        }
+            let now = Instant::now();
+            let changed = peers.book.replace(source, list).into_iter();
+            let caller = |name| {
+                let listed = peers.book.lists(&name);
+                self.change(&mut peers, &name, false, |peer, _| peer.list(listed, now)).1
+            };
+            changed.filter_map(caller).collect()
+        };
+        self.spawn_all(callers);
     }
 
     pub(crate) fn connect(self: &Arc<Self>, spec: &NodeSpec, dial: DialId) {
@@ -136,14 +149,13 @@ impl Hub {
 
     // What the task that dials a peer reports.
 
-    /// What that task does next. After [`Plan::Stop`] it is not woken any more.
+    /// What that task does next, and where it is to dial. After [`Plan::Stop`] it is not woken any more.
     pub(crate) fn plan(&self, name: &NodeName) -> (Plan, Vec<Address>) {
         let now = Instant::now();
-        let mut peers = self.peers.lock();
-        let shut_down = peers.shut_down;
+        let peers = &mut *self.peers.lock();
         let Some(peer) = peers.by_name.get_mut(name) else { return (Plan::Stop, Vec::new()) };
         self.fail(name, peer.take_expired(now), EndKind::SetupTimeout);
-        let plan = if shut_down { Plan::Stop } else { peer.plan(now, self.config.setup_timeout) };
+        let plan = if peers.shut_down { Plan::Stop } else { peer.plan(now, self.config.setup_timeout) };
         if plan == Plan::Stop {
             peer.caller = None;
             if peer.is_forgettable() {
@@ -151,7 +163,8 @@ impl Hub {
             }
             return (plan, Vec::new());
         }
-        (plan, peer.addresses.clone())
+        let given = &peer.addresses;
+        (plan, if given.is_empty() { peers.book.addresses(name).to_vec() } else { given.clone() })
     }
 
     /// Begins a dial to one address: its number, and what cancels it. None if it is not wanted any more.
@@ -301,7 +314,7 @@ impl Hub {
         change: impl FnOnce(&mut Peer, &mut Vec<Effect>) -> R,
     ) -> (R, Option<BoxFuture<'static, ()>>) {
         let new = || {
-            let listed = self.config.peers.iter().any(|peer| peer.name() == name);
+            let listed = peers.book.lists(name);
             Peer::new(self.identity.node.name > *name, listed && !shut_down, Instant::now())
         };
         let peer = peers.by_name.entry(name.clone()).or_insert_with(new);
@@ -322,10 +335,8 @@ impl Hub {
         (result, caller)
     }
 
-    fn spawn_all(&self, caller: Option<BoxFuture<'static, ()>>) {
-        if let Some(caller) = caller {
-            (self.spawner)(caller);
-        }
+    fn spawn_all(&self, callers: impl IntoIterator<Item = BoxFuture<'static, ()>>) {
+        callers.into_iter().for_each(|caller| (self.spawner)(caller));
     }
 
     fn fail(&self, name: &NodeName, dials: Vec<DialId>, kind: EndKind) {

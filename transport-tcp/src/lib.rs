@@ -35,6 +35,7 @@
 //! | who is there, and proving it | `handshake` |
 //! | one session per pair of nodes | [`pairing`], a pure state machine |
 //! | when to dial | `peer`, `dialer`, `backoff`, `addresses` |
+//! | whom to dial unasked | `address_book`; `discovery` finds them |
 //! | signs of life | `heartbeat`, a pure state machine; `keeper` drives it |
 //! | a session's parts | `link`, shared by `outbox`, `session` and `keeper` |
 //!
@@ -42,11 +43,13 @@
 //! keeper, which writes what did not go out at once and judges silence. Bytes that have arrived and were not
 //! read are never held against the peer, nor is the time in which this node itself did not run.
 
+mod address_book;
 mod addresses;
 mod backoff;
 mod config;
 mod counters;
 mod dialer;
+mod discovery;
 mod error;
 mod handshake;
 mod heartbeat;
@@ -66,6 +69,6 @@ mod socket;
 mod wire;
 
 pub use config::{Heartbeat, TcpConfig};
-pub use error::{SecretError, StartError};
+pub use error::{PeersFileError, SecretError, StartError};
 pub use secret::Secret;
 pub use service::TcpTransport;

@@ -40,7 +40,7 @@ pub(crate) struct Peer {
     dial_task: Option<AbortHandle>,
     /// Dials that were asked for and wait for their answer.
     demand: Vec<Demand>,
-    /// The addresses given with the last demand that gave some.
+    /// The addresses given with the last demand that gave some, unless the address book has changed since.
     pub(crate) addresses: Vec<Address>,
     /// It is in the address book: redialled for ever.
     listed: bool,
@@ -108,6 +108,15 @@ impl Peer {
             self.addresses = addresses.to_vec();
         }
         self.demand.push(Demand { dial, deadline });
+    }
+
+    /// The address book has changed: the peer is in it, or is not, or is elsewhere.
+    pub(crate) fn list(&mut self, listed: bool, now: Instant) {
+        self.suspended &= self.listed;
+        self.listed = listed;
+        self.addresses.clear();
+        self.backoff.reset();
+        self.redial_at = now;
     }
 
     /// Those who wait, to be told that they need not wait any more.
@@ -331,6 +340,24 @@ mod tests {
         assert!(peer.is_wanted());
         assert_eq!(peer.take_demand(), [DialId(1)]);
         assert!(peer.is_wanted(), "a demand ends the suspension");
+    }
+
+    #[test]
+    fn a_peer_that_is_listed_later_is_dialled_at_once_and_not_after_it_was_removed() {
+        let now = Instant::now();
+        let mut peer = Peer::new(true, true, now);
+        for _ in 0..20 {
+            peer.dial_failed(EndKind::Refused, now, u64::MAX);
+        }
+        peer.list(true, now);
+        assert_eq!(plan(&peer, now), Plan::Dial(now + SETUP), "elsewhere it may be there");
+        peer.suspend(&mut Vec::new());
+        peer.list(true, now);
+        assert!(!peer.is_wanted(), "it is elsewhere, and still not wanted");
+        peer.list(false, now);
+        assert_eq!((plan(&peer, now + SETUP), peer.is_wanted()), (Plan::Stop, false));
+        peer.list(true, now);
+        assert_eq!((plan(&peer, now), peer.is_wanted()), (Plan::Dial(now + SETUP), true));
     }
 
     #[test]

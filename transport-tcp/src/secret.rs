@@ -1,15 +1,19 @@
 //! The secret that the nodes of a cluster share.
 
-use std::{fmt, io::Read, path::Path};
+use std::{fmt, fs::File, io::Read, path::Path};
 
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::error::SecretError;
 
 /// What the nodes of a cluster know and nobody else does: at least 32 bytes that cannot be guessed.
 ///
 /// Wiped from memory when dropped, and never printed. It never travels: what travels is a proof of knowing
-/// it.
+/// it. There is no way to read it from a command line on purpose: everybody on a machine can read those.
+///
+/// From a file or a variable it is taken byte for byte, without the one line break at its end, if there is
+/// one: hexadecimal digits are not decoded, and raw bytes do as well. 64 random hexadecimal digits are a
+/// secret of 64 bytes that is as hard to guess as 32 random bytes.
 ///
 /// ```
 /// # use transport_tcp::Secret;
@@ -17,8 +21,8 @@ use crate::error::SecretError;
 /// let secret = Secret::generate();
 /// assert_eq!(format!("{secret:?}"), "Secret(..)");
 /// ```
-#[derive(Clone)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct Secret(Vec<u8>);
 
 impl Secret {
     /// The fewest bytes a secret may have.
@@ -32,37 +36,45 @@ impl Secret {
     /// [`SecretError::TooShort`] and [`SecretError::TooLong`], by [`Secret::MIN_LEN`] and
     /// [`Secret::MAX_LEN`].
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, SecretError> {
-        let bytes = Zeroizing::new(bytes.into());
-        match bytes.len() {
+        let secret = Secret(bytes.into());
+        match secret.0.len() {
             len @ ..Self::MIN_LEN => Err(SecretError::TooShort { len }),
             len if len > Self::MAX_LEN => Err(SecretError::TooLong { len }),
-            _ => Ok(Secret(bytes)),
+            _ => Ok(secret),
         }
     }
 
-    /// The content of a file, without the line break at its end.
+    /// The content of a file that only its owner can open, without the line break at its end.
     ///
     /// # Errors
-    /// [`SecretError::File`] if it cannot be read, and those of [`Secret::new`].
+    /// [`SecretError::File`] if it cannot be read, [`SecretError::Exposed`] if its mode lets its group or
+    /// others do anything with it (on Unix), and those of [`Secret::new`].
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, SecretError> {
         let path = path.as_ref();
         let failed = |cause| SecretError::File { path: path.to_owned(), cause };
-        // All the room it can need: a buffer that grows would leave copies behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(Self::MAX_LEN + 3));
-        let file = std::fs::File::open(path).map_err(failed)?;
-        file.take(Self::MAX_LEN as u64 + 3).read_to_end(&mut bytes).map_err(failed)?;
-        let end = bytes.iter().rposition(|b| !matches!(b, b'\n' | b'\r')).map_or(0, |last| last + 1);
-        Secret::new(&bytes[..end])
+        let file = File::open(path).map_err(failed)?;
+        if let Some(mode) = exposing_mode(&file).map_err(failed)? {
+            return Err(SecretError::Exposed { path: path.to_owned(), mode });
+        }
+        // Enough to see that it is too long, and all the room it can need: a buffer that grows would leave
+        // copies behind.
+        let most = Self::MAX_LEN + LINE_BREAK.len() + 1;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(most));
+        file.take(most as u64).read_to_end(&mut bytes).map_err(failed)?;
+        Secret::new(without_line_break(&bytes))
     }
 
-    /// The value of an environment variable.
+    /// The value of an environment variable, without the line break at its end.
+    ///
+    /// The variable stays where it is: programs that this one starts inherit it, and its owner's other
+    /// programs can read it. A file is the better place.
     ///
     /// # Errors
-    /// [`SecretError::Env`] if it is not set or not text, and those of [`Secret::new`].
+    /// [`SecretError::Env`] if it is not set, and those of [`Secret::new`].
     pub fn from_env(variable: &str) -> Result<Self, SecretError> {
-        let value = std::env::var(variable).map(Zeroizing::new);
-        let value = value.map_err(|cause| SecretError::Env { variable: variable.to_owned(), cause })?;
-        Secret::new(value.as_bytes())
+        let value = std::env::var_os(variable);
+        let value = value.ok_or_else(|| SecretError::Env { variable: variable.to_owned() })?;
+        Secret::new(without_line_break(&Zeroizing::new(value.into_encoded_bytes())))
     }
 
     /// A new random secret of 32 bytes.
@@ -70,9 +82,9 @@ impl Secret {
     /// # Panics
     /// If the operating system has no randomness to give: nothing could be secret there.
     pub fn generate() -> Self {
-        let mut bytes = Zeroizing::new(vec![0; Self::MIN_LEN]);
-        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-        Secret(bytes)
+        let mut secret = Secret(vec![0; Self::MIN_LEN]);
+        getrandom::fill(&mut secret.0).expect("the operating system gives random bytes");
+        secret
     }
 
     /// The bytes, to hand them to other nodes over a way that is safe.
@@ -85,4 +97,25 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
     }
+}
+
+/// The longest line break there is.
+const LINE_BREAK: &[u8] = b"\r\n";
+
+fn without_line_break(bytes: &[u8]) -> &[u8] {
+    bytes.strip_suffix(LINE_BREAK).or_else(|| bytes.strip_suffix(b"\n")).unwrap_or(bytes)
+}
+
+/// The file's mode, if it lets others than its owner do anything with it. Asked of the open file, so that it
+/// is the mode of what is read.
+#[cfg(unix)]
+fn exposing_mode(file: &File) -> std::io::Result<Option<u32>> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    Ok((mode & 0o077 != 0).then_some(mode))
+}
+
+#[cfg(not(unix))]
+fn exposing_mode(_: &File) -> std::io::Result<Option<u32>> {
+    Ok(None)
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::future::{AbortHandle, Abortable, FutureExt};
+use futures::future::{AbortHandle, Abortable, FutureExt, join};
 use peer_service::{
     Capabilities, DialId, Features, NodeId, NodeName, NodeSpec, PeerEvent, PeerService, Spawner,
 };
@@ -14,8 +14,10 @@ use refs::Incarnation;
 use smol::Async;
 
 use crate::{
+    address_book::Source,
     addresses,
     config::TcpConfig,
+    discovery,
     error::StartError,
     handshake::{Identity, proof::Keys},
     hub::Hub,
@@ -26,11 +28,12 @@ use crate::{
 pub struct TcpTransport {
     hub: Arc<Hub>,
     local_addr: SocketAddr,
-    listener: AbortHandle,
+    /// Ends the listener, and the search for peers.
+    background: AbortHandle,
 }
 
 impl TcpTransport {
-    /// Listens, and dials the peers of the configuration. All tasks run on `spawner`; sockets and timers on
+    /// Listens, and dials the peers of the configuration, those of its file and of its names in DNS too. All tasks run on `spawner`; sockets and timers on
     /// smol's reactor, which has a thread of its own if nobody else drives it.
     ///
     /// # Errors
@@ -41,6 +44,7 @@ impl TcpTransport {
         spawner: Spawner,
     ) -> Result<Arc<TcpTransport>, StartError> {
         config.check()?;
+        let in_file = peers_in_file(&config).await?;
         let (listener, local_addr) = listen(&config).await?;
         let identity = Identity {
             node: NodeId::new(config.name.clone(), incarnation),
@@ -50,18 +54,28 @@ impl TcpTransport {
             max_frame: config.max_frame as u32,
             keys: Keys::new(&config),
         };
+        let configured = config.peers.clone();
         let hub = Arc::new(Hub::new(config, identity, spawner));
-        let (stop, stopped) = AbortHandle::new_pair();
-        hub.spawn(Abortable::new(listener::run(hub.clone(), listener), stopped).map(drop));
-        hub.dial_listed();
+        let (background, stopped) = AbortHandle::new_pair();
+        let both = join(listener::run(hub.clone(), listener), discovery::run(hub.clone(), in_file.clone()));
+        hub.spawn(Abortable::new(both, stopped).map(drop));
+        hub.list(Source::Config, configured);
+        hub.list(Source::File, in_file);
         tracing::info!(node = %hub.identity.node, %local_addr, "listening");
-        Ok(Arc::new(TcpTransport { hub, local_addr, listener: stop }))
+        Ok(Arc::new(TcpTransport { hub, local_addr, background }))
     }
 
     /// The address it listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
+}
+
+/// Read before anything is begun: a node that does not know its peers had better not look as if it did.
+async fn peers_in_file(config: &TcpConfig) -> Result<Vec<NodeSpec>, StartError> {
+    let Some(path) = &config.peers_file else { return Ok(Vec::new()) };
+    let read = discovery::read(path).await;
+    read.map_err(|cause| StartError::PeersFile { path: path.clone(), cause })
 }
 
 async fn listen(config: &TcpConfig) -> Result<(Async<TcpListener>, SocketAddr), StartError> {
@@ -117,7 +131,7 @@ impl PeerService for TcpTransport {
 
     fn shutdown(&self) {
         if self.hub.shut_down() {
-            self.listener.abort();
+            self.background.abort();
         }
     }
 

@@ -172,17 +172,33 @@ fn without_a_secret_nobody_gets_in_where_there_is_one() {
 }
 
 #[test]
-fn while_the_secret_is_changed_both_are_accepted() {
+fn while_the_secret_is_changed_nodes_of_neighbouring_rounds_accept_each_other() {
     smol::block_on(async {
         let (old, new) = (support::secret(), Secret::generate());
-        let lagging = start(config("lagging")).await;
-        let changing = start(config("changing").also_accept(new.clone())).await;
-        let changed = start(config("changed").secret(new).also_accept(old)).await;
-        let (mut at_a, mut at_b) = connect(&changing, &changed).await;
-        talk(&mut at_a, &mut at_b).await;
-        // One that does not know the new one yet cannot be convinced.
-        changed.connect(&spec(&lagging), DialId(1));
-        assert_eq!(next_failure(&changed).await.1.kind, EndKind::AuthFailed);
+        let rounds = [
+            config("old"),
+            config("both").also_accept(new.clone()),
+            config("swapped").secret(new.clone()).also_accept(old),
+            config("new").secret(new),
+        ];
+        let mut nodes = Vec::new();
+        for round in rounds {
+            nodes.push(start(round).await);
+        }
+        for pair in nodes.windows(2) {
+            for (from, to) in [(&pair[0], &pair[1]), (&pair[1], &pair[0])] {
+                let (mut at_from, mut at_to) = connect(from, to).await;
+                talk(&mut at_from, &mut at_to).await;
+                at_from.outbox().close(EndKind::Left);
+                end_of(&mut at_to).await;
+                end_of(&mut at_from).await;
+            }
+        }
+        // Who uses a secret that the other does not know, or not any more, is turned away.
+        for (from, to) in [(2, 0), (1, 3), (0, 3), (3, 0)] {
+            nodes[from].connect(&spec(&nodes[to]), DialId(1));
+            assert_eq!(next_failure(&nodes[from]).await.1.kind, EndKind::AuthFailed);
+        }
     });
 }
 

@@ -19,3 +19,26 @@ pub(crate) fn fresh_secret() -> Result<String> {
     getrandom::fill(&mut bytes).context(|| "the system gives no randomness".to_owned())?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::*;
+
+    #[test]
+    fn a_secret_goes_to_a_new_file_of_its_owner_and_never_over_another() {
+        let file = std::env::temp_dir().join(format!("obit-keygen-{}.key", std::process::id()));
+        run(&file).unwrap();
+        let written = fs::read_to_string(&file).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let digits = written.strip_suffix('\n').unwrap();
+        assert!(digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()), "{digits}");
+
+        let refused = run(&file).unwrap_err().to_string();
+        assert!(refused.contains(&file.display().to_string()), "{refused}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), written);
+        fs::remove_file(&file).unwrap();
+        assert_ne!(fresh_secret(), fresh_secret());
+    }
+}
