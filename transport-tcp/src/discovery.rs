@@ -51,7 +51,8 @@ async fn watch(hub: &Arc<Hub>, path: &Path, listed: Vec<NodeSpec>) {
         match &latest {
             Ok(list) => hub.list(Source::File, list.clone()),
             Err(problem) => {
-                tracing::warn!(file = %path.display(), %problem, "file of peers not used, the last good list holds");
+                let file = path.display();
+                tracing::warn!(%file, %problem, "cannot use the file of peers, the last good list holds");
             }
         }
         last = latest;

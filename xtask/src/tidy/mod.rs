@@ -10,6 +10,7 @@ use crate::failure::{Result, fail};
 
 mod layers;
 mod packages;
+mod pages;
 mod sources;
 mod text;
 
@@ -46,6 +47,7 @@ fn findings() -> Result<Vec<Finding>> {
     let packages = packages::read()?;
     let mut findings = layers::check(&packages, &sources);
     findings.extend(packages::check(&packages, &sources));
+    findings.extend(pages::check(&sources));
     for file in &sources.files {
         findings.extend(text::check(file));
     }
