@@ -30,20 +30,31 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
     let link = Arc::new(Link::new(peer, session.outbox(), abort));
     // Before the task runs: a stop must not overlook the session.
     let driver = Driver::new(link.clone(), node);
-    let weak = Arc::downgrade(node);
+    let mut life = Life { driver, node: Arc::downgrade(node) };
     let task = async move {
-        let mut driver = driver;
         // Once the session is over, or abandoned, it is dropped, and with it what it holds of the network.
-        let result = Abortable::new(run(&mut driver, &link, session, &weak), aborted).await;
-        if let (Err(_), Some(node)) = (result, weak.upgrade()) {
-            let mut after = After::default();
-            driver.abandon(EndKind::LocalShutdown.into(), &node, &mut after);
-            after.run(&node);
-        }
+        let _ = Abortable::new(run(&mut life.driver, &link, session, &life.node), aborted).await;
         tracing::debug!("over");
     };
     (node.spawner)(Box::pin(task.instrument(span)));
     node.progress();
+}
+
+/// The driver, while its task lives.
+struct Life {
+    driver: Driver,
+    node: Weak<Inner>,
+}
+
+impl Drop for Life {
+    /// A task that was aborted, or that an executor has dropped, leaves no session behind that never ends.
+    fn drop(&mut self) {
+        if let Some(node) = self.node.upgrade() {
+            let mut after = After::default();
+            self.driver.abandon(EndKind::LocalShutdown.into(), &node, &mut after);
+            after.run(&node);
+        }
+    }
 }
 
 /// Runs until the session is over, or the node is gone.

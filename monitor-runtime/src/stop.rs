@@ -20,40 +20,58 @@ pub(crate) async fn stop(node: &Arc<Inner>) {
     // Under the state's lock: no call is half way through.
     let first = node.enter(|_, _| !node.stopping.begun.swap(true, Ordering::AcqRel));
     if first {
-        (node.spawner)(Box::pin(run(node.clone())));
+        node.service.shutdown();
+        (node.spawner)(Box::pin(run(End(node.clone()))));
     }
     until(node, |node| node.stopping.done.load(Ordering::Acquire)).await;
 }
 
-async fn run(node: Arc<Inner>) {
+async fn run(end: End) {
+    let node = &*end.0;
     let deadline = Instant::now() + node.limits.stop_timeout;
-    node.service.shutdown();
-    drain(&node).await;
+    drain(node).await;
 
     // Every peer gets what was sent to it, and a goodbye. What arrives meanwhile is still taken.
-    by(deadline, until(&node, say_goodbye)).await;
-    for link in links(&node) {
+    by(deadline, until(node, say_goodbye)).await;
+    cut_off(node);
+    drain(node).await;
+
+    // Local watchers have been told of their sessions; now the processes go, and what follows from that.
+    for process in processes(node) {
+        if process.abort.is_some() {
+            process.kill(ExitReason::Shutdown);
+        }
+    }
+    by(deadline, until(node, |node| processes(node).all(|process| process.abort.is_none()))).await;
+    drain(node).await;
+}
+
+/// The end of a stop. It comes however the task of the stop ends: an executor that is gone only drops it, and
+/// whoever waits for the stop must not wait for ever.
+struct End(Arc<Inner>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let node = &*self.0;
+        cut_off(node);
+        let mut after = After::default();
+        while node.resume(&mut after) {}
+        processes(node).for_each(|process| process.close());
+        node.stopping.done.store(true, Ordering::Release);
+        node.stopping.waiters.wake_all();
+        // Ends the node's own thread, after this task.
+        drop(node.thread.lock().take());
+    }
+}
+
+/// Nobody is connected any more, nor will be.
+fn cut_off(node: &Inner) {
+    for link in links(node) {
         link.abort.abort();
         let session = link.peer.session;
         node.enter(|state, out| state.core.peer_down(session, EndKind::LocalShutdown.into(), out));
     }
     node.service_is_over();
-    drain(&node).await;
-
-    // Local watchers have been told of their sessions; now the processes go, and what follows from that.
-    for process in processes(&node) {
-        if process.abort.is_some() {
-            process.kill(ExitReason::Shutdown);
-        }
-    }
-    by(deadline, until(&node, |node| processes(node).all(|process| process.abort.is_none()))).await;
-    drain(&node).await;
-
-    processes(&node).for_each(|process| process.close());
-    node.stopping.done.store(true, Ordering::Release);
-    node.stopping.waiters.wake_all();
-    // Ends the node's own thread, after this task.
-    drop(node.thread.lock().take());
 }
 
 /// Works off the core's backlog.

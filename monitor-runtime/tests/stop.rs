@@ -200,3 +200,35 @@ fn any_executor_will_do() {
         b.stop().await;
     });
 }
+
+#[test]
+fn a_node_whose_executor_is_gone_has_lost_its_sessions_and_can_be_stopped() {
+    run(async {
+        let cluster = Cluster::new();
+        let executor = Arc::new(smol::Executor::new());
+        let weak = Arc::downgrade(&executor);
+        let spawner = Arc::new(move |task| {
+            if let Some(executor) = weak.upgrade() {
+                executor.spawn(task).detach();
+            }
+        });
+        let b = cluster.node("b").await;
+        let target = b.process().unwrap();
+        let (a, of_session) = executor
+            .run(async {
+                let a = cluster.node_with("a", |config: Config| config.spawner(spawner)).await;
+                cluster.settle(&a, &b).await;
+                let of_session = a.monitor(target.pid()).unwrap();
+                (a, of_session)
+            })
+            .await;
+        let mut guard = a.process().unwrap();
+        drop(executor);
+
+        expect_no_connection(of_session, EndKind::LocalShutdown).await;
+        let of_dial = a.monitor(name("nobody").at("nowhere@local".parse().unwrap())).unwrap();
+        a.stop().await;
+        expect_no_connection(of_dial, EndKind::LocalShutdown).await;
+        assert_eq!(guard.recv().await, None);
+    });
+}
