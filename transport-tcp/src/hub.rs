@@ -109,7 +109,7 @@ impl Hub {
                 over(peer, &link, end, out);
             }
             if !peer.link.as_ref().is_some_and(|link| link.is_open()) {
-                peer.ask(dial, spec.addresses(), Instant::now() + self.config.setup_timeout);
+                peer.ask(dial, spec.addresses());
             }
         });
         if begun.is_none() {

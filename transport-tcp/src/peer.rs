@@ -65,7 +65,9 @@ pub(crate) enum Fate {
 /// A dial that waits for its answer.
 struct Demand {
     dial: DialId,
-    deadline: Instant,
+    /// By when it is answered. Set when the task that dials first looks at it: the time in which this node did not
+    /// run is not held against the peer.
+    deadline: Option<Instant>,
 }
 
 /// What the task that dials a peer does next.
@@ -102,12 +104,12 @@ impl Peer {
     // Demand.
 
     /// Somebody wants a session.
-    pub(crate) fn ask(&mut self, dial: DialId, addresses: &[Address], deadline: Instant) {
+    pub(crate) fn ask(&mut self, dial: DialId, addresses: &[Address]) {
         self.suspended = false;
         if !addresses.is_empty() {
             self.addresses = addresses.to_vec();
         }
-        self.demand.push(Demand { dial, deadline });
+        self.demand.push(Demand { dial, deadline: None });
     }
 
     /// The address book has changed: the peer is in it, or is not, or is elsewhere.
@@ -126,8 +128,9 @@ impl Peer {
 
     /// Those who have waited too long.
     pub(crate) fn take_expired(&mut self, now: Instant) -> Vec<DialId> {
-        let (expired, waiting) =
-            std::mem::take(&mut self.demand).into_iter().partition(|demand| demand.deadline <= now);
+        let (expired, waiting) = std::mem::take(&mut self.demand)
+            .into_iter()
+            .partition(|demand| demand.deadline.is_some_and(|at| at <= now));
         self.demand = waiting;
         expired.into_iter().map(|demand| demand.dial).collect()
     }
@@ -138,8 +141,10 @@ impl Peer {
     }
 
     /// What the task that dials does next. Whoever has waited too long was taken out before.
-    pub(crate) fn plan(&self, now: Instant, setup_timeout: Duration) -> Plan {
-        let deadline = self.demand.iter().map(|demand| demand.deadline).min();
+    pub(crate) fn plan(&mut self, now: Instant, setup_timeout: Duration) -> Plan {
+        let deadlines =
+            self.demand.iter_mut().map(|demand| *demand.deadline.get_or_insert(now + setup_timeout));
+        let deadline = deadlines.min();
         if self.pairing.session().is_some() {
             // It is being set up, or closed: either will be heard of.
             return deadline.map_or(Plan::Stop, Plan::Sleep);
@@ -292,7 +297,7 @@ mod tests {
     const SETUP: Duration = Duration::from_secs(5);
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
-    fn plan(peer: &Peer, at: Instant) -> Plan {
+    fn plan(peer: &mut Peer, at: Instant) -> Plan {
         peer.plan(at, SETUP)
     }
 
@@ -300,11 +305,11 @@ mod tests {
     fn a_demand_is_dialled_at_once_and_forgotten_when_it_was_answered() {
         let now = Instant::now();
         let mut peer = Peer::new(true, false, now);
-        assert_eq!((plan(&peer, now), peer.is_wanted()), (Plan::Stop, false));
-        peer.ask(DialId(1), &[], now + SETUP);
-        assert_eq!((plan(&peer, now), peer.is_wanted()), (Plan::Dial(now + SETUP), true));
+        assert_eq!((plan(&mut peer, now), peer.is_wanted()), (Plan::Stop, false));
+        peer.ask(DialId(1), &[]);
+        assert_eq!((plan(&mut peer, now), peer.is_wanted()), (Plan::Dial(now + SETUP), true));
         assert_eq!(peer.take_demand(), [DialId(1)]);
-        assert_eq!(plan(&peer, now), Plan::Stop);
+        assert_eq!(plan(&mut peer, now), Plan::Stop);
         assert!(peer.is_forgettable());
     }
 
@@ -316,27 +321,39 @@ mod tests {
             peer.dial_failed(EndKind::Refused, now, u64::MAX);
         }
         // What has failed is remembered for as long as it makes a demand wait.
-        assert_eq!(plan(&peer, now), Plan::Sleep(now + MOST_DEMAND_WAIT));
-        peer.ask(DialId(1), &[], now + SETUP);
-        assert_eq!(plan(&peer, now), Plan::Sleep(now + MOST_DEMAND_WAIT));
-        assert_eq!(plan(&peer, now + MOST_DEMAND_WAIT), Plan::Dial(now + SETUP));
+        assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MOST_DEMAND_WAIT));
+        peer.ask(DialId(1), &[]);
+        assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MOST_DEMAND_WAIT));
+        assert_eq!(plan(&mut peer, now + MOST_DEMAND_WAIT), Plan::Dial(now + SETUP));
+    }
+
+    #[test]
+    fn the_time_before_a_demand_is_looked_at_does_not_count() {
+        let now = Instant::now();
+        let mut peer = Peer::new(true, false, now);
+        peer.ask(DialId(1), &[]);
+        // This node was starved: the task that dials runs for the first time long after the call.
+        let late = now + 2 * SETUP;
+        assert_eq!(peer.take_expired(late), []);
+        assert_eq!(plan(&mut peer, late), Plan::Dial(late + SETUP));
+        assert_eq!(peer.take_expired(late + SETUP), [DialId(1)]);
     }
 
     #[test]
     fn a_listed_peer_is_dialled_for_ever_ever_less_often_unless_it_is_suspended() {
         let now = Instant::now();
         let mut peer = Peer::new(true, true, now);
-        assert_eq!(plan(&peer, now), Plan::Dial(now + SETUP));
+        assert_eq!(plan(&mut peer, now), Plan::Dial(now + SETUP));
         peer.dial_failed(EndKind::Refused, now, u64::MAX);
-        assert_eq!(plan(&peer, now), Plan::Sleep(now + MS(50)));
+        assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MS(50)));
         peer.dial_failed(EndKind::Refused, now, u64::MAX);
-        assert_eq!(plan(&peer, now), Plan::Sleep(now + MS(100)));
+        assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MS(100)));
         peer.dial_failed(EndKind::DuplicateName, now, u64::MAX);
-        assert_eq!(plan(&peer, now), Plan::Sleep(now + NAME_TAKEN_WAIT));
+        assert_eq!(plan(&mut peer, now), Plan::Sleep(now + NAME_TAKEN_WAIT));
 
         peer.suspend(&mut Vec::new());
         assert!(!peer.is_wanted());
-        peer.ask(DialId(1), &[], now + SETUP);
+        peer.ask(DialId(1), &[]);
         assert!(peer.is_wanted());
         assert_eq!(peer.take_demand(), [DialId(1)]);
         assert!(peer.is_wanted(), "a demand ends the suspension");
@@ -350,26 +367,27 @@ mod tests {
             peer.dial_failed(EndKind::Refused, now, u64::MAX);
         }
         peer.list(true, now);
-        assert_eq!(plan(&peer, now), Plan::Dial(now + SETUP), "elsewhere it may be there");
+        assert_eq!(plan(&mut peer, now), Plan::Dial(now + SETUP), "elsewhere it may be there");
         peer.suspend(&mut Vec::new());
         peer.list(true, now);
         assert!(!peer.is_wanted(), "it is elsewhere, and still not wanted");
         peer.list(false, now);
-        assert_eq!((plan(&peer, now + SETUP), peer.is_wanted()), (Plan::Stop, false));
+        assert_eq!((plan(&mut peer, now + SETUP), peer.is_wanted()), (Plan::Stop, false));
         peer.list(true, now);
-        assert_eq!((plan(&peer, now), peer.is_wanted()), (Plan::Dial(now + SETUP), true));
+        assert_eq!((plan(&mut peer, now), peer.is_wanted()), (Plan::Dial(now + SETUP), true));
     }
 
     #[test]
     fn the_loser_of_two_dials_tries_again_soon_and_nobody_waits_longer_than_agreed() {
         let now = Instant::now();
         let mut peer = Peer::new(false, false, now);
-        peer.ask(DialId(1), &[], now + MS(60));
+        peer.ask(DialId(1), &[]);
+        assert_eq!(peer.plan(now, MS(60)), Plan::Dial(now + MS(60)));
         peer.dial_lost(now, u64::MAX);
-        assert_eq!(plan(&peer, now), Plan::Sleep(now + MS(60)));
+        assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MS(60)));
         assert_eq!(peer.take_expired(now + MS(59)), []);
         assert_eq!(peer.take_expired(now + MS(60)), [DialId(1)]);
-        peer.ask(DialId(2), &[], now + SETUP);
-        assert_eq!(plan(&peer, now + MS(100)), Plan::Dial(now + SETUP));
+        peer.ask(DialId(2), &[]);
+        assert_eq!(plan(&mut peer, now + MS(100)), Plan::Dial(now + MS(100) + SETUP));
     }
 }
