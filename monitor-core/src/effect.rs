@@ -32,10 +32,14 @@ pub enum Effect {
         /// What to put there.
         notice: Notice,
     },
-    /// Send a signal to the peer of this session.
+    /// Send a signal to the peer of this session. It must not pass, nor be passed by, another signal or a
+    /// message of the same process; those of others it may.
     Send {
         /// The session.
         session: SessionId,
+        /// The process it speaks for: the watcher of a monitor, or whose exit is told. [`LocalPid::NOBODY`]
+        /// for a name that nobody holds, and for a process of another life.
+        from: LocalPid,
         /// The signal.
         signal: Signal,
     },

@@ -26,6 +26,11 @@ id! {
     LocalPid
 }
 
+impl LocalPid {
+    /// No process. Its generation is the last one: a slot that has come so far is not used any more.
+    pub const NOBODY: LocalPid = LocalPid(Serial::from_u64(u64::MAX));
+}
+
 id! {
     /// A monitor made on the own node. Made by the core; never used twice.
     #[doc(alias = "monitor_ref")]

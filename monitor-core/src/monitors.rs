@@ -176,7 +176,7 @@ impl Core {
             (RowTarget::Name(name), _) => RemoteTarget::Name(name.clone()),
         };
         let signal = Signal::Monitor { id: self.outgoing.id(at), target };
-        out.push(Effect::Send { session: *session, signal });
+        out.push(Effect::Send { session: *session, from: row.watcher, signal });
     }
 
     /// Ends a monitor. Decided here and now; never connects, never fails. O(1), however much is queued.
@@ -205,10 +205,12 @@ impl Core {
 
     /// Removes a row, and tells the peer if it knows of it.
     fn cancel(&mut self, at: u32, out: &mut Vec<Effect>) {
-        if let State::Remote(_) = self.outgoing.row(at).state {
-            let peer = self.origins.get(self.outgoing.row(at).origin).peer;
+        let row = self.outgoing.row(at);
+        if let State::Remote(_) = row.state {
+            let peer = self.origins.get(row.origin).peer;
             if let Some(session) = peer.and_then(|peer| self.peers.get(peer).session()) {
-                out.push(Effect::Send { session, signal: Signal::Demonitor { id: self.outgoing.id(at) } });
+                let signal = Signal::Demonitor { id: self.outgoing.id(at) };
+                out.push(Effect::Send { session, from: row.watcher, signal });
             }
         }
         self.forget(at);
@@ -244,7 +246,7 @@ impl Core {
     pub fn process_exited(&mut self, pid: LocalPid, reason: Option<ExitReason>, out: &mut Vec<Effect>) {
         if let Some(entry) = self.processes.remove(pid) {
             let reason = reason.map_or(DownReason::NoProc, DownReason::Exit);
-            let exit = self.exits.insert(|_, _| Exit::new(entry, reason));
+            let exit = self.exits.insert(|_, _| Exit::new(pid, entry, reason));
             self.start(Job::Exit(exit), out);
         }
     }
@@ -297,13 +299,17 @@ impl Core {
         if self.incoming.find(peer, id).is_some() {
             return Err(Violation::SerialInUse);
         }
-        let found = match target {
-            RemoteTarget::Pid(serial) => processes.resolve(&LocalTarget::Pid(LocalPid(*serial))),
+        let numbered = match target {
+            RemoteTarget::Pid(serial) => Some(LocalPid(*serial)),
             RemoteTarget::PidOf(life, serial) if *life == self.config.local.incarnation => {
-                processes.resolve(&LocalTarget::Pid(LocalPid(*serial)))
+                Some(LocalPid(*serial))
             }
-            RemoteTarget::PidOf(..) => None,
-            RemoteTarget::Name(name) => processes.resolve(&LocalTarget::Name(name)),
+            RemoteTarget::PidOf(..) | RemoteTarget::Name(_) => None,
+        };
+        let found = match (numbered, target) {
+            (Some(pid), _) => processes.resolve(&LocalTarget::Pid(pid)),
+            (None, RemoteTarget::Name(name)) => processes.resolve(&LocalTarget::Name(name)),
+            (None, _) => None,
         };
         let row = self.peers.get_mut(peer);
         let refusal = match found {
@@ -319,7 +325,9 @@ impl Core {
                 return Ok(());
             }
         };
-        out.push(Effect::Send { session, signal: Signal::Down { id, reason: refusal } });
+        // A process that is gone may have sent messages that are still on their way: they come first.
+        let from = numbered.or(found).unwrap_or(LocalPid::NOBODY);
+        out.push(Effect::Send { session, from, signal: Signal::Down { id, reason: refusal } });
         Ok(())
     }
 

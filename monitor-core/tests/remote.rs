@@ -5,7 +5,7 @@ mod common;
 
 use common::{Node, Pair, name, noconnection, node_id, reg};
 use monitor_core::{
-    Connect, CoreConfig, Demonitored, DownReason, Effect, ExitReason, MonitorId, MonitorOptions,
+    Connect, CoreConfig, Demonitored, DownReason, Effect, ExitReason, LocalPid, MonitorId, MonitorOptions,
     RemoteTarget, Route, Signal, Ticket, Violation,
     refs::{EndKind, Incarnation, NodeId, Pid, Serial, SessionId},
 };
@@ -330,4 +330,48 @@ fn a_restarted_node_is_told_apart() {
     pair.settle();
     assert_eq!(pair.a.downs(w), [(m, DownReason::NoProc)]);
     pair.expect_agreement();
+}
+
+#[test]
+fn every_signal_speaks_for_a_process() {
+    let mut a = Node::new("a", 1, 256);
+    a.up(1, node_id("b", 2));
+    let sent = |a: &Node| -> Vec<LocalPid> {
+        let of = |effect: &Effect| if let Effect::Send { from, .. } = effect { Some(*from) } else { None };
+        a.last.iter().filter_map(of).collect()
+    };
+    // What is asked, and taken back, by its watcher, by hand and with its exit.
+    let (w, t) = (a.spawn(), a.spawn());
+    let there = Pid::new(node_id("b", 2), Serial::new(7, 0));
+    let id = a.monitor(w, there.clone());
+    assert_eq!(sent(&a), [w]);
+    a.demonitor(w, id, false);
+    assert_eq!(sent(&a), [w]);
+    a.monitor(w, there);
+    a.exit(w, ExitReason::Normal);
+    assert_eq!(sent(&a), [w]);
+
+    // What is told of a process, also when it is gone; of a name that nobody holds nobody can tell.
+    let ask = |a: &mut Node, number, target| {
+        let id = MonitorId(Serial::new(number, 0));
+        a.signal(SessionId(1), Signal::Monitor { id, target }).unwrap();
+    };
+    ask(&mut a, 0, RemoteTarget::Pid(t.0));
+    a.exit(t, ExitReason::Normal);
+    assert_eq!(sent(&a), [t]);
+    ask(&mut a, 1, RemoteTarget::Pid(t.0));
+    assert_eq!(sent(&a), [t]);
+    ask(&mut a, 2, RemoteTarget::Name("jobs".parse().unwrap()));
+    assert_eq!(sent(&a), [LocalPid::NOBODY]);
+
+    // Also what an exit has left for later.
+    let mut slow = Node::new("a", 1, 1);
+    slow.up(1, node_id("b", 2));
+    slow.settle();
+    let t = slow.spawn();
+    (0..2).for_each(|number| ask(&mut slow, number, RemoteTarget::Pid(t.0)));
+    slow.exit(t, ExitReason::Normal);
+    assert_eq!(sent(&slow), [t]);
+    slow.resume();
+    assert_eq!(sent(&slow), [t]);
 }

@@ -81,8 +81,8 @@ impl Config {
         self
     }
 
-    /// The longest message that can be sent, in bytes. 16 MiB by default, and never more than fits in one
-    /// frame of the peer service (1 MiB over TCP).
+    /// The longest message that can be sent, in bytes. 16 MiB by default, and never more than fits in a frame
+    /// of the peer service (over TCP: `TcpConfig::max_frame`), or of the receiver's node if that takes less.
     #[must_use]
     pub const fn max_message(mut self, bytes: usize) -> Self {
         self.max_message = bytes;

@@ -7,10 +7,11 @@ use peer_service::{FrameMeta, PushError};
 use refs::{EndKind, NodeId, NodeName, Pid, Serial};
 
 use crate::{
+    effects::order_of,
     error::{NotAlive, SendError},
     event::Message,
     link::Link,
-    message::{Dest, MessageFrame, Receiver},
+    message::{Dest, MAX_OVERHEAD, MessageFrame, Receiver},
     parked::Parcel,
     processes::LiveProcess,
     queue::Pushed,
@@ -59,8 +60,7 @@ impl Inner {
             return Ok(());
         }
         let frame = MessageFrame { to: to.receiver(), from: from.map(Pid::serial), body };
-        // By convention the sender is the order; what comes from no process has one of its own.
-        let order = from.map_or(u64::MAX, |pid| pid.serial().to_u64());
+        let order = order_of(from.map_or(LocalPid::NOBODY, |pid| LocalPid(pid.serial())));
         match self.way(to.node(), order, frame)? {
             Way::Parked => Ok(()),
             Way::Session(link) => {
@@ -74,6 +74,11 @@ impl Inner {
                     Err(PushError::Full) => {
                         self.counters.messages_refused.add_one();
                         Err(Unsent::Session(link))
+                    }
+                    // The peer takes less than this node.
+                    Err(PushError::TooLarge) => {
+                        let max = link.peer.max_frame.saturating_sub(MAX_OVERHEAD);
+                        Err(Unsent::Error(SendError::TooLarge { len: body.len(), max }))
                     }
                     Err(_) => Err(Unsent::Error(SendError::NotConnected(EndKind::Closed.into()))),
                 }

@@ -3,7 +3,7 @@
 use std::{mem, sync::Arc, task::Waker};
 
 use monitor_core::{Effect, ExitReason, LocalPid, Notice, Signal, encode};
-use peer_service::{Class, FrameMeta, PushError};
+use peer_service::{FrameMeta, PushError};
 use refs::{DialId, EndKind, NodeName, NodeSpec, SessionId};
 
 use crate::{
@@ -76,8 +76,8 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
             }
             Effect::Connect { node, dial } => connect(node, *dial, state, after),
             Effect::Deliver { to, notice } => deliver(*to, notice, &directory, after),
-            Effect::Send { session, signal } => {
-                rest = send(*session, signal, others, state.links.get(session), after);
+            Effect::Send { session, from, signal } => {
+                rest = send((*session, *from), signal, others, state.links.get(session), after);
             }
             Effect::Watch { pid } => {
                 // Every exit is reported, and none can have come between: it takes the lock that is held.
@@ -88,7 +88,7 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
                 after.room = true;
                 // Its sender was told that it is on its way: it is not refused now, and nothing after it
                 // overtakes it. What waited was limited.
-                let meta = FrameMeta { class: Class::Signal, ..FrameMeta::message(parcel.order) };
+                let meta = FrameMeta::signal(parcel.order);
                 let write = &mut |frame: &mut Vec<u8>| frame.extend_from_slice(&parcel.frame);
                 if push(state.links.get(session), meta, write, after).is_err() {
                     node.counters.messages_undeliverable.add_one();
@@ -129,17 +129,17 @@ fn deliver(to: LocalPid, notice: &Notice, directory: &Directory, after: &mut Aft
     }
 }
 
-/// Sends a signal, and with it in one frame those for the same session that follow at once. Returns the
-/// effects that are left.
+/// Sends a signal, and with it in one frame those of the same process for the same session that follow at
+/// once: a frame has one place in the order. Returns the effects that are left.
 fn send<'a>(
-    session: SessionId,
+    (session, from): (SessionId, LocalPid),
     first: &Signal,
     others: &'a [Effect],
     link: Option<&Arc<Link>>,
     after: &mut After,
 ) -> &'a [Effect] {
     let more = others.iter().map_while(|effect| match effect {
-        Effect::Send { session: same, signal } if *same == session => Some(signal),
+        Effect::Send { session: to, from: of, signal } if (*to, *of) == (session, from) => Some(signal),
         _ => None,
     });
     let mut written = 0;
@@ -159,7 +159,7 @@ fn send<'a>(
             written += 1;
         }
     };
-    match push(link, FrameMeta::SIGNAL, write, after) {
+    match push(link, FrameMeta::signal(order_of(from)), write, after) {
         Ok(()) => {}
         // The end of the session follows: it accounts for what is lost here.
         Err(PushError::Closed) => written = more.count(),
@@ -170,6 +170,12 @@ fn send<'a>(
         }
     }
     &others[written..]
+}
+
+/// Messages and signals of a process are in one order. By convention its number; what comes from no process
+/// has one of its own.
+pub(crate) fn order_of(pid: LocalPid) -> u64 {
+    pid.0.to_u64()
 }
 
 fn push(

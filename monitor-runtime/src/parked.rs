@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use monitor_core::Ticket;
 
-/// The most bytes of messages that wait for connections, of a whole node: 8 MiB.
+/// The most bytes of messages that wait for connections, of a whole node: 8 MiB. One message that is longer
+/// may wait alone.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// A frame, and the order it belongs to.
@@ -31,7 +32,7 @@ impl Parked {
 
     /// Whether that many bytes more may wait.
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
-        self.bytes + bytes <= MAX_BYTES
+        self.bytes == 0 || self.bytes + bytes <= MAX_BYTES
     }
 
     pub(crate) fn keep(&mut self, ticket: Ticket, parcel: Parcel) {

@@ -114,6 +114,28 @@ fn a_message_that_is_too_long_is_refused() {
 }
 
 #[test]
+fn the_longest_message_arrives_at_once_after_connecting_and_at_home() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        let longest = vec![7; 16 << 20];
+        let sender = a.process().unwrap();
+        let (mut here, mut there) = (a.process().unwrap(), b.process().unwrap());
+        // The first waits for the connection: longer than what may wait, but alone.
+        for receiver in [&mut there, &mut here] {
+            for _ in 0..2 {
+                sender.send(receiver.pid(), longest.clone()).unwrap();
+                assert!(next_body(receiver).await == longest);
+            }
+        }
+        let long = Err(SendError::TooLarge { len: longest.len() + 1, max: longest.len() });
+        for receiver in [&here, &there] {
+            assert_eq!(sender.send(receiver.pid(), vec![7; longest.len() + 1]), long);
+        }
+    });
+}
+
+#[test]
 fn a_full_mailbox_shows_what_is_missing_and_never_loses_a_down() {
     run(async {
         let cluster = Cluster::new();

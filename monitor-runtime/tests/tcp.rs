@@ -4,10 +4,12 @@
 
 mod common;
 
+use std::{sync::Arc, time::Duration};
+
 use common::{eventually, name, next_down, next_node_down, next_node_up, run};
 use futures::StreamExt;
 use monitor_runtime::{
-    EndKind, NodeSpec, NodeType, NodesOptions, Secret, StartError, TcpStartError, prelude::*,
+    EndKind, NodeSpec, NodeType, NodesOptions, Secret, SendError, StartError, TcpStartError, prelude::*,
 };
 
 fn config(label: &str, secret: &Secret) -> Config {
@@ -89,6 +91,73 @@ fn messages_arrive_in_order_and_then_the_down() {
             assert_eq!(message.body, i.to_le_bytes());
         }
         assert_eq!(next_down(&mut watcher).await.reason, DownReason::Exit(ExitReason::Normal));
+    });
+}
+
+#[test]
+fn while_long_messages_are_on_their_way_the_downs_of_others_pass_but_not_their_senders() {
+    run(async {
+        let secret = Secret::generate();
+        // a runs on an executor that stands still while nobody drives it.
+        let executor = Arc::new(smol::Executor::new());
+        let spawner = executor.clone();
+        let still = config("a", &secret)
+            .spawner(Arc::new(move |task| spawner.spawn(task).detach()))
+            .heartbeat(Duration::from_secs(5), Duration::from_secs(60));
+        let b = config("b", &secret)
+            .heartbeat(Duration::from_secs(5), Duration::from_secs(60))
+            .tcp(|tcp| tcp.max_message_queue(64 << 20));
+        let b = Node::start(b).await.unwrap();
+        let a = executor.run(Node::start(still)).await.unwrap();
+        let mut watcher = a.process().unwrap();
+        let (sender, other) = (b.process().unwrap(), b.process().unwrap());
+        a.connect(spec(&b)).unwrap();
+        for target in [&sender, &other] {
+            watcher.monitor(target.pid()).unwrap();
+        }
+        executor.run(eventually("both are monitored", || b.stats().incoming_monitors == 2)).await;
+
+        let longest = vec![7; 16 << 20];
+        for _ in 0..3 {
+            sender.send(watcher.pid(), longest.clone()).unwrap();
+        }
+        let (first, second) = (other.pid().clone(), sender.pid().clone());
+        drop((sender, other));
+        // Asked for a moment late, and answered for: that must not pass its messages either.
+        let late = watcher.monitor(&second).unwrap();
+        let mut told = Vec::new();
+        while told.len() < 6 {
+            told.push(executor.run(watcher.recv()).await.unwrap());
+        }
+        let down = |pid: &Pid| {
+            let of_it = |event: &Event| matches!(event, Event::Down(down) if down.target == pid.into());
+            told.iter().position(of_it).unwrap()
+        };
+        let messages: Vec<usize> =
+            (0..6).filter(|&at| matches!(&told[at], Event::Message(m) if m.body == longest)).collect();
+        assert_eq!(messages.len(), 3);
+        assert!(down(&first) < messages[2], "another's passes: {}", down(&first));
+        assert!(down(&second) > messages[2], "its own does not");
+        let Event::Down(last) = &told[5] else { panic!("the answer is the last: {:?}", told[5]) };
+        assert_eq!((&last.monitor, &last.reason), (&late, &DownReason::NoProc));
+    });
+}
+
+#[test]
+fn a_message_is_no_longer_than_its_receivers_node_takes() {
+    run(async {
+        let secret = Secret::generate();
+        let a = node("a", &secret).await;
+        let b = Node::start(config("b", &secret).tcp(|tcp| tcp.max_frame(200_000))).await.unwrap();
+        a.connect(spec(&b)).unwrap();
+        eventually("they are connected", || !a.nodes(NodeType::All).is_empty()).await;
+        let mut receiver = b.process().unwrap();
+        let Err(SendError::TooLarge { len: 200_000, max }) = a.send(receiver.pid(), vec![1; 200_000]) else {
+            panic!("it must be refused")
+        };
+        a.send(receiver.pid(), vec![1; max]).unwrap();
+        let Some(Event::Message(message)) = receiver.recv().await else { panic!("a message") };
+        assert_eq!(message.body.len(), max);
     });
 }
 

@@ -25,8 +25,13 @@ pub struct FrameMeta {
 }
 
 impl FrameMeta {
-    /// A signal on channel 0.
-    pub const SIGNAL: FrameMeta = FrameMeta { class: Class::Signal, order: 0, channel: ChannelId(0) };
+    /// A signal of order 0, on channel 0.
+    pub const SIGNAL: FrameMeta = FrameMeta::signal(0);
+
+    /// A signal that speaks for that sender, on channel 0.
+    pub const fn signal(order: u64) -> FrameMeta {
+        FrameMeta { class: Class::Signal, order, channel: ChannelId(0) }
+    }
 
     /// A message of that sender, on channel 0.
     pub const fn message(order: u64) -> FrameMeta {

@@ -17,13 +17,15 @@
 //!    is noticed.
 //!
 //! Frames
-//! 5. **Ordered.** Frames arrive in the order in which they were pushed, whole, unchanged and at most once.
-//!    (A service with several channels keeps the order of each [`FrameMeta::order`].)
-//! 6. **Prefix.** What has arrived when a session ends is a prefix of what was pushed. [`Session::recv`] returns
-//!    every frame that arrived before it returns the end.
+//! 5. **Ordered.** Frames of equal [`FrameMeta::order`] arrive in the order in which they were pushed; all frames
+//!    arrive whole, unchanged and at most once. A frame passes one of another order only if that one is long, or takes
+//!    another channel.
+//! 6. **Prefix.** What has arrived of an order when a session ends is a prefix of what was pushed. [`Session::recv`]
+//!    returns every frame that arrived before it returns the end.
 //! 7. **Never of another session.** No frame of an earlier session is delivered in a later one.
-//! 8. **Bounded.** A frame is at most [`PeerService::max_frame`] bytes; a longer one is refused by
-//!    [`Outbox::push`] with [`PushError::TooLarge`]. The receiver checks before it allocates.
+//! 8. **Bounded.** A frame is at most [`PeerService::max_frame`] bytes, and [`PeerInfo::max_frame`] if that peer takes
+//!    less; a longer one is refused by [`Outbox::push`] with [`PushError::TooLarge`]. The service may cut a long frame
+//!    into pieces, so that others get through between them. The receiver checks before it allocates.
 //!
 //! Outbox
 //! 9. **Never blocks.** [`Outbox::push`] neither waits, nor makes a system call, nor wakes anybody. What was pushed

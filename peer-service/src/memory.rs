@@ -47,9 +47,9 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long a dial may take. 5 s by default.
     pub setup_timeout: Duration,
-    /// The most bytes of a frame. 1 MiB by default.
+    /// The most bytes of a frame. 16 MiB and 1 KiB by default.
     pub max_frame: usize,
-    /// The bytes of messages that may wait in one direction of a session. 8 MiB by default.
+    /// Once so many bytes of messages wait in one direction of a session, further ones are refused. 8 MiB by default.
     pub max_messages: usize,
     /// The bytes that may wait in one direction of a session in all; beyond it the session is overloaded. 64 MiB by default.
     pub max_waiting: usize,
@@ -62,7 +62,7 @@ impl Default for Settings {
         Settings {
             timeout: Duration::from_secs(5),
             setup_timeout: Duration::from_secs(5),
-            max_frame: 1 << 20,
+            max_frame: (16 << 20) + (1 << 10),
             max_messages: 8 << 20,
             max_waiting: 64 << 20,
             receive_buffer: 1 << 20,

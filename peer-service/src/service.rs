@@ -64,12 +64,15 @@ pub struct PeerInfo {
     pub features: Features,
     /// How many channels the session has; at least one.
     pub channels: u16,
+    /// The most bytes of a frame to this peer, which may take less than [`PeerService::max_frame`].
+    pub max_frame: usize,
 }
 
 impl PeerInfo {
-    /// A visible peer over one channel, without features.
+    /// A visible peer over one channel, without features, that takes whatever this node may send.
     pub const fn new(node: NodeId, session: SessionId) -> Self {
-        PeerInfo { node, session, hidden: false, features: Features(0), channels: 1 }
+        let max_frame = usize::MAX;
+        PeerInfo { node, session, hidden: false, features: Features(0), channels: 1, max_frame }
     }
 }
 
@@ -97,7 +100,7 @@ pub trait PeerService: Send + Sync + 'static {
     /// What this service can do. Does not change.
     fn capabilities(&self) -> Capabilities;
 
-    /// The most bytes a frame may have. Does not change.
+    /// The most bytes a frame may have, however many pieces it takes on the way. Does not change.
     fn max_frame(&self) -> usize;
 
     /// The next event; `None` after [`PeerService::shutdown`]. Cancel-safe. One caller at a time.
@@ -172,7 +175,7 @@ pub enum PushError {
     /// Too much waits; messages only. [`Outbox::poll_ready`] tells when to try again.
     #[error("too much waits to be sent")]
     Full,
-    /// The frame is longer than [`PeerService::max_frame`].
+    /// The frame is longer than [`PeerService::max_frame`], or than [`PeerInfo::max_frame`].
     #[error("the frame is too large")]
     TooLarge,
 }

@@ -106,10 +106,12 @@ pub struct TcpConfig {
     pub heartbeat: Heartbeat,
     /// How long connecting and shaking hands may take together. Default: 5 s.
     pub setup_timeout: Duration,
-    /// The most bytes a frame may have, 1 KiB to 64 MiB. Default: 1 MiB. With a peer whose limit is lower,
-    /// that one holds.
+    /// The most bytes a frame may have, 1 KiB to 64 MiB. Default: 16 MiB and 1 KiB. With a peer whose limit is
+    /// lower, that one holds; with one of a version that does not understand fragments, 1 MiB. What is longer
+    /// than 64 KiB travels in fragments of that size, between which others get through.
     pub max_frame: usize,
-    /// How many bytes of messages may wait for one peer before further ones are refused. Default: 8 MiB.
+    /// Once so many bytes of messages wait for one peer, further ones are refused: so that many and one more
+    /// message is the most that waits. Default: 8 MiB.
     pub max_message_queue: usize,
     /// How many bytes of signals may wait for one peer before the session ends as overloaded. Default: 64
     /// MiB.
@@ -140,7 +142,7 @@ impl TcpConfig {
             peers_interval: Duration::from_secs(5),
             heartbeat: Heartbeat::normal(),
             setup_timeout: Duration::from_secs(5),
-            max_frame: 1 << 20,
+            max_frame: (16 << 20) + (1 << 10),
             max_message_queue: 8 << 20,
             max_signal_queue: 64 << 20,
             max_pending: 128,

@@ -28,7 +28,8 @@ use crate::{
     dialer,
     handshake::{Failure, Identity, Met, conversation::Conversation},
     keeper::Keeper,
-    link::{Limits, Link},
+    limits::Limits,
+    link::Link,
     pairing::{ConnId, Effect, Refusal},
     peer::{Fate, Peer, Plan},
     session::TcpSession,
@@ -241,13 +242,7 @@ impl Hub {
     pub(crate) fn establish(self: &Arc<Self>, conn: ConnId, met: Met, conversation: Conversation) -> bool {
         let (stream, carried) = conversation.into_parts();
         let socket = Arc::new(stream);
-        let limits = Limits {
-            max_frame_out: self.config.max_frame.min(met.max_frame as usize),
-            max_frame_in: self.config.max_frame,
-            max_message_queue: self.config.max_message_queue,
-            max_signal_queue: self.config.max_signal_queue,
-            heartbeat: self.config.heartbeat,
-        };
+        let limits = Limits::between(&self.config, &met);
         let name = met.node.name.clone();
         let link = Arc::new(Link::new(conn, socket.clone(), limits, self.counters.clone()));
         let owner = Owner { hub: Arc::downgrade(self), peer: name.clone() };
@@ -259,6 +254,7 @@ impl Hub {
             let mut info = PeerInfo::new(met.node, SessionId(self.number()));
             info.hidden = met.hidden || self.identity.hidden;
             info.features = met.features;
+            info.max_frame = limits.max_frame_out;
             tracing::info!(peer = %info.node, session = %info.session, "session up");
             peer.established(link.clone(), Instant::now());
             self.counters.sessions.add();

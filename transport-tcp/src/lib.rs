@@ -32,6 +32,7 @@
 //! | what | where |
 //! |---|---|
 //! | frames and their limits | `wire`, `incoming`, `queue` |
+//! | long frames in pieces | `fragment`, `lanes` |
 //! | who is there, and proving it | `handshake` |
 //! | one session per pair of nodes | [`pairing`], a pure state machine |
 //! | when to dial | `peer`, `dialer`, `backoff`, `addresses` |
@@ -51,11 +52,14 @@ mod counters;
 mod dialer;
 mod discovery;
 mod error;
+mod fragment;
 mod handshake;
 mod heartbeat;
 mod hub;
 mod incoming;
 mod keeper;
+mod lanes;
+mod limits;
 mod link;
 mod listener;
 mod outbox;

@@ -22,8 +22,8 @@ use peer_service::{EndKind, SessionEnd};
 use smol::Async;
 
 use crate::{
-    config::Heartbeat,
     counters::Counters,
+    limits::Limits,
     pairing::ConnId,
     queue::{Chunk, SendQueue},
     wire::Kind,
@@ -31,18 +31,6 @@ use crate::{
 
 /// The connection under a session.
 pub(crate) type Socket = Arc<Async<TcpStream>>;
-
-/// The limits of a session.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// The longest frame we may send: the lower of both sides' limits.
-    pub(crate) max_frame_out: usize,
-    /// The longest frame we take.
-    pub(crate) max_frame_in: usize,
-    pub(crate) max_message_queue: usize,
-    pub(crate) max_signal_queue: usize,
-    pub(crate) heartbeat: Heartbeat,
-}
 
 /// See the [module](self).
 pub(crate) struct Link {
@@ -99,7 +87,7 @@ impl Link {
     pub(crate) fn new(conn: ConnId, socket: Socket, limits: Limits, counters: Arc<Counters>) -> Self {
         let out = Outgoing {
             phase: Phase::Open,
-            queue: SendQueue::default(),
+            queue: SendQueue::new(limits.cut_at.unwrap_or(usize::MAX)),
             socket: Some(socket),
             writing: false,
             blocked: false,

@@ -6,8 +6,7 @@ use peer_service::{Class, Closed, EndKind, FrameMeta, Outbox, PushError};
 
 use crate::link::{Link, Phase};
 
-/// Frames are encoded straight into the buffer that goes to the socket, under one lock. There is one channel,
-/// so their order is the order of the pushes.
+/// Frames are encoded straight into the buffer that goes to the socket, under one lock.
 impl Outbox for Link {
     fn push(&self, meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
         let mut out = self.out.lock();
@@ -18,7 +17,7 @@ impl Outbox for Link {
             self.counters.messages_full.add();
             return Err(PushError::Full);
         }
-        let pushed = out.queue.push(meta.class, self.limits.max_frame_out, write);
+        let pushed = out.queue.push(meta, self.limits.max_frame_out, write);
         pushed.map_err(|_| PushError::TooLarge)?;
         if out.queue.signals() > self.limits.max_signal_queue {
             out.phase = Phase::Overflowed;

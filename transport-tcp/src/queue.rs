@@ -2,41 +2,54 @@
 
 use std::collections::VecDeque;
 
-use peer_service::Class;
+use peer_service::{Class, FrameMeta};
 
-use crate::wire::{self, Kind, WireError};
+use crate::{
+    lanes::{Item, Lanes, Long},
+    wire::{self, Kind, WireError},
+};
 
 /// Frames are gathered in chunks of about this many bytes; a chunk is what one write hands to the system.
 const CHUNK: usize = 64 * 1024;
-/// Buffers of written chunks that are kept for the next ones.
-const SPARES: usize = 2;
 
-/// Whole frames, encoded, and how much of it is of which class.
+/// Frames, encoded, and how much of it is of which class.
 ///
-/// Pings and pongs overtake at the next chunk boundary. Nothing is allocated in a steady state: buffers of
-/// written chunks are used again, until [`trim`](SendQueue::trim).
-#[derive(Default)]
+/// Frames wait in one line. A frame longer than `cut_at` leaves it when its turn comes, and goes on in a lane,
+/// piece by piece, with all that is of its order behind it; line and lanes then take turns. So frames of one
+/// order never pass each other, and nobody else waits for more than a chunk. Pings and pongs overtake at the
+/// next chunk boundary. Nothing is allocated in a steady state of short frames: buffers of written chunks are
+/// used again, until [`trim`](SendQueue::trim).
 pub(crate) struct SendQueue {
+    cut_at: usize,
     /// Pings and pongs; a few bytes.
     urgent: Vec<u8>,
     /// A chunk of which the system has taken a part.
     torn: Option<Chunk>,
-    chunks: VecDeque<Chunk>,
-    spares: Vec<Vec<u8>>,
+    line: VecDeque<Item>,
+    lanes: Lanes,
+    /// The last turn was the lanes'.
+    lanes_went: bool,
+    /// What the last frame says, after everything else.
+    goodbye: Option<u8>,
+    spares: Spares,
     messages: usize,
     signals: usize,
 }
 
-/// Whole frames that go out together; the first `written` bytes are gone.
+/// Frames that go out together; the first `written` bytes are gone.
 #[derive(Default)]
 pub(crate) struct Chunk {
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     written: usize,
     messages: usize,
     signals: usize,
 }
 
 impl Chunk {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Chunk { bytes, ..Chunk::default() }
+    }
+
     /// What is still to be written.
     pub(crate) fn rest(&self) -> &[u8] {
         &self.bytes[self.written..]
@@ -47,42 +60,88 @@ impl Chunk {
         self.written += bytes;
         self.written == self.bytes.len()
     }
+
+    /// That many bytes more are of that class.
+    pub(crate) fn count(&mut self, class: Class, bytes: usize) {
+        match class {
+            Class::Message => self.messages += bytes,
+            Class::Signal => self.signals += bytes,
+        }
+    }
 }
 
 impl SendQueue {
+    /// Cuts frames whose body is longer than that.
+    pub(crate) fn new(cut_at: usize) -> Self {
+        SendQueue {
+            cut_at,
+            urgent: Vec::new(),
+            torn: None,
+            line: VecDeque::new(),
+            lanes: Lanes::default(),
+            lanes_went: false,
+            goodbye: None,
+            spares: Spares::default(),
+            messages: 0,
+            signals: 0,
+        }
+    }
+
     /// Appends a data frame whose body `write` appends.
     pub(crate) fn push(
         &mut self,
-        class: Class,
+        meta: FrameMeta,
         max_body: usize,
         write: &mut dyn FnMut(&mut Vec<u8>),
     ) -> Result<(), WireError> {
-        if self.chunks.back().is_none_or(|chunk| chunk.bytes.len() >= CHUNK) {
-            let bytes = self.spares.pop().unwrap_or_default();
-            self.chunks.push_back(Chunk { bytes, ..Chunk::default() });
+        let lane = self.lanes.of(meta.order);
+        let has_lane = lane.is_some();
+        let items = lane.unwrap_or(&mut self.line);
+        // It stays in its place meanwhile: whoever writes may panic.
+        if !matches!(items.back(), Some(Item::Chunk(chunk)) if chunk.bytes.len() < CHUNK) {
+            items.push_back(Item::Chunk(Chunk::new(self.spares.take())));
         }
-        let chunk = self.chunks.back_mut().expect("a chunk was just pushed if there was none");
+        let Some(Item::Chunk(chunk)) = items.back_mut() else {
+            unreachable!("a chunk was just pushed if there was none")
+        };
         let before = chunk.bytes.len();
-        wire::append(&mut chunk.bytes, Kind::Data, max_body, write)?;
-        let added = chunk.bytes.len() - before;
-        match class {
-            Class::Message => {
-                chunk.messages += added;
-                self.messages += added;
+        let written = wire::append_body(&mut chunk.bytes, max_body, write);
+        let (mut added, mut long) = (0, None);
+        match written {
+            Ok(body) if body <= self.cut_at => {
+                wire::seal(&mut chunk.bytes, Kind::Data, body);
+                added = chunk.bytes.len() - before;
+                chunk.count(meta.class, added);
             }
-            Class::Signal => {
-                chunk.signals += added;
-                self.signals += added;
+            Ok(body) => {
+                // It keeps the buffer that has grown for it; what stood before it is short.
+                let rest = chunk.bytes[..before].to_vec();
+                let bytes = std::mem::replace(&mut chunk.bytes, rest);
+                let (order, class, start) = (meta.order, meta.class, bytes.len() - body);
+                long = Some(Long { order, class, bytes, start, begun: None });
+                added = body;
+            }
+            Err(_) => {}
+        }
+        if chunk.bytes.is_empty() {
+            items.pop_back();
+        }
+        if let Some(long) = long {
+            items.push_back(Item::Long(long));
+            if !has_lane {
+                self.lanes.prepare(meta.order);
             }
         }
-        Ok(())
+        match meta.class {
+            Class::Message => self.messages += added,
+            Class::Signal => self.signals += added,
+        }
+        written.map(drop)
     }
 
-    /// Appends the frame that says goodbye, after everything else.
+    /// Appends the frame that says goodbye, after everything else. Nothing may be pushed after it.
     pub(crate) fn push_goodbye(&mut self, reason: u8) {
-        let mut bytes = Vec::new();
-        append_control(&mut bytes, Kind::Goodbye, &[reason]);
-        self.chunks.push_back(Chunk { bytes, ..Chunk::default() });
+        self.goodbye = Some(reason);
     }
 
     /// A ping or pong, before everything that is not being written already. Of several of a kind only the
@@ -107,22 +166,40 @@ impl SendQueue {
             return Some(torn);
         }
         if !self.urgent.is_empty() {
-            return Some(Chunk { bytes: std::mem::take(&mut self.urgent), ..Chunk::default() });
+            return Some(Chunk::new(std::mem::take(&mut self.urgent)));
         }
-        let chunk = self.chunks.pop_front()?;
-        if chunk.bytes.is_empty() {
-            // Only a refused frame can have left it so; there is none behind it.
-            self.keep(chunk.bytes);
+        self.next_of_lanes(!self.lanes_went)
+            .or_else(|| self.next_of_line())
+            .or_else(|| self.next_of_lanes(true))
+            .or_else(|| self.goodbye.take().map(goodbye))
+    }
+
+    fn next_of_lanes(&mut self, may_go: bool) -> Option<Chunk> {
+        if !may_go {
             return None;
         }
-        Some(chunk)
+        self.lanes_went = true;
+        self.lanes.next(&mut self.spares)
+    }
+
+    fn next_of_line(&mut self) -> Option<Chunk> {
+        self.lanes_went = false;
+        while let Some(item) = self.line.pop_front() {
+            match item {
+                // A writer that panicked leaves an empty one.
+                Item::Chunk(chunk) if chunk.bytes.is_empty() => {}
+                Item::Chunk(chunk) => return Some(chunk),
+                Item::Long(long) => self.lanes.reach(long),
+            }
+        }
+        None
     }
 
     /// The chunk is written.
     pub(crate) fn sent(&mut self, chunk: Chunk) {
         self.messages -= chunk.messages;
         self.signals -= chunk.signals;
-        self.keep(chunk.bytes);
+        self.spares.keep(chunk.bytes);
     }
 
     /// The chunk is not wholly written; its rest comes next.
@@ -144,25 +221,46 @@ impl SendQueue {
     pub(crate) fn is_empty(&self) -> bool {
         self.torn.is_none()
             && self.urgent.is_empty()
-            && self.chunks.iter().all(|chunk| chunk.bytes.is_empty())
+            && self.line.is_empty()
+            && self.lanes.is_empty()
+            && self.goodbye.is_none()
     }
 
     /// Gives the memory of buffers back that are not in use.
     pub(crate) fn trim(&mut self) {
-        self.spares = Vec::new();
+        self.spares = Spares::default();
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        *self = SendQueue::default();
+        *self = SendQueue::new(self.cut_at);
+    }
+}
+
+/// Buffers of written chunks that are kept for the next ones.
+#[derive(Default)]
+pub(crate) struct Spares(Vec<Vec<u8>>);
+
+impl Spares {
+    const MOST: usize = 2;
+
+    /// An empty buffer.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_default()
     }
 
     fn keep(&mut self, mut bytes: Vec<u8>) {
-        if self.spares.len() < SPARES && bytes.capacity() <= 2 * CHUNK {
+        if self.0.len() < Spares::MOST && bytes.capacity() <= 2 * CHUNK {
             bytes.clear();
-            self.spares.push(bytes);
+            self.0.push(bytes);
         }
     }
+}
+
+fn goodbye(reason: u8) -> Chunk {
+    let mut bytes = Vec::new();
+    append_control(&mut bytes, Kind::Goodbye, &[reason]);
+    Chunk::new(bytes)
 }
 
 fn append_control(out: &mut Vec<u8>, kind: Kind, body: &[u8]) {
@@ -171,91 +269,4 @@ fn append_control(out: &mut Vec<u8>, kind: Kind, body: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::{Parsed, parse};
-
-    fn push(queue: &mut SendQueue, class: Class, body: &[u8]) {
-        queue.push(class, 1 << 20, &mut |out| out.extend_from_slice(body)).unwrap();
-    }
-
-    /// Writes everything, `at_once` bytes at a time, and returns the kinds and bodies that a reader would
-    /// see.
-    fn drain(queue: &mut SendQueue, at_once: usize) -> Vec<(Kind, Vec<u8>)> {
-        let mut wire = Vec::new();
-        while let Some(mut chunk) = queue.next() {
-            let some = chunk.rest().len().min(at_once);
-            wire.extend_from_slice(&chunk.rest()[..some]);
-            if chunk.advance(some) { queue.sent(chunk) } else { queue.put_back(chunk) }
-        }
-        let mut frames = Vec::new();
-        let mut rest = &wire[..];
-        while let Parsed::Frame(frame) = parse(rest, 1 << 20).unwrap() {
-            frames.push((frame.kind, rest[frame.body.clone()].to_vec()));
-            rest = &rest[frame.body.end..];
-        }
-        assert!(rest.is_empty());
-        frames
-    }
-
-    #[test]
-    fn frames_go_out_in_order_whatever_the_system_takes_at_once() {
-        for at_once in [1, 7, usize::MAX] {
-            let mut queue = SendQueue::default();
-            for n in 0..300_u16 {
-                push(&mut queue, Class::Signal, &n.to_be_bytes());
-            }
-            push(&mut queue, Class::Message, &vec![1; CHUNK]);
-            push(&mut queue, Class::Message, b"last");
-            let frames = drain(&mut queue, at_once);
-            assert_eq!(frames.len(), 302);
-            assert!(frames[..300].iter().enumerate().all(|(n, (_, body))| *body == (n as u16).to_be_bytes()));
-            assert_eq!(frames[301].1, b"last");
-            assert_eq!((queue.messages(), queue.signals(), queue.is_empty()), (0, 0, true));
-        }
-    }
-
-    #[test]
-    fn a_ping_overtakes_what_is_not_being_written_and_never_tears_a_frame() {
-        let mut queue = SendQueue::default();
-        push(&mut queue, Class::Message, &vec![1; CHUNK]);
-        push(&mut queue, Class::Message, b"behind");
-        let mut chunk = queue.next().unwrap();
-        assert!(!chunk.advance(10));
-        queue.put_back(chunk);
-        queue.push_urgent(Kind::Ping, 1);
-        queue.push_urgent(Kind::Pong, 8);
-        queue.push_urgent(Kind::Ping, 2);
-        let mut chunk = queue.next().unwrap();
-        let rest = chunk.rest().len();
-        assert!(chunk.advance(rest));
-        queue.sent(chunk);
-        let frames = drain(&mut queue, usize::MAX);
-        assert_eq!(frames[0], (Kind::Pong, 8_u64.to_be_bytes().to_vec()));
-        assert_eq!(frames[1], (Kind::Ping, 2_u64.to_be_bytes().to_vec()));
-        assert_eq!(frames[2], (Kind::Data, b"behind".to_vec()));
-        assert_eq!(frames.len(), 3);
-    }
-
-    #[test]
-    fn goodbye_is_the_last_word_and_a_refused_frame_leaves_no_trace() {
-        let mut queue = SendQueue::default();
-        assert!(queue.push(Class::Signal, 2, &mut |out| out.extend_from_slice(b"too long")).is_err());
-        assert!(queue.is_empty() && queue.next().is_none());
-        push(&mut queue, Class::Signal, b"s");
-        queue.push_goodbye(1);
-        let kinds: Vec<Kind> = drain(&mut queue, 3).into_iter().map(|(kind, _)| kind).collect();
-        assert_eq!(kinds, [Kind::Data, Kind::Goodbye]);
-    }
-
-    #[test]
-    fn buffers_are_used_again() {
-        let mut queue = SendQueue::default();
-        push(&mut queue, Class::Signal, &[0; 1000]);
-        drain(&mut queue, usize::MAX);
-        push(&mut queue, Class::Signal, b"x");
-        assert!(queue.chunks[0].bytes.capacity() >= 1000);
-        queue.trim();
-        assert!(queue.spares.is_empty());
-    }
-}
+mod tests;

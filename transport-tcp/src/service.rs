@@ -7,9 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::future::{AbortHandle, Abortable, FutureExt, join};
-use peer_service::{
-    Capabilities, DialId, Features, NodeId, NodeName, NodeSpec, PeerEvent, PeerService, Spawner,
-};
+use peer_service::{Capabilities, DialId, NodeId, NodeName, NodeSpec, PeerEvent, PeerService, Spawner};
 use refs::Incarnation;
 use smol::Async;
 
@@ -19,6 +17,7 @@ use crate::{
     config::TcpConfig,
     discovery,
     error::StartError,
+    fragment,
     handshake::{Identity, proof::Keys},
     hub::Hub,
     listener,
@@ -50,7 +49,7 @@ impl TcpTransport {
             node: NodeId::new(config.name.clone(), incarnation),
             cluster: config.cluster.clone(),
             hidden: config.hidden,
-            features: Features(0),
+            features: fragment::FRAGMENTS,
             max_frame: config.max_frame as u32,
             keys: Keys::new(&config),
         };

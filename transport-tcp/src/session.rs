@@ -10,8 +10,10 @@ use async_trait::async_trait;
 use peer_service::{EndKind, FrameBuf, Outbox, PeerInfo, Session, SessionEnd};
 
 use crate::{
+    fragment::Assembly,
     hub::Owner,
     incoming::Incoming,
+    limits::Limits,
     link::{Link, Phase, Socket, goodbye_kind},
     wire::Kind,
 };
@@ -29,6 +31,8 @@ pub(crate) struct TcpSession {
     /// None once the end was told.
     socket: Option<Socket>,
     incoming: Incoming,
+    /// What has arrived in fragments.
+    assembly: Assembly,
     /// What ends the session once the frames before it were handed over.
     last_word: Option<EndKind>,
     /// The last read has left nothing in the socket.
@@ -46,13 +50,16 @@ impl TcpSession {
         owner: Owner,
         carried: Vec<u8>,
     ) -> Self {
-        let incoming = Incoming::new(carried, link.limits.max_frame_in);
+        let Limits { max_frame_in, cut_at, .. } = link.limits;
+        let incoming = Incoming::new(carried, cut_at.map_or(max_frame_in, |at| at.min(max_frame_in)));
         TcpSession {
             info,
             link,
             owner,
             socket: Some(socket),
             incoming,
+            // If none are agreed, any is too long.
+            assembly: Assembly::new(cut_at.map_or(0, |_| max_frame_in)),
             last_word: None,
             drained: false,
             last_bytes: LAST_BYTES,
@@ -119,6 +126,14 @@ impl TcpSession {
             let body = self.incoming.body(range);
             match (kind, <[u8; 8]>::try_from(body)) {
                 (Kind::Data, _) => frames.push(body),
+                (Kind::Fragment, _) => match self.assembly.take(body) {
+                    Ok(None) => {}
+                    Ok(Some(frame)) => frames.push(&frame),
+                    Err(error) => {
+                        tracing::warn!(peer = %self.info.node, %error, "the peer breaks the protocol");
+                        self.last_word = Some(EndKind::Protocol);
+                    }
+                },
                 (Kind::Ping, Ok(number)) => ping = Some(u64::from_be_bytes(number)),
                 (Kind::Pong, Ok(number)) => self.link.note_pong(u64::from_be_bytes(number)),
                 (Kind::Goodbye, _) => self.last_word = Some(goodbye_kind(body)),

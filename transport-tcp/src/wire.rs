@@ -10,7 +10,7 @@ use thiserror::Error;
 pub(crate) enum Kind {
     /// A frame of the session's user.
     Data = 0,
-    /// Reserved: a part of a larger message.
+    /// A part of a longer data frame: see [`fragment`](crate::fragment).
     Fragment = 1,
     /// A sign of life that wants a pong; a number of eight bytes.
     Ping = 2,
@@ -122,31 +122,51 @@ pub(crate) fn parse(bytes: &[u8], max_body: usize) -> Result<Parsed, WireError> 
 
 /// Appends a frame whose body `write` appends. If the body is longer than `max_body`, or `write` panics, `out`
 /// is as before.
-///
-/// One byte is kept for the length, which is enough for most frames; a longer body is moved once.
 pub(crate) fn append(
     out: &mut Vec<u8>,
     kind: Kind,
     max_body: usize,
     write: &mut dyn FnMut(&mut Vec<u8>),
 ) -> Result<(), WireError> {
+    let body = append_body(out, max_body, write)?;
+    seal(out, kind, body);
+    Ok(())
+}
+
+/// What stands before a body that is not [sealed](seal): room for the shortest header.
+const UNSEALED: [u8; 2] = [0; 2];
+
+/// The first half of [`append`]: the length of the body, which makes a frame when it is [sealed](seal).
+pub(crate) fn append_body(
+    out: &mut Vec<u8>,
+    max_body: usize,
+    write: &mut dyn FnMut(&mut Vec<u8>),
+) -> Result<usize, WireError> {
     let start = out.len();
     let pending = Unfinished { out, start };
-    pending.out.extend_from_slice(&[0, kind as u8]);
+    pending.out.extend_from_slice(&UNSEALED);
     write(pending.out);
-    let length = pending.out.len() - start - 1;
-    if length > max_body + 1 {
-        return Err(WireError::TooLong(u32::try_from(length).unwrap_or(u32::MAX)));
+    let body = pending.out.len() - start - UNSEALED.len();
+    if body > max_body {
+        return Err(WireError::TooLong(u32::try_from(body + 1).unwrap_or(u32::MAX)));
     }
-    let (prefix, prefix_len) = encode_length(length as u32);
-    if prefix_len > 1 {
-        let end = pending.out.len();
-        pending.out.resize(end + prefix_len - 1, 0);
-        pending.out.copy_within(start + 1..end, start + prefix_len);
-    }
-    pending.out[start..start + prefix_len].copy_from_slice(&prefix[..prefix_len]);
     std::mem::forget(pending);
-    Ok(())
+    Ok(body)
+}
+
+/// The second half of [`append`]: the last `body` bytes become a frame.
+///
+/// One byte was kept for the length, which is enough for most frames; a longer body is moved once.
+pub(crate) fn seal(out: &mut Vec<u8>, kind: Kind, body: usize) {
+    let end = out.len();
+    let start = end - body - UNSEALED.len();
+    let (prefix, prefix_len) = encode_length(body as u32 + 1);
+    if prefix_len > 1 {
+        out.resize(end + prefix_len - 1, 0);
+        out.copy_within(end - body..end, start + prefix_len + 1);
+    }
+    out[start..start + prefix_len].copy_from_slice(&prefix[..prefix_len]);
+    out[start + prefix_len] = kind as u8;
 }
 
 /// Takes a frame back that was not finished, so that a writer who panics leaves no torn frame.

@@ -351,10 +351,17 @@ fn a_wrong_name_or_cluster_is_told_to_who_dials() {
 fn what_no_session_may_say_ends_that_session_only() {
     let too_long: &[u8] = &[0xff, 0xff, 0xff, 0x7f];
     let ping_without_number: &[u8] = &[1, 2];
-    let reserved: &[u8] = &[2, 1, 0];
+    let reserved: &[u8] = &[1, 5];
+    let fragment_of_nothing: &[u8] = &[2, 1, 0];
+    let fragment_of_nobody: &[u8] = &[14, 1, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 0, 1];
+    let fragment_of_too_much: &[u8] = &[14, 1, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1];
+    // Longer than the fragments in which it should travel.
+    let too_long_for_one: &[u8] = &[0x82, 0x80, 0x04, 0];
     let out_of_place: &[u8] = &[2, 16, 0];
     let unknown: &[u8] = &[1, 200];
-    for spoilt in [too_long, ping_without_number, reserved, out_of_place, unknown] {
+    let fragments = [fragment_of_nothing, fragment_of_nobody, fragment_of_too_much, too_long_for_one];
+    let others = [too_long, ping_without_number, reserved, out_of_place, unknown];
+    for spoilt in others.into_iter().chain(fragments) {
         while_others_talk(config("b"), async |b| {
             let c = start(config("c")).await;
             let wire = Proxy::to(b.local_addr());

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::Core;
 use crate::{
     effect::{Effect, NodeNotice, Notice},
+    ids::LocalPid,
     reason::DownReason,
     signal::Signal,
     tables::{Drain, Entry, Link, List, Rise, What},
@@ -23,13 +24,14 @@ pub(super) enum Job {
 /// The exit of a process on its way to everybody it concerns.
 #[derive(Clone, Debug)]
 pub(super) struct Exit {
+    pid: LocalPid,
     lists: Entry,
     reason: DownReason,
 }
 
 impl Exit {
-    pub(super) const fn new(lists: Entry, reason: DownReason) -> Self {
-        Exit { lists, reason }
+    pub(super) const fn new(pid: LocalPid, lists: Entry, reason: DownReason) -> Self {
+        Exit { pid, lists, reason }
     }
 }
 
@@ -81,7 +83,8 @@ impl Core {
     /// Tells one more of those that an exit concerns: watchers elsewhere, watchers here, then the peers on whose processes
     /// it had monitors.
     fn step_exit(&mut self, exit: u32, out: &mut Vec<Effect>) -> Step {
-        let Exit { lists, reason } = &mut self.exits[exit];
+        let Exit { pid, lists, reason } = &mut self.exits[exit];
+        let from = *pid;
         if let Some(list) = lists.remote_watchers {
             let Some(at) = self.incoming.first_of_target(list) else {
                 lists.remote_watchers = None;
@@ -91,7 +94,7 @@ impl Core {
             let (id, reason) = (self.incoming.row(at).id, reason.clone());
             let peer = self.remove_incoming(at);
             if let Some(session) = self.peers.get(peer).session() {
-                out.push(Effect::Send { session, signal: Signal::Down { id, reason } });
+                out.push(Effect::Send { session, from, signal: Signal::Down { id, reason } });
             }
         } else if let Some(list) = lists.local_watchers {
             let Some(at) = self.outgoing.first_bound(list) else {
@@ -203,7 +206,7 @@ impl Core {
         Some(drain)
     }
 
-    fn pop_subscriber(&mut self, peer: u32, list: List) -> Option<crate::LocalPid> {
+    fn pop_subscriber(&mut self, peer: u32, list: List) -> Option<LocalPid> {
         let row = self.peers.get(peer);
         self.node_subscribers.pop(list, row.epoch, row.subscribers)
     }

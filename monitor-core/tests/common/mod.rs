@@ -121,7 +121,7 @@ impl Node {
                     assert!(self.table.alive.contains(&to), "{notice:?} for {to:?}, which has exited");
                     self.mailboxes.entry(to).or_default().push_back(notice);
                 }
-                Effect::Send { session, signal } => {
+                Effect::Send { session, signal, .. } => {
                     let mut frame = Vec::new();
                     encode(&signal, &mut None, &mut frame);
                     if let Some(queue) = self.outgoing.get_mut(&session) {

@@ -67,7 +67,7 @@ impl<'a> Acceptor<'a> {
 
     /// Accepts; the bytes are the body of VERDICT.
     pub(crate) fn accept(&mut self) -> Vec<u8> {
-        self.verdict(Verdict::Accepted(Terms { hidden: self.me.hidden, max_frame: self.me.max_frame }))
+        self.verdict(Verdict::Accepted(self.me.terms(self.features)))
     }
 
     /// Refuses; the bytes are the body of VERDICT.

@@ -60,8 +60,8 @@ impl<'a> Initiator<'a> {
             return Err(Failure::WrongName);
         }
         self.transcript.absorb(Kind::Challenge, body);
+        let terms = self.me.terms(challenge.features);
         self.peer = Some((NodeId::new(challenge.name, challenge.incarnation), challenge.features));
-        let terms = Terms { hidden: self.me.hidden, max_frame: self.me.max_frame };
         Ok(self.proved(Kind::Proof, messages::encode(&terms)))
     }
 

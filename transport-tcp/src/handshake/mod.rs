@@ -21,8 +21,8 @@ pub(crate) mod proof;
 use peer_service::{EndKind, Features, NodeId};
 use thiserror::Error;
 
-use crate::{counters::Counters, pairing::Refusal, wire::WireError};
-use messages::Reject;
+use crate::{counters::Counters, fragment, pairing::Refusal, wire::WireError};
+use messages::{Reject, Terms};
 use proof::Keys;
 
 /// What this node says of itself to every peer.
@@ -34,6 +34,14 @@ pub(crate) struct Identity {
     pub(crate) features: Features,
     pub(crate) max_frame: u32,
     pub(crate) keys: Keys,
+}
+
+impl Identity {
+    /// What this node is like, for a peer that understands those features.
+    fn terms(&self, features: Features) -> Terms {
+        let max_frame = fragment::longest(self.max_frame as usize, features) as u32;
+        Terms { hidden: self.hidden, max_frame }
+    }
 }
 
 /// What is known of the peer once both have proved themselves.
@@ -155,7 +163,7 @@ mod tests {
         initiator::{Decision, Initiator},
         *,
     };
-    use crate::{Secret, config::TcpConfig, wire::Kind};
+    use crate::{Secret, config::TcpConfig, fragment::FRAGMENTS, limits::Limits, wire::Kind};
 
     fn identity(name: &str, incarnation: u64, set: impl FnOnce(TcpConfig) -> TcpConfig) -> Identity {
         static SECRET: LazyLock<Secret> = LazyLock::new(Secret::generate);
@@ -164,7 +172,7 @@ mod tests {
             node: NodeId::new(config.name.clone(), refs::Incarnation::new(incarnation).unwrap()),
             cluster: config.cluster.clone(),
             hidden: config.hidden,
-            features: Features(0),
+            features: FRAGMENTS,
             max_frame: config.max_frame as u32,
             keys: Keys::new(&config),
         }
@@ -211,8 +219,24 @@ mod tests {
     fn both_learn_who_the_other_is_and_what_it_is_like() {
         let (a, b) = (a(), b());
         let (b_as_met, a_as_met) = shake(&a, &b, |_, _| {}).unwrap();
-        assert_eq!(b_as_met, Met { node: b.node, hidden: false, features: Features(0), max_frame: 2048 });
-        assert_eq!(a_as_met, Met { node: a.node, hidden: true, features: Features(0), max_frame: 1 << 20 });
+        let most = (16 << 20) + (1 << 10);
+        assert_eq!(b_as_met, Met { node: b.node, hidden: false, features: FRAGMENTS, max_frame: 2048 });
+        assert_eq!(a_as_met, Met { node: a.node, hidden: true, features: FRAGMENTS, max_frame: most });
+    }
+
+    #[test]
+    fn where_one_does_not_understand_fragments_both_send_what_fits_into_one_frame() {
+        let before = |node| Identity { features: Features(0), max_frame: 1 << 20, ..node };
+        for (a, b) in [(a(), before(b())), (before(a()), b())] {
+            let (b_as_met, a_as_met) = shake(&a, &b, |_, _| {}).unwrap();
+            for met in [b_as_met, a_as_met] {
+                assert_eq!(met.features, Features(0));
+                assert!(met.max_frame <= 1 << 20);
+                let limits = Limits::between(&TcpConfig::new("x@h".parse().unwrap()), &met);
+                assert_eq!((limits.cut_at, limits.max_frame_in), (None, 1 << 20));
+                assert_eq!(limits.max_frame_out, met.max_frame as usize);
+            }
+        }
     }
 
     #[test]

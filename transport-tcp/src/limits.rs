@@ -1,0 +1,37 @@
+//! What holds on one session.
+
+use crate::{
+    config::{Heartbeat, TcpConfig},
+    fragment,
+    handshake::Met,
+};
+
+/// The limits of a session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The longest frame we may send: the lower of both sides' limits.
+    pub(crate) max_frame_out: usize,
+    /// The longest frame we take.
+    pub(crate) max_frame_in: usize,
+    /// The longest body on the wire: what is longer travels in fragments. None if they are not agreed.
+    pub(crate) cut_at: Option<usize>,
+    pub(crate) max_message_queue: usize,
+    pub(crate) max_signal_queue: usize,
+    pub(crate) heartbeat: Heartbeat,
+}
+
+impl Limits {
+    /// What holds on a session between a node of that configuration and that peer.
+    pub(crate) fn between(config: &TcpConfig, met: &Met) -> Self {
+        let cut_at = fragment::are_agreed(met.features).then_some(fragment::LONGEST);
+        let max_frame_in = fragment::longest(config.max_frame, met.features);
+        Limits {
+            max_frame_out: max_frame_in.min(met.max_frame as usize),
+            max_frame_in,
+            cut_at,
+            max_message_queue: config.max_message_queue,
+            max_signal_queue: config.max_signal_queue,
+            heartbeat: config.heartbeat,
+        }
+    }
+}
