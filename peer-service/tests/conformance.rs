@@ -21,7 +21,7 @@ impl Memory {
     fn new() -> Self {
         // Smaller than by default, so that limits are soon reached.
         let mut settings = Settings::default();
-        settings.max_waiting = 16 << 20;
+        settings.max_waiting = 32 << 20;
         Memory { network: Network::with(settings), views: false, fault: None }
     }
 }
