@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -45,6 +45,7 @@ Examples:
   cargo xtask test-cluster --quick                  the same with less of everything
   cargo xtask test-cluster --scenario freeze --scenario churn --keep-logs
   cargo xtask test-cluster --seed 7 --json verdict.json
+  cargo xtask test-cluster --json | jq .failed
 
 Exit code: 0 if every scenario passed, 1 if one failed, 130 if interrupted.";
 
@@ -66,8 +67,8 @@ pub(crate) struct Options {
     /// Less of everything: for a check before each commit.
     #[arg(long)]
     quick: bool,
-    /// Write the verdict to a file, as JSON.
-    #[arg(long, value_name = "FILE")]
+    /// Write the verdict as JSON: to the file, or without one to standard output, where nothing else is written then.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
     /// Keep the transcripts of scenarios that passed, too.
     #[arg(long)]
@@ -83,6 +84,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         report::list(&scenarios::ALL);
         return Ok(ExitCode::SUCCESS);
     }
+    report::keep_stdout_for_json(options.json.as_deref() == Some(Path::new("-")));
     let children = Children::default();
     children.end_on_interrupt()?;
     let program = build::node_program(options.release)?;

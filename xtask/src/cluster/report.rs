@@ -1,6 +1,12 @@
 //! What a person sees, and what a program reads.
 
-use std::{fs, io::IsTerminal, path::Path, time::Duration};
+use std::{
+    fs,
+    io::IsTerminal,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -8,6 +14,21 @@ use serde::Serialize;
 
 use super::{judge::Verdict, scenarios::Scenario};
 use crate::failure::{Context, Result};
+
+/// Whether standard output is for the JSON alone.
+static STDOUT_IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// A line for a person: on standard output, unless that is for a program.
+macro_rules! say {
+    ($($text:tt)*) => {
+        if STDOUT_IS_JSON.load(Ordering::Relaxed) { eprintln!($($text)*) } else { println!($($text)*) }
+    };
+}
+
+/// From here on people are told on standard error.
+pub(super) fn keep_stdout_for_json(keep: bool) {
+    STDOUT_IS_JSON.store(keep, Ordering::Relaxed);
+}
 
 /// How wide the table at the end may be.
 const WIDTH: u16 = 110;
@@ -39,13 +60,13 @@ impl Progress {
     pub(super) fn finish(&self, verdict: &Verdict) {
         self.0.finish_and_clear();
         let word = if verdict.passed { "passed" } else { "FAILED" };
-        println!("{word}  {:20} {:6.1} s", verdict.name, verdict.seconds);
+        say!("{word}  {:20} {:6.1} s", verdict.name, verdict.seconds);
     }
 }
 
 /// Tells what is about to be run, and the seed to run it again.
 pub(super) fn first_line(nodes: u64, seed: u64) {
-    println!("clusters of up to {nodes} nodes; seed {seed}");
+    say!("clusters of up to {nodes} nodes; seed {seed}");
 }
 
 /// The scenarios, each with what it shows.
@@ -67,9 +88,9 @@ pub(super) fn table(verdicts: &[Verdict]) {
         let word = if verdict.passed { "passed" } else { "FAILED" };
         table.add_row([verdict.name, word, &format!("{:.1}", verdict.seconds), &figures.join(", ")]);
     }
-    println!("\n{table}\n");
+    say!("\n{table}\n");
     for verdict in verdicts.iter().filter(|verdict| !verdict.passed) {
-        println!("{}: {}\n", verdict.name, verdict.detail);
+        say!("{}: {}\n", verdict.name, verdict.detail);
     }
 }
 
@@ -85,13 +106,17 @@ pub(super) fn json(verdicts: &[Verdict], file: &Path) -> Result {
     let report = Report { scenarios: verdicts, passed, failed };
     let what = || format!("cannot write the verdict to {}", file.display());
     let text = serde_json::to_string_pretty(&report).context(what)?;
+    if STDOUT_IS_JSON.load(Ordering::Relaxed) {
+        println!("{text}");
+        return Ok(());
+    }
     fs::write(file, text + "\n").context(what)
 }
 
 /// `N passed, N failed`, alone on the last line.
 pub(super) fn last_line(verdicts: &[Verdict]) {
     let (passed, failed) = count(verdicts);
-    println!("{passed} passed, {failed} failed");
+    say!("{passed} passed, {failed} failed");
 }
 
 fn count(verdicts: &[Verdict]) -> (usize, usize) {
