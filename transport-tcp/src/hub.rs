@@ -83,20 +83,20 @@ impl Hub {
     /// those that are gone are not redialled any more. The own name is skipped.
     pub(crate) fn list(self: &Arc<Self>, source: Source, mut list: Vec<NodeSpec>) {
         list.retain(|spec| *spec.name() != self.identity.node.name);
-        let callers: Vec<_> = {
+        let left: Vec<After> = {
             let mut peers = self.peers.lock();
             if peers.shut_down {
                 return;
             }
             let now = Instant::now();
             let changed = peers.book.replace(source, list).into_iter();
-            let caller = |name| {
+            let change = |name| {
                 let listed = peers.book.lists(&name);
                 self.change(&mut peers, &name, false, |peer, _| peer.list(listed, now)).1
             };
-            changed.filter_map(caller).collect()
+            changed.map(change).collect()
         };
-        self.spawn_all(callers);
+        left.into_iter().for_each(|after| after.run(self));
     }
 
     pub(crate) fn connect(self: &Arc<Self>, spec: &NodeSpec, dial: DialId) {
@@ -276,12 +276,12 @@ impl Hub {
         name: &NodeName,
         change: impl FnOnce(&mut Peer, &mut Vec<Effect>) -> R,
     ) -> R {
-        let (result, caller) = {
+        let (result, after) = {
             let mut peers = self.peers.lock();
             let shut_down = peers.shut_down;
             self.change(&mut peers, name, shut_down, change)
         };
-        self.spawn_all(caller);
+        after.run(self);
         result
     }
 
@@ -291,14 +291,14 @@ impl Hub {
         name: &NodeName,
         change: impl FnOnce(&mut Peer, &mut Vec<Effect>) -> R,
     ) -> Option<R> {
-        let (result, caller) = {
+        let (result, after) = {
             let mut peers = self.peers.lock();
             if peers.shut_down {
                 return None;
             }
             self.change(&mut peers, name, false, change)
         };
-        self.spawn_all(caller);
+        after.run(self);
         Some(result)
     }
 
@@ -308,7 +308,7 @@ impl Hub {
         name: &NodeName,
         shut_down: bool,
         change: impl FnOnce(&mut Peer, &mut Vec<Effect>) -> R,
-    ) -> (R, Option<BoxFuture<'static, ()>>) {
+    ) -> (R, After) {
         let new = || {
             let listed = peers.book.lists(name);
             Peer::new(self.identity.node.name > *name, listed && !shut_down, Instant::now())
@@ -316,7 +316,7 @@ impl Hub {
         let peer = peers.by_name.entry(name.clone()).or_insert_with(new);
         let mut effects = Vec::new();
         let result = change(peer, &mut effects);
-        peer.carry_out(effects, &self.counters);
+        let replaced = peer.carry_out(effects, &self.counters);
         let mut caller: Option<BoxFuture<'static, ()>> = None;
         peer.wake_caller();
         if peer.caller.is_some() {
@@ -328,16 +328,31 @@ impl Hub {
         } else if peer.is_forgettable() {
             peers.by_name.remove(name);
         }
-        (result, caller)
-    }
-
-    fn spawn_all(&self, callers: impl IntoIterator<Item = BoxFuture<'static, ()>>) {
-        callers.into_iter().for_each(|caller| (self.spawner)(caller));
+        (result, After { caller, replaced })
     }
 
     fn fail(&self, name: &NodeName, dials: Vec<DialId>, kind: EndKind) {
         for dial in dials {
             self.events.failed(name.clone(), dial, kind.into());
+        }
+    }
+}
+
+/// What a step leaves to be done without the lock: it runs or wakes what is somebody else's.
+struct After {
+    /// The task that dials the peer, if it must be started.
+    caller: Option<BoxFuture<'static, ()>>,
+    /// The session that has made room for another.
+    replaced: Option<Arc<Link>>,
+}
+
+impl After {
+    fn run(self, hub: &Hub) {
+        if let Some(link) = self.replaced {
+            link.end_now(EndKind::Replaced.into());
+        }
+        if let Some(caller) = self.caller {
+            (hub.spawner)(caller);
         }
     }
 }

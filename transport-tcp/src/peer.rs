@@ -251,7 +251,11 @@ impl Peer {
     // What the pairing decides.
 
     /// Carries out what is to be done with this peer's connections.
-    pub(crate) fn carry_out(&mut self, effects: Vec<Effect>, counters: &Counters) {
+    ///
+    /// Returns the session to be ended as replaced, if any: that wakes its user's tasks, so it is not done under a lock.
+    #[must_use]
+    pub(crate) fn carry_out(&mut self, effects: Vec<Effect>, counters: &Counters) -> Option<Arc<Link>> {
+        let mut replaced = None;
         for effect in effects {
             match effect {
                 Effect::Accept(conn) => self.tell(conn, Fate::Accepted),
@@ -264,13 +268,12 @@ impl Peer {
                 Effect::EndSession(_) => {
                     counters.sessions_replaced.add();
                     // If it was not handed out yet, its handshake will find that it is not wanted any more.
-                    if let Some(link) = self.link.take() {
-                        link.end_now(EndKind::Replaced.into());
-                    }
+                    replaced = self.link.take();
                 }
                 Effect::DropDial(_) => self.drop_dial(),
             }
         }
+        replaced
     }
 
     fn tell(&mut self, conn: ConnId, fate: Fate) {

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How many reads one poll makes before it lets other tasks run.
-const READS_PER_POLL: usize = 16;
+const READS_PER_POLL: usize = 2;
 /// How much is read of what had arrived when the session was ended from this side.
 const LAST_BYTES: usize = 4 << 20;
 
