@@ -267,6 +267,9 @@ impl Node {
     /// is one, or if it is the own node. Whether one comes about is told by `monitor_nodes`, or by
     /// [`Node::nodes`].
     ///
+    /// It is asked for once: one that fails, or ends later, is not made again by itself. For nodes that should always be
+    /// connected there is `Config::peers`.
+    ///
     /// # Errors
     /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks `connect`.
     #[doc(alias = "connect_node")]
