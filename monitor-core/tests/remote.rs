@@ -161,6 +161,19 @@ fn nothing_of_an_earlier_session_counts_in_a_later_one() {
 }
 
 #[test]
+fn nothing_of_a_session_counts_before_it_is_admitted() {
+    let mut a = Node::new("a", 1, 256);
+    a.up(1, node_id("b", 2));
+    let (w, t) = (a.spawn(), a.spawn());
+    let id = a.monitor(w, Pid::new(node_id("b", 2), Serial::new(0, 0)));
+    a.up(2, node_id("b", 2)); // its turn comes when the end of session 1 was told
+    a.signal(SessionId(2), Signal::Down { id, reason: DownReason::NoProc }).unwrap();
+    a.signal(SessionId(2), Signal::Monitor { id, target: RemoteTarget::Pid(t.0) }).unwrap();
+    assert_eq!(a.receive(w), []);
+    assert_eq!(a.core.stats().incoming, 0);
+}
+
+#[test]
 fn a_number_in_use_is_a_violation_and_changes_nothing() {
     let mut pair = Pair::connected();
     let (w, t) = (pair.a.spawn(), pair.b.spawn());

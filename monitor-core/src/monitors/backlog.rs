@@ -160,9 +160,8 @@ impl Core {
                     .matches(rise.event.hidden)
                     .then(|| NodeNotice::Up(options, rise.event.clone()))
             });
-            let session = self.peers.get(peer).session();
-            let of_rise = rise.event.session.as_ref().map(|&(session, _)| session);
-            if let (None, Some(session)) = (rise.place, session.filter(|_| session == of_rise)) {
+            // None if it has ended meanwhile; another one cannot be up before that end was told.
+            if let (None, Some(session)) = (rise.place, self.peers.get(peer).session()) {
                 out.push(Effect::Admit { session });
             }
             return Some(rise);
