@@ -26,7 +26,7 @@ use crate::{
     hub::Hub,
     pairing::ConnId,
     peer::Plan,
-    socket,
+    stream::Stream,
     wire::Kind,
 };
 
@@ -99,17 +99,7 @@ fn report(name: &NodeName, address: SocketAddr, failure: &Failure) {
 
 /// One connection: shakes hands and hands the session out.
 async fn call(hub: &Arc<Hub>, name: &NodeName, conn: ConnId, address: SocketAddr) -> Result<(), Failure> {
-    if hub.config.secret.is_none() && !address.ip().is_loopback() && !hub.config.insecure_allow_remote {
-        return Err(Failure::Unsecured);
-    }
-    let stream = Async::<TcpStream>::connect(address).await?;
-    if stream.get_ref().local_addr()? == stream.get_ref().peer_addr()? {
-        // Nobody listens there, and the system chose that very port for our end: we have called ourselves.
-        return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
-    }
-    socket::tune(stream.get_ref());
-    let mut conversation = Conversation::new(stream);
-
+    let mut conversation = Conversation::new(open(hub, address).await?);
     let (mut initiator, hello) = Initiator::hello(&hub.identity, name, conn.0, nonce()?);
     if !hub.hello_written(name, conn) {
         return Err(Failure::Dropped);
@@ -135,6 +125,19 @@ async fn call(hub: &Arc<Hub>, name: &NodeName, conn: ConnId, address: SocketAddr
         Decision::Accepted(_) => Err(Failure::Dropped),
         Decision::StillThere => Err(Failure::Malformed("asked twice")),
     }
+}
+
+/// A connection to that address, on which nothing was said yet.
+async fn open(hub: &Hub, address: SocketAddr) -> Result<Stream, Failure> {
+    if hub.config.secret.is_none() && !address.ip().is_loopback() && !hub.config.insecure_allow_remote {
+        return Err(Failure::Unsecured);
+    }
+    let tcp = Async::<TcpStream>::connect(address).await?;
+    if tcp.get_ref().local_addr()? == tcp.get_ref().peer_addr()? {
+        // Nobody listens there, and the system chose that very port for our end: we have called ourselves.
+        return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
+    }
+    Ok(Stream::plain(tcp))
 }
 
 /// A number used once.

@@ -241,12 +241,12 @@ impl Hub {
     /// Hands the session out that this connection has become. False if it is not wanted any more.
     pub(crate) fn establish(self: &Arc<Self>, conn: ConnId, met: Met, conversation: Conversation) -> bool {
         let (stream, carried) = conversation.into_parts();
-        let socket = Arc::new(stream);
+        let stream = Arc::new(stream);
         let limits = Limits::between(&self.config, &met);
         let name = met.node.name.clone();
-        let link = Arc::new(Link::new(conn, socket.clone(), limits, self.counters.clone()));
+        let link = Arc::new(Link::new(conn, stream.clone(), limits, self.counters.clone()));
         let owner = Owner { hub: Arc::downgrade(self), peer: name.clone() };
-        let keeper = Keeper::new(link.clone(), socket.clone(), owner.clone());
+        let keeper = Keeper::new(link.clone(), stream.clone(), owner.clone());
         let established = self.step_unless_shut(&name, |peer, _| {
             if peer.pairing.session() != Some(conn) {
                 return false;
@@ -258,7 +258,7 @@ impl Hub {
             tracing::info!(peer = %info.node, session = %info.session, "session up");
             peer.established(link.clone(), Instant::now());
             self.counters.sessions.add();
-            self.events.session(Box::new(TcpSession::new(info, link, socket, owner, carried)));
+            self.events.session(Box::new(TcpSession::new(info, link, stream, owner, carried)));
             true
         });
         if established == Some(true) {

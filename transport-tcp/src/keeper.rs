@@ -4,8 +4,7 @@
 //! session that is being closed to its end.
 
 use std::{
-    io::{self, Read},
-    net::Shutdown,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -18,7 +17,8 @@ use smol::Timer;
 use crate::{
     heartbeat::{Beat, Pulse},
     hub::Owner,
-    link::{Link, Phase, Socket},
+    link::{Link, Phase},
+    stream::Stream,
     wire::Kind,
 };
 
@@ -30,7 +30,7 @@ const PROBE: Duration = Duration::from_secs(1);
 /// See the [module](self).
 pub(crate) struct Keeper {
     link: Arc<Link>,
-    socket: Socket,
+    stream: Arc<Stream>,
     owner: Owner,
     pulse: Pulse,
     timer: Timer,
@@ -49,9 +49,9 @@ struct Probe {
 }
 
 impl Keeper {
-    pub(crate) fn new(link: Arc<Link>, socket: Socket, owner: Owner) -> Self {
+    pub(crate) fn new(link: Arc<Link>, stream: Arc<Stream>, owner: Owner) -> Self {
         let pulse = Pulse::new(link.limits.heartbeat);
-        Keeper { link, socket, owner, pulse, timer: Timer::never(), pings: 0, probe: None, half_closed: None }
+        Keeper { link, stream, owner, pulse, timer: Timer::never(), pings: 0, probe: None, half_closed: None }
     }
 
     /// Runs until the session has ended.
@@ -85,7 +85,7 @@ impl Keeper {
     fn write(&mut self, cx: &mut Context<'_>) {
         self.link.write_out();
         while self.link.is_blocked() {
-            match self.socket.poll_writable(cx) {
+            match self.stream.poll_writable(cx) {
                 Poll::Ready(Ok(())) => self.link.unblock(),
                 Poll::Ready(Err(_)) => return self.link.end_now(EndKind::Closed.into()),
                 Poll::Pending => return,
@@ -106,7 +106,7 @@ impl Keeper {
                 self.link.out.lock().queue.trim();
                 self.ping(now);
             }
-            Beat::Silent(_) if has_unread(&self.socket) => self.pulse.defer(now),
+            Beat::Silent(_) if self.stream.has_unread() => self.pulse.defer(now),
             Beat::Silent(silent_for) => self.link.end_now(SessionEnd::timeout(silent_for)),
             Beat::Stalled => self.link.end_now(EndKind::Overloaded.into()),
         }
@@ -136,7 +136,7 @@ impl Keeper {
         }
         self.probe = None;
         // Bytes that nobody has read may hold the answer, and a session that may live is not replaced.
-        if answered || has_unread(&self.socket) {
+        if answered || self.stream.has_unread() {
             self.owner.probe_answered(&self.link);
         } else {
             self.owner.probe_silent(&self.link);
@@ -155,7 +155,7 @@ impl Keeper {
             _ if backlog.broken => true,
             None if backlog.idle => {
                 self.half_closed = Some(now);
-                self.socket.get_ref().shutdown(Shutdown::Write).is_err()
+                self.stream.end_writing().is_err()
             }
             None => {
                 self.pulse.heard(self.link.last_heard());
@@ -163,7 +163,7 @@ impl Keeper {
                 match self.pulse.poll(now, true) {
                     Beat::Wait(at) => return Some(at),
                     Beat::Ping => self.pulse.pinged(now),
-                    Beat::Silent(_) if has_unread(&self.socket) => self.pulse.defer(now),
+                    Beat::Silent(_) if self.stream.has_unread() => self.pulse.defer(now),
                     Beat::Silent(_) | Beat::Stalled => self.link.end_now(EndKind::Closed.into()),
                 }
                 false
@@ -181,11 +181,10 @@ impl Keeper {
     fn discard_input(&mut self, cx: &mut Context<'_>) {
         let mut bytes = [0; 4096];
         loop {
-            match self.socket.get_ref().read(&mut bytes) {
+            match self.stream.read_now(&mut bytes) {
                 Ok(1..) => self.link.note_heard(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    match self.socket.poll_readable(cx) {
+                    match self.stream.poll_readable(cx) {
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(_)) => return self.link.note_peer_done(),
                         Poll::Pending => return,
@@ -194,13 +193,5 @@ impl Keeper {
                 Ok(0) | Err(_) => return self.link.note_peer_done(),
             }
         }
-    }
-}
-
-/// Whether something has arrived that was not read: bytes, or the news that the connection is over.
-fn has_unread(socket: &Socket) -> bool {
-    match socket.get_ref().peek(&mut [0]) {
-        Ok(_) => true,
-        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
     }
 }

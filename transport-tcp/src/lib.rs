@@ -31,6 +31,7 @@
 //!
 //! | what | where |
 //! |---|---|
+//! | bytes in and out | `stream`, `socket` |
 //! | frames and their limits | `wire`, `incoming`, `queue` |
 //! | long frames in pieces | `fragment`, `lanes` |
 //! | who is there, and proving it | `handshake` |
@@ -70,6 +71,7 @@ mod secret;
 mod service;
 mod session;
 mod socket;
+mod stream;
 mod wire;
 
 pub use config::{Heartbeat, TcpConfig};

@@ -6,8 +6,7 @@
 //! time, outside of the lock.
 
 use std::{
-    io::{self, Write},
-    net::{Shutdown, TcpStream},
+    io,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -19,18 +18,16 @@ use std::{
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use peer_service::{EndKind, SessionEnd};
-use smol::Async;
 
 use crate::{
     counters::Counters,
     limits::Limits,
     pairing::ConnId,
     queue::{Chunk, SendQueue},
+    socket,
+    stream::Stream,
     wire::Kind,
 };
-
-/// The connection under a session.
-pub(crate) type Socket = Arc<Async<TcpStream>>;
 
 /// See the [module](self).
 pub(crate) struct Link {
@@ -60,7 +57,7 @@ pub(crate) struct Outgoing {
     pub(crate) phase: Phase,
     pub(crate) queue: SendQueue,
     /// None once nothing can be written any more.
-    socket: Option<Socket>,
+    stream: Option<Arc<Stream>>,
     /// Somebody is writing, outside of the lock.
     writing: bool,
     /// The socket took less than it was given: the keeper waits until it takes more.
@@ -84,11 +81,11 @@ pub(crate) enum Phase {
 const WRITE_BUDGET: usize = 256 * 1024;
 
 impl Link {
-    pub(crate) fn new(conn: ConnId, socket: Socket, limits: Limits, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(conn: ConnId, stream: Arc<Stream>, limits: Limits, counters: Arc<Counters>) -> Self {
         let out = Outgoing {
             phase: Phase::Open,
             queue: SendQueue::new(limits.cut_at.unwrap_or(usize::MAX)),
-            socket: Some(socket),
+            stream: Some(stream),
             writing: false,
             blocked: false,
             waiting: Vec::new(),
@@ -172,7 +169,7 @@ impl Link {
 
     /// Ends the session now, unless it has ended. If it was being closed, it ends as it was to be closed.
     pub(crate) fn end_now(&self, end: SessionEnd) {
-        let (socket, waiting) = {
+        let (stream, waiting) = {
             let mut out = self.out.lock();
             let end = match out.phase {
                 Phase::Over => return,
@@ -190,12 +187,11 @@ impl Link {
             }
             // Under the lock, so that whoever sees `Over` finds the end.
             let _ = self.end.set(end);
-            (out.socket.take(), std::mem::take(&mut out.waiting))
+            (out.stream.take(), std::mem::take(&mut out.waiting))
         };
-        if let Some(socket) = socket {
-            crate::socket::hasten(socket.get_ref(), self.limits.heartbeat.timeout);
-            // The peer sees it at once, however long others keep the socket. It may be gone already.
-            let _ = socket.get_ref().shutdown(Shutdown::Both);
+        if let Some(stream) = stream {
+            socket::hasten(stream.tcp(), self.limits.heartbeat.timeout);
+            stream.hang_up();
         }
         waiting.into_iter().for_each(Waker::wake);
         self.keeper.wake();
@@ -266,13 +262,13 @@ impl Link {
         if out.writing || out.blocked {
             return out.phase;
         }
-        let Some(socket) = out.socket.clone() else { return out.phase };
+        let Some(stream) = out.stream.clone() else { return out.phase };
         out.writing = true;
         let mut wake_keeper = false;
         while !wake_keeper {
             let Some(mut chunk) = out.queue.next() else { break };
             drop(out);
-            let (bytes, outcome) = write_some(&socket, &mut chunk);
+            let (bytes, outcome) = write_some(&stream, &mut chunk);
             if bytes > 0 {
                 self.sent.store(self.now().as_nanos() as u64, Ordering::Relaxed);
             }
@@ -295,7 +291,7 @@ impl Link {
                 // reader ends the session.
                 Err(_) => {
                     out.queue.clear();
-                    out.socket = None;
+                    out.stream = None;
                     wake_keeper = true;
                 }
             }
@@ -328,7 +324,7 @@ impl Link {
     pub(crate) fn backlog(&self) -> Backlog {
         let out = self.out.lock();
         let idle = !out.writing && out.queue.is_empty();
-        Backlog { blocked: out.blocked, signals: out.queue.signals() > 0, idle, broken: out.socket.is_none() }
+        Backlog { blocked: out.blocked, signals: out.queue.signals() > 0, idle, broken: out.stream.is_none() }
     }
 }
 
@@ -351,18 +347,19 @@ enum Written {
 }
 
 /// How many bytes the socket has taken, and whether those were all.
-fn write_some(socket: &Socket, chunk: &mut Chunk) -> (usize, io::Result<Written>) {
+fn write_some(stream: &Stream, chunk: &mut Chunk) -> (usize, io::Result<Written>) {
     let mut total = 0;
     loop {
-        match socket.get_ref().write(chunk.rest()) {
-            Ok(0) => return (total, Err(io::ErrorKind::WriteZero.into())),
+        let step = match chunk.rest() {
+            [] => stream.flush_now().map(|()| 0),
+            rest => stream.write_now(rest),
+        };
+        match step {
+            Ok(0) => return (total, Ok(Written::All)),
             Ok(bytes) => {
                 total += bytes;
-                if chunk.advance(bytes) {
-                    return (total, Ok(Written::All));
-                }
+                chunk.advance(bytes);
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (total, Ok(Written::Part)),
             Err(error) => return (total, Err(error)),
         }

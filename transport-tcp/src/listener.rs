@@ -24,7 +24,7 @@ use crate::{
     hub::Hub,
     pairing::{ConnId, Refusal},
     peer::Fate,
-    socket,
+    stream::Stream,
     wire::Kind,
 };
 
@@ -74,18 +74,17 @@ impl Drop for Pending {
     }
 }
 
-async fn admit(hub: Arc<Hub>, stream: Async<TcpStream>, slot: Pending) {
-    socket::tune(stream.get_ref());
-    let peer = stream.get_ref().peer_addr();
-    if let Err(failure) = within(hub.config.setup_timeout, shake(&hub, stream)).await {
+async fn admit(hub: Arc<Hub>, tcp: Async<TcpStream>, slot: Pending) {
+    let peer = tcp.get_ref().peer_addr();
+    if let Err(failure) = within(hub.config.setup_timeout, shake(&hub, tcp)).await {
         failure.count(&hub.counters);
         tracing::debug!(?peer, %failure, "newcomer refused");
     }
     drop(slot);
 }
 
-async fn shake(hub: &Arc<Hub>, stream: Async<TcpStream>) -> Result<(), Failure> {
-    let mut conversation = Conversation::new(stream);
+async fn shake(hub: &Arc<Hub>, tcp: Async<TcpStream>) -> Result<(), Failure> {
+    let mut conversation = Conversation::new(Stream::plain(tcp));
     let acceptor = match identify(hub, &mut conversation).await {
         Ok(acceptor) => acceptor,
         Err(failure) => {

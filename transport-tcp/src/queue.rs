@@ -55,10 +55,9 @@ impl Chunk {
         &self.bytes[self.written..]
     }
 
-    /// The system has taken that many bytes. True if all are gone.
-    pub(crate) fn advance(&mut self, bytes: usize) -> bool {
+    /// The system has taken that many bytes.
+    pub(crate) fn advance(&mut self, bytes: usize) {
         self.written += bytes;
-        self.written == self.bytes.len()
     }
 
     /// That many bytes more are of that class.

@@ -1,7 +1,7 @@
 //! The session as its user sees it, and its reader.
 
 use std::{
-    io::{self, Read},
+    io,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -14,7 +14,8 @@ use crate::{
     hub::Owner,
     incoming::Incoming,
     limits::Limits,
-    link::{Link, Phase, Socket, goodbye_kind},
+    link::{Link, Phase, goodbye_kind},
+    stream::Stream,
     wire::Kind,
 };
 
@@ -29,7 +30,7 @@ pub(crate) struct TcpSession {
     link: Arc<Link>,
     owner: Owner,
     /// None once the end was told.
-    socket: Option<Socket>,
+    stream: Option<Arc<Stream>>,
     incoming: Incoming,
     /// What has arrived in fragments.
     assembly: Assembly,
@@ -46,7 +47,7 @@ impl TcpSession {
     pub(crate) fn new(
         info: PeerInfo,
         link: Arc<Link>,
-        socket: Socket,
+        stream: Arc<Stream>,
         owner: Owner,
         carried: Vec<u8>,
     ) -> Self {
@@ -56,7 +57,7 @@ impl TcpSession {
             info,
             link,
             owner,
-            socket: Some(socket),
+            stream: Some(stream),
             incoming,
             // If none are agreed, any is too long.
             assembly: Assembly::new(cut_at.map_or(0, |_| max_frame_in)),
@@ -67,8 +68,8 @@ impl TcpSession {
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, frames: &mut FrameBuf) -> Poll<Result<(), SessionEnd>> {
-        let Some(socket) = self.socket.clone() else {
-            return Poll::Ready(Err(self.link.end().expect("the socket is kept until the end is known")));
+        let Some(stream) = self.stream.clone() else {
+            return Poll::Ready(Err(self.link.end().expect("the stream is kept until the end is known")));
         };
         self.link.reader.register(cx.waker());
         for _ in 0..READS_PER_POLL {
@@ -89,12 +90,12 @@ impl TcpSession {
             }
             let end = self.link.end();
             if end.is_none() && self.drained {
-                match socket.poll_readable(cx) {
+                match stream.poll_readable(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(_) => self.drained = false,
                 }
             }
-            match self.read(&socket) {
+            match self.read(&stream) {
                 // What had arrived before the session was ended from this side is handed over first.
                 Input::Some if end.is_none() || self.last_bytes > 0 => {}
                 Input::Over(kind) if end.is_none() => self.last_word = Some(kind),
@@ -149,8 +150,8 @@ impl TcpSession {
         frames.len() > before
     }
 
-    fn read(&mut self, socket: &Socket) -> Input {
-        match socket.get_ref().read(self.incoming.room()) {
+    fn read(&mut self, stream: &Stream) -> Input {
+        match stream.read_now(self.incoming.room()) {
             Ok(0) => Input::Over(EndKind::Closed),
             Ok(bytes) => {
                 self.drained = !self.incoming.filled(bytes);
@@ -159,7 +160,6 @@ impl TcpSession {
                 self.link.note_heard();
                 Input::Some
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Input::Some,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Input::Nothing,
             Err(_) => Input::Over(EndKind::Closed),
         }
@@ -167,7 +167,7 @@ impl TcpSession {
 
     /// The end, told to the service first: whoever sees it may dial again at once.
     fn finish(&mut self, end: SessionEnd) -> Poll<Result<(), SessionEnd>> {
-        self.socket = None;
+        self.stream = None;
         self.owner.over(&self.link, end);
         Poll::Ready(Err(end))
     }
@@ -197,7 +197,7 @@ impl Session for TcpSession {
 
 impl Drop for TcpSession {
     fn drop(&mut self) {
-        if self.socket.is_some() {
+        if self.stream.is_some() {
             self.link.abandon();
         }
     }

@@ -1,24 +1,27 @@
 //! Carries the frames of a handshake over a connection, within their limit.
 
-use std::{net::TcpStream, time::Duration};
+use std::time::Duration;
 
-use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, pin_mut, select_biased};
-use smol::{Async, Timer};
+use futures::{FutureExt, pin_mut, select_biased};
+use smol::Timer;
 
 use super::{Failure, messages::MAX_FRAME};
-use crate::wire::{self, Kind, MAX_HEADER, Parsed};
+use crate::{
+    stream::Stream,
+    wire::{self, Kind, MAX_HEADER, Parsed},
+};
 
 const MAX_BODY: usize = MAX_FRAME - MAX_HEADER;
 
 /// A connection on which two nodes shake hands. Holds at most as much as one frame of what was read.
 pub(crate) struct Conversation {
-    stream: Async<TcpStream>,
+    stream: Stream,
     buffer: Box<[u8; MAX_FRAME]>,
     filled: usize,
 }
 
 impl Conversation {
-    pub(crate) fn new(stream: Async<TcpStream>) -> Self {
+    pub(crate) fn new(stream: Stream) -> Self {
         Conversation { stream, buffer: Box::new([0; MAX_FRAME]), filled: 0 }
     }
 
@@ -52,7 +55,7 @@ impl Conversation {
     }
 
     /// The connection, and what was read of the session's frames already.
-    pub(crate) fn into_parts(self) -> (Async<TcpStream>, Vec<u8>) {
+    pub(crate) fn into_parts(self) -> (Stream, Vec<u8>) {
         (self.stream, self.buffer[..self.filled].to_vec())
     }
 
