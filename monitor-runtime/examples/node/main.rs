@@ -11,8 +11,9 @@
 //! ```
 //!
 //! Options: `--name NAME` (required), `--listen ADDRESS` (the name's address by default), `--peer NAME[=ADDRESS]`
-//! (connect at start; may be given several times), `--hidden`, `--heartbeat default|fast|wan`. The secret of the
-//! cluster comes in the environment, because arguments are visible to every user of the machine.
+//! (connect at start; may be given several times), `--hidden`, `--heartbeat default|fast|wan|I/T` (interval and timeout
+//! in milliseconds). The secret of the cluster comes in the environment, because arguments are visible to every user
+//! of the machine.
 //!
 //! Where to look: `process.rs` is a process that watches and is watched, in Erlang's style; `handles.rs` holds
 //! monitors as futures and as a stream.

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use monitor_runtime::{Config, NodeSpec, Secret};
 
@@ -32,6 +32,11 @@ pub(crate) fn config(mut arguments: impl Iterator<Item = String>) -> Result<Conf
         "default" => Ok(config),
         "fast" => Ok(config.fast()),
         "wan" => Ok(config.wan()),
-        other => Err(format!("--heartbeat: {other} is none of default, fast, wan"))?,
+        other => {
+            let millis = |text: &str| text.parse().map(Duration::from_millis).ok();
+            let custom =
+                other.split_once('/').and_then(|(i, t)| Some(config.heartbeat(millis(i)?, millis(t)?)));
+            Ok(custom.ok_or(format!("--heartbeat: {other} is none of default, fast, wan, and no I/T"))?)
+        }
     }
 }

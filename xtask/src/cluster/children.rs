@@ -9,8 +9,11 @@ use std::{
     },
 };
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, kill_process, prlimit, waitid,
+};
 
+use super::net::namespace::Namespace;
 use crate::failure::{Context, Result, fail};
 
 /// All children that live. Cheap to clone; one of the clones belongs to the handler of Ctrl-C.
@@ -33,14 +36,21 @@ impl Children {
         self.interrupted.load(Ordering::SeqCst)
     }
 
-    /// Starts a child; its standard input and output must be piped.
-    pub(crate) fn start(&self, command: &mut Command) -> Result<(Running, ChildStdin, ChildStdout)> {
+    /// Starts a child, in that namespace if one is given; its standard input and output must be piped.
+    pub(crate) fn start(
+        &self,
+        command: &mut Command,
+        home: Option<&Namespace>,
+    ) -> Result<(Running, ChildStdin, ChildStdout)> {
         // Under the lock, so that an interrupt finds either no child or a registered one.
         let mut alive = lock(&self.alive);
         if self.interrupted() {
             fail!("interrupted");
         }
-        let child = command.spawn();
+        let child = match home {
+            Some(home) => home.run(|| command.spawn())?,
+            None => command.spawn(),
+        };
         let mut child =
             child.context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
         let stdin = child.stdin.take().expect("standard input is piped");
@@ -73,6 +83,23 @@ impl Running {
     pub(crate) fn kill(&self) {
         end(&self.child);
         self.children.forget(&self.child);
+    }
+
+    /// Its number, for `/proc`.
+    pub(crate) fn id(&self) -> u32 {
+        lock(&self.child).id()
+    }
+
+    /// Lets it have so many descriptors at most; returns how many it was allowed before.
+    pub(crate) fn limit_descriptors(&self, most: u64) -> Result<u64> {
+        let child = lock(&self.child);
+        let (process, failed) =
+            (Pid::from_child(&child), || "cannot limit the descriptors of a node".to_owned());
+        // Only what it may have now: what it may be allowed is left as it is, or could not be given back.
+        let ours = getrlimit(Resource::Nofile);
+        let new = Rlimit { current: Some(most), maximum: ours.maximum };
+        let before = prlimit(Some(process), Resource::Nofile, new).context(failed)?;
+        Ok(before.current.unwrap_or(u64::MAX))
     }
 
     /// Has it stop where it is; it may still run for a moment.

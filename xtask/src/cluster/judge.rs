@@ -15,12 +15,14 @@ use serde_json::Value;
 use super::{
     Cluster, Options, State,
     children::Children,
+    heartbeat::Heartbeat,
     make_folder,
+    net::{self, Network},
     node::{Launch, Node, end_all},
     oracle::{self, Life},
     ports::Ports,
     report::{self, Progress},
-    scenarios::{self, Scenario},
+    scenarios::{self, Ground, Scenario},
 };
 use crate::{
     failure::{Failure, Result},
@@ -32,11 +34,35 @@ use crate::{
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Verdict {
     pub(super) name: &'static str,
-    pub(super) passed: bool,
+    pub(super) outcome: Outcome,
     pub(super) seconds: f64,
-    /// What was expected and what came, and where the logs are; empty if it passed.
+    /// What was expected and what came, and where the logs are; why it was skipped; empty if it passed.
     pub(super) detail: String,
     pub(super) figures: BTreeMap<String, Value>,
+}
+
+/// How a scenario came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Outcome {
+    Passed,
+    Failed,
+    /// It could not be run here, and nobody has asked for it by name.
+    Skipped,
+}
+
+impl Verdict {
+    /// On a scenario that cannot be run here, and why; if it was asked for by name, that is a failure.
+    fn without_network(scenario: &Scenario, why: &Failure, by_name: bool) -> Self {
+        let outcome = if by_name { Outcome::Failed } else { Outcome::Skipped };
+        Verdict {
+            name: scenario.name,
+            outcome,
+            seconds: 0.0,
+            detail: why.0.clone(),
+            figures: BTreeMap::new(),
+        }
+    }
 }
 
 /// Runs what was asked for, in the order of the list.
@@ -45,25 +71,45 @@ pub(super) fn judge(options: &Options, children: &Children, program: &Path) -> R
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let logs = workspace::root().join("target/test-cluster").join(std::process::id().to_string());
     report::first_line(options.nodes, seed);
-    let asked_for = |scenario: &&Scenario| {
-        options.scenarios.is_empty() || options.scenarios.iter().any(|name| name == scenario.name)
+    let by_name = |scenario: &Scenario| options.scenarios.iter().any(|name| name == scenario.name);
+    let asked_for = |scenario: &&Scenario| match options.scenarios.is_empty() {
+        true => scenario.ground == Ground::Any || options.netns,
+        false => by_name(scenario),
     };
+    let chosen: Vec<_> = scenarios::ALL.iter().filter(asked_for).collect();
+    let needed = |scenario: &&Scenario| options.netns || scenario.ground == Ground::Network;
+    let networks = if chosen.iter().any(needed) { net::available() } else { Ok(()) };
+    if let Err(why) = &networks {
+        report::no_networks(why);
+    }
     let mut verdicts = Vec::new();
-    for scenario in scenarios::ALL.iter().filter(asked_for) {
+    for scenario in chosen {
         if children.interrupted() {
             break;
         }
+        let net = match &networks {
+            Ok(()) if needed(&scenario) => Some(Network::new(options.nodes as usize)?),
+            Err(why) if scenario.ground == Ground::Network => {
+                verdicts.push(Verdict::without_network(scenario, why, by_name(scenario)));
+                continue;
+            }
+            Ok(()) | Err(_) => None,
+        };
         let logs = logs.join(scenario.name);
         make_folder(&logs)?;
         let cluster = Cluster {
             children,
             ports: &ports,
+            net,
             launch: Launch {
                 program: program.to_owned(),
                 name: String::new(),
                 secret: fresh_secret()?,
-                heartbeat: "default",
+                heartbeat: Heartbeat::DEFAULT,
                 hidden: false,
+                home: None,
+                listen: None,
+                by: Vec::new(),
                 log: logs.clone(),
             },
             logs: logs.clone(),
@@ -76,7 +122,7 @@ pub(super) fn judge(options: &Options, children: &Children, program: &Path) -> R
         let verdict = judge_one(scenario, &cluster);
         cluster.progress.finish(&verdict);
         drop(cluster);
-        if verdict.passed && !options.keep_logs {
+        if verdict.outcome == Outcome::Passed && !options.keep_logs {
             // What cannot be removed is only in the way.
             let _ = fs::remove_dir_all(&logs);
         }
@@ -100,14 +146,14 @@ fn judge_one(scenario: &Scenario, cluster: &Cluster<'_>) -> Verdict {
     } else if let Some(first) = violations.first() {
         wrong.push(format!("the oracle found {} violations; the first: {first}", violations.len()));
     }
-    let passed = wrong.is_empty();
-    if !passed {
+    let outcome = if wrong.is_empty() { Outcome::Passed } else { Outcome::Failed };
+    if outcome == Outcome::Failed {
         wrong.push(format!("logs: {}", cluster.logs.display()));
     }
     let State { figures, .. } = std::mem::take(&mut *cluster.state());
     Verdict {
         name: scenario.name,
-        passed,
+        outcome,
         seconds: start.elapsed().as_millis() as f64 / 1000.0,
         detail: wrong.join("\n"),
         figures,

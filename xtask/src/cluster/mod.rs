@@ -6,9 +6,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -17,6 +18,8 @@ use serde_json::Value;
 
 use self::{
     children::Children,
+    judge::Outcome,
+    net::{Network, namespace::Namespace},
     node::{Launch, Node, SOON},
     oracle::Life,
     ports::Ports,
@@ -26,7 +29,9 @@ use crate::failure::{Context, Result, fail};
 
 mod build;
 mod children;
+pub(crate) mod heartbeat;
 mod judge;
+pub(crate) mod net;
 mod node;
 mod oracle;
 mod ports;
@@ -37,6 +42,7 @@ mod protocol;
 mod report;
 mod scenarios;
 mod transcript;
+mod wires;
 
 /// What the command line shows below its options.
 pub(crate) const EXAMPLES: &str = "\
@@ -46,6 +52,7 @@ Examples:
   cargo xtask test-cluster --scenario freeze --scenario churn --keep-logs
   cargo xtask test-cluster --seed 7 --json verdict.json
   cargo xtask test-cluster --json | jq .failed
+  sudo -E cargo xtask test-cluster --netns          every node in a network namespace of its own, and faults of wires
 
 Exit code: 0 if every scenario passed, 1 if one failed, 130 if interrupted.";
 
@@ -70,6 +77,10 @@ pub(crate) struct Options {
     /// Write the verdict as JSON: to the file, or without one to standard output, where nothing else is written then.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
+    /// Give every node a network namespace of its own, and run the scenarios that pull cables, too: needs root, `ip`,
+    /// `tc` and `nft`. Without those, the scenarios that need them are skipped.
+    #[arg(long)]
+    netns: bool,
     /// Keep the transcripts of scenarios that passed, too.
     #[arg(long)]
     keep_logs: bool,
@@ -81,7 +92,7 @@ pub(crate) struct Options {
 /// Runs the scenarios that were asked for, and reports.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.list {
-        report::list(&scenarios::ALL);
+        report::list(scenarios::ALL);
         return Ok(ExitCode::SUCCESS);
     }
     report::keep_stdout_for_json(options.json.as_deref() == Some(Path::new("-")));
@@ -96,7 +107,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     report::last_line(&verdicts);
     Ok(match children.interrupted() {
         true => ExitCode::from(130),
-        false if verdicts.iter().all(|verdict| verdict.passed) => ExitCode::SUCCESS,
+        false if verdicts.iter().all(|verdict| verdict.outcome != Outcome::Failed) => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
 }
@@ -105,6 +116,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 pub(crate) struct Cluster<'a> {
     children: &'a Children,
     ports: &'a Ports,
+    /// Of its own, if there is one; else the nodes share 127.0.0.1.
+    net: Option<Network>,
     /// The defaults for a node; its name and log are filled in.
     launch: Launch,
     logs: PathBuf,
@@ -131,13 +144,13 @@ impl Cluster<'_> {
         let alive = self.state().lives.iter().find(|node| node.name() == name && node.is_alive()).cloned();
         match alive {
             Some(node) => Ok(node),
-            None => self.start(Launch { name, ..self.launch.clone() }),
+            None => self.node_with(label, |_| ()),
         }
     }
 
     /// A node that is started in another way than the others.
     pub(crate) fn node_with(&self, label: &str, change: impl FnOnce(&mut Launch)) -> Result<Node> {
-        let mut launch = Launch { name: self.name(label), ..self.launch.clone() };
+        let mut launch = Launch { name: self.name(label), home: self.home(label)?, ..self.launch.clone() };
         change(&mut launch);
         self.start(launch)
     }
@@ -154,8 +167,29 @@ impl Cluster<'_> {
 
     /// The full name of the node with that label, whether or not it was ever started.
     pub(crate) fn name(&self, label: &str) -> String {
-        let index = label.bytes().next().map_or(0, |letter| usize::from(letter.saturating_sub(b'a')));
-        format!("{label}@127.0.0.1:{}", self.ports.port(index))
+        format!("{label}@{}", self.address(label))
+    }
+
+    /// Where the node with that label listens.
+    pub(crate) fn address(&self, label: &str) -> SocketAddr {
+        match self.net {
+            Some(_) => net::node_address(index(label)),
+            None => SocketAddr::from(([127, 0, 0, 1], self.ports.port(index(label)))),
+        }
+    }
+
+    /// Where the node with that label runs, if not among everybody else.
+    pub(crate) fn home(&self, label: &str) -> Result<Option<Arc<Namespace>>> {
+        let net = self.net.as_ref();
+        net.map(|net| Ok(net.host(index(label))?.namespace().clone())).transpose()
+    }
+
+    /// Does something where a node with that label would run: whatever it connects to is what that node could reach.
+    pub(crate) fn at<T: Send>(&self, label: &str, work: impl FnOnce() -> T + Send) -> Result<T> {
+        match self.home(label)? {
+            Some(home) => home.run(work),
+            None => Ok(work()),
+        }
     }
 
     fn start(&self, launch: Launch) -> Result<Node> {
@@ -207,7 +241,7 @@ impl Cluster<'_> {
         node.done(protocol::Command::Disconnect { node: from.name().to_owned() })
     }
 
-    fn hurt(&self, node: &Node) {
+    pub(crate) fn hurt(&self, node: &Node) {
         self.state().hurt.insert(node.name().to_owned());
     }
 
@@ -263,6 +297,11 @@ impl Cluster<'_> {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The number of a label: one lower-case letter.
+fn index(label: &str) -> usize {
+    label.bytes().next().map_or(0, |letter| usize::from(letter.saturating_sub(b'a')))
 }
 
 /// Tries until `attempt` gives something; `None` if it has not after `within`. An error ends it at once.

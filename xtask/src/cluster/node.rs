@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::Write,
+    net::SocketAddr,
     path::PathBuf,
     process::{ChildStdin, Command as Program, Stdio},
     sync::{
@@ -15,6 +16,8 @@ use std::{
 
 use super::{
     children::{Children, Running},
+    heartbeat::Heartbeat,
+    net::namespace::Namespace,
     process::{Monitor, Process},
     protocol::{Answer, Command, NodeInfo, NodeKind, Output, Request, Subscription, Tables},
     transcript::{Entry, Said, Transcript},
@@ -30,8 +33,14 @@ pub(crate) struct Launch {
     pub(crate) program: PathBuf,
     pub(crate) name: String,
     pub(crate) secret: String,
-    pub(crate) heartbeat: &'static str,
+    pub(crate) heartbeat: Heartbeat,
     pub(crate) hidden: bool,
+    /// Where it runs, if not among everybody else.
+    pub(crate) home: Option<Arc<Namespace>>,
+    /// Where it listens, if not where its name says.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Started by this program with these arguments, if any are given, which then becomes the node.
+    pub(crate) by: Vec<String>,
     /// Where its transcript and its standard error go.
     pub(crate) log: PathBuf,
 }
@@ -59,13 +68,23 @@ impl Node {
             File::create(&path).context(|| format!("cannot write {}", path.display()))
         };
         let transcript = Arc::new(Transcript::new(launch.name.clone(), log("jsonl")?));
-        let mut program = Program::new(&launch.program);
-        program.args(["--name", &launch.name, "--heartbeat", launch.heartbeat]);
+        let mut program = match launch.by.split_first() {
+            Some((by, arguments)) => {
+                let mut by = Program::new(by);
+                by.args(arguments).arg(&launch.program);
+                by
+            }
+            None => Program::new(&launch.program),
+        };
+        program.args(["--name", &launch.name, "--heartbeat", launch.heartbeat.option]);
         program.args(launch.hidden.then_some("--hidden"));
+        if let Some(address) = launch.listen {
+            program.args(["--listen", &address.to_string()]);
+        }
         // In the environment, where other users cannot read it; arguments are visible to everybody.
         program.env("OBIT_SECRET", &launch.secret);
         program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log("stderr")?);
-        let (child, stdin, stdout) = children.start(&mut program)?;
+        let (child, stdin, stdout) = children.start(&mut program, launch.home.as_deref())?;
         let reader = transcript.follow(stdout);
         let ready = transcript.wait("being ready", SOON, 0, |entry| match &entry.said {
             Said::Told(Output::Ready { incarnation, .. }) => Some(incarnation.clone()),
@@ -87,7 +106,7 @@ impl Node {
         })))
     }
 
-    /// The full name, `label@127.0.0.1:port`.
+    /// The full name, `label@address:port`.
     pub(crate) fn name(&self) -> &str {
         &self.0.launch.name
     }
@@ -197,6 +216,11 @@ impl Node {
         self.done(Command::Connect { node: to.name().to_owned() })
     }
 
+    /// Asks for a session with a node that is reached at another address than its own.
+    pub(crate) fn connect_through(&self, to: &Node, address: SocketAddr) -> Result {
+        self.done(Command::Connect { node: format!("{}={address}", to.name()) })
+    }
+
     pub(crate) fn nodes(&self, of: NodeKind) -> Result<Vec<NodeInfo>> {
         match self.ask(Command::Nodes { of })? {
             Answer::Nodes(nodes) => Ok(nodes),
@@ -224,6 +248,35 @@ impl Node {
             Some(tables) => Ok(tables),
             None => fail!("{}: expected {what} within {SOON:?}; its tables hold {last:?}", self.name()),
         }
+    }
+
+    /// The number of its process, for `/proc`.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.0.child.id()
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> Result<usize> {
+        let folder = format!("/proc/{}/fd", self.process_id());
+        Ok(fs::read_dir(&folder).context(|| format!("cannot read {folder}"))?.count())
+    }
+
+    /// Waits until it has no more descriptors open than that.
+    pub(crate) fn await_descriptors(&self, most: usize) -> Result {
+        let mut now = 0;
+        let back = super::poll(SOON, || {
+            now = self.descriptors()?;
+            Ok((now <= most).then_some(()))
+        })?;
+        match back {
+            Some(()) => Ok(()),
+            None => fail!("{} has {now} descriptors open, expected at most {most}", self.name()),
+        }
+    }
+
+    /// Lets it have so many descriptors at most; returns how many it was allowed before.
+    pub(crate) fn limit_descriptors(&self, most: usize) -> Result<usize> {
+        self.0.child.limit_descriptors(most as u64).map(|before| before as usize)
     }
 
     // Talking.

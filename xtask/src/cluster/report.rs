@@ -12,8 +12,11 @@ use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{judge::Verdict, scenarios::Scenario};
-use crate::failure::{Context, Result};
+use super::{
+    judge::{Outcome, Verdict},
+    scenarios::{Ground, Scenario},
+};
+use crate::failure::{Context, Failure, Result};
 
 /// Whether standard output is for the JSON alone.
 static STDOUT_IS_JSON: AtomicBool = AtomicBool::new(false);
@@ -59,7 +62,7 @@ impl Progress {
 
     pub(super) fn finish(&self, verdict: &Verdict) {
         self.0.finish_and_clear();
-        let word = if verdict.passed { "passed" } else { "FAILED" };
+        let word = word(verdict.outcome);
         say!("{word}  {:20} {:6.1} s", verdict.name, verdict.seconds);
     }
 }
@@ -69,10 +72,16 @@ pub(super) fn first_line(nodes: u64, seed: u64) {
     say!("clusters of up to {nodes} nodes; seed {seed}");
 }
 
+/// Tells why nodes cannot have networks of their own.
+pub(super) fn no_networks(why: &Failure) {
+    say!("no network of its own for any node: {why}; scenarios that need one are left out");
+}
+
 /// The scenarios, each with what it shows.
 pub(super) fn list(scenarios: &[Scenario]) {
     for scenario in scenarios {
-        println!("{:20} {}", scenario.name, scenario.shows);
+        let ground = if scenario.ground == Ground::Network { " (--netns)" } else { "" };
+        println!("{:20} {}{ground}", scenario.name, scenario.shows);
     }
 }
 
@@ -85,11 +94,15 @@ pub(super) fn table(verdicts: &[Verdict]) {
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
     for verdict in verdicts {
         let figures: Vec<_> = verdict.figures.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        let word = if verdict.passed { "passed" } else { "FAILED" };
-        table.add_row([verdict.name, word, &format!("{:.1}", verdict.seconds), &figures.join(", ")]);
+        table.add_row([
+            verdict.name,
+            word(verdict.outcome),
+            &format!("{:.1}", verdict.seconds),
+            &figures.join(", "),
+        ]);
     }
     say!("\n{table}\n");
-    for verdict in verdicts.iter().filter(|verdict| !verdict.passed) {
+    for verdict in verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Failed) {
         say!("{}: {}\n", verdict.name, verdict.detail);
     }
 }
@@ -101,9 +114,10 @@ pub(super) fn json(verdicts: &[Verdict], file: &Path) -> Result {
         scenarios: &'a [Verdict],
         passed: usize,
         failed: usize,
+        skipped: usize,
     }
-    let (passed, failed) = count(verdicts);
-    let report = Report { scenarios: verdicts, passed, failed };
+    let [passed, failed, skipped] = count(verdicts);
+    let report = Report { scenarios: verdicts, passed, failed, skipped };
     let what = || format!("cannot write the verdict to {}", file.display());
     let text = serde_json::to_string_pretty(&report).context(what)?;
     if STDOUT_IS_JSON.load(Ordering::Relaxed) {
@@ -113,13 +127,23 @@ pub(super) fn json(verdicts: &[Verdict], file: &Path) -> Result {
     fs::write(file, text + "\n").context(what)
 }
 
-/// `N passed, N failed`, alone on the last line.
+/// `N passed, N failed`, and if some were skipped `, N skipped`: alone on the last line.
 pub(super) fn last_line(verdicts: &[Verdict]) {
-    let (passed, failed) = count(verdicts);
-    say!("{passed} passed, {failed} failed");
+    let [passed, failed, skipped] = count(verdicts);
+    let also = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
+    say!("{passed} passed, {failed} failed{also}");
 }
 
-fn count(verdicts: &[Verdict]) -> (usize, usize) {
-    let passed = verdicts.iter().filter(|verdict| verdict.passed).count();
-    (passed, verdicts.len() - passed)
+fn count(verdicts: &[Verdict]) -> [usize; 3] {
+    [Outcome::Passed, Outcome::Failed, Outcome::Skipped]
+        .map(|outcome| verdicts.iter().filter(|verdict| verdict.outcome == outcome).count())
+}
+
+/// What stands out is written in capitals.
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed => "FAILED",
+        Outcome::Skipped => "skipped",
+    }
 }

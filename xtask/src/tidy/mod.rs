@@ -8,6 +8,7 @@ use std::{fmt, process::ExitCode};
 use self::sources::Sources;
 use crate::failure::{Result, fail};
 
+mod clocks;
 mod layers;
 mod packages;
 mod pages;
@@ -49,6 +50,7 @@ fn findings() -> Result<Vec<Finding>> {
     findings.extend(packages::check(&packages, &sources));
     findings.extend(pages::check(&sources));
     for file in &sources.files {
+        findings.extend(clocks::check(file));
         findings.extend(text::check(file));
     }
     findings.sort();

@@ -1,20 +1,16 @@
 //! `hostile`
 
-use std::{
-    io::{ErrorKind, Read, Write},
-    net::{Shutdown, TcpStream},
-};
-
 use fastrand::Rng;
 
+use super::strangers::{HELLO, Hello, PROOF, counted, frame, knock};
 use crate::{
     cluster::{
         Cluster, ensure,
-        node::{Node, SOON},
+        node::Node,
         process::{NORMAL, Wanted},
-        protocol::{Exit, Tables},
+        protocol::Exit,
     },
-    failure::{Context, Result, fail},
+    failure::Result,
     keygen::fresh_secret,
 };
 
@@ -33,7 +29,7 @@ pub(super) fn hostile(cluster: &Cluster<'_>) -> Result {
     cluster.progress().plan(attacks.len() + 1, "attacks");
     for attack in &attacks {
         let before = b.tables()?;
-        attack.throw_at(&b)?;
+        cluster.at("z", || knock(cluster.address("b"), &attack.bytes))??;
         counted(&b, attack.what, &before, attack.counters)?;
         cluster.progress().step();
     }
@@ -72,13 +68,7 @@ struct Attack {
 fn attacks(target: &Node, rng: &mut Rng) -> Vec<Attack> {
     let attack = |what, bytes, counters| Attack { what, bytes, counters };
     let noise = (0..4096).map(|_| rng.u8(..)).collect();
-    let good = Hello {
-        magic: *b"OBIT",
-        version: 1,
-        cluster: "",
-        name: "mallory@127.0.0.1:9",
-        expected: target.name(),
-    };
+    let good = Hello::of("mallory@127.0.0.1:9", target.name());
     let unproved = [good.frame(), frame(PROOF, &[7; 40])].concat();
     vec![
         attack("nothing", Vec::new(), &["handshakes_cut"]),
@@ -101,76 +91,3 @@ fn attacks(target: &Node, rng: &mut Rng) -> Vec<Attack> {
 }
 
 const MALFORMED: &[&str] = &["refused_malformed"];
-
-/// Kinds of frames in a handshake.
-const HELLO: u8 = 16;
-const PROOF: u8 = 18;
-
-/// The first frame of a handshake. Its layout is frozen for all versions.
-#[derive(Clone, Copy)]
-struct Hello<'a> {
-    magic: [u8; 4],
-    version: u16,
-    cluster: &'a str,
-    name: &'a str,
-    expected: &'a str,
-}
-
-impl Hello<'_> {
-    fn frame(&self) -> Vec<u8> {
-        frame(HELLO, &self.body())
-    }
-
-    fn body(&self) -> Vec<u8> {
-        let mut body = self.magic.to_vec();
-        // The lowest version and the highest.
-        body.extend([self.version.to_be_bytes(), self.version.to_be_bytes()].concat());
-        let (features, incarnation, dial, nonce) = (0_u64, 0x5eed_u64, 1_u64, [9; 32]);
-        body.extend([features.to_be_bytes(), incarnation.to_be_bytes(), dial.to_be_bytes()].concat());
-        body.extend(nonce);
-        for text in [self.cluster, self.name, self.expected] {
-            body.push(text.len() as u8);
-            body.extend(text.as_bytes());
-        }
-        body
-    }
-}
-
-/// A frame: length as varint, kind, body.
-fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = body.len() + 1;
-    let mut frame =
-        if length < 0x80 { vec![length as u8] } else { vec![length as u8 | 0x80, (length >> 7) as u8] };
-    frame.push(kind);
-    frame.extend(body);
-    frame
-}
-
-impl Attack {
-    /// Connects, sends, and waits until the node closes the connection.
-    fn throw_at(&self, node: &Node) -> Result {
-        let address = node.name().split_once('@').map_or("", |(_, address)| address);
-        let name = || format!("{} thrown at {address}", self.what);
-        let mut stream = TcpStream::connect(address).context(name)?;
-        stream.set_read_timeout(Some(SOON)).context(name)?;
-        // The node may close it before everything is sent: that is what it should do.
-        let _ = stream.write_all(&self.bytes).and_then(|()| stream.shutdown(Shutdown::Write));
-        let mut answer = Vec::new();
-        match stream.take(1 << 20).read_to_end(&mut answer) {
-            Ok(_) => Ok(()),
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
-                Ok(())
-            }
-            Err(error) => {
-                fail!("{}: {error}; expected the node to close the connection within {SOON:?}", name())
-            }
-        }
-    }
-}
-
-/// Waits until one of the counters stands higher than before.
-fn counted(node: &Node, what: &str, before: &Tables, counters: &[&str]) -> Result {
-    let sum = |tables: &Tables| counters.iter().filter_map(|name| tables.counters.get(*name)).sum::<u64>();
-    let what = format!("{what} to be counted as {counters:?}");
-    node.await_tables(&what, |tables| sum(tables) > sum(before)).map(drop)
-}

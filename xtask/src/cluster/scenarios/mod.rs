@@ -7,61 +7,136 @@ use clap::builder::PossibleValuesParser;
 use super::Cluster;
 use crate::failure::Result;
 
+mod bad_links;
+mod cables;
 mod churn;
 mod demonitor;
+mod endurance;
 mod exits;
 mod faults;
+mod floods;
 mod freeze;
 mod hostile;
+mod impostors;
 mod many;
+mod mesh;
 mod names;
 mod node_events;
 mod order;
 mod sessions;
+mod strangers;
 mod watcher_death;
+
+/// What a scenario has to stand on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// Nodes that reach each other somehow.
+    Any,
+    /// A network of its own, to do harm to; this needs root.
+    Network,
+}
 
 /// One scenario.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
     /// What it shows, in a line.
     pub(super) shows: &'static str,
+    pub(super) ground: Ground,
     pub(super) run: fn(&Cluster<'_>) -> Result,
 }
 
 /// All of them, in the order in which they are run.
-pub(super) const ALL: [Scenario; 16] = [
-    scenario("exit-reasons", "a watcher learns how a process ended, word for word", exits::exit_reasons),
-    scenario("by-name", "a name is resolved once, where it is registered", names::by_name),
-    scenario("noproc", "who is not there is said not to be there", names::noproc),
-    scenario("many", "10,000 monitors, each exactly one Down", many::many),
-    scenario("demonitor", "flush, info, and a dropped handle: silence means silence", demonitor::demonitor),
-    scenario(
+pub(super) const ALL: &[Scenario] = &[
+    anywhere("exit-reasons", "a watcher learns how a process ended, word for word", exits::exit_reasons),
+    anywhere("by-name", "a name is resolved once, where it is registered", names::by_name),
+    anywhere("noproc", "who is not there is said not to be there", names::noproc),
+    anywhere("many", "10,000 monitors, each exactly one Down", many::many),
+    anywhere("demonitor", "flush, info, and a dropped handle: silence means silence", demonitor::demonitor),
+    anywhere(
         "watcher-death",
         "a watcher's death leaves nothing behind on either side",
         watcher_death::watcher_death,
     ),
-    scenario(
+    anywhere(
         "kill-9",
         "a node that is killed takes its processes with it, and everybody is told",
         faults::kill_9,
     ),
-    scenario("freeze", "a frozen node is detected in the configured time, and rejoins", freeze::freeze),
-    scenario("restart", "a new life under an old name is not mistaken for the old one", faults::restart),
-    scenario("leave", "a node that leaves in good order loses no Down", faults::leave),
-    scenario("node-events", "subscriptions by type, reasons, and the snapshot", node_events::node_events),
-    scenario("order", "20,000 messages, then the Down; node-up before, node-down after", order::order),
-    scenario("simultaneous-dial", "all pairs dial at once: one session each", sessions::simultaneous_dial),
-    scenario("on-demand", "no connection before the first monitor", sessions::on_demand),
-    scenario(
+    anywhere("freeze", "a frozen node is detected in the configured time, and rejoins", freeze::freeze),
+    anywhere("restart", "a new life under an old name is not mistaken for the old one", faults::restart),
+    anywhere("leave", "a node that leaves in good order loses no Down", faults::leave),
+    anywhere("node-events", "subscriptions by type, reasons, and the snapshot", node_events::node_events),
+    anywhere("order", "20,000 messages, then the Down; node-up before, node-down after", order::order),
+    anywhere("simultaneous-dial", "all pairs dial at once: one session each", sessions::simultaneous_dial),
+    anywhere("on-demand", "no connection before the first monitor", sessions::on_demand),
+    anywhere(
         "hostile",
         "garbage, huge frames, a wrong secret, a wrong version: nobody else notices",
         hostile::hostile,
     ),
-    scenario("churn", "everything at random, then every monitor has ended once", churn::churn),
+    anywhere("replay", "a handshake said again, and one sent back: nobody gets in", impostors::replay),
+    anywhere(
+        "duplicate-name",
+        "a second node of a name: the first is undisturbed",
+        impostors::duplicate_name,
+    ),
+    anywhere(
+        "descriptors",
+        "no descriptor left: what stands goes on, and there is no spinning",
+        floods::descriptors,
+    ),
+    anywhere("floods", "silent and slow callers, too many: hung up on in time", floods::floods),
+    anywhere("restarts", "50 lives of one node: each met once and lost once", endurance::restarts),
+    anywhere(
+        "half-frozen",
+        "half of the nodes sleep: they are given up, and give up nobody",
+        endurance::half_frozen,
+    ),
+    anywhere("churn", "everything at random, then every monitor has ended once", churn::churn),
+    on_wires("cable-pull", "a pulled cable: both sides find out in the configured time", cables::cable_pull),
+    on_wires("one-way", "what one node sends is lost: both are told, and only they", cables::one_way),
+    on_wires("bridge-partition", "two nodes lose each other; a third keeps both", cables::bridge_partition),
+    on_wires(
+        "ring-partition",
+        "each node sees its neighbours only, and all meet again",
+        cables::ring_partition,
+    ),
+    on_wires(
+        "flapping-link",
+        "a link that comes and goes: no event lost, none doubled",
+        cables::flapping_link,
+    ),
+    on_wires("loss", "5 % of all packets lost: nobody is, and nothing is missing", bad_links::loss),
+    on_wires("heavy-loss", "20 % of all packets lost: each monitor ends once", bad_links::heavy_loss),
+    on_wires("disorder", "packets out of order and twice: nobody can tell", bad_links::disorder),
+    on_wires("slow-link", "half a megabit a second: signs of life pass the messages", bad_links::slow_link),
+    on_wires("reset", "resets in the place of answers: told at once", bad_links::reset),
+    anywhere(
+        "stalled-relay",
+        "a relay that keeps one direction, and one that breaks",
+        bad_links::stalled_relay,
+    ),
+    anywhere(
+        "delay",
+        "200 ms each way, dials that overtake each other: one session a pair",
+        bad_links::delay,
+    ),
+    on_wires("half-open", "connections begun and never finished: the node sees none", floods::half_open),
+    on_wires(
+        "clocks-apart",
+        "clocks a year apart: nobody is given up early or late",
+        endurance::clocks_apart,
+    ),
 ];
 
-const fn scenario(name: &'static str, shows: &'static str, run: fn(&Cluster<'_>) -> Result) -> Scenario {
-    Scenario { name, shows, run }
+type Run = fn(&Cluster<'_>) -> Result;
+
+const fn anywhere(name: &'static str, shows: &'static str, run: Run) -> Scenario {
+    Scenario { name, shows, ground: Ground::Any, run }
+}
+
+const fn on_wires(name: &'static str, shows: &'static str, run: Run) -> Scenario {
+    Scenario { name, shows, ground: Ground::Network, run }
 }
 
 /// The names, for the command line.

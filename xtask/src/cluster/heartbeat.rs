@@ -1,0 +1,68 @@
+//! How soon a node must notice that another is gone.
+
+use std::time::{Duration, Instant};
+
+use super::ensure;
+use crate::failure::Result;
+
+/// How often a node gives a sign of life, and after how much silence it gives up a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Heartbeat {
+    /// As the program `node` takes it on its command line.
+    pub(crate) option: &'static str,
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+}
+
+impl Heartbeat {
+    /// The preset that a node has if it is told nothing else.
+    pub(crate) const DEFAULT: Self = Self::of("default", 1_000, 5_000);
+    /// The preset for one rack.
+    pub(crate) const FAST: Self = Self::of("fast", 100, 500);
+    /// For tests: soon over, and yet not shaken by a busy machine on which a node waits for its turn.
+    pub(crate) const BRISK: Self = Self::of("200/2000", 200, 2_000);
+
+    /// How late a busy machine may make a verdict.
+    const SLACK: Duration = Duration::from_secs(4);
+
+    const fn of(option: &'static str, interval: u64, timeout: u64) -> Self {
+        let (interval, timeout) = (Duration::from_millis(interval), Duration::from_millis(timeout));
+        Heartbeat { option, interval, timeout }
+    }
+
+    /// How long it took to detect silence; an error if that came before the silence had lasted, counted from the last
+    /// sign of life, or much later.
+    pub(crate) fn silence(&self, fault: Instant, told: Instant) -> Result<Duration> {
+        self.within(self.timeout - self.interval, fault, told)
+    }
+
+    /// How long it took to detect a fault of which there was a sign, at the latest at the next sign of life; an error if
+    /// that is longer than silence would have taken.
+    pub(crate) fn sign(&self, fault: Instant, told: Instant) -> Result<Duration> {
+        self.within(Duration::ZERO, fault, told)
+    }
+
+    fn within(&self, earliest: Duration, fault: Instant, told: Instant) -> Result<Duration> {
+        let took = told.saturating_duration_since(fault);
+        let latest = self.timeout + self.interval + Self::SLACK;
+        ensure((earliest..=latest).contains(&took), || {
+            format!("a fault was detected after {took:?}, expected between {earliest:?} and {latest:?}")
+        })?;
+        Ok(took)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_a_hasty_verdict_nor_a_late_one_is_accepted() {
+        let fault = Instant::now();
+        let after = |millis| Heartbeat::FAST.silence(fault, fault + Duration::from_millis(millis));
+        assert!(after(399).is_err());
+        assert_eq!(after(400).unwrap(), Duration::from_millis(400));
+        assert!(after(4_600).is_ok() && after(4_601).is_err());
+        assert!(Heartbeat::FAST.sign(fault, fault).is_ok());
+    }
+}

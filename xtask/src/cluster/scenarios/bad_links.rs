@@ -1,0 +1,199 @@
+//! `loss`, `heavy-loss`, `disorder`, `slow-link`, `reset`, `stalled-relay` and `delay`
+
+use std::{
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::mesh::{Loss, Mesh};
+use crate::{
+    cluster::{
+        Cluster, ensure,
+        heartbeat::Heartbeat,
+        net::relay::{Manners, Relay},
+        node::{Node, end_all},
+        process::{Monitor, NORMAL},
+    },
+    failure::Result,
+};
+
+/// One packet in twenty is lost, everywhere: TCP mends that, nobody loses anybody, and every message arrives.
+pub(super) fn loss(cluster: &Cluster<'_>) -> Result {
+    let mesh = Mesh::new(cluster, 3, Heartbeat::DEFAULT)?;
+    mesh.nodes.iter().try_for_each(|node| cluster.lose(node, 5))?;
+    talk(cluster, &mesh)?;
+    packets_lost(cluster, &mesh)?;
+    mesh.expect_all_kept()?;
+    mesh.finish()
+}
+
+/// One packet in five is lost, everywhere. That may cost a session now and then; each monitor ends once all the same,
+/// no message comes twice or late, and when the network is well all have each other again.
+pub(super) fn heavy_loss(cluster: &Cluster<'_>) -> Result {
+    let mut mesh = Mesh::new(cluster, 3, Heartbeat::DEFAULT)?;
+    cluster.hurt_all();
+    mesh.nodes.iter().try_for_each(|node| cluster.lose(node, 20))?;
+    let rounds = cluster.scaled(10, 3);
+    cluster.progress().plan(rounds, "rounds");
+    for _ in 0..rounds {
+        mesh.traffic(100)?;
+        cluster.at_rest()?;
+        cluster.figure("losses", mesh.lost().len());
+        cluster.progress().step();
+    }
+    packets_lost(cluster, &mesh)?;
+    mesh.nodes.iter().try_for_each(|node| cluster.heal(node))?;
+    mesh.converge()?;
+    mesh.finish()
+}
+
+/// Packets come twice, and some are overtaken by later ones. Above TCP nobody can tell.
+pub(super) fn disorder(cluster: &Cluster<'_>) -> Result {
+    let mesh = Mesh::new(cluster, 3, Heartbeat::DEFAULT)?;
+    for node in &mesh.nodes {
+        cluster.disorder(node, mesh.nodes.iter().filter(|other| other.name() != node.name()))?;
+    }
+    talk(cluster, &mesh)?;
+    for (what, counter) in [("packets_out_of_order", "TCPOFOQueue"), ("packets_doubled", "TCPDSACKOldSent")] {
+        let counts = mesh.nodes.iter().map(|node| cluster.host(node)?.tcp_count(counter));
+        let count: u64 = counts.sum::<Result<_>>()?;
+        ensure(count > 0, || {
+            format!("the network was to disorder packets, but TCP has counted no {counter}")
+        })?;
+        cluster.figure(what, count);
+    }
+    mesh.expect_all_kept()?;
+    mesh.finish()
+}
+
+/// Every node can send half a megabit a second, and has more to say than goes out in the time after which silence
+/// counts: signs of life pass all the same.
+pub(super) fn slow_link(cluster: &Cluster<'_>) -> Result {
+    let mesh = Mesh::new(cluster, 3, Heartbeat::BRISK)?;
+    mesh.nodes.iter().try_for_each(|node| cluster.throttle(node, 512))?;
+    let start = Instant::now();
+    expect_normal(&mesh.traffic(cluster.scaled(6_000, 3_500))?)?;
+    cluster.figure_seconds("messages_seconds", start.elapsed());
+    mesh.expect_all_kept()?;
+    mesh.finish()
+}
+
+/// Something between two nodes answers for them with resets: both are told without waiting for silence.
+pub(super) fn reset(cluster: &Cluster<'_>) -> Result {
+    let mut mesh = Mesh::new(cluster, 3, Heartbeat::BRISK)?;
+    let (one, other) = (mesh.nodes[0].clone(), mesh.nodes[1].clone());
+    let since = cluster.reset(&one, &other)?;
+    cluster.figure_seconds("slowest_detection_seconds", mesh.expect_lost(&[(0, 1)], since, Loss::Reset)?);
+    cluster.heal(&one)?;
+    cluster.heal(&other)?;
+    mesh.join(&[(0, 1)])?;
+    mesh.finish()
+}
+
+/// Two nodes meet through a relay. It keeps what one of them sends while the other way works, and later breaks
+/// the connection: the first is noticed as silence, the second at once.
+pub(super) fn stalled_relay(cluster: &Cluster<'_>) -> Result {
+    let start = |label| cluster.node_with(label, |launch| launch.heartbeat = Heartbeat::BRISK);
+    let nodes = vec![start("a")?, start("b")?];
+    let relay = cluster.relay("y", "b")?;
+    nodes[0].connect_through(&nodes[1], relay.address())?;
+    let mut mesh = Mesh::of(cluster, nodes, Heartbeat::BRISK)?;
+    mesh.nodes.iter().for_each(|node| cluster.hurt(node));
+    let holds: [fn(&mut Manners); 2] =
+        [|manners| manners.hold_forth = true, |manners| manners.hold_back = true];
+    let mut slowest = Duration::ZERO;
+    for hold in holds {
+        let mut manners = Manners::default();
+        hold(&mut manners);
+        let since = Instant::now();
+        relay.behave(manners);
+        slowest = slowest.max(mesh.expect_lost(&[(0, 1)], since, Loss::Silence)?);
+        relay.behave(Manners::default());
+        mesh.nodes[0].connect_through(&mesh.nodes[1], relay.address())?;
+        mesh.join(&[(0, 1)])?;
+    }
+    cluster.figure_seconds("slowest_detection_seconds", slowest);
+    let since = Instant::now();
+    relay.cut();
+    cluster.figure_seconds("cut_detection_seconds", mesh.expect_lost(&[(0, 1)], since, Loss::Reset)?);
+    mesh.nodes[0].connect_through(&mesh.nodes[1], relay.address())?;
+    mesh.join(&[(0, 1)])?;
+    mesh.finish()
+}
+
+/// All nodes dial all others at once, each through a relay of its own that delays every byte by 200 ms, and connections
+/// by random times on top, so that they overtake one another. One session a pair, nobody is lost, and everything that is
+/// said arrives.
+pub(super) fn delay(cluster: &Cluster<'_>) -> Result {
+    const SIZE: usize = 4;
+    let manners = Manners {
+        delay: Duration::from_millis(200),
+        scatter: Duration::from_millis(300),
+        ..Manners::default()
+    };
+    let rounds = cluster.scaled(5, 1);
+    cluster.progress().plan(rounds, "rounds");
+    for _ in 0..rounds {
+        let labels = ["a", "b", "c", "d"];
+        let start = |label: &&str| cluster.node_with(label, |launch| launch.heartbeat = Heartbeat::BRISK);
+        let nodes = labels.iter().map(start).collect::<Result<Vec<_>>>()?;
+        let to = |label: &&str| (0..SIZE).map(|_| cluster.relay("y", label)).collect::<Result<Vec<_>>>();
+        let relays = labels.iter().map(to).collect::<Result<Vec<_>>>()?;
+        relays.iter().flatten().for_each(|relay| relay.behave(manners));
+        dial_at_once(&nodes, &relays)?;
+        let mesh = Mesh::of(cluster, nodes, Heartbeat::BRISK)?;
+        let asked = Instant::now();
+        expect_normal(&mesh.traffic(50)?)?;
+        ensure(asked.elapsed() >= manners.delay, || "the relays do not delay anything".to_owned())?;
+        // Longer than anybody would put up with silence.
+        thread::sleep(Heartbeat::BRISK.timeout + Heartbeat::BRISK.interval);
+        mesh.expect_all_kept()?;
+        for watcher in &mesh.watchers {
+            let events = watcher.node_events();
+            ensure(events.iter().all(|event| event.up), || format!("a node was lost: {events:?}"))?;
+        }
+        end_all(&mesh.nodes);
+        cluster.progress().step();
+    }
+    cluster.figure("pairs", rounds * SIZE * (SIZE - 1) / 2);
+    Ok(())
+}
+
+/// `relays[i][j]` leads to node `i`, and is for node `j`.
+fn dial_at_once(nodes: &[Node], relays: &[Vec<Relay>]) -> Result {
+    let barrier = Barrier::new(nodes.len());
+    thread::scope(|scope| {
+        let dial = |from: usize| {
+            barrier.wait();
+            let mut others = nodes.iter().zip(relays).filter(|(other, _)| other.name() != nodes[from].name());
+            others.try_for_each(|(other, to)| nodes[from].connect_through(other, to[from].address()))
+        };
+        let dials: Vec<_> = (0..nodes.len()).map(|from| scope.spawn(move || dial(from))).collect();
+        dials.into_iter().try_for_each(|dial| dial.join().expect("dialling does not panic"))
+    })
+}
+
+/// Everybody speaks with everybody, and every message and every exit arrives.
+fn talk(cluster: &Cluster<'_>, mesh: &Mesh<'_>) -> Result {
+    let rounds = cluster.scaled(30, 6);
+    cluster.progress().plan(rounds, "rounds");
+    for _ in 0..rounds {
+        expect_normal(&mesh.traffic(100)?)?;
+        cluster.progress().step();
+    }
+    Ok(())
+}
+
+fn expect_normal(monitors: &[Monitor]) -> Result {
+    monitors.iter().try_for_each(|monitor| monitor.expect_down(NORMAL).map(drop))
+}
+
+/// A network that was to lose packets and has lost none has shown nothing.
+fn packets_lost(cluster: &Cluster<'_>, mesh: &Mesh<'_>) -> Result {
+    let counts = mesh.nodes.iter().map(|node| cluster.host(node)?.stopped_packets());
+    let lost: u64 = counts.sum::<Result<_>>()?;
+    ensure(lost > 0, || "the network was to lose packets, but has lost none".to_owned())?;
+    cluster.figure("packets_lost", lost);
+    Ok(())
+}

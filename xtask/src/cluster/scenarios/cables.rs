@@ -1,0 +1,96 @@
+//! `cable-pull`, `one-way`, `bridge-partition`, `ring-partition` and `flapping-link`
+
+use std::{thread, time::Duration};
+
+use fastrand::Rng;
+
+use super::mesh::{Loss, Mesh};
+use crate::{
+    cluster::{Cluster, heartbeat::Heartbeat},
+    failure::Result,
+};
+
+const HEARTBEAT: Heartbeat = Heartbeat::BRISK;
+
+/// One of three nodes loses its cable: nobody can tell it, or be told. The other two keep each other.
+pub(super) fn cable_pull(cluster: &Cluster<'_>) -> Result {
+    let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
+    let cut_off = [(0, 2), (1, 2)];
+    let victim = mesh.nodes[2].clone();
+    let pulled = cluster.pull(&victim)?;
+    cluster.figure_seconds("slowest_detection_seconds", mesh.expect_lost(&cut_off, pulled, Loss::Silence)?);
+    cluster.plug(&victim)?;
+    mesh.join(&cut_off)?;
+    mesh.finish()
+}
+
+/// What the first node sends the second is lost, then the other way round. The deaf one calls it silence; the
+/// other may hear from its system that it was given up.
+pub(super) fn one_way(cluster: &Cluster<'_>) -> Result {
+    let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
+    let mut slowest = Duration::ZERO;
+    for (deaf, unheard) in [(1, 0), (0, 1)] {
+        let (deaf, unheard) = (mesh.nodes[deaf].clone(), mesh.nodes[unheard].clone());
+        let since = cluster.deafen(&deaf, &unheard)?;
+        slowest = slowest.max(mesh.expect_lost(&[(0, 1)], since, Loss::Silence)?);
+        cluster.heal(&deaf)?;
+        mesh.join(&[(0, 1)])?;
+    }
+    cluster.figure_seconds("slowest_detection_seconds", slowest);
+    mesh.finish()
+}
+
+/// Two nodes lose each other and both keep the third: what each sees is no longer the same, and nobody makes it so.
+pub(super) fn bridge_partition(cluster: &Cluster<'_>) -> Result {
+    let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
+    let (one, other) = (mesh.nodes[0].clone(), mesh.nodes[1].clone());
+    let since = cluster.part(&one, &other)?;
+    cluster.figure_seconds("slowest_detection_seconds", mesh.expect_lost(&[(0, 1)], since, Loss::Silence)?);
+    cluster.heal(&one)?;
+    cluster.heal(&other)?;
+    mesh.join(&[(0, 1)])?;
+    mesh.finish()
+}
+
+/// Five nodes in a ring: each keeps two and loses two.
+pub(super) fn ring_partition(cluster: &Cluster<'_>) -> Result {
+    const RING: usize = 5;
+    let mut mesh = Mesh::new(cluster, RING, HEARTBEAT)?;
+    let apart: Vec<_> = mesh.pairs().filter(|(one, other)| ![1, RING - 1].contains(&(other - one))).collect();
+    let mut since = None;
+    for &(one, other) in &apart {
+        let parted = cluster.part(&mesh.nodes[one], &mesh.nodes[other])?;
+        since.get_or_insert(parted);
+    }
+    let since = since.expect("a ring of five has nodes that are no neighbours");
+    cluster.figure_seconds("slowest_detection_seconds", mesh.expect_lost(&apart, since, Loss::Silence)?);
+    mesh.nodes.iter().try_for_each(|node| cluster.heal(node))?;
+    mesh.join(&apart)?;
+    mesh.finish()
+}
+
+/// The cable of one of three nodes is pulled and plugged again and again, at times so shortly that nobody need
+/// notice. Whatever the others were told, at the end all have each other.
+pub(super) fn flapping_link(cluster: &Cluster<'_>) -> Result {
+    let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
+    let victim = mesh.nodes[2].clone();
+    let mut rng = Rng::with_seed(cluster.seed());
+    let flaps = cluster.scaled(10, 3);
+    cluster.progress().plan(flaps, "flaps");
+    let longest = HEARTBEAT.timeout.mul_f64(1.5);
+    let mut losses = 0;
+    for _ in 0..flaps {
+        cluster.pull(&victim)?;
+        thread::sleep(longest.mul_f64(rng.f64()));
+        cluster.plug(&victim)?;
+        thread::sleep(longest.mul_f64(rng.f64() / 2.0));
+        losses += mesh.lost().len();
+        // Who has lost somebody tries to have it back, while the cable may already go again.
+        mesh.watch_again()?;
+        cluster.progress().step();
+    }
+    mesh.converge()?;
+    cluster.figure("flaps", flaps);
+    cluster.figure("losses", losses);
+    mesh.finish()
+}

@@ -1,0 +1,117 @@
+//! `descriptors`, `floods` and `half-open`
+
+use std::{
+    io::Write,
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    mesh::Mesh,
+    strangers::{Hello, call, count, counted},
+};
+use crate::{
+    cluster::{Cluster, ensure, heartbeat::Heartbeat, process::NORMAL},
+    failure::Result,
+};
+
+/// From where the floods come.
+const STRANGER: &str = "z";
+
+/// A node may not open any more files while strangers call it. It goes on with what it has, does not spin, and takes
+/// new peers when there is room again.
+pub(super) fn descriptors(cluster: &Cluster<'_>) -> Result {
+    const ROOM: usize = 8;
+    let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
+    let poor = mesh.nodes[1].clone();
+    let limit = poor.limit_descriptors(poor.descriptors()? + ROOM)?;
+    let before = poor.tables()?;
+    let address = cluster.address("b");
+    let callers = cluster.at(STRANGER, || call(address, 5 * ROOM))??;
+    counted(&poor, "a lack of descriptors", &before, &["accept_errors"])?;
+    let errors = || Ok(count(&poor.tables()?, "accept_errors"));
+    let (early, window) = (errors()?, Duration::from_secs(1));
+    thread::sleep(window);
+    let more = errors()? - early;
+    ensure(more < 1_000, || format!("the listener failed {more} times within {window:?}: it spins"))?;
+    cluster.figure("accept_errors_per_second", more);
+    // What stands needs no descriptor more.
+    for monitor in mesh.traffic(100)? {
+        monitor.expect_down(NORMAL)?;
+    }
+    drop(callers);
+    let newcomer = cluster.node("c")?;
+    cluster.meet(&newcomer, &poor)?;
+    cluster.stop(&newcomer)?;
+    poor.limit_descriptors(limit)?;
+    mesh.expect_all_kept()?;
+    mesh.finish()
+}
+
+/// Callers that say nothing and callers that say everything very slowly, more than a node cares to listen to. They
+/// are hung up on in time; meanwhile sessions go on, and then newcomers get in.
+pub(super) fn floods(cluster: &Cluster<'_>) -> Result {
+    const EACH: usize = 60;
+    const MORE: usize = 40;
+    let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
+    let target = mesh.nodes[1].clone();
+    let (address, before) = (cluster.address("b"), target.tables()?);
+    let hello = Hello::of("mallory@127.0.0.1:9", target.name()).frame();
+    let start = Instant::now();
+    cluster.at(STRANGER, || -> Result {
+        let silent = call(address, EACH)?;
+        let mut slow = call(address, EACH)?;
+        // Beyond what a node listens to at once; they are hung up on right away.
+        let beyond = call(address, MORE)?;
+        counted(&target, "too many callers", &before, &["refused_busy"])?;
+        for byte in &hello {
+            slow.retain_mut(|caller| caller.write_all(&[*byte]).is_ok());
+            if slow.is_empty() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+        ensure(slow.is_empty(), || {
+            format!("{} callers were listened to for {:?}", slow.len(), start.elapsed())
+        })?;
+        drop((silent, beyond));
+        Ok(())
+    })??;
+    counted(&target, "slow callers", &before, &["refused_slow"])?;
+    cluster.figure("callers", 2 * EACH + MORE);
+    let newcomer = cluster.node("c")?;
+    cluster.meet(&newcomer, &target)?;
+    cluster.stop(&newcomer)?;
+    mesh.expect_all_kept()?;
+    mesh.finish()
+}
+
+/// Callers that begin to connect and never finish. That is for the node's system to bear; the node sees none of them,
+/// and whoever connects properly gets in all the same.
+pub(super) fn half_open(cluster: &Cluster<'_>) -> Result {
+    let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
+    let target = mesh.nodes[1].clone();
+    let address = cluster.address("b");
+    // The stranger hears no answer, so its system neither finishes nor takes back what it has begun.
+    cluster.deafen_stranger(STRANGER, &target)?;
+    let begun = cluster.scaled(2_000, 500);
+    let before = target.tables()?;
+    cluster.at(STRANGER, || {
+        for _ in 0..begun {
+            let patience = Duration::from_millis(1);
+            let connected = TcpStream::connect_timeout(&address, patience).is_ok();
+            ensure(!connected, || "a stranger that hears nothing has connected".to_owned())?;
+        }
+        Ok(())
+    })??;
+    let newcomer = cluster.node("c")?;
+    cluster.meet(&newcomer, &target)?;
+    let accepted = count(&target.tables()?, "accepted") - count(&before, "accepted");
+    // The newcomer's, and perhaps one that its dial has won against.
+    ensure(accepted <= 2, || format!("the node has accepted {accepted} connections of one newcomer"))?;
+    cluster.figure("begun", begun);
+    cluster.stop(&newcomer)?;
+    mesh.expect_all_kept()?;
+    mesh.finish()
+}

@@ -1,0 +1,92 @@
+//! `replay` and `duplicate-name`
+
+use super::{
+    mesh::Mesh,
+    strangers::{count, counted, knock},
+};
+use crate::{
+    cluster::{
+        Cluster, ensure,
+        heartbeat::Heartbeat,
+        process::{Process, Wanted},
+        protocol::Command,
+    },
+    failure::Result,
+};
+
+/// Somebody who has listened says again what a node has said to be let in, while that node's session stands and after
+/// it has gone; and somebody sends a node's own words back to it. Nobody is let in, and nobody notices.
+pub(super) fn replay(cluster: &Cluster<'_>) -> Result {
+    let nodes = vec![cluster.node("a")?, cluster.node("b")?];
+    let eavesdropper = cluster.relay("y", "b")?;
+    nodes[0].connect_through(&nodes[1], eavesdropper.address())?;
+    let mesh = Mesh::of(cluster, nodes, Heartbeat::DEFAULT)?;
+    let b = mesh.nodes[1].clone();
+    let said = eavesdropper.heard().into_iter().next().unwrap_or_default();
+    ensure(said.len() > 100, || format!("only {} bytes of a handshake were heard", said.len()))?;
+    let say_again = || -> Result {
+        let before = b.tables()?;
+        cluster.at("z", || knock(cluster.address("b"), &said))??;
+        counted(&b, "a handshake said again", &before, &["refused_proof"])?;
+        ensure(count(&b.tables()?, "sessions") == count(&before, "sessions"), || {
+            "a handshake said again has begun a session".to_owned()
+        })
+    };
+    say_again()?;
+    say_again()?;
+
+    // What b says to c comes back to b. There is no c.
+    let mirror = cluster.relay("y", "b")?;
+    let (nobody, before) = (cluster.name("c"), b.tables()?);
+    b.done(Command::Connect { node: format!("{nobody}={}", mirror.address()) })?;
+    counted(&b, "its own words", &before, &["refused_name"])?;
+    counted(&b, "a dial that led to itself", &before, &["dials_failed"])?;
+    mesh.expect_all_kept()?;
+    expect_ups_only(&mesh.watchers)?;
+
+    let (watcher, a) = (mesh.watchers[1].clone(), mesh.nodes[0].clone());
+    cluster.kill(&a);
+    watcher.expect_node_down(&a, &["Closed"])?;
+    say_again()?;
+    b.await_tables("no session", |tables| tables.sessions == 0).map(drop)
+}
+
+/// A second node takes the name of one that lives. It is told so; the one that has the name, and everybody who knows
+/// it, notice nothing.
+pub(super) fn duplicate_name(cluster: &Cluster<'_>) -> Result {
+    let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
+    let b = mesh.nodes[1].clone();
+    let (elsewhere, home) = (cluster.address("z"), cluster.home("z")?);
+    let impostor = cluster.node_with("a", |launch| {
+        launch.listen = Some(elsewhere);
+        launch.home = home;
+    })?;
+    let attempts = cluster.scaled(5, 2);
+    cluster.progress().plan(attempts, "attempts");
+    for _ in 0..attempts {
+        let before = b.tables()?;
+        let nobody = format!("nobody@{}", b.name());
+        impostor.watch(&nobody)?.expect_down(Wanted::NoConnection(&["DuplicateName"]))?;
+        counted(&b, "a name that is taken", &before, &["refused_duplicate"])?;
+        cluster.progress().step();
+    }
+    mesh.expect_all_kept()?;
+    expect_ups_only(&mesh.watchers)?;
+    // What the oracle and the tables say of a name is about one node at a time.
+    cluster.kill(&impostor);
+    mesh.expect_all_kept()?;
+    expect_ups_only(&mesh.watchers)?;
+    mesh.finish()
+}
+
+/// Nobody was told of anything but the sessions in the beginning.
+fn expect_ups_only(watchers: &[Process]) -> Result {
+    for watcher in watchers {
+        watcher.drain()?;
+        let events = watcher.node_events();
+        ensure(events.len() == watchers.len() - 1 && events.iter().all(|event| event.up), || {
+            format!("{} was told of {events:?}", watcher.node().name())
+        })?;
+    }
+    Ok(())
+}
