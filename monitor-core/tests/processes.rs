@@ -68,31 +68,6 @@ fn what_is_not_there_is_noproc_and_never_an_error() {
 }
 
 #[test]
-fn a_name_is_resolved_once() {
-    let mut a = node();
-    let (w, first, second) = (a.spawn(), a.spawn(), a.spawn());
-    a.register("job", first);
-    let m = a.monitor(w, a.named("job"));
-    a.register("job", second);
-    a.exit(second, ExitReason::Normal);
-    assert_eq!(a.receive(w), []);
-    a.exit(first, ExitReason::Shutdown);
-    assert_eq!(a.downs(w), [(m, DownReason::Exit(ExitReason::Shutdown))]);
-}
-
-#[test]
-fn n_monitors_are_n_downs_one_for_each_reference() {
-    let mut a = node();
-    let (w, t) = (a.spawn(), a.spawn());
-    let ids: Vec<_> = (0..4).map(|_| a.monitor(w, a.pid(t))).collect();
-    assert_eq!(a.demonitor(w, ids[2], false), Demonitored::Active);
-    a.exit(t, ExitReason::Normal);
-    let downs: Vec<_> = a.downs(w).into_iter().map(|(id, _)| id).collect();
-    assert_eq!(downs, [ids[0], ids[1], ids[3]]);
-    a.expect_empty();
-}
-
-#[test]
 fn monitoring_oneself_gives_a_reference_that_never_fires() {
     let mut a = node();
     let w = a.spawn();

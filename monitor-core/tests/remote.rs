@@ -5,9 +5,9 @@ mod common;
 
 use common::{Node, Pair, name, noconnection, node_id, reg};
 use monitor_core::{
-    Connect, CoreConfig, Demonitored, DownReason, Effect, ExitReason, LocalPid, MonitorId, MonitorOptions,
-    RemoteTarget, Route, Signal, Ticket, Violation,
-    refs::{EndKind, Incarnation, NodeId, Pid, Serial, SessionId},
+    Connect, CoreConfig, DownReason, Effect, ExitReason, LocalPid, MonitorId, MonitorOptions, RemoteTarget,
+    Route, Signal, Ticket, Violation,
+    refs::{EndKind, Pid, Serial, SessionId},
 };
 
 fn exit(reason: ExitReason) -> DownReason {
@@ -32,35 +32,6 @@ fn a_remote_exit_is_told_with_its_reason() {
 }
 
 #[test]
-fn the_monitor_is_recorded_before_it_is_sent() {
-    let mut pair = Pair::connected();
-    let (w, t) = (pair.a.spawn(), pair.b.spawn());
-    let m = pair.a.monitor(w, pair.b.pid(t));
-    assert_eq!(pair.a.core.monitors_of(w).count(), 1);
-    // The answer comes before the caller has done anything else: nothing is lost.
-    pair.b.exit(t, ExitReason::Normal);
-    pair.step_to_b();
-    pair.step_to_a();
-    assert_eq!(pair.a.downs(w), [(m, DownReason::NoProc)]);
-}
-
-#[test]
-fn only_the_node_that_bears_the_name_says_noproc() {
-    let mut pair = Pair::connected();
-    let w = pair.a.spawn();
-    let old_life = NodeId::new(pair.b.id.name.clone(), Incarnation::new(77).unwrap());
-    let m = pair.a.monitor(w, Pid::new(old_life, Serial::new(0, 0)));
-    assert_eq!(pair.a.receive(w), [], "a itself cannot know which life is the later");
-    pair.settle();
-    assert_eq!(pair.a.downs(w), [(m, DownReason::NoProc)]);
-
-    // If the session ends first, nobody said anything.
-    let m = pair.a.monitor(w, pair.b.named("nobody"));
-    pair.cut(EndKind::Closed);
-    assert_eq!(pair.a.downs(w), [(m, noconnection(EndKind::Closed))]);
-}
-
-#[test]
 fn a_session_end_is_noconnection_once_and_the_peer_forgets() {
     let mut pair = Pair::connected();
     let (w, t) = (pair.a.spawn(), pair.b.spawn());
@@ -76,20 +47,6 @@ fn a_session_end_is_noconnection_once_and_the_peer_forgets() {
     pair.settle();
     assert_eq!(pair.a.receive(w), []);
     pair.a.expect_empty();
-}
-
-#[test]
-fn a_down_that_crosses_a_demonitor_is_dropped() {
-    let mut pair = Pair::connected();
-    let (w, t) = (pair.a.spawn(), pair.b.spawn());
-    let m = pair.a.monitor(w, pair.b.pid(t));
-    pair.step_to_b();
-    pair.b.exit(t, ExitReason::Normal); // the Down is on its way
-    assert_eq!(pair.a.demonitor(w, m, false), Demonitored::Active);
-    pair.settle();
-    assert_eq!(pair.a.receive(w), []);
-    pair.a.expect_empty();
-    pair.b.expect_empty();
 }
 
 #[test]
@@ -149,18 +106,6 @@ fn a_peer_cannot_speak_of_what_is_not_its_own() {
 }
 
 #[test]
-fn nothing_of_an_earlier_session_counts_in_a_later_one() {
-    let mut pair = Pair::connected();
-    let (w, t) = (pair.a.spawn(), pair.b.spawn());
-    let first = pair.session.unwrap();
-    pair.cut(EndKind::Closed);
-    pair.connect();
-    let id = pair.a.monitor(w, pair.b.pid(t));
-    pair.a.signal(SessionId(first), Signal::Down { id, reason: DownReason::NoProc }).unwrap();
-    assert_eq!(pair.a.receive(w), []);
-}
-
-#[test]
 fn nothing_of_a_session_counts_before_it_is_admitted() {
     let mut a = Node::new("a", 1, 256);
     a.up(1, node_id("b", 2));
@@ -204,22 +149,6 @@ fn two_peers_may_use_the_same_number() {
 }
 
 #[test]
-fn beyond_the_quota_a_monitor_is_refused_and_says_so() {
-    let mut pair = Pair::new(256);
-    pair.b = Node::with(CoreConfig::new(node_id("b", 2), 0).max_incoming(2));
-    pair.connect();
-    let (w, t) = (pair.a.spawn(), pair.b.spawn());
-    let ids: Vec<_> = (0..3).map(|_| pair.a.monitor(w, pair.b.pid(t))).collect();
-    pair.settle();
-    assert_eq!(pair.a.downs(w), [(ids[2], noconnection(EndKind::Quota))]);
-    pair.a.demonitor(w, ids[0], true);
-    let again = pair.a.monitor(w, pair.b.pid(t));
-    pair.settle();
-    assert_eq!(pair.a.receive(w), []);
-    assert!(pair.a.core.monitors_of(w).any(|(id, _)| id == again));
-}
-
-#[test]
 fn not_connected_on_demand_waits_and_never_answers_at_once() {
     let mut pair = Pair::new(256);
     let (w, t) = (pair.a.spawn(), pair.b.spawn());
@@ -241,20 +170,6 @@ fn not_connected_on_demand_waits_and_never_answers_at_once() {
 }
 
 #[test]
-fn a_failed_dial_is_one_noconnection_for_each_that_waits() {
-    let mut a = Node::new("a", 1, 256);
-    let w = a.spawn();
-    let target = reg("x").at(name("b"));
-    let gone = a.monitor(w, &target);
-    let m = a.monitor(w, &target);
-    a.demonitor(w, gone, false);
-    a.fail_dial(EndKind::Refused);
-    assert_eq!(a.downs(w), [(m, noconnection(EndKind::Refused))]);
-    a.expect_empty();
-    assert_eq!(a.core.stats().peers, 0, "a node that was only dialled leaves nothing behind");
-}
-
-#[test]
 fn the_failure_of_an_earlier_dial_is_no_news() {
     let mut pair = Pair::new(256);
     let (w, t) = (pair.a.spawn(), pair.b.spawn());
@@ -266,17 +181,6 @@ fn the_failure_of_an_earlier_dial_is_no_news() {
     pair.a.monitor(w, pair.b.pid(t));
     pair.a.input(|core, _, out| core.peer_unreachable(&node, first, EndKind::Refused.into(), out));
     assert_eq!(pair.a.receive(w), []);
-}
-
-#[test]
-fn a_demonitor_while_it_waits_is_never_sent() {
-    let mut pair = Pair::new(256);
-    let (w, t) = (pair.a.spawn(), pair.b.spawn());
-    let m = pair.a.monitor(w, pair.b.pid(t));
-    assert_eq!(pair.a.demonitor(w, m, false), Demonitored::Active);
-    pair.connect();
-    assert!(pair.a.outgoing[&SessionId(1)].is_empty());
-    pair.a.expect_empty();
 }
 
 #[test]
@@ -325,24 +229,6 @@ fn what_waits_goes_out_in_the_order_it_was_asked_for() {
         .collect();
     assert_eq!(shape, [None, Some(Ticket(1)), None, Some(Ticket(2)), Some(Ticket(3))]);
     assert_eq!(pair.a.route(&b, 4), Route::Now(SessionId(1)));
-}
-
-#[test]
-fn a_restarted_node_is_told_apart() {
-    let mut pair = Pair::connected();
-    let (w, t) = (pair.a.spawn(), pair.b.spawn());
-    let old = pair.b.pid(t);
-    let m = pair.a.monitor(w, &old);
-    pair.settle();
-    pair.restart_b();
-    assert_eq!(pair.a.downs(w), [(m, noconnection(EndKind::Closed))]);
-    let same_slot = pair.b.spawn();
-    assert_eq!(same_slot.0, t.0);
-    pair.connect();
-    let m = pair.a.monitor(w, &old);
-    pair.settle();
-    assert_eq!(pair.a.downs(w), [(m, DownReason::NoProc)]);
-    pair.expect_agreement();
 }
 
 #[test]
