@@ -10,6 +10,7 @@
 //! What a harness cannot do is skipped with its reason, and said so; whatever it can do must hold. Nothing here measures
 //! time: every wait is for a condition, with a deadline of [`PATIENCE`].
 
+mod channels;
 mod dials;
 mod ends;
 mod frames;
@@ -20,7 +21,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::LocalBoxFuture;
-use refs::{NodeName, NodeSpec};
+use refs::{ChannelName, NodeName, NodeSpec};
 
 use crate::service::PeerService;
 
@@ -37,6 +38,16 @@ pub type Service = Arc<dyn PeerService>;
 pub trait Harness: Send + Sync {
     /// Starts a node. Labels are used once, but for a node that was killed.
     async fn join(&self, label: &str) -> Service;
+
+    /// Starts a node that has these channels beside the default one.
+    async fn join_with_channels(
+        &self,
+        label: &str,
+        channels: &[ChannelName],
+    ) -> Result<Service, Unsupported> {
+        let _ = (label, channels);
+        Err(Unsupported("has no channels"))
+    }
 
     /// How another node dials this one.
     fn spec(&self, to: &Service) -> NodeSpec {
@@ -165,6 +176,7 @@ clauses! {
     18 "no self" dials::no_self;
     19 "capabilities are honest" dials::capabilities;
     20 "shutdown" dials::shutdown;
+    21 "channels" channels::channels;
 }
 
 /// Checks one clause.
@@ -207,7 +219,7 @@ macro_rules! conformance_tests {
             c01_one_at_a_time 1, c02_numbered 2, c03_identified 3, c04_agreed 4, c05_ordered 5, c06_prefix 6,
             c07_never_of_another_session 7, c08_bounded 8, c09_never_blocks 9, c10_limited 10, c11_backpressure 11,
             c12_one_end 12, c13_good_end 13, c14_told_apart 14, c15_answered 15, c16_bounded_in_time 16,
-            c17_disconnect 17, c18_no_self 18, c19_capabilities 19, c20_shutdown 20,
+            c17_disconnect 17, c18_no_self 18, c19_capabilities 19, c20_shutdown 20, c21_channels 21,
         }
     };
     (@tests $harness:expr; $($name:ident $number:literal,)*) => {

@@ -1,5 +1,7 @@
 //! Frames: what is said of one when it is pushed, and the buffer in which they arrive.
 
+use refs::ChannelId;
+
 /// What kind of frame it is, which decides what happens when too much waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -9,39 +11,101 @@ pub enum Class {
     Message,
 }
 
-/// A channel of a session. Channel 0 always exists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ChannelId(pub u16);
+/// Some of a node's channels. The default one is always among them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Channels(u8);
+
+const _: () = assert!(ChannelId::LIMIT <= u8::BITS as usize);
+
+impl Channels {
+    /// The default channel alone.
+    pub const DEFAULT: Channels = Channels(1);
+
+    /// These, and the default one.
+    #[must_use]
+    pub const fn with(self, channel: ChannelId) -> Self {
+        Channels(self.0 | 1 << channel.0)
+    }
+
+    /// Whether that one is among them.
+    pub const fn has(self, channel: ChannelId) -> bool {
+        (channel.0 as usize) < ChannelId::LIMIT && self.0 >> channel.0 & 1 == 1
+    }
+
+    /// How many there are.
+    pub const fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// False: the default channel is always there.
+    pub const fn is_empty(self) -> bool {
+        false
+    }
+
+    /// All of them, the default one first.
+    pub fn iter(self) -> impl Iterator<Item = ChannelId> {
+        (0..ChannelId::LIMIT as u8).map(ChannelId).filter(move |&channel| self.has(channel))
+    }
+}
+
+impl Default for Channels {
+    fn default() -> Self {
+        Channels::DEFAULT
+    }
+}
+
+impl std::fmt::Debug for Channels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.iter().map(|channel| channel.0)).finish()
+    }
+}
 
 /// What the sender says of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameMeta {
     /// Signal or message.
     pub class: Class,
-    /// Frames of equal `order` are never reordered, whatever channel they take. By convention the sending process.
+    /// Frames of equal `order` on one channel are never reordered. By convention the sending process.
     pub order: u64,
-    /// The channel to take, if the session has it; else channel 0.
+    /// The channel to take, if the session has it; else the default one.
     pub channel: ChannelId,
+    /// It arrives after everything of its order that was pushed before it, whatever channel that took. What is
+    /// pushed after it may pass it.
+    pub after_all: bool,
 }
 
 impl FrameMeta {
-    /// A signal of order 0, on channel 0.
+    /// A signal of order 0, on the default channel.
     pub const SIGNAL: FrameMeta = FrameMeta::signal(0);
 
-    /// A signal that speaks for that sender, on channel 0.
+    /// A signal that speaks for that sender, on the default channel.
     pub const fn signal(order: u64) -> FrameMeta {
-        FrameMeta { class: Class::Signal, order, channel: ChannelId(0) }
+        FrameMeta { class: Class::Signal, order, channel: ChannelId::DEFAULT, after_all: false }
     }
 
-    /// A message of that sender, on channel 0.
+    /// A message of that sender, on the default channel.
     pub const fn message(order: u64) -> FrameMeta {
-        FrameMeta { class: Class::Message, order, channel: ChannelId(0) }
+        FrameMeta { class: Class::Message, order, channel: ChannelId::DEFAULT, after_all: false }
+    }
+
+    /// The same on another channel.
+    #[must_use]
+    pub const fn on(self, channel: ChannelId) -> FrameMeta {
+        FrameMeta { channel, ..self }
+    }
+
+    /// The same, [after all](FrameMeta::after_all) of its order.
+    #[must_use]
+    pub const fn after_all(self) -> FrameMeta {
+        FrameMeta { after_all: true, ..self }
     }
 }
 
-/// Whole frames, one after the other in one buffer that is used again and again.
+/// Whole frames of one channel, one after the other in one buffer that is used again and again.
 #[derive(Clone, Debug, Default)]
 pub struct FrameBuf {
+    /// On which channel they came.
+    pub channel: ChannelId,
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }

@@ -17,9 +17,9 @@
 //!    is noticed.
 //!
 //! Frames
-//! 5. **Ordered.** Frames of equal [`FrameMeta::order`] arrive in the order in which they were pushed; all frames
-//!    arrive whole, unchanged and at most once. A frame passes one of another order only if that one is long, or takes
-//!    another channel.
+//! 5. **Ordered.** Frames of equal [`FrameMeta::order`] on one channel arrive in the order in which they were pushed; all
+//!    frames arrive whole, unchanged and at most once. A frame passes one of another order only if that one is long, or
+//!    takes another channel.
 //! 6. **Prefix.** What has arrived of an order when a session ends is a prefix of what was pushed. [`Session::recv`]
 //!    returns every frame that arrived before it returns the end.
 //! 7. **Never of another session.** No frame of an earlier session is delivered in a later one.
@@ -55,6 +55,11 @@
 //! 20. **Shutdown.** After [`PeerService::shutdown`] no new session begins, waiting dials fail with
 //!     [`EndKind::LocalShutdown`], and `next` returns `None` once everything was handed out. Sessions that stand go on until
 //!     they are closed.
+//!
+//! Channels
+//! 21. **Channels.** A session has those channels of [`PeerService::channels`] that its peer's service has by the same
+//!     name: [`PeerInfo::channels`]. All begin and end with the session. What waits on one holds up no other; only a
+//!     frame that is pushed [after all](FrameMeta::after_all) of its order waits for what that order has on the others.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -64,9 +69,9 @@ pub mod memory;
 mod service;
 
 pub use events::Events;
-pub use frame::{ChannelId, Class, FrameBuf, FrameMeta};
+pub use frame::{Channels, Class, FrameBuf, FrameMeta};
 pub use service::{
     Capabilities, Closed, Features, Outbox, PeerEvent, PeerInfo, PeerService, PushError, Session, Spawner,
 };
 
-pub use refs::{DialId, EndKind, NodeId, NodeName, NodeSpec, SessionEnd, SessionId};
+pub use refs::{ChannelId, ChannelName, DialId, EndKind, NodeId, NodeName, NodeSpec, SessionEnd, SessionId};

@@ -33,7 +33,7 @@ mod world;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use refs::{EndKind, NodeName};
+use refs::{ChannelName, EndKind, NodeName};
 
 pub use self::service::MemoryService;
 use self::world::{Shared, World};
@@ -82,12 +82,15 @@ pub struct Join {
     pub capabilities: Capabilities,
     /// Its membership view, if there is one.
     pub view: Option<Vec<NodeName>>,
+    /// The channels it has beside the default one, at most seven: further ones are left out. All of a session's frames keep one order here, whatever
+    /// channel they take: that is more than the contract asks for.
+    pub channels: Vec<ChannelName>,
 }
 
 impl Join {
     /// A visible node that can do everything and may dial anybody.
     pub const fn new(name: NodeName) -> Self {
-        Join { name, hidden: false, capabilities: Capabilities::FULL, view: None }
+        Join { name, hidden: false, capabilities: Capabilities::FULL, view: None, channels: Vec::new() }
     }
 
     /// Sets whether its sessions are hidden.
@@ -101,6 +104,13 @@ impl Join {
     #[must_use]
     pub const fn capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
+        self
+    }
+
+    /// Gives it channels.
+    #[must_use]
+    pub fn channels(mut self, channels: impl IntoIterator<Item = ChannelName>) -> Self {
+        self.channels.extend(channels);
         self
     }
 

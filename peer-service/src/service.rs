@@ -7,10 +7,10 @@ use std::{
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use refs::{DialId, EndKind, NodeId, NodeName, NodeSpec, SessionEnd, SessionId};
+use refs::{ChannelId, ChannelName, DialId, EndKind, NodeId, NodeName, NodeSpec, SessionEnd, SessionId};
 use thiserror::Error;
 
-use crate::frame::{FrameBuf, FrameMeta};
+use crate::frame::{Channels, FrameBuf, FrameMeta};
 
 /// Starts a task in the background: how a service runs its own loops on whatever executor its user has.
 pub type Spawner = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
@@ -62,8 +62,8 @@ pub struct PeerInfo {
     pub hidden: bool,
     /// What both ends understand.
     pub features: Features,
-    /// How many channels the session has; at least one.
-    pub channels: u16,
+    /// Which channels of the own node the session has.
+    pub channels: Channels,
     /// The most bytes of a frame to this peer, which may take less than [`PeerService::max_frame`].
     pub max_frame: usize,
 }
@@ -72,7 +72,14 @@ impl PeerInfo {
     /// A visible peer over one channel, without features, that takes whatever this node may send.
     pub const fn new(node: NodeId, session: SessionId) -> Self {
         let max_frame = usize::MAX;
-        PeerInfo { node, session, hidden: false, features: Features(0), channels: 1, max_frame }
+        PeerInfo {
+            node,
+            session,
+            hidden: false,
+            features: Features(0),
+            channels: Channels::DEFAULT,
+            max_frame,
+        }
     }
 }
 
@@ -102,6 +109,11 @@ pub trait PeerService: Send + Sync + 'static {
 
     /// The most bytes a frame may have, however many pieces it takes on the way. Does not change.
     fn max_frame(&self) -> usize;
+
+    /// The channels it has beside the default one: the first is [`ChannelId`] 1. At most seven. Does not change.
+    fn channels(&self) -> &[ChannelName] {
+        &[]
+    }
 
     /// The next event; `None` after [`PeerService::shutdown`]. Cancel-safe. One caller at a time.
     async fn next(&self) -> Option<PeerEvent>;
@@ -135,7 +147,8 @@ pub trait Session: Send + 'static {
     /// Where to push what goes out. May outlive the session; pushes then give [`PushError::Closed`].
     fn outbox(&self) -> Arc<dyn Outbox>;
 
-    /// Appends to `frames` as many whole frames as have arrived, at least one; waits until there is one. Cancel-safe.
+    /// Appends to `frames` as many whole frames as have arrived on one channel, at least one, and sets the channel; waits
+    /// until there is one. Cancel-safe.
     ///
     /// # Errors
     /// The end of the session, after every frame that arrived before it; then the same end at each call.
@@ -154,8 +167,8 @@ pub trait Outbox: Send + Sync {
     /// or wake a task.
     fn flush(&self);
 
-    /// Ready once a message would be accepted again after [`PushError::Full`].
-    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>>;
+    /// Ready once a message would be accepted on that channel again after [`PushError::Full`].
+    fn poll_ready(&self, channel: ChannelId, cx: &mut Context<'_>) -> Poll<Result<(), Closed>>;
 
     /// Ends the session, as `kind` on this side. `Left` and `Disconnected` flush and say goodbye first; any other kind
     /// ends at once. Does not wait; the end is seen by [`Session::recv`]. Only the first call counts.

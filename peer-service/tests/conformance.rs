@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use peer_service::{
-    Capabilities, DialId, EndKind, FrameBuf, NodeId, NodeName, NodeSpec, Outbox, PeerEvent, PeerInfo,
-    PeerService, Session, SessionEnd,
+    Capabilities, ChannelName, DialId, EndKind, FrameBuf, NodeId, NodeName, NodeSpec, Outbox, PeerEvent,
+    PeerInfo, PeerService, Session, SessionEnd,
     conformance::{self, Harness, Outcome, Service, Unsupported},
     memory::{Join, Network, Settings},
 };
@@ -28,6 +28,14 @@ impl Memory {
 
 #[async_trait]
 impl Harness for Memory {
+    async fn join_with_channels(
+        &self,
+        label: &str,
+        channels: &[ChannelName],
+    ) -> Result<Service, Unsupported> {
+        Ok(self.network.join_with(Join::new(name(label)).channels(channels.iter().cloned())))
+    }
+
     async fn join(&self, label: &str) -> Service {
         let mut join = Join::new(name(label));
         if self.views {
@@ -243,9 +251,10 @@ impl Outbox for Boundless {
     }
     fn poll_ready(
         &self,
+        channel: peer_service::ChannelId,
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Result<(), peer_service::Closed>> {
-        self.0.poll_ready(cx)
+        self.0.poll_ready(channel, cx)
     }
     fn close(&self, kind: EndKind) {
         self.0.close(kind);

@@ -23,6 +23,7 @@ extern crate alloc;
 
 mod address;
 mod binary;
+mod channel;
 mod error;
 mod name;
 mod node;
@@ -35,6 +36,7 @@ mod uri;
 
 pub use address::{Address, NodeSpec};
 pub use binary::{BinaryError, from_bytes, to_bytes};
+pub use channel::{ChannelId, ChannelName};
 pub use error::{ParseError, ParseErrorKind};
 pub use name::{Name, RegName};
 pub use node::{Incarnation, NodeId, NodeName};

@@ -1,8 +1,8 @@
 //! What a transport needs to know, with defaults for all but the name.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
-use refs::{NodeName, NodeSpec};
+use refs::{ChannelId, ChannelName, NodeName, NodeSpec};
 
 use crate::{error::StartError, secret::Secret};
 
@@ -102,6 +102,10 @@ pub struct TcpConfig {
     pub peers_dns: Vec<NodeName>,
     /// How often the file of peers and the resolver are asked, 10 ms to 1 h. Default: 5 s.
     pub peers_interval: Duration,
+    /// The channels this node has beside the default one, at most seven: each is a TCP connection of its own in
+    /// every session with a peer that has a channel of the same name. What waits on one holds up no other. All
+    /// begin and end with the session, each has its signs of life. Default: none.
+    pub channels: Vec<ChannelName>,
     /// Signs of life. Default: 1 s and 5 s.
     pub heartbeat: Heartbeat,
     /// How long connecting and shaking hands may take together. Default: 5 s.
@@ -140,6 +144,7 @@ impl TcpConfig {
             peers_file: None,
             peers_dns: Vec::new(),
             peers_interval: Duration::from_secs(5),
+            channels: Vec::new(),
             heartbeat: Heartbeat::normal(),
             setup_timeout: Duration::from_secs(5),
             max_frame: (16 << 20) + (1 << 10),
@@ -228,6 +233,13 @@ impl TcpConfig {
         self
     }
 
+    /// Adds to [`channels`](Self::channels).
+    #[must_use]
+    pub fn channels(mut self, channels: impl IntoIterator<Item = ChannelName>) -> Self {
+        self.channels.extend(channels);
+        self
+    }
+
     /// Sets [`heartbeat`](Self::heartbeat).
     #[must_use]
     pub const fn heartbeat(mut self, heartbeat: Heartbeat) -> Self {
@@ -296,6 +308,12 @@ impl TcpConfig {
                 (Duration::from_millis(10)..=Duration::from_secs(3600)).contains(&self.peers_interval),
                 "peers_interval",
                 "is not between 10 ms and 1 h",
+            ),
+            (self.channels.len() < ChannelId::LIMIT, "channels", "has more than seven names"),
+            (
+                self.channels.iter().collect::<BTreeSet<_>>().len() == self.channels.len(),
+                "channels",
+                "has a name twice",
             ),
             (!self.heartbeat.interval.is_zero(), "heartbeat", "has an interval of zero"),
             (

@@ -9,7 +9,7 @@ use std::{
 
 use futures::{
     FutureExt,
-    future::{Abortable, Aborted},
+    future::{Abortable, Aborted, try_join_all},
     pin_mut, select_biased,
 };
 use peer_service::{EndKind, NodeName};
@@ -19,6 +19,7 @@ use crate::{
     addresses,
     handshake::{
         Failure,
+        attach::Bond,
         conversation::{Conversation, within},
         initiator::{Decision, Initiator},
         messages::Nonce,
@@ -121,10 +122,32 @@ async fn call(hub: &Arc<Hub>, name: &NodeName, conn: ConnId, address: SocketAddr
         decision = initiator.verdict(kind, &body)?;
     }
     match decision {
-        Decision::Accepted(met) if hub.dial_accepted(conn, met.clone(), conversation) => Ok(()),
+        Decision::Accepted(met) if hub.dial_accepted(conn, &met) => {
+            let mut connections = vec![conversation];
+            connections.extend(attach(hub, address, &initiator.bond(), met.channels.len()).await?);
+            if hub.establish(conn, met, connections) { Ok(()) } else { Err(Failure::Dropped) }
+        }
         Decision::Accepted(_) => Err(Failure::Dropped),
         Decision::StillThere => Err(Failure::Malformed("asked twice")),
     }
+}
+
+/// The further connections of a session, in the order of their channels.
+async fn attach(
+    hub: &Hub,
+    address: SocketAddr,
+    bond: &Bond,
+    connections: usize,
+) -> Result<Vec<Conversation>, Failure> {
+    let one = |channel: u8| async move {
+        let mut conversation = Conversation::new(open(hub, address).await?);
+        conversation.send(Kind::Attach, &bond.attach(&hub.identity, channel)).await?;
+        let (kind, body) = conversation.receive().await?;
+        bond.confirmed(&hub.identity, channel, kind, &body)?;
+        Ok(conversation)
+    };
+    // At once: the peer answers none before all have come.
+    try_join_all((1..=connections).map(|at| one(at as u8))).await
 }
 
 /// A connection to that address, on which nothing was said yet.

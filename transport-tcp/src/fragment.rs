@@ -18,7 +18,7 @@ const LONGEST_UNCUT: usize = 1 << 20;
 /// How many sequences may have begun and not ended on one session.
 pub(crate) const MAX_OPEN: usize = 64;
 /// How long those may be together.
-pub(crate) const MAX_OPEN_BYTES: usize = 64 << 20;
+pub(crate) const MAX_OPEN_BYTES: usize = (64 << 20) + (1 << 10);
 
 const HEAD: usize = 12;
 

@@ -23,22 +23,25 @@ use smol::channel::{Receiver, bounded};
 
 use crate::{
     address_book::{AddressBook, Source},
+    channels,
     config::TcpConfig,
     counters::Counters,
     dialer,
+    gatherings::Gatherings,
     handshake::{Failure, Identity, Met, conversation::Conversation},
     keeper::Keeper,
     limits::Limits,
     link::Link,
     pairing::{ConnId, Effect, Refusal},
     peer::{Fate, Peer, Plan},
-    session::TcpSession,
+    reader::Reader,
 };
 
 /// See the [module](self).
 pub(crate) struct Hub {
     pub(crate) config: TcpConfig,
     pub(crate) identity: Identity,
+    pub(crate) gatherings: Arc<Gatherings>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: Events,
     spawner: Spawner,
@@ -59,6 +62,7 @@ impl Hub {
         Hub {
             config,
             identity,
+            gatherings: Arc::default(),
             counters: Arc::default(),
             events: Events::new(),
             spawner,
@@ -185,15 +189,8 @@ impl Hub {
     }
 
     /// The peer has accepted the dial. False if it is not wanted any more.
-    pub(crate) fn dial_accepted(
-        self: &Arc<Self>,
-        conn: ConnId,
-        met: Met,
-        conversation: Conversation,
-    ) -> bool {
-        let name = met.node.name.clone();
-        let wanted = self.step(&name, |peer, _| peer.pairing.accepted(conn, met.node.incarnation));
-        wanted && self.establish(conn, met, conversation)
+    pub(crate) fn dial_accepted(self: &Arc<Self>, conn: ConnId, met: &Met) -> bool {
+        self.step(&met.node.name, |peer, _| peer.pairing.accepted(conn, met.node.incarnation))
     }
 
     /// All addresses of a peer were tried, and this came of it.
@@ -238,15 +235,26 @@ impl Hub {
 
     // Sessions.
 
-    /// Hands the session out that this connection has become. False if it is not wanted any more.
-    pub(crate) fn establish(self: &Arc<Self>, conn: ConnId, met: Met, conversation: Conversation) -> bool {
-        let (stream, carried) = conversation.into_parts();
-        let stream = Arc::new(stream);
+    /// Hands the session out that these connections have become, the first of which was accepted. False if it is
+    /// not wanted any more.
+    pub(crate) fn establish(
+        self: &Arc<Self>,
+        conn: ConnId,
+        met: Met,
+        connections: Vec<Conversation>,
+    ) -> bool {
         let limits = Limits::between(&self.config, &met);
         let name = met.node.name.clone();
-        let link = Arc::new(Link::new(conn, stream.clone(), limits, self.counters.clone()));
         let owner = Owner { hub: Arc::downgrade(self), peer: name.clone() };
-        let keeper = Keeper::new(link.clone(), stream.clone(), owner.clone());
+        let (mut keepers, mut readers) = (Vec::new(), Vec::new());
+        for connection in connections {
+            let (stream, carried) = connection.into_parts();
+            let stream = Arc::new(stream);
+            let link = Arc::new(Link::new(conn, stream.clone(), limits, self.counters.clone()));
+            keepers.push(Keeper::new(link.clone(), stream.clone(), owner.clone()));
+            readers.push(Reader::new(met.node.clone(), link, stream, owner.clone(), carried));
+        }
+        let first = readers[0].link().clone();
         let established = self.step_unless_shut(&name, |peer, _| {
             if peer.pairing.session() != Some(conn) {
                 return false;
@@ -254,15 +262,16 @@ impl Hub {
             let mut info = PeerInfo::new(met.node, SessionId(self.number()));
             info.hidden = met.hidden || self.identity.hidden;
             info.features = met.features;
-            info.max_frame = limits.max_frame_out;
+            info.channels = channels::own(&self.config.channels, &met.channels);
+            info.max_frame = limits.max_contents_out;
             tracing::info!(peer = %info.node, session = %info.session, "session up");
-            peer.established(link.clone(), Instant::now());
+            peer.established(first, Instant::now());
             self.counters.sessions.add();
-            self.events.session(Box::new(TcpSession::new(info, link, stream, owner, carried)));
+            self.events.session(channels::session(&self.config.channels, &met.channels, info, readers));
             true
         });
         if established == Some(true) {
-            self.spawn(keeper.run());
+            keepers.into_iter().for_each(|keeper| self.spawn(keeper.run()));
             return true;
         }
         self.closed(&name, conn);

@@ -39,7 +39,8 @@
 //! | when to dial | `peer`, `dialer`, `backoff`, `addresses` |
 //! | whom to dial unasked | `address_book`; `discovery` finds them |
 //! | signs of life | `heartbeat`, a pure state machine; `keeper` drives it |
-//! | a session's parts | `link`, shared by `outbox`, `session` and `keeper` |
+//! | a connection's parts | `link`, shared by `outbox`, `reader` and `keeper` |
+//! | a session of one connection, or of several | `session`, `channels` |
 //!
 //! A session has two tasks: the user's, which reads by calling [`recv`](peer_service::Session::recv), and the
 //! keeper, which writes what did not go out at once and judges silence. Bytes that have arrived and were not
@@ -48,12 +49,14 @@
 mod address_book;
 mod addresses;
 mod backoff;
+mod channels;
 mod config;
 mod counters;
 mod dialer;
 mod discovery;
 mod error;
 mod fragment;
+mod gatherings;
 mod handshake;
 mod heartbeat;
 mod hub;
@@ -67,6 +70,7 @@ mod outbox;
 pub mod pairing;
 mod peer;
 mod queue;
+mod reader;
 mod secret;
 mod service;
 mod session;

@@ -1,6 +1,7 @@
 //! What holds on one session.
 
 use crate::{
+    channels,
     config::{Heartbeat, TcpConfig},
     fragment,
     handshake::Met,
@@ -11,6 +12,8 @@ use crate::{
 pub(crate) struct Limits {
     /// The longest frame we may send: the lower of both sides' limits.
     pub(crate) max_frame_out: usize,
+    /// The same for what the session's user pushes, which is all of a frame or nearly.
+    pub(crate) max_contents_out: usize,
     /// The longest frame we take.
     pub(crate) max_frame_in: usize,
     /// The longest body on the wire: what is longer travels in fragments. None if they are not agreed.
@@ -25,9 +28,12 @@ impl Limits {
     pub(crate) fn between(config: &TcpConfig, met: &Met) -> Self {
         let cut_at = fragment::are_agreed(met.features).then_some(fragment::LONGEST);
         let max_frame_in = fragment::longest(config.max_frame, met.features);
+        let max_frame_out = max_frame_in.min(met.max_frame as usize);
+        let overhead = if met.channels.is_empty() { 0 } else { channels::OVERHEAD };
         Limits {
-            max_frame_out: max_frame_in.min(met.max_frame as usize),
-            max_frame_in,
+            max_frame_out: max_frame_out + overhead,
+            max_frame_in: max_frame_in + overhead,
+            max_contents_out: max_frame_out,
             cut_at,
             max_message_queue: config.max_message_queue,
             max_signal_queue: config.max_signal_queue,

@@ -1,14 +1,17 @@
-//! What the parts of one session share: its outgoing bytes, its signs of life, its end.
+//! What the parts of one connection of a session share: its outgoing bytes, its signs of life, its end.
+//!
+//! Most sessions have one connection. Of several, each has a link, and if one ends before its time, so do its
+//! siblings.
 //!
 //! Three parties work on a link. Whoever pushes and flushes writes directly while the socket takes it
 //! ([`outbox`](crate::outbox)); the keeper writes when it did not, sends pings and judges silence
-//! ([`keeper`](crate::keeper)); the session reads ([`session`](crate::session)). Only one of them writes at a
+//! ([`keeper`](crate::keeper)); the [`reader`](crate::reader) reads. Only one of them writes at a
 //! time, outside of the lock.
 
 use std::{
     io,
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Waker,
@@ -37,6 +40,8 @@ pub(crate) struct Link {
     started: Instant,
     pub(crate) out: Mutex<Outgoing>,
     end: OnceLock<SessionEnd>,
+    /// The links of the other connections of the session, if there are any.
+    siblings: OnceLock<Vec<Weak<Link>>>,
     /// When bytes last came in and went out, in nanoseconds since `started`.
     heard: AtomicU64,
     sent: AtomicU64,
@@ -97,6 +102,7 @@ impl Link {
             started: Instant::now(),
             out: Mutex::new(out),
             end: OnceLock::new(),
+            siblings: OnceLock::new(),
             heard: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             ponged: AtomicU64::new(0),
@@ -106,6 +112,11 @@ impl Link {
             keeper: AtomicWaker::new(),
             reader: AtomicWaker::new(),
         }
+    }
+
+    /// If this link ends before its time, those do too. Said once.
+    pub(crate) fn set_siblings(&self, siblings: Vec<Weak<Link>>) {
+        let _ = self.siblings.set(siblings);
     }
 
     /// The session's clock.
@@ -169,12 +180,13 @@ impl Link {
 
     /// Ends the session now, unless it has ended. If it was being closed, it ends as it was to be closed.
     pub(crate) fn end_now(&self, end: SessionEnd) {
-        let (stream, waiting) = {
+        let (stream, waiting, before_its_time) = {
             let mut out = self.out.lock();
-            let end = match out.phase {
+            let (end, before_its_time) = match out.phase {
                 Phase::Over => return,
-                Phase::Closing(kind) => kind.into(),
-                Phase::Open | Phase::Overflowed => end,
+                Phase::Closing(kind) => (kind.into(), false),
+                // After a goodbye the others hear theirs.
+                Phase::Open | Phase::Overflowed => (end, !is_good(end.kind)),
             };
             out.phase = Phase::Over;
             out.queue.clear();
@@ -187,7 +199,7 @@ impl Link {
             }
             // Under the lock, so that whoever sees `Over` finds the end.
             let _ = self.end.set(end);
-            (out.stream.take(), std::mem::take(&mut out.waiting))
+            (out.stream.take(), std::mem::take(&mut out.waiting), before_its_time)
         };
         if let Some(stream) = stream {
             socket::hasten(stream.tcp(), self.limits.heartbeat.timeout);
@@ -196,6 +208,10 @@ impl Link {
         waiting.into_iter().for_each(Waker::wake);
         self.keeper.wake();
         self.reader.wake();
+        if before_its_time {
+            let siblings = self.siblings.get().into_iter().flatten();
+            siblings.filter_map(Weak::upgrade).for_each(|sibling| sibling.end_now(end));
+        }
     }
 
     /// Ends the session in good order: what was pushed goes out, then a goodbye.
@@ -364,6 +380,11 @@ fn write_some(stream: &Stream, chunk: &mut Chunk) -> (usize, io::Result<Written>
             Err(error) => return (total, Err(error)),
         }
     }
+}
+
+/// Whether what was pushed before such an end still arrives.
+pub(crate) fn is_good(kind: EndKind) -> bool {
+    matches!(kind, EndKind::Left | EndKind::Disconnected)
 }
 
 const LEFT: u8 = 1;

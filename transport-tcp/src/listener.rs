@@ -16,6 +16,7 @@ use smol::{Async, Timer};
 
 use crate::{
     dialer::nonce,
+    gatherings::Gathering,
     handshake::{
         Failure,
         acceptor::Acceptor,
@@ -85,7 +86,11 @@ async fn admit(hub: Arc<Hub>, tcp: Async<TcpStream>, slot: Pending) {
 
 async fn shake(hub: &Arc<Hub>, tcp: Async<TcpStream>) -> Result<(), Failure> {
     let mut conversation = Conversation::new(Stream::plain(tcp));
-    let acceptor = match identify(hub, &mut conversation).await {
+    let (kind, body) = conversation.receive().await?;
+    if kind == Kind::Attach {
+        return hub.gatherings.join(&hub.identity, &body, conversation);
+    }
+    let acceptor = match identify(hub, &mut conversation, kind, &body).await {
         Ok(acceptor) => acceptor,
         Err(failure) => {
             if let Some(reject) = failure.reject() {
@@ -98,10 +103,14 @@ async fn shake(hub: &Arc<Hub>, tcp: Async<TcpStream>) -> Result<(), Failure> {
     decide(hub, conversation, acceptor).await
 }
 
-/// Lets the newcomer prove who it is.
-async fn identify<'h>(hub: &'h Arc<Hub>, conversation: &mut Conversation) -> Result<Acceptor<'h>, Failure> {
-    let (kind, body) = conversation.receive().await?;
-    let (mut acceptor, challenge) = Acceptor::hello(&hub.identity, kind, &body, nonce()?)?;
+/// Lets the newcomer prove who it is, whose first frame that is.
+async fn identify<'h>(
+    hub: &'h Arc<Hub>,
+    conversation: &mut Conversation,
+    kind: Kind,
+    body: &[u8],
+) -> Result<Acceptor<'h>, Failure> {
+    let (mut acceptor, challenge) = Acceptor::hello(&hub.identity, kind, body, nonce()?)?;
     conversation.send(Kind::Challenge, &challenge).await?;
     let (kind, body) = conversation.receive().await?;
     acceptor.proof(kind, &body)?;
@@ -145,14 +154,37 @@ async fn decide(
                 return Err(Failure::Refused(refusal));
             }
             Fate::Accepted => {
-                conversation.send(Kind::Verdict, &acceptor.accept()).await?;
+                let verdict = acceptor.accept();
+                let met = acceptor.met();
+                let gathering = hub.gatherings.begin(acceptor.bond(), met.channels.len());
+                conversation.send(Kind::Verdict, &verdict).await?;
+                let connections = gather(hub, conversation, gathering).await?;
                 let conn = newcomer.conn;
                 std::mem::forget(newcomer);
-                let established = hub.establish(conn, acceptor.met(), conversation);
+                let established = hub.establish(conn, met, connections);
                 return if established { Ok(()) } else { Err(Failure::Dropped) };
             }
         }
     }
+}
+
+/// All connections of the session, the first one first. Nothing is said on that before the others stand.
+async fn gather(
+    hub: &Arc<Hub>,
+    mut first: Conversation,
+    gathering: Gathering,
+) -> Result<Vec<Conversation>, Failure> {
+    let mut others = {
+        let others = gathering.complete(&hub.identity).fuse();
+        let interrupted = first.interrupted().fuse();
+        pin_mut!(others, interrupted);
+        select_biased! {
+            others = others => others?,
+            failure = interrupted => return Err(failure),
+        }
+    };
+    others.insert(0, first);
+    Ok(others)
 }
 
 /// A connection that was proposed. Reports that it is over, however its task ends.

@@ -1,10 +1,10 @@
-//! The session's outbox: what its user pushes into.
+//! A connection's outbox: what the session's user pushes into.
 
 use std::task::{Context, Poll};
 
-use peer_service::{Class, Closed, EndKind, FrameMeta, Outbox, PushError};
+use peer_service::{ChannelId, Class, Closed, EndKind, FrameMeta, Outbox, PushError};
 
-use crate::link::{Link, Phase};
+use crate::link::{Link, Phase, is_good};
 
 /// Frames are encoded straight into the buffer that goes to the socket, under one lock.
 impl Outbox for Link {
@@ -31,7 +31,7 @@ impl Outbox for Link {
         }
     }
 
-    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+    fn poll_ready(&self, _: ChannelId, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         let mut out = self.out.lock();
         if out.phase != Phase::Open {
             return Poll::Ready(Err(Closed));
@@ -47,7 +47,7 @@ impl Outbox for Link {
 
     fn close(&self, kind: EndKind) {
         match kind {
-            EndKind::Left | EndKind::Disconnected => self.end_gracefully(kind),
+            kind if is_good(kind) => self.end_gracefully(kind),
             kind => self.end_now(kind.into()),
         }
     }

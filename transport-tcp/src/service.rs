@@ -7,7 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 use futures::future::{AbortHandle, Abortable, FutureExt, join};
-use peer_service::{Capabilities, DialId, NodeId, NodeName, NodeSpec, PeerEvent, PeerService, Spawner};
+use peer_service::{
+    Capabilities, ChannelName, DialId, NodeId, NodeName, NodeSpec, PeerEvent, PeerService, Spawner,
+};
 use refs::Incarnation;
 use smol::Async;
 
@@ -17,7 +19,6 @@ use crate::{
     config::TcpConfig,
     discovery,
     error::StartError,
-    fragment,
     handshake::{Identity, proof::Keys},
     hub::Hub,
     listener,
@@ -45,14 +46,7 @@ impl TcpTransport {
         config.check()?;
         let in_file = peers_in_file(&config).await?;
         let (listener, local_addr) = listen(&config).await?;
-        let identity = Identity {
-            node: NodeId::new(config.name.clone(), incarnation),
-            cluster: config.cluster.clone(),
-            hidden: config.hidden,
-            features: fragment::FRAGMENTS,
-            max_frame: config.max_frame as u32,
-            keys: Keys::new(&config),
-        };
+        let identity = Identity::new(&config, incarnation, Keys::new(&config));
         let configured = config.peers.clone();
         let hub = Arc::new(Hub::new(config, identity, spawner));
         let (background, stopped) = AbortHandle::new_pair();
@@ -114,6 +108,10 @@ impl PeerService for TcpTransport {
 
     fn max_frame(&self) -> usize {
         self.hub.config.max_frame
+    }
+
+    fn channels(&self) -> &[ChannelName] {
+        &self.hub.config.channels
     }
 
     async fn next(&self) -> Option<PeerEvent> {

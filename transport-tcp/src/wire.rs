@@ -18,7 +18,7 @@ pub(crate) enum Kind {
     Pong = 3,
     /// The last frame of a session that ends in good order; says why.
     Goodbye = 4,
-    /// Reserved: a further connection of a session.
+    /// The first frame of a further connection of a session, and its answer: see [`attach`](crate::handshake::attach).
     Attach = 5,
     /// The handshake, in its order.
     Hello = 16,

@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use peer_service::{
-    NodeName, NodeSpec, PeerService,
+    ChannelName, NodeName, NodeSpec, PeerService,
     conformance::{Harness, Service, Unsupported},
 };
 use support::proxy::Proxy;
@@ -26,6 +26,14 @@ struct Loopback {
 }
 
 impl Loopback {
+    async fn start(&self, label: &str, channels: &[ChannelName]) -> Service {
+        let config = support::config(label).max_signal_queue(8 << 20).channels(channels.iter().cloned());
+        let node = support::start(config).await;
+        let proxy = Arc::new(Proxy::to(node.local_addr()));
+        self.proxies.lock().unwrap().insert(node.local().name.clone(), proxy);
+        node
+    }
+
     fn proxy(&self, to: &NodeName) -> Arc<Proxy> {
         self.proxies.lock().unwrap()[to].clone()
     }
@@ -34,11 +42,15 @@ impl Loopback {
 #[async_trait]
 impl Harness for Loopback {
     async fn join(&self, label: &str) -> Service {
-        let config = support::config(label).max_signal_queue(8 << 20);
-        let node = support::start(config).await;
-        let proxy = Arc::new(Proxy::to(node.local_addr()));
-        self.proxies.lock().unwrap().insert(node.local().name.clone(), proxy);
-        node
+        self.start(label, &[]).await
+    }
+
+    async fn join_with_channels(
+        &self,
+        label: &str,
+        channels: &[ChannelName],
+    ) -> Result<Service, Unsupported> {
+        Ok(self.start(label, channels).await)
     }
 
     fn spec(&self, to: &Service) -> NodeSpec {

@@ -132,7 +132,9 @@ fn a_message_longer_than_may_wait_is_accepted_alone() {
         let received = receive(&mut at_b, 2).await;
         assert!(received[0] == b"signal" && received[1] == body(LARGEST));
         let outbox = at_a.outbox();
-        soon("room", std::future::poll_fn(|cx| outbox.poll_ready(cx))).await.unwrap();
+        soon("room", std::future::poll_fn(|cx| outbox.poll_ready(peer_service::ChannelId::DEFAULT, cx)))
+            .await
+            .unwrap();
         assert_eq!(push(&at_a, FrameMeta::message(2), b"more"), Ok(()));
     });
 }

@@ -322,7 +322,9 @@ fn an_outbox_outlives_its_session_and_refuses() {
         assert_eq!(outbox.push(FrameMeta::SIGNAL, &mut |out| out.push(1)), Err(PushError::Closed));
         outbox.flush();
         outbox.close(EndKind::Left);
-        assert!(std::future::poll_fn(|cx| outbox.poll_ready(cx)).await.is_err());
+        assert!(
+            std::future::poll_fn(|cx| outbox.poll_ready(peer_service::ChannelId::DEFAULT, cx)).await.is_err()
+        );
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 
-use refs::EndKind;
+use refs::{ChannelId, EndKind};
 
 use super::{
     Harness,
@@ -135,7 +135,11 @@ pub(super) async fn limited(harness: &dyn Harness) -> Checked {
         "the signal comes after the messages before it".into()
     })?;
     let outbox = pair.at_a.outbox();
-    equal(within("room for messages", poll_fn(|cx| outbox.poll_ready(cx))).await?, Ok(()), "room")?;
+    equal(
+        within("room for messages", poll_fn(|cx| outbox.poll_ready(ChannelId::DEFAULT, cx))).await?,
+        Ok(()),
+        "room",
+    )?;
     equal(push(&pair.at_a, MESSAGE, b"again"), Ok(()), "a message when there is room again")?;
 
     // Signals are not refused; a peer that takes none of them loses the session in the end.

@@ -2,9 +2,9 @@
 
 use std::{collections::VecDeque, task::Waker, time::Duration};
 
-use refs::{EndKind, NodeName, SessionEnd};
+use refs::{ChannelId, EndKind, NodeName, SessionEnd};
 
-use crate::frame::Class;
+use crate::frame::{Class, FrameMeta};
 
 pub(super) struct Link {
     pub(super) ends: [End; 2],
@@ -16,17 +16,19 @@ pub(super) struct End {
     /// Which of the nodes that were ever called so.
     pub(super) life: u64,
     /// Pushed, not flushed.
-    outbox: VecDeque<(Class, Vec<u8>)>,
+    outbox: VecDeque<Frame>,
+    /// What each of its channels is to the other end.
+    pub(super) routes: Routes,
     /// On the way to the other end, and when it is due there.
     wire: VecDeque<(Duration, Packet)>,
-    /// Bytes in `outbox` and `wire`, and those of messages among them.
+    /// Bytes in `outbox` and `wire`, and those of messages among them, by channel of the other end.
     pub(super) waiting: usize,
-    pub(super) waiting_messages: usize,
+    messages: [usize; ChannelId::LIMIT],
     signals: usize,
     /// Since when the other end has not taken what is due.
     pub(super) stalled: Option<Duration>,
     /// Arrived, not received.
-    pub(super) arrived: VecDeque<Vec<u8>>,
+    pub(super) arrived: VecDeque<Frame>,
     pub(super) arrived_bytes: usize,
     /// When anything was last heard of the other end.
     pub(super) heard: Duration,
@@ -37,20 +39,31 @@ pub(super) struct End {
     pub(super) senders: Vec<Waker>,
 }
 
+/// By channel of one end, the channel of the other.
+pub(super) type Routes = [ChannelId; ChannelId::LIMIT];
+
+/// A frame, and the channel of the other end on which it arrives.
+pub(super) struct Frame {
+    class: Class,
+    pub(super) channel: ChannelId,
+    pub(super) bytes: Vec<u8>,
+}
+
 pub(super) enum Packet {
-    Frame(Class, Vec<u8>),
+    Frame(Frame),
     Fin(EndKind),
 }
 
 impl End {
-    pub(super) fn new(node: NodeName, life: u64, now: Duration) -> Self {
+    pub(super) fn new(node: NodeName, life: u64, routes: Routes, now: Duration) -> Self {
         End {
             node,
             life,
             outbox: VecDeque::new(),
+            routes,
             wire: VecDeque::new(),
             waiting: 0,
-            waiting_messages: 0,
+            messages: [0; ChannelId::LIMIT],
             signals: 0,
             stalled: None,
             arrived: VecDeque::new(),
@@ -67,18 +80,28 @@ impl End {
         self.end.is_none()
     }
 
-    pub(super) fn push(&mut self, class: Class, frame: Vec<u8>) {
-        self.waiting += frame.len();
-        match class {
-            Class::Message => self.waiting_messages += frame.len(),
+    fn route(&self, channel: ChannelId) -> ChannelId {
+        self.routes.get(usize::from(channel.0)).copied().unwrap_or_default()
+    }
+
+    /// Bytes of messages that wait on that channel.
+    pub(super) fn waiting_messages(&self, channel: ChannelId) -> usize {
+        self.messages[usize::from(self.route(channel).0)]
+    }
+
+    pub(super) fn push(&mut self, meta: FrameMeta, bytes: Vec<u8>) {
+        let frame = Frame { class: meta.class, channel: self.route(meta.channel), bytes };
+        self.waiting += frame.bytes.len();
+        match frame.class {
+            Class::Message => self.messages[usize::from(frame.channel.0)] += frame.bytes.len(),
             Class::Signal => self.signals += 1,
         }
-        self.outbox.push_back((class, frame));
+        self.outbox.push_back(frame);
     }
 
     /// What was pushed goes on its way.
     pub(super) fn flush(&mut self, due: Duration) {
-        self.wire.extend(self.outbox.drain(..).map(|(class, frame)| (due, Packet::Frame(class, frame))));
+        self.wire.extend(self.outbox.drain(..).map(|frame| (due, Packet::Frame(frame))));
     }
 
     /// The last thing this end sends.
@@ -93,10 +116,10 @@ impl End {
 
     pub(super) fn take(&mut self) -> Option<Packet> {
         let (_, packet) = self.wire.pop_front()?;
-        if let Packet::Frame(class, frame) = &packet {
-            self.waiting -= frame.len();
-            match class {
-                Class::Message => self.waiting_messages -= frame.len(),
+        if let Packet::Frame(frame) = &packet {
+            self.waiting -= frame.bytes.len();
+            match frame.class {
+                Class::Message => self.messages[usize::from(frame.channel.0)] -= frame.bytes.len(),
                 Class::Signal => self.signals -= 1,
             }
         }
@@ -116,7 +139,7 @@ impl End {
     pub(super) fn lose(&mut self) {
         self.outbox.clear();
         self.wire.clear();
-        (self.waiting, self.waiting_messages, self.signals) = (0, 0, 0);
+        (self.waiting, self.messages, self.signals) = (0, [0; ChannelId::LIMIT], 0);
     }
 
     /// Everybody who waits at this end is to look again.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use refs::{DialId, EndKind, NodeId, NodeName, NodeSpec, SessionEnd};
+use refs::{ChannelId, ChannelName, DialId, EndKind, NodeId, NodeName, NodeSpec, SessionEnd};
 
 use super::{Join, world::Shared};
 use crate::{
@@ -25,16 +25,25 @@ pub struct MemoryService {
     id: NodeId,
     capabilities: Capabilities,
     max_frame: usize,
+    channels: Vec<ChannelName>,
     events: Arc<Events>,
 }
 
 impl MemoryService {
     pub(super) fn join(shared: &Arc<Shared>, join: Join) -> Arc<Self> {
         let events = Arc::new(Events::new());
-        let capabilities = join.capabilities;
+        let (capabilities, channels) = (join.capabilities, join.channels.clone());
         let (life, id) = shared.act(|world| world.join(join, events.clone()));
         let max_frame = shared.look(|world| world.settings.max_frame);
-        Arc::new(MemoryService { shared: shared.clone(), life, id, capabilities, max_frame, events })
+        Arc::new(MemoryService {
+            shared: shared.clone(),
+            life,
+            id,
+            capabilities,
+            max_frame,
+            channels,
+            events,
+        })
     }
 }
 
@@ -50,6 +59,10 @@ impl PeerService for MemoryService {
 
     fn max_frame(&self) -> usize {
         self.max_frame
+    }
+
+    fn channels(&self) -> &[ChannelName] {
+        &self.channels
     }
 
     async fn next(&self) -> Option<PeerEvent> {
@@ -133,9 +146,13 @@ impl MemoryOutbox {
                 return Poll::Ready(Err(EndKind::Closed.into()));
             };
             let own = &mut link.ends[self.end];
-            if !frozen && !own.arrived.is_empty() {
-                own.arrived.drain(..).for_each(|frame| frames.push(&frame));
-                own.arrived_bytes = 0;
+            if let Some(first) = own.arrived.front().filter(|_| !frozen) {
+                frames.channel = first.channel;
+                while own.arrived.front().is_some_and(|frame| frame.channel == frames.channel) {
+                    let frame = own.arrived.pop_front().expect("there is one in front");
+                    frames.push(&frame.bytes);
+                    own.arrived_bytes -= frame.bytes.len();
+                }
                 return Poll::Ready(Ok(()));
             }
             match own.end {
@@ -162,7 +179,7 @@ impl Outbox for MemoryOutbox {
     fn push(&self, meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
         let max_frame = self.shared.look(|world| world.settings.max_frame);
         let overloaded = self.with_end(|own, max_messages, max_waiting| {
-            if meta.class == Class::Message && own.waiting_messages >= max_messages {
+            if meta.class == Class::Message && own.waiting_messages(meta.channel) >= max_messages {
                 return Err(PushError::Full);
             }
             let mut frame = Vec::new();
@@ -173,7 +190,7 @@ impl Outbox for MemoryOutbox {
             if own.waiting + frame.len() > max_waiting {
                 return Ok(true);
             }
-            own.push(meta.class, frame);
+            own.push(meta, frame);
             Ok(false)
         });
         match overloaded.ok_or(PushError::Closed)?? {
@@ -189,9 +206,9 @@ impl Outbox for MemoryOutbox {
         self.shared.act(|world| world.flush(self.link, self.end));
     }
 
-    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+    fn poll_ready(&self, channel: ChannelId, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         let ready = self.with_end(|own, max_messages, _| {
-            if own.waiting_messages < max_messages {
+            if own.waiting_messages(channel) < max_messages {
                 return Poll::Ready(Ok(()));
             }
             own.senders.push(cx.waker().clone());

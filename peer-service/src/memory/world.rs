@@ -9,15 +9,15 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use refs::{DialId, EndKind, Incarnation, NodeId, NodeName, SessionEnd, SessionId};
+use refs::{ChannelId, ChannelName, DialId, EndKind, Incarnation, NodeId, NodeName, SessionEnd, SessionId};
 
 use super::{
     Join, Settings,
-    link::{End, Link, Packet},
+    link::{End, Link, Packet, Routes},
     seen_by_peer,
     service::MemorySession,
 };
-use crate::{events::Events, service::PeerInfo};
+use crate::{events::Events, frame::Channels, service::PeerInfo};
 
 /// The world, and the way into it.
 pub(super) struct Shared {
@@ -44,6 +44,7 @@ struct Node {
     id: NodeId,
     hidden: bool,
     view: Option<BTreeSet<NodeName>>,
+    channels: Vec<ChannelName>,
     frozen: bool,
     shut: bool,
     events: Arc<Events>,
@@ -151,6 +152,7 @@ impl World {
             id: id.clone(),
             hidden: join.hidden,
             view,
+            channels: join.channels.into_iter().take(ChannelId::LIMIT - 1).collect(),
             frozen: false,
             shut: false,
             events,
@@ -330,15 +332,34 @@ impl World {
         let id = self.last;
         // The node that was dialled knows first.
         for (own, peer, end) in [(to, from, 1), (from, to, 0)] {
-            let peer = self.nodes[&peer].id.clone();
+            let other = peer;
+            let peer = self.nodes[&other].id.clone();
+            let channels = self.routes(own, other).1;
             let node = self.nodes.get_mut(&own).expect("both nodes are there");
             node.last_session += 1;
             let mut info = PeerInfo::new(peer, SessionId(node.last_session));
             info.hidden = hidden;
+            info.channels = channels;
             self.announcements.push_back((node.events.clone(), Announcement::Session(id, end, info)));
         }
-        let ends = [from, to].map(|life| End::new(self.nodes[&life].id.name.clone(), life, self.now));
+        let ends = [(from, to), (to, from)].map(|(own, peer)| {
+            End::new(self.nodes[&own].id.name.clone(), own, self.routes(own, peer).0, self.now)
+        });
         self.links.insert(id, Link { ends });
+    }
+
+    /// What the channels of one node are to another, and which of them both have.
+    fn routes(&self, own: u64, peer: u64) -> (Routes, Channels) {
+        let (own, peer) = (&self.nodes[&own].channels, &self.nodes[&peer].channels);
+        let mut routes = Routes::default();
+        let mut common = Channels::DEFAULT;
+        for (at, name) in own.iter().enumerate() {
+            if let Some(there) = peer.iter().position(|other| other == name) {
+                routes[at + 1] = ChannelId(there as u8 + 1);
+                common = common.with(ChannelId(at as u8 + 1));
+            }
+        }
+        (routes, common)
     }
 }
 
@@ -460,8 +481,8 @@ impl World {
                 break;
             }
             match from.take() {
-                Some(Packet::Frame(_, frame)) => {
-                    to.arrived_bytes += frame.len();
+                Some(Packet::Frame(frame)) => {
+                    to.arrived_bytes += frame.bytes.len();
                     to.arrived.push_back(frame);
                 }
                 Some(Packet::Fin(kind)) => to.end = Some(kind.into()),

@@ -1,9 +1,12 @@
 //! The side that was dialled.
 
-use peer_service::{Features, NodeId};
+use std::collections::BTreeSet;
+
+use peer_service::{ChannelId, Features, NodeId};
 
 use super::{
     Failure, Identity, Met,
+    attach::Bond,
     initiator::{proved, verified},
     messages::{self, Answer, Challenge, Hello, Nonce, Terms, Verdict},
     proof::{Role, Transcript},
@@ -61,13 +64,23 @@ impl<'a> Acceptor<'a> {
     pub(crate) fn proof(&mut self, kind: Kind, body: &[u8]) -> Result<(), Failure> {
         expect(Kind::Proof, kind)?;
         let fields = verified(self.me, Role::Initiator, &mut self.transcript, Kind::Proof, body)?;
-        self.terms = Some(messages::decode(fields)?);
+        let mut terms: Terms = messages::decode(fields)?;
+        if terms.channels.len() >= ChannelId::LIMIT {
+            return Err(Failure::Malformed("more channels than anybody may have"));
+        }
+        let offered = terms.channels.iter().collect::<BTreeSet<_>>().len();
+        if offered != terms.channels.len() {
+            return Err(Failure::Malformed("a channel twice"));
+        }
+        terms.channels.retain(|channel| self.me.channels.contains(channel));
+        self.terms = Some(terms);
         Ok(())
     }
 
     /// Accepts; the bytes are the body of VERDICT.
     pub(crate) fn accept(&mut self) -> Vec<u8> {
-        self.verdict(Verdict::Accepted(self.me.terms(self.features)))
+        let channels = self.terms().channels.clone();
+        self.verdict(Verdict::Accepted(self.me.terms(self.features, channels)))
     }
 
     /// Refuses; the bytes are the body of VERDICT.
@@ -99,9 +112,18 @@ impl<'a> Acceptor<'a> {
     }
 
     /// What is known of the peer in the end.
-    pub(crate) fn met(self) -> Met {
-        let Terms { hidden, max_frame } = self.terms.expect("a session follows only on a PROOF");
-        Met { node: self.peer, hidden, features: self.features, max_frame }
+    pub(crate) fn met(&self) -> Met {
+        let Terms { hidden, max_frame, channels } = self.terms().clone();
+        Met { node: self.peer.clone(), hidden, features: self.features, max_frame, channels }
+    }
+
+    /// What further connections of the session belong to, once it is accepted.
+    pub(crate) fn bond(self) -> Bond {
+        Bond::new(self.transcript)
+    }
+
+    fn terms(&self) -> &Terms {
+        self.terms.as_ref().expect("a session follows only on a PROOF")
     }
 
     fn verdict(&mut self, verdict: Verdict) -> Vec<u8> {

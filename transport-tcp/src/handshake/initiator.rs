@@ -4,6 +4,7 @@ use peer_service::{Features, NodeId, NodeName};
 
 use super::{
     Failure, Identity, Met,
+    attach::Bond,
     messages::{self, Answer, Challenge, Hello, Nonce, Reject, Terms, VERSIONS, Verdict},
     proof::{self, Role, Transcript},
 };
@@ -60,7 +61,7 @@ impl<'a> Initiator<'a> {
             return Err(Failure::WrongName);
         }
         self.transcript.absorb(Kind::Challenge, body);
-        let terms = self.me.terms(challenge.features);
+        let terms = self.me.terms(challenge.features, self.me.channels.clone());
         self.peer = Some((NodeId::new(challenge.name, challenge.incarnation), challenge.features));
         Ok(self.proved(Kind::Proof, messages::encode(&terms)))
     }
@@ -70,9 +71,13 @@ impl<'a> Initiator<'a> {
         expect(Kind::Verdict, kind, body)?;
         let fields = verified(self.me, Role::Acceptor, &mut self.transcript, Kind::Verdict, body)?;
         match messages::decode(fields)? {
-            Verdict::Accepted(Terms { hidden, max_frame }) => {
+            Verdict::Accepted(Terms { hidden, max_frame, channels }) => {
+                let mut own = self.me.channels.iter();
+                if !channels.iter().all(|channel| own.any(|own| own == channel)) {
+                    return Err(Failure::Malformed("channels that we have not offered"));
+                }
                 let (node, features) = self.peer.clone().expect("a VERDICT is read after the CHALLENGE");
-                Ok(Decision::Accepted(Met { node, hidden, features, max_frame }))
+                Ok(Decision::Accepted(Met { node, hidden, features, max_frame, channels }))
             }
             Verdict::StillThere => Ok(Decision::StillThere),
             Verdict::Refused(refusal) => Err(Failure::Refused(refusal)),
@@ -82,6 +87,11 @@ impl<'a> Initiator<'a> {
     /// Answers [`Decision::StillThere`]; the bytes are the body of ANSWER.
     pub(crate) fn answer(&mut self, still_there: bool) -> Vec<u8> {
         self.proved(Kind::Answer, messages::encode(&Answer { still_there }))
+    }
+
+    /// What further connections of the session belong to, once it is accepted.
+    pub(crate) fn bond(self) -> Bond {
+        Bond::new(self.transcript)
     }
 
     fn proved(&mut self, kind: Kind, fields: Vec<u8>) -> Vec<u8> {

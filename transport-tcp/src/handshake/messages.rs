@@ -6,7 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use peer_service::{Features, NodeName};
+use peer_service::{ChannelName, Features, NodeName};
 use refs::Incarnation;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -175,15 +175,18 @@ impl Reject {
 }
 
 /// What either side is like; part of PROOF and of an accepting VERDICT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Terms {
     pub(crate) hidden: bool,
     /// The longest frame it takes.
     pub(crate) max_frame: u32,
+    /// In PROOF the channels that the initiator has, in VERDICT those of them that the acceptor has too, in the
+    /// same order.
+    pub(crate) channels: Vec<ChannelName>,
 }
 
 /// What the acceptor has decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Verdict {
     /// This connection is the session.
     Accepted(Terms),

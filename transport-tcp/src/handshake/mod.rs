@@ -13,15 +13,17 @@
 //! bytes out; [`conversation`] carries the bytes.
 
 pub(crate) mod acceptor;
+pub(crate) mod attach;
 pub(crate) mod conversation;
 pub(crate) mod initiator;
 pub(crate) mod messages;
 pub(crate) mod proof;
 
-use peer_service::{EndKind, Features, NodeId};
+use peer_service::{ChannelName, EndKind, Features, NodeId};
+use refs::Incarnation;
 use thiserror::Error;
 
-use crate::{counters::Counters, fragment, pairing::Refusal, wire::WireError};
+use crate::{config::TcpConfig, counters::Counters, fragment, pairing::Refusal, wire::WireError};
 use messages::{Reject, Terms};
 use proof::Keys;
 
@@ -33,14 +35,28 @@ pub(crate) struct Identity {
     pub(crate) hidden: bool,
     pub(crate) features: Features,
     pub(crate) max_frame: u32,
+    /// Beside the default one.
+    pub(crate) channels: Vec<ChannelName>,
     pub(crate) keys: Keys,
 }
 
 impl Identity {
+    pub(crate) fn new(config: &TcpConfig, incarnation: Incarnation, keys: Keys) -> Self {
+        Identity {
+            node: NodeId::new(config.name.clone(), incarnation),
+            cluster: config.cluster.clone(),
+            hidden: config.hidden,
+            features: fragment::FRAGMENTS,
+            max_frame: config.max_frame as u32,
+            channels: config.channels.clone(),
+            keys,
+        }
+    }
+
     /// What this node is like, for a peer that understands those features.
-    fn terms(&self, features: Features) -> Terms {
+    fn terms(&self, features: Features, channels: Vec<ChannelName>) -> Terms {
         let max_frame = fragment::longest(self.max_frame as usize, features) as u32;
-        Terms { hidden: self.hidden, max_frame }
+        Terms { hidden: self.hidden, max_frame, channels }
     }
 }
 
@@ -54,6 +70,8 @@ pub(crate) struct Met {
     pub(crate) features: Features,
     /// The longest frame the peer takes.
     pub(crate) max_frame: u32,
+    /// The channels that both have beside the default one, in the initiator's order.
+    pub(crate) channels: Vec<ChannelName>,
 }
 
 /// Why a handshake came to nothing.
@@ -163,27 +181,24 @@ mod tests {
         initiator::{Decision, Initiator},
         *,
     };
-    use crate::{Secret, config::TcpConfig, fragment::FRAGMENTS, limits::Limits, wire::Kind};
+    use crate::{Secret, channels, config::TcpConfig, fragment::FRAGMENTS, limits::Limits, wire::Kind};
 
     fn identity(name: &str, incarnation: u64, set: impl FnOnce(TcpConfig) -> TcpConfig) -> Identity {
         static SECRET: LazyLock<Secret> = LazyLock::new(Secret::generate);
         let config = set(TcpConfig::new(name.parse().unwrap()).secret(SECRET.clone()));
-        Identity {
-            node: NodeId::new(config.name.clone(), refs::Incarnation::new(incarnation).unwrap()),
-            cluster: config.cluster.clone(),
-            hidden: config.hidden,
-            features: FRAGMENTS,
-            max_frame: config.max_frame as u32,
-            keys: Keys::new(&config),
-        }
+        Identity::new(&config, Incarnation::new(incarnation).unwrap(), Keys::new(&config))
+    }
+
+    fn names(text: &str) -> Vec<ChannelName> {
+        text.split(' ').map(|name| name.parse().unwrap()).collect()
     }
 
     fn a() -> Identity {
-        identity("a@h", 1, |config| config.hidden(true))
+        identity("a@h", 1, |config| config.hidden(true).channels(names("bulk lonely control")))
     }
 
     fn b() -> Identity {
-        identity("b@h", 2, |config| config.max_frame(2048))
+        identity("b@h", 2, |config| config.max_frame(2048).channels(names("control other bulk")))
     }
 
     /// A whole handshake in which everything said passes through `wire`. What a knows of b, and b of a.
@@ -220,8 +235,13 @@ mod tests {
         let (a, b) = (a(), b());
         let (b_as_met, a_as_met) = shake(&a, &b, |_, _| {}).unwrap();
         let most = (16 << 20) + (1 << 10);
-        assert_eq!(b_as_met, Met { node: b.node, hidden: false, features: FRAGMENTS, max_frame: 2048 });
-        assert_eq!(a_as_met, Met { node: a.node, hidden: true, features: FRAGMENTS, max_frame: most });
+        let channels = names("bulk control");
+        let features = FRAGMENTS;
+        assert_eq!(
+            b_as_met,
+            Met { node: b.node, hidden: false, features, max_frame: 2048, channels: channels.clone() }
+        );
+        assert_eq!(a_as_met, Met { node: a.node, hidden: true, features, max_frame: most, channels });
     }
 
     #[test]
@@ -233,8 +253,8 @@ mod tests {
                 assert_eq!(met.features, Features(0));
                 assert!(met.max_frame <= 1 << 20);
                 let limits = Limits::between(&TcpConfig::new("x@h".parse().unwrap()), &met);
-                assert_eq!((limits.cut_at, limits.max_frame_in), (None, 1 << 20));
-                assert_eq!(limits.max_frame_out, met.max_frame as usize);
+                assert_eq!((limits.cut_at, limits.max_frame_in), (None, (1 << 20) + channels::OVERHEAD));
+                assert_eq!(limits.max_contents_out, met.max_frame as usize);
             }
         }
     }

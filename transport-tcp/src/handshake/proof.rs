@@ -36,6 +36,11 @@ impl Transcript {
         Transcript(Sha256::new())
     }
 
+    /// What names all that was said. Says nothing of the secret.
+    pub(crate) fn digest(&self) -> [u8; LEN] {
+        self.0.clone().finalize().into()
+    }
+
     pub(crate) fn absorb(&mut self, kind: Kind, body: &[u8]) {
         self.0.update([kind as u8]);
         self.0.update((body.len() as u64).to_be_bytes());

@@ -1,0 +1,79 @@
+//! Sessions that stand once their further connections are there: where those find the one they belong to.
+
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
+use smol::channel::{Receiver, Sender, bounded};
+
+use crate::{
+    handshake::{
+        Failure, Identity,
+        attach::{Attach, Bond, BondId},
+        conversation::Conversation,
+    },
+    wire::Kind,
+};
+
+/// The sessions that wait. There are never more than handshakes under way.
+#[derive(Default)]
+pub(crate) struct Gatherings {
+    waiting: Mutex<HashMap<BondId, Waiting>>,
+}
+
+struct Waiting {
+    bond: Bond,
+    /// Where each connection goes, by channel counted from 1; none once it was taken.
+    places: Vec<Option<Sender<Conversation>>>,
+}
+
+impl Gatherings {
+    /// Begins to wait for so many connections. They may come as soon as the peer knows the bond.
+    pub(crate) fn begin(self: &Arc<Self>, bond: Bond, connections: usize) -> Gathering {
+        let (places, arrivals) =
+            (0..connections).map(|_| bounded(1)).map(|(to, from)| (Some(to), from)).unzip();
+        self.waiting.lock().insert(bond.id(), Waiting { bond: bond.clone(), places });
+        Gathering { bond, arrivals, gatherings: self.clone() }
+    }
+
+    /// A connection has come and says where it belongs: whoever waits there gets it, if that is true.
+    pub(crate) fn join(&self, me: &Identity, body: &[u8], conversation: Conversation) -> Result<(), Failure> {
+        let attach = Attach::read(body)?;
+        let place = {
+            let mut waiting = self.waiting.lock();
+            let unknown = Failure::Malformed("a connection to a session that does not wait for it");
+            let Some(waiting) = waiting.get_mut(&attach.bond) else { return Err(unknown) };
+            waiting.bond.verify(me, &attach)?;
+            let place = usize::from(attach.channel).checked_sub(1);
+            place.and_then(|place| waiting.places.get_mut(place)?.take()).ok_or(unknown)?
+        };
+        // There is room for the one that may come; if nobody waits any more it is closed.
+        place.try_send(conversation).map_err(|_| Failure::Dropped)
+    }
+}
+
+/// Waits for the further connections of one session. Dropped, it is forgotten.
+pub(crate) struct Gathering {
+    bond: Bond,
+    arrivals: Vec<Receiver<Conversation>>,
+    gatherings: Arc<Gatherings>,
+}
+
+impl Gathering {
+    /// All of them, in the order of their channels, once each was told that the session stands.
+    pub(crate) async fn complete(self, me: &Identity) -> Result<Vec<Conversation>, Failure> {
+        let mut connections = Vec::new();
+        for arrival in &self.arrivals {
+            connections.push(arrival.recv().await.map_err(|_| Failure::Dropped)?);
+        }
+        for (at, connection) in connections.iter_mut().enumerate() {
+            connection.send(Kind::Attach, &self.bond.confirm(me, at as u8 + 1)).await?;
+        }
+        Ok(connections)
+    }
+}
+
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        self.gatherings.waiting.lock().remove(&self.bond.id());
+    }
+}

@@ -1,0 +1,198 @@
+//! Reads one connection of a session: frames for the user, pings, the peer's last word.
+
+use std::{
+    io,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use peer_service::{EndKind, FrameBuf, NodeId, SessionEnd};
+
+use crate::{
+    fragment::Assembly,
+    hub::Owner,
+    incoming::Incoming,
+    limits::Limits,
+    link::{Link, Phase, goodbye_kind},
+    stream::Stream,
+    wire::Kind,
+};
+
+/// How many reads one poll makes before it lets other tasks run.
+const READS_PER_POLL: usize = 2;
+/// How much is read of what had arrived when the session was ended from this side.
+const LAST_BYTES: usize = 4 << 20;
+
+/// The only reader of its connection.
+pub(crate) struct Reader {
+    peer: NodeId,
+    link: Arc<Link>,
+    owner: Owner,
+    /// None once the end was told.
+    stream: Option<Arc<Stream>>,
+    incoming: Incoming,
+    /// What has arrived in fragments.
+    assembly: Assembly,
+    /// What ends the session once the frames before it were handed over.
+    last_word: Option<EndKind>,
+    /// The last read has left nothing in the socket.
+    drained: bool,
+    /// How much may still be read after the end.
+    last_bytes: usize,
+}
+
+impl Reader {
+    /// `carried`: what came behind the handshake.
+    pub(crate) fn new(
+        peer: NodeId,
+        link: Arc<Link>,
+        stream: Arc<Stream>,
+        owner: Owner,
+        carried: Vec<u8>,
+    ) -> Self {
+        let Limits { max_frame_in, cut_at, .. } = link.limits;
+        let incoming = Incoming::new(carried, cut_at.map_or(max_frame_in, |at| at.min(max_frame_in)));
+        Reader {
+            peer,
+            link,
+            owner,
+            stream: Some(stream),
+            incoming,
+            // If none are agreed, any is too long.
+            assembly: Assembly::new(cut_at.map_or(0, |_| max_frame_in)),
+            last_word: None,
+            drained: false,
+            last_bytes: LAST_BYTES,
+        }
+    }
+
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// As [`Session::recv`](peer_service::Session::recv).
+    pub(crate) fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        frames: &mut FrameBuf,
+    ) -> Poll<Result<(), SessionEnd>> {
+        let Some(stream) = self.stream.clone() else {
+            return Poll::Ready(Err(self.link.end().expect("the stream is kept until the end is known")));
+        };
+        self.link.reader.register(cx.waker());
+        for _ in 0..READS_PER_POLL {
+            if self.last_word.is_none() && self.take_frames(frames) {
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(kind) = self.last_word {
+                match self.link.phase() {
+                    // The peer has hung up, but what we have to say may not all be out yet: the keeper ends
+                    // the session.
+                    Phase::Closing(_) if kind != EndKind::Protocol => self.link.note_peer_done(),
+                    _ => self.link.end_now(kind.into()),
+                }
+                return match self.link.end() {
+                    Some(end) => self.finish(end),
+                    None => Poll::Pending,
+                };
+            }
+            let end = self.link.end();
+            if end.is_none() && self.drained {
+                match stream.poll_readable(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(_) => self.drained = false,
+                }
+            }
+            match self.read(&stream) {
+                // What had arrived before the session was ended from this side is handed over first.
+                Input::Some if end.is_none() || self.last_bytes > 0 => {}
+                Input::Over(kind) if end.is_none() => self.last_word = Some(kind),
+                Input::Nothing if end.is_none() => self.drained = true,
+                Input::Some | Input::Nothing | Input::Over(_) => {
+                    return self.finish(end.expect("the other cases have none"));
+                }
+            }
+        }
+        // A peer that floods us with pings must not keep other tasks from running.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Hands the frames in the buffer over and answers pings; whether there were any to hand over.
+    fn take_frames(&mut self, frames: &mut FrameBuf) -> bool {
+        let before = frames.len();
+        let mut ping = None;
+        while self.last_word.is_none() {
+            let (kind, range) = match self.incoming.next() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::warn!(peer = %self.peer, %error, "the peer breaks the protocol");
+                    self.last_word = Some(EndKind::Protocol);
+                    break;
+                }
+            };
+            let body = self.incoming.body(range);
+            match (kind, <[u8; 8]>::try_from(body)) {
+                (Kind::Data, _) => frames.push(body),
+                (Kind::Fragment, _) => match self.assembly.take(body) {
+                    Ok(None) => {}
+                    Ok(Some(frame)) => frames.push(&frame),
+                    Err(error) => {
+                        tracing::warn!(peer = %self.peer, %error, "the peer breaks the protocol");
+                        self.last_word = Some(EndKind::Protocol);
+                    }
+                },
+                (Kind::Ping, Ok(number)) => ping = Some(u64::from_be_bytes(number)),
+                (Kind::Pong, Ok(number)) => self.link.note_pong(u64::from_be_bytes(number)),
+                (Kind::Goodbye, _) => self.last_word = Some(goodbye_kind(body)),
+                _ => {
+                    tracing::warn!(peer = %self.peer, ?kind, "the peer breaks the protocol");
+                    self.last_word = Some(EndKind::Protocol);
+                }
+            }
+        }
+        if let Some(number) = ping {
+            self.link.send_urgent(Kind::Pong, number);
+        }
+        frames.len() > before
+    }
+
+    fn read(&mut self, stream: &Stream) -> Input {
+        match stream.read_now(self.incoming.room()) {
+            Ok(0) => Input::Over(EndKind::Closed),
+            Ok(bytes) => {
+                self.drained = !self.incoming.filled(bytes);
+                self.last_bytes =
+                    self.last_bytes.saturating_sub(if self.link.end().is_some() { bytes } else { 0 });
+                self.link.note_heard();
+                Input::Some
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Input::Nothing,
+            Err(_) => Input::Over(EndKind::Closed),
+        }
+    }
+
+    /// The end, told to the service first: whoever sees it may dial again at once.
+    fn finish(&mut self, end: SessionEnd) -> Poll<Result<(), SessionEnd>> {
+        self.stream = None;
+        self.owner.over(&self.link, end);
+        Poll::Ready(Err(end))
+    }
+}
+
+/// What a read has brought.
+enum Input {
+    Some,
+    Nothing,
+    Over(EndKind),
+}
+
+/// Nobody will read it any more.
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if self.stream.is_some() {
+            self.link.abandon();
+        }
+    }
+}
