@@ -14,7 +14,9 @@ use crate::{error::StartError, secret::Secret};
 pub struct Heartbeat {
     /// A ping is sent when nothing else was sent for that long.
     pub interval: Duration,
-    /// The session ends when nothing was heard for that long. At least twice the interval.
+    /// The session ends when nothing was heard for that long. At least twice the interval. The first sign of life of
+    /// a session may take [`setup_timeout`](TcpConfig::setup_timeout) longer: the peer may not have read yet that it
+    /// was accepted.
     pub timeout: Duration,
 }
 
@@ -120,8 +122,18 @@ pub struct TcpConfig {
     /// How many bytes of signals may wait for one peer before the session ends as overloaded. Default: 64
     /// MiB.
     pub max_signal_queue: usize,
-    /// How many incoming connections may be shaking hands at once; further ones are closed. Default: 128.
+    /// How many incoming connections may be at their handshake at once, not having proved the secret yet.
+    /// Default: 128.
+    ///
+    /// When one more comes, the oldest is closed of the address that has most of them, and `refused_busy` counts. So
+    /// strangers with fewer addresses than that keep nobody out.
     pub max_pending: usize,
+    /// How many of them may come from one address, or from one /64 of IPv6; further ones are closed, and
+    /// `refused_busy_address` counts. Default: 64, half of all.
+    ///
+    /// Nodes that share an address, because they run on one machine or behind one NAT, share this number, and all of
+    /// them may dial at the same moment: raise it where more than that do. Loopback counts like any other.
+    pub max_pending_per_address: usize,
     /// Serve and dial addresses other than loopback without a secret: everybody who can reach them can join.
     /// Default: false.
     pub insecure_allow_remote: bool,
@@ -151,6 +163,7 @@ impl TcpConfig {
             max_message_queue: 8 << 20,
             max_signal_queue: 64 << 20,
             max_pending: 128,
+            max_pending_per_address: 64,
             insecure_allow_remote: false,
         }
     }
@@ -282,6 +295,13 @@ impl TcpConfig {
         self
     }
 
+    /// Sets [`max_pending_per_address`](Self::max_pending_per_address).
+    #[must_use]
+    pub const fn max_pending_per_address(mut self, connections: usize) -> Self {
+        self.max_pending_per_address = connections;
+        self
+    }
+
     /// Sets [`insecure_allow_remote`](Self::insecure_allow_remote).
     #[must_use]
     pub const fn insecure_allow_remote(mut self, allow: bool) -> Self {
@@ -326,6 +346,7 @@ impl TcpConfig {
             (self.max_message_queue > 0, "max_message_queue", "is zero"),
             (self.max_signal_queue > 0, "max_signal_queue", "is zero"),
             (self.max_pending > 0, "max_pending", "is zero"),
+            (self.max_pending_per_address > 0, "max_pending_per_address", "is zero"),
         ];
         match checks.into_iter().find(|(holds, ..)| !holds) {
             Some((_, field, problem)) => Err(StartError::Field { field, problem }),

@@ -38,8 +38,10 @@ counters! {
     accepted,
     /// Errors of the listener, such as too many open files.
     accept_errors,
-    /// Connections closed at once because too many handshakes were under way.
+    /// Handshakes given up because too many were under way, and their address had most of them.
     refused_busy,
+    /// Connections closed at once because too many handshakes were under way from their address.
+    refused_busy_address,
     /// Handshakes that were not our protocol, or broke its layouts or limits.
     refused_malformed,
     /// Handshakes that were not finished in time.

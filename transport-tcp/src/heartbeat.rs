@@ -35,10 +35,12 @@ pub(crate) enum Beat {
 }
 
 impl Pulse {
-    /// A session that begins now, at time zero.
-    pub(crate) fn new(config: Heartbeat) -> Self {
+    /// A session that begins now, at time zero. The first sign of life may take `head_start` more than the others:
+    /// the peer may not have read yet that there is a session.
+    pub(crate) fn new(config: Heartbeat, head_start: Duration) -> Self {
         let zero = Duration::ZERO;
-        Pulse { config, sent: zero, silence: Patience::since(zero), stall: None, planned: None }
+        let silence = Patience { since: zero, excused: head_start };
+        Pulse { config, sent: zero, silence, stall: None, planned: None }
     }
 
     /// The socket has taken bytes at that time.
@@ -138,7 +140,7 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
     fn fast() -> Pulse {
-        Pulse::new(Heartbeat::fast())
+        Pulse::new(Heartbeat::fast(), Duration::ZERO)
     }
 
     #[test]
@@ -167,6 +169,19 @@ mod tests {
         }
         pulse.sent(MS(529));
         assert_eq!(pulse.poll(MS(530), false), Beat::Silent(MS(500)));
+    }
+
+    #[test]
+    fn only_the_first_sign_of_life_has_a_head_start() {
+        let mut pulse = Pulse::new(Heartbeat::fast(), MS(2000));
+        pulse.sent(MS(2400));
+        assert_eq!(pulse.poll(MS(2400), false), Beat::Wait(MS(2500)));
+        let mut silent = pulse.clone();
+        assert_eq!(silent.poll(MS(2500), false), Beat::Silent(MS(2500)));
+        pulse.heard(MS(2450));
+        pulse.sent(MS(2949));
+        assert_eq!(pulse.poll(MS(2500), false), Beat::Wait(MS(2950)));
+        assert_eq!(pulse.poll(MS(2950), false), Beat::Silent(MS(500)));
     }
 
     #[test]

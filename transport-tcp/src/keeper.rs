@@ -50,7 +50,7 @@ struct Probe {
 
 impl Keeper {
     pub(crate) fn new(link: Arc<Link>, stream: Arc<Stream>, owner: Owner) -> Self {
-        let pulse = Pulse::new(link.limits.heartbeat);
+        let pulse = Pulse::new(link.limits.heartbeat, link.limits.head_start);
         Keeper { link, stream, owner, pulse, timer: Timer::never(), pings: 0, probe: None, half_closed: None }
     }
 
@@ -130,7 +130,8 @@ impl Keeper {
             self.probe = Some(Probe { ping: self.pings, until: now + patience });
         }
         let probe = self.probe?;
-        let answered = self.link.last_pong() >= probe.ping;
+        // A number that was never sent is made up.
+        let answered = (probe.ping..=self.pings).contains(&self.link.last_pong());
         if !answered && now < probe.until {
             return Some(probe.until);
         }

@@ -34,6 +34,7 @@
 //! | bytes in and out | `stream`, `socket` |
 //! | frames and their limits | `wire`, `incoming`, `queue` |
 //! | long frames in pieces | `fragment`, `lanes` |
+//! | who may come in, and how many at once | `listener`, `pending`, `accept_errors` |
 //! | who is there, and proving it | `handshake` |
 //! | one session per pair of nodes | [`pairing`], a pure state machine |
 //! | when to dial | `peer`, `dialer`, `backoff`, `addresses` |
@@ -46,6 +47,7 @@
 //! keeper, which writes what did not go out at once and judges silence. Bytes that have arrived and were not
 //! read are never held against the peer, nor is the time in which this node itself did not run.
 
+mod accept_errors;
 mod address_book;
 mod addresses;
 mod backoff;
@@ -69,6 +71,7 @@ mod listener;
 mod outbox;
 pub mod pairing;
 mod peer;
+mod pending;
 mod queue;
 mod reader;
 mod secret;

@@ -1,5 +1,7 @@
 //! What holds on one session.
 
+use std::time::Duration;
+
 use crate::{
     channels,
     config::{Heartbeat, TcpConfig},
@@ -21,6 +23,9 @@ pub(crate) struct Limits {
     pub(crate) max_message_queue: usize,
     pub(crate) max_signal_queue: usize,
     pub(crate) heartbeat: Heartbeat,
+    /// How much longer the peer may take until it is heard of for the first time: as long as its own end of the
+    /// handshake may take.
+    pub(crate) head_start: Duration,
 }
 
 impl Limits {
@@ -38,6 +43,7 @@ impl Limits {
             max_message_queue: config.max_message_queue,
             max_signal_queue: config.max_signal_queue,
             heartbeat: config.heartbeat,
+            head_start: config.setup_timeout,
         }
     }
 }

@@ -2,19 +2,22 @@
 
 use std::{
     io::ErrorKind,
-    net::{TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+    net::{IpAddr, TcpListener, TcpStream},
+    sync::Arc,
+    time::Instant,
 };
 
-use futures::{FutureExt, pin_mut, select_biased};
+use futures::{
+    FutureExt,
+    future::{AbortHandle, AbortRegistration, Abortable, Aborted},
+    pin_mut, select_biased,
+};
+use parking_lot::Mutex;
 use peer_service::NodeName;
 use smol::{Async, Timer};
 
 use crate::{
+    accept_errors::AcceptErrors,
     dialer::nonce,
     gatherings::Gathering,
     handshake::{
@@ -25,66 +28,92 @@ use crate::{
     hub::Hub,
     pairing::{ConnId, Refusal},
     peer::Fate,
+    pending::{Admission, Pending, Ticket},
     stream::Stream,
     wire::Kind,
 };
 
-/// How long the listener rests after an error such as too many open files; doubles up to a second.
-const FIRST_REST: Duration = Duration::from_millis(10);
-
 /// Accepts until it is cancelled.
 pub(crate) async fn run(hub: Arc<Hub>, listener: Async<TcpListener>) {
-    let pending = Arc::new(AtomicUsize::new(0));
-    let mut rest = FIRST_REST;
+    let door = Arc::new(Mutex::new(Pending::new(hub.config.max_pending, hub.config.max_pending_per_address)));
+    let mut errors = AcceptErrors::new();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                rest = FIRST_REST;
+            Ok((stream, from)) => {
+                errors.over();
                 hub.counters.accepted.add();
-                match Pending::begin(&pending, hub.config.max_pending) {
-                    Some(slot) => hub.spawn(admit(hub.clone(), stream, slot)),
-                    None => hub.counters.refused_busy.add(),
+                match Place::take(&door, from.ip()) {
+                    Some((place, sent_away)) => {
+                        hub.spawn(admit(hub.clone(), stream, place, sent_away));
+                        // Whoever is in gets a turn before the next one comes: a crowd must not send those away that
+                        // nobody has listened to.
+                        smol::future::yield_now().await;
+                    }
+                    None => hub.counters.refused_busy_address.add(),
                 }
             }
             // The newcomer has gone already.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
             Err(error) => {
                 hub.counters.accept_errors.add();
-                tracing::warn!(%error, "cannot accept connections");
-                Timer::after(rest).await;
-                rest = (rest * 2).min(Duration::from_secs(1));
+                let advice = errors.another(Instant::now());
+                if let Some(times) = advice.warn {
+                    tracing::warn!(%error, times, "cannot accept connections");
+                }
+                Timer::after(advice.rest).await;
             }
         }
     }
 }
 
-/// One handshake under way.
-struct Pending(Arc<AtomicUsize>);
+type Door = Arc<Mutex<Pending<AbortHandle>>>;
 
-impl Pending {
-    fn begin(pending: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
-        let before = pending.fetch_add(1, Ordering::Relaxed);
-        let slot = Pending(pending.clone());
-        (before < most).then_some(slot)
+/// The place of somebody who has not proved anything yet.
+struct Place {
+    door: Door,
+    ticket: Ticket,
+}
+
+impl Place {
+    /// A place for who comes from there, and what tells that it was taken away. None if there is none.
+    fn take(door: &Door, from: IpAddr) -> Option<(Self, AbortRegistration)> {
+        let (handle, sent_away) = AbortHandle::new_pair();
+        let admission = door.lock().arrived(from, handle);
+        let ticket = match admission {
+            Admission::Admitted(ticket) => ticket,
+            Admission::InPlaceOf(other, ticket) => {
+                other.abort();
+                ticket
+            }
+            Admission::AddressBusy => return None,
+        };
+        Some((Place { door: door.clone(), ticket }, sent_away))
     }
 }
 
-impl Drop for Pending {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.door.lock().left(self.ticket);
     }
 }
 
-async fn admit(hub: Arc<Hub>, tcp: Async<TcpStream>, slot: Pending) {
+async fn admit(hub: Arc<Hub>, tcp: Async<TcpStream>, place: Place, sent_away: AbortRegistration) {
     let peer = tcp.get_ref().peer_addr();
-    if let Err(failure) = within(hub.config.setup_timeout, shake(&hub, tcp)).await {
-        failure.count(&hub.counters);
-        tracing::debug!(?peer, %failure, "newcomer refused");
+    let shaken = Abortable::new(within(hub.config.setup_timeout, shake(&hub, tcp, place)), sent_away);
+    match shaken.await {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => {
+            failure.count(&hub.counters);
+            tracing::debug!(?peer, %failure, "newcomer refused");
+        }
+        Err(Aborted) => {
+            hub.counters.refused_busy.add();
+            tracing::debug!(?peer, "newcomer sent away: others need its place");
+        }
     }
-    drop(slot);
 }
 
-async fn shake(hub: &Arc<Hub>, tcp: Async<TcpStream>) -> Result<(), Failure> {
+async fn shake(hub: &Arc<Hub>, tcp: Async<TcpStream>, place: Place) -> Result<(), Failure> {
     let mut conversation = Conversation::new(Stream::plain(tcp));
     let (kind, body) = conversation.receive().await?;
     if kind == Kind::Attach {
@@ -100,6 +129,8 @@ async fn shake(hub: &Arc<Hub>, tcp: Async<TcpStream>) -> Result<(), Failure> {
             return Err(failure);
         }
     };
+    // From here on it is known, and nobody takes its place away.
+    drop(place);
     decide(hub, conversation, acceptor).await
 }
 

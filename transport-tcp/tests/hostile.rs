@@ -5,81 +5,20 @@
 mod support;
 
 use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
-    sync::Arc,
+    net::{SocketAddr, TcpListener},
     time::Duration,
 };
 
 use peer_service::{DialId, EndKind, NodeSpec, PeerService};
 use refs::Incarnation;
-use smol::{
-    Async,
-    io::{AsyncReadExt, AsyncWriteExt},
-};
+use smol::{Async, io::AsyncWriteExt};
 use support::{
-    config, connect, count, end_of, next_failure, next_session, nobody, proxy::Proxy, soon, spec, spec_at,
-    start, talk, until,
+    config, connect, count, end_of, next_failure, next_session, nobody,
+    proxy::Proxy,
+    raw::{VERSION_1, dial, frame, hello, listen_to, read_frame, say, while_others_talk},
+    soon, spec, spec_at, start, talk, until,
 };
 use transport_tcp::{Secret, StartError, TcpConfig, TcpTransport};
-
-const VERSION_1: (u16, u16) = (1, 1);
-
-/// A HELLO frame, as its frozen layout says.
-fn hello(versions: (u16, u16), cluster: &str, name: &str, expected: &str) -> Vec<u8> {
-    let mut body = vec![16];
-    body.extend_from_slice(b"OBIT");
-    body.extend_from_slice(&versions.0.to_be_bytes());
-    body.extend_from_slice(&versions.1.to_be_bytes());
-    body.extend_from_slice(&[0; 8]);
-    body.extend_from_slice(&77_u64.to_be_bytes());
-    body.extend_from_slice(&1_u64.to_be_bytes());
-    body.extend_from_slice(&[3; 32]);
-    for text in [cluster, name, expected] {
-        body.push(text.len() as u8);
-        body.extend_from_slice(text.as_bytes());
-    }
-    frame(&body)
-}
-
-/// A frame of a kind and a body of at most 16,383 bytes together.
-fn frame(kind_and_body: &[u8]) -> Vec<u8> {
-    let len = kind_and_body.len();
-    let mut frame = if len < 128 { vec![len as u8] } else { vec![len as u8 | 0x80, (len >> 7) as u8] };
-    frame.extend_from_slice(kind_and_body);
-    frame
-}
-
-async fn dial(node: &TcpTransport) -> Async<TcpStream> {
-    Async::<TcpStream>::connect(node.local_addr()).await.unwrap()
-}
-
-/// Everything the node says until it hangs up.
-async fn listen_to(mut stream: &Async<TcpStream>) -> Vec<u8> {
-    let mut said = Vec::new();
-    // A reset is hanging up, too.
-    let _ = soon("the node to hang up", stream.read_to_end(&mut said)).await;
-    said
-}
-
-/// What a stranger who says this gets to hear.
-async fn say(node: &TcpTransport, what: &[u8]) -> Vec<u8> {
-    let stream = dial(node).await;
-    (&stream).write_all(what).await.unwrap();
-    listen_to(&stream).await
-}
-
-/// Does something to `b` while it has a session with another node, which must not notice.
-fn while_others_talk<F: Future<Output = ()>>(
-    configured: TcpConfig,
-    attack: impl FnOnce(Arc<TcpTransport>) -> F,
-) {
-    smol::block_on(async {
-        let (a, b) = (start(config("bystander")).await, start(configured).await);
-        let (mut at_a, mut at_b) = connect(&a, &b).await;
-        attack(b).await;
-        talk(&mut at_a, &mut at_b).await;
-    });
-}
 
 #[test]
 fn garbage_is_turned_away() {
@@ -218,22 +157,6 @@ fn who_dawdles_is_cut_off_after_the_setup_time() {
 }
 
 #[test]
-fn only_so_many_shake_hands_at_once() {
-    while_others_talk(config("b").max_pending(2).setup_timeout(Duration::from_millis(500)), async |b| {
-        let dawdlers = [dial(&b).await, dial(&b).await];
-        until("both to be accepted", || count(&b, "accepted") == 3).await;
-        assert!(listen_to(&dial(&b).await).await.is_empty());
-        until("the refusal to be counted", || count(&b, "refused_busy") == 1).await;
-        for dawdler in &dawdlers {
-            listen_to(dawdler).await;
-        }
-        let c = start(config("c")).await;
-        let (mut at_c, mut at_b) = connect(&c, &b).await;
-        talk(&mut at_c, &mut at_b).await;
-    });
-}
-
-#[test]
 fn what_was_said_once_does_not_open_the_door_again() {
     while_others_talk(config("b"), async |b| {
         let c = start(config("c")).await;
@@ -279,22 +202,6 @@ fn a_proof_that_is_reflected_proves_nothing() {
         assert_eq!(count(&a, "dials_unproved"), 1);
         soon("the mirror", reflect).await;
     });
-}
-
-/// Kind and body of one frame.
-async fn read_frame(mut stream: &Async<TcpStream>) -> Vec<u8> {
-    let mut length = 0;
-    for shift in [0, 7] {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).await.unwrap();
-        length |= usize::from(byte[0] & 0x7f) << shift;
-        if byte[0] & 0x80 == 0 {
-            break;
-        }
-    }
-    let mut frame = vec![0; length];
-    stream.read_exact(&mut frame).await.unwrap();
-    frame
 }
 
 #[test]

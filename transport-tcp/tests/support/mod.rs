@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
 pub mod proxy;
+pub mod raw;
 
 use std::{
     net::SocketAddr,
@@ -23,9 +24,11 @@ use transport_tcp::{Heartbeat, Secret, TcpConfig, TcpTransport};
 /// How long a test waits for anything before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+const SECRET: &[u8; 37] = b"the secret that all these tests share";
+
 /// The secret of all nodes of a test run.
 pub fn secret() -> Secret {
-    Secret::new(*b"the secret that all these tests share").unwrap()
+    Secret::new(*SECRET).unwrap()
 }
 
 /// A node of that label on an address of its own, with quick heartbeats.

@@ -1,0 +1,160 @@
+//! Whoever speaks to a node without being one: written from the layouts alone, so that it can break every rule, and
+//! shares no code with what it attacks.
+
+use std::{
+    net::{IpAddr, SocketAddr, TcpStream},
+    sync::Arc,
+};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use smol::{
+    Async,
+    io::{AsyncReadExt, AsyncWriteExt},
+};
+use socket2::{Domain, Socket, Type};
+use transport_tcp::{TcpConfig, TcpTransport};
+
+use super::{SECRET, config, connect, soon, start, talk};
+
+pub const VERSION_1: (u16, u16) = (1, 1);
+
+/// The kinds of frames, as numbered on the wire.
+pub const DATA: u8 = 0;
+pub const FRAGMENT: u8 = 1;
+pub const PING: u8 = 2;
+pub const PONG: u8 = 3;
+pub const GOODBYE: u8 = 4;
+pub const HELLO: u8 = 16;
+pub const CHALLENGE: u8 = 17;
+pub const PROOF: u8 = 18;
+pub const VERDICT: u8 = 19;
+pub const REJECT: u8 = 21;
+
+/// A HELLO frame, as its frozen layout says.
+pub fn hello(versions: (u16, u16), cluster: &str, name: &str, expected: &str) -> Vec<u8> {
+    frame(&hello_with(versions, 0, cluster, name, expected))
+}
+
+/// Kind and body of a HELLO.
+pub fn hello_with(versions: (u16, u16), features: u64, cluster: &str, name: &str, expected: &str) -> Vec<u8> {
+    let mut body = vec![HELLO];
+    body.extend_from_slice(b"OBIT");
+    body.extend_from_slice(&versions.0.to_be_bytes());
+    body.extend_from_slice(&versions.1.to_be_bytes());
+    body.extend_from_slice(&features.to_be_bytes());
+    body.extend_from_slice(&77_u64.to_be_bytes());
+    body.extend_from_slice(&1_u64.to_be_bytes());
+    body.extend_from_slice(&[3; 32]);
+    for text in [cluster, name, expected] {
+        body.push(text.len() as u8);
+        body.extend_from_slice(text.as_bytes());
+    }
+    body
+}
+
+/// A frame of a kind and a body of at most 16,383 bytes together.
+pub fn frame(kind_and_body: &[u8]) -> Vec<u8> {
+    let len = kind_and_body.len();
+    let mut frame = if len < 128 { vec![len as u8] } else { vec![len as u8 | 0x80, (len >> 7) as u8] };
+    frame.extend_from_slice(kind_and_body);
+    frame
+}
+
+/// A ping or pong of that number.
+pub fn beat(kind: u8, number: u64) -> Vec<u8> {
+    frame(&[&[kind][..], &number.to_be_bytes()].concat())
+}
+
+/// Kind and body of one frame.
+pub async fn read_frame(mut stream: &Async<TcpStream>) -> Vec<u8> {
+    let mut length = 0;
+    for shift in [0, 7] {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).await.unwrap();
+        length |= usize::from(byte[0] & 0x7f) << shift;
+        if byte[0] & 0x80 == 0 {
+            break;
+        }
+    }
+    let mut frame = vec![0; length];
+    stream.read_exact(&mut frame).await.unwrap();
+    frame
+}
+
+pub async fn dial(node: &TcpTransport) -> Async<TcpStream> {
+    Async::<TcpStream>::connect(node.local_addr()).await.unwrap()
+}
+
+/// A connection that comes from that address of this machine.
+pub async fn dial_from(from: impl Into<IpAddr>, node: &TcpTransport) -> Async<TcpStream> {
+    let (from, to) = (SocketAddr::new(from.into(), 0), node.local_addr());
+    smol::unblock(move || {
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).unwrap();
+        socket.bind(&from.into()).unwrap();
+        socket.connect(&to.into()).unwrap();
+        Async::new(TcpStream::from(socket)).unwrap()
+    })
+    .await
+}
+
+/// Everything the node says until it hangs up.
+pub async fn listen_to(mut stream: &Async<TcpStream>) -> Vec<u8> {
+    let mut said = Vec::new();
+    // A reset is hanging up, too.
+    let _ = soon("the node to hang up", stream.read_to_end(&mut said)).await;
+    said
+}
+
+/// What a stranger who says this gets to hear.
+pub async fn say(node: &TcpTransport, what: &[u8]) -> Vec<u8> {
+    let stream = dial(node).await;
+    (&stream).write_all(what).await.unwrap();
+    listen_to(&stream).await
+}
+
+/// Somebody who knows the secret of all tests and has a session with the node under that name: `kind_and_body` is the
+/// HELLO, whatever it contains. What comes next on the connection is the session.
+pub async fn join(node: &TcpTransport, kind_and_body: &[u8]) -> Async<TcpStream> {
+    let stream = dial(node).await;
+    (&stream).write_all(&frame(kind_and_body)).await.unwrap();
+    let challenge = soon("a challenge", read_frame(&stream)).await;
+    assert_eq!(challenge[0], CHALLENGE, "got {challenge:?}");
+    (&stream).write_all(&frame(&proof(&[kind_and_body, &challenge], &TERMS))).await.unwrap();
+    let verdict = soon("a verdict", read_frame(&stream)).await;
+    assert_eq!(verdict[..2], [VERDICT, 0], "accepted");
+    stream
+}
+
+/// Not hidden, and takes frames of a megabyte.
+pub const TERMS: [u8; 4] = [0, 0x80, 0x80, 0x40];
+
+/// A PROOF of those terms over what was said: kinds and bodies, in their order.
+pub fn proof(said: &[&[u8]], terms: &[u8]) -> Vec<u8> {
+    let mut transcript = Sha256::new();
+    let mut proof = vec![PROOF];
+    proof.extend_from_slice(terms);
+    for kind_and_body in said.iter().copied().chain([&*proof]) {
+        let (kind, body) = kind_and_body.split_first().unwrap();
+        transcript.update([*kind]);
+        transcript.update((body.len() as u64).to_be_bytes());
+        transcript.update(body);
+    }
+    let mac = Hmac::<Sha256>::new_from_slice(SECRET).unwrap();
+    let mac = mac.chain_update(b"obit handshake, initiator").chain_update(transcript.finalize());
+    proof.extend_from_slice(&mac.finalize().into_bytes());
+    proof
+}
+
+/// Does something to `b` while it has a session with another node, which must not notice.
+pub fn while_others_talk<F: Future<Output = ()>>(
+    configured: TcpConfig,
+    attack: impl FnOnce(Arc<TcpTransport>) -> F,
+) {
+    smol::block_on(async {
+        let (a, b) = (start(config("bystander")).await, start(configured).await);
+        let (mut at_a, mut at_b) = connect(&a, &b).await;
+        attack(b).await;
+        talk(&mut at_a, &mut at_b).await;
+    });
+}
