@@ -119,7 +119,9 @@ fn carry(session: SessionId, from: &mut Node, to: &mut Node) -> Result<(), Box<d
     while let Some(frame) = from.outbox.pop_front() {
         for signal in Signals::new(&frame) {
             let signal = signal?;
-            to.input(|core, table, out| core.handle_signal(table, session, signal, out))?;
+            to.input(|core, table, out| {
+                core.handle_signal(table, session, refs::ChannelId::DEFAULT, signal, out)
+            })?;
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! What a core is made of, and what its callers can choose.
 
-use refs::{NodeId, RegName, SessionEnd, SessionId};
+use refs::{ChannelId, NodeId, RegName, SessionEnd, SessionId};
 
 use crate::ids::LocalPid;
 
@@ -66,12 +66,14 @@ pub struct MonitorOptions {
     pub tag: u64,
     /// What to do if the node is not connected.
     pub connect: Connect,
+    /// The channel of everything that is said of the monitor between the nodes. The default one by default.
+    pub channel: ChannelId,
 }
 
 impl MonitorOptions {
     /// No tag, connect on demand.
     pub const fn new() -> Self {
-        MonitorOptions { tag: 0, connect: Connect::OnDemand }
+        MonitorOptions { tag: 0, connect: Connect::OnDemand, channel: ChannelId::DEFAULT }
     }
 
     /// Sets the tag.
@@ -85,6 +87,13 @@ impl MonitorOptions {
     #[must_use]
     pub const fn connect(mut self, connect: Connect) -> Self {
         self.connect = connect;
+        self
+    }
+
+    /// Sets the channel.
+    #[must_use]
+    pub const fn channel(mut self, channel: ChannelId) -> Self {
+        self.channel = channel;
         self
     }
 }

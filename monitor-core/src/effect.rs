@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use refs::{DialId, MonitorRef, NodeId, NodeName, SessionEnd, SessionId, Target};
+use refs::{ChannelId, DialId, MonitorRef, NodeId, NodeName, SessionEnd, SessionId, Target};
 
 use crate::{
     ids::{LocalPid, MonitorId, Ticket},
@@ -33,13 +33,16 @@ pub enum Effect {
         notice: Notice,
     },
     /// Send a signal to the peer of this session. It must not pass, nor be passed by, another signal or a
-    /// message of the same process; those of others it may.
+    /// message of the same process on the same channel; those of others it may. A `Down` must not pass one on any
+    /// channel.
     Send {
         /// The session.
         session: SessionId,
         /// The process it speaks for: the watcher of a monitor, or whose exit is told. [`LocalPid::NOBODY`]
         /// for a name that nobody holds, and for a process of another life.
         from: LocalPid,
+        /// The channel to take, if the session has it; else the default one.
+        channel: ChannelId,
         /// The signal.
         signal: Signal,
     },
@@ -169,4 +172,4 @@ pub struct Down {
     pub tag: u64,
 }
 
-const _: () = assert!(size_of::<Effect>() <= 48 && size_of::<Notice>() <= 24);
+const _: () = assert!(size_of::<Effect>() <= 56 && size_of::<Notice>() <= 24);

@@ -8,7 +8,7 @@ mod links;
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use refs::{EndKind, Incarnation, MonitorRef, Name, NodeName, Pid, SessionEnd, SessionId, Target};
+use refs::{ChannelId, EndKind, Incarnation, MonitorRef, Name, NodeName, Pid, SessionEnd, SessionId, Target};
 
 use self::backlog::{Exit, Job};
 use crate::{
@@ -123,7 +123,7 @@ impl Core {
             Target::Pid(pid) => (&pid.node().name, Some(pid.incarnation()), RowTarget::Pid(pid.serial())),
             Target::Name(name) => (&name.node, None, RowTarget::Name(name.name.clone())),
         };
-        let origin = self.origin(node, incarnation);
+        let origin = self.origin(node, incarnation, options.channel);
         let owned = &mut self.processes.enter(watcher).owned;
         let at = self.outgoing.insert(watcher, owned, in_node, origin, options.tag);
         let id = self.outgoing.id(at);
@@ -168,7 +168,8 @@ impl Core {
         let (session, node) = up.expect("a monitor is sent only while a session is up");
         self.outgoing.bind_remote(at, peer.monitors);
         let row = self.outgoing.row(at);
-        let target = match (&row.target, self.origins.get(row.origin).incarnation) {
+        let origin = self.origins.get(row.origin);
+        let target = match (&row.target, origin.incarnation) {
             (RowTarget::Pid(serial), Some(life)) if life != node.incarnation => {
                 RemoteTarget::PidOf(life, *serial)
             }
@@ -176,7 +177,7 @@ impl Core {
             (RowTarget::Name(name), _) => RemoteTarget::Name(name.clone()),
         };
         let signal = Signal::Monitor { id: self.outgoing.id(at), target };
-        out.push(Effect::Send { session: *session, from: row.watcher, signal });
+        out.push(Effect::Send { session: *session, from: row.watcher, channel: origin.channel, signal });
     }
 
     /// Ends a monitor. Decided here and now; never connects, never fails. O(1), however much is queued.
@@ -207,10 +208,10 @@ impl Core {
     fn cancel(&mut self, at: u32, out: &mut Vec<Effect>) {
         let row = self.outgoing.row(at);
         if let State::Remote(_) = row.state {
-            let peer = self.origins.get(row.origin).peer;
-            if let Some(session) = peer.and_then(|peer| self.peers.get(peer).session()) {
+            let origin = self.origins.get(row.origin);
+            if let Some(session) = origin.peer.and_then(|peer| self.peers.get(peer).session()) {
                 let signal = Signal::Demonitor { id: self.outgoing.id(at) };
-                out.push(Effect::Send { session, from: row.watcher, signal });
+                out.push(Effect::Send { session, from: row.watcher, channel: origin.channel, signal });
             }
         }
         self.forget(at);
@@ -251,7 +252,7 @@ impl Core {
         }
     }
 
-    /// A signal of a peer has arrived. O(1).
+    /// A signal of a peer has arrived, on that channel: what follows of it goes back on the same. O(1).
     ///
     /// One of a session that is over, or that does not concern this session, is ignored.
     ///
@@ -261,6 +262,7 @@ impl Core {
         &mut self,
         processes: &dyn Processes,
         session: SessionId,
+        channel: ChannelId,
         signal: Signal,
         out: &mut Vec<Effect>,
     ) -> Result<(), Violation> {
@@ -270,7 +272,7 @@ impl Core {
         };
         match signal {
             Signal::Monitor { id, target } => {
-                return self.handle_monitor(processes, peer, session, id, &target, out);
+                return self.handle_monitor(processes, peer, (session, channel), id, &target, out);
             }
             Signal::Demonitor { id } => {
                 if let Some(at) = self.incoming.find(peer, id) {
@@ -291,7 +293,7 @@ impl Core {
         &mut self,
         processes: &dyn Processes,
         peer: u32,
-        session: SessionId,
+        (session, channel): (SessionId, ChannelId),
         id: MonitorId,
         target: &RemoteTarget,
         out: &mut Vec<Effect>,
@@ -320,14 +322,14 @@ impl Core {
             Some(pid) => {
                 row.incoming_len += 1;
                 let watchers = &mut self.processes.enter(pid).remote_watchers;
-                self.incoming.insert(peer, id, row.incoming, watchers);
+                self.incoming.insert(peer, channel, id, row.incoming, watchers);
                 self.watch(pid, out);
                 return Ok(());
             }
         };
         // A process that is gone may have sent messages that are still on their way: they come first.
         let from = numbered.or(found).unwrap_or(LocalPid::NOBODY);
-        out.push(Effect::Send { session, from, signal: Signal::Down { id, reason: refusal } });
+        out.push(Effect::Send { session, from, channel, signal: Signal::Down { id, reason: refusal } });
         Ok(())
     }
 
@@ -407,14 +409,14 @@ impl Core {
     }
 
     /// The node of a target, held for one more monitor.
-    fn origin(&mut self, node: &NodeName, incarnation: Option<Incarnation>) -> u32 {
-        let found = self.origins.find(node, incarnation);
+    fn origin(&mut self, node: &NodeName, incarnation: Option<Incarnation>, channel: ChannelId) -> u32 {
+        let found = self.origins.find(node, incarnation, channel);
         let origin = found.unwrap_or_else(|| {
             let peer = (*node != self.config.local.name).then(|| self.peer(node));
             if let Some(peer) = peer {
                 self.peers.get_mut(peer).origins += 1;
             }
-            self.origins.insert(node, incarnation, peer)
+            self.origins.insert(node, incarnation, channel, peer)
         });
         self.origins.hold(origin);
         origin

@@ -15,6 +15,7 @@ use crate::{
     parked::Parcel,
     processes::LiveProcess,
     queue::Pushed,
+    send_options::SendOptions,
     state::Inner,
 };
 
@@ -44,7 +45,13 @@ enum Way {
 
 impl Inner {
     /// Sends a message; `body` is taken out if it went to a process of this node.
-    pub(crate) fn send(&self, from: Option<&Pid>, to: &Dest, body: &mut Vec<u8>) -> Result<(), Unsent> {
+    pub(crate) fn send(
+        &self,
+        from: Option<&Pid>,
+        to: &Dest,
+        body: &mut Vec<u8>,
+        options: SendOptions,
+    ) -> Result<(), Unsent> {
         if !self.is_alive() {
             return Err(Unsent::Error(NotAlive.into()));
         }
@@ -61,10 +68,12 @@ impl Inner {
         }
         let frame = MessageFrame { to: to.receiver(), from: from.map(Pid::serial), body };
         let order = order_of(from.map_or(LocalPid::NOBODY, |pid| LocalPid(pid.serial())));
-        match self.way(to.node(), order, frame)? {
+        match self.way(to.node(), order, frame, options)? {
             Way::Parked => Ok(()),
+            Way::Session(link) if !link.takes(options) => Err(Unsent::Error(SendError::NoChannel)),
             Way::Session(link) => {
-                match link.outbox.push(FrameMeta::message(order), &mut |out| frame.write(out)) {
+                let meta = FrameMeta::message(order).on(options.channel);
+                match link.outbox.push(meta, &mut |out| frame.write(out)) {
                     Ok(()) => {
                         if link.touch() {
                             self.flusher.flush(&link);
@@ -87,7 +96,13 @@ impl Inner {
     }
 
     /// How a frame gets to that node; parks it if a connection must be made first.
-    fn way(&self, node: &NodeName, order: u64, frame: MessageFrame<'_>) -> Result<Way, Unsent> {
+    fn way(
+        &self,
+        node: &NodeName,
+        order: u64,
+        frame: MessageFrame<'_>,
+        options: SendOptions,
+    ) -> Result<Way, Unsent> {
         let not_connected = |end| Unsent::Error(SendError::NotConnected(end));
         self.enter_alive(|state, out| {
             let has_room = state.parked.has_room(frame.body.len());
@@ -102,7 +117,7 @@ impl Inner {
                 Route::Later if has_room => {
                     let mut bytes = Vec::new();
                     frame.write(&mut bytes);
-                    state.parked.keep(ticket, Parcel { order, frame: bytes });
+                    state.parked.keep(ticket, Parcel { order, options, frame: bytes });
                     Ok(Way::Parked)
                 }
                 // The ticket stays without a parcel: nothing will be forwarded.

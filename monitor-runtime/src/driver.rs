@@ -189,12 +189,15 @@ impl Driver {
 
     /// Hands in the signals that are kept, as far as the budget goes.
     fn hand_in(&mut self, budget: &mut usize, node: &Inner, after: &mut After) -> Result<(), Malformed> {
-        let session = self.link.peer.session;
+        let (session, channel) = (self.link.peer.session, self.frames.channel);
         node.enter_with(after, |state, out| {
             while *budget > 0 {
                 let Some(signal) = self.signals.pop_front() else { break };
                 *budget -= 1;
-                state.core.handle_signal(&node.processes(), session, signal, out).map_err(|_| Malformed)?;
+                state
+                    .core
+                    .handle_signal(&node.processes(), session, channel, signal, out)
+                    .map_err(|_| Malformed)?;
             }
             Ok(())
         })

@@ -4,7 +4,7 @@ use std::{mem, sync::Arc, task::Waker};
 
 use monitor_core::{Effect, ExitReason, LocalPid, Notice, Signal, encode};
 use peer_service::{FrameMeta, PushError};
-use refs::{DialId, EndKind, NodeName, NodeSpec, SessionId};
+use refs::{ChannelId, DialId, EndKind, NodeName, NodeSpec, SessionId};
 
 use crate::{
     link::Link,
@@ -76,8 +76,9 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
             }
             Effect::Connect { node, dial } => connect(node, *dial, state, after),
             Effect::Deliver { to, notice } => deliver(*to, notice, &directory, after),
-            Effect::Send { session, from, signal } => {
-                rest = send((*session, *from), signal, others, state.links.get(session), after);
+            Effect::Send { session, from, channel, signal } => {
+                let way = (*session, *from, *channel);
+                rest = send(way, signal, others, state.links.get(session), after);
             }
             Effect::Watch { pid } => {
                 // Every exit is reported, and none can have come between: it takes the lock that is held.
@@ -88,9 +89,10 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
                 after.room = true;
                 // Its sender was told that it is on its way: it is not refused now, and nothing after it
                 // overtakes it. What waited was limited.
-                let meta = FrameMeta::signal(parcel.order);
+                let meta = FrameMeta::signal(parcel.order).on(parcel.options.channel);
                 let write = &mut |frame: &mut Vec<u8>| frame.extend_from_slice(&parcel.frame);
-                if push(state.links.get(session), meta, write, after).is_err() {
+                let link = state.links.get(session).filter(|link| link.takes(parcel.options));
+                if push(link, meta, write, after).is_err() {
                     node.counters.messages_undeliverable.add_one();
                 }
             }
@@ -129,17 +131,19 @@ fn deliver(to: LocalPid, notice: &Notice, directory: &Directory, after: &mut Aft
     }
 }
 
-/// Sends a signal, and with it in one frame those of the same process for the same session that follow at
-/// once: a frame has one place in the order. Returns the effects that are left.
+/// Sends a signal, and with it in one frame those of the same process that go the same way and follow at once: a
+/// frame has one place in the order. Returns the effects that are left.
 fn send<'a>(
-    (session, from): (SessionId, LocalPid),
+    way @ (_, from, channel): (SessionId, LocalPid, ChannelId),
     first: &Signal,
     others: &'a [Effect],
     link: Option<&Arc<Link>>,
     after: &mut After,
 ) -> &'a [Effect] {
     let more = others.iter().map_while(|effect| match effect {
-        Effect::Send { session: to, from: of, signal } if (*to, *of) == (session, from) => Some(signal),
+        Effect::Send { session, from, channel, signal } if way == (*session, *from, *channel) => {
+            (is_down(signal) == is_down(first)).then_some(signal)
+        }
         _ => None,
     });
     let mut written = 0;
@@ -159,7 +163,9 @@ fn send<'a>(
             written += 1;
         }
     };
-    match push(link, FrameMeta::signal(order_of(from)), write, after) {
+    let meta = FrameMeta::signal(order_of(from)).on(channel);
+    let meta = if is_down(first) { meta.after_all() } else { meta };
+    match push(link, meta, write, after) {
         Ok(()) => {}
         // The end of the session follows: it accounts for what is lost here.
         Err(PushError::Closed) => written = more.count(),
@@ -170,6 +176,11 @@ fn send<'a>(
         }
     }
     &others[written..]
+}
+
+/// Those come after everything that the process has sent, whatever channel that took.
+fn is_down(signal: &Signal) -> bool {
+    matches!(signal, Signal::Down { .. })
 }
 
 /// Messages and signals of a process are in one order. By convention its number; what comes from no process

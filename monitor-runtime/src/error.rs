@@ -60,6 +60,10 @@ pub enum SendError {
         /// The limit, in bytes.
         max: usize,
     },
+    /// The session with that node has no such channel: the two nodes are not configured alike. Configure it at both, or
+    /// allow the default channel: [`SendOptions::or_default_channel`](crate::SendOptions::or_default_channel).
+    #[error("the session with that node has no such channel")]
+    NoChannel,
     /// There is no connection to that node, and none can be made.
     #[error("no connection to that node: {0}")]
     NotConnected(SessionEnd),

@@ -111,6 +111,7 @@ mod process;
 mod processes;
 mod queue;
 mod registry;
+mod send_options;
 mod session;
 mod state;
 mod stop;
@@ -145,6 +146,7 @@ pub use monitor::Monitor;
 pub use monitor_set::MonitorSet;
 pub use node::Node;
 pub use process::Process;
+pub use send_options::SendOptions;
 #[cfg(feature = "tcp")]
 pub use tcp::{Heartbeat, PeersFileError, Secret, SecretError, TcpConfig, TcpStartError};
 
@@ -153,6 +155,6 @@ pub use monitor_core::{
 };
 pub use peer_service::Spawner;
 pub use refs::{
-    self, Address, EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName, NodeSpec, ParseError, Pid,
-    Reference, RegName, SessionEnd, SessionId, Target, same_target,
+    self, Address, ChannelId, ChannelName, EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName,
+    NodeSpec, ParseError, Pid, Reference, RegName, SessionEnd, SessionId, Target, same_target,
 };

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use futures::{future::AbortHandle, task::AtomicWaker};
 use peer_service::{Outbox, PeerInfo};
 
+use crate::send_options::SendOptions;
+
 /// What everybody needs of a session; its frames are read by one task, which alone reports its end.
 pub(crate) struct Link {
     pub(crate) peer: PeerInfo,
@@ -49,6 +51,11 @@ impl Link {
 
     pub(crate) fn is_admitted(&self) -> bool {
         self.admitted.load(Ordering::Acquire)
+    }
+
+    /// Whether a message with these options can go this way.
+    pub(crate) fn takes(&self, options: SendOptions) -> bool {
+        options.or_default_channel || self.peer.channels.has(options.channel)
     }
 
     /// Something was pushed; returns whether the caller is the one who must flush.

@@ -18,6 +18,7 @@ use crate::{
     node::Node,
     processes::LiveProcess,
     queue::Item,
+    send_options::SendOptions,
     state::Inner,
 };
 
@@ -282,7 +283,22 @@ impl Mailbox {
     /// [`SendError::NotConnected`] if the peer service makes no connections and there is none,
     /// [`NotAlive`](crate::NotAlive).
     pub fn send(&self, to: impl Into<Dest>, body: impl Into<Vec<u8>>) -> Result<(), SendError> {
-        Ok(self.inner().send(Some(&self.pid), &to.into(), &mut body.into())?)
+        self.send_with(to, body, SendOptions::new())
+    }
+
+    /// [`Mailbox::send`] with options. The order of messages holds for those of one channel; a `Down` of this process
+    /// comes after all of them, whatever channel they took.
+    ///
+    /// # Errors
+    /// As [`Mailbox::send`], and [`SendError::NoChannel`] if the session has no such channel. If there is no session
+    /// yet that is not known: then the message is dropped and counted (`messages_undeliverable`).
+    pub fn send_with(
+        &self,
+        to: impl Into<Dest>,
+        body: impl Into<Vec<u8>>,
+        options: SendOptions,
+    ) -> Result<(), SendError> {
+        Ok(self.inner().send(Some(&self.pid), &to.into(), &mut body.into(), options)?)
     }
 
     /// [`Mailbox::send`], but waits for room instead of [`SendError::Full`]. Cancel-safe: it has sent all or
@@ -291,18 +307,31 @@ impl Mailbox {
     /// # Errors
     /// As [`Mailbox::send`], without `Full`.
     pub async fn send_async(&self, to: impl Into<Dest>, body: impl Into<Vec<u8>>) -> Result<(), SendError> {
+        self.send_async_with(to, body, SendOptions::new()).await
+    }
+
+    /// [`Mailbox::send_async`] with options. It waits for room on that channel alone.
+    ///
+    /// # Errors
+    /// As [`Mailbox::send_with`], without `Full`.
+    pub async fn send_async_with(
+        &self,
+        to: impl Into<Dest>,
+        body: impl Into<Vec<u8>>,
+        options: SendOptions,
+    ) -> Result<(), SendError> {
         let (to, mut body) = (to.into(), body.into());
         poll_fn(|cx| {
             let mut registered = false;
             loop {
-                match self.inner().send(Some(&self.pid), &to, &mut body) {
+                match self.inner().send(Some(&self.pid), &to, &mut body, options) {
                     Ok(()) => return Poll::Ready(Ok(())),
                     Err(Unsent::Error(error)) => return Poll::Ready(Err(error)),
                     Err(Unsent::Connection) if registered => return Poll::Pending,
                     // Room that comes before the waker is in place is seen by another attempt.
                     Err(Unsent::Connection) => self.inner().room.register(cx),
                     Err(Unsent::Session(link)) => {
-                        if link.outbox.poll_ready(cx).is_pending() {
+                        if link.outbox.poll_ready(options.channel, cx).is_pending() {
                             return Poll::Pending;
                         }
                         if registered {

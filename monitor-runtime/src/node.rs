@@ -4,7 +4,7 @@ use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 
 use monitor_core::{Connect, CoreConfig, ExitReason, MonitorOptions, NodeType};
 use peer_service::{PeerService, Spawner};
-use refs::{NodeId, NodeName, NodeSpec, Pid, RegName, Target, WhereIs};
+use refs::{ChannelId, NodeId, NodeName, NodeSpec, Pid, RegName, Target, WhereIs};
 
 use crate::{
     config::Config,
@@ -18,6 +18,7 @@ use crate::{
     monitor::Monitor,
     monitor_set::MonitorSet,
     process::{self, Process},
+    send_options::SendOptions,
     state::{Inner, Limits},
     stop, tasks,
 };
@@ -258,7 +259,30 @@ impl Node {
     /// # Errors
     /// As [`Mailbox::send`].
     pub fn send(&self, to: impl Into<Dest>, body: impl Into<Vec<u8>>) -> Result<(), SendError> {
-        Ok(self.inner.send(None, &to.into(), &mut body.into())?)
+        self.send_with(to, body, SendOptions::new())
+    }
+
+    /// [`Node::send`] with options.
+    ///
+    /// # Errors
+    /// As [`Mailbox::send_with`].
+    pub fn send_with(
+        &self,
+        to: impl Into<Dest>,
+        body: impl Into<Vec<u8>>,
+        options: SendOptions,
+    ) -> Result<(), SendError> {
+        Ok(self.inner.send(None, &to.into(), &mut body.into(), options)?)
+    }
+
+    /// The channel of that name, if this node is configured with it: for [`SendOptions::channel`] and
+    /// [`MonitorOptions::channel`].
+    ///
+    /// A channel is a way of its own in every session with a node that has it too: what waits on one holds up no other. A
+    /// monitor on a channel that the session has not takes the default one.
+    pub fn channel(&self, name: &str) -> Option<ChannelId> {
+        let at = self.inner.service.channels().iter().position(|channel| channel.as_str() == name)?;
+        Some(ChannelId(u8::try_from(at + 1).expect("a node has few channels")))
     }
 
     // ----- nodes

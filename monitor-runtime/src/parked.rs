@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use monitor_core::Ticket;
 
+use crate::send_options::SendOptions;
+
 /// The most bytes of messages that wait for connections, of a whole node: 8 MiB. One message that is longer
 /// may wait alone.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// A frame, and the order it belongs to.
+/// A frame, the order it belongs to, and how it is to go.
 #[derive(Debug)]
 pub(crate) struct Parcel {
     pub(crate) order: u64,
+    pub(crate) options: SendOptions,
     pub(crate) frame: Vec<u8>,
 }
 

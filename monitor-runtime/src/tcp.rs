@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use refs::{Incarnation, NodeSpec};
+use refs::{ChannelName, Incarnation, NodeSpec};
 use transport_tcp::TcpTransport;
 
 use crate::{
@@ -57,6 +57,12 @@ impl Config {
     #[must_use]
     pub fn peers(self, peers: impl IntoIterator<Item = NodeSpec>) -> Self {
         self.tcp(|tcp| tcp.peers(peers))
+    }
+
+    /// Channels beside the default one, at most seven: see [`TcpConfig::channels`] and [`Node::channel`].
+    #[must_use]
+    pub fn channels(self, channels: impl IntoIterator<Item = ChannelName>) -> Self {
+        self.tcp(|tcp| tcp.channels(channels))
     }
 
     /// Whether the node is hidden: its sessions are told to those only who ask for hidden nodes. False by

@@ -91,10 +91,11 @@ impl Core {
                 self.incoming.destroy_target(list);
                 return Step::More;
             };
-            let (id, reason) = (self.incoming.row(at).id, reason.clone());
+            let row = self.incoming.row(at);
+            let (id, channel, reason) = (row.id, row.channel, reason.clone());
             let peer = self.remove_incoming(at);
             if let Some(session) = self.peers.get(peer).session() {
-                out.push(Effect::Send { session, from, signal: Signal::Down { id, reason } });
+                out.push(Effect::Send { session, from, channel, signal: Signal::Down { id, reason } });
             }
         } else if let Some(list) = lists.local_watchers {
             let Some(at) = self.outgoing.first_bound(list) else {

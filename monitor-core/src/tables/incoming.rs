@@ -4,6 +4,7 @@ use core::hash::BuildHasher;
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
+use refs::ChannelId;
 
 use super::{
     list::{Link, List, Lists, linked},
@@ -27,6 +28,8 @@ pub(crate) struct Row {
     pub(crate) id: MonitorId,
     /// Index in [`Peers`](super::Peers).
     pub(crate) peer: u32,
+    /// On which it was asked for, and its end is told.
+    pub(crate) channel: ChannelId,
     by_session: Link,
     by_target: Link,
 }
@@ -61,9 +64,22 @@ impl Incoming {
     }
 
     /// Records a monitor that [`Incoming::find`] did not find.
-    pub(crate) fn insert(&mut self, peer: u32, id: MonitorId, session: List, watchers: &mut Option<List>) {
+    pub(crate) fn insert(
+        &mut self,
+        peer: u32,
+        channel: ChannelId,
+        id: MonitorId,
+        session: List,
+        watchers: &mut Option<List>,
+    ) {
         let target = *watchers.get_or_insert_with(|| self.by_target.create());
-        let at = self.rows.insert(|_, _| Row { id, peer, by_session: Link::LOOSE, by_target: Link::LOOSE });
+        let at = self.rows.insert(|_, _| Row {
+            id,
+            peer,
+            channel,
+            by_session: Link::LOOSE,
+            by_target: Link::LOOSE,
+        });
         self.by_session.push_back(session, &mut self.rows, at);
         self.by_target.push_back(target, &mut self.rows, at);
         let hash = self.hash(peer, id);

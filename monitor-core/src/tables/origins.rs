@@ -4,7 +4,7 @@ use core::hash::BuildHasher;
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
-use refs::{Incarnation, NodeName};
+use refs::{ChannelId, Incarnation, NodeName};
 
 use super::pool::Pool;
 
@@ -15,14 +15,22 @@ pub(crate) struct Origins {
     hasher: FixedState,
 }
 
-/// A node as a target names it: with the incarnation for a pid, without for a name.
+/// A node as a target names it, with the incarnation for a pid, without for a name; and the channel to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(crate) name: NodeName,
     pub(crate) incarnation: Option<Incarnation>,
+    /// Of the signals about the monitor, in both directions.
+    pub(crate) channel: ChannelId,
     /// Index in [`Peers`](super::Peers); none for the own node.
     pub(crate) peer: Option<u32>,
     monitors: u32,
+}
+
+impl Origin {
+    fn key(&self) -> (&str, Option<Incarnation>, ChannelId) {
+        (self.name.as_str(), self.incarnation, self.channel)
+    }
 }
 
 impl Origins {
@@ -30,13 +38,15 @@ impl Origins {
         Origins { rows: Pool::new(), index: HashTable::new(), hasher: FixedState::with_seed(seed) }
     }
 
-    fn hash(&self, name: &NodeName, incarnation: Option<Incarnation>) -> u64 {
-        self.hasher.hash_one((name.as_str(), incarnation))
-    }
-
-    pub(crate) fn find(&self, name: &NodeName, incarnation: Option<Incarnation>) -> Option<u32> {
-        let same = |&at: &u32| self.rows[at].incarnation == incarnation && self.rows[at].name == *name;
-        self.index.find(self.hash(name, incarnation), same).copied()
+    pub(crate) fn find(
+        &self,
+        name: &NodeName,
+        incarnation: Option<Incarnation>,
+        channel: ChannelId,
+    ) -> Option<u32> {
+        let key = (name.as_str(), incarnation, channel);
+        let same = |&at: &u32| self.rows[at].key() == key;
+        self.index.find(self.hasher.hash_one(key), same).copied()
     }
 
     /// Adds a node that [`Origins::find`] did not find.
@@ -44,13 +54,14 @@ impl Origins {
         &mut self,
         name: &NodeName,
         incarnation: Option<Incarnation>,
+        channel: ChannelId,
         peer: Option<u32>,
     ) -> u32 {
-        let at = self.rows.insert(|_, _| Origin { name: name.clone(), incarnation, peer, monitors: 0 });
-        let hash = self.hash(name, incarnation);
+        let origin = Origin { name: name.clone(), incarnation, channel, peer, monitors: 0 };
+        let hash = self.hasher.hash_one(origin.key());
+        let at = self.rows.insert(|_, _| origin);
         let (rows, hasher) = (&self.rows, &self.hasher);
-        let rehash = |&at: &u32| hasher.hash_one((rows[at].name.as_str(), rows[at].incarnation));
-        self.index.insert_unique(hash, at, rehash);
+        self.index.insert_unique(hash, at, |&at| hasher.hash_one(rows[at].key()));
         at
     }
 
@@ -69,7 +80,7 @@ impl Origins {
         if self.rows[at].monitors > 0 {
             return None;
         }
-        let hash = self.hash(&self.rows[at].name, self.rows[at].incarnation);
+        let hash = self.hasher.hash_one(self.rows[at].key());
         if let Ok(entry) = self.index.find_entry(hash, |&other| other == at) {
             entry.remove();
         }

@@ -198,7 +198,9 @@ impl Node {
     }
 
     pub fn signal(&mut self, session: SessionId, signal: Signal) -> Result<(), monitor_core::Violation> {
-        self.input(|core, table, out| core.handle_signal(table, session, signal, out))
+        self.input(|core, table, out| {
+            core.handle_signal(table, session, refs::ChannelId::DEFAULT, signal, out)
+        })
     }
 
     pub fn up(&mut self, session: u64, node: NodeId) {

@@ -62,7 +62,7 @@ impl Outbox for Recorder {
         Ok(())
     }
     fn flush(&self) {}
-    fn poll_ready(&self, _cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+    fn poll_ready(&self, _: peer_service::ChannelId, _cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         Poll::Ready(Ok(()))
     }
     fn close(&self, kind: EndKind) {

@@ -29,7 +29,7 @@ impl BarePeer {
     pub async fn push_when_ready(&self, bytes: &[u8]) {
         while self.try_push(FrameMeta::message(1), bytes) == Err(PushError::Full) {
             let outbox = self.session().outbox();
-            poll_fn(|cx| outbox.poll_ready(cx)).await.unwrap();
+            poll_fn(|cx| outbox.poll_ready(peer_service::ChannelId::DEFAULT, cx)).await.unwrap();
         }
     }
 
