@@ -7,6 +7,7 @@
 
 use std::{collections::VecDeque, time::Instant};
 
+use fastrand::Rng;
 use refs::Incarnation;
 use stateright::{Checker, Model, Property};
 use transport_tcp::pairing::{ConnId, Effect, Pairing, Refusal};
@@ -396,6 +397,40 @@ fn a_broken_connection_leaves_nothing_stuck() {
 #[test]
 fn a_restarted_node_gets_in_and_its_old_life_does_not() {
     check("2 dials each, 1 break, 1 restart", Bounds { dials: 2, breaks: 1, restarts: 1 });
+}
+
+/// Not every order, but many pairs and as many dials as it takes: each node of many dials each other one at the same
+/// moment, and what is on its way anywhere arrives in random order.
+#[test]
+fn all_pairs_of_45_nodes_that_dial_at_once_get_one_session_each_and_no_end() {
+    const PAIRS: usize = 45 * 44 / 2;
+    for seed in 0..5 {
+        let bounds = Bounds { dials: 100, breaks: 0, restarts: 0 };
+        let both_dial = |world: World| {
+            (0..2).fold(world, |world, at| bounds.next_state(&world, Action::Dial(at)).expect("possible"))
+        };
+        let mut worlds: Vec<World> =
+            bounds.init_states().into_iter().cycle().take(PAIRS).map(both_dial).collect();
+        let mut restless: Vec<usize> = (0..PAIRS).collect();
+        let (mut random, mut actions) = (Rng::with_seed(seed), Vec::new());
+        while !restless.is_empty() {
+            let at = random.usize(..restless.len());
+            let world = &mut worlds[restless[at]];
+            bounds.actions(world, &mut actions);
+            if actions.is_empty() {
+                restless.swap_remove(at);
+                continue;
+            }
+            let action = actions.swap_remove(random.usize(..actions.len()));
+            actions.clear();
+            *world = bounds.next_state(world, action).expect("it was offered");
+        }
+        for World { nodes: [a, b], .. } in &worlds {
+            let ((of_a, _), (of_b, _)) = (a.session.expect("a session"), b.session.expect("a session"));
+            assert_eq!(of_a, of_b, "seed {seed}");
+            assert_eq!([a.ups, a.downs, b.ups, b.downs], [1, 0, 1, 0], "seed {seed}");
+        }
+    }
 }
 
 #[test]

@@ -151,3 +151,13 @@ pub async fn talk(x: &mut Live, y: &mut Live) {
 pub fn count(node: &TcpTransport, name: &str) -> u64 {
     node.counters().into_iter().find(|(counter, _)| *counter == name).expect("a counter of that name").1
 }
+
+/// The descriptors of this process, in their order.
+#[cfg(target_os = "linux")]
+pub fn descriptors() -> Vec<u64> {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap();
+    let mut numbers: Vec<u64> =
+        open.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
+    numbers.sort_unstable();
+    numbers
+}

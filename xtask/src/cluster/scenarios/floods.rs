@@ -49,10 +49,10 @@ pub(super) fn descriptors(cluster: &Cluster<'_>) -> Result {
     mesh.finish()
 }
 
-/// Callers that say nothing and callers that say everything very slowly, more than a node cares to listen to. They
-/// are hung up on in time; meanwhile sessions go on, and then newcomers get in.
+/// Callers that say nothing and callers that say everything very slowly, more of them than a node listens to from one
+/// address. They are hung up on in time; meanwhile sessions go on, and then newcomers get in.
 pub(super) fn floods(cluster: &Cluster<'_>) -> Result {
-    const EACH: usize = 60;
+    const EACH: usize = 30;
     const MORE: usize = 40;
     let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
     let target = mesh.nodes[1].clone();
@@ -62,9 +62,9 @@ pub(super) fn floods(cluster: &Cluster<'_>) -> Result {
     cluster.at(STRANGER, || -> Result {
         let silent = call(address, EACH)?;
         let mut slow = call(address, EACH)?;
-        // Beyond what a node listens to at once; they are hung up on right away.
+        // Beyond the share of one address; they are hung up on right away.
         let beyond = call(address, MORE)?;
-        counted(&target, "too many callers", &before, &["refused_busy"])?;
+        counted(&target, "too many callers", &before, &["refused_busy_address"])?;
         for byte in &hello {
             slow.retain_mut(|caller| caller.write_all(&[*byte]).is_ok());
             if slow.is_empty() {
