@@ -21,7 +21,7 @@ fn allow_descriptors(more: u64) -> Rlimit {
     // The descriptors in use are the lowest ones, or nearly so: what is free below the highest is free to be used.
     let highest = support::descriptors().last().copied().unwrap_or(0);
     let current = Some(highest + 1 + more);
-    setrlimit(Resource::Nofile, Rlimit { current, ..before.clone() }).unwrap();
+    setrlimit(Resource::Nofile, Rlimit { current, ..before }).unwrap();
     before
 }
 

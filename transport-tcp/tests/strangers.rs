@@ -11,8 +11,8 @@ use smol::{Timer, io::AsyncWriteExt};
 use support::{
     config, connect, count, next_session,
     raw::{
-        CHALLENGE, REJECT, TERMS, VERSION_1, dial, dial_from, frame, hello, hello_with, join, listen_to,
-        proof, read_frame, say, while_others_talk,
+        ATTACH, CHALLENGE, PROOF, REJECT, TERMS, Transcript, VERDICT, VERSION_1, dial, dial_from, frame,
+        hello, hello_with, join, listen_to, proof, read_frame, say, while_others_talk,
     },
     soon, start, talk, until,
 };
@@ -203,5 +203,50 @@ fn a_proof_for_one_connection_opens_no_other_though_both_began_alike() {
         assert_eq!(listen_to(&other).await[1..3], [REJECT, 5]);
         (&one).write_all(&for_one).await.unwrap();
         assert_eq!(next_session(&b).await.peer().node.name.as_str(), "x@h");
+    });
+}
+
+#[test]
+fn a_further_connection_is_taken_once_for_its_channel_and_from_who_proves_it() {
+    let channels = ["one", "two"].map(|name| name.parse().unwrap());
+    while_others_talk(config("b").channels(channels), async |b| {
+        let attach = async |what: &[u8]| {
+            let stream = dial(&b).await;
+            (&stream).write_all(&frame(what)).await.unwrap();
+            stream
+        };
+        // To no session at all, and not even a whole frame of the kind.
+        for nonsense in [&[ATTACH; 66][..], &[ATTACH; 65], &[ATTACH]] {
+            assert!(listen_to(&attach(nonsense).await).await.is_empty());
+        }
+        until("the refusals to be counted", || count(&b, "refused_malformed") == 3).await;
+
+        let hello = hello_with(VERSION_1, 1, "", "x@h", B);
+        let mut said = Transcript::default();
+        said.absorb(&hello);
+        let first = dial(&b).await;
+        (&first).write_all(&frame(&hello)).await.unwrap();
+        said.absorb(&read_frame(&first).await);
+        let terms = [&TERMS[..4], b"\x02\x03one\x03two"].concat();
+        (&first).write_all(&frame(&said.prove(PROOF, &terms))).await.unwrap();
+        let verdict = read_frame(&first).await;
+        assert_eq!(verdict[..2], [VERDICT, 0], "accepted");
+        said.absorb_proved(&verdict);
+
+        let one = attach(&said.attach(1)).await;
+        // A listener on the path knows which session it is, and has heard how the first channel was proved.
+        let mut forged = said.attach(1);
+        forged[33] = 2;
+        assert!(listen_to(&attach(&forged).await).await.is_empty());
+        until("the refusal to be counted", || count(&b, "refused_proof") == 1).await;
+        for spoilt in [said.attach(1), said.attach(0), said.attach(3), said.attach(255)] {
+            assert!(listen_to(&attach(&spoilt).await).await.is_empty(), "taken, or none of the session's");
+        }
+        let two = attach(&said.attach(2)).await;
+        assert_eq!(next_session(&b).await.peer().node.name.as_str(), "x@h");
+        for further in [&one, &two] {
+            assert_eq!(soon("the answer", read_frame(further)).await[0], ATTACH);
+        }
+        assert!(listen_to(&attach(&said.attach(1)).await).await.is_empty(), "too late");
     });
 }

@@ -25,6 +25,7 @@ pub const FRAGMENT: u8 = 1;
 pub const PING: u8 = 2;
 pub const PONG: u8 = 3;
 pub const GOODBYE: u8 = 4;
+pub const ATTACH: u8 = 5;
 pub const HELLO: u8 = 16;
 pub const CHALLENGE: u8 = 17;
 pub const PROOF: u8 = 18;
@@ -126,24 +127,53 @@ pub async fn join(node: &TcpTransport, kind_and_body: &[u8]) -> Async<TcpStream>
     stream
 }
 
-/// Not hidden, and takes frames of a megabyte.
-pub const TERMS: [u8; 4] = [0, 0x80, 0x80, 0x40];
+/// Not hidden, takes frames of a megabyte, has no channels.
+pub const TERMS: [u8; 5] = [0, 0x80, 0x80, 0x40, 0];
 
 /// A PROOF of those terms over what was said: kinds and bodies, in their order.
 pub fn proof(said: &[&[u8]], terms: &[u8]) -> Vec<u8> {
-    let mut transcript = Sha256::new();
-    let mut proof = vec![PROOF];
-    proof.extend_from_slice(terms);
-    for kind_and_body in said.iter().copied().chain([&*proof]) {
+    let mut transcript = Transcript::default();
+    said.iter().for_each(|kind_and_body| transcript.absorb(kind_and_body));
+    transcript.prove(PROOF, terms)
+}
+
+/// What was said in a handshake.
+#[derive(Clone, Default)]
+pub struct Transcript(Sha256);
+
+impl Transcript {
+    /// A frame without a proof: its kind and body.
+    pub fn absorb(&mut self, kind_and_body: &[u8]) {
         let (kind, body) = kind_and_body.split_first().unwrap();
-        transcript.update([*kind]);
-        transcript.update((body.len() as u64).to_be_bytes());
-        transcript.update(body);
+        self.0.update([*kind]);
+        self.0.update((body.len() as u64).to_be_bytes());
+        self.0.update(body);
     }
-    let mac = Hmac::<Sha256>::new_from_slice(SECRET).unwrap();
-    let mac = mac.chain_update(b"obit handshake, initiator").chain_update(transcript.finalize());
-    proof.extend_from_slice(&mac.finalize().into_bytes());
-    proof
+
+    /// A frame with a proof at its end.
+    pub fn absorb_proved(&mut self, kind_and_body: &[u8]) {
+        let (fields, proof) = kind_and_body.split_at(kind_and_body.len() - 32);
+        self.absorb(fields);
+        self.absorb(&[&fields[..1], proof].concat());
+    }
+
+    /// Kind and body of a frame with the initiator's proof at its end.
+    pub fn prove(&mut self, kind: u8, fields: &[u8]) -> Vec<u8> {
+        let said = [&[kind], fields].concat();
+        let mut heard = self.clone();
+        heard.absorb(&said);
+        let mac = Hmac::<Sha256>::new_from_slice(SECRET).unwrap();
+        let mac = mac.chain_update(b"obit handshake, initiator").chain_update(heard.0.finalize());
+        let proved = [&said[..], &mac.finalize().into_bytes()].concat();
+        self.absorb_proved(&proved);
+        proved
+    }
+
+    /// Kind and body of an ATTACH to the session whose handshake this was.
+    pub fn attach(&self, channel: u8) -> Vec<u8> {
+        let proof = self.clone().prove(ATTACH, &[channel]);
+        [&[ATTACH], &self.0.clone().finalize()[..], &proof[1..]].concat()
+    }
 }
 
 /// Does something to `b` while it has a session with another node, which must not notice.
