@@ -89,6 +89,8 @@
 //!
 //! - `tcp`, on by default: `Node::start`, which brings a node up over TCP. Without it a node needs a peer
 //!   service of your own.
+//! - `tls`: `Config::tls`, which encrypts all connections and binds every node's name to a certificate of the
+//!   cluster's own CA. It brings rustls and ring.
 
 mod config;
 mod counters;
@@ -149,6 +151,8 @@ pub use process::Process;
 pub use send_options::SendOptions;
 #[cfg(feature = "tcp")]
 pub use tcp::{Heartbeat, PeersFileError, Secret, SecretError, TcpConfig, TcpStartError};
+#[cfg(feature = "tls")]
+pub use tcp::{Tls, TlsError};
 
 pub use monitor_core::{
     Connect, Down, DownReason, ExitReason, MonitorOptions, NodeType, NodesOptions, ReasonTooLarge,

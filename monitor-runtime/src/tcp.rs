@@ -14,14 +14,24 @@ use crate::{
 pub use transport_tcp::{
     Heartbeat, PeersFileError, Secret, SecretError, StartError as TcpStartError, TcpConfig,
 };
+#[cfg(feature = "tls")]
+pub use transport_tcp::{Tls, TlsError};
 
 /// Settings for [`Node::start`]. They mean nothing to [`Node::with_service`].
 impl Config {
-    /// What the nodes of the cluster share, and prove to each other. Without it a node listens and dials on
-    /// loopback addresses only.
+    /// What the nodes of the cluster share, and prove to each other. Without it, and without TLS, a node listens
+    /// and dials on loopback addresses only.
     #[must_use]
     pub fn secret(self, secret: Secret) -> Self {
         self.tcp(|tcp| tcp.secret(secret))
+    }
+
+    /// Encrypts all connections, and binds the name of every node to its certificate. All nodes need it. None by
+    /// default.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(self, tls: Tls) -> Self {
+        self.tcp(|tcp| tcp.tls(tls))
     }
 
     /// Another secret that is accepted from peers, while the cluster changes from one to the next. At most 8.

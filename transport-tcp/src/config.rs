@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration}
 
 use refs::{ChannelId, ChannelName, NodeName, NodeSpec};
 
+#[cfg(feature = "tls")]
+use crate::tls::{self, Tls};
 use crate::{error::StartError, secret::Secret};
 
 /// How often a sign of life is sent, and after how much silence a session ends.
@@ -62,7 +64,13 @@ pub struct TcpConfig {
     pub listen: Option<SocketAddr>,
     /// What proves that a node belongs to the cluster. Without it only loopback addresses are served and
     /// dialled, unless [`insecure_allow_remote`](Self::insecure_allow_remote).
+    ///
+    /// With TLS, which proves more, it is not needed; if it is set, it is asked for inside of TLS.
     pub secret: Option<Secret>,
+    /// Certificates and a key of this node: with them all connections are encrypted, and a node can bear no
+    /// other name than its certificate says. Every node of the cluster needs it. Default: none.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Tls>,
     /// Secrets that are accepted from others as well, while the secret is being changed. At most 8.
     ///
     /// To change the secret while the cluster runs, restart its nodes one by one, three times, and begin no
@@ -149,6 +157,8 @@ impl TcpConfig {
             name,
             listen: None,
             secret: None,
+            #[cfg(feature = "tls")]
+            tls: None,
             also_accept: Vec::new(),
             cluster: String::new(),
             hidden: false,
@@ -179,6 +189,14 @@ impl TcpConfig {
     #[must_use]
     pub fn secret(mut self, secret: Secret) -> Self {
         self.secret = Some(secret);
+        self
+    }
+
+    /// Sets [`tls`](Self::tls).
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -350,7 +368,32 @@ impl TcpConfig {
         ];
         match checks.into_iter().find(|(holds, ..)| !holds) {
             Some((_, field, problem)) => Err(StartError::Field { field, problem }),
-            None => Ok(()),
+            None => self.check_tls(),
         }
+    }
+
+    /// Whether the certificate will do for this node, and names of peers can stand in theirs.
+    fn check_tls(&self) -> Result<(), StartError> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            tls.check(&self.name)?;
+            for peer in &self.peers {
+                tls::can_name(peer.name())?;
+            }
+            if !self.peers_dns.is_empty() {
+                let problem = "names nodes by IP addresses, which TLS does not: use `peers` or `peers_file`";
+                return Err(StartError::Field { field: "peers_dns", problem });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether anybody may connect from or at that address: strangers reach what is not loopback.
+    pub(crate) fn may_serve(&self, address: SocketAddr) -> bool {
+        #[cfg(feature = "tls")]
+        let with_tls = self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        let with_tls = false;
+        with_tls || self.secret.is_some() || self.insecure_allow_remote || address.ip().is_loopback()
     }
 }

@@ -56,6 +56,8 @@ counters! {
     refused_name,
     /// Newcomers that could not prove the secret.
     refused_proof,
+    /// Newcomers with whom TLS came to nothing, or whose certificate does not bear their name.
+    refused_tls,
     /// Newcomers refused because our own dial wins.
     refused_simultaneous,
     /// Newcomers whose name another live node bears.
@@ -74,6 +76,8 @@ counters! {
     dials_failed,
     /// Peers that could not prove the secret when we had dialled them.
     dials_unproved,
+    /// Peers with whom TLS came to nothing when we had dialled them.
+    dials_tls,
     /// Sessions begun.
     sessions,
     /// Sessions ended because the peer had lost them and made a new one.

@@ -27,6 +27,7 @@ use crate::{
     hub::Hub,
     pairing::ConnId,
     peer::Plan,
+    protection,
     stream::Stream,
     wire::Kind,
 };
@@ -73,10 +74,7 @@ async fn dial(
             Err(Aborted) => Failure::Dropped,
         };
         hub.closed(name, conn);
-        hub.counters.dials_failed.add();
-        if matches!(failure, Failure::Unproved) {
-            hub.counters.dials_unproved.add();
-        }
+        failure.count_dial(&hub.counters);
         report(name, *address, &failure);
         if matches!(failure, Failure::Dropped | Failure::Refused(_)) {
             return Err(failure);
@@ -100,7 +98,7 @@ fn report(name: &NodeName, address: SocketAddr, failure: &Failure) {
 
 /// One connection: shakes hands and hands the session out.
 async fn call(hub: &Arc<Hub>, name: &NodeName, conn: ConnId, address: SocketAddr) -> Result<(), Failure> {
-    let mut conversation = Conversation::new(open(hub, address).await?);
+    let mut conversation = Conversation::new(open(hub, name, address).await?);
     let (mut initiator, hello) = Initiator::hello(&hub.identity, name, conn.0, nonce()?);
     if !hub.hello_written(name, conn) {
         return Err(Failure::Dropped);
@@ -124,7 +122,7 @@ async fn call(hub: &Arc<Hub>, name: &NodeName, conn: ConnId, address: SocketAddr
     match decision {
         Decision::Accepted(met) if hub.dial_accepted(conn, &met) => {
             let mut connections = vec![conversation];
-            connections.extend(attach(hub, address, &initiator.bond(), met.channels.len()).await?);
+            connections.extend(attach(hub, name, address, &initiator.bond(), met.channels.len()).await?);
             if hub.establish(conn, met, connections) { Ok(()) } else { Err(Failure::Dropped) }
         }
         Decision::Accepted(_) => Err(Failure::Dropped),
@@ -135,12 +133,13 @@ async fn call(hub: &Arc<Hub>, name: &NodeName, conn: ConnId, address: SocketAddr
 /// The further connections of a session, in the order of their channels.
 async fn attach(
     hub: &Hub,
+    name: &NodeName,
     address: SocketAddr,
     bond: &Bond,
     connections: usize,
 ) -> Result<Vec<Conversation>, Failure> {
     let one = |channel: u8| async move {
-        let mut conversation = Conversation::new(open(hub, address).await?);
+        let mut conversation = Conversation::new(open(hub, name, address).await?);
         conversation.send(Kind::Attach, &bond.attach(&hub.identity, channel)).await?;
         let (kind, body) = conversation.receive().await?;
         bond.confirmed(&hub.identity, channel, kind, &body)?;
@@ -150,9 +149,9 @@ async fn attach(
     try_join_all((1..=connections).map(|at| one(at as u8))).await
 }
 
-/// A connection to that address, on which nothing was said yet.
-async fn open(hub: &Hub, address: SocketAddr) -> Result<Stream, Failure> {
-    if hub.config.secret.is_none() && !address.ip().is_loopback() && !hub.config.insecure_allow_remote {
+/// A connection to that address, on which nothing of ours was said yet. With TLS it leads to the node of that name.
+async fn open(hub: &Hub, name: &NodeName, address: SocketAddr) -> Result<Stream, Failure> {
+    if !hub.config.may_serve(address) {
         return Err(Failure::Unsecured);
     }
     let tcp = Async::<TcpStream>::connect(address).await?;
@@ -160,7 +159,7 @@ async fn open(hub: &Hub, address: SocketAddr) -> Result<Stream, Failure> {
         // Nobody listens there, and the system chose that very port for our end: we have called ourselves.
         return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
     }
-    Ok(Stream::plain(tcp))
+    protection::dial(&hub.config, name, tcp).await
 }
 
 /// A number used once.

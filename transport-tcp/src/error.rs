@@ -31,15 +31,19 @@ pub enum StartError {
         /// What the operating system said.
         cause: io::Error,
     },
-    /// There is no secret, and others than this machine can connect.
+    /// There is neither a secret nor TLS, and others than this machine can connect.
     #[error(
-        "secret: without one anybody who reaches {address} could join; set `secret`, listen on a loopback address, \
-         or set `insecure_allow_remote` if the network itself keeps strangers out"
+        "secret: without one anybody who reaches {address} could join; set `secret` or `tls`, listen on a loopback \
+         address, or set `insecure_allow_remote` if the network itself keeps strangers out"
     )]
     NoSecret {
         /// The address.
         address: SocketAddr,
     },
+    /// TLS cannot be used as it is configured.
+    #[cfg(feature = "tls")]
+    #[error("tls: {0}")]
+    Tls(#[from] crate::tls::TlsError),
     /// The file of peers cannot be used.
     #[error("peers_file: {}: {cause}", path.display())]
     PeersFile {

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
+use refs::NodeName;
 use smol::channel::{Receiver, Sender, bounded};
 
 use crate::{
@@ -22,16 +23,17 @@ pub(crate) struct Gatherings {
 
 struct Waiting {
     bond: Bond,
+    peer: NodeName,
     /// Where each connection goes, by channel counted from 1; none once it was taken.
     places: Vec<Option<Sender<Conversation>>>,
 }
 
 impl Gatherings {
-    /// Begins to wait for so many connections. They may come as soon as the peer knows the bond.
-    pub(crate) fn begin(self: &Arc<Self>, bond: Bond, connections: usize) -> Gathering {
+    /// Begins to wait for so many connections of that peer. They may come as soon as the peer knows the bond.
+    pub(crate) fn begin(self: &Arc<Self>, bond: Bond, peer: &NodeName, connections: usize) -> Gathering {
         let (places, arrivals) =
             (0..connections).map(|_| bounded(1)).map(|(to, from)| (Some(to), from)).unzip();
-        self.waiting.lock().insert(bond.id(), Waiting { bond: bond.clone(), places });
+        self.waiting.lock().insert(bond.id(), Waiting { bond: bond.clone(), peer: peer.clone(), places });
         Gathering { bond, arrivals, gatherings: self.clone() }
     }
 
@@ -42,6 +44,7 @@ impl Gatherings {
             let mut waiting = self.waiting.lock();
             let unknown = Failure::Malformed("a connection to a session that does not wait for it");
             let Some(waiting) = waiting.get_mut(&attach.bond) else { return Err(unknown) };
+            conversation.stream().vouches_for(&waiting.peer)?;
             waiting.bond.verify(me, &attach)?;
             let place = usize::from(attach.channel).checked_sub(1);
             place.and_then(|place| waiting.places.get_mut(place)?.take()).ok_or(unknown)?

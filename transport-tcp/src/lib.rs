@@ -2,7 +2,8 @@
 //!
 //! [`TcpTransport`] implements [`peer_service::PeerService`]; what it promises is that contract. Nodes
 //! authenticate each other with a shared [`Secret`]; what they say afterwards is neither encrypted nor
-//! signed, so the network itself must be trusted.
+//! signed, so the network itself must be trusted. With the feature `tls`, off by default, `TcpConfig::tls`
+//! encrypts all of it and binds each node's name to a certificate.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -32,6 +33,7 @@
 //! | what | where |
 //! |---|---|
 //! | bytes in and out | `stream`, `socket` |
+//! | encryption, and names in certificates | `protection`, `tls` |
 //! | frames and their limits | `wire`, `incoming`, `queue` |
 //! | long frames in pieces | `fragment`, `lanes` |
 //! | who may come in, and how many at once | `listener`, `pending`, `accept_errors` |
@@ -72,6 +74,7 @@ mod outbox;
 pub mod pairing;
 mod peer;
 mod pending;
+mod protection;
 mod queue;
 mod reader;
 mod secret;
@@ -79,9 +82,13 @@ mod service;
 mod session;
 mod socket;
 mod stream;
+#[cfg(feature = "tls")]
+mod tls;
 mod wire;
 
 pub use config::{Heartbeat, TcpConfig};
 pub use error::{PeersFileError, SecretError, StartError};
 pub use secret::Secret;
 pub use service::TcpTransport;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};

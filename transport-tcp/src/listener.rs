@@ -29,7 +29,7 @@ use crate::{
     pairing::{ConnId, Refusal},
     peer::Fate,
     pending::{Admission, Pending, Ticket},
-    stream::Stream,
+    protection,
     wire::Kind,
 };
 
@@ -114,8 +114,8 @@ async fn admit(hub: Arc<Hub>, tcp: Async<TcpStream>, place: Place, sent_away: Ab
 }
 
 async fn shake(hub: &Arc<Hub>, tcp: Async<TcpStream>, place: Place) -> Result<(), Failure> {
-    let mut conversation = Conversation::new(Stream::plain(tcp));
-    let (kind, body) = conversation.receive().await?;
+    let mut conversation = Conversation::new(protection::accept(&hub.config, tcp).await?);
+    let (kind, body) = first_frame(&mut conversation).await?;
     if kind == Kind::Attach {
         return hub.gatherings.join(&hub.identity, &body, conversation);
     }
@@ -134,6 +134,15 @@ async fn shake(hub: &Arc<Hub>, tcp: Async<TcpStream>, place: Place) -> Result<()
     decide(hub, conversation, acceptor).await
 }
 
+/// What the newcomer wants. Who begins with TLS, which is not spoken here, is told so in TLS.
+async fn first_frame(conversation: &mut Conversation) -> Result<(Kind, Vec<u8>), Failure> {
+    let received = conversation.receive().await;
+    if let Err(Failure::SpeaksTls) = received {
+        let _ = conversation.stream().write_all(protection::NO_TLS_HERE).await;
+    }
+    received
+}
+
 /// Lets the newcomer prove who it is, whose first frame that is.
 async fn identify<'h>(
     hub: &'h Arc<Hub>,
@@ -142,6 +151,7 @@ async fn identify<'h>(
     body: &[u8],
 ) -> Result<Acceptor<'h>, Failure> {
     let (mut acceptor, challenge) = Acceptor::hello(&hub.identity, kind, body, nonce()?)?;
+    conversation.stream().vouches_for(&acceptor.peer().name)?;
     conversation.send(Kind::Challenge, &challenge).await?;
     let (kind, body) = conversation.receive().await?;
     acceptor.proof(kind, &body)?;
@@ -187,7 +197,7 @@ async fn decide(
             Fate::Accepted => {
                 let verdict = acceptor.accept();
                 let met = acceptor.met();
-                let gathering = hub.gatherings.begin(acceptor.bond(), met.channels.len());
+                let gathering = hub.gatherings.begin(acceptor.bond(), &name, met.channels.len());
                 conversation.send(Kind::Verdict, &verdict).await?;
                 let connections = gather(hub, conversation, gathering).await?;
                 let conn = newcomer.conn;

@@ -109,13 +109,13 @@ fn without_line_break(bytes: &[u8]) -> &[u8] {
 /// The file's mode, if it lets others than its owner do anything with it. Asked of the open file, so that it
 /// is the mode of what is read.
 #[cfg(unix)]
-fn exposing_mode(file: &File) -> std::io::Result<Option<u32>> {
+pub(crate) fn exposing_mode(file: &File) -> std::io::Result<Option<u32>> {
     use std::os::unix::fs::PermissionsExt;
     let mode = file.metadata()?.permissions().mode() & 0o777;
     Ok((mode & 0o077 != 0).then_some(mode))
 }
 
 #[cfg(not(unix))]
-fn exposing_mode(_: &File) -> std::io::Result<Option<u32>> {
+pub(crate) fn exposing_mode(_: &File) -> std::io::Result<Option<u32>> {
     Ok(None)
 }

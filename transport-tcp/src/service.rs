@@ -84,7 +84,7 @@ async fn listen(config: &TcpConfig) -> Result<(Async<TcpListener>, SocketAddr), 
     let nothing = std::io::ErrorKind::NotFound;
     let mut error = StartError::Resolve { name: name(), cause: nothing.into() };
     for address in candidates {
-        if config.secret.is_none() && !address.ip().is_loopback() && !config.insecure_allow_remote {
+        if !config.may_serve(address) {
             return Err(StartError::NoSecret { address });
         }
         let bound = Async::<TcpListener>::bind(address);

@@ -1,4 +1,4 @@
-//! A connection as bytes in and bytes out: the only file that knows what lies between a frame and the socket.
+//! A connection as bytes in and bytes out: what lies between a frame and the socket is known here alone.
 //!
 //! Whatever ends in `_now` never waits: it is [`WouldBlock`](io::ErrorKind::WouldBlock) when the system has nothing to
 //! give or takes nothing. One party reads and one writes at a time; they may be different threads.
@@ -10,20 +10,40 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use refs::NodeName;
 use smol::Async;
 
-use crate::socket;
+use crate::{handshake::Failure, socket};
 
 /// See the [module](self).
 pub(crate) struct Stream {
     tcp: Async<TcpStream>,
+    layer: Box<dyn Layer>,
+}
+
+/// What lies between a stream's bytes and its socket. None of it waits; the methods are those of [`Stream`].
+pub(crate) trait Layer: Send + Sync {
+    fn read(&self, tcp: &TcpStream, into: &mut [u8]) -> io::Result<usize>;
+    fn write(&self, tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize>;
+    fn flush(&self, tcp: &TcpStream) -> io::Result<()>;
+    fn end_writing(&self, tcp: &TcpStream) -> io::Result<()>;
+    /// Whether it holds something for the reader that the socket has no more: bytes, or the news that the
+    /// connection is over.
+    fn holds_unread(&self) -> bool;
+    /// Whether the other end, as far as the layer knows it, may bear that name.
+    fn vouches_for(&self, peer: &NodeName) -> Result<(), Failure>;
 }
 
 impl Stream {
     /// What is written goes out as it is.
     pub(crate) fn plain(tcp: Async<TcpStream>) -> Self {
+        Stream::through(Plain, tcp)
+    }
+
+    /// What is written goes out as that layer makes it.
+    pub(crate) fn through(layer: impl Layer + 'static, tcp: Async<TcpStream>) -> Self {
         socket::tune(tcp.get_ref());
-        Stream { tcp }
+        Stream { tcp, layer: Box::new(layer) }
     }
 
     /// The socket, for its options and addresses.
@@ -33,12 +53,12 @@ impl Stream {
 
     /// How many bytes were read; none at the end of the stream.
     pub(crate) fn read_now(&self, into: &mut [u8]) -> io::Result<usize> {
-        uninterrupted(|| self.tcp.get_ref().read(into))
+        self.layer.read(self.tcp(), into)
     }
 
     /// How many bytes were taken; they go out at the latest after a [`flush_now`](Self::flush_now).
     pub(crate) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
-        match uninterrupted(|| self.tcp.get_ref().write(bytes)) {
+        match self.layer.write(self.tcp(), bytes) {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             taken => taken,
         }
@@ -46,12 +66,12 @@ impl Stream {
 
     /// Hands all that was taken to the system.
     pub(crate) fn flush_now(&self) -> io::Result<()> {
-        Ok(())
+        self.layer.flush(self.tcp())
     }
 
     /// Ready when [`read_now`](Self::read_now) may have something.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp.poll_readable(cx)
+        if self.layer.holds_unread() { Poll::Ready(Ok(())) } else { self.tcp.poll_readable(cx) }
     }
 
     /// Ready when [`write_now`](Self::write_now) or [`flush_now`](Self::flush_now) may get on.
@@ -61,15 +81,22 @@ impl Stream {
 
     /// Whether something has arrived that was not read: bytes, or the news that the connection is over.
     pub(crate) fn has_unread(&self) -> bool {
-        match self.tcp.get_ref().peek(&mut [0]) {
+        let in_socket = || match self.tcp().peek(&mut [0]) {
             Ok(_) => true,
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-        }
+        };
+        self.layer.holds_unread() || in_socket()
+    }
+
+    /// Whether the other end may bear that name, as far as the connection itself can tell: on one without TLS
+    /// anybody may.
+    pub(crate) fn vouches_for(&self, peer: &NodeName) -> Result<(), Failure> {
+        self.layer.vouches_for(peer)
     }
 
     /// Nothing more will be written.
     pub(crate) fn end_writing(&self) -> io::Result<()> {
-        self.tcp.get_ref().shutdown(Shutdown::Write)
+        self.layer.end_writing(self.tcp())
     }
 
     /// The other end sees it at once, however long others keep the stream.
@@ -113,7 +140,37 @@ impl Stream {
     }
 }
 
-fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+/// No layer: bytes go as they are.
+struct Plain;
+
+impl Layer for Plain {
+    fn read(&self, mut tcp: &TcpStream, into: &mut [u8]) -> io::Result<usize> {
+        uninterrupted(|| tcp.read(into))
+    }
+
+    fn write(&self, mut tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+        uninterrupted(|| tcp.write(bytes))
+    }
+
+    fn flush(&self, _: &TcpStream) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn end_writing(&self, tcp: &TcpStream) -> io::Result<()> {
+        tcp.shutdown(Shutdown::Write)
+    }
+
+    fn holds_unread(&self) -> bool {
+        false
+    }
+
+    fn vouches_for(&self, _: &NodeName) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// The call again, as long as a signal interrupts it.
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

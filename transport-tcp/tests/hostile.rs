@@ -23,9 +23,8 @@ use transport_tcp::{Secret, StartError, TcpConfig, TcpTransport};
 #[test]
 fn garbage_is_turned_away() {
     while_others_talk(config("b"), async |b| {
-        let garbage: [&[u8]; 6] = [
+        let garbage: [&[u8]; 5] = [
             b"GET / HTTP/1.1\r\nHost: b\r\n\r\n",
-            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and what else a TLS client says",
             &[0],
             &[0xff; 64],
             // A HELLO without the magic, and one that is cut short.
@@ -36,6 +35,16 @@ fn garbage_is_turned_away() {
             assert!(say(&b, what).await.is_empty());
             until("the refusal to be counted", || count(&b, "refused_malformed") == at as u64 + 1).await;
         }
+    });
+}
+
+#[test]
+fn who_speaks_tls_is_told_in_tls_that_nobody_here_does() {
+    while_others_talk(config("b"), async |b| {
+        let client = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and what else a TLS client says";
+        let protocol_version = [21, 3, 3, 0, 2, 2, 70];
+        assert_eq!(say(&b, client).await, protocol_version);
+        until("the refusal to be counted", || count(&b, "refused_tls") == 1).await;
     });
 }
 

@@ -26,7 +26,7 @@ struct Step {
     run: fn() -> Result,
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step { name: "format", run: || cargo(&["fmt", "--all", "--check"]) },
     Step {
         name: "clippy",
@@ -35,6 +35,7 @@ const STEPS: [Step; 9] = [
     Step { name: "clippy-without-tcp", run: clippy_without_tcp },
     Step { name: "tidy", run: tidy::check },
     Step { name: "test", run: || cargo(&["test", "--workspace"]) },
+    Step { name: "tls", run: tls },
     Step { name: "doc", run: doc },
     Step { name: "examples", run: || cargo(&["build", "--workspace", "--examples"]) },
     Step {
@@ -78,9 +79,22 @@ fn clippy_without_tcp() -> Result {
     cargo(&["clippy", "--package", "monitor-runtime", "--no-default-features", "--", "-D", "warnings"])
 }
 
+/// What the feature `tls` adds or changes.
+fn tls() -> Result {
+    const FEATURES: [&str; 2] = ["--features", "transport-tcp/tls,monitor-runtime/tls"];
+    const PACKAGES: [&str; 4] = ["--package", "transport-tcp", "--package", "monitor-runtime"];
+    let run = |head: &[&str], tail: &[&str]| cargo(&[head, &PACKAGES, &FEATURES, tail].concat());
+    run(&["clippy", "--all-targets"], &["--", "-D", "warnings"])?;
+    cargo(&["test", "--package", "transport-tcp", "--features", "tls", "--lib", "--test", "tls"])
+}
+
 fn doc() -> Result {
     let mut cargo = workspace::cargo();
-    run_step(cargo.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+    run_step(
+        cargo
+            .args(["doc", "--workspace", "--no-deps", "--features", "monitor-runtime/tls"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )
 }
 
 fn cargo(arguments: &[&str]) -> Result {

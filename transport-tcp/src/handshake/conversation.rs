@@ -31,8 +31,16 @@ impl Conversation {
         Ok(self.stream.write_all(&frame).await?)
     }
 
+    /// The connection.
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
     pub(crate) async fn receive(&mut self) -> Result<(Kind, Vec<u8>), Failure> {
         loop {
+            if is_tls(&self.buffer[..self.filled]) {
+                return Err(Failure::SpeaksTls);
+            }
             if let Parsed::Frame(frame) = wire::parse(&self.buffer[..self.filled], MAX_BODY)? {
                 let body = self.buffer[frame.body.clone()].to_vec();
                 self.buffer.copy_within(frame.body.end..self.filled, 0);
@@ -64,6 +72,12 @@ impl Conversation {
         self.filled += read;
         if read == 0 { Err(Failure::Closed) } else { Ok(()) }
     }
+}
+
+/// Whether these bytes begin as a record of TLS does: a handshake or an alert, in some version 3.x. To us it would
+/// be a pong, which has no place in a handshake.
+fn is_tls(said: &[u8]) -> bool {
+    matches!(said, [0x15 | 0x16, 3, ..])
 }
 
 /// Runs a handshake, or a part of one, for at most that long.

@@ -135,6 +135,8 @@ pub(crate) enum Reject {
     SameName,
     /// The proof does not hold.
     Unproved,
+    /// The initiator's certificate does not bear its name.
+    NameNotInCertificate,
     /// A reason this version does not know.
     Unknown(u8),
 }
@@ -151,6 +153,7 @@ impl Reject {
             Reject::WrongName => (3, 0, 0),
             Reject::SameName => (4, 0, 0),
             Reject::Unproved => (5, 0, 0),
+            Reject::NameNotInCertificate => (6, 0, 0),
             Reject::Unknown(code) => (code, 0, 0),
         };
         let mut out = vec![code];
@@ -169,6 +172,7 @@ impl Reject {
             3 => Reject::WrongName,
             4 => Reject::SameName,
             5 => Reject::Unproved,
+            6 => Reject::NameNotInCertificate,
             code => Reject::Unknown(code),
         })
     }

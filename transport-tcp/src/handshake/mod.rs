@@ -78,11 +78,16 @@ pub(crate) struct Met {
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
     #[error("the connection failed: {0}")]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
     #[error("no address: {0}")]
     Unresolved(std::io::Error),
-    #[error("without a secret only loopback addresses are dialled")]
+    #[error("without a secret or TLS only loopback addresses are dialled")]
     Unsecured,
+    #[cfg(feature = "tls")]
+    #[error("TLS: {0}")]
+    Tls(#[from] crate::tls::Problem),
+    #[error("the other end speaks TLS, and this node does not; configure it on both ends")]
+    SpeaksTls,
     #[error("the other end hung up")]
     Closed,
     #[error("not finished in time")]
@@ -109,6 +114,17 @@ pub(crate) enum Failure {
     Dropped,
 }
 
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        #[cfg(feature = "tls")]
+        let error = match error.downcast() {
+            Ok(problem) => return Failure::Tls(problem),
+            Err(error) => error,
+        };
+        Failure::Io(error)
+    }
+}
+
 impl Failure {
     /// What it means for who has dialled.
     pub(crate) fn end_kind(&self) -> EndKind {
@@ -129,8 +145,11 @@ impl Failure {
             Failure::OwnName | Failure::Rejected(Reject::SameName) => EndKind::DuplicateName,
             Failure::Refused(Refusal::DuplicateName) => EndKind::DuplicateName,
             Failure::Refused(_) => EndKind::SetupTimeout,
+            #[cfg(feature = "tls")]
+            Failure::Tls(_) => EndKind::AuthFailed,
             Failure::Wire(_)
             | Failure::Malformed(_)
+            | Failure::SpeaksTls
             | Failure::Cluster
             | Failure::WrongName
             | Failure::Unproved
@@ -148,6 +167,9 @@ impl Failure {
             Failure::Cluster => counters.refused_cluster.add(),
             Failure::WrongName | Failure::OwnName => counters.refused_name.add(),
             Failure::Unproved => counters.refused_proof.add(),
+            #[cfg(feature = "tls")]
+            Failure::Tls(_) => counters.refused_tls.add(),
+            Failure::SpeaksTls => counters.refused_tls.add(),
             Failure::Refused(Refusal::Simultaneous) => counters.refused_simultaneous.add(),
             Failure::Refused(Refusal::DuplicateName) => counters.refused_duplicate.add(),
             Failure::Refused(Refusal::Superseded) => counters.refused_superseded.add(),
@@ -159,6 +181,18 @@ impl Failure {
         }
     }
 
+    /// Counts it for who has dialled.
+    pub(crate) fn count_dial(&self, counters: &Counters) {
+        counters.dials_failed.add();
+        match self {
+            Failure::Unproved => counters.dials_unproved.add(),
+            #[cfg(feature = "tls")]
+            Failure::Tls(_) => counters.dials_tls.add(),
+            Failure::SpeaksTls => counters.dials_tls.add(),
+            _ => {}
+        }
+    }
+
     /// What the acceptor tells the initiator before it hangs up, if anything.
     pub(crate) fn reject(&self) -> Option<Reject> {
         match self {
@@ -167,6 +201,8 @@ impl Failure {
             Failure::WrongName => Some(Reject::WrongName),
             Failure::OwnName => Some(Reject::SameName),
             Failure::Unproved => Some(Reject::Unproved),
+            #[cfg(feature = "tls")]
+            Failure::Tls(_) => Some(Reject::NameNotInCertificate),
             _ => None,
         }
     }

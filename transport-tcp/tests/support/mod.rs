@@ -2,6 +2,11 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file takes what it needs")]
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
+#[cfg(feature = "tls")]
+pub mod authority;
+#[cfg(feature = "tls")]
+pub mod gate;
+pub mod loopback;
 pub mod proxy;
 pub mod raw;
 

@@ -17,7 +17,7 @@ use socket2::SockRef;
 
 type Stream = Arc<Async<TcpStream>>;
 
-/// The way to one node. Connections are known by the name of who has dialled.
+/// The way to one node. Connections are known by the name of who has dialled, or by none if they are sealed.
 pub struct Proxy {
     pub address: SocketAddr,
     lines: Arc<Mutex<Vec<Line>>>,
@@ -154,9 +154,11 @@ async fn relay(from: Stream, to: Stream, silent: Arc<AtomicBool>, said: Arc<Mute
     }
 }
 
-/// The name in a HELLO: behind the length, the kind, 64 bytes of fixed fields, and the cluster.
+/// The name in a HELLO: behind the length, the kind, 64 bytes of fixed fields, and the cluster. None in anything
+/// else.
 fn caller(hello: &[u8]) -> Option<String> {
-    let body = &hello[hello.iter().position(|byte| byte & 0x80 == 0)? + 2..];
+    let body = hello.get(hello.iter().position(|byte| byte & 0x80 == 0)? + 2..)?;
+    body.starts_with(b"OBIT").then_some(())?;
     let cluster = usize::from(*body.get(64)?);
     let name = body.get(65 + cluster..)?;
     let name = name.get(1..1 + usize::from(*name.first()?))?;

@@ -7,11 +7,12 @@ use super::{
 
 /// The page that explains every error, and under which heading it explains which type of which file.
 const ERRORS: &str = "docs/errors.md";
-const EXPLAINED: [(&str, &str, &str); 10] = [
+const EXPLAINED: [(&str, &str, &str); 11] = [
     ("EndKind", "refs/src/session_end.rs", "EndKind"),
     ("StartError", "monitor-runtime/src/error.rs", "StartError"),
     ("TcpStartError", "transport-tcp/src/error.rs", "StartError"),
     ("PeersFileError", "transport-tcp/src/error.rs", "PeersFileError"),
+    ("TlsError", "transport-tcp/src/tls/error.rs", "TlsError"),
     ("SecretError", "transport-tcp/src/error.rs", "SecretError"),
     ("MonitorError", "monitor-runtime/src/error.rs", "MonitorError"),
     ("ConnectError", "monitor-runtime/src/error.rs", "ConnectError"),

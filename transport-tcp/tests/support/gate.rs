@@ -1,0 +1,104 @@
+//! Takes TLS off connections or puts it on, so that a proxy between two gates sees what nodes say.
+
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+
+use rustls::Connection;
+use smol::{
+    Async, Task,
+    future::or,
+    io::{AsyncReadExt, AsyncWriteExt},
+};
+use std::io::{self, Read, Write};
+
+/// Passes on every connection it accepts.
+pub struct Gate {
+    pub address: SocketAddr,
+    _accepting: Task<()>,
+}
+
+impl Gate {
+    /// Speaks TLS with who calls, and none behind.
+    pub fn unwrapping(target: SocketAddr, tls: impl Fn() -> Connection + Send + 'static) -> Self {
+        Self::new(target, move |caller, target| pump(tls(), caller, target))
+    }
+
+    /// Speaks TLS with the target, and none with who calls.
+    pub fn wrapping(target: SocketAddr, tls: impl Fn() -> Connection + Send + 'static) -> Self {
+        Self::new(target, move |caller, target| pump(tls(), target, caller))
+    }
+
+    fn new<P>(to: SocketAddr, join: impl Fn(Async<TcpStream>, Async<TcpStream>) -> P + Send + 'static) -> Self
+    where
+        P: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let address = listener.get_ref().local_addr().unwrap();
+        let accepting = smol::spawn(async move {
+            while let Ok((caller, _)) = listener.accept().await {
+                if let Ok(target) = Async::<TcpStream>::connect(to).await {
+                    smol::spawn(join(caller, target)).detach();
+                }
+            }
+        });
+        Gate { address, _accepting: accepting }
+    }
+}
+
+/// Until both directions are over, or something fails.
+async fn pump(mut tls: Connection, sealed: Async<TcpStream>, open: Async<TcpStream>) -> io::Result<()> {
+    sealed.get_ref().set_nodelay(true)?;
+    open.get_ref().set_nodelay(true)?;
+    let mut bytes = vec![0; 16 * 1024];
+    let (mut sealed_over, mut open_over) = (false, false);
+    while !(sealed_over && open_over) {
+        while tls.wants_write() {
+            sealed.write_with(|mut tcp| tls.write_tls(&mut tcp)).await?;
+        }
+        let opened = !tls.is_handshaking();
+        let next =
+            or(next(sealed_over, &sealed, Side::Sealed), next(open_over || !opened, &open, Side::Open));
+        match next.await? {
+            Side::Sealed => {
+                sealed.read_with(|mut tcp| tls.read_tls(&mut tcp)).await?;
+                tls.process_new_packets().map_err(io::Error::other)?;
+                loop {
+                    match tls.reader().read(&mut bytes) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                        Ok(0) | Err(_) => {
+                            sealed_over = true;
+                            open.get_ref().shutdown(Shutdown::Write)?;
+                            break;
+                        }
+                        Ok(read) => (&open).write_all(&bytes[..read]).await?,
+                    }
+                }
+            }
+            Side::Open => match (&open).read(&mut bytes).await? {
+                0 => {
+                    open_over = true;
+                    tls.send_close_notify();
+                    while tls.wants_write() {
+                        sealed.write_with(|mut tcp| tls.write_tls(&mut tcp)).await?;
+                    }
+                    sealed.get_ref().shutdown(Shutdown::Write)?;
+                }
+                read => tls.writer().write_all(&bytes[..read])?,
+            },
+        }
+    }
+    Ok(())
+}
+
+enum Side {
+    Sealed,
+    Open,
+}
+
+/// When that side has something to read; never if it is over.
+async fn next(over: bool, tcp: &Async<TcpStream>, side: Side) -> io::Result<Side> {
+    if over {
+        smol::future::pending::<()>().await;
+    }
+    tcp.readable().await?;
+    Ok(side)
+}
