@@ -81,6 +81,7 @@
 //! | `net_kernel:monitor_nodes/2` | [`Mailbox::monitor_nodes`] |
 //! | `nodes/1` | [`Node::nodes`] |
 //! | `register`, `whereis`, `Name ! M` | [`Node::register`], [`Node::whereis`], [`Mailbox::send`] |
+//! | Partisan's `{channel, C}` | [`MonitorOptions::channel`], [`SendOptions::channel`], by [`Node::channel`] |
 //! | `exit(Pid, kill)` | [`Node::kill`], of local processes |
 //! | `init:stop()` | [`Node::stop`] |
 //! | links, supervisors, `code_change` | not here |

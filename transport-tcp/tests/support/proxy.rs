@@ -36,12 +36,28 @@ struct Line {
 
 impl Proxy {
     pub fn to(target: SocketAddr) -> Self {
+        Proxy::limited(target, usize::MAX)
+    }
+
+    /// Passes on what the first connection says; the others are accepted, and nothing more.
+    pub fn to_first(target: SocketAddr) -> Self {
+        Proxy::limited(target, 1)
+    }
+
+    fn limited(target: SocketAddr, most: usize) -> Self {
         let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
         let address = listener.get_ref().local_addr().unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
         let accepted = lines.clone();
         let accepting = smol::spawn(async move {
+            let mut mute = Vec::new();
+            let mut connections = 0;
             while let Ok((stream, _)) = listener.accept().await {
+                connections += 1;
+                if connections > most {
+                    mute.push(stream);
+                    continue;
+                }
                 let lines = accepted.clone();
                 smol::spawn(async move {
                     if let Some(line) = join(stream, target).await {

@@ -1,0 +1,107 @@
+//! A session of several connections lives and dies as one.
+
+#![allow(clippy::unwrap_used, reason = "part of tests")]
+
+mod support;
+
+use std::sync::Arc;
+
+use peer_service::{ChannelId, Channels, DialId, EndKind, FrameMeta, PeerService};
+use support::{Live, end_of, next_session, proxy::Proxy, soon, spec_at, talk};
+use transport_tcp::{TcpConfig, TcpTransport};
+
+const BULK: ChannelId = ChannelId(1);
+const CONTROL: ChannelId = ChannelId(2);
+/// How a proxy knows the connections that do not begin with a name: those beside the first one.
+const FURTHER: &str = "";
+
+fn config(label: &str) -> TcpConfig {
+    support::config(label).channels(["bulk", "control"].map(|name| name.parse().unwrap()))
+}
+
+/// Two nodes with a session of three connections, dialled by a through a proxy.
+struct Pair {
+    a: Arc<TcpTransport>,
+    b: Arc<TcpTransport>,
+    proxy: Proxy,
+    at_a: Live,
+    at_b: Live,
+}
+
+impl Pair {
+    async fn new() -> Self {
+        let (a, b) = (support::start(config("a")).await, support::start(config("b")).await);
+        let proxy = Proxy::to(b.local_addr());
+        a.connect(&spec_at(&b, proxy.address), DialId(1));
+        let (at_a, at_b) = (next_session(&a).await, next_session(&b).await);
+        assert_eq!(at_a.peer().channels, Channels::DEFAULT.with(BULK).with(CONTROL));
+        Pair { a, b, proxy, at_a, at_b }
+    }
+
+    async fn expect_ends(&mut self, kinds: &[EndKind]) {
+        for session in [&mut self.at_a, &mut self.at_b] {
+            let (_, end) = end_of(session).await;
+            assert!(kinds.contains(&end.kind), "{end}");
+        }
+    }
+
+    /// Another session, as good as the first.
+    async fn again(&mut self) {
+        self.a.connect(&spec_at(&self.b, self.proxy.address), DialId(2));
+        (self.at_a, self.at_b) = (next_session(&self.a).await, next_session(&self.b).await);
+        talk(&mut self.at_a, &mut self.at_b).await;
+    }
+}
+
+#[test]
+fn the_reset_of_any_connection_ends_the_session() {
+    smol::block_on(async {
+        let mut pair = Pair::new().await;
+        pair.proxy.sever(FURTHER);
+        pair.expect_ends(&[EndKind::Closed]).await;
+        pair.again().await;
+        let name = pair.a.local().name.clone();
+        pair.proxy.sever(name.as_str());
+        pair.expect_ends(&[EndKind::Closed]).await;
+        pair.again().await;
+    });
+}
+
+#[test]
+fn the_silence_of_one_connection_ends_the_session_whatever_the_others_say() {
+    smol::block_on(async {
+        let mut pair = Pair::new().await;
+        pair.proxy.silence(FURTHER);
+        talk(&mut pair.at_a, &mut pair.at_b).await;
+        pair.expect_ends(&[EndKind::Timeout, EndKind::Closed]).await;
+    });
+}
+
+#[test]
+fn a_peer_with_other_channels_or_none_has_the_default_one() {
+    smol::block_on(async {
+        let (a, b) = (support::start(config("a")).await, support::start(support::config("b")).await);
+        let (mut at_a, mut at_b) = support::connect(&a, &b).await;
+        assert_eq!((at_a.peer().channels, at_b.peer().channels), (Channels::DEFAULT, Channels::DEFAULT));
+        let outbox = at_a.outbox();
+        outbox.push(FrameMeta::SIGNAL.on(BULK).after_all(), &mut |out| out.push(7)).unwrap();
+        outbox.flush();
+        assert_eq!(support::hear(&mut at_b).await, [7]);
+        talk(&mut at_a, &mut at_b).await;
+    });
+}
+
+#[test]
+fn a_session_whose_further_connections_do_not_come_is_none() {
+    smol::block_on(async {
+        let (a, b) = (support::start(config("a")).await, support::start(config("b")).await);
+        // The way to b leads the first connection there, and the others to nobody who answers.
+        let only_one = support::proxy::Proxy::to_first(b.local_addr());
+        a.connect(&spec_at(&b, only_one.address), DialId(1));
+        let (dial, end) = soon("the failure", support::next_failure(&a)).await;
+        assert_eq!((dial, end.kind), (DialId(1), EndKind::SetupTimeout));
+        // b has not kept anything of it: the next attempt, on a good way, succeeds.
+        let (mut at_a, mut at_b) = support::connect(&a, &b).await;
+        talk(&mut at_a, &mut at_b).await;
+    });
+}
