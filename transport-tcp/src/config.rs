@@ -140,7 +140,8 @@ pub struct TcpConfig {
     /// `refused_busy_address` counts. Default: 64, half of all.
     ///
     /// Nodes that share an address, because they run on one machine or behind one NAT, share this number, and all of
-    /// them may dial at the same moment: raise it where more than that do. Loopback counts like any other.
+    /// them may dial at the same moment, with a connection more for each of their [`channels`](Self::channels): raise it
+    /// where that is more. Loopback counts like any other.
     pub max_pending_per_address: usize,
     /// Serve and dial addresses other than loopback without a secret: everybody who can reach them can join.
     /// Default: false.
