@@ -19,6 +19,9 @@ use super::{
 };
 use crate::reader::Reader;
 
+/// How often one poll reads all connections before it lets other tasks run.
+const ROUNDS_PER_POLL: usize = 4;
+
 /// See the [module](self).
 pub(super) struct ChannelSession {
     info: PeerInfo,
@@ -58,7 +61,7 @@ impl ChannelSession {
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, frames: &mut FrameBuf) -> Poll<Result<(), SessionEnd>> {
-        loop {
+        for _ in 0..ROUNDS_PER_POLL {
             if self.hand_released_over(frames) {
                 return Poll::Ready(Ok(()));
             }
@@ -86,6 +89,9 @@ impl ChannelSession {
                 return self.bundle.end().map_or(Poll::Pending, |end| self.over(end));
             }
         }
+        // A peer that floods us with marks must not keep other tasks from running.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// All connections have ended; what they have brought was handed over if all of them were read.
