@@ -9,13 +9,16 @@ use std::{
     time::Duration,
 };
 
-use peer_service::{DialId, EndKind, NodeSpec, PeerService};
+use peer_service::{DialId, EndKind, NodeSpec, PeerEvent, PeerService};
 use refs::Incarnation;
 use smol::{Async, io::AsyncWriteExt};
 use support::{
     config, connect, count, end_of, next_failure, next_session, nobody,
     proxy::Proxy,
-    raw::{VERSION_1, dial, frame, hello, listen_to, read_frame, say, while_others_talk},
+    raw::{
+        TERMS, Transcript, VERDICT, VERSION_1, dial, frame, hello, listen_to, read_frame, say,
+        while_others_talk,
+    },
     soon, spec, spec_at, start, talk, until,
 };
 use transport_tcp::{Secret, StartError, TcpConfig, TcpTransport};
@@ -183,6 +186,49 @@ fn what_was_said_once_does_not_open_the_door_again() {
     });
 }
 
+/// Kind and body of the CHALLENGE of a node `b`.
+fn challenge() -> Vec<u8> {
+    let mut challenge = vec![17, 0, 1];
+    challenge.extend_from_slice(&[0; 8]);
+    challenge.extend_from_slice(&5_u64.to_be_bytes());
+    challenge.extend_from_slice(&[4; 32]);
+    challenge.extend_from_slice(b"\x0bb@127.0.0.1");
+    challenge
+}
+
+#[test]
+fn what_trails_a_challenge_is_part_of_what_is_proved() {
+    /// What `a` makes of a node that knows the secret, says `said`, and proves to have said `proved`.
+    async fn answered_by(said: Vec<u8>, proved: Vec<u8>) -> Result<(), EndKind> {
+        let a = start(config("a")).await;
+        let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let address = listener.get_ref().local_addr().unwrap();
+        a.connect(&format!("b@127.0.0.1={address}").parse().unwrap(), DialId(1));
+        let (stream, _) = soon("the dial", listener.accept()).await.unwrap();
+        let mut transcript = Transcript::default();
+        transcript.absorb(&read_frame(&stream).await);
+        transcript.absorb(&proved);
+        (&stream).write_all(&frame(&said)).await.unwrap();
+        transcript.absorb_proved(&read_frame(&stream).await);
+        let accepted = [&[0], &TERMS[..]].concat();
+        let verdict = transcript.prove_as(b"obit handshake, acceptor", VERDICT, &accepted);
+        (&stream).write_all(&frame(&verdict)).await.unwrap();
+        match soon("a session or none", a.next()).await {
+            Some(PeerEvent::Session(_)) => Ok(()),
+            Some(PeerEvent::Failed { end, .. }) => Err(end.kind),
+            None => panic!("the end of all events"),
+        }
+    }
+    smol::block_on(async {
+        let with_tail = [&challenge()[..], b"fields of a later version"].concat();
+        assert_eq!(answered_by(challenge(), challenge()).await, Ok(()));
+        assert_eq!(answered_by(with_tail.clone(), with_tail.clone()).await, Ok(()));
+        // Somebody on the path has taken the tail away, or appended it.
+        assert_eq!(answered_by(challenge(), with_tail.clone()).await, Err(EndKind::AuthFailed));
+        assert_eq!(answered_by(with_tail, challenge()).await, Err(EndKind::AuthFailed));
+    });
+}
+
 #[test]
 fn a_proof_that_is_reflected_proves_nothing() {
     smol::block_on(async {
@@ -193,12 +239,7 @@ fn a_proof_that_is_reflected_proves_nothing() {
         let reflect = smol::spawn(async move {
             let (stream, _) = mirror.accept().await.unwrap();
             read_frame(&stream).await;
-            let mut challenge = vec![17, 0, 1];
-            challenge.extend_from_slice(&[0; 8]);
-            challenge.extend_from_slice(&5_u64.to_be_bytes());
-            challenge.extend_from_slice(&[4; 32]);
-            challenge.extend_from_slice(b"\x0bb@127.0.0.1");
-            (&stream).write_all(&frame(&challenge)).await.unwrap();
+            (&stream).write_all(&frame(&challenge())).await.unwrap();
             let proof = read_frame(&stream).await;
             // «Accepted», with the very same terms and proof.
             let mut verdict = vec![19, 0];

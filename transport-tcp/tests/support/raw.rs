@@ -159,11 +159,16 @@ impl Transcript {
 
     /// Kind and body of a frame with the initiator's proof at its end.
     pub fn prove(&mut self, kind: u8, fields: &[u8]) -> Vec<u8> {
+        self.prove_as(b"obit handshake, initiator", kind, fields)
+    }
+
+    /// The same for whoever bears that label.
+    pub fn prove_as(&mut self, label: &[u8], kind: u8, fields: &[u8]) -> Vec<u8> {
         let said = [&[kind], fields].concat();
         let mut heard = self.clone();
         heard.absorb(&said);
         let mac = Hmac::<Sha256>::new_from_slice(SECRET).unwrap();
-        let mac = mac.chain_update(b"obit handshake, initiator").chain_update(heard.0.finalize());
+        let mac = mac.chain_update(label).chain_update(heard.0.finalize());
         let proved = [&said[..], &mac.finalize().into_bytes()].concat();
         self.absorb_proved(&proved);
         proved
