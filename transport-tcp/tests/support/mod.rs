@@ -27,7 +27,7 @@ use smol::Timer;
 use transport_tcp::{Heartbeat, Secret, TcpConfig, TcpTransport};
 
 /// How long a test waits for anything before it fails.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 const SECRET: &[u8; 37] = b"the secret that all these tests share";
 
