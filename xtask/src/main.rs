@@ -13,6 +13,7 @@ mod ci;
 mod cluster;
 mod failure;
 mod keygen;
+mod liveness;
 mod tidy;
 mod workspace;
 
@@ -29,6 +30,9 @@ enum Task {
     /// Start real node processes, hurt them, and judge what every monitor was told.
     #[command(after_help = cluster::EXAMPLES)]
     TestCluster(cluster::Options),
+    /// Measure how soon a node that is gone is noticed, and how often one that is there is given up. Needs root.
+    #[command(after_help = liveness::EXAMPLES)]
+    Liveness(liveness::Options),
     /// Check the rules of the repository that no compiler checks.
     #[command(after_help = "Example:\n  cargo xtask tidy")]
     Tidy,
@@ -54,6 +58,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::TestCluster(options) => cluster::run(&options),
+        Task::Liveness(options) => liveness::run(&options),
         Task::Tidy => tidy::run(),
         Task::Ci(options) => ci::run(&options),
         Task::Keygen { file } => keygen::run(&file),

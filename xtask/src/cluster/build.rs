@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Builds the example `node` of monitor-runtime and tells where it is.
-pub(super) fn node_program(release: bool) -> Result<PathBuf> {
+pub(crate) fn node_program(release: bool) -> Result<PathBuf> {
     let mut cargo = workspace::cargo();
     cargo.args(["build", "--package", "monitor-runtime", "--example", "node"]);
     cargo.args(["--message-format", "json-render-diagnostics"]);

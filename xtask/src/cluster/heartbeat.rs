@@ -19,6 +19,8 @@ impl Heartbeat {
     pub(crate) const DEFAULT: Self = Self::of("default", 1_000, 5_000);
     /// The preset for one rack.
     pub(crate) const FAST: Self = Self::of("fast", 100, 500);
+    /// The preset for links between sites.
+    pub(crate) const WAN: Self = Self::of("wan", 2_500, 15_000);
     /// For tests: soon over, and yet not shaken by a busy machine on which a node waits for its turn.
     pub(crate) const BRISK: Self = Self::of("200/2000", 200, 2_000);
 
@@ -42,9 +44,14 @@ impl Heartbeat {
         self.within(Duration::ZERO, fault, told)
     }
 
+    /// After this long, and a round trip, whoever can be told of a fault has been told.
+    pub(crate) fn latest(&self) -> Duration {
+        self.timeout + self.interval
+    }
+
     fn within(&self, earliest: Duration, fault: Instant, told: Instant) -> Result<Duration> {
         let took = told.saturating_duration_since(fault);
-        let latest = self.timeout + self.interval + Self::SLACK;
+        let latest = self.latest() + Self::SLACK;
         ensure((earliest..=latest).contains(&took), || {
             format!("a fault was detected after {took:?}, expected between {earliest:?} and {latest:?}")
         })?;

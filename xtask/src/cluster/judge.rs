@@ -108,6 +108,7 @@ pub(super) fn judge(options: &Options, children: &Children, program: &Path) -> R
                 heartbeat: Heartbeat::DEFAULT,
                 hidden: false,
                 home: None,
+                peers: Vec::new(),
                 listen: None,
                 by: Vec::new(),
                 log: logs.clone(),

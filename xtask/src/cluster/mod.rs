@@ -27,21 +27,21 @@ use self::{
 };
 use crate::failure::{Context, Result, fail};
 
-mod build;
-mod children;
+pub(crate) mod build;
+pub(crate) mod children;
 pub(crate) mod heartbeat;
 mod judge;
 pub(crate) mod net;
-mod node;
+pub(crate) mod node;
 mod oracle;
 mod ports;
-mod process;
+pub(crate) mod process;
 // The one description of the lines that go back and forth; it depends on serde alone.
 #[path = "../../../monitor-runtime/examples/node/protocol.rs"]
-mod protocol;
+pub(crate) mod protocol;
 mod report;
 mod scenarios;
-mod transcript;
+pub(crate) mod transcript;
 mod wires;
 
 /// What the command line shows below its options.
@@ -325,6 +325,6 @@ pub(crate) fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result {
 }
 
 /// Makes a folder with everything above it.
-fn make_folder(path: &std::path::Path) -> Result {
+pub(crate) fn make_folder(path: &std::path::Path) -> Result {
     std::fs::create_dir_all(path).context(|| format!("cannot make the folder {}", path.display()))
 }

@@ -11,7 +11,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -37,6 +37,8 @@ pub(crate) struct Launch {
     pub(crate) hidden: bool,
     /// Where it runs, if not among everybody else.
     pub(crate) home: Option<Arc<Namespace>>,
+    /// Whom it connects to by itself: names, or `name=address`.
+    pub(crate) peers: Vec<String>,
     /// Where it listens, if not where its name says.
     pub(crate) listen: Option<SocketAddr>,
     /// Started by this program with these arguments, if any are given, which then becomes the node.
@@ -78,6 +80,7 @@ impl Node {
         };
         program.args(["--name", &launch.name, "--heartbeat", launch.heartbeat.option]);
         program.args(launch.hidden.then_some("--hidden"));
+        program.args(launch.peers.iter().flat_map(|peer| ["--peer", peer]));
         if let Some(address) = launch.listen {
             program.args(["--listen", &address.to_string()]);
         }
@@ -221,6 +224,30 @@ impl Node {
         self.done(Command::Connect { node: format!("{}={address}", to.name()) })
     }
 
+    /// Waits until this node and that one, which can reach each other, agree on a session.
+    pub(crate) fn meet(&self, other: &Node) -> Result {
+        const AGAIN: Duration = Duration::from_secs(1);
+        let sees = |node: &Node, peer: &Node| -> Result<bool> {
+            let up = node.nodes(NodeKind::All)?;
+            Ok(up.iter().any(|info| info.incarnation == peer.incarnation()))
+        };
+        let mut asked: Option<Instant> = None;
+        let met = super::poll(SOON, || {
+            if sees(self, other)? && sees(other, self)? {
+                return Ok(Some(()));
+            }
+            if asked.is_none_or(|at| at.elapsed() > AGAIN) {
+                self.connect(other)?;
+                asked = Some(Instant::now());
+            }
+            Ok(None)
+        })?;
+        match met {
+            Some(()) => Ok(()),
+            None => fail!("{} and {} have no session after {SOON:?}", self.name(), other.name()),
+        }
+    }
+
     pub(crate) fn nodes(&self, of: NodeKind) -> Result<Vec<NodeInfo>> {
         match self.ask(Command::Nodes { of })? {
             Answer::Nodes(nodes) => Ok(nodes),
@@ -337,7 +364,7 @@ impl Node {
     // Ends. The cluster is told of each, since it is a fault; see `Cluster`.
 
     /// SIGKILL. Afterwards the transcript is complete.
-    pub(super) fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.0.over.store(true, Ordering::SeqCst);
         self.0.child.kill();
         let reader = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -353,19 +380,19 @@ impl Node {
         Ok(())
     }
 
-    pub(super) fn freeze(&self) -> Result {
+    pub(crate) fn freeze(&self) -> Result {
         self.0.child.freeze()
     }
 
     /// Waits until a freeze has taken hold.
-    pub(super) fn await_frozen(&self, within: Duration) -> Result {
+    pub(crate) fn await_frozen(&self, within: Duration) -> Result {
         match super::poll(within, || Ok(self.0.child.has_stopped()?.then_some(())))? {
             Some(()) => Ok(()),
             None => fail!("{} does not stop", self.name()),
         }
     }
 
-    pub(super) fn thaw(&self) -> Result {
+    pub(crate) fn thaw(&self) -> Result {
         self.0.child.thaw()
     }
 }

@@ -1,4 +1,4 @@
-//! What can be done to the wires between nodes, and how nodes meet again.
+//! What can be done to the wires between nodes.
 //!
 //! Each fault is recorded for the nodes that it can cost a session: where nothing was done, no session may end. What a
 //! network must bear without losing anybody, such as a little loss, is not recorded.
@@ -6,15 +6,13 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::{
     Cluster, index,
     net::{Host, Network, firewall::Firewall, relay::Relay},
-    node::{Node, SOON},
-    poll,
-    protocol::NodeKind,
+    node::Node,
 };
 use crate::failure::{Result, fail};
 
@@ -124,30 +122,6 @@ impl Cluster<'_> {
     pub(crate) fn hurt_all(&self) {
         let nodes = self.state().lives.clone();
         nodes.iter().for_each(|node| self.hurt(node));
-    }
-
-    /// Has two nodes that can reach each other agree on a session.
-    pub(crate) fn meet(&self, one: &Node, other: &Node) -> Result {
-        const AGAIN: Duration = Duration::from_secs(1);
-        let sees = |node: &Node, peer: &Node| -> Result<bool> {
-            let up = node.nodes(NodeKind::All)?;
-            Ok(up.iter().any(|info| info.incarnation == peer.incarnation()))
-        };
-        let mut asked: Option<Instant> = None;
-        let met = poll(SOON, || {
-            if sees(one, other)? && sees(other, one)? {
-                return Ok(Some(()));
-            }
-            if asked.is_none_or(|at| at.elapsed() > AGAIN) {
-                one.connect(other)?;
-                asked = Some(Instant::now());
-            }
-            Ok(None)
-        })?;
-        match met {
-            Some(()) => Ok(()),
-            None => fail!("{} and {} have no session after {SOON:?}", one.name(), other.name()),
-        }
     }
 }
 

@@ -104,6 +104,11 @@ impl Host {
         address(self.index)
     }
 
+    /// Its number.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
     /// Where processes run that live on this host.
     pub(crate) fn namespace(&self) -> &Arc<Namespace> {
         &self.namespace

@@ -24,7 +24,7 @@ pub(super) fn restarts(cluster: &Cluster<'_>) -> Result {
     let mut b = cluster.node("b")?;
     let (watcher, bystander) = (a.watcher()?, c.spawn()?);
     let undisturbed = watcher.monitor(&bystander)?;
-    cluster.meet(&a, &b)?;
+    a.meet(&b)?;
     cluster.at_rest()?;
     let descriptors = a.descriptors()?;
     let restarts = cluster.scaled(50, 10);
@@ -37,7 +37,7 @@ pub(super) fn restarts(cluster: &Cluster<'_>) -> Result {
         let ready = Instant::now();
         monitor.expect_down(Wanted::NoConnection(&["Closed"]))?;
         watcher.await_node_downs(&b, restart)?;
-        cluster.meet(&a, &b)?;
+        a.meet(&b)?;
         slowest = slowest.max(ready.elapsed());
         cluster.progress().step();
     }

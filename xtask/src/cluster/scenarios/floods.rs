@@ -42,7 +42,7 @@ pub(super) fn descriptors(cluster: &Cluster<'_>) -> Result {
     }
     drop(callers);
     let newcomer = cluster.node("c")?;
-    cluster.meet(&newcomer, &poor)?;
+    newcomer.meet(&poor)?;
     cluster.stop(&newcomer)?;
     poor.limit_descriptors(limit)?;
     mesh.expect_all_kept()?;
@@ -81,7 +81,7 @@ pub(super) fn floods(cluster: &Cluster<'_>) -> Result {
     counted(&target, "slow callers", &before, &["refused_slow"])?;
     cluster.figure("callers", 2 * EACH + MORE);
     let newcomer = cluster.node("c")?;
-    cluster.meet(&newcomer, &target)?;
+    newcomer.meet(&target)?;
     cluster.stop(&newcomer)?;
     mesh.expect_all_kept()?;
     mesh.finish()
@@ -106,7 +106,7 @@ pub(super) fn half_open(cluster: &Cluster<'_>) -> Result {
         Ok(())
     })??;
     let newcomer = cluster.node("c")?;
-    cluster.meet(&newcomer, &target)?;
+    newcomer.meet(&target)?;
     let accepted = count(&target.tables()?, "accepted") - count(&before, "accepted");
     // The newcomer's, and perhaps one that its dial has won against.
     ensure(accepted <= 2, || format!("the node has accepted {accepted} connections of one newcomer"))?;

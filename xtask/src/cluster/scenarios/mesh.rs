@@ -73,7 +73,7 @@ impl<'a> Mesh<'a> {
     /// These pairs can reach each other: they get sessions and watch each other, and everything comes to rest.
     pub(super) fn join(&mut self, pairs: &[(usize, usize)]) -> Result {
         for &(one, other) in pairs {
-            self.cluster.meet(&self.nodes[one], &self.nodes[other])?;
+            self.nodes[one].meet(&self.nodes[other])?;
             self.watch(one, other)?;
         }
         self.cluster.at_rest()

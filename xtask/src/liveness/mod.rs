@@ -1,0 +1,113 @@
+//! `cargo xtask liveness`: how soon a node that is gone is noticed, and how often one that is there is given up.
+//!
+//! Many pairs of nodes live beside one another, each node in a network namespace of its own, and are hurt one pair
+//! at a time or all together: [`detection`] measures the first figure, [`steadiness`] the second. [`page`] makes
+//! both into a table.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Args;
+use serde::Serialize;
+
+use self::{detection::Detection, field::Field, page::Machine, steadiness::Steadiness};
+use crate::{
+    cluster::{build, children::Children, heartbeat::Heartbeat, make_folder, net},
+    failure::{Context, Result},
+    keygen::fresh_secret,
+    workspace,
+};
+
+mod detection;
+mod field;
+mod page;
+mod steadiness;
+
+/// What the command line shows below its options.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  cargo xtask liveness --quick                      a first impression, in about two minutes
+  cargo xtask liveness --json liveness.json --page docs/liveness.md
+
+Exit code: 0 if every fault was detected within its bound; false alarms are counted, and fail nothing.";
+
+/// How much to measure.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// Fewer samples, and shorter runs.
+    #[arg(long)]
+    quick: bool,
+    /// Write the figures as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write the figures as a page in Markdown to this file.
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
+}
+
+/// Everything that was measured.
+#[derive(Clone, Debug, Serialize)]
+struct Report {
+    command: String,
+    date: String,
+    machine: Machine,
+    detection: Vec<Detection>,
+    steadiness: Vec<Steadiness>,
+}
+
+/// The presets, by the names that users know them by.
+const PRESETS: [(&str, Heartbeat); 3] =
+    [("fast", Heartbeat::FAST), ("default", Heartbeat::DEFAULT), ("wan", Heartbeat::WAN)];
+
+/// Measures, and tells.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    net::available()?;
+    let children = Children::default();
+    children.end_on_interrupt()?;
+    let logs = workspace::root().join("target/liveness").join(std::process::id().to_string());
+    make_folder(&logs)?;
+    let field = Field {
+        children: &children,
+        // Unoptimised nodes would be measured as slower than anybody runs them.
+        program: build::node_program(true)?,
+        secret: fresh_secret()?,
+        logs: logs.clone(),
+    };
+    let (pairs, trials) = if options.quick { (10, 1) } else { (20, 5) };
+    let (steady_pairs, lasting) = if options.quick { (5, 10) } else { (10, 60) };
+    let mut report = Report {
+        command: page::command(),
+        date: page::today(),
+        machine: Machine::this(),
+        detection: Vec::new(),
+        steadiness: Vec::new(),
+    };
+    for preset in PRESETS {
+        println!("detection with {}: {pairs} pairs, {trials} trials of each fault a pair", preset.0);
+        report.detection.extend(detection::measure(&field, preset, pairs, trials)?);
+    }
+    for condition in steadiness::CONDITIONS {
+        println!("false alarms, {}: {steady_pairs} pairs a preset, {lasting} s", condition.name());
+        let lasting = Duration::from_secs(lasting);
+        report.steadiness.extend(steadiness::measure(&field, condition, steady_pairs, lasting)?);
+    }
+    let text = page::page(&report);
+    println!("\n{text}");
+    if let Some(file) = &options.json {
+        write(file, &(serde_json::to_string_pretty(&report).context(|| "the figures".to_owned())? + "\n"))?;
+    }
+    if let Some(file) = &options.page {
+        write(file, &text)?;
+    }
+    // Only transcripts of what went well: what cannot be removed is only in the way.
+    let _ = fs::remove_dir_all(&logs);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(file: &Path, text: &str) -> Result {
+    fs::write(file, text).context(|| format!("cannot write {}", file.display()))
+}
