@@ -2,7 +2,8 @@
 //!
 //! The parts, from the outside in: [`judge`] runs the [`scenarios`] one after the other, each on a [`Cluster`] of
 //! its own, and has the [`oracle`] go over everything that was said; [`report`] tells a person about it. A cluster
-//! is made of [`node`]s, which are [`children`] of this program, and each has a [`transcript`].
+//! is made of [`node`]s, which are [`children`] of this program, and each has a [`transcript`]. They live side by side
+//! on 127.0.0.1, or each on a host of a [`net`] of their own, whose [`wires`] can be hurt.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -19,7 +19,7 @@ use crate::failure::{Result, fail};
 impl Cluster<'_> {
     /// The cable of a node is pulled out; returns a moment before.
     pub(crate) fn pull(&self, node: &Node) -> Result<Instant> {
-        self.hurt_all();
+        self.hurt(node);
         let before = Instant::now();
         self.net().pull(&*self.host(node)?)?;
         Ok(before)
@@ -118,7 +118,7 @@ impl Cluster<'_> {
         self.net.as_ref().expect("a scenario that hurts wires is given a network")
     }
 
-    /// Any session may end from now on.
+    /// Something is done to all nodes: any session may end from now on.
     pub(crate) fn hurt_all(&self) {
         let nodes = self.state().lives.clone();
         nodes.iter().for_each(|node| self.hurt(node));

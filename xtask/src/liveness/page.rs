@@ -67,8 +67,14 @@ pub(super) fn page(report: &Report) -> String {
         "\
 # Liveness in figures
 
-Written by `{command}` on {date}, on a machine with {processors} processors ({kernel}) that was not idle otherwise. Run
-it again for figures of your own; it needs root, `iproute2` and `nftables`.
+Written on {date} by
+
+```sh
+{command}
+```
+
+on a machine with {processors} processors ({kernel}) that others used at the same time. Run it again for figures of your
+own; it needs root, `iproute2` and `nftables`.
 
 Each node is a process of its own in a network namespace of its own, and many pairs of nodes are measured beside one
 another. Times are taken by the program that does the harm, from before it does it to the moment when it reads what the
@@ -94,8 +100,8 @@ killed process is told of by its system, at once.
     }
     line(
         "
-«Nothing arrives» and «nothing gets out» are the two sides of a link that is dead in one direction. With few samples p99 \
-         is the maximum, or next to it.
+«Nothing arrives» and «nothing gets out» are the two sides of a link that is dead in one direction. With few samples p99
+is the maximum, or next to it.
 
 ## How often a node is given up that is there
 
@@ -169,7 +175,7 @@ mod tests {
         };
         let page = page(&report);
         for text in [
-            "`cargo xtask liveness --quick` on 1970-01-01",
+            "on 1970-01-01 by\n\n```sh\ncargo xtask liveness --quick\n```",
             "| fast | a cable is pulled | 3 | 451 | 498 | 499 | 600 |",
             "| every processor busy | wan | 10 | 60 | 4 |",
         ] {

@@ -153,7 +153,9 @@ pub(super) fn delay(cluster: &Cluster<'_>) -> Result {
             let events = watcher.node_events();
             ensure(events.iter().all(|event| event.up), || format!("a node was lost: {events:?}"))?;
         }
-        end_all(&mesh.nodes);
+        let nodes = mesh.nodes.clone();
+        mesh.finish()?;
+        end_all(&nodes);
         cluster.progress().step();
     }
     cluster.figure("pairs", rounds * SIZE * (SIZE - 1) / 2);
