@@ -182,3 +182,19 @@ fn panics(node: &Node) -> Vec<String> {
     let panics = errors.lines().filter(|line| line.contains("panicked at") && !line.contains(ON_ORDER));
     panics.map(|line| format!("{}: {line}", node.name())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_run_here_is_skipped_unless_it_was_asked_for_by_name() {
+        let scenario = scenarios::ALL.iter().find(|scenario| scenario.ground == Ground::Network);
+        let scenario = scenario.expect("there are scenarios about wires");
+        let why = Failure("network namespaces are made by root only".to_owned());
+        let verdicts = [false, true].map(|by_name| Verdict::without_network(scenario, &why, by_name));
+        assert_eq!(verdicts.each_ref().map(|verdict| verdict.outcome), [Outcome::Skipped, Outcome::Failed]);
+        let json = serde_json::to_value(&verdicts[0]).unwrap();
+        assert_eq!((&json["outcome"], &json["detail"]), (&"skipped".into(), &why.0.into()));
+    }
+}

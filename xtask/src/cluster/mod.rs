@@ -43,6 +43,7 @@ pub(crate) mod protocol;
 mod report;
 mod scenarios;
 pub(crate) mod transcript;
+mod vitals;
 mod wires;
 
 /// What the command line shows below its options.

@@ -277,35 +277,6 @@ impl Node {
         }
     }
 
-    /// The number of its process, for `/proc`.
-    pub(crate) fn process_id(&self) -> u32 {
-        self.0.child.id()
-    }
-
-    /// How many descriptors it has open.
-    pub(crate) fn descriptors(&self) -> Result<usize> {
-        let folder = format!("/proc/{}/fd", self.process_id());
-        Ok(fs::read_dir(&folder).context(|| format!("cannot read {folder}"))?.count())
-    }
-
-    /// Waits until it has no more descriptors open than that.
-    pub(crate) fn await_descriptors(&self, most: usize) -> Result {
-        let mut now = 0;
-        let back = super::poll(SOON, || {
-            now = self.descriptors()?;
-            Ok((now <= most).then_some(()))
-        })?;
-        match back {
-            Some(()) => Ok(()),
-            None => fail!("{} has {now} descriptors open, expected at most {most}", self.name()),
-        }
-    }
-
-    /// Lets it have so many descriptors at most; returns how many it was allowed before.
-    pub(crate) fn limit_descriptors(&self, most: usize) -> Result<usize> {
-        self.0.child.limit_descriptors(most as u64).map(|before| before as usize)
-    }
-
     // Talking.
 
     /// Asks, waits for the answer, and fails if it is an error.
@@ -359,6 +330,11 @@ impl Node {
     /// Waits for an event: anything said from the beginning on counts.
     pub(crate) fn await_event<T>(&self, what: &str, look: impl FnMut(&Entry) -> Option<T>) -> Result<T> {
         self.transcript().wait(what, SOON, 0, look)
+    }
+
+    /// The process it runs as.
+    pub(super) fn child(&self) -> &Running {
+        &self.0.child
     }
 
     // Ends. The cluster is told of each, since it is a fault; see `Cluster`.

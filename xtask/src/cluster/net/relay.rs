@@ -133,8 +133,9 @@ impl Shared {
 
     /// Sets up the other half, late if so wanted, and carries.
     fn connect(&self, caller: TcpStream) {
-        let scatter = lock(&self.manners).scatter;
-        thread::sleep(scatter.mul_f64(lock(&self.rng).f64()));
+        // Decided before sleeping: no lock is held meanwhile, or connections would wait for one another.
+        let late = lock(&self.manners).scatter.mul_f64(lock(&self.rng).f64());
+        thread::sleep(late);
         let Ok(callee) = TcpStream::connect_timeout(&self.to, Duration::from_secs(5)) else { return };
         let prepared = [&caller, &callee].iter().all(|stream| {
             stream.set_nodelay(true).is_ok()
@@ -151,20 +152,12 @@ impl Shared {
         }
         connections.push(connection.clone());
         drop(connections);
-        let mut heard = lock(&self.heard);
-        let number = heard.len();
-        heard.push(Vec::new());
-        drop(heard);
+        let caller = self.listen_to_one_more();
         thread::scope(|scope| {
-            scope.spawn(|| self.carry(&connection, Way::Forth(number)));
+            scope.spawn(|| self.carry(&connection, Way::Forth(caller)));
             self.carry(&connection, Way::Back);
         });
         lock(&self.connections).retain(|other| !Arc::ptr_eq(other, &connection));
-    }
-
-    fn keep(&self, caller: usize, bytes: &[u8]) {
-        let heard = &mut lock(&self.heard)[caller];
-        heard.extend(bytes.iter().take(MOST_HEARD - heard.len()));
     }
 
     /// Carries one direction to its end, or to the end of the connection.
@@ -183,8 +176,8 @@ impl Shared {
             };
             let carried = carried.and_then(|taken| {
                 ended |= taken == Some(0);
-                if let (Way::Forth(number), Some(1..)) = (way, taken) {
-                    self.keep(number, under_way.newest());
+                if let (Way::Forth(caller), Some(1..)) = (way, taken) {
+                    self.listen(caller, under_way.newest());
                 }
                 if manners.hold(way) { Ok(()) } else { under_way.hand_out(to, manners.delay) }
             });
@@ -198,6 +191,18 @@ impl Shared {
                 return;
             }
         }
+    }
+
+    /// The number of a caller that was not heard before.
+    fn listen_to_one_more(&self) -> usize {
+        let mut heard = lock(&self.heard);
+        heard.push(Vec::new());
+        heard.len() - 1
+    }
+
+    fn listen(&self, caller: usize, bytes: &[u8]) {
+        let heard = &mut lock(&self.heard)[caller];
+        heard.extend(bytes.iter().take(MOST_HEARD - heard.len()));
     }
 }
 

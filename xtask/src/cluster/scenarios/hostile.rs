@@ -59,13 +59,14 @@ pub(super) fn hostile(cluster: &Cluster<'_>) -> Result {
 }
 
 /// Bytes that a stranger sends, and by which counters they may be seen.
-struct Attack {
+pub(super) struct Attack {
     what: &'static str,
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     counters: &'static [&'static str],
 }
 
-fn attacks(target: &Node, rng: &mut Rng) -> Vec<Attack> {
+/// One of every kind.
+pub(super) fn attacks(target: &Node, rng: &mut Rng) -> Vec<Attack> {
     let attack = |what, bytes, counters| Attack { what, bytes, counters };
     let noise = (0..4096).map(|_| rng.u8(..)).collect();
     let good = Hello::of("mallory@127.0.0.1:9", target.name());

@@ -26,6 +26,7 @@ mod order;
 mod sessions;
 mod strangers;
 mod watcher_death;
+mod wear;
 
 /// What a scenario has to stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,8 @@ pub(super) const ALL: &[Scenario] = &[
         floods::descriptors,
     ),
     anywhere("floods", "silent and slow callers, too many: hung up on in time", floods::floods),
+    anywhere("many-strangers", "10,000 strangers: memory and descriptors stay flat", wear::many_strangers),
+    anywhere("reconnects", "1,000 partings: memory and descriptors stay flat", wear::reconnects),
     anywhere("restarts", "50 lives of one node: each met once and lost once", endurance::restarts),
     anywhere(
         "half-frozen",

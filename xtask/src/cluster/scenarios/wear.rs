@@ -1,0 +1,75 @@
+//! `many-strangers` and `reconnects`
+
+use fastrand::Rng;
+
+use super::{hostile::attacks, mesh::Mesh, strangers::knock};
+use crate::{
+    cluster::{Cluster, ensure, heartbeat::Heartbeat, node::Node},
+    failure::Result,
+};
+
+/// By so much a node may grow that has done twice of what it had done before: nothing that is kept, only what an
+/// allocator happens to lay elsewhere.
+const GROWTH: u64 = 4 << 20;
+
+/// Thousands of strangers, one after the other, each with something else in mind: none leaves anything behind.
+pub(super) fn many_strangers(cluster: &Cluster<'_>) -> Result {
+    let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
+    let target = mesh.nodes[1].clone();
+    let attacks = attacks(&target, &mut Rng::with_seed(cluster.seed()));
+    let strangers = cluster.scaled(10_000, 600);
+    cluster.progress().plan(strangers, "strangers");
+    let address = cluster.address("b");
+    let mut attack = attacks.iter().cycle();
+    leaves_nothing(cluster, &target, strangers, |times| {
+        cluster.at("z", || {
+            attack.by_ref().take(times).try_for_each(|attack| {
+                cluster.progress().step();
+                knock(address, &attack.bytes)
+            })
+        })?
+    })?;
+    cluster.figure("strangers", strangers);
+    mesh.expect_all_kept()?;
+    mesh.finish()
+}
+
+/// Two nodes part and meet again, over and over.
+pub(super) fn reconnects(cluster: &Cluster<'_>) -> Result {
+    let mut mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
+    let (one, other) = (mesh.nodes[0].clone(), mesh.nodes[1].clone());
+    let reconnects = cluster.scaled(1_000, 60);
+    cluster.progress().plan(reconnects, "reconnects");
+    let watcher = mesh.watchers[0].clone();
+    let mut partings = 0;
+    leaves_nothing(cluster, &other, reconnects, |times| {
+        for _ in 0..times {
+            partings += 1;
+            cluster.disconnect(&one, &other)?;
+            watcher.await_node_downs(&other, partings)?;
+            one.meet(&other)?;
+            cluster.progress().step();
+        }
+        Ok(())
+    })?;
+    cluster.figure("reconnects", reconnects);
+    mesh.converge()?;
+    mesh.finish()
+}
+
+/// Does something so many times, and sees that the second half of it costs no memory that the first has not.
+fn leaves_nothing(
+    cluster: &Cluster<'_>,
+    node: &Node,
+    times: usize,
+    mut act: impl FnMut(usize) -> Result,
+) -> Result {
+    act(times / 2)?;
+    let early = node.memory()?;
+    act(times - times / 2)?;
+    let late = node.memory()?;
+    cluster.figure("memory_growth_kib", late.saturating_sub(early) >> 10);
+    ensure(late <= early + GROWTH, || {
+        format!("{} has {late} bytes after {times} times, and had {early} after half of them", node.name())
+    })
+}

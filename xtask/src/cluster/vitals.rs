@@ -1,0 +1,51 @@
+//! What the system tells about the process of a node, and what it lets it have.
+
+use std::fs;
+
+use super::{
+    node::{Node, SOON},
+    poll,
+};
+use crate::failure::{Context, Result, fail};
+
+impl Node {
+    /// The number of its process, for `/proc`.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child().id()
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> Result<usize> {
+        let folder = format!("/proc/{}/fd", self.process_id());
+        Ok(fs::read_dir(&folder).context(|| format!("cannot read {folder}"))?.count())
+    }
+
+    /// How many bytes of memory it occupies.
+    pub(crate) fn memory(&self) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.process_id());
+        let status = fs::read_to_string(&path).context(|| format!("cannot read {path}"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        match line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()) {
+            Some(kib) => Ok(kib << 10),
+            None => fail!("{path} does not tell how much memory {} occupies", self.name()),
+        }
+    }
+
+    /// Waits until it has no more descriptors open than that.
+    pub(crate) fn await_descriptors(&self, most: usize) -> Result {
+        let mut now = 0;
+        let back = poll(SOON, || {
+            now = self.descriptors()?;
+            Ok((now <= most).then_some(()))
+        })?;
+        match back {
+            Some(()) => Ok(()),
+            None => fail!("{} has {now} descriptors open, expected at most {most}", self.name()),
+        }
+    }
+
+    /// Lets it have so many descriptors at most; returns how many it was allowed before.
+    pub(crate) fn limit_descriptors(&self, most: usize) -> Result<usize> {
+        self.child().limit_descriptors(most as u64).map(|before| before as usize)
+    }
+}
