@@ -38,7 +38,7 @@ async fn unharmed(cluster: &Cluster, a: &Node, attack: impl AsyncFnOnce(&mut Bar
 }
 
 #[test]
-fn a_frame_that_makes_no_sense_ends_its_session_alone() {
+fn f13_a_frame_that_makes_no_sense_ends_its_session_alone() {
     let valid = frame(&[Signal::Demonitor { id: id(1) }]);
     let cut = |frame: &[u8]| frame[..frame.len() - 1].to_vec();
     let bad: Vec<Vec<u8>> = vec![
@@ -100,7 +100,7 @@ fn a_malformed_frame_has_no_effect_at_all() {
 }
 
 #[test]
-fn a_monitor_whose_number_is_in_use_ends_its_session() {
+fn f16_a_monitor_whose_number_is_in_use_ends_its_session() {
     run(async {
         let cluster = Cluster::new();
         let a = cluster.node("a").await;

@@ -22,8 +22,8 @@
 //!    in silence.
 //! 6. **Every step that leaves the pair without a session serves the waiting dial.**
 //!
-//! The module is public so that the rules can be model-checked against this code, which
-//! `tests/pairing_model.rs` does.
+//! The module is public so that the rules can be played out by hand, in `tests/races.rs`, and model-checked against
+//! this code, in `tests/pairing_model.rs`.
 
 use refs::Incarnation;
 use serde::{Deserialize, Serialize};
@@ -267,116 +267,5 @@ impl Pairing {
         }
         self.session = Some(Standing { conn, incarnation });
         out.push(Effect::Accept(conn));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OLD: Incarnation = Incarnation::new(1).unwrap();
-    const NEW: Incarnation = Incarnation::new(2).unwrap();
-    const NEWEST: Incarnation = Incarnation::new(3).unwrap();
-    const A: ConnId = ConnId(1);
-    const B: ConnId = ConnId(2);
-    const C: ConnId = ConnId(3);
-
-    /// The effects of one step.
-    fn step(pairing: &mut Pairing, input: impl FnOnce(&mut Pairing, &mut Vec<Effect>)) -> Vec<Effect> {
-        let mut out = Vec::new();
-        input(pairing, &mut out);
-        out
-    }
-
-    fn with_session(incarnation: Incarnation) -> Pairing {
-        let mut pairing = Pairing::new(true);
-        assert!(pairing.begin_dial(A) && pairing.hello_written(A) && pairing.accepted(A, incarnation));
-        pairing
-    }
-
-    #[test]
-    fn the_higher_names_dial_wins_once_its_hello_is_written() {
-        let mut higher = Pairing::new(true);
-        assert!(higher.begin_dial(A) && higher.hello_written(A));
-        assert_eq!(
-            step(&mut higher, |p, out| p.proved(B, OLD, 1, out)),
-            [Effect::Refuse(B, Refusal::Simultaneous)]
-        );
-
-        let mut unwritten = Pairing::new(true);
-        assert!(unwritten.begin_dial(A));
-        assert_eq!(
-            step(&mut unwritten, |p, out| p.proved(B, OLD, 1, out)),
-            [Effect::DropDial(A), Effect::Accept(B)]
-        );
-        assert!(!unwritten.hello_written(A), "the dropped dial must not go on");
-
-        let mut lower = Pairing::new(false);
-        assert!(lower.begin_dial(A) && lower.hello_written(A));
-        assert_eq!(
-            step(&mut lower, |p, out| p.proved(B, OLD, 1, out)),
-            [Effect::DropDial(A), Effect::Accept(B)]
-        );
-    }
-
-    #[test]
-    fn a_newcomer_of_the_same_incarnation_replaces_the_session_only_if_it_has_lost_it() {
-        let mut pairing = with_session(OLD);
-        assert_eq!(step(&mut pairing, |p, out| p.proved(B, OLD, 1, out)), [Effect::AskNewcomer(B)]);
-        assert_eq!(
-            step(&mut pairing, |p, out| p.answered(B, true, out)),
-            [Effect::Refuse(B, Refusal::StandsAlready)]
-        );
-        assert_eq!(pairing.session(), Some(A));
-
-        step(&mut pairing, |p, out| p.proved(C, OLD, 2, out));
-        assert_eq!(
-            step(&mut pairing, |p, out| p.answered(C, false, out)),
-            [Effect::EndSession(A), Effect::Accept(C)]
-        );
-        assert_eq!(pairing.session(), Some(C));
-    }
-
-    #[test]
-    fn another_live_node_of_the_same_name_is_refused_and_a_dead_one_replaced() {
-        let mut pairing = with_session(OLD);
-        assert_eq!(step(&mut pairing, |p, out| p.proved(B, NEW, 1, out)), [Effect::ProbeSession(A)]);
-        assert_eq!(
-            step(&mut pairing, |p, out| p.probe_answered(A, out)),
-            [Effect::Refuse(B, Refusal::DuplicateName)]
-        );
-        step(&mut pairing, |p, out| p.proved(C, NEW, 2, out));
-        assert_eq!(
-            step(&mut pairing, |p, out| p.probe_silent(A, out)),
-            [Effect::EndSession(A), Effect::Accept(C)]
-        );
-    }
-
-    #[test]
-    fn of_one_life_the_newer_dial_waits_and_of_two_lives_the_later_arrival() {
-        let mut pairing = with_session(OLD);
-        step(&mut pairing, |p, out| p.proved(B, NEW, 7, out));
-        assert_eq!(
-            step(&mut pairing, |p, out| p.proved(C, NEW, 6, out)),
-            [Effect::Refuse(C, Refusal::Superseded)]
-        );
-        assert_eq!(
-            step(&mut pairing, |p, out| p.proved(C, NEW, 8, out)),
-            [Effect::Refuse(B, Refusal::Superseded), Effect::ProbeSession(A)]
-        );
-        // Nobody can know which of two lives is the newer, and their numbers say nothing about each other.
-        assert_eq!(
-            step(&mut pairing, |p, out| p.proved(B, NEWEST, 1, out)),
-            [Effect::Refuse(C, Refusal::Superseded), Effect::ProbeSession(A)]
-        );
-    }
-
-    #[test]
-    fn the_end_of_the_session_serves_the_waiting_dial_and_its_late_answer_is_ignored() {
-        let mut pairing = with_session(OLD);
-        step(&mut pairing, |p, out| p.proved(B, OLD, 1, out));
-        assert_eq!(step(&mut pairing, |p, out| p.closed(A, out)), [Effect::Accept(B)]);
-        assert_eq!(step(&mut pairing, |p, out| p.answered(B, true, out)), []);
-        assert_eq!(pairing.session(), Some(B));
     }
 }

@@ -75,7 +75,7 @@ fn a_frame_that_comes_out_of_turn_ends_the_handshake() {
 }
 
 #[test]
-fn a_version_that_nobody_here_speaks_is_rejected_with_those_that_are_spoken() {
+fn f31_a_version_that_nobody_here_speaks_is_rejected_with_those_that_are_spoken() {
     while_others_talk(config("b"), async |b| {
         let said = say(&b, &hello((7, 9), "", "x@h", "b@127.0.0.1")).await;
         assert_eq!(said, frame(&[21, 1, 0, 1, 0, 1]));
@@ -97,7 +97,7 @@ fn another_cluster_another_name_and_the_own_name_are_rejected() {
 }
 
 #[test]
-fn a_wrong_secret_ends_in_auth_failed() {
+fn f30_a_wrong_secret_ends_in_auth_failed() {
     while_others_talk(config("b"), async |b| {
         let stranger = start(config("stranger").secret(Secret::generate())).await;
         stranger.connect(&spec(&b), DialId(1));
@@ -154,7 +154,7 @@ fn while_the_secret_is_changed_nodes_of_neighbouring_rounds_accept_each_other() 
 }
 
 #[test]
-fn who_dawdles_is_cut_off_after_the_setup_time() {
+fn f27_who_dawdles_is_cut_off_after_the_setup_time() {
     while_others_talk(config("b").setup_timeout(Duration::from_millis(300)), async |b| {
         let silent = dial(&b).await;
         let halfway = dial(&b).await;
@@ -287,7 +287,7 @@ fn what_answers_a_dial_and_is_no_node_is_no_danger() {
 }
 
 #[test]
-fn a_wrong_name_or_cluster_is_told_to_who_dials() {
+fn f30_a_wrong_name_or_cluster_is_told_to_who_dials() {
     smol::block_on(async {
         let (a, b) = (start(config("a")).await, start(config("b")).await);
         let red = start(config("red").cluster("red")).await;
@@ -304,21 +304,9 @@ fn a_wrong_name_or_cluster_is_told_to_who_dials() {
     });
 }
 
-#[test]
-fn what_no_session_may_say_ends_that_session_only() {
-    let too_long: &[u8] = &[0xff, 0xff, 0xff, 0x7f];
-    let ping_without_number: &[u8] = &[1, 2];
-    let reserved: &[u8] = &[1, 5];
-    let fragment_of_nothing: &[u8] = &[2, 1, 0];
-    let fragment_of_nobody: &[u8] = &[14, 1, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 0, 1];
-    let fragment_of_too_much: &[u8] = &[14, 1, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1];
-    // Longer than the fragments in which it should travel.
-    let too_long_for_one: &[u8] = &[0x82, 0x80, 0x04, 0];
-    let out_of_place: &[u8] = &[2, 16, 0];
-    let unknown: &[u8] = &[1, 200];
-    let fragments = [fragment_of_nothing, fragment_of_nobody, fragment_of_too_much, too_long_for_one];
-    let others = [too_long, ping_without_number, reserved, out_of_place, unknown];
-    for spoilt in others.into_iter().chain(fragments) {
+/// Each of these ends the session on which it is said, and nothing else.
+fn ends_its_session_only(said: &[&[u8]]) {
+    for spoilt in said {
         while_others_talk(config("b"), async |b| {
             let c = start(config("c")).await;
             let wire = Proxy::to(b.local_addr());
@@ -331,6 +319,53 @@ fn what_no_session_may_say_ends_that_session_only() {
             assert_eq!(count(&b, "sessions_protocol"), 1);
         });
     }
+}
+
+#[test]
+fn f13_what_no_session_may_say_ends_that_session_only() {
+    let too_long: &[u8] = &[0xff, 0xff, 0xff, 0x7f];
+    let ping_without_number: &[u8] = &[1, 2];
+    let reserved: &[u8] = &[1, 5];
+    let out_of_place: &[u8] = &[2, 16, 0];
+    let unknown: &[u8] = &[1, 200];
+    // Longer than the fragments in which it should travel.
+    let too_long_for_one: &[u8] = &[0x82, 0x80, 0x04, 0];
+    ends_its_session_only(&[
+        too_long,
+        ping_without_number,
+        reserved,
+        out_of_place,
+        unknown,
+        too_long_for_one,
+    ]);
+}
+
+#[test]
+fn f14_fragments_that_are_no_sequence_end_that_session_only() {
+    // Kind, number of the sequence, length of the whole, offset, and a piece of two bytes.
+    let fragment = |sequence: u32, len: u32, offset: u32| {
+        let numbers = [sequence, len, offset].map(u32::to_be_bytes).concat();
+        [&[15, 1], &numbers[..], b"xy"].concat()
+    };
+    let without_head = vec![2, 1, 0];
+    let of_nothing = [&[13, 1], &[0; 12][..]].concat();
+    let never_begun = fragment(7, 4, 0);
+    let from_the_middle = fragment(0, 4, 2);
+    let repeated = [fragment(0, 6, 0), fragment(0, 6, 0)].concat();
+    let with_a_gap = [fragment(0, 6, 0), fragment(0, 6, 4)].concat();
+    let longer_than_said = [fragment(0, 3, 0), fragment(0, 3, 2)].concat();
+    let of_too_much = fragment(0, u32::MAX, 0);
+    let said = [
+        without_head,
+        of_nothing,
+        never_begun,
+        from_the_middle,
+        repeated,
+        with_a_gap,
+        longer_than_said,
+        of_too_much,
+    ];
+    ends_its_session_only(&said.iter().map(Vec::as_slice).collect::<Vec<_>>());
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn all_pairs_that_dial_at_once_get_one_session_each() {
 }
 
 #[test]
-fn two_that_dial_at_once_again_and_again_get_one_session_each_time() {
+fn r16_two_that_dial_at_once_again_and_again_get_one_session_each_time() {
     smol::block_on(async {
         let (a, b) = (start(config("a")).await, start(config("b")).await);
         for round in 0..50 {
@@ -183,7 +183,7 @@ fn a_node_that_was_restarted_gets_in_though_its_old_life_has_not_been_buried() {
 }
 
 #[test]
-fn a_second_live_node_of_the_same_name_is_refused_and_the_first_is_undisturbed() {
+fn r19_a_second_live_node_of_the_same_name_is_refused_and_the_first_is_undisturbed() {
     smol::block_on(async {
         let (a, first) = (start_as(config("a"), 1).await, start_as(config("b"), 2).await);
         let (mut at_first, mut at_a) = connect(&first, &a).await;
@@ -209,7 +209,7 @@ fn a_second_live_node_of_the_same_name_is_refused_and_the_first_is_undisturbed()
 }
 
 #[test]
-fn a_session_that_only_one_side_has_lost_is_replaced_when_that_side_dials() {
+fn r18_a_session_that_only_one_side_has_lost_is_replaced_when_that_side_dials() {
     smol::block_on(async {
         let slow = transport_tcp::Heartbeat::wan();
         let (a, b) = (start(config("a").heartbeat(slow)).await, start(config("b").heartbeat(slow)).await);
@@ -293,7 +293,7 @@ fn both_may_leave_at_once_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_session_that_is_dropped_while_it_is_closed_still_says_everything() {
+fn r28_a_session_that_is_dropped_while_it_is_closed_still_says_everything() {
     smol::block_on(async {
         let (a, b) = (start(config("a")).await, start(config("b")).await);
         let (at_a, mut at_b) = connect(&a, &b).await;
