@@ -180,3 +180,59 @@ fn a_reason_is_limited_where_it_is_made() {
     let ExitReason::Panicked(text) = ExitReason::panicked("é".repeat(ExitReason::MAX_LEN)) else { panic!() };
     assert_eq!(text.len(), ExitReason::MAX_LEN);
 }
+
+#[test]
+fn d07_a_flush_is_one_step_however_many_notices_are_queued() {
+    for queued in [10, 1_000_000] {
+        let mut a = node();
+        let (w, t, lives) = (a.spawn(), a.spawn(), a.spawn());
+        let ids: Vec<_> = (0..queued).map(|_| a.monitor(w, a.pid(t))).collect();
+        let live = a.monitor(w, a.pid(lives));
+        a.exit(t, ExitReason::Normal);
+        a.settle();
+        let fired = |a: &Node| a.core.stats().outgoing_fired;
+        assert_eq!(fired(&a), queued);
+
+        // The one in the middle: its row is freed, and nothing else is looked at. The queue, which the core never
+        // sees, is as long as before; what it has of this one leads nowhere.
+        let flushed = ids[queued / 2];
+        assert_eq!(a.demonitor(w, flushed, true), Demonitored::Fired);
+        assert_eq!((a.last.len(), a.core.stats().backlog), (0, 0), "all of it was done within the call");
+        assert_eq!((fired(&a), a.mailboxes[&w].len()), (queued - 1, queued));
+        assert_eq!(a.core.take(flushed), None);
+        assert_eq!(a.demonitor(w, live, true), Demonitored::Active);
+        assert_eq!(a.downs(w).len(), queued - 1);
+        a.expect_empty();
+    }
+}
+
+#[test]
+fn m03_a_million_monitors_that_are_never_taken_back_are_counted_and_found() {
+    const MONITORS: usize = 1_000_000;
+    let mut a = node();
+    let (w, t) = (a.spawn(), a.spawn());
+    for made in 1..=MONITORS {
+        a.monitor(w, a.pid(t));
+        assert_eq!(a.core.stats().outgoing_active, made);
+    }
+    assert_eq!(a.core.watchers_of(t).count(), MONITORS);
+    // They end with their watcher, step by step.
+    a.exit(w, ExitReason::Normal);
+    a.expect_empty();
+    assert_eq!(a.core.watchers_of(t).count(), 0);
+}
+
+#[test]
+fn m07_a_million_monitors_made_and_taken_back_use_one_row() {
+    let mut a = node();
+    let (w, t) = (a.spawn(), a.spawn());
+    let pid = Target::from(a.pid(t));
+    let mut out = Vec::new();
+    for _ in 0..1_000_000 {
+        let id = a.core.monitor(&a.table, w, &pid, MonitorOptions::new(), &mut out);
+        assert_eq!(id.0.slot(), 0, "the row that was freed is used again");
+        assert_eq!(a.core.demonitor(w, id, true, &mut out), Demonitored::Active);
+        out.clear();
+    }
+    a.expect_empty();
+}

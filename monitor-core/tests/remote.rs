@@ -274,3 +274,55 @@ fn every_signal_speaks_for_a_process() {
     slow.resume();
     assert_eq!(sent(&slow), [t]);
 }
+
+#[test]
+fn f22_a_message_of_an_earlier_connection_that_is_handled_late_is_ignored() {
+    let mut pair = Pair::connected();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    let first = SessionId(pair.session.unwrap());
+    pair.cut(EndKind::Closed);
+    pair.connect();
+    let id = pair.a.monitor(w, pair.b.pid(t));
+    pair.settle();
+    // All that can be said, by either end, about what stands now.
+    pair.a.signal(first, Signal::Down { id, reason: DownReason::NoProc }).unwrap();
+    pair.b.signal(first, Signal::Demonitor { id }).unwrap();
+    let other = MonitorId(Serial::new(9, 0));
+    pair.b.signal(first, Signal::Monitor { id: other, target: RemoteTarget::Pid(t.0) }).unwrap();
+    assert_eq!(pair.a.receive(w), []);
+    assert_eq!(pair.b.core.watchers_of(t).count(), 1);
+    pair.expect_agreement();
+}
+
+#[test]
+fn f34_references_of_every_width_are_told_apart() {
+    let mut a = Node::new("a", 1, 256);
+    a.up(1, node_id("b", 2));
+    let t = a.spawn();
+    // Equal in one half, in the low bytes, or in the sum of the halves; compared carelessly they would be taken for
+    // each other.
+    let wide = [0, 1, 1 << 16, (1 << 16) + 1, 1 << 31, u32::MAX - 1, u32::MAX];
+    let ids: Vec<_> =
+        wide.iter().flat_map(|&slot| wide.map(|life| MonitorId(Serial::new(slot, life)))).collect();
+    for &id in &ids {
+        a.signal(SessionId(1), Signal::Monitor { id, target: RemoteTarget::Pid(t.0) }).unwrap();
+    }
+    assert_eq!(a.core.stats().incoming, ids.len());
+    let (gone, stay) = ids.split_at(ids.len() / 2);
+    let mut stay = stay.to_vec();
+    for &id in gone {
+        a.signal(SessionId(1), Signal::Demonitor { id }).unwrap();
+    }
+    a.exit(t, ExitReason::Normal);
+    let mut told: Vec<_> = a
+        .last
+        .iter()
+        .map(|effect| match effect {
+            Effect::Send { signal: Signal::Down { id, .. }, .. } => *id,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    told.sort();
+    stay.sort();
+    assert_eq!(told, stay);
+}
