@@ -40,31 +40,6 @@ fn messages_find_their_way_by_pid_and_by_name() {
 }
 
 #[test]
-fn twenty_thousand_messages_arrive_in_order_and_then_the_down() {
-    run(async {
-        let cluster = Cluster::new();
-        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
-        let mut watcher = a.process().unwrap();
-        let to = watcher.pid().clone();
-        let pid = b
-            .spawn(|mut mailbox| async move {
-                mailbox.recv().await;
-                for i in 0..20_000u32 {
-                    mailbox.send_async(&to, i.to_le_bytes()).await?;
-                }
-                Ok(())
-            })
-            .unwrap();
-        watcher.monitor(&pid).unwrap();
-        watcher.send(&pid, "go").unwrap();
-        for i in 0..20_000u32 {
-            assert_eq!(next_body(&mut watcher).await, i.to_le_bytes());
-        }
-        assert!(matches!(watcher.recv().await, Some(Event::Down(down)) if down.reason.is_terminal()));
-    });
-}
-
-#[test]
 fn a_monitor_arrives_before_what_is_sent_after_it() {
     run(async {
         for connected in [false, true] {

@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{Cluster, eventually, name, run};
-use futures::{FutureExt, StreamExt};
+use common::{Cluster, eventually, run};
+use futures::StreamExt;
 use monitor_runtime::{Demonitor, MonitorOptions, prelude::*};
 
 const KILLED: DownReason = DownReason::Exit(ExitReason::Killed);
@@ -32,93 +32,6 @@ fn every_monitor_of_a_target_fires_once() {
 }
 
 #[test]
-fn what_is_not_there_is_noproc() {
-    run(async {
-        let a = Cluster::new().node("a").await;
-        let gone = a.process().unwrap().pid().clone();
-        assert_eq!(a.monitor(&gone).unwrap().await.reason, DownReason::NoProc);
-
-        let unknown = name("nobody").at(a.name().clone());
-        let down = a.monitor(&unknown).unwrap().await;
-        assert_eq!((down.reason, down.target), (DownReason::NoProc, unknown.into()));
-
-        // A process of an earlier life of this node.
-        let life = monitor_runtime::Incarnation::new(gone.incarnation().get() ^ 2).unwrap();
-        let process = a.process().unwrap();
-        let earlier = Pid::new(monitor_runtime::NodeId::new(a.name().clone(), life), process.pid().serial());
-        assert_eq!(a.monitor(earlier).unwrap().await.reason, DownReason::NoProc);
-    });
-}
-
-#[test]
-fn a_name_is_resolved_once() {
-    run(async {
-        let a = Cluster::new().node("a").await;
-        let (first, second) = (a.process().unwrap(), a.process().unwrap());
-        first.register(name("jobs")).unwrap();
-        let target = name("jobs").at(a.name().clone());
-        let mut monitor = a.monitor(&target).unwrap();
-        a.unregister(&name("jobs")).unwrap();
-        second.register(name("jobs")).unwrap();
-        drop(second);
-        assert!((&mut monitor).now_or_never().is_none());
-        drop(first);
-        let down = monitor.await;
-        assert_eq!((down.reason, down.target), (NORMAL, target.into()));
-    });
-}
-
-#[test]
-fn to_monitor_oneself_never_fires() {
-    run(async {
-        let a = Cluster::new().node("a").await;
-        let mut process = a.process().unwrap();
-        let own = process.pid().clone();
-        let monitor = process.monitor(&own).unwrap();
-        assert_eq!(process.try_recv(), None);
-        assert!(process.demonitor(&monitor).unwrap());
-    });
-}
-
-#[test]
-fn demonitor_leaves_what_is_in_the_mailbox_unless_it_flushes() {
-    run(async {
-        let a = Cluster::new().node("a").await;
-        let mut watcher = a.process().unwrap();
-        let [info, flush] = [Demonitor::new().info(), Demonitor::new().flush().info()];
-
-        let target = a.process().unwrap();
-        let monitor = watcher.monitor(target.pid()).unwrap();
-        assert_eq!(watcher.demonitor_with(&monitor, info), Ok(true));
-        assert_eq!(watcher.demonitor_with(&monitor, info), Ok(false), "it is gone");
-        assert_eq!(watcher.demonitor(&monitor), Ok(true), "without info it is always true");
-        drop(target);
-        assert_eq!(watcher.try_recv(), None);
-
-        let gone = a.process().unwrap().pid().clone();
-        let kept = watcher.monitor(&gone).unwrap();
-        let flushed = watcher.monitor(&gone).unwrap();
-        assert_eq!(watcher.demonitor_with(&kept, info), Ok(false));
-        assert_eq!(watcher.demonitor_with(&flushed, flush), Ok(false));
-        assert!(matches!(watcher.try_recv(), Some(Event::Down(down)) if down.monitor == kept));
-        assert_eq!(watcher.try_recv(), None);
-    });
-}
-
-#[test]
-fn a_monitor_of_another_process_is_left_alone() {
-    run(async {
-        let a = Cluster::new().node("a").await;
-        let (mut watcher, other, target) = (a.process().unwrap(), a.process().unwrap(), a.process().unwrap());
-        let monitor = watcher.monitor(target.pid()).unwrap();
-        assert_eq!(other.demonitor_with(&monitor, Demonitor::new().flush().info()), Ok(false));
-        assert_eq!(other.demonitor(&monitor), Ok(true));
-        drop(target);
-        assert!(matches!(watcher.try_recv(), Some(Event::Down(down)) if down.monitor == monitor));
-    });
-}
-
-#[test]
 fn a_mailbox_that_is_flushed_again_and_again_stays_small() {
     run(async {
         let a = Cluster::new().node("a").await;
@@ -139,27 +52,6 @@ fn a_mailbox_that_is_flushed_again_and_again_stays_small() {
             assert!(!set.remove(&monitor));
         }
         assert!(set.is_empty());
-    });
-}
-
-#[test]
-fn to_drop_a_monitor_is_to_demonitor() {
-    run(async {
-        let a = Cluster::new().node("a").await;
-        let target = a.process().unwrap();
-        let mut monitor = a.monitor(target.pid()).unwrap();
-        assert!((&mut monitor).now_or_never().is_none());
-        assert_eq!((a.stats().monitors, a.stats().watchers), (1, 1));
-        drop(monitor);
-        assert_eq!((a.stats().monitors, a.stats().watchers), (0, 0));
-
-        let gone = a.process().unwrap().pid().clone();
-        drop(a.monitor(&gone).unwrap());
-        assert_eq!((a.stats().fired, a.stats().watchers), (0, 0));
-
-        assert!(a.monitor(target.pid()).unwrap().demonitor());
-        assert!(!a.monitor(&gone).unwrap().demonitor());
-        assert_eq!(a.stats().watchers, 0);
     });
 }
 
@@ -190,31 +82,6 @@ fn a_thousand_watchers_hear_of_one_death() {
             assert_eq!(down.reason, KILLED);
         }
         assert_eq!(a.stats().watchers, 0);
-    });
-}
-
-#[test]
-fn messages_come_before_the_down_of_their_sender() {
-    run(async {
-        let a = Cluster::new().node("a").await;
-        let mut watcher = a.process().unwrap();
-        let to = watcher.pid().clone();
-        let pid = a
-            .spawn(|mut mailbox| async move {
-                mailbox.recv().await;
-                for i in 0..1000u32 {
-                    mailbox.send(&to, i.to_le_bytes())?;
-                }
-                Ok(())
-            })
-            .unwrap();
-        watcher.monitor(&pid).unwrap();
-        watcher.send(&pid, "go").unwrap();
-        for i in 0..1000u32 {
-            let Some(Event::Message(message)) = watcher.recv().await else { panic!("no message {i}") };
-            assert_eq!((message.from.as_ref(), message.body), (Some(&pid), i.to_le_bytes().to_vec()));
-        }
-        assert!(matches!(watcher.recv().await, Some(Event::Down(down)) if down.reason == NORMAL));
     });
 }
 

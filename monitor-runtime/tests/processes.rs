@@ -205,28 +205,6 @@ fn a_name_has_one_holder() {
 }
 
 #[test]
-fn a_name_is_free_before_the_down_of_its_holder() {
-    run(async {
-        let a = Cluster::new().node("a").await;
-        for _ in 0..200 {
-            let (go, wait) = oneshot::channel::<()>();
-            let (pid, monitor) = a
-                .spawn_monitor(|_mailbox| async {
-                    let _ = wait.await;
-                    Ok(())
-                })
-                .unwrap();
-            a.register(name("one"), &pid).unwrap();
-            go.send(()).unwrap();
-            monitor.await;
-            assert_eq!(a.whereis(&name("one")), None);
-            let next = a.process().unwrap();
-            next.register(name("one")).unwrap();
-        }
-    });
-}
-
-#[test]
 fn a_mailbox_that_outlives_its_process_is_dead() {
     run(async {
         let a = Cluster::new().node("a").await;
@@ -248,7 +226,7 @@ fn a_mailbox_that_outlives_its_process_is_dead() {
 }
 
 #[test]
-fn a_panic_in_guarded_work_is_its_callers() {
+fn m10_a_panic_in_guarded_work_is_its_callers() {
     panic_quietly();
     run(async {
         let a = Cluster::new().node("a").await;

@@ -4,9 +4,9 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Cluster, eventually, expect_exit, expect_no_connection, name, panic_quietly, run};
+use common::{Cluster, eventually, expect_exit, expect_no_connection, panic_quietly, run};
 use futures::{FutureExt, StreamExt, channel::oneshot};
-use monitor_runtime::{Connect, Demonitor, EndKind, MonitorOptions, NodeType, prelude::*};
+use monitor_runtime::{Connect, EndKind, MonitorOptions, NodeType, prelude::*};
 
 #[test]
 fn the_reason_arrives_as_the_process_ended() {
@@ -42,48 +42,6 @@ fn the_reason_arrives_as_the_process_ended() {
         cluster.settle(&a, &b).await;
         go.send(()).unwrap();
         expect_exit(monitor, ExitReason::panicked("far away")).await;
-    });
-}
-
-#[test]
-fn a_name_is_resolved_by_the_node_that_bears_it() {
-    run(async {
-        let cluster = Cluster::new();
-        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
-        let target = b.process().unwrap();
-        target.register(name("jobs")).unwrap();
-        let by_name = name("jobs").at(b.name().clone());
-        let monitor = a.monitor(&by_name).unwrap();
-        cluster.settle(&a, &b).await;
-        target.exit(ExitReason::Shutdown);
-        let down = expect_exit(monitor, ExitReason::Shutdown).await;
-        assert_eq!(down.target, by_name.clone().into());
-
-        let down = a.monitor(&by_name).unwrap().await;
-        assert_eq!((down.reason, down.target), (DownReason::NoProc, by_name.into()));
-    });
-}
-
-#[test]
-fn a_pid_of_an_earlier_life_is_noproc() {
-    run(async {
-        let cluster = Cluster::new();
-        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
-        let old = b.process().unwrap();
-        let old_pid = old.pid().clone();
-        let monitor = a.monitor(&old_pid).unwrap();
-        cluster.settle(&a, &b).await;
-        cluster.crash(&b);
-        expect_no_connection(monitor, EndKind::Closed).await;
-
-        let b = cluster.node("b").await;
-        let new = b.process().unwrap();
-        assert_eq!(new.pid().serial(), old_pid.serial(), "the number alone would name the new process");
-        assert_eq!(a.monitor(&old_pid).unwrap().await.reason, DownReason::NoProc);
-        let mut monitor = a.monitor(new.pid()).unwrap();
-        cluster.settle(&a, &b).await;
-        assert!((&mut monitor).now_or_never().is_none());
-        drop(old);
     });
 }
 
@@ -201,33 +159,6 @@ fn long_reasons_of_many_processes_go_in_frames_that_fit() {
 }
 
 #[test]
-fn demonitored_is_forgotten_on_both_sides() {
-    run(async {
-        let cluster = Cluster::new();
-        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
-        let target = b.process().unwrap();
-        let mut watcher = a.process().unwrap();
-        let monitor = watcher.monitor(target.pid()).unwrap();
-        let future = a.monitor(target.pid()).unwrap();
-        eventually("the monitors have arrived", || b.stats().incoming_monitors == 2).await;
-        assert_eq!(watcher.demonitor_with(&monitor, Demonitor::new().info()), Ok(true));
-        drop(future);
-        assert_eq!(a.stats().monitors, 0);
-        eventually("the other side has forgotten them", || b.stats().incoming_monitors == 0).await;
-        drop(target);
-        cluster.settle(&a, &b).await;
-        assert_eq!(watcher.try_recv(), None);
-
-        // One that waits for its connection is never sent.
-        let c = cluster.node("c").await;
-        let target = c.process().unwrap();
-        drop(a.monitor(target.pid()).unwrap());
-        cluster.settle(&a, &c).await;
-        assert_eq!(c.stats().incoming_monitors, 0);
-    });
-}
-
-#[test]
 fn a_dead_watcher_is_forgotten_on_both_sides() {
     run(async {
         let cluster = Cluster::new();
@@ -262,24 +193,6 @@ fn a_target_that_dies_while_its_monitor_is_on_the_way_is_noproc() {
         drop(target);
         cluster.heal(&a, &b);
         assert_eq!(monitor.await.reason, DownReason::NoProc);
-    });
-}
-
-#[test]
-fn a_down_that_crosses_its_demonitor_is_not_delivered() {
-    run(async {
-        let cluster = Cluster::new();
-        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
-        let target = b.process().unwrap();
-        let mut watcher = a.process().unwrap();
-        let monitor = watcher.monitor(target.pid()).unwrap();
-        cluster.settle(&a, &b).await;
-        cluster.hold(&b, &a);
-        drop(target);
-        assert_eq!(watcher.demonitor_with(&monitor, Demonitor::new().info()), Ok(true));
-        cluster.heal(&b, &a);
-        cluster.settle(&b, &a).await;
-        assert_eq!(watcher.try_recv(), None);
     });
 }
 

@@ -84,7 +84,7 @@ fn its_processes_are_shut_down() {
 }
 
 #[test]
-fn a_stopped_node_begins_nothing() {
+fn m05_a_stopped_node_begins_nothing() {
     run(async {
         let cluster = Cluster::new();
         let (a, b) = (cluster.node("a").await, cluster.node("b").await);

@@ -6,10 +6,10 @@ mod common;
 
 use std::{sync::Arc, time::Duration};
 
-use common::{eventually, name, next_down, next_node_down, next_node_up, run};
+use common::{eventually, run};
 use futures::StreamExt;
 use monitor_runtime::{
-    EndKind, NodeSpec, NodeType, NodesOptions, Secret, SendError, StartError, TcpStartError, prelude::*,
+    EndKind, NodeSpec, NodeType, Secret, SendError, StartError, TcpStartError, prelude::*,
 };
 
 fn config(label: &str, secret: &Secret) -> Config {
@@ -24,27 +24,6 @@ async fn node(label: &str, secret: &Secret) -> Node {
 /// Where the node can be reached: its name says no port.
 fn spec(node: &Node) -> NodeSpec {
     NodeSpec::new(node.name().clone()).at(node.local_addr().unwrap().to_string().parse().unwrap())
-}
-
-#[test]
-fn a_process_is_monitored_by_pid_and_by_name() {
-    run(async {
-        let secret = Secret::generate();
-        let (a, b) = (node("a", &secret).await, node("b", &secret).await);
-        a.connect(spec(&b)).unwrap();
-        let target = b.process().unwrap();
-        target.register(name("jobs")).unwrap();
-        let by_pid = a.monitor(target.pid()).unwrap();
-        let by_name = a.monitor(name("jobs").at(b.name().clone())).unwrap();
-        let unknown = a.monitor(name("nobody").at(b.name().clone())).unwrap();
-        assert_eq!(unknown.await.reason, DownReason::NoProc);
-        target.exit(ExitReason::other("mine").unwrap());
-        for down in [by_pid.await, by_name.await] {
-            assert_eq!(down.reason, DownReason::Exit(ExitReason::other("mine").unwrap()));
-        }
-        a.stop().await;
-        b.stop().await;
-    });
 }
 
 #[test]
@@ -68,34 +47,7 @@ fn ten_thousand_monitors_fire_once_each() {
 }
 
 #[test]
-fn messages_arrive_in_order_and_then_the_down() {
-    run(async {
-        let secret = Secret::generate();
-        let (a, b) = (node("a", &secret).await, node("b", &secret).await);
-        a.connect(spec(&b)).unwrap();
-        let mut watcher = a.process().unwrap();
-        let to = watcher.pid().clone();
-        let pid = b
-            .spawn(|mut mailbox| async move {
-                mailbox.recv().await;
-                for i in 0..20_000u32 {
-                    mailbox.send_async(&to, i.to_le_bytes()).await?;
-                }
-                Ok(())
-            })
-            .unwrap();
-        watcher.monitor(&pid).unwrap();
-        watcher.send(&pid, "go").unwrap();
-        for i in 0..20_000u32 {
-            let Some(Event::Message(message)) = watcher.recv().await else { panic!("message {i}") };
-            assert_eq!(message.body, i.to_le_bytes());
-        }
-        assert_eq!(next_down(&mut watcher).await.reason, DownReason::Exit(ExitReason::Normal));
-    });
-}
-
-#[test]
-fn while_long_messages_are_on_their_way_the_downs_of_others_pass_but_not_their_senders() {
+fn s18_while_long_messages_are_on_their_way_the_downs_of_others_pass_but_not_their_senders() {
     run(async {
         let secret = Secret::generate();
         // a runs on an executor that stands still while nobody drives it.
@@ -162,58 +114,7 @@ fn a_message_is_no_longer_than_its_receivers_node_takes() {
 }
 
 #[test]
-fn a_node_that_stops_and_one_that_crashes_are_told_apart() {
-    run(async {
-        let secret = Secret::generate();
-        let a = node("a", &secret).await;
-        let mut watcher = a.process().unwrap();
-        watcher.monitor_nodes(NodesOptions::new().nodedown_reason(true)).unwrap();
-        for kind in [EndKind::Left, EndKind::Closed] {
-            let b = node("b", &secret).await;
-            b.connect(spec(&a)).unwrap();
-            let up = next_node_up(&mut watcher).await;
-            assert_eq!(up.node, *b.id());
-            // A goodbye needs a session at both ends.
-            eventually("it is up at the other end, too", || !b.nodes(NodeType::All).is_empty()).await;
-            let target = b.process().unwrap();
-            watcher.monitor(target.pid()).unwrap();
-            if kind == EndKind::Left {
-                b.stop().await;
-            }
-            drop((target, b));
-            let reason = next_down(&mut watcher).await.reason;
-            let cut_off = matches!(reason, DownReason::NoConnection(end) if end.kind == kind);
-            // A guard that is dropped a moment before its node is an exit like any other.
-            assert!(cut_off || kind == EndKind::Closed && reason.is_terminal(), "{reason}");
-            let down = next_node_down(&mut watcher).await;
-            assert_eq!((down.session, down.end.unwrap().kind), (Some(up.session), kind));
-        }
-    });
-}
-
-#[test]
-fn both_dial_at_once_and_one_session_stands() {
-    run(async {
-        let secret = Secret::generate();
-        let (a, b) = (node("a", &secret).await, node("b", &secret).await);
-        let (mut at_a, mut at_b) = (a.process().unwrap(), b.process().unwrap());
-        for watcher in [&at_a, &at_b] {
-            watcher.monitor_nodes(NodesOptions::new()).unwrap();
-        }
-        a.connect(spec(&b)).unwrap();
-        b.connect(spec(&a)).unwrap();
-        next_node_up(&mut at_a).await;
-        next_node_up(&mut at_b).await;
-        let target = b.process().unwrap();
-        let monitor = a.monitor(target.pid()).unwrap();
-        target.exit(ExitReason::Shutdown);
-        assert!(monitor.await.reason.is_terminal());
-        assert_eq!((at_a.try_recv(), at_b.try_recv()), (None, None), "no down, and no second up");
-    });
-}
-
-#[test]
-fn who_does_not_know_the_secret_is_no_peer() {
+fn f30_who_does_not_know_the_secret_is_no_peer() {
     run(async {
         let (a, b) = (node("a", &Secret::generate()).await, node("b", &Secret::generate()).await);
         a.connect(spec(&b)).unwrap();

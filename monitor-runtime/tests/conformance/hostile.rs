@@ -1,0 +1,306 @@
+//! Peers that do not keep the rules: what they say in vain, and what ends their session; nobody else notices.
+
+use monitor_core::{DownReason, MonitorId, RemoteTarget, Signal, encode};
+use monitor_runtime::{
+    EndKind, Event, ExitReason, MonitorRef, Node, NodeId, NodeType, NodesOptions, Pid, Process, refs::Serial,
+};
+
+use crate::{
+    common::{Cluster, bare::BarePeer, eventually, name, next_node_down, next_node_up, run},
+    scene::{Scene, exit, expect_down},
+};
+
+cases! {
+    f17_a_down_for_an_unknown_monitor_is_ignored: memory, tcp;
+    f18_the_same_down_twice_is_delivered_once: memory, tcp;
+    f20_a_down_for_a_watcher_that_is_gone_is_ignored: memory, tcp;
+    f32_lengths_that_promise_the_world_end_the_session_and_cost_nothing: memory, tcp;
+    ns18_a_peer_that_breaks_the_protocol_is_told_as_such: memory, tcp;
+}
+
+/// A watcher here, and a peer that speaks for a process of its own which is monitored.
+async fn monitored_peer(scene: &Scene) -> (Process, MonitorRef, BarePeer) {
+    let mut peer = scene.network.bare_peer("mallory").await;
+    peer.connect(&scene.here).await;
+    eventually("it is up", || scene.here.stats().sessions == 1).await;
+    let node: NodeId = scene.here.nodes(NodeType::All)[0].node.clone();
+    let watcher = scene.here.process().unwrap();
+    let monitor = watcher.monitor(Pid::new(node, Serial::new(3, 1))).unwrap();
+    assert_eq!(peer.signals().await.len(), 1, "it has heard of the monitor");
+    (watcher, monitor, peer)
+}
+
+fn down(monitor: &MonitorRef, reason: ExitReason) -> Signal {
+    Signal::Down { id: MonitorId(monitor.serial()), reason: exit(reason) }
+}
+
+/// Waits until everything that the peer has said so far was taken: it asks about nobody, and is answered.
+async fn taken(peer: &mut BarePeer) {
+    let target = RemoteTarget::Pid(Serial::new(u32::MAX, 0));
+    peer.push(&frame(&[Signal::Monitor { id: id(1 << 20), target }]));
+    let answered = |signals: Vec<Signal>| signals.iter().any(|s| matches!(s, Signal::Down { .. }));
+    while !answered(peer.signals().await) {}
+}
+
+async fn f17_a_down_for_an_unknown_monitor_is_ignored(scene: Scene) {
+    let (mut watcher, monitor, mut peer) = monitored_peer(&scene).await;
+    let own = MonitorId(monitor.serial());
+    let unknown =
+        (0..100).map(id).chain([MonitorId(Serial::new(u32::MAX, u32::MAX))]).filter(|id| *id != own);
+    let downs = unknown.map(|id| Signal::Down { id, reason: DownReason::NoProc });
+    peer.push(&frame(&downs.collect::<Vec<_>>()));
+    taken(&mut peer).await;
+    assert_eq!((watcher.try_recv(), scene.here.stats().monitors), (None, 1));
+    assert_eq!(scene.here.stats().sessions, 1);
+}
+
+async fn f18_the_same_down_twice_is_delivered_once(scene: Scene) {
+    let (mut watcher, monitor, mut peer) = monitored_peer(&scene).await;
+    peer.push(&frame(&[down(&monitor, ExitReason::Shutdown), down(&monitor, ExitReason::Killed)]));
+    peer.push(&frame(&[down(&monitor, ExitReason::Killed)]));
+    taken(&mut peer).await;
+    assert_eq!(expect_down(&mut watcher, &monitor).await, exit(ExitReason::Shutdown));
+    assert_eq!((watcher.try_recv(), scene.here.stats().sessions), (None, 1));
+}
+
+async fn f20_a_down_for_a_watcher_that_is_gone_is_ignored(scene: Scene) {
+    let (watcher, monitor, mut peer) = monitored_peer(&scene).await;
+    drop(watcher);
+    let told = peer.signals().await;
+    assert_eq!(told, [Signal::Demonitor { id: MonitorId(monitor.serial()) }]);
+    // Its number may have another holder by now.
+    let mut successor = scene.here.process().unwrap();
+    peer.push(&frame(&[down(&monitor, ExitReason::Normal)]));
+    taken(&mut peer).await;
+    assert_eq!((successor.try_recv(), scene.here.stats().sessions), (None, 1));
+}
+
+async fn f32_lengths_that_promise_the_world_end_the_session_and_cost_nothing(scene: Scene) {
+    // A varint of 2^32 - 1, and one of 2^64 - 1; nested as deeply as a frame is long.
+    let four_gb = [0xff, 0xff, 0xff, 0xff, 0x0f];
+    let beyond = [0xff; 9].iter().chain(&[1]).copied().collect::<Vec<u8>>();
+    let bombs: Vec<Vec<u8>> = vec![
+        // A reason, the name of a target, and the name in a message, of that length.
+        [&[SIGNALS, 5, 1, 1, 0, 4], &four_gb[..]].concat(),
+        [&[SIGNALS, 5, 1, 1, 0, 4], &beyond[..]].concat(),
+        [&[SIGNALS, 3, 1, 1], &four_gb[..]].concat(),
+        [&[MESSAGE, 1], &four_gb[..]].concat(),
+        [&[SIGNALS], &[5; 1 << 20][..]].concat(),
+        [&[SIGNALS], &[0; 1 << 20][..]].concat(),
+    ];
+    let (bystander, target) = scene.processes();
+    scene.connected().await;
+    bystander.monitor(target.pid()).unwrap();
+    scene.watched(&target, 1).await;
+    for (at, bomb) in (1..).zip(bombs) {
+        let mut peer = scene.network.bare_peer(&format!("mallory{at}")).await;
+        peer.connect(&scene.here).await;
+        peer.push(&bomb);
+        peer.ended().await;
+        eventually("it was noticed", || scene.here.stats().count("protocol_violations") == Some(at)).await;
+    }
+    scene.settled().await;
+    assert_eq!(scene.here.stats().monitors, 1);
+}
+
+async fn ns18_a_peer_that_breaks_the_protocol_is_told_as_such(scene: Scene) {
+    let mut watcher = scene.here.process().unwrap();
+    watcher.monitor_nodes(NodesOptions::new().nodedown_reason(true)).unwrap();
+    let mut peer = scene.network.bare_peer("mallory").await;
+    peer.connect(&scene.here).await;
+    next_node_up(&mut watcher).await;
+    peer.push(&[SIGNALS, 99]);
+    assert_eq!(next_node_down(&mut watcher).await.end, Some(EndKind::Protocol.into()));
+}
+
+/// What a frame of signals begins with, and one of a message.
+const SIGNALS: u8 = 0;
+const MESSAGE: u8 = 1;
+
+fn frame(signals: &[Signal]) -> Vec<u8> {
+    let mut frame = vec![SIGNALS];
+    let mut last = None;
+    signals.iter().for_each(|signal| encode(signal, &mut last, &mut frame));
+    frame
+}
+
+fn id(slot: u32) -> MonitorId {
+    MonitorId(Serial::new(slot, 1))
+}
+
+/// A bystander that is monitored over an honest session, and must not notice anything.
+async fn unharmed(cluster: &Cluster, a: &Node, attack: impl AsyncFnOnce(&mut BarePeer)) {
+    let b = cluster.node("b").await;
+    let target = b.process().unwrap();
+    let monitor = a.monitor(target.pid()).unwrap();
+    cluster.settle(a, &b).await;
+    let mut peer = cluster.bare_peer("mallory").await;
+    peer.connect(a).await;
+    attack(&mut peer).await;
+    cluster.settle(a, &b).await;
+    assert!(a.nodes(NodeType::All).iter().any(|info| info.node == *b.id()));
+    target.exit(ExitReason::Shutdown);
+    assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Shutdown));
+}
+
+#[test]
+fn f13_a_frame_that_makes_no_sense_ends_its_session_alone() {
+    let named = RemoteTarget::Name(name("jobs"));
+    let life = monitor_runtime::Incarnation::new(7).unwrap();
+    let valid = [
+        Signal::Demonitor { id: id(1) },
+        Signal::Monitor { id: id(1), target: RemoteTarget::Pid(Serial::new(300, 1)) },
+        Signal::Monitor { id: id(1), target: RemoteTarget::PidOf(life, Serial::new(300, 1)) },
+        Signal::Monitor { id: id(1), target: named },
+        Signal::Down { id: id(1), reason: exit(ExitReason::other("why").unwrap()) },
+    ];
+    // Every one of them, cut short at every byte.
+    let whole = valid.iter().map(|signal| frame(std::slice::from_ref(signal)));
+    let cut = whole.flat_map(|whole| (2..whole.len()).map(|len| whole[..len].to_vec()).collect::<Vec<_>>());
+    let others = [
+        vec![],
+        vec![7],
+        vec![0xff; 1000],
+        vec![SIGNALS, 99],
+        // Like the reason before it, and there was none.
+        vec![SIGNALS, 6, 1, 1],
+        // A reason of a kind that there is none of, and one that only the own node can give.
+        vec![SIGNALS, 5, 1, 1, 9],
+        vec![SIGNALS, 5, 1, 1, 0, 9],
+        // A name that is empty, and one that no name can be.
+        vec![SIGNALS, 3, 1, 1, 0],
+        vec![SIGNALS, 3, 1, 1, 2, 0xff, 0xfe],
+        vec![SIGNALS; 200 * 1024],
+        frame(&vec![Signal::Demonitor { id: id(1) }; 64 * 1024]),
+        vec![MESSAGE],
+        vec![MESSAGE, 0xf8, 0, 0],
+        vec![MESSAGE, 3],
+        vec![MESSAGE, 1, 0xff, 0xff, 0xff, 0xff, 0x0f],
+        vec![MESSAGE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1],
+    ];
+    let bad: Vec<Vec<u8>> = cut.chain(others).collect();
+    assert!(bad.len() >= 35, "{} shapes", bad.len());
+    run(async {
+        for bytes in bad {
+            let cluster = Cluster::new();
+            let a = cluster.node("a").await;
+            let mut watcher = a.process().unwrap();
+            let options = NodesOptions::new().nodedown_reason(true);
+            watcher.monitor_nodes(options).unwrap();
+            unharmed(&cluster, &a, async |peer: &mut BarePeer| {
+                peer.push(&bytes);
+                peer.ended().await;
+            })
+            .await;
+            next_node_up(&mut watcher).await;
+            next_node_up(&mut watcher).await;
+            let down = next_node_down(&mut watcher).await;
+            assert_eq!((down.name.label(), down.end), ("mallory", Some(EndKind::Protocol.into())));
+            assert_eq!(
+                a.stats().count("protocol_violations"),
+                Some(1),
+                "{:?}",
+                &bytes[..bytes.len().min(16)]
+            );
+        }
+    });
+}
+
+#[test]
+fn a_malformed_frame_has_no_effect_at_all() {
+    run(async {
+        let cluster = Cluster::new();
+        let a = cluster.node("a").await;
+        let target = a.process().unwrap();
+        unharmed(&cluster, &a, async |peer: &mut BarePeer| {
+            let mut bytes =
+                frame(&[Signal::Monitor { id: id(1), target: RemoteTarget::Pid(target.pid().serial()) }]);
+            bytes.push(99);
+            peer.push(&bytes);
+            peer.ended().await;
+        })
+        .await;
+        assert_eq!(a.stats().incoming_monitors, 0);
+    });
+}
+
+#[test]
+fn f16_a_monitor_whose_number_is_in_use_ends_its_session() {
+    run(async {
+        let cluster = Cluster::new();
+        let a = cluster.node("a").await;
+        let target = a.process().unwrap();
+        unharmed(&cluster, &a, async |peer: &mut BarePeer| {
+            let monitor = Signal::Monitor { id: id(1), target: RemoteTarget::Pid(target.pid().serial()) };
+            peer.push(&frame(&[monitor.clone(), monitor]));
+            peer.ended().await;
+            eventually("its monitors are forgotten", || a.stats().incoming_monitors == 0).await;
+        })
+        .await;
+    });
+}
+
+#[test]
+fn nobody_speaks_for_another_node() {
+    run(async {
+        let cluster = Cluster::new();
+        let a = cluster.node("a").await;
+        unharmed(&cluster, &a, async |peer: &mut BarePeer| {
+            // A death of everything that anybody could watch.
+            let downs = |slot| Signal::Down { id: id(slot), reason: DownReason::NoProc };
+            peer.push(&frame(&(0..100).map(downs).collect::<Vec<_>>()));
+            let demonitors = |slot| Signal::Demonitor { id: id(slot) };
+            peer.push(&frame(&(0..100).map(demonitors).collect::<Vec<_>>()));
+        })
+        .await;
+    });
+}
+
+#[test]
+fn what_a_peer_names_is_looked_up_and_nothing_more() {
+    run(async {
+        let cluster = Cluster::new();
+        let a = cluster.node("a").await;
+        let holder = a.process().unwrap();
+        holder.register(name("jobs")).unwrap();
+        unharmed(&cluster, &a, async |peer: &mut BarePeer| {
+            let wild = [Serial::new(u32::MAX, u32::MAX), Serial::new(0, 0), Serial::new(12_345, 1)];
+            let monitors = (0..)
+                .zip(wild)
+                .map(|(slot, serial)| Signal::Monitor { id: id(slot), target: RemoteTarget::Pid(serial) });
+            peer.push(&frame(&monitors.collect::<Vec<_>>()));
+            let mut downs = 0;
+            while downs < wild.len() {
+                downs += peer.signals().await.len();
+            }
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_peer_that_floods_is_read_fairly_and_bounded() {
+    run(async {
+        let cluster = Cluster::new();
+        let a = cluster.node_with("a", |config| config.max_mailbox_bytes(100_000)).await;
+        let mut receiver = a.process().unwrap();
+        unharmed(&cluster, &a, async |peer: &mut BarePeer| {
+            let mut message = vec![MESSAGE, 0];
+            message.extend_from_slice(&a.id().incarnation.get().to_le_bytes());
+            message.extend_from_slice(&[
+                receiver.pid().serial().slot() as u8,
+                receiver.pid().serial().generation() as u8,
+            ]);
+            message.extend_from_slice(&[0; 1000]);
+            for _ in 0..10_000 {
+                peer.push_when_ready(&message).await;
+            }
+        })
+        .await;
+        let mut kept = 0;
+        while let Some(Event::Message(_)) = receiver.try_recv() {
+            kept += 1;
+        }
+        assert!((1..=100).contains(&kept), "{kept} were kept");
+    });
+}

@@ -1,0 +1,265 @@
+//! What comes before what: the signal order of the Erlang reference manual, and our own stronger promises.
+
+use std::sync::Arc;
+
+use futures::channel::oneshot;
+use monitor_runtime::{NodeDownSource, NodesOptions, prelude::*};
+
+use crate::{
+    common::{eventually, name, next_down, next_node_down, next_node_up},
+    scene::{Scene, exit, is_up, no_connection, watchers_of},
+};
+
+cases! {
+    s01_all_messages_of_a_process_come_before_its_down: local, tcp;
+    s02_a_monitor_is_there_before_what_is_sent_after_it: local, tcp;
+    s05_a_demonitor_is_there_before_what_is_sent_after_it: local, tcp;
+    s08_the_longest_reasons_come_whole_between_what_others_send: local, tcp;
+    s10_a_monitored_node_is_down_after_all_downs_of_its_session: memory, tcp;
+    s11_a_node_is_up_before_the_first_message_of_its_session: memory, tcp;
+    s12_no_message_of_a_session_comes_after_its_node_is_down: memory, tcp;
+    s13_under_ten_thousand_node_monitors_ups_and_downs_still_alternate: memory, tcp;
+    s15_the_list_of_nodes_agrees_with_the_notice: memory, tcp;
+    s16_who_subscribes_is_told_who_is_up_and_not_again: memory, tcp;
+    s17_what_a_process_held_is_free_when_its_down_is_received: local, tcp;
+}
+
+const NODES: NodesOptions = NodesOptions::new();
+
+async fn s01_all_messages_of_a_process_come_before_its_down(scene: Scene) {
+    let mut watcher = scene.here.process().unwrap();
+    let to = watcher.pid().clone();
+    let long = vec![7; 16 << 20];
+    let last = long.clone();
+    let sends = |mut mailbox: Mailbox| async move {
+        mailbox.recv().await;
+        for i in 0..20_000u32 {
+            mailbox.send_async(&to, i.to_le_bytes()).await?;
+        }
+        mailbox.send_async(&to, last).await?;
+        mailbox.send_async(&to, "last").await?;
+        Ok(())
+    };
+    let pid = scene.there.spawn(sends).unwrap();
+    watcher.monitor(&pid).unwrap();
+    watcher.send(&pid, "go").unwrap();
+    for i in 0..20_000u32 {
+        assert_eq!(next_message(&mut watcher).await, i.to_le_bytes());
+    }
+    assert!(next_message(&mut watcher).await == long);
+    assert_eq!(next_message(&mut watcher).await, b"last");
+    assert_eq!(next_down(&mut watcher).await.reason, exit(ExitReason::Normal));
+}
+
+async fn next_message(mailbox: &mut Mailbox) -> Vec<u8> {
+    match mailbox.recv().await {
+        Some(Event::Message(message)) => message.body,
+        other => panic!("not a message: {other:?}"),
+    }
+}
+
+async fn s02_a_monitor_is_there_before_what_is_sent_after_it(scene: Scene) {
+    // Also when both have to wait for the connection.
+    let (watcher, mut target) = scene.processes();
+    watcher.monitor(target.pid()).unwrap();
+    watcher.send(target.pid(), "who watches you?").unwrap();
+    next_message(&mut target).await;
+    assert_eq!(watchers_of(&scene.there, target.pid()), 1);
+}
+
+async fn s05_a_demonitor_is_there_before_what_is_sent_after_it(scene: Scene) {
+    let (watcher, mut target) = scene.processes();
+    for _ in 0..100 {
+        let monitor = watcher.monitor(target.pid()).unwrap();
+        scene.watched(&target, 1).await;
+        watcher.demonitor(&monitor).unwrap();
+        watcher.send(target.pid(), "who watches you?").unwrap();
+        next_message(&mut target).await;
+        assert_eq!(watchers_of(&scene.there, target.pid()), 0);
+    }
+}
+
+async fn s08_the_longest_reasons_come_whole_between_what_others_send(scene: Scene) {
+    let mut watcher = scene.here.process().unwrap();
+    let chatty = scene.there.process().unwrap();
+    let reason = |seed: u8| ExitReason::other(vec![seed; ExitReason::MAX_LEN]).unwrap();
+    let targets: Vec<_> = (0..50).map(|_| scene.there.process().unwrap()).collect();
+    targets.iter().for_each(|target| drop(watcher.monitor(target.pid()).unwrap()));
+    scene.watched(&targets[49], 1).await;
+    scene.hold().await;
+    for (seed, target) in (0..).zip(targets) {
+        target.exit(reason(seed));
+        chatty.send(watcher.pid(), [seed]).unwrap();
+    }
+    scene.release();
+    let (mut messages, mut downs) = (0, 0);
+    while messages + downs < 100 {
+        match watcher.recv().await {
+            Some(Event::Message(message)) => {
+                assert_eq!(message.body, [messages]);
+                messages += 1;
+                // What was said right after an exit does not wait for the exits after it.
+                assert!(downs <= messages + 1, "{downs} reasons came first");
+            }
+            Some(Event::Down(down)) => {
+                assert!(down.reason == exit(reason(downs)), "the reason of {downs} is not whole");
+                downs += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn s10_a_monitored_node_is_down_after_all_downs_of_its_session(scene: Scene) {
+    let (mut watcher, target) = scene.processes();
+    watcher.monitor_nodes(NODES).unwrap();
+    (0..250).for_each(|_| drop(watcher.monitor(target.pid()).unwrap()));
+    watcher.monitor_node(scene.there.name()).unwrap();
+    (0..250).for_each(|_| drop(watcher.monitor(target.pid()).unwrap()));
+    scene.watched(&target, 500).await;
+    for i in 0..100u8 {
+        target.send(watcher.pid(), [i]).unwrap();
+    }
+    scene.settled().await;
+    scene.cut().await;
+
+    next_node_up(&mut watcher).await;
+    for i in 0..100u8 {
+        assert_eq!(next_message(&mut watcher).await, [i]);
+    }
+    for _ in 0..500 {
+        no_connection(&next_down(&mut watcher).await.reason);
+    }
+    let mut sources = [next_node_down(&mut watcher).await.source, next_node_down(&mut watcher).await.source];
+    sources.sort_by_key(|source| *source != NodeDownSource::MonitorNode);
+    assert_eq!(sources, [NodeDownSource::MonitorNode, NodeDownSource::MonitorNodes(NODES)]);
+    assert_eq!(watcher.try_recv(), None);
+}
+
+/// A process there that floods whoever watches here with messages, and so connects again and again.
+fn flood(scene: &Scene, watcher: &Process) -> Pid {
+    let to = watcher.pid().clone();
+    let floods = |mailbox: Mailbox| async move {
+        loop {
+            // While there is no connection messages wait, or are refused.
+            let _ = mailbox.send(&to, "flood");
+            smol::future::yield_now().await;
+        }
+    };
+    scene.there.spawn(floods).unwrap()
+}
+
+/// Cuts the link under a flood again and again; tells of each event whether the node was up by the notices before it.
+async fn reconnect_under_a_flood(scene: &Scene, mut see: impl FnMut(&Event, bool)) {
+    let mut watcher = scene.here.process().unwrap();
+    watcher.monitor_nodes(NODES).unwrap();
+    let flooding = flood(scene, &watcher);
+    let (mut up, mut messages, mut cuts) = (false, 0, 0);
+    while cuts < 50 || up {
+        let event = watcher.recv().await.unwrap();
+        see(&event, up);
+        match event {
+            Event::NodeUp(_) => (up, messages) = (true, 0),
+            Event::NodeDown(_) => up = false,
+            Event::Message(_) => {
+                messages += 1;
+                if messages == 3 {
+                    cuts += 1;
+                    if cuts == 50 {
+                        scene.there.kill(&flooding).unwrap();
+                    }
+                    scene.sever();
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn s11_a_node_is_up_before_the_first_message_of_its_session(scene: Scene) {
+    reconnect_under_a_flood(&scene, |event, up| match event {
+        Event::Message(_) => assert!(up, "a message of a session that has not begun"),
+        Event::NodeUp(_) => assert!(!up, "up twice"),
+        _ => {}
+    })
+    .await;
+}
+
+async fn s12_no_message_of_a_session_comes_after_its_node_is_down(scene: Scene) {
+    let mut downs = 0;
+    reconnect_under_a_flood(&scene, |event, up| match event {
+        Event::Message(_) => assert!(up, "a message of a session that is over"),
+        Event::NodeDown(down) => {
+            assert!(up && !down.missed, "down without an up");
+            downs += 1;
+        }
+        _ => {}
+    })
+    .await;
+    assert_eq!(downs, 50);
+}
+
+async fn s13_under_ten_thousand_node_monitors_ups_and_downs_still_alternate(scene: Scene) {
+    let mut watcher = scene.here.process().unwrap();
+    watcher.monitor_nodes(NODES).unwrap();
+    let others: Vec<_> = (0..10_000).map(|_| scene.here.process().unwrap()).collect();
+    let mut last = None;
+    for _ in 0..20 {
+        scene.connected().await;
+        others.iter().for_each(|other| other.monitor_node(scene.there.name()).unwrap());
+        let up = next_node_up(&mut watcher).await;
+        assert_ne!(Some(up.session), last);
+        scene.cut().await;
+        // The next session begins while ten thousand are still being told of the end of this one.
+        scene.there.connect(scene.here.name()).unwrap();
+        let down = next_node_down(&mut watcher).await;
+        assert_eq!((down.session, down.missed), (Some(up.session), false));
+        last = down.session;
+    }
+}
+
+async fn s15_the_list_of_nodes_agrees_with_the_notice(scene: Scene) {
+    let mut watcher = scene.here.process().unwrap();
+    watcher.monitor_nodes(NODES).unwrap();
+    for _ in 0..20 {
+        scene.here.connect(scene.there.name()).unwrap();
+        next_node_up(&mut watcher).await;
+        assert!(is_up(&scene.here, &scene.there));
+        scene.connected().await;
+        scene.sever();
+        next_node_down(&mut watcher).await;
+        assert!(!is_up(&scene.here, &scene.there));
+        scene.disconnected().await;
+    }
+}
+
+async fn s16_who_subscribes_is_told_who_is_up_and_not_again(scene: Scene) {
+    scene.connected().await;
+    let mut watcher = scene.here.process().unwrap();
+    let up = watcher.monitor_nodes(NODES).unwrap();
+    assert_eq!(up.iter().map(|info| &info.node).collect::<Vec<_>>(), [scene.there.id()]);
+    scene.settled().await;
+    assert_eq!(watcher.try_recv(), None);
+    scene.cut().await;
+    assert_eq!(next_node_down(&mut watcher).await.session, Some(up[0].session));
+}
+
+async fn s17_what_a_process_held_is_free_when_its_down_is_received(scene: Scene) {
+    let held = Arc::new(());
+    let (go, wait) = oneshot::channel::<()>();
+    let mine = held.clone();
+    let holds = |_mailbox| async move {
+        let _mine = mine;
+        let _ = wait.await;
+        Ok(())
+    };
+    let pid = scene.there.spawn(holds).unwrap();
+    scene.there.register(name("jobs"), &pid).unwrap();
+    let monitor = scene.here.monitor(&pid).unwrap();
+    eventually("it is monitored", || watchers_of(&scene.there, &pid) == 1).await;
+    go.send(()).unwrap();
+    monitor.await;
+    assert_eq!(Arc::strong_count(&held), 1);
+    assert_eq!(scene.there.whereis(&name("jobs")), None);
+    assert!(!scene.there.is_process_alive(&pid));
+}

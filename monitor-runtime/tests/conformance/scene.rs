@@ -1,0 +1,320 @@
+//! Where a case is played: within one node, between two in memory, or between two over real TCP on loopback.
+
+use std::{sync::Arc, time::Duration};
+
+use monitor_runtime::{
+    Config, EndKind, Incarnation, MonitorRef, NodeType, Secret, SendError, TcpConfig, prelude::*,
+};
+use parking_lot::Mutex;
+use transport_tcp::TcpTransport;
+
+use crate::{
+    common::{Cluster, bare::BarePeer, eventually},
+    wire::Wire,
+};
+
+/// One test for each place where a case is played; the case is an `async fn` of that name that takes the [`Scene`].
+macro_rules! cases {
+    ($($case:ident: $($place:ident),+;)+) => {$(
+        mod $case {
+            $(#[test]
+            fn $place() {
+                $crate::common::run(async { super::$case($crate::scene::Scene::$place().await).await });
+            })+
+        }
+    )+};
+}
+
+/// Two nodes: `here` is where the watchers are, `there` where what they watch is. Locally they are the same.
+pub struct Scene {
+    pub here: Node,
+    pub there: Node,
+    pub network: Network,
+}
+
+pub enum Network {
+    None,
+    Memory(Cluster),
+    Tcp(Tcp),
+}
+
+impl Scene {
+    pub async fn local() -> Scene {
+        let here = Cluster::new().node("here").await;
+        Scene { there: here.clone(), here, network: Network::None }
+    }
+
+    pub async fn memory() -> Scene {
+        Self::on(Network::Memory(Cluster::new())).await
+    }
+
+    pub async fn tcp() -> Scene {
+        Self::on(Network::Tcp(Tcp::new())).await
+    }
+
+    /// The same with two nodes that soon give up whoever is silent.
+    pub async fn hasty(self) -> Scene {
+        let hasty = |config: Config| config.fast();
+        let here = self.network.node_with("hasty-here", hasty).await;
+        let there = self.network.node_with("hasty-there", hasty).await;
+        Scene { here, there, network: self.network }
+    }
+
+    async fn on(network: Network) -> Scene {
+        let (here, there) = (network.node("here").await, network.node("there").await);
+        Scene { here, there, network }
+    }
+
+    /// A watcher, and a process there.
+    pub fn processes(&self) -> (Process, Process) {
+        (self.here.process().unwrap(), self.there.process().unwrap())
+    }
+
+    /// Both nodes are connected, and both know it.
+    pub async fn connected(&self) {
+        if self.is_remote() {
+            self.here.connect(self.there.name()).unwrap();
+            eventually("both are up", || is_up(&self.here, &self.there) && is_up(&self.there, &self.here))
+                .await;
+        }
+    }
+
+    /// Neither node has the other any more.
+    pub async fn disconnected(&self) {
+        eventually("both are down", || !is_up(&self.here, &self.there) && !is_up(&self.there, &self.here))
+            .await;
+    }
+
+    /// `there` has taken everything that was sent to it, and the other way round.
+    pub async fn settled(&self) {
+        for (from, to) in [(&self.here, &self.there), (&self.there, &self.here)] {
+            let mut probe = to.process().unwrap();
+            from.send(probe.pid(), "settle").unwrap();
+            assert!(probe.recv().await.is_some());
+        }
+    }
+
+    /// The process there is monitored by so many.
+    pub async fn watched(&self, target: &Process, count: usize) {
+        eventually("the target's node knows its watchers", || {
+            watchers_of(&self.there, target.pid()) == count
+        })
+        .await;
+    }
+
+    /// Nothing of any monitor is left at either node.
+    pub async fn nothing_left(&self) {
+        eventually("the tables of both are empty", || {
+            let of = |node: &Node| {
+                let stats = node.stats();
+                stats.monitors + stats.fired + stats.incoming_monitors + stats.waiting
+            };
+            of(&self.here) + of(&self.there) == 0
+        })
+        .await;
+    }
+
+    pub fn is_remote(&self) -> bool {
+        !matches!(self.network, Network::None)
+    }
+
+    /// The link between the two is cut, and both have noticed; both live.
+    pub async fn cut(&self) {
+        self.sever();
+        self.disconnected().await;
+    }
+
+    /// The link between the two is reset.
+    pub fn sever(&self) {
+        match &self.network {
+            Network::None => unreachable!("there is no link within a node"),
+            Network::Memory(cluster) => cluster.sever(&self.here, &self.there),
+            Network::Tcp(tcp) => tcp.sever_all(),
+        }
+    }
+
+    /// `there` is gone from the network, as if by a kill.
+    pub fn crash(&self) {
+        match &self.network {
+            Network::None => unreachable!("a case about a crash needs another node"),
+            Network::Memory(cluster) => cluster.crash(&self.there),
+            Network::Tcp(tcp) => tcp.vanish(&self.there),
+        }
+    }
+
+    /// After a crash or a stop: `there` starts again, in another life.
+    pub async fn restart(&mut self) {
+        self.there = self.network.node(self.there.name().label()).await;
+    }
+
+    /// Nothing passes between the two, and nothing is lost, until [`Scene::release`].
+    pub async fn hold(&self) {
+        match &self.network {
+            Network::None => {}
+            Network::Memory(cluster) => cluster.cut(&self.here, &self.there),
+            Network::Tcp(tcp) => tcp.hold().await,
+        }
+    }
+
+    /// Nothing that `there` says arrives, until [`Scene::release`]; `here` must have dialled.
+    pub async fn hold_back(&self) {
+        match &self.network {
+            Network::None => unreachable!("within a node there are no directions"),
+            Network::Memory(cluster) => cluster.hold(&self.there, &self.here),
+            Network::Tcp(tcp) => tcp.wire(self.there.name().label()).hold_back().await,
+        }
+    }
+
+    pub fn release(&self) {
+        match &self.network {
+            Network::None => {}
+            Network::Memory(cluster) => cluster.heal(&self.here, &self.there),
+            Network::Tcp(tcp) => tcp.release(),
+        }
+    }
+
+    /// Sends until nothing more is taken; says how much was.
+    pub fn fill(&self, from: &Process, to: &Process) -> usize {
+        let body = vec![0; 64 * 1024];
+        (0..100_000)
+            .find(|_| from.send(to.pid(), body.clone()) == Err(SendError::Full))
+            .expect("there is a limit")
+    }
+
+    /// Enough time passes for a silent session to end, and for a dial without an answer. Over TCP it does by itself.
+    pub fn silence_passes(&self) {
+        if let Network::Memory(cluster) = &self.network {
+            cluster.network.advance(Duration::from_secs(5));
+        }
+    }
+}
+
+impl Network {
+    pub async fn node(&self, label: &str) -> Node {
+        self.node_with(label, |config| config).await
+    }
+
+    pub async fn hidden_node(&self, label: &str) -> Node {
+        match self {
+            Network::Memory(cluster) => cluster.hidden_node(label).await,
+            _ => self.node_with(label, |config| config.hidden(true)).await,
+        }
+    }
+
+    pub async fn node_with(&self, label: &str, set: impl FnOnce(Config) -> Config) -> Node {
+        match self {
+            Network::None => unreachable!("a local case has one node"),
+            Network::Memory(cluster) => cluster.node_with(label, set).await,
+            Network::Tcp(tcp) => tcp.node_with(label, set).await,
+        }
+    }
+
+    /// A peer without a node, which may say whatever it likes.
+    pub async fn bare_peer(&self, label: &str) -> BarePeer {
+        match self {
+            Network::None => unreachable!("a local case has no peers"),
+            Network::Memory(cluster) => cluster.bare_peer(label).await,
+            Network::Tcp(tcp) => tcp.bare_peer(label).await,
+        }
+    }
+}
+
+/// Nodes on loopback, each behind a [`Wire`] whose port is in its name, so that the name is enough to dial it.
+pub struct Tcp {
+    secret: Secret,
+    wires: Mutex<Vec<(String, Arc<Wire>)>>,
+    /// Keeps nodes from being gone when a test drops its handle.
+    nodes: Mutex<Vec<Node>>,
+}
+
+impl Tcp {
+    fn new() -> Self {
+        Tcp { secret: Secret::generate(), wires: Mutex::default(), nodes: Mutex::default() }
+    }
+
+    async fn node_with(&self, label: &str, set: impl FnOnce(Config) -> Config) -> Node {
+        let wire = self.wire(label);
+        let name = format!("{label}@127.0.0.1:{}", wire.port).parse().unwrap();
+        let config = Config::new(name)
+            .listen("127.0.0.1:0".parse().unwrap())
+            .secret(self.secret.clone())
+            // Whoever is held still by a test is not given up.
+            .heartbeat(Duration::from_secs(1), Duration::from_secs(60))
+            .setup_timeout(Duration::from_secs(2));
+        let node = Node::start(set(config)).await.unwrap();
+        wire.lead_to(node.local_addr());
+        self.nodes.lock().push(node.clone());
+        node
+    }
+
+    async fn bare_peer(&self, label: &str) -> BarePeer {
+        let config = TcpConfig::new(format!("{label}@127.0.0.1").parse().unwrap())
+            .listen("127.0.0.1:0".parse().unwrap())
+            .secret(self.secret.clone());
+        let spawner = Arc::new(|task| smol::spawn(task).detach());
+        BarePeer::new(TcpTransport::start(config, Incarnation::new(1).unwrap(), spawner).await.unwrap())
+    }
+
+    /// The way to the node of that label, in whichever life.
+    fn wire(&self, label: &str) -> Arc<Wire> {
+        let mut wires = self.wires.lock();
+        if let Some((_, wire)) = wires.iter().find(|(of, _)| of == label) {
+            return wire.clone();
+        }
+        let wire = Arc::new(Wire::new());
+        wires.push((label.to_owned(), wire.clone()));
+        wire
+    }
+
+    fn all(&self) -> Vec<Arc<Wire>> {
+        self.wires.lock().iter().map(|(_, wire)| wire.clone()).collect()
+    }
+
+    fn sever_all(&self) {
+        self.all().iter().for_each(|wire| wire.sever());
+    }
+
+    fn vanish(&self, node: &Node) {
+        self.wire(node.name().label()).lead_to(None);
+        self.sever_all();
+    }
+
+    async fn hold(&self) {
+        for wire in self.all() {
+            wire.hold().await;
+        }
+    }
+
+    fn release(&self) {
+        self.all().iter().for_each(|wire| wire.release());
+    }
+}
+
+pub fn is_up(at: &Node, node: &Node) -> bool {
+    at.nodes(NodeType::All).iter().any(|info| info.node == *node.id())
+}
+
+/// How many monitors there are on a process, as its node lists them.
+pub fn watchers_of(node: &Node, pid: &Pid) -> usize {
+    let inspect = node.inspect();
+    inspect.processes.iter().find(|process| process.pid == *pid).map_or(0, |process| process.monitored_by)
+}
+
+/// The next event, which must be the `Down` of that monitor.
+pub async fn expect_down(watcher: &mut Process, monitor: &MonitorRef) -> DownReason {
+    let down = crate::common::next_down(watcher).await;
+    assert_eq!(down.monitor, *monitor);
+    down.reason
+}
+
+pub fn exit(reason: ExitReason) -> DownReason {
+    DownReason::Exit(reason)
+}
+
+/// Why there is no connection, if that is the reason.
+pub fn no_connection(reason: &DownReason) -> EndKind {
+    match reason {
+        DownReason::NoConnection(end) => end.kind,
+        other => panic!("not for want of a connection: {other}"),
+    }
+}
