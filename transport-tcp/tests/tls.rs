@@ -25,7 +25,7 @@ use support::{
 use transport_tcp::{Heartbeat, Secret, TcpConfig};
 
 /// The CA of all nodes here.
-static CLUSTER: LazyLock<Authority> = LazyLock::new(Authority::new);
+static CLUSTER: LazyLock<Authority> = LazyLock::new(|| Authority::new("cluster"));
 
 /// A node of that label that proves its name with a certificate alone.
 fn config(label: &str) -> TcpConfig {
@@ -170,6 +170,28 @@ fn a_close_in_good_order_loses_nothing_and_the_other_half_goes_on() {
         assert_eq!(end.kind, EndKind::Left);
         assert!(frames == [body(LARGEST), b"down".to_vec()]);
         assert_eq!(end_of(&mut at_a).await.0, [b"said while the other was leaving"]);
+    });
+}
+
+#[test]
+fn while_the_ca_is_changed_nodes_of_neighbouring_rounds_accept_each_other() {
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let node = |label: &str, round: usize| {
+        let name = format!("{label}.cluster.test");
+        let card = if round < 2 { old.issue(&[&name]) } else { new.issue(&[&name]) };
+        let trusted = match round {
+            0 => old.pem().to_owned(),
+            1 | 2 => [old.pem(), new.pem()].concat(),
+            _ => new.pem().to_owned(),
+        };
+        config(label).tls(Card { ca: trusted, ..card }.tls())
+    };
+    smol::block_on(async {
+        for (x, y) in [(0, 1), (1, 0), (1, 2), (2, 1), (2, 3), (3, 2)] {
+            let (a, b) = (start(node("a", x)).await, start(node("b", y)).await);
+            let (mut at_a, mut at_b) = connect(&a, &b).await;
+            talk(&mut at_a, &mut at_b).await;
+        }
     });
 }
 

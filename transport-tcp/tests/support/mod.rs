@@ -6,9 +6,13 @@
 pub mod authority;
 #[cfg(feature = "tls")]
 pub mod gate;
+#[cfg(feature = "tls")]
+pub mod journal;
 pub mod loopback;
 pub mod proxy;
 pub mod raw;
+#[cfg(feature = "tls")]
+pub mod sealed;
 
 use std::{
     net::SocketAddr,

@@ -1,0 +1,251 @@
+//! Who is refused in TLS, that both ends learn why, and that nobody else notices.
+
+#![allow(clippy::unwrap_used, reason = "part of tests")]
+
+mod support;
+
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::LazyLock,
+    time::Duration,
+};
+
+use peer_service::{DialId, EndKind, PeerService};
+use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
+use rustls::{AlertDescription, Error};
+use smol::{Async, io::AsyncWriteExt};
+use support::{
+    authority::{Authority, Card},
+    connect, count, journal, next_failure,
+    raw::{self, frame, hello, listen_to},
+    sealed::converse,
+    soon, spec_at, start, talk, until,
+};
+use transport_tcp::{TcpConfig, TcpTransport};
+
+/// The CA of the cluster, and one that is none of its business.
+static CLUSTER: LazyLock<Authority> = LazyLock::new(|| Authority::new("cluster"));
+static ELSEWHERE: LazyLock<Authority> = LazyLock::new(|| Authority::new("elsewhere"));
+/// One that calls itself like the cluster's.
+static FORGED: LazyLock<Authority> = LazyLock::new(|| Authority::new("cluster"));
+
+const A: &[&str] = &["a.cluster.test"];
+const B: &[&str] = &["b.cluster.test"];
+
+fn config_with(label: &str, card: &Card) -> TcpConfig {
+    let mut config = plain(label);
+    config.secret = None;
+    config.tls(card.tls())
+}
+
+fn config(label: &str) -> TcpConfig {
+    config_with(label, &CLUSTER.issue(&[&format!("{label}.cluster.test")]))
+}
+
+fn plain(label: &str) -> TcpConfig {
+    let mut config = support::config(label);
+    config.name = format!("{label}@cluster.test").parse().unwrap();
+    config
+}
+
+fn told(alert: AlertDescription) -> Option<Error> {
+    Some(Error::AlertReceived(alert))
+}
+
+/// What somebody with that card hears who dials `b` as `a`, and from where that was.
+async fn dial_as_a(b: &TcpTransport, card: &Card, shown: bool) -> (Vec<u8>, Option<Error>, SocketAddr) {
+    let tcp = raw::dial(b).await;
+    let from = tcp.get_ref().local_addr().unwrap();
+    let what = hello(raw::VERSION_1, "", "a@cluster.test", "b@cluster.test");
+    let (heard, error) = converse(card.client(B[0], shown), &tcp, &what).await;
+    (heard, error, from)
+}
+
+/// That a node which has a session goes on with it, and takes new ones, whatever `attack` does.
+async fn undisturbed(attack: impl AsyncFnOnce(&TcpTransport)) {
+    journal::keep();
+    let (b, other) = (start(config("b")).await, start(config("other")).await);
+    let (mut at_b, mut at_other) = connect(&b, &other).await;
+    attack(&b).await;
+    talk(&mut at_b, &mut at_other).await;
+    let newcomer = start(config("newcomer")).await;
+    newcomer.connect(&spec_at(&b, b.local_addr()), DialId(1));
+    support::next_session(&newcomer).await;
+}
+
+#[test]
+fn a_newcomer_with_a_bad_certificate_never_says_hello_and_both_ends_know_why() {
+    use AlertDescription::{
+        CertificateExpired, CertificateRequired, DecryptError, UnknownCA, UnsupportedCertificate,
+    };
+    let strange = ELSEWHERE.issue(A).trusting(&CLUSTER);
+    let cases = [
+        (&strange, true, UnknownCA, "of none of the configured CAs"),
+        (&FORGED.issue(A).trusting(&CLUSTER), true, DecryptError, "of none of the configured CAs"),
+        (&CLUSTER.issue_expired(A), true, CertificateExpired, "has expired"),
+        (&CLUSTER.issue_for_later(A), true, CertificateExpired, "is not valid yet"),
+        (&CLUSTER.issue_for(ServerAuth, A), true, UnsupportedCertificate, "may not be used for this"),
+        (&CLUSTER.issue(A), false, CertificateRequired, "no certificate was shown"),
+    ];
+    smol::block_on(undisturbed(async |b| {
+        for (at, (card, shown, alert, reason)) in cases.iter().enumerate() {
+            let (heard, error, from) = dial_as_a(b, card, *shown).await;
+            assert_eq!((heard.as_slice(), error), (&[][..], told(*alert)), "{reason}");
+            journal::wait_for(&["newcomer refused", &from.to_string(), reason]).await;
+            assert_eq!(count(b, "refused_tls"), at as u64 + 1);
+        }
+    }));
+}
+
+#[test]
+fn what_answers_a_dial_with_a_bad_certificate_is_not_believed_and_both_ends_know_why() {
+    use AlertDescription::{
+        BadCertificate, CertificateExpired, DecryptError, UnknownCA, UnsupportedCertificate,
+    };
+    let strange = ELSEWHERE.issue(B).trusting(&CLUSTER);
+    let cases = [
+        (strange, UnknownCA, "of none of the configured CAs"),
+        (FORGED.issue(B).trusting(&CLUSTER), DecryptError, "of none of the configured CAs"),
+        (CLUSTER.issue_expired(B), CertificateExpired, "has expired"),
+        (CLUSTER.issue_for_later(B), CertificateExpired, "is not valid yet"),
+        (CLUSTER.issue_for(ClientAuth, B), UnsupportedCertificate, "may not be used for this"),
+        (CLUSTER.issue(&["c.cluster.test"]), BadCertificate, "is not for b.cluster.test but for"),
+        (CLUSTER.issue(&["b.elsewhere.test"]), BadCertificate, "is not for b.cluster.test but for"),
+    ];
+    smol::block_on(undisturbed(async |_| {
+        let a = start(config("a")).await;
+        for (at, (card, alert, reason)) in cases.iter().enumerate() {
+            let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
+            let address = listener.get_ref().local_addr().unwrap();
+            a.connect(&format!("b@cluster.test={address}").parse().unwrap(), DialId(at as u64));
+            let (tcp, _) = soon("a dial", listener.accept()).await.unwrap();
+            let (heard, error) = converse(card.server(), &tcp, b"").await;
+            drop(tcp);
+            assert_eq!((heard.as_slice(), error), (&[][..], told(*alert)), "{reason}");
+            assert_eq!(next_failure(&a).await.1.kind, EndKind::AuthFailed);
+            journal::wait_for(&["WARN", "dial failed", "b@cluster.test", &address.to_string(), reason]).await;
+            assert_eq!(count(&a, "dials_tls"), at as u64 + 1);
+        }
+    }));
+}
+
+#[test]
+fn a_certificate_of_the_same_ca_does_not_lend_another_nodes_name() {
+    const NAME_NOT_IN_CERTIFICATE: u8 = 6;
+    smol::block_on(undisturbed(async |b| {
+        for names in [&["mallory.cluster.test"][..], &["a.elsewhere.test"], &["cluster.test"], &[]] {
+            let before = count(b, "refused_tls");
+            let (heard, error, from) = dial_as_a(b, &CLUSTER.issue(names), true).await;
+            assert_eq!(error, None);
+            assert_eq!(heard, frame(&[raw::REJECT, NAME_NOT_IN_CERTIFICATE, 0, 0, 0, 0]), "{names:?}");
+            journal::wait_for(&["newcomer refused", &from.to_string(), "is not for a.cluster.test"]).await;
+            assert_eq!(count(b, "refused_tls"), before + 1);
+        }
+        // With its own it is heard. Nobody answers the challenge: after the setup time b hangs up.
+        let (heard, ..) = dial_as_a(b, &CLUSTER.issue(A), true).await;
+        assert_eq!(heard[1], raw::CHALLENGE);
+    }));
+}
+
+#[test]
+fn nodes_of_two_clusters_of_different_cas_refuse_each_other() {
+    smol::block_on(async {
+        journal::keep();
+        let a = start(config("a")).await;
+        let b = start(config_with("b", &ELSEWHERE.issue(B))).await;
+        a.connect(&spec_at(&b, b.local_addr()), DialId(1));
+        assert_eq!(next_failure(&a).await.1.kind, EndKind::AuthFailed);
+        until("the refusal to be counted", || count(&b, "refused_tls") == 1).await;
+        assert_eq!(count(&a, "dials_tls"), 1);
+        journal::wait_for(&["newcomer refused", "refused by the other end: our certificate is of none"])
+            .await;
+    });
+}
+
+#[test]
+fn a_node_with_tls_and_one_without_tell_each_other_so() {
+    smol::block_on(async {
+        journal::keep();
+        let (sealed, open) = (start(config("sealed")).await, start(plain("open")).await);
+        open.connect(&spec_at(&sealed, sealed.local_addr()), DialId(1));
+        assert_eq!(next_failure(&open).await.1.kind, EndKind::AuthFailed);
+        journal::wait_for(&["dial failed", "sealed@", "the other end speaks TLS, and this node does not"])
+            .await;
+        journal::wait_for(&["newcomer refused", "the other end does not speak TLS"]).await;
+
+        sealed.connect(&spec_at(&open, open.local_addr()), DialId(2));
+        assert_eq!(next_failure(&sealed).await.1.kind, EndKind::AuthFailed);
+        journal::wait_for(&["dial failed", "open@", "is TLS configured there?"]).await;
+        journal::wait_for(&["newcomer refused", "the other end speaks TLS, and this node does not"]).await;
+        for node in [&sealed, &open] {
+            until("refusals to be counted", || count(node, "refused_tls") == 1).await;
+            assert_eq!(count(node, "dials_tls"), 1);
+        }
+    });
+}
+
+#[test]
+fn garbage_instead_of_a_client_hello_is_turned_away() {
+    // A record that goes on for longer than any may; a handshake message of 16 MiB; an early farewell.
+    let overlong = [22, 3, 1, 0xff, 0xff, 1];
+    let huge = [22, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff];
+    let farewell = [21, 3, 3, 0, 2, 2, 0];
+    let garbage: [&[u8]; 6] =
+        [b"GET / HTTP/1.1\r\nHost: b\r\n\r\n", &[0; 64], &[0xff; 64], &overlong, &huge, &farewell];
+    smol::block_on(undisturbed(async |b| {
+        for (at, what) in garbage.iter().enumerate() {
+            let said = raw::say(b, what).await;
+            assert!(said.len() <= 7, "an alert at most: {said:?}");
+            let counted = || count(b, "refused_tls") + count(b, "handshakes_cut") == at as u64 + 1;
+            until("the refusal to be counted", counted).await;
+        }
+        assert_eq!(count(b, "refused_malformed"), 0, "none of it has reached our own protocol");
+    }));
+}
+
+#[test]
+fn who_dawdles_in_the_tls_handshake_is_cut_off_after_the_setup_time() {
+    smol::block_on(async {
+        let b = start(config("b").setup_timeout(Duration::from_millis(200))).await;
+        // One says nothing at all, one begins and stops.
+        let (silent, half) = (raw::dial(&b).await, raw::dial(&b).await);
+        (&half).write_all(&[22, 3, 1, 2, 0, 1, 0, 1]).await.unwrap();
+        for stream in [&silent, &half] {
+            assert!(listen_to(stream).await.is_empty());
+        }
+        until("both to be counted", || count(&b, "refused_slow") == 2).await;
+    });
+}
+
+#[test]
+fn a_dial_that_is_never_answered_in_tls_ends_with_the_setup_time() {
+    smol::block_on(async {
+        let a = start(config("a").setup_timeout(Duration::from_millis(200))).await;
+        let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = mute.local_addr().unwrap();
+        a.connect(&format!("b@cluster.test={address}").parse().unwrap(), DialId(1));
+        assert_eq!(next_failure(&a).await.1.kind, EndKind::SetupTimeout);
+    });
+}
+
+#[test]
+fn a_peer_named_by_an_ip_address_is_not_dialled_in_tls() {
+    smol::block_on(async {
+        journal::keep();
+        let (a, b) = (start(config("a")).await, start(config("b")).await);
+        a.connect(&format!("b@127.0.0.1={}", b.local_addr()).parse().unwrap(), DialId(1));
+        assert_eq!(next_failure(&a).await.1.kind, EndKind::AuthFailed);
+        journal::wait_for(&["dial failed", "b@127.0.0.1", "name the node by a host name"]).await;
+    });
+}
+
+/// A connection that is reset in the middle of the handshake is neither side's fault.
+#[test]
+fn who_hangs_up_in_the_tls_handshake_is_counted_as_that() {
+    smol::block_on(undisturbed(async |b| {
+        let stream: Async<TcpStream> = raw::dial(b).await;
+        (&stream).write_all(&[22, 3, 1]).await.unwrap();
+        drop(stream);
+        until("it to be counted", || count(b, "handshakes_cut") == 1).await;
+    }));
+}
