@@ -180,7 +180,7 @@ impl Link {
 
     /// Ends the session now, unless it has ended. If it was being closed, it ends as it was to be closed.
     pub(crate) fn end_now(&self, end: SessionEnd) {
-        let (stream, waiting, before_its_time) = {
+        let (end, stream, waiting, before_its_time) = {
             let mut out = self.out.lock();
             let (end, before_its_time) = match out.phase {
                 Phase::Over => return,
@@ -199,10 +199,13 @@ impl Link {
             }
             // Under the lock, so that whoever sees `Over` finds the end.
             let _ = self.end.set(end);
-            (out.stream.take(), std::mem::take(&mut out.waiting), before_its_time)
+            (end, out.stream.take(), std::mem::take(&mut out.waiting), before_its_time)
         };
         if let Some(stream) = stream {
             socket::hasten(stream.tcp(), self.limits.heartbeat.timeout);
+            if matches!(end.kind, EndKind::Timeout | EndKind::Overloaded) {
+                socket::reset_when_closed(stream.tcp());
+            }
             stream.hang_up();
         }
         waiting.into_iter().for_each(Waker::wake);
