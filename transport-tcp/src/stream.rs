@@ -51,6 +51,11 @@ impl Stream {
         self.tcp.get_ref()
     }
 
+    #[cfg(all(test, feature = "tls"))]
+    pub(crate) fn layer(&self) -> &dyn Layer {
+        &*self.layer
+    }
+
     /// How many bytes were read; none at the end of the stream.
     pub(crate) fn read_now(&self, into: &mut [u8]) -> io::Result<usize> {
         self.layer.read(self.tcp(), into)

@@ -88,27 +88,31 @@ impl Layer for Tunnel {
 impl State {
     /// Fills `into` as far as what has arrived goes.
     fn read(&mut self, tcp: &TcpStream, into: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
+        let mut filled = self.take(into)?.unwrap_or(0);
         let mut idle = 0;
-        loop {
-            match self.tls.reader().read(&mut into[filled..]) {
-                Ok(read) => {
-                    filled += read;
-                    if read == 0 || filled == into.len() {
-                        return Ok(filled);
-                    }
-                    idle = 0;
-                }
-                // The end of the TCP stream without a farewell.
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(filled),
-                Err(error) if error.kind() == ErrorKind::WouldBlock && idle < IDLE_READS => idle += 1,
-                Err(_) if filled > 0 => return Ok(filled),
-                Err(error) => return Err(error),
+        while filled < into.len() && idle < IDLE_READS {
+            let received = self.receive(tcp);
+            // Also after an error: what was good before it comes first.
+            match self.take(&mut into[filled..])? {
+                Some(0) => return Ok(filled),
+                Some(taken) => filled += taken,
+                None => idle += 1,
             }
-            match self.receive(tcp) {
+            match received {
                 Err(_) if filled > 0 => return Ok(filled),
                 received => received?,
             }
+        }
+        if filled > 0 { Ok(filled) } else { Err(ErrorKind::WouldBlock.into()) }
+    }
+
+    /// What is there decrypted: none if there is nothing yet, no bytes at the end, with a farewell or without.
+    fn take(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
+        match self.tls.reader().read(into) {
+            Ok(taken) => Ok(Some(taken)),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(Some(0)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -135,3 +139,6 @@ impl State {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
