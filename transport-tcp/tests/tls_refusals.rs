@@ -16,7 +16,9 @@ use rustls::{AlertDescription, Error};
 use smol::{Async, io::AsyncWriteExt};
 use support::{
     authority::{Authority, Card},
-    connect, count, journal, next_failure,
+    connect, count,
+    gate::Gate,
+    journal, next_failure,
     raw::{self, frame, hello, listen_to},
     sealed::converse,
     soon, spec_at, start, talk, until,
@@ -248,4 +250,38 @@ fn who_hangs_up_in_the_tls_handshake_is_counted_as_that() {
         drop(stream);
         until("it to be counted", || count(b, "handshakes_cut") == 1).await;
     }));
+}
+
+#[test]
+fn a_further_connection_needs_a_certificate_of_the_sessions_peer() {
+    let channel = "one".parse().unwrap();
+    let config = config("b").secret(support::secret()).channels([channel]);
+    smol::block_on(async {
+        let b = start(config).await;
+        // Two ways in: through each whatever is said is said with the certificate of that node.
+        let gate = |card: Card| Gate::wrapping(b.local_addr(), move || card.client(B[0], true));
+        let (as_a, as_mallory) = (gate(CLUSTER.issue(A)), gate(CLUSTER.issue(&["mallory.cluster.test"])));
+        let say = async |gate: &Gate, what: &[u8]| {
+            let stream = Async::<TcpStream>::connect(gate.address).await.unwrap();
+            (&stream).write_all(&frame(what)).await.unwrap();
+            stream
+        };
+        let hello = raw::hello_with(raw::VERSION_1, 1, "", "a@cluster.test", "b@cluster.test");
+        let mut said = raw::Transcript::default();
+        said.absorb(&hello);
+        let first = say(&as_a, &hello).await;
+        said.absorb(&soon("a challenge", raw::read_frame(&first)).await);
+        let terms = [&raw::TERMS[..4], b"\x01\x03one"].concat();
+        (&first).write_all(&frame(&said.prove(raw::PROOF, &terms))).await.unwrap();
+        let verdict = soon("a verdict", raw::read_frame(&first)).await;
+        assert_eq!(verdict[..2], [raw::VERDICT, 0], "accepted");
+        said.absorb_proved(&verdict);
+
+        // Mallory knows all that was said, and all that proves it.
+        assert!(listen_to(&say(&as_mallory, &said.attach(1)).await).await.is_empty());
+        until("the refusal to be counted", || count(&b, "refused_tls") == 1).await;
+        let second = say(&as_a, &said.attach(1)).await;
+        assert_eq!(soon("the answer", raw::read_frame(&second)).await[0], raw::ATTACH);
+        assert_eq!(support::next_session(&b).await.peer().node.name.as_str(), "a@cluster.test");
+    });
 }
