@@ -27,7 +27,15 @@ impl Config {
     }
 
     /// Encrypts all connections, and binds the name of every node to its certificate. All nodes need it. None by
-    /// default.
+    /// default. How to make the certificates is told at [`Tls`].
+    ///
+    /// ```no_run
+    /// # use monitor_runtime::{Config, Tls};
+    /// let config = Config::new("billing@db1.example:7001".parse()?)
+    ///     .tls(Tls::from_pem_files("ca.pem", "node.pem", "node.key")?)
+    ///     .peers(["audit@db2.example:7001".parse()?, "web@db3.example=10.0.0.9:7001".parse()?]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(self, tls: Tls) -> Self {
@@ -107,7 +115,7 @@ impl Config {
         self.tcp(|tcp| tcp.setup_timeout(timeout))
     }
 
-    /// Serves and dials addresses other than loopback without a secret: everybody who can reach them can
+    /// Serves and dials addresses other than loopback without a secret or TLS: everybody who can reach them can
     /// join. False by default.
     #[must_use]
     pub fn insecure_allow_remote(self, allow: bool) -> Self {

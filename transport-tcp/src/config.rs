@@ -143,7 +143,7 @@ pub struct TcpConfig {
     /// them may dial at the same moment, with a connection more for each of their [`channels`](Self::channels): raise it
     /// where that is more. Loopback counts like any other.
     pub max_pending_per_address: usize,
-    /// Serve and dial addresses other than loopback without a secret: everybody who can reach them can join.
+    /// Serve and dial addresses other than loopback without a secret or TLS: everybody who can reach them can join.
     /// Default: false.
     pub insecure_allow_remote: bool,
 }

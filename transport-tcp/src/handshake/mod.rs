@@ -23,6 +23,8 @@ use peer_service::{ChannelName, EndKind, Features, NodeId};
 use refs::Incarnation;
 use thiserror::Error;
 
+#[cfg(feature = "tls")]
+use crate::tls::Problem;
 use crate::{config::TcpConfig, counters::Counters, fragment, pairing::Refusal, wire::WireError};
 use messages::{Reject, Terms};
 use proof::Keys;
@@ -85,7 +87,7 @@ pub(crate) enum Failure {
     Unsecured,
     #[cfg(feature = "tls")]
     #[error("TLS: {0}")]
-    Tls(#[from] crate::tls::Problem),
+    Tls(#[from] Problem),
     #[error("the other end speaks TLS, and this node does not; configure it on both ends")]
     SpeaksTls,
     #[error("the other end hung up")]
@@ -202,7 +204,7 @@ impl Failure {
             Failure::OwnName => Some(Reject::SameName),
             Failure::Unproved => Some(Reject::Unproved),
             #[cfg(feature = "tls")]
-            Failure::Tls(_) => Some(Reject::NameNotInCertificate),
+            Failure::Tls(Problem::WrongName { .. } | Problem::Name(_)) => Some(Reject::NameNotInCertificate),
             _ => None,
         }
     }

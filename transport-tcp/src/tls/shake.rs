@@ -11,7 +11,10 @@ use rustls::Connection;
 use smol::{Async, Timer, future::or};
 
 use super::{Problem, Tls, tunnel::Tunnel};
-use crate::{handshake::Failure, stream::Stream};
+use crate::{
+    handshake::Failure,
+    stream::{Stream, uninterrupted},
+};
 
 /// How long somebody who was refused may take to read why.
 const LINGER: Duration = Duration::from_secs(1);
@@ -30,8 +33,8 @@ pub(crate) async fn accept(tls: &Tls, tcp: Async<TcpStream>) -> Result<Stream, F
 async fn shake(mut tls: Connection, tcp: Async<TcpStream>) -> Result<Stream, Failure> {
     while tls.is_handshaking() || tls.wants_write() {
         if tls.wants_write() {
-            tcp.write_with(|mut tcp| tls.write_tls(&mut tcp)).await?;
-        } else if tcp.read_with(|mut tcp| tls.read_tls(&mut tcp)).await? == 0 {
+            tcp.write_with(|mut tcp| uninterrupted(|| tls.write_tls(&mut tcp))).await?;
+        } else if tcp.read_with(|mut tcp| uninterrupted(|| tls.read_tls(&mut tcp))).await? == 0 {
             return Err(Failure::Closed);
         } else if let Err(error) = tls.process_new_packets() {
             or(say_why(&mut tls, &tcp), async {
@@ -49,7 +52,7 @@ async fn shake(mut tls: Connection, tcp: Async<TcpStream>) -> Result<Stream, Fai
 async fn say_why(tls: &mut Connection, tcp: &Async<TcpStream>) {
     const READS: usize = 64;
     while tls.wants_write() {
-        if tcp.write_with(|mut tcp| tls.write_tls(&mut tcp)).await.is_err() {
+        if tcp.write_with(|mut tcp| uninterrupted(|| tls.write_tls(&mut tcp))).await.is_err() {
             return;
         }
     }
