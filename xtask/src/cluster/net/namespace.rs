@@ -12,11 +12,11 @@ use std::{
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::tools;
-use crate::failure::{Context, Result};
+use crate::failure::{Context, Result, fail};
 
 /// Where `ip netns` keeps the names.
 const NAMES: &str = "/run/netns";
-/// What the names of all namespaces of this program begin with; then comes the number of the process.
+/// What the names of all namespaces of this program begin with; then comes which run has made them.
 const PREFIX: &str = "obit-";
 
 /// A network namespace. Dropping it removes it, with everything in it, once the last process in it has ended.
@@ -27,7 +27,7 @@ pub(crate) struct Namespace {
 impl Namespace {
     /// A new one, with nothing in it.
     pub(crate) fn new(label: &str) -> Result<Self> {
-        let name = format!("{PREFIX}{}-{label}", id());
+        let name = format!("{PREFIX}{}-{label}", Run::this()?);
         tools::run("ip", &["netns", "add", &name], "")?;
         Ok(Namespace { name })
     }
@@ -88,22 +88,53 @@ impl fmt::Debug for Namespace {
 pub(super) fn remove_leftovers() {
     let names = fs::read_dir(NAMES).into_iter().flatten().flatten();
     for name in names.filter_map(|entry| entry.file_name().into_string().ok()) {
-        if owner(&name).is_some_and(|owner| !is_running(owner)) {
+        if Run::of(&name).is_some_and(|run| !run.goes_on()) {
             let _ = tools::run("ip", &["netns", "delete", &name], "");
         }
     }
 }
 
-/// The process that has made the namespace of that name, if it is one of this program's.
-fn owner(name: &str) -> Option<u32> {
-    let (owner, _label) = name.strip_prefix(PREFIX)?.split_once('-')?;
-    owner.parse().ok()
+/// One run of this program. The number of its process may become another's when it is over, so when that began counts,
+/// too: in ticks since the machine has started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    process: u32,
+    began: u64,
 }
 
-/// Whether that process is a run of this program. Its number may have become another's.
-fn is_running(process: u32) -> bool {
-    let program = |process: &str| fs::read_to_string(format!("/proc/{process}/comm")).ok();
-    program(&process.to_string()).is_some_and(|found| Some(found) == program("self"))
+impl Run {
+    fn this() -> Result<Self> {
+        let process = id();
+        match began(process) {
+            Some(began) => Ok(Run { process, began }),
+            None => fail!("/proc/{process}/stat does not tell when this process began"),
+        }
+    }
+
+    /// The one that has made the namespace of that name, if it is one of this program's.
+    fn of(name: &str) -> Option<Self> {
+        let mut parts = name.strip_prefix(PREFIX)?.splitn(3, '-');
+        let run = Run { process: parts.next()?.parse().ok()?, began: parts.next()?.parse().ok()? };
+        parts.next().map(|_label| run)
+    }
+
+    fn goes_on(self) -> bool {
+        began(self.process) == Some(self.began)
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.process, self.began)
+    }
+}
+
+/// When that process began; none if there is none.
+fn began(process: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The second of the fields is a name in parentheses, and may hold anything; this is the 22nd.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(19)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -112,13 +143,13 @@ mod tests {
 
     #[test]
     fn only_namespaces_of_runs_that_are_over_are_left_over() {
-        let mine = format!("{PREFIX}{}-3-bridge", id());
-        assert!(owner(&mine).is_some_and(is_running));
-        // No process has number 0, and none of this program is the first.
-        assert!(owner("obit-0-3-bridge").is_some_and(|owner| !is_running(owner)));
-        assert!(owner("obit-1-3-bridge").is_some_and(|owner| !is_running(owner)));
-        for foreign in ["obit-", "obit-x-1", "obit-7", "docker-7-a", "", "obit--1"] {
-            assert_eq!(owner(foreign), None, "{foreign}");
+        let this = Run::this().unwrap();
+        assert_eq!(Run::of(&format!("{PREFIX}{this}-3-bridge")), Some(this));
+        assert!(this.goes_on());
+        assert!(!Run { began: this.began + 1, ..this }.goes_on(), "a later process of the same number");
+        assert!(!Run { process: 0, ..this }.goes_on(), "no process has that number");
+        for foreign in ["obit-", "obit-x-1-a", "obit-7-a", "obit-7-8", "docker-7-8-a", "", "obit--1-a"] {
+            assert_eq!(Run::of(foreign), None, "{foreign}");
         }
     }
 }
