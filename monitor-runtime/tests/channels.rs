@@ -39,7 +39,7 @@ async fn pair() -> (Node, Node) {
 }
 
 #[test]
-fn a_down_comes_after_what_its_process_has_sent_on_any_channel() {
+fn s18_a_down_comes_after_what_its_process_has_sent_on_any_channel() {
     run(async {
         let (a, b) = pair().await;
         let ways = [None, Some("bulk"), Some("control")];

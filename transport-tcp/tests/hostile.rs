@@ -304,9 +304,21 @@ fn f30_a_wrong_name_or_cluster_is_told_to_who_dials() {
     });
 }
 
-/// Each of these ends the session on which it is said, and nothing else.
-fn ends_its_session_only(said: &[&[u8]]) {
-    for spoilt in said {
+#[test]
+fn f13_what_no_session_may_say_ends_that_session_only() {
+    let too_long: &[u8] = &[0xff, 0xff, 0xff, 0x7f];
+    let ping_without_number: &[u8] = &[1, 2];
+    let reserved: &[u8] = &[1, 5];
+    let fragment_of_nothing: &[u8] = &[2, 1, 0];
+    let fragment_of_nobody: &[u8] = &[14, 1, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 0, 1];
+    let fragment_of_too_much: &[u8] = &[14, 1, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1];
+    // Longer than the fragments in which it should travel.
+    let too_long_for_one: &[u8] = &[0x82, 0x80, 0x04, 0];
+    let out_of_place: &[u8] = &[2, 16, 0];
+    let unknown: &[u8] = &[1, 200];
+    let fragments = [fragment_of_nothing, fragment_of_nobody, fragment_of_too_much, too_long_for_one];
+    let others = [too_long, ping_without_number, reserved, out_of_place, unknown];
+    for spoilt in others.into_iter().chain(fragments) {
         while_others_talk(config("b"), async |b| {
             let c = start(config("c")).await;
             let wire = Proxy::to(b.local_addr());
@@ -319,53 +331,6 @@ fn ends_its_session_only(said: &[&[u8]]) {
             assert_eq!(count(&b, "sessions_protocol"), 1);
         });
     }
-}
-
-#[test]
-fn f13_what_no_session_may_say_ends_that_session_only() {
-    let too_long: &[u8] = &[0xff, 0xff, 0xff, 0x7f];
-    let ping_without_number: &[u8] = &[1, 2];
-    let reserved: &[u8] = &[1, 5];
-    let out_of_place: &[u8] = &[2, 16, 0];
-    let unknown: &[u8] = &[1, 200];
-    // Longer than the fragments in which it should travel.
-    let too_long_for_one: &[u8] = &[0x82, 0x80, 0x04, 0];
-    ends_its_session_only(&[
-        too_long,
-        ping_without_number,
-        reserved,
-        out_of_place,
-        unknown,
-        too_long_for_one,
-    ]);
-}
-
-#[test]
-fn f14_fragments_that_are_no_sequence_end_that_session_only() {
-    // Kind, number of the sequence, length of the whole, offset, and a piece of two bytes.
-    let fragment = |sequence: u32, len: u32, offset: u32| {
-        let numbers = [sequence, len, offset].map(u32::to_be_bytes).concat();
-        [&[15, 1], &numbers[..], b"xy"].concat()
-    };
-    let without_head = vec![2, 1, 0];
-    let of_nothing = [&[13, 1], &[0; 12][..]].concat();
-    let never_begun = fragment(7, 4, 0);
-    let from_the_middle = fragment(0, 4, 2);
-    let repeated = [fragment(0, 6, 0), fragment(0, 6, 0)].concat();
-    let with_a_gap = [fragment(0, 6, 0), fragment(0, 6, 4)].concat();
-    let longer_than_said = [fragment(0, 3, 0), fragment(0, 3, 2)].concat();
-    let of_too_much = fragment(0, u32::MAX, 0);
-    let said = [
-        without_head,
-        of_nothing,
-        never_begun,
-        from_the_middle,
-        repeated,
-        with_a_gap,
-        longer_than_said,
-        of_too_much,
-    ];
-    ends_its_session_only(&said.iter().map(Vec::as_slice).collect::<Vec<_>>());
 }
 
 #[test]

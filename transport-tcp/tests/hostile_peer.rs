@@ -69,7 +69,7 @@ fn fragment(sequence: u32, len: u32, offset: u32, piece: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn fragments_out_of_their_order_end_the_session_and_none_of_it_is_handed_over() {
+fn f14_fragments_out_of_their_order_end_the_session_and_none_of_it_is_handed_over() {
     let begin = fragment(0, 4, 0, b"ab");
     let spoilt = [
         ("a gap", fragment(0, 4, 3, b"d")),

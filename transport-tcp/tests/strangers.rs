@@ -173,7 +173,7 @@ fn what_trails_a_hello_is_part_of_what_is_proved() {
 }
 
 #[test]
-fn who_claims_to_speak_everything_gets_what_is_spoken_here() {
+fn f31_who_claims_to_speak_everything_gets_what_is_spoken_here() {
     while_others_talk(config("b"), async |b| {
         let everything = hello_with((0, u16::MAX), u64::MAX, "", "x@h", B);
         let stream = dial(&b).await;

@@ -132,7 +132,7 @@ fn what_answers_a_dial_with_a_bad_certificate_is_not_believed_and_both_ends_know
 }
 
 #[test]
-fn a_certificate_of_the_same_ca_does_not_lend_another_nodes_name() {
+fn f30_a_certificate_of_the_same_ca_does_not_lend_another_nodes_name() {
     const NAME_NOT_IN_CERTIFICATE: u8 = 6;
     smol::block_on(undisturbed(async |b| {
         for names in [&["mallory.cluster.test"][..], &["a.elsewhere.test"], &["cluster.test"], &[]] {

@@ -8,6 +8,7 @@ use std::{
 use clap::{Args, builder::PossibleValuesParser};
 
 use crate::{
+    conformance,
     failure::{Context, Result, fail},
     tidy, workspace,
 };
@@ -26,7 +27,7 @@ struct Step {
     run: fn() -> Result,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { name: "format", run: || cargo(&["fmt", "--all", "--check"]) },
     Step {
         name: "clippy",
@@ -36,6 +37,8 @@ const STEPS: [Step; 10] = [
     Step { name: "tidy", run: tidy::check },
     Step { name: "test", run: || cargo(&["test", "--workspace"]) },
     Step { name: "tls", run: tls },
+    // They have just been run: that each case has its test is all that is left to see.
+    Step { name: "conformance", run: conformance::check },
     Step { name: "doc", run: doc },
     Step { name: "examples", run: || cargo(&["build", "--workspace", "--examples"]) },
     Step {

@@ -11,6 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 mod ci;
 mod cluster;
+mod conformance;
 mod failure;
 mod keygen;
 mod liveness;
@@ -33,6 +34,9 @@ enum Task {
     /// Measure how soon a node that is gone is noticed, and how often one that is there is given up. Needs root.
     #[command(after_help = liveness::EXAMPLES)]
     Liveness(liveness::Options),
+    /// Run the test of every case that Obit promises to keep, and print the table of them.
+    #[command(after_help = conformance::EXAMPLES)]
+    Conformance(conformance::Options),
     /// Check the rules of the repository that no compiler checks.
     #[command(after_help = "Example:\n  cargo xtask tidy")]
     Tidy,
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::TestCluster(options) => cluster::run(&options),
         Task::Liveness(options) => liveness::run(&options),
+        Task::Conformance(options) => conformance::run(&options),
         Task::Tidy => tidy::run(),
         Task::Ci(options) => ci::run(&options),
         Task::Keygen { file } => keygen::run(&file),
