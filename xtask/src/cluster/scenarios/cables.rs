@@ -1,4 +1,4 @@
-//! `cable-pull`, `one-way`, `bridge-partition`, `ring-partition` and `flapping-link`
+//! `cable-pull`, `one-way`, `told-by-closing`, `bridge-partition`, `ring-partition` and `flapping-link`
 
 use std::{thread, time::Duration};
 
@@ -6,7 +6,7 @@ use fastrand::Rng;
 
 use super::mesh::{Loss, Mesh};
 use crate::{
-    cluster::{Cluster, heartbeat::Heartbeat},
+    cluster::{Cluster, heartbeat::Heartbeat, process::Wanted},
     failure::Result,
 };
 
@@ -38,6 +38,22 @@ pub(super) fn one_way(cluster: &Cluster<'_>) -> Result {
     }
     cluster.figure_seconds("slowest_detection_seconds", slowest);
     mesh.finish()
+}
+
+/// A hasty node hears nothing any more of a patient one, and gives it up. What it sends still arrives: so the patient one
+/// must be told, and need not wait for a silence of its own.
+pub(super) fn told_by_closing(cluster: &Cluster<'_>) -> Result {
+    let start = |label, heartbeat| cluster.node_with(label, |launch| launch.heartbeat = heartbeat);
+    let (patient, hasty) = (start("a", Heartbeat::WAN)?, start("b", Heartbeat::FAST)?);
+    patient.meet(&hasty)?;
+    let monitors =
+        [hasty.watcher()?.monitor(&patient.spawn()?)?, patient.watcher()?.monitor(&hasty.spawn()?)?];
+    cluster.at_rest()?;
+    let since = cluster.deafen(&hasty, &patient)?;
+    Heartbeat::FAST.silence(since, monitors[0].expect_down(Wanted::NoConnection(&["Timeout"]))?)?;
+    let told = monitors[1].expect_down(Wanted::NoConnection(&["Closed", "Timeout"]))?;
+    cluster.figure_seconds("patient_told_seconds", Heartbeat::FAST.sign(since, told)?);
+    Ok(())
 }
 
 /// Two nodes lose each other and both keep the third: what each sees is no longer the same, and nobody makes it so.

@@ -98,6 +98,11 @@ pub(super) const ALL: &[Scenario] = &[
     anywhere("churn", "everything at random, then every monitor has ended once", churn::churn),
     on_wires("cable-pull", "a pulled cable: both sides find out in the configured time", cables::cable_pull),
     on_wires("one-way", "what one node sends is lost: both are told, and only they", cables::one_way),
+    on_wires(
+        "told-by-closing",
+        "who gives a peer up tells it, if anything still gets through",
+        cables::told_by_closing,
+    ),
     on_wires("bridge-partition", "two nodes lose each other; a third keeps both", cables::bridge_partition),
     on_wires(
         "ring-partition",
