@@ -12,7 +12,8 @@ use crate::config::Heartbeat;
 #[derive(Clone, Debug)]
 pub(crate) struct Pulse {
     config: Heartbeat,
-    sent: Duration,
+    /// When bytes last went out. None before the first ping, whatever else was sent.
+    sent: Option<Duration>,
     silence: Patience,
     /// How long the peer has taken nothing of what it must take; only while something must.
     stall: Option<Patience>,
@@ -40,12 +41,14 @@ impl Pulse {
     pub(crate) fn new(config: Heartbeat, head_start: Duration) -> Self {
         let zero = Duration::ZERO;
         let silence = Patience { since: zero, excused: head_start };
-        Pulse { config, sent: zero, silence, stall: None, planned: None }
+        Pulse { config, sent: None, silence, stall: None, planned: None }
     }
 
     /// The socket has taken bytes at that time.
     pub(crate) fn sent(&mut self, at: Duration) {
-        self.sent = self.sent.max(at);
+        if let Some(sent) = &mut self.sent {
+            *sent = at.max(*sent);
+        }
         if let Some(stall) = &mut self.stall {
             stall.renew(at);
         }
@@ -53,7 +56,7 @@ impl Pulse {
 
     /// A ping was handed over; it may have to wait.
     pub(crate) fn pinged(&mut self, at: Duration) {
-        self.sent = self.sent.max(at);
+        self.sent = self.sent.max(Some(at));
     }
 
     /// Bytes came in at that time.
@@ -86,7 +89,8 @@ impl Pulse {
         let Heartbeat { interval, timeout } = self.config;
         let silent_at = self.silence.deadline(timeout);
         let stalled_at = self.stall.map_or(Duration::MAX, |stall| stall.deadline(timeout));
-        let ping_at = self.sent + interval;
+        // The first one goes out at once: it ends the head start that the peer gives.
+        let ping_at = self.sent.map_or(now, |sent| sent + interval);
         if now >= silent_at {
             return Beat::Silent(now.saturating_sub(self.silence.since));
         }
@@ -139,8 +143,16 @@ mod tests {
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
+    /// The first ping of a session that begins at zero has gone out.
+    fn greeted(head_start: Duration) -> Pulse {
+        let mut pulse = Pulse::new(Heartbeat::fast(), head_start);
+        assert_eq!(pulse.poll(MS(0), false), Beat::Ping);
+        pulse.pinged(MS(0));
+        pulse
+    }
+
     fn fast() -> Pulse {
-        Pulse::new(Heartbeat::fast(), Duration::ZERO)
+        greeted(Duration::ZERO)
     }
 
     #[test]
@@ -173,7 +185,7 @@ mod tests {
 
     #[test]
     fn only_the_first_sign_of_life_has_a_head_start() {
-        let mut pulse = Pulse::new(Heartbeat::fast(), MS(2000));
+        let mut pulse = greeted(MS(2000));
         pulse.sent(MS(2400));
         assert_eq!(pulse.poll(MS(2400), false), Beat::Wait(MS(2500)));
         let mut silent = pulse.clone();
