@@ -50,6 +50,9 @@ extern crate alloc;
 
 mod config;
 mod effect;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod ids;
 mod monitors;
 mod reason;

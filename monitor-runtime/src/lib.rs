@@ -102,6 +102,9 @@ mod error;
 mod event;
 mod executor;
 mod flusher;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inspect;
 mod link;
 mod mailbox;

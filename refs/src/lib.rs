@@ -25,6 +25,9 @@ mod address;
 mod binary;
 mod channel;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod name;
 mod node;
 mod pid;

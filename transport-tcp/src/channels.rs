@@ -15,10 +15,13 @@ use crate::{reader::Reader, session::TcpSession};
 
 mod fences;
 mod framing;
+mod merge;
 mod outbox;
 mod session;
 
 pub(crate) use framing::OVERHEAD;
+#[cfg(feature = "fuzzing")]
+pub(crate) use merge::Merge;
 
 /// The own channels that are among those agreed on.
 pub(crate) fn own(configured: &[ChannelName], agreed: &[ChannelName]) -> Channels {

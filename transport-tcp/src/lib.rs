@@ -34,7 +34,7 @@
 //! |---|---|
 //! | bytes in and out | `stream`, `socket` |
 //! | encryption, and names in certificates | `protection`, `tls` |
-//! | frames and their limits | `wire`, `incoming`, `queue` |
+//! | frames and their limits | `wire`, `incoming`, `intake`, `queue` |
 //! | long frames in pieces | `fragment`, `lanes` |
 //! | who may come in, and how many at once | `listener`, `pending`, `accept_errors` |
 //! | who is there, and proving it | `handshake` |
@@ -60,11 +60,15 @@ mod dialer;
 mod discovery;
 mod error;
 mod fragment;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gatherings;
 mod handshake;
 mod heartbeat;
 mod hub;
 mod incoming;
+mod intake;
 mod keeper;
 mod lanes;
 mod limits;

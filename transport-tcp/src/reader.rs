@@ -9,11 +9,10 @@ use std::{
 use peer_service::{EndKind, FrameBuf, NodeId, SessionEnd};
 
 use crate::{
-    fragment::Assembly,
     hub::Owner,
-    incoming::Incoming,
+    intake::{Beat, Intake},
     limits::Limits,
-    link::{Link, Phase, goodbye_kind},
+    link::{Link, Phase},
     stream::Stream,
     wire::Kind,
 };
@@ -30,9 +29,7 @@ pub(crate) struct Reader {
     owner: Owner,
     /// None once the end was told.
     stream: Option<Arc<Stream>>,
-    incoming: Incoming,
-    /// What has arrived in fragments.
-    assembly: Assembly,
+    intake: Intake,
     /// What ends the session once the frames before it were handed over.
     last_word: Option<EndKind>,
     /// The last read has left nothing in the socket.
@@ -51,15 +48,13 @@ impl Reader {
         carried: Vec<u8>,
     ) -> Self {
         let Limits { max_frame_in, cut_at, .. } = link.limits;
-        let incoming = Incoming::new(carried, cut_at.map_or(max_frame_in, |at| at.min(max_frame_in)));
+        let intake = Intake::new(carried, max_frame_in, cut_at);
         Reader {
             peer,
             link,
             owner,
             stream: Some(stream),
-            incoming,
-            // If none are agreed, any is too long.
-            assembly: Assembly::new(cut_at.map_or(0, |_| max_frame_in)),
+            intake,
             last_word: None,
             drained: false,
             last_bytes: LAST_BYTES,
@@ -122,36 +117,14 @@ impl Reader {
     fn take_frames(&mut self, frames: &mut FrameBuf) -> bool {
         let before = frames.len();
         let mut ping = None;
-        while self.last_word.is_none() {
-            let (kind, range) = match self.incoming.next() {
-                Ok(Some(frame)) => frame,
-                Ok(None) => break,
-                Err(error) => {
-                    tracing::warn!(peer = %self.peer, %error, "the peer breaks the protocol");
-                    self.last_word = Some(EndKind::Protocol);
-                    break;
-                }
-            };
-            let body = self.incoming.body(range);
-            match (kind, <[u8; 8]>::try_from(body)) {
-                (Kind::Data, _) => frames.push(body),
-                (Kind::Fragment, _) => match self.assembly.take(body) {
-                    Ok(None) => {}
-                    Ok(Some(frame)) => frames.push(&frame),
-                    Err(error) => {
-                        tracing::warn!(peer = %self.peer, %error, "the peer breaks the protocol");
-                        self.last_word = Some(EndKind::Protocol);
-                    }
-                },
-                (Kind::Ping, Ok(number)) => ping = Some(u64::from_be_bytes(number)),
-                (Kind::Pong, Ok(number)) => self.link.note_pong(u64::from_be_bytes(number)),
-                (Kind::Goodbye, _) => self.last_word = Some(goodbye_kind(body)),
-                _ => {
-                    tracing::warn!(peer = %self.peer, ?kind, "the peer breaks the protocol");
-                    self.last_word = Some(EndKind::Protocol);
-                }
-            }
-        }
+        let taken = self.intake.take(frames, |beat| match beat {
+            Beat::Ping(number) => ping = Some(number),
+            Beat::Pong(number) => self.link.note_pong(number),
+        });
+        self.last_word = taken.unwrap_or_else(|error| {
+            tracing::warn!(peer = %self.peer, %error, "the peer breaks the protocol");
+            Some(EndKind::Protocol)
+        });
         if let Some(number) = ping {
             self.link.send_urgent(Kind::Pong, number);
         }
@@ -159,10 +132,10 @@ impl Reader {
     }
 
     fn read(&mut self, stream: &Stream) -> Input {
-        match stream.read_now(self.incoming.room()) {
+        match stream.read_now(self.intake.room()) {
             Ok(0) => Input::Over(EndKind::Closed),
             Ok(bytes) => {
-                self.drained = !self.incoming.filled(bytes);
+                self.drained = !self.intake.filled(bytes);
                 self.last_bytes =
                     self.last_bytes.saturating_sub(if self.link.end().is_some() { bytes } else { 0 });
                 self.link.note_heard();

@@ -1,7 +1,6 @@
 //! A session of several connections, as its user sees it.
 
 use std::{
-    collections::VecDeque,
     future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
@@ -12,11 +11,7 @@ use async_trait::async_trait;
 use peer_service::{ChannelId, EndKind, FrameBuf, Outbox, PeerInfo, Session, SessionEnd};
 use smol::Timer;
 
-use super::{
-    fences::{Awaited, TooMuch},
-    framing::{self, Framed},
-    outbox::Bundle,
-};
+use super::{merge::Merge, outbox::Bundle};
 use crate::reader::Reader;
 
 /// How often one poll reads all connections before it lets other tasks run.
@@ -28,14 +23,11 @@ pub(super) struct ChannelSession {
     bundle: Arc<Bundle>,
     /// By place; none once it was read to its end.
     readers: Vec<Option<Reader>>,
-    ids: Vec<ChannelId>,
     /// Which of them is read first.
     turn: usize,
     /// What one of them has brought.
     raw: FrameBuf,
-    awaited: Awaited,
-    /// Frames that have waited for other channels and need not wait any more.
-    released: VecDeque<(ChannelId, Vec<u8>)>,
+    merge: Merge,
     /// One connection has ended in good order: by then the others must have.
     deadline: Option<Timer>,
 }
@@ -51,18 +43,16 @@ impl ChannelSession {
             info,
             bundle,
             readers: readers.into_iter().map(Some).collect(),
-            ids,
             turn: 0,
             raw: FrameBuf::new(),
-            awaited: Awaited::default(),
-            released: VecDeque::new(),
+            merge: Merge::new(ids),
             deadline: None,
         }
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, frames: &mut FrameBuf) -> Poll<Result<(), SessionEnd>> {
         for _ in 0..ROUNDS_PER_POLL {
-            if self.hand_released_over(frames) {
+            if self.merge.hand_released_over(frames) {
                 return Poll::Ready(Ok(()));
             }
             let mut idle = true;
@@ -112,53 +102,13 @@ impl ChannelSession {
 
     /// Frames that came on one channel: those that wait for nothing are handed over. Whether there are any.
     fn take_apart(&mut self, place: usize, frames: &mut FrameBuf) -> bool {
-        let channel = self.ids[place];
         let before = frames.len();
-        let raw = std::mem::take(&mut self.raw);
-        for frame in raw.iter() {
-            if let Err(kind) = self.take_one(place, channel, frame, frames) {
-                tracing::warn!(peer = %self.info.node, ?kind, "the peer breaks the protocol of channels");
-                self.bundle.end_now(kind.into());
-                break;
-            }
+        if let Err(kind) = self.merge.take(place, &self.raw, frames) {
+            tracing::warn!(peer = %self.info.node, ?kind, "the peer breaks the protocol of channels");
+            self.bundle.end_now(kind.into());
         }
-        self.raw = raw;
         self.raw.clear();
-        frames.channel = channel;
         frames.len() > before
-    }
-
-    fn take_one(
-        &mut self,
-        place: usize,
-        channel: ChannelId,
-        frame: &[u8],
-        frames: &mut FrameBuf,
-    ) -> Result<(), EndKind> {
-        let too_much = |TooMuch| EndKind::Overloaded;
-        match framing::read(frame).ok_or(EndKind::Protocol)? {
-            Framed::Plain(contents) => frames.push(contents),
-            Framed::Fenced(number, on, contents) => {
-                if self.awaited.frame(number, on, channel, contents).map_err(too_much)? {
-                    frames.push(contents);
-                }
-            }
-            Framed::Mark(number) => {
-                self.released.extend(self.awaited.mark(number, place).map_err(too_much)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// Frames of one channel that need not wait any more. Whether there are any.
-    fn hand_released_over(&mut self, frames: &mut FrameBuf) -> bool {
-        let Some(&(channel, _)) = self.released.front() else { return false };
-        frames.channel = channel;
-        while self.released.front().is_some_and(|(other, _)| *other == channel) {
-            let (_, contents) = self.released.pop_front().expect("there is one in front");
-            frames.push(&contents);
-        }
-        true
     }
 }
 

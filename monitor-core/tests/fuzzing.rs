@@ -1,0 +1,10 @@
+//! Frames of signals from anywhere: never a panic, and no more memory than they are worth.
+
+#[path = "../../fuzz/stable.rs"]
+mod stable;
+
+#[test]
+fn signals() {
+    let run = monitor_core::fuzzing::signals;
+    stable::Target { name: "core_signals", run, most: 1024, most_per_byte: 32 }.check();
+}

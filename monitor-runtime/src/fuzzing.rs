@@ -1,0 +1,146 @@
+//! What can be done to this crate with bytes alone. For the fuzzer and its tests; nobody else may rely on it.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::future::AbortHandle;
+use monitor_core::{CoreConfig, LocalPid, MonitorOptions};
+use peer_service::{ChannelId, Closed, FrameMeta, Outbox, PeerInfo, PeerService, PushError, memory::Network};
+use refs::{EndKind, Incarnation, NodeId, Pid, Serial, SessionId};
+
+use crate::{
+    driver::{Driver, Next},
+    effects::After,
+    link::Link,
+    processes::{LiveProcess, Resident},
+    queue::{Item, Queue},
+    state::{Inner, Limits},
+};
+
+/// Little, so that work is often left over.
+const MAX_BATCH: usize = 4;
+const MAX_MAILBOX: usize = 64 << 10;
+
+/// A session with a peer that has proved itself and keeps no rule, from its beginning to its end. The bytes are its
+/// frames: each a length of two bytes, and as many bytes.
+///
+/// The node has a process that is called `watcher`, and monitors a process of the peer. Whatever the peer does: at the
+/// end that monitor has fired once, and the node holds nothing of the session.
+pub fn session(bytes: &[u8]) {
+    let peer = NodeId::new("peer@h".parse().expect("a name"), Incarnation::new(2).expect("not zero"));
+    let node = Attacked::new(&peer);
+    let info = PeerInfo::new(peer, SessionId(1));
+    let (abort, _) = AbortHandle::new_pair();
+    let link = Arc::new(Link::new(info, Arc::new(Unheard), abort));
+    let (mut driver, mut after) = (Driver::new(link, &node.inner), After::default());
+
+    node.settle(&mut driver, &mut after);
+    let mut frames = Frames(bytes);
+    while frames.fill(&mut driver) {
+        driver.received(Ok(()));
+        node.settle(&mut driver, &mut after);
+    }
+    driver.received(Err(EndKind::Closed.into()));
+    node.settle(&mut driver, &mut after);
+
+    assert_eq!(node.downs(), 1, "a monitor fires once");
+    let stats = node.inner.look(|state| state.core.stats());
+    assert_eq!((stats.incoming, stats.outgoing_active, stats.sessions), (0, 0, 0));
+    assert!(node.inner.look(|state| state.links.is_empty()));
+}
+
+/// The node under attack.
+struct Attacked {
+    inner: Inner,
+    watcher: Arc<LiveProcess>,
+}
+
+impl Attacked {
+    fn new(peer: &NodeId) -> Self {
+        let service = Network::new().join("node@h".parse().expect("a name"));
+        let mut core = CoreConfig::new(service.local().clone(), 0);
+        core.max_batch = MAX_BATCH;
+        let limits = Limits {
+            max_batch: MAX_BATCH,
+            max_mailbox_bytes: MAX_MAILBOX,
+            max_message: 1 << 20,
+            stop_timeout: Duration::ZERO,
+        };
+        let inner = Inner::new(core, limits, service, None, Arc::new(drop), None);
+        let queue = Queue::new(limits.max_mailbox_bytes);
+        let watcher = Arc::new(LiveProcess { queue, fate: Default::default(), abort: None });
+        let pid = inner.move_in(Resident::Process(watcher.clone())).expect("the node was not stopped");
+        let node = Attacked { inner, watcher };
+        node.begin(pid, peer);
+        node
+    }
+
+    /// The watcher gets its name, and monitors a process of the peer.
+    fn begin(&self, pid: LocalPid, peer: &NodeId) {
+        let name = "watcher".parse().expect("a name");
+        self.inner.directory.write().names.register(name, pid).expect("the name is free");
+        let target = Pid::new(peer.clone(), Serial::new(0, 1)).into();
+        self.inner.monitor(pid, &target, MonitorOptions::new()).expect("the node was not stopped");
+    }
+
+    /// Runs until the driver waits for frames, or all is over, and nothing is left to do.
+    fn settle(&self, driver: &mut Driver, after: &mut After) {
+        loop {
+            let next = driver.advance(&self.inner, after);
+            after.run(&self.inner);
+            let more = self.inner.resume(after);
+            if !more && matches!(next, Next::Frames | Next::Over) {
+                return;
+            }
+        }
+    }
+
+    /// How many monitors of the watcher have fired.
+    fn downs(&self) -> usize {
+        let items = std::iter::from_fn(|| match self.watcher.queue.try_pop() {
+            Poll::Ready(item) => item,
+            Poll::Pending => None,
+        });
+        items.filter(|item| matches!(item, Item::Down(id) if self.inner.take(*id).is_some())).count()
+    }
+}
+
+/// What the peer sends.
+struct Frames<'a>(&'a [u8]);
+
+impl Frames<'_> {
+    /// How many are received at once.
+    const AT_ONCE: usize = 3;
+
+    /// Hands the next frames to the driver. False if there are none.
+    fn fill(&mut self, driver: &mut Driver) -> bool {
+        for received in 0..Self::AT_ONCE {
+            let Some((len, rest)) = self.0.split_first_chunk::<2>() else { return received > 0 };
+            let (frame, rest) = rest.split_at(usize::from(u16::from_le_bytes(*len)).min(rest.len()));
+            driver.buffer().push(frame);
+            self.0 = rest;
+        }
+        true
+    }
+}
+
+/// Nobody listens to what the node says.
+struct Unheard;
+
+impl Outbox for Unheard {
+    fn push(&self, _meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
+        write(&mut Vec::new());
+        Ok(())
+    }
+    fn flush(&self) {}
+    fn poll_ready(&self, _channel: ChannelId, _cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        Poll::Ready(Ok(()))
+    }
+    fn close(&self, _kind: EndKind) {}
+    fn queued(&self) -> usize {
+        0
+    }
+}

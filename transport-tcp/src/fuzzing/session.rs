@@ -1,0 +1,108 @@
+//! A session with a peer that has proved itself and keeps no rule.
+//!
+//! The first byte says how many connections the session has, and whether fragments are agreed on. Then come pieces, as
+//! reads would bring them: the connection, a length of two bytes, and as many bytes.
+
+use peer_service::{ChannelId, EndKind, FrameBuf};
+
+use crate::{channels::Merge, intake::Intake};
+
+/// Low, so that a fuzzer reaches it.
+const MAX_FRAME: usize = 4096;
+const CUT_AT: usize = 1024;
+
+/// What arrives on a session, to its end: taken apart, put together, and merged.
+pub fn session(bytes: &[u8]) {
+    let Some((&first, rest)) = bytes.split_first() else { return };
+    let channels = usize::from(first & 7) + 1;
+    let mut session = Session::new(channels, first & 8 != 0);
+    let mut arrived = 0;
+    for (place, piece) in Pieces(rest) {
+        arrived += piece.len();
+        let ended = session.arrives(usize::from(place) % channels, piece).is_err();
+        assert!(session.handed_over <= arrived, "more was handed over than has arrived");
+        if ended {
+            return;
+        }
+    }
+}
+
+/// The session, as its connections' readers and its user see it.
+struct Session {
+    connections: Vec<Intake>,
+    /// None if there is one connection: then nothing stands before the contents of a frame.
+    merge: Option<Merge>,
+    handed_over: usize,
+}
+
+impl Session {
+    fn new(channels: usize, fragments: bool) -> Self {
+        let intake = |_| Intake::new(Vec::new(), MAX_FRAME, fragments.then_some(CUT_AT));
+        let ids = (0..channels as u8).map(ChannelId).collect();
+        Session {
+            connections: (0..channels).map(intake).collect(),
+            merge: (channels > 1).then(|| Merge::new(ids)),
+            handed_over: 0,
+        }
+    }
+
+    /// Bytes arrive on one connection. An error if that is the end of the session.
+    fn arrives(&mut self, place: usize, mut piece: &[u8]) -> Result<(), EndKind> {
+        while !piece.is_empty() {
+            let room = self.connections[place].room();
+            let (now, later) = piece.split_at(room.len().min(piece.len()));
+            room[..now.len()].copy_from_slice(now);
+            self.connections[place].filled(now.len());
+            piece = later;
+            self.take(place)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, place: usize) -> Result<(), EndKind> {
+        let mut raw = FrameBuf::new();
+        let taken = self.connections[place].take(&mut raw, |_| {});
+        if let Some(merge) = &mut self.merge {
+            let mut frames = FrameBuf::new();
+            let merged = merge.take(place, &raw, &mut frames);
+            self.hand_over(&frames);
+            merged?;
+            self.hand_released_over();
+        } else {
+            self.hand_over(&raw);
+        }
+        match taken {
+            Ok(None) => Ok(()),
+            Ok(Some(last_word)) => Err(last_word),
+            Err(_) => Err(EndKind::Protocol),
+        }
+    }
+
+    fn hand_released_over(&mut self) {
+        let mut frames = FrameBuf::new();
+        while self.merge.as_mut().is_some_and(|merge| merge.hand_released_over(&mut frames)) {
+            self.hand_over(&frames);
+            frames.clear();
+        }
+    }
+
+    fn hand_over(&mut self, frames: &FrameBuf) {
+        assert!(frames.iter().all(|frame| frame.len() <= MAX_FRAME));
+        self.handed_over += frames.byte_len();
+    }
+}
+
+/// What reads would bring.
+struct Pieces<'a>(&'a [u8]);
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let ([place, low, high], rest) = self.0.split_first_chunk::<3>()?;
+        let len = usize::from(u16::from_le_bytes([*low, *high])).min(rest.len());
+        let (piece, rest) = rest.split_at(len);
+        self.0 = rest;
+        Some((*place, piece))
+    }
+}
