@@ -240,7 +240,7 @@ impl Tcp {
             .secret(self.secret.clone())
             // Whoever is held still by a test is not given up.
             .heartbeat(Duration::from_secs(1), Duration::from_secs(60))
-            .setup_timeout(Duration::from_secs(2));
+            .setup_timeout(Duration::from_secs(5));
         let node = Node::start(set(config)).await.unwrap();
         wire.lead_to(node.local_addr());
         self.nodes.lock().push(node.clone());
