@@ -202,7 +202,7 @@ async fn d24_a_demonitor_never_waits_for_a_peer_that_is_held_still(scene: Scene)
     const MONITORS: usize = 10_000;
     let (watcher, mut target) = scene.processes();
     let monitors: Vec<_> = (0..MONITORS).map(|_| watcher.monitor(target.pid()).unwrap()).collect();
-    scene.watched(&target, MONITORS).await;
+    scene.arrived(MONITORS).await;
     scene.hold().await;
     let sent = scene.fill(&watcher, &target);
     // All but the last; each call returns while the peer takes nothing.

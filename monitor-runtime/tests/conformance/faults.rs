@@ -218,7 +218,7 @@ async fn f26_each_of_a_hundred_thousand_monitors_hears_of_the_cut(scene: Scene) 
     scene.connected().await;
     let mut set = scene.here.monitor_set().unwrap();
     (0..MONITORS).for_each(|_| drop(set.add(target.pid()).unwrap()));
-    eventually("all have arrived", || scene.there.stats().incoming_monitors == MONITORS).await;
+    scene.arrived(MONITORS).await;
     scene.sever();
     let downs = set.by_ref().map(|down| no_connection(&down.reason));
     assert_eq!(downs.filter(|kind| std::future::ready(*kind == EndKind::Closed)).count().await, MONITORS);

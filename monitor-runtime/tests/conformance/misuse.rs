@@ -21,7 +21,7 @@ async fn m04_a_watcher_that_does_not_receive_loses_nothing_and_holds_up_nobody(s
     let (mut stuck, target) = scene.processes();
     scene.connected().await;
     (0..MONITORS).for_each(|_| drop(stuck.monitor(target.pid()).unwrap()));
-    scene.watched(&target, MONITORS).await;
+    scene.arrived(MONITORS).await;
     drop(target);
     eventually("all have fired", || scene.here.stats().fired == MONITORS).await;
     let inspect = scene.here.inspect();

@@ -102,6 +102,15 @@ impl Scene {
         .await;
     }
 
+    /// So many monitors in all have arrived where their targets are.
+    pub async fn arrived(&self, count: usize) {
+        eventually("the targets' node knows the monitors", || {
+            let stats = self.there.stats();
+            count == if self.is_remote() { stats.incoming_monitors } else { stats.monitors }
+        })
+        .await;
+    }
+
     /// Nothing of any monitor is left at either node.
     pub async fn nothing_left(&self) {
         eventually("the tables of both are empty", || {

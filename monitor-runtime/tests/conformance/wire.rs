@@ -39,6 +39,9 @@ impl Wire {
                 let target = *joins.target.lock();
                 let Some(target) = target else { continue };
                 let Ok(target) = Async::<TcpStream>::connect(target).await else { continue };
+                // What one node writes at once must not wait here for an acknowledgement.
+                let undelayed = [&stream, &target].map(|end| end.get_ref().set_nodelay(true));
+                let (Ok(()), Ok(())) = undelayed.into() else { continue };
                 let (one, other) = (Arc::new(stream), Arc::new(target));
                 let there = smol::spawn(relay(one.clone(), other.clone(), joins.gates[0].clone()));
                 let back = smol::spawn(relay(other, one, joins.gates[1].clone()));
