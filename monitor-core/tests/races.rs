@@ -9,7 +9,7 @@ mod common;
 use common::{Got, Node, Pair, name, noconnection, node_id, reg};
 use monitor_core::{
     CoreConfig, Demonitored, DownReason, ExitReason, NodesOptions, Route, Signal, Signals,
-    refs::{EndKind, Incarnation, NodeId, Pid, Serial, SessionId},
+    refs::{EndKind, Incarnation, NodeId, Pid, SessionId},
 };
 
 const ALL: NodesOptions = NodesOptions::new();
@@ -242,9 +242,9 @@ fn r12_a_restart_is_noconnection_then_down_then_up_and_nothing_of_the_old_life_i
 #[test]
 fn r13_of_another_incarnation_only_the_peer_says_noproc() {
     let mut pair = Pair::connected();
-    let w = pair.a.spawn();
+    let (w, same_number) = (pair.a.spawn(), pair.b.spawn());
     let old_life = NodeId::new(pair.b.id.name.clone(), Incarnation::new(77).unwrap());
-    let of_old_life = Pid::new(old_life, Serial::new(0, 0));
+    let of_old_life = Pid::new(old_life, same_number.0);
     let m = pair.a.monitor(w, &of_old_life);
     assert_eq!(pair.a.receive(w), [], "a itself cannot know which life is the later");
     assert!(pair.step_to_b());

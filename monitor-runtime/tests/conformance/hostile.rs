@@ -45,13 +45,19 @@ async fn taken(peer: &mut BarePeer) {
 async fn f17_a_down_for_an_unknown_monitor_is_ignored(scene: Scene) {
     let (mut watcher, monitor, mut peer) = monitored_peer(&scene).await;
     let own = MonitorId(monitor.serial());
+    // There is one, but not of a process of this peer: of that it knows as little.
+    let target = scene.there.process().unwrap();
+    let of_another = watcher.monitor(target.pid()).unwrap();
+    scene.watched(&target, 1).await;
+    peer.push(&frame(&[down(&of_another, ExitReason::Killed)]));
+
     let unknown =
         (0..100).map(id).chain([MonitorId(Serial::new(u32::MAX, u32::MAX))]).filter(|id| *id != own);
     let downs = unknown.map(|id| Signal::Down { id, reason: DownReason::NoProc });
     peer.push(&frame(&downs.collect::<Vec<_>>()));
     taken(&mut peer).await;
-    assert_eq!((watcher.try_recv(), scene.here.stats().monitors), (None, 1));
-    assert_eq!(scene.here.stats().sessions, 1);
+    assert_eq!((watcher.try_recv(), scene.here.stats().monitors), (None, 2));
+    assert_eq!(scene.here.stats().sessions, 2);
 }
 
 async fn f18_the_same_down_twice_is_delivered_once(scene: Scene) {
