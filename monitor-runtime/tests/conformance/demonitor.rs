@@ -5,13 +5,13 @@ use monitor_runtime::{Demonitor, MonitorOptions, MonitorRef, NodeType, prelude::
 
 use crate::{
     common::eventually,
-    scene::{Network, Scene, exit, expect_down, no_connection},
+    scene::{Scene, exit, expect_down, no_connection},
 };
 
 cases! {
     d01_a_live_monitor_is_taken_back_and_says_nothing: local, tcp;
     d02_to_take_it_back_twice_is_no_error: local, tcp;
-    d03_a_reference_that_was_never_used_is_no_error: local;
+    d03_a_reference_that_was_never_used_is_no_error: local, tcp;
     d04_a_down_that_is_queued_stays: local, tcp;
     d05_a_down_that_is_queued_is_flushed: local, tcp;
     d10_of_several_monitors_one_is_taken_back: local, tcp;
@@ -22,7 +22,7 @@ cases! {
     d18_a_tagged_down_is_flushed_too: local, tcp;
     d19_the_targets_node_forgets_it: memory, tcp;
     d21_after_its_nodes_end_there_is_nothing_to_take_back_and_nobody_is_dialled: memory, tcp;
-    d22_a_down_that_crosses_its_demonitor_is_dropped: memory;
+    d22_a_down_that_crosses_its_demonitor_is_dropped: memory, tcp;
     d23_a_demonitor_behind_a_full_buffer_arrives_once_it_drains: memory, tcp;
     d24_a_demonitor_never_waits_for_a_peer_that_is_held_still: memory, tcp;
     d26_to_drop_a_handle_is_to_demonitor_and_flush: local, tcp;
@@ -173,14 +173,13 @@ async fn d21_after_its_nodes_end_there_is_nothing_to_take_back_and_nobody_is_dia
 }
 
 async fn d22_a_down_that_crosses_its_demonitor_is_dropped(scene: Scene) {
-    let Network::Memory(cluster) = &scene.network else { unreachable!("played in memory") };
     let (mut watcher, target) = scene.processes();
     let monitor = watcher.monitor(target.pid()).unwrap();
     scene.watched(&target, 1).await;
-    cluster.hold(&scene.there, &scene.here);
-    drop(target);
+    scene.hold_back().await;
+    drop(target); // its Down is on its way, and stays there
     assert_eq!(watcher.demonitor_with(&monitor, INFO), Ok(true));
-    cluster.heal(&scene.there, &scene.here);
+    scene.release();
     scene.settled().await;
     assert_eq!(watcher.try_recv(), None);
     scene.nothing_left().await;

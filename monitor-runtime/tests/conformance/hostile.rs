@@ -11,6 +11,8 @@ use crate::{
 };
 
 cases! {
+    f13_a_frame_that_makes_no_sense_ends_its_session_alone: memory, tcp;
+    f16_a_monitor_whose_number_is_in_use_ends_its_session: memory, tcp;
     f17_a_down_for_an_unknown_monitor_is_ignored: memory, tcp;
     f18_the_same_down_twice_is_delivered_once: memory, tcp;
     f20_a_down_for_a_watcher_that_is_gone_is_ignored: memory, tcp;
@@ -40,6 +42,25 @@ async fn taken(peer: &mut BarePeer) {
     peer.push(&frame(&[Signal::Monitor { id: id(1 << 20), target }]));
     let answered = |signals: Vec<Signal>| signals.iter().any(|s| matches!(s, Signal::Down { .. }));
     while !answered(peer.signals().await) {}
+}
+
+async fn f16_a_monitor_whose_number_is_in_use_ends_its_session(scene: Scene) {
+    let (bystander, target) = scene.processes();
+    let held = bystander.monitor(target.pid()).unwrap();
+    scene.watched(&target, 1).await;
+    let mut peer = scene.network.bare_peer("mallory").await;
+    peer.connect(&scene.there).await;
+    // The number of the bystander's monitor is free for this peer; twice it is not.
+    let serial = target.pid().serial();
+    let monitor = Signal::Monitor { id: MonitorId(held.serial()), target: RemoteTarget::Pid(serial) };
+    peer.push(&frame(std::slice::from_ref(&monitor)));
+    scene.watched(&target, 2).await;
+    peer.push(&frame(&[monitor]));
+    peer.ended().await;
+    scene.watched(&target, 1).await;
+    assert_eq!(scene.there.stats().count("protocol_violations"), Some(1));
+    assert_eq!(bystander.monitors().len(), 1);
+    scene.settled().await;
 }
 
 async fn f17_a_down_for_an_unknown_monitor_is_ignored(scene: Scene) {
@@ -149,8 +170,7 @@ async fn unharmed(cluster: &Cluster, a: &Node, attack: impl AsyncFnOnce(&mut Bar
     assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Shutdown));
 }
 
-#[test]
-fn f13_a_frame_that_makes_no_sense_ends_its_session_alone() {
+async fn f13_a_frame_that_makes_no_sense_ends_its_session_alone(scene: Scene) {
     let named = RemoteTarget::Name(name("jobs"));
     let life = monitor_runtime::Incarnation::new(7).unwrap();
     let valid = [
@@ -186,30 +206,26 @@ fn f13_a_frame_that_makes_no_sense_ends_its_session_alone() {
     ];
     let bad: Vec<Vec<u8>> = cut.chain(others).collect();
     assert!(bad.len() >= 35, "{} shapes", bad.len());
-    run(async {
-        for bytes in bad {
-            let cluster = Cluster::new();
-            let a = cluster.node("a").await;
-            let mut watcher = a.process().unwrap();
-            let options = NodesOptions::new().nodedown_reason(true);
-            watcher.monitor_nodes(options).unwrap();
-            unharmed(&cluster, &a, async |peer: &mut BarePeer| {
-                peer.push(&bytes);
-                peer.ended().await;
-            })
-            .await;
-            next_node_up(&mut watcher).await;
-            next_node_up(&mut watcher).await;
-            let down = next_node_down(&mut watcher).await;
-            assert_eq!((down.name.label(), down.end), ("mallory", Some(EndKind::Protocol.into())));
-            assert_eq!(
-                a.stats().count("protocol_violations"),
-                Some(1),
-                "{:?}",
-                &bytes[..bytes.len().min(16)]
-            );
-        }
-    });
+    let mut watcher = scene.here.process().unwrap();
+    watcher.monitor_nodes(NodesOptions::new().nodedown_reason(true)).unwrap();
+    let target = scene.there.process().unwrap();
+    let monitor = watcher.monitor(target.pid()).unwrap();
+    scene.watched(&target, 1).await;
+    next_node_up(&mut watcher).await;
+    for (at, bytes) in (1..).zip(bad) {
+        let mut peer = scene.network.bare_peer(&format!("mallory{at}")).await;
+        peer.connect(&scene.here).await;
+        next_node_up(&mut watcher).await;
+        peer.push(&bytes);
+        peer.ended().await;
+        let down = next_node_down(&mut watcher).await;
+        let shape = &bytes[..bytes.len().min(16)];
+        assert_eq!(down.end, Some(EndKind::Protocol.into()), "{shape:?}");
+        assert_eq!(scene.here.stats().count("protocol_violations"), Some(at), "{shape:?}");
+    }
+    scene.settled().await;
+    target.exit(ExitReason::Shutdown);
+    assert_eq!(expect_down(&mut watcher, &monitor).await, exit(ExitReason::Shutdown));
 }
 
 #[test]
@@ -227,22 +243,6 @@ fn a_malformed_frame_has_no_effect_at_all() {
         })
         .await;
         assert_eq!(a.stats().incoming_monitors, 0);
-    });
-}
-
-#[test]
-fn f16_a_monitor_whose_number_is_in_use_ends_its_session() {
-    run(async {
-        let cluster = Cluster::new();
-        let a = cluster.node("a").await;
-        let target = a.process().unwrap();
-        unharmed(&cluster, &a, async |peer: &mut BarePeer| {
-            let monitor = Signal::Monitor { id: id(1), target: RemoteTarget::Pid(target.pid().serial()) };
-            peer.push(&frame(&[monitor.clone(), monitor]));
-            peer.ended().await;
-            eventually("its monitors are forgotten", || a.stats().incoming_monitors == 0).await;
-        })
-        .await;
     });
 }
 
