@@ -19,6 +19,8 @@ pub(super) struct Case {
     pub(super) page: &'static str,
     /// The tests that its row names, without the modules they are in.
     pub(super) tests: Vec<String>,
+    /// Whether its row links to a clause that it checks.
+    pub(super) has_clause: bool,
 }
 
 /// Reads all cases, in the order of the pages.
@@ -39,7 +41,7 @@ fn row(page: &'static str, line: &str) -> Option<Case> {
     (id_of(&begin)? == id.to_ascii_lowercase()).then(|| {
         let in_code = line.split('`').skip(1).step_by(2);
         let tests = in_code.filter(|name| name.starts_with(&begin)).map(str::to_owned).collect();
-        Case { id: id.to_owned(), page, tests }
+        Case { id: id.to_owned(), page, tests, has_clause: line.contains("](https://") }
     })
 }
 
@@ -69,12 +71,11 @@ mod tests {
 
     #[test]
     fn a_row_names_the_tests_of_its_own_id() {
-        let line = "| R17b + | a race with `code` | `r17b_one`, `r17b_two`; see `r17_other` | [why](x) |";
+        let line =
+            "| R17b + | a race with `code` | `r17b_one`, `r17b_two`; see `r17_other` | [why](https://x) |";
         let case = row("page", line).unwrap();
-        assert_eq!(
-            (case.id.as_str(), case.tests),
-            ("R17b", vec!["r17b_one".to_owned(), "r17b_two".to_owned()])
-        );
+        assert_eq!((case.id.as_str(), case.has_clause), ("R17b", true));
+        assert_eq!(case.tests, ["r17b_one", "r17b_two"]);
         for line in ["| id | what |", "|---|---|", "P01 in prose", "| the case P01 | `p01_x` |", ""] {
             assert_eq!(row("page", line), None, "{line}");
         }

@@ -91,6 +91,9 @@ fn compare(cases: &[Case], tests: &[Test]) -> Vec<String> {
         if case.tests.is_empty() {
             findings.push(format!("{page}: {id} names no test: write one, and name it in its row"));
         }
+        if !case.has_clause {
+            findings.push(format!("{page}: {id} links to no clause: say where it is written"));
+        }
         if cases[..at].iter().any(|earlier| earlier.id == *id) {
             findings.push(format!("{page}: {id} is there twice"));
         }
@@ -120,7 +123,7 @@ mod tests {
 
     fn case(id: &str, tests: &[&str]) -> Case {
         let tests = tests.iter().map(|&name| name.to_owned()).collect();
-        Case { id: id.to_owned(), page: "list", tests }
+        Case { id: id.to_owned(), page: "list", tests, has_clause: true }
     }
 
     fn test(case: &str, name: &str) -> Test {
@@ -136,6 +139,8 @@ mod tests {
         assert_eq!(compare(&cases, &tests[1..]).len(), 1, "a case names a test that there is not");
         assert_eq!(compare(&cases[..1], &tests).len(), 1, "a test that no case names");
         assert_eq!(compare(&[case("P02", &[])], &[]).len(), 1, "a case without a test");
+        let bare = Case { has_clause: false, ..cases[1].clone() };
+        assert_eq!(compare(&[bare], &tests[2..]).len(), 1, "a case without a clause");
         let twice = [cases[0].clone(), cases[0].clone()];
         assert_eq!(compare(&twice, &tests[..2]).len(), 1);
     }

@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_test_belongs_to_the_case_whose_id_it_bears() {
-        let case = |id: &str| Case { id: id.to_owned(), page: "list", tests: Vec::new() };
+        let case = |id: &str| Case { id: id.to_owned(), page: "list", tests: Vec::new(), has_clause: true };
         let cases = [case("P01"), case("R17b")];
         let named = |path| named_by(path, &cases).map(|(case, _)| case);
         assert_eq!(named("chapter::p01_x::local").as_deref(), Some("P01"));
