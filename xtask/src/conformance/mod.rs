@@ -60,6 +60,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         };
         cases.retain(|case| chosen(&case.id));
         tests.retain(|test| chosen(&test.case));
+        if cases.is_empty() {
+            fail!("no case has an id that begins with {}", options.ids.join(" or "));
+        }
         run_all(&programs, &mut tests)?;
         report::table(&cases, &tests);
     }
