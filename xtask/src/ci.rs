@@ -27,7 +27,7 @@ struct Step {
     run: fn() -> Result,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step { name: "format", run: || cargo(&["fmt", "--all", "--check"]) },
     Step {
         name: "clippy",
@@ -45,6 +45,8 @@ const STEPS: [Step; 11] = [
         name: "embed",
         run: || cargo(&["run", "--quiet", "--package", "monitor-core", "--example", "embed"]),
     },
+    // Where there is no Erlang/OTP it says so and passes.
+    Step { name: "differential", run: || cargo(&["xtask", "differential"]) },
     // With what needs root where there is root; elsewhere it says so and leaves that out.
     Step { name: "test-cluster", run: || cargo(&["xtask", "test-cluster", "--quick", "--netns"]) },
 ];

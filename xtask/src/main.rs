@@ -12,6 +12,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 mod ci;
 mod cluster;
 mod conformance;
+mod differential;
 mod failure;
 mod keygen;
 mod liveness;
@@ -37,6 +38,9 @@ enum Task {
     /// Run the test of every case that Obit promises to keep, and print the table of them.
     #[command(after_help = conformance::EXAMPLES)]
     Conformance(conformance::Options),
+    /// Run the same scripts on nodes of Erlang/OTP and of Obit, and compare what every process is told.
+    #[command(after_help = differential::EXAMPLES)]
+    Differential(differential::Options),
     /// Check the rules of the repository that no compiler checks.
     #[command(after_help = "Example:\n  cargo xtask tidy")]
     Tidy,
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
         Task::TestCluster(options) => cluster::run(&options),
         Task::Liveness(options) => liveness::run(&options),
         Task::Conformance(options) => conformance::run(&options),
+        Task::Differential(options) => differential::run(&options),
         Task::Tidy => tidy::run(),
         Task::Ci(options) => ci::run(&options),
         Task::Keygen { file } => keygen::run(&file),

@@ -35,7 +35,7 @@ mod judge;
 pub(crate) mod net;
 pub(crate) mod node;
 mod oracle;
-mod ports;
+pub(crate) mod ports;
 pub(crate) mod process;
 // The one description of the lines that go back and forth; it depends on serde alone.
 #[path = "../../../monitor-runtime/examples/node/protocol.rs"]
