@@ -92,6 +92,8 @@
 //!   service of your own.
 //! - `tls`: `Config::tls`, which encrypts all connections and binds every node's name to a certificate of the
 //!   cluster's own CA. It brings rustls and ring.
+//! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own, to test your own failover
+//!   with. It brings nothing else; ask for it in `[dev-dependencies]`.
 
 mod config;
 mod counters;
@@ -124,6 +126,8 @@ mod stop;
 mod tasks;
 #[cfg(feature = "tcp")]
 mod tcp;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 mod waiters;
 mod watching;
 

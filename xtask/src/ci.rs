@@ -27,7 +27,7 @@ struct Step {
     run: fn() -> Result,
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step { name: "format", run: || cargo(&["fmt", "--all", "--check"]) },
     Step {
         name: "clippy",
@@ -45,6 +45,7 @@ const STEPS: [Step; 12] = [
         name: "embed",
         run: || cargo(&["run", "--quiet", "--package", "monitor-core", "--example", "embed"]),
     },
+    Step { name: "failover", run: failover },
     // Where there is no Erlang/OTP it says so and passes.
     Step { name: "differential", run: || cargo(&["xtask", "differential"]) },
     // With what needs root where there is root; elsewhere it says so and leaves that out.
@@ -94,11 +95,24 @@ fn tls() -> Result {
     of_transport("test", &["--doc"])
 }
 
+/// The example that tests a failover, as a user's program: with that feature alone.
+fn failover() -> Result {
+    const FEATURES: [&str; 3] = ["--no-default-features", "--features", "test-util"];
+    let run = ["run", "--quiet", "--package", "monitor-runtime", "--example", "failover_test"];
+    cargo(&[&run[..], &FEATURES].concat())
+}
+
 fn doc() -> Result {
     let mut cargo = workspace::cargo();
     run_step(
         cargo
-            .args(["doc", "--workspace", "--no-deps", "--features", "monitor-runtime/tls"])
+            .args([
+                "doc",
+                "--workspace",
+                "--no-deps",
+                "--features",
+                "monitor-runtime/tls,monitor-runtime/test-util",
+            ])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )
 }

@@ -1,0 +1,182 @@
+//! How to test a failover: a small application, the faults it must survive, and no real time.
+//!
+//! A leader gives work to the first of its workers, and to the next one when it loses that. The application knows nothing of
+//! tests: the same code runs over TCP. The tests run it on a [`Cluster`] in memory, on a clock that they turn.
+//!
+//! ```text
+//! cargo run -p monitor-runtime --features test-util --example failover_test
+//! ```
+
+#![allow(clippy::print_stdout, reason = "an example shows what happens")]
+
+use std::{
+    error::Error,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use monitor_runtime::{prelude::*, test_util::Cluster};
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+// The application.
+
+/// Gives `job` to one worker after the other, until one of them has done it.
+async fn lead(mut mailbox: Mailbox, workers: Vec<Name>, job: &'static str) -> Result<(), ExitReason> {
+    for worker in &workers {
+        // Monitor first, then send: whatever becomes of the job, the leader learns of it.
+        let monitor = mailbox.monitor(worker)?;
+        mailbox.send(worker, job)?;
+        loop {
+            match mailbox.recv().await {
+                Some(Event::Message(_)) => return Ok(()),
+                Some(Event::Down(down)) if down.monitor == monitor => break,
+                Some(_) => {}
+                None => return Ok(()),
+            }
+        }
+    }
+    Err(ExitReason::other("no worker is left")?)
+}
+
+/// Begins every job it is given, and is done when it is told so.
+async fn work(mut mailbox: Mailbox, diary: Diary) -> Result<(), ExitReason> {
+    mailbox.register("worker".parse()?)?;
+    let (me, mut customer) = (mailbox.pid().node().name.label().to_owned(), None);
+    while let Some(event) = mailbox.recv().await {
+        let Event::Message(message) = event else { continue };
+        match (&*message.body, &customer) {
+            (b"done", Some(customer)) => mailbox.send(customer, "done")?,
+            (job, _) => {
+                diary.write(format!("{me} begins to {}", String::from_utf8_lossy(job)));
+                customer = message.from;
+            }
+        }
+    }
+    Ok(())
+}
+
+// Its tests.
+
+type Test = fn(&Lab) -> Outcome;
+
+fn main() -> Outcome {
+    let tests: [(&str, Test); 3] = [
+        ("a worker that crashes is replaced at once", a_worker_crashes),
+        ("a worker that is cut off is replaced after five seconds", a_worker_is_cut_off),
+        ("without workers the leader gives up", nobody_is_left),
+    ];
+    for (name, test) in tests {
+        println!("{name}");
+        let first = Lab::run(test)?;
+        assert_eq!(first, Lab::run(test)?, "the same again, to the millisecond");
+        first.iter().for_each(|line| println!("    {line}"));
+    }
+    Ok(())
+}
+
+fn a_worker_crashes(lab: &Lab) -> Outcome {
+    lab.node("one").kill(&lab.worker("one"))?;
+    lab.cluster.settle();
+    lab.diary.expect(&["0 ms: one begins to dig", "0 ms: two begins to dig"]);
+
+    lab.node("leader").send(lab.worker("two"), "done")?;
+    lab.cluster.settle();
+    lab.diary.expect_last("0 ms: the leader has ended: exit: normal");
+    Ok(())
+}
+
+fn a_worker_is_cut_off(lab: &Lab) -> Outcome {
+    lab.cluster.network().cut(lab.node("leader").name(), lab.node("one").name());
+    lab.cluster.advance(Duration::from_millis(4_999));
+    lab.diary.expect(&["0 ms: one begins to dig"]);
+    lab.cluster.advance(Duration::from_millis(1));
+    lab.diary.expect(&["0 ms: one begins to dig", "5000 ms: two begins to dig"]);
+
+    // A lost link is no death: the first worker is alive and still at it. Whatever it does must not count any more; its
+    // incarnation is a token by which others can refuse it.
+    lab.cluster.network().heal(lab.node("leader").name(), lab.node("one").name());
+    lab.cluster.advance(Duration::from_secs(60));
+    assert!(lab.node("one").whereis(&"worker".parse()?).is_some());
+    lab.diary.expect(&["0 ms: one begins to dig", "5000 ms: two begins to dig"]);
+    Ok(())
+}
+
+fn nobody_is_left(lab: &Lab) -> Outcome {
+    lab.cluster.network().freeze(lab.node("one").name());
+    lab.node("two").kill(&lab.worker("two"))?;
+    lab.cluster.advance(Duration::from_secs(5));
+    lab.diary.expect_last("5000 ms: the leader has ended: exit: no worker is left");
+    Ok(())
+}
+
+/// A leader and two workers, each on a node of its own, with the first job given.
+struct Lab {
+    cluster: Cluster,
+    nodes: Vec<Node>,
+    diary: Diary,
+}
+
+impl Lab {
+    /// Runs a test; what was written into the diary.
+    fn run(test: Test) -> Outcome<Vec<String>> {
+        let lab = Lab::new()?;
+        test(&lab)?;
+        Ok(lab.diary.lines())
+    }
+
+    fn new() -> Outcome<Self> {
+        let cluster = Cluster::new();
+        let network = cluster.network().clone();
+        let diary = Diary { now: Arc::new(move || network.now()), lines: Arc::default() };
+        let nodes = ["leader@test", "one@test", "two@test"].map(|name| cluster.start(name));
+        let nodes = nodes.into_iter().collect::<Outcome<Vec<_>>>()?;
+        for node in &nodes[1..] {
+            let diary = diary.clone();
+            node.spawn(|mailbox| work(mailbox, diary))?;
+        }
+        let workers = vec!["worker@one@test".parse()?, "worker@two@test".parse()?];
+        let (_, end) = nodes[0].spawn_monitor(|mailbox| lead(mailbox, workers, "dig"))?;
+        let last = diary.clone();
+        nodes[0].spawn(|_| async move {
+            last.write(format!("the leader has ended: {}", end.await.reason));
+            Ok(())
+        })?;
+        cluster.settle();
+        Ok(Lab { cluster, nodes, diary })
+    }
+
+    fn node(&self, label: &str) -> &Node {
+        self.nodes.iter().find(|node| node.name().label() == label).expect("a node of the lab")
+    }
+
+    fn worker(&self, label: &str) -> Pid {
+        self.node(label).whereis(&"worker".parse().expect("a name")).expect("it lives")
+    }
+}
+
+/// What happens, with the time of the network.
+#[derive(Clone)]
+struct Diary {
+    now: Arc<dyn Fn() -> Duration + Send + Sync>,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Diary {
+    fn write(&self, line: String) {
+        let line = format!("{} ms: {line}", (self.now)().as_millis());
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn expect(&self, lines: &[&str]) {
+        assert_eq!(self.lines(), lines);
+    }
+
+    fn expect_last(&self, line: &str) {
+        assert_eq!(self.lines().last().map(String::as_str), Some(line));
+    }
+}

@@ -1,0 +1,126 @@
+//! To test your own failover with: a cluster in memory, on a clock that the test turns.
+//!
+//! A [`Cluster`] is made of real [`Node`]s: the same core, the same calls, the same notices as over TCP. What is not real is
+//! the [network](Network) between them, which has a verb for every fault, and the time by which it judges silence. All tasks of
+//! all nodes run where the test [tells](Cluster::settle) them to, on its own thread. So nothing is slept for, a minute of
+//! silence takes no time, and a failure comes again when the test is run again.
+//!
+//! ```
+//! use std::time::Duration;
+//! use monitor_runtime::{prelude::*, test_util::Cluster};
+//!
+//! let cluster = Cluster::new();
+//! let (a, b) = (cluster.start("a@test")?, cluster.start("b@test")?);
+//! let worker = b.spawn(|mut mailbox| async move { while mailbox.recv().await.is_some() {} Ok(()) })?;
+//! let mut monitor = a.monitor(&worker)?;
+//!
+//! cluster.network().cut(a.name(), b.name());        // nothing gets through any more …
+//! cluster.advance(Duration::from_millis(4_999));
+//! assert!(cluster.now_or_never(&mut monitor).is_none(), "nobody has noticed yet");
+//! cluster.advance(Duration::from_millis(1));        // … and after five seconds of silence that is noticed
+//! let down = cluster.now_or_never(&mut monitor).expect("the session has ended");
+//! assert!(matches!(down.reason, DownReason::NoConnection(_)), "which says nothing of the worker");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `examples/failover_test.rs` tests a small application with it.
+//!
+//! # What is not virtual
+//!
+//! Timers that your own tasks make. Give them a clock that a test can turn too, such as [`Network::now`]. And [`Node::stop`]
+//! waits in real time, if something has to be waited for.
+
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+
+use refs::NodeName;
+use smol::{Executor, future};
+
+pub use peer_service::memory::{Join, MemoryService, Network, Settings};
+
+use crate::{Config, Node, StartError};
+
+/// Nodes in memory, all of whose tasks run on the thread of the test.
+///
+/// See the [module](self).
+pub struct Cluster {
+    network: Network,
+    executor: Arc<Executor<'static>>,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Cluster::new()
+    }
+}
+
+impl Cluster {
+    /// A cluster without nodes, on a network with the default [`Settings`].
+    pub fn new() -> Self {
+        Cluster::on(Network::new())
+    }
+
+    /// A cluster without nodes, on that network.
+    pub fn on(network: Network) -> Self {
+        Cluster { network, executor: Arc::default() }
+    }
+
+    /// The network, to do harm to. After that [`settle`](Self::settle), and what follows from it at once has happened.
+    pub const fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Starts a node of that name.
+    ///
+    /// # Errors
+    /// [`StartError`], also if the name is none.
+    pub fn start(&self, name: &str) -> Result<Node, Box<dyn std::error::Error>> {
+        let name: NodeName = name.parse()?;
+        Ok(self.start_with(Config::new(name.clone()), Join::new(name))?)
+    }
+
+    /// Starts a node with a configuration of its own. What concerns TCP has no effect here; the [`Join`] says how the node
+    /// looks to others, and bears the same name.
+    ///
+    /// # Errors
+    /// As [`Node::with_service`].
+    pub fn start_with(&self, config: Config, join: Join) -> Result<Node, StartError> {
+        // Weakly: tasks hold the spawner, and the executor holds the tasks.
+        let executor = Arc::downgrade(&self.executor);
+        let config = config.spawner(Arc::new(move |task| {
+            if let Some(executor) = executor.upgrade() {
+                executor.spawn(task).detach();
+            }
+        }));
+        let node = future::block_on(Node::with_service(config, self.network.join_with(join)))?;
+        self.settle();
+        Ok(node)
+    }
+
+    /// Runs all tasks of all nodes until none of them can go on: whatever can happen now has happened.
+    ///
+    /// Does not return while some task is always ready.
+    pub fn settle(&self) {
+        while self.executor.try_tick() {}
+    }
+
+    /// Lets that much time pass on the network, and settles before it and after it.
+    ///
+    /// What one part of that time has as its consequence only after another is seen as if it came at the end: where that
+    /// matters, advance in smaller steps.
+    pub fn advance(&self, time: Duration) {
+        self.settle();
+        self.network.advance(time);
+        self.settle();
+    }
+
+    /// What the future gives once all is settled; none if it still waits.
+    pub fn now_or_never<F: Future>(&self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        // It may have to be polled to begin at all.
+        if let Some(output) = future::block_on(future::poll_once(&mut future)) {
+            return Some(output);
+        }
+        self.settle();
+        future::block_on(future::poll_once(future))
+    }
+}
