@@ -6,16 +6,11 @@
 
 use std::{
     future::poll_fn,
-    mem,
     sync::{Arc, Weak},
-    task::Poll,
     time::Duration,
 };
 
-use futures::task::AtomicWaker;
-use parking_lot::Mutex;
-
-use crate::{link::Link, state::Inner};
+use crate::{handover::Handover, link::Link, state::Inner};
 
 /// A link that was written to less than this ago is not quiet. About what a write and the wake of its reader take.
 const QUIET: Duration = Duration::from_micros(20);
@@ -25,10 +20,7 @@ const BURST: u32 = 4;
 
 /// The links that wait for the task.
 #[derive(Default)]
-pub(crate) struct Flusher {
-    links: Mutex<Vec<Arc<Link>>>,
-    waker: AtomicWaker,
-}
+pub(crate) struct Flusher(Handover<Arc<Link>>);
 
 impl Flusher {
     /// Flushes a link that the caller has [touched](Link::touch), now or soon. Never waits; no lock may be held.
@@ -36,13 +28,12 @@ impl Flusher {
         if link.may_write(QUIET, BURST) {
             return link.flush();
         }
-        self.links.lock().push(link.clone());
-        self.waker.wake();
+        self.0.give(link.clone());
     }
 
     /// The task is to look whether the node is still there.
     pub(crate) fn wake(&self) {
-        self.waker.wake();
+        self.0.wake();
     }
 }
 
@@ -50,12 +41,7 @@ impl Flusher {
 pub(crate) async fn run(flusher: Arc<Flusher>, node: Weak<Inner>) {
     let mut links = Vec::new();
     loop {
-        poll_fn(|cx| {
-            flusher.waker.register(cx.waker());
-            mem::swap(&mut links, &mut *flusher.links.lock());
-            if links.is_empty() && node.strong_count() > 0 { Poll::Pending } else { Poll::Ready(()) }
-        })
-        .await;
+        poll_fn(|cx| flusher.0.poll_take(cx, &mut links, || node.strong_count() == 0)).await;
         if links.is_empty() {
             return;
         }

@@ -107,6 +107,7 @@ mod flusher;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod handover;
 mod inspect;
 mod link;
 mod mailbox;
@@ -123,11 +124,13 @@ mod send_options;
 mod session;
 mod state;
 mod stop;
+mod sync;
 mod tasks;
 #[cfg(feature = "tcp")]
 mod tcp;
 #[cfg(feature = "test-util")]
 pub mod test_util;
+mod touch;
 mod waiters;
 mod watching;
 

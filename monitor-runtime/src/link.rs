@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures::{future::AbortHandle, task::AtomicWaker};
 use peer_service::{Outbox, PeerInfo};
 
-use crate::send_options::SendOptions;
+use crate::{send_options::SendOptions, touch::Touch};
 
 /// What everybody needs of a session; its frames are read by one task, which alone reports its end.
 pub(crate) struct Link {
@@ -21,8 +21,9 @@ pub(crate) struct Link {
     pub(crate) abort: AbortHandle,
     admitted: AtomicBool,
     /// Somebody is about to flush.
-    touched: AtomicBool,
-    /// When it was last flushed, in nanoseconds since `made`.
+    touched: Touch,
+    /// When it was last flushed, in nanoseconds since `made`. With `burst` only a guess at what is cheaper: whether
+    /// something is flushed does not depend on it.
     flushed: AtomicU64,
     /// How many more calls may write at once before the link has been quiet again.
     burst: AtomicU32,
@@ -37,7 +38,7 @@ impl Link {
             waker: AtomicWaker::new(),
             abort,
             admitted: AtomicBool::new(false),
-            touched: AtomicBool::new(false),
+            touched: Touch::new(),
             flushed: AtomicU64::new(0),
             burst: AtomicU32::new(0),
             made: Instant::now(),
@@ -60,7 +61,7 @@ impl Link {
 
     /// Something was pushed; returns whether the caller is the one who must flush.
     pub(crate) fn touch(&self) -> bool {
-        !self.touched.swap(true, Ordering::AcqRel)
+        self.touched.touch()
     }
 
     /// Whether the caller may write itself: the first `burst` may, after the link was not flushed for `quiet`.
@@ -74,10 +75,9 @@ impl Link {
         self.burst.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
-    /// Flushes. What is pushed from here on needs another flush: the mark is taken away first.
+    /// Flushes. What is pushed from here on needs another flush.
     pub(crate) fn flush(&self) {
-        self.touched.swap(false, Ordering::AcqRel);
-        self.outbox.flush();
+        self.touched.flush(|| self.outbox.flush());
         self.flushed.store(self.made.elapsed().as_nanos() as u64, Ordering::Relaxed);
     }
 }

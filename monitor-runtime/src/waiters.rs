@@ -1,9 +1,11 @@
 //! Tasks that wait for something to change.
 
-use std::{mem, task::Context};
+use std::{
+    mem,
+    task::{Context, Waker},
+};
 
-use parking_lot::Mutex;
-use std::task::Waker;
+use crate::sync::Mutex;
 
 /// Any number of tasks that are woken together. Register, then look whether to wait, then wait.
 #[derive(Debug, Default)]

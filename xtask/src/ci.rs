@@ -27,7 +27,7 @@ struct Step {
     run: fn() -> Result,
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step { name: "format", run: || cargo(&["fmt", "--all", "--check"]) },
     Step {
         name: "clippy",
@@ -37,6 +37,7 @@ const STEPS: [Step; 13] = [
     Step { name: "tidy", run: tidy::check },
     Step { name: "test", run: || cargo(&["test", "--workspace"]) },
     Step { name: "tls", run: tls },
+    Step { name: "miri", run: miri },
     // They have just been run: that each case has its test is all that is left to see.
     Step { name: "conformance", run: conformance::check },
     Step { name: "doc", run: doc },
@@ -93,6 +94,22 @@ fn tls() -> Result {
     cargo(&["clippy", "--package", "monitor-runtime", "--features", "tls", "--", "-D", "warnings"])?;
     of_transport("test", &["--lib", "--test", "tls*"])?;
     of_transport("test", &["--doc"])
+}
+
+/// The rules of the language that no compiler checks, where they can be: in the two crates that do no I/O. None of ours is
+/// unsafe, but what they are made of is.
+fn miri() -> Result {
+    let mut version = workspace::cargo_of_rustup();
+    let there = version.args(["+nightly", "miri", "--version"]).output();
+    if !there.is_ok_and(|there| there.status.success()) {
+        println!("skipped: no nightly toolchain with miri (rustup +nightly component add miri)");
+        return Ok(());
+    }
+    const TESTS: [&str; 8] =
+        ["--test", "meaning", "--test", "processes", "--test", "nodes", "--test", "remote"];
+    let mut miri = workspace::cargo_of_rustup();
+    miri.args(["+nightly", "miri", "test", "--package", "refs", "--package", "monitor-core"]);
+    run_step(miri.args(TESTS))
 }
 
 /// The example that tests a failover, as a user's program: with that feature alone.

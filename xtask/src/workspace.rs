@@ -14,3 +14,11 @@ pub(crate) fn cargo() -> Command {
     cargo.current_dir(root());
     cargo
 }
+
+/// The cargo that takes the name of a toolchain, called at the root.
+pub(crate) fn cargo_of_rustup() -> Command {
+    let mut cargo = Command::new("cargo");
+    // It would stay with the toolchain that runs this program.
+    cargo.current_dir(root()).env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC");
+    cargo
+}
