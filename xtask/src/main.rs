@@ -9,6 +9,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+mod bench;
 mod ci;
 mod cluster;
 mod conformance;
@@ -16,6 +17,7 @@ mod differential;
 mod failure;
 mod keygen;
 mod liveness;
+mod otp;
 mod tidy;
 mod workspace;
 
@@ -38,6 +40,9 @@ enum Task {
     /// Run the test of every case that Obit promises to keep, and print the table of them.
     #[command(after_help = conformance::EXAMPLES)]
     Conformance(conformance::Options),
+    /// Measure two nodes of Obit, and two of Erlang/OTP beside them.
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(bench::Options),
     /// Run the same scripts on nodes of Erlang/OTP and of Obit, and compare what every process is told.
     #[command(after_help = differential::EXAMPLES)]
     Differential(differential::Options),
@@ -68,6 +73,7 @@ fn main() -> ExitCode {
         Task::TestCluster(options) => cluster::run(&options),
         Task::Liveness(options) => liveness::run(&options),
         Task::Conformance(options) => conformance::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Differential(options) => differential::run(&options),
         Task::Tidy => tidy::run(),
         Task::Ci(options) => ci::run(&options),

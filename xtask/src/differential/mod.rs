@@ -53,7 +53,7 @@ fn names() -> clap::builder::PossibleValuesParser {
 
 /// Runs the scripts and compares.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let Some(release) = otp::release() else {
+    let Some(release) = crate::otp::release() else {
         println!("skipped: erl, erlc or epmd is missing (Debian: apt-get install erlang-nox)");
         return Ok(ExitCode::SUCCESS);
     };
@@ -102,7 +102,7 @@ impl Lab {
         children.end_on_interrupt()?;
         let folder = workspace::root().join("target").join("differential");
         make_folder(&folder)?;
-        otp::compile(&folder)?;
+        crate::otp::compile(&folder, otp::MODULE, otp::PROGRAM)?;
         Ok(Lab { children, program: build::node_program(false)?, folder })
     }
 

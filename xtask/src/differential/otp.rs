@@ -2,12 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     io::{BufRead, BufReader, Write},
-    net::{Ipv4Addr, TcpStream},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::{ChildStdin, ChildStdout, Command, Stdio},
+    path::Path,
+    process::{ChildStdin, ChildStdout},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, channel},
@@ -20,48 +17,19 @@ use crate::{
     cluster::{
         children::{Children, Running},
         node::SOON,
-        poll,
-        ports::Ports,
     },
     failure::{Context, Result, fail},
-    keygen::fresh_secret,
+    otp::{Mapper, full_name},
 };
 
-const PROGRAM: &str = include_str!("differential.erl");
-
-/// What every node is started with: nothing but loopback, and no port mapper that stays behind.
-const ARGUMENTS: [&str; 7] =
-    ["-noshell", "-start_epmd", "false", "-kernel", "inet_dist_use_interface", "{127,0,0,1}", "-pa"];
-
-/// Which release is installed; none if there is none.
-pub(super) fn release() -> Option<String> {
-    let print = "io:format(\"~s\", [erlang:system_info(otp_release)]), halt().";
-    let erl = Command::new("erl").args(["-noshell", "-eval", print]).stdin(Stdio::null()).output().ok()?;
-    let compiler = Command::new("erlc").arg("-help").stdin(Stdio::null()).output().is_ok();
-    let found = erl.status.success() && compiler && Command::new("epmd").arg("-names").output().is_ok();
-    found.then(|| String::from_utf8_lossy(&erl.stdout).into_owned())
-}
-
-/// Compiles the program into that folder.
-pub(super) fn compile(folder: &Path) -> Result {
-    let source = folder.join("differential.erl");
-    fs::write(&source, PROGRAM).context(|| format!("cannot write {}", source.display()))?;
-    let compiled = Command::new("erlc").arg("-o").arg(folder).arg(&source).output();
-    let compiled = compiled.context(|| "cannot run erlc".to_owned())?;
-    if !compiled.status.success() {
-        fail!("differential.erl does not compile: {}", String::from_utf8_lossy(&compiled.stdout));
-    }
-    Ok(())
-}
+/// The program's module, and its source.
+pub(super) const MODULE: &str = "differential";
+pub(super) const PROGRAM: &str = include_str!("differential.erl");
 
 /// See the [module](self).
 pub(super) struct Otp<'a> {
     children: &'a Children,
-    /// The compiled program, and the home of the nodes.
-    folder: PathBuf,
-    ports: Ports,
-    /// Ended when it is dropped.
-    _mapper: Running,
+    mapper: Mapper,
     nodes: BTreeMap<String, Node>,
     /// Their handles, and the nodes on which they live.
     processes: BTreeMap<String, (String, String)>,
@@ -69,30 +37,8 @@ pub(super) struct Otp<'a> {
 
 impl<'a> Otp<'a> {
     pub(super) fn new(children: &'a Children, folder: &Path) -> Result<Self> {
-        let cookie = folder.join(".erlang.cookie");
-        if !cookie.exists() {
-            fs::write(&cookie, fresh_secret()?).context(|| "cannot write a cookie".to_owned())?;
-            let private = fs::Permissions::from_mode(0o400);
-            fs::set_permissions(&cookie, private).context(|| "cannot keep the cookie private".to_owned())?;
-        }
-        let ports = Ports::take()?;
-        let port = ports.port(0);
-        let mut mapper = Command::new("epmd");
-        mapper.args(["-address", "127.0.0.1", "-port", &port.to_string()]);
-        mapper.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let (mapper, ..) = children.start(&mut mapper, None)?;
-        let listens = || Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
-        if poll(SOON, listens)?.is_none() {
-            fail!("epmd does not listen on port {port}");
-        }
-        Ok(Otp {
-            children,
-            folder: folder.to_owned(),
-            ports,
-            _mapper: mapper,
-            nodes: BTreeMap::new(),
-            processes: BTreeMap::new(),
-        })
+        let mapper = Mapper::start(children, folder)?;
+        Ok(Otp { children, mapper, nodes: BTreeMap::new(), processes: BTreeMap::new() })
     }
 
     fn ask(&mut self, node: &str, words: &str) -> Result<String> {
@@ -110,24 +56,9 @@ impl<'a> Otp<'a> {
     }
 }
 
-fn full_name(node: &str) -> String {
-    format!("{node}@127.0.0.1")
-}
-
 impl System for Otp<'_> {
     fn start(&mut self, node: &str) -> Result {
-        let mut erl = Command::new("erl");
-        erl.args(ARGUMENTS).arg(&self.folder).args([
-            "-name",
-            &full_name(node),
-            "-run",
-            "differential",
-            "main",
-        ]);
-        erl.env("HOME", &self.folder);
-        erl.env("ERL_EPMD_PORT", self.ports.port(0).to_string()).env("ERL_EPMD_ADDRESS", "127.0.0.1");
-        erl.env("ERL_CRASH_DUMP_SECONDS", "0");
-        erl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut erl = self.mapper.node(node, &[], MODULE);
         let (child, stdin, stdout) = self.children.start(&mut erl, None)?;
         self.nodes.insert(node.to_owned(), Node::new(child, stdin, stdout)?);
         Ok(())

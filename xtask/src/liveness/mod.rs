@@ -24,7 +24,7 @@ use crate::{
 
 mod detection;
 mod field;
-mod page;
+pub(crate) mod page;
 mod steadiness;
 
 /// What the command line shows below its options.

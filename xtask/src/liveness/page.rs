@@ -12,14 +12,14 @@ use super::Report;
 
 /// Where the figures were measured.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     processors: usize,
     kernel: String,
 }
 
 impl Machine {
     /// This one.
-    pub(super) fn this() -> Self {
+    pub(crate) fn this() -> Self {
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let processors = thread::available_parallelism().map_or(1, usize::from);
         // What stands behind the version is for whoever has built it.

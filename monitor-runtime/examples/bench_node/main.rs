@@ -1,0 +1,100 @@
+//! One node of a benchmark, driven by lines: `cargo xtask bench` starts two of them, and two nodes of Erlang/OTP that are
+//! driven by the same lines.
+//!
+//! Without `--peer` it is the node that is watched: it prints `ready`, and does what the other asks for by messages.
+//! With `--peer` it is the node that watches: it prints `ready` once it is connected, then reads verbs from standard
+//! input and answers each by one line of numbers, or by `error` and a text. Times are in nanoseconds; `watcher.rs` tells
+//! what each verb does and measures. Both end with their standard input.
+//!
+//! Options: `--name NAME` (required), `--peer NAME`, `--heartbeat default|fast|wan`.
+
+#![allow(clippy::print_stdout, reason = "standard output is what this program is for")]
+
+use std::{
+    env,
+    error::Error,
+    io::{self, BufRead, Write},
+    process::ExitCode,
+};
+
+use monitor_runtime::{Config, Node, NodeName};
+
+mod calls;
+mod tally;
+mod watched;
+mod watcher;
+
+/// What everything here fails with: a text for a person.
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result {
+    let options = Options::read(env::args().skip(1))?;
+    let node = smol::block_on(Node::start(options.config))?;
+    match options.peer {
+        None => watched::start(&node)?,
+        Some(peer) => return serve(watcher::Watcher::connect(node, peer)?),
+    }
+    say("ready")?;
+    // The node works on threads of its own.
+    io::copy(&mut io::stdin().lock(), &mut io::sink())?;
+    Ok(())
+}
+
+/// Answers verbs to the end of standard input.
+fn serve(mut watcher: watcher::Watcher) -> Result {
+    say("ready")?;
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let words: Vec<_> = line.split_whitespace().collect();
+        match watcher.obey(&words) {
+            Ok(numbers) => say(&numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" "))?,
+            Err(error) => say(&format!("error {error}"))?,
+        }
+    }
+    Ok(())
+}
+
+fn say(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+/// The command line.
+struct Options {
+    config: Config,
+    peer: Option<NodeName>,
+}
+
+impl Options {
+    fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let (mut name, mut peer, mut heartbeat) = (None, None, "default".to_owned());
+        while let Some(argument) = arguments.next() {
+            let value = arguments.next().ok_or(format!("{argument} needs a value"))?;
+            match argument.as_str() {
+                "--name" => name = Some(value.parse()?),
+                "--peer" => peer = Some(value.parse()?),
+                "--heartbeat" => heartbeat = value,
+                _ => Err(format!("{argument} is no option; the head of the program lists them"))?,
+            }
+        }
+        let config = Config::new(name.ok_or("--name is missing")?);
+        let config = match heartbeat.as_str() {
+            "default" => config,
+            "fast" => config.fast(),
+            "wan" => config.wan(),
+            other => Err(format!("--heartbeat: {other} is none of default, fast, wan"))?,
+        };
+        Ok(Options { config, peer })
+    }
+}

@@ -1,0 +1,86 @@
+//! The node that is watched: one process, registered as [`CONTROL`], does what messages ask for and answers each.
+
+use std::thread;
+
+use monitor_runtime::{Event, Node, Pid, Process};
+
+use crate::Result;
+
+/// The name under which the watching node finds it.
+pub(crate) const CONTROL: &str = "control";
+
+/// What is watched, until it is told to die.
+#[derive(Default)]
+struct Targets {
+    tasks: Vec<Pid>,
+    guards: Vec<Process>,
+}
+
+/// Starts the process, on a thread of its own: a process that keeps many guards is a program's own thread as a rule.
+pub(crate) fn start(node: &Node) -> Result {
+    let mut control = node.process()?;
+    control.register(CONTROL.parse()?)?;
+    let node = node.clone();
+    thread::spawn(move || {
+        let mut targets = Targets::default();
+        while let Some(event) = smol::block_on(control.recv()) {
+            let Event::Message(message) = event else { continue };
+            // Only to be counted: the round trip behind them tells that they have come.
+            if message.body.starts_with(b".") {
+                continue;
+            }
+            let Some(from) = message.from else { continue };
+            let answer = targets.obey(&node, &control, &String::from_utf8_lossy(&message.body));
+            // What is not answered is what the other side waits for in vain, and then says so.
+            match answer {
+                Ok(None) => {}
+                Ok(Some(answer)) => {
+                    control.send(from, answer).unwrap_or_else(|error| eprintln!("error: {error}"))
+                }
+                Err(error) => eprintln!("error: {}: {error}", String::from_utf8_lossy(&message.body)),
+            }
+        }
+    });
+    Ok(())
+}
+
+impl Targets {
+    fn obey(&mut self, node: &Node, control: &Process, request: &str) -> Result<Option<Vec<u8>>> {
+        let words: Vec<_> = request.split(' ').collect();
+        match words.as_slice() {
+            ["ping"] => Ok(Some(Vec::new())),
+            // Processes as most are: tasks that receive, and end by the first message.
+            ["tasks", count] => {
+                let task = || {
+                    node.spawn(|mut mailbox| async move {
+                        mailbox.recv().await;
+                        Ok(())
+                    })
+                };
+                self.tasks =
+                    (0..count.parse::<usize>()?).map(|_| task()).collect::<std::result::Result<_, _>>()?;
+                Ok(Some(self.tasks.iter().flat_map(serial).collect()))
+            }
+            // Processes as somebody's own actors are: guards, which end by being dropped.
+            ["guards", count] => {
+                let guards = (0..count.parse::<usize>()?).map(|_| node.process());
+                self.guards = guards.collect::<std::result::Result<_, _>>()?;
+                Ok(Some(self.guards.iter().map(|guard| guard.pid()).flat_map(serial).collect()))
+            }
+            // Their Downs are the answer.
+            ["die"] => {
+                for task in self.tasks.drain(..) {
+                    control.send(task, Vec::new())?;
+                }
+                self.guards.clear();
+                Ok(None)
+            }
+            _ => Err("no such request")?,
+        }
+    }
+}
+
+/// How a pid travels here: the node is known from the sender of the message.
+fn serial(pid: &Pid) -> [u8; 8] {
+    pid.serial().to_u64().to_le_bytes()
+}

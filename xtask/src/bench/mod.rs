@@ -1,0 +1,195 @@
+//! `cargo xtask bench`: how fast two nodes of Obit are, and two nodes of Erlang/OTP beside them.
+//!
+//! Each node is a process of its own on loopback. The systems take turns, run by run, so that what disturbs the machine
+//! disturbs them alike; what counts is the ratio. The first run of each is for warming up. A run in which a notice was lost
+//! or came twice fails everything.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use clap::Args;
+
+use self::{
+    figures::Row,
+    pair::{Lab, Pair, System},
+    workloads::{SCRIPTS, Script},
+};
+use crate::{
+    cluster::{build, children::Children, make_folder},
+    failure::{Context, Failure, Result},
+    liveness::page::Machine,
+    otp, workspace,
+};
+
+mod figures;
+mod pair;
+mod plot;
+mod script;
+mod workloads;
+
+/// What the command line shows below its options.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench --quick                 in about two minutes
+  cargo xtask bench --only W1b,W6
+  cargo xtask bench --json bench.json
+
+The workloads are described in docs/PERFORMANCE.md. Without erl, erlc and epmd (Debian: erlang-nox) Obit alone is measured.
+Plots go to target/bench.";
+
+/// What to measure.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only these workloads, such as W1b or W3.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Three runs of each, and nothing that takes long.
+    #[arg(long)]
+    quick: bool,
+    /// How many runs count, besides the first.
+    #[arg(long, value_name = "N", default_value_t = 5, conflicts_with = "quick")]
+    runs: usize,
+    /// Write the figures as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl Options {
+    /// Whether a figure is wanted: `W3` means `W3.p50` and its like, too.
+    fn wants(&self, id: &str) -> bool {
+        let means = |only: &String| {
+            id == only || id.strip_prefix(only.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.only.is_empty() || self.only.iter().any(means)
+    }
+
+    fn wants_part(&self, id: &str) -> bool {
+        self.only.iter().any(|only| only.strip_prefix(id).is_some_and(|rest| rest.starts_with('.')))
+    }
+
+    fn wants_script(&self, script: &Script) -> bool {
+        !(self.quick && script.long) && script.ids().any(|id| self.wants(id) || self.wants_part(id))
+    }
+}
+
+/// Measures, and tells.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let children = Children::default();
+    children.end_on_interrupt()?;
+    match measure(options, &children) {
+        // The nodes were ended under it: whatever it says means nothing.
+        Err(_) if children.interrupted() => Ok(ExitCode::from(130)),
+        measured => measured.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn measure(options: &Options, children: &Children) -> Result {
+    let folder = workspace::root().join("target").join("bench");
+    make_folder(&folder)?;
+    let release = otp::release();
+    match &release {
+        Some(release) => {
+            println!("beside Erlang/OTP {release}");
+            otp::compile(&folder, pair::MODULE, pair::PROGRAM)?;
+        }
+        None => println!("Obit alone: erl, erlc or epmd is missing (Debian: apt-get install erlang-nox)"),
+    }
+    let program = build::example("bench_node", true)?;
+    let lab = Lab { children: children.clone(), program, folder: folder.clone() };
+    let runs = if options.quick { 3 } else { options.runs };
+    let (mut rows, mut latencies) = (Vec::new(), Latencies::default());
+    for script in SCRIPTS.iter().filter(|script| options.wants_script(script)) {
+        println!("{}", script.ids().collect::<Vec<_>>().join(", "));
+        let otp = script.others.iter().filter(|_| release.is_some());
+        let systems: Vec<_> = [System::OBIT].iter().chain(otp).copied().collect();
+        in_turn(&lab, script, &systems, runs, &mut rows, &mut latencies)?;
+    }
+    rows.retain(|row| options.wants(&row.id));
+    println!("\n{}", figures::table(&rows));
+    draw(&folder, &rows, &latencies)?;
+    if let Some(file) = &options.json {
+        let machine = serde_json::to_value(Machine::this()).context(|| "the machine".to_owned())?;
+        let figures = figures::json(&rows, &machine, &commit());
+        write(file, &(serde_json::to_string_pretty(&figures).context(|| "the figures".to_owned())? + "\n"))?;
+    }
+    Ok(())
+}
+
+/// The times of all round trips of each system, in nanoseconds.
+type Latencies = Vec<(System, Vec<u64>)>;
+
+/// Runs a script on all systems, one after the other, and again; the first round does not count.
+fn in_turn(
+    lab: &Lab,
+    script: &Script,
+    systems: &[System],
+    runs: usize,
+    rows: &mut Vec<Row>,
+    latencies: &mut Latencies,
+) -> Result {
+    let mut pairs = systems.iter().map(|_| None).collect::<Vec<Option<Pair>>>();
+    for run in 0..=runs {
+        for (&system, pair) in systems.iter().zip(&mut pairs) {
+            let standing = match pair.take() {
+                Some(pair) => pair,
+                None => Pair::start(lab, system)?,
+            };
+            let told = |failure| Failure(format!("{}, run {run}: {failure}", system.name()));
+            let (standing, outcome) = script::run(standing, script).map_err(told)?;
+            if !script.fatal {
+                *pair = Some(standing);
+            }
+            if run == 0 {
+                continue;
+            }
+            for sample in outcome.samples {
+                figures::add(rows, system, sample);
+            }
+            if !outcome.latencies.is_empty() {
+                latencies.push((system, outcome.latencies));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn draw(folder: &Path, rows: &[Row], latencies: &Latencies) -> Result {
+    let ratios: Vec<_> = rows
+        .iter()
+        .filter_map(|row| Some((row.label(), row.ratio()?, row.target().map(|(must, _)| must))))
+        .collect();
+    if !ratios.is_empty() {
+        write(&folder.join("ratios.svg"), &plot::ratios(&ratios))?;
+    }
+    if !latencies.is_empty() {
+        let mut all: Vec<(&str, Vec<u64>)> = Vec::new();
+        for (system, times) in latencies {
+            match all.iter_mut().find(|(name, _)| *name == system.name()) {
+                Some((_, pooled)) => pooled.extend(times),
+                None => all.push((system.name(), times.clone())),
+            }
+        }
+        write(&folder.join("latency.svg"), &plot::latencies(&mut all))?;
+    }
+    println!("plots: {}", folder.display());
+    Ok(())
+}
+
+fn write(file: &Path, text: &str) -> Result {
+    fs::write(file, text).context(|| format!("cannot write {}", file.display()))
+}
+
+/// What is measured, as far as git knows.
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let told = Command::new("git").current_dir(workspace::root()).args(arguments).output().ok()?;
+        told.status.success().then(|| String::from_utf8_lossy(&told.stdout).trim().to_owned())
+    };
+    let Some(commit) = git(&["rev-parse", "HEAD"]) else { return "unknown".to_owned() };
+    let changed =
+        git(&["status", "--porcelain", "--untracked-files=no"]).is_none_or(|changes| !changes.is_empty());
+    if changed { format!("{commit}, changed") } else { commit }
+}

@@ -1,0 +1,108 @@
+//! One run of a script on one pair of nodes.
+
+use std::{thread, time::Duration};
+
+use super::{
+    figures::{Sample, Unit},
+    pair::{Pair, Usage},
+    workloads::{Figure, Measure, Script, Step},
+};
+use crate::failure::{Result, fail};
+
+/// What a run has shown.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) samples: Vec<Sample>,
+    /// In nanoseconds, if single round trips were measured.
+    pub(super) latencies: Vec<u64>,
+}
+
+/// How long a node may take to come to rest before its memory is read.
+const REST: Duration = Duration::from_millis(500);
+
+/// Runs it, and gives the pair back.
+pub(super) fn run(mut pair: Pair, script: &Script) -> Result<(Pair, Outcome)> {
+    let mut outcome = Outcome::default();
+    for step in script.steps {
+        match step {
+            Step::Do(verb) => drop(pair.watcher.ask(verb)?),
+            Step::Measure(measure) => measure.run(&mut pair, &mut outcome)?,
+        }
+    }
+    Ok((pair, outcome))
+}
+
+impl Measure {
+    fn run(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result {
+        match self.figure {
+            Figure::Rate => self.rate(pair, outcome),
+            Figure::Latency => self.latency(pair, outcome),
+            Figure::Lost => self.lost(pair, outcome),
+            Figure::Memory => self.memory(pair, outcome),
+        }
+    }
+
+    fn rate(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result {
+        let before = pair.usage()?;
+        let [nanos] = pair.watcher.ask(self.verb)?[..] else { fail!("{}: not one time", self.verb) };
+        let usage = since(before, pair.usage()?);
+        outcome.samples.push(self.sample("", Unit::PerSecond, self.n as f64 * 1e9 / nanos as f64, usage));
+        Ok(())
+    }
+
+    fn latency(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result {
+        let before = pair.usage()?;
+        let times = pair.watcher.ask(self.verb)?;
+        let usage = since(before, pair.usage()?);
+        let mut sorted = times.clone();
+        sorted.sort_unstable();
+        for (name, of_thousand) in [(".p50", 500), (".p99", 990), (".p999", 999)] {
+            let Some(nanos) = sorted.get(sorted.len() * of_thousand / 1000) else {
+                fail!("{}: no times", self.verb)
+            };
+            outcome.samples.push(self.sample(name, Unit::Microseconds, *nanos as f64 / 1e3, usage));
+        }
+        outcome.latencies = times;
+        Ok(())
+    }
+
+    fn lost(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result {
+        let before = pair.watcher.usage()?;
+        // Its first answer tells that it waits.
+        pair.watcher.ask(self.verb)?;
+        pair.watched.kill();
+        let numbers = pair.watcher.answer(self.verb)?;
+        let usage = since(before, pair.watcher.usage()?);
+        let [time, longest] = numbers[..] else { fail!("{}: {numbers:?}", self.verb) };
+        outcome.samples.push(self.sample("", Unit::Seconds, time as f64 / 1e9, usage));
+        outcome.samples.push(self.sample(".call", Unit::Milliseconds, longest as f64 / 1e6, usage));
+        Ok(())
+    }
+
+    fn memory(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result {
+        let before = at_rest(pair)?;
+        pair.watcher.ask(self.verb)?;
+        let after = at_rest(pair)?;
+        for (side, before, after) in [(".watcher", before.0, after.0), (".watched", before.1, after.1)] {
+            let each = (after.rss - before.rss) / self.n as f64;
+            outcome.samples.push(self.sample(side, Unit::Bytes, each, since(before, after)));
+        }
+        Ok(())
+    }
+
+    fn sample(&self, part: &str, unit: Unit, value: f64, usage: Usage) -> Sample {
+        Sample { id: format!("{}{part}", self.id), n: self.n, unit, value, usage }
+    }
+}
+
+/// What each node has used and uses, without garbage.
+fn at_rest(pair: &mut Pair) -> Result<(Usage, Usage)> {
+    pair.watcher.ask("collect")?;
+    thread::sleep(REST);
+    Ok((pair.watcher.usage()?, pair.watched.usage()?))
+}
+
+/// The processor time between both, and the memory afterwards.
+fn since(before: Usage, after: Usage) -> Usage {
+    Usage { cpu: after.cpu - before.cpu, rss: after.rss }
+}

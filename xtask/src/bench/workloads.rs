@@ -1,0 +1,162 @@
+//! The workloads: which verbs are sent to the watching node, and what of their answers is a figure.
+//!
+//! The verbs are described in `watcher.rs` of the example `bench_node` of monitor-runtime.
+
+use super::pair::System;
+
+/// What is run, step by step, on one pair of nodes of each system.
+pub(super) struct Script {
+    pub(super) steps: &'static [Step],
+    /// What it is compared with: the better one counts.
+    pub(super) others: &'static [System],
+    /// The watched node does not survive it.
+    pub(super) fatal: bool,
+    /// It takes too long to be looked at quickly.
+    pub(super) long: bool,
+}
+
+impl Script {
+    /// What it measures.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &'static str> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Do(_) => None,
+            Step::Measure(measure) => Some(measure.id),
+        })
+    }
+}
+
+pub(super) enum Step {
+    /// Prepares something.
+    Do(&'static str),
+    Measure(Measure),
+}
+
+pub(super) struct Measure {
+    pub(super) id: &'static str,
+    pub(super) verb: &'static str,
+    /// How many of what the verb does.
+    pub(super) n: u64,
+    pub(super) figure: Figure,
+}
+
+/// What the numbers of an answer are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Figure {
+    /// A time for all: so many a second.
+    Rate,
+    /// A time for each: three percentiles.
+    Latency,
+    /// The other node is killed; the time for all `Down`s, and the longest that another call took meanwhile.
+    Lost,
+    /// None: bytes of resident memory that each of `n` takes, on either side, since the script began.
+    Memory,
+}
+
+/// What must be reached at least, and what is aimed at: how many times better than Erlang/OTP.
+pub(super) struct Target {
+    pub(super) id: &'static str,
+    pub(super) must: f64,
+    pub(super) aim: f64,
+}
+
+const fn target(id: &'static str, must: f64, aim: f64) -> Target {
+    Target { id, must, aim }
+}
+
+pub(super) const TARGETS: &[Target] = &[
+    target("W1a", 5.0, 10.0),
+    target("W1b", 5.0, 10.0),
+    target("W2", 8.0, 15.0),
+    target("W3.p50", 1.0, 1.0),
+    target("W3.p99", 0.5, 1.0),
+    target("W4a", 10.0, 15.0),
+    target("W4b", 2.5, 3.5),
+    target("W5", 1.5, 2.5),
+    target("W5g", 10.0, 15.0),
+    target("W6", 4.0, 8.0),
+    target("W11.1", 5.0, 5.0),
+    target("W11.2", 5.0, 5.0),
+    target("W11.4", 5.0, 5.0),
+];
+
+/// The two configurations of Erlang/OTP that are fair.
+const FAIR: &[System] = &[System::OTP, System::OTP_BIG_BUFFER];
+
+const fn rate(id: &'static str, verb: &'static str, n: u64) -> Step {
+    Step::Measure(Measure { id, verb, n, figure: Figure::Rate })
+}
+
+const fn script(steps: &'static [Step]) -> Script {
+    Script { steps, others: FAIR, fatal: false, long: false }
+}
+
+pub(super) const SCRIPTS: &[Script] = &[
+    script(&[
+        Step::Do("targets tasks 1"),
+        rate("W1a", "monitors 100000", 100_000),
+        rate("W4a", "downs", 100_000),
+    ]),
+    script(&[
+        Step::Do("targets tasks 100000"),
+        rate("W1b", "monitors 100000", 100_000),
+        rate("W5", "downs", 100_000),
+    ]),
+    script(&[Step::Do("targets guards 100000"), Step::Do("monitors 100000"), rate("W5g", "downs", 100_000)]),
+    script(&[
+        Step::Do("targets tasks 1"),
+        Step::Do("spawn 100000"),
+        rate("W1c", "watch", 100_000),
+        rate("W4b", "downs", 100_000),
+    ]),
+    script(&[Step::Do("targets tasks 1"), rate("W2", "pairs 100000", 100_000)]),
+    Script {
+        steps: &[
+            Step::Do("targets tasks 10000"),
+            Step::Measure(Measure { id: "W3", verb: "each", n: 10_000, figure: Figure::Latency }),
+        ],
+        others: &[System::OTP_NO_BUSY_WAIT],
+        fatal: false,
+        long: false,
+    },
+    Script {
+        steps: &[
+            Step::Do("targets tasks 1000"),
+            Step::Do("monitors 100000"),
+            Step::Measure(Measure { id: "W6", verb: "lost", n: 100_000, figure: Figure::Lost }),
+        ],
+        others: FAIR,
+        fatal: true,
+        long: false,
+    },
+    Script {
+        steps: &[
+            Step::Do("targets tasks 1000"),
+            Step::Measure(Measure {
+                id: "W7",
+                verb: "monitors 1000000",
+                n: 1_000_000,
+                figure: Figure::Memory,
+            }),
+            Step::Measure(Measure { id: "W6", verb: "lost", n: 1_000_000, figure: Figure::Lost }),
+        ],
+        others: FAIR,
+        fatal: true,
+        long: true,
+    },
+    script(&[
+        Step::Do("targets tasks 1"),
+        rate("W10.64", "messages 200000 64", 200_000),
+        rate("W10.1k", "messages 100000 1024", 100_000),
+        rate("W10.64k", "messages 2000 65536", 2_000),
+    ]),
+    script(&[
+        Step::Do("targets tasks 1"),
+        rate("W11.1", "calls 1 100000 both", 100_000),
+        rate("W11.2", "calls 2 100000 both", 200_000),
+        rate("W11.4", "calls 4 100000 both", 400_000),
+        rate("W11.local.1", "calls 1 100000 local", 100_000),
+        rate("W11.local.2", "calls 2 100000 local", 200_000),
+        rate("W11.remote.1", "calls 1 100000 remote", 100_000),
+        rate("W11.remote.2", "calls 2 100000 remote", 200_000),
+    ]),
+];
