@@ -27,7 +27,7 @@ struct Step {
     run: fn() -> Result,
 }
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     Step { name: "format", run: || cargo(&["fmt", "--all", "--check"]) },
     Step {
         name: "clippy",
@@ -36,6 +36,11 @@ const STEPS: [Step; 14] = [
     Step { name: "clippy-without-tcp", run: clippy_without_tcp },
     Step { name: "tidy", run: tidy::check },
     Step { name: "test", run: || cargo(&["test", "--workspace"]) },
+    // That they run, not how fast: each once.
+    Step {
+        name: "benches",
+        run: || cargo(&["bench", "--package", "monitor-core", "--bench", "core", "--", "--test"]),
+    },
     Step { name: "tls", run: tls },
     Step { name: "miri", run: miri },
     // They have just been run: that each case has its test is all that is left to see.

@@ -1,0 +1,121 @@
+//! A core with one session, and nothing around it: for benchmarks and for counting memory.
+#![allow(dead_code, unreachable_pub, reason = "each of its users needs a part of it")]
+#![allow(clippy::unwrap_used, reason = "all of it is made here, and right")]
+
+use monitor_core::{
+    Core, CoreConfig, Effect, LocalPid, LocalTarget, MonitorId, MonitorOptions, Processes, RemoteTarget,
+    Signal,
+    refs::{ChannelId, EndKind, Incarnation, NodeId, Pid, Serial, SessionEnd, SessionId, Target},
+};
+
+/// The watcher of everything that is watched from here.
+pub const WATCHER: LocalPid = LocalPid(Serial::new(0, 1));
+
+const SESSION: SessionId = SessionId(1);
+
+/// Everybody lives.
+pub struct All;
+
+impl Processes for All {
+    fn resolve(&self, target: &LocalTarget<'_>) -> Option<LocalPid> {
+        match target {
+            LocalTarget::Pid(pid) => Some(*pid),
+            LocalTarget::Name(_) => None,
+        }
+    }
+}
+
+/// See the [module](self). Effects are thrown away after every input.
+#[derive(Clone)]
+pub struct Bare {
+    pub core: Core,
+    peer: NodeId,
+    out: Vec<Effect>,
+}
+
+pub fn node(name: &str) -> NodeId {
+    NodeId::new(name.parse().unwrap(), Incarnation::new(1).unwrap())
+}
+
+/// The number of one of many.
+pub const fn number(slot: u32) -> Serial {
+    Serial::new(slot, 1)
+}
+
+impl Bare {
+    /// The session is up.
+    pub fn new() -> Self {
+        let mut bare = Bare {
+            core: Core::new(CoreConfig::new(node("a@test"), 7)),
+            peer: node("b@test"),
+            out: Vec::new(),
+        };
+        let peer = bare.peer.clone();
+        bare.input(|core, out| core.peer_up(SESSION, peer, false, out));
+        bare
+    }
+
+    /// Monitors on so many processes of the peer, one each.
+    pub fn watching(monitors: u32) -> Self {
+        let mut bare = Bare::new();
+        for slot in 0..monitors {
+            bare.monitor(&bare.target(slot));
+        }
+        bare
+    }
+
+    /// Monitors of the peer on one process of this node.
+    pub fn watched(monitors: u32) -> Self {
+        let mut bare = Bare::new();
+        for slot in 0..monitors {
+            bare.monitored(slot, WATCHER);
+        }
+        bare
+    }
+
+    /// A process of the peer.
+    pub fn target(&self, slot: u32) -> Target {
+        Pid::new(self.peer.clone(), number(slot)).into()
+    }
+
+    pub fn monitor(&mut self, target: &Target) -> MonitorId {
+        self.input(|core, out| core.monitor(&All, WATCHER, target, MonitorOptions::new(), out))
+    }
+
+    pub fn demonitor(&mut self, id: MonitorId) {
+        self.input(|core, out| core.demonitor(WATCHER, id, true, out));
+    }
+
+    /// The peer monitors a process of this node.
+    pub fn monitored(&mut self, slot: u32, target: LocalPid) {
+        let id = MonitorId(number(slot));
+        self.signal(Signal::Monitor { id, target: RemoteTarget::Pid(target.0) });
+    }
+
+    pub fn signal(&mut self, signal: Signal) {
+        self.input(|core, out| core.handle_signal(&All, SESSION, ChannelId::DEFAULT, signal, out)).unwrap();
+    }
+
+    /// The session ends; to the last effect.
+    pub fn lose_peer(&mut self) {
+        self.input(|core, out| core.peer_down(SESSION, SessionEnd::new(EndKind::Closed), out));
+        self.work_off();
+    }
+
+    /// That process exits; to the last effect.
+    pub fn exit(&mut self, pid: LocalPid) {
+        self.input(|core, out| core.process_exited(pid, Some(monitor_core::ExitReason::Normal), out));
+        self.work_off();
+    }
+
+    fn work_off(&mut self) {
+        while self.core.has_backlog() {
+            self.input(Core::resume);
+        }
+    }
+
+    fn input<R>(&mut self, input: impl FnOnce(&mut Core, &mut Vec<Effect>) -> R) -> R {
+        self.out.clear();
+        input(&mut self.core, &mut self.out)
+    }
+}
