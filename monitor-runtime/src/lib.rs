@@ -92,6 +92,7 @@
 //!   service of your own.
 //! - `tls`: `Config::tls`, which encrypts all connections and binds every node's name to a certificate of the
 //!   cluster's own CA. It brings rustls and ring.
+//! - `cli`: the command `obit`, for shells and programs in any language. It adds nothing to the library.
 //! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own, to test your own failover
 //!   with. It brings nothing else; ask for it in `[dev-dependencies]`.
 

@@ -42,6 +42,7 @@ const STEPS: [Step; 15] = [
         run: || cargo(&["bench", "--package", "monitor-core", "--bench", "core", "--", "--test"]),
     },
     Step { name: "tls", run: tls },
+    Step { name: "cli", run: cli },
     Step { name: "miri", run: miri },
     // They have just been run: that each case has its test is all that is left to see.
     Step { name: "conformance", run: conformance::check },
@@ -99,6 +100,13 @@ fn tls() -> Result {
     cargo(&["clippy", "--package", "monitor-runtime", "--features", "tls", "--", "-D", "warnings"])?;
     of_transport("test", &["--lib", "--test", "tls*"])?;
     of_transport("test", &["--doc"])
+}
+
+/// The command `obit`.
+fn cli() -> Result {
+    const CLI: [&str; 4] = ["--package", "monitor-runtime", "--features", "cli"];
+    cargo(&[&["clippy"], &CLI[..], &["--all-targets", "--", "-D", "warnings"]].concat())?;
+    cargo(&[&["test"], &CLI[..], &["--bin", "obit", "--test", "cli"]].concat())
 }
 
 /// The rules of the language that no compiler checks, where they can be: in the two crates that do no I/O. None of ours is

@@ -15,6 +15,8 @@ mod cluster;
 mod conformance;
 mod differential;
 mod failure;
+#[path = "../../monitor-runtime/src/bin/obit/fresh_secret.rs"]
+mod fresh_secret;
 mod keygen;
 mod liveness;
 mod otp;

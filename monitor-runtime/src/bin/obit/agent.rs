@@ -1,0 +1,42 @@
+//! `obit agent`: a node that only joins.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::{
+    config::{self, Role},
+    failure::Result,
+    options::NodeOptions,
+    output::say,
+    signals::Incoming,
+};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  obit agent --node a@127.0.0.1:7001
+  obit agent --node a@10.0.0.7:7001 --peer b@10.0.0.8:7001 --secret-file cluster.key --log info
+
+It says where it listens, and goes on until SIGTERM, SIGINT or SIGHUP; then it says goodbye to its peers.
+Exit code: 0; 1 if it cannot start.";
+
+/// What `agent` is given.
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    node: NodeOptions,
+}
+
+/// Joins the cluster, until a signal asks it to leave.
+pub(crate) fn run(options: Options) -> Result {
+    smol::block_on(async {
+        let config = config::prepare(options.node, Role::Member)?;
+        let mut signals = Incoming::ending()?;
+        let node = config::start(config).await?;
+        let address = node.local_addr().map(|address| format!(" listens on {address}"));
+        say(&format!("{}{}", node.id(), address.unwrap_or_default()))?;
+        signals.next().await?;
+        node.stop().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}

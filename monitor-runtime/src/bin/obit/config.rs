@@ -1,0 +1,120 @@
+//! From what a user has said to the configuration of a node.
+
+use std::{
+    env, fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use monitor_runtime::{Config, Node, NodeName, Secret, StartError, TcpStartError};
+
+use crate::{
+    failure::{Context, Failure, Result, full_text},
+    log,
+    options::{NodeOptions, Preset},
+};
+
+/// The environment variable that may hold the secret itself.
+pub(crate) const SECRET: &str = "OBIT_SECRET";
+
+/// A file of settings is not longer: more is a mistake.
+const MAX_FILE: u64 = 1 << 20;
+
+/// What a command makes of settings that were not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A node that others come to: it needs a name that they know.
+    Member,
+    /// A node that comes and goes, and that nobody looks for.
+    Visitor,
+}
+
+/// Puts flags, environment and file together, and begins to log as they say.
+pub(crate) fn prepare(options: NodeOptions, role: Role) -> Result<Config> {
+    let secret = secret(&options)?;
+    let options = match options.config.clone() {
+        Some(file) => options.or(read(&file)?),
+        None => options,
+    };
+    log::start(options.log.unwrap_or_default());
+    let secret = match (secret, &options.secret_file) {
+        (None, Some(file)) => Some(Secret::from_file(file)?),
+        (secret, _) => secret,
+    };
+    node(options, secret, role)
+}
+
+/// The secret that flags or environment name; the file is asked only if they do not.
+fn secret(options: &NodeOptions) -> Result<Option<Secret>> {
+    match &options.secret_file {
+        Some(_) => Ok(None),
+        None if env::var_os(SECRET).is_some() => Ok(Some(Secret::from_env(SECRET)?)),
+        None => Ok(None),
+    }
+}
+
+/// Reads a file of settings. Paths in it are relative to the directory that it lies in.
+fn read(path: &Path) -> Result<NodeOptions> {
+    let name = || format!("cannot read the configuration {}", path.display());
+    let mut text = String::new();
+    fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text)).context(name)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(Failure::new(format!("{}: it has more than {MAX_FILE} bytes", name())));
+    }
+    let mut options: NodeOptions = toml::from_str(&text)
+        .map_err(|error| Failure::new(format!("{}: {}", path.display(), error.to_string().trim_end())))?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let here = |relative: Option<PathBuf>| relative.map(|relative| directory.join(relative));
+    options.peers_file = here(options.peers_file);
+    options.secret_file = here(options.secret_file);
+    Ok(options)
+}
+
+fn node(options: NodeOptions, secret: Option<Secret>, role: Role) -> Result<Config> {
+    let visits = role == Role::Visitor;
+    let name = match options.node {
+        Some(name) => name,
+        None if visits => passing_name()?,
+        None => return Err(Failure::new(NO_NAME)),
+    };
+    let has_place = name.port().is_some();
+    let mut config = Config::new(name).hidden(options.hidden.unwrap_or(visits));
+    if let Some(address) = options.listen {
+        config = config.listen(address);
+    } else if visits && !has_place {
+        // Nobody needs to find it: it dials whom it watches.
+        config = config.listen(([127, 0, 0, 1], 0).into());
+    }
+    if let Some(file) = options.peers_file {
+        config = config.tcp(|tcp| tcp.peers_file(file));
+    }
+    if let Some(secret) = secret {
+        config = config.secret(secret);
+    }
+    config = config.peers(options.peers.unwrap_or_default()).cluster(options.cluster.unwrap_or_default());
+    Ok(match options.preset {
+        None | Some(Preset::Normal) => config,
+        Some(Preset::Fast) => config.fast(),
+        Some(Preset::Wan) => config.wan(),
+    })
+}
+
+const NO_NAME: &str = "the node has no name; give it one that the others know, as in `--node a@10.0.0.7:7001`, in the \
+    variable OBIT_NODE, or as `node` in the file of `--config`";
+
+/// Starts a node; what is wrong with its settings is told in the words of the command line.
+pub(crate) async fn start(config: Config) -> Result<Node> {
+    Node::start(config).await.map_err(|error| match error {
+        StartError::Tcp(TcpStartError::NoSecret { address }) => Failure::new(format!(
+            "without a secret anybody who reaches {address} could join; make one by `obit keygen cluster.key`, give it to all \
+             nodes by `--secret-file cluster.key`, or listen on a loopback address"
+        )),
+        error => Failure::new(format!("cannot start the node: {}", full_text(&error))),
+    })
+}
+
+/// A name that no other node of the cluster has.
+fn passing_name() -> Result<NodeName> {
+    let random = getrandom::u64().context(|| "no random numbers".to_owned())?;
+    Ok(format!("visitor-{random:016x}@localhost").parse()?)
+}

@@ -1,0 +1,68 @@
+//! What a user is told when a command cannot do its work.
+
+use std::{error::Error, fmt, process::ExitCode};
+
+/// What went wrong, and where possible what to do about it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    text: String,
+    /// None: any failure that has no code of its own.
+    code: Option<u8>,
+}
+
+/// The result of a command, and of almost everything in it.
+pub(crate) type Result<T = ExitCode> = std::result::Result<T, Failure>;
+
+impl Failure {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Failure { text: text.into(), code: None }
+    }
+
+    /// The same failure, with that exit code unless it has one.
+    pub(crate) fn or_code(self, code: u8) -> Self {
+        Failure { code: self.code.or(Some(code)), ..self }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        self.code.map_or(ExitCode::FAILURE, ExitCode::from)
+    }
+}
+
+/// The error with its causes: some name theirs only as a source.
+pub(crate) fn full_text(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // A transparent error repeats what it wraps.
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl<E: Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::new(full_text(&error))
+    }
+}
+
+/// Says what was being done when something failed.
+pub(crate) trait Context<T> {
+    /// `what: the error`
+    fn context(self, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T, E: Error> Context<T> for std::result::Result<T, E> {
+    fn context(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|error| Failure::new(format!("{}: {}", what(), full_text(&error))))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}

@@ -1,0 +1,46 @@
+//! Fresh secrets. `cargo xtask`, which depends on no crate of the project, builds this very file too: it needs nothing else
+//! of this program.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+/// 32 bytes from the system's source of randomness, as 64 hexadecimal digits.
+pub(crate) fn digits() -> io::Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| io::Error::other(format!("the system gives no randomness: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Writes a fresh secret to a new file with mode 0600. A file that exists is left alone, and an error.
+pub(crate) fn write_to_new(file: &Path) -> io::Result<()> {
+    let digits = digits()?;
+    let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    writeln!(new, "{digits}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::*;
+
+    #[test]
+    fn a_secret_goes_to_a_new_file_of_its_owner_and_never_over_another() {
+        let file = std::env::temp_dir().join(format!("obit-fresh-secret-{}.key", std::process::id()));
+        write_to_new(&file).unwrap();
+        let written = fs::read_to_string(&file).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let secret = written.strip_suffix('\n').unwrap();
+        assert!(secret.len() == 64 && secret.bytes().all(|digit| digit.is_ascii_hexdigit()), "{secret}");
+
+        assert_eq!(write_to_new(&file).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&file).unwrap(), written);
+        fs::remove_file(&file).unwrap();
+        assert_ne!(digits().unwrap(), digits().unwrap());
+    }
+}

@@ -1,0 +1,104 @@
+//! The command `obit`: monitors for shells, and for programs in any language.
+//!
+//! Every subcommand has a file of its own. `docs/CLI.md` describes them, their exit codes and the configuration.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+mod agent;
+mod config;
+mod failure;
+mod fresh_secret;
+mod job;
+mod log;
+mod options;
+mod output;
+mod reasons;
+mod run;
+mod signals;
+mod watch;
+
+use failure::{Context, Result};
+
+/// Tells when a process somewhere in the cluster is gone, and of what it died.
+#[derive(Parser)]
+#[command(name = "obit", version, arg_required_else_help = true, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Example, with two terminals on one machine:
+  obit run --node a@127.0.0.1:7001 --name job1 -- sleep 30
+  obit watch job1@a@127.0.0.1:7001";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a command as a monitored process: its exit status or signal is the reason that watchers are told.
+    #[command(after_help = run::EXAMPLES)]
+    Run(run::Options),
+    /// Wait until processes are gone, and print of what each died.
+    #[command(after_help = watch::EXAMPLES)]
+    Watch(watch::Options),
+    /// Be a node of the cluster, and nothing else, until SIGTERM or SIGINT.
+    #[command(after_help = agent::EXAMPLES)]
+    Agent(agent::Options),
+    /// Write a fresh secret for a cluster to a file that only its owner can read.
+    #[command(after_help = "Example:\n  obit keygen cluster.key")]
+    Keygen {
+        /// The file to make; one that exists is never overwritten.
+        file: PathBuf,
+    },
+    /// Print the completion script of a shell.
+    #[command(
+        after_help = "Example:\n  obit completions bash > ~/.local/share/bash-completion/completions/obit"
+    )]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(options) => run::run(options),
+        Command::Watch(options) => watch::run(options),
+        Command::Agent(options) => agent::run(options),
+        Command::Keygen { file } => keygen(&file),
+        Command::Completions { shell } => completions(shell),
+    };
+    outcome.unwrap_or_else(|failure| {
+        // Nobody is left to tell if this fails too.
+        let _ = writeln!(io::stderr(), "error: {failure}");
+        failure.exit_code()
+    })
+}
+
+fn keygen(file: &std::path::Path) -> Result {
+    fresh_secret::write_to_new(file).context(|| format!("cannot write {}", file.display()))?;
+    output::say(&format!("wrote a fresh secret to {}", file.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn completions(shell: clap_complete::Shell) -> Result {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "obit", &mut script);
+    io::stdout().write_all(&script)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,121 @@
+//! What can be said about a node: by flags, by the environment and in a file, in the same words.
+
+use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr};
+
+use clap::{ArgAction, Args, ValueEnum};
+use monitor_runtime::{NodeName, NodeSpec};
+use serde::{Deserialize, Deserializer, de};
+
+use crate::log;
+
+/// What is common to all commands that begin a node. A flag wins over its variable, and both over the file.
+#[derive(Args, Deserialize, Debug, Default)]
+#[serde(default, deny_unknown_fields)]
+#[command(next_help_heading = "The node")]
+pub(crate) struct NodeOptions {
+    /// A TOML file with any of these settings: `node = "a@host:7001"`, `peers = ["b@host:7001"]`, …
+    #[arg(long, value_name = "FILE", env = "OBIT_CONFIG", hide_env_values = true)]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The name of this node, which must be its alone.
+    #[arg(long, value_name = "LABEL@HOST[:PORT]", env = "OBIT_NODE", hide_env_values = true)]
+    #[serde(deserialize_with = "text")]
+    pub(crate) node: Option<NodeName>,
+
+    /// Where to listen; by default where the name leads to. Port 0 takes any that is free.
+    #[arg(long, value_name = "IP:PORT", env = "OBIT_LISTEN", hide_env_values = true)]
+    #[serde(deserialize_with = "text")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// A node to connect to, and to reconnect to whenever it is lost. May be given several times.
+    #[arg(
+        long = "peer",
+        value_name = "NODE[=ADDRESS]",
+        env = "OBIT_PEERS",
+        hide_env_values = true,
+        value_delimiter = ' '
+    )]
+    #[serde(deserialize_with = "texts")]
+    pub(crate) peers: Option<Vec<NodeSpec>>,
+
+    /// A file with such nodes, one a line, that is looked at again and again.
+    #[arg(long, value_name = "FILE", env = "OBIT_PEERS_FILE", hide_env_values = true)]
+    pub(crate) peers_file: Option<PathBuf>,
+
+    /// The secret of the cluster: `obit keygen FILE` makes one. Or put the secret itself into the variable
+    /// OBIT_SECRET. Without a secret only this machine can be reached.
+    #[arg(long, value_name = "FILE", env = "OBIT_SECRET_FILE", hide_env_values = true)]
+    pub(crate) secret_file: Option<PathBuf>,
+
+    /// Which cluster this is: nodes of different clusters do not connect.
+    #[arg(long, value_name = "NAME", env = "OBIT_CLUSTER", hide_env_values = true)]
+    pub(crate) cluster: Option<String>,
+
+    /// Whether the other nodes count this one among the hidden ones.
+    #[arg(
+        long,
+        env = "OBIT_HIDDEN",
+        hide_env_values = true,
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    pub(crate) hidden: Option<bool>,
+
+    /// How soon a silent node is given up; alike on all nodes.
+    #[arg(long, value_enum, env = "OBIT_PRESET", hide_env_values = true)]
+    pub(crate) preset: Option<Preset>,
+
+    /// How much the node says of itself on standard error; `warn` if nothing is said.
+    #[arg(long, value_enum, value_name = "LEVEL", env = "OBIT_LOG", hide_env_values = true)]
+    pub(crate) log: Option<log::Level>,
+}
+
+/// Heartbeats for a kind of network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Preset {
+    /// After 5 s: the default.
+    Normal,
+    /// After 0.5 s: one rack, machines that are not overloaded.
+    Fast,
+    /// After 15 s: links between sites.
+    Wan,
+}
+
+impl NodeOptions {
+    /// These, and what they leave open from `file`.
+    pub(crate) fn or(self, file: NodeOptions) -> NodeOptions {
+        NodeOptions {
+            config: self.config,
+            node: self.node.or(file.node),
+            listen: self.listen.or(file.listen),
+            peers: self.peers.or(file.peers),
+            peers_file: self.peers_file.or(file.peers_file),
+            secret_file: self.secret_file.or(file.secret_file),
+            cluster: self.cluster.or(file.cluster),
+            hidden: self.hidden.or(file.hidden),
+            preset: self.preset.or(file.preset),
+            log: self.log.or(file.log),
+        }
+    }
+}
+
+/// A setting that is read from its text, as on the command line.
+fn text<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    parse(&String::deserialize(deserializer)?).map(Some)
+}
+
+fn texts<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| parse(text)).collect::<Result<_, _>>().map(Some)
+}
+
+fn parse<T: FromStr<Err: Display>, E: de::Error>(text: &str) -> Result<T, E> {
+    text.parse().map_err(|error| E::custom(format!("{text:?}: {error}")))
+}

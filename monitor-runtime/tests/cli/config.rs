@@ -1,0 +1,106 @@
+//! Settings and their errors, and what needs no node.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use crate::support::{Directory, Running, end, node_with_secret, obit, target, test};
+
+const LISTEN: &str = "listen = \"127.0.0.1:0\"\n";
+
+/// The name of the node that `obit agent` begins.
+async fn name_of_agent(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let mut command = obit(["agent"].iter().chain(arguments));
+    command.envs(variables.iter().copied());
+    let mut agent = Running::start(command);
+    let line = agent.line().await;
+    agent.signal(rustix::process::Signal::TERM);
+    assert_eq!(agent.end().await.code, Some(0));
+    line.split('#').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_flag_wins_over_its_variable_and_both_over_the_file() {
+    test(async {
+        let directory = Directory::new();
+        let file = directory.file("obit.toml", &format!("node = \"file@127.0.0.1\"\n{LISTEN}"));
+        let file = ["--config", file.to_str().unwrap()];
+        let variable = [("OBIT_NODE", "variable@127.0.0.1")];
+        assert_eq!(name_of_agent(&file, &[]).await, "file@127.0.0.1");
+        assert_eq!(name_of_agent(&file, &variable).await, "variable@127.0.0.1");
+        let flag = [&file[..], &["--node", "flag@127.0.0.1"]].concat();
+        assert_eq!(name_of_agent(&flag, &variable).await, "flag@127.0.0.1");
+        assert_eq!(name_of_agent(&[], &[variable[0], ("OBIT_CONFIG", file[1])]).await, "variable@127.0.0.1");
+    });
+}
+
+#[test]
+fn the_file_can_say_everything_and_its_paths_start_where_it_lies() {
+    test(async {
+        let directory = Directory::new();
+        let key = directory.path("cluster.key");
+        assert_eq!(end(obit(["keygen", key.to_str().unwrap()])).await.code, Some(0));
+        directory.file("peers.txt", "");
+        let settings = "node = \"a@127.0.0.1\"\nlisten = \"127.0.0.1:0\"\npeers = [\"b@127.0.0.1:9\"]\n\
+            peers_file = \"peers.txt\"\nsecret_file = \"cluster.key\"\ncluster = \"\"\nhidden = true\n\
+            preset = \"fast\"\nlog = \"off\"\n";
+        let file = directory.file("obit.toml", settings);
+        let secret = monitor_runtime::Secret::from_file(&key).unwrap();
+        let node = node_with_secret("b", secret).await;
+        let target = target("nobody", &node);
+        let watch = end(obit(["watch", "--config", file.to_str().unwrap(), &target])).await;
+        assert_eq!(watch.code, Some(4), "the secret was read: {}", watch.stderr);
+    });
+}
+
+#[test]
+fn an_error_names_the_file_the_line_and_what_is_wrong() {
+    test(async {
+        let directory = Directory::new();
+        let error = async |settings: &str| {
+            let file = directory.file("obit.toml", settings);
+            let ended = end(obit(["agent", "--config", file.to_str().unwrap()])).await;
+            assert_eq!(ended.code, Some(1), "{settings}");
+            assert!(ended.stderr.starts_with(&format!("error: {}: ", file.display())), "{}", ended.stderr);
+            ended.stderr
+        };
+        let peer = error("node = \"a@127.0.0.1:1\"\npeers = [\"b@127.0.0.1:1\", \"b@\"]\n").await;
+        assert!(peer.contains("line 2") && peer.contains("\"b@\": node name: lacks a host"), "{peer}");
+        let unknown = error("secret = \"in the open\"\n").await;
+        assert!(unknown.contains("line 1") && unknown.contains("`secret_file`"), "{unknown}");
+        let preset = error("\npreset = \"slow\"\n").await;
+        assert!(preset.contains("line 2") && preset.contains("`wan`"), "{preset}");
+    });
+}
+
+#[test]
+fn an_error_says_what_to_do() {
+    test(async {
+        let error = async |arguments: &[&str]| {
+            let ended = end(obit(["agent"].iter().chain(arguments))).await;
+            assert_eq!(ended.code, Some(1), "{arguments:?}");
+            ended.stderr
+        };
+        assert!(error(&[]).await.contains("--node a@10.0.0.7:7001"));
+        assert!(error(&["--node", "a@0.0.0.0", "--listen", "0.0.0.0:0"]).await.contains("obit keygen"));
+
+        let directory = Directory::new();
+        let exposed = directory.file("cluster.key", &"x".repeat(64));
+        fs::set_permissions(&exposed, fs::Permissions::from_mode(0o644)).unwrap();
+        let exposed = error(&["--node", "a@127.0.0.1:1", "--secret-file", exposed.to_str().unwrap()]).await;
+        assert!(exposed.contains("chmod 600"), "{exposed}");
+
+        let missing = error(&["--config", directory.path("none.toml").to_str().unwrap()]).await;
+        assert!(missing.contains("none.toml: No such file"), "{missing}");
+        assert_eq!(end(obit(["agent", "--node", "nowhere"])).await.code, Some(2));
+    });
+}
+
+#[test]
+fn shells_get_their_completions() {
+    test(async {
+        for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+            let script = end(obit(["completions", shell])).await;
+            assert_eq!(script.code, Some(0));
+            assert!(script.stdout.iter().any(|line| line.contains("secret-file")), "{shell}");
+        }
+    });
+}

@@ -1,0 +1,113 @@
+//! `obit watch`.
+
+use monitor_runtime::{ExitReason, Node, Process};
+use rustix::process::Signal;
+
+use crate::support::{Running, end, eventually, node, obit, target, test};
+
+fn process(node: &Node, name: &str) -> Process {
+    let process = node.process().unwrap();
+    process.register(name.parse().unwrap()).unwrap();
+    process
+}
+
+/// Watches a process that ends of this, once it is watched; returns the line and the exit code.
+async fn told_of(reason: ExitReason, options: &[&str]) -> (String, Option<i32>) {
+    let node = node("a").await;
+    let worker = process(&node, "worker");
+    let target = target("worker", &node);
+    let watch = Running::start(obit(["watch", &target].iter().chain(options)));
+    eventually("the monitor has arrived", || node.stats().incoming_monitors == 1).await;
+    worker.exit(reason);
+    let ended = watch.end().await;
+    assert_eq!(ended.stdout.len(), 1, "{}", ended.stderr);
+    (ended.stdout[0].clone(), ended.code)
+}
+
+fn other(text: &str) -> ExitReason {
+    ExitReason::other(text).unwrap()
+}
+
+#[test]
+fn an_end_is_a_line_and_an_exit_code() {
+    test(async {
+        let told = told_of(ExitReason::Normal, &[]).await;
+        assert_eq!(told, ("worker@a@127.0.0.1 is gone: exit: normal".to_owned(), Some(0)));
+        let told = told_of(ExitReason::Shutdown, &[]).await;
+        assert_eq!(told, ("worker@a@127.0.0.1 is gone: exit: shutdown".to_owned(), Some(0)));
+        let told = told_of(other("out of paper"), &[]).await;
+        assert_eq!(told, ("worker@a@127.0.0.1 is gone: exit: out of paper".to_owned(), Some(3)));
+    });
+}
+
+#[test]
+fn programs_read_the_end_as_json() {
+    test(async {
+        let json = async |reason| {
+            let (line, code) = told_of(reason, &["--json"]).await;
+            let mut json: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let monitor = json.as_object_mut().unwrap().remove("monitor").unwrap();
+            assert!(monitor.as_str().unwrap().starts_with("partisan:ref:visitor-"), "{monitor}");
+            (json.to_string(), code)
+        };
+        let target = "\"target\":\"worker@a@127.0.0.1\"";
+        let of = |rest: &str| format!("{{{rest},{target},");
+        let (status, code) = json(other("status 7")).await;
+        assert_eq!(code, Some(3));
+        assert_eq!(
+            status,
+            of(r#""exit":"other","reason":"exit","status":7"#) + r#""text":"exit: status 7"}"#
+        );
+        let (signal, _) = json(other("signal 9 (SIGKILL)")).await;
+        assert!(signal.contains(r#""signal":9"#), "{signal}");
+        let (panic, _) = json(ExitReason::panicked("oh")).await;
+        assert_eq!(panic, of(r#""exit":"panicked","reason":"exit""#) + r#""text":"exit: panicked: oh"}"#);
+    });
+}
+
+#[test]
+fn who_is_not_there_and_who_cannot_be_reached_are_told_apart() {
+    test(async {
+        let node = node("a").await;
+        let nobody = target("nobody", &node);
+        let absent = end(obit(["watch", &nobody])).await;
+        assert_eq!(absent.stdout, ["nobody@a@127.0.0.1 is gone: no such process"]);
+        assert_eq!(absent.code, Some(4));
+
+        node.stop().await;
+        let unreachable = end(obit(["watch", "--json", &nobody])).await;
+        assert_eq!(unreachable.code, Some(5));
+        let json: serde_json::Value = serde_json::from_str(&unreachable.stdout[0]).unwrap();
+        assert_eq!((&json["reason"], &json["cause"]), (&"noconnection".into(), &"Refused".into()));
+    });
+}
+
+#[test]
+fn every_end_is_told_as_it_comes_and_the_worst_is_the_exit_code() {
+    test(async {
+        let node = node("a").await;
+        let (one, two) = (process(&node, "one"), process(&node, "two"));
+        let two_by_pid = two.pid().to_string();
+        let mut watch = Running::start(obit(["watch", &target("one", &node), &two_by_pid]));
+        eventually("the monitors have arrived", || node.stats().incoming_monitors == 2).await;
+        two.exit(other("status 1"));
+        assert_eq!(watch.line().await, format!("{two_by_pid} is gone: exit: status 1"));
+        one.exit(ExitReason::Normal);
+        assert_eq!(watch.line().await, "one@a@127.0.0.1 is gone: exit: normal");
+        assert_eq!(watch.end().await.code, Some(3));
+    });
+}
+
+#[test]
+fn a_signal_ends_the_watching_and_nothing_is_said_of_the_target() {
+    test(async {
+        let node = node("a").await;
+        let _worker = process(&node, "worker");
+        let watch = Running::start(obit(["watch", &target("worker", &node)]));
+        eventually("the monitor has arrived", || node.stats().incoming_monitors == 1).await;
+        watch.signal(Signal::TERM);
+        let ended = watch.end().await;
+        assert_eq!((ended.code, ended.stdout.len()), (Some(143), 0));
+        eventually("the monitor is over", || node.stats().incoming_monitors == 0).await;
+    });
+}
