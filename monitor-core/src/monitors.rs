@@ -222,12 +222,21 @@ impl Core {
     /// `None`: it was flushed, its watcher is gone, or it was taken already.
     pub fn take(&mut self, id: MonitorId) -> Option<Down> {
         let at = self.outgoing.find(id)?;
-        let row = self.outgoing.row(at);
-        let State::Fired(reason) = &row.state else { return None };
-        let reason = reason.clone();
-        let down = Down { monitor: self.reference(id), target: self.target(at), reason, tag: row.tag };
+        let down = self.notice(at)?;
         self.forget(at);
         Some(down)
+    }
+
+    /// The notice of a monitor that has fired and was not taken: what [`take`](Core::take) will hand over. O(1).
+    pub fn fired(&self, id: MonitorId) -> Option<Down> {
+        self.notice(self.outgoing.find(id)?)
+    }
+
+    fn notice(&self, at: u32) -> Option<Down> {
+        let row = self.outgoing.row(at);
+        let State::Fired(reason) = &row.state else { return None };
+        let monitor = self.reference(self.outgoing.id(at));
+        Some(Down { monitor, target: self.target(at), reason: reason.clone(), tag: row.tag })
     }
 
     /// Whether the monitor has fired and its notice was not taken.

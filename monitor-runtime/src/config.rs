@@ -20,6 +20,7 @@ pub struct Config {
     pub(crate) max_incoming: usize,
     pub(crate) max_mailbox_bytes: usize,
     pub(crate) max_message: usize,
+    pub(crate) max_history: usize,
     pub(crate) stop_timeout: Duration,
     pub(crate) spawner: Option<Spawner>,
     #[cfg(feature = "tcp")]
@@ -35,6 +36,7 @@ impl Config {
             max_incoming: 1 << 24,
             max_mailbox_bytes: 64 << 20,
             max_message: 16 << 20,
+            max_history: 0,
             stop_timeout: Duration::from_secs(5),
             spawner: None,
             #[cfg(feature = "tcp")]
@@ -89,6 +91,14 @@ impl Config {
         self
     }
 
+    /// How many `Down`s are kept for [`Node::history`](crate::Node::history) after they were told, each with at most
+    /// 1 KiB of its reason. 0 by default: it would cost each of them about as much again. The command `obit` keeps 4,096.
+    #[must_use]
+    pub const fn max_history(mut self, downs: usize) -> Self {
+        self.max_history = downs;
+        self
+    }
+
     /// How long [`Node::stop`](crate::Node::stop) takes at most. 5 s by default.
     #[must_use]
     pub const fn stop_timeout(mut self, timeout: Duration) -> Self {
@@ -122,6 +132,7 @@ impl fmt::Debug for Config {
             .field("max_incoming", &self.max_incoming)
             .field("max_mailbox_bytes", &self.max_mailbox_bytes)
             .field("max_message", &self.max_message)
+            .field("max_history", &self.max_history)
             .field("stop_timeout", &self.stop_timeout)
             .field("own_thread", &self.spawner.is_none());
         #[cfg(feature = "tcp")]

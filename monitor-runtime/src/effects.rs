@@ -71,11 +71,17 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
             Effect::Admit { session } => {
                 if let Some(link) = state.links.get(session) {
                     link.admit();
+                    state.history.admitted(&link.peer.node);
                     after.wakers.extend(link.waker.take());
                 }
             }
             Effect::Connect { node, dial } => connect(node, *dial, state, after),
-            Effect::Deliver { to, notice } => deliver(*to, notice, &directory, after),
+            Effect::Deliver { to, notice } => {
+                if let Notice::Down(id) = notice {
+                    state.history.fired(*to, *id, &state.core);
+                }
+                deliver(*to, notice, &directory, after);
+            }
             Effect::Send { session, from, channel, signal } => {
                 let way = (*session, *from, *channel);
                 rest = send(way, signal, others, state.links.get(session), after);

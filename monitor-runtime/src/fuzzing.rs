@@ -67,6 +67,7 @@ impl Attacked {
             max_batch: MAX_BATCH,
             max_mailbox_bytes: MAX_MAILBOX,
             max_message: 1 << 20,
+            max_history: 8,
             stop_timeout: Duration::ZERO,
         };
         let inner = Inner::new(core, limits, service, None, Arc::new(drop), None);

@@ -1,6 +1,6 @@
 //! What goes on in a node, for people and programs to look at.
 
-use refs::{NodeId, Pid, RegName};
+use refs::{MonitorRef, NodeId, Pid, RegName, Target};
 use serde::Serialize;
 
 use monitor_core::LocalPid;
@@ -97,6 +97,88 @@ pub struct SessionInfo {
     pub admitted: bool,
     /// How many bytes wait to be sent.
     pub queued_bytes: usize,
+}
+
+/// Who watches whom. See [`Node::monitors`](crate::Node::monitors).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Monitors {
+    /// Those that are held on this node.
+    pub held: Vec<HeldMonitor>,
+    /// The processes of this node that other nodes monitor.
+    pub on: Vec<MonitorsOn>,
+    /// Whether there are more than were asked for.
+    pub more: bool,
+}
+
+/// A monitor that is held on this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeldMonitor {
+    /// The monitor.
+    pub monitor: MonitorRef,
+    /// The process that holds it; none if it is a [`Monitor`](crate::Monitor) or in a
+    /// [`MonitorSet`](crate::MonitorSet).
+    pub watcher: Option<Pid>,
+    /// What is monitored.
+    pub target: Target,
+    /// Whether it has fired, and its `Down` was not received yet.
+    pub fired: bool,
+}
+
+/// The monitors that other nodes hold on a process of this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MonitorsOn {
+    /// The process.
+    pub process: Pid,
+    /// Its names, in the order in which it got them.
+    pub names: Vec<RegName>,
+    /// The monitors: each names the node that holds it.
+    pub by: Vec<MonitorRef>,
+}
+
+impl Monitors {
+    pub(crate) fn of(node: &Inner, limit: usize) -> Self {
+        // One more than is shown says whether there are more.
+        let some = limit.saturating_add(1);
+        let (mut held, mut on) = node.look(|state| {
+            let directory = node.directory.read();
+            let held = directory.residents().flat_map(|(pid, is_process)| {
+                let watcher = is_process.then(|| node.pid(pid.0));
+                state.core.monitors_of(pid).map(move |(id, target)| (id, target, watcher.clone()))
+            });
+            let held = held.take(some).map(|(id, target, watcher)| HeldMonitor {
+                monitor: node.reference(id),
+                watcher,
+                target,
+                fired: state.core.is_fired(id),
+            });
+            let others = |pid| state.core.watchers_of(pid).filter(|by| *by.node() != node.id);
+            let on = directory.processes().flat_map(|(pid, _)| others(pid).map(move |by| (pid, by)));
+            let mut processes: Vec<(LocalPid, Vec<MonitorRef>)> = Vec::new();
+            for (pid, by) in on.take(some) {
+                match processes.last_mut() {
+                    Some((last, all)) if *last == pid => all.push(by),
+                    _ => processes.push((pid, vec![by])),
+                }
+            }
+            let on = processes.into_iter().map(|(pid, by)| MonitorsOn {
+                process: node.pid(pid.0),
+                names: directory.names.names_of(pid).to_vec(),
+                by,
+            });
+            (held.collect::<Vec<_>>(), on.collect::<Vec<_>>())
+        });
+        let incoming: usize = on.iter().map(|on| on.by.len()).sum();
+        let more = held.len() > limit || incoming > limit;
+        held.truncate(limit);
+        if let Some(last) = on.last_mut().filter(|_| incoming > limit) {
+            last.by.pop();
+        }
+        on.retain(|on| !on.by.is_empty());
+        Monitors { held, on, more }
+    }
 }
 
 impl Stats {

@@ -92,11 +92,14 @@
 //!   service of your own.
 //! - `tls`: `Config::tls`, which encrypts all connections and binds every node's name to a certificate of the
 //!   cluster's own CA. It brings rustls and ring.
+//! - `control`: the module `control`, a Unix socket at which a running node can be asked what it knows. It brings serde_json.
 //! - `cli`: the command `obit`, for shells and programs in any language. It adds nothing to the library.
 //! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own, to test your own failover
 //!   with. It brings nothing else; ask for it in `[dev-dependencies]`.
 
 mod config;
+#[cfg(all(feature = "control", unix))]
+pub mod control;
 mod counters;
 mod deliver;
 mod driver;
@@ -109,6 +112,7 @@ mod flusher;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handover;
+mod history;
 mod inspect;
 mod link;
 mod mailbox;
@@ -153,7 +157,8 @@ struct Readme;
 pub use config::Config;
 pub use error::{ConnectError, MonitorError, NotAlive, NotImplemented, RegisterError, SendError, StartError};
 pub use event::{Event, Message, NodeDown, NodeDownSource, NodeInfo, NodeUp};
-pub use inspect::{Count, Inspect, ProcessInfo, SessionInfo, Stats};
+pub use history::{DownSource, PastDown};
+pub use inspect::{Count, HeldMonitor, Inspect, Monitors, MonitorsOn, ProcessInfo, SessionInfo, Stats};
 pub use mailbox::{Demonitor, Mailbox};
 pub use message::Dest;
 pub use monitor::Monitor;

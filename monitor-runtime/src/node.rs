@@ -12,7 +12,8 @@ use crate::{
     error::{ConnectError, MonitorError, NotAlive, RegisterError, SendError, StartError},
     event::NodeInfo,
     executor,
-    inspect::{Inspect, Stats},
+    history::PastDown,
+    inspect::{Inspect, Monitors, Stats},
     mailbox::Mailbox,
     message::{self, Dest},
     monitor::Monitor,
@@ -68,6 +69,7 @@ impl Node {
             max_batch: config.max_batch,
             max_mailbox_bytes: config.max_mailbox_bytes,
             max_message: config.max_message.min(max_frame - message::MAX_OVERHEAD),
+            max_history: config.max_history,
             stop_timeout: config.stop_timeout,
         };
         let inner = Arc::new(Inner::new(core, limits, service, local_addr, runner.spawner, runner.thread));
@@ -339,6 +341,20 @@ impl Node {
     }
 
     // ----- the node itself
+
+    /// What the monitors made here have told last, newest first, and on what evidence: at most
+    /// [`Config::max_history`] of them. Those are among them that were flushed, or wait to be received.
+    ///
+    /// Takes time in proportion to their number, during which the node does nothing else: for people to look at.
+    pub fn history(&self) -> Vec<PastDown> {
+        self.inner.look(|state| state.history.list(&self.inner))
+    }
+
+    /// The monitors that are held here, and those that other nodes hold on processes of this one: at most `limit`
+    /// of each. Takes time in proportion to processes and `limit`, during which the node does nothing else.
+    pub fn monitors(&self, limit: usize) -> Monitors {
+        Monitors::of(&self.inner, limit)
+    }
 
     /// How much there is of everything, and everything that was dropped or refused. Cheap.
     pub fn stats(&self) -> Stats {

@@ -151,6 +151,14 @@ impl Directory {
         }
     }
 
+    /// All that can watch, by slot, and whether each is a process.
+    pub(crate) fn residents(&self) -> impl Iterator<Item = (LocalPid, bool)> {
+        self.slots.iter().zip(0..).filter_map(|(slot, index)| {
+            let is_process = matches!(slot.resident.as_ref()?, Resident::Process(_));
+            Some((LocalPid(Serial::new(index, slot.generation)), is_process))
+        })
+    }
+
     /// All processes, by slot.
     pub(crate) fn processes(&self) -> impl Iterator<Item = (LocalPid, &Arc<LiveProcess>)> {
         self.slots.iter().zip(0..).filter_map(|(slot, index)| match slot.resident.as_ref()? {

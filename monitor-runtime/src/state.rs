@@ -25,6 +25,7 @@ use crate::{
     effects::{self, After},
     error::NotAlive,
     flusher::Flusher,
+    history::History,
     link::Link,
     parked::Parked,
     processes::{Directory, Lookup, Resident},
@@ -59,6 +60,7 @@ pub(crate) struct Limits {
     pub(crate) max_batch: usize,
     pub(crate) max_mailbox_bytes: usize,
     pub(crate) max_message: usize,
+    pub(crate) max_history: usize,
     pub(crate) stop_timeout: std::time::Duration,
 }
 
@@ -82,6 +84,7 @@ pub(crate) struct State {
     pub(crate) dialling: BTreeMap<NodeName, DialId>,
     /// The peer service answers no more dials.
     pub(crate) service_over: bool,
+    pub(crate) history: History,
     /// Used again by every input.
     effects: Vec<Effect>,
 }
@@ -115,6 +118,7 @@ impl Inner {
                 book: HashMap::new(),
                 dialling: BTreeMap::new(),
                 service_over: false,
+                history: History::new(limits.max_history),
                 effects: Vec::new(),
             }),
             thread: Mutex::new(thread),

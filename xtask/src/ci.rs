@@ -102,11 +102,12 @@ fn tls() -> Result {
     of_transport("test", &["--doc"])
 }
 
-/// The command `obit`.
+/// The command `obit`, and the socket at which it asks nodes.
 fn cli() -> Result {
     const CLI: [&str; 4] = ["--package", "monitor-runtime", "--features", "cli"];
     cargo(&[&["clippy"], &CLI[..], &["--all-targets", "--", "-D", "warnings"]].concat())?;
-    cargo(&[&["test"], &CLI[..], &["--bin", "obit", "--test", "cli"]].concat())
+    cargo(&[&["test"], &CLI[..], &["--bin", "obit", "--test", "cli", "--test", "control"]].concat())?;
+    cargo(&[&["test"], &CLI[..], &["--doc", "control"]].concat())
 }
 
 /// The rules of the language that no compiler checks, where they can be: in the two crates that do no I/O. None of ours is
@@ -141,7 +142,7 @@ fn doc() -> Result {
                 "--workspace",
                 "--no-deps",
                 "--features",
-                "monitor-runtime/tls,monitor-runtime/test-util",
+                "monitor-runtime/tls,monitor-runtime/test-util,monitor-runtime/control",
             ])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )

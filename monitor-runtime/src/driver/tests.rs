@@ -89,6 +89,7 @@ impl World {
             max_batch: BATCH,
             max_mailbox_bytes: 1 << 20,
             max_message: 1 << 20,
+            max_history: 0,
             stop_timeout: std::time::Duration::ZERO,
         };
         let node = Inner::new(core, limits, Arc::new(Nothing(id("a@local", 1))), None, Arc::new(drop), None);

@@ -1,6 +1,7 @@
 //! The command `obit`, run as users run it: as a program, over TCP on loopback addresses.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod ask;
 mod config;
 mod run;
 mod support;

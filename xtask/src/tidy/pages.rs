@@ -7,7 +7,7 @@ use super::{
 
 /// The page that explains every error, and under which heading it explains which type of which file.
 const ERRORS: &str = "docs/errors.md";
-const EXPLAINED: [(&str, &str, &str); 11] = [
+const EXPLAINED: [(&str, &str, &str); 12] = [
     ("EndKind", "refs/src/session_end.rs", "EndKind"),
     ("StartError", "monitor-runtime/src/error.rs", "StartError"),
     ("TcpStartError", "transport-tcp/src/error.rs", "StartError"),
@@ -18,6 +18,7 @@ const EXPLAINED: [(&str, &str, &str); 11] = [
     ("ConnectError", "monitor-runtime/src/error.rs", "ConnectError"),
     ("SendError", "monitor-runtime/src/error.rs", "SendError"),
     ("RegisterError", "monitor-runtime/src/error.rs", "RegisterError"),
+    ("AskError", "monitor-runtime/src/control/client.rs", "AskError"),
     ("ParseErrorKind", "refs/src/error.rs", "ParseErrorKind"),
 ];
 

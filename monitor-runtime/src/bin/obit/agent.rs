@@ -30,9 +30,10 @@ pub(crate) struct Options {
 /// Joins the cluster, until a signal asks it to leave.
 pub(crate) fn run(options: Options) -> Result {
     smol::block_on(async {
-        let config = config::prepare(options.node, Role::Member)?;
+        let prepared = config::prepare(options.node, Role::Member)?;
         let mut signals = Incoming::ending()?;
-        let node = config::start(config).await?;
+        let started = prepared.start().await?;
+        let node = &started.node;
         let address = node.local_addr().map(|address| format!(" listens on {address}"));
         say(&format!("{}{}", node.id(), address.unwrap_or_default()))?;
         signals.next().await?;

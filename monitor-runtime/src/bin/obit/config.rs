@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use monitor_runtime::{Config, Node, NodeName, Secret, StartError, TcpStartError};
+use monitor_runtime::{
+    Config, Node, NodeName, Secret, StartError, TcpStartError,
+    control::{self, Served},
+};
 
 use crate::{
     failure::{Context, Failure, Result, full_text},
@@ -16,6 +19,9 @@ use crate::{
 
 /// The environment variable that may hold the secret itself.
 pub(crate) const SECRET: &str = "OBIT_SECRET";
+
+/// How many `Down`s a node keeps for `obit why`.
+const MAX_HISTORY: usize = 4096;
 
 /// A file of settings is not longer: more is a mistake.
 const MAX_FILE: u64 = 1 << 20;
@@ -29,8 +35,21 @@ pub(crate) enum Role {
     Visitor,
 }
 
+/// A node that can be started.
+pub(crate) struct Prepared {
+    pub(crate) config: Config,
+    /// Where it can be asked.
+    socket: Option<PathBuf>,
+}
+
+/// A node that runs, and its socket.
+pub(crate) struct Started {
+    pub(crate) node: Node,
+    _served: Option<Served>,
+}
+
 /// Puts flags, environment and file together, and begins to log as they say.
-pub(crate) fn prepare(options: NodeOptions, role: Role) -> Result<Config> {
+pub(crate) fn prepare(options: NodeOptions, role: Role) -> Result<Prepared> {
     let secret = secret(&options)?;
     let options = match options.config.clone() {
         Some(file) => options.or(read(&file)?),
@@ -41,7 +60,8 @@ pub(crate) fn prepare(options: NodeOptions, role: Role) -> Result<Config> {
         (None, Some(file)) => Some(Secret::from_file(file)?),
         (secret, _) => secret,
     };
-    node(options, secret, role)
+    let socket = options.socket.clone();
+    Ok(Prepared { config: node(options, secret, role)?, socket })
 }
 
 /// The secret that flags or environment name; the file is asked only if they do not.
@@ -67,6 +87,7 @@ fn read(path: &Path) -> Result<NodeOptions> {
     let here = |relative: Option<PathBuf>| relative.map(|relative| directory.join(relative));
     options.peers_file = here(options.peers_file);
     options.secret_file = here(options.secret_file);
+    options.socket = here(options.socket);
     Ok(options)
 }
 
@@ -102,8 +123,31 @@ fn node(options: NodeOptions, secret: Option<Secret>, role: Role) -> Result<Conf
 const NO_NAME: &str = "the node has no name; give it one that the others know, as in `--node a@10.0.0.7:7001`, in the \
     variable OBIT_NODE, or as `node` in the file of `--config`";
 
+impl Prepared {
+    /// Starts the node, and opens its socket.
+    pub(crate) async fn start(self) -> Result<Started> {
+        let node = start(self.config.max_history(MAX_HISTORY)).await?;
+        let served = match self.socket {
+            Some(socket) => Some(
+                control::serve(&node, &socket)
+                    .context(|| format!("cannot listen at {}", socket.display()))?,
+            ),
+            None => serve_unasked(&node),
+        };
+        Ok(Started { node, _served: served })
+    }
+}
+
+/// A node does its work as well if nobody can ask it.
+fn serve_unasked(node: &Node) -> Option<Served> {
+    let socket = control::default_socket(node)?;
+    control::serve(node, &socket)
+        .inspect_err(|error| tracing::warn!(socket = %socket.display(), %error, "this node cannot be asked"))
+        .ok()
+}
+
 /// Starts a node; what is wrong with its settings is told in the words of the command line.
-pub(crate) async fn start(config: Config) -> Result<Node> {
+async fn start(config: Config) -> Result<Node> {
     Node::start(config).await.map_err(|error| match error {
         StartError::Tcp(TcpStartError::NoSecret { address }) => Failure::new(format!(
             "without a secret anybody who reaches {address} could join; make one by `obit keygen cluster.key`, give it to all \

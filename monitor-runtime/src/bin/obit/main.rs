@@ -11,6 +11,7 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand};
 
 mod agent;
+mod ask;
 mod config;
 mod failure;
 mod fresh_secret;
@@ -49,6 +50,15 @@ enum Command {
     /// Be a node of the cluster, and nothing else, until SIGTERM or SIGINT.
     #[command(after_help = agent::EXAMPLES)]
     Agent(agent::Options),
+    /// Show a running node and those that are connected to it.
+    #[command(after_help = ask::NODES)]
+    Nodes(ask::Asking),
+    /// Show who watches whom at a running node.
+    #[command(after_help = ask::MONITORS)]
+    Monitors(ask::Asking),
+    /// Show what a running node has told its watchers: who decided it, and on what evidence.
+    #[command(after_help = ask::WHY)]
+    Why(ask::Why),
     /// Write a fresh secret for a cluster to a file that only its owner can read.
     #[command(after_help = "Example:\n  obit keygen cluster.key")]
     Keygen {
@@ -70,6 +80,9 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(options),
         Command::Watch(options) => watch::run(options),
         Command::Agent(options) => agent::run(options),
+        Command::Nodes(asking) => ask::nodes(&asking),
+        Command::Monitors(asking) => ask::monitors(&asking),
+        Command::Why(why) => ask::why(&why),
         Command::Keygen { file } => keygen(&file),
         Command::Completions { shell } => completions(shell),
     };

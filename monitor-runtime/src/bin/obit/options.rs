@@ -69,6 +69,11 @@ pub(crate) struct NodeOptions {
     #[arg(long, value_enum, env = "OBIT_PRESET", hide_env_values = true)]
     pub(crate) preset: Option<Preset>,
 
+    /// Where `obit nodes`, `obit monitors` and `obit why` ask this node; by default a socket in
+    /// $XDG_RUNTIME_DIR/obit.
+    #[arg(long, value_name = "FILE", env = "OBIT_SOCKET", hide_env_values = true)]
+    pub(crate) socket: Option<PathBuf>,
+
     /// How much the node says of itself on standard error; `warn` if nothing is said.
     #[arg(long, value_enum, value_name = "LEVEL", env = "OBIT_LOG", hide_env_values = true)]
     pub(crate) log: Option<log::Level>,
@@ -99,6 +104,7 @@ impl NodeOptions {
             cluster: self.cluster.or(file.cluster),
             hidden: self.hidden.or(file.hidden),
             preset: self.preset.or(file.preset),
+            socket: self.socket.or(file.socket),
             log: self.log.or(file.log),
         }
     }

@@ -53,15 +53,17 @@ pub(crate) fn run(options: Options) -> Result {
 }
 
 async fn run_on_node(options: Options) -> Result {
+    let mut prepared = config::prepare(options.node, Role::Member)?;
     // Nobody reads what others might send to it.
-    let config = config::prepare(options.node, Role::Member)?.max_mailbox_bytes(0);
+    prepared.config = prepared.config.max_mailbox_bytes(0);
     // Before the command is there: no signal that comes early is lost.
     let mut signals = Incoming::forwarded()?;
-    let node = config::start(config).await?;
+    let started = prepared.start().await?;
+    let node = &started.node;
     let process = node.process()?;
     process.register(options.name)?;
 
-    let end = run_as(&process, &node, &options.command, &mut signals).await;
+    let end = run_as(&process, node, &options.command, &mut signals).await;
     process.exit(match &end {
         Ok(status) => JobEnd::reason(*status),
         Err(failure) => ExitReason::from(io::Error::other(failure.to_string())),

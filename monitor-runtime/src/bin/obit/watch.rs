@@ -71,10 +71,11 @@ impl FromStr for Watched {
 /// Watches all targets until each has ended, and tells of each as it does.
 pub(crate) fn run(options: Options) -> Result {
     smol::block_on(async {
-        let config = config::prepare(options.node, Role::Visitor)?;
+        let prepared = config::prepare(options.node, Role::Visitor)?;
         let mut signals = Incoming::ending()?;
-        let node = config::start(config).await?;
-        let set = monitor(&node, &options.targets)?;
+        let started = prepared.start().await?;
+        let node = &started.node;
+        let set = monitor(node, &options.targets)?;
         let watching = pin!(tell(set, options.json));
         let code = match select(watching, pin!(signals.next())).await {
             Either::Left((worst, _)) => ExitCode::from(worst? as u8),

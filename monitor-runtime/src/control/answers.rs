@@ -1,0 +1,203 @@
+//! What a node answers, in words that are the same in JSON and in Rust.
+
+use serde::{Deserialize, Serialize};
+
+use monitor_core::{Down, DownReason, NodeType};
+
+use crate::{
+    history::{DownSource, PastDown},
+    inspect::{HeldMonitor, Monitors, MonitorsOn},
+    node::Node,
+};
+
+/// A node, and those that are connected to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct NodeList {
+    /// The name of the node that answers.
+    pub name: String,
+    /// Which life of it.
+    pub incarnation: String,
+    /// Where it listens, if it does.
+    pub address: Option<String>,
+    /// How many processes live on it.
+    pub processes: usize,
+    /// How many monitors it holds that have not fired.
+    pub monitors: usize,
+    /// How many monitors other nodes hold on its processes.
+    pub monitored_by: usize,
+    /// The nodes that are up, sorted by name.
+    pub peers: Vec<PeerLine>,
+}
+
+/// A node that is up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PeerLine {
+    /// Its name.
+    pub name: String,
+    /// Which life of it.
+    pub incarnation: String,
+    /// The number of the session with it.
+    pub session: u64,
+    /// Whether either end is hidden.
+    pub hidden: bool,
+}
+
+/// Who watches whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MonitorList {
+    /// The monitors that the node holds.
+    pub held: Vec<MonitorLine>,
+    /// Its processes that other nodes monitor.
+    pub on: Vec<WatchedLine>,
+    /// Whether there are more than an answer has room for.
+    pub more: bool,
+}
+
+/// A monitor that the node holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MonitorLine {
+    /// Its reference.
+    pub monitor: String,
+    /// The pid of the process that holds it, if it is one.
+    pub watcher: Option<String>,
+    /// What is monitored.
+    pub target: String,
+    /// Whether it has fired, and its `Down` was not received yet.
+    pub fired: bool,
+}
+
+/// A process that other nodes monitor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WatchedLine {
+    /// Its pid.
+    pub process: String,
+    /// Its names.
+    pub names: Vec<String>,
+    /// The monitors on it: each names the node that holds it.
+    pub by: Vec<String>,
+}
+
+/// A `Down` that was told, and on what evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PastDownLine {
+    /// The monitor that fired.
+    pub monitor: String,
+    /// What was monitored.
+    pub target: String,
+    /// `exit`, `noproc` or `noconnection`.
+    pub reason: String,
+    /// The reason for a person.
+    pub text: String,
+    /// Of `noconnection`: the kind of end.
+    pub cause: Option<String>,
+    /// Of `noconnection`: for how many milliseconds nothing had been heard, if that is why.
+    pub silent_ms: Option<u64>,
+    /// Who decided: `target-node`, `session-end` or `no-session`.
+    pub source: String,
+    /// The node of the target.
+    pub node: String,
+    /// The life of that node that said so, or with which the session was, if there was one and it is known.
+    pub incarnation: Option<String>,
+    /// The pid of the process that was told, if it was one and lives.
+    pub watcher: Option<String>,
+    /// How many milliseconds ago the monitor fired.
+    pub ago_ms: u64,
+}
+
+impl NodeList {
+    pub(super) fn of(node: &Node) -> Self {
+        let stats = node.stats();
+        let peer = |info: crate::event::NodeInfo| PeerLine {
+            name: info.node.name.to_string(),
+            incarnation: info.node.incarnation.to_string(),
+            session: info.session.0,
+            hidden: info.hidden,
+        };
+        NodeList {
+            name: node.name().to_string(),
+            incarnation: node.id().incarnation.to_string(),
+            address: node.local_addr().map(|address| address.to_string()),
+            processes: stats.processes,
+            monitors: stats.monitors,
+            monitored_by: stats.incoming_monitors,
+            peers: node.nodes(NodeType::All).into_iter().map(peer).collect(),
+        }
+    }
+}
+
+impl From<Monitors> for MonitorList {
+    fn from(monitors: Monitors) -> Self {
+        let held = |held: HeldMonitor| MonitorLine {
+            monitor: held.monitor.to_string(),
+            watcher: held.watcher.map(|pid| pid.to_string()),
+            target: held.target.to_string(),
+            fired: held.fired,
+        };
+        let on = |on: MonitorsOn| WatchedLine {
+            process: on.process.to_string(),
+            names: on.names.iter().map(ToString::to_string).collect(),
+            by: on.by.iter().map(ToString::to_string).collect(),
+        };
+        MonitorList {
+            held: monitors.held.into_iter().map(held).collect(),
+            on: monitors.on.into_iter().map(on).collect(),
+            more: monitors.more,
+        }
+    }
+}
+
+impl PastDownLine {
+    /// Whether it is of this monitor, or of this target.
+    pub(super) fn is_of(&self, what: &str) -> bool {
+        self.monitor == what || self.target == what
+    }
+}
+
+impl From<PastDown> for PastDownLine {
+    fn from(past: PastDown) -> Self {
+        let Down { monitor, target, reason, .. } = &past.down;
+        let end = match reason {
+            DownReason::NoConnection(end) => Some(end),
+            _ => None,
+        };
+        PastDownLine {
+            monitor: monitor.to_string(),
+            target: target.to_string(),
+            reason: kind(reason).to_owned(),
+            text: reason.to_string(),
+            cause: end.map(|end| format!("{:?}", end.kind)),
+            silent_ms: end.and_then(|end| end.silent_for()).map(milliseconds),
+            source: source(past.source).to_owned(),
+            node: target.node().to_string(),
+            incarnation: past.incarnation.map(|life| life.to_string()),
+            watcher: past.watcher.map(|pid| pid.to_string()),
+            ago_ms: milliseconds(past.ago),
+        }
+    }
+}
+
+const fn kind(reason: &DownReason) -> &'static str {
+    match reason {
+        DownReason::Exit(_) => "exit",
+        DownReason::NoProc => "noproc",
+        _ => "noconnection",
+    }
+}
+
+const fn source(source: DownSource) -> &'static str {
+    match source {
+        DownSource::TargetNode => "target-node",
+        DownSource::SessionEnd => "session-end",
+        DownSource::NoSession => "no-session",
+    }
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,114 @@
+//! The node's end.
+
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use futures::{
+    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt,
+    future::{AbortHandle, Abortable},
+    io::BufReader,
+};
+use smol::{
+    Timer,
+    lock::Semaphore,
+    net::unix::{UnixListener, UnixStream},
+};
+
+use super::{
+    Answer, MAX_CLIENTS, MAX_MONITORS, MAX_QUESTION, Question, TIMEOUT,
+    answers::{NodeList, PastDownLine},
+    place::Place,
+};
+use crate::{node::Node, state::Inner};
+
+/// The open socket of a node. Dropped, it is closed and taken away; the node goes on.
+#[derive(Debug)]
+#[must_use = "the socket is closed when this is dropped"]
+pub struct Served {
+    listening: AbortHandle,
+    _place: Place,
+}
+
+/// Answers questions at a Unix socket with mode 0600, on the node's executor: whoever may open it may see everything.
+///
+/// [`Question::Downs`] is answered with nothing unless the node has a
+/// [history](crate::Config::max_history). A socket at which nobody listens any more is replaced. What holds the [`Served`] need not hold the node. At most 16
+/// questions are answered at once, each of at most 4 KiB and within 10 s; an answer has at most 10,000 monitors.
+///
+/// # Errors
+/// `AddrInUse` if another node listens there or if it is no socket that lies there; whatever else the system says, such as
+/// that the directory is not there or that the path is too long for a socket.
+pub fn serve(node: &Node, socket: impl AsRef<Path>) -> io::Result<Served> {
+    let (listener, place) = Place::listen(socket.as_ref())?;
+    let listener = smol::Async::new(listener)?.into();
+    let (listening, stopped) = AbortHandle::new_pair();
+    let accepting = Abortable::new(accept(listener, Arc::downgrade(&node.inner)), stopped);
+    (node.inner.spawner)(Box::pin(async move {
+        // Aborted or not, it is over.
+        let _ = accepting.await;
+    }));
+    Ok(Served { listening, _place: place })
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+/// Lets clients in until the node is gone.
+async fn accept(listener: UnixListener, node: Weak<Inner>) {
+    let places = Arc::new(Semaphore::new(MAX_CLIENTS));
+    loop {
+        let place = places.acquire_arc().await;
+        let accepted = listener.accept().await;
+        let Some(inner) = node.upgrade() else { return };
+        match accepted {
+            Ok((stream, _)) => {
+                let node = node.clone();
+                (inner.spawner)(Box::pin(async move {
+                    let late = async { _ = Timer::after(TIMEOUT).await };
+                    smol::future::or(converse(stream, node), late).await;
+                    drop(place);
+                }));
+            }
+            Err(error) => {
+                // Most likely descriptors have run out: there may be some again in a while.
+                tracing::warn!(%error, "the control socket takes nobody in");
+                drop(inner);
+                Timer::after(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// One question and its answer. Whoever does not listen gets none.
+async fn converse(stream: UnixStream, node: Weak<Inner>) {
+    let mut line = String::new();
+    let mut question = BufReader::new(stream.clone().take(MAX_QUESTION));
+    if question.read_line(&mut line).await.is_err() {
+        return;
+    }
+    let Some(inner) = node.upgrade() else { return };
+    let answer = answer(&line, &Node { inner });
+    let mut answer = serde_json::to_vec(&answer).expect("an answer is made of texts and numbers");
+    answer.push(b'\n');
+    let mut stream = stream;
+    let _ = stream.write_all(&answer).await;
+}
+
+fn answer(question: &str, node: &Node) -> Answer {
+    match serde_json::from_str(question) {
+        Ok(Question::Nodes) => Answer::Nodes(NodeList::of(node)),
+        Ok(Question::Monitors) => Answer::Monitors(node.monitors(MAX_MONITORS).into()),
+        Ok(Question::Downs(of)) => {
+            let asked_for = |line: &PastDownLine| of.as_ref().is_none_or(|of| line.is_of(of));
+            Answer::Downs(node.history().into_iter().map(PastDownLine::from).filter(asked_for).collect())
+        }
+        Err(error) => Answer::Refused(format!("not a question: {error}")),
+    }
+}

@@ -1,0 +1,143 @@
+//! `obit nodes`, `obit monitors` and `obit why`, asked of commands that run.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use monitor_runtime::ExitReason;
+use serde_json::Value;
+
+use crate::support::{Directory, Running, end, eventually, node, obit, obit_run, target, test};
+
+/// What the command prints as JSON, a line each.
+async fn json(directory: &Directory, arguments: &[&str]) -> Vec<Value> {
+    let mut command = obit(arguments.iter().chain(&["--json"]));
+    command.env("XDG_RUNTIME_DIR", directory.path(""));
+    let ended = end(command).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    ended.stdout.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_node_that_watches_is_asked_why() {
+    test(async {
+        let directory = Directory::new();
+        let (a, b) = (node("a").await, node("b").await);
+        let (worker, other) = (a.process().unwrap(), b.process().unwrap());
+        worker.register("worker".parse().unwrap()).unwrap();
+        other.register("other".parse().unwrap()).unwrap();
+        let mut command = obit(["watch", "--json", &target("worker", &a), &target("other", &b)]);
+        command.env("XDG_RUNTIME_DIR", directory.path(""));
+        let mut watch = Running::start(command);
+        let arrived = || a.stats().incoming_monitors + b.stats().incoming_monitors == 2;
+        eventually("the monitors have arrived", arrived).await;
+
+        let sockets: Vec<_> = fs::read_dir(directory.path("obit")).unwrap().map(Result::unwrap).collect();
+        assert_eq!(sockets.len(), 1);
+        assert_eq!(sockets[0].metadata().unwrap().permissions().mode() & 0o777, 0o600);
+
+        let nodes = json(&directory, &["nodes"]).await.remove(0);
+        assert!(nodes["name"].as_str().unwrap().starts_with("visitor-"), "{nodes}");
+        let peers: Vec<_> = nodes["peers"].as_array().unwrap().iter().map(|peer| &peer["name"]).collect();
+        assert_eq!(peers, ["a@127.0.0.1", "b@127.0.0.1"]);
+        let monitors = json(&directory, &["monitors"]).await.remove(0);
+        let held = monitors["held"].as_array().unwrap().iter().map(|held| &held["target"]);
+        assert_eq!(held.collect::<Vec<_>>(), ["worker@a@127.0.0.1", "other@b@127.0.0.1"]);
+
+        worker.exit(ExitReason::other("status 7").unwrap());
+        let told: Value = serde_json::from_str(&watch.line().await).unwrap();
+        let why = json(&directory, &["why", told["monitor"].as_str().unwrap()]).await.remove(0);
+        assert_eq!((&why["source"], &why["text"]), (&"target-node".into(), &"exit: status 7".into()));
+        assert_eq!(why["incarnation"], a.id().incarnation.to_string());
+
+        // The same in words for people.
+        let socket = sockets[0].path();
+        for why in [&["why"][..], &["why", "worker@a@127.0.0.1"]] {
+            let ended = end(obit(why.iter().chain(&["--socket", socket.to_str().unwrap()]))).await;
+            assert_eq!(ended.stdout[..2], ["worker@a@127.0.0.1", "  what     exit: status 7"]);
+            assert!(
+                ended.stdout[2].starts_with("  decided  by a@127.0.0.1 in its life "),
+                "{:?}",
+                ended.stdout
+            );
+        }
+        let nothing = end(obit(["why", "x", "--socket", socket.to_str().unwrap()])).await;
+        assert!(nothing.code == Some(1) && nothing.stderr.contains("nothing of x"), "{}", nothing.stderr);
+
+        other.exit(ExitReason::Normal);
+        assert_eq!(watch.end().await.code, Some(3));
+        assert_eq!(fs::read_dir(directory.path("obit")).unwrap().count(), 0, "the socket went with it");
+    });
+}
+
+#[test]
+fn the_silence_of_a_frozen_node_is_the_evidence() {
+    test(async {
+        let directory = Directory::new();
+        let socket = directory.path("watch.sock");
+        let mut command = obit_run(&["cat"]);
+        command.env("OBIT_PRESET", "fast");
+        let mut job = Running::start(command);
+        let job1 = format!("job1@job@127.0.0.1={}", job.address().await);
+        let b = node("b").await;
+        let other = b.process().unwrap();
+        other.register("other".parse().unwrap()).unwrap();
+        let mut command =
+            obit(["watch", "--preset", "fast", &job1, "nobody@job@127.0.0.1", &target("other", &b)]);
+        command.env("OBIT_SOCKET", &socket);
+        let mut watch = Running::start(command);
+        assert_eq!(watch.line().await, "nobody@job@127.0.0.1 is gone: no such process");
+
+        job.signal(rustix::process::Signal::STOP);
+        let line = watch.line().await;
+        let silent = "job1@job@127.0.0.1 cannot be reached: no connection: the peer fell silent (silent for ";
+        assert!(line.starts_with(silent), "{line}");
+        let socket = ["--socket", socket.to_str().unwrap()];
+        let why = [&["why", "job1@job@127.0.0.1"], &socket[..]].concat();
+        let why = json(&directory, &why).await.remove(0);
+        assert_eq!((&why["source"], &why["cause"]), (&"session-end".into(), &"Timeout".into()));
+        assert!(why["silent_ms"].as_u64() >= Some(500) && why["incarnation"].is_string(), "{why}");
+
+        other.exit(ExitReason::Normal);
+        assert_eq!(watch.end().await.code, Some(5));
+        job.kill().await;
+    });
+}
+
+#[test]
+fn who_is_to_be_asked_must_be_clear() {
+    test(async {
+        let directory = Directory::new();
+        let ask = async || {
+            let mut command = obit(["nodes"]);
+            command.env("XDG_RUNTIME_DIR", directory.path(""));
+            end(command).await
+        };
+        let agent = async |label: &str| {
+            let name = format!("{label}@127.0.0.1");
+            let mut command = obit(["agent", "--node", &name, "--listen", "127.0.0.1:0"]);
+            command.env("XDG_RUNTIME_DIR", directory.path(""));
+            let mut agent = Running::start(command);
+            agent.line().await;
+            agent
+        };
+        let none = ask().await;
+        assert!(
+            none.code == Some(1) && none.stderr.contains("no node of `obit` runs here"),
+            "{}",
+            none.stderr
+        );
+
+        let mut one = agent("one").await;
+        assert!(ask().await.stdout[0].starts_with("one@127.0.0.1 (this node, life "));
+        let _two = agent("two").await;
+        let several = ask().await;
+        assert_eq!(several.code, Some(1));
+        assert_eq!(several.stderr.matches("\n  --socket ").count(), 2, "{}", several.stderr);
+
+        // A killed one leaves its socket behind, which is not mistaken for a node.
+        one.kill().await;
+        assert!(ask().await.stdout[0].starts_with("two@127.0.0.1 "));
+
+        let unset = end(obit(["nodes"])).await;
+        assert!(unset.code == Some(1) && unset.stderr.contains("--socket"), "{}", unset.stderr);
+    });
+}

@@ -1,0 +1,137 @@
+//! The socket at which a node is asked.
+#![cfg(all(feature = "control", unix))]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::{
+    fs,
+    io::{ErrorKind, Read, Write},
+    os::unix::{
+        fs::PermissionsExt,
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+};
+
+use common::{Cluster, name, run};
+use monitor_runtime::{
+    Node,
+    control::{Answer, AskError, Question, ask, serve},
+};
+
+/// A place for one socket, in a directory of its own.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(test: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("obit-control-{test}-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        Place(directory)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.join("a.sock")
+    }
+
+    fn files(&self) -> usize {
+        fs::read_dir(&self.0).unwrap().count()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Left behind, it harms nobody.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn nodes(socket: &Path) -> String {
+    match ask(socket, &Question::Nodes).await.unwrap() {
+        Answer::Nodes(nodes) => nodes.name,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn node() -> Node {
+    Cluster::new().node_with("a", |config| config.max_history(4096)).await
+}
+
+#[test]
+fn the_socket_is_its_owner_s_alone_and_goes_when_it_is_closed() {
+    run(async {
+        let (place, node) = (Place::new("mode"), node().await);
+        let served = serve(&node, place.socket()).unwrap();
+        assert_eq!(fs::metadata(place.socket()).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(place.files(), 1);
+        assert_eq!(nodes(&place.socket()).await, node.name().as_str());
+        drop(served);
+        assert_eq!(place.files(), 0);
+        assert!(matches!(ask(place.socket(), &Question::Nodes).await, Err(AskError::NoNode { .. })));
+    });
+}
+
+#[test]
+fn a_dead_socket_is_replaced_and_a_live_one_or_a_file_is_not() {
+    run(async {
+        let (place, node) = (Place::new("stale"), node().await);
+        drop(UnixListener::bind(place.socket()).unwrap());
+        let _served = serve(&node, place.socket()).unwrap();
+        let second = serve(&node, place.socket()).unwrap_err();
+        assert_eq!((second.kind(), place.files()), (ErrorKind::AddrInUse, 1));
+        assert_eq!(nodes(&place.socket()).await, node.name().as_str());
+
+        let file = place.0.join("precious");
+        fs::write(&file, "content").unwrap();
+        assert_eq!(serve(&node, &file).unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "content");
+        assert!(serve(&node, place.0.join("x".repeat(200))).is_err(), "no socket has a name that long");
+    });
+}
+
+#[test]
+fn whoever_asks_nonsense_is_told_so_and_others_are_answered() {
+    run(async {
+        let (place, node) = (Place::new("nonsense"), node().await);
+        let _served = serve(&node, place.socket()).unwrap();
+        let answer = |question: &[u8]| {
+            let mut stream = UnixStream::connect(place.socket()).unwrap();
+            // What is too long is answered before it was read to its end.
+            let _ = stream.write_all(question);
+            let mut answer = String::new();
+            let _ = stream.read_to_string(&mut answer);
+            answer
+        };
+        assert!(answer(b"\"everything\"\n").starts_with("{\"refused\":\"not a question: "));
+        assert!(answer(b"\n").starts_with("{\"refused\":"));
+        assert_eq!(answer(b"\xff\xff\n"), "");
+        answer(&[b'['; 100_000]);
+        let silent: Vec<_> = (0..15).map(|_| UnixStream::connect(place.socket()).unwrap()).collect();
+        assert_eq!(nodes(&place.socket()).await, node.name().as_str());
+        drop(silent);
+    });
+}
+
+#[test]
+fn a_question_names_what_was_told() {
+    run(async {
+        let (place, node) = (Place::new("downs"), node().await);
+        let _served = serve(&node, place.socket()).unwrap();
+        let down = node.monitor(name("nobody").at(node.name().clone())).unwrap().await;
+        node.monitor(name("other").at(node.name().clone())).unwrap().await;
+        let downs = async |of: Option<String>| match ask(place.socket(), &Question::Downs(of)).await.unwrap()
+        {
+            Answer::Downs(downs) => downs,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(downs(None).await.len(), 2);
+        let [one] = &downs(Some(down.monitor.to_string())).await[..] else { panic!("one") };
+        assert_eq!(std::slice::from_ref(one), &downs(Some(down.target.to_string())).await[..]);
+        assert_eq!(
+            (one.reason.as_str(), one.source.as_str(), one.cause.as_ref()),
+            ("noproc", "target-node", None)
+        );
+        assert_eq!(one.incarnation, Some(node.id().incarnation.to_string()));
+        assert_eq!(downs(Some("x".to_owned())).await, []);
+    });
+}
