@@ -27,7 +27,7 @@ struct Step {
     run: fn() -> Result,
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: &[Step] = &[
     Step { name: "format", run: || cargo(&["fmt", "--all", "--check"]) },
     Step {
         name: "clippy",
