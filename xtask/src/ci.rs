@@ -49,6 +49,10 @@ const STEPS: &[Step] = &[
     Step { name: "doc", run: doc },
     Step { name: "examples", run: || cargo(&["build", "--workspace", "--examples"]) },
     Step {
+        name: "two-nodes",
+        run: || cargo(&["run", "--quiet", "--package", "monitor-runtime", "--example", "two_nodes"]),
+    },
+    Step {
         name: "embed",
         run: || cargo(&["run", "--quiet", "--package", "monitor-core", "--example", "embed"]),
     },
