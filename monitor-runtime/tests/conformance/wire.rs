@@ -91,5 +91,7 @@ async fn relay(from: Arc<Async<TcpStream>>, to: Arc<Async<TcpStream>>, gate: Arc
             return;
         }
     }
+    // The end does not pass either.
+    drop(gate.read().await);
     let _ = to.get_ref().shutdown(std::net::Shutdown::Write);
 }
