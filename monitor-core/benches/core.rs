@@ -27,6 +27,13 @@ fn calls(criterion: &mut Criterion) {
             bare.demonitor(id);
         });
     });
+    let mut idle = Bare::watching(0);
+    group.bench_function("the only monitor and demonitor", |bencher| {
+        bencher.iter(|| {
+            let id = idle.monitor(black_box(&target));
+            idle.demonitor(id);
+        });
+    });
     group.bench_function("monitor", |bencher| {
         bencher.iter_batched_ref(
             || Bare::watching(0),

@@ -18,8 +18,8 @@ use crate::{
     reason::{DownReason, ExitReason},
     signal::{RemoteTarget, Signal, Violation},
     tables::{
-        Incoming, NodeSubscribers, NodesSubscribers, Origins, Outgoing, Peers, Pool, ProcessTable, RowTarget,
-        State, Waiting, What,
+        Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peers, Pool, ProcessTable,
+        RowTarget, State, Waiting, What,
     },
 };
 
@@ -397,8 +397,23 @@ impl Core {
             let peer = peer.expect("only monitors on other nodes wait");
             self.peers.get_mut(peer).waiting_len -= 1;
         }
-        let row = self.outgoing.remove(at);
-        if let Some(peer) = self.origins.release(row.origin).and_then(|origin| origin.peer) {
+        let origin = self.outgoing.remove(at).origin;
+        let peer = self.origins.get(origin).peer;
+        let forgotten = self.origins.release(origin);
+        self.origin_forgotten(forgotten);
+        // While there is no session the spare one would keep the peer from being forgotten.
+        if let Some(peer) = peer.filter(|&peer| self.peers.get(peer).up().is_none()) {
+            self.forget_spare_origin(peer);
+        }
+    }
+
+    fn forget_spare_origin(&mut self, peer: u32) {
+        let forgotten = self.origins.drop_spare(peer);
+        self.origin_forgotten(forgotten);
+    }
+
+    fn origin_forgotten(&mut self, origin: Option<Origin>) {
+        if let Some(peer) = origin.and_then(|origin| origin.peer) {
             self.peers.get_mut(peer).origins -= 1;
             self.forget_unused_peer(peer);
         }

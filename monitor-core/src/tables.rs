@@ -15,7 +15,7 @@ pub(crate) use incoming::Incoming;
 pub(crate) use list::List;
 pub(crate) use node_subscribers::NodeSubscribers;
 pub(crate) use nodes_subscribers::NodesSubscribers;
-pub(crate) use origins::Origins;
+pub(crate) use origins::{Origin, Origins};
 pub(crate) use outgoing::{Outgoing, RowTarget, State};
 pub(crate) use peers::{Drain, Link, Peer, Peers, Rise};
 pub(crate) use pool::Pool;

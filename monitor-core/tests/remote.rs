@@ -7,7 +7,7 @@ use common::{Node, Pair, name, noconnection, node_id, reg};
 use monitor_core::{
     Connect, CoreConfig, DownReason, Effect, ExitReason, LocalPid, MonitorId, MonitorOptions, RemoteTarget,
     Route, Signal, Ticket, Violation,
-    refs::{EndKind, Pid, Serial, SessionId},
+    refs::{EndKind, Pid, Serial, SessionId, Target},
 };
 
 fn exit(reason: ExitReason) -> DownReason {
@@ -47,6 +47,25 @@ fn a_session_end_is_noconnection_once_and_the_peer_forgets() {
     pair.settle();
     assert_eq!(pair.a.receive(w), []);
     pair.a.expect_empty();
+}
+
+#[test]
+fn nothing_is_kept_of_a_node_whose_last_monitor_ended_before_its_session() {
+    let mut pair = Pair::connected();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    for target in [pair.b.pid(t).into(), pair.b.named("job").into()] {
+        let target: Target = target;
+        let first = pair.a.monitor(w, target.clone());
+        pair.a.demonitor(w, first, true);
+        let again = pair.a.monitor(w, target);
+        pair.a.demonitor(w, again, true);
+    }
+    pair.settle();
+    pair.cut(EndKind::Closed);
+    assert_eq!(pair.a.core.stats().peers, 0);
+    let never = pair.a.monitor_with(w, pair.b.pid(t), MonitorOptions::new().connect(Connect::Never));
+    assert_eq!(pair.a.downs(w), [(never, noconnection(EndKind::NotConnected))]);
+    assert_eq!(pair.a.core.stats().peers, 0);
 }
 
 #[test]

@@ -60,10 +60,8 @@ impl After {
 
 /// Runs effects, in order, to their end.
 pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut After) {
-    if effects.is_empty() {
-        return;
-    }
-    let directory = node.directory.read();
+    // Most inputs only send: those need not know who lives here.
+    let mut directory = None;
     let mut rest = effects;
     while let Some((effect, others)) = rest.split_first() {
         rest = others;
@@ -80,7 +78,7 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
                 if let Notice::Down(id) = notice {
                     state.history.fired(*to, *id, &state.core);
                 }
-                deliver(*to, notice, &directory, after);
+                deliver(*to, notice, directory.get_or_insert_with(|| node.directory.read()), after);
             }
             Effect::Send { session, from, channel, signal } => {
                 let way = (*session, *from, *channel);
@@ -88,7 +86,7 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
             }
             Effect::Watch { pid } => {
                 // Every exit is reported, and none can have come between: it takes the lock that is held.
-                debug_assert!(directory.process(*pid).is_some());
+                debug_assert!(directory.get_or_insert_with(|| node.directory.read()).process(*pid).is_some());
             }
             Effect::Forward { ticket, session } => {
                 let Some(parcel) = state.parked.take(*ticket) else { continue };

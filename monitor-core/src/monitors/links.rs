@@ -216,6 +216,7 @@ impl Core {
     /// The session or the attempt is over from here on; its end is to be told to everybody who hung on it. New calls belong
     /// to the next one.
     fn begin_drain(&mut self, peer: u32, end: SessionEnd) {
+        self.forget_spare_origin(peer);
         self.last_event += 1;
         let row = self.peers.get_mut(peer);
         let up = row.up().cloned();

@@ -8,11 +8,14 @@ use refs::{ChannelId, Incarnation, NodeName};
 
 use super::pool::Pool;
 
+/// An origin of which the last monitor has just ended is kept as the *spare* one: who monitors for the time of one question
+/// and its answer names the same node again at once, and pays no entry and removal each time.
 #[derive(Clone, Debug)]
 pub(crate) struct Origins {
     rows: Pool<Origin>,
     index: HashTable<u32>,
     hasher: FixedState,
+    spare: Option<u32>,
 }
 
 /// A node as a target names it, with the incarnation for a pid, without for a name; and the channel to it.
@@ -35,7 +38,12 @@ impl Origin {
 
 impl Origins {
     pub(crate) fn new(seed: u64) -> Self {
-        Origins { rows: Pool::new(), index: HashTable::new(), hasher: FixedState::with_seed(seed) }
+        Origins {
+            rows: Pool::new(),
+            index: HashTable::new(),
+            hasher: FixedState::with_seed(seed),
+            spare: None,
+        }
     }
 
     pub(crate) fn find(
@@ -72,18 +80,30 @@ impl Origins {
     /// One more monitor has a target there.
     pub(crate) fn hold(&mut self, at: u32) {
         self.rows[at].monitors += 1;
+        self.spare = self.spare.filter(|&spare| spare != at);
     }
 
-    /// One monitor less. Returns the node if that was the last, which is then forgotten.
+    /// One monitor less; the last makes it the spare one. Returns the node that was spare before, which is forgotten.
     pub(crate) fn release(&mut self, at: u32) -> Option<Origin> {
         self.rows[at].monitors -= 1;
         if self.rows[at].monitors > 0 {
             return None;
         }
+        let before = self.spare.replace(at)?;
+        Some(self.remove(before))
+    }
+
+    /// Forgets the spare one, if it belongs to that peer.
+    pub(crate) fn drop_spare(&mut self, peer: u32) -> Option<Origin> {
+        let spare = self.spare.take_if(|spare| self.rows[*spare].peer == Some(peer))?;
+        Some(self.remove(spare))
+    }
+
+    fn remove(&mut self, at: u32) -> Origin {
         let hash = self.hasher.hash_one(self.rows[at].key());
         if let Ok(entry) = self.index.find_entry(hash, |&other| other == at) {
             entry.remove();
         }
-        Some(self.rows.remove(at, Some(0)))
+        self.rows.remove(at, Some(0))
     }
 }
