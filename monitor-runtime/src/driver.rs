@@ -38,7 +38,7 @@ pub(crate) struct Driver {
     frames: FrameBuf,
     /// How many of the frames are done.
     done: usize,
-    /// The signals of the frame that was taken last, as far as they are not handed in yet.
+    /// The signals of the frames that were taken last, as far as they are not handed in yet.
     signals: VecDeque<Signal>,
 }
 
@@ -160,6 +160,7 @@ impl Driver {
                     break;
                 }
                 budget -= 1;
+                self.gather(budget);
             } else {
                 self.hand_in(&mut budget, node, after)?;
             }
@@ -170,21 +171,28 @@ impl Driver {
     /// Takes the next frame: delivers a message, keeps signals. False if there is no frame.
     fn next_frame(&mut self, node: &Inner, after: &mut After) -> Result<bool, Malformed> {
         let Some(frame) = self.frames.get(self.done) else { return Ok(false) };
-        self.done += 1;
         match frame.split_first() {
-            Some((&SIGNALS, signals)) if frame.len() <= MAX_SIGNAL_FRAME => {
-                // All of them are read before any has an effect: a malformed frame has none.
-                for signal in Signals::new(signals) {
-                    self.signals.push_back(signal.map_err(|_| Malformed)?);
-                }
-            }
             Some((&MESSAGE, message)) => {
                 let message = MessageFrame::read(message).ok_or(Malformed)?;
                 after.wakers.extend(node.deliver(message, &self.link.peer.node));
             }
-            _ => return Err(Malformed),
+            _ => read_signals(frame, &mut self.signals)?,
         }
+        self.done += 1;
         Ok(true)
+    }
+
+    /// Keeps the signals of the frames that follow too, until there are `enough`: many processes that end at once send a frame
+    /// each, and to enter the node is worth more than one. A message, or a frame that is malformed, is left until
+    /// what was before it has been handed in.
+    fn gather(&mut self, enough: usize) {
+        while !self.signals.is_empty() && self.signals.len() < enough {
+            let Some(frame) = self.frames.get(self.done) else { return };
+            if read_signals(frame, &mut self.signals).is_err() {
+                return;
+            }
+            self.done += 1;
+        }
     }
 
     /// Hands in the signals that are kept, as far as the budget goes.
@@ -209,6 +217,26 @@ impl Driver {
         self.signals.clear();
         self.signals.shrink_to(KEEP_SIGNALS);
     }
+}
+
+/// Appends the signals of a frame. All of them are read before any has an effect: a frame that is malformed, or holds no
+/// signals, appends none.
+fn read_signals(frame: &[u8], signals: &mut VecDeque<Signal>) -> Result<(), Malformed> {
+    let before = signals.len();
+    let Some((&SIGNALS, bytes)) = frame.split_first() else { return Err(Malformed) };
+    if frame.len() > MAX_SIGNAL_FRAME {
+        return Err(Malformed);
+    }
+    for signal in Signals::new(bytes) {
+        match signal {
+            Ok(signal) => signals.push_back(signal),
+            Err(_) => {
+                signals.truncate(before);
+                return Err(Malformed);
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -125,6 +125,7 @@ mod process;
 mod processes;
 mod queue;
 mod registry;
+mod segments;
 mod send_options;
 mod session;
 mod state;

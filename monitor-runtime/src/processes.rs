@@ -1,7 +1,7 @@
 //! Who lives on this node.
 
 use std::{
-    collections::VecDeque,
+    mem,
     sync::{Arc, OnceLock},
 };
 
@@ -10,7 +10,7 @@ use monitor_core::{ExitReason, LocalPid, LocalTarget, MonitorId, Processes};
 use parking_lot::{Mutex, RwLock};
 use refs::Serial;
 
-use crate::{queue::Queue, registry::Registry};
+use crate::{queue::Queue, registry::Registry, segments::Segments};
 
 /// A process, as the node knows it.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(crate) struct Inbox {
 
 #[derive(Debug, Default)]
 struct Fired {
-    monitors: VecDeque<MonitorId>,
+    monitors: Segments<MonitorId>,
     /// How many of them were flushed.
     stale: usize,
 }
@@ -72,7 +72,8 @@ impl Inbox {
         let mut fired = self.fired.lock();
         fired.stale += 1;
         if is_mostly_stale(fired.stale, fired.monitors.len()) {
-            fired.monitors.retain(|&id| is_fired(id));
+            let monitors = mem::take(&mut fired.monitors);
+            fired.monitors = monitors.into_iter().filter(|&id| is_fired(id)).collect();
             fired.stale = 0;
         }
     }

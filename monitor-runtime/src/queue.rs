@@ -5,7 +5,7 @@
 //! search here.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     mem,
     task::{Context, Poll},
 };
@@ -18,6 +18,7 @@ use refs::NodeName;
 use crate::{
     event::{Event, Message},
     processes::is_mostly_stale,
+    segments::Segments,
 };
 
 /// The queue of one mailbox, shared by the process that receives and everybody who has something for it.
@@ -48,7 +49,7 @@ pub(crate) enum Pushed {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    entries: VecDeque<Entry>,
+    entries: Segments<Entry>,
     /// How many entries were there before the first one of `entries`: with it an entry keeps its number.
     head: u64,
     /// What the messages take.
@@ -239,7 +240,7 @@ impl Waiting {
 
     fn leave_out(&mut self, number: u64) {
         let index = usize::try_from(number - self.head).expect("an index fitted when the entry was pushed");
-        self.entries[index] = Entry::Gone;
+        *self.entries.get_mut(index).expect("what is left out waits still") = Entry::Gone;
         self.stale += 1;
     }
 

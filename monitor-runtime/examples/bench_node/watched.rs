@@ -3,6 +3,7 @@
 use std::thread;
 
 use monitor_runtime::{Event, Node, Pid, Process};
+use smol::future::block_on;
 
 use crate::Result;
 
@@ -23,7 +24,7 @@ pub(crate) fn start(node: &Node) -> Result {
     let node = node.clone();
     thread::spawn(move || {
         let mut targets = Targets::default();
-        while let Some(event) = smol::block_on(control.recv()) {
+        while let Some(event) = block_on(control.recv()) {
             let Event::Message(message) = event else { continue };
             // Only to be counted: the round trip behind them tells that they have come.
             if message.body.starts_with(b".") {

@@ -13,7 +13,8 @@
 //! | `collect` | nothing: there is no garbage here | |
 //! | `messages N BYTES` | so many messages to the other node; then a round trip | time |
 //!
-//! The process belongs to this program's main thread, so that calls and the node's own thread work beside each other; in
+//! The process belongs to this program's main thread, so that calls and the node's own thread work beside each other (it
+//! waits without a reactor of its own: the node's thread has one); in
 //! `each` and `watch` processes are tasks of the node. Every `Down` is counted by the tag of its monitor: one that is
 //! lost, or comes twice, is an error and no measurement.
 
@@ -25,6 +26,7 @@ use std::{
 use monitor_runtime::{
     Demonitor, Event, MonitorOptions, Name, Node, NodeName, Pid, Process, Target, refs::Serial,
 };
+use smol::future::block_on;
 
 use crate::{
     Result, calls,
@@ -236,7 +238,7 @@ impl Watcher {
         let body = vec![b'.'; bytes];
         let start = Instant::now();
         for _ in 0..count {
-            smol::block_on(self.process.send_async(&target, body.clone()))?;
+            block_on(self.process.send_async(&target, body.clone()))?;
         }
         self.round_trip()?;
         Ok(vec![nanos(start)])
@@ -251,7 +253,7 @@ impl Watcher {
 
     fn ask(&mut self, request: &str) -> Result<monitor_runtime::Message> {
         self.send(request)?;
-        match smol::block_on(self.process.recv()) {
+        match block_on(self.process.recv()) {
             Some(Event::Message(message)) => Ok(message),
             other => Err(format!("expected an answer to {request}, but this came: {other:?}"))?,
         }
@@ -263,7 +265,7 @@ impl Watcher {
 
     /// The tag of the next `Down`.
     fn down(&mut self) -> Result<u64> {
-        match smol::block_on(self.process.recv()) {
+        match block_on(self.process.recv()) {
             Some(Event::Down(down)) => Ok(down.tag),
             other => Err(format!("expected a Down, but this came: {other:?}"))?,
         }

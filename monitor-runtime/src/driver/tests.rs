@@ -233,6 +233,28 @@ fn a_batch_at_a_time_and_others_go_between() {
 }
 
 #[test]
+fn frames_count_in_their_order_up_to_the_one_that_breaks_the_rules() {
+    let mut world = World::new();
+    let (mut driver, outbox) = world.session(1);
+    world.settle(&mut driver);
+    world.received();
+    let reason = monitor_core::DownReason::NoProc;
+    let down = |slot| {
+        let id = world.monitor(Serial::new(slot, 1));
+        signals(&[Signal::Down { id, reason: reason.clone() }])
+    };
+    let downs: Vec<_> = (0..4).map(down).collect();
+    let torn = [&downs[3][..], &[99]].concat();
+    for frame in [&downs[0], &downs[1], &world.message(), &downs[2], &torn, &world.message()] {
+        driver.buffer().push(frame);
+    }
+    driver.received(Ok(()));
+    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert_eq!(world.received(), ["Down", "Down", "m", "Down"]);
+    assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
+}
+
+#[test]
 fn what_breaks_the_rules_is_refused_and_nothing_after_it_counts() {
     let mut world = World::new();
     let (mut driver, outbox) = world.session(1);
