@@ -5,4 +5,5 @@ mod ask;
 mod config;
 mod run;
 mod support;
+mod tls;
 mod watch;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use monitor_runtime::{
-    Config, Node, NodeName, Secret, StartError, TcpStartError,
+    Config, Node, NodeName, Secret, StartError, TcpStartError, Tls,
     control::{self, Served},
 };
 
@@ -84,17 +84,25 @@ fn read(path: &Path) -> Result<NodeOptions> {
     let mut options: NodeOptions = toml::from_str(&text)
         .map_err(|error| Failure::new(format!("{}: {}", path.display(), error.to_string().trim_end())))?;
     let directory = path.parent().unwrap_or(Path::new(""));
-    let here = |relative: Option<PathBuf>| relative.map(|relative| directory.join(relative));
-    options.peers_file = here(options.peers_file);
-    options.secret_file = here(options.secret_file);
-    options.socket = here(options.socket);
+    for path in [
+        &mut options.peers_file,
+        &mut options.secret_file,
+        &mut options.tls_ca,
+        &mut options.tls_cert,
+        &mut options.tls_key,
+        &mut options.socket,
+    ] {
+        *path = path.take().map(|relative| directory.join(relative));
+    }
     Ok(options)
 }
 
 fn node(options: NodeOptions, secret: Option<Secret>, role: Role) -> Result<Config> {
+    let tls = tls(&options)?;
     let visits = role == Role::Visitor;
     let name = match options.node {
         Some(name) => name,
+        None if tls.is_some() => return Err(Failure::new(NO_NAME_FOR_TLS)),
         None if visits => passing_name()?,
         None => return Err(Failure::new(NO_NAME)),
     };
@@ -109,6 +117,9 @@ fn node(options: NodeOptions, secret: Option<Secret>, role: Role) -> Result<Conf
     if let Some(file) = options.peers_file {
         config = config.tcp(|tcp| tcp.peers_file(file));
     }
+    if let Some(tls) = tls {
+        config = config.tls(tls);
+    }
     if let Some(secret) = secret {
         config = config.secret(secret);
     }
@@ -119,6 +130,9 @@ fn node(options: NodeOptions, secret: Option<Secret>, role: Role) -> Result<Conf
         Some(Preset::Wan) => config.wan(),
     })
 }
+
+const NO_NAME_FOR_TLS: &str =
+    "with TLS every node bears the name that its certificate says: give it by --node";
 
 const NO_NAME: &str = "the node has no name; give it one that the others know, as in `--node a@10.0.0.7:7001`, in the \
     variable OBIT_NODE, or as `node` in the file of `--config`";
@@ -155,6 +169,14 @@ async fn start(config: Config) -> Result<Node> {
         )),
         error => Failure::new(format!("cannot start the node: {}", full_text(&error))),
     })
+}
+
+fn tls(options: &NodeOptions) -> Result<Option<Tls>> {
+    match (&options.tls_ca, &options.tls_cert, &options.tls_key) {
+        (None, None, None) => Ok(None),
+        (Some(ca), Some(certificate), Some(key)) => Ok(Some(Tls::from_pem_files(ca, certificate, key)?)),
+        _ => Err(Failure::new("TLS needs all of --tls-ca, --tls-cert and --tls-key, or none of them")),
+    }
 }
 
 /// A name that no other node of the cluster has.

@@ -44,9 +44,23 @@ pub(crate) struct NodeOptions {
     pub(crate) peers_file: Option<PathBuf>,
 
     /// The secret of the cluster: `obit keygen FILE` makes one. Or put the secret itself into the variable
-    /// OBIT_SECRET. Without a secret only this machine can be reached.
+    /// OBIT_SECRET. Without a secret or TLS only this machine can be
+    /// reached.
     #[arg(long, value_name = "FILE", env = "OBIT_SECRET_FILE", hide_env_values = true)]
     pub(crate) secret_file: Option<PathBuf>,
+
+    /// The certificate of the cluster's own CA. With it, `--tls-cert` and `--tls-key` all connections are encrypted; all
+    /// nodes need them.
+    #[arg(long, value_name = "FILE", env = "OBIT_TLS_CA", hide_env_values = true)]
+    pub(crate) tls_ca: Option<PathBuf>,
+
+    /// The certificate of this node: for the DNS name LABEL.HOST if the node is LABEL@HOST.
+    #[arg(long, value_name = "FILE", env = "OBIT_TLS_CERT", hide_env_values = true)]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The private key to that, in a file that only its owner can open.
+    #[arg(long, value_name = "FILE", env = "OBIT_TLS_KEY", hide_env_values = true)]
+    pub(crate) tls_key: Option<PathBuf>,
 
     /// Which cluster this is: nodes of different clusters do not connect.
     #[arg(long, value_name = "NAME", env = "OBIT_CLUSTER", hide_env_values = true)]
@@ -101,6 +115,9 @@ impl NodeOptions {
             peers: self.peers.or(file.peers),
             peers_file: self.peers_file.or(file.peers_file),
             secret_file: self.secret_file.or(file.secret_file),
+            tls_ca: self.tls_ca.or(file.tls_ca),
+            tls_cert: self.tls_cert.or(file.tls_cert),
+            tls_key: self.tls_key.or(file.tls_key),
             cluster: self.cluster.or(file.cluster),
             hidden: self.hidden.or(file.hidden),
             preset: self.preset.or(file.preset),
