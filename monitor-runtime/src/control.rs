@@ -21,8 +21,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 mod answers;
@@ -71,7 +69,3 @@ const MAX_QUESTION: u64 = 4096;
 const MAX_ANSWER: u64 = 64 << 20;
 /// How many monitors of each kind an answer has at most.
 const MAX_MONITORS: usize = 10_000;
-/// How many may ask at once; others wait for their turn.
-const MAX_CLIENTS: usize = 16;
-/// How long a question and its answer may take together.
-const TIMEOUT: Duration = Duration::from_secs(10);

@@ -93,10 +93,13 @@
 //! - `tls`: `Config::tls`, which encrypts all connections and binds every node's name to a certificate of the
 //!   cluster's own CA. It brings rustls and ring.
 //! - `control`: the module `control`, a Unix socket at which a running node can be asked what it knows. It brings serde_json.
+//! - `http`: the module `http`, the same over HTTP, and metrics for Prometheus. It brings hyper.
 //! - `cli`: the command `obit`, for shells and programs in any language. It adds nothing to the library.
 //! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own, to test your own failover
 //!   with. It brings nothing else; ask for it in `[dev-dependencies]`.
 
+#[cfg(all(feature = "control", unix))]
+mod clients;
 mod config;
 #[cfg(all(feature = "control", unix))]
 pub mod control;
@@ -113,6 +116,8 @@ mod flusher;
 pub mod fuzzing;
 mod handover;
 mod history;
+#[cfg(all(feature = "http", unix))]
+pub mod http;
 mod inspect;
 mod link;
 mod mailbox;

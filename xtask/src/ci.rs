@@ -106,12 +106,15 @@ fn tls() -> Result {
     of_transport("test", &["--doc"])
 }
 
-/// The command `obit`, and the socket at which it asks nodes.
+/// The command `obit`, and what one can look into a node by.
 fn cli() -> Result {
     const CLI: [&str; 4] = ["--package", "monitor-runtime", "--features", "cli"];
     cargo(&[&["clippy"], &CLI[..], &["--all-targets", "--", "-D", "warnings"]].concat())?;
-    cargo(&[&["test"], &CLI[..], &["--bin", "obit", "--test", "cli", "--test", "control"]].concat())?;
-    cargo(&[&["test"], &CLI[..], &["--doc", "control"]].concat())
+    cargo(
+        &[&["test"], &CLI[..], &["--bin", "obit", "--test", "cli", "--test", "control", "--test", "http"]]
+            .concat(),
+    )?;
+    cargo(&[&["test"], &CLI[..], &["--doc"]].concat())
 }
 
 /// The rules of the language that no compiler checks, where they can be: in the two crates that do no I/O. None of ours is
@@ -146,7 +149,7 @@ fn doc() -> Result {
                 "--workspace",
                 "--no-deps",
                 "--features",
-                "monitor-runtime/tls,monitor-runtime/test-util,monitor-runtime/control",
+                "monitor-runtime/tls,monitor-runtime/test-util,monitor-runtime/http",
             ])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )

@@ -111,7 +111,7 @@ pub struct PastDownLine {
 }
 
 impl NodeList {
-    pub(super) fn of(node: &Node) -> Self {
+    pub(crate) fn of(node: &Node) -> Self {
         let stats = node.stats();
         let peer = |info: crate::event::NodeInfo| PeerLine {
             name: info.node.name.to_string(),

@@ -9,7 +9,8 @@ use futures::{AsyncReadExt, AsyncWriteExt};
 use smol::{Timer, net::unix::UnixStream};
 use thiserror::Error;
 
-use super::{Answer, MAX_ANSWER, Question, TIMEOUT};
+use super::{Answer, MAX_ANSWER, Question};
+use crate::clients::TIMEOUT;
 
 /// Why a node did not answer.
 #[derive(Debug, Error)]

@@ -4,7 +4,6 @@ use std::{
     io,
     path::Path,
     sync::{Arc, Weak},
-    time::Duration,
 };
 
 use futures::{
@@ -12,18 +11,14 @@ use futures::{
     future::{AbortHandle, Abortable},
     io::BufReader,
 };
-use smol::{
-    Timer,
-    lock::Semaphore,
-    net::unix::{UnixListener, UnixStream},
-};
+use smol::net::unix::{UnixListener, UnixStream};
 
 use super::{
-    Answer, MAX_CLIENTS, MAX_MONITORS, MAX_QUESTION, Question, TIMEOUT,
+    Answer, MAX_MONITORS, MAX_QUESTION, Question,
     answers::{NodeList, PastDownLine},
     place::Place,
 };
-use crate::{node::Node, state::Inner};
+use crate::{clients, node::Node, state::Inner};
 
 /// The open socket of a node. Dropped, it is closed and taken away; the node goes on.
 #[derive(Debug)]
@@ -44,12 +39,12 @@ pub struct Served {
 /// that the directory is not there or that the path is too long for a socket.
 pub fn serve(node: &Node, socket: impl AsRef<Path>) -> io::Result<Served> {
     let (listener, place) = Place::listen(socket.as_ref())?;
-    let listener = smol::Async::new(listener)?.into();
+    let listener: UnixListener = smol::Async::new(listener)?.into();
     let (listening, stopped) = AbortHandle::new_pair();
-    let accepting = Abortable::new(accept(listener, Arc::downgrade(&node.inner)), stopped);
+    let weak = Arc::downgrade(&node.inner);
     (node.inner.spawner)(Box::pin(async move {
         // Aborted or not, it is over.
-        let _ = accepting.await;
+        let _ = Abortable::new(clients::serve(weak, listener.incoming(), converse), stopped).await;
     }));
     Ok(Served { listening, _place: place })
 }
@@ -57,32 +52,6 @@ pub fn serve(node: &Node, socket: impl AsRef<Path>) -> io::Result<Served> {
 impl Drop for Served {
     fn drop(&mut self) {
         self.listening.abort();
-    }
-}
-
-/// Lets clients in until the node is gone.
-async fn accept(listener: UnixListener, node: Weak<Inner>) {
-    let places = Arc::new(Semaphore::new(MAX_CLIENTS));
-    loop {
-        let place = places.acquire_arc().await;
-        let accepted = listener.accept().await;
-        let Some(inner) = node.upgrade() else { return };
-        match accepted {
-            Ok((stream, _)) => {
-                let node = node.clone();
-                (inner.spawner)(Box::pin(async move {
-                    let late = async { _ = Timer::after(TIMEOUT).await };
-                    smol::future::or(converse(stream, node), late).await;
-                    drop(place);
-                }));
-            }
-            Err(error) => {
-                // Most likely descriptors have run out: there may be some again in a while.
-                tracing::warn!(%error, "the control socket takes nobody in");
-                drop(inner);
-                Timer::after(Duration::from_secs(1)).await;
-            }
-        }
     }
 }
 

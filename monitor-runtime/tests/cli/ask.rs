@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
+use futures::{AsyncReadExt, AsyncWriteExt};
 use monitor_runtime::ExitReason;
 use serde_json::Value;
 
@@ -139,5 +140,33 @@ fn who_is_to_be_asked_must_be_clear() {
 
         let unset = end(obit(["nodes"])).await;
         assert!(unset.code == Some(1) && unset.stderr.contains("--socket"), "{}", unset.stderr);
+    });
+}
+
+#[test]
+fn a_node_is_shown_over_http_if_it_is_told_to() {
+    test(async {
+        let mut command = obit(["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0"]);
+        command.env("OBIT_HTTP", "0").env("OBIT_LOG", "info");
+        let mut agent = Running::start(command);
+        let url = agent.logged("shown over HTTP url=").await;
+        let address = url.strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap();
+        let mut stream = smol::net::TcpStream::connect(address).await.unwrap();
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("\nobit_sessions 0\n"),
+            "{answer}"
+        );
+
+        let taken =
+            end(obit(["agent", "--node", "b@127.0.0.1", "--listen", "127.0.0.1:0", "--http", address])).await;
+        assert!(
+            taken.code == Some(1) && taken.stderr.contains("cannot listen for HTTP at"),
+            "{}",
+            taken.stderr
+        );
     });
 }

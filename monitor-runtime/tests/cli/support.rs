@@ -86,13 +86,19 @@ impl Running {
 
     /// Waits until an `obit run` says that its command runs, and where it listens.
     pub(crate) async fn address(&mut self) -> String {
+        let line = self.logged("the command runs").await;
+        let (_, address) = line.split_once("address=\"").unwrap();
+        address.trim_end_matches('"').to_owned()
+    }
+
+    /// Waits for a line on standard error with this in it, and returns what follows.
+    pub(crate) async fn logged(&mut self, what: &str) -> String {
         while let Some(line) = self.stderr.next().await {
-            if line.contains("the command runs") {
-                let (_, address) = line.split_once("address=\"").unwrap();
-                return address.trim_end_matches('"').to_owned();
+            if let Some((_, rest)) = line.split_once(what) {
+                return rest.to_owned();
             }
         }
-        panic!("the command does not run");
+        panic!("nothing says {what:?}");
     }
 
     pub(crate) async fn write(&mut self, text: &str) {

@@ -3,18 +3,16 @@
 use std::{
     env, fs,
     io::Read,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use monitor_runtime::{
-    Config, Node, NodeName, Secret, StartError, TcpStartError, Tls,
-    control::{self, Served},
-};
+use monitor_runtime::{Config, Node, NodeName, Secret, StartError, TcpStartError, Tls, control, http};
 
 use crate::{
     failure::{Context, Failure, Result, full_text},
     log,
-    options::{NodeOptions, Preset},
+    options::{HttpAddress, NodeOptions, Preset},
 };
 
 /// The environment variable that may hold the secret itself.
@@ -40,12 +38,14 @@ pub(crate) struct Prepared {
     pub(crate) config: Config,
     /// Where it can be asked.
     socket: Option<PathBuf>,
+    /// Where it is shown over HTTP.
+    http: Option<SocketAddr>,
 }
 
-/// A node that runs, and its socket.
+/// A node that runs, and where one can look into it.
 pub(crate) struct Started {
     pub(crate) node: Node,
-    _served: Option<Served>,
+    _served: (Option<control::Served>, Option<http::Served>),
 }
 
 /// Puts flags, environment and file together, and begins to log as they say.
@@ -61,7 +61,8 @@ pub(crate) fn prepare(options: NodeOptions, role: Role) -> Result<Prepared> {
         (secret, _) => secret,
     };
     let socket = options.socket.clone();
-    Ok(Prepared { config: node(options, secret, role)?, socket })
+    let http = options.http.map(|HttpAddress(address)| address);
+    Ok(Prepared { config: node(options, secret, role)?, socket, http })
 }
 
 /// The secret that flags or environment name; the file is asked only if they do not.
@@ -148,12 +149,23 @@ impl Prepared {
             ),
             None => serve_unasked(&node),
         };
-        Ok(Started { node, _served: served })
+        let shown = self.http.map(|address| show(&node, address)).transpose()?;
+        Ok(Started { node, _served: (served, shown) })
     }
 }
 
+fn show(node: &Node, address: SocketAddr) -> Result<http::Served> {
+    let served = http::serve(node, address).context(|| format!("cannot listen for HTTP at {address}"))?;
+    let address = served.local_addr();
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "whoever reaches this address sees who watches whom");
+    }
+    tracing::info!(url = %format_args!("http://{address}/metrics"), "shown over HTTP");
+    Ok(served)
+}
+
 /// A node does its work as well if nobody can ask it.
-fn serve_unasked(node: &Node) -> Option<Served> {
+fn serve_unasked(node: &Node) -> Option<control::Served> {
     let socket = control::default_socket(node)?;
     control::serve(node, &socket)
         .inspect_err(|error| tracing::warn!(socket = %socket.display(), %error, "this node cannot be asked"))

@@ -1,6 +1,11 @@
 //! What can be said about a node: by flags, by the environment and in a file, in the same words.
 
-use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{
+    fmt::Display,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+};
 
 use clap::{ArgAction, Args, ValueEnum};
 use monitor_runtime::{NodeName, NodeSpec};
@@ -88,6 +93,12 @@ pub(crate) struct NodeOptions {
     #[arg(long, value_name = "FILE", env = "OBIT_SOCKET", hide_env_values = true)]
     pub(crate) socket: Option<PathBuf>,
 
+    /// Show metrics for Prometheus (/metrics) and the node as JSON (/inspect) at this port, to this machine only; or at this
+    /// address, to everybody who reaches it.
+    #[arg(long, value_name = "PORT|IP:PORT", env = "OBIT_HTTP", hide_env_values = true)]
+    #[serde(deserialize_with = "text")]
+    pub(crate) http: Option<HttpAddress>,
+
     /// How much the node says of itself on standard error; `warn` if nothing is said.
     #[arg(long, value_enum, value_name = "LEVEL", env = "OBIT_LOG", hide_env_values = true)]
     pub(crate) log: Option<log::Level>,
@@ -103,6 +114,20 @@ pub(crate) enum Preset {
     Fast,
     /// After 15 s: links between sites.
     Wan,
+}
+
+/// Where a node is shown over HTTP: on loopback unless told otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HttpAddress(pub(crate) SocketAddr);
+
+impl FromStr for HttpAddress {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let port = text.parse::<u16>().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let address = port.or_else(|_| text.parse());
+        address.map(HttpAddress).map_err(|_| "neither a port nor an address like 127.0.0.1:9464")
+    }
 }
 
 impl NodeOptions {
@@ -122,6 +147,7 @@ impl NodeOptions {
             hidden: self.hidden.or(file.hidden),
             preset: self.preset.or(file.preset),
             socket: self.socket.or(file.socket),
+            http: self.http.or(file.http),
             log: self.log.or(file.log),
         }
     }
@@ -141,4 +167,17 @@ fn texts<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
 
 fn parse<T: FromStr<Err: Display>, E: de::Error>(text: &str) -> Result<T, E> {
     text.parse().map_err(|error| E::custom(format!("{text:?}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_alone_is_one_of_this_machine() {
+        let address = |text: &str| text.parse().map(|HttpAddress(address)| address.to_string());
+        assert_eq!(address("9464").unwrap(), "127.0.0.1:9464");
+        assert_eq!(address("0.0.0.0:9464").unwrap(), "0.0.0.0:9464");
+        assert!(address("localhost").is_err() && address("70000").is_err());
+    }
 }
