@@ -5,7 +5,7 @@ use refs::{ChannelId, NodeId, RegName, SessionEnd, SessionId};
 use crate::ids::LocalPid;
 
 /// What a core is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 #[non_exhaustive]
 pub struct CoreConfig {
     /// The own node.

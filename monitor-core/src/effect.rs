@@ -90,7 +90,7 @@ pub enum NodeNotice {
 }
 
 /// One event of a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct NodeEvent {
     /// The node's name.

@@ -54,7 +54,9 @@ use crate::{
 /// is: node up, everything of that session, all its `Down`s, node down, then the next node up. Each input takes at most
 /// [`CoreConfig::max_batch`] steps, however many monitors there are; memory is proportional to live monitors,
 /// subscriptions and peers. A run is a function of its inputs.
-#[derive(Clone, Debug)]
+///
+/// Its `Hash` covers all that it knows, so that a model checker can tell states apart.
+#[derive(Clone, Debug, Hash)]
 pub struct Core {
     config: CoreConfig,
     processes: ProcessTable,

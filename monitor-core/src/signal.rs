@@ -9,7 +9,7 @@ use crate::{ids::MonitorId, reason::DownReason};
 ///
 /// A signal belongs to the session on which it arrives. As bytes: [`encode`](crate::encode) and
 /// [`Signals`](crate::Signals).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// Tell me when this process of yours is gone.
     Monitor {
@@ -34,7 +34,7 @@ pub enum Signal {
 }
 
 /// A process of the receiver of a signal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RemoteTarget {
     /// The process of that number, in the life of the node that the session is with.
     Pid(Serial),

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A piece of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Job {
     /// What is to be told about a peer.
     Peer(u32),
@@ -22,7 +22,7 @@ pub(super) enum Job {
 }
 
 /// The exit of a process on its way to everybody it concerns.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Exit {
     pid: LocalPid,
     lists: Entry,

@@ -1,6 +1,6 @@
 //! The monitors that peers hold on local processes.
 
-use core::hash::BuildHasher;
+use core::hash::{self, BuildHasher, Hasher};
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
@@ -23,7 +23,7 @@ pub(crate) struct Incoming {
     by_target: Lists<ByTarget>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Row {
     pub(crate) id: MonitorId,
     /// Index in [`Peers`](super::Peers).
@@ -38,6 +38,13 @@ const _: () = assert!(size_of::<Row>() <= 32);
 
 linked!(BySession, by_session);
 linked!(ByTarget, by_target);
+
+// The index follows from the rows.
+impl hash::Hash for Incoming {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash::Hash::hash(&(&self.rows, &self.by_session, &self.by_target), state);
+    }
+}
 
 impl Incoming {
     pub(crate) fn new(seed: u64) -> Self {

@@ -10,7 +10,7 @@ use core::num::NonZeroU32;
 use super::pool::{MAX_ROWS, Pool};
 
 /// The neighbours of a row in one list. An index from [`MAX_ROWS`] up means the cell of the list's head.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct Link {
     prev: u32,
     next: u32,
@@ -22,7 +22,7 @@ impl Link {
 }
 
 /// One list, by the number of its head's cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct List(NonZeroU32);
 
 /// Finds the link of one kind in a row, for a row that may be in several lists.
@@ -36,7 +36,7 @@ pub(crate) trait Linked {
 macro_rules! linked {
     ($(#[$doc:meta])* $kind:ident, $field:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug)]
+        #[derive(Clone, Debug, Hash)]
         struct $kind;
 
         impl crate::tables::list::Linked for $kind {
@@ -53,7 +53,7 @@ macro_rules! linked {
 pub(crate) use linked;
 
 /// The heads of all lists of one kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Lists<L> {
     heads: Vec<Link>,
     unused: Vec<List>,

@@ -1,6 +1,6 @@
 //! Who has called `monitor_node`: at most one row per process and node.
 
-use core::hash::BuildHasher;
+use core::hash::{self, BuildHasher, Hasher};
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
@@ -20,7 +20,7 @@ pub(crate) struct NodeSubscribers {
     by_watcher: Lists<ByWatcher>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Row {
     pub(crate) watcher: LocalPid,
     /// Index in [`Peers`](super::Peers).
@@ -35,6 +35,13 @@ pub(crate) struct Row {
 
 linked!(ByPeer, by_peer);
 linked!(ByWatcher, by_watcher);
+
+// The index follows from the rows.
+impl hash::Hash for NodeSubscribers {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash::Hash::hash(&(&self.rows, &self.by_peer, &self.by_watcher), state);
+    }
+}
 
 impl NodeSubscribers {
     pub(crate) fn new(seed: u64) -> Self {

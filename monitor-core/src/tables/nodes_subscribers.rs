@@ -6,13 +6,13 @@ use super::{
 };
 use crate::{effect::NodesOptions, ids::LocalPid};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct NodesSubscribers {
     rows: Pool<Row>,
     by_watcher: Lists<ByWatcher>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Row {
     pub(crate) watcher: LocalPid,
     pub(crate) options: NodesOptions,

@@ -1,6 +1,6 @@
 //! The nodes of all targets, each once: a row of a monitor holds an index instead of a name.
 
-use core::hash::BuildHasher;
+use core::hash::{self, BuildHasher, Hasher};
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
@@ -19,7 +19,7 @@ pub(crate) struct Origins {
 }
 
 /// A node as a target names it, with the incarnation for a pid, without for a name; and the channel to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Origin {
     pub(crate) name: NodeName,
     pub(crate) incarnation: Option<Incarnation>,
@@ -33,6 +33,13 @@ pub(crate) struct Origin {
 impl Origin {
     fn key(&self) -> (&str, Option<Incarnation>, ChannelId) {
         (self.name.as_str(), self.incarnation, self.channel)
+    }
+}
+
+// The index follows from the rows.
+impl hash::Hash for Origins {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash::Hash::hash(&self.rows, state);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 
 /// The table. Each row is in the list of its watcher, and while it is bound in the list of its target
 /// (a local process) or of its session.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Outgoing {
     rows: Pool<Row>,
     owned: Lists<Owned>,
@@ -22,7 +22,7 @@ pub(crate) struct Outgoing {
 }
 
 /// One monitor. Sixty-four bytes, whatever its state: a `Down` that waits to be received lives here.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Row {
     pub(crate) watcher: LocalPid,
     pub(crate) tag: u64,
@@ -37,14 +37,14 @@ pub(crate) struct Row {
 const _: () = assert!(size_of::<Row>() == 64 && size_of::<Pool<Row>>() <= 48);
 
 /// The target within its node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum RowTarget {
     Pid(Serial),
     Name(RegName),
 }
 
 /// What has become of a monitor.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) enum State {
     /// Just made.
     Loose,
@@ -60,7 +60,7 @@ pub(crate) enum State {
 
 linked!(Owned, owned);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Bound;
 
 impl Linked for Bound {

@@ -1,7 +1,7 @@
 //! The other nodes: what the link to each is, what hangs on it, and what is still to be told about it.
 
-use alloc::sync::Arc;
-use core::hash::BuildHasher;
+use alloc::{sync::Arc, vec::Vec};
+use core::hash::{self, BuildHasher, Hasher};
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
@@ -19,7 +19,7 @@ pub(crate) struct Peers {
 }
 
 /// One node. Forgotten when there is no link and nothing refers to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Peer {
     pub(crate) name: NodeName,
     pub(crate) link: Link,
@@ -48,7 +48,7 @@ pub(crate) struct Peer {
 }
 
 /// The link to a peer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) enum Link {
     /// There is none, and none was asked for.
     Idle,
@@ -61,7 +61,7 @@ pub(crate) enum Link {
 }
 
 /// The beginning of a session on its way to the subscribers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Rise {
     pub(crate) event: Arc<NodeEvent>,
     pub(crate) number: u64,
@@ -70,7 +70,7 @@ pub(crate) struct Rise {
 }
 
 /// The end of a session or of an attempt on its way to everybody who hung on it, in the order of the fields.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Drain {
     pub(crate) end: SessionEnd,
     pub(crate) waiting: List,
@@ -81,6 +81,15 @@ pub(crate) struct Drain {
     pub(crate) number: u64,
     /// As in [`Rise`]; none from the start if there was no session.
     pub(crate) place: Option<u32>,
+}
+
+// Of the index of names, which follows from the rows, nothing; of that of sessions what it holds, not where.
+impl hash::Hash for Peers {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut sessions: Vec<_> = self.by_session.iter().collect();
+        sessions.sort_unstable();
+        hash::Hash::hash(&(&self.rows, sessions), state);
+    }
 }
 
 impl Peers {

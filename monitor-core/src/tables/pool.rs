@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 pub(crate) const MAX_ROWS: u32 = 1 << 31;
 const NONE: u32 = u32::MAX;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Pool<T> {
     cells: Vec<Cell<T>>,
     vacant: u32,
     len: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 enum Cell<T> {
     /// `generation` is the one that the next row here gets, if the owner of the table counts generations.
     Vacant {

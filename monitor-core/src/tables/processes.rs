@@ -6,13 +6,13 @@ use super::list::List;
 use crate::ids::LocalPid;
 
 /// Indexed by the slot of the pid.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct ProcessTable {
     slots: Vec<Option<Entry>>,
 }
 
 /// The lists of one process; each is made when it is first needed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct Entry {
     generation: u32,
     /// Its exit is being reported to us.

@@ -6,20 +6,20 @@ use super::{
 };
 use crate::ids::Ticket;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Waiting {
     rows: Pool<Row>,
     by_peer: Lists<ByPeer>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Row {
     what: What,
     by_peer: Link,
 }
 
 /// What waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum What {
     /// A monitor, by its row in [`Outgoing`](super::Outgoing).
     Monitor(u32),
