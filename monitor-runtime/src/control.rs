@@ -28,7 +28,7 @@ mod client;
 mod place;
 mod server;
 
-pub use answers::{MonitorLine, MonitorList, NodeList, PastDownLine, PeerLine, WatchedLine};
+pub use answers::{CountLine, Look, MonitorLine, MonitorList, NodeList, PastDownLine, PeerLine, WatchedLine};
 pub use client::{AskError, ask};
 pub use place::{default_directory, default_socket};
 pub use server::{Served, serve};
@@ -46,6 +46,8 @@ pub enum Question {
     /// the node is configured to keep it. Only of this monitor, or of this
     /// target, if one is named.
     Downs(Option<String>),
+    /// All of that, and every count, in one answer; of the `Down`s the last 1,000.
+    Look,
 }
 
 /// What a node answers.
@@ -59,6 +61,8 @@ pub enum Answer {
     Monitors(MonitorList),
     /// To [`Question::Downs`].
     Downs(Vec<PastDownLine>),
+    /// To [`Question::Look`].
+    Look(Box<Look>),
     /// To what is no question: what is wrong with it.
     Refused(String),
 }

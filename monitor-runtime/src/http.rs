@@ -31,17 +31,10 @@ use hyper::{
     server::conn::http1,
     service::service_fn,
 };
-use serde::Serialize;
 use smol::net::TcpStream;
 use smol_hyper::rt::FuturesIo;
 
-use crate::{
-    clients,
-    control::{MonitorList, NodeList, PastDownLine},
-    inspect::Stats,
-    node::Node,
-    state::Inner,
-};
+use crate::{clients, control::Look, node::Node, state::Inner};
 
 mod metrics;
 
@@ -55,8 +48,8 @@ pub struct Served {
 
 /// How much of the head of a request is read, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
-/// How many monitors of each kind, and how many `Down`s, are shown.
-const MAX_SHOWN: usize = 1000;
+/// How many monitors of each kind are shown.
+const MAX_MONITORS: usize = 1000;
 
 /// Answers `GET` at that address, on the node's executor. Port 0 takes any that is free.
 ///
@@ -141,23 +134,8 @@ fn names_this_machine(host: &HeaderValue) -> bool {
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// What `/inspect` shows.
-#[derive(Serialize)]
-struct Look {
-    node: NodeList,
-    monitors: MonitorList,
-    downs: Vec<PastDownLine>,
-    stats: Stats,
-}
-
 fn inspect(node: &Node) -> String {
-    let look = Look {
-        node: NodeList::of(node),
-        monitors: node.monitors(MAX_SHOWN).into(),
-        downs: node.history().into_iter().take(MAX_SHOWN).map(PastDownLine::from).collect(),
-        stats: node.stats(),
-    };
-    serde_json::to_string(&look).expect("it is made of texts and numbers")
+    serde_json::to_string(&Look::at(node, MAX_MONITORS)).expect("it is made of texts and numbers")
 }
 
 fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {

@@ -82,7 +82,8 @@ fn the_node_is_shown_as_json() {
         assert_eq!((status, &look["node"]["name"]), (200, &"a@local".into()));
         assert_eq!(look["monitors"]["held"][0]["monitor"], monitor.to_string());
         assert_eq!(look["downs"][0]["target"], "nobody@a@local");
-        assert_eq!(look["stats"]["processes"], 2);
+        assert_eq!(look["node"]["processes"], 2);
+        assert_eq!(look["counts"][0]["name"], "messages_missed");
     });
 }
 

@@ -110,8 +110,50 @@ pub struct PastDownLine {
     pub ago_ms: u64,
 }
 
+/// All that can be seen of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Look {
+    /// The node and its peers.
+    pub node: NodeList,
+    /// Who watches whom.
+    pub monitors: MonitorList,
+    /// What was told last, newest first.
+    pub downs: Vec<PastDownLine>,
+    /// What was dropped or refused here, and what the network has met, since the start of the node.
+    pub counts: Vec<CountLine>,
+}
+
+/// A count of something, since the start of the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CountLine {
+    /// Of what: a name of [`Stats::drops`](crate::Stats::drops) or [`Stats::service`](crate::Stats::service).
+    pub name: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// How many `Down`s a look shows.
+const MAX_DOWNS: usize = 1000;
+
+impl Look {
+    pub(crate) fn at(node: &Node, max_monitors: usize) -> Self {
+        let stats = node.stats();
+        let counts = stats.drops.iter().chain(&stats.service);
+        Look {
+            node: NodeList::of(node),
+            monitors: node.monitors(max_monitors).into(),
+            downs: node.history().into_iter().take(MAX_DOWNS).map(PastDownLine::from).collect(),
+            counts: counts
+                .map(|count| CountLine { name: count.name.to_owned(), count: count.count })
+                .collect(),
+        }
+    }
+}
+
 impl NodeList {
-    pub(crate) fn of(node: &Node) -> Self {
+    pub(super) fn of(node: &Node) -> Self {
         let stats = node.stats();
         let peer = |info: crate::event::NodeInfo| PeerLine {
             name: info.node.name.to_string(),

@@ -15,7 +15,7 @@ use smol::net::unix::{UnixListener, UnixStream};
 
 use super::{
     Answer, MAX_MONITORS, MAX_QUESTION, Question,
-    answers::{NodeList, PastDownLine},
+    answers::{Look, NodeList, PastDownLine},
     place::Place,
 };
 use crate::{clients, node::Node, state::Inner};
@@ -78,6 +78,7 @@ fn answer(question: &str, node: &Node) -> Answer {
             let asked_for = |line: &PastDownLine| of.as_ref().is_none_or(|of| line.is_of(of));
             Answer::Downs(node.history().into_iter().map(PastDownLine::from).filter(asked_for).collect())
         }
+        Ok(Question::Look) => Answer::Look(Box::new(Look::at(node, MAX_MONITORS))),
         Err(error) => Answer::Refused(format!("not a question: {error}")),
     }
 }

@@ -6,4 +6,5 @@ mod config;
 mod run;
 mod support;
 mod tls;
+mod top;
 mod watch;

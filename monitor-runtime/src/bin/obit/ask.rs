@@ -36,12 +36,19 @@ Examples:
 
 Exit code: 0; 1 if nothing was told of it, or if no node answers.";
 
-/// Whom to ask, and how to answer.
+/// Whom to ask.
 #[derive(Args)]
-pub(crate) struct Asking {
+pub(crate) struct Whom {
     /// The socket of the node; by default that of the only node in $XDG_RUNTIME_DIR/obit.
     #[arg(long, value_name = "FILE", env = "OBIT_SOCKET", hide_env_values = true)]
     socket: Option<PathBuf>,
+}
+
+/// Whom to ask, and how to answer.
+#[derive(Args)]
+pub(crate) struct Asking {
+    #[command(flatten)]
+    whom: Whom,
     /// Print the answer as JSON.
     #[arg(long)]
     json: bool,
@@ -99,12 +106,20 @@ pub(crate) fn why(why: &Why) -> Result {
 
 impl Asking {
     fn ask(&self, question: &Question) -> Result<Answer> {
-        let socket = match &self.socket {
-            Some(socket) => socket.clone(),
-            None => only_socket()?,
-        };
-        Ok(smol::block_on(control::ask(socket, question))?)
+        ask(&self.whom.socket()?, question)
     }
+}
+
+impl Whom {
+    /// The socket that was named, or the only one.
+    pub(crate) fn socket(&self) -> Result<PathBuf> {
+        self.socket.clone().map_or_else(only_socket, Ok)
+    }
+}
+
+/// Asks a node, and waits for the answer.
+pub(crate) fn ask(socket: &Path, question: &Question) -> Result<Answer> {
+    Ok(smol::block_on(control::ask(socket, question))?)
 }
 
 /// The socket of the only node of this user that runs here.
@@ -140,7 +155,7 @@ fn live_sockets(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(sockets)
 }
 
-fn other_answer() -> Failure {
+pub(crate) fn other_answer() -> Failure {
     Failure::new("the node answered something else than was asked: it is of another version")
 }
 

@@ -22,6 +22,7 @@ mod output;
 mod reasons;
 mod run;
 mod signals;
+mod top;
 mod watch;
 
 use failure::{Context, Result};
@@ -59,6 +60,9 @@ enum Command {
     /// Show what a running node has told its watchers: who decided it, and on what evidence.
     #[command(after_help = ask::WHY)]
     Why(ask::Why),
+    /// Watch a running node live: its peers, who watches whom, and what was told last.
+    #[command(after_help = top::EXAMPLES)]
+    Top(top::Options),
     /// Write a fresh secret for a cluster to a file that only its owner can read.
     #[command(after_help = "Example:\n  obit keygen cluster.key")]
     Keygen {
@@ -83,6 +87,7 @@ fn main() -> ExitCode {
         Command::Nodes(asking) => ask::nodes(&asking),
         Command::Monitors(asking) => ask::monitors(&asking),
         Command::Why(why) => ask::why(&why),
+        Command::Top(options) => top::run(&options),
         Command::Keygen { file } => keygen(&file),
         Command::Completions { shell } => completions(shell),
     };

@@ -1,0 +1,55 @@
+//! `obit top`, on a terminal of the test's own.
+
+use std::{fs::File, os::fd::OwnedFd};
+
+use futures::{AsyncReadExt, AsyncWriteExt};
+use rustix::{
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    termios::{Winsize, tcsetwinsize},
+};
+use smol::Unblock;
+
+use crate::support::{Directory, Running, end, obit, test};
+
+/// Both ends of a terminal of 100 by 30: what the user has, and what the program gets.
+fn terminal() -> (File, File) {
+    let user: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&user).unwrap();
+    unlockpt(&user).unwrap();
+    let path = ptsname(&user, Vec::new()).unwrap();
+    let program = File::options().read(true).write(true).open(path.to_str().unwrap()).unwrap();
+    tcsetwinsize(&program, Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    (user.into(), program)
+}
+
+#[test]
+fn a_node_is_drawn_until_the_user_leaves() {
+    test(async {
+        let directory = Directory::new();
+        let socket = directory.path("a.sock");
+        let agent = ["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0", "--socket"];
+        let mut agent = Running::start(obit(agent.iter().map(AsRef::as_ref).chain([socket.as_os_str()])));
+        agent.line().await;
+
+        let (user, program) = terminal();
+        let mut top = obit(["top", "--socket", socket.to_str().unwrap()]);
+        top.env("TERM", "xterm").stdin(program.try_clone().unwrap()).stdout(program);
+        let mut child = top.spawn().unwrap();
+        // Its copies of the terminal go with it.
+        drop(top);
+        let (mut keyboard, mut screen) = (Unblock::new(user.try_clone().unwrap()), Unblock::new(user));
+        let mut seen = String::new();
+        // Words alone: the spaces between them are moves of the cursor.
+        while !(seen.contains("a@127.0.0.1") && seen.contains("whom")) {
+            let mut some = [0; 4096];
+            let len = screen.read(&mut some).await.unwrap();
+            seen.push_str(&String::from_utf8_lossy(&some[..len]));
+        }
+        keyboard.write_all(b"q").await.unwrap();
+        keyboard.flush().await.unwrap();
+        assert_eq!(child.status().await.unwrap().code(), Some(0));
+
+        let blind = end(obit(["top", "--socket", socket.to_str().unwrap()])).await;
+        assert!(blind.code == Some(1) && blind.stderr.contains("terminal"), "{}", blind.stderr);
+    });
+}
