@@ -46,6 +46,7 @@ const STEPS: &[Step] = &[
     Step { name: "miri", run: miri },
     // They have just been run: that each case has its test is all that is left to see.
     Step { name: "conformance", run: conformance::check },
+    Step { name: "mutations", run: || cargo(&["xtask", "mutations"]) },
     Step { name: "doc", run: doc },
     Step { name: "examples", run: || cargo(&["build", "--workspace", "--examples"]) },
     Step {

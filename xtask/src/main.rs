@@ -19,6 +19,7 @@ mod failure;
 mod fresh_secret;
 mod keygen;
 mod liveness;
+mod mutations;
 mod otp;
 mod tidy;
 mod workspace;
@@ -48,6 +49,9 @@ enum Task {
     /// Run the same scripts on nodes of Erlang/OTP and of Obit, and compare what every process is told.
     #[command(after_help = differential::EXAMPLES)]
     Differential(differential::Options),
+    /// Break rules of the real code on purpose, in a copy, and see that a test catches each.
+    #[command(after_help = mutations::EXAMPLES)]
+    Mutations(mutations::Options),
     /// Check the rules of the repository that no compiler checks.
     #[command(after_help = "Example:\n  cargo xtask tidy")]
     Tidy,
@@ -77,6 +81,7 @@ fn main() -> ExitCode {
         Task::Conformance(options) => conformance::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Differential(options) => differential::run(&options),
+        Task::Mutations(options) => mutations::run(&options),
         Task::Tidy => tidy::run(),
         Task::Ci(options) => ci::run(&options),
         Task::Keygen { file } => keygen::run(&file),

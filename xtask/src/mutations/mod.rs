@@ -1,0 +1,116 @@
+//! `cargo xtask mutations`: rules of the real code broken on purpose, one at a time, in a copy; a test must see each.
+//!
+//! [`patch`] reads how each breaks what, [`copy`] is the copy that they are applied to, [`trial`] builds and runs what must
+//! catch them, [`report`] tells of it. What catches nothing is not a proof of anything: hence this command.
+
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Instant};
+
+use clap::Args;
+
+use self::{
+    copy::Copy,
+    patch::{Patch, TestName},
+    report::Progress,
+    trial::Verdict,
+};
+use crate::failure::{Result, fail};
+
+mod copy;
+mod patch;
+mod report;
+mod trial;
+
+/// What the command line shows below its options.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  cargo xtask mutations
+  cargo xtask mutations --only keep_rows --json mutations.json
+
+The patches lie in tests/mutations/, each with a header that tells what it breaks and which test must be red then:
+  Caught by: PACKAGE TEST-PROGRAM TEST
+
+Exit code: 0 if every one was caught, and nothing is red without them; 1 otherwise.";
+
+/// Which patches, and what to do with them.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only patches whose names begin so; may be given several times.
+    #[arg(long = "only", value_name = "NAME")]
+    only: Vec<String>,
+    /// Write the table as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// One row of the table: a test, and what it made of the patch; of none, if the code was as it is.
+struct Row {
+    patch: Option<String>,
+    test: TestName,
+    verdict: Verdict,
+    seconds: f64,
+}
+
+impl Row {
+    /// Whether it is what it must be.
+    fn is_right(&self) -> bool {
+        match self.patch {
+            None => self.verdict == Verdict::Green,
+            Some(_) => matches!(self.verdict, Verdict::Red(_)),
+        }
+    }
+}
+
+/// Applies and judges one after the other.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let mut patches = patch::read_all()?;
+    patches.retain(|patch| {
+        options.only.is_empty() || options.only.iter().any(|begin| patch.name.starts_with(begin))
+    });
+    if patches.is_empty() {
+        fail!("no patch in {} has a name that begins so", patch::FOLDER);
+    }
+    let mut rows = Vec::new();
+    let copy = Copy::new()?;
+    let tests: BTreeSet<&TestName> = patches.iter().flat_map(|patch| &patch.tests).collect();
+    let progress =
+        Progress::start(tests.len() + patches.iter().map(|patch| patch.tests.len()).sum::<usize>());
+    copy.refresh()?;
+    // A test that is red anyhow catches nothing.
+    for test in tests {
+        rows.push(judge(&copy, None, test, &progress)?);
+    }
+    for patch in &patches {
+        rows.extend(judge_patch(&copy, patch, &progress)?);
+    }
+    copy.refresh()?;
+    progress.finish();
+    report::table(&rows);
+    if let Some(file) = &options.json {
+        report::json(&rows, file)?;
+    }
+    Ok(if rows.iter().all(Row::is_right) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn judge_patch(copy: &Copy, patch: &Patch, progress: &Progress) -> Result<Vec<Row>> {
+    copy.refresh()?;
+    if let Err(failure) = copy.apply(patch) {
+        let row = |test: &TestName| {
+            let verdict = Verdict::DoesNotApply(failure.0.clone());
+            progress.step(&patch.name);
+            Row { patch: Some(patch.name.clone()), test: test.clone(), verdict, seconds: 0.0 }
+        };
+        return Ok(patch.tests.iter().map(row).collect());
+    }
+    patch.tests.iter().map(|test| judge(copy, Some(patch), test, progress)).collect()
+}
+
+/// Runs a test on the copy as it is now.
+fn judge(copy: &Copy, patch: Option<&Patch>, test: &TestName, progress: &Progress) -> Result<Row> {
+    let start = Instant::now();
+    let patch = patch.map(|patch| patch.name.clone());
+    progress.at(patch.as_deref().unwrap_or("nothing changed"));
+    let verdict = trial::run(copy, test)?;
+    let seconds = start.elapsed().as_secs_f64();
+    progress.step(patch.as_deref().unwrap_or("nothing changed"));
+    Ok(Row { patch, test: test.clone(), verdict, seconds })
+}

@@ -1,0 +1,111 @@
+//! The tests that must catch a patch: built, run, and judged by how they end.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use super::{copy::Copy, patch::TestName};
+use crate::failure::{Context, Result, fail};
+
+/// A test that has not ended by then says nothing.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// How a test ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Green,
+    /// With what it said first.
+    Red(String),
+    /// It was ended at the limit.
+    Hangs,
+    /// Its program does not build, which no test has caught.
+    DoesNotBuild(String),
+    /// The patch does not fit the code any more.
+    DoesNotApply(String),
+    /// There is no test of that name.
+    NoSuchTest,
+}
+
+/// Builds the program in the copy and runs that one test.
+pub(super) fn run(copy: &Copy, test: &TestName) -> Result<Verdict> {
+    let mut cargo = copy.cargo();
+    cargo.args(["test", "--no-run", "--quiet", "--message-format", "json-render-diagnostics"]);
+    cargo.args(["--package", &test.package, "--test", &test.program]);
+    let built = cargo.output().context(|| "cannot run cargo".to_owned())?;
+    if !built.status.success() {
+        return Ok(Verdict::DoesNotBuild(String::from_utf8_lossy(&built.stderr).trim().to_owned()));
+    }
+    let messages = String::from_utf8_lossy(&built.stdout);
+    let mut messages = messages.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let Some((program, folder)) = messages.find_map(|message| program(&message, &test.program)) else {
+        fail!("cargo built {test} but did not say where it is");
+    };
+    let said = program.with_extension("said");
+    let ended = run_program(&program, &folder, test, &said)?;
+    let text = fs::read(&said).context(|| format!("cannot read {}", said.display()))?;
+    Ok(judge(ended, &String::from_utf8_lossy(&text)))
+}
+
+/// The program of that name and the folder of its package, if this message of cargo's tells of it.
+fn program(message: &Value, name: &str) -> Option<(PathBuf, PathBuf)> {
+    let is_meant = message["profile"]["test"] == true && message["target"]["name"] == name;
+    let manifest = Path::new(message["manifest_path"].as_str()?);
+    let program = PathBuf::from(message["executable"].as_str()?);
+    is_meant.then(|| Some((program, manifest.parent()?.to_path_buf())))?
+}
+
+/// Runs it to its end, or to the limit: then there is no status. What it says goes to a file, where it never waits.
+fn run_program(program: &Path, folder: &Path, test: &TestName, said: &Path) -> Result<Option<ExitStatus>> {
+    let what = || format!("cannot run {test}");
+    let output = File::create(said).context(what)?;
+    let mut command = Command::new(program);
+    command.args(["--exact", &test.test]).current_dir(folder).stdin(Stdio::null());
+    command.stderr(output.try_clone().context(what)?).stdout(output);
+    let mut child = command.spawn().context(what)?;
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().context(what)? {
+            return Ok(Some(status));
+        }
+        if start.elapsed() > LIMIT {
+            child.kill().context(what)?;
+            child.wait().context(what)?;
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn judge(ended: Option<ExitStatus>, said: &str) -> Verdict {
+    match ended {
+        None => Verdict::Hangs,
+        Some(status) if status.success() && said.contains("test result: ok. 0 passed") => Verdict::NoSuchTest,
+        Some(status) if status.success() => Verdict::Green,
+        Some(_) => Verdict::Red(complaint(said)),
+    }
+}
+
+/// The line that follows the first panic: what the test, or an assertion of the code, has seen.
+fn complaint(said: &str) -> String {
+    let mut lines = said.lines().skip_while(|line| !line.contains("panicked at")).skip(1);
+    let line = lines.next().unwrap_or("it ended without a word");
+    line.split("counterexample").next().unwrap_or(line).trim_start_matches("Unexpected ").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_is_the_line_after_the_first_panic() {
+        let said = "1 monitor: 7 states\n\nthread 'x' panicked at a.rs:1:2:\nUnexpected \"at most one\" counterexample Path[2]:\n- X\n";
+        assert_eq!(complaint(said), "\"at most one\"");
+        assert_eq!(complaint("thread 'x' panicked at a.rs:1:2:\nan index\nnote"), "an index");
+        assert_eq!(complaint(""), "it ended without a word");
+    }
+}
