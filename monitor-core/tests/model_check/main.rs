@@ -118,7 +118,7 @@ fn one_step_at_a_time() {
     check(Bounds { name, monitors: &[FIRST, FIRST], exits: &[B], batch: 2, ..slow });
 }
 
-/// Three million states more: some minutes, with `--release`.
+/// Nearly four million states more: some minutes, with `--release`.
 #[test]
 fn wider_bounds() {
     if std::env::var_os("OBIT_WIDE_MODELS").is_none() {
