@@ -2,6 +2,8 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
+use monitor_runtime::Secret;
+
 use crate::support::{Directory, Running, end, node_with_secret, obit, target, test};
 
 const LISTEN: &str = "listen = \"127.0.0.1:0\"\n";
@@ -43,11 +45,33 @@ fn the_file_can_say_everything_and_its_paths_start_where_it_lies() {
             peers_file = \"peers.txt\"\nsecret_file = \"cluster.key\"\ncluster = \"\"\nhidden = true\n\
             preset = \"fast\"\nlog = \"off\"\n";
         let file = directory.file("obit.toml", settings);
-        let secret = monitor_runtime::Secret::from_file(&key).unwrap();
+        let secret = Secret::from_file(&key).unwrap();
         let node = node_with_secret("b", secret).await;
         let target = target("nobody", &node);
         let watch = end(obit(["watch", "--config", file.to_str().unwrap(), &target])).await;
         assert_eq!(watch.code, Some(4), "the secret was read: {}", watch.stderr);
+    });
+}
+
+#[test]
+fn the_secret_in_the_environment_stands_between_the_flag_and_the_file() {
+    test(async {
+        let directory = Directory::new();
+        let key = directory.path("other.key");
+        assert_eq!(end(obit(["keygen", key.to_str().unwrap()])).await.code, Some(0));
+        let file = directory.file("obit.toml", "secret_file = \"other.key\"\n");
+        let secret = "the secret of the cluster, which is long enough";
+        let node = node_with_secret("b", Secret::new(secret).unwrap()).await;
+        let target = target("nobody", &node);
+        let watch = ["watch", "--config", file.to_str().unwrap(), "--log", "off", &target];
+        let code = async |flag: &[&str]| {
+            let mut command = obit(watch.iter().chain(flag));
+            command.env("OBIT_SECRET", secret);
+            end(command).await.code
+        };
+        assert_eq!(code(&[]).await, Some(4), "the node was reached");
+        assert_eq!(code(&["--secret-file", key.to_str().unwrap()]).await, Some(5), "it was not");
+        assert_eq!(end(obit(watch)).await.code, Some(5), "nor with the secret of the file");
     });
 }
 
