@@ -3,6 +3,8 @@
 use futures::StreamExt;
 use monitor_runtime::{DownReason, EndKind, Secret};
 use rustix::process::Signal;
+#[cfg(target_os = "linux")]
+use smol::process::Command;
 
 use crate::support::{Directory, Running, end, monitor_job, node, node_with_secret, obit, obit_run, test};
 
@@ -41,6 +43,22 @@ fn signals_are_passed_on_to_the_command() {
         job.signal(Signal::TERM);
         assert_eq!(set.next().await.unwrap().reason.to_string(), "exit: signal 15 (SIGTERM)");
         assert_eq!(job.end().await.code, Some(143));
+    });
+}
+
+// Elsewhere a program is not told what it was started to ignore.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_is_switched_off_stays_so() {
+    test(async {
+        let run = obit_run(&["grep", "SigIgn", "/proc/self/status"]);
+        let mut nohup = Command::new("sh");
+        nohup.kill_on_drop(true).args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(run.get_program());
+        nohup.args(run.get_args());
+        let ended = end(nohup).await;
+        let ignored = ended.stdout[0].strip_prefix("SigIgn:").unwrap().trim();
+        // The bit of signal 1, which the command inherits only if nothing waits for it.
+        assert_eq!(u64::from_str_radix(ignored, 16).unwrap() & 1, 1, "{ignored}");
     });
 }
 

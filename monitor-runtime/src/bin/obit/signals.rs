@@ -1,6 +1,7 @@
 //! Signals that other programs, terminals and supervisors send to this one.
 
 use std::{
+    fs,
     io::{self, IsTerminal},
     process::ExitCode,
 };
@@ -31,6 +32,9 @@ impl Incoming {
     }
 
     fn of(signals: &[Signal]) -> Result<Self> {
+        // What `nohup` or a shell has switched off stays so, for this program and for the command that inherits it.
+        let ignored = ignored_from_birth();
+        let signals = signals.iter().filter(|&&signal| ignored >> (signal as i32 - 1) & 1 == 0);
         let signals = Signals::new(signals).context(|| "cannot wait for signals".to_owned())?;
         Ok(Incoming(signals))
     }
@@ -42,6 +46,13 @@ impl Incoming {
             None => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
+}
+
+/// The signals that this program was started to ignore, a bit each, where the system tells: Linux does.
+fn ignored_from_birth() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
 /// Whether the terminal, which sends these to the whole foreground job, has sent the command its own.
