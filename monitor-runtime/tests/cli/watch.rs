@@ -1,6 +1,6 @@
 //! `obit watch`.
 
-use monitor_runtime::{ExitReason, Node, Process};
+use monitor_runtime::{ExitReason, Node, NodeType, Process};
 use rustix::process::Signal;
 
 use crate::support::{Running, end, eventually, node, obit, target, test};
@@ -109,5 +109,26 @@ fn a_signal_ends_the_watching_and_nothing_is_said_of_the_target() {
         let ended = watch.end().await;
         assert_eq!((ended.code, ended.stdout.len()), (Some(143), 0));
         eventually("the monitor is over", || node.stats().incoming_monitors == 0).await;
+    });
+}
+
+#[test]
+fn who_is_not_there_yet_is_waited_for_as_long_as_was_said() {
+    test(async {
+        let node = node("a").await;
+        let target = target("worker", &node);
+        let patient = Running::start(obit(["watch", "--wait", "100000", &target]));
+        eventually("it has been asked for", || !node.nodes(NodeType::All).is_empty()).await;
+        let worker = process(&node, "worker");
+        eventually("the monitor has arrived", || node.stats().incoming_monitors == 1).await;
+        worker.exit(ExitReason::Normal);
+        let ended = patient.end().await;
+        assert_eq!(
+            (&ended.stdout[..], ended.code),
+            (&["worker@a@127.0.0.1 is gone: exit: normal".to_owned()][..], Some(0))
+        );
+
+        let impatient = end(obit(["watch", "--wait", "1", &target])).await;
+        assert_eq!((impatient.stdout.len(), impatient.code), (1, Some(4)));
     });
 }

@@ -1,6 +1,13 @@
 //! `obit watch`: waits until processes are gone.
 
-use std::{fmt, io, pin::pin, process::ExitCode, str::FromStr};
+use std::{
+    fmt,
+    future::pending,
+    pin::pin,
+    process::ExitCode,
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 use futures::{
@@ -10,6 +17,8 @@ use futures::{
 use monitor_runtime::{
     Down, DownReason, ExitReason, MonitorSet, Node, NodeSpec, ParseError, RegName, Target,
 };
+
+use smol::Timer;
 
 use crate::{
     config::{self, Role},
@@ -23,6 +32,7 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   obit watch job1@a@127.0.0.1:7001 && echo 'job1 is done'
   obit watch --secret-file cluster.key backup@a@10.0.0.7:7001 web@b@10.0.0.8:7001
+  obit watch --wait 60 job1@a@10.0.0.7:7001             it need not run yet
   obit watch --json --preset fast job1@a@rack7=10.0.0.7:7001
 
 Exit code, once all are gone (of several ends the highest):
@@ -39,6 +49,10 @@ pub(crate) struct Options {
     /// The first `@` splits: a registered name has none.
     #[arg(required = true, value_name = "NAME@NODE[=ADDRESS]")]
     targets: Vec<Watched>,
+    /// Give whoever is not there yet so many seconds to appear: until then neither a missing process nor a node that
+    /// cannot be reached is an end.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    wait: u32,
     /// Print a JSON object a line.
     #[arg(long)]
     json: bool,
@@ -76,7 +90,9 @@ pub(crate) fn run(options: Options) -> Result {
         let started = prepared.start().await?;
         let node = &started.node;
         let set = monitor(node, &options.targets)?;
-        let watching = pin!(tell(set, options.json));
+        let patience = Duration::from_secs(options.wait.into());
+        let watching =
+            pin!(tell(Watching { set, absent: Vec::new(), until: Instant::now() + patience }, options.json));
         let code = match select(watching, pin!(signals.next())).await {
             Either::Left((worst, _)) => ExitCode::from(worst? as u8),
             Either::Right((signal, _)) => signals::exit_code(signal?),
@@ -106,10 +122,62 @@ enum Verdict {
     NotKnown = 5,
 }
 
+/// What is watched, and who is still waited for.
+struct Watching {
+    set: MonitorSet,
+    /// Those that were not there, and are asked for again.
+    absent: Vec<Target>,
+    until: Instant,
+}
+
+/// How long it takes until who is absent is asked for again.
+const PAUSE: Duration = Duration::from_millis(250);
+
+impl Watching {
+    /// The next end; none once all have ended.
+    async fn next(&mut self) -> Result<Option<Down>> {
+        while !(self.set.is_empty() && self.absent.is_empty()) {
+            match self.down_or_pause().await {
+                Some(down) if self.may_still_appear(&down) => self.absent.push(down.target),
+                Some(down) => return Ok(Some(down)),
+                None => {
+                    for target in self.absent.drain(..) {
+                        self.set.add(target)?;
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// What was told; or nothing, when it is time to ask again for those that are absent.
+    async fn down_or_pause(&mut self) -> Option<Down> {
+        let Watching { set, absent, .. } = self;
+        let down = async { if set.is_empty() { pending().await } else { set.next().await } };
+        let pause = async {
+            if absent.is_empty() {
+                pending::<()>().await;
+            }
+            Timer::after(PAUSE).await;
+            None
+        };
+        smol::future::or(down, pause).await
+    }
+
+    fn may_still_appear(&self, down: &Down) -> bool {
+        let absent = match &down.reason {
+            DownReason::NoProc => true,
+            DownReason::NoConnection(end) => !end.kind.was_session(),
+            _ => false,
+        };
+        absent && Instant::now() < self.until
+    }
+}
+
 /// Prints every `Down` as it comes; returns the worst.
-async fn tell(mut set: MonitorSet, json: bool) -> io::Result<Verdict> {
+async fn tell(mut watching: Watching, json: bool) -> Result<Verdict> {
     let mut worst = Verdict::Well;
-    while let Some(down) = set.next().await {
+    while let Some(down) = watching.next().await? {
         worst = worst.max(Verdict::of(&down.reason));
         if json { say_json(&DownLine::new(&down))? } else { say(&Line(&down).to_string())? }
     }
