@@ -1,6 +1,7 @@
 //! Heartbeats: when to send a sign of life, and when the peer's silence has lasted too long.
 //!
-//! A pure state machine: times are durations since the session began, passed in by whoever drives it.
+//! A pure state machine: times are durations since the session began, passed in by whoever drives it. Public for the
+//! simulation in `monitor-runtime/examples/sim`, and for nobody else.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::config::Heartbeat;
 /// calls [`poll`](Pulse::poll) when something has changed or the time it was told has come, and does what it
 /// says.
 #[derive(Clone, Debug)]
-pub(crate) struct Pulse {
+pub struct Pulse {
     config: Heartbeat,
     /// When bytes last went out. None before the first ping, whatever else was sent.
     sent: Option<Duration>,
@@ -23,7 +24,7 @@ pub(crate) struct Pulse {
 
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Beat {
+pub enum Beat {
     /// Nothing before that time.
     Wait(Duration),
     /// Send a ping, report it with [`Pulse::pinged`], poll again.
@@ -38,14 +39,14 @@ pub(crate) enum Beat {
 impl Pulse {
     /// A session that begins now, at time zero. The first sign of life may take `head_start` more than the others:
     /// the peer may not have read yet that there is a session.
-    pub(crate) fn new(config: Heartbeat, head_start: Duration) -> Self {
+    pub fn new(config: Heartbeat, head_start: Duration) -> Self {
         let zero = Duration::ZERO;
         let silence = Patience { since: zero, excused: head_start };
         Pulse { config, sent: None, silence, stall: None, planned: None }
     }
 
     /// The socket has taken bytes at that time.
-    pub(crate) fn sent(&mut self, at: Duration) {
+    pub fn sent(&mut self, at: Duration) {
         if let Some(sent) = &mut self.sent {
             *sent = at.max(*sent);
         }
@@ -55,17 +56,17 @@ impl Pulse {
     }
 
     /// A ping was handed over; it may have to wait.
-    pub(crate) fn pinged(&mut self, at: Duration) {
+    pub fn pinged(&mut self, at: Duration) {
         self.sent = self.sent.max(Some(at));
     }
 
     /// Bytes came in at that time.
-    pub(crate) fn heard(&mut self, at: Duration) {
+    pub fn heard(&mut self, at: Duration) {
         self.silence.renew(at);
     }
 
     /// The peer is not to be judged before one more interval has passed.
-    pub(crate) fn defer(&mut self, now: Duration) {
+    pub fn defer(&mut self, now: Duration) {
         self.silence.defer(now + self.config.interval, self.config.timeout);
     }
 
@@ -73,7 +74,7 @@ impl Pulse {
     ///
     /// Being called later than planned extends every deadline by the lateness: whoever slept cannot accuse
     /// others of silence.
-    pub(crate) fn poll(&mut self, now: Duration, stuck: bool) -> Beat {
+    pub fn poll(&mut self, now: Duration, stuck: bool) -> Beat {
         if let Some(planned) = self.planned.take() {
             let lateness = now.saturating_sub(planned);
             self.silence.excuse(lateness);

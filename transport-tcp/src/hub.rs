@@ -52,7 +52,7 @@ pub(crate) struct Hub {
 
 #[derive(Default)]
 struct Peers {
-    by_name: BTreeMap<NodeName, Peer>,
+    by_name: BTreeMap<NodeName, Peer<Arc<Link>>>,
     book: AddressBook,
     shut_down: bool,
 }
@@ -283,7 +283,7 @@ impl Hub {
     fn step<R>(
         self: &Arc<Self>,
         name: &NodeName,
-        change: impl FnOnce(&mut Peer, &mut Vec<Effect>) -> R,
+        change: impl FnOnce(&mut Peer<Arc<Link>>, &mut Vec<Effect>) -> R,
     ) -> R {
         let (result, after) = {
             let mut peers = self.peers.lock();
@@ -298,7 +298,7 @@ impl Hub {
     fn step_unless_shut<R>(
         self: &Arc<Self>,
         name: &NodeName,
-        change: impl FnOnce(&mut Peer, &mut Vec<Effect>) -> R,
+        change: impl FnOnce(&mut Peer<Arc<Link>>, &mut Vec<Effect>) -> R,
     ) -> Option<R> {
         let (result, after) = {
             let mut peers = self.peers.lock();
@@ -316,7 +316,7 @@ impl Hub {
         peers: &mut Peers,
         name: &NodeName,
         shut_down: bool,
-        change: impl FnOnce(&mut Peer, &mut Vec<Effect>) -> R,
+        change: impl FnOnce(&mut Peer<Arc<Link>>, &mut Vec<Effect>) -> R,
     ) -> (R, After) {
         let new = || {
             let listed = peers.book.lists(name);
@@ -325,7 +325,10 @@ impl Hub {
         let peer = peers.by_name.entry(name.clone()).or_insert_with(new);
         let mut effects = Vec::new();
         let result = change(peer, &mut effects);
-        let replaced = peer.carry_out(effects, &self.counters);
+        let replaced = peer.carry_out(effects);
+        if replaced.is_some() {
+            self.counters.sessions_replaced.add();
+        }
         let mut caller: Option<BoxFuture<'static, ()>> = None;
         peer.wake_caller();
         if peer.caller.is_some() {
@@ -394,7 +397,7 @@ impl Owner {
     }
 }
 
-fn over(peer: &mut Peer, link: &Arc<Link>, end: SessionEnd, out: &mut Vec<Effect>) {
+fn over(peer: &mut Peer<Arc<Link>>, link: &Arc<Link>, end: SessionEnd, out: &mut Vec<Effect>) {
     if peer.link.as_ref().is_some_and(|current| current.conn == link.conn) {
         tracing::info!(conn = link.conn.0, %end, "session over");
         peer.session_over(end, Instant::now(), random());

@@ -65,7 +65,8 @@ mod fragment;
 pub mod fuzzing;
 mod gatherings;
 mod handshake;
-mod heartbeat;
+#[doc(hidden)]
+pub mod heartbeat;
 mod hub;
 mod incoming;
 mod intake;
@@ -76,7 +77,8 @@ mod link;
 mod listener;
 mod outbox;
 pub mod pairing;
-mod peer;
+#[doc(hidden)]
+pub mod peer;
 mod pending;
 mod protection;
 mod queue;

@@ -26,6 +26,7 @@ use crate::{
     counters::Counters,
     limits::Limits,
     pairing::ConnId,
+    peer::Probed,
     queue::{Chunk, SendQueue},
     socket,
     stream::Stream,
@@ -164,12 +165,6 @@ impl Link {
 
     pub(crate) fn last_pong(&self) -> u64 {
         self.ponged.load(Ordering::Relaxed)
-    }
-
-    /// Has the keeper find out whether the peer lives.
-    pub(crate) fn want_probe(&self) {
-        self.probe_wanted.store(true, Ordering::Release);
-        self.keeper.wake();
     }
 
     pub(crate) fn take_probe_wanted(&self) -> bool {
@@ -344,6 +339,14 @@ impl Link {
         let out = self.out.lock();
         let idle = !out.writing && out.queue.is_empty();
         Backlog { blocked: out.blocked, signals: out.queue.signals() > 0, idle, broken: out.stream.is_none() }
+    }
+}
+
+impl Probed for Arc<Link> {
+    /// Has the keeper find out whether the peer lives.
+    fn want_probe(&self) {
+        self.probe_wanted.store(true, Ordering::Release);
+        self.keeper.wake();
     }
 }
 

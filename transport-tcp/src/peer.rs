@@ -1,9 +1,9 @@
 //! What is known of one peer name: its connections, who waits for a session with it, and when to dial it.
+//!
+//! Knows nothing of sockets: it is told the time and what has happened, and a session is to it whatever can be
+//! [probed](Probed). Public for the simulation in `monitor-runtime/examples/sim`, and for nobody else.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures::future::AbortHandle;
 use peer_service::{DialId, EndKind, SessionEnd};
@@ -12,8 +12,6 @@ use smol::channel::Sender;
 
 use crate::{
     backoff::{Backoff, jitter},
-    counters::Counters,
-    link::Link,
     pairing::{ConnId, Effect, Pairing, Refusal},
 };
 
@@ -27,21 +25,27 @@ const NAME_TAKEN_WAIT: Duration = Duration::from_secs(30);
 /// How long the loser of two simultaneous dials waits before it dials again, before jitter.
 const LOST_WAIT: Duration = Duration::from_millis(100);
 
+/// A session, as far as the rules about peers go.
+pub trait Probed {
+    /// Somebody wants to know whether the peer lives.
+    fn want_probe(&self);
+}
+
 /// See the [module](self).
-pub(crate) struct Peer {
-    pub(crate) pairing: Pairing,
+pub struct Peer<L> {
+    pub pairing: Pairing,
     /// The session that was handed out, as long as it is the pairing's.
-    pub(crate) link: Option<Arc<Link>>,
+    pub link: Option<L>,
     since: Instant,
     /// Newcomers that have proved themselves and wait to learn their fate.
-    pub(crate) newcomers: Vec<(ConnId, Sender<Fate>)>,
+    pub newcomers: Vec<(ConnId, Sender<Fate>)>,
     /// A probe was asked for before the session was handed out.
     probe_due: bool,
     dial_task: Option<AbortHandle>,
     /// Dials that were asked for and wait for their answer.
     demand: Vec<Demand>,
     /// The addresses given with the last demand that gave some, unless the address book has changed since.
-    pub(crate) addresses: Vec<Address>,
+    pub addresses: Vec<Address>,
     /// It is in the address book: redialled for ever.
     listed: bool,
     /// Disconnected on request: not redialled before the next demand.
@@ -51,12 +55,12 @@ pub(crate) struct Peer {
     redial_at: Instant,
     demand_at: Instant,
     /// Wakes the task that dials this peer, if there is one.
-    pub(crate) caller: Option<Sender<()>>,
+    pub caller: Option<Sender<()>>,
 }
 
 /// What becomes of a newcomer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub enum Fate {
     Accepted,
     Asked,
     Refused(Refusal),
@@ -72,7 +76,7 @@ struct Demand {
 
 /// What the task that dials a peer does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Plan {
+pub enum Plan {
     /// Dial now, and be done by then.
     Dial(Instant),
     /// Look again then, or when something has changed.
@@ -81,8 +85,8 @@ pub(crate) enum Plan {
     Stop,
 }
 
-impl Peer {
-    pub(crate) fn new(higher: bool, listed: bool, now: Instant) -> Self {
+impl<L: Probed> Peer<L> {
+    pub fn new(higher: bool, listed: bool, now: Instant) -> Self {
         Peer {
             pairing: Pairing::new(higher),
             link: None,
@@ -104,7 +108,7 @@ impl Peer {
     // Demand.
 
     /// Somebody wants a session.
-    pub(crate) fn ask(&mut self, dial: DialId, addresses: &[Address]) {
+    pub fn ask(&mut self, dial: DialId, addresses: &[Address]) {
         self.suspended = false;
         if !addresses.is_empty() {
             self.addresses = addresses.to_vec();
@@ -113,7 +117,7 @@ impl Peer {
     }
 
     /// The address book has changed: the peer is in it, or is not, or is elsewhere.
-    pub(crate) fn list(&mut self, listed: bool, now: Instant) {
+    pub fn list(&mut self, listed: bool, now: Instant) {
         self.suspended &= self.listed;
         self.listed = listed;
         self.addresses.clear();
@@ -122,12 +126,12 @@ impl Peer {
     }
 
     /// Those who wait, to be told that they need not wait any more.
-    pub(crate) fn take_demand(&mut self) -> Vec<DialId> {
+    pub fn take_demand(&mut self) -> Vec<DialId> {
         std::mem::take(&mut self.demand).into_iter().map(|demand| demand.dial).collect()
     }
 
     /// Those who have waited too long.
-    pub(crate) fn take_expired(&mut self, now: Instant) -> Vec<DialId> {
+    pub fn take_expired(&mut self, now: Instant) -> Vec<DialId> {
         let (expired, waiting) = std::mem::take(&mut self.demand)
             .into_iter()
             .partition(|demand| demand.deadline.is_some_and(|at| at <= now));
@@ -136,12 +140,12 @@ impl Peer {
     }
 
     /// Whether somebody waits for a session, or there should always be one.
-    pub(crate) fn is_wanted(&self) -> bool {
+    pub fn is_wanted(&self) -> bool {
         !self.demand.is_empty() || self.listed && !self.suspended && self.link.is_none()
     }
 
     /// What the task that dials does next. Whoever has waited too long was taken out before.
-    pub(crate) fn plan(&mut self, now: Instant, setup_timeout: Duration) -> Plan {
+    pub fn plan(&mut self, now: Instant, setup_timeout: Duration) -> Plan {
         let deadlines =
             self.demand.iter_mut().map(|demand| *demand.deadline.get_or_insert(now + setup_timeout));
         let deadline = deadlines.min();
@@ -163,7 +167,7 @@ impl Peer {
     }
 
     /// Has the task that dials look again, if there is one.
-    pub(crate) fn wake_caller(&self) {
+    pub fn wake_caller(&self) {
         if let Some(caller) = &self.caller {
             // Full: it will look anyway.
             let _ = caller.try_send(());
@@ -171,7 +175,7 @@ impl Peer {
     }
 
     /// Nothing of it is worth remembering.
-    pub(crate) fn is_forgettable(&self) -> bool {
+    pub fn is_forgettable(&self) -> bool {
         !self.listed
             && self.pairing.is_idle()
             && self.link.is_none()
@@ -183,7 +187,7 @@ impl Peer {
     // What became of dials and sessions.
 
     /// An own dial begins, run by that task. False if a session stands.
-    pub(crate) fn begin_dial(&mut self, conn: ConnId, task: AbortHandle) -> bool {
+    pub fn begin_dial(&mut self, conn: ConnId, task: AbortHandle) -> bool {
         let begins = self.pairing.begin_dial(conn);
         if begins {
             self.dial_task = Some(task);
@@ -192,20 +196,20 @@ impl Peer {
     }
 
     /// All addresses were tried in vain.
-    pub(crate) fn dial_failed(&mut self, kind: EndKind, now: Instant, random: u64) {
+    pub fn dial_failed(&mut self, kind: EndKind, now: Instant, random: u64) {
         let wait = self.backoff.failed(random);
         self.demand_at = now + wait.min(MOST_DEMAND_WAIT);
         self.redial_at = now + if kind == EndKind::DuplicateName { NAME_TAKEN_WAIT } else { wait };
     }
 
     /// Another connection of the pair was preferred: whoever waits goes on waiting, for that one.
-    pub(crate) fn dial_lost(&mut self, now: Instant, random: u64) {
+    pub fn dial_lost(&mut self, now: Instant, random: u64) {
         self.redial_at = now + jitter(LOST_WAIT, random);
         self.demand_at = self.redial_at;
     }
 
     /// The session is handed out.
-    pub(crate) fn established(&mut self, link: Arc<Link>, now: Instant) {
+    pub fn established(&mut self, link: L, now: Instant) {
         self.demand.clear();
         self.dial_task = None;
         self.suspended = false;
@@ -217,7 +221,7 @@ impl Peer {
     }
 
     /// The session that was handed out is over.
-    pub(crate) fn session_over(&mut self, end: SessionEnd, now: Instant, random: u64) {
+    pub fn session_over(&mut self, end: SessionEnd, now: Instant, random: u64) {
         self.link = None;
         self.suspended |= end.kind == EndKind::Disconnected;
         if now.saturating_duration_since(self.since) >= STABLE {
@@ -230,7 +234,7 @@ impl Peer {
     }
 
     /// Disconnected on request. The dial under way, if nobody waits for it, is to be dropped.
-    pub(crate) fn suspend(&mut self, out: &mut Vec<Effect>) {
+    pub fn suspend(&mut self, out: &mut Vec<Effect>) {
         self.suspended = true;
         if let Some(dial) = self.pairing.dial()
             && self.demand.is_empty()
@@ -241,7 +245,7 @@ impl Peer {
     }
 
     /// No session begins any more.
-    pub(crate) fn shut_down(&mut self) {
+    pub fn shut_down(&mut self) {
         self.listed = false;
         self.drop_dial();
         self.newcomers.clear();
@@ -254,7 +258,7 @@ impl Peer {
     ///
     /// Returns the session to be ended as replaced, if any: that wakes its user's tasks, so it is not done under a lock.
     #[must_use]
-    pub(crate) fn carry_out(&mut self, effects: Vec<Effect>, counters: &Counters) -> Option<Arc<Link>> {
+    pub fn carry_out(&mut self, effects: Vec<Effect>) -> Option<L> {
         let mut replaced = None;
         for effect in effects {
             match effect {
@@ -266,7 +270,6 @@ impl Peer {
                     None => self.probe_due = true,
                 },
                 Effect::EndSession(_) => {
-                    counters.sessions_replaced.add();
                     // If it was not handed out yet, its handshake will find that it is not wanted any more.
                     replaced = self.link.take();
                 }
@@ -296,6 +299,15 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// No test here has a session.
+    struct NoSession;
+
+    impl Probed for NoSession {
+        fn want_probe(&self) {}
+    }
+
+    type Peer = super::Peer<NoSession>;
 
     const SETUP: Duration = Duration::from_secs(5);
     const MS: fn(u64) -> Duration = Duration::from_millis;

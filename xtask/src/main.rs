@@ -21,6 +21,7 @@ mod keygen;
 mod liveness;
 mod mutations;
 mod otp;
+mod sim;
 mod tidy;
 mod workspace;
 
@@ -52,6 +53,9 @@ enum Task {
     /// Break rules of the real code on purpose, in a copy, and see that a test catches each.
     #[command(after_help = mutations::EXAMPLES)]
     Mutations(mutations::Options),
+    /// Simulate clusters of real nodes in virtual time, on links that break, and judge every step.
+    #[command(after_help = sim::EXAMPLES)]
+    Sim(sim::Options),
     /// Check the rules of the repository that no compiler checks.
     #[command(after_help = "Example:\n  cargo xtask tidy")]
     Tidy,
@@ -82,6 +86,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Differential(options) => differential::run(&options),
         Task::Mutations(options) => mutations::run(&options),
+        Task::Sim(options) => sim::run(&options),
         Task::Tidy => tidy::run(),
         Task::Ci(options) => ci::run(&options),
         Task::Keygen { file } => keygen::run(&file),

@@ -1,0 +1,89 @@
+//! How often each thing has happened: what passes must not pass because nothing has happened.
+
+use std::collections::BTreeMap;
+
+use peer_service::EndKind;
+use serde_json::{Value, json};
+
+macro_rules! counts {
+    ($($name:ident: $words:literal,)*) => {
+        /// See the [module](self).
+        #[derive(Clone, Debug, Default)]
+        pub struct Counts {
+            $(pub $name: u64,)*
+            /// Sessions that have ended at one end, by how.
+            pub ends: BTreeMap<EndKind, u64>,
+        }
+
+        impl Counts {
+            /// What, in words, and how often.
+            pub fn list(&self) -> Vec<(&'static str, u64)> {
+                vec![$(($words, self.$name)),*]
+            }
+
+            pub fn add(&mut self, other: &Counts) {
+                $(self.$name += other.$name;)*
+                for (kind, number) in &other.ends {
+                    *self.ends.entry(*kind).or_default() += number;
+                }
+            }
+        }
+    };
+}
+
+counts! {
+    node_seconds: "simulated node-seconds",
+    events: "events",
+    processes: "processes",
+    exits: "exits",
+    monitors: "monitors",
+    demonitors: "demonitors",
+    demonitors_late: "demonitors of what had fired",
+    down_exit: "Downs of an exit",
+    down_noproc: "Downs of no such process",
+    down_noconnection: "Downs of no connection",
+    node_ups: "node-up notices",
+    node_downs: "node-down notices",
+    messages: "messages received",
+    sessions: "sessions begun, counted at each end",
+    replaced: "sessions replaced",
+    dials: "dials",
+    failed_dials: "failed dials",
+    asked: "newcomers asked whether they still have the session",
+    probes: "probes of old sessions answered or given up",
+    refused_newcomers: "newcomers refused for other reasons",
+    refused_duplicates: "newcomers refused because the name is taken",
+    frames_lost: "frames lost",
+    resets: "connections reset",
+    one_way: "one-way cuts",
+    partitions: "partitions",
+    crashes: "crashes",
+    restarts: "restarts",
+    duplicates: "duplicate names",
+    pauses: "pauses",
+    flaps: "flapping links",
+    slow: "slow consumers",
+}
+
+impl Counts {
+    pub fn ended(&mut self, kind: EndKind) {
+        *self.ends.entry(kind).or_default() += 1;
+    }
+
+    pub fn refused(&mut self, duplicate: bool) {
+        *(if duplicate { &mut self.refused_duplicates } else { &mut self.refused_newcomers }) += 1;
+    }
+
+    /// What has never happened.
+    pub fn missing(&self) -> Vec<&'static str> {
+        self.list().into_iter().filter(|(_, number)| *number == 0).map(|(what, _)| what).collect()
+    }
+
+    pub fn to_json(&self) -> Value {
+        let mut all: serde_json::Map<String, Value> =
+            self.list().into_iter().map(|(what, number)| (what.to_owned(), json!(number))).collect();
+        let ends = self.ends.iter().map(|(kind, number)| (format!("{kind:?}"), json!(number)));
+        all.insert("ends of sessions".to_owned(), Value::Object(ends.collect()));
+        Value::Object(all)
+    }
+}

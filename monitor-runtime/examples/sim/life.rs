@@ -1,0 +1,204 @@
+//! The lives of nodes: started, run a little at a time, paused, ended without notice, started again.
+
+use std::{
+    collections::BTreeMap,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+};
+
+use monitor_runtime::{Config, Node};
+use peer_service::{EndKind, NodeId};
+use refs::Incarnation;
+use smol::Executor;
+use transport_tcp::peer::Peer;
+
+use crate::{
+    conn::{ConnIx, Dialling, Frame, LifeIx, NodeIx, Stage},
+    service::{Desk, Handle},
+    time::{Clock, MS, Time},
+    world::{Event, World},
+};
+
+/// One life of one node: the real node, and what the world knows of it.
+pub struct Life {
+    pub id: NodeId,
+    pub node_ix: NodeIx,
+    pub alive: bool,
+    pub paused: bool,
+    pub born: Time,
+    pub died: Option<Time>,
+    pub clock: Clock,
+    /// None once it is dead.
+    pub node: Option<Node>,
+    executor: Option<Arc<Executor<'static>>>,
+    polls: Arc<AtomicUsize>,
+    pub desk: Arc<Desk>,
+    pub peers: BTreeMap<NodeIx, Peer<Handle>>,
+    pub dialling: BTreeMap<NodeIx, Dialling>,
+    pub undecided: Vec<ConnIx>,
+    pub sessions: BTreeMap<NodeIx, ConnIx>,
+    /// When and how sessions have ended, and dials have failed.
+    pub breaks: BTreeMap<NodeIx, Vec<(Time, EndKind)>>,
+    pub numbers: u64,
+    run_planned: bool,
+    /// What it has missed while it was paused.
+    pub missed: Vec<Event>,
+}
+
+impl World {
+    /// A node begins a life. Others reach it under its name, unless it is only `home` to itself.
+    pub fn start(&mut self, node_ix: NodeIx, home: bool) {
+        let life = self.lives.len();
+        let name = self.names[node_ix].clone();
+        let id = NodeId::new(name.clone(), Incarnation::new(life as u64 + 1).expect("not zero"));
+        let desk = Desk::new(id.clone());
+        let (executor, polls) = (Arc::new(Executor::new()), Arc::new(AtomicUsize::new(0)));
+        let batch = [1, 2, 4, 256][self.rng.usize(..4)];
+        let config = Config::new(name).max_batch(batch).spawner(spawner(&executor, &polls));
+        let node = smol::block_on(Node::with_service(config, desk.clone()));
+        let skew = if self.settings.faults.skew { self.rng.i64(-20_000..20_000) } else { 0 };
+        self.lives.push(Life {
+            id,
+            node_ix,
+            alive: true,
+            paused: false,
+            born: self.now,
+            died: None,
+            clock: Clock::new(skew, self.zero),
+            node: Some(node.expect("a service that can do everything")),
+            executor: Some(executor),
+            polls,
+            desk,
+            peers: BTreeMap::new(),
+            dialling: BTreeMap::new(),
+            undecided: Vec::new(),
+            sessions: BTreeMap::new(),
+            breaks: BTreeMap::new(),
+            numbers: 0,
+            run_planned: false,
+            missed: Vec::new(),
+        });
+        if home {
+            self.homes[node_ix] = Some(life);
+            self.hosts_down[node_ix] = false;
+        }
+        self.trace(|w| format!("{} starts, in steps of {batch}, clock off by {skew} ppm", w.lives[life].id));
+        self.settle_in(life);
+        self.touch(life);
+    }
+
+    /// The node has something to do: it will run soon.
+    pub fn touch(&mut self, life: LifeIx) {
+        if !self.lives[life].alive || std::mem::replace(&mut self.lives[life].run_planned, true) {
+            return;
+        }
+        let lag = if self.rng.u8(..) < 8 { self.rng.u64(MS..60 * MS) } else { self.rng.u64(1..MS / 2) };
+        self.agenda.plan(self.now + lag, Event::Run(life));
+    }
+
+    /// Some tasks of the node run, in their order, some number of steps.
+    pub fn run_node(&mut self, life: LifeIx) {
+        self.lives[life].run_planned = false;
+        let steps = self.rng.usize(1..48);
+        let Some(executor) = self.lives[life].executor.clone() else { return };
+        let until = self.lives[life].polls.load(Ordering::Relaxed) + steps;
+        let mut idle = false;
+        while !idle && self.lives[life].polls.load(Ordering::Relaxed) < until {
+            idle = !executor.try_tick();
+        }
+        self.serve(life);
+        self.receive(life);
+        self.judge_tables(life);
+        if !idle {
+            self.touch(life);
+        }
+    }
+
+    /// It is gone at once. Its host tells its peers, or is gone as well.
+    pub fn crash(&mut self, life: LifeIx, host_too: bool) {
+        self.trace(|w| {
+            format!("{} crashes{}", w.lives[life].id, if host_too { " with its host" } else { "" })
+        });
+        self.oracle.life_over(life, self.now);
+        for (conn, side) in self.ends_of(life) {
+            if !host_too {
+                self.send(conn, side, Frame::Reset);
+            }
+            self.lose_tail(conn, 1 - side);
+            self.stage(conn, side, Stage::Over);
+        }
+        let gone = &mut self.lives[life];
+        gone.alive = false;
+        gone.died = Some(self.now);
+        gone.peers.clear();
+        gone.dialling.clear();
+        let (node, executor) = (gone.node.take(), gone.executor.take());
+        let node_ix = gone.node_ix;
+        if self.homes[node_ix] == Some(life) {
+            self.homes[node_ix] = None;
+            self.hosts_down[node_ix] = host_too;
+        }
+        // Nobody listens to what they still say.
+        drop((executor, node));
+    }
+
+    pub fn restart(&mut self, node: NodeIx) {
+        if self.homes[node].is_none() {
+            self.counts.restarts += 1;
+            self.start(node, true);
+        }
+    }
+
+    /// A node that has borne another's name is gone.
+    pub fn leave(&mut self, life: LifeIx) {
+        if self.lives[life].alive {
+            self.crash(life, false);
+        }
+    }
+
+    pub fn pause(&mut self, life: LifeIx, time: Time) {
+        self.counts.pauses += 1;
+        self.trace(|w| format!("{} is paused for {} ms", w.lives[life].id, time / MS));
+        self.lives[life].paused = true;
+        self.agenda.plan(self.now + time, Event::Resume(life));
+    }
+
+    /// It goes on, and everything that it has missed happens now, in any order.
+    pub fn resume(&mut self, life: LifeIx) {
+        if !self.lives[life].alive || !std::mem::replace(&mut self.lives[life].paused, false) {
+            return;
+        }
+        self.trace(|w| format!("{} goes on", w.lives[life].id));
+        let mut missed = std::mem::take(&mut self.lives[life].missed);
+        missed.extend(self.ends_of(life).into_iter().map(|(conn, side)| Event::Read(conn, side)));
+        self.rng.shuffle(&mut missed);
+        for event in missed {
+            self.agenda.plan(self.now, event);
+        }
+    }
+}
+
+/// Runs a node's tasks on its executor, and counts their steps.
+fn spawner(executor: &Arc<Executor<'static>>, polls: &Arc<AtomicUsize>) -> peer_service::Spawner {
+    /// The runtime's third task writes for others, and when it is woken depends on real time. It has nothing to do here,
+    /// so its steps do not count.
+    const FLUSHER: usize = 2;
+
+    let (executor, polls) = (Arc::downgrade(executor), polls.clone());
+    let tasks = AtomicUsize::new(0);
+    Arc::new(move |mut task| {
+        let counts = tasks.fetch_add(1, Ordering::Relaxed) != FLUSHER;
+        let polls = polls.clone();
+        let counted = std::future::poll_fn(move |cx| -> Poll<()> {
+            polls.fetch_add(usize::from(counts), Ordering::Relaxed);
+            pin!(&mut task).poll(cx)
+        });
+        if let Some(executor) = executor.upgrade() {
+            executor.spawn(counted).detach();
+        }
+    })
+}

@@ -1,0 +1,65 @@
+//! A cluster of real nodes in virtual time, on links that break in every way there is. `cargo xtask sim` runs it;
+//! `docs/SIMULATION.md` says what is real here and what is not.
+
+#![allow(clippy::print_stdout, reason = "a command-line program speaks on standard output")]
+#![allow(unreachable_pub, missing_docs, reason = "a program, and nobody's library")]
+
+use std::process::ExitCode;
+
+mod conn;
+mod counts;
+mod faults;
+mod handshake;
+mod judge;
+mod keeper;
+mod life;
+mod options;
+mod oracle;
+mod report;
+mod rest;
+mod service;
+mod time;
+mod trace;
+mod transport;
+mod wires;
+mod workload;
+mod world;
+
+fn main() -> ExitCode {
+    match options::read(std::env::args().skip(1)) {
+        Ok(options) => report::run(&options),
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        faults::FaultSet,
+        world::{Settings, World},
+    };
+
+    fn run(seed: u64, faults: &str) -> World {
+        let faults = FaultSet::parse(faults).unwrap();
+        let mut world = World::new(Settings { seed, nodes: 6, seconds: 20, faults, keep_trace: false });
+        world.run();
+        assert!(world.violation.is_none(), "{:?}", world.violation);
+        world
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_run() {
+        let (first, again, other) = (run(7, "all"), run(7, "all"), run(8, "all"));
+        assert_eq!(first.log.hash(), again.log.hash());
+        assert_ne!(first.log.hash(), other.log.hash());
+    }
+
+    #[test]
+    fn without_faults_no_session_ends() {
+        let world = run(3, "none");
+        assert!(world.counts.sessions > 10 && world.counts.down_exit > 10, "{:?}", world.counts);
+    }
+}

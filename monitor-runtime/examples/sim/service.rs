@@ -1,0 +1,213 @@
+//! The peer service of a simulated node, as the runtime sees it: it only takes notes, and the world acts on them.
+//!
+//! So nothing here is decided, and nothing here is random: what a note leads to is up to the rules of `transport-tcp`,
+//! which `transport` drives.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use peer_service::{
+    Capabilities, ChannelId, Class, Closed, DialId, EndKind, Events, FrameBuf, FrameMeta, NodeId, NodeName,
+    NodeSpec, Outbox, PeerEvent, PeerInfo, PeerService, PushError, Session, SessionEnd,
+};
+use transport_tcp::peer::Probed;
+
+use crate::conn::ConnIx;
+
+/// The most bytes of messages that wait for one peer.
+const MAX_MESSAGES: usize = 64 << 10;
+
+/// What a node wants of its network.
+pub enum Request {
+    Connect(NodeName, DialId),
+    Disconnect(NodeName),
+}
+
+/// Where a node and the world leave each other word.
+pub struct Desk {
+    local: NodeId,
+    pub events: Events,
+    pub requests: Mutex<VecDeque<Request>>,
+    /// Sessions with something to send, or to be closed.
+    pub busy: Mutex<Vec<Arc<Line>>>,
+}
+
+impl Desk {
+    pub fn new(local: NodeId) -> Arc<Self> {
+        Arc::new(Desk { local, events: Events::new(), requests: Mutex::default(), busy: Mutex::default() })
+    }
+}
+
+#[async_trait]
+impl PeerService for Desk {
+    fn local(&self) -> &NodeId {
+        &self.local
+    }
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::FULL
+    }
+    fn max_frame(&self) -> usize {
+        1 << 20
+    }
+    async fn next(&self) -> Option<PeerEvent> {
+        self.events.next().await
+    }
+    fn connect(&self, node: &NodeSpec, dial: DialId) {
+        self.requests.lock().push_back(Request::Connect(node.name().clone(), dial));
+    }
+    fn disconnect(&self, node: &NodeName) {
+        self.requests.lock().push_back(Request::Disconnect(node.clone()));
+    }
+    fn shutdown(&self) {
+        self.events.close();
+    }
+}
+
+/// One end of a session: what has arrived for its node, and what its node has pushed.
+pub struct Line {
+    pub conn: ConnIx,
+    pub side: usize,
+    desk: Arc<Desk>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    arrived: VecDeque<Vec<u8>>,
+    end: Option<SessionEnd>,
+    reader: Option<Waker>,
+    pushed: Vec<Vec<u8>>,
+    message_bytes: usize,
+    close: Option<EndKind>,
+    probe_wanted: bool,
+}
+
+impl Line {
+    pub fn new(conn: ConnIx, side: usize, desk: Arc<Desk>) -> Arc<Self> {
+        Arc::new(Line { conn, side, desk, state: Mutex::default() })
+    }
+
+    pub fn arrived(&self, frame: Vec<u8>) {
+        let mut state = self.state.lock();
+        state.arrived.push_back(frame);
+        state.wake();
+    }
+
+    pub fn end(&self, end: SessionEnd) {
+        let mut state = self.state.lock();
+        state.end.get_or_insert(end);
+        state.wake();
+    }
+
+    pub fn take_pushed(&self) -> (Vec<Vec<u8>>, Option<EndKind>) {
+        let mut state = self.state.lock();
+        state.message_bytes = 0;
+        (std::mem::take(&mut state.pushed), state.close.take())
+    }
+
+    pub fn take_probe_wanted(&self) -> bool {
+        std::mem::take(&mut self.state.lock().probe_wanted)
+    }
+
+    fn busy(self: &Arc<Self>) {
+        self.desk.busy.lock().push(self.clone());
+    }
+}
+
+impl State {
+    fn wake(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+}
+
+/// What the transport's rules hold of a session.
+#[derive(Clone)]
+pub struct Handle(pub Arc<Line>);
+
+impl Probed for Handle {
+    fn want_probe(&self) {
+        self.0.state.lock().probe_wanted = true;
+        self.0.busy();
+    }
+}
+
+/// What the runtime holds of it.
+pub struct SimSession {
+    pub peer: PeerInfo,
+    pub line: Arc<Line>,
+}
+
+#[async_trait]
+impl Session for SimSession {
+    fn peer(&self) -> &PeerInfo {
+        &self.peer
+    }
+
+    fn outbox(&self) -> Arc<dyn Outbox> {
+        Arc::new(SimOutbox(self.line.clone()))
+    }
+
+    async fn recv(&mut self, frames: &mut FrameBuf) -> Result<(), SessionEnd> {
+        poll_fn(|cx| {
+            let mut state = self.line.state.lock();
+            if !state.arrived.is_empty() {
+                state.arrived.drain(..).for_each(|frame| frames.push(&frame));
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(end) = state.end {
+                return Poll::Ready(Err(end));
+            }
+            state.reader = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+struct SimOutbox(Arc<Line>);
+
+impl Outbox for SimOutbox {
+    fn push(&self, meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
+        {
+            let mut state = self.0.state.lock();
+            if state.end.is_some() || state.close.is_some() {
+                return Err(PushError::Closed);
+            }
+            if meta.class == Class::Message && state.message_bytes > MAX_MESSAGES {
+                return Err(PushError::Full);
+            }
+            let mut frame = Vec::new();
+            write(&mut frame);
+            if meta.class == Class::Message {
+                state.message_bytes += frame.len();
+            }
+            state.pushed.push(frame);
+        }
+        self.0.busy();
+        Ok(())
+    }
+
+    /// When frames leave is up to the world, not to the real time by which the runtime decides who flushes.
+    fn flush(&self) {}
+
+    fn poll_ready(&self, _: ChannelId, _: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn close(&self, kind: EndKind) {
+        self.0.state.lock().close.get_or_insert(kind);
+        self.0.busy();
+    }
+
+    fn queued(&self) -> usize {
+        self.0.state.lock().message_bytes
+    }
+}

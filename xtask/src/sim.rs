@@ -1,0 +1,91 @@
+//! `cargo xtask sim`: clusters of real nodes in virtual time, on links that break in every way there is.
+//!
+//! The program is `monitor-runtime/examples/sim`, which may see what this one may not; it is built and run from here.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use crate::{
+    failure::{Context, Result, fail},
+    workspace,
+};
+
+/// What the command line shows below its options.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  cargo xtask sim                                            50 nodes, one seed, all faults
+  cargo xtask sim --seeds 100 --json sim.json                what continuous integration runs
+  cargo xtask sim --nodes 1000 --seconds 30                  a large cluster
+  cargo xtask sim --seed 17 --faults crash,partition --trace every step of one run
+  cargo xtask sim --seeds 1000 --nodes 5 --seconds 30        many small ones
+
+Faults: loss, oneway, partition, crash, duplicate, pause, skew, slow, flap; all; none.
+Exit code: 0 if every promise was kept; 1 if not: each failing seed is printed with the command that replays it.";
+
+/// What to simulate.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// The first seed. The same seed, options and commit give the same run.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// How many seeds, one after the other.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seeds: u64,
+    /// How many nodes.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(2..10_000))]
+    nodes: u64,
+    /// How long work and faults go on, in virtual seconds; peace and emptiness follow.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    seconds: u64,
+    /// Which faults, with commas between them.
+    #[arg(long, value_name = "LIST", default_value = "all")]
+    faults: String,
+    /// How many seeds run at once.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    threads: u64,
+    /// Build the program optimised, and without the assertions of the crates: worth it for long runs.
+    #[arg(long)]
+    release: bool,
+    /// Print every step.
+    #[arg(long)]
+    trace: bool,
+    /// Write the figures, and what failed, as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Builds the program and runs it.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let mut cargo = workspace::cargo();
+    cargo.args(["run", "--quiet", "--package", "monitor-runtime", "--example", "sim"]);
+    if options.release {
+        cargo.arg("--release");
+    }
+    cargo.arg("--");
+    let numbers = [
+        ("--seed", options.seed),
+        ("--seeds", options.seeds),
+        ("--nodes", options.nodes),
+        ("--seconds", options.seconds),
+        ("--threads", options.threads),
+    ];
+    for (option, number) in numbers {
+        cargo.args([option, &number.to_string()]);
+    }
+    cargo.args(["--faults", &options.faults]);
+    if options.trace {
+        cargo.arg("--trace");
+    }
+    if let Some(file) = &options.json {
+        // The program runs at the root, and the file is meant from here.
+        let file = std::path::absolute(file).context(|| format!("{}", file.display()))?;
+        cargo.arg("--json").arg(file);
+    }
+    let status = cargo.status().context(|| "cannot run cargo".to_owned())?;
+    match status.code() {
+        Some(0) => Ok(ExitCode::SUCCESS),
+        Some(1) => Ok(ExitCode::FAILURE),
+        _ => fail!("the simulation ended with {status}"),
+    }
+}
