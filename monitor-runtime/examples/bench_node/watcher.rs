@@ -13,10 +13,9 @@
 //! | `collect` | nothing: there is no garbage here | |
 //! | `messages N BYTES` | so many messages to the other node; then a round trip | time |
 //!
-//! The process belongs to this program's main thread, so that calls and the node's own thread work beside each other (it
-//! waits without a reactor of its own: the node's thread has one); in
-//! `each` and `watch` processes are tasks of the node. Every `Down` is counted by the tag of its monitor: one that is
-//! lost, or comes twice, is an error and no measurement.
+//! The process belongs to this program's main thread, so that calls and the node's own thread work beside each other; that
+//! thread waits without a reactor, because the node's has one. In `each` and `watch` processes are tasks of the node. Every
+//! `Down` is counted by the tag of its monitor: one that is lost, or comes twice, is an error and no measurement.
 
 use std::{
     sync::{Arc, mpsc},

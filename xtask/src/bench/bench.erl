@@ -6,14 +6,18 @@
 -module(bench).
 -export([main/0, main/1]).
 
-main() -> watched(), say("ready"), wait().
+main() -> quiet(), watched(), say("ready"), wait().
 
 main([Peer]) ->
+    quiet(),
     ok = io:setopts([{binary, false}]),
     put(control, {control, list_to_atom(Peer)}),
     true = net_kernel:connect_node(list_to_atom(Peer)),
     say("ready"),
     serve(#{process => start(), locals => []}).
+
+%% What it has to report of a node that is lost would stand among the answers.
+quiet() -> ok = logger:set_primary_config(level, none).
 
 wait() ->
     case io:get_line("") of eof -> halt(0); _ -> wait() end.

@@ -16,6 +16,9 @@ pub(super) enum Unit {
     Milliseconds,
     Seconds,
     Bytes,
+    BytesPerSecond,
+    /// Of one processor.
+    Percent,
 }
 
 impl Unit {
@@ -26,6 +29,8 @@ impl Unit {
             Unit::Milliseconds => "ms",
             Unit::Seconds => "s",
             Unit::Bytes => "B",
+            Unit::BytesPerSecond => "B/s",
+            Unit::Percent => "%",
         }
     }
 

@@ -8,6 +8,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
+    time::Duration,
 };
 
 use clap::Args;
@@ -15,7 +16,7 @@ use clap::Args;
 use self::{
     figures::Row,
     pair::{Lab, Pair, System},
-    workloads::{SCRIPTS, Script},
+    workloads::{SCRIPTS, SILENCES, Script},
 };
 use crate::{
     cluster::{build, children::Children, make_folder},
@@ -28,6 +29,7 @@ mod figures;
 mod pair;
 mod plot;
 mod script;
+mod silence;
 mod workloads;
 
 /// What the command line shows below its options.
@@ -36,6 +38,7 @@ Examples:
   cargo xtask bench --quick                 in about two minutes
   cargo xtask bench --only W1b,W6
   cargo xtask bench --json bench.json
+  cargo xtask bench --loaded 10             false Downs in ten minutes, for each of two presets
 
 The workloads are described in docs/PERFORMANCE.md. Without erl, erlc and epmd (Debian: erlang-nox) Obit alone is measured.
 Plots go to target/bench.";
@@ -52,6 +55,9 @@ pub(crate) struct Options {
     /// How many runs count, besides the first.
     #[arg(long, value_name = "N", default_value_t = 5, conflicts_with = "quick")]
     runs: usize,
+    /// Instead: for so many minutes, whether a node is given up while every processor is busy.
+    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["only", "quick", "json", "runs"])]
+    loaded: Option<u64>,
     /// Write the figures as JSON to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -99,6 +105,9 @@ fn measure(options: &Options, children: &Children) -> Result {
     }
     let program = build::example("bench_node", true)?;
     let lab = Lab { children: children.clone(), program, folder: folder.clone() };
+    if let Some(minutes) = options.loaded {
+        return loaded(&lab, Duration::from_secs(60 * minutes));
+    }
     let runs = if options.quick { 3 } else { options.runs };
     let (mut rows, mut latencies) = (Vec::new(), Latencies::default());
     for script in SCRIPTS.iter().filter(|script| options.wants_script(script)) {
@@ -107,6 +116,15 @@ fn measure(options: &Options, children: &Children) -> Result {
         let systems: Vec<_> = [System::OBIT].iter().chain(otp).copied().collect();
         in_turn(&lab, script, &systems, runs, &mut rows, &mut latencies)?;
     }
+    for silence in
+        SILENCES.iter().filter(|silence| options.wants(silence.id) && !(options.quick && silence.long))
+    {
+        println!("{}", silence.id);
+        for system in [silence.ours].into_iter().chain(silence.other.filter(|_| release.is_some())) {
+            let samples = silence::detection(&lab, silence.id, system, runs)?;
+            samples.into_iter().for_each(|sample| figures::add(&mut rows, system, sample));
+        }
+    }
     rows.retain(|row| options.wants(&row.id));
     println!("\n{}", figures::table(&rows));
     draw(&folder, &rows, &latencies)?;
@@ -114,6 +132,17 @@ fn measure(options: &Options, children: &Children) -> Result {
         let machine = serde_json::to_value(Machine::this()).context(|| "the machine".to_owned())?;
         let figures = figures::json(&rows, &machine, &commit());
         write(file, &(serde_json::to_string_pretty(&figures).context(|| "the figures".to_owned())? + "\n"))?;
+    }
+    Ok(())
+}
+
+/// Tells how many nodes were given up that were only busy.
+fn loaded(lab: &Lab, lasting: Duration) -> Result {
+    const PAIRS: usize = 5;
+    for heartbeat in ["default", "fast"] {
+        println!("{heartbeat}: {PAIRS} pairs, {} s with every processor busy", lasting.as_secs());
+        let falsely = silence::false_downs(lab, System::Obit { heartbeat }, PAIRS, lasting)?;
+        println!("{heartbeat}: {falsely} false Downs");
     }
     Ok(())
 }

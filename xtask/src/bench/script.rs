@@ -20,6 +20,9 @@ pub(super) struct Outcome {
 /// How long a node may take to come to rest before its memory is read.
 const REST: Duration = Duration::from_millis(500);
 
+/// For how long nothing is done to see what that costs.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// Runs it, and gives the pair back.
 pub(super) fn run(mut pair: Pair, script: &Script) -> Result<(Pair, Outcome)> {
     let mut outcome = Outcome::default();
@@ -39,13 +42,14 @@ impl Measure {
             Figure::Latency => self.latency(pair, outcome),
             Figure::Lost => self.lost(pair, outcome),
             Figure::Memory => self.memory(pair, outcome),
+            Figure::Idle => self.idle(pair, outcome),
         }
     }
 
     fn rate(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result {
         let before = pair.usage()?;
         let [nanos] = pair.watcher.ask(self.verb)?[..] else { fail!("{}: not one time", self.verb) };
-        let usage = since(before, pair.usage()?);
+        let usage = pair.usage()?.since(before);
         outcome.samples.push(self.sample("", Unit::PerSecond, self.n as f64 * 1e9 / nanos as f64, usage));
         Ok(())
     }
@@ -53,7 +57,7 @@ impl Measure {
     fn latency(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result {
         let before = pair.usage()?;
         let times = pair.watcher.ask(self.verb)?;
-        let usage = since(before, pair.usage()?);
+        let usage = pair.usage()?.since(before);
         let mut sorted = times.clone();
         sorted.sort_unstable();
         for (name, of_thousand) in [(".p50", 500), (".p99", 990), (".p999", 999)] {
@@ -72,7 +76,7 @@ impl Measure {
         pair.watcher.ask(self.verb)?;
         pair.watched.kill();
         let numbers = pair.watcher.answer(self.verb)?;
-        let usage = since(before, pair.watcher.usage()?);
+        let usage = pair.watcher.usage()?.since(before);
         let [time, longest] = numbers[..] else { fail!("{}: {numbers:?}", self.verb) };
         outcome.samples.push(self.sample("", Unit::Seconds, time as f64 / 1e9, usage));
         outcome.samples.push(self.sample(".call", Unit::Milliseconds, longest as f64 / 1e6, usage));
@@ -85,7 +89,21 @@ impl Measure {
         let after = at_rest(pair)?;
         for (side, before, after) in [(".watcher", before.0, after.0), (".watched", before.1, after.1)] {
             let each = (after.rss - before.rss) / self.n as f64;
-            outcome.samples.push(self.sample(side, Unit::Bytes, each, since(before, after)));
+            outcome.samples.push(self.sample(side, Unit::Bytes, each, after.since(before)));
+        }
+        Ok(())
+    }
+
+    fn idle(&self, pair: &Pair, outcome: &mut Outcome) -> Result {
+        let sent = || Some(pair.watcher.bytes_sent()? + pair.watched.bytes_sent()?);
+        let (before, sent_before) = (pair.usage()?, sent());
+        thread::sleep(IDLE);
+        let (usage, sent_after) = (pair.usage()?.since(before), sent());
+        let seconds = IDLE.as_secs_f64();
+        outcome.samples.push(self.sample(".cpu", Unit::Percent, 100.0 * usage.cpu / seconds, usage));
+        if let Some((before, after)) = sent_before.zip(sent_after) {
+            let each = (after - before) as f64 / seconds;
+            outcome.samples.push(self.sample(".bytes", Unit::BytesPerSecond, each, usage));
         }
         Ok(())
     }
@@ -100,9 +118,4 @@ fn at_rest(pair: &mut Pair) -> Result<(Usage, Usage)> {
     pair.watcher.ask("collect")?;
     thread::sleep(REST);
     Ok((pair.watcher.usage()?, pair.watched.usage()?))
-}
-
-/// The processor time between both, and the memory afterwards.
-fn since(before: Usage, after: Usage) -> Usage {
-    Usage { cpu: after.cpu - before.cpu, rss: after.rss }
 }

@@ -48,6 +48,8 @@ pub(super) enum Figure {
     Latency,
     /// The other node is killed; the time for all `Down`s, and the longest that another call took meanwhile.
     Lost,
+    /// None: for a while nothing is done, and processor time is counted, and bytes on the connection.
+    Idle,
     /// None: bytes of resident memory that each of `n` takes, on either side, since the script began.
     Memory,
 }
@@ -137,6 +139,7 @@ pub(super) const SCRIPTS: &[Script] = &[
                 n: 1_000_000,
                 figure: Figure::Memory,
             }),
+            Step::Measure(Measure { id: "W9", verb: "", n: 1_000_000, figure: Figure::Idle }),
             Step::Measure(Measure { id: "W6", verb: "lost", n: 1_000_000, figure: Figure::Lost }),
         ],
         others: FAIR,
@@ -159,4 +162,24 @@ pub(super) const SCRIPTS: &[Script] = &[
         rate("W11.remote.1", "calls 1 100000 remote", 100_000),
         rate("W11.remote.2", "calls 2 100000 remote", 200_000),
     ]),
+];
+
+/// What falls silent: the system, and what it is compared with. The names are those of our presets.
+pub(super) struct Silence {
+    pub(super) id: &'static str,
+    pub(super) ours: System,
+    pub(super) other: Option<System>,
+    /// The other takes more than a minute.
+    pub(super) long: bool,
+}
+
+pub(super) const SILENCES: &[Silence] = &[
+    Silence {
+        id: "W8.fast",
+        ours: System::Obit { heartbeat: "fast" },
+        other: Some(System::OTP_SHORT_TICK),
+        long: false,
+    },
+    Silence { id: "W8.default", ours: System::OBIT, other: Some(System::OTP), long: true },
+    Silence { id: "W8.wan", ours: System::Obit { heartbeat: "wan" }, other: None, long: false },
 ];
