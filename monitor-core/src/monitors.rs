@@ -18,8 +18,8 @@ use crate::{
     reason::{DownReason, ExitReason},
     signal::{RemoteTarget, Signal, Violation},
     tables::{
-        Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peers, Pool, ProcessTable,
-        RowTarget, State, Waiting, What,
+        Entry, Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peers, Pool,
+        ProcessTable, RowTarget, State, Waiting, What,
     },
 };
 
@@ -223,7 +223,7 @@ impl Core {
     ///
     /// `None`: it was flushed, its watcher is gone, or it was taken already.
     pub fn take(&mut self, id: MonitorId) -> Option<Down> {
-        let at = self.outgoing.find(id)?;
+        let at = self.find_fired(id)?;
         let down = self.notice(at)?;
         self.forget(at);
         Some(down)
@@ -231,7 +231,7 @@ impl Core {
 
     /// The notice of a monitor that has fired and was not taken: what [`take`](Core::take) will hand over. O(1).
     pub fn fired(&self, id: MonitorId) -> Option<Down> {
-        self.notice(self.outgoing.find(id)?)
+        self.notice(self.find_fired(id)?)
     }
 
     fn notice(&self, at: u32) -> Option<Down> {
@@ -243,7 +243,14 @@ impl Core {
 
     /// Whether the monitor has fired and its notice was not taken.
     pub fn is_fired(&self, id: MonitorId) -> bool {
-        self.outgoing.find(id).is_some_and(|at| matches!(self.outgoing.row(at).state, State::Fired(_)))
+        self.find_fired(id).is_some()
+    }
+
+    /// A monitor that has fired, of a watcher that lives: a row may outlive its watcher until its turn in the backlog.
+    fn find_fired(&self, id: MonitorId) -> Option<u32> {
+        let at = self.outgoing.find(id)?;
+        let row = self.outgoing.row(at);
+        (matches!(row.state, State::Fired(_)) && self.processes.get(row.watcher).is_some()).then_some(at)
     }
 
     /// How a monitor made here is called everywhere.
@@ -263,7 +270,8 @@ impl Core {
         }
     }
 
-    /// A signal of a peer has arrived, on that channel: what follows of it goes back on the same. O(1).
+    /// A signal of a peer has arrived, on that channel: what follows of it goes back on the same. O(1), unless it monitors a
+    /// process that is gone while messages wait for the session that has begun: they go first.
     ///
     /// One of a session that is over, or that does not concern this session, is ignored.
     ///
@@ -325,23 +333,45 @@ impl Core {
             (None, _) => None,
         };
         let row = self.peers.get_mut(peer);
-        let refusal = match found {
-            None => DownReason::NoProc,
-            Some(_) if row.incoming_len >= self.config.max_incoming => {
+        let refusal = match (found, numbered) {
+            _ if row.incoming_len >= self.config.max_incoming => {
                 DownReason::NoConnection(SessionEnd::new(EndKind::Quota))
             }
-            Some(pid) => {
+            (Some(pid), _) => {
                 row.incoming_len += 1;
                 let watchers = &mut self.processes.enter(pid).remote_watchers;
                 self.incoming.insert(peer, channel, id, row.incoming, watchers);
                 self.watch(pid, out);
                 return Ok(());
             }
+            (None, Some(gone)) if row.waiting_len > 0 => {
+                self.refuse_after_its_messages(peer, channel, id, gone, out);
+                return Ok(());
+            }
+            (None, _) => DownReason::NoProc,
         };
         // A process that is gone may have sent messages that are still on their way: they come first.
         let from = numbered.or(found).unwrap_or(LocalPid::NOBODY);
         out.push(Effect::Send { session, from, channel, signal: Signal::Down { id, reason: refusal } });
         Ok(())
+    }
+
+    /// There is no such process, but what it has sent may wait for the session still, and goes first: as if it had
+    /// been there and exited now.
+    fn refuse_after_its_messages(
+        &mut self,
+        peer: u32,
+        channel: ChannelId,
+        id: MonitorId,
+        gone: LocalPid,
+        out: &mut Vec<Effect>,
+    ) {
+        let row = self.peers.get_mut(peer);
+        row.incoming_len += 1;
+        let mut lists = Entry::of(gone);
+        self.incoming.insert(peer, channel, id, row.incoming, &mut lists.remote_watchers);
+        let exit = self.exits.insert(|_, _| Exit::new(gone, lists, DownReason::NoProc));
+        self.start(Job::Exit(exit), out);
     }
 
     fn is_bound_to(&self, at: u32, peer: u32) -> bool {

@@ -4,7 +4,10 @@
 mod common;
 
 use common::{Node, Pair, name, node_id, reg};
-use monitor_core::{Demonitored, Effect, ExitReason, refs::EndKind};
+use monitor_core::{
+    Demonitored, DownReason, Effect, ExitReason, LocalPid, MonitorId, RemoteTarget, Signal,
+    refs::{EndKind, Serial, SessionId},
+};
 
 const MONITORS: usize = 1000;
 const BATCH: usize = 10;
@@ -134,4 +137,81 @@ fn peers_take_turns() {
         a.core.monitors_of(w).filter(|(id, _)| a.core.is_fired(*id)).map(|(_, to)| to).collect();
     let of = |label| nodes.iter().filter(|target| *target.node() == name(label)).count();
     assert_eq!((of("b"), of("c")), (3 * BATCH, 3 * BATCH));
+}
+
+/// A node of which one process has sent three messages to `b`, which wait for the session that has just begun.
+fn with_messages_that_wait() -> (Node, LocalPid) {
+    let mut a = Node::new("a", 1, 1);
+    let sender = a.spawn();
+    for message in 0..3 {
+        a.route(&name("b"), message);
+    }
+    a.up(1, node_id("b", 2));
+    while a.admitted.is_empty() {
+        a.resume();
+    }
+    assert!(a.core.stats().waiting > 0);
+    (a, sender)
+}
+
+fn monitor_from_b(a: &mut Node, of: LocalPid) {
+    let (id, target) = (MonitorId(Serial::new(0, 0)), RemoteTarget::Pid(of.0));
+    a.signal(SessionId(1), Signal::Monitor { id, target }).unwrap();
+}
+
+/// The reasons that `b` is told from now on, each with the number of messages that went before it.
+fn told_to_b(a: &mut Node) -> Vec<(usize, DownReason)> {
+    let (mut told, mut more) = (Vec::new(), true);
+    while more {
+        for effect in &a.last {
+            if let Effect::Send { signal: Signal::Down { reason, .. }, .. } = effect {
+                told.push((a.forwarded.len(), reason.clone()));
+            }
+        }
+        more = a.resume();
+    }
+    told
+}
+
+#[test]
+fn what_a_process_has_sent_goes_before_the_news_of_its_exit_also_if_it_waits() {
+    let (mut a, sender) = with_messages_that_wait();
+    monitor_from_b(&mut a, sender);
+    a.exit(sender, ExitReason::Normal);
+    assert_eq!(told_to_b(&mut a), [(3, DownReason::Exit(ExitReason::Normal))]);
+    a.expect_empty();
+}
+
+#[test]
+fn what_a_process_has_sent_goes_before_the_news_that_it_is_gone() {
+    let (mut a, sender) = with_messages_that_wait();
+    a.exit(sender, ExitReason::Normal);
+    monitor_from_b(&mut a, sender);
+    assert_eq!(told_to_b(&mut a), [(3, DownReason::NoProc)]);
+    a.expect_empty();
+}
+
+#[test]
+fn what_an_exited_process_asked_for_and_did_not_get_is_not_asked_for_any_more() {
+    let mut a = Node::new("a", 1, 1);
+    let (w, t) = (a.spawn(), a.spawn());
+    a.monitor(w, a.pid(t));
+    a.monitor(w, reg("x").at(name("b")));
+    a.up(1, node_id("b", 2));
+    a.exit(w, ExitReason::Normal);
+    a.settle();
+    assert_eq!(a.outgoing[&SessionId(1)].len(), 0);
+    a.expect_empty();
+}
+
+#[test]
+fn the_down_of_an_exited_process_cannot_be_taken_though_its_row_is_left() {
+    let mut a = Node::new("a", 1, 1);
+    let (w, t) = (a.spawn(), a.spawn());
+    a.monitor(t, a.pid(w));
+    let m = a.monitor(w, reg("nobody").at(name("a")));
+    a.exit(w, ExitReason::Normal);
+    assert_eq!(a.core.stats().outgoing_fired, 2, "its own, too");
+    assert!(a.core.take(m).is_none() && !a.core.is_fired(m));
+    a.settle();
 }

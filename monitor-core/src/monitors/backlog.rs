@@ -92,8 +92,12 @@ impl Core {
                 return Step::More;
             };
             let row = self.incoming.row(at);
-            let (id, channel, reason) = (row.id, row.channel, reason.clone());
-            let peer = self.remove_incoming(at);
+            let (peer, id, channel, reason) = (row.peer, row.id, row.channel, reason.clone());
+            // What it has sent may wait for the session still, and goes before the news of its end.
+            if self.flush_one(peer, out) {
+                return Step::More;
+            }
+            self.remove_incoming(at);
             if let Some(session) = self.peers.get(peer).session() {
                 out.push(Effect::Send { session, from, channel, signal: Signal::Down { id, reason } });
             }

@@ -184,13 +184,18 @@ impl Core {
         self.waiting.push(row.waiting, what)
     }
 
-    /// Sends the first of what waits for the session that is up; returns whether there was any.
+    /// Sends the first of what waits for the session that is up, unless it is the monitor of a process that has exited;
+    /// returns whether there was any.
     pub(super) fn flush_one(&mut self, peer: u32, out: &mut Vec<Effect>) -> bool {
         let row = self.peers.get_mut(peer);
         let Some(session) = row.session() else { return false };
         let Some(what) = self.waiting.pop(row.waiting) else { return false };
         row.waiting_len -= 1;
         match what {
+            What::Monitor(at) if self.processes.get(self.outgoing.row(at).watcher).is_none() => {
+                self.outgoing.unbind(at);
+                self.forget(at);
+            }
             What::Monitor(at) => self.send_monitor(at, peer, out),
             What::Ticket(ticket) => out.push(Effect::Forward { ticket, session }),
         }

@@ -29,6 +29,21 @@ pub(crate) struct Entry {
     pub(crate) subscriptions: Option<List>,
 }
 
+impl Entry {
+    /// Of a process that takes part in nothing yet.
+    pub(crate) const fn of(pid: LocalPid) -> Self {
+        Entry {
+            generation: pid.0.generation(),
+            watched: false,
+            owned: None,
+            local_watchers: None,
+            remote_watchers: None,
+            nodes: None,
+            subscriptions: None,
+        }
+    }
+}
+
 impl ProcessTable {
     pub(crate) const fn new() -> Self {
         ProcessTable { slots: Vec::new() }
@@ -50,15 +65,7 @@ impl ProcessTable {
             entry.is_none_or(|entry| entry.generation == pid.0.generation()),
             "a slot is used again only after the exit of its process was reported"
         );
-        entry.get_or_insert(Entry {
-            generation: pid.0.generation(),
-            watched: false,
-            owned: None,
-            local_watchers: None,
-            remote_watchers: None,
-            nodes: None,
-            subscriptions: None,
-        })
+        entry.get_or_insert(Entry::of(pid))
     }
 
     /// The process has exited: its lists are the caller's to empty.

@@ -1,0 +1,166 @@
+//! What a core has to do, in sets: who watches whom, who is told of what, and what is still owed.
+//!
+//! The rules are those of the docs of `Core` and `Effect`. An input changes the sets at once and adds to what is owed; each
+//! output must be owed and is struck out. How much of it an input does is the core's affair (its batches), with three bounds:
+//! what answers the input comes with it, what the docs put in an order comes in that order, and without a backlog
+//! nothing is owed.
+
+mod calls;
+mod network;
+mod outputs;
+mod processes;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use monitor_core::{
+    DownReason, LocalPid, MonitorId, NodesOptions, Ticket,
+    refs::{ChannelId, DialId, NodeId, NodeName, SessionId, Target},
+};
+
+use crate::output::{Event, Output};
+
+pub(crate) struct Model {
+    pub(crate) local: NodeId,
+    pub(crate) max_waiting: usize,
+    pub(crate) max_incoming: usize,
+    /// The monitors of living processes, until they are taken back or their `Down` is taken.
+    pub(crate) monitors: BTreeMap<MonitorId, Monitor>,
+    /// Every number a monitor ever had.
+    made: BTreeSet<MonitorId>,
+    /// The monitors of peers on our processes, until they are taken back, told or lost with their session.
+    pub(crate) held: BTreeMap<(SessionId, MonitorId), Held>,
+    /// The processes that the core has asked to watch, and that have not exited.
+    watched: BTreeSet<LocalPid>,
+    /// Who waits for the end of the session that is up, or of the next one.
+    pub(crate) node_monitors: BTreeSet<(LocalPid, NodeName)>,
+    pub(crate) subscriptions: BTreeSet<(LocalPid, NodesOptions)>,
+    pub(crate) links: BTreeMap<NodeName, Link>,
+    /// What answers the present input, in this order.
+    now: VecDeque<Output>,
+    /// What follows from exits, in any order.
+    of_exits: Vec<Output>,
+    dials: BTreeSet<DialId>,
+}
+
+pub(crate) struct Monitor {
+    pub(crate) watcher: LocalPid,
+    pub(crate) target: Target,
+    pub(crate) tag: u64,
+    channel: ChannelId,
+    pub(crate) state: State,
+    /// How many monitors were made before it.
+    pub(crate) age: usize,
+}
+
+#[derive(Clone, PartialEq)]
+pub(crate) enum State {
+    /// Not sent yet: no session was up, or others go first.
+    Waiting,
+    /// The peer of this session was asked.
+    Sent(SessionId),
+    /// On an own process that lives.
+    Here(LocalPid),
+    /// Over; the watcher was not told yet.
+    Ended(DownReason),
+    /// Over, and the watcher was told.
+    Told(DownReason),
+}
+
+pub(crate) struct Held {
+    pub(crate) target: LocalPid,
+    channel: ChannelId,
+}
+
+/// The link to a node, and what is owed about it.
+#[derive(Default)]
+pub(crate) struct Link {
+    pub(crate) up: Option<Event>,
+    /// Announced while the one before it was up, or its end not told.
+    pub(crate) next: Option<Event>,
+    pub(crate) dial: Option<DialId>,
+    /// A session or an attempt has ended, and the core may not have finished with that.
+    ending: bool,
+    /// What is owed of beginnings and ends: each set only after all those before it.
+    owed: VecDeque<Vec<Output>>,
+    /// What is to go out on the session that is up, or on the next one, in this order.
+    pub(crate) waiting: VecDeque<Waiting>,
+    /// How much of what waited or asked for the node belonged to processes that have exited meanwhile. The core may
+    /// count it, and connect for it, until it has no backlog.
+    orphans: usize,
+}
+
+#[derive(Clone, PartialEq)]
+pub(crate) enum Waiting {
+    Monitor(MonitorId),
+    /// A message of that process.
+    Message(LocalPid, Ticket),
+}
+
+impl Link {
+    /// What is owed first.
+    fn owed_first(&mut self) -> Option<&mut Vec<Output>> {
+        while self.owed.front().is_some_and(Vec::is_empty) {
+            self.owed.pop_front();
+        }
+        self.owed.front_mut()
+    }
+
+    fn is_up(&self, session: SessionId) -> bool {
+        self.up.as_ref().is_some_and(|up| up.session() == session)
+    }
+}
+
+impl Model {
+    pub(crate) fn new(local: NodeId, max_waiting: usize, max_incoming: usize) -> Self {
+        Model {
+            local,
+            max_waiting,
+            max_incoming,
+            monitors: BTreeMap::new(),
+            made: BTreeSet::new(),
+            held: BTreeMap::new(),
+            watched: BTreeSet::new(),
+            node_monitors: BTreeSet::new(),
+            subscriptions: BTreeSet::new(),
+            links: BTreeMap::new(),
+            now: VecDeque::new(),
+            of_exits: Vec::new(),
+            dials: BTreeSet::new(),
+        }
+    }
+
+    /// The session with this node that is up.
+    fn up(&self, node: &NodeName) -> Option<SessionId> {
+        self.links.get(node)?.up.as_ref().map(Event::session)
+    }
+
+    fn link_of(&mut self, session: SessionId) -> Option<(&NodeName, &mut Link)> {
+        self.links.iter_mut().find(|(_, link)| link.is_up(session))
+    }
+
+    /// Somebody living wants a session with the node.
+    fn is_wanted(&self, node: &NodeName) -> bool {
+        self.links.get(node).is_some_and(|link| !link.waiting.is_empty())
+            || self.node_monitors.iter().any(|(_, monitored)| monitored == node)
+    }
+
+    /// Strikes out what is owed, of whatever, that `which` picks.
+    fn strike(&mut self, which: impl Fn(&Output) -> bool) {
+        self.of_exits.retain(|output| !which(output));
+        for link in self.links.values_mut() {
+            link.owed.iter_mut().for_each(|owed| owed.retain(|output| !which(output)));
+        }
+    }
+
+    /// The nodes that the core must know of when it has no backlog.
+    pub(crate) fn known_nodes(&self) -> usize {
+        let linked = self.links.iter().filter(|(_, link)| {
+            link.up.is_some() || link.next.is_some() || link.dial.is_some() || !link.waiting.is_empty()
+        });
+        let mut nodes: BTreeSet<&NodeName> = linked.map(|(node, _)| node).collect();
+        nodes.extend(self.monitors.values().map(|monitor| monitor.target.node()));
+        nodes.extend(self.node_monitors.iter().map(|(_, node)| node));
+        nodes.remove(&self.local.name);
+        nodes.len()
+    }
+}

@@ -1,0 +1,162 @@
+//! What the names of a script mean in a run, and which processes live: all that the caller of a core knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use monitor_core::{
+    LocalPid, LocalTarget, MonitorId, Processes, RemoteTarget,
+    refs::{DialId, Incarnation, NodeName, Pid, RegName, Serial, SessionId, Target},
+};
+
+use crate::{
+    generate::ACTORS,
+    script::{Actor, Dial, Label, Mon, Node, OWN_LIFE, Says, Sess, What},
+};
+
+#[derive(Default)]
+pub(crate) struct Names {
+    lives: BTreeMap<Actor, u32>,
+    registered: BTreeMap<RegName, LocalPid>,
+    pub(crate) alive: BTreeSet<LocalPid>,
+    pub(crate) monitors: BTreeMap<Mon, MonitorId>,
+    sessions: BTreeMap<Sess, SessionId>,
+    /// Announced and not ended.
+    pub(crate) open: BTreeSet<SessionId>,
+    /// Those that may deliver.
+    pub(crate) admitted: BTreeSet<SessionId>,
+    pub(crate) dials: Vec<(NodeName, DialId)>,
+    pub(crate) messages: u64,
+}
+
+impl Processes for Names {
+    fn resolve(&self, target: &LocalTarget<'_>) -> Option<LocalPid> {
+        match target {
+            LocalTarget::Pid(pid) => self.alive.get(pid).copied(),
+            LocalTarget::Name(name) => self.registered.get(*name).copied(),
+        }
+    }
+}
+
+impl Names {
+    /// All actors live.
+    pub(crate) fn new() -> Self {
+        let mut names = Names::default();
+        for actor in (0..ACTORS).map(Actor) {
+            names.lives.insert(actor, 0);
+            names.alive.insert(actor.in_life(0));
+        }
+        names
+    }
+
+    /// The process of that actor, or its last one.
+    pub(crate) fn pid(&self, actor: Actor) -> LocalPid {
+        actor.in_life(self.lives[&actor])
+    }
+
+    pub(crate) fn living(&self, actor: Actor) -> Option<LocalPid> {
+        Some(self.pid(actor)).filter(|pid| self.alive.contains(pid))
+    }
+
+    pub(crate) fn start(&mut self, actor: Actor) {
+        if self.living(actor).is_none() {
+            *self.lives.get_mut(&actor).expect("an actor") += 1;
+            self.alive.insert(self.pid(actor));
+        }
+    }
+
+    pub(crate) fn exit(&mut self, pid: LocalPid) {
+        self.alive.remove(&pid);
+        self.registered.retain(|_, holder| *holder != pid);
+    }
+
+    pub(crate) fn register(&mut self, label: Label, pid: LocalPid) {
+        self.registered.insert(label.name(), pid);
+    }
+
+    pub(crate) fn unregister(&mut self, label: Label) {
+        self.registered.remove(&label.name());
+    }
+
+    pub(crate) fn target(&self, what: What) -> Target {
+        let own = |life, pid: LocalPid| Pid::new(Node('a').id(life), pid.0).into();
+        match what {
+            What::Own(who) => own(OWN_LIFE, self.pid(who)),
+            What::OfAnotherLife(who) => own(OWN_LIFE + 1, self.pid(who)),
+            What::Pid(node, life, slot) => Pid::new(node.id(life), Serial::new(slot, 0)).into(),
+            What::Name(node, label) => label.name().at(node.name()).into(),
+        }
+    }
+
+    /// Who bears the target's number or name on the own node, whatever node it is about.
+    pub(crate) fn bearer(&self, target: &Target) -> Option<LocalPid> {
+        match target {
+            Target::Pid(pid) => self.resolve(&LocalTarget::Pid(LocalPid(pid.serial()))),
+            Target::Name(name) => self.resolve(&LocalTarget::Name(&name.name)),
+        }
+    }
+
+    /// The number that a name of a monitor stands for; one that was never made if nobody made it.
+    pub(crate) fn monitor(&self, name: Mon) -> MonitorId {
+        self.monitors.get(&name).copied().unwrap_or(NEVER_MADE)
+    }
+
+    /// The session that a name stands for; one that was never announced if nobody did.
+    pub(crate) fn session(&self, name: Sess) -> SessionId {
+        self.sessions.get(&name).copied().unwrap_or(SessionId(u64::MAX - name.0))
+    }
+
+    /// A new session of that name, if the last one of it is over.
+    pub(crate) fn announce(&mut self, name: Sess) -> Option<SessionId> {
+        let last = self.sessions.get(&name).copied();
+        if last.is_some_and(|last| self.open.contains(&last)) {
+            return None;
+        }
+        let session = last.map_or(SessionId(name.0), |last| SessionId(last.0 + 10));
+        self.sessions.insert(name, session);
+        self.open.insert(session);
+        Some(session)
+    }
+
+    /// Whether a signal may be handed in as one of this session: its caller has to wait for its admission.
+    pub(crate) fn may_deliver(&self, session: SessionId) -> bool {
+        self.admitted.contains(&session) || !self.open.contains(&session)
+    }
+
+    pub(crate) fn dial(&self, node: Node, which: Dial) -> Option<DialId> {
+        let mut to_node = self.dials.iter().rev().filter(|(to, _)| *to == node.name()).map(|(_, dial)| *dial);
+        match which {
+            Dial::Latest => to_node.next(),
+            Dial::OneBefore => to_node.nth(1),
+        }
+    }
+
+    /// What a peer says, as a signal.
+    pub(crate) fn signal(&self, says: &Says) -> monitor_core::Signal {
+        use monitor_core::Signal::{Demonitor, Down, Monitor};
+        let number = |number: u32| MonitorId(Serial::new(number, 0));
+        match says {
+            Says::Monitor(id, who) => {
+                Monitor { id: number(*id), target: RemoteTarget::Pid(self.pid(*who).0) }
+            }
+            Says::MonitorNumber(id, life, slot, generation) => {
+                let serial = Serial::new(*slot, *generation);
+                let of_life = |life| RemoteTarget::PidOf(Incarnation::new(life).unwrap(), serial);
+                Monitor { id: number(*id), target: life.map_or(RemoteTarget::Pid(serial), of_life) }
+            }
+            Says::MonitorName(id, label) => {
+                Monitor { id: number(*id), target: RemoteTarget::Name(label.name()) }
+            }
+            Says::Demonitor(id) => Demonitor { id: number(*id) },
+            Says::Down(name, reason) => Down { id: self.monitor(*name), reason: reason.clone() },
+            Says::DownOfNobody(reason) => Down { id: NEVER_MADE, reason: reason.clone() },
+        }
+    }
+
+    /// How the script calls a monitor.
+    pub(crate) fn name_of(&self, id: MonitorId) -> String {
+        let named = self.monitors.iter().find(|(_, named)| **named == id);
+        named
+            .map_or_else(|| format!("a monitor of no name any more ({})", id.0), |(name, _)| name.to_string())
+    }
+}
+
+const NEVER_MADE: MonitorId = MonitorId(Serial::new(1_000_000, 0));

@@ -1,0 +1,250 @@
+//! What can be asked of a core, as a script: every line names its actors, whatever the lines before it are, so that a
+//! script from which lines are taken out still means something.
+
+use std::fmt;
+
+use monitor_core::{
+    DownReason, ExitReason, LocalPid, NodeType, NodesOptions,
+    refs::{EndKind, Incarnation, NodeId, NodeName, RegName, Serial},
+};
+
+/// The own node is `a`, in this life.
+pub(crate) const OWN_LIFE: u64 = 9;
+
+/// One of the own processes. When it has exited it can start again: in the same slot, as another process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Actor(pub(crate) u32);
+
+/// A node, by the letter of its label.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Node(pub(crate) char);
+
+/// What the script calls a monitor of the own processes: the last one that was made under that name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Mon(pub(crate) u32);
+
+/// What the script calls a session: the last one that was announced under that name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Sess(pub(crate) u64);
+
+/// What the script calls a registered name: here or elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Label(pub(crate) &'static str);
+
+/// What is monitored.
+#[derive(Clone, Copy)]
+pub(crate) enum What {
+    /// An own process in the life it has now, or had last.
+    Own(Actor),
+    /// The number of an own process, in another life of the node.
+    OfAnotherLife(Actor),
+    /// A process of that number, in that life of a node.
+    Pid(Node, u64, u32),
+    /// Whoever has the name there.
+    Name(Node, Label),
+}
+
+/// What a peer says. Its numbers for its own monitors are small, so that they meet.
+#[derive(Clone)]
+pub(crate) enum Says {
+    /// It monitors an own process, as it is now.
+    Monitor(u32, Actor),
+    /// It monitors a number that may be nobody's, in some life of ours.
+    MonitorNumber(u32, Option<u64>, u32, u32),
+    /// It monitors a name.
+    MonitorName(u32, Label),
+    Demonitor(u32),
+    /// That a monitor of ours is over.
+    Down(Mon, DownReason),
+    /// The same of a number that we never gave to a monitor.
+    DownOfNobody(DownReason),
+}
+
+/// Which attempt to connect.
+#[derive(Clone, Copy)]
+pub(crate) enum Dial {
+    Latest,
+    OneBefore,
+}
+
+/// One input, or, for names of processes, what the caller of the core knows.
+#[derive(Clone)]
+pub(crate) enum Step {
+    Start(Actor),
+    /// `None`: it was gone before anybody asked to watch it.
+    Exit(Actor, Option<ExitReason>),
+    Register(Actor, Label),
+    Unregister(Label),
+    Monitor {
+        who: Actor,
+        what: What,
+        never: bool,
+        channel: u8,
+        name: Mon,
+    },
+    Demonitor {
+        who: Actor,
+        which: Mon,
+        flush: bool,
+    },
+    Take(Mon),
+    MonitorNode {
+        who: Actor,
+        node: Node,
+        never: bool,
+    },
+    DemonitorNode(Actor, Node),
+    MonitorNodes(Actor, NodesOptions),
+    DemonitorNodes(Actor, NodesOptions),
+    Send {
+        who: Actor,
+        to: Node,
+        never: bool,
+    },
+    Up {
+        session: Sess,
+        node: Node,
+        life: u64,
+        hidden: bool,
+    },
+    Ended(Sess, EndKind),
+    DialFailed(Node, Dial, EndKind),
+    Signal {
+        session: Sess,
+        channel: u8,
+        says: Says,
+    },
+    Resume,
+    Settle,
+}
+
+/// The limits of a core, and what happens to it.
+#[derive(Clone)]
+pub(crate) struct Script {
+    pub(crate) max_batch: usize,
+    pub(crate) max_waiting: usize,
+    pub(crate) max_incoming: usize,
+    pub(crate) steps: Vec<Step>,
+}
+
+impl Node {
+    pub(crate) fn name(self) -> NodeName {
+        format!("{}@test", self.0).parse().unwrap()
+    }
+
+    pub(crate) fn id(self, life: u64) -> NodeId {
+        NodeId::new(self.name(), Incarnation::new(life).unwrap())
+    }
+}
+
+impl Actor {
+    pub(crate) const fn in_life(self, life: u32) -> LocalPid {
+        LocalPid(Serial::new(self.0, life))
+    }
+}
+
+impl Label {
+    pub(crate) fn name(self) -> RegName {
+        self.0.parse().unwrap()
+    }
+}
+
+/// How each part of a script is written, as what is shown and as what is reported of a failure.
+macro_rules! show {
+    ($($kind:ty, $show:expr;)*) => {$(
+        impl fmt::Display for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let show: fn(&$kind) -> String = $show;
+                f.write_str(&show(self))
+            }
+        }
+
+        impl fmt::Debug for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    )*};
+}
+
+show! {
+    Actor, |who| format!("p{}", who.0);
+    Node, |node| node.0.to_string();
+    Mon, |name| format!("m{}", name.0);
+    Sess, |session| format!("s{}", session.0);
+    Label, |label| format!("'{}'", label.0);
+    What, |what| match what {
+        What::Own(who) => who.to_string(),
+        What::OfAnotherLife(who) => format!("{who} of another life of a"),
+        What::Pid(node, life, slot) => format!("process {slot} of life {life} of {node}"),
+        What::Name(node, label) => format!("{label}@{node}"),
+    };
+    Says, |says| match says {
+        Says::Monitor(number, who) => format!("monitor {who} as #{number}"),
+        Says::MonitorNumber(number, life, slot, generation) => {
+            let life = life.map_or(String::new(), |life| format!(" of life {life}"));
+            format!("monitor process {slot}.{generation}{life} as #{number}")
+        }
+        Says::MonitorName(number, label) => format!("monitor {label} as #{number}"),
+        Says::Demonitor(number) => format!("demonitor #{number}"),
+        Says::Down(name, reason) => format!("{name} is down: {reason:?}"),
+        Says::DownOfNobody(reason) => format!("a monitor that never was is down: {reason:?}"),
+    };
+    Dial, |which| match which {
+        Dial::Latest => "the dial".to_owned(),
+        Dial::OneBefore => "the dial before the last".to_owned(),
+    };
+    Step, show_step;
+}
+
+fn show_step(step: &Step) -> String {
+    let if_connected = |never: &bool| if *never { ", if connected" } else { "" };
+    let on = |channel: &u8| if *channel == 0 { String::new() } else { format!(" on channel {channel}") };
+    match step {
+        Step::Start(who) => format!("{who} starts again"),
+        Step::Exit(who, Some(reason)) => format!("{who} exits: {reason:?}"),
+        Step::Exit(who, None) => format!("{who} turns out to be gone"),
+        Step::Register(who, label) => format!("{who} is registered as {label}"),
+        Step::Unregister(label) => format!("{label} is unregistered"),
+        Step::Monitor { who, what, never, channel, name } => {
+            format!("{name} = {who}.monitor({what}){}{}", on(channel), if_connected(never))
+        }
+        Step::Demonitor { who, which, flush } => {
+            format!("{who}.demonitor({which}{})", if *flush { ", flush" } else { "" })
+        }
+        Step::Take(which) => format!("take the Down of {which}"),
+        Step::MonitorNode { who, node, never } => {
+            format!("{who}.monitor_node({node}){}", if_connected(never))
+        }
+        Step::DemonitorNode(who, node) => format!("{who}.demonitor_node({node})"),
+        Step::MonitorNodes(who, options) => format!("{who}.monitor_nodes({})", show_options(options)),
+        Step::DemonitorNodes(who, options) => format!("{who}.demonitor_nodes({})", show_options(options)),
+        Step::Send { who, to, never } => format!("{who} sends to {to}{}", if_connected(never)),
+        Step::Up { session, node, life, hidden } => {
+            format!("{session} is up: life {life} of {node}{}", if *hidden { ", hidden" } else { "" })
+        }
+        Step::Ended(session, kind) => format!("{session} has ended: {kind:?}"),
+        Step::DialFailed(node, which, kind) => format!("{which} to {node} has failed: {kind:?}"),
+        Step::Signal { session, channel, says } => format!("{session} says{}: {says}", on(channel)),
+        Step::Resume => "resume".to_owned(),
+        Step::Settle => "resume until nothing is left".to_owned(),
+    }
+}
+
+pub(crate) fn show_options(options: &NodesOptions) -> String {
+    let reasons = if options.nodedown_reason { ", with reasons" } else { "" };
+    let kind = match options.node_type {
+        NodeType::All => "all",
+        NodeType::Visible => "visible",
+        NodeType::Hidden => "hidden",
+    };
+    format!("{kind}{reasons}")
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Script { max_batch, max_waiting, max_incoming, steps } = self;
+        write!(f, "max_batch {max_batch}, max_waiting {max_waiting}, max_incoming {max_incoming}")?;
+        steps.iter().enumerate().try_for_each(|(at, step)| write!(f, "\n  {}. {step}", at + 1))
+    }
+}
