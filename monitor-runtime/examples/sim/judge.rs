@@ -161,7 +161,9 @@ impl World {
             None => number == 0,
         };
         if !in_order {
-            self.violated("P5", || format!("message {number} of session {session} came after {before:?}"));
+            self.violated("P5", || {
+                format!("message {number} of session {session}, {from} to {proc}, came after {before:?}")
+            });
         }
         let to = &self.oracle.procs[proc];
         let local = to.life == self.oracle.procs[from].life;

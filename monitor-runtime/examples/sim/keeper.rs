@@ -149,6 +149,8 @@ impl World {
             }
             Frame::Goodbye(kind) => self.end_session(conn, side, kind.into(), Frame::Fin),
             Frame::Fin | Frame::Reset => {
+                // The other end may not know it yet, and go on: behind a reset there may be a gap.
+                self.conns[conn].end(side).into_iter().for_each(|end| end.unread.clear());
                 self.end_session(conn, side, EndKind::Closed.into(), Frame::Fin);
             }
             other => self.violated("P8", || format!("{other:?} within a session")),

@@ -225,8 +225,11 @@ impl World {
         let Some((life, id)) = self.conns[conn].end(side).map(|end| (end.life, end.id)) else { return };
         let Some(up) = self.conns[conn].end(side).and_then(End::up) else { return };
         let line = up.line.clone();
-        // What had arrived before is handed over first.
-        for frame in self.conns[conn].end(side).into_iter().flat_map(|end| end.unread.drain(..)) {
+        // What had arrived before is handed over first; behind a reset there may be a gap.
+        let unread =
+            self.conns[conn].end(side).map(|end| std::mem::take(&mut end.unread)).unwrap_or_default();
+        let whole = unread.into_iter().take_while(|frame| !matches!(frame, Frame::Fin | Frame::Reset));
+        for frame in whole {
             if let Frame::Data(frame) = frame {
                 line.arrived(frame);
             }

@@ -121,15 +121,26 @@ impl World {
         self.agenda.plan(0, Event::Act);
         self.agenda.plan(SECOND, Event::Break);
         self.until(self.settings.seconds * SECOND);
-        self.busy = false;
-        self.heal();
-        self.until(self.now + HEALING);
-        self.judge_rest();
-        self.empty();
-        self.until(self.now + EMPTYING);
-        self.judge_emptiness();
+        let phases = [World::begin_peace, World::begin_emptiness, World::judge_emptiness];
+        for (next, lasting) in phases.into_iter().zip([HEALING, EMPTYING, 0]) {
+            // What follows a violation tells nothing.
+            if self.violation.is_none() {
+                next(self);
+                self.until(self.now + lasting);
+            }
+        }
         self.counts.events = self.agenda.planned();
         self.counts.node_seconds = self.now / SECOND * self.settings.nodes as u64;
+    }
+
+    fn begin_peace(&mut self) {
+        self.busy = false;
+        self.heal();
+    }
+
+    fn begin_emptiness(&mut self) {
+        self.judge_rest();
+        self.empty();
     }
 
     fn until(&mut self, end: Time) {
@@ -142,7 +153,9 @@ impl World {
             self.now = at;
             self.happen(event);
         }
-        self.now = self.now.max(end);
+        if self.violation.is_none() {
+            self.now = self.now.max(end);
+        }
     }
 
     fn happen(&mut self, event: Event) {
