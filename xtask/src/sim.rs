@@ -15,7 +15,7 @@ use crate::{
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask sim                                            50 nodes, one seed, all faults
-  cargo xtask sim --seeds 100 --json sim.json                what continuous integration runs
+  cargo xtask sim --seeds 100 --seconds 30 --json sim.json   what continuous integration runs
   cargo xtask sim --nodes 1000 --seconds 30                  a large cluster
   cargo xtask sim --seed 17 --faults crash,partition --trace every step of one run
   cargo xtask sim --seeds 1000 --nodes 5 --seconds 30        many small ones

@@ -178,6 +178,7 @@ impl World {
     pub fn mend(&mut self, cut: usize) {
         if let Some(cut) = self.cuts[cut].take() {
             self.trace(|_| format!("the network is mended: {}", cut.name()));
+            self.mended = self.now;
             self.move_again();
         }
     }
@@ -235,6 +236,7 @@ impl World {
         for node in 0..self.settings.nodes {
             self.restart(node);
         }
+        self.mended = self.now;
         self.move_again();
         self.receive_all();
     }

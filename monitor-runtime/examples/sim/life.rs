@@ -29,6 +29,8 @@ pub struct Life {
     pub node_ix: NodeIx,
     pub alive: bool,
     pub paused: bool,
+    /// When it last went on after a pause.
+    pub resumed: Time,
     pub born: Time,
     pub died: Option<Time>,
     pub clock: Clock,
@@ -66,6 +68,7 @@ impl World {
             node_ix,
             alive: true,
             paused: false,
+            resumed: 0,
             born: self.now,
             died: None,
             clock: Clock::new(skew, self.zero),
@@ -173,6 +176,7 @@ impl World {
             return;
         }
         self.trace(|w| format!("{} goes on", w.lives[life].id));
+        self.lives[life].resumed = self.now;
         let mut missed = std::mem::take(&mut self.lives[life].missed);
         missed.extend(self.ends_of(life).into_iter().map(|(conn, side)| Event::Read(conn, side)));
         self.rng.shuffle(&mut missed);

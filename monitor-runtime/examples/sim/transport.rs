@@ -11,12 +11,15 @@ use transport_tcp::{
 use crate::{
     conn::{ACCEPTOR, Conn, ConnIx, Dialling, End, Failed, Frame, INITIATOR, LifeIx, NodeIx, Stage},
     service::{Handle, Request},
-    time::{MS, SECOND},
+    time::{MS, SECOND, Time},
     world::{Event, World},
 };
 
 /// How long connecting and shaking hands may take together.
 pub const SETUP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// By then whatever was held up has arrived, and was answered.
+const CALM: Time = 4 * SECOND;
 
 impl World {
     /// Does what the node has left word of.
@@ -238,6 +241,11 @@ impl World {
             format!("{} ends its session with {} ({conn}): {end:?}", w.lives[life].id, w.names[to])
         });
         self.counts.ended(end.kind);
+        if end.kind == EndKind::Replaced && self.could_answer(conn, 1 - side) {
+            self.violated("P9", || {
+                format!("a session with {to} ({conn}) was replaced, and its peer has it still")
+            });
+        }
         self.note_break(life, to, end.kind);
         self.lives[life].sessions.remove(&to);
         self.hang_up(conn, side, last);
@@ -251,6 +259,15 @@ impl World {
         });
         line.end(end);
         self.touch(life);
+    }
+
+    /// Whether that end has a session, and nothing has kept it for a while from answering a probe.
+    fn could_answer(&self, conn: ConnIx, side: usize) -> bool {
+        let end = self.conns[conn].ends[side].as_ref();
+        let Some(End { life, stage: Stage::Session(_), .. }) = end else { return false };
+        let life = &self.lives[*life];
+        let calm = self.cuts.iter().all(Option::is_none) && self.now > self.mended + CALM;
+        calm && life.alive && !life.paused && self.now > life.resumed + CALM
     }
 
     /// This end of the connection is closed; the other end will see it, unless what tells it is lost.

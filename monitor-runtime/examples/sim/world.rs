@@ -77,6 +77,8 @@ pub struct World {
     pub lives: Vec<Life>,
     pub conns: Vec<Conn>,
     pub cuts: Vec<Option<Cut>>,
+    /// When the network was last mended.
+    pub mended: Time,
     /// Faults and work go on.
     pub busy: bool,
     pub oracle: Oracle,
@@ -104,6 +106,7 @@ impl World {
             lives: Vec::new(),
             conns: Vec::new(),
             cuts: Vec::new(),
+            mended: 0,
             busy: true,
             oracle: Oracle::default(),
             counts: Counts::default(),
