@@ -11,7 +11,10 @@ use crate::{
     cluster::{
         Cluster, ensure,
         heartbeat::Heartbeat,
-        net::relay::{Manners, Relay},
+        net::{
+            Host,
+            relay::{Manners, Relay},
+        },
         node::{Node, end_all},
         process::{Monitor, NORMAL},
     },
@@ -23,7 +26,7 @@ pub(super) fn loss(cluster: &Cluster<'_>) -> Result {
     let mesh = Mesh::new(cluster, 3, Heartbeat::DEFAULT)?;
     mesh.nodes.iter().try_for_each(|node| cluster.lose(node, 5))?;
     talk(cluster, &mesh)?;
-    packets_lost(cluster, &mesh)?;
+    talk_until_counted(cluster, &mesh, "packets_lost", Host::stopped_packets)?;
     mesh.expect_all_kept()?;
     mesh.finish()
 }
@@ -42,7 +45,7 @@ pub(super) fn heavy_loss(cluster: &Cluster<'_>) -> Result {
         cluster.figure("losses", mesh.lost().len());
         cluster.progress().step();
     }
-    packets_lost(cluster, &mesh)?;
+    expect_counted(cluster, &mesh, "packets_lost", Host::stopped_packets)?;
     mesh.nodes.iter().try_for_each(|node| cluster.heal(node))?;
     mesh.converge()?;
     mesh.finish()
@@ -55,14 +58,8 @@ pub(super) fn disorder(cluster: &Cluster<'_>) -> Result {
         cluster.disorder(node, mesh.nodes.iter().filter(|other| other.name() != node.name()))?;
     }
     talk(cluster, &mesh)?;
-    for (what, counter) in [("packets_out_of_order", "TCPOFOQueue"), ("packets_doubled", "TCPDSACKOldSent")] {
-        let counts = mesh.nodes.iter().map(|node| cluster.host(node)?.tcp_count(counter));
-        let count: u64 = counts.sum::<Result<_>>()?;
-        ensure(count > 0, || {
-            format!("the network was to disorder packets, but TCP has counted no {counter}")
-        })?;
-        cluster.figure(what, count);
-    }
+    talk_until_counted(cluster, &mesh, "packets_out_of_order", |host| host.tcp_count("TCPOFOQueue"))?;
+    talk_until_counted(cluster, &mesh, "packets_doubled", |host| host.tcp_count("TCPDSACKOldSent"))?;
     mesh.expect_all_kept()?;
     mesh.finish()
 }
@@ -191,11 +188,29 @@ fn expect_normal(monitors: &[Monitor]) -> Result {
     monitors.iter().try_for_each(|monitor| monitor.expect_down(NORMAL).map(drop))
 }
 
-/// A network that was to lose packets and has lost none has shown nothing.
-fn packets_lost(cluster: &Cluster<'_>, mesh: &Mesh<'_>) -> Result {
-    let counts = mesh.nodes.iter().map(|node| cluster.host(node)?.stopped_packets());
-    let lost: u64 = counts.sum::<Result<_>>()?;
-    ensure(lost > 0, || "the network was to lose packets, but has lost none".to_owned())?;
-    cluster.figure("packets_lost", lost);
+/// Everybody speaks until the fault is seen, within reason: whether a packet meets it is a matter of chance.
+fn talk_until_counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, what: &str, count: Count) -> Result {
+    const MOST_ROUNDS: usize = 100;
+    for _ in 0..MOST_ROUNDS {
+        if counted(cluster, mesh, count)? > 0 {
+            break;
+        }
+        expect_normal(&mesh.traffic(100)?)?;
+    }
+    expect_counted(cluster, mesh, what, count)
+}
+
+/// A fault that nobody has met has shown nothing.
+fn expect_counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, what: &str, count: Count) -> Result {
+    let counted = counted(cluster, mesh, count)?;
+    ensure(counted > 0, || format!("there were to be {what}, and there are none"))?;
+    cluster.figure(what, counted);
     Ok(())
 }
+
+fn counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, count: Count) -> Result<u64> {
+    mesh.nodes.iter().map(|node| count(&*cluster.host(node)?)).sum()
+}
+
+/// What a host has seen of a fault.
+type Count = fn(&Host) -> Result<u64>;
