@@ -215,3 +215,25 @@ fn the_down_of_an_exited_process_cannot_be_taken_though_its_row_is_left() {
     assert!(a.core.take(m).is_none() && !a.core.is_fired(m));
     a.settle();
 }
+
+#[test]
+fn a_monitor_of_nobody_is_answered_at_once_whatever_is_still_to_be_told() {
+    let mut pair = Pair::new(1);
+    pair.connect();
+    let (here, gone) = (pair.b.spawn(), pair.b.spawn());
+    pair.b.exit(gone, ExitReason::Normal);
+    for _ in 0..MONITORS {
+        pair.b.monitor(here, reg("x").at(name("c")));
+    }
+    pair.b.up(9, node_id("c", 5));
+    pair.settle();
+    pair.b.down(9, EndKind::Closed);
+    let session = pair.b.core.nodes(monitor_core::NodeType::All)[0].session.as_ref().unwrap().0;
+    let id = MonitorId(Serial::new(0, 0));
+    let target = RemoteTarget::Pid(gone.0);
+    pair.b.signal(session, Signal::Monitor { id, target }).unwrap();
+    let answer = |effect: &Effect| {
+        matches!(effect, Effect::Send { signal: Signal::Down { reason: DownReason::NoProc, .. }, .. })
+    };
+    assert!(pair.b.last.iter().any(answer), "{:?}", pair.b.last);
+}

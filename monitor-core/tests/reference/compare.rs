@@ -21,7 +21,12 @@ pub(crate) fn tables(play: &Play) -> Result<(), String> {
         watchers_of(play, pid)?;
     }
     for (&id, monitor) in &play.model.monitors {
-        same("is_fired", play.core.is_fired(id), matches!(monitor.state, State::Told(_)))?;
+        let told = match &monitor.state {
+            State::Told(reason) => Some((monitor.target.clone(), reason.clone(), monitor.tag)),
+            _ => None,
+        };
+        same("is_fired", play.core.is_fired(id), told.is_some())?;
+        same("fired", play.core.fired(id).map(|down| (down.target, down.reason, down.tag)), told)?;
     }
     counts(play)
 }
