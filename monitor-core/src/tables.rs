@@ -1,6 +1,7 @@
 //! What the core remembers. Each table is a leaf: it changes its rows and returns facts, and never makes an effect.
 
 mod incoming;
+mod index;
 mod list;
 mod node_subscribers;
 mod nodes_subscribers;

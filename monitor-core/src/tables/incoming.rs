@@ -1,24 +1,20 @@
 //! The monitors that peers hold on local processes.
 
-use core::hash::{self, BuildHasher, Hasher};
-
-use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 use refs::ChannelId;
 
 use super::{
+    index::Index,
     list::{Link, List, Lists, linked},
     pool::Pool,
 };
 use crate::ids::MonitorId;
 
 /// The table. Each row is in the list of its session and in that of its target, and can be found by the number
-/// that its peer gave it. Peers choose these numbers, so they are hashed, with a seed they do not know.
-#[derive(Clone, Debug)]
+/// that its peer gave it.
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Incoming {
     rows: Pool<Row>,
-    index: HashTable<u32>,
-    hasher: FixedState,
+    index: Index,
     by_session: Lists<BySession>,
     by_target: Lists<ByTarget>,
 }
@@ -39,10 +35,9 @@ const _: () = assert!(size_of::<Row>() <= 32);
 linked!(BySession, by_session);
 linked!(ByTarget, by_target);
 
-// The index follows from the rows.
-impl hash::Hash for Incoming {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        hash::Hash::hash(&(&self.rows, &self.by_session, &self.by_target), state);
+impl Row {
+    const fn key(&self) -> (u32, MonitorId) {
+        (self.peer, self.id)
     }
 }
 
@@ -50,8 +45,7 @@ impl Incoming {
     pub(crate) fn new(seed: u64) -> Self {
         Incoming {
             rows: Pool::new(),
-            index: HashTable::new(),
-            hasher: FixedState::with_seed(seed),
+            index: Index::new(seed),
             by_session: Lists::new(),
             by_target: Lists::new(),
         }
@@ -61,13 +55,9 @@ impl Incoming {
         self.rows.len()
     }
 
-    fn hash(&self, peer: u32, id: MonitorId) -> u64 {
-        self.hasher.hash_one((peer, id.0.to_u64()))
-    }
-
     pub(crate) fn find(&self, peer: u32, id: MonitorId) -> Option<u32> {
-        let same = |&at: &u32| self.rows[at].peer == peer && self.rows[at].id == id;
-        self.index.find(self.hash(peer, id), same).copied()
+        let key = (peer, id);
+        self.index.find(key, |at| self.rows[at].key() == key)
     }
 
     /// Records a monitor that [`Incoming::find`] did not find.
@@ -89,10 +79,7 @@ impl Incoming {
         });
         self.by_session.push_back(session, &mut self.rows, at);
         self.by_target.push_back(target, &mut self.rows, at);
-        let hash = self.hash(peer, id);
-        let (rows, hasher) = (&self.rows, &self.hasher);
-        let rehash = |&at: &u32| hasher.hash_one((rows[at].peer, rows[at].id.0.to_u64()));
-        self.index.insert_unique(hash, at, rehash);
+        self.index.insert(at, |at| self.rows[at].key());
     }
 
     pub(crate) fn row(&self, at: u32) -> &Row {
@@ -100,10 +87,7 @@ impl Incoming {
     }
 
     pub(crate) fn remove(&mut self, at: u32) -> Row {
-        let hash = self.hash(self.rows[at].peer, self.rows[at].id);
-        if let Ok(entry) = self.index.find_entry(hash, |&other| other == at) {
-            entry.remove();
-        }
+        self.index.remove(at, self.rows[at].key());
         self.by_session.remove(&mut self.rows, at);
         self.by_target.remove(&mut self.rows, at);
         self.rows.remove(at, Some(0))

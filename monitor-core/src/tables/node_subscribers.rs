@@ -1,21 +1,16 @@
 //! Who has called `monitor_node`: at most one row per process and node.
 
-use core::hash::{self, BuildHasher, Hasher};
-
-use foldhash::quality::FixedState;
-use hashbrown::HashTable;
-
 use super::{
+    index::Index,
     list::{Link, List, Lists, linked},
     pool::Pool,
 };
 use crate::ids::LocalPid;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct NodeSubscribers {
     rows: Pool<Row>,
-    index: HashTable<u32>,
-    hasher: FixedState,
+    index: Index,
     by_peer: Lists<ByPeer>,
     by_watcher: Lists<ByWatcher>,
 }
@@ -36,10 +31,9 @@ pub(crate) struct Row {
 linked!(ByPeer, by_peer);
 linked!(ByWatcher, by_watcher);
 
-// The index follows from the rows.
-impl hash::Hash for NodeSubscribers {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        hash::Hash::hash(&(&self.rows, &self.by_peer, &self.by_watcher), state);
+impl Row {
+    const fn key(&self) -> (LocalPid, u32) {
+        (self.watcher, self.peer)
     }
 }
 
@@ -47,8 +41,7 @@ impl NodeSubscribers {
     pub(crate) fn new(seed: u64) -> Self {
         NodeSubscribers {
             rows: Pool::new(),
-            index: HashTable::new(),
-            hasher: FixedState::with_seed(seed),
+            index: Index::new(seed),
             by_peer: Lists::new(),
             by_watcher: Lists::new(),
         }
@@ -58,13 +51,9 @@ impl NodeSubscribers {
         self.rows.len()
     }
 
-    fn hash(&self, watcher: LocalPid, peer: u32) -> u64 {
-        self.hasher.hash_one((watcher, peer))
-    }
-
     fn find(&self, watcher: LocalPid, peer: u32) -> Option<u32> {
-        let same = |&at: &u32| self.rows[at].watcher == watcher && self.rows[at].peer == peer;
-        self.index.find(self.hash(watcher, peer), same).copied()
+        let key = (watcher, peer);
+        self.index.find(key, |at| self.rows[at].key() == key)
     }
 
     /// Subscribes to the end of that life of the peer's link. Twice is once. If the row still stands for an
@@ -92,10 +81,7 @@ impl NodeSubscribers {
         });
         self.by_peer.push_back(of_peer, &mut self.rows, at);
         self.by_watcher.push_back(of_watcher, &mut self.rows, at);
-        let hash = self.hash(watcher, peer);
-        let (rows, hasher) = (&self.rows, &self.hasher);
-        let rehash = |&at: &u32| hasher.hash_one((rows[at].watcher, rows[at].peer));
-        self.index.insert_unique(hash, at, rehash);
+        self.index.insert(at, |at| self.rows[at].key());
     }
 
     pub(crate) fn unsubscribe(&mut self, watcher: LocalPid, peer: u32) {
@@ -127,10 +113,7 @@ impl NodeSubscribers {
     }
 
     fn remove(&mut self, at: u32) -> Row {
-        let hash = self.hash(self.rows[at].watcher, self.rows[at].peer);
-        if let Ok(entry) = self.index.find_entry(hash, |&other| other == at) {
-            entry.remove();
-        }
+        self.index.remove(at, self.rows[at].key());
         self.by_peer.remove(&mut self.rows, at);
         self.by_watcher.remove(&mut self.rows, at);
         self.rows.remove(at, Some(0))

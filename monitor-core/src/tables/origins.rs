@@ -1,20 +1,15 @@
 //! The nodes of all targets, each once: a row of a monitor holds an index instead of a name.
 
-use core::hash::{self, BuildHasher, Hasher};
-
-use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 use refs::{ChannelId, Incarnation, NodeName};
 
-use super::pool::Pool;
+use super::{index::Index, pool::Pool};
 
 /// An origin of which the last monitor has just ended is kept as the *spare* one: who monitors for the time of one question
 /// and its answer names the same node again at once, and pays no entry and removal each time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Origins {
     rows: Pool<Origin>,
-    index: HashTable<u32>,
-    hasher: FixedState,
+    index: Index,
     spare: Option<u32>,
 }
 
@@ -36,21 +31,9 @@ impl Origin {
     }
 }
 
-// The index follows from the rows.
-impl hash::Hash for Origins {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        hash::Hash::hash(&self.rows, state);
-    }
-}
-
 impl Origins {
     pub(crate) fn new(seed: u64) -> Self {
-        Origins {
-            rows: Pool::new(),
-            index: HashTable::new(),
-            hasher: FixedState::with_seed(seed),
-            spare: None,
-        }
+        Origins { rows: Pool::new(), index: Index::new(seed), spare: None }
     }
 
     pub(crate) fn find(
@@ -60,8 +43,7 @@ impl Origins {
         channel: ChannelId,
     ) -> Option<u32> {
         let key = (name.as_str(), incarnation, channel);
-        let same = |&at: &u32| self.rows[at].key() == key;
-        self.index.find(self.hasher.hash_one(key), same).copied()
+        self.index.find(key, |at| self.rows[at].key() == key)
     }
 
     /// Adds a node that [`Origins::find`] did not find.
@@ -73,10 +55,8 @@ impl Origins {
         peer: Option<u32>,
     ) -> u32 {
         let origin = Origin { name: name.clone(), incarnation, channel, peer, monitors: 0 };
-        let hash = self.hasher.hash_one(origin.key());
         let at = self.rows.insert(|_, _| origin);
-        let (rows, hasher) = (&self.rows, &self.hasher);
-        self.index.insert_unique(hash, at, |&at| hasher.hash_one(rows[at].key()));
+        self.index.insert(at, |at| self.rows[at].key());
         at
     }
 
@@ -107,10 +87,7 @@ impl Origins {
     }
 
     fn remove(&mut self, at: u32) -> Origin {
-        let hash = self.hasher.hash_one(self.rows[at].key());
-        if let Ok(entry) = self.index.find_entry(hash, |&other| other == at) {
-            entry.remove();
-        }
+        self.index.remove(at, self.rows[at].key());
         self.rows.remove(at, Some(0))
     }
 }

@@ -1,21 +1,17 @@
 //! The other nodes: what the link to each is, what hangs on it, and what is still to be told about it.
 
-use alloc::{sync::Arc, vec::Vec};
-use core::hash::{self, BuildHasher, Hasher};
+use alloc::{collections::BTreeMap, sync::Arc};
 
-use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 use refs::{DialId, NodeName, SessionEnd, SessionId};
 
-use super::{list::List, pool::Pool};
+use super::{index::Index, list::List, pool::Pool};
 use crate::effect::NodeEvent;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Peers {
     rows: Pool<Peer>,
-    by_name: HashTable<u32>,
-    by_session: HashTable<(SessionId, u32)>,
-    hasher: FixedState,
+    by_name: Index,
+    by_session: BTreeMap<SessionId, u32>,
 }
 
 /// One node. Forgotten when there is no link and nothing refers to it.
@@ -83,23 +79,9 @@ pub(crate) struct Drain {
     pub(crate) place: Option<u32>,
 }
 
-// Of the index of names, which follows from the rows, nothing; of that of sessions what it holds, not where.
-impl hash::Hash for Peers {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let mut sessions: Vec<_> = self.by_session.iter().collect();
-        sessions.sort_unstable();
-        hash::Hash::hash(&(&self.rows, sessions), state);
-    }
-}
-
 impl Peers {
     pub(crate) fn new(seed: u64) -> Self {
-        Peers {
-            rows: Pool::new(),
-            by_name: HashTable::new(),
-            by_session: HashTable::new(),
-            hasher: FixedState::with_seed(seed),
-        }
+        Peers { rows: Pool::new(), by_name: Index::new(seed), by_session: BTreeMap::new() }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -112,24 +94,18 @@ impl Peers {
     }
 
     pub(crate) fn find(&self, name: &NodeName) -> Option<u32> {
-        let hash = self.hasher.hash_one(name.as_str());
-        self.by_name.find(hash, |&at| self.rows[at].name == *name).copied()
+        self.by_name.find(name.as_str(), |at| self.rows[at].name == *name)
     }
 
     /// Adds a peer that [`Peers::find`] did not find.
     pub(crate) fn insert(&mut self, peer: Peer) -> u32 {
-        let hash = self.hasher.hash_one(peer.name.as_str());
         let at = self.rows.insert(|_, _| peer);
-        let (rows, hasher) = (&self.rows, &self.hasher);
-        self.by_name.insert_unique(hash, at, |&at| hasher.hash_one(rows[at].name.as_str()));
+        self.by_name.insert(at, |at| self.rows[at].name.as_str());
         at
     }
 
     pub(crate) fn remove(&mut self, at: u32) -> Peer {
-        let hash = self.hasher.hash_one(self.rows[at].name.as_str());
-        if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == at) {
-            entry.remove();
-        }
+        self.by_name.remove(at, self.rows[at].name.as_str());
         self.rows.remove(at, Some(0))
     }
 
@@ -143,20 +119,15 @@ impl Peers {
 
     /// The peer of a session that is up or waits to be.
     pub(crate) fn of_session(&self, session: SessionId) -> Option<u32> {
-        let hash = self.hasher.hash_one(session);
-        self.by_session.find(hash, |&(other, _)| other == session).map(|&(_, peer)| peer)
+        self.by_session.get(&session).copied()
     }
 
     pub(crate) fn add_session(&mut self, session: SessionId, peer: u32) {
-        let hasher = &self.hasher;
-        let rehash = |&(session, _): &(SessionId, u32)| hasher.hash_one(session);
-        self.by_session.insert_unique(hasher.hash_one(session), (session, peer), rehash);
+        self.by_session.insert(session, peer);
     }
 
     pub(crate) fn remove_session(&mut self, session: SessionId) -> Option<u32> {
-        let hash = self.hasher.hash_one(session);
-        let entry = self.by_session.find_entry(hash, |&(other, _)| other == session).ok()?;
-        Some(entry.remove().0.1)
+        self.by_session.remove(&session)
     }
 
     /// All peers, in the order of the table.
