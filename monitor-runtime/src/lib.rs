@@ -120,6 +120,7 @@ mod history;
 pub mod http;
 mod inspect;
 mod link;
+mod lock;
 mod mailbox;
 mod message;
 mod monitor;

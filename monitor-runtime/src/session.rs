@@ -81,6 +81,9 @@ fn step(driver: &mut Driver, node: &Weak<Inner>, after: &mut After) -> Option<Ne
     let node = node.upgrade()?;
     let next = driver.advance(&node, after);
     after.run(&node);
+    if next == Next::Turn {
+        node.give_way();
+    }
     Some(next)
 }
 

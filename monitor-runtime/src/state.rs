@@ -27,6 +27,7 @@ use crate::{
     flusher::Flusher,
     history::History,
     link::Link,
+    lock::Lock,
     parked::Parked,
     processes::{Directory, Lookup, Resident},
     waiters::Waiters,
@@ -49,7 +50,7 @@ pub(crate) struct Inner {
     /// Senders that wait until fewer things wait for a connection.
     pub(crate) room: Waiters,
     pub(crate) stopping: Stopping,
-    state: Mutex<State>,
+    state: Lock<State>,
     /// Dropped to end the node's own thread, if it has one.
     pub(crate) thread: Mutex<Option<oneshot::Sender<()>>>,
 }
@@ -111,7 +112,7 @@ impl Inner {
             flusher: Arc::default(),
             room: Waiters::default(),
             stopping: Stopping::default(),
-            state: Mutex::new(State {
+            state: Lock::new(State {
                 core: Core::new(core),
                 links: BTreeMap::new(),
                 parked: Parked::default(),
@@ -170,6 +171,11 @@ impl Inner {
             if lives { Ok(input(state, out)) } else { Err(NotAlive) }
         })
         .and_then(|result| result)
+    }
+
+    /// Between two inputs of many: lets others in. The caller does not hold the lock.
+    pub(crate) fn give_way(&self) {
+        self.state.give_way();
     }
 
     /// Looks at the state; no input.

@@ -63,6 +63,7 @@ impl Inner {
         after.run(self);
         // What waited for a connection may have gone.
         self.room.wake_all();
+        self.give_way();
         more
     }
 }

@@ -14,7 +14,8 @@
 //! | `messages N BYTES` | so many messages to the other node; then a round trip | time |
 //!
 //! The process belongs to this program's main thread, so that calls and the node's own thread work beside each other; that
-//! thread waits without a reactor, because the node's has one. In `each` and `watch` processes are tasks of the node. Every
+//! thread waits without a reactor, because the node's has one. In `each`, `watch` and `lost` tasks of the node
+//! receive. Every
 //! `Down` is counted by the tag of its monitor: one that is lost, or comes twice, is an error and no measurement.
 
 use std::{
@@ -221,15 +222,25 @@ impl Watcher {
 
     fn lost(&mut self) -> Result<Vec<u64>> {
         let mut seen = Seen::new(self.monitors);
+        let mut process = std::mem::replace(&mut self.process, self.node.process()?);
         let probe = calls::Probe::start(&self.node)?;
         crate::say("")?;
-        seen.note(self.down()?)?;
-        let first = Instant::now();
-        while !seen.is_full() {
-            seen.note(self.down()?)?;
-        }
-        let time = nanos(first);
-        Ok(vec![time, probe.longest()?])
+        let (done, result) = mpsc::channel();
+        self.node.spawn(|_| async move {
+            let mut first = None;
+            let all = async {
+                while !seen.is_full() {
+                    seen.note(down(process.recv().await)?)?;
+                    first.get_or_insert_with(Instant::now);
+                }
+                Result::Ok(())
+            };
+            let all = all.await.map_err(|error| error.to_string());
+            // Nobody waits for it only if the program ends.
+            let _ = done.send(all.map(|()| first.map_or(0, nanos)));
+            Ok(())
+        })?;
+        Ok(vec![result.recv()??, probe.longest()?])
     }
 
     fn messages(&mut self, count: usize, bytes: usize) -> Result<Vec<u64>> {
@@ -264,14 +275,19 @@ impl Watcher {
 
     /// The tag of the next `Down`.
     fn down(&mut self) -> Result<u64> {
-        match block_on(self.process.recv()) {
-            Some(Event::Down(down)) => Ok(down.tag),
-            other => Err(format!("expected a Down, but this came: {other:?}"))?,
-        }
+        down(block_on(self.process.recv()))
     }
 
     fn target(&self) -> Result<&Pid> {
         Ok(self.targets.first().ok_or("there is no target")?)
+    }
+}
+
+/// The tag of a `Down`.
+fn down(event: Option<Event>) -> Result<u64> {
+    match event {
+        Some(Event::Down(down)) => Ok(down.tag),
+        other => Err(format!("expected a Down, but this came: {other:?}"))?,
     }
 }
 
