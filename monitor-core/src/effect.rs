@@ -1,8 +1,9 @@
 //! What the core wants done.
 
 use alloc::sync::Arc;
+use core::fmt;
 
-use refs::{ChannelId, DialId, MonitorRef, NodeId, NodeName, SessionEnd, SessionId, Target};
+use refs::{ChannelId, DialId, Incarnation, MonitorRef, NodeId, NodeName, SessionEnd, SessionId, Target};
 
 use crate::{
     ids::{LocalPid, MonitorId, Ticket},
@@ -157,7 +158,9 @@ impl NodesOptions {
     }
 }
 
-/// The end of a monitor: what [`Core::take`](crate::Core::take) hands over.
+/// The end of a monitor: what [`Core::take`](crate::Core::take) hands over, and on what evidence.
+///
+/// Its [`Display`](fmt::Display) is a line for a person. Programs match [`Down::reason`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "DOWN")]
@@ -170,6 +173,49 @@ pub struct Down {
     pub reason: DownReason,
     /// The tag given with the monitor; 0 if none was.
     pub tag: u64,
+    /// The life of the target's node that said so, or with which the session was that ended. None if there was no
+    /// session. The target's pid may bear another one: then this life says that the other is over.
+    pub incarnation: Option<Incarnation>,
+}
+
+impl Down {
+    /// Who decided it, and so what it proves.
+    pub const fn source(&self) -> DownSource {
+        match &self.reason {
+            DownReason::NoConnection(end) if end.kind.was_session() => DownSource::SessionEnd,
+            DownReason::NoConnection(_) => DownSource::NoSession,
+            DownReason::Exit(_) | DownReason::NoProc => DownSource::TargetNode,
+        }
+    }
+}
+
+impl fmt::Display for Down {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fate = if self.reason.is_terminal() { "is gone" } else { "is out of reach" };
+        write!(f, "{} {fate}: {}", self.target, self.reason)
+    }
+}
+
+/// Who decided that a monitor ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DownSource {
+    /// The node of the target, which alone can know: it is true.
+    TargetNode,
+    /// The node of the watcher, when its session with the target's node ended. The target may live on.
+    SessionEnd,
+    /// Either node: there was no session and none could be made, or a limit was reached. The target may live on.
+    NoSession,
+}
+
+impl fmt::Display for DownSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DownSource::TargetNode => "said by the target's node",
+            DownSource::SessionEnd => "concluded from the end of the session",
+            DownSource::NoSession => "concluded without a session",
+        })
+    }
 }
 
 const _: () = assert!(size_of::<Effect>() <= 56 && size_of::<Notice>() <= 24);

@@ -63,7 +63,7 @@ mod wire;
 pub use config::{
     Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, Processes, Route,
 };
-pub use effect::{Down, Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice};
+pub use effect::{Down, DownSource, Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice};
 pub use ids::{LocalPid, MonitorId, Ticket};
 pub use monitors::Core;
 pub use reason::{Bytes, DownReason, ExitReason, ReasonTooLarge, Text};

@@ -13,7 +13,7 @@ use refs::{ChannelId, EndKind, Incarnation, MonitorRef, Name, NodeName, Pid, Ses
 use self::backlog::{Exit, Job};
 use crate::{
     config::{Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, Processes},
-    effect::{Down, Effect, Notice},
+    effect::{Down, DownSource, Effect, Notice},
     ids::{LocalPid, MonitorId},
     reason::{DownReason, ExitReason},
     signal::{RemoteTarget, Signal, Violation},
@@ -165,6 +165,7 @@ impl Core {
 
     /// Binds a monitor to the session that is up and asks the peer for it: recorded first, then sent.
     fn send_monitor(&mut self, at: u32, peer: u32, out: &mut Vec<Effect>) {
+        self.is_with(at, self.peers.get(peer).life());
         let peer = self.peers.get(peer);
         let up = peer.up().and_then(|up| up.session.as_ref());
         let (session, node) = up.expect("a monitor is sent only while a session is up");
@@ -238,7 +239,17 @@ impl Core {
         let row = self.outgoing.row(at);
         let State::Fired(reason) = &row.state else { return None };
         let monitor = self.reference(self.outgoing.id(at));
-        Some(Down { monitor, target: self.target(at), reason: reason.clone(), tag: row.tag })
+        let mut down = Down {
+            monitor,
+            target: self.target(at),
+            reason: reason.clone(),
+            tag: row.tag,
+            incarnation: None,
+        };
+        if down.source() != DownSource::NoSession {
+            down.incarnation = self.origins.get(row.origin).life;
+        }
+        Some(down)
     }
 
     /// Whether the monitor has fired and its notice was not taken.
@@ -472,10 +483,29 @@ impl Core {
             if let Some(peer) = peer {
                 self.peers.get_mut(peer).origins += 1;
             }
-            self.origins.insert(node, incarnation, channel, peer)
+            let life = peer.is_none().then_some(self.config.local.incarnation);
+            self.origins.insert(node, incarnation, channel, peer, life)
         });
         self.origins.hold(origin);
         origin
+    }
+
+    /// What is told of this monitor from now on is told of that life of the target's node; none if there is no session.
+    fn is_with(&mut self, at: u32, life: Option<Incarnation>) {
+        let origin = self.outgoing.row(at).origin;
+        if self.origins.get(origin).life == life {
+            return;
+        }
+        let (current, is_new) = self.origins.of_life(origin, life);
+        if let (true, Some(peer)) = (is_new, self.origins.get(current).peer) {
+            self.peers.get_mut(peer).origins += 1;
+        }
+        if current != origin {
+            self.origins.hold(current);
+            self.outgoing.set_origin(at, current);
+            let forgotten = self.origins.release(origin);
+            self.origin_forgotten(forgotten);
+        }
     }
 
     /// The target as it was passed in.

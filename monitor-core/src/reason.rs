@@ -1,7 +1,7 @@
 //! Of what a process died, and of what a monitor learnt.
 
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
-use core::fmt;
+use core::{fmt, time::Duration};
 
 use refs::SessionEnd;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -141,6 +141,27 @@ impl DownReason {
     /// Whether the process is known to be gone for good: true for `Exit` and `NoProc`, never for `NoConnection`.
     pub const fn is_terminal(&self) -> bool {
         matches!(self, DownReason::Exit(_) | DownReason::NoProc)
+    }
+
+    /// Of what the process died, if that is known.
+    pub const fn exit(&self) -> Option<&ExitReason> {
+        match self {
+            DownReason::Exit(reason) => Some(reason),
+            DownReason::NoProc | DownReason::NoConnection(_) => None,
+        }
+    }
+
+    /// How the link ended, or why it could not be made, if that is all that is known.
+    pub const fn session_end(&self) -> Option<SessionEnd> {
+        match self {
+            DownReason::NoConnection(end) => Some(*end),
+            DownReason::Exit(_) | DownReason::NoProc => None,
+        }
+    }
+
+    /// How long nothing had been heard of the node, if its silence is the evidence.
+    pub fn silent_for(&self) -> Option<Duration> {
+        self.session_end()?.silent_for()
     }
 }
 

@@ -69,7 +69,6 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
             Effect::Admit { session } => {
                 if let Some(link) = state.links.get(session) {
                     link.admit();
-                    state.history.admitted(&link.peer.node);
                     after.wakers.extend(link.waker.take());
                 }
             }

@@ -1,16 +1,16 @@
 //! What monitors have told, kept for whoever asks later why.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     time::{Duration, Instant},
 };
 
 use monitor_core::{Core, Down, DownReason, ExitReason, LocalPid, MonitorId};
-use refs::{Incarnation, NodeId, NodeName, Pid};
+use refs::Pid;
 
 use crate::state::Inner;
 
-/// A `Down` that was told, and on what evidence. See [`Node::history`](crate::Node::history).
+/// A `Down` that was told. See [`Node::history`](crate::Node::history).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PastDown {
@@ -21,33 +21,6 @@ pub struct PastDown {
     pub watcher: Option<Pid>,
     /// How long ago the monitor fired.
     pub ago: Duration,
-    /// Who decided it.
-    pub source: DownSource,
-    /// The life of the target's node that said so, or with which the session was; none if there was no session,
-    /// or if it is not known any more.
-    pub incarnation: Option<Incarnation>,
-}
-
-/// Who decided that a monitor ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DownSource {
-    /// The node of the target, which alone can know: it is true.
-    TargetNode,
-    /// The node of the watcher, when its session with the target's node ended. The target may live on.
-    SessionEnd,
-    /// Either node: there was no session and none could be made, or a limit was reached. The target may live on.
-    NoSession,
-}
-
-impl DownSource {
-    const fn of(reason: &DownReason) -> Self {
-        match reason {
-            DownReason::NoConnection(end) if end.kind.was_session() => DownSource::SessionEnd,
-            DownReason::NoConnection(_) => DownSource::NoSession,
-            _ => DownSource::TargetNode,
-        }
-    }
 }
 
 /// The last `Down`s of a node.
@@ -55,9 +28,6 @@ impl DownSource {
 pub(crate) struct History {
     limit: usize,
     records: VecDeque<Record>,
-    /// The life of each node with which a session was admitted last: all that is told of a session is told before the
-    /// next one with that node is admitted.
-    lives: HashMap<NodeName, Incarnation>,
 }
 
 #[derive(Debug)]
@@ -65,29 +35,14 @@ struct Record {
     at: Instant,
     watcher: LocalPid,
     down: Down,
-    incarnation: Option<Incarnation>,
 }
 
-/// Nodes come and go; no more of them are remembered, by and large.
-const MAX_LIVES: usize = 4096;
 /// What a peer writes into a reason must not fill the memory that many times over.
 const MAX_REASON: usize = 1024;
 
 impl History {
     pub(crate) fn new(limit: usize) -> Self {
-        History { limit, records: VecDeque::new(), lives: HashMap::new() }
-    }
-
-    /// A session with a node, in this life of it, may deliver from now on.
-    pub(crate) fn admitted(&mut self, node: &NodeId) {
-        if self.limit == 0 {
-            return;
-        }
-        if self.lives.len() >= MAX_LIVES {
-            // Only what has not been told yet of their sessions is told without their lives.
-            self.lives.clear();
-        }
-        self.lives.insert(node.name.clone(), node.incarnation);
+        History { limit, records: VecDeque::new() }
     }
 
     /// A monitor has fired.
@@ -98,20 +53,10 @@ impl History {
         // Flushed in the same breath, it was told to nobody.
         let Some(mut down) = core.fired(id) else { return };
         shorten(&mut down.reason);
-        let incarnation = self.life(&down, &core.config().local);
         if self.records.len() == self.limit {
             self.records.pop_front();
         }
-        self.records.push_back(Record { at: Instant::now(), watcher, down, incarnation });
-    }
-
-    fn life(&self, down: &Down, own: &NodeId) -> Option<Incarnation> {
-        let node = down.target.node();
-        match DownSource::of(&down.reason) {
-            DownSource::NoSession => None,
-            _ if *node == own.name => Some(own.incarnation),
-            _ => self.lives.get(node).copied(),
-        }
+        self.records.push_back(Record { at: Instant::now(), watcher, down });
     }
 
     /// All of them, newest first.
@@ -122,8 +67,6 @@ impl History {
             down: record.down.clone(),
             watcher: directory.process(record.watcher).map(|_| node.pid(record.watcher.0)),
             ago: now.saturating_duration_since(record.at),
-            source: DownSource::of(&record.down.reason),
-            incarnation: record.incarnation,
         };
         self.records.iter().rev().map(told).collect()
     }

@@ -164,7 +164,7 @@ struct Readme;
 pub use config::Config;
 pub use error::{ConnectError, MonitorError, NotAlive, NotImplemented, RegisterError, SendError, StartError};
 pub use event::{Event, Message, NodeDown, NodeDownSource, NodeInfo, NodeUp};
-pub use history::{DownSource, PastDown};
+pub use history::PastDown;
 pub use inspect::{Count, HeldMonitor, Inspect, Monitors, MonitorsOn, ProcessInfo, SessionInfo, Stats};
 pub use mailbox::{Demonitor, Mailbox};
 pub use message::Dest;
@@ -179,7 +179,7 @@ pub use tcp::{Heartbeat, PeersFileError, Secret, SecretError, TcpConfig, TcpStar
 pub use tcp::{Tls, TlsError};
 
 pub use monitor_core::{
-    Connect, Down, DownReason, ExitReason, MonitorOptions, NodeType, NodesOptions, ReasonTooLarge,
+    Connect, Down, DownReason, DownSource, ExitReason, MonitorOptions, NodeType, NodesOptions, ReasonTooLarge,
 };
 pub use peer_service::Spawner;
 pub use refs::{

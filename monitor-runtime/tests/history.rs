@@ -27,14 +27,17 @@ fn what_the_target_s_node_says_is_kept_with_its_life() {
         worker.exit(ExitReason::Shutdown);
         let down = monitor.await;
         let [past] = &a.history()[..] else { panic!("one was told") };
-        assert_eq!((&past.down, past.source), (&down, DownSource::TargetNode));
-        assert_eq!((past.incarnation, past.watcher.as_ref()), (Some(b.id().incarnation), None));
+        assert_eq!((&past.down, past.down.source()), (&down, DownSource::TargetNode));
+        assert_eq!((past.down.incarnation, past.watcher.as_ref()), (Some(b.id().incarnation), None));
 
         let watcher = a.process().unwrap();
         watcher.monitor(at("nobody", &a)).unwrap();
         let own = a.history().remove(0);
-        assert_eq!((own.down.reason, own.source), (DownReason::NoProc, DownSource::TargetNode));
-        assert_eq!((own.incarnation, own.watcher.as_ref()), (Some(a.id().incarnation), Some(watcher.pid())));
+        assert_eq!((&own.down.reason, own.down.source()), (&DownReason::NoProc, DownSource::TargetNode));
+        assert_eq!(
+            (own.down.incarnation, own.watcher.as_ref()),
+            (Some(a.id().incarnation), Some(watcher.pid()))
+        );
     });
 }
 
@@ -50,11 +53,19 @@ fn the_end_of_a_session_is_told_from_one_that_could_not_be_made() {
         monitor.await;
         let past = a.history().remove(0);
         assert!(matches!(past.down.reason, DownReason::NoConnection(end) if end.kind == EndKind::Left));
-        assert_eq!((past.source, past.incarnation), (DownSource::SessionEnd, Some(b.id().incarnation)));
+        assert_eq!(
+            (past.down.source(), past.down.incarnation),
+            (DownSource::SessionEnd, Some(b.id().incarnation))
+        );
 
         a.monitor(at("worker", &b)).unwrap().await;
         let past = a.history().remove(0);
-        assert_eq!((past.source, past.incarnation), (DownSource::NoSession, None), "{:?}", past.down);
+        assert_eq!(
+            (past.down.source(), past.down.incarnation),
+            (DownSource::NoSession, None),
+            "{:?}",
+            past.down
+        );
     });
 }
 

@@ -182,6 +182,7 @@ impl Core {
             match what {
                 What::Monitor(at) => {
                     self.outgoing.unbind(at);
+                    self.is_with(at, drain.event.session.as_ref().map(|(_, node)| node.incarnation));
                     self.fire(at, noconnection, out);
                 }
                 What::Ticket(ticket) => out.push(Effect::Discard { ticket, end: drain.end }),

@@ -4,6 +4,10 @@ use refs::{ChannelId, Incarnation, NodeName};
 
 use super::{index::Index, pool::Pool};
 
+/// The monitors of one origin have been with one life of the node: that is what their `Down`s bear witness of. Of those that
+/// bear the same key the one with the latest life is *current*, and in the index; one from before stays as long as it has
+/// monitors.
+///
 /// An origin of which the last monitor has just ended is kept as the *spare* one: who monitors for the time of one question
 /// and its answer names the same node again at once, and pays no entry and removal each time.
 #[derive(Clone, Debug, Hash)]
@@ -22,7 +26,10 @@ pub(crate) struct Origin {
     pub(crate) channel: ChannelId,
     /// Index in [`Peers`](super::Peers); none for the own node.
     pub(crate) peer: Option<u32>,
+    /// The life of the node with which its monitors are, or were; none before there was a session.
+    pub(crate) life: Option<Incarnation>,
     monitors: u32,
+    current: bool,
 }
 
 impl Origin {
@@ -53,11 +60,32 @@ impl Origins {
         incarnation: Option<Incarnation>,
         channel: ChannelId,
         peer: Option<u32>,
+        life: Option<Incarnation>,
     ) -> u32 {
-        let origin = Origin { name: name.clone(), incarnation, channel, peer, monitors: 0 };
+        let name = name.clone();
+        self.add(Origin { name, incarnation, channel, peer, life, monitors: 0, current: true })
+    }
+
+    fn add(&mut self, origin: Origin) -> u32 {
         let at = self.rows.insert(|_, _| origin);
         self.index.insert(at, |at| self.rows[at].key());
         at
+    }
+
+    /// The current origin like this one, for a monitor of it that is with that life of the node. It is another row if the
+    /// monitors of this one have been with another life; returns also whether it is new.
+    pub(crate) fn of_life(&mut self, at: u32, life: Option<Incarnation>) -> (u32, bool) {
+        let Origin { name, incarnation, channel, .. } = &self.rows[at];
+        let current = self.find(name, *incarnation, *channel).expect("one of each key is current");
+        let row = &mut self.rows[current];
+        if row.life.is_none() || row.life == life || row.monitors == 0 {
+            row.life = life;
+            return (current, false);
+        }
+        row.current = false;
+        let newer = Origin { life, monitors: 0, current: true, ..row.clone() };
+        self.index.remove(current, self.rows[current].key());
+        (self.add(newer), true)
     }
 
     pub(crate) fn get(&self, at: u32) -> &Origin {
@@ -87,7 +115,9 @@ impl Origins {
     }
 
     fn remove(&mut self, at: u32) -> Origin {
-        self.index.remove(at, self.rows[at].key());
+        if self.rows[at].current {
+            self.index.remove(at, self.rows[at].key());
+        }
         self.rows.remove(at, Some(0))
     }
 }

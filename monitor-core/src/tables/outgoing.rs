@@ -135,6 +135,11 @@ impl Outgoing {
         self.rows.get(at).filter(|row| row.generation == id.0.generation()).map(|_| at)
     }
 
+    /// Its target's node is to be found there from now on.
+    pub(crate) fn set_origin(&mut self, at: u32, origin: u32) {
+        self.rows[at].origin = origin;
+    }
+
     pub(crate) fn wait(&mut self, at: u32, place: u32) {
         self.rows[at].state = State::Waiting(place);
     }

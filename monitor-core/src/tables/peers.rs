@@ -2,7 +2,7 @@
 
 use alloc::{collections::BTreeMap, sync::Arc};
 
-use refs::{DialId, NodeName, SessionEnd, SessionId};
+use refs::{DialId, Incarnation, NodeName, SessionEnd, SessionId};
 
 use super::{index::Index, list::List, pool::Pool};
 use crate::effect::NodeEvent;
@@ -149,5 +149,10 @@ impl Peer {
     /// The session that is up.
     pub(crate) fn session(&self) -> Option<SessionId> {
         self.up()?.session.as_ref().map(|&(session, _)| session)
+    }
+
+    /// The life of the node with which the session is that is up.
+    pub(crate) fn life(&self) -> Option<Incarnation> {
+        self.up()?.session.as_ref().map(|(_, node)| node.incarnation)
     }
 }

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use monitor_core::{Down, DownReason, NodeType};
+use monitor_core::{Down, DownReason, DownSource, NodeType};
 
 use crate::{
-    history::{DownSource, PastDown},
+    history::PastDown,
     inspect::{HeldMonitor, Monitors, MonitorsOn},
     node::Node,
 };
@@ -204,10 +204,7 @@ impl PastDownLine {
 impl From<PastDown> for PastDownLine {
     fn from(past: PastDown) -> Self {
         let Down { monitor, target, reason, .. } = &past.down;
-        let end = match reason {
-            DownReason::NoConnection(end) => Some(end),
-            _ => None,
-        };
+        let end = reason.session_end();
         PastDownLine {
             monitor: monitor.to_string(),
             target: target.to_string(),
@@ -215,9 +212,9 @@ impl From<PastDown> for PastDownLine {
             text: reason.to_string(),
             cause: end.map(|end| format!("{:?}", end.kind)),
             silent_ms: end.and_then(|end| end.silent_for()).map(milliseconds),
-            source: source(past.source).to_owned(),
+            source: source(past.down.source()).to_owned(),
             node: target.node().to_string(),
-            incarnation: past.incarnation.map(|life| life.to_string()),
+            incarnation: past.down.incarnation.map(|life| life.to_string()),
             watcher: past.watcher.map(|pid| pid.to_string()),
             ago_ms: milliseconds(past.ago),
         }
@@ -236,7 +233,7 @@ const fn source(source: DownSource) -> &'static str {
     match source {
         DownSource::TargetNode => "target-node",
         DownSource::SessionEnd => "session-end",
-        DownSource::NoSession => "no-session",
+        _ => "no-session",
     }
 }
 
