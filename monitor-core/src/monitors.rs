@@ -252,6 +252,14 @@ impl Core {
         Some(down)
     }
 
+    /// Why it has fired, if the monitor has and its notice was not taken.
+    pub fn fired_reason(&self, id: MonitorId) -> Option<&DownReason> {
+        match &self.outgoing.row(self.find_fired(id)?).state {
+            State::Fired(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
     /// Whether the monitor has fired and its notice was not taken.
     pub fn is_fired(&self, id: MonitorId) -> bool {
         self.find_fired(id).is_some()

@@ -73,3 +73,5 @@ const MAX_QUESTION: u64 = 4096;
 const MAX_ANSWER: u64 = 64 << 20;
 /// How many monitors of each kind an answer has at most.
 const MAX_MONITORS: usize = 10_000;
+/// How many `Down`s a [look](Question::Look) shows at most.
+const MAX_DOWNS: usize = 1000;

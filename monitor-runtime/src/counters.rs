@@ -1,6 +1,8 @@
-//! What was dropped or refused, counted.
+//! What was told, dropped or refused, counted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use monitor_core::DownReason;
 
 /// One count; only ever goes up.
 #[derive(Debug, Default)]
@@ -32,6 +34,31 @@ macro_rules! counters {
             }
         }
     };
+}
+
+/// What monitors of a node have told, by reason.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    exit: Counter,
+    noproc: Counter,
+    noconnection: Counter,
+}
+
+impl Told {
+    pub(crate) fn add(&self, reason: &DownReason) {
+        let counter = match reason {
+            DownReason::Exit(_) => &self.exit,
+            DownReason::NoProc => &self.noproc,
+            _ => &self.noconnection,
+        };
+        counter.add_one();
+    }
+
+    /// Name and count of each.
+    pub(crate) fn list(&self) -> Vec<(&'static str, u64)> {
+        let counts = [("exit", &self.exit), ("noproc", &self.noproc), ("noconnection", &self.noconnection)];
+        counts.map(|(name, counter)| (name, counter.get())).into()
+    }
 }
 
 counters! {

@@ -2,7 +2,7 @@
 
 use std::{mem, sync::Arc, task::Waker};
 
-use monitor_core::{Effect, ExitReason, LocalPid, Notice, Signal, encode};
+use monitor_core::{Down, Effect, ExitReason, LocalPid, MonitorId, Notice, Signal, encode};
 use peer_service::{FrameMeta, PushError};
 use refs::{ChannelId, DialId, EndKind, NodeName, NodeSpec, SessionId};
 
@@ -19,6 +19,9 @@ pub(crate) const MAX_SIGNAL_FRAME: usize = 128 * 1024;
 
 const _: () = assert!(ExitReason::MAX_LEN + 1024 <= MAX_SIGNAL_FRAME);
 
+/// At which level every `Down` is told to subscribers.
+const DOWN: tracing::Level = tracing::Level::DEBUG;
+
 /// What an input leaves to be done without any lock: it may run somebody else's code.
 #[derive(Default)]
 pub(crate) struct After {
@@ -29,6 +32,8 @@ pub(crate) struct After {
     refused: Vec<(NodeName, DialId)>,
     /// Sessions that did not take a signal.
     lost: Vec<Arc<Link>>,
+    /// What monitors have told, while somebody listens to [`DOWN`].
+    downs: Vec<Down>,
     pub(crate) backlog: bool,
     room: bool,
 }
@@ -44,6 +49,10 @@ impl After {
         }
         for link in self.lost.drain(..) {
             link.outbox.close(EndKind::Overloaded);
+        }
+        // Before anybody acts upon it.
+        for down in self.downs.drain(..) {
+            tracing::event!(DOWN, monitor = %down.monitor, target = %down.target, reason = %down.reason, "down");
         }
         self.wakers.drain(..).for_each(Waker::wake);
         if mem::take(&mut self.backlog) {
@@ -75,7 +84,7 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
             Effect::Connect { node, dial } => connect(node, *dial, state, after),
             Effect::Deliver { to, notice } => {
                 if let Notice::Down(id) = notice {
-                    state.history.fired(*to, *id, &state.core);
+                    told(*to, *id, state, node, after);
                 }
                 deliver(*to, notice, directory.get_or_insert_with(|| node.directory.read()), after);
             }
@@ -116,6 +125,16 @@ fn connect(node: &NodeName, dial: DialId, state: &mut State, after: &mut After) 
         let spec = state.book.get(node).cloned().unwrap_or_else(|| NodeSpec::new(node.clone()));
         state.dialling.insert(node.clone(), dial);
         after.dials.push((spec, dial));
+    }
+}
+
+/// A monitor has fired. Flushed in the same breath, it was told to nobody.
+fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mut After) {
+    let Some(reason) = state.core.fired_reason(id) else { return };
+    node.told.add(reason);
+    state.history.fired(to, id, &state.core);
+    if tracing::enabled!(DOWN) {
+        after.downs.extend(state.core.fired(id));
     }
 }
 

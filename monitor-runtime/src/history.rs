@@ -59,8 +59,8 @@ impl History {
         self.records.push_back(Record { at: Instant::now(), watcher, down });
     }
 
-    /// All of them, newest first.
-    pub(crate) fn list(&self, node: &Inner) -> Vec<PastDown> {
+    /// At most `limit` of them, newest first.
+    pub(crate) fn list(&self, limit: usize, node: &Inner) -> Vec<PastDown> {
         let now = Instant::now();
         let directory = node.directory.read();
         let told = |record: &Record| PastDown {
@@ -68,7 +68,7 @@ impl History {
             watcher: directory.process(record.watcher).map(|_| node.pid(record.watcher.0)),
             ago: now.saturating_duration_since(record.at),
         };
-        self.records.iter().rev().map(told).collect()
+        self.records.iter().rev().take(limit).map(told).collect()
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! | path | is |
 //! |---|---|
+//! | `/` | a page for people, which shows what `/inspect` says and keeps itself up to date |
 //! | `/metrics` | how much there is of everything, and every drop, in the text form of Prometheus |
-//! | `/inspect` | the node and its peers, who watches whom, the last `Down`s and why, as JSON |
+//! | `/inspect` | the node and its peers, who watches whom, the last `Down`s and why, as JSON: at most 1,000 monitors of each kind and 1,000 `Down`s, or fewer, as in `/inspect?monitors=100&downs=20` |
 //!
 //! ```
 //! use monitor_runtime::{Config, Node, http};
@@ -18,7 +19,7 @@
 use std::{
     convert::Infallible,
     io,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     sync::{Arc, Weak},
 };
 
@@ -27,7 +28,7 @@ use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS},
     server::conn::http1,
     service::service_fn,
 };
@@ -36,7 +37,11 @@ use smol_hyper::rt::FuturesIo;
 
 use crate::{clients, control::Look, node::Node, state::Inner};
 
+mod host;
 mod metrics;
+mod page;
+
+use host::Host;
 
 /// The open port of a node. Dropped, it is closed; the node goes on.
 #[derive(Debug)]
@@ -48,8 +53,10 @@ pub struct Served {
 
 /// How much of the head of a request is read, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
-/// How many monitors of each kind are shown.
+/// How many monitors of each kind are shown at most.
 const MAX_MONITORS: usize = 1000;
+/// How many `Down`s are shown at most.
+const MAX_DOWNS: usize = 1000;
 
 /// Answers `GET` at that address, on the node's executor. Port 0 takes any that is free.
 ///
@@ -108,8 +115,12 @@ async fn converse(stream: TcpStream, node: Weak<Inner>, local_only: bool) {
 }
 
 fn respond(request: &Request<Incoming>, node: &Node, local_only: bool) -> Response<Full<Bytes>> {
-    if local_only && !request.headers().get(HOST).is_some_and(names_this_machine) {
-        return text(StatusCode::MISDIRECTED_REQUEST, "ask by 127.0.0.1, [::1] or localhost\n");
+    match Host::of(request) {
+        Host::Unclear => return text(StatusCode::BAD_REQUEST, "one header Host, please\n"),
+        Host::Other if local_only => {
+            return text(StatusCode::MISDIRECTED_REQUEST, "ask by 127.0.0.1, [::1] or localhost\n");
+        }
+        Host::Local | Host::Other => {}
     }
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
@@ -117,29 +128,47 @@ fn respond(request: &Request<Incoming>, node: &Node, local_only: bool) -> Respon
         return answer;
     }
     match request.uri().path() {
-        "/metrics" => answer(StatusCode::OK, "text/plain; version=0.0.4", metrics::of(node)),
-        "/inspect" => answer(StatusCode::OK, "application/json", inspect(node)),
-        _ => text(StatusCode::NOT_FOUND, "there are /metrics and /inspect\n"),
+        "/metrics" => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics::of(node)),
+        "/inspect" => match Limits::of(request.uri().query()) {
+            Some(limits) => answer(StatusCode::OK, "application/json", inspect(node, &limits)),
+            None => text(StatusCode::BAD_REQUEST, "monitors and downs are numbers\n"),
+        },
+        path => page::file(path)
+            .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "there are /, /metrics and /inspect\n")),
     }
 }
 
-/// A browser that is led here by a page of somebody else names that one's host.
-fn names_this_machine(host: &HeaderValue) -> bool {
-    let Ok(host) = host.to_str() else { return false };
-    let name = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+fn inspect(node: &Node, limits: &Limits) -> String {
+    let look = Look::at(node, limits.monitors, limits.downs);
+    serde_json::to_string(&look).expect("it is made of texts and numbers")
 }
 
-fn inspect(node: &Node) -> String {
-    serde_json::to_string(&Look::at(node, MAX_MONITORS)).expect("it is made of texts and numbers")
+/// How much of a node is shown.
+#[derive(Debug, PartialEq, Eq)]
+struct Limits {
+    monitors: usize,
+    downs: usize,
+}
+
+impl Limits {
+    /// What the query asks for, as far as it is given. None if it is no number.
+    fn of(query: Option<&str>) -> Option<Self> {
+        let mut limits = Limits { monitors: MAX_MONITORS, downs: MAX_DOWNS };
+        for pair in query.unwrap_or_default().split('&') {
+            match pair.split_once('=') {
+                Some(("monitors", number)) => {
+                    limits.monitors = number.parse::<usize>().ok()?.min(MAX_MONITORS)
+                }
+                Some(("downs", number)) => limits.downs = number.parse::<usize>().ok()?.min(MAX_DOWNS),
+                _ => {}
+            }
+        }
+        Some(limits)
+    }
 }
 
 fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    answer(status, "text/plain", text)
+    answer(status, "text/plain; charset=utf-8", text)
 }
 
 fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
@@ -157,12 +186,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_this_machine_are_taken_for_it() {
-        let names = |host: &str| names_this_machine(&HeaderValue::from_str(host).unwrap());
-        assert!(
-            ["localhost", "LOCALHOST:80", "127.0.0.1:9464", "127.1.2.3", "[::1]:9464"].into_iter().all(names)
-        );
-        let others = ["", "obit.test", "obit.test:9464", "127.0.0.1.obit.test", "10.0.0.7", "[::2]", "::1"];
-        assert!(!others.into_iter().any(names));
+    fn a_query_asks_for_less_and_never_for_more() {
+        let limits = |query| Limits::of(query).map(|limits| (limits.monitors, limits.downs));
+        assert_eq!(limits(None), Some((MAX_MONITORS, MAX_DOWNS)));
+        assert_eq!(limits(Some("downs=0&x=y&monitors=7&&z")), Some((7, 0)));
+        assert_eq!(limits(Some("monitors=1000000")), Some((MAX_MONITORS, MAX_DOWNS)));
+        assert_eq!([limits(Some("downs=-1")), limits(Some("monitors="))], [None, None]);
     }
 }

@@ -1,6 +1,8 @@
 //! What goes on in a node, for people and programs to look at.
 
-use refs::{MonitorRef, NodeId, Pid, RegName, Target};
+use std::collections::BTreeMap;
+
+use refs::{MonitorRef, NodeId, Pid, RegName, SessionId, Target};
 use serde::Serialize;
 
 use monitor_core::LocalPid;
@@ -35,6 +37,8 @@ pub struct Stats {
     pub waiting_bytes: usize,
     /// Pieces of work that wait for their turn.
     pub backlog: usize,
+    /// What monitors of this node have told since the start, by reason: `exit`, `noproc` and `noconnection`.
+    pub downs: Vec<Count>,
     /// Everything that was dropped or refused since the start, by name.
     pub drops: Vec<Count>,
     /// What the peer service counts, by name.
@@ -198,9 +202,28 @@ impl Stats {
             waiting: core.waiting,
             waiting_bytes,
             backlog: core.backlog,
+            downs: counts(node.told.list()),
             drops: counts(node.counters.list()),
             service: counts(node.service.counters()),
         }
+    }
+
+    /// How much there is of everything, by name.
+    pub(crate) const fn gauges(&self) -> [(&'static str, u64); 12] {
+        [
+            ("processes", self.processes as u64),
+            ("watchers", self.watchers as u64),
+            ("sessions", self.sessions as u64),
+            ("monitors", self.monitors as u64),
+            ("fired", self.fired as u64),
+            ("incoming_monitors", self.incoming_monitors as u64),
+            ("node_monitors", self.node_monitors as u64),
+            ("nodes_subscriptions", self.nodes_subscriptions as u64),
+            ("peers", self.peers as u64),
+            ("waiting", self.waiting as u64),
+            ("waiting_bytes", self.waiting_bytes as u64),
+            ("backlog", self.backlog as u64),
+        ]
     }
 
     /// One of the [`drops`](Stats::drops), or of what the [`service`](Stats::service) counts; none if there
@@ -213,6 +236,15 @@ impl Stats {
 
 fn counts(list: Vec<(&'static str, u64)>) -> Vec<Count> {
     list.into_iter().map(|(name, count)| Count { name, count }).collect()
+}
+
+impl Inner {
+    /// How many bytes wait to be sent, by session.
+    pub(crate) fn queued_bytes(&self) -> BTreeMap<SessionId, usize> {
+        self.look(|state| {
+            state.links.iter().map(|(session, link)| (*session, link.outbox.queued())).collect()
+        })
+    }
 }
 
 impl Inspect {

@@ -347,7 +347,7 @@ impl Node {
     ///
     /// Takes time in proportion to their number, during which the node does nothing else: for people to look at.
     pub fn history(&self) -> Vec<PastDown> {
-        self.inner.look(|state| state.history.list(&self.inner))
+        self.inner.look(|state| state.history.list(usize::MAX, &self.inner))
     }
 
     /// The monitors that are held here, and those that other nodes hold on processes of this one: at most `limit`

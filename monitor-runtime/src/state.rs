@@ -21,7 +21,7 @@ use peer_service::{Capabilities, PeerService, Spawner};
 use refs::{DialId, EndKind, NodeId, NodeName, NodeSpec, SessionEnd, SessionId};
 
 use crate::{
-    counters::Counters,
+    counters::{Counters, Told},
     effects::{self, After},
     error::NotAlive,
     flusher::Flusher,
@@ -44,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) spawner: Spawner,
     pub(crate) directory: RwLock<Directory>,
     pub(crate) counters: Counters,
+    pub(crate) told: Told,
     /// The task that works off the core's backlog; it does not keep the node alive.
     pub(crate) backlog: Arc<AtomicWaker>,
     pub(crate) flusher: Arc<Flusher>,
@@ -108,6 +109,7 @@ impl Inner {
             spawner,
             directory: RwLock::default(),
             counters: Counters::default(),
+            told: Told::default(),
             backlog: Arc::default(),
             flusher: Arc::default(),
             room: Waiters::default(),

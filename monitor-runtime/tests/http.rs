@@ -93,12 +93,14 @@ fn nothing_else_is_answered() {
         let node = node().await;
         let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
         let address = served.local_addr();
-        assert_eq!(get(address, "/").0, 404);
+        assert_eq!(get(address, "/page").0, 404);
         assert_eq!(ask(address, "POST", "/metrics", "localhost").0, 405);
         assert_eq!(ask(address, "HEAD", "/metrics", "localhost"), (200, String::new()));
         assert!(raw(address, b"\x16\x03\x01 garbage\r\n\r\n").starts_with("HTTP/1.1 400 "));
+        assert_eq!(ask(address, "GET", "/inspect?downs=all", "localhost").0, 400);
+        assert_eq!(ask(address, "TRACE", "/", "localhost").0, 405);
         let endless = [&b"GET / HTTP/1.1\r\nX: "[..], &[b'x'; 100_000]].concat();
-        assert!(!raw(address, &endless).contains(" 200 "));
+        assert!(raw(address, &endless).starts_with("HTTP/1.1 431 "));
         assert_eq!(get(address, "/metrics").0, 200, "and others are answered");
         drop(served);
         assert!(eventually_closed(address).await);
@@ -122,5 +124,103 @@ fn a_page_of_somebody_else_gets_nothing_from_a_loopback_address() {
         assert!(status == 421 && !body.contains("a@local"), "{status} {body}");
         let nameless = raw(served.local_addr(), b"GET /inspect HTTP/1.0\r\n\r\n");
         assert!(nameless.contains(" 421 "), "{nameless}");
+    });
+}
+
+#[test]
+fn a_request_that_names_no_host_or_two_is_refused() {
+    run(async {
+        let node = node().await;
+        let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
+        for hosts in ["", "Host: localhost\r\nHost: localhost\r\n"] {
+            let answer = raw(served.local_addr(), format!("GET /inspect HTTP/1.1\r\n{hosts}\r\n").as_bytes());
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        }
+    });
+}
+
+#[test]
+fn the_page_brings_all_it_needs_and_may_load_nothing_else() {
+    run(async {
+        let node = node().await;
+        let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
+        let address = served.local_addr();
+        let page = raw(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let (head, page) = page.split_once("\r\n\r\n").unwrap();
+        for header in [
+            "content-type: text/html; charset=utf-8",
+            "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'",
+            "x-content-type-options: nosniff",
+            "x-frame-options: DENY",
+            "cross-origin-resource-policy: same-origin",
+            "referrer-policy: no-referrer",
+        ] {
+            assert!(head.contains(header), "{header}\nis not in\n{head}");
+        }
+        assert!(!page.contains("style=") && !page.contains("onclick"), "the policy forbids it");
+        let named = page
+            .split(['"', '='])
+            .filter(|word| [".css", ".js", ".svg"].iter().any(|end| word.ends_with(end)));
+        let named: Vec<_> = named.collect();
+        assert!(named.len() >= 3, "{named:?}");
+        for file in named {
+            let (status, text) = get(address, &format!("/{file}"));
+            assert!(status == 200 && !text.contains("innerHTML"), "{file}: {status}");
+            for import in text.split("from \"./").skip(1).filter_map(|rest| rest.split('"').next()) {
+                assert_eq!(get(address, &format!("/{import}")).0, 200, "{import}");
+            }
+        }
+        assert!(!page.contains("http:") && !page.contains("https:"), "nothing comes from elsewhere");
+    });
+}
+
+#[test]
+fn a_look_shows_no_more_than_was_asked_for() {
+    run(async {
+        let node = node().await;
+        let worker = node.process().unwrap();
+        let monitors: Vec<_> = (0..3).map(|_| node.monitor(worker.pid()).unwrap()).collect();
+        for name in ["x", "y"].map(name) {
+            node.monitor(name.at(node.name().clone())).unwrap().await;
+        }
+        let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
+        let look = |query: &str| -> Value {
+            let (status, json) = get(served.local_addr(), &format!("/inspect?{query}"));
+            assert_eq!(status, 200, "{json}");
+            serde_json::from_str(&json).unwrap()
+        };
+        let some = look("monitors=2&downs=1");
+        assert_eq!(
+            (some["monitors"]["held"].as_array().unwrap().len(), &some["monitors"]["more"]),
+            (2, &true.into())
+        );
+        assert_eq!(some["downs"].as_array().unwrap().len(), 1);
+        let all = look("");
+        assert_eq!(
+            (all["monitors"]["held"].as_array().unwrap().len(), &all["monitors"]["more"]),
+            (3, &false.into())
+        );
+        let count = |list: &str, name: &str| {
+            let lines = all[list].as_array().unwrap().iter();
+            lines.filter(|line| line["name"] == name).map(|line| line["count"].as_u64().unwrap()).next()
+        };
+        assert_eq!(
+            [count("told", "noproc"), count("told", "exit"), count("gauges", "monitors")],
+            [Some(2), Some(0), Some(3)]
+        );
+        drop(monitors);
+    });
+}
+
+#[test]
+fn those_who_say_nothing_give_their_places_to_others() {
+    run(async {
+        let node = node().await;
+        let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
+        let address = served.local_addr();
+        // More than are served at once. Each is cut off when its time is up, and until then others wait.
+        let silent: Vec<_> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
+        assert_eq!(get(address, "/metrics").0, 200);
+        drop(silent);
     });
 }

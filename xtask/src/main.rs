@@ -21,6 +21,7 @@ mod keygen;
 mod liveness;
 mod mutations;
 mod otp;
+mod page;
 mod sim;
 mod tidy;
 mod workspace;
@@ -56,6 +57,9 @@ enum Task {
     /// Simulate clusters of real nodes in virtual time, on links that break, and judge every step.
     #[command(after_help = sim::EXAMPLES)]
     Sim(sim::Options),
+    /// Look at the page of a node in a headless Chromium, while processes end and nodes are killed.
+    #[command(after_help = page::EXAMPLES)]
+    Page(page::Options),
     /// Check the rules of the repository that no compiler checks.
     #[command(after_help = "Example:\n  cargo xtask tidy")]
     Tidy,
@@ -87,6 +91,7 @@ fn main() -> ExitCode {
         Task::Differential(options) => differential::run(&options),
         Task::Mutations(options) => mutations::run(&options),
         Task::Sim(options) => sim::run(&options),
+        Task::Page(options) => page::run(&options),
         Task::Tidy => tidy::run(),
         Task::Ci(options) => ci::run(&options),
         Task::Keygen { file } => keygen::run(&file),

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use monitor_core::{Down, DownReason, DownSource, NodeType};
 
 use crate::{
+    event::NodeInfo,
     history::PastDown,
-    inspect::{HeldMonitor, Monitors, MonitorsOn},
+    inspect::{Count, HeldMonitor, Monitors, MonitorsOn},
     node::Node,
 };
 
@@ -42,6 +43,9 @@ pub struct PeerLine {
     pub session: u64,
     /// Whether either end is hidden.
     pub hidden: bool,
+    /// How many bytes wait to be sent to it.
+    #[serde(default)]
+    pub queued_bytes: usize,
 }
 
 /// Who watches whom.
@@ -122,32 +126,38 @@ pub struct Look {
     pub downs: Vec<PastDownLine>,
     /// What was dropped or refused here, and what the network has met, since the start of the node.
     pub counts: Vec<CountLine>,
+    /// What monitors of this node have told since its start, by reason.
+    #[serde(default)]
+    pub told: Vec<CountLine>,
+    /// How much there is of everything now, by the names of [`Stats`](crate::Stats).
+    #[serde(default)]
+    pub gauges: Vec<CountLine>,
 }
 
-/// A count of something, since the start of the node.
+/// A count of something, now or since the start of the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CountLine {
-    /// Of what: a name of [`Stats::drops`](crate::Stats::drops) or [`Stats::service`](crate::Stats::service).
+    /// Of what: a field of [`Stats`](crate::Stats), or a name in one of its lists.
     pub name: String,
     /// How many.
     pub count: u64,
 }
 
-/// How many `Down`s a look shows.
-const MAX_DOWNS: usize = 1000;
-
 impl Look {
-    pub(crate) fn at(node: &Node, max_monitors: usize) -> Self {
+    /// A look that shows so many monitors of each kind, and so many `Down`s, at most.
+    pub(crate) fn at(node: &Node, max_monitors: usize, max_downs: usize) -> Self {
         let stats = node.stats();
-        let counts = stats.drops.iter().chain(&stats.service);
+        let line = |(name, count): (&str, u64)| CountLine { name: name.to_owned(), count };
+        let lines = |counts: &[Count]| counts.iter().map(|count| line((count.name, count.count))).collect();
+        let past = node.inner.look(|state| state.history.list(max_downs, &node.inner));
         Look {
             node: NodeList::of(node),
             monitors: node.monitors(max_monitors).into(),
-            downs: node.history().into_iter().take(MAX_DOWNS).map(PastDownLine::from).collect(),
-            counts: counts
-                .map(|count| CountLine { name: count.name.to_owned(), count: count.count })
-                .collect(),
+            downs: past.into_iter().map(PastDownLine::from).collect(),
+            counts: lines(&[&stats.drops[..], &stats.service].concat()),
+            told: lines(&stats.downs),
+            gauges: stats.gauges().map(line).into(),
         }
     }
 }
@@ -155,11 +165,13 @@ impl Look {
 impl NodeList {
     pub(super) fn of(node: &Node) -> Self {
         let stats = node.stats();
-        let peer = |info: crate::event::NodeInfo| PeerLine {
+        let queued = node.inner.queued_bytes();
+        let peer = |info: NodeInfo| PeerLine {
             name: info.node.name.to_string(),
             incarnation: info.node.incarnation.to_string(),
             session: info.session.0,
             hidden: info.hidden,
+            queued_bytes: queued.get(&info.session).copied().unwrap_or_default(),
         };
         NodeList {
             name: node.name().to_string(),

@@ -14,7 +14,7 @@ use futures::{
 use smol::net::unix::{UnixListener, UnixStream};
 
 use super::{
-    Answer, MAX_MONITORS, MAX_QUESTION, Question,
+    Answer, MAX_DOWNS, MAX_MONITORS, MAX_QUESTION, Question,
     answers::{Look, NodeList, PastDownLine},
     place::Place,
 };
@@ -78,7 +78,7 @@ fn answer(question: &str, node: &Node) -> Answer {
             let asked_for = |line: &PastDownLine| of.as_ref().is_none_or(|of| line.is_of(of));
             Answer::Downs(node.history().into_iter().map(PastDownLine::from).filter(asked_for).collect())
         }
-        Ok(Question::Look) => Answer::Look(Box::new(Look::at(node, MAX_MONITORS))),
+        Ok(Question::Look) => Answer::Look(Box::new(Look::at(node, MAX_MONITORS, MAX_DOWNS))),
         Err(error) => Answer::Refused(format!("not a question: {error}")),
     }
 }

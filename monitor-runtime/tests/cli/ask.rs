@@ -150,7 +150,7 @@ fn a_node_is_shown_over_http_if_it_is_told_to() {
         command.env("OBIT_HTTP", "0").env("OBIT_LOG", "info");
         let mut agent = Running::start(command);
         let url = agent.logged("shown over HTTP url=").await;
-        let address = url.strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap();
+        let address = url.strip_prefix("http://").unwrap().strip_suffix("/").unwrap();
         let mut stream = smol::net::TcpStream::connect(address).await.unwrap();
         let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();

@@ -160,7 +160,7 @@ fn show(node: &Node, address: SocketAddr) -> Result<http::Served> {
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "whoever reaches this address sees who watches whom");
     }
-    tracing::info!(url = %format_args!("http://{address}/metrics"), "shown over HTTP");
+    tracing::info!(url = %format_args!("http://{address}/"), "shown over HTTP");
     Ok(served)
 }
 

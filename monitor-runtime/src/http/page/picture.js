@@ -1,0 +1,178 @@
+// Draws a look at the node. Names come from peers, who may be hostile: whatever is shown is shown as text.
+
+import { draw as drawMap } from "./map.js";
+import { bytes, figure, number, place, rate, span, told, watches } from "./words.js";
+
+const at = (id) => document.getElementById(id);
+
+/** Draws all of it: a look, what came before it, and the time of both in milliseconds. */
+export function draw(look, course, now) {
+  const all = watches(look);
+  const nodes = nodesOf(look, course, all);
+  head(look.node);
+  figures(look, course);
+  drawMap(at("map"), look.node.name, nodes);
+  nodesTable(nodes, now);
+  downs(look);
+  monitors(look, all);
+  counts(look, course);
+}
+
+/** An element with a text, or with others in it. */
+function element(name, className, ...inside) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  made.append(...inside);
+  return made;
+}
+
+/** A text that keeps its direction to itself. */
+function name(text, className = "") {
+  const bdi = element("bdi", className, text);
+  bdi.title = text;
+  return bdi;
+}
+
+const cell = (text, className = "") => element("td", className, text);
+const end = ({ what, node }) => element("span", "end", name(what, "target"), said(" on "), name(node, "on"));
+const said = (text) => element("span", "said", text);
+
+/** Makes the children of `parent` those of the items: what is there already stays, so that nothing flickers or loses focus. */
+function fill(parent, items, key, make) {
+  const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  const children = items.map((item) => {
+    const child = make(item);
+    child.dataset.key = key(item);
+    const before = old.get(child.dataset.key);
+    if (!before) {
+      if (parent.dataset.filled) child.classList.add("new");
+      return child;
+    }
+    if (!same(before, child)) before.replaceChildren(...child.childNodes);
+    before.className = [child.className, before.classList.contains("new") ? "new" : ""].join(" ").trim();
+    return before;
+  });
+  parent.dataset.filled = "true";
+  const unchanged = children.length === parent.children.length && children.every((child, i) => child === parent.children[i]);
+  if (!unchanged) parent.replaceChildren(...children);
+}
+
+const same = (one, other) => one.textContent === other.textContent && one.childNodes.length === other.childNodes.length;
+
+function head(node) {
+  at("node").replaceChildren(name(node.name));
+  const where = node.address ? `listens on ${node.address}` : "listens nowhere";
+  at("life").textContent = `life ${node.incarnation} · ${where}`;
+}
+
+function figures(look, course) {
+  const gauge = (wanted) => look.gauges.find((line) => line.name === wanted)?.count ?? 0;
+  const sum = look.told.reduce((all, line) => all + line.count, 0);
+  const perSecond = course.curve.at(-1) ?? 0;
+  const tiles = [
+    ["nodes up", figure(look.node.peers.length + 1), "with this one"],
+    ["processes", figure(look.node.processes), "on this node"],
+    ["monitors held", figure(look.node.monitors), `${figure(gauge("fired"))} fired, not received`],
+    ["watched by others", figure(look.node.monitored_by), "monitors on its processes"],
+    ["waiting", figure(gauge("waiting")), `for a connection, ${bytes(gauge("waiting_bytes"))}`],
+    ["downs told", figure(sum), perSecond > 0 ? `${rate(perSecond)} a second` : "none just now"],
+  ];
+  fill(at("figures"), tiles, ([label]) => label, ([label, value, note]) =>
+    element("div", "figure", element("dt", "", label), element("dd", "value", value), element("dd", "note", note)),
+  );
+  at("figures").lastElementChild.append(sparkline(course.curve));
+}
+
+/** The Downs of each second, as a small curve. */
+function sparkline(curve) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 120 24");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("aria-hidden", "true");
+  const most = Math.max(1, ...curve);
+  const points = curve.map((value, i) => `${120 - curve.length + i},${(23 - (value / most) * 21).toFixed(1)}`);
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+  line.setAttribute("points", points.join(" "));
+  svg.append(line);
+  return svg;
+}
+
+/** The nodes that are up, those that are watched without being up, and those that have just gone. */
+function nodesOf(look, course, all) {
+  const own = look.node.name;
+  const nodes = new Map(look.node.peers.map((peer) => [peer.name, { ...peer, up: true, out: 0, in: 0 }]));
+  const add = (peer) => {
+    if (!nodes.has(peer.name)) nodes.set(peer.name, { ...peer, up: false, out: 0, in: 0 });
+    return nodes.get(peer.name);
+  };
+  course.gone().forEach(add);
+  for (const { watcher, target, fired } of all) {
+    if (target.node !== own && !fired) add({ name: target.node }).out += 1;
+    if (watcher.node !== own) add({ name: watcher.node }).in += 1;
+  }
+  return [...nodes.values()];
+}
+
+function nodesTable(nodes, now) {
+  const up = nodes.filter((node) => node.up).length;
+  at("nodes-of").textContent = nodes.length === 0 ? "this one is alone" : `${number(up)} connected to this one`;
+  const row = (node) => {
+    const mark = element("span", "dot");
+    mark.setAttribute("aria-hidden", "true");
+    const head = element("th", "", element("span", "peer", mark, name(node.name)));
+    head.scope = "row";
+    if (node.hidden) head.append(element("span", "tag", "hidden"));
+    if (!node.up) head.append(element("span", "tag lost", node.since ? `gone for ${span(now - node.since)}` : "not connected"));
+    return element("tr", node.up ? "" : "gone", head,
+      cell(node.incarnation ?? "", "wide code"), cell(node.session === undefined ? "" : String(node.session), "number wide"),
+      cell(number(node.out), "number"), cell(number(node.in), "number"),
+      cell(node.up ? bytes(node.queued_bytes) : "", "number wide"));
+  };
+  fill(at("nodes"), nodes, (node) => node.name, row);
+}
+
+function downs(look) {
+  const shown = look.downs.filter((down) => wanted(down.target, down.text));
+  at("downs-of").textContent = look.downs.length === 0 ? "nothing yet" : "newest first";
+  fill(at("downs"), shown, (down) => down.monitor, (down) => {
+    const { kind, tone, why, evidence } = told(down);
+    const { what, node } = place(down.target);
+    const ago = span(down.ago_ms);
+    const when = element("span", "when", ago === "now" ? ago : `${ago} ago`);
+    return element("li", `down ${tone}`,
+      element("div", "line", element("span", "tag", kind), end({ what, node }), when),
+      element("div", "why", name(why || "nobody of that name, or no longer")),
+      element("div", "evidence", evidence));
+  });
+}
+
+function monitors(look, all) {
+  const shown = all.filter(({ watcher, target }) => wanted(watcher.node, watcher.what, target.node, target.what));
+  const count = look.node.monitors + look.node.monitored_by;
+  const part = look.monitors.more ? `the first ${number(all.length)} of ${number(count)}` : number(all.length);
+  at("monitors-of").textContent = shown.length === all.length ? part : `${number(shown.length)} of ${part}`;
+  fill(at("monitors"), shown, (watch) => watch.key, ({ watcher, target, fired }) => {
+    const arrow = element("span", "arrow", "→");
+    arrow.setAttribute("aria-hidden", "true");
+    const line = element("li", "watch", end(watcher), said(" watches "), arrow, end(target));
+    if (fired) line.append(element("span", "tag lost", "fired"));
+    return line;
+  });
+}
+
+/** What has ever counted anything, the busiest first. */
+function counts(look, course) {
+  const lines = look.counts.filter((line) => line.count > 0);
+  lines.sort((a, b) => course.perSecond(b.name) - course.perSecond(a.name) || b.count - a.count);
+  fill(at("counts"), lines, (line) => line.name, (line) => {
+    const head = element("th", "", line.name.replaceAll("_", " "));
+    head.scope = "row";
+    const perSecond = course.perSecond(line.name);
+    return element("tr", perSecond > 0 ? "busy" : "", head, cell(number(line.count), "number"), cell(rate(perSecond), "number"));
+  });
+}
+
+function wanted(...texts) {
+  const filter = at("filter").value.trim().toLowerCase();
+  return texts.some((text) => text.toLowerCase().includes(filter));
+}

@@ -1,0 +1,94 @@
+// What the node says, in words for people. Nothing here touches the page.
+
+const URI = /^partisan:(pid|ref):([^:]+):[0-9a-f]+:(\d+\.\d+)$/;
+
+/** What a pid, a reference or a name@node names, and on which node. */
+export function place(text) {
+  const uri = URI.exec(text);
+  if (uri) {
+    return { what: `${uri[1] === "pid" ? "process" : "monitor"} ${uri[3]}`, node: decoded(uri[2]) };
+  }
+  // A registered name has no @: the first one splits.
+  const at = text.indexOf("@");
+  return at < 0 ? { what: text, node: "" } : { what: text.slice(0, at), node: text.slice(at + 1) };
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Who watches whom: one entry a monitor, whoever holds it. */
+export function watches(look) {
+  const own = look.node.name;
+  const held = look.monitors.held.map((monitor) => ({
+    key: monitor.monitor,
+    watcher: monitor.watcher ? place(monitor.watcher) : { what: "the program itself", node: own },
+    target: place(monitor.target),
+    fired: monitor.fired,
+  }));
+  const others = look.monitors.on.flatMap((process) =>
+    process.by.map((by) => ({
+      key: by,
+      watcher: { what: "a watcher", node: place(by).node },
+      target: { what: process.names[0] ?? place(process.process).what, node: own },
+      fired: false,
+    })),
+  );
+  return [...held, ...others];
+}
+
+/** A Down: its kind, why, and how sure that is. */
+export function told(down) {
+  const rest = down.text.includes(": ") ? down.text.slice(down.text.indexOf(": ") + 2) : "";
+  const evidence = {
+    "target-node": "its own node said so",
+    "session-end": "the connection ended: it may live on",
+    "no-session": "there was no connection: it may live on",
+  };
+  const kinds = {
+    exit: rest === "normal" || rest === "shutdown" ? ["ended", "good"] : ["ended", "bad"],
+    noproc: ["no process", "none"],
+    noconnection: ["no connection", "lost"],
+  };
+  const [kind, tone] = kinds[down.reason] ?? [down.reason, "none"];
+  return { kind, tone, why: rest, evidence: evidence[down.source] ?? "" };
+}
+
+/** A time span, in its two largest units. */
+export function span(milliseconds) {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  if (seconds < 1) return "now";
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  const hours = Math.floor(seconds / 3600);
+  if (hours < 48) return `${hours} h ${Math.floor((seconds % 3600) / 60)} min`;
+  return `${Math.floor(hours / 24)} days`;
+}
+
+const WHOLE = new Intl.NumberFormat("en");
+const SHORT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+
+export const number = (value) => WHOLE.format(value);
+
+/** A figure that must not grow wide. */
+export const figure = (value) => (value < 100_000 ? WHOLE.format(value) : SHORT.format(value));
+
+export function rate(perSecond) {
+  if (perSecond === 0) return "–";
+  return perSecond < 10 ? perSecond.toFixed(1) : figure(Math.round(perSecond));
+}
+
+export function bytes(value) {
+  if (value < 1024) return `${value}\u00a0B`;
+  const units = ["KiB", "MiB", "GiB"];
+  let at = -1;
+  do {
+    value /= 1024;
+    at += 1;
+  } while (value >= 1024 && at < units.length - 1);
+  return `${value.toFixed(1)}\u00a0${units[at]}`;
+}

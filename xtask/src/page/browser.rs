@@ -1,0 +1,116 @@
+//! A headless Chromium, told what to do over a pair of pipes in the DevTools protocol: JSON, a zero byte after each
+//! message.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{ChildStdin, Command, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    cluster::children::{Children, Running},
+    failure::{Context, Result, fail},
+};
+
+/// Under which names it is looked for.
+const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+/// How long it may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program to start: that one, or one that is found.
+pub(super) fn find(given: Option<&PathBuf>) -> Option<PathBuf> {
+    let starts = |program: &PathBuf| {
+        let version = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+        version.is_ok_and(|version| version.status.success())
+    };
+    given.cloned().or_else(|| NAMES.iter().map(PathBuf::from).find(starts))
+}
+
+/// The browser. Dropped, it is closed.
+pub(super) struct Browser {
+    commands: ChildStdin,
+    messages: Receiver<Value>,
+    asked: u64,
+    /// What it has told without being asked, since somebody looked.
+    events: Vec<Value>,
+    _running: Running,
+}
+
+impl Browser {
+    /// Starts it with a fresh profile in that folder.
+    pub(super) fn start(children: &Children, program: &Path, folder: &Path) -> Result<Self> {
+        let profile = folder.join("profile");
+        // What a run before has left behind.
+        let _ = std::fs::remove_dir_all(&profile);
+        // It reads commands at descriptor 3 and answers at 4, where only a shell can put them without unsafe code.
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1", "sh"]).arg(program);
+        command.args(["--headless", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu"]);
+        command.args(["--disable-dev-shm-usage", "--disable-background-networking", "--hide-scrollbars"]);
+        // Root has no sandbox; the page is our own.
+        command.args(rustix::process::geteuid().is_root().then_some("--no-sandbox"));
+        command.arg(format!("--user-data-dir={}", profile.display()));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let (running, commands, answers) = children.start(&mut command, None)?;
+        let (sender, messages) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut answers = BufReader::new(answers);
+            let mut message = Vec::new();
+            while answers.read_until(0, &mut message).is_ok_and(|len| len > 0) {
+                message.pop();
+                let Ok(value) = serde_json::from_slice(&message) else { return };
+                if sender.send(value).is_err() {
+                    return;
+                }
+                message.clear();
+            }
+        });
+        Ok(Browser { commands, messages, asked: 0, events: Vec::new(), _running: running })
+    }
+
+    /// One command and its answer.
+    pub(super) fn ask(&mut self, session: Option<&str>, method: &str, parameters: Value) -> Result<Value> {
+        self.asked += 1;
+        let mut command = json!({"id": self.asked, "method": method, "params": parameters});
+        if let Some(session) = session {
+            command["sessionId"] = session.into();
+        }
+        let write = self.commands.write_all(format!("{command}\0").as_bytes());
+        write.context(|| "the browser is gone".to_owned())?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut message = self.message(deadline, method)?;
+            if message["id"] != self.asked {
+                self.events.push(message);
+            } else if let Some(error) = message.get("error") {
+                fail!("the browser refuses {method}: {error}");
+            } else {
+                return Ok(message["result"].take());
+            }
+        }
+    }
+
+    fn message(&self, deadline: Instant, method: &str) -> Result<Value> {
+        match self.messages.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(message) => Ok(message),
+            Err(RecvTimeoutError::Timeout) => fail!("the browser does not answer {method}"),
+            Err(RecvTimeoutError::Disconnected) => fail!("the browser has ended"),
+        }
+    }
+
+    /// What it has told since the last call.
+    pub(super) fn take_events(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.events)
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // It ends its own children if it is asked; afterwards it is killed in any case.
+        let _ = self.ask(None, "Browser.close", json!({}));
+    }
+}

@@ -1,0 +1,126 @@
+//! What the page must show, in the order in which it happens.
+
+use std::path::Path;
+
+use super::{
+    browser::Browser,
+    nodes::{HOSTILE, Nodes},
+    tab::{Screen, Tab},
+};
+use crate::{
+    cluster::ensure,
+    failure::{Failure, Result},
+};
+
+/// A check: it gets the browser, the nodes as the checks before have left them, and the folder for pictures.
+type Check = fn(&mut Browser, &mut Nodes, &Path) -> Result;
+
+/// All checks, and what each shows.
+pub(super) const ALL: [(&str, Check); 6] = [
+    ("the node, its peers, who watches whom and every end as it comes", ends_are_shown),
+    ("names of peers are text, whatever is in them", names_are_text),
+    ("the page of a node that is watched names its watchers", the_watched_see_their_watchers),
+    (
+        "readable in light and dark, on a phone and on a wide screen, and still for whom motion is too much",
+        readable,
+    ),
+    ("a slow node is asked one question at a time", questions_do_not_pile_up),
+    ("a node that is gone is said to be, and shown again when it is back", a_lost_node_comes_back),
+];
+
+const WIDE: Screen = Screen { width: 1440, height: 1000, dark: false, reduced_motion: false };
+const PHONE: Screen = Screen { width: 360, height: 780, dark: false, reduced_motion: false };
+
+fn ends_are_shown(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result {
+    let mut tab = open(browser, &nodes.page())?;
+    tab.shows("h1", &[&nodes.watcher_name()])?;
+    let peers = [&nodes.stays.node, &nodes.fails.node, &nodes.killed.node].map(String::as_str);
+    tab.shows("#nodes th", &peers)?;
+    tab.shows("#monitors li", &["importer", "nightly-report", "uploader"])?;
+    tab.picture(&folder.join("before.png"))?;
+
+    nodes.fails.finish();
+    tab.shows(
+        "#downs li.bad",
+        &["ended", "nightly-report", &nodes.fails.node, "status 7", "its own node said so"],
+    )?;
+    nodes.killed.running.kill();
+    tab.shows("#downs li.lost", &["no connection", "uploader", &nodes.killed.node, "it may live on"])?;
+    tab.shows("#nodes tr.gone", &[&nodes.killed.node])?;
+    tab.shows("#counts", &["dials"])?;
+    contents(&mut tab)
+}
+
+fn names_are_text(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result {
+    let mut tab = open(browser, &nodes.page())?;
+    tab.shows("#monitors li", &[HOSTILE])?;
+    nodes.hostile.finish();
+    tab.shows("#downs li.good", &[HOSTILE, "normal"])?;
+    tab.holds("no name makes an element", "document.images.length === 1")?;
+    contents(&mut tab)
+}
+
+fn the_watched_see_their_watchers(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result {
+    let mut tab = open(browser, &nodes.page_of_job())?;
+    tab.shows("h1", &[&nodes.stays.node])?;
+    tab.shows("#monitors li", &[&nodes.watcher_name(), "watches", nodes.stays.name])?;
+    contents(&mut tab)
+}
+
+fn readable(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result {
+    let mut tab = open(browser, &nodes.page())?;
+    for (screen, size) in [(WIDE, "wide"), (PHONE, "phone")] {
+        for (dark, shade) in [(false, "light"), (true, "dark")] {
+            tab.look_with(Screen { dark, ..screen })?;
+            tab.picture(&folder.join(format!("{size}-{shade}.png")))?;
+            tab.holds("nothing is cut off", "document.documentElement.scrollWidth <= innerWidth")?;
+            let faint = tab.evaluate(include_str!("contrast.js"))?;
+            ensure(faint.as_array().is_some_and(Vec::is_empty), || {
+                format!("{size}, {shade}: too faint: {faint}")
+            })?;
+        }
+    }
+    tab.look_with(Screen { reduced_motion: true, ..WIDE })?;
+    tab.holds("nothing moves", "document.getAnimations().length === 0")?;
+    contents(&mut tab)
+}
+
+fn questions_do_not_pile_up(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result {
+    let mut tab = open(browser, &nodes.page_of_lone())?;
+    nodes.lone.freeze()?;
+    tab.shows("#status", &["lost"])?;
+    nodes.lone.thaw()?;
+    tab.shows("#status", &["live"])?;
+    let (asked, most) = tab.questions();
+    ensure(asked > 1 && most == 1, || format!("{asked} questions, {most} of them at once"))
+}
+
+fn a_lost_node_comes_back(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result {
+    let mut tab = open(browser, &nodes.page())?;
+    let life = tab.evaluate("document.getElementById('life').textContent")?;
+    nodes.watcher.kill();
+    tab.shows("#status", &["lost"])?;
+    tab.shows("#notice", &["The node is lost"])?;
+    tab.picture(&folder.join("lost.png"))?;
+    nodes.restart_watcher()?;
+    tab.shows("#status", &["live"])?;
+    tab.shows("#notice", &["started anew"])?;
+    tab.shows("#monitors li", &["importer"])?;
+    tab.holds("it is another life", &format!("document.getElementById('life').textContent !== {life}"))
+}
+
+fn open<'b>(browser: &'b mut Browser, url: &str) -> Result<Tab<'b>> {
+    let mut tab = Tab::new(browser)?;
+    tab.look_with(WIDE)?;
+    tab.open(url)?;
+    tab.shows("#status", &["live"])?;
+    Ok(tab)
+}
+
+/// The browser had nothing to complain of.
+fn contents(tab: &mut Tab<'_>) -> Result {
+    match tab.complaints() {
+        complaints if complaints.is_empty() => Ok(()),
+        complaints => Err(Failure(complaints.join("\n"))),
+    }
+}

@@ -1,0 +1,65 @@
+//! `cargo xtask page`: the page of a node in a real browser.
+//!
+//! Nodes are started as a user would start them, processes end and nodes are killed; a headless Chromium must show it, in
+//! light and dark, on a phone and on a wide screen. Pictures of it are left in `target/page`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use self::{browser::Browser, nodes::Nodes};
+use crate::{
+    cluster::{children::Children, make_folder},
+    failure::{Failure, Result, fail},
+    workspace,
+};
+
+mod browser;
+mod checks;
+mod nodes;
+mod tab;
+
+/// What the command line shows below its options.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  cargo xtask page
+  CHROMIUM=/opt/chrome/chrome cargo xtask page
+
+Where there is no Chromium it says so and passes. Exit code: 0 if the page showed everything; 1 if not.";
+
+/// What `page` is given.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The browser; by default the first of chromium, chromium-browser and google-chrome that is found.
+    #[arg(long, value_name = "PROGRAM", env = "CHROMIUM")]
+    chromium: Option<PathBuf>,
+}
+
+/// Looks at the page, if there is something to look with.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let Some(program) = browser::find(options.chromium.as_ref()) else {
+        println!("skipped: there is no chromium (on Debian: apt-get install chromium)");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let folder = workspace::root().join("target/page");
+    make_folder(&folder)?;
+    let obit = nodes::build()?;
+    let children = Children::default();
+    children.end_on_interrupt()?;
+    let mut browser = Browser::start(&children, &program, &folder)?;
+    let mut nodes = Nodes::start(&children, &obit)?;
+    let mut failed = 0;
+    for (what, check) in checks::ALL {
+        let outcome = check(&mut browser, &mut nodes, &folder);
+        println!("{}  {what}", if outcome.is_ok() { "passed" } else { "FAILED" });
+        if let Err(Failure(why)) = outcome {
+            println!("        {why}");
+            failed += 1;
+        }
+    }
+    println!("pictures are in {}", folder.display());
+    if failed > 0 {
+        fail!("the page does not show what it should: {failed} of {} checks", checks::ALL.len());
+    }
+    Ok(ExitCode::SUCCESS)
+}

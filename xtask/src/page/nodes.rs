@@ -1,0 +1,210 @@
+//! The nodes that the page shows: programs of the command `obit`, as a user would start them.
+
+use std::{
+    net::{Ipv4Addr, TcpStream},
+    path::{Path, PathBuf},
+    process::{ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::{
+    cluster::{
+        children::{Children, Running},
+        node::SOON,
+        poll,
+        ports::Ports,
+    },
+    failure::{Context, Result, fail},
+    workspace,
+};
+
+/// Builds the command and tells where it is.
+pub(super) fn build() -> Result<PathBuf> {
+    let mut cargo = workspace::cargo();
+    cargo.args(["build", "--package", "monitor-runtime", "--features", "cli", "--bin", "obit"]);
+    cargo.args(["--message-format", "json-render-diagnostics"]);
+    let built = cargo.stderr(Stdio::inherit()).output().context(|| "cannot run cargo".to_owned())?;
+    let messages = String::from_utf8_lossy(&built.stdout);
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut programs = messages.filter(|message| message["target"]["name"] == "obit");
+    match programs.find_map(|message| message["executable"].as_str().map(PathBuf::from)) {
+        Some(program) if built.status.success() => Ok(program),
+        _ => fail!("the command `obit` does not build: see above"),
+    }
+}
+
+/// The name of the process that a peer means to be taken for more than a name.
+pub(super) const HOSTILE: &str = "<img src=x onerror=alert(1)>";
+
+/// A node that watches, whose page is looked at, and the jobs that it watches.
+pub(super) struct Nodes {
+    children: Children,
+    obit: PathBuf,
+    ports: Ports,
+    /// One that stays, one that will fail, one that will be killed with its node, and the hostile one.
+    pub(super) stays: Job,
+    pub(super) fails: Job,
+    pub(super) killed: Job,
+    pub(super) hostile: Job,
+    pub(super) watcher: Running,
+    _streams: Streams,
+    /// One without peers, which nobody gives up when it is frozen.
+    pub(super) lone: Running,
+    _lone_streams: Streams,
+}
+
+/// What a program has of us: it would end without them.
+type Streams = (ChildStdin, ChildStdout);
+
+/// A job, which runs until its standard input is closed.
+pub(super) struct Job {
+    pub(super) name: &'static str,
+    pub(super) node: String,
+    pub(super) running: Running,
+    streams: Option<Streams>,
+}
+
+impl Job {
+    /// Lets it end by itself.
+    pub(super) fn finish(&mut self) {
+        drop(self.streams.take());
+    }
+
+    fn target(&self) -> String {
+        format!("{}@{}", self.name, self.node)
+    }
+}
+
+/// Which ports of the block they have; the last three are those of pages.
+const WATCHER: usize = 0;
+const LONE: usize = 9;
+const PAGE: usize = 10;
+const PAGE_OF_JOB: usize = 11;
+const PAGE_OF_LONE: usize = 12;
+
+impl Nodes {
+    pub(super) fn start(children: &Children, obit: &Path) -> Result<Self> {
+        let ports = Ports::take()?;
+        let job =
+            |label: &str, at, name, script: &str| job(children, obit, &ports, (label, at), name, script);
+        let stays = job("worker", 1, "importer", "cat >/dev/null")?;
+        let fails = job("batch", 2, "nightly-report", "cat >/dev/null; exit 7")?;
+        let killed = job("edge", 3, "uploader", "cat >/dev/null")?;
+        let hostile = job("evil", 4, HOSTILE, "cat >/dev/null")?;
+        let jobs = [&stays, &fails, &killed, &hostile].map(Job::target);
+        let (watcher, _streams) = watch(children, obit, &ports, &jobs)?;
+        let (lone, _lone_streams) = lone(children, obit, &ports)?;
+        Ok(Nodes {
+            children: children.clone(),
+            obit: obit.to_owned(),
+            ports,
+            stays,
+            fails,
+            killed,
+            hostile,
+            watcher,
+            _streams,
+            lone,
+            _lone_streams,
+        })
+    }
+
+    /// Where the page of the node is that watches.
+    pub(super) fn page(&self) -> String {
+        url(&self.ports, PAGE)
+    }
+
+    /// Where the page of a node is that is watched.
+    pub(super) fn page_of_job(&self) -> String {
+        url(&self.ports, PAGE_OF_JOB)
+    }
+
+    /// Where the page of the node without peers is.
+    pub(super) fn page_of_lone(&self) -> String {
+        url(&self.ports, PAGE_OF_LONE)
+    }
+
+    pub(super) fn watcher_name(&self) -> String {
+        node_name(&self.ports, "watcher", WATCHER)
+    }
+
+    /// Starts the node that watches once more, after it was killed: it watches what is left.
+    pub(super) fn restart_watcher(&mut self) -> Result {
+        (self.watcher, self._streams) =
+            watch(&self.children, &self.obit, &self.ports, &[self.stays.target()])?;
+        Ok(())
+    }
+}
+
+fn url(ports: &Ports, at: usize) -> String {
+    format!("http://127.0.0.1:{}/", ports.port(at))
+}
+
+fn node_name(ports: &Ports, label: &str, at: usize) -> String {
+    format!("{label}@127.0.0.1:{}", ports.port(at))
+}
+
+fn job(
+    children: &Children,
+    obit: &Path,
+    ports: &Ports,
+    (label, at): (&str, usize),
+    name: &'static str,
+    script: &str,
+) -> Result<Job> {
+    let node = node_name(ports, label, at);
+    let mut command = program(obit);
+    command.args(["run", "--node", &node, "--name", name]);
+    if label == "worker" {
+        command.args(["--http", &ports.port(PAGE_OF_JOB).to_string()]);
+    }
+    command.args(["--", "sh", "-c", script]);
+    let (running, stdin, stdout) = children.start(&mut command, None)?;
+    listens(ports.port(at))?;
+    Ok(Job { name, node, running, streams: Some((stdin, stdout)) })
+}
+
+fn watch(children: &Children, obit: &Path, ports: &Ports, targets: &[String]) -> Result<(Running, Streams)> {
+    let mut command = program(obit);
+    command.args([
+        "watch",
+        "--node",
+        &node_name(ports, "watcher", WATCHER),
+        "--hidden=false",
+        "--wait",
+        "60",
+    ]);
+    command.args(["--http", &ports.port(PAGE).to_string()]).args(targets);
+    let (running, stdin, stdout) = children.start(&mut command, None)?;
+    listens(ports.port(PAGE))?;
+    Ok((running, (stdin, stdout)))
+}
+
+fn lone(children: &Children, obit: &Path, ports: &Ports) -> Result<(Running, Streams)> {
+    let mut command = program(obit);
+    command.args(["agent", "--node", &node_name(ports, "lone", LONE)]);
+    command.args(["--http", &ports.port(PAGE_OF_LONE).to_string()]);
+    let (running, stdin, stdout) = children.start(&mut command, None)?;
+    listens(ports.port(PAGE_OF_LONE))?;
+    Ok((running, (stdin, stdout)))
+}
+
+fn program(obit: &Path) -> Command {
+    let mut command = Command::new(obit);
+    for variable in std::env::vars_os().map(|(variable, _)| variable) {
+        if variable.to_string_lossy().starts_with("OBIT_") {
+            command.env_remove(variable);
+        }
+    }
+    command.env_remove("XDG_RUNTIME_DIR").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+fn listens(port: u16) -> Result {
+    let there = || Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
+    match poll(SOON, there)? {
+        Some(_) => Ok(()),
+        None => fail!("nobody listens on port {port}"),
+    }
+}

@@ -1,0 +1,207 @@
+//! One tab of the browser.
+
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+
+use serde_json::{Value, json};
+
+use super::browser::Browser;
+use crate::{
+    cluster::poll,
+    failure::{Context, Result, fail},
+};
+
+/// How soon the page must show what has happened. Generous: the machine may have much else to do.
+const SOON: Duration = Duration::from_secs(30);
+
+/// What the page is looked at with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Screen {
+    /// In CSS pixels.
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) dark: bool,
+    pub(super) reduced_motion: bool,
+}
+
+/// A tab. Dropped, it is closed.
+pub(super) struct Tab<'b> {
+    browser: &'b mut Browser,
+    target: Value,
+    session: String,
+    questions: Questions,
+    complaints: Vec<String>,
+}
+
+/// The questions of the page to its node.
+#[derive(Default)]
+struct Questions {
+    open: BTreeSet<String>,
+    asked: usize,
+    most_at_once: usize,
+}
+
+impl<'b> Tab<'b> {
+    pub(super) fn new(browser: &'b mut Browser) -> Result<Self> {
+        let target =
+            browser.ask(None, "Target.createTarget", json!({"url": "about:blank"}))?["targetId"].take();
+        let attach = json!({"targetId": target, "flatten": true});
+        let session = browser.ask(None, "Target.attachToTarget", attach)?;
+        let Some(session) = session["sessionId"].as_str().map(str::to_owned) else {
+            fail!("the browser opens no tab");
+        };
+        let (questions, complaints) = Default::default();
+        let mut tab = Tab { browser, target, session, questions, complaints };
+        for domain in ["Page", "Runtime", "Log", "Network"] {
+            tab.ask(&format!("{domain}.enable"), json!({}))?;
+        }
+        Ok(tab)
+    }
+
+    pub(super) fn open(&mut self, url: &str) -> Result {
+        self.ask("Page.navigate", json!({ "url": url })).map(drop)
+    }
+
+    pub(super) fn look_with(&mut self, screen: Screen) -> Result {
+        let metrics =
+            json!({"width": screen.width, "height": screen.height, "deviceScaleFactor": 1, "mobile": false});
+        self.ask("Emulation.setDeviceMetricsOverride", metrics)?;
+        let features = json!([
+            {"name": "prefers-color-scheme", "value": if screen.dark { "dark" } else { "light" }},
+            {"name": "prefers-reduced-motion", "value": if screen.reduced_motion { "reduce" } else { "no-preference" }},
+        ]);
+        self.ask("Emulation.setEmulatedMedia", json!({ "features": features })).map(drop)
+    }
+
+    /// What a script returns.
+    pub(super) fn evaluate(&mut self, script: &str) -> Result<Value> {
+        let parameters = json!({"expression": script, "returnByValue": true, "awaitPromise": true});
+        let mut answer = self.ask("Runtime.evaluate", parameters)?;
+        if let Some(problem) = answer.get("exceptionDetails") {
+            fail!("`{script}` throws {problem}");
+        }
+        Ok(answer["result"]["value"].take())
+    }
+
+    /// Waits until the text of what the selector finds has all of this in it.
+    pub(super) fn shows(&mut self, selector: &str, texts: &[&str]) -> Result {
+        let script = format!(
+            "[...document.querySelectorAll({})].map((e) => e.textContent).join(' | ')",
+            json!(selector)
+        );
+        let mut last = String::new();
+        let shown = poll(SOON, || {
+            last = self.evaluate(&script)?.as_str().unwrap_or_default().to_owned();
+            Ok(texts.iter().all(|text| last.contains(text)).then_some(()))
+        })?;
+        match shown {
+            Some(()) => Ok(()),
+            None => fail!("`{selector}` does not show {texts:?}, but {last:?}"),
+        }
+    }
+
+    /// Waits until a script returns true.
+    pub(super) fn holds(&mut self, what: &str, script: &str) -> Result {
+        match poll(SOON, || Ok(self.evaluate(script)?.as_bool().filter(|holds| *holds)))? {
+            Some(_) => Ok(()),
+            None => fail!("{what}: `{script}` stays false"),
+        }
+    }
+
+    /// A picture of the whole page.
+    pub(super) fn picture(&mut self, file: &Path) -> Result {
+        // Until what has just come has stopped to glow.
+        self.holds(
+            "it comes to rest",
+            "document.getAnimations().every((a) => a.effect.getTiming().iterations > 1)",
+        )?;
+        let picture = self.ask("Page.captureScreenshot", json!({"captureBeyondViewport": true}))?;
+        let bytes = base64(picture["data"].as_str().unwrap_or_default());
+        fs::write(file, bytes).context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// What the page has complained of since the last call: errors of scripts, and whatever its policy forbids.
+    pub(super) fn complaints(&mut self) -> Vec<String> {
+        self.digest();
+        std::mem::take(&mut self.complaints)
+    }
+
+    /// How many questions it has asked, and the most that were open at once.
+    pub(super) fn questions(&mut self) -> (usize, usize) {
+        self.digest();
+        (self.questions.asked, self.questions.most_at_once)
+    }
+
+    fn ask(&mut self, method: &str, parameters: Value) -> Result<Value> {
+        self.browser.ask(Some(&self.session), method, parameters)
+    }
+
+    fn digest(&mut self) {
+        for event in self.browser.take_events().into_iter().filter(|event| event["sessionId"] == self.session)
+        {
+            let parameters = &event["params"];
+            let id = || parameters["requestId"].as_str().unwrap_or_default().to_owned();
+            match event["method"].as_str() {
+                Some("Runtime.exceptionThrown") => {
+                    self.complaints.push(parameters["exceptionDetails"].to_string())
+                }
+                Some("Log.entryAdded") if parameters["entry"]["level"] == "error" => {
+                    self.complaints.push(parameters["entry"].to_string());
+                }
+                Some("Network.requestWillBeSent") if is_question(parameters) => self.questions.asked(id()),
+                Some("Network.loadingFinished" | "Network.loadingFailed") => {
+                    self.questions.open.remove(&id());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Drop for Tab<'_> {
+    fn drop(&mut self) {
+        // Left open, it goes on to ask: a nuisance, no more.
+        let _ = self.browser.ask(None, "Target.closeTarget", json!({"targetId": self.target}));
+    }
+}
+
+impl Questions {
+    fn asked(&mut self, id: String) {
+        self.open.insert(id);
+        self.asked += 1;
+        self.most_at_once = self.most_at_once.max(self.open.len());
+    }
+}
+
+fn is_question(parameters: &Value) -> bool {
+    parameters["request"]["url"].as_str().is_some_and(|url| url.contains("/inspect"))
+}
+
+/// The bytes of a text in Base64, as the protocol has it.
+fn base64(text: &str) -> Vec<u8> {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let value = |letter| LETTERS.iter().position(|other| *other == letter);
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut held) = (0_usize, 0);
+    for value in text.bytes().map_while(value) {
+        bits = bits << 6 | value;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held & 0xff) as u8);
+            bits &= (1 << held) - 1;
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_read_with_and_without_what_fills_it_up() {
+        assert_eq!(base64("T2JpdCE="), b"Obit!");
+        assert_eq!(base64("T2JpdA=="), b"Obit");
+        assert_eq!(base64("AP/+"), [0, 255, 254]);
+    }
+}
