@@ -1,8 +1,6 @@
 //! What goes on in a node, for people and programs to look at.
 
-use std::collections::BTreeMap;
-
-use refs::{MonitorRef, NodeId, Pid, RegName, SessionId, Target};
+use refs::{MonitorRef, NodeId, Pid, RegName, Target};
 use serde::Serialize;
 
 use monitor_core::LocalPid;
@@ -209,6 +207,7 @@ impl Stats {
     }
 
     /// How much there is of everything, by name.
+    #[cfg(all(feature = "control", unix))]
     pub(crate) const fn gauges(&self) -> [(&'static str, u64); 12] {
         [
             ("processes", self.processes as u64),
@@ -236,15 +235,6 @@ impl Stats {
 
 fn counts(list: Vec<(&'static str, u64)>) -> Vec<Count> {
     list.into_iter().map(|(name, count)| Count { name, count }).collect()
-}
-
-impl Inner {
-    /// How many bytes wait to be sent, by session.
-    pub(crate) fn queued_bytes(&self) -> BTreeMap<SessionId, usize> {
-        self.look(|state| {
-            state.links.iter().map(|(session, link)| (*session, link.outbox.queued())).collect()
-        })
-    }
 }
 
 impl Inspect {

@@ -1,5 +1,8 @@
 //! What a node answers, in words that are the same in JSON and in Rust.
 
+use std::collections::BTreeMap;
+
+use refs::SessionId;
 use serde::{Deserialize, Serialize};
 
 use monitor_core::{Down, DownReason, DownSource, NodeType};
@@ -9,6 +12,7 @@ use crate::{
     history::PastDown,
     inspect::{Count, HeldMonitor, Monitors, MonitorsOn},
     node::Node,
+    state::Inner,
 };
 
 /// A node, and those that are connected to it.
@@ -165,7 +169,7 @@ impl Look {
 impl NodeList {
     pub(super) fn of(node: &Node) -> Self {
         let stats = node.stats();
-        let queued = node.inner.queued_bytes();
+        let queued = queued_bytes(&node.inner);
         let peer = |info: NodeInfo| PeerLine {
             name: info.node.name.to_string(),
             incarnation: info.node.incarnation.to_string(),
@@ -183,6 +187,11 @@ impl NodeList {
             peers: node.nodes(NodeType::All).into_iter().map(peer).collect(),
         }
     }
+}
+
+/// How many bytes wait to be sent, by session.
+fn queued_bytes(node: &Inner) -> BTreeMap<SessionId, usize> {
+    node.look(|state| state.links.iter().map(|(session, link)| (*session, link.outbox.queued())).collect())
 }
 
 impl From<Monitors> for MonitorList {
