@@ -58,6 +58,22 @@ pub enum Connect {
     Never,
 }
 
+/// How long the reference of a monitor is an *alias*: an address at which whoever has it can send messages to the watcher,
+/// from any node. What is sent to it later is dropped and counted. Source: the option `alias` of `erlang:monitor/3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AliasMode {
+    /// Until it is taken back by `unalias`, whatever becomes of the monitor.
+    #[doc(alias = "explicit_unalias")]
+    ExplicitUnalias,
+    /// As long as the monitor: until it fires or is taken back, or until `unalias`.
+    #[doc(alias = "demonitor")]
+    Demonitor,
+    /// As [`AliasMode::Demonitor`], and at most for one message, which also ends the monitor. So there is a reply or a
+    /// `Down`, never both.
+    #[doc(alias = "reply_demonitor")]
+    ReplyDemonitor,
+}
+
 /// Options of a monitor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -68,12 +84,15 @@ pub struct MonitorOptions {
     pub connect: Connect,
     /// The channel of everything that is said of the monitor between the nodes. The default one by default.
     pub channel: ChannelId,
+    /// Whether its reference is an alias of its watcher, and for how long. Not by default. The core makes nothing of it: it
+    /// knows no messages, and what a message through an alias ends, its caller demonitors.
+    pub alias: Option<AliasMode>,
 }
 
 impl MonitorOptions {
     /// No tag, connect on demand.
     pub const fn new() -> Self {
-        MonitorOptions { tag: 0, connect: Connect::OnDemand, channel: ChannelId::DEFAULT }
+        MonitorOptions { tag: 0, connect: Connect::OnDemand, channel: ChannelId::DEFAULT, alias: None }
     }
 
     /// Sets the tag.
@@ -94,6 +113,13 @@ impl MonitorOptions {
     #[must_use]
     pub const fn channel(mut self, channel: ChannelId) -> Self {
         self.channel = channel;
+        self
+    }
+
+    /// Makes the reference an alias of its watcher.
+    #[must_use]
+    pub const fn alias(mut self, mode: AliasMode) -> Self {
+        self.alias = Some(mode);
         self
     }
 }

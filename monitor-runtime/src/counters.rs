@@ -66,7 +66,7 @@ counters! {
     messages_missed,
     /// Messages for a process that is gone, for a name that nobody holds, or for another life of this node.
     messages_for_nobody,
-    /// Messages for a monitor reference that is no alias.
+    /// Messages for a monitor reference that is no alias, or is none any more: such as late replies.
     messages_for_no_alias,
     /// Messages that waited for a connection that could not be made.
     messages_undeliverable,

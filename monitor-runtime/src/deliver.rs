@@ -1,10 +1,14 @@
 //! Sending a message, and delivering one that has arrived.
 
-use std::{sync::Arc, task::Waker};
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Poll, Waker},
+};
 
-use monitor_core::{Connect, LocalPid, Route};
+use monitor_core::{Connect, LocalPid, MonitorId, Route};
 use peer_service::{FrameMeta, PushError};
-use refs::{EndKind, NodeId, NodeName, Pid, Serial};
+use refs::{EndKind, Incarnation, MonitorRef, NodeId, NodeName, Pid, Serial};
 
 use crate::{
     effects::order_of,
@@ -38,6 +42,26 @@ impl From<Unsent> for SendError {
     }
 }
 
+/// A message that is to be sent, but for its body.
+#[derive(Clone, Copy)]
+pub(crate) struct Letter<'a> {
+    /// The process that sends it, as its receiver is told.
+    pub(crate) from: Option<&'a Pid>,
+    /// In whose order it goes.
+    pub(crate) speaker: LocalPid,
+    pub(crate) to: &'a Dest,
+    /// The alias at which the reply is awaited.
+    pub(crate) reply_to: Option<MonitorId>,
+    pub(crate) options: SendOptions,
+}
+
+impl<'a> Letter<'a> {
+    /// Of no process.
+    pub(crate) const fn of_nobody(to: &'a Dest, options: SendOptions) -> Self {
+        Letter { from: None, speaker: LocalPid::NOBODY, to, reply_to: None, options }
+    }
+}
+
 enum Way {
     Session(Arc<Link>),
     Parked,
@@ -45,13 +69,8 @@ enum Way {
 
 impl Inner {
     /// Sends a message; `body` is taken out if it went to a process of this node.
-    pub(crate) fn send(
-        &self,
-        from: Option<&Pid>,
-        to: &Dest,
-        body: &mut Vec<u8>,
-        options: SendOptions,
-    ) -> Result<(), Unsent> {
+    pub(crate) fn send(&self, letter: Letter<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
+        let Letter { from, speaker, to, reply_to, options } = letter;
         if !self.is_alive() {
             return Err(Unsent::Error(NotAlive.into()));
         }
@@ -60,14 +79,16 @@ impl Inner {
             return Err(Unsent::Error(SendError::TooLarge { len: body.len(), max }));
         }
         if *to.node() == self.id.name {
-            let message = Message::new(from.cloned(), std::mem::take(body));
+            let mut message = Message::new(from.cloned(), std::mem::take(body));
+            message.reply_to = reply_to.map(|id| self.reference(id));
             if let Some(waker) = self.deliver_to(to.receiver(), message) {
                 waker.wake();
             }
             return Ok(());
         }
-        let frame = MessageFrame { to: to.receiver(), from: from.map(Pid::serial), body };
-        let order = order_of(from.map_or(LocalPid::NOBODY, |pid| LocalPid(pid.serial())));
+        let reply_to = reply_to.map(|id| id.0);
+        let frame = MessageFrame { to: to.receiver(), from: from.map(Pid::serial), reply_to, body };
+        let order = order_of(speaker);
         match self.way(to.node(), order, frame, options)? {
             Way::Parked => Ok(()),
             Way::Session(link) if !link.takes(options) => Err(Unsent::Error(SendError::NoChannel)),
@@ -93,6 +114,34 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// [`Inner::send`], but waits for room. Dropped before it is done it has sent nothing.
+    pub(crate) async fn send_async(&self, letter: Letter<'_>, body: &mut Vec<u8>) -> Result<(), SendError> {
+        poll_fn(|cx| {
+            let mut registered = false;
+            loop {
+                match self.send(letter, body) {
+                    Ok(()) => return Poll::Ready(Ok(())),
+                    Err(Unsent::Error(error)) => return Poll::Ready(Err(error)),
+                    Err(Unsent::Connection) if registered => return Poll::Pending,
+                    // Room that comes before the waker is in place is seen by another attempt.
+                    Err(Unsent::Connection) => self.room.register(cx),
+                    Err(Unsent::Session(link)) => {
+                        if link.outbox.poll_ready(letter.options.channel, cx).is_pending() {
+                            return Poll::Pending;
+                        }
+                        if registered {
+                            // There was room, and somebody else took it: let others go first.
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                    }
+                }
+                registered = true;
+            }
+        })
+        .await
     }
 
     /// How a frame gets to that node; parks it if a connection must be made first.
@@ -138,18 +187,44 @@ impl Inner {
     /// A message has arrived from a peer. Returns whom to wake.
     pub(crate) fn deliver(&self, frame: MessageFrame<'_>, peer: &NodeId) -> Option<Waker> {
         let from = frame.from.map(|serial| Pid::new(peer.clone(), serial));
-        self.deliver_to(frame.to, Message::new(from, frame.body.to_vec()))
+        let mut message = Message::new(from, frame.body.to_vec());
+        message.reply_to = frame.reply_to.map(|serial| MonitorRef::new(peer.clone(), serial));
+        self.deliver_to(frame.to, message)
     }
 
     fn deliver_to(&self, to: Receiver<'_>, message: Message) -> Option<Waker> {
-        if let Receiver::Alias(..) = to {
-            self.counters.messages_for_no_alias.add_one();
-            return None;
+        if let Receiver::Alias(life, serial) = to {
+            return self.deliver_through(life, MonitorId(serial), message);
         }
         let Some(process) = self.receiver(to) else {
             self.counters.messages_for_nobody.add_one();
             return None;
         };
+        self.put(message, &process)
+    }
+
+    /// A message through an alias. Under the state's lock: once a demonitor or an `unalias` has returned, none is added.
+    fn deliver_through(&self, life: Incarnation, alias: MonitorId, message: Message) -> Option<Waker> {
+        let used = (life == self.id.incarnation).then(|| {
+            self.enter(|state, out| {
+                let used = state.aliases.used(alias)?;
+                if used.ends_monitor {
+                    state.core.demonitor(used.owner, alias, true, out);
+                }
+                if let Some(call) = used.call {
+                    return Some(call.reply(message));
+                }
+                let process = self.directory.read().process(used.owner).cloned()?;
+                Some(self.put(message, &process))
+            })
+        });
+        used.flatten().unwrap_or_else(|| {
+            self.counters.messages_for_no_alias.add_one();
+            None
+        })
+    }
+
+    fn put(&self, message: Message, process: &LiveProcess) -> Option<Waker> {
         match process.queue.push_message(message) {
             Pushed::Kept => {}
             Pushed::Full => self.counters.messages_missed.add_one(),

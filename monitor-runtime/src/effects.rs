@@ -85,6 +85,10 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
             Effect::Deliver { to, notice } => {
                 if let Notice::Down(id) = notice {
                     told(*to, *id, state, node, after);
+                    if let Some(call) = state.aliases.fired(*id) {
+                        after.wakers.extend(call.down());
+                        continue;
+                    }
                 }
                 deliver(*to, notice, directory.get_or_insert_with(|| node.directory.read()), after);
             }

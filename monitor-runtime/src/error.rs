@@ -1,7 +1,12 @@
 //! Why a call was refused.
 
+use std::time::Duration;
+
+use monitor_core::DownReason;
 use refs::{NodeName, Pid, SessionEnd};
 use thiserror::Error;
+
+use crate::typed::DecodeError;
 
 /// The node was stopped, or the process that calls has exited: nothing can be begun any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -67,6 +72,43 @@ pub enum SendError {
     /// There is no connection to that node, and none can be made.
     #[error("no connection to that node: {0}")]
     NotConnected(SessionEnd),
+    /// The value cannot be written: its type holds something that postcard does not know, such as a sequence whose length
+    /// is not known beforehand, or refuses by itself.
+    #[error("the value cannot be written as a message")]
+    NotEncoded,
+}
+
+/// Why a call has no reply. See [`Mailbox::call`](crate::Mailbox::call).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The node was stopped, or the calling process has exited.
+    #[error(transparent)]
+    NotAlive(#[from] NotAlive),
+    /// The peer service cannot monitor the target, and without that a call could wait in vain.
+    #[error(transparent)]
+    NotImplemented(#[from] NotImplemented),
+    /// The request did not go out.
+    #[error("the request was not sent: {0}")]
+    NotSent(#[source] SendError),
+    /// The target ended, or cannot be reached. It may have done what it was asked to.
+    #[error("no reply: {0}")]
+    Down(DownReason),
+    /// The time is over. The target may have done what it was asked to, or do it yet.
+    #[error("no reply within {0:?}")]
+    Timeout(Duration),
+    /// The reply is not of the type that was asked for.
+    #[error(transparent)]
+    Reply(#[from] DecodeError),
+}
+
+impl From<MonitorError> for CallError {
+    fn from(error: MonitorError) -> Self {
+        match error {
+            MonitorError::NotAlive(error) => error.into(),
+            MonitorError::NotImplemented(error) => error.into(),
+        }
+    }
 }
 
 /// Why a name could not be given to a process.

@@ -1,14 +1,15 @@
 //! What a process receives.
 
 use monitor_core::{Down, NodeEvent, NodeNotice, NodesOptions};
-use refs::{NodeId, NodeName, Pid, SessionEnd, SessionId};
+use refs::{MonitorRef, NodeId, NodeName, Pid, SessionEnd, SessionId};
 
-/// What comes out of a [`Mailbox`](crate::Mailbox).
+/// What comes out of a [`Mailbox`](crate::Mailbox); its messages are bytes, or what
+/// [`Mailbox::recv_as`](crate::Mailbox::recv_as) makes of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Event {
+pub enum Event<B = Vec<u8>> {
     /// Somebody sent a message.
-    Message(Message),
+    Message(Message<B>),
     /// A monitor of this process has fired.
     #[doc(alias = "DOWN")]
     Down(Down),
@@ -23,19 +24,23 @@ pub enum Event {
     Missed(u64),
 }
 
-/// A message.
+/// A message: bytes, or what [`Message::decode`](crate::Message::decode) makes of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Message {
+pub struct Message<B = Vec<u8>> {
     /// The process that sent it; none if it was sent by a node handle, outside any process.
     pub from: Option<Pid>,
-    /// What it sent.
-    pub body: Vec<u8>,
+    /// Where a reply is awaited: the message is the request of a call. Reply with
+    /// [`Mailbox::reply`](crate::Mailbox::reply), from any process, now or later; only the first reply counts, and none
+    /// once the caller waits no more.
+    pub reply_to: Option<MonitorRef>,
+    /// What was sent.
+    pub body: B,
 }
 
 impl Message {
     pub(crate) const fn new(from: Option<Pid>, body: Vec<u8>) -> Self {
-        Message { from, body }
+        Message { from, reply_to: None, body }
     }
 }
 

@@ -23,6 +23,9 @@ pub struct Stats {
     pub fired: usize,
     /// Monitors that other nodes hold on this node's processes.
     pub incoming_monitors: usize,
+    /// Monitor references at which messages are taken: [`MonitorOptions::alias`](crate::MonitorOptions::alias), and calls
+    /// under way.
+    pub aliases: usize,
     /// `monitor_node` subscriptions.
     pub node_monitors: usize,
     /// `monitor_nodes` subscriptions.
@@ -185,7 +188,8 @@ impl Monitors {
 
 impl Stats {
     pub(crate) fn of(node: &Inner) -> Self {
-        let (core, waiting_bytes) = node.look(|state| (state.core.stats(), state.parked.bytes()));
+        let (core, aliases, waiting_bytes) =
+            node.look(|state| (state.core.stats(), state.aliases.len(), state.parked.bytes()));
         let (processes, watchers) = node.directory.read().counts();
         Stats {
             processes,
@@ -194,6 +198,7 @@ impl Stats {
             monitors: core.outgoing_active,
             fired: core.outgoing_fired,
             incoming_monitors: core.incoming,
+            aliases,
             node_monitors: core.node_monitors,
             nodes_subscriptions: core.nodes_subscriptions,
             peers: core.peers,

@@ -37,6 +37,7 @@
 //! | to work as long as something lives | [`Monitor::guard`] |
 //! | to watch many things | [`Node::monitor_set`]: a stream |
 //! | Erlang's way, notices among the messages | [`Mailbox::monitor`] |
+//! | to ask something, and to know if nobody is there to answer | [`Mailbox::call`], [`Node::call`] |
 //! | to know of nodes | [`Mailbox::monitor_node`], [`Mailbox::monitor_nodes`] |
 //!
 //! # What holds
@@ -50,7 +51,7 @@
 //! 4. A node-up comes before every message of its session. A node-down comes after every message and every
 //!    `Down` of it.
 //! 5. A name is free before the `Down` of its holder can be observed.
-//! 6. No call waits, except [`Node::stop`] and [`Mailbox::send_async`]. Nothing grows without a limit: what
+//! 6. No call waits, except [`Node::stop`], [`Mailbox::send_async`], and [`Mailbox::call`] with its kin. Nothing grows without a limit: what
 //!    does not fit is refused, or dropped, and then counted in [`Node::stats`].
 //!
 //! # What does not
@@ -76,6 +77,8 @@
 //! | `{'DOWN', Ref, process, X, Reason}` | [`Event::Down`] |
 //! | `demonitor(Ref, [flush, info])` | [`Mailbox::demonitor_with`] |
 //! | `{tag, Term}` | [`MonitorOptions::tag`] |
+//! | `{alias, Mode}`, `unalias(Ref)`, `Ref ! M` | [`MonitorOptions::alias`], [`Mailbox::unalias`], [`Mailbox::send`] |
+//! | `gen_server:call(P, R, T)`, `gen_server:reply(F, M)` | [`Mailbox::call`], [`Mailbox::reply`] |
 //! | `noproc`, `noconnection` | [`DownReason::NoProc`], [`DownReason::NoConnection`] with its cause |
 //! | `monitor_node/2`, `{nodedown, N}` | [`Mailbox::monitor_node`], [`Event::NodeDown`] |
 //! | `net_kernel:monitor_nodes/2` | [`Mailbox::monitor_nodes`] |
@@ -98,6 +101,8 @@
 //! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own, to test your own failover
 //!   with. It brings nothing else; ask for it in `[dev-dependencies]`.
 
+mod aliases;
+mod call;
 #[cfg(all(feature = "control", unix))]
 mod clients;
 mod config;
@@ -143,6 +148,7 @@ mod tcp;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod touch;
+mod typed;
 mod waiters;
 mod watching;
 
@@ -151,8 +157,9 @@ pub mod prelude {
     #[cfg(feature = "tcp")]
     pub use crate::Secret;
     pub use crate::{
-        Config, Down, DownReason, Event, ExitReason, Mailbox, Message, Monitor, MonitorSet, Name, Node,
-        NodeName, NodeSpec, Pid, Process, RegName, Target,
+        AliasMode, CallError, Config, DecodeError, Down, DownReason, Event, ExitReason, Mailbox, Message,
+        Monitor, MonitorOptions, MonitorRef, MonitorSet, Name, Node, NodeName, NodeSpec, Pid, Process,
+        RegName, Target,
     };
 }
 
@@ -162,7 +169,9 @@ pub mod prelude {
 struct Readme;
 
 pub use config::Config;
-pub use error::{ConnectError, MonitorError, NotAlive, NotImplemented, RegisterError, SendError, StartError};
+pub use error::{
+    CallError, ConnectError, MonitorError, NotAlive, NotImplemented, RegisterError, SendError, StartError,
+};
 pub use event::{Event, Message, NodeDown, NodeDownSource, NodeInfo, NodeUp};
 pub use history::PastDown;
 pub use inspect::{Count, HeldMonitor, Inspect, Monitors, MonitorsOn, ProcessInfo, SessionInfo, Stats};
@@ -178,8 +187,11 @@ pub use tcp::{Heartbeat, PeersFileError, Secret, SecretError, TcpConfig, TcpStar
 #[cfg(feature = "tls")]
 pub use tcp::{Tls, TlsError};
 
+pub use typed::DecodeError;
+
 pub use monitor_core::{
-    Connect, Down, DownReason, DownSource, ExitReason, MonitorOptions, NodeType, NodesOptions, ReasonTooLarge,
+    AliasMode, Connect, Down, DownReason, DownSource, ExitReason, MonitorOptions, NodeType, NodesOptions,
+    ReasonTooLarge,
 };
 pub use peer_service::Spawner;
 pub use refs::{

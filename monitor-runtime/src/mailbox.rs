@@ -11,8 +11,8 @@ use monitor_core::{Connect, Demonitored, Down, LocalPid, MonitorOptions, NodesOp
 use refs::{MonitorRef, NodeName, NodeSpec, Pid, RegName, Target};
 
 use crate::{
-    deliver::Unsent,
-    error::{MonitorError, RegisterError, SendError},
+    deliver::Letter,
+    error::{MonitorError, NotAlive, RegisterError, SendError},
     event::{Event, NodeInfo},
     message::Dest,
     node::Node,
@@ -58,7 +58,7 @@ impl Demonitor {
 ///
 /// Messages and notices come out in the order in which they went in. Of one sender that is the order in which
 /// it sent; its messages come before the `Down` that tells of its exit. After the process has exited its
-/// calls give [`NotAlive`](crate::NotAlive).
+/// calls give [`NotAlive`].
 pub struct Mailbox {
     node: Node,
     pid: Pid,
@@ -83,7 +83,10 @@ impl Mailbox {
     // ----- receiving
 
     /// The next event; waits for it. `None` once the process was killed or the node was stopped, and
-    /// everything that waited was received. Cancel-safe.
+    /// everything that waited was received.
+    ///
+    /// Cancel-safe: an event leaves the mailbox only with the future's readiness. Dropped before, as the branch of a
+    /// `select` that was not taken, it has taken nothing.
     #[doc(alias = "receive")]
     pub async fn recv(&mut self) -> Option<Event> {
         poll_fn(|cx| self.poll_recv(cx)).await
@@ -147,14 +150,14 @@ impl Mailbox {
         target: impl Into<Target>,
         options: MonitorOptions,
     ) -> Result<MonitorRef, MonitorError> {
-        let id = self.inner().monitor(self.local(), &target.into(), options)?;
+        let id = self.inner().monitor(self.local(), &target.into(), options, None)?;
         Ok(self.inner().reference(id))
     }
 
     /// Ends a monitor: [`Mailbox::demonitor_with`] without flush and info. Always true.
     ///
     /// # Errors
-    /// [`NotAlive`](crate::NotAlive).
+    /// [`NotAlive`].
     pub fn demonitor(&self, monitor: &MonitorRef) -> Result<bool, MonitorError> {
         self.demonitor_with(monitor, Demonitor::new())
     }
@@ -167,10 +170,11 @@ impl Mailbox {
     /// false, it had fired, or it is no monitor of this process. Without `info` it is always true.
     ///
     /// # Errors
-    /// [`NotAlive`](crate::NotAlive).
+    /// [`NotAlive`].
     pub fn demonitor_with(&self, monitor: &MonitorRef, options: Demonitor) -> Result<bool, MonitorError> {
         let found = self.inner().enter_as(self.local(), |state, out| {
             let Some(id) = self.inner().monitor_id(monitor) else { return Demonitored::Unknown };
+            state.aliases.demonitored(self.local(), id);
             let found = state.core.demonitor(self.local(), id, options.flush, out);
             if options.flush && found == Demonitored::Fired {
                 self.process.queue.flushed(|id| state.core.is_fired(id));
@@ -178,6 +182,20 @@ impl Mailbox {
             found
         })?;
         Ok(!options.info || found == Demonitored::Active)
+    }
+
+    /// Makes a monitor's reference an alias no more; the monitor stays. True if it was one of this process.
+    ///
+    /// Once it has returned, no message through it is added to the mailbox; what is there stays. Source:
+    /// `erlang:unalias/1`.
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    pub fn unalias(&self, monitor: &MonitorRef) -> Result<bool, NotAlive> {
+        self.inner().enter_as(self.local(), |state, _| {
+            let id = self.inner().monitor_id(monitor);
+            id.is_some_and(|id| state.aliases.unalias(self.local(), id))
+        })
     }
 
     /// The monitors of this process that were neither ended nor received, oldest first, and their targets as
@@ -199,7 +217,7 @@ impl Mailbox {
     /// (Erlang counts the calls, and promises no order). For the own node it is accepted, and never comes.
     ///
     /// # Errors
-    /// [`NotAlive`](crate::NotAlive); [`NotImplemented`](crate::NotImplemented) if the peer service lacks
+    /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks
     /// `node_events`.
     pub fn monitor_node(&self, node: impl Into<NodeSpec>) -> Result<(), MonitorError> {
         self.monitor_node_with(node, Connect::OnDemand)
@@ -224,7 +242,7 @@ impl Mailbox {
     /// Takes [`Mailbox::monitor_node`] back. Never connects. A notice that is in the mailbox already stays.
     ///
     /// # Errors
-    /// [`NotAlive`](crate::NotAlive).
+    /// [`NotAlive`].
     pub fn demonitor_node(&self, node: &NodeName) -> Result<(), MonitorError> {
         Ok(self.inner().enter_as(self.local(), |state, _| state.core.demonitor_node(self.local(), node))?)
     }
@@ -239,7 +257,7 @@ impl Mailbox {
     /// options are different ones, and each is told.
     ///
     /// # Errors
-    /// [`NotAlive`](crate::NotAlive); [`NotImplemented`](crate::NotImplemented) if the peer service lacks
+    /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks
     /// `node_events`.
     pub fn monitor_nodes(&self, options: NodesOptions) -> Result<Vec<NodeInfo>, MonitorError> {
         self.inner().needs(self.inner().capabilities.node_events, "node_events")?;
@@ -253,7 +271,7 @@ impl Mailbox {
     /// it is added to the mailbox; what is there stays.
     ///
     /// # Errors
-    /// [`NotAlive`](crate::NotAlive).
+    /// [`NotAlive`].
     pub fn demonitor_nodes(&self, options: NodesOptions) -> Result<(), MonitorError> {
         Ok(self.inner().enter_as(self.local(), |state, _| {
             state.core.demonitor_nodes(self.local(), options);
@@ -271,7 +289,7 @@ impl Mailbox {
         self.node.register(name, &self.pid)
     }
 
-    /// Sends a message to a pid, or to whoever holds a name. Never waits (Erlang suspends a sender when too
+    /// Sends a message to a pid, to whoever holds a name, or through an alias. Never waits (Erlang suspends a sender when too
     /// much waits); connects on demand, in one order with the monitors of this process.
     ///
     /// What is sent from one process to another arrives in the order in which it was sent, until something is
@@ -281,7 +299,7 @@ impl Mailbox {
     /// # Errors
     /// [`SendError::Full`] if too much waits for that node, [`SendError::TooLarge`],
     /// [`SendError::NotConnected`] if the peer service makes no connections and there is none,
-    /// [`NotAlive`](crate::NotAlive).
+    /// [`NotAlive`].
     pub fn send(&self, to: impl Into<Dest>, body: impl Into<Vec<u8>>) -> Result<(), SendError> {
         self.send_with(to, body, SendOptions::new())
     }
@@ -298,7 +316,7 @@ impl Mailbox {
         body: impl Into<Vec<u8>>,
         options: SendOptions,
     ) -> Result<(), SendError> {
-        Ok(self.inner().send(Some(&self.pid), &to.into(), &mut body.into(), options)?)
+        Ok(self.inner().send(self.letter(&to.into(), options), &mut body.into())?)
     }
 
     /// [`Mailbox::send`], but waits for room instead of [`SendError::Full`]. Cancel-safe: it has sent all or
@@ -321,37 +339,18 @@ impl Mailbox {
         options: SendOptions,
     ) -> Result<(), SendError> {
         let (to, mut body) = (to.into(), body.into());
-        poll_fn(|cx| {
-            let mut registered = false;
-            loop {
-                match self.inner().send(Some(&self.pid), &to, &mut body, options) {
-                    Ok(()) => return Poll::Ready(Ok(())),
-                    Err(Unsent::Error(error)) => return Poll::Ready(Err(error)),
-                    Err(Unsent::Connection) if registered => return Poll::Pending,
-                    // Room that comes before the waker is in place is seen by another attempt.
-                    Err(Unsent::Connection) => self.inner().room.register(cx),
-                    Err(Unsent::Session(link)) => {
-                        if link.outbox.poll_ready(options.channel, cx).is_pending() {
-                            return Poll::Pending;
-                        }
-                        if registered {
-                            // There was room, and somebody else took it: let others go first.
-                            cx.waker().wake_by_ref();
-                            return Poll::Pending;
-                        }
-                    }
-                }
-                registered = true;
-            }
-        })
-        .await
+        self.inner().send_async(self.letter(&to, options), &mut body).await
+    }
+
+    pub(crate) const fn letter<'a>(&'a self, to: &'a Dest, options: SendOptions) -> Letter<'a> {
+        Letter { from: Some(&self.pid), speaker: self.local(), to, reply_to: None, options }
     }
 
     fn inner(&self) -> &Inner {
         &self.node.inner
     }
 
-    fn local(&self) -> LocalPid {
+    pub(crate) const fn local(&self) -> LocalPid {
         LocalPid(self.pid.serial())
     }
 }

@@ -1,8 +1,8 @@
 //! Messages on their way: whom they are for, and how they look in a frame.
 //!
 //! The first byte of a data frame tells what is in it: [`SIGNALS`] or [`MESSAGE`]. A message frame goes on
-//! with a byte of flags (how the receiver is named, whether the sender is), the receiver, the sender, and the
-//! body up to the frame's end. Numbers are little-endian base-128 varints, incarnations eight little-endian
+//! with a byte of flags (how the receiver is named, whether the sender is, whether a reply is awaited), the receiver,
+//! the sender, the alias of the sender's node that awaits the reply, and the body up to the frame's end. Numbers are little-endian base-128 varints, incarnations eight little-endian
 //! bytes.
 
 use refs::{Incarnation, MonitorRef, Name, NodeName, Pid, RegName, Serial, Target};
@@ -13,7 +13,7 @@ pub(crate) const SIGNALS: u8 = 0;
 pub(crate) const MESSAGE: u8 = 1;
 
 /// The most bytes a message frame has besides its body.
-pub(crate) const MAX_OVERHEAD: usize = 2 + (2 + RegName::MAX_LEN) + 2 * MAX_VARINT;
+pub(crate) const MAX_OVERHEAD: usize = 2 + (2 + RegName::MAX_LEN) + 4 * MAX_VARINT;
 
 const MAX_VARINT: usize = 5;
 const TO_PID: u8 = 0;
@@ -21,6 +21,7 @@ const TO_NAME: u8 = 1;
 const TO_ALIAS: u8 = 2;
 const TO_MASK: u8 = 3;
 const HAS_SENDER: u8 = 4;
+const AWAITS_REPLY: u8 = 8;
 
 /// Whom a message is for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,8 +31,9 @@ pub enum Dest {
     Pid(Pid),
     /// Whoever holds the name at the node when the message arrives there.
     Name(Name),
-    /// The process that made the monitor, if the monitor's reference is an alias of it. Messages to a
-    /// reference that is none are dropped and counted.
+    /// The process that made the monitor, as long as the monitor's reference is an alias of it:
+    /// [`MonitorOptions::alias`](crate::MonitorOptions::alias). Messages to a reference that is none are dropped and
+    /// counted.
     Alias(MonitorRef),
 }
 
@@ -93,6 +95,8 @@ pub(crate) struct MessageFrame<'a> {
     pub(crate) to: Receiver<'a>,
     /// The number of the sending process at the peer.
     pub(crate) from: Option<Serial>,
+    /// The number of the alias at the peer that awaits the reply.
+    pub(crate) reply_to: Option<Serial>,
     pub(crate) body: &'a [u8],
 }
 
@@ -106,7 +110,9 @@ impl<'a> MessageFrame<'a> {
         };
         frame.reserve(MAX_OVERHEAD.min(64 + name.len()) + self.body.len());
         frame.push(MESSAGE);
-        frame.push(kind | if self.from.is_some() { HAS_SENDER } else { 0 });
+        let has_sender = if self.from.is_some() { HAS_SENDER } else { 0 };
+        let awaits_reply = if self.reply_to.is_some() { AWAITS_REPLY } else { 0 };
+        frame.push(kind | has_sender | awaits_reply);
         match self.to {
             Receiver::Pid(incarnation, serial) | Receiver::Alias(incarnation, serial) => {
                 frame.extend_from_slice(&incarnation.get().to_le_bytes());
@@ -118,8 +124,8 @@ impl<'a> MessageFrame<'a> {
                 frame.extend_from_slice(name.as_bytes());
             }
         }
-        if let Some(from) = self.from {
-            write_serial(from, frame);
+        for serial in [self.from, self.reply_to].into_iter().flatten() {
+            write_serial(serial, frame);
         }
         frame.extend_from_slice(self.body);
     }
@@ -129,7 +135,7 @@ impl<'a> MessageFrame<'a> {
         let mut bytes = bytes;
         let (&flags, rest) = bytes.split_first()?;
         bytes = rest;
-        if flags & !(TO_MASK | HAS_SENDER) != 0 {
+        if flags & !(TO_MASK | HAS_SENDER | AWAITS_REPLY) != 0 {
             return None;
         }
         let to = match flags & TO_MASK {
@@ -139,7 +145,8 @@ impl<'a> MessageFrame<'a> {
             _ => return None,
         };
         let from = if flags & HAS_SENDER != 0 { Some(read_serial(&mut bytes)?) } else { None };
-        Some(MessageFrame { to, from, body: bytes })
+        let reply_to = if flags & AWAITS_REPLY != 0 { Some(read_serial(&mut bytes)?) } else { None };
+        Some(MessageFrame { to, from, reply_to, body: bytes })
     }
 }
 
@@ -200,10 +207,13 @@ mod tests {
         let serials = [Serial::new(0, 0), Serial::new(127, 128), Serial::new(u32::MAX, u32::MAX)];
         let mut frames = Vec::new();
         for serial in serials {
-            for from in [None, Some(serial)] {
-                for to in [Receiver::Pid(life, serial), Receiver::Name("jobs"), Receiver::Alias(life, serial)]
+            let receivers =
+                [Receiver::Pid(life, serial), Receiver::Name("jobs"), Receiver::Alias(life, serial)];
+            for to in receivers {
+                for (from, reply_to) in
+                    [(None, None), (Some(serial), None), (None, Some(serial)), (Some(serial), Some(serial))]
                 {
-                    frames.push(MessageFrame { to, from, body: b"body" });
+                    frames.push(MessageFrame { to, from, reply_to, body: b"body" });
                 }
             }
         }
@@ -227,6 +237,7 @@ mod tests {
         let frame = MessageFrame {
             to: Receiver::Name(&name),
             from: Some(Serial::new(u32::MAX, u32::MAX)),
+            reply_to: Some(Serial::new(u32::MAX, u32::MAX)),
             body: &[],
         };
         let mut bytes = Vec::new();

@@ -8,6 +8,7 @@ use refs::{ChannelId, NodeId, NodeName, NodeSpec, Pid, RegName, Target, WhereIs}
 
 use crate::{
     config::Config,
+    deliver::Letter,
     effects::MAX_SIGNAL_FRAME,
     error::{ConnectError, MonitorError, NotAlive, RegisterError, SendError, StartError},
     event::NodeInfo,
@@ -274,7 +275,7 @@ impl Node {
         body: impl Into<Vec<u8>>,
         options: SendOptions,
     ) -> Result<(), SendError> {
-        Ok(self.inner.send(None, &to.into(), &mut body.into(), options)?)
+        Ok(self.inner.send(Letter::of_nobody(&to.into(), options), &mut body.into())?)
     }
 
     /// The channel of that name, if this node is configured with it: for [`SendOptions::channel`] and

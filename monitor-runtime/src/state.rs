@@ -21,6 +21,7 @@ use peer_service::{Capabilities, PeerService, Spawner};
 use refs::{DialId, EndKind, NodeId, NodeName, NodeSpec, SessionEnd, SessionId};
 
 use crate::{
+    aliases::Aliases,
     counters::{Counters, Told},
     effects::{self, After},
     error::NotAlive,
@@ -87,6 +88,7 @@ pub(crate) struct State {
     /// The peer service answers no more dials.
     pub(crate) service_over: bool,
     pub(crate) history: History,
+    pub(crate) aliases: Aliases,
     /// Used again by every input.
     effects: Vec<Effect>,
 }
@@ -122,6 +124,7 @@ impl Inner {
                 dialling: BTreeMap::new(),
                 service_over: false,
                 history: History::new(limits.max_history),
+                aliases: Aliases::default(),
                 effects: Vec::new(),
             }),
             thread: Mutex::new(thread),
@@ -205,6 +208,7 @@ impl Inner {
     pub(crate) fn exited(&self, pid: LocalPid, reason: ExitReason) {
         let gone = self.enter(|state, out| {
             let gone = self.directory.write().remove(pid);
+            state.aliases.exited(pid);
             state.core.process_exited(pid, Some(reason), out);
             gone
         });

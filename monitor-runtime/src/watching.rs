@@ -9,6 +9,7 @@ use monitor_core::{Demonitored, Down, ExitReason, LocalPid, MonitorId, MonitorOp
 use refs::{MonitorRef, NodeName, NodeSpec, Target};
 
 use crate::{
+    aliases::Answer,
     error::{MonitorError, NotAlive, NotImplemented},
     node::Node,
     processes::{Inbox, Resident},
@@ -16,18 +17,25 @@ use crate::{
 };
 
 impl Inner {
-    /// Monitors a target for a process or a watcher.
+    /// Monitors a target for a process or a watcher. With a `call`, what is to be told comes there instead of the mailbox.
     pub(crate) fn monitor(
         &self,
         watcher: LocalPid,
         target: &Target,
         options: MonitorOptions,
+        call: Option<Arc<Answer>>,
     ) -> Result<MonitorId, MonitorError> {
         self.needs(self.capabilities.monitoring || self.is_own(target.node()), "monitoring")?;
         let options = options.connect(self.connect_if_able(options.connect));
         let processes = self.processes();
-        Ok(self
-            .enter_as(watcher, |state, out| state.core.monitor(&processes, watcher, target, options, out))?)
+        Ok(self.enter_as(watcher, |state, out| {
+            let id = state.core.monitor(&processes, watcher, target, options, out);
+            if let Some(mode) = options.alias {
+                // Before the effects are run: a monitor that fires at once ends its alias, too.
+                state.aliases.insert(id, watcher, mode, call);
+            }
+            id
+        })?)
     }
 
     /// Whether the peer service can do what a call needs.
@@ -61,7 +69,7 @@ impl Inner {
 #[derive(Debug)]
 pub(crate) struct Watcher {
     pub(crate) node: Node,
-    pid: LocalPid,
+    pub(crate) pid: LocalPid,
     inbox: Arc<Inbox>,
 }
 
@@ -77,7 +85,10 @@ impl Watcher {
         target: &Target,
         options: MonitorOptions,
     ) -> Result<MonitorId, MonitorError> {
-        self.node.inner.monitor(self.pid, target, options)
+        // Messages need a mailbox, and it has none.
+        let mut options = options;
+        options.alias = None;
+        self.node.inner.monitor(self.pid, target, options, None)
     }
 
     /// Ends one of its monitors, and flushes.

@@ -125,13 +125,13 @@ impl World {
 
     fn monitor(&self, serial: Serial) -> MonitorId {
         let target = Pid::new(id("b@local", 1), serial).into();
-        self.node.monitor(self.watcher, &target, MonitorOptions::new()).unwrap()
+        self.node.monitor(self.watcher, &target, MonitorOptions::new(), None).unwrap()
     }
 
     fn message(&self) -> Vec<u8> {
         let mut frame = Vec::new();
         let to = Receiver::Pid(self.node.id.incarnation, self.watcher.0);
-        MessageFrame { to, from: None, body: b"m" }.write(&mut frame);
+        MessageFrame { to, from: None, reply_to: None, body: b"m" }.write(&mut frame);
         frame
     }
 

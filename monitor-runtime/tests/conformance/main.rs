@@ -11,6 +11,8 @@ mod wire;
 #[path = "../common/mod.rs"]
 mod common;
 
+mod aliases;
+mod calls;
 mod demonitor;
 mod faults;
 mod hostile;

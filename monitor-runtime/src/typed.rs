@@ -1,0 +1,179 @@
+//! Messages that are values: written and read by serde, in the form of postcard.
+
+use std::any::type_name;
+
+use serde::{Serialize, de::DeserializeOwned};
+use thiserror::Error;
+
+use crate::{
+    error::SendError,
+    event::{Event, Message},
+    mailbox::Mailbox,
+    message::Dest,
+    node::Node,
+};
+
+/// A message that is not of the type it was to be read as. Nothing is lost: it has the message.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("a message of {} bytes is no {wanted}: {cause}", message.body.len())]
+pub struct DecodeError {
+    /// Boxed, so that a `Result` with it stays small.
+    message: Box<Message>,
+    wanted: &'static str,
+    cause: Cause,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+enum Cause {
+    #[error("{0}")]
+    Malformed(postcard::Error),
+    #[error("{0} bytes too many")]
+    TooLong(usize),
+}
+
+impl DecodeError {
+    /// The message, as it came.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// The message, as it came: to read it as another type, or to hand it on.
+    pub fn into_message(self) -> Message {
+        *self.message
+    }
+}
+
+impl Message {
+    /// Reads the body as a value that was sent by [`Mailbox::send_as`]. The whole body must be one.
+    ///
+    /// Nothing in the bytes tells of which type they are: sender and receiver agree on it, best on one enum for all that a
+    /// process takes. A body may have been made by anybody in the cluster; types with checks of their own make them when
+    /// they are read.
+    ///
+    /// # Errors
+    /// [`DecodeError`], which has the message.
+    ///
+    /// ```
+    /// # use monitor_runtime::prelude::*;
+    /// # use peer_service::memory::Network;
+    /// # smol::block_on(async {
+    /// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+    /// # let mut me = node.process()?;
+    /// me.send_as(me.pid(), &("resize", 640_u32, 480_u32))?;
+    /// let Some(Event::Message(message)) = me.recv().await else { panic!("a message was sent") };
+    /// let error = message.decode::<String>().unwrap_err();
+    /// assert_eq!(error.to_string(), "a message of 11 bytes is no alloc::string::String: 4 bytes too many");
+    /// let (what, width, _): (String, u32, u32) = error.into_message().decode()?.body;
+    /// assert_eq!((&*what, width), ("resize", 640));
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    pub fn decode<T: DeserializeOwned>(self) -> Result<Message<T>, DecodeError> {
+        let cause = match postcard::take_from_bytes(&self.body) {
+            Ok((body, [])) => return Ok(Message { from: self.from, reply_to: self.reply_to, body }),
+            Ok((_, rest)) => Cause::TooLong(rest.len()),
+            Err(error) => Cause::Malformed(error),
+        };
+        Err(DecodeError { message: Box::new(self), wanted: type_name::<T>(), cause })
+    }
+}
+
+impl Event {
+    /// Reads the body of a message: [`Message::decode`]. Other events are what they were.
+    ///
+    /// # Errors
+    /// As [`Message::decode`].
+    pub fn decode<T: DeserializeOwned>(self) -> Result<Event<T>, DecodeError> {
+        Ok(match self {
+            Event::Message(message) => Event::Message(message.decode()?),
+            Event::Down(down) => Event::Down(down),
+            Event::NodeUp(up) => Event::NodeUp(up),
+            Event::NodeDown(down) => Event::NodeDown(down),
+            Event::Missed(count) => Event::Missed(count),
+        })
+    }
+}
+
+impl Mailbox {
+    /// The next event, its message read as a value: [`Mailbox::recv`] and [`Message::decode`]. Cancel-safe like the former.
+    ///
+    /// # Errors
+    /// [`DecodeError`], which has the message; the next call gives the next event.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use monitor_runtime::prelude::*;
+    /// # use peer_service::memory::Network;
+    /// # use serde::{Deserialize, Serialize};
+    /// # smol::block_on(async {
+    /// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+    /// #[derive(Serialize, Deserialize)]
+    /// enum Account {
+    ///     Deposit(u64),
+    ///     Balance,
+    /// }
+    ///
+    /// let account = node.spawn(|mut mailbox| async move {
+    ///     let mut balance = 0;
+    ///     while let Some(event) = mailbox.recv_as::<Account>().await {
+    ///         let Ok(Event::Message(message)) = event else { continue };
+    ///         match message.body {
+    ///             Account::Deposit(amount) => balance += amount,
+    ///             Account::Balance => drop(mailbox.reply_as(&message, &balance)),
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// let me = node.process()?;
+    /// me.send_as(&account, &Account::Deposit(70))?;
+    /// me.send_as(&account, &Account::Deposit(30))?;
+    /// let balance: u64 = me.call_as(&account, &Account::Balance, Duration::from_secs(5)).await?;
+    /// assert_eq!(balance, 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    pub async fn recv_as<T: DeserializeOwned>(&mut self) -> Option<Result<Event<T>, DecodeError>> {
+        Some(self.recv().await?.decode())
+    }
+
+    /// The next event, its message read as a value, if one waits.
+    ///
+    /// # Errors
+    /// As [`Mailbox::recv_as`].
+    pub fn try_recv_as<T: DeserializeOwned>(&mut self) -> Option<Result<Event<T>, DecodeError>> {
+        Some(self.try_recv()?.decode())
+    }
+
+    /// [`Mailbox::send`] with a value, in the form of [postcard](https://postcard.jamesmunns.com/wire-format).
+    ///
+    /// # Errors
+    /// As [`Mailbox::send`], and [`SendError::NotEncoded`].
+    pub fn send_as(&self, to: impl Into<Dest>, value: &(impl Serialize + ?Sized)) -> Result<(), SendError> {
+        self.send(to, encode(value)?)
+    }
+
+    /// [`Mailbox::send_async`] with a value.
+    ///
+    /// # Errors
+    /// As [`Mailbox::send_async`], and [`SendError::NotEncoded`].
+    pub async fn send_async_as(
+        &self,
+        to: impl Into<Dest>,
+        value: &(impl Serialize + ?Sized),
+    ) -> Result<(), SendError> {
+        self.send_async(to, encode(value)?).await
+    }
+}
+
+impl Node {
+    /// [`Node::send`] with a value: see [`Mailbox::send_as`].
+    ///
+    /// # Errors
+    /// As [`Mailbox::send_as`].
+    pub fn send_as(&self, to: impl Into<Dest>, value: &(impl Serialize + ?Sized)) -> Result<(), SendError> {
+        self.send(to, encode(value)?)
+    }
+}
+
+/// The body of a message that is this value.
+pub(crate) fn encode(value: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, SendError> {
+    postcard::to_allocvec(value).map_err(|_| SendError::NotEncoded)
+}

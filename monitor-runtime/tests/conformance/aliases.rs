@@ -1,0 +1,174 @@
+//! Aliases: the option `alias` of `erlang:monitor/3`, and `erlang:unalias/1`.
+
+use monitor_runtime::{Incarnation, NodeId, prelude::*};
+
+use crate::{
+    common::{eventually, name, next_down},
+    scene::{Scene, exit, expect_down},
+};
+
+cases! {
+    a01_an_alias_outlives_its_monitor_until_it_is_taken_back: local, memory, tcp;
+    a02_an_alias_ends_with_its_monitor: local, memory, tcp;
+    a03_the_first_message_through_an_alias_ends_the_monitor: local, memory, tcp;
+    a04_a_monitor_that_fires_at_once_leaves_no_alias: local, memory, tcp;
+    a05_to_take_an_alias_back_leaves_the_monitor: local, memory, tcp;
+    a06_a_dead_process_has_no_aliases: local, memory, tcp;
+    a07_an_alias_of_another_life_of_its_node_is_none: memory, tcp;
+    a08_whoever_has_an_alias_can_use_it: memory, tcp;
+}
+
+/// A monitor whose reference is an alias.
+fn aliased(watcher: &Process, target: impl Into<Target>, mode: AliasMode) -> MonitorRef {
+    watcher.monitor_with(target, MonitorOptions::new().alias(mode)).unwrap()
+}
+
+/// The body of the next event, which is a message.
+async fn next_body(process: &mut Process) -> Vec<u8> {
+    match process.recv().await {
+        Some(Event::Message(message)) => message.body,
+        other => panic!("no message: {other:?}"),
+    }
+}
+
+/// So many messages in all have been dropped at the watchers' node for want of an alias; and nothing is in the mailbox.
+async fn dropped(scene: &Scene, watcher: &mut Process, messages: u64) {
+    eventually("what came through no alias is counted", || {
+        scene.here.stats().count("messages_for_no_alias") == Some(messages)
+    })
+    .await;
+    assert_eq!(watcher.try_recv(), None);
+}
+
+async fn a01_an_alias_outlives_its_monitor_until_it_is_taken_back(scene: Scene) {
+    let (mut watcher, target) = scene.processes();
+    let other = scene.there.process().unwrap();
+    let alias = aliased(&watcher, target.pid(), AliasMode::ExplicitUnalias);
+    scene.watched(&target, 1).await;
+    target.send(&alias, "alive").unwrap();
+    assert_eq!(next_body(&mut watcher).await, b"alive");
+    drop(target);
+    assert_eq!(expect_down(&mut watcher, &alias).await, exit(ExitReason::Normal));
+    other.send(&alias, "gone").unwrap();
+    assert_eq!(next_body(&mut watcher).await, b"gone");
+
+    assert_eq!(watcher.unalias(&alias), Ok(true));
+    assert_eq!(watcher.unalias(&alias), Ok(false));
+    other.send(&alias, "too late").unwrap();
+    dropped(&scene, &mut watcher, 1).await;
+    assert_eq!(scene.here.stats().aliases, 0);
+}
+
+async fn a02_an_alias_ends_with_its_monitor(scene: Scene) {
+    let (mut watcher, target) = scene.processes();
+    let other = scene.there.process().unwrap();
+    let taken_back = aliased(&watcher, target.pid(), AliasMode::Demonitor);
+    let fired = aliased(&watcher, target.pid(), AliasMode::Demonitor);
+    for message in ["one", "two"] {
+        other.send(&taken_back, message).unwrap();
+        assert_eq!(next_body(&mut watcher).await, message.as_bytes());
+    }
+    watcher.demonitor(&taken_back).unwrap();
+    other.send(&taken_back, "too late").unwrap();
+    dropped(&scene, &mut watcher, 1).await;
+
+    scene.watched(&target, 1).await;
+    drop(target);
+    // The `Down` waits to be received, and already nothing comes through any more.
+    eventually("the monitor has fired", || scene.here.stats().fired == 1).await;
+    other.send(&fired, "too late").unwrap();
+    eventually("it is dropped", || scene.here.stats().count("messages_for_no_alias") == Some(2)).await;
+    expect_down(&mut watcher, &fired).await;
+    dropped(&scene, &mut watcher, 2).await;
+    assert_eq!(scene.here.stats().aliases, 0);
+}
+
+async fn a03_the_first_message_through_an_alias_ends_the_monitor(scene: Scene) {
+    let (mut watcher, target) = scene.processes();
+    let alias = aliased(&watcher, target.pid(), AliasMode::ReplyDemonitor);
+    scene.watched(&target, 1).await;
+    target.send(&alias, "first").unwrap();
+    target.send(&alias, "second").unwrap();
+    assert_eq!(next_body(&mut watcher).await, b"first");
+    assert_eq!(watcher.monitors(), []);
+    scene.watched(&target, 0).await;
+    drop(target);
+    scene.settled().await;
+    dropped(&scene, &mut watcher, 1).await;
+    scene.nothing_left().await;
+}
+
+async fn a04_a_monitor_that_fires_at_once_leaves_no_alias(scene: Scene) {
+    let (mut watcher, other) = scene.processes();
+    let nobody = name("nobody").at(scene.there.name().clone());
+    for (mode, dead) in [(AliasMode::Demonitor, 1), (AliasMode::ReplyDemonitor, 2)] {
+        let alias = aliased(&watcher, &nobody, mode);
+        assert_eq!(next_down(&mut watcher).await.reason, DownReason::NoProc);
+        other.send(&alias, "too late").unwrap();
+        dropped(&scene, &mut watcher, dead).await;
+    }
+    let alias = aliased(&watcher, &nobody, AliasMode::ExplicitUnalias);
+    assert_eq!(next_down(&mut watcher).await.reason, DownReason::NoProc);
+    other.send(&alias, "in time").unwrap();
+    assert_eq!(next_body(&mut watcher).await, b"in time");
+}
+
+async fn a05_to_take_an_alias_back_leaves_the_monitor(scene: Scene) {
+    let (mut watcher, target) = scene.processes();
+    let stranger = scene.here.process().unwrap();
+    let alias = aliased(&watcher, target.pid(), AliasMode::ReplyDemonitor);
+    let plain = watcher.monitor(target.pid()).unwrap();
+    assert_eq!(stranger.unalias(&alias), Ok(false), "it is not its own");
+    assert_eq!(watcher.unalias(&plain), Ok(false), "it is none");
+    assert_eq!(watcher.unalias(&alias), Ok(true));
+    scene.watched(&target, 2).await;
+    target.send(&alias, "too late").unwrap();
+    target.send(&plain, "never was one").unwrap();
+    drop(target);
+    assert_eq!(expect_down(&mut watcher, &alias).await, exit(ExitReason::Normal));
+    assert_eq!(expect_down(&mut watcher, &plain).await, exit(ExitReason::Normal));
+    dropped(&scene, &mut watcher, 2).await;
+}
+
+async fn a06_a_dead_process_has_no_aliases(scene: Scene) {
+    let (watcher, target) = scene.processes();
+    let modes = [AliasMode::ExplicitUnalias, AliasMode::Demonitor, AliasMode::ReplyDemonitor];
+    let aliases = modes.map(|mode| aliased(&watcher, target.pid(), mode));
+    assert_eq!(scene.here.stats().aliases, 3);
+    drop(watcher);
+    assert_eq!(scene.here.stats().aliases, 0);
+    // Its number has another holder now, who must not get what was for it.
+    let mut heir = scene.here.process().unwrap();
+    for alias in &aliases {
+        target.send(alias, "too late").unwrap();
+    }
+    dropped(&scene, &mut heir, 3).await;
+    scene.nothing_left().await;
+}
+
+async fn a07_an_alias_of_another_life_of_its_node_is_none(scene: Scene) {
+    let (mut watcher, target) = scene.processes();
+    let alias = aliased(&watcher, target.pid(), AliasMode::ExplicitUnalias);
+    let other_life = Incarnation::new(scene.here.id().incarnation.get() ^ 1).unwrap();
+    let before = NodeId::new(scene.here.name().clone(), other_life);
+    target.send(MonitorRef::new(before, alias.serial()), "to another life").unwrap();
+    dropped(&scene, &mut watcher, 1).await;
+    target.send(&alias, "to this one").unwrap();
+    assert_eq!(next_body(&mut watcher).await, b"to this one");
+}
+
+async fn a08_whoever_has_an_alias_can_use_it(scene: Scene) {
+    let (mut watcher, target) = scene.processes();
+    let third = scene.network.node("third").await;
+    let alias = aliased(&watcher, target.pid(), AliasMode::ExplicitUnalias);
+    // It travels as text, or in a message, like any reference.
+    let alias: MonitorRef = alias.to_string().parse().unwrap();
+    let senders = [third.process().unwrap(), scene.here.process().unwrap()];
+    for sender in &senders {
+        sender.send(&alias, "hello").unwrap();
+        let Some(Event::Message(message)) = watcher.recv().await else { panic!("a message was sent") };
+        assert_eq!((message.from.as_ref(), &*message.body), (Some(sender.pid()), &b"hello"[..]));
+    }
+    third.send(&alias, "from nobody").unwrap();
+    assert_eq!(next_body(&mut watcher).await, b"from nobody");
+}

@@ -1,0 +1,197 @@
+//! Calls: a request, and its reply or the reason why there is none. `gen_server:call/3`.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use monitor_runtime::prelude::*;
+
+use crate::{
+    common::{eventually, name},
+    scene::{Scene, exit, no_connection},
+};
+
+cases! {
+    c01_a_call_gives_the_reply: local, memory, tcp;
+    c02_a_request_comes_after_what_was_sent_before_it: local, memory, tcp;
+    c03_a_call_ends_with_its_target: local, memory, tcp;
+    c04_a_call_of_nobody_says_so: local, memory, tcp;
+    c05_a_call_ends_with_the_connection: memory, tcp;
+    c06_a_late_reply_is_never_received: local, memory, tcp;
+    c07_a_call_that_is_given_up_leaves_nothing: local, memory, tcp;
+    c08_a_reply_wins_over_the_exit_that_follows_it: local, memory, tcp;
+    c09_anybody_may_reply_and_the_first_reply_counts: local, memory, tcp;
+}
+
+/// Nobody is made to wait so long.
+const LONG: Duration = Duration::from_secs(100);
+
+/// The next event, which is a message.
+async fn next_message(process: &mut Process) -> Message {
+    match process.recv().await {
+        Some(Event::Message(message)) => message,
+        other => panic!("no message: {other:?}"),
+    }
+}
+
+/// Nothing of any call is left, here or there, and none of its messages in the mailbox.
+async fn nothing_left(scene: &Scene, caller: &mut Process) {
+    scene.nothing_left().await;
+    let stats = scene.here.stats();
+    assert_eq!((stats.aliases, stats.watchers), (0, 0));
+    assert_eq!(caller.try_recv(), None);
+}
+
+async fn c01_a_call_gives_the_reply(scene: Scene) {
+    let (mut caller, mut server) = scene.processes();
+    server.register(name("server")).unwrap();
+    let by_name = name("server").at(scene.there.name().clone());
+    for target in [Target::from(server.pid()), by_name.into()] {
+        let call = caller.call(&target, "question", LONG);
+        let serve = async {
+            let request = next_message(&mut server).await;
+            assert_eq!((request.from.as_ref(), &*request.body), (Some(caller.pid()), &b"question"[..]));
+            assert_eq!(server.reply(&request, "answer"), Ok(true));
+        };
+        let (reply, ()) = futures::join!(call, serve);
+        let reply = reply.unwrap();
+        assert_eq!((reply.from.as_ref(), &*reply.body), (Some(server.pid()), &b"answer"[..]));
+
+        // The same from outside any process.
+        let call = scene.here.call(&target, "question", LONG);
+        let serve = async {
+            let request = next_message(&mut server).await;
+            assert_eq!(request.from, None);
+            assert_eq!(server.reply(&request, "answer"), Ok(true));
+        };
+        let (reply, ()) = futures::join!(call, serve);
+        assert_eq!(reply.unwrap().body, b"answer");
+    }
+    nothing_left(&scene, &mut caller).await;
+}
+
+async fn c02_a_request_comes_after_what_was_sent_before_it(scene: Scene) {
+    let (caller, mut server) = scene.processes();
+    // Longer than what travels in one piece, where it travels.
+    let long = vec![7; 1 << 20];
+    let target = server.pid().clone();
+    caller.send(&target, long.clone()).unwrap();
+    let call = caller.call(&target, "and now?", LONG);
+    let serve = async {
+        assert!(next_message(&mut server).await.body == long);
+        let request = next_message(&mut server).await;
+        assert_eq!(server.reply(&request, request.body.clone()), Ok(true));
+    };
+    let (reply, ()) = futures::join!(call, serve);
+    assert_eq!(reply.unwrap().body, b"and now?");
+}
+
+async fn c03_a_call_ends_with_its_target(scene: Scene) {
+    let (mut caller, mut server) = scene.processes();
+    let target = server.pid().clone();
+    let call = caller.call(&target, "die", LONG);
+    let serve = async {
+        let request = next_message(&mut server).await;
+        assert!(request.reply_to.is_some());
+        server.exit(ExitReason::other("of a question").unwrap());
+    };
+    let (reply, ()) = futures::join!(call, serve);
+    assert_eq!(reply, Err(CallError::Down(exit(ExitReason::other("of a question").unwrap()))));
+    nothing_left(&scene, &mut caller).await;
+}
+
+async fn c04_a_call_of_nobody_says_so(scene: Scene) {
+    let (mut caller, server) = scene.processes();
+    let dead = server.pid().clone();
+    drop(server);
+    let nobody = name("nobody").at(scene.there.name().clone());
+    for target in [Target::from(dead), nobody.into()] {
+        assert_eq!(caller.call(&target, "hello", LONG).await, Err(CallError::Down(DownReason::NoProc)));
+        assert_eq!(scene.here.call(&target, "hello", LONG).await, Err(CallError::Down(DownReason::NoProc)));
+    }
+    nothing_left(&scene, &mut caller).await;
+}
+
+async fn c05_a_call_ends_with_the_connection(scene: Scene) {
+    let (mut caller, mut server) = scene.processes();
+    let target = server.pid().clone();
+    let call = caller.call(&target, "hello", LONG);
+    let lose = async {
+        next_message(&mut server).await;
+        scene.crash();
+    };
+    let (reply, ()) = futures::join!(call, lose);
+    let Err(CallError::Down(reason)) = reply else { panic!("{reply:?}") };
+    no_connection(&reason);
+    assert_eq!((scene.here.stats().aliases, caller.try_recv()), (0, None));
+}
+
+async fn c06_a_late_reply_is_never_received(scene: Scene) {
+    let (mut caller, mut server) = scene.processes();
+    let short = Duration::from_millis(1);
+    let reply = caller.call(server.pid(), "hello", short).await;
+    assert_eq!(reply, Err(CallError::Timeout(short)));
+    let request = next_message(&mut server).await;
+    scene.watched(&server, 0).await;
+    assert_eq!(server.reply(&request, "late"), Ok(true));
+    assert_eq!(server.reply(&request, "later"), Ok(true));
+    eventually("they are dropped and counted", || {
+        scene.here.stats().count("messages_for_no_alias") == Some(2)
+    })
+    .await;
+    nothing_left(&scene, &mut caller).await;
+}
+
+async fn c07_a_call_that_is_given_up_leaves_nothing(scene: Scene) {
+    let (mut caller, mut server) = scene.processes();
+    {
+        let mut of_process = Box::pin(caller.call(server.pid(), "hello", LONG));
+        let mut of_nobody = Box::pin(scene.here.call(server.pid(), "hello", LONG));
+        assert!((&mut of_process).now_or_never().is_none() && (&mut of_nobody).now_or_never().is_none());
+        assert_eq!(scene.here.stats().aliases, 2);
+    }
+    for _ in 0..2 {
+        let request = next_message(&mut server).await;
+        assert_eq!(server.reply(&request, "to nobody"), Ok(true));
+    }
+    eventually("both are dropped", || scene.here.stats().count("messages_for_no_alias") == Some(2)).await;
+    scene.watched(&server, 0).await;
+    drop(server);
+    scene.settled().await;
+    nothing_left(&scene, &mut caller).await;
+}
+
+async fn c08_a_reply_wins_over_the_exit_that_follows_it(scene: Scene) {
+    let mut caller = scene.here.process().unwrap();
+    for _ in 0..50 {
+        let server = scene.there.spawn(|mut mailbox| async move {
+            let Some(Event::Message(request)) = mailbox.recv().await else { return Ok(()) };
+            mailbox.reply(&request, "last words")?;
+            Err(ExitReason::Shutdown)
+        });
+        let reply = caller.call(server.unwrap(), "hello", LONG).await;
+        assert_eq!(reply.unwrap().body, b"last words");
+    }
+    nothing_left(&scene, &mut caller).await;
+}
+
+async fn c09_anybody_may_reply_and_the_first_reply_counts(scene: Scene) {
+    let (mut caller, mut server) = scene.processes();
+    let helper = scene.there.process().unwrap();
+    let target = server.pid().clone();
+    let call = caller.call(&target, "hello", LONG);
+    let serve = async {
+        let request = next_message(&mut server).await;
+        assert_eq!(helper.reply(&request, "first"), Ok(true));
+        eventually("it has arrived", || scene.here.stats().aliases == 0).await;
+        server.send(request.reply_to.as_ref().unwrap(), "second").unwrap();
+        // What is no request awaits no reply.
+        server.send(server.pid(), "to myself").unwrap();
+        let plain = next_message(&mut server).await;
+        assert_eq!(server.reply(&plain, "to nobody"), Ok(false));
+    };
+    let (reply, ()) = futures::join!(call, serve);
+    let reply = reply.unwrap();
+    assert_eq!((reply.from.as_ref(), &*reply.body), (Some(helper.pid()), &b"first"[..]));
+    eventually("the other is dropped", || scene.here.stats().count("messages_for_no_alias") == Some(1)).await;
+    nothing_left(&scene, &mut caller).await;
+}
