@@ -33,14 +33,27 @@ pub(crate) async fn serve<S, F>(
         match client {
             Ok(client) => {
                 let Some(inner) = node.upgrade() else { return };
-                let conversation = converse(client, node.clone());
+                let (conversation, node) = (converse(client, node.clone()), node.clone());
                 (inner.spawner)(Box::pin(async move {
-                    let late = async { _ = Timer::after(TIMEOUT).await };
-                    smol::future::or(conversation, late).await;
+                    let conversation = async {
+                        conversation.await;
+                        true
+                    };
+                    let late = async {
+                        Timer::after(TIMEOUT).await;
+                        false
+                    };
+                    let in_time = smol::future::or(conversation, late).await;
+                    if let (false, Some(node)) = (in_time, node.upgrade()) {
+                        node.counters.questions_slow.add_one();
+                    }
                     drop(place);
                 }));
             }
             Err(error) => {
+                if let Some(node) = node.upgrade() {
+                    node.counters.questions_accept_errors.add_one();
+                }
                 // Most likely descriptors have run out: there may be some again in a while.
                 tracing::warn!(%error, "who would look into this node cannot be let in");
                 Timer::after(Duration::from_secs(1)).await;

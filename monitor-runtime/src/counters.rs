@@ -10,8 +10,12 @@ pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
     pub(crate) fn add_one(&self) {
+        self.add(1);
+    }
+
+    pub(crate) fn add(&self, more: usize) {
         // Nothing is inferred from one count about another.
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.fetch_add(more as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {
@@ -72,6 +76,26 @@ counters! {
     messages_undeliverable,
     /// Messages that were refused because too much waited to be sent.
     messages_refused,
+    /// Messages that were refused because they were longer than this node or their receiver's takes.
+    messages_too_large,
+    /// Messages that were refused because there was no session and none could be made.
+    messages_not_connected,
+    /// Messages that were refused because their receiver's node has not the channel they were to take.
+    messages_no_channel,
+    /// Monitors of this node that told of a limit: too much waited for a connection, or the other node takes no more.
+    monitors_over_quota,
+    /// Monitors of other nodes that were refused because each may have only so many here.
+    monitors_refused,
+    /// Events of nodes that were left out because their receiver has not received those before.
+    node_events_left_out,
     /// Sessions closed because their peer broke the protocol.
     protocol_violations,
+    /// Sessions refused because their peer bears this node's own name.
+    sessions_with_itself,
+    /// Questions over HTTP or the socket that were refused.
+    questions_refused,
+    /// Questions over HTTP or the socket that were given up because whoever asked took too long.
+    questions_slow,
+    /// Errors of the system when somebody was to be let in to ask.
+    questions_accept_errors,
 }

@@ -11,6 +11,7 @@ use peer_service::{FrameMeta, PushError};
 use refs::{EndKind, Incarnation, MonitorRef, NodeId, NodeName, Pid, Serial};
 
 use crate::{
+    counters::Counters,
     effects::order_of,
     error::{NotAlive, SendError},
     event::Message,
@@ -31,6 +32,22 @@ pub(crate) enum Unsent {
     Session(Arc<Link>),
     /// Until fewer things wait for a connection.
     Connection,
+}
+
+impl Unsent {
+    fn count(&self, counters: &Counters) {
+        let counter = match self {
+            Unsent::Session(_) | Unsent::Connection | Unsent::Error(SendError::Full) => {
+                &counters.messages_refused
+            }
+            Unsent::Error(SendError::TooLarge { .. }) => &counters.messages_too_large,
+            Unsent::Error(SendError::NoChannel) => &counters.messages_no_channel,
+            Unsent::Error(SendError::NotConnected(_)) => &counters.messages_not_connected,
+            // A node that has stopped sends nothing.
+            Unsent::Error(_) => return,
+        };
+        counter.add_one();
+    }
 }
 
 impl From<Unsent> for SendError {
@@ -70,6 +87,10 @@ enum Way {
 impl Inner {
     /// Sends a message; `body` is taken out if it went to a process of this node.
     pub(crate) fn send(&self, letter: Letter<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
+        self.try_send(letter, body).inspect_err(|unsent| unsent.count(&self.counters))
+    }
+
+    fn try_send(&self, letter: Letter<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
         let Letter { from, speaker, to, reply_to, options } = letter;
         if !self.is_alive() {
             return Err(Unsent::Error(NotAlive.into()));
@@ -101,10 +122,7 @@ impl Inner {
                         }
                         Ok(())
                     }
-                    Err(PushError::Full) => {
-                        self.counters.messages_refused.add_one();
-                        Err(Unsent::Session(link))
-                    }
+                    Err(PushError::Full) => Err(Unsent::Session(link)),
                     // The peer takes less than this node.
                     Err(PushError::TooLarge) => {
                         let max = link.peer.max_frame.saturating_sub(MAX_OVERHEAD);

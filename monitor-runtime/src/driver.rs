@@ -7,7 +7,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use monitor_core::{Signal, Signals};
+use monitor_core::{DownReason, Effect, Signal, Signals};
 use peer_service::FrameBuf;
 use refs::{EndKind, SessionEnd};
 
@@ -202,10 +202,14 @@ impl Driver {
             while *budget > 0 {
                 let Some(signal) = self.signals.pop_front() else { break };
                 *budget -= 1;
+                let before = out.len();
                 state
                     .core
                     .handle_signal(&node.processes(), session, channel, signal, out)
                     .map_err(|_| Malformed)?;
+                if out[before..].iter().any(refuses_monitor) {
+                    node.counters.monitors_refused.add_one();
+                }
             }
             Ok(())
         })
@@ -217,6 +221,11 @@ impl Driver {
         self.signals.clear();
         self.signals.shrink_to(KEEP_SIGNALS);
     }
+}
+
+/// Whether the effect tells a peer that its monitor is one too many. Nothing else that it is told is no connection.
+const fn refuses_monitor(effect: &Effect) -> bool {
+    matches!(effect, Effect::Send { signal: Signal::Down { reason: DownReason::NoConnection(_), .. }, .. })
 }
 
 /// Appends the signals of a frame. All of them are read before any has an effect: a frame that is malformed, or holds no

@@ -2,9 +2,9 @@
 
 use std::{mem, sync::Arc, task::Waker};
 
-use monitor_core::{Down, Effect, ExitReason, LocalPid, MonitorId, Notice, Signal, encode};
+use monitor_core::{Down, DownReason, Effect, ExitReason, LocalPid, MonitorId, Notice, Signal, encode};
 use peer_service::{FrameMeta, PushError};
-use refs::{ChannelId, DialId, EndKind, NodeName, NodeSpec, SessionId};
+use refs::{ChannelId, DialId, EndKind, NodeName, NodeSpec, SessionEnd, SessionId};
 
 use crate::{
     link::Link,
@@ -90,7 +90,9 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
                         continue;
                     }
                 }
-                deliver(*to, notice, directory.get_or_insert_with(|| node.directory.read()), after);
+                let left_out =
+                    deliver(*to, notice, directory.get_or_insert_with(|| node.directory.read()), after);
+                node.counters.node_events_left_out.add(left_out);
             }
             Effect::Send { session, from, channel, signal } => {
                 let way = (*session, *from, *channel);
@@ -136,24 +138,30 @@ fn connect(node: &NodeName, dial: DialId, state: &mut State, after: &mut After) 
 fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mut After) {
     let Some(reason) = state.core.fired_reason(id) else { return };
     node.told.add(reason);
+    if let DownReason::NoConnection(SessionEnd { kind: EndKind::Quota, .. }) = reason {
+        node.counters.monitors_over_quota.add_one();
+    }
     state.history.fired(to, id, &state.core);
     if tracing::enabled!(DOWN) {
         after.downs.extend(state.core.fired(id));
     }
 }
 
-fn deliver(to: LocalPid, notice: &Notice, directory: &Directory, after: &mut After) {
+/// Puts a notice where its receiver finds it; returns how many others were left out for it.
+fn deliver(to: LocalPid, notice: &Notice, directory: &Directory, after: &mut After) -> usize {
     match (directory.get(to), notice) {
         (Some(Resident::Process(process)), notice) => {
-            process.queue.push_notice(notice.clone());
+            let left_out = process.queue.push_notice(notice.clone());
             after.wakers.extend(process.queue.waker.take());
+            left_out
         }
         (Some(Resident::Watcher(inbox)), Notice::Down(id)) => {
             inbox.push(*id);
             after.wakers.extend(inbox.waker.take());
+            0
         }
         // A watcher never asks for node events; what has exited gets nothing.
-        (Some(Resident::Watcher(_)), Notice::Node(_)) | (None, _) => {}
+        (Some(Resident::Watcher(_)), Notice::Node(_)) | (None, _) => 0,
     }
 }
 

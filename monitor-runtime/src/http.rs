@@ -99,17 +99,25 @@ impl Drop for Served {
 
 /// One request and its answer. Whoever breaks the rules of HTTP is hyper's to refuse.
 async fn converse(stream: TcpStream, node: Weak<Inner>, local_only: bool) {
-    let service = service_fn(move |request| {
-        let node = node.upgrade().map(|inner| Node { inner });
-        let answer = match node {
+    let refused = |node: &Weak<Inner>| {
+        node.upgrade().inspect(|node| node.counters.questions_refused.add_one());
+    };
+    let service = service_fn(|request| {
+        let answer = match node.upgrade().map(|inner| Node { inner }) {
             Some(node) => respond(&request, &node, local_only),
             None => text(StatusCode::SERVICE_UNAVAILABLE, "the node is gone\n"),
         };
+        if answer.status().is_client_error() {
+            refused(&node);
+        }
         async { Ok::<_, Infallible>(answer) }
     });
     let mut http = http1::Builder::new();
     let http = http.keep_alive(false).max_buf_size(MAX_HEAD);
     if let Err(error) = http.serve_connection(FuturesIo::new(stream), service).await {
+        if error.is_parse() {
+            refused(&node);
+        }
         tracing::debug!(%error, "a client over HTTP");
     }
 }

@@ -212,7 +212,7 @@ impl Stats {
     }
 
     /// How much there is of everything, by name.
-    #[cfg(all(feature = "control", unix))]
+    #[cfg(any(all(feature = "control", unix), feature = "metrics"))]
     pub(crate) const fn gauges(&self) -> [(&'static str, u64); 12] {
         [
             ("processes", self.processes as u64),

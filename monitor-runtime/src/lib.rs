@@ -97,6 +97,7 @@
 //!   cluster's own CA. It brings rustls and ring.
 //! - `control`: the module `control`, a Unix socket at which a running node can be asked what it knows. It brings serde_json.
 //! - `http`: the module `http`, the same over HTTP, and metrics for Prometheus. It brings hyper.
+//! - `metrics`: the module `metrics`, which tells the recorder of the crate of that name what the node measures.
 //! - `cli`: the command `obit`, for shells and programs in any language. It adds nothing to the library.
 //! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own, to test your own failover
 //!   with. It brings nothing else; ask for it in `[dev-dependencies]`.
@@ -115,6 +116,8 @@ mod effects;
 mod error;
 mod event;
 mod executor;
+#[cfg(any(all(feature = "http", unix), feature = "metrics"))]
+mod families;
 mod flusher;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -128,6 +131,8 @@ mod link;
 mod lock;
 mod mailbox;
 mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod monitor;
 mod monitor_set;
 mod node;

@@ -133,14 +133,17 @@ impl Queue {
         Pushed::Kept
     }
 
-    /// Appends a notice. Wake the receiver afterwards.
-    pub(crate) fn push_notice(&self, notice: Notice) {
+    /// Appends a notice, and returns how many were left out instead. Wake the receiver afterwards.
+    pub(crate) fn push_notice(&self, notice: Notice) -> usize {
         let mut waiting = self.waiting.lock();
         if waiting.closed {
-            return;
+            return 0;
         }
         match notice {
-            Notice::Down(id) => waiting.entries.push_back(Entry::Down(id)),
+            Notice::Down(id) => {
+                waiting.entries.push_back(Entry::Down(id));
+                0
+            }
             Notice::Node(notice) => waiting.push_node(notice),
         }
     }
@@ -207,12 +210,13 @@ impl Waiting {
         }
     }
 
-    fn push_node(&mut self, notice: NodeNotice) {
+    /// Returns how many events were left out.
+    fn push_node(&mut self, notice: NodeNotice) -> usize {
         let number = self.head + self.entries.len() as u64;
         let Some(key) = key(&notice) else {
             // One notice per call of `monitor_node`: the process itself bounds them.
             self.entries.push_back(Entry::Node { notice, missed: false });
-            return;
+            return 0;
         };
         let alternation = self.alternations.entry(key).or_default();
         match (alternation.first, alternation.second, &notice) {
@@ -222,18 +226,21 @@ impl Waiting {
                 self.leave_out(first);
                 self.leave_out(second);
                 self.entries.push_back(Entry::Node { notice, missed: true });
+                2
             }
             // Up, down, and now an up: the last two are left out.
             (Some(_), Some(second), _) => {
                 alternation.second = None;
                 alternation.missed = true;
                 self.leave_out(second);
+                2
             }
             (first, _, _) => {
                 let place = if first.is_none() { &mut alternation.first } else { &mut alternation.second };
                 *place = Some(number);
                 let missed = mem::take(&mut alternation.missed);
                 self.entries.push_back(Entry::Node { notice, missed });
+                0
             }
         }
     }

@@ -23,6 +23,7 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
     let peer = session.peer().clone();
     if peer.node.name == node.id.name {
         // No session with oneself: the service must not make one, and the core has no place for it.
+        node.counters.sessions_with_itself.add_one();
         return session.outbox().close(EndKind::DuplicateName);
     }
     let span = tracing::info_span!("session", peer = %peer.node, session = %peer.session);

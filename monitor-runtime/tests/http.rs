@@ -5,13 +5,14 @@
 mod common;
 
 use std::{
+    collections::BTreeSet,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
 use common::{Cluster, name, run};
-use monitor_runtime::{Node, http};
+use monitor_runtime::{Config, Node, http};
 use serde_json::Value;
 
 const LOOPBACK: &str = "127.0.0.1:0";
@@ -221,6 +222,68 @@ fn those_who_say_nothing_give_their_places_to_others() {
         // More than are served at once. Each is cut off when its time is up, and until then others wait.
         let silent: Vec<_> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
         assert_eq!(get(address, "/metrics").0, 200);
+        assert!(node.stats().count("questions_slow").unwrap() > 0);
         drop(silent);
+    });
+}
+
+/// The metrics that the page for operators explains: the name, and the label's value where there are several.
+#[cfg(feature = "tcp")]
+fn explained() -> BTreeSet<(String, String)> {
+    let page = include_str!("../../docs/METRICS.md");
+    let mut family = "";
+    let mut explained = BTreeSet::new();
+    for line in page.lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            family = heading.trim_matches('`');
+        }
+        let Some(name) = line.strip_prefix("| `").and_then(|row| row.split('`').next()) else { continue };
+        let metric = if name.starts_with("obit_") { (name, "") } else { (family, name) };
+        // The heads of tables have the names of labels.
+        if !["reason", "what"].contains(&name) {
+            let cells = line.split(" | ").count();
+            assert_eq!(cells, 4, "{line}");
+            explained.insert((metric.0.to_owned(), metric.1.to_owned()));
+        }
+    }
+    explained
+}
+
+#[cfg(feature = "tcp")]
+#[test]
+fn every_metric_is_explained() {
+    run(async {
+        let config = Config::new("a@127.0.0.1".parse().unwrap()).listen(LOOPBACK.parse().unwrap());
+        let node = Node::start(config).await.unwrap();
+        let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
+        let (_, text) = get(served.local_addr(), "/metrics");
+        let series =
+            text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap().0);
+        let shown: BTreeSet<_> = series
+            .map(|series| match series.split_once('{') {
+                Some(("obit_node_info", _)) => ("obit_node_info".to_owned(), String::new()),
+                Some((name, labels)) => (name.to_owned(), labels.split('"').nth(1).unwrap().to_owned()),
+                None => (series.to_owned(), String::new()),
+            })
+            .collect();
+        let explained = explained();
+        let missing: Vec<_> = shown.difference(&explained).collect();
+        let too_many: Vec<_> = explained.difference(&shown).collect();
+        assert!(missing.is_empty() && too_many.is_empty(), "explain {missing:?}, remove {too_many:?}");
+    });
+}
+
+#[test]
+fn what_is_refused_is_counted() {
+    run(async {
+        let node = node().await;
+        let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
+        let address = served.local_addr();
+        let refused = || node.stats().count("questions_refused").unwrap();
+        assert_eq!((get(address, "/metrics").0, refused()), (200, 0));
+        assert_eq!((get(address, "/nothing").0, refused()), (404, 1));
+        assert_eq!((ask(address, "GET", "/inspect", "evil.test").0, refused()), (421, 2));
+        raw(address, b"\x16\x03\x01 garbage\r\n\r\n");
+        common::eventually("what is no HTTP is counted", || refused() == 3).await;
     });
 }

@@ -8,7 +8,11 @@ pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
     pub(crate) fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add_many(1);
+    }
+
+    pub(crate) fn add_many(&self, more: usize) {
+        self.0.fetch_add(more as u64, Ordering::Relaxed);
     }
 
     fn get(&self) -> u64 {
@@ -66,6 +70,8 @@ counters! {
     refused_superseded,
     /// Newcomers that already have the session that stands.
     refused_standing,
+    /// Handshakes with newcomers that this node gave up: it was stopping, or had a session with them by then.
+    refused_late,
     /// Looks at the file of peers that found it malformed, or did not find it.
     peers_file_errors,
     /// Questions for peers that the resolver did not answer.
@@ -78,8 +84,18 @@ counters! {
     dials_unproved,
     /// Peers with whom TLS came to nothing when we had dialled them.
     dials_tls,
+    /// Own dials to which nobody answered in time.
+    dials_slow,
+    /// Own dials that the peer refused or rejected.
+    dials_refused,
+    /// Own dials that could not begin: no address was found, or none that may be dialled without a secret.
+    dials_nowhere,
     /// Sessions begun.
     sessions,
+    /// Sessions ended because the connection broke or was closed without a goodbye.
+    sessions_closed,
+    /// Sessions ended because the peer said goodbye.
+    sessions_left,
     /// Sessions ended because the peer had lost them and made a new one.
     sessions_replaced,
     /// Sessions ended because the peer broke the protocol.
@@ -90,4 +106,8 @@ counters! {
     sessions_overloaded,
     /// Messages refused because too much was waiting.
     messages_full,
+    /// Frames refused because they were longer than the peer takes.
+    frames_too_large,
+    /// Bytes that waited to be sent when their session ended.
+    unsent_bytes,
 }

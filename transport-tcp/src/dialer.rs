@@ -61,7 +61,8 @@ async fn dial(
     known: &[refs::Address],
     deadline: Instant,
 ) -> Result<(), Failure> {
-    let candidates = within(left(deadline), addresses::of(name, known)).await?;
+    let candidates = within(left(deadline), addresses::of(name, known)).await;
+    let candidates = candidates.inspect_err(|_| hub.counters.dials_nowhere.add())?;
     let mut worst = Failure::Io(io::ErrorKind::AddrNotAvailable.into());
     for (at, address) in candidates.iter().enumerate() {
         let Some((conn, registration)) = hub.begin_dial(name) else { return Err(Failure::Dropped) };

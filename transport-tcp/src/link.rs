@@ -184,9 +184,12 @@ impl Link {
                 Phase::Open | Phase::Overflowed => (end, !is_good(end.kind)),
             };
             out.phase = Phase::Over;
+            self.counters.unsent_bytes.add_many(out.queue.messages() + out.queue.signals());
             out.queue.clear();
             out.blocked = false;
             match end.kind {
+                EndKind::Closed => self.counters.sessions_closed.add(),
+                EndKind::Left => self.counters.sessions_left.add(),
                 EndKind::Protocol => self.counters.sessions_protocol.add(),
                 EndKind::Timeout => self.counters.sessions_timeout.add(),
                 EndKind::Overloaded => self.counters.sessions_overloaded.add(),

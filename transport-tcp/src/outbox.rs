@@ -18,7 +18,10 @@ impl Outbox for Link {
             return Err(PushError::Full);
         }
         let pushed = out.queue.push(meta, self.limits.max_frame_out, write);
-        pushed.map_err(|_| PushError::TooLarge)?;
+        pushed.map_err(|_| {
+            self.counters.frames_too_large.add();
+            PushError::TooLarge
+        })?;
         if out.queue.signals() > self.limits.max_signal_queue {
             out.phase = Phase::Overflowed;
         }

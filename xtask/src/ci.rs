@@ -119,7 +119,10 @@ fn cli() -> Result {
         &[&["test"], &CLI[..], &["--bin", "obit", "--test", "cli", "--test", "control", "--test", "http"]]
             .concat(),
     )?;
-    cargo(&[&["test"], &CLI[..], &["--doc"]].concat())
+    cargo(&[&["test"], &CLI[..], &["--doc"]].concat())?;
+    const METRICS: [&str; 4] = ["--package", "monitor-runtime", "--features", "metrics"];
+    cargo(&[&["clippy"], &METRICS[..], &["--test", "metrics", "--", "-D", "warnings"]].concat())?;
+    cargo(&[&["test"], &METRICS[..], &["--test", "metrics"]].concat())
 }
 
 /// The rules of the language that no compiler checks, where they can be: in the two crates that do no I/O. None of ours is
@@ -154,7 +157,7 @@ fn doc() -> Result {
                 "--workspace",
                 "--no-deps",
                 "--features",
-                "monitor-runtime/tls,monitor-runtime/test-util,monitor-runtime/http",
+                "monitor-runtime/tls,monitor-runtime/test-util,monitor-runtime/http,monitor-runtime/metrics",
             ])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )

@@ -79,6 +79,9 @@ fn answer(question: &str, node: &Node) -> Answer {
             Answer::Downs(node.history().into_iter().map(PastDownLine::from).filter(asked_for).collect())
         }
         Ok(Question::Look) => Answer::Look(Box::new(Look::at(node, MAX_MONITORS, MAX_DOWNS))),
-        Err(error) => Answer::Refused(format!("not a question: {error}")),
+        Err(error) => {
+            node.inner.counters.questions_refused.add_one();
+            Answer::Refused(format!("not a question: {error}"))
+        }
     }
 }

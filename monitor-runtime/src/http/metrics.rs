@@ -2,51 +2,26 @@
 
 use std::fmt::Write;
 
-use crate::{inspect::Count, node::Node};
+use crate::{families::Family, node::Node};
 
 /// All metrics of a node, by name.
 pub(super) fn of(node: &Node) -> String {
-    let stats = node.stats();
     let mut text = String::new();
     let id = node.id();
     head(&mut text, "obit_node_info", "gauge", "The node, in its present life.");
-    let node = label(id.name.as_str());
-    line(&mut text, &format!("obit_node_info{{node=\"{node}\",incarnation=\"{}\"}}", id.incarnation), 1);
-
-    let gauges = [
-        ("obit_processes", "Processes that live on this node.", stats.processes),
-        ("obit_watchers", "Monitor and MonitorSet handles that live.", stats.watchers),
-        ("obit_sessions", "Sessions with other nodes that are up.", stats.sessions),
-        ("obit_monitors", "Monitors held here that wait for a connection or are active.", stats.monitors),
-        ("obit_monitors_fired", "Monitors held here whose Down was not received yet.", stats.fired),
-        (
-            "obit_monitored_by",
-            "Monitors that other nodes hold on processes of this one.",
-            stats.incoming_monitors,
-        ),
-        ("obit_node_monitors", "Subscriptions by monitor_node.", stats.node_monitors),
-        ("obit_nodes_subscriptions", "Subscriptions by monitor_nodes.", stats.nodes_subscriptions),
-        ("obit_peers", "Nodes that something here refers to, connected or not.", stats.peers),
-        ("obit_waiting", "Monitors and messages that wait for a connection.", stats.waiting),
-        ("obit_waiting_bytes", "Bytes of messages that wait for a connection.", stats.waiting_bytes),
-        ("obit_backlog", "Pieces of work that wait for their turn.", stats.backlog),
-    ];
-    for (name, help, value) in gauges {
-        head(&mut text, name, "gauge", help);
-        line(&mut text, name, value as u64);
+    let name = label(id.name.as_str());
+    line(&mut text, &format!("obit_node_info{{node=\"{name}\",incarnation=\"{}\"}}", id.incarnation), 1);
+    for family in Family::all(&node.stats()) {
+        head(&mut text, family.name, if family.counts { "counter" } else { "gauge" }, family.help);
+        for (value, figure) in family.figures {
+            let series = match family.label {
+                Some(of) => format!("{}{{{of}=\"{}\"}}", family.name, label(value)),
+                None => family.name.to_owned(),
+            };
+            line(&mut text, &series, figure);
+        }
     }
-    let drops = "What was dropped or refused since the start of the node, by what.";
-    counts(&mut text, "obit_drops_total", drops, &stats.drops);
-    let service = "What the network of the node has met since its start, by what.";
-    counts(&mut text, "obit_network_total", service, &stats.service);
     text
-}
-
-fn counts(text: &mut String, name: &str, help: &str, counts: &[Count]) {
-    head(text, name, "counter", help);
-    for count in counts {
-        line(text, &format!("{name}{{what=\"{}\"}}", label(count.name)), count.count);
-    }
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {

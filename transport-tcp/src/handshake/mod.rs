@@ -179,7 +179,8 @@ impl Failure {
             Failure::Wire(_) | Failure::Malformed(_) | Failure::Rejected(_) => {
                 counters.refused_malformed.add()
             }
-            Failure::Dropped | Failure::Unresolved(_) | Failure::Unsecured => {}
+            Failure::Dropped => counters.refused_late.add(),
+            Failure::Unresolved(_) | Failure::Unsecured => {}
         }
     }
 
@@ -191,6 +192,9 @@ impl Failure {
             #[cfg(feature = "tls")]
             Failure::Tls(_) => counters.dials_tls.add(),
             Failure::SpeaksTls => counters.dials_tls.add(),
+            Failure::Timeout => counters.dials_slow.add(),
+            Failure::Refused(_) | Failure::Rejected(_) => counters.dials_refused.add(),
+            Failure::Unresolved(_) | Failure::Unsecured => counters.dials_nowhere.add(),
             _ => {}
         }
     }
