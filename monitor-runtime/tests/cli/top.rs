@@ -22,6 +22,16 @@ fn terminal() -> (File, File) {
     (user.into(), program)
 }
 
+/// Reads until all these words were drawn. Words alone: the spaces between them are moves of the cursor.
+async fn shows(screen: &mut Unblock<File>, words: &[&str]) {
+    let mut seen = String::new();
+    while !words.iter().all(|word| seen.contains(word)) {
+        let mut some = [0; 4096];
+        let len = screen.read(&mut some).await.unwrap();
+        seen.push_str(&String::from_utf8_lossy(&some[..len]));
+    }
+}
+
 #[test]
 fn a_node_is_drawn_until_the_user_leaves() {
     test(async {
@@ -38,13 +48,10 @@ fn a_node_is_drawn_until_the_user_leaves() {
         // Its copies of the terminal go with it.
         drop(top);
         let (mut keyboard, mut screen) = (Unblock::new(user.try_clone().unwrap()), Unblock::new(user));
-        let mut seen = String::new();
-        // Words alone: the spaces between them are moves of the cursor.
-        while !(seen.contains("a@127.0.0.1") && seen.contains("whom")) {
-            let mut some = [0; 4096];
-            let len = screen.read(&mut some).await.unwrap();
-            seen.push_str(&String::from_utf8_lossy(&some[..len]));
-        }
+        shows(&mut screen, &["a@127.0.0.1", "whom", "live"]).await;
+        // It goes on to show what it saw last when the node is gone.
+        agent.kill().await;
+        shows(&mut screen, &["lost", "trying"]).await;
         keyboard.write_all(b"q").await.unwrap();
         keyboard.flush().await.unwrap();
         assert_eq!(child.status().await.unwrap().code(), Some(0));

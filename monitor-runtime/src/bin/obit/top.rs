@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod picture;
+mod words;
 
 use picture::Picture;
 
@@ -28,6 +29,7 @@ Examples:
   obit top
   obit top --socket /run/obit/a.sock --interval 5
 
+A node that does not answer any more is shown as it was, until it is back.
 Keys: q, Esc or Ctrl-C to leave.";
 
 /// What `top` is given.
@@ -58,6 +60,7 @@ pub(crate) fn run(options: &Options) -> Result {
 
 fn show(terminal: &mut DefaultTerminal, socket: &Path, first: Look, interval: Duration) -> Result<()> {
     let mut picture = Picture::new(first);
+    let mut seen = Instant::now();
     loop {
         let next = Instant::now() + interval;
         terminal.draw(|frame| picture.draw(frame))?;
@@ -74,7 +77,14 @@ fn show(terminal: &mut DefaultTerminal, socket: &Path, first: Look, interval: Du
                 _ => {}
             }
         }
-        picture.update(look(socket)?, interval);
+        match look(socket) {
+            Ok(look) => {
+                picture.update(look, seen.elapsed());
+                seen = Instant::now();
+            }
+            // It may be back soon; whoever looks knows better whether to wait for it.
+            Err(failure) => picture.lose(failure.to_string(), seen.elapsed()),
+        }
     }
 }
 

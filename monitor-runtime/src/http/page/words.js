@@ -1,6 +1,7 @@
 // What the node says, in words for people. Nothing here touches the page.
 
 const URI = /^partisan:(pid|ref):([^:]+):[0-9a-f]+:(\d+\.\d+)$/;
+const NAME = /^partisan:name:([^:]+):(.+)$/;
 
 /** What a pid, a reference or a name@node names, and on which node. */
 export function place(text) {
@@ -8,6 +9,8 @@ export function place(text) {
   if (uri) {
     return { what: `${uri[1] === "pid" ? "process" : "monitor"} ${uri[3]}`, node: decoded(uri[2]) };
   }
+  const named = NAME.exec(text);
+  if (named) return { what: decoded(named[2]), node: decoded(named[1]) };
   // A registered name has no @: the first one splits.
   const at = text.indexOf("@");
   return at < 0 ? { what: text, node: "" } : { what: text.slice(0, at), node: text.slice(at + 1) };
