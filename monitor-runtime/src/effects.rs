@@ -52,7 +52,8 @@ impl After {
         }
         // Before anybody acts upon it.
         for down in self.downs.drain(..) {
-            tracing::event!(DOWN, monitor = %down.monitor, target = %down.target, reason = %down.reason, "down");
+            let (monitor, target, reason) = (&down.monitor, &down.target, &down.reason);
+            tracing::event!(DOWN, %monitor, %target, %reason, source = %down.source(), "down");
         }
         self.wakers.drain(..).for_each(Waker::wake);
         if mem::take(&mut self.backlog) {

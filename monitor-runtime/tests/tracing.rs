@@ -101,7 +101,9 @@ fn every_down_is_one_event_in_the_span_of_its_session_and_nothing_of_it_is_loud(
         exit.await;
         let [down] = &lines_with(&reference)[..] else { panic!("one event: {:?}", lines_with("down")) };
         assert_eq!(down.level, Level::DEBUG);
-        for part in ["down", "target=worker@b@local", "reason=exit: shutdown"] {
+        for part in
+            ["down", "target=worker@b@local", "reason=exit: shutdown", "source=said by the target's node"]
+        {
             assert!(down.text.contains(part), "{part} is not in {down:?}");
         }
         let session = |span: &String| span.starts_with("session") && span.contains("b@local");

@@ -16,12 +16,14 @@ const MIDDLE = 0.53;
 
 export function draw(map, own, nodes) {
   const shown = nodes.slice(0, PLACES);
-  const radius = map.clientWidth < 480 ? NARROW : WIDE;
+  const radius = map.parentElement.clientWidth < 480 ? NARROW : WIDE;
   // One or two lie beside the node.
   const height = shown.length > 2 ? radius.y : 0;
   const from = { x: -radius.x * Math.min(1, shown.length) - MARGIN.x, y: -height - MARGIN.above };
   const size = { x: radius.x * Math.min(2, shown.length) + 2 * MARGIN.x, y: 2 * height + MARGIN.above + MARGIN.below };
   map.setAttribute("viewBox", `${from.x} ${from.y} ${size.x} ${size.y}`);
+  // A few nodes are not drawn larger than many.
+  map.style.maxWidth = `${size.x * 1.1}px`;
   const drawing = [];
   shown.forEach((node, i) => {
     // From the left, so that two are beside the node; and none is straight below it, where its host is written.
