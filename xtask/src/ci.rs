@@ -10,7 +10,7 @@ use clap::{Args, builder::PossibleValuesParser};
 use crate::{
     conformance,
     failure::{Context, Result, fail},
-    tidy, workspace,
+    features, tidy, workspace,
 };
 
 /// Which steps to run.
@@ -33,7 +33,9 @@ const STEPS: &[Step] = &[
         name: "clippy",
         run: || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     },
-    Step { name: "clippy-without-tcp", run: clippy_without_tcp },
+    Step { name: "features", run: features::check },
+    Step { name: "msrv", run: features::check_with_oldest_rust },
+    Step { name: "deny", run: deny },
     Step { name: "tidy", run: tidy::check },
     Step { name: "test", run: || cargo(&["test", "--workspace"]) },
     // That they run, not how fast: each once.
@@ -50,16 +52,7 @@ const STEPS: &[Step] = &[
     Step { name: "conformance", run: conformance::check },
     Step { name: "mutations", run: || cargo(&["xtask", "mutations"]) },
     Step { name: "doc", run: doc },
-    Step { name: "examples", run: || cargo(&["build", "--workspace", "--examples"]) },
-    Step {
-        name: "two-nodes",
-        run: || cargo(&["run", "--quiet", "--package", "monitor-runtime", "--example", "two_nodes"]),
-    },
-    Step {
-        name: "embed",
-        run: || cargo(&["run", "--quiet", "--package", "monitor-core", "--example", "embed"]),
-    },
-    Step { name: "failover", run: failover },
+    Step { name: "examples", run: examples },
     // A hundred clusters of fifty nodes, in virtual time.
     Step { name: "sim", run: || cargo(&["xtask", "sim", "--seeds", "100", "--seconds", "30"]) },
     // Where there is no Erlang/OTP it says so and passes.
@@ -95,10 +88,6 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 fn verdict(passed: bool) -> &'static str {
     if passed { "passed" } else { "FAILED" }
-}
-
-fn clippy_without_tcp() -> Result {
-    cargo(&["clippy", "--package", "monitor-runtime", "--no-default-features", "--", "-D", "warnings"])
 }
 
 /// What the feature `tls` adds or changes.
@@ -141,25 +130,44 @@ fn miri() -> Result {
     run_step(miri.args(TESTS))
 }
 
-/// The example that tests a failover, as a user's program: with that feature alone.
-fn failover() -> Result {
-    const FEATURES: [&str; 3] = ["--no-default-features", "--features", "test-util"];
-    let run = ["run", "--quiet", "--package", "monitor-runtime", "--example", "failover_test"];
-    cargo(&[&run[..], &FEATURES].concat())
+/// Builds all examples, and runs those that judge themselves: each as its head says, with the features it needs alone.
+fn examples() -> Result {
+    const RUNTIME: &str = "monitor-runtime";
+    const IN_MEMORY: &[&str] = &["--no-default-features", "--features", "test-util"];
+    const EXAMPLES: [(&str, &str, &[&str]); 7] = [
+        ("monitor-core", "embed", &[]),
+        (RUNTIME, "two_nodes", &[]),
+        (RUNTIME, "worker_pool", &[]),
+        (RUNTIME, "tokio_app", &[]),
+        (RUNTIME, "leader_lease", IN_MEMORY),
+        (RUNTIME, "failover_test", IN_MEMORY),
+        (RUNTIME, "peers_service", &["--features", "http"]),
+    ];
+    cargo(&["build", "--workspace", "--examples"])?;
+    for (package, example, features) in EXAMPLES {
+        println!("--- {example}");
+        let run = ["run", "--quiet", "--package", package, "--example", example];
+        cargo(&[&run[..], features].concat())?;
+    }
+    println!("--- shell_watch.sh");
+    cargo(&["build", "--package", RUNTIME, "--features", "cli", "--bin", "obit"])?;
+    run_step(Command::new("monitor-runtime/examples/shell_watch.sh").current_dir(workspace::root()))
+}
+
+/// Licences, sources and known weaknesses of what we depend on, as `deny.toml` has them.
+fn deny() -> Result {
+    let there = workspace::cargo().args(["deny", "--version"]).output();
+    if !there.is_ok_and(|there| there.status.success()) {
+        println!("skipped: no cargo-deny (cargo install --locked cargo-deny)");
+        return Ok(());
+    }
+    cargo(&["deny", "--all-features", "check"])
 }
 
 fn doc() -> Result {
     let mut cargo = workspace::cargo();
     run_step(
-        cargo
-            .args([
-                "doc",
-                "--workspace",
-                "--no-deps",
-                "--features",
-                "monitor-runtime/tls,monitor-runtime/test-util,monitor-runtime/http,monitor-runtime/metrics",
-            ])
-            .env("RUSTDOCFLAGS", "-D warnings"),
+        cargo.args(["doc", "--workspace", "--no-deps", "--all-features"]).env("RUSTDOCFLAGS", "-D warnings"),
     )
 }
 
@@ -168,7 +176,7 @@ fn cargo(arguments: &[&str]) -> Result {
 }
 
 fn run_step(command: &mut Command) -> Result {
-    let status = command.status().context(|| "cannot run cargo".to_owned())?;
+    let status = command.status().context(|| format!("cannot run {command:?}"))?;
     if !status.success() {
         fail!("{command:?} ended with {status}");
     }

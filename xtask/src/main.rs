@@ -15,6 +15,7 @@ mod cluster;
 mod conformance;
 mod differential;
 mod failure;
+mod features;
 #[path = "../../monitor-runtime/src/bin/obit/fresh_secret.rs"]
 mod fresh_secret;
 mod keygen;

@@ -1,0 +1,93 @@
+//! Obit in an application on tokio: its tasks are processes, and the node runs on tokio, too.
+//!
+//! A task that holds a guard ([`Node::process`]) is a process for as long as it holds it. However the task ends, the guard is
+//! dropped, and whoever monitors it is told: it returned, it panicked, it was aborted, or the runtime was shut down.
+//!
+//! Nothing in a node depends on tokio or competes with it: its futures can be awaited in any runtime.
+//!
+//! ```text
+//! cargo run -p monitor-runtime --example tokio_app
+//! ```
+#![allow(clippy::print_stdout, reason = "an example shows what happens")]
+
+use std::{error::Error, future::pending, sync::Arc};
+
+use monitor_runtime::prelude::*;
+use tokio::runtime;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let tokio = runtime::Builder::new_current_thread().build()?;
+    tokio.block_on(application(tokio.handle().clone()))
+}
+
+async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
+    // Without a spawner the node has one thread of its own. With it, all of it runs here, sockets apart: for those the crate
+    // `async-io` has a thread, whatever the runtime.
+    let spawner = Arc::new(move |task| drop(tokio.spawn(task)));
+    let config = Config::new("app@127.0.0.1".parse()?).listen("127.0.0.1:0".parse()?).spawner(spawner);
+    let node = Node::start(config).await?;
+
+    // A task that returns.
+    let process = node.process()?;
+    let monitor = node.monitor(process.pid())?;
+    tokio::spawn(async move { process.exit(ExitReason::Shutdown) });
+    assert_eq!(told(monitor).await, "exit: shutdown");
+
+    // A task that panics: in a guard the text cannot be had, in a process of `spawn` it can.
+    let process = node.process()?;
+    let monitor = node.monitor(process.pid())?;
+    let task = tokio::spawn(async move {
+        let _process = process;
+        panic!("this panic is part of the example");
+    });
+    assert!(told(monitor).await.starts_with("exit: panicked"));
+    assert!(task.await.is_err_and(|error| error.is_panic()));
+
+    // A task that is aborted. What it would say of itself is set beforehand; without that it would be a normal end.
+    let mut process = node.process()?;
+    process.set_exit_reason(ExitReason::other("aborted")?);
+    let monitor = node.monitor(process.pid())?;
+    let task = tokio::spawn(async move {
+        let _process = process;
+        pending::<()>().await
+    });
+    tokio::task::yield_now().await;
+    task.abort();
+    assert_eq!(told(monitor).await, "exit: aborted");
+
+    // Work that depends on another task is dropped when that is gone, at its next await.
+    let process = node.process()?;
+    let work = node.monitor(process.pid())?.guard(pending::<()>());
+    let work = tokio::spawn(work);
+    tokio::task::yield_now().await;
+    drop(process);
+    let down = work.await?.expect_err("what never ends was stopped");
+    assert_eq!(down.reason, DownReason::Exit(ExitReason::Normal));
+
+    // Two tasks that talk, by mailboxes, as two on different nodes would.
+    let (mut client, mut server) = (node.process()?, node.process()?);
+    let server_pid = server.pid().clone();
+    let server = tokio::spawn(async move {
+        while let Some(event) = server.recv().await {
+            let Event::Message(Message { from: Some(from), body, .. }) = event else { continue };
+            server.send(from, body.to_ascii_uppercase())?;
+        }
+        Ok::<_, monitor_runtime::SendError>(())
+    });
+    client.send(&server_pid, "hello")?;
+    let Some(Event::Message(answer)) = client.recv().await else { return Err("no answer".into()) };
+    assert_eq!(answer.body, b"HELLO");
+    println!("{}", String::from_utf8_lossy(&answer.body));
+
+    // The node's end is the end of all mailboxes, and so of the tasks that read them.
+    node.stop().await;
+    server.await??;
+    Ok(())
+}
+
+/// What a monitor says, also to who looks on.
+async fn told(monitor: Monitor) -> String {
+    let reason = monitor.await.reason.to_string();
+    println!("{reason}");
+    reason
+}
