@@ -1,5 +1,7 @@
 //! What a process receives.
 
+use std::fmt;
+
 use monitor_core::{Down, NodeEvent, NodeNotice, NodesOptions};
 use refs::{MonitorRef, NodeId, NodeName, Pid, SessionEnd, SessionId};
 
@@ -77,6 +79,20 @@ pub struct NodeDown {
     /// not receive is kept at most two events of a node and subscription waiting. The session then differs
     /// from that of the last [`NodeUp`].
     pub missed: bool,
+}
+
+impl fmt::Display for NodeUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is up", self.node.name)
+    }
+}
+
+impl fmt::Display for NodeDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fate = if self.session.is_some() { "is down" } else { "cannot be reached" };
+        write!(f, "{} {fate}", self.name)?;
+        self.end.map_or(Ok(()), |end| write!(f, ": {end}"))
+    }
 }
 
 /// On account of which call a [`NodeDown`] is told.

@@ -68,7 +68,7 @@ impl Monitor {
     ///
     /// What `work` gives comes back as `Ok`, and the monitor is over. If the target is gone, or cannot be
     /// reached, before that, `work` is dropped at its next await, and then its end comes back as `Err`. A
-    /// panic in `work` is the caller's.
+    /// panic in `work` is the caller's. Dropped before it is done, it drops `work` and demonitors.
     ///
     /// ```
     /// # use monitor_runtime::{Config, Node};

@@ -18,6 +18,8 @@ use crate::{error::MonitorError, node::Node, watching::Watcher};
 /// its monitor. The stream gives `None` while the set is empty, and goes on when something is added. To drop
 /// the set is to demonitor and flush all of it.
 ///
+/// Cancel-safe: a `Down` leaves the set only when the stream gives it. A `next()` that is dropped before has taken nothing.
+///
 /// ```
 /// # use futures::StreamExt;
 /// # use monitor_runtime::{Config, Node};

@@ -34,6 +34,21 @@ impl Pid {
 
     /// The life of its node: a fencing token. Two pids of one node name with different incarnations are
     /// of different lives; nobody but that node can tell which life is the later.
+    ///
+    /// So it is compared, never ordered: who grants something keeps the incarnation to which it was granted, and refuses
+    /// whoever comes with another one, however late that one's messages arrive.
+    ///
+    /// ```
+    /// # use refs::{Incarnation, NodeId, Pid, Serial};
+    /// # let life = |number| NodeId::new("a@h:1".parse().expect("a name"), Incarnation::new(number).expect("not zero"));
+    /// # let (holder, successor) = (Pid::new(life(7), Serial::new(0, 1)), Pid::new(life(8), Serial::new(0, 1)));
+    /// let mut granted_to = holder.incarnation();
+    /// assert_eq!(holder.incarnation(), granted_to);
+    /// // The holder's node is told to be gone, and another life of it takes over.
+    /// granted_to = successor.incarnation();
+    /// // A write of the old life that was on its way all the while is refused.
+    /// assert_ne!(holder.incarnation(), granted_to);
+    /// ```
     pub const fn incarnation(&self) -> Incarnation {
         self.node.incarnation
     }
