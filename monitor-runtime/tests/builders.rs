@@ -24,6 +24,9 @@ fn changed(before: &impl Debug, after: &impl Debug) -> String {
     new.join(" ")
 }
 
+/// A setter, and what a person then sees.
+type Case<B> = (fn(B) -> B, &'static str);
+
 fn config() -> Config {
     Config::new("a@127.0.0.1:7001".parse().unwrap())
 }
@@ -31,7 +34,7 @@ fn config() -> Config {
 #[test]
 fn of_a_node() {
     let inline: monitor_runtime::Spawner = Arc::new(drop);
-    let set: [(fn(Config) -> Config, &str); 8] = [
+    let set: [Case<Config>; 8] = [
         (|config| config.max_batch(1000), "max_batch: 1000,"),
         (|config| config.max_batch(0), "max_batch: 1,"),
         (|config| config.max_waiting(1000), "max_waiting: 1000,"),
@@ -49,7 +52,7 @@ fn of_a_node() {
 
 #[test]
 fn of_its_network() {
-    let set: [(fn(Config) -> Config, &str); 12] = [
+    let set: [Case<Config>; 12] = [
         (|config| config.secret(Secret::generate()), "secret: Some( Secret(..), ),"),
         (|config| config.also_accept(Secret::generate()), "also_accept: [ Secret(..), ],"),
         (|config| config.cluster("shop"), "cluster: \"shop\","),
@@ -76,7 +79,7 @@ fn of_its_network() {
 
 #[test]
 fn of_the_network_alone() {
-    let set: [(fn(TcpConfig) -> TcpConfig, &str); 10] = [
+    let set: [Case<TcpConfig>; 10] = [
         (|tcp| tcp.peers_file("/etc/peers"), "peers_file: Some( \"/etc/peers\", ),"),
         (|tcp| tcp.peers_interval(Duration::from_secs(7)), "peers_interval: 7s,"),
         (|tcp| tcp.max_frame(1000), "max_frame: 1000,"),
