@@ -5,6 +5,7 @@ mod index;
 mod list;
 mod node_subscribers;
 mod nodes_subscribers;
+mod numbers;
 mod origins;
 mod outgoing;
 mod peers;

@@ -41,30 +41,29 @@ pub(crate) struct After {
 impl After {
     /// Does it, and is empty again.
     pub(crate) fn run(&mut self, node: &Inner) {
-        for (spec, dial) in self.dials.drain(..) {
-            node.service.connect(&spec, dial);
-        }
-        for link in self.links.drain(..) {
-            node.flusher.flush(&link);
-        }
-        for link in self.lost.drain(..) {
-            link.outbox.close(EndKind::Overloaded);
-        }
+        each(&mut self.dials, |(spec, dial)| node.service.connect(&spec, dial));
+        each(&mut self.links, |link| node.flusher.flush(&link));
+        each(&mut self.lost, |link| link.outbox.close(EndKind::Overloaded));
         // Before anybody acts upon it.
-        for down in self.downs.drain(..) {
+        each(&mut self.downs, |down| {
             let (monitor, target, reason) = (&down.monitor, &down.target, &down.reason);
             tracing::event!(DOWN, %monitor, %target, %reason, source = %down.source(), "down");
-        }
-        self.wakers.drain(..).for_each(Waker::wake);
+        });
+        each(&mut self.wakers, Waker::wake);
         if mem::take(&mut self.backlog) {
             node.backlog.wake();
         }
         if mem::take(&mut self.room) {
             node.room.wake_all();
         }
-        for (name, dial) in mem::take(&mut self.refused) {
-            node.unreachable(&name, dial, EndKind::LocalShutdown.into());
-        }
+        each(&mut self.refused, |(name, dial)| node.unreachable(&name, dial, EndKind::LocalShutdown.into()));
+    }
+}
+
+/// Empties it. Nearly always it is empty, which costs a look.
+fn each<T>(things: &mut Vec<T>, act: impl FnMut(T)) {
+    if !things.is_empty() {
+        things.drain(..).for_each(act);
     }
 }
 

@@ -64,10 +64,15 @@ impl Link {
         self.touched.touch()
     }
 
+    /// Whether it was not flushed for so long.
+    pub(crate) fn is_quiet(&self, quiet: Duration) -> bool {
+        let since = Duration::from_nanos(self.flushed.load(Ordering::Relaxed));
+        self.made.elapsed() >= quiet + since
+    }
+
     /// Whether the caller may write itself: the first `burst` may, after the link was not flushed for `quiet`.
     pub(crate) fn may_write(&self, quiet: Duration, burst: u32) -> bool {
-        let since = Duration::from_nanos(self.flushed.load(Ordering::Relaxed));
-        if self.made.elapsed() >= quiet + since {
+        if self.is_quiet(quiet) {
             self.burst.store(burst - 1, Ordering::Relaxed);
             return true;
         }

@@ -1,6 +1,6 @@
 //! Registered names: who holds which.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use monitor_core::LocalPid;
 use refs::RegName;
@@ -9,8 +9,9 @@ use refs::RegName;
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     holders: HashMap<RegName, LocalPid>,
-    /// The inverse, so that an exit is not a search.
-    names: HashMap<LocalPid, Vec<RegName>>,
+    /// The inverse, so that an exit is not a search. Few have names, and every exit looks here: in a small tree that is
+    /// cheaper than to hash.
+    names: BTreeMap<LocalPid, Vec<RegName>>,
 }
 
 impl Registry {

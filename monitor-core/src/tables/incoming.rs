@@ -3,8 +3,8 @@
 use refs::ChannelId;
 
 use super::{
-    index::Index,
     list::{Link, List, Lists, linked},
+    numbers::Numbers,
     pool::Pool,
 };
 use crate::ids::MonitorId;
@@ -14,7 +14,7 @@ use crate::ids::MonitorId;
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Incoming {
     rows: Pool<Row>,
-    index: Index,
+    numbers: Numbers,
     by_session: Lists<BySession>,
     by_target: Lists<ByTarget>,
 }
@@ -35,17 +35,11 @@ const _: () = assert!(size_of::<Row>() <= 32);
 linked!(BySession, by_session);
 linked!(ByTarget, by_target);
 
-impl Row {
-    const fn key(&self) -> (u32, MonitorId) {
-        (self.peer, self.id)
-    }
-}
-
 impl Incoming {
     pub(crate) fn new(seed: u64) -> Self {
         Incoming {
             rows: Pool::new(),
-            index: Index::new(seed),
+            numbers: Numbers::new(seed),
             by_session: Lists::new(),
             by_target: Lists::new(),
         }
@@ -56,8 +50,7 @@ impl Incoming {
     }
 
     pub(crate) fn find(&self, peer: u32, id: MonitorId) -> Option<u32> {
-        let key = (peer, id);
-        self.index.find(key, |at| self.rows[at].key() == key)
+        self.numbers.find(peer, id)
     }
 
     /// Records a monitor that [`Incoming::find`] did not find.
@@ -79,7 +72,7 @@ impl Incoming {
         });
         self.by_session.push_back(session, &mut self.rows, at);
         self.by_target.push_back(target, &mut self.rows, at);
-        self.index.insert(at, |at| self.rows[at].key());
+        self.numbers.insert(peer, id, at);
     }
 
     pub(crate) fn row(&self, at: u32) -> &Row {
@@ -87,10 +80,11 @@ impl Incoming {
     }
 
     pub(crate) fn remove(&mut self, at: u32) -> Row {
-        self.index.remove(at, self.rows[at].key());
         self.by_session.remove(&mut self.rows, at);
         self.by_target.remove(&mut self.rows, at);
-        self.rows.remove(at, Some(0))
+        let row = self.rows.remove(at, Some(0));
+        self.numbers.remove(row.peer, row.id);
+        row
     }
 
     pub(crate) fn session_list(&mut self) -> List {
