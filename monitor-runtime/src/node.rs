@@ -404,7 +404,7 @@ impl Runner {
         match &config.spawner {
             Some(spawner) => Ok(Runner { spawner: spawner.clone(), thread: None }),
             None => {
-                let (spawner, thread) = executor::start()?;
+                let (spawner, thread) = executor::start(config.low_latency)?;
                 Ok(Runner { spawner, thread: Some(thread) })
             }
         }

@@ -1,4 +1,4 @@
-//! Calls of several threads.
+//! What other threads do meanwhile.
 
 use std::{
     sync::{
@@ -9,9 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use monitor_runtime::{Demonitor, MonitorError, Node, Pid, Process};
+use monitor_runtime::{Demonitor, MonitorError, Name, Node, Pid, Process, SendError, SendOptions};
+use smol::future::block_on;
 
-use crate::{Result, watcher::nanos};
+use crate::{
+    Result,
+    watcher::{BULK, nanos},
+};
 
 /// So many threads at once, a process each, monitor and demonitor `count` times, the targets in turn.
 pub(crate) fn beside_each_other(node: &Node, targets: &[&Pid], threads: usize, count: usize) -> Result {
@@ -62,6 +66,33 @@ impl Probe {
 
     /// Ends it: the longest time that a monitor and its demonitor took.
     pub(crate) fn longest(self) -> Result<u64> {
+        self.over.store(true, Ordering::Relaxed);
+        Ok(self.thread.join().expect("it does not panic")?)
+    }
+}
+
+/// A thread that sends to the other node as much as it takes.
+pub(crate) struct Load {
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<std::result::Result<(), SendError>>,
+}
+
+impl Load {
+    pub(crate) fn start(node: &Node, to: &Name) -> Result<Self> {
+        let (process, to) = (node.process()?, to.clone());
+        let options = SendOptions::new().channel(node.channel(BULK).ok_or("no channel for bulk")?);
+        let over = Arc::<AtomicBool>::default();
+        let until = over.clone();
+        let thread = thread::spawn(move || {
+            while !until.load(Ordering::Relaxed) {
+                block_on(process.send_async_with(&to, vec![b'.'; 64], options))?;
+            }
+            Ok(())
+        });
+        Ok(Load { over, thread })
+    }
+
+    pub(crate) fn end(self) -> Result {
         self.over.store(true, Ordering::Relaxed);
         Ok(self.thread.join().expect("it does not panic")?)
     }

@@ -6,7 +6,7 @@
 //! input and answers each by one line of numbers, or by `error` and a text. Times are in nanoseconds; `watcher.rs` tells
 //! what each verb does and measures. Both end with their standard input.
 //!
-//! Options: `--name NAME` (required), `--peer NAME`, `--heartbeat default|fast|wan`.
+//! Options: `--name NAME` (required), `--peer NAME`, `--heartbeat default|fast|wan`, `--low-latency`.
 
 #![allow(clippy::print_stdout, reason = "standard output is what this program is for")]
 
@@ -78,8 +78,12 @@ struct Options {
 
 impl Options {
     fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
-        let (mut name, mut peer, mut heartbeat) = (None, None, "default".to_owned());
+        let (mut name, mut peer, mut heartbeat, mut low_latency) = (None, None, "default".to_owned(), false);
         while let Some(argument) = arguments.next() {
+            if argument == "--low-latency" {
+                low_latency = true;
+                continue;
+            }
             let value = arguments.next().ok_or(format!("{argument} needs a value"))?;
             match argument.as_str() {
                 "--name" => name = Some(value.parse()?),
@@ -89,6 +93,7 @@ impl Options {
             }
         }
         let config = Config::new(name.ok_or("--name is missing")?);
+        let config = config.channels([watcher::BULK.parse()?]).low_latency(low_latency);
         let config = match heartbeat.as_str() {
             "default" => config,
             "fast" => config.fast(),

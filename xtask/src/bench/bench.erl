@@ -135,6 +135,14 @@ act({each, []}, Targets, _) ->
     Times = [each(Target) || Target <- Targets],
     silence(),
     Times;
+act({'each-loaded', []}, Targets, Monitors) ->
+    Control = get(control),
+    Body = binary:copy(<<".">>, 64),
+    Load = spawn(fun() -> put(control, Control), load(Body) end),
+    Times = act({each, []}, Targets, Monitors),
+    exit(Load, kill),
+    round_trip(),
+    Times;
 act({watch, []}, _, _) ->
     Start = now_ns(),
     [Local ! go || Local <- get(locals)],
@@ -180,6 +188,8 @@ each(Target) ->
 
 messages(0, _) -> ok;
 messages(Count, Body) -> get(control) ! Body, messages(Count - 1, Body).
+
+load(Body) -> get(control) ! Body, load(Body).
 
 downs(0, Refs) -> Refs;
 downs(Missing, Refs) -> receive {'DOWN', Ref, process, _, _} -> downs(Missing - 1, [Ref | Refs]) end.

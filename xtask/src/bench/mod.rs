@@ -113,7 +113,7 @@ fn measure(options: &Options, children: &Children) -> Result {
     for script in SCRIPTS.iter().filter(|script| options.wants_script(script)) {
         println!("{}", script.ids().collect::<Vec<_>>().join(", "));
         let otp = script.others.iter().filter(|_| release.is_some());
-        let systems: Vec<_> = [System::OBIT].iter().chain(otp).copied().collect();
+        let systems: Vec<_> = [script.ours].iter().chain(otp).copied().collect();
         in_turn(&lab, script, &systems, runs, &mut rows, &mut latencies)?;
     }
     for silence in
@@ -141,7 +141,7 @@ fn loaded(lab: &Lab, lasting: Duration) -> Result {
     const PAIRS: usize = 5;
     for heartbeat in ["default", "fast"] {
         println!("{heartbeat}: {PAIRS} pairs, {} s with every processor busy", lasting.as_secs());
-        let falsely = silence::false_downs(lab, System::Obit { heartbeat }, PAIRS, lasting)?;
+        let falsely = silence::false_downs(lab, System::obit(heartbeat), PAIRS, lasting)?;
         println!("{heartbeat}: {falsely} false Downs");
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{ChildStdin, ChildStdout, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
@@ -32,6 +32,8 @@ pub(super) enum System {
     Obit {
         /// Its preset of heartbeats.
         heartbeat: &'static str,
+        /// Its thread spins before it sleeps.
+        low_latency: bool,
     },
     Otp {
         /// How its configuration is told.
@@ -41,7 +43,8 @@ pub(super) enum System {
 }
 
 impl System {
-    pub(super) const OBIT: System = System::Obit { heartbeat: "default" };
+    pub(super) const OBIT: System = System::obit("default");
+    pub(super) const OBIT_LOW_LATENCY: System = System::Obit { heartbeat: "default", low_latency: true };
     pub(super) const OTP: System = System::Otp { name: "OTP", flags: &[] };
     /// Senders are not suspended before 128 MiB wait, instead of 1.
     pub(super) const OTP_BIG_BUFFER: System =
@@ -56,13 +59,18 @@ impl System {
     pub(super) const OTP_SHORT_TICK: System =
         System::Otp { name: "OTP net_ticktime 1", flags: &["-kernel", "net_ticktime", "1"] };
 
+    pub(super) const fn obit(heartbeat: &'static str) -> System {
+        System::Obit { heartbeat, low_latency: false }
+    }
+
     pub(super) const fn is_otp(self) -> bool {
         matches!(self, System::Otp { .. })
     }
 
     pub(super) const fn name(self) -> &'static str {
         match self {
-            System::Obit { .. } => "Obit",
+            System::Obit { low_latency: false, .. } => "Obit",
+            System::Obit { low_latency: true, .. } => "Obit low_latency",
             System::Otp { name, .. } => name,
         }
     }
@@ -89,12 +97,18 @@ impl Pair {
     /// Starts both, connected.
     pub(super) fn start(lab: &Lab, system: System) -> Result<Self> {
         match system {
-            System::Obit { heartbeat } => {
+            System::Obit { heartbeat, low_latency } => {
                 let ports = Ports::take()?;
                 let name = |label: char, node| format!("{label}@127.0.0.1:{}", ports.port(node));
-                let watched = Peer::start(lab, &mut obit(&lab.program, &name('b', 1), heartbeat))?;
-                let mut command = obit(&lab.program, &name('a', 0), heartbeat);
-                let watcher = Peer::start(lab, command.args(["--peer", &name('b', 1)]))?;
+                let obit = |name: &str| {
+                    let mut command = Command::new(&lab.program);
+                    command.args(["--name", name, "--heartbeat", heartbeat]);
+                    command.args(low_latency.then_some("--low-latency"));
+                    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+                    command
+                };
+                let watched = Peer::start(lab, &mut obit(&name('b', 1)))?;
+                let watcher = Peer::start(lab, obit(&name('a', 0)).args(["--peer", &name('b', 1)]))?;
                 Ok(Pair { watcher, watched, _ports: Some(ports), _mapper: None })
             }
             System::Otp { flags, .. } => {
@@ -111,13 +125,6 @@ impl Pair {
         let [a, b] = [self.watcher.usage()?, self.watched.usage()?];
         Ok(Usage { cpu: a.cpu + b.cpu, coarse: a.coarse + b.coarse, rss: a.rss + b.rss })
     }
-}
-
-fn obit(program: &Path, name: &str, heartbeat: &str) -> Command {
-    let mut command = Command::new(program);
-    command.args(["--name", name, "--heartbeat", heartbeat]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    command
 }
 
 /// One node.

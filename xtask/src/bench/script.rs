@@ -66,7 +66,10 @@ impl Measure {
             };
             outcome.samples.push(self.sample(name, Unit::Microseconds, *nanos as f64 / 1e3, usage));
         }
-        outcome.latencies = times;
+        // What else goes on at the same time is another picture.
+        if self.verb == "each" {
+            outcome.latencies = times;
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use super::pair::System;
 /// What is run, step by step, on one pair of nodes of each system.
 pub(super) struct Script {
     pub(super) steps: &'static [Step],
+    pub(super) ours: System,
     /// What it is compared with: the better one counts.
     pub(super) others: &'static [System],
     /// The watched node does not survive it.
@@ -71,6 +72,7 @@ pub(super) const TARGETS: &[Target] = &[
     target("W2", 8.0, 15.0),
     target("W3.p50", 1.0, 1.0),
     target("W3.p99", 0.5, 1.0),
+    target("W3low.p50", 1.3, 2.0),
     target("W4a", 10.0, 15.0),
     target("W4b", 2.5, 3.5),
     target("W5", 1.5, 2.5),
@@ -89,7 +91,7 @@ const fn rate(id: &'static str, verb: &'static str, n: u64) -> Step {
 }
 
 const fn script(steps: &'static [Step]) -> Script {
-    Script { steps, others: FAIR, fatal: false, long: false }
+    Script { steps, ours: System::OBIT, others: FAIR, fatal: false, long: false }
 }
 
 pub(super) const SCRIPTS: &[Script] = &[
@@ -116,7 +118,18 @@ pub(super) const SCRIPTS: &[Script] = &[
             Step::Do("targets tasks 10000"),
             Step::Measure(Measure { id: "W3", verb: "each", n: 10_000, figure: Figure::Latency }),
         ],
+        ours: System::OBIT,
         others: &[System::OTP_NO_BUSY_WAIT],
+        fatal: false,
+        long: false,
+    },
+    Script {
+        steps: &[
+            Step::Do("targets tasks 10000"),
+            Step::Measure(Measure { id: "W3low", verb: "each", n: 10_000, figure: Figure::Latency }),
+        ],
+        ours: System::OBIT_LOW_LATENCY,
+        others: &[System::OTP],
         fatal: false,
         long: false,
     },
@@ -126,6 +139,7 @@ pub(super) const SCRIPTS: &[Script] = &[
             Step::Do("monitors 100000"),
             Step::Measure(Measure { id: "W6", verb: "lost", n: 100_000, figure: Figure::Lost }),
         ],
+        ours: System::OBIT,
         others: FAIR,
         fatal: true,
         long: false,
@@ -142,6 +156,7 @@ pub(super) const SCRIPTS: &[Script] = &[
             Step::Measure(Measure { id: "W9", verb: "", n: 1_000_000, figure: Figure::Idle }),
             Step::Measure(Measure { id: "W6", verb: "lost", n: 1_000_000, figure: Figure::Lost }),
         ],
+        ours: System::OBIT,
         others: FAIR,
         fatal: true,
         long: true,
@@ -152,6 +167,17 @@ pub(super) const SCRIPTS: &[Script] = &[
         rate("W10.1k", "messages 100000 1024", 100_000),
         rate("W10.64k", "messages 2000 65536", 2_000),
     ]),
+    // Not beside Erlang/OTP with the big buffer: each answer waits there behind 128 MiB of messages.
+    Script {
+        steps: &[
+            Step::Do("targets tasks 500"),
+            Step::Measure(Measure { id: "W10.down", verb: "each-loaded", n: 500, figure: Figure::Latency }),
+        ],
+        ours: System::OBIT,
+        others: &[System::OTP],
+        fatal: false,
+        long: true,
+    },
     script(&[
         Step::Do("targets tasks 1"),
         rate("W11.1", "calls 1 100000 both", 100_000),
@@ -174,12 +200,7 @@ pub(super) struct Silence {
 }
 
 pub(super) const SILENCES: &[Silence] = &[
-    Silence {
-        id: "W8.fast",
-        ours: System::Obit { heartbeat: "fast" },
-        other: Some(System::OTP_SHORT_TICK),
-        long: false,
-    },
+    Silence { id: "W8.fast", ours: System::obit("fast"), other: Some(System::OTP_SHORT_TICK), long: false },
     Silence { id: "W8.default", ours: System::OBIT, other: Some(System::OTP), long: true },
-    Silence { id: "W8.wan", ours: System::Obit { heartbeat: "wan" }, other: None, long: false },
+    Silence { id: "W8.wan", ours: System::obit("wan"), other: None, long: false },
 ];
