@@ -201,7 +201,7 @@ impl Node {
     /// here (in Erlang they can: tell them by a message).
     ///
     /// A spawned process is dropped at its next await, and [`ExitReason::Killed`] follows, never before. One
-    /// that is a guard receives nothing more, and exits as `Killed` when its guard is dropped.
+    /// that is a guard exits as `Killed` when its guard is dropped. Neither receives what is sent after this call.
     ///
     /// # Errors
     /// [`NotAlive`].

@@ -27,11 +27,11 @@ impl LiveProcess {
     /// next await; a guard receives nothing more and exits when it is dropped.
     pub(crate) fn kill(&self, reason: ExitReason) -> bool {
         let first = self.fate.set(reason).is_ok();
-        match &self.abort {
-            // Nothing of it runs any more, so nothing needs to be told to it.
-            Some(abort) => abort.abort(),
-            None => self.close(),
+        if let Some(abort) = &self.abort {
+            abort.abort();
         }
+        // A task that is running this moment may receive once more, but nothing that was sent after this.
+        self.close();
         first
     }
 

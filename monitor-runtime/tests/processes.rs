@@ -7,6 +7,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
 };
@@ -146,6 +147,38 @@ fn a_killed_task_is_dropped_before_anybody_hears_of_it() {
         assert_eq!(monitor.await.reason, exit(ExitReason::Killed));
         assert!(dropped.load(Ordering::SeqCst));
         assert!(!a.kill(&pid).unwrap());
+    });
+}
+
+/// A task that runs while it is killed runs to its next await.
+#[test]
+fn a_task_that_runs_while_it_is_killed_receives_nothing_that_was_sent_after() {
+    run(async {
+        // A thread of its own for the task: it stands still where this test wants it.
+        let threads = Config::new("a@local".parse().unwrap())
+            .spawner(Arc::new(|task| drop(thread::spawn(|| smol::block_on(task)))));
+        let network = peer_service::memory::Network::new();
+        let a = Node::with_service(threads, network.join("a@local".parse().unwrap())).await.unwrap();
+        let (begun, has_begun) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let (told, received) = mpsc::channel();
+        let (pid, monitor) = a
+            .spawn_monitor(move |mut mailbox| async move {
+                begun.send(()).unwrap();
+                may_go_on.recv().unwrap();
+                while let Some(Event::Message(message)) = mailbox.recv().await {
+                    told.send(message.body).unwrap();
+                }
+                Ok(())
+            })
+            .unwrap();
+        has_begun.recv().unwrap();
+        a.send(&pid, "before").unwrap();
+        assert!(a.kill(&pid).unwrap());
+        a.send(&pid, "after").unwrap();
+        go_on.send(()).unwrap();
+        assert_eq!(monitor.await.reason, exit(ExitReason::Killed));
+        assert_eq!(received.iter().collect::<Vec<_>>(), [b"before".to_vec()]);
     });
 }
 
