@@ -111,6 +111,8 @@ mod config;
 pub mod control;
 mod counters;
 mod deliver;
+#[cfg(doctest)]
+mod documents;
 mod driver;
 mod effects;
 mod error;
@@ -167,11 +169,6 @@ pub mod prelude {
         RegName, Target,
     };
 }
-
-/// The code in the project's README is compiled.
-#[cfg(all(doctest, feature = "tcp"))]
-#[doc = include_str!("../../README.md")]
-struct Readme;
 
 pub use config::Config;
 pub use error::{

@@ -9,6 +9,7 @@ use self::sources::Sources;
 use crate::failure::{Result, fail};
 
 mod clocks;
+mod guide;
 mod layers;
 mod packages;
 mod pages;
@@ -48,6 +49,7 @@ fn findings() -> Result<Vec<Finding>> {
     let packages = packages::read()?;
     let mut findings = layers::check(&packages, &sources);
     findings.extend(packages::check(&packages, &sources));
+    findings.extend(guide::check(&sources));
     findings.extend(pages::check(&sources));
     for file in &sources.files {
         findings.extend(clocks::check(file));

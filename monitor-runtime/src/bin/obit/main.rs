@@ -13,6 +13,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 mod agent;
 mod ask;
 mod config;
+#[cfg(test)]
+mod documents;
 mod failure;
 mod fresh_secret;
 mod job;
