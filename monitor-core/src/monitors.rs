@@ -1,25 +1,28 @@
 //! The coordinator: decides what every input means, and alone makes effects.
 //!
-//! This file holds the calls of processes and the signals of peers; `links` holds the life of the link to a peer and
-//! what is asked about nodes; `backlog` holds what takes more steps than one input may do.
+//! This file holds the calls and exits of processes; `signals` holds what peers ask for and tell, `notices` what monitors
+//! that have fired have to say, `links` the life of the link to a peer and what is asked about nodes, and `backlog` what
+//! takes more steps than one input may do.
 
 mod backlog;
 mod links;
+mod notices;
+mod signals;
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use refs::{ChannelId, EndKind, Incarnation, MonitorRef, Name, NodeName, Pid, SessionEnd, SessionId, Target};
+use refs::{ChannelId, Incarnation, MonitorRef, Name, NodeName, Pid, SessionEnd, SessionId, Target};
 
 use self::backlog::{Exit, Job};
 use crate::{
     config::{Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, Processes},
-    effect::{Down, DownSource, Effect, Notice},
+    effect::{Effect, Notice},
     ids::{LocalPid, MonitorId},
     reason::{DownReason, ExitReason},
-    signal::{RemoteTarget, Signal, Violation},
+    signal::{RemoteTarget, Signal},
     tables::{
-        Entry, Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peers, Pool,
-        ProcessTable, RowTarget, State, Waiting, What,
+        Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peers, Pool, ProcessTable,
+        RowTarget, State, Waiting, What,
     },
 };
 
@@ -220,63 +223,6 @@ impl Core {
         self.forget(at);
     }
 
-    /// Hands over the notice of a monitor that has fired, and ends its life. O(1).
-    ///
-    /// `None`: it was flushed, its watcher is gone, or it was taken already.
-    pub fn take(&mut self, id: MonitorId) -> Option<Down> {
-        let at = self.find_fired(id)?;
-        let down = self.notice(at)?;
-        self.forget(at);
-        Some(down)
-    }
-
-    /// The notice of a monitor that has fired and was not taken: what [`take`](Core::take) will hand over. O(1).
-    pub fn fired(&self, id: MonitorId) -> Option<Down> {
-        self.notice(self.find_fired(id)?)
-    }
-
-    fn notice(&self, at: u32) -> Option<Down> {
-        let row = self.outgoing.row(at);
-        let State::Fired(reason) = &row.state else { return None };
-        let monitor = self.reference(self.outgoing.id(at));
-        let mut down = Down {
-            monitor,
-            target: self.target(at),
-            reason: reason.clone(),
-            tag: row.tag,
-            incarnation: None,
-        };
-        if down.source() != DownSource::NoSession {
-            down.incarnation = self.origins.get(row.origin).life;
-        }
-        Some(down)
-    }
-
-    /// Why it has fired, if the monitor has and its notice was not taken.
-    pub fn fired_reason(&self, id: MonitorId) -> Option<&DownReason> {
-        match &self.outgoing.row(self.find_fired(id)?).state {
-            State::Fired(reason) => Some(reason),
-            _ => None,
-        }
-    }
-
-    /// Whether the monitor has fired and its notice was not taken.
-    pub fn is_fired(&self, id: MonitorId) -> bool {
-        self.find_fired(id).is_some()
-    }
-
-    /// A monitor that has fired, of a watcher that lives: a row may outlive its watcher until its turn in the backlog.
-    fn find_fired(&self, id: MonitorId) -> Option<u32> {
-        let at = self.outgoing.find(id)?;
-        let row = self.outgoing.row(at);
-        (matches!(row.state, State::Fired(_)) && self.processes.get(row.watcher).is_some()).then_some(at)
-    }
-
-    /// How a monitor made here is called everywhere.
-    pub fn reference(&self, id: MonitorId) -> MonitorRef {
-        MonitorRef::new(self.config.local.clone(), id.0)
-    }
-
     /// A process has exited, of this. `None`: it was gone already when [`Effect::Watch`] came.
     ///
     /// Everybody who monitors it gets the reason, its own monitors end, and its subscriptions too. Nothing is delivered to it
@@ -287,115 +233,6 @@ impl Core {
             let exit = self.exits.insert(|_, _| Exit::new(pid, entry, reason));
             self.start(Job::Exit(exit), out);
         }
-    }
-
-    /// A signal of a peer has arrived, on that channel: what follows of it goes back on the same. O(1), unless it monitors a
-    /// process that is gone while messages wait for the session that has begun: they go first.
-    ///
-    /// One of a session that is over, or that does not concern this session, is ignored.
-    ///
-    /// # Errors
-    /// A [`Violation`] of the protocol: nothing has changed, and the session must end.
-    pub fn handle_signal(
-        &mut self,
-        processes: &dyn Processes,
-        session: SessionId,
-        channel: ChannelId,
-        signal: Signal,
-        out: &mut Vec<Effect>,
-    ) -> Result<(), Violation> {
-        let peer = self.peers.of_session(session);
-        let Some(peer) = peer.filter(|&peer| self.peers.get(peer).session() == Some(session)) else {
-            return Ok(());
-        };
-        match signal {
-            Signal::Monitor { id, target } => {
-                return self.handle_monitor(processes, peer, (session, channel), id, &target, out);
-            }
-            Signal::Demonitor { id } => {
-                if let Some(at) = self.incoming.find(peer, id) {
-                    self.remove_incoming(at);
-                }
-            }
-            Signal::Down { id, reason } => {
-                let at = self.outgoing.find(id).filter(|&at| self.is_bound_to(at, peer));
-                if let Some(at) = at {
-                    self.fire(at, reason, out);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn handle_monitor(
-        &mut self,
-        processes: &dyn Processes,
-        peer: u32,
-        (session, channel): (SessionId, ChannelId),
-        id: MonitorId,
-        target: &RemoteTarget,
-        out: &mut Vec<Effect>,
-    ) -> Result<(), Violation> {
-        if self.incoming.find(peer, id).is_some() {
-            return Err(Violation::SerialInUse);
-        }
-        let numbered = match target {
-            RemoteTarget::Pid(serial) => Some(LocalPid(*serial)),
-            RemoteTarget::PidOf(life, serial) if *life == self.config.local.incarnation => {
-                Some(LocalPid(*serial))
-            }
-            RemoteTarget::PidOf(..) | RemoteTarget::Name(_) => None,
-        };
-        let found = match (numbered, target) {
-            (Some(pid), _) => processes.resolve(&LocalTarget::Pid(pid)),
-            (None, RemoteTarget::Name(name)) => processes.resolve(&LocalTarget::Name(name)),
-            (None, _) => None,
-        };
-        let row = self.peers.get_mut(peer);
-        let refusal = match (found, numbered) {
-            _ if row.incoming_len >= self.config.max_incoming => {
-                DownReason::NoConnection(SessionEnd::new(EndKind::Quota))
-            }
-            (Some(pid), _) => {
-                row.incoming_len += 1;
-                let watchers = &mut self.processes.enter(pid).remote_watchers;
-                self.incoming.insert(peer, channel, id, row.incoming, watchers);
-                self.watch(pid, out);
-                return Ok(());
-            }
-            (None, Some(gone)) if row.waiting_len > 0 => {
-                self.refuse_after_its_messages(peer, channel, id, gone, out);
-                return Ok(());
-            }
-            (None, _) => DownReason::NoProc,
-        };
-        // A process that is gone may have sent messages that are still on their way: they come first.
-        let from = numbered.or(found).unwrap_or(LocalPid::NOBODY);
-        out.push(Effect::Send { session, from, channel, signal: Signal::Down { id, reason: refusal } });
-        Ok(())
-    }
-
-    /// There is no such process, but what it has sent may wait for the session still, and goes first: as if it had
-    /// been there and exited now.
-    fn refuse_after_its_messages(
-        &mut self,
-        peer: u32,
-        channel: ChannelId,
-        id: MonitorId,
-        gone: LocalPid,
-        out: &mut Vec<Effect>,
-    ) {
-        let row = self.peers.get_mut(peer);
-        row.incoming_len += 1;
-        let mut lists = Entry::of(gone);
-        self.incoming.insert(peer, channel, id, row.incoming, &mut lists.remote_watchers);
-        let exit = self.exits.insert(|_, _| Exit::new(gone, lists, DownReason::NoProc));
-        self.start(Job::Exit(exit), out);
-    }
-
-    fn is_bound_to(&self, at: u32, peer: u32) -> bool {
-        let row = self.outgoing.row(at);
-        matches!(row.state, State::Remote(_)) && self.origins.get(row.origin).peer == Some(peer)
     }
 
     /// The monitors of a process that have not been taken or ended, oldest first, as they were asked for.
