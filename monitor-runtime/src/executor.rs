@@ -59,3 +59,29 @@ async fn spin<T>(executor: &Executor<'_>) -> T {
         executor.tick().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+
+    use super::*;
+
+    #[test]
+    fn tasks_run_wait_for_timers_and_end_with_the_thread() {
+        for low_latency in [false, true] {
+            let (spawner, stop) = start(low_latency).expect("a thread");
+            let (said, heard) = channel();
+            spawner(Box::pin(async move {
+                // Longer than it spins.
+                smol::Timer::after(10 * SPIN).await;
+                said.send("awake").expect("somebody hears it");
+                std::future::pending::<()>().await;
+                drop(said);
+            }));
+            let patience = Duration::from_secs(60);
+            assert_eq!(heard.recv_timeout(patience), Ok("awake"));
+            drop(stop);
+            assert_eq!(heard.recv_timeout(patience), Err(RecvTimeoutError::Disconnected));
+        }
+    }
+}
