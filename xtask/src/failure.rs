@@ -27,6 +27,13 @@ impl<T, E: fmt::Display> Context<T> for std::result::Result<T, E> {
     }
 }
 
+impl Failure {
+    /// Says where it failed.
+    pub(crate) fn within(self, what: &str) -> Failure {
+        Failure(format!("{what}: {self}"))
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

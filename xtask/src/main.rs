@@ -23,7 +23,10 @@ mod liveness;
 mod mutations;
 mod otp;
 mod page;
+mod peer;
+mod scale;
 mod sim;
+mod svg;
 mod tidy;
 mod workspace;
 
@@ -49,6 +52,9 @@ enum Task {
     /// Measure two nodes of Obit, and two of Erlang/OTP beside them.
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::Options),
+    /// Measure what monitors, processes and nodes cost, and how that grows with their number.
+    #[command(after_help = scale::EXAMPLES)]
+    Scale(scale::Options),
     /// Run the same scripts on nodes of Erlang/OTP and of Obit, and compare what every process is told.
     #[command(after_help = differential::EXAMPLES)]
     Differential(differential::Options),
@@ -89,6 +95,7 @@ fn main() -> ExitCode {
         Task::Liveness(options) => liveness::run(&options),
         Task::Conformance(options) => conformance::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Scale(options) => scale::run(&options),
         Task::Differential(options) => differential::run(&options),
         Task::Mutations(options) => mutations::run(&options),
         Task::Sim(options) => sim::run(&options),

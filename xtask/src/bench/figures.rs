@@ -3,10 +3,8 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
-use super::{
-    pair::{System, Usage},
-    workloads::TARGETS,
-};
+use super::{pair::System, workloads::TARGETS};
+use crate::peer::Usage;
 
 /// What a figure counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

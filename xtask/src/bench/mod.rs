@@ -26,7 +26,7 @@ use crate::{
 };
 
 mod figures;
-mod pair;
+pub(crate) mod pair;
 mod plot;
 mod script;
 mod silence;
@@ -207,12 +207,13 @@ fn draw(folder: &Path, rows: &[Row], latencies: &Latencies) -> Result {
     Ok(())
 }
 
-fn write(file: &Path, text: &str) -> Result {
+/// Writes a file, or says which one cannot be written.
+pub(crate) fn write(file: &Path, text: &str) -> Result {
     fs::write(file, text).context(|| format!("cannot write {}", file.display()))
 }
 
 /// What is measured, as far as git knows.
-fn commit() -> String {
+pub(crate) fn commit() -> String {
     let git = |arguments: &[&str]| {
         let told = Command::new("git").current_dir(workspace::root()).args(arguments).output().ok()?;
         told.status.success().then(|| String::from_utf8_lossy(&told.stdout).trim().to_owned())

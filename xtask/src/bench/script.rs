@@ -4,10 +4,13 @@ use std::{thread, time::Duration};
 
 use super::{
     figures::{Sample, Unit},
-    pair::{Pair, Usage},
+    pair::Pair,
     workloads::{Figure, Measure, Script, Step},
 };
-use crate::failure::{Result, fail};
+use crate::{
+    failure::{Result, fail},
+    peer::Usage,
+};
 
 /// What a run has shown.
 #[derive(Default)]
@@ -16,9 +19,6 @@ pub(super) struct Outcome {
     /// In nanoseconds, if single round trips were measured.
     pub(super) latencies: Vec<u64>,
 }
-
-/// How long a node may take to come to rest before its memory is read.
-const REST: Duration = Duration::from_millis(500);
 
 /// For how long nothing is done to see what that costs.
 const IDLE: Duration = Duration::from_secs(5);
@@ -87,9 +87,9 @@ impl Measure {
     }
 
     fn memory(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result {
-        let before = at_rest(pair)?;
+        let before = pair.at_rest()?;
         pair.watcher.ask(self.verb)?;
-        let after = at_rest(pair)?;
+        let after = pair.at_rest()?;
         for (side, before, after) in [(".watcher", before.0, after.0), (".watched", before.1, after.1)] {
             let each = (after.rss - before.rss) / self.n as f64;
             outcome.samples.push(self.sample(side, Unit::Bytes, each, after.since(before)));
@@ -114,11 +114,4 @@ impl Measure {
     fn sample(&self, part: &str, unit: Unit, value: f64, usage: Usage) -> Sample {
         Sample { id: format!("{}{part}", self.id), n: self.n, unit, value, usage }
     }
-}
-
-/// What each node has used and uses, without garbage.
-fn at_rest(pair: &mut Pair) -> Result<(Usage, Usage)> {
-    pair.watcher.ask("collect")?;
-    thread::sleep(REST);
-    Ok((pair.watcher.usage()?, pair.watched.usage()?))
 }

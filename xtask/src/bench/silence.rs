@@ -9,9 +9,12 @@ use std::{
 
 use super::{
     figures::{Sample, Unit},
-    pair::{Lab, Pair, System, Usage},
+    pair::{Lab, Pair, System},
 };
-use crate::failure::{Result, fail};
+use crate::{
+    failure::{Result, fail},
+    peer::Usage,
+};
 
 /// The seconds from SIGSTOP to the `Down`, once for each of so many pairs, all beside each other.
 pub(super) fn detection(lab: &Lab, id: &str, system: System, pairs: usize) -> Result<Vec<Sample>> {

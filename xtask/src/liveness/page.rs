@@ -29,13 +29,13 @@ impl Machine {
 }
 
 /// The command that measures the same again.
-pub(super) fn command() -> String {
+pub(crate) fn command() -> String {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     format!("cargo xtask {}", arguments.join(" "))
 }
 
 /// The date, as in `2026-01-31`, in UTC.
-pub(super) fn today() -> String {
+pub(crate) fn today() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     date(since.as_secs() / (24 * 60 * 60))
 }

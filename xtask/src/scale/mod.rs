@@ -1,0 +1,172 @@
+//! `cargo xtask scale`: what monitors, processes and nodes cost on one machine, and how each cost grows with their number.
+//!
+//! Every node is a process of its own on loopback. Each subject is measured at several sizes; a power of the size is
+//! fitted to each cost ([`growth`]), and its exponent is what tells whether something grows worse than it should.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+
+use self::{
+    costs::{Costs, Subject},
+    nodes::Shape,
+};
+use crate::{
+    bench::{self, pair::Lab},
+    cluster::{build, children::Children, make_folder},
+    failure::{Context, Result, fail},
+    workspace,
+};
+
+mod costs;
+mod descriptors;
+mod growth;
+mod monitors;
+mod nodes;
+mod plot;
+mod processes;
+
+/// What the command line shows below its options.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  cargo xtask scale --quick                 small sizes, in less than a minute
+  cargo xtask scale --json scale.json       up to ten million monitors, a million processes, two hundred nodes
+  cargo xtask scale --only mesh,on-demand
+
+What is measured is described in docs/SCALE.md. The whole takes about 4 GiB of memory. Plots go to target/scale.";
+
+/// What to measure.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only these subjects: monitors, processes, mesh, on-demand.
+    #[arg(long, value_name = "SUBJECT", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Small sizes.
+    #[arg(long)]
+    quick: bool,
+    /// Write the figures as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What is measured, how, and at which sizes: all of them, and those for a quick look.
+struct Part {
+    subject: Subject,
+    measure: fn(&Field, usize, &mut Costs) -> Result,
+    sizes: &'static [usize],
+    quick: &'static [usize],
+}
+
+const PARTS: [Part; 4] = [
+    Part {
+        subject: monitors::SUBJECT,
+        measure: |field, monitors, costs| monitors::measure(&field.pairs, monitors, costs),
+        sizes: &[10_000, 100_000, 1_000_000, 10_000_000],
+        quick: &[1_000, 10_000, 100_000],
+    },
+    Part {
+        subject: processes::SUBJECT,
+        measure: |field, processes, costs| processes::measure(&field.pairs, processes, costs),
+        sizes: &[1_000, 10_000, 100_000, 1_000_000],
+        quick: &[1_000, 10_000, 30_000],
+    },
+    Part {
+        subject: nodes::MESH,
+        measure: |field, nodes, costs| nodes::measure(field, Shape::Mesh, nodes, costs),
+        sizes: NODES,
+        quick: NODES_QUICK,
+    },
+    Part {
+        subject: nodes::ON_DEMAND,
+        measure: |field, nodes, costs| nodes::measure(field, Shape::OnDemand, nodes, costs),
+        sizes: NODES,
+        quick: NODES_QUICK,
+    },
+];
+
+const NODES: &[usize] = &[10, 25, 50, 100, 200];
+const NODES_QUICK: &[usize] = &[10, 20, 40];
+
+/// What everything is measured with.
+struct Field {
+    /// For pairs of nodes as `cargo xtask bench` has them.
+    pairs: Lab,
+    /// The program of nodes in their hundreds.
+    node: PathBuf,
+    /// A short look: what takes time and not size is cut short, too.
+    quick: bool,
+}
+
+/// Measures, and tells.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let children = Children::default();
+    children.end_on_interrupt()?;
+    match measure(options, &children) {
+        // The nodes were ended under it: whatever it says means nothing.
+        Err(_) if children.interrupted() => Ok(ExitCode::from(130)),
+        measured => measured.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn measure(options: &Options, children: &Children) -> Result {
+    let parts = options.parts()?;
+    let folder = workspace::root().join("target").join("scale");
+    make_folder(&folder)?;
+    let field = Field {
+        pairs: Lab {
+            children: children.clone(),
+            program: build::example("bench_node", true)?,
+            folder: folder.clone(),
+        },
+        node: build::example("scale_node", true)?,
+        quick: options.quick,
+    };
+    println!("load of the machine before: {}", load());
+    let mut costs = Costs::default();
+    for part in parts {
+        println!("\n{}", part.subject.title);
+        for &size in if options.quick { part.quick } else { part.sizes } {
+            (part.measure)(&field, size, &mut costs)
+                .map_err(|failure| failure.within(&format!("{}, {size}", part.subject.id)))?;
+            println!("  {}", costs.line(part.subject, size));
+        }
+    }
+    tell(options, &folder, &costs)
+}
+
+impl Options {
+    fn parts(&self) -> Result<Vec<&'static Part>> {
+        let ids = || PARTS.iter().map(|part| part.subject.id);
+        if let Some(unknown) = self.only.iter().find(|only| !ids().any(|id| id == *only)) {
+            fail!("--only {unknown}: the subjects are {}", ids().collect::<Vec<_>>().join(", "));
+        }
+        let wanted = |part: &&Part| self.only.is_empty() || self.only.iter().any(|id| id == part.subject.id);
+        Ok(PARTS.iter().filter(wanted).collect())
+    }
+}
+
+fn tell(options: &Options, folder: &Path, costs: &Costs) -> Result {
+    println!("\n{}", costs.tables());
+    for (name, svg) in plot::all(costs) {
+        bench::write(&folder.join(name), &svg)?;
+    }
+    println!("plots: {}", folder.display());
+    if let Some(file) = &options.json {
+        let figures = costs.json(&load(), &bench::commit())?;
+        bench::write(
+            file,
+            &(serde_json::to_string_pretty(&figures).context(|| "the figures".to_owned())? + "\n"),
+        )?;
+    }
+    Ok(())
+}
+
+/// How many threads wanted a processor in the last minute, five minutes and quarter of an hour.
+fn load() -> String {
+    let told = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    told.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}

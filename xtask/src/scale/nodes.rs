@@ -1,0 +1,293 @@
+//! More and more nodes, connected to all others or to a few: what a node and a session cost, how long they take to find
+//! each other, and how soon the death of one is noticed.
+
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Field,
+    costs::{Cost, Costs, Subject, cost},
+    descriptors,
+};
+use crate::{
+    bench,
+    cluster::ports::Ports,
+    failure::Result,
+    peer::{Peer, Usage},
+};
+
+pub(super) const MESH: Subject = Subject { id: "mesh", title: "Nodes, each connected to all others" };
+pub(super) const ON_DEMAND: Subject = Subject {
+    id: "on-demand",
+    title: "Nodes, each monitoring a process on four others, without further connections",
+};
+
+/// How many others each node monitors where connections are made on demand.
+const WATCHED: usize = 4;
+/// How many nodes are killed, one after the other; the middle one counts.
+const DEATHS: usize = 3;
+/// How long nodes may take to come to rest before anything is measured of that.
+const REST: Duration = Duration::from_secs(2);
+
+/// Who is connected to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// All nodes have the list of all nodes.
+    Mesh,
+    /// Each node monitors the next [`WATCHED`] in a ring.
+    OnDemand,
+}
+
+/// What is measured of either shape; the numbers are expected exponents, for [`Shape::Mesh`] and for [`Shape::OnDemand`].
+struct Figures {
+    form: Cost,
+    form_cpu: Cost,
+    memory: Cost,
+    session: Cost,
+    idle: Cost,
+    noticed: Cost,
+}
+
+impl Shape {
+    const fn subject(self) -> Subject {
+        match self {
+            Shape::Mesh => MESH,
+            Shape::OnDemand => ON_DEMAND,
+        }
+    }
+
+    const fn figures(self) -> Figures {
+        // What all nodes do on one machine, what one node does, and what a death sets off.
+        let (all, one, death) = match self {
+            Shape::Mesh => (2.0, 1.0, 1.0),
+            Shape::OnDemand => (1.0, 0.0, 0.0),
+        };
+        Figures {
+            form: cost("until all are connected", "s", all),
+            form_cpu: cost("processor time of a node for that", "ms", one),
+            memory: cost("memory of a node", "MiB", one),
+            session: cost("memory of a session, each side", "KiB", 0.0),
+            idle: cost("processor time of an idle node", "ms/s", one),
+            noticed: cost("from SIGKILL until the last knows", "ms", death),
+        }
+    }
+
+    /// With which others a node has sessions.
+    fn neighbours(self, node: usize, of: usize) -> Vec<usize> {
+        let mut all: Vec<_> = match self {
+            Shape::Mesh => (0..of).collect(),
+            Shape::OnDemand => {
+                (1..=WATCHED).flat_map(|by| [(node + by) % of, (node + of - by % of) % of]).collect()
+            }
+        };
+        all.sort_unstable();
+        all.dedup();
+        all.retain(|other| *other != node);
+        all
+    }
+}
+
+pub(super) fn measure(field: &Field, shape: Shape, nodes: usize, costs: &mut Costs) -> Result {
+    let figures = shape.figures();
+    let mut add = |cost, value| costs.add(shape.subject(), cost, nodes, value);
+    descriptors::allow(nodes)?;
+    let alone = alone(field, nodes)?;
+
+    let mut cluster = Cluster::begin(field, shape, nodes)?;
+    add(figures.form, cluster.form()?.as_secs_f64());
+    let formed = cluster.usage()?;
+    add(figures.form_cpu, 1e3 * (formed.cpu - alone.cpu) / nodes as f64);
+
+    thread::sleep(REST);
+    let (lasting, before) = (Duration::from_secs(if field.quick { 2 } else { 10 }), cluster.usage()?);
+    thread::sleep(lasting);
+    let after = cluster.usage()?;
+    add(figures.memory, after.rss / nodes as f64 / f64::from(1 << 20));
+    let ends = nodes * shape.neighbours(0, nodes).len();
+    add(figures.session, (after.rss - alone.rss) / ends as f64 / 1024.0);
+    add(figures.idle, 1e3 * (after.cpu - before.cpu) / lasting.as_secs_f64() / nodes as f64);
+
+    let mut times = (0..DEATHS).map(|_| cluster.lose_one()).collect::<Result<Vec<_>>>()?;
+    times.sort_unstable();
+    add(figures.noticed, 1e3 * times[DEATHS / 2].as_secs_f64());
+    Ok(())
+}
+
+/// What so many nodes use together of which none knows another.
+fn alone(field: &Field, nodes: usize) -> Result<Usage> {
+    let cluster = Cluster::begin(field, Shape::OnDemand, nodes)?;
+    cluster.await_ready()?;
+    thread::sleep(REST);
+    cluster.usage()
+}
+
+/// Nodes, each a process of its own with a loopback address of its own.
+struct Cluster {
+    shape: Shape,
+    /// None once it was killed.
+    nodes: Vec<Option<Peer>>,
+    names: Vec<String>,
+    begun: Instant,
+    /// Held for as long as the nodes live: they share a port.
+    _ports: Ports,
+}
+
+impl Cluster {
+    /// Starts all processes, and waits for none.
+    fn begin(field: &Field, shape: Shape, nodes: usize) -> Result<Self> {
+        let ports = Ports::take()?;
+        let names: Vec<_> = (0..nodes).map(|node| name(node, ports.port(0))).collect();
+        let peers = write_peers(&field.pairs.folder, &names)?;
+        let begun = Instant::now();
+        let start = |name: &String| {
+            let mut command = Command::new(&field.node);
+            // All of them dial at once, and from one address.
+            command.args(["--name", name, "--max-pending", &(2 * nodes).max(64).to_string()]);
+            if shape == Shape::Mesh {
+                command.arg("--peers").arg(&peers);
+            }
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            Peer::begin(&field.pairs.children, &mut command).map(Some)
+        };
+        let nodes = names.iter().map(start).collect::<Result<_>>()?;
+        Ok(Cluster { shape, nodes, names, begun, _ports: ports })
+    }
+
+    /// Waits until all are connected as they should be. How long that took: in a mesh from the start of the first process;
+    /// on demand, from when all processes were there and the first one was told whom to monitor.
+    fn form(&mut self) -> Result<Duration> {
+        self.await_ready()?;
+        let mut begun = self.begun;
+        if self.shape == Shape::OnDemand {
+            begun = Instant::now();
+            for at in 0..self.nodes.len() {
+                let verb = self.watch(at);
+                self.node(at).ask(&verb)?;
+            }
+        }
+        let all: Vec<_> = (0..self.nodes.len()).collect();
+        self.await_neighbours(&all)?;
+        let last = self.answers(&all)?;
+        Ok(last.map_or(Duration::ZERO, |last| last.duration_since(begun)))
+    }
+
+    fn await_ready(&self) -> Result {
+        self.nodes.iter().flatten().try_for_each(Peer::await_ready)
+    }
+
+    /// Kills the first that lives. How long until all knew that had a session with it.
+    fn lose_one(&mut self) -> Result<Duration> {
+        let (at, victim) = self
+            .nodes
+            .iter_mut()
+            .enumerate()
+            .find_map(|(at, node)| Some((at, node.take()?)))
+            .expect("fewer are killed than there are");
+        let others = self.alive_neighbours(at);
+        self.await_neighbours(&others)?;
+        thread::sleep(REST);
+        let killed = Instant::now();
+        victim.kill();
+        let last = self.answers(&others)?.unwrap_or(killed);
+        Ok(last.duration_since(killed))
+    }
+
+    /// Tells each of them to say when it is connected to those that live of its neighbours, and to nobody else.
+    fn await_neighbours(&mut self, nodes: &[usize]) -> Result {
+        for &at in nodes {
+            let verb = format!("nodes {}", self.alive_neighbours(at).len());
+            self.node(at).tell(&verb)?;
+        }
+        Ok(())
+    }
+
+    /// When the last of them answered.
+    fn answers(&mut self, nodes: &[usize]) -> Result<Option<Instant>> {
+        let mut last = None;
+        for &at in nodes {
+            let (answered, _) = self.node(at).timed_answer("nodes")?;
+            last = last.max(Some(answered));
+        }
+        Ok(last)
+    }
+
+    fn alive_neighbours(&self, node: usize) -> Vec<usize> {
+        let mut all = self.shape.neighbours(node, self.nodes.len());
+        all.retain(|other| self.nodes[*other].is_some());
+        all
+    }
+
+    /// The verb that has a node monitor others.
+    fn watch(&self, node: usize) -> String {
+        let of = self.names.len();
+        let mut verb = "watch".to_owned();
+        for other in (1..=WATCHED.min(of - 1)).map(|by| (node + by) % of) {
+            write!(verb, " {}", self.names[other]).expect("a string takes everything");
+        }
+        verb
+    }
+
+    fn node(&mut self, at: usize) -> &mut Peer {
+        self.nodes[at].as_mut().expect("only nodes that live are asked")
+    }
+
+    /// What those that live have used together, and use.
+    fn usage(&self) -> Result<Usage> {
+        let mut all = Usage::default();
+        for node in self.nodes.iter().flatten() {
+            let one = node.usage()?;
+            all = Usage { cpu: all.cpu + one.cpu, coarse: all.coarse + one.coarse, rss: all.rss + one.rss };
+        }
+        Ok(all)
+    }
+}
+
+/// Loopback has sixteen million addresses; each node gets one of its own.
+fn name(node: usize, port: u16) -> String {
+    format!("n{node}@127.1.{}.{}:{port}", node / 250, node % 250 + 1)
+}
+
+fn write_peers(folder: &Path, names: &[String]) -> Result<PathBuf> {
+    let file = folder.join(format!("peers-{}", std::process::id()));
+    bench::write(&file, &(names.join("\n") + "\n"))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_mutual() {
+        for shape in [Shape::Mesh, Shape::OnDemand] {
+            for of in [1, 2, 3, 8, 9, 25] {
+                let all: Vec<_> = (0..of).map(|node| shape.neighbours(node, of)).collect();
+                for (node, neighbours) in all.iter().enumerate() {
+                    assert!(!neighbours.contains(&node), "{shape:?} of {of}");
+                    assert!(neighbours.iter().all(|other| all[*other].contains(&node)), "{shape:?} of {of}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn on_demand_a_node_has_as_many_sessions_however_many_nodes_there_are() {
+        let sessions = [10, 50, 200].map(|of| Shape::OnDemand.neighbours(3, of).len());
+        assert_eq!(sessions, [2 * WATCHED; 3]);
+        assert_eq!(Shape::Mesh.neighbours(3, 200).len(), 199);
+    }
+
+    #[test]
+    fn no_two_nodes_share_an_address() {
+        let mut names: Vec<_> =
+            (0..1_000).map(|node| name(node, 7).split_once('@').expect("a host").1.to_owned()).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 1_000);
+    }
+}
