@@ -9,7 +9,8 @@
 //! | `watch NAME ...` | monitors one process of each of these nodes, which connects to them if need be | at once |
 //!
 //! Options: `--name NAME` (required); `--peers FILE`, the nodes to connect to at start and for ever, one in a line;
-//! `--max-pending N`, for how many handshakes at once the node has room, by default as many as the library says.
+//! `--max-pending N`, for how many handshakes at once the node has room; `--setup-timeout SECONDS`, how long one may take;
+//! `--heartbeat INTERVAL/TIMEOUT` in milliseconds; without them as the library says.
 
 #![allow(clippy::print_stdout, reason = "standard output is what this program is for")]
 
@@ -20,6 +21,7 @@ use std::{
     io::{self, BufRead, Write},
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use monitor_runtime::{
@@ -130,21 +132,37 @@ fn say(line: &str) -> io::Result<()> {
 /// The configuration that the command line describes.
 fn config(mut arguments: impl Iterator<Item = String>) -> Result<Config> {
     let (mut name, mut peers, mut max_pending) = (None, Vec::new(), None);
+    let (mut setup_timeout, mut heartbeat) = (None, None);
     while let Some(argument) = arguments.next() {
         let value = arguments.next().ok_or(format!("{argument} needs a value"))?;
         match argument.as_str() {
             "--name" => name = Some(value.parse::<NodeName>()?),
             "--peers" => peers = read_peers(&value)?,
             "--max-pending" => max_pending = Some(value.parse()?),
+            "--setup-timeout" => setup_timeout = Some(Duration::from_secs(value.parse()?)),
+            "--heartbeat" => heartbeat = Some(read_heartbeat(&value)?),
             _ => Err(format!("{argument} is no option; the head of the program lists them"))?,
         }
     }
     let config = Config::new(name.ok_or("--name is missing")?).peers(peers);
-    Ok(match max_pending {
+    let config = match max_pending {
         // They may all come from one address: whatever is dialled from this machine does.
         Some(most) => config.tcp(|tcp| tcp.max_pending(most).max_pending_per_address(most)),
         None => config,
+    };
+    let config = match setup_timeout {
+        Some(timeout) => config.setup_timeout(timeout),
+        None => config,
+    };
+    Ok(match heartbeat {
+        Some((interval, timeout)) => config.heartbeat(interval, timeout),
+        None => config,
     })
+}
+
+fn read_heartbeat(text: &str) -> Result<(Duration, Duration)> {
+    let (interval, timeout) = text.split_once('/').ok_or(format!("{text}: not INTERVAL/TIMEOUT"))?;
+    Ok((Duration::from_millis(interval.parse()?), Duration::from_millis(timeout.parse()?)))
 }
 
 fn read_peers(file: &str) -> Result<Vec<NodeSpec>> {

@@ -1,6 +1,7 @@
 //! The transport as a peer service.
 
 use std::{
+    io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
 };
@@ -21,7 +22,7 @@ use crate::{
     error::StartError,
     handshake::{Identity, proof::Keys},
     hub::Hub,
-    listener,
+    listener, socket,
 };
 
 /// A [`PeerService`] over plain TCP. See the [crate's first page](crate).
@@ -87,13 +88,19 @@ async fn listen(config: &TcpConfig) -> Result<(Async<TcpListener>, SocketAddr), 
         if !config.may_serve(address) {
             return Err(StartError::NoSecret { address });
         }
-        let bound = Async::<TcpListener>::bind(address);
-        match bound.and_then(|listener| listener.get_ref().local_addr().map(|local| (listener, local))) {
+        match bind(address) {
             Ok(listening) => return Ok(listening),
             Err(cause) => error = StartError::Listen { address, cause },
         }
     }
     Err(error)
+}
+
+fn bind(address: SocketAddr) -> io::Result<(Async<TcpListener>, SocketAddr)> {
+    let listener = Async::<TcpListener>::bind(address)?;
+    socket::widen(listener.get_ref())?;
+    let local_addr = listener.get_ref().local_addr()?;
+    Ok((listener, local_addr))
 }
 
 #[async_trait]

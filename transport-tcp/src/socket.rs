@@ -1,12 +1,27 @@
 //! Options of the sockets.
 
-use std::{net::TcpStream, time::Duration};
+use std::{
+    io,
+    net::{TcpListener, TcpStream},
+    time::Duration,
+};
 
 use socket2::SockRef;
 
 /// What may wait in the system unsent: little, so that pings are not stuck behind megabytes.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 128 * 1024;
+
+/// How many connections may wait in the system until they are accepted; Linux takes no more than `net.core.somaxconn`.
+///
+/// What comes beyond is dropped, and tried again after a second: whole clusters start at the same moment, and the 128 of
+/// the standard library are soon full where nodes are starved. How many strangers get in is not decided here.
+const WAITING: i32 = 4096;
+
+/// Lets as many connections wait as clusters need.
+pub(crate) fn widen(listener: &TcpListener) -> io::Result<()> {
+    SockRef::from(listener).listen(WAITING)
+}
 
 /// Sets what every session wants: no waiting for more bytes, little unsent in the system.
 pub(crate) fn tune(stream: &TcpStream) {
@@ -35,4 +50,23 @@ pub(crate) fn hasten(stream: &TcpStream, timeout: Duration) {
 /// bytes whose receipts are lost, for the system's next try, which comes ever later.
 pub(crate) fn reset_when_closed(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_cluster_may_call_before_anybody_is_accepted() {
+        const CALLERS: usize = 200;
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        widen(&listener).expect("it listens");
+        let address = listener.local_addr().expect("an address");
+        let call = || TcpStream::connect_timeout(&address, Duration::from_secs(5));
+        let callers: Vec<_> = (0..CALLERS).map_while(|_| call().ok()).collect();
+        // A system may be told to let no more than these wait, whatever a listener asks for.
+        let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok();
+        let most = most.and_then(|text| text.trim().parse().ok()).unwrap_or(usize::MAX);
+        assert!(callers.len() >= CALLERS.min(most), "only {} could connect", callers.len());
+    }
 }

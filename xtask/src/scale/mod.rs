@@ -9,7 +9,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Args;
+use clap::{Args, builder::RangedU64ValueParser};
 
 use self::{
     costs::{Costs, Subject},
@@ -36,6 +36,7 @@ Examples:
   cargo xtask scale --quick                 small sizes, in less than a minute
   cargo xtask scale --json scale.json       up to ten million monitors, a million processes, two hundred nodes
   cargo xtask scale --only mesh,on-demand
+  cargo xtask scale --only mesh --sizes 20,150 --heartbeat 10000/60000
 
 What is measured is described in docs/SCALE.md. The whole takes about 4 GiB of memory. Plots go to target/scale.";
 
@@ -48,6 +49,13 @@ pub(crate) struct Options {
     /// Small sizes.
     #[arg(long)]
     quick: bool,
+    /// These sizes instead, such as 150 for as many nodes.
+    #[arg(long, value_name = "N", value_delimiter = ',', requires = "only", value_parser = RangedU64ValueParser::<usize>::new().range(10..=10_000_000))]
+    sizes: Vec<usize>,
+    /// How often nodes of a mesh, and on demand, give a sign of life, and after how much silence they are given up, in
+    /// milliseconds.
+    #[arg(long, value_name = "INTERVAL/TIMEOUT", default_value = "1000/5000")]
+    heartbeat: String,
     /// Write the figures as JSON to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -97,6 +105,8 @@ struct Field {
     pairs: Lab,
     /// The program of nodes in their hundreds.
     node: PathBuf,
+    /// Their heartbeats, as the program takes them.
+    heartbeat: String,
     /// A short look: what takes time and not size is cut short, too.
     quick: bool,
 }
@@ -123,13 +133,14 @@ fn measure(options: &Options, children: &Children) -> Result {
             folder: folder.clone(),
         },
         node: build::example("scale_node", true)?,
+        heartbeat: options.heartbeat.clone(),
         quick: options.quick,
     };
     println!("load of the machine before: {}", load());
     let mut costs = Costs::default();
     for part in parts {
         println!("\n{}", part.subject.title);
-        for &size in if options.quick { part.quick } else { part.sizes } {
+        for &size in options.sizes(part) {
             (part.measure)(&field, size, &mut costs)
                 .map_err(|failure| failure.within(&format!("{}, {size}", part.subject.id)))?;
             println!("  {}", costs.line(part.subject, size));
@@ -146,6 +157,14 @@ impl Options {
         }
         let wanted = |part: &&Part| self.only.is_empty() || self.only.iter().any(|id| id == part.subject.id);
         Ok(PARTS.iter().filter(wanted).collect())
+    }
+
+    fn sizes<'a>(&'a self, part: &'a Part) -> &'a [usize] {
+        match (self.sizes.as_slice(), self.quick) {
+            ([], true) => part.quick,
+            ([], false) => part.sizes,
+            (sizes, _) => sizes,
+        }
     }
 }
 

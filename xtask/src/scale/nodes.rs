@@ -34,6 +34,9 @@ const DEATHS: usize = 3;
 /// How long nodes may take to come to rest before anything is measured of that.
 const REST: Duration = Duration::from_secs(2);
 
+/// How long a handshake may take where hundreds of nodes start at once on few processors.
+const SETUP: Duration = Duration::from_secs(60);
+
 /// Who is connected to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -146,8 +149,11 @@ impl Cluster {
         let begun = Instant::now();
         let start = |name: &String| {
             let mut command = Command::new(&field.node);
-            // All of them dial at once, and from one address.
-            command.args(["--name", name, "--max-pending", &(2 * nodes).max(64).to_string()]);
+            // All of them dial at once, and from one address; and they share the processors, so that each handshake waits for
+            // those of all others.
+            let (most, patience) = ((2 * nodes).max(64).to_string(), SETUP.as_secs().to_string());
+            command.args(["--name", name, "--max-pending", &most, "--setup-timeout", &patience]);
+            command.arg("--heartbeat").arg(&field.heartbeat);
             if shape == Shape::Mesh {
                 command.arg("--peers").arg(&peers);
             }
