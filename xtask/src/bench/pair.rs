@@ -103,7 +103,8 @@ impl Pair {
                     command
                 };
                 let watched = Peer::start(&lab.children, &mut obit(&name('b', 1)))?;
-                let watcher = Peer::start(&lab.children, obit(&name('a', 0)).args(["--peer", &name('b', 1)]))?;
+                let watcher =
+                    Peer::start(&lab.children, obit(&name('a', 0)).args(["--peer", &name('b', 1)]))?;
                 Ok(Pair { watcher, watched, _ports: Some(ports), _mapper: None })
             }
             System::Otp { flags, .. } => {
