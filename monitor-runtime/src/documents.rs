@@ -26,6 +26,8 @@ mod plain {
     struct Performance;
     #[doc = include_str!("../../docs/RACES.md")]
     struct Races;
+    #[doc = include_str!("../../docs/SCALE.md")]
+    struct Scale;
     #[doc = include_str!("../../docs/SIMULATION.md")]
     struct Simulation;
     #[doc = include_str!("../../docs/errors.md")]
