@@ -104,6 +104,7 @@ impl MonitorOptions {
 
     /// Sets what to do if the node is not connected.
     #[must_use]
+    #[doc(alias = "dist_auto_connect")]
     pub const fn connect(mut self, connect: Connect) -> Self {
         self.connect = connect;
         self

@@ -235,13 +235,14 @@ impl Core {
         }
     }
 
-    /// The monitors of a process that have not been taken or ended, oldest first, as they were asked for.
+    /// The monitors of a process that have not been taken or ended, oldest first, as they were asked for. O(1) for each.
     pub fn monitors_of(&self, watcher: LocalPid) -> impl Iterator<Item = (MonitorId, Target)> {
         let owned = self.processes.get(watcher).and_then(|entry| entry.owned);
         self.outgoing.owned(owned).map(|at| (self.outgoing.id(at), self.target(at)))
     }
 
-    /// The monitors on a process, by what their watchers call them: those of local watchers, then those of peers.
+    /// The monitors on a process, by what their watchers call them: those of local watchers, then those of peers. O(1) for
+    /// each.
     pub fn watchers_of(&self, pid: LocalPid) -> impl Iterator<Item = MonitorRef> {
         let entry = self.processes.get(pid);
         let local = self.outgoing.bound(entry.and_then(|entry| entry.local_watchers));

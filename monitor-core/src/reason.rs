@@ -21,6 +21,7 @@ pub enum ExitReason {
     #[doc(alias = "killed")]
     Killed,
     /// It panicked, with this text.
+    #[doc(alias = "crash")]
     Panicked(Text),
     /// A reason of its own: bytes whose meaning watcher and target have agreed on.
     Other(Bytes),

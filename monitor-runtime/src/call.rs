@@ -66,6 +66,7 @@ impl Mailbox {
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```
     #[doc(alias = "gen_call")]
+    #[doc(alias = "gen_server")]
     pub async fn call(
         &self,
         target: impl Into<Target>,

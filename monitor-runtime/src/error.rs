@@ -28,6 +28,7 @@ pub struct NotImplemented {
 pub enum MonitorError {
     /// The node was stopped, or the watching process has exited.
     #[error(transparent)]
+    #[doc(alias = "is_alive")]
     NotAlive(#[from] NotAlive),
     /// The peer service cannot tell what the call asks for.
     #[error(transparent)]

@@ -70,6 +70,10 @@ impl Monitor {
     /// reached, before that, `work` is dropped at its next await, and then its end comes back as `Err`. A
     /// panic in `work` is the caller's. Dropped before it is done, it drops `work` and demonitors.
     ///
+    /// # Errors
+    /// The [`Down`], of whatever reason: [`is_terminal`](monitor_core::DownReason::is_terminal) tells whether the target is
+    /// gone for good. What `work` did until then it has done.
+    ///
     /// ```
     /// # use monitor_runtime::{Config, Node};
     /// # use peer_service::memory::Network;

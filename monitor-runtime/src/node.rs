@@ -225,7 +225,7 @@ impl Node {
     ///
     /// Never waits: not for the peer, nor for a connection, nor for room in a buffer (Erlang may block for
     /// seconds). What goes wrong there arrives as the [`Down`](crate::Down): an unknown name or a dead pid as
-    /// `NoProc`, a connection that cannot be made as `NoConnection`.
+    /// `NoProc`, a connection that cannot be made as `NoConnection`. O(1).
     ///
     /// # Errors
     /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the target is on another node and the peer
@@ -261,6 +261,8 @@ impl Node {
     ///
     /// # Errors
     /// As [`Mailbox::send`].
+    #[doc(alias = "forward_message")]
+    #[doc(alias = "cast_message")]
     pub fn send(&self, to: impl Into<Dest>, body: impl Into<Vec<u8>>) -> Result<(), SendError> {
         self.send_with(to, body, SendOptions::new())
     }
@@ -336,7 +338,7 @@ impl Node {
     }
 
     /// The nodes that are up, sorted by name; never the own one. The sessions are those that
-    /// [`Mailbox::monitor_nodes`] tells of.
+    /// [`Mailbox::monitor_nodes`] tells of. O(n log n) for n nodes.
     pub fn nodes(&self, filter: NodeType) -> Vec<NodeInfo> {
         self.inner.look(|state| state.core.nodes(filter).iter().map(|event| NodeInfo::of(event)).collect())
     }

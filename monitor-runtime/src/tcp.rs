@@ -22,6 +22,7 @@ impl Config {
     /// What the nodes of the cluster share, and prove to each other. Without it, and without TLS, a node listens
     /// and dials on loopback addresses only.
     #[must_use]
+    #[doc(alias = "setcookie")]
     pub fn secret(self, secret: Secret) -> Self {
         self.tcp(|tcp| tcp.secret(secret))
     }
@@ -38,6 +39,7 @@ impl Config {
     /// ```
     #[cfg(feature = "tls")]
     #[must_use]
+    #[doc(alias = "inet_tls_dist")]
     pub fn tls(self, tls: Tls) -> Self {
         self.tcp(|tcp| tcp.tls(tls))
     }
@@ -93,6 +95,7 @@ impl Config {
     /// A sign of life is sent after `interval` without anything else to send; a session ends after `timeout`
     /// without hearing anything. 1 s and 5 s by default. All nodes of a cluster should agree.
     #[must_use]
+    #[doc(alias = "net_ticktime")]
     pub fn heartbeat(self, interval: Duration, timeout: Duration) -> Self {
         self.tcp(|tcp| tcp.heartbeat(Heartbeat { interval, timeout }))
     }
@@ -111,6 +114,7 @@ impl Config {
 
     /// How long connecting and shaking hands may take together. 5 s by default.
     #[must_use]
+    #[doc(alias = "net_setuptime")]
     pub fn setup_timeout(self, timeout: Duration) -> Self {
         self.tcp(|tcp| tcp.setup_timeout(timeout))
     }

@@ -130,6 +130,7 @@ impl Mailbox {
     /// assert_eq!(balance, 100);
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```
+    #[doc(alias = "receive")]
     pub async fn recv_as<T: DeserializeOwned>(&mut self) -> Option<Result<Event<T>, DecodeError>> {
         Some(self.recv().await?.decode())
     }

@@ -9,6 +9,7 @@ pub struct ParseError {
     /// What was being read: `"node name"`, `"registered name"`, `"address"`, `"pid"` and so on.
     pub what: &'static str,
     /// What is wrong with it.
+    #[doc(alias = "badarg")]
     pub kind: ParseErrorKind,
     /// The offset, in bytes from the start of the text that was passed in, of the first offending byte.
     pub at: usize,

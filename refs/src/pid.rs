@@ -49,6 +49,7 @@ impl Pid {
     /// // A write of the old life that was on its way all the while is refused.
     /// assert_ne!(holder.incarnation(), granted_to);
     /// ```
+    #[doc(alias = "creation")]
     pub const fn incarnation(&self) -> Incarnation {
         self.node.incarnation
     }

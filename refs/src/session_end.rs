@@ -66,8 +66,10 @@ impl fmt::Debug for SessionEnd {
 #[non_exhaustive]
 pub enum EndKind {
     /// The connection was closed or reset: the peer's process died, its host went, or something between cut it.
+    #[doc(alias = "connection_closed")]
     Closed,
     /// Nothing was heard for the configured time: the peer is frozen, or the network swallows what it sends.
+    #[doc(alias = "net_tick_timeout")]
     Timeout,
     /// The peer stopped in good order and said goodbye.
     Left,
@@ -82,12 +84,14 @@ pub enum EndKind {
     /// The peer did not take what we had to send, for the configured time or beyond the configured amount.
     Overloaded,
     /// The own node was stopped.
+    #[doc(alias = "net_kernel_terminated")]
     LocalShutdown,
     /// The host answered, but nobody listens on that port.
     Refused,
     /// No address is known for the node, or none leads to a host.
     Unreachable,
     /// The connection or its handshake was not finished within the configured time.
+    #[doc(alias = "connection_setup_failed")]
     SetupTimeout,
     /// The peer could not prove the shared secret, or another name or cluster answered than was expected.
     AuthFailed,
@@ -100,6 +104,7 @@ pub enum EndKind {
     /// There is no session, and the call said not to make one.
     NotConnected,
     /// A limit was reached: too much waits for this node, or it holds too many monitors of ours.
+    #[doc(alias = "system_limit")]
     Quota,
 }
 

@@ -67,6 +67,7 @@ impl Reference {
     ///
     /// # Errors
     /// [`ParseError`]: what is wrong, and at which byte.
+    #[doc(alias = "partisan_remote_ref")]
     pub fn parse(uri: &str) -> Result<Self, ParseError> {
         Parser::new("reference", uri)?.reference()
     }

@@ -66,6 +66,7 @@ pub struct TcpConfig {
     /// dialled, unless [`insecure_allow_remote`](Self::insecure_allow_remote).
     ///
     /// With TLS, which proves more, it is not needed; if it is set, it is asked for inside of TLS.
+    #[doc(alias = "setcookie")]
     pub secret: Option<Secret>,
     /// Certificates and a key of this node: with them all connections are encrypted, and a node can bear no
     /// other name than its certificate says. Every node of the cluster needs it. Default: none.
@@ -117,8 +118,10 @@ pub struct TcpConfig {
     /// begin and end with the session, each has its signs of life. Default: none.
     pub channels: Vec<ChannelName>,
     /// Signs of life. Default: 1 s and 5 s.
+    #[doc(alias = "net_ticktime")]
     pub heartbeat: Heartbeat,
     /// How long connecting and shaking hands may take together. Default: 5 s.
+    #[doc(alias = "net_setuptime")]
     pub setup_timeout: Duration,
     /// The most bytes a frame may have, 1 KiB to 64 MiB. Default: 16 MiB and 1 KiB. With a peer whose limit is
     /// lower, that one holds; with one of a version that does not understand fragments, 1 MiB. What is longer
@@ -126,6 +129,7 @@ pub struct TcpConfig {
     pub max_frame: usize,
     /// Once so many bytes of messages wait for one peer, further ones are refused: so that many and one more
     /// message is the most that waits. Default: 8 MiB.
+    #[doc(alias = "zdbbl")]
     pub max_message_queue: usize,
     /// How many bytes of signals may wait for one peer before the session ends as overloaded. Default: 64
     /// MiB.

@@ -49,6 +49,7 @@ impl Secret {
     /// # Errors
     /// [`SecretError::File`] if it cannot be read, [`SecretError::Exposed`] if its mode lets its group or
     /// others do anything with it (on Unix), and those of [`Secret::new`].
+    #[doc(alias = "cookie")]
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, SecretError> {
         let path = path.as_ref();
         let failed = |cause| SecretError::File { path: path.to_owned(), cause };

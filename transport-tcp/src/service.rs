@@ -34,8 +34,8 @@ pub struct TcpTransport {
 }
 
 impl TcpTransport {
-    /// Listens, and dials the peers of the configuration, those of its file and of its names in DNS too. All tasks run on `spawner`; sockets and timers on
-    /// smol's reactor, which has a thread of its own if nobody else drives it.
+    /// Listens, and dials the peers of the configuration, those of its file and of its names in DNS too. All tasks run on
+    /// `spawner`; sockets and timers on smol's reactor, which has a thread of its own if nobody else drives it.
     ///
     /// # Errors
     /// [`StartError`]: the field of the configuration that does not fit, and what to do.
