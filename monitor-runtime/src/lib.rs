@@ -89,6 +89,9 @@
 //! | `init:stop()` | [`Node::stop`] |
 //! | links, supervisors, `code_change` | not here |
 //!
+//! The guide in `docs/guide` of the repository has the whole of it, and pages on what a `Down` proves, on operating nodes, and on
+//! every text that may be printed.
+//!
 //! # Cargo features
 //!
 //! - `tcp`, on by default: `Node::start`, which brings a node up over TCP. Without it a node needs a peer
