@@ -8,7 +8,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::Args;
@@ -111,10 +111,12 @@ fn measure(options: &Options, children: &Children) -> Result {
     let runs = if options.quick { 3 } else { options.runs };
     let (mut rows, mut latencies) = (Vec::new(), Latencies::default());
     for script in SCRIPTS.iter().filter(|script| options.wants_script(script)) {
-        println!("{}", script.ids().collect::<Vec<_>>().join(", "));
+        let start = Instant::now();
+        println!("{} ...", script.ids().collect::<Vec<_>>().join(", "));
         let otp = script.others.iter().filter(|_| release.is_some());
         let systems: Vec<_> = [script.ours].iter().chain(otp).copied().collect();
         in_turn(&lab, script, &systems, runs, &mut rows, &mut latencies)?;
+        println!("    {:.1} s", start.elapsed().as_secs_f64());
     }
     for silence in
         SILENCES.iter().filter(|silence| options.wants(silence.id) && !(options.quick && silence.long))
