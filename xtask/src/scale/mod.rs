@@ -7,6 +7,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Args, builder::RangedU64ValueParser};
@@ -109,6 +110,13 @@ struct Field {
     heartbeat: String,
     /// A short look: what takes time and not size is cut short, too.
     quick: bool,
+}
+
+impl Field {
+    /// How long nodes may take to come to rest before anything is measured of that.
+    const fn rest(&self) -> Duration {
+        Duration::from_millis(if self.quick { 500 } else { 2_000 })
+    }
 }
 
 /// Measures, and tells.

@@ -3,7 +3,8 @@
 
 use std::{
     fmt::Write,
-    path::{Path, PathBuf},
+    fs,
+    path::PathBuf,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -31,8 +32,6 @@ pub(super) const ON_DEMAND: Subject = Subject {
 const WATCHED: usize = 4;
 /// How many nodes are killed, one after the other; the middle one counts.
 const DEATHS: usize = 3;
-/// How long nodes may take to come to rest before anything is measured of that.
-const REST: Duration = Duration::from_secs(2);
 
 /// How long a handshake may take where hundreds of nodes start at once on few processors.
 const SETUP: Duration = Duration::from_secs(60);
@@ -106,7 +105,7 @@ pub(super) fn measure(field: &Field, shape: Shape, nodes: usize, costs: &mut Cos
     let formed = cluster.usage()?;
     add(figures.form_cpu, 1e3 * (formed.cpu - alone.cpu) / nodes as f64);
 
-    thread::sleep(REST);
+    thread::sleep(field.rest());
     let (lasting, before) = (Duration::from_secs(if field.quick { 2 } else { 10 }), cluster.usage()?);
     thread::sleep(lasting);
     let after = cluster.usage()?;
@@ -115,7 +114,7 @@ pub(super) fn measure(field: &Field, shape: Shape, nodes: usize, costs: &mut Cos
     add(figures.session, (after.rss - alone.rss) / ends as f64 / 1024.0);
     add(figures.idle, 1e3 * (after.cpu - before.cpu) / lasting.as_secs_f64() / nodes as f64);
 
-    let mut times = (0..DEATHS).map(|_| cluster.lose_one()).collect::<Result<Vec<_>>>()?;
+    let mut times = (0..DEATHS).map(|_| cluster.lose_one(field.rest())).collect::<Result<Vec<_>>>()?;
     times.sort_unstable();
     add(figures.noticed, 1e3 * times[DEATHS / 2].as_secs_f64());
     Ok(())
@@ -125,7 +124,7 @@ pub(super) fn measure(field: &Field, shape: Shape, nodes: usize, costs: &mut Cos
 fn alone(field: &Field, nodes: usize) -> Result<Usage> {
     let cluster = Cluster::begin(field, Shape::OnDemand, nodes)?;
     cluster.await_ready()?;
-    thread::sleep(REST);
+    thread::sleep(field.rest());
     cluster.usage()
 }
 
@@ -135,6 +134,8 @@ struct Cluster {
     /// None once it was killed.
     nodes: Vec<Option<Peer>>,
     names: Vec<String>,
+    /// The list of all nodes, for nodes of a mesh to read as they start.
+    peers: PathBuf,
     begun: Instant,
     /// Held for as long as the nodes live: they share a port.
     _ports: Ports,
@@ -145,7 +146,10 @@ impl Cluster {
     fn begin(field: &Field, shape: Shape, nodes: usize) -> Result<Self> {
         let ports = Ports::take()?;
         let names: Vec<_> = (0..nodes).map(|node| name(node, ports.port(0))).collect();
-        let peers = write_peers(&field.pairs.folder, &names)?;
+        let peers = field.pairs.folder.join(format!("peers-{}", std::process::id()));
+        if shape == Shape::Mesh {
+            bench::write(&peers, &(names.join("\n") + "\n"))?;
+        }
         let begun = Instant::now();
         let start = |name: &String| {
             let mut command = Command::new(&field.node);
@@ -161,13 +165,15 @@ impl Cluster {
             Peer::begin(&field.pairs.children, &mut command).map(Some)
         };
         let nodes = names.iter().map(start).collect::<Result<_>>()?;
-        Ok(Cluster { shape, nodes, names, begun, _ports: ports })
+        Ok(Cluster { shape, nodes, names, peers, begun, _ports: ports })
     }
 
     /// Waits until all are connected as they should be. How long that took: in a mesh from the start of the first process;
     /// on demand, from when all processes were there and the first one was told whom to monitor.
     fn form(&mut self) -> Result<Duration> {
         self.await_ready()?;
+        // All have read it.
+        let _ = fs::remove_file(&self.peers);
         let mut begun = self.begun;
         if self.shape == Shape::OnDemand {
             begun = Instant::now();
@@ -187,7 +193,7 @@ impl Cluster {
     }
 
     /// Kills the first that lives. How long until all knew that had a session with it.
-    fn lose_one(&mut self) -> Result<Duration> {
+    fn lose_one(&mut self, rest: Duration) -> Result<Duration> {
         let (at, victim) = self
             .nodes
             .iter_mut()
@@ -196,7 +202,7 @@ impl Cluster {
             .expect("fewer are killed than there are");
         let others = self.alive_neighbours(at);
         self.await_neighbours(&others)?;
-        thread::sleep(REST);
+        thread::sleep(rest);
         let killed = Instant::now();
         victim.kill();
         let last = self.answers(&others)?.unwrap_or(killed);
@@ -256,12 +262,6 @@ impl Cluster {
 /// Loopback has sixteen million addresses; each node gets one of its own.
 fn name(node: usize, port: u16) -> String {
     format!("n{node}@127.1.{}.{}:{port}", node / 250, node % 250 + 1)
-}
-
-fn write_peers(folder: &Path, names: &[String]) -> Result<PathBuf> {
-    let file = folder.join(format!("peers-{}", std::process::id()));
-    bench::write(&file, &(names.join("\n") + "\n"))?;
-    Ok(file)
 }
 
 #[cfg(test)]
