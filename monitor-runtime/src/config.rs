@@ -23,7 +23,6 @@ pub struct Config {
     pub(crate) max_history: usize,
     pub(crate) stop_timeout: Duration,
     pub(crate) spawner: Option<Spawner>,
-    pub(crate) low_latency: bool,
     #[cfg(feature = "tcp")]
     pub(crate) tcp: crate::tcp::TcpConfig,
 }
@@ -40,7 +39,6 @@ impl Config {
             max_history: 0,
             stop_timeout: Duration::from_secs(5),
             spawner: None,
-            low_latency: false,
             #[cfg(feature = "tcp")]
             tcp: crate::tcp::TcpConfig::new(name.clone()),
             name,
@@ -108,18 +106,6 @@ impl Config {
         self
     }
 
-    /// Whether the node's own thread, when it has nothing left to do, looks for more for 100 us before it sleeps. False by
-    /// default.
-    ///
-    /// To be woken takes longer than all else that a node does between a question and its answer, so this shortens the time
-    /// to a `Down` several times while something happens often. It costs up to a processor then, and nothing while nothing
-    /// happens. It needs a processor to spare, and means nothing with a [`Config::spawner`].
-    #[must_use]
-    pub const fn low_latency(mut self, spin: bool) -> Self {
-        self.low_latency = spin;
-        self
-    }
-
     /// Runs the node's tasks, those of [`Node::spawn`](crate::Node::spawn) among them, on an executor of
     /// yours. Without it the node has a thread of its own, named `obit`, for all of them.
     ///
@@ -148,8 +134,7 @@ impl fmt::Debug for Config {
             .field("max_message", &self.max_message)
             .field("max_history", &self.max_history)
             .field("stop_timeout", &self.stop_timeout)
-            .field("own_thread", &self.spawner.is_none())
-            .field("low_latency", &self.low_latency);
+            .field("own_thread", &self.spawner.is_none());
         #[cfg(feature = "tcp")]
         config.field("tcp", &self.tcp);
         config.finish()

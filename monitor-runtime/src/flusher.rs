@@ -6,6 +6,7 @@
 
 use std::{
     future::poll_fn,
+    mem,
     sync::{Arc, Weak},
     thread,
     time::Duration,
@@ -19,8 +20,8 @@ const QUIET: Duration = Duration::from_micros(20);
 /// How many calls in a row write themselves: a monitor, a message and what belongs to them.
 const BURST: u32 = 4;
 
-/// The least that lies between two writes of the task to one link: a burst goes out in pieces that are worth a write and a
-/// wake of the reader, whatever the processors do meanwhile.
+/// The least that lies between two writes of the task to one link while more and more is pushed: a burst goes out in pieces
+/// that are worth a write and a wake of the reader.
 const PACE: Duration = Duration::from_micros(50);
 
 /// The links that wait for the task.
@@ -51,12 +52,23 @@ pub(crate) async fn run(flusher: Arc<Flusher>, node: Weak<Inner>) {
             return;
         }
         for link in links.drain(..) {
-            // No timer: to sleep and be woken takes longer. Whoever pushes, or another task of the node, goes first.
-            while !link.is_quiet(PACE) {
-                thread::yield_now();
-                smol::future::yield_now().await;
-            }
+            wait_while_more_comes(&link).await;
             link.flush();
+        }
+    }
+}
+
+/// Waits until nothing more is pushed while others have their turn, and no longer than the [`PACE`]. No timer: to sleep and be
+/// woken takes longer.
+async fn wait_while_more_comes(link: &Link) {
+    let mut pushed = link.pushed();
+    while !link.is_quiet(PACE) {
+        // Whoever pushes may want this processor.
+        thread::yield_now();
+        smol::future::yield_now().await;
+        let before = mem::replace(&mut pushed, link.pushed());
+        if before == pushed {
+            return;
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Link {
     admitted: AtomicBool,
     /// Somebody is about to flush.
     touched: Touch,
+    /// How often something was pushed, and over again.
+    pushed: AtomicU32,
     /// When it was last flushed, in nanoseconds since `made`. With `burst` only a guess at what is cheaper: whether
     /// something is flushed does not depend on it.
     flushed: AtomicU64,
@@ -39,6 +41,7 @@ impl Link {
             abort,
             admitted: AtomicBool::new(false),
             touched: Touch::new(),
+            pushed: AtomicU32::new(0),
             flushed: AtomicU64::new(0),
             burst: AtomicU32::new(0),
             made: Instant::now(),
@@ -61,7 +64,13 @@ impl Link {
 
     /// Something was pushed; returns whether the caller is the one who must flush.
     pub(crate) fn touch(&self) -> bool {
+        self.pushed.fetch_add(1, Ordering::Relaxed);
         self.touched.touch()
+    }
+
+    /// A number that is another one after something was pushed.
+    pub(crate) fn pushed(&self) -> u32 {
+        self.pushed.load(Ordering::Relaxed)
     }
 
     /// Whether it was not flushed for so long.

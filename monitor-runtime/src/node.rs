@@ -406,7 +406,7 @@ impl Runner {
         match &config.spawner {
             Some(spawner) => Ok(Runner { spawner: spawner.clone(), thread: None }),
             None => {
-                let (spawner, thread) = executor::start(config.low_latency)?;
+                let (spawner, thread) = executor::start()?;
                 Ok(Runner { spawner, thread: Some(thread) })
             }
         }

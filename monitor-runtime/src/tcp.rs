@@ -112,6 +112,13 @@ impl Config {
         self.tcp(|tcp| tcp.heartbeat(Heartbeat::wan()))
     }
 
+    /// Whether a session is read again and again for 100 us after something has come, before its node's thread sleeps: see
+    /// [`TcpConfig::low_latency`]. False by default.
+    #[must_use]
+    pub fn low_latency(self, spin: bool) -> Self {
+        self.tcp(|tcp| tcp.low_latency(spin))
+    }
+
     /// How long connecting and shaking hands may take together. 5 s by default.
     #[must_use]
     #[doc(alias = "net_setuptime")]

@@ -34,7 +34,7 @@ fn config() -> Config {
 #[test]
 fn of_a_node() {
     let inline: monitor_runtime::Spawner = Arc::new(drop);
-    let set: [Case<Config>; 9] = [
+    let set: [Case<Config>; 8] = [
         (|config| config.max_batch(1000), "max_batch: 1000,"),
         (|config| config.max_batch(0), "max_batch: 1,"),
         (|config| config.max_waiting(1000), "max_waiting: 1000,"),
@@ -42,7 +42,6 @@ fn of_a_node() {
         (|config| config.max_mailbox_bytes(1000), "max_mailbox_bytes: 1000,"),
         (|config| config.max_message(1000), "max_message: 1000,"),
         (|config| config.max_history(1000), "max_history: 1000,"),
-        (|config| config.low_latency(true), "low_latency: true,"),
         (|config| config.stop_timeout(Duration::from_secs(7)), "stop_timeout: 7s,"),
     ];
     for (set, line) in set {
@@ -53,7 +52,7 @@ fn of_a_node() {
 
 #[test]
 fn of_its_network() {
-    let set: [Case<Config>; 12] = [
+    let set: [Case<Config>; 13] = [
         (|config| config.secret(Secret::generate()), "secret: Some( Secret(..), ),"),
         (|config| config.also_accept(Secret::generate()), "also_accept: [ Secret(..), ],"),
         (|config| config.cluster("shop"), "cluster: \"shop\","),
@@ -71,6 +70,7 @@ fn of_its_network() {
         (|config| config.fast(), "interval: 100ms, timeout: 500ms,"),
         (|config| config.wan(), "interval: 2.5s, timeout: 15s,"),
         (|config| config.setup_timeout(Duration::from_secs(7)), "setup_timeout: 7s,"),
+        (|config| config.low_latency(true), "low_latency: true,"),
         (|config| config.insecure_allow_remote(true), "insecure_allow_remote: true,"),
     ];
     for (set, lines) in set {

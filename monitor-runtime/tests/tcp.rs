@@ -46,6 +46,32 @@ fn ten_thousand_monitors_fire_once_each() {
     });
 }
 
+/// What comes while a session is looked at, what comes long after, and what comes in a flood.
+#[test]
+fn with_low_latency_all_is_told_all_the_same() {
+    run(async {
+        let secret = Secret::generate();
+        let start = |label| Node::start(config(label, &secret).low_latency(true));
+        let (a, b) = (start("a").await.unwrap(), start("b").await.unwrap());
+        a.connect(spec(&b)).unwrap();
+        for round in 0..100 {
+            let target = b.process().unwrap();
+            let monitor = a.monitor(target.pid()).unwrap();
+            eventually("the monitor has arrived", || b.stats().incoming_monitors == 1).await;
+            if round % 10 == 0 {
+                smol::Timer::after(Duration::from_millis(1)).await;
+            }
+            drop(target);
+            assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Normal));
+        }
+        let targets: Vec<_> = (0..1_000).map(|_| b.process().unwrap()).collect();
+        let mut set = a.monitor_set().unwrap();
+        targets.iter().for_each(|target| drop(set.add(target.pid()).unwrap()));
+        drop(targets);
+        assert_eq!(set.count().await, 1_000);
+    });
+}
+
 #[test]
 fn s18_while_long_messages_are_on_their_way_the_downs_of_others_pass_but_not_their_senders() {
     run(async {

@@ -26,7 +26,12 @@ pub(crate) struct Limits {
     /// How much longer the peer may take until it is heard of for the first time: as long as its own end of the
     /// handshake may take.
     pub(crate) head_start: Duration,
+    /// For how long it is read again and again after something has come.
+    pub(crate) spin: Option<Duration>,
 }
+
+/// As long as a question and its answer take with a wake at either end.
+const SPIN: Duration = Duration::from_micros(100);
 
 impl Limits {
     /// What holds on a session between a node of that configuration and that peer.
@@ -44,6 +49,7 @@ impl Limits {
             max_signal_queue: config.max_signal_queue,
             heartbeat: config.heartbeat,
             head_start: config.setup_timeout,
+            spin: config.low_latency.then_some(SPIN),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{
     io,
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use peer_service::{EndKind, FrameBuf, NodeId, SessionEnd};
@@ -34,6 +35,8 @@ pub(crate) struct Reader {
     last_word: Option<EndKind>,
     /// The last read has left nothing in the socket.
     drained: bool,
+    /// It is read until then, whether the system says that something is there or not.
+    spin_until: Option<Instant>,
     /// How much may still be read after the end.
     last_bytes: usize,
 }
@@ -57,6 +60,7 @@ impl Reader {
             intake,
             last_word: None,
             drained: false,
+            spin_until: None,
             last_bytes: LAST_BYTES,
         }
     }
@@ -92,7 +96,9 @@ impl Reader {
                 };
             }
             let end = self.link.end();
-            if end.is_none() && self.drained {
+            let spins = self.spin_until.is_some_and(|until| Instant::now() < until);
+            if end.is_none() && self.drained && !spins {
+                self.spin_until = None;
                 match stream.poll_readable(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(_) => self.drained = false,
@@ -102,13 +108,18 @@ impl Reader {
                 // What had arrived before the session was ended from this side is handed over first.
                 Input::Some if end.is_none() || self.last_bytes > 0 => {}
                 Input::Over(kind) if end.is_none() => self.last_word = Some(kind),
-                Input::Nothing if end.is_none() => self.drained = true,
+                Input::Nothing if end.is_none() => {
+                    self.drained = true;
+                    if spins {
+                        break;
+                    }
+                }
                 Input::Some | Input::Nothing | Input::Over(_) => {
                     return self.finish(end.expect("the other cases have none"));
                 }
             }
         }
-        // A peer that floods us with pings must not keep other tasks from running.
+        // Neither a peer that floods us with pings nor one that is waited for may keep other tasks from running.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -138,6 +149,7 @@ impl Reader {
                 self.drained = !self.intake.filled(bytes);
                 self.last_bytes =
                     self.last_bytes.saturating_sub(if self.link.end().is_some() { bytes } else { 0 });
+                self.spin_until = self.link.limits.spin.map(|spin| Instant::now() + spin);
                 self.link.note_heard();
                 Input::Some
             }
