@@ -11,15 +11,15 @@ use crate::{
 };
 
 cases! {
-    c01_a_call_gives_the_reply: local, memory, tcp;
-    c02_a_request_comes_after_what_was_sent_before_it: local, memory, tcp;
-    c03_a_call_ends_with_its_target: local, memory, tcp;
-    c04_a_call_of_nobody_says_so: local, memory, tcp;
-    c05_a_call_ends_with_the_connection: memory, tcp;
-    c06_a_late_reply_is_never_received: local, memory, tcp;
-    c07_a_call_that_is_given_up_leaves_nothing: local, memory, tcp;
-    c08_a_reply_wins_over_the_exit_that_follows_it: local, memory, tcp;
-    c09_anybody_may_reply_and_the_first_reply_counts: local, memory, tcp;
+    ca01_a_call_gives_the_reply: local, memory, tcp;
+    ca02_a_request_comes_after_what_was_sent_before_it: local, memory, tcp;
+    ca03_a_call_ends_with_its_target: local, memory, tcp;
+    ca04_a_call_of_nobody_says_so: local, memory, tcp;
+    ca05_a_call_ends_with_the_connection: memory, tcp;
+    ca06_a_late_reply_is_never_received: local, memory, tcp;
+    ca07_a_call_that_is_given_up_leaves_nothing: local, memory, tcp;
+    ca08_a_reply_wins_over_the_exit_that_follows_it: local, memory, tcp;
+    ca09_anybody_may_reply_and_the_first_reply_counts: local, memory, tcp;
 }
 
 /// Nobody is made to wait so long.
@@ -41,7 +41,7 @@ async fn nothing_left(scene: &Scene, caller: &mut Process) {
     assert_eq!(caller.try_recv(), None);
 }
 
-async fn c01_a_call_gives_the_reply(scene: Scene) {
+async fn ca01_a_call_gives_the_reply(scene: Scene) {
     let (mut caller, mut server) = scene.processes();
     server.register(name("server")).unwrap();
     let by_name = name("server").at(scene.there.name().clone());
@@ -69,7 +69,7 @@ async fn c01_a_call_gives_the_reply(scene: Scene) {
     nothing_left(&scene, &mut caller).await;
 }
 
-async fn c02_a_request_comes_after_what_was_sent_before_it(scene: Scene) {
+async fn ca02_a_request_comes_after_what_was_sent_before_it(scene: Scene) {
     let (caller, mut server) = scene.processes();
     // Longer than what travels in one piece, where it travels.
     let long = vec![7; 1 << 20];
@@ -85,7 +85,7 @@ async fn c02_a_request_comes_after_what_was_sent_before_it(scene: Scene) {
     assert_eq!(reply.unwrap().body, b"and now?");
 }
 
-async fn c03_a_call_ends_with_its_target(scene: Scene) {
+async fn ca03_a_call_ends_with_its_target(scene: Scene) {
     let (mut caller, mut server) = scene.processes();
     let target = server.pid().clone();
     let call = caller.call(&target, "die", LONG);
@@ -99,7 +99,7 @@ async fn c03_a_call_ends_with_its_target(scene: Scene) {
     nothing_left(&scene, &mut caller).await;
 }
 
-async fn c04_a_call_of_nobody_says_so(scene: Scene) {
+async fn ca04_a_call_of_nobody_says_so(scene: Scene) {
     let (mut caller, server) = scene.processes();
     let dead = server.pid().clone();
     drop(server);
@@ -111,7 +111,7 @@ async fn c04_a_call_of_nobody_says_so(scene: Scene) {
     nothing_left(&scene, &mut caller).await;
 }
 
-async fn c05_a_call_ends_with_the_connection(scene: Scene) {
+async fn ca05_a_call_ends_with_the_connection(scene: Scene) {
     let (mut caller, mut server) = scene.processes();
     let target = server.pid().clone();
     let call = caller.call(&target, "hello", LONG);
@@ -125,7 +125,7 @@ async fn c05_a_call_ends_with_the_connection(scene: Scene) {
     assert_eq!((scene.here.stats().aliases, caller.try_recv()), (0, None));
 }
 
-async fn c06_a_late_reply_is_never_received(scene: Scene) {
+async fn ca06_a_late_reply_is_never_received(scene: Scene) {
     let (mut caller, mut server) = scene.processes();
     let short = Duration::from_millis(1);
     let reply = caller.call(server.pid(), "hello", short).await;
@@ -141,7 +141,7 @@ async fn c06_a_late_reply_is_never_received(scene: Scene) {
     nothing_left(&scene, &mut caller).await;
 }
 
-async fn c07_a_call_that_is_given_up_leaves_nothing(scene: Scene) {
+async fn ca07_a_call_that_is_given_up_leaves_nothing(scene: Scene) {
     let (mut caller, mut server) = scene.processes();
     {
         let mut of_process = Box::pin(caller.call(server.pid(), "hello", LONG));
@@ -160,7 +160,7 @@ async fn c07_a_call_that_is_given_up_leaves_nothing(scene: Scene) {
     nothing_left(&scene, &mut caller).await;
 }
 
-async fn c08_a_reply_wins_over_the_exit_that_follows_it(scene: Scene) {
+async fn ca08_a_reply_wins_over_the_exit_that_follows_it(scene: Scene) {
     let mut caller = scene.here.process().unwrap();
     for _ in 0..50 {
         let server = scene.there.spawn(|mut mailbox| async move {
@@ -174,7 +174,7 @@ async fn c08_a_reply_wins_over_the_exit_that_follows_it(scene: Scene) {
     nothing_left(&scene, &mut caller).await;
 }
 
-async fn c09_anybody_may_reply_and_the_first_reply_counts(scene: Scene) {
+async fn ca09_anybody_may_reply_and_the_first_reply_counts(scene: Scene) {
     let (mut caller, mut server) = scene.processes();
     let helper = scene.there.process().unwrap();
     let target = server.pid().clone();
