@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use smol::Timer;
+
 use crate::{handover::Handover, link::Link, state::Inner};
 
 /// A link that was written to less than this ago is not quiet. About what a write and the wake of its reader take.
@@ -23,6 +25,12 @@ const BURST: u32 = 4;
 /// The least that lies between two writes of the task to one link while more and more is pushed: a burst goes out in pieces
 /// that are worth a write and a wake of the reader.
 const PACE: Duration = Duration::from_micros(50);
+
+/// Who pushes more than that within a [`PACE`] pushes a flood.
+const FLOOD: u32 = 64;
+
+/// How long a flood is gathered before it is written.
+const REST: Duration = Duration::from_micros(200);
 
 /// The links that wait for the task.
 #[derive(Default)]
@@ -58,11 +66,13 @@ pub(crate) async fn run(flusher: Arc<Flusher>, node: Weak<Inner>) {
     }
 }
 
-/// Waits until nothing more is pushed while others have their turn, and no longer than the [`PACE`]. No timer: to sleep and be
-/// woken takes longer.
+/// Waits until nothing more is pushed while others have their turn, and no longer than the [`PACE`]; in a flood it rests
+/// instead, and leaves the processor to those who push and to the peer.
 async fn wait_while_more_comes(link: &Link) {
-    let mut pushed = link.pushed();
-    while !link.is_quiet(PACE) {
+    let first = link.pushed();
+    let mut pushed = first;
+    let mut flood = link.is_flooded();
+    while !flood && !link.is_quiet(PACE) {
         // Whoever pushes may want this processor.
         thread::yield_now();
         smol::future::yield_now().await;
@@ -70,5 +80,10 @@ async fn wait_while_more_comes(link: &Link) {
         if before == pushed {
             return;
         }
+        flood = pushed.wrapping_sub(first) > FLOOD;
+    }
+    if flood {
+        Timer::after(REST).await;
+        link.set_flooded(link.pushed().wrapping_sub(first) > FLOOD);
     }
 }

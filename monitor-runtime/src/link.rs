@@ -29,6 +29,8 @@ pub(crate) struct Link {
     flushed: AtomicU64,
     /// How many more calls may write at once before the link has been quiet again.
     burst: AtomicU32,
+    /// Much was pushed when it was last looked at: likewise a guess.
+    flooded: AtomicBool,
     made: Instant,
 }
 
@@ -44,6 +46,7 @@ impl Link {
             pushed: AtomicU32::new(0),
             flushed: AtomicU64::new(0),
             burst: AtomicU32::new(0),
+            flooded: AtomicBool::new(false),
             made: Instant::now(),
         }
     }
@@ -87,6 +90,15 @@ impl Link {
         }
         let one_less = |left: u32| left.checked_sub(1);
         self.burst.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
+    /// Whether much was pushed at last, as whoever flushes has found.
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.flooded.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_flooded(&self, flooded: bool) {
+        self.flooded.store(flooded, Ordering::Relaxed);
     }
 
     /// Flushes. What is pushed from here on needs another flush.

@@ -66,6 +66,8 @@ pub(crate) struct Outgoing {
     stream: Option<Arc<Stream>>,
     /// Somebody is writing, outside of the lock.
     writing: bool,
+    /// Somebody else wanted to write meanwhile: who is writing does it for them.
+    again: bool,
     /// The socket took less than it was given: the keeper waits until it takes more.
     blocked: bool,
     /// Tasks that wait until a message would be accepted.
@@ -93,6 +95,7 @@ impl Link {
             queue: SendQueue::new(limits.cut_at.unwrap_or(usize::MAX)),
             stream: Some(stream),
             writing: false,
+            again: false,
             blocked: false,
             waiting: Vec::new(),
         };
@@ -184,7 +187,7 @@ impl Link {
                 Phase::Open | Phase::Overflowed => (end, !is_good(end.kind)),
             };
             out.phase = Phase::Over;
-            self.counters.unsent_bytes.add_many(out.queue.messages() + out.queue.signals());
+            self.counters.unsent_bytes.add_many(out.queue.len());
             out.queue.clear();
             out.blocked = false;
             match end.kind {
@@ -271,19 +274,25 @@ impl Link {
         self.write_out();
     }
 
-    /// Writes what waits, as long as the socket takes it. Does nothing if somebody is writing: that one goes
-    /// on. The phase afterwards.
+    /// Writes what waits, as long as the socket takes it. If somebody is writing it leaves that to them. The phase
+    /// afterwards.
+    ///
+    /// What is pushed from here on needs a call of its own. To write that too, as it comes, would be to send a flood in
+    /// pieces of a few frames, and each costs both ends more than all its frames.
     pub(crate) fn write_out(&self) -> Phase {
         let mut budget = WRITE_BUDGET;
         let mut out = self.out.lock();
         if out.writing || out.blocked {
+            out.again = out.writing;
             return out.phase;
         }
         let Some(stream) = out.stream.clone() else { return out.phase };
         out.writing = true;
+        let mut left = out.queue.len();
         let mut wake_keeper = false;
-        while !wake_keeper {
+        while !wake_keeper && (left > 0 || out.queue.has_control()) {
             let Some(mut chunk) = out.queue.next() else { break };
+            left = left.saturating_sub(chunk.len());
             drop(out);
             let (bytes, outcome) = write_some(&stream, &mut chunk);
             if bytes > 0 {
@@ -311,6 +320,9 @@ impl Link {
                     out.stream = None;
                     wake_keeper = true;
                 }
+            }
+            if std::mem::take(&mut out.again) {
+                left = out.queue.len();
             }
         }
         out.writing = false;

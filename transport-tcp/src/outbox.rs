@@ -57,6 +57,6 @@ impl Outbox for Link {
 
     fn queued(&self) -> usize {
         let out = self.out.lock();
-        out.queue.messages() + out.queue.signals()
+        out.queue.len()
     }
 }

@@ -55,6 +55,11 @@ impl Chunk {
         &self.bytes[self.written..]
     }
 
+    /// How many bytes it has of the queue's [`len`](SendQueue::len).
+    pub(crate) fn len(&self) -> usize {
+        self.messages + self.signals
+    }
+
     /// The system has taken that many bytes.
     pub(crate) fn advance(&mut self, bytes: usize) {
         self.written += bytes;
@@ -214,6 +219,16 @@ impl SendQueue {
     /// Bytes of signals that wait or are being written.
     pub(crate) fn signals(&self) -> usize {
         self.signals
+    }
+
+    /// Bytes of data that wait or are being written.
+    pub(crate) fn len(&self) -> usize {
+        self.messages + self.signals
+    }
+
+    /// Whether a ping, a pong or the goodbye waits: they are of no length.
+    pub(crate) fn has_control(&self) -> bool {
+        !self.urgent.is_empty() || self.goodbye.is_some()
     }
 
     /// Whether nothing waits. A chunk that is out to be written is not counted.

@@ -65,7 +65,7 @@ impl Bundle {
         write: &mut dyn FnMut(&mut Vec<u8>),
     ) -> Result<(), PushError> {
         self.links[place].push(meta, write)?;
-        self.touched.fetch_or(Places::one(place).0, Ordering::Relaxed);
+        self.touched.fetch_or(Places::one(place).0, Ordering::Release);
         Ok(())
     }
 
@@ -109,7 +109,7 @@ impl Outbox for Bundle {
     }
 
     fn flush(&self) {
-        let touched = Places(self.touched.swap(0, Ordering::Relaxed));
+        let touched = Places(self.touched.swap(0, Ordering::Acquire));
         (0..self.links.len()).filter(|&place| touched.has(place)).for_each(|place| self.links[place].flush());
     }
 
