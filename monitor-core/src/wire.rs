@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 
+use postcard::ser_flavors::Flavor;
 use refs::{EndKind, Incarnation, RegName, Serial, SessionEnd};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
@@ -58,8 +59,8 @@ pub fn encode(signal: &Signal, last: &mut Option<DownReason>, frame: &mut Vec<u8
             put_numbers(frame, DOWN_AGAIN, &[id.0]);
         }
         Signal::Down { id, reason } => {
-            frame.push(DOWN);
-            put(frame, &(id.0, to_wire(reason)));
+            put_numbers(frame, DOWN, &[id.0]);
+            put(frame, &to_wire(reason));
             *last = Some(reason.clone());
         }
     }
@@ -149,9 +150,29 @@ fn put_numbers(frame: &mut Vec<u8>, kind: u8, serials: &[Serial]) {
 }
 
 fn put<T: Serialize>(frame: &mut Vec<u8>, value: &T) {
-    let bytes = core::mem::take(frame);
-    *frame = postcard::to_extend(value, bytes)
+    postcard::serialize_with_flavor(value, Frame(frame))
         .expect("signals have a binary form, and a vector takes any number of bytes");
+}
+
+/// A frame where it stands: to hand the vector to postcard and back costs more than what most signals write.
+struct Frame<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Frame<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 fn to_wire(reason: &DownReason) -> WireReason {
