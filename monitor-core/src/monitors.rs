@@ -21,7 +21,7 @@ use crate::{
     reason::{DownReason, ExitReason},
     signal::{RemoteTarget, Signal},
     tables::{
-        Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peers, Pool, ProcessTable,
+        Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peers, ProcessTable,
         RowTarget, State, Waiting, What,
     },
 };
@@ -70,7 +70,6 @@ pub struct Core {
     waiting: Waiting,
     node_subscribers: NodeSubscribers,
     nodes_subscribers: NodesSubscribers,
-    exits: Pool<Exit>,
     backlog: VecDeque<Job>,
     last_dial: u64,
     /// The number of the last event of any node.
@@ -99,7 +98,6 @@ impl Core {
             waiting: Waiting::new(),
             node_subscribers: NodeSubscribers::new(seed),
             nodes_subscribers: NodesSubscribers::new(),
-            exits: Pool::new(),
             backlog: VecDeque::new(),
             last_dial: 0,
             last_event: 0,
@@ -230,8 +228,7 @@ impl Core {
     pub fn process_exited(&mut self, pid: LocalPid, reason: Option<ExitReason>, out: &mut Vec<Effect>) {
         if let Some(entry) = self.processes.remove(pid) {
             let reason = reason.map_or(DownReason::NoProc, DownReason::Exit);
-            let exit = self.exits.insert(|_, _| Exit::new(pid, entry, reason));
-            self.start(Job::Exit(exit), out);
+            self.tell_exit(Exit::new(pid, entry, reason), out);
         }
     }
 

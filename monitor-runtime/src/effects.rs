@@ -2,7 +2,9 @@
 
 use std::{mem, sync::Arc, task::Waker};
 
-use monitor_core::{Down, DownReason, Effect, ExitReason, LocalPid, MonitorId, Notice, Signal, encode};
+use monitor_core::{
+    Down, DownReason, Effect, ExitReason, LocalPid, MonitorId, NodeNotice, Notice, Signal, encode,
+};
 use peer_service::{FrameMeta, PushError};
 use refs::{ChannelId, DialId, EndKind, NodeName, NodeSpec, SessionEnd, SessionId};
 
@@ -82,17 +84,12 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
                 }
             }
             Effect::Connect { node, dial } => connect(node, *dial, state, after),
-            Effect::Deliver { to, notice } => {
-                if let Notice::Down(id) = notice {
-                    told(*to, *id, state, node, after);
-                    if let Some(call) = state.aliases.fired(*id) {
-                        after.wakers.extend(call.down());
-                        continue;
-                    }
-                }
-                let left_out =
-                    deliver(*to, notice, directory.get_or_insert_with(|| node.directory.read()), after);
-                node.counters.node_events_left_out.add(left_out);
+            Effect::Deliver { to, notice: Notice::Down(first) } => {
+                let directory = directory.get_or_insert_with(|| node.directory.read());
+                rest = deliver_downs((*to, *first), others, state, node, directory, after);
+            }
+            Effect::Deliver { to, notice: Notice::Node(notice) } => {
+                deliver(*to, notice, node, directory.get_or_insert_with(|| node.directory.read()), after);
             }
             Effect::Send { session, from, channel, signal } => {
                 let way = (*session, *from, *channel);
@@ -134,6 +131,47 @@ fn connect(node: &NodeName, dial: DialId, state: &mut State, after: &mut After) 
     }
 }
 
+/// Tells a watcher of monitors that have fired: of the first, and of those that follow at once and are the same watcher's.
+/// Returns the effects that are left.
+fn deliver_downs<'a>(
+    (to, first): (LocalPid, MonitorId),
+    others: &'a [Effect],
+    state: &mut State,
+    node: &Inner,
+    directory: &Directory,
+    after: &mut After,
+) -> &'a [Effect] {
+    let more = others.iter().map_while(|effect| match effect {
+        Effect::Deliver { to: other, notice: Notice::Down(id) } if *other == to => Some(*id),
+        _ => None,
+    });
+    let mut fired = mem::take(&mut state.fired);
+    let mut count = 0;
+    for id in std::iter::once(first).chain(more) {
+        count += 1;
+        told(to, id, state, node, after);
+        match state.aliases.fired(id) {
+            Some(call) => after.wakers.extend(call.down()),
+            None => fired.push(id),
+        }
+    }
+    match directory.get(to) {
+        Some(Resident::Process(process)) => {
+            process.queue.push_downs(&fired);
+            after.wakers.extend(process.queue.waker.take());
+        }
+        Some(Resident::Watcher(inbox)) => {
+            inbox.push(&fired);
+            after.wakers.extend(inbox.waker.take());
+        }
+        // What has exited gets nothing.
+        None => {}
+    }
+    fired.clear();
+    state.fired = fired;
+    &others[count - 1..]
+}
+
 /// A monitor has fired. Flushed in the same breath, it was told to nobody.
 fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mut After) {
     let Some(reason) = state.core.fired_reason(id) else { return };
@@ -147,21 +185,12 @@ fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mu
     }
 }
 
-/// Puts a notice where its receiver finds it; returns how many others were left out for it.
-fn deliver(to: LocalPid, notice: &Notice, directory: &Directory, after: &mut After) -> usize {
-    match (directory.get(to), notice) {
-        (Some(Resident::Process(process)), notice) => {
-            let left_out = process.queue.push_notice(notice.clone());
-            after.wakers.extend(process.queue.waker.take());
-            left_out
-        }
-        (Some(Resident::Watcher(inbox)), Notice::Down(id)) => {
-            inbox.push(*id);
-            after.wakers.extend(inbox.waker.take());
-            0
-        }
-        // A watcher never asks for node events; what has exited gets nothing.
-        (Some(Resident::Watcher(_)), Notice::Node(_)) | (None, _) => 0,
+/// Puts a node's event where its receiver finds it. A watcher never asks for those; what has exited gets nothing.
+fn deliver(to: LocalPid, notice: &NodeNotice, node: &Inner, directory: &Directory, after: &mut After) {
+    if let Some(process) = directory.process(to) {
+        let left_out = process.queue.push_node(notice.clone());
+        node.counters.node_events_left_out.add(left_out);
+        after.wakers.extend(process.queue.waker.take());
     }
 }
 

@@ -1,8 +1,8 @@
 //! Writes on behalf of those who push faster than a write each is worth.
 //!
-//! A call writes its frame itself while its link is quiet: nothing is faster for one question and its answer. A write costs
-//! far more than what is pushed, though; so after a few of them in a row the writing is left to a task of the node, and
-//! everything that is pushed until the task runs goes out together.
+//! A call writes its frame itself while its link is quiet, or answers what was just heard: nothing is faster for one question
+//! and its answer. A write costs far more than what is pushed, though; so after a few of them in a row the writing is left to
+//! a task of the node, and everything that is pushed until the task runs goes out together.
 
 use std::{
     future::poll_fn,
@@ -15,12 +15,6 @@ use std::{
 use smol::Timer;
 
 use crate::{handover::Handover, link::Link, state::Inner};
-
-/// A link that was written to less than this ago is not quiet. About what a write and the wake of its reader take.
-const QUIET: Duration = Duration::from_micros(20);
-
-/// How many calls in a row write themselves: a monitor, a message and what belongs to them.
-const BURST: u32 = 4;
 
 /// The least that lies between two writes of the task to one link while more and more is pushed: a burst goes out in pieces
 /// that are worth a write and a wake of the reader.
@@ -39,7 +33,7 @@ pub(crate) struct Flusher(Handover<Arc<Link>>);
 impl Flusher {
     /// Flushes a link that the caller has [touched](Link::touch), now or soon. Never waits; no lock may be held.
     pub(crate) fn flush(&self, link: &Arc<Link>) {
-        if link.may_write(QUIET, BURST) {
+        if link.may_write() {
             return link.flush();
         }
         self.0.give(link.clone());

@@ -152,6 +152,7 @@ mod session;
 mod state;
 mod stop;
 mod sync;
+mod taken;
 mod tasks;
 #[cfg(feature = "tcp")]
 mod tcp;

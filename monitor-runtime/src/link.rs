@@ -11,6 +11,12 @@ use peer_service::{Outbox, PeerInfo};
 
 use crate::{send_options::SendOptions, touch::Touch};
 
+/// A link that was written to less than this ago is not quiet. About what a write and the wake of its reader take.
+const QUIET: Duration = Duration::from_micros(20);
+
+/// How many calls in a row write themselves: a monitor, a message and what belongs to them.
+const BURST: u32 = 4;
+
 /// What everybody needs of a session; its frames are read by one task, which alone reports its end.
 pub(crate) struct Link {
     pub(crate) peer: PeerInfo,
@@ -27,7 +33,7 @@ pub(crate) struct Link {
     /// When it was last flushed, in nanoseconds since `made`. With `burst` only a guess at what is cheaper: whether
     /// something is flushed does not depend on it.
     flushed: AtomicU64,
-    /// How many more calls may write at once before the link has been quiet again.
+    /// How many more calls may write at once before the link has been quiet, or the peer was heard, again.
     burst: AtomicU32,
     /// Much was pushed when it was last looked at: likewise a guess.
     flooded: AtomicBool,
@@ -82,14 +88,19 @@ impl Link {
         self.made.elapsed() >= quiet + since
     }
 
-    /// Whether the caller may write itself: the first `burst` may, after the link was not flushed for `quiet`.
-    pub(crate) fn may_write(&self, quiet: Duration, burst: u32) -> bool {
-        if self.is_quiet(quiet) {
-            self.burst.store(burst - 1, Ordering::Relaxed);
+    /// Whether the caller may write itself: the first few may after the link was quiet, or the peer was heard.
+    pub(crate) fn may_write(&self) -> bool {
+        if self.is_quiet(QUIET) {
+            self.burst.store(BURST - 1, Ordering::Relaxed);
             return true;
         }
         let one_less = |left: u32| left.checked_sub(1);
         self.burst.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
+    /// The peer has said something: whoever answers, or asks the next question, may write at once.
+    pub(crate) fn heard(&self) {
+        self.burst.store(BURST, Ordering::Relaxed);
     }
 
     /// Whether much was pushed at last, as whoever flushes has found.

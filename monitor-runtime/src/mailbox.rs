@@ -4,10 +4,10 @@ use std::{
     fmt,
     future::poll_fn,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use monitor_core::{Connect, Demonitored, Down, LocalPid, MonitorOptions, NodesOptions};
+use monitor_core::{Connect, Demonitored, LocalPid, MonitorOptions, NodesOptions};
 use refs::{MonitorRef, NodeName, NodeSpec, Pid, RegName, Target};
 
 use crate::{
@@ -17,9 +17,10 @@ use crate::{
     message::Dest,
     node::Node,
     processes::LiveProcess,
-    queue::Item,
+    queue::{Item, Queue},
     send_options::SendOptions,
     state::Inner,
+    taken::Taken,
 };
 
 /// How to end a monitor.
@@ -63,11 +64,12 @@ pub struct Mailbox {
     node: Node,
     pid: Pid,
     process: Arc<LiveProcess>,
+    taken: Taken,
 }
 
 impl Mailbox {
     pub(crate) fn new(node: Node, pid: LocalPid, process: Arc<LiveProcess>) -> Self {
-        Mailbox { pid: node.inner.pid(pid.0), node, process }
+        Mailbox { pid: node.inner.pid(pid.0), node, process, taken: Taken::default() }
     }
 
     /// The process.
@@ -95,38 +97,30 @@ impl Mailbox {
 
     /// The next event, if one waits.
     pub fn try_recv(&mut self) -> Option<Event> {
-        loop {
-            let Poll::Ready(Some(item)) = self.process.queue.try_pop() else { return None };
-            if let Some(event) = self.open(item) {
-                return Some(event);
-            }
+        match self.next(Queue::try_pop) {
+            Poll::Ready(event) => event,
+            Poll::Pending => None,
         }
     }
 
-    fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.next(|queue| queue.poll_pop(cx))
+    }
+
+    /// The next event: what was taken already, or what `pop` finds and was not flushed.
+    fn next(&mut self, mut pop: impl FnMut(&Queue) -> Poll<Option<Item>>) -> Poll<Option<Event>> {
         loop {
-            match self.process.queue.poll_pop(cx) {
-                Poll::Ready(Some(item)) => {
-                    if let Some(event) = self.open(item) {
-                        return Poll::Ready(Some(event));
+            if let Some(down) = self.taken.pop() {
+                return Poll::Ready(Some(Event::Down(down)));
+            }
+            match ready!(pop(&self.process.queue)) {
+                Some(Item::Event(event)) => return Poll::Ready(Some(event)),
+                Some(Item::Down(id)) => {
+                    if let Some(down) = self.taken.open(&self.node.inner, id, &self.process.queue) {
+                        return Poll::Ready(Some(Event::Down(down)));
                     }
                 }
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
-
-    /// What an item says; none if it was flushed.
-    fn open(&self, item: Item) -> Option<Event> {
-        match item {
-            Item::Event(event) => Some(event),
-            Item::Down(id) => {
-                let down: Option<Down> = self.node.inner.take(id);
-                if down.is_none() {
-                    self.process.queue.skipped();
-                }
-                down.map(Event::Down)
+                None => return Poll::Ready(None),
             }
         }
     }
@@ -183,6 +177,9 @@ impl Mailbox {
             if options.flush && found == Demonitored::Fired {
                 self.process.queue.flushed(|id| state.core.is_fired(id));
             }
+            if options.flush && found == Demonitored::Unknown {
+                self.taken.flush(id);
+            }
             found
         })?;
         Ok(!options.info || found == Demonitored::Active)
@@ -207,10 +204,13 @@ impl Mailbox {
     #[doc(alias = "process_info")]
     pub fn monitors(&self) -> Vec<(MonitorRef, Target)> {
         let inner = self.inner();
+        let mut monitors = Vec::new();
+        self.taken.each(|down| monitors.push((down.monitor.clone(), down.target.clone())));
         inner.look(|state| {
-            let monitors = state.core.monitors_of(self.local());
-            monitors.map(|(id, target)| (inner.reference(id), target)).collect()
-        })
+            let others = state.core.monitors_of(self.local());
+            monitors.extend(others.map(|(id, target)| (inner.reference(id), target)));
+        });
+        monitors
     }
 
     // ----- nodes

@@ -102,7 +102,7 @@ impl Future for Monitor {
     type Output = Down;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Down> {
-        let Some(watcher) = &self.watcher else { return Poll::Pending };
+        let Some(watcher) = &mut self.watcher else { return Poll::Pending };
         let down = ready!(watcher.poll_down(cx));
         self.watcher = None;
         Poll::Ready(down)

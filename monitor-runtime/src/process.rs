@@ -6,13 +6,14 @@ use std::{
     future::Future,
     ops::{Deref, DerefMut},
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     sync::{Arc, OnceLock},
     thread,
 };
 
 use futures::{
     FutureExt,
-    future::{AbortHandle, AbortRegistration, Abortable},
+    future::{AbortHandle, AbortRegistration, Abortable, OptionFuture},
 };
 use monitor_core::{ExitReason, LocalPid};
 use refs::Pid;
@@ -119,12 +120,13 @@ impl Prepared {
         let Prepared { life, mailbox, aborted } = self;
         let spawner = life.node.inner.spawner.clone();
         let body = AssertUnwindSafe(async move { f(mailbox).await }).catch_unwind();
-        let mut body = Box::pin(Abortable::new(body, aborted));
+        let body = Abortable::new(body, aborted);
         spawner(Box::pin(async move {
             let mut life = life;
-            let outcome = body.as_mut().await;
+            let mut body = pin!(OptionFuture::from(Some(body)));
+            let outcome = body.as_mut().await.expect("there is one");
             // What the process holds is gone before anybody hears of its exit.
-            let dropped = catch_unwind(AssertUnwindSafe(|| drop(body)));
+            let dropped = catch_unwind(AssertUnwindSafe(|| body.set(None.into())));
             life.reason = match (outcome, dropped) {
                 (Ok(Err(panic)), _) | (_, Err(panic)) => panicked(&*panic),
                 (Ok(Ok(Ok(()))), Ok(())) => ExitReason::Normal,

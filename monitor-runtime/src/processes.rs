@@ -10,7 +10,7 @@ use monitor_core::{ExitReason, LocalPid, LocalTarget, MonitorId, Processes};
 use parking_lot::{Mutex, RwLock};
 use refs::Serial;
 
-use crate::{queue::Queue, registry::Registry, segments::Segments};
+use crate::{queue::Queue, registry::Registry, segments::Segments, taken::FiredQueue};
 
 /// A process, as the node knows it.
 #[derive(Debug)]
@@ -57,9 +57,9 @@ struct Fired {
 }
 
 impl Inbox {
-    /// A monitor has fired. Wake the receiver afterwards.
-    pub(crate) fn push(&self, id: MonitorId) {
-        self.fired.lock().monitors.push_back(id);
+    /// Monitors have fired. Wake the receiver afterwards.
+    pub(crate) fn push(&self, ids: &[MonitorId]) {
+        self.fired.lock().monitors.extend(ids.iter().copied());
     }
 
     /// The first that fired, flushed or not.
@@ -76,6 +76,23 @@ impl Inbox {
             fired.monitors = monitors.into_iter().filter(|&id| is_fired(id)).collect();
             fired.stale = 0;
         }
+    }
+}
+
+impl FiredQueue for Inbox {
+    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> bool) {
+        let mut fired = self.fired.lock();
+        for _ in 0..most {
+            let Some(id) = fired.monitors.pop_front() else { return };
+            if !take(id) {
+                fired.stale = fired.stale.saturating_sub(1);
+            }
+        }
+    }
+
+    fn skipped(&self) {
+        let mut fired = self.fired.lock();
+        fired.stale = fired.stale.saturating_sub(1);
     }
 }
 

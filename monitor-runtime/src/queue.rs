@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures::task::AtomicWaker;
-use monitor_core::{MonitorId, NodeNotice, NodesOptions, Notice};
+use monitor_core::{MonitorId, NodeNotice, NodesOptions};
 use parking_lot::Mutex;
 use refs::NodeName;
 
@@ -19,6 +19,7 @@ use crate::{
     event::{Event, Message},
     processes::is_mostly_stale,
     segments::Segments,
+    taken::FiredQueue,
 };
 
 /// The queue of one mailbox, shared by the process that receives and everybody who has something for it.
@@ -50,6 +51,8 @@ pub(crate) enum Pushed {
 #[derive(Debug, Default)]
 struct Waiting {
     entries: Segments<Entry>,
+    /// How many monitors wait beyond one an entry.
+    more: usize,
     /// How many entries were there before the first one of `entries`: with it an entry keeps its number.
     head: u64,
     /// What the messages take.
@@ -64,6 +67,8 @@ struct Waiting {
 enum Entry {
     Message(Message),
     Down(MonitorId),
+    /// Several in a row: a million notices are eight bytes each this way, and not as large as a message.
+    Downs(Box<Segments<MonitorId>>),
     Node {
         notice: NodeNotice,
         missed: bool,
@@ -133,19 +138,18 @@ impl Queue {
         Pushed::Kept
     }
 
-    /// Appends a notice, and returns how many were left out instead. Wake the receiver afterwards.
-    pub(crate) fn push_notice(&self, notice: Notice) -> usize {
+    /// Appends monitors that have fired. Wake the receiver afterwards.
+    pub(crate) fn push_downs(&self, ids: &[MonitorId]) {
         let mut waiting = self.waiting.lock();
-        if waiting.closed {
-            return 0;
+        if !waiting.closed {
+            ids.iter().for_each(|&id| waiting.push_down(id));
         }
-        match notice {
-            Notice::Down(id) => {
-                waiting.entries.push_back(Entry::Down(id));
-                0
-            }
-            Notice::Node(notice) => waiting.push_node(notice),
-        }
+    }
+
+    /// Appends an event of a node, and returns how many were left out instead. Wake the receiver afterwards.
+    pub(crate) fn push_node(&self, notice: NodeNotice) -> usize {
+        let mut waiting = self.waiting.lock();
+        if waiting.closed { 0 } else { waiting.push_node(notice) }
     }
 
     /// A `Down` that waits here was flushed. Drops what is stale once that is most of the queue; `is_fired`
@@ -153,15 +157,9 @@ impl Queue {
     pub(crate) fn flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
         let mut waiting = self.waiting.lock();
         waiting.stale += 1;
-        if is_mostly_stale(waiting.stale, waiting.entries.len()) {
+        if is_mostly_stale(waiting.stale, waiting.len()) {
             waiting.compact(is_fired);
         }
-    }
-
-    /// A `Down` that came out of here turned out to be stale.
-    pub(crate) fn skipped(&self) {
-        let mut waiting = self.waiting.lock();
-        waiting.stale = waiting.stale.saturating_sub(1);
     }
 
     /// A subscription is over: what waits of it stays, a later one begins anew.
@@ -177,7 +175,23 @@ impl Queue {
     /// How many entries wait, and how many bytes their messages take.
     pub(crate) fn size(&self) -> (usize, usize) {
         let waiting = self.waiting.lock();
-        (waiting.entries.len(), waiting.bytes)
+        (waiting.len(), waiting.bytes)
+    }
+}
+
+impl FiredQueue for Queue {
+    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> bool) {
+        let mut waiting = self.waiting.lock();
+        for _ in 0..most {
+            let Some(id) = waiting.pop_down() else { return };
+            if !take(id) {
+                waiting.skipped();
+            }
+        }
+    }
+
+    fn skipped(&self) {
+        self.waiting.lock().skipped();
     }
 }
 
@@ -187,8 +201,47 @@ fn cost(message: &Message) -> usize {
 }
 
 impl Waiting {
+    /// How many things wait.
+    fn len(&self) -> usize {
+        self.entries.len() + self.more
+    }
+
+    fn push_down(&mut self, id: MonitorId) {
+        match self.entries.back_mut() {
+            Some(Entry::Downs(run)) => run.push_back(id),
+            Some(last @ Entry::Down(_)) => {
+                let Entry::Down(first) = mem::replace(last, Entry::Gone) else { unreachable!("it is one") };
+                *last = Entry::Downs(Box::new([first, id].into_iter().collect()));
+            }
+            _ => return self.entries.push_back(Entry::Down(id)),
+        }
+        self.more += 1;
+    }
+
+    /// Takes a monitor out, if the first entry is one or more.
+    fn pop_down(&mut self) -> Option<MonitorId> {
+        let down = match self.entries.front_mut()? {
+            Entry::Down(id) => *id,
+            Entry::Downs(run) => {
+                let id = run.pop_front().expect("what is empty is taken away");
+                if !run.is_empty() {
+                    self.more -= 1;
+                    return Some(id);
+                }
+                id
+            }
+            _ => return None,
+        };
+        self.entries.pop_front();
+        self.head += 1;
+        Some(down)
+    }
+
     /// Takes the first entry out; none if there is none, or it holds nothing.
     fn pop(&mut self) -> Option<Item> {
+        if let Some(id) = self.pop_down() {
+            return Some(Item::Down(id));
+        }
         let entry = self.entries.pop_front()?;
         let number = self.head;
         self.head += 1;
@@ -197,17 +250,22 @@ impl Waiting {
                 self.bytes -= cost(&message);
                 Some(Item::Event(Event::Message(message)))
             }
-            Entry::Down(id) => Some(Item::Down(id)),
+            Entry::Down(_) | Entry::Downs(_) => unreachable!("it was looked for above"),
             Entry::Node { notice, missed } => {
                 self.node_event_leaves(&notice, number);
                 Some(Item::Event(Event::of_node(notice, missed)))
             }
             Entry::Missed(count) => Some(Item::Event(Event::Missed(count))),
             Entry::Gone => {
-                self.stale = self.stale.saturating_sub(1);
+                self.skipped();
                 None
             }
         }
+    }
+
+    /// An entry that came out turned out to be stale.
+    fn skipped(&mut self) {
+        self.stale = self.stale.saturating_sub(1);
     }
 
     /// Returns how many events were left out.
@@ -264,21 +322,24 @@ impl Waiting {
 
     fn compact(&mut self, is_fired: impl Fn(MonitorId) -> bool) {
         let old = mem::take(&mut self.entries);
+        self.more = 0;
         for (number, entry) in (self.head..).zip(old) {
-            let keep = match &entry {
-                Entry::Gone => false,
-                Entry::Down(id) => is_fired(*id),
+            match &entry {
+                Entry::Gone => continue,
+                Entry::Down(id) if !is_fired(*id) => continue,
                 Entry::Node { notice, .. } => {
                     let to = self.head + self.entries.len() as u64;
                     if let Some(alternation) = key(notice).and_then(|key| self.alternations.get_mut(&key)) {
                         alternation.renumber(number, to);
                     }
-                    true
                 }
-                Entry::Message(_) | Entry::Missed(_) => true,
-            };
-            if keep {
-                self.entries.push_back(entry);
+                Entry::Down(_) | Entry::Downs(_) | Entry::Message(_) | Entry::Missed(_) => {}
+            }
+            match entry {
+                Entry::Downs(run) => {
+                    run.into_iter().filter(|&id| is_fired(id)).for_each(|id| self.push_down(id));
+                }
+                entry => self.entries.push_back(entry),
             }
         }
         self.stale = 0;

@@ -4,15 +4,20 @@
 //! milliseconds, under a lock for which every other call of the node may wait. Here what is queued stays where it is, and what
 //! was received gives its memory back.
 
-use std::collections::VecDeque;
+use std::{
+    collections::{VecDeque, vec_deque},
+    iter,
+};
 
 /// How many things a segment holds.
 const SEGMENT: usize = 512;
 
-/// See the [module](self). What does not fit into the first segment is in the others, all full but for the last; if the first is
-/// empty, so is the queue. A queue that never holds much is the first segment alone.
+/// See the [module](self). What finds the queue empty stands in it, without a segment: most mailboxes never hold more. What does
+/// not fit into the first segment is in the others, all full but for the last; if the first is empty, so are the others.
 #[derive(Debug)]
 pub(crate) struct Segments<T> {
+    /// Before everything else.
+    head: Option<T>,
     first: VecDeque<T>,
     others: VecDeque<VecDeque<T>>,
     len: usize,
@@ -20,7 +25,7 @@ pub(crate) struct Segments<T> {
 
 impl<T> Default for Segments<T> {
     fn default() -> Self {
-        Segments { first: VecDeque::new(), others: VecDeque::new(), len: 0 }
+        Segments { head: None, first: VecDeque::new(), others: VecDeque::new(), len: 0 }
     }
 }
 
@@ -35,6 +40,10 @@ impl<T> Segments<T> {
 
     pub(crate) fn push_back(&mut self, thing: T) {
         self.len += 1;
+        if self.len == 1 {
+            self.head = Some(thing);
+            return;
+        }
         let last = self.others.back_mut().unwrap_or(&mut self.first);
         if last.len() < SEGMENT {
             return last.push_back(thing);
@@ -45,6 +54,10 @@ impl<T> Segments<T> {
     }
 
     pub(crate) fn pop_front(&mut self) -> Option<T> {
+        if let Some(thing) = self.head.take() {
+            self.len -= 1;
+            return Some(thing);
+        }
         let thing = self.first.pop_front()?;
         self.len -= 1;
         if self.first.is_empty()
@@ -55,12 +68,21 @@ impl<T> Segments<T> {
         Some(thing)
     }
 
+    pub(crate) fn front_mut(&mut self) -> Option<&mut T> {
+        self.head.as_mut().or_else(|| self.first.front_mut())
+    }
+
     pub(crate) fn back_mut(&mut self) -> Option<&mut T> {
-        self.others.back_mut().unwrap_or(&mut self.first).back_mut()
+        self.others.back_mut().unwrap_or(&mut self.first).back_mut().or(self.head.as_mut())
     }
 
     /// The thing in that place, counted from the front. O(1).
     pub(crate) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
+        let place = match (&mut self.head, place) {
+            (None, place) => place,
+            (head, 0) => return head.as_mut(),
+            (Some(_), place) => place - 1,
+        };
         match place.checked_sub(self.first.len()) {
             None => self.first.get_mut(place),
             Some(behind) => self.others.get_mut(behind / SEGMENT)?.get_mut(behind % SEGMENT),
@@ -70,20 +92,25 @@ impl<T> Segments<T> {
 
 impl<T> IntoIterator for Segments<T> {
     type Item = T;
-    type IntoIter = std::iter::Flatten<std::iter::Chain<std::option::IntoIter<VecDeque<T>>, Rest<T>>>;
+    type IntoIter = std::iter::Chain<std::option::IntoIter<T>, std::iter::Flatten<AllSegments<T>>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        Some(self.first).into_iter().chain(self.others).flatten()
+        self.head.into_iter().chain(iter::once(self.first).chain(self.others).flatten())
     }
 }
 
-/// The segments behind the first.
-type Rest<T> = std::collections::vec_deque::IntoIter<VecDeque<T>>;
+type AllSegments<T> = iter::Chain<iter::Once<VecDeque<T>>, vec_deque::IntoIter<VecDeque<T>>>;
+
+impl<T> Extend<T> for Segments<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, things: I) {
+        things.into_iter().for_each(|thing| self.push_back(thing));
+    }
+}
 
 impl<T> FromIterator<T> for Segments<T> {
     fn from_iter<I: IntoIterator<Item = T>>(things: I) -> Self {
         let mut segments = Segments::default();
-        things.into_iter().for_each(|thing| segments.push_back(thing));
+        segments.extend(things);
         segments
     }
 }

@@ -66,6 +66,7 @@ async fn run(driver: &mut Driver, link: &Link, mut session: Box<dyn Session>, no
             Next::Admission => admission(link, node).await,
             Next::Frames => {
                 let result = session.recv(driver.buffer()).await;
+                link.heard();
                 if let Err(end) = result {
                     tracing::debug!(%end, "the session has ended");
                 }

@@ -91,6 +91,7 @@ pub(crate) struct State {
     pub(crate) aliases: Aliases,
     /// Used again by every input.
     effects: Vec<Effect>,
+    pub(crate) fired: Vec<MonitorId>,
 }
 
 impl Inner {
@@ -126,6 +127,7 @@ impl Inner {
                 history: History::new(limits.max_history),
                 aliases: Aliases::default(),
                 effects: Vec::new(),
+                fired: Vec::new(),
             }),
             thread: Mutex::new(thread),
         }
@@ -222,7 +224,12 @@ impl Inner {
 
     /// What a monitor that fired has to say; none if it was flushed meanwhile.
     pub(crate) fn take(&self, id: MonitorId) -> Option<Down> {
-        self.state.lock().core.take(id)
+        self.take_from(|core| core.take(id))
+    }
+
+    /// Takes notices out of the core; no input.
+    pub(crate) fn take_from<R>(&self, take: impl FnOnce(&mut Core) -> R) -> R {
+        take(&mut self.state.lock().core)
     }
 
     /// A dial has failed.

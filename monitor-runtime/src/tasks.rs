@@ -2,13 +2,19 @@
 
 use std::{
     future::poll_fn,
+    mem,
     sync::{Arc, Weak},
     task::Poll,
+    time::{Duration, Instant},
 };
 
 use peer_service::{PeerEvent, PeerService};
 
 use crate::{effects::After, flusher, session, state::Inner};
+
+/// How long the frames of a backlog gather before they are written: a write costs as much as a hundred notices, and so does its
+/// reader's wake. The first batch does not wait, and the last one neither.
+const GATHER: Duration = Duration::from_micros(200);
 
 /// Starts them.
 pub(crate) fn start(node: &Arc<Inner>) {
@@ -49,7 +55,8 @@ async fn backlog(waker: Arc<futures::task::AtomicWaker>, node: Weak<Inner>) {
         if !has_backlog.await {
             return;
         }
-        while node.upgrade().is_some_and(|node| node.resume(&mut after)) {
+        let mut flushed = None;
+        while node.upgrade().is_some_and(|node| node.resume_gathering(&mut after, &mut flushed)) {
             smol::future::yield_now().await;
         }
     }
@@ -58,9 +65,21 @@ async fn backlog(waker: Arc<futures::task::AtomicWaker>, node: Weak<Inner>) {
 impl Inner {
     /// One batch of the backlog; returns whether more is left.
     pub(crate) fn resume(&self, after: &mut After) -> bool {
+        self.resume_gathering(after, &mut None)
+    }
+
+    /// [`Inner::resume`] for one batch of many. `flushed` is when links were flushed last; those that are not worth a write yet
+    /// stay in `after`.
+    fn resume_gathering(&self, after: &mut After, flushed: &mut Option<Instant>) -> bool {
         let more = self.enter_with(after, |state, out| state.core.resume(out));
         after.backlog = false;
+        let waits = more && flushed.is_some_and(|flushed| flushed.elapsed() < GATHER);
+        let links = if waits { mem::take(&mut after.links) } else { Vec::new() };
+        if !waits && !after.links.is_empty() {
+            *flushed = Some(Instant::now());
+        }
         after.run(self);
+        after.links = links;
         // What waited for a connection may have gone.
         self.room.wake_all();
         self.give_way();

@@ -14,6 +14,7 @@ use crate::{
     node::Node,
     processes::{Inbox, Resident},
     state::Inner,
+    taken::Taken,
 };
 
 impl Inner {
@@ -71,13 +72,14 @@ pub(crate) struct Watcher {
     pub(crate) node: Node,
     pub(crate) pid: LocalPid,
     inbox: Arc<Inbox>,
+    taken: Taken,
 }
 
 impl Watcher {
     pub(crate) fn new(node: &Node) -> Result<Self, NotAlive> {
         let inbox = Arc::<Inbox>::default();
         let pid = node.inner.move_in(Resident::Watcher(inbox.clone()))?;
-        Ok(Watcher { node: node.clone(), pid, inbox })
+        Ok(Watcher { node: node.clone(), pid, inbox, taken: Taken::default() })
     }
 
     pub(crate) fn monitor(
@@ -93,17 +95,18 @@ impl Watcher {
 
     /// Ends one of its monitors, and flushes.
     pub(crate) fn demonitor(&self, id: MonitorId) -> Demonitored {
-        self.node.inner.enter(|state, out| {
-            let found = state.core.demonitor(self.pid, id, true, out);
-            if found == Demonitored::Fired {
+        self.node.inner.enter(|state, out| match state.core.demonitor(self.pid, id, true, out) {
+            Demonitored::Fired => {
                 self.inbox.flushed(|id| state.core.is_fired(id));
+                Demonitored::Fired
             }
-            found
+            Demonitored::Unknown if self.taken.flush(id) => Demonitored::Fired,
+            found => found,
         })
     }
 
     /// The next `Down` that was not flushed.
-    pub(crate) fn poll_down(&self, cx: &Context<'_>) -> Poll<Down> {
+    pub(crate) fn poll_down(&mut self, cx: &Context<'_>) -> Poll<Down> {
         if let Some(down) = self.try_down() {
             return Poll::Ready(down);
         }
@@ -112,10 +115,13 @@ impl Watcher {
         self.try_down().map_or(Poll::Pending, Poll::Ready)
     }
 
-    fn try_down(&self) -> Option<Down> {
+    fn try_down(&mut self) -> Option<Down> {
         loop {
-            let id = self.inbox.pop()?;
-            if let Some(down) = self.node.inner.take(id) {
+            if let Some(down) = self.taken.pop() {
+                return Some(down);
+            }
+            let first = self.inbox.pop()?;
+            if let Some(down) = self.taken.open(&self.node.inner, first, &*self.inbox) {
                 return Some(down);
             }
         }

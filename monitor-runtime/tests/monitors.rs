@@ -32,6 +32,38 @@ fn every_monitor_of_a_target_fires_once() {
 }
 
 #[test]
+fn of_many_that_fired_each_can_be_flushed_until_it_is_received() {
+    run(async {
+        let a = Cluster::new().node("a").await;
+        let mut watcher = a.process().unwrap();
+        let targets: Vec<_> = (0..300).map(|_| a.process().unwrap()).collect();
+        let monitors: Vec<_> = targets.iter().map(|target| watcher.monitor(target.pid()).unwrap()).collect();
+        drop(targets);
+        // Whatever the mailbox has looked at already, by having received one: it has handed over no other.
+        let mut received = Vec::new();
+        for (index, monitor) in monitors.iter().enumerate() {
+            match index % 3 {
+                0 => received.push(common::next_down(&mut watcher).await.monitor),
+                1 => {
+                    let left: Vec<_> = watcher.monitors().into_iter().map(|(monitor, _)| monitor).collect();
+                    assert_eq!(left, monitors[index..], "what waits is listed");
+                    let was_active = watcher.demonitor_with(monitor, Demonitor::new().flush().info());
+                    assert!(!was_active.unwrap(), "it had fired");
+                }
+                // Without a flush it stays.
+                _ => {
+                    assert!(!watcher.demonitor_with(monitor, Demonitor::new().info()).unwrap());
+                    received.push(common::next_down(&mut watcher).await.monitor);
+                }
+            }
+        }
+        assert!(watcher.try_recv().is_none());
+        let wanted = monitors.iter().enumerate().filter(|(index, _)| index % 3 != 1);
+        assert!(received.iter().eq(wanted.map(|(_, monitor)| monitor)));
+    });
+}
+
+#[test]
 fn a_mailbox_that_is_flushed_again_and_again_stays_small() {
     run(async {
         let a = Cluster::new().node("a").await;
@@ -123,8 +155,14 @@ fn a_set_gives_every_down_once() {
         let fired: Vec<_> = downs.into_iter().map(|down| down.monitor).collect();
         assert_eq!(fired, monitors[10..]);
 
-        set.add(a.process().unwrap().pid()).unwrap();
-        assert!(set.next().await.is_some());
+        let gone = a.process().unwrap().pid().clone();
+        let monitors: Vec<_> = (0..100).map(|_| set.add(&gone).unwrap()).collect();
+        assert_eq!(set.next().await.map(|down| down.monitor).as_ref(), Some(&monitors[0]));
+        for (index, monitor) in monitors.iter().enumerate().skip(1) {
+            assert!(!set.remove(monitor), "it had fired");
+            assert_eq!(set.len(), 99 - index);
+        }
+        assert_eq!(set.next().await, None);
         drop(set);
         assert_eq!(a.stats().watchers, 0);
     });

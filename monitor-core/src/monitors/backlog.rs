@@ -13,12 +13,12 @@ use crate::{
 };
 
 /// A piece of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Hash)]
 pub(super) enum Job {
     /// What is to be told about a peer.
     Peer(u32),
     /// What follows from the exit of a process.
-    Exit(u32),
+    Exit(Exit),
 }
 
 /// The exit of a process on its way to everybody it concerns.
@@ -46,11 +46,13 @@ impl Core {
     /// Continues the backlog: at most [`max_batch`](crate::CoreConfig::max_batch) steps of the job whose turn it is.
     /// Returns whether anything is left.
     pub fn resume(&mut self, out: &mut Vec<Effect>) -> bool {
-        if let Some(job) = self.backlog.pop_front() {
-            if let Job::Peer(peer) = job {
+        match self.backlog.pop_front() {
+            Some(Job::Peer(peer)) => {
                 self.peers.get_mut(peer).queued = false;
+                self.tell_peer(peer, out);
             }
-            self.start(job, out);
+            Some(Job::Exit(exit)) => self.tell_exit(exit, out),
+            None => {}
         }
         self.has_backlog()
     }
@@ -60,30 +62,34 @@ impl Core {
         !self.backlog.is_empty()
     }
 
-    /// Works on a job; what is left of it takes its place at the end of the backlog.
-    pub(super) fn start(&mut self, job: Job, out: &mut Vec<Effect>) {
-        if matches!(job, Job::Peer(peer) if self.peers.get(peer).queued) {
+    /// Tells what there is to tell about a peer; what is left of it takes its place at the end of the backlog.
+    pub(super) fn tell_peer(&mut self, peer: u32, out: &mut Vec<Effect>) {
+        if self.peers.get(peer).queued {
             return;
         }
         for _ in 0..self.config.max_batch {
-            let step = match job {
-                Job::Peer(peer) => self.step_peer(peer, out),
-                Job::Exit(exit) => self.step_exit(exit, out),
-            };
-            if step == Step::Done {
+            if self.step_peer(peer, out) == Step::Done {
                 return;
             }
         }
-        if let Job::Peer(peer) = job {
-            self.peers.get_mut(peer).queued = true;
+        self.peers.get_mut(peer).queued = true;
+        self.backlog.push_back(Job::Peer(peer));
+    }
+
+    /// Tells of an exit; what is left of it takes its place at the end of the backlog.
+    pub(super) fn tell_exit(&mut self, mut exit: Exit, out: &mut Vec<Effect>) {
+        for _ in 0..self.config.max_batch {
+            if self.step_exit(&mut exit, out) == Step::Done {
+                return;
+            }
         }
-        self.backlog.push_back(job);
+        self.backlog.push_back(Job::Exit(exit));
     }
 
     /// Tells one more of those that an exit concerns: watchers elsewhere, watchers here, then the peers on whose processes
     /// it had monitors.
-    fn step_exit(&mut self, exit: u32, out: &mut Vec<Effect>) -> Step {
-        let Exit { pid, lists, reason } = &mut self.exits[exit];
+    fn step_exit(&mut self, exit: &mut Exit, out: &mut Vec<Effect>) -> Step {
+        let Exit { pid, lists, reason } = exit;
         let from = *pid;
         if let Some(list) = lists.remote_watchers {
             let Some(at) = self.incoming.first_of_target(list) else {
@@ -129,7 +135,6 @@ impl Core {
                 self.nodes_subscribers.destroy_owned(list);
             }
         } else {
-            self.exits.remove(exit, Some(0));
             return Step::Done;
         }
         Step::More

@@ -5,7 +5,7 @@ use core::mem;
 
 use refs::{DialId, EndKind, NodeId, NodeName, SessionEnd, SessionId};
 
-use super::{Core, Join, backlog::Job};
+use super::{Core, Join};
 use crate::{
     config::{Connect, Route},
     effect::{Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice},
@@ -35,7 +35,7 @@ impl Core {
                 }
             }
         }
-        self.start(Job::Peer(peer), out);
+        self.tell_peer(peer, out);
     }
 
     /// The session is over. Its monitors get `NoConnection(end)`, then whoever watches the node is told.
@@ -50,7 +50,7 @@ impl Core {
             return;
         }
         self.begin_drain(peer, end);
-        self.start(Job::Peer(peer), out);
+        self.tell_peer(peer, out);
     }
 
     /// An attempt to connect has failed: whatever waits on that very dial gets `NoConnection(end)`.
@@ -64,7 +64,7 @@ impl Core {
         let Some(peer) = self.peers.find(node) else { return };
         if matches!(self.peers.get(peer).link, Link::Connecting(waited_for) if waited_for == dial) {
             self.begin_drain(peer, end);
-            self.start(Job::Peer(peer), out);
+            self.tell_peer(peer, out);
         }
     }
 
@@ -188,6 +188,10 @@ impl Core {
     /// returns whether there was any.
     pub(super) fn flush_one(&mut self, peer: u32, out: &mut Vec<Effect>) -> bool {
         let row = self.peers.get_mut(peer);
+        // Nearly always there is none, and everything that is told of an exit asks.
+        if row.waiting_len == 0 {
+            return false;
+        }
         let Some(session) = row.session() else { return false };
         let Some(what) = self.waiting.pop(row.waiting) else { return false };
         row.waiting_len -= 1;

@@ -4,10 +4,7 @@ use alloc::vec::Vec;
 
 use refs::{ChannelId, EndKind, SessionEnd, SessionId};
 
-use super::{
-    Core,
-    backlog::{Exit, Job},
-};
+use super::{Core, backlog::Exit};
 use crate::{
     config::{LocalTarget, Processes},
     effect::Effect,
@@ -118,8 +115,7 @@ impl Core {
         row.incoming_len += 1;
         let mut lists = Entry::of(gone);
         self.incoming.insert(peer, channel, id, row.incoming, &mut lists.remote_watchers);
-        let exit = self.exits.insert(|_, _| Exit::new(gone, lists, DownReason::NoProc));
-        self.start(Job::Exit(exit), out);
+        self.tell_exit(Exit::new(gone, lists, DownReason::NoProc), out);
     }
 
     fn is_bound_to(&self, at: u32, peer: u32) -> bool {

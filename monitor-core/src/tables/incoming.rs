@@ -49,7 +49,7 @@ impl Incoming {
         self.rows.len()
     }
 
-    pub(crate) fn find(&self, peer: u32, id: MonitorId) -> Option<u32> {
+    pub(crate) fn find(&mut self, peer: u32, id: MonitorId) -> Option<u32> {
         self.numbers.find(peer, id)
     }
 

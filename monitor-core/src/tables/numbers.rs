@@ -18,6 +18,16 @@ const NONE: u32 = u32::MAX;
 pub(crate) struct Numbers {
     pages: Pool<Page>,
     index: Index,
+    latest: Latest,
+}
+
+/// The page that was asked for last, most likely to be asked for next. It may be gone, or another one by now.
+#[derive(Clone, Copy, Debug, Default)]
+struct Latest(u32);
+
+// It changes nothing but the time that a search takes: states that differ in it are the same.
+impl core::hash::Hash for Latest {
+    fn hash<H: core::hash::Hasher>(&self, _: &mut H) {}
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -47,13 +57,14 @@ impl Key {
 
 impl Numbers {
     pub(crate) fn new(seed: u64) -> Self {
-        Numbers { pages: Pool::new(), index: Index::new(seed) }
+        Numbers { pages: Pool::new(), index: Index::new(seed), latest: Latest::default() }
     }
 
     /// The row to which that peer gave that number.
-    pub(crate) fn find(&self, peer: u32, id: MonitorId) -> Option<u32> {
+    pub(crate) fn find(&mut self, peer: u32, id: MonitorId) -> Option<u32> {
         let (key, place) = Key::of(peer, id);
-        let row = self.pages[self.page(key)?].rows[place];
+        let page = self.page(key)?;
+        let row = self.pages[page].rows[place];
         (row != NONE).then_some(row)
     }
 
@@ -63,6 +74,7 @@ impl Numbers {
         let page = self.page(key).unwrap_or_else(|| {
             let page = self.pages.insert(|_, _| Page { key, rows: [NONE; PAGE] });
             self.index.insert(page, |page| self.pages[page].key);
+            self.latest = Latest(page);
             page
         });
         self.pages[page].rows[place] = row;
@@ -80,8 +92,14 @@ impl Numbers {
         }
     }
 
-    fn page(&self, key: Key) -> Option<u32> {
-        self.index.find(key, |page| self.pages[page].key == key)
+    fn page(&mut self, key: Key) -> Option<u32> {
+        let Latest(latest) = self.latest;
+        if self.pages.get(latest).is_some_and(|page| page.key == key) {
+            return Some(latest);
+        }
+        let page = self.index.find(key, |page| self.pages[page].key == key)?;
+        self.latest = Latest(page);
+        Some(page)
     }
 }
 

@@ -6,7 +6,8 @@
 //! input and answers each by one line of numbers, or by `error` and a text. Times are in nanoseconds; `watcher.rs` tells
 //! what each verb does and measures. Both end with their standard input.
 //!
-//! Options: `--name NAME` (required), `--peer NAME`, `--heartbeat default|fast|wan`, `--low-latency`.
+//! Options: `--name NAME` (required), `--peer NAME`, `--heartbeat default|fast|wan`, `--low-latency`, and `--bulk` for a channel of
+//! its own for what is not urgent.
 
 #![allow(clippy::print_stdout, reason = "standard output is what this program is for")]
 
@@ -78,11 +79,19 @@ struct Options {
 
 impl Options {
     fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
-        let (mut name, mut peer, mut heartbeat, mut low_latency) = (None, None, "default".to_owned(), false);
+        let (mut name, mut peer, mut heartbeat) = (None, None, "default".to_owned());
+        let (mut low_latency, mut bulk) = (false, None);
         while let Some(argument) = arguments.next() {
-            if argument == "--low-latency" {
-                low_latency = true;
-                continue;
+            match argument.as_str() {
+                "--low-latency" => {
+                    low_latency = true;
+                    continue;
+                }
+                "--bulk" => {
+                    bulk = Some(watcher::BULK.parse()?);
+                    continue;
+                }
+                _ => {}
             }
             let value = arguments.next().ok_or(format!("{argument} needs a value"))?;
             match argument.as_str() {
@@ -93,7 +102,7 @@ impl Options {
             }
         }
         let config = Config::new(name.ok_or("--name is missing")?);
-        let config = config.channels([watcher::BULK.parse()?]).low_latency(low_latency);
+        let config = config.channels(bulk).low_latency(low_latency);
         let config = match heartbeat.as_str() {
             "default" => config,
             "fast" => config.fast(),

@@ -1,4 +1,4 @@
-use monitor_core::{Core, CoreConfig, Effect, LocalPid};
+use monitor_core::{Core, CoreConfig, Effect, LocalPid, Notice};
 use refs::{EndKind, Incarnation, NodeId, Serial, SessionId};
 
 use super::*;
@@ -19,7 +19,7 @@ fn received(queue: &Queue) -> Vec<Item> {
 }
 
 /// What one subscriber is told of a node that comes and goes, as the core tells it: up, down, up, down, ...
-fn node_events(count: u64) -> Vec<Notice> {
+fn node_events(count: u64) -> Vec<NodeNotice> {
     let id = |name: &str, life| NodeId::new(name.parse().unwrap(), Incarnation::new(life).unwrap());
     let mut core = Core::new(CoreConfig::new(id("a@local", 1), 0));
     core.monitor_nodes(LocalPid(Serial::new(0, 1)), NodesOptions::new());
@@ -33,7 +33,7 @@ fn node_events(count: u64) -> Vec<Notice> {
         }
     }
     let notices = out.into_iter().filter_map(|effect| match effect {
-        Effect::Deliver { notice, .. } => Some(notice),
+        Effect::Deliver { notice: Notice::Node(notice), .. } => Some(notice),
         _ => None,
     });
     notices.collect()
@@ -58,13 +58,36 @@ fn what_goes_in_comes_out_in_order() {
     let queue = Queue::new(ROOM);
     let id = MonitorId(Serial::new(3, 1));
     queue.push_message(message(1));
-    queue.push_notice(Notice::Down(id));
+    queue.push_downs(&[id]);
     queue.push_message(message(2));
     let items = received(&queue);
     assert!(
         matches!(&items[..], [Item::Event(Event::Message(a)), Item::Down(down), Item::Event(Event::Message(b))]
         if a.body.len() == 1 && *down == id && b.body.len() == 2)
     );
+    assert_eq!(queue.size(), (0, 0));
+}
+
+#[test]
+fn monitors_in_a_row_come_out_one_by_one_and_in_runs_that_end_with_the_row() {
+    let queue = Queue::new(ROOM);
+    let ids: Vec<_> = (0..1000).map(|slot| MonitorId(Serial::new(slot, 1))).collect();
+    queue.push_downs(&ids[..1]);
+    queue.push_downs(&ids[1..600]);
+    queue.push_message(message(1));
+    queue.push_downs(&ids[600..]);
+    assert_eq!(queue.size().0, 1001);
+    assert!(matches!(queue.try_pop(), Poll::Ready(Some(Item::Down(id))) if id == ids[0]));
+    let mut taken = Vec::new();
+    let mut take = |id| {
+        taken.push(id);
+        true
+    };
+    queue.pop_run(10, &mut take);
+    queue.pop_run(1000, &mut take);
+    assert_eq!(taken, ids[1..600]);
+    assert_eq!(queue.size().0, 401);
+    assert_eq!(story(&received(&queue)[..1]), "m");
     assert_eq!(queue.size(), (0, 0));
 }
 
@@ -76,7 +99,7 @@ fn what_does_not_fit_is_one_notice_at_its_place() {
         assert_eq!(queue.push_message(message(ROOM / 2)), Pushed::Full);
     }
     // A notice always has room.
-    queue.push_notice(Notice::Down(MonitorId(Serial::new(0, 1))));
+    queue.push_downs(&[MonitorId(Serial::new(0, 1))]);
     assert_eq!(queue.push_message(message(ROOM / 2)), Pushed::Full);
     assert_eq!(queue.push_message(message(10)), Pushed::Kept);
     assert_eq!(story(&received(&queue)), "m missed3 Down(MonitorId(0.1)) missed1 m");
@@ -99,7 +122,7 @@ fn a_closed_queue_gives_what_waits_and_then_nothing() {
     queue.push_message(message(1));
     queue.close();
     assert_eq!(queue.push_message(message(1)), Pushed::Closed);
-    queue.push_notice(Notice::Down(MonitorId(Serial::new(0, 1))));
+    queue.push_downs(&[MonitorId(Serial::new(0, 1))]);
     assert_eq!(story(&received(&queue)), "m");
     assert!(matches!(queue.try_pop(), Poll::Ready(None)));
 }
@@ -109,7 +132,7 @@ fn at_most_two_node_events_wait_and_messages_stay_between_an_up_and_a_down() {
     let stories = ["", "u1", "u1 d1", "u1", "u1 d2!", "u1", "u1 d3!", "u1"];
     for (count, expected) in (0..).zip(stories) {
         let queue = Queue::new(ROOM);
-        let left_out: usize = node_events(count).into_iter().map(|event| queue.push_notice(event)).sum();
+        let left_out: usize = node_events(count).into_iter().map(|event| queue.push_node(event)).sum();
         let waiting = queue.size().0 - queue.waiting.lock().stale;
         assert_eq!((left_out + waiting) as u64, count, "each waits or is counted");
         assert_eq!(story(&received(&queue)), expected, "after {count} events");
@@ -117,8 +140,8 @@ fn at_most_two_node_events_wait_and_messages_stay_between_an_up_and_a_down() {
 
     let queue = Queue::new(ROOM);
     for event in node_events(8) {
-        let is_up = matches!(event, Notice::Node(NodeNotice::Up(..)));
-        queue.push_notice(event);
+        let is_up = matches!(event, NodeNotice::Up(..));
+        queue.push_node(event);
         if is_up {
             queue.push_message(message(1));
         }
@@ -130,11 +153,11 @@ fn at_most_two_node_events_wait_and_messages_stay_between_an_up_and_a_down() {
 fn a_receiver_that_knew_the_node_up_is_told_of_one_down() {
     let queue = Queue::new(ROOM);
     let events = node_events(7);
-    queue.push_notice(events[0].clone());
+    queue.push_node(events[0].clone());
     assert_eq!(story(&received(&queue)), "u1");
-    events[1..6].iter().for_each(|event| _ = queue.push_notice(event.clone()));
+    events[1..6].iter().for_each(|event| _ = queue.push_node(event.clone()));
     assert_eq!(story(&received(&queue)), "d3!");
-    queue.push_notice(events[6].clone());
+    queue.push_node(events[6].clone());
     assert_eq!(story(&received(&queue)), "u4");
 }
 
@@ -142,9 +165,9 @@ fn a_receiver_that_knew_the_node_up_is_told_of_one_down() {
 fn another_subscription_begins_anew() {
     let queue = Queue::new(ROOM);
     let events = node_events(5);
-    queue.push_notice(events[0].clone());
+    queue.push_node(events[0].clone());
     queue.unsubscribed(NodesOptions::new());
-    events[2..5].iter().for_each(|event| _ = queue.push_notice(event.clone()));
+    events[2..5].iter().for_each(|event| _ = queue.push_node(event.clone()));
     assert_eq!(story(&received(&queue)), "u1 u2");
     assert!(queue.waiting.lock().alternations.len() <= 1);
 }
@@ -154,11 +177,11 @@ fn flushed_notices_are_dropped_once_they_are_most_of_the_queue() {
     let queue = Queue::new(ROOM);
     let ids: Vec<_> = (0..100).map(|slot| MonitorId(Serial::new(slot, 1))).collect();
     let events = node_events(2);
-    queue.push_notice(events[0].clone());
+    queue.push_node(events[0].clone());
     for &id in &ids {
-        queue.push_notice(Notice::Down(id));
+        queue.push_downs(&[id]);
     }
-    queue.push_notice(events[1].clone());
+    queue.push_node(events[1].clone());
     queue.push_message(message(1));
     for flushed in 1..=90 {
         queue.flushed(|id| ids[flushed..].contains(&id));

@@ -27,8 +27,8 @@ pub(crate) enum System {
     Obit {
         /// Its preset of heartbeats.
         heartbeat: &'static str,
-        /// Its thread spins before it sleeps.
-        low_latency: bool,
+        /// What else its nodes are told.
+        flag: Option<Flag>,
     },
     Otp {
         /// How its configuration is told.
@@ -37,9 +37,20 @@ pub(crate) enum System {
     },
 }
 
+/// What our nodes can be told, besides their heartbeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flag {
+    /// The thread reads its sessions for a while before it sleeps.
+    LowLatency,
+    /// Messages that are not urgent have a channel of their own.
+    Bulk,
+}
+
 impl System {
     pub(crate) const OBIT: System = System::obit("default");
-    pub(super) const OBIT_LOW_LATENCY: System = System::Obit { heartbeat: "default", low_latency: true };
+    pub(super) const OBIT_LOW_LATENCY: System =
+        System::Obit { heartbeat: "default", flag: Some(Flag::LowLatency) };
+    pub(super) const OBIT_BULK: System = System::Obit { heartbeat: "default", flag: Some(Flag::Bulk) };
     pub(super) const OTP: System = System::Otp { name: "OTP", flags: &[] };
     /// Senders are not suspended before 128 MiB wait, instead of 1.
     pub(super) const OTP_BIG_BUFFER: System =
@@ -55,7 +66,7 @@ impl System {
         System::Otp { name: "OTP net_ticktime 1", flags: &["-kernel", "net_ticktime", "1"] };
 
     pub(super) const fn obit(heartbeat: &'static str) -> System {
-        System::Obit { heartbeat, low_latency: false }
+        System::Obit { heartbeat, flag: None }
     }
 
     pub(super) const fn is_otp(self) -> bool {
@@ -64,8 +75,9 @@ impl System {
 
     pub(super) const fn name(self) -> &'static str {
         match self {
-            System::Obit { low_latency: false, .. } => "Obit",
-            System::Obit { low_latency: true, .. } => "Obit low_latency",
+            System::Obit { flag: None, .. } => "Obit",
+            System::Obit { flag: Some(Flag::LowLatency), .. } => "Obit low_latency",
+            System::Obit { flag: Some(Flag::Bulk), .. } => "Obit, a channel for bulk",
             System::Otp { name, .. } => name,
         }
     }
@@ -92,13 +104,16 @@ impl Pair {
     /// Starts both, connected.
     pub(crate) fn start(lab: &Lab, system: System) -> Result<Self> {
         match system {
-            System::Obit { heartbeat, low_latency } => {
+            System::Obit { heartbeat, flag } => {
                 let ports = Ports::take()?;
                 let name = |label: char, node| format!("{label}@127.0.0.1:{}", ports.port(node));
                 let obit = |name: &str| {
                     let mut command = Command::new(&lab.program);
                     command.args(["--name", name, "--heartbeat", heartbeat]);
-                    command.args(low_latency.then_some("--low-latency"));
+                    command.args(flag.map(|flag| match flag {
+                        Flag::LowLatency => "--low-latency",
+                        Flag::Bulk => "--bulk",
+                    }));
                     command.stdin(Stdio::piped()).stdout(Stdio::piped());
                     command
                 };

@@ -177,7 +177,7 @@ pub(super) const SCRIPTS: &[Script] = &[
             Step::Do("targets tasks 500"),
             Step::Measure(Measure { id: "W10.down", verb: "each-loaded", n: 500, figure: Figure::Latency }),
         ],
-        ours: System::OBIT,
+        ours: System::OBIT_BULK,
         others: &[System::OTP],
         fatal: false,
         long: true,

@@ -1,0 +1,66 @@
+//! `Down`s that were taken out of the core and wait for nothing but their receiver.
+//!
+//! To take one is to enter the node, which is worth more than one: whoever receives takes the next few along. They are the
+//! receiver's from then on, and it must look here, too, when it flushes.
+
+use std::collections::VecDeque;
+
+use monitor_core::{Core, Down, MonitorId};
+use parking_lot::Mutex;
+
+use crate::state::Inner;
+
+/// How many are taken at once: a flush that looks through them still takes a moment.
+const RUN: usize = 128;
+
+/// See the [module](self). In the order in which they fired.
+#[derive(Debug, Default)]
+pub(crate) struct Taken(Mutex<VecDeque<Down>>);
+
+/// Where the numbers of monitors that have fired wait, in order.
+pub(crate) trait FiredQueue {
+    /// Takes at most `most` numbers off the front, as far as nothing else is between them. `take` returns whether the monitor
+    /// has something to say, that is, was not flushed.
+    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> bool);
+
+    /// One that was popped was flushed.
+    fn skipped(&self);
+}
+
+impl Taken {
+    /// The next one.
+    pub(crate) fn pop(&mut self) -> Option<Down> {
+        self.0.get_mut().pop_front()
+    }
+
+    /// Takes what `first` has to say, which was popped from `fired`, and keeps what follows it there at once. None if it was
+    /// flushed; what is kept may be something all the same.
+    pub(crate) fn open(&mut self, node: &Inner, first: MonitorId, fired: &dyn FiredQueue) -> Option<Down> {
+        let kept = self.0.get_mut();
+        node.take_from(|core: &mut Core| {
+            let down = core.take(first);
+            if down.is_none() {
+                fired.skipped();
+            }
+            fired.pop_run(RUN - 1, &mut |id| {
+                let down = core.take(id);
+                let is_there = down.is_some();
+                kept.extend(down);
+                is_there
+            });
+            down
+        })
+    }
+
+    /// Drops one, if it is here.
+    pub(crate) fn flush(&self, id: MonitorId) -> bool {
+        let mut taken = self.0.lock();
+        let place = taken.iter().position(|down| down.monitor.serial() == id.0);
+        place.and_then(|place| taken.remove(place)).is_some()
+    }
+
+    /// Looks at all of them, in order.
+    pub(crate) fn each(&self, look: impl FnMut(&Down)) {
+        self.0.lock().iter().for_each(look);
+    }
+}
