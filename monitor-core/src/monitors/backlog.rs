@@ -67,8 +67,9 @@ impl Core {
         if self.peers.get(peer).queued {
             return;
         }
-        for _ in 0..self.config.max_batch {
-            if self.step_peer(peer, out) == Step::Done {
+        let mut steps = self.config.max_batch;
+        while steps > 0 {
+            if self.go_on_with_peer(peer, &mut steps, out) == Step::Done {
                 return;
             }
         }
@@ -140,25 +141,31 @@ impl Core {
         Step::More
     }
 
-    /// Tells one more of those that the beginning or the end of a session concerns.
-    fn step_peer(&mut self, peer: u32, out: &mut Vec<Effect>) -> Step {
+    /// Tells those that the beginning, or then the end, of a session concerns, one a step.
+    fn go_on_with_peer(&mut self, peer: u32, steps: &mut usize, out: &mut Vec<Effect>) -> Step {
         let row = self.peers.get_mut(peer);
         // Taken out and put back, so that the tables are free while it is told.
         if let Some(rise) = row.rise.take() {
-            let rise = self.step_rise(peer, rise, out);
-            self.peers.get_mut(peer).rise = rise;
-            Step::More
-        } else if let Some(drain) = row.drain.take() {
-            let drain = self.step_drain(peer, drain, out);
-            if drain.is_none() {
-                self.after_drain(peer, out);
+            let mut left = Some(rise);
+            while let Some(rise) = left.take_if(|_| *steps > 0) {
+                *steps -= 1;
+                left = self.step_rise(peer, rise, out);
             }
-            self.peers.get_mut(peer).drain = drain;
-            Step::More
+            self.peers.get_mut(peer).rise = left;
+        } else if let Some(mut drain) = row.drain.take() {
+            while *steps > 0 {
+                *steps -= 1;
+                if self.step_drain(peer, &mut drain, out) == Step::Done {
+                    self.after_drain(peer, out);
+                    return Step::More;
+                }
+            }
+            self.peers.get_mut(peer).drain = Some(drain);
         } else {
             self.forget_unused_peer(peer);
-            Step::Done
+            return Step::Done;
         }
+        Step::More
     }
 
     /// Subscribers first; then the session may deliver; then what waits for it goes out.
@@ -180,7 +187,7 @@ impl Core {
     }
 
     /// What waited, the monitors, then the node: each step one of them. What the peer held here goes in silence.
-    fn step_drain(&mut self, peer: u32, mut drain: Drain, out: &mut Vec<Effect>) -> Option<Drain> {
+    fn step_drain(&mut self, peer: u32, drain: &mut Drain, out: &mut Vec<Effect>) -> Step {
         let noconnection = DownReason::NoConnection(drain.end);
         if let Some(what) = self.waiting.pop(drain.waiting) {
             self.peers.get_mut(peer).waiting_len -= 1;
@@ -211,9 +218,9 @@ impl Core {
             self.outgoing.destroy_bound(drain.monitors);
             self.incoming.destroy_session(drain.incoming);
             self.node_subscribers.destroy_peer(drain.subscribers);
-            return None;
+            return Step::Done;
         }
-        Some(drain)
+        Step::More
     }
 
     fn pop_subscriber(&mut self, peer: u32, list: List) -> Option<LocalPid> {

@@ -71,21 +71,27 @@ impl Probe {
     }
 }
 
-/// A thread that sends to the other node as much as it takes.
+/// A thread that sends messages of 64 bytes to the other node: so many a second, or with 0 as fast as they go.
 pub(crate) struct Load {
     over: Arc<AtomicBool>,
     thread: JoinHandle<std::result::Result<(), SendError>>,
 }
 
 impl Load {
-    pub(crate) fn start(node: &Node, to: &Name) -> Result<Self> {
+    pub(crate) fn start(node: &Node, to: &Name, a_second: u64) -> Result<Self> {
         let (process, to) = (node.process()?, to.clone());
-        let options = SendOptions::new().channel(node.channel(BULK).ok_or("no channel for bulk")?);
+        let options = node.channel(BULK).map_or(SendOptions::new(), |bulk| SendOptions::new().channel(bulk));
         let over = Arc::<AtomicBool>::default();
         let until = over.clone();
         let thread = thread::spawn(move || {
+            let (start, mut sent) = (Instant::now(), 0);
             while !until.load(Ordering::Relaxed) {
+                if a_second > 0 && sent >= start.elapsed().as_micros() as u64 * a_second / 1_000_000 {
+                    thread::sleep(PAUSE);
+                    continue;
+                }
                 block_on(process.send_async_with(&to, vec![b'.'; 64], options))?;
+                sent += 1;
             }
             Ok(())
         });

@@ -7,7 +7,7 @@
 //! | `pairs N` | it monitors and demonitors the first target N times; then a round trip | time |
 //! | `downs` | all targets are told to die by one message; until the last `Down` was received | time |
 //! | `each` | a process of its own monitors all targets, tells one after the other to die and waits for its `Down` | one time a target |
-//! | `each-loaded` | the same while a thread sends messages of 64 bytes as fast as they go, on a channel of their own | one time a target |
+//! | `each-loaded N` | the same while a thread sends N messages of 64 bytes a second, or with 0 as many as go, on the channel for bulk if there is one | one time a target |
 //! | `spawn N`, `watch` | N local processes; each is told to monitor the first target; then a round trip | time of `watch` |
 //! | `lost` | answers at once, and again when all monitors have fired, whatever ends the other node | from the first `Down` to the last, the longest other call meanwhile |
 //! | `calls THREADS N KIND` | so many threads at once monitor and demonitor N times each: a `local` target, a `remote` one, or `both` in turn; then a round trip | time |
@@ -74,8 +74,8 @@ impl Watcher {
             ["pairs", count] => self.pairs(count.parse()?),
             ["downs"] => self.downs(),
             ["each"] => self.each(),
-            ["each-loaded"] => {
-                let load = calls::Load::start(&self.node, &self.control)?;
+            ["each-loaded", a_second] => {
+                let load = calls::Load::start(&self.node, &self.control, a_second.parse()?)?;
                 let times = self.each()?;
                 load.end()?;
                 self.round_trip()?;

@@ -135,10 +135,10 @@ act({each, []}, Targets, _) ->
     Times = [each(Target) || Target <- Targets],
     silence(),
     Times;
-act({'each-loaded', []}, Targets, Monitors) ->
+act({'each-loaded', [PerSecond]}, Targets, Monitors) ->
     Control = get(control),
     Body = binary:copy(<<".">>, 64),
-    Load = spawn(fun() -> put(control, Control), load(Body) end),
+    Load = spawn(fun() -> put(control, Control), load(PerSecond, Body) end),
     Times = act({each, []}, Targets, Monitors),
     exit(Load, kill),
     round_trip(),
@@ -189,7 +189,14 @@ each(Target) ->
 messages(0, _) -> ok;
 messages(Count, Body) -> get(control) ! Body, messages(Count - 1, Body).
 
-load(Body) -> get(control) ! Body, load(Body).
+load(0, Body) -> get(control) ! Body, load(0, Body);
+load(PerSecond, Body) -> load(PerSecond, now_ns(), 0, Body).
+
+load(PerSecond, Start, Sent, Body) ->
+    case (now_ns() - Start) * PerSecond div 1000000000 - Sent of
+        Due when Due > 0 -> messages(Due, Body), load(PerSecond, Start, Sent + Due, Body);
+        _ -> timer:sleep(1), load(PerSecond, Start, Sent, Body)
+    end.
 
 downs(0, Refs) -> Refs;
 downs(Missing, Refs) -> receive {'DOWN', Ref, process, _, _} -> downs(Missing - 1, [Ref | Refs]) end.

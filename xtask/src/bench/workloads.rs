@@ -98,6 +98,10 @@ const fn long(steps: &'static [Step]) -> Script {
     Script { long: true, ..script(steps) }
 }
 
+/// Single `Down`s beside messages on a channel of their own. Not beside Erlang/OTP with the big buffer: each answer waits there
+/// behind 128 MiB of messages.
+const LOADED: Script = Script { ours: System::OBIT_BULK, others: &[System::OTP], ..script(&[]) };
+
 pub(super) const SCRIPTS: &[Script] = &[
     script(&[
         Step::Do("targets tasks 1"),
@@ -171,16 +175,30 @@ pub(super) const SCRIPTS: &[Script] = &[
         rate("W10.1k", "messages 100000 1024", 100_000),
         rate("W10.64k", "messages 2000 65536", 2_000),
     ]),
-    // Not beside Erlang/OTP with the big buffer: each answer waits there behind 128 MiB of messages.
+    Script {
+        steps: &[
+            Step::Do("targets tasks 2000"),
+            Step::Measure(Measure {
+                id: "W10.down",
+                verb: "each-loaded 1000000",
+                n: 2000,
+                figure: Figure::Latency,
+            }),
+        ],
+        ..LOADED
+    },
     Script {
         steps: &[
             Step::Do("targets tasks 500"),
-            Step::Measure(Measure { id: "W10.down", verb: "each-loaded", n: 500, figure: Figure::Latency }),
+            Step::Measure(Measure {
+                id: "W10.flood",
+                verb: "each-loaded 0",
+                n: 500,
+                figure: Figure::Latency,
+            }),
         ],
-        ours: System::OBIT_BULK,
-        others: &[System::OTP],
-        fatal: false,
         long: true,
+        ..LOADED
     },
     script(&[
         Step::Do("targets tasks 1"),
