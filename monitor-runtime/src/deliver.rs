@@ -24,6 +24,9 @@ use crate::{
     state::Inner,
 };
 
+/// A message of so many bytes is worth a write of its own, while it is in the processor's caches.
+const LONG: usize = 16 * 1024;
+
 /// Why a message did not go out, and what to wait for if it is [`SendError::Full`].
 pub(crate) enum Unsent {
     /// Never will.
@@ -117,7 +120,10 @@ impl Inner {
                 let meta = FrameMeta::message(order).on(options.channel);
                 match link.outbox.push(meta, &mut |out| frame.write(out)) {
                     Ok(()) => {
-                        if link.touch() {
+                        let is_first = link.touch();
+                        if body.len() >= LONG {
+                            link.flush();
+                        } else if is_first {
                             self.flusher.flush(&link);
                         }
                         Ok(())

@@ -199,13 +199,14 @@ impl Driver {
     fn hand_in(&mut self, budget: &mut usize, node: &Inner, after: &mut After) -> Result<(), Malformed> {
         let (session, channel) = (self.link.peer.session, self.frames.channel);
         node.enter_with(after, |state, out| {
+            let directory = node.directory.read();
             while *budget > 0 {
                 let Some(signal) = self.signals.pop_front() else { break };
                 *budget -= 1;
                 let before = out.len();
                 state
                     .core
-                    .handle_signal(&node.processes(), session, channel, signal, out)
+                    .handle_signal(&*directory, session, channel, signal, out)
                     .map_err(|_| Malformed)?;
                 if out[before..].iter().any(refuses_monitor) {
                     node.counters.monitors_refused.add_one();

@@ -7,7 +7,7 @@ use std::{
 
 use futures::{future::AbortHandle, task::AtomicWaker};
 use monitor_core::{ExitReason, LocalPid, LocalTarget, MonitorId, Processes};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use refs::Serial;
 
 use crate::{queue::Queue, registry::Registry, segments::Segments, taken::FiredQueue};
@@ -199,14 +199,11 @@ impl Directory {
 }
 
 /// The core's view of who lives here.
-pub(crate) struct Lookup<'a>(pub(crate) &'a RwLock<Directory>);
-
-impl Processes for Lookup<'_> {
+impl Processes for Directory {
     fn resolve(&self, target: &LocalTarget<'_>) -> Option<LocalPid> {
-        let directory = self.0.read();
         match *target {
-            LocalTarget::Pid(pid) => directory.process(pid).map(|_| pid),
-            LocalTarget::Name(name) => directory.names.whereis(name),
+            LocalTarget::Pid(pid) => self.process(pid).map(|_| pid),
+            LocalTarget::Name(name) => self.names.whereis(name),
         }
     }
 }
@@ -242,9 +239,9 @@ mod tests {
 
     #[test]
     fn a_watcher_is_no_process() {
-        let directory = RwLock::new(Directory::default());
-        let pid = directory.write().insert(watcher());
-        assert_eq!(Lookup(&directory).resolve(&LocalTarget::Pid(pid)), None);
-        assert_eq!(directory.read().counts(), (0, 1));
+        let mut directory = Directory::default();
+        let pid = directory.insert(watcher());
+        assert_eq!(directory.resolve(&LocalTarget::Pid(pid)), None);
+        assert_eq!(directory.counts(), (0, 1));
     }
 }

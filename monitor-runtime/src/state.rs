@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures::{channel::oneshot, task::AtomicWaker};
-use monitor_core::{Core, CoreConfig, Down, Effect, ExitReason, LocalPid, MonitorId, Processes};
+use monitor_core::{Core, CoreConfig, Down, Effect, ExitReason, LocalPid, MonitorId};
 use parking_lot::{Mutex, RwLock};
 use peer_service::{Capabilities, PeerService, Spawner};
 use refs::{DialId, EndKind, NodeId, NodeName, NodeSpec, SessionEnd, SessionId};
@@ -30,7 +30,7 @@ use crate::{
     link::Link,
     lock::Lock,
     parked::Parked,
-    processes::{Directory, Lookup, Resident},
+    processes::{Directory, Resident},
     waiters::Waiters,
 };
 
@@ -188,11 +188,6 @@ impl Inner {
     /// Looks at the state; no input.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&State) -> R) -> R {
         look(&self.state.lock())
-    }
-
-    /// What the core asks about processes.
-    pub(crate) fn processes(&self) -> impl Processes {
-        Lookup(&self.directory)
     }
 
     /// Whether calls may begin something.

@@ -28,15 +28,18 @@ impl Inner {
     ) -> Result<MonitorId, MonitorError> {
         self.needs(self.capabilities.monitoring || self.is_own(target.node()), "monitoring")?;
         let options = options.connect(self.connect_if_able(options.connect));
-        let processes = self.processes();
-        Ok(self.enter_as(watcher, |state, out| {
-            let id = state.core.monitor(&processes, watcher, target, options, out);
+        let monitor = self.enter_alive(|state, out| {
+            // What `enter_as` does, by one look at the directory instead of two.
+            let directory = self.directory.read();
+            directory.get(watcher).ok_or(NotAlive)?;
+            let id = state.core.monitor(&*directory, watcher, target, options, out);
             if let Some(mode) = options.alias {
                 // Before the effects are run: a monitor that fires at once ends its alias, too.
                 state.aliases.insert(id, watcher, mode, call);
             }
-            id
-        })?)
+            Ok(id)
+        });
+        Ok(monitor.and_then(|id| id)?)
     }
 
     /// Whether the peer service can do what a call needs.

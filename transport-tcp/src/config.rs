@@ -132,7 +132,7 @@ pub struct TcpConfig {
     pub setup_timeout: Duration,
     /// The most bytes a frame may have, 1 KiB to 64 MiB. Default: 16 MiB and 1 KiB. With a peer whose limit is
     /// lower, that one holds; with one of a version that does not understand fragments, 1 MiB. What is longer
-    /// than 64 KiB travels in fragments of that size, between which others get through.
+    /// than 65 KiB travels in fragments of that size, between which others get through.
     pub max_frame: usize,
     /// Once so many bytes of messages wait for one peer, further ones are refused: so that many and one more
     /// message is the most that waits. Default: 8 MiB.

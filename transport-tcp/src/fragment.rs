@@ -11,8 +11,9 @@ use crate::wire::{self, Kind};
 
 /// Says that an end of a session understands fragments.
 pub(crate) const FRAGMENTS: Features = Features(1);
-/// The longest body of any frame between two ends that do: what is longer is cut.
-pub(crate) const LONGEST: usize = 64 * 1024;
+/// The longest body of any frame between two ends that do: what is longer is cut. A message of 64 KiB, which is a size that many
+/// choose, is whole with its address.
+pub(crate) const LONGEST: usize = (64 + 1) * 1024;
 /// The longest body of a frame to or from an end that does not.
 const LONGEST_UNCUT: usize = 1 << 20;
 /// How many sequences may have begun and not ended on one session.

@@ -313,7 +313,7 @@ fn f13_what_no_session_may_say_ends_that_session_only() {
     let fragment_of_nobody: &[u8] = &[14, 1, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 0, 1];
     let fragment_of_too_much: &[u8] = &[14, 1, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1];
     // Longer than the fragments in which it should travel.
-    let too_long_for_one: &[u8] = &[0x82, 0x80, 0x04, 0];
+    let too_long_for_one: &[u8] = &[0x82, 0x88, 0x04, 0];
     let out_of_place: &[u8] = &[2, 16, 0];
     let unknown: &[u8] = &[1, 200];
     let fragments = [fragment_of_nothing, fragment_of_nobody, fragment_of_too_much, too_long_for_one];

@@ -51,7 +51,7 @@ impl NodeSubscribers {
         self.rows.len()
     }
 
-    fn find(&self, watcher: LocalPid, peer: u32) -> Option<u32> {
+    fn find(&mut self, watcher: LocalPid, peer: u32) -> Option<u32> {
         let key = (watcher, peer);
         self.index.find(key, |at| self.rows[at].key() == key)
     }

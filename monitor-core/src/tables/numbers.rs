@@ -18,16 +18,6 @@ const NONE: u32 = u32::MAX;
 pub(crate) struct Numbers {
     pages: Pool<Page>,
     index: Index,
-    latest: Latest,
-}
-
-/// The page that was asked for last, most likely to be asked for next. It may be gone, or another one by now.
-#[derive(Clone, Copy, Debug, Default)]
-struct Latest(u32);
-
-// It changes nothing but the time that a search takes: states that differ in it are the same.
-impl core::hash::Hash for Latest {
-    fn hash<H: core::hash::Hasher>(&self, _: &mut H) {}
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -57,7 +47,7 @@ impl Key {
 
 impl Numbers {
     pub(crate) fn new(seed: u64) -> Self {
-        Numbers { pages: Pool::new(), index: Index::new(seed), latest: Latest::default() }
+        Numbers { pages: Pool::new(), index: Index::new(seed) }
     }
 
     /// The row to which that peer gave that number.
@@ -74,7 +64,6 @@ impl Numbers {
         let page = self.page(key).unwrap_or_else(|| {
             let page = self.pages.insert(|_, _| Page { key, rows: [NONE; PAGE] });
             self.index.insert(page, |page| self.pages[page].key);
-            self.latest = Latest(page);
             page
         });
         self.pages[page].rows[place] = row;
@@ -93,13 +82,7 @@ impl Numbers {
     }
 
     fn page(&mut self, key: Key) -> Option<u32> {
-        let Latest(latest) = self.latest;
-        if self.pages.get(latest).is_some_and(|page| page.key == key) {
-            return Some(latest);
-        }
-        let page = self.index.find(key, |page| self.pages[page].key == key)?;
-        self.latest = Latest(page);
-        Some(page)
+        self.index.find(key, |page| self.pages[page].key == key)
     }
 }
 

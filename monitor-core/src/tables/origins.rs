@@ -44,7 +44,7 @@ impl Origins {
     }
 
     pub(crate) fn find(
-        &self,
+        &mut self,
         name: &NodeName,
         incarnation: Option<Incarnation>,
         channel: ChannelId,
@@ -75,8 +75,9 @@ impl Origins {
     /// The current origin like this one, for a monitor of it that is with that life of the node. It is another row if the
     /// monitors of this one have been with another life; returns also whether it is new.
     pub(crate) fn of_life(&mut self, at: u32, life: Option<Incarnation>) -> (u32, bool) {
-        let Origin { name, incarnation, channel, .. } = &self.rows[at];
-        let current = self.find(name, *incarnation, *channel).expect("one of each key is current");
+        let key = self.rows[at].key();
+        let current = self.index.find(key, |at| self.rows[at].key() == key);
+        let current = current.expect("one of each key is current");
         let row = &mut self.rows[current];
         if row.life.is_none() || row.life == life || row.monitors == 0 {
             row.life = life;

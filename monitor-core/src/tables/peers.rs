@@ -93,7 +93,7 @@ impl Peers {
         self.by_session.len()
     }
 
-    pub(crate) fn find(&self, name: &NodeName) -> Option<u32> {
+    pub(crate) fn find(&mut self, name: &NodeName) -> Option<u32> {
         self.by_name.find(name.as_str(), |at| self.rows[at].name == *name)
     }
 

@@ -280,8 +280,9 @@ impl Watcher {
         }
     }
 
+    /// Behind messages as fast as they go there may be no room yet.
     fn send(&self, request: &str) -> Result {
-        Ok(self.process.send(&self.control, request)?)
+        Ok(block_on(self.process.send_async(&self.control, request))?)
     }
 
     /// The tag of the next `Down`.
