@@ -11,6 +11,10 @@ use crate::{
     wire::{Kind, WireError},
 };
 
+/// So many bytes, or frames, are enough at once.
+const ENOUGH: usize = 16 * 1024;
+const MANY: usize = 512;
+
 /// See the [module](self).
 pub(crate) struct Intake {
     incoming: Incoming,
@@ -47,7 +51,7 @@ impl Intake {
         }
     }
 
-    /// As [`Incoming::room`]: call it when [`take`](Self::take) has taken all there is.
+    /// As [`Incoming::room`]: call it when [`take`](Self::take) has found no frame to hand over.
     pub(crate) fn room(&mut self) -> &mut [u8] {
         self.incoming.room()
     }
@@ -57,14 +61,16 @@ impl Intake {
         self.incoming.filled(bytes)
     }
 
-    /// Takes all whole frames, up to the peer's last word: returns that, if it was said. After it, and after an error,
-    /// nothing counts any more.
+    /// Takes whole frames, up to the peer's last word: returns that, if it was said. After it, and after an error, nothing
+    /// counts any more. Of a flood it takes a part, so that what has come on another channel has its turn: more may be left if
+    /// `frames` is not empty.
     pub(crate) fn take(
         &mut self,
         frames: &mut FrameBuf,
         mut beat: impl FnMut(Beat),
     ) -> Result<Option<EndKind>, Broken> {
-        while let Some((kind, range)) = self.incoming.next()? {
+        while frames.byte_len() < ENOUGH && frames.len() < MANY {
+            let Some((kind, range)) = self.incoming.next()? else { break };
             let body = self.incoming.body(range);
             match (kind, <[u8; 8]>::try_from(body)) {
                 (Kind::Data, _) => frames.push(body),
