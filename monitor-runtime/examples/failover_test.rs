@@ -94,7 +94,7 @@ fn a_worker_is_cut_off(lab: &Lab) -> Outcome {
     lab.diary.expect(&["0 ms: one begins to dig", "5000 ms: two begins to dig"]);
 
     // A lost link is no death: the first worker is alive and still at it. Whatever it does must not count any more; its
-    // incarnation is a token by which others can refuse it.
+    // pid is a token by which others can refuse it, as `leader_lease` shows.
     lab.cluster.network().heal(lab.node("leader").name(), lab.node("one").name());
     lab.cluster.advance(Duration::from_secs(60));
     assert!(lab.node("one").whereis(&"worker".parse()?).is_some());

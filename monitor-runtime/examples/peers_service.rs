@@ -1,16 +1,16 @@
 //! A service over HTTP that says which nodes are up: what a load balancer or an operator would ask.
 //!
-//! It keeps no list of its own: [`Node::nodes`] is the list, and it never disagrees with the events. Each request that has to
-//! do with a node can be guarded by a monitor, too; here `/wait` answers once the node in its query is gone.
+//! It keeps no list of its own: [`Node::nodes`] is the list, and it never disagrees with the events. A request can also wait
+//! for a node: here `/wait` answers once the node in its query is gone.
 //!
-//! With hyper, which the feature `http` brings anyway. In axum a handler has `State(node): State<Node>` and the same body: a
-//! `Node` is a handle that is cheap to clone, and its futures run in any runtime.
+//! It uses hyper, which the feature `http` brings anyway. In axum a handler has `State(node): State<Node>` and the same body:
+//! a `Node` is a handle that is cheap to clone, and its futures run in any runtime.
 //!
 //! ```text
 //! cargo run -p monitor-runtime --features http --example peers_service
 //! ```
 //!
-//! It asks itself, checks the answers, and ends. To leave it open: `... --example peers_service -- 127.0.0.1:8080`.
+//! It asks itself, checks the answers, and ends. To keep it running: `... --example peers_service -- 127.0.0.1:8080`.
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
 use std::{convert::Infallible, error::Error, net::SocketAddr};
@@ -50,7 +50,7 @@ async fn serve(listener: TcpListener, node: Node) -> std::io::Result<()> {
         let (stream, _) = listener.accept().await?;
         let node = node.clone();
         let service = service_fn(move |request| answer(node.clone(), request));
-        // What becomes of one connection is of no interest to the others.
+        // What becomes of one connection does not concern the others.
         smol::spawn(http1::Builder::new().serve_connection(FuturesIo::new(stream), service)).detach();
     }
 }
@@ -69,7 +69,7 @@ async fn answer<B>(node: Node, request: Request<B>) -> Result<Response<Full<Byte
     Ok(response)
 }
 
-/// A line for each peer: its name, and the life of it.
+/// A line for each peer: its name and its incarnation.
 fn peers(node: &Node) -> String {
     let up = node.nodes(NodeType::All);
     let lines: Vec<_> =

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# A shell script that waits for jobs of any language, here on another node of this machine, and goes on by how they ended.
+# A shell script that waits for jobs in any language, here on other nodes of this machine, and acts on how they ended.
 #
 #     cargo build -p monitor-runtime --features cli && monitor-runtime/examples/shell_watch.sh
 #
-# It takes the `obit` that it finds on the PATH, or that OBIT names. It ends with 0 if all went as it should.
+# It uses the `obit` that OBIT names, or else the one on the PATH, or else the one just built. It exits with 0 if all is well.
 set -euo pipefail
 
 target=${CARGO_TARGET_DIR:-$(dirname "${BASH_SOURCE[0]}")/../../target}

@@ -21,8 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
-    // Without a spawner the node has one thread of its own. With it, all of it runs here, sockets apart: for those the crate
-    // `async-io` has a thread, whatever the runtime.
+    // Without a spawner the node has one thread of its own. With it everything runs here, except that the crate `async-io` has
+    // a thread to wait for sockets, whatever the runtime.
     let spawner = Arc::new(move |task| drop(tokio.spawn(task)));
     let config = Config::new("app@127.0.0.1".parse()?).listen("127.0.0.1:0".parse()?).spawner(spawner);
     let node = Node::start(config).await?;
@@ -33,7 +33,7 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     tokio::spawn(async move { process.exit(ExitReason::Shutdown) });
     assert_eq!(told(monitor).await, "exit: shutdown");
 
-    // A task that panics: in a guard the text cannot be had, in a process of `spawn` it can.
+    // A task that panics. A guard cannot know the text of the panic; a process of `spawn` can.
     let process = node.process()?;
     let monitor = node.monitor(process.pid())?;
     let task = tokio::spawn(async move {
@@ -43,7 +43,7 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     assert!(told(monitor).await.starts_with("exit: panicked"));
     assert!(task.await.is_err_and(|error| error.is_panic()));
 
-    // A task that is aborted. What it would say of itself is set beforehand; without that it would be a normal end.
+    // A task that is aborted. Its reason is set beforehand; otherwise this would be a normal end.
     let mut process = node.process()?;
     process.set_exit_reason(ExitReason::other("aborted")?);
     let monitor = node.monitor(process.pid())?;
@@ -55,7 +55,7 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     task.abort();
     assert_eq!(told(monitor).await, "exit: aborted");
 
-    // Work that depends on another task is dropped when that is gone, at its next await.
+    // Work that depends on another task is dropped at its next await once that task is gone.
     let process = node.process()?;
     let work = node.monitor(process.pid())?.guard(pending::<()>());
     let work = tokio::spawn(work);
@@ -64,7 +64,7 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     let down = work.await?.expect_err("what never ends was stopped");
     assert_eq!(down.reason, DownReason::Exit(ExitReason::Normal));
 
-    // Two tasks that talk, by mailboxes, as two on different nodes would.
+    // Two tasks that talk through mailboxes, as they would on different nodes.
     let (mut client, mut server) = (node.process()?, node.process()?);
     let server_pid = server.pid().clone();
     let server = tokio::spawn(async move {
@@ -85,7 +85,7 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What a monitor says, also to who looks on.
+/// What a monitor says, which is printed, too.
 async fn told(monitor: Monitor) -> String {
     let reason = monitor.await.reason.to_string();
     println!("{reason}");

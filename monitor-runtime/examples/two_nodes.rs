@@ -4,48 +4,59 @@
 //! cargo run -p monitor-runtime --example two_nodes
 //! ```
 //!
-//! Take them apart into two programs and nothing changes but the addresses. On other hosts than this one they need a
-//! secret: `Config::secret`.
+//! Put them into two programs and nothing changes. On two hosts they need a secret, too: `Config::secret`.
 #![allow(clippy::print_stdout)]
 
-use monitor_runtime::{NodesOptions, prelude::*};
+use monitor_runtime::{EndKind, NodesOptions, prelude::*};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     smol::block_on(async {
-        // Where a node can be reached is part of its name.
-        let a = Node::start(Config::new("a@127.0.0.1:7101".parse()?)).await?;
-        let b = Node::start(Config::new("b@127.0.0.1:7102".parse()?)).await?;
+        let (a, b) = (start("a").await?, start("b").await?);
 
-        // A worker on b, under a name. What its task returns is the reason of its end; so would be a panic.
-        b.spawn(|mut mailbox| async move {
-            mailbox.register("printer".parse()?)?;
-            mailbox.recv().await; // the first thing it is asked to print
+        // On b: a worker with a name. What its task returns is the reason of its end; so would be a panic.
+        let worker = b.spawn(|mut mailbox| async move {
+            mailbox.recv().await; // the first page it is asked to print
             Err(ExitReason::other("out of paper")?)
         })?;
-        let printer: Name = "printer@b@127.0.0.1:7102".parse()?;
-        while b.whereis(&printer.name).is_none() {
-            smol::future::yield_now().await;
-        }
+        b.register("printer".parse()?, &worker)?;
 
-        let monitor = a.monitor(&printer)?; // returns at once; connects to b by its name
+        // On a: where b is. A name like b@10.0.0.8:7001 says that itself; here the system has chosen the port.
+        let address = b.local_addr().ok_or("a node over TCP listens")?;
+        a.connect(format!("b@127.0.0.1={address}").parse::<NodeSpec>()?)?;
+        let printer: Name = "printer@b@127.0.0.1".parse()?;
+
+        println!("1. The printer is monitored, and then it is given a page.");
+        let monitor = a.monitor(&printer)?; // returns at once, whatever state b is in
         a.send(&printer, "a page")?;
-        println!("{printer} is gone: {}", monitor.await.reason);
+        let down = monitor.await; // comes exactly once
+        println!("   {down}");
+        assert_eq!(down.reason.to_string(), "exit: out of paper");
 
-        // Nobody has the name any more, and b is there to say so.
-        println!("{printer} is gone: {}", a.monitor(&printer)?.await.reason);
+        println!("2. It is monitored again. Nobody has the name now, and b is there to say so.");
+        let down = a.monitor(&printer)?.await;
+        println!("   {down}");
+        assert_eq!(down.reason, DownReason::NoProc);
 
-        // What is told of the node itself goes to a process; a guard makes this task one.
-        let mut watcher = a.process()?;
+        println!("3. Node b is stopped. Whoever monitors nodes is told.");
+        let mut watcher = a.process()?; // makes a process of this task; what it is told arrives as events
         let up = watcher.monitor_nodes(NodesOptions::new().nodedown_reason(true))?;
-        println!("up: {}", up[0].node);
+        println!("   {} is up", up[0].node.name);
         b.stop().await;
-        if let Some(Event::NodeDown(down)) = watcher.recv().await {
-            println!("down: {}, {:?}", down.name, down.end);
-        }
+        let Some(Event::NodeDown(down)) = watcher.recv().await else { return Err("b is still up".into()) };
+        println!("   {down}");
+        assert_eq!(down.end.map(|end| end.kind), Some(EndKind::Left));
 
-        // Now there is nobody whom one could ask.
-        println!("{printer} is gone: {}", a.monitor(&printer)?.await.reason);
+        println!("4. The printer is monitored once more. Nobody can be asked, so it is not called dead.");
+        let down = a.monitor(&printer)?.await;
+        println!("   {down}");
+        assert!(matches!(down.reason, DownReason::NoConnection(_)));
+
         a.stop().await;
         Ok(())
     })
+}
+
+async fn start(label: &str) -> Result<Node, Box<dyn std::error::Error>> {
+    let config = Config::new(format!("{label}@127.0.0.1").parse()?).listen("127.0.0.1:0".parse()?);
+    Ok(Node::start(config).await?)
 }

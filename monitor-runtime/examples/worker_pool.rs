@@ -1,10 +1,10 @@
-//! A pool that loses no job: what a dead node had been given, another node is given again.
+//! A pool that loses no job: the job of a dead node is given to another one.
 //!
-//! Three programs run on this machine: the pool, and two workers, which the pool starts and one of which it kills in the
-//! middle of a job. The pool monitors a worker *before* it gives it work: whatever becomes of the worker, the pool is told,
-//! once, and after every result that the worker had still sent.
+//! Three programs run on this machine: the pool, and two workers. The pool starts both, and kills one in the middle of a job.
+//! It monitors a worker *before* it gives it work: whatever becomes of the worker, the pool is told, once, and after every
+//! result that the worker had still sent.
 //!
-//! A job may be done twice, for a lost link does not say whether it was done: jobs must bear that.
+//! A job may be done twice, because a lost link does not say whether it was done: jobs must allow for that.
 //!
 //! ```text
 //! cargo run -p monitor-runtime --example worker_pool

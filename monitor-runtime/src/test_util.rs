@@ -105,8 +105,8 @@ impl Cluster {
 
     /// Lets that much time pass on the network, and settles before it and after it.
     ///
-    /// What one part of that time has as its consequence only after another is seen as if it came at the end: where that
-    /// matters, advance in smaller steps.
+    /// If an event during the step triggers work that sets off another event, the second is handled only at the end of the
+    /// step. Advance in smaller steps where that matters.
     pub fn advance(&self, time: Duration) {
         self.settle();
         self.network.advance(time);
