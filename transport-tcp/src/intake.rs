@@ -63,13 +63,14 @@ impl Intake {
 
     /// Takes whole frames, up to the peer's last word: returns that, if it was said. After it, and after an error, nothing
     /// counts any more. Of a flood it takes a part, so that what has come on another channel has its turn: more may be left if
-    /// `frames` is not empty.
+    /// `frames` has grown.
     pub(crate) fn take(
         &mut self,
         frames: &mut FrameBuf,
         mut beat: impl FnMut(Beat),
     ) -> Result<Option<EndKind>, Broken> {
-        while frames.byte_len() < ENOUGH && frames.len() < MANY {
+        let (bytes, count) = (frames.byte_len() + ENOUGH, frames.len() + MANY);
+        while frames.byte_len() < bytes && frames.len() < count {
             let Some((kind, range)) = self.incoming.next()? else { break };
             let body = self.incoming.body(range);
             match (kind, <[u8; 8]>::try_from(body)) {
