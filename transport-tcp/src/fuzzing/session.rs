@@ -59,7 +59,14 @@ impl Session {
         Ok(())
     }
 
+    /// Takes all that has come on that connection, a part at a time.
     fn take(&mut self, place: usize) -> Result<(), EndKind> {
+        while self.take_part(place)? {}
+        Ok(())
+    }
+
+    /// Whether there may be more.
+    fn take_part(&mut self, place: usize) -> Result<bool, EndKind> {
         let mut raw = FrameBuf::new();
         let taken = self.connections[place].take(&mut raw, |_| {});
         if let Some(merge) = &mut self.merge {
@@ -72,7 +79,7 @@ impl Session {
             self.hand_over(&raw);
         }
         match taken {
-            Ok(None) => Ok(()),
+            Ok(None) => Ok(!raw.is_empty()),
             Ok(Some(last_word)) => Err(last_word),
             Err(_) => Err(EndKind::Protocol),
         }
