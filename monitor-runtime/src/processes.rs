@@ -16,7 +16,7 @@ use crate::{queue::Queue, registry::Registry, segments::Segments, taken::FiredQu
 #[derive(Debug)]
 pub(crate) struct LiveProcess {
     pub(crate) queue: Queue,
-    /// Of what it dies whatever it says itself: set once, when it is killed or the node stops.
+    /// Why it dies whatever it says itself: set once, when it is killed or the node stops.
     pub(crate) fate: OnceLock<ExitReason>,
     /// Drops its task at its next await; none if it has no task of ours.
     pub(crate) abort: Option<AbortHandle>,
