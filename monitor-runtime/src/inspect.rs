@@ -52,7 +52,7 @@ pub struct Stats {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Count {
-    /// Of what.
+    /// What is counted.
     pub name: &'static str,
     /// How many.
     pub count: u64,

@@ -23,7 +23,7 @@ pub(crate) struct LiveProcess {
 }
 
 impl LiveProcess {
-    /// Ends it, of this, unless something ended it before; returns whether this did. A task is dropped at its
+    /// Ends it with this reason, unless something ended it before; returns whether this did. A task is dropped at its
     /// next await; a guard receives nothing more and exits when it is dropped.
     pub(crate) fn kill(&self, reason: ExitReason) -> bool {
         let first = self.fate.set(reason).is_ok();

@@ -134,7 +134,7 @@ impl Config {
         self.tcp(|tcp| tcp.insecure_allow_remote(allow))
     }
 
-    /// Everything else that can be set for TCP.
+    /// Everything else that can be set for TCP. Settings of another node's name are [`StartError::Field`] at the start.
     ///
     /// ```
     /// # use monitor_runtime::Config;

@@ -51,6 +51,10 @@ impl FromStr for RegName {
         if text.len() > Self::MAX_LEN {
             return Err(error(ParseErrorKind::TooLong(Self::MAX_LEN), Self::MAX_LEN));
         }
+        // Nearly all names are plain, and every message to a name is looked at here.
+        if text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'@') {
+            return Ok(RegName(Arc::from(text)));
+        }
         match text.char_indices().find(|&(_, c)| c == '@' || is_control(c)) {
             Some((at, c)) => Err(error(ParseErrorKind::BadCharacter(c), at)),
             None => Ok(RegName(Arc::from(text))),

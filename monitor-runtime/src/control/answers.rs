@@ -143,7 +143,7 @@ pub struct Look {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CountLine {
-    /// Of what: a field of [`Stats`](crate::Stats), or a name in one of its lists.
+    /// What is counted: a field of [`Stats`](crate::Stats), or a name in one of its lists.
     pub name: String,
     /// How many.
     pub count: u64,
