@@ -39,8 +39,8 @@ impl Mailbox {
     /// [`Duration::MAX`] is none at all. Source: `gen_server:call/3`.
     ///
     /// # Errors
-    /// [`CallError::Down`] with what the monitor says, and on what evidence: the target ended without a reply, or there is none, or no
-    /// connection. [`CallError::Timeout`]. [`CallError::NotSent`], such as too long.
+    /// [`CallError::Down`] with what the monitor says, and on what evidence: the target ended without a reply, or there is
+    /// none, or no connection. [`CallError::Timeout`]. [`CallError::NotSent`], such as too long.
     /// [`CallError::NotAlive`], [`CallError::NotImplemented`] as of [`Node::monitor`].
     ///
     /// ```

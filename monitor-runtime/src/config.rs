@@ -113,8 +113,9 @@ impl Config {
         self
     }
 
-    /// Of how many nodes addresses are kept, at most 16 of each, that were given with calls: [`Node::connect`](crate::Node::connect) and
-    /// [`Mailbox::monitor_node`](crate::Mailbox::monitor_node) with a [`NodeSpec`](crate::NodeSpec). Beyond it those
+    /// Of how many nodes addresses are kept, at most 16 of each, that were given with calls:
+    /// [`Node::connect`](crate::Node::connect) and [`Mailbox::monitor_node`](crate::Mailbox::monitor_node) with a
+    /// [`NodeSpec`](crate::NodeSpec). Beyond it those
     /// that were given longest ago are forgotten and counted (`addresses_forgotten`): such a node is then looked for as
     /// if none had been given. 65,536 by default, at least 1.
     #[must_use]
