@@ -50,6 +50,7 @@ impl CoreConfig {
 
 /// What to do about a node that is not connected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Connect {
     /// Make a session, and wait for it in order.
     #[default]
@@ -61,6 +62,7 @@ pub enum Connect {
 /// How long the reference of a monitor is an *alias*: an address at which whoever has it can send messages to the watcher,
 /// from any node. What is sent to it later is dropped and counted. Source: the option `alias` of `erlang:monitor/3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AliasMode {
     /// Until it is taken back by `unalias`, whatever becomes of the monitor.
     #[doc(alias = "explicit_unalias")]
@@ -151,7 +153,7 @@ pub enum Demonitored {
     Unknown,
 }
 
-/// Where something for another node goes.
+/// Where something for another node goes. Exhaustive: whoever sends has to do something else for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
     /// Out on this session, now.

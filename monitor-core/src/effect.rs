@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use refs::{ChannelId, DialId, Incarnation, MonitorRef, NodeId, NodeName, SessionEnd, SessionId, Target};
+use serde::Serialize;
 
 use crate::{
     ids::{LocalPid, MonitorId, Ticket},
@@ -12,6 +13,8 @@ use crate::{
 };
 
 /// Something for the caller to do, in the order given, before the next input.
+///
+/// Exhaustive: none may be left undone, so a new one is to be an error where the others are done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// The session may now deliver: everything of the session before it with that node has been told.
@@ -79,7 +82,7 @@ pub enum Notice {
     Node(NodeNotice),
 }
 
-/// A node went up or down, and on account of which call the process is told.
+/// A node went up or down, and for which subscription the process is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeNotice {
     /// A session with the node began; of a `monitor_nodes` with these options.
@@ -105,7 +108,8 @@ pub struct NodeEvent {
 }
 
 /// Which nodes a `monitor_nodes` or a `nodes` is about. A session is hidden if either of its ends is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[non_exhaustive]
 pub enum NodeType {
     /// Visible and hidden ones.
     #[default]
@@ -128,7 +132,7 @@ impl NodeType {
 }
 
 /// What a `monitor_nodes` is about. Equal options of one process are one subscription.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[non_exhaustive]
 pub struct NodesOptions {
     /// Which nodes.
@@ -161,7 +165,7 @@ impl NodesOptions {
 /// The end of a monitor: what [`Core::take`](crate::Core::take) hands over, and on what evidence.
 ///
 /// Its [`Display`](fmt::Display) is a line for a person. Programs match [`Down::reason`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 #[doc(alias = "DOWN")]
 pub struct Down {
@@ -169,7 +173,7 @@ pub struct Down {
     pub monitor: MonitorRef,
     /// What was monitored, as it was passed in.
     pub target: Target,
-    /// Of what.
+    /// Why the monitor ended.
     pub reason: DownReason,
     /// The tag given with the monitor; 0 if none was.
     pub tag: u64,
@@ -197,7 +201,7 @@ impl fmt::Display for Down {
 }
 
 /// Who decided that a monitor ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum DownSource {
     /// The node of the target, which alone can know: it is true.

@@ -44,7 +44,7 @@
 //! delivered twice. Rows hang on intrusive lists, by watcher, by target and by session; a list can change hands
 //! in one step, which is how the end of a session with a million monitors costs its input no more than any other.
 #![no_std]
-#![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+#![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, missing_debug_implementations)]
 
 extern crate alloc;
 

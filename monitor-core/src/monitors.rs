@@ -221,10 +221,12 @@ impl Core {
         self.forget(at);
     }
 
-    /// A process has exited, of this. `None`: it was gone already when [`Effect::Watch`] came.
+    /// A process has exited, for this reason. `None`: it was gone already when [`Effect::Watch`] came.
     ///
     /// Everybody who monitors it gets the reason, its own monitors end, and its subscriptions too. Nothing is delivered to it
-    /// from now on. A process that takes part in no monitor costs nothing.
+    /// from now on. A process that takes part in no monitor costs nothing. Of what does, at most
+    /// [`CoreConfig::max_batch`](crate::CoreConfig::max_batch) rows are done now; the rest goes on with
+    /// [`Core::resume`].
     pub fn process_exited(&mut self, pid: LocalPid, reason: Option<ExitReason>, out: &mut Vec<Effect>) {
         if let Some(entry) = self.processes.remove(pid) {
             let reason = reason.map_or(DownReason::NoProc, DownReason::Exit);

@@ -1,13 +1,21 @@
-//! Of what a process died, and of what a monitor learnt.
+//! Why a process died, and what a monitor learnt.
 
-use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+use alloc::{
+    boxed::Box,
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
 use core::{fmt, time::Duration};
 
-use refs::SessionEnd;
+use refs::{Printable, SessionEnd};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
-/// Of what a process died. Sixteen bytes; cloning is at most a reference count.
+/// Why a process died. Sixteen bytes; cloning is at most a reference count.
+///
+/// Its [`Display`](fmt::Display) is for people: a text in it may be of any peer, and is written as [`Printable`] does it. The
+/// text itself is in [`Panicked`](ExitReason::Panicked) and [`Other`](ExitReason::Other).
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ExitReason {
@@ -57,12 +65,21 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
 }
 
-/// Any error is a reason: its text, cut like that of [`ExitReason::panicked`]. This is what `?` does in a process.
+/// Any error is a reason: its text and those of its causes, cut like that of [`ExitReason::panicked`]. This is what `?` does
+/// in a process. A cause that the text before it names already is not named twice.
 ///
 /// So `ExitReason` itself is no [`Error`](core::error::Error).
 impl<E: core::error::Error> From<E> for ExitReason {
     fn from(error: E) -> Self {
-        let mut text = alloc::format!("{error}");
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause.filter(|_| text.len() < Self::MAX_LEN) {
+            let words = error.to_string();
+            if !text.contains(&words) {
+                text = text + ": " + &words;
+            }
+            cause = error.source();
+        }
         text.truncate(floor_char_boundary(&text, Self::MAX_LEN));
         ExitReason::Other(Bytes(Arc::new(text.into_bytes().into_boxed_slice())))
     }
@@ -83,17 +100,68 @@ pub struct Text(Arc<Box<str>>);
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Bytes(Arc<Box<[u8]>>);
 
-impl core::ops::Deref for Text {
-    type Target = str;
-    fn deref(&self) -> &str {
-        &self.0
+macro_rules! dereferences {
+    ($($name:ident: $target:ty),*) => {$(
+        impl core::ops::Deref for $name {
+            type Target = $target;
+            fn deref(&self) -> &$target {
+                &self.0
+            }
+        }
+
+        impl AsRef<$target> for $name {
+            fn as_ref(&self) -> &$target {
+                self
+            }
+        }
+
+        impl PartialEq<$target> for $name {
+            fn eq(&self, other: &$target) -> bool {
+                **self == *other
+            }
+        }
+
+        impl PartialEq<&$target> for $name {
+            fn eq(&self, other: &&$target) -> bool {
+                **self == **other
+            }
+        }
+
+        impl PartialEq<$name> for $target {
+            fn eq(&self, other: &$name) -> bool {
+                *self == **other
+            }
+        }
+    )*};
+}
+dereferences!(Text: str, Bytes: [u8]);
+
+/// For people: see [`Printable`]. The text itself is what this dereferences to.
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Printable(self).fmt(f)
     }
 }
 
-impl core::ops::Deref for Bytes {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        &self.0
+/// For people: the text that the bytes are, as [`Printable`] writes it, or how many there are.
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match core::str::from_utf8(self) {
+            Ok(text) => Printable(text).fmt(f),
+            Err(_) => write!(f, "a reason of {} bytes", self.len()),
+        }
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "b\"{}\"", self.escape_ascii())
     }
 }
 
@@ -103,11 +171,8 @@ impl fmt::Display for ExitReason {
             ExitReason::Normal => f.write_str("normal"),
             ExitReason::Shutdown => f.write_str("shutdown"),
             ExitReason::Killed => f.write_str("killed"),
-            ExitReason::Panicked(text) => write!(f, "panicked: {}", &**text),
-            ExitReason::Other(bytes) => match core::str::from_utf8(bytes) {
-                Ok(text) => f.write_str(text),
-                Err(_) => write!(f, "a reason of {} bytes", bytes.len()),
-            },
+            ExitReason::Panicked(text) => write!(f, "panicked: {text}"),
+            ExitReason::Other(bytes) => bytes.fmt(f),
         }
     }
 }
@@ -118,17 +183,17 @@ impl fmt::Debug for ExitReason {
             ExitReason::Normal => f.write_str("Normal"),
             ExitReason::Shutdown => f.write_str("Shutdown"),
             ExitReason::Killed => f.write_str("Killed"),
-            ExitReason::Panicked(text) => write!(f, "Panicked({:?})", &**text),
-            ExitReason::Other(bytes) => write!(f, "Other(b\"{}\")", bytes.escape_ascii()),
+            ExitReason::Panicked(text) => write!(f, "Panicked({text:?})"),
+            ExitReason::Other(bytes) => write!(f, "Other({bytes:?})"),
         }
     }
 }
 
 /// What a monitor learnt. Sixteen bytes.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum DownReason {
-    /// The process ended, of this.
+    /// The process ended, for this reason.
     Exit(ExitReason),
     /// The node that bears the name said: no such process in this incarnation when the request arrived.
     #[doc(alias = "noproc")]
@@ -144,7 +209,7 @@ impl DownReason {
         matches!(self, DownReason::Exit(_) | DownReason::NoProc)
     }
 
-    /// Of what the process died, if that is known.
+    /// Why the process died, if that is known.
     pub const fn exit(&self) -> Option<&ExitReason> {
         match self {
             DownReason::Exit(reason) => Some(reason),
@@ -196,7 +261,10 @@ impl Serialize for Text {
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self)
+        match core::str::from_utf8(self) {
+            Ok(text) if serializer.is_human_readable() => serializer.serialize_str(text),
+            _ => serializer.serialize_bytes(self),
+        }
     }
 }
 

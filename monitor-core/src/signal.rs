@@ -7,6 +7,8 @@ use crate::{ids::MonitorId, reason::DownReason};
 
 /// What one core says to the other. Thirty-two bytes.
 ///
+/// Exhaustive: whoever carries signals must carry every one, so a new one is a new version of the protocol.
+///
 /// A signal belongs to the session on which it arrives. As bytes: [`encode`](crate::encode) and
 /// [`Signals`](crate::Signals).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,7 +29,7 @@ pub enum Signal {
     Down {
         /// The watcher's number for it.
         id: MonitorId,
-        /// Of what: [`DownReason::Exit`], [`DownReason::NoProc`], or no connection because of a quota. A peer
+        /// Why: [`DownReason::Exit`], [`DownReason::NoProc`], or no connection because of a quota. A peer
         /// cannot say anything else.
         reason: DownReason,
     },

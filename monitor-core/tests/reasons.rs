@@ -28,7 +28,7 @@ fn only_what_the_targets_node_has_said_is_terminal() {
 }
 
 #[test]
-fn a_person_reads_of_what_a_process_died() {
+fn a_person_reads_why_a_process_died() {
     let read = [
         (ExitReason::Normal, "normal"),
         (ExitReason::Shutdown, "shutdown"),
@@ -40,6 +40,65 @@ fn a_person_reads_of_what_a_process_died() {
     for (reason, text) in read {
         assert_eq!(reason.to_string(), text);
     }
+}
+
+/// A person reads them in logs and on terminals; the text itself stays what it was.
+#[test]
+fn what_a_peer_writes_into_a_reason_begins_no_line_and_commands_no_terminal() {
+    let forged = "done\r\n2026-01-01 ERROR \u{1b}[31m\u{9b}m\u{7f}\u{2028}\u{202e}";
+    let shown = r"done\r\n2026-01-01 ERROR \u{1b}[31m\u{9b}m\u{7f}\u{2028}\u{202e}";
+    let (panicked, own) = (ExitReason::panicked(forged), other(forged.as_bytes()));
+    assert_eq!(panicked.to_string(), format!("panicked: {shown}"));
+    assert_eq!(own.to_string(), shown);
+    assert_eq!(DownReason::Exit(own.clone()).to_string(), format!("exit: {shown}"));
+    let ExitReason::Panicked(text) = panicked else { panic!("as it was made") };
+    let ExitReason::Other(bytes) = own else { panic!("as it was made") };
+    assert_eq!((&*text, &*bytes), (forged, forged.as_bytes()));
+    for reason in [format!("{text:?}"), format!("{bytes:?}"), text.to_string(), bytes.to_string()] {
+        assert!(!reason.contains(['\n', '\r', '\u{1b}', '\u{9b}', '\u{2028}', '\u{202e}']), "{reason}");
+    }
+}
+
+#[test]
+fn texts_and_bytes_are_compared_and_passed_on_as_what_they_are() {
+    let ExitReason::Panicked(text) = ExitReason::panicked("boom") else { panic!("as it was made") };
+    let ExitReason::Other(bytes) = other(b"\xff\xfe") else { panic!("as it was made") };
+    assert_eq!(text, "boom");
+    assert_eq!(text, *"boom");
+    assert_eq!(*"boom", text);
+    assert_ne!(text, "bang");
+    assert_eq!(bytes, b"\xff\xfe".as_slice());
+    assert_eq!(bytes, *b"\xff\xfe".as_slice());
+    assert_eq!(*b"\xff\xfe".as_slice(), bytes);
+    assert_ne!(bytes, b"".as_slice());
+    let (as_text, as_bytes): (&str, &[u8]) = (text.as_ref(), bytes.as_ref());
+    assert_eq!((as_text, as_bytes), ("boom", b"\xff\xfe".as_slice()));
+    assert_eq!((text.to_string(), bytes.to_string()), ("boom".to_owned(), "a reason of 2 bytes".to_owned()));
+    assert_eq!(
+        (format!("{text:?}"), format!("{bytes:?}")),
+        (r#""boom""#.to_owned(), r#"b"\xff\xfe""#.to_owned())
+    );
+}
+
+/// An error with a cause, which it may name in its own text, too.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct Outer {
+    text: &'static str,
+    source: std::fmt::Error,
+}
+
+#[test]
+fn an_error_is_a_reason_with_its_causes_each_named_once() {
+    let reason = |text| ExitReason::from(Outer { text, source: std::fmt::Error }).to_string();
+    let cause = std::fmt::Error.to_string();
+    assert_eq!(reason("cannot write"), format!("cannot write: {cause}"));
+    let naming: &'static str = String::leak(format!("cannot write, since {cause}"));
+    assert_eq!(reason(naming), naming);
+    let long: &'static str = String::leak("é".repeat(ExitReason::MAX_LEN));
+    assert_eq!(reason(long).len(), ExitReason::MAX_LEN);
+    let fits: &'static str = String::leak("x".repeat(ExitReason::MAX_LEN - 3));
+    assert_eq!(reason(fits).len(), ExitReason::MAX_LEN);
 }
 
 #[test]

@@ -23,11 +23,15 @@ fn reason() -> impl Strategy<Value = DownReason> {
     ]
 }
 
+/// Any text that may be a registered name: it begins no line and commands no terminal.
+const REG_NAME: &str =
+    r"[^@\x{0}-\x{1f}\x{7f}-\x{9f}\x{61c}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2066}-\x{2069}]{1,60}";
+
 fn signal() -> impl Strategy<Value = Signal> {
     let target = prop_oneof![
         serial().prop_map(RemoteTarget::Pid),
         (1..=u64::MAX, serial()).prop_map(|(n, s)| RemoteTarget::PidOf(Incarnation::new(n).unwrap(), s)),
-        "[^@]{1,60}".prop_map(|name| RemoteTarget::Name(name.parse().unwrap())),
+        REG_NAME.prop_map(|name| RemoteTarget::Name(name.parse().unwrap())),
     ];
     prop_oneof![
         (serial(), target).prop_map(|(id, target)| Signal::Monitor { id: MonitorId(id), target }),

@@ -16,7 +16,7 @@ use smol::Timer;
 use crate::{
     aliases::{Answer, First},
     deliver::Letter,
-    error::{CallError, MonitorError, NotAlive, SendError},
+    error::{CallError, NotAlive, Refusal, SendError},
     event::Message,
     mailbox::Mailbox,
     message::Dest,
@@ -39,8 +39,8 @@ impl Mailbox {
     /// [`Duration::MAX`] is none at all. Source: `gen_server:call/3`.
     ///
     /// # Errors
-    /// [`CallError::Down`] with what the monitor says: the target ended without a reply, or there is none, or no
-    /// connection. [`CallError::Timeout`]. [`CallError::NotSent`], such as too long.
+    /// [`CallError::Down`] with what the monitor says, and on what evidence: the target ended without a reply, or there is
+    /// none, or no connection. [`CallError::Timeout`]. [`CallError::NotSent`], such as too long.
     /// [`CallError::NotAlive`], [`CallError::NotImplemented`] as of [`Node::monitor`].
     ///
     /// ```
@@ -62,9 +62,10 @@ impl Mailbox {
     ///
     /// node.kill(&shouter)?;
     /// let error = me.call(&shouter, "still there?", Duration::from_secs(5)).await.unwrap_err();
-    /// assert!(matches!(error, CallError::Down(reason) if reason.is_terminal()));
+    /// assert!(matches!(error, CallError::Down(down) if down.reason.is_terminal()));
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```
+    #[doc(alias = "after")]
     #[doc(alias = "gen_call")]
     #[doc(alias = "gen_server")]
     pub async fn call(
@@ -80,7 +81,8 @@ impl Mailbox {
         call.run(letter, request.into(), timeout).await
     }
 
-    /// [`Mailbox::call`] with values: the request is written by [serde](Mailbox::send_as), and the reply read.
+    /// [`Mailbox::call`] with values: the request is written by [serde](Mailbox::send_as), and the reply read. Cancel-safe
+    /// like it.
     ///
     /// # Errors
     /// As [`Mailbox::call`], and [`CallError::Reply`] if the reply is of another type.
@@ -124,6 +126,7 @@ impl Mailbox {
 
 impl Node {
     /// [`Mailbox::call`] from outside any process: the request comes from nobody, and is in no order with other messages.
+    /// Cancel-safe like it.
     ///
     /// # Errors
     /// As [`Mailbox::call`].
@@ -145,7 +148,7 @@ impl Node {
         call.run(letter, request.into(), timeout).await
     }
 
-    /// [`Node::call`] with values: see [`Mailbox::call_as`].
+    /// [`Node::call`] with values: see [`Mailbox::call_as`]. Cancel-safe like it.
     ///
     /// # Errors
     /// As [`Mailbox::call_as`].
@@ -172,11 +175,11 @@ struct Call {
 }
 
 impl Call {
-    fn of_process(process: &Mailbox, target: &Target) -> Result<Self, MonitorError> {
+    fn of_process(process: &Mailbox, target: &Target) -> Result<Self, Refusal> {
         Self::begin(process.node(), process.local(), None, target)
     }
 
-    fn of_nobody(node: &Node, target: &Target) -> Result<Self, MonitorError> {
+    fn of_nobody(node: &Node, target: &Target) -> Result<Self, Refusal> {
         let watcher = Watcher::new(node)?;
         Self::begin(node, watcher.pid, Some(watcher), target)
     }
@@ -186,7 +189,7 @@ impl Call {
         owner: LocalPid,
         watcher: Option<Watcher>,
         target: &Target,
-    ) -> Result<Self, MonitorError> {
+    ) -> Result<Self, Refusal> {
         let answer = Arc::<Answer>::default();
         let options = MonitorOptions::new().alias(AliasMode::ReplyDemonitor);
         let id = node.inner.monitor(owner, target, options, Some(answer.clone()))?;
@@ -224,7 +227,7 @@ impl Call {
     fn poll_answer(&self, cx: &Context<'_>) -> Poll<Result<Message, CallError>> {
         self.answer.poll(cx).map(|first| match (first, self.node.inner.take(self.id)) {
             (First::Reply(message), _) => Ok(message),
-            (_, Some(down)) => Err(CallError::Down(down.reason)),
+            (_, Some(down)) => Err(CallError::Down(Box::new(down))),
             // Its notice went with the process that calls.
             (_, None) => Err(NotAlive.into()),
         })

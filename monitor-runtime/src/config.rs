@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use peer_service::Spawner;
 use refs::NodeName;
 
+use crate::error::StartError;
+
 /// How a node is set up: its name, its limits, and for `Node::start` its network.
 ///
 /// ```
@@ -17,10 +19,12 @@ pub struct Config {
     pub(crate) name: NodeName,
     pub(crate) max_batch: usize,
     pub(crate) max_waiting: usize,
+    pub(crate) max_waiting_bytes: usize,
     pub(crate) max_incoming: usize,
     pub(crate) max_mailbox_bytes: usize,
     pub(crate) max_message: usize,
     pub(crate) max_history: usize,
+    pub(crate) max_addresses: usize,
     pub(crate) stop_timeout: Duration,
     pub(crate) spawner: Option<Spawner>,
     #[cfg(feature = "tcp")]
@@ -33,10 +37,12 @@ impl Config {
         Config {
             max_batch: 256,
             max_waiting: 65_536,
+            max_waiting_bytes: 8 << 20,
             max_incoming: 1 << 24,
             max_mailbox_bytes: 64 << 20,
             max_message: 16 << 20,
             max_history: 0,
+            max_addresses: 65_536,
             stop_timeout: Duration::from_secs(5),
             spawner: None,
             #[cfg(feature = "tcp")]
@@ -50,24 +56,32 @@ impl Config {
         &self.name
     }
 
-    /// How much the node does in one go before others get their turn: table steps of the core, frames of a
-    /// session. 256 by default, at least 1.
+    /// Most units of work (core table steps, or frames of one session) done before other tasks get a turn. 256 by
+    /// default, at least 1.
     #[must_use]
-    pub fn max_batch(mut self, steps: usize) -> Self {
-        self.max_batch = steps.max(1);
+    pub const fn max_batch(mut self, steps: usize) -> Self {
+        self.max_batch = steps;
         self
     }
 
     /// How many monitors and messages may wait for one node to be connected; beyond it a monitor ends with
-    /// `NoConnection(Quota)` and a message is refused. 65,536 by default.
+    /// `NoConnection(Quota)` and a message is refused. 65,536 by default, at least 1.
     #[must_use]
     pub const fn max_waiting(mut self, calls: usize) -> Self {
         self.max_waiting = calls;
         self
     }
 
+    /// How many bytes of messages may wait for connections, of the whole node; beyond it a message is refused. One that is
+    /// longer may wait alone. 8 MiB by default, at least 1.
+    #[must_use]
+    pub const fn max_waiting_bytes(mut self, bytes: usize) -> Self {
+        self.max_waiting_bytes = bytes;
+        self
+    }
+
     /// How many monitors one peer may hold on processes of this node; beyond it they end with
-    /// `NoConnection(Quota)`. 16,777,216 by default.
+    /// `NoConnection(Quota)`. 16,777,216 by default, at least 1.
     #[must_use]
     pub const fn max_incoming(mut self, monitors: usize) -> Self {
         self.max_incoming = monitors;
@@ -76,14 +90,14 @@ impl Config {
 
     /// How many bytes of messages may wait in one mailbox. What does not fit is dropped, counted, and shown
     /// in its place as [`Event::Missed`](crate::Event::Missed). Notices of monitors do not count: they are
-    /// bounded by the monitors. 64 MiB by default.
+    /// bounded by the monitors. 64 MiB by default; with 0 no message is taken at all.
     #[must_use]
     pub const fn max_mailbox_bytes(mut self, bytes: usize) -> Self {
         self.max_mailbox_bytes = bytes;
         self
     }
 
-    /// The longest message that can be sent, in bytes. 16 MiB by default, and never more than fits in a frame
+    /// The longest message that can be sent, in bytes. 16 MiB by default, at least 1, and never more than fits in a frame
     /// of the peer service (over TCP: `TcpConfig::max_frame`), or of the receiver's node if that takes less.
     #[must_use]
     pub const fn max_message(mut self, bytes: usize) -> Self {
@@ -99,7 +113,18 @@ impl Config {
         self
     }
 
-    /// How long [`Node::stop`](crate::Node::stop) takes at most. 5 s by default.
+    /// Of how many nodes addresses are kept, at most 16 of each, that were given with calls:
+    /// [`Node::connect`](crate::Node::connect) and [`Mailbox::monitor_node`](crate::Mailbox::monitor_node) with a
+    /// [`NodeSpec`](crate::NodeSpec). Beyond it those
+    /// that were given longest ago are forgotten and counted (`addresses_forgotten`): such a node is then looked for as
+    /// if none had been given. 65,536 by default, at least 1.
+    #[must_use]
+    pub const fn max_addresses(mut self, nodes: usize) -> Self {
+        self.max_addresses = nodes;
+        self
+    }
+
+    /// How long [`Node::stop`](crate::Node::stop) takes at most. 5 s by default; with 0 it does not wait for anything.
     #[must_use]
     pub const fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
@@ -120,6 +145,28 @@ impl Config {
         self.spawner = Some(spawner);
         self
     }
+
+    /// Whether every field is within its limits; those of `TcpConfig` are the transport's to check.
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        let counts = [
+            ("max_batch", self.max_batch),
+            ("max_waiting", self.max_waiting),
+            ("max_waiting_bytes", self.max_waiting_bytes),
+            ("max_incoming", self.max_incoming),
+            ("max_message", self.max_message),
+            ("max_addresses", self.max_addresses),
+        ];
+        if let Some(&(field, _)) = counts.iter().find(|(_, limit)| *limit == 0) {
+            return Err(StartError::Field { field, problem: "is 0; at least 1 is needed" });
+        }
+        #[cfg(feature = "tcp")]
+        if self.tcp.name != self.name {
+            let problem =
+                "is of another node; change the settings that `Config::tcp` hands over, and return those";
+            return Err(StartError::Field { field: "tcp", problem });
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Config {
@@ -129,10 +176,12 @@ impl fmt::Debug for Config {
             .field("name", &self.name)
             .field("max_batch", &self.max_batch)
             .field("max_waiting", &self.max_waiting)
+            .field("max_waiting_bytes", &self.max_waiting_bytes)
             .field("max_incoming", &self.max_incoming)
             .field("max_mailbox_bytes", &self.max_mailbox_bytes)
             .field("max_message", &self.max_message)
             .field("max_history", &self.max_history)
+            .field("max_addresses", &self.max_addresses)
             .field("stop_timeout", &self.stop_timeout)
             .field("own_thread", &self.spawner.is_none());
         #[cfg(feature = "tcp")]

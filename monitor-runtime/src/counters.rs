@@ -88,6 +88,8 @@ counters! {
     monitors_refused,
     /// Events of nodes that were left out because their receiver has not received those before.
     node_events_left_out,
+    /// Nodes whose addresses were forgotten because those of newer ones took their place.
+    addresses_forgotten,
     /// Sessions closed because their peer broke the protocol.
     protocol_violations,
     /// Sessions refused because their peer bears this node's own name.

@@ -145,9 +145,13 @@ impl Inner {
         poll_fn(|cx| {
             let mut registered = false;
             loop {
-                match self.send(letter, body) {
+                match self.try_send(letter, body) {
                     Ok(()) => return Poll::Ready(Ok(())),
-                    Err(Unsent::Error(error)) => return Poll::Ready(Err(error)),
+                    // An attempt that waits for room is not refused.
+                    Err(unsent @ Unsent::Error(_)) => {
+                        unsent.count(&self.counters);
+                        return Poll::Ready(Err(unsent.into()));
+                    }
                     Err(Unsent::Connection) if registered => return Poll::Pending,
                     // Room that comes before the waker is in place is seen by another attempt.
                     Err(Unsent::Connection) => self.room.register(cx),

@@ -9,6 +9,7 @@ use peer_service::{FrameMeta, PushError};
 use refs::{ChannelId, DialId, EndKind, NodeName, NodeSpec, SessionEnd, SessionId};
 
 use crate::{
+    evidence::{self, DOWN},
     link::Link,
     message::SIGNALS,
     processes::{Directory, Resident},
@@ -20,9 +21,6 @@ use crate::{
 pub(crate) const MAX_SIGNAL_FRAME: usize = 128 * 1024;
 
 const _: () = assert!(ExitReason::MAX_LEN + 1024 <= MAX_SIGNAL_FRAME);
-
-/// At which level every `Down` is told to subscribers.
-const DOWN: tracing::Level = tracing::Level::DEBUG;
 
 /// What an input leaves to be done without any lock: it may run somebody else's code.
 #[derive(Default)]
@@ -47,10 +45,7 @@ impl After {
         each(&mut self.links, |link| node.flusher.flush(&link));
         each(&mut self.lost, |link| link.outbox.close(EndKind::Overloaded));
         // Before anybody acts upon it.
-        each(&mut self.downs, |down| {
-            let (monitor, target, reason) = (&down.monitor, &down.target, &down.reason);
-            tracing::event!(DOWN, %monitor, %target, %reason, source = %down.source(), "down");
-        });
+        each(&mut self.downs, |down| evidence::tell(&down));
         each(&mut self.wakers, Waker::wake);
         if mem::take(&mut self.backlog) {
             node.backlog.wake();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use monitor_core::DownReason;
+use monitor_core::Down;
 use refs::{NodeName, Pid, SessionEnd};
 use thiserror::Error;
 
@@ -15,7 +15,9 @@ pub struct NotAlive;
 
 /// The node's peer service cannot do what the call needs. Use another service, or do without the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the peer service of this node does not offer `{capability}`")]
+#[error(
+    "the peer service of this node does not offer `{capability}`; use another service, or do without the call"
+)]
 pub struct NotImplemented {
     /// The field of [`Capabilities`](peer_service::Capabilities) that is missing.
     pub capability: &'static str,
@@ -33,6 +35,25 @@ pub enum MonitorError {
     /// The peer service cannot tell what the call asks for.
     #[error(transparent)]
     NotImplemented(#[from] NotImplemented),
+    /// [`MonitorOptions::alias`](crate::MonitorOptions::alias) was set for a monitor that is not of a process: what is sent
+    /// to an alias needs a mailbox. Use [`Mailbox::monitor_with`](crate::Mailbox::monitor_with).
+    #[error(
+        "an alias needs a mailbox; make the monitor by `Mailbox::monitor_with`, or leave the option `alias` out"
+    )]
+    AliasWithoutMailbox,
+}
+
+/// Why [`Mailbox::try_recv`](crate::Mailbox::try_recv) gives no event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TryRecvError {
+    /// None waits now.
+    #[error("the mailbox is empty")]
+    Empty,
+    /// None waits, and none will come: the process was killed, or the node was stopped.
+    #[error(
+        "the mailbox is empty, and nothing more will come: the process was killed, or the node was stopped"
+    )]
+    Closed,
 }
 
 /// Why a connection could not be asked for, or ended.
@@ -56,10 +77,13 @@ pub enum SendError {
     NotAlive(#[from] NotAlive),
     /// Too much waits to be sent to that node. Slow down, or use
     /// [`Mailbox::send_async`](crate::Mailbox::send_async).
-    #[error("too much waits to be sent to that node")]
+    #[error("too much waits to be sent to that node; slow down, or wait for room with `send_async`")]
     Full,
     /// The message is too long. Send it in parts.
-    #[error("a message of {len} bytes: the limit is {max}")]
+    #[error(
+        "a message of {len} bytes is too long, the limit is {max}; send it in parts, or raise `max_message` and \
+         `max_frame` on both nodes"
+    )]
     TooLarge {
         /// Its length, in bytes.
         len: usize,
@@ -68,7 +92,9 @@ pub enum SendError {
     },
     /// The session with that node has no such channel: the two nodes are not configured alike. Configure it at both, or
     /// allow the default channel: [`SendOptions::or_default_channel`](crate::SendOptions::or_default_channel).
-    #[error("the session with that node has no such channel")]
+    #[error(
+        "the session with that node has no such channel; configure it on both nodes, or use `or_default_channel`"
+    )]
     NoChannel,
     /// There is no connection to that node, and none can be made.
     #[error("no connection to that node: {0}")]
@@ -90,11 +116,11 @@ pub enum CallError {
     #[error(transparent)]
     NotImplemented(#[from] NotImplemented),
     /// The request did not go out.
-    #[error("the request was not sent: {0}")]
+    #[error("the request was not sent")]
     NotSent(#[source] SendError),
-    /// The target ended, or cannot be reached. It may have done what it was asked to.
-    #[error("no reply: {0}")]
-    Down(DownReason),
+    /// The target ended, or cannot be reached: what its monitor says. It may have done what it was asked to.
+    #[error("no reply: {}", .0.reason)]
+    Down(Box<Down>),
     /// The time is over. The target may have done what it was asked to, or do it yet.
     #[error("no reply within {0:?}")]
     Timeout(Duration),
@@ -103,12 +129,36 @@ pub enum CallError {
     Reply(#[from] DecodeError),
 }
 
-impl From<MonitorError> for CallError {
-    fn from(error: MonitorError) -> Self {
-        match error {
-            MonitorError::NotAlive(error) => error.into(),
-            MonitorError::NotImplemented(error) => error.into(),
+/// Why nothing could be monitored, whoever asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refusal {
+    NotAlive(NotAlive),
+    NotImplemented(NotImplemented),
+}
+
+macro_rules! refusals {
+    ($($error:ident),*) => {$(
+        impl From<Refusal> for $error {
+            fn from(refusal: Refusal) -> Self {
+                match refusal {
+                    Refusal::NotAlive(error) => error.into(),
+                    Refusal::NotImplemented(error) => error.into(),
+                }
+            }
         }
+    )*};
+}
+refusals!(MonitorError, CallError);
+
+impl From<NotAlive> for Refusal {
+    fn from(error: NotAlive) -> Self {
+        Refusal::NotAlive(error)
+    }
+}
+
+impl From<NotImplemented> for Refusal {
+    fn from(error: NotImplemented) -> Self {
+        Refusal::NotImplemented(error)
     }
 }
 
@@ -131,8 +181,16 @@ pub enum RegisterError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// A field of [`Config`](crate::Config) is out of its limits.
+    #[error("{field}: {problem}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it, and what is allowed.
+        problem: &'static str,
+    },
     /// The configuration names one node, the peer service is of another. Give both the same name.
-    #[error("the configuration is of {config}, the peer service of {service}")]
+    #[error("the configuration is of {config}, the peer service of {service}; give both the same name")]
     WrongName {
         /// The name in the configuration.
         config: NodeName,
@@ -140,7 +198,9 @@ pub enum StartError {
         service: NodeName,
     },
     /// The peer service's frames are too small for a monitor signal with the longest exit reason.
-    #[error("the peer service takes frames of at most {max} bytes: at least {min} are needed")]
+    #[error(
+        "the peer service takes frames of at most {max} bytes, and at least {min} are needed; raise its `max_frame`"
+    )]
     FramesTooSmall {
         /// What the service takes, in bytes.
         max: usize,
@@ -148,8 +208,8 @@ pub enum StartError {
         min: usize,
     },
     /// The operating system gave no random numbers.
-    #[error("no random numbers: {0}")]
-    Random(getrandom::Error),
+    #[error("the operating system gave no random numbers")]
+    Random(#[source] getrandom::Error),
     /// The thread that runs the node could not be started.
     #[error("the node's thread could not be started")]
     Thread(#[source] std::io::Error),

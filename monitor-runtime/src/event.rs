@@ -4,6 +4,7 @@ use std::fmt;
 
 use monitor_core::{Down, NodeEvent, NodeNotice, NodesOptions};
 use refs::{MonitorRef, NodeId, NodeName, Pid, SessionEnd, SessionId};
+use serde::Serialize;
 
 /// What comes out of a [`Mailbox`](crate::Mailbox); its messages are bytes, or what
 /// [`Mailbox::recv_as`](crate::Mailbox::recv_as) makes of them.
@@ -47,7 +48,7 @@ impl Message {
 }
 
 /// A session with a node began. It comes before every message of that session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NodeUp {
     /// The node, in its present life.
@@ -62,7 +63,7 @@ pub struct NodeUp {
 
 /// The session with a node ended, or could not be made. It comes after every message and every
 /// [`Down`] of that session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NodeDown {
     /// The node's name.
@@ -73,11 +74,10 @@ pub struct NodeDown {
     pub session: Option<SessionId>,
     /// How it ended: told to a `monitor_node`, and to a `monitor_nodes` that asked for it.
     pub end: Option<SessionEnd>,
-    /// On account of which call the process is told.
+    /// Which subscription this notice belongs to.
     pub source: NodeDownSource,
-    /// Whether the node went down and came up again before this event without being told: a process that does
-    /// not receive is kept at most two events of a node and subscription waiting. The session then differs
-    /// from that of the last [`NodeUp`].
+    /// True if a down and the up after it were left out just before this event: at most two events per node and
+    /// subscription wait in one mailbox. `session` then differs from the last [`NodeUp`].
     pub missed: bool,
 }
 
@@ -95,8 +95,8 @@ impl fmt::Display for NodeDown {
     }
 }
 
-/// On account of which call a [`NodeDown`] is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which subscription a [`NodeDown`] belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum NodeDownSource {
     /// Of a `monitor_node`, which is over with it.
@@ -106,7 +106,7 @@ pub enum NodeDownSource {
 }
 
 /// A node that is up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NodeInfo {
     /// The node, in its present life.

@@ -17,18 +17,20 @@ pub(crate) struct Family {
 }
 
 /// In the order of [`Stats::gauges`].
-const GAUGES: [(&str, &str); 12] = [
+const GAUGES: [(&str, &str); 14] = [
     ("obit_processes", "Processes that live on this node."),
     ("obit_watchers", "Monitor and MonitorSet handles that live."),
     ("obit_sessions", "Sessions with other nodes that are up."),
     ("obit_monitors", "Monitors held here that wait for a connection or are active."),
     ("obit_monitors_fired", "Monitors held here whose Down was not received yet."),
     ("obit_monitored_by", "Monitors that other nodes hold on processes of this one."),
+    ("obit_aliases", "Monitor references at which messages are taken, and calls under way."),
     ("obit_node_monitors", "Subscriptions by monitor_node."),
     ("obit_nodes_subscriptions", "Subscriptions by monitor_nodes."),
     ("obit_peers", "Nodes that something here refers to, connected or not."),
     ("obit_waiting", "Monitors and messages that wait for a connection."),
     ("obit_waiting_bytes", "Bytes of messages that wait for a connection."),
+    ("obit_addresses", "Nodes whose addresses are kept because a call has given them."),
     ("obit_backlog", "Pieces of work that wait for their turn."),
 ];
 

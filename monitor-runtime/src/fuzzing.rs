@@ -68,6 +68,8 @@ impl Attacked {
             max_mailbox_bytes: MAX_MAILBOX,
             max_message: 1 << 20,
             max_history: 8,
+            max_addresses: 8,
+            max_waiting_bytes: 1 << 20,
             stop_timeout: Duration::ZERO,
         };
         let inner = Inner::new(core, limits, service, None, Arc::new(drop), None);

@@ -7,11 +7,12 @@ use std::{
 
 use monitor_core::{Core, Down, DownReason, ExitReason, LocalPid, MonitorId};
 use refs::Pid;
+use serde::Serialize;
 
 use crate::state::Inner;
 
 /// A `Down` that was told. See [`Node::history`](crate::Node::history).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PastDown {
     /// What was told. Of a reason of more than 1 KiB, the beginning.

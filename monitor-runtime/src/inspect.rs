@@ -36,6 +36,8 @@ pub struct Stats {
     pub waiting: usize,
     /// Bytes of messages that wait for a connection.
     pub waiting_bytes: usize,
+    /// Nodes whose addresses are kept because a call has given them.
+    pub addresses: usize,
     /// Pieces of work that wait for their turn.
     pub backlog: usize,
     /// What monitors of this node have told since the start, by reason: `exit`, `noproc` and `noconnection`.
@@ -50,7 +52,7 @@ pub struct Stats {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Count {
-    /// Of what.
+    /// What is counted.
     pub name: &'static str,
     /// How many.
     pub count: u64,
@@ -105,7 +107,7 @@ pub struct SessionInfo {
 }
 
 /// Who watches whom. See [`Node::monitors`](crate::Node::monitors).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Monitors {
     /// Those that are held on this node.
@@ -117,7 +119,7 @@ pub struct Monitors {
 }
 
 /// A monitor that is held on this node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct HeldMonitor {
     /// The monitor.
@@ -132,7 +134,7 @@ pub struct HeldMonitor {
 }
 
 /// The monitors that other nodes hold on a process of this node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MonitorsOn {
     /// The process.
@@ -188,8 +190,8 @@ impl Monitors {
 
 impl Stats {
     pub(crate) fn of(node: &Inner) -> Self {
-        let (core, aliases, waiting_bytes) =
-            node.look(|state| (state.core.stats(), state.aliases.len(), state.parked.bytes()));
+        let (core, aliases, waiting_bytes, addresses) = node
+            .look(|state| (state.core.stats(), state.aliases.len(), state.parked.bytes(), state.book.len()));
         let (processes, watchers) = node.directory.read().counts();
         Stats {
             processes,
@@ -204,6 +206,7 @@ impl Stats {
             peers: core.peers,
             waiting: core.waiting,
             waiting_bytes,
+            addresses,
             backlog: core.backlog,
             downs: counts(node.told.list()),
             drops: counts(node.counters.list()),
@@ -213,7 +216,7 @@ impl Stats {
 
     /// How much there is of everything, by name.
     #[cfg(any(all(feature = "control", unix), feature = "metrics"))]
-    pub(crate) const fn gauges(&self) -> [(&'static str, u64); 12] {
+    pub(crate) const fn gauges(&self) -> [(&'static str, u64); 14] {
         [
             ("processes", self.processes as u64),
             ("watchers", self.watchers as u64),
@@ -221,11 +224,13 @@ impl Stats {
             ("monitors", self.monitors as u64),
             ("fired", self.fired as u64),
             ("incoming_monitors", self.incoming_monitors as u64),
+            ("aliases", self.aliases as u64),
             ("node_monitors", self.node_monitors as u64),
             ("nodes_subscriptions", self.nodes_subscriptions as u64),
             ("peers", self.peers as u64),
             ("waiting", self.waiting as u64),
             ("waiting_bytes", self.waiting_bytes as u64),
+            ("addresses", self.addresses as u64),
             ("backlog", self.backlog as u64),
         ]
     }

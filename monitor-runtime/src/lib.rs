@@ -1,5 +1,5 @@
 //! Obit tells a program, reliably and fast, that a process or a node somewhere else in the cluster is gone,
-//! and of what it died.
+//! and why it died.
 //!
 //! A [`Node`] is the home of *processes*: tasks that it runs ([`Node::spawn`]), or whatever holds a guard
 //! ([`Node::process`]): a task of another runtime, a thread. Any of them, on any node, can be monitored by
@@ -51,8 +51,8 @@
 //! 4. A node-up comes before every message of its session. A node-down comes after every message and every
 //!    `Down` of it.
 //! 5. A name is free before the `Down` of its holder can be observed.
-//! 6. No call waits, except [`Node::stop`], [`Mailbox::send_async`], and [`Mailbox::call`] with its kin. Nothing grows without a limit: what
-//!    does not fit is refused, or dropped, and then counted in [`Node::stats`].
+//! 6. Only async functions wait. Nothing grows without a limit: what does not fit is refused, or dropped, and then
+//!    counted in [`Node::stats`].
 //!
 //! # What does not
 //!
@@ -104,8 +104,10 @@
 //! - `cli`: the command `obit`, for shells and programs in any language. It adds nothing to the library.
 //! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own, to test your own failover
 //!   with. It brings nothing else; ask for it in `[dev-dependencies]`.
+#![warn(missing_debug_implementations)]
 
 mod aliases;
+mod book;
 mod call;
 #[cfg(all(feature = "control", unix))]
 mod clients;
@@ -120,6 +122,7 @@ mod driver;
 mod effects;
 mod error;
 mod event;
+mod evidence;
 mod executor;
 #[cfg(any(all(feature = "http", unix), feature = "metrics"))]
 mod families;
@@ -165,18 +168,22 @@ mod watching;
 
 /// What a program that uses nodes needs most.
 pub mod prelude {
-    #[cfg(feature = "tcp")]
-    pub use crate::Secret;
+    #[cfg(feature = "tls")]
+    pub use crate::Tls;
     pub use crate::{
-        AliasMode, CallError, Config, DecodeError, Down, DownReason, Event, ExitReason, Mailbox, Message,
-        Monitor, MonitorOptions, MonitorRef, MonitorSet, Name, Node, NodeName, NodeSpec, Pid, Process,
-        RegName, Target,
+        AliasMode, CallError, Config, Connect, DecodeError, Demonitor, Down, DownReason, EndKind, Event,
+        ExitReason, Incarnation, Mailbox, Message, Monitor, MonitorError, MonitorOptions, MonitorRef,
+        MonitorSet, Name, Node, NodeDown, NodeName, NodeSpec, NodeType, NodeUp, NodesOptions, NotAlive, Pid,
+        Process, RegName, SendError, SendOptions, SessionEnd, StartError, Target, TryRecvError,
     };
+    #[cfg(feature = "tcp")]
+    pub use crate::{Heartbeat, Secret, TcpConfig};
 }
 
 pub use config::Config;
 pub use error::{
     CallError, ConnectError, MonitorError, NotAlive, NotImplemented, RegisterError, SendError, StartError,
+    TryRecvError,
 };
 pub use event::{Event, Message, NodeDown, NodeDownSource, NodeInfo, NodeUp};
 pub use history::PastDown;
@@ -196,9 +203,11 @@ pub use tcp::{Tls, TlsError};
 pub use typed::DecodeError;
 
 pub use monitor_core::{
-    AliasMode, Connect, Down, DownReason, DownSource, ExitReason, MonitorOptions, NodeType, NodesOptions,
-    ReasonTooLarge,
+    AliasMode, Bytes, Connect, Down, DownReason, DownSource, ExitReason, MonitorOptions, NodeType,
+    NodesOptions, ReasonTooLarge, Text,
 };
+/// For [`Node::with_service`]: the contract between a node and its network, and `memory`, one for tests.
+pub use peer_service;
 pub use peer_service::Spawner;
 pub use refs::{
     self, Address, ChannelId, ChannelName, EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName,

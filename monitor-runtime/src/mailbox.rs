@@ -12,7 +12,7 @@ use refs::{MonitorRef, NodeName, NodeSpec, Pid, RegName, Target};
 
 use crate::{
     deliver::Letter,
-    error::{MonitorError, NotAlive, RegisterError, SendError},
+    error::{MonitorError, NotAlive, RegisterError, SendError, TryRecvError},
     event::{Event, NodeInfo},
     message::Dest,
     node::Node,
@@ -96,14 +96,19 @@ impl Mailbox {
     }
 
     /// The next event, if one waits.
-    pub fn try_recv(&mut self) -> Option<Event> {
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`] if none waits now; [`TryRecvError::Closed`] where [`Mailbox::recv`] gives `None`.
+    pub fn try_recv(&mut self) -> Result<Event, TryRecvError> {
         match self.next(Queue::try_pop) {
-            Poll::Ready(event) => event,
-            Poll::Pending => None,
+            Poll::Ready(event) => event.ok_or(TryRecvError::Closed),
+            Poll::Pending => Err(TryRecvError::Empty),
         }
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    /// [`Mailbox::recv`] for futures and streams that are written by hand: ready where that would be. If it is pending, the
+    /// task of `cx` is woken for the next event, and that of an earlier call no more.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         self.next(|queue| queue.poll_pop(cx))
     }
 
@@ -192,6 +197,7 @@ impl Mailbox {
     ///
     /// # Errors
     /// [`NotAlive`].
+    #[doc(alias = "alias")]
     pub fn unalias(&self, monitor: &MonitorRef) -> Result<bool, NotAlive> {
         self.inner().enter_as(self.local(), |state, _| {
             let id = self.inner().monitor_id(monitor);
@@ -237,9 +243,9 @@ impl Mailbox {
         let spec = node.into();
         let inner = self.inner();
         inner.needs(inner.capabilities.node_events || inner.is_own(spec.name()), "node_events")?;
-        inner.remember(&spec);
         let connect = inner.connect_if_able(connect);
         Ok(inner.enter_as(self.local(), |state, out| {
+            inner.remember(&spec, state);
             state.core.monitor_node(self.local(), spec.name(), connect, out);
         })?)
     }
@@ -299,7 +305,7 @@ impl Mailbox {
     ///
     /// What is sent from one process to another arrives in the order in which it was sent, until something is
     /// lost with the session: what arrived is then a prefix. That the receiver is gone, or its mailbox full,
-    /// is not told; monitor it.
+    /// is not told; monitor it. O(n) for n bytes.
     ///
     /// # Errors
     /// [`SendError::Full`] if too much waits for that node, [`SendError::TooLarge`],
@@ -327,8 +333,8 @@ impl Mailbox {
         Ok(self.inner().send(self.letter(&to.into(), options), &mut body.into())?)
     }
 
-    /// [`Mailbox::send`], but waits for room instead of [`SendError::Full`]. Cancel-safe: it has sent all or
-    /// nothing.
+    /// [`Mailbox::send`], but waits for room instead of [`SendError::Full`]. Cancel-safe: dropped before it is ready, it has
+    /// sent nothing.
     ///
     /// # Errors
     /// As [`Mailbox::send`], without `Full`.
@@ -336,7 +342,7 @@ impl Mailbox {
         self.send_async_with(to, body, SendOptions::new()).await
     }
 
-    /// [`Mailbox::send_async`] with options. It waits for room on that channel alone.
+    /// [`Mailbox::send_async`] with options. It waits for room on that channel alone. Cancel-safe like it.
     ///
     /// # Errors
     /// As [`Mailbox::send_with`], without `Full`.

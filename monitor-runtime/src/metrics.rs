@@ -25,7 +25,7 @@ use smol::Timer;
 
 use crate::{families::Family, inspect::Stats, node::Node, state::Inner};
 
-/// A node that is recorded. Dropped, it is so no longer; the node goes on.
+/// A running recording. Dropping it stops the recording, not the node.
 #[derive(Debug)]
 #[must_use = "nothing is recorded any more when this is dropped"]
 pub struct Recording {

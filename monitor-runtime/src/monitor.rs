@@ -68,11 +68,12 @@ impl Monitor {
     ///
     /// What `work` gives comes back as `Ok`, and the monitor is over. If the target is gone, or cannot be
     /// reached, before that, `work` is dropped at its next await, and then its end comes back as `Err`. A
-    /// panic in `work` is the caller's. Dropped before it is done, it drops `work` and demonitors.
+    /// panic in `work` is the caller's. Cancel-safe as far as `work` is: dropped before it is done, it drops `work` and
+    /// demonitors.
     ///
     /// # Errors
     /// The [`Down`], of whatever reason: [`is_terminal`](monitor_core::DownReason::is_terminal) tells whether the target is
-    /// gone for good. What `work` did until then it has done.
+    /// gone for good. Side effects that `work` has had by then are not undone.
     ///
     /// ```
     /// # use monitor_runtime::{Config, Node};

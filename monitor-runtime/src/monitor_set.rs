@@ -36,6 +36,7 @@ use crate::{error::MonitorError, node::Node, watching::Watcher};
 /// assert!(set.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
+#[must_use = "to drop a set is to demonitor all of it"]
 #[derive(Debug)]
 pub struct MonitorSet {
     watcher: Watcher,
@@ -59,7 +60,7 @@ impl MonitorSet {
     /// Monitors a target, with options.
     ///
     /// # Errors
-    /// As [`Node::monitor`].
+    /// As [`Node::monitor_with`].
     pub fn add_with(
         &mut self,
         target: impl Into<Target>,

@@ -30,8 +30,9 @@ use crate::{
 /// A node lives as long as a handle, a process or a monitor of it. When the last of them is dropped without
 /// [`Node::stop`], other nodes see what they would see of a crash: [`EndKind::Closed`](crate::EndKind::Closed).
 ///
-/// No call waits, except [`Node::stop`]; each is safe on any thread.
+/// Only async functions wait; every call is safe on any thread.
 #[derive(Clone)]
+#[doc(alias = "net_kernel")]
 pub struct Node {
     pub(crate) inner: Arc<Inner>,
 }
@@ -40,10 +41,13 @@ impl Node {
     /// Starts a node over a peer service that stands already, such as one of your own or
     /// `peer_service::memory`'s. `Node::start` does it over TCP.
     ///
+    /// It never waits, so there is nothing to cancel.
+    ///
     /// # Errors
-    /// [`StartError::WrongName`], [`StartError::FramesTooSmall`], [`StartError::Random`],
-    /// [`StartError::Thread`].
+    /// [`StartError::Field`] if a field of the configuration is out of its limits; [`StartError::WrongName`],
+    /// [`StartError::FramesTooSmall`], [`StartError::Random`], [`StartError::Thread`].
     pub async fn with_service(config: Config, service: Arc<dyn PeerService>) -> Result<Node, StartError> {
+        config.check()?;
         let runner = Runner::new(&config)?;
         Node::assemble(config, service, runner, None)
     }
@@ -71,6 +75,8 @@ impl Node {
             max_mailbox_bytes: config.max_mailbox_bytes,
             max_message: config.max_message.min(max_frame - message::MAX_OVERHEAD),
             max_history: config.max_history,
+            max_addresses: config.max_addresses,
+            max_waiting_bytes: config.max_waiting_bytes,
             stop_timeout: config.stop_timeout,
         };
         let inner = Arc::new(Inner::new(core, limits, service, local_addr, runner.spawner, runner.thread));
@@ -100,7 +106,7 @@ impl Node {
     /// The process exits when the future is done: `Ok` is [`ExitReason::Normal`], an error is its reason, a
     /// panic (in `f` too) is [`ExitReason::Panicked`] with its text. `?` turns any error into a reason. It
     /// must not block: without a [`Config::spawner`] it shares its thread with the node's other processes,
-    /// and with the node itself.
+    /// and with the node itself. O(1).
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -162,7 +168,8 @@ impl Node {
     /// Gives a name to a local process. A process may have many names, a name has one holder.
     ///
     /// The name is free again when it is unregistered or its holder exits, and then before anybody can
-    /// observe that holder's `Down`.
+    /// observe that holder's `Down`. O(log n) for n processes that have
+    /// names; the exit of a process costs O(1) more for each of its names.
     ///
     /// # Errors
     /// [`RegisterError::NameTaken`] by another process; [`RegisterError::NoProc`] if the pid is of another
@@ -180,10 +187,11 @@ impl Node {
             .map_err(|other| RegisterError::NameTaken(self.inner.pid(other.0)))
     }
 
-    /// Frees a name; returns whether anybody held it.
+    /// Frees a name; returns whether anybody held it. O(n) for a holder with n names.
     ///
     /// # Errors
     /// [`NotAlive`].
+    #[doc(alias = "unregister_name")]
     pub fn unregister(&self, name: &RegName) -> Result<bool, NotAlive> {
         if !self.inner.is_alive() {
             return Err(NotAlive);
@@ -191,7 +199,7 @@ impl Node {
         Ok(self.inner.directory.write().names.unregister(name))
     }
 
-    /// Who holds a name on this node.
+    /// Who holds a name on this node. O(1).
     pub fn whereis(&self, name: &RegName) -> Option<Pid> {
         let holder = self.inner.directory.read().names.whereis(name)?;
         Some(self.inner.pid(holder.0))
@@ -201,7 +209,7 @@ impl Node {
     /// here (in Erlang they can: tell them by a message).
     ///
     /// A spawned process is dropped at its next await, and [`ExitReason::Killed`] follows, never before. One
-    /// that is a guard exits as `Killed` when its guard is dropped. Neither receives what is sent after this call.
+    /// that is a guard exits as `Killed` when its guard is dropped. Neither receives what is sent after this call. O(1).
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -238,7 +246,7 @@ impl Node {
     /// [`Node::monitor`] with options.
     ///
     /// # Errors
-    /// As [`Node::monitor`].
+    /// As [`Node::monitor`], and [`MonitorError::AliasWithoutMailbox`] with [`MonitorOptions::alias`].
     pub fn monitor_with(
         &self,
         target: impl Into<Target>,
@@ -311,8 +319,8 @@ impl Node {
             return Ok(());
         }
         self.inner.needs(self.inner.capabilities.connect, "connect")?;
-        self.inner.remember(&spec);
         self.inner.enter_alive(|state, out| {
+            self.inner.remember(&spec, state);
             // A ticket under which nothing is kept: only the connection is wanted.
             let ticket = state.parked.ticket();
             state.core.route(spec.name(), ticket, Connect::OnDemand, out);
@@ -346,7 +354,7 @@ impl Node {
     // ----- the node itself
 
     /// What the monitors made here have told last, newest first, and on what evidence: at most
-    /// [`Config::max_history`] of them. Those are among them that were flushed, or wait to be received.
+    /// [`Config::max_history`] of them. Includes `Down`s that were flushed and `Down`s not yet received.
     ///
     /// Takes time in proportion to their number, during which the node does nothing else: for people to look at.
     pub fn history(&self) -> Vec<PastDown> {
@@ -366,6 +374,9 @@ impl Node {
 
     /// Every process and every session. Takes time in proportion to processes and their monitors, during
     /// which the node does nothing else: for people to look at.
+    #[doc(alias = "observer")]
+    #[doc(alias = "process_info")]
+    #[doc(alias = "processes")]
     pub fn inspect(&self) -> Inspect {
         Inspect::of(&self.inner)
     }
@@ -377,7 +388,9 @@ impl Node {
     /// [`ExitReason::Shutdown`] (no peer hears of that: it has been told that the node left). What waits in
     /// mailboxes stays readable; then `recv` gives `None`.
     ///
-    /// Takes at most [`Config::stop_timeout`]. If the caller is dropped the node goes on stopping.
+    /// Takes at most [`Config::stop_timeout`]. Cancel-safe: dropped, it waits no more, and the node goes on stopping.
+    #[doc(alias = "halt")]
+    #[doc(alias = "init")]
     pub async fn stop(&self) {
         stop::stop(&self.inner).await;
     }

@@ -6,10 +6,6 @@ use monitor_core::Ticket;
 
 use crate::send_options::SendOptions;
 
-/// The most bytes of messages that wait for connections, of a whole node: 8 MiB. One message that is longer
-/// may wait alone.
-const MAX_BYTES: usize = 8 * 1024 * 1024;
-
 /// A frame, the order it belongs to, and how it is to go.
 #[derive(Debug)]
 pub(crate) struct Parcel {
@@ -19,14 +15,20 @@ pub(crate) struct Parcel {
 }
 
 /// What is kept under the core's tickets. A ticket without a parcel keeps a place for nothing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Parked {
+    /// The most bytes that wait. One message that is longer may wait alone.
+    limit: usize,
     parcels: BTreeMap<Ticket, Parcel>,
     bytes: usize,
     last: u64,
 }
 
 impl Parked {
+    pub(crate) fn new(limit: usize) -> Self {
+        Parked { limit, parcels: BTreeMap::new(), bytes: 0, last: 0 }
+    }
+
     /// A ticket that was never used.
     pub(crate) fn ticket(&mut self) -> Ticket {
         self.last += 1;
@@ -35,7 +37,7 @@ impl Parked {
 
     /// Whether that many bytes more may wait.
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
-        self.bytes == 0 || self.bytes + bytes <= MAX_BYTES
+        self.bytes == 0 || self.bytes.saturating_add(bytes) <= self.limit
     }
 
     pub(crate) fn keep(&mut self, ticket: Ticket, parcel: Parcel) {

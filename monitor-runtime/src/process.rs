@@ -43,6 +43,7 @@ use crate::{
 /// assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Shutdown));
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
+#[must_use = "to drop the guard is the exit of the process"]
 #[derive(Debug)]
 pub struct Process {
     // The order matters: the exit is told before the mailbox, and what waits in it, is dropped.
@@ -56,12 +57,12 @@ impl Process {
         Ok(Process { life, mailbox })
     }
 
-    /// Exits, of this.
+    /// Ends the process now, with this reason.
     pub fn exit(mut self, reason: ExitReason) {
         self.life.reason = reason;
     }
 
-    /// Of what it exits when the guard is dropped.
+    /// Sets the reason with which the process exits when the guard is dropped. `Normal` by default.
     pub fn set_exit_reason(&mut self, reason: ExitReason) {
         self.life.reason = reason;
     }

@@ -16,14 +16,14 @@ use crate::{queue::Queue, registry::Registry, segments::Segments, taken::FiredQu
 #[derive(Debug)]
 pub(crate) struct LiveProcess {
     pub(crate) queue: Queue,
-    /// Of what it dies whatever it says itself: set once, when it is killed or the node stops.
+    /// Why it dies whatever it says itself: set once, when it is killed or the node stops.
     pub(crate) fate: OnceLock<ExitReason>,
     /// Drops its task at its next await; none if it has no task of ours.
     pub(crate) abort: Option<AbortHandle>,
 }
 
 impl LiveProcess {
-    /// Ends it, of this, unless something ended it before; returns whether this did. A task is dropped at its
+    /// Ends it with this reason, unless something ended it before; returns whether this did. A task is dropped at its
     /// next await; a guard receives nothing more and exits when it is dropped.
     pub(crate) fn kill(&self, reason: ExitReason) -> bool {
         let first = self.fate.set(reason).is_ok();

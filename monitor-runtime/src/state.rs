@@ -5,7 +5,7 @@
 //! and never back; nothing waits under a lock.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     mem,
     net::SocketAddr,
     sync::{
@@ -18,10 +18,11 @@ use futures::{channel::oneshot, task::AtomicWaker};
 use monitor_core::{Core, CoreConfig, Down, Effect, ExitReason, LocalPid, MonitorId};
 use parking_lot::{Mutex, RwLock};
 use peer_service::{Capabilities, PeerService, Spawner};
-use refs::{DialId, EndKind, NodeId, NodeName, NodeSpec, SessionEnd, SessionId};
+use refs::{DialId, EndKind, NodeId, NodeName, SessionEnd, SessionId};
 
 use crate::{
     aliases::Aliases,
+    book::Book,
     counters::{Counters, Told},
     effects::{self, After},
     error::NotAlive,
@@ -64,6 +65,8 @@ pub(crate) struct Limits {
     pub(crate) max_mailbox_bytes: usize,
     pub(crate) max_message: usize,
     pub(crate) max_history: usize,
+    pub(crate) max_addresses: usize,
+    pub(crate) max_waiting_bytes: usize,
     pub(crate) stop_timeout: std::time::Duration,
 }
 
@@ -82,7 +85,7 @@ pub(crate) struct State {
     pub(crate) links: BTreeMap<SessionId, Arc<Link>>,
     pub(crate) parked: Parked,
     /// Addresses that were given with calls.
-    pub(crate) book: HashMap<NodeName, NodeSpec>,
+    pub(crate) book: Book,
     /// Dials that were not answered yet.
     pub(crate) dialling: BTreeMap<NodeName, DialId>,
     /// The peer service answers no more dials.
@@ -120,8 +123,8 @@ impl Inner {
             state: Lock::new(State {
                 core: Core::new(core),
                 links: BTreeMap::new(),
-                parked: Parked::default(),
-                book: HashMap::new(),
+                parked: Parked::new(limits.max_waiting_bytes),
+                book: Book::new(limits.max_addresses),
                 dialling: BTreeMap::new(),
                 service_over: false,
                 history: History::new(limits.max_history),

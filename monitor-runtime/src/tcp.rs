@@ -75,6 +75,7 @@ impl Config {
     /// # Ok::<(), monitor_runtime::ParseError>(())
     /// ```
     #[must_use]
+    #[doc(alias = "epmd")]
     pub fn peers(self, peers: impl IntoIterator<Item = NodeSpec>) -> Self {
         self.tcp(|tcp| tcp.peers(peers))
     }
@@ -133,7 +134,7 @@ impl Config {
         self.tcp(|tcp| tcp.insecure_allow_remote(allow))
     }
 
-    /// Everything else that can be set for TCP.
+    /// Everything else that can be set for TCP. Settings of another node's name are [`StartError::Field`] at the start.
     ///
     /// ```
     /// # use monitor_runtime::Config;
@@ -150,6 +151,8 @@ impl Config {
 impl Node {
     /// Starts a node over TCP, in a new life of it.
     ///
+    /// Cancel-safe: dropped before it is done, it leaves no node and no listener behind.
+    ///
     /// ```
     /// # use monitor_runtime::{Config, Node, Secret};
     /// # smol::block_on(async {
@@ -160,9 +163,13 @@ impl Node {
     /// ```
     ///
     /// # Errors
-    /// [`StartError::Tcp`] if a setting is out of its limits or the address cannot be listened on;
-    /// [`StartError::FramesTooSmall`], [`StartError::Random`], [`StartError::Thread`].
+    /// [`StartError::Field`] if a field of [`Config`] is out of its limits; [`StartError::Tcp`] if one of [`TcpConfig`] is,
+    /// or the address cannot be listened on; [`StartError::FramesTooSmall`] if [`TcpConfig::max_frame`] is too small for
+    /// signals; [`StartError::Random`], [`StartError::Thread`]. Never [`StartError::WrongName`].
+    #[doc(alias = "epmd")]
+    #[doc(alias = "net_kernel")]
     pub async fn start(config: Config) -> Result<Node, StartError> {
+        config.check()?;
         let runner = Runner::new(&config)?;
         let incarnation = incarnation()?;
         let transport = TcpTransport::start(config.tcp.clone(), incarnation, runner.spawner.clone()).await?;

@@ -30,7 +30,7 @@
 //! Timers that your own tasks make. Give them a clock that a test can turn too, such as [`Network::now`]. And [`Node::stop`]
 //! waits in real time, if something has to be waited for.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, pin::pin, sync::Arc, time::Duration};
 
 use refs::NodeName;
 use smol::{Executor, future};
@@ -45,6 +45,12 @@ use crate::{Config, Node, StartError};
 pub struct Cluster {
     network: Network,
     executor: Arc<Executor<'static>>,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a cluster in memory")
+    }
 }
 
 impl Default for Cluster {

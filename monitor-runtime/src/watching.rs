@@ -10,10 +10,10 @@ use refs::{MonitorRef, NodeName, NodeSpec, Target};
 
 use crate::{
     aliases::Answer,
-    error::{MonitorError, NotAlive, NotImplemented},
+    error::{MonitorError, NotAlive, NotImplemented, Refusal},
     node::Node,
     processes::{Inbox, Resident},
-    state::Inner,
+    state::{Inner, State},
     taken::Taken,
 };
 
@@ -25,7 +25,7 @@ impl Inner {
         target: &Target,
         options: MonitorOptions,
         call: Option<Arc<Answer>>,
-    ) -> Result<MonitorId, MonitorError> {
+    ) -> Result<MonitorId, Refusal> {
         self.needs(self.capabilities.monitoring || self.is_own(target.node()), "monitoring")?;
         let options = options.connect(self.connect_if_able(options.connect));
         let monitor = self.enter_alive(|state, out| {
@@ -51,10 +51,11 @@ impl Inner {
         *node == self.id.name
     }
 
-    /// Keeps the addresses that came with a call, for this connection and later ones.
-    pub(crate) fn remember(&self, spec: &NodeSpec) {
-        if !spec.addresses().is_empty() {
-            self.enter(|state, _| state.book.insert(spec.name().clone(), spec.clone()));
+    /// Keeps the addresses that came with a call, for this connection and later ones. In one step with what may make
+    /// that connection: nothing that comes between makes them the oldest.
+    pub(crate) fn remember(&self, spec: &NodeSpec, state: &mut State) {
+        if !spec.addresses().is_empty() && state.book.remember(spec.clone()) {
+            self.counters.addresses_forgotten.add_one();
         }
     }
 
@@ -90,10 +91,10 @@ impl Watcher {
         target: &Target,
         options: MonitorOptions,
     ) -> Result<MonitorId, MonitorError> {
-        // Messages need a mailbox, and it has none.
-        let mut options = options;
-        options.alias = None;
-        self.node.inner.monitor(self.pid, target, options, None)
+        if options.alias.is_some() {
+            return Err(MonitorError::AliasWithoutMailbox);
+        }
+        Ok(self.node.inner.monitor(self.pid, target, options, None)?)
     }
 
     /// Ends one of its monitors, and flushes.

@@ -34,14 +34,15 @@ fn config() -> Config {
 #[test]
 fn of_a_node() {
     let inline: monitor_runtime::Spawner = Arc::new(drop);
-    let set: [Case<Config>; 8] = [
+    let set: [Case<Config>; 9] = [
         (|config| config.max_batch(1000), "max_batch: 1000,"),
-        (|config| config.max_batch(0), "max_batch: 1,"),
         (|config| config.max_waiting(1000), "max_waiting: 1000,"),
+        (|config| config.max_waiting_bytes(1000), "max_waiting_bytes: 1000,"),
         (|config| config.max_incoming(1000), "max_incoming: 1000,"),
         (|config| config.max_mailbox_bytes(1000), "max_mailbox_bytes: 1000,"),
         (|config| config.max_message(1000), "max_message: 1000,"),
         (|config| config.max_history(1000), "max_history: 1000,"),
+        (|config| config.max_addresses(1000), "max_addresses: 1000,"),
         (|config| config.stop_timeout(Duration::from_secs(7)), "stop_timeout: 7s,"),
     ];
     for (set, line) in set {

@@ -59,7 +59,7 @@ fn churn(seed: u64) {
                 }
                 4..6 if !actors[me].processes.is_empty() => {
                     let victim = dice.roll(actors[me].processes.len());
-                    actors[me].processes.swap_remove(victim);
+                    drop(actors[me].processes.swap_remove(victim));
                 }
                 6..14 if !actors[other].processes.is_empty() => {
                     let target = dice.roll(actors[other].processes.len());

@@ -3,8 +3,12 @@
 
 mod common;
 
-use common::{Cluster, eventually, name, run};
-use monitor_runtime::{EndKind, Node, SendError, prelude::*};
+use std::{pin::pin, time::Duration};
+
+use common::{Cluster, alone::Alone, eventually, name, run};
+use futures::FutureExt;
+use monitor_runtime::prelude::*;
+use peer_service::Capabilities;
 
 fn count(node: &Node, what: &str) -> u64 {
     node.stats().count(what).unwrap()
@@ -21,6 +25,71 @@ fn a_message_that_is_refused_is_counted_by_why() {
         a.send(nobody, vec![0; 100]).unwrap();
         assert_eq!(count(&a, "messages_for_nobody"), 1);
         assert_eq!(count(&a, "messages_too_large"), 1);
+    });
+}
+
+#[test]
+fn a_message_that_waits_for_room_is_not_refused() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        let (sender, receiver) = (a.process().unwrap(), b.process().unwrap());
+        let pid = receiver.pid().clone();
+        cluster.settle(&a, &b).await;
+        cluster.hold(&a, &b);
+        let long = || vec![0; 1 << 20];
+        let fits = (0..1000).take_while(|_| sender.send(&pid, long()).is_ok()).count();
+        assert!(fits < 1000, "there is a limit");
+        assert_eq!(count(&a, "messages_refused"), 1, "who does not wait is told Full");
+
+        let mut waiting = pin!(sender.send_async(&pid, long()));
+        let mut calling = pin!(sender.call(&pid, long(), Duration::MAX));
+        for _ in 0..10 {
+            assert!((&mut waiting).now_or_never().is_none() && (&mut calling).now_or_never().is_none());
+        }
+        assert_eq!(count(&a, "messages_refused"), 1);
+        cluster.heal(&a, &b);
+        waiting.await.unwrap();
+        assert_eq!(count(&a, "messages_refused"), 1, "it was sent in the end");
+
+        // What ends the wait for good is counted once.
+        let gone = sender.send_async(&pid, vec![0; 17 << 20]).await;
+        assert!(matches!(gone, Err(SendError::TooLarge { .. })));
+        assert_eq!((count(&a, "messages_refused"), count(&a, "messages_too_large")), (1, 1));
+    });
+}
+
+#[test]
+fn messages_that_wait_for_a_connection_are_limited_in_bytes_of_the_whole_node() {
+    run(async {
+        let cluster = Cluster::new();
+        let a = cluster.node_with("a", |config| config.max_waiting_bytes(1000)).await;
+        let (b, c) = (cluster.node("b").await, cluster.node("c").await);
+        cluster.cut(&a, &b);
+        cluster.cut(&a, &c);
+        let [to_b, to_c] = [&b, &c].map(|node| name("nobody").at(node.name().clone()));
+        assert_eq!(a.send(to_b, vec![0; 700]), Ok(()));
+        assert_eq!(a.send(to_c.clone(), vec![0; 700]), Err(SendError::Full));
+        assert_eq!(a.send(to_c, vec![0; 100]), Ok(()));
+        assert_eq!(count(&a, "messages_refused"), 1);
+    });
+}
+
+#[test]
+fn addresses_of_ever_new_names_are_forgotten_and_counted() {
+    run(async {
+        let service = Alone::new("a@local", Capabilities::FULL);
+        let config = Config::new("a@local".parse().unwrap()).max_addresses(10);
+        let node = Node::with_service(config, service).await.unwrap();
+        let watcher = node.process().unwrap();
+        for n in 0..60 {
+            let spec: NodeSpec = format!("n{n}@far=10.0.0.1:{}", n + 1).parse().unwrap();
+            node.connect(spec.clone()).unwrap();
+            watcher.monitor_node(spec).unwrap();
+        }
+        assert_eq!((node.stats().addresses, count(&node, "addresses_forgotten")), (10, 50));
+        node.connect("n60@far".parse::<NodeSpec>().unwrap()).unwrap();
+        assert_eq!(node.stats().addresses, 10, "a name alone takes no place");
     });
 }
 

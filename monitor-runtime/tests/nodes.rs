@@ -37,7 +37,7 @@ fn subscribing_tells_who_is_up_and_then_what_follows() {
         cluster.crash(&c);
         assert_eq!(next_node_down(&mut watcher).await.session, Some(up[0].session));
         assert!(a.nodes(NodeType::All).is_empty());
-        assert_eq!(watcher.try_recv(), None);
+        assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     });
 }
 
@@ -78,7 +78,7 @@ fn the_own_node_is_always_there() {
         a.connect(a.name()).unwrap();
         a.disconnect(a.name()).unwrap();
         assert!(a.nodes(NodeType::All).is_empty());
-        assert_eq!(watcher.try_recv(), None);
+        assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
         watcher.demonitor_node(a.name()).unwrap();
     });
 }

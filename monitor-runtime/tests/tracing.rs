@@ -10,6 +10,7 @@ use std::{
         Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use common::{Cluster, eventually, name, run};
@@ -94,7 +95,8 @@ fn every_down_is_one_event_in_the_span_of_its_session_and_nothing_of_it_is_loud(
         let (a, b) = (cluster.node("a").await, cluster.node("b").await);
         let worker = b.process().unwrap();
         worker.register(name("worker")).unwrap();
-        let exit = a.monitor(name("worker").at(b.name().clone())).unwrap();
+        let target = name("worker").at(b.name().clone());
+        let exit = a.monitor_with(target, MonitorOptions::new().tag(7)).unwrap();
         eventually("the monitor has arrived", || b.stats().incoming_monitors == 1).await;
         let reference = exit.reference().to_string();
         worker.exit(ExitReason::Shutdown);
@@ -106,6 +108,11 @@ fn every_down_is_one_event_in_the_span_of_its_session_and_nothing_of_it_is_loud(
         {
             assert!(down.text.contains(part), "{part} is not in {down:?}");
         }
+        let life = format!("incarnation={}", b.id().incarnation);
+        for part in ["kind=\"exit\"", "tag=7", &life] {
+            assert!(down.text.contains(part), "{part} is not in {down:?}");
+        }
+        assert!(!down.text.contains("cause=") && !down.text.contains("silent_ms="), "{down:?}");
         let session = |span: &String| span.starts_with("session") && span.contains("b@local");
         assert!(down.spans.iter().any(session), "{down:?}");
 
@@ -114,6 +121,30 @@ fn every_down_is_one_event_in_the_span_of_its_session_and_nothing_of_it_is_loud(
         let reference = nobody.reference().to_string();
         nobody.await;
         assert_eq!(lines_with(&reference).len(), 1);
+
+        // What a peer writes stays in its line.
+        let forger = b.process().unwrap();
+        let forged = a.monitor(forger.pid()).unwrap();
+        eventually("the monitor has arrived", || b.stats().incoming_monitors == 1).await;
+        let reference = forged.reference().to_string();
+        forger.exit(ExitReason::panicked("done\n2026-01-01 ERROR \u{1b}[31m\u{202e}"));
+        forged.await;
+        let [down] = &lines_with(&reference)[..] else { panic!("one event: {:?}", lines_with("down")) };
+        assert!(down.text.contains(r"panicked: done\n2026-01-01 ERROR \u{1b}[31m\u{202e}"), "{down:?}");
+
+        // One whose node falls silent: the kind of end, and for how long, apart from the prose.
+        let c = cluster.node("c").await;
+        let target = c.process().unwrap();
+        let silent = a.monitor(target.pid()).unwrap();
+        let reference = silent.reference().to_string();
+        cluster.settle(&a, &c).await;
+        cluster.cut(&a, &c);
+        cluster.network.advance(Duration::from_secs(5));
+        silent.await;
+        let [down] = &lines_with(&reference)[..] else { panic!("one event: {:?}", lines_with("down")) };
+        for part in ["kind=\"noconnection\"", "cause=Timeout", "silent_ms=5000"] {
+            assert!(down.text.contains(part), "{part} is not in {down:?}");
+        }
 
         // One that is flushed is told to nobody.
         let kept = b.process().unwrap();

@@ -44,7 +44,7 @@ fn a_value_arrives_as_it_was_sent() {
                     assert_eq!((message.from.as_ref(), &message.body), (from, &job));
                 }
             }
-            assert_eq!(receiver.try_recv_as::<Job>(), None);
+            assert_eq!(receiver.try_recv_as::<Job>(), Err(TryRecvError::Empty));
         }
     });
 }
@@ -70,7 +70,10 @@ fn what_is_of_another_type_is_not_lost() {
             assert_eq!((error.message().from.as_ref(), &*error.message().body), (Some(&me), body));
             let said = error.to_string();
             assert!(
-                said.starts_with(&format!("a message of {} bytes is no typed::Job: ", body.len())),
+                said.starts_with(&format!(
+                    "a message of {} bytes cannot be read as typed::Job; ",
+                    body.len()
+                )),
                 "{said}"
             );
             // It can be read as something else.
@@ -109,7 +112,9 @@ fn a_call_with_values_gives_a_value_or_the_reply_as_it_came() {
         let Err(CallError::Reply(error)) = wrong else { panic!("{wrong:?}") };
         assert_eq!(error.into_message().decode::<String>().unwrap().body, "α");
         let none = caller.call_as::<()>(&server, &stop, LONG).await;
-        assert_eq!(none, Err(CallError::Down(DownReason::Exit(ExitReason::Normal))));
+        let Err(CallError::Down(down)) = none else { panic!("{none:?}") };
+        assert_eq!(down.reason, DownReason::Exit(ExitReason::Normal));
+        assert_eq!((down.target, down.incarnation), (Target::from(&server), Some(b.id().incarnation)));
     });
 }
 
@@ -141,9 +146,11 @@ fn what_cannot_be_written_is_not_sent() {
 
 #[test]
 fn why_a_call_has_no_reply_can_be_read() {
-    let no_proc = CallError::Down(DownReason::NoProc);
-    assert_eq!(no_proc.to_string(), "no reply: no such process");
+    run(async {
+        let (_cluster, a, _) = two().await;
+        let nobody = a.process().unwrap().pid().clone();
+        let error = a.call(nobody, "hello", LONG).await.unwrap_err();
+        assert_eq!(error.to_string(), "no reply: no such process");
+    });
     assert_eq!(CallError::Timeout(Duration::from_millis(1500)).to_string(), "no reply within 1.5s");
-    let full = CallError::NotSent(SendError::TooLarge { len: 2, max: 1 });
-    assert_eq!(full.to_string(), "the request was not sent: a message of 2 bytes: the limit is 1");
 }

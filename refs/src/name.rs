@@ -8,14 +8,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::{
     error::{ParseError, ParseErrorKind},
     node::NodeName,
+    printable::is_control,
 };
 
-/// A name under which a process is registered on its node: 1 to 255 bytes of UTF-8, without `@`.
+/// A name under which a process is registered on its node: 1 to 255 bytes of UTF-8, without `@` and without what
+/// [`Printable`](crate::Printable) escapes, so that no name forges lines or commands a terminal.
 ///
 /// ```
 /// # use refs::RegName;
 /// assert!("job runner/3".parse::<RegName>().is_ok());
 /// assert!("job@host".parse::<RegName>().is_err());
+/// assert!("job\nroot".parse::<RegName>().is_err());
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[doc(alias = "registered_name")]
@@ -48,8 +51,12 @@ impl FromStr for RegName {
         if text.len() > Self::MAX_LEN {
             return Err(error(ParseErrorKind::TooLong(Self::MAX_LEN), Self::MAX_LEN));
         }
-        match text.find('@') {
-            Some(at) => Err(error(ParseErrorKind::BadCharacter('@'), at)),
+        // Nearly all names are plain, and every message to a name is looked at here.
+        if text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'@') {
+            return Ok(RegName(Arc::from(text)));
+        }
+        match text.char_indices().find(|&(_, c)| c == '@' || is_control(c)) {
+            Some((at, c)) => Err(error(ParseErrorKind::BadCharacter(c), at)),
             None => Ok(RegName(Arc::from(text))),
         }
     }

@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for Serial {
 /// One session, as one node counts them: the peer service numbers its sessions, never twice the same number.
 ///
 /// The two ends of a session number it independently.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct SessionId(pub u64);
 
 impl fmt::Display for SessionId {

@@ -2,12 +2,12 @@
 
 use core::{fmt, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// How a session ended, or why none could be made: the kind and, for a silent peer, for how long it was silent.
 ///
 /// It says something about the link, never about a process: what it could not reach may well live on.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[doc(alias = "noconnection")]
 pub struct SessionEnd {
     /// What happened.
@@ -57,6 +57,45 @@ impl fmt::Debug for SessionEnd {
         match self.silent_for() {
             Some(silent) => write!(f, "{:?}({silent:?})", self.kind),
             None => write!(f, "{:?}", self.kind),
+        }
+    }
+}
+
+/// The binary form.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "SessionEnd")]
+struct Packed {
+    kind: EndKind,
+    silent_ms: u32,
+}
+
+/// The form for people and their programs, such as JSON: what is not told has no number.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "SessionEnd")]
+struct Told {
+    kind: EndKind,
+    silent_ms: Option<u32>,
+}
+
+impl Serialize for SessionEnd {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let SessionEnd { kind, silent_ms } = *self;
+        if serializer.is_human_readable() {
+            Told { kind, silent_ms: (silent_ms != NOT_TOLD).then_some(silent_ms) }.serialize(serializer)
+        } else {
+            Packed { kind, silent_ms }.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionEnd {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let Told { kind, silent_ms } = Told::deserialize(deserializer)?;
+            Ok(SessionEnd { kind, silent_ms: silent_ms.unwrap_or(NOT_TOLD) })
+        } else {
+            let Packed { kind, silent_ms } = Packed::deserialize(deserializer)?;
+            Ok(SessionEnd { kind, silent_ms })
         }
     }
 }

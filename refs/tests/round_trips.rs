@@ -8,13 +8,14 @@ use std::{
     fmt::{Debug, Display},
     hash::{Hash, Hasher},
     str::FromStr,
+    time::Duration,
 };
 
 use common::{name, node_id, node_name, pid, reference, reg_name, serial, session_end};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use refs::{
-    Address, BinaryError, MonitorRef, Name, NodeName, NodeSpec, ParseError, ParseErrorKind, Pid, Reference,
-    RegName, Target, from_bytes, to_bytes,
+    Address, BinaryError, EndKind, MonitorRef, Name, NodeName, NodeSpec, ParseError, ParseErrorKind, Pid,
+    Reference, RegName, SessionEnd, Target, from_bytes, to_bytes,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -201,6 +202,39 @@ fn a_kind_that_was_not_asked_for_is_refused() {
         assert!(other.parse::<MonitorRef>().is_err());
     }
     assert!(monitor.parse::<Target>().is_err());
+}
+
+#[test]
+fn a_registered_name_cannot_forge_a_line_or_command_a_terminal() {
+    for (control, escaped) in [
+        ("\n", "%0A"),
+        ("\u{1b}", "%1B"),
+        ("\u{9b}", "%C2%9B"),
+        ("\u{2028}", "%E2%80%A8"),
+        ("\u{202e}", "%E2%80%AE"),
+    ] {
+        let name = format!("x{control}y");
+        let error = name.parse::<RegName>().unwrap_err();
+        let c = control.chars().next().unwrap();
+        assert_eq!((error.kind, error.at), (ParseErrorKind::BadCharacter(c), 1));
+        assert!(!error.to_string().contains(control), "nor does the error: {error}");
+        assert!(format!("{name}@b@c").parse::<Name>().is_err());
+        let uri = format!("partisan:name:b@c:x{escaped}y");
+        assert!(Reference::parse(&uri).is_err(), "{uri}");
+        // As a peer may write it.
+        assert!(from_bytes::<RegName>(&to_bytes(&name)).is_err());
+    }
+    assert!("Grüße 世界/3".parse::<RegName>().is_ok());
+}
+
+#[test]
+fn an_end_of_a_session_is_bytes_for_nodes_and_words_for_programs() {
+    let (told, not) = (SessionEnd::timeout(Duration::from_secs(5)), SessionEnd::new(EndKind::Left));
+    assert_eq!(to_bytes(&told), [1, 0x88, 0x27]);
+    assert_eq!(to_bytes(&not), [2, 0xff, 0xff, 0xff, 0xff, 0x0f]);
+    for end in [told, not] {
+        assert_eq!(from_bytes(&to_bytes(&end)), Ok(end));
+    }
 }
 
 #[test]

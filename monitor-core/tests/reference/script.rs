@@ -237,6 +237,7 @@ pub(crate) fn show_options(options: &NodesOptions) -> String {
         NodeType::All => "all",
         NodeType::Visible => "visible",
         NodeType::Hidden => "hidden",
+        _ => unreachable!("scripts know every type of node"),
     };
     format!("{kind}{reasons}")
 }

@@ -71,11 +71,12 @@ pub(crate) const fn nodes_options(of: protocol::Subscription) -> NodesOptions {
     NodesOptions::new().node_type(node_type(of.nodes)).nodedown_reason(of.reasons)
 }
 
-pub(crate) const fn subscription(options: NodesOptions) -> protocol::Subscription {
+pub(crate) fn subscription(options: NodesOptions) -> protocol::Subscription {
     let nodes = match options.node_type {
         NodeType::All => protocol::NodeKind::All,
         NodeType::Visible => protocol::NodeKind::Visible,
         NodeType::Hidden => protocol::NodeKind::Hidden,
+        _ => unreachable!("it was asked for above"),
     };
     protocol::Subscription { nodes, reasons: options.nodedown_reason }
 }

@@ -251,7 +251,7 @@ impl World {
 
     fn receive_of(&mut self, proc: ProcIx) {
         while let Some(event) =
-            self.oracle.procs[proc].process.as_mut().and_then(|process| process.try_recv())
+            self.oracle.procs[proc].process.as_mut().and_then(|process| process.try_recv().ok())
         {
             self.told(proc, event);
         }

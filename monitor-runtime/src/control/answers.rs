@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use refs::SessionId;
 use serde::{Deserialize, Serialize};
 
-use monitor_core::{Down, DownReason, DownSource, NodeType};
+use monitor_core::{Down, DownSource, NodeType};
 
 use crate::{
     event::NodeInfo,
+    evidence::{kind, milliseconds},
     history::PastDown,
     inspect::{Count, HeldMonitor, Monitors, MonitorsOn},
     node::Node,
@@ -142,7 +143,7 @@ pub struct Look {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CountLine {
-    /// Of what: a field of [`Stats`](crate::Stats), or a name in one of its lists.
+    /// What is counted: a field of [`Stats`](crate::Stats), or a name in one of its lists.
     pub name: String,
     /// How many.
     pub count: u64,
@@ -232,7 +233,7 @@ impl From<PastDown> for PastDownLine {
             reason: kind(reason).to_owned(),
             text: reason.to_string(),
             cause: end.map(|end| format!("{:?}", end.kind)),
-            silent_ms: end.and_then(|end| end.silent_for()).map(milliseconds),
+            silent_ms: reason.silent_for().map(milliseconds),
             source: source(past.down.source()).to_owned(),
             node: target.node().to_string(),
             incarnation: past.down.incarnation.map(|life| life.to_string()),
@@ -242,22 +243,10 @@ impl From<PastDown> for PastDownLine {
     }
 }
 
-const fn kind(reason: &DownReason) -> &'static str {
-    match reason {
-        DownReason::Exit(_) => "exit",
-        DownReason::NoProc => "noproc",
-        _ => "noconnection",
-    }
-}
-
 const fn source(source: DownSource) -> &'static str {
     match source {
         DownSource::TargetNode => "target-node",
         DownSource::SessionEnd => "session-end",
         _ => "no-session",
     }
-}
-
-fn milliseconds(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

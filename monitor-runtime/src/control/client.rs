@@ -17,35 +17,39 @@ use crate::clients::TIMEOUT;
 #[non_exhaustive]
 pub enum AskError {
     /// Nobody listens at the socket, or it may not be opened.
-    #[error("no node answers at {}: {cause}", path.display())]
+    #[error("no node answers at {}", path.display())]
     NoNode {
         /// The socket.
         path: PathBuf,
         /// What the operating system said.
+        #[source]
         cause: io::Error,
     },
     /// The connection broke, or the answer took longer than 10 s.
-    #[error("the node at {} did not answer: {cause}", path.display())]
+    #[error("the node at {} did not answer", path.display())]
     Broken {
         /// The socket.
         path: PathBuf,
         /// What went wrong.
+        #[source]
         cause: io::Error,
     },
     /// What came back is no answer: another program listens there, or another version.
-    #[error("what answers at {} is no node of this version: {cause}", path.display())]
+    #[error("what answers at {} is no node of this version", path.display())]
     Malformed {
         /// The socket.
         path: PathBuf,
         /// What is wrong with the answer.
+        #[source]
         cause: serde_json::Error,
     },
     /// The node did not understand the question: it is of another version.
-    #[error("the node refused: {0}")]
+    #[error("the node refused: {}", refs::Printable(.0))]
     Refused(String),
 }
 
-/// Asks the node at that socket. Waits for at most 10 s, and takes at most 64 MiB.
+/// Asks the node at that socket. Waits for at most 10 s, and takes at most 64 MiB. Cancel-safe: a question changes nothing
+/// at the node, and its connection ends when this is dropped.
 ///
 /// # Errors
 /// [`AskError`], each of which names the socket.

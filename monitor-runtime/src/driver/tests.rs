@@ -90,6 +90,8 @@ impl World {
             max_mailbox_bytes: 1 << 20,
             max_message: 1 << 20,
             max_history: 0,
+            max_addresses: 8,
+            max_waiting_bytes: 1 << 20,
             stop_timeout: std::time::Duration::ZERO,
         };
         let node = Inner::new(core, limits, Arc::new(Nothing(id("a@local", 1))), None, Arc::new(drop), None);

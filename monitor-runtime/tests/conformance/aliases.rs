@@ -37,7 +37,7 @@ async fn dropped(scene: &Scene, watcher: &mut Process, messages: u64) {
         scene.here.stats().count("messages_for_no_alias") == Some(messages)
     })
     .await;
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
 async fn a01_an_alias_outlives_its_monitor_until_it_is_taken_back(scene: Scene) {

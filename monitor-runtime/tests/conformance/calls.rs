@@ -38,7 +38,7 @@ async fn nothing_left(scene: &Scene, caller: &mut Process) {
     scene.nothing_left().await;
     let stats = scene.here.stats();
     assert_eq!((stats.aliases, stats.watchers), (0, 0));
-    assert_eq!(caller.try_recv(), None);
+    assert_eq!(caller.try_recv(), Err(TryRecvError::Empty));
 }
 
 async fn ca01_a_call_gives_the_reply(scene: Scene) {
@@ -95,7 +95,9 @@ async fn ca03_a_call_ends_with_its_target(scene: Scene) {
         server.exit(ExitReason::other("of a question").unwrap());
     };
     let (reply, ()) = futures::join!(call, serve);
-    assert_eq!(reply, Err(CallError::Down(exit(ExitReason::other("of a question").unwrap()))));
+    let down = down(reply);
+    assert_eq!(down.reason, exit(ExitReason::other("of a question").unwrap()));
+    assert_eq!(down.target, Target::Pid(target));
     nothing_left(&scene, &mut caller).await;
 }
 
@@ -105,8 +107,8 @@ async fn ca04_a_call_of_nobody_says_so(scene: Scene) {
     drop(server);
     let nobody = name("nobody").at(scene.there.name().clone());
     for target in [Target::from(dead), nobody.into()] {
-        assert_eq!(caller.call(&target, "hello", LONG).await, Err(CallError::Down(DownReason::NoProc)));
-        assert_eq!(scene.here.call(&target, "hello", LONG).await, Err(CallError::Down(DownReason::NoProc)));
+        assert_eq!(down(caller.call(&target, "hello", LONG).await).reason, DownReason::NoProc);
+        assert_eq!(down(scene.here.call(&target, "hello", LONG).await).reason, DownReason::NoProc);
     }
     nothing_left(&scene, &mut caller).await;
 }
@@ -120,9 +122,8 @@ async fn ca05_a_call_ends_with_the_connection(scene: Scene) {
         scene.crash();
     };
     let (reply, ()) = futures::join!(call, lose);
-    let Err(CallError::Down(reason)) = reply else { panic!("{reply:?}") };
-    no_connection(&reason);
-    assert_eq!((scene.here.stats().aliases, caller.try_recv()), (0, None));
+    no_connection(&down(reply).reason);
+    assert_eq!((scene.here.stats().aliases, caller.try_recv()), (0, Err(TryRecvError::Empty)));
 }
 
 async fn ca06_a_late_reply_is_never_received(scene: Scene) {
@@ -194,4 +195,12 @@ async fn ca09_anybody_may_reply_and_the_first_reply_counts(scene: Scene) {
     assert_eq!((reply.from.as_ref(), &*reply.body), (Some(helper.pid()), &b"first"[..]));
     eventually("the other is dropped", || scene.here.stats().count("messages_for_no_alias") == Some(1)).await;
     nothing_left(&scene, &mut caller).await;
+}
+
+/// What the monitor of a call without a reply has said.
+fn down(reply: Result<Message, CallError>) -> Down {
+    match reply {
+        Err(CallError::Down(down)) => *down,
+        other => panic!("no down of a process: {other:?}"),
+    }
 }

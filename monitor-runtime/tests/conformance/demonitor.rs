@@ -38,7 +38,7 @@ async fn d01_a_live_monitor_is_taken_back_and_says_nothing(scene: Scene) {
     assert_eq!(watcher.demonitor(&monitor), Ok(true));
     drop(target);
     scene.settled().await;
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     scene.nothing_left().await;
 }
 
@@ -82,7 +82,7 @@ async fn d05_a_down_that_is_queued_is_flushed(scene: Scene) {
     let (mut watcher, _) = scene.processes();
     let monitor = queued(&scene, &mut watcher, MonitorOptions::new()).await;
     assert_eq!(watcher.demonitor_with(&monitor, Demonitor::new().flush()), Ok(true));
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     scene.nothing_left().await;
 }
 
@@ -96,7 +96,7 @@ async fn d10_of_several_monitors_one_is_taken_back(scene: Scene) {
     for at in [0, 2, 3] {
         expect_down(&mut watcher, &monitors[at]).await;
     }
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
 async fn d11_what_was_taken_back_hears_nothing_of_its_nodes_end(scene: Scene) {
@@ -106,7 +106,7 @@ async fn d11_what_was_taken_back_hears_nothing_of_its_nodes_end(scene: Scene) {
     watcher.demonitor(&monitor).unwrap();
     scene.there.stop().await;
     eventually("it is gone", || scene.here.nodes(NodeType::All).is_empty()).await;
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
 async fn d12_a_queued_noconnection_stays(scene: Scene) {
@@ -147,7 +147,7 @@ async fn d18_a_tagged_down_is_flushed_too(scene: Scene) {
     let (mut watcher, _) = scene.processes();
     let monitor = queued(&scene, &mut watcher, MonitorOptions::new().tag(42)).await;
     assert_eq!(watcher.demonitor_with(&monitor, FLUSH), Ok(false), "it had fired");
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
 async fn d19_the_targets_node_forgets_it(scene: Scene) {
@@ -181,7 +181,7 @@ async fn d22_a_down_that_crosses_its_demonitor_is_dropped(scene: Scene) {
     assert_eq!(watcher.demonitor_with(&monitor, INFO), Ok(true));
     scene.release();
     scene.settled().await;
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     scene.nothing_left().await;
 }
 

@@ -36,7 +36,7 @@ async fn f02_a_target_that_outlives_its_link_has_no_second_down(scene: Scene) {
     scene.connected().await;
     drop(target);
     scene.settled().await;
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
 async fn f03_a_node_that_is_killed_is_noconnection(scene: Scene) {
@@ -51,7 +51,7 @@ async fn f03_a_node_that_is_killed_is_noconnection(scene: Scene) {
 async fn noticed(scene: &Scene, watcher: &mut Process) {
     if let Network::Memory(cluster) = &scene.network {
         cluster.network.advance(Duration::from_millis(4_999));
-        assert_eq!(watcher.try_recv(), None, "not before its time");
+        assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty), "not before its time");
         cluster.network.advance(Duration::from_millis(1));
     }
     let DownReason::NoConnection(end) = next_down(watcher).await.reason else { panic!("the target lives") };
@@ -111,7 +111,7 @@ async fn f06_an_idle_link_stays_up(scene: Scene) {
         Network::Memory(cluster) => cluster.network.advance(Duration::from_secs(15)),
         _ => drop(smol::Timer::after(Duration::from_millis(1_500)).await),
     }
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     assert!(is_up(&scene.here, &scene.there) && is_up(&scene.there, &scene.here));
 }
 
@@ -165,7 +165,7 @@ async fn f12_no_call_waits_for_a_peer_that_is_held_still(scene: Scene) {
     watcher.monitor_node(scene.there.name()).unwrap();
     watcher.demonitor_node(scene.there.name()).unwrap();
     watcher.monitor_nodes(NodesOptions::new()).unwrap();
-    assert_eq!(watcher.try_recv(), None, "all calls have returned; nothing was answered");
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty), "all calls have returned; nothing was answered");
     scene.release();
     assert_eq!(expect_down(&mut watcher, &by_name).await, DownReason::NoProc);
     scene.watched(&target, 500).await;
@@ -189,7 +189,10 @@ async fn f23_of_two_dials_at_once_there_is_one_session_and_no_end(scene: Scene) 
         }
         // What is asked over the session arrives over the session.
         scene.settled().await;
-        assert_eq!(watchers.each_mut().map(|watcher| watcher.try_recv()), [None, None]);
+        assert_eq!(
+            watchers.each_mut().map(|watcher| watcher.try_recv()),
+            [Err(TryRecvError::Empty), Err(TryRecvError::Empty)]
+        );
         scene.here.disconnect(scene.there.name()).unwrap();
         for watcher in &mut watchers {
             next_node_down(watcher).await;
@@ -209,7 +212,7 @@ async fn f25_a_restart_ends_the_monitors_of_the_old_life_once(mut scene: Scene) 
     let monitor = watcher.monitor(old.pid()).unwrap();
     assert_eq!(expect_down(&mut watcher, &monitor).await, DownReason::NoProc);
     scene.settled().await;
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
 async fn f26_each_of_a_hundred_thousand_monitors_hears_of_the_cut(scene: Scene) {

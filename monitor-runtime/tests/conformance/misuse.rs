@@ -35,7 +35,7 @@ async fn m04_a_watcher_that_does_not_receive_loses_nothing_and_holds_up_nobody(s
     for _ in 0..MONITORS {
         assert_eq!(next_down(&mut stuck).await.reason, exit(ExitReason::Normal));
     }
-    assert_eq!((stuck.try_recv(), scene.here.stats().fired), (None, 0));
+    assert_eq!((stuck.try_recv(), scene.here.stats().fired), (Err(TryRecvError::Empty), 0));
 }
 
 async fn m06_a_demonitor_from_another_thread_counts(scene: Scene) {
@@ -51,7 +51,7 @@ async fn m06_a_demonitor_from_another_thread_counts(scene: Scene) {
     scene.watched(&target, 0).await;
     drop(target);
     scene.settled().await;
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     scene.nothing_left().await;
 }
 
@@ -82,7 +82,7 @@ async fn m09_a_process_its_node_and_all_nodes_are_watched_independently(scene: S
     for source in [NodeDownSource::MonitorNode, NodeDownSource::MonitorNodes(NodesOptions::new())] {
         assert_eq!(told.iter().filter(|down| down.source == source).count(), 1);
     }
-    assert_eq!(watcher.try_recv(), None, "one of each, and nothing of the own node");
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty), "one of each, and nothing of the own node");
 
     // To take one back leaves the others.
     watcher.monitor(target.pid()).unwrap();
@@ -94,5 +94,5 @@ async fn m09_a_process_its_node_and_all_nodes_are_watched_independently(scene: S
     no_connection(&next_down(&mut watcher).await.reason);
     let down = next_node_down(&mut watcher).await;
     assert_eq!(down.source, NodeDownSource::MonitorNodes(NodesOptions::new()));
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }

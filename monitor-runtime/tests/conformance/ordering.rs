@@ -133,7 +133,7 @@ async fn s10_a_monitored_node_is_down_after_all_downs_of_its_session(scene: Scen
     let mut sources = [next_node_down(&mut watcher).await.source, next_node_down(&mut watcher).await.source];
     sources.sort_by_key(|source| *source != NodeDownSource::MonitorNode);
     assert_eq!(sources, [NodeDownSource::MonitorNode, NodeDownSource::MonitorNodes(NODES)]);
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
 /// A process there that floods whoever watches here with messages, and so connects again and again.
@@ -239,7 +239,7 @@ async fn s16_who_subscribes_is_told_who_is_up_and_not_again(scene: Scene) {
     let up = watcher.monitor_nodes(NODES).unwrap();
     assert_eq!(up.iter().map(|info| &info.node).collect::<Vec<_>>(), [scene.there.id()]);
     scene.settled().await;
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     scene.cut().await;
     assert_eq!(next_node_down(&mut watcher).await.session, Some(up[0].session));
 }

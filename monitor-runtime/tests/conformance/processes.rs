@@ -53,7 +53,7 @@ async fn p02_a_reason_of_ones_own_comes_verbatim(scene: Scene) {
         target.exit(reason.clone());
         assert_eq!(expect_down(&mut watcher, &monitor).await, exit(reason));
     }
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
 async fn p03_a_reason_of_64_kib_comes_byte_for_byte(scene: Scene) {
@@ -112,7 +112,7 @@ async fn p08_a_node_that_stops_is_noconnection(scene: Scene) {
     scene.watched(&target, 1).await;
     scene.there.stop().await;
     assert_eq!(no_connection(&expect_down(&mut watcher, &monitor).await), EndKind::Left);
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
 async fn p09_a_process_of_a_node_that_is_gone_is_noconnection(scene: Scene) {
@@ -154,7 +154,7 @@ async fn p14_each_of_several_monitors_has_a_down_of_its_own(scene: Scene) {
     for monitor in &monitors {
         assert_eq!(expect_down(&mut watcher, monitor).await, exit(ExitReason::Normal));
     }
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
 async fn p15_each_of_many_watchers_hears_once(scene: Scene) {
@@ -167,7 +167,7 @@ async fn p15_each_of_many_watchers_hears_once(scene: Scene) {
         assert_eq!(expect_down(watcher, monitor).await, exit(ExitReason::Shutdown));
     }
     scene.settled().await;
-    assert!(watchers.iter_mut().all(|watcher| watcher.try_recv().is_none()));
+    assert!(watchers.iter_mut().all(|watcher| watcher.try_recv() == Err(TryRecvError::Empty)));
 }
 
 async fn p16_a_watcher_that_dies_is_no_watcher_any_more(scene: Scene) {
@@ -193,7 +193,7 @@ async fn p18_a_watcher_whose_node_crashes_is_no_watcher_any_more(scene: Scene) {
     scene.crash();
     eventually("the watcher is forgotten", || watchers_of(&scene.here, target.pid()) == 0).await;
     assert_eq!(scene.here.stats().incoming_monitors, 0);
-    assert_eq!(target.try_recv(), None, "it is nothing to the target");
+    assert_eq!(target.try_recv(), Err(TryRecvError::Empty), "it is nothing to the target");
 }
 
 async fn p19_nothing_is_left_after_a_down(scene: Scene) {
@@ -223,7 +223,7 @@ fn never_fires(own: &mut Process, monitor: &monitor_runtime::MonitorRef) {
     assert!(own.monitors().is_empty());
     assert_eq!(watchers_of(own.node(), own.pid()), 0);
     assert_eq!(own.demonitor_with(monitor, Demonitor::new().info()), Ok(false));
-    assert_eq!(own.try_recv(), None);
+    assert_eq!(own.try_recv(), Err(TryRecvError::Empty));
 }
 
 async fn p22_a_pid_of_an_earlier_life_of_the_own_node_is_noproc_at_once(scene: Scene) {
@@ -232,7 +232,7 @@ async fn p22_a_pid_of_an_earlier_life_of_the_own_node_is_noproc_at_once(scene: S
     let earlier = NodeId::new(scene.here.name().clone(), earlier);
     // Its number is that of a process that lives.
     let monitor = watcher.monitor(Pid::new(earlier, target.pid().serial())).unwrap();
-    let Some(Event::Down(down)) = watcher.try_recv() else { panic!("the own node knows at once") };
+    let Ok(Event::Down(down)) = watcher.try_recv() else { panic!("the own node knows at once") };
     assert_eq!((down.monitor, down.reason), (monitor, DownReason::NoProc));
     assert_eq!(scene.here.stats().peers, 0, "nobody was asked");
 }
@@ -263,7 +263,7 @@ async fn p30_a_node_that_says_nothing_is_noconnection_and_the_call_does_not_wait
     scene.hold().await;
     // Held still until the call has returned: had it waited for anything, it would not return.
     let monitor = watcher.monitor(target.pid()).unwrap();
-    assert_eq!(watcher.try_recv(), None);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     scene.silence_passes();
     assert_eq!(no_connection(&expect_down(&mut watcher, &monitor).await), EndKind::SetupTimeout);
     scene.release();
@@ -274,7 +274,7 @@ async fn p33_a_connection_is_made_on_demand_and_a_down_comes_with_the_end_only(s
     assert_eq!(scene.here.stats().sessions, 0);
     let monitor = watcher.monitor(target.pid()).unwrap();
     scene.watched(&target, 1).await;
-    assert_eq!((scene.here.stats().sessions, watcher.try_recv()), (1, None));
+    assert_eq!((scene.here.stats().sessions, watcher.try_recv()), (1, Err(TryRecvError::Empty)));
     drop(target);
     assert_eq!(expect_down(&mut watcher, &monitor).await, exit(ExitReason::Normal));
 }

@@ -18,9 +18,13 @@ pub fn node_name() -> impl Strategy<Value = NodeName> {
         .prop_map(|(label, host, port)| format!("{label}@{host}{port}").parse().unwrap())
 }
 
+/// Any text that may be a registered name: it begins no line and commands no terminal.
+const REG_NAME: &str =
+    r"[^@\x{0}-\x{1f}\x{7f}-\x{9f}\x{61c}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2066}-\x{2069}]{1,60}";
+
 pub fn reg_name() -> impl Strategy<Value = RegName> {
     prop_oneof![
-        "[^@]{1,60}".prop_map(|name| name.parse().unwrap()),
+        REG_NAME.prop_map(|name| name.parse().unwrap()),
         "[:% é]{1,10}".prop_map(|name| name.parse().unwrap()),
         "partisan:[a-z:]{0,9}".prop_map(|name| name.parse().unwrap()),
     ]

@@ -8,11 +8,12 @@ use monitor_core::{
 use super::{Held, Link, Model, State, Waiting};
 use crate::output::{Event, Output};
 
-const fn matches(wanted: NodeType, hidden: bool) -> bool {
+fn matches(wanted: NodeType, hidden: bool) -> bool {
     match wanted {
         NodeType::All => true,
         NodeType::Visible => !hidden,
         NodeType::Hidden => hidden,
+        _ => unreachable!("the model knows every type of node"),
     }
 }
 

@@ -1,0 +1,139 @@
+//! What errors say: each says its own part, and names its cause as its source alone, so that a chain says nothing twice.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::{error::Error, future::poll_fn, task::Poll};
+
+use common::{Cluster, alone::Alone, name, run};
+use monitor_runtime::{NotImplemented, prelude::*};
+use peer_service::Capabilities;
+
+/// The texts from the error down to its first cause.
+fn chain(error: &dyn Error) -> Vec<String> {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect()
+}
+
+fn says_each_thing_once(error: &dyn Error) {
+    let texts = chain(error);
+    for (at, text) in texts.iter().enumerate() {
+        assert!(!texts[..at].iter().any(|before| before.contains(text)), "{texts:?}");
+    }
+}
+
+#[test]
+fn a_call_that_was_not_sent_has_the_reason_as_its_source() {
+    let error = CallError::NotSent(SendError::TooLarge { len: 2, max: 1 });
+    let why = "a message of 2 bytes is too long, the limit is 1; send it in parts, or raise `max_message` and \
+        `max_frame` on both nodes";
+    assert_eq!(chain(&error), ["the request was not sent", why]);
+}
+
+#[test]
+fn a_value_that_cannot_be_read_has_what_is_wrong_as_its_source() {
+    run(async {
+        let cluster = Cluster::new();
+        let node = cluster.node("a").await;
+        let mut process = node.process().unwrap();
+        process.send(process.pid(), [1, b'x', 7]).unwrap();
+        let error = process.recv_as::<String>().await.unwrap().unwrap_err();
+        let text = "a message of 3 bytes cannot be read as alloc::string::String; sender and receiver must agree on the \
+            type";
+        assert_eq!(chain(&error), [text, "it has 1 bytes too many"]);
+        says_each_thing_once(&error.clone().into_message().decode::<(u64, String)>().unwrap_err());
+        says_each_thing_once(&CallError::Reply(error));
+    });
+}
+
+#[test]
+fn what_wraps_another_error_unchanged_says_it_once() {
+    let errors: [&dyn Error; 6] = [
+        &MonitorError::NotAlive(NotAlive),
+        &MonitorError::NotImplemented(NotImplemented { capability: "monitoring" }),
+        &SendError::NotAlive(NotAlive),
+        &SendError::NotConnected(EndKind::Refused.into()),
+        &CallError::NotAlive(NotAlive),
+        &TryRecvError::Closed,
+    ];
+    for error in errors {
+        says_each_thing_once(error);
+    }
+    assert_eq!(errors[3].to_string(), "no connection to that node: the connection was refused");
+}
+
+#[cfg(all(feature = "control", unix))]
+#[test]
+fn a_node_that_cannot_be_asked_has_what_the_system_said_as_its_source() {
+    use monitor_runtime::control::{Question, ask};
+    run(async {
+        let error = ask("/nowhere/at.sock", &Question::Nodes).await.unwrap_err();
+        let chain = chain(&error);
+        assert_eq!((chain.len(), &*chain[0]), (2, "no node answers at /nowhere/at.sock"));
+        says_each_thing_once(&error);
+    });
+}
+
+#[test]
+fn a_process_that_ends_with_an_error_tells_the_causes_too() {
+    run(async {
+        let cluster = Cluster::new();
+        let node = cluster.node("a").await;
+        let (_, monitor) =
+            node.spawn_monitor(|_mailbox| async { Err(CallError::NotSent(SendError::NotEncoded))? }).unwrap();
+        let text = "the request was not sent: the value cannot be written as a message";
+        assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::other(text).unwrap()));
+    });
+}
+
+#[test]
+fn an_alias_is_refused_where_there_is_no_mailbox() {
+    run(async {
+        let node = Node::with_service(
+            Config::new("a@local".parse().unwrap()),
+            Alone::new("a@local", Capabilities::FULL),
+        );
+        let node = node.await.unwrap();
+        let process = node.process().unwrap();
+        let options = MonitorOptions::new().alias(AliasMode::Demonitor);
+        let refused = Err(MonitorError::AliasWithoutMailbox);
+        assert_eq!(node.monitor_with(process.pid(), options).map(drop), refused);
+        let mut set = node.monitor_set().unwrap();
+        assert_eq!(set.add_with(process.pid(), options).map(drop), refused);
+        let stats = node.stats();
+        assert_eq!((set.len(), stats.monitors, stats.watchers), (0, 0, 1), "nothing stays behind");
+        assert!(process.monitor_with(name("x").at(node.name().clone()), options).is_ok());
+    });
+}
+
+#[test]
+fn an_empty_mailbox_is_told_from_a_closed_one() {
+    run(async {
+        let cluster = Cluster::new();
+        let node = cluster.node("a").await;
+        let mut process = node.process().unwrap();
+        assert_eq!(process.try_recv(), Err(TryRecvError::Empty));
+        process.send(process.pid(), "last").unwrap();
+        node.kill(process.pid()).unwrap();
+        assert!(matches!(process.try_recv(), Ok(Event::Message(_))), "what waits stays readable");
+        assert_eq!(process.try_recv(), Err(TryRecvError::Closed));
+        assert!(matches!(process.try_recv_as::<u8>(), Err(TryRecvError::Closed)));
+        assert_eq!(process.recv().await, None);
+    });
+}
+
+#[test]
+fn a_hand_written_future_receives_by_polling() {
+    run(async {
+        let cluster = Cluster::new();
+        let node = cluster.node("a").await;
+        let mut process = node.process().unwrap();
+        let pid = process.pid().clone();
+        let sender = std::thread::spawn(move || node.send(pid, "wake up"));
+        let event = poll_fn(|cx| process.poll_recv(cx)).await;
+        assert!(matches!(event, Some(Event::Message(message)) if message.body == b"wake up"));
+        sender.join().unwrap().unwrap();
+        let pending = poll_fn(|cx| Poll::Ready(process.poll_recv(cx).is_pending())).await;
+        assert!(pending, "one event, once");
+    });
+}

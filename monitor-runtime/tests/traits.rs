@@ -1,0 +1,63 @@
+//! What the public types can be used for: on other threads, in logs, in answers of a program's own.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::fmt::Debug;
+
+use common::{Cluster, eventually, name, next_node_down, next_node_up, run};
+use monitor_runtime::{MonitorOptions, PastDown, prelude::*};
+use serde_json::json;
+
+fn send<T: Send + Debug + 'static>() {}
+fn send_and_sync<T: Send + Sync + Debug + 'static>() {}
+
+/// Compiled, it holds.
+#[test]
+fn handles_go_to_other_threads() {
+    send_and_sync::<Node>();
+    send_and_sync::<Config>();
+    send_and_sync::<Mailbox>();
+    send_and_sync::<Process>();
+    send_and_sync::<Monitor>();
+    send_and_sync::<MonitorSet>();
+    send_and_sync::<Event>();
+    send_and_sync::<Down>();
+    send_and_sync::<CallError>();
+    send_and_sync::<StartError>();
+    #[cfg(all(feature = "control", unix))]
+    send_and_sync::<monitor_runtime::control::Served>();
+    #[cfg(feature = "metrics")]
+    send_and_sync::<monitor_runtime::metrics::Recording>();
+    send::<monitor_runtime::test_util::Cluster>();
+}
+
+#[test]
+fn what_is_told_can_be_written_as_json() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node_with("a", |config| config.max_history(1)).await, cluster.node("b").await);
+        let mut watcher = a.process().unwrap();
+        watcher.monitor_nodes(NodesOptions::new().nodedown_reason(true)).unwrap();
+        let worker = b.process().unwrap();
+        worker.register(name("worker")).unwrap();
+        let monitor =
+            a.monitor_with(name("worker").at(b.name().clone()), MonitorOptions::new().tag(7)).unwrap();
+        eventually("the monitor has arrived", || b.stats().incoming_monitors == 1).await;
+        let held = serde_json::to_value(a.monitors(10)).unwrap();
+        assert_eq!(held["held"][0]["target"]["Name"]["name"], "worker");
+        worker.exit(ExitReason::other("out of paper").unwrap());
+        let down = serde_json::to_value(monitor.await).unwrap();
+        assert_eq!(down["reason"], json!({"Exit": {"Other": "out of paper"}}));
+        assert_eq!((&down["tag"], &down["incarnation"]), (&json!(7), &json!(b.id().incarnation.get())));
+        let past: Vec<PastDown> = a.history();
+        assert_eq!(serde_json::to_value(past).unwrap()[0]["down"], down);
+
+        let up = next_node_up(&mut watcher).await;
+        assert_eq!(serde_json::to_value(up).unwrap()["node"]["name"], "b@local");
+        b.stop().await;
+        let down = serde_json::to_value(next_node_down(&mut watcher).await).unwrap();
+        assert_eq!(down["end"], json!({"kind": "Left", "silent_ms": null}));
+        assert_eq!(down["source"]["MonitorNodes"]["node_type"], "All");
+    });
+}
