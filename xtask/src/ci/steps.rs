@@ -86,7 +86,8 @@ fn miri() -> Result<Done> {
     run(miri.args(TESTS))
 }
 
-/// Builds all examples, and runs those that judge themselves: each as its head says, with the features it needs alone.
+/// Builds all examples, and runs those that judge themselves: each as its head says, without the default features where it
+/// needs none. The features that tests share, `test-util` and `fuzzing`, are on for all of them.
 fn examples() -> Result<Done> {
     const RUNTIME: &str = "monitor-runtime";
     const IN_MEMORY: &[&str] = &["--no-default-features", "--features", "test-util"];
