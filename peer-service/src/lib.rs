@@ -62,6 +62,7 @@
 //!     frame that is pushed [after all](FrameMeta::after_all) of its order waits for what that order has on the others.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(missing_debug_implementations)]
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

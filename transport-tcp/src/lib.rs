@@ -61,6 +61,7 @@
 //! | the mode of a secret's file and of a key's file is checked | Unix | not checked |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(missing_debug_implementations)]
 
 mod accept_errors;
 mod address_book;
