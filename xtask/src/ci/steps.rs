@@ -54,7 +54,10 @@ fn tls() -> Result<Done> {
     const TRANSPORT: [&str; 4] = ["--package", "transport-tcp", "--features", "tls"];
     let of_transport = |head: &str, tail: &[&str]| cargo(&[&[head], &TRANSPORT[..], tail].concat());
     of_transport("clippy", &["--all-targets", "--", "-D", "warnings"])?;
-    cargo(&["clippy", "--package", "monitor-runtime", "--features", "tls", "--", "-D", "warnings"])?;
+    const RUNTIME: [&str; 4] = ["--package", "monitor-runtime", "--features", "tls"];
+    let of_runtime = |head: &str, tail: &[&str]| cargo(&[&[head], &RUNTIME[..], tail].concat());
+    of_runtime("clippy", &["--test", "tls", "--", "-D", "warnings"])?;
+    of_runtime("test", &["--test", "tls"])?;
     of_transport("test", &["--lib", "--test", "tls*"])?;
     of_transport("test", &["--doc"])
 }
