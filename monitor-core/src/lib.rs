@@ -44,6 +44,7 @@
 //! delivered twice. Rows hang on intrusive lists, by watcher, by target and by session; a list can change hands
 //! in one step, which is how the end of a session with a million monitors costs its input no more than any other.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, missing_debug_implementations)]
 
 extern crate alloc;

@@ -20,6 +20,9 @@
 //! # drop(served);
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
+//!
+//! Fixed limits: 16 clients are served at once, others wait for their turn, and each may take 10 s; a question has at most 4
+//! KiB, an answer 64 MiB and 10,000 monitors of each kind.
 
 use serde::{Deserialize, Serialize};
 

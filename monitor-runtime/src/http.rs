@@ -15,6 +15,9 @@
 //! println!("curl http://{}/metrics", served.local_addr());
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
+//!
+//! Fixed limits: 16 clients are served at once, others wait for their turn, and each may take 10 s; of the head of a request 16
+//! KiB are read.
 
 use std::{
     convert::Infallible,

@@ -105,6 +105,7 @@
 //! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own, to test your own failover
 //!   with. It brings nothing else; ask for it in `[dev-dependencies]`.
 #![warn(missing_debug_implementations)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod aliases;
 mod book;

@@ -295,7 +295,7 @@ impl Node {
     /// monitor on a channel that the session has not takes the default one.
     pub fn channel(&self, name: &str) -> Option<ChannelId> {
         let at = self.inner.service.channels().iter().position(|channel| channel.as_str() == name)?;
-        Some(ChannelId(u8::try_from(at + 1).expect("a node has few channels")))
+        ChannelId::new(at + 1)
     }
 
     // ----- nodes

@@ -94,7 +94,7 @@ impl Config {
     }
 
     /// A sign of life is sent after `interval` without anything else to send; a session ends after `timeout`
-    /// without hearing anything. 1 s and 5 s by default. All nodes of a cluster should agree.
+    /// without hearing anything: at least two intervals. 1 s and 5 s by default. All nodes of a cluster should agree.
     #[must_use]
     #[doc(alias = "net_ticktime")]
     pub fn heartbeat(self, interval: Duration, timeout: Duration) -> Self {

@@ -105,7 +105,7 @@ fn of_the_network_alone() {
 
 #[test]
 fn of_calls() {
-    const BULK: ChannelId = ChannelId(1);
+    const BULK: ChannelId = ChannelId::new(1).expect("a node has more");
     let plain = MonitorOptions::new();
     assert_eq!(plain, MonitorOptions::default());
     assert_eq!(changed(&plain, &plain.tag(7)), "tag: 7,");

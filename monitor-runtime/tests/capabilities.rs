@@ -62,9 +62,7 @@ fn what_is_local_needs_none() {
 #[test]
 fn a_service_that_connects_by_itself_is_not_asked_to() {
     run(async {
-        let mut able = Capabilities::FULL;
-        able.connect = false;
-        let a = node(able).await;
+        let a = node(Capabilities::FULL.connect(false)).await;
         let down = a.monitor(ELSEWHERE.parse::<Name>().unwrap()).unwrap().await;
         assert_eq!(down.reason, DownReason::NoConnection(EndKind::NotConnected.into()));
         let mut process = a.process().unwrap();

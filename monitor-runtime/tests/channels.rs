@@ -22,7 +22,7 @@ async fn node(label: &str, secret: &Secret, names: &[&str]) -> Node {
 }
 
 fn spec(node: &Node) -> NodeSpec {
-    NodeSpec::new(node.name().clone()).at(node.local_addr().unwrap().to_string().parse().unwrap())
+    NodeSpec::new(node.name().clone()).at(node.local_addr().unwrap().to_string().parse().unwrap()).unwrap()
 }
 
 fn on(channel: ChannelId) -> SendOptions {

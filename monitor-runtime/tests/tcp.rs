@@ -23,7 +23,7 @@ async fn node(label: &str, secret: &Secret) -> Node {
 
 /// Where the node can be reached: its name says no port.
 fn spec(node: &Node) -> NodeSpec {
-    NodeSpec::new(node.name().clone()).at(node.local_addr().unwrap().to_string().parse().unwrap())
+    NodeSpec::new(node.name().clone()).at(node.local_addr().unwrap().to_string().parse().unwrap()).unwrap()
 }
 
 #[test]

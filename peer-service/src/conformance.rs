@@ -147,6 +147,12 @@ pub struct Clause {
     check: Check,
 }
 
+impl fmt::Debug for Clause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "clause {}, {}", self.number, self.name)
+    }
+}
+
 macro_rules! clauses {
     ($($number:literal $name:literal $check:path;)*) => {
         /// All clauses, in their order.

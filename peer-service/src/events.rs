@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    fmt,
     sync::{Arc, Weak},
     task::{Poll, Waker},
 };
@@ -23,6 +24,13 @@ use crate::{
 #[derive(Default)]
 pub struct Events {
     shared: Arc<Mutex<Queue>>,
+}
+
+/// Takes no lock: it may be printed from anywhere.
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
 }
 
 /// What has happened and was not handed out yet.

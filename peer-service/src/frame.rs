@@ -24,12 +24,12 @@ impl Channels {
     /// These, and the default one.
     #[must_use]
     pub const fn with(self, channel: ChannelId) -> Self {
-        Channels(self.0 | 1 << channel.0)
+        Channels(self.0 | 1 << channel.place())
     }
 
     /// Whether that one is among them.
     pub const fn has(self, channel: ChannelId) -> bool {
-        (channel.0 as usize) < ChannelId::LIMIT && self.0 >> channel.0 & 1 == 1
+        self.0 >> channel.place() & 1 == 1
     }
 
     /// How many there are.
@@ -44,7 +44,7 @@ impl Channels {
 
     /// All of them, the default one first.
     pub fn iter(self) -> impl Iterator<Item = ChannelId> {
-        (0..ChannelId::LIMIT as u8).map(ChannelId).filter(move |&channel| self.has(channel))
+        ChannelId::all().filter(move |&channel| self.has(channel))
     }
 }
 
@@ -56,12 +56,13 @@ impl Default for Channels {
 
 impl std::fmt::Debug for Channels {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.iter().map(|channel| channel.0)).finish()
+        f.debug_set().entries(self.iter().map(ChannelId::place)).finish()
     }
 }
 
 /// What the sender says of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FrameMeta {
     /// Signal or message.
     pub class: Class,

@@ -61,6 +61,9 @@
 //!     name: [`PeerInfo::channels`]. All begin and end with the session. What waits on one holds up no other; only a
 //!     frame that is pushed [after all](FrameMeta::after_all) of its order waits for what that order has on the others.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(missing_debug_implementations)]
+
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod events;

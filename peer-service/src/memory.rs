@@ -31,9 +31,9 @@ mod link;
 mod service;
 mod world;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
-use refs::{ChannelName, EndKind, NodeName};
+use refs::{ChannelId, ChannelName, EndKind, NodeName};
 
 pub use self::service::MemoryService;
 use self::world::{Shared, World};
@@ -70,6 +70,55 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// The defaults.
+    pub fn new() -> Self {
+        Settings::default()
+    }
+
+    /// Sets [`timeout`](Self::timeout).
+    #[must_use]
+    pub const fn timeout(mut self, silence: Duration) -> Self {
+        self.timeout = silence;
+        self
+    }
+
+    /// Sets [`setup_timeout`](Self::setup_timeout).
+    #[must_use]
+    pub const fn setup_timeout(mut self, dial: Duration) -> Self {
+        self.setup_timeout = dial;
+        self
+    }
+
+    /// Sets [`max_frame`](Self::max_frame).
+    #[must_use]
+    pub const fn max_frame(mut self, bytes: usize) -> Self {
+        self.max_frame = bytes;
+        self
+    }
+
+    /// Sets [`max_messages`](Self::max_messages).
+    #[must_use]
+    pub const fn max_messages(mut self, bytes: usize) -> Self {
+        self.max_messages = bytes;
+        self
+    }
+
+    /// Sets [`max_waiting`](Self::max_waiting).
+    #[must_use]
+    pub const fn max_waiting(mut self, bytes: usize) -> Self {
+        self.max_waiting = bytes;
+        self
+    }
+
+    /// Sets [`receive_buffer`](Self::receive_buffer).
+    #[must_use]
+    pub const fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.receive_buffer = bytes;
+        self
+    }
+}
+
 /// How a node joins.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -82,8 +131,8 @@ pub struct Join {
     pub capabilities: Capabilities,
     /// Its membership view, if there is one.
     pub view: Option<Vec<NodeName>>,
-    /// The channels it has beside the default one, at most seven: further ones are left out. All of a session's frames keep one order here, whatever
-    /// channel they take: that is more than the contract asks for.
+    /// The channels it has beside the default one, at most seven, each name once. All of a session's frames keep one order
+    /// here, whatever channel they take: that is more than the contract asks for.
     pub channels: Vec<ChannelName>,
 }
 
@@ -107,7 +156,7 @@ impl Join {
         self
     }
 
-    /// Gives it channels.
+    /// Adds to its channels. Too many are told by [`Network::join_with`].
     #[must_use]
     pub fn channels(mut self, channels: impl IntoIterator<Item = ChannelName>) -> Self {
         self.channels.extend(channels);
@@ -126,6 +175,13 @@ impl Join {
 #[derive(Clone)]
 pub struct Network {
     shared: Arc<Shared>,
+}
+
+/// Takes no lock: it may be printed from anywhere.
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network").finish_non_exhaustive()
+    }
 }
 
 impl Default for Network {
@@ -155,7 +211,14 @@ impl Network {
     }
 
     /// A node joins.
+    ///
+    /// # Panics
+    /// If it has more than seven channels beside the default one, or one name twice: a test that asks for what no network
+    /// does would test something else.
     pub fn join_with(&self, join: Join) -> Arc<MemoryService> {
+        let names: BTreeSet<_> = join.channels.iter().collect();
+        assert!(join.channels.len() < ChannelId::LIMIT, "{} has more than seven channels", join.name);
+        assert!(names.len() == join.channels.len(), "{} has two channels of one name", join.name);
         MemoryService::join(&self.shared, join)
     }
 
@@ -214,7 +277,7 @@ impl Network {
         self.act(|world| world.set_view(at, members));
     }
 
-    /// Takes one node out of the view of another, which gets one if it had none: then it holds all other nodes.
+    /// Removes `node` from the view of `at`. If `at` had no view, it gets one with all other nodes.
     pub fn evict(&self, at: &NodeName, node: &NodeName) {
         self.act(|world| {
             let mut members = world.members(at);
@@ -233,7 +296,7 @@ impl Network {
         self.shared.look(|world| world.now)
     }
 
-    /// How many nodes and how many sessions somebody still sees.
+    /// `(nodes, sessions)` still alive or held by a handle.
     pub fn population(&self) -> (usize, usize) {
         self.shared.look(World::population)
     }

@@ -1,6 +1,7 @@
 //! The trait itself. Its contract stands, numbered, in the crate's documentation.
 
 use std::{
+    fmt,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -16,6 +17,12 @@ use crate::frame::{Channels, FrameBuf, FrameMeta};
 pub type Spawner = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
 
 /// What a service can do. A call that needs more answers `NotImplemented` instead of pretending.
+///
+/// ```
+/// # use peer_service::Capabilities;
+/// const BY_ITSELF: Capabilities = Capabilities::FULL.connect(false).views(true);
+/// assert!(BY_ITSELF.monitoring && BY_ITSELF.views && !BY_ITSELF.connect);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
@@ -44,6 +51,41 @@ impl Capabilities {
         disconnect: false,
         views: false,
     };
+
+    /// Sets [`monitoring`](Self::monitoring).
+    #[must_use]
+    pub const fn monitoring(mut self, can: bool) -> Self {
+        self.monitoring = can;
+        self
+    }
+
+    /// Sets [`node_events`](Self::node_events).
+    #[must_use]
+    pub const fn node_events(mut self, can: bool) -> Self {
+        self.node_events = can;
+        self
+    }
+
+    /// Sets [`connect`](Self::connect).
+    #[must_use]
+    pub const fn connect(mut self, can: bool) -> Self {
+        self.connect = can;
+        self
+    }
+
+    /// Sets [`disconnect`](Self::disconnect).
+    #[must_use]
+    pub const fn disconnect(mut self, can: bool) -> Self {
+        self.disconnect = can;
+        self
+    }
+
+    /// Sets [`views`](Self::views).
+    #[must_use]
+    pub const fn views(mut self, can: bool) -> Self {
+        self.views = can;
+        self
+    }
 }
 
 /// What both ends of a session understand, beyond the protocol version: a set of bits.
@@ -96,6 +138,17 @@ pub enum PeerEvent {
         /// Why; [`EndKind::was_session`] is false, or it is [`EndKind::LocalShutdown`].
         end: SessionEnd,
     },
+}
+
+impl fmt::Debug for PeerEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PeerEvent::Session(session) => f.debug_tuple("Session").field(session.peer()).finish(),
+            PeerEvent::Failed { node, dial, end } => {
+                f.debug_struct("Failed").field("node", node).field("dial", dial).field("end", end).finish()
+            }
+        }
+    }
 }
 
 /// Makes and ends sessions with other nodes. See the [contract](crate).

@@ -20,8 +20,7 @@ struct Memory {
 impl Memory {
     fn new() -> Self {
         // Smaller than by default, so that limits are soon reached.
-        let mut settings = Settings::default();
-        settings.max_waiting = 32 << 20;
+        let settings = Settings::new().max_waiting(32 << 20);
         Memory { network: Network::with(settings), views: false, fault: None }
     }
 }
@@ -39,8 +38,7 @@ impl Harness for Memory {
     async fn join(&self, label: &str) -> Service {
         let mut join = Join::new(name(label));
         if self.views {
-            let mut capabilities = Capabilities::FULL;
-            capabilities.views = true;
+            let capabilities = Capabilities::FULL.views(true);
             let members = ["a", "b"].iter().filter(|other| **other != label).map(|other| name(other));
             join = join.capabilities(capabilities).view(members.collect());
         }

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use peer_service::{
-    DialId, EndKind, FrameBuf, FrameMeta, NodeName, PeerEvent, PeerService, Session, SessionEnd,
+    Capabilities, DialId, EndKind, FrameBuf, FrameMeta, NodeName, PeerEvent, PeerService, Session,
+    SessionEnd,
     memory::{Join, MemoryService, Network, Settings},
 };
 
@@ -245,9 +246,7 @@ fn a_session_is_hidden_if_either_end_is() {
 
 #[test]
 fn a_peer_that_takes_no_signals_for_too_long_loses_the_session() {
-    let mut settings = Settings::default();
-    settings.receive_buffer = 10;
-    let network = Network::with(settings);
+    let network = Network::with(Settings::new().receive_buffer(10));
     let (a, b) = (network.join(name("a")), network.join(name("b")));
     a.connect(&name("b").into(), DialId(1));
     let (mut at_a, _at_b) = (session(&a), session(&b));
@@ -269,4 +268,59 @@ fn nothing_is_left_of_what_nobody_can_see() {
         network.crash(&name("b"));
     }
     assert_eq!(network.population(), (1, 0));
+}
+
+#[test]
+fn every_setting_is_set_by_its_name() {
+    let settings = Settings::new()
+        .timeout(Duration::from_secs(1))
+        .setup_timeout(Duration::from_secs(2))
+        .max_frame(3)
+        .max_messages(4)
+        .max_waiting(5)
+        .receive_buffer(6);
+    assert_eq!((settings.timeout.as_secs(), settings.setup_timeout.as_secs()), (1, 2));
+    assert_eq!((settings.max_frame, settings.max_messages), (3, 4));
+    assert_eq!((settings.max_waiting, settings.receive_buffer), (5, 6));
+}
+
+#[test]
+fn every_capability_is_set_by_its_name() {
+    let fields = |of: Capabilities| [of.monitoring, of.node_events, of.connect, of.disconnect, of.views];
+    let setters = [
+        Capabilities::monitoring,
+        Capabilities::node_events,
+        Capabilities::connect,
+        Capabilities::disconnect,
+        Capabilities::views,
+    ];
+    let all = setters.iter().fold(Capabilities::NONE, |able, set| set(able, true));
+    assert_eq!((fields(all), all.views(false)), ([true; 5], Capabilities::FULL));
+    for (at, set) in setters.iter().enumerate() {
+        let mut expected = [true; 5];
+        expected[at] = false;
+        assert_eq!(fields(set(all, false)), expected);
+    }
+}
+
+#[test]
+fn a_node_has_at_most_seven_channels_of_different_names() {
+    let join = |count: usize| {
+        let channels = (0..count).map(|number| format!("c{number}").parse().unwrap());
+        Network::new().join_with(Join::new(name("a")).channels(channels))
+    };
+    assert_eq!(join(7).channels().len(), 7);
+    assert!(std::panic::catch_unwind(|| join(8)).is_err(), "one more would be silently left out");
+    let twice =
+        || Network::new().join_with(Join::new(name("a")).channels(["c", "c"].map(|c| c.parse().unwrap())));
+    assert!(std::panic::catch_unwind(twice).is_err(), "one of them would never be used");
+}
+
+#[test]
+fn what_a_test_prints_says_who_it_is() {
+    let Pair { network, a, b, at_a, .. } = pair();
+    assert_eq!(format!("{network:?}"), "Network { .. }");
+    assert_eq!(format!("{a:?}"), format!("MemoryService {{ id: {:?}, .. }}", a.local()));
+    let told = format!("{:?}", PeerEvent::Session(at_a));
+    assert!(told.starts_with("Session(PeerInfo") && told.contains(&b.local().to_string()), "{told}");
 }

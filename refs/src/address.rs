@@ -1,6 +1,6 @@
 //! Where a node can be reached.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{string::ToString, sync::Arc, vec::Vec};
 use core::{fmt, str::FromStr};
 
 use crate::{
@@ -92,13 +92,17 @@ impl NodeSpec {
         NodeSpec { name, addresses: Vec::new() }
     }
 
-    /// Adds an address to try after those that are there. Beyond [`Self::MAX_ADDRESSES`] it is not added.
-    #[must_use]
-    pub fn at(mut self, address: Address) -> Self {
-        if self.addresses.len() < Self::MAX_ADDRESSES {
-            self.addresses.push(address);
+    /// Adds an address to try after those that are there.
+    ///
+    /// # Errors
+    /// [`ParseErrorKind::TooManyAddresses`] beyond [`Self::MAX_ADDRESSES`], as of a text with as many: at the byte at which the
+    /// address would stand there.
+    pub fn at(mut self, address: Address) -> Result<Self, ParseError> {
+        if self.addresses.len() == Self::MAX_ADDRESSES {
+            return Err(Self::too_many(self.to_string().len() + 1));
         }
-        self
+        self.addresses.push(address);
+        Ok(self)
     }
 
     /// The node's name.
@@ -109,6 +113,10 @@ impl NodeSpec {
     /// The addresses to try, in order; empty if only the name is known.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
+    }
+
+    const fn too_many(at: usize) -> ParseError {
+        ParseError::new("node", ParseErrorKind::TooManyAddresses(Self::MAX_ADDRESSES), at)
     }
 }
 
@@ -139,7 +147,7 @@ impl FromStr for NodeSpec {
         let mut offset = name.len() + 1;
         for address in addresses.split(',').filter(|_| text.len() > name.len()) {
             if spec.addresses.len() == Self::MAX_ADDRESSES {
-                return Err(ParseError::new("node", ParseErrorKind::Trailing, offset));
+                return Err(Self::too_many(offset));
             }
             spec.addresses.push(address.parse().map_err(|e: ParseError| e.shifted(offset))?);
             offset += address.len() + 1;

@@ -22,6 +22,10 @@ pub enum BinaryError {
 }
 
 /// The binary form of a reference, a node or a session end: postcard's.
+///
+/// # Panics
+/// Never for a type of this crate, nor for one that is derived from such types. One whose own `Serialize` fails, or that
+/// does not say how long it is, has no binary form: that panics.
 pub fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_allocvec(value)
         .expect("every type of this crate has a binary form, and memory is the only limit")

@@ -10,13 +10,28 @@ use crate::error::{ParseError, ParseErrorKind};
 /// A channel of the own node, by its place among those that the node is configured with. Of no meaning to peers: with
 /// them a channel is agreed by its [`ChannelName`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChannelId(pub u8);
+pub struct ChannelId(u8);
 
 impl ChannelId {
     /// The channel that every session has.
     pub const DEFAULT: ChannelId = ChannelId(0);
     /// How many channels a node has at most, the default one included.
     pub const LIMIT: usize = 8;
+
+    /// The channel at that place, 0 being the default one; `None` from [`ChannelId::LIMIT`] on.
+    pub const fn new(place: usize) -> Option<Self> {
+        if place < Self::LIMIT { Some(ChannelId(place as u8)) } else { None }
+    }
+
+    /// Its place among the channels of the node, less than [`ChannelId::LIMIT`].
+    pub const fn place(self) -> usize {
+        self.0 as usize
+    }
+
+    /// All that there can be, the default one first.
+    pub fn all() -> impl Iterator<Item = ChannelId> {
+        (0..Self::LIMIT).filter_map(ChannelId::new)
+    }
 }
 
 /// The name of a channel: 1 to 32 bytes of `A-Z a-z 0-9 _ -`.

@@ -25,6 +25,9 @@ pub enum ParseErrorKind {
     /// The text, or one of its parts, is longer than the number of bytes given here.
     #[error("is longer than {0} bytes")]
     TooLong(usize),
+    /// A node has more addresses than the number given here.
+    #[error("has more than {0} addresses")]
+    TooManyAddresses(usize),
     /// A character that may not stand here.
     #[error("has a character that may not stand here: {0:?}")]
     BadCharacter(char),

@@ -8,8 +8,8 @@ use core::{fmt::Debug, str::FromStr};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Address, ChannelName, Name, NodeId, NodeName, NodeSpec, Pid, Reference, RegName, SessionEnd, Target,
-    from_bytes, to_bytes,
+    Address, ChannelName, Incarnation, Name, NodeId, NodeName, NodeSpec, Pid, Reference, RegName, SessionEnd,
+    Target, from_bytes, to_bytes,
 };
 
 /// The binary form of everything that has one. What can be read is written and read again as the same.
@@ -43,6 +43,8 @@ pub fn text(bytes: &[u8]) {
     check::<Address>(text);
     check::<ChannelName>(text);
     check::<Name>(text);
+    check::<Incarnation>(text);
+    check::<NodeId>(text);
     check::<NodeName>(text);
     check::<NodeSpec>(text);
     check::<RegName>(text);

@@ -17,6 +17,8 @@
 //!
 //! The crate does no I/O and is `no_std` with `alloc`.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(missing_debug_implementations)]
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 extern crate alloc;

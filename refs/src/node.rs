@@ -1,7 +1,7 @@
 //! Nodes: their names, their lives, and both together.
 
 use alloc::sync::Arc;
-use core::{fmt, num::NonZeroU64, str::FromStr};
+use core::{cmp::Ordering, fmt, num::NonZeroU64, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -165,8 +165,25 @@ impl<'de> Deserialize<'de> for NodeName {
 /// One life of a node: a random non-zero number, new with every start.
 ///
 /// Two incarnations can be compared for equality only: nobody but the node itself knows which is newer.
-/// It serves as a fencing token in the sense of "is it still the same life?".
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// It serves as a fencing token in the sense of "is it still the same life?". So it has no order:
+///
+/// ```compile_fail
+/// # use refs::Incarnation;
+/// # let (token, other) = (Incarnation::new(1).unwrap(), Incarnation::new(2).unwrap());
+/// let newer = token < other; // nobody knows
+/// ```
+///
+/// As text it is hexadecimal, in lower case, without leading zeros. So it is in forms that people read, too, such as
+/// JSON: there numbers are exact up to 2^53 only.
+///
+/// ```
+/// # use refs::Incarnation;
+/// let life: Incarnation = "8c21".parse()?;
+/// assert_eq!(life.to_string(), "8c21");
+/// assert!("08c21".parse::<Incarnation>().is_err(), "there is one spelling");
+/// # Ok::<(), refs::ParseError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[doc(alias = "creation")]
 pub struct Incarnation(NonZeroU64);
 
@@ -185,6 +202,42 @@ impl Incarnation {
     }
 }
 
+impl FromStr for Incarnation {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let error = |kind| ParseError::new("incarnation", kind, 0);
+        let one_spelling =
+            text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) && !text.starts_with('0');
+        let number = u64::from_str_radix(text, 16).ok().filter(|_| one_spelling);
+        match number.and_then(Incarnation::new) {
+            Some(incarnation) => Ok(incarnation),
+            None if text.is_empty() => Err(error(ParseErrorKind::Empty)),
+            None => Err(error(ParseErrorKind::BadNumber)),
+        }
+    }
+}
+
+impl Serialize for Incarnation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Incarnation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            crate::binary::parse_str(deserializer, "an incarnation in hexadecimal digits")
+        } else {
+            NonZeroU64::deserialize(deserializer).map(Incarnation)
+        }
+    }
+}
+
 impl fmt::Display for Incarnation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:x}", self.0)
@@ -197,8 +250,19 @@ impl fmt::Debug for Incarnation {
     }
 }
 
-/// A node in one of its lives: name and incarnation.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A node in one of its lives: name and incarnation. As text `label@host:port#incarnation`.
+///
+/// Its order, and with it that of a [`Pid`](crate::Pid), is an arbitrary one for maps: of two lives of one node it does not
+/// say which is newer.
+///
+/// ```
+/// # use refs::NodeId;
+/// let id: NodeId = "billing@10.0.0.7:7001#8c21".parse()?;
+/// assert_eq!((id.name.label(), id.incarnation.get()), ("billing", 0x8c21));
+/// assert_eq!(id.to_string(), "billing@10.0.0.7:7001#8c21");
+/// # Ok::<(), refs::ParseError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NodeId {
     /// The name, kept over restarts.
     pub name: NodeName,
@@ -210,6 +274,30 @@ impl NodeId {
     /// The node of that name in that life.
     pub const fn new(name: NodeName, incarnation: Incarnation) -> Self {
         NodeId { name, incarnation }
+    }
+}
+
+impl PartialOrd for NodeId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for NodeId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (&self.name, self.incarnation.0).cmp(&(&other.name, other.incarnation.0))
+    }
+}
+
+impl FromStr for NodeId {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let missing = ParseErrorKind::Missing("a '#' and an incarnation");
+        let (name, incarnation) =
+            text.split_once('#').ok_or(ParseError::new("node and incarnation", missing, text.len()))?;
+        let incarnation = incarnation.parse().map_err(|error: ParseError| error.shifted(name.len() + 1));
+        Ok(NodeId { name: name.parse()?, incarnation: incarnation? })
     }
 }
 

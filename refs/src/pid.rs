@@ -35,19 +35,21 @@ impl Pid {
     /// The life of its node: a fencing token. Two pids of one node name with different incarnations are
     /// of different lives; nobody but that node can tell which life is the later.
     ///
-    /// So it is compared, never ordered: who grants something keeps the incarnation to which it was granted, and refuses
-    /// whoever comes with another one, however late that one's messages arrive.
+    /// So it is compared, never ordered: who grants something keeps to whom it was granted, and refuses whoever else comes,
+    /// however late that one's messages arrive. Store the whole `Pid`: processes of one node share its incarnation. Grant
+    /// a pid at most once: one that has lost the lease exits, and a new process applies; or store a term beside it.
     ///
     /// ```
     /// # use refs::{Incarnation, NodeId, Pid, Serial};
     /// # let life = |number| NodeId::new("a@h:1".parse().expect("a name"), Incarnation::new(number).expect("not zero"));
     /// # let (holder, successor) = (Pid::new(life(7), Serial::new(0, 1)), Pid::new(life(8), Serial::new(0, 1)));
-    /// let mut granted_to = holder.incarnation();
-    /// assert_eq!(holder.incarnation(), granted_to);
+    /// let mut granted_to = holder.clone();
+    /// assert_eq!(holder, granted_to);
     /// // The holder's node is told to be gone, and another life of it takes over.
-    /// granted_to = successor.incarnation();
-    /// // A write of the old life that was on its way all the while is refused.
-    /// assert_ne!(holder.incarnation(), granted_to);
+    /// granted_to = successor;
+    /// // A write of the old life that was on its way all the while is refused, though the process has the same number.
+    /// assert_ne!(holder, granted_to);
+    /// assert_ne!(holder.incarnation(), granted_to.incarnation());
     /// ```
     #[doc(alias = "creation")]
     pub const fn incarnation(&self) -> Incarnation {

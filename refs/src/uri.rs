@@ -128,10 +128,7 @@ impl<'a> Parser<'a> {
 
     fn incarnation(&mut self) -> Result<Incarnation, ParseError> {
         let (at, part) = self.part("an incarnation")?;
-        let canonical =
-            part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) && !part.starts_with('0');
-        let number = u64::from_str_radix(part, 16).ok().filter(|_| canonical);
-        number.and_then(Incarnation::new).ok_or(self.error(ParseErrorKind::BadNumber, at))
+        part.parse().map_err(|error: ParseError| self.error(error.kind, at))
     }
 
     fn serial(&mut self) -> Result<Serial, ParseError> {

@@ -14,8 +14,8 @@ use std::{
 use common::{name, node_id, node_name, pid, reference, reg_name, serial, session_end};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use refs::{
-    Address, BinaryError, EndKind, MonitorRef, Name, NodeName, NodeSpec, ParseError, ParseErrorKind, Pid,
-    Reference, RegName, SessionEnd, Target, from_bytes, to_bytes,
+    Address, BinaryError, ChannelId, EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName, NodeSpec,
+    ParseError, ParseErrorKind, Pid, Reference, RegName, SessionEnd, Target, from_bytes, to_bytes,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -49,6 +49,8 @@ fn read_as_everything(text: &str) {
         }
     }
     read::<NodeName>(text);
+    read::<Incarnation>(text);
+    read::<NodeId>(text);
     read::<RegName>(text);
     read::<Name>(text);
     read::<Address>(text);
@@ -85,6 +87,8 @@ proptest! {
         bytes(&end);
         bytes(&Target::from(&name));
         text(&node.name);
+        text(&node);
+        text(&node.incarnation);
         text(&name);
         text(&reg);
     }
@@ -100,7 +104,7 @@ proptest! {
     fn specs(node in node_name(), ports in vec(1..=u16::MAX, 0..4)) {
         let mut spec = NodeSpec::new(node);
         for port in ports {
-            spec = spec.at(format!("[::1]:{port}").parse().unwrap());
+            spec = spec.at(format!("[::1]:{port}").parse().unwrap()).unwrap();
         }
         text(&spec);
         bytes(&spec);
@@ -252,8 +256,84 @@ fn limits_are_exact_and_checked_first() {
     let huge = "%".repeat(1 << 20);
     let error = Reference::parse(&huge).unwrap_err();
     assert_eq!(error.kind, ParseErrorKind::TooLong(Reference::MAX_URI_LEN));
-    let many = (1..=17).map(|port| format!("h:{port}")).collect::<Vec<_>>().join(",");
-    assert!(format!("b@c={many}").parse::<NodeSpec>().is_err());
+}
+
+#[test]
+fn a_node_with_too_many_addresses_is_refused_however_it_is_made() {
+    let address = |port: usize| format!("h:{port}").parse::<Address>().unwrap();
+    let most = (1..=16).try_fold(NodeSpec::new("b@c".parse().unwrap()), |spec, port| spec.at(address(port)));
+    let most = most.unwrap();
+    assert_eq!(most.addresses().len(), NodeSpec::MAX_ADDRESSES);
+    assert_eq!(most.to_string().parse(), Ok(most.clone()));
+    let refused = format!("{most},h:17").parse::<NodeSpec>();
+    let kind = ParseErrorKind::TooManyAddresses(NodeSpec::MAX_ADDRESSES);
+    assert_eq!(refused, Err(ParseError { what: "node", kind, at: most.to_string().len() + 1 }));
+    assert_eq!(most.at(address(17)), refused, "both ways say the same");
+}
+
+#[test]
+fn a_channel_has_a_place_below_the_limit() {
+    let all: Vec<_> = ChannelId::all().collect();
+    assert_eq!((all.len(), all[0]), (ChannelId::LIMIT, ChannelId::DEFAULT));
+    for (place, &channel) in all.iter().enumerate() {
+        assert_eq!((ChannelId::new(place), channel.place()), (Some(channel), place));
+    }
+    assert_eq!(ChannelId::new(ChannelId::LIMIT), None);
+    assert_eq!(ChannelId::new(256), None, "not one of those below 256, by chance");
+}
+
+#[test]
+fn a_life_has_one_spelling() {
+    use ParseErrorKind::{BadNumber, Empty, Missing};
+    let most = Incarnation::new(u64::MAX).unwrap();
+    assert_eq!("ffffffffffffffff".parse(), Ok(most));
+    for (text, kind) in [
+        ("", Empty),
+        ("0", BadNumber),
+        ("01", BadNumber),
+        ("+1", BadNumber),
+        ("A", BadNumber),
+        ("0x1", BadNumber),
+        (" 1", BadNumber),
+        ("10000000000000000", BadNumber),
+    ] {
+        assert_eq!(
+            text.parse::<Incarnation>(),
+            Err(ParseError { what: "incarnation", kind, at: 0 }),
+            "{text:?}"
+        );
+    }
+    for (text, what, kind, at) in [
+        ("b@c", "node and incarnation", Missing("a '#' and an incarnation"), 3),
+        ("b@c#", "incarnation", Empty, 4),
+        ("b@c#0", "incarnation", BadNumber, 4),
+        ("b@c#1#2", "incarnation", BadNumber, 4),
+        ("b#1", "node name", Missing("an '@' and a host"), 1),
+    ] {
+        assert_eq!(text.parse::<NodeId>(), Err(ParseError { what, kind, at }), "{text:?}");
+    }
+}
+
+#[test]
+fn a_life_is_a_text_for_people_and_a_number_in_bytes() {
+    let id: NodeId = "b@c:7001#fffffffffffffffe".parse().unwrap();
+    let json = serde_json::to_string(&id).unwrap();
+    assert_eq!(json, r#"{"name":"b@c:7001","incarnation":"fffffffffffffffe"}"#);
+    assert_eq!(serde_json::from_str::<NodeId>(&json).unwrap(), id);
+    for refused in ["18446744073709551614", "7", "\"0\"", "\"FE\"", "\"\"", "null"] {
+        assert!(serde_json::from_str::<Incarnation>(refused).is_err(), "{refused}");
+    }
+    assert_eq!(to_bytes(&id.incarnation), to_bytes(&id.incarnation.get()));
+    assert_eq!(from_bytes::<Incarnation>(&[0]), Err(BinaryError::Malformed));
+}
+
+#[test]
+fn the_order_of_nodes_agrees_with_their_equality() {
+    let id = |text: &str| text.parse::<NodeId>().unwrap();
+    assert_eq!(id("b@c#1").cmp(&id("b@c#1")), std::cmp::Ordering::Equal);
+    assert!(id("a@c#2") < id("b@c#1"), "the name comes first");
+    assert_ne!(id("b@c#1").cmp(&id("b@c#2")), std::cmp::Ordering::Equal);
+    assert_eq!(id("b@c#1").cmp(&id("b@c#2")), id("b@c#2").cmp(&id("b@c#1")).reverse());
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(crate) fn own(configured: &[ChannelName], agreed: &[ChannelName]) -> Channel
 /// What the own node calls a channel that was agreed on.
 fn id(configured: &[ChannelName], name: &ChannelName) -> ChannelId {
     let at = configured.iter().position(|own| own == name).expect("only what both have is agreed on");
-    ChannelId(at as u8 + 1)
+    ChannelId::new(at + 1).expect("the configuration was checked: it has few channels")
 }
 
 /// The session that these connections make: the default channel, then those agreed on in their order.

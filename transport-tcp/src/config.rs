@@ -55,6 +55,27 @@ impl Default for Heartbeat {
 ///     .peer("b@127.0.0.1:7002".parse()?);
 /// # Ok::<(), refs::ParseError>(())
 /// ```
+///
+/// # Fixed limits
+///
+/// What no field changes:
+///
+/// | what | limit |
+/// |---|---|
+/// | between two dials of a peer of the address book | 50 ms after the first failure, doubled with each, up to 30 s; between half of that and all of it, by chance |
+/// | before a dial that somebody waits for, after a failure | at most 500 ms |
+/// | before a node that was refused because its name is taken dials again by itself | 30 s |
+/// | after a session that has lasted that long, the waiting begins anew | 5 s |
+/// | addresses that one dial tries | 16 |
+/// | how long a session that was closed in good order waits for the peer to hang up | 1 s |
+/// | how long an old session is probed when a peer comes again | 1 s, or the heartbeat's timeout if that is shorter |
+/// | connections that wait in the system to be accepted | 4,096, or `net.core.somaxconn` if that is lower |
+/// | bytes of a frame before a peer has proved itself | 1 KiB |
+/// | bytes of a piece of a long frame | 64 KiB |
+/// | long frames that have begun and not ended, per connection and direction | 64, of 64 MiB and 1 KiB together |
+/// | with channels: senders of which it is remembered which channels they have used, per session | 65,536; beyond that all are forgotten, and the next last frame of each waits for all channels |
+/// | with channels: frames that wait for marks on others, and marks that wait for their frame | 1,048,576, frames of 64 MiB together; beyond that the session ends |
+/// | bytes of the file of peers, and of a file of TLS | 1 MiB |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TcpConfig {
@@ -134,8 +155,8 @@ pub struct TcpConfig {
     /// lower, that one holds; with one of a version that does not understand fragments, 1 MiB. What is longer
     /// than 65 KiB travels in fragments of that size, between which others get through.
     pub max_frame: usize,
-    /// Once so many bytes of messages wait for one peer, further ones are refused: so that many and one more
-    /// message is the most that waits. Default: 8 MiB.
+    /// Soft limit, in bytes, of queued messages per peer and channel: once this much waits, messages are refused with
+    /// [`Full`](peer_service::PushError::Full); the last accepted one may exceed it. 8 MiB by default.
     #[doc(alias = "zdbbl")]
     pub max_message_queue: usize,
     /// How many bytes of signals may wait for one peer before the session ends as overloaded. Default: 64

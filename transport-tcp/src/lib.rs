@@ -38,16 +38,30 @@
 //! | long frames in pieces | `fragment`, `lanes` |
 //! | who may come in, and how many at once | `listener`, `pending`, `accept_errors` |
 //! | who is there, and proving it | `handshake` |
-//! | one session per pair of nodes | [`pairing`], a pure state machine |
+//! | one session per pair of nodes | `pairing`, a pure state machine |
 //! | when to dial | `peer`, `dialer`, `backoff`, `addresses` |
 //! | whom to dial unasked | `address_book`; `discovery` finds them |
 //! | signs of life | `heartbeat`, a pure state machine; `keeper` drives it |
 //! | a connection's parts | `link`, shared by `outbox`, `reader` and `keeper` |
 //! | a session of one connection, or of several | `session`, `channels` |
+//! | what differs between operating systems | `platform` |
 //!
 //! A session has two tasks: the user's, which reads by calling [`recv`](peer_service::Session::recv), and the
 //! keeper, which writes what did not go out at once and judges silence. Bytes that have arrived and were not
 //! read are never held against the peer, nor is the time in which this node itself did not run.
+//!
+//! # Operating systems
+//!
+//! It has been run on Linux alone. What is done only where the system can:
+//!
+//! | what | where | elsewhere |
+//! |---|---|---|
+//! | at most 128 KiB wait in the system unsent (`TCP_NOTSENT_LOWAT`) | Linux | what the system's own buffer takes waits there, and pings behind it |
+//! | what a peer that is given up was sent is forgotten after a heartbeat's timeout (`TCP_USER_TIMEOUT`) | Linux | after the system's own time, often many minutes; the session has ended long before |
+//! | the mode of a secret's file and of a key's file is checked | Unix | not checked |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(missing_debug_implementations)]
 
 mod accept_errors;
 mod address_book;
@@ -76,10 +90,12 @@ mod limits;
 mod link;
 mod listener;
 mod outbox;
+#[doc(hidden)]
 pub mod pairing;
 #[doc(hidden)]
 pub mod peer;
 mod pending;
+mod platform;
 mod protection;
 mod queue;
 mod reader;

@@ -3,7 +3,10 @@
 //! Knows nothing of sockets: it is told the time and what has happened, and a session is to it whatever can be
 //! [probed](Probed). Public for the simulation in `monitor-runtime/examples/sim`, and for nobody else.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use futures::future::AbortHandle;
 use peer_service::{DialId, EndKind, SessionEnd};
@@ -56,6 +59,12 @@ pub struct Peer<L> {
     demand_at: Instant,
     /// Wakes the task that dials this peer, if there is one.
     pub caller: Option<Sender<()>>,
+}
+
+impl<L> fmt::Debug for Peer<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer").field("pairing", &self.pairing).finish_non_exhaustive()
+    }
 }
 
 /// What becomes of a newcomer.

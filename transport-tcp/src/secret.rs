@@ -4,7 +4,7 @@ use std::{fmt, fs::File, io::Read, path::Path};
 
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use crate::error::SecretError;
+use crate::{error::SecretError, platform::exposing_mode};
 
 /// What the nodes of a cluster know and nobody else does: at least 32 bytes that cannot be guessed.
 ///
@@ -45,6 +45,8 @@ impl Secret {
     }
 
     /// The content of a file that only its owner can open, without the line break at its end.
+    ///
+    /// Outside Unix the mode is not checked: see to it yourself that nobody else can open the file.
     ///
     /// # Errors
     /// [`SecretError::File`] if it cannot be read, [`SecretError::Exposed`] if its mode lets its group or
@@ -105,18 +107,4 @@ const LINE_BREAK: &[u8] = b"\r\n";
 
 fn without_line_break(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(LINE_BREAK).or_else(|| bytes.strip_suffix(b"\n")).unwrap_or(bytes)
-}
-
-/// The file's mode, if it lets others than its owner do anything with it. Asked of the open file, so that it
-/// is the mode of what is read.
-#[cfg(unix)]
-pub(crate) fn exposing_mode(file: &File) -> std::io::Result<Option<u32>> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
-    Ok((mode & 0o077 != 0).then_some(mode))
-}
-
-#[cfg(not(unix))]
-pub(crate) fn exposing_mode(_: &File) -> std::io::Result<Option<u32>> {
-    Ok(None)
 }

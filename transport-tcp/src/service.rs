@@ -1,7 +1,7 @@
 //! The transport as a peer service.
 
 use std::{
-    io,
+    fmt, io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
 };
@@ -31,6 +31,14 @@ pub struct TcpTransport {
     local_addr: SocketAddr,
     /// Ends the listener, and the search for peers.
     background: AbortHandle,
+}
+
+impl fmt::Debug for TcpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut transport = f.debug_struct("TcpTransport");
+        transport.field("node", &self.hub.identity.node).field("local_addr", &self.local_addr);
+        transport.finish_non_exhaustive()
+    }
 }
 
 impl TcpTransport {

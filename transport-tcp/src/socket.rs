@@ -8,9 +8,7 @@ use std::{
 
 use socket2::SockRef;
 
-/// What may wait in the system unsent: little, so that pings are not stuck behind megabytes.
-#[cfg(target_os = "linux")]
-const UNSENT: u32 = 128 * 1024;
+use crate::platform;
 
 /// How many connections may wait in the system until they are accepted; Linux takes no more than `net.core.somaxconn`.
 ///
@@ -25,11 +23,9 @@ pub(crate) fn widen(listener: &TcpListener) -> io::Result<()> {
 
 /// Sets what every session wants: no waiting for more bytes, little unsent in the system.
 pub(crate) fn tune(stream: &TcpStream) {
-    let socket = SockRef::from(stream);
     // A socket that has just died refuses its options; whoever uses it next will notice.
-    let _ = socket.set_tcp_nodelay(true);
-    #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_notsent_lowat(UNSENT);
+    let _ = SockRef::from(stream).set_tcp_nodelay(true);
+    platform::keep_little_unsent(stream);
 }
 
 /// A socket that is about to be closed: the system forgets what it cannot deliver after that time, not after
@@ -38,10 +34,7 @@ pub(crate) fn tune(stream: &TcpStream) {
 /// Not set earlier: the system counts the time in which a living peer does not read, too, and that is the
 /// peer's right.
 pub(crate) fn hasten(stream: &TcpStream, timeout: Duration) {
-    #[cfg(target_os = "linux")]
-    let _ = SockRef::from(stream).set_tcp_user_timeout(Some(timeout));
-    #[cfg(not(target_os = "linux"))]
-    let _ = (stream, timeout);
+    platform::forget_undelivered_after(stream, timeout);
 }
 
 /// Closed, it is reset at once instead of ending in turn.

@@ -16,7 +16,7 @@ use rustls::{
 };
 use zeroize::Zeroizing;
 
-use crate::secret::exposing_mode;
+use crate::platform::exposing_mode;
 
 mod error;
 mod name;
@@ -83,8 +83,10 @@ impl Tls {
     /// The most bytes that each of the three files may have.
     pub const MAX_LEN: usize = 1 << 20;
 
-    /// Reads the certificates of the trusted CAs, the node's own certificate (with those between it and the CA
-    /// behind it, if there are any), and its private key (PKCS #8, SEC 1 or PKCS #1), all of them PEM.
+    /// Reads the certificates of the trusted CAs, the node's own certificate, followed by any intermediate
+    /// certificates, and its private key (PKCS #8, SEC 1 or PKCS #1), all of them PEM.
+    ///
+    /// Outside Unix the mode of the key's file is not checked.
     ///
     /// # Errors
     /// [`TlsError::File`] if a file cannot be read; [`TlsError::Exposed`] if the mode of the key's file lets its

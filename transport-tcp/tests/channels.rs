@@ -10,8 +10,8 @@ use peer_service::{ChannelId, Channels, DialId, EndKind, FrameMeta, PeerService}
 use support::{Live, end_of, next_session, proxy::Proxy, soon, spec_at, talk};
 use transport_tcp::{TcpConfig, TcpTransport};
 
-const BULK: ChannelId = ChannelId(1);
-const CONTROL: ChannelId = ChannelId(2);
+const BULK: ChannelId = ChannelId::new(1).expect("a node has more");
+const CONTROL: ChannelId = ChannelId::new(2).expect("a node has more");
 /// How a proxy knows the connections that do not begin with a name: those beside the first one.
 const FURTHER: &str = "";
 

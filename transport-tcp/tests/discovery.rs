@@ -46,7 +46,7 @@ impl Drop for PeersFile {
 
 async fn refused(config: TcpConfig) -> StartError {
     let started = TcpTransport::start(config, Incarnation::new(1).unwrap(), spawner()).await;
-    started.err().expect("it must not start")
+    started.expect_err("it must not start")
 }
 
 #[test]

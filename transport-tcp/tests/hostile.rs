@@ -338,7 +338,7 @@ fn a_configuration_that_does_not_fit_is_refused_with_its_field() {
     let refused = |config: TcpConfig| {
         let started =
             smol::block_on(TcpTransport::start(config, Incarnation::new(1).unwrap(), support::spawner()));
-        started.err().expect("it must not start").to_string()
+        started.expect_err("it must not start").to_string()
     };
     let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
     let mut open = config("a").listen(anywhere);

@@ -15,7 +15,6 @@ mod cluster;
 mod conformance;
 mod differential;
 mod failure;
-mod features;
 #[path = "../../monitor-runtime/src/bin/obit/fresh_secret.rs"]
 mod fresh_secret;
 mod keygen;
@@ -71,7 +70,7 @@ enum Task {
     #[command(after_help = "Example:\n  cargo xtask tidy")]
     Tidy,
     /// Run everything that continuous integration runs, and count what passed.
-    #[command(after_help = "Examples:\n  cargo xtask ci\n  cargo xtask ci --only clippy --only tidy")]
+    #[command(after_help = ci::EXAMPLES)]
     Ci(ci::Options),
     /// Write a fresh secret for a cluster to a file that only its owner can read.
     #[command(after_help = "Example:\n  cargo xtask keygen cluster.key")]

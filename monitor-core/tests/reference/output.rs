@@ -108,7 +108,7 @@ pub(crate) fn show(output: &Output, name: &dyn Fn(MonitorId) -> String) -> Strin
                 Signal::Demonitor { id } => format!("demonitor {}", name(*id)),
                 Signal::Down { id, reason } => format!("#{} is down: {reason:?}", id.0.slot()),
             };
-            format!("say to {session} for {from} on channel {}: {signal}", channel.0)
+            format!("say to {session} for {from} on channel {}: {signal}", channel.place())
         }
         Output::Forward(ticket, session) => {
             format!("forward message {} to {}", ticket.0, show_session(*session))

@@ -136,7 +136,7 @@ impl Play {
         let options = MonitorOptions::new()
             .tag(u64::from(name.0) + 100)
             .connect(connect(*never))
-            .channel(ChannelId(*channel));
+            .channel(channel_of(*channel));
         let id = self.core.monitor(&self.names, who, &target, options, &mut self.out);
         self.names.monitors.insert(*name, id);
         let told = self.outputs().contains(&Output::Down(who, id));
@@ -180,7 +180,7 @@ impl Play {
             Step::Signal { session, channel, says } => {
                 let session = names.session(*session);
                 if names.may_deliver(session) {
-                    return self.signal(session, ChannelId(*channel), &self.names.signal(says));
+                    return self.signal(session, channel_of(*channel), &self.names.signal(says));
                 }
             }
             _ => unreachable!("not of the network"),
@@ -304,6 +304,10 @@ impl Play {
         left.map_err(|left| format!("left undone, {left}"))?;
         compare::tables(self)
     }
+}
+
+fn channel_of(place: u8) -> ChannelId {
+    ChannelId::new(usize::from(place)).expect("scripts name few channels")
 }
 
 const fn connect(never: bool) -> Connect {

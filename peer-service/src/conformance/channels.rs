@@ -14,10 +14,16 @@ use crate::{
 /// `a` has them in this order, `b` in another, with one that `a` has not, and without the last.
 const AT_A: [&str; 3] = ["bulk", "control", "lonely"];
 const AT_B: [&str; 3] = ["other", "control", "bulk"];
-const BULK: ChannelId = ChannelId(1);
-const CONTROL: ChannelId = ChannelId(2);
-const LONELY: ChannelId = ChannelId(3);
-const BULK_AT_B: ChannelId = ChannelId(3);
+const BULK: ChannelId = channel(1);
+const CONTROL: ChannelId = channel(2);
+const LONELY: ChannelId = channel(3);
+const BULK_AT_B: ChannelId = channel(3);
+/// Neither node is configured with so many.
+const NOBODYS: ChannelId = channel(7);
+
+const fn channel(place: usize) -> ChannelId {
+    ChannelId::new(place).expect("a node has few channels")
+}
 
 pub(super) async fn channels(harness: &dyn Harness) -> Checked {
     let (a, b) = (join(harness, "a", &AT_A).await?, join(harness, "b", &AT_B).await?);
@@ -69,7 +75,7 @@ async fn each_keeps_its_order(at_a: &Live, at_b: &mut Live) -> Checked {
         equal(push(at_a, meta, frame), Ok(()), "a message")?;
     }
     // A channel that the peer has not, and one that nobody has: the default one is taken.
-    for channel in [LONELY, ChannelId(200)] {
+    for channel in [LONELY, NOBODYS] {
         equal(push(at_a, FrameMeta::message(1).on(channel), b"anyway"), Ok(()), "a message")?;
     }
     at_a.outbox().flush();

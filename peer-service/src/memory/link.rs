@@ -81,19 +81,19 @@ impl End {
     }
 
     fn route(&self, channel: ChannelId) -> ChannelId {
-        self.routes.get(usize::from(channel.0)).copied().unwrap_or_default()
+        self.routes[channel.place()]
     }
 
     /// Bytes of messages that wait on that channel.
     pub(super) fn waiting_messages(&self, channel: ChannelId) -> usize {
-        self.messages[usize::from(self.route(channel).0)]
+        self.messages[self.route(channel).place()]
     }
 
     pub(super) fn push(&mut self, meta: FrameMeta, bytes: Vec<u8>) {
         let frame = Frame { class: meta.class, channel: self.route(meta.channel), bytes };
         self.waiting += frame.bytes.len();
         match frame.class {
-            Class::Message => self.messages[usize::from(frame.channel.0)] += frame.bytes.len(),
+            Class::Message => self.messages[frame.channel.place()] += frame.bytes.len(),
             Class::Signal => self.signals += 1,
         }
         self.outbox.push_back(frame);
@@ -119,7 +119,7 @@ impl End {
         if let Packet::Frame(frame) = &packet {
             self.waiting -= frame.bytes.len();
             match frame.class {
-                Class::Message => self.messages[usize::from(frame.channel.0)] -= frame.bytes.len(),
+                Class::Message => self.messages[frame.channel.place()] -= frame.bytes.len(),
                 Class::Signal => self.signals -= 1,
             }
         }

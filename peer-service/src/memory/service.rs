@@ -1,6 +1,7 @@
 //! The peer service of one node of the network.
 
 use std::{
+    fmt,
     future::poll_fn,
     sync::Arc,
     task::{Context, Poll},
@@ -44,6 +45,12 @@ impl MemoryService {
             channels,
             events,
         })
+    }
+}
+
+impl fmt::Debug for MemoryService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryService").field("id", &self.id).finish_non_exhaustive()
     }
 }
 

@@ -152,7 +152,7 @@ impl World {
             id: id.clone(),
             hidden: join.hidden,
             view,
-            channels: join.channels.into_iter().take(ChannelId::LIMIT - 1).collect(),
+            channels: join.channels,
             frozen: false,
             shut: false,
             events,
@@ -353,10 +353,11 @@ impl World {
         let (own, peer) = (&self.nodes[&own].channels, &self.nodes[&peer].channels);
         let mut routes = Routes::default();
         let mut common = Channels::DEFAULT;
-        for (at, name) in own.iter().enumerate() {
-            if let Some(there) = peer.iter().position(|other| other == name) {
-                routes[at + 1] = ChannelId(there as u8 + 1);
-                common = common.with(ChannelId(at as u8 + 1));
+        for (name, here) in own.iter().zip(ChannelId::all().skip(1)) {
+            let there = peer.iter().position(|other| other == name);
+            if let Some(there) = there.and_then(|at| ChannelId::new(at + 1)) {
+                routes[here.place()] = there;
+                common = common.with(here);
             }
         }
         (routes, common)

@@ -121,7 +121,7 @@ impl Awaited {
 mod tests {
     use super::*;
 
-    const ON: ChannelId = ChannelId(3);
+    const ON: ChannelId = ChannelId::new(3).expect("a node has more");
 
     #[test]
     fn an_order_has_used_what_it_has_used() {

@@ -31,14 +31,14 @@ impl Bundle {
     pub(super) fn new(links: Vec<Arc<Link>>, ids: &[ChannelId]) -> Self {
         let mut places = [0; ChannelId::LIMIT];
         for (place, id) in ids.iter().enumerate() {
-            places[usize::from(id.0)] = place;
+            places[id.place()] = place;
         }
         let used = Mutex::new(Used::new(links.len()));
         Bundle { links, places, used, touched: AtomicU8::new(0) }
     }
 
     fn place(&self, channel: ChannelId) -> usize {
-        self.places.get(usize::from(channel.0)).copied().unwrap_or_default()
+        self.places[channel.place()]
     }
 
     /// How the session has ended, once all of its connections have: as the first that went wrong says.

@@ -38,7 +38,7 @@ struct Session {
 impl Session {
     fn new(channels: usize, fragments: bool) -> Self {
         let intake = |_| Intake::new(Vec::new(), MAX_FRAME, fragments.then_some(CUT_AT));
-        let ids = (0..channels as u8).map(ChannelId).collect();
+        let ids = ChannelId::all().take(channels).collect();
         Session {
             connections: (0..channels).map(intake).collect(),
             merge: (channels > 1).then(|| Merge::new(ids)),

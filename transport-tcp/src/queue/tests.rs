@@ -8,12 +8,19 @@ fn queue() -> SendQueue {
     SendQueue::new(LONGEST)
 }
 
+const fn of_class(class: Class, order: u64) -> FrameMeta {
+    match class {
+        Class::Signal => FrameMeta::signal(order),
+        Class::Message => FrameMeta::message(order),
+    }
+}
+
 fn push_of(queue: &mut SendQueue, meta: FrameMeta, body: &[u8]) {
     queue.push(meta, MAX_OPEN_BYTES, &mut |out| out.extend_from_slice(body)).unwrap();
 }
 
 fn push(queue: &mut SendQueue, class: Class, body: &[u8]) {
-    push_of(queue, FrameMeta { class, ..FrameMeta::SIGNAL }, body);
+    push_of(queue, of_class(class, 0), body);
 }
 
 /// Writes everything, `at_once` bytes at a time, and returns the kinds and bodies that a reader would see.
@@ -172,7 +179,7 @@ fn frames_of_one_order_never_pass_each_other_however_long_they_are() {
                 let (order, mut body) = (n as u64 % 4, vec![n as u8; len]);
                 body[0] = order as u8;
                 let class = if n % 3 == 0 { Class::Signal } else { Class::Message };
-                push_of(&mut queue, FrameMeta { class, ..FrameMeta::message(order) }, &body);
+                push_of(&mut queue, of_class(class, order), &body);
                 pushed.push(body);
                 if n == halfway {
                     frames = drain_some(&mut queue, n);

@@ -94,7 +94,7 @@ impl<W: Way> Harness for Loopback<W> {
     fn spec(&self, to: &Service) -> NodeSpec {
         let name = to.local().name.clone();
         let address = self.entrances.lock().unwrap()[&name].address;
-        NodeSpec::new(name).at(address.to_string().parse().unwrap())
+        NodeSpec::new(name).at(address.to_string().parse().unwrap()).unwrap()
     }
 
     fn absent(&self) -> NodeSpec {

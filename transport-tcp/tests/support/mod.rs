@@ -67,7 +67,7 @@ pub fn spec(node: &TcpTransport) -> NodeSpec {
 
 /// How to reach a node through another address.
 pub fn spec_at(node: &TcpTransport, address: SocketAddr) -> NodeSpec {
-    NodeSpec::new(node.local().name.clone()).at(address.to_string().parse().unwrap())
+    NodeSpec::new(node.local().name.clone()).at(address.to_string().parse().unwrap()).unwrap()
 }
 
 /// An address of this machine on which nobody listens.

@@ -91,6 +91,11 @@ pub(crate) struct Options {
     release: bool,
 }
 
+/// What is missing here to give nodes networks of their own; none if nothing is.
+pub(crate) fn missing() -> Option<String> {
+    net::available().err().map(|why| why.0)
+}
+
 /// Runs the scenarios that were asked for, and reports.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.list {

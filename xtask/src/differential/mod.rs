@@ -51,10 +51,17 @@ fn names() -> clap::builder::PossibleValuesParser {
     SCRIPTS.iter().map(|script| script.name).into()
 }
 
+const NO_OTP: &str = "erl, erlc or epmd is missing (Debian: apt-get install erlang-nox)";
+
+/// What is missing here to compare with; none if nothing is.
+pub(crate) fn missing() -> Option<String> {
+    crate::otp::release().is_none().then(|| NO_OTP.to_owned())
+}
+
 /// Runs the scripts and compares.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let Some(release) = crate::otp::release() else {
-        println!("skipped: erl, erlc or epmd is missing (Debian: apt-get install erlang-nox)");
+        println!("skipped: {NO_OTP}");
         return Ok(ExitCode::SUCCESS);
     };
     let lab = Lab::new()?;

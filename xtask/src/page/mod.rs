@@ -35,10 +35,18 @@ pub(crate) struct Options {
     chromium: Option<PathBuf>,
 }
 
+const NO_BROWSER: &str = "there is no chromium (on Debian: apt-get install chromium)";
+
+/// What is missing here to look at the page with; none if nothing is.
+pub(crate) fn missing() -> Option<String> {
+    let given = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    browser::find(given.as_ref()).is_none().then(|| NO_BROWSER.to_owned())
+}
+
 /// Looks at the page, if there is something to look with.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let Some(program) = browser::find(options.chromium.as_ref()) else {
-        println!("skipped: there is no chromium (on Debian: apt-get install chromium)");
+        println!("skipped: {NO_BROWSER}");
         return Ok(ExitCode::SUCCESS);
     };
     let folder = workspace::root().join("target/page");

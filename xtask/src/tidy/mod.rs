@@ -13,6 +13,7 @@ mod guide;
 mod layers;
 mod packages;
 mod pages;
+mod platforms;
 mod sources;
 mod text;
 
@@ -53,6 +54,7 @@ fn findings() -> Result<Vec<Finding>> {
     findings.extend(pages::check(&sources));
     for file in &sources.files {
         findings.extend(clocks::check(file));
+        findings.extend(platforms::check(file));
         findings.extend(text::check(file));
     }
     findings.sort();

@@ -7,7 +7,7 @@ use super::{
 
 /// The page that explains every error, and under which heading it explains which type of which file.
 const ERRORS: &str = "docs/errors.md";
-const EXPLAINED: [(&str, &str, &str); 12] = [
+const EXPLAINED: [(&str, &str, &str); 13] = [
     ("EndKind", "refs/src/session_end.rs", "EndKind"),
     ("StartError", "monitor-runtime/src/error.rs", "StartError"),
     ("TcpStartError", "transport-tcp/src/error.rs", "StartError"),
@@ -17,10 +17,13 @@ const EXPLAINED: [(&str, &str, &str); 12] = [
     ("MonitorError", "monitor-runtime/src/error.rs", "MonitorError"),
     ("ConnectError", "monitor-runtime/src/error.rs", "ConnectError"),
     ("SendError", "monitor-runtime/src/error.rs", "SendError"),
+    ("CallError", "monitor-runtime/src/error.rs", "CallError"),
     ("RegisterError", "monitor-runtime/src/error.rs", "RegisterError"),
     ("AskError", "monitor-runtime/src/control/client.rs", "AskError"),
     ("ParseErrorKind", "refs/src/error.rs", "ParseErrorKind"),
 ];
+/// Errors that are of one kind, so that a heading is all they have there, and their files.
+const OF_ONE_KIND: [(&str, &str); 1] = [("DecodeError", "monitor-runtime/src/typed.rs")];
 
 /// The page that names the tests of its claims.
 const SECURITY: &str = "SECURITY.md";
@@ -39,6 +42,14 @@ pub(super) fn check(sources: &Sources) -> Vec<Finding> {
         }
         for variant in explained.iter().filter(|variant| !variants.contains(variant)) {
             findings.push(finding(ERRORS, format!("`{variant}` under `{heading}` is none: remove it")));
+        }
+    }
+    for (name, path) in OF_ONE_KIND {
+        if !text(path).contains(&format!("pub struct {name} ")) {
+            findings.push(finding(path, format!("has no `struct {name}`: mend the list in this check")));
+        }
+        if !text(ERRORS).contains(&format!("\n## `{name}`\n")) {
+            findings.push(finding(ERRORS, format!("has no heading `{name}`: explain it")));
         }
     }
     for test in tests_named(text(SECURITY)) {

@@ -1,0 +1,62 @@
+//! What `Config::tls` brings: nodes that meet by their certificates alone.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::{eventually, run};
+use monitor_runtime::{NodeSpec, Tls, prelude::*};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+/// The CA of a cluster.
+struct Authority {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Authority { pem, issuer: Issuer::new(params, key) }
+    }
+
+    /// What the node `label@obit.test` needs.
+    fn issue(&self, label: &str) -> Tls {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![format!("{label}.obit.test")]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
+        Tls::from_pem(self.pem.as_bytes(), certificate.as_bytes(), key.serialize_pem().as_bytes()).unwrap()
+    }
+}
+
+fn config(label: &str, tls: Tls) -> Config {
+    let name = format!("{label}@obit.test").parse().unwrap();
+    Config::new(name).listen("127.0.0.1:0".parse().unwrap()).tls(tls)
+}
+
+#[test]
+fn nodes_meet_by_their_certificates_alone() {
+    run(async {
+        let cluster = Authority::new();
+        let a = Node::start(config("a", cluster.issue("a"))).await.unwrap();
+        let b = Node::start(config("b", cluster.issue("b"))).await.unwrap();
+        let address = b.local_addr().unwrap().to_string().parse().unwrap();
+        a.connect(NodeSpec::new(b.name().clone()).at(address).unwrap()).unwrap();
+        let target = b.process().unwrap();
+        let monitor = a.monitor(target.pid()).unwrap();
+        eventually("the monitor has arrived", || b.stats().incoming_monitors == 1).await;
+        drop(target);
+        assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Normal));
+    });
+}
+
+#[test]
+fn a_certificate_of_another_node_is_refused_at_start() {
+    run(async {
+        let refused = Node::start(config("a", Authority::new().issue("b"))).await.unwrap_err();
+        let said = refused.to_string();
+        assert!(said.contains("every peer would refuse this node") && said.contains("a.obit.test"), "{said}");
+    });
+}
