@@ -96,8 +96,7 @@ async fn storage(mut mailbox: Mailbox, diary: Diary) -> Result<(), ExitReason> {
         let Event::Message(Message { from: Some(from), body, reply_to: Some(reply_to), .. }) = event? else {
             continue;
         };
-        let story =
-            if let Request::Write(value) = &body { Some(format!("writes «{value}»")) } else { None };
+        let story = if let Request::Write(value) = &body { Some(format!("writes '{value}'")) } else { None };
         let done = row.update(&from, body, diary.clock.now());
         if let Some(story) = story {
             diary.write(&from, &format!("{story}: {}", if done { "done" } else { "refused" }));
@@ -190,7 +189,7 @@ fn main() -> Outcome {
     println!("The leader renews its lease: three terms later it still leads.");
     lab.pass(30);
     one.send(&first, "a")?;
-    lab.expect(&["30 s: one writes «a»: done"]);
+    lab.expect(&["30 s: one writes 'a': done"]);
 
     println!("The follower loses sight of it. That is no death, and the lease does not run out.");
     network.cut(one.name(), two.name());
@@ -199,7 +198,7 @@ fn main() -> Outcome {
     network.heal(one.name(), two.name());
     lab.pass(10);
     one.send(&first, "b")?;
-    lab.expect(&["50 s: one writes «b»: done"]);
+    lab.expect(&["50 s: one writes 'b': done"]);
 
     println!(
         "Now it cannot renew: what it sends takes a minute. It stops by its own clock, and the lease ends."
@@ -215,11 +214,11 @@ fn main() -> Outcome {
     lab.pass(1);
     lab.expect(&["60 s: two leads"]);
     two.send(&second, "d")?;
-    lab.expect(&["60 s: two writes «d»: done"]);
+    lab.expect(&["60 s: two writes 'd': done"]);
 
     println!("What it had sent while it led arrives. Its token is not the holder's any more.");
     lab.pass(120);
-    lab.expect(&["110 s: one writes «c»: refused"]);
+    lab.expect(&["110 s: one writes 'c': refused"]);
 
     println!("A leader dies, and its node says so: nobody waits for the lease.");
     network.heal(one.name(), two.name());
@@ -242,7 +241,7 @@ fn main() -> Outcome {
     lab.expect(&["180 s: one is told: no such process", "180 s: one leads"]);
     lab.pass(30);
     one.send(&last, "e")?;
-    lab.expect(&["210 s: one writes «e»: done"]);
+    lab.expect(&["210 s: one writes 'e': done"]);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! A service over HTTP that says which nodes are up: what a load balancer or an operator would ask.
 //!
 //! It keeps no list of its own: [`Node::nodes`] is the list, and it never disagrees with the events. A request can also wait
-//! for a node: here `/wait` answers once the node in its query is gone.
+//! for a node: here `/wait` answers once the session with the node in its query is over.
 //!
 //! It uses hyper, which the feature `http` brings anyway. In axum a handler has `State(node): State<Node>` and the same body:
 //! a `Node` is a handle that is cheap to clone, and its futures run in any runtime.
@@ -82,10 +82,7 @@ async fn until_gone(node: &Node, name: &str) -> Result<String, Box<dyn Error + S
     let mut me = node.process()?;
     me.monitor_node(name.parse::<NodeName>()?)?;
     match me.recv().await {
-        Some(Event::NodeDown(down)) => {
-            let why = down.end.map_or_else(|| "unknown".to_owned(), |end| end.to_string());
-            Ok(format!("{name} is gone: {why}"))
-        }
+        Some(Event::NodeDown(down)) => Ok(down.to_string()),
         _ => Err("this node was stopped".into()),
     }
 }
@@ -111,7 +108,7 @@ async fn check(node: &Node, service: SocketAddr) -> Result<(), Box<dyn Error>> {
     peer.stop().await;
     let (status, text) = waiting.await?;
     println!("{text}");
-    assert_eq!((status, text.starts_with("peer@127.0.0.1 is gone: ")), (200, true));
+    assert_eq!((status, text.starts_with("peer@127.0.0.1 is down: ")), (200, true));
     assert_eq!(get(service, "/wait?no-node").await?.0, 400);
     Ok(())
 }

@@ -3,7 +3,8 @@
 //! A task that holds a guard ([`Node::process`]) is a process for as long as it holds it. However the task ends, the guard is
 //! dropped, and whoever monitors it is told: it returned, it panicked, it was aborted, or the runtime was shut down.
 //!
-//! Nothing in a node depends on tokio or competes with it: its futures can be awaited in any runtime.
+//! Nothing in a node depends on tokio or competes with it: its futures can be awaited in any runtime. But tokio's timers and
+//! sockets work in what [`Node::spawn`] runs only if the node runs on tokio, by [`Config::spawner`] as here.
 //!
 //! ```text
 //! cargo run -p monitor-runtime --example tokio_app
@@ -31,7 +32,7 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     let process = node.process()?;
     let monitor = node.monitor(process.pid())?;
     tokio::spawn(async move { process.exit(ExitReason::Shutdown) });
-    assert_eq!(told(monitor).await, "exit: shutdown");
+    assert_eq!(told("a task that returns", monitor).await, "exit: shutdown");
 
     // A task that panics. A guard cannot know the text of the panic; a process of `spawn` can.
     let process = node.process()?;
@@ -40,7 +41,7 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
         let _process = process;
         panic!("this panic is part of the example");
     });
-    assert!(told(monitor).await.starts_with("exit: panicked"));
+    assert!(told("a task that panics", monitor).await.starts_with("exit: panicked"));
     assert!(task.await.is_err_and(|error| error.is_panic()));
 
     // A task that is aborted. Its reason is set beforehand; otherwise this would be a normal end.
@@ -53,7 +54,7 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     });
     tokio::task::yield_now().await;
     task.abort();
-    assert_eq!(told(monitor).await, "exit: aborted");
+    assert_eq!(told("a task that is aborted", monitor).await, "exit: aborted");
 
     // Work that depends on another task is dropped at its next await once that task is gone.
     let process = node.process()?;
@@ -77,7 +78,7 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     client.send(&server_pid, "hello")?;
     let Some(Event::Message(answer)) = client.recv().await else { return Err("no answer".into()) };
     assert_eq!(answer.body, b"HELLO");
-    println!("{}", String::from_utf8_lossy(&answer.body));
+    println!("an answer: {}", String::from_utf8_lossy(&answer.body));
 
     // The node's end is the end of all mailboxes, and so of the tasks that read them.
     node.stop().await;
@@ -86,8 +87,8 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
 }
 
 /// What a monitor says, which is printed, too.
-async fn told(monitor: Monitor) -> String {
+async fn told(of: &str, monitor: Monitor) -> String {
     let reason = monitor.await.reason.to_string();
-    println!("{reason}");
+    println!("{of}: {reason}");
     reason
 }

@@ -78,8 +78,11 @@ async fn pool() -> Result<(), Box<dyn Error>> {
                     .for_each(|worker| worker.1 = None);
             }
             Event::Down(down) => {
-                let (worker, its_job) = workers.remove(&down.monitor).ok_or("a Down of nobody")?;
-                println!("{worker} is gone ({}); it had job {its_job:?}", down.reason);
+                let (_, its_job) = workers.remove(&down.monitor).ok_or("a Down of nobody")?;
+                println!("{down}");
+                if let Some(job) = its_job {
+                    println!("  its job {job} is given to another one");
+                }
                 given_again.extend(its_job);
                 jobs.extend(its_job);
             }
