@@ -162,7 +162,7 @@ impl NodesOptions {
     }
 }
 
-/// The end of a monitor: what [`Core::take`](crate::Core::take) hands over, and on what evidence.
+/// The end of a monitor: who ended, why, and on what evidence.
 ///
 /// Its [`Display`](fmt::Display) is a line for a person. Programs match [`Down::reason`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -199,6 +199,9 @@ impl fmt::Display for Down {
         write!(f, "{} {fate}: {}", self.target, self.reason)
     }
 }
+
+/// For `?` where work is guarded by a monitor: that its target ended is then an error.
+impl core::error::Error for Down {}
 
 /// Who decided that a monitor ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

@@ -44,17 +44,20 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     assert!(told("a task that panics", monitor).await.starts_with("exit: panicked"));
     assert!(task.await.is_err_and(|error| error.is_panic()));
 
-    // A task that is aborted. Its reason is set beforehand; otherwise this would be a normal end.
-    let mut process = node.process()?;
-    process.set_exit_reason(ExitReason::other("aborted")?);
+    // Tasks whose process ends as they do: with an error, or because they are aborted. A guard that a task merely holds would
+    // end as `normal` in both.
+    let process = node.process()?;
     let monitor = node.monitor(process.pid())?;
-    let task = tokio::spawn(async move {
-        let _process = process;
-        pending::<()>().await
-    });
+    let task = tokio::spawn(process.run(async |_mailbox| Ok("seven".parse::<u8>()?)));
+    assert_eq!(told("a task that fails", monitor).await, "exit: invalid digit found in string");
+    assert!(task.await?.is_err());
+
+    let process = node.process()?;
+    let monitor = node.monitor(process.pid())?;
+    let task = tokio::spawn(process.run(|_mailbox| pending::<Result<(), ExitReason>>()));
     tokio::task::yield_now().await;
     task.abort();
-    assert_eq!(told("a task that is aborted", monitor).await, "exit: aborted");
+    assert_eq!(told("a task that is aborted", monitor).await, "exit: killed");
 
     // Work that depends on another task is dropped at its next await once that task is gone.
     let process = node.process()?;

@@ -96,8 +96,8 @@ impl Mailbox {
         Ok(self.call(target, request, timeout).await?.decode()?.body)
     }
 
-    /// Replies to the request of a call; returns whether the message was one. Whether the caller still waits is not told, and
-    /// makes no difference.
+    /// Replies to the request of a call. `Ok(false)`: the message was no request. Whether the caller still waits is not told,
+    /// and makes no difference.
     ///
     /// It arrives before the `Down` of this process. Another process may reply as well: hand it the message, or send to its
     /// [`reply_to`](Message::reply_to).

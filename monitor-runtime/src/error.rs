@@ -19,7 +19,7 @@ pub struct NotAlive;
     "the peer service of this node does not offer `{capability}`; use another service, or do without the call"
 )]
 pub struct NotImplemented {
-    /// The field of [`Capabilities`](peer_service::Capabilities) that is missing.
+    /// The field of `peer_service::Capabilities` that is missing.
     pub capability: &'static str,
 }
 

@@ -12,19 +12,18 @@
 //! # let network = Network::new();
 //! # let a = Node::with_service(Config::new("a@local".parse()?), network.join("a@local".parse()?)).await?;
 //! # let b = Node::with_service(Config::new("b@local".parse()?), network.join("b@local".parse()?)).await?;
-//! // On node b: a worker, registered under a name. It dies of the first thing it is asked to do.
+//! // On node b: a worker, registered under a name. It fails at the first thing it is asked to do.
 //! let worker = b.spawn(|mut mailbox| async move {
-//!     mailbox.register("printer".parse()?)?;
 //!     mailbox.recv().await;
 //!     Err(ExitReason::other("out of paper")?) // an error is a reason, and so is a panic
 //! })?;
-//! # while b.whereis(&"printer".parse()?).is_none() { smol::future::yield_now().await; }
+//! b.register("printer".parse()?, &worker)?;
 //!
 //! // On node a: monitor it by its name, which connects to b, and wait for its end.
 //! let monitor = a.monitor("printer@b@local".parse::<Name>()?)?;
 //! a.send(&worker, "print this")?;
 //! let down = monitor.await;
-//! println!("{:?} is gone: {}", down.target, down.reason);
+//! println!("{down}"); // printer@b@local is gone: exit: out of paper
 //! # assert_eq!(down.reason.to_string(), "exit: out of paper");
 //! # a.stop().await; b.stop().await; Ok(()) }) }
 //! ```
@@ -57,8 +56,8 @@
 //! # What does not
 //!
 //! A `Down` is no fence. `NoConnection` may be followed by a new session with a process that never died; and
-//! a process that is gone for its watcher may, on the other side of a broken link, be still at work. Use the
-//! incarnation in its [`Pid`] as a token where that matters. There is no consensus about who is in the
+//! a process that is gone for its watcher may, on the other side of a broken link, be still at work. Where that
+//! matters, let storage compare the whole [`Pid`] of the holder, and grant no pid twice. There is no consensus about who is in the
 //! cluster, and no routing through third nodes.
 //!
 //! # Who should not use this crate

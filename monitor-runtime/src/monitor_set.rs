@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use futures::stream::{FusedStream, Stream};
+use futures::stream::{FusedStream, Next, Stream, StreamExt};
 use monitor_core::{Demonitored, Down, MonitorOptions};
 use refs::{MonitorRef, Target};
 
@@ -21,7 +21,6 @@ use crate::{error::MonitorError, node::Node, watching::Watcher};
 /// Cancel-safe: a `Down` leaves the set only when the stream gives it. A `next()` that is dropped before has taken nothing.
 ///
 /// ```
-/// # use futures::StreamExt;
 /// # use monitor_runtime::{Config, Node};
 /// # use peer_service::memory::Network;
 /// # smol::block_on(async {
@@ -80,6 +79,13 @@ impl MonitorSet {
             self.len -= 1;
         }
         found == Demonitored::Active
+    }
+
+    /// The next `Down`; waits for it. `None` while the set is empty. The same as the stream's, without a trait to import.
+    ///
+    /// Cancel-safe.
+    pub fn next(&mut self) -> Next<'_, MonitorSet> {
+        StreamExt::next(self)
     }
 
     /// How many monitors it has, those included whose `Down` waits to be taken out.

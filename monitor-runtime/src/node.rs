@@ -229,7 +229,8 @@ impl Node {
 
     // ----- monitors
 
-    /// Monitors a process, by pid or by name, on this node or another. Connects on demand.
+    /// Monitors a process, by pid or by name, on this node or another. Connects on demand. A text is parsed first:
+    /// `node.monitor("worker@b@10.0.0.8:7001".parse::<Name>()?)?`.
     ///
     /// Never waits: not for the peer, nor for a connection, nor for room in a buffer (Erlang may block for
     /// seconds). What goes wrong there arrives as the [`Down`](crate::Down): an unknown name or a dead pid as

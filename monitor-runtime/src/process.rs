@@ -47,35 +47,75 @@ use crate::{
 #[derive(Debug)]
 pub struct Process {
     // The order matters: the exit is told before the mailbox, and what waits in it, is dropped.
-    life: Life,
+    life: Held,
     mailbox: Mailbox,
 }
 
 impl Process {
     pub(crate) fn new(node: &Node) -> Result<Self, NotAlive> {
         let (life, mailbox) = Life::begin(node, None, ExitReason::Normal)?;
-        Ok(Process { life, mailbox })
+        Ok(Process { life: Held(life), mailbox })
+    }
+
+    /// Runs what the process does, on whatever executor awaits it: the process ends with it, and as it does. `Ok` is
+    /// [`ExitReason::Normal`], an error is the reason, and `?` makes one of any error. Dropped before it is done, as of an
+    /// aborted task, the process was [`Killed`](ExitReason::Killed); it cannot be gone on with.
+    ///
+    /// A guard that is only held by a task ends as `Normal`, also when the task has failed.
+    ///
+    /// # Errors
+    /// What `work` returns.
+    ///
+    /// ```
+    /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
+    /// # use peer_service::memory::Network;
+    /// # smol::block_on(async {
+    /// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+    /// let process = node.process()?;
+    /// let monitor = node.monitor(process.pid())?;
+    /// let task = smol::spawn(process.run(|_mailbox| async {
+    ///     "seven".parse::<u8>()?;
+    ///     Ok(())
+    /// }));
+    /// assert_eq!(monitor.await.reason.to_string(), "exit: invalid digit found in string");
+    /// assert!(task.await.is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    pub async fn run<T, F, Fut>(self, work: F) -> Result<T, ExitReason>
+    where
+        F: FnOnce(Mailbox) -> Fut,
+        Fut: Future<Output = Result<T, ExitReason>>,
+    {
+        let Process { mut life, mailbox } = self;
+        life.0.reason = ExitReason::Killed;
+        // What the work holds is gone before anybody hears of its end.
+        let outcome = work(mailbox).await;
+        life.0.reason = outcome.as_ref().err().cloned().unwrap_or(ExitReason::Normal);
+        outcome
     }
 
     /// Ends the process now, with this reason.
     pub fn exit(mut self, reason: ExitReason) {
-        self.life.reason = reason;
+        self.life.0.reason = reason;
     }
 
     /// Sets the reason with which the process exits when the guard is dropped. `Normal` by default.
     pub fn set_exit_reason(&mut self, reason: ExitReason) {
-        self.life.reason = reason;
+        self.life.0.reason = reason;
     }
 }
 
-impl Drop for Process {
+/// A life that ends with its guard.
+#[derive(Debug)]
+struct Held(Life);
+
+impl Drop for Held {
     fn drop(&mut self) {
         if thread::panicking() {
             // The panic's own text cannot be had here.
             let thread = thread::current();
-            let text =
-                format!("the thread {:?} that held the process", thread.name().unwrap_or("without a name"));
-            self.life.reason = ExitReason::panicked(text);
+            let thread = thread.name().unwrap_or("without a name");
+            self.0.reason = ExitReason::panicked(format!("in the thread {thread:?}, a guard knows no more"));
         }
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use std::{future::pending, time::Duration};
 
 use common::{Cluster, eventually, next_down, run};
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use monitor_runtime::prelude::*;
 
 #[test]

@@ -6,7 +6,6 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{Cluster, eventually, run};
-use futures::StreamExt;
 use monitor_runtime::{MonitorRef, MonitorSet, NodeType, Process, prelude::*};
 
 /// Xorshift: small, and the same everywhere.

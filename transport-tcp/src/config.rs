@@ -45,7 +45,7 @@ impl Default for Heartbeat {
     }
 }
 
-/// The configuration of a [`TcpTransport`](crate::TcpTransport).
+/// The configuration of a `TcpTransport`.
 ///
 /// ```
 /// # use transport_tcp::{Heartbeat, Secret, TcpConfig};

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use thiserror::Error;
 
-/// Why a [`TcpTransport`](crate::TcpTransport) does not start: the field of the configuration, and what to
+/// Why a `TcpTransport` does not start: the field of the configuration, and what to
 /// do.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -90,7 +90,9 @@ pub enum PeersFileError {
 #[non_exhaustive]
 pub enum SecretError {
     /// It could be guessed.
-    #[error("a secret has at least 32 bytes, this one has {len}; `openssl rand -hex 32` makes a good one")]
+    #[error(
+        "a secret has at least 32 bytes, this one has {len}; `obit keygen FILE` or `cargo xtask keygen FILE` makes one"
+    )]
     TooShort {
         /// How many bytes it has.
         len: usize,

@@ -25,6 +25,8 @@
 //! The module is public so that the rules can be played out by hand, in `tests/races.rs`, and model-checked against
 //! this code, in `tests/pairing_model.rs`.
 
+use std::fmt;
+
 use refs::Incarnation;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +46,17 @@ pub enum Refusal {
     Superseded,
     /// The session that stands is alive at both ends.
     StandsAlready,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::Simultaneous => "both have dialled at once, and its dial goes on",
+            Refusal::DuplicateName => "another live node bears our name",
+            Refusal::Superseded => "a newer dial of ours has taken its place",
+            Refusal::StandsAlready => "the two are connected already",
+        })
+    }
 }
 
 /// What is to be done with a connection other than the caller's, or with the caller's when several fates are

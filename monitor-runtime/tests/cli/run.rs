@@ -1,6 +1,5 @@
 //! `obit run`.
 
-use futures::StreamExt;
 use monitor_runtime::{DownReason, EndKind, Secret};
 use rustix::process::Signal;
 #[cfg(target_os = "linux")]

@@ -4,7 +4,7 @@
 //! hand, numbers big-endian, texts with one byte of length before them, and what follows their last field is
 //! ignored. The others are postcard, with 32 bytes of proof after it.
 
-use std::ops::RangeInclusive;
+use std::{fmt, ops::RangeInclusive};
 
 use peer_service::{ChannelName, Features, NodeName};
 use refs::Incarnation;
@@ -139,6 +139,22 @@ pub(crate) enum Reject {
     NameNotInCertificate,
     /// A reason this version does not know.
     Unknown(u8),
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reject::Version { lowest, highest } => {
+                write!(f, "it speaks the protocol versions {lowest} to {highest}, we do not")
+            }
+            Reject::Cluster => f.write_str("it belongs to another cluster"),
+            Reject::WrongName => f.write_str("it is not the node that was looked for"),
+            Reject::SameName => f.write_str("it bears our own name"),
+            Reject::Unproved => f.write_str("it does not accept our secret"),
+            Reject::NameNotInCertificate => f.write_str("our certificate does not bear our name"),
+            Reject::Unknown(code) => write!(f, "a reason that this version does not know ({code})"),
+        }
+    }
 }
 
 impl Reject {

@@ -108,9 +108,9 @@ pub(crate) enum Failure {
     OwnName,
     #[error("the peer did not prove that it knows the secret")]
     Unproved,
-    #[error("the peer has rejected us: {0:?}")]
+    #[error("the peer has rejected us: {0}")]
     Rejected(Reject),
-    #[error("the peer has refused us: {0:?}")]
+    #[error("the peer has refused us: {0}")]
     Refused(Refusal),
     #[error("another connection with this peer has taken its place")]
     Dropped,

@@ -10,10 +10,7 @@ use std::{
 };
 
 use clap::Args;
-use futures::{
-    StreamExt,
-    future::{Either, select},
-};
+use futures::future::{Either, select};
 use monitor_runtime::{
     Down, DownReason, ExitReason, MonitorSet, Node, NodeSpec, ParseError, RegName, Target,
 };
