@@ -73,7 +73,12 @@ impl Node {
             max_history: config.max_history,
             stop_timeout: config.stop_timeout,
         };
-        let inner = Arc::new(Inner::new(core, limits, service, local_addr, runner.spawner, runner.thread));
+        #[cfg(feature = "tcp")]
+        let hidden = config.tcp.hidden;
+        #[cfg(not(feature = "tcp"))]
+        let hidden = false;
+        let inner =
+            Arc::new(Inner::new(core, limits, service, local_addr, hidden, runner.spawner, runner.thread));
         tasks::start(&inner);
         Ok(Node { inner })
     }
