@@ -204,6 +204,20 @@ fn a_log_that_cannot_be_written_harms_no_node() {
 }
 
 #[test]
+fn help_is_no_wider_than_the_terminal() {
+    test(async {
+        for command in ["run", "watch", "agent", "nodes", "monitors", "why", "top", "keygen", "completions"] {
+            let mut help = obit([command, "--help"]);
+            help.env("COLUMNS", "70");
+            let help = end(help).await;
+            let long: Vec<_> = help.stdout.iter().filter(|line| line.chars().count() > 70).collect();
+            assert!(help.code == Some(0) && long.is_empty(), "{command}: {long:?}");
+            assert!(help.stdout.iter().any(|line| line.starts_with("Example")), "{command}");
+        }
+    });
+}
+
+#[test]
 fn shells_get_their_completions() {
     test(async {
         for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {

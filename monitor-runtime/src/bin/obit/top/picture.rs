@@ -47,12 +47,10 @@ pub(super) enum Turn {
 
 /// Nodes, what was told last, who watches whom, and counts. The last ones are left out first where there is no room.
 const SECTIONS: usize = 4;
-/// A section has its title, the names of its columns, and a row or two.
-const LEAST: u16 = 4;
+/// A section has its title, and two rows at least.
+const LEAST: u16 = 3;
 /// From so many columns on, two sections stand side by side.
 const WIDE: u16 = 130;
-/// Of how many columns the nodes have room for everything.
-const ROOMY: u16 = 76;
 /// After so much more than the interval the node is slow.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a node that is gone stays on the screen, and how many do.
@@ -147,11 +145,8 @@ impl Picture {
             ago: now.saturating_duration_since(*since),
         };
         let gone: Vec<_> = self.gone.values().map(gone).collect();
-        let columns = if area.width >= WIDE { 2 } else { 1 };
-        let nodes = sections::nodes(&self.look, &gone);
-        let nodes = if area.width / columns < ROOMY { sections::narrow(nodes, 5) } else { nodes };
         let all = [
-            nodes,
+            sections::nodes(&self.look, &gone),
             sections::downs(&self.look, since),
             sections::monitors(&self.look),
             sections::counts(&self.look, &self.per_second),
@@ -173,13 +168,18 @@ impl Picture {
         };
         let left = room.saturating_sub(state.width() + 1);
         let name = cut(&printable(&node.name), left);
-        let mut about = format!("  life {}", node.incarnation);
-        about.push_str(&node.address.as_ref().map(|at| format!(", listens on {at}")).unwrap_or_default());
-        about.push_str(if node.hidden { ", hidden" } else { "" });
-        if node.uptime_ms > 0 {
-            about.push_str(&format!(", up for {}", span(Duration::from_millis(node.uptime_ms) + since)));
-        }
-        let about = cut(&printable(&about), left.saturating_sub(width(&name)));
+        let up = Duration::from_millis(node.uptime_ms) + since;
+        let parts = [
+            (node.uptime_ms > 0).then(|| format!("up for {}", span(up))),
+            node.hidden.then(|| "hidden".to_owned()),
+            node.address.as_ref().map(|address| format!("listens on {address}")),
+            Some(format!("life {}", node.incarnation)),
+        ];
+        // What has no room is left out, not cut.
+        let about = parts.into_iter().flatten().fold(String::new(), |about, part| {
+            let longer = format!("{about}  {}", printable(&part));
+            if width(&name) + width(&longer) <= left { longer } else { about }
+        });
         Line::from(vec![state, " ".into(), name.bold(), about.dark_gray()])
     }
 
@@ -244,11 +244,15 @@ fn stack(all: &[Section; SECTIONS], area: Rect, mut which: Vec<usize>, chosen: u
         let last = which.iter().rposition(|at| *at != chosen).unwrap_or_default();
         which.remove(last);
     }
-    let heights = shares(area.height, &which.iter().map(|at| all[*at].height()).collect::<Vec<_>>());
+    let wanted: Vec<_> = which.iter().map(|at| all[*at].height()).collect();
+    let gaps = u16::try_from(wanted.len()).unwrap_or_default().saturating_sub(1);
+    let in_all = wanted.iter().fold(gaps, |sum, height| sum.saturating_add(*height));
+    let gap = u16::from(in_all <= area.height);
+    let heights = shares(area.height, &wanted);
     let mut y = area.y;
     let place = |(at, height): (usize, u16)| {
         let place = Rect { y, height, ..area };
-        y += height;
+        y = y.saturating_add(height).saturating_add(gap);
         (at, place)
     };
     which.into_iter().zip(heights).map(place).collect()

@@ -36,8 +36,12 @@ pub(super) fn nodes(look: &Look, gone: &[Gone]) -> Section {
             text(&peer.name).style(name),
             figures(peer.monitors),
             figures(peer.monitored_by),
-            if gone.is_some() { cell("") } else { cell(bytes(peer.queued_bytes)) },
             state,
+            cell(if gone.is_some() || peer.queued_bytes == 0 {
+                String::new()
+            } else {
+                bytes(peer.queued_bytes)
+            }),
             cell(peer.session.to_string()).style(faint()),
             text(&peer.incarnation).style(faint()),
         ]
@@ -46,24 +50,18 @@ pub(super) fn nodes(look: &Look, gone: &[Gone]) -> Section {
         left("node"),
         right("on it"),
         right("by it"),
-        right("to send"),
         left(""),
+        right("to send"),
         right("session"),
         left("life"),
     ];
     Section {
         title: format!("Nodes that are up: {}", peers.len()),
         columns,
+        needed: 4,
         rows: all.iter().map(row).collect(),
         none: "none: this node is alone",
     }
-}
-
-/// The columns that are left out first, the last ones, where there is little room.
-pub(super) fn narrow(mut section: Section, columns: usize) -> Section {
-    section.columns.truncate(columns);
-    section.rows.iter_mut().for_each(|row| row.truncate(columns));
-    section
 }
 
 /// What was told last, the newest first.
@@ -81,6 +79,7 @@ pub(super) fn downs(look: &Look, since: Duration) -> Section {
     Section {
         title: "Told last".to_owned(),
         columns: vec![right("ago"), left("target"), left("on"), left("of what")],
+        needed: 4,
         rows: look.downs.iter().map(row).collect(),
         none: "nothing so far",
     }
@@ -104,10 +103,15 @@ pub(super) fn monitors(look: &Look) -> Section {
         let fired = cell(if *fired { "fired" } else { "" }).style(Style::new().red());
         vec![text(watcher), text(what).style(Style::new().bold()), text(node), fired]
     };
-    let part = if monitors.more { ", in part" } else { "" };
+    let shown = all.len();
+    let title = match look.node.monitors + look.node.monitored_by {
+        count if monitors.more => format!("Who watches whom: {shown} of {count}"),
+        _ => format!("Who watches whom: {shown}"),
+    };
     Section {
-        title: format!("Who watches whom{part}"),
+        title,
         columns: vec![left("watcher"), left("target"), left("on"), left("")],
+        needed: 4,
         rows: all.iter().map(row).collect(),
         none: "nobody watches anybody",
     }
@@ -132,6 +136,7 @@ pub(super) fn counts(look: &Look, per_second: &BTreeMap<String, f64>) -> Section
     Section {
         title: "Counts".to_owned(),
         columns: vec![left("what"), right("in all"), right("a second")],
+        needed: 2,
         rows: rows.collect(),
         none: "nothing was dropped, refused or met",
     }

@@ -28,6 +28,8 @@ pub(super) struct Column {
 pub(super) struct Section {
     pub(super) title: String,
     pub(super) columns: Vec<Column>,
+    /// How many of the columns are there however little room there is; the others go, the last first, before a text is cut.
+    pub(super) needed: usize,
     pub(super) rows: Vec<Vec<Cell>>,
     /// What stands there if there is no row.
     pub(super) none: &'static str,
@@ -107,23 +109,28 @@ impl Section {
         ])
     }
 
-    /// As wide as what is in them; if that is too much, the widest give way, those of figures never.
+    /// As wide as what is in them. If that is too much, columns that are not needed go, and then the widest give way, those of
+    /// figures never. A column that is not shown has no width.
     fn widths(&self, shown: &[Vec<Cell>], room: usize) -> Vec<usize> {
         let widest = |(at, column): (usize, &Column)| {
             let cells = shown.iter().filter_map(|row| row.get(at));
             cells.map(|cell| width(&cell.text)).max().unwrap_or_default().max(width(column.name))
         };
         let mut widths: Vec<_> = self.columns.iter().enumerate().map(widest).collect();
-        let gaps = GAP * widths.iter().filter(|width| **width > 0).count().saturating_sub(1);
-        let mut over = (widths.iter().sum::<usize>() + gaps).saturating_sub(room);
-        while over > 0 {
+        let taken = |widths: &[usize]| {
+            let gaps = GAP * widths.iter().filter(|width| **width > 0).count().saturating_sub(1);
+            widths.iter().sum::<usize>() + gaps
+        };
+        while widths.len() > self.needed && taken(&widths) > room {
+            widths.pop();
+        }
+        for _ in room..taken(&widths) {
             let texts = widths.iter_mut().zip(&self.columns).filter(|(_, column)| !column.right);
             let Some((widest, _)) = texts.max_by_key(|(width, _)| **width).filter(|(width, _)| **width > 1)
             else {
                 break;
             };
             *widest -= 1;
-            over -= 1;
         }
         widths
     }

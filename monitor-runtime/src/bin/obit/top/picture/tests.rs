@@ -52,9 +52,9 @@ fn everything_is_on_the_screen() {
     picture.update(look(25), start + seconds(2));
     let screen = drawn(&mut picture, start + seconds(2), 120, 40);
     for text in [
-        " live  a@host  life 8c21, listens on 127.0.0.1:7001, up for 1h 01m",
+        " live  a@host  up for 1h 01m  listens on 127.0.0.1:7001  life 8c21",
         "3 processes   1 monitor held   1 monitor on it by others   4 Downs told",
-        "b@host     21      1  4.0 KiB  hidden        4  5f0c",
+        "b@host     21      1  hidden  4.0 KiB        4  5f0c",
         "job1",
         "fired",
         "this node",
