@@ -16,7 +16,7 @@ use ratatui::{
 use super::{
     sections::{self, Gone},
     table::Section,
-    words::{cut, many, width},
+    words::{cut, cut_end, many, width},
 };
 use crate::{output::printable, times::span};
 
@@ -279,18 +279,6 @@ fn shares(lines: u16, wanted: &[u16]) -> Vec<u16> {
 /// How many `Down`s the node has told since its start.
 fn told(look: &Look) -> u64 {
     look.told.iter().map(|line| line.count).sum()
-}
-
-/// A sentence is read from its beginning.
-fn cut_end(text: &str, room: usize) -> String {
-    if width(text) <= room {
-        return text.to_owned();
-    }
-    let mut kept = text.to_owned();
-    while !kept.is_empty() && width(&kept) + 1 > room {
-        kept.pop();
-    }
-    format!("{kept}…")
 }
 
 #[cfg(test)]

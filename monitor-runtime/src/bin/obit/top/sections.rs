@@ -6,7 +6,7 @@ use monitor_runtime::control::{Look, PastDownLine, PeerLine};
 use ratatui::style::{Color, Style};
 
 use super::{
-    table::{Cell, Section, cell, left, right},
+    table::{Cell, Section, cell, left, prose, right},
     words::{bytes, place, rate},
 };
 use crate::{output::printable, times::span};
@@ -25,6 +25,7 @@ pub(super) fn nodes(look: &Look, gone: &[Gone]) -> Section {
     all.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
     let row = |(peer, gone): &(&PeerLine, Option<Duration>)| {
         let state = match gone {
+            Some(ago) if ago.as_secs() == 0 => cell("just gone").style(Style::new().red()),
             Some(ago) => cell(format!("gone {}", span(*ago))).style(Style::new().red()),
             // A session is hidden if either end is. Where this end is, it says nothing of the other.
             None if peer.hidden && !look.node.hidden => cell("hidden").style(faint()),
@@ -78,7 +79,7 @@ pub(super) fn downs(look: &Look, since: Duration) -> Section {
     };
     Section {
         title: "Told last".to_owned(),
-        columns: vec![right("ago"), left("target"), left("on"), left("of what")],
+        columns: vec![right("ago"), left("target"), left("on"), prose("of what")],
         needed: 4,
         rows: look.downs.iter().map(row).collect(),
         none: "nothing so far",

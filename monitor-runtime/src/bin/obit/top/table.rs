@@ -7,7 +7,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::words::{cut, width};
+use super::words::{cut, cut_end, width};
 
 /// One text in a table.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub(super) struct Column {
     pub(super) name: &'static str,
     /// Figures stand at the right.
     pub(super) right: bool,
+    /// What is read from its beginning is cut at its end, and names in their middle.
+    prose: bool,
 }
 
 /// One part of the screen: a title, and a row for each thing.
@@ -41,11 +43,15 @@ const GAP: usize = 2;
 const WITH_HEAD: u16 = 4;
 
 pub(super) fn left(name: &'static str) -> Column {
-    Column { name, right: false }
+    Column { name, right: false, prose: false }
 }
 
 pub(super) fn right(name: &'static str) -> Column {
-    Column { name, right: true }
+    Column { name, right: true, prose: false }
+}
+
+pub(super) fn prose(name: &'static str) -> Column {
+    Column { name, right: false, prose: true }
 }
 
 pub(super) fn cell(text: impl Into<String>) -> Cell {
@@ -143,7 +149,7 @@ impl Section {
             if !spans.is_empty() {
                 spans.push(Span::from(" ".repeat(GAP)));
             }
-            let text = cut(&cell.text, *room);
+            let text = if column.prose { cut_end(&cell.text, *room) } else { cut(&cell.text, *room) };
             let blank = Span::from(" ".repeat(room.saturating_sub(width(&text))));
             let text = Span::styled(text, cell.style);
             spans.extend(if column.right { [blank, text] } else { [text, blank] });

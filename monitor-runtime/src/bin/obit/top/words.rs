@@ -63,6 +63,15 @@ pub(super) fn cut(text: &str, room: usize) -> String {
     format!("{head}…{tail}")
 }
 
+/// The same for a sentence, which is read from its beginning.
+pub(super) fn cut_end(text: &str, room: usize) -> String {
+    match room.checked_sub(1) {
+        Some(room_for_text) if width(text) > room => format!("{}…", taken(text.chars(), room_for_text)),
+        _ if width(text) <= room => text.to_owned(),
+        _ => String::new(),
+    }
+}
+
 fn taken(letters: impl Iterator<Item = char>, room: usize) -> String {
     let mut taken = String::new();
     let mut used = 0;
@@ -95,6 +104,8 @@ mod tests {
         assert_eq!(cut("customers-1@10.0.0.7:7001", 12), "custom…:7001");
         assert_eq!(["日本語日本語", "ab"].map(|text| cut(text, 5)), ["日…語", "ab"]);
         assert_eq!((cut("abc", 1), cut("abc", 0)), ("…".to_owned(), String::new()));
+        assert_eq!(["no such process", "none"].map(|text| cut_end(text, 8)), ["no such…", "none"]);
+        assert_eq!((cut_end("abc", 1), cut_end("abc", 0)), ("…".to_owned(), String::new()));
     }
 
     #[test]
