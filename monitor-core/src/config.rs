@@ -1,6 +1,6 @@
 //! What a core is made of, and what its callers can choose.
 
-use refs::{ChannelId, NodeId, RegName, SessionEnd, SessionId};
+use refs::{ChannelId, NodeId, NodeName, RegName, SessionEnd, SessionId};
 
 use crate::ids::LocalPid;
 
@@ -162,6 +162,18 @@ pub enum Route {
     Later,
     /// Nowhere.
     No(SessionEnd),
+}
+
+/// The monitors between this node and another. See [`Core::by_peer`](crate::Core::by_peer).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerMonitors {
+    /// The other node, connected or not.
+    pub node: NodeName,
+    /// Those that are held here on its processes; those that have fired and were not taken yet included.
+    pub held: usize,
+    /// Those that it holds on local processes.
+    pub incoming: usize,
 }
 
 /// What the tables hold now.

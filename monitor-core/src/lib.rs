@@ -62,7 +62,8 @@ mod tables;
 mod wire;
 
 pub use config::{
-    AliasMode, Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, Processes, Route,
+    AliasMode, Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, PeerMonitors,
+    Processes, Route,
 };
 pub use effect::{Down, DownSource, Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice};
 pub use ids::{LocalPid, MonitorId, Ticket};

@@ -9,19 +9,24 @@ mod links;
 mod notices;
 mod signals;
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
 
 use refs::{ChannelId, Incarnation, MonitorRef, Name, NodeName, Pid, SessionEnd, SessionId, Target};
 
 use self::backlog::{Exit, Job};
 use crate::{
-    config::{Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, Processes},
+    config::{
+        Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, PeerMonitors, Processes,
+    },
     effect::{Effect, Notice},
     ids::{LocalPid, MonitorId},
     reason::{DownReason, ExitReason},
     signal::{RemoteTarget, Signal},
     tables::{
-        Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peers, ProcessTable,
+        Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peer, Peers, ProcessTable,
         RowTarget, State, Waiting, What,
     },
 };
@@ -265,6 +270,21 @@ impl Core {
             waiting: self.waiting.len(),
             backlog: self.backlog.len(),
         }
+    }
+
+    /// How many monitors there are between this node and each that something here refers to, in no order. It looks at each
+    /// such node, and at no monitor.
+    pub fn by_peer(&self) -> Vec<PeerMonitors> {
+        let mut held = BTreeMap::new();
+        for origin in self.origins.iter() {
+            *held.entry(&origin.name).or_default() += origin.monitors() as usize;
+        }
+        let of = |peer: &Peer| PeerMonitors {
+            node: peer.name.clone(),
+            held: held.get(&peer.name).copied().unwrap_or_default(),
+            incoming: peer.incoming_len,
+        };
+        self.peers.iter().map(of).collect()
     }
 
     /// The monitor is over: its notice goes to its watcher, unless that has exited.

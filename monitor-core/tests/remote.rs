@@ -32,6 +32,25 @@ fn a_remote_exit_is_told_with_its_reason() {
 }
 
 #[test]
+fn the_monitors_between_two_nodes_are_counted_at_both_ends() {
+    let mut pair = Pair::connected();
+    let (w, t) = (pair.a.spawn(), pair.b.spawn());
+    pair.b.register("job", t);
+    pair.a.monitor(w, pair.b.pid(t));
+    let by_name = pair.a.monitor(w, pair.b.named("job"));
+    pair.settle();
+    let counts = |node: &Node| {
+        let of = node.core.by_peer().into_iter();
+        of.map(|peer| (peer.node.to_string(), peer.held, peer.incoming)).collect::<Vec<_>>()
+    };
+    assert_eq!(counts(&pair.a), [("b@test".to_owned(), 2, 0)]);
+    assert_eq!(counts(&pair.b), [("a@test".to_owned(), 0, 2)]);
+    pair.a.demonitor(w, by_name, true);
+    pair.settle();
+    assert_eq!((counts(&pair.a)[0].1, counts(&pair.b)[0].2), (1, 1));
+}
+
+#[test]
 fn a_session_end_is_noconnection_once_and_the_peer_forgets() {
     let mut pair = Pair::connected();
     let (w, t) = (pair.a.spawn(), pair.b.spawn());

@@ -72,7 +72,7 @@ impl Attacked {
             max_waiting_bytes: 1 << 20,
             stop_timeout: Duration::ZERO,
         };
-        let inner = Inner::new(core, limits, service, None, Arc::new(drop), None);
+        let inner = Inner::new(core, limits, service, None, false, Arc::new(drop), None);
         let queue = Queue::new(limits.max_mailbox_bytes);
         let watcher = Arc::new(LiveProcess { queue, fate: Default::default(), abort: None });
         let pid = inner.move_in(Resident::Process(watcher.clone())).expect("the node was not stopped");

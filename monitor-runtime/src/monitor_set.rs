@@ -84,6 +84,7 @@ impl MonitorSet {
     /// The next `Down`; waits for it. `None` while the set is empty. The same as the stream's, without a trait to import.
     ///
     /// Cancel-safe.
+    #[expect(clippy::should_implement_trait, reason = "it is the stream's, and as asynchronous")]
     pub fn next(&mut self) -> Next<'_, MonitorSet> {
         StreamExt::next(self)
     }

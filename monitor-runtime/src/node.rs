@@ -79,7 +79,12 @@ impl Node {
             max_waiting_bytes: config.max_waiting_bytes,
             stop_timeout: config.stop_timeout,
         };
-        let inner = Arc::new(Inner::new(core, limits, service, local_addr, runner.spawner, runner.thread));
+        #[cfg(feature = "tcp")]
+        let hidden = config.tcp.hidden;
+        #[cfg(not(feature = "tcp"))]
+        let hidden = false;
+        let inner =
+            Arc::new(Inner::new(core, limits, service, local_addr, hidden, runner.spawner, runner.thread));
         tasks::start(&inner);
         Ok(Node { inner })
     }

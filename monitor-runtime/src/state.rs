@@ -12,6 +12,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use futures::{channel::oneshot, task::AtomicWaker};
@@ -41,6 +42,11 @@ pub(crate) struct Inner {
     pub(crate) service: Arc<dyn PeerService>,
     /// Where it listens, if it does.
     pub(crate) local_addr: Option<SocketAddr>,
+    /// Whether it was configured to be hidden.
+    #[cfg_attr(not(all(feature = "control", unix)), expect(dead_code, reason = "only told to who looks in"))]
+    pub(crate) hidden: bool,
+    #[cfg_attr(not(all(feature = "control", unix)), expect(dead_code, reason = "only told to who looks in"))]
+    pub(crate) started: Instant,
     pub(crate) capabilities: Capabilities,
     pub(crate) limits: Limits,
     pub(crate) spawner: Spawner,
@@ -103,6 +109,7 @@ impl Inner {
         limits: Limits,
         service: Arc<dyn PeerService>,
         local_addr: Option<SocketAddr>,
+        hidden: bool,
         spawner: Spawner,
         thread: Option<oneshot::Sender<()>>,
     ) -> Self {
@@ -111,6 +118,8 @@ impl Inner {
             capabilities: service.capabilities(),
             service,
             local_addr,
+            hidden,
+            started: Instant::now(),
             limits,
             spawner,
             directory: RwLock::default(),

@@ -105,10 +105,43 @@ fn whoever_asks_nonsense_is_told_so_and_others_are_answered() {
         assert!(answer(b"\"everything\"\n").starts_with("{\"refused\":\"not a question: "));
         assert!(answer(b"\n").starts_with("{\"refused\":"));
         assert_eq!(answer(b"\xff\xff\n"), "");
+        let refused = node.stats().count("questions_refused").unwrap();
         answer(&[b'['; 100_000]);
         let silent: Vec<_> = (0..15).map(|_| UnixStream::connect(place.socket()).unwrap()).collect();
         assert_eq!(nodes(&place.socket()).await, node.name().as_str());
         drop(silent);
+        // Who says nothing has asked nothing.
+        let look = UnixStream::connect(place.socket()).unwrap();
+        look.shutdown(std::net::Shutdown::Write).unwrap();
+        let _ = (&look).read(&mut [0]);
+        assert_eq!(node.stats().count("questions_refused"), Some(refused + 1), "the long one alone is new");
+    });
+}
+
+#[test]
+fn what_a_killed_program_has_left_behind_is_in_nobodys_way() {
+    run(async {
+        let (place, node) = (Place::new("porch"), node().await);
+        for porch in [".obit-0001", ".obit-4711"] {
+            fs::create_dir(place.0.join(porch)).unwrap();
+        }
+        drop(UnixListener::bind(place.0.join(".obit-0001/s")).unwrap());
+        let _served = serve(&node, place.socket()).unwrap();
+        assert_eq!(nodes(&place.socket()).await, node.name().as_str());
+        assert_eq!(place.files(), 1, "nothing but the socket is left");
+    });
+}
+
+#[test]
+fn a_path_that_is_too_long_for_a_socket_is_told_with_its_limit() {
+    run(async {
+        let (place, node) = (Place::new("long"), node().await);
+        let directory = place.0.join("d".repeat(100 - place.0.as_os_str().len()));
+        fs::create_dir(&directory).unwrap();
+        for name in ["a-rather-long-name.sock", "s"] {
+            let error = serve(&node, directory.join(name)).unwrap_err().to_string();
+            assert!(error.contains("at most 10"), "{error}");
+        }
     });
 }
 

@@ -227,6 +227,51 @@ fn those_who_say_nothing_give_their_places_to_others() {
     });
 }
 
+#[test]
+fn who_has_said_nothing_for_the_longest_gives_way_to_who_comes() {
+    run(async {
+        let node = node().await;
+        let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
+        let address = served.local_addr();
+        let half = |_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(b"GET /metrics HT").unwrap();
+            stream
+        };
+        let mut half: Vec<_> = (0..60).map(half).collect();
+        assert_eq!(get(address, "/metrics").0, 200);
+        // The first of them was closed to let others in, the last has its place still, and may go on.
+        let host = format!("TP/1.1\r\nHost: {address}\r\n\r\n");
+        let last = half.last_mut().unwrap();
+        last.write_all(host.as_bytes()).unwrap();
+        let mut answer = String::new();
+        last.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(node.stats().count("questions_slow").unwrap() >= 45);
+    });
+}
+
+#[test]
+fn the_monitors_with_each_peer_are_counted_however_few_are_shown() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        let (here, there) = (a.process().unwrap(), b.process().unwrap());
+        let _held: Vec<_> = (0..7).map(|_| here.monitor(there.pid()).unwrap()).collect();
+        let _on: Vec<_> = (0..5).map(|_| there.monitor(here.pid()).unwrap()).collect();
+        common::eventually("all monitors stand", || {
+            a.stats().incoming_monitors == 5 && b.stats().incoming_monitors == 7
+        })
+        .await;
+        let served = http::serve(&a, LOOPBACK.parse().unwrap()).unwrap();
+        let (_, json) = get(served.local_addr(), "/inspect?monitors=2");
+        let look: Value = serde_json::from_str(&json).unwrap();
+        let peer = &look["node"]["peers"][0];
+        assert_eq!((&peer["monitors"], &peer["monitored_by"]), (&7.into(), &5.into()), "{peer}");
+        assert_eq!(look["monitors"]["more"], true);
+    });
+}
+
 /// The metrics that the page for operators explains: the name, and the label's value where there are several.
 #[cfg(feature = "tcp")]
 fn explained() -> BTreeSet<(String, String)> {
@@ -261,7 +306,7 @@ fn every_metric_is_explained() {
             text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap().0);
         let shown: BTreeSet<_> = series
             .map(|series| match series.split_once('{') {
-                Some(("obit_node_info", _)) => ("obit_node_info".to_owned(), String::new()),
+                Some((name @ ("obit_node_info" | "obit_build_info"), _)) => (name.to_owned(), String::new()),
                 Some((name, labels)) => (name.to_owned(), labels.split('"').nth(1).unwrap().to_owned()),
                 None => (series.to_owned(), String::new()),
             })

@@ -33,6 +33,11 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
+    /// How many monitors have a target there.
+    pub(crate) const fn monitors(&self) -> u32 {
+        self.monitors
+    }
+
     fn key(&self) -> (&str, Option<Incarnation>, ChannelId) {
         (self.name.as_str(), self.incarnation, self.channel)
     }
@@ -91,6 +96,12 @@ impl Origins {
 
     pub(crate) fn get(&self, at: u32) -> &Origin {
         &self.rows[at]
+    }
+
+    /// All origins, in the order of the table.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Origin> {
+        core::iter::successors(self.rows.scan(0), |&(_, next)| self.rows.scan(next))
+            .filter_map(|(origin, _)| origin)
     }
 
     /// One more monitor has a target there.

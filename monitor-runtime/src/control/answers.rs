@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use refs::SessionId;
+use refs::{NodeName, SessionId};
 use serde::{Deserialize, Serialize};
 
 use monitor_core::{Down, DownSource, NodeType};
@@ -26,6 +26,15 @@ pub struct NodeList {
     pub incarnation: String,
     /// Where it listens, if it does.
     pub address: Option<String>,
+    /// Whether it is configured to be hidden: every session of it counts as hidden then.
+    #[serde(default)]
+    pub hidden: bool,
+    /// Of which version of this crate it is; empty if it is too old to say.
+    #[serde(default)]
+    pub version: String,
+    /// For how many milliseconds it runs.
+    #[serde(default)]
+    pub uptime_ms: u64,
     /// How many processes live on it.
     pub processes: usize,
     /// How many monitors it holds that have not fired.
@@ -51,6 +60,12 @@ pub struct PeerLine {
     /// How many bytes wait to be sent to it.
     #[serde(default)]
     pub queued_bytes: usize,
+    /// How many monitors this node holds on processes there; those that have fired and were not received yet included.
+    #[serde(default)]
+    pub monitors: usize,
+    /// How many monitors it holds on processes of this node.
+    #[serde(default)]
+    pub monitored_by: usize,
 }
 
 /// Who watches whom.
@@ -171,7 +186,12 @@ impl NodeList {
     pub(super) fn of(node: &Node) -> Self {
         let stats = node.stats();
         let queued = queued_bytes(&node.inner);
+        let monitors = node.inner.look(|state| state.core.by_peer()).into_iter();
+        let monitors: BTreeMap<_, _> = monitors.map(|peer| (peer.node, (peer.held, peer.incoming))).collect();
+        let between = |name: &NodeName| monitors.get(name).copied().unwrap_or_default();
         let peer = |info: NodeInfo| PeerLine {
+            monitors: between(&info.node.name).0,
+            monitored_by: between(&info.node.name).1,
             name: info.node.name.to_string(),
             incarnation: info.node.incarnation.to_string(),
             session: info.session.0,
@@ -182,6 +202,9 @@ impl NodeList {
             name: node.name().to_string(),
             incarnation: node.id().incarnation.to_string(),
             address: node.local_addr().map(|address| address.to_string()),
+            hidden: node.inner.hidden,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_ms: milliseconds(node.inner.started.elapsed()),
             processes: stats.processes,
             monitors: stats.monitors,
             monitored_by: stats.incoming_monitors,

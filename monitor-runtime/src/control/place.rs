@@ -3,8 +3,9 @@
 use std::{
     env, fs, io,
     os::unix::{
+        ffi::OsStrExt,
         fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
-        net::{SocketAddr, UnixListener, UnixStream},
+        net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
     process,
@@ -13,7 +14,7 @@ use std::{
 use crate::node::Node;
 
 /// Where the sockets of a user's nodes lie: `obit` in the directory that `XDG_RUNTIME_DIR` names, which only that
-/// user can enter. None if the variable is not set.
+/// user can enter. None if the variable is not set, or names no absolute path.
 pub fn default_directory() -> Option<PathBuf> {
     let directory = PathBuf::from(env::var_os("XDG_RUNTIME_DIR")?);
     directory.is_absolute().then(|| directory.join("obit"))
@@ -32,24 +33,28 @@ pub(super) struct Place {
     identity: (u64, u64),
 }
 
+/// The longest path of a socket, in bytes.
+const MAX_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 107 } else { 103 };
+/// What the porches of sockets are called, before four digits; it is no longer than most names of sockets.
+const PORCH: &str = ".obit-";
+/// What a socket is called in its porch.
+const BORN: &str = "s";
+/// How often another porch is tried if somebody takes one away.
+const TRIES: usize = 4;
+
 impl Place {
     /// Listens at that path, with mode 0600 from the first moment on. What lies there is replaced if it is a socket
     /// at which nobody listens.
     pub(super) fn listen(path: &Path) -> io::Result<(UnixListener, Place)> {
-        // A path that is too long for a socket is found out before anything is made.
-        SocketAddr::from_pathname(path)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // A path that is too long for a socket is found out before anything is made.
+        fits(path, parent)?;
         if Some(parent) == default_directory().as_deref() {
             make_private_directory(parent)?;
         }
         vacant(path)?;
-        // A socket is born with the mode that the process' mask leaves it. Until it is 0600 it lies where nobody else
-        // can enter; then it moves, which also replaces one that is dead in one step.
-        let porch = parent.join(format!(".obit-{}", process::id()));
-        fs::DirBuilder::new().mode(0o700).create(&porch)?;
-        let listening = listen_in(&porch, path);
-        fs::remove_dir(&porch)?;
-        let listener = listening?;
+        clear_porches(parent);
+        let listener = listen_from_porch(parent, path)?;
         let metadata = fs::metadata(path)?;
         Ok((listener, Place { path: path.to_owned(), identity: (metadata.dev(), metadata.ino()) }))
     }
@@ -63,6 +68,21 @@ impl Drop for Place {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+fn fits(path: &Path, parent: &Path) -> io::Result<()> {
+    let porch = parent.join(format!("{PORCH}0000")).join(BORN);
+    for path in [path, &porch] {
+        let len = path.as_os_str().as_bytes().len();
+        if len > MAX_PATH {
+            let text = format!(
+                "the path of a socket has at most {MAX_PATH} bytes, and {} has {len}: take a directory with a shorter one",
+                path.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidFilename, text));
+        }
+    }
+    Ok(())
 }
 
 fn make_private_directory(directory: &Path) -> io::Result<()> {
@@ -83,8 +103,34 @@ fn vacant(path: &Path) -> io::Result<()> {
     }
 }
 
+/// A socket is born with the mode that the process' mask leaves it. Until it is 0600 it lies on a porch, where nobody else
+/// can enter; then it moves, which also replaces one that is dead in one step.
+fn listen_from_porch(parent: &Path, path: &Path) -> io::Result<UnixListener> {
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        let number = getrandom::u32().map_err(io::Error::other)?;
+        let porch = parent.join(format!("{PORCH}{:04x}", number & 0xffff));
+        let made = fs::DirBuilder::new().mode(0o700).create(&porch);
+        let listening = made.and_then(|()| {
+            let listening = listen_in(&porch, path);
+            // Left behind, it is cleared away by the next one.
+            let _ = fs::remove_dir(&porch);
+            listening
+        });
+        match listening {
+            // Another porch of that name, or one that was taken for one that had been left behind.
+            Err(error)
+                if tries > 0
+                    && parent.is_dir()
+                    && [io::ErrorKind::AlreadyExists, io::ErrorKind::NotFound].contains(&error.kind()) => {}
+            listening => return listening,
+        }
+    }
+}
+
 fn listen_in(porch: &Path, path: &Path) -> io::Result<UnixListener> {
-    let born = porch.join("s");
+    let born = porch.join(BORN);
     let listener = UnixListener::bind(&born)?;
     let moved =
         fs::set_permissions(&born, fs::Permissions::from_mode(0o600)).and_then(|()| fs::rename(&born, path));
@@ -93,4 +139,17 @@ fn listen_in(porch: &Path, path: &Path) -> io::Result<UnixListener> {
         let _ = fs::remove_file(&born);
     }
     moved.map(|()| listener)
+}
+
+/// Takes away the porches that killed programs have left behind. Those of others, and what is in use, stay.
+fn clear_porches(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    let names = entries.filter_map(Result::ok);
+    for porch in names.filter(|entry| entry.file_name().as_bytes().starts_with(PORCH.as_bytes())) {
+        let born = porch.path().join(BORN);
+        if UnixStream::connect(&born).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+            let _ = fs::remove_file(&born);
+        }
+        let _ = fs::remove_dir(porch.path());
+    }
 }

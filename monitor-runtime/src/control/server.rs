@@ -18,7 +18,11 @@ use super::{
     answers::{Look, NodeList, PastDownLine},
     place::Place,
 };
-use crate::{clients, node::Node, state::Inner};
+use crate::{
+    clients::{self, Asked},
+    node::Node,
+    state::Inner,
+};
 
 /// The open socket of a node. Dropped, it is closed and taken away; the node goes on.
 #[derive(Debug)]
@@ -31,8 +35,10 @@ pub struct Served {
 /// Answers questions at a Unix socket with mode 0600, on the node's executor: whoever may open it may see everything.
 ///
 /// [`Question::Downs`] is answered with nothing unless the node has a
-/// [history](crate::Config::max_history). A socket at which nobody listens any more is replaced. What holds the [`Served`] need not hold the node. At most 16
-/// questions are answered at once, each of at most 4 KiB and within 10 s; an answer has at most 10,000 monitors.
+/// [history](crate::Config::max_history). A socket at which nobody listens any more is replaced. What holds the [`Served`]
+/// need not hold the node. At most 16 questions are answered at once, each of at most 4 KiB, asked within 2 s and answered
+/// within 10 s; while all places are taken, a newcomer gets that of who has said nothing for the longest. An answer has at
+/// most 10,000 monitors.
 ///
 /// # Errors
 /// `AddrInUse` if another node listens there or if it is no socket that lies there; whatever else the system says, such as
@@ -56,12 +62,14 @@ impl Drop for Served {
 }
 
 /// One question and its answer. Whoever does not listen gets none.
-async fn converse(stream: UnixStream, node: Weak<Inner>) {
+async fn converse(stream: UnixStream, node: Weak<Inner>, asked: Asked) {
     let mut line = String::new();
     let mut question = BufReader::new(stream.clone().take(MAX_QUESTION));
-    if question.read_line(&mut line).await.is_err() {
+    // Who hangs up without a word has only looked whether somebody is there.
+    if question.read_line(&mut line).await.is_err() || line.is_empty() {
         return;
     }
+    asked.set();
     let Some(inner) = node.upgrade() else { return };
     let answer = answer(&line, &Node { inner });
     let mut answer = serde_json::to_vec(&answer).expect("an answer is made of texts and numbers");

@@ -94,7 +94,8 @@ impl World {
             max_waiting_bytes: 1 << 20,
             stop_timeout: std::time::Duration::ZERO,
         };
-        let node = Inner::new(core, limits, Arc::new(Nothing(id("a@local", 1))), None, Arc::new(drop), None);
+        let node =
+            Inner::new(core, limits, Arc::new(Nothing(id("a@local", 1))), None, false, Arc::new(drop), None);
         let queue = Queue::new(limits.max_mailbox_bytes);
         let process = Arc::new(LiveProcess { queue, fate: Default::default(), abort: None });
         let watcher = node.move_in(Resident::Process(process.clone())).unwrap();

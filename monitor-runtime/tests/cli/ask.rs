@@ -60,8 +60,16 @@ fn a_node_that_watches_is_asked_why() {
                 ended.stdout
             );
         }
-        let nothing = end(obit(["why", "x", "--socket", socket.to_str().unwrap()])).await;
-        assert!(nothing.code == Some(1) && nothing.stderr.contains("nothing of x"), "{}", nothing.stderr);
+        let why = async |of: &str| end(obit(["why", of, "--socket", socket.to_str().unwrap()])).await;
+        let nothing = why("x@a@127.0.0.1").await;
+        assert!(nothing.code == Some(1) && nothing.stderr.contains("nothing of x@a"), "{}", nothing.stderr);
+        assert!(nothing.stderr.contains("the node of the watcher"), "{}", nothing.stderr);
+        let neither = why("x").await;
+        assert!(
+            neither.code == Some(2) && neither.stderr.contains("job1@a@10.0.0.7:7001"),
+            "{}",
+            neither.stderr
+        );
 
         other.exit(ExitReason::Normal);
         assert_eq!(watch.end().await.code, Some(3));
@@ -83,9 +91,9 @@ fn the_silence_of_a_frozen_node_is_the_evidence() {
         other.register("other".parse().unwrap()).unwrap();
         let mut command =
             obit(["watch", "--preset", "fast", &job1, "nobody@job@127.0.0.1", &target("other", &b)]);
-        command.env("OBIT_SOCKET", &socket);
+        command.arg("--socket").arg(&socket);
         let mut watch = Running::start(command);
-        assert_eq!(watch.line().await, "nobody@job@127.0.0.1 is gone: no such process");
+        assert_eq!(watch.line().await, "nobody@job@127.0.0.1 is not there: no such process");
 
         job.signal(rustix::process::Signal::STOP);
         let line = watch.line().await;
@@ -132,10 +140,26 @@ fn who_is_to_be_asked_must_be_clear() {
         let _two = agent("two").await;
         let several = ask().await;
         assert_eq!(several.code, Some(1));
-        assert_eq!(several.stderr.matches("\n  --socket ").count(), 2, "{}", several.stderr);
+        for name in ["one", "two"] {
+            assert!(several.stderr.contains(&format!("\n  --at {name}@127.0.0.1")), "{}", several.stderr);
+            for at in [name, &format!("{name}@127.0.0.1")] {
+                let at = format!("--at={at}");
+                let mut command = obit(["nodes", &at]);
+                command.env("XDG_RUNTIME_DIR", directory.path("")).env("OBIT_SOCKET", "/nowhere");
+                let answer = end(command).await;
+                assert!(answer.stdout[0].starts_with(&format!("{name}@127.0.0.1 ")), "{}", answer.stderr);
+            }
+        }
 
-        // A killed one leaves its socket behind, which is not mistaken for a node.
+        // A killed one leaves its socket behind, which is not mistaken for a node, and is taken away.
         one.kill().await;
+        assert!(ask().await.stdout[0].starts_with("two@127.0.0.1 "));
+        assert_eq!(fs::read_dir(directory.path("obit")).unwrap().count(), 1);
+        // One that is hidden, as those who only watch are, is not meant where there is another.
+        let mut command = obit(["agent", "--node", "shy@127.0.0.1", "--listen", "127.0.0.1:0", "--hidden"]);
+        command.env("XDG_RUNTIME_DIR", directory.path(""));
+        let mut shy = Running::start(command);
+        shy.line().await;
         assert!(ask().await.stdout[0].starts_with("two@127.0.0.1 "));
 
         let unset = end(obit(["nodes"])).await;
@@ -168,5 +192,87 @@ fn a_node_is_shown_over_http_if_it_is_told_to() {
             "{}",
             taken.stderr
         );
+    });
+}
+
+#[test]
+fn where_there_is_nothing_to_show_that_is_said() {
+    test(async {
+        let directory = Directory::new();
+        let mut command = obit(["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0"]);
+        command.env("XDG_RUNTIME_DIR", directory.path(""));
+        let mut agent = Running::start(command);
+        agent.line().await;
+        for (ask, said) in [("monitors", "watches nobody"), ("why", "so far"), ("nodes", "no other node")] {
+            let mut command = obit([ask]);
+            command.env("XDG_RUNTIME_DIR", directory.path(""));
+            let answer = end(command).await;
+            assert!(answer.code == Some(0) && answer.stderr.contains(said), "{ask}: {}", answer.stderr);
+            assert_eq!(answer.stdout.len(), usize::from(ask == "nodes"), "{ask}");
+        }
+        let nodes = json(&directory, &["nodes"]).await.remove(0);
+        assert_eq!((&nodes["version"], &nodes["hidden"]), (&env!("CARGO_PKG_VERSION").into(), &false.into()));
+        assert!(nodes["uptime_ms"].is_u64(), "{nodes}");
+    });
+}
+
+#[test]
+fn who_is_hidden_itself_calls_nobody_hidden() {
+    test(async {
+        let directory = Directory::new();
+        let a = node("a").await;
+        let worker = a.process().unwrap();
+        worker.register("worker".parse().unwrap()).unwrap();
+        let mut command = obit(["watch", &target("worker", &a)]);
+        command.env("XDG_RUNTIME_DIR", directory.path(""));
+        let _watch = Running::start(command);
+        eventually("the monitor has arrived", || a.stats().incoming_monitors == 1).await;
+        let mut command = obit(["nodes"]);
+        command.env("XDG_RUNTIME_DIR", directory.path(""));
+        let nodes = end(command).await.stdout;
+        assert!(nodes[0].contains(", hidden") && !nodes[1].contains("hidden"), "{nodes:?}");
+        assert!(nodes[1].contains("monitors on it 1, by it 0"), "{nodes:?}");
+    });
+}
+
+#[test]
+fn what_was_told_again_and_again_is_one_entry_for_people() {
+    test(async {
+        let directory = Directory::new();
+        let a = node("a").await;
+        let mut command = obit(["watch", "--wait", "100000", &target("worker", &a)]);
+        command.env("XDG_RUNTIME_DIR", directory.path(""));
+        let mut watch = Running::start(command);
+        assert_eq!(watch.logged("waiting for ").await, "worker@a@127.0.0.1: no such process");
+        let told = async || json(&directory, &["why"]).await.len();
+        while told().await < 3 {
+            smol::Timer::after(std::time::Duration::from_millis(10)).await;
+        }
+        let mut command = obit(["why", "worker@a@127.0.0.1"]);
+        command.env("XDG_RUNTIME_DIR", directory.path(""));
+        let why = end(command).await.stdout;
+        assert!(why.len() == 6 && why[4].contains(" times, the first "), "{why:?}");
+        assert_eq!(json(&directory, &["why", "--last", "2"]).await.len(), 2);
+    });
+}
+
+#[test]
+fn to_look_whether_a_node_is_there_is_no_question_that_is_refused() {
+    test(async {
+        let directory = Directory::new();
+        let mut command = obit(["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0"]);
+        command.env("XDG_RUNTIME_DIR", directory.path("")).env("OBIT_HTTP", "0").env("OBIT_LOG", "info");
+        let mut agent = Running::start(command);
+        let url = agent.logged("shown over HTTP url=").await;
+        let address = url.strip_prefix("http://").unwrap().strip_suffix("/").unwrap();
+        json(&directory, &["nodes"]).await;
+        let mut stream = smol::net::TcpStream::connect(address).await.unwrap();
+        stream
+            .write_all(format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("obit_drops_total{what=\"questions_refused\"} 0\n"), "{answer}");
     });
 }

@@ -43,7 +43,7 @@ fn the_file_can_say_everything_and_its_paths_start_where_it_lies() {
         directory.file("peers.txt", "");
         let settings = "node = \"a@127.0.0.1\"\nlisten = \"127.0.0.1:0\"\npeers = [\"b@127.0.0.1:9\"]\n\
             peers_file = \"peers.txt\"\nsecret_file = \"cluster.key\"\ncluster = \"\"\nhidden = true\n\
-            preset = \"fast\"\nlog = \"off\"\n";
+            preset = \"fast\"\nlog = \"off\"\nhttp = 0\n";
         let file = directory.file("obit.toml", settings);
         let secret = Secret::from_file(&key).unwrap();
         let node = node_with_secret("b", secret).await;
@@ -115,6 +115,105 @@ fn an_error_says_what_to_do() {
         let missing = error(&["--config", directory.path("none.toml").to_str().unwrap()]).await;
         assert!(missing.contains("none.toml: No such file"), "{missing}");
         assert_eq!(end(obit(["agent", "--node", "nowhere"])).await.code, Some(2));
+    });
+}
+
+#[test]
+fn variables_that_are_empty_are_unset_and_a_wrong_one_is_named() {
+    test(async {
+        let empty = ["OBIT_CONFIG", "OBIT_SECRET", "OBIT_PEERS", "OBIT_HIDDEN", "OBIT_HTTP", "OBIT_PRESET"];
+        let settings: Vec<_> = empty.iter().map(|variable| (*variable, "")).collect();
+        let flags = ["--node", "a@127.0.0.1", "--listen", "127.0.0.1:0"];
+        assert_eq!(name_of_agent(&flags, &settings).await, "a@127.0.0.1");
+        let several = [("OBIT_PEERS", " b@127.0.0.1:9  c@127.0.0.1:9\n"), ("OBIT_HIDDEN", "1")];
+        assert_eq!(name_of_agent(&flags, &several).await, "a@127.0.0.1");
+
+        let error = async |variable: &str, value: &str| {
+            let mut command = obit(["agent"].iter().chain(&flags));
+            command.env(variable, value);
+            let ended = end(command).await;
+            assert_eq!(ended.code, Some(2), "{variable}");
+            ended.stderr
+        };
+        let hidden = error("OBIT_HIDDEN", "maybe").await;
+        assert!(
+            hidden.contains("in the variable OBIT_HIDDEN:") && hidden.contains("true or false"),
+            "{hidden}"
+        );
+        assert!(error("OBIT_PEERS", "b@127.0.0.1:9 b@").await.contains("in the variable OBIT_PEERS:"));
+        let flag = end(obit(["agent", "--hidden=maybe"])).await.stderr;
+        assert!(!flag.contains("variable"), "{flag}");
+    });
+}
+
+#[test]
+fn an_error_in_a_secret_says_where_it_came_from() {
+    test(async {
+        let directory = Directory::new();
+        let short = directory.file("short.key", "x");
+        fs::set_permissions(&short, fs::Permissions::from_mode(0o600)).unwrap();
+        let agent = ["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0"];
+        let by_file = end(obit(agent.iter().chain(&["--secret-file", short.to_str().unwrap()]))).await;
+        assert!(by_file.stderr.contains("short.key: a secret has at least 32"), "{}", by_file.stderr);
+        let mut command = obit(agent);
+        command.env("OBIT_SECRET", "x");
+        let by_variable = end(command).await.stderr;
+        assert!(by_variable.contains("the variable OBIT_SECRET: a secret has at least 32"), "{by_variable}");
+    });
+}
+
+#[test]
+fn a_secret_that_cannot_be_written_leaves_no_file() {
+    test(async {
+        let directory = Directory::new();
+        let key = directory.path("cluster.key");
+        let mut shell = smol::process::Command::new("sh");
+        // No file may have a byte, and who tries is told.
+        let script =
+            format!("trap '' XFSZ; ulimit -f 0; exec '{}' keygen \"$0\"", env!("CARGO_BIN_EXE_obit"));
+        shell.args(["-c", &script]).arg(&key).kill_on_drop(true);
+        let full = end(shell).await;
+        assert!(full.code == Some(1) && full.stderr.contains("cannot write"), "{}", full.stderr);
+        assert!(!key.exists());
+        assert_eq!(end(obit(["keygen", key.to_str().unwrap()])).await.code, Some(0));
+        let again = end(obit(["keygen", key.to_str().unwrap()])).await;
+        assert!(again.code == Some(1) && again.stderr.contains("take another name"), "{}", again.stderr);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_cannot_be_written_harms_no_node() {
+    test(async {
+        let directory = Directory::new();
+        let socket = directory.path("a.sock");
+        for full in ["2>/dev/full", "2>&-"] {
+            let script = format!(
+                "exec '{}' agent --node a@127.0.0.1 --listen 127.0.0.1:0 --http 0 --log debug --socket \"$0\" {full}",
+                env!("CARGO_BIN_EXE_obit")
+            );
+            let mut shell = smol::process::Command::new("sh");
+            shell.args(["-c", &script]).arg(&socket).kill_on_drop(true);
+            let mut agent = Running::start(shell);
+            agent.line().await;
+            assert_eq!(end(obit(["nodes", "--socket", socket.to_str().unwrap()])).await.code, Some(0));
+            agent.signal(rustix::process::Signal::TERM);
+            assert_eq!(agent.end().await.code, Some(0), "{full}");
+        }
+    });
+}
+
+#[test]
+fn help_is_no_wider_than_the_terminal() {
+    test(async {
+        for command in ["run", "watch", "agent", "nodes", "monitors", "why", "top", "keygen", "completions"] {
+            let mut help = obit([command, "--help"]);
+            help.env("COLUMNS", "70");
+            let help = end(help).await;
+            let long: Vec<_> = help.stdout.iter().filter(|line| line.chars().count() > 70).collect();
+            assert!(help.code == Some(0) && long.is_empty(), "{command}: {long:?}");
+            assert!(help.stdout.iter().any(|line| line.starts_with("Example")), "{command}");
+        }
     });
 }
 

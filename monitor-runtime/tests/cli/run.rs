@@ -124,7 +124,7 @@ fn run_and_watch_share_the_secret_that_keygen_makes() {
 
         let nobody = "nobody@job@127.0.0.1";
         let mut inside = Running::start(obit(["watch", "--secret-file", key, &job1, nobody]));
-        assert_eq!(inside.line().await, format!("{nobody} is gone: no such process"));
+        assert_eq!(inside.line().await, format!("{nobody} is not there: no such process"));
         assert_eq!(job.end().await.code, Some(0));
         assert_eq!(inside.line().await, "job1@job@127.0.0.1 is gone: exit: normal");
         assert!(set.next().await.unwrap().reason.is_terminal());

@@ -44,7 +44,7 @@ fn run_and_watch_meet_by_certificates_alone() {
         let mut job = Running::start(obit(["run", "--config", &job, "--name", "job1", "--", "cat"]));
         let job1 = format!("job1@job@obit.test={}", job.address().await);
         let mut watch = Running::start(obit(["watch", "--config", &watch, &job1, "nobody@job@obit.test"]));
-        assert_eq!(watch.line().await, "nobody@job@obit.test is gone: no such process");
+        assert_eq!(watch.line().await, "nobody@job@obit.test is not there: no such process");
         assert_eq!(job.end().await.code, Some(0));
         assert_eq!(watch.line().await, "job1@job@obit.test is gone: exit: normal");
 

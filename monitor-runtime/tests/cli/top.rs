@@ -1,13 +1,18 @@
 //! `obit top`, on a terminal of the test's own.
 
-use std::{fs::File, os::fd::OwnedFd};
+use std::{
+    fs::File,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use rustix::{
+    process::Signal,
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{Winsize, tcsetwinsize},
 };
-use smol::Unblock;
+use smol::{Unblock, process::Child};
 
 use crate::support::{Directory, Running, end, obit, test};
 
@@ -32,23 +37,32 @@ async fn shows(screen: &mut Unblock<File>, words: &[&str]) {
     }
 }
 
+/// An agent, and its socket in that directory.
+async fn agent(directory: &Directory) -> (Running, PathBuf) {
+    let socket = directory.path("a.sock");
+    let agent = ["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0", "--socket"];
+    let mut agent = Running::start(obit(agent.iter().map(AsRef::as_ref).chain([socket.as_os_str()])));
+    agent.line().await;
+    (agent, socket)
+}
+
+/// `obit top` of the node at that socket, and the user's end of its terminal.
+fn top(socket: &Path) -> (Child, File) {
+    let (user, program) = terminal();
+    let mut top = obit(["top", "--socket", socket.to_str().unwrap()]);
+    top.env("TERM", "xterm").stdin(program.try_clone().unwrap()).stdout(program);
+    // Its copies of the terminal go with the command.
+    (top.spawn().unwrap(), user)
+}
+
 #[test]
 fn a_node_is_drawn_until_the_user_leaves() {
     test(async {
         let directory = Directory::new();
-        let socket = directory.path("a.sock");
-        let agent = ["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0", "--socket"];
-        let mut agent = Running::start(obit(agent.iter().map(AsRef::as_ref).chain([socket.as_os_str()])));
-        agent.line().await;
-
-        let (user, program) = terminal();
-        let mut top = obit(["top", "--socket", socket.to_str().unwrap()]);
-        top.env("TERM", "xterm").stdin(program.try_clone().unwrap()).stdout(program);
-        let mut child = top.spawn().unwrap();
-        // Its copies of the terminal go with it.
-        drop(top);
+        let (mut agent, socket) = agent(&directory).await;
+        let (mut child, user) = top(&socket);
         let (mut keyboard, mut screen) = (Unblock::new(user.try_clone().unwrap()), Unblock::new(user));
-        shows(&mut screen, &["a@127.0.0.1", "whom", "live"]).await;
+        shows(&mut screen, &["a@127.0.0.1", "whom", "live", "leave"]).await;
         // It goes on to show what it saw last when the node is gone.
         agent.kill().await;
         shows(&mut screen, &["lost", "trying"]).await;
@@ -58,5 +72,40 @@ fn a_node_is_drawn_until_the_user_leaves() {
 
         let blind = end(obit(["top", "--socket", socket.to_str().unwrap()])).await;
         assert!(blind.code == Some(1) && blind.stderr.contains("terminal"), "{}", blind.stderr);
+    });
+}
+
+#[test]
+fn a_node_that_is_frozen_is_said_to_be_slow_and_holds_up_no_key() {
+    test(async {
+        let directory = Directory::new();
+        let (agent, socket) = agent(&directory).await;
+        let (mut child, user) = top(&socket);
+        let (mut keyboard, mut screen) = (Unblock::new(user.try_clone().unwrap()), Unblock::new(user));
+        shows(&mut screen, &["live"]).await;
+        agent.signal(Signal::STOP);
+        // Before the question is given up, after 10 s, it would be lost.
+        shows(&mut screen, &["slow", "answer"]).await;
+        keyboard.write_all(b"q").await.unwrap();
+        keyboard.flush().await.unwrap();
+        assert_eq!(child.status().await.unwrap().code(), Some(0));
+    });
+}
+
+#[test]
+fn whatever_ends_it_leaves_the_terminal_as_it_was() {
+    test(async {
+        let directory = Directory::new();
+        let (_agent, socket) = agent(&directory).await;
+        for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+            let (mut child, user) = top(&socket);
+            let mut screen = Unblock::new(user);
+            shows(&mut screen, &["live"]).await;
+            let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+            rustix::process::kill_process(pid, signal).unwrap();
+            // The other screen is left, and the cursor is back.
+            shows(&mut screen, &["\x1b[?1049l", "\x1b[?25h"]).await;
+            assert_eq!(child.status().await.unwrap().code(), Some(code));
+        }
     });
 }

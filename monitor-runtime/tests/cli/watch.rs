@@ -3,7 +3,7 @@
 use monitor_runtime::{ExitReason, Node, NodeType, Process};
 use rustix::process::Signal;
 
-use crate::support::{Running, end, eventually, node, obit, target, test};
+use crate::support::{Directory, Running, end, eventually, node, obit, target, test};
 
 fn process(node: &Node, name: &str) -> Process {
     let process = node.process().unwrap();
@@ -48,6 +48,7 @@ fn programs_read_the_end_as_json() {
             let mut json: serde_json::Value = serde_json::from_str(&line).unwrap();
             let monitor = json.as_object_mut().unwrap().remove("monitor").unwrap();
             assert!(monitor.as_str().unwrap().starts_with("partisan:ref:visitor-"), "{monitor}");
+            assert!(json.as_object_mut().unwrap().remove("after_ms").unwrap().is_u64());
             (json.to_string(), code)
         };
         let target = "\"target\":\"worker@a@127.0.0.1\"";
@@ -71,7 +72,7 @@ fn who_is_not_there_and_who_cannot_be_reached_are_told_apart() {
         let node = node("a").await;
         let nobody = target("nobody", &node);
         let absent = end(obit(["watch", &nobody])).await;
-        assert_eq!(absent.stdout, ["nobody@a@127.0.0.1 is gone: no such process"]);
+        assert_eq!(absent.stdout, ["nobody@a@127.0.0.1 is not there: no such process"]);
         assert_eq!(absent.code, Some(4));
 
         node.stop().await;
@@ -130,5 +131,72 @@ fn who_is_not_there_yet_is_waited_for_as_long_as_was_said() {
 
         let impatient = end(obit(["watch", "--wait", "1", &target])).await;
         assert_eq!((impatient.stdout.len(), impatient.code), (1, Some(4)));
+    });
+}
+
+#[test]
+fn a_time_that_is_up_has_an_exit_code_of_its_own() {
+    test(async {
+        let node = node("a").await;
+        let _worker = process(&node, "worker");
+        let ended = end(obit(["watch", "--timeout", "0.2", &target("worker", &node)])).await;
+        assert_eq!((ended.code, ended.stdout.len()), (Some(6), 0), "{}", ended.stderr);
+        assert!(ended.stderr.contains("1 not known to be gone"), "{}", ended.stderr);
+        let nonsense = end(obit(["watch", "--timeout", "soon", &target("worker", &node)])).await;
+        assert!(nonsense.code == Some(2) && nonsense.stderr.contains("60 or 0.5"), "{}", nonsense.stderr);
+    });
+}
+
+#[test]
+fn the_first_end_is_enough_if_any_will_do() {
+    test(async {
+        let node = node("a").await;
+        let (one, _two) = (process(&node, "one"), process(&node, "two"));
+        let watch = Running::start(obit(["watch", "--any", &target("one", &node), &target("two", &node)]));
+        eventually("the monitors have arrived", || node.stats().incoming_monitors == 2).await;
+        one.exit(other("status 1"));
+        let ended = watch.end().await;
+        assert_eq!(ended.stdout, ["one@a@127.0.0.1 is gone: exit: status 1"]);
+        assert_eq!(ended.code, Some(3));
+    });
+}
+
+#[test]
+fn the_socket_that_the_environment_names_is_that_of_another() {
+    test(async {
+        let directory = Directory::new();
+        let socket = directory.path("a.sock");
+        let agent = ["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0"];
+        let mut command = obit(agent);
+        command.env("OBIT_SOCKET", &socket);
+        let mut agent = Running::start(command);
+        let address = agent.line().await.rsplit(' ').next().unwrap().to_owned();
+        let mut command = obit(["watch", &format!("nobody@a@127.0.0.1={address}")]);
+        command.env("OBIT_SOCKET", &socket);
+        assert_eq!(end(command).await.code, Some(4), "it does not listen there, and watches");
+        let mut command = obit(["nodes"]);
+        command.env("OBIT_SOCKET", &socket);
+        assert!(end(command).await.stdout[0].starts_with("a@127.0.0.1 "));
+    });
+}
+
+#[test]
+fn whoever_stops_to_read_ends_it_without_a_word() {
+    test(async {
+        let node = node("a").await;
+        let nobody = target("nobody", &node);
+        let obit = env!("CARGO_BIN_EXE_obit");
+        let script = format!("{{ '{obit}' watch '{nobody}'; echo $? >&2; }} | true");
+        let mut shell = smol::process::Command::new("sh");
+        shell.args(["-c", &script]).kill_on_drop(true);
+        assert_eq!(end(shell).await.stderr, "141");
+        #[cfg(target_os = "linux")]
+        {
+            let mut shell = smol::process::Command::new("sh");
+            shell.args(["-c", &format!("'{obit}' watch '{nobody}' >/dev/full; echo $?")]).kill_on_drop(true);
+            let full = end(shell).await;
+            assert_eq!(full.stdout, ["1"]);
+            assert!(full.stderr.starts_with("error: cannot write to standard output: "), "{}", full.stderr);
+        }
     });
 }

@@ -16,7 +16,7 @@ use crate::{
 type Check = fn(&mut Browser, &mut Nodes, &Path) -> Result;
 
 /// All checks, and what each shows.
-pub(super) const ALL: [(&str, Check); 6] = [
+pub(super) const ALL: [(&str, Check); 8] = [
     ("the node, its peers, who watches whom and every end as it comes", ends_are_shown),
     ("names of peers are text, whatever is in them", names_are_text),
     ("the page of a node that is watched names its watchers", the_watched_see_their_watchers),
@@ -24,6 +24,8 @@ pub(super) const ALL: [(&str, Check); 6] = [
         "readable in light and dark, on a phone and on a wide screen, and still for whom motion is too much",
         readable,
     ),
+    ("of many monitors all are counted, and the page is no longer than what it shows", many_are_counted),
+    ("a filter leaves what has that name, and says where nothing has", filtered),
     ("a slow node is asked one question at a time", questions_do_not_pile_up),
     ("a node that is gone is said to be, and shown again when it is back", a_lost_node_comes_back),
 ];
@@ -85,6 +87,38 @@ fn readable(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result {
     contents(&mut tab)
 }
 
+fn many_are_counted(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result {
+    let _crowd = nodes.crowd(300)?;
+    let mut tab = open(browser, &nodes.page_of_job())?;
+    tab.shows("#nodes td", &["300"])?;
+    tab.shows("#monitors-of", &["the first 200 of 301"])?;
+    tab.look_with(PHONE)?;
+    tab.picture(&folder.join("many.png"))?;
+    let bottom = "document.querySelector('footer').getBoundingClientRect().bottom + scrollY";
+    tab.holds(
+        "there is nothing below its end",
+        &format!("document.documentElement.scrollHeight < {bottom} + 60"),
+    )?;
+    contents(&mut tab)
+}
+
+fn filtered(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result {
+    let mut tab = open(browser, &nodes.page())?;
+    let filter = |tab: &mut Tab<'_>, text: &str| {
+        let script = format!(
+            "(() => {{ const f = document.getElementById('filter'); f.value = '{text}'; f.dispatchEvent(new Event('input')); }})()"
+        );
+        tab.evaluate(&script).map(drop)
+    };
+    filter(&mut tab, "IMPORTER")?;
+    tab.holds("one is left", "document.querySelectorAll('#monitors li').length === 1")?;
+    tab.shows("#downs-none", &["Nothing matches the filter"])?;
+    filter(&mut tab, "")?;
+    tab.shows("#downs li", &["nightly-report"])?;
+    tab.holds("nothing is said where something is shown", "document.getElementById('downs-none').hidden")?;
+    contents(&mut tab)
+}
+
 fn questions_do_not_pile_up(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result {
     let mut tab = open(browser, &nodes.page_of_lone())?;
     nodes.lone.freeze()?;
@@ -101,6 +135,11 @@ fn a_lost_node_comes_back(browser: &mut Browser, nodes: &mut Nodes, folder: &Pat
     nodes.watcher.kill();
     tab.shows("#status", &["lost"])?;
     tab.shows("#notice", &["The node is lost"])?;
+    tab.shows("#notice-age", &["ago"])?;
+    tab.evaluate("document.getElementById('pause').click()")?;
+    tab.shows("#status", &["lost, paused"])?;
+    tab.shows("#notice", &["not asked again"])?;
+    tab.evaluate("document.getElementById('pause').click()")?;
     tab.picture(&folder.join("lost.png"))?;
     nodes.restart_watcher()?;
     tab.shows("#status", &["live"])?;

@@ -55,7 +55,7 @@ pub(super) struct Nodes {
 }
 
 /// What a program has of us: it would end without them.
-type Streams = (ChildStdin, ChildStdout);
+pub(super) type Streams = (ChildStdin, ChildStdout);
 
 /// A job, which runs until its standard input is closed.
 pub(super) struct Job {
@@ -123,6 +123,14 @@ impl Nodes {
     /// Where the page of the node without peers is.
     pub(super) fn page_of_lone(&self) -> String {
         url(&self.ports, PAGE_OF_LONE)
+    }
+
+    /// One that watches the job that stays so many times, for as long as what is returned is held.
+    pub(super) fn crowd(&self, monitors: usize) -> Result<(Running, Streams)> {
+        let mut command = program(&self.obit);
+        command.arg("watch").args(vec![self.stays.target(); monitors]);
+        let (running, stdin, stdout) = self.children.start(&mut command, None)?;
+        Ok((running, (stdin, stdout)))
     }
 
     pub(super) fn watcher_name(&self) -> String {

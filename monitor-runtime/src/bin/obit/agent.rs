@@ -15,7 +15,8 @@ use crate::{
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   obit agent --node a@127.0.0.1:7001
-  obit agent --node a@10.0.0.7:7001 --peer b@10.0.0.8:7001 --secret-file cluster.key --log info
+  obit agent --node a@10.0.0.7:7001 --peer b@10.0.0.8:7001 \\
+      --secret-file cluster.key --log info --http 9464
 
 It says where it listens, and goes on until SIGTERM, SIGINT or SIGHUP; then it says goodbye to its peers.
 Exit code: 0; 1 if it cannot start.";

@@ -1,22 +1,30 @@
 //! From what a user has said to the configuration of a node.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fmt::Display,
+    fs,
     io::Read,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use monitor_runtime::{Config, Node, NodeName, Secret, StartError, TcpStartError, Tls, control, http};
+use monitor_runtime::{
+    Config, Node, NodeName, Secret, SecretError, StartError, TcpStartError, Tls, control, http,
+};
 
 use crate::{
     failure::{Context, Failure, Result, full_text},
     log,
-    options::{HttpAddress, NodeOptions, Preset},
+    options::{HttpAddress, ListenAddress, NodeOptions, Preset, Specs},
 };
 
 /// The environment variable that may hold the secret itself.
 pub(crate) const SECRET: &str = "OBIT_SECRET";
+
+/// The environment variable that may say where a node is asked. Exported, it is meant for one node, and for who asks it.
+const SOCKET: &str = "OBIT_SOCKET";
 
 /// How many `Down`s a node keeps for `obit why`.
 const MAX_HISTORY: usize = 4096;
@@ -51,13 +59,20 @@ pub(crate) struct Started {
 /// Puts flags, environment and file together, and begins to log as they say.
 pub(crate) fn prepare(options: NodeOptions, role: Role) -> Result<Prepared> {
     let secret = secret(&options)?;
+    let mut options = options;
+    if role == Role::Member {
+        options.socket = options.socket.or_else(|| variable(SOCKET).map(PathBuf::from));
+    }
     let options = match options.config.clone() {
         Some(file) => options.or(read(&file)?),
         None => options,
     };
-    log::start(options.log.unwrap_or_default());
+    // A visitor dials the same again and again only because it waits, and says so itself.
+    log::start(options.log.unwrap_or_default(), role == Role::Visitor);
     let secret = match (secret, &options.secret_file) {
-        (None, Some(file)) => Some(Secret::from_file(file)?),
+        (None, Some(file)) => {
+            Some(Secret::from_file(file).map_err(|error| bad_secret(error, file.display()))?)
+        }
         (secret, _) => secret,
     };
     let socket = options.socket.clone();
@@ -69,8 +84,27 @@ pub(crate) fn prepare(options: NodeOptions, role: Role) -> Result<Prepared> {
 fn secret(options: &NodeOptions) -> Result<Option<Secret>> {
     match &options.secret_file {
         Some(_) => Ok(None),
-        None if env::var_os(SECRET).is_some() => Ok(Some(Secret::from_env(SECRET)?)),
+        None if variable(SECRET).is_some() => {
+            let secret = Secret::from_env(SECRET);
+            Ok(Some(secret.map_err(|error| bad_secret(error, format_args!("the variable {SECRET}")))?))
+        }
         None => Ok(None),
+    }
+}
+
+/// A variable that is set to something.
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// What is wrong with a secret, and where it has come from.
+fn bad_secret(error: SecretError, source: impl Display) -> Failure {
+    match error {
+        SecretError::TooShort { .. } | SecretError::TooLong { .. } => {
+            Failure::new(format!("{source}: {error}"))
+        }
+        // The others name it themselves.
+        error => error.into(),
     }
 }
 
@@ -109,7 +143,7 @@ fn node(options: NodeOptions, secret: Option<Secret>, role: Role) -> Result<Conf
     };
     let has_place = name.port().is_some();
     let mut config = Config::new(name).hidden(options.hidden.unwrap_or(visits));
-    if let Some(address) = options.listen {
+    if let Some(ListenAddress(address)) = options.listen {
         config = config.listen(address);
     } else if visits && !has_place {
         // Nobody needs to find it: it dials whom it watches.
@@ -124,7 +158,8 @@ fn node(options: NodeOptions, secret: Option<Secret>, role: Role) -> Result<Conf
     if let Some(secret) = secret {
         config = config.secret(secret);
     }
-    config = config.peers(options.peers.unwrap_or_default()).cluster(options.cluster.unwrap_or_default());
+    let peers = options.peers.into_iter().flatten().flat_map(|Specs(specs)| specs);
+    config = config.peers(peers).cluster(options.cluster.unwrap_or_default());
     Ok(match options.preset {
         None | Some(Preset::Normal) => config,
         Some(Preset::Fast) => config.fast(),

@@ -8,6 +8,8 @@ pub(crate) struct Failure {
     text: String,
     /// None: any failure that has no code of its own.
     code: Option<u8>,
+    /// Whether nobody is there to be told.
+    quiet: bool,
 }
 
 /// The result of a command, and of almost everything in it.
@@ -15,7 +17,18 @@ pub(crate) type Result<T = ExitCode> = std::result::Result<T, Failure>;
 
 impl Failure {
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Failure { text: text.into(), code: None }
+        Failure { text: text.into(), code: None, quiet: false }
+    }
+
+    /// Whoever read what this program writes has gone: nothing is said of it, and the exit code is what a shell makes of
+    /// SIGPIPE.
+    pub(crate) fn unread() -> Self {
+        Failure { text: "nobody reads this any more".to_owned(), code: Some(128 + 13), quiet: true }
+    }
+
+    /// Whether somebody is to be told.
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// The same failure, with that exit code unless it has one.

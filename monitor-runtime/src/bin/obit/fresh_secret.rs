@@ -2,7 +2,7 @@
 //! of this program.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
@@ -16,16 +16,22 @@ pub(crate) fn digits() -> io::Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Writes a fresh secret to a new file with mode 0600. A file that exists is left alone, and an error.
+/// Writes a fresh secret to a new file with mode 0600. A file that exists is left alone, and an error. What cannot be written
+/// to its end is taken away again.
 pub(crate) fn write_to_new(file: &Path) -> io::Result<()> {
     let digits = digits()?;
     let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-    writeln!(new, "{digits}")
+    let written = writeln!(new, "{digits}").and_then(|()| new.sync_all());
+    if written.is_err() {
+        // The error is told; that this may fail too says nothing more.
+        let _ = fs::remove_file(file);
+    }
+    written
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

@@ -3,18 +3,19 @@
 //! Every subcommand has a file of its own. `docs/CLI.md` describes them, their exit codes and the configuration.
 
 use std::{
-    io::{self, Write},
-    path::PathBuf,
+    io,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod agent;
 mod ask;
 mod config;
 #[cfg(test)]
 mod documents;
+mod environment;
 mod failure;
 mod fresh_secret;
 mod job;
@@ -24,10 +25,13 @@ mod output;
 mod reasons;
 mod run;
 mod signals;
+mod times;
 mod top;
 mod watch;
+mod whom;
+mod why;
 
-use failure::{Context, Result};
+use failure::{Failure, Result};
 
 /// Tells when a process somewhere in the cluster is gone, and of what it died.
 #[derive(Parser)]
@@ -50,7 +54,7 @@ enum Command {
     /// Wait until processes are gone, and print of what each died.
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::Options),
-    /// Be a node of the cluster, and nothing else, until SIGTERM or SIGINT.
+    /// Be a node of the cluster, and nothing else, until SIGTERM, SIGINT or SIGHUP.
     #[command(after_help = agent::EXAMPLES)]
     Agent(agent::Options),
     /// Show a running node and those that are connected to it.
@@ -60,8 +64,8 @@ enum Command {
     #[command(after_help = ask::MONITORS)]
     Monitors(ask::Asking),
     /// Show what a running node has told its watchers: who decided it, and on what evidence.
-    #[command(after_help = ask::WHY)]
-    Why(ask::Why),
+    #[command(after_help = why::EXAMPLES)]
+    Why(why::Options),
     /// Watch a running node live: its peers, who watches whom, and what was told last.
     #[command(after_help = top::EXAMPLES)]
     Top(top::Options),
@@ -82,26 +86,48 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let outcome = match command_line().command {
         Command::Run(options) => run::run(options),
         Command::Watch(options) => watch::run(options),
         Command::Agent(options) => agent::run(options),
         Command::Nodes(asking) => ask::nodes(&asking),
         Command::Monitors(asking) => ask::monitors(&asking),
-        Command::Why(why) => ask::why(&why),
-        Command::Top(options) => top::run(&options),
+        Command::Why(options) => why::run(&options),
+        Command::Top(options) => top::run(options),
         Command::Keygen { file } => keygen(&file),
         Command::Completions { shell } => completions(shell),
     };
     outcome.unwrap_or_else(|failure| {
-        // Nobody is left to tell if this fails too.
-        let _ = writeln!(io::stderr(), "error: {failure}");
+        if !failure.is_quiet() {
+            output::note(&format!("error: {failure}"));
+        }
         failure.exit_code()
     })
 }
 
-fn keygen(file: &std::path::Path) -> Result {
-    fresh_secret::write_to_new(file).context(|| format!("cannot write {}", file.display()))?;
+/// What was asked for. If it cannot be understood, or help was wanted, this does not return.
+fn command_line() -> Cli {
+    let command = environment::without_empty(Cli::command());
+    let matches = command.clone().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    matches.unwrap_or_else(|error| {
+        if let Some(variable) = environment::culprit(&command, &error) {
+            output::note(&format!("in the variable {variable}:"));
+        }
+        error.exit()
+    })
+}
+
+fn keygen(file: &Path) -> Result {
+    fresh_secret::write_to_new(file).map_err(|error| {
+        let what = match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                "it is there already, and no secret is ever overwritten; take another name, or remove it once no node uses it"
+                    .to_owned()
+            }
+            _ => error.to_string(),
+        };
+        Failure::new(format!("cannot write {}: {what}", file.display()))
+    })?;
     output::say(&format!("wrote a fresh secret to {}", file.display()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -109,7 +135,7 @@ fn keygen(file: &std::path::Path) -> Result {
 fn completions(shell: clap_complete::Shell) -> Result {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "obit", &mut script);
-    io::stdout().write_all(&script)?;
+    output::write(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{ArgAction, Args, ValueEnum};
-use monitor_runtime::{NodeName, NodeSpec};
+use monitor_runtime::{NodeName, NodeSpec, ParseError};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::log;
@@ -31,18 +31,12 @@ pub(crate) struct NodeOptions {
     /// Where to listen; by default where the name leads to. Port 0 takes any that is free.
     #[arg(long, value_name = "IP:PORT", env = "OBIT_LISTEN", hide_env_values = true)]
     #[serde(deserialize_with = "text")]
-    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) listen: Option<ListenAddress>,
 
     /// A node to connect to, and to reconnect to whenever it is lost. May be given several times.
-    #[arg(
-        long = "peer",
-        value_name = "NODE[=ADDRESS]",
-        env = "OBIT_PEERS",
-        hide_env_values = true,
-        value_delimiter = ' '
-    )]
+    #[arg(long = "peer", value_name = "NODE[=ADDRESS]", env = "OBIT_PEERS", hide_env_values = true)]
     #[serde(deserialize_with = "texts")]
-    pub(crate) peers: Option<Vec<NodeSpec>>,
+    pub(crate) peers: Option<Vec<Specs>>,
 
     /// A file with such nodes, one a line, that is looked at again and again.
     #[arg(long, value_name = "FILE", env = "OBIT_PEERS_FILE", hide_env_values = true)]
@@ -80,6 +74,7 @@ pub(crate) struct NodeOptions {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "true",
+        value_parser = yes_or_no,
         value_name = "BOOL"
     )]
     pub(crate) hidden: Option<bool>,
@@ -88,15 +83,15 @@ pub(crate) struct NodeOptions {
     #[arg(long, value_enum, env = "OBIT_PRESET", hide_env_values = true)]
     pub(crate) preset: Option<Preset>,
 
-    /// Where `obit nodes`, `obit monitors` and `obit why` ask this node; by default a socket in
-    /// $XDG_RUNTIME_DIR/obit.
-    #[arg(long, value_name = "FILE", env = "OBIT_SOCKET", hide_env_values = true)]
+    /// Where `obit nodes`, `obit monitors`, `obit why` and `obit top` ask this node; by default a socket in
+    /// $XDG_RUNTIME_DIR/obit. `run` and `agent` take it from the variable OBIT_SOCKET, too.
+    #[arg(long, value_name = "FILE")]
     pub(crate) socket: Option<PathBuf>,
 
-    /// Show metrics for Prometheus (/metrics) and the node as JSON (/inspect) at this port, to this machine only; or at this
-    /// address, to everybody who reaches it.
+    /// Show a page with the node live (/), metrics for Prometheus (/metrics) and the node as JSON (/inspect) at this port, to
+    /// this machine only; or at this address, to everybody who reaches it.
     #[arg(long, value_name = "PORT|IP:PORT", env = "OBIT_HTTP", hide_env_values = true)]
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "number_or_text")]
     pub(crate) http: Option<HttpAddress>,
 
     /// How much the node says of itself on standard error; `warn` if nothing is said.
@@ -130,6 +125,44 @@ impl FromStr for HttpAddress {
     }
 }
 
+/// Where a node listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListenAddress(pub(crate) SocketAddr);
+
+impl FromStr for ListenAddress {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let address = text.parse().map(ListenAddress);
+        address
+            .map_err(|_| "write an IP address and a port, as in 127.0.0.1:7001, 0.0.0.0:7001 or [::1]:7001")
+    }
+}
+
+/// Nodes to connect to, with any white space between them.
+#[derive(Clone, Debug)]
+pub(crate) struct Specs(pub(crate) Vec<NodeSpec>);
+
+impl FromStr for Specs {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text.split_whitespace().map(str::parse).collect::<Result<Vec<_>, _>>()? {
+            // What is empty is no node; its own error says so.
+            specs if specs.is_empty() => text.trim().parse().map(|spec| Specs(vec![spec])),
+            specs => Ok(Specs(specs)),
+        }
+    }
+}
+
+fn yes_or_no(text: &str) -> Result<bool, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("write true or false"),
+    }
+}
+
 impl NodeOptions {
     /// These, and what they leave open from `file`.
     pub(crate) fn or(self, file: NodeOptions) -> NodeOptions {
@@ -158,6 +191,23 @@ fn text<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) ->
     parse(&String::deserialize(deserializer)?).map(Some)
 }
 
+/// A setting that is read from its text, or is a number.
+fn number_or_text<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(i64),
+        Text(String),
+    }
+    let text = match Either::deserialize(deserializer)? {
+        Either::Number(number) => number.to_string(),
+        Either::Text(text) => text,
+    };
+    parse(&text).map(Some)
+}
+
 fn texts<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
     deserializer: D,
 ) -> Result<Option<Vec<T>>, D::Error> {
@@ -179,5 +229,18 @@ mod tests {
         assert_eq!(address("9464").unwrap(), "127.0.0.1:9464");
         assert_eq!(address("0.0.0.0:9464").unwrap(), "0.0.0.0:9464");
         assert!(address("localhost").is_err() && address("70000").is_err());
+    }
+
+    #[test]
+    fn nodes_may_have_any_white_space_between_them() {
+        let names = |text: &str| text.parse().map(|Specs(specs)| specs.len());
+        assert_eq!(names(" a@h:1  b@h:2\n\tc@h:3\n"), Ok(3));
+        assert!(names(" ").is_err() && names("a@h:1 b").is_err());
+    }
+
+    #[test]
+    fn yes_and_no_have_two_spellings_each() {
+        assert_eq!(["1", "TRUE", "0", "False"].map(yes_or_no), [Ok(true), Ok(true), Ok(false), Ok(false)]);
+        assert!(yes_or_no("maybe").is_err());
     }
 }

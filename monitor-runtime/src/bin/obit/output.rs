@@ -1,22 +1,65 @@
 //! Lines for people and for programs.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use monitor_runtime::{Down, DownReason, ExitReason, SessionEnd};
 use serde::Serialize;
 
-use crate::reasons::JobEnd;
+use crate::{
+    failure::{Failure, Result},
+    reasons::JobEnd,
+};
 
 /// One line on standard output, at once.
-pub(crate) fn say(line: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()
+pub(crate) fn say(line: &str) -> Result<()> {
+    write(format!("{}\n", printable(line)).as_bytes())
 }
 
 /// One JSON object on a line of standard output.
-pub(crate) fn say_json(value: &impl Serialize) -> io::Result<()> {
-    say(&serde_json::to_string(value)?)
+pub(crate) fn say_json(value: &impl Serialize) -> Result<()> {
+    // What is escaped here stands in texts only, where JSON has an escape of its own for it.
+    let json = escaped(&serde_json::to_string(value)?, |letter| format!("\\u{:04x}", u32::from(letter)));
+    write(format!("{json}\n").as_bytes())
+}
+
+/// Bytes for standard output, at once.
+pub(crate) fn write(bytes: &[u8]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::unread(),
+        _ => Failure::new(format!("cannot write to standard output: {error}")),
+    })
+}
+
+/// A line on standard error, for who looks at what goes on.
+pub(crate) fn note(text: &str) {
+    let lines: Vec<_> = text.lines().map(printable).collect();
+    // Nobody is left to tell if this fails.
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
+}
+
+/// The text without what a terminal takes for a command: others have chosen names and reasons, and may mean harm.
+pub(crate) fn printable(text: &str) -> String {
+    escaped(text, |letter| letter.escape_unicode().to_string())
+}
+
+fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
+    // What moves the cursor or breaks the line, and what turns the direction of the text that follows.
+    let is_command = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().fold(String::with_capacity(text.len()), |mut safe, letter| {
+        if is_command(letter) {
+            safe.push_str(&escape(letter));
+        } else {
+            safe.push(letter);
+        }
+        safe
+    })
 }
 
 /// A `Down` for programs. `docs/CLI.md` describes every field.
@@ -28,6 +71,8 @@ pub(crate) struct DownLine {
     reason: Reason,
     /// The same for a person.
     text: String,
+    /// Since the watching began.
+    after_ms: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -48,12 +93,14 @@ enum Reason {
 }
 
 impl DownLine {
-    pub(crate) fn new(down: &Down) -> Self {
+    /// What was told so long after the watching had begun.
+    pub(crate) fn new(down: &Down, after: Duration) -> Self {
         DownLine {
             target: down.target.to_string(),
             monitor: down.monitor.to_string(),
             reason: Reason::of(&down.reason),
             text: down.reason.to_string(),
+            after_ms: milliseconds(after),
         }
     }
 }
@@ -82,5 +129,23 @@ const fn kind(reason: &ExitReason) -> &'static str {
 }
 
 fn silent_ms(end: SessionEnd) -> Option<u64> {
-    end.silent_for().map(|silent| u64::try_from(silent.as_millis()).unwrap_or(u64::MAX))
+    end.silent_for().map(milliseconds)
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_instead() {
+        assert_eq!(
+            printable("web\x1b[2J\r\n\u{9b}1m \u{202e}é"),
+            "web\\u{1b}[2J\\u{d}\\u{a}\\u{9b}1m \\u{202e}é"
+        );
+        assert_eq!(printable("job1@a@127.0.0.1:7001 – ünï"), "job1@a@127.0.0.1:7001 – ünï");
+    }
 }

@@ -23,11 +23,12 @@ use crate::{
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   obit run --node a@127.0.0.1:7001 --name job1 -- sleep 30
-  obit run --node a@10.0.0.7:7001 --secret-file cluster.key --name backup -- tar cf /backup.tar /data
+  obit run --node a@10.0.0.7:7001 --secret-file cluster.key \\
+      --name backup -- tar cf /backup.tar /data
   obit run --config cluster.toml --name web -- python3 -m http.server
 
-Exit code: that of the command; 128 + N if signal N ended it; 125 if obit itself failed, 126 if the
-command cannot be executed, 127 if it is not found.";
+Exit code: that of the command; 128 + N if signal N ended it; 125 if obit itself failed, 126 if the command cannot be \
+executed, 127 if it is not found.";
 
 /// What `run` is given.
 #[derive(Args)]
@@ -35,11 +36,11 @@ pub(crate) struct Options {
     /// The name under which others watch the command: `obit watch NAME@NODE`.
     #[arg(long)]
     name: RegName,
-    #[command(flatten)]
-    node: NodeOptions,
     /// The command and its arguments. It has the standard streams of `obit`, and gets the signals that `obit` gets.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+    #[command(flatten)]
+    node: NodeOptions,
 }
 
 /// What tells a failure of `obit` from one of the command, as `env` and `timeout` do it.

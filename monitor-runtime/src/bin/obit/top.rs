@@ -2,89 +2,107 @@
 
 use std::{
     io::{self, IsTerminal},
-    path::Path,
     process::ExitCode,
+    sync::mpsc::Receiver,
     time::{Duration, Instant},
 };
 
 use clap::Args;
-use monitor_runtime::control::{Answer, Look, Question};
 use ratatui::{
     DefaultTerminal,
-    crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers},
+    crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
 };
 
 use crate::{
-    ask::{Whom, ask, other_answer},
     failure::{Failure, Result},
+    signals, times,
+    whom::Whom,
 };
 
+mod asker;
 mod picture;
+mod sections;
+mod table;
 mod words;
 
-use picture::Picture;
+use asker::News;
+use picture::{Picture, Turn};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   obit top
+  obit top --at a@127.0.0.1:7001
   obit top --socket /run/obit/a.sock --interval 5
 
 A node that does not answer any more is shown as it was, until it is back.
-Keys: q, Esc or Ctrl-C to leave.";
+Keys: Tab goes to the next section, the arrows, PgUp, PgDn, Home and End move in it; q, Esc or Ctrl-C leave.
+Exit code: 0; 1 if no node answers at first; 128 + N if signal N ended it.";
 
 /// What `top` is given.
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     whom: Whom,
-    /// How many seconds pass from one picture to the next.
-    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    interval: u64,
+    /// How many seconds pass from one question to the next.
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    interval: Duration,
+}
+
+fn interval(text: &str) -> std::result::Result<Duration, &'static str> {
+    let interval = times::seconds(text)?;
+    let range = Duration::from_millis(100)..=Duration::from_secs(3600);
+    if range.contains(&interval) { Ok(interval) } else { Err("take 0.1 to 3600 seconds") }
 }
 
 /// Draws the node again and again, until somebody has seen enough.
-pub(crate) fn run(options: &Options) -> Result {
+pub(crate) fn run(options: Options) -> Result {
     if !io::stdout().is_terminal() {
         return Err(Failure::new(
             "`obit top` draws on a terminal; for programs there is `obit nodes --json`",
         ));
     }
-    let socket = options.whom.socket()?;
+    let Options { whom, interval } = options;
+    let socket = whom.socket()?;
     // A node that does not answer is told of before the screen is taken.
-    let first = look(&socket)?;
+    let first = asker::look(&socket)?;
+    let picture = Picture::new(first, interval, Instant::now());
+    let signals = signals::Incoming::ending()?;
     let mut terminal = ratatui::try_init()?;
-    let ended = show(&mut terminal, &socket, first, Duration::from_secs(options.interval));
+    let ended = show(&mut terminal, picture, &asker::start(whom, socket, interval, signals));
     ratatui::try_restore()?;
-    ended.map(|()| ExitCode::SUCCESS)
+    ended
 }
 
-fn show(terminal: &mut DefaultTerminal, socket: &Path, first: Look, interval: Duration) -> Result<()> {
-    let mut picture = Picture::new(first);
-    let mut seen = Instant::now();
+/// How soon what has come is shown.
+const TICK: Duration = Duration::from_millis(100);
+/// How often the picture is drawn if nothing happens: it says how long ago things were.
+const REDRAW: Duration = Duration::from_millis(500);
+
+fn show(terminal: &mut DefaultTerminal, mut picture: Picture, news: &Receiver<News>) -> Result {
+    let mut drawn: Option<Instant> = None;
     loop {
-        let next = Instant::now() + interval;
-        terminal.draw(|frame| picture.draw(frame))?;
-        loop {
-            let left = next.saturating_duration_since(Instant::now());
-            if left.is_zero() || !event::poll(left)? {
-                break;
+        for news in news.try_iter() {
+            match news {
+                News::Look(look) => picture.update(*look, Instant::now()),
+                News::Lost(why) => picture.lose(why),
+                News::Signal(signal) => return Ok(signals::exit_code(signal)),
             }
-            match event::read()? {
-                Event::Key(key) if leaves(key) => return Ok(()),
-                Event::Resize(..) => {
-                    terminal.draw(|frame| picture.draw(frame))?;
-                }
-                _ => {}
-            }
+            drawn = None;
         }
-        match look(socket) {
-            Ok(look) => {
-                picture.update(look, seen.elapsed());
-                seen = Instant::now();
-            }
-            // It may be back soon; whoever looks knows better whether to wait for it.
-            Err(failure) => picture.lose(failure.to_string(), seen.elapsed()),
+        if drawn.is_none_or(|drawn| drawn.elapsed() >= REDRAW) {
+            terminal.draw(|frame| picture.draw(frame, Instant::now()))?;
+            drawn = Some(Instant::now());
         }
+        if !event::poll(TICK)? {
+            continue;
+        }
+        match event::read()? {
+            Event::Key(key) if leaves(key) => return Ok(ExitCode::SUCCESS),
+            Event::Key(key) if key.kind != KeyEventKind::Release => turn(key).map(|turn| picture.turn(turn)),
+            Event::Resize(..) => Some(()),
+            _ => None,
+        }
+        .inspect(|()| drawn = None);
     }
 }
 
@@ -93,9 +111,16 @@ fn leaves(key: KeyEvent) -> bool {
     by_control || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
 }
 
-fn look(socket: &Path) -> Result<Look> {
-    match ask(socket, &Question::Look)? {
-        Answer::Look(look) => Ok(*look),
-        _ => Err(other_answer()),
-    }
+const fn turn(key: KeyEvent) -> Option<Turn> {
+    Some(match key.code {
+        KeyCode::Tab => Turn::Next,
+        KeyCode::BackTab => Turn::Previous,
+        KeyCode::Down | KeyCode::Char('j') => Turn::Down(1),
+        KeyCode::Up | KeyCode::Char('k') => Turn::Up(1),
+        KeyCode::PageDown | KeyCode::Char(' ') => Turn::Down(10),
+        KeyCode::PageUp => Turn::Up(10),
+        KeyCode::Home | KeyCode::Char('g') => Turn::Up(usize::MAX),
+        KeyCode::End | KeyCode::Char('G') => Turn::Down(usize::MAX),
+        _ => return None,
+    })
 }

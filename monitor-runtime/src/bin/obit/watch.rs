@@ -14,29 +14,37 @@ use futures::future::{Either, select};
 use monitor_runtime::{
     Down, DownReason, ExitReason, MonitorSet, Node, NodeSpec, ParseError, RegName, Target,
 };
-
 use smol::Timer;
 
 use crate::{
     config::{self, Role},
     failure::Result,
     options::NodeOptions,
-    output::{DownLine, say, say_json},
+    output::{DownLine, note, say, say_json},
     signals::{self, Incoming},
+    times,
 };
+
+mod watching;
+
+use watching::Watching;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   obit watch job1@a@127.0.0.1:7001 && echo 'job1 is done'
-  obit watch --secret-file cluster.key backup@a@10.0.0.7:7001 web@b@10.0.0.8:7001
-  obit watch --wait 60 job1@a@10.0.0.7:7001             it need not run yet
+  obit watch --secret-file cluster.key \\
+      backup@a@10.0.0.7:7001 web@b@10.0.0.8:7001
+  obit watch --wait 60 job1@a@10.0.0.7:7001        it need not run yet
+  obit watch --timeout 3600 job1@a@10.0.0.7:7001   no longer than an hour
+  obit watch --any web@a@10.0.0.7:7001 web@b@10.0.0.8:7001
   obit watch --json --preset fast job1@a@rack7=10.0.0.7:7001
 
-Exit code, once all are gone (of several ends the highest):
+Exit code, once all are gone (of several ends the highest; with --any that of the first):
   0  all ended normally (status 0, or asked to stop)
   3  one ended otherwise: another status, a signal, a panic
   4  one was not there: no such process, said by its node
   5  one cannot be reached any more, or could not: nobody knows what has become of it
+  6  the time of --timeout was up before all were gone
 Before that: 1 if it cannot watch, 2 for a wrong command line, 128 + N if signal N ended it.";
 
 /// What `watch` is given.
@@ -47,9 +55,15 @@ pub(crate) struct Options {
     #[arg(required = true, value_name = "NAME@NODE[=ADDRESS]")]
     targets: Vec<Watched>,
     /// Give whoever is not there yet so many seconds to appear: until then neither a missing process nor a node that
-    /// cannot be reached is an end.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    wait: u32,
+    /// cannot be reached is an end. Whom it waits for, and why, is told on standard error.
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = times::seconds)]
+    wait: Duration,
+    /// Watch for so many seconds at most, and end with 6 if not all are gone by then.
+    #[arg(long, value_name = "SECONDS", value_parser = times::seconds)]
+    timeout: Option<Duration>,
+    /// End with the first that is gone, and with its exit code.
+    #[arg(long)]
+    any: bool,
     /// Print a JSON object a line.
     #[arg(long)]
     json: bool,
@@ -86,11 +100,10 @@ pub(crate) fn run(options: Options) -> Result {
         let mut signals = Incoming::ending()?;
         let started = prepared.start().await?;
         let node = &started.node;
-        let set = monitor(node, &options.targets)?;
-        let patience = Duration::from_secs(options.wait.into());
-        let watching =
-            pin!(tell(Watching { set, absent: Vec::new(), until: Instant::now() + patience }, options.json));
-        let code = match select(watching, pin!(signals.next())).await {
+        let mut watching = Watching::new(monitor(node, &options.targets)?, options.wait);
+        let how = Telling { any: options.any, json: options.json, timeout: options.timeout };
+        let telling = pin!(tell(&mut watching, how));
+        let code = match select(telling, pin!(signals.next())).await {
             Either::Left((worst, _)) => ExitCode::from(worst? as u8),
             Either::Right((signal, _)) => signals::exit_code(signal?),
         };
@@ -102,7 +115,8 @@ pub(crate) fn run(options: Options) -> Result {
 fn monitor(node: &Node, targets: &[Watched]) -> Result<MonitorSet> {
     let mut set = node.monitor_set()?;
     for watched in targets {
-        if let Some(spec) = &watched.node {
+        // A name that leads there needs no address: the monitor alone dials it.
+        if let Some(spec) = watched.node.as_ref().filter(|spec| !spec.addresses().is_empty()) {
             node.connect(spec)?;
         }
         set.add(watched.target.clone())?;
@@ -117,68 +131,45 @@ enum Verdict {
     Otherwise = 3,
     NotThere = 4,
     NotKnown = 5,
+    NotYet = 6,
 }
 
-/// What is watched, and who is still waited for.
-struct Watching {
-    set: MonitorSet,
-    /// Those that were not there, and are asked for again.
-    absent: Vec<Target>,
-    until: Instant,
-}
-
-/// How long it takes until who is absent is asked for again.
-const PAUSE: Duration = Duration::from_millis(250);
-
-impl Watching {
-    /// The next end; none once all have ended.
-    async fn next(&mut self) -> Result<Option<Down>> {
-        while !(self.set.is_empty() && self.absent.is_empty()) {
-            match self.down_or_pause().await {
-                Some(down) if self.may_still_appear(&down) => self.absent.push(down.target),
-                Some(down) => return Ok(Some(down)),
-                None => {
-                    for target in self.absent.drain(..) {
-                        self.set.add(target)?;
-                    }
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// What was told; or nothing, when it is time to ask again for those that are absent.
-    async fn down_or_pause(&mut self) -> Option<Down> {
-        let Watching { set, absent, .. } = self;
-        let down = async { if set.is_empty() { pending().await } else { set.next().await } };
-        let pause = async {
-            if absent.is_empty() {
-                pending::<()>().await;
-            }
-            Timer::after(PAUSE).await;
-            None
-        };
-        smol::future::or(down, pause).await
-    }
-
-    fn may_still_appear(&self, down: &Down) -> bool {
-        let absent = match &down.reason {
-            DownReason::NoProc => true,
-            DownReason::NoConnection(end) => !end.kind.was_session(),
-            _ => false,
-        };
-        absent && Instant::now() < self.until
-    }
+/// When to stop, and how to tell.
+#[derive(Clone, Copy)]
+struct Telling {
+    any: bool,
+    json: bool,
+    timeout: Option<Duration>,
 }
 
 /// Prints every `Down` as it comes; returns the worst.
-async fn tell(mut watching: Watching, json: bool) -> Result<Verdict> {
+async fn tell(watching: &mut Watching, how: Telling) -> Result<Verdict> {
+    let began = Instant::now();
     let mut worst = Verdict::Well;
-    while let Some(down) = watching.next().await? {
+    loop {
+        let time_is_up = async {
+            match how.timeout.and_then(|timeout| began.checked_add(timeout)) {
+                Some(until) => Timer::at(until).await,
+                None => pending().await,
+            };
+            None
+        };
+        let next = async { Some(watching.next().await) };
+        let Some(next) = smol::future::or(next, time_is_up).await else {
+            note(&format!("the time is up: {} not known to be gone", watching.left()));
+            return Ok(Verdict::NotYet);
+        };
+        let Some(down) = next? else { return Ok(worst) };
         worst = worst.max(Verdict::of(&down.reason));
-        if json { say_json(&DownLine::new(&down))? } else { say(&Line(&down).to_string())? }
+        if how.json {
+            say_json(&DownLine::new(&down, began.elapsed()))?;
+        } else {
+            say(&Line(&down).to_string())?;
+        }
+        if how.any {
+            return Ok(worst);
+        }
     }
-    Ok(worst)
 }
 
 impl Verdict {
@@ -200,6 +191,7 @@ impl fmt::Display for Line<'_> {
         let Down { target, reason, .. } = self.0;
         match reason {
             DownReason::NoConnection(_) => write!(f, "{target} cannot be reached: {reason}"),
+            DownReason::NoProc => write!(f, "{target} is not there: {reason}"),
             _ => write!(f, "{target} is gone: {reason}"),
         }
     }

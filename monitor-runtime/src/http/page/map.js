@@ -4,40 +4,49 @@ import { figure } from "./words.js";
 
 /** The node itself is in the middle. */
 const CENTRE = { x: 0, y: 0 };
-/** How many have a place around the node; the table has all. */
-const PLACES = 14;
 
-/** How far from the node they are, and how much room there is beside them, above and below. */
-const WIDE = { x: 250, y: 135 };
-const NARROW = { x: 115, y: 165 };
-const MARGIN = { x: 85, above: 40, below: 60 };
+/** How many have a place around the node (the table has all), how far away, and how long their labels and hosts are. */
+const WIDE = { places: 14, x: 300, y: 120, label: 17, host: 22, beside: 78 };
+const NARROW = { places: 6, x: 102, y: 135, label: 12, host: 15, beside: 58 };
+/** How much room there is above and below them, and beside them for their names. */
+const MARGIN = 60;
+/** More of them than this need more height. */
+const FEW = 8;
 /** Where on the way to a node the numbers stand. */
-const MIDDLE = 0.53;
+const MIDDLE = 0.58;
 
 export function draw(map, own, nodes) {
-  const shown = nodes.slice(0, PLACES);
-  const radius = map.parentElement.clientWidth < 480 ? NARROW : WIDE;
+  const room = map.parentElement.clientWidth < 560 ? NARROW : WIDE;
+  const shown = nodes.slice(0, room.places);
   // One or two lie beside the node.
-  const height = shown.length > 2 ? radius.y : 0;
-  const from = { x: -radius.x * Math.min(1, shown.length) - MARGIN.x, y: -height - MARGIN.above };
-  const size = { x: radius.x * Math.min(2, shown.length) + 2 * MARGIN.x, y: 2 * height + MARGIN.above + MARGIN.below };
+  const height = shown.length > 2 ? room.y + 14 * Math.max(0, shown.length - FEW) : 0;
+  // From the left, so that two are beside the node; and none is straight below it, where its name is written.
+  const first = shown.length % 4 === 0 ? Math.PI + Math.PI / shown.length : Math.PI;
+  const spots = shown.map((_, i) => {
+    const angle = first + (2 * Math.PI * i) / shown.length;
+    return { x: room.x * Math.cos(angle), y: height * Math.sin(angle) };
+  });
+  const highest = Math.min(0, ...spots.map((spot) => spot.y)) - MARGIN;
+  const more = nodes.length - shown.length;
+  const lowest = Math.max(0, ...spots.map((spot) => spot.y)) + MARGIN + (more > 0 ? 16 : 0);
+  const from = { x: -room.x * Math.min(1, shown.length) - room.beside, y: highest };
+  const size = { x: room.x * Math.min(2, shown.length) + 2 * room.beside, y: lowest - highest };
   map.setAttribute("viewBox", `${from.x} ${from.y} ${size.x} ${size.y}`);
   // A few nodes are not drawn larger than many.
   map.style.maxWidth = `${size.x * 1.1}px`;
-  const drawing = [];
+  const links = [];
+  const badges = [];
+  const discs = [];
   shown.forEach((node, i) => {
-    // From the left, so that two are beside the node; and none is straight below it, where its host is written.
-    const first = shown.length % 4 === 0 ? Math.PI + Math.PI / shown.length : Math.PI;
-    const angle = first + (2 * Math.PI * i) / shown.length;
-    const spot = { x: radius.x * Math.cos(angle), y: radius.y * Math.sin(angle) };
-    drawing.push(...link(spot, node));
-    drawing.push(disc(spot, node.name, node.up ? "peer" : "peer gone"));
+    const spot = spots[i];
+    links.push(line(spot, node));
+    badges.push(...numbers(spot, node));
+    discs.push(disc(spot, node.name, node.up ? "peer" : "peer gone", room));
   });
-  drawing.push(disc(CENTRE, own, "own"));
-  if (nodes.length > shown.length) {
-    drawing.push(text({ x: from.x + size.x - 8, y: from.y + size.y - 8 }, `and ${figure(nodes.length - shown.length)} more`, "more"));
-  }
-  map.replaceChildren(...drawing);
+  discs.push(disc(CENTRE, own, "own", room));
+  if (more > 0) discs.push(text({ x: from.x + size.x - 6, y: from.y + size.y - 6 }, `and ${figure(more)} more below`, "more"));
+  // No line goes through a name, and nothing hides a number.
+  map.replaceChildren(...links, ...discs, ...badges);
 }
 
 function svg(name, attributes) {
@@ -52,14 +61,15 @@ function text(spot, content, className) {
   return made;
 }
 
-/** The connection, and a number for each way that monitors go. */
-function link(spot, node) {
-  const line = svg("line", { x1: 0, y1: 0, x2: spot.x, y2: spot.y, class: node.up ? "link" : "link gone" });
+const line = (spot, node) => svg("line", { x1: 0, y1: 0, x2: spot.x, y2: spot.y, class: node.up ? "link" : "link gone" });
+
+/** A number for each way that monitors go. */
+function numbers(spot, node) {
   const length = Math.hypot(spot.x, spot.y);
   // Both ways have their numbers on either side of the line.
   const beside = (far) => ({ x: spot.x * MIDDLE - (spot.y / length) * far, y: spot.y * MIDDLE + (spot.x / length) * far });
   const far = node.out > 0 && node.in > 0 ? 13 : 0;
-  const parts = [line];
+  const parts = [];
   if (node.out > 0) parts.push(badge(beside(-far), figure(node.out), spot, "out"));
   if (node.in > 0) parts.push(badge(beside(far), figure(node.in), CENTRE, "in"));
   return parts;
@@ -84,21 +94,23 @@ function badge(spot, content, towards, className) {
   return group;
 }
 
-/** A node: a disc, its label in it and its host below. */
-function disc(spot, name, className) {
+/** A node: a disc, and away from the middle its label and its host. */
+function disc(spot, name, className, room) {
   const group = svg("g", { class: className });
   const at = name.indexOf("@");
   const [label, host] = at < 0 ? [name, ""] : [name.slice(0, at), name.slice(at + 1)];
-  const radius = className === "own" ? 36 : 28;
-  group.append(
-    svg("circle", { cx: spot.x, cy: spot.y, r: radius }),
-    text({ x: spot.x, y: spot.y + 5 }, cut(label, className === "own" ? 9 : 7), "label"),
-    text({ x: spot.x, y: spot.y + radius + 16 }, cut(host, 24), "host"),
-  );
+  const radius = className === "own" ? 20 : 14;
+  const [first, second] = spot.y < -1 ? [-radius - 21, -radius - 7] : [radius + 16, radius + 30];
+  group.append(svg("circle", { cx: spot.x, cy: spot.y, r: radius }), text({ x: spot.x, y: spot.y + first }, cut(label, room.label), "label"));
+  // The title of the page has the own one.
+  if (className !== "own") group.append(text({ x: spot.x, y: spot.y + second }, cut(host, room.host), "host"));
   return group;
 }
 
+/** Names differ at their ends as often as at their beginnings. */
 function cut(text, most) {
   const letters = [...text];
-  return letters.length <= most ? text : `${letters.slice(0, most - 1).join("")}…`;
+  if (letters.length <= most) return text;
+  const head = Math.ceil((most - 1) / 2);
+  return `${letters.slice(0, head).join("")}…${letters.slice(letters.length - (most - 1 - head)).join("")}`;
 }

@@ -13,6 +13,9 @@ const PATIENCE_MS = 5000;
 const at = (id) => document.getElementById(id);
 const course = new Course();
 let look = null;
+/** How it is with the node: connecting, live or lost. And why it is lost. */
+let kind = "connecting";
+let why = "";
 let heard = 0;
 let failures = 0;
 let paused = false;
@@ -29,8 +32,8 @@ async function ask() {
     look = await answer.json();
     heard = performance.now();
     const again = course.add(look, heard);
-    draw(look, course, heard);
     well(again);
+    redraw();
   } catch (error) {
     failures += 1;
     unwell(error);
@@ -49,27 +52,37 @@ function schedule() {
 
 function well(again) {
   failures = 0;
-  state("live", paused ? "paused" : "live");
+  kind = "live";
+  status();
   document.title = `${look.node.name} – obit`;
   notice(again ? "The node has been started anew: all counts begin again." : "");
 }
 
 function unwell(error) {
-  state("lost", "lost");
+  kind = "lost";
+  status();
   document.title = `lost: ${look?.node.name ?? "the node"} – obit`;
-  const since = look ? `This is what it said ${span(performance.now() - heard)} ago.` : "";
-  const why = error.name === "TimeoutError" ? "it does not answer" : error.message.startsWith("it ") ? error.message : "nobody is there";
-  notice(`The node is lost: ${why}. ${since} Trying again.`);
+  why = error.name === "TimeoutError" ? "it does not answer" : error.message.startsWith("it ") ? error.message : "nobody is there";
+  lost();
+}
+
+/** Says that the node is lost, and draws it older by the time that has passed. */
+function lost() {
+  const age = performance.now() - heard;
+  notice(`The node is lost: ${why}. ${paused ? "Paused: it is not asked again." : "Trying again."}`);
+  at("notice-age").textContent = look ? (age < 1000 ? "This is what it said just now." : `This is what it said ${span(age)} ago.`) : "";
+  redraw();
 }
 
 function redraw() {
-  if (look) draw(look, course, heard);
+  if (look) draw(look, course, kind === "lost" ? performance.now() : heard, heard);
 }
 
-function state(kind, text) {
+function status() {
+  const text = kind === "lost" && paused ? "lost, paused" : paused ? "paused" : kind;
   // Told to those who listen only when it changes.
   if (at("status").textContent !== text) at("status").textContent = text;
-  at("status").dataset.state = paused ? "paused" : kind;
+  at("status").dataset.state = paused && kind !== "lost" ? "paused" : kind;
   document.documentElement.dataset.state = kind;
 }
 
@@ -82,21 +95,21 @@ function notice(text) {
   else if (failures === 0 && place.dataset.kind === "news" && performance.now() < shownUntil) return;
   place.dataset.kind = failures ? "lost" : "news";
   place.hidden = !text;
-  if (place.textContent !== text) place.textContent = text;
+  at("notice-age").textContent = "";
+  // The age beside it is not told to those who listen: it changes each second.
+  if (at("notice-text").textContent !== text) at("notice-text").textContent = text;
 }
 
 at("pause").addEventListener("click", () => {
   paused = !paused;
   at("pause").setAttribute("aria-pressed", String(paused));
   at("pause").textContent = paused ? "Go on" : "Pause";
-  if (paused) {
-    clearTimeout(timer);
-    state("live", "paused");
-  } else {
-    ask();
-  }
+  status();
+  if (paused) clearTimeout(timer);
+  else ask();
 });
 at("filter").addEventListener("input", redraw);
+setInterval(() => kind === "lost" && !document.hidden && lost(), 1000);
 addEventListener("resize", redraw);
 document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : paused || ask()));
 

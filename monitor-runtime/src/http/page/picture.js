@@ -5,15 +5,16 @@ import { bytes, figure, number, place, rate, span, told, watches } from "./words
 
 const at = (id) => document.getElementById(id);
 
-/** Draws all of it: a look, what came before it, and the time of both in milliseconds. */
-export function draw(look, course, now) {
+/** Draws all of it: a look, what came before it, the time, and that of the look, both in milliseconds. */
+export function draw(look, course, now, taken) {
   const all = watches(look);
   const nodes = nodesOf(look, course, all);
-  head(look.node);
+  const shown = nodes.filter((node) => wanted(node.name));
+  head(look.node, now - taken);
   figures(look, course);
-  drawMap(at("map"), look.node.name, nodes);
-  nodesTable(nodes, now);
-  downs(look);
+  drawMap(at("map"), look.node.name, shown);
+  nodesTable(look, shown, nodes, now);
+  downs(look, now - taken);
   monitors(look, all);
   counts(look, course);
 }
@@ -31,6 +32,22 @@ function name(text, className = "") {
   const bdi = element("bdi", className, text);
   bdi.title = text;
   return bdi;
+}
+
+/** A node: where there is little room, its label and its host on a line each. */
+function nodeName(text) {
+  const split = text.indexOf("@");
+  if (split < 0) return name(text);
+  const host = element("span", "host", element("span", "at", "@"), text.slice(split + 1));
+  const bdi = element("bdi", "", text.slice(0, split), host);
+  bdi.title = text;
+  return bdi;
+}
+
+/** What stands below a list in which nothing is shown. */
+function none(list, shown, all, text) {
+  at(`${list}-none`).hidden = shown > 0 || (all === 0 && !text);
+  at(`${list}-none`).textContent = all > 0 ? "Nothing matches the filter." : text;
 }
 
 const cell = (text, className = "") => element("td", className, text);
@@ -59,10 +76,12 @@ function fill(parent, items, key, make) {
 
 const same = (one, other) => one.textContent === other.textContent && one.childNodes.length === other.childNodes.length;
 
-function head(node) {
+function head(node, since) {
   at("node").replaceChildren(name(node.name));
-  const where = node.address ? `listens on ${node.address}` : "listens nowhere";
-  at("life").textContent = `life ${node.incarnation} · ${where}`;
+  const up = node.uptime_ms === undefined ? [] : [`up for ${span(node.uptime_ms + since)}`, `version ${node.version}`];
+  const parts = [node.address ? `listens on ${node.address}` : "listens nowhere", ...up, `life ${node.incarnation}`];
+  if (node.hidden) parts.unshift("hidden");
+  at("life").textContent = parts.join(" · ");
 }
 
 function figures(look, course) {
@@ -83,61 +102,77 @@ function figures(look, course) {
   at("figures").lastElementChild.append(sparkline(course.curve));
 }
 
-/** The Downs of each second, as a small curve. */
+/** The Downs of each second, as a small curve on its ground. */
 function sparkline(curve) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 120 24");
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("aria-hidden", "true");
   const most = Math.max(1, ...curve);
-  const points = curve.map((value, i) => `${120 - curve.length + i},${(23 - (value / most) * 21).toFixed(1)}`);
-  const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-  line.setAttribute("points", points.join(" "));
-  svg.append(line);
+  const line = (className, points) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+    made.setAttribute("class", className);
+    made.setAttribute("points", points.join(" "));
+    svg.append(made);
+  };
+  line("ground", ["0,23", "120,23"]);
+  const start = 121 - curve.length;
+  if (curve.some((value) => value > 0)) line("curve", curve.map((value, i) => `${start + i},${(23 - (value / most) * 21).toFixed(1)}`));
   return svg;
 }
 
-/** The nodes that are up, those that are watched without being up, and those that have just gone. */
+/** The nodes that are up, those that are watched without being up, and those that have just gone, each in its place. */
 function nodesOf(look, course, all) {
   const own = look.node.name;
-  const nodes = new Map(look.node.peers.map((peer) => [peer.name, { ...peer, up: true, out: 0, in: 0 }]));
+  // A look shows a part of the monitors; of those with a peer the node itself knows the number.
+  const nodes = new Map(look.node.peers.map((peer) => [peer.name, { ...peer, up: true, out: peer.monitors, in: peer.monitored_by }]));
   const add = (peer) => {
-    if (!nodes.has(peer.name)) nodes.set(peer.name, { ...peer, up: false, out: 0, in: 0 });
+    if (!nodes.has(peer.name)) nodes.set(peer.name, { ...peer, up: false, out: 0, in: 0, part: look.monitors.more });
     return nodes.get(peer.name);
   };
   course.gone().forEach(add);
   for (const { watcher, target, fired } of all) {
-    if (target.node !== own && !fired) add({ name: target.node }).out += 1;
-    if (watcher.node !== own) add({ name: watcher.node }).in += 1;
+    if (target.node !== own && !fired) count(add({ name: target.node }), "out");
+    if (watcher.node !== own) count(add({ name: watcher.node }), "in");
   }
-  return [...nodes.values()];
+  return [...nodes.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
-function nodesTable(nodes, now) {
+function count(node, way) {
+  if (!node.up) node[way] += 1;
+}
+
+function nodesTable(look, shown, nodes, now) {
   const up = nodes.filter((node) => node.up).length;
   at("nodes-of").textContent = nodes.length === 0 ? "this one is alone" : `${number(up)} connected to this one`;
+  none("nodes", shown.length, nodes.length, "");
+  const monitors = (node, value) => cell(number(value) + (node.part && value > 0 ? " or more" : ""), "number");
   const row = (node) => {
     const mark = element("span", "dot");
     mark.setAttribute("aria-hidden", "true");
-    const head = element("th", "", element("span", "peer", mark, name(node.name)));
+    const head = element("th", "", element("span", "peer", mark, nodeName(node.name)));
     head.scope = "row";
-    if (node.hidden) head.append(element("span", "tag", "hidden"));
-    if (!node.up) head.append(element("span", "tag lost", node.since ? `gone for ${span(now - node.since)}` : "not connected"));
+    // A session is hidden if either end is: where this one is, it says nothing of the other.
+    if (node.up && node.hidden && !look.node.hidden) head.append(element("span", "tag", "hidden"));
+    if (!node.up) head.append(element("span", "tag lost", node.since ? gone(now - node.since) : "not connected"));
     return element("tr", node.up ? "" : "gone", head,
       cell(node.incarnation ?? "", "wide code"), cell(node.session === undefined ? "" : String(node.session), "number wide"),
-      cell(number(node.out), "number"), cell(number(node.in), "number"),
+      monitors(node, node.out), monitors(node, node.in),
       cell(node.up ? bytes(node.queued_bytes) : "", "number wide"));
   };
-  fill(at("nodes"), nodes, (node) => node.name, row);
+  fill(at("nodes"), shown, (node) => node.name, row);
 }
 
-function downs(look) {
+const gone = (milliseconds) => (milliseconds < 1000 ? "just gone" : `gone for ${span(milliseconds)}`);
+
+function downs(look, since) {
   const shown = look.downs.filter((down) => wanted(down.target, down.text));
-  at("downs-of").textContent = look.downs.length === 0 ? "nothing yet" : "newest first";
+  at("downs-of").textContent = look.downs.length === 0 ? "" : "newest first";
+  none("downs", shown.length, look.downs.length, "Nothing so far.");
   fill(at("downs"), shown, (down) => down.monitor, (down) => {
     const { kind, tone, why, evidence } = told(down);
     const { what, node } = place(down.target);
-    const ago = span(down.ago_ms);
+    const ago = span(down.ago_ms + since);
     const when = element("span", "when", ago === "now" ? ago : `${ago} ago`);
     return element("li", `down ${tone}`,
       element("div", "line", element("span", "tag", kind), end({ what, node }), when),
@@ -151,6 +186,7 @@ function monitors(look, all) {
   const count = look.node.monitors + look.node.monitored_by;
   const part = look.monitors.more ? `the first ${number(all.length)} of ${number(count)}` : number(all.length);
   at("monitors-of").textContent = shown.length === all.length ? part : `${number(shown.length)} of ${part}`;
+  none("monitors", shown.length, all.length, "Nobody watches anybody here.");
   fill(at("monitors"), shown, (watch) => watch.key, ({ watcher, target, fired }) => {
     const arrow = element("span", "arrow", "→");
     arrow.setAttribute("aria-hidden", "true");

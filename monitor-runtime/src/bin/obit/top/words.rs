@@ -1,8 +1,7 @@
 //! What the node says, short enough for a screen.
 
-use std::time::Duration;
-
 use monitor_runtime::{MonitorRef, Name, NodeName, Pid, Target};
+use ratatui::text::Span;
 
 /// What a target, a pid or a reference names, and on which node.
 pub(super) fn place(text: &str) -> (String, String) {
@@ -22,20 +21,68 @@ fn process(pid: &Pid) -> String {
     format!("process {}", pid.serial())
 }
 
-/// How long ago something was, in its two largest units.
-pub(super) fn ago(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
-        3600..172_800 => format!("{}h {:02}m", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{}d", seconds / 86_400),
-    }
-}
-
 /// A rate, or nothing where there is none.
 pub(super) fn rate(per_second: f64) -> String {
     if per_second == 0.0 { String::new() } else { format!("{per_second:.1}") }
+}
+
+/// So many bytes, in a few letters.
+pub(super) fn bytes(count: usize) -> String {
+    let mut count = count as f64;
+    let mut units = ["B", "KiB", "MiB"].into_iter();
+    while count >= 1024.0
+        && let Some(_) = units.next()
+    {
+        count /= 1024.0;
+    }
+    match units.next() {
+        Some("B") => format!("{count} B"),
+        Some(unit) => format!("{count:.1} {unit}"),
+        None => format!("{count:.1} GiB"),
+    }
+}
+
+/// So many of these.
+pub(super) fn many(count: u64, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
+/// How many columns of a terminal a text takes.
+pub(super) fn width(text: &str) -> usize {
+    Span::raw(text).width()
+}
+
+/// The text, or its beginning and its end if there is no room for all of it: names differ at both.
+pub(super) fn cut(text: &str, room: usize) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let Some(room) = room.checked_sub(1) else { return String::new() };
+    let head = taken(text.chars(), room - room / 2);
+    let tail: String = taken(text.chars().rev(), room / 2).chars().rev().collect();
+    format!("{head}…{tail}")
+}
+
+/// The same for a sentence, which is read from its beginning.
+pub(super) fn cut_end(text: &str, room: usize) -> String {
+    match room.checked_sub(1) {
+        Some(room_for_text) if width(text) > room => format!("{}…", taken(text.chars(), room_for_text)),
+        _ if width(text) <= room => text.to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn taken(letters: impl Iterator<Item = char>, room: usize) -> String {
+    let mut taken = String::new();
+    let mut used = 0;
+    for letter in letters {
+        used += width(letter.encode_utf8(&mut [0; 4]));
+        if used > room {
+            break;
+        }
+        taken.push(letter);
+    }
+    taken
 }
 
 #[cfg(test)]
@@ -52,8 +99,20 @@ mod tests {
     }
 
     #[test]
-    fn times_have_two_units_at_most() {
-        let said = [0, 59, 61, 3599, 3660, 90_000, 200_000].map(|seconds| ago(Duration::from_secs(seconds)));
-        assert_eq!(said, ["0s", "59s", "1m 01s", "59m 59s", "1h 01m", "25h 00m", "2d"]);
+    fn what_has_no_room_keeps_its_ends() {
+        assert_eq!(cut("customers-1@10.0.0.7:7001", 25), "customers-1@10.0.0.7:7001");
+        assert_eq!(cut("customers-1@10.0.0.7:7001", 12), "custom…:7001");
+        assert_eq!(["日本語日本語", "ab"].map(|text| cut(text, 5)), ["日…語", "ab"]);
+        assert_eq!((cut("abc", 1), cut("abc", 0)), ("…".to_owned(), String::new()));
+        assert_eq!(["no such process", "none"].map(|text| cut_end(text, 8)), ["no such…", "none"]);
+        assert_eq!((cut_end("abc", 1), cut_end("abc", 0)), ("…".to_owned(), String::new()));
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(
+            [0, 1023, 4096, 5 << 20, 3 << 40].map(bytes),
+            ["0 B", "1023 B", "4.0 KiB", "5.0 MiB", "3072.0 GiB"]
+        );
     }
 }

@@ -1,0 +1,77 @@
+//! Asks the node, apart from who draws: a node that does not answer holds up no key and no picture.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::mpsc::{self, Receiver, Sender},
+    thread,
+    time::{Duration, Instant},
+};
+
+use monitor_runtime::control::{Answer, Look, Question};
+
+use crate::{
+    ask::{ask, other_answer},
+    failure::Result,
+    signals::Incoming,
+    whom::Whom,
+};
+
+/// What there is to be shown.
+pub(super) enum News {
+    /// The node has answered.
+    Look(Box<Look>),
+    /// It has not, and why.
+    Lost(String),
+    /// Somebody asks this program to end.
+    Signal(i32),
+}
+
+/// Begins to ask, and to wait for signals. It ends with the program.
+pub(super) fn start(
+    whom: Whom,
+    socket: PathBuf,
+    interval: Duration,
+    mut signals: Incoming,
+) -> Receiver<News> {
+    let (news, inbox) = mpsc::channel();
+    let ended = news.clone();
+    thread::spawn(move || {
+        if let Ok(signal) = smol::block_on(signals.next()) {
+            // Nobody listens any more: then it is ending already.
+            let _ = ended.send(News::Signal(signal));
+        }
+    });
+    thread::spawn(move || ask_on(&whom, socket, interval, &news));
+    inbox
+}
+
+/// One question.
+pub(super) fn look(socket: &Path) -> Result<Look> {
+    match ask(socket, &Question::Look)? {
+        Answer::Look(look) => Ok(*look),
+        _ => Err(other_answer()),
+    }
+}
+
+fn ask_on(whom: &Whom, mut socket: PathBuf, interval: Duration, news: &Sender<News>) {
+    let mut name = None;
+    loop {
+        let next = Instant::now() + interval;
+        let told = match look(&socket) {
+            Ok(look) => {
+                name = Some(look.node.name.clone());
+                News::Look(Box::new(look))
+            }
+            Err(failure) => {
+                // It may be back soon, at another place; whoever looks knows better whether to wait for it.
+                let elsewhere = name.as_deref().and_then(|name| whom.socket_of(name));
+                socket = elsewhere.unwrap_or(socket);
+                News::Lost(failure.to_string())
+            }
+        };
+        if news.send(told).is_err() {
+            return;
+        }
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+}

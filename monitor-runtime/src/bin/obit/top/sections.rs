@@ -1,0 +1,164 @@
+//! What the parts of the screen hold.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use monitor_runtime::control::{Look, PastDownLine, PeerLine};
+use ratatui::style::{Color, Style};
+
+use super::{
+    table::{Cell, Section, cell, left, prose, right},
+    words::{bytes, place, rate},
+};
+use crate::{output::printable, times::span};
+
+/// A node that was up until a moment ago.
+pub(super) struct Gone {
+    pub(super) peer: PeerLine,
+    pub(super) ago: Duration,
+}
+
+/// All nodes that are up, and those that have just gone, by their names.
+pub(super) fn nodes(look: &Look, gone: &[Gone]) -> Section {
+    let peers = &look.node.peers;
+    let up = peers.iter().map(|peer| (peer, None));
+    let mut all: Vec<_> = up.chain(gone.iter().map(|gone| (&gone.peer, Some(gone.ago)))).collect();
+    all.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+    let row = |(peer, gone): &(&PeerLine, Option<Duration>)| {
+        let state = match gone {
+            Some(ago) if ago.as_secs() == 0 => cell("just gone").style(Style::new().red()),
+            Some(ago) => cell(format!("gone {}", span(*ago))).style(Style::new().red()),
+            // A session is hidden if either end is. Where this end is, it says nothing of the other.
+            None if peer.hidden && !look.node.hidden => cell("hidden").style(faint()),
+            None => cell(""),
+        };
+        let name = if gone.is_some() { Style::new().red() } else { Style::new().bold() };
+        let figures = |figure: usize| cell(if gone.is_some() { String::new() } else { figure.to_string() });
+        vec![
+            text(&peer.name).style(name),
+            figures(peer.monitors),
+            figures(peer.monitored_by),
+            state,
+            cell(if gone.is_some() || peer.queued_bytes == 0 {
+                String::new()
+            } else {
+                bytes(peer.queued_bytes)
+            }),
+            cell(peer.session.to_string()).style(faint()),
+            text(&peer.incarnation).style(faint()),
+        ]
+    };
+    let columns = vec![
+        left("node"),
+        right("on it"),
+        right("by it"),
+        left(""),
+        right("to send"),
+        right("session"),
+        left("life"),
+    ];
+    Section {
+        title: format!("Nodes that are up: {}", peers.len()),
+        columns,
+        needed: 4,
+        rows: all.iter().map(row).collect(),
+        none: "none: this node is alone",
+    }
+}
+
+/// What was told last, the newest first.
+pub(super) fn downs(look: &Look, since: Duration) -> Section {
+    let row = |down: &PastDownLine| {
+        let (what, node) = place(&down.target);
+        let ago = Duration::from_millis(down.ago_ms) + since;
+        vec![
+            cell(span(ago)).style(faint()),
+            text(&what).style(Style::new().bold()),
+            text(&node),
+            text(&down.text).style(colour(down)),
+        ]
+    };
+    Section {
+        title: "Told last".to_owned(),
+        columns: vec![right("ago"), left("target"), left("on"), prose("of what")],
+        needed: 4,
+        rows: look.downs.iter().map(row).collect(),
+        none: "nothing so far",
+    }
+}
+
+/// Who watches whom, by the targets.
+pub(super) fn monitors(look: &Look) -> Section {
+    let monitors = &look.monitors;
+    let held = monitors.held.iter().map(|held| {
+        let watcher = held.watcher.as_deref().map_or("this node".to_owned(), |pid| place(pid).0);
+        let (what, node) = place(&held.target);
+        (node, what, watcher, held.fired)
+    });
+    let on = monitors.on.iter().flat_map(|on| {
+        let target = on.names.first().cloned().unwrap_or_else(|| place(&on.process).0);
+        on.by.iter().map(move |by| ("this node".to_owned(), target.clone(), place(by).1, false))
+    });
+    let mut all: Vec<_> = held.chain(on).collect();
+    all.sort();
+    let row = |(node, what, watcher, fired): &(String, String, String, bool)| {
+        let fired = cell(if *fired { "fired" } else { "" }).style(Style::new().red());
+        vec![text(watcher), text(what).style(Style::new().bold()), text(node), fired]
+    };
+    let shown = all.len();
+    let title = match look.node.monitors + look.node.monitored_by {
+        count if monitors.more => format!("Who watches whom: {shown} of {count}"),
+        _ => format!("Who watches whom: {shown}"),
+    };
+    Section {
+        title,
+        columns: vec![left("watcher"), left("target"), left("on"), left("")],
+        needed: 4,
+        rows: all.iter().map(row).collect(),
+        none: "nobody watches anybody",
+    }
+}
+
+/// Those that have ever counted anything, the busiest first.
+pub(super) fn counts(look: &Look, per_second: &BTreeMap<String, f64>) -> Section {
+    let per_second = |name: &String| per_second.get(name).copied().unwrap_or_default();
+    let mut counts: Vec<_> = look.counts.iter().filter(|line| line.count > 0).collect();
+    counts.sort_by(|a, b| {
+        per_second(&b.name)
+            .total_cmp(&per_second(&a.name))
+            .then(b.count.cmp(&a.count))
+            .then(a.name.cmp(&b.name))
+    });
+    let rows = counts.iter().map(|line| {
+        let rate = rate(per_second(&line.name));
+        let style = if rate.is_empty() { Style::new() } else { Style::new().bold() };
+        let cells = [text(&line.name.replace('_', " ")), cell(line.count.to_string()), cell(rate)];
+        cells.map(|cell| cell.style(style)).into()
+    });
+    Section {
+        title: "Counts".to_owned(),
+        columns: vec![left("what"), right("in all"), right("a second")],
+        needed: 2,
+        rows: rows.collect(),
+        none: "nothing was dropped, refused or met",
+    }
+}
+
+/// What others have a say in.
+fn text(text: &str) -> Cell {
+    cell(printable(text))
+}
+
+const fn faint() -> Style {
+    Style::new().fg(Color::DarkGray)
+}
+
+/// Green for a good end, yellow for another, red for what nobody knows to be one.
+fn colour(down: &PastDownLine) -> Style {
+    let good = ["exit: normal", "exit: shutdown"].contains(&down.text.as_str());
+    Style::new().fg(match down.reason.as_str() {
+        "exit" if good => Color::Green,
+        "exit" => Color::Yellow,
+        "noproc" => Color::Reset,
+        _ => Color::Red,
+    })
+}
