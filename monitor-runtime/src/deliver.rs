@@ -120,7 +120,7 @@ impl Inner {
                 let meta = FrameMeta::message(order).on(options.channel);
                 match link.outbox.push(meta, &mut |out| frame.write(out)) {
                     Ok(()) => {
-                        let is_first = link.touch();
+                        let is_first = link.touch(options.channel);
                         if body.len() >= LONG {
                             link.flush();
                         } else if is_first {

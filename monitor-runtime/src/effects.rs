@@ -255,7 +255,7 @@ fn push(
 ) -> Result<(), PushError> {
     let link = link.ok_or(PushError::Closed)?;
     link.outbox.push(meta, write)?;
-    if link.touch() {
+    if link.touch(meta.channel) {
         after.links.push(link.clone());
     }
     Ok(())

@@ -67,8 +67,11 @@ async fn wait_while_more_comes(link: &Link) {
     let mut pushed = first;
     let mut flood = link.is_flooded();
     while !flood && !link.is_quiet(PACE) {
-        // Whoever pushes may want this processor.
-        thread::yield_now();
+        // Whoever pushes may want this processor. Who has given channels to what is not urgent has something that is, which
+        // would wait for it to come back.
+        if link.peer.channels.len() == 1 {
+            thread::yield_now();
+        }
         smol::future::yield_now().await;
         let before = mem::replace(&mut pushed, link.pushed());
         if before == pushed {
@@ -77,7 +80,9 @@ async fn wait_while_more_comes(link: &Link) {
         flood = pushed.wrapping_sub(first) > FLOOD;
     }
     if flood {
+        link.gather(true);
         Timer::after(REST).await;
+        link.gather(false);
         link.set_flooded(link.pushed().wrapping_sub(first) > FLOOD);
     }
 }

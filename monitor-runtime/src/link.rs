@@ -2,17 +2,23 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
 };
 use std::time::{Duration, Instant};
 
 use futures::{future::AbortHandle, task::AtomicWaker};
 use peer_service::{Outbox, PeerInfo};
+use refs::ChannelId;
 
 use crate::{send_options::SendOptions, touch::Touch};
 
 /// A link that was written to less than this ago is not quiet. About what a write and the wake of its reader take.
 const QUIET: Duration = Duration::from_micros(20);
+
+/// No channel.
+const NONE: u8 = u8::MAX;
+
+const _: () = assert!(ChannelId::LIMIT < NONE as usize);
 
 /// How many calls in a row write themselves: a monitor, a message and what belongs to them.
 const BURST: u32 = 4;
@@ -37,6 +43,9 @@ pub(crate) struct Link {
     burst: AtomicU32,
     /// Much was pushed when it was last looked at: likewise a guess.
     flooded: AtomicBool,
+    /// The channel on which something was pushed last; and that of a flood which is left to gather, or [`NONE`].
+    channel: AtomicU8,
+    gathering: AtomicU8,
     made: Instant,
 }
 
@@ -53,6 +62,8 @@ impl Link {
             flushed: AtomicU64::new(0),
             burst: AtomicU32::new(0),
             flooded: AtomicBool::new(false),
+            channel: AtomicU8::new(NONE),
+            gathering: AtomicU8::new(NONE),
             made: Instant::now(),
         }
     }
@@ -71,10 +82,20 @@ impl Link {
         options.or_default_channel || self.peer.channels.has(options.channel)
     }
 
-    /// Something was pushed; returns whether the caller is the one who must flush.
-    pub(crate) fn touch(&self) -> bool {
+    /// Something was pushed; returns whether the caller is the one who must flush: the first, or one who would else wait for
+    /// a flood on another channel.
+    pub(crate) fn touch(&self, channel: ChannelId) -> bool {
+        let place = channel.place() as u8;
         self.pushed.fetch_add(1, Ordering::Relaxed);
-        self.touched.touch()
+        self.channel.store(place, Ordering::Relaxed);
+        let gathering = self.gathering.load(Ordering::Relaxed);
+        self.touched.touch() || (gathering != NONE && gathering != place)
+    }
+
+    /// Whoever flushes lets a flood gather from now on, or does not any more. It is of the channel that was pushed to last.
+    pub(crate) fn gather(&self, gathers: bool) {
+        let channel = if gathers { self.channel.load(Ordering::Relaxed) } else { NONE };
+        self.gathering.store(channel, Ordering::Relaxed);
     }
 
     /// A number that is another one after something was pushed.

@@ -76,6 +76,20 @@ fn a_node_is_drawn_until_the_user_leaves() {
 }
 
 #[test]
+fn it_ends_with_its_terminal() {
+    test(async {
+        let directory = Directory::new();
+        let (_agent, socket) = agent(&directory).await;
+        let (mut child, user) = top(&socket);
+        let mut screen = Unblock::new(user);
+        shows(&mut screen, &["a@127.0.0.1", "live"]).await;
+        // Nobody sends it a signal: it is no leader of a session.
+        drop(screen);
+        assert_eq!(child.status().await.unwrap().code(), Some(129));
+    });
+}
+
+#[test]
 fn a_node_that_is_frozen_is_said_to_be_slow_and_holds_up_no_key() {
     test(async {
         let directory = Directory::new();

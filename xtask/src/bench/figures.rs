@@ -117,7 +117,7 @@ impl Row {
 
     /// What must be reached, and what is aimed at.
     pub(super) fn target(&self) -> Option<(f64, f64)> {
-        let target = TARGETS.iter().find(|target| target.id == self.id)?;
+        let target = TARGETS.iter().find(|target| target.id == self.id && self.n >= target.from)?;
         Some((target.must, target.aim))
     }
 

@@ -60,10 +60,12 @@ pub(super) struct Target {
     pub(super) id: &'static str,
     pub(super) must: f64,
     pub(super) aim: f64,
+    /// It is one for rows of at least so many.
+    pub(super) from: u64,
 }
 
 const fn target(id: &'static str, must: f64, aim: f64) -> Target {
-    Target { id, must, aim }
+    Target { id, must, aim, from: 0 }
 }
 
 pub(super) const TARGETS: &[Target] = &[
@@ -77,7 +79,7 @@ pub(super) const TARGETS: &[Target] = &[
     target("W4b", 2.5, 3.5),
     target("W5", 1.5, 2.5),
     target("W5g", 10.0, 15.0),
-    target("W6", 4.0, 8.0),
+    Target { from: 1_000_000, ..target("W6", 4.0, 8.0) },
     target("W11.1", 5.0, 5.0),
     target("W11.2", 5.0, 5.0),
     target("W11.4", 5.0, 5.0),
@@ -177,11 +179,11 @@ pub(super) const SCRIPTS: &[Script] = &[
     ]),
     Script {
         steps: &[
-            Step::Do("targets tasks 2000"),
+            Step::Do("targets tasks 1000"),
             Step::Measure(Measure {
                 id: "W10.down",
                 verb: "each-loaded 1000000",
-                n: 2000,
+                n: 1000,
                 figure: Figure::Latency,
             }),
         ],
