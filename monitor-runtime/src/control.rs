@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 mod answers;
 mod client;
 mod place;
+mod platform;
 mod server;
 
 pub use answers::{CountLine, Look, MonitorLine, MonitorList, NodeList, PastDownLine, PeerLine, WatchedLine};

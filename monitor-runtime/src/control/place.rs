@@ -11,6 +11,7 @@ use std::{
     process,
 };
 
+use super::platform::MAX_SOCKET_PATH;
 use crate::node::Node;
 
 /// Where the sockets of a user's nodes lie: `obit` in the directory that `XDG_RUNTIME_DIR` names, which only that
@@ -33,8 +34,6 @@ pub(super) struct Place {
     identity: (u64, u64),
 }
 
-/// The longest path of a socket, in bytes.
-const MAX_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 107 } else { 103 };
 /// What the porches of sockets are called, before four digits; it is no longer than most names of sockets.
 const PORCH: &str = ".obit-";
 /// What a socket is called in its porch.
@@ -74,9 +73,9 @@ fn fits(path: &Path, parent: &Path) -> io::Result<()> {
     let porch = parent.join(format!("{PORCH}0000")).join(BORN);
     for path in [path, &porch] {
         let len = path.as_os_str().as_bytes().len();
-        if len > MAX_PATH {
+        if len > MAX_SOCKET_PATH {
             let text = format!(
-                "the path of a socket has at most {MAX_PATH} bytes, and {} has {len}: take a directory with a shorter one",
+                "the path of a socket has at most {MAX_SOCKET_PATH} bytes, and {} has {len}: take a directory with a shorter one",
                 path.display()
             );
             return Err(io::Error::new(io::ErrorKind::InvalidFilename, text));
