@@ -49,7 +49,7 @@ fn what_is_told_can_be_written_as_json() {
         worker.exit(ExitReason::other("out of paper").unwrap());
         let down = serde_json::to_value(monitor.await).unwrap();
         assert_eq!(down["reason"], json!({"Exit": {"Other": "out of paper"}}));
-        assert_eq!((&down["tag"], &down["incarnation"]), (&json!(7), &json!(b.id().incarnation.get())));
+        assert_eq!((&down["tag"], &down["incarnation"]), (&json!(7), &json!(b.id().incarnation.to_string())));
         let past: Vec<PastDown> = a.history();
         assert_eq!(serde_json::to_value(past).unwrap()[0]["down"], down);
 
