@@ -18,7 +18,9 @@ use crate::support::{Directory, Running, end, obit, test};
 
 /// Both ends of a terminal of 100 by 30: what the user has, and what the program gets.
 fn terminal() -> (File, File) {
-    let user: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    // The user's end is the test's alone: a program that had inherited it would keep its own terminal there.
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let user: OwnedFd = openpt(flags).unwrap();
     grantpt(&user).unwrap();
     unlockpt(&user).unwrap();
     let path = ptsname(&user, Vec::new()).unwrap();

@@ -23,6 +23,7 @@ mod asker;
 mod picture;
 mod sections;
 mod table;
+mod terminal;
 mod words;
 
 use asker::News;
@@ -67,8 +68,11 @@ pub(crate) fn run(options: Options) -> Result {
     let first = asker::look(&socket)?;
     let picture = Picture::new(first, interval, Instant::now());
     let signals = signals::Incoming::ending()?;
-    let mut terminal = ratatui::try_init()?;
-    let ended = show(&mut terminal, picture, &asker::start(whom, socket, interval, signals));
+    let mut screen = ratatui::try_init()?;
+    let ended = show(&mut screen, picture, &asker::start(whom, socket, interval, signals));
+    if terminal::is_gone() {
+        return Ok(terminal::exit_code());
+    }
     ratatui::try_restore()?;
     ended
 }

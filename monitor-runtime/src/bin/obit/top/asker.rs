@@ -1,17 +1,15 @@
 //! Asks the node, apart from who draws: a node that does not answer holds up no key and no picture.
 
 use std::{
-    io,
     path::{Path, PathBuf},
-    process,
     sync::mpsc::{self, Receiver, Sender},
     thread,
     time::{Duration, Instant},
 };
 
 use monitor_runtime::control::{Answer, Look, Question};
-use rustix::{process::Signal, termios};
 
+use super::terminal;
 use crate::{
     ask::{ask, other_answer},
     failure::Result,
@@ -45,20 +43,8 @@ pub(super) fn start(
         }
     });
     thread::spawn(move || ask_on(&whom, socket, interval, &news));
-    thread::spawn(end_with_terminal);
+    thread::spawn(terminal::end_with_it);
     inbox
-}
-
-/// How often the terminal is looked at.
-const LOOK_AT_TERMINAL: Duration = Duration::from_secs(1);
-
-/// Ends the program, as SIGHUP would, once its terminal is gone. Whoever waits for keys does not hear of it: from a terminal that
-/// is gone crossterm reads for ever.
-fn end_with_terminal() {
-    while termios::tcgetattr(io::stdout()).is_ok() {
-        thread::sleep(LOOK_AT_TERMINAL);
-    }
-    process::exit(128 + Signal::HUP.as_raw());
 }
 
 /// One question.
