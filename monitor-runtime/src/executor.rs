@@ -14,7 +14,7 @@ use smol::Executor;
 use crate::error::StartError;
 
 /// How long tasks run before the thread looks at its sockets and timers again, which takes about a microsecond.
-const TURN: Duration = Duration::from_micros(50);
+const TURN: Duration = Duration::from_micros(20);
 
 /// How many tasks run before it looks at the clock.
 const TICKS: usize = 4;
