@@ -17,6 +17,13 @@ use core::fmt::{self, Write};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Printable<'a>(pub &'a str);
 
+impl Printable<'_> {
+    /// Whether a character is one of those that are escaped.
+    pub const fn escapes(c: char) -> bool {
+        is_control(c)
+    }
+}
+
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.0;

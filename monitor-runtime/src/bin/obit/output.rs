@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use monitor_runtime::{Down, DownReason, ExitReason, SessionEnd};
+use monitor_runtime::{Down, DownReason, ExitReason, SessionEnd, refs::Printable};
 use serde::Serialize;
 
 use crate::{
@@ -47,13 +47,8 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
-    // What moves the cursor or breaks the line, and what turns the direction of the text that follows.
-    let is_command = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     text.chars().fold(String::with_capacity(text.len()), |mut safe, letter| {
-        if is_command(letter) {
+        if Printable::escapes(letter) {
             safe.push_str(&escape(letter));
         } else {
             safe.push(letter);
