@@ -8,7 +8,7 @@ use std::{
 
 use monitor_core::{Connect, LocalPid, MonitorId, Route};
 use peer_service::{FrameMeta, PushError};
-use refs::{EndKind, Incarnation, MonitorRef, NodeId, NodeName, Pid, Serial};
+use refs::{EndKind, Incarnation, NodeName, Pid, Serial};
 
 use crate::{
     counters::Counters,
@@ -18,7 +18,7 @@ use crate::{
     link::Link,
     message::{Dest, MAX_OVERHEAD, MessageFrame, Receiver},
     parked::Parcel,
-    processes::LiveProcess,
+    processes::{Directory, LiveProcess},
     queue::Pushed,
     send_options::SendOptions,
     state::Inner,
@@ -120,11 +120,11 @@ impl Inner {
                 let meta = FrameMeta::message(order).on(options.channel);
                 match link.outbox.push(meta, &mut |out| frame.write(out)) {
                     Ok(()) => {
-                        let is_first = link.touch(options.channel);
+                        let is_first = link.lane(options.channel).touch();
                         if body.len() >= LONG {
-                            link.flush();
+                            link.flush(options.channel);
                         } else if is_first {
-                            self.flusher.flush(&link);
+                            link.flush_soon(options.channel);
                         }
                         Ok(())
                     }
@@ -180,6 +180,9 @@ impl Inner {
         frame: MessageFrame<'_>,
         options: SendOptions,
     ) -> Result<Way, Unsent> {
+        if let Some(link) = self.ways.find(node) {
+            return Ok(Way::Session(link));
+        }
         let not_connected = |end| Unsent::Error(SendError::NotConnected(end));
         self.enter_alive(|state, out| {
             let has_room = state.parked.has_room(frame.body.len());
@@ -188,8 +191,9 @@ impl Inner {
             let ticket = state.parked.ticket();
             match state.core.route(node, ticket, connect, out) {
                 Route::Now(session) => {
-                    let link = state.links.get(&session).cloned();
-                    link.map(Way::Session).ok_or(not_connected(EndKind::Closed.into()))
+                    let link = state.links.get(&session).ok_or(not_connected(EndKind::Closed.into()))?;
+                    self.ways.open(link);
+                    Ok(Way::Session(link.clone()))
                 }
                 Route::Later if has_room => {
                     let mut bytes = Vec::new();
@@ -212,23 +216,31 @@ impl Inner {
         if self.capabilities.connect { connect } else { Connect::Never }
     }
 
-    /// A message has arrived from a peer. Returns whom to wake.
-    pub(crate) fn deliver(&self, frame: MessageFrame<'_>, peer: &NodeId) -> Option<Waker> {
-        let from = frame.from.map(|serial| Pid::new(peer.clone(), serial));
-        let mut message = Message::new(from, frame.body.to_vec());
-        message.reply_to = frame.reply_to.map(|serial| MonitorRef::new(peer.clone(), serial));
-        self.deliver_to(frame.to, message)
-    }
-
     fn deliver_to(&self, to: Receiver<'_>, message: Message) -> Option<Waker> {
         if let Receiver::Alias(life, serial) = to {
             return self.deliver_through(life, MonitorId(serial), message);
         }
-        let Some(process) = self.receiver(to) else {
+        let Some(process) = self.receiver(to, &self.directory.read()).cloned() else {
             self.counters.messages_for_nobody.add_one();
             return None;
         };
         self.put(message, &process)
+    }
+
+    /// Messages have arrived from a peer, all for one receiver, in one step: who that is, is asked once. Empties `messages`, and
+    /// adds whom to wake.
+    pub(crate) fn deliver_all(&self, to: Receiver<'_>, messages: &mut Vec<Message>, wakers: &mut Vec<Waker>) {
+        if let Receiver::Alias(..) = to {
+            // Each may be the last that the alias takes.
+            return wakers.extend(messages.drain(..).filter_map(|message| self.deliver_to(to, message)));
+        }
+        let directory = self.directory.read();
+        let Some(process) = self.receiver(to, &directory) else {
+            self.counters.messages_for_nobody.add(messages.len());
+            return messages.clear();
+        };
+        process.queue.push_messages(messages.drain(..), |pushed| self.count(pushed));
+        wakers.extend(process.queue.waker.take());
     }
 
     /// A message through an alias. Under the state's lock: once a demonitor or an `unalias` has returned, none is added.
@@ -253,22 +265,25 @@ impl Inner {
     }
 
     fn put(&self, message: Message, process: &LiveProcess) -> Option<Waker> {
-        match process.queue.push_message(message) {
+        self.count(process.queue.push_message(message));
+        process.queue.waker.take()
+    }
+
+    fn count(&self, pushed: Pushed) {
+        match pushed {
             Pushed::Kept => {}
             Pushed::Full => self.counters.messages_missed.add_one(),
             Pushed::Closed => self.counters.messages_for_nobody.add_one(),
         }
-        process.queue.waker.take()
     }
 
-    fn receiver(&self, to: Receiver<'_>) -> Option<Arc<LiveProcess>> {
-        let directory = self.directory.read();
+    fn receiver<'a>(&self, to: Receiver<'_>, directory: &'a Directory) -> Option<&'a Arc<LiveProcess>> {
         let pid = match to {
             Receiver::Pid(life, serial) if life == self.id.incarnation => LocalPid(serial),
             Receiver::Name(name) => directory.names.whereis(&name.parse().ok()?)?,
             Receiver::Pid(..) | Receiver::Alias(..) => return None,
         };
-        directory.process(pid).cloned()
+        directory.process(pid)
     }
 
     /// The pid of a process of this node.

@@ -13,6 +13,7 @@ use refs::{EndKind, SessionEnd};
 
 use crate::{
     effects::{After, MAX_SIGNAL_FRAME},
+    event::Message,
     link::Link,
     message::{MESSAGE, MessageFrame, SIGNALS},
     state::Inner,
@@ -40,6 +41,8 @@ pub(crate) struct Driver {
     done: usize,
     /// The signals of the frames that were taken last, as far as they are not handed in yet.
     signals: VecDeque<Signal>,
+    /// Empty, but for its room.
+    messages: Vec<Message>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +66,14 @@ impl Driver {
     /// From here on the node knows the link; its driver takes it away when the session is over.
     pub(crate) fn new(link: Arc<Link>, node: &Inner) -> Self {
         node.enter(|state, _| state.links.insert(link.peer.session, link.clone()));
-        Driver { link, phase: Phase::New, frames: FrameBuf::new(), done: 0, signals: VecDeque::new() }
+        Driver {
+            link,
+            phase: Phase::New,
+            frames: FrameBuf::new(),
+            done: 0,
+            signals: VecDeque::new(),
+            messages: Vec::new(),
+        }
     }
 
     /// Where to put what arrives, when [`Next::Frames`] was asked for.
@@ -126,6 +136,7 @@ impl Driver {
         node.enter_with(after, |state, out| {
             state.core.peer_down(session, end, out);
             state.links.remove(&session);
+            node.ways.close(&self.link);
         });
         node.room.wake_all();
         node.progress();
@@ -155,11 +166,10 @@ impl Driver {
         let mut budget = node.limits.max_batch;
         while budget > 0 {
             if self.signals.is_empty() {
-                if !self.next_frame(node, after)? {
+                if !self.next_frame(&mut budget, node, after)? {
                     self.drop_frames();
                     break;
                 }
-                budget -= 1;
                 self.gather(budget);
             } else {
                 self.hand_in(&mut budget, node, after)?;
@@ -168,18 +178,30 @@ impl Driver {
         Ok(())
     }
 
-    /// Takes the next frame: delivers a message, keeps signals. False if there is no frame.
-    fn next_frame(&mut self, node: &Inner, after: &mut After) -> Result<bool, Malformed> {
+    /// Takes the next frame: delivers messages, keeps signals. False if there is no frame.
+    fn next_frame(&mut self, budget: &mut usize, node: &Inner, after: &mut After) -> Result<bool, Malformed> {
         let Some(frame) = self.frames.get(self.done) else { return Ok(false) };
-        match frame.split_first() {
-            Some((&MESSAGE, message)) => {
-                let message = MessageFrame::read(message).ok_or(Malformed)?;
-                after.wakers.extend(node.deliver(message, &self.link.peer.node));
-            }
-            _ => read_signals(frame, &mut self.signals)?,
+        if frame.first() == Some(&MESSAGE) {
+            self.deliver(budget, node, after)?;
+        } else {
+            read_signals(frame, &mut self.signals)?;
+            self.done += 1;
+            *budget -= 1;
         }
-        self.done += 1;
         Ok(true)
+    }
+
+    /// Delivers the message that is next, and those for the same receiver that follow at once. One that is malformed is left until
+    /// what was before it has been delivered.
+    fn deliver(&mut self, budget: &mut usize, node: &Inner, after: &mut After) -> Result<(), Malformed> {
+        let peer = &self.link.peer.node;
+        let to = message(&self.frames, self.done).ok_or(Malformed)?.to;
+        let next = (self.done..).map_while(|at| message(&self.frames, at)).take_while(|next| next.to == to);
+        self.messages.extend(next.take(*budget).map(|next| next.message(peer)));
+        self.done += self.messages.len();
+        *budget -= self.messages.len();
+        node.deliver_all(to, &mut self.messages, &mut after.wakers);
+        Ok(())
     }
 
     /// Keeps the signals of the frames that follow too, until there are `enough`: many processes that end at once send a frame
@@ -227,6 +249,12 @@ impl Driver {
 /// Whether the effect tells a peer that its monitor is one too many. Nothing else that it is told is no connection.
 const fn refuses_monitor(effect: &Effect) -> bool {
     matches!(effect, Effect::Send { signal: Signal::Down { reason: DownReason::NoConnection(_), .. }, .. })
+}
+
+/// The message in that frame, if there is one.
+fn message(frames: &FrameBuf, at: usize) -> Option<MessageFrame<'_>> {
+    let (&MESSAGE, message) = frames.get(at)?.split_first()? else { return None };
+    MessageFrame::read(message)
 }
 
 /// Appends the signals of a frame. All of them are read before any has an effect: a frame that is malformed, or holds no

@@ -25,7 +25,8 @@ const _: () = assert!(ExitReason::MAX_LEN + 1024 <= MAX_SIGNAL_FRAME);
 /// What an input leaves to be done without any lock: it may run somebody else's code.
 #[derive(Default)]
 pub(crate) struct After {
-    pub(crate) links: Vec<Arc<Link>>,
+    /// Channels to flush.
+    pub(crate) links: Vec<(Arc<Link>, ChannelId)>,
     pub(crate) wakers: Vec<Waker>,
     pub(crate) dials: Vec<(NodeSpec, DialId)>,
     /// Dials that nobody will answer.
@@ -42,7 +43,7 @@ impl After {
     /// Does it, and is empty again.
     pub(crate) fn run(&mut self, node: &Inner) {
         each(&mut self.dials, |(spec, dial)| node.service.connect(&spec, dial));
-        each(&mut self.links, |link| node.flusher.flush(&link));
+        each(&mut self.links, |(link, channel)| link.flush_soon(channel));
         each(&mut self.lost, |link| link.outbox.close(EndKind::Overloaded));
         // Before anybody acts upon it.
         each(&mut self.downs, |down| evidence::tell(&down));
@@ -255,8 +256,8 @@ fn push(
 ) -> Result<(), PushError> {
     let link = link.ok_or(PushError::Closed)?;
     link.outbox.push(meta, write)?;
-    if link.touch(meta.channel) {
-        after.links.push(link.clone());
+    if link.lane(meta.channel).touch() {
+        after.links.push((link.clone(), meta.channel));
     }
     Ok(())
 }

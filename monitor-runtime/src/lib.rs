@@ -107,6 +107,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod aliases;
+mod bell;
 mod book;
 mod call;
 #[cfg(all(feature = "control", unix))]
@@ -130,11 +131,11 @@ mod flusher;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod handover;
 mod history;
 #[cfg(all(feature = "http", unix))]
 pub mod http;
 mod inspect;
+mod lane;
 mod link;
 mod lock;
 mod mailbox;
@@ -165,6 +166,7 @@ mod touch;
 mod typed;
 mod waiters;
 mod watching;
+mod ways;
 
 /// What a program that uses nodes needs most.
 pub mod prelude {

@@ -2,26 +2,14 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
-use std::time::{Duration, Instant};
 
 use futures::{future::AbortHandle, task::AtomicWaker};
 use peer_service::{Outbox, PeerInfo};
 use refs::ChannelId;
 
-use crate::{send_options::SendOptions, touch::Touch};
-
-/// A link that was written to less than this ago is not quiet. About what a write and the wake of its reader take.
-const QUIET: Duration = Duration::from_micros(20);
-
-/// No channel.
-const NONE: u8 = u8::MAX;
-
-const _: () = assert!(ChannelId::LIMIT < NONE as usize);
-
-/// How many calls in a row write themselves: a monitor, a message and what belongs to them.
-const BURST: u32 = 4;
+use crate::{lane::Lane, send_options::SendOptions};
 
 /// What everybody needs of a session; its frames are read by one task, which alone reports its end.
 pub(crate) struct Link {
@@ -32,40 +20,15 @@ pub(crate) struct Link {
     /// Ends the session's task without waiting for the peer.
     pub(crate) abort: AbortHandle,
     admitted: AtomicBool,
-    /// Somebody is about to flush.
-    touched: Touch,
-    /// How often something was pushed, and over again.
-    pushed: AtomicU32,
-    /// When it was last flushed, in nanoseconds since `made`. With `burst` only a guess at what is cheaper: whether
-    /// something is flushed does not depend on it.
-    flushed: AtomicU64,
-    /// How many more calls may write at once before the link has been quiet, or the peer was heard, again.
-    burst: AtomicU32,
-    /// Much was pushed when it was last looked at: likewise a guess.
-    flooded: AtomicBool,
-    /// The channel on which something was pushed last; and that of a flood which is left to gather, or [`NONE`].
-    channel: AtomicU8,
-    gathering: AtomicU8,
-    made: Instant,
+    /// By place, as far as the session has channels.
+    lanes: Box<[Lane]>,
 }
 
 impl Link {
     pub(crate) fn new(peer: PeerInfo, outbox: Arc<dyn Outbox>, abort: AbortHandle) -> Self {
-        Link {
-            peer,
-            outbox,
-            waker: AtomicWaker::new(),
-            abort,
-            admitted: AtomicBool::new(false),
-            touched: Touch::new(),
-            pushed: AtomicU32::new(0),
-            flushed: AtomicU64::new(0),
-            burst: AtomicU32::new(0),
-            flooded: AtomicBool::new(false),
-            channel: AtomicU8::new(NONE),
-            gathering: AtomicU8::new(NONE),
-            made: Instant::now(),
-        }
+        let places = 1 + peer.channels.iter().map(ChannelId::place).max().unwrap_or(0);
+        let lanes = (0..places).map(|_| Lane::new()).collect();
+        Link { peer, outbox, waker: AtomicWaker::new(), abort, admitted: AtomicBool::new(false), lanes }
     }
 
     /// Everything before this session has been told: its frames may be delivered.
@@ -82,60 +45,24 @@ impl Link {
         options.or_default_channel || self.peer.channels.has(options.channel)
     }
 
-    /// Something was pushed; returns whether the caller is the one who must flush: the first, or one who would else wait for
-    /// a flood on another channel.
-    pub(crate) fn touch(&self, channel: ChannelId) -> bool {
-        let place = channel.place() as u8;
-        self.pushed.fetch_add(1, Ordering::Relaxed);
-        self.channel.store(place, Ordering::Relaxed);
-        let gathering = self.gathering.load(Ordering::Relaxed);
-        self.touched.touch() || (gathering != NONE && gathering != place)
+    /// What goes out on that channel: if the session has none of it, on the default one.
+    pub(crate) fn lane(&self, channel: ChannelId) -> &Lane {
+        &self.lanes[if self.peer.channels.has(channel) { channel.place() } else { 0 }]
     }
 
-    /// Whoever flushes lets a flood gather from now on, or does not any more. It is of the channel that was pushed to last.
-    pub(crate) fn gather(&self, gathers: bool) {
-        let channel = if gathers { self.channel.load(Ordering::Relaxed) } else { NONE };
-        self.gathering.store(channel, Ordering::Relaxed);
+    /// Writes what was pushed on that channel.
+    pub(crate) fn flush(&self, channel: ChannelId) {
+        self.lane(channel).flush(|| self.outbox.flush_channel(channel));
     }
 
-    /// A number that is another one after something was pushed.
-    pub(crate) fn pushed(&self) -> u32 {
-        self.pushed.load(Ordering::Relaxed)
+    /// Writes what the caller has pushed and [touched](Lane::touch), now or soon. Never waits; no lock may be held.
+    pub(crate) fn flush_soon(&self, channel: ChannelId) {
+        let lane = self.lane(channel);
+        if lane.may_write() { self.flush(channel) } else { lane.bell.ring() }
     }
 
-    /// Whether it was not flushed for so long.
-    pub(crate) fn is_quiet(&self, quiet: Duration) -> bool {
-        let since = Duration::from_nanos(self.flushed.load(Ordering::Relaxed));
-        self.made.elapsed() >= quiet + since
-    }
-
-    /// Whether the caller may write itself: the first few may after the link was quiet, or the peer was heard.
-    pub(crate) fn may_write(&self) -> bool {
-        if self.is_quiet(QUIET) {
-            self.burst.store(BURST - 1, Ordering::Relaxed);
-            return true;
-        }
-        let one_less = |left: u32| left.checked_sub(1);
-        self.burst.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
-    }
-
-    /// The peer has said something: whoever answers, or asks the next question, may write at once.
-    pub(crate) fn heard(&self) {
-        self.burst.store(BURST, Ordering::Relaxed);
-    }
-
-    /// Whether much was pushed at last, as whoever flushes has found.
-    pub(crate) fn is_flooded(&self) -> bool {
-        self.flooded.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_flooded(&self, flooded: bool) {
-        self.flooded.store(flooded, Ordering::Relaxed);
-    }
-
-    /// Flushes. What is pushed from here on needs another flush.
-    pub(crate) fn flush(&self) {
-        self.touched.flush(|| self.outbox.flush());
-        self.flushed.store(self.made.elapsed().as_nanos() as u64, Ordering::Relaxed);
+    /// The session is over: nobody writes any more.
+    pub(crate) fn over(&self) {
+        self.lanes.iter().for_each(|lane| lane.bell.end());
     }
 }

@@ -5,7 +5,9 @@
 //! the sender, the alias of the sender's node that awaits the reply, and the body up to the frame's end. Numbers are little-endian base-128 varints, incarnations eight little-endian
 //! bytes.
 
-use refs::{Incarnation, MonitorRef, Name, NodeName, Pid, RegName, Serial, Target};
+use refs::{Incarnation, MonitorRef, Name, NodeId, NodeName, Pid, RegName, Serial, Target};
+
+use crate::event::Message;
 
 /// The frame holds monitor signals.
 pub(crate) const SIGNALS: u8 = 0;
@@ -128,6 +130,14 @@ impl<'a> MessageFrame<'a> {
             write_serial(serial, frame);
         }
         frame.extend_from_slice(self.body);
+    }
+
+    /// The message, from that node.
+    pub(crate) fn message(&self, peer: &NodeId) -> Message {
+        let mut message =
+            Message::new(self.from.map(|serial| Pid::new(peer.clone(), serial)), self.body.to_vec());
+        message.reply_to = self.reply_to.map(|serial| MonitorRef::new(peer.clone(), serial));
+        message
     }
 
     /// Takes apart what follows the first byte of a message frame. Total, and copies nothing.

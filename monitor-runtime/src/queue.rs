@@ -121,21 +121,13 @@ impl Queue {
 
     /// Appends a message. Wake the receiver afterwards.
     pub(crate) fn push_message(&self, message: Message) -> Pushed {
+        self.waiting.lock().push_message(message, self.max_bytes)
+    }
+
+    /// Appends messages, nothing between them, and hands what became of each to `told`. Wake the receiver afterwards.
+    pub(crate) fn push_messages(&self, messages: impl Iterator<Item = Message>, told: impl FnMut(Pushed)) {
         let mut waiting = self.waiting.lock();
-        if waiting.closed {
-            return Pushed::Closed;
-        }
-        let bytes = waiting.bytes.saturating_add(cost(&message));
-        if bytes > self.max_bytes {
-            match waiting.entries.back_mut() {
-                Some(Entry::Missed(count)) => *count += 1,
-                _ => waiting.entries.push_back(Entry::Missed(1)),
-            }
-            return Pushed::Full;
-        }
-        waiting.bytes = bytes;
-        waiting.entries.push_back(Entry::Message(message));
-        Pushed::Kept
+        messages.map(|message| waiting.push_message(message, self.max_bytes)).for_each(told);
     }
 
     /// Appends monitors that have fired. Wake the receiver afterwards.
@@ -204,6 +196,23 @@ impl Waiting {
     /// How many things wait.
     fn len(&self) -> usize {
         self.entries.len() + self.more
+    }
+
+    fn push_message(&mut self, message: Message, max_bytes: usize) -> Pushed {
+        if self.closed {
+            return Pushed::Closed;
+        }
+        let bytes = self.bytes.saturating_add(cost(&message));
+        if bytes > max_bytes {
+            match self.entries.back_mut() {
+                Some(Entry::Missed(count)) => *count += 1,
+                _ => self.entries.push_back(Entry::Missed(1)),
+            }
+            return Pushed::Full;
+        }
+        self.bytes = bytes;
+        self.entries.push_back(Entry::Message(message));
+        Pushed::Kept
     }
 
     fn push_down(&mut self, id: MonitorId) {

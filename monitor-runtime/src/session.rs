@@ -14,6 +14,7 @@ use tracing::Instrument;
 use crate::{
     driver::{Driver, Next},
     effects::After,
+    flusher,
     link::Link,
     state::Inner,
 };
@@ -31,7 +32,10 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
     let link = Arc::new(Link::new(peer, session.outbox(), abort));
     // Before the task runs: a stop must not overlook the session.
     let driver = Driver::new(link.clone(), node);
-    let mut life = Life { driver, node: Arc::downgrade(node) };
+    for channel in link.peer.channels.iter() {
+        (node.spawner)(Box::pin(flusher::run(link.clone(), channel)));
+    }
+    let mut life = Life { driver, link: link.clone(), node: Arc::downgrade(node) };
     let task = async move {
         // Once the session is over, or abandoned, it is dropped, and with it what it holds of the network.
         let _ = Abortable::new(run(&mut life.driver, &link, session, &life.node), aborted).await;
@@ -44,6 +48,7 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
 /// The driver, while its task lives.
 struct Life {
     driver: Driver,
+    link: Arc<Link>,
     node: Weak<Inner>,
 }
 
@@ -55,6 +60,7 @@ impl Drop for Life {
             self.driver.abandon(EndKind::LocalShutdown.into(), &node, &mut after);
             after.run(&node);
         }
+        self.link.over();
     }
 }
 
@@ -66,7 +72,7 @@ async fn run(driver: &mut Driver, link: &Link, mut session: Box<dyn Session>, no
             Next::Admission => admission(link, node).await,
             Next::Frames => {
                 let result = session.recv(driver.buffer()).await;
-                link.heard();
+                link.lane(driver.buffer().channel).heard();
                 if let Err(end) = result {
                     tracing::debug!(%end, "the session has ended");
                 }

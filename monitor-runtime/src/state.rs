@@ -27,13 +27,13 @@ use crate::{
     counters::{Counters, Told},
     effects::{self, After},
     error::NotAlive,
-    flusher::Flusher,
     history::History,
     link::Link,
     lock::Lock,
     parked::Parked,
     processes::{Directory, Resident},
     waiters::Waiters,
+    ways::Ways,
 };
 
 /// A node. Held by handles, processes and monitors; the node's own tasks hold it weakly.
@@ -55,10 +55,10 @@ pub(crate) struct Inner {
     pub(crate) told: Told,
     /// The task that works off the core's backlog; it does not keep the node alive.
     pub(crate) backlog: Arc<AtomicWaker>,
-    pub(crate) flusher: Arc<Flusher>,
     /// Senders that wait until fewer things wait for a connection.
     pub(crate) room: Waiters,
     pub(crate) stopping: Stopping,
+    pub(crate) ways: Ways,
     state: Lock<State>,
     /// Dropped to end the node's own thread, if it has one.
     pub(crate) thread: Mutex<Option<oneshot::Sender<()>>>,
@@ -126,9 +126,9 @@ impl Inner {
             counters: Counters::default(),
             told: Told::default(),
             backlog: Arc::default(),
-            flusher: Arc::default(),
             room: Waiters::default(),
             stopping: Stopping::default(),
+            ways: Ways::default(),
             state: Lock::new(State {
                 core: Core::new(core),
                 links: BTreeMap::new(),
@@ -272,6 +272,5 @@ impl Drop for Inner {
             link.waker.wake();
         }
         self.backlog.wake();
-        self.flusher.wake();
     }
 }

@@ -1,6 +1,6 @@
 //! What concurrent code is made of here.
 //!
-//! `handover`, `touch` and `waiters` use nothing else that is shared between threads, and nothing else of this crate: so
+//! `bell`, `touch` and `waiters` use nothing else that is shared between threads, and nothing else of this crate: so
 //! `tests/loom.rs` builds the same files upon loom's locks and atomics, and tries their interleavings.
 
 pub(crate) use std::sync::atomic::{AtomicBool, Ordering};

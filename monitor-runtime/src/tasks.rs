@@ -10,7 +10,7 @@ use std::{
 
 use peer_service::{PeerEvent, PeerService};
 
-use crate::{effects::After, flusher, session, state::Inner};
+use crate::{effects::After, session, state::Inner};
 
 /// How long the frames of a backlog gather before they are written: a write costs as much as a hundred notices, and so does its
 /// reader's wake. The first batch does not wait, and the last one neither.
@@ -20,7 +20,6 @@ const GATHER: Duration = Duration::from_micros(200);
 pub(crate) fn start(node: &Arc<Inner>) {
     (node.spawner)(Box::pin(events(node.service.clone(), Arc::downgrade(node))));
     (node.spawner)(Box::pin(backlog(node.backlog.clone(), Arc::downgrade(node))));
-    (node.spawner)(Box::pin(flusher::run(node.flusher.clone(), Arc::downgrade(node))));
 }
 
 /// Hands on what the peer service has to tell, until it has nothing more to tell.

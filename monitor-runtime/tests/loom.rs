@@ -6,8 +6,8 @@ use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use loom::{future::block_on, model::Builder, thread};
 
-#[path = "../src/handover.rs"]
-mod handover;
+#[path = "../src/bell.rs"]
+mod bell;
 #[path = "../src/touch.rs"]
 mod touch;
 #[path = "../src/waiters.rs"]
@@ -54,7 +54,7 @@ mod sync {
     }
 }
 
-use handover::Handover;
+use bell::Bell;
 use sync::{AtomicBool, Mutex, Ordering};
 use touch::Touch;
 use waiters::Waiters;
@@ -67,16 +67,17 @@ fn model(run: impl Fn() + Send + Sync + 'static) {
     builder.check(run);
 }
 
-/// A link, as far as flushing is concerned.
-struct Link {
+/// A lane, as far as flushing is concerned.
+struct Lane {
     touched: Touch,
+    bell: Bell,
     /// What was pushed and not written, and what was written.
     outbox: Mutex<(u32, u32)>,
 }
 
-impl Link {
+impl Lane {
     fn new() -> Self {
-        Link { touched: Touch::new(), outbox: Mutex::new((0, 0)) }
+        Lane { touched: Touch::new(), bell: Bell::new(), outbox: Mutex::new((0, 0)) }
     }
 
     /// Returns whether the caller must flush.
@@ -95,63 +96,65 @@ impl Link {
     fn written(&self) -> u32 {
         self.outbox.lock().1
     }
-}
 
-/// The task that flushes, until all was written.
-fn flush_all(flusher: &Handover<Arc<Link>>, link: &Link, all: u32) {
-    let mut links = Vec::new();
-    while link.written() < all {
-        block_on(poll_fn(|cx| flusher.poll_take(cx, &mut links, || link.written() == all)));
-        links.drain(..).for_each(|link| link.flush());
+    /// The task that flushes, until all was written or nobody pushes any more.
+    fn flush_until(&self, all: u32) {
+        while self.written() < all && block_on(poll_fn(|cx| self.bell.poll_heard(cx))) {
+            self.flush();
+        }
     }
 }
 
 #[test]
 fn whatever_is_pushed_is_flushed_by_the_task() {
     model(|| {
-        let (link, flusher) = (Arc::new(Link::new()), Arc::new(Handover::default()));
+        let lane = Arc::new(Lane::new());
         for _ in 0..2 {
-            let (link, flusher) = (link.clone(), flusher.clone());
+            let lane = lane.clone();
             thread::spawn(move || {
-                if link.push() {
-                    flusher.give(link);
+                if lane.push() {
+                    lane.bell.ring();
                 }
             });
         }
-        flush_all(&flusher, &link, 2);
+        lane.flush_until(2);
+        assert_eq!(lane.written(), 2);
     });
 }
 
 #[test]
 fn whatever_is_pushed_is_flushed_when_some_write_themselves() {
     model(|| {
-        let (link, flusher) = (Arc::new(Link::new()), Arc::new(Handover::default()));
-        let other = (link.clone(), flusher.clone());
+        let lane = Arc::new(Lane::new());
+        let other = lane.clone();
         thread::spawn(move || {
-            let (link, flusher) = other;
-            if link.push() {
-                link.flush();
+            if other.push() {
+                other.flush();
                 // The task has no other way to learn that nothing is left.
-                flusher.wake();
+                other.bell.ring();
             }
         });
-        if link.push() {
-            flusher.give(link.clone());
+        if lane.push() {
+            lane.bell.ring();
         }
-        flush_all(&flusher, &link, 2);
+        lane.flush_until(2);
+        assert_eq!(lane.written(), 2);
     });
 }
 
 #[test]
-fn a_task_that_is_over_is_told() {
+fn a_task_that_is_over_is_told_and_has_heard_what_was_rung_before() {
     model(|| {
-        let (over, flusher) = (Arc::new(AtomicBool::new(false)), Arc::new(Handover::<()>::default()));
-        let other = (over.clone(), flusher.clone());
+        let lane = Arc::new(Lane::new());
+        let other = lane.clone();
         thread::spawn(move || {
-            other.0.store(true, Ordering::Release);
-            other.1.wake();
+            assert!(other.push());
+            other.bell.ring();
+            other.bell.end();
         });
-        block_on(poll_fn(|cx| flusher.poll_take(cx, &mut Vec::new(), || over.load(Ordering::Acquire))));
+        // More than will ever come.
+        lane.flush_until(2);
+        assert_eq!(lane.written(), 1);
     });
 }
 

@@ -220,6 +220,13 @@ pub trait Outbox: Send + Sync {
     /// or wake a task.
     fn flush(&self);
 
+    /// [`Outbox::flush`] for what was pushed on one channel, and for what a frame among it waits for that was pushed
+    /// [after all](FrameMeta::after_all) of its order. Anything else may stay, until its own channel is flushed.
+    fn flush_channel(&self, channel: ChannelId) {
+        let _ = channel;
+        self.flush();
+    }
+
     /// Ready once a message would be accepted on that channel again after [`PushError::Full`].
     fn poll_ready(&self, channel: ChannelId, cx: &mut Context<'_>) -> Poll<Result<(), Closed>>;
 

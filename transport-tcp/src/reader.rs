@@ -69,6 +69,11 @@ impl Reader {
         &self.link
     }
 
+    /// Looks whether something has come, before the system says so.
+    pub(crate) fn look_again(&mut self) {
+        self.drained = false;
+    }
+
     /// As [`Session::recv`](peer_service::Session::recv).
     pub(crate) fn poll_recv(
         &mut self,

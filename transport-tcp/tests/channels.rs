@@ -4,11 +4,11 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use peer_service::{ChannelId, Channels, DialId, EndKind, FrameMeta, PeerService};
 use support::{Live, end_of, next_session, proxy::Proxy, soon, spec_at, talk};
-use transport_tcp::{TcpConfig, TcpTransport};
+use transport_tcp::{Heartbeat, TcpConfig, TcpTransport};
 
 const BULK: ChannelId = ChannelId::new(1).expect("a node has more");
 const CONTROL: ChannelId = ChannelId::new(2).expect("a node has more");
@@ -88,6 +88,27 @@ fn a_peer_with_other_channels_or_none_has_the_default_one() {
         outbox.flush();
         assert_eq!(support::hear(&mut at_b).await, [7]);
         talk(&mut at_a, &mut at_b).await;
+    });
+}
+
+#[test]
+fn to_flush_a_channel_flushes_what_is_waited_for_on_others() {
+    smol::block_on(async {
+        // A ping would take along what waits.
+        let slow = Heartbeat { interval: Duration::from_secs(300), timeout: Duration::from_secs(600) };
+        let patient = |label| config(label).heartbeat(slow);
+        let (a, b) = (support::start(patient("a")).await, support::start(patient("b")).await);
+        let (at_a, mut at_b) = support::connect(&a, &b).await;
+        let outbox = at_a.outbox();
+        let push = |meta: FrameMeta, frame: u8| outbox.push(meta, &mut |out| out.push(frame)).unwrap();
+        // Again, for the keepers write too when they begin.
+        for _ in 0..10 {
+            push(FrameMeta::message(1).on(BULK), 1);
+            push(FrameMeta::signal(1).after_all(), 2);
+            outbox.flush_channel(ChannelId::DEFAULT);
+            assert_eq!(support::hear(&mut at_b).await, [1]);
+            assert_eq!(support::hear(&mut at_b).await, [2]);
+        }
     });
 }
 

@@ -132,8 +132,12 @@ impl World {
     }
 
     fn message(&self) -> Vec<u8> {
+        self.message_to(self.watcher)
+    }
+
+    fn message_to(&self, pid: LocalPid) -> Vec<u8> {
         let mut frame = Vec::new();
-        let to = Receiver::Pid(self.node.id.incarnation, self.watcher.0);
+        let to = Receiver::Pid(self.node.id.incarnation, pid.0);
         MessageFrame { to, from: None, reply_to: None, body: b"m" }.write(&mut frame);
         frame
     }
@@ -254,6 +258,29 @@ fn frames_count_in_their_order_up_to_the_one_that_breaks_the_rules() {
     driver.received(Ok(()));
     assert_eq!(world.settle(&mut driver), Next::Frames);
     assert_eq!(world.received(), ["Down", "Down", "m", "Down"]);
+    assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
+}
+
+#[test]
+fn messages_in_a_row_are_delivered_as_far_as_they_are_for_the_same() {
+    let mut world = World::new();
+    let (mut driver, outbox) = world.session(1);
+    world.settle(&mut driver);
+    world.received();
+    let (here, gone) = (world.message(), world.message_to(LocalPid(Serial::new(9, 9))));
+    let malformed = vec![MESSAGE, 0xff];
+    for frame in [&here, &gone, &gone, &here, &here, &here, &here, &here, &malformed, &here] {
+        driver.buffer().push(frame);
+    }
+    driver.received(Ok(()));
+
+    assert_eq!(world.step(&mut driver), Next::Turn);
+    assert_eq!(world.received(), ["m"; BATCH - 2], "a batch, less what was for nobody");
+    assert_eq!(world.step(&mut driver), Next::Turn);
+    assert_eq!(world.received(), ["m"; BATCH]);
+    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert!(world.received().is_empty());
+    assert_eq!(world.node.counters.messages_for_nobody.get(), 2);
     assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
 }
 

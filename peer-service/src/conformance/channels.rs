@@ -106,7 +106,8 @@ async fn after_all(from: &Live, to: &mut Live) -> Checked {
             let signal = FrameMeta::signal(order).on(*last).after_all();
             equal(push(from, signal, &[b'!', order as u8]), Ok(()), "a signal after all")?;
         }
-        from.outbox().flush();
+        // With it goes all that it waits for.
+        from.outbox().flush_channel(*last);
         let arrived = receive(to, 2 * (2 * channels.len() + 1)).await?;
         let before_last = arrived.iter().position(|(_, frame)| frame[0] == b'!');
         ensure(before_last.is_some_and(|at| at >= 2 * channels.len()), || {

@@ -23,8 +23,8 @@ pub(super) struct Bundle {
     /// By channel of the own node, the place of its link; what has none takes the default one.
     places: [usize; ChannelId::LIMIT],
     used: Mutex<Used>,
-    /// Where something was pushed since the last flush.
-    touched: AtomicU8,
+    /// Where marks were pushed since somebody has last flushed.
+    marked: AtomicU8,
 }
 
 impl Bundle {
@@ -34,7 +34,7 @@ impl Bundle {
             places[id.place()] = place;
         }
         let used = Mutex::new(Used::new(links.len()));
-        Bundle { links, places, used, touched: AtomicU8::new(0) }
+        Bundle { links, places, used, marked: AtomicU8::new(0) }
     }
 
     fn place(&self, channel: ChannelId) -> usize {
@@ -64,9 +64,7 @@ impl Bundle {
         meta: FrameMeta,
         write: &mut dyn FnMut(&mut Vec<u8>),
     ) -> Result<(), PushError> {
-        self.links[place].push(meta, write)?;
-        self.touched.fetch_or(Places::one(place).0, Ordering::Release);
-        Ok(())
+        self.links[place].push(meta, write)
     }
 
     /// A frame that waits for what its order has on other channels.
@@ -91,6 +89,9 @@ impl Bundle {
             let mark = FrameMeta::signal(meta.order);
             self.push_at(other, mark, &mut |out| framing::mark(out, number))?;
         }
+        if on != Places::default() {
+            self.marked.fetch_or(on.0, Ordering::Release);
+        }
         Ok(())
     }
 }
@@ -109,8 +110,14 @@ impl Outbox for Bundle {
     }
 
     fn flush(&self) {
-        let touched = Places(self.touched.swap(0, Ordering::Acquire));
-        (0..self.links.len()).filter(|&place| touched.has(place)).for_each(|place| self.links[place].flush());
+        self.links.iter().for_each(|link| link.flush());
+    }
+
+    /// What was fenced on it waits for marks on others.
+    fn flush_channel(&self, channel: ChannelId) {
+        let marked = Places(self.marked.swap(0, Ordering::AcqRel));
+        let due = marked.and(Places::one(self.place(channel)));
+        (0..self.links.len()).filter(|&place| due.has(place)).for_each(|place| self.links[place].flush());
     }
 
     fn poll_ready(&self, channel: ChannelId, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {

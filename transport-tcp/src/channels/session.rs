@@ -17,6 +17,10 @@ use crate::reader::Reader;
 /// How often one poll reads all connections before it lets other tasks run.
 const ROUNDS_PER_POLL: usize = 4;
 
+/// To take apart so many bytes of one channel takes longer than to look whether something has come on the others, which the
+/// system would say only after a turn of the tasks.
+const LONG: usize = 4 * 1024;
+
 /// See the [module](self).
 pub(super) struct ChannelSession {
     info: PeerInfo,
@@ -64,6 +68,11 @@ impl ChannelSession {
                     Poll::Pending => {}
                     Poll::Ready(Ok(())) => {
                         idle = false;
+                        if self.raw.byte_len() >= LONG {
+                            let others =
+                                self.readers.iter_mut().enumerate().filter(|(other, _)| *other != place);
+                            others.filter_map(|(_, reader)| reader.as_mut()).for_each(Reader::look_again);
+                        }
                         if self.take_apart(place, frames) {
                             return Poll::Ready(Ok(()));
                         }
