@@ -17,7 +17,7 @@ use crate::error::StartError;
 const TURN: Duration = Duration::from_micros(20);
 
 /// How many tasks run before it looks at the clock.
-const TICKS: usize = 1;
+const TICKS: usize = 4;
 
 /// Starts the thread, which also waits for sockets and timers. It ends when the sender is dropped, and with
 /// it every task that it runs.
