@@ -239,8 +239,7 @@ impl Inner {
             self.counters.messages_for_nobody.add(messages.len());
             return messages.clear();
         };
-        process.queue.push_messages(messages.drain(..), |pushed| self.count(pushed));
-        wakers.extend(process.queue.waker.take());
+        wakers.extend(process.queue.push_messages(messages.drain(..), |pushed| self.count(pushed)));
     }
 
     /// A message through an alias. Under the state's lock: once a demonitor or an `unalias` has returned, none is added.
@@ -265,8 +264,7 @@ impl Inner {
     }
 
     fn put(&self, message: Message, process: &LiveProcess) -> Option<Waker> {
-        self.count(process.queue.push_message(message));
-        process.queue.waker.take()
+        process.queue.push_messages([message], |pushed| self.count(pushed))
     }
 
     fn count(&self, pushed: Pushed) {

@@ -153,8 +153,7 @@ fn deliver_downs<'a>(
     }
     match directory.get(to) {
         Some(Resident::Process(process)) => {
-            process.queue.push_downs(&fired);
-            after.wakers.extend(process.queue.waker.take());
+            after.wakers.extend(process.queue.push_downs(&fired));
         }
         Some(Resident::Watcher(inbox)) => {
             inbox.push(&fired);
@@ -184,9 +183,9 @@ fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mu
 /// Puts a node's event where its receiver finds it. A watcher never asks for those; what has exited gets nothing.
 fn deliver(to: LocalPid, notice: &NodeNotice, node: &Inner, directory: &Directory, after: &mut After) {
     if let Some(process) = directory.process(to) {
-        let left_out = process.queue.push_node(notice.clone());
+        let (left_out, receiver) = process.queue.push_node(notice.clone());
         node.counters.node_events_left_out.add(left_out);
-        after.wakers.extend(process.queue.waker.take());
+        after.wakers.extend(receiver);
     }
 }
 

@@ -37,8 +37,9 @@ impl LiveProcess {
 
     /// Gives it nothing more; what waits stays readable.
     pub(crate) fn close(&self) {
-        self.queue.close();
-        self.queue.waker.wake();
+        if let Some(receiver) = self.queue.close() {
+            receiver.wake();
+        }
     }
 }
 

@@ -1,16 +1,15 @@
 //! What waits in a mailbox.
 //!
-//! One lock, held for a push or a pop and never while anything else is called. A `Down` waits as the number
-//! of its monitor: what it says stands in the core until it is received, so that it can be flushed without a
-//! search here.
+//! One lock, held for a push or a pop; with it comes who is to be woken, so that a push, and a look that finds nothing, take it
+//! once. Nobody is woken under it: whoever pushes gets the waker. A `Down` waits as the number of its monitor: what it says
+//! stands in the core until it is received, so that it can be flushed without a search here.
 
 use std::{
     collections::HashMap,
     mem,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
-use futures::task::AtomicWaker;
 use monitor_core::{MonitorId, NodeNotice, NodesOptions};
 use parking_lot::Mutex;
 use refs::NodeName;
@@ -26,8 +25,6 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
-    /// Of the receiver; outside the lock because a waker is somebody else's code.
-    pub(crate) waker: AtomicWaker,
     max_bytes: usize,
 }
 
@@ -61,6 +58,8 @@ struct Waiting {
     stale: usize,
     alternations: HashMap<(NodeName, NodesOptions), Alternation>,
     closed: bool,
+    /// The receiver, if it waits.
+    receiver: Option<Waker>,
 }
 
 #[derive(Debug)]
@@ -93,55 +92,54 @@ struct Alternation {
 impl Queue {
     /// An empty queue whose messages take at most so many bytes.
     pub(crate) fn new(max_bytes: usize) -> Self {
-        Queue { waiting: Mutex::default(), waker: AtomicWaker::new(), max_bytes }
+        Queue { waiting: Mutex::default(), max_bytes }
     }
 
     /// The next entry; none once the queue is closed and empty.
     pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        if let Poll::Ready(item) = self.try_pop() {
+        let mut waiting = self.waiting.lock();
+        if let Poll::Ready(item) = waiting.try_pop() {
             return Poll::Ready(item);
         }
-        self.waker.register(cx.waker());
-        // Whoever pushed before the waker was in place saw none.
-        self.try_pop()
+        if !waiting.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            let other = waiting.receiver.replace(cx.waker().clone());
+            // The last of a task is the end of what it holds, which may be this mailbox: not under the lock.
+            drop(waiting);
+            drop(other);
+        }
+        Poll::Pending
     }
 
     /// The next entry, if there is one; none once the queue is closed and empty.
     pub(crate) fn try_pop(&self) -> Poll<Option<Item>> {
+        self.waiting.lock().try_pop()
+    }
+
+    /// Appends messages, nothing between them, and hands what became of each to `told`. Returns whom to wake.
+    pub(crate) fn push_messages(
+        &self,
+        messages: impl IntoIterator<Item = Message>,
+        told: impl FnMut(Pushed),
+    ) -> Option<Waker> {
         let mut waiting = self.waiting.lock();
-        loop {
-            if let Some(item) = waiting.pop() {
-                return Poll::Ready(Some(item));
-            }
-            if waiting.entries.is_empty() {
-                return if waiting.closed { Poll::Ready(None) } else { Poll::Pending };
-            }
-        }
+        messages.into_iter().map(|message| waiting.push_message(message, self.max_bytes)).for_each(told);
+        waiting.receiver.take()
     }
 
-    /// Appends a message. Wake the receiver afterwards.
-    pub(crate) fn push_message(&self, message: Message) -> Pushed {
-        self.waiting.lock().push_message(message, self.max_bytes)
-    }
-
-    /// Appends messages, nothing between them, and hands what became of each to `told`. Wake the receiver afterwards.
-    pub(crate) fn push_messages(&self, messages: impl Iterator<Item = Message>, told: impl FnMut(Pushed)) {
-        let mut waiting = self.waiting.lock();
-        messages.map(|message| waiting.push_message(message, self.max_bytes)).for_each(told);
-    }
-
-    /// Appends monitors that have fired. Wake the receiver afterwards.
-    pub(crate) fn push_downs(&self, ids: &[MonitorId]) {
+    /// Appends monitors that have fired. Returns whom to wake.
+    pub(crate) fn push_downs(&self, ids: &[MonitorId]) -> Option<Waker> {
         let mut waiting = self.waiting.lock();
         if !waiting.closed {
             ids.iter().for_each(|&id| waiting.push_down(id));
         }
+        waiting.receiver.take()
     }
 
-    /// Appends an event of a node, and returns how many were left out instead. Wake the receiver afterwards.
-    pub(crate) fn push_node(&self, notice: NodeNotice) -> usize {
+    /// Appends an event of a node. Returns how many were left out instead, and whom to wake.
+    pub(crate) fn push_node(&self, notice: NodeNotice) -> (usize, Option<Waker>) {
         let mut waiting = self.waiting.lock();
-        if waiting.closed { 0 } else { waiting.push_node(notice) }
+        let left_out = if waiting.closed { 0 } else { waiting.push_node(notice) };
+        (left_out, waiting.receiver.take())
     }
 
     /// A `Down` that waits here was flushed. Drops what is stale once that is most of the queue; `is_fired`
@@ -159,9 +157,11 @@ impl Queue {
         self.waiting.lock().alternations.retain(|(_, of), _| *of != options);
     }
 
-    /// Takes nothing more; what waits stays readable.
-    pub(crate) fn close(&self) {
-        self.waiting.lock().closed = true;
+    /// Takes nothing more; what waits stays readable. Returns whom to wake.
+    pub(crate) fn close(&self) -> Option<Waker> {
+        let mut waiting = self.waiting.lock();
+        waiting.closed = true;
+        waiting.receiver.take()
     }
 
     /// How many entries wait, and how many bytes their messages take.
@@ -244,6 +244,18 @@ impl Waiting {
         self.entries.pop_front();
         self.head += 1;
         Some(down)
+    }
+
+    /// As [`Queue::try_pop`].
+    fn try_pop(&mut self) -> Poll<Option<Item>> {
+        loop {
+            if let Some(item) = self.pop() {
+                return Poll::Ready(Some(item));
+            }
+            if self.entries.is_empty() {
+                return if self.closed { Poll::Ready(None) } else { Poll::Pending };
+            }
+        }
     }
 
     /// Takes the first entry out; none if there is none, or it holds nothing.

@@ -1,3 +1,11 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Wake,
+};
+
 use monitor_core::{Core, CoreConfig, Effect, LocalPid, Notice};
 use refs::{EndKind, Incarnation, NodeId, Serial, SessionId};
 
@@ -53,13 +61,19 @@ fn story(items: &[Item]) -> String {
     items.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
+fn push(queue: &Queue, message: Message) -> Pushed {
+    let mut became = None;
+    queue.push_messages([message], |pushed| became = Some(pushed));
+    became.expect("one was pushed")
+}
+
 #[test]
 fn what_goes_in_comes_out_in_order() {
     let queue = Queue::new(ROOM);
     let id = MonitorId(Serial::new(3, 1));
-    queue.push_message(message(1));
+    push(&queue, message(1));
     queue.push_downs(&[id]);
-    queue.push_message(message(2));
+    push(&queue, message(2));
     let items = received(&queue);
     assert!(
         matches!(&items[..], [Item::Event(Event::Message(a)), Item::Down(down), Item::Event(Event::Message(b))]
@@ -74,7 +88,7 @@ fn monitors_in_a_row_come_out_one_by_one_and_in_runs_that_end_with_the_row() {
     let ids: Vec<_> = (0..1000).map(|slot| MonitorId(Serial::new(slot, 1))).collect();
     queue.push_downs(&ids[..1]);
     queue.push_downs(&ids[1..600]);
-    queue.push_message(message(1));
+    push(&queue, message(1));
     queue.push_downs(&ids[600..]);
     assert_eq!(queue.size().0, 1001);
     assert!(matches!(queue.try_pop(), Poll::Ready(Some(Item::Down(id))) if id == ids[0]));
@@ -94,34 +108,34 @@ fn monitors_in_a_row_come_out_one_by_one_and_in_runs_that_end_with_the_row() {
 #[test]
 fn what_does_not_fit_is_one_notice_at_its_place() {
     let queue = Queue::new(ROOM);
-    assert_eq!(queue.push_message(message(ROOM / 2)), Pushed::Kept);
+    assert_eq!(push(&queue, message(ROOM / 2)), Pushed::Kept);
     for _ in 0..3 {
-        assert_eq!(queue.push_message(message(ROOM / 2)), Pushed::Full);
+        assert_eq!(push(&queue, message(ROOM / 2)), Pushed::Full);
     }
     // A notice always has room.
     queue.push_downs(&[MonitorId(Serial::new(0, 1))]);
-    assert_eq!(queue.push_message(message(ROOM / 2)), Pushed::Full);
-    assert_eq!(queue.push_message(message(10)), Pushed::Kept);
+    assert_eq!(push(&queue, message(ROOM / 2)), Pushed::Full);
+    assert_eq!(push(&queue, message(10)), Pushed::Kept);
     assert_eq!(story(&received(&queue)), "m missed3 Down(MonitorId(0.1)) missed1 m");
-    assert_eq!(queue.push_message(message(ROOM / 2)), Pushed::Kept);
+    assert_eq!(push(&queue, message(ROOM / 2)), Pushed::Kept);
 }
 
 #[test]
 fn small_messages_are_not_free() {
     let queue = Queue::new(ROOM);
-    let kept = (0..ROOM).take_while(|_| queue.push_message(message(0)) == Pushed::Kept).count();
+    let kept = (0..ROOM).take_while(|_| push(&queue, message(0)) == Pushed::Kept).count();
     assert!(kept <= ROOM / size_of::<Entry>());
 }
 
 #[test]
 fn a_closed_queue_gives_what_waits_and_then_nothing() {
     let queue = Queue::new(ROOM);
-    queue.push_message(message(1));
+    push(&queue, message(1));
     assert!(queue.try_pop().is_ready());
     assert!(queue.try_pop().is_pending());
-    queue.push_message(message(1));
+    push(&queue, message(1));
     queue.close();
-    assert_eq!(queue.push_message(message(1)), Pushed::Closed);
+    assert_eq!(push(&queue, message(1)), Pushed::Closed);
     queue.push_downs(&[MonitorId(Serial::new(0, 1))]);
     assert_eq!(story(&received(&queue)), "m");
     assert!(matches!(queue.try_pop(), Poll::Ready(None)));
@@ -132,7 +146,7 @@ fn at_most_two_node_events_wait_and_messages_stay_between_an_up_and_a_down() {
     let stories = ["", "u1", "u1 d1", "u1", "u1 d2!", "u1", "u1 d3!", "u1"];
     for (count, expected) in (0..).zip(stories) {
         let queue = Queue::new(ROOM);
-        let left_out: usize = node_events(count).into_iter().map(|event| queue.push_node(event)).sum();
+        let left_out: usize = node_events(count).into_iter().map(|event| queue.push_node(event).0).sum();
         let waiting = queue.size().0 - queue.waiting.lock().stale;
         assert_eq!((left_out + waiting) as u64, count, "each waits or is counted");
         assert_eq!(story(&received(&queue)), expected, "after {count} events");
@@ -143,7 +157,7 @@ fn at_most_two_node_events_wait_and_messages_stay_between_an_up_and_a_down() {
         let is_up = matches!(event, NodeNotice::Up(..));
         queue.push_node(event);
         if is_up {
-            queue.push_message(message(1));
+            push(&queue, message(1));
         }
     }
     assert_eq!(story(&received(&queue)), "u1 m m m m d4!");
@@ -182,7 +196,7 @@ fn flushed_notices_are_dropped_once_they_are_most_of_the_queue() {
         queue.push_downs(&[id]);
     }
     queue.push_node(events[1].clone());
-    queue.push_message(message(1));
+    push(&queue, message(1));
     for flushed in 1..=90 {
         queue.flushed(|id| ids[flushed..].contains(&id));
     }
@@ -192,4 +206,37 @@ fn flushed_notices_are_dropped_once_they_are_most_of_the_queue() {
     let left = story(&received(&queue));
     assert!(left.starts_with("u1 ") && left.ends_with("Down(MonitorId(99.1)) d1 m"), "{left}");
     assert!(queue.waiting.lock().alternations.is_empty());
+}
+
+#[test]
+fn who_waits_is_handed_out_once_whatever_comes() {
+    let queue = Queue::new(ROOM);
+    let [first, second] = [0; 2].map(|_| futures::task::noop_waker());
+    let counted = Arc::new(Count::default());
+    let waker = Waker::from(counted.clone());
+    let waits = |waker: &Waker| queue.poll_pop(&mut Context::from_waker(waker)).is_pending();
+    let pushes: [&dyn Fn() -> Option<Waker>; 4] = [
+        &|| queue.push_messages([message(1)], drop),
+        &|| queue.push_downs(&[MonitorId(Serial::new(1, 1))]),
+        &|| queue.push_node(node_events(1).remove(0)).1,
+        &|| queue.close(),
+    ];
+    for push in pushes {
+        // Whoever looked last is woken, and nobody else.
+        assert!(waits(&first) && waits(&waker) && waits(&waker));
+        push().expect("somebody waits").wake();
+        assert!(push().is_none());
+        received(&queue);
+    }
+    assert!(!waits(&second), "it is closed");
+    assert_eq!(counted.0.load(Ordering::Relaxed), pushes.len());
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
