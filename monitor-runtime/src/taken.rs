@@ -42,12 +42,7 @@ impl Taken {
             if down.is_none() {
                 fired.skipped();
             }
-            fired.pop_run(RUN - 1, &mut |id| {
-                let down = core.take(id);
-                let is_there = down.is_some();
-                kept.extend(down);
-                is_there
-            });
+            fired.pop_run(RUN - 1, &mut |id| core.take(id).map(|down| kept.push_back(down)).is_some());
             down
         })
     }
