@@ -4,18 +4,17 @@
 
 use std::time::{Duration, Instant};
 
+use crate::seldom::Seldom;
+
 /// How long it rests after the first error; doubles up to [`LONGEST_REST`].
 const FIRST_REST: Duration = Duration::from_millis(10);
 const LONGEST_REST: Duration = Duration::from_secs(1);
-/// Errors that come within that time of a warning are told with the next one: strangers must not fill the log.
-const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct AcceptErrors {
     rest: Duration,
-    last_warning: Option<Instant>,
-    untold: u64,
+    warnings: Seldom,
 }
 
 /// What to do after an error.
@@ -28,8 +27,8 @@ pub(crate) struct Advice {
 }
 
 impl AcceptErrors {
-    pub(crate) const fn new() -> Self {
-        AcceptErrors { rest: FIRST_REST, last_warning: None, untold: 0 }
+    pub(crate) fn new() -> Self {
+        AcceptErrors { rest: FIRST_REST, warnings: Seldom::default() }
     }
 
     /// A connection was accepted.
@@ -39,21 +38,16 @@ impl AcceptErrors {
 
     /// There was none to be had.
     pub(crate) fn another(&mut self, now: Instant) -> Advice {
-        self.untold += 1;
         let rest = self.rest;
         self.rest = (rest * 2).min(LONGEST_REST);
-        let quiet = self.last_warning.is_some_and(|last| now.duration_since(last) < BETWEEN_WARNINGS);
-        let warn = (!quiet).then(|| {
-            self.last_warning = Some(now);
-            std::mem::take(&mut self.untold)
-        });
-        Advice { rest, warn }
+        Advice { rest, warn: self.warnings.another(now) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seldom::BETWEEN_WARNINGS;
 
     #[test]
     fn rests_grow_until_a_connection_was_accepted() {

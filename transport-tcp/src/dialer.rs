@@ -62,7 +62,10 @@ async fn dial(
     deadline: Instant,
 ) -> Result<(), Failure> {
     let candidates = within(left(deadline), addresses::of(name, known)).await;
-    let candidates = candidates.inspect_err(|_| hub.counters.dials_nowhere.add())?;
+    let candidates = candidates.inspect_err(|failure| {
+        hub.counters.dials_nowhere.add();
+        tracing::debug!(peer = %name, %failure, "dial failed");
+    })?;
     let mut worst = Failure::Io(io::ErrorKind::AddrNotAvailable.into());
     for (at, address) in candidates.iter().enumerate() {
         let Some((conn, registration)) = hub.begin_dial(name) else { return Err(Failure::Dropped) };

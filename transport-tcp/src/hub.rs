@@ -294,6 +294,12 @@ impl Hub {
         result
     }
 
+    /// A session that ends well because this node stops has, for this node, ended by that.
+    fn seen_from_here(&self, end: SessionEnd) -> SessionEnd {
+        let stops = self.peers.lock().shut_down;
+        if stops && end.kind == EndKind::Left { EndKind::LocalShutdown.into() } else { end }
+    }
+
     /// A [`step`](Self::step) that begins something, and is not made after a shutdown.
     fn step_unless_shut<R>(
         self: &Arc<Self>,
@@ -379,8 +385,10 @@ pub(crate) struct Owner {
 impl Owner {
     /// The session has ended. Told by its reader and by its keeper, whoever notices first.
     pub(crate) fn over(&self, link: &Arc<Link>, end: SessionEnd) {
-        if let Some(hub) = self.hub.upgrade() {
-            hub.step(&self.peer, |peer, out| over(peer, link, end, out));
+        let Some(hub) = self.hub.upgrade() else { return };
+        if hub.step(&self.peer, |peer, out| over(peer, link, end, out)) {
+            let end = hub.seen_from_here(end);
+            tracing::info!(peer = %self.peer, conn = link.conn.0, %end, "session over");
         }
     }
 
@@ -397,12 +405,14 @@ impl Owner {
     }
 }
 
-fn over(peer: &mut Peer<Arc<Link>>, link: &Arc<Link>, end: SessionEnd, out: &mut Vec<Effect>) {
-    if peer.link.as_ref().is_some_and(|current| current.conn == link.conn) {
-        tracing::info!(conn = link.conn.0, %end, "session over");
+/// Whether it was the peer's session that is over, and was not told before.
+fn over(peer: &mut Peer<Arc<Link>>, link: &Arc<Link>, end: SessionEnd, out: &mut Vec<Effect>) -> bool {
+    let is_current = peer.link.as_ref().is_some_and(|current| current.conn == link.conn);
+    if is_current {
         peer.session_over(end, Instant::now(), random());
     }
     peer.pairing.closed(link.conn, out);
+    is_current
 }
 
 /// Randomness for jitter.

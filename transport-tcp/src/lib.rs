@@ -100,6 +100,7 @@ mod protection;
 mod queue;
 mod reader;
 mod secret;
+mod seldom;
 mod service;
 mod session;
 mod socket;

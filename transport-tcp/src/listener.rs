@@ -1,8 +1,8 @@
 //! Accepts connections and shakes hands with whoever is there, within limits.
 
 use std::{
-    io::ErrorKind,
-    net::{IpAddr, TcpListener, TcpStream},
+    io::{self, ErrorKind},
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
     sync::Arc,
     time::Instant,
 };
@@ -13,7 +13,7 @@ use futures::{
     pin_mut, select_biased,
 };
 use parking_lot::Mutex;
-use peer_service::NodeName;
+use peer_service::{EndKind, NodeName};
 use smol::{Async, Timer};
 
 use crate::{
@@ -30,12 +30,14 @@ use crate::{
     peer::Fate,
     pending::{Admission, Pending, Ticket},
     protection,
+    seldom::Seldom,
     wire::Kind,
 };
 
 /// Accepts until it is cancelled.
 pub(crate) async fn run(hub: Arc<Hub>, listener: Async<TcpListener>) {
-    let door = Arc::new(Mutex::new(Pending::new(hub.config.max_pending, hub.config.max_pending_per_address)));
+    let pending = Pending::new(hub.config.max_pending, hub.config.max_pending_per_address);
+    let door = Arc::new(Door { pending: Mutex::new(pending), warnings: Mutex::default() });
     let mut errors = AcceptErrors::new();
     loop {
         match listener.accept().await {
@@ -66,19 +68,41 @@ pub(crate) async fn run(hub: Arc<Hub>, listener: Async<TcpListener>) {
     }
 }
 
-type Door = Arc<Mutex<Pending<AbortHandle>>>;
+/// What the newcomers have in common.
+struct Door {
+    pending: Mutex<Pending<AbortHandle>>,
+    /// Of those who were refused.
+    warnings: Mutex<Seldom>,
+}
+
+impl Door {
+    /// What somebody has to mend is worth a warning, as far as strangers do not bring it about all the time.
+    fn report(&self, peer: io::Result<SocketAddr>, failure: &Failure) {
+        let peer = peer.map_or_else(|error| error.to_string(), |address| address.to_string());
+        let times = match failure.end_kind() {
+            EndKind::AuthFailed | EndKind::Version | EndKind::DuplicateName => {
+                self.warnings.lock().another(Instant::now())
+            }
+            _ => None,
+        };
+        match times {
+            Some(times) => tracing::warn!(%peer, %failure, times, "newcomer refused"),
+            None => tracing::debug!(%peer, %failure, "newcomer refused"),
+        }
+    }
+}
 
 /// The place of somebody who has not proved anything yet.
 struct Place {
-    door: Door,
+    door: Arc<Door>,
     ticket: Ticket,
 }
 
 impl Place {
     /// A place for who comes from there, and what tells that it was taken away. None if there is none.
-    fn take(door: &Door, from: IpAddr) -> Option<(Self, AbortRegistration)> {
+    fn take(door: &Arc<Door>, from: IpAddr) -> Option<(Self, AbortRegistration)> {
         let (handle, sent_away) = AbortHandle::new_pair();
-        let admission = door.lock().arrived(from, handle);
+        let admission = door.pending.lock().arrived(from, handle);
         let ticket = match admission {
             Admission::Admitted(ticket) => ticket,
             Admission::InPlaceOf(other, ticket) => {
@@ -93,18 +117,19 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.door.lock().left(self.ticket);
+        self.door.pending.lock().left(self.ticket);
     }
 }
 
 async fn admit(hub: Arc<Hub>, tcp: Async<TcpStream>, place: Place, sent_away: AbortRegistration) {
     let peer = tcp.get_ref().peer_addr();
+    let door = place.door.clone();
     let shaken = Abortable::new(within(hub.config.setup_timeout, shake(&hub, tcp, place)), sent_away);
     match shaken.await {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => {
             failure.count(&hub.counters);
-            tracing::debug!(?peer, %failure, "newcomer refused");
+            door.report(peer, &failure);
         }
         Err(Aborted) => {
             hub.counters.refused_busy.add();

@@ -1,6 +1,11 @@
 //! The secret that the nodes of a cluster share.
 
-use std::{fmt, fs::File, io::Read, path::Path};
+use std::{
+    fmt,
+    fs::File,
+    io::{ErrorKind, Read},
+    path::Path,
+};
 
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
@@ -56,6 +61,9 @@ impl Secret {
         let path = path.as_ref();
         let failed = |cause| SecretError::File { path: path.to_owned(), cause };
         let file = File::open(path).map_err(failed)?;
+        if file.metadata().map_err(failed)?.is_dir() {
+            return Err(failed(ErrorKind::IsADirectory.into()));
+        }
         if let Some(mode) = exposing_mode(&file).map_err(failed)? {
             return Err(SecretError::Exposed { path: path.to_owned(), mode });
         }

@@ -79,6 +79,13 @@ fn a_file_that_is_not_there_is_told_by_its_name() {
 }
 
 #[test]
+fn a_directory_is_no_secret_whatever_its_mode() {
+    let error = Secret::from_file(env!("CARGO_MANIFEST_DIR")).unwrap_err();
+    assert!(matches!(error, SecretError::File { .. }), "{error}");
+    assert!(!error.to_string().contains("chmod"), "{error}");
+}
+
+#[test]
 fn an_environment_variable_is_taken_as_it_stands() {
     // Cargo has set these for its tests; setting others would be `unsafe`.
     let secret = Secret::from_env("CARGO_PKG_DESCRIPTION").unwrap();
