@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
-use super::{pair::System, workloads::TARGETS};
+use super::{limits, pair::System, workloads::TARGETS};
 use crate::peer::Usage;
 
 /// What a figure counts.
@@ -94,6 +94,19 @@ impl Row {
         self.systems.iter().find(|(system, _)| !system.is_otp()).and_then(|(_, samples)| summary(samples))
     }
 
+    /// Of ours.
+    pub(super) fn median(&self) -> Option<f64> {
+        self.ours().map(|all| all.median)
+    }
+
+    pub(super) const fn n(&self) -> u64 {
+        self.n
+    }
+
+    pub(super) const fn unit(&self) -> &'static str {
+        self.unit.text()
+    }
+
     /// The configuration of Erlang/OTP that does best.
     fn otp(&self) -> Option<(&(System, Vec<Sample>), Summary)> {
         let sign = if self.unit.more_is_better() { 1.0 } else { -1.0 };
@@ -164,7 +177,7 @@ fn summary(samples: &[Sample]) -> Option<Summary> {
 }
 
 /// Three significant digits.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     match value.abs() {
         large if large >= 1e6 => format!("{:.2} M", value / 1e6),
         large if large >= 1e4 => format!("{:.0} k", value / 1e3),
@@ -203,7 +216,8 @@ pub(super) fn table(rows: &[Row]) -> String {
 
 /// The figures for programs.
 pub(super) fn json(rows: &[Row], machine: &Value, commit: &str) -> Value {
-    json!({ "workloads": rows.iter().map(Row::json).collect::<Vec<_>>(), "machine": machine, "commit": commit })
+    let workloads: Vec<_> = rows.iter().map(Row::json).collect();
+    json!({ "workloads": workloads, "limits": limits::json(rows), "machine": machine, "commit": commit })
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod figures;
+mod limits;
 pub(crate) mod pair;
 mod plot;
 mod script;
@@ -129,6 +130,9 @@ fn measure(options: &Options, children: &Children) -> Result {
     }
     rows.retain(|row| options.wants(&row.id));
     println!("\n{}", figures::table(&rows));
+    if let Some(table) = limits::table(&rows) {
+        println!("\n{table}");
+    }
     draw(&folder, &rows, &latencies)?;
     if let Some(file) = &options.json {
         let machine = serde_json::to_value(Machine::this()).context(|| "the machine".to_owned())?;
