@@ -185,7 +185,13 @@ pub struct Down {
 impl Down {
     /// Who decided it, and so what it proves.
     pub const fn source(&self) -> DownSource {
-        match &self.reason {
+        DownSource::of(&self.reason)
+    }
+}
+
+impl DownSource {
+    pub(crate) const fn of(reason: &DownReason) -> Self {
+        match reason {
             DownReason::NoConnection(end) if end.kind.was_session() => DownSource::SessionEnd,
             DownReason::NoConnection(_) => DownSource::NoSession,
             DownReason::Exit(_) | DownReason::NoProc => DownSource::TargetNode,

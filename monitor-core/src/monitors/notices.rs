@@ -16,9 +16,9 @@ impl Core {
     /// `None`: it was flushed, its watcher is gone, or it was taken already.
     pub fn take(&mut self, id: MonitorId) -> Option<Down> {
         let at = self.find_fired(id)?;
-        let down = self.notice(at)?;
+        let down = self.notice(at);
         self.forget(at);
-        Some(down)
+        down
     }
 
     /// The notice of a monitor that has fired and was not taken: what [`take`](Core::take) will hand over. O(1).
@@ -29,18 +29,17 @@ impl Core {
     fn notice(&self, at: u32) -> Option<Down> {
         let row = self.outgoing.row(at);
         let State::Fired(reason) = &row.state else { return None };
-        let monitor = self.reference(self.outgoing.id(at));
-        let mut down = Down {
-            monitor,
+        let incarnation = match DownSource::of(reason) {
+            DownSource::NoSession => None,
+            DownSource::SessionEnd | DownSource::TargetNode => self.origins.get(row.origin).life,
+        };
+        Some(Down {
+            monitor: self.reference(self.outgoing.id(at)),
             target: self.target(at),
             reason: reason.clone(),
             tag: row.tag,
-            incarnation: None,
-        };
-        if down.source() != DownSource::NoSession {
-            down.incarnation = self.origins.get(row.origin).life;
-        }
-        Some(down)
+            incarnation,
+        })
     }
 
     /// Why it has fired, if the monitor has and its notice was not taken.
