@@ -24,8 +24,8 @@ const REST: Duration = Duration::from_micros(200);
 /// The task: until the session is over.
 pub(crate) async fn run(link: Arc<Link>, channel: ChannelId) {
     let lane = link.lane(channel);
-    // Who has given channels to what is not urgent has something that is, which would wait for a processor that spins.
-    let spins = link.peer.channels.len() == 1;
+    // A channel beside the default one is for what is not urgent: what is would wait for a processor that spins for it.
+    let spins = channel == ChannelId::DEFAULT;
     let mut flooded = false;
     while poll_fn(|cx| lane.bell.poll_heard(cx)).await {
         flooded = wait_while_more_comes(lane, spins, flooded).await;
