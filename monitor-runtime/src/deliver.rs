@@ -192,7 +192,10 @@ impl Inner {
             match state.core.route(node, ticket, connect, out) {
                 Route::Now(session) => {
                     let link = state.links.get(&session).ok_or(not_connected(EndKind::Closed.into()))?;
-                    self.ways.open(link);
+                    // Not before what waited, and goes first, has been pushed: that is what this input leaves to be done.
+                    if out.is_empty() {
+                        self.ways.open(link);
+                    }
                     Ok(Way::Session(link.clone()))
                 }
                 Route::Later if has_room => {

@@ -33,8 +33,8 @@ pub(crate) async fn run(link: Arc<Link>, channel: ChannelId) {
     }
 }
 
-/// Waits until nothing more is pushed while others have their turn, and no longer than the [`PACE`]; in a flood it rests
-/// instead, and leaves the processor to those who push and to the peer. Returns whether it was a flood.
+/// Waits for the [`PACE`], or, if it `spins`, no longer than that and until nothing more is pushed while others have their turn.
+/// In a flood it rests, and leaves the processor to those who push and to the peer. Returns whether it was a flood.
 async fn wait_while_more_comes(lane: &Lane, spins: bool, mut flood: bool) -> bool {
     let first = lane.pushed();
     let many = || lane.pushed().wrapping_sub(first) > FLOOD;

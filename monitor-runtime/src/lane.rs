@@ -43,8 +43,7 @@ impl Lane {
 
     /// Something was pushed; returns whether the caller is the one who must flush.
     pub(crate) fn touch(&self) -> bool {
-        // Of two that push at once one may not count: it is another number all the same.
-        self.pushed.store(self.pushed().wrapping_add(1), Ordering::Relaxed);
+        self.pushed.fetch_add(1, Ordering::Relaxed);
         self.touched.touch()
     }
 

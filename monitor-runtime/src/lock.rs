@@ -19,11 +19,11 @@ use parking_lot::{Mutex, MutexGuard};
 /// How often who waits looks again before it sleeps.
 const LOOKS: usize = 20;
 
-/// How long it pauses before each look, in the processor's own pauses: about a microsecond.
+/// How long it pauses before each look, in the processor's own pauses: on most about a microsecond.
 const PAUSE: usize = 40;
 
-/// How often a batch's end yields the processor to those who wait. Each takes less than a microsecond if nobody else wants
-/// the processor; and who was asleep and is still waking up is not waited for.
+/// How often a batch's end yields the processor to those who wait. Each takes a few microseconds if nobody else wants the
+/// processor; and who was asleep and is still waking up is not waited for.
 const YIELDS: usize = 4;
 
 /// See the [module](self).
@@ -31,11 +31,14 @@ const YIELDS: usize = 4;
 pub(crate) struct Lock<T> {
     value: Mutex<T>,
     waiting: AtomicUsize,
+    /// How often who waits looks again: not at all where nobody else can be at work meanwhile.
+    looks: usize,
 }
 
 impl<T> Lock<T> {
-    pub(crate) const fn new(value: T) -> Self {
-        Lock { value: Mutex::new(value), waiting: AtomicUsize::new(0) }
+    pub(crate) fn new(value: T) -> Self {
+        let alone = thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+        Lock { value: Mutex::new(value), waiting: AtomicUsize::new(0), looks: if alone { 0 } else { LOOKS } }
     }
 
     /// Waits for it if need be.
@@ -50,7 +53,7 @@ impl<T> Lock<T> {
     }
 
     fn look_again(&self) -> Option<MutexGuard<'_, T>> {
-        (0..LOOKS).find_map(|_| {
+        (0..self.looks).find_map(|_| {
             pause(1);
             self.value.try_lock()
         })

@@ -32,10 +32,10 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
     let link = Arc::new(Link::new(peer, session.outbox(), abort));
     // Before the task runs: a stop must not overlook the session.
     let driver = Driver::new(link.clone(), node);
+    let mut life = Life { driver, link: link.clone(), node: Arc::downgrade(node) };
     for channel in link.peer.channels.iter() {
         (node.spawner)(Box::pin(flusher::run(link.clone(), channel)));
     }
-    let mut life = Life { driver, link: link.clone(), node: Arc::downgrade(node) };
     let task = async move {
         // Once the session is over, or abandoned, it is dropped, and with it what it holds of the network.
         let _ = Abortable::new(run(&mut life.driver, &link, session, &life.node), aborted).await;

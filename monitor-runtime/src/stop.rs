@@ -17,7 +17,7 @@ use crate::{effects::After, link::Link, processes::LiveProcess, state::Inner};
 
 /// Stops the node, or waits until it has stopped. The work is the node's own: a caller may be dropped.
 pub(crate) async fn stop(node: &Arc<Inner>) {
-    // Under the state's lock: no call is half way through.
+    // Under the state's lock: no call is half way through, but for messages that have their way already.
     let first = node.enter(|_, _| !node.stopping.begun.swap(true, Ordering::AcqRel));
     if first {
         node.service.shutdown();
@@ -69,8 +69,10 @@ impl Drop for End {
 fn cut_off(node: &Inner) {
     for link in links(node) {
         link.abort.abort();
-        let session = link.peer.session;
-        node.enter(|state, out| state.core.peer_down(session, EndKind::LocalShutdown.into(), out));
+        node.enter(|state, out| {
+            state.core.peer_down(link.peer.session, EndKind::LocalShutdown.into(), out);
+            node.ways.close(&link);
+        });
     }
     node.service_is_over();
 }

@@ -29,7 +29,7 @@
 //!
 //! Outbox
 //! 9. **Never blocks.** [`Outbox::push`] neither waits, nor makes a system call, nor wakes anybody. What was pushed
-//!    goes out by itself after a [`Outbox::flush`] at the latest.
+//!    goes out by itself after a [`Outbox::flush`], or a [`Outbox::flush_channel`] of its channel, at the latest.
 //! 10. **Messages are limited, signals are not lost.** A [`Class::Message`] is refused with [`PushError::Full`] when
 //!     too much waits. A [`Class::Signal`] is accepted while the session lives; a peer that does not take them
 //!     in time or beyond a stated amount loses the session with [`EndKind::Overloaded`].
@@ -59,7 +59,8 @@
 //! Channels
 //! 21. **Channels.** A session has those channels of [`PeerService::channels`] that its peer's service has by the same
 //!     name: [`PeerInfo::channels`]. All begin and end with the session. What waits on one holds up no other; only a
-//!     frame that is pushed [after all](FrameMeta::after_all) of its order waits for what that order has on the others.
+//!     frame that is pushed [after all](FrameMeta::after_all) of its order waits for what that order has on the others, and to
+//!     flush its channel flushes that, too.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_debug_implementations)]

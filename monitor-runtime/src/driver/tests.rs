@@ -1,7 +1,7 @@
 //! Every interleaving that matters, forced by hand: no tasks, no network.
 
 use std::{
-    sync::Mutex,
+    sync::{Mutex, OnceLock},
     task::{Context, Poll},
 };
 
@@ -13,9 +13,11 @@ use refs::{DialId, Incarnation, NodeId, NodeName, NodeSpec, Pid, Serial, Session
 
 use super::*;
 use crate::{
-    message::Receiver,
+    deliver::Letter,
+    message::{Dest, Receiver},
     processes::{LiveProcess, Resident},
     queue::{Item, Queue},
+    send_options::SendOptions,
     state::Limits,
 };
 
@@ -52,10 +54,15 @@ impl PeerService for Nothing {
 struct Recorder {
     frames: Mutex<Vec<Vec<u8>>>,
     closed: Mutex<Option<EndKind>>,
+    /// Called before each push.
+    look: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Outbox for Recorder {
     fn push(&self, _meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
+        if let Some(look) = self.look.get() {
+            look();
+        }
         let mut frame = Vec::new();
         write(&mut frame);
         self.frames.lock().unwrap().push(frame);
@@ -282,6 +289,33 @@ fn messages_in_a_row_are_delivered_as_far_as_they_are_for_the_same() {
     assert!(world.received().is_empty());
     assert_eq!(world.node.counters.messages_for_nobody.get(), 2);
     assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
+}
+
+#[test]
+fn nobody_finds_the_way_before_what_waited_for_it_was_pushed() {
+    for waiting in 0..6 {
+        let world = Arc::new(World::new());
+        let peer = id("b@local", 1);
+        let to = Dest::Pid(Pid::new(peer.clone(), Serial::new(7, 1)));
+        let send =
+            || assert!(world.node.send(Letter::of_nobody(&to, SendOptions::new()), &mut vec![7]).is_ok());
+        (0..waiting).for_each(|_| send());
+        let (mut driver, outbox) = world.session(1);
+        let (name, weak) = (peer.name.clone(), Arc::downgrade(&world));
+        let way = move || weak.upgrade().is_some_and(|world| world.node.ways.find(&name).is_some());
+        let pushed = Arc::downgrade(&outbox);
+        let look = move || {
+            let before = pushed.upgrade().map_or(0, |outbox| outbox.frames.lock().unwrap().len());
+            assert!(before >= waiting || !way(), "number {before} of {waiting} can be overtaken");
+        };
+        assert!(outbox.look.set(Box::new(look)).is_ok());
+        driver.advance(&world.node, &mut After::default());
+        // Each takes along what waits, a part at a time.
+        (0..=waiting).for_each(|_| send());
+        assert!(world.node.ways.find(&peer.name).is_some());
+        driver.abandon(EndKind::Closed.into(), &world.node, &mut After::default());
+        assert!(world.node.ways.find(&peer.name).is_none());
+    }
 }
 
 #[test]

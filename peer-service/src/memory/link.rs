@@ -1,6 +1,6 @@
 //! One session: two ends, and what is on its way between them.
 
-use std::{collections::VecDeque, task::Waker, time::Duration};
+use std::{collections::VecDeque, mem, task::Waker, time::Duration};
 
 use refs::{ChannelId, EndKind, NodeName, SessionEnd};
 
@@ -46,6 +46,8 @@ pub(super) type Routes = [ChannelId; ChannelId::LIMIT];
 pub(super) struct Frame {
     class: Class,
     pub(super) channel: ChannelId,
+    /// It waits for what its order has on other channels.
+    after_all: bool,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -90,7 +92,8 @@ impl End {
     }
 
     pub(super) fn push(&mut self, meta: FrameMeta, bytes: Vec<u8>) {
-        let frame = Frame { class: meta.class, channel: self.route(meta.channel), bytes };
+        let frame =
+            Frame { class: meta.class, channel: self.route(meta.channel), after_all: meta.after_all, bytes };
         self.waiting += frame.bytes.len();
         match frame.class {
             Class::Message => self.messages[frame.channel.place()] += frame.bytes.len(),
@@ -102,6 +105,21 @@ impl End {
     /// What was pushed goes on its way.
     pub(super) fn flush(&mut self, due: Duration) {
         self.wire.extend(self.outbox.drain(..).map(|frame| (due, Packet::Frame(frame))));
+    }
+
+    /// What was pushed on that channel of this end goes on its way; and what was pushed before the last of it that waits for
+    /// others, on whatever channel.
+    pub(super) fn flush_channel(&mut self, channel: ChannelId, due: Duration) {
+        let channel = self.route(channel);
+        let waits = |frame: &Frame| frame.after_all && frame.channel == channel;
+        let all_up_to = self.outbox.iter().rposition(waits).map_or(0, |at| at + 1);
+        for (at, frame) in mem::take(&mut self.outbox).into_iter().enumerate() {
+            if at < all_up_to || frame.channel == channel {
+                self.wire.push_back((due, Packet::Frame(frame)));
+            } else {
+                self.outbox.push_back(frame);
+            }
+        }
     }
 
     /// The last thing this end sends.
@@ -144,6 +162,6 @@ impl End {
 
     /// Everybody who waits at this end is to look again.
     pub(super) fn wakers(&mut self) -> impl Iterator<Item = Waker> {
-        self.reader.take().into_iter().chain(std::mem::take(&mut self.senders))
+        self.reader.take().into_iter().chain(mem::take(&mut self.senders))
     }
 }

@@ -213,6 +213,10 @@ impl Outbox for MemoryOutbox {
         self.shared.act(|world| world.flush(self.link, self.end));
     }
 
+    fn flush_channel(&self, channel: ChannelId) {
+        self.shared.act(|world| world.flush_channel(self.link, self.end, channel));
+    }
+
     fn poll_ready(&self, channel: ChannelId, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         let ready = self.with_end(|own, max_messages, _| {
             if own.waiting_messages(channel) < max_messages {

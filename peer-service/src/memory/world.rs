@@ -392,6 +392,13 @@ impl World {
         }
     }
 
+    pub(super) fn flush_channel(&mut self, link: u64, end: usize, channel: ChannelId) {
+        let due = self.due(link, end);
+        if let Some(link) = self.links.get_mut(&link) {
+            link.ends[end].flush_channel(channel, due);
+        }
+    }
+
     /// When something that is sent now arrives.
     fn due(&self, link: u64, end: usize) -> Duration {
         let delay = self

@@ -23,8 +23,9 @@ pub(super) struct Bundle {
     /// By channel of the own node, the place of its link; what has none takes the default one.
     places: [usize; ChannelId::LIMIT],
     used: Mutex<Used>,
-    /// Where marks were pushed since somebody has last flushed.
-    marked: AtomicU8,
+    /// By the place of the frames that were held against others: where their marks were pushed since that place was last
+    /// flushed.
+    marked: [AtomicU8; ChannelId::LIMIT],
 }
 
 impl Bundle {
@@ -34,7 +35,7 @@ impl Bundle {
             places[id.place()] = place;
         }
         let used = Mutex::new(Used::new(links.len()));
-        Bundle { links, places, used, marked: AtomicU8::new(0) }
+        Bundle { links, places, used, marked: Default::default() }
     }
 
     fn place(&self, channel: ChannelId) -> usize {
@@ -90,7 +91,7 @@ impl Bundle {
             self.push_at(other, mark, &mut |out| framing::mark(out, number))?;
         }
         if on != Places::default() {
-            self.marked.fetch_or(on.0, Ordering::Release);
+            self.marked[place].fetch_or(on.0, Ordering::Release);
         }
         Ok(())
     }
@@ -115,9 +116,10 @@ impl Outbox for Bundle {
 
     /// What was fenced on it waits for marks on others.
     fn flush_channel(&self, channel: ChannelId) {
-        let marked = Places(self.marked.swap(0, Ordering::AcqRel));
-        let due = marked.and(Places::one(self.place(channel)));
-        (0..self.links.len()).filter(|&place| due.has(place)).for_each(|place| self.links[place].flush());
+        let place = self.place(channel);
+        self.links[place].flush();
+        let marked = Places(self.marked[place].swap(0, Ordering::AcqRel));
+        (0..self.links.len()).filter(|&other| marked.has(other)).for_each(|other| self.links[other].flush());
     }
 
     fn poll_ready(&self, channel: ChannelId, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
