@@ -5,12 +5,14 @@
 //! milliseconds. So those who wait are counted, and between two batches they go first.
 //!
 //! A batch takes some ten microseconds, to fall asleep and be woken again takes longer, and whoever holds the lock pays for the
-//! wake. So who waits looks again now and then before it sleeps; not all the time, for each look takes the lock's memory
-//! away from the processor that works under it.
+//! wake. So who waits for a batch looks again now and then before it sleeps; not all the time, for each look takes the lock's
+//! memory away from the processor that works under it. Who waits for a single call does not: threads that call all the time would
+//! take turns at waiting, and the processors are wanted for what the calls have the node do.
 
 use std::{
     hint,
-    sync::atomic::{AtomicUsize, Ordering},
+    ops::{Deref, DerefMut},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
 };
 
@@ -31,6 +33,8 @@ const YIELDS: usize = 4;
 pub(crate) struct Lock<T> {
     value: Mutex<T>,
     waiting: AtomicUsize,
+    /// Whoever holds it does more than one thing. Like `waiting` only ever a hint.
+    batch: AtomicBool,
     /// How often who waits looks again: not at all where nobody else can be at work meanwhile.
     looks: usize,
 }
@@ -38,7 +42,12 @@ pub(crate) struct Lock<T> {
 impl<T> Lock<T> {
     pub(crate) fn new(value: T) -> Self {
         let alone = thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
-        Lock { value: Mutex::new(value), waiting: AtomicUsize::new(0), looks: if alone { 0 } else { LOOKS } }
+        Lock {
+            value: Mutex::new(value),
+            waiting: AtomicUsize::new(0),
+            batch: AtomicBool::new(false),
+            looks: if alone { 0 } else { LOOKS },
+        }
     }
 
     /// Waits for it if need be.
@@ -52,11 +61,25 @@ impl<T> Lock<T> {
         })
     }
 
+    /// The same for who does more than one thing under it.
+    pub(crate) fn lock_for_batch(&self) -> Batch<'_, T> {
+        let guard = self.lock();
+        self.batch.store(true, Ordering::Relaxed);
+        Batch { guard, batch: &self.batch }
+    }
+
+    /// While there is a batch under way.
     fn look_again(&self) -> Option<MutexGuard<'_, T>> {
-        (0..self.looks).find_map(|_| {
+        for _ in 0..self.looks {
+            if !self.batch.load(Ordering::Relaxed) {
+                break;
+            }
             pause(1);
-            self.value.try_lock()
-        })
+            if let Some(guard) = self.value.try_lock() {
+                return Some(guard);
+            }
+        }
+        None
     }
 
     /// Between two batches: lets others have it. The caller does not hold it.
@@ -83,6 +106,32 @@ impl<T> Lock<T> {
     }
 }
 
+/// The lock, held by who does more than one thing.
+pub(crate) struct Batch<'a, T> {
+    guard: MutexGuard<'a, T>,
+    batch: &'a AtomicBool,
+}
+
+impl<T> Deref for Batch<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T> DerefMut for Batch<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
+    }
+}
+
+impl<T> Drop for Batch<'_, T> {
+    fn drop(&mut self) {
+        self.batch.store(false, Ordering::Relaxed);
+    }
+}
+
 fn pause(times: usize) {
     (0..times * PAUSE).for_each(|_| hint::spin_loop());
 }
@@ -95,14 +144,14 @@ mod tests {
     fn who_waits_is_let_in_between_two_batches() {
         let lock = Lock::new(0);
         thread::scope(|scope| {
-            let held = lock.lock();
+            let held = lock.lock_for_batch();
             scope.spawn(|| *lock.lock() += 1);
             while !lock.is_waited_for() {
                 thread::yield_now();
             }
             drop(held);
             while lock.is_waited_for() {
-                drop(lock.lock());
+                drop(lock.lock_for_batch());
                 lock.give_way();
             }
         });

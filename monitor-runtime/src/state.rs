@@ -148,7 +148,7 @@ impl Inner {
     /// One input. `input` calls the core; its effects have been run when this returns.
     pub(crate) fn enter<R>(&self, input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R) -> R {
         let mut after = After::default();
-        let result = self.enter_with(&mut after, input);
+        let result = self.enter_state(&mut self.state.lock(), &mut after, input);
         after.run(self);
         result
     }
@@ -159,10 +159,18 @@ impl Inner {
         after: &mut After,
         input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
     ) -> R {
-        let mut state = self.state.lock();
+        self.enter_state(&mut self.state.lock_for_batch(), after, input)
+    }
+
+    fn enter_state<R>(
+        &self,
+        state: &mut State,
+        after: &mut After,
+        input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
+    ) -> R {
         let mut effects = mem::take(&mut state.effects);
-        let result = input(&mut state, &mut effects);
-        effects::run(&effects, &mut state, self, after);
+        let result = input(state, &mut effects);
+        effects::run(&effects, state, self, after);
         effects.clear();
         state.effects = effects;
         after.backlog |= state.core.has_backlog();
@@ -236,7 +244,7 @@ impl Inner {
 
     /// Takes notices out of the core; no input.
     pub(crate) fn take_from<R>(&self, take: impl FnOnce(&mut Core) -> R) -> R {
-        take(&mut self.state.lock().core)
+        take(&mut self.state.lock_for_batch().core)
     }
 
     /// A dial has failed.
