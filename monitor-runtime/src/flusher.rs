@@ -29,6 +29,8 @@ pub(crate) async fn run(link: Arc<Link>, channel: ChannelId) {
     let mut flooded = false;
     while poll_fn(|cx| lane.bell.poll_heard(cx)).await {
         flooded = wait_while_more_comes(lane, spins, flooded).await;
+        // What is urgent among a flood on the default channel is not left to it.
+        lane.set_flooded(flooded && !spins);
         link.flush(channel);
     }
 }

@@ -1,7 +1,7 @@
 //! A channel of a session: who writes what was pushed on it, and when.
 
 use std::{
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct Lane {
     flushed: AtomicU64,
     /// How many more calls may write at once before the lane has been quiet, or the peer was heard, again.
     burst: AtomicU32,
+    /// A flood goes on: likewise a guess.
+    flooded: AtomicBool,
     made: Instant,
 }
 
@@ -37,6 +39,7 @@ impl Lane {
             pushed: AtomicU32::new(0),
             flushed: AtomicU64::new(0),
             burst: AtomicU32::new(0),
+            flooded: AtomicBool::new(false),
             made: Instant::now(),
         }
     }
@@ -58,14 +61,23 @@ impl Lane {
         self.made.elapsed() >= quiet + since
     }
 
-    /// Whether the caller may write itself: the first few may after the lane was quiet, or the peer was heard.
+    /// Whether the caller may write itself: the first few may after the lane was quiet, or the peer was heard. Not in a
+    /// flood, whose next wave would begin with a write for each of the first.
     pub(crate) fn may_write(&self) -> bool {
+        if self.flooded.load(Ordering::Relaxed) {
+            return false;
+        }
         if self.is_quiet(QUIET) {
             self.burst.store(BURST - 1, Ordering::Relaxed);
             return true;
         }
         let one_less = |left: u32| left.checked_sub(1);
         self.burst.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
+    /// All is left to the task, until that says that the flood is over.
+    pub(crate) fn set_flooded(&self, flooded: bool) {
+        self.flooded.store(flooded, Ordering::Relaxed);
     }
 
     /// The peer has said something: whoever answers, or asks the next question, may write at once.
