@@ -6,16 +6,18 @@ use std::{
     future::Future,
     ops::{Deref, DerefMut},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::Pin,
     sync::{Arc, OnceLock},
+    task::{Context, Poll, ready},
     thread,
 };
 
 use futures::{
     FutureExt,
-    future::{AbortHandle, AbortRegistration, Abortable, OptionFuture},
+    future::{self, AbortHandle, AbortRegistration, Abortable, Aborted},
 };
 use monitor_core::{ExitReason, LocalPid};
+use pin_project_lite::pin_project;
 use refs::Pid;
 
 use crate::{
@@ -160,22 +162,42 @@ impl Prepared {
     {
         let Prepared { life, mailbox, aborted } = self;
         let spawner = life.node.inner.spawner.clone();
-        let body = AssertUnwindSafe(async move { f(mailbox).await }).catch_unwind();
-        let body = Abortable::new(body, aborted);
-        spawner(Box::pin(async move {
-            let mut life = life;
-            let mut body = pin!(OptionFuture::from(Some(body)));
-            let outcome = body.as_mut().await.expect("there is one");
-            // What the process holds is gone before anybody hears of its exit.
-            let dropped = catch_unwind(AssertUnwindSafe(|| body.set(None.into())));
+        let body = AssertUnwindSafe(future::lazy(move |_| f(mailbox)).flatten()).catch_unwind();
+        spawner(Box::pin(Task { body: Some(Abortable::new(body, aborted)), life: Some(life) }));
+    }
+}
+
+pin_project! {
+    /// A process that is a task. Not an async block: that would have room for what it begins with beside what it makes of it,
+    /// and a process is mostly that.
+    struct Task<F> {
+        // The order matters: what the process holds is gone before anybody hears of its exit, also when its task is dropped.
+        #[pin]
+        body: Option<F>,
+        life: Option<Life>,
+    }
+}
+
+/// What becomes of a body: nothing if it was killed, else it panics or not, and else it says itself.
+type Outcome = Result<thread::Result<Result<(), ExitReason>>, Aborted>;
+
+impl<F: Future<Output = Outcome>> Future for Task<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut task = self.project();
+        let Some(body) = task.body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+        let outcome = ready!(body.poll(cx));
+        let dropped = catch_unwind(AssertUnwindSafe(|| task.body.set(None)));
+        if let Some(mut life) = task.life.take() {
             life.reason = match (outcome, dropped) {
                 (Ok(Err(panic)), _) | (_, Err(panic)) => panicked(&*panic),
                 (Ok(Ok(Ok(()))), Ok(())) => ExitReason::Normal,
                 (Ok(Ok(Err(reason))), Ok(())) => reason,
-                (Err(_), Ok(())) => ExitReason::Killed,
+                (Err(Aborted), Ok(())) => ExitReason::Killed,
             };
-            drop(life);
-        }));
+        }
+        Poll::Ready(())
     }
 }
 

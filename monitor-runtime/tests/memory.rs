@@ -1,0 +1,37 @@
+//! What a process costs that only waits.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::{Arc, Mutex};
+
+use allocation_counter::measure;
+use futures::future::BoxFuture;
+use monitor_runtime::{Config, Node};
+use peer_service::memory::Network;
+
+const PROCESSES: u64 = 1000;
+
+/// Bytes of the heap a process, with all that its node keeps of it. Most of it is the task, which holds a mailbox; it would be
+/// half as much again if it had room for it more than once.
+const MOST: u64 = 700;
+
+#[test]
+fn a_task_that_is_a_process_has_room_for_its_mailbox_once() {
+    let tasks = Arc::new(Mutex::new(Vec::<BoxFuture<'static, ()>>::with_capacity(2 * PROCESSES as usize)));
+    let kept = tasks.clone();
+    let config = Config::new("a@local".parse().unwrap());
+    let config = config.spawner(Arc::new(move |task| kept.lock().unwrap().push(task)));
+    let service = Network::new().join("a@local".parse().unwrap());
+    let node = smol::block_on(Node::with_service(config, service)).unwrap();
+    let spawn = || {
+        let process = node.spawn(|mut mailbox| async move {
+            mailbox.recv().await;
+            Ok(())
+        });
+        process.unwrap();
+    };
+    let taken = measure(|| (0..PROCESSES).for_each(|_| spawn()));
+    let each = u64::try_from(taken.bytes_current).unwrap() / PROCESSES;
+    assert!(each <= MOST, "{each} bytes a process");
+    // One each for the task, what ends it and the process; the node's tables grow now and then.
+    assert!(taken.count_total <= 3 * PROCESSES + 64, "{} allocations", taken.count_total);
+}
