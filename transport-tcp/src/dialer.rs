@@ -14,6 +14,7 @@ use futures::{
 };
 use peer_service::{EndKind, NodeName};
 use smol::{Async, Timer, channel::Receiver};
+use tracing::field::display;
 
 use crate::{
     addresses,
@@ -64,7 +65,7 @@ async fn dial(
     let candidates = within(left(deadline), addresses::of(name, known)).await;
     let candidates = candidates.inspect_err(|failure| {
         hub.counters.dials_nowhere.add();
-        tracing::debug!(peer = %name, %failure, "dial failed");
+        report(name, None, failure);
     })?;
     let mut worst = Failure::Io(io::ErrorKind::AddrNotAvailable.into());
     for (at, address) in candidates.iter().enumerate() {
@@ -79,7 +80,7 @@ async fn dial(
         };
         hub.closed(name, conn);
         failure.count_dial(&hub.counters);
-        report(name, *address, &failure);
+        report(name, Some(*address), &failure);
         if matches!(failure, Failure::Dropped | Failure::Refused(_)) {
             return Err(failure);
         }
@@ -91,12 +92,12 @@ async fn dial(
 }
 
 /// What mends itself is worth less noise than what somebody has to mend.
-fn report(name: &NodeName, address: SocketAddr, failure: &Failure) {
-    match failure.end_kind() {
-        EndKind::AuthFailed | EndKind::Version | EndKind::DuplicateName => {
-            tracing::warn!(peer = %name, %address, %failure, "dial failed");
-        }
-        _ => tracing::debug!(peer = %name, %address, %failure, "dial failed"),
+fn report(name: &NodeName, address: Option<SocketAddr>, failure: &Failure) {
+    let address = address.map(display);
+    if failure.wants_mending() {
+        tracing::warn!(peer = %name, address, %failure, "dial failed");
+    } else {
+        tracing::debug!(peer = %name, address, %failure, "dial failed");
     }
 }
 

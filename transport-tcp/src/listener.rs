@@ -13,7 +13,7 @@ use futures::{
     pin_mut, select_biased,
 };
 use parking_lot::Mutex;
-use peer_service::{EndKind, NodeName};
+use peer_service::NodeName;
 use smol::{Async, Timer};
 
 use crate::{
@@ -79,12 +79,7 @@ impl Door {
     /// What somebody has to mend is worth a warning, as far as strangers do not bring it about all the time.
     fn report(&self, peer: io::Result<SocketAddr>, failure: &Failure) {
         let peer = peer.map_or_else(|error| error.to_string(), |address| address.to_string());
-        let times = match failure.end_kind() {
-            EndKind::AuthFailed | EndKind::Version | EndKind::DuplicateName => {
-                self.warnings.lock().another(Instant::now())
-            }
-            _ => None,
-        };
+        let times = failure.wants_mending().then(|| self.warnings.lock().another(Instant::now())).flatten();
         match times {
             Some(times) => tracing::warn!(%peer, %failure, times, "newcomer refused"),
             None => tracing::debug!(%peer, %failure, "newcomer refused"),

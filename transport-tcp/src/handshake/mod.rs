@@ -184,6 +184,11 @@ impl Failure {
         }
     }
 
+    /// Whether somebody has to do something about it: it does not pass.
+    pub(crate) fn wants_mending(&self) -> bool {
+        matches!(self.end_kind(), EndKind::AuthFailed | EndKind::Version | EndKind::DuplicateName)
+    }
+
     /// Counts it for who has dialled.
     pub(crate) fn count_dial(&self, counters: &Counters) {
         counters.dials_failed.add();
