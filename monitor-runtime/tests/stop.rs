@@ -2,7 +2,10 @@
 
 mod common;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use common::{Cluster, eventually, expect_no_connection, name, next_down, next_node_down, run};
 use futures::FutureExt;
@@ -114,16 +117,34 @@ fn m05_a_stopped_node_begins_nothing() {
     });
 }
 
+/// To drop it waits for a word, or until none can come.
+struct Slow(mpsc::Receiver<()>);
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        let _ = self.0.recv();
+    }
+}
+
 #[test]
 fn a_stop_goes_on_without_its_caller() {
     run(async {
         let cluster = Cluster::new();
         let (a, b) = (cluster.node("a").await, cluster.node("b").await);
         cluster.settle(&a, &b).await;
+        // The stop waits for its processes, and what this one holds takes its time to be dropped.
+        let (go_on, held) = mpsc::channel();
+        let slow = Slow(held);
+        a.spawn(|mut mailbox| async move {
+            let _slow = slow;
+            mailbox.recv().await;
+            Ok(())
+        })
+        .unwrap();
         let mut stop = Box::pin(a.stop());
-        // As a rule it is under way by then; it may be over.
-        let _ = (&mut stop).now_or_never();
+        assert!((&mut stop).now_or_never().is_none());
         drop(stop);
+        go_on.send(()).unwrap();
         eventually("the node has left", || b.nodes(NodeType::All).is_empty()).await;
         a.stop().await;
     });
