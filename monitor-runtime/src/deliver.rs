@@ -223,26 +223,30 @@ impl Inner {
         if let Receiver::Alias(life, serial) = to {
             return self.deliver_through(life, MonitorId(serial), message);
         }
-        let Some(process) = self.receiver(to, &self.directory.read()).cloned() else {
-            self.counters.messages_for_nobody.add_one();
-            return None;
-        };
-        self.put(message, &process)
+        self.deliver_to_process(to, [message])
     }
 
-    /// Messages have arrived from a peer, all for one receiver, in one step: who that is, is asked once. Empties `messages`, and
-    /// adds whom to wake.
+    /// Messages have arrived from a peer, all for one receiver. Empties `messages`, and adds whom to wake.
     pub(crate) fn deliver_all(&self, to: Receiver<'_>, messages: &mut Vec<Message>, wakers: &mut Vec<Waker>) {
         if let Receiver::Alias(..) = to {
             // Each may be the last that the alias takes.
             return wakers.extend(messages.drain(..).filter_map(|message| self.deliver_to(to, message)));
         }
+        wakers.extend(self.deliver_to_process(to, messages.drain(..)));
+    }
+
+    /// In one step: who it is, is asked once.
+    fn deliver_to_process<M>(&self, to: Receiver<'_>, messages: M) -> Option<Waker>
+    where
+        M: IntoIterator<Item = Message, IntoIter: ExactSizeIterator>,
+    {
+        let messages = messages.into_iter();
         let directory = self.directory.read();
         let Some(process) = self.receiver(to, &directory) else {
             self.counters.messages_for_nobody.add(messages.len());
-            return messages.clear();
+            return None;
         };
-        wakers.extend(process.queue.push_messages(messages.drain(..), |pushed| self.count(pushed)));
+        self.put(messages, process)
     }
 
     /// A message through an alias. Under the state's lock: once a demonitor or an `unalias` has returned, none is added.
@@ -257,7 +261,7 @@ impl Inner {
                     return Some(call.reply(message));
                 }
                 let process = self.directory.read().process(used.owner).cloned()?;
-                Some(self.put(message, &process))
+                Some(self.put([message], &process))
             })
         });
         used.flatten().unwrap_or_else(|| {
@@ -266,16 +270,12 @@ impl Inner {
         })
     }
 
-    fn put(&self, message: Message, process: &LiveProcess) -> Option<Waker> {
-        process.queue.push_messages([message], |pushed| self.count(pushed))
-    }
-
-    fn count(&self, pushed: Pushed) {
-        match pushed {
+    fn put(&self, messages: impl IntoIterator<Item = Message>, process: &LiveProcess) -> Option<Waker> {
+        process.queue.push_messages(messages, |pushed| match pushed {
             Pushed::Kept => {}
             Pushed::Full => self.counters.messages_missed.add_one(),
             Pushed::Closed => self.counters.messages_for_nobody.add_one(),
-        }
+        })
     }
 
     fn receiver<'a>(&self, to: Receiver<'_>, directory: &'a Directory) -> Option<&'a Arc<LiveProcess>> {

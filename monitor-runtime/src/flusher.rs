@@ -37,27 +37,33 @@ pub(crate) async fn run(link: Arc<Link>, channel: ChannelId) {
 
 /// Waits for the [`PACE`], or, if it `spins`, no longer than that and until nothing more is pushed while others have their turn.
 /// In a flood it rests, and leaves the processor to those who push and to the peer. Returns whether it was a flood.
-async fn wait_while_more_comes(lane: &Lane, spins: bool, mut flood: bool) -> bool {
+async fn wait_while_more_comes(lane: &Lane, spins: bool, flooded: bool) -> bool {
     let first = lane.pushed();
     let many = || lane.pushed().wrapping_sub(first) > FLOOD;
-    if !spins && !flood {
-        Timer::after(PACE).await;
-        flood = many();
-    } else {
-        let mut pushed = first;
-        while !flood && !lane.is_quiet(PACE) {
-            // Whoever pushes may want this processor.
-            thread::yield_now();
-            smol::future::yield_now().await;
-            let before = mem::replace(&mut pushed, lane.pushed());
-            if before == pushed {
-                return false;
-            }
-            flood = many();
+    if !flooded {
+        if spins {
+            spin_while_more_comes(lane, many).await;
+        } else {
+            Timer::after(PACE).await;
+        }
+        if !many() {
+            return false;
         }
     }
-    if flood {
-        Timer::after(REST).await;
+    Timer::after(REST).await;
+    many()
+}
+
+/// Lets others have their turn until nothing more is pushed, or for the [`PACE`], or until that are `many`.
+async fn spin_while_more_comes(lane: &Lane, many: impl Fn() -> bool) {
+    let mut pushed = lane.pushed();
+    while !many() && !lane.is_quiet(PACE) {
+        // Whoever pushes may want this processor.
+        thread::yield_now();
+        smol::future::yield_now().await;
+        let before = mem::replace(&mut pushed, lane.pushed());
+        if before == pushed {
+            return;
+        }
     }
-    flood && many()
 }

@@ -90,10 +90,9 @@ impl<T> Lock<T> {
             }
             // Who is awake has it by then.
             pause(2);
-            if !self.is_waited_for() {
-                return;
+            if self.is_waited_for() {
+                thread::yield_now();
             }
-            thread::yield_now();
         }
     }
 

@@ -59,15 +59,6 @@ impl Bundle {
         self.links[0].limits.heartbeat.timeout
     }
 
-    fn push_at(
-        &self,
-        place: usize,
-        meta: FrameMeta,
-        write: &mut dyn FnMut(&mut Vec<u8>),
-    ) -> Result<(), PushError> {
-        self.links[place].push(meta, write)
-    }
-
     /// A frame that waits for what its order has on other channels.
     fn push_fenced(
         &self,
@@ -82,13 +73,13 @@ impl Bundle {
             (used.number(), on)
         };
         // First the frame: if it is refused no mark may go out.
-        self.push_at(place, meta, &mut |out| {
+        self.links[place].push(meta, &mut |out| {
             framing::fenced(out, number, on);
             write(out);
         })?;
         for other in (0..self.links.len()).filter(|&other| on.has(other)) {
             let mark = FrameMeta::signal(meta.order);
-            self.push_at(other, mark, &mut |out| framing::mark(out, number))?;
+            self.links[other].push(mark, &mut |out| framing::mark(out, number))?;
         }
         if on != Places::default() {
             self.marked[place].fetch_or(on.0, Ordering::Release);
@@ -104,7 +95,7 @@ impl Outbox for Bundle {
             return self.push_fenced(place, meta, write);
         }
         self.used.lock().note(meta.order, place);
-        self.push_at(place, meta, &mut |out| {
+        self.links[place].push(meta, &mut |out| {
             framing::plain(out);
             write(out);
         })
