@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for SessionEnd {
     }
 }
 
-/// The kinds of [`SessionEnd`]. The first nine end a session that was; the others say why there was none.
+/// The kinds of [`SessionEnd`]. The first eleven end a session that was; the others say why there was none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum EndKind {
@@ -125,6 +125,11 @@ pub enum EndKind {
     /// The own node was stopped.
     #[doc(alias = "net_kernel_terminated")]
     LocalShutdown,
+    /// A background task of the local node that served the session or the dial was lost, by a panic or with its executor. The
+    /// log of the local node says which one. It says nothing about the peer.
+    Internal,
+    /// The local node failed as a whole: a panic left its tables half changed, and it does nothing any more.
+    NodeFailed,
     /// The host answered, but nobody listens on that port.
     Refused,
     /// No address is known for the node, or none leads to a host.
@@ -150,7 +155,7 @@ pub enum EndKind {
 impl EndKind {
     /// Whether there was a session: true for an end, false for a failure to set one up or to use it.
     pub const fn was_session(self) -> bool {
-        (self as u8) <= EndKind::LocalShutdown as u8
+        (self as u8) <= EndKind::NodeFailed as u8
     }
 
     const fn words(self) -> &'static str {
@@ -164,6 +169,8 @@ impl EndKind {
             EndKind::Protocol => "the peer broke the protocol",
             EndKind::Overloaded => "the peer did not keep up",
             EndKind::LocalShutdown => "the own node was stopped",
+            EndKind::Internal => "a background task of the local node was lost",
+            EndKind::NodeFailed => "the local node failed",
             EndKind::Refused => "the connection was refused",
             EndKind::Unreachable => "the node cannot be reached",
             EndKind::SetupTimeout => "the connection was not set up in time",

@@ -38,6 +38,8 @@ macro_rules! counters {
 }
 
 counters! {
+    /// Background tasks that panicked, or were dropped by their executor: a bug.
+    tasks_failed,
     /// Connections accepted by the listener.
     accepted,
     /// Errors of the listener, such as too many open files.

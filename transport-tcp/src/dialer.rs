@@ -14,7 +14,6 @@ use futures::{
 };
 use peer_service::{EndKind, NodeName};
 use smol::{Async, Timer, channel::Receiver};
-use tracing::field::display;
 
 use crate::{
     addresses,
@@ -26,6 +25,7 @@ use crate::{
         messages::Nonce,
     },
     hub::Hub,
+    log,
     pairing::ConnId,
     peer::Plan,
     protection,
@@ -65,7 +65,7 @@ async fn dial(
     let candidates = within(left(deadline), addresses::of(name, known)).await;
     let candidates = candidates.inspect_err(|failure| {
         hub.counters.dials_nowhere.add();
-        report(name, None, failure);
+        log::dial_failed(name, None, failure);
     })?;
     let mut worst = Failure::Io(io::ErrorKind::AddrNotAvailable.into());
     for (at, address) in candidates.iter().enumerate() {
@@ -80,7 +80,7 @@ async fn dial(
         };
         hub.closed(name, conn);
         failure.count_dial(&hub.counters);
-        report(name, Some(*address), &failure);
+        log::dial_failed(name, Some(*address), &failure);
         if matches!(failure, Failure::Dropped | Failure::Refused(_)) {
             return Err(failure);
         }
@@ -89,16 +89,6 @@ async fn dial(
         }
     }
     Err(worst)
-}
-
-/// What mends itself is worth less noise than what somebody has to mend.
-fn report(name: &NodeName, address: Option<SocketAddr>, failure: &Failure) {
-    let address = address.map(display);
-    if failure.wants_mending() {
-        tracing::warn!(peer = %name, address, %failure, "dial failed");
-    } else {
-        tracing::debug!(peer = %name, address, %failure, "dial failed");
-    }
 }
 
 /// One connection: shakes hands and hands the session out.

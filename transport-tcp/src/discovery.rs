@@ -12,7 +12,7 @@ use futures::future::{join, join_all};
 use refs::{NodeName, NodeSpec};
 use smol::Timer;
 
-use crate::{address_book::Source, addresses, error::PeersFileError, hub::Hub};
+use crate::{address_book::Source, addresses, error::PeersFileError, hub::Hub, log};
 
 /// The most bytes that a file of peers may have.
 const MAX_FILE: u64 = 1 << 20;
@@ -50,10 +50,7 @@ async fn watch(hub: &Arc<Hub>, path: &Path, listed: Vec<NodeSpec>) {
         }
         match &latest {
             Ok(list) => hub.list(Source::File, list.clone()),
-            Err(problem) => {
-                let file = path.display();
-                tracing::warn!(%file, %problem, "cannot use the file of peers, the last good list holds");
-            }
+            Err(problem) => log::peers_file_unusable(path, problem),
         }
         last = latest;
     }
@@ -88,7 +85,7 @@ async fn ask(hub: &Arc<Hub>, source: Source, name: &NodeName) {
             Err(error) => {
                 hub.counters.peers_dns_errors.add();
                 if !std::mem::replace(&mut warned, true) {
-                    tracing::warn!(%name, %error, "no answer for peers in DNS, the last one holds");
+                    log::peers_lookup_failed(name, error);
                 }
             }
         }

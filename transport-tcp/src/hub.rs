@@ -13,13 +13,14 @@ use std::{
     time::Instant,
 };
 
-use futures::future::{AbortHandle, AbortRegistration, BoxFuture};
+use futures::future::{AbortHandle, AbortRegistration};
 use parking_lot::Mutex;
 use peer_service::{
     DialId, EndKind, Events, NodeId, NodeName, NodeSpec, Outbox, PeerInfo, SessionEnd, SessionId, Spawner,
 };
 use refs::Address;
 use smol::channel::{Receiver, bounded};
+use supervision::Panic;
 
 use crate::{
     address_book::{AddressBook, Source},
@@ -32,9 +33,11 @@ use crate::{
     keeper::Keeper,
     limits::Limits,
     link::Link,
+    log,
     pairing::{ConnId, Effect, Refusal},
     peer::{Fate, Peer, Plan},
     reader::Reader,
+    tasks::{self, Tasks},
 };
 
 /// See the [module](self).
@@ -44,7 +47,7 @@ pub(crate) struct Hub {
     pub(crate) gatherings: Arc<Gatherings>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: Events,
-    spawner: Spawner,
+    pub(crate) tasks: Tasks,
     peers: Mutex<Peers>,
     /// Connections and sessions are numbered from one source.
     numbers: AtomicU64,
@@ -65,15 +68,10 @@ impl Hub {
             gatherings: Arc::default(),
             counters: Arc::default(),
             events: Events::new(),
-            spawner,
+            tasks: Tasks::new(spawner),
             peers: Mutex::default(),
             numbers: AtomicU64::new(1),
         }
-    }
-
-    /// Runs a task in the background.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        (self.spawner)(Box::pin(task));
     }
 
     /// A number for a connection or a session.
@@ -136,8 +134,12 @@ impl Hub {
         }
     }
 
-    /// Begins no more sessions. True the first time.
-    pub(crate) fn shut_down(&self) -> bool {
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.peers.lock().shut_down
+    }
+
+    /// Begins no more sessions; open dials fail with `kind`. True the first time.
+    pub(crate) fn shut_down(&self, kind: EndKind) -> bool {
         let mut peers = self.peers.lock();
         if std::mem::replace(&mut peers.shut_down, true) {
             return false;
@@ -145,7 +147,7 @@ impl Hub {
         for (name, peer) in &mut peers.by_name {
             peer.shut_down();
             for dial in peer.take_demand() {
-                self.events.failed(name.clone(), dial, EndKind::LocalShutdown.into());
+                self.events.failed(name.clone(), dial, kind.into());
             }
         }
         self.events.close();
@@ -209,6 +211,15 @@ impl Hub {
         });
     }
 
+    /// The task that dials a peer was lost. Its dials are answered, and the next demand starts another one.
+    fn dialer_lost(self: &Arc<Self>, name: &NodeName) {
+        let (now, random) = (Instant::now(), random());
+        self.step(name, |peer, out| {
+            peer.dialer_lost(now, random, out);
+            self.fail(name, peer.take_demand(), EndKind::Internal);
+        });
+    }
+
     // What the tasks of incoming connections report.
 
     /// A newcomer has proved who it is. It learns its fate from the channel, in one or two words.
@@ -264,23 +275,33 @@ impl Hub {
             info.features = met.features;
             info.channels = channels::own(&self.config.channels, &met.channels);
             info.max_frame = limits.max_contents_out;
-            tracing::info!(peer = %info.node, session = %info.session, "session up");
+            log::session_up(&info);
             peer.established(first, Instant::now());
             self.counters.sessions.add();
             self.events.session(channels::session(&self.config.channels, &met.channels, info, readers));
             true
         });
         if established == Some(true) {
-            keepers.into_iter().for_each(|keeper| self.spawn(keeper.run()));
+            keepers.into_iter().for_each(|keeper| self.drive(keeper));
             return true;
         }
         self.closed(&name, conn);
         false
     }
 
+    /// Starts the task of a connection. If it is lost, the session ends.
+    fn drive(self: &Arc<Self>, keeper: Keeper) {
+        let (link, owner) = keeper.reports_to();
+        let end = EndKind::Internal;
+        self.tasks.spawn(self, tasks::CONNECTION, keeper.run(), move |_| {
+            link.end_now(end.into());
+            owner.over(&link, end.into());
+        });
+    }
+
     /// One step of one peer: `change` it, carry out what the pairing decides, and see to it that it is
     /// dialled if it is wanted.
-    fn step<R>(
+    fn step<R: Default>(
         self: &Arc<Self>,
         name: &NodeName,
         change: impl FnOnce(&mut Peer<Arc<Link>>, &mut Vec<Effect>) -> R,
@@ -301,7 +322,7 @@ impl Hub {
     }
 
     /// A [`step`](Self::step) that begins something, and is not made after a shutdown.
-    fn step_unless_shut<R>(
+    fn step_unless_shut<R: Default>(
         self: &Arc<Self>,
         name: &NodeName,
         change: impl FnOnce(&mut Peer<Arc<Link>>, &mut Vec<Effect>) -> R,
@@ -317,7 +338,7 @@ impl Hub {
         Some(result)
     }
 
-    fn change<R>(
+    fn change<R: Default>(
         self: &Arc<Self>,
         peers: &mut Peers,
         name: &NodeName,
@@ -329,24 +350,31 @@ impl Hub {
             Peer::new(self.identity.node.name > *name, listed && !shut_down, Instant::now())
         };
         let peer = peers.by_name.entry(name.clone()).or_insert_with(new);
-        let mut effects = Vec::new();
-        let result = change(peer, &mut effects);
-        let replaced = peer.carry_out(effects);
+        let stepped = supervision::catch(|| {
+            let mut effects = Vec::new();
+            let result = change(peer, &mut effects);
+            (result, peer.carry_out(effects))
+        });
+        let (result, replaced) = match stepped {
+            Ok(stepped) => stepped,
+            // The peer may be half changed.
+            Err(panic) => return (R::default(), After { failed: Some(panic), ..After::default() }),
+        };
         if replaced.is_some() {
             self.counters.sessions_replaced.add();
         }
-        let mut caller: Option<BoxFuture<'static, ()>> = None;
+        let mut caller = None;
         peer.wake_caller();
         if peer.caller.is_some() {
             // It sees to the rest.
         } else if peer.is_wanted() && !shut_down {
             let (wake, woken) = bounded(1);
             peer.caller = Some(wake);
-            caller = Some(Box::pin(dialer::run(self.clone(), name.clone(), woken)));
+            caller = Some((name.clone(), woken));
         } else if peer.is_forgettable() {
             peers.by_name.remove(name);
         }
-        (result, After { caller, replaced })
+        (result, After { caller, replaced, failed: None })
     }
 
     fn fail(&self, name: &NodeName, dials: Vec<DialId>, kind: EndKind) {
@@ -356,21 +384,30 @@ impl Hub {
     }
 }
 
-/// What a step leaves to be done without the lock: it runs or wakes what is somebody else's.
+/// What a step leaves to be done without the lock: it starts or wakes tasks of others.
+#[derive(Default)]
 struct After {
-    /// The task that dials the peer, if it must be started.
-    caller: Option<BoxFuture<'static, ()>>,
+    /// The step panicked: no session begins any more.
+    failed: Option<Panic>,
+    /// The peer for which a dialer must be started, and what wakes the dialer.
+    caller: Option<(NodeName, Receiver<()>)>,
     /// The session that has made room for another.
     replaced: Option<Arc<Link>>,
 }
 
 impl After {
-    fn run(self, hub: &Hub) {
+    fn run(self, hub: &Arc<Hub>) {
+        if let Some(panic) = self.failed {
+            hub.counters.tasks_failed.add();
+            log::transport_failed(&panic);
+            hub.shut_down(EndKind::Internal);
+        }
         if let Some(link) = self.replaced {
             link.end_now(EndKind::Replaced.into());
         }
-        if let Some(caller) = self.caller {
-            (hub.spawner)(caller);
+        if let Some((name, woken)) = self.caller {
+            let dialer = dialer::run(hub.clone(), name.clone(), woken);
+            hub.tasks.spawn(hub, tasks::DIALER, dialer, move |hub| hub.dialer_lost(&name));
         }
     }
 }
@@ -388,7 +425,7 @@ impl Owner {
         let Some(hub) = self.hub.upgrade() else { return };
         if hub.step(&self.peer, |peer, out| over(peer, link, end, out)) {
             let end = hub.seen_from_here(end);
-            tracing::info!(peer = %self.peer, conn = link.conn.0, %end, "session over");
+            log::session_over(&self.peer, link.conn, end);
         }
     }
 

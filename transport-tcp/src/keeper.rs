@@ -54,6 +54,11 @@ impl Keeper {
         Keeper { link, stream, owner, pulse, timer: Timer::never(), pings: 0, probe: None, half_closed: None }
     }
 
+    /// The link whose end it reports, and to whom.
+    pub(crate) fn reports_to(&self) -> (Arc<Link>, Owner) {
+        (self.link.clone(), self.owner.clone())
+    }
+
     /// Runs until the session has ended.
     pub(crate) async fn run(mut self) {
         let end = std::future::poll_fn(|cx| self.poll(cx)).await;

@@ -89,6 +89,7 @@ mod lanes;
 mod limits;
 mod link;
 mod listener;
+mod log;
 mod outbox;
 #[doc(hidden)]
 pub mod pairing;
@@ -105,6 +106,7 @@ mod service;
 mod session;
 mod socket;
 mod stream;
+mod tasks;
 #[cfg(feature = "tls")]
 mod tls;
 mod wire;

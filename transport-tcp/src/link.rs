@@ -21,6 +21,7 @@ use std::{
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use peer_service::{EndKind, SessionEnd};
+use supervision::unwind;
 
 use crate::{
     counters::Counters,
@@ -209,7 +210,7 @@ impl Link {
             }
             stream.hang_up();
         }
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().for_each(unwind::wake);
         self.keeper.wake();
         self.reader.wake();
         if before_its_time {
@@ -229,7 +230,7 @@ impl Link {
             out.queue.push_goodbye(goodbye_code(kind));
             std::mem::take(&mut out.waiting)
         };
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().for_each(unwind::wake);
         self.write_out();
         self.keeper.wake();
     }
@@ -331,7 +332,7 @@ impl Link {
         let waiting = if room { std::mem::take(&mut out.waiting) } else { Vec::new() };
         let phase = out.phase;
         drop(out);
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().for_each(unwind::wake);
         if wake_keeper {
             self.keeper.wake();
         }

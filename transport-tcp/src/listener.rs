@@ -26,16 +26,18 @@ use crate::{
         conversation::{Conversation, within},
     },
     hub::Hub,
+    log,
     pairing::{ConnId, Refusal},
     peer::Fate,
     pending::{Admission, Pending, Ticket},
     protection,
     seldom::Seldom,
+    tasks,
     wire::Kind,
 };
 
 /// Accepts until it is cancelled.
-pub(crate) async fn run(hub: Arc<Hub>, listener: Async<TcpListener>) {
+pub(crate) async fn run(hub: Arc<Hub>, listener: Arc<Async<TcpListener>>) {
     let pending = Pending::new(hub.config.max_pending, hub.config.max_pending_per_address);
     let door = Arc::new(Door { pending: Mutex::new(pending), warnings: Mutex::default() });
     let mut errors = AcceptErrors::new();
@@ -46,7 +48,8 @@ pub(crate) async fn run(hub: Arc<Hub>, listener: Async<TcpListener>) {
                 hub.counters.accepted.add();
                 match Place::take(&door, from.ip()) {
                     Some((place, sent_away)) => {
-                        hub.spawn(admit(hub.clone(), stream, place, sent_away));
+                        let admission = admit(hub.clone(), stream, place, sent_away);
+                        hub.tasks.spawn(&hub, tasks::ADMISSION, admission, |_| {});
                         // Whoever is in gets a turn before the next one comes: a crowd must not send those away that
                         // nobody has listened to.
                         smol::future::yield_now().await;
@@ -60,7 +63,7 @@ pub(crate) async fn run(hub: Arc<Hub>, listener: Async<TcpListener>) {
                 hub.counters.accept_errors.add();
                 let advice = errors.another(Instant::now());
                 if let Some(times) = advice.warn {
-                    tracing::warn!(%error, times, "cannot accept connections");
+                    log::accept_failed(error, times);
                 }
                 Timer::after(advice.rest).await;
             }
@@ -78,12 +81,8 @@ struct Door {
 impl Door {
     /// What somebody has to mend is worth a warning, as far as strangers do not bring it about all the time.
     fn report(&self, peer: io::Result<SocketAddr>, failure: &Failure) {
-        let peer = peer.map_or_else(|error| error.to_string(), |address| address.to_string());
         let times = failure.wants_mending().then(|| self.warnings.lock().another(Instant::now())).flatten();
-        match times {
-            Some(times) => tracing::warn!(%peer, %failure, times, "newcomer refused"),
-            None => tracing::debug!(%peer, %failure, "newcomer refused"),
-        }
+        log::inbound_refused(peer, failure, times);
     }
 }
 
@@ -128,7 +127,7 @@ async fn admit(hub: Arc<Hub>, tcp: Async<TcpStream>, place: Place, sent_away: Ab
         }
         Err(Aborted) => {
             hub.counters.refused_busy.add();
-            tracing::debug!(?peer, "newcomer sent away: others need its place");
+            log::inbound_evicted(peer);
         }
     }
 }

@@ -211,6 +211,16 @@ impl<L: Probed> Peer<L> {
         self.redial_at = now + if kind == EndKind::DuplicateName { NAME_TAKEN_WAIT } else { wait };
     }
 
+    /// The task that dials was lost, and with it the dial that it had under way.
+    pub fn dialer_lost(&mut self, now: Instant, random: u64, out: &mut Vec<Effect>) {
+        self.caller = None;
+        if let Some(dial) = self.pairing.dial() {
+            self.drop_dial();
+            self.pairing.closed(dial, out);
+        }
+        self.dial_failed(EndKind::Internal, now, random);
+    }
+
     /// Another connection of the pair was preferred: whoever waits goes on waiting, for that one.
     pub fn dial_lost(&mut self, now: Instant, random: u64) {
         self.redial_at = now + jitter(LOST_WAIT, random);

@@ -14,6 +14,7 @@ use crate::{
     intake::{Beat, Intake},
     limits::Limits,
     link::{Link, Phase},
+    log,
     stream::Stream,
     wire::Kind,
 };
@@ -138,7 +139,7 @@ impl Reader {
             Beat::Pong(number) => self.link.note_pong(number),
         });
         self.last_word = taken.unwrap_or_else(|error| {
-            tracing::warn!(peer = %self.peer, %error, "the peer breaks the protocol");
+            log::protocol_broken(&self.peer, &error);
             Some(EndKind::Protocol)
         });
         if let Some(number) = ping {

@@ -1,15 +1,17 @@
 //! The transport as a peer service.
 
 use std::{
-    fmt, io,
+    fmt,
+    future::Future,
+    io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
 };
 
 use async_trait::async_trait;
-use futures::future::{AbortHandle, Abortable, FutureExt, join};
+use futures::future::AbortHandle;
 use peer_service::{
-    Capabilities, ChannelName, DialId, NodeId, NodeName, NodeSpec, PeerEvent, PeerService, Spawner,
+    Capabilities, ChannelName, DialId, EndKind, NodeId, NodeName, NodeSpec, PeerEvent, PeerService, Spawner,
 };
 use refs::Incarnation;
 use smol::Async;
@@ -22,7 +24,8 @@ use crate::{
     error::StartError,
     handshake::{Identity, proof::Keys},
     hub::Hub,
-    listener, socket,
+    listener, log, socket,
+    tasks::{self, Task},
 };
 
 /// A [`PeerService`] over plain TCP. See the [crate's first page](crate).
@@ -30,7 +33,7 @@ pub struct TcpTransport {
     hub: Arc<Hub>,
     local_addr: SocketAddr,
     /// Ends the listener, and the search for peers.
-    background: AbortHandle,
+    background: [AbortHandle; 2],
 }
 
 impl fmt::Debug for TcpTransport {
@@ -58,19 +61,35 @@ impl TcpTransport {
         let identity = Identity::new(&config, incarnation, Keys::new(&config));
         let configured = config.peers.clone();
         let hub = Arc::new(Hub::new(config, identity, spawner));
-        let (background, stopped) = AbortHandle::new_pair();
-        let both = join(listener::run(hub.clone(), listener), discovery::run(hub.clone(), in_file.clone()));
-        hub.spawn(Abortable::new(both, stopped).map(drop));
+        let listening = until_shut_down(&hub, tasks::LISTENER, {
+            let (hub, listener) = (hub.clone(), Arc::new(listener));
+            move || listener::run(hub.clone(), listener.clone())
+        });
+        let discovering = until_shut_down(&hub, tasks::DISCOVERY, {
+            let (hub, in_file) = (hub.clone(), in_file.clone());
+            move || discovery::run(hub.clone(), in_file.clone())
+        });
         hub.list(Source::Config, configured);
         hub.list(Source::File, in_file);
-        tracing::info!(node = %hub.identity.node, %local_addr, "listening");
-        Ok(Arc::new(TcpTransport { hub, local_addr, background }))
+        log::listening(&hub.identity.node, local_addr);
+        Ok(Arc::new(TcpTransport { hub, local_addr, background: [listening, discovering] }))
     }
 
     /// The address it listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
+}
+
+/// Starts a task that must go on until the transport is shut down. Returns the handle that ends it.
+fn until_shut_down<F: Future<Output = ()> + Send + 'static>(
+    hub: &Arc<Hub>,
+    task: Task,
+    work: impl Fn() -> F + Send + 'static,
+) -> AbortHandle {
+    let (ends, ended) = AbortHandle::new_pair();
+    hub.tasks.spawn_restarting(hub, task, ended, work);
+    ends
 }
 
 /// Read before anything is begun: a node that does not know its peers had better not look as if it did.
@@ -142,8 +161,8 @@ impl PeerService for TcpTransport {
     }
 
     fn shutdown(&self) {
-        if self.hub.shut_down() {
-            self.background.abort();
+        if self.hub.shut_down(EndKind::LocalShutdown) {
+            self.background.iter().for_each(AbortHandle::abort);
         }
     }
 

@@ -12,7 +12,7 @@ use peer_service::{ChannelId, EndKind, FrameBuf, Outbox, PeerInfo, Session, Sess
 use smol::Timer;
 
 use super::{merge::Merge, outbox::Bundle};
-use crate::reader::Reader;
+use crate::{log, reader::Reader};
 
 /// How often one poll reads all connections before it lets other tasks run.
 const ROUNDS_PER_POLL: usize = 4;
@@ -113,7 +113,7 @@ impl ChannelSession {
     fn take_apart(&mut self, place: usize, frames: &mut FrameBuf) -> bool {
         let before = frames.len();
         if let Err(kind) = self.merge.take(place, &self.raw, frames) {
-            tracing::warn!(peer = %self.info.node, ?kind, "the peer breaks the protocol of channels");
+            log::channel_protocol_broken(&self.info.node, kind);
             self.bundle.end_now(kind.into());
         }
         self.raw.clear();

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! refs  <-  monitor-core, peer-service, transport-tcp, monitor-runtime
+//! supervision  <-  transport-tcp, monitor-runtime
 //! monitor-core  <-  monitor-runtime  ->  peer-service  <-  transport-tcp
 //! monitor-runtime  ->  transport-tcp   by the feature `tcp`, in one file
 //! ```
@@ -17,18 +18,19 @@ struct Layer {
     others: Option<&'static [&'static str]>,
 }
 
-const LAYERS: [Layer; 6] = [
+const LAYERS: [Layer; 7] = [
     Layer { name: "refs", project: &[], others: Some(&["postcard", "serde", "thiserror"]) },
     Layer {
         name: "monitor-core",
         project: &["refs"],
         others: Some(&["foldhash", "hashbrown", "postcard", "serde", "thiserror"]),
     },
+    Layer { name: "supervision", project: &[], others: Some(&["pin-project-lite", "tracing"]) },
     Layer { name: "peer-service", project: &["refs"], others: None },
-    Layer { name: "transport-tcp", project: &["refs", "peer-service"], others: None },
+    Layer { name: "transport-tcp", project: &["refs", "supervision", "peer-service"], others: None },
     Layer {
         name: "monitor-runtime",
-        project: &["refs", "monitor-core", "peer-service", "transport-tcp"],
+        project: &["refs", "supervision", "monitor-core", "peer-service", "transport-tcp"],
         others: None,
     },
     Layer { name: "xtask", project: &[], others: None },

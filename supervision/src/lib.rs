@@ -1,0 +1,22 @@
+//! Background tasks that cannot take a promise with them.
+//!
+//! Obit's promises rest on tasks: one reads a session, one dials, one accepts connections. Such a task may panic, its
+//! executor may be dropped, and code of the user that it calls may panic or block. This crate has the three tools that
+//! keep the promises all the same:
+//!
+//! | module | what | used for |
+//! |---|---|---|
+//! | [`unwind`] | calls code and returns its panic as a value | wakers, spawners, subscribers, process bodies |
+//! | [`task`] | a task that pays what it owes when it panics or is dropped | every background task of a node |
+//! | [`telemetry`] | a bounded queue to one thread per program | `tracing` events and metrics |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(missing_debug_implementations)]
+
+#[cfg(feature = "faults")]
+pub mod faults;
+pub mod task;
+pub mod telemetry;
+pub mod unwind;
+
+pub use task::{Loss, restarting, supervise};
+pub use unwind::{Panic, catch};

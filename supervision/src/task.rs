@@ -1,0 +1,206 @@
+//! Supervised tasks.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
+
+use crate::unwind::{self, Panic};
+
+/// Why a task ended before its work was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Its work panicked.
+    Panicked(Panic),
+    /// It was dropped: by its executor, or because the executor is gone.
+    Dropped,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Loss::Panicked(panic) => write!(f, "it panicked: {panic}"),
+            Loss::Dropped => f.write_str("its executor dropped it"),
+        }
+    }
+}
+
+/// A task whose debts are paid however it ends: if `work` panics, or is dropped before it is done, `on_loss` runs.
+///
+/// `work` is dropped before `on_loss` runs, so locks and sockets that it held are free. `on_loss` runs at most once, on the
+/// thread that polled or dropped the task, and must not block. A panic of `on_loss` is caught. `name` is for the simulator's
+/// faults; it says what kind of task this is.
+pub fn supervise<F, L>(name: &'static str, work: F, on_loss: L) -> Supervised<F, L>
+where
+    F: Future<Output = ()>,
+    L: FnOnce(Loss),
+{
+    Supervised { name, work: Some(work), duty: Duty { on_loss: Some(on_loss) } }
+}
+
+/// A task that must go on: when `work` panics it is made anew, after `pause`.
+///
+/// `on_loss` is told each panic. Returns once `work` is done. For the loss of the executor wrap it in [`supervise`].
+pub async fn restarting<W, F, P, L>(name: &'static str, work: W, pause: impl Fn() -> P, on_loss: L)
+where
+    W: Fn() -> F,
+    F: Future<Output = ()>,
+    P: Future,
+    L: Fn(Loss),
+{
+    loop {
+        let mut lost = None;
+        supervise(name, work(), |loss| lost = Some(loss)).await;
+        let Some(loss) = lost else { return };
+        on_loss(loss);
+        pause().await;
+    }
+}
+
+pin_project! {
+    /// The future that [`supervise`] returns.
+    #[must_use = "a task does nothing unless it is spawned"]
+    pub struct Supervised<F, L: FnOnce(Loss)> {
+        name: &'static str,
+        // The order matters: on drop the work goes first, then its debts are paid.
+        #[pin]
+        work: Option<F>,
+        duty: Duty<L>,
+    }
+}
+
+/// What is to be done if the work is lost. Its drop does it.
+struct Duty<L: FnOnce(Loss)> {
+    on_loss: Option<L>,
+}
+
+impl<L: FnOnce(Loss)> Duty<L> {
+    fn lost(&mut self, loss: Loss) {
+        if let Some(on_loss) = self.on_loss.take() {
+            // The panic hook has reported a panic of `on_loss`; there is no further one to turn to.
+            let _ = unwind::catch(|| on_loss(loss));
+        }
+    }
+}
+
+impl<L: FnOnce(Loss)> Drop for Duty<L> {
+    fn drop(&mut self) {
+        self.lost(Loss::Dropped);
+    }
+}
+
+impl<F: Future<Output = ()>, L: FnOnce(Loss)> Future for Supervised<F, L> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut task = self.project();
+        let Some(work) = task.work.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+        let polled = unwind::catch(|| {
+            #[cfg(feature = "faults")]
+            crate::faults::strike(task.name);
+            work.poll(cx)
+        });
+        if let Ok(Poll::Pending) = polled {
+            return Poll::Pending;
+        }
+        let dropped = unwind::catch(|| task.work.set(None));
+        match polled.map(drop).and(dropped) {
+            Ok(()) => task.duty.on_loss = None,
+            Err(panic) => task.duty.lost(Loss::Panicked(panic)),
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<F, L: FnOnce(Loss)> fmt::Debug for Supervised<F, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervised").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, future::pending};
+
+    use futures::FutureExt;
+
+    use super::*;
+
+    /// What a supervised task reported as its loss; `None` if it did not.
+    fn loss_of(run: impl FnOnce(&dyn Fn(Loss))) -> Option<String> {
+        let told = RefCell::new(None);
+        run(&|loss: Loss| *told.borrow_mut() = Some(loss.to_string()));
+        told.into_inner()
+    }
+
+    #[test]
+    fn work_that_is_done_owes_nothing() {
+        assert_eq!(
+            loss_of(|lost| assert_eq!(supervise("work", async {}, lost).now_or_never(), Some(()))),
+            None
+        );
+    }
+
+    #[test]
+    fn a_panic_is_caught_and_told() {
+        let work = async { panic!("out of paper") };
+        let told = loss_of(|lost| assert_eq!(supervise("work", work, lost).now_or_never(), Some(())));
+        assert_eq!(told.as_deref(), Some("it panicked: out of paper"));
+    }
+
+    #[test]
+    fn a_panic_of_the_destructor_is_caught_and_told() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("in the destructor");
+            }
+        }
+        let bomb = Bomb;
+        let work = async move {
+            let _bomb = &bomb;
+            futures::pending!();
+        };
+        let mut waker = Context::from_waker(futures::task::noop_waker_ref());
+        let told = loss_of(|lost| {
+            let mut task = Box::pin(supervise("work", work, lost));
+            assert_eq!(task.as_mut().poll(&mut waker), Poll::Pending);
+            assert_eq!(task.as_mut().poll(&mut waker), Poll::Ready(()));
+        });
+        assert_eq!(told.as_deref(), Some("it panicked: in the destructor"));
+    }
+
+    #[test]
+    fn a_task_that_must_go_on_begins_again_after_a_panic() {
+        let (runs, losses) = (RefCell::new(0), RefCell::new(0));
+        let work = || async {
+            *runs.borrow_mut() += 1;
+            assert!(*runs.borrow() == 3, "not this time");
+        };
+        let task = restarting("work", work, || async {}, |_| *losses.borrow_mut() += 1);
+        assert_eq!(task.now_or_never(), Some(()));
+        assert_eq!((*runs.borrow(), *losses.borrow()), (3, 2));
+    }
+
+    #[test]
+    fn a_dropped_task_pays_after_its_work_is_gone() {
+        let order = RefCell::new(Vec::new());
+        struct Last<'a>(&'a RefCell<Vec<String>>);
+        impl Drop for Last<'_> {
+            fn drop(&mut self) {
+                self.0.borrow_mut().push("the work is gone".to_owned());
+            }
+        }
+        let held = Last(&order);
+        let work = async move {
+            let _held = held;
+            pending::<()>().await;
+        };
+        drop(supervise("work", work, |loss| order.borrow_mut().push(loss.to_string())));
+        assert_eq!(*order.borrow(), ["the work is gone", "its executor dropped it"]);
+    }
+}

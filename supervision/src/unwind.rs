@@ -1,0 +1,113 @@
+//! Catches panics. The only file of the workspace that asserts unwind safety.
+//!
+//! A caught panic may leave a value half changed. So each caller discards whatever the panicking code could have changed:
+//!
+//! | caller | discards |
+//! |---|---|
+//! | [`supervise`](crate::supervise) | the future: it is dropped and never polled again |
+//! | the drop of such a future | nothing is left to discard |
+//! | [`telemetry`](crate::telemetry) | the closure: each runs once |
+//! | a call of a waker or a spawner | the waker or the task: both are passed by value |
+//! | the body of a process | the body: it is dropped and never polled again |
+//! | an input of a node, under the node's lock | the core and its tables: the node is marked as failed and never calls them again |
+
+use std::{
+    any::Any,
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::Waker,
+};
+
+/// How many panics of destructors are caught, one within the other, before the innermost payload is leaked.
+const MAX_NESTED: usize = 4;
+
+/// A panic that was caught. Displays the text that `panic!` was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Panic {
+    text: String,
+}
+
+impl Panic {
+    /// The text that `panic!` was given, or a sentence that says that there was none.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Calls `f`, and returns its panic as a value. The caller discards what `f` may have left half changed.
+///
+/// The panic hook runs before this returns. The payload is dropped; a panic of its destructor is caught as well.
+///
+/// # Errors
+/// The panic, if `f` panics.
+///
+/// ```
+/// let panic = supervision::catch(|| panic!("out of paper")).unwrap_err();
+/// assert_eq!(panic.text(), "out of paper");
+/// ```
+pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        let text = text_of(&*payload).to_owned();
+        discard(payload);
+        Panic { text }
+    })
+}
+
+/// Wakes a task. A panic of the waker is caught: it concerns that task alone.
+pub fn wake(waker: Waker) {
+    // The panic hook has reported it. The caller has nothing to undo.
+    let _ = catch(|| waker.wake());
+}
+
+fn text_of(payload: &(dyn Any + Send)) -> &str {
+    let text =
+        payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without a text")
+}
+
+/// Drops a payload whose destructor may panic with another payload, and so on.
+fn discard(payload: Box<dyn Any + Send>) {
+    let mut payload = payload;
+    for _ in 0..MAX_NESTED {
+        match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return,
+            Err(next) => payload = next,
+        }
+    }
+    mem::forget(payload);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::panic_any;
+
+    use super::*;
+
+    /// Panics when it is dropped, with another of its kind.
+    struct Bomb(usize);
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic_any(Bomb(self.0 + 1));
+        }
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_it_is_dropped_is_contained() {
+        let panic = catch(|| panic_any(Bomb(0))).expect_err("it panics");
+        assert_eq!(panic.text(), "a panic without a text");
+    }
+
+    #[test]
+    fn the_text_of_a_panic_is_kept() {
+        let number = 7;
+        assert_eq!(catch(|| panic!("number {number}")).expect_err("it panics").text(), "number 7");
+        assert_eq!(catch(|| 7), Ok(7));
+    }
+}

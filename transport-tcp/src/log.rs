@@ -1,0 +1,114 @@
+//! Every event that this crate logs.
+//!
+//! A subscriber is code of the program that may block or panic, so no task of the transport calls it: each function here
+//! hands its event to [`telemetry`], which never waits. An event whose level nobody takes costs one look at an atomic.
+
+use std::{fmt::Display, io, net::SocketAddr, path::Path};
+
+use peer_service::{EndKind, NodeId, NodeName, PeerInfo, SessionEnd};
+use supervision::{Loss, telemetry};
+use tracing::Level;
+
+use crate::{handshake::Failure, pairing::ConnId};
+
+pub(crate) fn listening(node: &NodeId, local_addr: SocketAddr) {
+    let node = node.clone();
+    telemetry::event(Level::INFO, move || tracing::info!(%node, %local_addr, "listening"));
+}
+
+pub(crate) fn session_up(info: &PeerInfo) {
+    let (peer, session) = (info.node.clone(), info.session);
+    telemetry::event(Level::INFO, move || tracing::info!(%peer, %session, "session up"));
+}
+
+pub(crate) fn session_over(peer: &NodeName, conn: ConnId, end: SessionEnd) {
+    let (peer, conn) = (peer.clone(), conn.0);
+    telemetry::event(Level::INFO, move || tracing::info!(%peer, conn, %end, "session over"));
+}
+
+/// `times`: how often it has happened since the last warning.
+pub(crate) fn accept_failed(error: io::Error, times: u64) {
+    telemetry::event(Level::WARN, move || tracing::warn!(%error, times, "cannot accept connections"));
+}
+
+/// An inbound connection was refused. A warning if the failure needs an operator, `times` since the last one.
+pub(crate) fn inbound_refused(peer: io::Result<SocketAddr>, failure: &Failure, times: Option<u64>) {
+    let level = if times.is_some() { Level::WARN } else { Level::DEBUG };
+    if !telemetry::is_enabled(level) {
+        return;
+    }
+    let peer = peer.map_or_else(|error| error.to_string(), |address| address.to_string());
+    let failure = failure.to_string();
+    telemetry::event(level, move || match times {
+        Some(times) => tracing::warn!(%peer, %failure, times, "newcomer refused"),
+        None => tracing::debug!(%peer, %failure, "newcomer refused"),
+    });
+}
+
+/// An inbound connection that has proved nothing was closed in favor of another one.
+pub(crate) fn inbound_evicted(peer: io::Result<SocketAddr>) {
+    telemetry::event(Level::DEBUG, move || {
+        tracing::debug!(?peer, "newcomer sent away: others need its place");
+    });
+}
+
+pub(crate) fn protocol_broken(peer: &NodeId, error: &dyn Display) {
+    let (peer, error) = (peer.clone(), error.to_string());
+    telemetry::event(Level::WARN, move || tracing::warn!(%peer, %error, "the peer breaks the protocol"));
+}
+
+pub(crate) fn channel_protocol_broken(peer: &NodeId, kind: EndKind) {
+    let peer = peer.clone();
+    telemetry::event(Level::WARN, move || {
+        tracing::warn!(%peer, ?kind, "the peer breaks the protocol of channels");
+    });
+}
+
+pub(crate) fn peers_file_unusable(file: &Path, problem: &str) {
+    let (file, problem) = (file.to_owned(), problem.to_owned());
+    telemetry::event(Level::WARN, move || {
+        let file = file.display();
+        tracing::warn!(%file, %problem, "cannot use the file of peers, the last good list holds");
+    });
+}
+
+pub(crate) fn peers_lookup_failed(name: &NodeName, error: io::Error) {
+    let name = name.clone();
+    telemetry::event(Level::WARN, move || {
+        tracing::warn!(%name, %error, "no answer for peers in DNS, the last one holds");
+    });
+}
+
+/// A dial failed. A warning if the failure needs an operator; what heals by itself is told at `debug`.
+pub(crate) fn dial_failed(peer: &NodeName, address: Option<SocketAddr>, failure: &Failure) {
+    let warn = failure.wants_mending();
+    let level = if warn { Level::WARN } else { Level::DEBUG };
+    if !telemetry::is_enabled(level) {
+        return;
+    }
+    let (peer, failure) = (peer.clone(), failure.to_string());
+    telemetry::event(level, move || {
+        let address = address.map(tracing::field::display);
+        if warn {
+            tracing::warn!(%peer, address, %failure, "dial failed");
+        } else {
+            tracing::debug!(%peer, address, %failure, "dial failed");
+        }
+    });
+}
+
+/// A background task ended before its work was done. This is a bug of Obit or of the executor that runs it.
+pub(crate) fn task_failed(task: &'static str, loss: &Loss, consequence: &'static str) {
+    let reason = loss.to_string();
+    telemetry::event(Level::ERROR, move || {
+        tracing::error!(task, %reason, "a background task of the transport failed: {consequence}");
+    });
+}
+
+/// A panic under the lock of the peer table: no session begins any more.
+pub(crate) fn transport_failed(reason: &dyn Display) {
+    let reason = reason.to_string();
+    telemetry::event(Level::ERROR, move || {
+        tracing::error!(%reason, "the transport failed: no session begins any more; restart this node");
+    });
+}
