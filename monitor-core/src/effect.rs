@@ -183,6 +183,11 @@ pub struct Down {
 }
 
 impl Down {
+    /// An end that a driver tells by itself, because it has no core to ask any more. Without a tag and an incarnation.
+    pub const fn new(monitor: MonitorRef, target: Target, reason: DownReason) -> Self {
+        Down { monitor, target, reason, tag: 0, incarnation: None }
+    }
+
     /// Who decided it, and so what it proves.
     pub const fn source(&self) -> DownSource {
         DownSource::of(&self.reason)

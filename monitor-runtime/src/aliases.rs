@@ -60,6 +60,11 @@ impl Aliases {
         self.rows.len()
     }
 
+    /// The calls that wait.
+    pub(crate) fn calls(&self) -> Vec<Arc<Answer>> {
+        self.rows.values().filter_map(|alias| alias.call.clone()).collect()
+    }
+
     /// A message has come; none if there is no such alias.
     pub(crate) fn used(&mut self, id: MonitorId) -> Option<Used> {
         let Alias { owner, mode, call } = self.rows.get(&id)?;

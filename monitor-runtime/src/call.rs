@@ -236,7 +236,7 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.node.inner.enter(|state, out| {
+        let _ = self.node.inner.enter(|state, out| {
             state.aliases.unalias(self.owner, self.id);
             state.core.demonitor(self.owner, self.id, true, out);
         });

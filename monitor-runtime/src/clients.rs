@@ -19,7 +19,7 @@ use smol::{
     lock::{Semaphore, SemaphoreGuardArc},
 };
 
-use crate::state::Inner;
+use crate::{background, log, state::Inner};
 
 /// How many are served at once; others wait for their turn.
 const MAX_CLIENTS: usize = 16;
@@ -61,20 +61,21 @@ pub(crate) async fn serve<S, F>(
                 let Some(inner) = node.upgrade() else { return };
                 let conversation = converse(client, node.clone(), asked.clone());
                 let node = node.clone();
-                (inner.spawner)(Box::pin(async move {
+                let serving = async move {
                     let served = Abortable::new(in_time(conversation, asked), dismissed).await;
                     if let (false, Some(node)) = (served == Ok(true), node.upgrade()) {
                         node.counters.questions_slow.add_one();
                     }
                     drop(place);
-                }));
+                };
+                inner.run_task(background::CLIENT, serving, background::nothing);
             }
             Err(error) => {
                 if let Some(node) = node.upgrade() {
                     node.counters.questions_accept_errors.add_one();
                 }
                 // Most likely descriptors have run out: there may be some again in a while.
-                tracing::warn!(%error, "who would look into this node cannot be let in");
+                log::client_not_accepted(error);
                 Timer::after(Duration::from_secs(1)).await;
             }
         }

@@ -26,7 +26,10 @@ pub struct Config {
     pub(crate) max_history: usize,
     pub(crate) max_addresses: usize,
     pub(crate) stop_timeout: Duration,
+    pub(crate) max_blocked_threads: usize,
     pub(crate) spawner: Option<Spawner>,
+    /// Runs the engine, too: tests want all of it on one thread.
+    pub(crate) engine: Option<Spawner>,
     #[cfg(feature = "tcp")]
     pub(crate) tcp: crate::tcp::TcpConfig,
 }
@@ -44,7 +47,9 @@ impl Config {
             max_history: 0,
             max_addresses: 65_536,
             stop_timeout: Duration::from_secs(5),
+            max_blocked_threads: 64,
             spawner: None,
+            engine: None,
             #[cfg(feature = "tcp")]
             tcp: crate::tcp::TcpConfig::new(name.clone()),
             name,
@@ -131,8 +136,20 @@ impl Config {
         self
     }
 
-    /// Runs the node's tasks, those of [`Node::spawn`](crate::Node::spawn) among them, on an executor of
-    /// yours. Without it the node has a thread of its own, named `obit`, for all of them.
+    /// Maximum number of spawned processes that may block a thread at the same time without holding up others: each costs a
+    /// thread while it blocks. Beyond it other processes wait until one returns; the node itself never waits. 64 by default,
+    /// from 1 to 1,024. Without effect on processes that a [`Config::spawner`] runs.
+    #[must_use]
+    pub const fn max_blocked_threads(mut self, threads: usize) -> Self {
+        self.max_blocked_threads = threads;
+        self
+    }
+
+    /// Runs the processes of [`Node::spawn`](crate::Node::spawn) on an executor of yours, where they may use its timers and
+    /// sockets. Without it they run on the node's own thread, named `obit`.
+    ///
+    /// The node itself always runs on its own thread: its heartbeats, and the `Down`s of other processes, do not depend on
+    /// that executor. A process whose task the executor drops was [`Killed`](crate::ExitReason::Killed).
     ///
     /// ```
     /// use std::sync::Arc;
@@ -159,6 +176,10 @@ impl Config {
         if let Some(&(field, _)) = counts.iter().find(|(_, limit)| *limit == 0) {
             return Err(StartError::Field { field, problem: "is 0; at least 1 is needed" });
         }
+        if !(1..=1024).contains(&self.max_blocked_threads) {
+            let problem = "is out of range; from 1 to 1024 threads are allowed";
+            return Err(StartError::Field { field: "max_blocked_threads", problem });
+        }
         #[cfg(feature = "tcp")]
         if self.tcp.name != self.name {
             let problem =
@@ -183,6 +204,7 @@ impl fmt::Debug for Config {
             .field("max_history", &self.max_history)
             .field("max_addresses", &self.max_addresses)
             .field("stop_timeout", &self.stop_timeout)
+            .field("max_blocked_threads", &self.max_blocked_threads)
             .field("own_thread", &self.spawner.is_none());
         #[cfg(feature = "tcp")]
         config.field("tcp", &self.tcp);

@@ -100,4 +100,8 @@ counters! {
     questions_slow,
     /// Errors of the system when somebody was to be let in to ask.
     questions_accept_errors,
+    /// Background tasks of this node that panicked, or were dropped by their executor.
+    tasks_failed,
+    /// Panics under the node's lock, which end the node: 0 or 1.
+    node_failures,
 }

@@ -9,6 +9,7 @@ use std::{
 use monitor_core::{Connect, LocalPid, MonitorId, Route};
 use peer_service::{FrameMeta, PushError};
 use refs::{EndKind, Incarnation, NodeName, Pid, Serial};
+use supervision::unwind;
 
 use crate::{
     counters::Counters,
@@ -106,7 +107,7 @@ impl Inner {
             let mut message = Message::new(from.cloned(), std::mem::take(body));
             message.reply_to = reply_to.map(|id| self.reference(id));
             if let Some(waker) = self.deliver_to(to.receiver(), message) {
-                waker.wake();
+                unwind::wake(waker);
             }
             return Ok(());
         }
@@ -264,7 +265,7 @@ impl Inner {
                 Some(self.put([message], &process))
             })
         });
-        used.flatten().unwrap_or_else(|| {
+        used.and_then(Result::ok).flatten().unwrap_or_else(|| {
             self.counters.messages_for_no_alias.add_one();
             None
         })

@@ -13,8 +13,10 @@ use refs::{EndKind, SessionEnd};
 
 use crate::{
     effects::{After, MAX_SIGNAL_FRAME},
+    error::NotAlive,
     event::Message,
     link::Link,
+    log,
     message::{MESSAGE, MessageFrame, SIGNALS},
     state::Inner,
 };
@@ -65,7 +67,7 @@ const KEEP_SIGNALS: usize = 4096;
 impl Driver {
     /// From here on the node knows the link; its driver takes it away when the session is over.
     pub(crate) fn new(link: Arc<Link>, node: &Inner) -> Self {
-        node.enter(|state, _| state.links.insert(link.peer.session, link.clone()));
+        let _ = node.enter(|state, _| state.links.insert(link.peer.session, link.clone()));
         Driver {
             link,
             phase: Phase::New,
@@ -123,7 +125,7 @@ impl Driver {
 
     fn announce(&self, node: &Inner, after: &mut After) {
         let peer = &self.link.peer;
-        node.enter_with(after, |state, out| {
+        let _ = node.enter_with(after, |state, out| {
             state.dialling.remove(&peer.node.name);
             state.core.peer_up(peer.session, peer.node.clone(), peer.hidden, out);
         });
@@ -133,7 +135,7 @@ impl Driver {
     fn end(&mut self, end: SessionEnd, node: &Inner, after: &mut After) {
         self.phase = Phase::Over;
         let session = self.link.peer.session;
-        node.enter_with(after, |state, out| {
+        let _ = node.enter_with(after, |state, out| {
             state.core.peer_down(session, end, out);
             state.links.remove(&session);
             node.ways.close(&self.link);
@@ -152,7 +154,7 @@ impl Driver {
             Ok(()) => Next::Turn,
             Err(Malformed) => {
                 node.counters.protocol_violations.add_one();
-                tracing::warn!(peer = %self.link.peer.node, "the peer broke the protocol");
+                log::protocol_broken(&self.link.peer);
                 self.link.outbox.close(EndKind::Protocol);
                 self.drop_frames();
                 self.phase = Phase::Refused;
@@ -220,7 +222,7 @@ impl Driver {
     /// Hands in the signals that are kept, as far as the budget goes.
     fn hand_in(&mut self, budget: &mut usize, node: &Inner, after: &mut After) -> Result<(), Malformed> {
         let (session, channel) = (self.link.peer.session, self.frames.channel);
-        node.enter_with(after, |state, out| {
+        let handed_in = node.enter_with(after, |state, out| {
             let directory = node.directory.read();
             while *budget > 0 {
                 let Some(signal) = self.signals.pop_front() else { break };
@@ -234,6 +236,11 @@ impl Driver {
                     node.counters.monitors_refused.add_one();
                 }
             }
+            Ok(())
+        });
+        // A failed node closes its sessions; until then nothing of them counts.
+        handed_in.unwrap_or_else(|NotAlive| {
+            self.signals.clear();
             Ok(())
         })
     }

@@ -7,10 +7,12 @@ use monitor_core::{
 };
 use peer_service::{FrameMeta, PushError};
 use refs::{ChannelId, DialId, EndKind, NodeName, NodeSpec, SessionEnd, SessionId};
+use supervision::{Panic, telemetry, unwind};
 
 use crate::{
-    evidence::{self, DOWN},
+    evidence::DOWN,
     link::Link,
+    log,
     message::SIGNALS,
     processes::{Directory, Resident},
     state::{Inner, State},
@@ -37,6 +39,8 @@ pub(crate) struct After {
     downs: Vec<Down>,
     pub(crate) backlog: bool,
     room: bool,
+    /// The input panicked.
+    pub(crate) failed: Option<Panic>,
 }
 
 impl After {
@@ -45,16 +49,21 @@ impl After {
         each(&mut self.dials, |(spec, dial)| node.service.connect(&spec, dial));
         each(&mut self.links, |(link, channel)| link.flush_soon(channel));
         each(&mut self.lost, |link| link.outbox.close(EndKind::Overloaded));
-        // Before anybody acts upon it.
-        each(&mut self.downs, |down| evidence::tell(&down));
-        each(&mut self.wakers, Waker::wake);
+        if !self.downs.is_empty() {
+            log::downs(mem::take(&mut self.downs));
+        }
+        each(&mut self.wakers, unwind::wake);
         if mem::take(&mut self.backlog) {
-            node.backlog.wake();
+            node.backlog_grows();
         }
         if mem::take(&mut self.room) {
             node.room.wake_all();
         }
-        each(&mut self.refused, |(name, dial)| node.unreachable(&name, dial, EndKind::LocalShutdown.into()));
+        let end = node.end_of_abandoned();
+        each(&mut self.refused, |(name, dial)| node.unreachable(&name, dial, end.into()));
+        if let Some(panic) = self.failed.take() {
+            node.fail(&panic);
+        }
     }
 }
 
@@ -72,6 +81,8 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
     let mut rest = effects;
     while let Some((effect, others)) = rest.split_first() {
         rest = others;
+        #[cfg(feature = "test-util")]
+        supervision::faults::strike(name_of(effect));
         match effect {
             Effect::Admit { session } => {
                 if let Some(link) = state.links.get(session) {
@@ -114,6 +125,21 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
                 }
             }
         }
+    }
+}
+
+/// What faults of tests call an effect.
+#[cfg(feature = "test-util")]
+const fn name_of(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Admit { .. } => "effect admit",
+        Effect::Connect { .. } => "effect connect",
+        Effect::Deliver { notice: Notice::Down(_), .. } => "effect deliver down",
+        Effect::Deliver { notice: Notice::Node(_), .. } => "effect deliver node event",
+        Effect::Send { .. } => "effect send",
+        Effect::Watch { .. } => "effect watch",
+        Effect::Forward { .. } => "effect forward",
+        Effect::Discard { .. } => "effect discard",
     }
 }
 
@@ -175,7 +201,7 @@ fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mu
         node.counters.monitors_over_quota.add_one();
     }
     state.history.fired(to, id, &state.core);
-    if tracing::enabled!(DOWN) {
+    if telemetry::is_enabled(DOWN) {
         after.downs.extend(state.core.fired(id));
     }
 }

@@ -25,6 +25,9 @@ pub enum Event<B = Vec<u8>> {
     /// At this place so many messages are missing: the mailbox was full. See
     /// [`Config::max_mailbox_bytes`](crate::Config::max_mailbox_bytes).
     Missed(u64),
+    /// The node failed: a panic left its tables half changed, and it does nothing any more. It comes once, then the mailbox
+    /// ends. Monitors of this mailbox that had not fired end with it, without a `Down` of their own.
+    NodeFailed,
 }
 
 /// A message: bytes, or what [`Message::decode`](crate::Message::decode) makes of them.

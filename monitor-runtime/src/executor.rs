@@ -1,56 +1,184 @@
-//! The executor of a node that was given none: one thread of its own.
+//! The threads of a node: one on duty, and one for each process that blocks.
+//!
+//! Two kinds of tasks run here: those of the *engine* (sessions, dials, heartbeats), and the *bodies* of processes, which are
+//! code of the user. One thread, the thread on duty, runs both, so that a message from a session to a body costs no wake of
+//! another thread. If a body blocks, the [watchdog](crate::watchdog) notices it within some milliseconds and has
+//! [`Crew::relieve`] put another thread on duty. The blocked thread goes on with its body, and ends when the body returns.
+//!
+//! So a body that blocks holds up nobody but itself. If the maximum number of threads are blocked, the thread on duty runs the
+//! engine alone: further bodies wait, the engine never does.
 
 use std::{
     pin::pin,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
-use futures::{channel::oneshot, future::select};
+use futures::future::select;
 use peer_service::Spawner;
-use smol::Executor;
+use smol::{
+    Executor,
+    channel::{Receiver, Sender, bounded},
+    future::or,
+};
 
-use crate::error::StartError;
+use crate::{error::StartError, watchdog};
 
 /// How long tasks run before the thread looks at its sockets and timers again, which takes about a microsecond.
 const TURN: Duration = Duration::from_micros(20);
 
-/// How many tasks run before it looks at the clock.
+/// How many tasks of a kind run before it looks at the clock.
 const TICKS: usize = 4;
 
-/// Starts the thread, which also waits for sockets and timers. It ends when the sender is dropped, and with
-/// it every task that it runs.
-pub(crate) fn start() -> Result<(Spawner, oneshot::Sender<()>), StartError> {
-    let (stop, stopped) = oneshot::channel::<()>();
-    let executor = Arc::new(Executor::new());
-    // Weakly: tasks hold the spawner, and the executor holds the tasks.
-    let weak: Weak<Executor<'static>> = Arc::downgrade(&executor);
-    let run = move || {
-        // Nothing is ever sent: the sender's end is the signal.
-        let _ = smol::block_on(select(stopped, pin!(work(&executor))));
-    };
-    thread::Builder::new().name("obit".to_owned()).spawn(run).map_err(StartError::Thread)?;
-    let spawner: Spawner = Arc::new(move |task| {
-        if let Some(executor) = weak.upgrade() {
-            executor.spawn(task).detach();
-        }
-    });
-    Ok((spawner, stop))
+/// What a node needs of its threads.
+pub(crate) struct Threads {
+    /// Starts a task of the engine.
+    pub(crate) engine: Spawner,
+    /// Starts the body of a process.
+    pub(crate) bodies: Spawner,
+    /// Ends the threads when it is dropped, and with them every task that they run.
+    pub(crate) running: Sender<()>,
 }
 
-/// Runs tasks as they come. [`Executor::run`] would run two hundred before it lets the thread look at its sockets and timers,
-/// and of those that read a flood each may take long: what has arrived elsewhere would wait for all of them.
-async fn work(executor: &Executor<'_>) {
-    loop {
-        executor.tick().await;
-        let start = Instant::now();
-        while (0..TICKS).all(|_| executor.try_tick()) {
-            if start.elapsed() >= TURN {
-                smol::future::yield_now().await;
-                break;
+/// Starts the first thread, which also waits for sockets and timers.
+pub(crate) fn start(max_blocked: usize) -> Result<Threads, StartError> {
+    // Nothing is ever sent: the end of the sender is the signal.
+    let (running, stopped) = bounded(1);
+    let crew = Arc::new(Crew::new(max_blocked, stopped));
+    crew.put_on_duty(0).map_err(StartError::Thread)?;
+    // Weakly: tasks hold the spawner, and the crew holds the tasks.
+    let weak = Arc::downgrade(&crew);
+    let spawner = |executor: fn(&Crew) -> &Executor<'static>| -> Spawner {
+        let weak = weak.clone();
+        Arc::new(move |task| {
+            if let Some(crew) = weak.upgrade() {
+                executor(&crew).spawn(task).detach();
+            }
+        })
+    };
+    Ok(Threads { engine: spawner(|crew| &crew.engine), bodies: spawner(|crew| &crew.bodies), running })
+}
+
+/// The threads of one node.
+pub(crate) struct Crew {
+    engine: Executor<'static>,
+    bodies: Executor<'static>,
+    /// The number of the thread on duty. Each thread that is put on duty has the next one.
+    on_duty: AtomicU64,
+    /// Number of threads that were relieved, and whose body has not returned.
+    blocked: AtomicUsize,
+    max_blocked: usize,
+    stopped: Receiver<()>,
+    /// Wakes the thread on duty when a body has returned.
+    returned: (Sender<()>, Receiver<()>),
+}
+
+impl Crew {
+    fn new(max_blocked: usize, stopped: Receiver<()>) -> Self {
+        Crew {
+            engine: Executor::new(),
+            bodies: Executor::new(),
+            on_duty: AtomicU64::new(0),
+            blocked: AtomicUsize::new(0),
+            max_blocked,
+            stopped,
+            returned: bounded(1),
+        }
+    }
+
+    /// Starts the thread of that number.
+    fn put_on_duty(self: &Arc<Self>, number: u64) -> std::io::Result<()> {
+        let crew = self.clone();
+        let serve = move || {
+            watchdog::attach(Relief { crew: Arc::downgrade(&crew), number });
+            smol::block_on(select(pin!(crew.stopped.recv()), pin!(crew.work(number))));
+            if !crew.is_on_duty(number) {
+                crew.blocked.fetch_sub(1, Ordering::AcqRel);
+                // Full: the thread on duty will look anyway.
+                let _ = crew.returned.0.try_send(());
+            }
+        };
+        thread::Builder::new().name("obit".to_owned()).spawn(serve).map(drop)
+    }
+
+    /// Puts another thread on duty in place of that one, which is blocked in a body. Returns whether it could.
+    fn relieve(self: &Arc<Self>, number: u64) -> bool {
+        self.blocked.fetch_add(1, Ordering::AcqRel);
+        let next = number + 1;
+        let relieved =
+            self.on_duty.compare_exchange(number, next, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if relieved && self.put_on_duty(next).is_ok() {
+            return true;
+        }
+        // Not on duty, or the system gives no thread now.
+        let _ = self.on_duty.compare_exchange(next, number, Ordering::AcqRel, Ordering::Acquire);
+        self.blocked.fetch_sub(1, Ordering::AcqRel);
+        false
+    }
+
+    fn is_on_duty(&self, number: u64) -> bool {
+        self.on_duty.load(Ordering::Acquire) == number
+    }
+
+    /// Whether bodies may run: one more thread may block.
+    fn takes_bodies(&self) -> bool {
+        self.blocked.load(Ordering::Acquire) < self.max_blocked
+    }
+
+    /// Runs tasks as they come, until another thread is on duty. [`Executor::run`] would run two hundred before it lets the
+    /// thread look at its sockets and timers, and of those that read a flood each may take long: what has arrived elsewhere would
+    /// wait for all of them.
+    async fn work(&self, number: u64) {
+        loop {
+            self.tick().await;
+            let start = Instant::now();
+            while self.is_on_duty(number) && self.turn(number) {
+                if start.elapsed() >= TURN {
+                    smol::future::yield_now().await;
+                    break;
+                }
+            }
+            if !self.is_on_duty(number) {
+                return;
             }
         }
+    }
+
+    /// Waits for a task, and runs it.
+    async fn tick(&self) {
+        if self.takes_bodies() {
+            or(self.engine.tick(), self.bodies.tick()).await;
+        } else {
+            let body_returned = async {
+                let _ = self.returned.1.recv().await;
+            };
+            or(self.engine.tick(), body_returned).await;
+        }
+    }
+
+    /// Runs some tasks of each kind; returns whether there may be more.
+    fn turn(&self, number: u64) -> bool {
+        let engine = (0..TICKS).all(|_| self.engine.try_tick());
+        let may_run = || self.takes_bodies() && self.is_on_duty(number);
+        let bodies = (0..TICKS).all(|_| may_run() && self.bodies.try_tick());
+        engine || bodies
+    }
+}
+
+/// Takes a thread of a crew off duty while it is blocked.
+pub(crate) struct Relief {
+    crew: Weak<Crew>,
+    number: u64,
+}
+
+impl Relief {
+    /// Puts another thread on duty. Returns whether it could; true also if nothing is left to be done.
+    pub(crate) fn relieve(&self) -> bool {
+        self.crew.upgrade().is_none_or(|crew| crew.relieve(self.number))
     }
 }
 
@@ -60,35 +188,82 @@ mod tests {
 
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     #[test]
     fn tasks_run_wait_for_timers_and_end_with_the_thread() {
-        let (spawner, stop) = start().expect("a thread");
+        let threads = start(1).expect("a thread");
         let (said, heard) = channel();
-        spawner(Box::pin(async move {
+        (threads.engine)(Box::pin(async move {
             smol::Timer::after(Duration::from_millis(1)).await;
-            said.send("awake").expect("somebody hears it");
+            said.send("awake").expect("the test listens");
             std::future::pending::<()>().await;
             drop(said);
         }));
-        let patience = Duration::from_secs(60);
-        assert_eq!(heard.recv_timeout(patience), Ok("awake"));
-        drop(stop);
-        assert_eq!(heard.recv_timeout(patience), Err(RecvTimeoutError::Disconnected));
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok("awake"));
+        drop(threads.running);
+        assert_eq!(heard.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
     }
 
     #[test]
-    fn a_task_that_is_always_busy_does_not_keep_timers_waiting() {
-        let (spawner, _stop) = start().expect("a thread");
-        let (said, heard) = channel();
-        spawner(Box::pin(async move {
-            loop {
-                smol::future::yield_now().await;
+    fn tasks_that_are_always_busy_keep_neither_timers_nor_the_other_kind_waiting() {
+        for busy_bodies in [false, true] {
+            let threads = start(1).expect("a thread");
+            let (busy, other) = if busy_bodies {
+                (&threads.bodies, &threads.engine)
+            } else {
+                (&threads.engine, &threads.bodies)
+            };
+            let (said, heard) = channel();
+            for _ in 0..2 * TICKS {
+                busy(Box::pin(async move {
+                    loop {
+                        smol::future::yield_now().await;
+                    }
+                }));
             }
+            other(Box::pin(async move {
+                smol::Timer::after(Duration::from_millis(1)).await;
+                said.send(()).expect("the test listens");
+            }));
+            assert_eq!(heard.recv_timeout(PATIENCE), Ok(()));
+        }
+    }
+
+    /// A body that blocks until it may go on. Watched as the body of a process is.
+    fn blocks(threads: &Threads) -> Sender<()> {
+        let (go_on, blocked) = bounded(1);
+        (threads.bodies)(Box::pin(async move {
+            watchdog::poll(0, 0, || {
+                // It ends when the test drops the sender.
+                let _ = blocked.recv_blocking();
+            });
         }));
-        spawner(Box::pin(async move {
-            smol::Timer::after(Duration::from_millis(1)).await;
-            said.send(()).expect("somebody hears it");
-        }));
-        assert_eq!(heard.recv_timeout(Duration::from_secs(60)), Ok(()));
+        go_on
+    }
+
+    #[test]
+    fn bodies_that_block_hold_up_nobody_else() {
+        let threads = start(3).expect("a thread");
+        let (said, heard) = channel();
+        let say = |spawner: &Spawner, word: &'static str| {
+            let said = said.clone();
+            spawner(Box::pin(async move { said.send(word).expect("the test listens") }));
+        };
+        let blocked: Vec<_> = (0..2).map(|_| blocks(&threads)).collect();
+        say(&threads.bodies, "body");
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok("body"), "two are blocked");
+
+        let last = blocks(&threads);
+        say(&threads.engine, "engine");
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok("engine"), "three are blocked: no body may run");
+        say(&threads.bodies, "later body");
+        say(&threads.engine, "engine again");
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok("engine again"));
+        drop(last);
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok("later body"), "one has returned");
+        drop(blocked);
+        say(&threads.bodies, "last");
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok("last"));
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     driver::{Driver, Next},
     effects::After,
     link::Link,
+    node::Runner,
     processes::{LiveProcess, Resident},
     queue::{Item, Queue},
     state::{Inner, Limits},
@@ -72,7 +73,7 @@ impl Attacked {
             max_waiting_bytes: 1 << 20,
             stop_timeout: Duration::ZERO,
         };
-        let inner = Inner::new(core, limits, service, None, false, Arc::new(drop), None);
+        let inner = Inner::new(core, limits, service, None, false, Runner::none());
         let queue = Queue::new(limits.max_mailbox_bytes);
         let watcher = Arc::new(LiveProcess { queue, fate: Default::default(), abort: None });
         let pid = inner.move_in(Resident::Process(watcher.clone())).expect("the node was not stopped");

@@ -39,8 +39,10 @@ use smol::net::TcpStream;
 use smol_hyper::rt::FuturesIo;
 
 use crate::{
+    background,
     clients::{self, Asked},
     control::Look,
+    log,
     node::Node,
     state::Inner,
 };
@@ -83,14 +85,15 @@ pub fn serve(node: &Node, address: SocketAddr) -> io::Result<Served> {
     let (listening, stopped) = AbortHandle::new_pair();
     let local_only = local_addr.ip().is_loopback();
     let weak = Arc::downgrade(&node.inner);
-    (node.inner.spawner)(Box::pin(async move {
+    let serving = async move {
         let listener = smol::net::TcpListener::from(listener);
         let serving = clients::serve(weak, listener.incoming(), move |stream, node, asked| {
             converse(stream, node, asked, local_only)
         });
         // Aborted or not, it is over.
         let _ = Abortable::new(serving, stopped).await;
-    }));
+    };
+    node.inner.run_task(background::CLIENTS, serving, background::nothing);
     Ok(Served { listening, local_addr })
 }
 
@@ -129,7 +132,7 @@ async fn converse(stream: TcpStream, node: Weak<Inner>, asked: Asked, local_only
         if error.is_parse() {
             refused(&node);
         }
-        tracing::debug!(%error, "a client over HTTP");
+        log::http_client_failed(&error);
     }
 }
 

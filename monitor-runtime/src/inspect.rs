@@ -4,6 +4,7 @@ use refs::{MonitorRef, NodeId, Pid, RegName, Target};
 use serde::Serialize;
 
 use monitor_core::LocalPid;
+use supervision::telemetry;
 
 use crate::state::Inner;
 
@@ -193,6 +194,8 @@ impl Stats {
         let (core, aliases, waiting_bytes, addresses) = node
             .look(|state| (state.core.stats(), state.aliases.len(), state.parked.bytes(), state.book.len()));
         let (processes, watchers) = node.directory.read().counts();
+        let mut drops = node.counters.list();
+        drops.push(("events_dropped", telemetry::dropped()));
         Stats {
             processes,
             watchers,
@@ -209,7 +212,7 @@ impl Stats {
             addresses,
             backlog: core.backlog,
             downs: counts(node.told.list()),
-            drops: counts(node.counters.list()),
+            drops: counts(drops),
             service: counts(node.service.counters()),
         }
     }

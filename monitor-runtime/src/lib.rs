@@ -107,6 +107,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod aliases;
+mod background;
 mod bell;
 mod book;
 mod call;
@@ -125,6 +126,7 @@ mod error;
 mod event;
 mod evidence;
 mod executor;
+mod failure;
 #[cfg(any(all(feature = "http", unix), feature = "metrics"))]
 mod families;
 mod flusher;
@@ -138,6 +140,7 @@ mod inspect;
 mod lane;
 mod link;
 mod lock;
+mod log;
 mod mailbox;
 mod message;
 #[cfg(feature = "metrics")]
@@ -165,6 +168,7 @@ pub mod test_util;
 mod touch;
 mod typed;
 mod waiters;
+mod watchdog;
 mod watching;
 mod ways;
 

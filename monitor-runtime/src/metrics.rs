@@ -21,9 +21,11 @@ use std::{
 
 use futures::future::{AbortHandle, Abortable};
 use metrics::{Label, counter, describe_counter, describe_gauge, gauge};
+use refs::NodeId;
 use smol::Timer;
+use supervision::telemetry;
 
-use crate::{families::Family, inspect::Stats, node::Node, state::Inner};
+use crate::{background, families::Family, inspect::Stats, node::Node, state::Inner};
 
 /// A running recording. Dropping it stops the recording, not the node.
 #[derive(Debug)]
@@ -45,13 +47,14 @@ pub fn record(node: &Node, every: Duration) -> Recording {
             describe_gauge!(family.name, family.help);
         }
     }
-    tell(&node.inner);
+    tell(&node.inner.id, &node.stats());
     let (task, stopped) = AbortHandle::new_pair();
     let again = again(Arc::downgrade(&node.inner), every.max(Duration::from_millis(1)));
-    (node.inner.spawner)(Box::pin(async move {
+    let recording = async move {
         // Aborted or not, it is over.
         let _ = Abortable::new(again, stopped).await;
-    }));
+    };
+    node.inner.run_task(background::RECORDING, recording, background::nothing);
     Recording { task }
 }
 
@@ -65,13 +68,15 @@ async fn again(node: Weak<Inner>, every: Duration) {
     loop {
         Timer::after(every).await;
         let Some(node) = node.upgrade() else { return };
-        tell(&node);
+        // The recorder is code of the program, which may block.
+        let (id, stats) = (node.id.clone(), Stats::of(&node));
+        telemetry::send(move || tell(&id, &stats));
     }
 }
 
-fn tell(node: &Inner) {
-    let name = Label::new("node", node.id.name.to_string());
-    for family in Family::all(&Stats::of(node)) {
+fn tell(node: &NodeId, stats: &Stats) {
+    let name = Label::new("node", node.name.to_string());
+    for family in Family::all(stats) {
         for (value, figure) in family.figures {
             let of = family.label.map(|label| Label::from_static_parts(label, value));
             let labels: Vec<_> = of.into_iter().chain([name.clone()]).collect();

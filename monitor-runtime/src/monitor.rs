@@ -7,8 +7,8 @@ use std::{
 };
 
 use futures::future::FusedFuture;
-use monitor_core::{Demonitored, Down, MonitorId, MonitorOptions};
-use refs::{MonitorRef, Target};
+use monitor_core::{Demonitored, Down, DownReason, MonitorId, MonitorOptions};
+use refs::{EndKind, MonitorRef, Target};
 
 use crate::{error::MonitorError, node::Node, watching::Watcher};
 
@@ -38,13 +38,20 @@ pub struct Monitor {
     id: MonitorId,
     reference: MonitorRef,
     target: Target,
+    tag: u64,
 }
 
 impl Monitor {
     pub(crate) fn new(node: &Node, target: Target, options: MonitorOptions) -> Result<Self, MonitorError> {
         let watcher = Watcher::new(node)?;
         let id = watcher.monitor(&target, options)?;
-        Ok(Monitor { watcher: Some(watcher), id, reference: node.inner.reference(id), target })
+        Ok(Monitor {
+            watcher: Some(watcher),
+            id,
+            reference: node.inner.reference(id),
+            target,
+            tag: options.tag,
+        })
     }
 
     /// Its reference, as it stands in the [`Down`].
@@ -62,6 +69,14 @@ impl Monitor {
     pub fn demonitor(mut self) -> bool {
         let Some(watcher) = self.watcher.take() else { return false };
         watcher.demonitor(self.id) == Demonitored::Active
+    }
+
+    /// The node has failed: nothing more is known of the target.
+    fn ends_with_node(&self) -> Down {
+        let end = DownReason::NoConnection(EndKind::NodeFailed.into());
+        let mut down = Down::new(self.reference.clone(), self.target.clone(), end);
+        down.tag = self.tag;
+        down
     }
 
     /// Runs `work` as long as the target lives.
@@ -106,7 +121,7 @@ impl Future for Monitor {
         let Some(watcher) = &mut self.watcher else { return Poll::Pending };
         let down = ready!(watcher.poll_down(cx));
         self.watcher = None;
-        Poll::Ready(down)
+        Poll::Ready(down.unwrap_or_else(|| self.ends_with_node()))
     }
 }
 

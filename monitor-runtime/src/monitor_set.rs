@@ -6,8 +6,8 @@ use std::{
 };
 
 use futures::stream::{FusedStream, Next, Stream, StreamExt};
-use monitor_core::{Demonitored, Down, MonitorOptions};
-use refs::{MonitorRef, Target};
+use monitor_core::{Demonitored, Down, DownReason, MonitorOptions};
+use refs::{EndKind, MonitorRef, Serial, Target};
 
 use crate::{error::MonitorError, node::Node, watching::Watcher};
 
@@ -17,6 +17,9 @@ use crate::{error::MonitorError, node::Node, watching::Watcher};
 /// [`Node::monitor_set`]. Each `Down` comes out once, in the order in which the monitors fired, and removes
 /// its monitor. The stream gives `None` while the set is empty, and goes on when something is added. To drop
 /// the set is to demonitor and flush all of it.
+///
+/// If the node itself fails ([`EndKind::NodeFailed`]), the set yields one `Down` with that cause for all that it held, whose target
+/// is the set itself, and is empty.
 ///
 /// Cancel-safe: a `Down` leaves the set only when the stream gives it. A `next()` that is dropped before has taken nothing.
 ///
@@ -89,6 +92,18 @@ impl MonitorSet {
         StreamExt::next(self)
     }
 
+    /// The node has failed: one notice for all monitors of the set. Its target is the set itself, under a pid of the node, and its
+    /// reference is of no monitor.
+    fn ends_with_node(&self) -> Down {
+        let node = &self.watcher.node.inner;
+        let end = DownReason::NoConnection(EndKind::NodeFailed.into());
+        Down::new(
+            MonitorRef::new(node.id.clone(), Serial::from_u64(0)),
+            node.pid(self.watcher.pid.0).into(),
+            end,
+        )
+    }
+
     /// How many monitors it has, those included whose `Down` waits to be taken out.
     pub const fn len(&self) -> usize {
         self.len
@@ -108,8 +123,9 @@ impl Stream for MonitorSet {
             return Poll::Ready(None);
         }
         let down = ready!(self.watcher.poll_down(cx));
-        self.len -= 1;
-        Poll::Ready(Some(down))
+        // After the node has failed the set is empty, whatever it held.
+        self.len = if down.is_some() { self.len - 1 } else { 0 };
+        Poll::Ready(Some(down.unwrap_or_else(|| self.ends_with_node())))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

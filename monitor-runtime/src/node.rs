@@ -5,6 +5,7 @@ use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 use monitor_core::{Connect, CoreConfig, ExitReason, MonitorOptions, NodeType};
 use peer_service::{PeerService, Spawner};
 use refs::{ChannelId, NodeId, NodeName, NodeSpec, Pid, RegName, Target, WhereIs};
+use smol::channel::Sender;
 
 use crate::{
     config::Config,
@@ -12,7 +13,7 @@ use crate::{
     effects::MAX_SIGNAL_FRAME,
     error::{ConnectError, MonitorError, NotAlive, RegisterError, SendError, StartError},
     event::NodeInfo,
-    executor,
+    executor::{self, Threads},
     history::PastDown,
     inspect::{Inspect, Monitors, Stats},
     mailbox::Mailbox,
@@ -22,7 +23,7 @@ use crate::{
     process::{self, Process},
     send_options::SendOptions,
     state::{Inner, Limits},
-    stop, tasks,
+    stop, tasks, watchdog,
 };
 
 /// A node: the home of processes, and their way to other nodes. A cheap handle; clones are the same node.
@@ -83,8 +84,8 @@ impl Node {
         let hidden = config.tcp.hidden;
         #[cfg(not(feature = "tcp"))]
         let hidden = false;
-        let inner =
-            Arc::new(Inner::new(core, limits, service, local_addr, hidden, runner.spawner, runner.thread));
+        let inner = Arc::new(Inner::new(core, limits, service, local_addr, hidden, runner));
+        inner.number.get_or_init(|| watchdog::number_of(&Arc::downgrade(&inner)));
         tasks::start(&inner);
         Ok(Node { inner })
     }
@@ -109,9 +110,11 @@ impl Node {
     /// Starts a process: runs the future that `f` makes, on the node's executor.
     ///
     /// The process exits when the future is done: `Ok` is [`ExitReason::Normal`], an error is its reason, a
-    /// panic (in `f` too) is [`ExitReason::Panicked`] with its text. `?` turns any error into a reason. It
-    /// must not block: without a [`Config::spawner`] it shares its thread with the node's other processes,
-    /// and with the node itself. O(1).
+    /// panic (in `f` too) is [`ExitReason::Panicked`] with its text. `?` turns any error into a reason. O(1).
+    ///
+    /// A process that blocks its thread holds up nobody else, up to [`Config::max_blocked_threads`] of them at once, and a
+    /// warning names it after a second. It costs a thread for as long as it blocks, so blocking work is better off in
+    /// `smol::unblock`, in `tokio::task::spawn_blocking`, or on a thread of its own with [`Node::process`].
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -414,20 +417,28 @@ impl fmt::Debug for Node {
     }
 }
 
-/// What runs the tasks of a node: the executor that the configuration names, or a thread of its own.
+/// What runs the tasks of a node: threads of its own, and for the bodies of processes the executor that the configuration
+/// names.
 pub(crate) struct Runner {
-    pub(crate) spawner: Spawner,
-    thread: Option<futures::channel::oneshot::Sender<()>>,
+    pub(crate) engine: Spawner,
+    pub(crate) bodies: Spawner,
+    pub(crate) running: Option<Sender<()>>,
 }
 
 impl Runner {
+    /// Runs nothing: for a state that is driven by hand.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn none() -> Self {
+        Runner { engine: Arc::new(drop), bodies: Arc::new(drop), running: None }
+    }
+
     pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
-        match &config.spawner {
-            Some(spawner) => Ok(Runner { spawner: spawner.clone(), thread: None }),
-            None => {
-                let (spawner, thread) = executor::start()?;
-                Ok(Runner { spawner, thread: Some(thread) })
-            }
+        if let Some(engine) = &config.engine {
+            let bodies = config.spawner.as_ref().unwrap_or(engine).clone();
+            return Ok(Runner { engine: engine.clone(), bodies, running: None });
         }
+        let Threads { engine, bodies, running } = executor::start(config.max_blocked_threads)?;
+        let bodies = config.spawner.clone().unwrap_or(bodies);
+        Ok(Runner { engine, bodies, running: Some(running) })
     }
 }

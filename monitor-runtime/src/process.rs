@@ -26,6 +26,7 @@ use crate::{
     node::Node,
     processes::{LiveProcess, Resident},
     queue::Queue,
+    watchdog,
 };
 
 /// A process that is whatever holds this guard: a task of any runtime, a thread, an actor.
@@ -161,9 +162,11 @@ impl Prepared {
         Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
     {
         let Prepared { life, mailbox, aborted } = self;
-        let spawner = life.node.inner.spawner.clone();
+        let node = life.node.clone();
         let body = AssertUnwindSafe(future::lazy(move |_| f(mailbox)).flatten()).catch_unwind();
-        spawner(Box::pin(Task { body: Some(Abortable::new(body, aborted)), life: Some(life) }));
+        let task = Task { body: Some(Abortable::new(body, aborted)), life: Some(life) };
+        // A spawner that panics has dropped the task: the process was killed.
+        let _ = supervision::catch(|| (node.inner.bodies)(Box::pin(task)));
     }
 }
 
@@ -186,8 +189,10 @@ impl<F: Future<Output = Outcome>> Future for Task<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut task = self.project();
-        let Some(body) = task.body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-        let outcome = ready!(body.poll(cx));
+        let (Some(body), Some(life)) = (task.body.as_mut().as_pin_mut(), task.life.as_ref()) else {
+            return Poll::Ready(());
+        };
+        let outcome = ready!(life.watch(|| body.poll(cx)));
         let dropped = catch_unwind(AssertUnwindSafe(|| task.body.set(None)));
         if let Some(mut life) = task.life.take() {
             life.reason = match (outcome, dropped) {
@@ -227,6 +232,14 @@ impl Life {
         let pid = node.inner.move_in(Resident::Process(process.clone()))?;
         let mailbox = Mailbox::new(node.clone(), pid, process.clone());
         Ok((Life { node: node.clone(), pid, process, reason }, mailbox))
+    }
+}
+
+impl Life {
+    /// Runs a piece of the body. The watchdog notices if it blocks.
+    fn watch<R>(&self, run: impl FnOnce() -> R) -> R {
+        let node = self.node.inner.number.get().copied().unwrap_or_default();
+        watchdog::poll(node, self.pid.0.to_u64(), run)
     }
 }
 

@@ -9,6 +9,7 @@ use futures::{future::AbortHandle, task::AtomicWaker};
 use monitor_core::{ExitReason, LocalPid, LocalTarget, MonitorId, Processes};
 use parking_lot::Mutex;
 use refs::Serial;
+use supervision::unwind;
 
 use crate::{queue::Queue, registry::Registry, segments::Segments, taken::FiredQueue};
 
@@ -38,7 +39,7 @@ impl LiveProcess {
     /// Gives it nothing more; what waits stays readable.
     pub(crate) fn close(&self) {
         if let Some(receiver) = self.queue.close() {
-            receiver.wake();
+            unwind::wake(receiver);
         }
     }
 }
@@ -168,6 +169,11 @@ impl Directory {
             Resident::Process(process) => Some(process),
             Resident::Watcher(_) => None,
         }
+    }
+
+    /// All of them, by slot.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Resident> {
+        self.slots.iter().filter_map(|slot| slot.resident.as_ref())
     }
 
     /// All that can watch, by slot, and whether each is a process.

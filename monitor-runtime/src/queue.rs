@@ -73,6 +73,7 @@ enum Entry {
         missed: bool,
     },
     Missed(u64),
+    NodeFailed,
     /// A node event that was left out.
     Gone,
 }
@@ -155,6 +156,16 @@ impl Queue {
     /// A subscription is over: what waits of it stays, a later one begins anew.
     pub(crate) fn unsubscribed(&self, options: NodesOptions) {
         self.waiting.lock().alternations.retain(|(_, of), _| *of != options);
+    }
+
+    /// The node has failed: what waits stays readable as far as it stands here, then comes one
+    /// [`Event::NodeFailed`], and nothing more. Returns whom to wake.
+    pub(crate) fn fail(&self) -> Option<Waker> {
+        let mut waiting = self.waiting.lock();
+        if !mem::replace(&mut waiting.closed, true) {
+            waiting.entries.push_back(Entry::NodeFailed);
+        }
+        waiting.receiver.take()
     }
 
     /// Takes nothing more; what waits stays readable. Returns whom to wake.
@@ -277,6 +288,7 @@ impl Waiting {
                 Some(Item::Event(Event::of_node(notice, missed)))
             }
             Entry::Missed(count) => Some(Item::Event(Event::Missed(count))),
+            Entry::NodeFailed => Some(Item::Event(Event::NodeFailed)),
             Entry::Gone => {
                 self.skipped();
                 None
@@ -354,7 +366,11 @@ impl Waiting {
                         alternation.renumber(number, to);
                     }
                 }
-                Entry::Down(_) | Entry::Downs(_) | Entry::Message(_) | Entry::Missed(_) => {}
+                Entry::Down(_)
+                | Entry::Downs(_)
+                | Entry::Message(_)
+                | Entry::Missed(_)
+                | Entry::NodeFailed => {}
             }
             match entry {
                 Entry::Downs(run) => {

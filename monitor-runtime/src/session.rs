@@ -9,13 +9,14 @@ use std::{
 use futures::future::{AbortHandle, Abortable};
 use peer_service::Session;
 use refs::EndKind;
-use tracing::Instrument;
 
 use crate::{
+    background,
     driver::{Driver, Next},
     effects::After,
     flusher,
     link::Link,
+    log,
     state::Inner,
 };
 
@@ -27,21 +28,23 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
         node.counters.sessions_with_itself.add_one();
         return session.outbox().close(EndKind::DuplicateName);
     }
-    let span = tracing::info_span!("session", peer = %peer.node, session = %peer.session);
     let (abort, aborted) = AbortHandle::new_pair();
     let link = Arc::new(Link::new(peer, session.outbox(), abort));
     // Before the task runs: a stop must not overlook the session.
     let driver = Driver::new(link.clone(), node);
     let mut life = Life { driver, link: link.clone(), node: Arc::downgrade(node) };
     for channel in link.peer.channels.iter() {
-        (node.spawner)(Box::pin(flusher::run(link.clone(), channel)));
+        let outbox = link.outbox.clone();
+        let writing = flusher::run(link.clone(), channel);
+        node.run_task(background::FLUSHER, writing, move |_| outbox.close(EndKind::Internal));
     }
     let task = async move {
         // Once the session is over, or abandoned, it is dropped, and with it what it holds of the network.
         let _ = Abortable::new(run(&mut life.driver, &link, session, &life.node), aborted).await;
-        tracing::debug!("over");
+        log::session_over(&link.peer);
     };
-    (node.spawner)(Box::pin(task.instrument(span)));
+    // The driver, dropped with its task, reports the end of the session.
+    node.run_task(background::SESSION, task, background::nothing);
     node.progress();
 }
 
@@ -57,7 +60,7 @@ impl Drop for Life {
     fn drop(&mut self) {
         if let Some(node) = self.node.upgrade() {
             let mut after = After::default();
-            self.driver.abandon(EndKind::LocalShutdown.into(), &node, &mut after);
+            self.driver.abandon(node.end_of_abandoned().into(), &node, &mut after);
             after.run(&node);
         }
         self.link.over();
@@ -74,7 +77,7 @@ async fn run(driver: &mut Driver, link: &Link, mut session: Box<dyn Session>, no
                 let result = session.recv(driver.buffer()).await;
                 link.lane(driver.buffer().channel).heard();
                 if let Err(end) = result {
-                    tracing::debug!(%end, "the session has ended");
+                    log::session_ended(&link.peer, end);
                 }
                 driver.received(result.map_err(|end| seen_from(node, end)));
             }

@@ -9,17 +9,19 @@ use std::{
     mem,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Instant,
 };
 
-use futures::{channel::oneshot, task::AtomicWaker};
+use futures::task::AtomicWaker;
 use monitor_core::{Core, CoreConfig, Down, Effect, ExitReason, LocalPid, MonitorId};
 use parking_lot::{Mutex, RwLock};
 use peer_service::{Capabilities, PeerService, Spawner};
 use refs::{DialId, EndKind, NodeId, NodeName, SessionEnd, SessionId};
+use smol::channel::Sender;
+use supervision::Panic;
 
 use crate::{
     aliases::Aliases,
@@ -30,9 +32,11 @@ use crate::{
     history::History,
     link::Link,
     lock::Lock,
+    node::Runner,
     parked::Parked,
     processes::{Directory, Resident},
     waiters::Waiters,
+    watchdog,
     ways::Ways,
 };
 
@@ -49,19 +53,28 @@ pub(crate) struct Inner {
     pub(crate) started: Instant,
     pub(crate) capabilities: Capabilities,
     pub(crate) limits: Limits,
-    pub(crate) spawner: Spawner,
+    /// Starts tasks of the node itself: [`Inner::run_task`].
+    pub(crate) engine: Spawner,
+    /// Starts the bodies of processes.
+    pub(crate) bodies: Spawner,
+    /// What the watchdog calls the node.
+    pub(crate) number: OnceLock<u64>,
     pub(crate) directory: RwLock<Directory>,
     pub(crate) counters: Counters,
     pub(crate) told: Told,
     /// The task that works off the core's backlog; it does not keep the node alive.
     pub(crate) backlog: Arc<AtomicWaker>,
+    /// That task was lost: whoever adds to the backlog works it off.
+    pub(crate) backlog_inline: AtomicBool,
     /// Senders that wait until fewer things wait for a connection.
     pub(crate) room: Waiters,
     pub(crate) stopping: Stopping,
+    /// Set under the state's lock, by a panic there, and never taken back.
+    failed: AtomicBool,
     pub(crate) ways: Ways,
     state: Lock<State>,
-    /// Dropped to end the node's own thread, if it has one.
-    pub(crate) thread: Mutex<Option<oneshot::Sender<()>>>,
+    /// Dropped to end the node's own threads, if it has any.
+    pub(crate) threads: Mutex<Option<Sender<()>>>,
 }
 
 /// The limits that do not change.
@@ -103,6 +116,14 @@ pub(crate) struct State {
     pub(crate) fired: Vec<MonitorId>,
 }
 
+/// Why the core was not called to the end.
+enum Failure {
+    /// The node had failed before.
+    Before,
+    /// This call has panicked.
+    Now(Panic),
+}
+
 impl Inner {
     pub(crate) fn new(
         core: CoreConfig,
@@ -110,8 +131,7 @@ impl Inner {
         service: Arc<dyn PeerService>,
         local_addr: Option<SocketAddr>,
         hidden: bool,
-        spawner: Spawner,
-        thread: Option<oneshot::Sender<()>>,
+        runner: Runner,
     ) -> Self {
         Inner {
             id: service.local().clone(),
@@ -121,13 +141,17 @@ impl Inner {
             hidden,
             started: Instant::now(),
             limits,
-            spawner,
+            engine: runner.engine,
+            bodies: runner.bodies,
+            number: OnceLock::new(),
             directory: RwLock::default(),
             counters: Counters::default(),
             told: Told::default(),
             backlog: Arc::default(),
+            backlog_inline: AtomicBool::new(false),
             room: Waiters::default(),
             stopping: Stopping::default(),
+            failed: AtomicBool::new(false),
             ways: Ways::default(),
             state: Lock::new(State {
                 core: Core::new(core),
@@ -141,12 +165,18 @@ impl Inner {
                 effects: Vec::new(),
                 fired: Vec::new(),
             }),
-            thread: Mutex::new(thread),
+            threads: Mutex::new(runner.running),
         }
     }
 
     /// One input. `input` calls the core; its effects have been run when this returns.
-    pub(crate) fn enter<R>(&self, input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R) -> R {
+    ///
+    /// # Errors
+    /// The node has failed, by this input or before: then its core is not called.
+    pub(crate) fn enter<R>(
+        &self,
+        input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
+    ) -> Result<R, NotAlive> {
         let mut after = After::default();
         let result = self.enter_state(&mut self.state.lock(), &mut after, input);
         after.run(self);
@@ -154,11 +184,14 @@ impl Inner {
     }
 
     /// One input of many: the caller runs `after` soon, and uses it again.
+    ///
+    /// # Errors
+    /// As [`Inner::enter`].
     pub(crate) fn enter_with<R>(
         &self,
         after: &mut After,
         input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
-    ) -> R {
+    ) -> Result<R, NotAlive> {
         self.enter_state(&mut self.state.lock_for_batch(), after, input)
     }
 
@@ -167,14 +200,39 @@ impl Inner {
         state: &mut State,
         after: &mut After,
         input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
-    ) -> R {
-        let mut effects = mem::take(&mut state.effects);
-        let result = input(state, &mut effects);
-        effects::run(&effects, state, self, after);
-        effects.clear();
-        state.effects = effects;
-        after.backlog |= state.core.has_backlog();
-        result
+    ) -> Result<R, NotAlive> {
+        self.guarded(|| {
+            let mut effects = mem::take(&mut state.effects);
+            let result = input(state, &mut effects);
+            effects::run(&effects, state, self, after);
+            effects.clear();
+            state.effects = effects;
+            after.backlog |= state.core.has_backlog();
+            result
+        })
+        .map_err(|failure| {
+            if let Failure::Now(panic) = failure {
+                after.failed = Some(panic);
+            }
+            NotAlive
+        })
+    }
+
+    /// Calls the core, under the lock. A panic in it marks the node as failed before the lock is released, because the core may
+    /// be half changed: no later call gets to the core.
+    fn guarded<R>(&self, call: impl FnOnce() -> R) -> Result<R, Failure> {
+        if self.has_failed() {
+            return Err(Failure::Before);
+        }
+        supervision::catch(call).map_err(|panic| {
+            self.failed.store(true, Ordering::Release);
+            Failure::Now(panic)
+        })
+    }
+
+    /// Whether a panic left the node's tables half changed. Such a node does nothing any more.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 
     /// An input that begins something.
@@ -182,7 +240,7 @@ impl Inner {
         &self,
         input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
     ) -> Result<R, NotAlive> {
-        self.enter(|state, out| if self.is_alive() { Ok(input(state, out)) } else { Err(NotAlive) })
+        self.enter(|state, out| if self.is_alive() { Ok(input(state, out)) } else { Err(NotAlive) })?
     }
 
     /// An input of a process or watcher, which must not have exited: the core would make a row that nobody
@@ -196,8 +254,12 @@ impl Inner {
             // Exits take the state's lock, so this stays true.
             let lives = self.directory.read().get(who).is_some();
             if lives { Ok(input(state, out)) } else { Err(NotAlive) }
-        })
-        .and_then(|result| result)
+        })?
+    }
+
+    /// Takes out of the state of a failed node what is still of use. The core stays untouched.
+    pub(crate) fn abandon<R>(&self, take: impl FnOnce(&mut State) -> R) -> R {
+        take(&mut self.state.lock())
     }
 
     /// Between two inputs of many: lets others in. The caller does not hold the lock.
@@ -205,14 +267,15 @@ impl Inner {
         self.state.give_way();
     }
 
-    /// Looks at the state; no input.
-    pub(crate) fn look<R>(&self, look: impl FnOnce(&State) -> R) -> R {
-        look(&self.state.lock())
+    /// Looks at the state; no input. The default if the node has failed: its tables are not looked at any more.
+    pub(crate) fn look<R: Default>(&self, look: impl FnOnce(&State) -> R) -> R {
+        let state = self.state.lock();
+        if self.has_failed() { R::default() } else { look(&state) }
     }
 
     /// Whether calls may begin something.
     pub(crate) fn is_alive(&self) -> bool {
-        !self.stopping.begun.load(Ordering::Acquire)
+        !self.stopping.begun.load(Ordering::Acquire) && !self.has_failed()
     }
 
     /// Gives a number to what can watch, unless the node was stopped.
@@ -229,6 +292,7 @@ impl Inner {
             state.core.process_exited(pid, Some(reason), out);
             gone
         });
+        let gone = gone.unwrap_or_else(|NotAlive| self.directory.write().remove(pid));
         if let Some(Resident::Process(process)) = gone {
             // Whoever still holds the mailbox receives what waits, and then nothing. If nobody does, it is
             // dropped here, without a lock.
@@ -242,14 +306,23 @@ impl Inner {
         self.take_from(|core| core.take(id))
     }
 
-    /// Takes notices out of the core; no input.
-    pub(crate) fn take_from<R>(&self, take: impl FnOnce(&mut Core) -> R) -> R {
-        take(&mut self.state.lock_for_batch().core)
+    /// Takes notices out of the core; no input. `None` also if the node has failed.
+    pub(crate) fn take_from<R>(&self, take: impl FnOnce(&mut Core) -> Option<R>) -> Option<R> {
+        let taken = {
+            let mut state = self.state.lock_for_batch();
+            self.guarded(|| take(&mut state.core))
+        };
+        taken.unwrap_or_else(|failure| {
+            if let Failure::Now(panic) = failure {
+                self.fail(&panic);
+            }
+            None
+        })
     }
 
     /// A dial has failed.
     pub(crate) fn unreachable(&self, node: &NodeName, dial: DialId, end: SessionEnd) {
-        self.enter(|state, out| {
+        let _ = self.enter(|state, out| {
             if state.dialling.get(node) == Some(&dial) {
                 state.dialling.remove(node);
             }
@@ -258,14 +331,24 @@ impl Inner {
         self.room.wake_all();
     }
 
+    /// Why what the node gives up by itself ends.
+    pub(crate) fn end_of_abandoned(&self) -> EndKind {
+        match () {
+            () if self.has_failed() => EndKind::NodeFailed,
+            () if self.is_alive() => EndKind::Internal,
+            () => EndKind::LocalShutdown,
+        }
+    }
+
     /// The peer service has ended: every dial that it did not answer has failed, and so will later ones.
     pub(crate) fn service_is_over(&self) {
         let unanswered = self.enter(|state, _| {
             state.service_over = true;
             mem::take(&mut state.dialling)
         });
-        for (node, dial) in unanswered {
-            self.unreachable(&node, dial, EndKind::LocalShutdown.into());
+        let end = self.end_of_abandoned();
+        for (node, dial) in unanswered.unwrap_or_default() {
+            self.unreachable(&node, dial, end.into());
         }
         self.progress();
     }
@@ -280,5 +363,8 @@ impl Drop for Inner {
             link.waker.wake();
         }
         self.backlog.wake();
+        if let Some(&number) = self.number.get() {
+            watchdog::forget(number);
+        }
     }
 }

@@ -13,17 +13,36 @@ use monitor_core::ExitReason;
 use refs::EndKind;
 use smol::Timer;
 
-use crate::{effects::After, link::Link, processes::LiveProcess, state::Inner};
+use crate::{
+    background, effects::After, error::NotAlive, link::Link, log, processes::LiveProcess, state::Inner,
+};
 
 /// Stops the node, or waits until it has stopped. The work is the node's own: a caller may be dropped.
 pub(crate) async fn stop(node: &Arc<Inner>) {
-    // Under the state's lock: no call is half way through, but for messages that have their way already.
-    let first = node.enter(|_, _| !node.stopping.begun.swap(true, Ordering::AcqRel));
-    if first {
-        node.service.shutdown();
-        (node.spawner)(Box::pin(run(End(node.clone()))));
+    if begin(node) {
+        let end = End(node.clone());
+        // The end is in what the task holds.
+        node.run_task(background::STOP, async move { run(end).await }, background::nothing);
     }
     until(node, |node| node.stopping.done.load(Ordering::Acquire)).await;
+}
+
+/// Stops the node without waiting for anything.
+pub(crate) fn at_once(node: &Arc<Inner>) {
+    if begin(node) {
+        drop(End(node.clone()));
+    }
+}
+
+/// No call begins anything any more. True the first time. Under the state's lock, so no call is half way through, but for
+/// messages that have their way already.
+fn begin(node: &Inner) -> bool {
+    let begin = || !node.stopping.begun.swap(true, Ordering::AcqRel);
+    let first = node.enter(|_, _| begin()).unwrap_or_else(|NotAlive| begin());
+    if first {
+        node.service.shutdown();
+    }
+    first
 }
 
 async fn run(end: End) {
@@ -33,7 +52,7 @@ async fn run(end: End) {
     drain(node).await;
 
     // Every peer gets what was sent to it, and a goodbye. What arrives meanwhile is still taken.
-    by(deadline, until(node, say_goodbye)).await;
+    by(node, deadline, until(node, say_goodbye)).await;
     cut_off(node);
     drain(node).await;
 
@@ -43,7 +62,7 @@ async fn run(end: End) {
             process.kill(ExitReason::Shutdown);
         }
     }
-    by(deadline, until(node, |node| processes(node).all(|process| process.abort.is_none()))).await;
+    by(node, deadline, until(node, |node| processes(node).all(|process| process.abort.is_none()))).await;
     drain(node).await;
 }
 
@@ -61,7 +80,7 @@ impl Drop for End {
         node.stopping.done.store(true, Ordering::Release);
         node.stopping.waiters.wake_all();
         // Ends the node's own thread, after this task.
-        drop(node.thread.lock().take());
+        drop(node.threads.lock().take());
     }
 }
 
@@ -69,7 +88,7 @@ impl Drop for End {
 fn cut_off(node: &Inner) {
     for link in links(node) {
         link.abort.abort();
-        node.enter(|state, out| {
+        let _ = node.enter(|state, out| {
             state.core.peer_down(link.peer.session, EndKind::LocalShutdown.into(), out);
             node.ways.close(&link);
         });
@@ -91,7 +110,7 @@ fn say_goodbye(node: &Inner) -> bool {
     for link in &links {
         link.outbox.close(EndKind::Left);
     }
-    links.is_empty() && node.look(|state| state.service_over)
+    node.has_failed() || links.is_empty() && node.look(|state| state.service_over)
 }
 
 fn links(node: &Inner) -> Vec<Arc<Link>> {
@@ -112,10 +131,10 @@ async fn until(node: &Inner, holds: impl Fn(&Inner) -> bool) {
     .await;
 }
 
-async fn by(deadline: Option<Instant>, work: impl Future<Output = ()>) {
+async fn by(node: &Inner, deadline: Option<Instant>, work: impl Future<Output = ()>) {
     let work = pin!(work);
     if let Either::Right(_) = select(work, deadline.map_or_else(Timer::never, Timer::at)).await {
-        tracing::warn!("not everything ended in time");
+        log::stop_timed_out(&node.id);
     }
 }
 

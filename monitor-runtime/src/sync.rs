@@ -7,3 +7,4 @@ pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use futures::task::AtomicWaker;
 pub(crate) use parking_lot::Mutex;
+pub(crate) use supervision::unwind::wake;

@@ -3,14 +3,14 @@
 use std::{
     future::poll_fn,
     mem,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     task::Poll,
     time::{Duration, Instant},
 };
 
 use peer_service::{PeerEvent, PeerService};
 
-use crate::{effects::After, session, state::Inner};
+use crate::{background, effects::After, log, session, state::Inner};
 
 /// How long the frames of a backlog gather before they are written: a write costs as much as a hundred notices, and so does its
 /// reader's wake. The first batch does not wait, and the last one neither.
@@ -18,8 +18,13 @@ const GATHER: Duration = Duration::from_micros(200);
 
 /// Starts them.
 pub(crate) fn start(node: &Arc<Inner>) {
-    (node.spawner)(Box::pin(events(node.service.clone(), Arc::downgrade(node))));
-    (node.spawner)(Box::pin(backlog(node.backlog.clone(), Arc::downgrade(node))));
+    let handing_on = events(node.service.clone(), Arc::downgrade(node));
+    node.run_task(background::EVENTS, handing_on, |node| {
+        node.service.shutdown();
+        node.service_is_over();
+    });
+    let working_off = backlog(node.backlog.clone(), Arc::downgrade(node));
+    node.run_task(background::BACKLOG, working_off, |node| node.backlog_is_inline());
 }
 
 /// Hands on what the peer service has to tell, until it has nothing more to tell.
@@ -29,7 +34,7 @@ async fn events(service: Arc<dyn PeerService>, node: Weak<Inner>) {
         match event {
             PeerEvent::Session(session) => session::start(&node, session),
             PeerEvent::Failed { node: name, dial, end } => {
-                tracing::debug!(peer = %name, %end, "could not connect");
+                log::dial_failed(&name, end);
                 node.unreachable(&name, dial, end);
             }
         }
@@ -62,6 +67,26 @@ async fn backlog(waker: Arc<futures::task::AtomicWaker>, node: Weak<Inner>) {
 }
 
 impl Inner {
+    /// Nobody but the callers themselves works off the backlog from now on.
+    fn backlog_is_inline(&self) {
+        self.backlog_inline.store(true, Ordering::SeqCst);
+        self.work_off_backlog();
+    }
+
+    /// The backlog has grown: sees to it that it is worked off.
+    pub(crate) fn backlog_grows(&self) {
+        if self.backlog_inline.load(Ordering::SeqCst) {
+            self.work_off_backlog();
+        } else {
+            self.backlog.wake();
+        }
+    }
+
+    fn work_off_backlog(&self) {
+        let mut after = After::default();
+        while self.resume(&mut after) {}
+    }
+
     /// One batch of the backlog; returns whether more is left.
     pub(crate) fn resume(&self, after: &mut After) -> bool {
         self.resume_gathering(after, &mut None)
@@ -70,7 +95,7 @@ impl Inner {
     /// [`Inner::resume`] for one batch of many. `flushed` is when links were flushed last; those that are not worth a write yet
     /// stay in `after`.
     fn resume_gathering(&self, after: &mut After, flushed: &mut Option<Instant>) -> bool {
-        let more = self.enter_with(after, |state, out| state.core.resume(out));
+        let more = self.enter_with(after, |state, out| state.core.resume(out)).unwrap_or(false);
         after.backlog = false;
         let waits = more && flushed.is_some_and(|flushed| flushed.elapsed() < GATHER);
         let links = if waits { mem::take(&mut after.links) } else { Vec::new() };

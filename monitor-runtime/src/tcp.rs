@@ -172,7 +172,7 @@ impl Node {
         config.check()?;
         let runner = Runner::new(&config)?;
         let incarnation = incarnation()?;
-        let transport = TcpTransport::start(config.tcp.clone(), incarnation, runner.spawner.clone()).await?;
+        let transport = TcpTransport::start(config.tcp.clone(), incarnation, runner.engine.clone()).await?;
         let address = transport.local_addr();
         Node::assemble(config, transport, runner, Some(address))
     }

@@ -37,7 +37,15 @@ use smol::{Executor, future};
 
 pub use peer_service::memory::{Join, MemoryService, Network, Settings};
 
-use crate::{Config, Node, StartError};
+use crate::{Config, Node, Spawner, StartError};
+
+/// Runs the processes *and the node itself* by that spawner, for tests that decide when each task runs.
+///
+/// A node that others rely on runs on its own thread: see [`Config::spawner`].
+#[must_use]
+pub fn run_all_on(config: Config, spawner: Spawner) -> Config {
+    Config { engine: Some(spawner), ..config }
+}
 
 /// Nodes in memory, all of whose tasks run on the thread of the test.
 ///
@@ -92,11 +100,12 @@ impl Cluster {
     pub fn start_with(&self, config: Config, join: Join) -> Result<Node, StartError> {
         // Weakly: tasks hold the spawner, and the executor holds the tasks.
         let executor = Arc::downgrade(&self.executor);
-        let config = config.spawner(Arc::new(move |task| {
+        let spawner: Spawner = Arc::new(move |task| {
             if let Some(executor) = executor.upgrade() {
                 executor.spawn(task).detach();
             }
-        }));
+        });
+        let config = run_all_on(config, spawner);
         let node = future::block_on(Node::with_service(config, self.network.join_with(join)))?;
         self.settle();
         Ok(node)

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Waker},
 };
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, wake};
 
 /// Any number of tasks that are woken together. Register, then look whether to wait, then wait.
 #[derive(Debug, Default)]
@@ -25,6 +25,6 @@ impl Waiters {
     pub(crate) fn wake_all(&self) {
         // Wakers are somebody else's code: not under the lock.
         let waiting = mem::take(&mut *self.0.lock());
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().for_each(wake);
     }
 }

@@ -99,24 +99,30 @@ impl Watcher {
 
     /// Ends one of its monitors, and flushes.
     pub(crate) fn demonitor(&self, id: MonitorId) -> Demonitored {
-        self.node.inner.enter(|state, out| match state.core.demonitor(self.pid, id, true, out) {
-            Demonitored::Fired => {
+        let found = self.node.inner.enter(|state, out| {
+            let found = state.core.demonitor(self.pid, id, true, out);
+            if found == Demonitored::Fired {
                 self.inbox.flushed(|id| state.core.is_fired(id));
-                Demonitored::Fired
             }
+            found
+        });
+        match found.unwrap_or(Demonitored::Unknown) {
             Demonitored::Unknown if self.taken.flush(id) => Demonitored::Fired,
             found => found,
-        })
+        }
     }
 
-    /// The next `Down` that was not flushed.
-    pub(crate) fn poll_down(&mut self, cx: &Context<'_>) -> Poll<Down> {
+    /// The next `Down` that was not flushed; `None` if the node has failed, and none will come.
+    pub(crate) fn poll_down(&mut self, cx: &Context<'_>) -> Poll<Option<Down>> {
         if let Some(down) = self.try_down() {
-            return Poll::Ready(down);
+            return Poll::Ready(Some(down));
         }
         self.inbox.waker.register(cx.waker());
         // Whoever fired before the waker was in place saw none.
-        self.try_down().map_or(Poll::Pending, Poll::Ready)
+        if let Some(down) = self.try_down() {
+            return Poll::Ready(Some(down));
+        }
+        if self.node.inner.has_failed() { Poll::Ready(None) } else { Poll::Pending }
     }
 
     fn try_down(&mut self) -> Option<Down> {

@@ -17,6 +17,8 @@ mod waiters;
 mod sync {
     use std::task::Waker;
 
+    pub(crate) use supervision::unwind::wake;
+
     pub(crate) use loom::sync::{
         MutexGuard,
         atomic::{AtomicBool, Ordering},

@@ -10,6 +10,7 @@ use common::{eventually, run};
 use futures::StreamExt;
 use monitor_runtime::{
     EndKind, NodeSpec, NodeType, Secret, SendError, StartError, TcpStartError, prelude::*,
+    test_util::run_all_on,
 };
 
 fn config(label: &str, secret: &Secret) -> Config {
@@ -79,8 +80,7 @@ fn s18_while_long_messages_are_on_their_way_the_downs_of_others_pass_but_not_the
         // a runs on an executor that stands still while nobody drives it.
         let executor = Arc::new(smol::Executor::new());
         let spawner = executor.clone();
-        let still = config("a", &secret)
-            .spawner(Arc::new(move |task| spawner.spawn(task).detach()))
+        let still = run_all_on(config("a", &secret), Arc::new(move |task| spawner.spawn(task).detach()))
             .heartbeat(Duration::from_secs(5), Duration::from_secs(60));
         let b = config("b", &secret)
             .heartbeat(Duration::from_secs(5), Duration::from_secs(60))

@@ -1,16 +1,17 @@
-//! Panics of supervised tasks, made by a simulator. Not a part of what the crate promises.
+//! Panics made by tests and by a simulator. Not a part of what the crate promises.
 
 use std::cell::RefCell;
 
-type Fault = Box<dyn FnMut(&'static str)>;
+type Fault = Box<dyn FnMut(&'static str) -> bool>;
 
 thread_local! {
     static FAULT: RefCell<Option<Fault>> = const { RefCell::new(None) };
 }
 
-/// Has `fault` called before each poll of a supervised task on this thread, with the name of the task. It panics to make
-/// the task panic at that place. Replaces the fault that was set before.
-pub fn set(fault: impl FnMut(&'static str) + 'static) {
+/// Has `fault` called at each point of this thread that is named for faults: before each poll of a supervised task, with the
+/// name of the task, and where [`strike`] is called. Where it returns true, the code panics. Replaces the fault that was set
+/// before.
+pub fn set(fault: impl FnMut(&'static str) -> bool + 'static) {
     FAULT.set(Some(Box::new(fault)));
 }
 
@@ -19,16 +20,14 @@ pub fn clear() {
     FAULT.set(None);
 }
 
-pub(crate) fn strike(name: &'static str) {
-    // Taken out while it runs: a task may be polled within another one's poll.
-    let Some(mut fault) = FAULT.take() else { return };
-    let struck = crate::unwind::catch(|| fault(name));
-    FAULT.with_borrow_mut(|place| {
-        if place.is_none() {
-            *place = Some(fault);
-        }
+/// A point at which a fault may make the code panic.
+///
+/// # Panics
+/// If the fault of this thread says so.
+pub fn strike(name: &'static str) {
+    // Not while it runs: what it calls may come by another point.
+    let strikes = FAULT.with(|fault| {
+        fault.try_borrow_mut().is_ok_and(|mut fault| fault.as_mut().is_some_and(|fault| fault(name)))
     });
-    if let Err(panic) = struck {
-        std::panic::panic_any(panic.text().to_owned());
-    }
+    assert!(!strikes, "a fault made by a test at {name}");
 }

@@ -38,8 +38,6 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Background tasks that panicked, or were dropped by their executor: a bug.
-    tasks_failed,
     /// Connections accepted by the listener.
     accepted,
     /// Errors of the listener, such as too many open files.
@@ -112,4 +110,6 @@ counters! {
     frames_too_large,
     /// Bytes that waited to be sent when their session ended.
     unsent_bytes,
+    /// Background tasks that panicked, or were dropped by their executor: a bug.
+    tasks_failed,
 }

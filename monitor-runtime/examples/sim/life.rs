@@ -10,7 +10,7 @@ use std::{
     task::Poll,
 };
 
-use monitor_runtime::{Config, Node};
+use monitor_runtime::{Config, Node, test_util::run_all_on};
 use peer_service::{EndKind, NodeId};
 use refs::Incarnation;
 use smol::Executor;
@@ -60,7 +60,7 @@ impl World {
         let desk = Desk::new(id.clone());
         let (executor, polls) = (Arc::new(Executor::new()), Arc::new(AtomicUsize::new(0)));
         let batch = [1, 2, 4, 256][self.rng.usize(..4)];
-        let config = Config::new(name).max_batch(batch).spawner(spawner(&executor, &polls));
+        let config = run_all_on(Config::new(name).max_batch(batch), spawner(&executor, &polls));
         let node = smol::block_on(Node::with_service(config, desk.clone()));
         let skew = if self.settings.faults.skew { self.rng.i64(-20_000..20_000) } else { 0 };
         self.lives.push(Life {

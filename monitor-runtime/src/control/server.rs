@@ -19,6 +19,7 @@ use super::{
     place::Place,
 };
 use crate::{
+    background,
     clients::{self, Asked},
     node::Node,
     state::Inner,
@@ -48,10 +49,11 @@ pub fn serve(node: &Node, socket: impl AsRef<Path>) -> io::Result<Served> {
     let listener: UnixListener = smol::Async::new(listener)?.into();
     let (listening, stopped) = AbortHandle::new_pair();
     let weak = Arc::downgrade(&node.inner);
-    (node.inner.spawner)(Box::pin(async move {
+    let serving = async move {
         // Aborted or not, it is over.
         let _ = Abortable::new(clients::serve(weak, listener.incoming(), converse), stopped).await;
-    }));
+    };
+    node.inner.run_task(background::CLIENTS, serving, background::nothing);
     Ok(Served { listening, _place: place })
 }
 

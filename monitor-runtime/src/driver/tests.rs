@@ -15,6 +15,7 @@ use super::*;
 use crate::{
     deliver::Letter,
     message::{Dest, Receiver},
+    node::Runner,
     processes::{LiveProcess, Resident},
     queue::{Item, Queue},
     send_options::SendOptions,
@@ -101,12 +102,12 @@ impl World {
             max_waiting_bytes: 1 << 20,
             stop_timeout: std::time::Duration::ZERO,
         };
-        let node =
-            Inner::new(core, limits, Arc::new(Nothing(id("a@local", 1))), None, false, Arc::new(drop), None);
+        let node = Inner::new(core, limits, Arc::new(Nothing(id("a@local", 1))), None, false, Runner::none());
         let queue = Queue::new(limits.max_mailbox_bytes);
         let process = Arc::new(LiveProcess { queue, fate: Default::default(), abort: None });
         let watcher = node.move_in(Resident::Process(process.clone())).unwrap();
-        node.enter(|state, _| state.core.monitor_nodes(watcher, NodesOptions::new()));
+        node.enter(|state, _| state.core.monitor_nodes(watcher, NodesOptions::new()))
+            .expect("the node is well");
         World { node, watcher, process, after: After::default() }
     }
 

@@ -1,0 +1,256 @@
+//! Notices bodies of processes that block their thread.
+//!
+//! One thread per program samples how far the threads that run bodies have come: each counts a step when it begins to poll a
+//! body and another one when the poll returns. A count that is odd and has not changed from one sample to the next means a body
+//! that blocks. Then the thread is relieved, if it belongs to a node, and after a while a warning names the process.
+//!
+//! No clock is read per poll, and the watchdog sleeps while no body runs.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, LazyLock, OnceLock, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::{self, Thread},
+    time::{Duration, Instant},
+};
+
+use monitor_core::LocalPid;
+use parking_lot::Mutex;
+use refs::Serial;
+
+use crate::{executor::Relief, log, state::Inner};
+
+/// Time between two samples.
+const SAMPLE: Duration = Duration::from_millis(10);
+
+/// The same after a thread was relieved: where one body blocks, the next one may, too.
+const QUICK_SAMPLE: Duration = Duration::from_micros(500);
+
+/// How long samples stay quick after a thread was relieved.
+const QUICK_FOR: Duration = Duration::from_millis(200);
+
+/// Number of samples without any step until the watchdog sleeps.
+const QUIET_SAMPLES: u32 = 10;
+
+/// A body that blocks for that long is worth a warning, and again each time that its time has grown fourfold.
+const WARN_AFTER: Duration = Duration::from_secs(1);
+
+static WATCHDOG: LazyLock<Watchdog> = LazyLock::new(Watchdog::default);
+
+/// For the names of nodes in warnings.
+static NEXT_NODE: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    static SLOT: OnceLock<Arc<Slot>> = const { OnceLock::new() };
+}
+
+#[derive(Default)]
+struct Watchdog {
+    slots: Mutex<Vec<Weak<Slot>>>,
+    nodes: Mutex<HashMap<u64, Weak<Inner>>>,
+    asleep: AtomicBool,
+    thread: OnceLock<Option<Thread>>,
+}
+
+/// What a thread that runs bodies shows to the watchdog.
+#[derive(Default)]
+struct Slot {
+    /// Odd while a body is polled.
+    steps: AtomicU64,
+    /// The node and the number of the process that is polled.
+    node: AtomicU64,
+    process: AtomicU64,
+    relief: Option<Relief>,
+}
+
+/// The thread that calls this belongs to a crew, and can be relieved.
+pub(crate) fn attach(relief: Relief) {
+    SLOT.with(|slot| slot.get_or_init(|| Slot::register(Some(relief))).clone());
+}
+
+/// Gives a number to a node, under which [`poll`] names it.
+pub(crate) fn number_of(node: &Weak<Inner>) -> u64 {
+    let number = NEXT_NODE.fetch_add(1, Ordering::Relaxed);
+    WATCHDOG.nodes.lock().insert(number, node.clone());
+    number
+}
+
+/// The node of that number is gone.
+pub(crate) fn forget(node: u64) {
+    WATCHDOG.nodes.lock().remove(&node);
+}
+
+/// Polls the body of a process under the eyes of the watchdog.
+pub(crate) fn poll<R>(node: u64, process: u64, body: impl FnOnce() -> R) -> R {
+    // The slot of a thread that ends may be gone.
+    let slot = SLOT.try_with(|slot| slot.get_or_init(|| Slot::register(None)).clone());
+    let Ok(slot) = slot else { return body() };
+    if slot.steps.load(Ordering::Relaxed) % 2 == 1 {
+        // Within the poll of another body: that one is named.
+        return body();
+    }
+    slot.node.store(node, Ordering::Relaxed);
+    slot.process.store(process, Ordering::Relaxed);
+    // Before the look whether the watchdog sleeps, which looks at the steps after it said that it sleeps.
+    slot.steps.fetch_add(1, Ordering::SeqCst);
+    if WATCHDOG.asleep.load(Ordering::SeqCst) {
+        WATCHDOG.wake();
+    }
+    let _step = Step(&slot.steps);
+    body()
+}
+
+/// The poll of a body. Its drop is the poll's end, also by a panic.
+struct Step<'a>(&'a AtomicU64);
+
+impl Drop for Step<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Slot {
+    fn register(relief: Option<Relief>) -> Arc<Self> {
+        let slot = Arc::new(Slot { relief, ..Slot::default() });
+        WATCHDOG.slots.lock().push(Arc::downgrade(&slot));
+        WATCHDOG.start();
+        slot
+    }
+}
+
+impl Watchdog {
+    fn start(&self) {
+        self.thread.get_or_init(|| {
+            let builder = thread::Builder::new().name("obit-watchdog".to_owned());
+            builder.spawn(|| WATCHDOG.run()).ok().map(|handle| handle.thread().clone())
+        });
+    }
+
+    fn wake(&self) {
+        if self.asleep.swap(false, Ordering::AcqRel)
+            && let Some(Some(thread)) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    fn run(&self) {
+        let mut samples = Samples::default();
+        loop {
+            let pause = samples.take(&self.slots(), Instant::now());
+            match pause {
+                Pause::Sample(pause) => thread::sleep(pause),
+                Pause::Sleep(until) => {
+                    self.asleep.store(true, Ordering::SeqCst);
+                    // A step that was taken before may not have seen that.
+                    if samples.are_current(&self.slots()) {
+                        until.map_or_else(thread::park, thread::park_timeout);
+                    }
+                    self.asleep.store(false, Ordering::SeqCst);
+                }
+            }
+        }
+    }
+
+    fn slots(&self) -> Vec<Arc<Slot>> {
+        let mut slots = self.slots.lock();
+        slots.retain(|slot| slot.strong_count() > 0);
+        slots.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn warn(&self, slot: &Slot, blocked_for: Duration) {
+        let node = self.nodes.lock().get(&slot.node.load(Ordering::Relaxed)).and_then(Weak::upgrade);
+        if let Some(node) = node {
+            let process = Serial::from_u64(slot.process.load(Ordering::Relaxed));
+            log::process_blocks(&node.pid(LocalPid(process).0), blocked_for);
+        }
+    }
+}
+
+/// What the watchdog does until the next sample.
+enum Pause {
+    Sample(Duration),
+    /// It sleeps until a body runs, but at most for that long.
+    Sleep(Option<Duration>),
+}
+
+/// What was seen of each thread last.
+#[derive(Default)]
+struct Samples {
+    seen: Vec<(Weak<Slot>, Seen)>,
+    quiet: u32,
+    quick_until: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    steps: u64,
+    since: Instant,
+    /// Nothing is left to be done about it but warnings.
+    relieved: bool,
+    warn_at: Duration,
+}
+
+impl Seen {
+    fn new(steps: u64, since: Instant) -> Self {
+        Seen { steps, since, relieved: false, warn_at: WARN_AFTER }
+    }
+
+    const fn is_blocked(&self) -> bool {
+        self.steps % 2 == 1
+    }
+}
+
+impl Samples {
+    /// Takes a sample, and relieves the threads that are blocked.
+    fn take(&mut self, slots: &[Arc<Slot>], now: Instant) -> Pause {
+        self.seen.retain(|(slot, _)| slot.strong_count() > 0);
+        let mut quiet = true;
+        for slot in slots {
+            let steps = slot.steps.load(Ordering::Acquire);
+            let seen = self.of(slot);
+            if seen.steps != steps {
+                *seen = Seen::new(steps, now);
+                quiet = false;
+            } else if seen.is_blocked() {
+                let blocked_for = now.saturating_duration_since(seen.since);
+                if !seen.relieved {
+                    seen.relieved = slot.relief.as_ref().is_none_or(Relief::relieve);
+                    quiet = false;
+                    self.quick_until = Some(now + QUICK_FOR);
+                } else if blocked_for >= seen.warn_at {
+                    seen.warn_at = seen.warn_at.saturating_mul(4);
+                    WATCHDOG.warn(slot, blocked_for);
+                }
+            }
+        }
+        self.quiet = if quiet { self.quiet + 1 } else { 0 };
+        let is_quick = self.quick_until.is_some_and(|until| now < until);
+        if is_quick || self.quiet < QUIET_SAMPLES {
+            return Pause::Sample(if is_quick { QUICK_SAMPLE } else { SAMPLE });
+        }
+        Pause::Sleep(self.next_warning(now))
+    }
+
+    /// What was seen of that thread; of a new one that it has taken no step.
+    fn of(&mut self, slot: &Arc<Slot>) -> &mut Seen {
+        let at = self.seen.iter().position(|(other, _)| std::ptr::eq(other.as_ptr(), Arc::as_ptr(slot)));
+        let at = at.unwrap_or_else(|| {
+            self.seen.push((Arc::downgrade(slot), Seen::new(0, Instant::now())));
+            self.seen.len() - 1
+        });
+        &mut self.seen[at].1
+    }
+
+    /// Whether no thread has taken a step since the last sample.
+    fn are_current(&mut self, slots: &[Arc<Slot>]) -> bool {
+        slots.iter().all(|slot| self.of(slot).steps == slot.steps.load(Ordering::SeqCst))
+    }
+
+    fn next_warning(&self, now: Instant) -> Option<Duration> {
+        let blocked = self.seen.iter().map(|(_, seen)| seen).filter(|seen| seen.is_blocked());
+        blocked.map(|seen| (seen.since + seen.warn_at).saturating_duration_since(now)).min()
+    }
+}
