@@ -66,16 +66,19 @@ const KEEP_SIGNALS: usize = 4096;
 
 impl Driver {
     /// From here on the node knows the link; its driver takes it away when the session is over.
-    pub(crate) fn new(link: Arc<Link>, node: &Inner) -> Self {
-        let _ = node.enter(|state, _| state.links.insert(link.peer.session, link.clone()));
-        Driver {
+    ///
+    /// # Errors
+    /// The node has failed.
+    pub(crate) fn new(link: Arc<Link>, node: &Inner) -> Result<Self, NotAlive> {
+        node.enter(|state, _| state.links.insert(link.peer.session, link.clone()))?;
+        Ok(Driver {
             link,
             phase: Phase::New,
             frames: FrameBuf::new(),
             done: 0,
             signals: VecDeque::new(),
             messages: Vec::new(),
-        }
+        })
     }
 
     /// Where to put what arrives, when [`Next::Frames`] was asked for.

@@ -36,7 +36,8 @@ pub fn session(bytes: &[u8]) {
     let info = PeerInfo::new(peer, SessionId(1));
     let (abort, _) = AbortHandle::new_pair();
     let link = Arc::new(Link::new(info, Arc::new(Unheard), abort));
-    let (mut driver, mut after) = (Driver::new(link, &node.inner), After::default());
+    let (mut driver, mut after) =
+        (Driver::new(link, &node.inner).expect("the node is well"), After::default());
 
     node.settle(&mut driver, &mut after);
     let mut frames = Frames(bytes);

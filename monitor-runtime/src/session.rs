@@ -31,7 +31,9 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
     let (abort, aborted) = AbortHandle::new_pair();
     let link = Arc::new(Link::new(peer, session.outbox(), abort));
     // Before the task runs: a stop must not overlook the session.
-    let driver = Driver::new(link.clone(), node);
+    let Ok(driver) = Driver::new(link.clone(), node) else {
+        return link.outbox.close(EndKind::NodeFailed);
+    };
     let mut life = Life { driver, link: link.clone(), node: Arc::downgrade(node) };
     for channel in link.peer.channels.iter() {
         let outbox = link.outbox.clone();

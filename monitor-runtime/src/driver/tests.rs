@@ -115,7 +115,11 @@ impl World {
         let outbox = Arc::new(Recorder::default());
         let peer = PeerInfo::new(id("b@local", number), SessionId(number));
         let (abort, _) = AbortHandle::new_pair();
-        (Driver::new(Arc::new(Link::new(peer, outbox.clone(), abort)), &self.node), outbox)
+        (
+            Driver::new(Arc::new(Link::new(peer, outbox.clone(), abort)), &self.node)
+                .expect("the node is well"),
+            outbox,
+        )
     }
 
     fn step(&mut self, driver: &mut Driver) -> Next {
