@@ -41,16 +41,23 @@ pub(crate) struct After {
     room: bool,
     /// The input panicked.
     pub(crate) failed: Option<Panic>,
+    /// The session that the inputs come from, for the log.
+    session: Option<Arc<Link>>,
 }
 
 impl After {
+    /// Of inputs that come from that session.
+    pub(crate) fn of_session(link: &Arc<Link>) -> Self {
+        After { session: Some(link.clone()), ..After::default() }
+    }
+
     /// Does it, and is empty again.
     pub(crate) fn run(&mut self, node: &Inner) {
         each(&mut self.dials, |(spec, dial)| node.service.connect(&spec, dial));
         each(&mut self.links, |(link, channel)| link.flush_soon(channel));
         each(&mut self.lost, |link| link.outbox.close(EndKind::Overloaded));
         if !self.downs.is_empty() {
-            log::downs(mem::take(&mut self.downs));
+            log::downs(mem::take(&mut self.downs), self.session.as_ref().map(|link| &link.peer));
         }
         each(&mut self.wakers, unwind::wake);
         if mem::take(&mut self.backlog) {

@@ -5,15 +5,18 @@
 //! another thread. If a body blocks, the [watchdog](crate::watchdog) notices it within some milliseconds and has
 //! [`Crew::relieve`] put another thread on duty. The blocked thread goes on with its body, and ends when the body returns.
 //!
-//! So a body that blocks holds up nobody but itself. If the maximum number of threads are blocked, the thread on duty runs the
+//! So a body that blocks holds up nobody but itself. If more threads than the maximum are blocked, the thread on duty runs the
 //! engine alone: further bodies wait, the engine never does.
 
 use std::{
+    future::{Future, poll_fn},
+    mem,
     pin::pin,
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    task::Poll,
     thread,
     time::{Duration, Instant},
 };
@@ -23,7 +26,6 @@ use peer_service::Spawner;
 use smol::{
     Executor,
     channel::{Receiver, Sender, bounded},
-    future::or,
 };
 
 use crate::{error::StartError, watchdog};
@@ -124,9 +126,9 @@ impl Crew {
         self.on_duty.load(Ordering::Acquire) == number
     }
 
-    /// Whether bodies may run: one more thread may block.
+    /// Whether bodies may run. One more than the maximum may block: from then on others wait.
     fn takes_bodies(&self) -> bool {
-        self.blocked.load(Ordering::Acquire) < self.max_blocked
+        self.blocked.load(Ordering::Acquire) <= self.max_blocked
     }
 
     /// Runs tasks as they come, until another thread is on duty. [`Executor::run`] would run two hundred before it lets the
@@ -134,7 +136,7 @@ impl Crew {
     /// wait for all of them.
     async fn work(&self, number: u64) {
         loop {
-            self.tick().await;
+            self.wait().await;
             let start = Instant::now();
             while self.is_on_duty(number) && self.turn(number) {
                 if start.elapsed() >= TURN {
@@ -148,16 +150,25 @@ impl Crew {
         }
     }
 
-    /// Waits for a task, and runs it.
-    async fn tick(&self) {
-        if self.takes_bodies() {
-            or(self.engine.tick(), self.bodies.tick()).await;
-        } else {
-            let body_returned = async {
-                let _ = self.returned.1.recv().await;
-            };
-            or(self.engine.tick(), body_returned).await;
-        }
+    /// Waits until there may be a task to run.
+    ///
+    /// A body runs within this only at its first poll, before the engine is waited for. Otherwise a body that blocks would
+    /// leave a waiter behind, and the executor, which wakes one waiter at a time, would wake the blocked thread for a task of the
+    /// engine, and no other.
+    async fn wait(&self) {
+        let takes_bodies = self.takes_bodies();
+        let (mut engine, mut bodies) = (pin!(self.engine.tick()), pin!(self.bodies.tick()));
+        let mut returned = pin!(self.returned.1.recv());
+        let mut waits = false;
+        poll_fn(|cx| {
+            let is_woken = mem::replace(&mut waits, true);
+            let may_run = is_woken
+                || takes_bodies && bodies.as_mut().poll(cx).is_ready()
+                || engine.as_mut().poll(cx).is_ready()
+                || !takes_bodies && returned.as_mut().poll(cx).is_ready();
+            if may_run { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Runs some tasks of each kind; returns whether there may be more.
@@ -244,7 +255,7 @@ mod tests {
 
     #[test]
     fn bodies_that_block_hold_up_nobody_else() {
-        let threads = start(3).expect("a thread");
+        let threads = start(2).expect("a thread");
         let (said, heard) = channel();
         let say = |spawner: &Spawner, word: &'static str| {
             let said = said.clone();

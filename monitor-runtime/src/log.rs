@@ -13,9 +13,14 @@ use tracing::Level;
 
 use crate::evidence::{self, DOWN};
 
-/// Monitors have fired.
-pub(crate) fn downs(downs: Vec<Down>) {
-    telemetry::event(DOWN, move || downs.iter().for_each(evidence::tell));
+/// Monitors have fired, by what came on that session, if it was one.
+pub(crate) fn downs(downs: Vec<Down>, session: Option<&PeerInfo>) {
+    let session = session.map(|info| (info.node.clone(), info.session));
+    telemetry::event(DOWN, move || {
+        let span = session.map(|(peer, session)| tracing::info_span!("session", %peer, %session));
+        let _entered = span.as_ref().map(tracing::Span::enter);
+        downs.iter().for_each(evidence::tell);
+    });
 }
 
 pub(crate) fn dial_failed(peer: &NodeName, end: SessionEnd) {

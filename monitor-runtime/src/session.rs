@@ -70,8 +70,8 @@ impl Drop for Life {
 }
 
 /// Runs until the session is over, or the node is gone.
-async fn run(driver: &mut Driver, link: &Link, mut session: Box<dyn Session>, node: &Weak<Inner>) {
-    let mut after = After::default();
+async fn run(driver: &mut Driver, link: &Arc<Link>, mut session: Box<dyn Session>, node: &Weak<Inner>) {
+    let mut after = After::of_session(link);
     while let Some(next) = step(driver, node, &mut after) {
         match next {
             Next::Admission => admission(link, node).await,

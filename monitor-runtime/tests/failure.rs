@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use monitor_runtime::{
     AliasMode, CallError, EndKind, NodesOptions, NotAlive, prelude::*, test_util::Cluster,
 };
