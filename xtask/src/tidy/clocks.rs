@@ -7,7 +7,8 @@ use super::{Finding, sources::File};
 const WALL_CLOCKS: [&str; 3] = ["SystemTime", "UNIX_EPOCH", "chrono::"];
 
 /// The crates that run in other people's programs.
-const CRATES: [&str; 5] = ["refs/", "monitor-core/", "peer-service/", "transport-tcp/", "monitor-runtime/"];
+const CRATES: [&str; 6] =
+    ["refs/", "supervision/", "monitor-core/", "peer-service/", "transport-tcp/", "monitor-runtime/"];
 
 pub(super) fn check(file: &File) -> Vec<Finding> {
     if !file.is_rust() || !CRATES.iter().any(|of| file.path.starts_with(of)) {

@@ -16,6 +16,7 @@ mod pages;
 mod platforms;
 mod sources;
 mod text;
+mod user_code;
 
 /// One rule that does not hold at one place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +57,7 @@ fn findings() -> Result<Vec<Finding>> {
         findings.extend(clocks::check(file));
         findings.extend(platforms::check(file));
         findings.extend(text::check(file));
+        findings.extend(user_code::check(file));
     }
     findings.sort();
     Ok(findings)
