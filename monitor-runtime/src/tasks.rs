@@ -97,10 +97,10 @@ impl Inner {
     fn resume_gathering(&self, after: &mut After, flushed: &mut Option<Instant>) -> bool {
         let more = self.enter_with(after, |state, out| state.core.resume(out)).unwrap_or(false);
         after.backlog = false;
-        let waits = more && flushed.is_some_and(|flushed| flushed.elapsed() < GATHER);
+        let waits = more && flushed.is_some_and(|flushed| self.environment.now() - flushed < GATHER);
         let links = if waits { mem::take(&mut after.links) } else { Vec::new() };
         if !waits && !after.links.is_empty() {
-            *flushed = Some(Instant::now());
+            *flushed = Some(self.environment.now());
         }
         after.run(self);
         after.links = links;

@@ -29,14 +29,15 @@
 
 mod link;
 mod service;
+mod timer;
 mod world;
 
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use refs::{ChannelId, ChannelName, EndKind, NodeName};
 
-pub use self::service::MemoryService;
 use self::world::{Shared, World};
+pub use self::{service::MemoryService, timer::Sleep};
 use crate::service::Capabilities;
 
 /// What all links of a network have in common.
@@ -294,6 +295,12 @@ impl Network {
     /// How much time has passed.
     pub fn now(&self) -> Duration {
         self.shared.look(|world| world.now)
+    }
+
+    /// Completes once [`now`](Self::now) has reached `at`: a timer that [`advance`](Self::advance) drives. At once if that time
+    /// has come. Cancel-safe.
+    pub fn sleep_until(&self, at: Duration) -> Sleep {
+        Sleep::new(self.shared.clone(), at)
     }
 
     /// `(nodes, sessions)` still alive or held by a handle.

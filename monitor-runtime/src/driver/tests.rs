@@ -116,7 +116,7 @@ impl World {
         let peer = PeerInfo::new(id("b@local", number), SessionId(number));
         let (abort, _) = AbortHandle::new_pair();
         (
-            Driver::new(Arc::new(Link::new(peer, outbox.clone(), abort)), &self.node)
+            Driver::new(Arc::new(Link::new(peer, outbox.clone(), abort, &self.node.environment)), &self.node)
                 .expect("the node is well"),
             outbox,
         )
