@@ -34,8 +34,8 @@ impl Mailbox {
     /// this mailbox fills, and keeps its order. To call oneself ends in a timeout.
     ///
     /// Cancel-safe: dropped, it leaves no monitor and no late reply; whether the target has got the request is then as
-    /// open as after a timeout. It waits for room where [`Mailbox::send`] would be refused. The timeout is of real time (in a simulated node, of its clock), and
-    /// [`Duration::MAX`] is none at all. Source: `gen_server:call/3`.
+    /// open as after a timeout. It waits for room where [`Mailbox::send`] would be refused. The timeout is of real time (in a simulated
+    /// node, of its clock), and [`Duration::MAX`] is none at all. Source: `gen_server:call/3`.
     ///
     /// # Errors
     /// [`CallError::Down`] with what the monitor says, and on what evidence: the target ended without a reply, or there is

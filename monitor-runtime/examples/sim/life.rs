@@ -19,7 +19,7 @@ use transport_tcp::peer::Peer;
 use crate::{
     conn::{ConnIx, Dialling, Frame, LifeIx, NodeIx, Stage},
     service::{Desk, Handle},
-    time::{Clock, MS, Time},
+    time::{Clock, MS, NodeClock, Time},
     world::{Event, World},
 };
 
@@ -60,9 +60,12 @@ impl World {
         let desk = Desk::new(id.clone());
         let (executor, polls) = (Arc::new(Executor::new()), Arc::new(AtomicUsize::new(0)));
         let batch = [1, 2, 4, 256][self.rng.usize(..4)];
-        let config = run_all_on(Config::new(name).max_batch(batch), spawner(&executor, &polls));
-        let node = smol::block_on(Node::with_service(config, desk.clone()));
         let skew = if self.settings.faults.skew { self.rng.i64(-20_000..20_000) } else { 0 };
+        let clock = Clock::new(skew, self.zero);
+        let node_clock = Arc::new(NodeClock { clock, now: self.shared_now.clone() });
+        let config = run_all_on(Config::new(name).max_batch(batch), spawner(&executor, &polls));
+        let config = config.simulated(node_clock, self.rng.u64(..));
+        let node = smol::block_on(Node::with_service(config, desk.clone()));
         self.lives.push(Life {
             id,
             node_ix,
@@ -71,7 +74,7 @@ impl World {
             resumed: 0,
             born: self.now,
             died: None,
-            clock: Clock::new(skew, self.zero),
+            clock,
             node: Some(node.expect("a service that can do everything")),
             executor: Some(executor),
             polls,
@@ -188,17 +191,11 @@ impl World {
 
 /// Runs a node's tasks on its executor, and counts their steps.
 fn spawner(executor: &Arc<Executor<'static>>, polls: &Arc<AtomicUsize>) -> peer_service::Spawner {
-    /// The runtime's third task writes for others, and when it is woken depends on real time. It has nothing to do here,
-    /// so its steps do not count.
-    const FLUSHER: usize = 2;
-
     let (executor, polls) = (Arc::downgrade(executor), polls.clone());
-    let tasks = AtomicUsize::new(0);
     Arc::new(move |mut task| {
-        let counts = tasks.fetch_add(1, Ordering::Relaxed) != FLUSHER;
         let polls = polls.clone();
         let counted = std::future::poll_fn(move |cx| -> Poll<()> {
-            polls.fetch_add(usize::from(counts), Ordering::Relaxed);
+            polls.fetch_add(1, Ordering::Relaxed);
             pin!(&mut task).poll(cx)
         });
         if let Some(executor) = executor.upgrade() {
