@@ -139,13 +139,19 @@ impl Cluster {
         while self.executor.try_tick() {}
     }
 
-    /// Lets that much time pass on the network, and settles before it and after it.
-    ///
-    /// If an event during the step triggers work that sets off another event, the second is handled only at the end of the
-    /// step. Advance in smaller steps where that matters.
+    /// Lets that much time pass on the network. Everything that falls into it happens at its own time, and the cluster settles
+    /// each time before the next thing happens.
     pub fn advance(&self, time: Duration) {
         self.settle();
-        self.network.advance(time);
+        let end = self.network.now().saturating_add(time);
+        while let Some(next) = self.network.next_event().filter(|next| *next <= end) {
+            self.advance_to(next);
+        }
+        self.advance_to(end);
+    }
+
+    fn advance_to(&self, at: Duration) {
+        self.network.advance(at.saturating_sub(self.network.now()));
         self.settle();
     }
 

@@ -242,6 +242,35 @@ fn a_call_times_out_once_the_test_has_let_its_time_pass() {
 }
 
 #[test]
+fn everything_that_falls_into_a_step_of_time_happens_at_its_own_time() {
+    let cluster = Cluster::new();
+    let (a, b) = (start(&cluster, "a@test"), start(&cluster, "b@test"));
+    let diary = Diary::default();
+    let echo = writer(&b, &diary);
+    a.connect(b.name().clone()).unwrap();
+    cluster.settle();
+    cluster.network().delay(a.name(), b.name(), Duration::from_secs(2));
+    // Two seconds there, and two back: before the timeout, though the test lets more time pass at once.
+    let mut call = pin!(a.call(&echo, [0], Duration::from_secs(5)));
+    assert!(cluster.now_or_never(&mut call).is_none());
+    cluster.advance(Duration::from_secs(60));
+    assert!(matches!(cluster.now_or_never(call), Some(Ok(_))));
+
+    let (network, seen) = (cluster.network().clone(), diary.clone());
+    let clock = move |_| async move {
+        for _ in 0..4 {
+            let next = network.now() + Duration::from_secs(1);
+            network.sleep_until(next).await;
+            seen.write(format!("late by {:?}", network.now() - next));
+        }
+        Ok(())
+    };
+    a.spawn(clock).unwrap();
+    cluster.advance(Duration::from_secs(3));
+    assert_eq!(diary.lines()[1..], ["late by 0ns"; 3]);
+}
+
+#[test]
 fn a_stop_gives_up_once_the_test_has_let_its_time_pass() {
     let cluster = Cluster::new();
     let (a, b) = (start(&cluster, "a@test"), start(&cluster, "b@test"));

@@ -292,6 +292,12 @@ impl Network {
         self.act(|world| world.advance(time));
     }
 
+    /// When the next thing happens by itself, later than now: a frame arrives, a session or a dial has been silent for too
+    /// long, a [sleep](Self::sleep_until) ends. `None` if nothing will.
+    pub fn next_event(&self) -> Option<Duration> {
+        self.shared.look(World::next_deadline)
+    }
+
     /// How much time has passed.
     pub fn now(&self) -> Duration {
         self.shared.look(|world| world.now)

@@ -66,7 +66,8 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let (at, key) = (self.at, self.key);
-        let slept = self.shared.clone().edit(|world| {
+        let shared = self.shared.clone();
+        shared.edit(|world| {
             if world.now >= at {
                 return Poll::Ready(());
             }
@@ -75,8 +76,7 @@ impl Future for Sleep {
                 None => self.key = Some(world.timers.insert(at, cx.waker().clone())),
             }
             Poll::Pending
-        });
-        slept
+        })
     }
 }
 

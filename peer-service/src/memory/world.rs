@@ -541,7 +541,7 @@ impl World {
     }
 
     /// The next instant at which anything happens by itself.
-    fn next_deadline(&self) -> Option<Duration> {
+    pub(super) fn next_deadline(&self) -> Option<Duration> {
         let timeout = self.settings.timeout;
         let ends = self.links.values().flat_map(|link| {
             [0, 1].into_iter().flat_map(move |end| {
