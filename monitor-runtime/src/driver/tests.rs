@@ -356,6 +356,18 @@ fn what_is_abandoned_is_ended_once() {
 }
 
 #[test]
+fn a_session_that_is_abandoned_before_it_was_announced_answers_who_waited_for_it() {
+    let mut world = World::new();
+    world.monitor(Serial::new(0, 1));
+    let (mut driver, _) = world.session(1);
+    driver.abandon(EndKind::Internal.into(), &world.node, &mut world.after);
+    world.after.run(&world.node);
+    while world.node.resume(&mut world.after) {}
+    assert_eq!(world.received(), ["up", "Down", "down"]);
+    assert_eq!(world.node.look(|state| state.core.stats().waiting), 0);
+}
+
+#[test]
 fn signals_that_follow_each_other_go_in_one_frame() {
     let mut world = World::new();
     let (mut driver, outbox) = world.session(1);
