@@ -67,10 +67,14 @@ async fn backlog(waker: Arc<futures::task::AtomicWaker>, node: Weak<Inner>) {
 }
 
 impl Inner {
-    /// Nobody but the callers themselves works off the backlog from now on.
+    /// The task is lost: from now on each caller works off what it adds to the backlog.
     fn backlog_is_inline(&self) {
         self.backlog_inline.store(true, Ordering::SeqCst);
         self.work_off_backlog();
+        // The task may have gathered frames whose senders left the flush to it.
+        for link in self.look(|state| state.links.values().cloned().collect::<Vec<_>>()) {
+            link.peer.channels.iter().for_each(|channel| link.flush(channel));
+        }
     }
 
     /// The backlog has grown: sees to it that it is worked off.
