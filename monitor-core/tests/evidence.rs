@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use common::{Got, Node, Pair, end};
 use monitor_core::{
-    Connect, Down, DownReason, DownSource, ExitReason, LocalPid, MonitorOptions,
+    Connect, Demonitored, Down, DownReason, DownSource, ExitReason, LocalPid, MonitorOptions,
     refs::{EndKind, SessionEnd},
 };
 
@@ -70,6 +70,33 @@ fn what_was_told_of_one_life_is_not_put_down_to_the_next() {
     pair.a.expect_empty();
     pair.cut(EndKind::Closed);
     assert_eq!(pair.a.core.stats().peers, 0, "nothing of either life is left");
+}
+
+#[test]
+fn a_waiting_monitor_finds_the_next_life_though_monitors_of_that_life_came_and_went() {
+    let mut pair = Pair::new(1);
+    let w = pair.a.spawn();
+    pair.connect();
+    let job = pair.b.named("job");
+    // Fired in the first life, and not received before the end: it keeps the origin of that life.
+    pair.a.monitor(w, job.clone());
+    pair.settle();
+    pair.restart_b();
+    let ids = [(); 2].map(|()| pair.a.monitor(w, job.clone()));
+    pair.connect();
+    let session = monitor_core::refs::SessionId(pair.session.unwrap());
+    while pair.a.outgoing[&session].is_empty() {
+        assert!(pair.a.resume(), "one of them goes out before the other");
+    }
+    // The only monitor that is with the next life ends, and its origin is forgotten when another one is released.
+    assert_eq!(pair.a.demonitor(w, ids[0], true), Demonitored::Active);
+    let other = pair.a.spawn();
+    pair.a.monitor(other, pair.a.named("nobody"));
+    assert_eq!(told(&mut pair.a, other).len(), 1);
+    pair.settle();
+    let said = |life| (DownSource::TargetNode, Some(life));
+    assert_eq!(evidence(&told(&mut pair.a, w)), [said(2), said(3)]);
+    pair.a.expect_empty();
 }
 
 #[test]

@@ -11,7 +11,6 @@ use std::{
 use monitor_core::{AliasMode, LocalPid, MonitorId, MonitorOptions};
 use refs::Target;
 use serde::{Serialize, de::DeserializeOwned};
-use smol::Timer;
 
 use crate::{
     aliases::{Answer, First},
@@ -35,8 +34,8 @@ impl Mailbox {
     /// this mailbox fills, and keeps its order. To call oneself ends in a timeout.
     ///
     /// Cancel-safe: dropped, it leaves no monitor and no late reply; whether the target has got the request is then as
-    /// open as after a timeout. It waits for room where [`Mailbox::send`] would be refused. The timeout is of real time, and
-    /// [`Duration::MAX`] is none at all. Source: `gen_server:call/3`.
+    /// open as after a timeout. It waits for room where [`Mailbox::send`] would be refused. The timeout is of real time (in a simulated
+    /// node, of its clock), and [`Duration::MAX`] is none at all. Source: `gen_server:call/3`.
     ///
     /// # Errors
     /// [`CallError::Down`] with what the monitor says, and on what evidence: the target ended without a reply, or there is
@@ -205,7 +204,8 @@ impl Call {
     ) -> Result<Message, CallError> {
         let mut send = pin!(self.node.inner.send_async(letter, &mut request));
         let mut is_sent = false;
-        let mut late = Timer::after(timeout);
+        let environment = &self.node.inner.environment;
+        let mut late = environment.sleep_until(environment.after(timeout));
         poll_fn(|cx| {
             // A reply that is there counts, however late this is polled.
             if let Poll::Ready(answer) = self.poll_answer(cx) {

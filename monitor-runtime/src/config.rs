@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use peer_service::Spawner;
 use refs::NodeName;
 
-use crate::error::StartError;
+use crate::{environment::Environment, error::StartError};
 
 /// How a node is set up: its name, its limits, and for `Node::start` its network.
 ///
@@ -30,6 +30,7 @@ pub struct Config {
     pub(crate) spawner: Option<Spawner>,
     /// Runs the engine, too: tests want all of it on one thread.
     pub(crate) engine: Option<Spawner>,
+    pub(crate) environment: Environment,
     #[cfg(feature = "tcp")]
     pub(crate) tcp: crate::tcp::TcpConfig,
 }
@@ -50,6 +51,7 @@ impl Config {
             max_blocked_threads: 64,
             spawner: None,
             engine: None,
+            environment: Environment::default(),
             #[cfg(feature = "tcp")]
             tcp: crate::tcp::TcpConfig::new(name.clone()),
             name,

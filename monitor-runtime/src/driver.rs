@@ -121,9 +121,13 @@ impl Driver {
 
     /// The session is over at once, whatever it still holds.
     pub(crate) fn abandon(&mut self, end: SessionEnd, node: &Inner, after: &mut After) {
-        if self.phase != Phase::Over {
-            self.end(end, node, after);
+        match self.phase {
+            Phase::Over => return,
+            // The session is the answer to a dial: without it the core would wait for ever.
+            Phase::New => self.announce(node, after),
+            _ => {}
         }
+        self.end(end, node, after);
     }
 
     fn announce(&self, node: &Inner, after: &mut After) {

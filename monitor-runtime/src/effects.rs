@@ -207,7 +207,7 @@ fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mu
     if let DownReason::NoConnection(SessionEnd { kind: EndKind::Quota, .. }) = reason {
         node.counters.monitors_over_quota.add_one();
     }
-    state.history.fired(to, id, &state.core);
+    state.history.fired(to, id, &state.core, &node.environment);
     if telemetry::is_enabled(DOWN) {
         after.downs.extend(state.core.fired(id));
     }

@@ -8,6 +8,9 @@ use monitor_core::{Down, DownReason};
 pub(crate) const DOWN: tracing::Level = tracing::Level::DEBUG;
 
 /// Tells subscribers of `tracing`: for a person in `reason` and `source`, for programs in the other fields.
+///
+/// Each `Down` that a monitor tells is one event, unless the queue to the subscriber is full. Those of one session come in the
+/// order in which the monitors fired. The event and the receiver do not wait for each other: either may come first.
 pub(crate) fn tell(down: &Down) {
     let Down { monitor, target, reason, tag, incarnation, .. } = down;
     let end = reason.session_end();

@@ -7,7 +7,6 @@
 use std::{future::poll_fn, mem, sync::Arc, thread, time::Duration};
 
 use refs::ChannelId;
-use smol::Timer;
 
 use crate::{lane::Lane, link::Link};
 
@@ -44,13 +43,13 @@ async fn wait_while_more_comes(lane: &Lane, spins: bool, flooded: bool) -> bool 
         if spins {
             spin_while_more_comes(lane, many).await;
         } else {
-            Timer::after(PACE).await;
+            lane.environment.pause(PACE).await;
         }
         if !many() {
             return false;
         }
     }
-    Timer::after(REST).await;
+    lane.environment.pause(REST).await;
     many()
 }
 

@@ -14,6 +14,7 @@ use refs::{EndKind, Incarnation, NodeId, Pid, Serial, SessionId};
 use crate::{
     driver::{Driver, Next},
     effects::After,
+    environment::Environment,
     link::Link,
     node::Runner,
     processes::{LiveProcess, Resident},
@@ -35,7 +36,7 @@ pub fn session(bytes: &[u8]) {
     let node = Attacked::new(&peer);
     let info = PeerInfo::new(peer, SessionId(1));
     let (abort, _) = AbortHandle::new_pair();
-    let link = Arc::new(Link::new(info, Arc::new(Unheard), abort));
+    let link = Arc::new(Link::new(info, Arc::new(Unheard), abort, &Environment::default()));
     let (mut driver, mut after) =
         (Driver::new(link, &node.inner).expect("the node is well"), After::default());
 

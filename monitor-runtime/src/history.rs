@@ -9,7 +9,7 @@ use monitor_core::{Core, Down, DownReason, ExitReason, LocalPid, MonitorId};
 use refs::Pid;
 use serde::Serialize;
 
-use crate::state::Inner;
+use crate::{environment::Environment, state::Inner};
 
 /// A `Down` that was told. See [`Node::history`](crate::Node::history).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,7 +47,7 @@ impl History {
     }
 
     /// A monitor has fired.
-    pub(crate) fn fired(&mut self, watcher: LocalPid, id: MonitorId, core: &Core) {
+    pub(crate) fn fired(&mut self, watcher: LocalPid, id: MonitorId, core: &Core, clock: &Environment) {
         if self.limit == 0 {
             return;
         }
@@ -57,12 +57,12 @@ impl History {
         if self.records.len() == self.limit {
             self.records.pop_front();
         }
-        self.records.push_back(Record { at: Instant::now(), watcher, down });
+        self.records.push_back(Record { at: clock.now(), watcher, down });
     }
 
     /// At most `limit` of them, newest first.
     pub(crate) fn list(&self, limit: usize, node: &Inner) -> Vec<PastDown> {
-        let now = Instant::now();
+        let now = node.environment.now();
         let directory = node.directory.read();
         let told = |record: &Record| PastDown {
             down: record.down.clone(),

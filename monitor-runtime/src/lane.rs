@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{bell::Bell, touch::Touch};
+use crate::{bell::Bell, environment::Environment, touch::Touch};
 
 /// A lane that was written to less than this ago is not quiet. About what a write and the wake of its reader take.
 const QUIET: Duration = Duration::from_micros(20);
@@ -29,10 +29,11 @@ pub(crate) struct Lane {
     /// A flood goes on: likewise a guess.
     flooded: AtomicBool,
     made: Instant,
+    pub(crate) environment: Environment,
 }
 
 impl Lane {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(environment: Environment) -> Self {
         Lane {
             touched: Touch::new(),
             bell: Bell::new(),
@@ -40,7 +41,8 @@ impl Lane {
             flushed: AtomicU64::new(0),
             burst: AtomicU32::new(0),
             flooded: AtomicBool::new(false),
-            made: Instant::now(),
+            made: environment.now(),
+            environment,
         }
     }
 
@@ -58,7 +60,7 @@ impl Lane {
     /// Whether it was not flushed for so long.
     pub(crate) fn is_quiet(&self, quiet: Duration) -> bool {
         let since = Duration::from_nanos(self.flushed.load(Ordering::Relaxed));
-        self.made.elapsed() >= quiet + since
+        self.elapsed() >= quiet + since
     }
 
     /// Whether the caller may write itself: the first few may after the lane was quiet, or the peer was heard. Not in a
@@ -88,6 +90,11 @@ impl Lane {
     /// Flushes by `write`. What is pushed from here on needs another flush.
     pub(crate) fn flush(&self, write: impl FnOnce()) {
         self.touched.flush(write);
-        self.flushed.store(self.made.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        self.flushed.store(self.elapsed().as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    /// Since it was made.
+    fn elapsed(&self) -> Duration {
+        self.environment.now() - self.made
     }
 }

@@ -122,6 +122,7 @@ mod deliver;
 mod documents;
 mod driver;
 mod effects;
+mod environment;
 mod error;
 mod event;
 mod evidence;

@@ -9,7 +9,7 @@ use futures::{future::AbortHandle, task::AtomicWaker};
 use peer_service::{Outbox, PeerInfo};
 use refs::ChannelId;
 
-use crate::{lane::Lane, send_options::SendOptions};
+use crate::{environment::Environment, lane::Lane, send_options::SendOptions};
 
 /// What everybody needs of a session; its frames are read by one task, which alone reports its end.
 pub(crate) struct Link {
@@ -25,9 +25,14 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(peer: PeerInfo, outbox: Arc<dyn Outbox>, abort: AbortHandle) -> Self {
+    pub(crate) fn new(
+        peer: PeerInfo,
+        outbox: Arc<dyn Outbox>,
+        abort: AbortHandle,
+        environment: &Environment,
+    ) -> Self {
         let places = 1 + peer.channels.iter().map(ChannelId::place).max().unwrap_or(0);
-        let lanes = (0..places).map(|_| Lane::new()).collect();
+        let lanes = (0..places).map(|_| Lane::new(environment.clone())).collect();
         Link { peer, outbox, waker: AtomicWaker::new(), abort, admitted: AtomicBool::new(false), lanes }
     }
 

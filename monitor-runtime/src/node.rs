@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     deliver::Letter,
     effects::MAX_SIGNAL_FRAME,
+    environment::Environment,
     error::{ConnectError, MonitorError, NotAlive, RegisterError, SendError, StartError},
     event::NodeInfo,
     executor::{self, Threads},
@@ -67,7 +68,8 @@ impl Node {
         if max_frame < MAX_SIGNAL_FRAME {
             return Err(StartError::FramesTooSmall { max: max_frame, min: MAX_SIGNAL_FRAME });
         }
-        let mut core = CoreConfig::new(local, getrandom::u64().map_err(StartError::Random)?);
+        let seed = config.environment.random().map_err(StartError::Random)?;
+        let mut core = CoreConfig::new(local, seed);
         core.max_batch = config.max_batch;
         core.max_waiting = config.max_waiting;
         core.max_incoming = config.max_incoming;
@@ -422,6 +424,7 @@ impl fmt::Debug for Node {
 pub(crate) struct Runner {
     pub(crate) engine: Spawner,
     pub(crate) bodies: Spawner,
+    pub(crate) environment: Environment,
     pub(crate) running: Option<Sender<()>>,
 }
 
@@ -429,16 +432,22 @@ impl Runner {
     /// Runs nothing: for a state that is driven by hand.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn none() -> Self {
-        Runner { engine: Arc::new(drop), bodies: Arc::new(drop), running: None }
+        Runner {
+            engine: Arc::new(drop),
+            bodies: Arc::new(drop),
+            environment: Environment::default(),
+            running: None,
+        }
     }
 
     pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
+        let environment = config.environment.clone();
         if let Some(engine) = &config.engine {
             let bodies = config.spawner.as_ref().unwrap_or(engine).clone();
-            return Ok(Runner { engine: engine.clone(), bodies, running: None });
+            return Ok(Runner { engine: engine.clone(), bodies, environment, running: None });
         }
         let Threads { engine, bodies, running } = executor::start(config.max_blocked_threads)?;
         let bodies = config.spawner.clone().unwrap_or(bodies);
-        Ok(Runner { engine, bodies, running: Some(running) })
+        Ok(Runner { engine, bodies, environment, running: Some(running) })
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
         return session.outbox().close(EndKind::DuplicateName);
     }
     let (abort, aborted) = AbortHandle::new_pair();
-    let link = Arc::new(Link::new(peer, session.outbox(), abort));
+    let link = Arc::new(Link::new(peer, session.outbox(), abort, &node.environment));
     // Before the task runs: a stop must not overlook the session.
     let Ok(driver) = Driver::new(link.clone(), node) else {
         return link.outbox.close(EndKind::NodeFailed);

@@ -28,6 +28,7 @@ use crate::{
     book::Book,
     counters::{Counters, Told},
     effects::{self, After},
+    environment::Environment,
     error::NotAlive,
     history::History,
     link::Link,
@@ -59,6 +60,7 @@ pub(crate) struct Inner {
     pub(crate) bodies: Spawner,
     /// What the watchdog calls the node.
     pub(crate) number: OnceLock<u64>,
+    pub(crate) environment: Environment,
     pub(crate) directory: RwLock<Directory>,
     pub(crate) counters: Counters,
     pub(crate) told: Told,
@@ -144,6 +146,7 @@ impl Inner {
             engine: runner.engine,
             bodies: runner.bodies,
             number: OnceLock::new(),
+            environment: runner.environment,
             directory: RwLock::default(),
             counters: Counters::default(),
             told: Told::default(),

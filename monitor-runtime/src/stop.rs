@@ -11,7 +11,6 @@ use std::{
 use futures::future::{Either, select};
 use monitor_core::ExitReason;
 use refs::EndKind;
-use smol::Timer;
 
 use crate::{
     background, effects::After, error::NotAlive, link::Link, log, processes::LiveProcess, state::Inner,
@@ -48,7 +47,7 @@ fn begin(node: &Inner) -> bool {
 async fn run(end: End) {
     let node = &*end.0;
     // None: so far off that the clock does not reach it.
-    let deadline = Instant::now().checked_add(node.limits.stop_timeout);
+    let deadline = node.environment.after(node.limits.stop_timeout);
     drain(node).await;
 
     // Every peer gets what was sent to it, and a goodbye. What arrives meanwhile is still taken.
@@ -62,7 +61,8 @@ async fn run(end: End) {
             process.kill(ExitReason::Shutdown);
         }
     }
-    by(node, deadline, until(node, |node| processes(node).all(|process| process.abort.is_none()))).await;
+    let spawned_are_gone = |node: &Inner| processes(node).all(|process| process.abort.is_none());
+    by(node, deadline, until(node, spawned_are_gone)).await;
     drain(node).await;
 }
 
@@ -133,7 +133,7 @@ async fn until(node: &Inner, holds: impl Fn(&Inner) -> bool) {
 
 async fn by(node: &Inner, deadline: Option<Instant>, work: impl Future<Output = ()>) {
     let work = pin!(work);
-    if let Either::Right(_) = select(work, deadline.map_or_else(Timer::never, Timer::at)).await {
+    if let Either::Right(_) = select(work, node.environment.sleep_until(deadline)).await {
         log::stop_timed_out(&node.id);
     }
 }

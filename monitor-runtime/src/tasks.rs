@@ -67,10 +67,14 @@ async fn backlog(waker: Arc<futures::task::AtomicWaker>, node: Weak<Inner>) {
 }
 
 impl Inner {
-    /// Nobody but the callers themselves works off the backlog from now on.
+    /// The task is lost: from now on each caller works off what it adds to the backlog.
     fn backlog_is_inline(&self) {
         self.backlog_inline.store(true, Ordering::SeqCst);
         self.work_off_backlog();
+        // The task may have gathered frames whose senders left the flush to it.
+        for link in self.look(|state| state.links.values().cloned().collect::<Vec<_>>()) {
+            link.peer.channels.iter().for_each(|channel| link.flush(channel));
+        }
     }
 
     /// The backlog has grown: sees to it that it is worked off.
@@ -97,10 +101,10 @@ impl Inner {
     fn resume_gathering(&self, after: &mut After, flushed: &mut Option<Instant>) -> bool {
         let more = self.enter_with(after, |state, out| state.core.resume(out)).unwrap_or(false);
         after.backlog = false;
-        let waits = more && flushed.is_some_and(|flushed| flushed.elapsed() < GATHER);
+        let waits = more && flushed.is_some_and(|flushed| self.environment.now() - flushed < GATHER);
         let links = if waits { mem::take(&mut after.links) } else { Vec::new() };
         if !waits && !after.links.is_empty() {
-            *flushed = Some(Instant::now());
+            *flushed = Some(self.environment.now());
         }
         after.run(self);
         after.links = links;

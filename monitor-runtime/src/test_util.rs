@@ -25,17 +25,34 @@
 //!
 //! `examples/failover_test.rs` tests a small application with it.
 //!
-//! # What is not virtual
+//! # Time and chance
 //!
-//! Timers that your own tasks make. Give them a clock that a test can turn too, such as [`Network::now`]. And [`Node::stop`]
-//! waits in real time, if something has to be waited for.
+//! The nodes of a cluster read no clock but [`Network::now`], and take no random numbers but those of a fixed sequence. The same
+//! calls give the same run, event by event, in a debug and in a release build. The timeouts of
+//! [`Mailbox::call`](crate::Mailbox::call) and [`Node::stop`] pass when the test [advances](Cluster::advance) the clock.
+//!
+//! Timers that your own tasks make are not virtual. Use [`Network::sleep_until`] in their place.
+//!
+//! A node on an executor and a network of your own is simulated in the same way by [`Config::simulated`].
 
-use std::{fmt, future::Future, pin::pin, sync::Arc, time::Duration};
+mod simulation;
+
+use std::{
+    fmt,
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use refs::NodeName;
 use smol::{Executor, future};
 
-pub use peer_service::memory::{Join, MemoryService, Network, Settings};
+pub use self::simulation::Clock;
+pub use peer_service::memory::{Join, MemoryService, Network, Settings, Sleep};
 
 use crate::{Config, Node, Spawner, StartError};
 
@@ -53,6 +70,8 @@ pub fn run_all_on(config: Config, spawner: Spawner) -> Config {
 pub struct Cluster {
     network: Network,
     executor: Arc<Executor<'static>>,
+    /// The number of nodes that were ever started, which seeds the random numbers of the next one.
+    started: AtomicU64,
 }
 
 impl fmt::Debug for Cluster {
@@ -75,7 +94,7 @@ impl Cluster {
 
     /// A cluster without nodes, on that network.
     pub fn on(network: Network) -> Self {
-        Cluster { network, executor: Arc::default() }
+        Cluster { network, executor: Arc::default(), started: AtomicU64::new(0) }
     }
 
     /// The network, to do harm to. After that [`settle`](Self::settle), and what follows from it at once has happened.
@@ -105,26 +124,34 @@ impl Cluster {
                 executor.spawn(task).detach();
             }
         });
-        let config = run_all_on(config, spawner);
+        let seed = self.started.fetch_add(1, Ordering::Relaxed);
+        let config = run_all_on(config, spawner).simulated(Arc::new(self.network.clone()), seed);
         let node = future::block_on(Node::with_service(config, self.network.join_with(join)))?;
         self.settle();
         Ok(node)
     }
 
-    /// Runs all tasks of all nodes until none of them can go on: whatever can happen now has happened.
+    /// Runs all tasks of all nodes until none of them can go on: everything that can happen at this time has happened, on every
+    /// channel.
     ///
-    /// Does not return while some task is always ready.
+    /// Does not return while a task is always ready.
     pub fn settle(&self) {
         while self.executor.try_tick() {}
     }
 
-    /// Lets that much time pass on the network, and settles before it and after it.
-    ///
-    /// If an event during the step triggers work that sets off another event, the second is handled only at the end of the
-    /// step. Advance in smaller steps where that matters.
+    /// Lets that much time pass on the network. Everything that falls into it happens at its own time, and the cluster settles
+    /// each time before the next thing happens.
     pub fn advance(&self, time: Duration) {
         self.settle();
-        self.network.advance(time);
+        let end = self.network.now().saturating_add(time);
+        while let Some(next) = self.network.next_event().filter(|next| *next <= end) {
+            self.advance_to(next);
+        }
+        self.advance_to(end);
+    }
+
+    fn advance_to(&self, at: Duration) {
+        self.network.advance(at.saturating_sub(self.network.now()));
         self.settle();
     }
 

@@ -5,7 +5,9 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 
 use futures::FutureExt;
 use monitor_runtime::{
-    AliasMode, CallError, EndKind, NodesOptions, NotAlive, prelude::*, test_util::Cluster,
+    AliasMode, CallError, EndKind, NodesOptions, NotAlive,
+    prelude::*,
+    test_util::{Cluster, Join},
 };
 use supervision::faults;
 
@@ -122,6 +124,39 @@ fn a_panic_at_any_effect_ends_the_node_and_tells_whoever_waits() {
         for monitor in monitors {
             let node = monitor.target().clone();
             assert!(cluster.now_or_never(monitor).is_some(), "{effect}: the monitor of {node} ends");
+        }
+    }
+}
+
+/// The loss of the backlog's task at any of its suspension points takes no frame with it.
+#[test]
+fn whoever_is_owed_a_down_gets_it_though_the_task_that_works_off_the_backlog_panics() {
+    for poll in 1.. {
+        let cluster = Cluster::new();
+        let join = |name: &str| Join::new(name.parse().unwrap());
+        let config = Config::new("a@test".parse().unwrap()).max_batch(4);
+        let a = cluster.start_with(config, join("a@test")).unwrap();
+        let b = cluster.start("b@test").unwrap();
+        let target = a.process().unwrap();
+        let monitors: Vec<_> = (0..40).map(|_| b.monitor(target.pid()).unwrap()).collect();
+        cluster.settle();
+
+        let (polls, struck) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+        let mark = struck.clone();
+        faults::set(move |name| {
+            polls.set(polls.get() + usize::from(name == "backlog"));
+            name == "backlog" && polls.get() == poll && !mark.replace(true)
+        });
+        target.exit(ExitReason::Shutdown);
+        cluster.settle();
+        faults::clear();
+        for monitor in monitors {
+            let down = cluster.now_or_never(monitor).unwrap_or_else(|| panic!("poll {poll}: no Down"));
+            assert_eq!(down.reason, DownReason::Exit(ExitReason::Shutdown));
+        }
+        if !struck.get() {
+            assert!(poll > 5, "the backlog was worked off in {poll} steps: there is nothing to lose");
+            return;
         }
     }
 }

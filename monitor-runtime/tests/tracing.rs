@@ -4,12 +4,8 @@
 mod common;
 
 use std::{
-    cell::RefCell,
     fmt::{self, Write},
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Condvar, Mutex},
     time::Duration,
 };
 
@@ -21,34 +17,28 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 
-/// An event, with its fields as text and the spans that it came in.
+/// An event, with its fields as text.
 #[derive(Clone, Debug)]
 struct Line {
     level: Level,
     text: String,
-    spans: Vec<String>,
 }
 
 static LINES: Mutex<Vec<Line>> = Mutex::new(Vec::new());
-static SPANS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-thread_local! {
-    static ENTERED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
-}
+/// The event with this text waits until it is another one.
+static HELD_UP: Mutex<Option<String>> = Mutex::new(None);
+static GO_ON: Condvar = Condvar::new();
 
 /// Listens to everything that a node says, at all levels.
-struct Journal(AtomicU64);
+struct Journal;
 
 impl Subscriber for Journal {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("monitor_runtime")
     }
 
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        let mut text = Text(span.metadata().name().to_owned());
-        span.record(&mut text);
-        SPANS.lock().unwrap().push(text.0);
-        Id::from_u64(self.0.fetch_add(1, Ordering::Relaxed) + 1)
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
     }
 
     fn record(&self, _: &Id, _: &Record<'_>) {}
@@ -58,20 +48,15 @@ impl Subscriber for Journal {
     fn event(&self, event: &Event<'_>) {
         let mut text = Text(String::new());
         event.record(&mut text);
-        let spans = SPANS.lock().unwrap();
-        let entered =
-            ENTERED.with_borrow(|ids| ids.iter().map(|id| spans[*id as usize - 1].clone()).collect());
-        let line = Line { level: *event.metadata().level(), text: text.0, spans: entered };
-        LINES.lock().unwrap().push(line);
+        let is_held_up =
+            |held_up: &mut Option<String>| held_up.as_ref().is_some_and(|held_up| text.0.contains(held_up));
+        drop(GO_ON.wait_while(HELD_UP.lock().unwrap(), is_held_up).unwrap());
+        LINES.lock().unwrap().push(Line { level: *event.metadata().level(), text: text.0 });
     }
 
-    fn enter(&self, id: &Id) {
-        ENTERED.with_borrow_mut(|ids| ids.push(id.into_u64()));
-    }
+    fn enter(&self, _: &Id) {}
 
-    fn exit(&self, _: &Id) {
-        ENTERED.with_borrow_mut(|ids| ids.pop());
-    }
+    fn exit(&self, _: &Id) {}
 }
 
 struct Text(String);
@@ -86,77 +71,130 @@ fn lines_with(part: &str) -> Vec<Line> {
     LINES.lock().unwrap().iter().filter(|line| line.text.contains(part)).cloned().collect()
 }
 
+/// The one event of that monitor, once it has come.
+async fn event_of(reference: &str) -> Line {
+    eventually("the event has come", || !lines_with(reference).is_empty()).await;
+    let [line] = &lines_with(reference)[..] else { panic!("one event: {:?}", lines_with("down")) };
+    line.clone()
+}
+
+fn expect_parts(line: &Line, parts: &[&str]) {
+    for part in parts {
+        assert!(line.text.contains(part), "{part} is not in {line:?}");
+    }
+}
+
 #[test]
-fn every_down_is_one_event_in_the_span_of_its_session_and_nothing_of_it_is_loud() {
+fn every_down_is_one_event_and_nothing_of_it_is_loud() {
     // One test in this program: there is one subscriber for all threads.
-    tracing::subscriber::set_global_default(Journal(AtomicU64::new(0))).unwrap();
+    tracing::subscriber::set_global_default(Journal).unwrap();
     run(async {
         let cluster = Cluster::new();
         let (a, b) = (cluster.node("a").await, cluster.node("b").await);
-        let worker = b.process().unwrap();
-        worker.register(name("worker")).unwrap();
-        let target = name("worker").at(b.name().clone());
-        let exit = a.monitor_with(target, MonitorOptions::new().tag(7)).unwrap();
-        eventually("the monitor has arrived", || b.stats().incoming_monitors == 1).await;
-        let reference = exit.reference().to_string();
-        worker.exit(ExitReason::Shutdown);
-        exit.await;
-        let [down] = &lines_with(&reference)[..] else { panic!("one event: {:?}", lines_with("down")) };
-        assert_eq!(down.level, Level::DEBUG);
-        for part in
-            ["down", "target=worker@b@local", "reason=exit: shutdown", "source=said by the target's node"]
-        {
-            assert!(down.text.contains(part), "{part} is not in {down:?}");
-        }
-        let life = format!("incarnation={}", b.id().incarnation);
-        for part in ["kind=\"exit\"", "tag=7", &life] {
-            assert!(down.text.contains(part), "{part} is not in {down:?}");
-        }
-        assert!(!down.text.contains("cause=") && !down.text.contains("silent_ms="), "{down:?}");
-        let session = |span: &String| span.starts_with("session") && span.contains("b@local");
-        assert!(down.spans.iter().any(session), "{down:?}");
-
-        // One that is told at the call itself, outside of any session.
-        let nobody = a.monitor(name("nobody").at(a.name().clone())).unwrap();
-        let reference = nobody.reference().to_string();
-        nobody.await;
-        assert_eq!(lines_with(&reference).len(), 1);
-
-        // What a peer writes stays in its line.
-        let forger = b.process().unwrap();
-        let forged = a.monitor(forger.pid()).unwrap();
-        eventually("the monitor has arrived", || b.stats().incoming_monitors == 1).await;
-        let reference = forged.reference().to_string();
-        forger.exit(ExitReason::panicked("done\n2026-01-01 ERROR \u{1b}[31m\u{202e}"));
-        forged.await;
-        let [down] = &lines_with(&reference)[..] else { panic!("one event: {:?}", lines_with("down")) };
-        assert!(down.text.contains(r"panicked: done\n2026-01-01 ERROR \u{1b}[31m\u{202e}"), "{down:?}");
-
-        // One whose node falls silent: the kind of end, and for how long, apart from the prose.
-        let c = cluster.node("c").await;
-        let target = c.process().unwrap();
-        let silent = a.monitor(target.pid()).unwrap();
-        let reference = silent.reference().to_string();
-        cluster.settle(&a, &c).await;
-        cluster.cut(&a, &c);
-        cluster.network.advance(Duration::from_secs(5));
-        silent.await;
-        let [down] = &lines_with(&reference)[..] else { panic!("one event: {:?}", lines_with("down")) };
-        for part in ["kind=\"noconnection\"", "cause=Timeout", "silent_ms=5000"] {
-            assert!(down.text.contains(part), "{part} is not in {down:?}");
-        }
-
-        // One that is flushed is told to nobody.
-        let kept = b.process().unwrap();
-        let flushed = a.monitor(kept.pid()).unwrap();
-        let reference = flushed.reference().to_string();
-        drop(flushed);
-        kept.exit(ExitReason::Normal);
-        b.stop().await;
-        assert_eq!(lines_with(&reference).len(), 0);
+        an_exit(&a, &b).await;
+        one_that_is_told_at_the_call(&a).await;
+        what_a_peer_writes_stays_in_its_line(&a, &b).await;
+        many_keep_their_order(&a, &b).await;
+        a_down_does_not_wait_for_its_event(&a, &b).await;
+        silence(&cluster, &a).await;
+        one_that_is_flushed(&a, &b).await;
 
         let loud: Vec<_> =
             LINES.lock().unwrap().iter().filter(|line| line.level <= Level::INFO).cloned().collect();
         assert!(loud.is_empty(), "nothing is worth a line in a log: {loud:?}");
     });
+}
+
+async fn an_exit(a: &Node, b: &Node) {
+    let worker = b.process().unwrap();
+    worker.register(name("worker")).unwrap();
+    let target = name("worker").at(b.name().clone());
+    let exit = a.monitor_with(target, MonitorOptions::new().tag(7)).unwrap();
+    eventually("the monitor has arrived", || b.stats().incoming_monitors == 1).await;
+    let reference = exit.reference().to_string();
+    worker.exit(ExitReason::Shutdown);
+    exit.await;
+    let down = event_of(&reference).await;
+    assert_eq!(down.level, Level::DEBUG);
+    let incarnation = format!("incarnation={}", b.id().incarnation);
+    expect_parts(&down, &["down", "target=worker@b@local", "reason=exit: shutdown"]);
+    expect_parts(&down, &["source=said by the target's node", "kind=\"exit\"", "tag=7", &incarnation]);
+    assert!(!down.text.contains("cause=") && !down.text.contains("silent_ms="), "{down:?}");
+}
+
+async fn one_that_is_told_at_the_call(a: &Node) {
+    let nobody = a.monitor(name("nobody").at(a.name().clone())).unwrap();
+    let reference = nobody.reference().to_string();
+    nobody.await;
+    event_of(&reference).await;
+}
+
+async fn what_a_peer_writes_stays_in_its_line(a: &Node, b: &Node) {
+    let forger = b.process().unwrap();
+    let forged = a.monitor(forger.pid()).unwrap();
+    eventually("the monitor has arrived", || b.stats().incoming_monitors == 1).await;
+    let reference = forged.reference().to_string();
+    forger.exit(ExitReason::panicked("done\n2026-01-01 ERROR \u{1b}[31m\u{202e}"));
+    forged.await;
+    expect_parts(&event_of(&reference).await, &[r"panicked: done\n2026-01-01 ERROR \u{1b}[31m\u{202e}"]);
+}
+
+async fn many_keep_their_order(a: &Node, b: &Node) {
+    let target = b.process().unwrap();
+    let monitors: Vec<_> = (0..100).map(|_| a.monitor(target.pid()).unwrap()).collect();
+    eventually("the monitors have arrived", || b.stats().incoming_monitors == 100).await;
+    let text = target.pid().to_string();
+    target.exit(ExitReason::Normal);
+    eventually("all events have come", || lines_with(&text).len() == 100).await;
+    let first_come = lines_with(&text);
+    for (line, monitor) in first_come.iter().zip(&monitors) {
+        expect_parts(line, &[&monitor.reference().to_string()]);
+    }
+}
+
+/// The event of this one is held up until its `Down` was received.
+async fn a_down_does_not_wait_for_its_event(a: &Node, b: &Node) {
+    let target = b.process().unwrap();
+    let mut monitor = a.monitor(target.pid()).unwrap();
+    eventually("the monitor has arrived", || b.stats().incoming_monitors == 1).await;
+    let reference = monitor.reference().to_string();
+    *HELD_UP.lock().unwrap() = Some(reference.clone());
+    target.exit(ExitReason::Normal);
+    // Polls by itself, as a future in a `select!` may be polled at any time.
+    while smol::future::poll_once(&mut monitor).await.is_none() {
+        smol::future::yield_now().await;
+    }
+    assert_eq!(lines_with(&reference).len(), 0);
+    *HELD_UP.lock().unwrap() = None;
+    GO_ON.notify_all();
+    event_of(&reference).await;
+}
+
+/// The kind of end, and for how long, apart from the prose.
+async fn silence(cluster: &Cluster, a: &Node) {
+    let c = cluster.node("c").await;
+    let target = c.process().unwrap();
+    let silent = a.monitor(target.pid()).unwrap();
+    let reference = silent.reference().to_string();
+    cluster.settle(a, &c).await;
+    cluster.cut(a, &c);
+    cluster.network.advance(Duration::from_secs(5));
+    silent.await;
+    let down = event_of(&reference).await;
+    expect_parts(&down, &["kind=\"noconnection\"", "cause=Timeout", "silent_ms=5000"]);
+}
+
+/// No notice is delivered, so there is no event.
+async fn one_that_is_flushed(a: &Node, b: &Node) {
+    let kept = b.process().unwrap();
+    let flushed = a.monitor(kept.pid()).unwrap();
+    let reference = flushed.reference().to_string();
+    drop(flushed);
+    kept.exit(ExitReason::Normal);
+    let last = b.process().unwrap();
+    let end = a.monitor(last.pid()).unwrap();
+    b.stop().await;
+    // It fires at the end of the session, so the event of an earlier `Down` of the session would have come by then.
+    event_of(&end.reference().to_string()).await;
+    assert_eq!(lines_with(&reference).len(), 0);
 }

@@ -29,14 +29,15 @@
 
 mod link;
 mod service;
+mod timer;
 mod world;
 
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use refs::{ChannelId, ChannelName, EndKind, NodeName};
 
-pub use self::service::MemoryService;
 use self::world::{Shared, World};
+pub use self::{service::MemoryService, timer::Sleep};
 use crate::service::Capabilities;
 
 /// What all links of a network have in common.
@@ -291,9 +292,21 @@ impl Network {
         self.act(|world| world.advance(time));
     }
 
+    /// When the next thing happens by itself, later than now: a frame arrives, a session or a dial has been silent for too
+    /// long, a [sleep](Self::sleep_until) ends. `None` if nothing will.
+    pub fn next_event(&self) -> Option<Duration> {
+        self.shared.look(World::next_deadline)
+    }
+
     /// How much time has passed.
     pub fn now(&self) -> Duration {
         self.shared.look(|world| world.now)
+    }
+
+    /// Completes once [`now`](Self::now) has reached `at`: a timer that [`advance`](Self::advance) drives. At once if that time
+    /// has come. Cancel-safe.
+    pub fn sleep_until(&self, at: Duration) -> Sleep {
+        Sleep::new(self.shared.clone(), at)
     }
 
     /// `(nodes, sessions)` still alive or held by a handle.

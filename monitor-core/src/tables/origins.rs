@@ -80,9 +80,7 @@ impl Origins {
     /// The current origin like this one, for a monitor of it that is with that life of the node. It is another row if the
     /// monitors of this one have been with another life; returns also whether it is new.
     pub(crate) fn of_life(&mut self, at: u32, life: Option<Incarnation>) -> (u32, bool) {
-        let key = self.rows[at].key();
-        let current = self.index.find(key, |at| self.rows[at].key() == key);
-        let current = current.expect("one of each key is current");
+        let current = self.current(at);
         let row = &mut self.rows[current];
         if row.life.is_none() || row.life == life || row.monitors == 0 {
             row.life = life;
@@ -92,6 +90,17 @@ impl Origins {
         let newer = Origin { life, monitors: 0, current: true, ..row.clone() };
         self.index.remove(current, self.rows[current].key());
         (self.add(newer), true)
+    }
+
+    /// The current origin with the key of this one: this one, if the current one was forgotten when its last monitor had ended.
+    fn current(&mut self, at: u32) -> u32 {
+        let key = self.rows[at].key();
+        if let Some(current) = self.index.find(key, |at| self.rows[at].key() == key) {
+            return current;
+        }
+        self.rows[at].current = true;
+        self.index.insert(at, |at| self.rows[at].key());
+        at
     }
 
     pub(crate) fn get(&self, at: u32) -> &Origin {

@@ -1,25 +1,17 @@
 //! The lives of nodes: started, run a little at a time, paused, ended without notice, started again.
 
-use std::{
-    collections::BTreeMap,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::Poll,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use monitor_runtime::{Config, Node, test_util::run_all_on};
 use peer_service::{EndKind, NodeId};
 use refs::Incarnation;
-use smol::Executor;
 use transport_tcp::peer::Peer;
 
 use crate::{
     conn::{ConnIx, Dialling, Frame, LifeIx, NodeIx, Stage},
     service::{Desk, Handle},
-    time::{Clock, MS, Time},
+    tasks::Tasks,
+    time::{Clock, MS, NodeClock, Time},
     world::{Event, World},
 };
 
@@ -36,8 +28,7 @@ pub struct Life {
     pub clock: Clock,
     /// None once it is dead.
     pub node: Option<Node>,
-    executor: Option<Arc<Executor<'static>>>,
-    polls: Arc<AtomicUsize>,
+    tasks: Option<Arc<Tasks>>,
     pub desk: Arc<Desk>,
     pub peers: BTreeMap<NodeIx, Peer<Handle>>,
     pub dialling: BTreeMap<NodeIx, Dialling>,
@@ -58,11 +49,14 @@ impl World {
         let name = self.names[node_ix].clone();
         let id = NodeId::new(name.clone(), Incarnation::new(life as u64 + 1).expect("not zero"));
         let desk = Desk::new(id.clone());
-        let (executor, polls) = (Arc::new(Executor::new()), Arc::new(AtomicUsize::new(0)));
+        let tasks = Tasks::new();
         let batch = [1, 2, 4, 256][self.rng.usize(..4)];
-        let config = run_all_on(Config::new(name).max_batch(batch), spawner(&executor, &polls));
-        let node = smol::block_on(Node::with_service(config, desk.clone()));
         let skew = if self.settings.faults.skew { self.rng.i64(-20_000..20_000) } else { 0 };
+        let clock = Clock::new(skew, self.zero);
+        let node_clock = Arc::new(NodeClock { clock, now: self.shared_now.clone() });
+        let config = run_all_on(Config::new(name).max_batch(batch), tasks.spawner());
+        let config = config.simulated(node_clock, self.rng.u64(..));
+        let node = smol::block_on(Node::with_service(config, desk.clone()));
         self.lives.push(Life {
             id,
             node_ix,
@@ -71,10 +65,9 @@ impl World {
             resumed: 0,
             born: self.now,
             died: None,
-            clock: Clock::new(skew, self.zero),
+            clock,
             node: Some(node.expect("a service that can do everything")),
-            executor: Some(executor),
-            polls,
+            tasks: Some(tasks),
             desk,
             peers: BTreeMap::new(),
             dialling: BTreeMap::new(),
@@ -107,11 +100,10 @@ impl World {
     pub fn run_node(&mut self, life: LifeIx) {
         self.lives[life].run_planned = false;
         let steps = self.rng.usize(1..48);
-        let Some(executor) = self.lives[life].executor.clone() else { return };
-        let until = self.lives[life].polls.load(Ordering::Relaxed) + steps;
-        let mut idle = false;
-        while !idle && self.lives[life].polls.load(Ordering::Relaxed) < until {
-            idle = !executor.try_tick();
+        let Some(tasks) = self.lives[life].tasks.clone() else { return };
+        let idle = tasks.run(steps);
+        if tasks.have_panicked() {
+            self.violated("panic", || format!("a task of life {life} has panicked"));
         }
         self.serve(life);
         self.receive(life);
@@ -139,14 +131,14 @@ impl World {
         gone.died = Some(self.now);
         gone.peers.clear();
         gone.dialling.clear();
-        let (node, executor) = (gone.node.take(), gone.executor.take());
+        let (node, tasks) = (gone.node.take(), gone.tasks.take());
         let node_ix = gone.node_ix;
         if self.homes[node_ix] == Some(life) {
             self.homes[node_ix] = None;
             self.hosts_down[node_ix] = host_too;
         }
         // Nobody listens to what they still say.
-        drop((executor, node));
+        drop((tasks, node));
     }
 
     pub fn restart(&mut self, node: NodeIx) {
@@ -184,25 +176,4 @@ impl World {
             self.agenda.plan(self.now, event);
         }
     }
-}
-
-/// Runs a node's tasks on its executor, and counts their steps.
-fn spawner(executor: &Arc<Executor<'static>>, polls: &Arc<AtomicUsize>) -> peer_service::Spawner {
-    /// The runtime's third task writes for others, and when it is woken depends on real time. It has nothing to do here,
-    /// so its steps do not count.
-    const FLUSHER: usize = 2;
-
-    let (executor, polls) = (Arc::downgrade(executor), polls.clone());
-    let tasks = AtomicUsize::new(0);
-    Arc::new(move |mut task| {
-        let counts = tasks.fetch_add(1, Ordering::Relaxed) != FLUSHER;
-        let polls = polls.clone();
-        let counted = std::future::poll_fn(move |cx| -> Poll<()> {
-            polls.fetch_add(usize::from(counts), Ordering::Relaxed);
-            pin!(&mut task).poll(cx)
-        });
-        if let Some(executor) = executor.upgrade() {
-            executor.spawn(counted).detach();
-        }
-    })
 }

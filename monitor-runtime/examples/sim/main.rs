@@ -18,6 +18,7 @@ mod oracle;
 mod report;
 mod rest;
 mod service;
+mod tasks;
 mod time;
 mod trace;
 mod transport;
@@ -42,24 +43,29 @@ mod tests {
         world::{Settings, World},
     };
 
-    fn run(seed: u64, faults: &str) -> World {
+    fn run(seed: u64, nodes: usize, seconds: u64, faults: &str) -> World {
         let faults = FaultSet::parse(faults).unwrap();
-        let mut world = World::new(Settings { seed, nodes: 6, seconds: 20, faults, keep_trace: false });
+        let mut world = World::new(Settings { seed, nodes, seconds, faults, keep_trace: false });
         world.run();
         assert!(world.violation.is_none(), "{:?}", world.violation);
         world
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_run() {
-        let (first, again, other) = (run(7, "all"), run(7, "all"), run(8, "all"));
-        assert_eq!(first.log.hash(), again.log.hash());
-        assert_ne!(first.log.hash(), other.log.hash());
+    fn the_same_seed_gives_the_same_run_at_every_size() {
+        for (nodes, seconds) in [(6, 20), (20, 60), (200, 5)] {
+            let hash = |seed| run(seed, nodes, seconds, "all").log.hash();
+            let first = hash(7);
+            for again in 0..3 {
+                assert_eq!(hash(7), first, "{nodes} nodes, replay {again}");
+            }
+            assert_ne!(hash(8), first, "{nodes} nodes");
+        }
     }
 
     #[test]
     fn without_faults_no_session_ends() {
-        let world = run(3, "none");
+        let world = run(3, 6, 20, "none");
         assert!(world.counts.sessions > 10 && world.counts.down_exit > 10, "{:?}", world.counts);
     }
 }

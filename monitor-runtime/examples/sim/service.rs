@@ -77,12 +77,19 @@ pub struct Line {
     state: Mutex<State>,
 }
 
+struct Pushed {
+    class: Class,
+    bytes: Vec<u8>,
+}
+
 #[derive(Default)]
 struct State {
     arrived: VecDeque<Vec<u8>>,
     end: Option<SessionEnd>,
     reader: Option<Waker>,
-    pushed: Vec<Vec<u8>>,
+    pushed: VecDeque<Pushed>,
+    /// The number of frames at the front of `pushed` that were flushed.
+    flushed: usize,
     message_bytes: usize,
     close: Option<EndKind>,
     probe_wanted: bool,
@@ -105,10 +112,16 @@ impl Line {
         state.wake();
     }
 
-    pub fn take_pushed(&self) -> (Vec<Vec<u8>>, Option<EndKind>) {
+    /// The frames to send, and how the node closes the session after them, if it does.
+    pub fn take_flushed(&self) -> (Vec<Vec<u8>>, Option<EndKind>) {
         let mut state = self.state.lock();
-        state.message_bytes = 0;
-        (std::mem::take(&mut state.pushed), state.close.take())
+        let close = state.close.take();
+        let count = if close.is_some() { state.pushed.len() } else { state.flushed };
+        state.flushed = 0;
+        let frames: Vec<_> = state.pushed.drain(..count).collect();
+        let messages = frames.iter().filter(|frame| frame.class == Class::Message);
+        state.message_bytes -= messages.map(|frame| frame.bytes.len()).sum::<usize>();
+        (frames.into_iter().map(|frame| frame.bytes).collect(), close)
     }
 
     pub fn take_probe_wanted(&self) -> bool {
@@ -176,27 +189,29 @@ struct SimOutbox(Arc<Line>);
 
 impl Outbox for SimOutbox {
     fn push(&self, meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
-        {
-            let mut state = self.0.state.lock();
-            if state.end.is_some() || state.close.is_some() {
-                return Err(PushError::Closed);
-            }
-            if meta.class == Class::Message && state.message_bytes > MAX_MESSAGES {
-                return Err(PushError::Full);
-            }
-            let mut frame = Vec::new();
-            write(&mut frame);
-            if meta.class == Class::Message {
-                state.message_bytes += frame.len();
-            }
-            state.pushed.push(frame);
+        let mut state = self.0.state.lock();
+        if state.end.is_some() || state.close.is_some() {
+            return Err(PushError::Closed);
         }
-        self.0.busy();
+        if meta.class == Class::Message && state.message_bytes > MAX_MESSAGES {
+            return Err(PushError::Full);
+        }
+        let mut bytes = Vec::new();
+        write(&mut bytes);
+        if meta.class == Class::Message {
+            state.message_bytes += bytes.len();
+        }
+        state.pushed.push_back(Pushed { class: meta.class, bytes });
         Ok(())
     }
 
-    /// When frames leave is up to the world, not to the real time by which the runtime decides who flushes.
-    fn flush(&self) {}
+    fn flush(&self) {
+        {
+            let mut state = self.0.state.lock();
+            state.flushed = state.pushed.len();
+        }
+        self.0.busy();
+    }
 
     fn poll_ready(&self, _: ChannelId, _: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         Poll::Ready(Ok(()))

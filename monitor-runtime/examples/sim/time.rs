@@ -3,8 +3,16 @@
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
+
+use monitor_runtime::test_util;
 
 /// Microseconds since the simulation began.
 pub type Time = u64;
@@ -91,5 +99,22 @@ impl Clock {
 
     pub fn when_instant(&self, at: Instant, now: Time) -> Time {
         self.when(at.saturating_duration_since(self.zero), now)
+    }
+}
+
+/// The clock of one node, as its runtime reads it.
+pub struct NodeClock {
+    pub clock: Clock,
+    /// The world's time.
+    pub now: Arc<AtomicU64>,
+}
+
+impl test_util::Clock for NodeClock {
+    fn now(&self) -> Duration {
+        self.clock.shows(self.now.load(Ordering::Relaxed))
+    }
+
+    fn sleep_until(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        unreachable!("no simulated process makes a call, and no simulated node is stopped")
     }
 }

@@ -35,7 +35,7 @@ impl World {
         }
         let busy = std::mem::take(&mut *desk.busy.lock());
         for line in busy {
-            let (frames, close) = line.take_pushed();
+            let (frames, close) = line.take_flushed();
             let (conn, side) = (line.conn, line.side);
             for frame in frames {
                 self.send(conn, side, Frame::Data(frame));

@@ -1,6 +1,12 @@
 //! The simulated cluster: everything there is, and the loop that lets one thing happen after the other.
 
-use std::time::Instant;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use fastrand::Rng;
 use peer_service::NodeName;
@@ -66,6 +72,8 @@ pub struct Violation {
 pub struct World {
     pub settings: Settings,
     pub now: Time,
+    /// `now`, where the clocks of the nodes read it.
+    pub shared_now: Arc<AtomicU64>,
     pub agenda: Agenda<Event>,
     pub rng: Rng,
     pub zero: Instant,
@@ -97,6 +105,7 @@ impl World {
         let name = |ix: usize| format!("n{ix:04}@sim").parse().expect("a node name");
         World {
             now: 0,
+            shared_now: Arc::default(),
             agenda: Agenda::default(),
             rng: Rng::with_seed(settings.seed),
             zero: Instant::now(),
@@ -153,12 +162,17 @@ impl World {
                 self.agenda.plan(at, event);
                 break;
             }
-            self.now = at;
+            self.pass(at);
             self.happen(event);
         }
         if self.violation.is_none() {
-            self.now = self.now.max(end);
+            self.pass(self.now.max(end));
         }
+    }
+
+    fn pass(&mut self, to: Time) {
+        self.now = to;
+        self.shared_now.store(to, Ordering::Relaxed);
     }
 
     fn happen(&mut self, event: Event) {

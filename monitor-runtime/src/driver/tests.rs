@@ -116,7 +116,7 @@ impl World {
         let peer = PeerInfo::new(id("b@local", number), SessionId(number));
         let (abort, _) = AbortHandle::new_pair();
         (
-            Driver::new(Arc::new(Link::new(peer, outbox.clone(), abort)), &self.node)
+            Driver::new(Arc::new(Link::new(peer, outbox.clone(), abort, &self.node.environment)), &self.node)
                 .expect("the node is well"),
             outbox,
         )
@@ -353,6 +353,18 @@ fn what_is_abandoned_is_ended_once() {
     assert_eq!(world.settle(&mut driver), Next::Over);
     assert_eq!(world.received(), ["up", "down"]);
     assert!(world.node.look(|state| state.links.is_empty()));
+}
+
+#[test]
+fn a_session_that_is_abandoned_before_it_was_announced_answers_who_waited_for_it() {
+    let mut world = World::new();
+    world.monitor(Serial::new(0, 1));
+    let (mut driver, _) = world.session(1);
+    driver.abandon(EndKind::Internal.into(), &world.node, &mut world.after);
+    world.after.run(&world.node);
+    while world.node.resume(&mut world.after) {}
+    assert_eq!(world.received(), ["up", "Down", "down"]);
+    assert_eq!(world.node.look(|state| state.core.stats().waiting), 0);
 }
 
 #[test]

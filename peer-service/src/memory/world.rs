@@ -16,6 +16,7 @@ use super::{
     link::{End, Link, Packet, Routes},
     seen_by_peer,
     service::MemorySession,
+    timer::Timers,
 };
 use crate::{events::Events, frame::Channels, service::PeerInfo};
 
@@ -35,6 +36,7 @@ pub(super) struct World {
     dials: Vec<Dial>,
     last: u64,
     wakers: Vec<Waker>,
+    pub(super) timers: Timers,
     announcements: VecDeque<(Arc<Events>, Announcement)>,
     /// Somebody is handing announcements out, and will not stop before there is none.
     announcing: bool,
@@ -85,6 +87,7 @@ impl Shared {
             dials: Vec::new(),
             last: 0,
             wakers: Vec::new(),
+            timers: Timers::default(),
             announcements: VecDeque::new(),
             announcing: false,
         };
@@ -457,6 +460,7 @@ impl World {
         }
         self.judge();
         self.answer_dials();
+        self.timers.expire(self.now, &mut self.wakers);
         self.forget();
     }
 
@@ -537,7 +541,7 @@ impl World {
     }
 
     /// The next instant at which anything happens by itself.
-    fn next_deadline(&self) -> Option<Duration> {
+    pub(super) fn next_deadline(&self) -> Option<Duration> {
         let timeout = self.settings.timeout;
         let ends = self.links.values().flat_map(|link| {
             [0, 1].into_iter().flat_map(move |end| {
@@ -551,6 +555,6 @@ impl World {
             })
         });
         let dials = self.dials.iter().map(|dial| dial.deadline);
-        ends.chain(dials).filter(|&at| at > self.now).min()
+        ends.chain(dials).chain(self.timers.next()).filter(|&at| at > self.now).min()
     }
 }

@@ -1,0 +1,84 @@
+//! The one source of time and random numbers of a node: the system, or a simulation that can be repeated.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use smol::Timer;
+
+/// Replaces the system's clock and random numbers, so that a run is a function of its inputs.
+pub(crate) trait Simulation: Send + Sync {
+    fn now(&self) -> Instant;
+
+    /// Completes once `now` has reached `at`.
+    fn sleep_until(&self, at: Instant) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    fn random(&self) -> u64;
+}
+
+/// See the [module](self). `None` is the system.
+#[derive(Clone, Default)]
+pub(crate) struct Environment(Option<Arc<dyn Simulation>>);
+
+impl Environment {
+    #[cfg(feature = "test-util")]
+    pub(crate) fn simulated(simulation: Arc<dyn Simulation>) -> Self {
+        Environment(Some(simulation))
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.0.as_ref().map_or_else(Instant::now, |simulation| simulation.now())
+    }
+
+    /// The instant after that duration; `None` if it is beyond what the clock can show.
+    pub(crate) fn after(&self, duration: Duration) -> Option<Instant> {
+        self.now().checked_add(duration)
+    }
+
+    /// Completes at that instant, and never if it is `None`.
+    pub(crate) fn sleep_until(&self, at: Option<Instant>) -> Sleep {
+        match (&self.0, at) {
+            (Some(simulation), Some(at)) => Sleep::Simulated(simulation.sleep_until(at)),
+            (_, at) => Sleep::System(at.map_or_else(Timer::never, Timer::at)),
+        }
+    }
+
+    /// Waits for so long in order to save work, never because anything depends on that time having passed. A simulation
+    /// only lets its other tasks run once: work that can be done at an instant is done at that instant.
+    pub(crate) async fn pause(&self, duration: Duration) {
+        if self.0.is_some() {
+            smol::future::yield_now().await;
+        } else {
+            Timer::after(duration).await;
+        }
+    }
+
+    /// A number that no peer can guess; in a simulation the next one of its sequence.
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub(crate) fn random(&self) -> Result<u64, getrandom::Error> {
+        self.0.as_ref().map_or_else(getrandom::u64, |simulation| Ok(simulation.random()))
+    }
+}
+
+/// The future of [`Environment::sleep_until`].
+pub(crate) enum Sleep {
+    System(Timer),
+    Simulated(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut *self {
+            Sleep::System(timer) => Pin::new(timer).poll(cx).map(drop),
+            Sleep::Simulated(sleep) => sleep.as_mut().poll(cx),
+        }
+    }
+}
