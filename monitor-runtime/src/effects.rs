@@ -33,6 +33,8 @@ pub(crate) struct After {
     refused: Vec<(NodeName, DialId)>,
     /// Sessions that did not take a signal.
     lost: Vec<Arc<Link>>,
+    /// Monitors whose request was not taken by a session that is over.
+    pub(crate) unsent: Vec<MonitorId>,
     /// What monitors have told, while somebody listens to [`DOWN`].
     downs: Vec<Down>,
     pub(crate) backlog: bool,
@@ -42,6 +44,7 @@ pub(crate) struct After {
 impl After {
     /// Does it, and is empty again.
     pub(crate) fn run(&mut self, node: &Inner) {
+        self.unsent.clear();
         each(&mut self.dials, |(spec, dial)| node.service.connect(&spec, dial));
         each(&mut self.links, |(link, channel)| link.flush_soon(channel));
         each(&mut self.lost, |link| link.outbox.close(EndKind::Overloaded));
@@ -49,7 +52,7 @@ impl After {
         each(&mut self.downs, |down| evidence::tell(&down));
         each(&mut self.wakers, Waker::wake);
         if mem::take(&mut self.backlog) {
-            node.backlog.wake();
+            node.go_on();
         }
         if mem::take(&mut self.room) {
             node.room.wake_all();
@@ -225,8 +228,11 @@ fn send<'a>(
     let meta = if is_down(first) { meta.after_all() } else { meta };
     match push(link, meta, write, after) {
         Ok(()) => {}
-        // The end of the session follows: it accounts for what is lost here.
-        Err(PushError::Closed) => written = more.count(),
+        // The end of the session follows: it accounts for what is lost here, but for a monitor that its caller asks for again.
+        Err(PushError::Closed) => {
+            after.unsent.extend(std::iter::once(first).chain(more.clone()).filter_map(requested));
+            written = more.count();
+        }
         // It must not go on without a signal.
         Err(_) => {
             after.lost.extend(link.cloned());
@@ -234,6 +240,11 @@ fn send<'a>(
         }
     }
     &others[written..]
+}
+
+/// The monitor that the signal asks for.
+const fn requested(signal: &Signal) -> Option<MonitorId> {
+    if let Signal::Monitor { id, .. } = signal { Some(*id) } else { None }
 }
 
 /// Those come after everything that the process has sent, whatever channel that took.

@@ -16,7 +16,7 @@ use crate::{
     effects::After,
     link::Link,
     processes::{LiveProcess, Resident},
-    queue::{Item, Queue},
+    queue::Item,
     state::{Inner, Limits},
 };
 
@@ -73,8 +73,7 @@ impl Attacked {
             stop_timeout: Duration::ZERO,
         };
         let inner = Inner::new(core, limits, service, None, false, Arc::new(drop), None);
-        let queue = Queue::new(limits.max_mailbox_bytes);
-        let watcher = Arc::new(LiveProcess { queue, fate: Default::default(), abort: None });
+        let watcher = Arc::new(LiveProcess::new(limits.max_mailbox_bytes, None));
         let pid = inner.move_in(Resident::Process(watcher.clone())).expect("the node was not stopped");
         let node = Attacked { inner, watcher };
         node.begin(pid, peer);

@@ -10,8 +10,9 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::Waker,
     time::Instant,
 };
 
@@ -53,6 +54,8 @@ pub(crate) struct Inner {
     pub(crate) directory: RwLock<Directory>,
     pub(crate) counters: Counters,
     pub(crate) told: Told,
+    /// `Down`s that receivers have taken out of the core and not yet received.
+    pub(crate) taken: AtomicUsize,
     /// The task that works off the core's backlog; it does not keep the node alive.
     pub(crate) backlog: Arc<AtomicWaker>,
     /// Senders that wait until fewer things wait for a connection.
@@ -81,6 +84,8 @@ pub(crate) struct Limits {
 pub(crate) struct Stopping {
     /// No call begins anything any more. Set under the state's lock.
     pub(crate) begun: AtomicBool,
+    /// No task works off the core's backlog any more: each input does. Set under the state's lock.
+    pub(crate) is_over: AtomicBool,
     pub(crate) done: AtomicBool,
     pub(crate) waiters: Waiters,
 }
@@ -125,6 +130,7 @@ impl Inner {
             directory: RwLock::default(),
             counters: Counters::default(),
             told: Told::default(),
+            taken: AtomicUsize::new(0),
             backlog: Arc::default(),
             room: Waiters::default(),
             stopping: Stopping::default(),
@@ -148,9 +154,18 @@ impl Inner {
     /// One input. `input` calls the core; its effects have been run when this returns.
     pub(crate) fn enter<R>(&self, input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R) -> R {
         let mut after = After::default();
-        let result = self.enter_state(&mut self.state.lock(), &mut after, input);
+        let result = self.enter_then(&mut after, input);
         after.run(self);
         result
+    }
+
+    /// One input; the caller runs `after` once it may run code of others.
+    pub(crate) fn enter_then<R>(
+        &self,
+        after: &mut After,
+        input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
+    ) -> R {
+        self.enter_state(&mut self.state.lock(), after, input)
     }
 
     /// One input of many: the caller runs `after` soon, and uses it again.
@@ -223,18 +238,27 @@ impl Inner {
     /// The exit of a process or a watcher. It is out of the directory, and its names are free, before anybody
     /// is told.
     pub(crate) fn exited(&self, pid: LocalPid, reason: ExitReason) {
+        let mut calls = Vec::new();
         let gone = self.enter(|state, out| {
             let gone = self.directory.write().remove(pid);
-            state.aliases.exited(pid);
+            calls = state.aliases.exited(pid);
             state.core.process_exited(pid, Some(reason), out);
             gone
         });
+        // Calls that wait in another task learn that nothing will come.
+        calls.iter().filter_map(|call| call.down()).for_each(Waker::wake);
         if let Some(Resident::Process(process)) = gone {
             // Whoever still holds the mailbox receives what waits, and then nothing. If nobody does, it is
             // dropped here, without a lock.
             process.close();
             self.progress();
         }
+    }
+
+    /// The aliases of a process or watcher end, and with them the calls that wait for a reply.
+    pub(crate) fn exit_aliases(&self, pid: LocalPid) {
+        let calls = self.enter(|state, _| state.aliases.exited(pid));
+        calls.iter().filter_map(|call| call.down()).for_each(Waker::wake);
     }
 
     /// What a monitor that fired has to say; none if it was flushed meanwhile.

@@ -16,7 +16,7 @@ use crate::{
     deliver::Letter,
     message::{Dest, Receiver},
     processes::{LiveProcess, Resident},
-    queue::{Item, Queue},
+    queue::Item,
     send_options::SendOptions,
     state::Limits,
 };
@@ -103,8 +103,7 @@ impl World {
         };
         let node =
             Inner::new(core, limits, Arc::new(Nothing(id("a@local", 1))), None, false, Arc::new(drop), None);
-        let queue = Queue::new(limits.max_mailbox_bytes);
-        let process = Arc::new(LiveProcess { queue, fate: Default::default(), abort: None });
+        let process = Arc::new(LiveProcess::new(limits.max_mailbox_bytes, None));
         let watcher = node.move_in(Resident::Process(process.clone())).unwrap();
         node.enter(|state, _| state.core.monitor_nodes(watcher, NodesOptions::new()));
         World { node, watcher, process, after: After::default() }
