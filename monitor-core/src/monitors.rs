@@ -43,7 +43,9 @@ use crate::{
 ///   [`monitor_node`](Core::monitor_node), [`monitor_nodes`](Core::monitor_nodes), [`route`](Core::route).
 /// - **Exits** of local processes: [`process_exited`](Core::process_exited).
 /// - **The network**: [`peer_up`](Core::peer_up), [`handle_signal`](Core::handle_signal),
+///   [`session_closing`](Core::session_closing), [`monitor_not_sent`](Core::monitor_not_sent),
 ///   [`peer_down`](Core::peer_down), [`peer_unreachable`](Core::peer_unreachable).
+/// - **The end of the node**: [`node_stopped`](Core::node_stopped).
 /// - **Time to go on**: [`resume`](Core::resume), as long as [`has_backlog`](Core::has_backlog) says so.
 ///
 /// # What the caller owes
@@ -236,6 +238,16 @@ impl Core {
         if let Some(entry) = self.processes.remove(pid) {
             let reason = reason.map_or(DownReason::NoProc, DownReason::Exit);
             self.tell_exit(Exit::new(pid, entry, reason), out);
+        }
+    }
+
+    /// The node has stopped while this process still lives. Local monitors on it end as `NoConnection(end)`, and its
+    /// subscriptions end without a notice. Its own monitors stay. Bounded like [`Core::process_exited`].
+    ///
+    /// To be called for each process that is left, after every session and every dial has ended.
+    pub fn node_stopped(&mut self, pid: LocalPid, end: SessionEnd, out: &mut Vec<Effect>) {
+        if let Some(lists) = self.processes.end_all_but_own(pid) {
+            self.tell_exit(Exit::new(pid, lists, DownReason::NoConnection(end)), out);
         }
     }
 

@@ -82,10 +82,8 @@ impl Aliases {
         if self.rows.is_empty() {
             return None;
         }
-        let alias = self.rows.get(&id).filter(|alias| alias.mode != AliasMode::ExplicitUnalias)?;
-        let call = alias.call.clone();
-        self.remove(id);
-        call
+        self.rows.get(&id).filter(|alias| alias.mode != AliasMode::ExplicitUnalias)?;
+        self.remove(id)
     }
 
     /// The owner has ended the monitor, or believes that it was one.
@@ -105,19 +103,22 @@ impl Aliases {
         found
     }
 
-    /// A process or a watcher has exited, and its aliases with it.
-    pub(crate) fn exited(&mut self, owner: LocalPid) {
+    /// A process or a watcher has exited, and its aliases with it. Returns its calls that have no answer.
+    pub(crate) fn exited(&mut self, owner: LocalPid) -> Vec<Arc<Answer>> {
+        let mut calls = Vec::new();
         let first = (owner, MonitorId(Serial::from_u64(0)));
         let last = (owner, MonitorId(Serial::from_u64(u64::MAX)));
         while let Some(&(_, id)) = self.owned.range(first..=last).next() {
-            self.remove(id);
+            calls.extend(self.remove(id));
         }
+        calls
     }
 
-    fn remove(&mut self, id: MonitorId) {
-        if let Some(alias) = self.rows.remove(&id) {
-            self.owned.remove(&(alias.owner, id));
-        }
+    /// Returns the call that waits for an answer through the alias.
+    fn remove(&mut self, id: MonitorId) -> Option<Arc<Answer>> {
+        let alias = self.rows.remove(&id)?;
+        self.owned.remove(&(alias.owner, id));
+        alias.call
     }
 }
 

@@ -8,14 +8,15 @@ use std::{
 
 use monitor_core::{Connect, LocalPid, MonitorId, Route};
 use peer_service::{FrameMeta, PushError};
-use refs::{EndKind, Incarnation, NodeName, Pid, Serial};
+use refs::{ChannelId, EndKind, Incarnation, NodeName, Pid, Serial};
 use supervision::unwind;
 
 use crate::{
     counters::Counters,
-    effects::order_of,
+    effects::{After, order_of},
     error::{NotAlive, SendError},
     event::Message,
+    gate::Gate,
     link::Link,
     message::{Dest, MAX_OVERHEAD, MessageFrame, Receiver},
     parked::Parcel,
@@ -74,12 +75,49 @@ pub(crate) struct Letter<'a> {
     /// The alias at which the reply is awaited.
     pub(crate) reply_to: Option<MonitorId>,
     pub(crate) options: SendOptions,
+    /// Of the process that sends it.
+    pub(crate) gate: Option<&'a Gate>,
 }
 
 impl<'a> Letter<'a> {
     /// Of no process.
     pub(crate) const fn of_nobody(to: &'a Dest, options: SendOptions) -> Self {
-        Letter { from: None, speaker: LocalPid::NOBODY, to, reply_to: None, options }
+        Letter { from: None, speaker: LocalPid::NOBODY, to, reply_to: None, options, gate: None }
+    }
+}
+
+/// Work that a push leaves until its sender has left the gate: it may run code of others.
+#[derive(Default)]
+struct Rest {
+    waker: Option<Waker>,
+    flush: Option<(Arc<Link>, ChannelId, Flush)>,
+    /// Only a send that had to enter the node has any.
+    after: Option<Box<After>>,
+}
+
+#[derive(Clone, Copy)]
+enum Flush {
+    Now,
+    Soon,
+}
+
+impl Rest {
+    fn after(&mut self) -> &mut After {
+        self.after.get_or_insert_default()
+    }
+
+    fn run(self, node: &Inner) {
+        if let Some(mut after) = self.after {
+            after.run(node);
+        }
+        match self.flush {
+            Some((link, channel, Flush::Now)) => link.flush(channel),
+            Some((link, channel, Flush::Soon)) => link.flush_soon(channel),
+            None => {}
+        }
+        if let Some(waker) = self.waker {
+            unwind::wake(waker);
+        }
     }
 }
 
@@ -95,50 +133,83 @@ impl Inner {
     }
 
     fn try_send(&self, letter: Letter<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
-        let Letter { from, speaker, to, reply_to, options } = letter;
         if !self.is_alive() {
             return Err(Unsent::Error(NotAlive.into()));
         }
+        let mut rest = Rest::default();
+        let pushed = match letter.gate {
+            Some(gate) => gate
+                .pass(|| self.push(letter, body, &mut rest))
+                .unwrap_or_else(|| Err(Unsent::Error(NotAlive.into()))),
+            None => self.push(letter, body, &mut rest),
+        };
+        rest.run(self);
+        pushed
+    }
+
+    /// Puts a message into the queue that is next on its way.
+    fn push(&self, letter: Letter<'_>, body: &mut Vec<u8>, rest: &mut Rest) -> Result<(), Unsent> {
         let max = self.limits.max_message;
         if body.len() > max {
             return Err(Unsent::Error(SendError::TooLarge { len: body.len(), max }));
         }
-        if *to.node() == self.id.name {
-            let mut message = Message::new(from.cloned(), std::mem::take(body));
-            message.reply_to = reply_to.map(|id| self.reference(id));
-            if let Some(waker) = self.deliver_to(to.receiver(), message) {
-                unwind::wake(waker);
-            }
-            return Ok(());
+        if *letter.to.node() != self.id.name {
+            return self.push_remote(letter, body, rest);
         }
+        let mut message = Message::new(letter.from.cloned(), std::mem::take(body));
+        message.reply_to = letter.reply_to.map(|id| self.reference(id));
+        rest.waker = match letter.to.receiver() {
+            Receiver::Alias(life, serial) => {
+                self.deliver_through(life, MonitorId(serial), message, rest.after())
+            }
+            receiver => self.deliver_to_process(receiver, [message]),
+        };
+        Ok(())
+    }
+
+    fn push_remote(&self, letter: Letter<'_>, body: &[u8], rest: &mut Rest) -> Result<(), Unsent> {
+        let Letter { from, speaker, to, reply_to, options, .. } = letter;
         let reply_to = reply_to.map(|id| id.0);
         let frame = MessageFrame { to: to.receiver(), from: from.map(Pid::serial), reply_to, body };
         let order = order_of(speaker);
-        match self.way(to.node(), order, frame, options)? {
-            Way::Parked => Ok(()),
-            Way::Session(link) if !link.takes(options) => Err(Unsent::Error(SendError::NoChannel)),
-            Way::Session(link) => {
-                let meta = FrameMeta::message(order).on(options.channel);
-                match link.outbox.push(meta, &mut |out| frame.write(out)) {
-                    Ok(()) => {
-                        let is_first = link.lane(options.channel).touch();
-                        if body.len() >= LONG {
-                            link.flush(options.channel);
-                        } else if is_first {
-                            link.flush_soon(options.channel);
-                        }
-                        Ok(())
+        loop {
+            let link = match self.way(to.node(), order, frame, options, rest)? {
+                Way::Parked => return Ok(()),
+                Way::Session(link) => link,
+            };
+            if !link.takes(options) {
+                return Err(Unsent::Error(SendError::NoChannel));
+            }
+            let meta = FrameMeta::message(order).on(options.channel);
+            match link.outbox.push(meta, &mut |out| frame.write(out)) {
+                Ok(()) => {
+                    let is_first = link.lane(options.channel).touch();
+                    if body.len() >= LONG {
+                        rest.flush = Some((link, options.channel, Flush::Now));
+                    } else if is_first {
+                        rest.flush = Some((link, options.channel, Flush::Soon));
                     }
-                    Err(PushError::Full) => Err(Unsent::Session(link)),
-                    // The peer takes less than this node.
-                    Err(PushError::TooLarge) => {
-                        let max = link.peer.max_frame.saturating_sub(MAX_OVERHEAD);
-                        Err(Unsent::Error(SendError::TooLarge { len: body.len(), max }))
-                    }
-                    Err(_) => Err(Unsent::Error(SendError::NotConnected(EndKind::Closed.into()))),
+                    return Ok(());
                 }
+                // It is over, and the core will be told after what has arrived on it: the message goes to the next session.
+                Err(PushError::Closed) => self.is_closing(&link, rest),
+                Err(PushError::Full) => return Err(Unsent::Session(link)),
+                // The peer takes less than this node.
+                Err(PushError::TooLarge) => {
+                    let max = link.peer.max_frame.saturating_sub(MAX_OVERHEAD);
+                    return Err(Unsent::Error(SendError::TooLarge { len: body.len(), max }));
+                }
+                Err(_) => return Err(Unsent::Error(SendError::NotConnected(EndKind::Closed.into()))),
             }
         }
+    }
+
+    /// The session takes no more frames: later calls wait for the next one.
+    fn is_closing(&self, link: &Arc<Link>, rest: &mut Rest) {
+        let _ = self.enter_then(rest.after(), |state, _| {
+            self.ways.close(link);
+            state.core.session_closing(link.peer.session);
+        });
     }
 
     /// [`Inner::send`], but waits for room. Dropped before it is done it has sent nothing.
@@ -180,12 +251,16 @@ impl Inner {
         order: u64,
         frame: MessageFrame<'_>,
         options: SendOptions,
+        rest: &mut Rest,
     ) -> Result<Way, Unsent> {
         if let Some(link) = self.ways.find(node) {
             return Ok(Way::Session(link));
         }
         let not_connected = |end| Unsent::Error(SendError::NotConnected(end));
-        self.enter_alive(|state, out| {
+        self.enter_then(rest.after(), |state, out| {
+            if !self.is_alive() {
+                return Err(Unsent::Error(NotAlive.into()));
+            }
             let has_room = state.parked.has_room(frame.body.len());
             // What could not wait for a connection asks for none.
             let connect = if has_room { self.connect_if_able(Connect::OnDemand) } else { Connect::Never };
@@ -220,20 +295,16 @@ impl Inner {
         if self.capabilities.connect { connect } else { Connect::Never }
     }
 
-    fn deliver_to(&self, to: Receiver<'_>, message: Message) -> Option<Waker> {
-        if let Receiver::Alias(life, serial) = to {
-            return self.deliver_through(life, MonitorId(serial), message);
+    /// Messages have arrived from a peer, all for one receiver. Empties `messages`; the caller runs `after`.
+    pub(crate) fn deliver_all(&self, to: Receiver<'_>, messages: &mut Vec<Message>, after: &mut After) {
+        let Receiver::Alias(life, serial) = to else {
+            return after.wakers.extend(self.deliver_to_process(to, messages.drain(..)));
+        };
+        // Each may be the last that the alias takes.
+        for message in messages.drain(..) {
+            let waker = self.deliver_through(life, MonitorId(serial), message, after);
+            after.wakers.extend(waker);
         }
-        self.deliver_to_process(to, [message])
-    }
-
-    /// Messages have arrived from a peer, all for one receiver. Empties `messages`, and adds whom to wake.
-    pub(crate) fn deliver_all(&self, to: Receiver<'_>, messages: &mut Vec<Message>, wakers: &mut Vec<Waker>) {
-        if let Receiver::Alias(..) = to {
-            // Each may be the last that the alias takes.
-            return wakers.extend(messages.drain(..).filter_map(|message| self.deliver_to(to, message)));
-        }
-        wakers.extend(self.deliver_to_process(to, messages.drain(..)));
     }
 
     /// In one step: who it is, is asked once.
@@ -251,9 +322,15 @@ impl Inner {
     }
 
     /// A message through an alias. Under the state's lock: once a demonitor or an `unalias` has returned, none is added.
-    fn deliver_through(&self, life: Incarnation, alias: MonitorId, message: Message) -> Option<Waker> {
+    fn deliver_through(
+        &self,
+        life: Incarnation,
+        alias: MonitorId,
+        message: Message,
+        after: &mut After,
+    ) -> Option<Waker> {
         let used = (life == self.id.incarnation).then(|| {
-            self.enter(|state, out| {
+            self.enter_then(after, |state, out| {
                 let used = state.aliases.used(alias)?;
                 if used.ends_monitor {
                     state.core.demonitor(used.owner, alias, true, out);

@@ -209,7 +209,7 @@ impl Driver {
         self.messages.extend(next.take(*budget).map(|next| next.message(peer)));
         self.done += self.messages.len();
         *budget -= self.messages.len();
-        node.deliver_all(to, &mut self.messages, &mut after.wakers);
+        node.deliver_all(to, &mut self.messages, after);
         Ok(())
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct After {
     refused: Vec<(NodeName, DialId)>,
     /// Sessions that did not take a signal.
     lost: Vec<Arc<Link>>,
+    /// Monitors whose request was not taken by a session that is over.
+    pub(crate) unsent: Vec<MonitorId>,
     /// What monitors have told, while somebody listens to [`DOWN`].
     downs: Vec<Down>,
     pub(crate) backlog: bool,
@@ -53,6 +55,7 @@ impl After {
 
     /// Does it, and is empty again.
     pub(crate) fn run(&mut self, node: &Inner) {
+        self.unsent.clear();
         each(&mut self.dials, |(spec, dial)| node.service.connect(&spec, dial));
         each(&mut self.links, |(link, channel)| link.flush_soon(channel));
         each(&mut self.lost, |link| link.outbox.close(EndKind::Overloaded));
@@ -258,8 +261,11 @@ fn send<'a>(
     let meta = if is_down(first) { meta.after_all() } else { meta };
     match push(link, meta, write, after) {
         Ok(()) => {}
-        // The end of the session follows: it accounts for what is lost here.
-        Err(PushError::Closed) => written = more.count(),
+        // The end of the session follows: it accounts for what is lost here, but for a monitor that its caller asks for again.
+        Err(PushError::Closed) => {
+            after.unsent.extend(std::iter::once(first).chain(more.clone()).filter_map(requested));
+            written = more.count();
+        }
         // It must not go on without a signal.
         Err(_) => {
             after.lost.extend(link.cloned());
@@ -267,6 +273,11 @@ fn send<'a>(
         }
     }
     &others[written..]
+}
+
+/// The monitor that the signal asks for.
+const fn requested(signal: &Signal) -> Option<MonitorId> {
+    if let Signal::Monitor { id, .. } = signal { Some(*id) } else { None }
 }
 
 /// Those come after everything that the process has sent, whatever channel that took.

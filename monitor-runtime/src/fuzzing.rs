@@ -18,7 +18,7 @@ use crate::{
     link::Link,
     node::Runner,
     processes::{LiveProcess, Resident},
-    queue::{Item, Queue},
+    queue::Item,
     state::{Inner, Limits},
 };
 
@@ -76,8 +76,7 @@ impl Attacked {
             stop_timeout: Duration::ZERO,
         };
         let inner = Inner::new(core, limits, service, None, false, Runner::none());
-        let queue = Queue::new(limits.max_mailbox_bytes);
-        let watcher = Arc::new(LiveProcess { queue, fate: Default::default(), abort: None });
+        let watcher = Arc::new(LiveProcess::new(limits.max_mailbox_bytes, None));
         let pid = inner.move_in(Resident::Process(watcher.clone())).expect("the node was not stopped");
         let node = Attacked { inner, watcher };
         node.begin(pid, peer);

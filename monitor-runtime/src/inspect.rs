@@ -1,12 +1,14 @@
 //! What goes on in a node, for people and programs to look at.
 
+use std::sync::atomic::Ordering;
+
 use refs::{MonitorRef, NodeId, Pid, RegName, Target};
 use serde::Serialize;
 
 use monitor_core::LocalPid;
 use supervision::telemetry;
 
-use crate::state::Inner;
+use crate::{queue::Queue, state::Inner, taken::FiredQueue};
 
 /// How much there is of everything. See [`Node::stats`](crate::Node::stats).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -191,8 +193,10 @@ impl Monitors {
 
 impl Stats {
     pub(crate) fn of(node: &Inner) -> Self {
-        let (core, aliases, waiting_bytes, addresses) = node
-            .look(|state| (state.core.stats(), state.aliases.len(), state.parked.bytes(), state.book.len()));
+        let (core, taken, aliases, waiting_bytes, addresses) = node.look(|state| {
+            let taken = node.taken.load(Ordering::Relaxed);
+            (state.core.stats(), taken, state.aliases.len(), state.parked.bytes(), state.book.len())
+        });
         let (processes, watchers) = node.directory.read().counts();
         let mut drops = node.counters.list();
         drops.push(("events_dropped", telemetry::dropped()));
@@ -201,7 +205,7 @@ impl Stats {
             watchers,
             sessions: core.sessions,
             monitors: core.outgoing_active,
-            fired: core.outgoing_fired,
+            fired: core.outgoing_fired + taken,
             incoming_monitors: core.incoming,
             aliases,
             node_monitors: core.node_monitors,
@@ -254,15 +258,19 @@ impl Inspect {
     pub(crate) fn of(node: &Inner) -> Self {
         let (processes, sessions) = node.look(|state| {
             let directory = node.directory.read();
-            let of_process = |pid: LocalPid, (waiting, waiting_bytes)| ProcessInfo {
-                pid: node.pid(pid.0),
-                names: directory.names.names_of(pid).to_vec(),
-                monitors: state.core.monitors_of(pid).count(),
-                monitored_by: state.core.watchers_of(pid).count(),
-                waiting,
-                waiting_bytes,
+            let of_process = |pid: LocalPid, queue: &Queue| {
+                let taken = queue.taken().load(Ordering::Relaxed);
+                let (waiting, waiting_bytes) = queue.size();
+                ProcessInfo {
+                    pid: node.pid(pid.0),
+                    names: directory.names.names_of(pid).to_vec(),
+                    monitors: state.core.monitors_of(pid).count() + taken,
+                    monitored_by: state.core.watchers_of(pid).count(),
+                    waiting: waiting + taken,
+                    waiting_bytes,
+                }
             };
-            let processes = directory.processes().map(|(pid, process)| of_process(pid, process.queue.size()));
+            let processes = directory.processes().map(|(pid, process)| of_process(pid, &process.queue));
             let sessions = state.links.values().map(|link| SessionInfo {
                 session: link.peer.session.0,
                 peer: link.peer.node.clone(),

@@ -134,6 +134,7 @@ mod flusher;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gate;
 mod history;
 #[cfg(all(feature = "http", unix))]
 pub mod http;

@@ -58,8 +58,11 @@ impl Demonitor {
 /// notices arrive here.
 ///
 /// Messages and notices come out in the order in which they went in. Of one sender that is the order in which
-/// it sent; its messages come before the `Down` that tells of its exit. After the process has exited its
-/// calls give [`NotAlive`].
+/// it sent; its messages come before the `Down` that tells of its exit.
+///
+/// A mailbox may outlive its process. From the exit on its calls give [`NotAlive`], and nothing that it sends arrives, on any
+/// channel and from any thread: the `Down` of the process is the last that anybody receives of it. Messages and node events
+/// that wait can still be received; `Down`s that wait have ended with the monitors of the process.
 pub struct Mailbox {
     node: Node,
     pid: Pid,
@@ -112,16 +115,21 @@ impl Mailbox {
         self.next(|queue| queue.poll_pop(cx))
     }
 
-    /// The next event: what was taken already, or what `pop` finds and was not flushed.
+    /// The next event: what was taken already, or what `pop` finds and was not flushed. `Down`s of a process that has exited
+    /// ended with its monitors.
     fn next(&mut self, mut pop: impl FnMut(&Queue) -> Poll<Option<Item>>) -> Poll<Option<Event>> {
         loop {
-            if let Some(down) = self.taken.pop() {
+            if let Some(down) = self.taken.pop(&self.node.inner, &self.process.queue) {
+                if self.process.gate.is_closed() {
+                    continue;
+                }
                 return Poll::Ready(Some(Event::Down(down)));
             }
             match ready!(pop(&self.process.queue)) {
                 Some(Item::Event(event)) => return Poll::Ready(Some(event)),
                 Some(Item::Down(id)) => {
-                    if let Some(down) = self.taken.open(&self.node.inner, id, &self.process.queue) {
+                    let down = self.taken.open(&self.node.inner, id, &self.process.queue);
+                    if let Some(down) = down.filter(|_| !self.process.gate.is_closed()) {
                         return Poll::Ready(Some(Event::Down(down)));
                     }
                 }
@@ -183,7 +191,7 @@ impl Mailbox {
                 self.process.queue.flushed(|id| state.core.is_fired(id));
             }
             if options.flush && found == Demonitored::Unknown {
-                self.taken.flush(id);
+                self.taken.flush(id, self.inner(), &self.process.queue);
             }
             found
         })?;
@@ -211,6 +219,9 @@ impl Mailbox {
     pub fn monitors(&self) -> Vec<(MonitorRef, Target)> {
         let inner = self.inner();
         let mut monitors = Vec::new();
+        if self.process.gate.is_closed() {
+            return monitors;
+        }
         self.taken.each(|down| monitors.push((down.monitor.clone(), down.target.clone())));
         inner.look(|state| {
             let others = state.core.monitors_of(self.local());
@@ -297,7 +308,11 @@ impl Mailbox {
     /// # Errors
     /// As [`Node::register`].
     pub fn register(&self, name: RegName) -> Result<(), RegisterError> {
-        self.node.register(name, &self.pid)
+        self.node.register(name, &self.pid).map_err(|error| match error {
+            // It is this process that is gone.
+            RegisterError::NoProc => NotAlive.into(),
+            error => error,
+        })
     }
 
     /// Sends a message to a pid, to whoever holds a name, or through an alias. Never waits (Erlang suspends a sender when too
@@ -356,8 +371,9 @@ impl Mailbox {
         self.inner().send_async(self.letter(&to, options), &mut body).await
     }
 
-    pub(crate) const fn letter<'a>(&'a self, to: &'a Dest, options: SendOptions) -> Letter<'a> {
-        Letter { from: Some(&self.pid), speaker: self.local(), to, reply_to: None, options }
+    pub(crate) fn letter<'a>(&'a self, to: &'a Dest, options: SendOptions) -> Letter<'a> {
+        let gate = Some(&self.process.gate);
+        Letter { from: Some(&self.pid), speaker: self.local(), to, reply_to: None, options, gate }
     }
 
     fn inner(&self) -> &Inner {
@@ -366,6 +382,12 @@ impl Mailbox {
 
     pub(crate) const fn local(&self) -> LocalPid {
         LocalPid(self.pid.serial())
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        self.taken.clear(&self.node.inner, &self.process.queue);
     }
 }
 

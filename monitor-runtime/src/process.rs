@@ -1,13 +1,12 @@
 //! Processes: anything with an exit.
 
 use std::{
-    any::Any,
+    convert::identity,
     fmt,
     future::Future,
     ops::{Deref, DerefMut},
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context, Poll, ready},
     thread,
 };
@@ -19,13 +18,13 @@ use futures::{
 use monitor_core::{ExitReason, LocalPid};
 use pin_project_lite::pin_project;
 use refs::Pid;
+use supervision::unwind::{self, Payload};
 
 use crate::{
     error::NotAlive,
     mailbox::Mailbox,
     node::Node,
     processes::{LiveProcess, Resident},
-    queue::Queue,
     watchdog,
 };
 
@@ -50,19 +49,23 @@ use crate::{
 #[derive(Debug)]
 pub struct Process {
     // The order matters: the exit is told before the mailbox, and what waits in it, is dropped.
-    life: Held,
+    life: Life,
     mailbox: Mailbox,
 }
 
 impl Process {
     pub(crate) fn new(node: &Node) -> Result<Self, NotAlive> {
-        let (life, mailbox) = Life::begin(node, None, ExitReason::Normal)?;
-        Ok(Process { life: Held(life), mailbox })
+        let (mut life, mailbox) = Life::begin(node, None, ExitReason::Normal)?;
+        life.is_guard = true;
+        Ok(Process { life, mailbox })
     }
 
-    /// Runs what the process does, on whatever executor awaits it: the process ends with it, and as it does. `Ok` is
-    /// [`ExitReason::Normal`], an error is the reason, and `?` makes one of any error. Dropped before it is done, as of an
-    /// aborted task, the process was [`Killed`](ExitReason::Killed); it cannot be gone on with.
+    /// Runs the body of the process on the executor that awaits the returned future. The process ends with that future:
+    /// `Ok` is [`ExitReason::Normal`], an error is the reason, and `?` makes one of any error. A panic in `work`, or in the
+    /// future that it makes, is [`ExitReason::Panicked`] with its text, and goes on in the caller.
+    ///
+    /// A future that is dropped before it is done, as of an aborted task, was [`Killed`](ExitReason::Killed), even if it was
+    /// never polled; it cannot be gone on with. Whatever the body holds is dropped before the exit is reported.
     ///
     /// A guard that is only held by a task ends as `Normal`, also when the task has failed.
     ///
@@ -84,42 +87,28 @@ impl Process {
     /// assert!(task.await.is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```
-    pub async fn run<T, F, Fut>(self, work: F) -> Result<T, ExitReason>
+    pub fn run<T, F, Fut>(self, work: F) -> impl Future<Output = Result<T, ExitReason>> + use<T, F, Fut>
     where
         F: FnOnce(Mailbox) -> Fut,
         Fut: Future<Output = Result<T, ExitReason>>,
     {
         let Process { mut life, mailbox } = self;
-        life.0.reason = ExitReason::Killed;
-        // What the work holds is gone before anybody hears of its end.
-        let outcome = work(mailbox).await;
-        life.0.reason = outcome.as_ref().err().cloned().unwrap_or(ExitReason::Normal);
-        outcome
+        // Now, and not by the first poll: a future may be dropped before that.
+        life.is_guard = false;
+        life.reason = ExitReason::Killed;
+        let body = future::lazy(move |_| work(mailbox)).flatten();
+        Run { body: Some(body), life: Some(life) }
     }
 
-    /// Ends the process now, with this reason.
+    /// Ends the process now, with this reason, also while the thread unwinds.
     pub fn exit(mut self, reason: ExitReason) {
-        self.life.0.reason = reason;
+        self.life.is_guard = false;
+        self.life.reason = reason;
     }
 
     /// Sets the reason with which the process exits when the guard is dropped. `Normal` by default.
     pub fn set_exit_reason(&mut self, reason: ExitReason) {
-        self.life.0.reason = reason;
-    }
-}
-
-/// A life that ends with its guard.
-#[derive(Debug)]
-struct Held(Life);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            // The panic's own text cannot be had here.
-            let thread = thread::current();
-            let thread = thread.name().unwrap_or("without a name");
-            self.0.reason = ExitReason::panicked(format!("in the thread {thread:?}, a guard knows no more"));
-        }
+        self.life.reason = reason;
     }
 }
 
@@ -163,9 +152,10 @@ impl Prepared {
     {
         let Prepared { life, mailbox, aborted } = self;
         let node = life.node.clone();
-        let body = AssertUnwindSafe(future::lazy(move |_| f(mailbox)).flatten()).catch_unwind();
-        let task = Task { body: Some(Abortable::new(body, aborted)), life: Some(life) };
+        let body = future::lazy(move |_| f(mailbox)).flatten();
         // A spawner that panics has dropped the task: the process was killed.
+        let body = Abortable::new(body, aborted);
+        let task = Task { body: Some(body), life: Some(life) };
         let _ = supervision::catch(|| (node.inner.bodies)(Box::pin(task)));
     }
 }
@@ -179,37 +169,74 @@ pin_project! {
         body: Option<F>,
         life: Option<Life>,
     }
-}
 
-/// What becomes of a body: nothing if it was killed, else it panics or not, and else it says itself.
-type Outcome = Result<thread::Result<Result<(), ExitReason>>, Aborted>;
-
-impl<F: Future<Output = Outcome>> Future for Task<F> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut task = self.project();
-        let (Some(body), Some(life)) = (task.body.as_mut().as_pin_mut(), task.life.as_ref()) else {
-            return Poll::Ready(());
-        };
-        let outcome = ready!(life.watch(|| body.poll(cx)));
-        let dropped = catch_unwind(AssertUnwindSafe(|| task.body.set(None)));
-        if let Some(mut life) = task.life.take() {
-            life.reason = match (outcome, dropped) {
-                (Ok(Err(panic)), _) | (_, Err(panic)) => panicked(&*panic),
-                (Ok(Ok(Ok(()))), Ok(())) => ExitReason::Normal,
-                (Ok(Ok(Err(reason))), Ok(())) => reason,
-                (Err(Aborted), Ok(())) => ExitReason::Killed,
-            };
+    impl<F> PinnedDrop for Task<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut body = this.project().body;
+            // An executor that drops its tasks must not meet their panics.
+            let _ = supervision::catch(|| body.set(None));
         }
-        Poll::Ready(())
     }
 }
 
-/// The text of a panic: what `panic!` was given, in all usual cases.
-fn panicked(panic: &(dyn Any + Send)) -> ExitReason {
-    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    ExitReason::panicked(text.unwrap_or("a panic without a text"))
+impl<F: Future<Output = Result<Result<(), ExitReason>, Aborted>>> Future for Task<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let task = self.project();
+        let killed = |_| Err(ExitReason::Killed);
+        poll_to_exit(task.body, task.life, cx, |outcome| outcome.unwrap_or_else(killed)).map(drop)
+    }
+}
+
+pin_project! {
+    /// A process that is run by its guard: as a [`Task`], but its caller gets what the body returns.
+    struct Run<F> {
+        #[pin]
+        body: Option<F>,
+        life: Option<Life>,
+    }
+}
+
+impl<T, F: Future<Output = Result<T, ExitReason>>> Future for Run<F> {
+    type Output = Result<T, ExitReason>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let run = self.project();
+        match ready!(poll_to_exit(run.body, run.life, cx, identity)) {
+            Ok(result) => Poll::Ready(result),
+            Err(panic) => panic.resume(),
+        }
+    }
+}
+
+/// Polls the body of a process, under the eyes of the watchdog. Once the body is done it is dropped, then the process exits. A
+/// panic of a destructor counts as one of the body.
+///
+/// `of` says what it returned; an adapter around the body would drop it where its panic is not caught.
+fn poll_to_exit<T, F: Future>(
+    mut body: Pin<&mut Option<F>>,
+    life: &mut Option<Life>,
+    cx: &mut Context<'_>,
+    of: impl FnOnce(F::Output) -> Result<T, ExitReason>,
+) -> Poll<Result<Result<T, ExitReason>, Payload>> {
+    let future = body.as_mut().as_pin_mut().expect("a process that has exited is not polled");
+    let lives = life.as_ref().expect("a process lives as long as its body");
+    let outcome = match lives.watch(|| unwind::catch_whole(|| future.poll(cx))) {
+        Ok(Poll::Pending) => return Poll::Pending,
+        Ok(Poll::Ready(output)) => Ok(of(output)),
+        Err(panic) => Err(panic),
+    };
+    let outcome = unwind::catch_whole(|| body.set(None)).and(outcome);
+    if let Some(mut life) = life.take() {
+        life.reason = match &outcome {
+            Err(panic) => ExitReason::panicked(panic.text()),
+            Ok(Ok(_)) => ExitReason::Normal,
+            Ok(Err(reason)) => reason.clone(),
+        };
+    }
+    // The process has exited: what is dropped from here on may panic.
+    Poll::Ready(outcome)
 }
 
 /// The life of a process: its drop is the exit, so that none is forgotten, whatever drops it.
@@ -218,6 +245,8 @@ struct Life {
     pid: LocalPid,
     process: Arc<LiveProcess>,
     reason: ExitReason,
+    /// Held by user code: dropped while the thread unwinds, the process has panicked.
+    is_guard: bool,
 }
 
 impl Life {
@@ -227,11 +256,23 @@ impl Life {
         abort: Option<AbortHandle>,
         reason: ExitReason,
     ) -> Result<(Self, Mailbox), NotAlive> {
-        let queue = Queue::new(node.inner.limits.max_mailbox_bytes);
-        let process = Arc::new(LiveProcess { queue, fate: OnceLock::new(), abort });
+        let process = Arc::new(LiveProcess::new(node.inner.limits.max_mailbox_bytes, abort));
         let pid = node.inner.move_in(Resident::Process(process.clone()))?;
         let mailbox = Mailbox::new(node.clone(), pid, process.clone());
-        Ok((Life { node: node.clone(), pid, process, reason }, mailbox))
+        Ok((Life { node: node.clone(), pid, process, reason, is_guard: false }, mailbox))
+    }
+}
+
+impl Life {
+    /// Why it ends, unless it was killed.
+    fn reason(&self) -> ExitReason {
+        if self.is_guard && thread::panicking() {
+            // The panic's own text cannot be had here.
+            let thread = thread::current();
+            let thread = thread.name().unwrap_or("without a name");
+            return ExitReason::panicked(format!("in the thread {thread:?}, a guard knows no more"));
+        }
+        self.reason.clone()
     }
 }
 
@@ -245,8 +286,10 @@ impl Life {
 
 impl Drop for Life {
     fn drop(&mut self) {
-        let fate = self.process.fate.get();
-        self.node.inner.exited(self.pid, fate.unwrap_or(&self.reason).clone());
+        // From here on a kill comes too late, and says so.
+        let reason = self.process.fate.get_or_init(|| self.reason());
+        self.process.gate.close();
+        self.node.inner.exited(self.pid, reason.clone());
     }
 }
 

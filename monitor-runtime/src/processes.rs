@@ -2,7 +2,7 @@
 
 use std::{
     mem,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicUsize},
 };
 
 use futures::{future::AbortHandle, task::AtomicWaker};
@@ -11,12 +11,14 @@ use parking_lot::Mutex;
 use refs::Serial;
 use supervision::unwind;
 
-use crate::{queue::Queue, registry::Registry, segments::Segments, taken::FiredQueue};
+use crate::{gate::Gate, queue::Queue, registry::Registry, segments::Segments, taken::FiredQueue};
 
 /// A process, as the node knows it.
 #[derive(Debug)]
 pub(crate) struct LiveProcess {
     pub(crate) queue: Queue,
+    /// What it sends passes here.
+    pub(crate) gate: Gate,
     /// Why it dies whatever it says itself: set once, when it is killed or the node stops.
     pub(crate) fate: OnceLock<ExitReason>,
     /// Drops its task at its next await; none if it has no task of ours.
@@ -24,6 +26,11 @@ pub(crate) struct LiveProcess {
 }
 
 impl LiveProcess {
+    /// A process whose messages take at most so many bytes while they wait.
+    pub(crate) fn new(max_mailbox_bytes: usize, abort: Option<AbortHandle>) -> Self {
+        LiveProcess { queue: Queue::new(max_mailbox_bytes), gate: Gate::new(), fate: OnceLock::new(), abort }
+    }
+
     /// Ends it with this reason, unless something ended it before; returns whether this did. A task is dropped at its
     /// next await; a guard receives nothing more and exits when it is dropped.
     pub(crate) fn kill(&self, reason: ExitReason) -> bool {
@@ -48,6 +55,7 @@ impl LiveProcess {
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     fired: Mutex<Fired>,
+    taken: AtomicUsize,
     pub(crate) waker: AtomicWaker,
 }
 
@@ -95,6 +103,10 @@ impl FiredQueue for Inbox {
     fn skipped(&self) {
         let mut fired = self.fired.lock();
         fired.stale = fired.stale.saturating_sub(1);
+    }
+
+    fn taken(&self) -> &AtomicUsize {
+        &self.taken
     }
 }
 

@@ -7,6 +7,7 @@
 use std::{
     collections::HashMap,
     mem,
+    sync::atomic::AtomicUsize,
     task::{Context, Poll, Waker},
 };
 
@@ -26,6 +27,7 @@ use crate::{
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     max_bytes: usize,
+    taken: AtomicUsize,
 }
 
 /// What comes out of a queue.
@@ -93,7 +95,7 @@ struct Alternation {
 impl Queue {
     /// An empty queue whose messages take at most so many bytes.
     pub(crate) fn new(max_bytes: usize) -> Self {
-        Queue { waiting: Mutex::default(), max_bytes }
+        Queue { waiting: Mutex::default(), max_bytes, taken: AtomicUsize::new(0) }
     }
 
     /// The next entry; none once the queue is closed and empty.
@@ -195,6 +197,10 @@ impl FiredQueue for Queue {
 
     fn skipped(&self) {
         self.waiting.lock().skipped();
+    }
+
+    fn taken(&self) -> &AtomicUsize {
+        &self.taken
     }
 }
 

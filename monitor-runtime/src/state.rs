@@ -10,7 +10,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -21,7 +21,7 @@ use parking_lot::{Mutex, RwLock};
 use peer_service::{Capabilities, PeerService, Spawner};
 use refs::{DialId, EndKind, NodeId, NodeName, SessionEnd, SessionId};
 use smol::channel::Sender;
-use supervision::Panic;
+use supervision::{Panic, unwind};
 
 use crate::{
     aliases::Aliases,
@@ -64,9 +64,12 @@ pub(crate) struct Inner {
     pub(crate) directory: RwLock<Directory>,
     pub(crate) counters: Counters,
     pub(crate) told: Told,
+    /// `Down`s that receivers have taken out of the core and not yet received.
+    pub(crate) taken: AtomicUsize,
     /// The task that works off the core's backlog; it does not keep the node alive.
     pub(crate) backlog: Arc<AtomicWaker>,
-    /// That task was lost: whoever adds to the backlog works it off.
+    /// That task is lost, or the node has stopped: each caller works off what it adds to the backlog. Set under the state's
+    /// lock.
     pub(crate) backlog_inline: AtomicBool,
     /// Senders that wait until fewer things wait for a connection.
     pub(crate) room: Waiters,
@@ -150,6 +153,7 @@ impl Inner {
             directory: RwLock::default(),
             counters: Counters::default(),
             told: Told::default(),
+            taken: AtomicUsize::new(0),
             backlog: Arc::default(),
             backlog_inline: AtomicBool::new(false),
             room: Waiters::default(),
@@ -181,9 +185,18 @@ impl Inner {
         input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
     ) -> Result<R, NotAlive> {
         let mut after = After::default();
-        let result = self.enter_state(&mut self.state.lock(), &mut after, input);
+        let result = self.enter_then(&mut after, input);
         after.run(self);
         result
+    }
+
+    /// One input; the caller runs `after` once it may run code of others.
+    pub(crate) fn enter_then<R>(
+        &self,
+        after: &mut After,
+        input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
+    ) -> Result<R, NotAlive> {
+        self.enter_state(&mut self.state.lock(), after, input)
     }
 
     /// One input of many: the caller runs `after` soon, and uses it again.
@@ -289,19 +302,28 @@ impl Inner {
     /// The exit of a process or a watcher. It is out of the directory, and its names are free, before anybody
     /// is told.
     pub(crate) fn exited(&self, pid: LocalPid, reason: ExitReason) {
+        let mut calls = Vec::new();
         let gone = self.enter(|state, out| {
             let gone = self.directory.write().remove(pid);
-            state.aliases.exited(pid);
+            calls = state.aliases.exited(pid);
             state.core.process_exited(pid, Some(reason), out);
             gone
         });
         let gone = gone.unwrap_or_else(|NotAlive| self.directory.write().remove(pid));
+        // Calls that wait in another task learn that nothing will come.
+        calls.iter().filter_map(|call| call.down()).for_each(unwind::wake);
         if let Some(Resident::Process(process)) = gone {
             // Whoever still holds the mailbox receives what waits, and then nothing. If nobody does, it is
             // dropped here, without a lock.
             process.close();
             self.progress();
         }
+    }
+
+    /// The aliases of a process or watcher end, and with them the calls that wait for a reply.
+    pub(crate) fn exit_aliases(&self, pid: LocalPid) {
+        let calls = self.enter(|state, _| state.aliases.exited(pid)).unwrap_or_default();
+        calls.iter().filter_map(|call| call.down()).for_each(unwind::wake);
     }
 
     /// What a monitor that fired has to say; none if it was flushed meanwhile.

@@ -13,7 +13,8 @@ use monitor_core::ExitReason;
 use refs::EndKind;
 
 use crate::{
-    background, effects::After, error::NotAlive, link::Link, log, processes::LiveProcess, state::Inner,
+    background, book::Book, effects::After, error::NotAlive, link::Link, log, processes::LiveProcess,
+    state::Inner,
 };
 
 /// Stops the node, or waits until it has stopped. The work is the node's own: a caller may be dropped.
@@ -74,8 +75,10 @@ impl Drop for End {
     fn drop(&mut self) {
         let node = &*self.0;
         cut_off(node);
-        let mut after = After::default();
-        while node.resume(&mut after) {}
+        // From here on each input works off what it leaves: the task for that may be gone.
+        node.work_off_backlog_inline();
+        end_what_is_left(node);
+        // After the last notice.
         processes(node).for_each(|process| process.close());
         node.stopping.done.store(true, Ordering::Release);
         node.stopping.waiters.wake_all();
@@ -90,10 +93,25 @@ fn cut_off(node: &Inner) {
         link.abort.abort();
         let _ = node.enter(|state, out| {
             state.core.peer_down(link.peer.session, EndKind::LocalShutdown.into(), out);
+            state.links.remove(&link.peer.session);
             node.ways.close(&link);
         });
     }
     node.service_is_over();
+}
+
+/// Every session and every dial has ended, and processes that run here have exited or do not in time. Guards live as long
+/// as their holders want, and so may their monitors on each other: these end now, and all else that refers to them.
+fn end_what_is_left(node: &Inner) {
+    let residents: Vec<_> = node.directory.read().residents().map(|(pid, _)| pid).collect();
+    for &pid in &residents {
+        let _ = node.enter(|state, out| state.core.node_stopped(pid, EndKind::LocalShutdown.into(), out));
+    }
+    let _ = node.enter(|state, _| state.book = Book::new(node.limits.max_addresses));
+    // Monitors have fired, and calls have heard of it: what is left of the aliases are addresses.
+    for pid in residents {
+        node.exit_aliases(pid);
+    }
 }
 
 /// Works off the core's backlog.

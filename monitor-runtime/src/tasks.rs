@@ -10,7 +10,7 @@ use std::{
 
 use peer_service::{PeerEvent, PeerService};
 
-use crate::{background, effects::After, log, session, state::Inner};
+use crate::{background, effects::After, error::NotAlive, log, session, state::Inner};
 
 /// How long the frames of a backlog gather before they are written: a write costs as much as a hundred notices, and so does its
 /// reader's wake. The first batch does not wait, and the last one neither.
@@ -24,7 +24,7 @@ pub(crate) fn start(node: &Arc<Inner>) {
         node.service_is_over();
     });
     let working_off = backlog(node.backlog.clone(), Arc::downgrade(node));
-    node.run_task(background::BACKLOG, working_off, |node| node.backlog_is_inline());
+    node.run_task(background::BACKLOG, working_off, |node| node.work_off_backlog_inline());
 }
 
 /// Hands on what the peer service has to tell, until it has nothing more to tell.
@@ -67,9 +67,10 @@ async fn backlog(waker: Arc<futures::task::AtomicWaker>, node: Weak<Inner>) {
 }
 
 impl Inner {
-    /// The task is lost: from now on each caller works off what it adds to the backlog.
-    fn backlog_is_inline(&self) {
-        self.backlog_inline.store(true, Ordering::SeqCst);
+    /// From now on each caller works off what it adds to the backlog: the task for that may be gone.
+    pub(crate) fn work_off_backlog_inline(&self) {
+        let set = || self.backlog_inline.store(true, Ordering::SeqCst);
+        self.enter(|_, _| set()).unwrap_or_else(|NotAlive| set());
         self.work_off_backlog();
         // The task may have gathered frames whose senders left the flush to it.
         for link in self.look(|state| state.links.values().cloned().collect::<Vec<_>>()) {

@@ -10,6 +10,7 @@ use refs::{MonitorRef, NodeName, NodeSpec, Target};
 
 use crate::{
     aliases::Answer,
+    effects::After,
     error::{MonitorError, NotAlive, NotImplemented, Refusal},
     node::Node,
     processes::{Inbox, Resident},
@@ -28,8 +29,12 @@ impl Inner {
     ) -> Result<MonitorId, Refusal> {
         self.needs(self.capabilities.monitoring || self.is_own(target.node()), "monitoring")?;
         let options = options.connect(self.connect_if_able(options.connect));
-        let monitor = self.enter_alive(|state, out| {
+        let mut after = After::default();
+        let entered = self.enter_then(&mut after, |state, out| {
             // What `enter_as` does, by one look at the directory instead of two.
+            if !self.is_alive() {
+                return Err(NotAlive);
+            }
             let directory = self.directory.read();
             directory.get(watcher).ok_or(NotAlive)?;
             let id = state.core.monitor(&*directory, watcher, target, options, out);
@@ -39,7 +44,14 @@ impl Inner {
             }
             Ok(id)
         });
-        Ok(monitor.and_then(|id| id)?)
+        let monitor = entered.and_then(|monitor| monitor);
+        if let Some(&id) = monitor.as_ref().ok().filter(|id| after.unsent.contains(id)) {
+            // The session is over, and the core will be told after what has arrived on it: the monitor takes the next one.
+            let _ = self
+                .enter_then(&mut after, |state, out| state.core.monitor_not_sent(id, options.connect, out));
+        }
+        after.run(self);
+        Ok(monitor?)
     }
 
     /// Whether the peer service can do what a call needs.
@@ -107,7 +119,9 @@ impl Watcher {
             found
         });
         match found.unwrap_or(Demonitored::Unknown) {
-            Demonitored::Unknown if self.taken.flush(id) => Demonitored::Fired,
+            Demonitored::Unknown if self.taken.flush(id, &self.node.inner, &*self.inbox) => {
+                Demonitored::Fired
+            }
             found => found,
         }
     }
@@ -127,7 +141,7 @@ impl Watcher {
 
     fn try_down(&mut self) -> Option<Down> {
         loop {
-            if let Some(down) = self.taken.pop() {
+            if let Some(down) = self.taken.pop(&self.node.inner, &*self.inbox) {
                 return Some(down);
             }
             let first = self.inbox.pop()?;
@@ -140,6 +154,7 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
+        self.taken.clear(&self.node.inner, &*self.inbox);
         self.node.inner.exited(self.pid, ExitReason::Normal);
     }
 }

@@ -8,6 +8,8 @@ use loom::{future::block_on, model::Builder, thread};
 
 #[path = "../src/bell.rs"]
 mod bell;
+#[path = "../src/gate.rs"]
+mod gate;
 #[path = "../src/touch.rs"]
 mod touch;
 #[path = "../src/waiters.rs"]
@@ -20,7 +22,7 @@ mod sync {
     pub(crate) use supervision::unwind::wake;
 
     pub(crate) use loom::sync::{
-        MutexGuard,
+        MutexGuard, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, Ordering},
     };
 
@@ -35,6 +37,24 @@ mod sync {
 
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().unwrap()
+        }
+    }
+
+    /// Is not poisoned.
+    #[derive(Debug)]
+    pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
+
+    impl<T> RwLock<T> {
+        pub(crate) fn new(value: T) -> Self {
+            RwLock(loom::sync::RwLock::new(value))
+        }
+
+        pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+            self.0.read().unwrap()
+        }
+
+        pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
+            self.0.write().unwrap()
         }
     }
 
@@ -57,6 +77,7 @@ mod sync {
 }
 
 use bell::Bell;
+use gate::Gate;
 use sync::{AtomicBool, Mutex, Ordering};
 use touch::Touch;
 use waiters::Waiters;
@@ -178,5 +199,35 @@ fn everybody_who_waits_is_woken() {
             opener.1.wake_all();
         });
         wait(open, waiters);
+    });
+}
+
+/// What a watcher's mailbox has received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Received {
+    Message,
+    Down,
+}
+
+#[test]
+fn nothing_of_a_process_comes_after_its_down() {
+    model(|| {
+        let gate = Arc::new(Gate::new());
+        let mailbox = Arc::new(Mutex::new(Vec::new()));
+        let senders: Vec<_> = (0..2)
+            .map(|_| {
+                let (gate, mailbox) = (gate.clone(), mailbox.clone());
+                thread::spawn(move || gate.pass(|| mailbox.lock().push(Received::Message)).is_some())
+            })
+            .collect();
+        // The exit.
+        gate.close();
+        mailbox.lock().push(Received::Down);
+        let sent = senders.into_iter().filter_map(|sender| sender.join().unwrap().then_some(())).count();
+        let mailbox = mailbox.lock();
+        assert_eq!(mailbox.last(), Some(&Received::Down));
+        // What was accepted has arrived, and nothing else.
+        assert_eq!(mailbox.len(), sent + 1);
+        assert!(gate.pass(|| ()).is_none());
     });
 }

@@ -14,12 +14,14 @@
 use std::{
     any::Any,
     fmt, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     task::Waker,
 };
 
 /// How many panics of destructors are caught, one within the other, before the innermost payload is leaked.
 const MAX_NESTED: usize = 4;
+
+const NO_TEXT: &str = "a panic without a text";
 
 /// A panic that was caught. Displays the text that `panic!` was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,38 @@ impl fmt::Display for Panic {
     }
 }
 
+/// A panic that was caught, with what it was given. Dropped, it discards that; a panic of its destructor is caught as well.
+pub struct Payload(Option<Box<dyn Any + Send>>);
+
+impl Payload {
+    /// The text that `panic!` was given, or a sentence that says that there was none.
+    pub fn text(&self) -> &str {
+        self.0.as_deref().map_or(NO_TEXT, text_of)
+    }
+
+    /// Goes on with the panic in the caller.
+    pub fn resume(mut self) -> ! {
+        match self.0.take() {
+            Some(payload) => resume_unwind(payload),
+            None => unreachable!("it is taken once, here"),
+        }
+    }
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        if let Some(payload) = self.0.take() {
+            discard(payload);
+        }
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Payload").field(&self.text()).finish()
+    }
+}
+
 /// Calls `f`, and returns its panic as a value. The caller discards what `f` may have left half changed.
 ///
 /// The panic hook runs before this returns. The payload is dropped; a panic of its destructor is caught as well.
@@ -52,11 +86,15 @@ impl fmt::Display for Panic {
 /// assert_eq!(panic.text(), "out of paper");
 /// ```
 pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
-    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
-        let text = text_of(&*payload).to_owned();
-        discard(payload);
-        Panic { text }
-    })
+    catch_whole(f).map_err(|payload| Panic { text: payload.text().to_owned() })
+}
+
+/// [`catch`] for a caller that may go on with the panic later.
+///
+/// # Errors
+/// The panic, if `f` panics.
+pub fn catch_whole<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| Payload(Some(payload)))
 }
 
 /// Wakes a task. A panic of the waker is caught: it concerns that task alone.
@@ -68,7 +106,7 @@ pub fn wake(waker: Waker) {
 fn text_of(payload: &(dyn Any + Send)) -> &str {
     let text =
         payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without a text")
+    text.unwrap_or(NO_TEXT)
 }
 
 /// Drops a payload whose destructor may panic with another payload, and so on.

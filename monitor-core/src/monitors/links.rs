@@ -9,8 +9,8 @@ use super::{Core, Join};
 use crate::{
     config::{Connect, Route},
     effect::{Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice},
-    ids::{LocalPid, Ticket},
-    tables::{Drain, Link, Peer, Rise, What},
+    ids::{LocalPid, MonitorId, Ticket},
+    tables::{Drain, Link, Peer, Rise, State, What},
 };
 
 impl Core {
@@ -51,6 +51,33 @@ impl Core {
         }
         self.begin_drain(peer, end);
         self.tell_peer(peer, out);
+    }
+
+    /// The session takes no more frames; its [`peer_down`](Core::peer_down) follows after what has arrived on it.
+    ///
+    /// Calls that connect on demand wait for the next session from now on, and so does whatever waited for this session.
+    /// Signals of the session are still handled. A session that is not up is ignored. O(1).
+    pub fn session_closing(&mut self, session: SessionId) {
+        let peer = self.peers.of_session(session);
+        if let Some(peer) = peer.filter(|&peer| self.peers.get(peer).session() == Some(session)) {
+            self.peers.get_mut(peer).closing = true;
+        }
+    }
+
+    /// The session did not take the request of this monitor, because it is [closing](Core::session_closing): the monitor
+    /// joins the next session, as a new one would. To be called at most once, in the call that made the monitor. O(1).
+    ///
+    /// A monitor that is over, or that hangs on no session, is left alone.
+    pub fn monitor_not_sent(&mut self, id: MonitorId, connect: Connect, out: &mut Vec<Effect>) {
+        let Some(at) = self.outgoing.find(id) else { return };
+        let row = self.outgoing.row(at);
+        let peer = self.origins.get(row.origin).peer;
+        let Some(peer) = peer.filter(|_| matches!(row.state, State::Remote(_))) else { return };
+        if self.peers.get(peer).session().is_some() {
+            self.peers.get_mut(peer).closing = true;
+            self.outgoing.unbind(at);
+            self.bind_remote(at, peer, connect, out);
+        }
     }
 
     /// An attempt to connect has failed: whatever waits on that very dial gets `NoConnection(end)`.
@@ -167,7 +194,7 @@ impl Core {
             self.flush_one(peer, out);
         }
         let row = self.peers.get(peer);
-        match (&row.link, row.session()) {
+        match (&row.link, row.open_session()) {
             (_, Some(session)) if row.waiting_len == 0 => return Join::Now(session),
             (_, Some(_)) => return Join::Wait,
             _ if connect == Connect::Never => return Join::No(EndKind::NotConnected.into()),
@@ -192,7 +219,7 @@ impl Core {
         if row.waiting_len == 0 {
             return false;
         }
-        let Some(session) = row.session() else { return false };
+        let Some(session) = row.open_session() else { return false };
         let Some(what) = self.waiting.pop(row.waiting) else { return false };
         row.waiting_len -= 1;
         match what {
@@ -231,11 +258,14 @@ impl Core {
         let up = row.up().cloned();
         let session = up.as_ref().and_then(|up| up.session.clone());
         let hidden = up.as_ref().is_some_and(|up| up.hidden);
+        // Whatever waits while a session closes belongs to the next one.
+        let closing = mem::take(&mut row.closing);
+        let created = self.waiting.create();
         row.link = Link::Draining;
         row.epoch = row.epoch.wrapping_add(1);
         row.drain = Some(Drain {
             end,
-            waiting: mem::replace(&mut row.waiting, self.waiting.create()),
+            waiting: if closing { created } else { mem::replace(&mut row.waiting, created) },
             monitors: mem::replace(&mut row.monitors, self.outgoing.bound_list()),
             incoming: mem::replace(&mut row.incoming, self.incoming.session_list()),
             subscribers: mem::replace(&mut row.subscribers, self.node_subscribers.peer_list()),
@@ -253,6 +283,7 @@ impl Core {
         self.peers.insert(Peer {
             name: name.clone(),
             link: Link::Idle,
+            closing: false,
             epoch: 0,
             waiting: self.waiting.create(),
             waiting_len: 0,

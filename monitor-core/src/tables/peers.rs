@@ -19,6 +19,8 @@ pub(crate) struct Peers {
 pub(crate) struct Peer {
     pub(crate) name: NodeName,
     pub(crate) link: Link,
+    /// The session that is up takes no more frames: later calls wait for the next session.
+    pub(crate) closing: bool,
     /// Counts the lives of the link: what is subscribed in one life is not told of the next one's end.
     pub(crate) epoch: u32,
     /// What waits for a session, in [`Waiting`](super::Waiting).
@@ -149,6 +151,11 @@ impl Peer {
     /// The session that is up.
     pub(crate) fn session(&self) -> Option<SessionId> {
         self.up()?.session.as_ref().map(|&(session, _)| session)
+    }
+
+    /// The session that is up, if it still takes frames.
+    pub(crate) fn open_session(&self) -> Option<SessionId> {
+        self.session().filter(|_| !self.closing)
     }
 
     /// The life of the node with which the session is that is up.

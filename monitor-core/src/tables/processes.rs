@@ -68,6 +68,14 @@ impl ProcessTable {
         entry.get_or_insert(Entry::of(pid))
     }
 
+    /// All lists of a process but that of its own monitors are the caller's to empty.
+    pub(crate) fn end_all_but_own(&mut self, pid: LocalPid) -> Option<Entry> {
+        self.get(pid)?;
+        let entry = self.slots[pid.0.slot() as usize].as_mut()?;
+        let owned = Entry { owned: entry.owned, watched: entry.watched, ..Entry::of(pid) };
+        Some(Entry { owned: None, ..core::mem::replace(entry, owned) })
+    }
+
     /// The process has exited: its lists are the caller's to empty.
     pub(crate) fn remove(&mut self, pid: LocalPid) -> Option<Entry> {
         self.get(pid)?;

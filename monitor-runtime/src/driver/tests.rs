@@ -17,7 +17,7 @@ use crate::{
     message::{Dest, Receiver},
     node::Runner,
     processes::{LiveProcess, Resident},
-    queue::{Item, Queue},
+    queue::Item,
     send_options::SendOptions,
     state::Limits,
 };
@@ -103,8 +103,7 @@ impl World {
             stop_timeout: std::time::Duration::ZERO,
         };
         let node = Inner::new(core, limits, Arc::new(Nothing(id("a@local", 1))), None, false, Runner::none());
-        let queue = Queue::new(limits.max_mailbox_bytes);
-        let process = Arc::new(LiveProcess { queue, fate: Default::default(), abort: None });
+        let process = Arc::new(LiveProcess::new(limits.max_mailbox_bytes, None));
         let watcher = node.move_in(Resident::Process(process.clone())).unwrap();
         node.enter(|state, _| state.core.monitor_nodes(watcher, NodesOptions::new()))
             .expect("the node is well");

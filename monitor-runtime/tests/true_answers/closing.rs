@@ -1,0 +1,244 @@
+//! Calls on a session that is over, while its end has not been reported yet: they connect on demand.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use monitor_runtime::{Connect, EndKind, MonitorOptions, SendError, SendOptions, prelude::*};
+use peer_service::memory::{Join, Network};
+use smol::Executor;
+
+use crate::common::{Cluster, eventually, expect_no_connection, name, next_down, run};
+
+/// A node whose tasks run when the test wants.
+struct Held {
+    node: Node,
+    executor: Arc<Executor<'static>>,
+}
+
+impl Held {
+    async fn new(cluster: &Cluster, label: &str) -> Self {
+        let executor = Arc::new(Executor::new());
+        let weak = Arc::downgrade(&executor);
+        let spawner = Arc::new(move |task| {
+            if let Some(executor) = weak.upgrade() {
+                executor.spawn(task).detach();
+            }
+        });
+        Held { node: cluster.node_with(label, |config: Config| config.spawner(spawner)).await, executor }
+    }
+
+    /// Waits for something while the tasks of the node run.
+    async fn while_it_runs<T>(&self, work: impl Future<Output = T>) -> T {
+        self.executor.run(work).await
+    }
+}
+
+/// A node whose link to another one was severed, which its tasks have not noticed.
+async fn severed(cluster: &Cluster) -> (Held, Node) {
+    let (a, b) = (Held::new(cluster, "a").await, cluster.node("b").await);
+    a.while_it_runs(cluster.settle(&a.node, &b)).await;
+    // The way of messages is noted.
+    a.while_it_runs(cluster.settle(&a.node, &b)).await;
+    cluster.sever(&a.node, &b);
+    (a, b)
+}
+
+fn body(event: Option<Event>) -> Vec<u8> {
+    match event {
+        Some(Event::Message(message)) => message.body,
+        other => panic!("no message: {other:?}"),
+    }
+}
+
+#[test]
+fn r30_a_message_sent_at_once_after_the_link_has_ended_goes_to_the_next_session() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = severed(&cluster).await;
+        let (me, mut receiver) = (a.node.process().unwrap(), b.process().unwrap());
+        let to = receiver.pid().clone();
+        assert_eq!(me.send(&to, "1"), Ok(()));
+        assert_eq!(me.send_async(&to, "2").now_or_never(), Some(Ok(())));
+        assert_eq!(me.send(&to, "3"), Ok(()));
+        assert_eq!(a.node.stats().waiting, 3);
+        a.while_it_runs(async {
+            for at in ["1", "2", "3"] {
+                assert_eq!(body(receiver.recv().await), at.as_bytes());
+            }
+        })
+        .await;
+
+        // From no process.
+        cluster.sever(&a.node, &b);
+        assert_eq!(a.node.send(&to, "4"), Ok(()));
+        assert_eq!(body(a.while_it_runs(receiver.recv()).await), b"4");
+        assert_eq!(a.node.stats().count("messages_not_connected"), Some(0));
+        assert_eq!(a.node.stats().count("messages_undeliverable"), Some(0));
+    });
+}
+
+#[test]
+fn r30_a_monitor_made_at_once_after_the_link_has_ended_connects() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = severed(&cluster).await;
+        let target = b.process().unwrap();
+        let mut watcher = a.node.process().unwrap();
+        let of_mailbox = watcher.monitor(target.pid()).unwrap();
+        let monitor = a.node.monitor(target.pid()).unwrap();
+        let mut set = a.node.monitor_set().unwrap();
+        set.add(target.pid()).unwrap();
+        let taken_back = watcher.monitor(target.pid()).unwrap();
+        assert!(watcher.demonitor_with(&taken_back, monitor_runtime::Demonitor::new().info()).unwrap());
+        let never = MonitorOptions::new().connect(Connect::Never);
+        let never = a.node.monitor_with(target.pid(), never).unwrap();
+        assert_eq!(watcher.monitors().len(), 1);
+        a.while_it_runs(async {
+            expect_no_connection(never, EndKind::NotConnected).await;
+            eventually("the monitors have arrived", || b.stats().incoming_monitors == 3).await;
+            target.exit(ExitReason::Shutdown);
+            let down = next_down(&mut watcher).await;
+            assert_eq!((down.monitor, down.reason), (of_mailbox, DownReason::Exit(ExitReason::Shutdown)));
+            assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Shutdown));
+            assert_eq!(set.next().await.unwrap().reason, DownReason::Exit(ExitReason::Shutdown));
+        })
+        .await;
+    });
+}
+
+#[test]
+fn r30_a_call_made_at_once_after_the_link_has_ended_is_answered() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = severed(&cluster).await;
+        let server = b.spawn(|mut mailbox| async move {
+            while let Some(Event::Message(request)) = mailbox.recv().await {
+                mailbox.reply(&request, request.body.clone())?;
+            }
+            Ok(())
+        });
+        let server = server.unwrap();
+        let asks = a.node.process().unwrap();
+        let mut of_process = Box::pin(asks.call(&server, "1", Duration::MAX));
+        let mut of_node = Box::pin(a.node.call(&server, "2", Duration::MAX));
+        assert!((&mut of_process).now_or_never().is_none() && (&mut of_node).now_or_never().is_none());
+        let replies = a.while_it_runs(async { futures::join!(of_process, of_node) }).await;
+        assert_eq!((replies.0.unwrap().body, replies.1.unwrap().body), (b"1".to_vec(), b"2".to_vec()));
+    });
+}
+
+#[test]
+fn r31_what_the_old_session_has_delivered_comes_before_the_next() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = (Held::new(&cluster, "a").await, cluster.node("b").await);
+        a.while_it_runs(cluster.settle(&a.node, &b)).await;
+        a.while_it_runs(cluster.settle(&a.node, &b)).await;
+        let (me, mut receiver) = (a.node.process().unwrap(), b.process().unwrap());
+        me.send(receiver.pid(), "old").unwrap();
+        // Its goodbye follows what was sent; what is sent after that takes the next session.
+        a.node.disconnect(b.name()).unwrap();
+        let of_name = me.monitor(name("nobody").at(b.name().clone())).unwrap();
+        me.send(receiver.pid(), "new").unwrap();
+        let mut me = me;
+        a.while_it_runs(async {
+            assert_eq!(body(receiver.recv().await), b"old");
+            assert_eq!(body(receiver.recv().await), b"new");
+            let down = next_down(&mut me).await;
+            assert_eq!((down.monitor, down.reason), (of_name, DownReason::NoProc));
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_message_for_a_node_that_is_gone_is_counted_and_kept_no_longer() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, b) = severed(&cluster).await;
+        let me = a.node.process().unwrap();
+        // The message waits for a dial, which fails.
+        cluster.crash(&b);
+        assert_eq!(me.send(name("x").at(b.name().clone()), "x"), Ok(()));
+        a.while_it_runs(eventually("it was given up", || {
+            a.node.stats().count("messages_undeliverable") == Some(1)
+        }))
+        .await;
+        assert_eq!(a.node.stats().waiting, 0);
+        a.while_it_runs(a.node.stop()).await;
+        let gone = me.send(name("x").at(b.name().clone()), "x");
+        assert_eq!(gone, Err(SendError::NotAlive(monitor_runtime::NotAlive)));
+    });
+}
+
+/// What is sent on a channel waits for the next session, too, and then takes that channel.
+#[test]
+fn r30_on_channels_a_message_at_once_after_the_end_goes_to_the_next_session() {
+    run(async {
+        let network = Network::new();
+        let executor = Arc::new(Executor::new());
+        let weak = Arc::downgrade(&executor);
+        let spawner: peer_service::Spawner = Arc::new(move |task| {
+            if let Some(executor) = weak.upgrade() {
+                executor.spawn(task).detach();
+            }
+        });
+        let start = |label: &str| {
+            let join =
+                Join::new(format!("{label}@local").parse().unwrap()).channels(["bulk".parse().unwrap()]);
+            let config = Config::new(join.name.clone()).spawner(spawner.clone());
+            Node::with_service(config, network.join_with(join))
+        };
+        let (a, b) = (start("a").await.unwrap(), start("b").await.unwrap());
+        let me = a.process().unwrap();
+        let mut receiver = b.process().unwrap();
+        let bulk = SendOptions::new().channel(a.channel("bulk").unwrap());
+        let all = [SendOptions::new(), bulk];
+        for round in 0..10_u8 {
+            for options in all {
+                me.send_with(receiver.pid(), [round], options).unwrap();
+                assert_eq!(body(executor.run(receiver.recv()).await), [round]);
+            }
+            network.sever(a.name(), b.name());
+            let mut monitor = a.monitor(receiver.pid()).unwrap();
+            for options in all {
+                assert_eq!(me.send_with(receiver.pid(), [round], options), Ok(()));
+            }
+            for _ in all {
+                assert_eq!(body(executor.run(receiver.recv()).await), [round]);
+            }
+            assert!((&mut monitor).now_or_never().is_none(), "it is on the session that the messages took");
+        }
+        assert_eq!(a.stats().count("messages_undeliverable"), Some(0));
+    });
+}
+
+/// The same over sockets.
+#[cfg(feature = "tcp")]
+#[test]
+fn r30_over_tcp_a_message_at_once_after_the_end_goes_to_the_next_session() {
+    use monitor_runtime::{NodeSpec, Secret};
+    run(async {
+        let secret = Secret::generate();
+        let start = |label: &str| {
+            let config = Config::new(format!("{label}@127.0.0.1").parse().unwrap());
+            Node::start(config.listen("127.0.0.1:0".parse().unwrap()).secret(secret.clone()))
+        };
+        let (a, b) = (start("a").await.unwrap(), start("b").await.unwrap());
+        let at = b.local_addr().unwrap().to_string().parse().unwrap();
+        a.connect(NodeSpec::new(b.name().clone()).at(at).unwrap()).unwrap();
+        let me = a.process().unwrap();
+        let mut receiver = b.process().unwrap();
+        for round in 0..50_u8 {
+            assert_eq!(me.send(receiver.pid(), [round]), Ok(()), "round {round}");
+            assert_eq!(body(receiver.recv().await), [round]);
+            // The outbox is closed when this returns; the end is reported when the peer has hung up.
+            a.disconnect(b.name()).unwrap();
+            let monitor = a.monitor(receiver.pid()).unwrap();
+            assert_eq!(me.send(receiver.pid(), [round]), Ok(()), "round {round}");
+            assert_eq!(body(receiver.recv().await), [round]);
+            assert!(monitor.demonitor(), "it is on the session that the message took");
+        }
+        assert_eq!(a.stats().count("messages_not_connected"), Some(0));
+    });
+}

@@ -1,0 +1,121 @@
+//! Counts, lists and booleans about monitors, also of `Down`s that a receiver has taken out of the node along with another.
+
+use monitor_runtime::{Demonitor, MonitorRef, ProcessInfo, prelude::*};
+
+use crate::common::{Cluster, eventually, next_down, run};
+
+const MONITORS: usize = 300;
+
+fn info(process: &Process) -> ProcessInfo {
+    let inspect = process.node().inspect();
+    inspect.processes.into_iter().find(|info| info.pid == *process.pid()).unwrap()
+}
+
+/// A process whose monitors have all fired, and their references in the order in which they did.
+async fn fired(node: &Node) -> (Process, Vec<MonitorRef>) {
+    let watcher = node.process().unwrap();
+    let targets: Vec<_> = (0..MONITORS).map(|_| node.process().unwrap()).collect();
+    let references = targets.iter().map(|target| watcher.monitor(target.pid()).unwrap()).collect();
+    drop(targets);
+    eventually("all have fired", || node.stats().fired == MONITORS).await;
+    (watcher, references)
+}
+
+#[test]
+fn a_down_counts_until_it_is_received() {
+    run(async {
+        let a = Cluster::new().node("a").await;
+        let (mut watcher, _) = fired(&a).await;
+        for left in (0..MONITORS).rev() {
+            next_down(&mut watcher).await;
+            let info = info(&watcher);
+            assert_eq!((a.stats().fired, info.monitors, info.waiting), (left, left, left));
+            assert_eq!(watcher.monitors().len(), left);
+        }
+        let told: u64 = a.stats().downs.iter().map(|count| count.count).sum();
+        assert_eq!(told, MONITORS as u64);
+
+        let mut set = a.monitor_set().unwrap();
+        let targets: Vec<_> = (0..MONITORS).map(|_| a.process().unwrap()).collect();
+        targets.iter().for_each(|target| drop(set.add(target.pid()).unwrap()));
+        assert_eq!((set.len(), a.stats().monitors), (MONITORS, MONITORS));
+        drop(targets);
+        for left in (MONITORS / 2..MONITORS).rev() {
+            set.next().await.unwrap();
+            assert_eq!((set.len(), a.stats().fired, a.stats().monitors), (left, left, 0));
+        }
+        drop(set);
+        eventually("nothing is left of it", || a.stats().fired == 0).await;
+        drop(watcher);
+        assert_eq!((a.stats().fired, a.stats().watchers), (0, 0));
+    });
+}
+
+#[test]
+fn a_demonitor_says_what_became_of_the_monitor() {
+    run(async {
+        let a = Cluster::new().node("a").await;
+        let (mut watcher, references) = fired(&a).await;
+        let info = Demonitor::new().info();
+        // With the first one the next 127 leave the node.
+        let first = next_down(&mut watcher).await;
+        assert_eq!(first.monitor, references[0]);
+        let (taken, queued) = (&references[1], &references[200]);
+        assert!(!watcher.demonitor_with(&first.monitor, info).unwrap(), "received");
+        for reference in [taken, queued] {
+            assert!(!watcher.demonitor_with(reference, info).unwrap(), "fired");
+            assert!(watcher.monitors().iter().any(|(listed, _)| listed == reference), "it stays");
+            assert!(!watcher.demonitor_with(reference, info.flush()).unwrap(), "fired, and flushed");
+            assert!(!watcher.monitors().iter().any(|(listed, _)| listed == reference));
+            assert!(!watcher.demonitor_with(reference, info.flush()).unwrap(), "nothing is left");
+            assert!(watcher.demonitor_with(reference, Demonitor::new()).unwrap(), "nobody asked");
+        }
+        assert_eq!(a.stats().fired, MONITORS - 3);
+        let target = a.process().unwrap();
+        let active = watcher.monitor(target.pid()).unwrap();
+        assert!(watcher.demonitor_with(&active, info).unwrap(), "active");
+        assert!(!watcher.demonitor_with(&active, info).unwrap(), "once");
+
+        let mut received = vec![references[0].clone()];
+        while let Ok(Event::Down(down)) = watcher.try_recv() {
+            received.push(down.monitor);
+        }
+        let rest = references.iter().filter(|&reference| reference != taken && reference != queued);
+        assert!(received.iter().eq(rest));
+        assert_eq!((a.stats().fired, a.stats().monitors), (0, 0));
+    });
+}
+
+#[test]
+fn what_a_set_removes_and_a_monitor_ends_is_told() {
+    run(async {
+        let a = Cluster::new().node("a").await;
+        let mut set = a.monitor_set().unwrap();
+        let targets: Vec<_> = (0..MONITORS).map(|_| a.process().unwrap()).collect();
+        let references: Vec<_> = targets.iter().map(|target| set.add(target.pid()).unwrap()).collect();
+        assert!(set.remove(&references[MONITORS - 1]), "active");
+        assert!(!set.remove(&references[MONITORS - 1]), "once");
+        drop(targets);
+        eventually("all have fired", || a.stats().fired == MONITORS - 1).await;
+        let first = set.next().await.unwrap();
+        assert_eq!(first.monitor, references[0]);
+        assert!(!set.remove(&first.monitor), "received");
+        assert_eq!(set.len(), MONITORS - 2);
+        for (removed, at) in [1, 200].into_iter().enumerate() {
+            assert!(!set.remove(&references[at]), "fired: {at}");
+            assert_eq!((set.len(), a.stats().fired), (MONITORS - 3 - removed, MONITORS - 3 - removed));
+        }
+        let mut rest = 0;
+        while set.next().await.is_some() {
+            rest += 1;
+        }
+        assert_eq!((rest, set.len(), a.stats().fired), (MONITORS - 4, 0, 0));
+
+        let target = a.process().unwrap();
+        assert!(a.monitor(target.pid()).unwrap().demonitor(), "active");
+        let monitor = a.monitor(target.pid()).unwrap();
+        drop(target);
+        assert!(!monitor.demonitor(), "fired, seen by nobody");
+        assert_eq!((a.stats().fired, a.stats().watchers), (0, 1));
+    });
+}
