@@ -100,6 +100,8 @@ pub(crate) struct Stopping {
     /// No call begins anything any more. Set under the state's lock.
     pub(crate) begun: AtomicBool,
     pub(crate) done: AtomicBool,
+    /// When it is over at the latest. Set when it begins.
+    pub(crate) deadline: OnceLock<Option<Instant>>,
     pub(crate) waiters: Waiters,
 }
 

@@ -18,13 +18,25 @@ use crate::{
 };
 
 /// Stops the node, or waits until it has stopped. The work is the node's own: a caller may be dropped.
+///
+/// The caller keeps the deadline as well. Where the executor of the node is blocked, the caller ends the node.
 pub(crate) async fn stop(node: &Arc<Inner>) {
     if begin(node) {
         let end = End(node.clone());
         // The end is in what the task holds.
         node.run_task(background::STOP, async move { run(end).await }, background::nothing);
     }
-    until(node, |node| node.stopping.done.load(Ordering::Acquire)).await;
+    let is_done = pin!(until(node, |node| node.stopping.done.load(Ordering::Acquire)));
+    let late = node.environment.sleep_until(deadline(node));
+    if let Either::Right(_) = select(is_done, late).await {
+        log::stop_timed_out(&node.id);
+        drop(End(node.clone()));
+    }
+}
+
+/// When the stop, which has begun, is over at the latest. `None`: so far off that the clock does not reach it.
+fn deadline(node: &Inner) -> Option<Instant> {
+    *node.stopping.deadline.get_or_init(|| node.environment.after(node.limits.stop_timeout))
 }
 
 /// Stops the node without waiting for anything.
@@ -47,8 +59,7 @@ fn begin(node: &Inner) -> bool {
 
 async fn run(end: End) {
     let node = &*end.0;
-    // None: so far off that the clock does not reach it.
-    let deadline = node.environment.after(node.limits.stop_timeout);
+    let deadline = deadline(node);
     drain(node).await;
 
     // Every peer gets what was sent to it, and a goodbye. What arrives meanwhile is still taken.
@@ -57,24 +68,28 @@ async fn run(end: End) {
     drain(node).await;
 
     // Local watchers have been told of their sessions; now the processes go, and what follows from that.
-    for process in processes(node) {
-        if process.abort.is_some() {
-            process.kill(ExitReason::Shutdown);
-        }
-    }
+    kill_spawned(node);
     let spawned_are_gone = |node: &Inner| processes(node).all(|process| process.abort.is_none());
     by(node, deadline, until(node, spawned_are_gone)).await;
     drain(node).await;
 }
 
-/// The end of a stop. It comes however the task of the stop ends: an executor that is gone only drops it, and
-/// whoever waits for the stop must not wait for ever.
+fn kill_spawned(node: &Inner) {
+    processes(node).filter(|process| process.abort.is_some()).for_each(|process| {
+        process.kill(ExitReason::Shutdown);
+    });
+}
+
+/// The end of a stop, at its drop. It comes however the task of the stop ends: an executor that is gone only drops the task,
+/// and a caller of `stop` must not wait for ever. May come twice.
 struct End(Arc<Inner>);
 
 impl Drop for End {
     fn drop(&mut self) {
         let node = &*self.0;
+        say_goodbye(node);
         cut_off(node);
+        kill_spawned(node);
         // From here on each input works off what it leaves: the task for that may be gone.
         node.work_off_backlog_inline();
         end_what_is_left(node);

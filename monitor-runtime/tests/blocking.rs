@@ -15,7 +15,7 @@ use std::{
 };
 
 use common::{eventually, expect_exit, expect_no_connection, run};
-use monitor_runtime::{EndKind, Secret, prelude::*};
+use monitor_runtime::{EndKind, Secret, prelude::*, test_util::run_all_on};
 use tracing::{
     Metadata, Subscriber,
     field::{Field, Visit},
@@ -212,5 +212,23 @@ fn a_warning_names_the_process_that_blocks_and_for_how_long() {
             };
             eventually("a warning", warned).await;
         }
+    });
+}
+
+#[test]
+fn a_stop_is_over_in_time_where_nothing_runs_the_node() {
+    run(async {
+        let executor = Arc::new(smol::Executor::new());
+        let spawner = executor.clone();
+        let config = Config::new("a@127.0.0.1".parse().unwrap()).listen("127.0.0.1:0".parse().unwrap());
+        let config =
+            run_all_on(config.stop_timeout(SILENCE), Arc::new(move |task| spawner.spawn(task).detach()));
+        let a = executor.run(Node::start(config)).await.unwrap();
+        let guard = a.process().unwrap();
+        let monitor = a.monitor(guard.pid()).unwrap();
+        // Nobody drives the executor any more.
+        a.stop().await;
+        expect_no_connection(monitor, EndKind::LocalShutdown).await;
+        drop(executor);
     });
 }
