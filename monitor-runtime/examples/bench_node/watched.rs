@@ -1,6 +1,6 @@
 //! The node that is watched: one process, registered as [`CONTROL`], does what messages ask for and answers each.
 
-use std::thread;
+use std::{thread, time::Duration};
 
 use monitor_runtime::{Event, Node, Pid, Process};
 use smol::future::block_on;
@@ -50,6 +50,10 @@ impl Targets {
         let words: Vec<_> = request.split(' ').collect();
         match words.as_slice() {
             ["ping"] => Ok(Some(Vec::new())),
+            ["block"] => {
+                block_a_thread(node)?;
+                Ok(Some(Vec::new()))
+            }
             // Processes as most are: tasks that receive, and end by the first message.
             ["tasks", count] => {
                 let task = || {
@@ -79,6 +83,15 @@ impl Targets {
             _ => Err("no such request")?,
         }
     }
+}
+
+/// Starts a process that blocks its thread for a second.
+pub(crate) fn block_a_thread(node: &Node) -> Result {
+    node.spawn(|_| async {
+        thread::sleep(Duration::from_secs(1));
+        Ok(())
+    })?;
+    Ok(())
 }
 
 /// How a pid travels here: the node is known from the sender of the message.

@@ -8,6 +8,7 @@
 //! | `downs` | all targets are told to die by one message; until the last `Down` was received | time |
 //! | `each` | a process of its own monitors all targets, tells one after the other to die and waits for its `Down` | one time a target |
 //! | `each-loaded N` | the same while a thread sends N messages of 64 bytes a second, or with 0 as many as go, on the channel for bulk if there is one | one time a target |
+//! | `each-blocked` | the same while a process of either node blocks its thread for a second | one time a target |
 //! | `spawn N`, `watch` | N local processes; each is told to monitor the first target; then a round trip | time of `watch` |
 //! | `lost` | answers at once, and again when all monitors have fired, whatever ends the other node | from the first `Down` to the last, the longest other call meanwhile |
 //! | `calls THREADS N KIND` | so many threads at once monitor and demonitor N times each: a `local` target, a `remote` one, or `both` in turn; then a round trip | time |
@@ -32,7 +33,7 @@ use smol::future::block_on;
 use crate::{
     Result, calls,
     tally::{Seen, Tally},
-    watched::CONTROL,
+    watched::{self, CONTROL},
 };
 
 /// The channel for what is not urgent.
@@ -80,6 +81,11 @@ impl Watcher {
                 load.end()?;
                 self.round_trip()?;
                 Ok(times)
+            }
+            ["each-blocked"] => {
+                watched::block_a_thread(&self.node)?;
+                self.ask("block")?;
+                self.each()
             }
             ["spawn", count] => self.spawn(count.parse()?).map(|()| Vec::new()),
             ["watch"] => self.watch(),

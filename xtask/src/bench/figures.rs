@@ -91,7 +91,10 @@ pub(super) fn add(rows: &mut Vec<Row>, system: System, sample: Sample) {
 
 impl Row {
     fn ours(&self) -> Option<Summary> {
-        self.systems.iter().find(|(system, _)| !system.is_otp()).and_then(|(_, samples)| summary(samples))
+        self.systems
+            .iter()
+            .find(|(system, _)| !system.is_baseline())
+            .and_then(|(_, samples)| summary(samples))
     }
 
     /// Of ours.
@@ -107,10 +110,24 @@ impl Row {
         self.unit.text()
     }
 
-    /// The configuration of Erlang/OTP that does best.
+    /// How many times better ours is than what it is compared with, run by run: the quartiles and the median.
+    pub(super) fn ratios_by_run(&self) -> Option<(usize, [f64; 3])> {
+        let of = |baseline| self.systems.iter().find(|(system, _)| system.is_baseline() == baseline);
+        let (ours, other) = (&of(false)?.1, &of(true)?.1);
+        let better = |(ours, other): (&Sample, &Sample)| {
+            if self.unit.more_is_better() { ours.value / other.value } else { other.value / ours.value }
+        };
+        let mut ratios: Vec<_> =
+            ours.iter().zip(other).map(better).filter(|ratio| ratio.is_finite()).collect();
+        ratios.sort_by(f64::total_cmp);
+        let at = |part: usize| ratios.get((ratios.len().checked_sub(1)? * part + 2) / 4).copied();
+        Some((ratios.len(), [at(1)?, at(2)?, at(3)?]))
+    }
+
+    /// The configuration that Obit is compared with and that does best.
     fn otp(&self) -> Option<(&(System, Vec<Sample>), Summary)> {
         let sign = if self.unit.more_is_better() { 1.0 } else { -1.0 };
-        let others = self.systems.iter().filter(|(system, _)| system.is_otp());
+        let others = self.systems.iter().filter(|(system, _)| system.is_baseline());
         let others = others.filter_map(|other| Some((other, summary(&other.1)?)));
         others.max_by(|(_, a), (_, b)| (sign * a.median).total_cmp(&(sign * b.median)))
     }
@@ -145,7 +162,7 @@ impl Row {
             let used = median(|sample| sample.usage.cpu).zip(median(|sample| sample.usage.rss));
             used.map_or("-".to_owned(), |(cpu, rss)| format!("{cpu:.3} s, {:.0} MiB", rss / (1 << 20) as f64))
         };
-        let mine = self.systems.iter().find(|(system, _)| !system.is_otp()).map(|(_, samples)| samples);
+        let mine = self.systems.iter().find(|(system, _)| !system.is_baseline()).map(|(_, samples)| samples);
         let other = self.otp();
         vec![
             self.id.clone(),
@@ -214,6 +231,27 @@ pub(super) fn table(rows: &[Row]) -> String {
     table.to_string()
 }
 
+/// Two builds beside each other, run by run.
+pub(super) fn comparison(rows: &[Row]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["id", "n", "pairs", "times better: median", "quartiles", ""]);
+    for row in rows {
+        let Some((pairs, [low, median, high])) = row.ratios_by_run() else { continue };
+        // By more than 5 % in three runs of four.
+        let verdict = if high < 0.95 { "worse" } else { "" };
+        table.add_row([
+            row.id.clone(),
+            row.n.to_string(),
+            pairs.to_string(),
+            format!("{median:.3}"),
+            format!("{low:.3} - {high:.3}"),
+            verdict.to_owned(),
+        ]);
+    }
+    table.to_string()
+}
+
 /// The figures for programs.
 pub(super) fn json(rows: &[Row], machine: &Value, commit: &str) -> Value {
     let workloads: Vec<_> = rows.iter().map(Row::json).collect();
@@ -241,6 +279,17 @@ mod tests {
         let values = [(System::OBIT, 10.0), (System::OTP, 2.0), (System::OTP_BIG_BUFFER, 5.0)];
         assert_eq!(rows(Unit::PerSecond, &values)[0].ratio(), Some(2.0));
         assert_eq!(rows(Unit::Seconds, &values)[0].ratio(), Some(0.2));
+    }
+
+    #[test]
+    fn builds_are_compared_run_by_run() {
+        let mut values = Vec::new();
+        for (ours, before) in [(10.0, 10.0), (20.0, 10.0), (30.0, 10.0), (40.0, 10.0), (90.0, 10.0)] {
+            values.extend([(System::OBIT, ours), (System::OBIT.before(), before)]);
+        }
+        assert_eq!(rows(Unit::PerSecond, &values)[0].ratios_by_run(), Some((5, [2.0, 3.0, 4.0])));
+        assert_eq!(rows(Unit::Seconds, &values[..2])[0].ratios_by_run(), Some((1, [1.0, 1.0, 1.0])));
+        assert_eq!(rows(Unit::Seconds, &values[..1])[0].ratios_by_run(), None);
     }
 
     #[test]

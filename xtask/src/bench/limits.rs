@@ -46,6 +46,7 @@ const LIMITS: &[Limit] = &[
     at_most(Figure::Median("W9.cpu", 0), 0.5, Some(0.05)),
     at_least(Figure::Median("W10.64", 0), 1e6, None),
     at_most(Figure::Times("W10.down.p99", "W3.p99"), 3.0, None),
+    at_most(Figure::Times("W16.p99", "W3.p99"), 2.0, None),
     at_least(Figure::Times("W11.2", "W11.1"), 0.6, Some(1.0)),
 ];
 

@@ -39,6 +39,7 @@ Examples:
   cargo xtask bench --quick                 in about two minutes
   cargo xtask bench --only W1b,W6
   cargo xtask bench --json bench.json
+  cargo xtask bench --against ../before/target/release/examples/bench_node --runs 11
   cargo xtask bench --loaded 10             false Downs in ten minutes, for each of two presets
 
 The workloads are described in docs/PERFORMANCE.md. Without erl, erlc and epmd (Debian: erlang-nox) Obit alone is measured.
@@ -56,6 +57,9 @@ pub(crate) struct Options {
     /// How many runs count, besides the first.
     #[arg(long, value_name = "N", default_value_t = 5, conflicts_with = "quick")]
     runs: usize,
+    /// Compare with another build instead of Erlang/OTP: the path of its example `bench_node`, built with --release.
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "loaded")]
+    against: Option<PathBuf>,
     /// Instead: for so many minutes, whether a node is given up while every processor is busy.
     #[arg(long, value_name = "MINUTES", conflicts_with_all = ["only", "quick", "json", "runs"])]
     loaded: Option<u64>,
@@ -96,8 +100,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 fn measure(options: &Options, children: &Children) -> Result {
     let folder = workspace::root().join("target").join("bench");
     make_folder(&folder)?;
-    let release = otp::release();
+    let release = otp::release().filter(|_| options.against.is_none());
     match &release {
+        _ if options.against.is_some() => println!("beside another build of Obit"),
         Some(release) => {
             println!("beside Erlang/OTP {release}");
             otp::compile(&folder, pair::MODULE, pair::PROGRAM)?;
@@ -105,7 +110,8 @@ fn measure(options: &Options, children: &Children) -> Result {
         None => println!("Obit alone: erl, erlc or epmd is missing (Debian: apt-get install erlang-nox)"),
     }
     let program = build::example("bench_node", true)?;
-    let lab = Lab { children: children.clone(), program, folder: folder.clone() };
+    let before = options.against.clone();
+    let lab = Lab { children: children.clone(), program, before, folder: folder.clone() };
     if let Some(minutes) = options.loaded {
         return loaded(&lab, Duration::from_secs(60 * minutes));
     }
@@ -115,7 +121,8 @@ fn measure(options: &Options, children: &Children) -> Result {
         let start = Instant::now();
         println!("{} ...", script.ids().collect::<Vec<_>>().join(", "));
         let otp = script.others.iter().filter(|_| release.is_some());
-        let systems: Vec<_> = [script.ours].iter().chain(otp).copied().collect();
+        let before = options.against.as_ref().map(|_| script.ours.before());
+        let systems: Vec<_> = [script.ours].iter().chain(otp).copied().chain(before).collect();
         in_turn(&lab, script, &systems, runs, &mut rows, &mut latencies)?;
         println!("    {:.1} s", start.elapsed().as_secs_f64());
     }
@@ -123,12 +130,18 @@ fn measure(options: &Options, children: &Children) -> Result {
         SILENCES.iter().filter(|silence| options.wants(silence.id) && !(options.quick && silence.long))
     {
         println!("{}", silence.id);
-        for system in [silence.ours].into_iter().chain(silence.other.filter(|_| release.is_some())) {
+        let other = silence.other.filter(|_| release.is_some());
+        let before = options.against.as_ref().map(|_| silence.ours.before());
+        for system in [silence.ours].into_iter().chain(other).chain(before) {
             let samples = silence::detection(&lab, silence.id, system, runs)?;
             samples.into_iter().for_each(|sample| figures::add(&mut rows, system, sample));
         }
     }
     rows.retain(|row| options.wants(&row.id));
+    if options.against.is_some() {
+        println!("\n{}", figures::comparison(&rows));
+        return Ok(());
+    }
     println!("\n{}", figures::table(&rows));
     if let Some(table) = limits::table(&rows) {
         println!("\n{table}");
@@ -173,7 +186,14 @@ fn in_turn(
                 None => Pair::start(lab, system)?,
             };
             let told = |failure| Failure(format!("{}, run {run}: {failure}", system.name()));
-            let (standing, outcome) = script::run(standing, script).map_err(told)?;
+            let (standing, outcome) = match script::run(standing, script) {
+                // An older build may lack a verb.
+                Err(failure) if run == 0 && system.is_before() => {
+                    println!("    left out: {}", told(failure));
+                    return Ok(());
+                }
+                ran => ran.map_err(told)?,
+            };
             if !script.fatal {
                 *pair = Some(standing);
             }

@@ -29,12 +29,22 @@ pub(crate) enum System {
         heartbeat: &'static str,
         /// What else its nodes are told.
         flag: Option<Flag>,
+        build: Build,
     },
     Otp {
         /// How its configuration is told.
         name: &'static str,
         flags: &'static [&'static str],
     },
+}
+
+/// Which build of Obit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// Of this checkout.
+    Here,
+    /// The one that this checkout is compared with.
+    Before,
 }
 
 /// What our nodes can be told, besides their heartbeats.
@@ -49,8 +59,9 @@ pub(crate) enum Flag {
 impl System {
     pub(crate) const OBIT: System = System::obit("default");
     pub(super) const OBIT_LOW_LATENCY: System =
-        System::Obit { heartbeat: "default", flag: Some(Flag::LowLatency) };
-    pub(super) const OBIT_BULK: System = System::Obit { heartbeat: "default", flag: Some(Flag::Bulk) };
+        System::Obit { heartbeat: "default", flag: Some(Flag::LowLatency), build: Build::Here };
+    pub(super) const OBIT_BULK: System =
+        System::Obit { heartbeat: "default", flag: Some(Flag::Bulk), build: Build::Here };
     pub(super) const OTP: System = System::Otp { name: "OTP", flags: &[] };
     /// Senders are not suspended before 128 MiB wait, instead of 1.
     pub(super) const OTP_BIG_BUFFER: System =
@@ -66,15 +77,29 @@ impl System {
         System::Otp { name: "OTP net_ticktime 1", flags: &["-kernel", "net_ticktime", "1"] };
 
     pub(super) const fn obit(heartbeat: &'static str) -> System {
-        System::Obit { heartbeat, flag: None }
+        System::Obit { heartbeat, flag: None, build: Build::Here }
     }
 
-    pub(super) const fn is_otp(self) -> bool {
-        matches!(self, System::Otp { .. })
+    /// The same nodes of the build that this checkout is compared with.
+    pub(super) const fn before(self) -> System {
+        match self {
+            System::Obit { heartbeat, flag, .. } => System::Obit { heartbeat, flag, build: Build::Before },
+            System::Otp { .. } => self,
+        }
+    }
+
+    pub(super) const fn is_before(self) -> bool {
+        matches!(self, System::Obit { build: Build::Before, .. })
+    }
+
+    /// Whether it is what Obit, as it is here, is compared with.
+    pub(super) const fn is_baseline(self) -> bool {
+        matches!(self, System::Otp { .. } | System::Obit { build: Build::Before, .. })
     }
 
     pub(super) const fn name(self) -> &'static str {
         match self {
+            System::Obit { build: Build::Before, .. } => "Obit before",
             System::Obit { flag: None, .. } => "Obit",
             System::Obit { flag: Some(Flag::LowLatency), .. } => "Obit low_latency",
             System::Obit { flag: Some(Flag::Bulk), .. } => "Obit, a channel for bulk",
@@ -88,6 +113,8 @@ pub(crate) struct Lab {
     pub(crate) children: Children,
     /// Our program, and the folder of theirs.
     pub(crate) program: PathBuf,
+    /// Our program as it was, if that is what ours is compared with.
+    pub(crate) before: Option<PathBuf>,
     pub(crate) folder: PathBuf,
 }
 
@@ -104,11 +131,15 @@ impl Pair {
     /// Starts both, connected.
     pub(crate) fn start(lab: &Lab, system: System) -> Result<Self> {
         match system {
-            System::Obit { heartbeat, flag } => {
+            System::Obit { heartbeat, flag, build } => {
+                let program = match build {
+                    Build::Here => &lab.program,
+                    Build::Before => lab.before.as_ref().unwrap_or(&lab.program),
+                };
                 let ports = Ports::take()?;
                 let name = |label: char, node| format!("{label}@127.0.0.1:{}", ports.port(node));
                 let obit = |name: &str| {
-                    let mut command = Command::new(&lab.program);
+                    let mut command = Command::new(program);
                     command.args(["--name", name, "--heartbeat", heartbeat]);
                     command.args(flag.map(|flag| match flag {
                         Flag::LowLatency => "--low-latency",

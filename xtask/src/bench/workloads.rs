@@ -136,6 +136,16 @@ pub(super) const SCRIPTS: &[Script] = &[
     Script {
         steps: &[
             Step::Do("targets tasks 10000"),
+            Step::Measure(Measure { id: "W16", verb: "each-blocked", n: 10_000, figure: Figure::Latency }),
+        ],
+        ours: System::OBIT,
+        others: &[],
+        fatal: false,
+        long: false,
+    },
+    Script {
+        steps: &[
+            Step::Do("targets tasks 10000"),
             Step::Measure(Measure { id: "W3low", verb: "each", n: 10_000, figure: Figure::Latency }),
         ],
         ours: System::OBIT_LOW_LATENCY,

@@ -136,6 +136,7 @@ fn measure(options: &Options, children: &Children) -> Result {
     make_folder(&folder)?;
     let field = Field {
         pairs: Lab {
+            before: None,
             children: children.clone(),
             program: build::example("bench_node", true)?,
             folder: folder.clone(),
