@@ -27,6 +27,7 @@ use std::{
     io::{self, BufRead},
     process::ExitCode,
     thread,
+    time::Duration,
 };
 
 use futures::{StreamExt, channel::mpsc};
@@ -97,6 +98,9 @@ impl Program {
         match command {
             // What a process does itself, it also answers itself, in order with what it receives.
             Command::Pause { process } => self.order(&process, Order::Pause(true, ticket)),
+            Command::Block { process, milliseconds } => {
+                self.order(&process, Order::Block(Duration::from_millis(milliseconds), ticket));
+            }
             Command::Resume { process } => self.order(&process, Order::Pause(false, ticket)),
             Command::Register { process, name } => self.order(&process, Order::Register(name, ticket)),
             Command::Send { process, to, count } => self.order(&process, Order::Send { to, count, ticket }),

@@ -1,6 +1,6 @@
 //! A process of this program: it does what it is told, and says what it receives.
 
-use std::{collections::HashMap, error::Error, future::pending, thread};
+use std::{collections::HashMap, error::Error, future::pending, thread, time::Duration};
 
 use futures::{StreamExt, channel::mpsc};
 use monitor_runtime::{
@@ -19,6 +19,8 @@ pub(crate) enum Order {
     Exit(Exit),
     /// To receive nothing, or to receive again.
     Pause(bool, Ticket),
+    /// To block its thread.
+    Block(Duration, Ticket),
     Register(String, Ticket),
     Send {
         to: String,
@@ -100,6 +102,10 @@ async fn live(mailbox: &mut Mailbox, mut orders: mpsc::UnboundedReceiver<Order>)
                 paused = pause;
                 ticket.answer(Answer::Done);
             }
+            Next::Order(Some(Order::Block(time, ticket))) => {
+                ticket.answer(Answer::Done);
+                thread::sleep(time);
+            }
             Next::Order(Some(Order::Send { to, count, ticket })) => {
                 ticket.answer_with(send(mailbox, &mut sent, to, count).await);
             }
@@ -143,7 +149,9 @@ fn obey(mailbox: &Mailbox, order: Order) {
         Order::DemonitorNodes(of, ticket) => {
             ticket.answer_with(mailbox.demonitor_nodes(text::nodes_options(of)).map(|()| Answer::Done));
         }
-        Order::Exit(_) | Order::Pause(..) | Order::Send { .. } => unreachable!("the loop itself does these"),
+        Order::Exit(_) | Order::Pause(..) | Order::Block(..) | Order::Send { .. } => {
+            unreachable!("the loop itself does these")
+        }
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Kill { process: String },
     /// The process takes nothing out of its mailbox until `resume`; it still does what it is asked. Answer: `done`.
     Pause { process: String },
+    /// The process blocks its thread for that long. Answer: `done`, before it does.
+    Block { process: String, milliseconds: u64 },
     /// The process takes from its mailbox again. Answer: `done`.
     Resume { process: String },
     /// Gives the process a name. Answer: `done`.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -120,6 +120,12 @@ impl Process {
     /// It takes nothing out of its mailbox until it is resumed.
     pub(crate) fn pause(&self) -> Result {
         self.node.done(Command::Pause { process: self.me() })
+    }
+
+    /// It blocks its thread for that long.
+    pub(crate) fn block(&self, time: Duration) -> Result {
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.node.done(Command::Block { process: self.me(), milliseconds })
     }
 
     pub(crate) fn resume(&self) -> Result {

@@ -8,6 +8,7 @@ use super::Cluster;
 use crate::failure::Result;
 
 mod bad_links;
+mod blocked;
 mod cables;
 mod churn;
 mod demonitor;
@@ -62,6 +63,11 @@ pub(super) const ALL: &[Scenario] = &[
         "kill-9",
         "a node that is killed takes its processes with it, and everybody is told",
         faults::kill_9,
+    ),
+    anywhere(
+        "blocked-process",
+        "64 processes block their thread: nobody else waits, and nothing false is told",
+        blocked::blocked_process,
     ),
     anywhere("freeze", "a frozen node is detected in the configured time, and rejoins", freeze::freeze),
     anywhere("restart", "a new life under an old name is not mistaken for the old one", faults::restart),
