@@ -176,7 +176,8 @@ async fn identify<'h>(
     kind: Kind,
     body: &[u8],
 ) -> Result<Acceptor<'h>, Failure> {
-    let (mut acceptor, challenge) = Acceptor::hello(&hub.identity, kind, body, nonce()?, conversation.stream().binding()?)?;
+    let (mut acceptor, challenge) =
+        Acceptor::hello(&hub.identity, kind, body, nonce()?, conversation.stream().binding()?)?;
     conversation.stream().vouches_for(&acceptor.peer().name)?;
     conversation.send(Kind::Challenge, &challenge).await?;
     let (kind, body) = conversation.receive().await?;

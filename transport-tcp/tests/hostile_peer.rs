@@ -11,9 +11,9 @@ use smol::{Async, future::or, io::AsyncWriteExt};
 use support::{
     Live, config, connect, count, end_of, hear, next_session,
     raw::{
-        self, DATA, FRAGMENT, GOODBYE, PING, PONG, REFUSED, STANDS_ALREADY, Transcript, VERDICT,
-        VERSION, beat, deny_the_session, dial, frame, hello_with, in_incarnation, incarnation_in, join,
-        listen_to, read_frame, while_others_talk,
+        self, DATA, FRAGMENT, GOODBYE, PING, PONG, REFUSED, STANDS_ALREADY, Transcript, VERDICT, VERSION,
+        beat, deny_the_session, dial, frame, hello_with, in_incarnation, incarnation_in, join, listen_to,
+        read_frame, while_others_talk,
     },
     soon, spec, start, talk, until,
 };

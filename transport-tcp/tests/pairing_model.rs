@@ -430,7 +430,8 @@ impl Model for Bounds {
                 next.lies += 1;
                 let (name, number) = (1 - at, u64::MAX);
                 let incarnation = next.nodes[name].incarnation;
-                let forged = Conn { forged: true, hello_written: true, ..Conn::new(name, incarnation, number) };
+                let forged =
+                    Conn { forged: true, hello_written: true, ..Conn::new(name, incarnation, number) };
                 next.conns.push(forged);
                 next.send(next.conns.len() - 1, name, Frame::Hello { incarnation, number });
             }

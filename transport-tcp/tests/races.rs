@@ -171,18 +171,12 @@ fn r18b_a_newcomer_that_denies_a_session_which_answers_is_refused() {
 fn r18c_one_probe_runs_at_a_time_and_its_answer_is_for_newcomers_before_it_alone() {
     let mut node = with_session(true, FIRST);
     arrives(&mut node, SECOND, OLD, 2);
-    assert_eq!(
-        step(&mut node, |node, out| node.answered(SECOND, false, out)),
-        [Effect::ProbeSession(FIRST)]
-    );
+    assert_eq!(step(&mut node, |node, out| node.answered(SECOND, false, out)), [Effect::ProbeSession(FIRST)]);
     // However often others come meanwhile, the probe that runs is neither repeated nor put off.
     arrives(&mut node, THIRD, OLD, 3);
     assert_eq!(step(&mut node, |node, out| node.answered(THIRD, false, out)), []);
     // The answer may have been sent before the peer lost the session: the third has a probe of its own.
-    assert_eq!(
-        step(&mut node, |node, out| node.probe_answered(FIRST, out)),
-        [Effect::ProbeSession(FIRST)]
-    );
+    assert_eq!(step(&mut node, |node, out| node.probe_answered(FIRST, out)), [Effect::ProbeSession(FIRST)]);
     // Silence, however, began before it came.
     let mut silent = node.clone();
     arrives(&mut silent, ConnId(4), NEW, 1);

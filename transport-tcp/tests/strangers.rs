@@ -11,8 +11,8 @@ use smol::{Timer, io::AsyncWriteExt};
 use support::{
     config, connect, count, next_session,
     raw::{
-        ATTACH, CHALLENGE, PROOF, REJECT, TERMS, Transcript, VERDICT, VERSION, dial, dial_from, frame,
-        hello, hello_with, join, listen_to, proof, read_frame, say, while_others_talk,
+        ATTACH, CHALLENGE, PROOF, REJECT, TERMS, Transcript, VERDICT, VERSION, dial, dial_from, frame, hello,
+        hello_with, join, listen_to, proof, read_frame, say, while_others_talk,
     },
     soon, start, talk, until,
 };

@@ -163,7 +163,8 @@ fn tls_1_2_is_spoken_by_neither_side() {
     const PROTOCOL_VERSION: u8 = 70;
     // A ClientHello of TLS 1.2 with one cipher suite, and the two extensions that it needs.
     let extensions = [&[0, 13, 0, 4, 0, 2, 4, 3][..], &[0, 10, 0, 4, 0, 2, 0, 23]].concat();
-    let mut client_hello = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0xc0, 0x2b, 1, 0, 0, extensions.len() as u8]].concat();
+    let mut client_hello =
+        [&[3, 3][..], &[7; 32], &[0, 0, 2, 0xc0, 0x2b, 1, 0, 0, extensions.len() as u8]].concat();
     client_hello.extend(extensions);
     let server_hello = [&[3, 3][..], &[7; 32], &[0, 0xc0, 0x2b, 0, 0, 0]].concat();
     let record = |kind: u8, message: &[u8]| {

@@ -227,12 +227,12 @@ impl Failure {
 mod tests {
     use std::sync::LazyLock;
 
+    use super::proof::Binding;
     use super::{
         acceptor::Acceptor,
         initiator::{Decision, Initiator},
         *,
     };
-    use super::proof::Binding;
     use crate::{Secret, channels, config::TcpConfig, fragment::FRAGMENTS, limits::Limits, wire::Kind};
 
     fn identity(name: &str, incarnation: u64, set: impl FnOnce(TcpConfig) -> TcpConfig) -> Identity {
@@ -344,7 +344,8 @@ mod tests {
     fn a_refusal_is_proved_as_well() {
         let (a, b) = (a(), b());
         let (mut initiator, hello) = Initiator::hello(&a, &b.node.name, 7, [1; 32], Binding::NONE);
-        let (mut acceptor, challenge) = Acceptor::hello(&b, Kind::Hello, &hello, [2; 32], Binding::NONE).unwrap();
+        let (mut acceptor, challenge) =
+            Acceptor::hello(&b, Kind::Hello, &hello, [2; 32], Binding::NONE).unwrap();
         let proof = initiator.challenge(Kind::Challenge, &challenge).unwrap();
         acceptor.proof(Kind::Proof, &proof).unwrap();
         let refused = acceptor.refuse(Refusal::DuplicateName);
