@@ -48,10 +48,17 @@ impl Node {
     /// [`StartError::FramesTooSmall`], [`StartError::Random`], [`StartError::Thread`].
     pub async fn with_service(config: Config, service: Arc<dyn PeerService>) -> Result<Node, StartError> {
         config.check()?;
+        let name = &service.local().name;
+        if *name != config.name {
+            return Err(StartError::WrongName { service: name.clone(), config: config.name });
+        }
+        check_frames(service.max_frame())?;
         let runner = Runner::new(&config)?;
         Node::assemble(config, service, runner, None)
     }
 
+    /// Puts a node together of parts that fit each other: a checked configuration, and a service of that name whose frames
+    /// are long enough.
     pub(crate) fn assemble(
         config: Config,
         service: Arc<dyn PeerService>,
@@ -59,13 +66,7 @@ impl Node {
         local_addr: Option<SocketAddr>,
     ) -> Result<Node, StartError> {
         let local = service.local().clone();
-        if local.name != config.name {
-            return Err(StartError::WrongName { config: config.name, service: local.name });
-        }
         let max_frame = service.max_frame();
-        if max_frame < MAX_SIGNAL_FRAME {
-            return Err(StartError::FramesTooSmall { max: max_frame, min: MAX_SIGNAL_FRAME });
-        }
         let mut core = CoreConfig::new(local, getrandom::u64().map_err(StartError::Random)?);
         core.max_batch = config.max_batch;
         core.max_waiting = config.max_waiting;
@@ -412,6 +413,14 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "node {}", self.inner.id)
     }
+}
+
+/// Whether the longest signal fits into a frame.
+pub(crate) fn check_frames(max_frame: usize) -> Result<(), StartError> {
+    if max_frame < MAX_SIGNAL_FRAME {
+        return Err(StartError::FramesTooSmall { max: max_frame, min: MAX_SIGNAL_FRAME });
+    }
+    Ok(())
 }
 
 /// What runs the tasks of a node: the executor that the configuration names, or a thread of its own.

@@ -38,6 +38,8 @@ fn value(
     Value { field, shown: format!("{field} = {shown:?}"), set: Arc::new(set), allowed }
 }
 
+type Count = fn(TcpConfig, usize) -> TcpConfig;
+
 const NS: Duration = Duration::from_nanos(1);
 const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -57,7 +59,7 @@ fn values() -> Vec<Value> {
         let allowed = (1024..=64 << 20).contains(&bytes);
         values.push(value("max_frame", bytes, allowed, move |config| config.max_frame(bytes)));
     }
-    let counts: [(_, fn(TcpConfig, usize) -> TcpConfig); 4] = [
+    let counts: [(_, Count); 4] = [
         ("max_message_queue", TcpConfig::max_message_queue),
         ("max_signal_queue", TcpConfig::max_signal_queue),
         ("max_pending", TcpConfig::max_pending),
