@@ -12,6 +12,7 @@ use peer_service::{
 };
 
 type Set = Box<dyn Fn(Settings) -> Settings>;
+type Setter<T> = fn(Settings, T) -> Settings;
 
 /// A value of one setting.
 struct Value {
@@ -26,14 +27,14 @@ fn values() -> Vec<Value> {
     let times = times.into_iter().chain([Duration::MAX - Duration::from_nanos(1), Duration::MAX]);
     let sizes = [0, 1, 1 << 20, usize::MAX - 1, usize::MAX];
     let mut values = Vec::new();
-    let of_time: [(_, fn(Settings, Duration) -> Settings, _); 2] =
+    let of_time: [(_, Setter<Duration>, _); 2] =
         [("timeout", Settings::timeout, false), ("setup_timeout", Settings::setup_timeout, true)];
     for (time, (field, set, zero)) in times.flat_map(|time| of_time.map(|of| (time, of))) {
         let allowed = zero || !time.is_zero();
         let set = Box::new(move |settings| set(settings, time));
         values.push(Value { field, shown: format!("{field} = {time:?}"), set, allowed });
     }
-    let of_size: [(_, fn(Settings, usize) -> Settings); 4] = [
+    let of_size: [(_, Setter<usize>); 4] = [
         ("max_frame", Settings::max_frame),
         ("max_messages", Settings::max_messages),
         ("max_waiting", Settings::max_waiting),
