@@ -9,6 +9,10 @@ use crate::{environment::Environment, error::StartError};
 
 /// How a node is set up: its name, its limits, and for `Node::start` its network.
 ///
+/// Each setting says which values it takes; a count or a number of bytes has no upper limit unless it says so. A start checks
+/// all of them before it makes a thread or a socket, and refuses others with [`StartError::Field`], or with `StartError::Tcp`
+/// for those of the transport. Both name the field and say what is allowed.
+///
 /// ```
 /// use monitor_runtime::Config;
 /// let config = Config::new("billing@10.0.0.7:7001".parse()?).max_mailbox_bytes(16 << 20);
@@ -131,7 +135,8 @@ impl Config {
         self
     }
 
-    /// How long [`Node::stop`](crate::Node::stop) takes at most. 5 s by default; with 0 it does not wait for anything.
+    /// How long [`Node::stop`](crate::Node::stop) takes at most. 5 s by default; with 0 it does not wait for anything,
+    /// and a time that the clock cannot reach, such as `Duration::MAX`, is no limit.
     #[must_use]
     pub const fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;

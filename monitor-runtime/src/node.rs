@@ -50,10 +50,17 @@ impl Node {
     /// [`StartError::FramesTooSmall`], [`StartError::Random`], [`StartError::Thread`].
     pub async fn with_service(config: Config, service: Arc<dyn PeerService>) -> Result<Node, StartError> {
         config.check()?;
+        let name = &service.local().name;
+        if *name != config.name {
+            return Err(StartError::WrongName { service: name.clone(), config: config.name });
+        }
+        check_frames(service.max_frame())?;
         let runner = Runner::new(&config)?;
         Node::assemble(config, service, runner, None)
     }
 
+    /// Puts a node together of parts that fit each other: a checked configuration, and a service of that name whose frames
+    /// are long enough.
     pub(crate) fn assemble(
         config: Config,
         service: Arc<dyn PeerService>,
@@ -61,13 +68,7 @@ impl Node {
         local_addr: Option<SocketAddr>,
     ) -> Result<Node, StartError> {
         let local = service.local().clone();
-        if local.name != config.name {
-            return Err(StartError::WrongName { config: config.name, service: local.name });
-        }
         let max_frame = service.max_frame();
-        if max_frame < MAX_SIGNAL_FRAME {
-            return Err(StartError::FramesTooSmall { max: max_frame, min: MAX_SIGNAL_FRAME });
-        }
         let seed = config.environment.random().map_err(StartError::Random)?;
         let mut core = CoreConfig::new(local, seed);
         core.max_batch = config.max_batch;
@@ -417,6 +418,14 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "node {}", self.inner.id)
     }
+}
+
+/// Whether the longest signal fits into a frame.
+pub(crate) fn check_frames(max_frame: usize) -> Result<(), StartError> {
+    if max_frame < MAX_SIGNAL_FRAME {
+        return Err(StartError::FramesTooSmall { max: max_frame, min: MAX_SIGNAL_FRAME });
+    }
+    Ok(())
 }
 
 /// What runs the tasks of a node: threads of its own, and for the bodies of processes the executor that the configuration

@@ -8,7 +8,7 @@ use transport_tcp::TcpTransport;
 use crate::{
     config::Config,
     error::StartError,
-    node::{Node, Runner},
+    node::{Node, Runner, check_frames},
 };
 
 pub use transport_tcp::{
@@ -94,7 +94,8 @@ impl Config {
     }
 
     /// A sign of life is sent after `interval` without anything else to send; a session ends after `timeout`
-    /// without hearing anything: at least two intervals. 1 s and 5 s by default. All nodes of a cluster should agree.
+    /// without hearing anything: at least two intervals. 1 s and 5 s by default. The interval is at least 1 ms. From 100 years
+    /// on, the interval means that no more signs of life are sent, and the timeout that silence never ends a session. All nodes of a cluster should agree.
     #[must_use]
     #[doc(alias = "net_ticktime")]
     pub fn heartbeat(self, interval: Duration, timeout: Duration) -> Self {
@@ -120,7 +121,8 @@ impl Config {
         self.tcp(|tcp| tcp.low_latency(spin))
     }
 
-    /// How long connecting and shaking hands may take together. 5 s by default.
+    /// How long connecting and shaking hands may take together. 5 s by default, at least 1 ms; without limit from 100 years
+    /// on.
     #[must_use]
     #[doc(alias = "net_setuptime")]
     pub fn setup_timeout(self, timeout: Duration) -> Self {
@@ -169,7 +171,10 @@ impl Node {
     #[doc(alias = "epmd")]
     #[doc(alias = "net_kernel")]
     pub async fn start(config: Config) -> Result<Node, StartError> {
+        // Before there is a thread or a socket.
         config.check()?;
+        config.tcp.check()?;
+        check_frames(config.tcp.max_frame)?;
         let runner = Runner::new(&config)?;
         let incarnation = incarnation()?;
         let transport = TcpTransport::start(config.tcp.clone(), incarnation, runner.engine.clone()).await?;

@@ -29,6 +29,7 @@
 
 mod link;
 mod service;
+mod settings;
 mod timer;
 mod world;
 
@@ -37,88 +38,12 @@ use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use refs::{ChannelId, ChannelName, EndKind, NodeName};
 
 use self::world::{Shared, World};
-pub use self::{service::MemoryService, timer::Sleep};
+pub use self::{
+    service::MemoryService,
+    settings::{Settings, SettingsError},
+    timer::Sleep,
+};
 use crate::service::Capabilities;
-
-/// What all links of a network have in common.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Settings {
-    /// After how long a silence a session ends. 5 s by default.
-    pub timeout: Duration,
-    /// How long a dial may take. 5 s by default.
-    pub setup_timeout: Duration,
-    /// The most bytes of a frame. 16 MiB and 1 KiB by default.
-    pub max_frame: usize,
-    /// Once so many bytes of messages wait in one direction of a session, further ones are refused. 8 MiB by default.
-    pub max_messages: usize,
-    /// The bytes that may wait in one direction of a session in all; beyond it the session is overloaded. 64 MiB by default.
-    pub max_waiting: usize,
-    /// The bytes that a receiver buffers while nobody reads. 1 MiB by default.
-    pub receive_buffer: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            timeout: Duration::from_secs(5),
-            setup_timeout: Duration::from_secs(5),
-            max_frame: (16 << 20) + (1 << 10),
-            max_messages: 8 << 20,
-            max_waiting: 64 << 20,
-            receive_buffer: 1 << 20,
-        }
-    }
-}
-
-impl Settings {
-    /// The defaults.
-    pub fn new() -> Self {
-        Settings::default()
-    }
-
-    /// Sets [`timeout`](Self::timeout).
-    #[must_use]
-    pub const fn timeout(mut self, silence: Duration) -> Self {
-        self.timeout = silence;
-        self
-    }
-
-    /// Sets [`setup_timeout`](Self::setup_timeout).
-    #[must_use]
-    pub const fn setup_timeout(mut self, dial: Duration) -> Self {
-        self.setup_timeout = dial;
-        self
-    }
-
-    /// Sets [`max_frame`](Self::max_frame).
-    #[must_use]
-    pub const fn max_frame(mut self, bytes: usize) -> Self {
-        self.max_frame = bytes;
-        self
-    }
-
-    /// Sets [`max_messages`](Self::max_messages).
-    #[must_use]
-    pub const fn max_messages(mut self, bytes: usize) -> Self {
-        self.max_messages = bytes;
-        self
-    }
-
-    /// Sets [`max_waiting`](Self::max_waiting).
-    #[must_use]
-    pub const fn max_waiting(mut self, bytes: usize) -> Self {
-        self.max_waiting = bytes;
-        self
-    }
-
-    /// Sets [`receive_buffer`](Self::receive_buffer).
-    #[must_use]
-    pub const fn receive_buffer(mut self, bytes: usize) -> Self {
-        self.receive_buffer = bytes;
-        self
-    }
-}
 
 /// How a node joins.
 #[derive(Clone, Debug)]
@@ -198,8 +123,20 @@ impl Network {
     }
 
     /// An empty network.
+    ///
+    /// # Panics
+    /// If a setting is out of its range; [`Network::try_with`] tells which.
     pub fn with(settings: Settings) -> Self {
-        Network { shared: Shared::new(settings) }
+        Network::try_with(settings).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// An empty network.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if a setting is out of its range.
+    pub fn try_with(settings: Settings) -> Result<Self, SettingsError> {
+        settings.check()?;
+        Ok(Network { shared: Shared::new(settings) })
     }
 
     /// A node joins, visible, able to do everything, without a view.
@@ -248,7 +185,7 @@ impl Network {
         self.act(|world| world.sever(a, b));
     }
 
-    /// From now on frames take that long in both directions.
+    /// From now on frames take that long in both directions; with `Duration::MAX` they never arrive.
     pub fn delay(&self, a: &NodeName, b: &NodeName, delay: Duration) {
         self.act(|world| {
             world.path(a, b).delay = delay;
@@ -287,7 +224,8 @@ impl Network {
         });
     }
 
-    /// Time passes. Delayed frames arrive, silent sessions end and dials run out, each at its time.
+    /// Time passes. Delayed frames arrive, silent sessions end and dials run out, each at its time. The clock stops at
+    /// `Duration::MAX`.
     pub fn advance(&self, time: Duration) {
         self.act(|world| world.advance(time));
     }

@@ -1,12 +1,14 @@
 //! What a transport needs to know, with defaults for all but the name.
 
-use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use refs::{ChannelId, ChannelName, NodeName, NodeSpec};
+use refs::{ChannelName, NodeName, NodeSpec};
 
+use crate::secret::Secret;
 #[cfg(feature = "tls")]
-use crate::tls::{self, Tls};
-use crate::{error::StartError, secret::Secret};
+use crate::tls::Tls;
+
+mod ranges;
 
 /// How often a sign of life is sent, and after how much silence a session ends.
 ///
@@ -14,9 +16,11 @@ use crate::{error::StartError, secret::Secret};
 /// `interval` and a round trip. Both ends should be configured alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// A ping is sent when nothing else was sent for that long.
+    /// A ping is sent when nothing else was sent for that long. 1 s by default, at least 1 ms. With 100 years or more
+    /// only the first ping is sent.
     pub interval: Duration,
-    /// The session ends when nothing was heard for that long. At least twice the interval. The first sign of life of
+    /// The session ends when nothing was heard for that long. 5 s by default, at least twice the interval. With 100 years
+    /// or more silence never ends a session. The first sign of life of
     /// a session may take [`setup_timeout`](TcpConfig::setup_timeout) longer: the peer may not have read yet that it
     /// was accepted.
     pub timeout: Duration,
@@ -55,6 +59,11 @@ impl Default for Heartbeat {
 ///     .peer("b@127.0.0.1:7002".parse()?);
 /// # Ok::<(), refs::ParseError>(())
 /// ```
+///
+/// # Ranges
+///
+/// Each field says which values it takes. [`TcpTransport::start`](crate::TcpTransport::start) checks them before it opens
+/// anything, and refuses others with [`StartError::Field`](crate::StartError::Field), which names the field.
 ///
 /// # Fixed limits
 ///
@@ -106,7 +115,7 @@ pub struct TcpConfig {
     pub cluster: String,
     /// Whether the node is hidden: its sessions are marked as such at both ends. Default: false.
     pub hidden: bool,
-    /// The address book: where peers can be reached. All of them are dialled at start, and redialled for
+    /// The address book: where peers can be reached. Any number, none by default. All of them are dialled at start, and redialled for
     /// ever. The own name is skipped, so that all nodes can share one list.
     pub peers: Vec<NodeSpec>,
     /// A file with more of them: a [`NodeSpec`] in every line; blank lines, and what follows a `#`, do not
@@ -148,7 +157,8 @@ pub struct TcpConfig {
     /// answers come within that time; then it keeps a processor busy, of which there should be one to spare. A session on
     /// which nothing comes costs nothing.
     pub low_latency: bool,
-    /// How long connecting and shaking hands may take together. Default: 5 s.
+    /// How long connecting and shaking hands may take together. Default: 5 s. At least 1 ms; with 100 years or more there
+    /// is no limit, and incoming connections that prove nothing are closed only when others need their places.
     #[doc(alias = "net_setuptime")]
     pub setup_timeout: Duration,
     /// The most bytes a frame may have, 1 KiB to 64 MiB. Default: 16 MiB and 1 KiB. With a peer whose limit is
@@ -156,20 +166,21 @@ pub struct TcpConfig {
     /// than 65 KiB travels in fragments of that size, between which others get through.
     pub max_frame: usize,
     /// Soft limit, in bytes, of queued messages per peer and channel: once this much waits, messages are refused with
-    /// [`Full`](peer_service::PushError::Full); the last accepted one may exceed it. 8 MiB by default.
+    /// [`Full`](peer_service::PushError::Full); the last accepted one may exceed it. 8 MiB by default, at least 1; there is no upper
+    /// limit.
     #[doc(alias = "zdbbl")]
     pub max_message_queue: usize,
-    /// How many bytes of signals may wait for one peer before the session ends as overloaded. Default: 64
-    /// MiB.
+    /// Maximum number of bytes of signals that wait for one peer; beyond it the session ends as overloaded. A signal that
+    /// is longer may wait alone. Default: 64 MiB, at least 1; there is no upper limit.
     pub max_signal_queue: usize,
     /// How many incoming connections may be at their handshake at once, not having proved the secret yet.
-    /// Default: 128.
+    /// Default: 128, at least 1; there is no upper limit.
     ///
     /// When one more comes, the oldest is closed of the address that has most of them, and `refused_busy` counts. So
     /// strangers with fewer addresses than that keep nobody out.
     pub max_pending: usize,
     /// How many of them may come from one address, or from one /64 of IPv6; further ones are closed, and
-    /// `refused_busy_address` counts. Default: 64, half of all.
+    /// `refused_busy_address` counts. Default: 64, half of all. At least 1; there is no upper limit.
     ///
     /// Nodes that share an address, because they run on one machine or behind one NAT, share this number, and all of
     /// them may dial at the same moment, with a connection more for each of their [`channels`](Self::channels): raise it
@@ -366,67 +377,6 @@ impl TcpConfig {
     pub const fn insecure_allow_remote(mut self, allow: bool) -> Self {
         self.insecure_allow_remote = allow;
         self
-    }
-
-    /// Whether every field is within its limits.
-    pub(crate) fn check(&self) -> Result<(), StartError> {
-        let checks = [
-            (self.cluster.len() <= Self::MAX_CLUSTER, "cluster", "is longer than 64 bytes"),
-            (
-                self.also_accept.is_empty() || self.secret.is_some(),
-                "also_accept",
-                "makes no sense without `secret`",
-            ),
-            (self.also_accept.len() <= 8, "also_accept", "has more than 8 secrets"),
-            (
-                self.peers_dns.iter().all(|name| name.port().is_some()),
-                "peers_dns",
-                "has a name without a port: write label@host:port",
-            ),
-            (
-                (Duration::from_millis(10)..=Duration::from_secs(3600)).contains(&self.peers_interval),
-                "peers_interval",
-                "is not between 10 ms and 1 h",
-            ),
-            (self.channels.len() < ChannelId::LIMIT, "channels", "has more than seven names"),
-            (
-                self.channels.iter().collect::<BTreeSet<_>>().len() == self.channels.len(),
-                "channels",
-                "has a name twice",
-            ),
-            (!self.heartbeat.interval.is_zero(), "heartbeat", "has an interval of zero"),
-            (
-                self.heartbeat.timeout >= self.heartbeat.interval * 2,
-                "heartbeat",
-                "has a timeout of less than two intervals: one late ping would end the session",
-            ),
-            (!self.setup_timeout.is_zero(), "setup_timeout", "is zero"),
-            ((1 << 10..=64 << 20).contains(&self.max_frame), "max_frame", "is not between 1 KiB and 64 MiB"),
-            (self.max_message_queue > 0, "max_message_queue", "is zero"),
-            (self.max_signal_queue > 0, "max_signal_queue", "is zero"),
-            (self.max_pending > 0, "max_pending", "is zero"),
-            (self.max_pending_per_address > 0, "max_pending_per_address", "is zero"),
-        ];
-        match checks.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, field, problem)) => Err(StartError::Field { field, problem }),
-            None => self.check_tls(),
-        }
-    }
-
-    /// Whether the certificate will do for this node, and names of peers can stand in theirs.
-    fn check_tls(&self) -> Result<(), StartError> {
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &self.tls {
-            tls.check(&self.name)?;
-            for peer in &self.peers {
-                tls::can_name(peer.name())?;
-            }
-            if !self.peers_dns.is_empty() {
-                let problem = "names nodes by IP addresses, which TLS does not: use `peers` or `peers_file`";
-                return Err(StartError::Field { field: "peers_dns", problem });
-            }
-        }
-        Ok(())
     }
 
     /// Whether anybody may connect from or at that address: strangers reach what is not loopback.

@@ -94,7 +94,8 @@ async fn dial(
 /// One connection: shakes hands and hands the session out.
 async fn call(hub: &Arc<Hub>, name: &NodeName, conn: ConnId, address: SocketAddr) -> Result<(), Failure> {
     let mut conversation = Conversation::new(open(hub, name, address).await?);
-    let (mut initiator, hello) = Initiator::hello(&hub.identity, name, conn.0, nonce()?);
+    let binding = conversation.stream().binding()?;
+    let (mut initiator, hello) = Initiator::hello(&hub.identity, name, conn.0, nonce()?, binding);
     if !hub.hello_written(name, conn) {
         return Err(Failure::Dropped);
     }
@@ -135,9 +136,10 @@ async fn attach(
 ) -> Result<Vec<Conversation>, Failure> {
     let one = |channel: u8| async move {
         let mut conversation = Conversation::new(open(hub, name, address).await?);
-        conversation.send(Kind::Attach, &bond.attach(&hub.identity, channel)).await?;
+        let binding = conversation.stream().binding()?;
+        conversation.send(Kind::Attach, &bond.attach(&hub.identity, channel, binding)).await?;
         let (kind, body) = conversation.receive().await?;
-        bond.confirmed(&hub.identity, channel, kind, &body)?;
+        bond.confirmed(&hub.identity, channel, binding, kind, &body)?;
         Ok(conversation)
     };
     // At once: the peer answers none before all have come.

@@ -12,6 +12,7 @@ use crate::{
         attach::{Attach, Bond, BondId},
         conversation::Conversation,
     },
+    stream::Stream,
     wire::Kind,
 };
 
@@ -37,20 +38,22 @@ impl Gatherings {
         Gathering { bond, arrivals, gatherings: self.clone() }
     }
 
-    /// A connection has come and says where it belongs: whoever waits there gets it, if that is true.
-    pub(crate) fn join(&self, me: &Identity, body: &[u8], conversation: Conversation) -> Result<(), Failure> {
+    /// The place of a connection whose ATTACH has that body, once it has proved that it belongs there. The place takes
+    /// one connection, and is closed if the session does not wait any more.
+    pub(crate) fn place(
+        &self,
+        me: &Identity,
+        body: &[u8],
+        stream: &Stream,
+    ) -> Result<Sender<Conversation>, Failure> {
         let attach = Attach::read(body)?;
-        let place = {
-            let mut waiting = self.waiting.lock();
-            let unknown = Failure::Malformed("a connection to a session that does not wait for it");
-            let Some(waiting) = waiting.get_mut(&attach.bond) else { return Err(unknown) };
-            conversation.stream().vouches_for(&waiting.peer)?;
-            waiting.bond.verify(me, &attach)?;
-            let place = usize::from(attach.channel).checked_sub(1);
-            place.and_then(|place| waiting.places.get_mut(place)?.take()).ok_or(unknown)?
-        };
-        // There is room for the one that may come; if nobody waits any more it is closed.
-        place.try_send(conversation).map_err(|_| Failure::Dropped)
+        let mut waiting = self.waiting.lock();
+        let unknown = Failure::Malformed("a connection to a session that does not wait for it");
+        let Some(waiting) = waiting.get_mut(&attach.bond) else { return Err(unknown) };
+        stream.vouches_for(&waiting.peer)?;
+        waiting.bond.verify(me, &attach, stream.binding()?)?;
+        let place = usize::from(attach.channel).checked_sub(1);
+        place.and_then(|place| waiting.places.get_mut(place)?.take()).ok_or(unknown)
     }
 }
 
@@ -69,7 +72,8 @@ impl Gathering {
             connections.push(arrival.recv().await.map_err(|_| Failure::Dropped)?);
         }
         for (at, connection) in connections.iter_mut().enumerate() {
-            connection.send(Kind::Attach, &self.bond.confirm(me, at as u8 + 1)).await?;
+            let proof = self.bond.confirm(me, at as u8 + 1, connection.stream().binding()?);
+            connection.send(Kind::Attach, &proof).await?;
         }
         Ok(connections)
     }

@@ -137,12 +137,14 @@ impl Keeper {
         let probe = self.probe?;
         // A number that was never sent is made up.
         let answered = (probe.ping..=self.pings).contains(&self.link.last_pong());
-        if !answered && now < probe.until {
+        let over = self.link.backlog().broken || self.stream.is_over();
+        if !answered && !over && now < probe.until {
             return Some(probe.until);
         }
         self.probe = None;
-        // Bytes that nobody has read may hold the answer, and a session that may live is not replaced.
-        if answered || self.stream.has_unread() {
+        // Unread bytes may hold the answer, and a session that may live is not replaced. One whose peer has hung up
+        // is dead, even if its user has not read the end yet.
+        if !over && (answered || self.stream.has_unread()) {
             self.owner.probe_answered(&self.link);
         } else {
             self.owner.probe_silent(&self.link);

@@ -136,21 +136,27 @@ async fn shake(hub: &Arc<Hub>, tcp: Async<TcpStream>, place: Place) -> Result<()
     let mut conversation = Conversation::new(protection::accept(&hub.config, tcp).await?);
     let (kind, body) = first_frame(&mut conversation).await?;
     if kind == Kind::Attach {
-        return hub.gatherings.join(&hub.identity, &body, conversation);
+        return match hub.gatherings.place(&hub.identity, &body, conversation.stream()) {
+            Ok(place) => place.try_send(conversation).map_err(|_| Failure::Dropped),
+            Err(failure) => Err(turned_away(&mut conversation, failure).await),
+        };
     }
     let acceptor = match identify(hub, &mut conversation, kind, &body).await {
         Ok(acceptor) => acceptor,
-        Err(failure) => {
-            if let Some(reject) = failure.reject() {
-                // A courtesy; whoever is there may not care.
-                let _ = conversation.send(Kind::Reject, &reject.encode()).await;
-            }
-            return Err(failure);
-        }
+        Err(failure) => return Err(turned_away(&mut conversation, failure).await),
     };
     // From here on it is known, and nobody takes its place away.
     drop(place);
     decide(hub, conversation, acceptor).await
+}
+
+/// Tells the other end why it is refused, as far as there is a word for it.
+async fn turned_away(conversation: &mut Conversation, failure: Failure) -> Failure {
+    if let Some(reject) = failure.reject() {
+        // A courtesy: the other end may be gone.
+        let _ = conversation.send(Kind::Reject, &reject.encode()).await;
+    }
+    failure
 }
 
 /// What the newcomer wants. Who begins with TLS, which is not spoken here, is told so in TLS.
@@ -169,7 +175,8 @@ async fn identify<'h>(
     kind: Kind,
     body: &[u8],
 ) -> Result<Acceptor<'h>, Failure> {
-    let (mut acceptor, challenge) = Acceptor::hello(&hub.identity, kind, body, nonce()?)?;
+    let (mut acceptor, challenge) =
+        Acceptor::hello(&hub.identity, kind, body, nonce()?, conversation.stream().binding()?)?;
     conversation.stream().vouches_for(&acceptor.peer().name)?;
     conversation.send(Kind::Challenge, &challenge).await?;
     let (kind, body) = conversation.receive().await?;

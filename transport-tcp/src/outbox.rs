@@ -17,12 +17,13 @@ impl Outbox for Link {
             self.counters.messages_full.add();
             return Err(PushError::Full);
         }
+        let before = out.queue.signals();
         let pushed = out.queue.push(meta, self.limits.max_frame_out, write);
         pushed.map_err(|_| {
             self.counters.frames_too_large.add();
             PushError::TooLarge
         })?;
-        if out.queue.signals() > self.limits.max_signal_queue {
+        if before > 0 && out.queue.signals() > self.limits.max_signal_queue {
             out.phase = Phase::Overflowed;
         }
         Ok(())

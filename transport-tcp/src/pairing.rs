@@ -11,16 +11,22 @@
 //! Nothing is decided before the newcomer has proved who it is.
 //! 1. **Both dial at once.** The dial of the higher name wins; the loser is told and dials again later. An
 //!    own dial counts only once its HELLO is written; before that it is dropped when another's is accepted.
-//! 2. **A session with the same incarnation stands.** The newcomer is asked whether it still has it. Only if
-//!    it has none, the old one is ended first, then the newcomer accepted.
-//! 3. **A session with another incarnation stands.** The old one is probed. If it answers, two live nodes
-//!    bear one name and the newcomer is refused; if it is silent or closed, it is ended first, then the
-//!    newcomer accepted.
+//! 2. **A session with the same incarnation stands.** The newcomer is asked whether it still has that session.
+//!    If it has, it is refused. If it says no, the session is probed: the newcomer may be an impostor that has
+//!    copied name and incarnation. If the session answers, the newcomer is refused; if it is silent or closed,
+//!    it is ended first, then the newcomer is accepted. Both are needed: without the question, a slow answer to
+//!    a probe would end a live session whenever two nodes dial each other at once.
+//! 3. **A session with another incarnation stands.** The session is probed. If it answers, two live nodes
+//!    have one name and the newcomer is refused; if it is silent or closed, it is ended first, then the
+//!    newcomer is accepted.
 //! 4. **A live session is never replaced because of a new HELLO**: that would flap without any fault.
 //! 5. **At most one dial waits.** Dials are numbered within one incarnation and a lower number never
 //!    displaces a higher one; from another incarnation the later arrival wins. The loser is told, never left
 //!    in silence.
 //! 6. **Every step that leaves the pair without a session serves the waiting dial.**
+//! 7. **At most one probe of a session runs.** A newcomer that needs one while another runs is judged by the
+//!    next: an answer to an earlier probe may have been sent before the peer lost the session. The deadline of
+//!    a running probe never moves, so repeated dials neither shorten nor postpone the judgment.
 //!
 //! The module is public so that the rules can be played out by hand, in `tests/races.rs`, and model-checked against
 //! this code, in `tests/pairing_model.rs`.
@@ -93,6 +99,14 @@ pub struct Pairing {
 struct Standing {
     conn: ConnId,
     incarnation: Incarnation,
+    /// A probe runs.
+    probed: bool,
+}
+
+impl Standing {
+    const fn new(conn: ConnId, incarnation: Incarnation) -> Self {
+        Standing { conn, incarnation, probed: false }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,8 +128,10 @@ struct Waiting {
 enum Awaits {
     /// The newcomer's word on whether it still has the session.
     Answer,
-    /// A sign of life of the session.
+    /// The result of the probe that runs.
     Probe,
+    /// The end of a probe that began before the newcomer needed one, and then the result of its own.
+    NextProbe,
 }
 
 impl Pairing {
@@ -178,7 +194,7 @@ impl Pairing {
         let wanted = self.dial() == Some(conn);
         if wanted {
             self.dial = None;
-            self.session = Some(Standing { conn, incarnation });
+            self.session = Some(Standing::new(conn, incarnation));
         }
         wanted
     }
@@ -200,8 +216,7 @@ impl Pairing {
                     out.push(Effect::AskNewcomer(conn));
                     Awaits::Answer
                 } else {
-                    out.push(Effect::ProbeSession(standing.conn));
-                    Awaits::Probe
+                    self.probe_session(out)
                 };
                 self.waiting = Some(Waiting { conn, incarnation, number, awaits });
             }
@@ -215,32 +230,45 @@ impl Pairing {
     /// The newcomer that was asked says whether it still has the session. Ignored if its fate was decided
     /// meanwhile.
     pub fn answered(&mut self, conn: ConnId, still_there: bool, out: &mut Vec<Effect>) {
-        match self.waiting {
-            Some(waiting) if waiting.conn == conn && waiting.awaits == Awaits::Answer => {
-                if still_there {
-                    self.waiting = None;
-                    out.push(Effect::Refuse(conn, Refusal::StandsAlready));
-                } else {
-                    self.end_session(out);
-                }
-            }
-            _ => {}
+        let Some(waiting) = self.waiting else { return };
+        if waiting.conn != conn || waiting.awaits != Awaits::Answer {
+            return;
+        }
+        if still_there {
+            self.waiting = None;
+            out.push(Effect::Refuse(conn, Refusal::StandsAlready));
+        } else {
+            let awaits = self.probe_session(out);
+            self.waiting = Some(Waiting { awaits, ..waiting });
         }
     }
 
     // The session.
 
-    /// The session has answered the probe: two live nodes bear the name.
+    /// The session has answered the probe: the peer has it and lives.
     pub fn probe_answered(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
-        if let Some(waiting) = self.waiting_for_probe_of(conn) {
-            self.waiting = None;
-            out.push(Effect::Refuse(waiting.conn, Refusal::DuplicateName));
+        let Some(standing) = self.probe_over(conn) else { return };
+        match self.waiting {
+            Some(waiting) if waiting.awaits == Awaits::Probe => {
+                self.waiting = None;
+                let same = waiting.incarnation == standing.incarnation;
+                let refusal = if same { Refusal::StandsAlready } else { Refusal::DuplicateName };
+                out.push(Effect::Refuse(waiting.conn, refusal));
+            }
+            Some(waiting) if waiting.awaits == Awaits::NextProbe => {
+                let awaits = self.probe_session(out);
+                self.waiting = Some(Waiting { awaits, ..waiting });
+            }
+            _ => {}
         }
     }
 
     /// The session has not answered the probe in time.
     pub fn probe_silent(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
-        if self.waiting_for_probe_of(conn).is_some() {
+        if self.probe_over(conn).is_none() {
+            return;
+        }
+        if self.waiting.is_some_and(|waiting| waiting.awaits != Awaits::Answer) {
             self.end_session(out);
         }
     }
@@ -254,8 +282,23 @@ impl Pairing {
         self.serve(out);
     }
 
-    fn waiting_for_probe_of(&self, conn: ConnId) -> Option<Waiting> {
-        self.waiting.filter(|waiting| waiting.awaits == Awaits::Probe && self.session() == Some(conn))
+    /// Begins a probe of the session, unless one runs: what the newcomer awaits.
+    fn probe_session(&mut self, out: &mut Vec<Effect>) -> Awaits {
+        match &mut self.session {
+            Some(standing) if !standing.probed => {
+                standing.probed = true;
+                out.push(Effect::ProbeSession(standing.conn));
+                Awaits::Probe
+            }
+            _ => Awaits::NextProbe,
+        }
+    }
+
+    /// The session whose probe is over, if it is that connection.
+    fn probe_over(&mut self, conn: ConnId) -> Option<Standing> {
+        let standing = self.session.as_mut().filter(|standing| standing.conn == conn && standing.probed)?;
+        standing.probed = false;
+        Some(*standing)
     }
 
     fn end_session(&mut self, out: &mut Vec<Effect>) {
@@ -278,7 +321,7 @@ impl Pairing {
         if let Some(dial) = self.dial.take() {
             out.push(Effect::DropDial(dial.conn));
         }
-        self.session = Some(Standing { conn, incarnation });
+        self.session = Some(Standing::new(conn, incarnation));
         out.push(Effect::Accept(conn));
     }
 }

@@ -56,6 +56,7 @@ impl TcpTransport {
         spawner: Spawner,
     ) -> Result<Arc<TcpTransport>, StartError> {
         config.check()?;
+        let config = config.cut_to_clock();
         let in_file = peers_in_file(&config).await?;
         let (listener, local_addr) = listen(&config).await?;
         let identity = Identity::new(&config, incarnation, Keys::new(&config));

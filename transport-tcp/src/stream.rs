@@ -13,12 +13,22 @@ use std::{
 use refs::NodeName;
 use smol::Async;
 
-use crate::{handshake::Failure, socket};
+use crate::{
+    handshake::{Failure, proof::Binding},
+    socket,
+};
 
 /// See the [module](self).
 pub(crate) struct Stream {
     tcp: Async<TcpStream>,
     layer: Box<dyn Layer>,
+}
+
+/// What is the next thing to be read of a socket.
+enum Unread {
+    Nothing,
+    Bytes,
+    End,
 }
 
 /// What lies between a stream's bytes and its socket. None of it waits; the methods are those of [`Stream`].
@@ -32,6 +42,8 @@ pub(crate) trait Layer: Send + Sync {
     fn holds_unread(&self) -> bool;
     /// Whether the other end, as far as the layer knows it, may bear that name.
     fn vouches_for(&self, peer: &NodeName) -> Result<(), Failure>;
+    /// Identifies the connection, if the layer can.
+    fn binding(&self) -> Result<Binding, Failure>;
 }
 
 impl Stream {
@@ -86,17 +98,31 @@ impl Stream {
 
     /// Whether something has arrived that was not read: bytes, or the news that the connection is over.
     pub(crate) fn has_unread(&self) -> bool {
-        let in_socket = || match self.tcp().peek(&mut [0]) {
-            Ok(_) => true,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-        };
-        self.layer.holds_unread() || in_socket()
+        self.layer.holds_unread() || !matches!(self.unread_in_socket(), Unread::Nothing)
+    }
+
+    /// Whether the connection is over and everything before its end was read. False also if that is not known yet.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.layer.holds_unread() && matches!(self.unread_in_socket(), Unread::End)
+    }
+
+    fn unread_in_socket(&self) -> Unread {
+        match self.tcp().peek(&mut [0]) {
+            Ok(1..) => Unread::Bytes,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Unread::Nothing,
+            Ok(0) | Err(_) => Unread::End,
+        }
     }
 
     /// Whether the other end may bear that name, as far as the connection itself can tell: on one without TLS
     /// anybody may.
     pub(crate) fn vouches_for(&self, peer: &NodeName) -> Result<(), Failure> {
         self.layer.vouches_for(peer)
+    }
+
+    /// Identifies the connection to both of its ends, if it is one with TLS.
+    pub(crate) fn binding(&self) -> Result<Binding, Failure> {
+        self.layer.binding()
     }
 
     /// Nothing more will be written.
@@ -171,6 +197,10 @@ impl Layer for Plain {
 
     fn vouches_for(&self, _: &NodeName) -> Result<(), Failure> {
         Ok(())
+    }
+
+    fn binding(&self) -> Result<Binding, Failure> {
+        Ok(Binding::NONE)
     }
 }
 

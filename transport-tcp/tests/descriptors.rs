@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::{
     config, connect, count,
-    raw::{CHALLENGE, VERSION_1, dial, frame, hello_with, read_frame},
+    raw::{CHALLENGE, VERSION, dial, frame, hello_with, read_frame},
     soon, start, talk, until,
 };
 
@@ -50,7 +50,7 @@ fn without_descriptors_the_listener_rests_and_recovers() {
         setrlimit(Resource::Nofile, before).unwrap();
         // The caller had to wait and is served now, and so is everybody else.
         use smol::io::AsyncWriteExt;
-        (&caller).write_all(&frame(&hello_with(VERSION_1, 0, "", "x@h", "b@127.0.0.1"))).await.unwrap();
+        (&caller).write_all(&frame(&hello_with(VERSION, 0, "", "x@h", "b@127.0.0.1"))).await.unwrap();
         assert_eq!(soon("a challenge", read_frame(&caller)).await[0], CHALLENGE);
         let c = start(config("c")).await;
         let (mut at_c, mut of_c) = connect(&c, &b).await;

@@ -13,7 +13,7 @@ use smol::io::AsyncWriteExt;
 use support::{
     config, connect, count, descriptors, end_of, next_session,
     proxy::Proxy,
-    raw::{VERSION_1, dial, dial_from, frame, hello, hello_with, join, listen_to, read_frame, say},
+    raw::{VERSION, dial, dial_from, frame, hello, hello_with, join, listen_to, read_frame, say},
     spec_at, start, talk, until,
 };
 use transport_tcp::TcpTransport;
@@ -92,13 +92,13 @@ async fn attack(b: &Arc<TcpTransport>, recorded: &[u8], times: usize) {
 
 async fn half_a_handshake(b: &TcpTransport) {
     let stream = dial(b).await;
-    (&stream).write_all(&hello(VERSION_1, "", "x@h", B)).await.unwrap();
+    (&stream).write_all(&hello(VERSION, "", "x@h", B)).await.unwrap();
     read_frame(&stream).await;
 }
 
 async fn a_wrong_proof(b: &TcpTransport) {
     let stream = dial(b).await;
-    (&stream).write_all(&frame(&hello_with(VERSION_1, u64::MAX, "", "x@h", B))).await.unwrap();
+    (&stream).write_all(&frame(&hello_with(VERSION, u64::MAX, "", "x@h", B))).await.unwrap();
     read_frame(&stream).await;
     (&stream).write_all(&frame(&[18; 40])).await.unwrap();
     listen_to(&stream).await;
@@ -109,7 +109,7 @@ async fn a_wrong_proof(b: &TcpTransport) {
 async fn come_and_go(b: &Arc<TcpTransport>, times: usize) {
     let c = start(config("c")).await;
     for at in 0..times {
-        let newly_named = hello_with(VERSION_1, 1, "", &format!("c{at}@h"), B);
+        let newly_named = hello_with(VERSION, 1, "", &format!("c{at}@h"), B);
         let stream = join(b, &newly_named).await;
         let mut at_b = next_session(b).await;
         drop(stream);

@@ -16,7 +16,7 @@ use support::{
     config, connect, count, end_of, next_failure, next_session, nobody,
     proxy::Proxy,
     raw::{
-        TERMS, Transcript, VERDICT, VERSION_1, dial, frame, hello, listen_to, read_frame, say,
+        TERMS, Transcript, VERDICT, VERSION, dial, frame, hello, listen_to, read_frame, say,
         while_others_talk,
     },
     soon, spec, spec_at, start, talk, until,
@@ -66,7 +66,7 @@ fn a_frame_of_a_handshake_has_at_most_1024_bytes() {
 #[test]
 fn a_frame_that_comes_out_of_turn_ends_the_handshake() {
     while_others_talk(config("b"), async |b| {
-        let mut twice = hello(VERSION_1, "", "x@h", "b@127.0.0.1");
+        let mut twice = hello(VERSION, "", "x@h", "b@127.0.0.1");
         twice.extend_from_slice(&twice.clone());
         assert!(!say(&b, &twice).await.is_empty(), "a challenge");
         assert!(say(&b, &frame(&[0, 1, 2, 3])).await.is_empty());
@@ -78,7 +78,7 @@ fn a_frame_that_comes_out_of_turn_ends_the_handshake() {
 fn f31_a_version_that_nobody_here_speaks_is_rejected_with_those_that_are_spoken() {
     while_others_talk(config("b"), async |b| {
         let said = say(&b, &hello((7, 9), "", "x@h", "b@127.0.0.1")).await;
-        assert_eq!(said, frame(&[21, 1, 0, 1, 0, 1]));
+        assert_eq!(said, frame(&[21, 1, 0, 2, 0, 2]));
         until("the refusal to be counted", || count(&b, "refused_version") == 1).await;
     });
 }
@@ -86,9 +86,9 @@ fn f31_a_version_that_nobody_here_speaks_is_rejected_with_those_that_are_spoken(
 #[test]
 fn another_cluster_another_name_and_the_own_name_are_rejected() {
     while_others_talk(config("b"), async |b| {
-        assert_eq!(say(&b, &hello(VERSION_1, "red", "x@h", "b@127.0.0.1")).await[1..3], [21, 2]);
-        assert_eq!(say(&b, &hello(VERSION_1, "", "x@h", "c@127.0.0.1")).await[1..3], [21, 3]);
-        assert_eq!(say(&b, &hello(VERSION_1, "", "b@127.0.0.1", "b@127.0.0.1")).await[1..3], [21, 4]);
+        assert_eq!(say(&b, &hello(VERSION, "red", "x@h", "b@127.0.0.1")).await[1..3], [21, 2]);
+        assert_eq!(say(&b, &hello(VERSION, "", "x@h", "c@127.0.0.1")).await[1..3], [21, 3]);
+        assert_eq!(say(&b, &hello(VERSION, "", "b@127.0.0.1", "b@127.0.0.1")).await[1..3], [21, 4]);
         until("the refusals to be counted", || {
             (count(&b, "refused_cluster"), count(&b, "refused_name")) == (1, 2)
         })
@@ -158,9 +158,9 @@ fn f27_who_dawdles_is_cut_off_after_the_setup_time() {
     while_others_talk(config("b").setup_timeout(Duration::from_millis(300)), async |b| {
         let silent = dial(&b).await;
         let halfway = dial(&b).await;
-        (&halfway).write_all(&hello(VERSION_1, "", "x@h", "b@127.0.0.1")[..40]).await.unwrap();
+        (&halfway).write_all(&hello(VERSION, "", "x@h", "b@127.0.0.1")[..40]).await.unwrap();
         let unproved = dial(&b).await;
-        (&unproved).write_all(&hello(VERSION_1, "", "x@h", "b@127.0.0.1")).await.unwrap();
+        (&unproved).write_all(&hello(VERSION, "", "x@h", "b@127.0.0.1")).await.unwrap();
         for stream in [&silent, &halfway, &unproved] {
             listen_to(stream).await;
         }
@@ -188,7 +188,7 @@ fn what_was_said_once_does_not_open_the_door_again() {
 
 /// Kind and body of the CHALLENGE of a node `b`.
 fn challenge() -> Vec<u8> {
-    let mut challenge = vec![17, 0, 1];
+    let mut challenge = vec![17, 0, 2];
     challenge.extend_from_slice(&[0; 8]);
     challenge.extend_from_slice(&5_u64.to_be_bytes());
     challenge.extend_from_slice(&[4; 32]);

@@ -6,21 +6,22 @@ mod support;
 
 use std::{net::TcpStream, time::Duration};
 
-use peer_service::{DialId, EndKind, PeerService};
+use peer_service::{DialId, EndKind, FrameBuf, PeerService};
 use smol::{Async, future::or, io::AsyncWriteExt};
 use support::{
-    Live, config, count, end_of, hear, next_session,
+    Live, config, connect, count, end_of, hear, next_session,
     raw::{
-        DATA, FRAGMENT, GOODBYE, PING, PONG, VERSION_1, beat, frame, hello_with, join, listen_to, read_frame,
-        while_others_talk,
+        self, DATA, FRAGMENT, GOODBYE, PING, PONG, REFUSED, STANDS_ALREADY, Transcript, VERDICT, VERSION,
+        beat, deny_the_session, dial, frame, hello_with, in_incarnation, incarnation_in, join, listen_to,
+        read_frame, while_others_talk,
     },
-    soon, spec, start, until,
+    soon, spec, start, talk, until,
 };
 use transport_tcp::{Heartbeat, TcpTransport};
 
 /// A session with a peer that understands fragments and keeps to nothing: its connection, and the node's end.
 async fn rogue(b: &TcpTransport) -> (Async<TcpStream>, Live) {
-    let stream = join(b, &hello_with(VERSION_1, 1, "", "rogue@h", "b@127.0.0.1")).await;
+    let stream = join(b, &hello_with(VERSION, 1, "", "rogue@h", "b@127.0.0.1")).await;
     let at_b = next_session(b).await;
     assert_eq!(at_b.peer().node.name.as_str(), "rogue@h");
     (stream, at_b)
@@ -166,5 +167,69 @@ fn who_takes_nothing_while_it_talks_on_loses_the_session() {
         let end = or(async { end_of(&mut at_b).await.1.kind }, talk_on).await;
         assert_eq!(end, EndKind::Overloaded);
         assert_eq!(count(&b, "sessions_overloaded"), 1);
+    });
+}
+
+/// The incarnation of a node, as it tells every caller.
+async fn incarnation_of(node: &TcpTransport) -> u64 {
+    let stream = dial(node).await;
+    let name = node.local().name.as_str();
+    (&stream).write_all(&raw::hello(VERSION, "", "anybody@h", name)).await.unwrap();
+    incarnation_in(&soon("a challenge", read_frame(&stream)).await)
+}
+
+#[test]
+fn an_impostor_in_the_same_incarnation_that_denies_the_session_does_not_end_it() {
+    while_others_talk(config("victim"), async |v| {
+        let b = start(config("b")).await;
+        let (mut at_b, mut at_v) = connect(&b, &v).await;
+        let incarnation = incarnation_of(&b).await;
+        // The users of both ends read, which answers the probes; there is nothing for them.
+        let (mut of_b, mut of_v) = (FrameBuf::new(), FrameBuf::new());
+        let undisturbed = async {
+            let both = (at_b.recv(&mut of_b), at_v.recv(&mut of_v));
+            panic!("the session is disturbed: {:?}", futures::join!(both.0, both.1));
+        };
+        let attack = async {
+            let hello = hello_with(VERSION, 1, "", "b@127.0.0.1", "victim@127.0.0.1");
+            for at in 0..50 {
+                let number = if at % 2 == 0 { u64::MAX } else { 1 };
+                let hello = in_incarnation(hello.clone(), incarnation, number);
+                let verdict = deny_the_session(&dial(&v).await, Transcript::default(), &hello).await;
+                assert_eq!(verdict[..3], [VERDICT, REFUSED, STANDS_ALREADY], "attempt {at}");
+            }
+        };
+        or(attack, undisturbed).await;
+        talk(&mut at_b, &mut at_v).await;
+        assert_eq!(count(&v, "sessions_replaced"), 0);
+        until("all refusals to be counted", || count(&v, "refused_standing") == 50).await;
+    });
+}
+
+#[test]
+fn a_crowd_of_impostors_neither_ends_a_session_nor_floods_it_with_probes() {
+    const CROWD: usize = 40;
+    while_others_talk(config("victim"), async |v| {
+        let b = start(config("b")).await;
+        let (mut at_b, mut at_v) = connect(&b, &v).await;
+        let incarnation = incarnation_of(&b).await;
+        let (mut of_b, mut of_v) = (FrameBuf::new(), FrameBuf::new());
+        let undisturbed = async {
+            let both = (at_b.recv(&mut of_b), at_v.recv(&mut of_v));
+            panic!("the session is disturbed: {:?}", futures::join!(both.0, both.1));
+        };
+        let attack = async {
+            let hello = hello_with(VERSION, 1, "", "b@127.0.0.1", "victim@127.0.0.1");
+            let one = async |number: usize| {
+                let hello = in_incarnation(hello.clone(), incarnation, number as u64);
+                deny_the_session(&dial(&v).await, Transcript::default(), &hello).await
+            };
+            for verdict in futures::future::join_all((0..CROWD).map(one)).await {
+                assert_eq!(verdict[..2], [VERDICT, REFUSED]);
+            }
+        };
+        or(attack, undisturbed).await;
+        talk(&mut at_b, &mut at_v).await;
+        assert_eq!(count(&v, "sessions_replaced"), 0);
     });
 }

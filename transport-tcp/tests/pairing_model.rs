@@ -4,6 +4,9 @@
 //! A connection here is two queues of frames. HELLO stands for all that a newcomer says up to its proof. As
 //! in the transport, what becomes of a newcomer that was asked something is told only after its answer was
 //! read.
+//!
+//! An impostor knows the secret. It dials one node as the other, in the other's incarnation and with the highest
+//! number a dial can have, and denies the session when it is asked.
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -22,6 +25,7 @@ struct Bounds {
     dials: u8,
     breaks: u8,
     restarts: u8,
+    lies: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,13 +35,15 @@ enum Frame {
     Refused,
     StillThere,
     Answer { still_there: bool },
-    Probe,
-    ProbeAnswer,
+    Probe(u8),
+    ProbeAnswer(u8),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Conn {
     initiator: NodeIx,
+    /// An impostor has dialled; what the initiator's end does, it does.
+    forged: bool,
     /// The initiator's life in which it has dialled, and which of its dials in that life it is.
     incarnation: Incarnation,
     number: u64,
@@ -51,6 +57,35 @@ struct Conn {
     /// Frames on their way to either node.
     to: [VecDeque<Frame>; 2],
     broken: bool,
+    /// How many probes either node has sent: only the answer to the last one counts.
+    probes: [u8; 2],
+}
+
+impl Conn {
+    fn new(initiator: NodeIx, incarnation: Incarnation, number: u64) -> Self {
+        Conn {
+            initiator,
+            forged: false,
+            incarnation,
+            number,
+            hello_written: false,
+            asked: false,
+            withheld: None,
+            open: [true, true],
+            to: [VecDeque::new(), VecDeque::new()],
+            broken: false,
+            probes: [0, 0],
+        }
+    }
+
+    /// Both nodes have it, or one has it and the other is about to: a probe is answered.
+    fn is_alive(&self) -> bool {
+        self.open == [true, true] && !self.broken
+    }
+
+    fn is_impostors_end(&self, at: NodeIx) -> bool {
+        self.forged && at == self.initiator
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -79,8 +114,13 @@ struct World {
     conns: Vec<Conn>,
     breaks: u8,
     restarts: u8,
-    /// Somebody was refused for the sake of a dial that nobody has heard of.
+    lies: u8,
+    /// A newcomer was refused for the sake of a dial that the peer cannot know of.
     refused_for_nothing: bool,
+    /// A node was refused for the sake of a session that it had lost.
+    refused_for_the_dead: bool,
+    /// A session between the two nodes was ended for a newcomer while both had it.
+    live_session_ended: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,6 +133,8 @@ enum Action {
     ProbeTimesOut(NodeIx),
     Break(ConnIx),
     Restart(NodeIx),
+    /// An impostor dials that node.
+    Impersonate(NodeIx),
 }
 
 impl World {
@@ -124,6 +166,9 @@ impl World {
     /// The connection is over for the node.
     fn close(&mut self, conn: ConnIx, at: NodeIx) {
         self.hang_up(conn, at);
+        if self.conns[conn].is_impostors_end(at) {
+            return;
+        }
         self.step(at, |pairing, out| pairing.closed(id(conn), out));
     }
 
@@ -145,16 +190,31 @@ impl World {
                         let own = self.nodes[at].pairing.dial().expect("the dial that wins");
                         self.refused_for_nothing |= !self.conns[own.0 as ConnIx].hello_written;
                     }
+                    if matches!(refusal, Refusal::StandsAlready | Refusal::DuplicateName) {
+                        let standing = self.nodes[at].pairing.session().expect("the session that stands");
+                        let (standing, refused) =
+                            (&self.conns[standing.0 as ConnIx], &self.conns[conn as ConnIx]);
+                        let lost = !standing.open[1 - at] && !standing.forged;
+                        self.refused_for_the_dead |= lost && refused.is_alive() && !refused.forged;
+                    }
                     self.tell(conn as ConnIx, at, Frame::Refused);
                 }
                 Effect::AskNewcomer(ConnId(conn)) => {
                     self.conns[conn as ConnIx].asked = true;
                     self.send(conn as ConnIx, at, Frame::StillThere);
                 }
-                Effect::ProbeSession(ConnId(conn)) => self.send(conn as ConnIx, at, Frame::Probe),
-                Effect::EndSession(ConnId(conn)) | Effect::DropDial(ConnId(conn)) => {
+                Effect::ProbeSession(ConnId(conn)) => {
+                    let probes = &mut self.conns[conn as ConnIx].probes[at];
+                    *probes += 1;
+                    let probe = Frame::Probe(*probes);
+                    self.send(conn as ConnIx, at, probe);
+                }
+                Effect::EndSession(ConnId(conn)) => {
+                    let ended = &self.conns[conn as ConnIx];
+                    self.live_session_ended |= ended.is_alive() && !ended.forged;
                     self.hang_up(conn as ConnIx, at);
                 }
+                Effect::DropDial(ConnId(conn)) => self.hang_up(conn as ConnIx, at),
             }
         }
     }
@@ -174,6 +234,9 @@ impl World {
 
     fn deliver(&mut self, conn: ConnIx, at: NodeIx) {
         let Some(frame) = self.conns[conn].to[at].pop_front() else { return };
+        if self.conns[conn].is_impostors_end(at) {
+            return self.lie(conn, at, frame);
+        }
         match frame {
             Frame::Hello { incarnation, number } => {
                 self.step(at, |pairing, out| pairing.proved(id(conn), incarnation, number, out));
@@ -203,14 +266,43 @@ impl World {
                     self.tell(conn, at, verdict);
                 }
             }
-            Frame::Probe => self.send(conn, at, Frame::ProbeAnswer),
-            Frame::ProbeAnswer => self.step(at, |pairing, out| pairing.probe_answered(id(conn), out)),
+            Frame::Probe(number) => self.send(conn, at, Frame::ProbeAnswer(number)),
+            Frame::ProbeAnswer(number) if number == self.conns[conn].probes[at] => {
+                self.step(at, |pairing, out| pairing.probe_answered(id(conn), out));
+            }
+            Frame::ProbeAnswer(_) => {}
         }
+    }
+
+    /// An impostor hears something.
+    fn lie(&mut self, conn: ConnIx, at: NodeIx, frame: Frame) {
+        match frame {
+            Frame::StillThere => self.send(conn, at, Frame::Answer { still_there: false }),
+            Frame::Probe(number) => self.send(conn, at, Frame::ProbeAnswer(number)),
+            Frame::Refused => self.close(conn, at),
+            _ => {}
+        }
+    }
+
+    /// Whether the probe of that node may find nothing in time. While another node waits, however late a live session
+    /// answers, that must not end it. To an impostor and to a former life a slow answer is as good as none, so there a
+    /// live session answers in time.
+    fn may_probe_time_out(&self, at: NodeIx) -> bool {
+        let pairing = &self.nodes[at].pairing;
+        let (Some(waiting), Some(session)) = (pairing.waiting(), pairing.session()) else { return false };
+        let (waiting, session) = (&self.conns[waiting.0 as ConnIx], &self.conns[session.0 as ConnIx]);
+        let is_current = waiting.incarnation == self.nodes[1 - at].incarnation;
+        !waiting.forged && is_current || !session.is_alive()
+    }
+
+    /// A node has a session with an impostor, who may bear any name that is free.
+    fn is_taken_in(&self) -> bool {
+        self.nodes.iter().any(|node| node.session.is_some_and(|(conn, _)| self.conns[conn].forged))
     }
 
     fn restart(&mut self, at: NodeIx) {
         self.restarts += 1;
-        for conn in &mut self.conns {
+        for conn in self.conns.iter_mut().filter(|conn| !conn.is_impostors_end(at)) {
             conn.open[at] = false;
             conn.to[at].clear();
         }
@@ -240,7 +332,7 @@ impl World {
     }
 
     fn has_faults(&self) -> bool {
-        self.breaks > 0 || self.restarts > 0
+        self.breaks > 0 || self.restarts > 0 || self.lies > 0
     }
 }
 
@@ -257,7 +349,16 @@ impl Model for Bounds {
     fn init_states(&self) -> Vec<World> {
         let first = Incarnation::new(1).expect("not zero");
         let nodes = [Node::new(0, first, self.dials), Node::new(1, first, self.dials)];
-        vec![World { nodes, conns: Vec::new(), breaks: 0, restarts: 0, refused_for_nothing: false }]
+        vec![World {
+            nodes,
+            conns: Vec::new(),
+            breaks: 0,
+            restarts: 0,
+            lies: 0,
+            refused_for_nothing: false,
+            refused_for_the_dead: false,
+            live_session_ended: false,
+        }]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
@@ -265,8 +366,11 @@ impl Model for Bounds {
             if node.pairing.session().is_none() && node.pairing.dial().is_none() && node.dials_left > 0 {
                 actions.push(Action::Dial(at));
             }
-            if node.pairing.waiting().is_some() {
+            if world.may_probe_time_out(at) {
                 actions.push(Action::ProbeTimesOut(at));
+            }
+            if world.lies < self.lies {
+                actions.push(Action::Impersonate(at));
             }
             if world.restarts < self.restarts {
                 actions.push(Action::Restart(at));
@@ -302,17 +406,7 @@ impl Model for Bounds {
                 let begun = node.pairing.begin_dial(id(conn));
                 assert!(begun, "a dial begins when there is neither session nor dial");
                 let (incarnation, number) = (node.incarnation, u64::from(node.dials));
-                next.conns.push(Conn {
-                    initiator: at,
-                    incarnation,
-                    number,
-                    hello_written: false,
-                    asked: false,
-                    withheld: None,
-                    open: [true, true],
-                    to: [VecDeque::new(), VecDeque::new()],
-                    broken: false,
-                });
+                next.conns.push(Conn::new(at, incarnation, number));
             }
             Action::WriteHello(ix) => {
                 let Conn { initiator, incarnation, number, .. } = next.conns[ix];
@@ -332,6 +426,15 @@ impl Model for Bounds {
                 next.conns[ix].broken = true;
             }
             Action::Restart(at) => next.restart(at),
+            Action::Impersonate(at) => {
+                next.lies += 1;
+                let (name, number) = (1 - at, u64::MAX);
+                let incarnation = next.nodes[name].incarnation;
+                let forged =
+                    Conn { forged: true, hello_written: true, ..Conn::new(name, incarnation, number) };
+                next.conns.push(forged);
+                next.send(next.conns.len() - 1, name, Frame::Hello { incarnation, number });
+            }
         }
         Some(next)
     }
@@ -350,6 +453,7 @@ impl Model for Bounds {
             Property::always("at rest both agree", |_, world: &World| {
                 let [a, b] = &world.nodes;
                 !world.is_at_rest()
+                    || world.is_taken_in()
                     || match (a.session, b.session) {
                         (None, None) => a.pairing.session().is_none() && b.pairing.session().is_none(),
                         (Some((of_a, peer_of_a)), Some((of_b, peer_of_b))) => {
@@ -361,6 +465,12 @@ impl Model for Bounds {
             Property::always("nothing is stuck", |_, world: &World| {
                 let stuck = |node: &Node| node.pairing.waiting().is_some() || node.pairing.dial().is_some();
                 !world.is_quiet(true) || !world.nodes.iter().any(stuck)
+            }),
+            Property::always("no newcomer ends a session that both nodes have", |_, world: &World| {
+                !world.live_session_ended
+            }),
+            Property::always("no node is refused for a session that it has lost", |_, world: &World| {
+                !world.refused_for_the_dead
             }),
             Property::always("a dial wins only once its HELLO is written", |_, world: &World| {
                 !world.refused_for_nothing
@@ -386,17 +496,24 @@ fn check(name: &str, bounds: Bounds) {
 
 #[test]
 fn simultaneous_dials_give_one_session_and_no_end() {
-    check("4 dials each", Bounds { dials: 4, breaks: 0, restarts: 0 });
+    check("4 dials each", Bounds { dials: 4, breaks: 0, restarts: 0, lies: 0 });
 }
 
 #[test]
 fn a_broken_connection_leaves_nothing_stuck() {
-    check("2 dials each, 2 breaks", Bounds { dials: 2, breaks: 2, restarts: 0 });
+    check("2 dials each, 2 breaks", Bounds { dials: 2, breaks: 2, restarts: 0, lies: 0 });
 }
 
 #[test]
 fn a_restarted_node_gets_in_and_its_old_life_does_not() {
-    check("2 dials each, 1 break, 1 restart", Bounds { dials: 2, breaks: 1, restarts: 1 });
+    check("2 dials each, 1 break, 1 restart", Bounds { dials: 2, breaks: 1, restarts: 1, lies: 0 });
+}
+
+#[test]
+fn an_impostor_in_the_same_incarnation_ends_no_live_session() {
+    check("2 dials each, 2 lies", Bounds { dials: 2, breaks: 0, restarts: 0, lies: 2 });
+    check("2 dials each, 1 break, 1 lie", Bounds { dials: 2, breaks: 1, restarts: 0, lies: 1 });
+    check("1 dial each, 1 restart, 1 lie", Bounds { dials: 1, breaks: 0, restarts: 1, lies: 1 });
 }
 
 /// Not every order, but many pairs and as many dials as it takes: each node of many dials each other one at the same
@@ -405,7 +522,7 @@ fn a_restarted_node_gets_in_and_its_old_life_does_not() {
 fn all_pairs_of_45_nodes_that_dial_at_once_get_one_session_each_and_no_end() {
     const PAIRS: usize = 45 * 44 / 2;
     for seed in 0..5 {
-        let bounds = Bounds { dials: 100, breaks: 0, restarts: 0 };
+        let bounds = Bounds { dials: 100, breaks: 0, restarts: 0, lies: 0 };
         let both_dial = |world: World| {
             (0..2).fold(world, |world, at| bounds.next_state(&world, Action::Dial(at)).expect("possible"))
         };
@@ -436,7 +553,9 @@ fn all_pairs_of_45_nodes_that_dial_at_once_get_one_session_each_and_no_end() {
 #[test]
 #[ignore = "25 million states: about two minutes with --release"]
 fn wider_bounds() {
-    check("3 dials each, 2 breaks", Bounds { dials: 3, breaks: 2, restarts: 0 });
-    check("3 dials each, 1 break, 1 restart", Bounds { dials: 3, breaks: 1, restarts: 1 });
-    check("2 dials each, 1 break, 2 restarts", Bounds { dials: 2, breaks: 1, restarts: 2 });
+    check("3 dials each, 2 breaks", Bounds { dials: 3, breaks: 2, restarts: 0, lies: 0 });
+    check("3 dials each, 1 break, 1 restart", Bounds { dials: 3, breaks: 1, restarts: 1, lies: 0 });
+    check("2 dials each, 1 break, 2 restarts", Bounds { dials: 2, breaks: 1, restarts: 2, lies: 0 });
+    check("3 dials each, 2 lies", Bounds { dials: 3, breaks: 0, restarts: 0, lies: 2 });
+    check("2 dials each, 1 break, 1 restart, 1 lie", Bounds { dials: 2, breaks: 1, restarts: 1, lies: 1 });
 }

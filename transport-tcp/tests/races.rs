@@ -116,8 +116,13 @@ fn r18_a_session_that_one_end_has_lost_is_ended_at_the_other_before_the_next_is_
     assert_eq!(arrives(&mut has_not, SECOND, OLD, 2), [Effect::AskNewcomer(SECOND)]);
     let answer = has_lost.still_there(SECOND);
     assert!(!answer, "it has none");
+    // It may be an impostor that says so: the session is asked as well.
     assert_eq!(
         step(&mut has_not, |node, out| node.answered(SECOND, answer, out)),
+        [Effect::ProbeSession(FIRST)]
+    );
+    assert_eq!(
+        step(&mut has_not, |node, out| node.probe_silent(FIRST, out)),
         [Effect::EndSession(FIRST), Effect::Accept(SECOND)],
         "down of the old before up of the new"
     );
@@ -148,4 +153,39 @@ fn r19_a_second_live_node_of_a_name_is_refused_and_the_first_not_disturbed() {
         step(&mut node, |node, out| node.probe_silent(FIRST, out)),
         [Effect::EndSession(FIRST), Effect::Accept(THIRD)]
     );
+}
+
+#[test]
+fn r18b_a_newcomer_that_denies_a_session_which_answers_is_refused() {
+    let mut node = with_session(true, FIRST);
+    assert_eq!(arrives(&mut node, SECOND, OLD, u64::MAX), [Effect::AskNewcomer(SECOND)]);
+    step(&mut node, |node, out| node.answered(SECOND, false, out));
+    assert_eq!(
+        step(&mut node, |node, out| node.probe_answered(FIRST, out)),
+        [Effect::Refuse(SECOND, Refusal::StandsAlready)]
+    );
+    assert_eq!((node.session(), node.waiting()), (Some(FIRST), None));
+}
+
+#[test]
+fn r18c_one_probe_runs_at_a_time_and_its_answer_is_for_newcomers_before_it_alone() {
+    let mut node = with_session(true, FIRST);
+    arrives(&mut node, SECOND, OLD, 2);
+    assert_eq!(step(&mut node, |node, out| node.answered(SECOND, false, out)), [Effect::ProbeSession(FIRST)]);
+    // However often others come meanwhile, the probe that runs is neither repeated nor put off.
+    arrives(&mut node, THIRD, OLD, 3);
+    assert_eq!(step(&mut node, |node, out| node.answered(THIRD, false, out)), []);
+    // The answer may have been sent before the peer lost the session: the third has a probe of its own.
+    assert_eq!(step(&mut node, |node, out| node.probe_answered(FIRST, out)), [Effect::ProbeSession(FIRST)]);
+    // Silence, however, began before it came.
+    let mut silent = node.clone();
+    arrives(&mut silent, ConnId(4), NEW, 1);
+    assert_eq!(
+        step(&mut silent, |node, out| node.probe_silent(FIRST, out)),
+        [Effect::EndSession(FIRST), Effect::Accept(ConnId(4))]
+    );
+    // A newcomer that has not answered yet gains nothing by the silence that another has found.
+    arrives(&mut node, ConnId(4), OLD, 4);
+    assert_eq!(step(&mut node, |node, out| node.probe_silent(FIRST, out)), []);
+    assert_eq!(node.session(), Some(FIRST));
 }

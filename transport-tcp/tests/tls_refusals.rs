@@ -58,7 +58,7 @@ fn told(alert: AlertDescription) -> Option<Error> {
 async fn dial_as_a(b: &TcpTransport, card: &Card, shown: bool) -> (Vec<u8>, Option<Error>, SocketAddr) {
     let tcp = raw::dial(b).await;
     let from = tcp.get_ref().local_addr().unwrap();
-    let what = hello(raw::VERSION_1, "", "a@cluster.test", "b@cluster.test");
+    let what = hello(raw::VERSION, "", "a@cluster.test", "b@cluster.test");
     let (heard, error) = converse(card.client(B[0], shown), &tcp, &what).await;
     (heard, error, from)
 }
@@ -263,15 +263,16 @@ fn a_further_connection_needs_a_certificate_of_the_sessions_peer() {
         // Two ways in: through each whatever is said is said with the certificate of that node.
         let gate = |card: Card| Gate::wrapping(b.local_addr(), move || card.client(B[0], true));
         let (as_a, as_mallory) = (gate(CLUSTER.issue(A)), gate(CLUSTER.issue(&["mallory.cluster.test"])));
-        let say = async |gate: &Gate, what: &[u8]| {
-            let stream = Async::<TcpStream>::connect(gate.address).await.unwrap();
-            (&stream).write_all(&frame(what)).await.unwrap();
+        let attach = async |gate: &Gate, said: &raw::Transcript| {
+            let (stream, binding) = gate.call().await;
+            (&stream).write_all(&frame(&said.attach_over(&binding, 1))).await.unwrap();
             stream
         };
-        let hello = raw::hello_with(raw::VERSION_1, 1, "", "a@cluster.test", "b@cluster.test");
-        let mut said = raw::Transcript::default();
+        let hello = raw::hello_with(raw::VERSION, 1, "", "a@cluster.test", "b@cluster.test");
+        let (first, binding) = as_a.call().await;
+        let mut said = raw::Transcript::over(&binding);
         said.absorb(&hello);
-        let first = say(&as_a, &hello).await;
+        (&first).write_all(&frame(&hello)).await.unwrap();
         said.absorb(&soon("a challenge", raw::read_frame(&first)).await);
         let terms = [&raw::TERMS[..4], b"\x01\x03one"].concat();
         (&first).write_all(&frame(&said.prove(raw::PROOF, &terms))).await.unwrap();
@@ -280,9 +281,17 @@ fn a_further_connection_needs_a_certificate_of_the_sessions_peer() {
         said.absorb_proved(&verdict);
 
         // Mallory knows all that was said, and all that proves it.
-        assert!(listen_to(&say(&as_mallory, &said.attach(1)).await).await.is_empty());
+        let reject = [raw::REJECT, 6];
+        assert_eq!(listen_to(&attach(&as_mallory, &said).await).await[1..3], reject);
         until("the refusal to be counted", || count(&b, "refused_tls") == 1).await;
-        let second = say(&as_a, &said.attach(1)).await;
+        // A proof for the first connection is worth nothing on another one, nor is one for no connection.
+        for unbound in [said.attach(1), said.attach_over(&binding, 1)] {
+            let (stream, _) = as_a.call().await;
+            (&stream).write_all(&frame(&unbound)).await.unwrap();
+            assert_eq!(listen_to(&stream).await[1..3], [raw::REJECT, 5]);
+        }
+        until("the refusals to be counted", || count(&b, "refused_proof") == 2).await;
+        let second = attach(&as_a, &said).await;
         assert_eq!(soon("the answer", raw::read_frame(&second)).await[0], raw::ATTACH);
         assert_eq!(support::next_session(&b).await.peer().node.name.as_str(), "a@cluster.test");
     });

@@ -227,3 +227,42 @@ fn shells_get_their_completions() {
         }
     });
 }
+
+#[test]
+fn numbers_out_of_their_range_are_refused_with_what_is_allowed() {
+    let watched = "job@a@127.0.0.1:1";
+    let flags: [(&str, &[&str], &str); 8] = [
+        ("--wait", &["watch", "--wait=-1", watched], "from 0 to 1000000000"),
+        ("--wait", &["watch", "--wait=1e10", watched], "from 0 to 1000000000"),
+        ("--timeout", &["watch", "--timeout=1000000001", watched], "from 0 to 1000000000"),
+        ("--timeout", &["watch", "--timeout=18446744073709551616", watched], "from 0 to 1000000000"),
+        ("--interval", &["top", "--interval=0"], "0.1 to 3600"),
+        ("--interval", &["top", "--interval=3600.1"], "0.1 to 3600"),
+        ("--http", &["agent", "--node=a@127.0.0.1:1", "--http=65536"], "a port"),
+        ("--last", &["why", "--last=-1"], "--last"),
+    ];
+    test(async {
+        for (flag, arguments, allowed) in flags {
+            let end = end(obit(arguments)).await;
+            assert_eq!(end.code, Some(2), "{arguments:?}: {}", end.stderr);
+            assert!(
+                end.stderr.contains(flag) && end.stderr.contains(allowed),
+                "{arguments:?}: {}",
+                end.stderr
+            );
+        }
+        let directory = Directory::new();
+        let long = format!("cluster = \"{}\"", "c".repeat(65));
+        let settings = [
+            (long.as_str(), "cluster: is longer than 64 bytes"),
+            ("http = 65536", "neither a port nor an address"),
+            ("http = -1", "neither a port nor an address"),
+        ];
+        for (setting, allowed) in settings {
+            let file = directory.file("obit.toml", &format!("node = \"a@127.0.0.1\"\n{LISTEN}{setting}\n"));
+            let end = end(obit(["agent", "--config", file.to_str().unwrap()])).await;
+            assert_eq!(end.code, Some(1), "{setting}: {}", end.stderr);
+            assert!(end.stderr.contains(allowed), "{setting}: {}", end.stderr);
+        }
+    });
+}

@@ -41,6 +41,17 @@ fn an_end_is_a_line_and_an_exit_code() {
 }
 
 #[test]
+fn the_longest_times_that_can_be_given_are_as_good_as_none() {
+    test(async {
+        let (longest, least) = ("1000000000", "0.000000001");
+        let told = told_of(ExitReason::Normal, &["--wait", longest, "--timeout", longest]).await;
+        assert_eq!(told.1, Some(0));
+        let told = told_of(ExitReason::Normal, &["--wait", least, "--timeout", longest]).await;
+        assert_eq!(told.1, Some(0));
+    });
+}
+
+#[test]
 fn programs_read_the_end_as_json() {
     test(async {
         let json = async |reason| {

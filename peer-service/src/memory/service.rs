@@ -194,7 +194,7 @@ impl Outbox for MemoryOutbox {
             if frame.len() > max_frame {
                 return Err(PushError::TooLarge);
             }
-            if own.waiting + frame.len() > max_waiting {
+            if own.waiting > 0 && own.waiting.saturating_add(frame.len()) > max_waiting {
                 return Ok(true);
             }
             own.push(meta, frame);

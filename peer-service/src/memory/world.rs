@@ -65,7 +65,8 @@ struct Dial {
     from: u64,
     to: NodeName,
     dial: DialId,
-    deadline: Duration,
+    /// None: without limit.
+    deadline: Option<Duration>,
 }
 
 enum Announcement {
@@ -276,7 +277,7 @@ impl World {
         match refusal {
             Some(kind) => self.fail(&events, to.clone(), dial, kind),
             None => {
-                let deadline = self.now + self.settings.setup_timeout;
+                let deadline = after(self.now, self.settings.setup_timeout);
                 self.dials.push(Dial { from, to: to.clone(), dial, deadline });
             }
         }
@@ -314,7 +315,7 @@ impl World {
             };
             match failure {
                 Some(kind) => self.fail(&events, dial.to, dial.dial, kind),
-                None if self.now >= dial.deadline => {
+                None if dial.deadline.is_some_and(|deadline| self.now >= deadline) => {
                     self.fail(&events, dial.to, dial.dial, EndKind::SetupTimeout)
                 }
                 None => self.dials.push(dial),
@@ -408,7 +409,7 @@ impl World {
             .links
             .get(&link)
             .map(|link| self.path_of(&link.ends[end].node, &link.ends[1 - end].node).delay);
-        self.now + delay.unwrap_or_default()
+        self.now.saturating_add(delay.unwrap_or_default())
     }
 
     pub(super) fn disconnect(&mut self, life: u64, peer: &NodeName) {
@@ -515,14 +516,13 @@ impl World {
             if !own.is_open() || self.is_frozen(own.life) {
                 continue;
             }
+            let is_due = |since| after(since, self.settings.timeout).is_some_and(|at| self.now >= at);
             let silent = self.now.saturating_sub(own.heard);
-            let stalled =
-                own.stalled.filter(|_| own.has_signals()).map(|since| self.now.saturating_sub(since));
-            if silent >= self.settings.timeout {
+            if is_due(own.heard) {
                 self.close(id, end, EndKind::Timeout);
                 let own = self.links.get_mut(&id).map(|link| &mut link.ends[end]);
                 own.expect("just judged").end = Some(SessionEnd::timeout(silent));
-            } else if stalled >= Some(self.settings.timeout) {
+            } else if own.stalled.filter(|_| own.has_signals()).is_some_and(is_due) {
                 self.close(id, end, EndKind::Overloaded);
             } else {
                 continue;
@@ -532,7 +532,7 @@ impl World {
     }
 
     pub(super) fn advance(&mut self, time: Duration) {
-        let target = self.now + time;
+        let target = self.now.saturating_add(time);
         while let Some(next) = self.next_deadline().filter(|&next| next <= target) {
             self.now = next;
             self.settle();
@@ -548,13 +548,18 @@ impl World {
                 let own = &link.ends[end];
                 let heard = self.carries(link, 1 - end);
                 let silence =
-                    (own.is_open() && !heard && !self.is_frozen(own.life)).then(|| own.heard + timeout);
-                let stall = own.stalled.filter(|_| own.is_open()).map(|since| since + timeout);
+                    (own.is_open() && !heard && !self.is_frozen(own.life)).then(|| after(own.heard, timeout));
+                let stall = own.stalled.filter(|_| own.is_open()).map(|since| after(since, timeout));
                 let arrival = own.next_due().filter(|_| self.carries(link, end));
-                [silence, stall, arrival].into_iter().flatten()
+                [silence.flatten(), stall.flatten(), arrival].into_iter().flatten()
             })
         });
-        let dials = self.dials.iter().map(|dial| dial.deadline);
+        let dials = self.dials.iter().filter_map(|dial| dial.deadline);
         ends.chain(dials).chain(self.timers.next()).filter(|&at| at > self.now).min()
     }
+}
+
+/// The moment that long after another; none if it never comes, because there is no limit or the clock does not reach it.
+fn after(moment: Duration, time: Duration) -> Option<Duration> {
+    if time == Duration::MAX { None } else { moment.checked_add(time) }
 }

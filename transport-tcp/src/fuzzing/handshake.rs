@@ -16,7 +16,7 @@ use crate::{
         attach::{Attach, Bond},
         initiator::{Decision, Initiator},
         messages::MAX_FRAME,
-        proof::{Keys, LEN, Role, Transcript},
+        proof::{Binding, Keys, LEN, Role, Transcript},
     },
     wire::{Kind, MAX_HEADER},
 };
@@ -98,7 +98,7 @@ pub fn acceptor(bytes: &[u8]) {
 fn accept(bytes: &[u8]) -> Option<()> {
     let mut other = Other::new(Role::Initiator, bytes)?;
     let (kind, body) = other.say()?;
-    let (mut acceptor, challenge) = Acceptor::hello(&NODE, kind, body, [9; 32]).ok()?;
+    let (mut acceptor, challenge) = Acceptor::hello(&NODE, kind, body, [9; 32], Binding::NONE).ok()?;
     other.hear(Kind::Challenge, &challenge);
 
     let (kind, body) = other.prove()?;
@@ -122,7 +122,7 @@ pub fn initiator(bytes: &[u8]) {
 fn initiate(bytes: &[u8]) -> Option<()> {
     let mut other = Other::new(Role::Acceptor, bytes)?;
     let expected = "a@h".parse().expect("a name of a node");
-    let (mut initiator, hello) = Initiator::hello(&NODE, &expected, 7, [9; 32]);
+    let (mut initiator, hello) = Initiator::hello(&NODE, &expected, 7, [9; 32], Binding::NONE);
     other.hear(Kind::Hello, &hello);
     let (kind, body) = other.say()?;
     let proof = initiator.challenge(kind, body).ok()?;
@@ -137,7 +137,7 @@ fn initiate(bytes: &[u8]) -> Option<()> {
                 other.check(&met);
                 let confirmed = next_frame(&mut other.says, MAX_BODY);
                 let (kind, body) = confirmed?;
-                let confirmed = initiator.bond().confirmed(&NODE, 1, kind, body);
+                let confirmed = initiator.bond().confirmed(&NODE, 1, Binding::NONE, kind, body);
                 assert!(confirmed.is_err(), "nobody guesses a proof");
                 return Some(());
             }
@@ -148,7 +148,7 @@ fn initiate(bytes: &[u8]) -> Option<()> {
 /// The first frame of a further connection, to a session of which nothing was heard.
 pub fn attachment(bytes: &[u8]) {
     let expected = "a@h".parse().expect("a name of a node");
-    let (initiator, _) = Initiator::hello(&NODE, &expected, 7, [9; 32]);
+    let (initiator, _) = Initiator::hello(&NODE, &expected, 7, [9; 32], Binding::NONE);
     let _ = attach(&initiator.bond(), bytes);
 }
 
@@ -158,6 +158,6 @@ fn attach(bond: &Bond, mut says: &[u8]) -> Option<()> {
         return None;
     }
     let attach = Attach::read(body).ok()?;
-    assert!(bond.verify(&NODE, &attach).is_err(), "nobody guesses a proof");
+    assert!(bond.verify(&NODE, &attach, Binding::NONE).is_err(), "nobody guesses a proof");
     Some(())
 }

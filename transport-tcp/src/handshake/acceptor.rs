@@ -9,7 +9,7 @@ use super::{
     attach::Bond,
     initiator::{proved, verified},
     messages::{self, Answer, Challenge, Hello, Nonce, Terms, Verdict},
-    proof::{Role, Transcript},
+    proof::{Binding, Role, Transcript},
 };
 use crate::{pairing::Refusal, wire::Kind};
 
@@ -25,12 +25,13 @@ pub(crate) struct Acceptor<'a> {
 }
 
 impl<'a> Acceptor<'a> {
-    /// Takes the first frame; the bytes are the body of CHALLENGE.
+    /// Takes the first frame of that connection; the bytes are the body of CHALLENGE.
     pub(crate) fn hello(
         me: &'a Identity,
         kind: Kind,
         body: &[u8],
         nonce: Nonce,
+        binding: Binding,
     ) -> Result<(Self, Vec<u8>), Failure> {
         expect(Kind::Hello, kind)?;
         let hello = Hello::decode(body)?;
@@ -54,6 +55,7 @@ impl<'a> Acceptor<'a> {
         };
         let answer = challenge.encode();
         let mut transcript = Transcript::new();
+        me.keys.bind(&mut transcript, binding);
         transcript.absorb(Kind::Hello, body);
         transcript.absorb(Kind::Challenge, &answer);
         let peer = NodeId::new(hello.name, hello.incarnation);

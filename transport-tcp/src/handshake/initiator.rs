@@ -6,7 +6,7 @@ use super::{
     Failure, Identity, Met,
     attach::Bond,
     messages::{self, Answer, Challenge, Hello, Nonce, Reject, Terms, VERSIONS, Verdict},
-    proof::{self, Role, Transcript},
+    proof::{self, Binding, Role, Transcript},
 };
 use crate::wire::Kind;
 
@@ -29,8 +29,14 @@ pub(crate) struct Initiator<'a> {
 }
 
 impl<'a> Initiator<'a> {
-    /// Calls `expected`. The bytes are the body of HELLO.
-    pub(crate) fn hello(me: &'a Identity, expected: &NodeName, dial: u64, nonce: Nonce) -> (Self, Vec<u8>) {
+    /// Calls `expected` over that connection. The bytes are the body of HELLO.
+    pub(crate) fn hello(
+        me: &'a Identity,
+        expected: &NodeName,
+        dial: u64,
+        nonce: Nonce,
+        binding: Binding,
+    ) -> (Self, Vec<u8>) {
         let hello = Hello {
             versions: (*VERSIONS.start(), *VERSIONS.end()),
             features: me.features,
@@ -43,6 +49,7 @@ impl<'a> Initiator<'a> {
         };
         let body = hello.encode();
         let mut transcript = Transcript::new();
+        me.keys.bind(&mut transcript, binding);
         transcript.absorb(Kind::Hello, &body);
         (Initiator { me, expected: expected.clone(), transcript, peer: None }, body)
     }
@@ -100,7 +107,7 @@ impl<'a> Initiator<'a> {
 }
 
 /// The frame must be of that kind; a REJECT says why there is none.
-fn expect(expected: Kind, kind: Kind, body: &[u8]) -> Result<(), Failure> {
+pub(super) fn expect(expected: Kind, kind: Kind, body: &[u8]) -> Result<(), Failure> {
     match kind {
         Kind::Reject => Err(Failure::Rejected(Reject::decode(body)?)),
         kind if kind == expected => Ok(()),

@@ -16,7 +16,7 @@ use crate::{config::TcpConfig, pairing::Refusal};
 /// The longest frame of a handshake, header and body.
 pub(crate) const MAX_FRAME: usize = 1024;
 /// The protocol versions this code speaks.
-pub(crate) const VERSIONS: RangeInclusive<u16> = 1..=1;
+pub(crate) const VERSIONS: RangeInclusive<u16> = 2..=2;
 /// A number used once, by which a proof cannot be replayed.
 pub(crate) type Nonce = [u8; 32];
 
@@ -150,7 +150,9 @@ impl fmt::Display for Reject {
             Reject::Cluster => f.write_str("it belongs to another cluster"),
             Reject::WrongName => f.write_str("it is not the node that was looked for"),
             Reject::SameName => f.write_str("it bears our own name"),
-            Reject::Unproved => f.write_str("it does not accept our secret"),
+            Reject::Unproved => f.write_str(
+                "it does not accept our secret; with TLS also if something between the two terminates it",
+            ),
             Reject::NameNotInCertificate => f.write_str("our certificate does not bear our name"),
             Reject::Unknown(code) => write!(f, "a reason that this version does not know ({code})"),
         }
@@ -341,8 +343,9 @@ mod tests {
     #[test]
     fn the_highest_version_in_common_is_taken() {
         let version = |lowest, highest| Hello { versions: (lowest, highest), ..hello() }.common_version();
-        assert_eq!(version(1, 9).unwrap(), 1);
-        assert!(matches!(version(2, 9), Err(Failure::Version(2, 9))));
+        assert_eq!(version(1, 9).unwrap(), 2);
+        assert!(matches!(version(3, 9), Err(Failure::Version(3, 9))));
+        assert!(matches!(version(1, 1), Err(Failure::Version(1, 1))));
         assert!(version(0, 0).is_err());
     }
 

@@ -8,6 +8,8 @@
 //!           <- VERDICT    accepted | still there? | refused, proof
 //! ANSWER    still there or not, proof      ->            only if asked; a second VERDICT follows
 //! ```
+//! With TLS and a secret, each proof is also one of the TLS connection that it is made for: see [`proof::Binding`].
+//!
 //! Instead of CHALLENGE or VERDICT the acceptor may send REJECT, the only frame besides HELLO and CHALLENGE
 //! without a proof: it ends the handshake and nothing else. Both sides are pure machines here, bytes in and
 //! bytes out; [`conversation`] carries the bytes.
@@ -106,7 +108,9 @@ pub(crate) enum Failure {
     WrongName,
     #[error("the peer bears our own name")]
     OwnName,
-    #[error("the peer did not prove that it knows the secret")]
+    #[error(
+        "the peer did not prove that it knows the secret; with TLS also if something between the two terminates it"
+    )]
     Unproved,
     #[error("the peer has rejected us: {0}")]
     Rejected(Reject),
@@ -223,6 +227,7 @@ impl Failure {
 mod tests {
     use std::sync::LazyLock;
 
+    use super::proof::Binding;
     use super::{
         acceptor::Acceptor,
         initiator::{Decision, Initiator},
@@ -258,9 +263,9 @@ mod tests {
             wire(kind, &mut body);
             body
         };
-        let (mut initiator, hello) = Initiator::hello(a, &"b@h".parse().unwrap(), 7, [1; 32]);
+        let (mut initiator, hello) = Initiator::hello(a, &"b@h".parse().unwrap(), 7, [1; 32], Binding::NONE);
         let hello = pass(Kind::Hello, hello);
-        let (mut acceptor, challenge) = Acceptor::hello(b, Kind::Hello, &hello, [2; 32])?;
+        let (mut acceptor, challenge) = Acceptor::hello(b, Kind::Hello, &hello, [2; 32], Binding::NONE)?;
         let challenge = pass(Kind::Challenge, challenge);
         let proof = pass(Kind::Proof, initiator.challenge(Kind::Challenge, &challenge)?);
         acceptor.proof(Kind::Proof, &proof)?;
@@ -329,8 +334,8 @@ mod tests {
     #[test]
     fn what_one_has_said_does_not_prove_anything_for_the_other() {
         let (a, b) = (a(), b());
-        let (mut initiator, hello) = Initiator::hello(&a, &b.node.name, 7, [1; 32]);
-        let (_, challenge) = Acceptor::hello(&b, Kind::Hello, &hello, [2; 32]).unwrap();
+        let (mut initiator, hello) = Initiator::hello(&a, &b.node.name, 7, [1; 32], Binding::NONE);
+        let (_, challenge) = Acceptor::hello(&b, Kind::Hello, &hello, [2; 32], Binding::NONE).unwrap();
         let proof = initiator.challenge(Kind::Challenge, &challenge).unwrap();
         assert!(matches!(initiator.verdict(Kind::Verdict, &proof), Err(Failure::Unproved)));
     }
@@ -338,8 +343,9 @@ mod tests {
     #[test]
     fn a_refusal_is_proved_as_well() {
         let (a, b) = (a(), b());
-        let (mut initiator, hello) = Initiator::hello(&a, &b.node.name, 7, [1; 32]);
-        let (mut acceptor, challenge) = Acceptor::hello(&b, Kind::Hello, &hello, [2; 32]).unwrap();
+        let (mut initiator, hello) = Initiator::hello(&a, &b.node.name, 7, [1; 32], Binding::NONE);
+        let (mut acceptor, challenge) =
+            Acceptor::hello(&b, Kind::Hello, &hello, [2; 32], Binding::NONE).unwrap();
         let proof = initiator.challenge(Kind::Challenge, &challenge).unwrap();
         acceptor.proof(Kind::Proof, &proof).unwrap();
         let refused = acceptor.refuse(Refusal::DuplicateName);

@@ -1,4 +1,4 @@
-//! Proofs of knowing the secret: HMAC-SHA-256 over everything that was said, and by whom.
+//! Proofs of knowing the secret: HMAC-SHA-256 over everything that was said, by whom, and over which connection.
 
 use std::fmt;
 
@@ -27,6 +27,19 @@ impl Role {
     }
 }
 
+/// Identifies a TLS connection: both of its ends compute the same value, and the ends of no other connection do
+/// (`tls-exporter`, RFC 9266). Empty on a connection without TLS.
+///
+/// A relay that terminates TLS has one connection with each of the two nodes, so they compute different values and
+/// refuse each other's proofs, whatever certificates the relay holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Binding(pub(crate) Option<[u8; LEN]>);
+
+impl Binding {
+    /// That of a connection without TLS.
+    pub(crate) const NONE: Binding = Binding(None);
+}
+
 /// Everything that both sides have said so far, in its order.
 #[derive(Clone)]
 pub(crate) struct Transcript(Sha256);
@@ -41,6 +54,16 @@ impl Transcript {
         self.0.clone().finalize().into()
     }
 
+    /// Makes every later proof one for that connection.
+    fn bind(&mut self, binding: Binding) {
+        /// No frame begins so: its first byte is not the number of a kind.
+        const LABEL: &[u8] = b"obit tls-exporter";
+        if let Binding(Some(exported)) = binding {
+            self.0.update(LABEL);
+            self.0.update(exported);
+        }
+    }
+
     pub(crate) fn absorb(&mut self, kind: Kind, body: &[u8]) {
         self.0.update([kind as u8]);
         self.0.update((body.len() as u64).to_be_bytes());
@@ -52,6 +75,8 @@ impl Transcript {
 pub(crate) struct Keys {
     prove: Hmac<Sha256>,
     verify: Vec<Hmac<Sha256>>,
+    /// Made of a secret, and not of a value that every node knows.
+    secret: bool,
 }
 
 impl Keys {
@@ -61,10 +86,19 @@ impl Keys {
         const NO_SECRET: &[u8] = b"obit: no secret is configured, whoever can connect may join";
         let secrets = config.secret.iter().chain(&config.also_accept).map(Secret::expose);
         let mut verify: Vec<_> = secrets.map(key).collect();
-        if verify.is_empty() {
+        let secret = !verify.is_empty();
+        if !secret {
             verify.push(key(NO_SECRET));
         }
-        Keys { prove: verify[0].clone(), verify }
+        Keys { prove: verify[0].clone(), verify, secret }
+    }
+
+    /// Makes every later proof over that transcript one for that connection. Without a secret a proof could be made
+    /// anew by any relay, so then it says nothing of the connection, and gateways that terminate TLS may be used.
+    pub(crate) fn bind(&self, transcript: &mut Transcript, binding: Binding) {
+        if self.secret {
+            transcript.bind(binding);
+        }
     }
 
     /// The proof that `role` knows the secret and has heard `transcript`.
@@ -135,6 +169,24 @@ mod tests {
             &heard(b"x"),
             &rotating.prove(Role::Acceptor, &heard(b"x"))
         ));
+    }
+
+    #[test]
+    fn a_proof_holds_for_one_tls_connection_unless_there_is_no_secret() {
+        let bindings = [Binding::NONE, Binding(Some([1; LEN])), Binding(Some([2; LEN]))];
+        let no_secret = Keys::new(&TcpConfig::new("a@127.0.0.1".parse().unwrap()));
+        for (keys, tells_them_apart) in [(keys(1, &[]), true), (no_secret, false)] {
+            let over = |binding| {
+                let mut transcript = Transcript::new();
+                keys.bind(&mut transcript, binding);
+                transcript.absorb(Kind::Hello, b"x");
+                transcript
+            };
+            for (x, y) in bindings.iter().flat_map(|&x| bindings.map(|y| (x, y))) {
+                let holds = keys.verify(Role::Initiator, &over(y), &keys.prove(Role::Initiator, &over(x)));
+                assert_eq!(holds, x == y || !tells_them_apart, "{x:?} and {y:?}");
+            }
+        }
     }
 
     #[test]

@@ -14,13 +14,15 @@ use rustls::Connection;
 
 use super::{Problem, name};
 use crate::{
-    handshake::Failure,
+    handshake::{Failure, proof::Binding},
     stream::{Layer, uninterrupted},
 };
 
 /// How much is encrypted ahead of what the socket has taken: about what may wait there. A ping that is written
 /// later waits behind that much.
 const AHEAD: usize = 64 * 1024;
+/// What is exported of the keys of a connection to identify it (RFC 9266), with an empty context.
+const CHANNEL_BINDING: &[u8] = b"EXPORTER-Channel-Binding";
 /// After so many reads from the socket that brought nothing to hand over, others get their turn.
 const IDLE_READS: usize = 32;
 
@@ -82,6 +84,11 @@ impl Layer for Tunnel {
         let state = self.0.lock();
         let certificate = state.tls.peer_certificates().and_then(<[_]>::first);
         Ok(name::is_borne_by(peer, certificate.ok_or(Problem::NoCertificate)?)?)
+    }
+
+    fn binding(&self) -> Result<Binding, Failure> {
+        let exported = self.0.lock().tls.export_keying_material([0; 32], CHANNEL_BINDING, Some(&[]));
+        Ok(Binding(Some(exported.map_err(Problem::from)?)))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Takes TLS off connections or puts it on, so that a proxy between two gates sees what nodes say.
 
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::{
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+};
 
 use rustls::Connection;
 use smol::{
@@ -13,48 +16,75 @@ use std::io::{self, Read, Write};
 /// Passes on every connection it accepts.
 pub struct Gate {
     pub address: SocketAddr,
+    bindings: Bindings,
     _accepting: Task<()>,
 }
+
+/// What was exported of the keys of each TLS connection, in the order in which they were set up.
+type Bindings = Arc<Mutex<Vec<[u8; 32]>>>;
 
 impl Gate {
     /// Speaks TLS with who calls, and none behind.
     pub fn unwrapping(target: SocketAddr, tls: impl Fn() -> Connection + Send + 'static) -> Self {
-        Self::new(target, move |caller, target| pump(tls(), caller, target))
+        Self::new(target, move |caller, target, bindings| pump(tls(), caller, target, bindings))
     }
 
     /// Speaks TLS with the target, and none with who calls.
     pub fn wrapping(target: SocketAddr, tls: impl Fn() -> Connection + Send + 'static) -> Self {
-        Self::new(target, move |caller, target| pump(tls(), target, caller))
+        Self::new(target, move |caller, target, bindings| pump(tls(), target, caller, bindings))
     }
 
-    fn new<P>(to: SocketAddr, join: impl Fn(Async<TcpStream>, Async<TcpStream>) -> P + Send + 'static) -> Self
+    /// A connection through it, and what identifies the TLS connection behind. One call at a time.
+    pub async fn call(&self) -> (Async<TcpStream>, [u8; 32]) {
+        let before = self.bindings.lock().unwrap().len();
+        let stream = Async::<TcpStream>::connect(self.address).await.unwrap();
+        super::until("the TLS handshake", || self.bindings.lock().unwrap().len() > before).await;
+        (stream, self.bindings.lock().unwrap()[before])
+    }
+
+    fn new<P>(
+        to: SocketAddr,
+        join: impl Fn(Async<TcpStream>, Async<TcpStream>, Bindings) -> P + Send + 'static,
+    ) -> Self
     where
         P: Future<Output = io::Result<()>> + Send + 'static,
     {
         let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
         let address = listener.get_ref().local_addr().unwrap();
+        let bindings = Bindings::default();
+        let exported = bindings.clone();
         let accepting = smol::spawn(async move {
             while let Ok((caller, _)) = listener.accept().await {
                 if let Ok(target) = Async::<TcpStream>::connect(to).await {
-                    smol::spawn(join(caller, target)).detach();
+                    smol::spawn(join(caller, target, exported.clone())).detach();
                 }
             }
         });
-        Gate { address, _accepting: accepting }
+        Gate { address, bindings, _accepting: accepting }
     }
 }
 
 /// Until both directions are over, or something fails.
-async fn pump(mut tls: Connection, sealed: Async<TcpStream>, open: Async<TcpStream>) -> io::Result<()> {
+async fn pump(
+    mut tls: Connection,
+    sealed: Async<TcpStream>,
+    open: Async<TcpStream>,
+    bindings: Bindings,
+) -> io::Result<()> {
     sealed.get_ref().set_nodelay(true)?;
     open.get_ref().set_nodelay(true)?;
     let mut bytes = vec![0; 16 * 1024];
-    let (mut sealed_over, mut open_over) = (false, false);
+    let (mut sealed_over, mut open_over, mut exported) = (false, false, false);
     while !(sealed_over && open_over) {
         while tls.wants_write() {
             sealed.write_with(|mut tcp| tls.write_tls(&mut tcp)).await?;
         }
         let opened = !tls.is_handshaking();
+        if opened && !exported {
+            exported = true;
+            let binding = tls.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(&[]));
+            bindings.lock().unwrap().push(binding.map_err(io::Error::other)?);
+        }
         let next =
             or(next(sealed_over, &sealed, Side::Sealed), next(open_over || !opened, &open, Side::Open));
         match next.await? {

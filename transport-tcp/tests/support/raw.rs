@@ -17,7 +17,8 @@ use transport_tcp::{TcpConfig, TcpTransport};
 
 use super::{SECRET, config, connect, soon, start, talk};
 
-pub const VERSION_1: (u16, u16) = (1, 1);
+/// The lowest and the highest version of the protocol that a node speaks.
+pub const VERSION: (u16, u16) = (2, 2);
 
 /// The kinds of frames, as numbered on the wire.
 pub const DATA: u8 = 0;
@@ -30,6 +31,7 @@ pub const HELLO: u8 = 16;
 pub const CHALLENGE: u8 = 17;
 pub const PROOF: u8 = 18;
 pub const VERDICT: u8 = 19;
+pub const ANSWER: u8 = 20;
 pub const REJECT: u8 = 21;
 
 /// A HELLO frame, as its frozen layout says.
@@ -53,6 +55,41 @@ pub fn hello_with(versions: (u16, u16), features: u64, cluster: &str, name: &str
     }
     body
 }
+
+/// The same HELLO in another incarnation, with the dial of another number.
+pub fn in_incarnation(mut hello: Vec<u8>, incarnation: u64, dial: u64) -> Vec<u8> {
+    hello[17..25].copy_from_slice(&incarnation.to_be_bytes());
+    hello[25..33].copy_from_slice(&dial.to_be_bytes());
+    hello
+}
+
+/// The incarnation that a CHALLENGE tells, which every caller gets.
+pub fn incarnation_in(challenge: &[u8]) -> u64 {
+    assert_eq!(challenge[0], CHALLENGE);
+    u64::from_be_bytes(challenge[11..19].try_into().unwrap())
+}
+
+/// Takes a handshake to its last VERDICT, and denies to have the session that stands.
+pub async fn deny_the_session(stream: &Async<TcpStream>, mut said: Transcript, hello: &[u8]) -> Vec<u8> {
+    let mut stream: &Async<TcpStream> = stream;
+    stream.write_all(&frame(hello)).await.unwrap();
+    said.absorb(hello);
+    said.absorb(&soon("a challenge", read_frame(stream)).await);
+    stream.write_all(&frame(&said.prove(PROOF, &TERMS))).await.unwrap();
+    let verdict = soon("a verdict", read_frame(stream)).await;
+    if verdict[..2] != [VERDICT, STILL_THERE] {
+        return verdict;
+    }
+    said.absorb_proved(&verdict);
+    stream.write_all(&frame(&said.prove(ANSWER, &[0]))).await.unwrap();
+    soon("the last verdict", read_frame(stream)).await
+}
+
+/// What a VERDICT says.
+pub const STILL_THERE: u8 = 1;
+pub const REFUSED: u8 = 2;
+/// Why it refuses: the session that stands is alive.
+pub const STANDS_ALREADY: u8 = 3;
 
 /// A frame of a kind and a body of at most 16,383 bytes together.
 pub fn frame(kind_and_body: &[u8]) -> Vec<u8> {
@@ -142,6 +179,18 @@ pub fn proof(said: &[&[u8]], terms: &[u8]) -> Vec<u8> {
 pub struct Transcript(Sha256);
 
 impl Transcript {
+    /// Of a handshake over a TLS connection from whose keys that was exported.
+    pub fn over(binding: &[u8; 32]) -> Self {
+        let mut transcript = Transcript::default();
+        transcript.bind(binding);
+        transcript
+    }
+
+    fn bind(&mut self, binding: &[u8; 32]) {
+        self.0.update(b"obit tls-exporter");
+        self.0.update(binding);
+    }
+
     /// A frame without a proof: its kind and body.
     pub fn absorb(&mut self, kind_and_body: &[u8]) {
         let (kind, body) = kind_and_body.split_first().unwrap();
@@ -176,7 +225,18 @@ impl Transcript {
 
     /// Kind and body of an ATTACH to the session whose handshake this was.
     pub fn attach(&self, channel: u8) -> Vec<u8> {
-        let proof = self.clone().prove(ATTACH, &[channel]);
+        self.attach_with(self.clone(), channel)
+    }
+
+    /// The same over a TLS connection from whose keys that was exported.
+    pub fn attach_over(&self, binding: &[u8; 32], channel: u8) -> Vec<u8> {
+        let mut about = self.clone();
+        about.bind(binding);
+        self.attach_with(about, channel)
+    }
+
+    fn attach_with(&self, mut about: Self, channel: u8) -> Vec<u8> {
+        let proof = about.prove(ATTACH, &[channel]);
         [&[ATTACH], &self.0.clone().finalize()[..], &proof[1..]].concat()
     }
 }

@@ -35,7 +35,7 @@ pub(super) enum Verdict {
 pub(super) fn run(copy: &Copy, test: &TestName) -> Result<Verdict> {
     let mut cargo = copy.cargo();
     cargo.args(["test", "--no-run", "--quiet", "--message-format", "json-render-diagnostics"]);
-    cargo.args(["--package", &test.package, "--test", &test.program]);
+    cargo.args(["--all-features", "--package", &test.package, "--test", &test.program]);
     let built = cargo.output().context(|| "cannot run cargo".to_owned())?;
     if !built.status.success() {
         return Ok(Verdict::DoesNotBuild(String::from_utf8_lossy(&built.stderr).trim().to_owned()));

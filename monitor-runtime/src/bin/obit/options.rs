@@ -61,7 +61,7 @@ pub(crate) struct NodeOptions {
     #[arg(long, value_name = "FILE", env = "OBIT_TLS_KEY", hide_env_values = true)]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Which cluster this is: nodes of different clusters do not connect.
+    /// Which cluster this is, in at most 64 bytes: nodes of different clusters do not connect.
     #[arg(long, value_name = "NAME", env = "OBIT_CLUSTER", hide_env_values = true)]
     pub(crate) cluster: Option<String>,
 

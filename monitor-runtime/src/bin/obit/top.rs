@@ -44,7 +44,7 @@ Exit code: 0; 1 if no node answers at first; 128 + N if signal N ended it.";
 pub(crate) struct Options {
     #[command(flatten)]
     whom: Whom,
-    /// How many seconds pass from one question to the next.
+    /// How many seconds pass from one question to the next, from 0.1 to 3600.
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
     interval: Duration,
 }

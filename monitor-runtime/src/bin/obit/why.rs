@@ -34,7 +34,8 @@ pub(crate) struct Options {
     /// A monitor, or what was monitored; by default whatever was told last.
     #[arg(value_name = "REF|TARGET", value_parser = monitor_or_target)]
     of: Option<String>,
-    /// How many to show at most, the newest first; by default 20, or all of what is named.
+    /// How many to show at most, any number from 0, the newest first; by default 20, or all of what is named. A node keeps
+    /// 4,096.
     #[arg(long, value_name = "NUMBER")]
     last: Option<usize>,
     #[command(flatten)]

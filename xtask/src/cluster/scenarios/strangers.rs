@@ -52,6 +52,9 @@ pub(super) fn count(tables: &Tables, counter: &str) -> u64 {
 pub(super) const HELLO: u8 = 16;
 pub(super) const PROOF: u8 = 18;
 
+/// The version of the protocol that nodes speak.
+const VERSION: u16 = 2;
+
 /// The first frame of a handshake. Its layout is frozen for all versions.
 #[derive(Clone, Copy)]
 pub(super) struct Hello<'a> {
@@ -63,9 +66,9 @@ pub(super) struct Hello<'a> {
 }
 
 impl<'a> Hello<'a> {
-    /// As a node of the first version says it.
+    /// As a node says it.
     pub(super) const fn of(name: &'a str, expected: &'a str) -> Self {
-        Hello { magic: *b"OBIT", version: 1, cluster: "", name, expected }
+        Hello { magic: *b"OBIT", version: VERSION, cluster: "", name, expected }
     }
 
     pub(super) fn frame(&self) -> Vec<u8> {

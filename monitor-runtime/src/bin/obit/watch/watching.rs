@@ -33,8 +33,8 @@ impl Watching {
     /// Those of the set; who is not there yet has so long to appear.
     pub(super) fn new(set: MonitorSet, patience: Duration) -> Self {
         let now = Instant::now();
-        // What is too far away for the clock is never.
-        let until = now.checked_add(patience).unwrap_or(now);
+        // The command line takes no time that is too long for the clock.
+        let until = now + patience;
         Watching { set, absent: Vec::new(), again: (now, Duration::ZERO), until, said: BTreeMap::new() }
     }
 
