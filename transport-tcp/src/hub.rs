@@ -383,6 +383,12 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
+    /// The owner of a session whose service is gone.
+    #[cfg(test)]
+    pub(crate) fn gone(peer: NodeName) -> Self {
+        Owner { hub: Weak::new(), peer }
+    }
+
     /// The session has ended. Told by its reader and by its keeper, whoever notices first.
     pub(crate) fn over(&self, link: &Arc<Link>, end: SessionEnd) {
         let Some(hub) = self.hub.upgrade() else { return };
