@@ -85,32 +85,33 @@ mod tests {
     const OTHER: ChannelId = ChannelId::new(2).expect("a node has more");
 
     /// The frames that one read has brought.
-    fn raw(frames: &[&dyn Fn(&mut Vec<u8>)]) -> FrameBuf {
+    fn raw<const N: usize>(frames: [Vec<u8>; N]) -> FrameBuf {
         let mut raw = FrameBuf::new();
-        for write in frames {
-            let mut bytes = Vec::new();
-            write(&mut bytes);
-            raw.push(&bytes);
-        }
+        frames.iter().for_each(|frame| raw.push(frame));
         raw
     }
 
-    fn fenced(number: u64, on: u8) -> impl Fn(&mut Vec<u8>) {
-        move |out| {
-            framing::fenced(out, number, Places(on));
-            out.push(number as u8);
-        }
+    fn fenced(number: u64, on: u8) -> Vec<u8> {
+        let mut frame = Vec::new();
+        framing::fenced(&mut frame, number, Places(on));
+        frame.push(number as u8);
+        frame
     }
 
-    fn mark(number: u64) -> impl Fn(&mut Vec<u8>) {
-        move |out| framing::mark(out, number)
+    fn mark(number: u64) -> Vec<u8> {
+        let mut frame = Vec::new();
+        framing::mark(&mut frame, number);
+        frame
     }
 
-    fn plain(contents: u8) -> impl Fn(&mut Vec<u8>) {
-        move |out| out.extend([0, contents])
+    fn plain(contents: u8) -> Vec<u8> {
+        let mut frame = Vec::new();
+        framing::plain(&mut frame);
+        frame.push(contents);
+        frame
     }
 
-    /// What the user of the session is handed after that read, in order.
+    /// The frames that the user of the session receives after that read, in order.
     fn arrives(merge: &mut Merge, place: usize, raw: &FrameBuf) -> Vec<(ChannelId, u8)> {
         let mut arrived = Vec::new();
         let mut frames = FrameBuf::new();
@@ -131,8 +132,8 @@ mod tests {
     #[test]
     fn fenced_frames_of_one_order_on_two_channels_arrive_in_their_order() {
         // The order has used the default channel and bulk; then it pushes 1 on bulk and 2 on the default one.
-        let bulk = raw(&[&fenced(1, 0b01), &mark(2)]);
-        let default = raw(&[&mark(1), &fenced(2, 0b10), &plain(9)]);
+        let bulk = raw([fenced(1, 0b01), mark(2)]);
+        let default = raw([mark(1), fenced(2, 0b10), plain(9)]);
 
         let mut bulk_first = merge();
         assert_eq!(arrives(&mut bulk_first, 1, &bulk), []);
@@ -150,9 +151,9 @@ mod tests {
     fn fenced_frames_of_one_order_on_three_channels_arrive_in_their_order_however_they_are_read() {
         // Each waits for the other two channels.
         let reads = [
-            raw(&[&fenced(1, 0b110), &mark(2), &mark(3), &fenced(4, 0b110)]),
-            raw(&[&mark(1), &fenced(2, 0b101), &mark(3), &mark(4)]),
-            raw(&[&mark(1), &mark(2), &fenced(3, 0b011), &mark(4)]),
+            raw([fenced(1, 0b110), mark(2), mark(3), fenced(4, 0b110)]),
+            raw([mark(1), fenced(2, 0b101), mark(3), mark(4)]),
+            raw([mark(1), mark(2), fenced(3, 0b011), mark(4)]),
         ];
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let mut merge = merge();
