@@ -83,7 +83,9 @@ impl Default for Heartbeat {
 /// | before a dial that somebody waits for, after a failure | at most 500 ms |
 /// | before a node that was refused because its name is taken dials again by itself | 30 s |
 /// | after a session that has lasted that long, the waiting begins anew | 5 s |
-/// | addresses that one dial tries | 16 |
+/// | addresses that one dial tries | 16, literal ones first |
+/// | before a dial tries the next address while those before it have not answered | 250 ms, or less if all must have their share of [`setup_timeout`](Self::setup_timeout) |
+/// | lookups of host names in progress at once, in the whole program | 32, and one of each name; each has a thread of its own |
 /// | how long a session that was closed in good order waits for the peer to hang up | 1 s |
 /// | how long an old session is probed when a peer comes again | 1 s, or the heartbeat's timeout if that is shorter |
 /// | connections that wait in the system to be accepted | 4,096, or `net.core.somaxconn` if that is lower |

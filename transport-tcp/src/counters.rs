@@ -76,7 +76,8 @@ counters! {
     peers_file_errors,
     /// Questions for peers that the resolver did not answer.
     peers_dns_errors,
-    /// Own dials begun, each address counted.
+    /// Own dials begun, each address counted. Those that are given up because another address has answered are not
+    /// counted as failed.
     dials,
     /// Own dials that failed, each address counted.
     dials_failed,

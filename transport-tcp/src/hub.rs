@@ -32,6 +32,7 @@ use crate::{
     keeper::Keeper,
     limits::Limits,
     link::Link,
+    lookup::Lookups,
     pairing::{ConnId, Effect, Refusal},
     peer::{Fate, Peer, Plan},
     reader::Reader,
@@ -44,6 +45,7 @@ pub(crate) struct Hub {
     pub(crate) gatherings: Arc<Gatherings>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: Events,
+    pub(crate) lookups: Arc<Lookups>,
     spawner: Spawner,
     peers: Mutex<Peers>,
     /// Connections and sessions are numbered from one source.
@@ -65,6 +67,7 @@ impl Hub {
             gatherings: Arc::default(),
             counters: Arc::default(),
             events: Events::new(),
+            lookups: Lookups::system(),
             spawner,
             peers: Mutex::default(),
             numbers: AtomicU64::new(1),
@@ -168,8 +171,14 @@ impl Hub {
             }
             return (plan, Vec::new());
         }
-        let given = &peer.addresses;
-        (plan, if given.is_empty() { peers.book.addresses(name).to_vec() } else { given.clone() })
+        let known = known(peer, name, &peers.book);
+        (plan, known)
+    }
+
+    /// Where the peer is to be dialled, as far as is known by now.
+    pub(crate) fn addresses(&self, name: &NodeName) -> Vec<Address> {
+        let peers = self.peers.lock();
+        peers.by_name.get(name).map(|peer| known(peer, name, &peers.book)).unwrap_or_default()
     }
 
     /// Begins a dial to one address: its number, and what cancels it. None if it is not wanted any more.
@@ -409,6 +418,12 @@ impl Owner {
             hub.step(&self.peer, |peer, out| peer.pairing.probe_silent(link.conn, out));
         }
     }
+}
+
+/// The addresses given with the last call that gave some, or else those of the address book.
+fn known(peer: &Peer<Arc<Link>>, name: &NodeName, book: &AddressBook) -> Vec<Address> {
+    let given = &peer.addresses;
+    if given.is_empty() { book.addresses(name).to_vec() } else { given.clone() }
 }
 
 /// Whether it was the peer's session that is over, and was not told before.
