@@ -114,7 +114,7 @@ impl Hub {
         let begun = self.step_unless_shut(name, |peer, out| {
             if let Some((link, end)) = peer.link.clone().and_then(|link| Some((link.clone(), link.end()?))) {
                 // It has ended, and this is the first to notice.
-                over(peer, &link, end, out);
+                self.over(peer, &link, end, out);
             }
             if !peer.link.as_ref().is_some_and(|link| link.is_open()) {
                 peer.ask(dial, spec.addresses());
@@ -358,6 +358,24 @@ impl Hub {
         (result, After { caller, replaced })
     }
 
+    /// One of the connections of a session has ended. True if it was the peer's session, and its end was not reported before
+    /// by this or another of its connections.
+    fn over(
+        &self,
+        peer: &mut Peer<Arc<Link>>,
+        link: &Arc<Link>,
+        end: SessionEnd,
+        out: &mut Vec<Effect>,
+    ) -> bool {
+        let is_current = peer.link.as_ref().is_some_and(|current| current.conn == link.conn);
+        if is_current {
+            self.counters.session_over(end.kind, link.was_closed_here());
+            peer.session_over(end, Instant::now(), random());
+        }
+        peer.pairing.closed(link.conn, out);
+        is_current
+    }
+
     fn fail(&self, name: &NodeName, dials: Vec<DialId>, kind: EndKind) {
         for dial in dials {
             self.events.failed(name.clone(), dial, kind.into());
@@ -401,7 +419,7 @@ impl Owner {
     /// The session has ended. Told by its reader and by its keeper, whoever notices first.
     pub(crate) fn over(&self, link: &Arc<Link>, end: SessionEnd) {
         let Some(hub) = self.hub.upgrade() else { return };
-        if hub.step(&self.peer, |peer, out| over(peer, link, end, out)) {
+        if hub.step(&self.peer, |peer, out| hub.over(peer, link, end, out)) {
             let end = hub.seen_from_here(end);
             tracing::info!(peer = %self.peer, conn = link.conn.0, %end, "session over");
         }
@@ -424,16 +442,6 @@ impl Owner {
 fn known(peer: &Peer<Arc<Link>>, name: &NodeName, book: &AddressBook) -> Vec<Address> {
     let given = &peer.addresses;
     if given.is_empty() { book.addresses(name).to_vec() } else { given.clone() }
-}
-
-/// Whether it was the peer's session that is over, and was not told before.
-fn over(peer: &mut Peer<Arc<Link>>, link: &Arc<Link>, end: SessionEnd, out: &mut Vec<Effect>) -> bool {
-    let is_current = peer.link.as_ref().is_some_and(|current| current.conn == link.conn);
-    if is_current {
-        peer.session_over(end, Instant::now(), random());
-    }
-    peer.pairing.closed(link.conn, out);
-    is_current
 }
 
 /// Randomness for jitter.
