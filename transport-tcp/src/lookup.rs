@@ -81,8 +81,11 @@ impl Lookups {
         let (answers, answer) = oneshot::channel();
         let work = Work { lookups: self.clone(), host: host.to_owned(), _thread: thread };
         let begun = thread::Builder::new().name("obit-lookup".to_owned()).spawn(move || {
-            // Nobody may wait for it any more.
-            let _ = answers.send((work.lookups.ask)(&work.host).map_err(Arc::new));
+            let answer = (work.lookups.ask)(&work.host).map_err(Arc::new);
+            // A caller that comes after the answer gets a new one.
+            drop(work);
+            // All callers may have given up.
+            let _ = answers.send(answer);
         });
         if let Err(error) = begun {
             return ready(Err(Arc::new(error))).boxed().shared();
