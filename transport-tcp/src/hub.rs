@@ -212,7 +212,12 @@ impl Hub {
                 peer.dial_lost(Instant::now(), random);
             }
             failure => {
-                peer.dial_failed(failure.end_kind(), Instant::now(), random);
+                let now = Instant::now();
+                peer.dial_failed(failure.end_kind(), now, random);
+                // A demand that is told that its time is over was dialed.
+                if let Some(at) = now.checked_add(self.config.setup_timeout / 2) {
+                    peer.dial_demand_by(at);
+                }
                 self.fail(name, peer.take_demand(), failure.end_kind());
             }
         });

@@ -257,6 +257,20 @@ fn who_does_not_read_is_not_taken_for_dead_and_takes_nobody_for_dead() {
 }
 
 #[test]
+fn a_demand_after_many_failures_is_dialed_however_short_the_time_for_the_set_up() {
+    smol::block_on(async {
+        let a = start(config("a").setup_timeout(Duration::from_millis(400))).await;
+        let absent: refs::NodeSpec = format!("b@127.0.0.1={}", nobody()).parse().unwrap();
+        // Without a limit the waiting after the fifth failure would be longer than the time for the set-up.
+        for dial in 0..10 {
+            a.connect(&absent, DialId(dial));
+            let (answered, end) = next_failure(&a).await;
+            assert_eq!((answered, end.kind), (DialId(dial), EndKind::Refused));
+        }
+    });
+}
+
+#[test]
 fn a_stream_in_one_direction_between_different_heartbeats_ends_no_session() {
     smol::block_on(async {
         let hasty = config("a").heartbeat(transport_tcp::Heartbeat::fast());
