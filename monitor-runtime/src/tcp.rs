@@ -93,22 +93,26 @@ impl Config {
         self.tcp(|tcp| tcp.hidden(hidden))
     }
 
-    /// A sign of life is sent after `interval` without anything else to send; a session ends after `timeout`
+    /// A ping is sent after `interval` without sending or without hearing anything; a session ends after `timeout`
     /// without hearing anything: at least two intervals. 1 s and 5 s by default. The interval is at least 1 ms. From 100 years
-    /// on, the interval means that no more signs of life are sent, and the timeout that silence never ends a session. All nodes of a cluster should agree.
+    /// on, the interval means that no more pings are sent, and the timeout that silence never ends a session. The nodes of a
+    /// cluster need not agree.
+    /// Unless [`Config::setup_timeout`] is called, it becomes `timeout`, too, within 1 s and 15 s.
     #[must_use]
     #[doc(alias = "net_ticktime")]
     pub fn heartbeat(self, interval: Duration, timeout: Duration) -> Self {
         self.tcp(|tcp| tcp.heartbeat(Heartbeat { interval, timeout }))
     }
 
-    /// [`Config::heartbeat`] of 100 ms and 500 ms: for one rack, on machines that are not overloaded.
+    /// [`Config::heartbeat`] of 100 ms and 500 ms, and a [`Config::setup_timeout`] of 1 s unless that is called: for one
+    /// rack, on machines that are not overloaded.
     #[must_use]
     pub fn fast(self) -> Self {
         self.tcp(|tcp| tcp.heartbeat(Heartbeat::fast()))
     }
 
-    /// [`Config::heartbeat`] of 2.5 s and 15 s: for links between sites.
+    /// [`Config::heartbeat`] of 2.5 s and 15 s, and a [`Config::setup_timeout`] of 15 s unless that is called: for links
+    /// between sites.
     #[must_use]
     pub fn wan(self) -> Self {
         self.tcp(|tcp| tcp.heartbeat(Heartbeat::wan()))
@@ -121,8 +125,9 @@ impl Config {
         self.tcp(|tcp| tcp.low_latency(spin))
     }
 
-    /// How long connecting and shaking hands may take together. 5 s by default, at least 1 ms; without limit from 100 years
-    /// on.
+    /// Maximum time for looking up, connecting and shaking hands together, whatever preset or heartbeat is set before or
+    /// afterwards. By default that of the preset or heartbeat: 5 s, 1 s with [`Config::fast`], 15 s with [`Config::wan`]. At
+    /// least 1 ms; without limit from 100 years on.
     #[must_use]
     #[doc(alias = "net_setuptime")]
     pub fn setup_timeout(self, timeout: Duration) -> Self {

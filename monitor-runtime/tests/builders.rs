@@ -66,11 +66,14 @@ fn of_its_network() {
         (|config| config.hidden(true), "hidden: true,"),
         (
             |config| config.heartbeat(Duration::from_secs(7), Duration::from_secs(77)),
-            "interval: 7s, timeout: 77s,",
+            "interval: 7s, timeout: 77s, setup_timeout: 15s,",
         ),
-        (|config| config.fast(), "interval: 100ms, timeout: 500ms,"),
-        (|config| config.wan(), "interval: 2.5s, timeout: 15s,"),
-        (|config| config.setup_timeout(Duration::from_secs(7)), "setup_timeout: 7s,"),
+        (|config| config.fast(), "interval: 100ms, timeout: 500ms, setup_timeout: 1s,"),
+        (|config| config.wan(), "interval: 2.5s, timeout: 15s, setup_timeout: 15s,"),
+        (
+            |config| config.setup_timeout(Duration::from_secs(7)),
+            "setup_timeout: 7s, setup_timeout_is_set: true,",
+        ),
         (|config| config.low_latency(true), "low_latency: true,"),
         (|config| config.insecure_allow_remote(true), "insecure_allow_remote: true,"),
     ];
@@ -89,7 +92,7 @@ fn of_the_network_alone() {
         (|tcp| tcp.max_signal_queue(1000), "max_signal_queue: 1000,"),
         (|tcp| tcp.max_pending(1000), "max_pending: 1000,"),
         (|tcp| tcp.max_pending_per_address(1000), "max_pending_per_address: 1000,"),
-        (|tcp| tcp.heartbeat(Heartbeat::wan()), "interval: 2.5s, timeout: 15s,"),
+        (|tcp| tcp.heartbeat(Heartbeat::wan()), "interval: 2.5s, timeout: 15s, setup_timeout: 15s,"),
         (|tcp| tcp.hidden(true), "hidden: true,"),
         (|tcp| tcp.insecure_allow_remote(true), "insecure_allow_remote: true,"),
     ];

@@ -147,7 +147,8 @@ pub enum EndKind {
     NotMember,
     /// There is no session, and the call said not to make one.
     NotConnected,
-    /// A limit was reached: too much waits for this node, or it holds too many monitors of ours.
+    /// A limit was reached: too much waits for this node, or it holds too many monitors of ours, or the local system has no
+    /// file descriptor left for a connection to it.
     #[doc(alias = "system_limit")]
     Quota,
 }

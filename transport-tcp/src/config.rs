@@ -13,11 +13,13 @@ mod ranges;
 /// How often a sign of life is sent, and after how much silence a session ends.
 ///
 /// A peer that dies without its connection being closed is noticed `timeout` after its death, give or take an
-/// `interval` and a round trip. Both ends should be configured alike.
+/// `interval` and a round trip. The two ends of a session need not have the same settings: each pings as often as its own
+/// interval says, and the other answers. An end with a longer interval must read often enough for that: what it has not
+/// read for the other end's timeout, it has not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// A ping is sent when nothing else was sent for that long. 1 s by default, at least 1 ms. With 100 years or more
-    /// only the first ping is sent.
+    /// A ping is sent when nothing else was sent, or nothing was heard, for that long. 1 s by default, at least 1 ms. With
+    /// 100 years or more only the first ping is sent.
     pub interval: Duration,
     /// The session ends when nothing was heard for that long. 5 s by default, at least twice the interval. With 100 years
     /// or more silence never ends a session. The first sign of life of
@@ -27,19 +29,34 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// 1 s and 5 s: the default.
+    /// 1 s and 5 s, and 5 s for the set-up: the default.
     pub const fn normal() -> Self {
         Heartbeat { interval: Duration::from_secs(1), timeout: Duration::from_secs(5) }
     }
 
-    /// 100 ms and 500 ms: for one rack, on machines that are not overloaded.
+    /// 100 ms and 500 ms, and 1 s for the set-up: for one rack, on machines that are not overloaded.
     pub const fn fast() -> Self {
         Heartbeat { interval: Duration::from_millis(100), timeout: Duration::from_millis(500) }
     }
 
-    /// 2.5 s and 15 s: for links between sites.
+    /// 2.5 s and 15 s, and 15 s for the set-up: for links between sites.
     pub const fn wan() -> Self {
         Heartbeat { interval: Duration::from_millis(2500), timeout: Duration::from_secs(15) }
+    }
+
+    /// The [`setup_timeout`](TcpConfig::setup_timeout) of a configuration with this heartbeat that sets none: as long as
+    /// the timeout, but not under 1 s and not over 15 s. So a peer that is frozen is noticed about as soon when it is
+    /// dialed as when it has a session.
+    pub const fn setup_timeout(self) -> Duration {
+        const LEAST: Duration = Duration::from_secs(1);
+        const MOST: Duration = Duration::from_secs(15);
+        if self.timeout.as_nanos() < LEAST.as_nanos() {
+            LEAST
+        } else if self.timeout.as_nanos() > MOST.as_nanos() {
+            MOST
+        } else {
+            self.timeout
+        }
     }
 }
 
@@ -75,7 +92,9 @@ impl Default for Heartbeat {
 /// | before a dial that somebody waits for, after a failure | at most 500 ms |
 /// | before a node that was refused because its name is taken dials again by itself | 30 s |
 /// | after a session that has lasted that long, the waiting begins anew | 5 s |
-/// | addresses that one dial tries | 16 |
+/// | addresses that one dial tries | 16, literal ones first |
+/// | before a dial tries the next address while those before it have not answered | 250 ms, or less if all must have their share of [`setup_timeout`](Self::setup_timeout) |
+/// | lookups of host names in progress at once, in the whole program | 32, and one of each name; each has a thread of its own |
 /// | how long a session that was closed in good order waits for the peer to hang up | 1 s |
 /// | how long an old session is probed when a peer comes again | 1 s, or the heartbeat's timeout if that is shorter |
 /// | connections that wait in the system to be accepted | 4,096, or `net.core.somaxconn` if that is lower |
@@ -157,10 +176,13 @@ pub struct TcpConfig {
     /// answers come within that time; then it keeps a processor busy, of which there should be one to spare. A session on
     /// which nothing comes costs nothing.
     pub low_latency: bool,
-    /// How long connecting and shaking hands may take together. Default: 5 s. At least 1 ms; with 100 years or more there
-    /// is no limit, and incoming connections that prove nothing are closed only when others need their places.
+    /// Maximum time for looking up, connecting and shaking hands together. Default:
+    /// [that of the heartbeat](Heartbeat::setup_timeout), 5 s if that is not changed either. At least 1 ms; with 100 years or
+    /// more there is no limit, and incoming connections that prove nothing are closed only when others need their places.
     #[doc(alias = "net_setuptime")]
     pub setup_timeout: Duration,
+    /// It was set by [`TcpConfig::setup_timeout()`], and is kept when the heartbeat changes.
+    setup_timeout_is_set: bool,
     /// The most bytes a frame may have, 1 KiB to 64 MiB. Default: 16 MiB and 1 KiB. With a peer whose limit is
     /// lower, that one holds; with one of a version that does not understand fragments, 1 MiB. What is longer
     /// than 65 KiB travels in fragments of that size, between which others get through.
@@ -213,7 +235,8 @@ impl TcpConfig {
             channels: Vec::new(),
             heartbeat: Heartbeat::normal(),
             low_latency: false,
-            setup_timeout: Duration::from_secs(5),
+            setup_timeout: Heartbeat::normal().setup_timeout(),
+            setup_timeout_is_set: false,
             max_frame: (16 << 20) + (1 << 10),
             max_message_queue: 8 << 20,
             max_signal_queue: 64 << 20,
@@ -316,10 +339,14 @@ impl TcpConfig {
         self
     }
 
-    /// Sets [`heartbeat`](Self::heartbeat).
+    /// Sets [`heartbeat`](Self::heartbeat), and with it [`setup_timeout`](Self::setup_timeout) to
+    /// [that of the heartbeat](Heartbeat::setup_timeout), unless [`TcpConfig::setup_timeout()`] was or is called.
     #[must_use]
     pub const fn heartbeat(mut self, heartbeat: Heartbeat) -> Self {
         self.heartbeat = heartbeat;
+        if !self.setup_timeout_is_set {
+            self.setup_timeout = heartbeat.setup_timeout();
+        }
         self
     }
 
@@ -330,10 +357,11 @@ impl TcpConfig {
         self
     }
 
-    /// Sets [`setup_timeout`](Self::setup_timeout).
+    /// Sets [`setup_timeout`](Self::setup_timeout), whatever heartbeat is set before or afterwards.
     #[must_use]
     pub const fn setup_timeout(mut self, timeout: Duration) -> Self {
         self.setup_timeout = timeout;
+        self.setup_timeout_is_set = true;
         self
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use peer_service::EndKind;
+
 /// Counts one kind of occurrence.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
@@ -17,6 +19,21 @@ impl Counter {
 
     fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Counters {
+    /// A session has ended, however many connections it had. `closed_here`: this node has said goodbye itself.
+    pub(crate) fn session_over(&self, kind: EndKind, closed_here: bool) {
+        match kind {
+            EndKind::Closed => self.sessions_closed.add(),
+            EndKind::Left if !closed_here => self.sessions_left.add(),
+            EndKind::Protocol => self.sessions_protocol.add(),
+            EndKind::Timeout => self.sessions_timeout.add(),
+            EndKind::Overloaded => self.sessions_overloaded.add(),
+            // On request of either node, or counted where it was decided.
+            _ => {}
+        }
     }
 }
 
@@ -76,7 +93,8 @@ counters! {
     peers_file_errors,
     /// Questions for peers that the resolver did not answer.
     peers_dns_errors,
-    /// Own dials begun, each address counted.
+    /// Own dials begun, each address counted. Those that are given up because another address has answered are not
+    /// counted as failed.
     dials,
     /// Own dials that failed, each address counted.
     dials_failed,

@@ -1,6 +1,7 @@
 //! Dials one peer for as long as somebody wants a session with it.
 
 use std::{
+    future::pending,
     io,
     net::{SocketAddr, TcpStream},
     sync::Arc,
@@ -13,10 +14,10 @@ use futures::{
     pin_mut, select_biased,
 };
 use peer_service::{EndKind, NodeName};
-use smol::{Async, Timer, channel::Receiver};
+use smol::{Async, Timer, channel::Receiver, future::or};
 
 use crate::{
-    addresses,
+    addresses::Addresses,
     handshake::{
         Failure,
         attach::Bond,
@@ -29,6 +30,7 @@ use crate::{
     pairing::ConnId,
     peer::Plan,
     protection,
+    race::{Race, Step},
     stream::Stream,
     wire::Kind,
 };
@@ -38,7 +40,7 @@ pub(crate) async fn run(hub: Arc<Hub>, name: NodeName, woken: Receiver<()>) {
     loop {
         match hub.plan(&name) {
             (Plan::Dial(deadline), known) => {
-                let outcome = dial(&hub, &name, &known, deadline).await;
+                let outcome = dial(&hub, &name, &known, deadline, &woken).await;
                 hub.dialled(&name, &outcome);
             }
             (Plan::Sleep(until), _) => {
@@ -55,45 +57,151 @@ pub(crate) async fn run(hub: Arc<Hub>, name: NodeName, woken: Receiver<()>) {
     }
 }
 
-/// Tries the peer's addresses in turn, each with its share of the time that is left.
+/// Tries the peer's addresses until one of them leads to it.
 async fn dial(
     hub: &Arc<Hub>,
     name: &NodeName,
     known: &[refs::Address],
     deadline: Instant,
+    woken: &Receiver<()>,
 ) -> Result<(), Failure> {
-    let candidates = within(left(deadline), addresses::of(name, known)).await;
-    let candidates = candidates.inspect_err(|failure| {
-        hub.counters.dials_nowhere.add();
-        log::dial_failed(name, None, failure);
-    })?;
-    let mut worst = Failure::Io(io::ErrorKind::AddrNotAvailable.into());
-    for (at, address) in candidates.iter().enumerate() {
+    let addresses = Addresses::of(hub.lookups.clone(), name, known);
+    let mut dial = Dial { hub, name, deadline, woken, addresses, has_begun: false, worst: None };
+    loop {
         let Some((conn, registration)) = hub.begin_dial(name) else { return Err(Failure::Dropped) };
-        let share = left(deadline) / (candidates.len() - at) as u32;
-        hub.counters.dials.add();
-        let attempt = Abortable::new(within(share, call(hub, name, conn, *address)), registration);
-        let failure = match attempt.await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(failure)) => failure,
-            Err(Aborted) => Failure::Dropped,
-        };
-        hub.closed(name, conn);
-        failure.count_dial(&hub.counters);
-        log::dial_failed(name, Some(*address), &failure);
-        if matches!(failure, Failure::Dropped | Failure::Refused(_)) {
-            return Err(failure);
+        dial.has_begun = false;
+        let tried = Abortable::new(dial.attempt(conn), registration).await;
+        if !matches!(tried, Ok(Tried::Session)) {
+            hub.closed(name, conn);
         }
-        if at == 0 || telling(&failure) > telling(&worst) {
-            worst = failure;
+        match tried {
+            Ok(Tried::Session) => return Ok(()),
+            Ok(Tried::Failed(address, failure)) if is_final(&failure) => {
+                dial.count(Some(address), &failure);
+                return Err(failure);
+            }
+            Ok(Tried::Failed(address, failure)) => dial.note(address, failure),
+            Ok(Tried::Exhausted) => return Err(dial.verdict()),
+            Err(Aborted) => {
+                if dial.has_begun {
+                    dial.count(None, &Failure::Dropped);
+                }
+                return Err(Failure::Dropped);
+            }
         }
     }
-    Err(worst)
 }
 
-/// One connection: shakes hands and hands the session out.
-async fn call(hub: &Arc<Hub>, name: &NodeName, conn: ConnId, address: SocketAddr) -> Result<(), Failure> {
-    let mut conversation = Conversation::new(open(hub, name, address).await?);
+/// A dial under way.
+///
+/// At most one of its connections is ever shaken hands on: connections are raced before anything is said on them, and the
+/// next race begins when the handshake with the winner of the last one has failed.
+struct Dial<'a> {
+    hub: &'a Arc<Hub>,
+    name: &'a NodeName,
+    deadline: Instant,
+    /// Something has changed for that peer: its addresses, perhaps.
+    woken: &'a Receiver<()>,
+    addresses: Addresses,
+    /// A connection was begun since the dial was last announced to the hub.
+    has_begun: bool,
+    /// The failure that tells most, so far.
+    worst: Option<Failure>,
+}
+
+/// What became of one attempt.
+enum Tried {
+    Session,
+    /// There was a connection, but the handshake on it failed.
+    Failed(SocketAddr, Failure),
+    /// There was no connection, or no time left.
+    Exhausted,
+}
+
+impl Dial<'_> {
+    /// The first address that takes a connection, and the handshake there, within a share of the time that is left.
+    async fn attempt(&mut self, conn: ConnId) -> Tried {
+        let Some((address, tcp)) = self.first_connected().await else { return Tried::Exhausted };
+        let share = left(self.deadline) / (self.addresses.left() as u32 + 1);
+        match within(share, call(self.hub, self.name, conn, address, tcp)).await {
+            Ok(()) => Tried::Session,
+            Err(failure) => Tried::Failed(address, failure),
+        }
+    }
+
+    async fn first_connected(&mut self) -> Option<(SocketAddr, Async<TcpStream>)> {
+        let mut race = Race::new(self.deadline);
+        loop {
+            match or(self.woken(), race.step(&mut self.addresses).map(Some)).await {
+                None => self.addresses.add(&self.hub.addresses(self.name)),
+                Some(Step::Begin(address)) => {
+                    self.hub.counters.dials.add();
+                    self.has_begun = true;
+                    race.begin(address, &self.addresses, connect(self.hub, address));
+                }
+                Some(Step::Connected(address, tcp)) => {
+                    self.addresses.put_back(race.give_up().into_iter());
+                    return Some((address, tcp));
+                }
+                Some(Step::Failed(address, failure)) => self.note(address, failure),
+                Some(Step::Exhausted) => return None,
+                Some(Step::Late) => {
+                    race.give_up().into_iter().for_each(|address| self.note(address, Failure::Timeout));
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// `None` when something has changed for the peer.
+    fn woken<T>(&self) -> impl Future<Output = Option<T>> + use<T> {
+        let woken = self.woken.clone();
+        async move {
+            match woken.recv().await {
+                Ok(()) => None,
+                Err(_) => pending().await,
+            }
+        }
+    }
+
+    /// That address has failed.
+    fn note(&mut self, address: SocketAddr, failure: Failure) {
+        self.count(Some(address), &failure);
+        if self.worst.as_ref().is_none_or(|worst| telling(&failure) > telling(worst)) {
+            self.worst = Some(failure);
+        }
+    }
+
+    fn count(&self, address: Option<SocketAddr>, failure: &Failure) {
+        failure.count_dial(&self.hub.counters);
+        log::dial_failed(self.name, address, failure);
+    }
+
+    /// Why all addresses were tried in vain.
+    fn verdict(mut self) -> Failure {
+        if let Some(failure) = self.addresses.nowhere() {
+            self.hub.counters.dials_nowhere.add();
+            log::dial_failed(self.name, None, &failure);
+            return failure;
+        }
+        self.worst.unwrap_or(Failure::Timeout)
+    }
+}
+
+/// Whether no other address is tried after it: the peer was reached, or nobody wants the dial any more.
+fn is_final(failure: &Failure) -> bool {
+    matches!(failure, Failure::Dropped | Failure::Refused(_))
+}
+
+/// One connection, to that address: shakes hands and hands the session out.
+async fn call(
+    hub: &Arc<Hub>,
+    name: &NodeName,
+    conn: ConnId,
+    address: SocketAddr,
+    tcp: Async<TcpStream>,
+) -> Result<(), Failure> {
+    let mut conversation = Conversation::new(protection::dial(&hub.config, name, tcp).await?);
     let binding = conversation.stream().binding()?;
     let (mut initiator, hello) = Initiator::hello(&hub.identity, name, conn.0, nonce()?, binding);
     if !hub.hello_written(name, conn) {
@@ -148,6 +256,11 @@ async fn attach(
 
 /// A connection to that address, on which nothing of ours was said yet. With TLS it leads to the node of that name.
 async fn open(hub: &Hub, name: &NodeName, address: SocketAddr) -> Result<Stream, Failure> {
+    protection::dial(&hub.config, name, connect(hub, address).await?).await
+}
+
+/// A connection to that address, on which nothing was said yet.
+async fn connect(hub: &Hub, address: SocketAddr) -> Result<Async<TcpStream>, Failure> {
     if !hub.config.may_serve(address) {
         return Err(Failure::Unsecured);
     }
@@ -156,7 +269,7 @@ async fn open(hub: &Hub, name: &NodeName, address: SocketAddr) -> Result<Stream,
         // Nobody listens there, and the system chose that very port for our end: we have called ourselves.
         return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
     }
-    protection::dial(&hub.config, name, tcp).await
+    Ok(tcp)
 }
 
 /// A number used once.
@@ -180,3 +293,6 @@ fn telling(failure: &Failure) -> u8 {
         _ => 3,
     }
 }
+
+#[cfg(test)]
+mod tests;

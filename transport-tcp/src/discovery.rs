@@ -12,7 +12,7 @@ use futures::future::{join, join_all};
 use refs::{NodeName, NodeSpec};
 use smol::Timer;
 
-use crate::{address_book::Source, addresses, error::PeersFileError, hub::Hub, log};
+use crate::{address_book::Source, error::PeersFileError, hub::Hub, log};
 
 /// The most bytes that a file of peers may have.
 const MAX_FILE: u64 = 1 << 20;
@@ -71,13 +71,12 @@ fn parse(text: &str) -> Result<Vec<NodeSpec>, PeersFileError> {
         .collect()
 }
 
-/// Asks the resolver again and again. One question at a time: a resolver that does not answer holds one
-/// thread and no more.
+/// Asks the resolver again and again, one question at a time.
 async fn ask(hub: &Arc<Hub>, source: Source, name: &NodeName) {
     let port = name.port().expect("names without a port are refused at start");
     let mut warned = false;
     loop {
-        match addresses::resolve(name.host().to_owned(), port).await {
+        match hub.lookups.clone().resolve(name.host().to_owned(), port).await {
             Ok(addresses) => {
                 hub.list(source, nodes(name.label(), &addresses));
                 warned = false;

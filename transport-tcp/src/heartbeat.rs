@@ -1,5 +1,10 @@
 //! Heartbeats: when to send a sign of life, and when the peer's silence has lasted too long.
 //!
+//! A side pings when it has sent nothing for its interval, which serves the peer, and when it has heard nothing for its
+//! interval, whatever it has sent: the peer answers with a pong. So each side hears something as often as its own interval
+//! and timeout need it, and the two need not agree on either. A side that streams, to a peer with a longer interval and
+//! nothing to send, lives by its own pings alone.
+//!
 //! A pure state machine: times are durations since the session began, passed in by whoever drives it. Public for the
 //! simulation in `monitor-runtime/examples/sim`, and for nobody else.
 
@@ -15,6 +20,8 @@ pub struct Pulse {
     config: Heartbeat,
     /// When bytes last went out. None before the first ping, whatever else was sent.
     sent: Option<Duration>,
+    /// When the last ping was handed over.
+    pinged: Duration,
     silence: Patience,
     /// How long the peer has taken nothing of what it must take; only while something must.
     stall: Option<Patience>,
@@ -42,7 +49,7 @@ impl Pulse {
     pub fn new(config: Heartbeat, head_start: Duration) -> Self {
         let zero = Duration::ZERO;
         let silence = Patience { since: zero, excused: head_start };
-        Pulse { config, sent: None, silence, stall: None, planned: None }
+        Pulse { config, sent: None, pinged: zero, silence, stall: None, planned: None }
     }
 
     /// The socket has taken bytes at that time.
@@ -58,6 +65,7 @@ impl Pulse {
     /// A ping was handed over; it may have to wait.
     pub fn pinged(&mut self, at: Duration) {
         self.sent = self.sent.max(Some(at));
+        self.pinged = at;
     }
 
     /// Bytes came in at that time.
@@ -87,11 +95,11 @@ impl Pulse {
         } else {
             self.stall = None;
         }
-        let Heartbeat { interval, timeout } = self.config;
+        let Heartbeat { timeout, .. } = self.config;
         let silent_at = self.silence.deadline(timeout);
         let stalled_at = self.stall.map_or(Duration::MAX, |stall| stall.deadline(timeout));
         // The first one goes out at once: it ends the head start that the peer gives.
-        let ping_at = self.sent.map_or(now, |sent| sent + interval);
+        let ping_at = self.sent.map_or(now, |sent| self.ping_at(sent));
         if now >= silent_at {
             return Beat::Silent(now.saturating_sub(self.silence.since));
         }
@@ -104,6 +112,18 @@ impl Pulse {
         let next = silent_at.min(stalled_at).min(ping_at);
         self.planned = Some(next);
         Beat::Wait(next)
+    }
+
+    /// When the next ping is due, given that bytes last went out at `sent`.
+    ///
+    /// Bytes that went out soon after the last bytes came in are taken for an answer to them, and the time without hearing
+    /// anything counts from there. Otherwise, on an idle session, the side that only answers pings would be due at the
+    /// moment at which the next ping arrives, and both would ping.
+    fn ping_at(&self, sent: Duration) -> Duration {
+        let Heartbeat { interval, .. } = self.config;
+        let heard = self.silence.since;
+        let answered = sent.clamp(heard, heard + interval / 8);
+        sent.min(answered.max(self.pinged)) + interval
     }
 }
 
@@ -156,12 +176,37 @@ mod tests {
         greeted(Duration::ZERO)
     }
 
+    /// What is to be done at that time beside pings, which are handed over.
+    fn poll_past_pings(pulse: &mut Pulse, at: Duration) -> Beat {
+        loop {
+            match pulse.poll(at, false) {
+                Beat::Ping => pulse.pinged(at),
+                beat => return beat,
+            }
+        }
+    }
+
     #[test]
-    fn a_quiet_side_pings_every_interval_and_a_busy_one_never() {
+    fn a_side_that_sends_all_the_time_and_hears_nothing_pings_every_interval() {
+        let mut busy = fast();
+        let mut pings = Vec::new();
+        for t in 1..400 {
+            busy.sent(MS(t));
+            if busy.poll(MS(t), false) == Beat::Ping {
+                busy.pinged(MS(t));
+                pings.push(t);
+            }
+        }
+        // An eighth later, and from then on nothing puts them off.
+        assert_eq!(pings, [113, 213, 313]);
+    }
+
+    #[test]
+    fn a_quiet_side_pings_every_interval_and_one_that_sends_and_hears_never() {
         let mut quiet = fast();
         assert_eq!(quiet.poll(MS(0), false), Beat::Wait(MS(100)));
         assert_eq!(quiet.poll(MS(100), false), Beat::Ping);
-        quiet.sent(MS(100));
+        quiet.pinged(MS(100));
         assert_eq!(quiet.poll(MS(100), false), Beat::Wait(MS(200)));
 
         let mut busy = fast();
@@ -176,23 +221,22 @@ mod tests {
     fn silence_is_told_after_the_timeout_and_not_before() {
         let mut pulse = fast();
         pulse.heard(MS(30));
-        for t in (100..530).step_by(10) {
-            pulse.sent(MS(t));
-            assert!(matches!(pulse.poll(MS(t), false), Beat::Wait(_)), "at {t}");
+        let mut at = MS(100);
+        while let Beat::Wait(next) = poll_past_pings(&mut pulse, at) {
+            at = next;
+            pulse.sent(at);
         }
-        pulse.sent(MS(529));
-        assert_eq!(pulse.poll(MS(530), false), Beat::Silent(MS(500)));
+        assert_eq!((at, pulse.poll(at, false)), (MS(530), Beat::Silent(MS(500))));
     }
 
     #[test]
     fn only_the_first_sign_of_life_has_a_head_start() {
         let mut pulse = greeted(MS(2000));
-        pulse.sent(MS(2400));
-        assert_eq!(pulse.poll(MS(2400), false), Beat::Wait(MS(2500)));
+        assert_eq!(poll_past_pings(&mut pulse, MS(2400)), Beat::Wait(MS(2500)));
         let mut silent = pulse.clone();
         assert_eq!(silent.poll(MS(2500), false), Beat::Silent(MS(2500)));
         pulse.heard(MS(2450));
-        pulse.sent(MS(2949));
+        pulse.pinged(MS(2949));
         assert_eq!(pulse.poll(MS(2500), false), Beat::Wait(MS(2950)));
         assert_eq!(pulse.poll(MS(2950), false), Beat::Silent(MS(500)));
     }
@@ -206,9 +250,9 @@ mod tests {
         // Stopped for ten seconds: the peer still gets what was left of its time, 400 ms from the planned
         // moment.
         assert_eq!(pulse.poll(MS(10_190), false), Beat::Ping);
-        pulse.sent(MS(10_190));
+        pulse.pinged(MS(10_190));
         assert!(matches!(pulse.poll(MS(10_190), false), Beat::Wait(_)));
-        pulse.sent(MS(10_589));
+        pulse.pinged(MS(10_589));
         assert_eq!(pulse.poll(MS(10_290), false), Beat::Wait(MS(10_590)));
         assert_eq!(pulse.poll(MS(10_590), false), Beat::Silent(MS(10_500)));
     }
@@ -216,12 +260,12 @@ mod tests {
     #[test]
     fn unread_bytes_put_the_judgement_off() {
         let mut pulse = fast();
-        pulse.sent(MS(500));
+        pulse.pinged(MS(500));
         assert!(matches!(pulse.poll(MS(500), false), Beat::Silent(_)));
         pulse.defer(MS(500));
         assert_eq!(pulse.poll(MS(500), false), Beat::Wait(MS(600)));
         pulse.heard(MS(550));
-        pulse.sent(MS(1049));
+        pulse.pinged(MS(1049));
         assert_eq!(pulse.poll(MS(600), false), Beat::Wait(MS(1050)));
     }
 
@@ -248,3 +292,6 @@ mod tests {
         assert_eq!(stuck(690, false), Beat::Stalled);
     }
 }
+
+#[cfg(test)]
+mod pairs;

@@ -34,6 +34,7 @@ use crate::{
     limits::Limits,
     link::Link,
     log,
+    lookup::Lookups,
     pairing::{ConnId, Effect, Refusal},
     peer::{Fate, Peer, Plan},
     reader::Reader,
@@ -47,6 +48,7 @@ pub(crate) struct Hub {
     pub(crate) gatherings: Arc<Gatherings>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: Events,
+    pub(crate) lookups: Arc<Lookups>,
     pub(crate) tasks: Tasks,
     peers: Mutex<Peers>,
     /// Connections and sessions are numbered from one source.
@@ -68,6 +70,7 @@ impl Hub {
             gatherings: Arc::default(),
             counters: Arc::default(),
             events: Events::new(),
+            lookups: Lookups::system(),
             tasks: Tasks::new(spawner),
             peers: Mutex::default(),
             numbers: AtomicU64::new(1),
@@ -109,7 +112,7 @@ impl Hub {
         let begun = self.step_unless_shut(name, |peer, out| {
             if let Some((link, end)) = peer.link.clone().and_then(|link| Some((link.clone(), link.end()?))) {
                 // It has ended, and this is the first to notice.
-                over(peer, &link, end, out);
+                self.over(peer, &link, end, out);
             }
             if !peer.link.as_ref().is_some_and(|link| link.is_open()) {
                 peer.ask(dial, spec.addresses());
@@ -170,8 +173,14 @@ impl Hub {
             }
             return (plan, Vec::new());
         }
-        let given = &peer.addresses;
-        (plan, if given.is_empty() { peers.book.addresses(name).to_vec() } else { given.clone() })
+        let known = known(peer, name, &peers.book);
+        (plan, known)
+    }
+
+    /// Where the peer is to be dialled, as far as is known by now.
+    pub(crate) fn addresses(&self, name: &NodeName) -> Vec<Address> {
+        let peers = self.peers.lock();
+        peers.by_name.get(name).map(|peer| known(peer, name, &peers.book)).unwrap_or_default()
     }
 
     /// Begins a dial to one address: its number, and what cancels it. None if it is not wanted any more.
@@ -205,7 +214,12 @@ impl Hub {
                 peer.dial_lost(Instant::now(), random);
             }
             failure => {
-                peer.dial_failed(failure.end_kind(), Instant::now(), random);
+                let now = Instant::now();
+                peer.dial_failed(failure.end_kind(), now, random);
+                // A demand that is told that its time is over was dialed.
+                if let Some(at) = now.checked_add(self.config.setup_timeout / 2) {
+                    peer.dial_demand_by(at);
+                }
                 self.fail(name, peer.take_demand(), failure.end_kind());
             }
         });
@@ -377,6 +391,24 @@ impl Hub {
         (result, After { caller, replaced, failed: None })
     }
 
+    /// One of the connections of a session has ended. True if it was the peer's session, and its end was not reported before
+    /// by this or another of its connections.
+    fn over(
+        &self,
+        peer: &mut Peer<Arc<Link>>,
+        link: &Arc<Link>,
+        end: SessionEnd,
+        out: &mut Vec<Effect>,
+    ) -> bool {
+        let is_current = peer.link.as_ref().is_some_and(|current| current.conn == link.conn);
+        if is_current {
+            self.counters.session_over(end.kind, link.was_closed_here());
+            peer.session_over(end, Instant::now(), random());
+        }
+        peer.pairing.closed(link.conn, out);
+        is_current
+    }
+
     fn fail(&self, name: &NodeName, dials: Vec<DialId>, kind: EndKind) {
         for dial in dials {
             self.events.failed(name.clone(), dial, kind.into());
@@ -420,10 +452,16 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
+    /// The owner of a session whose service is gone.
+    #[cfg(test)]
+    pub(crate) fn gone(peer: NodeName) -> Self {
+        Owner { hub: Weak::new(), peer }
+    }
+
     /// The session has ended. Told by its reader and by its keeper, whoever notices first.
     pub(crate) fn over(&self, link: &Arc<Link>, end: SessionEnd) {
         let Some(hub) = self.hub.upgrade() else { return };
-        if hub.step(&self.peer, |peer, out| over(peer, link, end, out)) {
+        if hub.step(&self.peer, |peer, out| hub.over(peer, link, end, out)) {
             let end = hub.seen_from_here(end);
             log::session_over(&self.peer, link.conn, end);
         }
@@ -442,14 +480,10 @@ impl Owner {
     }
 }
 
-/// Whether it was the peer's session that is over, and was not told before.
-fn over(peer: &mut Peer<Arc<Link>>, link: &Arc<Link>, end: SessionEnd, out: &mut Vec<Effect>) -> bool {
-    let is_current = peer.link.as_ref().is_some_and(|current| current.conn == link.conn);
-    if is_current {
-        peer.session_over(end, Instant::now(), random());
-    }
-    peer.pairing.closed(link.conn, out);
-    is_current
+/// The addresses given with the last call that gave some, or else those of the address book.
+fn known(peer: &Peer<Arc<Link>>, name: &NodeName, book: &AddressBook) -> Vec<Address> {
+    let given = &peer.addresses;
+    if given.is_empty() { book.addresses(name).to_vec() } else { given.clone() }
 }
 
 /// Randomness for jitter.

@@ -39,7 +39,8 @@
 //! | who may come in, and how many at once | `listener`, `pending`, `accept_errors` |
 //! | who is there, and proving it | `handshake` |
 //! | one session per pair of nodes | `pairing`, a pure state machine |
-//! | when to dial | `peer`, `dialer`, `backoff`, `addresses` |
+//! | when to dial | `peer`, `dialer`, `backoff` |
+//! | where to dial, and what comes first | `addresses`, `lookup`, `race` |
 //! | whom to dial unasked | `address_book`; `discovery` finds them |
 //! | signs of life | `heartbeat`, a pure state machine; `keeper` drives it |
 //! | a connection's parts | `link`, shared by `outbox`, `reader` and `keeper` |
@@ -90,6 +91,7 @@ mod limits;
 mod link;
 mod listener;
 mod log;
+mod lookup;
 mod outbox;
 #[doc(hidden)]
 pub mod pairing;
@@ -99,6 +101,7 @@ mod pending;
 mod platform;
 mod protection;
 mod queue;
+mod race;
 mod reader;
 mod secret;
 mod seldom;

@@ -51,6 +51,8 @@ pub(crate) struct Link {
     ponged: AtomicU64,
     /// The service wants to know whether the peer lives.
     probe_wanted: AtomicBool,
+    /// This node has asked to close the session in good order.
+    closed_here: AtomicBool,
     /// The user has dropped the session while it was being closed: nobody reads any more.
     abandoned: AtomicBool,
     /// The peer has hung up while the session was being closed: nothing more will come.
@@ -112,6 +114,7 @@ impl Link {
             sent: AtomicU64::new(0),
             ponged: AtomicU64::new(0),
             probe_wanted: AtomicBool::new(false),
+            closed_here: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
             peer_done: AtomicBool::new(false),
             keeper: AtomicWaker::new(),
@@ -191,14 +194,6 @@ impl Link {
             self.counters.unsent_bytes.add_many(out.queue.len());
             out.queue.clear();
             out.blocked = false;
-            match end.kind {
-                EndKind::Closed => self.counters.sessions_closed.add(),
-                EndKind::Left => self.counters.sessions_left.add(),
-                EndKind::Protocol => self.counters.sessions_protocol.add(),
-                EndKind::Timeout => self.counters.sessions_timeout.add(),
-                EndKind::Overloaded => self.counters.sessions_overloaded.add(),
-                _ => {}
-            }
             // Under the lock, so that whoever sees `Over` finds the end.
             let _ = self.end.set(end);
             (end, out.stream.take(), std::mem::take(&mut out.waiting), before_its_time)
@@ -227,12 +222,18 @@ impl Link {
                 return;
             }
             out.phase = Phase::Closing(kind);
+            self.closed_here.store(true, Ordering::Release);
             out.queue.push_goodbye(goodbye_code(kind));
             std::mem::take(&mut out.waiting)
         };
         waiting.into_iter().for_each(unwind::wake);
         self.write_out();
         self.keeper.wake();
+    }
+
+    /// Whether this node has asked to close the session in good order.
+    pub(crate) fn was_closed_here(&self) -> bool {
+        self.closed_here.load(Ordering::Acquire)
     }
 
     /// Nobody will read the session any more: it ends, or the keeper reads what is left of one that is being
@@ -317,6 +318,7 @@ impl Link {
                 // What the peer has sent may still be there to be read, and with it why it hung up: the
                 // reader ends the session.
                 Err(_) => {
+                    self.counters.unsent_bytes.add_many(out.queue.len());
                     out.queue.clear();
                     out.stream = None;
                     wake_keeper = true;

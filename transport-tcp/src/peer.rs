@@ -211,6 +211,11 @@ impl<L: Probed> Peer<L> {
         self.redial_at = now + if kind == EndKind::DuplicateName { NAME_TAKEN_WAIT } else { wait };
     }
 
+    /// A demand waits no longer than that, however many dials have failed: it must leave time for the dial itself.
+    pub fn dial_demand_by(&mut self, at: Instant) {
+        self.demand_at = self.demand_at.min(at);
+    }
+
     /// The task that dials was lost, and with it the dial that it had under way.
     pub fn dialer_lost(&mut self, now: Instant, random: u64, out: &mut Vec<Effect>) {
         self.caller = None;
@@ -359,6 +364,19 @@ mod tests {
         peer.ask(DialId(1), &[]);
         assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MOST_DEMAND_WAIT));
         assert_eq!(plan(&mut peer, now + MOST_DEMAND_WAIT), Plan::Dial(now + SETUP));
+    }
+
+    #[test]
+    fn a_demand_after_failures_is_dialed_before_its_time_is_over() {
+        let (now, setup) = (Instant::now(), MS(100));
+        let mut peer = Peer::new(true, false, now);
+        for _ in 0..20 {
+            peer.dial_failed(EndKind::Refused, now, u64::MAX);
+            peer.dial_demand_by(now + setup / 2);
+        }
+        peer.ask(DialId(1), &[]);
+        assert_eq!(peer.plan(now, setup), Plan::Sleep(now + setup / 2));
+        assert_eq!(peer.plan(now + setup / 2, setup), Plan::Dial(now + setup));
     }
 
     #[test]

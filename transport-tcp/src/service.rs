@@ -18,13 +18,14 @@ use smol::Async;
 
 use crate::{
     address_book::Source,
-    addresses,
     config::TcpConfig,
     discovery,
     error::StartError,
     handshake::{Identity, proof::Keys},
     hub::Hub,
-    listener, log, socket,
+    listener, log,
+    lookup::Lookups,
+    socket,
     tasks::{self, Task},
 };
 
@@ -106,7 +107,7 @@ async fn listen(config: &TcpConfig) -> Result<(Async<TcpListener>, SocketAddr), 
         Some(address) => vec![address],
         None => {
             let port = config.name.port().ok_or_else(|| StartError::NoPort { name: name() })?;
-            let resolved = addresses::resolve(config.name.host().to_owned(), port).await;
+            let resolved = Lookups::system().resolve(config.name.host().to_owned(), port).await;
             resolved.map_err(|cause| StartError::Resolve { name: name(), cause })?
         }
     };

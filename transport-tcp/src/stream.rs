@@ -13,15 +13,20 @@ use std::{
 use refs::NodeName;
 use smol::Async;
 
+use self::readiness::Readiness;
 use crate::{
     handshake::{Failure, proof::Binding},
     socket,
 };
 
+mod readiness;
+
 /// See the [module](self).
 pub(crate) struct Stream {
     tcp: Async<TcpStream>,
     layer: Box<dyn Layer>,
+    readable: Readiness,
+    writable: Readiness,
 }
 
 /// What is the next thing to be read of a socket.
@@ -55,7 +60,7 @@ impl Stream {
     /// What is written goes out as that layer makes it.
     pub(crate) fn through(layer: impl Layer + 'static, tcp: Async<TcpStream>) -> Self {
         socket::tune(tcp.get_ref());
-        Stream { tcp, layer: Box::new(layer) }
+        Stream { tcp, layer: Box::new(layer), readable: Readiness::new(), writable: Readiness::new() }
     }
 
     /// The socket, for its options and addresses.
@@ -66,6 +71,12 @@ impl Stream {
     #[cfg(all(test, feature = "tls"))]
     pub(crate) fn layer(&self) -> &dyn Layer {
         &*self.layer
+    }
+
+    /// The same connection with its layer inside another one.
+    #[cfg(test)]
+    pub(crate) fn wrapped(self, wrap: impl FnOnce(Box<dyn Layer>) -> Box<dyn Layer>) -> Self {
+        Stream { layer: wrap(self.layer), ..self }
     }
 
     /// How many bytes were read; none at the end of the stream.
@@ -86,14 +97,18 @@ impl Stream {
         self.layer.flush(self.tcp())
     }
 
-    /// Ready when [`read_now`](Self::read_now) may have something.
+    /// Ready when [`read_now`](Self::read_now) may have something. Of several tasks the last that asked is woken.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.layer.holds_unread() { Poll::Ready(Ok(())) } else { self.tcp.poll_readable(cx) }
+        if self.layer.holds_unread() {
+            return Poll::Ready(Ok(()));
+        }
+        self.readable.poll(cx, |cx| self.tcp.poll_readable(cx))
     }
 
-    /// Ready when [`write_now`](Self::write_now) or [`flush_now`](Self::flush_now) may get on.
+    /// Ready when [`write_now`](Self::write_now) or [`flush_now`](Self::flush_now) may get on. Of several tasks the last
+    /// that asked is woken.
     pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp.poll_writable(cx)
+        self.writable.poll(cx, |cx| self.tcp.poll_writable(cx))
     }
 
     /// Whether something has arrived that was not read: bytes, or the news that the connection is over.

@@ -64,6 +64,24 @@ fn what_is_out_of_its_limits_is_told_by_its_field() {
 }
 
 #[test]
+fn a_preset_sets_the_time_for_the_set_up_unless_that_was_set_before_or_is_afterwards() {
+    let presets = [
+        (Heartbeat::fast(), 1000),
+        (Heartbeat::normal(), 5000),
+        (Heartbeat::wan(), 15_000),
+        (beat(50, 100), 1000),
+    ];
+    let ms = Duration::from_millis;
+    assert_eq!(config().setup_timeout, ms(5000));
+    for (heartbeat, setup) in presets {
+        assert_eq!(config().heartbeat(heartbeat).setup_timeout, ms(setup));
+        assert_eq!(config().heartbeat(Heartbeat::wan()).heartbeat(heartbeat).setup_timeout, ms(setup));
+        assert_eq!(config().setup_timeout(ms(5000)).heartbeat(heartbeat).setup_timeout, ms(5000));
+        assert_eq!(config().heartbeat(heartbeat).setup_timeout(ms(5000)).setup_timeout, ms(5000));
+    }
+}
+
+#[test]
 fn a_name_to_resolve_needs_a_port() {
     let with = |name: &str| start(config().secret(Secret::generate()).peers_dns(name.parse().unwrap()));
     assert!(matches!(with("app@nowhere.invalid"), Err(StartError::Field { field: "peers_dns", .. })));

@@ -5,7 +5,9 @@
 mod support;
 
 use peer_service::{DialId, EndKind, FrameMeta, NodeSpec, PeerService, PushError};
-use support::{config, connect, count, end_of, next_failure, start, until};
+use support::{
+    config, connect, count, end_of, next_failure, next_session, proxy::Proxy, spec_at, start, until,
+};
 
 #[test]
 fn sessions_are_counted_by_how_they_end() {
@@ -17,10 +19,62 @@ fn sessions_are_counted_by_how_they_end() {
         assert_eq!(end_of(&mut at_b).await.1.kind, EndKind::Closed);
         until("it to be counted", || count(&b, "sessions_closed") == 1).await;
 
-        let (at_a, mut at_b) = connect(&a, &b).await;
+        let (mut at_a, mut at_b) = connect(&a, &b).await;
         at_a.outbox().close(EndKind::Left);
         assert_eq!(end_of(&mut at_b).await.1.kind, EndKind::Left);
         assert_eq!((count(&b, "sessions_left"), count(&b, "sessions_closed")), (1, 1));
+        assert_eq!(end_of(&mut at_a).await.1.kind, EndKind::Left);
+        assert_eq!(count(&a, "sessions_left"), 0, "the peer has not left");
+    });
+}
+
+#[test]
+fn a_session_of_several_connections_is_counted_once() {
+    smol::block_on(async {
+        let channels = |label| config(label).channels(["bulk", "control"].map(|name| name.parse().unwrap()));
+        let (a, b) = (start(channels("a")).await, start(channels("b")).await);
+        let (at_a, mut at_b) = connect(&a, &b).await;
+        drop(at_a);
+        assert_eq!(end_of(&mut at_b).await.1.kind, EndKind::Closed);
+        until("the end at a to be counted", || count(&a, "sessions_closed") > 0).await;
+
+        let (mut at_a, mut at_b) = connect(&a, &b).await;
+        at_a.outbox().close(EndKind::Left);
+        let (one, other) = futures::join!(end_of(&mut at_a), end_of(&mut at_b));
+        assert_eq!((one.1.kind, other.1.kind), (EndKind::Left, EndKind::Left));
+
+        // All connections of both have ended when a third session stands and has ended.
+        let (mut at_a, mut at_b) = connect(&a, &b).await;
+        at_b.outbox().close(EndKind::Disconnected);
+        futures::join!(end_of(&mut at_a), end_of(&mut at_b));
+        for (node, left) in [(&a, 0), (&b, 1)] {
+            let counted = ["sessions", "sessions_closed", "sessions_left"].map(|name| count(node, name));
+            assert_eq!(counted, [3, 1, left]);
+        }
+    });
+}
+
+#[test]
+fn what_was_not_sent_is_counted_though_the_connection_broke_in_a_write() {
+    smol::block_on(async {
+        let (a, b) = (start(config("a")).await, start(config("b")).await);
+        let wire = Proxy::to(b.local_addr());
+        a.connect(&spec_at(&b, wire.address), DialId(1));
+        let (at_a, _at_b) = (next_session(&a).await, next_session(&b).await);
+        let outbox = at_a.outbox();
+        let mut pushed = 0;
+        // More than the system takes, to a peer that does not read; then the connection is reset. The session goes on until
+        // it is read, so it is the writer that notices.
+        while outbox.push(FrameMeta::message(1), &mut |out| out.extend([7; 64 * 1024])).is_ok() {
+            outbox.flush();
+            pushed += 1;
+        }
+        assert!(outbox.queued() > 0, "{pushed} messages were taken");
+        wire.sever_all();
+        until("the writer to notice", || outbox.queued() == 0).await;
+        drop(at_a);
+        until("the end", || count(&a, "sessions_closed") == 1).await;
+        assert!(count(&a, "unsent_bytes") > 0);
     });
 }
 

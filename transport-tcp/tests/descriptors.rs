@@ -8,9 +8,10 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use peer_service::{DialId, EndKind, PeerService};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::{
-    config, connect, count,
+    config, connect, count, next_failure,
     raw::{CHALLENGE, VERSION, dial, frame, hello_with, read_frame},
     soon, start, talk, until,
 };
@@ -46,6 +47,9 @@ fn without_descriptors_the_listener_rests_and_recovers() {
         assert!(begun.elapsed() >= Duration::from_millis(10 + 20 + 40 + 80), "it has rested after each");
         talk(&mut at_a, &mut at_b).await;
         assert_eq!(count(&b, "accepted"), 1);
+        // A dial fails because of this node, which says nothing of the peer.
+        a.connect(&format!("x@127.0.0.1={}", b.local_addr()).parse().unwrap(), DialId(9));
+        assert_eq!(next_failure(&a).await.1.kind, EndKind::Quota);
 
         setrlimit(Resource::Nofile, before).unwrap();
         // The caller had to wait and is served now, and so is everybody else.

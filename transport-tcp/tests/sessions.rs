@@ -257,6 +257,55 @@ fn who_does_not_read_is_not_taken_for_dead_and_takes_nobody_for_dead() {
 }
 
 #[test]
+fn a_demand_after_many_failures_is_dialed_however_short_the_time_for_the_set_up() {
+    smol::block_on(async {
+        let a = start(config("a").setup_timeout(Duration::from_millis(400))).await;
+        let absent: refs::NodeSpec = format!("b@127.0.0.1={}", nobody()).parse().unwrap();
+        // Without a limit the waiting after the fifth failure would be longer than the time for the set-up.
+        for dial in 0..10 {
+            a.connect(&absent, DialId(dial));
+            let (answered, end) = next_failure(&a).await;
+            assert_eq!((answered, end.kind), (DialId(dial), EndKind::Refused));
+        }
+    });
+}
+
+#[test]
+fn a_stream_in_one_direction_between_different_heartbeats_ends_no_session() {
+    smol::block_on(async {
+        let hasty = config("a").heartbeat(transport_tcp::Heartbeat::fast());
+        let patient = config("b").heartbeat(transport_tcp::Heartbeat::wan());
+        let (a, b) = (start(hasty).await, start(patient).await);
+        let (mut at_a, mut at_b) = connect(&a, &b).await;
+        for _ in 0..2 {
+            // Three times the time after which a silent peer is given up.
+            let lasting = Timer::after(Duration::from_millis(1500));
+            let (stream, mut at_b_frames, mut at_a_frames) =
+                (at_a.outbox(), FrameBuf::new(), FrameBuf::new());
+            let streaming = async {
+                loop {
+                    stream.push(FrameMeta::message(1), &mut |out| out.extend([7; 100])).unwrap();
+                    stream.flush();
+                    Timer::after(Duration::from_millis(5)).await;
+                }
+            };
+            let reading = async {
+                loop {
+                    at_b_frames.clear();
+                    at_b.recv(&mut at_b_frames).await.expect("the one that hears the stream");
+                }
+            };
+            let hearing = async { at_a.recv(&mut at_a_frames).await.expect("the one that hears only pongs") };
+            let both = async { futures::join!(streaming, reading, hearing) };
+            smol::future::or(async { _ = both.await }, async { _ = lasting.await }).await;
+            // Then the other way round.
+            std::mem::swap(&mut at_a, &mut at_b);
+        }
+        assert_eq!((count(&a, "sessions_timeout"), count(&b, "sessions_timeout")), (0, 0));
+    });
+}
+
+#[test]
 fn a_peer_that_takes_no_signals_for_the_timeout_loses_the_session() {
     smol::block_on(async {
         let (a, b) = (start(config("a")).await, start(config("b")).await);

@@ -41,6 +41,8 @@ pub(super) async fn channels(harness: &dyn Harness) -> Checked {
     each_keeps_its_order(&at_a, &mut at_b).await?;
     after_all(&at_a, &mut at_b).await?;
     after_all(&at_b, &mut at_a).await?;
+    after_all_among_themselves(&at_a, &mut at_b).await?;
+    after_all_among_themselves(&at_b, &mut at_a).await?;
     each_has_room_of_its_own(&at_a, &mut at_b).await?;
     all_end_together(&mut at_a, &mut at_b).await
 }
@@ -117,6 +119,38 @@ async fn after_all(from: &Live, to: &mut Live) -> Checked {
         ensure(lasts.clone().count() == 2, || "each order has its last frame".into())?;
         if *last == ChannelId::DEFAULT {
             ensure(lasts.clone().all(|(on, _)| *on == *last), || "it came on another channel".into())?;
+        }
+    }
+    Ok(())
+}
+
+/// Frames that are to come after all of their order come after each other, too, in the order in which they were pushed and
+/// on any two channels.
+async fn after_all_among_themselves(from: &Live, to: &mut Live) -> Checked {
+    // A race between channels has more than one outcome.
+    const ROUNDS: u8 = 40;
+    let channels: Vec<_> = from.peer().channels.iter().collect();
+    for (first, second) in channels.iter().flat_map(|one| channels.iter().map(move |other| (*one, *other))) {
+        for round in 0..ROUNDS {
+            let order = 100 + u64::from(round);
+            for channel in &channels {
+                equal(push(from, FrameMeta::message(order).on(*channel), b"before"), Ok(()), "a message")?;
+            }
+            for (number, channel) in [(1, first), (2, second)] {
+                let signal = FrameMeta::signal(order).on(channel).after_all();
+                equal(push(from, signal, &[number, round]), Ok(()), "a signal after all")?;
+            }
+            from.outbox().flush_channel(second);
+            from.outbox().flush_channel(first);
+        }
+        let arrived = receive(to, usize::from(ROUNDS) * (channels.len() + 2)).await?;
+        for round in 0..ROUNDS {
+            let at = |number| arrived.iter().position(|(_, frame)| *frame == [number, round]);
+            ensure(at(1) < at(2), || {
+                format!(
+                    "of two frames after all of their order, on {first:?} and {second:?}, the later came first"
+                )
+            })?;
         }
     }
     Ok(())

@@ -27,7 +27,10 @@ use thiserror::Error;
 
 #[cfg(feature = "tls")]
 use crate::tls::Problem;
-use crate::{config::TcpConfig, counters::Counters, fragment, pairing::Refusal, wire::WireError};
+use crate::{
+    config::TcpConfig, counters::Counters, fragment, pairing::Refusal, platform::is_out_of_descriptors,
+    wire::WireError,
+};
 use messages::{Reject, Terms};
 use proof::Keys;
 
@@ -136,6 +139,7 @@ impl Failure {
     pub(crate) fn end_kind(&self) -> EndKind {
         use std::io::ErrorKind;
         match self {
+            Failure::Io(error) | Failure::Unresolved(error) if is_out_of_descriptors(error) => EndKind::Quota,
             Failure::Io(error) => match error.kind() {
                 ErrorKind::TimedOut => EndKind::SetupTimeout,
                 ErrorKind::ConnectionRefused
@@ -190,7 +194,10 @@ impl Failure {
 
     /// Whether somebody has to do something about it: it does not pass.
     pub(crate) fn wants_mending(&self) -> bool {
-        matches!(self.end_kind(), EndKind::AuthFailed | EndKind::Version | EndKind::DuplicateName)
+        matches!(
+            self.end_kind(),
+            EndKind::AuthFailed | EndKind::Version | EndKind::DuplicateName | EndKind::Quota
+        )
     }
 
     /// Counts it for who has dialled.

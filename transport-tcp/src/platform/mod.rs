@@ -15,6 +15,6 @@ pub(crate) use self::linux::{forget_undelivered_after, keep_little_unsent};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use self::not_linux::{forget_undelivered_after, keep_little_unsent};
 #[cfg(not(unix))]
-pub(crate) use self::not_unix::exposing_mode;
+pub(crate) use self::not_unix::{exposing_mode, is_out_of_descriptors};
 #[cfg(unix)]
-pub(crate) use self::unix::exposing_mode;
+pub(crate) use self::unix::{exposing_mode, is_out_of_descriptors};

@@ -49,6 +49,11 @@ impl Cluster<'_> {
         })
     }
 
+    /// How many packets the host with that label, which is no node's, has stopped since its rules last changed.
+    pub(crate) fn stopped_packets(&self, label: &str) -> Result<u64> {
+        self.net().host(index(label))?.stopped_packets()
+    }
+
     /// The two hear nothing of each other; returns a moment before.
     pub(crate) fn part(&self, one: &Node, other: &Node) -> Result<Instant> {
         let before = self.deafen(one, other)?;

@@ -17,6 +17,7 @@ mod exits;
 mod faults;
 mod floods;
 mod freeze;
+mod heartbeats;
 mod hostile;
 mod impostors;
 mod many;
@@ -24,6 +25,7 @@ mod mesh;
 mod names;
 mod node_events;
 mod order;
+mod resolver;
 mod sessions;
 mod strangers;
 mod watcher_death;
@@ -70,6 +72,11 @@ pub(super) const ALL: &[Scenario] = &[
         blocked::blocked_process,
     ),
     anywhere("freeze", "a frozen node is detected in the configured time, and rejoins", freeze::freeze),
+    anywhere(
+        "mixed-heartbeats",
+        "a stream in one direction between different presets: nobody is given up",
+        heartbeats::mixed_heartbeats,
+    ),
     anywhere("restart", "a new life under an old name is not mistaken for the old one", faults::restart),
     anywhere("leave", "a node that leaves in good order loses no Down", faults::leave),
     anywhere("node-events", "subscriptions by type, reasons, and the snapshot", node_events::node_events),
@@ -108,6 +115,11 @@ pub(super) const ALL: &[Scenario] = &[
         "told-by-closing",
         "who gives a peer up tells it, if anything still gets through",
         cables::told_by_closing,
+    ),
+    on_wires(
+        "silent-resolver",
+        "a nameserver that answers nothing: literal addresses connect, every dial is answered",
+        resolver::silent_resolver,
     ),
     on_wires("bridge-partition", "two nodes lose each other; a third keeps both", cables::bridge_partition),
     on_wires(
