@@ -112,7 +112,8 @@ pub struct SessionInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Monitors {
-    /// Those that are held on this node.
+    /// Those that are held on this node. A receiver takes up to 127 `Down`s along with the one that it receives: those are not
+    /// listed, and count in [`Stats::fired`].
     pub held: Vec<HeldMonitor>,
     /// The processes of this node that other nodes monitor.
     pub on: Vec<MonitorsOn>,

@@ -319,7 +319,8 @@ impl Mailbox {
     /// much waits); connects on demand, in one order with the monitors of this process.
     ///
     /// What is sent from one process to another arrives in the order in which it was sent, until something is
-    /// lost with the session: what arrived is then a prefix. That the receiver is gone, or its mailbox full,
+    /// lost with the session: what arrived is then a prefix. A message to a node whose session has just ended goes to the next
+    /// session. That the receiver is gone, or its mailbox full,
     /// is not told; monitor it. O(n) for n bytes.
     ///
     /// # Errors

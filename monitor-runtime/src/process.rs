@@ -31,9 +31,10 @@ use crate::{
 
 /// A process that is whatever holds this guard: a task of any runtime, a thread, an actor.
 ///
-/// Its exit is the guard's drop. The reason is [`ExitReason::Normal`], or [`ExitReason::Panicked`] while the
-/// thread unwinds, or the one that was given. If it was killed, it is [`ExitReason::Killed`] whatever it says
-/// itself.
+/// Its exit is the guard's drop. The reason is [`ExitReason::Normal`], or the one that was
+/// [set](Process::set_exit_reason); dropped while its thread unwinds, it is [`ExitReason::Panicked`]. One that was
+/// [given](Process::exit) with the exit counts in any case, and a process that was killed is [`ExitReason::Killed`] whatever
+/// it says itself.
 ///
 /// ```
 /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
