@@ -315,3 +315,39 @@ impl fmt::Debug for Life {
         f.debug_struct("Life").field("pid", &self.pid).field("reason", &self.reason).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use monitor_core::DownReason;
+    use peer_service::memory::Network;
+    use smol::block_on;
+
+    use super::*;
+    use crate::config::Config;
+
+    /// The exit waits for a send that has begun: a kill at that moment comes too late, and so does another send.
+    #[test]
+    fn a_kill_while_the_exit_waits_for_a_send_says_that_it_comes_too_late() {
+        let name: refs::NodeName = "a@local".parse().unwrap();
+        let service = Network::new().join(name.clone());
+        let node = block_on(Node::with_service(Config::new(name), service)).unwrap();
+        let process = node.process().unwrap();
+        let (pid, live) = (process.pid().clone(), process.life.process.clone());
+        let monitor = node.monitor(&pid).unwrap();
+        let (exits, killed) = live
+            .gate
+            .pass(|| {
+                let exits = thread::spawn(move || process.exit(ExitReason::Shutdown));
+                while !live.gate.is_closed() {
+                    thread::yield_now();
+                }
+                assert!(node.is_process_alive(&pid), "nobody was told yet");
+                (exits, node.kill(&pid).unwrap())
+            })
+            .unwrap();
+        assert!(!killed);
+        assert_eq!(block_on(monitor).reason, DownReason::Exit(ExitReason::Shutdown));
+        assert!(live.gate.pass(|| ()).is_none());
+        exits.join().unwrap();
+    }
+}

@@ -11,7 +11,7 @@
 //! | guard dropped; `exit`; `set_exit_reason` | `Normal`, or the given reason | `processes.rs`: `a_guard_exits_when_it_is_dropped` |
 //! | guard dropped while its thread unwinds | `Panicked`, unless `exit` was called | `ends`: `a_guard_that_is_dropped_while_its_thread_unwinds_has_panicked_unless_it_says_otherwise` |
 //! | guard held by another process | its own end, not that of its holder | `ends`: `a_guard_within_another_process_ends_by_itself` |
-//! | `Node::kill` | true if and only if the exit is `Killed` by this call | `ends`: `a_kill_and_an_end_at_once_agree`, `a_kill_counts_until_the_exit_and_not_after`, `whoever_was_killed_was_killed_whatever_it_says` |
+//! | `Node::kill` | true if and only if the exit is `Killed` by this call | `ends`: `a_kill_and_an_end_at_once_agree`, `a_kill_counts_until_the_exit_and_not_after`, `whoever_was_killed_was_killed_whatever_it_says`; `process.rs`: `a_kill_while_the_exit_waits_for_a_send_says_that_it_comes_too_late` |
 //! | calls of a `Mailbox` after its process has exited | `NotAlive`, and no effect | `after_the_end`: `p36_every_call_of_a_dead_process_is_refused`, `p36_a_reply_of_a_dead_process_is_refused` |
 //! | a send while the process exits, from any thread | `Ok` and before the `Down`, or `NotAlive` | `after_the_end`: `r29_of_threads_that_share_a_mailbox_nothing_comes_after_the_down` and `.._on_any_channel`; `loom.rs`: `nothing_of_a_process_comes_after_its_down` |
 //! | `call` that waits while its process exits | `NotAlive` | `after_the_end`: `p37_a_call_that_waits_when_its_process_exits_is_over` |
