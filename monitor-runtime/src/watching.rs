@@ -114,9 +114,7 @@ impl Watcher {
                 self.inbox.flushed(|id| state.core.is_fired(id));
                 Demonitored::Fired
             }
-            Demonitored::Unknown if self.taken.flush(id, &self.node.inner, &*self.inbox) => {
-                Demonitored::Fired
-            }
+            Demonitored::Unknown if self.taken.flush(id, &self.node.inner) => Demonitored::Fired,
             found => found,
         })
     }
@@ -133,7 +131,7 @@ impl Watcher {
 
     fn try_down(&mut self) -> Option<Down> {
         loop {
-            if let Some(down) = self.taken.pop(&self.node.inner, &*self.inbox) {
+            if let Some(down) = self.taken.pop(&self.node.inner) {
                 return Some(down);
             }
             let first = self.inbox.pop()?;
@@ -146,7 +144,7 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.taken.clear(&self.node.inner, &*self.inbox);
+        self.taken.clear(&self.node.inner);
         self.node.inner.exited(self.pid, ExitReason::Normal);
     }
 }
