@@ -40,7 +40,8 @@ impl Mailbox {
     /// # Errors
     /// [`CallError::Down`] with what the monitor says, and on what evidence: the target ended without a reply, or there is
     /// none, or no connection. [`CallError::Timeout`]. [`CallError::NotSent`], such as too long.
-    /// [`CallError::NotAlive`], [`CallError::NotImplemented`] as of [`Node::monitor`].
+    /// [`CallError::NotAlive`], [`CallError::NotImplemented`] as of [`Node::monitor`]; `NotAlive` also if this process exits
+    /// while the call waits.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -92,7 +92,7 @@ struct Rest {
     waker: Option<Waker>,
     flush: Option<(Arc<Link>, ChannelId, Flush)>,
     /// Only a send that had to enter the node has any.
-    after: Option<Box<After>>,
+    after: Option<After>,
 }
 
 #[derive(Clone, Copy)]
@@ -106,16 +106,16 @@ impl Rest {
         self.after.get_or_insert_default()
     }
 
-    fn run(self, node: &Inner) {
-        if let Some(mut after) = self.after {
+    fn run(&mut self, node: &Inner) {
+        if let Some(after) = &mut self.after {
             after.run(node);
         }
-        match self.flush {
-            Some((link, channel, Flush::Now)) => link.flush(channel),
-            Some((link, channel, Flush::Soon)) => link.flush_soon(channel),
+        match &self.flush {
+            Some((link, channel, Flush::Now)) => link.flush(*channel),
+            Some((link, channel, Flush::Soon)) => link.flush_soon(*channel),
             None => {}
         }
-        if let Some(waker) = self.waker {
+        if let Some(waker) = self.waker.take() {
             unwind::wake(waker);
         }
     }

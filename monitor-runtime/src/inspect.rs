@@ -8,7 +8,7 @@ use serde::Serialize;
 use monitor_core::LocalPid;
 use supervision::telemetry;
 
-use crate::{queue::Queue, state::Inner, taken::FiredQueue};
+use crate::state::Inner;
 
 /// How much there is of everything. See [`Node::stats`](crate::Node::stats).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -83,11 +83,12 @@ pub struct ProcessInfo {
     pub pid: Pid,
     /// Its names, in the order in which it got them.
     pub names: Vec<RegName>,
-    /// How many monitors it holds: those included whose `Down` it has not received.
+    /// How many monitors it holds: those included whose `Down` it has not received. Not counted are up to 127 `Down`s that it has
+    /// taken along with the last one that it received.
     pub monitors: usize,
     /// How many monitors there are on it.
     pub monitored_by: usize,
-    /// How many entries wait in its mailbox.
+    /// How many entries wait in its mailbox, but for those `Down`s.
     pub waiting: usize,
     /// How many bytes the messages among them take.
     pub waiting_bytes: usize,
@@ -113,7 +114,8 @@ pub struct SessionInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Monitors {
-    /// Those that are held on this node.
+    /// Those that are held on this node. A receiver takes up to 127 `Down`s along with the one that it receives: those are not
+    /// listed, and count in [`Stats::fired`].
     pub held: Vec<HeldMonitor>,
     /// The processes of this node that other nodes monitor.
     pub on: Vec<MonitorsOn>,
@@ -194,7 +196,7 @@ impl Monitors {
 impl Stats {
     pub(crate) fn of(node: &Inner) -> Self {
         let (core, taken, aliases, waiting_bytes, addresses) = node.look(|state| {
-            let taken = node.taken.load(Ordering::Relaxed);
+            let taken = node.taken.0.load(Ordering::Relaxed);
             (state.core.stats(), taken, state.aliases.len(), state.parked.bytes(), state.book.len())
         });
         let (processes, watchers) = node.directory.read().counts();
@@ -258,19 +260,15 @@ impl Inspect {
     pub(crate) fn of(node: &Inner) -> Self {
         let (processes, sessions) = node.look(|state| {
             let directory = node.directory.read();
-            let of_process = |pid: LocalPid, queue: &Queue| {
-                let taken = queue.taken().load(Ordering::Relaxed);
-                let (waiting, waiting_bytes) = queue.size();
-                ProcessInfo {
-                    pid: node.pid(pid.0),
-                    names: directory.names.names_of(pid).to_vec(),
-                    monitors: state.core.monitors_of(pid).count() + taken,
-                    monitored_by: state.core.watchers_of(pid).count(),
-                    waiting: waiting + taken,
-                    waiting_bytes,
-                }
+            let of_process = |pid: LocalPid, (waiting, waiting_bytes)| ProcessInfo {
+                pid: node.pid(pid.0),
+                names: directory.names.names_of(pid).to_vec(),
+                monitors: state.core.monitors_of(pid).count(),
+                monitored_by: state.core.watchers_of(pid).count(),
+                waiting,
+                waiting_bytes,
             };
-            let processes = directory.processes().map(|(pid, process)| of_process(pid, &process.queue));
+            let processes = directory.processes().map(|(pid, process)| of_process(pid, process.queue.size()));
             let sessions = state.links.values().map(|link| SessionInfo {
                 session: link.peer.session.0,
                 peer: link.peer.node.clone(),

@@ -62,7 +62,8 @@ impl Demonitor {
 ///
 /// A mailbox may outlive its process. From the exit on its calls give [`NotAlive`], and nothing that it sends arrives, on any
 /// channel and from any thread: the `Down` of the process is the last that anybody receives of it. Messages and node events
-/// that wait can still be received; `Down`s that wait have ended with the monitors of the process.
+/// that wait can still be received; `Down`s that wait have ended with the monitors of the process, but for up to 127 that were
+/// taken along with the last one that it received.
 pub struct Mailbox {
     node: Node,
     pid: Pid,
@@ -116,13 +117,10 @@ impl Mailbox {
     }
 
     /// The next event: what was taken already, or what `pop` finds and was not flushed. `Down`s of a process that has exited
-    /// ended with its monitors.
+    /// ended with its monitors, unless they were taken before.
     fn next(&mut self, mut pop: impl FnMut(&Queue) -> Poll<Option<Item>>) -> Poll<Option<Event>> {
         loop {
-            if let Some(down) = self.taken.pop(&self.node.inner, &self.process.queue) {
-                if self.process.gate.is_closed() {
-                    continue;
-                }
+            if let Some(down) = self.taken.pop(&self.node.inner) {
                 return Poll::Ready(Some(Event::Down(down)));
             }
             match ready!(pop(&self.process.queue)) {
@@ -191,7 +189,7 @@ impl Mailbox {
                 self.process.queue.flushed(|id| state.core.is_fired(id));
             }
             if options.flush && found == Demonitored::Unknown {
-                self.taken.flush(id, self.inner(), &self.process.queue);
+                self.taken.flush(id, self.inner());
             }
             found
         })?;
@@ -319,7 +317,8 @@ impl Mailbox {
     /// much waits); connects on demand, in one order with the monitors of this process.
     ///
     /// What is sent from one process to another arrives in the order in which it was sent, until something is
-    /// lost with the session: what arrived is then a prefix. That the receiver is gone, or its mailbox full,
+    /// lost with the session: what arrived is then a prefix. A message to a node whose session has just ended goes to the next
+    /// session. That the receiver is gone, or its mailbox full,
     /// is not told; monitor it. O(n) for n bytes.
     ///
     /// # Errors
@@ -387,7 +386,7 @@ impl Mailbox {
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        self.taken.clear(&self.node.inner, &self.process.queue);
+        self.taken.clear(&self.node.inner);
     }
 }
 

@@ -219,7 +219,10 @@ impl Node {
     /// Kills a local process; returns whether this call did. Processes of other nodes cannot be killed from
     /// here (in Erlang they can: tell them by a message).
     ///
-    /// A spawned process is dropped at its next await, and [`ExitReason::Killed`] follows, never before. One
+    /// True: the process exits as [`ExitReason::Killed`], whatever it says itself. False: it had exited, or something else
+    /// ends it, or it is no process of this node.
+    ///
+    /// A spawned process is dropped at its next await, and `Killed` follows, never before. One
     /// that is a guard exits as `Killed` when its guard is dropped. Neither receives what is sent after this call. O(1).
     ///
     /// # Errors
@@ -397,10 +400,16 @@ impl Node {
     ///
     /// From now on calls give [`NotAlive`]. What was begun is finished, every peer is told goodbye, local
     /// watchers get `NoConnection(LocalShutdown)`, node-downs follow, spawned processes exit as
-    /// [`ExitReason::Shutdown`] (no peer hears of that: it has been told that the node left). What waits in
-    /// mailboxes stays readable; then `recv` gives `None`.
+    /// [`ExitReason::Shutdown`] (no peer hears of that: it has been told that the node left).
     ///
-    /// Takes at most [`Config::stop_timeout`]. Cancel-safe: dropped, it waits no more, and the node goes on stopping.
+    /// When it has returned, every monitor that was made on this node has ended. A guard lives until its holder drops it, and a
+    /// task that does not end in time lives, too: local monitors on these give `NoConnection(LocalShutdown)`. Messages and
+    /// `Down`s that wait stay readable, in mailboxes, [`Monitor`]s and [`MonitorSet`]s; then `recv` gives `None`. Nothing
+    /// else is left of monitors, subscriptions, aliases and sessions, in whatever order handles are dropped.
+    ///
+    /// It may be called from anywhere, also from a process of this node, which it ends like any other. Takes at most
+    /// [`Config::stop_timeout`]. Nothing happens before the first poll. Cancel-safe: dropped after that, it waits no more, and
+    /// the node goes on stopping.
     #[doc(alias = "halt")]
     #[doc(alias = "init")]
     pub async fn stop(&self) {

@@ -30,9 +30,10 @@ use crate::{
 
 /// A process that is whatever holds this guard: a task of any runtime, a thread, an actor.
 ///
-/// Its exit is the guard's drop. The reason is [`ExitReason::Normal`], or [`ExitReason::Panicked`] while the
-/// thread unwinds, or the one that was given. If it was killed, it is [`ExitReason::Killed`] whatever it says
-/// itself.
+/// Its exit is the guard's drop. The reason is [`ExitReason::Normal`], or the one that was
+/// [set](Process::set_exit_reason); dropped while its thread unwinds, it is [`ExitReason::Panicked`]. One that was
+/// [given](Process::exit) with the exit counts in any case, and a process that was killed is [`ExitReason::Killed`] whatever
+/// it says itself.
 ///
 /// ```
 /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
@@ -296,5 +297,41 @@ impl Drop for Life {
 impl fmt::Debug for Life {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Life").field("pid", &self.pid).field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use monitor_core::DownReason;
+    use peer_service::memory::Network;
+    use smol::block_on;
+
+    use super::*;
+    use crate::config::Config;
+
+    /// The exit waits for a send that has begun: a kill at that moment comes too late, and so does another send.
+    #[test]
+    fn a_kill_while_the_exit_waits_for_a_send_says_that_it_comes_too_late() {
+        let name: refs::NodeName = "a@local".parse().unwrap();
+        let service = Network::new().join(name.clone());
+        let node = block_on(Node::with_service(Config::new(name), service)).unwrap();
+        let process = node.process().unwrap();
+        let (pid, live) = (process.pid().clone(), process.life.process.clone());
+        let monitor = node.monitor(&pid).unwrap();
+        let (exits, killed) = live
+            .gate
+            .pass(|| {
+                let exits = thread::spawn(move || process.exit(ExitReason::Shutdown));
+                while !live.gate.is_closed() {
+                    thread::yield_now();
+                }
+                assert!(node.is_process_alive(&pid), "nobody was told yet");
+                (exits, node.kill(&pid).unwrap())
+            })
+            .unwrap();
+        assert!(!killed);
+        assert_eq!(block_on(monitor).reason, DownReason::Exit(ExitReason::Shutdown));
+        assert!(live.gate.pass(|| ()).is_none());
+        exits.join().unwrap();
     }
 }

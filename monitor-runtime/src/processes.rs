@@ -2,7 +2,7 @@
 
 use std::{
     mem,
-    sync::{Arc, OnceLock, atomic::AtomicUsize},
+    sync::{Arc, OnceLock},
 };
 
 use futures::{future::AbortHandle, task::AtomicWaker};
@@ -55,7 +55,6 @@ impl LiveProcess {
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     fired: Mutex<Fired>,
-    taken: AtomicUsize,
     pub(crate) waker: AtomicWaker,
 }
 
@@ -103,10 +102,6 @@ impl FiredQueue for Inbox {
     fn skipped(&self) {
         let mut fired = self.fired.lock();
         fired.stale = fired.stale.saturating_sub(1);
-    }
-
-    fn taken(&self) -> &AtomicUsize {
-        &self.taken
     }
 }
 

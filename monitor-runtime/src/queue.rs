@@ -7,7 +7,6 @@
 use std::{
     collections::HashMap,
     mem,
-    sync::atomic::AtomicUsize,
     task::{Context, Poll, Waker},
 };
 
@@ -27,7 +26,6 @@ use crate::{
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     max_bytes: usize,
-    taken: AtomicUsize,
 }
 
 /// What comes out of a queue.
@@ -95,7 +93,7 @@ struct Alternation {
 impl Queue {
     /// An empty queue whose messages take at most so many bytes.
     pub(crate) fn new(max_bytes: usize) -> Self {
-        Queue { waiting: Mutex::default(), max_bytes, taken: AtomicUsize::new(0) }
+        Queue { waiting: Mutex::default(), max_bytes }
     }
 
     /// The next entry; none once the queue is closed and empty.
@@ -197,10 +195,6 @@ impl FiredQueue for Queue {
 
     fn skipped(&self) {
         self.waiting.lock().skipped();
-    }
-
-    fn taken(&self) -> &AtomicUsize {
-        &self.taken
     }
 }
 

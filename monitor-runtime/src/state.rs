@@ -65,7 +65,7 @@ pub(crate) struct Inner {
     pub(crate) counters: Counters,
     pub(crate) told: Told,
     /// `Down`s that receivers have taken out of the core and not yet received.
-    pub(crate) taken: AtomicUsize,
+    pub(crate) taken: Alone,
     /// The task that works off the core's backlog; it does not keep the node alive.
     pub(crate) backlog: Arc<AtomicWaker>,
     /// That task is lost, or the node has stopped: each caller works off what it adds to the backlog. Set under the state's
@@ -81,6 +81,11 @@ pub(crate) struct Inner {
     /// Dropped to end the node's own threads, if it has any.
     pub(crate) threads: Mutex<Option<Sender<()>>>,
 }
+
+/// A counter in a cache line of its own: receivers write it for each `Down`, while the node's thread writes its neighbors.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Alone(pub(crate) AtomicUsize);
 
 /// The limits that do not change.
 #[derive(Clone, Copy, Debug)]
@@ -155,7 +160,7 @@ impl Inner {
             directory: RwLock::default(),
             counters: Counters::default(),
             told: Told::default(),
-            taken: AtomicUsize::new(0),
+            taken: Alone::default(),
             backlog: Arc::default(),
             backlog_inline: AtomicBool::new(false),
             room: Waiters::default(),

@@ -3,10 +3,7 @@
 //! To take one is to enter the node, which is worth more than one: whoever receives takes the next few along. They are the
 //! receiver's from then on, and it must look here, too, when it flushes.
 
-use std::{
-    collections::VecDeque,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::{collections::VecDeque, sync::atomic::Ordering};
 
 use monitor_core::{Core, Down, MonitorId};
 use parking_lot::Mutex;
@@ -28,24 +25,19 @@ pub(crate) trait FiredQueue {
 
     /// One that was popped was flushed.
     fn skipped(&self);
-
-    /// How many `Down`s its receiver has [taken](Taken) and not yet received, for others to see.
-    fn taken(&self) -> &AtomicUsize;
 }
 
 impl Taken {
-    /// The next one.
-    pub(crate) fn pop(&mut self, node: &Inner, fired: &dyn FiredQueue) -> Option<Down> {
-        let taken = self.0.get_mut();
-        let down = taken.pop_front()?;
-        fired.taken().store(taken.len(), Ordering::Relaxed);
-        node.taken.fetch_sub(1, Ordering::Relaxed);
+    /// The next one. Touches nothing that others write: it is done for every `Down`.
+    pub(crate) fn pop(&mut self, node: &Inner) -> Option<Down> {
+        let down = self.0.get_mut().pop_front()?;
+        node.taken.0.fetch_sub(1, Ordering::Relaxed);
         Some(down)
     }
 
     /// Drops all of them.
-    pub(crate) fn clear(&mut self, node: &Inner, fired: &dyn FiredQueue) {
-        while self.pop(node, fired).is_some() {}
+    pub(crate) fn clear(&mut self, node: &Inner) {
+        while self.pop(node).is_some() {}
     }
 
     /// Takes what `first` has to say, which was popped from `fired`, and keeps what follows it there at once. None if it was
@@ -60,20 +52,18 @@ impl Taken {
             let before = kept.len();
             fired.pop_run(RUN - 1, &mut |id| core.take(id).map(|down| kept.push_back(down)).is_some());
             // In one step with the core: whoever adds both up counts each once.
-            fired.taken().store(kept.len(), Ordering::Relaxed);
-            node.taken.fetch_add(kept.len() - before, Ordering::Relaxed);
+            node.taken.0.fetch_add(kept.len() - before, Ordering::Relaxed);
             down
         })
     }
 
     /// Drops one, if it is here.
-    pub(crate) fn flush(&self, id: MonitorId, node: &Inner, fired: &dyn FiredQueue) -> bool {
+    pub(crate) fn flush(&self, id: MonitorId, node: &Inner) -> bool {
         let mut taken = self.0.lock();
         let place = taken.iter().position(|down| down.monitor.serial() == id.0);
         let found = place.and_then(|place| taken.remove(place)).is_some();
         if found {
-            fired.taken().store(taken.len(), Ordering::Relaxed);
-            node.taken.fetch_sub(1, Ordering::Relaxed);
+            node.taken.0.fetch_sub(1, Ordering::Relaxed);
         }
         found
     }

@@ -119,9 +119,7 @@ impl Watcher {
             found
         });
         match found.unwrap_or(Demonitored::Unknown) {
-            Demonitored::Unknown if self.taken.flush(id, &self.node.inner, &*self.inbox) => {
-                Demonitored::Fired
-            }
+            Demonitored::Unknown if self.taken.flush(id, &self.node.inner) => Demonitored::Fired,
             found => found,
         }
     }
@@ -141,7 +139,7 @@ impl Watcher {
 
     fn try_down(&mut self) -> Option<Down> {
         loop {
-            if let Some(down) = self.taken.pop(&self.node.inner, &*self.inbox) {
+            if let Some(down) = self.taken.pop(&self.node.inner) {
                 return Some(down);
             }
             let first = self.inbox.pop()?;
@@ -154,7 +152,7 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.taken.clear(&self.node.inner, &*self.inbox);
+        self.taken.clear(&self.node.inner);
         self.node.inner.exited(self.pid, ExitReason::Normal);
     }
 }

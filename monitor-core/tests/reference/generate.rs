@@ -48,6 +48,7 @@ fn call() -> BoxedStrategy<Step> {
         2 => (actor(), options()).prop_map(|(who, options)| Step::MonitorNodes(who, options)),
         1 => (actor(), options()).prop_map(|(who, options)| Step::DemonitorNodes(who, options)),
         3 => (actor(), node(), never()).prop_map(|(who, to, never)| Step::Send { who, to, never }),
+        1 => (actor(), monitor(), never()).prop_map(|(who, which, never)| Step::NotSent { who, which, never }),
     ]
     .boxed()
 }
@@ -77,6 +78,7 @@ fn of_sessions() -> BoxedStrategy<Step> {
         6 => (session(), node(), 1..3_u64, proptest::bool::weighted(0.3))
             .prop_map(|(session, node, life, hidden)| Step::Up { session, node, life, hidden }),
         4 => (session(), kind()).prop_map(|(session, kind)| Step::Ended(session, kind)),
+        2 => session().prop_map(Step::Closing),
         3 => (node(), dial, kind()).prop_map(|(node, dial, kind)| Step::DialFailed(node, dial, kind)),
     ]
     .boxed()

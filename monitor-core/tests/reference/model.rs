@@ -35,6 +35,8 @@ pub(crate) struct Model {
     pub(crate) node_monitors: BTreeSet<(LocalPid, NodeName)>,
     pub(crate) subscriptions: BTreeSet<(LocalPid, NodesOptions)>,
     pub(crate) links: BTreeMap<NodeName, Link>,
+    /// Sessions that are up and take no more frames.
+    closing: BTreeSet<SessionId>,
     /// What answers the present input, in this order.
     now: VecDeque<Output>,
     /// What follows from exits, in any order.
@@ -123,6 +125,7 @@ impl Model {
             node_monitors: BTreeSet::new(),
             subscriptions: BTreeSet::new(),
             links: BTreeMap::new(),
+            closing: BTreeSet::new(),
             now: VecDeque::new(),
             of_exits: Vec::new(),
             dials: BTreeSet::new(),
@@ -132,6 +135,11 @@ impl Model {
     /// The session with this node that is up.
     fn up(&self, node: &NodeName) -> Option<SessionId> {
         self.links.get(node)?.up.as_ref().map(Event::session)
+    }
+
+    /// The session with this node that is up and takes frames.
+    fn open(&self, node: &NodeName) -> Option<SessionId> {
+        self.up(node).filter(|session| !self.closing.contains(session))
     }
 
     fn link_of(&mut self, session: SessionId) -> Option<(&NodeName, &mut Link)> {

@@ -10,7 +10,7 @@ use crate::{
     model::Model,
     names::Names,
     output::{Event, Output, show},
-    script::{Node, OWN_LIFE, Script, Step},
+    script::{Mon, Node, OWN_LIFE, Script, Step},
 };
 
 /// More turns than the longest script can leave work for, of one step each.
@@ -58,6 +58,7 @@ impl Play {
             | Step::Demonitor { who, .. }
             | Step::MonitorNode { who, .. }
             | Step::Send { who, .. }
+            | Step::NotSent { who, .. }
             | Step::Exit(who, _)
             | Step::Register(who, _)
             | Step::DemonitorNode(who, _)
@@ -71,9 +72,11 @@ impl Play {
                 self.registry(who, step);
                 Ok(())
             }
-            Step::Up { .. } | Step::Ended(..) | Step::DialFailed(..) | Step::Signal { .. } => {
-                self.network(step)
-            }
+            Step::Up { .. }
+            | Step::Closing(_)
+            | Step::Ended(..)
+            | Step::DialFailed(..)
+            | Step::Signal { .. } => self.network(step),
             Step::Exit(..) | Step::Resume | Step::Settle => self.go_on(who, step),
             _ => self.call(who, step),
         }
@@ -93,6 +96,7 @@ impl Play {
         let Play { core, model, names, out } = self;
         match step {
             Step::Monitor { .. } => return self.monitor(who, step),
+            Step::NotSent { which, never, .. } => return self.not_sent(who, *which, *never),
             Step::Send { who: _, to, never } => return self.send(who, *to, *never),
             Step::Demonitor { which, flush, .. } => {
                 let id = names.monitor(*which);
@@ -145,6 +149,17 @@ impl Play {
         self.compare(4)
     }
 
+    fn not_sent(&mut self, who: LocalPid, which: Mon, never: bool) -> Result<(), String> {
+        let id = self.names.monitor(which);
+        if self.model.monitors.get(&id).is_none_or(|monitor| monitor.watcher != who) {
+            return Ok(());
+        }
+        self.core.monitor_not_sent(id, connect(never), &mut self.out);
+        let refused = !never && self.outputs().contains(&Output::Down(who, id));
+        self.model.not_sent(who, id, never, refused)?;
+        self.compare(3)
+    }
+
     fn send(&mut self, who: LocalPid, to: Node, never: bool) -> Result<(), String> {
         self.names.messages += 1;
         let ticket = Ticket(self.names.messages);
@@ -165,6 +180,11 @@ impl Play {
                 let Some(session) = names.announce(*session) else { return Ok(()) };
                 core.peer_up(session, node.id(*life), *hidden, out);
                 model.session_up(session, node.id(*life), *hidden);
+            }
+            Step::Closing(session) => {
+                let session = names.session(*session);
+                core.session_closing(session);
+                model.session_closing(session);
             }
             Step::Ended(session, kind) => {
                 let session = names.session(*session);

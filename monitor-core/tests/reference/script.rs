@@ -107,6 +107,14 @@ pub(crate) enum Step {
         life: u64,
         hidden: bool,
     },
+    /// It takes no more frames.
+    Closing(Sess),
+    /// The session did not take the request of that monitor.
+    NotSent {
+        who: Actor,
+        which: Mon,
+        never: bool,
+    },
     Ended(Sess, EndKind),
     DialFailed(Node, Dial, EndKind),
     Signal {
@@ -222,6 +230,10 @@ fn show_step(step: &Step) -> String {
         Step::Send { who, to, never } => format!("{who} sends to {to}{}", if_connected(never)),
         Step::Up { session, node, life, hidden } => {
             format!("{session} is up: life {life} of {node}{}", if *hidden { ", hidden" } else { "" })
+        }
+        Step::Closing(session) => format!("{session} takes no more"),
+        Step::NotSent { who, which, never } => {
+            format!("{which} of {who} was not sent{}", if_connected(never))
         }
         Step::Ended(session, kind) => format!("{session} has ended: {kind:?}"),
         Step::DialFailed(node, which, kind) => format!("{which} to {node} has failed: {kind:?}"),

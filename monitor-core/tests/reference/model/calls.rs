@@ -54,7 +54,7 @@ impl Model {
         refused: bool,
     ) -> Result<State, String> {
         let no = |kind| Ok(State::Ended(DownReason::NoConnection(SessionEnd::new(kind))));
-        if self.up(node).is_none() {
+        if self.open(node).is_none() {
             if never {
                 return no(EndKind::NotConnected);
             }
@@ -152,7 +152,7 @@ impl Model {
         answer: Route,
     ) -> Result<(), String> {
         let no = |kind| Route::No(SessionEnd::new(kind));
-        let up = self.up(node);
+        let up = self.open(node);
         if *node == self.local.name || (never && up.is_none()) {
             let expected = no(EndKind::NotConnected);
             return if answer == expected { Ok(()) } else { Err(format!("{answer:?}, not {expected:?}")) };
@@ -172,6 +172,28 @@ impl Model {
         }
         let link = self.links.entry(node.clone()).or_default();
         link.waiting.push_back(Waiting::Message(from, ticket));
+        Ok(())
+    }
+
+    /// The session did not take the request of a monitor; `refused` that the core has answered with a quota at once.
+    pub(crate) fn not_sent(
+        &mut self,
+        watcher: LocalPid,
+        id: MonitorId,
+        never: bool,
+        refused: bool,
+    ) -> Result<(), String> {
+        let Some(monitor) = self.monitors.get(&id).filter(|monitor| monitor.watcher == watcher) else {
+            return Ok(());
+        };
+        let State::Sent(session) = monitor.state else { return Ok(()) };
+        let node = monitor.target.node().clone();
+        self.session_closing(session);
+        let state = self.ask_elsewhere(id, &node, never, refused)?;
+        if let State::Ended(_) = state {
+            self.now.push_back(Output::Down(watcher, id));
+        }
+        self.monitors.get_mut(&id).expect("found above").state = state;
         Ok(())
     }
 

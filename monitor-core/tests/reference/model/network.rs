@@ -41,6 +41,13 @@ impl Model {
         (link.up, link.dial, link.ending) = (Some(event), None, false);
     }
 
+    /// The session takes no more frames: what is said to it from now on is lost. What it says is heard still.
+    pub(crate) fn session_closing(&mut self, session: SessionId) {
+        if self.link_of(session).is_some() {
+            self.closing.insert(session);
+        }
+    }
+
     pub(crate) fn session_down(&mut self, session: SessionId, end: SessionEnd) {
         for link in self.links.values_mut() {
             if link.next.as_ref().is_some_and(|next| next.session() == session) {
@@ -69,7 +76,9 @@ impl Model {
             (event.end.expect("an end"), event.session.as_ref().map(|(session, _)| *session));
         let link = self.links.get_mut(node).expect("a link");
         let mut hung_on_it = Vec::new();
-        let waited: Vec<Waiting> = link.waiting.drain(..).collect();
+        // Whatever waits while a session closes belongs to the next one.
+        let closing = session.is_some_and(|session| self.closing.remove(&session));
+        let waited: Vec<Waiting> = if closing { Vec::new() } else { link.waiting.drain(..).collect() };
         for waiting in &waited {
             if let Waiting::Message(_, ticket) = waiting {
                 hung_on_it.push(Output::Discard(*ticket, end));

@@ -85,6 +85,9 @@ impl Model {
         let (Output::Forward(_, session) | Output::Signal { session, .. }) = *output else {
             unreachable!("only these wait")
         };
+        if self.closing.contains(&session) {
+            return Err("the session takes no more".to_owned());
+        }
         let Some((_, link)) = self.link_of(session) else { return Err("the session is not up".to_owned()) };
         let (first, up) = (link.waiting.pop_front(), link.up.clone().expect("found by its session"));
         let expected = match first {
@@ -102,8 +105,9 @@ impl Model {
     /// Everything that a process has sent goes before the news of its end.
     fn after_its_messages(&mut self, session: SessionId, from: LocalPid) -> Result<(), String> {
         let own = |waiting: &Waiting| matches!(waiting, Waiting::Message(who, _) if *who == from);
+        let is_closing = self.closing.contains(&session);
         match self.link_of(session) {
-            Some((_, link)) if link.waiting.iter().any(own) => {
+            Some((_, link)) if !is_closing && link.waiting.iter().any(own) => {
                 Err("a message of the process waits, and goes first".to_owned())
             }
             _ => Ok(()),
@@ -159,7 +163,8 @@ impl Model {
             if link.up.is_none() && link.next.is_some() {
                 return Err(format!("without a backlog: the next session of {}", node.label()));
             }
-            if link.up.is_some() && !link.waiting.is_empty() {
+            let is_open = link.up.as_ref().is_some_and(|up| !self.closing.contains(&up.session()));
+            if is_open && !link.waiting.is_empty() {
                 return Err(format!("without a backlog: what waits for {}", node.label()));
             }
             (link.ending, link.orphans) = (false, 0);
