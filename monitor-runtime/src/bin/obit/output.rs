@@ -6,6 +6,7 @@ use std::{
 };
 
 use monitor_runtime::{Down, DownReason, ExitReason, SessionEnd, refs::Printable};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use crate::{
@@ -39,6 +40,14 @@ pub(crate) fn note(text: &str) {
     let lines: Vec<_> = text.lines().map(printable).collect();
     // Nobody is left to tell if this fails.
     let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
+}
+
+/// Whether standard error takes a line without blocking, now or soon.
+pub(crate) fn takes_a_line_within(time: Duration) -> bool {
+    let stderr = io::stderr();
+    let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
+    let timeout = Timespec::try_from(time).ok();
+    poll(&mut fds, timeout.as_ref()).is_ok_and(|ready| ready > 0)
 }
 
 /// The text without what a terminal takes for a command: others have chosen names and reasons, and may mean harm.
