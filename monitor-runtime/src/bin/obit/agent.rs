@@ -1,6 +1,6 @@
 //! `obit agent`: a node that only joins.
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use crate::{
     config::{self, Role},
     failure::{ExitCode, Result},
     options::NodeOptions,
-    output::say,
+    output::{say, write_apart},
     supervisor::{Interrupts, Manners, supervise},
 };
 
@@ -42,8 +42,16 @@ fn join(options: Options, interrupts: &Interrupts) -> Result {
         let started = prepared.start().await?;
         let node = &started.node;
         let address = node.local_addr().map(|address| format!(" listens on {address}"));
-        say(&format!("{}{}", node.id(), address.unwrap_or_default()))?;
-        interrupts.next().await;
+        let line = format!("{}{}", node.id(), address.unwrap_or_default());
+        let until_interrupted = async {
+            write_apart(move || say(&line)).await?;
+            pending::<Result<()>>().await
+        };
+        let interrupted = async {
+            interrupts.next().await;
+            Ok(())
+        };
+        smol::future::or(interrupted, until_interrupted).await?;
         node.stop().await;
         Ok(ExitCode::SUCCESS)
     })

@@ -7,14 +7,14 @@ use std::{
     process::{Command, ExitStatus},
 };
 
-use rustix::process::{Pid, Signal, WaitOptions, getpgid, getpgrp, kill_process, kill_process_group, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, wait};
 
 use crate::config::SECRET;
 
 pub(crate) mod shim;
 pub(crate) mod terminal;
 
-use terminal::Terminal;
+use terminal::{Group, Terminal};
 
 /// How a command is started.
 #[derive(Clone, Copy, Debug)]
@@ -71,13 +71,13 @@ impl Job {
     }
 
     /// The process group in which it is now.
-    pub(crate) fn group(&self) -> Option<Pid> {
-        if self.group { Some(self.pid) } else { getpgid(Some(self.pid)).ok() }
+    pub(crate) fn group(&self) -> Option<Group> {
+        if self.group { Some(Group::led_by(self.pid)) } else { Group::of(self.pid) }
     }
 
     /// Whether what the kernel sends to the process group of this program is sent to the command, too.
     pub(crate) fn shares_group(&self) -> bool {
-        self.group() == Some(getpgrp())
+        self.group() == Some(Group::own())
     }
 
     /// Whether it was stopped and has not been continued since.

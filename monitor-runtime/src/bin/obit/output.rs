@@ -26,6 +26,12 @@ pub(crate) fn say_json(value: &impl Serialize) -> Result<()> {
     write(format!("{json}\n").as_bytes())
 }
 
+/// Writes lines to standard output on a thread of its own, so that this task can be cancelled while the reader of the output is
+/// slow. Cancelled, it writes on.
+pub(crate) async fn write_apart(lines: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
+    smol::unblock(lines).await
+}
+
 /// Bytes for standard output, at once.
 pub(crate) fn write(bytes: &[u8]) -> Result<()> {
     let mut out = io::stdout().lock();

@@ -106,10 +106,20 @@ pub(crate) fn run(options: Options) -> ! {
             code
         }
     };
-    let deadline = Instant::now() + GOODBYE;
-    // A signal could only keep the end from watchers, and the time is short.
-    while !supervisor.is_over() && !matches!(supervisor.next(Some(deadline)), Event::TimeIsUp) {}
+    say_goodbye(&mut supervisor);
     supervisor::leave(code)
+}
+
+/// Gives the node its time to tell watchers of the end. Signals have no effect any more: they could only keep the end from watchers.
+fn say_goodbye(supervisor: &mut Supervisor<Ready>) {
+    let mut deadline = Instant::now() + GOODBYE;
+    while !supervisor.is_over() {
+        match supervisor.next(Some(deadline)) {
+            Event::Code(_) => deadline = deadline.min(Instant::now() + supervisor::LAST_WORDS),
+            Event::TimeIsUp => return,
+            Event::Over(_) | Event::Signal(_) | Event::Message(Ready) => {}
+        }
+    }
 }
 
 /// Waits until the node is there; returns the signals that came meanwhile and are for the command. A signal that would have ended

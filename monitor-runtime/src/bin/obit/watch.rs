@@ -15,7 +15,7 @@ use crate::{
     config::{self, Role},
     failure::{ExitCode, Result},
     options::NodeOptions,
-    output::{DownLine, note, say, say_json},
+    output::{DownLine, note, say, say_json, write_apart},
     signals,
     supervisor::{Interrupt, Interrupts, Manners, supervise},
     times,
@@ -157,11 +157,12 @@ async fn tell(watching: &mut Watching, how: Telling) -> Result<Verdict> {
     loop {
         let Some(down) = watching.next().await? else { return Ok(worst) };
         worst = worst.max(Verdict::of(&down.reason));
-        if how.json {
-            say_json(&DownLine::new(&down, began.elapsed()))?;
-        } else {
-            say(&Line(&down).to_string())?;
-        }
+        let after = began.elapsed();
+        write_apart(move || match how.json {
+            true => say_json(&DownLine::new(&down, after)),
+            false => say(&Line(&down).to_string()),
+        })
+        .await?;
         if how.any {
             return Ok(worst);
         }

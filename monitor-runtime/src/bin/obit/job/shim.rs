@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, getpid, getppid};
 
-use super::terminal::Terminal;
+use super::terminal::{Group, Terminal};
 use crate::{failure::Failure, run::cannot_start, signals};
 
 /// The hidden argument.
@@ -55,7 +55,7 @@ fn arrange_and_become(mut words: impl Iterator<Item = OsString>) -> Failure {
         let arranged = match parent_in(&word) {
             Some(parent) => die_with(parent),
             None if word == FOREGROUND => {
-                Terminal::open().give_to(getpid());
+                Terminal::open().give_to(Group::led_by(getpid()));
                 Ok(())
             }
             None => Err(Failure::new("it is for `obit run` alone")),

@@ -1,11 +1,11 @@
 //! Which signals the command of `obit run` gets from `obit`, and job control: both stop and go on together, as a shell expects it.
 
-use rustix::process::{Signal, getpgrp, getpid, getsid, kill_process};
+use rustix::process::{Signal, getpid, kill_process};
 
 use crate::{
     job::{
         Job,
-        terminal::{self, Terminal},
+        terminal::{self, Group, Terminal},
     },
     signals::{ENDING, Received},
 };
@@ -48,16 +48,21 @@ impl Relay {
                 self.follow(Signal::TSTP);
             }
         }
-        if ENDING.contains(&number) && !by_kernel {
-            self.asked_to_end = Some(number);
+        if ENDING.contains(&number) {
+            if !by_kernel {
+                self.asked_to_end = Some(number);
+            }
+            if self.job.is_stopped() {
+                // Stopped, it could not end.
+                self.job.signal(Signal::CONT.as_raw());
+            }
         }
     }
 
     /// Whether the kernel has sent the signal to the command, too: what it sends for a key or for the size of a terminal goes to
     /// the whole process group. Only SIGHUP for a lost terminal goes to the leader of the session alone.
     fn has_command_got(&self, received: Received) -> bool {
-        let to_leader_alone =
-            received.number == Signal::HUP.as_raw() && getsid(None).is_ok_and(|session| session == getpid());
+        let to_leader_alone = received.number == Signal::HUP.as_raw() && terminal::is_session_leader();
         received.by_kernel && !to_leader_alone && self.job.shares_group()
     }
 
@@ -67,7 +72,7 @@ impl Relay {
         let foreground = self.terminal.foreground();
         let job_has_terminal = job_group.is_some() && foreground == job_group;
         let by_use_of_terminal = matches!(stopped_by, Signal::TTIN | Signal::TTOU);
-        if self.job.has_group() && by_use_of_terminal && foreground == Some(getpgrp()) {
+        if self.job.has_group() && by_use_of_terminal && foreground == Some(Group::own()) {
             // It needs the foreground, which is ours to give.
             self.give_terminal();
             return self.job.signal(Signal::CONT.as_raw());
@@ -116,7 +121,7 @@ impl Relay {
     pub(super) fn take_terminal_back(&self) {
         let group = self.job.group().filter(|_| self.job.has_group());
         if group.is_some() && self.terminal.foreground() == group {
-            self.terminal.give_to(getpgrp());
+            self.terminal.give_to(Group::own());
         }
     }
 }
