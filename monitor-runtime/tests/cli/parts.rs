@@ -163,6 +163,7 @@ fn lead_a_session() {
 
 #[test]
 #[ignore = "it is a program that other tests run"]
+#[allow(clippy::zombie_processes, reason = "it is waited for by its number, which tells of its stops, too")]
 fn be_a_shell() {
     take_terminal();
     let mut signals = Signals::new([SIGUSR1, SIGUSR2]).unwrap();

@@ -97,12 +97,17 @@ fn every_signal_to_obit_alone_is_passed_on_once() {
 }
 
 #[test]
-fn a_signal_to_the_process_group_of_obit_reaches_a_group_of_the_commands_own_once() {
+fn a_signal_to_the_process_group_of_obit_reaches_the_command_once() {
     test(async {
-        let run = Recorded::start(&["--group"], &[]).await;
-        for signal in PASSED_ON {
-            let times = run.times(signal, || kill_process_group(run.obit(), signal).unwrap()).await;
-            assert_eq!(times, 1, "{signal:?}");
+        for options in [&[][..], &["--group"], &["--die-with-obit"]] {
+            let run = Recorded::start(options, &[]).await;
+            // Again, so that nothing of the first round is held against the second.
+            for signal in PASSED_ON.into_iter().chain(PASSED_ON) {
+                let times = run.times(signal, || kill_process_group(run.obit(), signal).unwrap()).await;
+                assert_eq!(times, 1, "{signal:?} with {options:?}");
+                let times = run.times(signal, || kill_process(run.obit(), signal).unwrap()).await;
+                assert_eq!(times, 1, "{signal:?} to obit alone with {options:?}");
+            }
         }
     });
 }

@@ -13,6 +13,7 @@ use crate::config::SECRET;
 
 pub(crate) mod shim;
 pub(crate) mod terminal;
+pub(crate) mod witness;
 
 use terminal::{Group, Terminal};
 

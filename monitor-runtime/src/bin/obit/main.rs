@@ -88,6 +88,7 @@ enum Command {
 
 fn main() {
     job::shim::become_command_if_asked();
+    job::witness::be_witness_if_asked();
     if let Err(failure) = signals::unblock_all().context(|| "cannot unblock signals".to_owned()) {
         supervisor::fail(&failure);
     }

@@ -26,6 +26,10 @@ pub(crate) const ENDING: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
 pub(crate) const OF_WRAPPER: [i32; 10] =
     [SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH];
 
+/// The signals that a process group may get, and that are passed on to the command if it has not got them.
+pub(crate) const OF_WITNESS: [i32; 9] =
+    [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH];
+
 /// A signal that this program has received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Received {

@@ -6,6 +6,7 @@ use crate::{
     job::{
         Job,
         terminal::{self, Group, Terminal},
+        witness::Witness,
     },
     signals::{ENDING, Received},
 };
@@ -14,6 +15,8 @@ use crate::{
 pub(super) struct Relay {
     pub(super) job: Job,
     terminal: Terminal,
+    /// If the command shares the process group of `obit`, and there could be one.
+    witness: Option<Witness>,
     /// The last signal by which a process asked `obit` to end.
     asked_to_end: Option<i32>,
     /// Whether a process asked `obit` to stop for a while.
@@ -23,8 +26,10 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    pub(super) const fn new(job: Job, terminal: Terminal) -> Self {
-        Relay { job, terminal, asked_to_end: None, asked_to_suspend: false, suspended: false }
+    /// To be called once the command runs: if the witness finds no room for a process, the command has one.
+    pub(super) fn new(job: Job, terminal: Terminal) -> Self {
+        let witness = if job.has_group() { None } else { Witness::start().ok() };
+        Relay { job, terminal, witness, asked_to_end: None, asked_to_suspend: false, suspended: false }
     }
 
     /// The last signal by which a process asked `obit` to end, and which was passed on.
@@ -35,35 +40,51 @@ impl Relay {
     /// Does what a signal to `obit` demands.
     pub(super) fn signal(&mut self, received: Received) {
         let Received { number, by_kernel } = received;
-        if number == Signal::CONT.as_raw() {
-            return self.resume();
+        if number == Signal::CHILD.as_raw() {
+            return;
         }
-        if number == Signal::CHILD.as_raw() || self.has_command_got(received) {
+        let has_got = self.has_command_got(received);
+        if number == Signal::CONT.as_raw() {
+            return self.resume(has_got);
+        }
+        if ENDING.contains(&number) && !by_kernel {
+            self.asked_to_end = Some(number);
+        }
+        if number == Signal::TSTP.as_raw() && !by_kernel {
+            self.asked_to_suspend = true;
+        }
+        if has_got {
             return;
         }
         self.job.signal(number);
         if number == Signal::TSTP.as_raw() {
-            self.asked_to_suspend = true;
             if self.job.is_stopped() {
                 self.follow(Signal::TSTP);
             }
         }
-        if ENDING.contains(&number) {
-            if !by_kernel {
-                self.asked_to_end = Some(number);
-            }
-            if self.job.is_stopped() {
-                // Stopped, it could not end.
-                self.job.signal(Signal::CONT.as_raw());
-            }
+        if ENDING.contains(&number) && self.job.is_stopped() {
+            // Stopped, it could not end.
+            self.job.signal(Signal::CONT.as_raw());
         }
     }
 
-    /// Whether the kernel has sent the signal to the command, too: what it sends for a key or for the size of a terminal goes to
-    /// the whole process group. Only SIGHUP for a lost terminal goes to the leader of the session alone.
-    fn has_command_got(&self, received: Received) -> bool {
+    /// Whether the command has got the signal, too, because it was sent to the whole process group.
+    ///
+    /// If no witness can tell: what the kernel sends for a key or for the size of a terminal goes to the group. Only SIGHUP for a
+    /// lost terminal goes to the leader of the session alone.
+    fn has_command_got(&mut self, received: Received) -> bool {
+        if !self.job.shares_group() {
+            return false;
+        }
+        if let Some(witness) = &mut self.witness {
+            match witness.has_got(received.number) {
+                Ok(got) => return got,
+                // A late answer would be taken for that to the next question.
+                Err(_) => self.witness = None,
+            }
+        }
         let to_leader_alone = received.number == Signal::HUP.as_raw() && terminal::is_session_leader();
-        received.by_kernel && !to_leader_alone && self.job.shares_group()
+        received.by_kernel && !to_leader_alone
     }
 
     /// The command has stopped. `obit` stops too if a shell would otherwise wait in vain.
@@ -101,12 +122,12 @@ impl Relay {
     }
 
     /// `obit` was continued, or is asked to continue the command.
-    fn resume(&mut self) {
+    fn resume(&mut self, has_command_got: bool) {
         let was_suspended = std::mem::take(&mut self.suspended);
         self.asked_to_suspend = false;
         self.give_terminal();
         // If both were continued at once, as a shell does it with a process group, the command needs no other signal.
-        if self.job.is_stopped() || !was_suspended {
+        if self.job.is_stopped() || !(has_command_got || was_suspended) {
             self.job.signal(Signal::CONT.as_raw());
         }
     }
