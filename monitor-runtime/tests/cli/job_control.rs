@@ -169,6 +169,15 @@ fn obit_and_its_command_stop_together_and_go_on_together() {
             // In the background no key reaches it, and a signal does.
             kill_process(run.obit, Signal::INT).unwrap();
             assert_eq!(run.times(Signal::INT).await, 1, "{options:?}");
+            // A shell that brings a running command to the foreground sends it no signal.
+            let obits_group = run.record.pid("child ").await;
+            kill_process(shell_pid, Signal::USR1).unwrap();
+            eventually("obit has the terminal", || run.foreground() == obits_group).await;
+            run.press(CONTROL_C);
+            run.record.wait("signal 2", 2).await;
+            run.press(CONTROL_Z);
+            run.record.wait("stopped", 4).await;
+            run.both('T').await;
         }
     });
 }

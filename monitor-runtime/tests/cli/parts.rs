@@ -11,6 +11,11 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
 };
 
 use rustix::process::{
@@ -47,7 +52,7 @@ pub(crate) fn session_leader() -> Vec<String> {
 }
 
 /// The same, but it runs the command in the foreground as a shell does. When the command stops, the shell records that and takes the
-/// foreground; at SIGUSR1 it brings the command back, at SIGUSR2 it continues it in the background.
+/// foreground; at SIGUSR1 it brings the command to the foreground, at SIGUSR2 it lets it go on in the background.
 pub(crate) fn shell() -> Vec<String> {
     part("parts::be_a_shell")
 }
@@ -173,15 +178,24 @@ fn be_a_shell() {
     give_foreground(group);
     write_record(&format!("shell {}", getpid().as_raw_nonzero()));
     write_record(&format!("child {}", group.as_raw_nonzero()));
+    let is_stopped = Arc::new(AtomicBool::new(false));
+    let stopped = is_stopped.clone();
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            if signal == SIGUSR1 {
+                give_foreground(group);
+            }
+            if stopped.swap(false, Ordering::SeqCst) {
+                kill_process_group(group, Signal::CONT).unwrap();
+            }
+        }
+    });
     loop {
         let (_, status) = waitpid(Some(group), WaitOptions::UNTRACED).unwrap().unwrap();
         if status.stopped() {
             give_foreground(own);
+            is_stopped.store(true, Ordering::SeqCst);
             write_record("stopped");
-            if signals.forever().next() == Some(SIGUSR1) {
-                give_foreground(group);
-            }
-            kill_process_group(group, Signal::CONT).unwrap();
             continue;
         }
         let foreground = rustix::termios::tcgetpgrp(std::io::stdin()).unwrap();

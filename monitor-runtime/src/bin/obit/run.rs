@@ -17,7 +17,7 @@ use smol::channel::{Receiver, Sender};
 use crate::{
     config::{self, Role},
     failure::{Context, ExitCode, Failure, Result},
-    job::{Change, Job, Manner, terminal::Terminal},
+    job::{Change, Job, Manner, terminal::Terminal, witness::Witness},
     options::NodeOptions,
     reasons::JobEnd,
     signals::{self, OF_WRAPPER, Received},
@@ -89,11 +89,12 @@ pub(crate) fn run(options: Options) -> ! {
     let mut supervisor = started.unwrap_or_else(|failure| supervisor::fail(&failure));
     let early = await_node(&mut supervisor);
     let terminal = Terminal::open();
+    let witness = if group { None } else { Witness::start().ok() };
     let manner = Manner { group, dies_with_obit: die_with_obit };
     let code = match Job::start(&command, manner, &terminal) {
         Ok(job) => {
             tell(&progress, Progress::Running { pid: job.pid() });
-            let mut relay = Relay::new(job, terminal);
+            let mut relay = Relay::new(job, terminal, witness);
             early.into_iter().for_each(|received| relay.signal(received));
             let end = attend(&mut supervisor, &mut relay);
             relay.take_terminal_back();

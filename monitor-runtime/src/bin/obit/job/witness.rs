@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
 
 use crate::{
     config::SECRET,
@@ -25,9 +28,9 @@ use crate::{
 const WITNESS: &str = "__witness";
 
 /// How long an answer may take; a witness that is stopped gives none.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// For how long a signal of the witness is held against one that `obit` has still to look at.
-const MEMORY: Duration = Duration::from_secs(1);
+const MEMORY: Duration = Duration::from_secs(5);
 
 /// The connection to the process. It ends when this is dropped.
 pub(crate) struct Witness {
@@ -40,7 +43,7 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// Starts the process. Its end is reaped with that of every other child.
+    /// Starts the process, and waits until it catches signals. Its end is reaped with that of every other child.
     pub(crate) fn start() -> io::Result<Self> {
         let mut command = Command::new("/proc/self/exe");
         command.arg0("obit-witness").arg(WITNESS).env_remove(SECRET).current_dir("/");
@@ -49,7 +52,9 @@ impl Witness {
         let (Some(questions), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
-        Ok(Witness { questions, answers, seen: 0, told: Instant::now() })
+        let mut witness = Witness { questions, answers, seen: 0, told: Instant::now() };
+        witness.answer()?;
+        Ok(witness)
     }
 
     /// Whether it has got a signal that `obit` has got. An error means that it cannot tell, now or ever.
@@ -57,18 +62,41 @@ impl Witness {
         if self.told.elapsed() > MEMORY {
             self.seen = 0;
         }
-        self.questions.write_all(&[0])?;
-        let timeout = Timespec::try_from(PATIENCE).ok();
-        if poll(&mut [PollFd::new(&self.answers, PollFlags::IN)], timeout.as_ref())? == 0 {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        let mut answer = [0; 8];
-        self.answers.read_exact(&mut answer)?;
-        self.seen |= u64::from_ne_bytes(answer);
-        self.told = Instant::now();
+        self.ask()?;
         let got = self.seen & bit(signal) != 0;
         self.seen &= !bit(signal);
         Ok(got)
+    }
+
+    /// Forgets the signals that it has got so far.
+    pub(crate) fn forget(&mut self) {
+        // If it cannot tell now, the next question shows that.
+        let _ = self.ask();
+        self.seen = 0;
+    }
+
+    fn ask(&mut self) -> io::Result<()> {
+        self.questions.write_all(&[0])?;
+        self.seen |= self.answer()?;
+        self.told = Instant::now();
+        Ok(())
+    }
+
+    fn answer(&mut self) -> io::Result<u64> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let timeout = Timespec::try_from(left).ok();
+            match poll(&mut [PollFd::new(&self.answers, PollFlags::IN)], timeout.as_ref()) {
+                Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+                Ok(_) => break,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let mut answer = [0; 8];
+        self.answers.read_exact(&mut answer)?;
+        Ok(u64::from_ne_bytes(answer))
     }
 }
 
@@ -89,13 +117,15 @@ fn answer_questions() -> Result<()> {
     let mut signals = Signals::catch(&OF_WITNESS)?;
     signals::unblock_all()?;
     let (mut questions, mut answers) = (io::stdin().lock(), io::stdout().lock());
+    let mut seen: u64 = 0;
     loop {
+        // The first answer says that it has begun.
+        answers.write_all(&seen.to_ne_bytes())?;
+        answers.flush()?;
         questions.read_exact(&mut [0])?;
-        let mut seen = 0;
+        seen = 0;
         while let Some(received) = signals.next() {
             seen |= bit(received.number);
         }
-        answers.write_all(&u64::to_ne_bytes(seen))?;
-        answers.flush()?;
     }
 }

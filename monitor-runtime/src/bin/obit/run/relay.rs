@@ -19,16 +19,18 @@ pub(super) struct Relay {
     witness: Option<Witness>,
     /// The last signal by which a process asked `obit` to end.
     asked_to_end: Option<i32>,
-    /// Whether a process asked `obit` to stop for a while.
+    /// Whether `obit` was asked to stop for a while.
     asked_to_suspend: bool,
     /// Whether `obit` has stopped itself, and was not continued yet.
     suspended: bool,
 }
 
 impl Relay {
-    /// To be called once the command runs: if the witness finds no room for a process, the command has one.
-    pub(super) fn new(job: Job, terminal: Terminal) -> Self {
-        let witness = if job.has_group() { None } else { Witness::start().ok() };
+    /// The witness, if there is one, is older than the command. What it has got so far, the command has not.
+    pub(super) fn new(job: Job, terminal: Terminal, mut witness: Option<Witness>) -> Self {
+        if let Some(witness) = &mut witness {
+            witness.forget();
+        }
         Relay { job, terminal, witness, asked_to_end: None, asked_to_suspend: false, suspended: false }
     }
 
@@ -50,17 +52,15 @@ impl Relay {
         if ENDING.contains(&number) && !by_kernel {
             self.asked_to_end = Some(number);
         }
-        if number == Signal::TSTP.as_raw() && !by_kernel {
+        if number == Signal::TSTP.as_raw() {
             self.asked_to_suspend = true;
         }
         if has_got {
             return;
         }
         self.job.signal(number);
-        if number == Signal::TSTP.as_raw() {
-            if self.job.is_stopped() {
-                self.follow(Signal::TSTP);
-            }
+        if number == Signal::TSTP.as_raw() && self.job.is_stopped() {
+            self.follow(Signal::TSTP);
         }
         if ENDING.contains(&number) && self.job.is_stopped() {
             // Stopped, it could not end.
@@ -76,12 +76,10 @@ impl Relay {
         if !self.job.shares_group() {
             return false;
         }
-        if let Some(witness) = &mut self.witness {
-            match witness.has_got(received.number) {
-                Ok(got) => return got,
-                // A late answer would be taken for that to the next question.
-                Err(_) => self.witness = None,
-            }
+        match self.witness.as_mut().map(|witness| witness.has_got(received.number)) {
+            Some(Ok(got)) => return got,
+            // It was stopped or killed. A late answer would be taken for that to the next question.
+            Some(Err(_)) | None => self.witness = Witness::start().ok(),
         }
         let to_leader_alone = received.number == Signal::HUP.as_raw() && terminal::is_session_leader();
         received.by_kernel && !to_leader_alone
