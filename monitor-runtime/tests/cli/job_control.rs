@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 
 use rustix::{
-    process::{Pid, Signal, kill_process},
+    process::{Pid, Signal, kill_process, kill_process_group},
     termios::{Winsize, tcgetpgrp, tcsetwinsize},
 };
 use smol::process::{Child, Command, Stdio};
@@ -183,14 +183,22 @@ fn obit_and_its_command_stop_together_and_go_on_together() {
 }
 
 #[test]
-fn a_stop_that_obit_alone_is_asked_for_is_one_of_both() {
+fn a_stop_that_obit_or_its_process_group_is_asked_for_is_one_of_both() {
     test(async {
         for options in OPTIONS {
             let run = OnTerminal::start(shell(), options, stoppable_recorder(), false).await;
+            let shell_pid = run.record.pid("shell ").await;
+            let group = run.record.pid("child ").await;
             kill_process(run.obit, Signal::TSTP).unwrap();
             run.record.wait("stopped", 1).await;
             run.both('T').await;
-            kill_process(run.record.pid("shell ").await, Signal::USR1).unwrap();
+            // On, in the background: there a shell stops the group, as by `kill -TSTP %1`.
+            kill_process(shell_pid, Signal::USR2).unwrap();
+            run.both('S').await;
+            kill_process_group(group, Signal::TSTP).unwrap();
+            run.record.wait("stopped", 2).await;
+            run.both('T').await;
+            kill_process(shell_pid, Signal::USR1).unwrap();
             run.both('S').await;
         }
     });

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group
 
 use crate::config::SECRET;
 
+mod platform;
 pub(crate) mod shim;
 pub(crate) mod terminal;
 pub(crate) mod witness;

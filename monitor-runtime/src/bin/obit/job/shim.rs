@@ -12,7 +12,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, getpid, getppid};
 
-use super::terminal::{Group, Terminal};
+use super::{
+    platform,
+    terminal::{Group, Terminal},
+};
 use crate::{failure::Failure, run::cannot_start, signals};
 
 /// The hidden argument.
@@ -75,20 +78,10 @@ fn parent_in(word: &OsStr) -> Option<i32> {
 
 /// Has the kernel kill this process, and the command that it becomes, when its parent ends.
 fn die_with(parent: i32) -> Result<(), Failure> {
-    set_death_signal().map_err(|error| Failure::new(format!("--die-with-obit: {error}")))?;
+    platform::set_death_signal().map_err(|error| Failure::new(format!("--die-with-obit: {error}")))?;
     // It may have ended before that was arranged. Then another process is the parent by now.
     if getppid() != Pid::from_raw(parent) {
         crate::supervisor::leave(signals::exit_code(Signal::KILL.as_raw()));
     }
     Ok(())
-}
-
-#[cfg(target_os = "linux")]
-fn set_death_signal() -> std::io::Result<()> {
-    Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn set_death_signal() -> std::io::Result<()> {
-    Err(std::io::ErrorKind::Unsupported.into())
 }

@@ -52,15 +52,14 @@ impl Relay {
         if ENDING.contains(&number) && !by_kernel {
             self.asked_to_end = Some(number);
         }
+        if !has_got {
+            self.job.signal(number);
+        }
         if number == Signal::TSTP.as_raw() {
             self.asked_to_suspend = true;
-        }
-        if has_got {
-            return;
-        }
-        self.job.signal(number);
-        if number == Signal::TSTP.as_raw() && self.job.is_stopped() {
-            self.follow(Signal::TSTP);
+            if self.job.is_stopped() {
+                self.follow(Signal::TSTP);
+            }
         }
         if ENDING.contains(&number) && self.job.is_stopped() {
             // Stopped, it could not end.
@@ -87,6 +86,9 @@ impl Relay {
 
     /// The command has stopped. `obit` stops too if a shell would otherwise wait in vain.
     pub(super) fn follow(&mut self, stopped_by: Signal) {
+        if self.suspended {
+            return;
+        }
         let job_group = self.job.group();
         let foreground = self.terminal.foreground();
         let job_has_terminal = job_group.is_some() && foreground == job_group;
