@@ -1,4 +1,4 @@
-//! What `obit run` inherits from its parent, and the command from `obit`.
+//! The inheritance of `obit run` from its parent, and of the command from `obit`.
 #![cfg(target_os = "linux")]
 
 use smol::process::Command;

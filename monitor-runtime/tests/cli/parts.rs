@@ -62,13 +62,13 @@ fn part(name: &str) -> Vec<String> {
     [&executable, "--exact", name, "--ignored", "--nocapture", "--test-threads=1"].map(str::to_owned).to_vec()
 }
 
-/// What the command of a session leader or of a shell is.
+/// The variable that names the command of a session leader or of a shell.
 pub(crate) fn words<T: AsRef<OsStr>>(words: impl IntoIterator<Item = T>) -> (&'static str, String) {
     let words: Vec<_> = words.into_iter().map(|word| word.as_ref().to_str().unwrap().to_owned()).collect();
     (WORDS, words.join("\n"))
 }
 
-/// What a recorder, or a shell, has recorded.
+/// The record of a recorder, or of a shell.
 pub(crate) struct Record(PathBuf);
 
 impl Record {
@@ -76,7 +76,7 @@ impl Record {
         Record(file)
     }
 
-    /// What tells the part to write it there.
+    /// The variable that names the file of the record to the part.
     pub(crate) fn variable(&self) -> (&'static str, &Path) {
         (RECORD, &self.0)
     }

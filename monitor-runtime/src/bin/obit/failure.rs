@@ -14,7 +14,7 @@ pub(crate) struct Failure {
     quiet: bool,
 }
 
-/// What the program ends with: 0 to 255.
+/// The exit code of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ExitCode(pub(crate) u8);
 

@@ -18,7 +18,7 @@ pub(crate) mod witness;
 
 use terminal::{Group, Terminal};
 
-/// How a command is started.
+/// The way in which a command is started.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
     /// In a process group of its own, which gets the foreground of the terminal if this program has it.
@@ -38,7 +38,7 @@ pub(crate) struct Job {
     ended: bool,
 }
 
-/// What has happened to the command.
+/// A change of the state of the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Ended(ExitStatus),

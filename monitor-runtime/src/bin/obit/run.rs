@@ -67,7 +67,7 @@ const NOT_FOUND: u8 = 127;
 /// How long the node may take to tell watchers how the command ended, and to leave: it has 5 s for that itself.
 const GOODBYE: Duration = Duration::from_secs(6);
 
-/// What the main thread tells the worker.
+/// A message of the main thread to the worker.
 enum Progress {
     Running { pid: i32 },
     Ended(ExitReason),

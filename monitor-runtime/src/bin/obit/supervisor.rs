@@ -20,14 +20,14 @@ use crate::{
 /// How long the worker may take to write what it still has to say once its exit code is known.
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How a command ends that is asked to end before it is done.
+/// How a command ends if it is asked to end before it is done.
 #[derive(Clone, Copy)]
 pub(crate) struct Manners {
-    /// How long it may take to end by itself. If that is no time at all, it ends as it would without a handler.
+    /// The time that it has to end by itself. If that is zero, the default action of the signal ends it at once.
     pub(crate) grace: Duration,
-    /// After what time it ends, counted from its start, and its exit code then.
+    /// The time after which it ends, counted from its start, and its exit code then.
     pub(crate) timeout: Option<(Duration, ExitCode)>,
-    /// What the main thread does before it leaves a worker behind; it must not block.
+    /// Called by the main thread before it leaves a worker behind. It must not block.
     pub(crate) before_leaving: fn(),
 }
 
@@ -102,11 +102,11 @@ pub(crate) fn supervise(manners: Manners, work: impl FnOnce(Interrupts) -> Resul
     }
 }
 
-/// What the main thread is told.
+/// An event for the main thread.
 pub(crate) enum Event<M> {
     Signal(Received),
     Message(M),
-    /// With what the worker wants to exit. It may still write why.
+    /// The exit code that the worker has decided on. It may still write the reason.
     Code(ExitCode),
     /// The worker has ended; with its exit code, unless it panicked.
     Over(Option<ExitCode>),
@@ -127,7 +127,7 @@ enum Told<M> {
     Over,
 }
 
-/// What the worker tells the main thread with. Dropped, it tells that the worker has ended.
+/// The worker's end of the channel to the main thread. On drop it reports that the worker has ended.
 pub(crate) struct Reporter<M> {
     sender: Sender<Told<M>>,
     waker: Waker,

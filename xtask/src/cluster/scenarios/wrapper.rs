@@ -129,7 +129,7 @@ impl Stage<'_> {
         let targets = ["job", "nobody"].map(|name| format!("{name}@{node}"));
         let (_running, _stdin, stdout) = self.start(&[&*obit, "watch", &targets[0], &targets[1]])?;
         let watch = Watch { stage: self, lines: Lines::of(stdout), _running, _stdin };
-        // What one watcher asks for arrives in order.
+        // Monitors of one watcher arrive in order.
         watch.expect("nobody", "is not there: ")?;
         Ok(watch)
     }

@@ -1,4 +1,4 @@
-//! What has to be done in the process of the command before the command is executed there.
+//! Arrangements in the process of the command, made before the command is executed there.
 //!
 //! `obit` starts itself with a hidden first argument. That process makes its arrangements, then it becomes the command. In this
 //! way, the arrangements need no code between `fork` and `exec`, where almost nothing is allowed.
@@ -24,7 +24,7 @@ const SHIM: &str = "__become";
 const DIES_WITH: &str = "--dies-with=";
 /// That its process group takes the foreground of the terminal.
 const FOREGROUND: &str = "--foreground";
-/// What stands before the command.
+/// The word before the command.
 const COMMAND: &str = "--";
 
 /// Runs a command by way of the shim.

@@ -61,7 +61,7 @@ impl Terminal {
     /// Brings a process group to its foreground, also from its background.
     pub(crate) fn give_to(&self, Group(group): Group) {
         let (Some(file), Some(group)) = (&self.0, Pid::from_raw(group)) else { return };
-        // Who does that from the background is stopped by SIGTTOU, unless that is blocked.
+        // The kernel answers this with SIGTTOU if it comes from the background, unless that signal is blocked.
         let ttou: SigSet = [Signal::SIGTTOU].into_iter().collect();
         if let Ok(before) = ttou.thread_swap_mask(SigmaskHow::SIG_BLOCK) {
             // A group that has ended, or a terminal that is gone, needs no foreground.

@@ -107,7 +107,7 @@ const fn bit(signal: i32) -> u64 {
 /// If this process was started as the witness, it is that until `obit` ends or needs it no more. Returns only if it was not.
 pub(crate) fn be_witness_if_asked() {
     if env::args_os().nth(1).is_some_and(|word| word == WITNESS) {
-        // Whatever ends it ends nothing else.
+        // The witness ends when `obit` closes the pipe, which is an error here and the normal end.
         let _ = answer_questions();
         supervisor::leave(ExitCode::SUCCESS);
     }

@@ -26,7 +26,7 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// The witness, if there is one, is older than the command. What it has got so far, the command has not.
+    /// The witness, if there is one, is older than the command: the command has not got the signals that it has got so far.
     pub(super) fn new(job: Job, terminal: Terminal, mut witness: Option<Witness>) -> Self {
         if let Some(witness) = &mut witness {
             witness.forget();
