@@ -3,8 +3,14 @@
 
 mod ask;
 mod config;
+mod inherited;
+mod job_control;
+mod parts;
+mod pty;
 mod run;
+mod signals;
 mod support;
 mod tls;
 mod top;
+mod unstoppable;
 mod watch;

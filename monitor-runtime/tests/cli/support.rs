@@ -81,7 +81,12 @@ impl Running {
 
     /// The next line on standard output.
     pub(crate) async fn line(&mut self) -> String {
-        self.stdout.next().await.expect("a line on standard output")
+        self.line_or_end().await.expect("a line on standard output")
+    }
+
+    /// The next line on standard output; `None` once nothing holds it open any more.
+    pub(crate) async fn line_or_end(&mut self) -> Option<String> {
+        self.stdout.next().await
     }
 
     /// Waits until an `obit run` says that its command runs, and where it listens.

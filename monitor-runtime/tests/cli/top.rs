@@ -2,32 +2,17 @@
 
 use std::{
     fs::File,
-    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
 use futures::{AsyncReadExt, AsyncWriteExt};
-use rustix::{
-    process::Signal,
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-    termios::{Winsize, tcsetwinsize},
-};
+use rustix::process::Signal;
 use smol::{Unblock, process::Child};
 
-use crate::support::{Directory, Running, end, obit, test};
-
-/// Both ends of a terminal of 100 by 30: what the user has, and what the program gets.
-fn terminal() -> (File, File) {
-    // The user's end is the test's alone: a program that had inherited it would keep its own terminal there.
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let user: OwnedFd = openpt(flags).unwrap();
-    grantpt(&user).unwrap();
-    unlockpt(&user).unwrap();
-    let path = ptsname(&user, Vec::new()).unwrap();
-    let program = File::options().read(true).write(true).open(path.to_str().unwrap()).unwrap();
-    tcsetwinsize(&program, Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-    (user.into(), program)
-}
+use crate::{
+    pty::terminal,
+    support::{Directory, Running, end, obit, test},
+};
 
 /// Reads until all these words were drawn. Words alone: the spaces between them are moves of the cursor.
 async fn shows(screen: &mut Unblock<File>, words: &[&str]) {

@@ -120,6 +120,11 @@ impl Running {
         self.signal(Signal::CONT)
     }
 
+    /// Asks it to end.
+    pub(crate) fn terminate(&self) -> Result {
+        self.signal(Signal::TERM)
+    }
+
     fn signal(&self, signal: Signal) -> Result {
         // While the lock is held nobody waits for the child, so its number cannot have become another's.
         let child = lock(&self.child);

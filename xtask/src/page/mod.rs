@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     };
     let folder = workspace::root().join("target/page");
     make_folder(&folder)?;
-    let obit = nodes::build()?;
+    let obit = crate::cluster::build::obit()?;
     let children = Children::default();
     children.end_on_interrupt()?;
     let mut browser = Browser::start(&children, &program, &folder)?;

@@ -6,8 +6,6 @@ use std::{
     process::{ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use serde_json::Value;
-
 use crate::{
     cluster::{
         children::{Children, Running},
@@ -15,24 +13,8 @@ use crate::{
         poll,
         ports::Ports,
     },
-    failure::{Context, Result, fail},
-    workspace,
+    failure::{Result, fail},
 };
-
-/// Builds the command and tells where it is.
-pub(super) fn build() -> Result<PathBuf> {
-    let mut cargo = workspace::cargo();
-    cargo.args(["build", "--package", "monitor-runtime", "--features", "cli", "--bin", "obit"]);
-    cargo.args(["--message-format", "json-render-diagnostics"]);
-    let built = cargo.stderr(Stdio::inherit()).output().context(|| "cannot run cargo".to_owned())?;
-    let messages = String::from_utf8_lossy(&built.stdout);
-    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut programs = messages.filter(|message| message["target"]["name"] == "obit");
-    match programs.find_map(|message| message["executable"].as_str().map(PathBuf::from)) {
-        Some(program) if built.status.success() => Ok(program),
-        _ => fail!("the command `obit` does not build: see above"),
-    }
-}
 
 /// The name of the process that a peer means to be taken for more than a name.
 pub(super) const HOSTILE: &str = "<img src=x onerror=alert(1)>";

@@ -1,15 +1,15 @@
 //! `obit agent`: a node that only joins.
 
-use std::process::ExitCode;
+use std::{future::pending, time::Duration};
 
 use clap::Args;
 
 use crate::{
     config::{self, Role},
-    failure::Result,
+    failure::{ExitCode, Result},
     options::NodeOptions,
-    output::say,
-    signals::Incoming,
+    output::{say, write_apart},
+    supervisor::{Interrupts, Manners, supervise},
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -29,15 +29,29 @@ pub(crate) struct Options {
 }
 
 /// Joins the cluster, until a signal asks it to leave.
-pub(crate) fn run(options: Options) -> Result {
+pub(crate) fn run(options: Options) -> ! {
+    supervise(Manners::with_grace(GOODBYE), |interrupts| join(options, &interrupts))
+}
+
+/// How long it may take to leave: the node has 5 s for that itself.
+const GOODBYE: Duration = Duration::from_secs(6);
+
+fn join(options: Options, interrupts: &Interrupts) -> Result {
     smol::block_on(async {
         let prepared = config::prepare(options.node, Role::Member)?;
-        let mut signals = Incoming::ending()?;
         let started = prepared.start().await?;
         let node = &started.node;
         let address = node.local_addr().map(|address| format!(" listens on {address}"));
-        say(&format!("{}{}", node.id(), address.unwrap_or_default()))?;
-        signals.next().await?;
+        let line = format!("{}{}", node.id(), address.unwrap_or_default());
+        let until_interrupted = async {
+            write_apart(move || say(&line)).await?;
+            pending::<Result<()>>().await
+        };
+        let interrupted = async {
+            interrupts.next().await;
+            Ok(())
+        };
+        smol::future::or(interrupted, until_interrupted).await?;
         node.stop().await;
         Ok(ExitCode::SUCCESS)
     })

@@ -1,12 +1,12 @@
 //! `obit nodes` and `obit monitors`: questions to a node that runs, over its socket.
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{path::Path, time::Duration};
 
 use clap::Args;
 use monitor_runtime::control::{self, Answer, MonitorList, NodeList, PeerLine, Question};
 
 use crate::{
-    failure::{Failure, Result},
+    failure::{ExitCode, Failure, Result},
     output::{note, say, say_json},
     times::span,
     whom::Whom,

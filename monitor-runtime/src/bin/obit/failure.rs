@@ -1,6 +1,8 @@
 //! What a user is told when a command cannot do its work.
 
-use std::{error::Error, fmt, process::ExitCode};
+use std::{error::Error, fmt};
+
+use crate::output;
 
 /// What went wrong, and where possible what to do about it.
 #[derive(Debug)]
@@ -10,6 +12,15 @@ pub(crate) struct Failure {
     code: Option<u8>,
     /// Whether nobody is there to be told.
     quiet: bool,
+}
+
+/// The exit code of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ExitCode(pub(crate) u8);
+
+impl ExitCode {
+    pub(crate) const SUCCESS: Self = ExitCode(0);
+    pub(crate) const FAILURE: Self = ExitCode(1);
 }
 
 /// The result of a command, and of almost everything in it.
@@ -26,9 +37,11 @@ impl Failure {
         Failure { text: "nobody reads this any more".to_owned(), code: Some(128 + 13), quiet: true }
     }
 
-    /// Whether somebody is to be told.
-    pub(crate) const fn is_quiet(&self) -> bool {
-        self.quiet
+    /// Writes it to standard error, unless that would be of no use. May block.
+    pub(crate) fn note(&self) {
+        if !self.quiet {
+            output::note(&format!("error: {self}"));
+        }
     }
 
     /// The same failure, with that exit code unless it has one.
@@ -37,7 +50,7 @@ impl Failure {
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
-        self.code.map_or(ExitCode::FAILURE, ExitCode::from)
+        self.code.map_or(ExitCode::FAILURE, ExitCode)
     }
 }
 

@@ -1,62 +1,132 @@
-//! The command that `obit run` runs.
+//! The command that `obit run` runs, and every other child that this process has or adopts.
 
 use std::{
+    ffi::OsString,
     io,
-    process::{Child, Command, ExitStatus},
-    sync::Arc,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    process::{Command, ExitStatus},
 };
 
-use parking_lot::Mutex;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, wait};
 
-/// A command that runs, with the standard streams of this program. Dropped, it runs on.
+use crate::config::SECRET;
+
+mod platform;
+pub(crate) mod shim;
+pub(crate) mod terminal;
+pub(crate) mod witness;
+
+use terminal::{Group, Terminal};
+
+/// The way in which a command is started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// In a process group of its own, which gets the foreground of the terminal if this program has it.
+    pub(crate) group: bool,
+    /// With the order to the kernel to kill it when this process ends.
+    pub(crate) dies_with_obit: bool,
+}
+
+/// A command that was started, with the standard streams of this program. Dropped, it runs on.
+///
+/// Its end is seen by [`Job::change`] alone, and the thread that calls it is the one that sends signals: so no signal goes to
+/// another process that has got the number of the command.
 pub(crate) struct Job {
     pid: Pid,
-    /// Whether it was reaped: its number may then belong to a stranger.
-    reaped: Arc<Mutex<bool>>,
-    status: smol::Task<io::Result<ExitStatus>>,
+    group: bool,
+    stopped: bool,
+    ended: bool,
+}
+
+/// A change of the state of the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Ended(ExitStatus),
+    Stopped(Signal),
 }
 
 impl Job {
-    /// Starts it.
-    pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
-        let child = command.spawn()?;
-        let pid = Pid::from_child(&child);
-        let reaped = Arc::new(Mutex::new(false));
-        let reap = reaped.clone();
-        let status = smol::unblock(move || wait(child, pid, &reap));
-        Ok(Job { pid, reaped, status })
+    /// Starts a command. To be called by the main thread: the kernel takes the end of the thread that starts a command that
+    /// dies with `obit` for the end of its parent.
+    pub(crate) fn start(words: &[OsString], manner: Manner, terminal: &Terminal) -> io::Result<Self> {
+        let foreground = manner.group && terminal.is_ours();
+        let mut command = match manner.dies_with_obit || foreground {
+            true => shim::command(words, manner.dies_with_obit, foreground),
+            false => direct(words),
+        };
+        if manner.group {
+            command.process_group(0);
+        }
+        // The secret is the node's, and no program needs it.
+        let child = command.env_remove(SECRET).spawn()?;
+        Ok(Job { pid: Pid::from_child(&child), group: manner.group, stopped: false, ended: false })
     }
 
-    /// Its number.
+    /// The number of its process.
     pub(crate) fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
     }
 
-    /// Sends it a signal, unless it has ended.
-    pub(crate) fn signal(&self, number: i32) {
-        let reaped = self.reaped.lock();
-        if let Some(signal) = Signal::from_named_raw(number).filter(|_| !*reaped) {
-            // One that has ended and was not reaped yet takes it, too, and one that may not be signalled has become
-            // somebody else's on purpose.
-            let _ = kill_process(self.pid, signal);
-        }
+    /// Whether it was started in a process group of its own.
+    pub(crate) const fn has_group(&self) -> bool {
+        self.group
     }
 
-    /// Waits until it has ended. Cancel-safe.
-    pub(crate) async fn ended(&mut self) -> io::Result<ExitStatus> {
-        (&mut self.status).await
+    /// The process group in which it is now.
+    pub(crate) fn group(&self) -> Option<Group> {
+        if self.group { Some(Group::led_by(self.pid)) } else { Group::of(self.pid) }
+    }
+
+    /// Whether what the kernel sends to the process group of this program is sent to the command, too.
+    pub(crate) fn shares_group(&self) -> bool {
+        self.group() == Some(Group::own())
+    }
+
+    /// Whether it was stopped and has not been continued since.
+    pub(crate) const fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// Sends a signal to the command, or to its process group if it has one of its own, unless it has ended.
+    pub(crate) fn signal(&self, number: i32) {
+        let Some(signal) = Signal::from_named_raw(number).filter(|_| !self.ended) else { return };
+        // This fails only if it has ended and was not reaped yet, or if it has taken another user's identity on purpose.
+        let _ = match self.group {
+            true => kill_process_group(self.pid, signal),
+            false => kill_process(self.pid, signal),
+        };
+    }
+
+    /// The next change of the command that was not reported yet; `None` if there is none so far.
+    ///
+    /// Other children that have ended are reaped: as process 1 of a container this program adopts every orphan.
+    pub(crate) fn change(&mut self) -> io::Result<Option<Change>> {
+        loop {
+            let seen = wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED);
+            let (pid, status) = match seen {
+                Ok(Some(seen)) => seen,
+                Ok(None) => return Ok(None),
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            if pid != self.pid {
+                continue;
+            }
+            self.stopped = status.stopped();
+            if let Some(signal) = status.stopping_signal().and_then(Signal::from_named_raw) {
+                return Ok(Some(Change::Stopped(signal)));
+            }
+            if status.exited() || status.signaled() {
+                self.ended = true;
+                return Ok(Some(Change::Ended(ExitStatus::from_raw(status.as_raw()))));
+            }
+        }
     }
 }
 
-fn wait(mut child: Child, pid: Pid, reaped: &Mutex<bool>) -> io::Result<ExitStatus> {
-    // Until it is reaped its number is its own. So it is seen to end first, and reaped where nobody is about to signal it.
-    while let Err(error) = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
-        if error != rustix::io::Errno::INTR {
-            return Err(error.into());
-        }
-    }
-    let mut reaped = reaped.lock();
-    *reaped = true;
-    child.wait()
+fn direct(words: &[OsString]) -> Command {
+    let (program, arguments) = words.split_first().expect("the command line asks for a command");
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
 }

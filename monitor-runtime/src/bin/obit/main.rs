@@ -5,7 +5,6 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    process::ExitCode,
 };
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -25,13 +24,15 @@ mod output;
 mod reasons;
 mod run;
 mod signals;
+mod supervisor;
 mod times;
 mod top;
 mod watch;
 mod whom;
 mod why;
 
-use failure::{Failure, Result};
+use failure::{Context, ExitCode, Failure, Result};
+use supervisor::{Manners, supervise};
 
 /// Tells when a process somewhere in the cluster is gone, and of what it died.
 #[derive(Parser)]
@@ -85,24 +86,28 @@ enum Command {
     },
 }
 
-fn main() -> ExitCode {
-    let outcome = match command_line().command {
+fn main() {
+    job::shim::become_command_if_asked();
+    job::witness::be_witness_if_asked();
+    if let Err(failure) = signals::unblock_all().context(|| "cannot unblock signals".to_owned()) {
+        supervisor::fail(&failure);
+    }
+    match command_line().command {
         Command::Run(options) => run::run(options),
         Command::Watch(options) => watch::run(options),
         Command::Agent(options) => agent::run(options),
-        Command::Nodes(asking) => ask::nodes(&asking),
-        Command::Monitors(asking) => ask::monitors(&asking),
-        Command::Why(options) => why::run(&options),
+        Command::Nodes(asking) => abruptly(move || ask::nodes(&asking)),
+        Command::Monitors(asking) => abruptly(move || ask::monitors(&asking)),
+        Command::Why(options) => abruptly(move || why::run(&options)),
         Command::Top(options) => top::run(options),
-        Command::Keygen { file } => keygen(&file),
-        Command::Completions { shell } => completions(shell),
-    };
-    outcome.unwrap_or_else(|failure| {
-        if !failure.is_quiet() {
-            output::note(&format!("error: {failure}"));
-        }
-        failure.exit_code()
-    })
+        Command::Keygen { file } => abruptly(move || keygen(&file)),
+        Command::Completions { shell } => abruptly(move || completions(shell)),
+    }
+}
+
+/// Runs a command that may be ended at any point.
+fn abruptly(work: impl FnOnce() -> Result + Send + 'static) -> ! {
+    supervise(Manners::ABRUPT, |_| work())
 }
 
 /// What was asked for. If it cannot be understood, or help was wanted, this does not return.

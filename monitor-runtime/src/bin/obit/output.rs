@@ -6,6 +6,7 @@ use std::{
 };
 
 use monitor_runtime::{Down, DownReason, ExitReason, SessionEnd, refs::Printable};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use crate::{
@@ -25,6 +26,12 @@ pub(crate) fn say_json(value: &impl Serialize) -> Result<()> {
     write(format!("{json}\n").as_bytes())
 }
 
+/// Writes lines to standard output on a thread of its own, so that this task can be cancelled while the reader of the output is
+/// slow. Cancelled, it writes on.
+pub(crate) async fn write_apart(lines: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
+    smol::unblock(lines).await
+}
+
 /// Bytes for standard output, at once.
 pub(crate) fn write(bytes: &[u8]) -> Result<()> {
     let mut out = io::stdout().lock();
@@ -39,6 +46,14 @@ pub(crate) fn note(text: &str) {
     let lines: Vec<_> = text.lines().map(printable).collect();
     // Nobody is left to tell if this fails.
     let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
+}
+
+/// Whether standard error takes a line without blocking, now or soon.
+pub(crate) fn takes_a_line_within(time: Duration) -> bool {
+    let stderr = io::stderr();
+    let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
+    let timeout = Timespec::try_from(time).ok();
+    poll(&mut fds, timeout.as_ref()).is_ok_and(|ready| ready > 0)
 }
 
 /// The text without what a terminal takes for a command: others have chosen names and reasons, and may mean harm.

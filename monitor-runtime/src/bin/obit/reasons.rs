@@ -19,8 +19,12 @@ const STATUS: &str = "status ";
 const SIGNAL: &str = "signal ";
 
 impl JobEnd {
-    /// Of what the process of a command dies: `Normal` of status 0, else `status 7` or `signal 9 (SIGKILL)`.
-    pub(crate) fn reason(status: ExitStatus) -> ExitReason {
+    /// The exit reason of a command: `Normal` for status 0, else `status 7` or `signal 9 (SIGKILL)`. It is `Shutdown` if the command
+    /// ended by the signal by which it was asked to end, or with the status by which shells report that signal.
+    pub(crate) fn reason(status: ExitStatus, asked_to_end: Option<i32>) -> ExitReason {
+        if asked_to_end.is_some_and(|signal| i32::from(JobEnd::exit_code(status)) == 128 + signal) {
+            return ExitReason::Shutdown;
+        }
         let text = match JobEnd::of_status(status) {
             None => return ExitReason::Normal,
             Some(JobEnd::Status(status)) => format!("{STATUS}{status}"),
@@ -90,13 +94,24 @@ mod tests {
     fn what_is_told_of_a_command_is_read_back() {
         let told = |wait_status| {
             let status = ExitStatus::from_raw(wait_status);
-            let reason = JobEnd::reason(status);
+            let reason = JobEnd::reason(status, None);
             (reason.to_string(), JobEnd::of_reason(&reason), JobEnd::exit_code(status))
         };
         assert_eq!(told(0), ("normal".to_owned(), None, 0));
         assert_eq!(told(7 << 8), ("status 7".to_owned(), Some(JobEnd::Status(7)), 7));
         assert_eq!(told(9), ("signal 9 (SIGKILL)".to_owned(), Some(JobEnd::Signal(9)), 137));
         assert_eq!(told(64), ("signal 64".to_owned(), Some(JobEnd::Signal(64)), 192));
+    }
+
+    #[test]
+    fn a_command_that_stops_as_it_was_asked_to_is_shut_down() {
+        let reason =
+            |wait_status, asked| JobEnd::reason(ExitStatus::from_raw(wait_status), Some(asked)).to_string();
+        assert_eq!(reason(15, 15), "shutdown");
+        assert_eq!(reason(143 << 8, 15), "shutdown", "as a shell reports it");
+        assert_eq!(reason(0, 15), "normal");
+        assert_eq!(reason(9, 15), "signal 9 (SIGKILL)");
+        assert_eq!(reason(1 << 8, 15), "status 1");
     }
 
     #[test]

@@ -1,67 +1,126 @@
-//! Signals that other programs, terminals and supervisors send to this one.
+//! Signals that other programs, terminals and supervisors send to this program.
 
 use std::{
-    fs,
-    io::{self, IsTerminal},
-    process::ExitCode,
+    collections::VecDeque,
+    fs, io,
+    os::{fd::AsFd, unix::net::UnixStream},
+    time::{Duration, Instant},
 };
 
-use async_signal::{Signal, Signals};
-use futures::StreamExt;
+use nix::sys::signal::SigSet;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::{SendFlags, send},
+};
+use signal_hook::{
+    consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH},
+    iterator::{backend::SignalDelivery, exfiltrator::WithOrigin},
+    low_level::siginfo::{Cause, Origin},
+};
 
-use crate::failure::{Context, Result};
+use crate::failure::{Context, ExitCode, Result};
 
-/// What asks a program to end.
-const ENDING: [Signal; 3] = [Signal::Hup, Signal::Int, Signal::Term];
-/// What a command that is run gets passed on.
-const FORWARDED: [Signal; 6] =
-    [Signal::Hup, Signal::Int, Signal::Quit, Signal::Term, Signal::Usr1, Signal::Usr2];
+/// The signals that ask a program to end.
+pub(crate) const ENDING: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
+/// The signals that `obit run` passes on to its command, except `SIGCHLD`, which tells of the command.
+pub(crate) const OF_WRAPPER: [i32; 10] =
+    [SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH];
 
-/// Signals, as they come. While it lives they do nothing else.
-pub(crate) struct Incoming(Signals);
+/// The signals that a process group may get, and that are passed on to the command if it has not got them.
+pub(crate) const OF_WITNESS: [i32; 9] =
+    [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH];
 
-impl Incoming {
-    /// Those that ask this program to end.
-    pub(crate) fn ending() -> Result<Self> {
-        Self::of(&ENDING)
+/// A signal that this program has received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) number: i32,
+    /// Whether the kernel sent it, as it does for a key or for the end of a terminal. If not, a process sent it.
+    pub(crate) by_kernel: bool,
+}
+
+/// The signals of this program, in the order of their numbers when several are pending.
+pub(crate) struct Signals {
+    delivery: SignalDelivery<UnixStream, WithOrigin>,
+    received: VecDeque<Received>,
+    wake: UnixStream,
+}
+
+/// Ends a [`Signals::wait`] from another thread.
+pub(crate) struct Waker(UnixStream);
+
+impl Signals {
+    /// Catches these signals from now on, except those that this program was started to ignore.
+    ///
+    /// `SIGCHLD` is caught even then: a program that ignores it is not told how its children end. A command that is
+    /// executed later does not inherit any of this: it gets the default action.
+    pub(crate) fn catch(signals: &[i32]) -> Result<Self> {
+        let ignored = ignored_from_start();
+        let caught = signals.iter().filter(|&&signal| signal == SIGCHLD || ignored >> (signal - 1) & 1 == 0);
+        let context = || "cannot wait for signals".to_owned();
+        let (read, write) = UnixStream::pair().context(context)?;
+        let wake = write.try_clone().context(context)?;
+        let delivery =
+            SignalDelivery::with_pipe(read, write, WithOrigin::default(), caught).context(context)?;
+        Ok(Signals { delivery, received: VecDeque::new(), wake })
     }
 
-    /// Those that are meant for the command that is run.
-    pub(crate) fn forwarded() -> Result<Self> {
-        Self::of(&FORWARDED)
+    /// A waker of the thread that waits.
+    pub(crate) fn waker(&self) -> Result<Waker> {
+        self.wake.try_clone().map(Waker).context(|| "cannot make a waker".to_owned())
     }
 
-    fn of(signals: &[Signal]) -> Result<Self> {
-        // What `nohup` or a shell has switched off stays so, for this program and for the command that inherits it.
-        let ignored = ignored_from_birth();
-        let signals = signals.iter().filter(|&&signal| ignored >> (signal as i32 - 1) & 1 == 0);
-        let signals = Signals::new(signals).context(|| "cannot wait for signals".to_owned())?;
-        Ok(Incoming(signals))
+    /// The next signal that was received, if there is one.
+    pub(crate) fn next(&mut self) -> Option<Received> {
+        if self.received.is_empty() {
+            self.received.extend(self.delivery.pending().map(Received::new));
+        }
+        self.received.pop_front()
     }
 
-    /// The number of the next one. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> io::Result<i32> {
-        match self.0.next().await {
-            Some(signal) => signal.map(|signal| signal as i32),
-            None => Err(io::ErrorKind::UnexpectedEof.into()),
+    /// Waits until a signal is received, a waker is used, or it is that time. May return for no reason.
+    pub(crate) fn wait(&self, until: Option<Instant>) {
+        /// How long it waits if waiting is not possible, as when memory is short.
+        const PAUSE: Duration = Duration::from_millis(10);
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        let mut pipe = [PollFd::from_borrowed_fd(self.delivery.get_read().as_fd(), PollFlags::IN)];
+        if poll(&mut pipe, timeout.as_ref()).is_err_and(|error| error != rustix::io::Errno::INTR) {
+            std::thread::sleep(PAUSE);
         }
     }
 }
 
+impl Waker {
+    pub(crate) fn wake(&self) {
+        // If the pipe is full, the thread is about to wake anyway.
+        let _ = send(&self.0, &[0], SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    }
+}
+
+impl Received {
+    /// Whether it asks a program to end.
+    pub(crate) fn asks_to_end(self) -> bool {
+        self.number == SIGQUIT || ENDING.contains(&self.number)
+    }
+
+    fn new(origin: Origin) -> Self {
+        Received { number: origin.signal, by_kernel: matches!(origin.cause, Cause::Kernel) }
+    }
+}
+
+/// Unblocks every signal, for this thread and those that it starts: a parent may have blocked some.
+pub(crate) fn unblock_all() -> io::Result<()> {
+    Ok(SigSet::empty().thread_set_mask()?)
+}
+
 /// The signals that this program was started to ignore, a bit each, where the system tells: Linux does.
-fn ignored_from_birth() -> u64 {
+fn ignored_from_start() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
-/// Whether the terminal, which sends these to the whole foreground job, has sent the command its own.
-pub(crate) fn sent_to_all_by_terminal(signal: i32) -> bool {
-    let by_key = [Signal::Int as i32, Signal::Quit as i32].contains(&signal);
-    by_key && io::stdin().is_terminal()
-}
-
-/// What a program ends with that was ended by a signal, as shells tell it.
+/// The exit code of a program that a signal ended, as shells report it.
 pub(crate) fn exit_code(signal: i32) -> ExitCode {
-    ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
+    ExitCode(u8::try_from(128 + signal).unwrap_or(u8::MAX))
 }

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, IsTerminal},
-    process::ExitCode,
     sync::mpsc::Receiver,
     time::{Duration, Instant},
 };
@@ -14,8 +13,10 @@ use ratatui::{
 };
 
 use crate::{
-    failure::{Failure, Result},
-    signals, times,
+    failure::{ExitCode, Failure, Result},
+    signals,
+    supervisor::{Interrupts, Manners, supervise},
+    times,
     whom::Whom,
 };
 
@@ -56,7 +57,15 @@ fn interval(text: &str) -> std::result::Result<Duration, &'static str> {
 }
 
 /// Draws the node again and again, until somebody has seen enough.
-pub(crate) fn run(options: Options) -> Result {
+pub(crate) fn run(options: Options) -> ! {
+    let manners = Manners { before_leaving: terminal::leave_raw_mode, ..Manners::with_grace(GOODBYE) };
+    supervise(manners, |interrupts| look_on(options, interrupts))
+}
+
+/// How long it may take to give the terminal back when it is asked to end.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+fn look_on(options: Options, interrupts: Interrupts) -> Result {
     if !io::stdout().is_terminal() {
         return Err(Failure::new(
             "`obit top` draws on a terminal; for programs there is `obit nodes --json`",
@@ -67,9 +76,8 @@ pub(crate) fn run(options: Options) -> Result {
     // A node that does not answer is told of before the screen is taken.
     let first = asker::look(&socket)?;
     let picture = Picture::new(first, interval, Instant::now());
-    let signals = signals::Incoming::ending()?;
     let mut screen = ratatui::try_init()?;
-    let ended = show(&mut screen, picture, &asker::start(whom, socket, interval, signals));
+    let ended = show(&mut screen, picture, &asker::start(whom, socket, interval, interrupts));
     if terminal::is_gone() {
         return Ok(terminal::exit_code());
     }

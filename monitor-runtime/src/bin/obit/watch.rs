@@ -2,26 +2,22 @@
 
 use std::{
     fmt,
-    future::pending,
-    pin::pin,
-    process::ExitCode,
     str::FromStr,
     time::{Duration, Instant},
 };
 
 use clap::Args;
-use futures::future::{Either, select};
 use monitor_runtime::{
     Down, DownReason, ExitReason, MonitorSet, Node, NodeSpec, ParseError, RegName, Target,
 };
-use smol::Timer;
 
 use crate::{
     config::{self, Role},
-    failure::Result,
+    failure::{ExitCode, Result},
     options::NodeOptions,
-    output::{DownLine, note, say, say_json},
-    signals::{self, Incoming},
+    output::{DownLine, note, say, say_json, write_apart},
+    signals,
+    supervisor::{Interrupt, Interrupts, Manners, supervise},
     times,
 };
 
@@ -94,18 +90,31 @@ impl FromStr for Watched {
 }
 
 /// Watches all targets until each has ended, and tells of each as it does.
-pub(crate) fn run(options: Options) -> Result {
+pub(crate) fn run(options: Options) -> ! {
+    let timeout = options.timeout.map(|timeout| (timeout, Verdict::NotYet.code()));
+    let manners = Manners { timeout, ..Manners::with_grace(GOODBYE) };
+    supervise(manners, |interrupts| watch(options, &interrupts))
+}
+
+/// How long it may take to leave when it is asked to end: nothing waits for its goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+fn watch(options: Options, interrupts: &Interrupts) -> Result {
     smol::block_on(async {
         let prepared = config::prepare(options.node, Role::Visitor)?;
-        let mut signals = Incoming::ending()?;
         let started = prepared.start().await?;
         let node = &started.node;
         let mut watching = Watching::new(monitor(node, &options.targets)?, options.wait);
-        let how = Telling { any: options.any, json: options.json, timeout: options.timeout };
-        let telling = pin!(tell(&mut watching, how));
-        let code = match select(telling, pin!(signals.next())).await {
-            Either::Left((worst, _)) => ExitCode::from(worst? as u8),
-            Either::Right((signal, _)) => signals::exit_code(signal?),
+        let how = Telling { any: options.any, json: options.json };
+        let told = async { Ok(tell(&mut watching, how).await) };
+        let interrupted = async { Err(interrupts.next().await) };
+        let code = match smol::future::or(told, interrupted).await {
+            Ok(worst) => worst?.code(),
+            Err(Interrupt::Signal(signal)) => signals::exit_code(signal),
+            Err(Interrupt::TimeIsUp) => {
+                note(&format!("the time is up: {} not known to be gone", watching.left()));
+                Verdict::NotYet.code()
+            }
         };
         node.stop().await;
         Ok(code)
@@ -134,12 +143,11 @@ enum Verdict {
     NotYet = 6,
 }
 
-/// When to stop, and how to tell.
+/// When to stop, and how to print.
 #[derive(Clone, Copy)]
 struct Telling {
     any: bool,
     json: bool,
-    timeout: Option<Duration>,
 }
 
 /// Prints every `Down` as it comes; returns the worst.
@@ -147,25 +155,14 @@ async fn tell(watching: &mut Watching, how: Telling) -> Result<Verdict> {
     let began = Instant::now();
     let mut worst = Verdict::Well;
     loop {
-        let time_is_up = async {
-            match how.timeout.and_then(|timeout| began.checked_add(timeout)) {
-                Some(until) => Timer::at(until).await,
-                None => pending().await,
-            };
-            None
-        };
-        let next = async { Some(watching.next().await) };
-        let Some(next) = smol::future::or(next, time_is_up).await else {
-            note(&format!("the time is up: {} not known to be gone", watching.left()));
-            return Ok(Verdict::NotYet);
-        };
-        let Some(down) = next? else { return Ok(worst) };
+        let Some(down) = watching.next().await? else { return Ok(worst) };
         worst = worst.max(Verdict::of(&down.reason));
-        if how.json {
-            say_json(&DownLine::new(&down, began.elapsed()))?;
-        } else {
-            say(&Line(&down).to_string())?;
-        }
+        let after = began.elapsed();
+        write_apart(move || match how.json {
+            true => say_json(&DownLine::new(&down, after)),
+            false => say(&Line(&down).to_string()),
+        })
+        .await?;
         if how.any {
             return Ok(worst);
         }
@@ -173,6 +170,10 @@ async fn tell(watching: &mut Watching, how: Telling) -> Result<Verdict> {
 }
 
 impl Verdict {
+    const fn code(self) -> ExitCode {
+        ExitCode(self as u8)
+    }
+
     const fn of(reason: &DownReason) -> Self {
         match reason {
             DownReason::Exit(ExitReason::Normal | ExitReason::Shutdown) => Verdict::Well,

@@ -1,6 +1,6 @@
 //! `obit why`: what a node that runs has told its watchers, and on what evidence.
 
-use std::{process::ExitCode, time::Duration};
+use std::time::Duration;
 
 use clap::Args;
 use monitor_runtime::{
@@ -10,7 +10,7 @@ use monitor_runtime::{
 
 use crate::{
     ask::{Asking, other_answer},
-    failure::{Failure, Result},
+    failure::{ExitCode, Failure, Result},
     output::{note, say, say_json},
     times::span,
 };

@@ -30,6 +30,7 @@ mod sessions;
 mod strangers;
 mod watcher_death;
 mod wear;
+mod wrapper;
 
 /// What a scenario has to stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +109,7 @@ pub(super) const ALL: &[Scenario] = &[
         "half of the nodes sleep: they are given up, and give up nobody",
         endurance::half_frozen,
     ),
+    anywhere("wrapper", "`obit run` that is killed, stopped, process 1, or badly born", wrapper::wrapper),
     anywhere("churn", "everything at random, then every monitor has ended once", churn::churn),
     on_wires("cable-pull", "a pulled cable: both sides find out in the configured time", cables::cable_pull),
     on_wires("one-way", "what one node sends is lost: both are told, and only they", cables::one_way),

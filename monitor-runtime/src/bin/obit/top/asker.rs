@@ -13,7 +13,7 @@ use super::terminal;
 use crate::{
     ask::{ask, other_answer},
     failure::Result,
-    signals::Incoming,
+    supervisor::{Interrupt, Interrupts},
     whom::Whom,
 };
 
@@ -32,12 +32,12 @@ pub(super) fn start(
     whom: Whom,
     socket: PathBuf,
     interval: Duration,
-    mut signals: Incoming,
+    interrupts: Interrupts,
 ) -> Receiver<News> {
     let (news, inbox) = mpsc::channel();
     let ended = news.clone();
     thread::spawn(move || {
-        if let Ok(signal) = smol::block_on(signals.next()) {
+        if let Interrupt::Signal(signal) = smol::block_on(interrupts.next()) {
             // Nobody listens any more: then it is ending already.
             let _ = ended.send(News::Signal(signal));
         }
