@@ -100,7 +100,6 @@ mod protection;
 mod queue;
 mod reader;
 mod secret;
-mod seldom;
 mod service;
 mod session;
 mod socket;
