@@ -3,6 +3,7 @@
 
 mod ask;
 mod config;
+mod log;
 mod run;
 mod support;
 mod tls;

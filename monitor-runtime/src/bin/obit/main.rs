@@ -13,6 +13,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 mod agent;
 mod ask;
 mod config;
+mod cut;
 #[cfg(test)]
 mod documents;
 mod environment;
@@ -86,6 +87,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let _flush = log::FlushOnDrop;
     let outcome = match command_line().command {
         Command::Run(options) => run::run(options),
         Command::Watch(options) => watch::run(options),
@@ -99,7 +101,7 @@ fn main() -> ExitCode {
     };
     outcome.unwrap_or_else(|failure| {
         if !failure.is_quiet() {
-            output::note(&format!("error: {failure}"));
+            output::note(&cut::beginning(format_args!("error: {failure}"), cut::MAX_FAILURE));
         }
         failure.exit_code()
     })
