@@ -18,6 +18,7 @@ mod floods;
 mod freeze;
 mod hostile;
 mod impostors;
+mod logs;
 mod many;
 mod mesh;
 mod names;
@@ -95,6 +96,8 @@ pub(super) const ALL: &[Scenario] = &[
         "half of the nodes sleep: they are given up, and give up nobody",
         endurance::half_frozen,
     ),
+    anywhere("blocked-log", "a log that is not read holds up neither a node nor its end", logs::blocked_log),
+    anywhere("dead-log-reader", "a log whose reader has exited harms no node", logs::dead_log_reader),
     anywhere("churn", "everything at random, then every monitor has ended once", churn::churn),
     on_wires("cable-pull", "a pulled cable: both sides find out in the configured time", cables::cable_pull),
     on_wires("one-way", "what one node sends is lost: both are told, and only they", cables::one_way),
