@@ -70,6 +70,8 @@ pub(crate) enum LogReader {
     Blocked,
     /// None: it has exited.
     Gone,
+    /// A program that exits when it is told to.
+    Leaving,
 }
 
 impl LogReader {
@@ -77,12 +79,11 @@ impl LogReader {
     pub(crate) fn pipe(self) -> Result<(Stdio, Option<PipeReader>)> {
         let failed = || "cannot make a pipe for a log".to_owned();
         let (reader, mut writer) = pipe().context(failed)?;
-        if self == LogReader::Gone {
-            return Ok((writer.into(), None));
+        if self == LogReader::Blocked {
+            ioctl_fionbio(writer.as_fd(), true).context(failed)?;
+            while writer.write(&[b'x'; 4096]).is_ok() {}
+            ioctl_fionbio(writer.as_fd(), false).context(failed)?;
         }
-        ioctl_fionbio(writer.as_fd(), true).context(failed)?;
-        while writer.write(&[b'x'; 4096]).is_ok() {}
-        ioctl_fionbio(writer.as_fd(), false).context(failed)?;
-        Ok((writer.into(), Some(reader)))
+        Ok((writer.into(), (self != LogReader::Gone).then_some(reader)))
     }
 }

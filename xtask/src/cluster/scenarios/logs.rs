@@ -1,4 +1,4 @@
-//! `blocked-log` and `dead-log-reader`
+//! `blocked-log`, `dead-log-reader` and `plain-subscriber`
 
 use std::{io::PipeReader, path::Path};
 
@@ -8,6 +8,8 @@ use crate::{
         Cluster, build,
         command::{LogReader, Program, obit_command},
         ensure,
+        process::{NORMAL, Wanted},
+        protocol::Exit,
     },
     failure::Result,
 };
@@ -21,6 +23,28 @@ pub(super) fn blocked_log(cluster: &Cluster<'_>) -> Result {
 /// The reader of the log of `obit run` has exited: every write fails.
 pub(super) fn dead_log_reader(cluster: &Cluster<'_>) -> Result {
     jobs_are_watched(cluster, LogReader::Gone)
+}
+
+/// A program that logs with a plain `tracing_subscriber::fmt`, which writes where it logs and panics if that fails, has lost
+/// the reader of its log. Its monitors end all the same, and with true reasons; so do those on it.
+pub(super) fn plain_subscriber(cluster: &Cluster<'_>) -> Result {
+    let a = cluster.node_with("a", |launch| launch.log_reader = Some(LogReader::Leaving))?;
+    a.end_log_reader();
+    let b = cluster.node("b")?;
+    let (here, there) = (a.spawn()?, b.spawn()?);
+    let first = here.monitor(&there)?;
+    let of_here = there.monitor(&here)?;
+    cluster.at_rest()?;
+    there.exit(Exit::Normal)?;
+    first.expect_down(NORMAL)?;
+    of_here.expect_silence("its watcher has ended")?;
+    let there = b.spawn()?;
+    let second = here.monitor(&there)?;
+    cluster.at_rest()?;
+    cluster.kill(&b);
+    second.expect_down(Wanted::NoConnection(&["Closed"]))?;
+    a.watch(there.pid())?.expect_down(Wanted::NoConnection(&["Refused"]))?;
+    Ok(())
 }
 
 /// The default level, at which a stranger provokes warnings, and the one that logs most.
