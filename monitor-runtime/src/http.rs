@@ -147,8 +147,7 @@ fn respond(request: &Request<Incoming>, node: &Node, local_only: bool) -> Respon
         Host::Local | Host::Other => {}
     }
     if site::is_another(request) {
-        let text = text(StatusCode::FORBIDDEN, "another site may not ask; open this address by itself\n");
-        return text;
+        return text(StatusCode::FORBIDDEN, ANOTHER_SITE);
     }
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
@@ -165,6 +164,8 @@ fn respond(request: &Request<Incoming>, node: &Node, local_only: bool) -> Respon
             .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "there are /, /metrics and /inspect\n")),
     }
 }
+
+const ANOTHER_SITE: &str = "another site may not ask; open this address by itself\n";
 
 fn inspect(node: &Node, extent: &Extent) -> Response<Full<Bytes>> {
     match bounded::json(&Look::at(node, extent), MAX_ANSWER) {
