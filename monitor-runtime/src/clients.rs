@@ -1,69 +1,65 @@
-//! Clients of a node that are no nodes: who looks into it over a socket.
+//! Clients of a node that are no nodes: programs that look into it over a socket.
+//!
+//! | what | where |
+//! |---|---|
+//! | accepting clients, and the time that each may take | here |
+//! | the places of clients, and who has to leave when all are taken | `clients/places.rs` |
+//! | one client: its stream, and how far it has come | `clients/client.rs` |
+//!
+//! A client holds a *place* from its connection to the end of its answer. Once it has asked, it waits for one of fewer
+//! *turns*, which bound the answers that exist at once. While all places are taken, a client that has not asked for a
+//! while gives its place to a newcomer; one that has sent its question is never sent away for others.
 
 use std::{
     future::Future,
     io,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::Weak,
+    time::{Duration, Instant},
 };
 
-use futures::{
-    Stream, StreamExt,
-    future::{AbortHandle, AbortRegistration, Abortable},
-};
-use smol::{
-    Timer,
-    lock::{Semaphore, SemaphoreGuardArc},
-};
+use futures::{Stream, StreamExt};
+use peer_service::log_limit::LogLimit;
+use smol::Timer;
 
 use crate::{background, log, state::Inner};
 
-/// How many are served at once; others wait for their turn.
-const MAX_CLIENTS: usize = 16;
-/// How long a client may take in all.
+mod client;
+mod places;
+
+pub(crate) use client::{Client, Progress};
+use places::Places;
+
+/// Maximum number of clients that are connected at once; others wait in the queue of the operating system.
+const MAX_CLIENTS: usize = 128;
+/// Maximum number of answers that are made and written at once.
+const MAX_ANSWERS: usize = 16;
+/// How long a client may take to read its answer, and how long it waits for one.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long it may take until it has asked.
+/// How long a client may take until it has asked.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// Whether a client has asked its question.
-#[derive(Clone, Default)]
-pub(crate) struct Asked(Arc<AtomicBool>);
-
-impl Asked {
-    /// It has.
-    pub(crate) fn set(&self) {
-        // Nothing is inferred from it about anything else.
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Serves clients on the node's executor, until the node is gone.
+/// Serves clients on the node's executor, until the node is gone. `kind` says in the log what they connect to.
 pub(crate) async fn serve<S, F>(
     node: Weak<Inner>,
+    kind: &'static str,
     mut clients: impl Stream<Item = io::Result<S>> + Unpin,
-    converse: impl Fn(S, Weak<Inner>, Asked) -> F,
+    converse: impl Fn(Client<S>, Weak<Inner>) -> F,
 ) where
     S: Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut places = Places::new();
-    while let Some(client) = clients.next().await {
-        match client {
-            Ok(client) => {
-                let (place, asked, dismissed) = places.take().await;
+    let mut places = Places::new(MAX_CLIENTS, MAX_ANSWERS);
+    let mut warnings = LogLimit::default();
+    while let Some(stream) = clients.next().await {
+        match stream {
+            Ok(stream) => {
+                let (place, progress) = places.take().await;
                 let Some(inner) = node.upgrade() else { return };
-                let conversation = converse(client, node.clone(), asked.clone());
+                let conversation = converse(Client::new(stream, progress.clone()), node.clone());
                 let node = node.clone();
                 let serving = async move {
-                    let served = Abortable::new(in_time(conversation, asked), dismissed).await;
-                    if let (false, Some(node)) = (served == Ok(true), node.upgrade()) {
+                    let answered = in_time(conversation, &progress).await && !progress.is_dismissed();
+                    if let (false, Some(node)) = (answered, node.upgrade()) {
                         node.counters.questions_slow.add_one();
                     }
                     drop(place);
@@ -74,56 +70,31 @@ pub(crate) async fn serve<S, F>(
                 if let Some(node) = node.upgrade() {
                     node.counters.questions_accept_errors.add_one();
                 }
+                if let Some(times) = warnings.another(Instant::now()) {
+                    log::client_not_accepted(error, kind, times);
+                }
                 // Most likely descriptors have run out: there may be some again in a while.
-                log::client_not_accepted(error);
                 Timer::after(Duration::from_secs(1)).await;
             }
         }
     }
 }
 
-/// Whether the client has asked, and was answered, before its time was up.
-async fn in_time(conversation: impl Future<Output = ()>, asked: Asked) -> bool {
+/// Whether the conversation ended before the client's time was up. It is polled first, so that a question that has
+/// arrived in time counts.
+async fn in_time(conversation: impl Future<Output = ()>, progress: &Progress) -> bool {
     let conversation = async {
         conversation.await;
         true
     };
     let late = async {
         Timer::after(SILENCE).await;
-        if asked.get() {
-            Timer::after(TIMEOUT.saturating_sub(SILENCE)).await;
+        if progress.has_asked() {
+            // Waiting for others is not the client's fault.
+            progress.await_turn().await;
+            Timer::after(TIMEOUT).await;
         }
         false
     };
     smol::future::or(conversation, late).await
-}
-
-/// Places for clients, and who has one and has said nothing so far, in the order in which they came.
-struct Places {
-    free: Arc<Semaphore>,
-    silent: Vec<(Weak<AtomicBool>, AbortHandle)>,
-}
-
-impl Places {
-    fn new() -> Self {
-        Places { free: Arc::new(Semaphore::new(MAX_CLIENTS)), silent: Vec::new() }
-    }
-
-    /// A place for one more; if there is none, that of the one who has been silent for the longest.
-    async fn take(&mut self) -> (SemaphoreGuardArc, Asked, AbortRegistration) {
-        self.silent.retain(|(asked, _)| asked.upgrade().is_some_and(|asked| !Asked(asked).get()));
-        let place = match self.free.try_acquire_arc() {
-            Some(place) => place,
-            None => {
-                if !self.silent.is_empty() {
-                    self.silent.remove(0).1.abort();
-                }
-                self.free.acquire_arc().await
-            }
-        };
-        let (dismiss, dismissed) = AbortHandle::new_pair();
-        let asked = Asked::default();
-        self.silent.push((Arc::downgrade(&asked.0), dismiss));
-        (place, asked, dismissed)
-    }
 }

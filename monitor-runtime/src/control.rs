@@ -21,17 +21,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
-//! Fixed limits: 16 clients are served at once, others wait for their turn, and each may take 10 s; a question has at most 4
-//! KiB, an answer 64 MiB and 10,000 monitors of each kind.
+//! Fixed limits: 128 clients are connected at once and 16 of them answered, others wait for their turn; a client may take 2 s to
+//! ask and 10 s to read the answer; a question has at most 4 KiB, an answer 64 MiB, 10,000 monitors of each kind and 10,000 nodes.
 
 use serde::{Deserialize, Serialize};
 
 mod answers;
+pub(crate) mod bounded;
 mod client;
 mod place;
 mod platform;
 mod server;
 
+pub(crate) use answers::Extent;
 pub use answers::{CountLine, Look, MonitorLine, MonitorList, NodeList, PastDownLine, PeerLine, WatchedLine};
 pub use client::{AskError, ask};
 pub use place::{default_directory, default_socket};
@@ -74,8 +76,10 @@ pub enum Answer {
 /// The longest question, in bytes.
 const MAX_QUESTION: u64 = 4096;
 /// The longest answer, in bytes.
-const MAX_ANSWER: u64 = 64 << 20;
-/// How many monitors of each kind an answer has at most.
+const MAX_ANSWER: usize = 64 << 20;
+/// Maximum number of monitors of each kind in an answer.
 const MAX_MONITORS: usize = 10_000;
-/// How many `Down`s a [look](Question::Look) shows at most.
-const MAX_DOWNS: usize = 1000;
+/// Maximum number of nodes in an answer.
+const MAX_PEERS: usize = 10_000;
+/// What a [look](Question::Look) shows at most.
+const MAX_LOOK: Extent = Extent { monitors: MAX_MONITORS, downs: 1000, peers: MAX_PEERS };

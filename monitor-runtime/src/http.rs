@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/` | a page for people, which shows what `/inspect` says and keeps itself up to date |
 //! | `/metrics` | how much there is of everything, and every drop, in the text form of Prometheus |
-//! | `/inspect` | the node and its peers, who watches whom, the last `Down`s and why, as JSON: at most 1,000 monitors of each kind and 1,000 `Down`s, or fewer, as in `/inspect?monitors=100&downs=20` |
+//! | `/inspect` | the node and its peers, who watches whom, the last `Down`s and why, as JSON: at most 1,000 peers, 1,000 monitors of each kind and 1,000 `Down`s, or fewer, as in `/inspect?monitors=100&downs=20` |
 //!
 //! ```
 //! use monitor_runtime::{Config, Node, http};
@@ -16,8 +16,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
-//! Fixed limits: 16 clients are served at once, others wait for their turn, and each may take 10 s; of the head of a request 16
-//! KiB are read.
+//! Fixed limits: 128 clients are connected at once and 16 of them answered, others wait for their turn; a client may take 2 s to
+//! ask and 10 s to read the answer; of the head of a request 16 KiB are read, and an answer has at most 16 MiB.
 
 use std::{
     convert::Infallible,
@@ -40,8 +40,8 @@ use smol_hyper::rt::FuturesIo;
 
 use crate::{
     background,
-    clients::{self, Asked},
-    control::Look,
+    clients::{self, Client},
+    control::{Extent, Look, bounded},
     log,
     node::Node,
     state::Inner,
@@ -50,6 +50,7 @@ use crate::{
 mod host;
 mod metrics;
 mod page;
+mod site;
 
 use host::Host;
 
@@ -63,19 +64,22 @@ pub struct Served {
 
 /// How much of the head of a request is read, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
-/// How many monitors of each kind are shown at most.
-const MAX_MONITORS: usize = 1000;
-/// How many `Down`s are shown at most.
-const MAX_DOWNS: usize = 1000;
+/// What is shown at most.
+const MAX_SHOWN: Extent = Extent { monitors: 1000, downs: 1000, peers: 1000 };
+/// The longest answer, in bytes.
+const MAX_ANSWER: usize = 16 << 20;
 
 /// Answers `GET` at that address, on the node's executor. Port 0 takes any that is free.
 ///
 /// **There is neither encryption nor a password**: whoever reaches the address sees who watches whom, and can make the
-/// node look it up as often as 16 connections at once allow. Loopback addresses are reached from this machine only; to a
-/// request that comes to one under another host's name, as pages of strangers can make browsers send, the answer is 421.
+/// node look it up as often as 16 answers at once allow. Loopback addresses are reached from this machine only; to a
+/// request that comes to one under another host's name, as pages of strangers can make browsers send, the answer is 421. To a
+/// request that by its `Sec-Fetch-Site` a page of another site has made, a link to this page included, it is 403, and no
+/// answer may be embedded by another site (`Cross-Origin-Resource-Policy`).
 ///
-/// A connection is good for one request, with a head of at most 16 KiB that is there within 2 s, and an answer that is taken
-/// within 10 s. While all 16 places are taken, a newcomer gets that of who has said nothing for the longest.
+/// A connection is good for one request, with a head of at most 16 KiB that is there within 2 s, and an answer of at most 16
+/// MiB that is read within 10 s. While 128 clients are connected, a newcomer gets the place of the one that has not asked for
+/// the longest, if that is 250 ms or more; a client that has sent its request keeps its place.
 ///
 /// # Errors
 /// What the system says if it cannot listen there.
@@ -87,8 +91,8 @@ pub fn serve(node: &Node, address: SocketAddr) -> io::Result<Served> {
     let weak = Arc::downgrade(&node.inner);
     let serving = async move {
         let listener = smol::net::TcpListener::from(listener);
-        let serving = clients::serve(weak, listener.incoming(), move |stream, node, asked| {
-            converse(stream, node, asked, local_only)
+        let serving = clients::serve(weak, "http", listener.incoming(), move |client, node| {
+            converse(client, node, local_only)
         });
         // Aborted or not, it is over.
         let _ = Abortable::new(serving, stopped).await;
@@ -111,12 +115,13 @@ impl Drop for Served {
 }
 
 /// One request and its answer. Whoever breaks the rules of HTTP is hyper's to refuse.
-async fn converse(stream: TcpStream, node: Weak<Inner>, asked: Asked, local_only: bool) {
+async fn converse(client: Client<TcpStream>, node: Weak<Inner>, local_only: bool) {
+    let progress = client.progress();
     let refused = |node: &Weak<Inner>| {
         node.upgrade().inspect(|node| node.counters.questions_refused.add_one());
     };
-    let service = service_fn(|request| {
-        asked.set();
+    let service = service_fn(async |request| {
+        progress.asked().await;
         let answer = match node.upgrade().map(|inner| Node { inner }) {
             Some(node) => respond(&request, &node, local_only),
             None => text(StatusCode::SERVICE_UNAVAILABLE, "the node is gone\n"),
@@ -124,11 +129,11 @@ async fn converse(stream: TcpStream, node: Weak<Inner>, asked: Asked, local_only
         if answer.status().is_client_error() {
             refused(&node);
         }
-        async { Ok::<_, Infallible>(answer) }
+        Ok::<_, Infallible>(answer)
     });
     let mut http = http1::Builder::new();
     let http = http.keep_alive(false).max_buf_size(MAX_HEAD);
-    if let Err(error) = http.serve_connection(FuturesIo::new(stream), service).await {
+    if let Err(error) = http.serve_connection(FuturesIo::new(client), service).await {
         if error.is_parse() {
             refused(&node);
         }
@@ -144,6 +149,9 @@ fn respond(request: &Request<Incoming>, node: &Node, local_only: bool) -> Respon
         }
         Host::Local | Host::Other => {}
     }
+    if site::is_another(request) {
+        return text(StatusCode::FORBIDDEN, ANOTHER_SITE);
+    }
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -151,8 +159,8 @@ fn respond(request: &Request<Incoming>, node: &Node, local_only: bool) -> Respon
     }
     match request.uri().path() {
         "/metrics" => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics::of(node)),
-        "/inspect" => match Limits::of(request.uri().query()) {
-            Some(limits) => answer(StatusCode::OK, "application/json", inspect(node, &limits)),
+        "/inspect" => match extent(request.uri().query()) {
+            Some(extent) => inspect(node, &extent),
             None => text(StatusCode::BAD_REQUEST, "monitors and downs are numbers\n"),
         },
         path => page::file(path)
@@ -160,33 +168,30 @@ fn respond(request: &Request<Incoming>, node: &Node, local_only: bool) -> Respon
     }
 }
 
-fn inspect(node: &Node, limits: &Limits) -> String {
-    let look = Look::at(node, limits.monitors, limits.downs);
-    serde_json::to_string(&look).expect("it is made of texts and numbers")
-}
+const ANOTHER_SITE: &str = "another site may not ask; open this address by itself\n";
 
-/// How much of a node is shown.
-#[derive(Debug, PartialEq, Eq)]
-struct Limits {
-    monitors: usize,
-    downs: usize,
-}
-
-impl Limits {
-    /// What the query asks for, as far as it is given. None if it is no number.
-    fn of(query: Option<&str>) -> Option<Self> {
-        let mut limits = Limits { monitors: MAX_MONITORS, downs: MAX_DOWNS };
-        for pair in query.unwrap_or_default().split('&') {
-            match pair.split_once('=') {
-                Some(("monitors", number)) => {
-                    limits.monitors = number.parse::<usize>().ok()?.min(MAX_MONITORS)
-                }
-                Some(("downs", number)) => limits.downs = number.parse::<usize>().ok()?.min(MAX_DOWNS),
-                _ => {}
-            }
-        }
-        Some(limits)
+fn inspect(node: &Node, extent: &Extent) -> Response<Full<Bytes>> {
+    match bounded::json(&Look::at(node, extent), MAX_ANSWER) {
+        Some(json) => answer(StatusCode::OK, "application/json", json),
+        None => text(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "more than 16 MiB; ask for less, as in /inspect?monitors=100&downs=20\n",
+        ),
     }
+}
+
+/// What the query asks for, as far as it is given, and no more than is allowed. `None` if it is no number.
+fn extent(query: Option<&str>) -> Option<Extent> {
+    let mut extent = MAX_SHOWN;
+    for pair in query.unwrap_or_default().split('&') {
+        let (field, number) = match pair.split_once('=') {
+            Some(("monitors", number)) => (&mut extent.monitors, number),
+            Some(("downs", number)) => (&mut extent.downs, number),
+            _ => continue,
+        };
+        *field = number.parse::<usize>().ok()?.min(*field);
+    }
+    Some(extent)
 }
 
 fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
@@ -200,6 +205,7 @@ fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Res
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     answer
 }
 
@@ -209,10 +215,10 @@ mod tests {
 
     #[test]
     fn a_query_asks_for_less_and_never_for_more() {
-        let limits = |query| Limits::of(query).map(|limits| (limits.monitors, limits.downs));
-        assert_eq!(limits(None), Some((MAX_MONITORS, MAX_DOWNS)));
-        assert_eq!(limits(Some("downs=0&x=y&monitors=7&&z")), Some((7, 0)));
-        assert_eq!(limits(Some("monitors=1000000")), Some((MAX_MONITORS, MAX_DOWNS)));
-        assert_eq!([limits(Some("downs=-1")), limits(Some("monitors="))], [None, None]);
+        let asked = |query| extent(query).map(|extent| (extent.monitors, extent.downs, extent.peers));
+        assert_eq!(asked(None), Some((1000, 1000, 1000)));
+        assert_eq!(asked(Some("downs=0&x=y&monitors=7&&z")), Some((7, 0, 1000)));
+        assert_eq!(asked(Some("monitors=1000000")), Some((1000, 1000, 1000)));
+        assert_eq!([asked(Some("downs=-1")), asked(Some("monitors="))], [None, None]);
     }
 }

@@ -50,10 +50,10 @@ pub(crate) fn stop_timed_out(node: &NodeId) {
     });
 }
 
-/// A client of the control socket or of HTTP could not be accepted.
-pub(crate) fn client_not_accepted(error: io::Error) {
+/// A client of the control socket or of HTTP, as `kind` says, could not be accepted; `times` since the last warning.
+pub(crate) fn client_not_accepted(error: io::Error, kind: &'static str, times: u64) {
     telemetry::event(Level::WARN, move || {
-        tracing::warn!(%error, "cannot accept a connection of the control socket or of HTTP");
+        tracing::warn!(%error, kind, times, "cannot accept a client that asks about this node");
     });
 }
 

@@ -5,10 +5,11 @@
 mod common;
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{ErrorKind, Read, Write},
     os::unix::{
-        fs::PermissionsExt,
+        fs::{PermissionsExt, symlink},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
@@ -44,6 +45,11 @@ impl Drop for Place {
         // Left behind, it harms nobody.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+fn make_directory(path: &Path, mode: u32) {
+    fs::create_dir(path).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 async fn nodes(socket: &Path) -> String {
@@ -119,16 +125,127 @@ fn whoever_asks_nonsense_is_told_so_and_others_are_answered() {
 }
 
 #[test]
+fn hundreds_that_ask_at_once_are_all_answered() {
+    run(async {
+        let (place, node) = (Place::new("many"), node().await);
+        let _served = serve(&node, place.socket()).unwrap();
+        let ask = |_| {
+            let mut stream = UnixStream::connect(place.socket()).unwrap();
+            stream.write_all(b"\"nodes\"\n").unwrap();
+            stream
+        };
+        for _ in 0..5 {
+            let asking: Vec<_> = (0..400).map(ask).collect();
+            for mut stream in asking {
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).unwrap();
+                assert!(answer.starts_with("{\"nodes\":"), "{answer}");
+            }
+        }
+        assert_eq!(node.stats().count("questions_slow"), Some(0));
+    });
+}
+
+#[test]
 fn what_a_killed_program_has_left_behind_is_in_nobodys_way() {
     run(async {
         let (place, node) = (Place::new("porch"), node().await);
-        for porch in [".obit-0001", ".obit-4711"] {
-            fs::create_dir(place.0.join(porch)).unwrap();
+        for staging in [".obit-0001", ".obit-4711"] {
+            make_directory(&place.0.join(staging), 0o700);
         }
         drop(UnixListener::bind(place.0.join(".obit-0001/s")).unwrap());
         let _served = serve(&node, place.socket()).unwrap();
         assert_eq!(nodes(&place.socket()).await, node.name().as_str());
         assert_eq!(place.files(), 1, "nothing but the socket is left");
+    });
+}
+
+#[test]
+fn what_only_looks_like_a_staging_directory_is_neither_followed_nor_removed() {
+    run(async {
+        let (place, elsewhere, node) = (Place::new("planted"), Place::new("elsewhere"), node().await);
+        // Behind a link lies what a node would remove in a staging directory of its own.
+        let behind = [elsewhere.0.join("dead"), elsewhere.0.join("file")];
+        behind.iter().for_each(|directory| make_directory(directory, 0o700));
+        drop(UnixListener::bind(behind[0].join("s")).unwrap());
+        fs::write(behind[1].join("s"), "content").unwrap();
+        let planted = |name: &str| place.0.join(name);
+        symlink(&behind[0], planted(".obit-x")).unwrap();
+        symlink(&behind[0], planted(".obit-0001")).unwrap();
+        symlink(&behind[1], planted(".obit-0002")).unwrap();
+        fs::write(planted(".obit-0003"), "content").unwrap();
+        // A directory that others can enter, one with a file, one with a link, and one of another name.
+        make_directory(&planted(".obit-0004"), 0o755);
+        drop(UnixListener::bind(planted(".obit-0004/s")).unwrap());
+        make_directory(&planted(".obit-0005"), 0o700);
+        fs::write(planted(".obit-0005/s"), "content").unwrap();
+        make_directory(&planted(".obit-0006"), 0o700);
+        symlink(behind[0].join("s"), planted(".obit-0006/s")).unwrap();
+        make_directory(&planted(".obit-x0001"), 0o700);
+        let there = |place: &Place| {
+            let mut paths = vec![place.0.clone()];
+            let mut found = BTreeSet::new();
+            while let Some(path) = paths.pop() {
+                if fs::symlink_metadata(&path).unwrap().is_dir() {
+                    paths.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+                }
+                found.insert(path);
+            }
+            found
+        };
+        let before = [there(&place), there(&elsewhere)];
+        let served = serve(&node, place.socket()).unwrap();
+        assert_eq!(nodes(&place.socket()).await, node.name().as_str());
+        drop(served);
+        assert_eq!([there(&place), there(&elsewhere)], before);
+    });
+}
+
+#[test]
+fn only_a_socket_is_ever_replaced_or_removed() {
+    run(async {
+        let (place, node) = (Place::new("replace"), node().await);
+        let dead = place.0.join("dead.sock");
+        drop(UnixListener::bind(&dead).unwrap());
+        symlink(&dead, place.socket()).unwrap();
+        assert_eq!(serve(&node, place.socket()).unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert!(dead.exists() && place.socket().is_symlink());
+        fs::remove_file(place.socket()).unwrap();
+
+        let served = serve(&node, place.socket()).unwrap();
+        let moved = place.0.join("moved.sock");
+        fs::rename(place.socket(), &moved).unwrap();
+        symlink(&moved, place.socket()).unwrap();
+        drop(served);
+        assert!(place.socket().is_symlink() && moved.exists(), "what lies there is another's");
+        fs::remove_file(place.socket()).unwrap();
+
+        let served = serve(&node, place.socket()).unwrap();
+        fs::remove_file(place.socket()).unwrap();
+        fs::write(place.socket(), "content").unwrap();
+        drop(served);
+        assert_eq!(fs::read_to_string(place.socket()).unwrap(), "content");
+    });
+}
+
+#[test]
+fn a_directory_may_be_a_link_and_open_to_others() {
+    run(async {
+        let (place, node) = (Place::new("parents"), node().await);
+        make_directory(&place.0.join("open"), 0o777);
+        symlink(place.0.join("open"), place.0.join("link")).unwrap();
+        let served = serve(&node, place.0.join("link/a.sock")).unwrap();
+        let socket = place.0.join("open/a.sock");
+        assert_eq!(fs::symlink_metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(nodes(&socket).await, node.name().as_str());
+        // The socket is removed where it was made, wherever the link leads by now.
+        fs::remove_file(place.0.join("link")).unwrap();
+        drop(served);
+        assert!(!socket.exists());
+        assert!(
+            serve(&node, place.0.join("none/a.sock")).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        );
+        assert!(serve(&node, place.0.join("..")).is_err());
     });
 }
 

@@ -219,8 +219,8 @@ fn those_who_say_nothing_give_their_places_to_others() {
         let node = node().await;
         let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
         let address = served.local_addr();
-        // More than are served at once. Each is cut off when its time is up, and until then others wait.
-        let silent: Vec<_> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
+        // More than are connected at once. Each is cut off when its time is up, and until then others wait.
+        let silent: Vec<_> = (0..150).map(|_| TcpStream::connect(address).unwrap()).collect();
         assert_eq!(get(address, "/metrics").0, 200);
         assert!(node.stats().count("questions_slow").unwrap() > 0);
         drop(silent);
@@ -238,7 +238,7 @@ fn who_has_said_nothing_for_the_longest_gives_way_to_who_comes() {
             stream.write_all(b"GET /metrics HT").unwrap();
             stream
         };
-        let mut half: Vec<_> = (0..60).map(half).collect();
+        let mut half: Vec<_> = (0..180).map(half).collect();
         assert_eq!(get(address, "/metrics").0, 200);
         // The first of them was closed to let others in, the last has its place still, and may go on.
         let host = format!("TP/1.1\r\nHost: {address}\r\n\r\n");
@@ -248,6 +248,60 @@ fn who_has_said_nothing_for_the_longest_gives_way_to_who_comes() {
         last.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert!(node.stats().count("questions_slow").unwrap() >= 45);
+    });
+}
+
+#[test]
+fn hundreds_that_ask_at_once_are_all_answered() {
+    run(async {
+        let node = node().await;
+        let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
+        let address = served.local_addr();
+        let ask = |number: usize| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            let path = ["/inspect", "/metrics", "/"][number % 3];
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+            stream
+        };
+        for _ in 0..5 {
+            let asking: Vec<_> = (0..400).map(ask).collect();
+            for mut stream in asking {
+                stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).unwrap();
+                assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+            }
+        }
+        assert_eq!(node.stats().count("questions_slow"), Some(0));
+    });
+}
+
+#[test]
+fn a_page_of_another_site_gets_nothing_and_may_embed_nothing() {
+    run(async {
+        let node = node().await;
+        let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
+        for path in ["/", "/inspect", "/metrics", "/page.js", "/nothing"] {
+            let ask = |site: &str| {
+                let request =
+                    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: {site}\r\n\r\n");
+                raw(served.local_addr(), request.as_bytes())
+            };
+            for site in ["cross-site", "same-site"] {
+                let answer = ask(site);
+                assert!(
+                    answer.starts_with("HTTP/1.1 403 ") && !answer.contains("a@local"),
+                    "{path}: {answer}"
+                );
+            }
+            for site in ["same-origin", "none"] {
+                let answer = ask(site);
+                assert!(!answer.starts_with("HTTP/1.1 403 "), "{path}: {answer}");
+            }
+            for site in ["none", "cross-site"] {
+                assert!(ask(site).contains("\r\ncross-origin-resource-policy: same-origin\r\n"), "{path}");
+            }
+        }
     });
 }
 

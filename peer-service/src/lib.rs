@@ -69,6 +69,7 @@
 pub mod conformance;
 mod events;
 mod frame;
+pub mod log_limit;
 pub mod memory;
 mod service;
 

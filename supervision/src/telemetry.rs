@@ -9,9 +9,10 @@ use std::{
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, SyncSender, channel, sync_channel},
     },
     thread,
+    time::Duration,
 };
 
 use tracing::{Dispatch, Level, dispatcher, level_filters::LevelFilter};
@@ -58,6 +59,21 @@ pub fn send(tell: impl FnOnce() + Send + 'static) {
     if !matches!(sent, Some(Ok(()))) {
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Waits until all events so far have been told, but at most for that long. Returns whether they have.
+///
+/// A program that ends by `std::process::exit`, or from `main`, loses the events that wait.
+pub fn flush(timeout: Duration) -> bool {
+    if SENDER.get().is_none() {
+        return true;
+    }
+    let (done, is_done) = channel();
+    send(move || {
+        // Nobody waits any more if it took too long.
+        let _ = done.send(());
+    });
+    is_done.recv_timeout(timeout).is_ok()
 }
 
 /// Number of events that nobody was told: the queue was full, the subscriber panicked, or the thread could not be started.

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::seldom::Seldom;
+use peer_service::log_limit::LogLimit;
 
 /// How long it rests after the first error; doubles up to [`LONGEST_REST`].
 const FIRST_REST: Duration = Duration::from_millis(10);
@@ -14,7 +14,7 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct AcceptErrors {
     rest: Duration,
-    warnings: Seldom,
+    warnings: LogLimit,
 }
 
 /// What to do after an error.
@@ -28,7 +28,7 @@ pub(crate) struct Advice {
 
 impl AcceptErrors {
     pub(crate) fn new() -> Self {
-        AcceptErrors { rest: FIRST_REST, warnings: Seldom::default() }
+        AcceptErrors { rest: FIRST_REST, warnings: LogLimit::default() }
     }
 
     /// A connection was accepted.
@@ -46,8 +46,9 @@ impl AcceptErrors {
 
 #[cfg(test)]
 mod tests {
+    use peer_service::log_limit::BETWEEN_WARNINGS;
+
     use super::*;
-    use crate::seldom::BETWEEN_WARNINGS;
 
     #[test]
     fn rests_grow_until_a_connection_was_accepted() {

@@ -104,7 +104,6 @@ mod queue;
 mod race;
 mod reader;
 mod secret;
-mod seldom;
 mod service;
 mod session;
 mod socket;

@@ -13,7 +13,7 @@ use futures::{
     pin_mut, select_biased,
 };
 use parking_lot::Mutex;
-use peer_service::NodeName;
+use peer_service::{NodeName, log_limit::LogLimit};
 use smol::{Async, Timer};
 
 use crate::{
@@ -30,9 +30,7 @@ use crate::{
     pairing::{ConnId, Refusal},
     peer::Fate,
     pending::{Admission, Pending, Ticket},
-    protection,
-    seldom::Seldom,
-    tasks,
+    protection, tasks,
     wire::Kind,
 };
 
@@ -75,7 +73,7 @@ pub(crate) async fn run(hub: Arc<Hub>, listener: Arc<Async<TcpListener>>) {
 struct Door {
     pending: Mutex<Pending<AbortHandle>>,
     /// Of those who were refused.
-    warnings: Mutex<Seldom>,
+    warnings: Mutex<LogLimit>,
 }
 
 impl Door {

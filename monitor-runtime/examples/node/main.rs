@@ -12,8 +12,8 @@
 //!
 //! Options: `--name NAME` (required), `--listen ADDRESS` (the name's address by default), `--peer NAME[=ADDRESS]`
 //! (connect at start; may be given several times), `--hidden`, `--heartbeat default|fast|wan|I/T` (interval and timeout
-//! in milliseconds). The secret of the cluster comes in the environment, because arguments are visible to every user
-//! of the machine.
+//! in milliseconds), `--log LEVEL` (`off` to `trace`, to standard error; nothing by default). The secret of the cluster comes
+//! in the environment, because arguments are visible to every user of the machine.
 //!
 //! Where to look: `process.rs` is a process that watches and is watched, in Erlang's style; `handles.rs` holds
 //! monitors as futures and as a stream.

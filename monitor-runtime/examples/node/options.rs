@@ -1,8 +1,9 @@
 //! The command line.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use monitor_runtime::{Config, NodeSpec, Secret};
+use tracing_subscriber::filter::LevelFilter;
 
 /// The environment variable with the cluster's secret.
 const SECRET: &str = "OBIT_SECRET";
@@ -19,6 +20,7 @@ pub(crate) fn config(mut arguments: impl Iterator<Item = String>) -> Result<Conf
             "--peer" => peers.push(value()?.parse().map_err(|error| format!("--peer: {error}"))?),
             "--heartbeat" => heartbeat = value()?,
             "--hidden" => hidden = true,
+            "--log" => log(value()?.parse()?),
             other => Err(format!("{other} is no option; the head of the program lists them"))?,
         }
     }
@@ -39,4 +41,9 @@ pub(crate) fn config(mut arguments: impl Iterator<Item = String>) -> Result<Conf
             Ok(custom.ok_or(format!("--heartbeat: {other} is none of default, fast, wan, and no I/T"))?)
         }
     }
+}
+
+/// Logs to standard error, as a program does that thinks of nothing further.
+fn log(level: LevelFilter) {
+    tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(level).init();
 }

@@ -41,8 +41,11 @@ pub struct NodeList {
     pub monitors: usize,
     /// How many monitors other nodes hold on its processes.
     pub monitored_by: usize,
-    /// The nodes that are up, sorted by name.
+    /// The nodes that are up, sorted by name: the first 10,000, or over HTTP 1,000.
     pub peers: Vec<PeerLine>,
+    /// How many more are up than are listed.
+    #[serde(default)]
+    pub more_peers: usize,
 }
 
 /// A node that is up.
@@ -164,16 +167,27 @@ pub struct CountLine {
     pub count: u64,
 }
 
+/// How much of a node is shown at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Monitors of each kind.
+    pub(crate) monitors: usize,
+    /// `Down`s that were told.
+    pub(crate) downs: usize,
+    /// Nodes that are up.
+    pub(crate) peers: usize,
+}
+
 impl Look {
-    /// A look that shows so many monitors of each kind, and so many `Down`s, at most.
-    pub(crate) fn at(node: &Node, max_monitors: usize, max_downs: usize) -> Self {
+    /// A look that shows no more than that.
+    pub(crate) fn at(node: &Node, max: &Extent) -> Self {
         let stats = node.stats();
         let line = |(name, count): (&str, u64)| CountLine { name: name.to_owned(), count };
         let lines = |counts: &[Count]| counts.iter().map(|count| line((count.name, count.count))).collect();
-        let past = node.inner.look(|state| state.history.list(max_downs, &node.inner));
+        let past = node.inner.look(|state| state.history.list(max.downs, &node.inner));
         Look {
-            node: NodeList::of(node),
-            monitors: node.monitors(max_monitors).into(),
+            node: NodeList::of(node, max.peers),
+            monitors: node.monitors(max.monitors).into(),
             downs: past.into_iter().map(PastDownLine::from).collect(),
             counts: lines(&[&stats.drops[..], &stats.service].concat()),
             told: lines(&stats.downs),
@@ -183,7 +197,7 @@ impl Look {
 }
 
 impl NodeList {
-    pub(super) fn of(node: &Node) -> Self {
+    pub(super) fn of(node: &Node, max_peers: usize) -> Self {
         let stats = node.stats();
         let queued = queued_bytes(&node.inner);
         let monitors = node.inner.look(|state| state.core.by_peer()).into_iter();
@@ -198,6 +212,9 @@ impl NodeList {
             hidden: info.hidden,
             queued_bytes: queued.get(&info.session).copied().unwrap_or_default(),
         };
+        let mut up = node.nodes(NodeType::All);
+        let more_peers = up.len().saturating_sub(max_peers);
+        up.truncate(max_peers);
         NodeList {
             name: node.name().to_string(),
             incarnation: node.id().incarnation.to_string(),
@@ -208,7 +225,8 @@ impl NodeList {
             processes: stats.processes,
             monitors: stats.monitors,
             monitored_by: stats.incoming_monitors,
-            peers: node.nodes(NodeType::All).into_iter().map(peer).collect(),
+            peers: up.into_iter().map(peer).collect(),
+            more_peers,
         }
     }
 }
@@ -271,5 +289,40 @@ const fn source(source: DownSource) -> &'static str {
         DownSource::TargetNode => "target-node",
         DownSource::SessionEnd => "session-end",
         _ => "no-session",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use peer_service::memory::Network;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn nodes_beyond_the_limit_are_counted() {
+        smol::block_on(async {
+            let network = Network::new();
+            let mut nodes = Vec::new();
+            for name in ["a@local", "b@local", "c@local", "d@local"] {
+                let name: NodeName = name.parse().unwrap();
+                let service = network.join(name.clone());
+                nodes.push(Node::with_service(Config::new(name), service).await.unwrap());
+            }
+            let mut subscriber = nodes[0].process().unwrap();
+            subscriber.monitor_nodes(crate::NodesOptions::new()).unwrap();
+            for peer in &nodes[1..] {
+                nodes[0].connect(peer.name()).unwrap();
+                while !matches!(subscriber.recv().await, Some(crate::Event::NodeUp(_))) {}
+            }
+            let names = |list: &NodeList| list.peers.iter().map(|peer| peer.name.clone()).collect::<Vec<_>>();
+            let some = NodeList::of(&nodes[0], 2);
+            assert_eq!(
+                (names(&some), some.more_peers),
+                (vec!["b@local".to_owned(), "c@local".to_owned()], 1)
+            );
+            let all = NodeList::of(&nodes[0], 3);
+            assert_eq!((all.peers.len(), all.more_peers), (3, 0));
+        });
     }
 }

@@ -75,6 +75,6 @@ async fn converse(mut stream: UnixStream, question: &Question) -> io::Result<Vec
     line.push(b'\n');
     stream.write_all(&line).await?;
     let mut answer = Vec::new();
-    stream.take(MAX_ANSWER).read_to_end(&mut answer).await?;
+    stream.take(MAX_ANSWER as u64).read_to_end(&mut answer).await?;
     Ok(answer)
 }

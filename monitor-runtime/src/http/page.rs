@@ -32,12 +32,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(super) fn file(path: &str) -> Option<Response<Full<Bytes>>> {
     let (_, kind, contents) = FILES.into_iter().find(|(other, ..)| *other == path)?;
     let mut file = answer(StatusCode::OK, kind, contents);
-    let headers: [(HeaderName, &'static str); 4] = [
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        (REFERRER_POLICY, "no-referrer"),
-        (X_FRAME_OPTIONS, "DENY"),
-    ];
+    let headers: [(HeaderName, &'static str); 3] =
+        [(CONTENT_SECURITY_POLICY, POLICY), (REFERRER_POLICY, "no-referrer"), (X_FRAME_OPTIONS, "DENY")];
     file.headers_mut().extend(headers.map(|(name, value)| (name, HeaderValue::from_static(value))));
     Some(file)
 }

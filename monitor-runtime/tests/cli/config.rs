@@ -87,11 +87,46 @@ fn an_error_names_the_file_the_line_and_what_is_wrong() {
             ended.stderr
         };
         let peer = error("node = \"a@127.0.0.1:1\"\npeers = [\"b@127.0.0.1:1\", \"b@\"]\n").await;
-        assert!(peer.contains("line 2") && peer.contains("\"b@\": node name: lacks a host"), "{peer}");
+        assert!(peer.contains("line 2: `peers`: entry 2: node name: lacks a host"), "{peer}");
         let unknown = error("secret = \"in the open\"\n").await;
-        assert!(unknown.contains("line 1") && unknown.contains("`secret_file`"), "{unknown}");
+        assert!(unknown.contains("line 1: `secret`: ") && unknown.contains("`secret_file`"), "{unknown}");
+        assert!(!unknown.contains("in the open"), "{unknown}");
         let preset = error("\npreset = \"slow\"\n").await;
         assert!(preset.contains("line 2") && preset.contains("`wan`"), "{preset}");
+    });
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_is_not_told() {
+    test(async {
+        let directory = Directory::new();
+        let key = directory.path("cluster.key");
+        let key = key.to_str().unwrap();
+        assert_eq!(end(obit(["keygen", key])).await.code, Some(0));
+        let secret = fs::read_to_string(key).unwrap();
+        let secret = secret.trim_end();
+        let flags = ["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0"];
+        // The file of the secret, or the secret itself, wherever a file is wanted.
+        for flag in ["--config", "--secret-file", "--peers-file", "--tls-ca", "--tls-cert", "--tls-key"] {
+            for value in [key, secret] {
+                if (flag, value) == ("--secret-file", key) {
+                    continue;
+                }
+                let mut all = [&flags[..], &[flag, value]].concat();
+                if flag.starts_with("--tls") {
+                    let others =
+                        ["--tls-ca", "--tls-cert", "--tls-key"].into_iter().filter(|other| *other != flag);
+                    all.extend(others.flat_map(|other| [other, key]));
+                }
+                let ended = end(obit(all)).await;
+                assert_eq!(ended.code, Some(1), "{flag}");
+                let is_told = secret.as_bytes().windows(8).any(|part| {
+                    let part = std::str::from_utf8(part).unwrap();
+                    ended.stderr.contains(part) || ended.stdout.iter().any(|line| line.contains(part))
+                });
+                assert!(!is_told, "{flag}: {}", ended.stderr);
+            }
+        }
     });
 }
 

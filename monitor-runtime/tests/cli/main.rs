@@ -5,6 +5,7 @@ mod ask;
 mod config;
 mod inherited;
 mod job_control;
+mod log;
 mod parts;
 mod pty;
 mod run;

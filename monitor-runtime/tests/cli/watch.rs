@@ -78,6 +78,19 @@ fn programs_read_the_end_as_json() {
 }
 
 #[test]
+fn a_long_reason_is_cut_for_people_and_whole_in_json() {
+    test(async {
+        let reason = "long \u{1b} ".repeat(5000);
+        let (line, _) = told_of(other(&reason), &[]).await;
+        assert!(line.len() < 1100 && line.ends_with("… (cut)"), "{}: {line}", line.len());
+        let (json, _) = told_of(other(&reason), &["--json"]).await;
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let shown = reason.replace('\u{1b}', "\\u{1b}");
+        assert_eq!(json["text"], format!("exit: {shown}"));
+    });
+}
+
+#[test]
 fn who_is_not_there_and_who_cannot_be_reached_are_told_apart() {
     test(async {
         let node = node("a").await;

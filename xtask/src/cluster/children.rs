@@ -2,7 +2,7 @@
 //! panics, and when the run is interrupted.
 
 use std::{
-    process::{Child, ChildStdin, ChildStdout, Command},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -102,6 +102,16 @@ impl Running {
         Ok(before.current.unwrap_or(u64::MAX))
     }
 
+    /// Asks it to end, by SIGTERM.
+    pub(crate) fn terminate(&self) -> Result {
+        self.signal(Signal::TERM)
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&self) -> Result<Option<ExitStatus>> {
+        lock(&self.child).try_wait().context(|| "cannot see whether a program has ended".to_owned())
+    }
+
     /// Has it stop where it is; it may still run for a moment.
     pub(crate) fn freeze(&self) -> Result {
         self.signal(Signal::STOP)
@@ -118,11 +128,6 @@ impl Running {
     /// Lets it go on.
     pub(crate) fn thaw(&self) -> Result {
         self.signal(Signal::CONT)
-    }
-
-    /// Asks it to end.
-    pub(crate) fn terminate(&self) -> Result {
-        self.signal(Signal::TERM)
     }
 
     fn signal(&self, signal: Signal) -> Result {

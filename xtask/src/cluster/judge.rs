@@ -111,6 +111,7 @@ pub(super) fn judge(options: &Options, children: &Children, program: &Path) -> R
                 peers: Vec::new(),
                 listen: None,
                 by: Vec::new(),
+                log_reader: None,
                 log: logs.clone(),
             },
             logs: logs.clone(),

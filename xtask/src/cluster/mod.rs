@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use self::{
     children::Children,
+    command::Program,
     judge::Outcome,
     net::{Network, namespace::Namespace},
     node::{Launch, Node, SOON},
@@ -30,6 +31,7 @@ use crate::failure::{Context, Result, fail};
 
 pub(crate) mod build;
 pub(crate) mod children;
+pub(crate) mod command;
 pub(crate) mod heartbeat;
 mod judge;
 pub(crate) mod net;
@@ -206,6 +208,12 @@ impl Cluster<'_> {
         let node = Node::start(self.children, Launch { log, ..launch })?;
         self.state().lives.push(node.clone());
         Ok(node)
+    }
+
+    /// Starts a program of the command `obit` where a node with that label would run, with the secret of the cluster.
+    pub(crate) fn program(&self, label: &str, mut command: std::process::Command) -> Result<Program> {
+        command.env("OBIT_SECRET", &self.launch.secret);
+        Program::start(self.children, command, self.home(label)?.as_deref())
     }
 
     // What can be done to a node. Each is recorded: where nothing was done, no session may end.

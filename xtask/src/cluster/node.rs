@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::Write,
+    io::{PipeReader, Write},
     net::SocketAddr,
     path::PathBuf,
     process::{ChildStdin, Command as Program, Stdio},
@@ -16,6 +16,7 @@ use std::{
 
 use super::{
     children::{Children, Running},
+    command::LogReader,
     heartbeat::Heartbeat,
     net::namespace::Namespace,
     process::{Monitor, Process},
@@ -43,7 +44,9 @@ pub(crate) struct Launch {
     pub(crate) listen: Option<SocketAddr>,
     /// Started by this program with these arguments, if any are given, which then becomes the node.
     pub(crate) by: Vec<String>,
-    /// Where its transcript and its standard error go.
+    /// If given, it logs all it can to a pipe that is read like this.
+    pub(crate) log_reader: Option<LogReader>,
+    /// Where its transcript goes and, without a log reader, its standard error.
     pub(crate) log: PathBuf,
 }
 
@@ -58,6 +61,8 @@ struct Life {
     stdin: Mutex<ChildStdin>,
     reader: Mutex<Option<JoinHandle<()>>>,
     transcript: Arc<Transcript>,
+    /// The other end of its log.
+    log_reader: Mutex<Option<PipeReader>>,
     next_request: AtomicU64,
     over: AtomicBool,
 }
@@ -86,7 +91,12 @@ impl Node {
         }
         // In the environment, where other users cannot read it; arguments are visible to everybody.
         program.env("OBIT_SECRET", &launch.secret);
-        program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log("stderr")?);
+        program.args(launch.log_reader.map(|_| ["--log", "trace"]).into_iter().flatten());
+        let (stderr, unread) = match launch.log_reader {
+            Some(reader) => reader.pipe()?,
+            None => (log("stderr")?.into(), None),
+        };
+        program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
         let (child, stdin, stdout) = children.start(&mut program, launch.home.as_deref())?;
         let reader = transcript.follow(stdout);
         let ready = transcript.wait("being ready", SOON, 0, |entry| match &entry.said {
@@ -104,6 +114,7 @@ impl Node {
             stdin: Mutex::new(stdin),
             reader: Mutex::new(Some(reader)),
             transcript,
+            log_reader: Mutex::new(unread),
             next_request: AtomicU64::new(1),
             over: AtomicBool::new(false),
         })))
@@ -275,6 +286,11 @@ impl Node {
             Some(tables) => Ok(tables),
             None => fail!("{}: expected {what} within {SOON:?}; its tables hold {last:?}", self.name()),
         }
+    }
+
+    /// The reader of its log exits: from now on, writing to it fails.
+    pub(crate) fn end_log_reader(&self) {
+        drop(self.0.log_reader.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     // Talking.

@@ -116,6 +116,7 @@ impl System for Obit<'_> {
             peers: Vec::new(),
             listen: None,
             by: Vec::new(),
+            log_reader: None,
             log: self.logs.join(format!("obit-{node}-{}", self.lives)),
         };
         self.nodes.insert(node.to_owned(), Node::start(self.children, launch)?);

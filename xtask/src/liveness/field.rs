@@ -63,6 +63,7 @@ impl Field<'_> {
             peers,
             listen: None,
             by: Vec::new(),
+            log_reader: None,
             log: self.logs.join(format!("{life}")),
         };
         let node = Node::start(self.children, launch)?;

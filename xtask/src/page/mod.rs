@@ -9,7 +9,7 @@ use clap::Args;
 
 use self::{browser::Browser, nodes::Nodes};
 use crate::{
-    cluster::{children::Children, make_folder},
+    cluster::{build, children::Children, make_folder},
     failure::{Failure, Result, fail},
     workspace,
 };
@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     };
     let folder = workspace::root().join("target/page");
     make_folder(&folder)?;
-    let obit = crate::cluster::build::obit()?;
+    let obit = build::obit(false)?;
     let children = Children::default();
     children.end_on_interrupt()?;
     let mut browser = Browser::start(&children, &program, &folder)?;

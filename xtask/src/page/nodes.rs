@@ -3,12 +3,13 @@
 use std::{
     net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
-    process::{ChildStdin, ChildStdout, Command, Stdio},
+    process::{ChildStdin, ChildStdout},
 };
 
 use crate::{
     cluster::{
         children::{Children, Running},
+        command::obit_command,
         node::SOON,
         poll,
         ports::Ports,
@@ -109,7 +110,7 @@ impl Nodes {
 
     /// One that watches the job that stays so many times, for as long as what is returned is held.
     pub(super) fn crowd(&self, monitors: usize) -> Result<(Running, Streams)> {
-        let mut command = program(&self.obit);
+        let mut command = obit_command(&self.obit);
         command.arg("watch").args(vec![self.stays.target(); monitors]);
         let (running, stdin, stdout) = self.children.start(&mut command, None)?;
         Ok((running, (stdin, stdout)))
@@ -144,7 +145,7 @@ fn job(
     script: &str,
 ) -> Result<Job> {
     let node = node_name(ports, label, at);
-    let mut command = program(obit);
+    let mut command = obit_command(obit);
     command.args(["run", "--node", &node, "--name", name]);
     if label == "worker" {
         command.args(["--http", &ports.port(PAGE_OF_JOB).to_string()]);
@@ -156,7 +157,7 @@ fn job(
 }
 
 fn watch(children: &Children, obit: &Path, ports: &Ports, targets: &[String]) -> Result<(Running, Streams)> {
-    let mut command = program(obit);
+    let mut command = obit_command(obit);
     command.args([
         "watch",
         "--node",
@@ -172,23 +173,12 @@ fn watch(children: &Children, obit: &Path, ports: &Ports, targets: &[String]) ->
 }
 
 fn lone(children: &Children, obit: &Path, ports: &Ports) -> Result<(Running, Streams)> {
-    let mut command = program(obit);
+    let mut command = obit_command(obit);
     command.args(["agent", "--node", &node_name(ports, "lone", LONE)]);
     command.args(["--http", &ports.port(PAGE_OF_LONE).to_string()]);
     let (running, stdin, stdout) = children.start(&mut command, None)?;
     listens(ports.port(PAGE_OF_LONE))?;
     Ok((running, (stdin, stdout)))
-}
-
-fn program(obit: &Path) -> Command {
-    let mut command = Command::new(obit);
-    for variable in std::env::vars_os().map(|(variable, _)| variable) {
-        if variable.to_string_lossy().starts_with("OBIT_") {
-            command.env_remove(variable);
-        }
-    }
-    command.env_remove("XDG_RUNTIME_DIR").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command
 }
 
 fn listens(port: u16) -> Result {

@@ -82,6 +82,9 @@ fn say_nodes(nodes: &NodeList) -> Result<()> {
     for peer in &nodes.peers {
         say(&format!("{} ({})", peer.name, about_peer(peer, nodes.hidden)))?;
     }
+    if nodes.more_peers > 0 {
+        say(&format!("and {} more", nodes.more_peers))?;
+    }
     if nodes.peers.is_empty() {
         note("no other node is connected to it");
     }

@@ -4,8 +4,6 @@ use std::{
     env,
     ffi::OsString,
     fmt::Display,
-    fs,
-    io::Read,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -20,6 +18,8 @@ use crate::{
     options::{HttpAddress, ListenAddress, NodeOptions, Preset, Specs},
 };
 
+mod file;
+
 /// The environment variable that may hold the secret itself.
 pub(crate) const SECRET: &str = "OBIT_SECRET";
 
@@ -28,9 +28,6 @@ const SOCKET: &str = "OBIT_SOCKET";
 
 /// How many `Down`s a node keeps for `obit why`.
 const MAX_HISTORY: usize = 4096;
-
-/// A file of settings is not longer: more is a mistake.
-const MAX_FILE: u64 = 1 << 20;
 
 /// What a command makes of settings that were not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,10 +60,20 @@ pub(crate) fn prepare(options: NodeOptions, role: Role) -> Result<Prepared> {
     if role == Role::Member {
         options.socket = options.socket.or_else(|| variable(SOCKET).map(PathBuf::from));
     }
+    is_no_secret("--config", options.config.as_ref())?;
     let options = match options.config.clone() {
         Some(file) => options.or(read(&file)?),
         None => options,
     };
+    for (flag, file) in [
+        ("--secret-file", &options.secret_file),
+        ("--peers-file", &options.peers_file),
+        ("--tls-ca", &options.tls_ca),
+        ("--tls-cert", &options.tls_cert),
+        ("--tls-key", &options.tls_key),
+    ] {
+        is_no_secret(flag, file.as_ref())?;
+    }
     // A visitor dials the same again and again only because it waits, and says so itself.
     log::start(options.log.unwrap_or_default(), role == Role::Visitor);
     let secret = match (secret, &options.secret_file) {
@@ -110,14 +117,7 @@ fn bad_secret(error: SecretError, source: impl Display) -> Failure {
 
 /// Reads a file of settings. Paths in it are relative to the directory that it lies in.
 fn read(path: &Path) -> Result<NodeOptions> {
-    let name = || format!("cannot read the configuration {}", path.display());
-    let mut text = String::new();
-    fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text)).context(name)?;
-    if text.len() as u64 > MAX_FILE {
-        return Err(Failure::new(format!("{}: it has more than {MAX_FILE} bytes", name())));
-    }
-    let mut options: NodeOptions = toml::from_str(&text)
-        .map_err(|error| Failure::new(format!("{}: {}", path.display(), error.to_string().trim_end())))?;
+    let mut options = file::read(path)?;
     let directory = path.parent().unwrap_or(Path::new(""));
     for path in [
         &mut options.peers_file,
@@ -130,6 +130,18 @@ fn read(path: &Path) -> Result<NodeOptions> {
         *path = path.take().map(|relative| directory.join(relative));
     }
     Ok(options)
+}
+
+/// A long name of a file that is not there may be a secret in place of a path: no error shows it.
+fn is_no_secret(flag: &str, path: Option<&PathBuf>) -> Result<()> {
+    let is_missing = |path: &&PathBuf| matches!(path.try_exists(), Ok(false) | Err(_));
+    let is_long = |path: &&PathBuf| path.as_os_str().len() >= Secret::MIN_LEN && path.extension().is_none();
+    match path.filter(is_long).filter(is_missing) {
+        Some(_) => Err(Failure::new(format!(
+            "{flag}: there is no such file; its name is not shown, as it could be the secret itself"
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn node(options: NodeOptions, secret: Option<Secret>, role: Role) -> Result<Config> {

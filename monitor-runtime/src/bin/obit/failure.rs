@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use crate::output;
+use crate::{cut, output};
 
 /// What went wrong, and where possible what to do about it.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Failure {
     /// Writes it to standard error, unless that would be of no use. May block.
     pub(crate) fn note(&self) {
         if !self.quiet {
-            output::note(&format!("error: {self}"));
+            output::note(&cut::beginning(format_args!("error: {self}"), cut::MAX_FAILURE));
         }
     }
 

@@ -1,17 +1,37 @@
-//! What the node says of itself, on standard error.
+//! The log of a node, on standard error. Writing it never holds up the program, whether or not it is read.
+//!
+//! | what | where |
+//! |---|---|
+//! | levels, the subscriber, panics | here |
+//! | the queue between the program and the writer: bounded, and lossy when it is full | `log/queue.rs` |
+//! | the thread that writes, and the flush at exit | `log/writer.rs` |
+//!
+//! `tracing_appender::non_blocking` was not enough: on exit with a full queue it prints to standard output, which belongs
+//! to the results of this command; it panics if its thread cannot be started; it bounds lines, not bytes; and lines
+//! that could not be written are not counted.
 
 use std::{
+    backtrace::{Backtrace, BacktraceStatus},
     collections::BTreeSet,
     io::{self, Write},
+    panic::{self, PanicHookInfo},
     sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
 
 use clap::ValueEnum;
 use parking_lot::Mutex;
 use serde::Deserialize;
+use supervision::telemetry;
 use tracing_subscriber::filter::LevelFilter;
 
-/// How much of it.
+use crate::output::note;
+
+mod queue;
+mod writer;
+
+/// How much a node logs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
@@ -26,42 +46,74 @@ pub(crate) enum Level {
     Info,
     /// And everything that may help to find a fault.
     Debug,
+    /// And every step, those of the libraries included.
+    Trace,
 }
 
-/// Begins to write to standard error. Once a program. `once`: a dial that fails again as it did before is not told again.
+/// Starts logging to standard error. Called at most once. `once`: a dial that fails again as it did before is not logged
+/// again.
 pub(crate) fn start(level: Level, once: bool) {
+    writer::start();
+    panic::set_hook(Box::new(|panic| note(&panic_text(panic))));
     let level = match level {
         Level::Off => LevelFilter::OFF,
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
     };
     let told = once.then(Arc::default);
     let lines = move || Lines { told: told.clone() };
-    // Without colours: it is read by journals as often as by people.
+    // Without colors: it is read by journals as often as by people.
     let to = tracing_subscriber::fmt().with_writer(lines).with_ansi(false);
-    // What cannot be written is lost. To say so on the same standard error would be a panic.
+    // A report of an error of the log would go to the same standard error, and panic if that fails.
     let to = to.log_internal_errors(false);
     to.with_max_level(level).with_target(false).init();
 }
 
-/// Lines for standard error.
+/// Adds a line to the log, without its line break. Returns false if no log has been started: then nothing is written.
+/// Never blocks.
+pub(crate) fn line(text: &str) -> bool {
+    writer::push(text)
+}
+
+/// A log that is read takes a few milliseconds; one that is not read must not keep the program from its end.
+const FLUSH_TIME: Duration = Duration::from_secs(1);
+
+/// Waits until the log is written, for at most a second: events that wait for the subscriber, and lines that wait for the writer.
+pub(crate) fn flush() {
+    let end = Instant::now() + FLUSH_TIME;
+    telemetry::flush(FLUSH_TIME / 2);
+    writer::flush(end.saturating_duration_since(Instant::now()));
+}
+
+/// The text of the standard library's own hook, which would write to standard error itself, and block there.
+fn panic_text(panic: &PanicHookInfo<'_>) -> String {
+    let thread = thread::current();
+    let text = format!("thread '{}' {panic}", thread.name().unwrap_or("<unnamed>"));
+    let backtrace = Backtrace::capture();
+    match backtrace.status() {
+        BacktraceStatus::Captured => format!("{text}\nstack backtrace:\n{backtrace}"),
+        _ => text,
+    }
+}
+
+/// Takes the lines that `tracing-subscriber` formats.
 struct Lines {
-    /// What was told of dials that have failed, if that is told once.
+    /// The failures of dials that were logged, if each is logged once.
     told: Option<Arc<Mutex<BTreeSet<String>>>>,
 }
 
-/// What stands between the time and what was dialled.
+/// Text between the time and the address that was dialed.
 const FAILED: &str = " WARN dial failed ";
-/// How many failures are remembered.
+/// Maximum number of failures that are remembered.
 const MAX_TOLD: usize = 256;
 
 impl Lines {
-    /// Whether the same was told before.
-    fn was_told(&self, line: &[u8]) -> bool {
+    /// Whether the same failure was logged before.
+    fn was_told(&self, line: &str) -> bool {
         let Some(told) = &self.told else { return false };
-        let line = String::from_utf8_lossy(line);
         let Some((_, failure)) = line.split_once(FAILED) else { return false };
         let mut told = told.lock();
         if told.len() >= MAX_TOLD {
@@ -72,12 +124,18 @@ impl Lines {
 }
 
 impl Write for Lines {
+    /// Gets each line whole.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.was_told(line) { Ok(line.len()) } else { io::stderr().write(line) }
+        let text = String::from_utf8_lossy(line);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        if !self.was_told(text) {
+            writer::push(text);
+        }
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 
@@ -88,19 +146,18 @@ mod tests {
     #[test]
     fn a_dial_that_fails_as_before_is_told_once_where_that_is_wanted() {
         let line = |second: u32, failure: &str| {
-            format!("00:00:0{second}Z  WARN dial failed peer=a failure={failure}\n")
+            format!("00:00:0{second}Z  WARN dial failed peer=a failure={failure}")
         };
         let once = Lines { told: Some(Arc::default()) };
-        let was_told = |line: String| once.was_told(line.as_bytes());
+        let was_told = |line: String| once.was_told(&line);
         assert_eq!(
             [was_told(line(1, "x")), was_told(line(2, "x")), was_told(line(3, "y"))],
             [false, true, false]
         );
         assert!(
-            !was_told("00:00:04Z  INFO other\n".to_owned())
-                && !was_told("00:00:05Z  INFO other\n".to_owned())
+            !was_told("00:00:04Z  INFO other".to_owned()) && !was_told("00:00:05Z  INFO other".to_owned())
         );
         let always = Lines { told: None };
-        assert!(!always.was_told(line(1, "x").as_bytes()) && !always.was_told(line(1, "x").as_bytes()));
+        assert!(!always.was_told(&line(1, "x")) && !always.was_told(&line(1, "x")));
     }
 }

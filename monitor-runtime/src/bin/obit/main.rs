@@ -12,6 +12,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 mod agent;
 mod ask;
 mod config;
+mod cut;
 #[cfg(test)]
 mod documents;
 mod environment;

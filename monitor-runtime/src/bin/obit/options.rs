@@ -1,7 +1,7 @@
 //! What can be said about a node: by flags, by the environment and in a file, in the same words.
 
 use std::{
-    fmt::Display,
+    fmt::{self, Display},
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     str::FromStr,
@@ -195,28 +195,40 @@ fn text<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) ->
 fn number_or_text<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Number(i64),
-        Text(String),
+    struct Visitor;
+
+    impl de::Visitor<'_> for Visitor {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a port or an address with one")
+        }
+
+        fn visit_i64<E>(self, number: i64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
     }
-    let text = match Either::deserialize(deserializer)? {
-        Either::Number(number) => number.to_string(),
-        Either::Text(text) => text,
-    };
-    parse(&text).map(Some)
+
+    parse(&deserializer.deserialize_any(Visitor)?).map(Some)
 }
 
 fn texts<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
     deserializer: D,
 ) -> Result<Option<Vec<T>>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
-    texts.iter().map(|text| parse(text)).collect::<Result<_, _>>().map(Some)
+    let parse = |(at, text): (usize, &String)| {
+        text.parse().map_err(|error| de::Error::custom(format!("entry {}: {error}", at + 1)))
+    };
+    texts.iter().enumerate().map(parse).collect::<Result<_, _>>().map(Some)
 }
 
+/// The text itself is not in the error: it may be a secret in the wrong place.
 fn parse<T: FromStr<Err: Display>, E: de::Error>(text: &str) -> Result<T, E> {
-    text.parse().map_err(|error| E::custom(format!("{text:?}: {error}")))
+    text.parse().map_err(E::custom)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::{
     failure::{Failure, Result},
+    log,
     reasons::JobEnd,
 };
 
@@ -41,11 +42,14 @@ pub(crate) fn write(bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// A line on standard error, for who looks at what goes on.
+/// Lines on standard error for a person. Once a node logs they are part of the log, and never block.
 pub(crate) fn note(text: &str) {
-    let lines: Vec<_> = text.lines().map(printable).collect();
-    // Nobody is left to tell if this fails.
-    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
+    for line in text.lines().map(printable) {
+        if !log::line(&line) {
+            // A failure cannot be reported anywhere else.
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+    }
 }
 
 /// Whether standard error takes a line without blocking, now or soon.

@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     failure::{Context, ExitCode, Failure, Result},
-    output,
+    log, output,
     signals::{self, ENDING, Received, Signals, Waker},
 };
 
@@ -215,7 +215,8 @@ pub(crate) fn fail(failure: &Failure) -> ! {
     leave(failure.exit_code())
 }
 
-/// Ends the program, whatever its threads do.
+/// Ends the program, whatever its threads do. The log is written first, for at most a second.
 pub(crate) fn leave(code: ExitCode) -> ! {
+    log::flush();
     process::exit(code.0.into())
 }

@@ -13,6 +13,7 @@ use monitor_runtime::{
 
 use crate::{
     config::{self, Role},
+    cut::{MAX_REASON, beginning},
     failure::{ExitCode, Result},
     options::NodeOptions,
     output::{DownLine, note, say, say_json, write_apart},
@@ -184,16 +185,17 @@ impl Verdict {
     }
 }
 
-/// A `Down` for people.
+/// A `Down` for people, of a long reason the beginning.
 struct Line<'a>(&'a Down);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Down { target, reason, .. } = self.0;
+        let text = beginning(reason, MAX_REASON);
         match reason {
-            DownReason::NoConnection(_) => write!(f, "{target} cannot be reached: {reason}"),
-            DownReason::NoProc => write!(f, "{target} is not there: {reason}"),
-            _ => write!(f, "{target} is gone: {reason}"),
+            DownReason::NoConnection(_) => write!(f, "{target} cannot be reached: {text}"),
+            DownReason::NoProc => write!(f, "{target} is not there: {text}"),
+            _ => write!(f, "{target} is gone: {text}"),
         }
     }
 }

@@ -158,8 +158,10 @@ async fn who(socket: PathBuf) -> Option<Found> {
         Some(Err(AskError::NoNode { cause, .. })) => {
             match cause.kind() {
                 io::ErrorKind::ConnectionRefused => {
-                    // Left where it is, it would be asked again each time.
-                    let _ = fs::remove_file(&socket);
+                    // Left where it is, it would be asked again each time. Something else may lie there by now.
+                    if fs::symlink_metadata(&socket).is_ok_and(|there| there.file_type().is_socket()) {
+                        let _ = fs::remove_file(&socket);
+                    }
                     return None;
                 }
                 // So many wait for an answer that no more are let in.

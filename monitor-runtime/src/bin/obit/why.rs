@@ -10,6 +10,7 @@ use monitor_runtime::{
 
 use crate::{
     ask::{Asking, other_answer},
+    cut::{MAX_REASON, beginning},
     failure::{ExitCode, Failure, Result},
     output::{note, say, say_json},
     times::span,
@@ -118,7 +119,7 @@ fn say_why(alike: &[PastDownLine]) -> Result<()> {
         ),
     };
     say(&down.target)?;
-    say(&format!("  what     {}", down.text))?;
+    say(&format!("  what     {}", beginning(&down.text, MAX_REASON)))?;
     say(&format!("  decided  by {decided}"))?;
     say(&format!("  heard    {heard}"))?;
     say(&format!("  when     {}", when(alike)))?;

@@ -58,7 +58,8 @@ export class Course {
   #meet(look, now) {
     const peers = new Map(look.node.peers.map((peer) => [peer.name, peer]));
     for (const [name, peer] of this.#peers) {
-      if (!peers.has(name)) this.#gone.set(name, { ...peer, since: now });
+      // Where there are more than are listed, one that is not listed may be up.
+      if (!peers.has(name) && !look.node.more_peers) this.#gone.set(name, { ...peer, since: now });
     }
     for (const [name, peer] of this.#gone) {
       const tooMany = this.#gone.size > REMEMBERED;

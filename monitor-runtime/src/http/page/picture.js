@@ -89,7 +89,7 @@ function figures(look, course) {
   const sum = look.told.reduce((all, line) => all + line.count, 0);
   const perSecond = course.curve.at(-1) ?? 0;
   const tiles = [
-    ["nodes up", figure(look.node.peers.length + 1), "with this one"],
+    ["nodes up", figure(look.node.peers.length + (look.node.more_peers ?? 0) + 1), "with this one"],
     ["processes", figure(look.node.processes), "on this node"],
     ["monitors held", figure(look.node.monitors), `${figure(gauge("fired"))} fired, not received`],
     ["watched by others", figure(look.node.monitored_by), "monitors on its processes"],

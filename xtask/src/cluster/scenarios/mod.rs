@@ -20,6 +20,7 @@ mod freeze;
 mod heartbeats;
 mod hostile;
 mod impostors;
+mod logs;
 mod many;
 mod mesh;
 mod names;
@@ -110,6 +111,13 @@ pub(super) const ALL: &[Scenario] = &[
         endurance::half_frozen,
     ),
     anywhere("wrapper", "`obit run` that is killed, stopped, process 1, or badly born", wrapper::wrapper),
+    anywhere("blocked-log", "a log that is not read holds up neither a node nor its end", logs::blocked_log),
+    anywhere("dead-log-reader", "a log whose reader has exited harms no node", logs::dead_log_reader),
+    anywhere(
+        "plain-subscriber",
+        "a program whose subscriber fails at every event loses no Down",
+        logs::plain_subscriber,
+    ),
     anywhere("churn", "everything at random, then every monitor has ended once", churn::churn),
     on_wires("cable-pull", "a pulled cable: both sides find out in the configured time", cables::cable_pull),
     on_wires("one-way", "what one node sends is lost: both are told, and only they", cables::one_way),

@@ -21,7 +21,7 @@ use crate::{
 /// `obit run` is put where wrappers are put, and ended as wrappers are ended. Each time the watchers are told what happened to its
 /// command, and the command is gone or goes on, as the options say.
 pub(super) fn wrapper(cluster: &Cluster<'_>) -> Result {
-    let stage = Stage { children: cluster.children, obit: build::obit()?, port: cluster.ports.port(0) };
+    let stage = Stage { children: cluster.children, obit: build::obit(false)?, port: cluster.ports.port(0) };
     let stories: [fn(&Stage<'_>) -> Result; 5] =
         [killed_alone, killed_with_its_command, stopped_with_a_group, process_1, ignored_children];
     cluster.progress().plan(stories.len(), "stories");

@@ -99,8 +99,9 @@ impl Picture {
     /// Remembers who was up a moment ago.
     fn meet(&mut self, look: &Look, same_life: bool, now: Instant) {
         let up: BTreeSet<_> = look.node.peers.iter().map(|peer| peer.name.as_str()).collect();
-        let left =
-            self.look.node.peers.drain(..).filter(|peer| same_life && !up.contains(peer.name.as_str()));
+        // Where there are more than are listed, one that is not listed may be up.
+        let is_known = same_life && look.node.more_peers == 0;
+        let left = self.look.node.peers.drain(..).filter(|peer| is_known && !up.contains(peer.name.as_str()));
         self.gone.extend(left.map(|peer| (peer.name.clone(), (peer, now))));
         let (time, most) = REMEMBERED;
         self.gone.retain(|name, (_, since)| !up.contains(name.as_str()) && now - *since < time);

@@ -57,7 +57,7 @@ pub(super) fn nodes(look: &Look, gone: &[Gone]) -> Section {
         left("life"),
     ];
     Section {
-        title: format!("Nodes that are up: {}", peers.len()),
+        title: format!("Nodes that are up: {}", peers.len() + look.node.more_peers),
         columns,
         needed: 4,
         rows: all.iter().map(row).collect(),

@@ -9,7 +9,11 @@ use std::{
 use monitor_runtime::{Down, DownReason, MonitorSet, Target};
 use smol::Timer;
 
-use crate::{failure::Result, output::note};
+use crate::{
+    cut::{MAX_REASON, beginning},
+    failure::Result,
+    output::note,
+};
 
 /// What is watched, and who is still waited for.
 pub(super) struct Watching {
@@ -79,7 +83,7 @@ impl Watching {
     }
 
     fn wait_for(&mut self, down: Down) {
-        let (target, why) = (down.target.to_string(), down.reason.to_string());
+        let (target, why) = (down.target.to_string(), beginning(&down.reason, MAX_REASON));
         if self.said.get(&target) != Some(&why) {
             note(&format!("waiting for {target}: {why}"));
             self.said.insert(target, why);

@@ -1,0 +1,160 @@
+//! Reads a file of settings.
+//!
+//! Errors name the file, the line and the key. They never quote the file: it may be the key of the cluster by mistake, or
+//! have a secret in it.
+
+use std::{fs::File, io::Read, path::Path};
+
+use serde::Deserialize;
+use toml::{
+    Spanned,
+    de::{DeTable, Deserializer},
+};
+
+use crate::{
+    failure::{Context, Failure, Result},
+    options::NodeOptions,
+};
+
+/// A file of settings is not longer: more is a mistake.
+const MAX_FILE: u64 = 1 << 20;
+
+/// What stands in the file.
+pub(super) fn read(path: &Path) -> Result<NodeOptions> {
+    let name = || format!("cannot read the configuration {}", path.display());
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes)).context(name)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(Failure::new(format!("{}: it has more than {MAX_FILE} bytes", name())));
+    }
+    parse(&bytes).map_err(|problem| Failure::new(format!("{}: {problem}", path.display())))
+}
+
+fn parse(bytes: &[u8]) -> std::result::Result<NodeOptions, String> {
+    let line = |at: usize| bytes.iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| format!("line {}: it is no text (UTF-8)", line(error.valid_up_to())))?;
+    let settings = DeTable::parse(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        format!("line {}: it is no TOML; each setting is `key = value`, and a text has quotes", line(at))
+    })?;
+    let mut settings: Vec<_> = settings.into_inner().into_iter().collect();
+    settings.sort_by_key(|(key, _)| key.span().start);
+    settings.into_iter().try_fold(NodeOptions::default(), |options, (key, value)| {
+        let (at, shown) = (line(key.span().start), shown_key(key.get_ref()));
+        let one = Spanned::new(key.span(), DeTable::from_iter([(key, value)]));
+        let one = NodeOptions::deserialize(Deserializer::from(one));
+        let one = one.map_err(|error| format!("line {at}: {shown}{}", without_values(error.message())))?;
+        Ok(options.or(one))
+    })
+}
+
+/// The key, if it looks like that of a setting; a part of a secret could stand in its place.
+fn shown_key(key: &str) -> String {
+    const LONGEST: usize = 24;
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-';
+    match key.len() <= LONGEST && key.bytes().all(is_plain) {
+        true => format!("`{key}`: "),
+        false => String::new(),
+    }
+}
+
+/// The message of an error without what stands in the file: serde puts it before what was expected.
+fn without_values(message: &str) -> String {
+    let expected = |what: &str| match message.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("{what}; expected {expected}"),
+        None => what.to_owned(),
+    };
+    if message.starts_with("unknown field ") {
+        return expected("there is no such setting");
+    }
+    let quotes = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant "];
+    match quotes.iter().any(|start| message.starts_with(start)) {
+        true => expected("the value is of another kind"),
+        // Of this program itself, which quotes nothing.
+        false => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "5ec4e7b1a2c3d4e5f60718293a4b5c6d7e8f9012a3b4c5d6e7f8091a2b3c4d5e";
+
+    fn error(file: &[u8]) -> String {
+        parse(file).expect_err("an error")
+    }
+
+    #[test]
+    fn an_error_names_line_and_key_and_what_is_expected() {
+        assert_eq!(
+            error(b"\npreset = \"slow\"\n"),
+            "line 2: `preset`: the value is of another kind; expected one of `normal`, `fast`, `wan`"
+        );
+        assert_eq!(
+            error(b"peers = [\n\"b@h:1\",\n\"c@\"]"),
+            "line 1: `peers`: entry 2: node name: lacks a host (at byte 2)"
+        );
+        assert_eq!(
+            error(b"node = \"a@h:1\"\nhttp = true"),
+            "line 2: `http`: the value is of another kind; expected a port or an address with one"
+        );
+        let unknown = error(b"hidden = true\nsecret = \"x\"");
+        assert!(unknown.starts_with("line 2: `secret`: there is no such setting; expected one of `node`, "));
+        assert_eq!(error(b"hidden = 1\nhidden = true").split(';').next(), Some("line 2: it is no TOML"));
+        assert_eq!(error(b"node = \"a@h:1\"\n\xff"), "line 2: it is no text (UTF-8)");
+    }
+
+    #[test]
+    fn no_part_of_the_file_is_ever_quoted() {
+        let keys = [
+            "node",
+            "listen",
+            "peers",
+            "peers_file",
+            "secret_file",
+            "cluster",
+            "hidden",
+            "preset",
+            "http",
+            "log",
+            "secret",
+            "config",
+            SECRET,
+        ];
+        let values = [
+            format!("\"{SECRET}\""),
+            format!("[\"{SECRET}\"]"),
+            format!("[\"a@h:1\", \"{SECRET}\"]"),
+            format!("{{ {SECRET} = 1 }}"),
+            format!("{{ value = \"{SECRET}\" }}"),
+            format!("\"{SECRET}, expected {SECRET}\""),
+            format!("\"{SECRET}"),
+            format!("'''\n{SECRET}"),
+            SECRET.to_owned(),
+            "5".repeat(30),
+        ];
+        let mut files: Vec<_> =
+            [SECRET.to_owned(), format!("{SECRET}="), format!("[{SECRET}]\nx = 1")].into();
+        for key in keys {
+            files.extend(values.iter().map(|value| format!("{key} = {value}\n")));
+            files.push(format!("{key}.{SECRET} = true"));
+            files.push(format!("{SECRET}.{key} = true"));
+            files.push(format!("[{key}]\n{SECRET} = true"));
+        }
+        let mut errors = 0;
+        for file in files {
+            for file in [file.as_bytes().to_vec(), [file.as_bytes(), b"\xff"].concat()] {
+                let Err(error) = parse(&file) else { continue };
+                errors += 1;
+                for part in SECRET.as_bytes().windows(6) {
+                    let part = std::str::from_utf8(part).unwrap();
+                    assert!(!error.contains(part), "{}: {error}", String::from_utf8_lossy(&file));
+                }
+                assert!(!error.contains("5555") && error.starts_with("line "), "{error}");
+            }
+        }
+        assert!(errors > 100, "{errors}");
+    }
+}

@@ -1,0 +1,75 @@
+//! The beginning of a text that others have chosen, and that may be long.
+
+use std::fmt::{self, Display, Write};
+
+/// Maximum length of a reason that is shown to a person, in bytes. `--json` has all of it.
+pub(crate) const MAX_REASON: usize = 1024;
+
+/// Maximum length of the text of a failure, in bytes: a program that poses as a node may have chosen it.
+pub(crate) const MAX_FAILURE: usize = 64 << 10;
+
+/// Stands at the end of a text that was cut.
+const MARK: &str = "… (cut)";
+
+/// The text; of a longer one the beginning and a mark, at most `max` bytes in all. No more than that is ever formatted.
+pub(crate) fn beginning(of: impl Display, max: usize) -> String {
+    let mut text = Beginning { text: String::new(), max };
+    if write!(text, "{of}").is_err() {
+        let end = boundary(&text.text, max.saturating_sub(MARK.len()));
+        text.text.truncate(end);
+        text.text.push_str(MARK);
+    }
+    text.text
+}
+
+/// Refuses the piece of a text with which it would become too long, once it has taken what fits.
+struct Beginning {
+    text: String,
+    max: usize,
+}
+
+impl Write for Beginning {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        let room = self.max - self.text.len();
+        if piece.len() <= room {
+            self.text.push_str(piece);
+            return Ok(());
+        }
+        self.text.push_str(&piece[..boundary(piece, room)]);
+        Err(fmt::Error)
+    }
+}
+
+/// The last boundary between characters that is not after `at`.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_fits_stays_and_a_longer_one_ends_with_a_mark() {
+        assert_eq!(beginning("x".repeat(20), 20), "x".repeat(20));
+        assert_eq!(beginning("x".repeat(21), 20), format!("{}… (cut)", "x".repeat(11)));
+        let letters = "é".repeat(1000);
+        for max in 10..40 {
+            let cut = beginning(&letters, max);
+            assert!(cut.len() <= max && cut.len() >= max - 1 && cut.ends_with(MARK), "{max}: {cut}");
+        }
+    }
+
+    #[test]
+    fn pieces_after_the_end_are_not_formatted() {
+        struct Endless;
+        impl Display for Endless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                loop {
+                    f.write_str("and so on ")?;
+                }
+            }
+        }
+        assert_eq!(beginning(Endless, 30).len(), 30);
+    }
+}

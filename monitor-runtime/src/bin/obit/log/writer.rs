@@ -1,0 +1,194 @@
+//! The thread that writes the log to standard error. It is the only place of a running node that may block there.
+
+use std::{
+    io,
+    os::fd::AsFd,
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::{Errno, write},
+};
+
+use super::queue::{Entry, Queue};
+use crate::cut::beginning;
+
+/// Maximum size of the lines that wait, in bytes.
+const MAX_QUEUE: usize = 1 << 20;
+
+/// Maximum length of a line, in bytes. With its line break it fits what a pipe takes in one piece (`PIPE_BUF`), so
+/// lines of several programs on one pipe do not mix.
+const MAX_LINE: usize = 4095;
+
+static QUEUE: Queue = Queue::new(MAX_QUEUE);
+
+/// Whether the thread runs; empty before [`start`].
+static HAS_THREAD: OnceLock<bool> = OnceLock::new();
+
+/// Starts to take lines.
+pub(super) fn start() {
+    HAS_THREAD.get_or_init(|| {
+        let thread = thread::Builder::new().name("log".to_owned());
+        // Without a thread, lines wait for the flush.
+        thread.spawn(|| run(&QUEUE, io::stderr())).is_ok()
+    });
+}
+
+/// Adds a line, if lines are taken. Never blocks.
+pub(super) fn push(line: &str) -> bool {
+    let started = HAS_THREAD.get().is_some();
+    if started {
+        QUEUE.push(beginning(line, MAX_LINE));
+    }
+    started
+}
+
+/// Blocks until everything is written, for at most that long.
+pub(super) fn flush(at_most: Duration) {
+    match HAS_THREAD.get() {
+        Some(true) => QUEUE.flush(at_most),
+        Some(false) => write_until(&QUEUE, io::stderr(), Instant::now() + at_most),
+        None => {}
+    }
+}
+
+/// Writes entry after entry, and never returns.
+fn run(queue: &Queue, to: impl AsFd) {
+    loop {
+        let entry = queue.take();
+        let written = write_line(&entry, &to, None);
+        queue.written(&entry, written.is_ok());
+    }
+}
+
+/// Writes the entries that are there, until that time.
+fn write_until(queue: &Queue, to: impl AsFd, until: Instant) {
+    queue.report_again();
+    while let Some(entry) = queue.try_take() {
+        let written = write_line(&entry, &to, Some(until));
+        queue.written(&entry, written.is_ok());
+        if written == Err(Errno::TIMEDOUT) {
+            return;
+        }
+    }
+}
+
+/// Writes a whole line. The lock of `io::stderr` is not taken: it would block every other thread that writes there.
+fn write_line(entry: &Entry, to: &impl AsFd, until: Option<Instant>) -> Result<(), Errno> {
+    let text = entry.text();
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        // A program that shares standard error may have made it non-blocking, so waiting is a step of its own.
+        wait(to, until)?;
+        match write(to, rest) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(written) => rest = &rest[written..],
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Blocks until a write would not.
+fn wait(to: &impl AsFd, until: Option<Instant>) -> Result<(), Errno> {
+    let mut fds = [PollFd::new(to, PollFlags::OUT)];
+    loop {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let left = left.map(|left| Timespec::try_from(left).unwrap_or_default());
+        match poll(&mut fds, left.as_ref()) {
+            Ok(0) => return Err(Errno::TIMEDOUT),
+            // Ready, or in error: the write says which.
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{PipeReader, PipeWriter, Read, Write, pipe},
+        sync::Arc,
+    };
+
+    use rustix::io::ioctl_fionbio;
+
+    use super::*;
+
+    /// A pipe that is full, and how many bytes it holds.
+    fn full_pipe() -> (PipeReader, PipeWriter, usize) {
+        let (read, mut write) = pipe().unwrap();
+        ioctl_fionbio(&write, true).unwrap();
+        let mut held = 0;
+        while let Ok(more) = write.write(&[b'x'; 4096]) {
+            held += more;
+        }
+        (read, write, held)
+    }
+
+    #[test]
+    fn a_blocked_pipe_loses_no_line_that_has_room_and_is_told_how_many_had_none() {
+        // The second time the pipe stays non-blocking, as other programs may leave it.
+        for nonblocking in [false, true] {
+            let (mut read, write, held) = full_pipe();
+            ioctl_fionbio(&write, nonblocking).unwrap();
+            let queue = Arc::new(Queue::new(10_000));
+            let writing = queue.clone();
+            thread::spawn(move || run(&writing, write));
+            for number in 0..1000 {
+                queue.push(format!("line {number}"));
+            }
+            queue.flush(Duration::ZERO);
+            read.read_exact(&mut vec![0; held]).unwrap();
+            queue.push("after".to_owned());
+            let (mut text, mut buffer) = (String::new(), [0; 4096]);
+            while !text.ends_with("after\n") {
+                let len = read.read(&mut buffer).unwrap();
+                text += std::str::from_utf8(&buffer[..len]).unwrap();
+                // The line may have come when there was no room for it yet.
+                queue.push("after".to_owned());
+            }
+            let lines: Vec<_> = text.lines().filter(|line| *line != "after").collect();
+            let (dropped, kept) = lines.split_last().unwrap();
+            assert!(kept.iter().enumerate().all(|(number, line)| *line == format!("line {number}")));
+            assert!(
+                dropped.ends_with(" log lines were dropped: standard error is not being read"),
+                "{dropped}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_thread_the_flush_writes_and_a_full_pipe_ends_it() {
+        let queue = Queue::new(10_000);
+        queue.push("a line".to_owned());
+        let (mut read, write) = pipe().unwrap();
+        write_until(&queue, write, Instant::now() + Duration::from_secs(60));
+        let mut text = String::new();
+        read.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "a line\n");
+
+        queue.push("another".to_owned());
+        let (_read, write, _) = full_pipe();
+        write_until(&queue, write, Instant::now());
+        assert_eq!(queue.try_take(), None, "it was tried, and is counted as dropped");
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_ends_the_flush_at_once() {
+        let (read, write) = pipe().unwrap();
+        drop(read);
+        let queue = Arc::new(Queue::new(10_000));
+        let writing = queue.clone();
+        thread::spawn(move || run(&writing, write));
+        for number in 0..1000 {
+            queue.push(format!("line {number}"));
+        }
+        queue.flush(Duration::from_secs(3600));
+    }
+}
