@@ -246,6 +246,9 @@ impl World {
             self.cuts[cut] = None;
         }
         for life in 0..self.lives.len() {
+            if let Some(tasks) = &self.lives[life].tasks {
+                tasks.cancel_panic();
+            }
             self.resume(life);
             let lost = self.lives[life].alive && self.homes[self.lives[life].node_ix] != Some(life);
             if lost {

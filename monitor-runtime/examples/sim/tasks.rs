@@ -85,6 +85,11 @@ impl Tasks {
         self.fault.lock().polls = Some(polls.max(1));
     }
 
+    /// No task will panic any more.
+    pub fn cancel_panic(&self) {
+        self.fault.lock().polls = None;
+    }
+
     /// The kind of task that has panicked as planned since the last call.
     pub fn take_struck(&self) -> Option<&'static str> {
         self.fault.lock().struck.take()
