@@ -60,7 +60,7 @@ impl Lane {
     /// Whether it was not flushed for so long.
     pub(crate) fn is_quiet(&self, quiet: Duration) -> bool {
         let since = Duration::from_nanos(self.flushed.load(Ordering::Relaxed));
-        self.elapsed() >= quiet + since
+        self.age() >= quiet + since
     }
 
     /// Whether the caller may write itself: the first few may after the lane was quiet, or the peer was heard. Not in a
@@ -90,11 +90,11 @@ impl Lane {
     /// Flushes by `write`. What is pushed from here on needs another flush.
     pub(crate) fn flush(&self, write: impl FnOnce()) {
         self.touched.flush(write);
-        self.flushed.store(self.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        self.flushed.store(self.age().as_nanos() as u64, Ordering::Relaxed);
     }
 
     /// Since it was made.
-    fn elapsed(&self) -> Duration {
+    fn age(&self) -> Duration {
         self.environment.now() - self.made
     }
 }

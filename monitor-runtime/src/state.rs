@@ -12,7 +12,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures::task::AtomicWaker;
@@ -50,8 +50,7 @@ pub(crate) struct Inner {
     /// Whether it was configured to be hidden.
     #[cfg_attr(not(all(feature = "control", unix)), expect(dead_code, reason = "only told to who looks in"))]
     pub(crate) hidden: bool,
-    #[cfg_attr(not(all(feature = "control", unix)), expect(dead_code, reason = "only told to who looks in"))]
-    pub(crate) started: Instant,
+    started: Instant,
     pub(crate) capabilities: Capabilities,
     pub(crate) limits: Limits,
     /// Starts tasks of the node itself: [`Inner::run_task`].
@@ -151,7 +150,7 @@ impl Inner {
             service,
             local_addr,
             hidden,
-            started: Instant::now(),
+            started: runner.environment.now(),
             limits,
             engine: runner.engine,
             bodies: runner.bodies,
@@ -294,6 +293,12 @@ impl Inner {
     pub(crate) fn look<R: Default>(&self, look: impl FnOnce(&State) -> R) -> R {
         let state = self.state.lock();
         if self.has_failed() { R::default() } else { look(&state) }
+    }
+
+    /// How long ago the node was started.
+    #[cfg_attr(not(all(feature = "control", unix)), expect(dead_code, reason = "only told to who looks in"))]
+    pub(crate) fn uptime(&self) -> Duration {
+        self.environment.now() - self.started
     }
 
     /// Whether calls may begin something.

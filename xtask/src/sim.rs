@@ -20,7 +20,7 @@ Examples:
   cargo xtask sim --seed 17 --faults crash,partition --trace every step of one run
   cargo xtask sim --seeds 1000 --nodes 5 --seconds 30        many small ones
 
-Faults: loss, oneway, partition, crash, duplicate, pause, skew, slow, flap; all; none.
+Faults: loss, oneway, partition, crash, duplicate, pause, skew, slow, flap, panic; all; none.
 Exit code: 0 if every promise was kept; 1 if not: each failing seed is printed with the command that replays it.";
 
 /// What to simulate.

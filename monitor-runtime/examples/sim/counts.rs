@@ -62,6 +62,7 @@ counts! {
     duplicates: "duplicate names",
     pauses: "pauses",
     flaps: "flapping links",
+    panics: "tasks that panicked",
     slow: "slow consumers",
 }
 

@@ -18,12 +18,13 @@ pub struct FaultSet {
     pub skew: bool,
     pub slow: bool,
     pub flap: bool,
+    pub panic: bool,
 }
 
 impl FaultSet {
     /// All of them, by name.
-    pub const NAMES: [&str; 9] =
-        ["loss", "oneway", "partition", "crash", "duplicate", "pause", "skew", "slow", "flap"];
+    pub const NAMES: [&str; 10] =
+        ["loss", "oneway", "partition", "crash", "duplicate", "pause", "skew", "slow", "flap", "panic"];
 
     /// Reads `all`, `none`, or names with commas between them.
     pub fn parse(list: &str) -> Result<Self, String> {
@@ -47,6 +48,7 @@ impl FaultSet {
             "skew" => &mut self.skew,
             "slow" => &mut self.slow,
             "flap" => &mut self.flap,
+            "panic" => &mut self.panic,
             _ => return None,
         })
     }
@@ -106,6 +108,7 @@ impl World {
             faults.duplicate,
             faults.pause,
             faults.flap,
+            faults.panic,
         ];
         let chosen: Vec<usize> = (0..kinds.len()).filter(|kind| kinds[*kind]).collect();
         if let (Some(kind), Some(life)) = (self.rng.choice(chosen), self.homes[node]) {
@@ -119,7 +122,8 @@ impl World {
                     let time = self.rng.u64(10 * MS..12 * SECOND);
                     self.pause(life, time);
                 }
-                _ => self.flap(life),
+                6 => self.flap(life),
+                _ => self.plan_panic(life),
             }
         }
         // Larger clusters break more often.
@@ -220,6 +224,21 @@ impl World {
         }
     }
 
+    /// One of the next tasks of the runtime that run on a node will panic.
+    fn plan_panic(&mut self, life: LifeIx) {
+        let polls = self.rng.usize(1..100);
+        if let Some(tasks) = &self.lives[life].tasks {
+            tasks.plan_panic(polls);
+        }
+    }
+
+    /// A task of the runtime has panicked. What depended on it has ended, and says so.
+    pub fn struck(&mut self, life: LifeIx, task: &str) {
+        self.counts.panics += 1;
+        self.lives[life].struck.push(self.now);
+        self.trace(|w| format!("a task of {} has panicked: {task}", w.lives[life].id));
+    }
+
     /// The faults stop: everything that was broken is mended, and nobody bears another's name.
     pub fn heal(&mut self) {
         self.trace(|_| "the faults stop".to_owned());
@@ -227,6 +246,9 @@ impl World {
             self.cuts[cut] = None;
         }
         for life in 0..self.lives.len() {
+            if let Some(tasks) = &self.lives[life].tasks {
+                tasks.cancel_panic();
+            }
             self.resume(life);
             let lost = self.lives[life].alive && self.homes[self.lives[life].node_ix] != Some(life);
             if lost {

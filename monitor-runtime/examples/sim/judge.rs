@@ -115,6 +115,11 @@ impl World {
     fn is_true_noconnection(&self, life: LifeIx, monitor: MonitorIx, end: SessionEnd) -> bool {
         let of = &self.oracle.monitors[monitor].of;
         let breaks = self.lives[life].breaks.get(&of.node);
+        // A session whose task was lost ends at once, whatever had become of its connection.
+        let struck = self.lives[life].struck.iter().any(|at| *at >= of.made || of.session.is_some());
+        if struck && end.kind == EndKind::Internal {
+            return true;
+        }
         // What ended just before may not have been seen yet by the caller.
         let seen =
             |(at, kind): &(Time, EndKind)| *kind == end.kind && (*at >= of.made || of.session.is_some());

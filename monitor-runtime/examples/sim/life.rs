@@ -11,7 +11,7 @@ use crate::{
     conn::{ConnIx, Dialling, Frame, LifeIx, NodeIx, Stage},
     service::{Desk, Handle},
     tasks::Tasks,
-    time::{Clock, MS, NodeClock, Time},
+    time::{Clock, MS, NodeClock, SECOND, Time},
     world::{Event, World},
 };
 
@@ -28,7 +28,9 @@ pub struct Life {
     pub clock: Clock,
     /// None once it is dead.
     pub node: Option<Node>,
-    tasks: Option<Arc<Tasks>>,
+    pub tasks: Option<Arc<Tasks>>,
+    /// When tasks of it were made to panic.
+    pub struck: Vec<Time>,
     pub desk: Arc<Desk>,
     pub peers: BTreeMap<NodeIx, Peer<Handle>>,
     pub dialling: BTreeMap<NodeIx, Dialling>,
@@ -41,6 +43,9 @@ pub struct Life {
     /// What it has missed while it was paused.
     pub missed: Vec<Event>,
 }
+
+/// The task that hands on what the peer service tells.
+const EVENTS: &str = "events";
 
 impl World {
     /// A node begins a life. Others reach it under its name, unless it is only `home` to itself.
@@ -68,6 +73,7 @@ impl World {
             clock,
             node: Some(node.expect("a service that can do everything")),
             tasks: Some(tasks),
+            struck: Vec::new(),
             desk,
             peers: BTreeMap::new(),
             dialling: BTreeMap::new(),
@@ -102,13 +108,18 @@ impl World {
         let steps = self.rng.usize(1..48);
         let Some(tasks) = self.lives[life].tasks.clone() else { return };
         let idle = tasks.run(steps);
-        if tasks.have_panicked() {
-            self.violated("panic", || format!("a task of life {life} has panicked"));
+        let struck = tasks.take_struck();
+        if let Some(task) = struck {
+            self.struck(life, task);
         }
         self.serve(life);
         self.receive(life);
         self.judge_tables(life);
-        if !idle {
+        if struck == Some(EVENTS) {
+            // Such a node gets no sessions any more. Its operator reads the log.
+            self.crash(life, false);
+            self.agenda.plan(self.now + SECOND, Event::Restart(self.lives[life].node_ix));
+        } else if !idle {
             self.touch(life);
         }
     }

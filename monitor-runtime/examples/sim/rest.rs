@@ -18,6 +18,12 @@ impl World {
         if !right {
             self.violated("P11", || format!("life {life} keeps {rows} rows for {open} monitors: {stats:?}"));
         }
+        let lost = stats.count("tasks_failed").expect("a count");
+        let (struck, failures) =
+            (self.lives[life].struck.len() as u64, stats.count("node_failures").expect("a count"));
+        if lost != struck || failures > 0 {
+            self.violated("panic", || format!("life {life}: {struck} tasks were to panic: {stats:?}"));
+        }
         // What dead watchers leave goes within the backlog; nothing else may be there.
     }
 

@@ -185,6 +185,13 @@ impl Session for SimSession {
     }
 }
 
+/// The session is abandoned, unless it was over.
+impl Drop for SimSession {
+    fn drop(&mut self) {
+        SimOutbox(self.line.clone()).close(EndKind::Closed);
+    }
+}
+
 struct SimOutbox(Arc<Line>);
 
 impl Outbox for SimOutbox {

@@ -221,7 +221,7 @@ impl NodeList {
             address: node.local_addr().map(|address| address.to_string()),
             hidden: node.inner.hidden,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            uptime_ms: milliseconds(node.inner.started.elapsed()),
+            uptime_ms: milliseconds(node.inner.uptime()),
             processes: stats.processes,
             monitors: stats.monitors,
             monitored_by: stats.incoming_monitors,

@@ -14,7 +14,7 @@ pub(super) fn of(node: &Node) -> String {
     head(&mut text, "obit_build_info", "gauge", "The version that the node is of.");
     line(&mut text, concat!("obit_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1);
     head(&mut text, "obit_uptime_seconds", "gauge", "For how long the node runs.");
-    line(&mut text, "obit_uptime_seconds", node.inner.started.elapsed().as_secs());
+    line(&mut text, "obit_uptime_seconds", node.inner.uptime().as_secs());
     for family in Family::all(&node.stats()) {
         head(&mut text, family.name, if family.counts { "counter" } else { "gauge" }, family.help);
         for (value, figure) in family.figures {

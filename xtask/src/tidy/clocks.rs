@@ -1,5 +1,8 @@
 //! Nobody asks what time of day it is: somebody may set that clock at any moment, back or forth. How long something has
 //! lasted is read from the monotonic clock, which nobody can set.
+//!
+//! A node reads that clock, and random numbers, in one place, which a simulation replaces. The parts of the runtime that a
+//! simulated node does without are listed here.
 
 use super::{Finding, sources::File};
 
@@ -10,7 +13,50 @@ const WALL_CLOCKS: [&str; 3] = ["SystemTime", "UNIX_EPOCH", "chrono::"];
 const CRATES: [&str; 6] =
     ["refs/", "supervision/", "monitor-core/", "peer-service/", "transport-tcp/", "monitor-runtime/"];
 
+/// Where the runtime reads the clock of the system, and its random numbers: the seam itself, the threads of a node that has
+/// its own, and whatever serves a socket or a recorder.
+const UNSIMULATED: [&str; 12] = [
+    "bin/",
+    "clients.rs",
+    "control.rs",
+    "control/",
+    "environment.rs",
+    "executor.rs",
+    "http.rs",
+    "http/",
+    "metrics.rs",
+    "tcp.rs",
+    "test_util/",
+    "watchdog.rs",
+];
+
+const OF_THE_SYSTEM: [&str; 5] = ["Instant::now", ".elapsed()", "Timer::", "getrandom::u", "getrandom::fill"];
+
 pub(super) fn check(file: &File) -> Vec<Finding> {
+    let mut findings = time_of_day(file);
+    findings.extend(outside_of_the_seam(file));
+    findings
+}
+
+fn outside_of_the_seam(file: &File) -> Vec<Finding> {
+    let Some(path) = file.path.strip_prefix("monitor-runtime/src/").filter(|_| file.is_rust()) else {
+        return Vec::new();
+    };
+    if UNSIMULATED.iter().any(|part| path.starts_with(part)) {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    for (line, text) in file.lines() {
+        let code = text.split("//").next().unwrap_or_default();
+        if let Some(source) = OF_THE_SYSTEM.iter().find(|source| code.contains(*source)) {
+            let what = format!("`{source}` cannot be simulated: use the node's `Environment`");
+            findings.push(Finding { file: file.path.clone(), line, what });
+        }
+    }
+    findings
+}
+
+fn time_of_day(file: &File) -> Vec<Finding> {
     if !file.is_rust() || !CRATES.iter().any(|of| file.path.starts_with(of)) {
         return Vec::new();
     }
@@ -29,6 +75,18 @@ pub(super) fn check(file: &File) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_a_simulation_does_not_replace_is_found() {
+        let text = "/// Timer::after\nlet until = Instant::now();\nlet now = environment.now();\n";
+        let lines = |path: &str| {
+            let file = File { path: path.to_owned(), text: text.to_owned() };
+            check(&file).iter().map(|finding| finding.line).collect::<Vec<_>>()
+        };
+        assert_eq!(lines("monitor-runtime/src/lane.rs"), [2]);
+        assert_eq!(lines("monitor-runtime/src/control/client.rs"), [0; 0]);
+        assert_eq!(lines("transport-tcp/src/keeper.rs"), [0; 0]);
+    }
 
     #[test]
     fn whoever_asks_for_the_time_of_day_is_found() {
