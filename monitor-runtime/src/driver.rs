@@ -162,7 +162,7 @@ impl Driver {
             Err(Malformed) => {
                 node.counters.protocol_violations.add_one();
                 log::protocol_broken(&self.link.peer);
-                self.link.outbox.close(EndKind::Protocol);
+                self.link.close(EndKind::Protocol);
                 self.drop_frames();
                 self.phase = Phase::Refused;
                 Next::Frames

@@ -56,9 +56,14 @@ impl After {
     /// Does it, and is empty again.
     pub(crate) fn run(&mut self, node: &Inner) {
         self.unsent.clear();
-        each(&mut self.dials, |(spec, dial)| node.service.connect(&spec, dial));
+        each(&mut self.dials, |(spec, dial)| {
+            // A dial of a service that panics is answered by nobody else.
+            if unwind::catch(|| node.service.connect(&spec, dial)).is_err() {
+                self.refused.push((spec.name().clone(), dial));
+            }
+        });
         each(&mut self.links, |(link, channel)| link.flush_soon(channel));
-        each(&mut self.lost, |link| link.outbox.close(EndKind::Overloaded));
+        each(&mut self.lost, |link| link.close(EndKind::Overloaded));
         if !self.downs.is_empty() {
             log::downs(mem::take(&mut self.downs), self.session.as_ref().map(|link| &link.peer));
         }

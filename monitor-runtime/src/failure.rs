@@ -20,7 +20,7 @@ impl Inner {
         let (links, calls) = self.abandon(|state| (mem::take(&mut state.links), state.aliases.calls()));
         for link in links.into_values() {
             self.ways.close(&link);
-            link.outbox.close(EndKind::NodeFailed);
+            link.close(EndKind::NodeFailed);
             link.abort.abort();
         }
         calls.iter().filter_map(|call| call.down()).for_each(supervision::unwind::wake);

@@ -7,7 +7,8 @@ use std::sync::{
 
 use futures::{future::AbortHandle, task::AtomicWaker};
 use peer_service::{Outbox, PeerInfo};
-use refs::ChannelId;
+use refs::{ChannelId, EndKind};
+use supervision::unwind;
 
 use crate::{environment::Environment, lane::Lane, send_options::SendOptions};
 
@@ -55,9 +56,21 @@ impl Link {
         &self.lanes[if self.peer.channels.has(channel) { channel.place() } else { 0 }]
     }
 
-    /// Writes what was pushed on that channel.
+    /// Writes what was pushed on that channel. If that panics, the session ends: it must not go on without a frame.
     pub(crate) fn flush(&self, channel: ChannelId) {
-        self.lane(channel).flush(|| self.outbox.flush_channel(channel));
+        let write = || {
+            if unwind::catch(|| self.outbox.flush_channel(channel)).is_err() {
+                self.close(EndKind::Internal);
+            }
+        };
+        self.lane(channel).flush(write);
+    }
+
+    /// Ends the session. If that panics, the task of the session is aborted, and reports the end by itself.
+    pub(crate) fn close(&self, kind: EndKind) {
+        if unwind::catch(|| self.outbox.close(kind)).is_err() {
+            self.abort.abort();
+        }
     }
 
     /// Writes what the caller has pushed and [touched](Lane::touch), now or soon. Never waits; no lock may be held.

@@ -141,7 +141,7 @@ async fn drain(node: &Inner) {
 fn say_goodbye(node: &Inner) -> bool {
     let links = links(node);
     for link in &links {
-        link.outbox.close(EndKind::Left);
+        link.close(EndKind::Left);
     }
     node.has_failed() || links.is_empty() && node.look(|state| state.service_over)
 }
