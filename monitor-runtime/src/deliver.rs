@@ -8,7 +8,7 @@ use std::{
 
 use monitor_core::{Connect, LocalPid, MonitorId, Route};
 use peer_service::{FrameMeta, PushError};
-use refs::{EndKind, Incarnation, NodeName, Pid, Serial};
+use refs::{AliasToken, EndKind, Incarnation, NodeName, Pid, Serial};
 
 use crate::{
     counters::Counters,
@@ -104,13 +104,13 @@ impl Inner {
         }
         if *to.node() == self.id.name {
             let mut message = Message::new(from.cloned(), std::mem::take(body));
-            message.reply_to = reply_to.map(|id| self.reference(id));
+            message.reply_to = reply_to.map(|id| self.alias(id));
             if let Some(waker) = self.deliver_to(to.receiver(), message) {
                 waker.wake();
             }
             return Ok(());
         }
-        let reply_to = reply_to.map(|id| id.0);
+        let reply_to = reply_to.map(|id| (id.0, self.alias_key.token(id)));
         let frame = MessageFrame { to: to.receiver(), from: from.map(Pid::serial), reply_to, body };
         let order = order_of(speaker);
         match self.way(to.node(), order, frame, options)? {
@@ -220,8 +220,8 @@ impl Inner {
     }
 
     fn deliver_to(&self, to: Receiver<'_>, message: Message) -> Option<Waker> {
-        if let Receiver::Alias(life, serial) = to {
-            return self.deliver_through(life, MonitorId(serial), message);
+        if let Receiver::Alias(life, serial, token) = to {
+            return self.deliver_through(life, (MonitorId(serial), token), message);
         }
         self.deliver_to_process(to, [message])
     }
@@ -249,9 +249,17 @@ impl Inner {
         self.put(messages, process)
     }
 
-    /// A message through an alias. Under the state's lock: once a demonitor or an `unalias` has returned, none is added.
-    fn deliver_through(&self, life: Incarnation, alias: MonitorId, message: Message) -> Option<Waker> {
-        let used = (life == self.id.incarnation).then(|| {
+    /// A message through an alias, of a sender that has this token. Under the state's lock: once a demonitor or an
+    /// `unalias` has returned, none is added.
+    fn deliver_through(
+        &self,
+        life: Incarnation,
+        (alias, token): (MonitorId, Option<AliasToken>),
+        message: Message,
+    ) -> Option<Waker> {
+        // Before anything else is looked at: a guess takes no lock.
+        let was_given = life == self.id.incarnation && token == Some(self.alias_key.token(alias));
+        let used = was_given.then(|| {
             self.enter(|state, out| {
                 let used = state.aliases.used(alias)?;
                 if used.ends_monitor {

@@ -184,7 +184,8 @@ fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mu
 fn deliver(to: LocalPid, notice: &NodeNotice, node: &Inner, directory: &Directory, after: &mut After) {
     if let Some(process) = directory.process(to) {
         let (left_out, receiver) = process.queue.push_node(notice.clone());
-        node.counters.node_events_left_out.add(left_out);
+        node.counters.node_events_left_out.add(left_out.merged);
+        node.counters.node_events_missed.add(left_out.missed);
         after.wakers.extend(receiver);
     }
 }

@@ -12,11 +12,12 @@ use peer_service::{ChannelId, Closed, FrameMeta, Outbox, PeerInfo, PeerService, 
 use refs::{EndKind, Incarnation, NodeId, Pid, Serial, SessionId};
 
 use crate::{
+    aliases::AliasKey,
     driver::{Driver, Next},
     effects::After,
     link::Link,
     processes::{LiveProcess, Resident},
-    queue::{Item, Queue},
+    queue::{Item, MailboxLimits, Queue},
     state::{Inner, Limits},
 };
 
@@ -65,15 +66,15 @@ impl Attacked {
         core.max_batch = MAX_BATCH;
         let limits = Limits {
             max_batch: MAX_BATCH,
-            max_mailbox_bytes: MAX_MAILBOX,
+            mailbox: MailboxLimits { bytes: MAX_MAILBOX, messages: 64, node_events: 2 },
             max_message: 1 << 20,
             max_history: 8,
             max_addresses: 8,
             max_waiting_bytes: 1 << 20,
             stop_timeout: Duration::ZERO,
         };
-        let inner = Inner::new(core, limits, service, None, false, Arc::new(drop), None);
-        let queue = Queue::new(limits.max_mailbox_bytes);
+        let inner = Inner::new(core, AliasKey::fixed(0), limits, service, None, false, Arc::new(drop), None);
+        let queue = Queue::new(limits.mailbox);
         let watcher = Arc::new(LiveProcess { queue, fate: Default::default(), abort: None });
         let pid = inner.move_in(Resident::Process(watcher.clone())).expect("the node was not stopped");
         let node = Attacked { inner, watcher };

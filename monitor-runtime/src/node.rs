@@ -7,6 +7,7 @@ use peer_service::{PeerService, Spawner};
 use refs::{ChannelId, NodeId, NodeName, NodeSpec, Pid, RegName, Target, WhereIs};
 
 use crate::{
+    aliases::AliasKey,
     config::Config,
     deliver::Letter,
     effects::MAX_SIGNAL_FRAME,
@@ -20,6 +21,7 @@ use crate::{
     monitor::Monitor,
     monitor_set::MonitorSet,
     process::{self, Process},
+    queue::MailboxLimits,
     send_options::SendOptions,
     state::{Inner, Limits},
     stop, tasks,
@@ -67,12 +69,17 @@ impl Node {
             return Err(StartError::FramesTooSmall { max: max_frame, min: MAX_SIGNAL_FRAME });
         }
         let mut core = CoreConfig::new(local, getrandom::u64().map_err(StartError::Random)?);
+        let alias_key = AliasKey::random().map_err(StartError::Random)?;
         core.max_batch = config.max_batch;
         core.max_waiting = config.max_waiting;
         core.max_incoming = config.max_incoming;
         let limits = Limits {
             max_batch: config.max_batch,
-            max_mailbox_bytes: config.max_mailbox_bytes,
+            mailbox: MailboxLimits {
+                bytes: config.max_mailbox_bytes,
+                messages: config.max_mailbox_messages,
+                node_events: config.max_node_events,
+            },
             max_message: config.max_message.min(max_frame - message::MAX_OVERHEAD),
             max_history: config.max_history,
             max_addresses: config.max_addresses,
@@ -83,8 +90,16 @@ impl Node {
         let hidden = config.tcp.hidden;
         #[cfg(not(feature = "tcp"))]
         let hidden = false;
-        let inner =
-            Arc::new(Inner::new(core, limits, service, local_addr, hidden, runner.spawner, runner.thread));
+        let inner = Arc::new(Inner::new(
+            core,
+            alias_key,
+            limits,
+            service,
+            local_addr,
+            hidden,
+            runner.spawner,
+            runner.thread,
+        ));
         tasks::start(&inner);
         Ok(Node { inner })
     }

@@ -222,7 +222,7 @@ impl Life {
         abort: Option<AbortHandle>,
         reason: ExitReason,
     ) -> Result<(Self, Mailbox), NotAlive> {
-        let queue = Queue::new(node.inner.limits.max_mailbox_bytes);
+        let queue = Queue::new(node.inner.limits.mailbox);
         let process = Arc::new(LiveProcess { queue, fate: OnceLock::new(), abort });
         let pid = node.inner.move_in(Resident::Process(process.clone()))?;
         let mailbox = Mailbox::new(node.clone(), pid, process.clone());

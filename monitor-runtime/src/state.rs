@@ -22,7 +22,7 @@ use peer_service::{Capabilities, PeerService, Spawner};
 use refs::{DialId, EndKind, NodeId, NodeName, SessionEnd, SessionId};
 
 use crate::{
-    aliases::Aliases,
+    aliases::{AliasKey, Aliases},
     book::Book,
     counters::{Counters, Told},
     effects::{self, After},
@@ -32,6 +32,7 @@ use crate::{
     lock::Lock,
     parked::Parked,
     processes::{Directory, Resident},
+    queue::MailboxLimits,
     waiters::Waiters,
     ways::Ways,
 };
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) started: Instant,
     pub(crate) capabilities: Capabilities,
     pub(crate) limits: Limits,
+    pub(crate) alias_key: AliasKey,
     pub(crate) spawner: Spawner,
     pub(crate) directory: RwLock<Directory>,
     pub(crate) counters: Counters,
@@ -68,7 +70,7 @@ pub(crate) struct Inner {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_batch: usize,
-    pub(crate) max_mailbox_bytes: usize,
+    pub(crate) mailbox: MailboxLimits,
     pub(crate) max_message: usize,
     pub(crate) max_history: usize,
     pub(crate) max_addresses: usize,
@@ -104,8 +106,13 @@ pub(crate) struct State {
 }
 
 impl Inner {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a thing of its own, and there is one caller beside tests"
+    )]
     pub(crate) fn new(
         core: CoreConfig,
+        alias_key: AliasKey,
         limits: Limits,
         service: Arc<dyn PeerService>,
         local_addr: Option<SocketAddr>,
@@ -121,6 +128,7 @@ impl Inner {
             hidden,
             started: Instant::now(),
             limits,
+            alias_key,
             spawner,
             directory: RwLock::default(),
             counters: Counters::default(),

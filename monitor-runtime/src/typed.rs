@@ -93,6 +93,7 @@ impl Event {
             Event::NodeUp(up) => Event::NodeUp(up),
             Event::NodeDown(down) => Event::NodeDown(down),
             Event::Missed(count) => Event::Missed(count),
+            Event::NodesMissed(missed) => Event::NodesMissed(missed),
         })
     }
 }

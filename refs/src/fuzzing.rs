@@ -8,8 +8,8 @@ use core::{fmt::Debug, str::FromStr};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Address, ChannelName, Incarnation, MonitorRef, Name, NodeId, NodeName, NodeSpec, Pid, Reference, RegName, SessionEnd,
-    Target, from_bytes, to_bytes,
+    Address, ChannelName, Incarnation, MonitorRef, Name, NodeId, NodeName, NodeSpec, Pid, Reference, RegName,
+    SessionEnd, Target, from_bytes, to_bytes,
 };
 
 /// The binary form of everything that has one. What can be read is written and read again as the same.

@@ -14,8 +14,8 @@ use std::{
 use common::{name, node_id, node_name, pid, reference, reg_name, serial, session_end};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use refs::{
-    Address, AliasToken, BinaryError, ChannelId, EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName, NodeSpec,
-    ParseError, ParseErrorKind, Pid, Reference, RegName, SessionEnd, Target, from_bytes, to_bytes,
+    Address, AliasToken, BinaryError, ChannelId, EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName,
+    NodeSpec, ParseError, ParseErrorKind, Pid, Reference, RegName, SessionEnd, Target, from_bytes, to_bytes,
 };
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -4,7 +4,8 @@
 
 use proptest::prelude::*;
 use refs::{
-    AliasToken, EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName, Pid, Reference, RegName, Serial, SessionEnd,
+    AliasToken, EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName, Pid, Reference, RegName, Serial,
+    SessionEnd,
 };
 
 pub fn node_name() -> impl Strategy<Value = NodeName> {
@@ -61,7 +62,8 @@ pub fn reference() -> impl Strategy<Value = Reference> {
 
 pub fn monitor_ref() -> impl Strategy<Value = MonitorRef> {
     let token = prop_oneof![Just(0), any::<u64>()].prop_map(AliasToken::new);
-    (node_id(), serial(), token).prop_map(|(node, serial, token)| MonitorRef::new(node, serial).with_alias(token))
+    (node_id(), serial(), token)
+        .prop_map(|(node, serial, token)| MonitorRef::new(node, serial).with_alias(token))
 }
 
 pub fn session_end() -> impl Strategy<Value = SessionEnd> {
