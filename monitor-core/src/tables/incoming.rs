@@ -26,11 +26,13 @@ pub(crate) struct Row {
     pub(crate) peer: u32,
     /// On which it was asked for, and its end is told.
     pub(crate) channel: ChannelId,
+    /// Always true. Values that are neither true nor false mark the vacant cells of the pool, so a cell is no larger than a row.
+    is_row: bool,
     by_session: Link,
     by_target: Link,
 }
 
-const _: () = assert!(size_of::<Row>() <= 32);
+const _: () = assert!(Pool::<Row>::ROW == 32);
 
 linked!(BySession, by_session);
 linked!(ByTarget, by_target);
@@ -67,6 +69,7 @@ impl Incoming {
             id,
             peer,
             channel,
+            is_row: true,
             by_session: Link::LOOSE,
             by_target: Link::LOOSE,
         });

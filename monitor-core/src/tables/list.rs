@@ -4,7 +4,6 @@
 //! nothing but itself, and a whole list can change its owner in one step, however long it is: that is what lets
 //! a session end or a process exit leave their rows to the backlog.
 
-use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use super::pool::{MAX_ROWS, Pool};
@@ -55,32 +54,26 @@ pub(crate) use linked;
 /// The heads of all lists of one kind.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Lists<L> {
-    heads: Vec<Link>,
-    unused: Vec<List>,
+    heads: Pool<Link>,
     kind: core::marker::PhantomData<L>,
 }
 
 impl<L: Linked> Lists<L> {
     pub(crate) const fn new() -> Self {
-        Lists { heads: Vec::new(), unused: Vec::new(), kind: core::marker::PhantomData }
+        Lists { heads: Pool::new(), kind: core::marker::PhantomData }
     }
 
     /// A new, empty list.
     pub(crate) fn create(&mut self) -> List {
-        if let Some(list) = self.unused.pop() {
-            return list;
-        }
-        let cell = u32::try_from(self.heads.len()).ok().filter(|&cell| cell < MAX_ROWS);
-        let cell = cell.expect("fewer than 2^31 lists: each belongs to a process or a session");
-        let head = MAX_ROWS | cell;
-        self.heads.push(Link { prev: head, next: head });
+        let link = |cell| Link { prev: MAX_ROWS | cell, next: MAX_ROWS | cell };
+        let head = MAX_ROWS | self.heads.insert(|cell, _| link(cell));
         List(NonZeroU32::new(head).expect("the bit that marks a head is set"))
     }
 
     /// Gives up a list, which must be empty.
     pub(crate) fn destroy(&mut self, list: List) {
         debug_assert!(self.first(list).is_none(), "a list is emptied before it is given up");
-        self.unused.push(list);
+        self.heads.remove(cell(list.0.get()), Some(0));
     }
 
     pub(crate) fn first(&self, list: List) -> Option<u32> {
@@ -113,12 +106,14 @@ const fn row(at: u32) -> Option<u32> {
     if at < MAX_ROWS { Some(at) } else { None }
 }
 
-const fn cell(at: u32) -> usize {
-    (at & (MAX_ROWS - 1)) as usize
+const fn cell(at: u32) -> u32 {
+    at & (MAX_ROWS - 1)
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[derive(Clone, Debug)]

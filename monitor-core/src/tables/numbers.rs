@@ -76,7 +76,7 @@ impl Numbers {
         let rows = &mut self.pages[page].rows;
         rows[place] = NONE;
         if *rows == [NONE; PAGE] {
-            self.index.remove(page, key);
+            self.index.remove(page, key, |page| self.pages[page].key);
             self.pages.remove(page, Some(0));
         }
     }

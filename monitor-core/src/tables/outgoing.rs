@@ -34,7 +34,7 @@ pub(crate) struct Row {
     generation: u32,
 }
 
-const _: () = assert!(size_of::<Row>() == 64 && size_of::<Pool<Row>>() <= 48);
+const _: () = assert!(size_of::<Row>() == 64 && Pool::<Row>::ROW == 64);
 
 /// The target within its node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

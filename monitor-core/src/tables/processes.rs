@@ -5,11 +5,24 @@ use alloc::vec::Vec;
 use super::list::List;
 use crate::ids::LocalPid;
 
-/// Indexed by the slot of the pid.
+/// Indexed by the slot of the pid. Like a [`Pool`](super::pool::Pool) it stands in chunks, and frees those that are empty but
+/// for one.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct ProcessTable {
-    slots: Vec<Option<Entry>>,
+    chunks: Vec<Chunk>,
+    /// The chunk that has memory and no entry.
+    spare: Option<usize>,
 }
+
+#[derive(Clone, Debug, Default, Hash)]
+struct Chunk {
+    /// Grows to [`CHUNK`].
+    slots: Vec<Option<Entry>>,
+    entries: usize,
+}
+
+/// How many slots a chunk has.
+const CHUNK: usize = 4096;
 
 /// The lists of one process; each is made when it is first needed.
 #[derive(Clone, Copy, Debug, Hash)]
@@ -46,31 +59,67 @@ impl Entry {
 
 impl ProcessTable {
     pub(crate) const fn new() -> Self {
-        ProcessTable { slots: Vec::new() }
+        ProcessTable { chunks: Vec::new(), spare: None }
     }
 
     /// The entry of a process that takes part in a monitor and has not exited.
     pub(crate) fn get(&self, pid: LocalPid) -> Option<&Entry> {
-        self.slots.get(pid.0.slot() as usize)?.as_ref().filter(|entry| entry.generation == pid.0.generation())
+        let (chunk, slot) = place(pid);
+        let entry = self.chunks.get(chunk)?.slots.get(slot)?.as_ref();
+        entry.filter(|entry| entry.generation == pid.0.generation())
+    }
+
+    /// The same, to change it.
+    pub(crate) fn get_mut(&mut self, pid: LocalPid) -> Option<&mut Entry> {
+        let (chunk, slot) = place(pid);
+        let entry = self.chunks.get_mut(chunk)?.slots.get_mut(slot)?.as_mut();
+        entry.filter(|entry| entry.generation == pid.0.generation())
     }
 
     /// The entry of a process that lives, made if there is none.
     pub(crate) fn enter(&mut self, pid: LocalPid) -> &mut Entry {
-        let slot = pid.0.slot() as usize;
-        if slot >= self.slots.len() {
-            self.slots.resize(slot + 1, None);
+        let (number, slot) = place(pid);
+        if number >= self.chunks.len() {
+            self.chunks.resize_with(number + 1, Chunk::default);
         }
-        let entry = &mut self.slots[slot];
+        let chunk = &mut self.chunks[number];
+        if slot >= chunk.slots.len() {
+            // The first grows as it is needed, and others are rare.
+            let len = if number == 0 { slot + 1 } else { CHUNK };
+            chunk.slots.resize(len, None);
+        }
+        let entry = &mut chunk.slots[slot];
         debug_assert!(
             entry.is_none_or(|entry| entry.generation == pid.0.generation()),
             "a slot is used again only after the exit of its process was reported"
         );
+        if entry.is_none() {
+            chunk.entries += 1;
+            self.spare = self.spare.filter(|&spare| spare != number);
+        }
         entry.get_or_insert(Entry::of(pid))
     }
 
     /// The process has exited: its lists are the caller's to empty.
     pub(crate) fn remove(&mut self, pid: LocalPid) -> Option<Entry> {
         self.get(pid)?;
-        self.slots[pid.0.slot() as usize].take()
+        let (number, slot) = place(pid);
+        let chunk = &mut self.chunks[number];
+        let entry = chunk.slots[slot].take();
+        chunk.entries -= 1;
+        if chunk.entries == 0 {
+            let spare = self.spare.map_or(number, |spare| spare.min(number));
+            if let Some(other) = self.spare {
+                self.chunks[other.max(number)] = Chunk::default();
+            }
+            self.spare = Some(spare);
+        }
+        entry
     }
+}
+
+/// The chunk of a process, and its slot there.
+const fn place(pid: LocalPid) -> (usize, usize) {
+    let slot = pid.0.slot() as usize;
+    (slot / CHUNK, slot % CHUNK)
 }
