@@ -23,7 +23,7 @@ use crate::{
     },
     effect::{Effect, Notice},
     ids::{LocalPid, MonitorId},
-    reason::{DownReason, ExitReason},
+    reason::{Bytes, DownReason, ExitReason, Text},
     signal::{RemoteTarget, Signal},
     tables::{
         Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peer, Peers, ProcessTable,
@@ -79,6 +79,8 @@ pub struct Core {
     last_dial: u64,
     /// The number of the last event of any node.
     last_event: u64,
+    /// What is left of reasons for which there is no room at all: shared, so that those take nothing.
+    nothing: (Text, Bytes),
 }
 
 /// How a call gets to a peer.
@@ -106,6 +108,7 @@ impl Core {
             backlog: VecDeque::new(),
             last_dial: 0,
             last_event: 0,
+            nothing: (Text::default(), Bytes::default()),
         }
     }
 
@@ -203,7 +206,7 @@ impl Core {
         let Some(at) = self.outgoing.find(id).filter(|&at| self.outgoing.row(at).watcher == watcher) else {
             return Demonitored::Unknown;
         };
-        if matches!(self.outgoing.row(at).state, State::Fired(_)) {
+        if self.outgoing.row(at).state.is_fired() {
             if flush {
                 self.forget(at);
             }
@@ -293,12 +296,18 @@ impl Core {
         if self.processes.get(to).is_none() {
             return self.forget(at);
         }
-        self.outgoing.fire(at, reason);
+        let fired = self.kept_reason(to, reason);
+        self.outgoing.fire(at, fired);
         out.push(Effect::Deliver { to, notice: Notice::Down(self.outgoing.id(at)) });
     }
 
     /// Removes a row and whatever stood only for it.
     fn forget(&mut self, at: u32) {
+        let row = self.outgoing.row(at);
+        let unread = row.state.reason_len();
+        if unread > 0 {
+            self.processes.remove_unread(row.watcher, unread);
+        }
         if let State::Waiting(place) = self.outgoing.row(at).state {
             self.waiting.remove(place);
             let peer = self.origins.get(self.outgoing.row(at).origin).peer;

@@ -170,7 +170,7 @@ fn deliver_downs<'a>(
 /// A monitor has fired. Flushed in the same breath, it was told to nobody.
 fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mut After) {
     let Some(reason) = state.core.fired_reason(id) else { return };
-    node.told.add(reason);
+    node.told.add(&reason);
     if let DownReason::NoConnection(SessionEnd { kind: EndKind::Quota, .. }) = reason {
         node.counters.monitors_over_quota.add_one();
     }

@@ -12,6 +12,8 @@ pub(crate) struct ProcessTable {
     chunks: Vec<Chunk>,
     /// The chunk that has memory and no entry.
     spare: Option<usize>,
+    /// Bytes of reasons in the unread notices of all.
+    unread: usize,
 }
 
 #[derive(Clone, Debug, Default, Hash)]
@@ -28,6 +30,8 @@ const CHUNK: usize = 4096;
 #[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct Entry {
     generation: u32,
+    /// Bytes of reasons in its unread notices.
+    unread: usize,
     /// Its exit is being reported to us.
     pub(crate) watched: bool,
     /// The monitors it has made, in [`Outgoing`](super::Outgoing).
@@ -47,6 +51,7 @@ impl Entry {
     pub(crate) const fn of(pid: LocalPid) -> Self {
         Entry {
             generation: pid.0.generation(),
+            unread: 0,
             watched: false,
             owned: None,
             local_watchers: None,
@@ -59,7 +64,7 @@ impl Entry {
 
 impl ProcessTable {
     pub(crate) const fn new() -> Self {
-        ProcessTable { chunks: Vec::new(), spare: None }
+        ProcessTable { chunks: Vec::new(), spare: None, unread: 0 }
     }
 
     /// The entry of a process that takes part in a monitor and has not exited.
@@ -69,8 +74,28 @@ impl ProcessTable {
         entry.filter(|entry| entry.generation == pid.0.generation())
     }
 
-    /// The same, to change it.
-    pub(crate) fn get_mut(&mut self, pid: LocalPid) -> Option<&mut Entry> {
+    /// Bytes of reasons in the unread notices of a process, and of all processes.
+    pub(crate) fn unread(&self, pid: LocalPid) -> (usize, usize) {
+        (self.get(pid).map_or(0, |entry| entry.unread), self.unread)
+    }
+
+    /// A notice with a reason of so many bytes waits to be read.
+    pub(crate) fn add_unread(&mut self, pid: LocalPid, bytes: usize) {
+        if let Some(entry) = self.get_mut(pid) {
+            entry.unread += bytes;
+            self.unread += bytes;
+        }
+    }
+
+    /// It was read or flushed. What an exited process has not read was left out of the account with it.
+    pub(crate) fn remove_unread(&mut self, pid: LocalPid, bytes: usize) {
+        if let Some(entry) = self.get_mut(pid) {
+            entry.unread -= bytes;
+            self.unread -= bytes;
+        }
+    }
+
+    fn get_mut(&mut self, pid: LocalPid) -> Option<&mut Entry> {
         let (chunk, slot) = place(pid);
         let entry = self.chunks.get_mut(chunk)?.slots.get_mut(slot)?.as_mut();
         entry.filter(|entry| entry.generation == pid.0.generation())
@@ -106,6 +131,7 @@ impl ProcessTable {
         let (number, slot) = place(pid);
         let chunk = &mut self.chunks[number];
         let entry = chunk.slots[slot].take();
+        self.unread -= entry.map_or(0, |entry| entry.unread);
         chunk.entries -= 1;
         if chunk.entries == 0 {
             let spare = self.spare.map_or(number, |spare| spare.min(number));
