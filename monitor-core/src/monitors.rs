@@ -303,19 +303,18 @@ impl Core {
 
     /// Removes a row and whatever stood only for it.
     fn forget(&mut self, at: u32) {
-        let row = self.outgoing.row(at);
-        let unread = row.state.reason_len();
-        if unread > 0 {
-            self.processes.remove_unread(row.watcher, unread);
-        }
-        if let State::Waiting(place) = self.outgoing.row(at).state {
-            self.waiting.remove(place);
-            let peer = self.origins.get(self.outgoing.row(at).origin).peer;
-            let peer = peer.expect("only monitors on other nodes wait");
-            self.peers.get_mut(peer).waiting_len -= 1;
-        }
-        let origin = self.outgoing.remove(at).origin;
+        let row = self.outgoing.remove(at);
+        let origin = row.origin;
         let peer = self.origins.get(origin).peer;
+        match row.state {
+            State::Local(_) | State::Remote(_) | State::Loose => {}
+            State::Waiting(place) => {
+                self.waiting.remove(place);
+                let peer = peer.expect("only monitors on other nodes wait");
+                self.peers.get_mut(peer).waiting_len -= 1;
+            }
+            fired => self.processes.remove_unread(row.watcher, fired.reason_len()),
+        }
         let forgotten = self.origins.release(origin);
         self.origin_forgotten(forgotten);
         // While there is no session the spare one would keep the peer from being forgotten.

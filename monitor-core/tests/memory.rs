@@ -4,12 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use allocation_counter::measure;
-use monitor_core::{
-    LocalPid, MonitorId, Signal,
-    refs::{Pid, Serial},
-};
+use monitor_core::{MonitorId, Signal};
 
-use self::bare::{Bare, WATCHER, node, number};
+use self::bare::{Bare, WATCHER, number};
 
 #[path = "../benches/bare/mod.rs"]
 mod bare;
@@ -54,38 +51,9 @@ fn is_given_back(make: impl FnOnce() -> Bare, end: impl FnOnce(&mut Bare)) {
 }
 
 #[test]
-fn monitors_that_are_over_give_their_memory_back() {
+fn monitors_of_a_peer_that_are_over_give_their_memory_back() {
     is_given_back(|| Bare::watched(FULL), Bare::lose_peer);
     is_given_back(|| Bare::watched(FULL), |bare| bare.exit(WATCHER));
-    is_given_back(|| Bare::watching(FULL), |bare| bare.exit(WATCHER));
-    is_given_back(
-        || Bare::watching(FULL),
-        |bare| {
-            bare.lose_peer();
-            (0..FULL).for_each(|slot| _ = bare.core.take(MonitorId(Serial::new(slot, 0))).unwrap());
-        },
-    );
-}
-
-#[test]
-fn processes_and_nodes_that_are_gone_give_their_memory_back() {
-    // Each a watcher of its own, of a node of its own.
-    let end = |bare: &mut Bare| (0..FULL / 4).for_each(|slot| bare.exit(LocalPid(number(slot))));
-    let make = || {
-        let mut bare = Bare::new();
-        for slot in 0..FULL / 4 {
-            let target = Pid::new(node(&format!("n{slot}@test")), number(0)).into();
-            bare.monitor_of(LocalPid(number(slot)), &target);
-        }
-        bare
-    };
-    is_given_back(make, |bare| {
-        end(bare);
-        // The dials that were begun for them.
-        for slot in 0..FULL / 4 {
-            bare.unreachable(&node(&format!("n{slot}@test")).name, u64::from(slot) + 1);
-        }
-    });
 }
 
 #[test]

@@ -39,6 +39,11 @@ impl Index {
         Index { shards: vec![HashTable::new()], len: 0, hasher: FixedState::with_seed(seed), latest: NONE }
     }
 
+    #[cfg(test)]
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
     /// The row with the key; `bears` tells whether a row has it.
     pub(crate) fn find(&mut self, key: impl Hash, bears: impl Fn(u32) -> bool) -> Option<u32> {
         if self.latest != NONE && bears(self.latest) {
@@ -92,10 +97,10 @@ const fn shard_of(hash: u64, shards: usize) -> usize {
 fn add_shard(shards: &mut Vec<HashTable<u32>>, hash_of: impl Fn(u32) -> u64) {
     let added = shards.len();
     let source = &mut shards[shard_of((added as u64) << 32, added)];
-    let mut shard = HashTable::new();
+    // About half of them; with room for those, the shard moves none while it is filled.
+    let mut shard = HashTable::with_capacity(source.len() / 2 + SHARD / 8);
     let moved = source.extract_if(|&mut at| shard_of(hash_of(at), added + 1) == added);
     moved.for_each(|at| _ = shard.insert_unique(hash_of(at), at, |&at| hash_of(at)));
-    source.shrink_to_fit(|&at| hash_of(at));
     shards.push(shard);
 }
 

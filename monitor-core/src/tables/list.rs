@@ -4,9 +4,13 @@
 //! nothing but itself, and a whole list can change its owner in one step, however long it is: that is what lets
 //! a session end or a process exit leave their rows to the backlog.
 
-use core::num::NonZeroU32;
+use alloc::vec::Vec;
+use core::{
+    num::NonZeroU32,
+    ops::{Index, IndexMut},
+};
 
-use super::pool::{MAX_ROWS, Pool};
+use super::pool::MAX_ROWS;
 
 /// The neighbours of a row in one list. An index from [`MAX_ROWS`] up means the cell of the list's head.
 #[derive(Clone, Copy, Debug, Hash)]
@@ -51,53 +55,63 @@ macro_rules! linked {
 }
 pub(crate) use linked;
 
-/// The heads of all lists of one kind.
+/// The heads of all lists of one kind. They stand in one vector, where every change of a list finds its head at once; its
+/// memory is given back when there is no list any more.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Lists<L> {
-    heads: Pool<Link>,
+    heads: Vec<Link>,
+    unused: Vec<List>,
     kind: core::marker::PhantomData<L>,
 }
 
 impl<L: Linked> Lists<L> {
     pub(crate) const fn new() -> Self {
-        Lists { heads: Pool::new(), kind: core::marker::PhantomData }
+        Lists { heads: Vec::new(), unused: Vec::new(), kind: core::marker::PhantomData }
     }
 
     /// A new, empty list.
     pub(crate) fn create(&mut self) -> List {
-        let link = |cell| Link { prev: MAX_ROWS | cell, next: MAX_ROWS | cell };
-        let head = MAX_ROWS | self.heads.insert(|cell, _| link(cell));
+        if let Some(list) = self.unused.pop() {
+            return list;
+        }
+        let cell = u32::try_from(self.heads.len()).ok().filter(|&cell| cell < MAX_ROWS);
+        let cell = cell.expect("fewer than 2^31 lists: each belongs to a process or a session");
+        let head = MAX_ROWS | cell;
+        self.heads.push(Link { prev: head, next: head });
         List(NonZeroU32::new(head).expect("the bit that marks a head is set"))
     }
 
     /// Gives up a list, which must be empty.
     pub(crate) fn destroy(&mut self, list: List) {
         debug_assert!(self.first(list).is_none(), "a list is emptied before it is given up");
-        self.heads.remove(cell(list.0.get()), Some(0));
+        self.unused.push(list);
+        if self.unused.len() == self.heads.len() && self.heads.len() > FEW {
+            (self.heads, self.unused) = (Vec::new(), Vec::new());
+        }
     }
 
     pub(crate) fn first(&self, list: List) -> Option<u32> {
         row(self.heads[cell(list.0.get())].next)
     }
 
-    pub(crate) fn next(&self, rows: &Pool<L::Row>, at: u32) -> Option<u32> {
+    pub(crate) fn next(&self, rows: &impl Index<u32, Output = L::Row>, at: u32) -> Option<u32> {
         row(L::link(&rows[at]).next)
     }
 
-    pub(crate) fn push_back(&mut self, list: List, rows: &mut Pool<L::Row>, at: u32) {
+    pub(crate) fn push_back(&mut self, list: List, rows: &mut impl IndexMut<u32, Output = L::Row>, at: u32) {
         let last = core::mem::replace(&mut self.heads[cell(list.0.get())].prev, at);
         *L::link_mut(&mut rows[at]) = Link { prev: last, next: list.0.get() };
         self.link_at(rows, last).next = at;
     }
 
     /// Takes a row out of the list it is in.
-    pub(crate) fn remove(&mut self, rows: &mut Pool<L::Row>, at: u32) {
+    pub(crate) fn remove(&mut self, rows: &mut impl IndexMut<u32, Output = L::Row>, at: u32) {
         let Link { prev, next } = core::mem::replace(L::link_mut(&mut rows[at]), Link::LOOSE);
         self.link_at(rows, prev).next = next;
         self.link_at(rows, next).prev = prev;
     }
 
-    fn link_at<'a>(&'a mut self, rows: &'a mut Pool<L::Row>, at: u32) -> &'a mut Link {
+    fn link_at<'a>(&'a mut self, rows: &'a mut impl IndexMut<u32, Output = L::Row>, at: u32) -> &'a mut Link {
         if at >= MAX_ROWS { &mut self.heads[cell(at)] } else { L::link_mut(&mut rows[at]) }
     }
 }
@@ -106,15 +120,16 @@ const fn row(at: u32) -> Option<u32> {
     if at < MAX_ROWS { Some(at) } else { None }
 }
 
-const fn cell(at: u32) -> u32 {
-    at & (MAX_ROWS - 1)
+const fn cell(at: u32) -> usize {
+    (at & (MAX_ROWS - 1)) as usize
 }
+
+/// The room for so many heads is kept.
+const FEW: usize = 4096;
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
-    use super::*;
+    use super::{super::pool::Pool, *};
 
     #[derive(Clone, Debug)]
     struct ByTest;

@@ -34,7 +34,7 @@ pub(crate) struct Row {
     generation: u32,
 }
 
-const _: () = assert!(size_of::<Row>() == 64 && Pool::<Row>::ROW == 64);
+const _: () = assert!(size_of::<Row>() == 64 && size_of::<Pool<Row>>() <= 48);
 
 /// The target within its node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -200,14 +200,15 @@ impl Outgoing {
 
     /// Removes the row. Its number is never used again.
     pub(crate) fn remove(&mut self, at: u32) -> Row {
-        if self.rows[at].state.is_fired() {
-            self.fired -= 1;
-        } else {
-            self.unbind(at);
+        let Row { state, generation, .. } = &self.rows[at];
+        let next = generation.checked_add(1);
+        match state {
+            State::Local(_) | State::Remote(_) => self.bound.remove(&mut self.rows, at),
+            State::Loose | State::Waiting(_) => {}
+            State::Fired(_) | State::FiredCutPanic(_) | State::FiredCutOther(_) => self.fired -= 1,
         }
         self.owned.remove(&mut self.rows, at);
-        let generation = self.rows[at].generation;
-        self.rows.remove(at, generation.checked_add(1))
+        self.rows.remove(at, next)
     }
 
     pub(crate) fn bound_list(&mut self) -> List {

@@ -5,8 +5,7 @@ use alloc::vec::Vec;
 use super::list::List;
 use crate::ids::LocalPid;
 
-/// Indexed by the slot of the pid. Like a [`Pool`](super::pool::Pool) it stands in chunks, and frees those that are empty but
-/// for one.
+/// Indexed by the slot of the pid. It stands in chunks, and frees those that are empty but for one.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct ProcessTable {
     chunks: Vec<Chunk>,
@@ -89,7 +88,9 @@ impl ProcessTable {
 
     /// It was read or flushed. What an exited process has not read was left out of the account with it.
     pub(crate) fn remove_unread(&mut self, pid: LocalPid, bytes: usize) {
-        if let Some(entry) = self.get_mut(pid) {
+        if bytes > 0
+            && let Some(entry) = self.get_mut(pid)
+        {
             entry.unread -= bytes;
             self.unread -= bytes;
         }
