@@ -24,6 +24,8 @@ pub struct Config {
     pub(crate) max_mailbox_bytes: usize,
     pub(crate) max_mailbox_messages: usize,
     pub(crate) max_node_events: usize,
+    pub(crate) max_reason_bytes: usize,
+    pub(crate) max_node_reason_bytes: usize,
     pub(crate) max_message: usize,
     pub(crate) max_history: usize,
     pub(crate) max_addresses: usize,
@@ -44,6 +46,8 @@ impl Config {
             max_mailbox_bytes: 64 << 20,
             max_mailbox_messages: 1 << 19,
             max_node_events: 8192,
+            max_reason_bytes: 8 << 20,
+            max_node_reason_bytes: 64 << 20,
             max_message: 16 << 20,
             max_history: 0,
             max_addresses: 65_536,
@@ -111,6 +115,24 @@ impl Config {
     #[must_use]
     pub const fn max_mailbox_messages(mut self, messages: usize) -> Self {
         self.max_mailbox_messages = messages;
+        self
+    }
+
+    /// Maximum number of bytes in the exit reasons of unread [`Down`](crate::Down)s, of one mailbox,
+    /// [`Monitor`](crate::Monitor) or [`MonitorSet`](crate::MonitorSet). 8 MiB by default; with 0 no text and no bytes are kept.
+    ///
+    /// No `Down` is ever dropped. A reason that does not fit is cut to what is left, down to nothing, and the `Down` says so:
+    /// `reason_was_cut`. Its kind stays what it was. Up to 128 KiB more may be on their way to a reader.
+    #[must_use]
+    pub const fn max_reason_bytes(mut self, bytes: usize) -> Self {
+        self.max_reason_bytes = bytes;
+        self
+    }
+
+    /// The same for all unread `Down`s of the node together; beyond it a reason is cut to 256 bytes. 64 MiB by default.
+    #[must_use]
+    pub const fn max_node_reason_bytes(mut self, bytes: usize) -> Self {
+        self.max_node_reason_bytes = bytes;
         self
     }
 
@@ -211,6 +233,8 @@ impl fmt::Debug for Config {
             .field("max_mailbox_bytes", &self.max_mailbox_bytes)
             .field("max_mailbox_messages", &self.max_mailbox_messages)
             .field("max_node_events", &self.max_node_events)
+            .field("max_reason_bytes", &self.max_reason_bytes)
+            .field("max_node_reason_bytes", &self.max_node_reason_bytes)
             .field("max_message", &self.max_message)
             .field("max_history", &self.max_history)
             .field("max_addresses", &self.max_addresses)

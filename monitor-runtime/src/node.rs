@@ -73,6 +73,8 @@ impl Node {
         core.max_batch = config.max_batch;
         core.max_waiting = config.max_waiting;
         core.max_incoming = config.max_incoming;
+        core.max_reason_bytes = config.max_reason_bytes;
+        core.max_node_reason_bytes = config.max_node_reason_bytes;
         let limits = Limits {
             max_batch: config.max_batch,
             mailbox: MailboxLimits {

@@ -10,7 +10,12 @@ use monitor_core::{ExitReason, LocalPid, LocalTarget, MonitorId, Processes};
 use parking_lot::Mutex;
 use refs::Serial;
 
-use crate::{queue::Queue, registry::Registry, segments::Segments, taken::FiredQueue};
+use crate::{
+    queue::Queue,
+    registry::Registry,
+    segments::Segments,
+    taken::{FiredQueue, Popped},
+};
 
 /// A process, as the node knows it.
 #[derive(Debug)]
@@ -81,12 +86,14 @@ impl Inbox {
 }
 
 impl FiredQueue for Inbox {
-    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> bool) {
+    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> Popped) {
         let mut fired = self.fired.lock();
         for _ in 0..most {
             let Some(id) = fired.monitors.pop_front() else { return };
-            if !take(id) {
-                fired.stale = fired.stale.saturating_sub(1);
+            match take(id) {
+                Popped::Taken => {}
+                Popped::TakenLast => return,
+                Popped::Flushed => fired.stale = fired.stale.saturating_sub(1),
             }
         }
     }

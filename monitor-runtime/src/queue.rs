@@ -20,7 +20,7 @@ use crate::{
     event::{Event, Message},
     processes::is_mostly_stale,
     segments::Segments,
-    taken::FiredQueue,
+    taken::{FiredQueue, Popped},
 };
 
 /// The queue of one mailbox, shared by the process that receives and everybody who has something for it.
@@ -198,12 +198,14 @@ impl Queue {
 }
 
 impl FiredQueue for Queue {
-    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> bool) {
+    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> Popped) {
         let mut waiting = self.waiting.lock();
         for _ in 0..most {
             let Some(id) = waiting.pop_down() else { return };
-            if !take(id) {
-                waiting.skipped();
+            match take(id) {
+                Popped::Taken => {}
+                Popped::TakenLast => return,
+                Popped::Flushed => waiting.skipped(),
             }
         }
     }

@@ -101,7 +101,7 @@ fn monitors_in_a_row_come_out_one_by_one_and_in_runs_that_end_with_the_row() {
     let mut taken = Vec::new();
     let mut take = |id| {
         taken.push(id);
-        true
+        Popped::Taken
     };
     queue.pop_run(10, &mut take);
     queue.pop_run(1000, &mut take);
