@@ -1,9 +1,8 @@
 //! The unguessable part of an alias.
 
-use core::{fmt, num::NonZeroU64, str::FromStr};
+use core::{fmt, hint::black_box, num::NonZeroU64, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use subtle::ConstantTimeEq;
 
 use crate::error::{ParseError, ParseErrorKind};
 
@@ -34,7 +33,8 @@ impl AliasToken {
 
 impl PartialEq for AliasToken {
     fn eq(&self, other: &Self) -> bool {
-        self.get().ct_eq(&other.get()).into()
+        // All bits go into one number before anything is decided.
+        black_box(self.get() ^ other.get()) == 0
     }
 }
 
