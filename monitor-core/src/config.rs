@@ -18,12 +18,30 @@ pub struct CoreConfig {
     pub max_waiting: usize,
     /// The most monitors one session may hold on this node's processes. 16,777,216 by default.
     pub max_incoming: usize,
+    /// The most bytes of exit reasons in the unread `Down`s of one watcher. Beyond it reasons are cut to what is left, down
+    /// to nothing: see [`Down::reason_was_cut`](crate::Down#structfield.reason_was_cut). 8 MiB by default.
+    pub max_reason_bytes: usize,
+    /// The same of all watchers together. Beyond it a reason is cut to
+    /// [`CoreConfig::SHORT_REASON`] bytes. 64 MiB by default.
+    pub max_node_reason_bytes: usize,
 }
 
 impl CoreConfig {
+    /// A reason of no more bytes is never cut because of [`CoreConfig::max_node_reason_bytes`]: one process may be watched by
+    /// very many, who share one short reason.
+    pub const SHORT_REASON: usize = 256;
+
     /// The defaults.
     pub const fn new(local: NodeId, seed: u64) -> Self {
-        CoreConfig { local, seed, max_batch: 256, max_waiting: 65_536, max_incoming: 1 << 24 }
+        CoreConfig {
+            local,
+            seed,
+            max_batch: 256,
+            max_waiting: 65_536,
+            max_incoming: 1 << 24,
+            max_reason_bytes: 8 << 20,
+            max_node_reason_bytes: 64 << 20,
+        }
     }
 
     /// Sets [`CoreConfig::max_batch`].
@@ -37,6 +55,20 @@ impl CoreConfig {
     #[must_use]
     pub const fn max_waiting(mut self, calls: usize) -> Self {
         self.max_waiting = calls;
+        self
+    }
+
+    /// Sets [`CoreConfig::max_reason_bytes`].
+    #[must_use]
+    pub const fn max_reason_bytes(mut self, bytes: usize) -> Self {
+        self.max_reason_bytes = bytes;
+        self
+    }
+
+    /// Sets [`CoreConfig::max_node_reason_bytes`].
+    #[must_use]
+    pub const fn max_node_reason_bytes(mut self, bytes: usize) -> Self {
+        self.max_node_reason_bytes = bytes;
         self
     }
 

@@ -180,12 +180,15 @@ pub struct Down {
     /// The life of the target's node that said so, or with which the session was that ended. None if there was no
     /// session. The target's pid may bear another one: then this life says that the other is over.
     pub incarnation: Option<Incarnation>,
+    /// Whether the reason is only the beginning of what the process has said: the watcher had not read so many of its
+    /// `Down`s that their reasons took all the memory there is for them. The kind of the reason is never changed.
+    pub reason_was_cut: bool,
 }
 
 impl Down {
     /// An end that a driver tells by itself, because it has no core to ask any more. Without a tag and an incarnation.
     pub const fn new(monitor: MonitorRef, target: Target, reason: DownReason) -> Self {
-        Down { monitor, target, reason, tag: 0, incarnation: None }
+        Down { monitor, target, reason, reason_was_cut: false, tag: 0, incarnation: None }
     }
 
     /// Who decided it, and so what it proves.
@@ -207,7 +210,8 @@ impl DownSource {
 impl fmt::Display for Down {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fate = if self.reason.is_terminal() { "is gone" } else { "is out of reach" };
-        write!(f, "{} {fate}: {}", self.target, self.reason)
+        let cut = if self.reason_was_cut { " (reason cut)" } else { "" };
+        write!(f, "{} {fate}: {}{cut}", self.target, self.reason)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     },
     effect::{Effect, Notice},
     ids::{LocalPid, MonitorId},
-    reason::{DownReason, ExitReason},
+    reason::{Bytes, DownReason, ExitReason, Text},
     signal::{RemoteTarget, Signal},
     tables::{
         Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peer, Peers, ProcessTable,
@@ -81,6 +81,8 @@ pub struct Core {
     last_dial: u64,
     /// The number of the last event of any node.
     last_event: u64,
+    /// What is left of reasons for which there is no room at all: shared, so that those take nothing.
+    nothing: (Text, Bytes),
 }
 
 /// How a call gets to a peer.
@@ -108,6 +110,7 @@ impl Core {
             backlog: VecDeque::new(),
             last_dial: 0,
             last_event: 0,
+            nothing: (Text::default(), Bytes::default()),
         }
     }
 
@@ -205,7 +208,7 @@ impl Core {
         let Some(at) = self.outgoing.find(id).filter(|&at| self.outgoing.row(at).watcher == watcher) else {
             return Demonitored::Unknown;
         };
-        if matches!(self.outgoing.row(at).state, State::Fired(_)) {
+        if self.outgoing.row(at).state.is_fired() {
             if flush {
                 self.forget(at);
             }
@@ -305,20 +308,25 @@ impl Core {
         if self.processes.get(to).is_none() {
             return self.forget(at);
         }
-        self.outgoing.fire(at, reason);
+        let fired = self.kept_reason(to, reason);
+        self.outgoing.fire(at, fired);
         out.push(Effect::Deliver { to, notice: Notice::Down(self.outgoing.id(at)) });
     }
 
     /// Removes a row and whatever stood only for it.
     fn forget(&mut self, at: u32) {
-        if let State::Waiting(place) = self.outgoing.row(at).state {
-            self.waiting.remove(place);
-            let peer = self.origins.get(self.outgoing.row(at).origin).peer;
-            let peer = peer.expect("only monitors on other nodes wait");
-            self.peers.get_mut(peer).waiting_len -= 1;
-        }
-        let origin = self.outgoing.remove(at).origin;
+        let row = self.outgoing.remove(at);
+        let origin = row.origin;
         let peer = self.origins.get(origin).peer;
+        match row.state {
+            State::Local(_) | State::Remote(_) | State::Loose => {}
+            State::Waiting(place) => {
+                self.waiting.remove(place);
+                let peer = peer.expect("only monitors on other nodes wait");
+                self.peers.get_mut(peer).waiting_len -= 1;
+            }
+            fired => self.processes.remove_unread(row.watcher, fired.reason_len()),
+        }
         let forgotten = self.origins.release(origin);
         self.origin_forgotten(forgotten);
         // While there is no session the spare one would keep the peer from being forgotten.

@@ -60,6 +60,31 @@ impl ExitReason {
     }
 }
 
+impl ExitReason {
+    /// How many bytes of its own it has: of the text of a panic, or of a reason of one's own.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            ExitReason::Panicked(text) => text.len(),
+            ExitReason::Other(bytes) => bytes.len(),
+            ExitReason::Normal | ExitReason::Shutdown | ExitReason::Killed => 0,
+        }
+    }
+}
+
+impl Text {
+    /// Its beginning, of at most so many bytes.
+    pub(crate) fn cut(&self, len: usize) -> Self {
+        Text(Arc::new(self[..floor_char_boundary(self, len)].into()))
+    }
+}
+
+impl Bytes {
+    /// Its beginning, of at most so many bytes.
+    pub(crate) fn cut(&self, len: usize) -> Self {
+        Bytes(Arc::new(self[..len.min(self.len())].into()))
+    }
+}
+
 /// The last character boundary at `at` or before it. (`str` has it, but only since a later Rust than we declare.)
 fn floor_char_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
@@ -93,11 +118,11 @@ pub struct ReasonTooLarge(pub usize);
 // Both are one pointer wide, so that a reason fits in the row of its monitor.
 
 /// The text of a panic, at most [`ExitReason::MAX_LEN`] bytes.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Text(Arc<Box<str>>);
 
 /// The bytes of a reason of one's own, at most [`ExitReason::MAX_LEN`].
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Bytes(Arc<Box<[u8]>>);
 
 macro_rules! dereferences {

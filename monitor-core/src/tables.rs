@@ -1,5 +1,6 @@
 //! What the core remembers. Each table is a leaf: it changes its rows and returns facts, and never makes an effect.
 
+mod chunked;
 mod incoming;
 mod index;
 mod list;

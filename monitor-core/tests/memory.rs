@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use allocation_counter::measure;
+use monitor_core::{MonitorId, Signal};
 
-use self::bare::Bare;
+use self::bare::{Bare, WATCHER, number};
 
 #[path = "../benches/bare/mod.rs"]
 mod bare;
@@ -34,6 +35,39 @@ fn a_monitor_takes_no_more_than_its_budget_at_the_watcher() {
 fn a_monitor_takes_no_more_than_its_budget_at_the_target() {
     let bytes = bytes_each(|| Bare::watched(FULL));
     assert!(bytes <= BUDGET, "{bytes} bytes");
+}
+
+/// What is kept when all is over, of what was taken for so many monitors: a chunk or two of each table.
+fn is_given_back(make: impl FnOnce() -> Bare, end: impl FnOnce(&mut Bare)) {
+    let mut kept = None;
+    let allocated = measure(|| {
+        let mut bare = make();
+        end(&mut bare);
+        kept = Some(bare);
+    });
+    let (most, left) = (allocated.bytes_max, allocated.bytes_current);
+    assert!(most > u64::from(FULL) * 32, "{most} bytes for {FULL} monitors");
+    assert!(left < 3 << 20, "{left} bytes are left of {most}");
+}
+
+#[test]
+fn monitors_of_a_peer_that_are_over_give_their_memory_back() {
+    is_given_back(|| Bare::watched(FULL), Bare::lose_peer);
+    is_given_back(|| Bare::watched(FULL), |bare| bare.exit(WATCHER));
+}
+
+#[test]
+fn no_step_of_a_growing_or_shrinking_table_moves_more_than_a_chunk() {
+    let mut bare = Bare::new();
+    let mut most = 0;
+    for slot in 0..FULL {
+        most = most.max(measure(|| bare.monitored(slot, WATCHER)).bytes_total);
+    }
+    for slot in 0..FULL {
+        most =
+            most.max(measure(|| bare.signal(Signal::Demonitor { id: MonitorId(number(slot)) })).bytes_total);
+    }
+    assert!(most < 512 * 1024, "{most} bytes in one step");
 }
 
 #[test]

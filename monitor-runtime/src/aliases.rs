@@ -1,10 +1,14 @@
 //! Monitor references at which messages are taken, and the calls that wait for one.
 //!
+//! A sender needs the token of an alias, which cannot be guessed: see [`AliasKey`].
+//!
 //! An alias is an address of messages, of which the core knows nothing; so its table stands here, beside the core and
 //! under the same lock. What ends a monitor ends its alias in the same step: nothing comes through it afterwards.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    hash::Hasher,
     mem,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -13,15 +17,56 @@ use std::{
 use futures::task::AtomicWaker;
 use monitor_core::{AliasMode, LocalPid, MonitorId};
 use parking_lot::Mutex;
-use refs::Serial;
+use refs::{AliasToken, Serial};
+use siphasher::sip::SipHasher24;
 
 use crate::event::Message;
+
+/// Computes the tokens of a node's aliases; random for each start of the node, and never leaves it.
+///
+/// SipHash-2-4 is made for this: a keyed hash of short inputs that stays unpredictable however many pairs of input and output
+/// an attacker has seen. Each call shows its receiver one such pair. A hash with a longer output, such as HMAC-SHA-256,
+/// would be cut to 64 bits as well, and costs twenty times as much for each call.
+#[derive(Clone)]
+pub(crate) struct AliasKey([u8; 16]);
+
+impl AliasKey {
+    /// A key of random numbers, which no peer can guess.
+    pub(crate) fn new([low, high]: [u64; 2]) -> Self {
+        let mut key = [0; 16];
+        key[..8].copy_from_slice(&low.to_le_bytes());
+        key[8..].copy_from_slice(&high.to_le_bytes());
+        AliasKey(key)
+    }
+
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) const fn fixed(key: u8) -> Self {
+        AliasKey([key; 16])
+    }
+
+    /// The token of the alias of this monitor.
+    pub(crate) fn token(&self, id: MonitorId) -> AliasToken {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write(&id.0.to_u64().to_le_bytes());
+        // Zero stands for no token.
+        const INSTEAD_OF_ZERO: AliasToken = AliasToken::new(u64::MAX).expect("it is not zero");
+        AliasToken::new(hasher.finish()).unwrap_or(INSTEAD_OF_ZERO)
+    }
+}
+
+/// Shows nothing of the key.
+impl fmt::Debug for AliasKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AliasKey(..)")
+    }
+}
 
 /// The aliases of a node. Each is of a monitor that was made here, and at most as old as its owner: peers can look one up,
 /// and never add one.
 #[derive(Debug, Default)]
 pub(crate) struct Aliases {
-    rows: HashMap<MonitorId, Alias>,
+    /// A tree, which gives its memory back node by node. A hash table would keep the room of its largest size.
+    rows: BTreeMap<MonitorId, Alias>,
     /// The same by owner, to end with it.
     owned: BTreeSet<(LocalPid, MonitorId)>,
 }
@@ -159,5 +204,36 @@ impl Answer {
             First::Nothing => Poll::Pending,
             first => Poll::Ready(first),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(slot: u32, generation: u32) -> MonitorId {
+        MonitorId(Serial::new(slot, generation))
+    }
+
+    #[test]
+    fn each_monitor_and_each_start_has_its_own_token() {
+        let (key, other) = (AliasKey::fixed(1), AliasKey::fixed(2));
+        let ids: Vec<_> =
+            (0..64).flat_map(|slot| (0..64).map(move |generation| id(slot, generation))).collect();
+        let tokens: BTreeSet<u64> =
+            ids.iter().flat_map(|&id| [key.token(id).get(), other.token(id).get()]).collect();
+        assert_eq!(tokens.len(), 2 * ids.len(), "a token that is seen says nothing of another");
+        assert_eq!(key.token(id(3, 4)), key.token(id(3, 4)));
+        let (one, two) = (AliasKey::new([1, 2]), AliasKey::new([1, 3]));
+        assert_ne!(one.token(id(0, 0)), two.token(id(0, 0)));
+    }
+
+    #[test]
+    fn the_token_is_siphash_2_4_of_the_number() {
+        // The vector of eight bytes in the appendix of the paper of SipHash: key 00..0f, input 00..07.
+        let key = AliasKey(std::array::from_fn(|at| at as u8));
+        let input = MonitorId(Serial::from_u64(u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7])));
+        let expected = u64::from_le_bytes([0x62, 0x24, 0x93, 0x9a, 0x79, 0xf5, 0xf5, 0x93]);
+        assert_eq!(key.token(input).get(), expected);
     }
 }

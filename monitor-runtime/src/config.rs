@@ -26,6 +26,10 @@ pub struct Config {
     pub(crate) max_waiting_bytes: usize,
     pub(crate) max_incoming: usize,
     pub(crate) max_mailbox_bytes: usize,
+    pub(crate) max_mailbox_messages: usize,
+    pub(crate) max_node_events: usize,
+    pub(crate) max_reason_bytes: usize,
+    pub(crate) max_node_reason_bytes: usize,
     pub(crate) max_message: usize,
     pub(crate) max_history: usize,
     pub(crate) max_addresses: usize,
@@ -48,6 +52,10 @@ impl Config {
             max_waiting_bytes: 8 << 20,
             max_incoming: 1 << 24,
             max_mailbox_bytes: 64 << 20,
+            max_mailbox_messages: 1 << 19,
+            max_node_events: 8192,
+            max_reason_bytes: 8 << 20,
+            max_node_reason_bytes: 64 << 20,
             max_message: 16 << 20,
             max_history: 0,
             max_addresses: 65_536,
@@ -99,12 +107,55 @@ impl Config {
         self
     }
 
-    /// How many bytes of messages may wait in one mailbox. What does not fit is dropped, counted, and shown
-    /// in its place as [`Event::Missed`](crate::Event::Missed). Notices of monitors do not count: they are
-    /// bounded by the monitors. 64 MiB by default; with 0 no message is taken at all.
+    /// Maximum number of bytes in the bodies of the messages that wait in one mailbox. Only bodies count: with a limit of
+    /// 4,000 four messages of 1,000 bytes fit, and a fifth does not. 64 MiB by default; with 0 the mailbox takes no message
+    /// at all, not even an empty one.
+    ///
+    /// A message that does not fit is dropped, counted (`messages_missed`), and shown in its place as
+    /// [`Event::Missed`](crate::Event::Missed). What a message takes beside its body is bounded by
+    /// [`Config::max_mailbox_messages`].
     #[must_use]
     pub const fn max_mailbox_bytes(mut self, bytes: usize) -> Self {
         self.max_mailbox_bytes = bytes;
+        self
+    }
+
+    /// Maximum number of messages that wait in one mailbox, whatever their length. Each takes up to 160 bytes beside its
+    /// body. 524,288 by default, which makes that 80 MiB at most; with 0 the mailbox takes no message at all. A message that
+    /// does not fit is treated as by [`Config::max_mailbox_bytes`].
+    #[must_use]
+    pub const fn max_mailbox_messages(mut self, messages: usize) -> Self {
+        self.max_mailbox_messages = messages;
+        self
+    }
+
+    /// Maximum number of bytes in the exit reasons of unread [`Down`](crate::Down)s, of one mailbox,
+    /// [`Monitor`](crate::Monitor) or [`MonitorSet`](crate::MonitorSet). 8 MiB by default; with 0 no text and no bytes are kept.
+    ///
+    /// No `Down` is ever dropped. A reason that does not fit is cut to what is left, down to nothing, and the `Down` says so:
+    /// `reason_was_cut`. Its kind stays what it was. Up to 128 KiB more may be on their way to a reader.
+    #[must_use]
+    pub const fn max_reason_bytes(mut self, bytes: usize) -> Self {
+        self.max_reason_bytes = bytes;
+        self
+    }
+
+    /// The same for all unread `Down`s of the node together; beyond it a reason is cut to 256 bytes. 64 MiB by default.
+    #[must_use]
+    pub const fn max_node_reason_bytes(mut self, bytes: usize) -> Self {
+        self.max_node_reason_bytes = bytes;
+        self
+    }
+
+    /// Maximum number of events of [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes) that wait in one mailbox, over
+    /// all nodes and subscriptions. Each takes up to 512 bytes. 8,192 by default, at least 1.
+    ///
+    /// Of one node and subscription at most two wait anyway. An event that does not fit is dropped and counted
+    /// (`node_events_missed`), and so are all later ones of that subscription, until the process receives
+    /// [`Event::NodesMissed`](crate::Event::NodesMissed) in their place.
+    #[must_use]
+    pub const fn max_node_events(mut self, events: usize) -> Self {
+        self.max_node_events = events;
         self
     }
 
@@ -179,6 +230,7 @@ impl Config {
             ("max_incoming", self.max_incoming),
             ("max_message", self.max_message),
             ("max_addresses", self.max_addresses),
+            ("max_node_events", self.max_node_events),
         ];
         if let Some(&(field, _)) = counts.iter().find(|(_, limit)| *limit == 0) {
             return Err(StartError::Field { field, problem: "is 0; at least 1 is needed" });
@@ -207,6 +259,10 @@ impl fmt::Debug for Config {
             .field("max_waiting_bytes", &self.max_waiting_bytes)
             .field("max_incoming", &self.max_incoming)
             .field("max_mailbox_bytes", &self.max_mailbox_bytes)
+            .field("max_mailbox_messages", &self.max_mailbox_messages)
+            .field("max_node_events", &self.max_node_events)
+            .field("max_reason_bytes", &self.max_reason_bytes)
+            .field("max_node_reason_bytes", &self.max_node_reason_bytes)
             .field("max_message", &self.max_message)
             .field("max_history", &self.max_history)
             .field("max_addresses", &self.max_addresses)

@@ -88,6 +88,8 @@ counters! {
     monitors_refused,
     /// Events of nodes that were left out because their receiver has not received those before.
     node_events_left_out,
+    /// Events of nodes that did not fit into the mailbox of their receiver.
+    node_events_missed,
     /// Nodes whose addresses were forgotten because those of newer ones took their place.
     addresses_forgotten,
     /// Sessions closed because their peer broke the protocol.

@@ -8,7 +8,7 @@ use std::{
 
 use monitor_core::{Connect, LocalPid, MonitorId, Route};
 use peer_service::{FrameMeta, PushError};
-use refs::{ChannelId, EndKind, Incarnation, NodeName, Pid, Serial};
+use refs::{AliasToken, ChannelId, EndKind, Incarnation, NodeName, Pid, Serial};
 use supervision::unwind;
 
 use crate::{
@@ -157,10 +157,10 @@ impl Inner {
             return self.push_remote(letter, body, rest);
         }
         let mut message = Message::new(letter.from.cloned(), std::mem::take(body));
-        message.reply_to = letter.reply_to.map(|id| self.reference(id));
+        message.reply_to = letter.reply_to.map(|id| self.alias(id));
         rest.waker = match letter.to.receiver() {
-            Receiver::Alias(life, serial) => {
-                self.deliver_through(life, MonitorId(serial), message, rest.after())
+            Receiver::Alias(life, serial, token) => {
+                self.deliver_through(life, (MonitorId(serial), token), message, rest.after())
             }
             receiver => self.deliver_to_process(receiver, [message]),
         };
@@ -169,7 +169,7 @@ impl Inner {
 
     fn push_remote(&self, letter: Letter<'_>, body: &[u8], rest: &mut Rest) -> Result<(), Unsent> {
         let Letter { from, speaker, to, reply_to, options, .. } = letter;
-        let reply_to = reply_to.map(|id| id.0);
+        let reply_to = reply_to.map(|id| (id.0, self.alias_key.token(id)));
         let frame = MessageFrame { to: to.receiver(), from: from.map(Pid::serial), reply_to, body };
         let order = order_of(speaker);
         loop {
@@ -297,12 +297,12 @@ impl Inner {
 
     /// Messages have arrived from a peer, all for one receiver. Empties `messages`; the caller runs `after`.
     pub(crate) fn deliver_all(&self, to: Receiver<'_>, messages: &mut Vec<Message>, after: &mut After) {
-        let Receiver::Alias(life, serial) = to else {
+        let Receiver::Alias(life, serial, token) = to else {
             return after.wakers.extend(self.deliver_to_process(to, messages.drain(..)));
         };
         // Each may be the last that the alias takes.
         for message in messages.drain(..) {
-            let waker = self.deliver_through(life, MonitorId(serial), message, after);
+            let waker = self.deliver_through(life, (MonitorId(serial), token), message, after);
             after.wakers.extend(waker);
         }
     }
@@ -321,15 +321,18 @@ impl Inner {
         self.put(messages, process)
     }
 
-    /// A message through an alias. Under the state's lock: once a demonitor or an `unalias` has returned, none is added.
+    /// A message through an alias, of a sender that has this token. Under the state's lock: once a demonitor or an
+    /// `unalias` has returned, none is added.
     fn deliver_through(
         &self,
         life: Incarnation,
-        alias: MonitorId,
+        (alias, token): (MonitorId, Option<AliasToken>),
         message: Message,
         after: &mut After,
     ) -> Option<Waker> {
-        let used = (life == self.id.incarnation).then(|| {
+        // Before anything else is looked at: a guess takes no lock.
+        let was_given = life == self.id.incarnation && token == Some(self.alias_key.token(alias));
+        let used = was_given.then(|| {
             self.enter_then(after, |state, out| {
                 let used = state.aliases.used(alias)?;
                 if used.ends_monitor {

@@ -211,7 +211,7 @@ fn deliver_downs<'a>(
 /// A monitor has fired. Flushed in the same breath, it was told to nobody.
 fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mut After) {
     let Some(reason) = state.core.fired_reason(id) else { return };
-    node.told.add(reason);
+    node.told.add(&reason);
     if let DownReason::NoConnection(SessionEnd { kind: EndKind::Quota, .. }) = reason {
         node.counters.monitors_over_quota.add_one();
     }
@@ -225,7 +225,8 @@ fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mu
 fn deliver(to: LocalPid, notice: &NodeNotice, node: &Inner, directory: &Directory, after: &mut After) {
     if let Some(process) = directory.process(to) {
         let (left_out, receiver) = process.queue.push_node(notice.clone());
-        node.counters.node_events_left_out.add(left_out);
+        node.counters.node_events_left_out.add(left_out.merged);
+        node.counters.node_events_missed.add(left_out.missed);
         after.wakers.extend(receiver);
     }
 }

@@ -28,6 +28,9 @@ pub enum Event<B = Vec<u8>> {
     /// The node failed: a panic left its tables half changed, and it does nothing any more. It comes once, then the mailbox
     /// ends. Monitors of this mailbox that had not fired end with it, without a `Down` of their own.
     NodeFailed,
+    /// At this place events of a `monitor_nodes` are missing: more waited than the mailbox takes. See
+    /// [`Config::max_node_events`](crate::Config::max_node_events).
+    NodesMissed(NodesMissed),
 }
 
 /// A message: bytes, or what [`Message::decode`](crate::Message::decode) makes of them.
@@ -96,6 +99,23 @@ impl fmt::Display for NodeDown {
         write!(f, "{} {fate}", self.name)?;
         self.end.map_or(Ok(()), |end| write!(f, ": {end}"))
     }
+}
+
+/// Events of a `monitor_nodes` are missing, and the subscription begins anew with the nodes that are up now.
+///
+/// Forget what the events before said of nodes, and take [`NodesMissed::up`] instead: what follows begins exactly where that
+/// list ends, as after a first [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes). The list is of the moment at which
+/// this event is received. No session that lasted is missing from it; one that began and ended in between is missed for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct NodesMissed {
+    /// The subscription.
+    pub options: NodesOptions,
+    /// How many events are missing, those that cancel each other included.
+    pub count: u64,
+    /// The nodes that are up, sorted by name. Empty if the process has exited or its node was stopped: then nothing
+    /// follows.
+    pub up: Vec<NodeInfo>,
 }
 
 /// Which subscription a [`NodeDown`] belongs to.

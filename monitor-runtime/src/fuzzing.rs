@@ -12,13 +12,14 @@ use peer_service::{ChannelId, Closed, FrameMeta, Outbox, PeerInfo, PeerService, 
 use refs::{EndKind, Incarnation, NodeId, Pid, Serial, SessionId};
 
 use crate::{
+    aliases::AliasKey,
     driver::{Driver, Next},
     effects::After,
     environment::Environment,
     link::Link,
     node::Runner,
     processes::{LiveProcess, Resident},
-    queue::Item,
+    queue::{Item, MailboxLimits},
     state::{Inner, Limits},
 };
 
@@ -68,15 +69,15 @@ impl Attacked {
         core.max_batch = MAX_BATCH;
         let limits = Limits {
             max_batch: MAX_BATCH,
-            max_mailbox_bytes: MAX_MAILBOX,
+            mailbox: MailboxLimits { bytes: MAX_MAILBOX, messages: 64, node_events: 2 },
             max_message: 1 << 20,
             max_history: 8,
             max_addresses: 8,
             max_waiting_bytes: 1 << 20,
             stop_timeout: Duration::ZERO,
         };
-        let inner = Inner::new(core, limits, service, None, false, Runner::none());
-        let watcher = Arc::new(LiveProcess::new(limits.max_mailbox_bytes, None));
+        let inner = Inner::new(core, AliasKey::fixed(0), limits, service, None, false, Runner::none());
+        let watcher = Arc::new(LiveProcess::new(limits.mailbox, None));
         let pid = inner.move_in(Resident::Process(watcher.clone())).expect("the node was not stopped");
         let node = Attacked { inner, watcher };
         node.begin(pid, peer);

@@ -193,7 +193,7 @@ pub use error::{
     CallError, ConnectError, MonitorError, NotAlive, NotImplemented, RegisterError, SendError, StartError,
     TryRecvError,
 };
-pub use event::{Event, Message, NodeDown, NodeDownSource, NodeInfo, NodeUp};
+pub use event::{Event, Message, NodeDown, NodeDownSource, NodeInfo, NodeUp, NodesMissed};
 pub use history::PastDown;
 pub use inspect::{Count, HeldMonitor, Inspect, Monitors, MonitorsOn, ProcessInfo, SessionInfo, Stats};
 pub use mailbox::{Demonitor, Mailbox};
@@ -218,6 +218,6 @@ pub use monitor_core::{
 pub use peer_service;
 pub use peer_service::Spawner;
 pub use refs::{
-    self, Address, ChannelId, ChannelName, EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName,
-    NodeSpec, ParseError, Pid, Reference, RegName, SessionEnd, SessionId, Target, same_target,
+    self, Address, AliasToken, ChannelId, ChannelName, EndKind, Incarnation, MonitorRef, Name, NodeId,
+    NodeName, NodeSpec, ParseError, Pid, Reference, RegName, SessionEnd, SessionId, Target, same_target,
 };

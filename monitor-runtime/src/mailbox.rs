@@ -131,6 +131,12 @@ impl Mailbox {
                         return Poll::Ready(Some(Event::Down(down)));
                     }
                 }
+                Some(Item::Gap(options, gap)) => {
+                    let queue = &self.process.queue;
+                    if let Some(missed) = self.node.inner.end_gap(self.local(), queue, options, gap) {
+                        return Poll::Ready(Some(Event::NodesMissed(missed)));
+                    }
+                }
                 None => return Poll::Ready(None),
             }
         }
@@ -159,7 +165,7 @@ impl Mailbox {
         options: MonitorOptions,
     ) -> Result<MonitorRef, MonitorError> {
         let id = self.inner().monitor(self.local(), &target.into(), options, None)?;
-        Ok(self.inner().reference(id))
+        Ok(if options.alias.is_some() { self.inner().alias(id) } else { self.inner().reference(id) })
     }
 
     /// Ends a monitor: [`Mailbox::demonitor_with`] without flush and info. Always true.
@@ -275,6 +281,8 @@ impl Mailbox {
     /// already in [`Node::nodes`]; a down comes after every message and every `Down` of its session, and the
     /// node has left [`Node::nodes`]. Equal options twice are one subscription (Erlang counts); different
     /// options are different ones, and each is told.
+    ///
+    /// If this process does not receive them, only so many wait: see [`Event::NodesMissed`].
     ///
     /// # Errors
     /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks

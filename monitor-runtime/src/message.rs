@@ -2,10 +2,11 @@
 //!
 //! The first byte of a data frame tells what is in it: [`SIGNALS`] or [`MESSAGE`]. A message frame goes on
 //! with a byte of flags (how the receiver is named, whether the sender is, whether a reply is awaited), the receiver,
-//! the sender, the alias of the sender's node that awaits the reply, and the body up to the frame's end. Numbers are little-endian base-128 varints, incarnations eight little-endian
-//! bytes.
+//! the sender, the alias of the sender's node that awaits the reply, and the body up to the frame's end. Numbers are
+//! little-endian base-128 varints; incarnations and the tokens of aliases are eight little-endian bytes. A receiver that is
+//! a monitor without a token has the token 0, which no alias has.
 
-use refs::{Incarnation, MonitorRef, Name, NodeId, NodeName, Pid, RegName, Serial, Target};
+use refs::{AliasToken, Incarnation, MonitorRef, Name, NodeId, NodeName, Pid, RegName, Serial, Target};
 
 use crate::event::Message;
 
@@ -15,7 +16,7 @@ pub(crate) const SIGNALS: u8 = 0;
 pub(crate) const MESSAGE: u8 = 1;
 
 /// The most bytes a message frame has besides its body.
-pub(crate) const MAX_OVERHEAD: usize = 2 + (2 + RegName::MAX_LEN) + 4 * MAX_VARINT;
+pub(crate) const MAX_OVERHEAD: usize = 2 + (2 + RegName::MAX_LEN) + 4 * MAX_VARINT + size_of::<u64>();
 
 const MAX_VARINT: usize = 5;
 const TO_PID: u8 = 0;
@@ -34,8 +35,10 @@ pub enum Dest {
     /// Whoever holds the name at the node when the message arrives there.
     Name(Name),
     /// The process that made the monitor, as long as the monitor's reference is an alias of it:
-    /// [`MonitorOptions::alias`](crate::MonitorOptions::alias). Messages to a reference that is none are dropped and
-    /// counted.
+    /// [`MonitorOptions::alias`](crate::MonitorOptions::alias). The reference must carry its
+    /// [token](crate::AliasToken), as the one that was returned by `monitor_with` does. A [`Down`](crate::Down) and
+    /// [`Mailbox::monitors`](crate::Mailbox::monitors) name monitors without it. Messages to a reference that is no alias
+    /// are dropped and counted (`messages_for_no_alias`).
     Alias(MonitorRef),
 }
 
@@ -54,7 +57,9 @@ impl Dest {
         match self {
             Dest::Pid(pid) => Receiver::Pid(pid.incarnation(), pid.serial()),
             Dest::Name(name) => Receiver::Name(name.name.as_str()),
-            Dest::Alias(monitor) => Receiver::Alias(monitor.node().incarnation, monitor.serial()),
+            Dest::Alias(monitor) => {
+                Receiver::Alias(monitor.node().incarnation, monitor.serial(), monitor.alias())
+            }
         }
     }
 }
@@ -88,7 +93,8 @@ pub(crate) enum Receiver<'a> {
     Pid(Incarnation, Serial),
     /// Not yet checked to be a registered name.
     Name(&'a str),
-    Alias(Incarnation, Serial),
+    /// None if the sender has no token.
+    Alias(Incarnation, Serial, Option<AliasToken>),
 }
 
 /// A message frame, taken apart.
@@ -97,8 +103,8 @@ pub(crate) struct MessageFrame<'a> {
     pub(crate) to: Receiver<'a>,
     /// The number of the sending process at the peer.
     pub(crate) from: Option<Serial>,
-    /// The number of the alias at the peer that awaits the reply.
-    pub(crate) reply_to: Option<Serial>,
+    /// The alias at the peer that awaits the reply.
+    pub(crate) reply_to: Option<(Serial, AliasToken)>,
     pub(crate) body: &'a [u8],
 }
 
@@ -116,9 +122,14 @@ impl<'a> MessageFrame<'a> {
         let awaits_reply = if self.reply_to.is_some() { AWAITS_REPLY } else { 0 };
         frame.push(kind | has_sender | awaits_reply);
         match self.to {
-            Receiver::Pid(incarnation, serial) | Receiver::Alias(incarnation, serial) => {
-                frame.extend_from_slice(&incarnation.get().to_le_bytes());
+            Receiver::Pid(incarnation, serial) => {
+                write_u64(incarnation.get(), frame);
                 write_serial(serial, frame);
+            }
+            Receiver::Alias(incarnation, serial, token) => {
+                write_u64(incarnation.get(), frame);
+                write_serial(serial, frame);
+                write_u64(token.map_or(0, AliasToken::get), frame);
             }
             Receiver::Name(name) => {
                 let len = u32::try_from(name.len()).expect("a registered name has at most 255 bytes");
@@ -126,8 +137,12 @@ impl<'a> MessageFrame<'a> {
                 frame.extend_from_slice(name.as_bytes());
             }
         }
-        for serial in [self.from, self.reply_to].into_iter().flatten() {
+        if let Some(serial) = self.from {
             write_serial(serial, frame);
+        }
+        if let Some((serial, token)) = self.reply_to {
+            write_serial(serial, frame);
+            write_u64(token.get(), frame);
         }
         frame.extend_from_slice(self.body);
     }
@@ -136,7 +151,9 @@ impl<'a> MessageFrame<'a> {
     pub(crate) fn message(&self, peer: &NodeId) -> Message {
         let mut message =
             Message::new(self.from.map(|serial| Pid::new(peer.clone(), serial)), self.body.to_vec());
-        message.reply_to = self.reply_to.map(|serial| MonitorRef::new(peer.clone(), serial));
+        message.reply_to = self
+            .reply_to
+            .map(|(serial, token)| MonitorRef::new(peer.clone(), serial).with_alias(Some(token)));
         message
     }
 
@@ -151,13 +168,24 @@ impl<'a> MessageFrame<'a> {
         let to = match flags & TO_MASK {
             TO_PID => Receiver::Pid(read_incarnation(&mut bytes)?, read_serial(&mut bytes)?),
             TO_NAME => Receiver::Name(read_name(&mut bytes)?),
-            TO_ALIAS => Receiver::Alias(read_incarnation(&mut bytes)?, read_serial(&mut bytes)?),
+            TO_ALIAS => {
+                let (life, serial) = (read_incarnation(&mut bytes)?, read_serial(&mut bytes)?);
+                Receiver::Alias(life, serial, AliasToken::new(read_u64(&mut bytes)?))
+            }
             _ => return None,
         };
         let from = if flags & HAS_SENDER != 0 { Some(read_serial(&mut bytes)?) } else { None };
-        let reply_to = if flags & AWAITS_REPLY != 0 { Some(read_serial(&mut bytes)?) } else { None };
+        let reply_to = if flags & AWAITS_REPLY != 0 {
+            Some((read_serial(&mut bytes)?, AliasToken::new(read_u64(&mut bytes)?)?))
+        } else {
+            None
+        };
         Some(MessageFrame { to, from, reply_to, body: bytes })
     }
+}
+
+fn write_u64(number: u64, frame: &mut Vec<u8>) {
+    frame.extend_from_slice(&number.to_le_bytes());
 }
 
 fn write_serial(serial: Serial, frame: &mut Vec<u8>) {
@@ -195,9 +223,13 @@ fn read_serial(bytes: &mut &[u8]) -> Option<Serial> {
     Some(Serial::new(read_varint(bytes)?, read_varint(bytes)?))
 }
 
-fn read_incarnation(bytes: &mut &[u8]) -> Option<Incarnation> {
+fn read_u64(bytes: &mut &[u8]) -> Option<u64> {
     let number = take(bytes, size_of::<u64>())?.try_into().ok()?;
-    Incarnation::new(u64::from_le_bytes(number))
+    Some(u64::from_le_bytes(number))
+}
+
+fn read_incarnation(bytes: &mut &[u8]) -> Option<Incarnation> {
+    Incarnation::new(read_u64(bytes)?)
 }
 
 fn read_name<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
@@ -214,14 +246,20 @@ mod tests {
 
     fn frames() -> Vec<MessageFrame<'static>> {
         let life = Incarnation::new(u64::MAX).unwrap();
+        let token = AliasToken::new(u64::MAX - 1);
         let serials = [Serial::new(0, 0), Serial::new(127, 128), Serial::new(u32::MAX, u32::MAX)];
         let mut frames = Vec::new();
         for serial in serials {
-            let receivers =
-                [Receiver::Pid(life, serial), Receiver::Name("jobs"), Receiver::Alias(life, serial)];
+            let receivers = [
+                Receiver::Pid(life, serial),
+                Receiver::Name("jobs"),
+                Receiver::Alias(life, serial, token),
+                Receiver::Alias(life, serial, None),
+            ];
+            let reply = token.map(|token| (serial, token));
             for to in receivers {
                 for (from, reply_to) in
-                    [(None, None), (Some(serial), None), (None, Some(serial)), (Some(serial), Some(serial))]
+                    [(None, None), (Some(serial), None), (None, reply), (Some(serial), reply)]
                 {
                     frames.push(MessageFrame { to, from, reply_to, body: b"body" });
                 }
@@ -247,7 +285,7 @@ mod tests {
         let frame = MessageFrame {
             to: Receiver::Name(&name),
             from: Some(Serial::new(u32::MAX, u32::MAX)),
-            reply_to: Some(Serial::new(u32::MAX, u32::MAX)),
+            reply_to: AliasToken::new(1).map(|token| (Serial::new(u32::MAX, u32::MAX), token)),
             body: &[],
         };
         let mut bytes = Vec::new();

@@ -8,6 +8,7 @@ use refs::{ChannelId, NodeId, NodeName, NodeSpec, Pid, RegName, Target, WhereIs}
 use smol::channel::Sender;
 
 use crate::{
+    aliases::AliasKey,
     config::Config,
     deliver::Letter,
     effects::MAX_SIGNAL_FRAME,
@@ -22,6 +23,7 @@ use crate::{
     monitor::Monitor,
     monitor_set::MonitorSet,
     process::{self, Process},
+    queue::MailboxLimits,
     send_options::SendOptions,
     state::{Inner, Limits},
     stop, tasks, watchdog,
@@ -69,14 +71,21 @@ impl Node {
     ) -> Result<Node, StartError> {
         let local = service.local().clone();
         let max_frame = service.max_frame();
-        let seed = config.environment.random().map_err(StartError::Random)?;
-        let mut core = CoreConfig::new(local, seed);
+        let random = || config.environment.random().map_err(StartError::Random);
+        let mut core = CoreConfig::new(local, random()?);
+        let alias_key = AliasKey::new([random()?, random()?]);
         core.max_batch = config.max_batch;
         core.max_waiting = config.max_waiting;
         core.max_incoming = config.max_incoming;
+        core.max_reason_bytes = config.max_reason_bytes;
+        core.max_node_reason_bytes = config.max_node_reason_bytes;
         let limits = Limits {
             max_batch: config.max_batch,
-            max_mailbox_bytes: config.max_mailbox_bytes,
+            mailbox: MailboxLimits {
+                bytes: config.max_mailbox_bytes,
+                messages: config.max_mailbox_messages,
+                node_events: config.max_node_events,
+            },
             max_message: config.max_message.min(max_frame - message::MAX_OVERHEAD),
             max_history: config.max_history,
             max_addresses: config.max_addresses,
@@ -87,7 +96,7 @@ impl Node {
         let hidden = config.tcp.hidden;
         #[cfg(not(feature = "tcp"))]
         let hidden = false;
-        let inner = Arc::new(Inner::new(core, limits, service, local_addr, hidden, runner));
+        let inner = Arc::new(Inner::new(core, alias_key, limits, service, local_addr, hidden, runner));
         inner.number.get_or_init(|| watchdog::number_of(&Arc::downgrade(&inner)));
         tasks::start(&inner);
         Ok(Node { inner })

@@ -257,7 +257,7 @@ impl Life {
         abort: Option<AbortHandle>,
         reason: ExitReason,
     ) -> Result<(Self, Mailbox), NotAlive> {
-        let process = Arc::new(LiveProcess::new(node.inner.limits.max_mailbox_bytes, abort));
+        let process = Arc::new(LiveProcess::new(node.inner.limits.mailbox, abort));
         let pid = node.inner.move_in(Resident::Process(process.clone()))?;
         let mailbox = Mailbox::new(node.clone(), pid, process.clone());
         Ok((Life { node: node.clone(), pid, process, reason, is_guard: false }, mailbox))

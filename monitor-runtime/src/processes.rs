@@ -11,7 +11,13 @@ use parking_lot::Mutex;
 use refs::Serial;
 use supervision::unwind;
 
-use crate::{gate::Gate, queue::Queue, registry::Registry, segments::Segments, taken::FiredQueue};
+use crate::{
+    gate::Gate,
+    queue::{MailboxLimits, Queue},
+    registry::Registry,
+    segments::Segments,
+    taken::{FiredQueue, Popped},
+};
 
 /// A process, as the node knows it.
 #[derive(Debug)]
@@ -27,8 +33,8 @@ pub(crate) struct LiveProcess {
 
 impl LiveProcess {
     /// A process whose messages take at most so many bytes while they wait.
-    pub(crate) fn new(max_mailbox_bytes: usize, abort: Option<AbortHandle>) -> Self {
-        LiveProcess { queue: Queue::new(max_mailbox_bytes), gate: Gate::new(), fate: OnceLock::new(), abort }
+    pub(crate) fn new(mailbox: MailboxLimits, abort: Option<AbortHandle>) -> Self {
+        LiveProcess { queue: Queue::new(mailbox), gate: Gate::new(), fate: OnceLock::new(), abort }
     }
 
     /// Ends it with this reason, unless something ended it before; returns whether this did. A task is dropped at its
@@ -89,12 +95,14 @@ impl Inbox {
 }
 
 impl FiredQueue for Inbox {
-    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> bool) {
+    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> Popped) {
         let mut fired = self.fired.lock();
         for _ in 0..most {
             let Some(id) = fired.monitors.pop_front() else { return };
-            if !take(id) {
-                fired.stale = fired.stale.saturating_sub(1);
+            match take(id) {
+                Popped::Taken => {}
+                Popped::TakenLast => return,
+                Popped::Flushed => fired.stale = fired.stale.saturating_sub(1),
             }
         }
     }

@@ -5,27 +5,48 @@
 //! stands in the core until it is received, so that it can be flushed without a search here.
 
 use std::{
-    collections::HashMap,
     mem,
     task::{Context, Poll, Waker},
 };
 
 use monitor_core::{MonitorId, NodeNotice, NodesOptions};
 use parking_lot::Mutex;
-use refs::NodeName;
 
+mod node_events;
+
+pub(crate) use self::node_events::GapId;
+use self::node_events::{NodeEvents, Verdict};
 use crate::{
     event::{Event, Message},
     processes::is_mostly_stale,
     segments::Segments,
-    taken::FiredQueue,
+    taken::{FiredQueue, Popped},
 };
 
 /// The queue of one mailbox, shared by the process that receives and everybody who has something for it.
 #[derive(Debug)]
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
-    max_bytes: usize,
+    limits: MailboxLimits,
+}
+
+/// What one mailbox holds at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MailboxLimits {
+    /// Of the bodies of messages.
+    pub(crate) bytes: usize,
+    pub(crate) messages: usize,
+    /// Of those that subscriptions by `monitor_nodes` bring.
+    pub(crate) node_events: usize,
+}
+
+/// How many node events do not wait after one was pushed, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    /// They cancel each other.
+    pub(crate) merged: usize,
+    /// There was no room.
+    pub(crate) missed: usize,
 }
 
 /// What comes out of a queue.
@@ -34,6 +55,8 @@ pub(crate) enum Item {
     Event(Event),
     /// A monitor that has fired, or that was flushed after it had: the core knows.
     Down(MonitorId),
+    /// Events of a subscription are missing here, unless it is over: [`Queue::end_gap`] tells.
+    Gap(NodesOptions, GapId),
 }
 
 /// What became of a message.
@@ -52,11 +75,14 @@ struct Waiting {
     more: usize,
     /// How many entries were there before the first one of `entries`: with it an entry keeps its number.
     head: u64,
-    /// What the messages take.
+    messages: usize,
+    /// What their bodies take.
     bytes: usize,
-    /// Entries that hold nothing any more.
+    /// Monitors that were flushed.
     stale: usize,
-    alternations: HashMap<(NodeName, NodesOptions), Alternation>,
+    /// Entries of node events that were left out.
+    gone: usize,
+    node_events: NodeEvents,
     closed: bool,
     /// The receiver, if it waits.
     receiver: Option<Waker>,
@@ -74,26 +100,15 @@ enum Entry {
     },
     Missed(u64),
     NodeFailed,
+    Gap(NodesOptions, GapId),
     /// A node event that was left out.
     Gone,
 }
 
-/// The events of one node and subscription: at most two wait, by the numbers of their entries.
-///
-/// What is left out to keep it so is always a down and the up after it. So every message still lies between
-/// the up and the down that the process sees, and the next thing it sees of that node is a down, marked as
-/// `missed`.
-#[derive(Debug, Default)]
-struct Alternation {
-    first: Option<u64>,
-    second: Option<u64>,
-    missed: bool,
-}
-
 impl Queue {
-    /// An empty queue whose messages take at most so many bytes.
-    pub(crate) fn new(max_bytes: usize) -> Self {
-        Queue { waiting: Mutex::default(), max_bytes }
+    /// An empty queue.
+    pub(crate) fn new(limits: MailboxLimits) -> Self {
+        Queue { waiting: Mutex::default(), limits }
     }
 
     /// The next entry; none once the queue is closed and empty.
@@ -123,7 +138,7 @@ impl Queue {
         told: impl FnMut(Pushed),
     ) -> Option<Waker> {
         let mut waiting = self.waiting.lock();
-        messages.into_iter().map(|message| waiting.push_message(message, self.max_bytes)).for_each(told);
+        messages.into_iter().map(|message| waiting.push_message(message, self.limits)).for_each(told);
         waiting.receiver.take()
     }
 
@@ -137,10 +152,20 @@ impl Queue {
     }
 
     /// Appends an event of a node. Returns how many were left out instead, and whom to wake.
-    pub(crate) fn push_node(&self, notice: NodeNotice) -> (usize, Option<Waker>) {
+    pub(crate) fn push_node(&self, notice: NodeNotice) -> (LeftOut, Option<Waker>) {
         let mut waiting = self.waiting.lock();
-        let left_out = if waiting.closed { 0 } else { waiting.push_node(notice) };
+        let left_out = if waiting.closed {
+            LeftOut::default()
+        } else {
+            waiting.push_node(notice, self.limits.node_events)
+        };
         (left_out, waiting.receiver.take())
+    }
+
+    /// The receiver has reached a gap; what is pushed from now on is kept again. Returns how many events are missing, or
+    /// `None` if the subscription ended meanwhile.
+    pub(crate) fn end_gap(&self, options: NodesOptions, gap: GapId) -> Option<u64> {
+        self.waiting.lock().node_events.end_gap(options, gap)
     }
 
     /// A `Down` that waits here was flushed. Drops what is stale once that is most of the queue; `is_fired`
@@ -148,14 +173,15 @@ impl Queue {
     pub(crate) fn flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
         let mut waiting = self.waiting.lock();
         waiting.stale += 1;
-        if is_mostly_stale(waiting.stale, waiting.len()) {
+        if is_mostly_stale(waiting.stale + waiting.gone, waiting.len()) {
             waiting.compact(is_fired);
+            (waiting.stale, waiting.gone) = (0, 0);
         }
     }
 
     /// A subscription is over: what waits of it stays, a later one begins anew.
     pub(crate) fn unsubscribed(&self, options: NodesOptions) {
-        self.waiting.lock().alternations.retain(|(_, of), _| *of != options);
+        self.waiting.lock().node_events.begin_anew(options);
     }
 
     /// The node has failed: what waits stays readable as far as it stands here, then comes one
@@ -183,12 +209,14 @@ impl Queue {
 }
 
 impl FiredQueue for Queue {
-    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> bool) {
+    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> Popped) {
         let mut waiting = self.waiting.lock();
         for _ in 0..most {
             let Some(id) = waiting.pop_down() else { return };
-            if !take(id) {
-                waiting.skipped();
+            match take(id) {
+                Popped::Taken => {}
+                Popped::TakenLast => return,
+                Popped::Flushed => waiting.skipped(),
             }
         }
     }
@@ -198,32 +226,37 @@ impl FiredQueue for Queue {
     }
 }
 
-/// What a message takes: small ones are not free.
-fn cost(message: &Message) -> usize {
-    message.body.len() + size_of::<Entry>()
-}
-
 impl Waiting {
     /// How many things wait.
     fn len(&self) -> usize {
         self.entries.len() + self.more
     }
 
-    fn push_message(&mut self, message: Message, max_bytes: usize) -> Pushed {
+    fn push_message(&mut self, mut message: Message, limits: MailboxLimits) -> Pushed {
         if self.closed {
             return Pushed::Closed;
         }
-        let bytes = self.bytes.saturating_add(cost(&message));
-        if bytes > max_bytes {
-            match self.entries.back_mut() {
-                Some(Entry::Missed(count)) => *count += 1,
-                _ => self.entries.push_back(Entry::Missed(1)),
-            }
+        let bytes = self.bytes.saturating_add(message.body.len());
+        if bytes > limits.bytes || self.messages >= limits.messages || limits.bytes == 0 {
+            self.miss(1);
             return Pushed::Full;
         }
+        // Bytes are counted by the length, so the body must not have much more room than that.
+        if message.body.capacity() / 2 > message.body.len() {
+            message.body.shrink_to_fit();
+        }
         self.bytes = bytes;
+        self.messages += 1;
         self.entries.push_back(Entry::Message(message));
         Pushed::Kept
+    }
+
+    /// So many messages are missing at the end of the queue.
+    fn miss(&mut self, more: u64) {
+        match self.entries.back_mut() {
+            Some(Entry::Missed(count)) => *count += more,
+            _ => self.entries.push_back(Entry::Missed(more)),
+        }
     }
 
     fn push_down(&mut self, id: MonitorId) {
@@ -279,80 +312,70 @@ impl Waiting {
         self.head += 1;
         match entry {
             Entry::Message(message) => {
-                self.bytes -= cost(&message);
+                self.bytes -= message.body.len();
+                self.messages -= 1;
                 Some(Item::Event(Event::Message(message)))
             }
             Entry::Down(_) | Entry::Downs(_) => unreachable!("it was looked for above"),
             Entry::Node { notice, missed } => {
-                self.node_event_leaves(&notice, number);
+                self.node_events.leaves(&notice, number);
                 Some(Item::Event(Event::of_node(notice, missed)))
             }
             Entry::Missed(count) => Some(Item::Event(Event::Missed(count))),
             Entry::NodeFailed => Some(Item::Event(Event::NodeFailed)),
+            Entry::Gap(options, gap) => Some(Item::Gap(options, gap)),
             Entry::Gone => {
-                self.skipped();
+                self.gone = self.gone.saturating_sub(1);
                 None
             }
         }
     }
 
-    /// An entry that came out turned out to be stale.
+    /// A monitor that came out turned out to be flushed.
     fn skipped(&mut self) {
         self.stale = self.stale.saturating_sub(1);
     }
 
-    /// Returns how many events were left out.
-    fn push_node(&mut self, notice: NodeNotice) -> usize {
+    fn push_node(&mut self, notice: NodeNotice, limit: usize) -> LeftOut {
         let number = self.head + self.entries.len() as u64;
-        let Some(key) = key(&notice) else {
-            // One notice per call of `monitor_node`: the process itself bounds them.
-            self.entries.push_back(Entry::Node { notice, missed: false });
-            return 0;
-        };
-        let alternation = self.alternations.entry(key).or_default();
-        match (alternation.first, alternation.second, &notice) {
-            // Down, up, and now a down: the first two are left out.
-            (Some(first), Some(second), NodeNotice::Down(..)) => {
-                *alternation = Alternation { first: Some(number), second: None, missed: false };
+        let mut left_out = LeftOut::default();
+        match self.node_events.push(&notice, number, limit) {
+            Verdict::Keep { missed } => self.entries.push_back(Entry::Node { notice, missed }),
+            Verdict::Replace(first, second) => {
                 self.leave_out(first);
                 self.leave_out(second);
                 self.entries.push_back(Entry::Node { notice, missed: true });
-                2
+                left_out.merged = 2;
             }
-            // Up, down, and now an up: the last two are left out.
-            (Some(_), Some(second), _) => {
-                alternation.second = None;
-                alternation.missed = true;
-                self.leave_out(second);
-                2
+            Verdict::LeaveOut(other) => {
+                self.leave_out(other);
+                left_out.merged = 2;
             }
-            (first, _, _) => {
-                let place = if first.is_none() { &mut alternation.first } else { &mut alternation.second };
-                *place = Some(number);
-                let missed = mem::take(&mut alternation.missed);
-                self.entries.push_back(Entry::Node { notice, missed });
-                0
+            Verdict::BeginGap(gap) => {
+                let (NodeNotice::Up(options, _) | NodeNotice::Down(options, _)) = notice else {
+                    unreachable!("only events of a subscription have gaps")
+                };
+                self.entries.push_back(Entry::Gap(options, gap));
+                left_out.missed = 1;
             }
+            Verdict::InGap => left_out.missed = 1,
         }
+        // A node that comes and goes without end must not fill the queue with the places of what was left out, nor with
+        // counts of missed messages, of which one can be between any two such places.
+        if is_mostly_stale(2 * self.gone, self.len()) {
+            self.compact(|_| true);
+            self.gone = 0;
+        }
+        left_out
     }
 
     fn leave_out(&mut self, number: u64) {
         let index = usize::try_from(number - self.head).expect("an index fitted when the entry was pushed");
         *self.entries.get_mut(index).expect("what is left out waits still") = Entry::Gone;
-        self.stale += 1;
+        self.gone += 1;
     }
 
-    fn node_event_leaves(&mut self, notice: &NodeNotice, number: u64) {
-        let Some(key) = key(notice) else { return };
-        let Some(alternation) = self.alternations.get_mut(&key) else { return };
-        if alternation.first == Some(number) {
-            alternation.first = alternation.second.take();
-        }
-        if alternation.first.is_none() && !alternation.missed {
-            self.alternations.remove(&key);
-        }
-    }
-
+    /// Drops what holds nothing; `is_fired` tells whether a monitor was not flushed.
     fn compact(&mut self, is_fired: impl Fn(MonitorId) -> bool) {
         let old = mem::take(&mut self.entries);
         self.more = 0;
@@ -362,45 +385,24 @@ impl Waiting {
                 Entry::Down(id) if !is_fired(*id) => continue,
                 Entry::Node { notice, .. } => {
                     let to = self.head + self.entries.len() as u64;
-                    if let Some(alternation) = key(notice).and_then(|key| self.alternations.get_mut(&key)) {
-                        alternation.renumber(number, to);
-                    }
+                    self.node_events.renumber(notice, number, to);
                 }
                 Entry::Down(_)
                 | Entry::Downs(_)
                 | Entry::Message(_)
                 | Entry::Missed(_)
+                | Entry::Gap(..)
                 | Entry::NodeFailed => {}
             }
             match entry {
                 Entry::Downs(run) => {
                     run.into_iter().filter(|&id| is_fired(id)).for_each(|id| self.push_down(id));
                 }
+                // Nothing may be between two of them any more.
+                Entry::Missed(count) => self.miss(count),
                 entry => self.entries.push_back(entry),
             }
         }
-        self.stale = 0;
-    }
-}
-
-impl Alternation {
-    fn renumber(&mut self, from: u64, to: u64) {
-        for number in [&mut self.first, &mut self.second] {
-            if *number == Some(from) {
-                *number = Some(to);
-                return;
-            }
-        }
-    }
-}
-
-/// The node and the subscription of an event that alternates.
-fn key(notice: &NodeNotice) -> Option<(NodeName, NodesOptions)> {
-    match notice {
-        NodeNotice::Up(options, event) | NodeNotice::Down(options, event) => {
-            Some((event.name.clone(), *options))
-        }
-        NodeNotice::MonitoredDown(_) => None,
     }
 }
 

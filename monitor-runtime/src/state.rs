@@ -24,7 +24,7 @@ use smol::channel::Sender;
 use supervision::{Panic, unwind};
 
 use crate::{
-    aliases::Aliases,
+    aliases::{AliasKey, Aliases},
     book::Book,
     counters::{Counters, Told},
     effects::{self, After},
@@ -36,6 +36,7 @@ use crate::{
     node::Runner,
     parked::Parked,
     processes::{Directory, Resident},
+    queue::MailboxLimits,
     waiters::Waiters,
     watchdog,
     ways::Ways,
@@ -53,6 +54,7 @@ pub(crate) struct Inner {
     started: Instant,
     pub(crate) capabilities: Capabilities,
     pub(crate) limits: Limits,
+    pub(crate) alias_key: AliasKey,
     /// Starts tasks of the node itself: [`Inner::run_task`].
     pub(crate) engine: Spawner,
     /// Starts the bodies of processes.
@@ -90,7 +92,7 @@ pub(crate) struct Alone(pub(crate) AtomicUsize);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_batch: usize,
-    pub(crate) max_mailbox_bytes: usize,
+    pub(crate) mailbox: MailboxLimits,
     pub(crate) max_message: usize,
     pub(crate) max_history: usize,
     pub(crate) max_addresses: usize,
@@ -136,8 +138,13 @@ enum Failure {
 }
 
 impl Inner {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a thing of its own, and there is one caller beside tests"
+    )]
     pub(crate) fn new(
         core: CoreConfig,
+        alias_key: AliasKey,
         limits: Limits,
         service: Arc<dyn PeerService>,
         local_addr: Option<SocketAddr>,
@@ -152,6 +159,7 @@ impl Inner {
             hidden,
             started: runner.environment.now(),
             limits,
+            alias_key,
             engine: runner.engine,
             bodies: runner.bodies,
             number: OnceLock::new(),

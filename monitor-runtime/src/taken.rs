@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, sync::atomic::Ordering};
 
-use monitor_core::{Core, Down, MonitorId};
+use monitor_core::{Core, Down, ExitReason, MonitorId};
 use parking_lot::Mutex;
 
 use crate::state::Inner;
@@ -13,18 +13,29 @@ use crate::state::Inner;
 /// How many are taken at once: a flush that looks through them still takes a moment.
 const RUN: usize = 128;
 
+/// No more are taken once the reasons of those that were take this many bytes: beside the core they are in no account.
+const RUN_BYTES: usize = 64 * 1024;
+
 /// See the [module](self). In the order in which they fired.
 #[derive(Debug, Default)]
 pub(crate) struct Taken(Mutex<VecDeque<Down>>);
 
 /// Where the numbers of monitors that have fired wait, in order.
 pub(crate) trait FiredQueue {
-    /// Takes at most `most` numbers off the front, as far as nothing else is between them. `take` returns whether the monitor
-    /// has something to say, that is, was not flushed.
-    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> bool);
+    /// Takes at most `most` numbers off the front, as far as nothing else is between them, and hands each to `take`.
+    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> Popped);
 
     /// One that was popped was flushed.
     fn skipped(&self);
+}
+
+/// What became of a number that was popped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Popped {
+    Taken,
+    /// It was taken, and nothing more is to be popped.
+    TakenLast,
+    Flushed,
 }
 
 impl Taken {
@@ -50,7 +61,15 @@ impl Taken {
                 fired.skipped();
             }
             let before = kept.len();
-            fired.pop_run(RUN - 1, &mut |id| core.take(id).map(|down| kept.push_back(down)).is_some());
+            let mut bytes = down.as_ref().map_or(0, reason_bytes);
+            if bytes < RUN_BYTES {
+                fired.pop_run(RUN - 1, &mut |id| {
+                    let Some(down) = core.take(id) else { return Popped::Flushed };
+                    bytes += reason_bytes(&down);
+                    kept.push_back(down);
+                    if bytes < RUN_BYTES { Popped::Taken } else { Popped::TakenLast }
+                });
+            }
             // In one step with the core: whoever adds both up counts each once.
             node.taken.0.fetch_add(kept.len() - before, Ordering::Relaxed);
             down
@@ -71,5 +90,13 @@ impl Taken {
     /// Looks at all of them, in order.
     pub(crate) fn each(&self, look: impl FnMut(&Down)) {
         self.0.lock().iter().for_each(look);
+    }
+}
+
+fn reason_bytes(down: &Down) -> usize {
+    match down.reason.exit() {
+        Some(ExitReason::Panicked(text)) => text.len(),
+        Some(ExitReason::Other(bytes)) => bytes.len(),
+        _ => 0,
     }
 }

@@ -94,6 +94,7 @@ impl Event {
             Event::NodeDown(down) => Event::NodeDown(down),
             Event::Missed(count) => Event::Missed(count),
             Event::NodeFailed => Event::NodeFailed,
+            Event::NodesMissed(missed) => Event::NodesMissed(missed),
         })
     }
 }

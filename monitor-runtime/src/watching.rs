@@ -5,15 +5,17 @@ use std::{
     task::{Context, Poll},
 };
 
-use monitor_core::{Demonitored, Down, ExitReason, LocalPid, MonitorId, MonitorOptions};
+use monitor_core::{Demonitored, Down, ExitReason, LocalPid, MonitorId, MonitorOptions, NodesOptions};
 use refs::{MonitorRef, NodeName, NodeSpec, Target};
 
 use crate::{
     aliases::Answer,
     effects::After,
     error::{MonitorError, NotAlive, NotImplemented, Refusal},
+    event::{NodeInfo, NodesMissed},
     node::Node,
     processes::{Inbox, Resident},
+    queue::{GapId, Queue},
     state::{Inner, State},
     taken::Taken,
 };
@@ -54,6 +56,26 @@ impl Inner {
         Ok(monitor?)
     }
 
+    /// A process has reached a gap in its node events: its subscription begins anew. `None` if that is over.
+    pub(crate) fn end_gap(
+        &self,
+        process: LocalPid,
+        queue: &Queue,
+        options: NodesOptions,
+        gap: GapId,
+    ) -> Option<NodesMissed> {
+        // In one step with the list: every event comes through the same lock.
+        let resumed = self.enter_as(process, |state, _| {
+            let count = queue.end_gap(options, gap)?;
+            state.core.demonitor_nodes(process, options);
+            let up = state.core.monitor_nodes(process, options);
+            Some(NodesMissed { options, count, up: up.iter().map(|event| NodeInfo::of(event)).collect() })
+        });
+        resumed.unwrap_or_else(|NotAlive| {
+            Some(NodesMissed { options, count: queue.end_gap(options, gap)?, up: Vec::new() })
+        })
+    }
+
     /// Whether the peer service can do what a call needs.
     pub(crate) const fn needs(&self, able: bool, capability: &'static str) -> Result<(), NotImplemented> {
         if able { Ok(()) } else { Err(NotImplemented { capability }) }
@@ -73,6 +95,11 @@ impl Inner {
 
     pub(crate) fn reference(&self, id: MonitorId) -> MonitorRef {
         MonitorRef::new(self.id.clone(), id.0)
+    }
+
+    /// The reference of a monitor that is an alias: whoever has it can send to its owner.
+    pub(crate) fn alias(&self, id: MonitorId) -> MonitorRef {
+        self.reference(id).with_alias(Some(self.alias_key.token(id)))
     }
 
     /// The number of a monitor that was made on this node in its present life.

@@ -3,9 +3,12 @@
 
 mod common;
 
-use common::{eventually, run};
-use monitor_runtime::{NodeSpec, Tls, prelude::*};
+use std::sync::Arc;
+
+use common::{alias_attack, bare::BarePeer, eventually, run};
+use monitor_runtime::{Incarnation, NodeSpec, Secret, TcpConfig, Tls, prelude::*};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use transport_tcp::TcpTransport;
 
 /// The CA of a cluster.
 struct Authority {
@@ -36,19 +39,52 @@ fn config(label: &str, tls: Tls) -> Config {
     Config::new(name).listen("127.0.0.1:0".parse().unwrap()).tls(tls)
 }
 
+/// The node, and where it listens.
+fn at(node: &Node) -> NodeSpec {
+    let address = node.local_addr().unwrap().to_string().parse().unwrap();
+    NodeSpec::new(node.name().clone()).at(address).unwrap()
+}
+
 #[test]
 fn nodes_meet_by_their_certificates_alone() {
     run(async {
         let cluster = Authority::new();
         let a = Node::start(config("a", cluster.issue("a"))).await.unwrap();
         let b = Node::start(config("b", cluster.issue("b"))).await.unwrap();
-        let address = b.local_addr().unwrap().to_string().parse().unwrap();
-        a.connect(NodeSpec::new(b.name().clone()).at(address).unwrap()).unwrap();
+        a.connect(at(&b)).unwrap();
         let target = b.process().unwrap();
         let monitor = a.monitor(target.pid()).unwrap();
         eventually("the monitor has arrived", || b.stats().incoming_monitors == 1).await;
         drop(target);
         assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Normal));
+    });
+}
+
+#[test]
+fn an_alias_cannot_be_guessed_by_a_peer_with_a_certificate_and_the_secret() {
+    run(async {
+        let (cluster, secret) = (Authority::new(), Secret::generate());
+        let config = |label| config(label, cluster.issue(label)).secret(secret.clone());
+        let a = Node::start(config("a")).await.unwrap();
+        let b = Node::start(config("b")).await.unwrap();
+        let mut server = b.process().unwrap();
+        a.connect(at(&b)).unwrap();
+        let attacker = TcpConfig::new("mallory@obit.test".parse().unwrap())
+            .listen("127.0.0.1:0".parse().unwrap())
+            .tls(cluster.issue("mallory"))
+            .secret(secret.clone());
+        let spawner = Arc::new(|task| smol::spawn(task).detach());
+        let attacker = TcpTransport::start(attacker, Incarnation::new(1).unwrap(), spawner).await.unwrap();
+        let mut attacker = BarePeer::new(attacker);
+        attacker.connect_to(&at(&a)).await;
+        let given = {
+            let watcher = a.process().unwrap();
+            watcher
+                .monitor_with(server.pid(), MonitorOptions::new().alias(AliasMode::ReplyDemonitor))
+                .unwrap()
+        };
+        let seen = given.alias().unwrap();
+        alias_attack::nobody_answers_a_call_by_guessing(&a, &mut server, &attacker, seen).await;
     });
 }
 

@@ -8,8 +8,8 @@ use core::{fmt::Debug, str::FromStr};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Address, ChannelName, Incarnation, Name, NodeId, NodeName, NodeSpec, Pid, Reference, RegName, SessionEnd,
-    Target, from_bytes, to_bytes,
+    Address, ChannelName, Incarnation, MonitorRef, Name, NodeId, NodeName, NodeSpec, Pid, Reference, RegName,
+    SessionEnd, Target, from_bytes, to_bytes,
 };
 
 /// The binary form of everything that has one. What can be read is written and read again as the same.
@@ -30,6 +30,11 @@ pub fn binary(bytes: &[u8]) {
     check::<RegName>(bytes);
     check::<SessionEnd>(bytes);
     check::<Target>(bytes);
+    if let Ok(monitor) = from_bytes::<MonitorRef>(bytes) {
+        // Equality leaves the token out.
+        let again = from_bytes::<MonitorRef>(&to_bytes(&monitor));
+        assert_eq!(again.map(|again| again.alias()), Ok(monitor.alias()));
+    }
 }
 
 /// Every text that is parsed. What can be parsed is written and parsed again as the same.

@@ -24,6 +24,7 @@
 extern crate alloc;
 
 mod address;
+mod alias;
 mod binary;
 mod channel;
 mod error;
@@ -41,6 +42,7 @@ mod session_end;
 mod uri;
 
 pub use address::{Address, NodeSpec};
+pub use alias::AliasToken;
 pub use binary::{BinaryError, from_bytes, to_bytes};
 pub use channel::{ChannelId, ChannelName};
 pub use error::{ParseError, ParseErrorKind};

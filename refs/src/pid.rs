@@ -1,10 +1,15 @@
 //! Processes and monitors, as the whole cluster knows them.
 
-use core::fmt;
+use core::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use crate::{
+    alias::AliasToken,
     node::{Incarnation, NodeId},
     serial::Serial,
 };
@@ -63,16 +68,33 @@ impl Pid {
 }
 
 /// One monitor, made by one watcher. Never used twice.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+///
+/// The reference of a monitor that is an alias carries an [`AliasToken`], in all its forms: only a reference with the token
+/// is an address for messages. Two references of one monitor are equal, with the token or without: they name the same
+/// monitor. `Debug` does not print the token, `Display` does.
+#[derive(Clone, Deserialize)]
 pub struct MonitorRef {
     node: NodeId,
     serial: Serial,
+    alias: Option<AliasToken>,
 }
 
 impl MonitorRef {
-    /// The monitor of that number, made on that node.
+    /// The monitor of that number, made on that node; no alias.
     pub const fn new(node: NodeId, serial: Serial) -> Self {
-        MonitorRef { node, serial }
+        MonitorRef { node, serial, alias: None }
+    }
+
+    /// The same monitor, as an alias with this token; without one if it is `None`.
+    #[must_use]
+    pub const fn with_alias(mut self, token: Option<AliasToken>) -> Self {
+        self.alias = token;
+        self
+    }
+
+    /// The token, if the reference is an alias.
+    pub const fn alias(&self) -> Option<AliasToken> {
+        self.alias
     }
 
     /// The watcher's node, which made the reference.
@@ -88,6 +110,53 @@ impl MonitorRef {
     /// Whether it was made on that node in that very incarnation.
     pub fn is_local(&self, local: &NodeId) -> bool {
         self.node == *local
+    }
+}
+
+impl MonitorRef {
+    /// What the reference names. The token is a permission, and no part of it.
+    const fn identity(&self) -> (&NodeId, Serial) {
+        (&self.node, self.serial)
+    }
+}
+
+impl PartialEq for MonitorRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for MonitorRef {}
+
+impl PartialOrd for MonitorRef {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for MonitorRef {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.identity().cmp(&other.identity())
+    }
+}
+
+impl Hash for MonitorRef {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
+/// Binary forms always have the third field; forms for people have it only if there is a token.
+impl Serialize for MonitorRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let with_alias = self.alias.is_some() || !serializer.is_human_readable();
+        let mut fields = serializer.serialize_struct("MonitorRef", if with_alias { 3 } else { 2 })?;
+        fields.serialize_field("node", &self.node)?;
+        fields.serialize_field("serial", &self.serial)?;
+        if with_alias {
+            fields.serialize_field("alias", &self.alias)?;
+        }
+        fields.end()
     }
 }
 

@@ -5,8 +5,9 @@
 //! | pid | `partisan:pid:NODE:INCARNATION:SLOT.GENERATION` |
 //! | name | `partisan:name:NODE:NAME` |
 //! | monitor | `partisan:ref:NODE:INCARNATION:SLOT.GENERATION` |
+//! | monitor that is an alias | `partisan:ref:NODE:INCARNATION:SLOT.GENERATION.TOKEN` |
 //!
-//! The incarnation is hexadecimal, slot and generation are decimal, all without leading zeros. In NODE and NAME the bytes
+//! Incarnation and token are hexadecimal, slot and generation are decimal, all without leading zeros. In NODE and NAME the bytes
 //! that would be misread are percent-escaped: `:`, `%`, space, control and non-ASCII ones. There is one spelling: an escape that is
 //! not needed, or in lower case, is refused. A padded text ends in `:` and zeros.
 //!
@@ -20,6 +21,7 @@ use core::{
 };
 
 use crate::{
+    alias::AliasToken,
     error::{ParseError, ParseErrorKind},
     name::{Name, RegName},
     node::{Incarnation, NodeId, NodeName},
@@ -118,7 +120,11 @@ impl<'a> Parser<'a> {
         let node: NodeName = self.unescaped("a node")?;
         let reference = match kind {
             "pid" => Pid::new(NodeId::new(node, self.incarnation()?), self.serial()?).into(),
-            "ref" => MonitorRef::new(NodeId::new(node, self.incarnation()?), self.serial()?).into(),
+            "ref" => {
+                let node = NodeId::new(node, self.incarnation()?);
+                let (serial, token) = self.aliased_serial()?;
+                MonitorRef::new(node, serial).with_alias(token).into()
+            }
             "name" => Name { name: self.unescaped("a registered name")?, node }.into(),
             _ => return Err(self.error(ParseErrorKind::Missing("a kind: 'pid', 'name' or 'ref'"), at)),
         };
@@ -133,6 +139,22 @@ impl<'a> Parser<'a> {
 
     fn serial(&mut self) -> Result<Serial, ParseError> {
         let (at, part) = self.part("a slot and a generation")?;
+        self.serial_of(part, at)
+    }
+
+    /// A serial, and after another `.` the token of an alias.
+    fn aliased_serial(&mut self) -> Result<(Serial, Option<AliasToken>), ParseError> {
+        let (at, part) = self.part("a slot and a generation")?;
+        let Some((token_at, _)) = part.match_indices('.').nth(1) else {
+            return Ok((self.serial_of(part, at)?, None));
+        };
+        let serial = self.serial_of(&part[..token_at], at)?;
+        let token = part[token_at + 1..].parse();
+        let token = token.map_err(|error: ParseError| self.error(error.kind, at + token_at + 1))?;
+        Ok((serial, Some(token)))
+    }
+
+    fn serial_of(&self, part: &str, at: usize) -> Result<Serial, ParseError> {
         let missing = self.error(ParseErrorKind::Missing("a '.' and a generation"), at + part.len());
         let (slot, generation) = part.split_once('.').ok_or(missing)?;
         let number = |text: &str, at| decimal(text).ok_or(self.error(ParseErrorKind::BadNumber, at));
@@ -227,7 +249,8 @@ impl fmt::Display for Pid {
 
 impl fmt::Display for MonitorRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt_numbered(f, "ref", self.node(), self.serial())
+        fmt_numbered(f, "ref", self.node(), self.serial())?;
+        self.alias().map_or(Ok(()), |token| write!(f, ".{token}"))
     }
 }
 

@@ -14,8 +14,8 @@ use std::{
 use common::{name, node_id, node_name, pid, reference, reg_name, serial, session_end};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use refs::{
-    Address, BinaryError, ChannelId, EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName, NodeSpec,
-    ParseError, ParseErrorKind, Pid, Reference, RegName, SessionEnd, Target, from_bytes, to_bytes,
+    Address, AliasToken, BinaryError, ChannelId, EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName,
+    NodeSpec, ParseError, ParseErrorKind, Pid, Reference, RegName, SessionEnd, Target, from_bytes, to_bytes,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -38,6 +38,15 @@ fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
+}
+
+/// Equal, and with the same permission: equality of references leaves the tokens of aliases out.
+fn same(one: &Reference, other: &Reference) -> bool {
+    one == other && token(one) == token(other)
+}
+
+fn token(reference: &Reference) -> Option<AliasToken> {
+    if let Reference::Monitor(monitor) = reference { monitor.alias() } else { None }
 }
 
 /// Reads a text as everything; errors must say where.
@@ -66,6 +75,11 @@ proptest! {
     fn references(reference in reference()) {
         bytes(&reference);
         text(&reference);
+        prop_assert!(same(&from_bytes(&to_bytes(&reference)).unwrap(), &reference));
+        prop_assert!(same(&reference.to_string().parse().unwrap(), &reference));
+        prop_assert!(same(&Reference::parse(&reference.to_padded_uri()).unwrap(), &reference));
+        let json = serde_json::to_string(&reference).unwrap();
+        prop_assert!(same(&serde_json::from_str(&json).unwrap(), &reference), "{}", json);
         prop_assert!(reference.to_uri().len() <= Reference::MAX_URI_LEN);
         prop_assert!(reference.to_uri().bytes().all(|b| b.is_ascii_graphic()));
     }
@@ -125,7 +139,7 @@ proptest! {
         let changed = format!("{}{to}{}", &uri[..at], &uri[at + 1..]);
         read_as_everything(&changed);
         if let Ok(other) = Reference::parse(&changed) {
-            prop_assert_eq!(other == reference, changed == uri);
+            prop_assert_eq!(same(&other, &reference), changed == uri);
             prop_assert_eq!(other.to_uri(), changed);
         }
     }
@@ -152,6 +166,7 @@ fn the_text_form_is_the_documented_one() {
     for (uri, debug) in [
         ("partisan:pid:b@c%3A7001:a1:3.4", "pid b@c:7001#a1/3.4"),
         ("partisan:ref:b@[%3A%3A1]%3A7001:ffffffffffffffff:0.0", "monitor b@[::1]:7001#ffffffffffffffff/0.0"),
+        ("partisan:ref:b@c:a1:3.4.f00d", "monitor b@c#a1/3.4"),
         ("partisan:name:b@c:job%20%25%C3%A9", "job %é@b@c"),
     ] {
         let reference = Reference::parse(uri).unwrap();
@@ -174,6 +189,14 @@ fn there_is_one_spelling() {
         ("partisan:pid:b@c:a1:+3.4", BadNumber, 20),
         ("partisan:pid:b@c:a1:3.04", BadNumber, 22),
         ("partisan:pid:b@c:a1:3.4294967296", BadNumber, 22),
+        ("partisan:pid:b@c:a1:3.4.f00d", BadNumber, 22),
+        ("partisan:ref:b@c:a1:3.4.", BadNumber, 24),
+        ("partisan:ref:b@c:a1:3.4.0", BadNumber, 24),
+        ("partisan:ref:b@c:a1:3.4.0f", BadNumber, 24),
+        ("partisan:ref:b@c:a1:3.4.F", BadNumber, 24),
+        ("partisan:ref:b@c:a1:3.4.10000000000000000", BadNumber, 24),
+        ("partisan:ref:b@c:a1:3.04.f", BadNumber, 22),
+        ("partisan:ref:b@c:a1:3.4.f.f", BadNumber, 24),
         ("partisan:pid:b@c:a1:34", Missing("a '.' and a generation"), 22),
         ("partisan:pid:b@c:a1:3.4:", Trailing, 23),
         ("partisan:pid:b@c:a1:3.4:00", Trailing, 23),
@@ -193,6 +216,21 @@ fn an_error_inside_a_part_says_where_in_the_whole() {
     assert_eq!((error.what, error.at), ("node name", 24));
     let error = "job@b@c:99999".parse::<Name>().unwrap_err();
     assert_eq!((error.kind, error.at), (ParseErrorKind::BadNumber, 8));
+}
+
+#[test]
+fn a_token_is_a_permission_and_no_part_of_what_is_named() {
+    let plain: MonitorRef = "partisan:ref:b@c:a1:3.4".parse().unwrap();
+    let alias: MonitorRef = "partisan:ref:b@c:a1:3.4.f00d".parse().unwrap();
+    assert_eq!((plain.alias(), alias.alias()), (None, AliasToken::new(0xf00d)));
+    assert_eq!((&plain, hash(&plain)), (&alias, hash(&alias)));
+    assert_eq!(plain.cmp(&alias), std::cmp::Ordering::Equal);
+    assert_ne!(AliasToken::new(0xf00d), AliasToken::new(0xf00e));
+    // A log line or the output of a debugger is no way to get at the token.
+    assert!(!format!("{alias:?} {:?}", alias.alias()).contains("f00d"));
+    assert_eq!(serde_json::to_value(&plain).unwrap().get("alias"), None);
+    assert_eq!(serde_json::to_value(&alias).unwrap()["alias"], "f00d");
+    assert_eq!(to_bytes(&alias).len(), to_bytes(&plain).len() + to_bytes(&0xf00d_u64).len());
 }
 
 #[test]

@@ -5,11 +5,16 @@
 use monitor_core::{
     Core, CoreConfig, Effect, LocalPid, LocalTarget, MonitorId, MonitorOptions, Processes, RemoteTarget,
     Signal,
-    refs::{ChannelId, EndKind, Incarnation, NodeId, Pid, Serial, SessionEnd, SessionId, Target},
+    refs::{
+        ChannelId, DialId, EndKind, Incarnation, NodeId, NodeName, Pid, Serial, SessionEnd, SessionId, Target,
+    },
 };
 
 /// The watcher of everything that is watched from here.
 pub const WATCHER: LocalPid = LocalPid(Serial::new(0, 1));
+
+/// One more watcher.
+pub const OTHER_WATCHER: LocalPid = LocalPid(Serial::new(1, 1));
 
 const SESSION: SessionId = SessionId(1);
 
@@ -45,11 +50,12 @@ pub const fn number(slot: u32) -> Serial {
 impl Bare {
     /// The session is up.
     pub fn new() -> Self {
-        let mut bare = Bare {
-            core: Core::new(CoreConfig::new(node("a@test"), 7)),
-            peer: node("b@test"),
-            out: Vec::new(),
-        };
+        Self::with(CoreConfig::new(node("a@test"), 7))
+    }
+
+    /// The session is up.
+    pub fn with(config: CoreConfig) -> Self {
+        let mut bare = Bare { core: Core::new(config), peer: node("b@test"), out: Vec::new() };
         let peer = bare.peer.clone();
         bare.input(|core, out| core.peer_up(SESSION, peer, false, out));
         bare
@@ -79,7 +85,11 @@ impl Bare {
     }
 
     pub fn monitor(&mut self, target: &Target) -> MonitorId {
-        self.input(|core, out| core.monitor(&All, WATCHER, target, MonitorOptions::new(), out))
+        self.monitor_of(WATCHER, target)
+    }
+
+    pub fn monitor_of(&mut self, watcher: LocalPid, target: &Target) -> MonitorId {
+        self.input(|core, out| core.monitor(&All, watcher, target, MonitorOptions::new(), out))
     }
 
     pub fn demonitor(&mut self, id: MonitorId) {
@@ -99,6 +109,13 @@ impl Bare {
     /// The session ends; to the last effect.
     pub fn lose_peer(&mut self) {
         self.input(|core, out| core.peer_down(SESSION, SessionEnd::new(EndKind::Closed), out));
+        self.work_off();
+    }
+
+    /// That dial has failed; to the last effect.
+    pub fn unreachable(&mut self, name: &NodeName, dial: u64) {
+        let end = SessionEnd::new(EndKind::Refused);
+        self.input(|core, out| core.peer_unreachable(name, DialId(dial), end, out));
         self.work_off();
     }
 

@@ -4,9 +4,10 @@ use refs::MonitorRef;
 
 use super::Core;
 use crate::{
+    config::CoreConfig,
     effect::{Down, DownSource},
-    ids::MonitorId,
-    reason::DownReason,
+    ids::{LocalPid, MonitorId},
+    reason::{DownReason, ExitReason},
     tables::State,
 };
 
@@ -28,26 +29,51 @@ impl Core {
 
     fn notice(&self, at: u32) -> Option<Down> {
         let row = self.outgoing.row(at);
-        let State::Fired(reason) = &row.state else { return None };
-        let incarnation = match DownSource::of(reason) {
+        let (reason, reason_was_cut) = row.state.fired()?;
+        let incarnation = match DownSource::of(&reason) {
             DownSource::NoSession => None,
             DownSource::SessionEnd | DownSource::TargetNode => self.origins.get(row.origin).life,
         };
         Some(Down {
             monitor: self.reference(self.outgoing.id(at)),
             target: self.target(at),
-            reason: reason.clone(),
+            reason,
             tag: row.tag,
             incarnation,
+            reason_was_cut,
         })
     }
 
     /// Why it has fired, if the monitor has and its notice was not taken.
-    pub fn fired_reason(&self, id: MonitorId) -> Option<&DownReason> {
-        match &self.outgoing.row(self.find_fired(id)?).state {
-            State::Fired(reason) => Some(reason),
-            _ => None,
+    pub fn fired_reason(&self, id: MonitorId) -> Option<DownReason> {
+        self.outgoing.row(self.find_fired(id)?).state.fired().map(|(reason, _)| reason)
+    }
+
+    /// The notice of a monitor that fires: of a long reason, as much as the unread ones of this watcher and of all watchers
+    /// leave room for.
+    pub(super) fn kept_reason(&mut self, watcher: LocalPid, reason: DownReason) -> State {
+        let len = reason.exit().map_or(0, ExitReason::len);
+        if len == 0 {
+            return State::Fired(reason);
         }
+        let (of_watcher, of_all) = self.processes.unread(watcher);
+        let room = self.config.max_reason_bytes.saturating_sub(of_watcher);
+        let room_of_all = self.config.max_node_reason_bytes.saturating_sub(of_all);
+        let kept = room.min(room_of_all.max(CoreConfig::SHORT_REASON));
+        let fired = match reason {
+            reason if len <= kept => State::Fired(reason),
+            DownReason::Exit(ExitReason::Panicked(_)) if kept == 0 => {
+                State::FiredCutPanic(self.nothing.0.clone())
+            }
+            DownReason::Exit(ExitReason::Other(_)) if kept == 0 => {
+                State::FiredCutOther(self.nothing.1.clone())
+            }
+            DownReason::Exit(ExitReason::Panicked(text)) => State::FiredCutPanic(text.cut(kept)),
+            DownReason::Exit(ExitReason::Other(bytes)) => State::FiredCutOther(bytes.cut(kept)),
+            reason => State::Fired(reason),
+        };
+        self.processes.add_unread(watcher, fired.reason_len());
+        fired
     }
 
     /// Whether the monitor has fired and its notice was not taken.
@@ -59,7 +85,7 @@ impl Core {
     fn find_fired(&self, id: MonitorId) -> Option<u32> {
         let at = self.outgoing.find(id)?;
         let row = self.outgoing.row(at);
-        (matches!(row.state, State::Fired(_)) && self.processes.get(row.watcher).is_some()).then_some(at)
+        (row.state.is_fired() && self.processes.get(row.watcher).is_some()).then_some(at)
     }
 
     /// How a monitor made here is called everywhere.

@@ -3,9 +3,9 @@
 use refs::ChannelId;
 
 use super::{
+    chunked::Chunked,
     list::{Link, List, Lists, linked},
     numbers::Numbers,
-    pool::Pool,
 };
 use crate::ids::MonitorId;
 
@@ -13,7 +13,8 @@ use crate::ids::MonitorId;
 /// that its peer gave it.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Incoming {
-    rows: Pool<Row>,
+    rows: Chunked<Row>,
+    len: usize,
     numbers: Numbers,
     by_session: Lists<BySession>,
     by_target: Lists<ByTarget>,
@@ -26,11 +27,13 @@ pub(crate) struct Row {
     pub(crate) peer: u32,
     /// On which it was asked for, and its end is told.
     pub(crate) channel: ChannelId,
+    /// Always true. Values that are neither true nor false mark the vacant cells of the pool, so a cell is no larger than a row.
+    is_row: bool,
     by_session: Link,
     by_target: Link,
 }
 
-const _: () = assert!(size_of::<Row>() <= 32);
+const _: () = assert!(Chunked::<Row>::ROW == 32);
 
 linked!(BySession, by_session);
 linked!(ByTarget, by_target);
@@ -38,7 +41,8 @@ linked!(ByTarget, by_target);
 impl Incoming {
     pub(crate) fn new(seed: u64) -> Self {
         Incoming {
-            rows: Pool::new(),
+            rows: Chunked::new(),
+            len: 0,
             numbers: Numbers::new(seed),
             by_session: Lists::new(),
             by_target: Lists::new(),
@@ -46,7 +50,7 @@ impl Incoming {
     }
 
     pub(crate) const fn len(&self) -> usize {
-        self.rows.len()
+        self.len
     }
 
     pub(crate) fn find(&mut self, peer: u32, id: MonitorId) -> Option<u32> {
@@ -63,16 +67,18 @@ impl Incoming {
         watchers: &mut Option<List>,
     ) {
         let target = *watchers.get_or_insert_with(|| self.by_target.create());
-        let at = self.rows.insert(|_, _| Row {
+        let at = self.rows.insert(Row {
             id,
             peer,
             channel,
+            is_row: true,
             by_session: Link::LOOSE,
             by_target: Link::LOOSE,
         });
         self.by_session.push_back(session, &mut self.rows, at);
         self.by_target.push_back(target, &mut self.rows, at);
         self.numbers.insert(peer, id, at);
+        self.len += 1;
     }
 
     pub(crate) fn row(&self, at: u32) -> &Row {
@@ -82,7 +88,8 @@ impl Incoming {
     pub(crate) fn remove(&mut self, at: u32) -> Row {
         self.by_session.remove(&mut self.rows, at);
         self.by_target.remove(&mut self.rows, at);
-        let row = self.rows.remove(at, Some(0));
+        let row = self.rows.remove(at);
+        self.len -= 1;
         self.numbers.remove(row.peer, row.id);
         row
     }

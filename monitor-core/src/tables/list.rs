@@ -5,9 +5,12 @@
 //! a session end or a process exit leave their rows to the backlog.
 
 use alloc::vec::Vec;
-use core::num::NonZeroU32;
+use core::{
+    num::NonZeroU32,
+    ops::{Index, IndexMut},
+};
 
-use super::pool::{MAX_ROWS, Pool};
+use super::pool::MAX_ROWS;
 
 /// The neighbours of a row in one list. An index from [`MAX_ROWS`] up means the cell of the list's head.
 #[derive(Clone, Copy, Debug, Hash)]
@@ -52,7 +55,8 @@ macro_rules! linked {
 }
 pub(crate) use linked;
 
-/// The heads of all lists of one kind.
+/// The heads of all lists of one kind. They stand in one vector, where every change of a list finds its head at once; its
+/// memory is given back when there is no list any more.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Lists<L> {
     heads: Vec<Link>,
@@ -81,30 +85,33 @@ impl<L: Linked> Lists<L> {
     pub(crate) fn destroy(&mut self, list: List) {
         debug_assert!(self.first(list).is_none(), "a list is emptied before it is given up");
         self.unused.push(list);
+        if self.unused.len() == self.heads.len() && self.heads.len() > FEW {
+            (self.heads, self.unused) = (Vec::new(), Vec::new());
+        }
     }
 
     pub(crate) fn first(&self, list: List) -> Option<u32> {
         row(self.heads[cell(list.0.get())].next)
     }
 
-    pub(crate) fn next(&self, rows: &Pool<L::Row>, at: u32) -> Option<u32> {
+    pub(crate) fn next(&self, rows: &impl Index<u32, Output = L::Row>, at: u32) -> Option<u32> {
         row(L::link(&rows[at]).next)
     }
 
-    pub(crate) fn push_back(&mut self, list: List, rows: &mut Pool<L::Row>, at: u32) {
+    pub(crate) fn push_back(&mut self, list: List, rows: &mut impl IndexMut<u32, Output = L::Row>, at: u32) {
         let last = core::mem::replace(&mut self.heads[cell(list.0.get())].prev, at);
         *L::link_mut(&mut rows[at]) = Link { prev: last, next: list.0.get() };
         self.link_at(rows, last).next = at;
     }
 
     /// Takes a row out of the list it is in.
-    pub(crate) fn remove(&mut self, rows: &mut Pool<L::Row>, at: u32) {
+    pub(crate) fn remove(&mut self, rows: &mut impl IndexMut<u32, Output = L::Row>, at: u32) {
         let Link { prev, next } = core::mem::replace(L::link_mut(&mut rows[at]), Link::LOOSE);
         self.link_at(rows, prev).next = next;
         self.link_at(rows, next).prev = prev;
     }
 
-    fn link_at<'a>(&'a mut self, rows: &'a mut Pool<L::Row>, at: u32) -> &'a mut Link {
+    fn link_at<'a>(&'a mut self, rows: &'a mut impl IndexMut<u32, Output = L::Row>, at: u32) -> &'a mut Link {
         if at >= MAX_ROWS { &mut self.heads[cell(at)] } else { L::link_mut(&mut rows[at]) }
     }
 }
@@ -117,9 +124,12 @@ const fn cell(at: u32) -> usize {
     (at & (MAX_ROWS - 1)) as usize
 }
 
+/// The room for so many heads is kept.
+const FEW: usize = 4096;
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::pool::Pool, *};
 
     #[derive(Clone, Debug)]
     struct ByTest;

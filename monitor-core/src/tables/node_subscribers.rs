@@ -113,7 +113,7 @@ impl NodeSubscribers {
     }
 
     fn remove(&mut self, at: u32) -> Row {
-        self.index.remove(at, self.rows[at].key());
+        self.index.remove(at, self.rows[at].key(), |at| self.rows[at].key());
         self.by_peer.remove(&mut self.rows, at);
         self.by_watcher.remove(&mut self.rows, at);
         self.rows.remove(at, Some(0))

@@ -5,7 +5,7 @@
 //! for every row alone costs a few misses of the caches a row as soon as it is large, which is more than all else that is
 //! done for it. A peer that gives numbers far apart costs a page a row, no more.
 
-use super::{index::Index, pool::Pool};
+use super::{chunked::Chunked, index::Index};
 use crate::ids::MonitorId;
 
 /// How many numbers share a page: a page is little larger than the rows' other memory if only one of its places is used.
@@ -16,7 +16,7 @@ const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Numbers {
-    pages: Pool<Page>,
+    pages: Chunked<Page>,
     index: Index,
 }
 
@@ -47,7 +47,7 @@ impl Key {
 
 impl Numbers {
     pub(crate) fn new(seed: u64) -> Self {
-        Numbers { pages: Pool::new(), index: Index::new(seed) }
+        Numbers { pages: Chunked::new(), index: Index::new(seed) }
     }
 
     /// The row to which that peer gave that number.
@@ -62,7 +62,7 @@ impl Numbers {
     pub(crate) fn insert(&mut self, peer: u32, id: MonitorId, row: u32) {
         let (key, place) = Key::of(peer, id);
         let page = self.page(key).unwrap_or_else(|| {
-            let page = self.pages.insert(|_, _| Page { key, rows: [NONE; PAGE] });
+            let page = self.pages.insert(Page { key, rows: [NONE; PAGE] });
             self.index.insert(page, |page| self.pages[page].key);
             page
         });
@@ -76,8 +76,8 @@ impl Numbers {
         let rows = &mut self.pages[page].rows;
         rows[place] = NONE;
         if *rows == [NONE; PAGE] {
-            self.index.remove(page, key);
-            self.pages.remove(page, Some(0));
+            self.index.remove(page, key, |page| self.pages[page].key);
+            self.pages.remove(page);
         }
     }
 
@@ -102,13 +102,13 @@ mod tests {
         for slot in 0..2 * PAGE as u32 {
             numbers.insert(0, id(slot, 7), 100 + slot);
         }
-        assert_eq!(numbers.pages.len(), 2);
+        assert_eq!(numbers.index.len(), 2);
         for slot in 0..2 * PAGE as u32 {
             assert_eq!(numbers.find(0, id(slot, 7)), Some(100 + slot));
             numbers.remove(0, id(slot, 7));
             assert_eq!(numbers.find(0, id(slot, 7)), None);
         }
-        assert_eq!(numbers.pages.len(), 0);
+        assert_eq!(numbers.index.len(), 0);
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Origins {
         }
         row.current = false;
         let newer = Origin { life, monitors: 0, current: true, ..row.clone() };
-        self.index.remove(current, self.rows[current].key());
+        self.index.remove(current, self.rows[current].key(), |at| self.rows[at].key());
         (self.add(newer), true)
     }
 
@@ -137,7 +137,7 @@ impl Origins {
 
     fn remove(&mut self, at: u32) -> Origin {
         if self.rows[at].current {
-            self.index.remove(at, self.rows[at].key());
+            self.index.remove(at, self.rows[at].key(), |at| self.rows[at].key());
         }
         self.rows.remove(at, Some(0))
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ids::{LocalPid, MonitorId},
-    reason::DownReason,
+    reason::{Bytes, DownReason, ExitReason, Text},
 };
 
 /// The table. Each row is in the list of its watcher, and while it is bound in the list of its target
@@ -56,6 +56,36 @@ pub(crate) enum State {
     Remote(Link),
     /// Over; the notice was not taken yet.
     Fired(DownReason),
+    /// The same, of a panic of which the text was cut. (Two states, so that a row does not grow.)
+    FiredCutPanic(Text),
+    /// The same, of a reason of the process's own that was cut.
+    FiredCutOther(Bytes),
+}
+
+impl State {
+    pub(crate) const fn is_fired(&self) -> bool {
+        matches!(self, State::Fired(_) | State::FiredCutPanic(_) | State::FiredCutOther(_))
+    }
+
+    /// Why the monitor is over, and whether the reason was cut, if the notice waits to be taken.
+    pub(crate) fn fired(&self) -> Option<(DownReason, bool)> {
+        Some(match self {
+            State::Fired(reason) => (reason.clone(), false),
+            State::FiredCutPanic(text) => (DownReason::Exit(ExitReason::Panicked(text.clone())), true),
+            State::FiredCutOther(bytes) => (DownReason::Exit(ExitReason::Other(bytes.clone())), true),
+            State::Loose | State::Waiting(_) | State::Local(_) | State::Remote(_) => return None,
+        })
+    }
+
+    /// How many bytes the reason of the notice takes beside the row.
+    pub(crate) fn reason_len(&self) -> usize {
+        match self {
+            State::Fired(DownReason::Exit(reason)) => reason.len(),
+            State::FiredCutPanic(text) => text.len(),
+            State::FiredCutOther(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
 }
 
 linked!(Owned, owned);
@@ -68,17 +98,13 @@ impl Linked for Bound {
     fn link(row: &Row) -> &Link {
         match &row.state {
             State::Local(link) | State::Remote(link) => link,
-            State::Loose | State::Waiting(_) | State::Fired(_) => {
-                unreachable!("only bound rows are in a list")
-            }
+            _ => unreachable!("only bound rows are in a list"),
         }
     }
     fn link_mut(row: &mut Row) -> &mut Link {
         match &mut row.state {
             State::Local(link) | State::Remote(link) => link,
-            State::Loose | State::Waiting(_) | State::Fired(_) => {
-                unreachable!("only bound rows are in a list")
-            }
+            _ => unreachable!("only bound rows are in a list"),
         }
     }
 }
@@ -165,23 +191,24 @@ impl Outgoing {
         self.rows[at].state = State::Loose;
     }
 
-    /// The monitor is over; its notice waits to be taken.
-    pub(crate) fn fire(&mut self, at: u32, reason: DownReason) {
+    /// The monitor is over; its notice, in `fired`, waits to be taken.
+    pub(crate) fn fire(&mut self, at: u32, fired: State) {
         self.unbind(at);
-        self.rows[at].state = State::Fired(reason);
+        self.rows[at].state = fired;
         self.fired += 1;
     }
 
     /// Removes the row. Its number is never used again.
     pub(crate) fn remove(&mut self, at: u32) -> Row {
-        if matches!(self.rows[at].state, State::Fired(_)) {
-            self.fired -= 1;
-        } else {
-            self.unbind(at);
+        let Row { state, generation, .. } = &self.rows[at];
+        let next = generation.checked_add(1);
+        match state {
+            State::Local(_) | State::Remote(_) => self.bound.remove(&mut self.rows, at),
+            State::Loose | State::Waiting(_) => {}
+            State::Fired(_) | State::FiredCutPanic(_) | State::FiredCutOther(_) => self.fired -= 1,
         }
         self.owned.remove(&mut self.rows, at);
-        let generation = self.rows[at].generation;
-        self.rows.remove(at, generation.checked_add(1))
+        self.rows.remove(at, next)
     }
 
     pub(crate) fn bound_list(&mut self) -> List {

@@ -107,7 +107,7 @@ impl Peers {
     }
 
     pub(crate) fn remove(&mut self, at: u32) -> Peer {
-        self.by_name.remove(at, self.rows[at].name.as_str());
+        self.by_name.remove(at, self.rows[at].name.as_str(), |at| self.rows[at].name.as_str());
         self.rows.remove(at, Some(0))
     }
 

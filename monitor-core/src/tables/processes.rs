@@ -5,16 +5,32 @@ use alloc::vec::Vec;
 use super::list::List;
 use crate::ids::LocalPid;
 
-/// Indexed by the slot of the pid.
+/// Indexed by the slot of the pid. It stands in chunks, and frees those that are empty but for one.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct ProcessTable {
-    slots: Vec<Option<Entry>>,
+    chunks: Vec<Chunk>,
+    /// The chunk that has memory and no entry.
+    spare: Option<usize>,
+    /// Bytes of reasons in the unread notices of all.
+    unread: usize,
 }
+
+#[derive(Clone, Debug, Default, Hash)]
+struct Chunk {
+    /// Grows to [`CHUNK`].
+    slots: Vec<Option<Entry>>,
+    entries: usize,
+}
+
+/// How many slots a chunk has.
+const CHUNK: usize = 4096;
 
 /// The lists of one process; each is made when it is first needed.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct Entry {
     generation: u32,
+    /// Bytes of reasons in its unread notices.
+    unread: usize,
     /// Its exit is being reported to us.
     pub(crate) watched: bool,
     /// The monitors it has made, in [`Outgoing`](super::Outgoing).
@@ -34,6 +50,7 @@ impl Entry {
     pub(crate) const fn of(pid: LocalPid) -> Self {
         Entry {
             generation: pid.0.generation(),
+            unread: 0,
             watched: false,
             owned: None,
             local_watchers: None,
@@ -46,39 +63,99 @@ impl Entry {
 
 impl ProcessTable {
     pub(crate) const fn new() -> Self {
-        ProcessTable { slots: Vec::new() }
+        ProcessTable { chunks: Vec::new(), spare: None, unread: 0 }
     }
 
     /// The entry of a process that takes part in a monitor and has not exited.
     pub(crate) fn get(&self, pid: LocalPid) -> Option<&Entry> {
-        self.slots.get(pid.0.slot() as usize)?.as_ref().filter(|entry| entry.generation == pid.0.generation())
+        let (chunk, slot) = place(pid);
+        let entry = self.chunks.get(chunk)?.slots.get(slot)?.as_ref();
+        entry.filter(|entry| entry.generation == pid.0.generation())
+    }
+
+    /// Bytes of reasons in the unread notices of a process, and of all processes.
+    pub(crate) fn unread(&self, pid: LocalPid) -> (usize, usize) {
+        (self.get(pid).map_or(0, |entry| entry.unread), self.unread)
+    }
+
+    /// A notice with a reason of so many bytes waits to be read.
+    pub(crate) fn add_unread(&mut self, pid: LocalPid, bytes: usize) {
+        if let Some(entry) = self.get_mut(pid) {
+            entry.unread += bytes;
+            self.unread += bytes;
+        }
+    }
+
+    /// It was read or flushed. What an exited process has not read was left out of the account with it.
+    pub(crate) fn remove_unread(&mut self, pid: LocalPid, bytes: usize) {
+        if bytes > 0
+            && let Some(entry) = self.get_mut(pid)
+        {
+            entry.unread -= bytes;
+            self.unread -= bytes;
+        }
+    }
+
+    fn get_mut(&mut self, pid: LocalPid) -> Option<&mut Entry> {
+        let (chunk, slot) = place(pid);
+        let entry = self.chunks.get_mut(chunk)?.slots.get_mut(slot)?.as_mut();
+        entry.filter(|entry| entry.generation == pid.0.generation())
     }
 
     /// The entry of a process that lives, made if there is none.
     pub(crate) fn enter(&mut self, pid: LocalPid) -> &mut Entry {
-        let slot = pid.0.slot() as usize;
-        if slot >= self.slots.len() {
-            self.slots.resize(slot + 1, None);
+        let (number, slot) = place(pid);
+        if number >= self.chunks.len() {
+            self.chunks.resize_with(number + 1, Chunk::default);
         }
-        let entry = &mut self.slots[slot];
+        let chunk = &mut self.chunks[number];
+        if slot >= chunk.slots.len() {
+            // The first grows as it is needed, and others are rare.
+            let len = if number == 0 { slot + 1 } else { CHUNK };
+            chunk.slots.resize(len, None);
+        }
+        let entry = &mut chunk.slots[slot];
         debug_assert!(
             entry.is_none_or(|entry| entry.generation == pid.0.generation()),
             "a slot is used again only after the exit of its process was reported"
         );
+        if entry.is_none() {
+            chunk.entries += 1;
+            self.spare = self.spare.filter(|&spare| spare != number);
+        }
         entry.get_or_insert(Entry::of(pid))
     }
 
     /// All lists of a process but that of its own monitors are the caller's to empty.
     pub(crate) fn end_all_but_own(&mut self, pid: LocalPid) -> Option<Entry> {
-        self.get(pid)?;
-        let entry = self.slots[pid.0.slot() as usize].as_mut()?;
-        let owned = Entry { owned: entry.owned, watched: entry.watched, ..Entry::of(pid) };
+        let entry = self.get_mut(pid)?;
+        // Its own monitors have notices that it may still read.
+        let Entry { owned, watched, unread, .. } = *entry;
+        let owned = Entry { owned, watched, unread, ..Entry::of(pid) };
         Some(Entry { owned: None, ..core::mem::replace(entry, owned) })
     }
 
     /// The process has exited: its lists are the caller's to empty.
     pub(crate) fn remove(&mut self, pid: LocalPid) -> Option<Entry> {
         self.get(pid)?;
-        self.slots[pid.0.slot() as usize].take()
+        let (number, slot) = place(pid);
+        let chunk = &mut self.chunks[number];
+        let entry = chunk.slots[slot].take();
+        self.unread -= entry.map_or(0, |entry| entry.unread);
+        chunk.entries -= 1;
+        if chunk.entries == 0 {
+            let spare = self.spare.map_or(number, |spare| spare.min(number));
+            if let Some(other) = self.spare {
+                self.chunks[other.max(number)] = Chunk::default();
+            }
+            self.spare = Some(spare);
+        }
+        entry
     }
+}
+
+/// The chunk of a process, and its slot there.
+const fn place(pid: LocalPid) -> (usize, usize) {
+    let slot = pid.0.slot() as usize;
+    (slot / CHUNK, slot % CHUNK)
 }

@@ -22,11 +22,13 @@ pub(crate) fn tables(play: &Play) -> Result<(), String> {
     }
     for (&id, monitor) in &play.model.monitors {
         let told = match &monitor.state {
-            State::Told(reason) => Some((monitor.target.clone(), reason.clone(), monitor.tag)),
+            State::Told(reason, cut) => Some((monitor.target.clone(), reason.clone(), *cut, monitor.tag)),
             _ => None,
         };
         same("is_fired", play.core.is_fired(id), told.is_some())?;
-        same("fired", play.core.fired(id).map(|down| (down.target, down.reason, down.tag)), told)?;
+        let fired = play.core.fired(id);
+        let fired = fired.map(|down| (down.target, down.reason, down.reason_was_cut, down.tag));
+        same("fired", fired, told)?;
     }
     counts(play)
 }
@@ -77,7 +79,7 @@ fn watchers_of(play: &Play, pid: LocalPid) -> Result<(), String> {
 /// While there is a backlog, the rows of what is over may not be gone: then the model's counts are the least.
 fn counts(play: &Play) -> Result<(), String> {
     let (core, model) = (play.core.stats(), &play.model);
-    let told = model.monitors.values().filter(|monitor| matches!(monitor.state, State::Told(_))).count();
+    let told = model.monitors.values().filter(|monitor| matches!(monitor.state, State::Told(..))).count();
     let links = || model.links.values();
     same(
         "sessions",

@@ -14,14 +14,28 @@ pub(crate) fn script(max_len: usize) -> impl Strategy<Value = Script> {
     // Full lists, and lists that are full soon.
     let limit = || prop_oneof![3 => Just(1_000_usize), 1 => Just(2_usize)];
     let batch = select(vec![1_usize, 2, 3, 256]);
-    (batch, limit(), limit(), vec(step(), 1..max_len)).prop_map(
-        |(max_batch, max_waiting, max_incoming, steps)| Script {
+    // Room for every reason, for a few long ones, for a few short ones, and for none.
+    let reasons = || select(vec![1 << 20, 700, 7, 0]);
+    (batch, limit(), limit(), reasons(), reasons(), vec(step(), 1..max_len)).prop_map(
+        |(max_batch, max_waiting, max_incoming, max_reason_bytes, max_node_reason_bytes, steps)| Script {
             max_batch,
             max_waiting,
             max_incoming,
+            max_reason_bytes,
+            max_node_reason_bytes,
             steps,
         },
     )
+}
+
+/// Reasons with something of their own, short and long; a character may stand where a long text is cut.
+fn own_reason() -> impl Strategy<Value = ExitReason> {
+    prop_oneof![
+        Just(ExitReason::panicked("oh")),
+        Just(ExitReason::other("full").unwrap()),
+        Just(ExitReason::panicked("x".to_owned() + &"é".repeat(200))),
+        Just(ExitReason::other(vec![7; 300]).unwrap()),
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -58,8 +72,7 @@ fn of_processes() -> BoxedStrategy<Step> {
         Just(ExitReason::Normal),
         Just(ExitReason::Shutdown),
         Just(ExitReason::Killed),
-        Just(ExitReason::panicked("oh")),
-        Just(ExitReason::other("full").unwrap()),
+        own_reason(),
     ];
     prop_oneof![
         4 => actor().prop_map(Step::Start),
@@ -90,6 +103,7 @@ fn says() -> BoxedStrategy<Says> {
         prop_oneof![
             Just(DownReason::Exit(ExitReason::Normal)),
             Just(DownReason::Exit(ExitReason::Killed)),
+            own_reason().prop_map(DownReason::Exit),
             Just(DownReason::NoProc),
             Just(DownReason::NoConnection(SessionEnd::new(EndKind::Quota))),
         ]

@@ -17,12 +17,17 @@ use monitor_core::{
     refs::{ChannelId, DialId, NodeId, NodeName, SessionId, Target},
 };
 
-use crate::output::{Event, Output};
+use crate::{
+    output::{Event, Output},
+    script::Script,
+};
 
 pub(crate) struct Model {
     pub(crate) local: NodeId,
     pub(crate) max_waiting: usize,
     pub(crate) max_incoming: usize,
+    pub(crate) max_reason_bytes: usize,
+    pub(crate) max_node_reason_bytes: usize,
     /// The monitors of living processes, until they are taken back or their `Down` is taken.
     pub(crate) monitors: BTreeMap<MonitorId, Monitor>,
     /// Every number a monitor ever had.
@@ -64,8 +69,8 @@ pub(crate) enum State {
     Here(LocalPid),
     /// Over; the watcher was not told yet.
     Ended(DownReason),
-    /// Over, and the watcher was told.
-    Told(DownReason),
+    /// Over, and the watcher was told; and whether the reason was cut.
+    Told(DownReason, bool),
 }
 
 pub(crate) struct Held {
@@ -113,11 +118,13 @@ impl Link {
 }
 
 impl Model {
-    pub(crate) fn new(local: NodeId, max_waiting: usize, max_incoming: usize) -> Self {
+    pub(crate) fn new(local: NodeId, script: &Script) -> Self {
         Model {
             local,
-            max_waiting,
-            max_incoming,
+            max_waiting: script.max_waiting,
+            max_incoming: script.max_incoming,
+            max_reason_bytes: script.max_reason_bytes,
+            max_node_reason_bytes: script.max_node_reason_bytes,
             monitors: BTreeMap::new(),
             made: BTreeSet::new(),
             held: BTreeMap::new(),

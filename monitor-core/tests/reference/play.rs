@@ -42,10 +42,12 @@ impl Play {
         let config = CoreConfig::new(local.clone(), 7)
             .max_batch(script.max_batch)
             .max_waiting(script.max_waiting)
-            .max_incoming(script.max_incoming);
+            .max_incoming(script.max_incoming)
+            .max_reason_bytes(script.max_reason_bytes)
+            .max_node_reason_bytes(script.max_node_reason_bytes);
         Play {
             core: Core::new(config),
-            model: Model::new(local, script.max_waiting, script.max_incoming),
+            model: Model::new(local, script),
             names: Names::new(),
             out: Vec::new(),
         }
@@ -106,7 +108,7 @@ impl Play {
                 let id = names.monitor(*which);
                 let taken = core.take(id);
                 let reference = taken.as_ref().map(|down| down.monitor.clone());
-                let taken = taken.map(|down| (down.target, down.reason, down.tag));
+                let taken = taken.map(|down| (down.target, down.reason, down.reason_was_cut, down.tag));
                 let expected = model.take(id);
                 same("reference", reference, expected.as_ref().map(|_| core.reference(id)))?;
                 same("take", taken, expected)?;

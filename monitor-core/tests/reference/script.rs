@@ -132,6 +132,8 @@ pub(crate) struct Script {
     pub(crate) max_batch: usize,
     pub(crate) max_waiting: usize,
     pub(crate) max_incoming: usize,
+    pub(crate) max_reason_bytes: usize,
+    pub(crate) max_node_reason_bytes: usize,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -256,8 +258,10 @@ pub(crate) fn show_options(options: &NodesOptions) -> String {
 
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Script { max_batch, max_waiting, max_incoming, steps } = self;
-        write!(f, "max_batch {max_batch}, max_waiting {max_waiting}, max_incoming {max_incoming}")?;
+        let Script { max_batch, max_waiting, max_incoming, max_reason_bytes, max_node_reason_bytes, steps } =
+            self;
+        write!(f, "max_batch {max_batch}, max_waiting {max_waiting}, max_incoming {max_incoming}, ")?;
+        write!(f, "max_reason_bytes {max_reason_bytes}, max_node_reason_bytes {max_node_reason_bytes}")?;
         steps.iter().enumerate().try_for_each(|(at, step)| write!(f, "\n  {}. {step}", at + 1))
     }
 }

@@ -13,11 +13,12 @@ use refs::{DialId, Incarnation, NodeId, NodeName, NodeSpec, Pid, Serial, Session
 
 use super::*;
 use crate::{
+    aliases::AliasKey,
     deliver::Letter,
     message::{Dest, Receiver},
     node::Runner,
     processes::{LiveProcess, Resident},
-    queue::Item,
+    queue::{Item, MailboxLimits},
     send_options::SendOptions,
     state::Limits,
 };
@@ -95,15 +96,16 @@ impl World {
         core.max_batch = BATCH;
         let limits = Limits {
             max_batch: BATCH,
-            max_mailbox_bytes: 1 << 20,
+            mailbox: MailboxLimits { bytes: 1 << 20, messages: 1 << 10, node_events: 1 << 10 },
             max_message: 1 << 20,
             max_history: 0,
             max_addresses: 8,
             max_waiting_bytes: 1 << 20,
             stop_timeout: std::time::Duration::ZERO,
         };
-        let node = Inner::new(core, limits, Arc::new(Nothing(id("a@local", 1))), None, false, Runner::none());
-        let process = Arc::new(LiveProcess::new(limits.max_mailbox_bytes, None));
+        let service = Arc::new(Nothing(id("a@local", 1)));
+        let node = Inner::new(core, AliasKey::fixed(0), limits, service, None, false, Runner::none());
+        let process = Arc::new(LiveProcess::new(limits.mailbox, None));
         let watcher = node.move_in(Resident::Process(process.clone())).unwrap();
         node.enter(|state, _| state.core.monitor_nodes(watcher, NodesOptions::new()))
             .expect("the node is well");
@@ -164,6 +166,7 @@ impl World {
             Item::Event(crate::Event::NodeDown(_)) => "down",
             Item::Event(crate::Event::Message(_)) => "m",
             Item::Event(other) => panic!("{other:?}"),
+            Item::Gap(..) => panic!("few events wait"),
             Item::Down(id) => {
                 self.node.take(id).expect("it was not flushed");
                 "Down"

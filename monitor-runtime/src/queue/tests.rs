@@ -14,6 +14,8 @@ use crate::event::{NodeDown, NodeUp};
 
 const ROOM: usize = 10_000;
 
+const LIMITS: MailboxLimits = MailboxLimits { bytes: ROOM, messages: 1000, node_events: 100 };
+
 fn message(len: usize) -> Message {
     Message::new(None, vec![7; len])
 }
@@ -28,6 +30,10 @@ fn received(queue: &Queue) -> Vec<Item> {
 
 /// What one subscriber is told of a node that comes and goes, as the core tells it: up, down, up, down, ...
 fn node_events(count: u64) -> Vec<NodeNotice> {
+    node_events_of("b@local", count)
+}
+
+fn node_events_of(name: &str, count: u64) -> Vec<NodeNotice> {
     let id = |name: &str, life| NodeId::new(name.parse().unwrap(), Incarnation::new(life).unwrap());
     let mut core = Core::new(CoreConfig::new(id("a@local", 1), 0));
     core.monitor_nodes(LocalPid(Serial::new(0, 1)), NodesOptions::new());
@@ -35,7 +41,7 @@ fn node_events(count: u64) -> Vec<NodeNotice> {
     for i in 0..count {
         let session = SessionId(i / 2 + 1);
         if i % 2 == 0 {
-            core.peer_up(session, id("b@local", session.0), false, &mut out);
+            core.peer_up(session, id(name, session.0), false, &mut out);
         } else {
             core.peer_down(session, EndKind::Closed.into(), &mut out);
         }
@@ -69,7 +75,7 @@ fn push(queue: &Queue, message: Message) -> Pushed {
 
 #[test]
 fn what_goes_in_comes_out_in_order() {
-    let queue = Queue::new(ROOM);
+    let queue = Queue::new(LIMITS);
     let id = MonitorId(Serial::new(3, 1));
     push(&queue, message(1));
     queue.push_downs(&[id]);
@@ -84,7 +90,7 @@ fn what_goes_in_comes_out_in_order() {
 
 #[test]
 fn monitors_in_a_row_come_out_one_by_one_and_in_runs_that_end_with_the_row() {
-    let queue = Queue::new(ROOM);
+    let queue = Queue::new(LIMITS);
     let ids: Vec<_> = (0..1000).map(|slot| MonitorId(Serial::new(slot, 1))).collect();
     queue.push_downs(&ids[..1]);
     queue.push_downs(&ids[1..600]);
@@ -95,7 +101,7 @@ fn monitors_in_a_row_come_out_one_by_one_and_in_runs_that_end_with_the_row() {
     let mut taken = Vec::new();
     let mut take = |id| {
         taken.push(id);
-        true
+        Popped::Taken
     };
     queue.pop_run(10, &mut take);
     queue.pop_run(1000, &mut take);
@@ -107,29 +113,60 @@ fn monitors_in_a_row_come_out_one_by_one_and_in_runs_that_end_with_the_row() {
 
 #[test]
 fn what_does_not_fit_is_one_notice_at_its_place() {
-    let queue = Queue::new(ROOM);
+    let queue = Queue::new(LIMITS);
     assert_eq!(push(&queue, message(ROOM / 2)), Pushed::Kept);
     for _ in 0..3 {
-        assert_eq!(push(&queue, message(ROOM / 2)), Pushed::Full);
+        assert_eq!(push(&queue, message(ROOM / 2 + 1)), Pushed::Full);
     }
     // A notice always has room.
     queue.push_downs(&[MonitorId(Serial::new(0, 1))]);
-    assert_eq!(push(&queue, message(ROOM / 2)), Pushed::Full);
+    assert_eq!(push(&queue, message(ROOM / 2 + 1)), Pushed::Full);
     assert_eq!(push(&queue, message(10)), Pushed::Kept);
     assert_eq!(story(&received(&queue)), "m missed3 Down(MonitorId(0.1)) missed1 m");
     assert_eq!(push(&queue, message(ROOM / 2)), Pushed::Kept);
 }
 
 #[test]
-fn small_messages_are_not_free() {
-    let queue = Queue::new(ROOM);
-    let kept = (0..ROOM).take_while(|_| push(&queue, message(0)) == Pushed::Kept).count();
-    assert!(kept <= ROOM / size_of::<Entry>());
+fn bodies_fill_the_mailbox_to_the_byte() {
+    for (last, became) in [(999, Pushed::Kept), (1000, Pushed::Kept), (1001, Pushed::Full)] {
+        let queue = Queue::new(MailboxLimits { bytes: 4000, ..LIMITS });
+        (0..3).for_each(|_| assert_eq!(push(&queue, message(1000)), Pushed::Kept));
+        assert_eq!(push(&queue, message(last)), became, "{last}");
+        let (_, bytes) = queue.size();
+        assert_eq!(push(&queue, message(4000 - bytes + 1)), Pushed::Full);
+        assert_eq!(push(&queue, message(4000 - bytes)), Pushed::Kept);
+        // What is received makes room for as much.
+        assert!(queue.try_pop().is_ready());
+        assert_eq!(push(&queue, message(1000)), Pushed::Kept);
+    }
+}
+
+#[test]
+fn messages_are_counted_whatever_their_length() {
+    let queue = Queue::new(MailboxLimits { messages: 3, ..LIMITS });
+    (0..3).for_each(|_| assert_eq!(push(&queue, message(0)), Pushed::Kept));
+    assert_eq!(push(&queue, message(0)), Pushed::Full);
+    assert!(queue.try_pop().is_ready());
+    assert_eq!(push(&queue, message(0)), Pushed::Kept);
+    assert_eq!(story(&received(&queue)), "m m missed1 m");
+    for none in [MailboxLimits { messages: 0, ..LIMITS }, MailboxLimits { bytes: 0, ..LIMITS }] {
+        assert_eq!(push(&Queue::new(none), message(0)), Pushed::Full);
+    }
+}
+
+#[test]
+fn room_that_a_body_does_not_use_is_given_back() {
+    let queue = Queue::new(LIMITS);
+    let mut roomy = message(10);
+    roomy.body.reserve(1 << 20);
+    push(&queue, roomy);
+    let Poll::Ready(Some(Item::Event(Event::Message(kept)))) = queue.try_pop() else { panic!("it waits") };
+    assert!(kept.body.capacity() <= 32, "{}", kept.body.capacity());
 }
 
 #[test]
 fn a_closed_queue_gives_what_waits_and_then_nothing() {
-    let queue = Queue::new(ROOM);
+    let queue = Queue::new(LIMITS);
     push(&queue, message(1));
     assert!(queue.try_pop().is_ready());
     assert!(queue.try_pop().is_pending());
@@ -145,14 +182,15 @@ fn a_closed_queue_gives_what_waits_and_then_nothing() {
 fn at_most_two_node_events_wait_and_messages_stay_between_an_up_and_a_down() {
     let stories = ["", "u1", "u1 d1", "u1", "u1 d2!", "u1", "u1 d3!", "u1"];
     for (count, expected) in (0..).zip(stories) {
-        let queue = Queue::new(ROOM);
-        let left_out: usize = node_events(count).into_iter().map(|event| queue.push_node(event).0).sum();
-        let waiting = queue.size().0 - queue.waiting.lock().stale;
+        let queue = Queue::new(LIMITS);
+        let left_out: usize =
+            node_events(count).into_iter().map(|event| queue.push_node(event).0.merged).sum();
+        let waiting = queue.size().0 - queue.waiting.lock().gone;
         assert_eq!((left_out + waiting) as u64, count, "each waits or is counted");
         assert_eq!(story(&received(&queue)), expected, "after {count} events");
     }
 
-    let queue = Queue::new(ROOM);
+    let queue = Queue::new(LIMITS);
     for event in node_events(8) {
         let is_up = matches!(event, NodeNotice::Up(..));
         queue.push_node(event);
@@ -165,7 +203,7 @@ fn at_most_two_node_events_wait_and_messages_stay_between_an_up_and_a_down() {
 
 #[test]
 fn a_receiver_that_knew_the_node_up_is_told_of_one_down() {
-    let queue = Queue::new(ROOM);
+    let queue = Queue::new(LIMITS);
     let events = node_events(7);
     queue.push_node(events[0].clone());
     assert_eq!(story(&received(&queue)), "u1");
@@ -176,19 +214,96 @@ fn a_receiver_that_knew_the_node_up_is_told_of_one_down() {
 }
 
 #[test]
+fn a_node_that_comes_and_goes_without_end_leaves_no_places_behind() {
+    let queue = Queue::new(LIMITS);
+    push(&queue, message(ROOM));
+    for event in node_events(10_000) {
+        queue.push_node(event);
+        // One that does not fit between any two of them.
+        push(&queue, message(1));
+    }
+    let (entries, _) = queue.size();
+    assert!(entries < 200, "{entries} entries");
+    let left = received(&queue);
+    let missed = |item: &Item| if let Item::Event(Event::Missed(count)) = item { *count } else { 0 };
+    assert_eq!(left.iter().map(missed).sum::<u64>(), 10_000);
+    let others: Vec<_> = left.into_iter().filter(|item| missed(item) == 0).collect();
+    assert_eq!(story(&others), "m u1 d5000!");
+}
+
+#[test]
+fn flushed_notices_are_remembered_while_a_node_comes_and_goes() {
+    let queue = Queue::new(LIMITS);
+    let mut events = node_events(20_000).into_iter();
+    for slot in 0..1000 {
+        events.by_ref().take(20).for_each(|event| _ = queue.push_node(event));
+        queue.push_downs(&[MonitorId(Serial::new(slot, 1))]);
+        queue.flushed(|_| false);
+    }
+    let (entries, _) = queue.size();
+    assert!(entries < 200, "{entries} entries");
+}
+
+/// The gap that comes next.
+fn next_gap(queue: &Queue) -> (NodesOptions, GapId) {
+    match queue.try_pop() {
+        Poll::Ready(Some(Item::Gap(options, gap))) => (options, gap),
+        other => panic!("no gap: {other:?}"),
+    }
+}
+
+#[test]
+fn beyond_the_limit_of_all_nodes_a_gap_stands_for_every_later_event_until_it_is_reached() {
+    let queue = Queue::new(MailboxLimits { node_events: 4, ..LIMITS });
+    let mut left_out = Vec::new();
+    for node in 0..5 {
+        for event in node_events_of(&format!("n{node}@local"), 2) {
+            left_out.push(queue.push_node(event).0);
+        }
+    }
+    let missed = LeftOut { merged: 0, missed: 1 };
+    assert_eq!(left_out, [&[LeftOut::default(); 4][..], &[missed; 6][..]].concat());
+    (0..4).for_each(|_| assert!(matches!(queue.try_pop(), Poll::Ready(Some(Item::Event(_))))));
+    // There is room again, but the events from here on are of no use without those that are missing.
+    assert_eq!(queue.push_node(node_events(1).remove(0)).0, missed);
+    let (options, gap) = next_gap(&queue);
+    assert_eq!(queue.push_node(node_events(2).remove(1)).0, missed);
+    assert_eq!(queue.end_gap(options, gap), Some(8));
+    assert_eq!(queue.end_gap(options, gap), None);
+    assert!(queue.try_pop().is_pending());
+    node_events(2).into_iter().for_each(|event| assert_eq!(queue.push_node(event).0, LeftOut::default()));
+    assert_eq!(story(&received(&queue)), "u1 d1");
+    assert_eq!(queue.waiting.lock().node_events.nodes(), 0);
+}
+
+#[test]
+fn a_gap_goes_with_its_subscription_and_is_not_taken_for_a_later_one() {
+    let queue = Queue::new(MailboxLimits { node_events: 1, ..LIMITS });
+    node_events(2).into_iter().for_each(|event| _ = queue.push_node(event));
+    queue.unsubscribed(NodesOptions::new());
+    assert!(matches!(queue.try_pop(), Poll::Ready(Some(Item::Event(_)))));
+    node_events(2).into_iter().for_each(|event| _ = queue.push_node(event));
+    let (options, first) = next_gap(&queue);
+    assert_eq!(queue.end_gap(options, first), None, "its subscription is over");
+    assert!(matches!(queue.try_pop(), Poll::Ready(Some(Item::Event(_)))));
+    let (options, second) = next_gap(&queue);
+    assert_eq!(queue.end_gap(options, second), Some(1));
+}
+
+#[test]
 fn another_subscription_begins_anew() {
-    let queue = Queue::new(ROOM);
+    let queue = Queue::new(LIMITS);
     let events = node_events(5);
     queue.push_node(events[0].clone());
     queue.unsubscribed(NodesOptions::new());
     events[2..5].iter().for_each(|event| _ = queue.push_node(event.clone()));
     assert_eq!(story(&received(&queue)), "u1 u2");
-    assert!(queue.waiting.lock().alternations.len() <= 1);
+    assert!(queue.waiting.lock().node_events.nodes() <= 1);
 }
 
 #[test]
 fn flushed_notices_are_dropped_once_they_are_most_of_the_queue() {
-    let queue = Queue::new(ROOM);
+    let queue = Queue::new(LIMITS);
     let ids: Vec<_> = (0..100).map(|slot| MonitorId(Serial::new(slot, 1))).collect();
     let events = node_events(2);
     queue.push_node(events[0].clone());
@@ -205,12 +320,12 @@ fn flushed_notices_are_dropped_once_they_are_most_of_the_queue() {
     // The rest is where it was, and the node events are known by their new places.
     let left = story(&received(&queue));
     assert!(left.starts_with("u1 ") && left.ends_with("Down(MonitorId(99.1)) d1 m"), "{left}");
-    assert!(queue.waiting.lock().alternations.is_empty());
+    assert_eq!(queue.waiting.lock().node_events.nodes(), 0);
 }
 
 #[test]
 fn who_waits_is_handed_out_once_whatever_comes() {
-    let queue = Queue::new(ROOM);
+    let queue = Queue::new(LIMITS);
     let [first, second] = [0; 2].map(|_| futures::task::noop_waker());
     let counted = Arc::new(Count::default());
     let waker = Waker::from(counted.clone());

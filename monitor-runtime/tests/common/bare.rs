@@ -3,7 +3,7 @@
 use std::{future::poll_fn, sync::Arc};
 
 use monitor_core::{Signal, Signals};
-use monitor_runtime::{EndKind, Node};
+use monitor_runtime::{EndKind, Node, NodeSpec};
 use peer_service::{DialId, FrameBuf, FrameMeta, PeerEvent, PeerService, PushError, Session};
 
 pub struct BarePeer {
@@ -17,7 +17,11 @@ impl BarePeer {
     }
 
     pub async fn connect(&mut self, node: &Node) {
-        self.service.connect(&node.name().into(), DialId(1));
+        self.connect_to(&node.name().into()).await;
+    }
+
+    pub async fn connect_to(&mut self, node: &NodeSpec) {
+        self.service.connect(node, DialId(1));
         let Some(PeerEvent::Session(session)) = self.service.next().await else { panic!("no session") };
         self.session = Some(session);
     }

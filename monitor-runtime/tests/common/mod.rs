@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+pub mod alias_attack;
 pub mod alone;
 pub mod bare;
 

@@ -3,7 +3,7 @@
 use monitor_runtime::{Incarnation, NodeId, prelude::*};
 
 use crate::{
-    common::{eventually, name, next_down},
+    common::{alias_attack, eventually, name, next_down},
     scene::{Scene, exit, expect_down},
 };
 
@@ -16,6 +16,8 @@ cases! {
     a06_a_dead_process_has_no_aliases: local, memory, tcp;
     a07_an_alias_of_another_life_of_its_node_is_none: memory, tcp;
     a08_whoever_has_an_alias_can_use_it: memory, tcp;
+    a09_an_alias_cannot_be_guessed: memory, tcp;
+    a10_the_token_of_another_start_of_the_node_is_none: memory, tcp;
 }
 
 /// A monitor whose reference is an alias.
@@ -171,4 +173,35 @@ async fn a08_whoever_has_an_alias_can_use_it(scene: Scene) {
     }
     third.send(&alias, "from nobody").unwrap();
     assert_eq!(next_body(&mut watcher).await, b"from nobody");
+}
+
+async fn a09_an_alias_cannot_be_guessed(scene: Scene) {
+    let mut server = scene.there.process().unwrap();
+    let watcher = scene.here.process().unwrap();
+    let mut attacker = scene.network.bare_peer("mallory").await;
+    attacker.connect(&scene.here).await;
+    // An alias that the attacker was given says nothing of any other.
+    let given = aliased(&watcher, server.pid(), AliasMode::ReplyDemonitor);
+    let token = given.alias().unwrap();
+    drop(watcher);
+    alias_attack::nobody_answers_a_call_by_guessing(&scene.here, &mut server, &attacker, token).await;
+}
+
+async fn a10_the_token_of_another_start_of_the_node_is_none(scene: Scene) {
+    let target = scene.there.process().unwrap();
+    let mut attacker = scene.network.bare_peer("mallory").await;
+    let before = scene.network.node("reborn").await;
+    let old = aliased(&before.process().unwrap(), target.pid(), AliasMode::ExplicitUnalias);
+    before.stop().await;
+    let reborn = scene.network.node("reborn").await;
+    let mut watcher = reborn.process().unwrap();
+    let alias = aliased(&watcher, target.pid(), AliasMode::ExplicitUnalias);
+    assert_eq!(alias.serial(), old.serial(), "the numbers begin anew");
+    attacker.connect(&reborn).await;
+    let frame = |token: u64| alias_attack::frame(&reborn, alias.serial(), token, b"through the alias");
+    attacker.push_when_ready(&frame(old.alias().unwrap().get())).await;
+    eventually("it is dropped", || reborn.stats().count("messages_for_no_alias") == Some(1)).await;
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
+    attacker.push_when_ready(&frame(alias.alias().unwrap().get())).await;
+    assert_eq!(next_body(&mut watcher).await, b"through the alias");
 }

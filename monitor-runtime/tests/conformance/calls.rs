@@ -20,6 +20,7 @@ cases! {
     ca07_a_call_that_is_given_up_leaves_nothing: local, memory, tcp;
     ca08_a_reply_wins_over_the_exit_that_follows_it: local, memory, tcp;
     ca09_anybody_may_reply_and_the_first_reply_counts: local, memory, tcp;
+    ca10_a_call_may_be_passed_on_to_a_third_node: memory, tcp;
 }
 
 /// Nobody is made to wait so long.
@@ -194,6 +195,25 @@ async fn ca09_anybody_may_reply_and_the_first_reply_counts(scene: Scene) {
     let reply = reply.unwrap();
     assert_eq!((reply.from.as_ref(), &*reply.body), (Some(helper.pid()), &b"first"[..]));
     eventually("the other is dropped", || scene.here.stats().count("messages_for_no_alias") == Some(1)).await;
+    nothing_left(&scene, &mut caller).await;
+}
+
+async fn ca10_a_call_may_be_passed_on_to_a_third_node(scene: Scene) {
+    let (mut caller, mut server) = scene.processes();
+    let third = scene.network.node("third").await;
+    let mut helper = third.process().unwrap();
+    let target = server.pid().clone();
+    let call = caller.call(&target, "hello", LONG);
+    let serve = async {
+        let request = next_message(&mut server).await;
+        // A value of serde: as part of any message.
+        server.send_as(helper.pid(), request.reply_to.as_ref().unwrap()).unwrap();
+        let reply_to = next_message(&mut helper).await.decode::<MonitorRef>().unwrap().body;
+        helper.send(reply_to, "from a third node").unwrap();
+    };
+    let (reply, ()) = futures::join!(call, serve);
+    let reply = reply.unwrap();
+    assert_eq!((reply.from.as_ref(), &*reply.body), (Some(helper.pid()), &b"from a third node"[..]));
     nothing_left(&scene, &mut caller).await;
 }
 

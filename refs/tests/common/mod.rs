@@ -4,7 +4,8 @@
 
 use proptest::prelude::*;
 use refs::{
-    EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName, Pid, Reference, RegName, Serial, SessionEnd,
+    AliasToken, EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName, Pid, Reference, RegName, Serial,
+    SessionEnd,
 };
 
 pub fn node_name() -> impl Strategy<Value = NodeName> {
@@ -55,8 +56,14 @@ pub fn reference() -> impl Strategy<Value = Reference> {
     prop_oneof![
         pid().prop_map(Reference::from),
         name().prop_map(Reference::from),
-        (node_id(), serial()).prop_map(|(node, serial)| MonitorRef::new(node, serial).into()),
+        monitor_ref().prop_map(Reference::from),
     ]
+}
+
+pub fn monitor_ref() -> impl Strategy<Value = MonitorRef> {
+    let token = prop_oneof![Just(0), any::<u64>()].prop_map(AliasToken::new);
+    (node_id(), serial(), token)
+        .prop_map(|(node, serial, token)| MonitorRef::new(node, serial).with_alias(token))
 }
 
 pub fn session_end() -> impl Strategy<Value = SessionEnd> {

@@ -84,7 +84,7 @@ impl Model {
         let Some(monitor) = self.monitors.get(&id).filter(|monitor| monitor.watcher == watcher) else {
             return Demonitored::Unknown;
         };
-        if let State::Told(_) = monitor.state {
+        if let State::Told(..) = monitor.state {
             if flush {
                 self.monitors.remove(&id);
             }
@@ -104,9 +104,9 @@ impl Model {
         self.monitors.remove(&id).expect("a monitor")
     }
 
-    pub(crate) fn take(&mut self, id: MonitorId) -> Option<(Target, DownReason, u64)> {
-        let State::Told(reason) = self.monitors.get(&id)?.state.clone() else { return None };
-        self.monitors.remove(&id).map(|monitor| (monitor.target, reason, monitor.tag))
+    pub(crate) fn take(&mut self, id: MonitorId) -> Option<(Target, DownReason, bool, u64)> {
+        let State::Told(reason, cut) = self.monitors.get(&id)?.state.clone() else { return None };
+        self.monitors.remove(&id).map(|monitor| (monitor.target, reason, cut, monitor.tag))
     }
 
     pub(crate) fn monitor_node(&mut self, watcher: LocalPid, node: &NodeName, never: bool) {

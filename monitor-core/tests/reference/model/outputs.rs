@@ -1,7 +1,7 @@
 //! What the core does: each output must be owed, and when all were looked at, nothing may be overdue.
 
 use monitor_core::{
-    LocalPid, MonitorId, Signal,
+    CoreConfig, DownReason, ExitReason, LocalPid, MonitorId, Signal,
     refs::{DialId, NodeName, SessionId},
 };
 
@@ -119,8 +119,32 @@ impl Model {
             return Err("there is no such monitor".to_owned());
         };
         let State::Ended(reason) = &monitor.state else { return Err("the monitor is not over".to_owned()) };
-        monitor.state = State::Told(reason.clone());
+        let (reason, watcher) = (reason.clone(), monitor.watcher);
+        let (reason, cut) = self.cut(reason, watcher);
+        self.monitors.get_mut(&id).expect("it was there").state = State::Told(reason, cut);
         Ok(())
+    }
+
+    /// What is left of a reason, beside those that were told and not taken.
+    fn cut(&self, reason: DownReason, watcher: LocalPid) -> (DownReason, bool) {
+        let unread = |of: &dyn Fn(LocalPid) -> bool| -> usize {
+            let told = self.monitors.values().filter(|monitor| of(monitor.watcher));
+            told.map(|monitor| if let State::Told(reason, _) = &monitor.state { bytes(reason) } else { 0 })
+                .sum()
+        };
+        let room = self.max_reason_bytes.saturating_sub(unread(&|other| other == watcher));
+        let room_of_all = self.max_node_reason_bytes.saturating_sub(unread(&|_| true));
+        let kept = room.min(room_of_all.max(CoreConfig::SHORT_REASON));
+        match &reason {
+            DownReason::Exit(ExitReason::Panicked(text)) if text.len() > kept => {
+                let fits = (0..=kept).rev().find(|&len| text.is_char_boundary(len)).unwrap();
+                (DownReason::Exit(ExitReason::panicked(&text[..fits])), true)
+            }
+            DownReason::Exit(ExitReason::Other(bytes)) if bytes.len() > kept => {
+                (DownReason::Exit(ExitReason::other(&bytes[..kept]).unwrap()), true)
+            }
+            _ => (reason, false),
+        }
     }
 
     /// All outputs of an input were accepted. `up` are the nodes that the core calls up now.
@@ -170,5 +194,13 @@ impl Model {
             (link.ending, link.orphans) = (false, 0);
         }
         Ok(())
+    }
+}
+
+fn bytes(reason: &DownReason) -> usize {
+    match reason {
+        DownReason::Exit(ExitReason::Panicked(text)) => text.len(),
+        DownReason::Exit(ExitReason::Other(bytes)) => bytes.len(),
+        _ => 0,
     }
 }

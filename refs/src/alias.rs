@@ -1,0 +1,84 @@
+//! The unguessable part of an alias.
+
+use core::{fmt, hint::black_box, num::NonZeroU64, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{ParseError, ParseErrorKind};
+
+/// The proof that a sender was given an alias: 64 bits that only the node of the alias can compute.
+///
+/// A monitor's number can be guessed, its token cannot. The node computes the token from the number and a key that is
+/// random for each start of the node, so it stores nothing for each alias. Whoever holds the reference can pass it on.
+///
+/// Comparing two tokens takes constant time. `Debug` does not print the bits; as text the token is hexadecimal, in lower
+/// case, without leading zeros.
+#[derive(Clone, Copy)]
+pub struct AliasToken(NonZeroU64);
+
+impl AliasToken {
+    /// The token with these bits; `None` for zero.
+    pub const fn new(bits: u64) -> Option<Self> {
+        match NonZeroU64::new(bits) {
+            Some(bits) => Some(AliasToken(bits)),
+            None => None,
+        }
+    }
+
+    /// The bits.
+    pub const fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl PartialEq for AliasToken {
+    fn eq(&self, other: &Self) -> bool {
+        // All bits go into one number before anything is decided.
+        black_box(self.get() ^ other.get()) == 0
+    }
+}
+
+impl Eq for AliasToken {}
+
+impl fmt::Display for AliasToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
+    }
+}
+
+impl fmt::Debug for AliasToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AliasToken(..)")
+    }
+}
+
+impl FromStr for AliasToken {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let one_spelling =
+            text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) && !text.starts_with('0');
+        let bits = u64::from_str_radix(text, 16).ok().filter(|_| one_spelling);
+        bits.and_then(AliasToken::new).ok_or(ParseError::new("alias token", ParseErrorKind::BadNumber, 0))
+    }
+}
+
+impl Serialize for AliasToken {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for AliasToken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            crate::binary::parse_str(deserializer, "an alias token in hexadecimal digits")
+        } else {
+            NonZeroU64::deserialize(deserializer).map(AliasToken)
+        }
+    }
+}
