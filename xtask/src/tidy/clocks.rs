@@ -15,9 +15,10 @@ const CRATES: [&str; 6] =
 
 /// Where the runtime reads the clock of the system, and its random numbers: the seam itself, the threads of a node that has
 /// its own, and whatever serves a socket or a recorder.
-const UNSIMULATED: [&str; 12] = [
+const UNSIMULATED: [&str; 13] = [
     "bin/",
     "clients.rs",
+    "clients/",
     "control.rs",
     "control/",
     "environment.rs",
