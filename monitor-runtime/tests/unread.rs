@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 
 use allocation_counter::measure;
-use monitor_runtime::{Config, prelude::*};
+use monitor_runtime::{Config, prelude::*, test_util::run_all_on};
 use peer_service::memory::Network;
 use smol::Executor;
 
@@ -25,7 +25,8 @@ impl World {
     fn node(&self, label: &str, set: impl FnOnce(Config) -> Config) -> Node {
         let name: monitor_runtime::NodeName = format!("{label}@local").parse().unwrap();
         let executor = self.executor.clone();
-        let config = Config::new(name.clone()).spawner(Arc::new(move |task| executor.spawn(task).detach()));
+        let spawner = Arc::new(move |task| executor.spawn(task).detach());
+        let config = run_all_on(Config::new(name.clone()), spawner);
         smol::block_on(Node::with_service(set(config), self.network.join(name))).unwrap()
     }
 

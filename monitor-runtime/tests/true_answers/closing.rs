@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
-use monitor_runtime::{Connect, EndKind, MonitorOptions, SendError, SendOptions, prelude::*};
+use monitor_runtime::{
+    Connect, EndKind, MonitorOptions, SendError, SendOptions, prelude::*, test_util::run_all_on,
+};
 use peer_service::memory::{Join, Network};
 use smol::Executor;
 
@@ -24,7 +26,7 @@ impl Held {
                 executor.spawn(task).detach();
             }
         });
-        Held { node: cluster.node_with(label, |config: Config| config.spawner(spawner)).await, executor }
+        Held { node: cluster.node_with(label, |config: Config| run_all_on(config, spawner)).await, executor }
     }
 
     /// Waits for something while the tasks of the node run.
@@ -186,7 +188,7 @@ fn r30_on_channels_a_message_at_once_after_the_end_goes_to_the_next_session() {
         let start = |label: &str| {
             let join =
                 Join::new(format!("{label}@local").parse().unwrap()).channels(["bulk".parse().unwrap()]);
-            let config = Config::new(join.name.clone()).spawner(spawner.clone());
+            let config = run_all_on(Config::new(join.name.clone()), spawner.clone());
             Node::with_service(config, network.join_with(join))
         };
         let (a, b) = (start("a").await.unwrap(), start("b").await.unwrap());
@@ -207,7 +209,7 @@ fn r30_on_channels_a_message_at_once_after_the_end_goes_to_the_next_session() {
             for _ in all {
                 assert_eq!(body(executor.run(receiver.recv()).await), [round]);
             }
-            assert!((&mut monitor).now_or_never().is_none(), "it is on the session that the messages took");
+            assert_eq!((&mut monitor).now_or_never(), None, "it is on the session that the messages took");
         }
         assert_eq!(a.stats().count("messages_undeliverable"), Some(0));
     });
@@ -234,10 +236,11 @@ fn r30_over_tcp_a_message_at_once_after_the_end_goes_to_the_next_session() {
             assert_eq!(body(receiver.recv().await), [round]);
             // The outbox is closed when this returns; the end is reported when the peer has hung up.
             a.disconnect(b.name()).unwrap();
-            let monitor = a.monitor(receiver.pid()).unwrap();
+            let mut monitor = a.monitor(receiver.pid()).unwrap();
             assert_eq!(me.send(receiver.pid(), [round]), Ok(()), "round {round}");
             assert_eq!(body(receiver.recv().await), [round]);
-            assert!(monitor.demonitor(), "it is on the session that the message took");
+            let fired = (&mut monitor).now_or_never();
+            assert_eq!(fired, None, "round {round}: it is on the session that the message took");
         }
         assert_eq!(a.stats().count("messages_not_connected"), Some(0));
     });

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures::{FutureExt, channel::oneshot};
 use monitor_runtime::{
     AliasMode, CallError, EndKind, MonitorOptions, NodesOptions, NotAlive, Stats, prelude::*,
+    test_util::run_all_on,
 };
 
 use crate::common::{Cluster, eventually, expect_no_connection, next_down, run};
@@ -220,7 +221,7 @@ fn m12_a_stop_from_a_task_of_the_nodes_executor_leaves_nothing() {
             }
         });
         let cluster = Cluster::new();
-        let a = cluster.node_with("a", |config| config.spawner(spawner)).await;
+        let a = cluster.node_with("a", |config| run_all_on(config, spawner)).await;
         let guard = a.process().unwrap();
         let mut set = a.monitor_set().unwrap();
         for _ in 0..MONITORS {

@@ -1,6 +1,9 @@
 //! Dials of a node that has several addresses, one of which needs a resolver that does not answer.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use peer_service::{DialId, PeerEvent, SessionEnd, Spawner};
 use refs::Incarnation;
@@ -34,7 +37,9 @@ async fn node(label: &str) -> Arc<TcpTransport> {
 /// The node that dials, and its resolver.
 fn dialer(setup_timeout: Duration) -> (Arc<Hub>, Silent) {
     let silent = Silent::new(8);
-    let config = config("a").setup_timeout(setup_timeout);
+    // Each has a name of its own: its peer does not read, and may not have noticed yet that an earlier one is gone.
+    static NODES: AtomicU64 = AtomicU64::new(0);
+    let config = config(&format!("a{}", NODES.fetch_add(1, Ordering::Relaxed))).setup_timeout(setup_timeout);
     let identity = Identity::new(&config, Incarnation::new(1).unwrap(), Keys::new(&config));
     let mut hub = Hub::new(config, identity, spawner());
     hub.lookups = silent.lookups.clone();
