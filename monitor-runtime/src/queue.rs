@@ -117,12 +117,20 @@ impl Queue {
         if let Poll::Ready(item) = waiting.try_pop() {
             return Poll::Ready(item);
         }
-        if !waiting.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            let other = waiting.receiver.replace(cx.waker().clone());
-            // The last of a task is the end of what it holds, which may be this mailbox: not under the lock.
-            drop(waiting);
-            drop(other);
+        if waiting.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            return Poll::Pending;
         }
+        drop(waiting);
+        // Wakers are code of the user, cloned and dropped without the lock. The last waker of a task may drop the task, and with
+        // it this mailbox.
+        let waker = cx.waker().clone();
+        let mut waiting = self.waiting.lock();
+        if let Poll::Ready(item) = waiting.try_pop() {
+            return Poll::Ready(item);
+        }
+        let other = waiting.receiver.replace(waker);
+        drop(waiting);
+        drop(other);
         Poll::Pending
     }
 

@@ -10,6 +10,7 @@ use std::{
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use refs::{DialId, NodeName, SessionEnd};
+use supervision::unwind;
 
 use crate::{
     frame::FrameBuf,
@@ -74,6 +75,8 @@ impl Events {
     /// The next event; `None` once the queue is closed and everything was handed out. Cancel-safe.
     pub async fn next(&self) -> Option<PeerEvent> {
         std::future::poll_fn(|cx| {
+            // Cloned without the lock: a waker is code of the user.
+            let waker = cx.waker().clone();
             let mut queue = self.shared.lock();
             if let Some(event) = queue.ready.pop_front() {
                 return Poll::Ready(Some(event));
@@ -81,7 +84,7 @@ impl Events {
             if queue.closed && queue.busy.values().all(VecDeque::is_empty) {
                 return Poll::Ready(None);
             }
-            queue.waker = Some(cx.waker().clone());
+            queue.waker = Some(waker);
             Poll::Pending
         })
         .await
@@ -118,7 +121,7 @@ fn hold(held: &mut VecDeque<Held>, what: Held) -> Option<Held> {
 fn wake(shared: &Mutex<Queue>) {
     let waker = shared.lock().waker.take();
     if let Some(waker) = waker {
-        waker.wake();
+        unwind::wake(waker);
     }
 }
 

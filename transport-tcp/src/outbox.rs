@@ -36,6 +36,8 @@ impl Outbox for Link {
     }
 
     fn poll_ready(&self, _: ChannelId, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        // Cloned without the lock: a waker is code of the user.
+        let waker = cx.waker().clone();
         let mut out = self.out.lock();
         if out.phase != Phase::Open {
             return Poll::Ready(Err(Closed));
@@ -43,8 +45,8 @@ impl Outbox for Link {
         if out.queue.messages() < self.limits.max_message_queue {
             return Poll::Ready(Ok(()));
         }
-        if !out.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            out.waiting.push(cx.waker().clone());
+        if !out.waiting.iter().any(|other| other.will_wake(&waker)) {
+            out.waiting.push(waker);
         }
         Poll::Pending
     }

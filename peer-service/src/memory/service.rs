@@ -218,11 +218,12 @@ impl Outbox for MemoryOutbox {
     }
 
     fn poll_ready(&self, channel: ChannelId, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        let waker = cx.waker().clone();
         let ready = self.with_end(|own, max_messages, _| {
             if own.waiting_messages(channel) < max_messages {
                 return Poll::Ready(Ok(()));
             }
-            own.senders.push(cx.waker().clone());
+            own.senders.push(waker);
             Poll::Pending
         });
         ready.unwrap_or(Poll::Ready(Err(Closed)))

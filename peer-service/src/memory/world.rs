@@ -10,6 +10,7 @@ use std::{
 
 use parking_lot::Mutex;
 use refs::{ChannelId, ChannelName, DialId, EndKind, Incarnation, NodeId, NodeName, SessionEnd, SessionId};
+use supervision::unwind;
 
 use super::{
     Join, Settings,
@@ -113,7 +114,7 @@ impl Shared {
         let wakers = mem::take(&mut world.wakers);
         drop(world);
         self.announce();
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(unwind::wake);
         result
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! refs  <-  monitor-core, peer-service, transport-tcp, monitor-runtime
-//! supervision  <-  transport-tcp, monitor-runtime
+//! supervision  <-  peer-service, transport-tcp, monitor-runtime
 //! monitor-core  <-  monitor-runtime  ->  peer-service  <-  transport-tcp
 //! monitor-runtime  ->  transport-tcp   by the feature `tcp`, in one file
 //! ```
@@ -26,7 +26,7 @@ const LAYERS: [Layer; 7] = [
         others: Some(&["foldhash", "hashbrown", "postcard", "serde", "thiserror"]),
     },
     Layer { name: "supervision", project: &[], others: Some(&["pin-project-lite", "tracing"]) },
-    Layer { name: "peer-service", project: &["refs"], others: None },
+    Layer { name: "peer-service", project: &["refs", "supervision"], others: None },
     Layer { name: "transport-tcp", project: &["refs", "supervision", "peer-service"], others: None },
     Layer {
         name: "monitor-runtime",

@@ -24,7 +24,7 @@ const TELLERS: [&str; 5] = [
     "transport-tcp/src/log.rs",
 ];
 
-const EVENTS: [&str; 9] = [
+const EVENTS: [&str; 12] = [
     "tracing::error!",
     "tracing::warn!",
     "tracing::info!",
@@ -34,6 +34,9 @@ const EVENTS: [&str; 9] = [
     "tracing::enabled!",
     "_span!",
     "#[instrument",
+    "counter!(",
+    "gauge!(",
+    "histogram!(",
 ];
 
 pub(super) fn check(file: &File) -> Vec<Finding> {
@@ -52,7 +55,9 @@ pub(super) fn check(file: &File) -> Vec<Finding> {
         if !TELLERS.contains(&file.path.as_str())
             && let Some(event) = EVENTS.iter().find(|event| code.contains(*event))
         {
-            find(format!("`{event}` calls the subscriber, which may block: add a function to `log.rs`"));
+            find(format!(
+                "`{event}` calls code of the user, which may block: put it into the queue, as `log.rs` does"
+            ));
         }
     }
     findings
