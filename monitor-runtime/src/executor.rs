@@ -3,7 +3,7 @@
 //! Two kinds of tasks run here: those of the *engine* (sessions, dials, heartbeats), and the *bodies* of processes, which are
 //! code of the user. One thread, the thread on duty, runs both, so that a message from a session to a body costs no wake of
 //! another thread. If a body blocks, the [watchdog](crate::watchdog) notices it within some milliseconds and has
-//! [`Crew::relieve`] put another thread on duty. The blocked thread goes on with its body, and ends when the body returns.
+//! [`Relief::relieve`] put another thread on duty. The blocked thread goes on with its body, and ends when the body returns.
 //!
 //! So a body that blocks holds up nobody but itself. If more threads than the maximum are blocked, the thread on duty runs the
 //! engine alone: further bodies wait, the engine never does.
@@ -51,7 +51,7 @@ pub(crate) fn start(max_blocked: usize) -> Result<Threads, StartError> {
     // Nothing is ever sent: the end of the sender is the signal.
     let (running, stopped) = bounded(1);
     let crew = Arc::new(Crew::new(max_blocked, stopped));
-    crew.put_on_duty(0).map_err(StartError::Thread)?;
+    crew.start_thread(None).map_err(StartError::Thread)?;
     // Weakly: tasks hold the spawner, and the crew holds the tasks.
     let weak = Arc::downgrade(&crew);
     let spawner = |executor: fn(&Crew) -> &Executor<'static>| -> Spawner {
@@ -92,10 +92,12 @@ impl Crew {
         }
     }
 
-    /// Starts the thread of that number.
-    fn put_on_duty(self: &Arc<Self>, number: u64) -> std::io::Result<()> {
+    /// Starts a thread, which puts itself on duty as number 0, or in place of a thread that is blocked. So nothing has changed if
+    /// the system gives no thread.
+    fn start_thread(self: &Arc<Self>, in_place_of: Option<u64>) -> std::io::Result<()> {
         let crew = self.clone();
         let serve = move || {
+            let Some(number) = crew.go_on_duty(in_place_of) else { return };
             watchdog::attach(Relief { crew: Arc::downgrade(&crew), number });
             smol::block_on(select(pin!(crew.stopped.recv()), pin!(crew.work(number))));
             if !crew.is_on_duty(number) {
@@ -107,19 +109,17 @@ impl Crew {
         thread::Builder::new().name("obit".to_owned()).spawn(serve).map(drop)
     }
 
-    /// Puts another thread on duty in place of that one, which is blocked in a body. Returns whether it could.
-    fn relieve(self: &Arc<Self>, number: u64) -> bool {
+    /// The number of the calling thread, which is on duty now; `None` if the thread that it was to relieve is not on duty.
+    fn go_on_duty(&self, in_place_of: Option<u64>) -> Option<u64> {
+        let Some(blocked) = in_place_of else { return Some(0) };
+        // Before the other thread can see that it was relieved, and count itself out.
         self.blocked.fetch_add(1, Ordering::AcqRel);
-        let next = number + 1;
-        let relieved =
-            self.on_duty.compare_exchange(number, next, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        if relieved && self.put_on_duty(next).is_ok() {
-            return true;
+        let next = blocked + 1;
+        if self.on_duty.compare_exchange(blocked, next, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            self.blocked.fetch_sub(1, Ordering::AcqRel);
+            return None;
         }
-        // Not on duty, or the system gives no thread now.
-        let _ = self.on_duty.compare_exchange(next, number, Ordering::AcqRel, Ordering::Acquire);
-        self.blocked.fetch_sub(1, Ordering::AcqRel);
-        false
+        Some(next)
     }
 
     fn is_on_duty(&self, number: u64) -> bool {
@@ -187,9 +187,9 @@ pub(crate) struct Relief {
 }
 
 impl Relief {
-    /// Puts another thread on duty. Returns whether it could; true also if nothing is left to be done.
+    /// Has another thread go on duty. False if the system gives none.
     pub(crate) fn relieve(&self) -> bool {
-        self.crew.upgrade().is_none_or(|crew| crew.relieve(self.number))
+        self.crew.upgrade().is_none_or(|crew| crew.start_thread(Some(self.number)).is_ok())
     }
 }
 
