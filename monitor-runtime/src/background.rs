@@ -20,7 +20,7 @@ pub(crate) struct Task {
 pub(crate) const EVENTS: Task =
     Task { name: "events", consequence: "no session begins any more; restart this node" };
 pub(crate) const BACKLOG: Task =
-    Task { name: "backlog", consequence: "whoever adds to the backlog works it off" };
+    Task { name: "backlog", consequence: "each input that adds to the backlog now works it off itself" };
 pub(crate) const SESSION: Task = Task { name: "session", consequence: "its session has ended" };
 pub(crate) const FLUSHER: Task = Task { name: "flusher", consequence: "its session has ended" };
 pub(crate) const STOP: Task = Task { name: "stop", consequence: "the stop was ended at once" };
@@ -53,8 +53,8 @@ impl Inner {
     }
 }
 
-/// Logs and counts a loss. A node that is stopping, or has failed, loses its tasks with its executor: that is no further
-/// failure. A node that has lost its executor otherwise is stopped at once: nothing can be begun without one.
+/// Logs and counts a loss. A dropped task is no further failure if the node is stopping or has
+/// failed. Otherwise the executor is gone and the node is stopped at once: it cannot start a task without one.
 fn report(node: &Arc<Inner>, task: Task, loss: &Loss) {
     if matches!(loss, Loss::Dropped) && !node.is_alive() {
         return;
@@ -66,5 +66,5 @@ fn report(node: &Arc<Inner>, task: Task, loss: &Loss) {
     }
 }
 
-/// Nothing is left to be paid: what the task held paid when it was dropped.
+/// Pays nothing: the destructors of the values that the task held have settled what it owed.
 pub(crate) fn nothing(_: &Arc<Inner>) {}

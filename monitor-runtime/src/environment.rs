@@ -47,7 +47,7 @@ impl Environment {
         }
     }
 
-    /// Waits for so long in order to save work, never because anything depends on that time having passed. A simulation
+    /// Waits for `duration` to save work; nothing may depend on that time having passed. A simulation does not wait, but
     /// only lets its other tasks run once: work that can be done at an instant is done at that instant.
     pub(crate) async fn pause(&self, duration: Duration) {
         if self.0.is_some() {

@@ -5,7 +5,7 @@
 //! another thread. If a body blocks, the [watchdog](crate::watchdog) notices it within some milliseconds and has
 //! [`Relief::relieve`] put another thread on duty. The blocked thread goes on with its body, and ends when the body returns.
 //!
-//! So a body that blocks holds up nobody but itself. If more threads than the maximum are blocked, the thread on duty runs the
+//! So a body that blocks delays only itself. If more threads than the maximum are blocked, the thread on duty runs the
 //! engine alone: further bodies wait, the engine never does.
 
 use std::{
@@ -36,7 +36,7 @@ const TURN: Duration = Duration::from_micros(20);
 /// How many tasks of a kind run before it looks at the clock.
 const TICKS: usize = 4;
 
-/// What a node needs of its threads.
+/// The spawners of a node, and the handle that keeps its threads running.
 pub(crate) struct Threads {
     /// Starts a task of the engine.
     pub(crate) engine: Spawner,
@@ -102,7 +102,7 @@ impl Crew {
             smol::block_on(select(pin!(crew.stopped.recv()), pin!(crew.work(number))));
             if !crew.is_on_duty(number) {
                 crew.blocked.fetch_sub(1, Ordering::AcqRel);
-                // Full: the thread on duty will look anyway.
+                // If the channel is full, a wake-up of the thread on duty is already pending.
                 let _ = crew.returned.0.try_send(());
             }
         };
@@ -126,13 +126,13 @@ impl Crew {
         self.on_duty.load(Ordering::Acquire) == number
     }
 
-    /// Whether bodies may run. One more than the maximum may block: from then on others wait.
+    /// Whether bodies may run. Once `max_blocked + 1` threads are blocked, the other bodies wait.
     fn takes_bodies(&self) -> bool {
         self.blocked.load(Ordering::Acquire) <= self.max_blocked
     }
 
     /// Runs tasks as they come, until another thread is on duty. [`Executor::run`] would run two hundred before it lets the
-    /// thread look at its sockets and timers, and of those that read a flood each may take long: what has arrived elsewhere would
+    /// thread poll its sockets and timers. A task that reads a flood may take long, so input on other sockets would
     /// wait for all of them.
     async fn work(&self, number: u64) {
         loop {
@@ -152,9 +152,9 @@ impl Crew {
 
     /// Waits until there may be a task to run.
     ///
-    /// A body runs within this only at its first poll, before the engine is waited for. Otherwise a body that blocks would
-    /// leave a waiter behind, and the executor, which wakes one waiter at a time, would wake the blocked thread for a task of the
-    /// engine, and no other.
+    /// Only the first poll runs a body, before it waits for the engine. Otherwise a body that blocks would
+    /// leave a waiter behind. The executor wakes one waiter at a time: it would wake only the blocked thread for a task
+    /// of the engine.
     async fn wait(&self) {
         let takes_bodies = self.takes_bodies();
         let (mut engine, mut bodies) = (pin!(self.engine.tick()), pin!(self.bodies.tick()));

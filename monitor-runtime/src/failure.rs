@@ -1,6 +1,6 @@
 //! A node that failed: a panic under its lock left its tables half changed.
 //!
-//! Nothing can be said by such tables, so they are not looked at any more. Whatever waits for the node is told that it failed:
+//! Such tables cannot be trusted, so no later call uses them. Everything that waits for the node ends with that failure:
 //! connections close, a [`Monitor`](crate::Monitor) ends with [`EndKind::NodeFailed`], a [`Mailbox`](crate::Mailbox) and a
 //! [`MonitorSet`](crate::MonitorSet) yield one such notice and end, and calls give [`NotAlive`](crate::NotAlive).
 
@@ -12,7 +12,7 @@ use supervision::Panic;
 use crate::{log, processes::Resident, state::Inner};
 
 impl Inner {
-    /// What follows from the panic that made the node fail. Called once, without any lock.
+    /// Shuts the node down after the panic that made it fail. Called once, with no lock held.
     pub(crate) fn fail(&self, panic: &Panic) {
         self.counters.node_failures.add_one();
         log::node_failed(&self.id, panic);

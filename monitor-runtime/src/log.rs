@@ -1,7 +1,7 @@
 //! Every event that this crate logs.
 //!
 //! A subscriber is code of the program that may block or panic, so no task of a node calls it: each function here hands its
-//! event to [`telemetry`], which never waits. An event whose level nobody takes costs one look at an atomic.
+//! event to [`telemetry`], which never waits. An event whose level no subscriber takes costs one atomic load.
 
 use std::{fmt::Display, io, time::Duration};
 
@@ -13,7 +13,7 @@ use tracing::Level;
 
 use crate::evidence::{self, DOWN};
 
-/// Monitors have fired, by what came on that session, if it was one.
+/// Monitors have fired. `session` is the session whose input fired them, if there is one.
 pub(crate) fn downs(downs: Vec<Down>, session: Option<&PeerInfo>) {
     let session = session.map(|info| (info.node.clone(), info.session));
     telemetry::event(DOWN, move || {
@@ -59,7 +59,10 @@ pub(crate) fn client_not_accepted(error: io::Error, kind: &'static str, times: u
 
 pub(crate) fn http_client_failed(error: &dyn Display) {
     let error = error.to_string();
-    telemetry::event(Level::DEBUG, move || tracing::debug!(%error, "a client over HTTP"));
+    telemetry::event(
+        Level::DEBUG,
+        move || tracing::debug!(%error, "the connection of an HTTP client failed"),
+    );
 }
 
 /// A background task ended before its work was done. This is a bug of Obit or of the executor that runs it.

@@ -31,9 +31,9 @@ use crate::{
 /// A process that is whatever holds this guard: a task of any runtime, a thread, an actor.
 ///
 /// Its exit is the guard's drop. The reason is [`ExitReason::Normal`], or the one that was
-/// [set](Process::set_exit_reason); dropped while its thread unwinds, it is [`ExitReason::Panicked`]. One that was
-/// [given](Process::exit) with the exit counts in any case, and a process that was killed is [`ExitReason::Killed`] whatever
-/// it says itself.
+/// [set](Process::set_exit_reason); on a drop while its thread unwinds, it is [`ExitReason::Panicked`]. A reason
+/// [given](Process::exit) with the exit counts in any case, and a killed process is [`ExitReason::Killed`], whatever
+/// reason was set.
 ///
 /// ```
 /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
@@ -65,8 +65,8 @@ impl Process {
     /// `Ok` is [`ExitReason::Normal`], an error is the reason, and `?` makes one of any error. A panic in `work`, or in the
     /// future that it makes, is [`ExitReason::Panicked`] with its text, and goes on in the caller.
     ///
-    /// A future that is dropped before it is done, as of an aborted task, was [`Killed`](ExitReason::Killed), even if it was
-    /// never polled; it cannot be gone on with. Whatever the body holds is dropped before the exit is reported.
+    /// If the future is dropped before it is done, as with an aborted task, the reason is [`Killed`](ExitReason::Killed),
+    /// even if it was never polled; the process cannot be resumed. The body is dropped before the exit is reported.
     ///
     /// A guard that is only held by a task ends as `Normal`, also when the task has failed.
     ///
@@ -94,7 +94,7 @@ impl Process {
         Fut: Future<Output = Result<T, ExitReason>>,
     {
         let Process { mut life, mailbox } = self;
-        // Now, and not by the first poll: a future may be dropped before that.
+        // Set now, not in the first poll: the future may be dropped before it is polled.
         life.is_guard = false;
         life.reason = ExitReason::Killed;
         let body = future::lazy(move |_| work(mailbox)).flatten();
@@ -174,7 +174,7 @@ pin_project! {
     impl<F> PinnedDrop for Task<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut body = this.project().body;
-            // An executor that drops its tasks must not meet their panics.
+            // A panic of the body's destructor must not reach the executor that drops the task.
             let _ = supervision::catch(|| body.set(None));
         }
     }
@@ -211,10 +211,10 @@ impl<T, F: Future<Output = Result<T, ExitReason>>> Future for Run<F> {
     }
 }
 
-/// Polls the body of a process, under the eyes of the watchdog. Once the body is done it is dropped, then the process exits. A
+/// Polls the body of a process, watched by the watchdog. Once the body is done it is dropped, then the process exits. A
 /// panic of a destructor counts as one of the body.
 ///
-/// `of` says what it returned; an adapter around the body would drop it where its panic is not caught.
+/// `of` maps the body's output to its result; an adapter around the body would drop it where its panic is not caught.
 fn poll_to_exit<T, F: Future>(
     mut body: Pin<&mut Option<F>>,
     life: &mut Option<Life>,
@@ -236,7 +236,7 @@ fn poll_to_exit<T, F: Future>(
             Ok(Err(reason)) => reason.clone(),
         };
     }
-    // The process has exited: what is dropped from here on may panic.
+    // The process has exited: destructors that run from here on may panic.
     Poll::Ready(outcome)
 }
 
@@ -246,7 +246,7 @@ struct Life {
     pid: LocalPid,
     process: Arc<LiveProcess>,
     reason: ExitReason,
-    /// Held by user code: dropped while the thread unwinds, the process has panicked.
+    /// User code holds it as a guard: if it is dropped while the thread unwinds, the process has panicked.
     is_guard: bool,
 }
 
@@ -271,7 +271,9 @@ impl Life {
             // The panic's own text cannot be had here.
             let thread = thread::current();
             let thread = thread.name().unwrap_or("without a name");
-            return ExitReason::panicked(format!("in the thread {thread:?}, a guard knows no more"));
+            return ExitReason::panicked(format!(
+                "in the thread {thread:?}; the panic's text is not available to a guard"
+            ));
         }
         self.reason.clone()
     }
@@ -287,7 +289,7 @@ impl Life {
 
 impl Drop for Life {
     fn drop(&mut self) {
-        // From here on a kill comes too late, and says so.
+        // From here on a kill comes too late and returns false.
         let reason = self.process.fate.get_or_init(|| self.reason());
         self.process.gate.close();
         self.node.inner.exited(self.pid, reason.clone());

@@ -23,7 +23,7 @@ use crate::{
 pub(crate) async fn stop(node: &Arc<Inner>) {
     if begin(node) {
         let end = End(node.clone());
-        // The end is in what the task holds.
+        // The task holds `end`, whose drop completes the stop.
         node.run_task(background::STOP, async move { run(end).await }, background::nothing);
     }
     let is_done = pin!(until(node, |node| node.stopping.done.load(Ordering::Acquire)));
@@ -34,7 +34,7 @@ pub(crate) async fn stop(node: &Arc<Inner>) {
     }
 }
 
-/// When the stop, which has begun, is over at the latest. `None`: so far off that the clock does not reach it.
+/// Latest time at which the stop, once begun, is over. `None` if it is beyond the range of the clock.
 fn deadline(node: &Inner) -> Option<Instant> {
     *node.stopping.deadline.get_or_init(|| node.environment.after(node.limits.stop_timeout))
 }
@@ -46,8 +46,8 @@ pub(crate) fn at_once(node: &Arc<Inner>) {
     }
 }
 
-/// No call begins anything any more. True the first time. Under the state's lock, so no call is half way through, but for
-/// messages that have their way already.
+/// Refuses later calls. Returns true the first time. Takes the state's lock, so no call is in progress, except
+/// sends whose route is already known.
 fn begin(node: &Inner) -> bool {
     let begin = || !node.stopping.begun.swap(true, Ordering::AcqRel);
     let first = node.enter(|_, _| begin()).unwrap_or_else(|NotAlive| begin());
@@ -80,7 +80,7 @@ fn kill_spawned(node: &Inner) {
     });
 }
 
-/// The end of a stop, at its drop. It comes however the task of the stop ends: an executor that is gone only drops the task,
+/// Completes the stop on drop, however the task of the stop ends: an executor that is gone only drops the task,
 /// and a caller of `stop` must not wait for ever. May come twice.
 struct End(Arc<Inner>);
 
@@ -90,7 +90,7 @@ impl Drop for End {
         say_goodbye(node);
         cut_off(node);
         kill_spawned(node);
-        // From here on each input works off what it leaves: the task for that may be gone.
+        // From here on each input works off its own backlog: the backlog task may be gone.
         node.work_off_backlog_inline();
         end_what_is_left(node);
         // After the last notice.
@@ -115,15 +115,15 @@ fn cut_off(node: &Inner) {
     node.service_is_over();
 }
 
-/// Every session and every dial has ended, and processes that run here have exited or do not in time. Guards live as long
-/// as their holders want, and so may their monitors on each other: these end now, and all else that refers to them.
+/// Every session and dial has ended, and spawned processes have exited or timed out. Guards live until the program drops
+/// them, and so may their monitors on each other. This ends those monitors, and everything else that refers to the guards.
 fn end_what_is_left(node: &Inner) {
     let residents: Vec<_> = node.directory.read().residents().map(|(pid, _)| pid).collect();
     for &pid in &residents {
         let _ = node.enter(|state, out| state.core.node_stopped(pid, EndKind::LocalShutdown.into(), out));
     }
     let _ = node.enter(|state, _| state.book = Book::new(node.limits.max_addresses));
-    // Monitors have fired, and calls have heard of it: what is left of the aliases are addresses.
+    // Monitors have fired and calls have ended, so the remaining aliases are only addresses.
     for pid in residents {
         node.exit_aliases(pid);
     }

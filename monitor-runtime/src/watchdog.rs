@@ -25,7 +25,7 @@ use crate::{executor::Relief, log, state::Inner};
 /// Time between two samples.
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// The same after a thread was relieved: where one body blocks, the next one may, too.
+/// Time between two samples after a thread was relieved: if one body blocks, the next one may, too.
 const QUICK_SAMPLE: Duration = Duration::from_micros(500);
 
 /// How long samples stay quick after a thread was relieved.
@@ -34,12 +34,12 @@ const QUICK_FOR: Duration = Duration::from_millis(200);
 /// Number of samples without any step until the watchdog sleeps.
 const QUIET_SAMPLES: u32 = 10;
 
-/// A body that blocks for that long is worth a warning, and again each time that its time has grown fourfold.
+/// A body that blocks for that long is logged as a warning, and again each time the duration has quadrupled.
 const WARN_AFTER: Duration = Duration::from_secs(1);
 
 static WATCHDOG: LazyLock<Watchdog> = LazyLock::new(Watchdog::default);
 
-/// For the names of nodes in warnings.
+/// The number of the next node. A slot refers to its node by number, so that a warning can name the process.
 static NEXT_NODE: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
@@ -54,7 +54,7 @@ struct Watchdog {
     thread: OnceLock<Option<Thread>>,
 }
 
-/// What a thread that runs bodies shows to the watchdog.
+/// The progress of one thread that runs bodies, as the watchdog reads it.
 #[derive(Default)]
 struct Slot {
     /// Odd while a body is polled.
@@ -82,7 +82,7 @@ pub(crate) fn forget(node: u64) {
     WATCHDOG.nodes.lock().remove(&node);
 }
 
-/// Polls the body of a process under the eyes of the watchdog.
+/// Polls the body of a process and counts the steps that the watchdog samples.
 pub(crate) fn poll<R>(node: u64, process: u64, body: impl FnOnce() -> R) -> R {
     // The slot of a thread that ends may be gone.
     let slot = SLOT.try_with(|slot| slot.get_or_init(|| Slot::register(None)).clone());
@@ -93,7 +93,7 @@ pub(crate) fn poll<R>(node: u64, process: u64, body: impl FnOnce() -> R) -> R {
     }
     slot.node.store(node, Ordering::Relaxed);
     slot.process.store(process, Ordering::Relaxed);
-    // Before the look whether the watchdog sleeps, which looks at the steps after it said that it sleeps.
+    // Must come before the load of `asleep`: the watchdog sets `asleep` before it reads the steps.
     slot.steps.fetch_add(1, Ordering::SeqCst);
     if WATCHDOG.asleep.load(Ordering::SeqCst) {
         WATCHDOG.wake();
@@ -176,7 +176,7 @@ enum Pause {
     Sleep(Option<Duration>),
 }
 
-/// What was seen of each thread last.
+/// The last sample of each thread.
 #[derive(Default)]
 struct Samples {
     seen: Vec<(Weak<Slot>, Seen)>,
@@ -188,7 +188,7 @@ struct Samples {
 struct Seen {
     steps: u64,
     since: Instant,
-    /// Nothing is left to be done about it but warnings.
+    /// The thread was relieved or cannot be: only warnings are left to do.
     relieved: bool,
     warn_at: Duration,
 }
@@ -234,7 +234,7 @@ impl Samples {
         Pause::Sleep(self.next_warning(now))
     }
 
-    /// What was seen of that thread; of a new one that it has taken no step.
+    /// The last sample of that thread. A new thread starts with zero steps.
     fn of(&mut self, slot: &Arc<Slot>) -> &mut Seen {
         let at = self.seen.iter().position(|(other, _)| std::ptr::eq(other.as_ptr(), Arc::as_ptr(slot)));
         let at = at.unwrap_or_else(|| {

@@ -8,8 +8,8 @@ thread_local! {
     static FAULT: RefCell<Option<Fault>> = const { RefCell::new(None) };
 }
 
-/// Has `fault` called at each point of this thread that is named for faults: before each poll of a supervised task, with the
-/// name of the task, and where [`strike`] is called. Where it returns true, the code panics. Replaces the fault that was set
+/// Installs `fault` on this thread. It is called before each poll of a supervised task, with the
+/// name of the task, and by [`strike`]. If it returns true, the code at that point panics. Replaces the fault that was set
 /// before.
 pub fn set(fault: impl FnMut(&'static str) -> bool + 'static) {
     FAULT.set(Some(Box::new(fault)));
@@ -25,7 +25,7 @@ pub fn clear() {
 /// # Panics
 /// If the fault of this thread says so.
 pub fn strike(name: &'static str) {
-    // Not while it runs: what it calls may come by another point.
+    // Skipped while the fault runs: code that it calls may reach another point.
     let strikes = FAULT.with(|fault| {
         fault.try_borrow_mut().is_ok_and(|mut fault| fault.as_mut().is_some_and(|fault| fault(name)))
     });

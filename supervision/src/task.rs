@@ -29,7 +29,7 @@ impl fmt::Display for Loss {
     }
 }
 
-/// A task whose debts are paid however it ends: if `work` panics, or is dropped before it is done, `on_loss` runs.
+/// Wraps `work` in a task that calls `on_loss` if `work` panics or is dropped before it is done.
 ///
 /// `work` is dropped before `on_loss` runs, so locks and sockets that it held are free. `on_loss` runs at most once, on the
 /// thread that polled or dropped the task, and must not block. A panic of `on_loss` is caught. `name` is for the simulator's
@@ -42,9 +42,9 @@ where
     Supervised { name, work: Some(work), duty: Duty { on_loss: Some(on_loss) } }
 }
 
-/// A task that must go on: when `work` panics it is made anew, after `pause`.
+/// Runs a task that must go on: after a panic it awaits `pause`, then calls `work` again.
 ///
-/// `on_loss` is told each panic. Returns once `work` is done. For the loss of the executor wrap it in [`supervise`].
+/// Calls `on_loss` after each panic. Returns once `work` is done. Wrap it in [`supervise`] to handle the executor's loss.
 pub async fn restarting<W, F, P, L>(name: &'static str, work: W, pause: impl Fn() -> P, on_loss: L)
 where
     W: Fn() -> F,
@@ -73,7 +73,7 @@ pin_project! {
     }
 }
 
-/// What is to be done if the work is lost. Its drop does it.
+/// Holds `on_loss`. Its drop calls it, unless it was called before or the work is done.
 struct Duty<L: FnOnce(Loss)> {
     on_loss: Option<L>,
 }

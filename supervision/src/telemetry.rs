@@ -36,7 +36,7 @@ pub fn is_enabled(level: Level) -> bool {
     level <= LevelFilter::current()
 }
 
-/// Has `tell` called on the thread for telemetry, with the subscriber that is current here. Never waits.
+/// Queues `tell` for the telemetry thread, which calls it with the caller's current subscriber. Never blocks.
 ///
 /// Events of one thread are told in their order. A panic of `tell` is caught and counted in [`dropped`].
 ///
@@ -70,13 +70,13 @@ pub fn flush(timeout: Duration) -> bool {
     }
     let (done, is_done) = channel();
     send(move || {
-        // Nobody waits any more if it took too long.
+        // The send fails if the caller has timed out.
         let _ = done.send(());
     });
     is_done.recv_timeout(timeout).is_ok()
 }
 
-/// Number of events that nobody was told: the queue was full, the subscriber panicked, or the thread could not be started.
+/// Number of events that were lost: the queue was full, the subscriber panicked, or the thread could not be started.
 pub fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }

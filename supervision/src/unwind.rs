@@ -42,7 +42,7 @@ impl fmt::Display for Panic {
     }
 }
 
-/// A panic that was caught, with what it was given. Dropped, it discards that; a panic of its destructor is caught as well.
+/// A caught panic with its payload. Its drop drops the payload, and catches a panic of the payload's destructor.
 pub struct Payload(Option<Box<dyn Any + Send>>);
 
 impl Payload {

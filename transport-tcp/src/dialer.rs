@@ -94,7 +94,7 @@ async fn dial(
 
 /// A dial under way.
 ///
-/// At most one of its connections is ever shaken hands on: connections are raced before anything is said on them, and the
+/// A dial runs at most one handshake at a time: connections race before any byte is exchanged on them, and the
 /// next race begins when the handshake with the winner of the last one has failed.
 struct Dial<'a> {
     hub: &'a Arc<Hub>,
@@ -188,7 +188,7 @@ impl Dial<'_> {
     }
 }
 
-/// Whether no other address is tried after it: the peer was reached, or nobody wants the dial any more.
+/// Whether no other address is tried after it: the peer was reached, or the dial is no longer needed.
 fn is_final(failure: &Failure) -> bool {
     matches!(failure, Failure::Dropped | Failure::Refused(_))
 }

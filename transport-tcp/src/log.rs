@@ -1,7 +1,7 @@
 //! Every event that this crate logs.
 //!
 //! A subscriber is code of the program that may block or panic, so no task of the transport calls it: each function here
-//! hands its event to [`telemetry`], which never waits. An event whose level nobody takes costs one look at an atomic.
+//! hands its event to [`telemetry`], which never waits. An event whose level no subscriber takes costs one atomic load.
 
 use std::{fmt::Display, io, net::SocketAddr, path::Path};
 

@@ -42,7 +42,7 @@ impl Lookups {
         SYSTEM.clone()
     }
 
-    /// At most so many at once, each of which is a call of `ask`.
+    /// Runs at most `most` lookups at once. Each lookup calls `ask`.
     pub(crate) fn new(
         most: usize,
         ask: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,

@@ -282,7 +282,7 @@ impl Pairing {
         self.serve(out);
     }
 
-    /// Begins a probe of the session, unless one runs: what the newcomer awaits.
+    /// Begins a probe of the session, unless one runs. Returns the event that the newcomer awaits.
     fn probe_session(&mut self, out: &mut Vec<Effect>) -> Awaits {
         match &mut self.session {
             Some(standing) if !standing.probed => {

@@ -21,7 +21,7 @@ pub(crate) struct Race<'a, T> {
     attempts: FuturesUnordered<BoxFuture<'a, (SocketAddr, Result<T, Failure>)>>,
     /// Where they lead, in the order in which they were begun.
     begun: Vec<SocketAddr>,
-    /// Not before then the next one begins.
+    /// Earliest time at which the next attempt begins.
     next_at: Instant,
 }
 
@@ -52,7 +52,7 @@ impl<'a, T> Race<'a, T> {
         self.begun.push(address);
         self.attempts.push(attempt.map(move |result| (address, result)).boxed());
         let now = Instant::now();
-        // All of them are begun in time, and the last one has as long as the others.
+        // The share lets every address begin in time, and gives the last one as long as the others.
         let share = self.deadline.saturating_duration_since(now) / (addresses.left() as u32 + 1);
         self.next_at = now + HEAD_START.min(share);
     }

@@ -90,7 +90,7 @@ impl Tasks {
         let pause = || Timer::after(RESTART_AFTER);
         let on_loss = move |loss| report(&told, task, &loss);
         let going_on = async move { restarting(task.name, work, pause, on_loss).await };
-        // Its panics are caught within; what is left to be noticed is the loss of the executor.
+        // `restarting` catches the panics; this supervision handles the loss of the executor.
         self.spawn(
             hub,
             Task { name: "restarting", ..task },
