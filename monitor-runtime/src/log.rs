@@ -3,7 +3,7 @@
 //! A subscriber is code of the program that may block or panic, so no task of a node calls it: each function here hands its
 //! event to [`telemetry`], which never waits. An event whose level no subscriber takes costs one atomic load.
 
-use std::{fmt::Display, io, time::Duration};
+use std::time::Duration;
 
 use monitor_core::Down;
 use peer_service::PeerInfo;
@@ -51,13 +51,15 @@ pub(crate) fn stop_timed_out(node: &NodeId) {
 }
 
 /// A client of the control socket or of HTTP, as `kind` says, could not be accepted; `times` since the last warning.
-pub(crate) fn client_not_accepted(error: io::Error, kind: &'static str, times: u64) {
+#[cfg(all(feature = "control", unix))]
+pub(crate) fn client_not_accepted(error: std::io::Error, kind: &'static str, times: u64) {
     telemetry::event(Level::WARN, move || {
         tracing::warn!(%error, kind, times, "cannot accept a client that asks about this node");
     });
 }
 
-pub(crate) fn http_client_failed(error: &dyn Display) {
+#[cfg(all(feature = "http", unix))]
+pub(crate) fn http_client_failed(error: &dyn std::fmt::Display) {
     let error = error.to_string();
     telemetry::event(
         Level::DEBUG,

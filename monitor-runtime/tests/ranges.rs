@@ -161,6 +161,10 @@ async fn works(a: &Node, b: &Node, set: &[Value]) {
                 let low = [EndKind::Timeout, EndKind::SetupTimeout, EndKind::Overloaded, EndKind::Closed];
                 let low = low.contains(&end.kind) || end.kind == EndKind::Quota;
                 assert!(low, "{set:?}: {end}");
+                if set.iter().any(|value| value.shown == "setup_timeout = 1ms") {
+                    // A busy machine sets up nothing in that time; but each monitor ends.
+                    return;
+                }
             }
             other => panic!("{set:?}: {other}"),
         }

@@ -20,7 +20,9 @@ use std::{
     time::Duration,
 };
 
-use futures::future::{BoxFuture, FutureExt, join};
+#[cfg(feature = "tls")]
+use futures::future::join;
+use futures::future::{BoxFuture, FutureExt};
 use peer_service::{FrameBuf, FrameMeta, NodeId, NodeName, Outbox};
 use refs::Incarnation;
 use smol::Async;
