@@ -138,10 +138,6 @@ enum Failure {
 }
 
 impl Inner {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a thing of its own, and there is one caller beside tests"
-    )]
     pub(crate) fn new(
         core: CoreConfig,
         alias_key: AliasKey,
