@@ -166,8 +166,12 @@ async fn works(a: &Node, b: &Node, set: &[Value]) {
         match down.reason {
             DownReason::Exit(reason) => return assert_eq!(reason, ExitReason::Normal, "{set:?}"),
             DownReason::NoConnection(end) => {
-                let low = [EndKind::Timeout, EndKind::SetupTimeout, EndKind::Overloaded, EndKind::Closed];
-                let low = low.contains(&end.kind) || end.kind == EndKind::Quota;
+                let low = match end.kind {
+                    EndKind::Timeout | EndKind::SetupTimeout | EndKind::Overloaded | EndKind::Closed => true,
+                    // The listener gives a handshake up first.
+                    EndKind::Refused => set.iter().any(|value| value.field == "setup_timeout"),
+                    kind => kind == EndKind::Quota,
+                };
                 assert!(low, "{set:?}: {end}");
             }
             other => panic!("{set:?}: {other}"),
