@@ -1,10 +1,10 @@
-//! Obit in an application on tokio: its tasks are processes, and the node runs on tokio, too.
+//! Obit in an application on tokio: its tasks are processes, and tokio also runs the processes that the node spawns.
 //!
 //! A task that holds a guard ([`Node::process`]) is a process for as long as it holds it. However the task ends, the guard is
 //! dropped, and whoever monitors it is told: it returned, it panicked, it was aborted, or the runtime was shut down.
 //!
-//! Nothing in a node depends on tokio or competes with it: its futures can be awaited in any runtime. But tokio's timers and
-//! sockets work in what [`Node::spawn`] runs only if the node runs on tokio, by [`Config::spawner`] as here.
+//! The node itself runs on threads of its own, and its futures can be awaited in any runtime. Tokio's timers and sockets work in
+//! a process of [`Node::spawn`] only if tokio runs that process, by [`Config::spawner`] as here.
 //!
 //! ```text
 //! cargo run -p monitor-runtime --example tokio_app
@@ -22,8 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
-    // Without a spawner the node has one thread of its own. With it everything runs here, except that the crate `async-io` has
-    // a thread to wait for sockets, whatever the runtime.
+    // Tokio runs the processes of `spawn`. The node's own tasks, such as heartbeats, stay on its own threads.
     let spawner = Arc::new(move |task| drop(tokio.spawn(task)));
     let config = Config::new("app@127.0.0.1".parse()?).listen("127.0.0.1:0".parse()?).spawner(spawner);
     let node = Node::start(config).await?;

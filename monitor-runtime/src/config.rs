@@ -140,7 +140,8 @@ impl Config {
         self
     }
 
-    /// The same for all unread `Down`s of the node together; beyond it a reason is cut to 256 bytes. 64 MiB by default.
+    /// Maximum number of bytes in the exit reasons of all unread `Down`s of the node. 64 MiB by default; beyond it, and always
+    /// with 0, a reason is cut to 256 bytes, or to what [`Config::max_reason_bytes`] leaves if that is less.
     #[must_use]
     pub const fn max_node_reason_bytes(mut self, bytes: usize) -> Self {
         self.max_node_reason_bytes = bytes;

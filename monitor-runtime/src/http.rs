@@ -69,7 +69,7 @@ const MAX_SHOWN: Extent = Extent { monitors: 1000, downs: 1000, peers: 1000 };
 /// The longest answer, in bytes.
 const MAX_ANSWER: usize = 16 << 20;
 
-/// Answers `GET` at that address, on the node's executor. Port 0 takes any that is free.
+/// Answers `GET` at that address, on the node's own threads. Port 0 takes any that is free.
 ///
 /// **There is neither encryption nor a password**: whoever reaches the address sees who watches whom, and can make the
 /// node look it up as often as 16 answers at once allow. Loopback addresses are reached from this machine only; to a

@@ -37,7 +37,7 @@ pub struct Recording {
 /// Tells the recorder what the node measures: before this returns, and again each time that `every` has passed. Less than a
 /// millisecond counts as one; after a time that the clock cannot reach, such as `Duration::MAX`, nothing is told again. Install the recorder before; without one nothing is recorded.
 ///
-/// Counters are set to what the node has counted since its start. It takes as long as [`Node::stats`], on the node's executor,
+/// Counters are set to what the node has counted since its start. It takes as long as [`Node::stats`], on the node's own threads,
 /// and does not keep the node alive.
 pub fn record(node: &Node, every: Duration) -> Recording {
     for family in Family::all(&node.stats()) {

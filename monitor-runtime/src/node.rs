@@ -119,7 +119,7 @@ impl Node {
 
     // ----- processes
 
-    /// Starts a process: runs the future that `f` makes, on the node's executor.
+    /// Starts a process: runs the future that `f` makes, on the node's threads or by [`Config::spawner`].
     ///
     /// The process exits when the future is done: `Ok` is [`ExitReason::Normal`], an error is its reason, a
     /// panic (in `f` too) is [`ExitReason::Panicked`] with its text. `?` turns any error into a reason. O(1).

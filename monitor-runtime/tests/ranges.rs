@@ -52,7 +52,7 @@ const MAX: Duration = Duration::MAX;
 const LEAST_FRAME: usize = 128 << 10;
 
 fn values() -> Vec<Value> {
-    let counts: [(_, Count, _); 12] = [
+    let counts: [(_, Count, _); 16] = [
         ("max_batch", Config::max_batch, 1),
         ("max_waiting", Config::max_waiting, 1),
         ("max_waiting_bytes", Config::max_waiting_bytes, 1),
@@ -61,6 +61,10 @@ fn values() -> Vec<Value> {
         ("max_addresses", Config::max_addresses, 1),
         ("max_history", Config::max_history, 0),
         ("max_mailbox_bytes", Config::max_mailbox_bytes, 0),
+        ("max_mailbox_messages", Config::max_mailbox_messages, 0),
+        ("max_node_events", Config::max_node_events, 1),
+        ("max_reason_bytes", Config::max_reason_bytes, 0),
+        ("max_node_reason_bytes", Config::max_node_reason_bytes, 0),
         ("max_pending", |config, count| config.tcp(|tcp| tcp.max_pending(count)), 1),
         ("max_pending_per_address", |config, count| config.tcp(|tcp| tcp.max_pending_per_address(count)), 1),
         ("max_message_queue", |config, count| config.tcp(|tcp| tcp.max_message_queue(count)), 1),
@@ -75,6 +79,10 @@ fn values() -> Vec<Value> {
     for bytes in [0, 1, 1024, LEAST_FRAME - 1, LEAST_FRAME, 64 << 20, (64 << 20) + 1, usize::MAX] {
         let allowed = (LEAST_FRAME..=64 << 20).contains(&bytes);
         values.push(value("max_frame", bytes, allowed, move |c| c.tcp(|tcp| tcp.max_frame(bytes))));
+    }
+    for threads in [0, 1, 1024, 1025, usize::MAX] {
+        let allowed = (1..=1024).contains(&threads);
+        values.push(value("max_blocked_threads", threads, allowed, move |c| c.max_blocked_threads(threads)));
     }
     for time in [Duration::ZERO, NS, Duration::from_secs(5), MAX - NS, MAX] {
         values.push(value("stop_timeout", time, true, move |config| config.stop_timeout(time)));
@@ -158,8 +166,12 @@ async fn works(a: &Node, b: &Node, set: &[Value]) {
         match down.reason {
             DownReason::Exit(reason) => return assert_eq!(reason, ExitReason::Normal, "{set:?}"),
             DownReason::NoConnection(end) => {
-                let low = [EndKind::Timeout, EndKind::SetupTimeout, EndKind::Overloaded, EndKind::Closed];
-                let low = low.contains(&end.kind) || end.kind == EndKind::Quota;
+                let low = match end.kind {
+                    EndKind::Timeout | EndKind::SetupTimeout | EndKind::Overloaded | EndKind::Closed => true,
+                    // The listener gives a handshake up first.
+                    EndKind::Refused => set.iter().any(|value| value.field == "setup_timeout"),
+                    kind => kind == EndKind::Quota,
+                };
                 assert!(low, "{set:?}: {end}");
                 if set.iter().any(|value| value.shown == "setup_timeout = 1ms") {
                     // A busy machine sets up nothing in that time; but each monitor ends.
@@ -168,6 +180,20 @@ async fn works(a: &Node, b: &Node, set: &[Value]) {
             }
             other => panic!("{set:?}: {other}"),
         }
+    }
+}
+
+#[test]
+fn every_count_and_time_of_a_node_is_tried() {
+    let tried = values();
+    let shown = format!("{:#?}", config("a", &Secret::generate(), &[]));
+    // The settings of the node itself have one level of indentation; those of the transport have more.
+    let fields = shown.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(": "));
+    let ranged = fields.filter(|(_, value)| value.starts_with(|first: char| first.is_ascii_digit()));
+    let ranged: Vec<_> = ranged.map(|(field, _)| field).filter(|field| !field.starts_with(' ')).collect();
+    assert!(ranged.contains(&"max_batch") && ranged.contains(&"stop_timeout"), "{ranged:?}");
+    for field in ranged {
+        assert!(tried.iter().any(|value| value.field == field), "{field} is not tried");
     }
 }
 

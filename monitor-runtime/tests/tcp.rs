@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use common::{eventually, run};
 use futures::StreamExt;
 use monitor_runtime::{
-    EndKind, NodeSpec, NodeType, Secret, SendError, StartError, TcpStartError, prelude::*,
+    EndKind, NodeSpec, NodeType, Secret, SendError, SendOptions, StartError, TcpStartError, prelude::*,
     test_util::run_all_on,
 };
 
@@ -70,6 +70,29 @@ fn with_low_latency_all_is_told_all_the_same() {
         targets.iter().for_each(|target| drop(set.add(target.pid()).unwrap()));
         drop(targets);
         assert_eq!(set.count().await, 1_000);
+    });
+}
+
+/// The heartbeats are so slow that no timeout could end the session instead.
+#[test]
+fn after_a_disconnect_with_channels_neither_node_lists_the_other() {
+    run(async {
+        let secret = Secret::generate();
+        let hour = Duration::from_secs(3600);
+        let start = |label| {
+            let config = config(label, &secret).channels(["bulk".parse().unwrap()]);
+            Node::start(config.heartbeat(hour, 2 * hour))
+        };
+        let (a, b) = (start("a").await.unwrap(), start("b").await.unwrap());
+        a.connect(spec(&b)).unwrap();
+        let mut receiver = b.process().unwrap();
+        let sender = a.process().unwrap();
+        let bulk = SendOptions::new().channel(a.channel("bulk").unwrap());
+        sender.send_with(receiver.pid(), "hello", bulk).unwrap();
+        assert!(matches!(receiver.recv().await, Some(Event::Message(message)) if message.body == b"hello"));
+        a.disconnect(b.name()).unwrap();
+        let none = |node: &Node| node.nodes(NodeType::All).is_empty();
+        eventually("both nodes have seen the end", || none(&a) && none(&b)).await;
     });
 }
 

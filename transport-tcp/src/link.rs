@@ -1,7 +1,7 @@
 //! What the parts of one connection of a session share: its outgoing bytes, its signs of life, its end.
 //!
-//! Most sessions have one connection. Of several, each has a link, and if one ends before its time, so do its
-//! siblings.
+//! Most sessions have one connection. Of several, each has a link. If one of them ends before its time, its siblings end
+//! too, and if one of them is closed in good order, so are its siblings.
 //!
 //! Three parties work on a link. Whoever pushes and flushes writes directly while the socket takes it
 //! ([`outbox`](crate::outbox)); the keeper writes when it did not, sends pings and judges silence
@@ -122,7 +122,7 @@ impl Link {
         }
     }
 
-    /// If this link ends before its time, those do too. Said once.
+    /// Sets the links that end, or are closed, with this one. Called at most once.
     pub(crate) fn set_siblings(&self, siblings: Vec<Weak<Link>>) {
         let _ = self.siblings.set(siblings);
     }
@@ -209,12 +209,11 @@ impl Link {
         self.keeper.wake();
         self.reader.wake();
         if before_its_time {
-            let siblings = self.siblings.get().into_iter().flatten();
-            siblings.filter_map(Weak::upgrade).for_each(|sibling| sibling.end_now(end));
+            self.siblings().for_each(|sibling| sibling.end_now(end));
         }
     }
 
-    /// Ends the session in good order: what was pushed goes out, then a goodbye.
+    /// Ends the session in good order: each of its connections sends the frames that were pushed, then a goodbye.
     pub(crate) fn end_gracefully(&self, kind: EndKind) {
         let waiting = {
             let mut out = self.out.lock();
@@ -229,6 +228,11 @@ impl Link {
         waiting.into_iter().for_each(unwind::wake);
         self.write_out();
         self.keeper.wake();
+        self.siblings().for_each(|sibling| sibling.end_gracefully(kind));
+    }
+
+    fn siblings(&self) -> impl Iterator<Item = Arc<Link>> {
+        self.siblings.get().into_iter().flatten().filter_map(Weak::upgrade)
     }
 
     /// Whether this node has asked to close the session in good order.

@@ -19,6 +19,12 @@ fn config(label: &str) -> TcpConfig {
     support::config(label).channels(["bulk", "control"].map(|name| name.parse().unwrap()))
 }
 
+/// With heartbeats so slow that none is sent in a test.
+fn patient(label: &str) -> TcpConfig {
+    let slow = Heartbeat { interval: Duration::from_secs(300), timeout: Duration::from_secs(600) };
+    config(label).heartbeat(slow)
+}
+
 /// Two nodes with a session of three connections, dialled by a through a proxy.
 struct Pair {
     a: Arc<TcpTransport>,
@@ -77,6 +83,51 @@ fn the_silence_of_one_connection_ends_the_session_whatever_the_others_say() {
     });
 }
 
+/// The heartbeats are so slow that a connection without a goodbye would outlast the test.
+#[test]
+fn a_disconnect_by_either_node_ends_every_connection_in_good_order() {
+    smol::block_on(async {
+        for by_the_dialing_node in [true, false] {
+            let (a, b) = (support::start(patient("a")).await, support::start(patient("b")).await);
+            let (at_a, at_b) = support::connect(&a, &b).await;
+            let (node, peer, mut here, mut there) =
+                if by_the_dialing_node { (&a, &b, at_a, at_b) } else { (&b, &a, at_b, at_a) };
+            push_on_each_channel(&here);
+            node.disconnect(&peer.local().name);
+            expect_good_end(&mut here, &mut there, EndKind::Disconnected).await;
+        }
+    });
+}
+
+#[test]
+fn a_session_closed_by_its_user_ends_every_connection_in_good_order() {
+    smol::block_on(async {
+        for kind in [EndKind::Left, EndKind::Disconnected] {
+            let (a, b) = (support::start(patient("a")).await, support::start(patient("b")).await);
+            let (mut at_a, mut at_b) = support::connect(&a, &b).await;
+            push_on_each_channel(&at_a);
+            at_a.outbox().close(kind);
+            expect_good_end(&mut at_a, &mut at_b, kind).await;
+        }
+    });
+}
+
+/// Pushes a frame on each channel, named by its number, and flushes none.
+fn push_on_each_channel(session: &Live) {
+    let outbox = session.outbox();
+    for (channel, frame) in [(ChannelId::DEFAULT, 0), (BULK, 1), (CONTROL, 2)] {
+        outbox.push(FrameMeta::message(1).on(channel), &mut |out| out.push(frame)).unwrap();
+    }
+}
+
+/// Both ends report that kind, after the frames of [`push_on_each_channel`].
+async fn expect_good_end(here: &mut Live, there: &mut Live, kind: EndKind) {
+    let ((_, end_here), (mut frames, end_there)) = futures::join!(end_of(here), end_of(there));
+    frames.sort_unstable();
+    assert_eq!(frames, [[0], [1], [2]]);
+    assert_eq!((end_here.kind, end_there.kind), (kind, kind));
+}
+
 #[test]
 fn a_peer_with_other_channels_or_none_has_the_default_one() {
     smol::block_on(async {
@@ -94,9 +145,7 @@ fn a_peer_with_other_channels_or_none_has_the_default_one() {
 #[test]
 fn to_flush_a_channel_flushes_what_is_waited_for_on_others() {
     smol::block_on(async {
-        // A ping would take along what waits.
-        let slow = Heartbeat { interval: Duration::from_secs(300), timeout: Duration::from_secs(600) };
-        let patient = |label| config(label).heartbeat(slow);
+        // A ping would also write the frames that wait.
         let (a, b) = (support::start(patient("a")).await, support::start(patient("b")).await);
         let (at_a, mut at_b) = support::connect(&a, &b).await;
         let outbox = at_a.outbox();

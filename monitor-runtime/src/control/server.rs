@@ -34,7 +34,7 @@ pub struct Served {
     _place: Place,
 }
 
-/// Answers questions at a Unix socket with mode 0600, on the node's executor: whoever may open it may see everything.
+/// Answers questions at a Unix socket with mode 0600, on the node's own threads: whoever may open it may see everything.
 ///
 /// [`Question::Downs`] is answered with nothing unless the node has a
 /// [history](crate::Config::max_history). A socket at which nobody listens any more is replaced. What holds the [`Served`]
