@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{Cluster, eventually, expect_exit, expect_no_connection, panic_quietly, run};
 use futures::{FutureExt, StreamExt, channel::oneshot};
-use monitor_runtime::{Connect, EndKind, MonitorOptions, NodeType, prelude::*};
+use monitor_runtime::{Config, Connect, EndKind, MonitorOptions, NodeType, prelude::*};
 
 #[test]
 fn the_reason_arrives_as_the_process_ended() {
@@ -134,7 +134,9 @@ fn ten_thousand_monitors_fire_once_each() {
 fn long_reasons_of_many_processes_go_in_frames_that_fit() {
     run(async {
         let cluster = Cluster::new();
-        let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+        // Room for all reasons: this watcher may be slower than the frames arrive.
+        let room = |config: Config| config.max_reason_bytes(1 << 30).max_node_reason_bytes(1 << 30);
+        let (a, b) = (cluster.node_with("a", room).await, cluster.node("b").await);
         let (go, wait) = oneshot::channel::<()>();
         // One death that is told to many monitors, with the longest of reasons.
         let target = b
