@@ -26,8 +26,8 @@ use crate::{
     reason::{Bytes, DownReason, ExitReason, Text},
     signal::{RemoteTarget, Signal},
     tables::{
-        Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peer, Peers, ProcessTable,
-        RowTarget, State, Waiting, What,
+        Entry, Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peer, Peers,
+        ProcessTable, RowTarget, State, Waiting, What,
     },
 };
 
@@ -157,8 +157,9 @@ impl Core {
             None => self.fire(at, DownReason::NoProc, out),
             Some(pid) if pid == self.outgoing.row(at).watcher => self.forget(at),
             Some(pid) => {
-                self.outgoing.bind_local(at, &mut self.processes.enter(pid).local_watchers);
-                self.watch(pid, out);
+                let entry = self.processes.enter(pid);
+                self.outgoing.bind_local(at, &mut entry.local_watchers);
+                watch(pid, entry, out);
             }
         }
     }
@@ -348,16 +349,9 @@ impl Core {
     }
 
     fn remove_incoming(&mut self, at: u32) -> u32 {
-        let row = self.incoming.remove(at);
-        self.peers.get_mut(row.peer).incoming_len -= 1;
-        row.peer
-    }
-
-    fn watch(&mut self, pid: LocalPid, out: &mut Vec<Effect>) {
-        let entry = self.processes.enter(pid);
-        if !core::mem::replace(&mut entry.watched, true) {
-            out.push(Effect::Watch { pid });
-        }
+        let peer = self.incoming.remove(at);
+        self.peers.get_mut(peer).incoming_len -= 1;
+        peer
     }
 
     /// The node of a target, held for one more monitor.
@@ -404,5 +398,12 @@ impl Core {
             (RowTarget::Name(name), _) => Name { name: name.clone(), node: origin.name.clone() }.into(),
             (RowTarget::Pid(_), None) => unreachable!("a pid is recorded with its incarnation"),
         }
+    }
+}
+
+/// Asks once for the exit of a process that is monitored.
+fn watch(pid: LocalPid, entry: &mut Entry, out: &mut Vec<Effect>) {
+    if !core::mem::replace(&mut entry.watched, true) {
+        out.push(Effect::Watch { pid });
     }
 }

@@ -14,7 +14,7 @@ mod pool;
 mod processes;
 mod waiting;
 
-pub(crate) use incoming::Incoming;
+pub(crate) use incoming::{Incoming, Monitored};
 pub(crate) use list::List;
 pub(crate) use node_subscribers::NodeSubscribers;
 pub(crate) use nodes_subscribers::NodesSubscribers;

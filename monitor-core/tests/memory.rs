@@ -46,7 +46,7 @@ fn is_given_back(make: impl FnOnce() -> Bare, end: impl FnOnce(&mut Bare)) {
         kept = Some(bare);
     });
     let (most, left) = (allocated.bytes_max, allocated.bytes_current);
-    assert!(most > u64::from(FULL) * 32, "{most} bytes for {FULL} monitors");
+    assert!(most > u64::from(FULL) * 24, "{most} bytes for {FULL} monitors");
     assert!(left < 3 << 20, "{left} bytes are left of {most}");
 }
 

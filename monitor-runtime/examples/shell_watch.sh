@@ -68,13 +68,13 @@ grep -q "status 7" "$folder/told"
 # Now it is gone, with its node: 5, nobody knows.
 expect 5 "$obit" watch "$backup"
 
-# The second is killed with all that belongs to it: its watcher is told at once, as JSON for programs.
+# The second is asked to stop, and does: 0. Its watcher is told at once, as JSON for programs.
 "$obit" watch --wait 30 --json "$server" >"$folder/told" &
 watching=$!
 jobs+=("$watching")
 watched server
 kill -TERM "${jobs[1]}"
-expect 3 wait "$watching"
+expect 0 wait "$watching"
 cat "$folder/told"
-grep -q '"signal":15' "$folder/told"
+grep -q '"exit":"shutdown"' "$folder/told"
 echo "all as it should be"

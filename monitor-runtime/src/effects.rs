@@ -30,21 +30,28 @@ pub(crate) struct After {
     /// Channels to flush.
     pub(crate) links: Vec<(Arc<Link>, ChannelId)>,
     pub(crate) wakers: Vec<Waker>,
-    pub(crate) dials: Vec<(NodeSpec, DialId)>,
+    pub(crate) backlog: bool,
+    room: bool,
+    /// The session that the inputs come from, for the log.
+    session: Option<Arc<Link>>,
+    /// Apart, because nearly every input leaves none of it: to make, look through and drop it here costs each 80 instructions.
+    rare: Option<Box<Rare>>,
+}
+
+/// The part of [`After`] that few inputs have.
+#[derive(Default)]
+struct Rare {
+    dials: Vec<(NodeSpec, DialId)>,
     /// Dials that nobody will answer.
     refused: Vec<(NodeName, DialId)>,
     /// Sessions that did not take a signal.
     lost: Vec<Arc<Link>>,
     /// Monitors whose request was not taken by a session that is over.
-    pub(crate) unsent: Vec<MonitorId>,
+    unsent: Vec<MonitorId>,
     /// What monitors have told, while somebody listens to [`DOWN`].
     downs: Vec<Down>,
-    pub(crate) backlog: bool,
-    room: bool,
     /// The input panicked.
-    pub(crate) failed: Option<Panic>,
-    /// The session that the inputs come from, for the log.
-    session: Option<Arc<Link>>,
+    failed: Option<Panic>,
 }
 
 impl After {
@@ -53,19 +60,29 @@ impl After {
         After { session: Some(link.clone()), ..After::default() }
     }
 
+    /// The input panicked.
+    #[cold]
+    pub(crate) fn fails(&mut self, panic: Panic) {
+        self.rare().failed = Some(panic);
+    }
+
+    /// Whether the request of that monitor was not taken, because its session is over.
+    pub(crate) fn is_unsent(&self, id: MonitorId) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.unsent.contains(&id))
+    }
+
     /// Does it, and is empty again.
     pub(crate) fn run(&mut self, node: &Inner) {
-        self.unsent.clear();
-        each(&mut self.dials, |(spec, dial)| {
-            // A dial of a service that panics is answered by nobody else.
-            if unwind::catch(|| node.service.connect(&spec, dial)).is_err() {
-                self.refused.push((spec.name().clone(), dial));
-            }
-        });
+        let mut rare = self.rare.take();
+        if let Some(rare) = &mut rare {
+            rare.dial(node);
+        }
         each(&mut self.links, |(link, channel)| link.flush_soon(channel));
-        each(&mut self.lost, |link| link.close(EndKind::Overloaded));
-        if !self.downs.is_empty() {
-            log::downs(mem::take(&mut self.downs), self.session.as_ref().map(|link| &link.peer));
+        if let Some(rare) = &mut rare {
+            rare.lost.drain(..).for_each(|link| link.close(EndKind::Overloaded));
+            if !rare.downs.is_empty() {
+                log::downs(mem::take(&mut rare.downs), self.session.as_ref().map(|link| &link.peer));
+            }
         }
         each(&mut self.wakers, unwind::wake);
         if mem::take(&mut self.backlog) {
@@ -74,9 +91,30 @@ impl After {
         if mem::take(&mut self.room) {
             node.room.wake_all();
         }
+        if let Some(rare) = rare {
+            rare.fail(node);
+        }
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+}
+
+impl Rare {
+    fn dial(&mut self, node: &Inner) {
+        for (spec, dial) in self.dials.drain(..) {
+            // A dial of a service that panics is answered by nobody else.
+            if unwind::catch(|| node.service.connect(&spec, dial)).is_err() {
+                self.refused.push((spec.name().clone(), dial));
+            }
+        }
+    }
+
+    fn fail(self, node: &Inner) {
         let end = node.end_of_abandoned();
-        each(&mut self.refused, |(name, dial)| node.unreachable(&name, dial, end.into()));
-        if let Some(panic) = self.failed.take() {
+        self.refused.into_iter().for_each(|(name, dial)| node.unreachable(&name, dial, end.into()));
+        if let Some(panic) = self.failed {
             node.fail(&panic);
         }
     }
@@ -160,11 +198,11 @@ const fn name_of(effect: &Effect) -> &'static str {
 
 fn connect(node: &NodeName, dial: DialId, state: &mut State, after: &mut After) {
     if state.service_over {
-        after.refused.push((node.clone(), dial));
+        after.rare().refused.push((node.clone(), dial));
     } else {
         let spec = state.book.get(node).cloned().unwrap_or_else(|| NodeSpec::new(node.clone()));
         state.dialling.insert(node.clone(), dial);
-        after.dials.push((spec, dial));
+        after.rare().dials.push((spec, dial));
     }
 }
 
@@ -217,7 +255,7 @@ fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mu
     }
     state.history.fired(to, id, &state.core, &node.environment);
     if telemetry::is_enabled(DOWN) {
-        after.downs.extend(state.core.fired(id));
+        after.rare().downs.extend(state.core.fired(id));
     }
 }
 
@@ -269,12 +307,13 @@ fn send<'a>(
         Ok(()) => {}
         // The end of the session follows: it accounts for what is lost here, but for a monitor that its caller asks for again.
         Err(PushError::Closed) => {
-            after.unsent.extend(std::iter::once(first).chain(more.clone()).filter_map(requested));
+            let unsent = std::iter::once(first).chain(more.clone()).filter_map(requested);
+            after.rare().unsent.extend(unsent);
             written = more.count();
         }
         // It must not go on without a signal.
         Err(_) => {
-            after.lost.extend(link.cloned());
+            after.rare().lost.extend(link.cloned());
             written = more.count();
         }
     }

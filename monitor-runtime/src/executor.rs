@@ -172,11 +172,15 @@ impl Crew {
     }
 
     /// Runs some tasks of each kind; returns whether there may be more.
+    ///
+    /// While many bodies are ready, the engine runs one task for each few of them. Otherwise a flusher that yields to see whether
+    /// more is pushed would run again before any body, and write at once: 40,000 processes that end together took 0.14 to 0.22 s
+    /// of processor time so, and take 0.10 to 0.11 s.
     fn turn(&self, number: u64) -> bool {
-        let engine = (0..TICKS).all(|_| self.engine.try_tick());
+        let first = self.engine.try_tick();
         let may_run = || self.takes_bodies() && self.is_on_duty(number);
         let bodies = (0..TICKS).all(|_| may_run() && self.bodies.try_tick());
-        engine || bodies
+        bodies || first && (1..TICKS).all(|_| self.engine.try_tick())
     }
 }
 
@@ -239,6 +243,32 @@ mod tests {
             }));
             assert_eq!(heard.recv_timeout(PATIENCE), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_task_of_the_engine_that_yields_lets_bodies_that_are_ready_go_first() {
+        const READY: usize = 16;
+        let threads = start(1).expect("a thread");
+        let (engine, bodies) = (threads.engine.clone(), threads.bodies.clone());
+        let (said, heard) = channel();
+        // All are begun in one poll, so all are ready when it returns.
+        (threads.bodies)(Box::pin(async move {
+            let done = Arc::new(AtomicUsize::new(0));
+            for _ in 0..READY {
+                let done = done.clone();
+                bodies(Box::pin(async move { _ = done.fetch_add(1, Ordering::Relaxed) }));
+            }
+            engine(Box::pin(async move {
+                let mut seen = vec![done.load(Ordering::Relaxed)];
+                while seen.last() < Some(&READY) {
+                    smol::future::yield_now().await;
+                    seen.push(done.load(Ordering::Relaxed));
+                }
+                said.send(seen).expect("the test listens");
+            }));
+        }));
+        let seen = heard.recv_timeout(PATIENCE).expect("it ends");
+        assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "{seen:?}");
     }
 
     /// A body that blocks until it may go on. Watched as the body of a process is.

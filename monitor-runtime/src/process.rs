@@ -290,9 +290,9 @@ impl Life {
 impl Drop for Life {
     fn drop(&mut self) {
         // From here on a kill comes too late and returns false.
-        let reason = self.process.fate.get_or_init(|| self.reason());
+        let reason = self.process.decide(|| self.reason());
         self.process.gate.close();
-        self.node.inner.exited(self.pid, reason.clone());
+        self.node.inner.exited(self.pid, reason);
     }
 }
 

@@ -1,9 +1,6 @@
 //! Who lives on this node.
 
-use std::{
-    mem,
-    sync::{Arc, OnceLock},
-};
+use std::{mem, sync::Arc};
 
 use futures::{future::AbortHandle, task::AtomicWaker};
 use monitor_core::{ExitReason, LocalPid, LocalTarget, MonitorId, Processes};
@@ -25,8 +22,9 @@ pub(crate) struct LiveProcess {
     pub(crate) queue: Queue,
     /// What it sends passes here.
     pub(crate) gate: Gate,
-    /// Why it dies whatever it says itself: set once, when it is killed or the node stops.
-    pub(crate) fate: OnceLock<ExitReason>,
+    /// The reason of its exit, once that is decided: by a kill, by the stop of the node, or by the exit itself. A lock and not a
+    /// `OnceLock`: to set one of those costs a process 60 instructions more.
+    fate: Mutex<Option<ExitReason>>,
     /// Drops its task at its next await; none if it has no task of ours.
     pub(crate) abort: Option<AbortHandle>,
 }
@@ -34,19 +32,28 @@ pub(crate) struct LiveProcess {
 impl LiveProcess {
     /// A process whose messages take at most so many bytes while they wait.
     pub(crate) fn new(mailbox: MailboxLimits, abort: Option<AbortHandle>) -> Self {
-        LiveProcess { queue: Queue::new(mailbox), gate: Gate::new(), fate: OnceLock::new(), abort }
+        LiveProcess { queue: Queue::new(mailbox), gate: Gate::new(), fate: Mutex::new(None), abort }
     }
 
     /// Ends it with this reason, unless something ended it before; returns whether this did. A task is dropped at its
     /// next await; a guard receives nothing more and exits when it is dropped.
     pub(crate) fn kill(&self, reason: ExitReason) -> bool {
-        let first = self.fate.set(reason).is_ok();
+        let mut first = false;
+        self.decide(|| {
+            first = true;
+            reason
+        });
         if let Some(abort) = &self.abort {
             abort.abort();
         }
         // A task that is running this moment may receive once more, but nothing that was sent after this.
         self.close();
         first
+    }
+
+    /// Returns why it ends: as was decided before, or else for this reason. A later [`kill`](LiveProcess::kill) comes too late.
+    pub(crate) fn decide(&self, reason: impl FnOnce() -> ExitReason) -> ExitReason {
+        self.fate.lock().get_or_insert_with(reason).clone()
     }
 
     /// Gives it nothing more; what waits stays readable.

@@ -82,7 +82,8 @@ struct Waiting {
     stale: usize,
     /// Entries of node events that were left out.
     gone: usize,
-    node_events: NodeEvents,
+    /// Made by the first node event: few processes ever get one.
+    node_events: Option<Box<NodeEvents>>,
     closed: bool,
     /// The receiver, if it waits.
     receiver: Option<Waker>,
@@ -173,7 +174,7 @@ impl Queue {
     /// The receiver has reached a gap; what is pushed from now on is kept again. Returns how many events are missing, or
     /// `None` if the subscription ended meanwhile.
     pub(crate) fn end_gap(&self, options: NodesOptions, gap: GapId) -> Option<u64> {
-        self.waiting.lock().node_events.end_gap(options, gap)
+        self.waiting.lock().node_events.as_mut()?.end_gap(options, gap)
     }
 
     /// A `Down` that waits here was flushed. Drops what is stale once that is most of the queue; `is_fired`
@@ -189,7 +190,9 @@ impl Queue {
 
     /// A subscription is over: what waits of it stays, a later one begins anew.
     pub(crate) fn unsubscribed(&self, options: NodesOptions) {
-        self.waiting.lock().node_events.begin_anew(options);
+        if let Some(node_events) = &mut self.waiting.lock().node_events {
+            node_events.begin_anew(options);
+        }
     }
 
     /// The node has failed: what waits stays readable as far as it stands here, then comes one
@@ -326,7 +329,9 @@ impl Waiting {
             }
             Entry::Down(_) | Entry::Downs(_) => unreachable!("it was looked for above"),
             Entry::Node { notice, missed } => {
-                self.node_events.leaves(&notice, number);
+                if let Some(node_events) = &mut self.node_events {
+                    node_events.leaves(&notice, number);
+                }
                 Some(Item::Event(Event::of_node(notice, missed)))
             }
             Entry::Missed(count) => Some(Item::Event(Event::Missed(count))),
@@ -347,7 +352,7 @@ impl Waiting {
     fn push_node(&mut self, notice: NodeNotice, limit: usize) -> LeftOut {
         let number = self.head + self.entries.len() as u64;
         let mut left_out = LeftOut::default();
-        match self.node_events.push(&notice, number, limit) {
+        match self.node_events.get_or_insert_default().push(&notice, number, limit) {
             Verdict::Keep { missed } => self.entries.push_back(Entry::Node { notice, missed }),
             Verdict::Replace(first, second) => {
                 self.leave_out(first);
@@ -393,7 +398,9 @@ impl Waiting {
                 Entry::Down(id) if !is_fired(*id) => continue,
                 Entry::Node { notice, .. } => {
                     let to = self.head + self.entries.len() as u64;
-                    self.node_events.renumber(notice, number, to);
+                    if let Some(node_events) = &mut self.node_events {
+                        node_events.renumber(notice, number, to);
+                    }
                 }
                 Entry::Down(_)
                 | Entry::Downs(_)

@@ -21,7 +21,7 @@ use parking_lot::{Mutex, RwLock};
 use peer_service::{Capabilities, PeerService, Spawner};
 use refs::{DialId, EndKind, NodeId, NodeName, SessionEnd, SessionId};
 use smol::channel::Sender;
-use supervision::{Panic, unwind};
+use supervision::unwind::{self, Payload};
 
 use crate::{
     aliases::{AliasKey, Aliases},
@@ -133,8 +133,8 @@ pub(crate) struct State {
 enum Failure {
     /// The node had failed before.
     Before,
-    /// This call has panicked.
-    Now(Panic),
+    /// This call has panicked. The payload itself: results with room for its text cost each input 30 instructions more.
+    Now(Payload),
 }
 
 impl Inner {
@@ -238,7 +238,7 @@ impl Inner {
         })
         .map_err(|failure| {
             if let Failure::Now(panic) = failure {
-                after.failed = Some(panic);
+                after.fails(panic.into());
             }
             NotAlive
         })
@@ -250,7 +250,7 @@ impl Inner {
         if self.has_failed() {
             return Err(Failure::Before);
         }
-        supervision::catch(call).map_err(|panic| {
+        unwind::catch_whole(call).map_err(|panic| {
             self.failed.store(true, Ordering::Release);
             Failure::Now(panic)
         })
@@ -355,7 +355,7 @@ impl Inner {
         };
         taken.unwrap_or_else(|failure| {
             if let Failure::Now(panic) = failure {
-                self.fail(&panic);
+                self.fail(&panic.into());
             }
             None
         })

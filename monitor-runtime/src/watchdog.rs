@@ -67,7 +67,7 @@ struct Slot {
 
 /// The thread that calls this belongs to a crew, and can be relieved.
 pub(crate) fn attach(relief: Relief) {
-    SLOT.with(|slot| slot.get_or_init(|| Slot::register(Some(relief))).clone());
+    SLOT.with(|slot| _ = slot.get_or_init(|| Slot::register(Some(relief))));
 }
 
 /// Gives a number to a node, under which [`poll`] names it.
@@ -84,30 +84,26 @@ pub(crate) fn forget(node: u64) {
 
 /// Polls the body of a process and counts the steps that the watchdog samples.
 pub(crate) fn poll<R>(node: u64, process: u64, body: impl FnOnce() -> R) -> R {
-    // The slot of a thread that ends may be gone.
-    let slot = SLOT.try_with(|slot| slot.get_or_init(|| Slot::register(None)).clone());
-    let Ok(slot) = slot else { return body() };
-    if slot.steps.load(Ordering::Relaxed) % 2 == 1 {
-        // Within the poll of another body: that one is named.
-        return body();
-    }
-    slot.node.store(node, Ordering::Relaxed);
-    slot.process.store(process, Ordering::Relaxed);
-    // Must come before the load of `asleep`: the watchdog sets `asleep` before it reads the steps.
-    slot.steps.fetch_add(1, Ordering::SeqCst);
-    if WATCHDOG.asleep.load(Ordering::SeqCst) {
-        WATCHDOG.wake();
-    }
-    let _step = Step(&slot.steps);
+    let _step = Step::begin(node, process);
     body()
 }
 
 /// The poll of a body. Its drop is the poll's end, also by a panic.
-struct Step<'a>(&'a AtomicU64);
+struct Step;
 
-impl Drop for Step<'_> {
+impl Step {
+    /// `None` within the poll of another body, which is the one that is named, and on a thread that ends.
+    fn begin(node: u64, process: u64) -> Option<Self> {
+        // The slot is used in place: a clone of it would cost two atomic operations a poll.
+        let begun = SLOT.try_with(|slot| slot.get_or_init(|| Slot::register(None)).begin(node, process));
+        begun.is_ok_and(|begun| begun).then_some(Step)
+    }
+}
+
+impl Drop for Step {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::Release);
+        // It cannot be gone: the poll has used it.
+        let _ = SLOT.try_with(|slot| slot.get().map(|slot| slot.end()));
     }
 }
 
@@ -117,6 +113,27 @@ impl Slot {
         WATCHDOG.slots.lock().push(Arc::downgrade(&slot));
         WATCHDOG.start();
         slot
+    }
+
+    /// A body is polled from now on; false if another one is polled already.
+    fn begin(&self, node: u64, process: u64) -> bool {
+        let steps = self.steps.load(Ordering::Relaxed);
+        if steps % 2 == 1 {
+            return false;
+        }
+        self.node.store(node, Ordering::Relaxed);
+        self.process.store(process, Ordering::Relaxed);
+        // Must come before the load of `asleep`: the watchdog sets `asleep` before it reads the steps.
+        self.steps.store(steps + 1, Ordering::SeqCst);
+        if WATCHDOG.asleep.load(Ordering::SeqCst) {
+            WATCHDOG.wake();
+        }
+        true
+    }
+
+    /// The poll is over. No other thread writes the steps.
+    fn end(&self) {
+        self.steps.store(self.steps.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 }
 

@@ -47,7 +47,7 @@ impl Inner {
             Ok(id)
         });
         let monitor = entered.and_then(|monitor| monitor);
-        if let Some(&id) = monitor.as_ref().ok().filter(|id| after.unsent.contains(id)) {
+        if let Some(&id) = monitor.as_ref().ok().filter(|&&id| after.is_unsent(id)) {
             // The session is over, and the core will be told after what has arrived on it: the monitor takes the next one.
             let _ = self
                 .enter_then(&mut after, |state, out| state.core.monitor_not_sent(id, options.connect, out));

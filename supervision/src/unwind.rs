@@ -68,6 +68,12 @@ impl Drop for Payload {
     }
 }
 
+impl From<Payload> for Panic {
+    fn from(payload: Payload) -> Self {
+        Panic { text: payload.text().to_owned() }
+    }
+}
+
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Payload").field(&self.text()).finish()
@@ -86,7 +92,7 @@ impl fmt::Debug for Payload {
 /// assert_eq!(panic.text(), "out of paper");
 /// ```
 pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
-    catch_whole(f).map_err(|payload| Panic { text: payload.text().to_owned() })
+    catch_whole(f).map_err(Panic::from)
 }
 
 /// [`catch`] for a caller that may go on with the panic later.

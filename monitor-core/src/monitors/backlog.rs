@@ -9,7 +9,7 @@ use crate::{
     ids::LocalPid,
     reason::DownReason,
     signal::Signal,
-    tables::{Drain, Entry, Link, List, Rise, What},
+    tables::{Drain, Entry, Link, List, Monitored, Rise, What},
 };
 
 /// A piece of work.
@@ -98,8 +98,8 @@ impl Core {
                 self.incoming.destroy_target(list);
                 return Step::More;
             };
-            let row = self.incoming.row(at);
-            let (peer, id, channel, reason) = (row.peer, row.id, row.channel, reason.clone());
+            let Monitored { peer, id, channel } = self.incoming.get(at);
+            let reason = reason.clone();
             // What it has sent may wait for the session still, and goes before the news of its end.
             if self.flush_one(peer, out) {
                 return Step::More;

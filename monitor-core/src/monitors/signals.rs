@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use refs::{ChannelId, EndKind, SessionEnd, SessionId};
 
-use super::{Core, backlog::Exit};
+use super::{Core, backlog::Exit, watch};
 use crate::{
     config::{LocalTarget, Processes},
     effect::Effect,
@@ -84,9 +84,9 @@ impl Core {
             }
             (Some(pid), _) => {
                 row.incoming_len += 1;
-                let watchers = &mut self.processes.enter(pid).remote_watchers;
-                self.incoming.insert(peer, channel, id, row.incoming, watchers);
-                self.watch(pid, out);
+                let entry = self.processes.enter(pid);
+                self.incoming.insert(peer, channel, id, row.incoming, &mut entry.remote_watchers);
+                watch(pid, entry, out);
                 return Ok(());
             }
             (None, Some(gone)) if row.waiting_len > 0 => {

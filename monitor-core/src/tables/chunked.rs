@@ -74,20 +74,28 @@ impl<T> Chunked<T> {
     }
 
     /// Removes a row; its index may be used again.
+    #[inline]
     pub(crate) fn remove(&mut self, at: u32) -> T {
         let number = at >> SHIFT;
         let chunk = &mut self.chunks[number as usize];
         let had_room = chunk.has_room();
-        let row = chunk.remove(at % CHUNK as u32);
+        let cell = chunk.vacate(at % CHUNK as u32);
         let is_empty = chunk.rows == 0;
         if !had_room {
-            self.with_room.insert(number);
-            self.lowest = self.lowest.min(number);
+            self.got_room(number);
         }
         if is_empty && number != self.spare {
             self.ran_empty(number);
         }
+        // Unwrapped last: before the calls above, the row would be copied once more.
+        let Cell::Row(row) = cell else { unreachable!("only rows are removed, once") };
         row
+    }
+
+    #[cold]
+    fn got_room(&mut self, number: u32) {
+        self.with_room.insert(number);
+        self.lowest = self.lowest.min(number);
     }
 
     #[cold]
@@ -143,12 +151,11 @@ impl<T> Chunk<T> {
         self.cells.len() as u32 - 1
     }
 
-    fn remove(&mut self, place: u32) -> T {
+    fn vacate(&mut self, place: u32) -> Cell<T> {
         let cell = core::mem::replace(&mut self.cells[place as usize], Cell::Vacant(self.vacant));
-        let Cell::Row(row) = cell else { unreachable!("only rows are removed, once") };
         self.rows -= 1;
         self.vacant = place;
-        row
+        cell
     }
 }
 

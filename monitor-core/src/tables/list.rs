@@ -111,6 +111,14 @@ impl<L: Linked> Lists<L> {
         self.link_at(rows, next).prev = prev;
     }
 
+    /// [`Lists::remove`] for a row that is no longer in the table.
+    #[inline]
+    pub(crate) fn close_gap(&mut self, rows: &mut impl IndexMut<u32, Output = L::Row>, gone: &L::Row) {
+        let Link { prev, next } = *L::link(gone);
+        self.link_at(rows, prev).next = next;
+        self.link_at(rows, next).prev = prev;
+    }
+
     fn link_at<'a>(&'a mut self, rows: &'a mut impl IndexMut<u32, Output = L::Row>, at: u32) -> &'a mut Link {
         if at >= MAX_ROWS { &mut self.heads[cell(at)] } else { L::link_mut(&mut rows[at]) }
     }

@@ -5,6 +5,10 @@
 //! for every row alone costs a few misses of the caches a row as soon as it is large, which is more than all else that is
 //! done for it. A peer that gives numbers far apart costs a page a row, no more.
 
+use core::hash::{Hash, Hasher};
+
+use refs::Serial;
+
 use super::{chunked::Chunked, index::Index};
 use crate::ids::MonitorId;
 
@@ -18,6 +22,20 @@ const NONE: u32 = u32::MAX;
 pub(crate) struct Numbers {
     pages: Chunked<Page>,
     index: Index,
+    latest: Latest,
+}
+
+/// The result of the last search for a page; [`NONE`] if there was none. The next number mostly has the same page, and a number
+/// that was not found is mostly entered next, so this saves most searches: 100 of 750 instructions for a new monitor.
+#[derive(Clone, Debug)]
+struct Latest {
+    key: Key,
+    page: u32,
+}
+
+// It follows from the pages, so equal pages are the same state.
+impl Hash for Latest {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -27,6 +45,13 @@ struct Page {
 }
 
 const _: () = assert!(size_of::<Page>() <= 48);
+
+/// The place of a number: its page, and which of the page's it is.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(crate) struct Number {
+    pub(super) page: u32,
+    pub(super) place: u8,
+}
 
 /// Slots are numbered by their use, too: a slot that a peer uses again may still be in use here, if channels let the news of
 /// that overtake the other.
@@ -47,7 +72,9 @@ impl Key {
 
 impl Numbers {
     pub(crate) fn new(seed: u64) -> Self {
-        Numbers { pages: Chunked::new(), index: Index::new(seed) }
+        // True of any key: there is no page yet.
+        let latest = Latest { key: Key { peer: 0, generation: 0, block: 0 }, page: NONE };
+        Numbers { pages: Chunked::new(), index: Index::new(seed), latest }
     }
 
     /// The row to which that peer gave that number.
@@ -58,37 +85,55 @@ impl Numbers {
         (row != NONE).then_some(row)
     }
 
-    /// The peer has given the row a number that no other row has of it.
-    pub(crate) fn insert(&mut self, peer: u32, id: MonitorId, row: u32) {
+    /// The place for a number that no row has. A row is to be [set](Numbers::set) there at once.
+    pub(crate) fn enter(&mut self, peer: u32, id: MonitorId) -> Number {
         let (key, place) = Key::of(peer, id);
         let page = self.page(key).unwrap_or_else(|| {
             let page = self.pages.insert(Page { key, rows: [NONE; PAGE] });
             self.index.insert(page, |page| self.pages[page].key);
+            self.latest = Latest { key, page };
             page
         });
-        self.pages[page].rows[place] = row;
+        Number { page, place: place as u8 }
     }
 
-    /// The number stands for no row any more.
-    pub(crate) fn remove(&mut self, peer: u32, id: MonitorId) {
-        let (key, place) = Key::of(peer, id);
-        let Some(page) = self.page(key) else { return };
-        let rows = &mut self.pages[page].rows;
-        rows[place] = NONE;
-        if *rows == [NONE; PAGE] {
-            self.index.remove(page, key, |page| self.pages[page].key);
-            self.pages.remove(page);
+    /// The peer has given the row this number.
+    pub(crate) fn set(&mut self, number: Number, row: u32) {
+        self.pages[number.page].rows[number.place as usize % PAGE] = row;
+    }
+
+    /// The peer that gave a number, and the number.
+    pub(crate) fn read(&self, number: Number) -> (u32, MonitorId) {
+        let Key { peer, generation, block } = self.pages[number.page].key;
+        (peer, MonitorId(Serial::new(block * PAGE as u32 + u32::from(number.place), generation)))
+    }
+
+    /// The number stands for no row any more. Returns the peer that gave it.
+    pub(crate) fn remove(&mut self, number: Number) -> u32 {
+        let page = &mut self.pages[number.page];
+        let key = page.key;
+        page.rows[number.place as usize % PAGE] = NONE;
+        if page.rows == [NONE; PAGE] {
+            self.index.remove(number.page, key, |page| self.pages[page].key);
+            self.pages.remove(number.page);
+            // No page has this key any more.
+            self.latest = Latest { key, page: NONE };
         }
+        key.peer
     }
 
     fn page(&mut self, key: Key) -> Option<u32> {
-        self.index.find(key, |page| self.pages[page].key == key)
+        if self.latest.key != key {
+            let page = self.index.find(key, |page| self.pages[page].key == key);
+            self.latest = Latest { key, page: page.unwrap_or(NONE) };
+        }
+        (self.latest.page != NONE).then_some(self.latest.page)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use refs::Serial;
+    use alloc::vec::Vec;
 
     use super::*;
 
@@ -99,13 +144,17 @@ mod tests {
     #[test]
     fn neighbours_share_a_page_and_leave_it_one_by_one() {
         let mut numbers = Numbers::new(1);
-        for slot in 0..2 * PAGE as u32 {
-            numbers.insert(0, id(slot, 7), 100 + slot);
-        }
+        let enter = |slot| {
+            let number = numbers.enter(0, id(slot, 7));
+            numbers.set(number, 100 + slot);
+            number
+        };
+        let entered: Vec<Number> = (0..2 * PAGE as u32).map(enter).collect();
         assert_eq!(numbers.index.len(), 2);
-        for slot in 0..2 * PAGE as u32 {
+        for (slot, number) in (0..).zip(entered) {
             assert_eq!(numbers.find(0, id(slot, 7)), Some(100 + slot));
-            numbers.remove(0, id(slot, 7));
+            assert_eq!(numbers.read(number), (0, id(slot, 7)));
+            assert_eq!(numbers.remove(number), 0);
             assert_eq!(numbers.find(0, id(slot, 7)), None);
         }
         assert_eq!(numbers.index.len(), 0);
@@ -115,11 +164,17 @@ mod tests {
     fn peers_and_uses_of_a_slot_are_told_apart() {
         let mut numbers = Numbers::new(1);
         let keys = [(0, id(3, 0)), (0, id(3, 1)), (1, id(3, 0)), (0, id(3 + PAGE as u32, 0))];
-        for (row, (peer, id)) in (0..).zip(keys) {
-            assert_eq!(numbers.find(peer, id), None);
-            numbers.insert(peer, id, row);
-        }
-        numbers.remove(0, id(3, 1));
+        let entered: Vec<Number> = (0..)
+            .zip(keys)
+            .map(|(row, (peer, id))| {
+                assert_eq!(numbers.find(peer, id), None);
+                let number = numbers.enter(peer, id);
+                numbers.set(number, row);
+                assert_eq!(numbers.read(number), (peer, id));
+                number
+            })
+            .collect();
+        numbers.remove(entered[1]);
         let found = keys.map(|(peer, id)| numbers.find(peer, id));
         assert_eq!(found, [Some(0), None, Some(2), Some(3)]);
     }

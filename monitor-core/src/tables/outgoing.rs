@@ -185,15 +185,19 @@ impl Outgoing {
 
     /// Takes the monitor off whatever it is bound to.
     pub(crate) fn unbind(&mut self, at: u32) {
+        self.leave_list(at);
+        self.rows[at].state = State::Loose;
+    }
+
+    fn leave_list(&mut self, at: u32) {
         if matches!(self.rows[at].state, State::Local(_) | State::Remote(_)) {
             self.bound.remove(&mut self.rows, at);
         }
-        self.rows[at].state = State::Loose;
     }
 
     /// The monitor is over; its notice, in `fired`, waits to be taken.
     pub(crate) fn fire(&mut self, at: u32, fired: State) {
-        self.unbind(at);
+        self.leave_list(at);
         self.rows[at].state = fired;
         self.fired += 1;
     }

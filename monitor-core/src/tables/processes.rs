@@ -105,15 +105,10 @@ impl ProcessTable {
     /// The entry of a process that lives, made if there is none.
     pub(crate) fn enter(&mut self, pid: LocalPid) -> &mut Entry {
         let (number, slot) = place(pid);
-        if number >= self.chunks.len() {
-            self.chunks.resize_with(number + 1, Chunk::default);
+        if self.chunks.get(number).is_none_or(|chunk| slot >= chunk.slots.len()) {
+            self.make_room(number, slot);
         }
         let chunk = &mut self.chunks[number];
-        if slot >= chunk.slots.len() {
-            // The first grows as it is needed, and others are rare.
-            let len = if number == 0 { slot + 1 } else { CHUNK };
-            chunk.slots.resize(len, None);
-        }
         let entry = &mut chunk.slots[slot];
         debug_assert!(
             entry.is_none_or(|entry| entry.generation == pid.0.generation()),
@@ -124,6 +119,16 @@ impl ProcessTable {
             self.spare = self.spare.filter(|&spare| spare != number);
         }
         entry.get_or_insert(Entry::of(pid))
+    }
+
+    #[cold]
+    fn make_room(&mut self, number: usize, slot: usize) {
+        if number >= self.chunks.len() {
+            self.chunks.resize_with(number + 1, Chunk::default);
+        }
+        // The first grows as it is needed, and others are rare.
+        let len = if number == 0 { slot + 1 } else { CHUNK };
+        self.chunks[number].slots.resize(len, None);
     }
 
     /// All lists of a process but that of its own monitors are the caller's to empty.
