@@ -1,39 +1,39 @@
 //! The threads of a node: one on duty, and one for each process that blocks.
 //!
 //! Two kinds of tasks run here: those of the *engine* (sessions, dials, heartbeats), and the *bodies* of processes, which are
-//! code of the user. One thread, the thread on duty, runs both, so that a message from a session to a body costs no wake of
-//! another thread. If a body blocks, the [watchdog](crate::watchdog) notices it within some milliseconds and has
-//! [`Relief::relieve`] put another thread on duty. The blocked thread goes on with its body, and ends when the body returns.
+//! code of the user. One thread, the thread on duty, runs both, in the order in which they became ready, so that a message from
+//! a session to a body costs no wake of another thread. If a body blocks, the [watchdog](crate::watchdog) notices it within
+//! some milliseconds and has [`Relief::relieve`] put another thread on duty. The blocked thread goes on with its body, and ends
+//! when the body returns.
 //!
-//! So a body that blocks delays only itself. If more threads than the maximum are blocked, the thread on duty runs the
-//! engine alone: further bodies wait, the engine never does.
+//! So a body that blocks delays only itself. If more threads than the maximum are blocked, the thread on duty polls no further
+//! body: bodies wait, the engine never does.
 
 use std::{
-    future::{Future, poll_fn},
-    mem,
-    pin::pin,
+    future::Future,
+    pin::{Pin, pin},
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    task::Poll,
+    task::{Context, Poll},
     thread,
     time::{Duration, Instant},
 };
 
-use futures::future::select;
+use futures::future::{BoxFuture, select};
 use peer_service::Spawner;
 use smol::{
     Executor,
     channel::{Receiver, Sender, bounded},
 };
 
-use crate::{error::StartError, watchdog};
+use crate::{error::StartError, waiters::Waiters, watchdog};
 
 /// How long tasks run before the thread looks at its sockets and timers again, which takes about a microsecond.
 const TURN: Duration = Duration::from_micros(20);
 
-/// How many tasks of a kind run before it looks at the clock.
+/// How many tasks run before it looks at the clock.
 const TICKS: usize = 4;
 
 /// The spawners of a node, and the handle that keeps its threads running.
@@ -50,48 +50,81 @@ pub(crate) struct Threads {
 pub(crate) fn start(max_blocked: usize) -> Result<Threads, StartError> {
     // Nothing is ever sent: the end of the sender is the signal.
     let (running, stopped) = bounded(1);
-    let crew = Arc::new(Crew::new(max_blocked, stopped));
+    let limit = Arc::new(Limit { blocked: AtomicUsize::new(0), max_blocked, waiting: Waiters::default() });
+    let crew = Arc::new(Crew {
+        executor: Executor::new(),
+        on_duty: AtomicU64::new(0),
+        limit: limit.clone(),
+        stopped,
+    });
     crew.start_thread(None).map_err(StartError::Thread)?;
     // Weakly: tasks hold the spawner, and the crew holds the tasks.
-    let weak = Arc::downgrade(&crew);
-    let spawner = |executor: fn(&Crew) -> &Executor<'static>| -> Spawner {
-        let weak = weak.clone();
-        Arc::new(move |task| {
-            if let Some(crew) = weak.upgrade() {
-                executor(&crew).spawn(task).detach();
-            }
-        })
-    };
-    Ok(Threads { engine: spawner(|crew| &crew.engine), bodies: spawner(|crew| &crew.bodies), running })
+    let (engine, bodies) = (Arc::downgrade(&crew), Arc::downgrade(&crew));
+    let engine: Spawner = Arc::new(move |task| {
+        if let Some(crew) = engine.upgrade() {
+            crew.executor.spawn(task).detach();
+        }
+    });
+    let bodies: Spawner = Arc::new(move |body| {
+        if let Some(crew) = bodies.upgrade() {
+            crew.executor.spawn(Limited { body, limit: limit.clone() }).detach();
+        }
+    });
+    Ok(Threads { engine, bodies, running })
 }
 
-/// The threads of one node.
-pub(crate) struct Crew {
-    engine: Executor<'static>,
-    bodies: Executor<'static>,
-    /// The number of the thread on duty. Each thread that is put on duty has the next one.
-    on_duty: AtomicU64,
+/// How many bodies may block.
+struct Limit {
     /// Number of threads that were relieved, and whose body has not returned.
     blocked: AtomicUsize,
     max_blocked: usize,
+    /// Bodies that wait until one has returned.
+    waiting: Waiters,
+}
+
+impl Limit {
+    /// Whether bodies may run. Once `max_blocked + 1` threads are blocked, the other bodies wait.
+    fn takes_bodies(&self) -> bool {
+        self.blocked.load(Ordering::Acquire) <= self.max_blocked
+    }
+
+    fn has_returned(&self) {
+        self.blocked.fetch_sub(1, Ordering::AcqRel);
+        self.waiting.wake_all();
+    }
+}
+
+/// The body of a process, which is polled only while fewer bodies than the limit are blocked.
+struct Limited {
+    body: BoxFuture<'static, ()>,
+    limit: Arc<Limit>,
+}
+
+impl Future for Limited {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.limit.takes_bodies() {
+            self.limit.waiting.register(cx);
+            // A body that returned before that has woken nobody.
+            if !self.limit.takes_bodies() {
+                return Poll::Pending;
+            }
+        }
+        self.body.as_mut().poll(cx)
+    }
+}
+
+/// The threads of one node.
+struct Crew {
+    executor: Executor<'static>,
+    /// The number of the thread on duty. Each thread that is put on duty has the next one.
+    on_duty: AtomicU64,
+    limit: Arc<Limit>,
     stopped: Receiver<()>,
-    /// Wakes the thread on duty when a body has returned.
-    returned: (Sender<()>, Receiver<()>),
 }
 
 impl Crew {
-    fn new(max_blocked: usize, stopped: Receiver<()>) -> Self {
-        Crew {
-            engine: Executor::new(),
-            bodies: Executor::new(),
-            on_duty: AtomicU64::new(0),
-            blocked: AtomicUsize::new(0),
-            max_blocked,
-            stopped,
-            returned: bounded(1),
-        }
-    }
-
     /// Starts a thread, which puts itself on duty as number 0, or in place of a thread that is blocked. So nothing has changed if
     /// the system gives no thread.
     fn start_thread(self: &Arc<Self>, in_place_of: Option<u64>) -> std::io::Result<()> {
@@ -101,9 +134,7 @@ impl Crew {
             watchdog::attach(Relief { crew: Arc::downgrade(&crew), number });
             smol::block_on(select(pin!(crew.stopped.recv()), pin!(crew.work(number))));
             if !crew.is_on_duty(number) {
-                crew.blocked.fetch_sub(1, Ordering::AcqRel);
-                // If the channel is full, a wake-up of the thread on duty is already pending.
-                let _ = crew.returned.0.try_send(());
+                crew.limit.has_returned();
             }
         };
         thread::Builder::new().name("obit".to_owned()).spawn(serve).map(drop)
@@ -113,10 +144,10 @@ impl Crew {
     fn go_on_duty(&self, in_place_of: Option<u64>) -> Option<u64> {
         let Some(blocked) = in_place_of else { return Some(0) };
         // Before the other thread can see that it was relieved, and count itself out.
-        self.blocked.fetch_add(1, Ordering::AcqRel);
+        self.limit.blocked.fetch_add(1, Ordering::AcqRel);
         let next = blocked + 1;
         if self.on_duty.compare_exchange(blocked, next, Ordering::AcqRel, Ordering::Acquire).is_err() {
-            self.blocked.fetch_sub(1, Ordering::AcqRel);
+            self.limit.has_returned();
             return None;
         }
         Some(next)
@@ -126,19 +157,17 @@ impl Crew {
         self.on_duty.load(Ordering::Acquire) == number
     }
 
-    /// Whether bodies may run. Once `max_blocked + 1` threads are blocked, the other bodies wait.
-    fn takes_bodies(&self) -> bool {
-        self.blocked.load(Ordering::Acquire) <= self.max_blocked
-    }
-
     /// Runs tasks as they come, until another thread is on duty. [`Executor::run`] would run two hundred before it lets the
     /// thread poll its sockets and timers. A task that reads a flood may take long, so input on other sockets would
     /// wait for all of them.
+    ///
+    /// A thread that is blocked in a task waits for no other one at the same time: the executor wakes one waiter at a time, and
+    /// must not wake a blocked thread.
     async fn work(&self, number: u64) {
         loop {
-            self.wait().await;
+            self.executor.tick().await;
             let start = Instant::now();
-            while self.is_on_duty(number) && self.turn(number) {
+            while (0..TICKS).all(|_| self.is_on_duty(number) && self.executor.try_tick()) {
                 if start.elapsed() >= TURN {
                     smol::future::yield_now().await;
                     break;
@@ -148,39 +177,6 @@ impl Crew {
                 return;
             }
         }
-    }
-
-    /// Waits until there may be a task to run.
-    ///
-    /// Only the first poll runs a body, before it waits for the engine. Otherwise a body that blocks would
-    /// leave a waiter behind. The executor wakes one waiter at a time: it would wake only the blocked thread for a task
-    /// of the engine.
-    async fn wait(&self) {
-        let takes_bodies = self.takes_bodies();
-        let (mut engine, mut bodies) = (pin!(self.engine.tick()), pin!(self.bodies.tick()));
-        let mut returned = pin!(self.returned.1.recv());
-        let mut waits = false;
-        poll_fn(|cx| {
-            let is_woken = mem::replace(&mut waits, true);
-            let may_run = is_woken
-                || takes_bodies && bodies.as_mut().poll(cx).is_ready()
-                || engine.as_mut().poll(cx).is_ready()
-                || !takes_bodies && returned.as_mut().poll(cx).is_ready();
-            if may_run { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-    }
-
-    /// Runs some tasks of each kind; returns whether there may be more.
-    ///
-    /// While many bodies are ready, the engine runs one task for each few of them. Otherwise a flusher that yields to see whether
-    /// more is pushed would run again before any body, and write at once: 40,000 processes that end together took 0.14 to 0.22 s
-    /// of processor time so, and take 0.10 to 0.11 s.
-    fn turn(&self, number: u64) -> bool {
-        let first = self.engine.try_tick();
-        let may_run = || self.takes_bodies() && self.is_on_duty(number);
-        let bodies = (0..TICKS).all(|_| may_run() && self.bodies.try_tick());
-        bodies || first && (1..TICKS).all(|_| self.engine.try_tick())
     }
 }
 

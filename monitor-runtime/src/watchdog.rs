@@ -26,7 +26,7 @@ use crate::{executor::Relief, log, state::Inner};
 const SAMPLE: Duration = Duration::from_millis(10);
 
 /// Time between two samples after a thread was relieved: if one body blocks, the next one may, too.
-const QUICK_SAMPLE: Duration = Duration::from_micros(500);
+const QUICK_SAMPLE: Duration = Duration::from_micros(200);
 
 /// How long samples stay quick after a thread was relieved.
 const QUICK_FOR: Duration = Duration::from_millis(200);
@@ -236,7 +236,10 @@ impl Samples {
                 if !seen.relieved {
                     seen.relieved = slot.relief.as_ref().is_none_or(Relief::relieve);
                     quiet = false;
-                    self.quick_until = Some(now + QUICK_FOR);
+                    // Not by a body that only computes for as long as a quick sample.
+                    if blocked_for >= SAMPLE / 2 {
+                        self.quick_until = Some(now + QUICK_FOR);
+                    }
                 } else if blocked_for >= seen.warn_at {
                     seen.warn_at = seen.warn_at.saturating_mul(4);
                     WATCHDOG.warn(slot, blocked_for);
