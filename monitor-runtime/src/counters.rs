@@ -48,14 +48,33 @@ pub(crate) struct Told {
     noconnection: Counter,
 }
 
-impl Told {
-    pub(crate) fn add(&self, reason: &DownReason) {
-        let counter = match reason {
-            DownReason::Exit(_) => &self.exit,
-            DownReason::NoProc => &self.noproc,
-            _ => &self.noconnection,
+/// What some monitors that fired together have told. Added up first: an atomic addition for each would cost as much as the rest.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    exit: usize,
+    noproc: usize,
+    noconnection: usize,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, reason: &DownReason) {
+        let count = match reason {
+            DownReason::Exit(_) => &mut self.exit,
+            DownReason::NoProc => &mut self.noproc,
+            _ => &mut self.noconnection,
         };
-        counter.add_one();
+        *count += 1;
+    }
+}
+
+impl Told {
+    pub(crate) fn add(&self, tally: &Tally) {
+        let counts = [
+            (&self.exit, tally.exit),
+            (&self.noproc, tally.noproc),
+            (&self.noconnection, tally.noconnection),
+        ];
+        counts.into_iter().filter(|(_, more)| *more > 0).for_each(|(counter, more)| counter.add(more));
     }
 
     /// Name and count of each.

@@ -10,6 +10,7 @@ use refs::{ChannelId, DialId, EndKind, NodeName, NodeSpec, SessionEnd, SessionId
 use supervision::{Panic, telemetry, unwind};
 
 use crate::{
+    counters::Tally,
     evidence::DOWN,
     link::Link,
     log,
@@ -221,15 +222,16 @@ fn deliver_downs<'a>(
         _ => None,
     });
     let mut fired = mem::take(&mut state.fired);
-    let mut count = 0;
+    let (mut count, mut tally) = (0, Tally::default());
     for id in std::iter::once(first).chain(more) {
         count += 1;
-        told(to, id, state, node, after);
+        told(to, id, state, node, after, &mut tally);
         match state.aliases.fired(id) {
             Some(call) => after.wakers.extend(call.down()),
             None => fired.push(id),
         }
     }
+    node.told.add(&tally);
     match directory.get(to) {
         Some(Resident::Process(process)) => {
             after.wakers.extend(process.queue.push_downs(&fired));
@@ -247,9 +249,9 @@ fn deliver_downs<'a>(
 }
 
 /// A monitor has fired. Flushed in the same breath, it was told to nobody.
-fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mut After) {
+fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mut After, tally: &mut Tally) {
     let Some(reason) = state.core.fired_reason(id) else { return };
-    node.told.add(&reason);
+    tally.add(&reason);
     if let DownReason::NoConnection(SessionEnd { kind: EndKind::Quota, .. }) = reason {
         node.counters.monitors_over_quota.add_one();
     }

@@ -32,6 +32,7 @@ struct Event {
 }
 
 /// Whether any subscriber takes events of that level. Reads one atomic; calls no code of the user.
+#[inline]
 pub fn is_enabled(level: Level) -> bool {
     level <= LevelFilter::current()
 }
