@@ -157,8 +157,8 @@ impl World {
         let Some(end) = self.conns[conn].end(side) else { return };
         let (life, id) = (end.life, end.id);
         let desk = self.lives[life].desk.clone();
-        let line = Line::new(conn, side, desk.clone());
         let session = SessionId(self.number(life).0);
+        let line = Line::new(conn, side, session, desk.clone());
         let clock = self.lives[life].clock;
         let (handle, now) = (Handle(line.clone()), clock.instant(self.now));
         let wanted = self.step(life, to, |peer, _| {

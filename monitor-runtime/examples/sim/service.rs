@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use peer_service::{
     Capabilities, ChannelId, Class, Closed, DialId, EndKind, Events, FrameBuf, FrameMeta, NodeId, NodeName,
-    NodeSpec, Outbox, PeerEvent, PeerInfo, PeerService, PushError, Session, SessionEnd,
+    NodeSpec, Outbox, PeerEvent, PeerInfo, PeerService, PushError, Session, SessionEnd, SessionId,
 };
 use transport_tcp::peer::Probed;
 
@@ -73,6 +73,7 @@ impl PeerService for Desk {
 pub struct Line {
     pub conn: ConnIx,
     pub side: usize,
+    pub session: SessionId,
     desk: Arc<Desk>,
     state: Mutex<State>,
 }
@@ -96,8 +97,14 @@ struct State {
 }
 
 impl Line {
-    pub fn new(conn: ConnIx, side: usize, desk: Arc<Desk>) -> Arc<Self> {
-        Arc::new(Line { conn, side, desk, state: Mutex::default() })
+    pub fn new(conn: ConnIx, side: usize, session: SessionId, desk: Arc<Desk>) -> Arc<Self> {
+        Arc::new(Line { conn, side, session, desk, state: Mutex::default() })
+    }
+
+    /// Whether it takes what its node pushes.
+    pub fn is_open(&self) -> bool {
+        let state = self.state.lock();
+        state.end.is_none() && state.close.is_none()
     }
 
     pub fn arrived(&self, frame: Vec<u8>) {

@@ -102,6 +102,17 @@ impl World {
         up.map(|info| (self.node_of(&info.node.name), info.node, info.session)).collect()
     }
 
+    /// The session with that node that takes what is pushed now. One that has ended at this end takes nothing any more, though the
+    /// node may not have been told yet: what is asked for then goes to the next session.
+    fn open_session(&mut self, life: LifeIx, node: NodeIx) -> Option<SessionId> {
+        let conn = *self.lives[life].sessions.get(&node)?;
+        let line = (0..2).find_map(|side| {
+            let end = self.conns[conn].end(side).filter(|end| end.life == life)?;
+            Some(end.up()?.line.clone())
+        });
+        line.filter(|line| line.is_open()).map(|line| line.session)
+    }
+
     /// Another node, mostly a neighbour.
     fn some_node(&mut self, own: NodeIx) -> NodeIx {
         let nodes = self.settings.nodes;
@@ -149,8 +160,9 @@ impl World {
         {
             return;
         }
-        let session =
-            self.nodes_up(life).into_iter().find(|(up, ..)| *up == node).map(|(.., session)| session);
+        let open = self.open_session(life, node);
+        let up = self.nodes_up(life).into_iter().find(|(up, ..)| *up == node);
+        let session = up.map(|(.., session)| session).filter(|session| Some(*session) == open);
         let made = self.oracle.procs[watcher].process().monitor(target).expect("the watcher lives");
         self.counts.monitors += 1;
         let (serial, of) = (made.serial(), self.oracle.procs[watcher].pid.clone());
