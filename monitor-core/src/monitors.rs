@@ -81,7 +81,7 @@ pub struct Core {
     last_dial: u64,
     /// The number of the last event of any node.
     last_event: u64,
-    /// What is left of reasons for which there is no room at all: shared, so that those take nothing.
+    /// The empty rest of each reason for which there is no room at all. Shared, so that these reasons take no memory.
     nothing: (Text, Bytes),
 }
 

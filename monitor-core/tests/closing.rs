@@ -36,7 +36,7 @@ fn r30_calls_on_a_session_that_closes_wait_for_the_next_in_their_order() {
     assert_eq!(a.route(&name("b"), 2), Route::Later);
     assert!(a.dials.is_empty(), "the session is up still");
 
-    // What has arrived on it counts.
+    // Signals that have arrived on it count.
     let reason = DownReason::Exit(ExitReason::Shutdown);
     a.signal(FIRST, Signal::Down { id: told, reason: reason.clone() }).unwrap();
     assert_eq!(a.downs(w), [(told, reason)]);

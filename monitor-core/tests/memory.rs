@@ -37,7 +37,7 @@ fn a_monitor_takes_no_more_than_its_budget_at_the_target() {
     assert!(bytes <= BUDGET, "{bytes} bytes");
 }
 
-/// What is kept when all is over, of what was taken for so many monitors: a chunk or two of each table.
+/// Bytes kept after all monitors have ended, of those taken for that many: a chunk or two of each table.
 fn is_given_back(make: impl FnOnce() -> Bare, end: impl FnOnce(&mut Bare)) {
     let mut kept = None;
     let allocated = measure(|| {

@@ -1,4 +1,4 @@
-//! What the reasons of notices that nobody reads may take.
+//! Limits on the memory that reasons of unread notices take.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use allocation_counter::measure;

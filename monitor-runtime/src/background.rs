@@ -13,7 +13,7 @@ use crate::{log, state::Inner, stop};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Task {
     name: &'static str,
-    /// What follows from its loss, for the log.
+    /// Consequence of its loss, for the log.
     consequence: &'static str,
 }
 

@@ -81,5 +81,5 @@ const MAX_ANSWER: usize = 64 << 20;
 const MAX_MONITORS: usize = 10_000;
 /// Maximum number of nodes in an answer.
 const MAX_PEERS: usize = 10_000;
-/// What a [look](Question::Look) shows at most.
+/// Maximum extent of a [look](Question::Look).
 const MAX_LOOK: Extent = Extent { monitors: MAX_MONITORS, downs: 1000, peers: MAX_PEERS };

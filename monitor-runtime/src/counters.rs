@@ -48,7 +48,8 @@ pub(crate) struct Told {
     noconnection: Counter,
 }
 
-/// What some monitors that fired together have told. Added up first: an atomic addition for each would cost as much as the rest.
+/// Reasons of monitors that fired together, by kind. Summed up before they are added to the shared counters, which
+/// saves an atomic addition for each monitor.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     exit: usize,

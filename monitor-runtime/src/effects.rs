@@ -182,7 +182,7 @@ pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &m
     }
 }
 
-/// What faults of tests call an effect.
+/// The name of an effect, for faults that tests inject.
 #[cfg(feature = "test-util")]
 const fn name_of(effect: &Effect) -> &'static str {
     match effect {

@@ -64,7 +64,7 @@ pub struct Served {
 
 /// How much of the head of a request is read, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
-/// What is shown at most.
+/// Maximum extent of an answer.
 const MAX_SHOWN: Extent = Extent { monitors: 1000, downs: 1000, peers: 1000 };
 /// The longest answer, in bytes.
 const MAX_ANSWER: usize = 16 << 20;
@@ -180,7 +180,7 @@ fn inspect(node: &Node, extent: &Extent) -> Response<Full<Bytes>> {
     }
 }
 
-/// What the query asks for, as far as it is given, and no more than is allowed. `None` if it is no number.
+/// The extent that the query requests, limited to the maximum. `None` if a value is no number.
 fn extent(query: Option<&str>) -> Option<Extent> {
     let mut extent = MAX_SHOWN;
     for pair in query.unwrap_or_default().split('&') {

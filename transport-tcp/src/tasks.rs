@@ -36,7 +36,7 @@ const RESTART_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Task {
     name: &'static str,
-    /// What follows from its loss, for the log.
+    /// Consequence of its loss, for the log.
     consequence: &'static str,
 }
 

@@ -258,7 +258,7 @@ impl Core {
         let up = row.up().cloned();
         let session = up.as_ref().and_then(|up| up.session.clone());
         let hidden = up.as_ref().is_some_and(|up| up.hidden);
-        // Whatever waits while a session closes belongs to the next one.
+        // Requests that wait while a session closes belong to the next session.
         let closing = mem::take(&mut row.closing);
         let created = self.waiting.create();
         row.link = Link::Draining;

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// The value as JSON; `None` if that has more than `max` bytes. No more than that is ever written.
 pub(crate) fn json(value: &impl Serialize, max: usize) -> Option<Vec<u8>> {
     let mut json = Bounded { bytes: Vec::new(), max };
-    // What is shown of a node is made of texts and numbers: there is no other error.
+    // An answer consists of texts and numbers, so serializing it fails in no other way.
     serde_json::to_writer(&mut json, value).ok().map(|()| json.bytes)
 }
 

@@ -76,7 +76,7 @@ impl Model {
             (event.end.expect("an end"), event.session.as_ref().map(|(session, _)| *session));
         let link = self.links.get_mut(node).expect("a link");
         let mut hung_on_it = Vec::new();
-        // Whatever waits while a session closes belongs to the next one.
+        // Requests that wait while a session closes belong to the next session.
         let closing = session.is_some_and(|session| self.closing.remove(&session));
         let waited: Vec<Waiting> = if closing { Vec::new() } else { link.waiting.drain(..).collect() };
         for waiting in &waited {

@@ -125,7 +125,7 @@ impl Model {
         Ok(())
     }
 
-    /// What is left of a reason, beside those that were told and not taken.
+    /// The part of a reason that is kept, given the reasons that were delivered and not yet taken.
     fn cut(&self, reason: DownReason, watcher: LocalPid) -> (DownReason, bool) {
         let unread = |of: &dyn Fn(LocalPid) -> bool| -> usize {
             let told = self.monitors.values().filter(|monitor| of(monitor.watcher));

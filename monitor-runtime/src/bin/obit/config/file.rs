@@ -19,7 +19,7 @@ use crate::{
 /// A file of settings is not longer: more is a mistake.
 const MAX_FILE: u64 = 1 << 20;
 
-/// What stands in the file.
+/// The settings in the file.
 pub(super) fn read(path: &Path) -> Result<NodeOptions> {
     let name = || format!("cannot read the configuration {}", path.display());
     let mut bytes = Vec::new();
