@@ -13,7 +13,7 @@ use supervision::unwind;
 
 use crate::{
     counters::Counters,
-    effects::{After, order_of},
+    effects::{AfterUnlock, order_of},
     error::{NotAlive, SendError},
     event::Message,
     gate::Gate,
@@ -86,13 +86,13 @@ impl<'a> Letter<'a> {
     }
 }
 
-/// Work that a push leaves until its sender has left the gate: it may run code of others.
+/// Work that a push leaves until its sender has left the gate, because it may run code of the program.
 #[derive(Default)]
-struct Rest {
+struct AfterGate {
     waker: Option<Waker>,
     flush: Option<(Arc<Link>, ChannelId, Flush)>,
     /// Only a send that had to enter the node has any.
-    after: Option<After>,
+    after_unlock: Option<AfterUnlock>,
 }
 
 #[derive(Clone, Copy)]
@@ -101,13 +101,13 @@ enum Flush {
     Soon,
 }
 
-impl Rest {
-    fn after(&mut self) -> &mut After {
-        self.after.get_or_insert_default()
+impl AfterGate {
+    fn after_unlock(&mut self) -> &mut AfterUnlock {
+        self.after_unlock.get_or_insert_default()
     }
 
     fn run(&mut self, node: &Inner) {
-        if let Some(after) = &mut self.after {
+        if let Some(after) = &mut self.after_unlock {
             after.run(node);
         }
         match &self.flush {
@@ -136,44 +136,44 @@ impl Inner {
         if !self.is_alive() {
             return Err(Unsent::Error(NotAlive.into()));
         }
-        let mut rest = Rest::default();
+        let mut after_gate = AfterGate::default();
         let pushed = match letter.gate {
             Some(gate) => gate
-                .pass(|| self.push(letter, body, &mut rest))
+                .pass(|| self.push(letter, body, &mut after_gate))
                 .unwrap_or_else(|| Err(Unsent::Error(NotAlive.into()))),
-            None => self.push(letter, body, &mut rest),
+            None => self.push(letter, body, &mut after_gate),
         };
-        rest.run(self);
+        after_gate.run(self);
         pushed
     }
 
     /// Puts a message into the queue that is next on its way.
-    fn push(&self, letter: Letter<'_>, body: &mut Vec<u8>, rest: &mut Rest) -> Result<(), Unsent> {
+    fn push(&self, letter: Letter<'_>, body: &mut Vec<u8>, after_gate: &mut AfterGate) -> Result<(), Unsent> {
         let max = self.limits.max_message;
         if body.len() > max {
             return Err(Unsent::Error(SendError::TooLarge { len: body.len(), max }));
         }
         if *letter.to.node() != self.id.name {
-            return self.push_remote(letter, body, rest);
+            return self.push_remote(letter, body, after_gate);
         }
         let mut message = Message::new(letter.from.cloned(), std::mem::take(body));
         message.reply_to = letter.reply_to.map(|id| self.alias(id));
-        rest.waker = match letter.to.receiver() {
+        after_gate.waker = match letter.to.receiver() {
             Receiver::Alias(life, serial, token) => {
-                self.deliver_through(life, (MonitorId(serial), token), message, rest.after())
+                self.deliver_through(life, (MonitorId(serial), token), message, after_gate.after_unlock())
             }
             receiver => self.deliver_to_process(receiver, [message]),
         };
         Ok(())
     }
 
-    fn push_remote(&self, letter: Letter<'_>, body: &[u8], rest: &mut Rest) -> Result<(), Unsent> {
+    fn push_remote(&self, letter: Letter<'_>, body: &[u8], after_gate: &mut AfterGate) -> Result<(), Unsent> {
         let Letter { from, speaker, to, reply_to, options, .. } = letter;
         let reply_to = reply_to.map(|id| (id.0, self.alias_key.token(id)));
         let frame = MessageFrame { to: to.receiver(), from: from.map(Pid::serial), reply_to, body };
         let order = order_of(speaker);
         loop {
-            let link = match self.way(to.node(), order, frame, options, rest)? {
+            let link = match self.way(to.node(), order, frame, options, after_gate)? {
                 Way::Parked => return Ok(()),
                 Way::Session(link) => link,
             };
@@ -185,14 +185,14 @@ impl Inner {
                 Ok(()) => {
                     let is_first = link.lane(options.channel).touch();
                     if body.len() >= LONG {
-                        rest.flush = Some((link, options.channel, Flush::Now));
+                        after_gate.flush = Some((link, options.channel, Flush::Now));
                     } else if is_first {
-                        rest.flush = Some((link, options.channel, Flush::Soon));
+                        after_gate.flush = Some((link, options.channel, Flush::Soon));
                     }
                     return Ok(());
                 }
                 // It is over, and the core will be told after what has arrived on it: the message goes to the next session.
-                Err(PushError::Closed) => self.is_closing(&link, rest),
+                Err(PushError::Closed) => self.is_closing(&link, after_gate),
                 Err(PushError::Full) => return Err(Unsent::Session(link)),
                 // The peer takes less than this node.
                 Err(PushError::TooLarge) => {
@@ -205,8 +205,8 @@ impl Inner {
     }
 
     /// The session takes no more frames: later calls wait for the next one.
-    fn is_closing(&self, link: &Arc<Link>, rest: &mut Rest) {
-        let _ = self.enter_then(rest.after(), |state, _| {
+    fn is_closing(&self, link: &Arc<Link>, after_gate: &mut AfterGate) {
+        let _ = self.enter_then(after_gate.after_unlock(), |state, _| {
             self.ways.close(link);
             state.core.session_closing(link.peer.session);
         });
@@ -251,13 +251,13 @@ impl Inner {
         order: u64,
         frame: MessageFrame<'_>,
         options: SendOptions,
-        rest: &mut Rest,
+        after_gate: &mut AfterGate,
     ) -> Result<Way, Unsent> {
         if let Some(link) = self.ways.find(node) {
             return Ok(Way::Session(link));
         }
         let not_connected = |end| Unsent::Error(SendError::NotConnected(end));
-        self.enter_then(rest.after(), |state, out| {
+        self.enter_then(after_gate.after_unlock(), |state, out| {
             if !self.is_alive() {
                 return Err(Unsent::Error(NotAlive.into()));
             }
@@ -296,7 +296,7 @@ impl Inner {
     }
 
     /// Messages have arrived from a peer, all for one receiver. Empties `messages`; the caller runs `after`.
-    pub(crate) fn deliver_all(&self, to: Receiver<'_>, messages: &mut Vec<Message>, after: &mut After) {
+    pub(crate) fn deliver_all(&self, to: Receiver<'_>, messages: &mut Vec<Message>, after: &mut AfterUnlock) {
         let Receiver::Alias(life, serial, token) = to else {
             return after.wakers.extend(self.deliver_to_process(to, messages.drain(..)));
         };
@@ -328,7 +328,7 @@ impl Inner {
         life: Incarnation,
         (alias, token): (MonitorId, Option<AliasToken>),
         message: Message,
-        after: &mut After,
+        after: &mut AfterUnlock,
     ) -> Option<Waker> {
         // Before anything else is looked at: a guess takes no lock.
         let was_given = life == self.id.incarnation && token == Some(self.alias_key.token(alias));

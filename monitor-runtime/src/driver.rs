@@ -12,7 +12,7 @@ use peer_service::FrameBuf;
 use refs::{EndKind, SessionEnd};
 
 use crate::{
-    effects::{After, MAX_SIGNAL_FRAME},
+    effects::{AfterUnlock, MAX_SIGNAL_FRAME},
     error::NotAlive,
     event::Message,
     link::Link,
@@ -94,7 +94,7 @@ impl Driver {
     }
 
     /// Goes on, by at most `max_batch` signals or messages.
-    pub(crate) fn advance(&mut self, node: &Inner, after: &mut After) -> Next {
+    pub(crate) fn advance(&mut self, node: &Inner, after: &mut AfterUnlock) -> Next {
         match self.phase {
             Phase::New => {
                 self.announce(node, after);
@@ -120,7 +120,7 @@ impl Driver {
     }
 
     /// The session is over at once, whatever it still holds.
-    pub(crate) fn abandon(&mut self, end: SessionEnd, node: &Inner, after: &mut After) {
+    pub(crate) fn abandon(&mut self, end: SessionEnd, node: &Inner, after: &mut AfterUnlock) {
         match self.phase {
             Phase::Over => return,
             // The session is the answer to a dial: without it the core would wait for ever.
@@ -130,7 +130,7 @@ impl Driver {
         self.end(end, node, after);
     }
 
-    fn announce(&self, node: &Inner, after: &mut After) {
+    fn announce(&self, node: &Inner, after: &mut AfterUnlock) {
         let peer = &self.link.peer;
         let _ = node.enter_with(after, |state, out| {
             state.dialling.remove(&peer.node.name);
@@ -139,7 +139,7 @@ impl Driver {
         node.room.wake_all();
     }
 
-    fn end(&mut self, end: SessionEnd, node: &Inner, after: &mut After) {
+    fn end(&mut self, end: SessionEnd, node: &Inner, after: &mut AfterUnlock) {
         self.phase = Phase::Over;
         let session = self.link.peer.session;
         let _ = node.enter_with(after, |state, out| {
@@ -151,7 +151,7 @@ impl Driver {
         node.progress();
     }
 
-    fn work(&mut self, node: &Inner, after: &mut After) -> Next {
+    fn work(&mut self, node: &Inner, after: &mut AfterUnlock) -> Next {
         if self.frames.is_empty() {
             return Next::Frames;
         }
@@ -171,7 +171,7 @@ impl Driver {
     }
 
     /// At most `max_batch` signals or messages.
-    fn work_off(&mut self, node: &Inner, after: &mut After) -> Result<(), Malformed> {
+    fn work_off(&mut self, node: &Inner, after: &mut AfterUnlock) -> Result<(), Malformed> {
         let mut budget = node.limits.max_batch;
         while budget > 0 {
             if self.signals.is_empty() {
@@ -188,7 +188,12 @@ impl Driver {
     }
 
     /// Takes the next frame: delivers messages, keeps signals. False if there is no frame.
-    fn next_frame(&mut self, budget: &mut usize, node: &Inner, after: &mut After) -> Result<bool, Malformed> {
+    fn next_frame(
+        &mut self,
+        budget: &mut usize,
+        node: &Inner,
+        after: &mut AfterUnlock,
+    ) -> Result<bool, Malformed> {
         let Some(frame) = self.frames.get(self.done) else { return Ok(false) };
         if frame.first() == Some(&MESSAGE) {
             self.deliver(budget, node, after)?;
@@ -202,7 +207,12 @@ impl Driver {
 
     /// Delivers the message that is next, and those for the same receiver that follow at once. One that is malformed is left until
     /// what was before it has been delivered.
-    fn deliver(&mut self, budget: &mut usize, node: &Inner, after: &mut After) -> Result<(), Malformed> {
+    fn deliver(
+        &mut self,
+        budget: &mut usize,
+        node: &Inner,
+        after: &mut AfterUnlock,
+    ) -> Result<(), Malformed> {
         let peer = &self.link.peer.node;
         let to = message(&self.frames, self.done).ok_or(Malformed)?.to;
         let next = (self.done..).map_while(|at| message(&self.frames, at)).take_while(|next| next.to == to);
@@ -227,7 +237,12 @@ impl Driver {
     }
 
     /// Hands in the signals that are kept, as far as the budget goes.
-    fn hand_in(&mut self, budget: &mut usize, node: &Inner, after: &mut After) -> Result<(), Malformed> {
+    fn hand_in(
+        &mut self,
+        budget: &mut usize,
+        node: &Inner,
+        after: &mut AfterUnlock,
+    ) -> Result<(), Malformed> {
         let (session, channel) = (self.link.peer.session, self.frames.channel);
         let handed_in = node.enter_with(after, |state, out| {
             let directory = node.directory.read();

@@ -25,9 +25,9 @@ pub(crate) const MAX_SIGNAL_FRAME: usize = 128 * 1024;
 
 const _: () = assert!(ExitReason::MAX_LEN + 1024 <= MAX_SIGNAL_FRAME);
 
-/// What an input leaves to be done without any lock: it may run somebody else's code.
+/// Work that an input leaves until the node's lock is released, because it may run code of the program.
 #[derive(Default)]
-pub(crate) struct After {
+pub(crate) struct AfterUnlock {
     /// Channels to flush.
     pub(crate) links: Vec<(Arc<Link>, ChannelId)>,
     pub(crate) wakers: Vec<Waker>,
@@ -55,10 +55,10 @@ struct Rare {
     failed: Option<Panic>,
 }
 
-impl After {
+impl AfterUnlock {
     /// Of inputs that come from that session.
     pub(crate) fn of_session(link: &Arc<Link>) -> Self {
-        After { session: Some(link.clone()), ..After::default() }
+        AfterUnlock { session: Some(link.clone()), ..AfterUnlock::default() }
     }
 
     /// The input panicked.
@@ -72,7 +72,7 @@ impl After {
         self.rare.as_ref().is_some_and(|rare| rare.unsent.contains(&id))
     }
 
-    /// Does it, and is empty again.
+    /// Does the work and leaves `self` empty.
     pub(crate) fn run(&mut self, node: &Inner) {
         let mut rare = self.rare.take();
         if let Some(rare) = &mut rare {
@@ -129,7 +129,7 @@ fn each<T>(things: &mut Vec<T>, act: impl FnMut(T)) {
 }
 
 /// Runs effects, in order, to their end.
-pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut After) {
+pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnlock) {
     // Most inputs only send: those need not know who lives here.
     let mut directory = None;
     let mut rest = effects;
@@ -197,7 +197,7 @@ const fn name_of(effect: &Effect) -> &'static str {
     }
 }
 
-fn connect(node: &NodeName, dial: DialId, state: &mut State, after: &mut After) {
+fn connect(node: &NodeName, dial: DialId, state: &mut State, after: &mut AfterUnlock) {
     if state.service_over {
         after.rare().refused.push((node.clone(), dial));
     } else {
@@ -215,7 +215,7 @@ fn deliver_downs<'a>(
     state: &mut State,
     node: &Inner,
     directory: &Directory,
-    after: &mut After,
+    after: &mut AfterUnlock,
 ) -> &'a [Effect] {
     let more = others.iter().map_while(|effect| match effect {
         Effect::Deliver { to: other, notice: Notice::Down(id) } if *other == to => Some(*id),
@@ -249,7 +249,14 @@ fn deliver_downs<'a>(
 }
 
 /// A monitor has fired. Flushed in the same breath, it was told to nobody.
-fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mut After, tally: &mut Tally) {
+fn told(
+    to: LocalPid,
+    id: MonitorId,
+    state: &mut State,
+    node: &Inner,
+    after: &mut AfterUnlock,
+    tally: &mut Tally,
+) {
     let Some(reason) = state.core.fired_reason(id) else { return };
     tally.add(&reason);
     if let DownReason::NoConnection(SessionEnd { kind: EndKind::Quota, .. }) = reason {
@@ -262,7 +269,7 @@ fn told(to: LocalPid, id: MonitorId, state: &mut State, node: &Inner, after: &mu
 }
 
 /// Puts a node's event where its receiver finds it. A watcher never asks for those; what has exited gets nothing.
-fn deliver(to: LocalPid, notice: &NodeNotice, node: &Inner, directory: &Directory, after: &mut After) {
+fn deliver(to: LocalPid, notice: &NodeNotice, node: &Inner, directory: &Directory, after: &mut AfterUnlock) {
     if let Some(process) = directory.process(to) {
         let (left_out, receiver) = process.queue.push_node(notice.clone());
         node.counters.node_events_left_out.add(left_out.merged);
@@ -278,7 +285,7 @@ fn send<'a>(
     first: &Signal,
     others: &'a [Effect],
     link: Option<&Arc<Link>>,
-    after: &mut After,
+    after: &mut AfterUnlock,
 ) -> &'a [Effect] {
     let more = others.iter().map_while(|effect| match effect {
         Effect::Send { session, from, channel, signal } if way == (*session, *from, *channel) => {
@@ -342,7 +349,7 @@ fn push(
     link: Option<&Arc<Link>>,
     meta: FrameMeta,
     write: &mut dyn FnMut(&mut Vec<u8>),
-    after: &mut After,
+    after: &mut AfterUnlock,
 ) -> Result<(), PushError> {
     let link = link.ok_or(PushError::Closed)?;
     link.outbox.push(meta, write)?;

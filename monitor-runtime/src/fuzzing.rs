@@ -14,7 +14,7 @@ use refs::{EndKind, Incarnation, NodeId, Pid, Serial, SessionId};
 use crate::{
     aliases::AliasKey,
     driver::{Driver, Next},
-    effects::After,
+    effects::AfterUnlock,
     environment::Environment,
     link::Link,
     node::Runner,
@@ -39,7 +39,7 @@ pub fn session(bytes: &[u8]) {
     let (abort, _) = AbortHandle::new_pair();
     let link = Arc::new(Link::new(info, Arc::new(Unheard), abort, &Environment::default()));
     let (mut driver, mut after) =
-        (Driver::new(link, &node.inner).expect("the node is well"), After::default());
+        (Driver::new(link, &node.inner).expect("the node is well"), AfterUnlock::default());
 
     node.settle(&mut driver, &mut after);
     let mut frames = Frames(bytes);
@@ -93,7 +93,7 @@ impl Attacked {
     }
 
     /// Runs until the driver waits for frames, or all is over, and nothing is left to do.
-    fn settle(&self, driver: &mut Driver, after: &mut After) {
+    fn settle(&self, driver: &mut Driver, after: &mut AfterUnlock) {
         loop {
             let next = driver.advance(&self.inner, after);
             after.run(&self.inner);

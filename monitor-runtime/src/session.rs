@@ -13,7 +13,7 @@ use refs::EndKind;
 use crate::{
     background,
     driver::{Driver, Next},
-    effects::After,
+    effects::AfterUnlock,
     flusher,
     link::Link,
     log,
@@ -61,7 +61,7 @@ impl Drop for Life {
     /// A task that was aborted, or that an executor has dropped, leaves no session behind that never ends.
     fn drop(&mut self) {
         if let Some(node) = self.node.upgrade() {
-            let mut after = After::default();
+            let mut after = AfterUnlock::default();
             self.driver.abandon(node.end_of_abandoned().into(), &node, &mut after);
             after.run(&node);
         }
@@ -71,7 +71,7 @@ impl Drop for Life {
 
 /// Runs until the session is over, or the node is gone.
 async fn run(driver: &mut Driver, link: &Arc<Link>, mut session: Box<dyn Session>, node: &Weak<Inner>) {
-    let mut after = After::of_session(link);
+    let mut after = AfterUnlock::of_session(link);
     while let Some(next) = step(driver, node, &mut after) {
         match next {
             Next::Admission => admission(link, node).await,
@@ -90,7 +90,7 @@ async fn run(driver: &mut Driver, link: &Arc<Link>, mut session: Box<dyn Session
 }
 
 /// One step of the driver; none if the node is gone. The node is not held while the task waits.
-fn step(driver: &mut Driver, node: &Weak<Inner>, after: &mut After) -> Option<Next> {
+fn step(driver: &mut Driver, node: &Weak<Inner>, after: &mut AfterUnlock) -> Option<Next> {
     let node = node.upgrade()?;
     let next = driver.advance(&node, after);
     after.run(&node);

@@ -27,7 +27,7 @@ use crate::{
     aliases::{AliasKey, Aliases},
     book::Book,
     counters::{Counters, Told},
-    effects::{self, After},
+    effects::{self, AfterUnlock},
     environment::Environment,
     error::NotAlive,
     history::History,
@@ -194,7 +194,7 @@ impl Inner {
         &self,
         input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
     ) -> Result<R, NotAlive> {
-        let mut after = After::default();
+        let mut after = AfterUnlock::default();
         let result = self.enter_then(&mut after, input);
         after.run(self);
         result
@@ -203,7 +203,7 @@ impl Inner {
     /// One input; the caller runs `after` once it may run code of others.
     pub(crate) fn enter_then<R>(
         &self,
-        after: &mut After,
+        after: &mut AfterUnlock,
         input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
     ) -> Result<R, NotAlive> {
         self.enter_state(&mut self.state.lock(), after, input)
@@ -215,7 +215,7 @@ impl Inner {
     /// As [`Inner::enter`].
     pub(crate) fn enter_with<R>(
         &self,
-        after: &mut After,
+        after: &mut AfterUnlock,
         input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
     ) -> Result<R, NotAlive> {
         self.enter_state(&mut self.state.lock_for_batch(), after, input)
@@ -224,7 +224,7 @@ impl Inner {
     fn enter_state<R>(
         &self,
         state: &mut State,
-        after: &mut After,
+        after: &mut AfterUnlock,
         input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
     ) -> Result<R, NotAlive> {
         self.guarded(|| {

@@ -13,7 +13,7 @@ use monitor_core::ExitReason;
 use refs::EndKind;
 
 use crate::{
-    background, book::Book, effects::After, error::NotAlive, link::Link, log, processes::LiveProcess,
+    background, book::Book, effects::AfterUnlock, error::NotAlive, link::Link, log, processes::LiveProcess,
     state::Inner,
 };
 
@@ -131,7 +131,7 @@ fn end_what_is_left(node: &Inner) {
 
 /// Works off the core's backlog.
 async fn drain(node: &Inner) {
-    let mut after = After::default();
+    let mut after = AfterUnlock::default();
     while node.resume(&mut after) {
         smol::future::yield_now().await;
     }

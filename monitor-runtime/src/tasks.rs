@@ -10,7 +10,7 @@ use std::{
 
 use peer_service::{PeerEvent, PeerService};
 
-use crate::{background, effects::After, error::NotAlive, log, session, state::Inner};
+use crate::{background, effects::AfterUnlock, error::NotAlive, log, session, state::Inner};
 
 /// How long the frames of a backlog gather before they are written: a write costs as much as a hundred notices, and so does its
 /// reader's wake. The first batch does not wait, and the last one neither.
@@ -46,7 +46,7 @@ async fn events(service: Arc<dyn PeerService>, node: Weak<Inner>) {
 
 /// Works off the core's backlog, a batch at a time, letting others go first in between.
 async fn backlog(waker: Arc<futures::task::AtomicWaker>, node: Weak<Inner>) {
-    let mut after = After::default();
+    let mut after = AfterUnlock::default();
     loop {
         let has_backlog = poll_fn(|cx| {
             waker.register(cx.waker());
@@ -88,18 +88,18 @@ impl Inner {
     }
 
     fn work_off_backlog(&self) {
-        let mut after = After::default();
+        let mut after = AfterUnlock::default();
         while self.resume(&mut after) {}
     }
 
     /// One batch of the backlog; returns whether more is left.
-    pub(crate) fn resume(&self, after: &mut After) -> bool {
+    pub(crate) fn resume(&self, after: &mut AfterUnlock) -> bool {
         self.resume_gathering(after, &mut None)
     }
 
     /// [`Inner::resume`] for one batch of many. `flushed` is when links were flushed last; those that are not worth a write yet
     /// stay in `after`.
-    fn resume_gathering(&self, after: &mut After, flushed: &mut Option<Instant>) -> bool {
+    fn resume_gathering(&self, after: &mut AfterUnlock, flushed: &mut Option<Instant>) -> bool {
         let more = self.enter_with(after, |state, out| state.core.resume(out)).unwrap_or(false);
         after.backlog = false;
         let waits = more && flushed.is_some_and(|flushed| self.environment.now() - flushed < GATHER);

@@ -10,7 +10,7 @@ use refs::{MonitorRef, NodeName, NodeSpec, Target};
 
 use crate::{
     aliases::Answer,
-    effects::After,
+    effects::AfterUnlock,
     error::{MonitorError, NotAlive, NotImplemented, Refusal},
     event::{NodeInfo, NodesMissed},
     node::Node,
@@ -31,7 +31,7 @@ impl Inner {
     ) -> Result<MonitorId, Refusal> {
         self.needs(self.capabilities.monitoring || self.is_own(target.node()), "monitoring")?;
         let options = options.connect(self.connect_if_able(options.connect));
-        let mut after = After::default();
+        let mut after = AfterUnlock::default();
         let entered = self.enter_then(&mut after, |state, out| {
             // What `enter_as` does, by one look at the directory instead of two.
             if !self.is_alive() {

@@ -87,7 +87,7 @@ struct World {
     node: Inner,
     watcher: LocalPid,
     process: Arc<LiveProcess>,
-    after: After,
+    after: AfterUnlock,
 }
 
 impl World {
@@ -109,7 +109,7 @@ impl World {
         let watcher = node.move_in(Resident::Process(process.clone())).unwrap();
         node.enter(|state, _| state.core.monitor_nodes(watcher, NodesOptions::new()))
             .expect("the node is well");
-        World { node, watcher, process, after: After::default() }
+        World { node, watcher, process, after: AfterUnlock::default() }
     }
 
     fn session(&self, number: u64) -> (Driver, Arc<Recorder>) {
@@ -316,11 +316,11 @@ fn nobody_finds_the_way_before_what_waited_for_it_was_pushed() {
             assert!(before >= waiting || !way(), "number {before} of {waiting} can be overtaken");
         };
         assert!(outbox.look.set(Box::new(look)).is_ok());
-        driver.advance(&world.node, &mut After::default());
+        driver.advance(&world.node, &mut AfterUnlock::default());
         // Each takes along what waits, a part at a time.
         (0..=waiting).for_each(|_| send());
         assert!(world.node.ways.find(&peer.name).is_some());
-        driver.abandon(EndKind::Closed.into(), &world.node, &mut After::default());
+        driver.abandon(EndKind::Closed.into(), &world.node, &mut AfterUnlock::default());
         assert!(world.node.ways.find(&peer.name).is_none());
     }
 }
