@@ -1,4 +1,4 @@
-//! Dials one peer for as long as somebody wants a session with it.
+//! Dials one peer for as long as the local node needs a session with it.
 
 use std::{
     future::pending,
@@ -35,7 +35,8 @@ use crate::{
     wire::Kind,
 };
 
-/// The task that dials `name`. It is woken when something has changed for that peer.
+/// The task that dials `name`. A message on `woken` says that the plan or the addresses of that
+/// peer have changed.
 pub(crate) async fn run(hub: Arc<Hub>, name: NodeName, woken: Receiver<()>) {
     loop {
         match hub.plan(&name) {
@@ -100,26 +101,27 @@ struct Dial<'a> {
     hub: &'a Arc<Hub>,
     name: &'a NodeName,
     deadline: Instant,
-    /// Something has changed for that peer: its addresses, perhaps.
+    /// A message says that the plan or the addresses of that peer may have changed.
     woken: &'a Receiver<()>,
     addresses: Addresses,
-    /// A connection was begun since the dial was last announced to the hub.
+    /// An attempt to connect has started since [`Hub::begin_dial`] was last called.
     has_begun: bool,
-    /// The failure that tells most, so far.
+    /// The most specific failure so far, see [`telling`].
     worst: Option<Failure>,
 }
 
-/// What became of one attempt.
+/// The result of one attempt.
 enum Tried {
     Session,
-    /// There was a connection, but the handshake on it failed.
+    /// A connection was made, but the handshake on it failed.
     Failed(SocketAddr, Failure),
-    /// There was no connection, or no time left.
+    /// No address accepted a connection, or the deadline has passed.
     Exhausted,
 }
 
 impl Dial<'_> {
-    /// The first address that takes a connection, and the handshake there, within a share of the time that is left.
+    /// Connects to the first address that accepts, and runs the handshake there within a share of
+    /// the time that is left.
     async fn attempt(&mut self, conn: ConnId) -> Tried {
         let Some((address, tcp)) = self.first_connected().await else { return Tried::Exhausted };
         let share = left(self.deadline) / (self.addresses.left() as u32 + 1);
@@ -153,7 +155,7 @@ impl Dial<'_> {
         }
     }
 
-    /// `None` when something has changed for the peer.
+    /// Returns `None` once a message says that the plan or the addresses of the peer have changed.
     fn woken<T>(&self) -> impl Future<Output = Option<T>> + use<T> {
         let woken = self.woken.clone();
         async move {
@@ -164,7 +166,7 @@ impl Dial<'_> {
         }
     }
 
-    /// That address has failed.
+    /// Records that the attempt at `address` has failed.
     fn note(&mut self, address: SocketAddr, failure: Failure) {
         self.count(Some(address), &failure);
         if self.worst.as_ref().is_none_or(|worst| telling(&failure) > telling(worst)) {
@@ -177,7 +179,7 @@ impl Dial<'_> {
         log::dial_failed(self.name, address, failure);
     }
 
-    /// Why all addresses were tried in vain.
+    /// The failure to report when no address led to a session.
     fn verdict(mut self) -> Failure {
         if let Some(failure) = self.addresses.nowhere() {
             self.hub.counters.dials_nowhere.add();
@@ -188,12 +190,13 @@ impl Dial<'_> {
     }
 }
 
-/// Whether no other address is tried after it: the peer was reached, or the dial is no longer needed.
+/// Whether the dial ends with this failure and tries no other address: the peer was reached, or the
+/// dial is no longer needed.
 fn is_final(failure: &Failure) -> bool {
     matches!(failure, Failure::Dropped | Failure::Refused(_))
 }
 
-/// One connection, to that address: shakes hands and hands the session out.
+/// Runs the handshake on a connection to `address`, and establishes the session.
 async fn call(
     hub: &Arc<Hub>,
     name: &NodeName,
@@ -234,7 +237,8 @@ async fn call(
     }
 }
 
-/// The further connections of a session, in the order of their channels.
+/// Makes the further connections of a session, one for each channel, and returns them in the order
+/// of the channels.
 async fn attach(
     hub: &Hub,
     name: &NodeName,
@@ -250,23 +254,25 @@ async fn attach(
         bond.confirmed(&hub.identity, channel, binding, kind, &body)?;
         Ok(conversation)
     };
-    // At once: the peer answers none before all have come.
+    // Concurrently: the peer answers on none of them before all have arrived.
     try_join_all((1..=connections).map(|at| one(at as u8))).await
 }
 
-/// A connection to that address, on which nothing of ours was said yet. With TLS it leads to the node of that name.
+/// Connects to `address`. With TLS the certificate at the other end is valid for `name`. No frame
+/// of Obit has been sent yet.
 async fn open(hub: &Hub, name: &NodeName, address: SocketAddr) -> Result<Stream, Failure> {
     protection::dial(&hub.config, name, connect(hub, address).await?).await
 }
 
-/// A connection to that address, on which nothing was said yet.
+/// Connects to `address`. Nothing has been sent yet.
 async fn connect(hub: &Hub, address: SocketAddr) -> Result<Async<TcpStream>, Failure> {
     if !hub.config.may_serve(address) {
         return Err(Failure::Unsecured);
     }
     let tcp = Async::<TcpStream>::connect(address).await?;
     if tcp.get_ref().local_addr()? == tcp.get_ref().peer_addr()? {
-        // Nobody listens there, and the system chose that very port for our end: we have called ourselves.
+        // No program listens there, and the system chose that same port for the local end: the
+        // socket is connected to itself.
         return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
     }
     Ok(tcp)
@@ -276,7 +282,7 @@ async fn connect(hub: &Hub, address: SocketAddr) -> Result<Async<TcpStream>, Fai
 pub(crate) fn nonce() -> Result<Nonce, Failure> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce)
-        .map_err(|_| io::Error::other("the operating system gives no random bytes"))?;
+        .map_err(|_| io::Error::other("the operating system returned no random bytes"))?;
     Ok(nonce)
 }
 
@@ -284,7 +290,7 @@ fn left(deadline: Instant) -> std::time::Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
-/// How much a failure tells: of several addresses, the one that came furthest speaks for the peer.
+/// Ranks failures: of several addresses, the attempt that got furthest says most about the peer.
 fn telling(failure: &Failure) -> u8 {
     match failure.end_kind() {
         EndKind::Unreachable => 0,

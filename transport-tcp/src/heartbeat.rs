@@ -1,58 +1,60 @@
-//! Heartbeats: when to send a sign of life, and when the peer's silence has lasted too long.
+//! Heartbeats: decides when to send a ping, and when the peer has been silent for too long.
 //!
-//! A side pings when it has sent nothing for its interval, which serves the peer, and when it has heard nothing for its
-//! interval, whatever it has sent: the peer answers with a pong. So each side hears something as often as its own interval
-//! and timeout need it, and the two need not agree on either. A side that streams, to a peer with a longer interval and
-//! nothing to send, lives by its own pings alone.
+//! A node pings when it has sent nothing for its interval, so that the peer receives bytes. It also
+//! pings when it has received nothing for its interval, even while it sends; the peer answers with
+//! a pong. So each node receives bytes as often as its own interval and timeout need, and the two
+//! nodes need not agree on either. If a node streams to a peer that has a longer interval and
+//! nothing to send, only the answers to its own pings keep the session alive.
 //!
-//! A pure state machine: times are durations since the session began, passed in by whoever drives it. Public for the
-//! simulation in `monitor-runtime/examples/sim`, and for nobody else.
+//! A pure state machine: its driver passes in times, as durations since the session began. The
+//! module is public only for the simulation in `monitor-runtime/examples/sim`.
 
 use std::time::Duration;
 
 use crate::config::Heartbeat;
 
-/// Judges one session. Its driver tells when bytes were [`sent`](Pulse::sent) and [`heard`](Pulse::heard),
-/// calls [`poll`](Pulse::poll) when something has changed or the time it was told has come, and does what it
-/// says.
+/// The heartbeat of one session. Its driver reports when bytes were [`sent`](Pulse::sent) and
+/// [`heard`](Pulse::heard), calls [`poll`](Pulse::poll) after each change and at the time that the
+/// last poll returned, and carries out the [`Beat`] that it returns.
 #[derive(Clone, Debug)]
 pub struct Pulse {
     config: Heartbeat,
-    /// When bytes last went out. None before the first ping, whatever else was sent.
+    /// Time of the last bytes sent. `None` before the first ping, even if other bytes were sent.
     sent: Option<Duration>,
-    /// When the last ping was handed over.
+    /// Time at which the last ping was queued.
     pinged: Duration,
     silence: Patience,
-    /// How long the peer has taken nothing of what it must take; only while something must.
+    /// Time for which the peer has accepted no byte. `None` unless bytes wait to be sent and the
+    /// socket takes none.
     stall: Option<Patience>,
-    /// When `poll` asked to be called again.
+    /// Time at which `poll` asked to be called again.
     planned: Option<Duration>,
 }
 
-/// What is to be done now.
+/// The next action of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beat {
-    /// Nothing before that time.
+    /// Do nothing before that time.
     Wait(Duration),
     /// Send a ping, report it with [`Pulse::pinged`], poll again.
     Ping,
-    /// Nothing was heard for that long. If bytes have arrived that nobody has read, [`Pulse::defer`] and poll
-    /// again: a node reads before it judges.
+    /// The peer sent nothing for that long. If bytes have arrived that the node has not read yet,
+    /// call [`Pulse::defer`] and poll again: a node reads before it ends a session for silence.
     Silent(Duration),
-    /// The peer has taken no byte for the timeout although something must go out.
+    /// The peer has accepted no byte for the timeout although bytes wait to be sent.
     Stalled,
 }
 
 impl Pulse {
-    /// A session that begins now, at time zero. The first sign of life may take `head_start` more than the others:
-    /// the peer may not have read yet that there is a session.
+    /// A session that begins now, at time zero. The first bytes from the peer may take `head_start`
+    /// longer than later ones, because the peer may not have read yet that there is a session.
     pub fn new(config: Heartbeat, head_start: Duration) -> Self {
         let zero = Duration::ZERO;
         let silence = Patience { since: zero, excused: head_start };
         Pulse { config, sent: None, pinged: zero, silence, stall: None, planned: None }
     }
 
-    /// The socket has taken bytes at that time.
+    /// The socket accepted bytes at that time.
     pub fn sent(&mut self, at: Duration) {
         if let Some(sent) = &mut self.sent {
             *sent = at.max(*sent);
@@ -62,26 +64,27 @@ impl Pulse {
         }
     }
 
-    /// A ping was handed over; it may have to wait.
+    /// A ping was queued. It may still wait for the socket.
     pub fn pinged(&mut self, at: Duration) {
         self.sent = self.sent.max(Some(at));
         self.pinged = at;
     }
 
-    /// Bytes came in at that time.
+    /// Bytes arrived at that time.
     pub fn heard(&mut self, at: Duration) {
         self.silence.renew(at);
     }
 
-    /// The peer is not to be judged before one more interval has passed.
+    /// Postpones the end for silence until one more interval has passed.
     pub fn defer(&mut self, now: Duration) {
         self.silence.defer(now + self.config.interval, self.config.timeout);
     }
 
-    /// What is to be done at `now`. `stuck`: something must go out and the socket takes nothing.
+    /// Returns the action at `now`. `stuck` says that bytes wait to be sent and the socket takes
+    /// none.
     ///
-    /// Being called later than planned extends every deadline by the lateness: whoever slept cannot accuse
-    /// others of silence.
+    /// A call that is later than planned extends every deadline by the lateness: while the local
+    /// node did not run, it could not have noticed bytes of the peer.
     pub fn poll(&mut self, now: Duration, stuck: bool) -> Beat {
         if let Some(planned) = self.planned.take() {
             let lateness = now.saturating_sub(planned);
@@ -98,7 +101,7 @@ impl Pulse {
         let Heartbeat { timeout, .. } = self.config;
         let silent_at = self.silence.deadline(timeout);
         let stalled_at = self.stall.map_or(Duration::MAX, |stall| stall.deadline(timeout));
-        // The first one goes out at once: it ends the head start that the peer gives.
+        // The first ping goes out at once, because it ends the head start that the peer grants.
         let ping_at = self.sent.map_or(now, |sent| self.ping_at(sent));
         if now >= silent_at {
             return Beat::Silent(now.saturating_sub(self.silence.since));
@@ -114,11 +117,12 @@ impl Pulse {
         Beat::Wait(next)
     }
 
-    /// When the next ping is due, given that bytes last went out at `sent`.
+    /// Time of the next ping, given that the last bytes were sent at `sent`.
     ///
-    /// Bytes that went out soon after the last bytes came in are taken for an answer to them, and the time without hearing
-    /// anything counts from there. Otherwise, on an idle session, the side that only answers pings would be due at the
-    /// moment at which the next ping arrives, and both would ping.
+    /// Bytes that were sent soon after the last bytes arrived are treated as an answer to them, and
+    /// the interval without arrivals counts from there. Otherwise, on an idle session, the node
+    /// that only answers pings would be due at the moment at which the next ping arrives, and both
+    /// would ping.
     fn ping_at(&self, sent: Duration) -> Duration {
         let Heartbeat { interval, .. } = self.config;
         let heard = self.silence.since;
@@ -127,7 +131,7 @@ impl Pulse {
     }
 }
 
-/// How long one waits for something, not counting the time in which one could not have noticed it.
+/// A timeout that does not count the time in which the local node could not have noticed the event.
 #[derive(Clone, Copy, Debug)]
 struct Patience {
     since: Duration,
@@ -164,7 +168,7 @@ mod tests {
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
-    /// The first ping of a session that begins at zero has gone out.
+    /// A session that began at zero and has sent its first ping.
     fn greeted(head_start: Duration) -> Pulse {
         let mut pulse = Pulse::new(Heartbeat::fast(), head_start);
         assert_eq!(pulse.poll(MS(0), false), Beat::Ping);
@@ -176,7 +180,7 @@ mod tests {
         greeted(Duration::ZERO)
     }
 
-    /// What is to be done at that time beside pings, which are handed over.
+    /// The action at that time after all due pings were queued.
     fn poll_past_pings(pulse: &mut Pulse, at: Duration) -> Beat {
         loop {
             match pulse.poll(at, false) {
@@ -197,7 +201,7 @@ mod tests {
                 pings.push(t);
             }
         }
-        // An eighth later, and from then on nothing puts them off.
+        // The first is an eighth of an interval later; no later one is delayed.
         assert_eq!(pings, [113, 213, 313]);
     }
 
@@ -247,8 +251,8 @@ mod tests {
         pulse.heard(MS(90));
         pulse.sent(MS(90));
         assert_eq!(pulse.poll(MS(90), false), Beat::Wait(MS(190)));
-        // Stopped for ten seconds: the peer still gets what was left of its time, 400 ms from the planned
-        // moment.
+        // The node was stopped for ten seconds. The peer still has the 400 ms that were left of its
+        // timeout at the planned time.
         assert_eq!(pulse.poll(MS(10_190), false), Beat::Ping);
         pulse.pinged(MS(10_190));
         assert!(matches!(pulse.poll(MS(10_190), false), Beat::Wait(_)));

@@ -26,12 +26,13 @@ pub(crate) fn session_over(peer: &NodeName, conn: ConnId, end: SessionEnd) {
     telemetry::event(Level::INFO, move || tracing::info!(%peer, conn, %end, "session over"));
 }
 
-/// `times`: how often it has happened since the last warning.
+/// `times` is the number of failures since the last warning.
 pub(crate) fn accept_failed(error: io::Error, times: u64) {
     telemetry::event(Level::WARN, move || tracing::warn!(%error, times, "cannot accept connections"));
 }
 
-/// An inbound connection was refused. A warning if the failure needs an operator, `times` since the last one.
+/// An inbound connection was refused. This is a warning if an operator has to act; `times` is then
+/// the number of refusals since the last warning.
 pub(crate) fn inbound_refused(peer: io::Result<SocketAddr>, failure: &Failure, times: Option<u64>) {
     let level = if times.is_some() { Level::WARN } else { Level::DEBUG };
     if !telemetry::is_enabled(level) {
@@ -40,27 +41,27 @@ pub(crate) fn inbound_refused(peer: io::Result<SocketAddr>, failure: &Failure, t
     let peer = peer.map_or_else(|error| error.to_string(), |address| address.to_string());
     let failure = failure.to_string();
     telemetry::event(level, move || match times {
-        Some(times) => tracing::warn!(%peer, %failure, times, "newcomer refused"),
-        None => tracing::debug!(%peer, %failure, "newcomer refused"),
+        Some(times) => tracing::warn!(%peer, %failure, times, "inbound connection refused"),
+        None => tracing::debug!(%peer, %failure, "inbound connection refused"),
     });
 }
 
-/// An inbound connection that has proved nothing was closed in favor of another one.
+/// An inbound connection that was not authenticated yet was closed to make room for another one.
 pub(crate) fn inbound_evicted(peer: io::Result<SocketAddr>) {
     telemetry::event(Level::DEBUG, move || {
-        tracing::debug!(?peer, "newcomer sent away: others need its place");
+        tracing::debug!(?peer, "unauthenticated connection closed to make room for another");
     });
 }
 
 pub(crate) fn protocol_broken(peer: &NodeId, error: &dyn Display) {
     let (peer, error) = (peer.clone(), error.to_string());
-    telemetry::event(Level::WARN, move || tracing::warn!(%peer, %error, "the peer breaks the protocol"));
+    telemetry::event(Level::WARN, move || tracing::warn!(%peer, %error, "the peer broke the protocol"));
 }
 
 pub(crate) fn channel_protocol_broken(peer: &NodeId, kind: EndKind) {
     let peer = peer.clone();
     telemetry::event(Level::WARN, move || {
-        tracing::warn!(%peer, ?kind, "the peer breaks the protocol of channels");
+        tracing::warn!(%peer, ?kind, "the peer broke the protocol of channels");
     });
 }
 
@@ -68,18 +69,19 @@ pub(crate) fn peers_file_unusable(file: &Path, problem: &str) {
     let (file, problem) = (file.to_owned(), problem.to_owned());
     telemetry::event(Level::WARN, move || {
         let file = file.display();
-        tracing::warn!(%file, %problem, "cannot use the file of peers, the last good list holds");
+        tracing::warn!(%file, %problem, "cannot use the peers file; keeping the last valid list");
     });
 }
 
 pub(crate) fn peers_lookup_failed(name: &NodeName, error: io::Error) {
     let name = name.clone();
     telemetry::event(Level::WARN, move || {
-        tracing::warn!(%name, %error, "no answer for peers in DNS, the last one holds");
+        tracing::warn!(%name, %error, "cannot look up the peers in DNS; keeping the last answer");
     });
 }
 
-/// A dial failed. A warning if the failure needs an operator; what heals by itself is told at `debug`.
+/// A dial failed. This is a warning if an operator has to act, and `debug` if the next dial may
+/// succeed without one.
 pub(crate) fn dial_failed(peer: &NodeName, address: Option<SocketAddr>, failure: &Failure) {
     let warn = failure.wants_mending();
     let level = if warn { Level::WARN } else { Level::DEBUG };
@@ -105,10 +107,10 @@ pub(crate) fn task_failed(task: &'static str, loss: &Loss, consequence: &'static
     });
 }
 
-/// A panic under the lock of the peer table: no session begins any more.
+/// A panic under the lock of the peer table. The transport starts no further session.
 pub(crate) fn transport_failed(reason: &dyn Display) {
     let reason = reason.to_string();
     telemetry::event(Level::ERROR, move || {
-        tracing::error!(%reason, "the transport failed: no session begins any more; restart this node");
+        tracing::error!(%reason, "the transport failed and starts no further session; restart this node");
     });
 }

@@ -1,8 +1,9 @@
-//! Lookups of host names by the system's resolver, which blocks its caller for as long as it likes.
+//! Lookups of host names by the system's resolver, which may block its caller without a limit.
 //!
-//! Each lookup has a thread of its own, so a resolver that does not answer blocks no thread pool. There is one lookup in
-//! progress for each host name, whose answer all callers share, and a limited number in all. A lookup goes on when its
-//! callers have given up: the next caller joins it.
+//! Each lookup has a thread of its own, so a resolver that does not answer blocks no thread pool.
+//! At most one lookup of each host name runs at a time, and all its callers share the answer. The
+//! number of lookups is limited. A lookup continues when its callers have given up, and the next
+//! caller joins it.
 
 use std::{
     collections::HashMap,
@@ -20,10 +21,10 @@ use futures::{
 use parking_lot::Mutex;
 use smol::lock::{Semaphore, SemaphoreGuardArc};
 
-/// Maximum number of lookups in progress of the whole program.
+/// Maximum number of lookups that the program runs at the same time.
 const MOST: usize = 32;
 
-/// See the [module](self).
+/// The running lookups. See the [module](self).
 pub(crate) struct Lookups {
     ask: Box<Ask>,
     in_progress: Mutex<HashMap<String, Lookup>>,
@@ -35,14 +36,14 @@ type Lookup = Shared<BoxFuture<'static, Answer>>;
 type Answer = Result<Vec<SocketAddr>, Arc<io::Error>>;
 
 impl Lookups {
-    /// Those of the whole program.
+    /// The lookups of the whole program, through the system's resolver.
     pub(crate) fn system() -> Arc<Self> {
         static SYSTEM: LazyLock<Arc<Lookups>> =
             LazyLock::new(|| Lookups::new(MOST, |host| Ok((host, 0).to_socket_addrs()?.collect())));
         SYSTEM.clone()
     }
 
-    /// Runs at most `most` lookups at once. Each lookup calls `ask`.
+    /// Lookups that call `ask`, at most `most` at the same time.
     pub(crate) fn new(
         most: usize,
         ask: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
@@ -51,10 +52,10 @@ impl Lookups {
         Arc::new(Lookups { ask: Box::new(ask), in_progress: Mutex::default(), threads })
     }
 
-    /// The addresses of a host, with that port. An IP address needs no lookup.
+    /// Returns the addresses of `host`, with `port`. An IP address needs no lookup.
     ///
-    /// Waits for a free thread if there is no lookup of that host in progress. Cancel-safe: dropped, it leaves the lookup to
-    /// others.
+    /// Joins the running lookup of that host, or waits for a free thread and starts one.
+    /// Cancel-safe: a lookup that was started continues for other callers.
     pub(crate) async fn resolve(self: Arc<Self>, host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
         if let Ok(ip) = host.parse() {
             return Ok(vec![SocketAddr::new(ip, port)]);
@@ -73,7 +74,7 @@ impl Lookups {
     }
 
     fn join_or_begin(self: &Arc<Self>, host: &str, thread: SemaphoreGuardArc) -> Lookup {
-        // Held until the lookup is listed, so that its thread does not end before.
+        // Held until the lookup is inserted, so that its thread cannot remove it before.
         let mut in_progress = self.in_progress.lock();
         if let Some(lookup) = in_progress.get(host) {
             return lookup.clone();
@@ -82,15 +83,15 @@ impl Lookups {
         let work = Work { lookups: self.clone(), host: host.to_owned(), _thread: thread };
         let begun = thread::Builder::new().name("obit-lookup".to_owned()).spawn(move || {
             let answer = (work.lookups.ask)(&work.host).map_err(Arc::new);
-            // A caller that comes after the answer gets a new one.
+            // A later caller starts a new lookup.
             drop(work);
-            // All callers may have given up.
+            // The send fails if all callers have given up.
             let _ = answers.send(answer);
         });
         if let Err(error) = begun {
             return ready(Err(Arc::new(error))).boxed().shared();
         }
-        let failed = |_| Err(Arc::new(io::Error::other("the lookup has panicked")));
+        let failed = |_| Err(Arc::new(io::Error::other("the lookup panicked")));
         let lookup = answer.map(move |answer| answer.unwrap_or_else(failed)).boxed().shared();
         in_progress.insert(host.to_owned(), lookup.clone());
         lookup
@@ -103,7 +104,8 @@ impl fmt::Debug for Lookups {
     }
 }
 
-/// A lookup in progress. On drop, however its thread ends, the host can be looked up anew.
+/// A running lookup. On drop, which follows even a panic of its thread, the host can be looked up
+/// again.
 struct Work {
     lookups: Arc<Lookups>,
     host: String,

@@ -1,56 +1,62 @@
 //! One session per pair of nodes: which connection becomes the session, as a pure state machine.
 //!
-//! Two nodes may dial each other at once, may dial while an old session is half dead, may be restarted under
-//! the same name, or may both bear one name by mistake. A [`Pairing`] is what one node knows of its
-//! connections with one peer name, and it decides. It neither reads a clock nor does I/O: whoever drives it
-//! reports what happened and carries out the [`Effect`]s, in order. A method's return value answers its
-//! caller; effects address the other connections of the pair.
+//! Two nodes may dial each other at the same time, may dial while only one side still has an old
+//! session, may be restarted under the same name, or may both have one name by mistake. A
+//! [`Pairing`] holds the connections of one node with one peer name, and decides which of them
+//! becomes the session. It neither reads a clock nor does I/O: its driver reports each event and
+//! carries out the [`Effect`]s, in order. The return value of a method concerns the connection that
+//! was passed to it; effects concern the other connections of the pair.
 //!
 //! # The rules
 //!
-//! Nothing is decided before the newcomer has proved who it is.
-//! 1. **Both dial at once.** The dial of the higher name wins; the loser is told and dials again later. An
-//!    own dial counts only once its HELLO is written; before that it is dropped when another's is accepted.
-//! 2. **A session with the same incarnation stands.** The newcomer is asked whether it still has that session.
-//!    If it has, it is refused. If it says no, the session is probed: the newcomer may be an impostor that has
-//!    copied name and incarnation. If the session answers, the newcomer is refused; if it is silent or closed,
-//!    it is ended first, then the newcomer is accepted. Both are needed: without the question, a slow answer to
-//!    a probe would end a live session whenever two nodes dial each other at once.
-//! 3. **A session with another incarnation stands.** The session is probed. If it answers, two live nodes
-//!    have one name and the newcomer is refused; if it is silent or closed, it is ended first, then the
-//!    newcomer is accepted.
-//! 4. **A live session is never replaced because of a new HELLO**: that would flap without any fault.
-//! 5. **At most one dial waits.** Dials are numbered within one incarnation and a lower number never
-//!    displaces a higher one; from another incarnation the later arrival wins. The loser is told, never left
-//!    in silence.
-//! 6. **Every step that leaves the pair without a session serves the waiting dial.**
-//! 7. **At most one probe of a session runs.** A newcomer that needs one while another runs is judged by the
-//!    next: an answer to an earlier probe may have been sent before the peer lost the session. The deadline of
-//!    a running probe never moves, so repeated dials neither shorten nor postpone the judgment.
+//! The *newcomer* is an inbound connection whose peer has proved its identity. No rule applies
+//! before that proof.
+//! 1. **Both nodes dial at the same time.** The dial of the higher name wins. The loser gets a
+//!    refusal and dials again later. A local dial counts only once its HELLO is written; before
+//!    that it is dropped when a newcomer is accepted.
+//! 2. **There is a session with the same incarnation.** The newcomer is asked whether it still has
+//!    that session. If it has, it is refused. If it has not, the session is probed, because the
+//!    newcomer may be an impostor that has copied name and incarnation. If the session answers, the
+//!    newcomer is refused. If the session is silent or closed, it is ended first, then the newcomer
+//!    is accepted. Both steps are needed: without the question, a slow answer to a probe would end
+//!    a live session whenever two nodes dial each other at the same time.
+//! 3. **There is a session with another incarnation.** The session is probed. If it answers, two
+//!    live nodes have one name, and the newcomer is refused. If it is silent or closed, it is ended
+//!    first, then the newcomer is accepted.
+//! 4. **A new HELLO never replaces a live session**: otherwise connections would flap without any
+//!    fault.
+//! 5. **At most one newcomer waits.** A node numbers its dials within its incarnation, and a lower
+//!    number never displaces a higher one; between incarnations the later arrival wins. The loser
+//!    always gets a refusal.
+//! 6. **Every step that leaves the pair without a session accepts the waiting newcomer.**
+//! 7. **At most one probe of a session runs.** A newcomer that needs a probe while another runs
+//!    waits for the next one: the peer may have sent the answer to the earlier probe before it lost
+//!    the session. The deadline of a running probe never moves, so repeated dials neither advance
+//!    nor postpone the decision.
 //!
-//! The module is public so that the rules can be played out by hand, in `tests/races.rs`, and model-checked against
-//! this code, in `tests/pairing_model.rs`.
+//! The module is public so that `tests/races.rs` can step through the rules and
+//! `tests/pairing_model.rs` can model-check this code.
 
 use std::fmt;
 
 use refs::Incarnation;
 use serde::{Deserialize, Serialize};
 
-/// A connection, numbered by the node that holds it, never twice the same number. An own dial carries its
-/// number to the peer, so that the peer knows the order of our dials.
+/// Number of a connection. The node that holds the connection assigns it and never reuses it. A
+/// dial sends its number to the peer, so that the peer knows the order of the local node's dials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
 
-/// Why a newcomer who has proved its identity is not accepted. Its order is part of the wire format.
+/// Reason for refusing a newcomer. The order of the variants is part of the wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Refusal {
-    /// Both have dialled at once, and the other dial wins.
+    /// Both nodes have dialled at the same time, and the other dial wins.
     Simultaneous,
-    /// Another live node bears the newcomer's name.
+    /// Another live node has the newcomer's name.
     DuplicateName,
-    /// A newer dial of the same peer has taken its place.
+    /// A newer dial of the same peer has replaced it.
     Superseded,
-    /// The session that stands is alive at both ends.
+    /// The existing session is alive at both ends.
     StandsAlready,
 }
 
@@ -65,30 +71,31 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What is to be done with a connection other than the caller's, or with the caller's when several fates are
-/// possible.
+/// An action on a connection other than the caller's, or on the caller's if a return value could
+/// not express all its outcomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// Tell the newcomer that it is accepted: this connection is the session now.
+    /// Accept the newcomer: this connection is the session now.
     Accept(ConnId),
-    /// Tell the newcomer that it is refused, and close.
+    /// Send the newcomer the refusal, and close the connection.
     Refuse(ConnId, Refusal),
-    /// Ask the newcomer whether it still has the session that stands; report [`Pairing::answered`].
+    /// Ask the newcomer whether it still has the existing session; report [`Pairing::answered`].
     AskNewcomer(ConnId),
     /// Probe the session; report [`Pairing::probe_answered`] or [`Pairing::probe_silent`].
     ProbeSession(ConnId),
-    /// End the session as replaced. It is gone for this machine; its end need not be reported.
+    /// End the session as replaced. The pairing has forgotten it; its end need not be reported.
     EndSession(ConnId),
-    /// Give the own dial up. It is gone for this machine; its end need not be reported.
+    /// Drop the local dial. The pairing has forgotten it; its end need not be reported.
     DropDial(ConnId),
 }
 
 /// One node's connections with one peer name. See the [module](self) for the rules.
 ///
-/// At any time there is a session, or an own dial, or neither; a dial waits only while a session stands.
+/// At any time there is a session, or a local dial, or neither. A newcomer waits only while there
+/// is a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pairing {
-    /// Whether the own name is higher than the peer's: whose dial wins.
+    /// Whether the local name is higher than the peer's. Then the local dial wins.
     higher: bool,
     session: Option<Standing>,
     dial: Option<Dial>,
@@ -112,7 +119,7 @@ impl Standing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Dial {
     conn: ConnId,
-    /// Its HELLO is written: the peer may know of it.
+    /// Whether its HELLO is written, so that the peer may know of it.
     counts: bool,
 }
 
@@ -126,16 +133,17 @@ struct Waiting {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Awaits {
-    /// The newcomer's word on whether it still has the session.
+    /// The newcomer's answer to the question whether it still has the session.
     Answer,
-    /// The result of the probe that runs.
+    /// The result of the running probe.
     Probe,
-    /// The end of a probe that began before the newcomer needed one, and then the result of its own.
+    /// The end of a probe that began before the newcomer needed one, and then the result of the
+    /// next probe.
     NextProbe,
 }
 
 impl Pairing {
-    /// No connection yet. `higher`: the own name is higher than the peer's.
+    /// A pair without connections. `higher` says whether the local name is higher than the peer's.
     pub const fn new(higher: bool) -> Self {
         Pairing { higher, session: None, dial: None, waiting: None }
     }
@@ -145,7 +153,7 @@ impl Pairing {
         self.session.map(|standing| standing.conn)
     }
 
-    /// The own dial under way.
+    /// The local dial in progress.
     pub fn dial(&self) -> Option<ConnId> {
         self.dial.map(|dial| dial.conn)
     }
@@ -155,14 +163,15 @@ impl Pairing {
         self.waiting.map(|waiting| waiting.conn)
     }
 
-    /// Whether there is nothing to remember.
+    /// Whether there is no connection, so that this value can be dropped.
     pub fn is_idle(&self) -> bool {
         self.session.is_none() && self.dial.is_none() && self.waiting.is_none()
     }
 
     // The initiator's side.
 
-    /// Begins an own dial. False, and nothing has changed, if a session stands or a dial is under way.
+    /// Begins a local dial. Returns false, and changes nothing, if there is a session or a dial in
+    /// progress.
     pub fn begin_dial(&mut self, conn: ConnId) -> bool {
         let free = self.session.is_none() && self.dial.is_none();
         if free {
@@ -171,8 +180,8 @@ impl Pairing {
         free
     }
 
-    /// The own dial is about to write its HELLO: from here on it counts. False: it was dropped, write
-    /// nothing.
+    /// The local dial is about to write its HELLO, and counts from here on. Returns false if the
+    /// dial was dropped; then the caller writes nothing.
     pub fn hello_written(&mut self, conn: ConnId) -> bool {
         match &mut self.dial {
             Some(dial) if dial.conn == conn => {
@@ -183,13 +192,15 @@ impl Pairing {
         }
     }
 
-    /// The peer asks whether we still have the session it holds. The answer: true, we have one or no longer
-    /// want this dial, which is to be closed; false, we have none and want this dial to become the session.
+    /// Answers the peer's question whether the local node still has the session that the peer
+    /// holds. True if it has one or has dropped this dial; then the caller closes the dial. False
+    /// if it has none, so that this dial should become the session.
     pub fn still_there(&self, conn: ConnId) -> bool {
         self.dial() != Some(conn)
     }
 
-    /// The peer has accepted the own dial. True: it is the session now. False: it was dropped, close it.
+    /// The peer has accepted the local dial. Returns true if it is the session now, false if it was
+    /// dropped; then the caller closes it.
     pub fn accepted(&mut self, conn: ConnId, incarnation: Incarnation) -> bool {
         let wanted = self.dial() == Some(conn);
         if wanted {
@@ -201,7 +212,8 @@ impl Pairing {
 
     // The acceptor's side.
 
-    /// A newcomer has proved that it is the peer, in that incarnation, with its dial of that number.
+    /// A newcomer has proved that it is the peer. `incarnation` is the peer's, `number` the peer's
+    /// number of the dial.
     pub fn proved(&mut self, conn: ConnId, incarnation: Incarnation, number: u64, out: &mut Vec<Effect>) {
         if let Some(earlier) = self.waiting {
             if incarnation == earlier.incarnation && number < earlier.number {
@@ -227,8 +239,8 @@ impl Pairing {
         }
     }
 
-    /// The newcomer that was asked says whether it still has the session. Ignored if its fate was decided
-    /// meanwhile.
+    /// The newcomer has answered whether it still has the session. Ignored if the newcomer was
+    /// accepted or refused meanwhile.
     pub fn answered(&mut self, conn: ConnId, still_there: bool, out: &mut Vec<Effect>) {
         let Some(waiting) = self.waiting else { return };
         if waiting.conn != conn || waiting.awaits != Awaits::Answer {
@@ -245,7 +257,7 @@ impl Pairing {
 
     // The session.
 
-    /// The session has answered the probe: the peer has it and lives.
+    /// The session has answered the probe: the peer is alive and has the session.
     pub fn probe_answered(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
         let Some(standing) = self.probe_over(conn) else { return };
         match self.waiting {
@@ -273,8 +285,8 @@ impl Pairing {
         }
     }
 
-    /// A connection is over, whatever it was: session, own dial or newcomer. Ignored if it was known to be
-    /// over.
+    /// A connection has ended: the session, the local dial or a newcomer. Ignored if the pairing no
+    /// longer holds it.
     pub fn closed(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
         self.session = self.session.filter(|standing| standing.conn != conn);
         self.dial = self.dial.filter(|dial| dial.conn != conn);
@@ -282,7 +294,8 @@ impl Pairing {
         self.serve(out);
     }
 
-    /// Begins a probe of the session, unless one runs. Returns the event that the newcomer awaits.
+    /// Begins a probe of the session, unless one runs. Returns the event for which the newcomer
+    /// waits.
     fn probe_session(&mut self, out: &mut Vec<Effect>) -> Awaits {
         match &mut self.session {
             Some(standing) if !standing.probed => {
@@ -294,7 +307,8 @@ impl Pairing {
         }
     }
 
-    /// The session whose probe is over, if it is that connection.
+    /// Ends the running probe and returns the session, if `conn` is the session and is being
+    /// probed.
     fn probe_over(&mut self, conn: ConnId) -> Option<Standing> {
         let standing = self.session.as_mut().filter(|standing| standing.conn == conn && standing.probed)?;
         standing.probed = false;
@@ -308,7 +322,7 @@ impl Pairing {
         self.serve(out);
     }
 
-    /// Rule 6: whatever has left the pair without a session, the waiting dial gets its turn.
+    /// Rule 6: accepts the waiting newcomer if the pair has no session.
     fn serve(&mut self, out: &mut Vec<Effect>) {
         if self.session.is_none()
             && let Some(waiting) = self.waiting.take()

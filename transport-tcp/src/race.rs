@@ -1,5 +1,5 @@
-//! Connections to several addresses of one host, in the manner of RFC 8305: one attempt after the other is begun, without
-//! waiting long for those before it, and the first connection wins.
+//! Connects to several addresses of one host as in RFC 8305: starts one attempt after the other,
+//! each after a short wait for those before it. The first connection wins.
 
 use std::{
     future::pending,
@@ -12,26 +12,26 @@ use smol::{Timer, future::or};
 
 use crate::{addresses::Addresses, handshake::Failure};
 
-/// How long an attempt runs alone at most.
+/// Maximum time for which an attempt runs alone.
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// The attempts under way. `T` is a connection.
 pub(crate) struct Race<'a, T> {
     deadline: Instant,
     attempts: FuturesUnordered<BoxFuture<'a, (SocketAddr, Result<T, Failure>)>>,
-    /// Where they lead, in the order in which they were begun.
+    /// Their addresses, in the order in which the attempts were started.
     begun: Vec<SocketAddr>,
-    /// Earliest time at which the next attempt begins.
+    /// Earliest start of the next attempt.
     next_at: Instant,
 }
 
-/// What has happened.
+/// An event of the race.
 pub(crate) enum Step<T> {
     /// The next attempt is due, to that address.
     Begin(SocketAddr),
     Connected(SocketAddr, T),
     Failed(SocketAddr, Failure),
-    /// Every address was tried in vain.
+    /// All attempts have failed and no address is left.
     Exhausted,
     /// The deadline has passed.
     Late,
@@ -42,7 +42,7 @@ impl<'a, T> Race<'a, T> {
         Race { deadline, attempts: FuturesUnordered::new(), begun: Vec::new(), next_at: Instant::now() }
     }
 
-    /// Begins an attempt.
+    /// Starts an attempt.
     pub(crate) fn begin(
         &mut self,
         address: SocketAddr,
@@ -52,12 +52,13 @@ impl<'a, T> Race<'a, T> {
         self.begun.push(address);
         self.attempts.push(attempt.map(move |result| (address, result)).boxed());
         let now = Instant::now();
-        // The share lets every address begin in time, and gives the last one as long as the others.
+        // With this share each attempt starts before the deadline, and the last one has as much
+        // time as the others.
         let share = self.deadline.saturating_duration_since(now) / (addresses.left() as u32 + 1);
         self.next_at = now + HEAD_START.min(share);
     }
 
-    /// The next step. Cancel-safe.
+    /// Waits for the next event. Cancel-safe.
     pub(crate) async fn step(&mut self, addresses: &mut Addresses) -> Step<T> {
         let (deadline, next_at, is_empty) = (self.deadline, self.next_at, self.attempts.is_empty());
         let late = async {
@@ -87,13 +88,13 @@ impl<'a, T> Race<'a, T> {
             self.begun.retain(|begun| *begun != address);
         }
         if let Step::Failed(..) = step {
-            // The next one need not wait for it any longer.
+            // The next attempt starts at once instead of after the head start of this one.
             self.next_at = Instant::now();
         }
         step
     }
 
-    /// Gives up the attempts under way, and returns where they lead.
+    /// Drops the running attempts, and returns their addresses.
     pub(crate) fn give_up(self) -> Vec<SocketAddr> {
         self.begun
     }
@@ -114,7 +115,7 @@ mod tests {
         Addresses::of(lookups, &"b@h".parse().unwrap(), &known)
     }
 
-    /// Races connections that fail, succeed or never end, as the port of each address says.
+    /// Races attempts that fail, succeed or never end; the port of the address says which.
     struct Runner {
         race: Race<'static, ()>,
         addresses: Addresses,
@@ -129,7 +130,7 @@ mod tests {
             Runner { race: Race::new(deadline), addresses: addresses(known) }
         }
 
-        /// The next step as a word, and the address that it is about.
+        /// The next event as a word, and its address.
         fn step(&mut self) -> (&'static str, String) {
             match block_on(self.race.step(&mut self.addresses)) {
                 Step::Begin(address) => {

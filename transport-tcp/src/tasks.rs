@@ -1,17 +1,18 @@
-//! The background tasks of the transport, and what is done when one of them is lost.
+//! The background tasks of the transport, and the consequences of losing one.
 //!
-//! A task is lost when it panics, or when its executor drops it before its work is done. Each loss is logged and counted
-//! (`tasks_failed`), and whatever the task owed is paid:
+//! A task is lost when it panics, or when its executor drops it before its work is done. Each loss
+//! is logged and counted (`tasks_failed`), and what the task owed is settled:
 //!
 //! | task | owes | when it is lost |
 //! |---|---|---|
-//! | listener | inbound connections are accepted | it begins again after a second; without an executor the port is closed |
-//! | admission | the inbound connection becomes a session or is refused | the connection is closed; its peer dials again |
-//! | dialer | every dial is answered | open dials fail with `Internal`; the next demand starts another dialer |
-//! | connection | heartbeats, writing, the end of the session | the session ends with `Internal` |
-//! | discovery | the list of peers is kept up to date | it begins again after a second; the last good list holds |
+//! | listener | accepting inbound connections | it restarts after a second; without an executor the port is closed |
+//! | admission | a session, or a refusal, for one inbound connection | the connection is closed; its peer dials again |
+//! | dialer | a result for every dial | open dials fail with `Internal`; the next demand starts another dialer |
+//! | connection | heartbeats, writes, the end of the session | the session ends with `Internal` |
+//! | discovery | an up-to-date list of peers | it restarts after a second; the last valid list stays in use |
 //!
-//! A task that is dropped means that the executor is gone. Nothing can be begun without one, so the transport shuts down, too.
+//! If a task is dropped, the executor is gone. No task can start without one, so the transport
+//! shuts down, too.
 
 use std::{
     future::Future,
@@ -29,7 +30,7 @@ use supervision::{Loss, restarting, supervise, unwind};
 
 use crate::{hub::Hub, log};
 
-/// Time until a task that must go on begins again after a panic.
+/// Time until a task that must continue restarts after a panic.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 
 /// A kind of task.
@@ -41,13 +42,13 @@ pub(crate) struct Task {
 }
 
 pub(crate) const LISTENER: Task =
-    Task { name: "listener", consequence: "no connections are accepted until it begins again" };
+    Task { name: "listener", consequence: "no connections are accepted until it restarts" };
 pub(crate) const ADMISSION: Task =
     Task { name: "admission", consequence: "the inbound connection was closed" };
 pub(crate) const DIALER: Task = Task { name: "dialer", consequence: "open dials to that peer have failed" };
 pub(crate) const CONNECTION: Task = Task { name: "connection", consequence: "its session has ended" };
 pub(crate) const DISCOVERY: Task =
-    Task { name: "discovery", consequence: "the last good list of peers holds until it begins again" };
+    Task { name: "discovery", consequence: "the last valid list of peers stays in use until it restarts" };
 
 /// Starts tasks, each under supervision.
 pub(crate) struct Tasks {
@@ -78,7 +79,7 @@ impl Tasks {
         let _ = unwind::catch(|| (self.spawner)(Box::pin(supervised)));
     }
 
-    /// Starts a task that begins again after a panic, until it is ended by the handle of `ended`.
+    /// Starts a task that restarts after a panic, until the handle of `ended` ends it.
     pub(crate) fn spawn_restarting<F: Future<Output = ()> + Send + 'static>(
         &self,
         hub: &Arc<Hub>,
@@ -100,7 +101,8 @@ impl Tasks {
     }
 }
 
-/// Logs and counts a loss. A transport that was shut down loses tasks with its executor: that is no failure.
+/// Logs and counts a loss. After the transport was shut down, its executor may drop tasks; that is
+/// no failure.
 fn report(hub: &Weak<Hub>, task: Task, loss: &Loss) {
     let Some(hub) = hub.upgrade() else { return };
     if matches!(loss, Loss::Dropped) && hub.is_shut_down() {
