@@ -1,29 +1,36 @@
-//! Events on their way to the program's subscriber and recorder.
+//! A queue for events on their way to the program's subscriber and recorder.
 //!
-//! A `tracing` subscriber and a `metrics` recorder are code of the user. They may block, as in the write to a terminal that
-//! was stopped by Ctrl-S, or panic, as in the write to a pipe whose reader is gone. So no task of a node calls them. A task
-//! puts a closure that does into a bounded queue, and one thread per program runs the closures in order. If the queue is
-//! full, the event is dropped and counted.
+//! A `tracing` subscriber and a `metrics` recorder are code of the program. They may block, as in a
+//! write to a terminal that was stopped by Ctrl-S, or panic, as in a write to a pipe whose reader is
+//! gone. So no task of a node calls them. A task puts a closure that calls them into a bounded queue,
+//! and one thread per program runs the closures in order. If the queue is full, the event is dropped
+//! and counted.
+//!
+//! The first event starts the thread. If the system refuses the thread, that event is dropped and
+//! counted, and an event that comes at least one second later tries again.
 
 use std::{
+    io,
     sync::{
-        OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, SyncSender, channel, sync_channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tracing::{Dispatch, Level, dispatcher, level_filters::LevelFilter};
 
 use crate::unwind;
 
-/// Maximum number of events that wait.
+/// Maximum number of queued events.
 const CAPACITY: usize = 4096;
 
-static SENDER: OnceLock<Option<SyncSender<Event>>> = OnceLock::new();
-static DROPPED: AtomicU64 = AtomicU64::new(0);
+/// Minimum time between two attempts to start the thread.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+static QUEUE: Queue = Queue::new();
 
 struct Event {
     /// The subscriber that was current where the event happened.
@@ -31,15 +38,16 @@ struct Event {
     tell: Box<dyn FnOnce() + Send>,
 }
 
-/// Whether any subscriber takes events of that level. Reads one atomic; calls no code of the user.
+/// Whether any subscriber takes events of that level. Reads one atomic; calls no code of the program.
 #[inline]
 pub fn is_enabled(level: Level) -> bool {
     level <= LevelFilter::current()
 }
 
-/// Queues `tell` for the telemetry thread, which calls it with the caller's current subscriber. Never blocks.
+/// Queues `tell` for the telemetry thread, which calls it with the caller's current subscriber. Never
+/// waits for the subscriber.
 ///
-/// Events of one thread are told in their order. A panic of `tell` is caught and counted in [`dropped`].
+/// The events of one thread keep their order. A panic of `tell` is caught and counted in [`dropped`].
 ///
 /// ```
 /// use tracing::Level;
@@ -53,20 +61,17 @@ pub fn event(level: Level, tell: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// [`event`] for what has no level, such as the figures for a metrics recorder.
+/// Like [`event`], for closures that have no level, such as the figures for a metrics recorder.
 pub fn send(tell: impl FnOnce() + Send + 'static) {
-    let event = Event { subscriber: dispatcher::get_default(Dispatch::clone), tell: Box::new(tell) };
-    let sent = SENDER.get_or_init(start).as_ref().map(|sender| sender.try_send(event));
-    if !matches!(sent, Some(Ok(()))) {
-        DROPPED.fetch_add(1, Ordering::Relaxed);
-    }
+    QUEUE.push(Box::new(tell), Instant::now, start_thread);
 }
 
-/// Waits until all events so far have been told, but at most for that long. Returns whether they have.
+/// Blocks until every event that is queued now has been handled, or until the timeout. Returns false
+/// if it timed out, or if the queue is full.
 ///
-/// A program that ends by `std::process::exit`, or from `main`, loses the events that wait.
+/// A program that ends by `std::process::exit`, or by a return from `main`, loses the queued events.
 pub fn flush(timeout: Duration) -> bool {
-    if SENDER.get().is_none() {
+    if QUEUE.sender.get().is_none() {
         return true;
     }
     let (done, is_done) = channel();
@@ -77,24 +82,82 @@ pub fn flush(timeout: Duration) -> bool {
     is_done.recv_timeout(timeout).is_ok()
 }
 
-/// Number of events that were lost: the queue was full, the subscriber panicked, or the thread could not be started.
+/// Number of events that were lost: the queue was full, the subscriber panicked, or the thread could
+/// not be started.
 pub fn dropped() -> u64 {
-    DROPPED.load(Ordering::Relaxed)
+    QUEUE.dropped.load(Ordering::Relaxed)
 }
 
-/// Starts the thread; `None` if the system does not allow another one.
-fn start() -> Option<SyncSender<Event>> {
-    let (sender, events) = sync_channel(CAPACITY);
+/// The queue and its thread.
+struct Queue {
+    /// Set once the thread runs.
+    sender: OnceLock<SyncSender<Event>>,
+    /// Earliest time of the next attempt to start the thread. `None` before the first one.
+    retry_at: Mutex<Option<Instant>>,
+    dropped: AtomicU64,
+}
+
+impl Queue {
+    const fn new() -> Self {
+        Queue { sender: OnceLock::new(), retry_at: Mutex::new(None), dropped: AtomicU64::new(0) }
+    }
+
+    /// Queues an event. Calls `start` with the other end of the queue if the thread has to be
+    /// started, and `now` only for that.
+    fn push(
+        &'static self,
+        tell: Box<dyn FnOnce() + Send>,
+        now: impl FnOnce() -> Instant,
+        start: impl FnOnce(&'static Self, Receiver<Event>) -> io::Result<()>,
+    ) {
+        let event = Event { subscriber: dispatcher::get_default(Dispatch::clone), tell };
+        let sender = self.sender.get().or_else(|| self.start(now, start));
+        if !sender.is_some_and(|sender| sender.try_send(event).is_ok()) {
+            self.count_dropped();
+        }
+    }
+
+    /// Starts the thread. Returns `None` if the system refuses it, now or less than [`RETRY_AFTER`]
+    /// ago.
+    #[cold]
+    fn start(
+        &'static self,
+        now: impl FnOnce() -> Instant,
+        start: impl FnOnce(&'static Self, Receiver<Event>) -> io::Result<()>,
+    ) -> Option<&'static SyncSender<Event>> {
+        let mut retry_at = self.retry_at.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another caller may have started the thread while this one waited for the lock.
+        if let Some(sender) = self.sender.get() {
+            return Some(sender);
+        }
+        let now = now();
+        if retry_at.is_some_and(|at| now < at) {
+            return None;
+        }
+        *retry_at = Some(now + RETRY_AFTER);
+        let (sender, events) = sync_channel(CAPACITY);
+        start(self, events).ok()?;
+        Some(self.sender.get_or_init(|| sender))
+    }
+
+    fn count_dropped(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Starts the thread of a queue.
+fn start_thread(queue: &'static Queue, events: Receiver<Event>) -> io::Result<()> {
     let thread = thread::Builder::new().name("obit-telemetry".to_owned());
-    thread.spawn(move || tell_all(&events)).ok().map(|_| sender)
+    thread.spawn(move || handle_all(queue, &events)).map(drop)
 }
 
-fn tell_all(events: &Receiver<Event>) {
+fn handle_all(queue: &Queue, events: &Receiver<Event>) {
     for Event { subscriber, tell } in events {
         if unwind::catch(|| dispatcher::with_default(&subscriber, tell)).is_err() {
-            DROPPED.fetch_add(1, Ordering::Relaxed);
+            queue.count_dropped();
         }
-        // The last handle of a subscriber is dropped here; its destructor is code of the user as well.
+        // This may drop the last handle of a subscriber, and its destructor is code of the program
+        // as well.
         let _ = unwind::catch(|| drop(subscriber));
     }
 }
@@ -106,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_told_in_order_and_survive_a_panic_and_a_full_queue() {
+    fn events_keep_their_order_and_survive_a_panic_and_a_full_queue() {
         let (told, heard) = channel();
         for number in 0..3 {
             let told = told.clone();
@@ -136,5 +199,34 @@ mod tests {
             send(move || last.send(()).expect("the test listens"));
             thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_thread_that_the_system_refused_is_tried_again_once_a_second() {
+        let queue: &'static Queue = Box::leak(Box::new(Queue::new()));
+        let begin = Instant::now();
+        let refuse = |_: &'static Queue, _| Err(io::ErrorKind::WouldBlock.into());
+        let never = |_: &'static Queue, _| panic!("an attempt that nothing allows");
+        let dropped = || queue.dropped.load(Ordering::Relaxed);
+
+        queue.push(Box::new(|| {}), || begin, refuse);
+        assert_eq!(dropped(), 1, "the system refused the thread");
+        queue.push(Box::new(|| {}), || begin + RETRY_AFTER - Duration::from_nanos(1), never);
+        assert_eq!(dropped(), 2, "it is too early for another attempt");
+        queue.push(Box::new(|| {}), || begin + RETRY_AFTER, refuse);
+        queue.push(Box::new(|| {}), || begin + RETRY_AFTER, never);
+        assert_eq!(dropped(), 4, "a second attempt failed, and delays the third");
+
+        let (told, heard) = channel();
+        for number in 0..2 {
+            let told = told.clone();
+            let tell = Box::new(move || told.send(number).expect("the test listens"));
+            match number {
+                0 => queue.push(tell, || begin + 2 * RETRY_AFTER, start_thread),
+                _ => queue.push(tell, || panic!("no clock is needed"), never),
+            }
+        }
+        assert_eq!([heard.recv(), heard.recv()], [Ok(0), Ok(1)]);
+        assert_eq!(dropped(), 4);
     }
 }
