@@ -1,70 +1,60 @@
-//! The background tasks of a node, and what is done when one of them is lost.
+//! The background tasks of a node, and the consequences of losing one.
 //!
-//! A task is lost when it panics, or when its executor drops it before its work is done. Each loss is logged and counted
-//! (`tasks_failed`), and whatever the task owed is paid; ARCHITECTURE.md has the table.
+//! A task is lost when it panics, or when its executor drops it before its work is done. Each loss
+//! is logged and counted (`tasks_failed`), and what the task owed is settled; ARCHITECTURE.md has
+//! the table.
 
 use std::{future::Future, sync::Arc};
 
-use supervision::{Loss, supervise, unwind};
+use supervision::{
+    Loss,
+    task::{self, TaskKind, TaskOwner},
+};
 
 use crate::{log, state::Inner, stop};
 
-/// A kind of task.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Task {
-    name: &'static str,
-    /// Consequence of its loss, for the log.
-    consequence: &'static str,
-}
-
-pub(crate) const EVENTS: Task =
-    Task { name: "events", consequence: "no session begins any more; restart this node" };
-pub(crate) const BACKLOG: Task =
-    Task { name: "backlog", consequence: "each input that adds to the backlog now works it off itself" };
-pub(crate) const SESSION: Task = Task { name: "session", consequence: "its session has ended" };
-pub(crate) const FLUSHER: Task = Task { name: "flusher", consequence: "its session has ended" };
-pub(crate) const STOP: Task = Task { name: "stop", consequence: "the stop was ended at once" };
+pub(crate) const EVENTS: TaskKind =
+    TaskKind { name: "events", consequence: "no further session starts; restart this node" };
+pub(crate) const BACKLOG: TaskKind =
+    TaskKind { name: "backlog", consequence: "each input that adds to the backlog now works it off itself" };
+pub(crate) const SESSION: TaskKind = TaskKind { name: "session", consequence: "its session has ended" };
+pub(crate) const FLUSHER: TaskKind = TaskKind { name: "flusher", consequence: "its session has ended" };
+pub(crate) const STOP: TaskKind = TaskKind { name: "stop", consequence: "the stop was ended at once" };
 #[cfg(all(feature = "control", unix))]
-pub(crate) const CLIENTS: Task =
-    Task { name: "clients", consequence: "its socket is closed until the program opens it again" };
+pub(crate) const CLIENTS: TaskKind =
+    TaskKind { name: "clients", consequence: "its socket is closed until the program opens it again" };
 #[cfg(all(feature = "control", unix))]
-pub(crate) const CLIENT: Task = Task { name: "client", consequence: "its connection was closed" };
+pub(crate) const CLIENT: TaskKind = TaskKind { name: "client", consequence: "its connection was closed" };
 #[cfg(feature = "metrics")]
-pub(crate) const RECORDING: Task =
-    Task { name: "recording", consequence: "metrics are not recorded any more" };
+pub(crate) const RECORDING: TaskKind =
+    TaskKind { name: "recording", consequence: "metrics are not recorded any more" };
 
 impl Inner {
-    /// Starts a task of the engine. If it is lost, `pay` settles what it owed.
+    /// Starts a task of the engine. If the task is lost, `settle` does what it owed.
     pub(crate) fn run_task(
         self: &Arc<Self>,
-        task: Task,
+        kind: TaskKind,
         work: impl Future<Output = ()> + Send + 'static,
-        pay: impl FnOnce(&Arc<Inner>) + Send + 'static,
+        settle: impl FnOnce(&Arc<Inner>) + Send + 'static,
     ) {
-        let node = Arc::downgrade(self);
-        let supervised = supervise(task.name, work, move |loss| {
-            if let Some(node) = node.upgrade() {
-                report(&node, task, &loss);
-                pay(&node);
-            }
-        });
-        // A spawner that panics has dropped the task, which has settled what it owed.
-        let _ = unwind::catch(|| (self.engine)(Box::pin(supervised)));
+        task::start(self, &*self.engine, kind, work, settle);
     }
 }
 
-/// Logs and counts a loss. A dropped task is no further failure if the node is stopping or has
-/// failed. Otherwise the executor is gone and the node is stopped at once: it cannot start a task without one.
-fn report(node: &Arc<Inner>, task: Task, loss: &Loss) {
-    if matches!(loss, Loss::Dropped) && !node.is_alive() {
-        return;
+impl TaskOwner for Inner {
+    fn has_ended(&self) -> bool {
+        !self.is_alive()
     }
-    node.counters.tasks_failed.add_one();
-    log::task_failed(&node.id, task.name, loss, task.consequence);
-    if matches!(loss, Loss::Dropped) {
-        stop::at_once(node);
+
+    fn task_failed(&self, kind: TaskKind, loss: &Loss) {
+        self.counters.tasks_failed.add_one();
+        log::task_failed(&self.id, kind, loss);
+    }
+
+    fn executor_lost(this: &Arc<Self>) {
+        stop::at_once(this);
     }
 }
 
-/// Pays nothing: the destructors of the values that the task held have settled what it owed.
+/// Does nothing: the destructors of the values that the task held have done what it owed.
 pub(crate) fn nothing(_: &Arc<Inner>) {}

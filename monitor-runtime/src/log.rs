@@ -8,7 +8,7 @@ use std::time::Duration;
 use monitor_core::Down;
 use peer_service::PeerInfo;
 use refs::{NodeId, NodeName, Pid, SessionEnd};
-use supervision::{Loss, Panic, telemetry};
+use supervision::{Loss, Panic, TaskKind, telemetry};
 use tracing::Level;
 
 use crate::evidence::{self, DOWN};
@@ -68,7 +68,8 @@ pub(crate) fn http_client_failed(error: &dyn std::fmt::Display) {
 }
 
 /// A background task ended before its work was done. This is a bug of Obit or of the executor that runs it.
-pub(crate) fn task_failed(node: &NodeId, task: &'static str, loss: &Loss, consequence: &'static str) {
+pub(crate) fn task_failed(node: &NodeId, kind: TaskKind, loss: &Loss) {
+    let TaskKind { name: task, consequence } = kind;
     let (node, reason) = (node.clone(), loss.to_string());
     telemetry::event(Level::ERROR, move || {
         tracing::error!(%node, task, %reason, "a background task of the node failed: {consequence}");

@@ -19,5 +19,5 @@ pub mod task;
 pub mod telemetry;
 pub mod unwind;
 
-pub use task::{Loss, restarting, supervise};
+pub use task::{Loss, TaskKind, TaskOwner, restarting, supervise};
 pub use unwind::{Panic, catch};

@@ -1,9 +1,13 @@
 //! Supervised tasks.
+//!
+//! [`supervise`] and [`restarting`] wrap a future. [`start`] does the same for a task of a
+//! [`TaskOwner`], and reports a loss to the owner.
 
 use std::{
     fmt,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -58,6 +62,64 @@ where
         let Some(loss) = lost else { return };
         on_loss(loss);
         pause().await;
+    }
+}
+
+/// A kind of background task.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskKind {
+    /// Its name, for the log and for the simulator's faults.
+    pub name: &'static str,
+    /// Consequence of its loss, for the log.
+    pub consequence: &'static str,
+}
+
+/// A component whose promises rest on background tasks, such as a node or a transport.
+pub trait TaskOwner: Send + Sync + 'static {
+    /// Whether the owner was stopped or has failed. From then on its executor may drop tasks, and
+    /// [`report`] does not count that as a failure.
+    fn has_ended(&self) -> bool;
+
+    /// Counts and logs the loss of a task.
+    fn task_failed(&self, kind: TaskKind, loss: &Loss);
+
+    /// Stops the owner, because its executor is gone and no task can start without one.
+    fn executor_lost(this: &Arc<Self>);
+}
+
+/// Starts a task of `owner` under supervision.
+///
+/// If the task is lost while the owner exists, this [reports](report) the loss and then calls
+/// `settle`, which does what the task owed. A panic of `spawner` is caught; the task that it dropped
+/// counts as lost.
+pub fn start<O: TaskOwner>(
+    owner: &Arc<O>,
+    spawner: &(impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + ?Sized),
+    kind: TaskKind,
+    work: impl Future<Output = ()> + Send + 'static,
+    settle: impl FnOnce(&Arc<O>) + Send + 'static,
+) {
+    let owner = Arc::downgrade(owner);
+    let supervised = supervise(kind.name, work, move |loss| {
+        if let Some(owner) = owner.upgrade() {
+            report(&owner, kind, &loss);
+            settle(&owner);
+        }
+    });
+    // The task that a panicking spawner dropped has been settled by then.
+    let _ = unwind::catch(|| spawner(Box::pin(supervised)));
+}
+
+/// Reports the loss of a task to its owner. A dropped task means that the executor is gone, so the
+/// owner is stopped as well, unless it has ended already.
+pub fn report<O: TaskOwner>(owner: &Arc<O>, kind: TaskKind, loss: &Loss) {
+    let executor_is_gone = matches!(loss, Loss::Dropped);
+    if executor_is_gone && owner.has_ended() {
+        return;
+    }
+    owner.task_failed(kind, loss);
+    if executor_is_gone {
+        O::executor_lost(owner);
     }
 }
 
@@ -124,13 +186,13 @@ impl<F, L: FnOnce(Loss)> fmt::Debug for Supervised<F, L> {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::RefCell, future::pending};
+    use std::{cell::RefCell, future::pending, sync::Mutex};
 
     use futures::FutureExt;
 
     use super::*;
 
-    /// What a supervised task reported as its loss; `None` if it did not.
+    /// The loss that a supervised task reported, if it did.
     fn loss_of(run: impl FnOnce(&dyn Fn(Loss))) -> Option<String> {
         let told = RefCell::new(None);
         run(&|loss: Loss| *told.borrow_mut() = Some(loss.to_string()));
@@ -202,5 +264,63 @@ mod tests {
         };
         drop(supervise("work", work, |loss| order.borrow_mut().push(loss.to_string())));
         assert_eq!(*order.borrow(), ["the work is gone", "its executor dropped it"]);
+    }
+
+    /// Records what its tasks report.
+    #[derive(Default)]
+    struct Owner {
+        has_ended: bool,
+        log: Mutex<Vec<String>>,
+    }
+
+    impl Owner {
+        fn note(&self, entry: impl Into<String>) {
+            self.log.lock().expect("no panic while it is held").push(entry.into());
+        }
+    }
+
+    impl TaskOwner for Owner {
+        fn has_ended(&self) -> bool {
+            self.has_ended
+        }
+
+        fn task_failed(&self, kind: TaskKind, loss: &Loss) {
+            self.note(format!("{}: {loss}", kind.name));
+        }
+
+        fn executor_lost(this: &Arc<Self>) {
+            this.note("stopped");
+        }
+    }
+
+    /// The log of an owner after `spawner` was given its task, which panics when it is polled.
+    fn log_of(owner: Owner, spawner: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>)) -> Vec<String> {
+        let owner = Arc::new(owner);
+        let kind = TaskKind { name: "work", consequence: "none" };
+        start(&owner, &spawner, kind, async { panic!("out of paper") }, |owner| owner.note("settled"));
+        owner.log.lock().expect("no panic while it is held").clone()
+    }
+
+    fn poll_once(task: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        assert_eq!(task.now_or_never(), Some(()));
+    }
+
+    #[test]
+    fn a_task_that_panics_is_reported_and_settled_and_its_owner_goes_on() {
+        assert_eq!(log_of(Owner::default(), poll_once), ["work: it panicked: out of paper", "settled"]);
+    }
+
+    #[test]
+    fn a_task_that_is_dropped_stops_its_owner() {
+        let expected = ["work: its executor dropped it", "stopped", "settled"];
+        assert_eq!(log_of(Owner::default(), drop), expected);
+        assert_eq!(log_of(Owner::default(), |_| panic!("no executor")), expected);
+    }
+
+    #[test]
+    fn a_task_that_is_dropped_after_its_owner_has_ended_is_settled_and_not_reported() {
+        let ended = || Owner { has_ended: true, ..Owner::default() };
+        assert_eq!(log_of(ended(), drop), ["settled"]);
+        assert_eq!(log_of(ended(), poll_once), ["work: it panicked: out of paper", "settled"]);
     }
 }

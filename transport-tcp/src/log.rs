@@ -6,7 +6,7 @@
 use std::{fmt::Display, io, net::SocketAddr, path::Path};
 
 use peer_service::{EndKind, NodeId, NodeName, PeerInfo, SessionEnd};
-use supervision::{Loss, telemetry};
+use supervision::{Loss, TaskKind, telemetry};
 use tracing::Level;
 
 use crate::{handshake::Failure, pairing::ConnId};
@@ -100,7 +100,8 @@ pub(crate) fn dial_failed(peer: &NodeName, address: Option<SocketAddr>, failure:
 }
 
 /// A background task ended before its work was done. This is a bug of Obit or of the executor that runs it.
-pub(crate) fn task_failed(task: &'static str, loss: &Loss, consequence: &'static str) {
+pub(crate) fn task_failed(kind: TaskKind, loss: &Loss) {
+    let TaskKind { name: task, consequence } = kind;
     let reason = loss.to_string();
     telemetry::event(Level::ERROR, move || {
         tracing::error!(task, %reason, "a background task of the transport failed: {consequence}");

@@ -15,6 +15,7 @@ use peer_service::{
 };
 use refs::Incarnation;
 use smol::Async;
+use supervision::TaskKind;
 
 use crate::{
     address_book::Source,
@@ -25,8 +26,7 @@ use crate::{
     hub::Hub,
     listener, log,
     lookup::Lookups,
-    socket,
-    tasks::{self, Task},
+    socket, tasks,
 };
 
 /// A [`PeerService`] over plain TCP. See the [crate's first page](crate).
@@ -86,11 +86,11 @@ impl TcpTransport {
 /// Starts a task that must go on until the transport is shut down. Returns the handle that ends it.
 fn until_shut_down<F: Future<Output = ()> + Send + 'static>(
     hub: &Arc<Hub>,
-    task: Task,
+    kind: TaskKind,
     work: impl Fn() -> F + Send + 'static,
 ) -> AbortHandle {
     let (ends, ended) = AbortHandle::new_pair();
-    hub.tasks.spawn_restarting(hub, task, ended, work);
+    hub.tasks.spawn_restarting(hub, kind, ended, work);
     ends
 }
 

@@ -14,11 +14,7 @@
 //! If a task is dropped, the executor is gone. No task can start without one, so the transport
 //! shuts down, too.
 
-use std::{
-    future::Future,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::{
     FutureExt,
@@ -26,29 +22,27 @@ use futures::{
 };
 use peer_service::{EndKind, Spawner};
 use smol::Timer;
-use supervision::{Loss, restarting, supervise, unwind};
+use supervision::{
+    Loss, restarting,
+    task::{self, TaskKind, TaskOwner},
+};
 
 use crate::{hub::Hub, log};
 
 /// Time until a task that must continue restarts after a panic.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 
-/// A kind of task.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Task {
-    name: &'static str,
-    /// Consequence of its loss, for the log.
-    consequence: &'static str,
-}
-
-pub(crate) const LISTENER: Task =
-    Task { name: "listener", consequence: "no connections are accepted until it restarts" };
-pub(crate) const ADMISSION: Task =
-    Task { name: "admission", consequence: "the inbound connection was closed" };
-pub(crate) const DIALER: Task = Task { name: "dialer", consequence: "open dials to that peer have failed" };
-pub(crate) const CONNECTION: Task = Task { name: "connection", consequence: "its session has ended" };
-pub(crate) const DISCOVERY: Task =
-    Task { name: "discovery", consequence: "the last valid list of peers stays in use until it restarts" };
+pub(crate) const LISTENER: TaskKind =
+    TaskKind { name: "listener", consequence: "no connections are accepted until it restarts" };
+pub(crate) const ADMISSION: TaskKind =
+    TaskKind { name: "admission", consequence: "the inbound connection was closed" };
+pub(crate) const DIALER: TaskKind =
+    TaskKind { name: "dialer", consequence: "open dials to that peer have failed" };
+pub(crate) const CONNECTION: TaskKind = TaskKind { name: "connection", consequence: "its session has ended" };
+pub(crate) const DISCOVERY: TaskKind = TaskKind {
+    name: "discovery",
+    consequence: "the last valid list of peers stays in use until it restarts",
+};
 
 /// Starts tasks, each under supervision.
 pub(crate) struct Tasks {
@@ -60,57 +54,50 @@ impl Tasks {
         Tasks { spawner }
     }
 
-    /// Starts a task. If it is lost, `pay` settles what it owed.
+    /// Starts a task. If the task is lost, `settle` does what it owed.
     pub(crate) fn spawn(
         &self,
         hub: &Arc<Hub>,
-        task: Task,
+        kind: TaskKind,
         work: impl Future<Output = ()> + Send + 'static,
-        pay: impl FnOnce(&Arc<Hub>) + Send + 'static,
+        settle: impl FnOnce(&Arc<Hub>) + Send + 'static,
     ) {
-        let hub = Arc::downgrade(hub);
-        let supervised = supervise(task.name, work, move |loss| {
-            report(&hub, task, &loss);
-            if let Some(hub) = hub.upgrade() {
-                pay(&hub);
-            }
-        });
-        // A spawner that panics has dropped the task, which has settled what it owed.
-        let _ = unwind::catch(|| (self.spawner)(Box::pin(supervised)));
+        task::start(hub, &*self.spawner, kind, work, settle);
     }
 
     /// Starts a task that restarts after a panic, until the handle of `ended` ends it.
     pub(crate) fn spawn_restarting<F: Future<Output = ()> + Send + 'static>(
         &self,
         hub: &Arc<Hub>,
-        task: Task,
+        kind: TaskKind,
         ended: AbortRegistration,
         work: impl Fn() -> F + Send + 'static,
     ) {
-        let told = Arc::downgrade(hub);
+        let owner = Arc::downgrade(hub);
         let pause = || Timer::after(RESTART_AFTER);
-        let on_loss = move |loss| report(&told, task, &loss);
-        let going_on = async move { restarting(task.name, work, pause, on_loss).await };
+        let on_loss = move |loss| {
+            if let Some(hub) = owner.upgrade() {
+                task::report(&hub, kind, &loss);
+            }
+        };
+        let going_on = async move { restarting(kind.name, work, pause, on_loss).await };
         // `restarting` catches the panics; this supervision handles the loss of the executor.
-        self.spawn(
-            hub,
-            Task { name: "restarting", ..task },
-            Abortable::new(going_on, ended).map(drop),
-            |_| {},
-        );
+        let kind = TaskKind { name: "restarting", ..kind };
+        self.spawn(hub, kind, Abortable::new(going_on, ended).map(drop), |_| {});
     }
 }
 
-/// Logs and counts a loss. After the transport was shut down, its executor may drop tasks; that is
-/// no failure.
-fn report(hub: &Weak<Hub>, task: Task, loss: &Loss) {
-    let Some(hub) = hub.upgrade() else { return };
-    if matches!(loss, Loss::Dropped) && hub.is_shut_down() {
-        return;
+impl TaskOwner for Hub {
+    fn has_ended(&self) -> bool {
+        self.is_shut_down()
     }
-    hub.counters.tasks_failed.add();
-    log::task_failed(task.name, loss, task.consequence);
-    if matches!(loss, Loss::Dropped) {
-        hub.shut_down(EndKind::Internal);
+
+    fn task_failed(&self, kind: TaskKind, loss: &Loss) {
+        self.counters.tasks_failed.add();
+        log::task_failed(kind, loss);
+    }
+
+    fn executor_lost(this: &Arc<Self>) {
+        this.shut_down(EndKind::Internal);
     }
 }
