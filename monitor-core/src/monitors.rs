@@ -316,8 +316,8 @@ impl Core {
 
     /// Removes a row and whatever stood only for it.
     fn forget(&mut self, at: u32) {
-        let row = self.outgoing.remove(at);
-        let origin = row.origin;
+        let row = self.outgoing.row(at);
+        let (origin, watcher) = (row.origin, row.watcher);
         let peer = self.origins.get(origin).peer;
         match row.state {
             State::Local(_) | State::Remote(_) | State::Loose => {}
@@ -326,8 +326,9 @@ impl Core {
                 let peer = peer.expect("only monitors on other nodes wait");
                 self.peers.get_mut(peer).waiting_len -= 1;
             }
-            fired => self.processes.remove_unread(row.watcher, fired.reason_len()),
+            ref fired => self.processes.remove_unread(watcher, fired.reason_len()),
         }
+        self.outgoing.remove(at);
         let forgotten = self.origins.release(origin);
         self.origin_forgotten(forgotten);
         // While there is no session the spare one would keep the peer from being forgotten.

@@ -151,6 +151,10 @@ impl Aliases {
     /// A process or a watcher has exited, and its aliases with it. Returns its calls that have no answer.
     pub(crate) fn exited(&mut self, owner: LocalPid) -> Vec<Arc<Answer>> {
         let mut calls = Vec::new();
+        // Nearly no process has any, and a search costs each exit 40 instructions.
+        if self.rows.is_empty() {
+            return calls;
+        }
         let first = (owner, MonitorId(Serial::from_u64(0)));
         let last = (owner, MonitorId(Serial::from_u64(u64::MAX)));
         while let Some(&(_, id)) = self.owned.range(first..=last).next() {

@@ -10,6 +10,7 @@
 //! body: bodies wait, the engine never does.
 
 use std::{
+    cell::OnceCell,
     future::Future,
     pin::{Pin, pin},
     sync::{
@@ -54,7 +55,7 @@ pub(crate) fn start(max_blocked: usize) -> Result<Threads, StartError> {
     let crew = Arc::new(Crew {
         executor: Executor::new(),
         on_duty: AtomicU64::new(0),
-        limit: limit.clone(),
+        limit,
         stopped,
     });
     crew.start_thread(None).map_err(StartError::Thread)?;
@@ -67,7 +68,7 @@ pub(crate) fn start(max_blocked: usize) -> Result<Threads, StartError> {
     });
     let bodies: Spawner = Arc::new(move |body| {
         if let Some(crew) = bodies.upgrade() {
-            crew.executor.spawn(Limited { body, limit: limit.clone() }).detach();
+            crew.executor.spawn(Limited { body }).detach();
         }
     });
     Ok(Threads { engine, bodies, running })
@@ -88,28 +89,39 @@ impl Limit {
         self.blocked.load(Ordering::Acquire) <= self.max_blocked
     }
 
+    /// Whether a body must wait. If it must, the context's task is woken once another body has returned.
+    fn must_wait(&self, cx: &mut Context<'_>) -> bool {
+        if self.takes_bodies() {
+            return false;
+        }
+        self.waiting.register(cx);
+        // A body that returned before the task was registered has not woken it.
+        !self.takes_bodies()
+    }
+
     fn has_returned(&self) {
         self.blocked.fetch_sub(1, Ordering::AcqRel);
         self.waiting.wake_all();
     }
 }
 
-/// The body of a process, which is polled only while fewer bodies than the limit are blocked.
+thread_local! {
+    /// The limit of the crew that the thread belongs to.
+    static LIMIT: OnceCell<Arc<Limit>> = const { OnceCell::new() };
+}
+
+/// The body of a process, which is polled only while fewer bodies than the limit are blocked. It finds the limit by its thread,
+/// because a reference of its own would cost each process two atomic operations.
 struct Limited {
     body: BoxFuture<'static, ()>,
-    limit: Arc<Limit>,
 }
 
 impl Future for Limited {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.limit.takes_bodies() {
-            self.limit.waiting.register(cx);
-            // A body that returned before that has woken nobody.
-            if !self.limit.takes_bodies() {
-                return Poll::Pending;
-            }
+        if LIMIT.with(|limit| limit.get().is_some_and(|limit| limit.must_wait(cx))) {
+            return Poll::Pending;
         }
         self.body.as_mut().poll(cx)
     }
@@ -131,6 +143,7 @@ impl Crew {
         let crew = self.clone();
         let serve = move || {
             let Some(number) = crew.go_on_duty(in_place_of) else { return };
+            let _ = LIMIT.with(|limit| limit.set(crew.limit.clone()));
             watchdog::attach(Relief { crew: Arc::downgrade(&crew), number });
             smol::block_on(select(pin!(crew.stopped.recv()), pin!(crew.work(number))));
             if !crew.is_on_duty(number) {

@@ -1,6 +1,5 @@
 //! What goes on in a node, for people and programs to look at.
 
-use std::sync::atomic::Ordering;
 
 use refs::{MonitorRef, NodeId, Pid, RegName, Target};
 use serde::Serialize;
@@ -196,7 +195,7 @@ impl Monitors {
 impl Stats {
     pub(crate) fn of(node: &Inner) -> Self {
         let (core, taken, aliases, waiting_bytes, addresses) = node.look(|state| {
-            let taken = node.taken.0.load(Ordering::Relaxed);
+            let taken: usize = state.taken.values().map(|count| count.get()).sum();
             (state.core.stats(), taken, state.aliases.len(), state.parked.bytes(), state.book.len())
         });
         let (processes, watchers) = node.directory.read().counts();

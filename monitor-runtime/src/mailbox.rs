@@ -120,13 +120,14 @@ impl Mailbox {
     /// ended with its monitors, unless they were taken before.
     fn next(&mut self, mut pop: impl FnMut(&Queue) -> Poll<Option<Item>>) -> Poll<Option<Event>> {
         loop {
-            if let Some(down) = self.taken.pop(&self.node.inner) {
+            if let Some(down) = self.taken.pop() {
                 return Poll::Ready(Some(Event::Down(down)));
             }
             match ready!(pop(&self.process.queue)) {
                 Some(Item::Event(event)) => return Poll::Ready(Some(event)),
                 Some(Item::Down(id)) => {
-                    let down = self.taken.open(&self.node.inner, id, &self.process.queue);
+                    let receiver = self.local();
+                    let down = self.taken.open(&self.node.inner, receiver, id, &self.process.queue);
                     if let Some(down) = down.filter(|_| !self.process.gate.is_closed()) {
                         return Poll::Ready(Some(Event::Down(down)));
                     }
@@ -195,7 +196,7 @@ impl Mailbox {
                 self.process.queue.flushed(|id| state.core.is_fired(id));
             }
             if options.flush && found == Demonitored::Unknown {
-                self.taken.flush(id, self.inner());
+                self.taken.flush(id);
             }
             found
         })?;
@@ -394,7 +395,7 @@ impl Mailbox {
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        self.taken.clear(&self.node.inner);
+        self.taken.clear(&self.node.inner, LocalPid(self.pid.serial()));
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     message::{self, Dest},
     monitor::Monitor,
     monitor_set::MonitorSet,
+    processes::Verdict,
     process::{self, Process},
     queue::MailboxLimits,
     send_options::SendOptions,
@@ -242,7 +243,7 @@ impl Node {
             return Err(NotAlive);
         }
         let process = self.inner.local(pid).and_then(|pid| self.inner.directory.read().process(pid).cloned());
-        Ok(process.is_some_and(|process| process.kill(ExitReason::Killed)))
+        Ok(process.is_some_and(|process| process.kill(Verdict::Killed)))
     }
 
     /// Whether a local process lives. False for processes of other nodes: monitor those.

@@ -1,6 +1,12 @@
 //! Who lives on this node.
 
-use std::{mem, sync::Arc};
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
 
 use futures::{future::AbortHandle, task::AtomicWaker};
 use monitor_core::{ExitReason, LocalPid, LocalTarget, MonitorId, Processes};
@@ -22,9 +28,7 @@ pub(crate) struct LiveProcess {
     pub(crate) queue: Queue,
     /// What it sends passes here.
     pub(crate) gate: Gate,
-    /// The reason of its exit, once that is decided: by a kill, by the stop of the node, or by the exit itself. A lock and not a
-    /// `OnceLock`: to set one of those costs a process 60 instructions more.
-    fate: Mutex<Option<ExitReason>>,
+    fate: Fate,
     /// Drops its task at its next await; none if it has no task of ours.
     pub(crate) abort: Option<AbortHandle>,
 }
@@ -32,28 +36,29 @@ pub(crate) struct LiveProcess {
 impl LiveProcess {
     /// A process whose messages take at most so many bytes while they wait.
     pub(crate) fn new(mailbox: MailboxLimits, abort: Option<AbortHandle>) -> Self {
-        LiveProcess { queue: Queue::new(mailbox), gate: Gate::new(), fate: Mutex::new(None), abort }
+        LiveProcess { queue: Queue::new(mailbox), gate: Gate::new(), fate: Fate::default(), abort }
     }
 
-    /// Ends it with this reason, unless something ended it before; returns whether this did. A task is dropped at its
+    /// Ends the process with this verdict, unless something ended it before; returns whether this did. A task is dropped at its
     /// next await; a guard receives nothing more and exits when it is dropped.
-    pub(crate) fn kill(&self, reason: ExitReason) -> bool {
-        let mut first = false;
-        self.decide(|| {
-            first = true;
-            reason
-        });
+    pub(crate) fn kill(&self, verdict: Verdict) -> bool {
+        let is_first = self.fate.decide(verdict).is_ok();
         if let Some(abort) = &self.abort {
             abort.abort();
         }
         // A task that is running this moment may receive once more, but nothing that was sent after this.
         self.close();
-        first
+        is_first
     }
 
-    /// Returns why it ends: as was decided before, or else for this reason. A later [`kill`](LiveProcess::kill) comes too late.
-    pub(crate) fn decide(&self, reason: impl FnOnce() -> ExitReason) -> ExitReason {
-        self.fate.lock().get_or_insert_with(reason).clone()
+    /// Decides that the process ends by itself, so that a later [`kill`](LiveProcess::kill) comes too late. Returns the exit reason:
+    /// that of an earlier verdict, or else `own`.
+    pub(crate) fn decide(&self, own: impl FnOnce() -> ExitReason) -> ExitReason {
+        match self.fate.decide(Verdict::Own) {
+            Ok(()) | Err(Verdict::Own) => own(),
+            Err(Verdict::Killed) => ExitReason::Killed,
+            Err(Verdict::Shutdown) => ExitReason::Shutdown,
+        }
     }
 
     /// Gives it nothing more; what waits stays readable.
@@ -61,6 +66,36 @@ impl LiveProcess {
         if let Some(receiver) = self.queue.close() {
             unwind::wake(receiver);
         }
+    }
+}
+
+/// What ends a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Verdict {
+    /// The process itself.
+    Own = 1,
+    /// A kill.
+    Killed = 2,
+    /// The stop of the node.
+    Shutdown = 3,
+}
+
+/// The first verdict about a process. An atomic and not a lock, because each exit pays for it.
+#[derive(Debug, Default)]
+struct Fate(AtomicU8);
+
+impl Fate {
+    const OPEN: u8 = 0;
+
+    /// Decides, or returns the verdict that was the first.
+    fn decide(&self, verdict: Verdict) -> Result<(), Verdict> {
+        let first = self.0.compare_exchange(Self::OPEN, verdict as u8, Ordering::AcqRel, Ordering::Acquire);
+        first.map(drop).map_err(|first| match first {
+            2 => Verdict::Killed,
+            3 => Verdict::Shutdown,
+            _ => Verdict::Own,
+        })
     }
 }
 

@@ -303,14 +303,12 @@ impl Waiting {
 
     /// As [`Queue::try_pop`].
     fn try_pop(&mut self) -> Poll<Option<Item>> {
-        loop {
+        while !self.entries.is_empty() {
             if let Some(item) = self.pop() {
                 return Poll::Ready(Some(item));
             }
-            if self.entries.is_empty() {
-                return if self.closed { Poll::Ready(None) } else { Poll::Pending };
-            }
         }
+        if self.closed { Poll::Ready(None) } else { Poll::Pending }
     }
 
     /// Takes the first entry out; none if there is none, or it holds nothing.

@@ -10,7 +10,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -37,6 +37,7 @@ use crate::{
     parked::Parked,
     processes::{Directory, Resident},
     queue::MailboxLimits,
+    taken::TakenCount,
     waiters::Waiters,
     watchdog,
     ways::Ways,
@@ -65,8 +66,6 @@ pub(crate) struct Inner {
     pub(crate) directory: RwLock<Directory>,
     pub(crate) counters: Counters,
     pub(crate) told: Told,
-    /// `Down`s that receivers have taken out of the core and not yet received.
-    pub(crate) taken: Alone,
     /// The task that works off the core's backlog; it does not keep the node alive.
     pub(crate) backlog: Arc<AtomicWaker>,
     /// That task is lost, or the node has stopped: each caller works off what it adds to the backlog. Set under the state's
@@ -82,11 +81,6 @@ pub(crate) struct Inner {
     /// Dropped to end the node's own threads, if it has any.
     pub(crate) threads: Mutex<Option<Sender<()>>>,
 }
-
-/// A counter in a cache line of its own: receivers write it for each `Down`, while the node's thread writes its neighbors.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-pub(crate) struct Alone(pub(crate) AtomicUsize);
 
 /// The limits that do not change.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +118,8 @@ pub(crate) struct State {
     pub(crate) service_over: bool,
     pub(crate) history: History,
     pub(crate) aliases: Aliases,
+    /// `Down`s that receivers have taken out of the core and not yet received, by receiver.
+    pub(crate) taken: BTreeMap<LocalPid, Arc<TakenCount>>,
     /// Used again by every input.
     effects: Vec<Effect>,
     pub(crate) fired: Vec<MonitorId>,
@@ -163,7 +159,6 @@ impl Inner {
             directory: RwLock::default(),
             counters: Counters::default(),
             told: Told::default(),
-            taken: Alone::default(),
             backlog: Arc::default(),
             backlog_inline: AtomicBool::new(false),
             room: Waiters::default(),
@@ -179,6 +174,7 @@ impl Inner {
                 service_over: false,
                 history: History::new(limits.max_history),
                 aliases: Aliases::default(),
+                taken: BTreeMap::new(),
                 effects: Vec::new(),
                 fired: Vec::new(),
             }),
@@ -344,14 +340,14 @@ impl Inner {
 
     /// What a monitor that fired has to say; none if it was flushed meanwhile.
     pub(crate) fn take(&self, id: MonitorId) -> Option<Down> {
-        self.take_from(|core| core.take(id))
+        self.take_from(|state| state.core.take(id))
     }
 
     /// Takes notices out of the core; no input. `None` also if the node has failed.
-    pub(crate) fn take_from<R>(&self, take: impl FnOnce(&mut Core) -> Option<R>) -> Option<R> {
+    pub(crate) fn take_from<R>(&self, take: impl FnOnce(&mut State) -> Option<R>) -> Option<R> {
         let taken = {
             let mut state = self.state.lock_for_batch();
-            self.guarded(|| take(&mut state.core))
+            self.guarded(|| take(&mut state))
         };
         taken.unwrap_or_else(|failure| {
             if let Failure::Now(panic) = failure {
@@ -359,6 +355,11 @@ impl Inner {
             }
             None
         })
+    }
+
+    /// A receiver of `Down`s has ended, and with it the run that it had taken.
+    pub(crate) fn forget_taken(&self, receiver: LocalPid) {
+        self.state.lock().taken.remove(&receiver);
     }
 
     /// A dial has failed.

@@ -9,11 +9,10 @@ use std::{
 };
 
 use futures::future::{Either, select};
-use monitor_core::ExitReason;
 use refs::EndKind;
 
 use crate::{
-    background, book::Book, effects::AfterUnlock, error::NotAlive, link::Link, log, processes::LiveProcess,
+    background, book::Book, effects::AfterUnlock, error::NotAlive, link::Link, log, processes::{LiveProcess, Verdict},
     state::Inner,
 };
 
@@ -76,7 +75,7 @@ async fn run(end: End) {
 
 fn kill_spawned(node: &Inner) {
     processes(node).filter(|process| process.abort.is_some()).for_each(|process| {
-        process.kill(ExitReason::Shutdown);
+        process.kill(Verdict::Shutdown);
     });
 }
 

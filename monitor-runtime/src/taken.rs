@@ -3,12 +3,18 @@
 //! To take one is to enter the node, which is worth more than one: whoever receives takes the next few along. They are the
 //! receiver's from then on, and it must look here, too, when it flushes.
 
-use std::{collections::VecDeque, sync::atomic::Ordering};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
-use monitor_core::{Core, Down, ExitReason, MonitorId};
+use monitor_core::{Down, ExitReason, LocalPid, MonitorId};
 use parking_lot::Mutex;
 
-use crate::state::Inner;
+use crate::state::{Inner, State};
 
 /// How many are taken at once: a flush that looks through them still takes a moment.
 const RUN: usize = 128;
@@ -18,7 +24,25 @@ const RUN_BYTES: usize = 64 * 1024;
 
 /// See the [module](self). In the order in which they fired.
 #[derive(Debug, Default)]
-pub(crate) struct Taken(Mutex<VecDeque<Down>>);
+pub(crate) struct Taken {
+    downs: Mutex<VecDeque<Down>>,
+    count: Option<Arc<TakenCount>>,
+}
+
+/// Number of `Down`s that one receiver has taken out of the core and not yet received. Only the receiver writes it, so that a
+/// receipt costs a store and no atomic addition. The state of the node has the counts of all receivers that took a run.
+#[derive(Debug, Default)]
+pub(crate) struct TakenCount(AtomicUsize);
+
+impl TakenCount {
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, count: usize) {
+        self.0.store(count, Ordering::Relaxed);
+    }
+}
 
 /// Where the numbers of monitors that have fired wait, in order.
 pub(crate) trait FiredQueue {
@@ -39,57 +63,71 @@ pub(crate) enum Popped {
 }
 
 impl Taken {
-    /// The next one. Touches nothing that others write: it is done for every `Down`.
-    pub(crate) fn pop(&mut self, node: &Inner) -> Option<Down> {
-        let down = self.0.get_mut().pop_front()?;
-        node.taken.0.fetch_sub(1, Ordering::Relaxed);
+    /// Returns the next one.
+    pub(crate) fn pop(&mut self) -> Option<Down> {
+        let downs = self.downs.get_mut();
+        let down = downs.pop_front()?;
+        if let Some(count) = &self.count {
+            count.set(downs.len());
+        }
         Some(down)
     }
 
-    /// Drops all of them.
-    pub(crate) fn clear(&mut self, node: &Inner) {
-        while self.pop(node).is_some() {}
+    /// Drops all of them, because their receiver ends.
+    pub(crate) fn clear(&mut self, node: &Inner, receiver: LocalPid) {
+        self.downs.get_mut().clear();
+        if self.count.take().is_some() {
+            node.forget_taken(receiver);
+        }
     }
 
-    /// Takes what `first` has to say, which was popped from `fired`, and keeps what follows it there at once. None if it was
-    /// flushed; what is kept may be something all the same.
-    pub(crate) fn open(&mut self, node: &Inner, first: MonitorId, fired: &dyn FiredQueue) -> Option<Down> {
-        let kept = self.0.get_mut();
-        node.take_from(|core: &mut Core| {
+    /// Takes the `Down` of `first`, which the receiver has popped from `fired`, and keeps the run that follows it there.
+    /// `None` if the first was flushed; the run may hold some all the same.
+    pub(crate) fn open(
+        &mut self,
+        node: &Inner,
+        receiver: LocalPid,
+        first: MonitorId,
+        fired: &dyn FiredQueue,
+    ) -> Option<Down> {
+        let kept = self.downs.get_mut();
+        node.take_from(|State { core, taken, .. }| {
             let down = core.take(first);
             if down.is_none() {
                 fired.skipped();
             }
-            let before = kept.len();
             let mut bytes = down.as_ref().map_or(0, reason_bytes);
             if bytes < RUN_BYTES {
                 fired.pop_run(RUN - 1, &mut |id| {
                     let Some(down) = core.take(id) else { return Popped::Flushed };
-                    bytes += reason_bytes(&down);
                     kept.push_back(down);
+                    // Read where it is kept: a second copy of the `Down` would cost more.
+                    bytes += kept.back().map_or(0, reason_bytes);
                     if bytes < RUN_BYTES { Popped::Taken } else { Popped::TakenLast }
                 });
             }
-            // In one step with the core: whoever adds both up counts each once.
-            node.taken.0.fetch_add(kept.len() - before, Ordering::Relaxed);
+            if !kept.is_empty() {
+                // In one step with the core, so that the sum of both counts each once.
+                self.count.get_or_insert_with(|| taken.entry(receiver).or_default().clone()).set(kept.len());
+            }
             down
         })
     }
 
     /// Drops one, if it is here.
-    pub(crate) fn flush(&self, id: MonitorId, node: &Inner) -> bool {
-        let mut taken = self.0.lock();
-        let place = taken.iter().position(|down| down.monitor.serial() == id.0);
-        let found = place.and_then(|place| taken.remove(place)).is_some();
-        if found {
-            node.taken.0.fetch_sub(1, Ordering::Relaxed);
+    pub(crate) fn flush(&self, id: MonitorId) -> bool {
+        let mut downs = self.downs.lock();
+        let place = downs.iter().position(|down| down.monitor.serial() == id.0);
+        let found = place.and_then(|place| downs.remove(place)).is_some();
+        if let Some(count) = &self.count {
+            count.set(downs.len());
         }
         found
     }
 
     /// Looks at all of them, in order.
     pub(crate) fn each(&self, look: impl FnMut(&Down)) {
-        self.0.lock().iter().for_each(look);
+        self.downs.lock().iter().for_each(look);
     }
 }
 

@@ -84,26 +84,28 @@ pub(crate) fn forget(node: u64) {
 
 /// Polls the body of a process and counts the steps that the watchdog samples.
 pub(crate) fn poll<R>(node: u64, process: u64, body: impl FnOnce() -> R) -> R {
-    let _step = Step::begin(node, process);
-    body()
-}
-
-/// The poll of a body. Its drop is the poll's end, also by a panic.
-struct Step;
-
-impl Step {
-    /// `None` within the poll of another body, which is the one that is named, and on a thread that ends.
-    fn begin(node: u64, process: u64) -> Option<Self> {
-        // The slot is used in place: a clone of it would cost two atomic operations a poll.
-        let begun = SLOT.try_with(|slot| slot.get_or_init(|| Slot::register(None)).begin(node, process));
-        begun.is_ok_and(|begun| begun).then_some(Step)
+    let mut body = Some(body);
+    // The slot is used in place: a clone of it would cost two atomic operations a poll.
+    let polled = SLOT.try_with(|slot| {
+        let _step = slot.get_or_init(|| Slot::register(None)).begin(node, process);
+        body.take().map(|body| body())
+    });
+    match (polled, body) {
+        (Ok(Some(result)), _) => result,
+        // The thread ends, and its slot is gone.
+        (_, Some(body)) => body(),
+        (_, None) => unreachable!("a body that was taken has returned"),
     }
 }
 
-impl Drop for Step {
+/// The poll of a body. Its drop is the poll's end, also by a panic.
+struct Step<'a>(&'a Slot);
+
+impl Drop for Step<'_> {
     fn drop(&mut self) {
-        // It cannot be gone: the poll has used it.
-        let _ = SLOT.try_with(|slot| slot.get().map(|slot| slot.end()));
+        // No other thread writes the steps.
+        let steps = self.0.steps.load(Ordering::Relaxed);
+        self.0.steps.store(steps + 1, Ordering::Release);
     }
 }
 
@@ -115,11 +117,12 @@ impl Slot {
         slot
     }
 
-    /// A body is polled from now on; false if another one is polled already.
-    fn begin(&self, node: u64, process: u64) -> bool {
+    /// A body is polled until the returned step is dropped. `None` within the poll of another body, which is the one that a warning
+    /// names.
+    fn begin(&self, node: u64, process: u64) -> Option<Step<'_>> {
         let steps = self.steps.load(Ordering::Relaxed);
         if steps % 2 == 1 {
-            return false;
+            return None;
         }
         self.node.store(node, Ordering::Relaxed);
         self.process.store(process, Ordering::Relaxed);
@@ -128,12 +131,7 @@ impl Slot {
         if WATCHDOG.asleep.load(Ordering::SeqCst) {
             WATCHDOG.wake();
         }
-        true
-    }
-
-    /// The poll is over. No other thread writes the steps.
-    fn end(&self) {
-        self.steps.store(self.steps.load(Ordering::Relaxed) + 1, Ordering::Release);
+        Some(Step(self))
     }
 }
 

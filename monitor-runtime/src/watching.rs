@@ -146,7 +146,7 @@ impl Watcher {
             found
         });
         match found.unwrap_or(Demonitored::Unknown) {
-            Demonitored::Unknown if self.taken.flush(id, &self.node.inner) => Demonitored::Fired,
+            Demonitored::Unknown if self.taken.flush(id) => Demonitored::Fired,
             found => found,
         }
     }
@@ -166,11 +166,11 @@ impl Watcher {
 
     fn try_down(&mut self) -> Option<Down> {
         loop {
-            if let Some(down) = self.taken.pop(&self.node.inner) {
+            if let Some(down) = self.taken.pop() {
                 return Some(down);
             }
             let first = self.inbox.pop()?;
-            if let Some(down) = self.taken.open(&self.node.inner, first, &*self.inbox) {
+            if let Some(down) = self.taken.open(&self.node.inner, self.pid, first, &*self.inbox) {
                 return Some(down);
             }
         }
@@ -179,7 +179,7 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.taken.clear(&self.node.inner);
+        self.taken.clear(&self.node.inner, self.pid);
         self.node.inner.exited(self.pid, ExitReason::Normal);
     }
 }

@@ -17,31 +17,37 @@ impl Core {
     /// `None`: it was flushed, its watcher is gone, or it was taken already.
     pub fn take(&mut self, id: MonitorId) -> Option<Down> {
         let at = self.find_fired(id)?;
-        let down = self.notice(at);
+        // Moved out and not cloned: every `Down` comes through here.
+        let (reason, reason_was_cut) = self.outgoing.take_reason(at)?;
+        if let Some(exit) = reason.exit() {
+            self.processes.remove_unread(self.outgoing.row(at).watcher, exit.len());
+        }
+        let down = self.notice(at, reason, reason_was_cut);
         self.forget(at);
-        down
+        Some(down)
     }
 
     /// The notice of a monitor that has fired and was not taken: what [`take`](Core::take) will hand over. O(1).
     pub fn fired(&self, id: MonitorId) -> Option<Down> {
-        self.notice(self.find_fired(id)?)
+        let at = self.find_fired(id)?;
+        let (reason, reason_was_cut) = self.outgoing.row(at).state.fired()?;
+        Some(self.notice(at, reason, reason_was_cut))
     }
 
-    fn notice(&self, at: u32) -> Option<Down> {
+    fn notice(&self, at: u32, reason: DownReason, reason_was_cut: bool) -> Down {
         let row = self.outgoing.row(at);
-        let (reason, reason_was_cut) = row.state.fired()?;
         let incarnation = match DownSource::of(&reason) {
             DownSource::NoSession => None,
             DownSource::SessionEnd | DownSource::TargetNode => self.origins.get(row.origin).life,
         };
-        Some(Down {
+        Down {
             monitor: self.reference(self.outgoing.id(at)),
             target: self.target(at),
             reason,
             tag: row.tag,
             incarnation,
             reason_was_cut,
-        })
+        }
     }
 
     /// Why it has fired, if the monitor has and its notice was not taken.

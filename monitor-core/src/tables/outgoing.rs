@@ -202,8 +202,23 @@ impl Outgoing {
         self.fired += 1;
     }
 
+    /// Takes the reason out of a monitor that has fired, and whether it was cut. The row is to be removed next.
+    pub(crate) fn take_reason(&mut self, at: u32) -> Option<(DownReason, bool)> {
+        let state = &mut self.rows[at].state;
+        if !state.is_fired() {
+            return None;
+        }
+        self.fired -= 1;
+        Some(match core::mem::replace(state, State::Loose) {
+            State::FiredCutPanic(text) => (DownReason::Exit(ExitReason::Panicked(text)), true),
+            State::FiredCutOther(bytes) => (DownReason::Exit(ExitReason::Other(bytes)), true),
+            State::Fired(reason) => (reason, false),
+            _ => unreachable!("it has fired"),
+        })
+    }
+
     /// Removes the row. Its number is never used again.
-    pub(crate) fn remove(&mut self, at: u32) -> Row {
+    pub(crate) fn remove(&mut self, at: u32) {
         let Row { state, generation, .. } = &self.rows[at];
         let next = generation.checked_add(1);
         match state {
@@ -212,7 +227,7 @@ impl Outgoing {
             State::Fired(_) | State::FiredCutPanic(_) | State::FiredCutOther(_) => self.fired -= 1,
         }
         self.owned.remove(&mut self.rows, at);
-        self.rows.remove(at, next)
+        self.rows.discard(at, next);
     }
 
     pub(crate) fn bound_list(&mut self) -> List {

@@ -50,16 +50,30 @@ impl<T> Pool<T> {
         at
     }
 
-    /// Removes a row; the next row in its place gets the generation `next`. With `None` the place is never used again.
+    /// Removes a row and returns it. The next row in its place gets the generation `next`; with `None` the place is never used
+    /// again.
     pub(crate) fn remove(&mut self, at: u32, next: Option<u32>) -> T {
-        let vacant = Cell::Vacant { next: self.vacant, generation: next.unwrap_or(0) };
+        let vacant = self.vacate(at, next);
         let cell = core::mem::replace(&mut self.cells[at as usize], vacant);
         let Cell::Row(row) = cell else { unreachable!("only rows are removed, once") };
+        row
+    }
+
+    /// As [`Pool::remove`], but drops the row in its place, which saves a copy.
+    pub(crate) fn discard(&mut self, at: u32, next: Option<u32>) {
+        let vacant = self.vacate(at, next);
+        self.cells[at as usize] = vacant;
+    }
+
+    /// Counts one row less and chains its place for reuse. The caller puts the returned cell there.
+    fn vacate(&mut self, at: u32, next: Option<u32>) -> Cell<T> {
+        debug_assert!(matches!(self.cells[at as usize], Cell::Row(_)), "only rows are removed, once");
+        let vacant = Cell::Vacant { next: self.vacant, generation: next.unwrap_or(0) };
         self.len -= 1;
         if next.is_some() {
             self.vacant = at;
         }
-        row
+        vacant
     }
 
     pub(crate) fn get(&self, at: u32) -> Option<&T> {
