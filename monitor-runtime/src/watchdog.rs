@@ -1,8 +1,9 @@
 //! Notices bodies of processes that block their thread.
 //!
-//! One thread per program samples how far the threads that run bodies have come: each counts a step when it begins to poll a
-//! body and another one when the poll returns. A count that is odd and has not changed from one sample to the next means a body
-//! that blocks. Then the thread is relieved, if it belongs to a node, and after a while a warning names the process.
+//! A thread that runs bodies counts a step when it begins to poll a body and another one when the
+//! poll returns. One thread per program samples these counts. If a count is odd and the same in two
+//! samples, a body blocks. Then the watchdog relieves the thread, if it belongs to a node, and
+//! after [`WARN_AFTER`] it logs a warning that names the process.
 //!
 //! No clock is read per poll, and the watchdog sleeps while no body runs.
 
@@ -25,10 +26,11 @@ use crate::{executor::Relief, log, state::Inner};
 /// Time between two samples.
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// Time between two samples after a thread was relieved: if one body blocks, the next one may, too.
+/// Time between two samples after a thread was relieved. It is short because the next body may
+/// block, too.
 const QUICK_SAMPLE: Duration = Duration::from_micros(200);
 
-/// How long samples stay quick after a thread was relieved.
+/// Time for which samples stay quick after a thread was relieved.
 const QUICK_FOR: Duration = Duration::from_millis(200);
 
 /// Number of samples without any step until the watchdog sleeps.
@@ -39,7 +41,8 @@ const WARN_AFTER: Duration = Duration::from_secs(1);
 
 static WATCHDOG: LazyLock<Watchdog> = LazyLock::new(Watchdog::default);
 
-/// The number of the next node. A slot refers to its node by number, so that a warning can name the process.
+/// Number of the next node. A slot refers to its node by number, so that a warning can name the
+/// process.
 static NEXT_NODE: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
@@ -59,25 +62,25 @@ struct Watchdog {
 struct Slot {
     /// Odd while a body is polled.
     steps: AtomicU64,
-    /// The node and the number of the process that is polled.
+    /// The node and the number of the polled process.
     node: AtomicU64,
     process: AtomicU64,
     relief: Option<Relief>,
 }
 
-/// The thread that calls this belongs to a crew, and can be relieved.
+/// Registers the calling thread as one that can be relieved, because it belongs to a crew.
 pub(crate) fn attach(relief: Relief) {
     SLOT.with(|slot| _ = slot.get_or_init(|| Slot::register(Some(relief))));
 }
 
-/// Gives a number to a node, under which [`poll`] names it.
+/// Assigns a number to a node, by which [`poll`] refers to it.
 pub(crate) fn number_of(node: &Weak<Inner>) -> u64 {
     let number = NEXT_NODE.fetch_add(1, Ordering::Relaxed);
     WATCHDOG.nodes.lock().insert(number, node.clone());
     number
 }
 
-/// The node of that number is gone.
+/// Forgets a node that no longer exists.
 pub(crate) fn forget(node: u64) {
     WATCHDOG.nodes.lock().remove(&node);
 }
@@ -88,11 +91,12 @@ pub(crate) fn poll<R>(node: u64, process: u64, body: impl FnOnce() -> R) -> R {
     body()
 }
 
-/// The poll of a body. Its drop is the poll's end, also by a panic.
+/// The poll of a body. Its drop marks the end of the poll, also after a panic.
 struct Step;
 
 impl Step {
-    /// `None` within the poll of another body, which is the one that is named, and on a thread that ends.
+    /// Returns `None` on a thread that ends, and within the poll of another body; a warning then
+    /// names the outer body.
     fn begin(node: u64, process: u64) -> Option<Self> {
         // The slot is used in place: a clone of it would cost two atomic operations a poll.
         let begun = SLOT.try_with(|slot| slot.get_or_init(|| Slot::register(None)).begin(node, process));
@@ -102,7 +106,7 @@ impl Step {
 
 impl Drop for Step {
     fn drop(&mut self) {
-        // It cannot be gone: the poll has used it.
+        // The slot exists, because the poll has used it.
         let _ = SLOT.try_with(|slot| slot.get().map(|slot| slot.end()));
     }
 }
@@ -115,7 +119,8 @@ impl Slot {
         slot
     }
 
-    /// A body is polled from now on; false if another one is polled already.
+    /// Records that the thread begins to poll a body. Returns false if it polls another one
+    /// already.
     fn begin(&self, node: u64, process: u64) -> bool {
         let steps = self.steps.load(Ordering::Relaxed);
         if steps % 2 == 1 {
@@ -131,7 +136,7 @@ impl Slot {
         true
     }
 
-    /// The poll is over. No other thread writes the steps.
+    /// Records the end of the poll. No other thread writes the steps.
     fn end(&self) {
         self.steps.store(self.steps.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
@@ -161,7 +166,8 @@ impl Watchdog {
                 Pause::Sample(pause) => thread::sleep(pause),
                 Pause::Sleep(until) => {
                     self.asleep.store(true, Ordering::SeqCst);
-                    // A step that was taken before may not have seen that.
+                    // A thread that took a step before this store has not seen it and wakes
+                    // nothing.
                     if samples.are_current(&self.slots()) {
                         until.map_or_else(thread::park, thread::park_timeout);
                     }
@@ -189,7 +195,7 @@ impl Watchdog {
 /// What the watchdog does until the next sample.
 enum Pause {
     Sample(Duration),
-    /// It sleeps until a body runs, but at most for that long.
+    /// Sleep until a body runs, but at most for that long.
     Sleep(Option<Duration>),
 }
 
@@ -205,7 +211,7 @@ struct Samples {
 struct Seen {
     steps: u64,
     since: Instant,
-    /// The thread was relieved or cannot be: only warnings are left to do.
+    /// The thread was relieved or cannot be relieved, so only warnings remain.
     relieved: bool,
     warn_at: Duration,
 }
@@ -236,7 +242,8 @@ impl Samples {
                 if !seen.relieved {
                     seen.relieved = slot.relief.as_ref().is_none_or(Relief::relieve);
                     quiet = false;
-                    // Not by a body that only computes for as long as a quick sample.
+                    // A body that only computes for as long as a quick sample does not prolong
+                    // quick sampling.
                     if blocked_for >= SAMPLE / 2 {
                         self.quick_until = Some(now + QUICK_FOR);
                     }
