@@ -192,7 +192,7 @@ impl Watchdog {
     }
 }
 
-/// What the watchdog does until the next sample.
+/// The action of the watchdog until the next sample.
 enum Pause {
     Sample(Duration),
     /// Sleep until a body runs, but at most for that long.
