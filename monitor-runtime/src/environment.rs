@@ -20,7 +20,7 @@ pub(crate) trait Simulation: Send + Sync {
     fn random(&self) -> u64;
 }
 
-/// See the [module](self). `None` is the system.
+/// The clock and the random numbers of a node. `None` means the system's.
 #[derive(Clone, Default)]
 pub(crate) struct Environment(Option<Arc<dyn Simulation>>);
 
@@ -34,12 +34,12 @@ impl Environment {
         self.0.as_ref().map_or_else(Instant::now, |simulation| simulation.now())
     }
 
-    /// The instant after that duration; `None` if it is beyond what the clock can show.
+    /// Returns the instant after that duration, or `None` if it is beyond the range of the clock.
     pub(crate) fn after(&self, duration: Duration) -> Option<Instant> {
         self.now().checked_add(duration)
     }
 
-    /// Completes at that instant, and never if it is `None`.
+    /// Completes at that instant; never completes if it is `None`.
     pub(crate) fn sleep_until(&self, at: Option<Instant>) -> Sleep {
         match (&self.0, at) {
             (Some(simulation), Some(at)) => Sleep::Simulated(simulation.sleep_until(at)),
@@ -47,8 +47,9 @@ impl Environment {
         }
     }
 
-    /// Waits for `duration` to save work; nothing may depend on that time having passed. A simulation does not wait, but
-    /// only lets its other tasks run once: work that can be done at an instant is done at that instant.
+    /// Waits for `duration` to save work; no caller may depend on that time having passed. A
+    /// simulation only lets its other tasks run once and does not advance its clock, so work that
+    /// can be done at an instant is done at that instant.
     pub(crate) async fn pause(&self, duration: Duration) {
         if self.0.is_some() {
             smol::future::yield_now().await;
@@ -57,10 +58,10 @@ impl Environment {
         }
     }
 
-    /// A number that no peer can guess; in a simulation the next one of its sequence.
+    /// Returns a number that no peer can guess; in a simulation, the next one of its sequence.
     ///
     /// # Errors
-    /// The system has no random numbers.
+    /// The system returned no random numbers.
     pub(crate) fn random(&self) -> Result<u64, getrandom::Error> {
         self.0.as_ref().map_or_else(getrandom::u64, |simulation| Ok(simulation.random()))
     }

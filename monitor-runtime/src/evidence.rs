@@ -1,16 +1,18 @@
-//! A `Down` in words that programs can tell apart, for whoever collects them: logs, and answers about the past.
+//! Describes a `Down` in fields that programs can read, for the log and for answers about past
+//! `Down`s.
 
 use std::time::Duration;
 
 use monitor_core::{Down, DownReason};
 
-/// At which level every `Down` is told to subscribers.
+/// Level at which every `Down` is logged.
 pub(crate) const DOWN: tracing::Level = tracing::Level::DEBUG;
 
-/// Tells subscribers of `tracing`: for a person in `reason` and `source`, for programs in the other fields.
+/// Logs a `Down`. The fields `reason` and `source` are for people, the other fields for programs.
 ///
-/// Each `Down` that a monitor tells is one event, unless the queue to the subscriber is full. Those of one session come in the
-/// order in which the monitors fired. The event and the receiver do not wait for each other: either may come first.
+/// Each `Down` that a monitor reports is one event, unless the queue to the subscriber is full. The
+/// events of one session keep the order in which the monitors fired. Either the event or the `Down`
+/// in the mailbox may come first.
 pub(crate) fn tell(down: &Down) {
     let Down { monitor, target, reason, tag, incarnation, .. } = down;
     let end = reason.session_end();

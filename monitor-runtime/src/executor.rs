@@ -1,10 +1,11 @@
 //! The threads of a node: one on duty, and one for each process that blocks.
 //!
-//! Two kinds of tasks run here: those of the *engine* (sessions, dials, heartbeats), and the *bodies* of processes, which are
-//! code of the user. One thread, the thread on duty, runs both, in the order in which they became ready, so that a message from
-//! a session to a body costs no wake of another thread. If a body blocks, the [watchdog](crate::watchdog) notices it within
-//! some milliseconds and has [`Relief::relieve`] put another thread on duty. The blocked thread goes on with its body, and ends
-//! when the body returns.
+//! These threads run two kinds of tasks: tasks of the *engine* (sessions, dials, heartbeats), and
+//! the *bodies* of processes, which are code of the user. The thread on duty runs both, in the
+//! order in which they became ready, so that a message from a session to a body does not wake
+//! another thread. If a body blocks, the [watchdog](crate::watchdog) notices it within some
+//! milliseconds and calls [`Relief::relieve`], which puts another thread on duty. The blocked
+//! thread continues its body, and ends when the body returns.
 //!
 //! So a body that blocks delays only itself. If more threads than the maximum are blocked, the thread on duty polls no further
 //! body: bodies wait, the engine never does.
@@ -31,10 +32,11 @@ use smol::{
 
 use crate::{error::StartError, waiters::Waiters, watchdog};
 
-/// How long tasks run before the thread looks at its sockets and timers again, which takes about a microsecond.
+/// Time for which tasks run before the thread polls its sockets and timers again. That poll takes
+/// about a microsecond.
 const TURN: Duration = Duration::from_micros(20);
 
-/// How many tasks run before it looks at the clock.
+/// Number of tasks that run before the thread reads the clock.
 const TICKS: usize = 4;
 
 /// The spawners of a node, and the handle that keeps its threads running.
@@ -43,7 +45,7 @@ pub(crate) struct Threads {
     pub(crate) engine: Spawner,
     /// Starts the body of a process.
     pub(crate) bodies: Spawner,
-    /// Ends the threads when it is dropped, and with them every task that they run.
+    /// On drop, ends the threads and drops every task that they run.
     pub(crate) running: Sender<()>,
 }
 
@@ -74,9 +76,9 @@ pub(crate) fn start(max_blocked: usize) -> Result<Threads, StartError> {
     Ok(Threads { engine, bodies, running })
 }
 
-/// How many bodies may block.
+/// The limit of bodies that block at the same time.
 struct Limit {
-    /// Number of threads that were relieved, and whose body has not returned.
+    /// Number of threads that were relieved and whose body has not returned yet.
     blocked: AtomicUsize,
     max_blocked: usize,
     /// Bodies that wait until one has returned.
@@ -120,8 +122,17 @@ impl Future for Limited {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+<<<<<<< HEAD
         if LIMIT.with(|limit| limit.get().is_some_and(|limit| limit.must_wait(cx))) {
             return Poll::Pending;
+=======
+        if !self.limit.takes_bodies() {
+            self.limit.waiting.register(cx);
+            // If a body returned before the waker was registered, nothing wakes this task.
+            if !self.limit.takes_bodies() {
+                return Poll::Pending;
+            }
+>>>>>>> superv
         }
         self.body.as_mut().poll(cx)
     }
@@ -130,15 +141,15 @@ impl Future for Limited {
 /// The threads of one node.
 struct Crew {
     executor: Executor<'static>,
-    /// The number of the thread on duty. Each thread that is put on duty has the next one.
+    /// The number of the thread on duty. Each thread that goes on duty gets the next number.
     on_duty: AtomicU64,
     limit: Arc<Limit>,
     stopped: Receiver<()>,
 }
 
 impl Crew {
-    /// Starts a thread, which puts itself on duty as number 0, or in place of a thread that is blocked. So nothing has changed if
-    /// the system gives no thread.
+    /// Starts a thread, which goes on duty as number 0 or in place of a blocked thread. Changes
+    /// nothing if the system refuses the thread.
     fn start_thread(self: &Arc<Self>, in_place_of: Option<u64>) -> std::io::Result<()> {
         let crew = self.clone();
         let serve = move || {
@@ -153,10 +164,11 @@ impl Crew {
         thread::Builder::new().name("obit".to_owned()).spawn(serve).map(drop)
     }
 
-    /// The number of the calling thread, which is on duty now; `None` if the thread that it was to relieve is not on duty.
+    /// Puts the calling thread on duty and returns its number. Returns `None` if the thread that it
+    /// should relieve is no longer on duty.
     fn go_on_duty(&self, in_place_of: Option<u64>) -> Option<u64> {
         let Some(blocked) = in_place_of else { return Some(0) };
-        // Before the other thread can see that it was relieved, and count itself out.
+        // Counted before the other thread can notice that it was relieved and subtract itself.
         self.limit.blocked.fetch_add(1, Ordering::AcqRel);
         let next = blocked + 1;
         if self.on_duty.compare_exchange(blocked, next, Ordering::AcqRel, Ordering::Acquire).is_err() {
@@ -170,12 +182,12 @@ impl Crew {
         self.on_duty.load(Ordering::Acquire) == number
     }
 
-    /// Runs tasks as they come, until another thread is on duty. [`Executor::run`] would run two hundred before it lets the
-    /// thread poll its sockets and timers. A task that reads a flood may take long, so input on other sockets would
-    /// wait for all of them.
+    /// Runs ready tasks until another thread is on duty. [`Executor::run`] would run two hundred
+    /// tasks before it lets the thread poll its sockets and timers. A task that reads a flood may
+    /// take long, so input on other sockets would wait for all of them.
     ///
-    /// A thread that is blocked in a task waits for no other one at the same time: the executor wakes one waiter at a time, and
-    /// must not wake a blocked thread.
+    /// A thread never waits for a task while it runs another one: the executor wakes one waiting
+    /// thread at a time, and must not wake a blocked thread.
     async fn work(&self, number: u64) {
         loop {
             self.executor.tick().await;
@@ -200,7 +212,7 @@ pub(crate) struct Relief {
 }
 
 impl Relief {
-    /// Has another thread go on duty. False if the system gives none.
+    /// Puts another thread on duty. Returns false if the system refuses the thread.
     pub(crate) fn relieve(&self) -> bool {
         self.crew.upgrade().is_none_or(|crew| crew.start_thread(Some(self.number)).is_ok())
     }
@@ -260,7 +272,7 @@ mod tests {
         let threads = start(1).expect("a thread");
         let (engine, bodies) = (threads.engine.clone(), threads.bodies.clone());
         let (said, heard) = channel();
-        // All are begun in one poll, so all are ready when it returns.
+        // One poll starts all of them, so all are ready when it returns.
         (threads.bodies)(Box::pin(async move {
             let done = Arc::new(AtomicUsize::new(0));
             for _ in 0..READY {
@@ -280,7 +292,8 @@ mod tests {
         assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "{seen:?}");
     }
 
-    /// A body that blocks until it may go on. Watched as the body of a process is.
+    /// Starts a body that blocks until the sender is dropped. The watchdog observes it like the
+    /// body of a process.
     fn blocks(threads: &Threads) -> Sender<()> {
         let (go_on, blocked) = bounded(1);
         (threads.bodies)(Box::pin(async move {

@@ -1,8 +1,9 @@
 //! A node that failed: a panic under its lock left its tables half changed.
 //!
-//! Such tables cannot be trusted, so no later call uses them. Everything that waits for the node ends with that failure:
-//! connections close, a [`Monitor`](crate::Monitor) ends with [`EndKind::NodeFailed`], a [`Mailbox`](crate::Mailbox) and a
-//! [`MonitorSet`](crate::MonitorSet) yield one such notice and end, and calls give [`NotAlive`](crate::NotAlive).
+//! No later call uses these tables. Everything that waits for the node ends with that failure:
+//! connections close, a [`Monitor`](crate::Monitor) ends with [`EndKind::NodeFailed`], a
+//! [`Mailbox`](crate::Mailbox) and a [`MonitorSet`](crate::MonitorSet) yield one such notice and
+//! end, and calls give [`NotAlive`](crate::NotAlive).
 
 use std::mem;
 
@@ -12,7 +13,7 @@ use supervision::Panic;
 use crate::{log, processes::Resident, state::Inner};
 
 impl Inner {
-    /// Shuts the node down after the panic that made it fail. Called once, with no lock held.
+    /// Shuts the node down after the panic that made it fail. It is called once, with no lock held.
     pub(crate) fn fail(&self, panic: &Panic) {
         self.counters.node_failures.add_one();
         log::node_failed(&self.id, panic);

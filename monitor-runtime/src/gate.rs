@@ -2,15 +2,16 @@
 
 use crate::sync::{AtomicBool, Ordering, RwLock};
 
-/// See the [module](self).
+/// The gate of one process.
 ///
-/// A sender holds the gate from the check that its process is alive to the end of the push, and never across a flush, a
-/// wake-up or an await: each of these may run code that ends the same process, which would wait for itself. So once
-/// [`Gate::close`] has returned, everything that the process has sent is in its queues, in front of the `Down`s that follow.
+/// A sender holds the gate from the check that its process is alive to the end of the push, and
+/// never across a flush, a wake-up or an await: each of these may run code that ends the same
+/// process, which would deadlock. So once [`Gate::close`] has returned, everything that the process
+/// has sent is in its queues, before the `Down`s that follow.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// Held shared by senders. A lock and not a counter: an uncontended read costs the same two atomic operations, and a writer
-    /// that waits lets no further reader in.
+    /// Senders hold it shared. It is a lock and not a counter because an uncontended read costs the
+    /// same two atomic operations, and a waiting writer blocks further readers.
     senders: RwLock<()>,
     closed: AtomicBool,
 }
@@ -20,13 +21,14 @@ impl Gate {
         Gate { senders: RwLock::new(()), closed: AtomicBool::new(false) }
     }
 
-    /// Runs `push` while the gate is open; `None` if it is closed.
+    /// Runs `push` while it holds the gate. Returns `None` if the gate is closed.
     pub(crate) fn pass<R>(&self, push: impl FnOnce() -> R) -> Option<R> {
         let _held = self.senders.read();
         if self.is_closed() { None } else { Some(push()) }
     }
 
-    /// Closes the gate for good, and waits until every push that has begun is over. No lock may be held.
+    /// Closes the gate for good, and blocks until every push in progress has returned. The caller
+    /// must hold no lock.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         drop(self.senders.write());

@@ -50,11 +50,12 @@ pub(crate) fn stop_timed_out(node: &NodeId) {
     });
 }
 
-/// A client of the control socket or of HTTP, as `kind` says, could not be accepted; `times` since the last warning.
+/// `accept` failed at the control socket or the HTTP port; `kind` says which. `times` is the number
+/// of failures since the last warning.
 #[cfg(all(feature = "control", unix))]
 pub(crate) fn client_not_accepted(error: std::io::Error, kind: &'static str, times: u64) {
     telemetry::event(Level::WARN, move || {
-        tracing::warn!(%error, kind, times, "cannot accept a client that asks about this node");
+        tracing::warn!(%error, kind, times, "cannot accept a client of the control socket or HTTP port");
     });
 }
 
@@ -88,7 +89,7 @@ pub(crate) fn node_failed(node: &NodeId, panic: &Panic) {
     });
 }
 
-/// A process blocks its thread.
+/// A process has blocked its thread for `blocked_for`.
 pub(crate) fn process_blocks(pid: &Pid, blocked_for: Duration) {
     let pid = pid.clone();
     telemetry::event(Level::WARN, move || {

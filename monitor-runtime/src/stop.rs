@@ -1,4 +1,4 @@
-//! The node's end in good order.
+//! Stops a node in good order.
 
 use std::{
     future::{Future, poll_fn},
@@ -16,9 +16,11 @@ use crate::{
     state::Inner,
 };
 
-/// Stops the node, or waits until it has stopped. The work is the node's own: a caller may be dropped.
+/// Stops the node, or waits until it has stopped. A task of the node does the work, so this future
+/// may be dropped.
 ///
-/// The caller keeps the deadline as well. Where the executor of the node is blocked, the caller ends the node.
+/// The caller watches the deadline as well: if the executor of the node is blocked, the caller ends
+/// the node.
 pub(crate) async fn stop(node: &Arc<Inner>) {
     if begin(node) {
         let end = End(node.clone());
@@ -33,12 +35,12 @@ pub(crate) async fn stop(node: &Arc<Inner>) {
     }
 }
 
-/// Latest time at which the stop, once begun, is over. `None` if it is beyond the range of the clock.
+/// Deadline of the stop. `None` if it is beyond the range of the clock.
 fn deadline(node: &Inner) -> Option<Instant> {
     *node.stopping.deadline.get_or_init(|| node.environment.after(node.limits.stop_timeout))
 }
 
-/// Stops the node without waiting for anything.
+/// Stops the node without waiting for sessions or processes.
 pub(crate) fn at_once(node: &Arc<Inner>) {
     if begin(node) {
         drop(End(node.clone()));
@@ -61,12 +63,14 @@ async fn run(end: End) {
     let deadline = deadline(node);
     drain(node).await;
 
-    // Every peer gets what was sent to it, and a goodbye. What arrives meanwhile is still taken.
+    // Sends every peer the queued frames and a goodbye. Frames that arrive meanwhile are still
+    // handled.
     by(node, deadline, until(node, say_goodbye)).await;
     cut_off(node);
     drain(node).await;
 
-    // Local watchers have been told of their sessions; now the processes go, and what follows from that.
+    // Local watchers have their `Down`s of the sessions. Now the spawned processes end, with the
+    // `Down`s that follow.
     kill_spawned(node);
     let spawned_are_gone = |node: &Inner| processes(node).all(|process| process.abort.is_none());
     by(node, deadline, until(node, spawned_are_gone)).await;
@@ -79,8 +83,8 @@ fn kill_spawned(node: &Inner) {
     });
 }
 
-/// Completes the stop on drop, however the task of the stop ends: an executor that is gone only drops the task,
-/// and a caller of `stop` must not wait for ever. May come twice.
+/// Completes the stop on drop, even if the executor only drops the task of the stop, so that
+/// callers of `stop` never wait for ever. It may run twice.
 struct End(Arc<Inner>);
 
 impl Drop for End {
@@ -92,16 +96,16 @@ impl Drop for End {
         // From here on each input works off its own backlog: the backlog task may be gone.
         node.work_off_backlog_inline();
         end_what_is_left(node);
-        // After the last notice.
+        // Mailboxes close after the last notice.
         processes(node).for_each(|process| process.close());
         node.stopping.done.store(true, Ordering::Release);
         node.stopping.waiters.wake_all();
-        // Ends the node's own thread, after this task.
+        // Ends the node's threads, after this task.
         drop(node.threads.lock().take());
     }
 }
 
-/// Nobody is connected any more, nor will be.
+/// Ends all sessions and the peer service; no session can start afterwards.
 fn cut_off(node: &Inner) {
     for link in links(node) {
         link.abort.abort();
@@ -136,7 +140,7 @@ async fn drain(node: &Inner) {
     }
 }
 
-/// Closes every session; returns whether all are over, and the peer service too.
+/// Closes every session. Returns whether all sessions and the peer service have ended.
 fn say_goodbye(node: &Inner) -> bool {
     let links = links(node);
     for link in &links {
@@ -154,7 +158,7 @@ fn processes(node: &Inner) -> impl Iterator<Item = Arc<LiveProcess>> {
     processes.into_iter()
 }
 
-/// Waits until something holds; whatever may make it hold wakes `stopping.waiters`.
+/// Waits until the condition holds. Each change that may fulfill it wakes `stopping.waiters`.
 async fn until(node: &Inner, holds: impl Fn(&Inner) -> bool) {
     poll_fn(|cx| {
         node.stopping.waiters.register(cx);
@@ -171,7 +175,7 @@ async fn by(node: &Inner, deadline: Option<Instant>, work: impl Future<Output = 
 }
 
 impl Inner {
-    /// Something has ended that a stop may wait for.
+    /// Wakes a stop in progress, after a session, a process or the peer service has ended.
     pub(crate) fn progress(&self) {
         if !self.is_alive() {
             self.stopping.waiters.wake_all();

@@ -1,13 +1,15 @@
 //! Notices bodies of processes that block their thread.
 //!
-//! One thread per program samples how far the threads that run bodies have come: each counts a step when it begins to poll a
-//! body and another one when the poll returns. A count that is odd and has not changed from one sample to the next means a body
-//! that blocks. Then the thread is relieved, if it belongs to a node, and after a while a warning names the process.
+//! A thread that runs bodies counts a step when it begins to poll a body and another one when the
+//! poll returns. One thread per program samples these counts. If a count is odd and the same in two
+//! samples, a body blocks. Then the watchdog relieves the thread, if it belongs to a node, and
+//! after [`WARN_AFTER`] it logs a warning that names the process.
 //!
 //! No clock is read per poll, and the watchdog sleeps while no body runs.
 
 use std::{
     collections::HashMap,
+    io,
     sync::{
         Arc, LazyLock, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -25,10 +27,11 @@ use crate::{executor::Relief, log, state::Inner};
 /// Time between two samples.
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// Time between two samples after a thread was relieved: if one body blocks, the next one may, too.
+/// Time between two samples after a thread was relieved. It is short because the next body may
+/// block, too.
 const QUICK_SAMPLE: Duration = Duration::from_micros(200);
 
-/// How long samples stay quick after a thread was relieved.
+/// Time for which samples stay quick after a thread was relieved.
 const QUICK_FOR: Duration = Duration::from_millis(200);
 
 /// Number of samples without any step until the watchdog sleeps.
@@ -37,21 +40,28 @@ const QUIET_SAMPLES: u32 = 10;
 /// A body that blocks for that long is logged as a warning, and again each time the duration has quadrupled.
 const WARN_AFTER: Duration = Duration::from_secs(1);
 
-static WATCHDOG: LazyLock<Watchdog> = LazyLock::new(Watchdog::default);
+/// Minimum time between two attempts to start the thread.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The number of the next node. A slot refers to its node by number, so that a warning can name the process.
+static WATCHDOG: LazyLock<Watchdog> = LazyLock::new(Watchdog::new);
+
+/// Number of the next node. A slot refers to its node by number, so that a warning can name the
+/// process.
 static NEXT_NODE: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
     static SLOT: OnceLock<Arc<Slot>> = const { OnceLock::new() };
 }
 
-#[derive(Default)]
 struct Watchdog {
     slots: Mutex<Vec<Weak<Slot>>>,
     nodes: Mutex<HashMap<u64, Weak<Inner>>>,
+    /// The thread waits to be woken by a poll, or does not run yet.
     asleep: AtomicBool,
-    thread: OnceLock<Option<Thread>>,
+    /// Set once the thread runs.
+    thread: OnceLock<Thread>,
+    /// Earliest time of the next attempt to start the thread. `None` before the first one.
+    retry_at: Mutex<Option<Instant>>,
 }
 
 /// The progress of one thread that runs bodies, as the watchdog reads it.
@@ -59,25 +69,25 @@ struct Watchdog {
 struct Slot {
     /// Odd while a body is polled.
     steps: AtomicU64,
-    /// The node and the number of the process that is polled.
+    /// The node and the number of the polled process.
     node: AtomicU64,
     process: AtomicU64,
     relief: Option<Relief>,
 }
 
-/// The thread that calls this belongs to a crew, and can be relieved.
+/// Registers the calling thread as one that can be relieved, because it belongs to a crew.
 pub(crate) fn attach(relief: Relief) {
     SLOT.with(|slot| _ = slot.get_or_init(|| Slot::register(Some(relief))));
 }
 
-/// Gives a number to a node, under which [`poll`] names it.
+/// Assigns a number to a node, by which [`poll`] refers to it.
 pub(crate) fn number_of(node: &Weak<Inner>) -> u64 {
     let number = NEXT_NODE.fetch_add(1, Ordering::Relaxed);
     WATCHDOG.nodes.lock().insert(number, node.clone());
     number
 }
 
-/// The node of that number is gone.
+/// Forgets a node that no longer exists.
 pub(crate) fn forget(node: u64) {
     WATCHDOG.nodes.lock().remove(&node);
 }
@@ -113,12 +123,11 @@ impl Slot {
     fn register(relief: Option<Relief>) -> Arc<Self> {
         let slot = Arc::new(Slot { relief, ..Slot::default() });
         WATCHDOG.slots.lock().push(Arc::downgrade(&slot));
-        WATCHDOG.start();
         slot
     }
 
-    /// A body is polled until the returned step is dropped. `None` within the poll of another body, which is the one that a warning
-    /// names.
+    /// Records that the thread polls a body, until the returned step is dropped. Returns `None` within
+    /// the poll of another body; a warning then names the outer body.
     fn begin(&self, node: u64, process: u64) -> Option<Step<'_>> {
         let steps = self.steps.load(Ordering::Relaxed);
         if steps % 2 == 1 {
@@ -136,19 +145,45 @@ impl Slot {
 }
 
 impl Watchdog {
-    fn start(&self) {
-        self.thread.get_or_init(|| {
-            let builder = thread::Builder::new().name("obit-watchdog".to_owned());
-            builder.spawn(|| WATCHDOG.run()).ok().map(|handle| handle.thread().clone())
-        });
+    fn new() -> Self {
+        Watchdog {
+            slots: Mutex::default(),
+            nodes: Mutex::default(),
+            asleep: AtomicBool::new(true),
+            thread: OnceLock::new(),
+            retry_at: Mutex::default(),
+        }
     }
 
+    /// Wakes the thread, or starts it if it does not run yet.
+    #[cold]
     fn wake(&self) {
-        if self.asleep.swap(false, Ordering::AcqRel)
-            && let Some(Some(thread)) = self.thread.get()
-        {
-            thread.unpark();
+        if self.asleep.swap(false, Ordering::AcqRel) {
+            let run = || {
+                let thread = thread::Builder::new().name("obit-watchdog".to_owned());
+                Ok(thread.spawn(|| WATCHDOG.run())?.thread().clone())
+            };
+            match self.thread.get() {
+                Some(thread) => thread.unpark(),
+                None => self.start(Instant::now(), run),
+            }
         }
+    }
+
+    /// Starts the thread. If the system refuses it, a poll tries again after [`RETRY_AFTER`].
+    fn start(&self, now: Instant, run: impl FnOnce() -> io::Result<Thread>) {
+        let mut retry_at = self.retry_at.lock();
+        if self.thread.get().is_some() {
+            return;
+        }
+        if retry_at.is_none_or(|at| now >= at) {
+            *retry_at = Some(now + RETRY_AFTER);
+            if let Ok(thread) = run() {
+                let _ = self.thread.set(thread);
+                return;
+            }
+        }
+        self.asleep.store(true, Ordering::SeqCst);
     }
 
     fn run(&self) {
@@ -159,7 +194,8 @@ impl Watchdog {
                 Pause::Sample(pause) => thread::sleep(pause),
                 Pause::Sleep(until) => {
                     self.asleep.store(true, Ordering::SeqCst);
-                    // A step that was taken before may not have seen that.
+                    // A thread that took a step before this store has not seen it and wakes
+                    // nothing.
                     if samples.are_current(&self.slots()) {
                         until.map_or_else(thread::park, thread::park_timeout);
                     }
@@ -184,10 +220,10 @@ impl Watchdog {
     }
 }
 
-/// What the watchdog does until the next sample.
+/// The action of the watchdog until the next sample.
 enum Pause {
     Sample(Duration),
-    /// It sleeps until a body runs, but at most for that long.
+    /// Sleep until a body runs, but at most for that long.
     Sleep(Option<Duration>),
 }
 
@@ -203,7 +239,7 @@ struct Samples {
 struct Seen {
     steps: u64,
     since: Instant,
-    /// The thread was relieved or cannot be: only warnings are left to do.
+    /// The thread was relieved or cannot be relieved, so only warnings remain.
     relieved: bool,
     warn_at: Duration,
 }
@@ -234,7 +270,8 @@ impl Samples {
                 if !seen.relieved {
                     seen.relieved = slot.relief.as_ref().is_none_or(Relief::relieve);
                     quiet = false;
-                    // Not by a body that only computes for as long as a quick sample.
+                    // A body that only computes for as long as a quick sample does not prolong
+                    // quick sampling.
                     if blocked_for >= SAMPLE / 2 {
                         self.quick_until = Some(now + QUICK_FOR);
                     }
@@ -270,5 +307,25 @@ impl Samples {
     fn next_warning(&self, now: Instant) -> Option<Duration> {
         let blocked = self.seen.iter().map(|(_, seen)| seen).filter(|seen| seen.is_blocked());
         blocked.map(|seen| (seen.since + seen.warn_at).saturating_duration_since(now)).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_the_system_refused_is_tried_again_once_a_second() {
+        let (watchdog, begin) = (Watchdog::new(), Instant::now());
+        let refused = || Err(io::ErrorKind::WouldBlock.into());
+        watchdog.asleep.store(false, Ordering::SeqCst);
+        watchdog.start(begin, refused);
+        assert!(watchdog.asleep.load(Ordering::SeqCst), "the next poll tries again");
+        watchdog.start(begin + RETRY_AFTER / 2, || panic!("too early"));
+        assert!(watchdog.asleep.load(Ordering::SeqCst));
+        watchdog.asleep.store(false, Ordering::SeqCst);
+        watchdog.start(begin + RETRY_AFTER, || Ok(thread::current()));
+        assert!(watchdog.thread.get().is_some() && !watchdog.asleep.load(Ordering::SeqCst));
+        watchdog.start(begin + 3 * RETRY_AFTER, || panic!("it runs"));
     }
 }

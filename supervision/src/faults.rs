@@ -1,4 +1,4 @@
-//! Panics made by tests and by a simulator. Not a part of what the crate promises.
+//! Panics that tests and a simulator inject. This module has no stable interface.
 
 use std::cell::RefCell;
 
@@ -15,7 +15,7 @@ pub fn set(fault: impl FnMut(&'static str) -> bool + 'static) {
     FAULT.set(Some(Box::new(fault)));
 }
 
-/// Has no fault called any more on this thread.
+/// Removes the fault of this thread.
 pub fn clear() {
     FAULT.set(None);
 }
@@ -23,7 +23,7 @@ pub fn clear() {
 /// A point at which a fault may make the code panic.
 ///
 /// # Panics
-/// If the fault of this thread says so.
+/// If the fault of this thread returns true.
 pub fn strike(name: &'static str) {
     // Skipped while the fault runs: code that it calls may reach another point.
     let strikes = FAULT.with(|fault| {

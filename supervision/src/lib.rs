@@ -1,9 +1,10 @@
-//! Supervision of background tasks: a task that is lost breaks no promise of Obit.
+//! Supervision of background tasks: Obit keeps its promises when a task is lost.
 //!
-//! Obit's promises rest on tasks: one reads a session, one dials, one accepts connections. Such a task may panic, its
-//! executor may be dropped, and code of the user that it calls may panic or block. This crate has the three tools that
-//! keep the promises all the same. In this crate a task *owes* what others rely on it to do, such as to answer a dial; when the
-//! task is lost, the code that *settles* this runs in its place:
+//! Obit's promises rest on tasks: one reads a session, one dials, one accepts connections. Such a
+//! task may panic, its executor may be dropped, and code of the program that it calls may panic or
+//! block. This crate has three tools that keep the promises all the same. A task *owes* the work on
+//! which other code relies, such as to answer a dial. When the task is lost, code that *settles*
+//! this work runs in its place:
 //!
 //! | module | what | used for |
 //! |---|---|---|

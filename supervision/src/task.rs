@@ -20,7 +20,7 @@ use crate::unwind::{self, Panic};
 pub enum Loss {
     /// Its work panicked.
     Panicked(Panic),
-    /// It was dropped: by its executor, or because the executor is gone.
+    /// Its executor dropped it, or was dropped itself.
     Dropped,
 }
 
@@ -35,9 +35,9 @@ impl fmt::Display for Loss {
 
 /// Wraps `work` in a task that calls `on_loss` if `work` panics or is dropped before it is done.
 ///
-/// `work` is dropped before `on_loss` runs, so locks and sockets that it held are free. `on_loss` runs at most once, on the
-/// thread that polled or dropped the task, and must not block. A panic of `on_loss` is caught. `name` is for the simulator's
-/// faults; it says what kind of task this is.
+/// `work` is dropped before `on_loss` runs, so locks and sockets that it held are free. `on_loss`
+/// runs at most once, on the thread that polled or dropped the task, and must not block. A panic of
+/// `on_loss` is caught. `name` is the kind of task, for the simulator's faults.
 pub fn supervise<F, L>(name: &'static str, work: F, on_loss: L) -> Supervised<F, L>
 where
     F: Future<Output = ()>,
@@ -46,7 +46,7 @@ where
     Supervised { name, work: Some(work), duty: Duty { on_loss: Some(on_loss) } }
 }
 
-/// Runs a task that must go on: after a panic it awaits `pause`, then calls `work` again.
+/// Runs a task that must continue: after a panic it awaits `pause`, then calls `work` again.
 ///
 /// Calls `on_loss` after each panic. Returns once `work` is done. Wrap it in [`supervise`] to handle the executor's loss.
 pub async fn restarting<W, F, P, L>(name: &'static str, work: W, pause: impl Fn() -> P, on_loss: L)
@@ -128,14 +128,14 @@ pin_project! {
     #[must_use = "a task does nothing unless it is spawned"]
     pub struct Supervised<F, L: FnOnce(Loss)> {
         name: &'static str,
-        // The order matters: on drop the work goes first, then its debts are paid.
+        // The order matters: `work` is dropped before `duty`, which settles what the task owed.
         #[pin]
         work: Option<F>,
         duty: Duty<L>,
     }
 }
 
-/// Holds `on_loss`. Its drop calls it, unless it was called before or the work is done.
+/// Holds `on_loss`, and calls it on drop unless it was called before or the work is done.
 struct Duty<L: FnOnce(Loss)> {
     on_loss: Option<L>,
 }
@@ -143,7 +143,8 @@ struct Duty<L: FnOnce(Loss)> {
 impl<L: FnOnce(Loss)> Duty<L> {
     fn lost(&mut self, loss: Loss) {
         if let Some(on_loss) = self.on_loss.take() {
-            // The panic hook has reported a panic of `on_loss`; there is no further one to turn to.
+            // The panic hook has reported a panic of `on_loss`, and no further code can settle the
+            // work.
             let _ = unwind::catch(|| on_loss(loss));
         }
     }

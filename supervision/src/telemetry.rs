@@ -112,7 +112,7 @@ impl Queue {
     ) {
         let event = Event { subscriber: dispatcher::get_default(Dispatch::clone), tell };
         let sender = self.sender.get().or_else(|| self.start(now, start));
-        if !sender.is_some_and(|sender| sender.try_send(event).is_ok()) {
+        if sender.is_none_or(|sender| sender.try_send(event).is_err()) {
             self.count_dropped();
         }
     }

@@ -1,11 +1,12 @@
 //! Catches panics. The only file of the workspace that asserts unwind safety.
 //!
-//! A caught panic may leave a value half changed. So each caller discards whatever the panicking code could have changed:
+//! A caught panic may leave a value half changed. So each caller discards the values that the
+//! panicking code could have changed:
 //!
 //! | caller | discards |
 //! |---|---|
 //! | [`supervise`](crate::supervise) | the future: it is dropped and never polled again |
-//! | the drop of such a future | nothing is left to discard |
+//! | the drop of such a future | nothing: the future is gone |
 //! | [`telemetry`](crate::telemetry) | the closure: each runs once |
 //! | a call of a waker or a spawner | the waker or the task: both are passed by value |
 //! | the body of a process | the body: it is dropped and never polled again |
@@ -18,19 +19,20 @@ use std::{
     task::Waker,
 };
 
-/// How many panics of destructors are caught, one within the other, before the innermost payload is leaked.
+/// Maximum number of nested panics of destructors that are caught. The innermost payload beyond it
+/// is leaked.
 const MAX_NESTED: usize = 4;
 
 const NO_TEXT: &str = "a panic without a text";
 
-/// A panic that was caught. Displays the text that `panic!` was given.
+/// A panic that was caught. Displays the message that was passed to `panic!`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Panic {
     text: String,
 }
 
 impl Panic {
-    /// The text that `panic!` was given, or a sentence that says that there was none.
+    /// The message that was passed to `panic!`, or a sentence that says that there was none.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -46,16 +48,16 @@ impl fmt::Display for Panic {
 pub struct Payload(Option<Box<dyn Any + Send>>);
 
 impl Payload {
-    /// The text that `panic!` was given, or a sentence that says that there was none.
+    /// The message that was passed to `panic!`, or a sentence that says that there was none.
     pub fn text(&self) -> &str {
         self.0.as_deref().map_or(NO_TEXT, text_of)
     }
 
-    /// Goes on with the panic in the caller.
+    /// Resumes the panic in the caller.
     pub fn resume(mut self) -> ! {
         match self.0.take() {
             Some(payload) => resume_unwind(payload),
-            None => unreachable!("it is taken once, here"),
+            None => unreachable!("only this method takes the payload, and it consumes `self`"),
         }
     }
 }
@@ -95,7 +97,7 @@ pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
     catch_whole(f).map_err(Panic::from)
 }
 
-/// [`catch`] for a caller that may go on with the panic later.
+/// Like [`catch`], for a caller that may resume the panic later.
 ///
 /// # Errors
 /// The panic, if `f` panics.
@@ -103,9 +105,9 @@ pub fn catch_whole<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
     catch_unwind(AssertUnwindSafe(f)).map_err(|payload| Payload(Some(payload)))
 }
 
-/// Wakes a task. A panic of the waker is caught: it concerns that task alone.
+/// Wakes a task. A panic of the waker is caught, because it concerns that task alone.
 pub fn wake(waker: Waker) {
-    // The panic hook has reported it. The caller has nothing to undo.
+    // The panic hook has reported the panic, and the caller has nothing to undo.
     let _ = catch(|| waker.wake());
 }
 

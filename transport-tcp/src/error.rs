@@ -33,7 +33,7 @@ pub enum StartError {
     },
     /// There is neither a secret nor TLS, and others than this machine can connect.
     #[error(
-        "secret: without one anybody who reaches {address} could join; set `secret` or `tls`, listen on a loopback \
+        "secret: without one every program that reaches {address} could join; set `secret` or `tls`, listen on a loopback \
          address, or set `insecure_allow_remote` if the network itself keeps strangers out"
     )]
     NoSecret {
@@ -114,7 +114,7 @@ pub enum SecretError {
     /// Others than the file's owner can open it.
     #[error(
         "the secret in {} is open to others, its mode is {mode:04o}: run `chmod 600 {}`, and make a new secret \
-         if somebody may have read it", path.display(), path.display()
+         if another user may have read it", path.display(), path.display()
     )]
     Exposed {
         /// The file.

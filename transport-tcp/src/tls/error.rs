@@ -22,7 +22,7 @@ pub enum TlsError {
     /// Others than the owner of the key's file can open it.
     #[error(
         "the key in {} is open to others, its mode is {mode:04o}: run `chmod 600 {}`, and make a new key and \
-         certificate if somebody may have read it", path.display(), path.display()
+         certificate if another user may have read it", path.display(), path.display()
     )]
     Exposed {
         /// The file.

@@ -205,7 +205,7 @@ fn show(node: &Node, address: SocketAddr) -> Result<http::Served> {
     let served = http::serve(node, address).context(|| format!("cannot listen for HTTP at {address}"))?;
     let address = served.local_addr();
     if !address.ip().is_loopback() {
-        tracing::warn!(%address, "whoever reaches this address sees who watches whom");
+        tracing::warn!(%address, "every client that reaches this address sees who watches whom");
     }
     tracing::info!(url = %format_args!("http://{address}/"), "shown over HTTP");
     Ok(served)
@@ -223,7 +223,7 @@ fn serve_unasked(node: &Node) -> Option<control::Served> {
 async fn start(config: Config) -> Result<Node> {
     Node::start(config).await.map_err(|error| match error {
         StartError::Tcp(TcpStartError::NoSecret { address }) => Failure::new(format!(
-            "without a secret anybody who reaches {address} could join; make one by `obit keygen cluster.key`, give it to all \
+            "without a secret every program that reaches {address} could join; make one by `obit keygen cluster.key`, give it to all \
              nodes by `--secret-file cluster.key`, or listen on a loopback address"
         )),
         error => Failure::new(format!("cannot start the node: {}", full_text(&error))),
