@@ -54,12 +54,7 @@ pub(crate) fn start(max_blocked: usize) -> Result<Threads, StartError> {
     // Nothing is ever sent: the end of the sender is the signal.
     let (running, stopped) = bounded(1);
     let limit = Arc::new(Limit { blocked: AtomicUsize::new(0), max_blocked, waiting: Waiters::default() });
-    let crew = Arc::new(Crew {
-        executor: Executor::new(),
-        on_duty: AtomicU64::new(0),
-        limit,
-        stopped,
-    });
+    let crew = Arc::new(Crew { executor: Executor::new(), on_duty: AtomicU64::new(0), limit, stopped });
     crew.start_thread(None).map_err(StartError::Thread)?;
     // Weakly: tasks hold the spawner, and the crew holds the tasks.
     let (engine, bodies) = (Arc::downgrade(&crew), Arc::downgrade(&crew));
@@ -122,17 +117,8 @@ impl Future for Limited {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-<<<<<<< HEAD
         if LIMIT.with(|limit| limit.get().is_some_and(|limit| limit.must_wait(cx))) {
             return Poll::Pending;
-=======
-        if !self.limit.takes_bodies() {
-            self.limit.waiting.register(cx);
-            // If a body returned before the waker was registered, nothing wakes this task.
-            if !self.limit.takes_bodies() {
-                return Poll::Pending;
-            }
->>>>>>> superv
         }
         self.body.as_mut().poll(cx)
     }

@@ -1,6 +1,5 @@
 //! What goes on in a node, for people and programs to look at.
 
-
 use refs::{MonitorRef, NodeId, Pid, RegName, Target};
 use serde::Serialize;
 

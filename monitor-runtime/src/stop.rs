@@ -12,7 +12,13 @@ use futures::future::{Either, select};
 use refs::EndKind;
 
 use crate::{
-    background, book::Book, effects::AfterUnlock, error::NotAlive, link::Link, log, processes::{LiveProcess, Verdict},
+    background,
+    book::Book,
+    effects::AfterUnlock,
+    error::NotAlive,
+    link::Link,
+    log,
+    processes::{LiveProcess, Verdict},
     state::Inner,
 };
 
