@@ -4,7 +4,7 @@ use refs::{ChannelId, NodeId, NodeName, RegName, SessionEnd, SessionId};
 
 use crate::ids::LocalPid;
 
-/// What a core is made of.
+/// Identity and limits of a core. The core takes every value of each limit; a caller that refuses some checks them itself.
 #[derive(Clone, Debug, Hash)]
 #[non_exhaustive]
 pub struct CoreConfig {
@@ -12,11 +12,13 @@ pub struct CoreConfig {
     pub local: NodeId,
     /// Seeds the hasher of what peers number. From a good source of randomness in production, fixed in tests.
     pub seed: u64,
-    /// The most table steps one input does; the rest waits in the backlog. 256 by default, at least 1.
+    /// Maximum number of table steps in one input; the rest waits in the backlog. 256 by default; 0 counts as 1.
     pub max_batch: usize,
-    /// The most calls that wait for one node to be connected. 65,536 by default.
+    /// Maximum number of calls that wait for one node to be connected; further ones end with `Quota`. 65,536 by default; with 0
+    /// no call waits.
     pub max_waiting: usize,
-    /// The most monitors one session may hold on this node's processes. 16,777,216 by default.
+    /// Maximum number of monitors that one session may hold on this node's processes; further ones end with `Quota`. 16,777,216
+    /// by default; with 0 every one is refused.
     pub max_incoming: usize,
     /// Maximum number of bytes of exit reasons in the unread `Down`s of one watcher. A reason that does not fit is cut to what
     /// is left, but never below [`CoreConfig::SHORT_REASON`] bytes, and the `Down` says so:
