@@ -12,13 +12,14 @@ pub(crate) const DOWN: tracing::Level = tracing::Level::DEBUG;
 /// Each `Down` that a monitor tells is one event, unless the queue to the subscriber is full. Those of one session come in the
 /// order in which the monitors fired. The event and the receiver do not wait for each other: either may come first.
 pub(crate) fn tell(down: &Down) {
-    let Down { monitor, target, reason, tag, incarnation, .. } = down;
+    let Down { monitor, target, reason, reason_was_cut, tag, incarnation, .. } = down;
     let end = reason.session_end();
     tracing::event!(
         DOWN,
         %monitor,
         %target,
         %reason,
+        reason_was_cut,
         source = %down.source(),
         kind = kind(reason),
         cause = end.map(|end| tracing::field::debug(end.kind)),
