@@ -23,7 +23,7 @@ use crate::{
     },
     effect::{Effect, Notice},
     ids::{LocalPid, MonitorId},
-    reason::{Bytes, DownReason, ExitReason, Text},
+    reason::{DownReason, ExitReason},
     signal::{RemoteTarget, Signal},
     tables::{
         Entry, Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peer, Peers,
@@ -81,8 +81,6 @@ pub struct Core {
     last_dial: u64,
     /// The number of the last event of any node.
     last_event: u64,
-    /// The empty rest of each reason for which there is no room at all. Shared, so that these reasons take no memory.
-    nothing: (Text, Bytes),
 }
 
 /// How a call gets to a peer.
@@ -110,7 +108,6 @@ impl Core {
             backlog: VecDeque::new(),
             last_dial: 0,
             last_event: 0,
-            nothing: (Text::default(), Bytes::default()),
         }
     }
 

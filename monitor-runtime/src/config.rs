@@ -130,18 +130,23 @@ impl Config {
     }
 
     /// Maximum number of bytes in the exit reasons of unread [`Down`](crate::Down)s, of one mailbox,
-    /// [`Monitor`](crate::Monitor) or [`MonitorSet`](crate::MonitorSet). 8 MiB by default; with 0 no text and no bytes are kept.
+    /// [`Monitor`](crate::Monitor) or [`MonitorSet`](crate::MonitorSet). 8 MiB by default, any number from 0.
     ///
-    /// No `Down` is ever dropped. A reason that does not fit is cut to what is left, down to nothing, and the `Down` says so:
-    /// `reason_was_cut`. Its kind stays what it was. Up to 128 KiB more may be on their way to a reader.
+    /// No `Down` is ever dropped, and a reason of at most 256 bytes is always whole. A longer one that does not fit is cut to what
+    /// is left, but never below 256 bytes, and the `Down` says so: `reason_was_cut`. Its kind stays what it was. So the
+    /// unread reasons of one receiver take at most this limit and 256 bytes for each unread `Down`. Up to 128 KiB more
+    /// may be on their way to a reader.
     #[must_use]
     pub const fn max_reason_bytes(mut self, bytes: usize) -> Self {
         self.max_reason_bytes = bytes;
         self
     }
 
-    /// Maximum number of bytes in the exit reasons of all unread `Down`s of the node. 64 MiB by default; beyond it, and always
-    /// with 0, a reason is cut to 256 bytes, or to what [`Config::max_reason_bytes`] leaves if that is less.
+    /// Maximum number of bytes in the exit reasons of all unread `Down`s of the node. 64 MiB by default, any number from 0.
+    ///
+    /// A reason is cut as by [`Config::max_reason_bytes`], to the smaller of what the two limits leave, but never below 256
+    /// bytes. So the unread reasons of the node take at most this limit and 256 bytes for each unread `Down`, of which each
+    /// monitor has at most one.
     #[must_use]
     pub const fn max_node_reason_bytes(mut self, bytes: usize) -> Self {
         self.max_node_reason_bytes = bytes;

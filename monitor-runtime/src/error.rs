@@ -119,7 +119,7 @@ pub enum CallError {
     #[error("the request was not sent")]
     NotSent(#[source] SendError),
     /// The target ended, or cannot be reached: what its monitor says. It may have done what it was asked to.
-    #[error("no reply: {}", .0.reason)]
+    #[error("no reply: {}{}", .0.reason, if .0.reason_was_cut { " (reason cut)" } else { "" })]
     Down(Box<Down>),
     /// The time is over. The target may have done what it was asked to, or do it yet.
     #[error("no reply within {0:?}")]

@@ -14,13 +14,14 @@ pub(crate) const DOWN: tracing::Level = tracing::Level::DEBUG;
 /// events of one session keep the order in which the monitors fired. Either the event or the `Down`
 /// in the mailbox may come first.
 pub(crate) fn tell(down: &Down) {
-    let Down { monitor, target, reason, tag, incarnation, .. } = down;
+    let Down { monitor, target, reason, reason_was_cut, tag, incarnation, .. } = down;
     let end = reason.session_end();
     tracing::event!(
         DOWN,
         %monitor,
         %target,
         %reason,
+        reason_was_cut,
         source = %down.source(),
         kind = kind(reason),
         cause = end.map(|end| tracing::field::debug(end.kind)),

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use monitor_core::{Core, Down, DownReason, ExitReason, LocalPid, MonitorId};
+use monitor_core::{Core, Down, DownReason, LocalPid, MonitorId};
 use refs::Pid;
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::{environment::Environment, state::Inner};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PastDown {
-    /// What was told. Of a reason of more than 1 KiB, the beginning.
+    /// What was told. Of a reason of more than 1 KiB only the beginning is kept, and `reason_was_cut` is set.
     pub down: Down,
     /// The process that was told; none if it was a [`Monitor`](crate::Monitor) or a
     /// [`MonitorSet`](crate::MonitorSet), or if the process is gone.
@@ -53,7 +53,7 @@ impl History {
         }
         // Flushed in the same breath, it was told to nobody.
         let Some(mut down) = core.fired(id) else { return };
-        shorten(&mut down.reason);
+        shorten(&mut down);
         if self.records.len() == self.limit {
             self.records.pop_front();
         }
@@ -73,40 +73,9 @@ impl History {
     }
 }
 
-fn shorten(reason: &mut DownReason) {
-    let DownReason::Exit(exit) = reason else { return };
-    match exit {
-        ExitReason::Other(bytes) if bytes.len() > MAX_REASON => {
-            let head = ExitReason::other(&bytes[..MAX_REASON]);
-            *exit = head.expect("it is shorter than a reason may be");
-        }
-        ExitReason::Panicked(text) if text.len() > MAX_REASON => {
-            let mut head = text.to_string();
-            while head.len() > MAX_REASON {
-                head.pop();
-            }
-            *exit = ExitReason::panicked(head);
-        }
-        _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_reasons_are_cut_at_a_character() {
-        let cut = |exit| {
-            let mut reason = DownReason::Exit(exit);
-            shorten(&mut reason);
-            reason
-        };
-        let other = |len| ExitReason::other(vec![7; len]).unwrap();
-        assert_eq!(cut(other(MAX_REASON)), DownReason::Exit(other(MAX_REASON)));
-        assert_eq!(cut(other(MAX_REASON + 1)), DownReason::Exit(other(MAX_REASON)));
-        let panic = |letters: usize| ExitReason::panicked("é".repeat(letters) + "x");
-        let whole = ExitReason::panicked("é".repeat(MAX_REASON / 2));
-        assert_eq!(cut(panic(MAX_REASON / 2)), DownReason::Exit(whole));
+fn shorten(down: &mut Down) {
+    if let Some(cut) = down.reason.exit().and_then(|exit| exit.cut(MAX_REASON)) {
+        down.reason = DownReason::Exit(cut);
+        down.reason_was_cut = true;
     }
 }

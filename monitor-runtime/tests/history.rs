@@ -85,6 +85,39 @@ fn the_newest_are_kept_and_whether_anything_is_is_for_the_user_to_say() {
 }
 
 #[test]
+fn a_long_reason_is_kept_in_part_and_marked() {
+    run(async {
+        let cluster = Cluster::new();
+        let (a, _) = two(&cluster).await;
+        let accents = "é".repeat(512);
+        for (reason, kept) in [
+            (ExitReason::panicked(&*accents), None),
+            (ExitReason::panicked(accents.clone() + "x"), Some(ExitReason::panicked(&*accents))),
+            (ExitReason::other(vec![0xff; 1024]).unwrap(), None),
+            (
+                ExitReason::other(vec![0xff; 1025]).unwrap(),
+                Some(ExitReason::other(vec![0xff; 1024]).unwrap()),
+            ),
+            // No character is cut in two.
+            (
+                ExitReason::other("x".to_owned() + &accents).unwrap(),
+                Some(ExitReason::other("x".to_owned() + &accents[2..]).unwrap()),
+            ),
+        ] {
+            let worker = a.process().unwrap();
+            let monitor = a.monitor(worker.pid()).unwrap();
+            worker.exit(reason.clone());
+            let down = monitor.await;
+            assert_eq!((&down.reason, down.reason_was_cut), (&DownReason::Exit(reason.clone()), false));
+            let past = a.history().remove(0).down;
+            let was_cut = kept.is_some();
+            let kept = DownReason::Exit(kept.unwrap_or(reason));
+            assert_eq!((past.reason, past.reason_was_cut), (kept, was_cut));
+        }
+    });
+}
+
+#[test]
 fn monitors_are_listed_at_both_ends() {
     run(async {
         let cluster = Cluster::new();

@@ -153,4 +153,9 @@ fn why_a_call_has_no_reply_can_be_read() {
         assert_eq!(error.to_string(), "no reply: no such process");
     });
     assert_eq!(CallError::Timeout(Duration::from_millis(1500)).to_string(), "no reply within 1.5s");
+    let monitor = "partisan:ref:b@local:8c21:0.1".parse().unwrap();
+    let target = "worker@a@local".parse().unwrap();
+    let mut down = Down::new(monitor, target, DownReason::Exit(ExitReason::panicked("oh")));
+    down.reason_was_cut = true;
+    assert_eq!(CallError::Down(Box::new(down)).to_string(), "no reply: exit: panicked: oh (reason cut)");
 }

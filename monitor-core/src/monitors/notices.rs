@@ -55,28 +55,20 @@ impl Core {
         self.outgoing.row(self.find_fired(id)?).state.fired().map(|(reason, _)| reason)
     }
 
-    /// The notice of a monitor that fires: of a long reason, as much as the unread ones of this watcher and of all watchers
-    /// leave room for.
+    /// The state of a monitor that fires. Its reason is cut if it is longer than the unread reasons of this watcher and of all
+    /// watchers leave room for, but never below [`CoreConfig::SHORT_REASON`] bytes.
     pub(super) fn kept_reason(&mut self, watcher: LocalPid, reason: DownReason) -> State {
-        let len = reason.exit().map_or(0, ExitReason::len);
-        if len == 0 {
+        if reason.exit().map_or(0, ExitReason::len) == 0 {
             return State::Fired(reason);
         }
         let (of_watcher, of_all) = self.processes.unread(watcher);
         let room = self.config.max_reason_bytes.saturating_sub(of_watcher);
         let room_of_all = self.config.max_node_reason_bytes.saturating_sub(of_all);
-        let kept = room.min(room_of_all.max(CoreConfig::SHORT_REASON));
-        let fired = match reason {
-            reason if len <= kept => State::Fired(reason),
-            DownReason::Exit(ExitReason::Panicked(_)) if kept == 0 => {
-                State::FiredCutPanic(self.nothing.0.clone())
-            }
-            DownReason::Exit(ExitReason::Other(_)) if kept == 0 => {
-                State::FiredCutOther(self.nothing.1.clone())
-            }
-            DownReason::Exit(ExitReason::Panicked(text)) => State::FiredCutPanic(text.cut(kept)),
-            DownReason::Exit(ExitReason::Other(bytes)) => State::FiredCutOther(bytes.cut(kept)),
-            reason => State::Fired(reason),
+        let kept = room.min(room_of_all).max(CoreConfig::SHORT_REASON);
+        let fired = match reason.exit().and_then(|exit| exit.cut(kept)) {
+            Some(ExitReason::Panicked(text)) => State::FiredCutPanic(text),
+            Some(ExitReason::Other(bytes)) => State::FiredCutOther(bytes),
+            _ => State::Fired(reason),
         };
         self.processes.add_unread(watcher, fired.reason_len());
         fired

@@ -121,6 +121,9 @@ pub struct PastDownLine {
     pub reason: String,
     /// The reason for a person.
     pub text: String,
+    /// Whether `text` has only the beginning of the reason: see `Down::reason_was_cut` and `PastDown::down`.
+    #[serde(default)]
+    pub reason_was_cut: bool,
     /// Of `noconnection`: the kind of end.
     pub cause: Option<String>,
     /// Of `noconnection`: for how many milliseconds nothing had been heard, if that is why.
@@ -273,6 +276,7 @@ impl From<PastDown> for PastDownLine {
             target: target.to_string(),
             reason: kind(reason).to_owned(),
             text: reason.to_string(),
+            reason_was_cut: past.down.reason_was_cut,
             cause: end.map(|end| format!("{:?}", end.kind)),
             silent_ms: reason.silent_for().map(milliseconds),
             source: source(past.down.source()).to_owned(),

@@ -257,6 +257,56 @@ fn what_was_told_again_and_again_is_one_entry_for_people() {
 }
 
 #[test]
+fn long_reasons_that_were_not_read_are_cut_and_marked_and_a_short_one_behind_them_is_whole() {
+    // More than a watcher may have unread, with what its output may hold.
+    const FLOOD: usize = 160;
+    test(async {
+        let directory = Directory::new();
+        let a = node("a").await;
+        let workers: Vec<_> = (0..=FLOOD)
+            .map(|n| {
+                let worker = a.process().unwrap();
+                worker.register(format!("worker{n}").parse().unwrap()).unwrap();
+                worker
+            })
+            .collect();
+        let targets = (0..=FLOOD).map(|n| target(&format!("worker{n}"), &a));
+        let mut command = obit(["watch".to_owned(), "--json".to_owned()].into_iter().chain(targets));
+        command.env("XDG_RUNTIME_DIR", directory.path(""));
+        let watch = Running::start(command);
+        eventually("the monitors have arrived", || a.stats().incoming_monitors == FLOOD + 1).await;
+
+        let long = "x".repeat(ExitReason::MAX_LEN);
+        for (n, worker) in workers.into_iter().enumerate() {
+            let reason = if n < FLOOD { &*long } else { "status 7" };
+            worker.exit(ExitReason::other(reason).unwrap());
+        }
+        let is_active = |held: &Value| held["fired"] == false;
+        while json(&directory, &["monitors"]).await[0]["held"].as_array().unwrap().iter().any(is_active) {
+            smol::Timer::after(std::time::Duration::from_millis(10)).await;
+        }
+        let of = |told: &Value| (told["text"].as_str().unwrap().to_owned(), told["reason_was_cut"] == true);
+        let cut = "exit: ".to_owned() + &long[..256];
+        let why = json(&directory, &["why"]).await;
+        assert_eq!(of(&why[0]), ("exit: status 7".to_owned(), false));
+        assert_eq!(of(&why[1]), (cut.clone(), true));
+        let mut command = obit(["why", "--last", "2"]);
+        command.env("XDG_RUNTIME_DIR", directory.path(""));
+        let why = end(command).await.stdout;
+        assert!(why.contains(&"  what     exit: status 7".to_owned()), "{why:?}");
+        assert!(why.contains(&format!("  what     {cut}… (cut)")), "{why:?}");
+
+        let told = watch.end().await.stdout;
+        let mut told: Vec<Value> = told.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(told.len(), FLOOD + 1);
+        let last = told.pop().unwrap();
+        assert_eq!((&last["status"], of(&last)), (&7.into(), ("exit: status 7".to_owned(), false)));
+        assert_eq!(of(&told.pop().unwrap()), (cut, true));
+        assert_eq!(of(&told[0]), (format!("exit: {long}"), false));
+    });
+}
+
+#[test]
 fn to_look_whether_a_node_is_there_is_no_question_that_is_refused() {
     test(async {
         let directory = Directory::new();

@@ -68,12 +68,17 @@ fn programs_read_the_end_as_json() {
         assert_eq!(code, Some(3));
         assert_eq!(
             status,
-            of(r#""exit":"other","reason":"exit","status":7"#) + r#""text":"exit: status 7"}"#
+            of(r#""exit":"other","reason":"exit","reason_was_cut":false,"status":7"#)
+                + r#""text":"exit: status 7"}"#
         );
         let (signal, _) = json(other("signal 9 (SIGKILL)")).await;
         assert!(signal.contains(r#""signal":9"#), "{signal}");
         let (panic, _) = json(ExitReason::panicked("oh")).await;
-        assert_eq!(panic, of(r#""exit":"panicked","reason":"exit""#) + r#""text":"exit: panicked: oh"}"#);
+        assert_eq!(
+            panic,
+            of(r#""exit":"panicked","reason":"exit","reason_was_cut":false"#)
+                + r#""text":"exit: panicked: oh"}"#
+        );
     });
 }
 
@@ -87,6 +92,7 @@ fn a_long_reason_is_cut_for_people_and_whole_in_json() {
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         let shown = reason.replace('\u{1b}', "\\u{1b}");
         assert_eq!(json["text"], format!("exit: {shown}"));
+        assert_eq!(json["reason_was_cut"], false);
     });
 }
 

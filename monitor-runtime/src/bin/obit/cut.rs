@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-/// Maximum length of a reason that is shown to a person, in bytes. `--json` has all of it.
+/// Maximum length of a reason that is shown to a person, in bytes. `--json` has no such limit.
 pub(crate) const MAX_REASON: usize = 1024;
 
 /// Maximum length of the text of a failure, in bytes: a program that poses as a node may have chosen it.
@@ -20,6 +20,12 @@ pub(crate) fn beginning(of: impl Display, max: usize) -> String {
         text.text.push_str(MARK);
     }
     text.text
+}
+
+/// A reason for a person, in at most [`MAX_REASON`] bytes, with a mark at the end if that or the node has left out the rest.
+pub(crate) fn shown_reason(reason: impl Display, was_cut: bool) -> String {
+    let mark = if was_cut { MARK } else { "" };
+    beginning(format_args!("{reason}{mark}"), MAX_REASON)
 }
 
 /// Refuses the piece of a text with which it would become too long, once it has taken what fits.
@@ -57,6 +63,17 @@ mod tests {
         for max in 10..40 {
             let cut = beginning(&letters, max);
             assert!(cut.len() <= max && cut.len() >= max - 1 && cut.ends_with(MARK), "{max}: {cut}");
+        }
+    }
+
+    #[test]
+    fn a_reason_that_the_node_has_cut_ends_with_one_mark() {
+        assert_eq!(shown_reason("exit: oh", false), "exit: oh");
+        assert_eq!(shown_reason("exit: oh", true), "exit: oh… (cut)");
+        for len in [MAX_REASON - MARK.len(), MAX_REASON - MARK.len() + 1, MAX_REASON, MAX_REASON + 1] {
+            let shown = shown_reason("x".repeat(len), true);
+            assert!(shown.len() <= MAX_REASON, "{len}");
+            assert!(shown.ends_with("xx… (cut)"), "{len}: {shown}");
         }
     }
 

@@ -85,6 +85,8 @@ pub(crate) struct DownLine {
     reason: Reason,
     /// The same for a person.
     text: String,
+    /// Whether the reason has only its beginning.
+    reason_was_cut: bool,
     /// Since the watching began.
     after_ms: u64,
 }
@@ -114,6 +116,7 @@ impl DownLine {
             monitor: down.monitor.to_string(),
             reason: Reason::of(&down.reason),
             text: down.reason.to_string(),
+            reason_was_cut: down.reason_was_cut,
             after_ms: milliseconds(after),
         }
     }

@@ -13,7 +13,7 @@ use monitor_runtime::{
 
 use crate::{
     config::{self, Role},
-    cut::{MAX_REASON, beginning},
+    cut::shown_reason,
     failure::{ExitCode, Result},
     options::NodeOptions,
     output::{DownLine, note, say, say_json, write_apart},
@@ -185,17 +185,32 @@ impl Verdict {
     }
 }
 
-/// A `Down` for people, of a long reason the beginning.
+/// A `Down` for a person, with the beginning of a long reason.
 struct Line<'a>(&'a Down);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Down { target, reason, .. } = self.0;
-        let text = beginning(reason, MAX_REASON);
+        let Down { target, reason, reason_was_cut, .. } = self.0;
+        let text = shown_reason(reason, *reason_was_cut);
         match reason {
             DownReason::NoConnection(_) => write!(f, "{target} cannot be reached: {text}"),
             DownReason::NoProc => write!(f, "{target} is not there: {text}"),
             _ => write!(f, "{target} is gone: {text}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_that_was_cut_is_marked_in_a_line() {
+        let target = "job1@a@local".parse().unwrap();
+        let monitor = "partisan:ref:b@local:8c21:0.1".parse().unwrap();
+        let mut down = Down::new(monitor, target, DownReason::Exit(ExitReason::panicked("oh")));
+        assert_eq!(Line(&down).to_string(), "job1@a@local is gone: exit: panicked: oh");
+        down.reason_was_cut = true;
+        assert_eq!(Line(&down).to_string(), "job1@a@local is gone: exit: panicked: oh… (cut)");
     }
 }

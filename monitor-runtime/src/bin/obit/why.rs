@@ -10,7 +10,7 @@ use monitor_runtime::{
 
 use crate::{
     ask::{Asking, other_answer},
-    cut::{MAX_REASON, beginning},
+    cut::shown_reason,
     failure::{ExitCode, Failure, Result},
     output::{note, say, say_json},
     times::span,
@@ -86,11 +86,9 @@ fn monitor_or_target(text: &str) -> std::result::Result<String, String> {
 }
 
 fn is_alike(one: &PastDownLine, other: &PastDownLine) -> bool {
-    let of = |down: &PastDownLine| {
-        let PastDownLine { target, text, source, incarnation, .. } = down;
-        [Some(target), Some(text), Some(source), incarnation.as_ref()].map(|part| part.cloned())
-    };
-    of(one) == of(other)
+    let is_same_reason = one.text == other.text && one.reason_was_cut == other.reason_was_cut;
+    let is_same_evidence = one.source == other.source && one.incarnation == other.incarnation;
+    one.target == other.target && is_same_reason && is_same_evidence
 }
 
 /// What was told, who decided it, and on what evidence; of several that are alike the newest, which is the first.
@@ -119,7 +117,7 @@ fn say_why(alike: &[PastDownLine]) -> Result<()> {
         ),
     };
     say(&down.target)?;
-    say(&format!("  what     {}", beginning(&down.text, MAX_REASON)))?;
+    say(&format!("  what     {}", shown_reason(&down.text, down.reason_was_cut)))?;
     say(&format!("  decided  by {decided}"))?;
     say(&format!("  heard    {heard}"))?;
     say(&format!("  when     {}", when(alike)))?;

@@ -58,7 +58,8 @@ export function told(down) {
     noconnection: ["no connection", "lost"],
   };
   const [kind, tone] = kinds[down.reason] ?? [down.reason, "none"];
-  return { kind, tone, why: rest, evidence: evidence[down.source] ?? "" };
+  const why = down.reason_was_cut ? `${rest}… (cut)` : rest;
+  return { kind, tone, why, evidence: evidence[down.source] ?? "" };
 }
 
 /** A time span, in its two largest units. */

@@ -9,7 +9,7 @@ use super::{
     table::{Cell, Section, cell, left, prose, right},
     words::{bytes, place, rate},
 };
-use crate::{output::printable, times::span};
+use crate::{cut::shown_reason, output::printable, times::span};
 
 /// A node that was up until a moment ago.
 pub(super) struct Gone {
@@ -74,7 +74,7 @@ pub(super) fn downs(look: &Look, since: Duration) -> Section {
             cell(span(ago)).style(faint()),
             text(&what).style(Style::new().bold()),
             text(&node),
-            text(&down.text).style(colour(down)),
+            text(&shown_reason(&down.text, down.reason_was_cut)).style(colour(down)),
         ]
     };
     Section {

@@ -71,6 +71,15 @@ fn everything_is_on_the_screen() {
 }
 
 #[test]
+fn a_reason_that_was_cut_is_marked() {
+    let (mut picture, start) = picture();
+    assert!(!drawn(&mut picture, start, 120, 40).contains("(cut)"), "older nodes do not say so");
+    picture.look.downs[0].reason_was_cut = true;
+    let screen = drawn(&mut picture, start, 120, 40);
+    assert!(screen.contains("no such process… (cut)"), "{screen}");
+}
+
+#[test]
 fn where_this_node_is_hidden_nothing_is_said_of_the_others() {
     let (mut picture, start) = picture();
     picture.look.node.hidden = true;
