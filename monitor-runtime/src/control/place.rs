@@ -106,13 +106,13 @@ fn fits(path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidFilename, text))
 }
 
-/// Checks that no other user can have put a socket into the [`default_directory`]: an answer from there would not be a node's of
-/// this user. A directory that is not there is as good. The directory of a socket that was named by its path is the choice of
-/// whoever named it, and not checked.
+/// Checks that no other user can have put a socket into the [`default_directory`], where it would be taken for that of a node of
+/// this user. A directory that does not exist passes. [`serve`](super::serve) makes the same check there, and only there: the
+/// directory of any other socket is the caller's choice.
 ///
 /// # Errors
 /// `PermissionDenied` if the directory is a symbolic link, belongs to another user, or can be written by others, with what to do;
-/// whatever else the system says.
+/// otherwise the error of the system.
 pub fn check_default_directory() -> io::Result<()> {
     let Some(path) = default_directory() else { return Ok(()) };
     match open_own(&path) {

@@ -16,7 +16,7 @@ const DESCRIPTORS: usize = 3;
 /// Runs a future to its end on this thread, with sockets and timers.
 ///
 /// # Errors
-/// What could not be started, and why, if the system does not give what that takes.
+/// Names the resource that the system does not give, and the limit to raise.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     start_reactor()?;
     smol::block_on(future)

@@ -119,7 +119,7 @@ fn abruptly(work: impl FnOnce() -> Result + Send + 'static) -> ! {
 /// main thread has what `ulimit -s` leaves it.
 const STACK: usize = 4 << 20;
 
-/// What was asked for. If it cannot be understood, or help was wanted, this does not return.
+/// The command line, read. Does not return if it is wrong, or asks for help.
 fn command_line() -> Box<Cli> {
     let reader = thread::Builder::new().name("command line".to_owned()).stack_size(STACK);
     match reader.spawn(read_command_line).map(thread::JoinHandle::join) {

@@ -57,7 +57,7 @@ fn has_extension(path: &Path) -> bool {
         .is_some_and(|text| text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// What is shown instead of a value of that many characters.
+/// The text that is shown instead of a value.
 fn placeholder(value: &str) -> String {
     format!("a value of {} characters, not shown because it may be a secret", value.chars().count())
 }
@@ -105,7 +105,7 @@ pub(crate) fn redact(error: &mut clap::Error) {
     error.remove(ContextKind::Suggested);
 }
 
-/// What stands in place of a value; `None` if it can be shown.
+/// The replacement of a value; `None` if it can be shown.
 fn redacted(value: &ContextValue) -> Option<ContextValue> {
     match value {
         ContextValue::String(text) => may_be_secret(text).then(|| ContextValue::String(placeholder(text))),

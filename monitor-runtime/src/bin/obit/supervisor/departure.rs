@@ -28,7 +28,7 @@ struct Leaving {
     asked: Option<Instant>,
 }
 
-/// What the main thread does next.
+/// The next step of the main thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// It goes on waiting.
