@@ -36,7 +36,7 @@ mod server;
 pub(crate) use answers::Extent;
 pub use answers::{CountLine, Look, MonitorLine, MonitorList, NodeList, PastDownLine, PeerLine, WatchedLine};
 pub use client::{AskError, ask};
-pub use place::{default_directory, default_socket};
+pub use place::{check_default_directory, default_directory, default_socket};
 pub use server::{Served, serve};
 
 /// What can be asked of a node.

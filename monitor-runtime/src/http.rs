@@ -74,8 +74,9 @@ const MAX_ANSWER: usize = 16 << 20;
 /// **There is neither encryption nor a password**: whoever reaches the address sees who watches whom, and can make the
 /// node look it up as often as 16 answers at once allow. Loopback addresses are reached from this machine only; to a
 /// request that comes to one under another host's name, as pages of strangers can make browsers send, the answer is 421. To a
-/// request that by its `Sec-Fetch-Site` a page of another site has made, a link to this page included, it is 403, and no
-/// answer may be embedded by another site (`Cross-Origin-Resource-Policy`).
+/// request that by its `Sec-Fetch-Site` a page of another site has made it is 403, unless a user has followed a link to the page
+/// `/`. No answer may be embedded by another site (`Cross-Origin-Resource-Policy`), and a window that another site has opened is cut
+/// off from it (`Cross-Origin-Opener-Policy`).
 ///
 /// A connection is good for one request, with a head of at most 16 KiB that is there within 2 s, and an answer of at most 16
 /// MiB that is read within 10 s. While 128 clients are connected, a newcomer gets the place of the one that has not asked for
@@ -149,7 +150,7 @@ fn respond(request: &Request<Incoming>, node: &Node, local_only: bool) -> Respon
         }
         Host::Local | Host::Other => {}
     }
-    if site::is_another(request) {
+    if site::is_another(request) && !site::is_link_to_page(request) {
         return text(StatusCode::FORBIDDEN, ANOTHER_SITE);
     }
     if ![Method::GET, Method::HEAD].contains(request.method()) {
@@ -206,6 +207,7 @@ fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Res
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
     answer
 }
 

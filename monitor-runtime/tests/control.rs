@@ -110,7 +110,13 @@ fn whoever_asks_nonsense_is_told_so_and_others_are_answered() {
         };
         assert!(answer(b"\"everything\"\n").starts_with("{\"refused\":\"not a question: "));
         assert!(answer(b"\n").starts_with("{\"refused\":"));
-        assert_eq!(answer(b"\xff\xff\n"), "");
+        for no_text in [&b"\xff\xff\n"[..], b"\"\xff\"\n", b"{\"downs\":\"\xc3\x28\"}\n"] {
+            let answer = answer(no_text);
+            assert!(
+                answer.starts_with("{\"refused\":\"not a question: ") && answer.ends_with("}\n"),
+                "{answer}"
+            );
+        }
         let refused = node.stats().count("questions_refused").unwrap();
         answer(&[b'['; 100_000]);
         let silent: Vec<_> = (0..15).map(|_| UnixStream::connect(place.socket()).unwrap()).collect();

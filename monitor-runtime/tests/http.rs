@@ -306,6 +306,31 @@ fn a_page_of_another_site_gets_nothing_and_may_embed_nothing() {
 }
 
 #[test]
+fn a_link_on_another_site_leads_to_the_page_and_nothing_else() {
+    run(async {
+        let node = node().await;
+        let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
+        let ask = |path: &str, destination: &str| {
+            let request = format!(
+                "GET {path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n\
+                 Sec-Fetch-Dest: {destination}\r\n\r\n"
+            );
+            raw(served.local_addr(), request.as_bytes())
+        };
+        let page = ask("/", "document");
+        assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
+        // The window that a script of the other site has opened is none that it can look into.
+        assert!(page.contains("\r\ncross-origin-opener-policy: same-origin\r\n"), "{page}");
+        for path in ["/inspect", "/metrics", "/page.js"] {
+            assert!(ask(path, "document").starts_with("HTTP/1.1 403 "), "{path}");
+        }
+        for frame in ["iframe", "frame", "embed", "object", "script", "empty"] {
+            assert!(ask("/", frame).starts_with("HTTP/1.1 403 "), "{frame}");
+        }
+    });
+}
+
+#[test]
 fn the_monitors_with_each_peer_are_counted_however_few_are_shown() {
     run(async {
         let cluster = Cluster::new();

@@ -106,21 +106,56 @@ fn fits(path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidFilename, text))
 }
 
+/// Checks that no other user can have put a socket into the [`default_directory`], where it would be taken for that of a node of
+/// this user. A directory that does not exist passes. [`serve`](super::serve) makes the same check there, and only there: the
+/// directory of any other socket is the caller's choice.
+///
+/// # Errors
+/// `PermissionDenied` if the directory is a symbolic link, belongs to another user, or can be written by others, with what to do;
+/// otherwise the error of the system.
+pub fn check_default_directory() -> io::Result<()> {
+    let Some(path) = default_directory() else { return Ok(()) };
+    match open_own(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        opened => opened.map(drop),
+    }
+}
+
 /// Opens the directory of a socket. That of [`default_directory`] is made if it is not there, and must be the user's own.
 fn open_directory(path: &Path) -> io::Result<OwnedFd> {
-    let is_default = Some(path) == default_directory().as_deref();
-    if is_default {
-        match fs::DirBuilder::new().mode(0o700).create(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => made?,
-        }
+    if Some(path) != default_directory().as_deref() {
+        return Ok(open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?);
     }
-    let directory = open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    let user = geteuid();
-    if is_default && !user.is_root() && fstat(&directory)?.st_uid != user.as_raw() {
-        let text =
-            format!("{} belongs to another user, who could put a socket of his own there", path.display());
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made?,
+    }
+    open_own(path)
+}
+
+/// Opens a directory that no other user can write to.
+fn open_own(path: &Path) -> io::Result<OwnedFd> {
+    let refused = |problem: &str| {
+        let text = format!(
+            "{} {problem}, so another user could put sockets there: remove it and let it be made anew, or choose a socket by its path",
+            path.display()
+        );
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
+    };
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = match open(path, flags, Mode::empty()) {
+        // Linux says NOTDIR of a symbolic link, other systems say LOOP.
+        Err(Errno::NOTDIR | Errno::LOOP) if fs::symlink_metadata(path)?.is_symlink() => {
+            return refused("is a symbolic link");
+        }
+        directory => directory?,
+    };
+    let stat = fstat(&directory)?;
+    if stat.st_uid != geteuid().as_raw() {
+        return refused("belongs to another user");
+    }
+    if Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH) {
+        return refused("can be written by others (`chmod 700` it if it was you who let them)");
     }
     Ok(directory)
 }

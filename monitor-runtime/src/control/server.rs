@@ -68,10 +68,10 @@ impl Drop for Served {
 /// One question and its answer. Whoever does not listen gets none.
 async fn converse(mut client: Client<UnixStream>, node: Weak<Inner>) {
     let progress = client.progress();
-    let mut line = String::new();
+    let mut line = Vec::new();
     let mut question = BufReader::new((&mut client).take(MAX_QUESTION));
     // A client that hangs up without a word has only looked whether the node is there.
-    if question.read_line(&mut line).await.is_err() || line.is_empty() {
+    if question.read_until(b'\n', &mut line).await.is_err() || line.is_empty() {
         return;
     }
     progress.asked().await;
@@ -82,8 +82,8 @@ async fn converse(mut client: Client<UnixStream>, node: Weak<Inner>) {
 }
 
 /// The answer as JSON.
-fn answer(question: &str, node: &Node) -> Vec<u8> {
-    let answer = match serde_json::from_str(question) {
+fn answer(question: &[u8], node: &Node) -> Vec<u8> {
+    let answer = match serde_json::from_slice(question) {
         Ok(Question::Nodes) => Answer::Nodes(NodeList::of(node, MAX_PEERS)),
         Ok(Question::Monitors) => Answer::Monitors(node.monitors(MAX_MONITORS).into()),
         Ok(Question::Downs(of)) => {

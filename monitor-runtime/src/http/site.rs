@@ -2,10 +2,15 @@
 //!
 //! Browsers say so in `Sec-Fetch-Site`, which no page can set or leave out; other programs do not send it. Pages of other
 //! sites cannot read an answer anyway, but could make the node look itself up, or embed the answer and measure it.
+//!
+//! A link to the page is no such thing: the user follows it, the answer fills a window of its own, and it is the same for everybody.
+//! `Sec-Fetch-Mode` and `Sec-Fetch-Dest` tell a link from a frame, which has the destination `iframe`.
 
-use hyper::Request;
+use hyper::{Method, Request};
 
 const SITE: &str = "sec-fetch-site";
+const MODE: &str = "sec-fetch-mode";
+const DESTINATION: &str = "sec-fetch-dest";
 
 /// Whether a browser says that another site has made the request: neither this page nor the user himself. Another port of
 /// this machine is another site, too.
@@ -15,9 +20,49 @@ pub(super) fn is_another<B>(request: &Request<B>) -> bool {
     request.headers().get_all(SITE).iter().any(|site| !allowed(site.as_bytes()))
 }
 
+/// Whether a browser says that its user has followed a link to the page, which becomes the document of a window or a tab.
+pub(super) fn is_link_to_page<B>(request: &Request<B>) -> bool {
+    let says = |header: &str, wanted: &[u8]| {
+        let mut values = request.headers().get_all(header).iter();
+        let first = values.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(wanted));
+        first && values.next().is_none()
+    };
+    request.method() == Method::GET
+        && request.uri().path() == "/"
+        && says(MODE, b"navigate")
+        && says(DESTINATION, b"document")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_link_to_the_page_that_fills_a_window_is_one() {
+        let is_link = |method: Method, path: &str, headers: &[(&str, &str)]| {
+            let request = Request::builder().method(method).uri(path);
+            let request =
+                headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            is_link_to_page(&request.body(()).unwrap())
+        };
+        let link = [(MODE, "navigate"), (DESTINATION, "document")];
+        assert!(is_link(Method::GET, "/", &link));
+        for (method, path) in
+            [(Method::POST, "/"), (Method::HEAD, "/"), (Method::GET, "/inspect"), (Method::GET, "/metrics")]
+        {
+            assert!(!is_link(method.clone(), path, &link), "{method} {path}");
+        }
+        for headers in [
+            &[][..],
+            &[(MODE, "navigate")],
+            &[(DESTINATION, "document")],
+            &[(MODE, "navigate"), (DESTINATION, "iframe")],
+            &[(MODE, "no-cors"), (DESTINATION, "document")],
+            &[(MODE, "navigate"), (DESTINATION, "document"), (DESTINATION, "iframe")],
+        ] {
+            assert!(!is_link(Method::GET, "/", headers), "{headers:?}");
+        }
+    }
 
     #[test]
     fn only_this_page_and_the_user_are_no_other_site() {

@@ -252,6 +252,37 @@ fn help_is_no_wider_than_the_terminal() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_cannot_be_written_is_a_failure() {
+    test(async {
+        let directory = Directory::new();
+        let key = directory.path("cluster.key");
+        for words in [
+            &["--help"][..],
+            &["--version"],
+            &["run", "--help"],
+            &["help", "watch"],
+            &["completions", "zsh"],
+            &["keygen"],
+        ] {
+            let mut command = smol::process::Command::new("sh");
+            command.args(["-c", "exec \"$0\" \"$@\" >/dev/full", env!("CARGO_BIN_EXE_obit")]).args(words);
+            if words == ["keygen"] {
+                command.arg(&key);
+            }
+            let ended = end(command).await;
+            assert_eq!(ended.code, Some(1), "{words:?}");
+            assert!(
+                ended.stderr.starts_with("error: cannot write to standard output: "),
+                "{words:?}: {}",
+                ended.stderr
+            );
+            assert_eq!(ended.stderr.lines().count(), 1, "{words:?}: {}", ended.stderr);
+        }
+    });
+}
+
 #[test]
 fn shells_get_their_completions() {
     test(async {

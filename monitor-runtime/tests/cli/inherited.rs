@@ -1,11 +1,13 @@
 //! The inheritance of `obit run` from its parent, and of the command from `obit`.
 #![cfg(target_os = "linux")]
 
+use std::{fs, os::unix::fs::PermissionsExt};
+
 use smol::process::Command;
 
 use crate::{
     signals::obit_run,
-    support::{Ended, end, test},
+    support::{Directory, Ended, end, obit, test},
 };
 
 /// A command line by way of a program that becomes it: `["env", "--ignore-signal=INT"]`.
@@ -149,13 +151,87 @@ fn what_cannot_be_executed_has_the_same_exit_codes_however_it_is_started() {
     });
 }
 
+/// A failure of `obit` itself, told in one line, or no failure at all. Returns whether it failed.
+fn failed_clearly(ended: &Ended, own_failure: i32, what: &str) -> bool {
+    let lines: Vec<_> = ended.stderr.lines().filter(|line| !line.contains(" WARN ")).collect();
+    if ended.code == Some(0) {
+        assert!(lines.is_empty(), "{what}: {}", ended.stderr);
+        return false;
+    }
+    assert_eq!(ended.code, Some(own_failure), "{what}: {}", ended.stderr);
+    assert!(lines.len() == 1 && lines[0].starts_with("error: cannot "), "{what}: {}", ended.stderr);
+    assert!(lines[0].contains("; raise the limit of "), "{what}: {}", ended.stderr);
+    true
+}
+
 #[test]
-fn without_descriptors_it_fails_and_does_not_hang() {
+fn a_script_that_names_no_interpreter_is_run_by_the_shell() {
     test(async {
-        let run = obit_run(&[], &["true"]);
-        let ended = end(by_way_of(&["sh", "-c", "ulimit -n 5; exec \"$0\" \"$@\""], &run)).await;
-        assert_eq!(ended.code, Some(125), "{}", ended.stderr);
-        assert!(ended.stderr.contains("Too many open files"), "{}", ended.stderr);
+        let directory = Directory::new();
+        let script = directory.file("job", "echo \"$0 $1\"\nexit 7\n");
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        for options in OPTIONS {
+            for program in [script.to_str().unwrap(), "job"] {
+                let mut run = obit_run(options, &[program, "one two"]);
+                run.env("PATH", format!("{}:/usr/bin:/bin", script.parent().unwrap().display()));
+                let ended = end(run).await;
+                assert_eq!(ended.code, Some(7), "{program} with {options:?}: {}", ended.stderr);
+                assert_eq!(ended.stdout, [format!("{} one two", script.display())], "{options:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn with_few_descriptors_it_fails_clearly_and_does_not_hang() {
+    test(async {
+        let mut failed = Vec::new();
+        for limit in 5..20 {
+            let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+            let ended = end(by_way_of(&["sh", "-c", &script], &obit_run(&[], &["true"]))).await;
+            failed.push(failed_clearly(&ended, 125, &format!("{limit} descriptors")));
+        }
+        assert!(failed[0] && !failed[failed.len() - 1], "{failed:?}");
+    });
+}
+
+#[test]
+fn with_few_threads_it_fails_clearly_and_does_not_hang() {
+    test(async {
+        // The limit binds no root, and counts all that a user runs, processes that were not reaped yet included: each command
+        // needs a user of its own, who runs nothing else.
+        let mut users = 1_000_000 + 64 * std::process::id()..;
+        let mut as_user = |limit: u32, command: &Command| {
+            let user = format!("--reuid={}", users.next().unwrap());
+            let limit = format!("--nproc={limit}");
+            by_way_of(&["setpriv", &user, "--clear-groups", "prlimit", &limit], command)
+        };
+        if end(as_user(1000, &obit(["--version"]))).await.code != Some(0) {
+            eprintln!("not tested: another user cannot run the program here");
+            return;
+        }
+        let (mut failed, directory) = (Vec::new(), Directory::new());
+        let question = obit(["nodes", "--socket", directory.path("none.sock").to_str().unwrap()]);
+        for limit in 1..16 {
+            let ended = end(as_user(limit, &obit_run(&[], &["true"]))).await;
+            failed.push(failed_clearly(&ended, 125, &format!("{limit} threads")));
+            let asked = end(as_user(limit, &question)).await;
+            let lines: Vec<_> = asked.stderr.lines().collect();
+            assert_eq!((asked.code, lines.len()), (Some(1), 1), "{limit} threads: {}", asked.stderr);
+            assert!(lines[0].starts_with("error: "), "{limit} threads: {}", asked.stderr);
+        }
+        assert!(failed[0] && !failed[failed.len() - 1], "{failed:?}");
+    });
+}
+
+#[test]
+fn a_small_stack_is_enough() {
+    test(async {
+        for options in OPTIONS {
+            let run = obit_run(options, &["sh", "-c", "exit 5"]);
+            let ended = end(by_way_of(&["sh", "-c", "ulimit -s 128; exec \"$0\" \"$@\""], &run)).await;
+            assert_eq!(ended.code, Some(5), "{options:?}: {}", ended.stderr);
+        }
     });
 }
 

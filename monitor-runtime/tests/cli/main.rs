@@ -9,6 +9,8 @@ mod log;
 mod parts;
 mod pty;
 mod run;
+mod runtime_directory;
+mod secrets;
 mod signals;
 mod support;
 mod tls;

@@ -26,7 +26,7 @@ pub(crate) fn test<T>(test: impl Future<Output = T>) -> T {
 }
 
 /// Waits until something holds that nothing tells.
-pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
+pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + PATIENCE / 2;
     while !holds() {
         assert!(std::time::Instant::now() < deadline, "waited in vain: {what}");

@@ -2,7 +2,8 @@
 
 use std::{
     fs::{self, File},
-    os::unix::{net::UnixListener, process::ExitStatusExt},
+    io::Write,
+    os::unix::{fs::OpenOptionsExt, net::UnixListener, process::ExitStatusExt},
     path::PathBuf,
     process::ExitStatus,
 };
@@ -206,17 +207,60 @@ fn a_file_that_cannot_be_opened_yet_keeps_nothing_from_ending() {
     });
 }
 
+/// Sends a signal, and waits until the process has received it.
+async fn deliver(child: &Child, number: Signal) {
+    signal(child, number);
+    let bit = 1_u64 << (number.as_raw() - 1);
+    let is_pending = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+        pending.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & bit != 0)
+    };
+    eventually("the signal is received", || !is_pending()).await;
+}
+
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_signal_that_comes_twice_at_once_is_one_request() {
+    test(async {
+        let directory = Directory::new();
+        let fifo = fifo(&directory).await;
+        // As `timeout` does it: to its child, and then to the whole group. systemd can send SIGHUP as well.
+        for second in [Signal::TERM, Signal::HUP] {
+            let mut agent = obit(["agent", "--config", fifo.to_str().unwrap()]);
+            let mut child = blocked(agent.stdout(Stdio::null()), OPENS).await;
+            for number in [Signal::TERM, second] {
+                deliver(&child, number).await;
+            }
+            // Were the second one a request to hurry, it would have ended, and nothing would read this.
+            eventually("a reader of the settings, or the end", || {
+                let writer =
+                    File::options().write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(&fifo);
+                let settings = "node = \"a@127.0.0.1\"\nlisten = \"127.0.0.1:0\"\n";
+                let written = writer.is_ok_and(|mut fifo| fifo.write_all(settings.as_bytes()).is_ok());
+                written || child.try_status().unwrap().is_some()
+            })
+            .await;
+            assert_eq!(ends(child).await.code(), Some(0), "{second:?}");
+        }
+    });
+}
+
+#[test]
+fn a_later_signal_ends_it_at_once() {
     test(async {
         let directory = Directory::new();
         let fifo = fifo(&directory).await;
         let mut agent = obit(["agent", "--node", "a@127.0.0.1", "--config", fifo.to_str().unwrap()]);
-        let child = blocked(&mut agent, OPENS).await;
-        // The first would have it wait for the node to say goodbye.
-        signal(&child, Signal::INT);
-        signal(&child, Signal::TERM);
-        assert!(matches!(ends(child).await.code(), Some(130 | 143)));
+        let mut child = blocked(&mut agent, OPENS).await;
+        // The first would have it wait for the node to say goodbye; those that come at once are repeats of it.
+        eventually("it ends", || {
+            if child.try_status().unwrap().is_none() {
+                signal(&child, Signal::TERM);
+            }
+            child.try_status().unwrap().is_some()
+        })
+        .await;
+        assert_eq!(ends(child).await.code(), Some(143));
     });
 }
 

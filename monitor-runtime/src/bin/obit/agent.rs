@@ -7,6 +7,7 @@ use clap::Args;
 use crate::{
     config::{self, Role},
     failure::{ExitCode, Result},
+    limits::block_on,
     options::NodeOptions,
     output::{say, write_apart},
     supervisor::{Interrupts, Manners, supervise},
@@ -33,11 +34,11 @@ pub(crate) fn run(options: Options) -> ! {
     supervise(Manners::with_grace(GOODBYE), |interrupts| join(options, &interrupts))
 }
 
-/// How long it may take to leave: the node has 5 s for that itself.
+/// How long it may take to leave: the node has 5 s for that itself. The log has another second, in [`leave`](crate::supervisor::leave).
 const GOODBYE: Duration = Duration::from_secs(6);
 
 fn join(options: Options, interrupts: &Interrupts) -> Result {
-    smol::block_on(async {
+    block_on(async {
         let prepared = config::prepare(options.node, Role::Member)?;
         let started = prepared.start().await?;
         let node = &started.node;

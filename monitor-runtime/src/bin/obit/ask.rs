@@ -7,6 +7,7 @@ use monitor_runtime::control::{self, Answer, MonitorList, NodeList, PeerLine, Qu
 
 use crate::{
     failure::{ExitCode, Failure, Result},
+    limits::block_on,
     output::{note, say, say_json},
     times::span,
     whom::Whom,
@@ -63,7 +64,8 @@ impl Asking {
 
 /// Asks a node, and waits for the answer.
 pub(crate) fn ask(socket: &Path, question: &Question) -> Result<Answer> {
-    Ok(smol::block_on(control::ask(socket, question))?)
+    let answer = block_on(async { Ok(control::ask(socket, question).await?) });
+    answer.map_err(|failure| failure.without_path("--socket", socket))
 }
 
 pub(crate) fn other_answer() -> Failure {

@@ -14,8 +14,9 @@ use monitor_runtime::{
 
 use crate::{
     failure::{Context, Failure, Result, full_text},
-    log,
+    limits, log,
     options::{HttpAddress, ListenAddress, NodeOptions, Preset, Specs},
+    redaction,
 };
 
 mod file;
@@ -135,8 +136,8 @@ fn read(path: &Path) -> Result<NodeOptions> {
 /// A long name of a file that is not there may be a secret in place of a path: no error shows it.
 fn is_no_secret(flag: &str, path: Option<&PathBuf>) -> Result<()> {
     let is_missing = |path: &&PathBuf| matches!(path.try_exists(), Ok(false) | Err(_));
-    let is_long = |path: &&PathBuf| path.as_os_str().len() >= Secret::MIN_LEN && path.extension().is_none();
-    match path.filter(is_long).filter(is_missing) {
+    let may_be_secret = |path: &&PathBuf| redaction::path_may_be_secret(path);
+    match path.filter(may_be_secret).filter(is_missing) {
         Some(_) => Err(Failure::new(format!(
             "{flag}: there is no such file; its name is not shown, as it could be the secret itself"
         ))),
@@ -145,6 +146,9 @@ fn is_no_secret(flag: &str, path: Option<&PathBuf>) -> Result<()> {
 }
 
 fn node(options: NodeOptions, secret: Option<Secret>, role: Role) -> Result<Config> {
+    if options.cluster.as_deref().is_some_and(redaction::is_key) {
+        return Err(Failure::new(KEY_AS_CLUSTER));
+    }
     let tls = tls(&options)?;
     let visits = role == Role::Visitor;
     let name = match options.node {
@@ -182,6 +186,9 @@ fn node(options: NodeOptions, secret: Option<Secret>, role: Role) -> Result<Conf
 const NO_NAME_FOR_TLS: &str =
     "with TLS every node bears the name that its certificate says: give it by --node";
 
+const KEY_AS_CLUSTER: &str = "--cluster: the name of the cluster looks like its secret, and names go over the network in the clear; \
+    choose a short name, and put the secret into a file for `--secret-file`";
+
 const NO_NAME: &str = "the node has no name; give it one that the others know, as in `--node a@10.0.0.7:7001`, in the \
     variable OBIT_NODE, or as `node` in the file of `--config`";
 
@@ -192,7 +199,8 @@ impl Prepared {
         let served = match self.socket {
             Some(socket) => Some(
                 control::serve(&node, &socket)
-                    .context(|| format!("cannot listen at {}", socket.display()))?,
+                    .context(|| format!("cannot listen at {}", socket.display()))
+                    .map_err(|failure| failure.without_path("--socket", &socket))?,
             ),
             None => serve_unasked(&node),
         };
@@ -226,6 +234,12 @@ async fn start(config: Config) -> Result<Node> {
             "without a secret every program that reaches {address} could join; make one by `obit keygen cluster.key`, give it to all \
              nodes by `--secret-file cluster.key`, or listen on a loopback address"
         )),
+        StartError::Tcp(TcpStartError::Listen { address, cause }) if limits::advice(&cause).is_some() => {
+            Failure::new(format!("cannot listen on {address}: {}", limits::explained(&cause)))
+        }
+        StartError::Thread(error) => {
+            Failure::new(format!("cannot start the thread of the node: {}", limits::explained(&error)))
+        }
         error => Failure::new(format!("cannot start the node: {}", full_text(&error))),
     })
 }

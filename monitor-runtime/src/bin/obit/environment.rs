@@ -22,7 +22,10 @@ pub(crate) fn culprit(command: &Command, error: &clap::Error) -> Option<String> 
     let mut all = command.get_subcommands().flat_map(Command::get_arguments);
     let arg = all.find(|arg| arg.get_env().is_some() && arg.to_string() == flag)?;
     let long = format!("--{}", arg.get_long()?);
-    let given = std::env::args().any(|word| word == long || word.starts_with(&format!("{long}=")));
+    let given = std::env::args_os().any(|word| {
+        let word = word.to_string_lossy();
+        word == long || word.starts_with(&format!("{long}="))
+    });
     let variable = arg.get_env()?.to_str()?;
     let holds = std::env::var(variable).is_ok_and(|held| held == value);
     (holds && !given).then(|| variable.to_owned())

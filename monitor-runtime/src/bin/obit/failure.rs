@@ -1,8 +1,8 @@
 //! What a user is told when a command cannot do its work.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, path::Path};
 
-use crate::{cut, output};
+use crate::{cut, limits, output, redaction};
 
 /// What went wrong, and where possible what to do about it.
 #[derive(Debug)]
@@ -44,6 +44,26 @@ impl Failure {
         }
     }
 
+    /// The same failure without the path that it may quote, if that may be a secret. Then it names the flag or argument instead.
+    pub(crate) fn without_path(self, flag: &str, path: &Path) -> Self {
+        match redaction::path_may_be_secret(path) {
+            true => {
+                Failure { text: format!("{flag}: {}", redaction::without_path(&self.text, path)), ..self }
+            }
+            false => self,
+        }
+    }
+
+    /// The same failure without the value that it may quote, if that may be a secret. Then it names the flag instead.
+    pub(crate) fn without_value(self, flag: &str, value: &str) -> Self {
+        match redaction::may_be_secret(value) {
+            true => {
+                Failure { text: format!("{flag}: {}", redaction::without_value(&self.text, value)), ..self }
+            }
+            false => self,
+        }
+    }
+
     /// The same failure, with that exit code unless it has one.
     pub(crate) fn or_code(self, code: u8) -> Self {
         Failure { code: self.code.or(Some(code)), ..self }
@@ -54,11 +74,13 @@ impl Failure {
     }
 }
 
-/// The error with its causes: some name theirs only as a source.
-pub(crate) fn full_text(error: &dyn Error) -> String {
+/// The error with its causes, some of which are only named as a source, and what to do if the cause is a limit of the system.
+pub(crate) fn full_text(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
+    let mut advice = limits::advice(error);
     let mut source = error.source();
     while let Some(cause) = source {
+        advice = advice.or_else(|| limits::advice(cause));
         let cause_text = cause.to_string();
         // A transparent error repeats what it wraps.
         if !text.contains(&cause_text) {
@@ -66,10 +88,13 @@ pub(crate) fn full_text(error: &dyn Error) -> String {
         }
         source = cause.source();
     }
-    text
+    match advice {
+        Some(advice) => format!("{text}; {advice}"),
+        None => text,
+    }
 }
 
-impl<E: Error> From<E> for Failure {
+impl<E: Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         Failure::new(full_text(&error))
     }
@@ -81,7 +106,7 @@ pub(crate) trait Context<T> {
     fn context(self, what: impl FnOnce() -> String) -> Result<T>;
 }
 
-impl<T, E: Error> Context<T> for std::result::Result<T, E> {
+impl<T, E: Error + 'static> Context<T> for std::result::Result<T, E> {
     fn context(self, what: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|error| Failure::new(format!("{}: {}", what(), full_text(&error))))
     }

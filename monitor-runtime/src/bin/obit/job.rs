@@ -7,7 +7,10 @@ use std::{
     process::{Command, ExitStatus},
 };
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, wait};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, wait},
+};
 
 use crate::config::SECRET;
 
@@ -50,15 +53,22 @@ impl Job {
     /// dies with `obit` for the end of its parent.
     pub(crate) fn start(words: &[OsString], manner: Manner, terminal: &Terminal) -> io::Result<Self> {
         let foreground = manner.group && terminal.is_ours();
-        let mut command = match manner.dies_with_obit || foreground {
-            true => shim::command(words, manner.dies_with_obit, foreground),
-            false => direct(words),
+        let by_shim = || shim::command(words, manner.dies_with_obit, foreground);
+        let spawn = |mut command: Command| {
+            if manner.group {
+                command.process_group(0);
+            }
+            // The secret is the node's, and no program needs it.
+            command.env_remove(SECRET).spawn()
         };
-        if manner.group {
-            command.process_group(0);
-        }
-        // The secret is the node's, and no program needs it.
-        let child = command.env_remove(SECRET).spawn()?;
+        let child = match manner.dies_with_obit || foreground {
+            true => spawn(by_shim())?,
+            false => match spawn(direct(words)) {
+                // A script without `#!`. The shim becomes the command by `execvp`, which has the shell run it.
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::NOEXEC) => spawn(by_shim())?,
+                child => child?,
+            },
+        };
         Ok(Job { pid: Pid::from_child(&child), group: manner.group, stopped: false, ended: false })
     }
 
@@ -106,7 +116,7 @@ impl Job {
             let (pid, status) = match seen {
                 Ok(Some(seen)) => seen,
                 Ok(None) => return Ok(None),
-                Err(rustix::io::Errno::INTR) => continue,
+                Err(Errno::INTR) => continue,
                 Err(error) => return Err(error.into()),
             };
             if pid != self.pid {

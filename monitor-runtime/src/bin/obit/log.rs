@@ -22,18 +22,16 @@ use std::{
 
 use clap::ValueEnum;
 use parking_lot::Mutex;
-use serde::Deserialize;
 use supervision::telemetry;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::output::note;
+use crate::{limits, output::note};
 
 mod queue;
 mod writer;
 
 /// How much a node logs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Level {
     /// Nothing.
     Off,
@@ -54,7 +52,6 @@ pub(crate) enum Level {
 /// again.
 pub(crate) fn start(level: Level, once: bool) {
     writer::start();
-    panic::set_hook(Box::new(|panic| note(&panic_text(panic))));
     let level = match level {
         Level::Off => LevelFilter::OFF,
         Level::Error => LevelFilter::ERROR,
@@ -70,6 +67,15 @@ pub(crate) fn start(level: Level, once: bool) {
     // A report of an error of the log would go to the same standard error, and panic if that fails.
     let to = to.log_internal_errors(false);
     to.with_max_level(level).with_target(false).init();
+}
+
+/// Has panics told as lines of the log, or on standard error while there is no log.
+pub(crate) fn show_panics() {
+    panic::set_hook(Box::new(|panic| {
+        if !thread::current().name().is_some_and(|name| limits::STARTERS.contains(&name)) {
+            note(&panic_text(panic));
+        }
+    }));
 }
 
 /// Adds a line to the log, without its line break. Returns false if no log has been started: then nothing is written.

@@ -3,8 +3,9 @@
 //! Every subcommand has a file of its own. `docs/CLI.md` describes them, their exit codes and the configuration.
 
 use std::{
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
+    thread,
 };
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -19,10 +20,12 @@ mod environment;
 mod failure;
 mod fresh_secret;
 mod job;
+mod limits;
 mod log;
 mod options;
 mod output;
 mod reasons;
+mod redaction;
 mod run;
 mod signals;
 mod supervisor;
@@ -88,6 +91,7 @@ enum Command {
 }
 
 fn main() {
+    log::show_panics();
     job::shim::become_command_if_asked();
     job::witness::be_witness_if_asked();
     if let Err(failure) = signals::unblock_all().context(|| "cannot unblock signals".to_owned()) {
@@ -111,16 +115,46 @@ fn abruptly(work: impl FnOnce() -> Result + Send + 'static) -> ! {
     supervise(Manners::ABRUPT, |_| work())
 }
 
-/// What was asked for. If it cannot be understood, or help was wanted, this does not return.
-fn command_line() -> Cli {
+/// Stack of the thread that reads the command line, in bytes. Without optimization `clap` takes a third of a megabyte, and the
+/// main thread has what `ulimit -s` leaves it.
+const STACK: usize = 4 << 20;
+
+/// The command line, read. Does not return if it is wrong, or asks for help.
+fn command_line() -> Box<Cli> {
+    let reader = thread::Builder::new().name("command line".to_owned()).stack_size(STACK);
+    match reader.spawn(read_command_line).map(thread::JoinHandle::join) {
+        Ok(Ok(cli)) => cli,
+        // The panic was told.
+        Ok(Err(_)) => supervisor::leave(ExitCode::FAILURE),
+        // Most likely the stack of this thread is enough. A command that needs threads says that there are none.
+        Err(_) => read_command_line(),
+    }
+}
+
+fn read_command_line() -> Box<Cli> {
     let command = environment::without_empty(Cli::command());
     let matches = command.clone().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
-    matches.unwrap_or_else(|error| {
+    matches.map(Box::new).unwrap_or_else(|mut error| {
         if let Some(variable) = environment::culprit(&command, &error) {
             output::note(&format!("in the variable {variable}:"));
         }
-        error.exit()
+        redaction::redact(&mut error);
+        supervisor::leave(print(&error))
     })
+}
+
+/// Prints help where it is a result, or else what is wrong with the command line. Returns the exit code.
+fn print(error: &clap::Error) -> ExitCode {
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    match printed {
+        Err(failure) if !error.use_stderr() => {
+            let failure = output::not_written(&failure);
+            failure.note();
+            failure.exit_code()
+        }
+        // A wrong command line that cannot be told is as wrong.
+        _ => u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode),
+    }
 }
 
 fn keygen(file: &Path) -> Result {
@@ -132,9 +166,10 @@ fn keygen(file: &Path) -> Result {
             }
             _ => error.to_string(),
         };
-        Failure::new(format!("cannot write {}: {what}", file.display()))
+        Failure::new(format!("cannot write {}: {what}", file.display())).without_path("FILE", file)
     })?;
-    output::say(&format!("wrote a fresh secret to {}", file.display()))?;
+    let done = format!("wrote a fresh secret to {}", file.display());
+    output::say(&redaction::without_path(&done, file))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::{self, Display},
+    marker::PhantomData,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     str::FromStr,
@@ -81,6 +82,7 @@ pub(crate) struct NodeOptions {
 
     /// How soon a silent node is given up; alike on all nodes.
     #[arg(long, value_enum, env = "OBIT_PRESET", hide_env_values = true)]
+    #[serde(deserialize_with = "choice")]
     pub(crate) preset: Option<Preset>,
 
     /// Where `obit nodes`, `obit monitors`, `obit why` and `obit top` ask this node; by default a socket in
@@ -96,12 +98,12 @@ pub(crate) struct NodeOptions {
 
     /// How much the node says of itself on standard error; `warn` if nothing is said.
     #[arg(long, value_enum, value_name = "LEVEL", env = "OBIT_LOG", hide_env_values = true)]
+    #[serde(deserialize_with = "choice")]
     pub(crate) log: Option<log::Level>,
 }
 
 /// Heartbeats for a kind of network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Preset {
     /// After 5 s: the default.
     Normal,
@@ -214,6 +216,27 @@ fn number_or_text<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
     }
 
     parse(&deserializer.deserialize_any(Visitor)?).map(Some)
+}
+
+/// A setting that is one of a few words. An error lists them, whatever stands in their place.
+fn choice<'de, D: Deserializer<'de>, T: ValueEnum>(deserializer: D) -> Result<Option<T>, D::Error> {
+    struct Visitor<T>(PhantomData<T>);
+
+    impl<T: ValueEnum> de::Visitor<'_> for Visitor<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let names = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            let names: Vec<_> = names.map(|value| format!("`{}`", value.get_name())).collect();
+            write!(f, "one of {}", names.join(", "))
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            T::from_str(text, false).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+        }
+    }
+
+    deserializer.deserialize_any(Visitor(PhantomData)).map(Some)
 }
 
 fn texts<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(

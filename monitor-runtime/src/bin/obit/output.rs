@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     failure::{Failure, Result},
-    log,
+    limits, log,
     reasons::JobEnd,
 };
 
@@ -30,16 +30,27 @@ pub(crate) fn say_json(value: &impl Serialize) -> Result<()> {
 /// Writes lines to standard output on a thread of its own, so that this task can be cancelled while the reader of the output is
 /// slow. Cancelled, it writes on.
 pub(crate) async fn write_apart(lines: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
-    smol::unblock(lines).await
+    // Not by `smol::unblock`, which would wait without end if the system gives no thread.
+    let (sender, written) = smol::channel::bounded(1);
+    limits::spawn("output", move || {
+        // Cancelled, the task does not wait for the result.
+        let _ = sender.try_send(lines());
+    })?;
+    written.recv().await?
 }
 
 /// Bytes for standard output, at once.
 pub(crate) fn write(bytes: &[u8]) -> Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| not_written(&error))
+}
+
+/// The failure to write to standard output.
+pub(crate) fn not_written(error: &io::Error) -> Failure {
+    match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::unread(),
         _ => Failure::new(format!("cannot write to standard output: {error}")),
-    })
+    }
 }
 
 /// Lines on standard error for a person. Once a node logs they are part of the log, and never block.

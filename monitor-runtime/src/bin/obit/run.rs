@@ -5,6 +5,7 @@
 use std::{
     ffi::OsString,
     io,
+    path::Path,
     process::ExitStatus,
     time::{Duration, Instant},
 };
@@ -18,6 +19,7 @@ use crate::{
     config::{self, Role},
     failure::{Context, ExitCode, Failure, Result},
     job::{Change, Job, Manner, terminal::Terminal, witness::Witness},
+    limits::{self, block_on},
     options::NodeOptions,
     reasons::JobEnd,
     signals::{self, OF_WRAPPER, Received},
@@ -82,8 +84,7 @@ pub(crate) fn run(options: Options) -> ! {
     let Options { name, group, die_with_obit, command, node } = options;
     let (progress, receiver) = smol::channel::unbounded();
     let work = move |reporter: &Reporter<Ready>| {
-        smol::block_on(be_process(node, name, reporter, receiver))
-            .map_err(|failure| failure.or_code(OWN_FAILURE))
+        block_on(be_process(node, name, reporter, receiver)).map_err(|failure| failure.or_code(OWN_FAILURE))
     };
     let started = Supervisor::start(&OF_WRAPPER, work).map_err(|failure| failure.or_code(OWN_FAILURE));
     let mut supervisor = started.unwrap_or_else(|failure| supervisor::fail(&failure));
@@ -230,5 +231,6 @@ pub(crate) fn cannot_start(words: &[OsString], error: &io::Error) -> Failure {
         _ => NOT_EXECUTABLE,
     };
     let program = words.first().map(|word| word.display().to_string()).unwrap_or_default();
-    Failure::new(format!("cannot start {program}: {error}")).or_code(code)
+    let failure = Failure::new(format!("cannot start {program}: {}", limits::explained(error)));
+    failure.without_path("COMMAND", Path::new(&program)).or_code(code)
 }

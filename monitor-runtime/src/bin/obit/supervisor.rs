@@ -7,15 +7,18 @@
 use std::{
     process,
     sync::mpsc::{self, Receiver, Sender},
-    thread,
     time::{Duration, Instant},
 };
 
 use crate::{
-    failure::{Context, ExitCode, Failure, Result},
-    log, output,
-    signals::{self, ENDING, Received, Signals, Waker},
+    failure::{ExitCode, Failure, Result},
+    limits, log, output,
+    signals::{ENDING, Received, Signals, Waker},
 };
+
+mod departure;
+
+use departure::{Departure, Step};
 
 /// How long the worker may take to write what it still has to say once its exit code is known.
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -67,38 +70,36 @@ pub(crate) fn supervise(manners: Manners, work: impl FnOnce(Interrupts) -> Resul
     let (sender, receiver) = smol::channel::unbounded();
     let started = Supervisor::<()>::start(&ENDING, move |_| work(Interrupts(receiver)));
     let mut supervisor = started.unwrap_or_else(|failure| fail(&failure));
-    let interrupt = |interrupt| {
-        // A worker that does not listen has its grace, and no more.
-        let _ = sender.try_send(interrupt);
-    };
-    let mut leaving: Option<(Instant, ExitCode)> = None;
+    let mut departure = Departure::default();
     loop {
-        let code = match supervisor.next(leaving.map(|(at, _)| at).or(deadline)) {
-            Event::Message(()) => continue,
+        let until = if departure.is_leaving() { departure.deadline() } else { deadline };
+        let event = supervisor.next(until);
+        let now = Instant::now();
+        let step = match event {
+            Event::Message(()) => Step::Wait,
             Event::Over(code) => leave(code.unwrap_or(ExitCode::FAILURE)),
-            Event::Code(code) => {
-                leaving = Some((Instant::now() + LAST_WORDS, code));
-                continue;
-            }
+            Event::Code(code) => departure.decided(now, code),
             Event::Signal(Received { number, .. }) => {
                 if manners.grace.is_zero() {
                     // If the default action does not end the program, as for process 1, the exit code does.
                     let _ = signal_hook::low_level::emulate_default_handler(number);
                 }
-                interrupt(Interrupt::Signal(number));
-                signals::exit_code(number)
+                departure.asked(now, manners.grace, number)
             }
-            Event::TimeIsUp if leaving.is_none() => {
-                interrupt(Interrupt::TimeIsUp);
-                manners.timeout.map_or(ExitCode::FAILURE, |(_, code)| code)
+            Event::TimeIsUp => {
+                let code = manners.timeout.map_or(ExitCode::FAILURE, |(_, code)| code);
+                departure.time_is_up(now, manners.grace, code)
             }
-            Event::TimeIsUp => ExitCode::FAILURE,
         };
-        if let Some((_, code)) = leaving {
-            (manners.before_leaving)();
-            leave(code);
+        match step {
+            Step::Wait => {}
+            // A worker that does not listen has its grace, and no more.
+            Step::AskWorker(interrupt) => _ = sender.try_send(interrupt),
+            Step::Leave(code) => {
+                (manners.before_leaving)();
+                leave(code);
+            }
         }
-        leaving = Some((Instant::now() + manners.grace, code));
     }
 }
 
@@ -142,8 +143,7 @@ impl<M: Send + 'static> Supervisor<M> {
         let signals = Signals::catch(signals)?;
         let (sender, told) = mpsc::channel();
         let reporter = Reporter { sender, waker: signals.waker()? };
-        let worker = thread::Builder::new().name("worker".to_owned());
-        worker.spawn(move || reporter.work(work)).context(|| "cannot start a thread".to_owned())?;
+        limits::spawn("worker", move || reporter.work(work))?;
         Ok(Supervisor { signals, told, code: None, over: false })
     }
 

@@ -76,8 +76,9 @@ fn look_on(options: Options, interrupts: Interrupts) -> Result {
     // A node that does not answer is told of before the screen is taken.
     let first = asker::look(&socket)?;
     let picture = Picture::new(first, interval, Instant::now());
+    let news = asker::start(whom, socket, interval, interrupts)?;
     let mut screen = ratatui::try_init()?;
-    let ended = show(&mut screen, picture, &asker::start(whom, socket, interval, interrupts));
+    let ended = show(&mut screen, picture, &news);
     if terminal::is_gone() {
         return Ok(terminal::exit_code());
     }

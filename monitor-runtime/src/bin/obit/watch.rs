@@ -15,6 +15,7 @@ use crate::{
     config::{self, Role},
     cut::shown_reason,
     failure::{ExitCode, Result},
+    limits::block_on,
     options::NodeOptions,
     output::{DownLine, note, say, say_json, write_apart},
     signals,
@@ -101,7 +102,7 @@ pub(crate) fn run(options: Options) -> ! {
 const GOODBYE: Duration = Duration::from_secs(1);
 
 fn watch(options: Options, interrupts: &Interrupts) -> Result {
-    smol::block_on(async {
+    block_on(async {
         let prepared = config::prepare(options.node, Role::Visitor)?;
         let started = prepared.start().await?;
         let node = &started.node;

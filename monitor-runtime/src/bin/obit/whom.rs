@@ -12,7 +12,10 @@ use futures::future::join_all;
 use monitor_runtime::control::{self, Answer, AskError, NodeList, Question, default_directory};
 use smol::Timer;
 
-use crate::failure::{Context, Failure, Result};
+use crate::{
+    failure::{Context, Failure, Result},
+    limits::block_on,
+};
 
 /// Whom to ask.
 #[derive(Args)]
@@ -41,7 +44,7 @@ impl Whom {
     pub(crate) fn socket(&self) -> Result<PathBuf> {
         match (&self.at, &self.socket) {
             (None, Some(socket)) => Ok(socket.clone()),
-            (Some(at), _) => named(at, all()?),
+            (Some(at), _) => named(at, all()?).map_err(|failure| failure.without_value("--at", at)),
             (None, None) => only(all()?),
         }
     }
@@ -125,8 +128,9 @@ fn all() -> Result<Vec<Found>> {
             "XDG_RUNTIME_DIR is not set, or no absolute path: name the socket of the node by --socket",
         )
     })?;
+    control::check_default_directory().context(|| "cannot look for nodes".to_owned())?;
     let asked = sockets(&directory)?.into_iter().map(who);
-    let mut found: Vec<_> = smol::block_on(join_all(asked)).into_iter().flatten().collect();
+    let mut found: Vec<_> = block_on(async { Ok(join_all(asked).await) })?.into_iter().flatten().collect();
     if found.is_empty() {
         return Err(Failure::new(format!(
             "no node of `obit` runs here: there is no live socket in {}; start one, or name a socket by --socket",

@@ -35,8 +35,13 @@ fn parse(bytes: &[u8]) -> std::result::Result<NodeOptions, String> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| format!("line {}: it is no text (UTF-8)", line(error.valid_up_to())))?;
     let settings = DeTable::parse(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        format!("line {}: it is no TOML; each setting is `key = value`, and a text has quotes", line(at))
+        let span = error.span().unwrap_or_default();
+        let at = line(span.start);
+        if error.message().starts_with("duplicate key") {
+            let key = text.get(span).unwrap_or_default();
+            return format!("line {at}: {}this setting was given before; remove one of them", shown_key(key));
+        }
+        format!("line {at}: it is no TOML; each setting is `key = value`, and a text has quotes")
     })?;
     let mut settings: Vec<_> = settings.into_inner().into_iter().collect();
     settings.sort_by_key(|(key, _)| key.span().start);
@@ -68,12 +73,15 @@ fn without_values(message: &str) -> String {
     if message.starts_with("unknown field ") {
         return expected("there is no such setting");
     }
-    let quotes = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant "];
-    match quotes.iter().any(|start| message.starts_with(start)) {
-        true => expected("the value is of another kind"),
-        // Of this program itself, which quotes nothing.
-        false => message.to_owned(),
+    let starts = |quotes: &[&str]| quotes.iter().any(|start| message.starts_with(start));
+    if starts(&["invalid value: ", "unknown variant "]) {
+        return expected("there is no such value");
     }
+    if starts(&["invalid type: ", "invalid length "]) {
+        return expected("the value is of another kind");
+    }
+    // Of this program itself, which quotes nothing.
+    message.to_owned()
 }
 
 #[cfg(test)]
@@ -90,7 +98,15 @@ mod tests {
     fn an_error_names_line_and_key_and_what_is_expected() {
         assert_eq!(
             error(b"\npreset = \"slow\"\n"),
-            "line 2: `preset`: the value is of another kind; expected one of `normal`, `fast`, `wan`"
+            "line 2: `preset`: there is no such value; expected one of `normal`, `fast`, `wan`"
+        );
+        assert_eq!(
+            error(b"preset = 5\n"),
+            "line 1: `preset`: the value is of another kind; expected one of `normal`, `fast`, `wan`"
+        );
+        assert_eq!(
+            error(b"log = \"loud\"\n"),
+            "line 1: `log`: there is no such value; expected one of `off`, `error`, `warn`, `info`, `debug`, `trace`"
         );
         assert_eq!(
             error(b"peers = [\n\"b@h:1\",\n\"c@\"]"),
@@ -102,7 +118,10 @@ mod tests {
         );
         let unknown = error(b"hidden = true\nsecret = \"x\"");
         assert!(unknown.starts_with("line 2: `secret`: there is no such setting; expected one of `node`, "));
-        assert_eq!(error(b"hidden = 1\nhidden = true").split(';').next(), Some("line 2: it is no TOML"));
+        assert_eq!(
+            error(b"hidden = 1\nhidden = true"),
+            "line 2: `hidden`: this setting was given before; remove one of them"
+        );
         assert_eq!(error(b"node = \"a@h:1\"\n\xff"), "line 2: it is no text (UTF-8)");
     }
 
@@ -139,6 +158,7 @@ mod tests {
             [SECRET.to_owned(), format!("{SECRET}="), format!("[{SECRET}]\nx = 1")].into();
         for key in keys {
             files.extend(values.iter().map(|value| format!("{key} = {value}\n")));
+            files.push(format!("{key} = \"{SECRET}\"\n{key} = \"{SECRET}\""));
             files.push(format!("{key}.{SECRET} = true"));
             files.push(format!("{SECRET}.{key} = true"));
             files.push(format!("[{key}]\n{SECRET} = true"));

@@ -13,6 +13,7 @@ use super::terminal;
 use crate::{
     ask::{ask, other_answer},
     failure::Result,
+    limits,
     supervisor::{Interrupt, Interrupts},
     whom::Whom,
 };
@@ -33,18 +34,18 @@ pub(super) fn start(
     socket: PathBuf,
     interval: Duration,
     interrupts: Interrupts,
-) -> Receiver<News> {
+) -> Result<Receiver<News>> {
     let (news, inbox) = mpsc::channel();
     let ended = news.clone();
-    thread::spawn(move || {
+    limits::spawn("signals", move || {
         if let Interrupt::Signal(signal) = smol::block_on(interrupts.next()) {
             // Nobody listens any more: then it is ending already.
             let _ = ended.send(News::Signal(signal));
         }
-    });
-    thread::spawn(move || ask_on(&whom, socket, interval, &news));
-    thread::spawn(terminal::end_with_it);
-    inbox
+    })?;
+    limits::spawn("asker", move || ask_on(&whom, socket, interval, &news))?;
+    limits::spawn("terminal", terminal::end_with_it)?;
+    Ok(inbox)
 }
 
 /// One question.
