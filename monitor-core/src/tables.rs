@@ -1,8 +1,8 @@
 //! What the core remembers. Each table is a leaf: it changes its rows and returns facts, and never makes an effect.
 
-mod chunked;
+mod chunked_slab;
+mod hash_index;
 mod incoming;
-mod index;
 mod list;
 mod node_subscribers;
 mod nodes_subscribers;
@@ -10,8 +10,8 @@ mod numbers;
 mod origins;
 mod outgoing;
 mod peers;
-mod pool;
 mod processes;
+mod slab;
 mod waiting;
 
 pub(crate) use incoming::{Incoming, Monitored};

@@ -3,7 +3,7 @@
 use refs::ChannelId;
 
 use super::{
-    chunked::Chunked,
+    chunked_slab::ChunkedSlab,
     list::{Link, List, Lists, linked},
     numbers::{Number, Numbers},
 };
@@ -13,7 +13,7 @@ use crate::ids::MonitorId;
 /// that its peer gave it.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Incoming {
-    rows: Chunked<Row>,
+    rows: ChunkedSlab<Row>,
     len: usize,
     numbers: Numbers,
     by_session: Lists<BySession>,
@@ -33,7 +33,7 @@ struct Row {
     by_target: Link,
 }
 
-const _: () = assert!(Chunked::<Row>::ROW == 24);
+const _: () = assert!(ChunkedSlab::<Row>::ROW == 24);
 
 impl Row {
     const fn number(&self) -> Number {
@@ -58,7 +58,7 @@ linked!(ByTarget, by_target);
 impl Incoming {
     pub(crate) fn new(seed: u64) -> Self {
         Incoming {
-            rows: Chunked::new(),
+            rows: ChunkedSlab::new(),
             len: 0,
             numbers: Numbers::new(seed),
             by_session: Lists::new(),

@@ -10,7 +10,7 @@ use core::{
     ops::{Index, IndexMut},
 };
 
-use super::pool::MAX_ROWS;
+use super::slab::MAX_ROWS;
 
 /// The neighbours of a row in one list. An index from [`MAX_ROWS`] up means the cell of the list's head.
 #[derive(Clone, Copy, Debug, Hash)]
@@ -137,7 +137,7 @@ const FEW: usize = 4096;
 
 #[cfg(test)]
 mod tests {
-    use super::{super::pool::Pool, *};
+    use super::{super::slab::Slab, *};
 
     #[derive(Clone, Debug)]
     struct ByTest;
@@ -151,14 +151,14 @@ mod tests {
         }
     }
 
-    fn contents(lists: &Lists<ByTest>, rows: &Pool<Link>, list: List) -> Vec<u32> {
+    fn contents(lists: &Lists<ByTest>, rows: &Slab<Link>, list: List) -> Vec<u32> {
         core::iter::successors(lists.first(list), |&at| lists.next(rows, at)).collect()
     }
 
     #[test]
     fn rows_keep_their_order_and_leave_from_anywhere() {
         for gone in 0..4 {
-            let (mut rows, mut lists) = (Pool::new(), Lists::<ByTest>::new());
+            let (mut rows, mut lists) = (Slab::new(), Lists::<ByTest>::new());
             let list = lists.create();
             for _ in 0..4 {
                 let at = rows.insert(|_, _| Link::LOOSE);
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn lists_do_not_mix_and_an_emptied_one_is_used_again() {
-        let (mut rows, mut lists) = (Pool::new(), Lists::<ByTest>::new());
+        let (mut rows, mut lists) = (Slab::new(), Lists::<ByTest>::new());
         let (one, two) = (lists.create(), lists.create());
         let a = rows.insert(|_, _| Link::LOOSE);
         let b = rows.insert(|_, _| Link::LOOSE);

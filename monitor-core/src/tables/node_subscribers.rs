@@ -1,16 +1,16 @@
 //! Who has called `monitor_node`: at most one row per process and node.
 
 use super::{
-    index::Index,
+    hash_index::HashIndex,
     list::{Link, List, Lists, linked},
-    pool::Pool,
+    slab::Slab,
 };
 use crate::ids::LocalPid;
 
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct NodeSubscribers {
-    rows: Pool<Row>,
-    index: Index,
+    rows: Slab<Row>,
+    index: HashIndex,
     by_peer: Lists<ByPeer>,
     by_watcher: Lists<ByWatcher>,
 }
@@ -40,8 +40,8 @@ impl Row {
 impl NodeSubscribers {
     pub(crate) fn new(seed: u64) -> Self {
         NodeSubscribers {
-            rows: Pool::new(),
-            index: Index::new(seed),
+            rows: Slab::new(),
+            index: HashIndex::new(seed),
             by_peer: Lists::new(),
             by_watcher: Lists::new(),
         }

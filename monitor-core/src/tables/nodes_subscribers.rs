@@ -2,13 +2,13 @@
 
 use super::{
     list::{Link, List, Lists, linked},
-    pool::Pool,
+    slab::Slab,
 };
 use crate::{effect::NodesOptions, ids::LocalPid};
 
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct NodesSubscribers {
-    rows: Pool<Row>,
+    rows: Slab<Row>,
     by_watcher: Lists<ByWatcher>,
 }
 
@@ -25,7 +25,7 @@ linked!(ByWatcher, by_watcher);
 
 impl NodesSubscribers {
     pub(crate) const fn new() -> Self {
-        NodesSubscribers { rows: Pool::new(), by_watcher: Lists::new() }
+        NodesSubscribers { rows: Slab::new(), by_watcher: Lists::new() }
     }
 
     pub(crate) const fn len(&self) -> usize {

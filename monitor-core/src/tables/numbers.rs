@@ -9,7 +9,7 @@ use core::hash::{Hash, Hasher};
 
 use refs::Serial;
 
-use super::{chunked::Chunked, index::Index};
+use super::{chunked_slab::ChunkedSlab, hash_index::HashIndex};
 use crate::ids::MonitorId;
 
 /// How many numbers share a page: a page is little larger than the rows' other memory if only one of its places is used.
@@ -20,8 +20,8 @@ const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Numbers {
-    pages: Chunked<Page>,
-    index: Index,
+    pages: ChunkedSlab<Page>,
+    index: HashIndex,
     latest: Latest,
 }
 
@@ -74,7 +74,7 @@ impl Numbers {
     pub(crate) fn new(seed: u64) -> Self {
         // True of any key: there is no page yet.
         let latest = Latest { key: Key { peer: 0, generation: 0, block: 0 }, page: NONE };
-        Numbers { pages: Chunked::new(), index: Index::new(seed), latest }
+        Numbers { pages: ChunkedSlab::new(), index: HashIndex::new(seed), latest }
     }
 
     /// The row to which that peer gave that number.

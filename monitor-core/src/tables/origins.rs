@@ -2,7 +2,7 @@
 
 use refs::{ChannelId, Incarnation, NodeName};
 
-use super::{index::Index, pool::Pool};
+use super::{hash_index::HashIndex, slab::Slab};
 
 /// The monitors of one origin have been with one life of the node: that is what their `Down`s bear witness of. Of those that
 /// bear the same key the one with the latest life is *current*, and in the index; one from before stays as long as it has
@@ -12,8 +12,8 @@ use super::{index::Index, pool::Pool};
 /// and its answer names the same node again at once, and pays no entry and removal each time.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Origins {
-    rows: Pool<Origin>,
-    index: Index,
+    rows: Slab<Origin>,
+    index: HashIndex,
     spare: Option<u32>,
 }
 
@@ -45,7 +45,7 @@ impl Origin {
 
 impl Origins {
     pub(crate) fn new(seed: u64) -> Self {
-        Origins { rows: Pool::new(), index: Index::new(seed), spare: None }
+        Origins { rows: Slab::new(), index: HashIndex::new(seed), spare: None }
     }
 
     pub(crate) fn find(

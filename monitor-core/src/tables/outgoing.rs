@@ -4,7 +4,7 @@ use refs::{RegName, Serial};
 
 use super::{
     list::{Link, Linked, List, Lists, linked},
-    pool::Pool,
+    slab::Slab,
 };
 use crate::{
     ids::{LocalPid, MonitorId},
@@ -15,7 +15,7 @@ use crate::{
 /// (a local process) or of its session.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Outgoing {
-    rows: Pool<Row>,
+    rows: Slab<Row>,
     owned: Lists<Owned>,
     bound: Lists<Bound>,
     fired: usize,
@@ -34,7 +34,7 @@ pub(crate) struct Row {
     generation: u32,
 }
 
-const _: () = assert!(size_of::<Row>() == 64 && size_of::<Pool<Row>>() <= 48);
+const _: () = assert!(size_of::<Row>() == 64 && size_of::<Slab<Row>>() <= 48);
 
 /// The target within its node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -111,7 +111,7 @@ impl Linked for Bound {
 
 impl Outgoing {
     pub(crate) const fn new() -> Self {
-        Outgoing { rows: Pool::new(), owned: Lists::new(), bound: Lists::new(), fired: 0 }
+        Outgoing { rows: Slab::new(), owned: Lists::new(), bound: Lists::new(), fired: 0 }
     }
 
     /// Monitors that wait or are bound.

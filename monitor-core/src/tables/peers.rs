@@ -4,13 +4,13 @@ use alloc::{collections::BTreeMap, sync::Arc};
 
 use refs::{DialId, Incarnation, NodeName, SessionEnd, SessionId};
 
-use super::{index::Index, list::List, pool::Pool};
+use super::{hash_index::HashIndex, list::List, slab::Slab};
 use crate::effect::NodeEvent;
 
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Peers {
-    rows: Pool<Peer>,
-    by_name: Index,
+    rows: Slab<Peer>,
+    by_name: HashIndex,
     by_session: BTreeMap<SessionId, u32>,
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct Drain {
 
 impl Peers {
     pub(crate) fn new(seed: u64) -> Self {
-        Peers { rows: Pool::new(), by_name: Index::new(seed), by_session: BTreeMap::new() }
+        Peers { rows: Slab::new(), by_name: HashIndex::new(seed), by_session: BTreeMap::new() }
     }
 
     pub(crate) const fn len(&self) -> usize {

@@ -2,13 +2,13 @@
 
 use super::{
     list::{Link, List, Lists, linked},
-    pool::Pool,
+    slab::Slab,
 };
 use crate::ids::Ticket;
 
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Waiting {
-    rows: Pool<Row>,
+    rows: Slab<Row>,
     by_peer: Lists<ByPeer>,
 }
 
@@ -31,7 +31,7 @@ linked!(ByPeer, by_peer);
 
 impl Waiting {
     pub(crate) const fn new() -> Self {
-        Waiting { rows: Pool::new(), by_peer: Lists::new() }
+        Waiting { rows: Slab::new(), by_peer: Lists::new() }
     }
 
     pub(crate) const fn len(&self) -> usize {

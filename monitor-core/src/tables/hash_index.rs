@@ -15,7 +15,7 @@ use hashbrown::HashTable;
 /// Who asks for a key most often asks for it again: the row that was found or added last is looked at first, which costs a
 /// fifth of a search.
 #[derive(Clone, Debug)]
-pub(crate) struct Index {
+pub(crate) struct HashIndex {
     /// At least one.
     shards: Vec<HashTable<u32>>,
     len: usize,
@@ -34,13 +34,18 @@ const SHARD: usize = 256;
 const SPARSE: usize = SHARD / 16;
 
 // It follows from the rows: equal rows are the same state, whatever their index looks like.
-impl Hash for Index {
+impl Hash for HashIndex {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
-impl Index {
+impl HashIndex {
     pub(crate) fn new(seed: u64) -> Self {
-        Index { shards: vec![HashTable::new()], len: 0, hasher: FixedState::with_seed(seed), latest: NONE }
+        HashIndex {
+            shards: vec![HashTable::new()],
+            len: 0,
+            hasher: FixedState::with_seed(seed),
+            latest: NONE,
+        }
     }
 
     #[cfg(test)]
@@ -126,11 +131,12 @@ mod tests {
 
     #[test]
     fn rows_are_found_while_shards_come_and_go() {
-        let mut index = Index::new(7);
+        let mut index = HashIndex::new(7);
         let mut random = fastrand::Rng::with_seed(7);
         let keys: Vec<u64> = (0..50_000).map(|_| random.u64(..)).collect();
         let key_of = |at: u32| keys[at as usize];
-        let find = |index: &mut Index, at: u32| index.find(key_of(at), |other| key_of(other) == key_of(at));
+        let find =
+            |index: &mut HashIndex, at: u32| index.find(key_of(at), |other| key_of(other) == key_of(at));
         for at in 0..keys.len() as u32 {
             assert_eq!(find(&mut index, at), None);
             index.insert(at, key_of);

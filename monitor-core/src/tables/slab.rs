@@ -7,7 +7,7 @@ pub(crate) const MAX_ROWS: u32 = 1 << 31;
 const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Debug, Hash)]
-pub(crate) struct Pool<T> {
+pub(crate) struct Slab<T> {
     cells: Vec<Cell<T>>,
     vacant: u32,
     len: usize,
@@ -23,9 +23,9 @@ enum Cell<T> {
     Row(T),
 }
 
-impl<T> Pool<T> {
+impl<T> Slab<T> {
     pub(crate) const fn new() -> Self {
-        Pool { cells: Vec::new(), vacant: NONE, len: 0 }
+        Slab { cells: Vec::new(), vacant: NONE, len: 0 }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -77,7 +77,7 @@ impl<T> Pool<T> {
     }
 }
 
-impl<T> core::ops::Index<u32> for Pool<T> {
+impl<T> core::ops::Index<u32> for Slab<T> {
     type Output = T;
     fn index(&self, at: u32) -> &T {
         self.get(at)
@@ -85,7 +85,7 @@ impl<T> core::ops::Index<u32> for Pool<T> {
     }
 }
 
-impl<T> core::ops::IndexMut<u32> for Pool<T> {
+impl<T> core::ops::IndexMut<u32> for Slab<T> {
     fn index_mut(&mut self, at: u32) -> &mut T {
         match &mut self.cells[at as usize] {
             Cell::Row(row) => row,
@@ -100,19 +100,19 @@ mod tests {
 
     #[test]
     fn a_place_is_used_again_with_the_generation_it_was_left_with() {
-        let mut pool = Pool::new();
-        let first = pool.insert(|at, generation| (at, generation));
-        assert_eq!(pool.remove(first, Some(7)), (0, 0));
-        assert_eq!(pool.insert(|at, generation| (at, generation)), first);
-        assert_eq!(pool[first], (0, 7));
+        let mut slab = Slab::new();
+        let first = slab.insert(|at, generation| (at, generation));
+        assert_eq!(slab.remove(first, Some(7)), (0, 0));
+        assert_eq!(slab.insert(|at, generation| (at, generation)), first);
+        assert_eq!(slab[first], (0, 7));
     }
 
     #[test]
     fn a_spent_place_is_never_used_again() {
-        let mut pool = Pool::new();
-        let first = pool.insert(|at, _| at);
-        pool.remove(first, None);
-        assert_ne!(pool.insert(|at, _| at), first);
-        assert_eq!(pool.len(), 1);
+        let mut slab = Slab::new();
+        let first = slab.insert(|at, _| at);
+        slab.remove(first, None);
+        assert_ne!(slab.insert(|at, _| at), first);
+        assert_eq!(slab.len(), 1);
     }
 }

@@ -1,5 +1,5 @@
 //! A table of rows with stable indices, which gives its memory back. For what peers can fill: to find a row costs a little more
-//! than in a [`Pool`](super::pool::Pool).
+//! than in a [`Slab`](super::slab::Slab).
 //!
 //! Rows stand in chunks. A chunk whose last row is removed is freed as a whole, but for one that is kept for the next rows, so
 //! that a table that goes up and down by a few rows does not allocate each time. New rows go to the lowest chunk that has
@@ -7,7 +7,7 @@
 
 use alloc::{collections::BTreeSet, vec::Vec};
 
-use super::pool::MAX_ROWS;
+use super::slab::MAX_ROWS;
 
 const NONE: u32 = u32::MAX;
 
@@ -16,7 +16,7 @@ const CHUNK: usize = 1 << SHIFT;
 const SHIFT: u32 = 12;
 
 #[derive(Clone, Debug, Hash)]
-pub(crate) struct Chunked<T> {
+pub(crate) struct ChunkedSlab<T> {
     chunks: Vec<Chunk<T>>,
     /// Chunks that have memory and a cell to use.
     with_room: BTreeSet<u32>,
@@ -44,12 +44,12 @@ enum Cell<T> {
     Row(T),
 }
 
-impl<T> Chunked<T> {
+impl<T> ChunkedSlab<T> {
     /// How many bytes a row takes.
     pub(crate) const ROW: usize = size_of::<Cell<T>>();
 
     pub(crate) const fn new() -> Self {
-        Chunked {
+        ChunkedSlab {
             chunks: Vec::new(),
             with_room: BTreeSet::new(),
             lowest: NONE,
@@ -159,7 +159,7 @@ impl<T> Chunk<T> {
     }
 }
 
-impl<T> core::ops::Index<u32> for Chunked<T> {
+impl<T> core::ops::Index<u32> for ChunkedSlab<T> {
     type Output = T;
     fn index(&self, at: u32) -> &T {
         match &self.chunks[(at >> SHIFT) as usize].cells[at as usize % CHUNK] {
@@ -169,7 +169,7 @@ impl<T> core::ops::Index<u32> for Chunked<T> {
     }
 }
 
-impl<T> core::ops::IndexMut<u32> for Chunked<T> {
+impl<T> core::ops::IndexMut<u32> for ChunkedSlab<T> {
     fn index_mut(&mut self, at: u32) -> &mut T {
         match &mut self.chunks[(at >> SHIFT) as usize].cells[at as usize % CHUNK] {
             Cell::Row(row) => row,
@@ -185,13 +185,13 @@ mod tests {
     use super::*;
 
     /// Chunks that have memory.
-    fn held<T>(table: &Chunked<T>) -> usize {
+    fn held<T>(table: &ChunkedSlab<T>) -> usize {
         table.chunks.iter().filter(|chunk| chunk.cells.capacity() > 0).count()
     }
 
     #[test]
     fn chunks_without_rows_are_freed_but_for_one_and_one_row_holds_one_chunk() {
-        let mut table = Chunked::new();
+        let mut table = ChunkedSlab::new();
         let rows: Vec<u32> = (0..10 * CHUNK as u32).map(|row| table.insert(row)).collect();
         assert_eq!(held(&table), 10);
         let (survivor, others) = rows.split_last().unwrap();
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_table_that_goes_up_and_down_across_a_chunk_keeps_it() {
-        let mut table = Chunked::new();
+        let mut table = ChunkedSlab::new();
         (0..CHUNK).for_each(|row| _ = table.insert(row));
         for _ in 0..3 {
             let at = table.insert(0);
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn rows_are_what_they_were_while_chunks_come_and_go() {
-        let (mut table, mut model) = (Chunked::new(), BTreeMap::new());
+        let (mut table, mut model) = (ChunkedSlab::new(), BTreeMap::new());
         let mut random = fastrand::Rng::with_seed(7);
         for round in 0..20 {
             // Grows to some chunks, and nearly to nothing.
