@@ -4,7 +4,7 @@ use refs::ChannelId;
 
 use super::{
     chunked_slab::ChunkedSlab,
-    list::{Link, List, Lists, linked},
+    list::{List, ListLinks, Lists, linked},
     numbers::{Number, Numbers},
 };
 use crate::ids::MonitorId;
@@ -29,8 +29,8 @@ struct Row {
     channel: ChannelId,
     /// Always true. Values that are neither true nor false mark the vacant cells of the table, so a cell is no larger than a row.
     is_row: bool,
-    by_session: Link,
-    by_target: Link,
+    by_session: ListLinks,
+    by_target: ListLinks,
 }
 
 const _: () = assert!(ChunkedSlab::<Row>::ROW == 24);
@@ -90,8 +90,8 @@ impl Incoming {
             place: number.place,
             channel,
             is_row: true,
-            by_session: Link::LOOSE,
-            by_target: Link::LOOSE,
+            by_session: ListLinks::LOOSE,
+            by_target: ListLinks::LOOSE,
         });
         self.by_session.push_back(session, &mut self.rows, at);
         self.by_target.push_back(target, &mut self.rows, at);

@@ -14,14 +14,14 @@ use super::slab::MAX_ROWS;
 
 /// The neighbours of a row in one list. An index from [`MAX_ROWS`] up means the cell of the list's head.
 #[derive(Clone, Copy, Debug, Hash)]
-pub(crate) struct Link {
+pub(crate) struct ListLinks {
     prev: u32,
     next: u32,
 }
 
-impl Link {
+impl ListLinks {
     /// Of a row that is in no list yet.
-    pub(crate) const LOOSE: Link = Link { prev: u32::MAX, next: u32::MAX };
+    pub(crate) const LOOSE: ListLinks = ListLinks { prev: u32::MAX, next: u32::MAX };
 }
 
 /// One list, by the number of its head's cell.
@@ -31,8 +31,8 @@ pub(crate) struct List(NonZeroU32);
 /// Finds the link of one kind in a row, for a row that may be in several lists.
 pub(crate) trait Linked {
     type Row;
-    fn link(row: &Self::Row) -> &Link;
-    fn link_mut(row: &mut Self::Row) -> &mut Link;
+    fn links(row: &Self::Row) -> &ListLinks;
+    fn links_mut(row: &mut Self::Row) -> &mut ListLinks;
 }
 
 /// Names a kind of list: the one that is threaded through that field of the row.
@@ -44,10 +44,10 @@ macro_rules! linked {
 
         impl crate::tables::list::Linked for $kind {
             type Row = Row;
-            fn link(row: &Row) -> &Link {
+            fn links(row: &Row) -> &ListLinks {
                 &row.$field
             }
-            fn link_mut(row: &mut Row) -> &mut Link {
+            fn links_mut(row: &mut Row) -> &mut ListLinks {
                 &mut row.$field
             }
         }
@@ -59,7 +59,7 @@ pub(crate) use linked;
 /// memory is given back when there is no list any more.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Lists<L> {
-    heads: Vec<Link>,
+    heads: Vec<ListLinks>,
     unused: Vec<List>,
     kind: core::marker::PhantomData<L>,
 }
@@ -77,7 +77,7 @@ impl<L: Linked> Lists<L> {
         let cell = u32::try_from(self.heads.len()).ok().filter(|&cell| cell < MAX_ROWS);
         let cell = cell.expect("fewer than 2^31 lists: each belongs to a process or a session");
         let head = MAX_ROWS | cell;
-        self.heads.push(Link { prev: head, next: head });
+        self.heads.push(ListLinks { prev: head, next: head });
         List(NonZeroU32::new(head).expect("the bit that marks a head is set"))
     }
 
@@ -95,32 +95,36 @@ impl<L: Linked> Lists<L> {
     }
 
     pub(crate) fn next(&self, rows: &impl Index<u32, Output = L::Row>, at: u32) -> Option<u32> {
-        row(L::link(&rows[at]).next)
+        row(L::links(&rows[at]).next)
     }
 
     pub(crate) fn push_back(&mut self, list: List, rows: &mut impl IndexMut<u32, Output = L::Row>, at: u32) {
         let last = core::mem::replace(&mut self.heads[cell(list.0.get())].prev, at);
-        *L::link_mut(&mut rows[at]) = Link { prev: last, next: list.0.get() };
-        self.link_at(rows, last).next = at;
+        *L::links_mut(&mut rows[at]) = ListLinks { prev: last, next: list.0.get() };
+        self.links_at(rows, last).next = at;
     }
 
     /// Takes a row out of the list it is in.
     pub(crate) fn remove(&mut self, rows: &mut impl IndexMut<u32, Output = L::Row>, at: u32) {
-        let Link { prev, next } = core::mem::replace(L::link_mut(&mut rows[at]), Link::LOOSE);
-        self.link_at(rows, prev).next = next;
-        self.link_at(rows, next).prev = prev;
+        let ListLinks { prev, next } = core::mem::replace(L::links_mut(&mut rows[at]), ListLinks::LOOSE);
+        self.links_at(rows, prev).next = next;
+        self.links_at(rows, next).prev = prev;
     }
 
     /// [`Lists::remove`] for a row that is no longer in the table.
     #[inline]
     pub(crate) fn close_gap(&mut self, rows: &mut impl IndexMut<u32, Output = L::Row>, gone: &L::Row) {
-        let Link { prev, next } = *L::link(gone);
-        self.link_at(rows, prev).next = next;
-        self.link_at(rows, next).prev = prev;
+        let ListLinks { prev, next } = *L::links(gone);
+        self.links_at(rows, prev).next = next;
+        self.links_at(rows, next).prev = prev;
     }
 
-    fn link_at<'a>(&'a mut self, rows: &'a mut impl IndexMut<u32, Output = L::Row>, at: u32) -> &'a mut Link {
-        if at >= MAX_ROWS { &mut self.heads[cell(at)] } else { L::link_mut(&mut rows[at]) }
+    fn links_at<'a>(
+        &'a mut self,
+        rows: &'a mut impl IndexMut<u32, Output = L::Row>,
+        at: u32,
+    ) -> &'a mut ListLinks {
+        if at >= MAX_ROWS { &mut self.heads[cell(at)] } else { L::links_mut(&mut rows[at]) }
     }
 }
 
@@ -142,16 +146,16 @@ mod tests {
     #[derive(Clone, Debug)]
     struct ByTest;
     impl Linked for ByTest {
-        type Row = Link;
-        fn link(row: &Link) -> &Link {
+        type Row = ListLinks;
+        fn links(row: &ListLinks) -> &ListLinks {
             row
         }
-        fn link_mut(row: &mut Link) -> &mut Link {
+        fn links_mut(row: &mut ListLinks) -> &mut ListLinks {
             row
         }
     }
 
-    fn contents(lists: &Lists<ByTest>, rows: &Slab<Link>, list: List) -> Vec<u32> {
+    fn contents(lists: &Lists<ByTest>, rows: &Slab<ListLinks>, list: List) -> Vec<u32> {
         core::iter::successors(lists.first(list), |&at| lists.next(rows, at)).collect()
     }
 
@@ -161,7 +165,7 @@ mod tests {
             let (mut rows, mut lists) = (Slab::new(), Lists::<ByTest>::new());
             let list = lists.create();
             for _ in 0..4 {
-                let at = rows.insert(|_, _| Link::LOOSE);
+                let at = rows.insert(|_, _| ListLinks::LOOSE);
                 lists.push_back(list, &mut rows, at);
             }
             lists.remove(&mut rows, gone);
@@ -176,8 +180,8 @@ mod tests {
     fn lists_do_not_mix_and_an_emptied_one_is_used_again() {
         let (mut rows, mut lists) = (Slab::new(), Lists::<ByTest>::new());
         let (one, two) = (lists.create(), lists.create());
-        let a = rows.insert(|_, _| Link::LOOSE);
-        let b = rows.insert(|_, _| Link::LOOSE);
+        let a = rows.insert(|_, _| ListLinks::LOOSE);
+        let b = rows.insert(|_, _| ListLinks::LOOSE);
         lists.push_back(one, &mut rows, a);
         lists.push_back(two, &mut rows, b);
         lists.remove(&mut rows, a);

@@ -2,7 +2,7 @@
 
 use super::{
     hash_index::HashIndex,
-    list::{Link, List, Lists, linked},
+    list::{List, ListLinks, Lists, linked},
     slab::Slab,
 };
 use crate::ids::LocalPid;
@@ -24,8 +24,8 @@ pub(crate) struct Row {
     pub(crate) epoch: u32,
     /// The notice of that life is due, and the one of the next was asked for already.
     pub(crate) again: bool,
-    by_peer: Link,
-    by_watcher: Link,
+    by_peer: ListLinks,
+    by_watcher: ListLinks,
 }
 
 linked!(ByPeer, by_peer);
@@ -76,8 +76,8 @@ impl NodeSubscribers {
             peer,
             epoch,
             again: false,
-            by_peer: Link::LOOSE,
-            by_watcher: Link::LOOSE,
+            by_peer: ListLinks::LOOSE,
+            by_watcher: ListLinks::LOOSE,
         });
         self.by_peer.push_back(of_peer, &mut self.rows, at);
         self.by_watcher.push_back(of_watcher, &mut self.rows, at);

@@ -1,7 +1,7 @@
 //! Who has called `monitor_nodes`: at most one row per process and options.
 
 use super::{
-    list::{Link, List, Lists, linked},
+    list::{List, ListLinks, Lists, linked},
     slab::Slab,
 };
 use crate::{effect::NodesOptions, ids::LocalPid};
@@ -18,7 +18,7 @@ pub(crate) struct Row {
     pub(crate) options: NodesOptions,
     /// The number of the last event that was part of the snapshot; only later ones are told.
     pub(crate) since: u64,
-    by_watcher: Link,
+    by_watcher: ListLinks,
 }
 
 linked!(ByWatcher, by_watcher);
@@ -43,7 +43,7 @@ impl NodesSubscribers {
     ) {
         let list = *owned.get_or_insert_with(|| self.by_watcher.create());
         if self.find(list, options).is_none() {
-            let at = self.rows.insert(|_, _| Row { watcher, options, since, by_watcher: Link::LOOSE });
+            let at = self.rows.insert(|_, _| Row { watcher, options, since, by_watcher: ListLinks::LOOSE });
             self.by_watcher.push_back(list, &mut self.rows, at);
         }
     }

@@ -3,7 +3,7 @@
 use refs::{RegName, Serial};
 
 use super::{
-    list::{Link, Linked, List, Lists, linked},
+    list::{Linked, List, ListLinks, Lists, linked},
     slab::Slab,
 };
 use crate::{
@@ -28,7 +28,7 @@ pub(crate) struct Row {
     pub(crate) tag: u64,
     pub(crate) target: RowTarget,
     pub(crate) state: State,
-    owned: Link,
+    owned: ListLinks,
     /// Index in [`Origins`](super::Origins): the node of the target.
     pub(crate) origin: u32,
     generation: u32,
@@ -51,9 +51,9 @@ pub(crate) enum State {
     /// Waits for a session, in this place of [`Waiting`](super::Waiting).
     Waiting(u32),
     /// Bound to a local process.
-    Local(Link),
+    Local(ListLinks),
     /// Bound to a session.
-    Remote(Link),
+    Remote(ListLinks),
     /// Over; the notice was not taken yet.
     Fired(DownReason),
     /// The same, of a panic of which the text was cut. (Two states, so that a row does not grow.)
@@ -95,15 +95,15 @@ struct Bound;
 
 impl Linked for Bound {
     type Row = Row;
-    fn link(row: &Row) -> &Link {
+    fn links(row: &Row) -> &ListLinks {
         match &row.state {
-            State::Local(link) | State::Remote(link) => link,
+            State::Local(links) | State::Remote(links) => links,
             _ => unreachable!("only bound rows are in a list"),
         }
     }
-    fn link_mut(row: &mut Row) -> &mut Link {
+    fn links_mut(row: &mut Row) -> &mut ListLinks {
         match &mut row.state {
-            State::Local(link) | State::Remote(link) => link,
+            State::Local(links) | State::Remote(links) => links,
             _ => unreachable!("only bound rows are in a list"),
         }
     }
@@ -139,7 +139,7 @@ impl Outgoing {
             tag,
             target,
             state: State::Loose,
-            owned: Link::LOOSE,
+            owned: ListLinks::LOOSE,
             origin,
             generation,
         });
@@ -173,13 +173,13 @@ impl Outgoing {
     /// Binds the monitor to a local process by the list of those that watch it.
     pub(crate) fn bind_local(&mut self, at: u32, watchers: &mut Option<List>) {
         let list = *watchers.get_or_insert_with(|| self.bound.create());
-        self.rows[at].state = State::Local(Link::LOOSE);
+        self.rows[at].state = State::Local(ListLinks::LOOSE);
         self.bound.push_back(list, &mut self.rows, at);
     }
 
     /// Binds the monitor to a session by its list.
     pub(crate) fn bind_remote(&mut self, at: u32, session: List) {
-        self.rows[at].state = State::Remote(Link::LOOSE);
+        self.rows[at].state = State::Remote(ListLinks::LOOSE);
         self.bound.push_back(session, &mut self.rows, at);
     }
 

@@ -1,7 +1,7 @@
 //! What waits for a session with a peer, in the order in which it was asked for.
 
 use super::{
-    list::{Link, List, Lists, linked},
+    list::{List, ListLinks, Lists, linked},
     slab::Slab,
 };
 use crate::ids::Ticket;
@@ -15,7 +15,7 @@ pub(crate) struct Waiting {
 #[derive(Clone, Debug, Hash)]
 struct Row {
     what: What,
-    by_peer: Link,
+    by_peer: ListLinks,
 }
 
 /// What waits.
@@ -40,7 +40,7 @@ impl Waiting {
 
     /// Appends; returns the place, by which a monitor that is taken back can leave.
     pub(crate) fn push(&mut self, list: List, what: What) -> u32 {
-        let at = self.rows.insert(|_, _| Row { what, by_peer: Link::LOOSE });
+        let at = self.rows.insert(|_, _| Row { what, by_peer: ListLinks::LOOSE });
         self.by_peer.push_back(list, &mut self.rows, at);
         at
     }
