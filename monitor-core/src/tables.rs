@@ -20,6 +20,6 @@ pub(crate) use node_subscribers::NodeSubscribers;
 pub(crate) use nodes_subscribers::NodesSubscribers;
 pub(crate) use origins::{Origin, Origins};
 pub(crate) use outgoing::{Outgoing, RowTarget, State};
-pub(crate) use peers::{Drain, Link, Peer, Peers, Rise};
+pub(crate) use peers::{Drain, Peer, PeerState, Peers, Rise};
 pub(crate) use processes::{Entry, ProcessTable};
 pub(crate) use waiting::{Waiting, What};

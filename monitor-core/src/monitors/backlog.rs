@@ -9,7 +9,7 @@ use crate::{
     ids::LocalPid,
     reason::DownReason,
     signal::Signal,
-    tables::{Drain, Entry, Link, List, Monitored, Rise, What},
+    tables::{Drain, Entry, List, Monitored, PeerState, Rise, What},
 };
 
 /// A piece of work.
@@ -253,7 +253,7 @@ impl Core {
         } else if wanted {
             self.dial(peer, out);
         } else {
-            row.link = Link::Idle;
+            row.state = PeerState::Idle;
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     config::{Connect, Route},
     effect::{Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice},
     ids::{LocalPid, MonitorId, Ticket},
-    tables::{Drain, Link, Peer, Rise, State, What},
+    tables::{Drain, Peer, PeerState, Rise, State, What},
 };
 
 impl Core {
@@ -26,9 +26,9 @@ impl Core {
         self.peers.add_session(session, peer);
         let name = node.name.clone();
         let event = Arc::new(NodeEvent { name, session: Some((session, node)), hidden, end: None });
-        match self.peers.get(peer).link {
-            Link::Idle | Link::Connecting(_) => self.promote(peer, event),
-            Link::Up(_) | Link::Draining => {
+        match self.peers.get(peer).state {
+            PeerState::Idle | PeerState::Connecting(_) => self.promote(peer, event),
+            PeerState::Up(_) | PeerState::Draining => {
                 let unseen = self.peers.get_mut(peer).next.replace(event);
                 if let Some((session, _)) = unseen.and_then(|event| event.session.clone()) {
                     self.peers.remove_session(session);
@@ -89,7 +89,7 @@ impl Core {
         out: &mut Vec<Effect>,
     ) {
         let Some(peer) = self.peers.find(node) else { return };
-        if matches!(self.peers.get(peer).link, Link::Connecting(waited_for) if waited_for == dial) {
+        if matches!(self.peers.get(peer).state, PeerState::Connecting(waited_for) if waited_for == dial) {
             self.begin_drain(peer, end);
             self.tell_peer(peer, out);
         }
@@ -149,7 +149,7 @@ impl Core {
         let (epoch, subscribers) = (row.epoch, row.subscribers);
         let owned = &mut self.processes.enter(watcher).nodes;
         self.node_subscribers.subscribe(watcher, owned, peer, epoch, subscribers);
-        if matches!(self.peers.get(peer).link, Link::Idle) {
+        if matches!(self.peers.get(peer).state, PeerState::Idle) {
             self.dial(peer, out);
         }
     }
@@ -194,13 +194,13 @@ impl Core {
             self.flush_one(peer, out);
         }
         let row = self.peers.get(peer);
-        match (&row.link, row.open_session()) {
+        match (&row.state, row.open_session()) {
             (_, Some(session)) if row.waiting_len == 0 => return Join::Now(session),
             (_, Some(_)) => return Join::Wait,
             _ if connect == Connect::Never => return Join::No(EndKind::NotConnected.into()),
             _ if row.waiting_len >= self.config.max_waiting => return Join::No(EndKind::Quota.into()),
-            (Link::Idle, None) => self.dial(peer, out),
-            (Link::Connecting(_) | Link::Draining | Link::Up(_), None) => {}
+            (PeerState::Idle, None) => self.dial(peer, out),
+            (PeerState::Connecting(_) | PeerState::Draining | PeerState::Up(_), None) => {}
         }
         Join::Wait
     }
@@ -237,7 +237,7 @@ impl Core {
         self.last_dial += 1;
         let dial = DialId(self.last_dial);
         let row = self.peers.get_mut(peer);
-        row.link = Link::Connecting(dial);
+        row.state = PeerState::Connecting(dial);
         out.push(Effect::Connect { node: row.name.clone(), dial });
     }
 
@@ -245,7 +245,7 @@ impl Core {
     pub(super) fn promote(&mut self, peer: u32, event: Arc<NodeEvent>) {
         self.last_event += 1;
         let row = self.peers.get_mut(peer);
-        row.link = Link::Up(event.clone());
+        row.state = PeerState::Up(event.clone());
         row.rise = Some(Rise { event, number: self.last_event, place: Some(0) });
     }
 
@@ -261,7 +261,7 @@ impl Core {
         // Requests that wait while a session closes belong to the next session.
         let closing = mem::take(&mut row.closing);
         let created = self.waiting.create();
-        row.link = Link::Draining;
+        row.state = PeerState::Draining;
         row.epoch = row.epoch.wrapping_add(1);
         row.drain = Some(Drain {
             end,
@@ -282,7 +282,7 @@ impl Core {
         }
         self.peers.insert(Peer {
             name: name.clone(),
-            link: Link::Idle,
+            state: PeerState::Idle,
             closing: false,
             epoch: 0,
             waiting: self.waiting.create(),
@@ -302,7 +302,7 @@ impl Core {
     /// Forgets a peer that is not connected and that nothing refers to.
     pub(super) fn forget_unused_peer(&mut self, peer: u32) {
         let row = self.peers.get(peer);
-        let unused = matches!(row.link, Link::Idle)
+        let unused = matches!(row.state, PeerState::Idle)
             && !row.queued
             && row.origins == 0
             && row.waiting_len == 0

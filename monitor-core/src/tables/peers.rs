@@ -18,7 +18,7 @@ pub(crate) struct Peers {
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Peer {
     pub(crate) name: NodeName,
-    pub(crate) link: Link,
+    pub(crate) state: PeerState,
     /// The session that is up takes no more frames: later calls wait for the next session.
     pub(crate) closing: bool,
     /// Counts the lives of the link: what is subscribed in one life is not told of the next one's end.
@@ -47,7 +47,7 @@ pub(crate) struct Peer {
 
 /// The link to a peer.
 #[derive(Clone, Debug, Hash)]
-pub(crate) enum Link {
+pub(crate) enum PeerState {
     /// There is none, and none was asked for.
     Idle,
     /// One was asked for.
@@ -142,9 +142,9 @@ impl Peers {
 impl Peer {
     /// The event of the session that is up.
     pub(crate) fn up(&self) -> Option<&Arc<NodeEvent>> {
-        match &self.link {
-            Link::Up(event) => Some(event),
-            Link::Idle | Link::Connecting(_) | Link::Draining => None,
+        match &self.state {
+            PeerState::Up(event) => Some(event),
+            PeerState::Idle | PeerState::Connecting(_) | PeerState::Draining => None,
         }
     }
 
