@@ -26,8 +26,8 @@ use crate::{
     reason::{Bytes, DownReason, ExitReason, Text},
     signal::{RemoteTarget, Signal},
     tables::{
-        Entry, Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peer, Peers,
-        ProcessTable, RowTarget, State, Waiting, What,
+        Entry, Incoming, NodeSubscribers, NodesSubscribers, Outgoing, Peer, Peers, ProcessTable, RowTarget,
+        State, TargetNode, TargetNodes, Waiting, What,
     },
 };
 
@@ -72,7 +72,7 @@ pub struct Core {
     processes: ProcessTable,
     outgoing: Outgoing,
     incoming: Incoming,
-    origins: Origins,
+    target_nodes: TargetNodes,
     peers: Peers,
     waiting: Waiting,
     node_subscribers: NodeSubscribers,
@@ -102,7 +102,7 @@ impl Core {
             processes: ProcessTable::new(),
             outgoing: Outgoing::new(),
             incoming: Incoming::new(seed),
-            origins: Origins::new(seed),
+            target_nodes: TargetNodes::new(seed),
             peers: Peers::new(seed),
             waiting: Waiting::new(),
             node_subscribers: NodeSubscribers::new(seed),
@@ -136,11 +136,11 @@ impl Core {
             Target::Pid(pid) => (&pid.node().name, Some(pid.incarnation()), RowTarget::Pid(pid.serial())),
             Target::Name(name) => (&name.node, None, RowTarget::Name(name.name.clone())),
         };
-        let origin = self.origin(node, incarnation, options.channel);
+        let target_node = self.target_node(node, incarnation, options.channel);
         let owned = &mut self.processes.enter(watcher).owned;
-        let at = self.outgoing.insert(watcher, owned, in_node, origin, options.tag);
+        let at = self.outgoing.insert(watcher, owned, in_node, target_node, options.tag);
         let id = self.outgoing.id(at);
-        match self.origins.get(origin).peer {
+        match self.target_nodes.get(target_node).peer {
             None => self.bind_local(processes, at, target, out),
             Some(peer) => self.bind_remote(at, peer, options.connect, out),
         }
@@ -183,8 +183,8 @@ impl Core {
         let (session, node) = up.expect("a monitor is sent only while a session is up");
         self.outgoing.bind_remote(at, peer.monitors);
         let row = self.outgoing.row(at);
-        let origin = self.origins.get(row.origin);
-        let target = match (&row.target, origin.incarnation) {
+        let target_node = self.target_nodes.get(row.target_node);
+        let target = match (&row.target, target_node.incarnation) {
             (RowTarget::Pid(serial), Some(life)) if life != node.incarnation => {
                 RemoteTarget::PidOf(life, *serial)
             }
@@ -192,7 +192,7 @@ impl Core {
             (RowTarget::Name(name), _) => RemoteTarget::Name(name.clone()),
         };
         let signal = Signal::Monitor { id: self.outgoing.id(at), target };
-        out.push(Effect::Send { session: *session, from: row.watcher, channel: origin.channel, signal });
+        out.push(Effect::Send { session: *session, from: row.watcher, channel: target_node.channel, signal });
     }
 
     /// Ends a monitor. Decided here and now; never connects, never fails. O(1), however much is queued.
@@ -223,10 +223,10 @@ impl Core {
     fn cancel(&mut self, at: u32, out: &mut Vec<Effect>) {
         let row = self.outgoing.row(at);
         if let State::Remote(_) = row.state {
-            let origin = self.origins.get(row.origin);
-            if let Some(session) = origin.peer.and_then(|peer| self.peers.get(peer).session()) {
+            let target_node = self.target_nodes.get(row.target_node);
+            if let Some(session) = target_node.peer.and_then(|peer| self.peers.get(peer).session()) {
                 let signal = Signal::Demonitor { id: self.outgoing.id(at) };
-                out.push(Effect::Send { session, from: row.watcher, channel: origin.channel, signal });
+                out.push(Effect::Send { session, from: row.watcher, channel: target_node.channel, signal });
             }
         }
         self.forget(at);
@@ -292,8 +292,8 @@ impl Core {
     /// such node, and at no monitor.
     pub fn by_peer(&self) -> Vec<PeerMonitors> {
         let mut held = BTreeMap::new();
-        for origin in self.origins.iter() {
-            *held.entry(&origin.name).or_default() += origin.monitors() as usize;
+        for target_node in self.target_nodes.iter() {
+            *held.entry(&target_node.name).or_default() += target_node.monitors() as usize;
         }
         let of = |peer: &Peer| PeerMonitors {
             node: peer.name.clone(),
@@ -317,8 +317,8 @@ impl Core {
     /// Removes a row and whatever stood only for it.
     fn forget(&mut self, at: u32) {
         let row = self.outgoing.remove(at);
-        let origin = row.origin;
-        let peer = self.origins.get(origin).peer;
+        let target_node = row.target_node;
+        let peer = self.target_nodes.get(target_node).peer;
         match row.state {
             State::Local(_) | State::Remote(_) | State::Loose => {}
             State::Waiting(place) => {
@@ -328,22 +328,22 @@ impl Core {
             }
             fired => self.processes.remove_unread(row.watcher, fired.reason_len()),
         }
-        let forgotten = self.origins.release(origin);
-        self.origin_forgotten(forgotten);
+        let forgotten = self.target_nodes.release(target_node);
+        self.target_node_forgotten(forgotten);
         // While there is no session the spare one would keep the peer from being forgotten.
         if let Some(peer) = peer.filter(|&peer| self.peers.get(peer).up().is_none()) {
-            self.forget_spare_origin(peer);
+            self.forget_spare_target_node(peer);
         }
     }
 
-    fn forget_spare_origin(&mut self, peer: u32) {
-        let forgotten = self.origins.drop_spare(peer);
-        self.origin_forgotten(forgotten);
+    fn forget_spare_target_node(&mut self, peer: u32) {
+        let forgotten = self.target_nodes.drop_spare(peer);
+        self.target_node_forgotten(forgotten);
     }
 
-    fn origin_forgotten(&mut self, origin: Option<Origin>) {
-        if let Some(peer) = origin.and_then(|origin| origin.peer) {
-            self.peers.get_mut(peer).origins -= 1;
+    fn target_node_forgotten(&mut self, target_node: Option<TargetNode>) {
+        if let Some(peer) = target_node.and_then(|target_node| target_node.peer) {
+            self.peers.get_mut(peer).target_node_count -= 1;
             self.forget_unused_peer(peer);
         }
     }
@@ -355,47 +355,47 @@ impl Core {
     }
 
     /// The node of a target, held for one more monitor.
-    fn origin(&mut self, node: &NodeName, incarnation: Option<Incarnation>, channel: ChannelId) -> u32 {
-        let found = self.origins.find(node, incarnation, channel);
-        let origin = found.unwrap_or_else(|| {
+    fn target_node(&mut self, node: &NodeName, incarnation: Option<Incarnation>, channel: ChannelId) -> u32 {
+        let found = self.target_nodes.find(node, incarnation, channel);
+        let target_node = found.unwrap_or_else(|| {
             let peer = (*node != self.config.local.name).then(|| self.peer(node));
             if let Some(peer) = peer {
-                self.peers.get_mut(peer).origins += 1;
+                self.peers.get_mut(peer).target_node_count += 1;
             }
             let life = peer.is_none().then_some(self.config.local.incarnation);
-            self.origins.insert(node, incarnation, channel, peer, life)
+            self.target_nodes.insert(node, incarnation, channel, peer, life)
         });
-        self.origins.hold(origin);
-        origin
+        self.target_nodes.hold(target_node);
+        target_node
     }
 
     /// What is told of this monitor from now on is told of that life of the target's node; none if there is no session.
     fn is_with(&mut self, at: u32, life: Option<Incarnation>) {
-        let origin = self.outgoing.row(at).origin;
-        if self.origins.get(origin).life == life {
+        let target_node = self.outgoing.row(at).target_node;
+        if self.target_nodes.get(target_node).life == life {
             return;
         }
-        let (current, is_new) = self.origins.of_life(origin, life);
-        if let (true, Some(peer)) = (is_new, self.origins.get(current).peer) {
-            self.peers.get_mut(peer).origins += 1;
+        let (current, is_new) = self.target_nodes.of_life(target_node, life);
+        if let (true, Some(peer)) = (is_new, self.target_nodes.get(current).peer) {
+            self.peers.get_mut(peer).target_node_count += 1;
         }
-        if current != origin {
-            self.origins.hold(current);
-            self.outgoing.set_origin(at, current);
-            let forgotten = self.origins.release(origin);
-            self.origin_forgotten(forgotten);
+        if current != target_node {
+            self.target_nodes.hold(current);
+            self.outgoing.set_target_node(at, current);
+            let forgotten = self.target_nodes.release(target_node);
+            self.target_node_forgotten(forgotten);
         }
     }
 
     /// The target as it was passed in.
     fn target(&self, at: u32) -> Target {
         let row = self.outgoing.row(at);
-        let origin = self.origins.get(row.origin);
-        match (&row.target, origin.incarnation) {
+        let target_node = self.target_nodes.get(row.target_node);
+        match (&row.target, target_node.incarnation) {
             (RowTarget::Pid(serial), Some(incarnation)) => {
-                Pid::new(refs::NodeId::new(origin.name.clone(), incarnation), *serial).into()
+                Pid::new(refs::NodeId::new(target_node.name.clone(), incarnation), *serial).into()
             }
-            (RowTarget::Name(name), _) => Name { name: name.clone(), node: origin.name.clone() }.into(),
+            (RowTarget::Name(name), _) => Name { name: name.clone(), node: target_node.name.clone() }.into(),
             (RowTarget::Pid(_), None) => unreachable!("a pid is recorded with its incarnation"),
         }
     }

@@ -71,7 +71,7 @@ impl Core {
     pub fn monitor_not_sent(&mut self, id: MonitorId, connect: Connect, out: &mut Vec<Effect>) {
         let Some(at) = self.outgoing.find(id) else { return };
         let row = self.outgoing.row(at);
-        let peer = self.origins.get(row.origin).peer;
+        let peer = self.target_nodes.get(row.target_node).peer;
         let Some(peer) = peer.filter(|_| matches!(row.state, State::Remote(_))) else { return };
         if self.peers.get(peer).session().is_some() {
             self.peers.get_mut(peer).closing = true;
@@ -252,7 +252,7 @@ impl Core {
     /// The session or the attempt is over from here on; its end is to be told to everybody who hung on it. New calls belong
     /// to the next one.
     fn begin_drain(&mut self, peer: u32, end: SessionEnd) {
-        self.forget_spare_origin(peer);
+        self.forget_spare_target_node(peer);
         self.last_event += 1;
         let row = self.peers.get_mut(peer);
         let up = row.up().cloned();
@@ -295,7 +295,7 @@ impl Core {
             rise: None,
             drain: None,
             queued: false,
-            origins: 0,
+            target_node_count: 0,
         })
     }
 
@@ -304,7 +304,7 @@ impl Core {
         let row = self.peers.get(peer);
         let unused = matches!(row.state, PeerState::Idle)
             && !row.queued
-            && row.origins == 0
+            && row.target_node_count == 0
             && row.waiting_len == 0
             && self.node_subscribers.is_empty_list(row.subscribers);
         if unused {

@@ -32,7 +32,7 @@ impl Core {
         let (reason, reason_was_cut) = row.state.fired()?;
         let incarnation = match DownSource::of(&reason) {
             DownSource::NoSession => None,
-            DownSource::SessionEnd | DownSource::TargetNode => self.origins.get(row.origin).life,
+            DownSource::SessionEnd | DownSource::TargetNode => self.target_nodes.get(row.target_node).life,
         };
         Some(Down {
             monitor: self.reference(self.outgoing.id(at)),

@@ -120,6 +120,6 @@ impl Core {
 
     fn is_bound_to(&self, at: u32, peer: u32) -> bool {
         let row = self.outgoing.row(at);
-        matches!(row.state, State::Remote(_)) && self.origins.get(row.origin).peer == Some(peer)
+        matches!(row.state, State::Remote(_)) && self.target_nodes.get(row.target_node).peer == Some(peer)
     }
 }

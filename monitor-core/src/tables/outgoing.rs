@@ -29,8 +29,8 @@ pub(crate) struct Row {
     pub(crate) target: RowTarget,
     pub(crate) state: State,
     owned: ListLinks,
-    /// Index in [`Origins`](super::Origins): the node of the target.
-    pub(crate) origin: u32,
+    /// Index in [`TargetNodes`](super::TargetNodes): the node of the target.
+    pub(crate) target_node: u32,
     generation: u32,
 }
 
@@ -130,7 +130,7 @@ impl Outgoing {
         watcher: LocalPid,
         owner: &mut Option<List>,
         target: RowTarget,
-        origin: u32,
+        target_node: u32,
         tag: u64,
     ) -> u32 {
         let owner = *owner.get_or_insert_with(|| self.owned.create());
@@ -140,7 +140,7 @@ impl Outgoing {
             target,
             state: State::Loose,
             owned: ListLinks::LOOSE,
-            origin,
+            target_node,
             generation,
         });
         self.owned.push_back(owner, &mut self.rows, at);
@@ -162,8 +162,8 @@ impl Outgoing {
     }
 
     /// Its target's node is to be found there from now on.
-    pub(crate) fn set_origin(&mut self, at: u32, origin: u32) {
-        self.rows[at].origin = origin;
+    pub(crate) fn set_target_node(&mut self, at: u32, target_node: u32) {
+        self.rows[at].target_node = target_node;
     }
 
     pub(crate) fn wait(&mut self, at: u32, place: u32) {

@@ -41,8 +41,8 @@ pub(crate) struct Peer {
     pub(crate) drain: Option<Drain>,
     /// It has its place in the backlog already.
     pub(crate) queued: bool,
-    /// How many [`Origins`](super::Origins) refer to it.
-    pub(crate) origins: u32,
+    /// How many [`TargetNodes`](super::TargetNodes) refer to it.
+    pub(crate) target_node_count: u32,
 }
 
 /// The link to a peer.

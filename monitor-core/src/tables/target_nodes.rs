@@ -4,22 +4,22 @@ use refs::{ChannelId, Incarnation, NodeName};
 
 use super::{hash_index::HashIndex, slab::Slab};
 
-/// The monitors of one origin have been with one life of the node: that is what their `Down`s bear witness of. Of those that
+/// The monitors of one target node have been with one life of the node: that is what their `Down`s bear witness of. Of those that
 /// bear the same key the one with the latest life is *current*, and in the index; one from before stays as long as it has
 /// monitors.
 ///
-/// An origin of which the last monitor has just ended is kept as the *spare* one: who monitors for the time of one question
+/// A target node of which the last monitor has just ended is kept as the *spare* one: who monitors for the time of one question
 /// and its answer names the same node again at once, and pays no entry and removal each time.
 #[derive(Clone, Debug, Hash)]
-pub(crate) struct Origins {
-    rows: Slab<Origin>,
+pub(crate) struct TargetNodes {
+    rows: Slab<TargetNode>,
     index: HashIndex,
     spare: Option<u32>,
 }
 
 /// A node as a target names it, with the incarnation for a pid, without for a name; and the channel to it.
 #[derive(Clone, Debug, Hash)]
-pub(crate) struct Origin {
+pub(crate) struct TargetNode {
     pub(crate) name: NodeName,
     pub(crate) incarnation: Option<Incarnation>,
     /// Of the signals about the monitor, in both directions.
@@ -32,7 +32,7 @@ pub(crate) struct Origin {
     current: bool,
 }
 
-impl Origin {
+impl TargetNode {
     /// How many monitors have a target there.
     pub(crate) const fn monitors(&self) -> u32 {
         self.monitors
@@ -43,9 +43,9 @@ impl Origin {
     }
 }
 
-impl Origins {
+impl TargetNodes {
     pub(crate) fn new(seed: u64) -> Self {
-        Origins { rows: Slab::new(), index: HashIndex::new(seed), spare: None }
+        TargetNodes { rows: Slab::new(), index: HashIndex::new(seed), spare: None }
     }
 
     pub(crate) fn find(
@@ -58,7 +58,7 @@ impl Origins {
         self.index.find(key, |at| self.rows[at].key() == key)
     }
 
-    /// Adds a node that [`Origins::find`] did not find.
+    /// Adds a node that [`TargetNodes::find`] did not find.
     pub(crate) fn insert(
         &mut self,
         name: &NodeName,
@@ -68,16 +68,16 @@ impl Origins {
         life: Option<Incarnation>,
     ) -> u32 {
         let name = name.clone();
-        self.add(Origin { name, incarnation, channel, peer, life, monitors: 0, current: true })
+        self.add(TargetNode { name, incarnation, channel, peer, life, monitors: 0, current: true })
     }
 
-    fn add(&mut self, origin: Origin) -> u32 {
-        let at = self.rows.insert(|_, _| origin);
+    fn add(&mut self, target_node: TargetNode) -> u32 {
+        let at = self.rows.insert(|_, _| target_node);
         self.index.insert(at, |at| self.rows[at].key());
         at
     }
 
-    /// The current origin like this one, for a monitor of it that is with that life of the node. It is another row if the
+    /// The current target node like this one, for a monitor of it that is with that life of the node. It is another row if the
     /// monitors of this one have been with another life; returns also whether it is new.
     pub(crate) fn of_life(&mut self, at: u32, life: Option<Incarnation>) -> (u32, bool) {
         let current = self.current(at);
@@ -87,12 +87,12 @@ impl Origins {
             return (current, false);
         }
         row.current = false;
-        let newer = Origin { life, monitors: 0, current: true, ..row.clone() };
+        let newer = TargetNode { life, monitors: 0, current: true, ..row.clone() };
         self.index.remove(current, self.rows[current].key(), |at| self.rows[at].key());
         (self.add(newer), true)
     }
 
-    /// The current origin with the key of this one: this one, if the current one was forgotten when its last monitor had ended.
+    /// The current target node with the key of this one: this one, if the current one was forgotten when its last monitor had ended.
     fn current(&mut self, at: u32) -> u32 {
         let key = self.rows[at].key();
         if let Some(current) = self.index.find(key, |at| self.rows[at].key() == key) {
@@ -103,14 +103,14 @@ impl Origins {
         at
     }
 
-    pub(crate) fn get(&self, at: u32) -> &Origin {
+    pub(crate) fn get(&self, at: u32) -> &TargetNode {
         &self.rows[at]
     }
 
-    /// All origins, in the order of the table.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Origin> {
+    /// All target nodes, in the order of the table.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &TargetNode> {
         core::iter::successors(self.rows.scan(0), |&(_, next)| self.rows.scan(next))
-            .filter_map(|(origin, _)| origin)
+            .filter_map(|(target_node, _)| target_node)
     }
 
     /// One more monitor has a target there.
@@ -120,7 +120,7 @@ impl Origins {
     }
 
     /// One monitor less; the last makes it the spare one. Returns the node that was spare before, which is forgotten.
-    pub(crate) fn release(&mut self, at: u32) -> Option<Origin> {
+    pub(crate) fn release(&mut self, at: u32) -> Option<TargetNode> {
         self.rows[at].monitors -= 1;
         if self.rows[at].monitors > 0 {
             return None;
@@ -130,12 +130,12 @@ impl Origins {
     }
 
     /// Forgets the spare one, if it belongs to that peer.
-    pub(crate) fn drop_spare(&mut self, peer: u32) -> Option<Origin> {
+    pub(crate) fn drop_spare(&mut self, peer: u32) -> Option<TargetNode> {
         let spare = self.spare.take_if(|spare| self.rows[*spare].peer == Some(peer))?;
         Some(self.remove(spare))
     }
 
-    fn remove(&mut self, at: u32) -> Origin {
+    fn remove(&mut self, at: u32) -> TargetNode {
         if self.rows[at].current {
             self.index.remove(at, self.rows[at].key(), |at| self.rows[at].key());
         }
