@@ -123,17 +123,17 @@ impl Core {
                 return Step::More;
             };
             self.cancel(at, out);
-        } else if let Some(list) = lists.nodes {
-            let Some(peer) = self.node_subscribers.pop_owned(list) else {
-                lists.nodes = None;
-                self.node_subscribers.destroy_owned(list);
+        } else if let Some(list) = lists.node_monitors {
+            let Some(peer) = self.node_monitors.pop_owned(list) else {
+                lists.node_monitors = None;
+                self.node_monitors.destroy_owned(list);
                 return Step::More;
             };
             self.forget_unused_peer(peer);
-        } else if let Some(list) = lists.subscriptions {
-            if !self.nodes_subscribers.pop_owned(list) {
-                lists.subscriptions = None;
-                self.nodes_subscribers.destroy_owned(list);
+        } else if let Some(list) = lists.node_subscriptions {
+            if !self.node_subscriptions.pop_owned(list) {
+                lists.node_subscriptions = None;
+                self.node_subscriptions.destroy_owned(list);
             }
         } else {
             return Step::Done;
@@ -203,7 +203,7 @@ impl Core {
             self.fire(at, noconnection, out);
         } else if let Some(at) = self.incoming.first_of_session(drain.incoming) {
             self.remove_incoming(at);
-        } else if let Some(to) = self.pop_subscriber(peer, drain.subscribers) {
+        } else if let Some(to) = self.pop_node_monitor(peer, drain.node_monitors) {
             if self.processes.get(to).is_some() {
                 let notice = Notice::Node(NodeNotice::MonitoredDown(drain.event.clone()));
                 out.push(Effect::Deliver { to, notice });
@@ -217,15 +217,15 @@ impl Core {
             self.waiting.destroy(drain.waiting);
             self.outgoing.destroy_bound(drain.monitors);
             self.incoming.destroy_session(drain.incoming);
-            self.node_subscribers.destroy_peer(drain.subscribers);
+            self.node_monitors.destroy_peer(drain.node_monitors);
             return Step::Done;
         }
         Step::More
     }
 
-    fn pop_subscriber(&mut self, peer: u32, list: List) -> Option<LocalPid> {
+    fn pop_node_monitor(&mut self, peer: u32, list: List) -> Option<LocalPid> {
         let row = self.peers.get(peer);
-        self.node_subscribers.pop(list, row.epoch, row.subscribers)
+        self.node_monitors.pop(list, row.epoch, row.node_monitors)
     }
 
     /// Tells an event to the subscriber at a place of the table, if one is there that is to know; returns the next place.
@@ -236,7 +236,7 @@ impl Core {
         out: &mut Vec<Effect>,
         notice: impl FnOnce(crate::NodesOptions) -> Option<NodeNotice>,
     ) -> Option<u32> {
-        let (row, next) = self.nodes_subscribers.scan(place)?;
+        let (row, next) = self.node_subscriptions.scan(place)?;
         let row = row.filter(|row| row.since < number && self.processes.get(row.watcher).is_some());
         if let Some((to, notice)) = row.and_then(|row| Some((row.watcher, notice(row.options)?))) {
             out.push(Effect::Deliver { to, notice: Notice::Node(notice) });
@@ -247,7 +247,7 @@ impl Core {
     /// Everybody knows of the end: on to the next session, if one stands already or is asked for.
     fn after_drain(&mut self, peer: u32, out: &mut Vec<Effect>) {
         let row = self.peers.get_mut(peer);
-        let wanted = row.waiting_len > 0 || !self.node_subscribers.is_empty_list(row.subscribers);
+        let wanted = row.waiting_len > 0 || !self.node_monitors.is_empty_list(row.node_monitors);
         if let Some(event) = row.next.take() {
             self.promote(peer, event);
         } else if wanted {

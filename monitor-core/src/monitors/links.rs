@@ -146,9 +146,9 @@ impl Core {
             out.push(Effect::Deliver { to: watcher, notice: Notice::Node(NodeNotice::MonitoredDown(event)) });
             return self.forget_unused_peer(peer);
         }
-        let (epoch, subscribers) = (row.epoch, row.subscribers);
-        let owned = &mut self.processes.enter(watcher).nodes;
-        self.node_subscribers.subscribe(watcher, owned, peer, epoch, subscribers);
+        let (epoch, node_monitors) = (row.epoch, row.node_monitors);
+        let owned = &mut self.processes.enter(watcher).node_monitors;
+        self.node_monitors.subscribe(watcher, owned, peer, epoch, node_monitors);
         if matches!(self.peers.get(peer).state, PeerState::Idle) {
             self.dial(peer, out);
         }
@@ -157,7 +157,7 @@ impl Core {
     /// Takes a [`Core::monitor_node`] back, if there is one. Never connects. O(1).
     pub fn demonitor_node(&mut self, watcher: LocalPid, node: &NodeName) {
         if let Some(peer) = self.peers.find(node) {
-            self.node_subscribers.unsubscribe(watcher, peer);
+            self.node_monitors.unsubscribe(watcher, peer);
             self.forget_unused_peer(peer);
         }
     }
@@ -167,15 +167,15 @@ impl Core {
     ///
     /// Equal options twice are one subscription. Source: `net_kernel:monitor_nodes/2`, which counts calls.
     pub fn monitor_nodes(&mut self, watcher: LocalPid, options: NodesOptions) -> Vec<Arc<NodeEvent>> {
-        let owned = &mut self.processes.enter(watcher).subscriptions;
-        self.nodes_subscribers.subscribe(watcher, owned, options, self.last_event);
+        let owned = &mut self.processes.enter(watcher).node_subscriptions;
+        self.node_subscriptions.subscribe(watcher, owned, options, self.last_event);
         self.nodes(options.node_type)
     }
 
     /// Takes back the subscription with exactly these options, if there is one.
     pub fn demonitor_nodes(&mut self, watcher: LocalPid, options: NodesOptions) {
-        if let Some(list) = self.processes.get(watcher).and_then(|entry| entry.subscriptions) {
-            self.nodes_subscribers.unsubscribe(list, options);
+        if let Some(list) = self.processes.get(watcher).and_then(|entry| entry.node_subscriptions) {
+            self.node_subscriptions.unsubscribe(list, options);
         }
     }
 
@@ -268,7 +268,7 @@ impl Core {
             waiting: if closing { created } else { mem::replace(&mut row.waiting, created) },
             monitors: mem::replace(&mut row.monitors, self.outgoing.bound_list()),
             incoming: mem::replace(&mut row.incoming, self.incoming.session_list()),
-            subscribers: mem::replace(&mut row.subscribers, self.node_subscribers.peer_list()),
+            node_monitors: mem::replace(&mut row.node_monitors, self.node_monitors.peer_list()),
             event: Arc::new(NodeEvent { name: row.name.clone(), session, hidden, end: Some(end) }),
             number: self.last_event,
             place: up.map(|_| 0),
@@ -290,7 +290,7 @@ impl Core {
             monitors: self.outgoing.bound_list(),
             incoming: self.incoming.session_list(),
             incoming_len: 0,
-            subscribers: self.node_subscribers.peer_list(),
+            node_monitors: self.node_monitors.peer_list(),
             next: None,
             rise: None,
             drain: None,
@@ -306,13 +306,13 @@ impl Core {
             && !row.queued
             && row.target_node_count == 0
             && row.waiting_len == 0
-            && self.node_subscribers.is_empty_list(row.subscribers);
+            && self.node_monitors.is_empty_list(row.node_monitors);
         if unused {
             let row = self.peers.remove(peer);
             self.waiting.destroy(row.waiting);
             self.outgoing.destroy_bound(row.monitors);
             self.incoming.destroy_session(row.incoming);
-            self.node_subscribers.destroy_peer(row.subscribers);
+            self.node_monitors.destroy_peer(row.node_monitors);
         }
     }
 }

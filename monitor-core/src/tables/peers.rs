@@ -31,8 +31,8 @@ pub(crate) struct Peer {
     /// The monitors of the peer on local processes, in [`Incoming`](super::Incoming).
     pub(crate) incoming: List,
     pub(crate) incoming_len: usize,
-    /// Who is to be told of the end, in [`NodeSubscribers`](super::NodeSubscribers).
-    pub(crate) subscribers: List,
+    /// Who is to be told of the end, in [`NodeMonitors`](super::NodeMonitors).
+    pub(crate) node_monitors: List,
     /// A session that has begun while the one before it was not told to its end.
     pub(crate) next: Option<Arc<NodeEvent>>,
     /// The beginning of a session that is being told. Always before `drain`.
@@ -63,7 +63,7 @@ pub(crate) enum PeerState {
 pub(crate) struct Rise {
     pub(crate) event: Arc<NodeEvent>,
     pub(crate) number: u64,
-    /// The next place of [`NodesSubscribers`](super::NodesSubscribers) to look at; none once all were told.
+    /// The next place of [`NodeSubscriptions`](super::NodeSubscriptions) to look at; none once all were told.
     pub(crate) place: Option<u32>,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Drain {
     pub(crate) waiting: List,
     pub(crate) monitors: List,
     pub(crate) incoming: List,
-    pub(crate) subscribers: List,
+    pub(crate) node_monitors: List,
     pub(crate) event: Arc<NodeEvent>,
     pub(crate) number: u64,
     /// As in [`Rise`]; none from the start if there was no session.

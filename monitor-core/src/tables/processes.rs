@@ -40,9 +40,9 @@ pub(crate) struct Entry {
     /// The monitors of peers on it, in [`Incoming`](super::Incoming).
     pub(crate) remote_watchers: Option<List>,
     /// Its `monitor_node`s.
-    pub(crate) nodes: Option<List>,
+    pub(crate) node_monitors: Option<List>,
     /// Its `monitor_nodes`.
-    pub(crate) subscriptions: Option<List>,
+    pub(crate) node_subscriptions: Option<List>,
 }
 
 impl Entry {
@@ -55,8 +55,8 @@ impl Entry {
             owned: None,
             local_watchers: None,
             remote_watchers: None,
-            nodes: None,
-            subscriptions: None,
+            node_monitors: None,
+            node_subscriptions: None,
         }
     }
 }

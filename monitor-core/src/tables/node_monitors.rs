@@ -8,7 +8,7 @@ use super::{
 use crate::ids::LocalPid;
 
 #[derive(Clone, Debug, Hash)]
-pub(crate) struct NodeSubscribers {
+pub(crate) struct NodeMonitors {
     rows: Slab<Row>,
     index: HashIndex,
     by_peer: Lists<ByPeer>,
@@ -37,9 +37,9 @@ impl Row {
     }
 }
 
-impl NodeSubscribers {
+impl NodeMonitors {
     pub(crate) fn new(seed: u64) -> Self {
-        NodeSubscribers {
+        NodeMonitors {
             rows: Slab::new(),
             index: HashIndex::new(seed),
             by_peer: Lists::new(),

@@ -7,7 +7,7 @@ use super::{
 use crate::{effect::NodesOptions, ids::LocalPid};
 
 #[derive(Clone, Debug, Hash)]
-pub(crate) struct NodesSubscribers {
+pub(crate) struct NodeSubscriptions {
     rows: Slab<Row>,
     by_watcher: Lists<ByWatcher>,
 }
@@ -23,9 +23,9 @@ pub(crate) struct Row {
 
 linked!(ByWatcher, by_watcher);
 
-impl NodesSubscribers {
+impl NodeSubscriptions {
     pub(crate) const fn new() -> Self {
-        NodesSubscribers { rows: Slab::new(), by_watcher: Lists::new() }
+        NodeSubscriptions { rows: Slab::new(), by_watcher: Lists::new() }
     }
 
     pub(crate) const fn len(&self) -> usize {
