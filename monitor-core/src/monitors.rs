@@ -26,8 +26,8 @@ use crate::{
     reason::{Bytes, DownReason, ExitReason, Text},
     signal::{RemoteTarget, Signal},
     tables::{
-        Entry, Incoming, NodeMonitors, NodeSubscriptions, Outgoing, Peer, Peers, ProcessTable, RowTarget,
-        State, TargetNode, TargetNodes, Waiting, What,
+        Entry, IncomingMonitors, NodeMonitors, NodeSubscriptions, OutgoingMonitors, Peer, Peers,
+        ProcessTable, RowTarget, State, TargetNode, TargetNodes, Waiting, What,
     },
 };
 
@@ -70,8 +70,8 @@ use crate::{
 pub struct Core {
     config: CoreConfig,
     processes: ProcessTable,
-    outgoing: Outgoing,
-    incoming: Incoming,
+    outgoing_monitors: OutgoingMonitors,
+    incoming_monitors: IncomingMonitors,
     target_nodes: TargetNodes,
     peers: Peers,
     waiting: Waiting,
@@ -100,8 +100,8 @@ impl Core {
         Core {
             config,
             processes: ProcessTable::new(),
-            outgoing: Outgoing::new(),
-            incoming: Incoming::new(seed),
+            outgoing_monitors: OutgoingMonitors::new(),
+            incoming_monitors: IncomingMonitors::new(seed),
             target_nodes: TargetNodes::new(seed),
             peers: Peers::new(seed),
             waiting: Waiting::new(),
@@ -138,8 +138,8 @@ impl Core {
         };
         let target_node = self.target_node(node, incarnation, options.channel);
         let owned = &mut self.processes.enter(watcher).owned;
-        let at = self.outgoing.insert(watcher, owned, in_node, target_node, options.tag);
-        let id = self.outgoing.id(at);
+        let at = self.outgoing_monitors.insert(watcher, owned, in_node, target_node, options.tag);
+        let id = self.outgoing_monitors.id(at);
         match self.target_nodes.get(target_node).peer {
             None => self.bind_local(processes, at, target, out),
             Some(peer) => self.bind_remote(at, peer, options.connect, out),
@@ -155,10 +155,10 @@ impl Core {
         };
         match found {
             None => self.fire(at, DownReason::NoProc, out),
-            Some(pid) if pid == self.outgoing.row(at).watcher => self.forget(at),
+            Some(pid) if pid == self.outgoing_monitors.row(at).watcher => self.forget(at),
             Some(pid) => {
                 let entry = self.processes.enter(pid);
-                self.outgoing.bind_local(at, &mut entry.local_watchers);
+                self.outgoing_monitors.bind_local(at, &mut entry.local_watchers);
                 watch(pid, entry, out);
             }
         }
@@ -169,7 +169,7 @@ impl Core {
             Join::Now(_) => self.send_monitor(at, peer, out),
             Join::Wait => {
                 let place = self.wait(peer, What::Monitor(at));
-                self.outgoing.wait(at, place);
+                self.outgoing_monitors.wait(at, place);
             }
             Join::No(end) => self.fire(at, DownReason::NoConnection(end), out),
         }
@@ -181,8 +181,8 @@ impl Core {
         let peer = self.peers.get(peer);
         let up = peer.up().and_then(|up| up.session.as_ref());
         let (session, node) = up.expect("a monitor is sent only while a session is up");
-        self.outgoing.bind_remote(at, peer.monitors);
-        let row = self.outgoing.row(at);
+        self.outgoing_monitors.bind_remote(at, peer.monitors);
+        let row = self.outgoing_monitors.row(at);
         let target_node = self.target_nodes.get(row.target_node);
         let target = match (&row.target, target_node.incarnation) {
             (RowTarget::Pid(serial), Some(life)) if life != node.incarnation => {
@@ -191,7 +191,7 @@ impl Core {
             (RowTarget::Pid(serial), _) => RemoteTarget::Pid(*serial),
             (RowTarget::Name(name), _) => RemoteTarget::Name(name.clone()),
         };
-        let signal = Signal::Monitor { id: self.outgoing.id(at), target };
+        let signal = Signal::Monitor { id: self.outgoing_monitors.id(at), target };
         out.push(Effect::Send { session: *session, from: row.watcher, channel: target_node.channel, signal });
     }
 
@@ -206,10 +206,12 @@ impl Core {
         flush: bool,
         out: &mut Vec<Effect>,
     ) -> Demonitored {
-        let Some(at) = self.outgoing.find(id).filter(|&at| self.outgoing.row(at).watcher == watcher) else {
+        let Some(at) =
+            self.outgoing_monitors.find(id).filter(|&at| self.outgoing_monitors.row(at).watcher == watcher)
+        else {
             return Demonitored::Unknown;
         };
-        if self.outgoing.row(at).state.is_fired() {
+        if self.outgoing_monitors.row(at).state.is_fired() {
             if flush {
                 self.forget(at);
             }
@@ -221,11 +223,11 @@ impl Core {
 
     /// Removes a row, and tells the peer if it knows of it.
     fn cancel(&mut self, at: u32, out: &mut Vec<Effect>) {
-        let row = self.outgoing.row(at);
+        let row = self.outgoing_monitors.row(at);
         if let State::Remote(_) = row.state {
             let target_node = self.target_nodes.get(row.target_node);
             if let Some(session) = target_node.peer.and_then(|peer| self.peers.get(peer).session()) {
-                let signal = Signal::Demonitor { id: self.outgoing.id(at) };
+                let signal = Signal::Demonitor { id: self.outgoing_monitors.id(at) };
                 out.push(Effect::Send { session, from: row.watcher, channel: target_node.channel, signal });
             }
         }
@@ -258,27 +260,27 @@ impl Core {
     /// The monitors of a process that have not been taken or ended, oldest first, as they were asked for. O(1) for each.
     pub fn monitors_of(&self, watcher: LocalPid) -> impl Iterator<Item = (MonitorId, Target)> {
         let owned = self.processes.get(watcher).and_then(|entry| entry.owned);
-        self.outgoing.owned(owned).map(|at| (self.outgoing.id(at), self.target(at)))
+        self.outgoing_monitors.owned(owned).map(|at| (self.outgoing_monitors.id(at), self.target(at)))
     }
 
     /// The monitors on a process, by what their watchers call them: those of local watchers, then those of peers. O(1) for
     /// each.
     pub fn watchers_of(&self, pid: LocalPid) -> impl Iterator<Item = MonitorRef> {
         let entry = self.processes.get(pid);
-        let local = self.outgoing.bound(entry.and_then(|entry| entry.local_watchers));
-        let remote = self.incoming.of_target(entry.and_then(|entry| entry.remote_watchers));
+        let local = self.outgoing_monitors.bound(entry.and_then(|entry| entry.local_watchers));
+        let remote = self.incoming_monitors.of_target(entry.and_then(|entry| entry.remote_watchers));
         let of_peer = |peer: u32| self.peers.get(peer).up()?.session.as_ref().map(|(_, node)| node.clone());
         local
-            .map(|at| self.reference(self.outgoing.id(at)))
+            .map(|at| self.reference(self.outgoing_monitors.id(at)))
             .chain(remote.filter_map(move |row| Some(MonitorRef::new(of_peer(row.peer)?, row.id.0))))
     }
 
     /// What the tables hold now. O(1).
     pub fn stats(&self) -> CoreStats {
         CoreStats {
-            outgoing_active: self.outgoing.active(),
-            outgoing_fired: self.outgoing.fired(),
-            incoming: self.incoming.len(),
+            outgoing_active: self.outgoing_monitors.active(),
+            outgoing_fired: self.outgoing_monitors.fired(),
+            incoming: self.incoming_monitors.len(),
             node_monitors: self.node_monitors.len(),
             nodes_subscriptions: self.node_subscriptions.len(),
             peers: self.peers.len(),
@@ -298,25 +300,25 @@ impl Core {
         let of = |peer: &Peer| PeerMonitors {
             node: peer.name.clone(),
             held: held.get(&peer.name).copied().unwrap_or_default(),
-            incoming: peer.incoming_len,
+            incoming: peer.incoming_count,
         };
         self.peers.iter().map(of).collect()
     }
 
     /// The monitor is over: its notice goes to its watcher, unless that has exited.
     fn fire(&mut self, at: u32, reason: DownReason, out: &mut Vec<Effect>) {
-        let to = self.outgoing.row(at).watcher;
+        let to = self.outgoing_monitors.row(at).watcher;
         if self.processes.get(to).is_none() {
             return self.forget(at);
         }
         let fired = self.kept_reason(to, reason);
-        self.outgoing.fire(at, fired);
-        out.push(Effect::Deliver { to, notice: Notice::Down(self.outgoing.id(at)) });
+        self.outgoing_monitors.fire(at, fired);
+        out.push(Effect::Deliver { to, notice: Notice::Down(self.outgoing_monitors.id(at)) });
     }
 
     /// Removes a row and whatever stood only for it.
     fn forget(&mut self, at: u32) {
-        let row = self.outgoing.remove(at);
+        let row = self.outgoing_monitors.remove(at);
         let target_node = row.target_node;
         let peer = self.target_nodes.get(target_node).peer;
         match row.state {
@@ -349,8 +351,8 @@ impl Core {
     }
 
     fn remove_incoming(&mut self, at: u32) -> u32 {
-        let peer = self.incoming.remove(at);
-        self.peers.get_mut(peer).incoming_len -= 1;
+        let peer = self.incoming_monitors.remove(at);
+        self.peers.get_mut(peer).incoming_count -= 1;
         peer
     }
 
@@ -371,7 +373,7 @@ impl Core {
 
     /// What is told of this monitor from now on is told of that life of the target's node; none if there is no session.
     fn is_with(&mut self, at: u32, life: Option<Incarnation>) {
-        let target_node = self.outgoing.row(at).target_node;
+        let target_node = self.outgoing_monitors.row(at).target_node;
         if self.target_nodes.get(target_node).life == life {
             return;
         }
@@ -381,7 +383,7 @@ impl Core {
         }
         if current != target_node {
             self.target_nodes.hold(current);
-            self.outgoing.set_target_node(at, current);
+            self.outgoing_monitors.set_target_node(at, current);
             let forgotten = self.target_nodes.release(target_node);
             self.target_node_forgotten(forgotten);
         }
@@ -389,7 +391,7 @@ impl Core {
 
     /// The target as it was passed in.
     fn target(&self, at: u32) -> Target {
-        let row = self.outgoing.row(at);
+        let row = self.outgoing_monitors.row(at);
         let target_node = self.target_nodes.get(row.target_node);
         match (&row.target, target_node.incarnation) {
             (RowTarget::Pid(serial), Some(incarnation)) => {

@@ -2,23 +2,23 @@
 
 mod chunked_slab;
 mod hash_index;
-mod incoming;
+mod incoming_monitors;
 mod list;
 mod node_monitors;
 mod node_subscriptions;
 mod numbers;
-mod outgoing;
+mod outgoing_monitors;
 mod peers;
 mod processes;
 mod slab;
 mod target_nodes;
 mod waiting;
 
-pub(crate) use incoming::{Incoming, Monitored};
+pub(crate) use incoming_monitors::{IncomingMonitors, Monitored};
 pub(crate) use list::List;
 pub(crate) use node_monitors::NodeMonitors;
 pub(crate) use node_subscriptions::NodeSubscriptions;
-pub(crate) use outgoing::{Outgoing, RowTarget, State};
+pub(crate) use outgoing_monitors::{OutgoingMonitors, RowTarget, State};
 pub(crate) use peers::{Drain, Peer, PeerState, Peers, Rise};
 pub(crate) use processes::{Entry, ProcessTable};
 pub(crate) use target_nodes::{TargetNode, TargetNodes};

@@ -93,12 +93,12 @@ impl Core {
         let Exit { pid, lists, reason } = exit;
         let from = *pid;
         if let Some(list) = lists.remote_watchers {
-            let Some(at) = self.incoming.first_of_target(list) else {
+            let Some(at) = self.incoming_monitors.first_of_target(list) else {
                 lists.remote_watchers = None;
-                self.incoming.destroy_target(list);
+                self.incoming_monitors.destroy_target(list);
                 return Step::More;
             };
-            let Monitored { peer, id, channel } = self.incoming.get(at);
+            let Monitored { peer, id, channel } = self.incoming_monitors.get(at);
             let reason = reason.clone();
             // What it has sent may wait for the session still, and goes before the news of its end.
             if self.flush_one(peer, out) {
@@ -109,17 +109,17 @@ impl Core {
                 out.push(Effect::Send { session, from, channel, signal: Signal::Down { id, reason } });
             }
         } else if let Some(list) = lists.local_watchers {
-            let Some(at) = self.outgoing.first_bound(list) else {
+            let Some(at) = self.outgoing_monitors.first_bound(list) else {
                 lists.local_watchers = None;
-                self.outgoing.destroy_bound(list);
+                self.outgoing_monitors.destroy_bound(list);
                 return Step::More;
             };
             let reason = reason.clone();
             self.fire(at, reason, out);
         } else if let Some(list) = lists.owned {
-            let Some(at) = self.outgoing.first_owned(list) else {
+            let Some(at) = self.outgoing_monitors.first_owned(list) else {
                 lists.owned = None;
-                self.outgoing.destroy_owned(list);
+                self.outgoing_monitors.destroy_owned(list);
                 return Step::More;
             };
             self.cancel(at, out);
@@ -193,15 +193,15 @@ impl Core {
             self.peers.get_mut(peer).waiting_len -= 1;
             match what {
                 What::Monitor(at) => {
-                    self.outgoing.unbind(at);
+                    self.outgoing_monitors.unbind(at);
                     self.is_with(at, drain.event.session.as_ref().map(|(_, node)| node.incarnation));
                     self.fire(at, noconnection, out);
                 }
                 What::Ticket(ticket) => out.push(Effect::Discard { ticket, end: drain.end }),
             }
-        } else if let Some(at) = self.outgoing.first_bound(drain.monitors) {
+        } else if let Some(at) = self.outgoing_monitors.first_bound(drain.monitors) {
             self.fire(at, noconnection, out);
-        } else if let Some(at) = self.incoming.first_of_session(drain.incoming) {
+        } else if let Some(at) = self.incoming_monitors.first_of_session(drain.incoming_monitors) {
             self.remove_incoming(at);
         } else if let Some(to) = self.pop_node_monitor(peer, drain.node_monitors) {
             if self.processes.get(to).is_some() {
@@ -215,8 +215,8 @@ impl Core {
             });
         } else {
             self.waiting.destroy(drain.waiting);
-            self.outgoing.destroy_bound(drain.monitors);
-            self.incoming.destroy_session(drain.incoming);
+            self.outgoing_monitors.destroy_bound(drain.monitors);
+            self.incoming_monitors.destroy_session(drain.incoming_monitors);
             self.node_monitors.destroy_peer(drain.node_monitors);
             return Step::Done;
         }

@@ -69,13 +69,13 @@ impl Core {
     ///
     /// A monitor that is over, or that hangs on no session, is left alone.
     pub fn monitor_not_sent(&mut self, id: MonitorId, connect: Connect, out: &mut Vec<Effect>) {
-        let Some(at) = self.outgoing.find(id) else { return };
-        let row = self.outgoing.row(at);
+        let Some(at) = self.outgoing_monitors.find(id) else { return };
+        let row = self.outgoing_monitors.row(at);
         let peer = self.target_nodes.get(row.target_node).peer;
         let Some(peer) = peer.filter(|_| matches!(row.state, State::Remote(_))) else { return };
         if self.peers.get(peer).session().is_some() {
             self.peers.get_mut(peer).closing = true;
-            self.outgoing.unbind(at);
+            self.outgoing_monitors.unbind(at);
             self.bind_remote(at, peer, connect, out);
         }
     }
@@ -223,8 +223,8 @@ impl Core {
         let Some(what) = self.waiting.pop(row.waiting) else { return false };
         row.waiting_len -= 1;
         match what {
-            What::Monitor(at) if self.processes.get(self.outgoing.row(at).watcher).is_none() => {
-                self.outgoing.unbind(at);
+            What::Monitor(at) if self.processes.get(self.outgoing_monitors.row(at).watcher).is_none() => {
+                self.outgoing_monitors.unbind(at);
                 self.forget(at);
             }
             What::Monitor(at) => self.send_monitor(at, peer, out),
@@ -266,8 +266,11 @@ impl Core {
         row.drain = Some(Drain {
             end,
             waiting: if closing { created } else { mem::replace(&mut row.waiting, created) },
-            monitors: mem::replace(&mut row.monitors, self.outgoing.bound_list()),
-            incoming: mem::replace(&mut row.incoming, self.incoming.session_list()),
+            monitors: mem::replace(&mut row.monitors, self.outgoing_monitors.bound_list()),
+            incoming_monitors: mem::replace(
+                &mut row.incoming_monitors,
+                self.incoming_monitors.session_list(),
+            ),
             node_monitors: mem::replace(&mut row.node_monitors, self.node_monitors.peer_list()),
             event: Arc::new(NodeEvent { name: row.name.clone(), session, hidden, end: Some(end) }),
             number: self.last_event,
@@ -287,9 +290,9 @@ impl Core {
             epoch: 0,
             waiting: self.waiting.create(),
             waiting_len: 0,
-            monitors: self.outgoing.bound_list(),
-            incoming: self.incoming.session_list(),
-            incoming_len: 0,
+            monitors: self.outgoing_monitors.bound_list(),
+            incoming_monitors: self.incoming_monitors.session_list(),
+            incoming_count: 0,
             node_monitors: self.node_monitors.peer_list(),
             next: None,
             rise: None,
@@ -310,8 +313,8 @@ impl Core {
         if unused {
             let row = self.peers.remove(peer);
             self.waiting.destroy(row.waiting);
-            self.outgoing.destroy_bound(row.monitors);
-            self.incoming.destroy_session(row.incoming);
+            self.outgoing_monitors.destroy_bound(row.monitors);
+            self.incoming_monitors.destroy_session(row.incoming_monitors);
             self.node_monitors.destroy_peer(row.node_monitors);
         }
     }

@@ -28,14 +28,14 @@ impl Core {
     }
 
     fn notice(&self, at: u32) -> Option<Down> {
-        let row = self.outgoing.row(at);
+        let row = self.outgoing_monitors.row(at);
         let (reason, reason_was_cut) = row.state.fired()?;
         let incarnation = match DownSource::of(&reason) {
             DownSource::NoSession => None,
             DownSource::SessionEnd | DownSource::TargetNode => self.target_nodes.get(row.target_node).life,
         };
         Some(Down {
-            monitor: self.reference(self.outgoing.id(at)),
+            monitor: self.reference(self.outgoing_monitors.id(at)),
             target: self.target(at),
             reason,
             tag: row.tag,
@@ -46,7 +46,7 @@ impl Core {
 
     /// Why it has fired, if the monitor has and its notice was not taken.
     pub fn fired_reason(&self, id: MonitorId) -> Option<DownReason> {
-        self.outgoing.row(self.find_fired(id)?).state.fired().map(|(reason, _)| reason)
+        self.outgoing_monitors.row(self.find_fired(id)?).state.fired().map(|(reason, _)| reason)
     }
 
     /// The notice of a monitor that fires: of a long reason, as much as the unread ones of this watcher and of all watchers
@@ -83,8 +83,8 @@ impl Core {
 
     /// A monitor that has fired, of a watcher that lives: a row may outlive its watcher until its turn in the backlog.
     fn find_fired(&self, id: MonitorId) -> Option<u32> {
-        let at = self.outgoing.find(id)?;
-        let row = self.outgoing.row(at);
+        let at = self.outgoing_monitors.find(id)?;
+        let row = self.outgoing_monitors.row(at);
         (row.state.is_fired() && self.processes.get(row.watcher).is_some()).then_some(at)
     }
 

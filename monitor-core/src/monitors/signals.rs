@@ -39,12 +39,12 @@ impl Core {
                 return self.handle_monitor(processes, peer, (session, channel), id, &target, out);
             }
             Signal::Demonitor { id } => {
-                if let Some(at) = self.incoming.find(peer, id) {
+                if let Some(at) = self.incoming_monitors.find(peer, id) {
                     self.remove_incoming(at);
                 }
             }
             Signal::Down { id, reason } => {
-                let at = self.outgoing.find(id).filter(|&at| self.is_bound_to(at, peer));
+                let at = self.outgoing_monitors.find(id).filter(|&at| self.is_bound_to(at, peer));
                 if let Some(at) = at {
                     self.fire(at, reason, out);
                 }
@@ -62,7 +62,7 @@ impl Core {
         target: &RemoteTarget,
         out: &mut Vec<Effect>,
     ) -> Result<(), Violation> {
-        if self.incoming.find(peer, id).is_some() {
+        if self.incoming_monitors.find(peer, id).is_some() {
             return Err(Violation::SerialInUse);
         }
         let numbered = match target {
@@ -79,13 +79,19 @@ impl Core {
         };
         let row = self.peers.get_mut(peer);
         let refusal = match (found, numbered) {
-            _ if row.incoming_len >= self.config.max_incoming => {
+            _ if row.incoming_count >= self.config.max_incoming => {
                 DownReason::NoConnection(SessionEnd::new(EndKind::Quota))
             }
             (Some(pid), _) => {
-                row.incoming_len += 1;
+                row.incoming_count += 1;
                 let entry = self.processes.enter(pid);
-                self.incoming.insert(peer, channel, id, row.incoming, &mut entry.remote_watchers);
+                self.incoming_monitors.insert(
+                    peer,
+                    channel,
+                    id,
+                    row.incoming_monitors,
+                    &mut entry.remote_watchers,
+                );
                 watch(pid, entry, out);
                 return Ok(());
             }
@@ -112,14 +118,14 @@ impl Core {
         out: &mut Vec<Effect>,
     ) {
         let row = self.peers.get_mut(peer);
-        row.incoming_len += 1;
+        row.incoming_count += 1;
         let mut lists = Entry::of(gone);
-        self.incoming.insert(peer, channel, id, row.incoming, &mut lists.remote_watchers);
+        self.incoming_monitors.insert(peer, channel, id, row.incoming_monitors, &mut lists.remote_watchers);
         self.tell_exit(Exit::new(gone, lists, DownReason::NoProc), out);
     }
 
     fn is_bound_to(&self, at: u32, peer: u32) -> bool {
-        let row = self.outgoing.row(at);
+        let row = self.outgoing_monitors.row(at);
         matches!(row.state, State::Remote(_)) && self.target_nodes.get(row.target_node).peer == Some(peer)
     }
 }

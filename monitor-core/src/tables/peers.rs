@@ -26,11 +26,11 @@ pub(crate) struct Peer {
     /// What waits for a session, in [`Waiting`](super::Waiting).
     pub(crate) waiting: List,
     pub(crate) waiting_len: usize,
-    /// The monitors on the session that is up, in [`Outgoing`](super::Outgoing).
+    /// The monitors on the session that is up, in [`OutgoingMonitors`](super::OutgoingMonitors).
     pub(crate) monitors: List,
-    /// The monitors of the peer on local processes, in [`Incoming`](super::Incoming).
-    pub(crate) incoming: List,
-    pub(crate) incoming_len: usize,
+    /// The monitors of the peer on local processes, in [`IncomingMonitors`](super::IncomingMonitors).
+    pub(crate) incoming_monitors: List,
+    pub(crate) incoming_count: usize,
     /// Who is to be told of the end, in [`NodeMonitors`](super::NodeMonitors).
     pub(crate) node_monitors: List,
     /// A session that has begun while the one before it was not told to its end.
@@ -73,7 +73,7 @@ pub(crate) struct Drain {
     pub(crate) end: SessionEnd,
     pub(crate) waiting: List,
     pub(crate) monitors: List,
-    pub(crate) incoming: List,
+    pub(crate) incoming_monitors: List,
     pub(crate) node_monitors: List,
     pub(crate) event: Arc<NodeEvent>,
     pub(crate) number: u64,

@@ -33,11 +33,11 @@ pub(crate) struct Entry {
     unread: usize,
     /// Its exit is being reported to us.
     pub(crate) watched: bool,
-    /// The monitors it has made, in [`Outgoing`](super::Outgoing).
+    /// The monitors it has made, in [`OutgoingMonitors`](super::OutgoingMonitors).
     pub(crate) owned: Option<List>,
-    /// The monitors of local watchers on it, in [`Outgoing`](super::Outgoing).
+    /// The monitors of local watchers on it, in [`OutgoingMonitors`](super::OutgoingMonitors).
     pub(crate) local_watchers: Option<List>,
-    /// The monitors of peers on it, in [`Incoming`](super::Incoming).
+    /// The monitors of peers on it, in [`IncomingMonitors`](super::IncomingMonitors).
     pub(crate) remote_watchers: Option<List>,
     /// Its `monitor_node`s.
     pub(crate) node_monitors: Option<List>,

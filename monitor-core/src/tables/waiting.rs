@@ -21,7 +21,7 @@ struct Row {
 /// What waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum What {
-    /// A monitor, by its row in [`Outgoing`](super::Outgoing).
+    /// A monitor, by its row in [`OutgoingMonitors`](super::OutgoingMonitors).
     Monitor(u32),
     /// Something that the caller keeps.
     Ticket(Ticket),

@@ -12,7 +12,7 @@ use crate::ids::MonitorId;
 /// The table. Each row is in the list of its session and in that of its target, and can be found by the number
 /// that its peer gave it.
 #[derive(Clone, Debug, Hash)]
-pub(crate) struct Incoming {
+pub(crate) struct IncomingMonitors {
     rows: ChunkedSlab<Row>,
     len: usize,
     numbers: Numbers,
@@ -55,9 +55,9 @@ pub(crate) struct Monitored {
 linked!(BySession, by_session);
 linked!(ByTarget, by_target);
 
-impl Incoming {
+impl IncomingMonitors {
     pub(crate) fn new(seed: u64) -> Self {
-        Incoming {
+        IncomingMonitors {
             rows: ChunkedSlab::new(),
             len: 0,
             numbers: Numbers::new(seed),
@@ -74,7 +74,7 @@ impl Incoming {
         self.numbers.find(peer, id)
     }
 
-    /// Records a monitor that [`Incoming::find`] did not find.
+    /// Records a monitor that [`IncomingMonitors::find`] did not find.
     pub(crate) fn insert(
         &mut self,
         peer: u32,

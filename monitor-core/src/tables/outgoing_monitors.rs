@@ -14,7 +14,7 @@ use crate::{
 /// The table. Each row is in the list of its watcher, and while it is bound in the list of its target
 /// (a local process) or of its session.
 #[derive(Clone, Debug, Hash)]
-pub(crate) struct Outgoing {
+pub(crate) struct OutgoingMonitors {
     rows: Slab<Row>,
     owned: Lists<Owned>,
     bound: Lists<Bound>,
@@ -109,9 +109,9 @@ impl Linked for Bound {
     }
 }
 
-impl Outgoing {
+impl OutgoingMonitors {
     pub(crate) const fn new() -> Self {
-        Outgoing { rows: Slab::new(), owned: Lists::new(), bound: Lists::new(), fired: 0 }
+        OutgoingMonitors { rows: Slab::new(), owned: Lists::new(), bound: Lists::new(), fired: 0 }
     }
 
     /// Monitors that wait or are bound.
