@@ -27,7 +27,7 @@ use crate::{
     signal::{RemoteTarget, Signal},
     tables::{
         Entry, IncomingMonitors, NodeMonitors, NodeSubscriptions, OutgoingMonitors, Peer, Peers,
-        ProcessTable, RowTarget, State, TargetNode, TargetNodes, Waiting, What,
+        ProcessTable, RowTarget, State, TargetNode, TargetNodes, Waiter, Waiters,
     },
 };
 
@@ -74,7 +74,7 @@ pub struct Core {
     incoming_monitors: IncomingMonitors,
     target_nodes: TargetNodes,
     peers: Peers,
-    waiting: Waiting,
+    waiters: Waiters,
     node_monitors: NodeMonitors,
     node_subscriptions: NodeSubscriptions,
     backlog: VecDeque<Job>,
@@ -104,7 +104,7 @@ impl Core {
             incoming_monitors: IncomingMonitors::new(seed),
             target_nodes: TargetNodes::new(seed),
             peers: Peers::new(seed),
-            waiting: Waiting::new(),
+            waiters: Waiters::new(),
             node_monitors: NodeMonitors::new(seed),
             node_subscriptions: NodeSubscriptions::new(),
             backlog: VecDeque::new(),
@@ -168,7 +168,7 @@ impl Core {
         match self.join(peer, connect, out) {
             Join::Now(_) => self.send_monitor(at, peer, out),
             Join::Wait => {
-                let place = self.wait(peer, What::Monitor(at));
+                let place = self.wait(peer, Waiter::Monitor(at));
                 self.outgoing_monitors.wait(at, place);
             }
             Join::No(end) => self.fire(at, DownReason::NoConnection(end), out),
@@ -285,7 +285,7 @@ impl Core {
             nodes_subscriptions: self.node_subscriptions.len(),
             peers: self.peers.len(),
             sessions: self.peers.sessions(),
-            waiting: self.waiting.len(),
+            waiting: self.waiters.len(),
             backlog: self.backlog.len(),
         }
     }
@@ -324,9 +324,9 @@ impl Core {
         match row.state {
             State::Local(_) | State::Remote(_) | State::Loose => {}
             State::Waiting(place) => {
-                self.waiting.remove(place);
+                self.waiters.remove(place);
                 let peer = peer.expect("only monitors on other nodes wait");
-                self.peers.get_mut(peer).waiting_len -= 1;
+                self.peers.get_mut(peer).waiter_count -= 1;
             }
             fired => self.processes.remove_unread(row.watcher, fired.reason_len()),
         }

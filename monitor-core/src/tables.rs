@@ -12,7 +12,7 @@ mod peers;
 mod processes;
 mod slab;
 mod target_nodes;
-mod waiting;
+mod waiters;
 
 pub(crate) use incoming_monitors::{IncomingMonitors, Monitored};
 pub(crate) use list::List;
@@ -22,4 +22,4 @@ pub(crate) use outgoing_monitors::{OutgoingMonitors, RowTarget, State};
 pub(crate) use peers::{Drain, Peer, PeerState, Peers, Rise};
 pub(crate) use processes::{Entry, ProcessTable};
 pub(crate) use target_nodes::{TargetNode, TargetNodes};
-pub(crate) use waiting::{Waiting, What};
+pub(crate) use waiters::{Waiter, Waiters};

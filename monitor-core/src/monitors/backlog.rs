@@ -9,7 +9,7 @@ use crate::{
     ids::LocalPid,
     reason::DownReason,
     signal::Signal,
-    tables::{Drain, Entry, List, Monitored, PeerState, Rise, What},
+    tables::{Drain, Entry, List, Monitored, PeerState, Rise, Waiter},
 };
 
 /// A piece of work.
@@ -189,15 +189,15 @@ impl Core {
     /// What waited, the monitors, then the node: each step one of them. What the peer held here goes in silence.
     fn step_drain(&mut self, peer: u32, drain: &mut Drain, out: &mut Vec<Effect>) -> Step {
         let noconnection = DownReason::NoConnection(drain.end);
-        if let Some(what) = self.waiting.pop(drain.waiting) {
-            self.peers.get_mut(peer).waiting_len -= 1;
-            match what {
-                What::Monitor(at) => {
+        if let Some(waiter) = self.waiters.pop(drain.waiters) {
+            self.peers.get_mut(peer).waiter_count -= 1;
+            match waiter {
+                Waiter::Monitor(at) => {
                     self.outgoing_monitors.unbind(at);
                     self.is_with(at, drain.event.session.as_ref().map(|(_, node)| node.incarnation));
                     self.fire(at, noconnection, out);
                 }
-                What::Ticket(ticket) => out.push(Effect::Discard { ticket, end: drain.end }),
+                Waiter::Ticket(ticket) => out.push(Effect::Discard { ticket, end: drain.end }),
             }
         } else if let Some(at) = self.outgoing_monitors.first_bound(drain.monitors) {
             self.fire(at, noconnection, out);
@@ -214,7 +214,7 @@ impl Core {
                 matches.then(|| NodeNotice::Down(options, drain.event.clone()))
             });
         } else {
-            self.waiting.destroy(drain.waiting);
+            self.waiters.destroy(drain.waiters);
             self.outgoing_monitors.destroy_bound(drain.monitors);
             self.incoming_monitors.destroy_session(drain.incoming_monitors);
             self.node_monitors.destroy_peer(drain.node_monitors);
@@ -247,7 +247,7 @@ impl Core {
     /// Everybody knows of the end: on to the next session, if one stands already or is asked for.
     fn after_drain(&mut self, peer: u32, out: &mut Vec<Effect>) {
         let row = self.peers.get_mut(peer);
-        let wanted = row.waiting_len > 0 || !self.node_monitors.is_empty_list(row.node_monitors);
+        let wanted = row.waiter_count > 0 || !self.node_monitors.is_empty_list(row.node_monitors);
         if let Some(event) = row.next.take() {
             self.promote(peer, event);
         } else if wanted {

@@ -10,7 +10,7 @@ use crate::{
     config::{Connect, Route},
     effect::{Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice},
     ids::{LocalPid, MonitorId, Ticket},
-    tables::{Drain, Peer, PeerState, Rise, State, What},
+    tables::{Drain, Peer, PeerState, Rise, State, Waiter},
 };
 
 impl Core {
@@ -113,7 +113,7 @@ impl Core {
         match self.join(peer, connect, out) {
             Join::Now(session) => Route::Now(session),
             Join::Wait => {
-                self.wait(peer, What::Ticket(ticket));
+                self.wait(peer, Waiter::Ticket(ticket));
                 Route::Later
             }
             Join::No(end) => {
@@ -190,25 +190,25 @@ impl Core {
     /// How a call gets to a peer: directly only when nothing waits, so that nothing is overtaken.
     pub(super) fn join(&mut self, peer: u32, connect: Connect, out: &mut Vec<Effect>) -> Join {
         // What still waits after the session came up goes first. Two go for each that joins, so the list ends.
-        for _ in 0..self.peers.get(peer).waiting_len.min(2) {
+        for _ in 0..self.peers.get(peer).waiter_count.min(2) {
             self.flush_one(peer, out);
         }
         let row = self.peers.get(peer);
         match (&row.state, row.open_session()) {
-            (_, Some(session)) if row.waiting_len == 0 => return Join::Now(session),
+            (_, Some(session)) if row.waiter_count == 0 => return Join::Now(session),
             (_, Some(_)) => return Join::Wait,
             _ if connect == Connect::Never => return Join::No(EndKind::NotConnected.into()),
-            _ if row.waiting_len >= self.config.max_waiting => return Join::No(EndKind::Quota.into()),
+            _ if row.waiter_count >= self.config.max_waiting => return Join::No(EndKind::Quota.into()),
             (PeerState::Idle, None) => self.dial(peer, out),
             (PeerState::Connecting(_) | PeerState::Draining | PeerState::Up(_), None) => {}
         }
         Join::Wait
     }
 
-    pub(super) fn wait(&mut self, peer: u32, what: What) -> u32 {
+    pub(super) fn wait(&mut self, peer: u32, waiter: Waiter) -> u32 {
         let row = self.peers.get_mut(peer);
-        row.waiting_len += 1;
-        self.waiting.push(row.waiting, what)
+        row.waiter_count += 1;
+        self.waiters.push(row.waiters, waiter)
     }
 
     /// Sends the first of what waits for the session that is up, unless it is the monitor of a process that has exited;
@@ -216,19 +216,19 @@ impl Core {
     pub(super) fn flush_one(&mut self, peer: u32, out: &mut Vec<Effect>) -> bool {
         let row = self.peers.get_mut(peer);
         // Nearly always there is none, and everything that is told of an exit asks.
-        if row.waiting_len == 0 {
+        if row.waiter_count == 0 {
             return false;
         }
         let Some(session) = row.open_session() else { return false };
-        let Some(what) = self.waiting.pop(row.waiting) else { return false };
-        row.waiting_len -= 1;
-        match what {
-            What::Monitor(at) if self.processes.get(self.outgoing_monitors.row(at).watcher).is_none() => {
+        let Some(waiter) = self.waiters.pop(row.waiters) else { return false };
+        row.waiter_count -= 1;
+        match waiter {
+            Waiter::Monitor(at) if self.processes.get(self.outgoing_monitors.row(at).watcher).is_none() => {
                 self.outgoing_monitors.unbind(at);
                 self.forget(at);
             }
-            What::Monitor(at) => self.send_monitor(at, peer, out),
-            What::Ticket(ticket) => out.push(Effect::Forward { ticket, session }),
+            Waiter::Monitor(at) => self.send_monitor(at, peer, out),
+            Waiter::Ticket(ticket) => out.push(Effect::Forward { ticket, session }),
         }
         true
     }
@@ -260,12 +260,12 @@ impl Core {
         let hidden = up.as_ref().is_some_and(|up| up.hidden);
         // Requests that wait while a session closes belong to the next session.
         let closing = mem::take(&mut row.closing);
-        let created = self.waiting.create();
+        let created = self.waiters.create();
         row.state = PeerState::Draining;
         row.epoch = row.epoch.wrapping_add(1);
         row.drain = Some(Drain {
             end,
-            waiting: if closing { created } else { mem::replace(&mut row.waiting, created) },
+            waiters: if closing { created } else { mem::replace(&mut row.waiters, created) },
             monitors: mem::replace(&mut row.monitors, self.outgoing_monitors.bound_list()),
             incoming_monitors: mem::replace(
                 &mut row.incoming_monitors,
@@ -288,8 +288,8 @@ impl Core {
             state: PeerState::Idle,
             closing: false,
             epoch: 0,
-            waiting: self.waiting.create(),
-            waiting_len: 0,
+            waiters: self.waiters.create(),
+            waiter_count: 0,
             monitors: self.outgoing_monitors.bound_list(),
             incoming_monitors: self.incoming_monitors.session_list(),
             incoming_count: 0,
@@ -308,11 +308,11 @@ impl Core {
         let unused = matches!(row.state, PeerState::Idle)
             && !row.queued
             && row.target_node_count == 0
-            && row.waiting_len == 0
+            && row.waiter_count == 0
             && self.node_monitors.is_empty_list(row.node_monitors);
         if unused {
             let row = self.peers.remove(peer);
-            self.waiting.destroy(row.waiting);
+            self.waiters.destroy(row.waiters);
             self.outgoing_monitors.destroy_bound(row.monitors);
             self.incoming_monitors.destroy_session(row.incoming_monitors);
             self.node_monitors.destroy_peer(row.node_monitors);

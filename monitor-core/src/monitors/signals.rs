@@ -95,7 +95,7 @@ impl Core {
                 watch(pid, entry, out);
                 return Ok(());
             }
-            (None, Some(gone)) if row.waiting_len > 0 => {
+            (None, Some(gone)) if row.waiter_count > 0 => {
                 self.refuse_after_its_messages(peer, channel, id, gone, out);
                 return Ok(());
             }

@@ -48,7 +48,7 @@ pub(crate) enum RowTarget {
 pub(crate) enum State {
     /// Just made.
     Loose,
-    /// Waits for a session, in this place of [`Waiting`](super::Waiting).
+    /// Waits for a session, in this place of [`Waiters`](super::Waiters).
     Waiting(u32),
     /// Bound to a local process.
     Local(ListLinks),

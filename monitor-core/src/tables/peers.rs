@@ -23,9 +23,9 @@ pub(crate) struct Peer {
     pub(crate) closing: bool,
     /// Counts the lives of the link: what is subscribed in one life is not told of the next one's end.
     pub(crate) epoch: u32,
-    /// What waits for a session, in [`Waiting`](super::Waiting).
-    pub(crate) waiting: List,
-    pub(crate) waiting_len: usize,
+    /// What waits for a session, in [`Waiters`](super::Waiters).
+    pub(crate) waiters: List,
+    pub(crate) waiter_count: usize,
     /// The monitors on the session that is up, in [`OutgoingMonitors`](super::OutgoingMonitors).
     pub(crate) monitors: List,
     /// The monitors of the peer on local processes, in [`IncomingMonitors`](super::IncomingMonitors).
@@ -71,7 +71,7 @@ pub(crate) struct Rise {
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Drain {
     pub(crate) end: SessionEnd,
-    pub(crate) waiting: List,
+    pub(crate) waiters: List,
     pub(crate) monitors: List,
     pub(crate) incoming_monitors: List,
     pub(crate) node_monitors: List,
