@@ -5,7 +5,7 @@ use refs::ChannelId;
 use super::{
     chunked_slab::ChunkedSlab,
     list::{List, ListLinks, Lists, linked},
-    numbers::{Number, Numbers},
+    peer_serials::{PeerSerialIndex, SerialPosition},
 };
 use crate::ids::MonitorId;
 
@@ -15,14 +15,14 @@ use crate::ids::MonitorId;
 pub(crate) struct IncomingMonitors {
     rows: ChunkedSlab<Row>,
     len: usize,
-    numbers: Numbers,
+    peer_serials: PeerSerialIndex,
     by_session: Lists<BySession>,
     by_target: Lists<ByTarget>,
 }
 
 #[derive(Clone, Debug, Hash)]
 struct Row {
-    /// The place of its number in [`Numbers`], which holds its peer and its id. The row repeats neither, and its removal needs
+    /// The place of its number in [`PeerSerialIndex`], which holds its peer and its id. The row repeats neither, and its removal needs
     /// no search: a third less time for the exit of a process with a million watchers.
     page: u32,
     place: u8,
@@ -36,8 +36,8 @@ struct Row {
 const _: () = assert!(ChunkedSlab::<Row>::ROW == 24);
 
 impl Row {
-    const fn number(&self) -> Number {
-        Number { page: self.page, place: self.place }
+    const fn serial_position(&self) -> SerialPosition {
+        SerialPosition { page: self.page, place: self.place }
     }
 }
 
@@ -60,7 +60,7 @@ impl IncomingMonitors {
         IncomingMonitors {
             rows: ChunkedSlab::new(),
             len: 0,
-            numbers: Numbers::new(seed),
+            peer_serials: PeerSerialIndex::new(seed),
             by_session: Lists::new(),
             by_target: Lists::new(),
         }
@@ -71,7 +71,7 @@ impl IncomingMonitors {
     }
 
     pub(crate) fn find(&mut self, peer: u32, id: MonitorId) -> Option<u32> {
-        self.numbers.find(peer, id)
+        self.peer_serials.find(peer, id)
     }
 
     /// Records a monitor that [`IncomingMonitors::find`] did not find.
@@ -84,10 +84,10 @@ impl IncomingMonitors {
         watchers: &mut Option<List>,
     ) {
         let target = *watchers.get_or_insert_with(|| self.by_target.create());
-        let number = self.numbers.enter(peer, id);
+        let position = self.peer_serials.enter(peer, id);
         let at = self.rows.insert(Row {
-            page: number.page,
-            place: number.place,
+            page: position.page,
+            place: position.place,
             channel,
             is_row: true,
             by_session: ListLinks::LOOSE,
@@ -95,13 +95,13 @@ impl IncomingMonitors {
         });
         self.by_session.push_back(session, &mut self.rows, at);
         self.by_target.push_back(target, &mut self.rows, at);
-        self.numbers.set(number, at);
+        self.peer_serials.set(position, at);
         self.len += 1;
     }
 
     pub(crate) fn get(&self, at: u32) -> Monitored {
         let row = &self.rows[at];
-        let (peer, id) = self.numbers.read(row.number());
+        let (peer, id) = self.peer_serials.read(row.serial_position());
         Monitored { id, peer, channel: row.channel }
     }
 
@@ -112,7 +112,7 @@ impl IncomingMonitors {
         self.by_session.close_gap(&mut self.rows, &row);
         self.by_target.close_gap(&mut self.rows, &row);
         self.len -= 1;
-        self.numbers.remove(row.number())
+        self.peer_serials.remove(row.serial_position())
     }
 
     pub(crate) fn session_list(&mut self) -> List {

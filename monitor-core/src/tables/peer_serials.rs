@@ -19,7 +19,7 @@ const PAGE: usize = 8;
 const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Debug, Hash)]
-pub(crate) struct Numbers {
+pub(crate) struct PeerSerialIndex {
     pages: ChunkedSlab<Page>,
     index: HashIndex,
     latest: Latest,
@@ -48,7 +48,7 @@ const _: () = assert!(size_of::<Page>() <= 48);
 
 /// The place of a number: its page, and which of the page's it is.
 #[derive(Clone, Copy, Debug, Hash)]
-pub(crate) struct Number {
+pub(crate) struct SerialPosition {
     pub(super) page: u32,
     pub(super) place: u8,
 }
@@ -70,11 +70,11 @@ impl Key {
     }
 }
 
-impl Numbers {
+impl PeerSerialIndex {
     pub(crate) fn new(seed: u64) -> Self {
         // True of any key: there is no page yet.
         let latest = Latest { key: Key { peer: 0, generation: 0, block: 0 }, page: NONE };
-        Numbers { pages: ChunkedSlab::new(), index: HashIndex::new(seed), latest }
+        PeerSerialIndex { pages: ChunkedSlab::new(), index: HashIndex::new(seed), latest }
     }
 
     /// The row to which that peer gave that number.
@@ -85,8 +85,8 @@ impl Numbers {
         (row != NONE).then_some(row)
     }
 
-    /// The place for a number that no row has. A row is to be [set](Numbers::set) there at once.
-    pub(crate) fn enter(&mut self, peer: u32, id: MonitorId) -> Number {
+    /// The place for a number that no row has. A row is to be [set](PeerSerialIndex::set) there at once.
+    pub(crate) fn enter(&mut self, peer: u32, id: MonitorId) -> SerialPosition {
         let (key, place) = Key::of(peer, id);
         let page = self.page(key).unwrap_or_else(|| {
             let page = self.pages.insert(Page { key, rows: [NONE; PAGE] });
@@ -94,28 +94,28 @@ impl Numbers {
             self.latest = Latest { key, page };
             page
         });
-        Number { page, place: place as u8 }
+        SerialPosition { page, place: place as u8 }
     }
 
     /// The peer has given the row this number.
-    pub(crate) fn set(&mut self, number: Number, row: u32) {
-        self.pages[number.page].rows[number.place as usize % PAGE] = row;
+    pub(crate) fn set(&mut self, position: SerialPosition, row: u32) {
+        self.pages[position.page].rows[position.place as usize % PAGE] = row;
     }
 
     /// The peer that gave a number, and the number.
-    pub(crate) fn read(&self, number: Number) -> (u32, MonitorId) {
-        let Key { peer, generation, block } = self.pages[number.page].key;
-        (peer, MonitorId(Serial::new(block * PAGE as u32 + u32::from(number.place), generation)))
+    pub(crate) fn read(&self, position: SerialPosition) -> (u32, MonitorId) {
+        let Key { peer, generation, block } = self.pages[position.page].key;
+        (peer, MonitorId(Serial::new(block * PAGE as u32 + u32::from(position.place), generation)))
     }
 
     /// The number stands for no row any more. Returns the peer that gave it.
-    pub(crate) fn remove(&mut self, number: Number) -> u32 {
-        let page = &mut self.pages[number.page];
+    pub(crate) fn remove(&mut self, position: SerialPosition) -> u32 {
+        let page = &mut self.pages[position.page];
         let key = page.key;
-        page.rows[number.place as usize % PAGE] = NONE;
+        page.rows[position.place as usize % PAGE] = NONE;
         if page.rows == [NONE; PAGE] {
-            self.index.remove(number.page, key, |page| self.pages[page].key);
-            self.pages.remove(number.page);
+            self.index.remove(position.page, key, |page| self.pages[page].key);
+            self.pages.remove(position.page);
             // No page has this key any more.
             self.latest = Latest { key, page: NONE };
         }
@@ -143,39 +143,39 @@ mod tests {
 
     #[test]
     fn neighbours_share_a_page_and_leave_it_one_by_one() {
-        let mut numbers = Numbers::new(1);
+        let mut serials = PeerSerialIndex::new(1);
         let enter = |slot| {
-            let number = numbers.enter(0, id(slot, 7));
-            numbers.set(number, 100 + slot);
-            number
+            let position = serials.enter(0, id(slot, 7));
+            serials.set(position, 100 + slot);
+            position
         };
-        let entered: Vec<Number> = (0..2 * PAGE as u32).map(enter).collect();
-        assert_eq!(numbers.index.len(), 2);
-        for (slot, number) in (0..).zip(entered) {
-            assert_eq!(numbers.find(0, id(slot, 7)), Some(100 + slot));
-            assert_eq!(numbers.read(number), (0, id(slot, 7)));
-            assert_eq!(numbers.remove(number), 0);
-            assert_eq!(numbers.find(0, id(slot, 7)), None);
+        let entered: Vec<SerialPosition> = (0..2 * PAGE as u32).map(enter).collect();
+        assert_eq!(serials.index.len(), 2);
+        for (slot, position) in (0..).zip(entered) {
+            assert_eq!(serials.find(0, id(slot, 7)), Some(100 + slot));
+            assert_eq!(serials.read(position), (0, id(slot, 7)));
+            assert_eq!(serials.remove(position), 0);
+            assert_eq!(serials.find(0, id(slot, 7)), None);
         }
-        assert_eq!(numbers.index.len(), 0);
+        assert_eq!(serials.index.len(), 0);
     }
 
     #[test]
     fn peers_and_uses_of_a_slot_are_told_apart() {
-        let mut numbers = Numbers::new(1);
+        let mut serials = PeerSerialIndex::new(1);
         let keys = [(0, id(3, 0)), (0, id(3, 1)), (1, id(3, 0)), (0, id(3 + PAGE as u32, 0))];
-        let entered: Vec<Number> = (0..)
+        let entered: Vec<SerialPosition> = (0..)
             .zip(keys)
             .map(|(row, (peer, id))| {
-                assert_eq!(numbers.find(peer, id), None);
-                let number = numbers.enter(peer, id);
-                numbers.set(number, row);
-                assert_eq!(numbers.read(number), (peer, id));
-                number
+                assert_eq!(serials.find(peer, id), None);
+                let position = serials.enter(peer, id);
+                serials.set(position, row);
+                assert_eq!(serials.read(position), (peer, id));
+                position
             })
             .collect();
-        numbers.remove(entered[1]);
-        let found = keys.map(|(peer, id)| numbers.find(peer, id));
+        serials.remove(entered[1]);
+        let found = keys.map(|(peer, id)| serials.find(peer, id));
         assert_eq!(found, [Some(0), None, Some(2), Some(3)]);
     }
 }
