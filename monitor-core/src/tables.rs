@@ -19,7 +19,7 @@ pub(crate) use list::List;
 pub(crate) use node_monitors::NodeMonitors;
 pub(crate) use node_subscriptions::NodeSubscriptions;
 pub(crate) use outgoing_monitors::{OutgoingMonitors, RowTarget, State};
-pub(crate) use peers::{Drain, Peer, PeerState, Peers, Rise};
+pub(crate) use peers::{DownNotification, Peer, PeerState, Peers, UpNotification};
 pub(crate) use processes::{Entry, ProcessTable};
 pub(crate) use target_nodes::{TargetNode, TargetNodes};
 pub(crate) use waiters::{Waiter, Waiters};

@@ -9,7 +9,7 @@ use crate::{
     ids::LocalPid,
     reason::DownReason,
     signal::Signal,
-    tables::{Drain, Entry, List, Monitored, PeerState, Rise, Waiter},
+    tables::{DownNotification, Entry, List, Monitored, PeerState, UpNotification, Waiter},
 };
 
 /// A piece of work.
@@ -145,22 +145,22 @@ impl Core {
     fn go_on_with_peer(&mut self, peer: u32, steps: &mut usize, out: &mut Vec<Effect>) -> Step {
         let row = self.peers.get_mut(peer);
         // Taken out and put back, so that the tables are free while it is told.
-        if let Some(rise) = row.rise.take() {
-            let mut left = Some(rise);
-            while let Some(rise) = left.take_if(|_| *steps > 0) {
+        if let Some(up) = row.up_notification.take() {
+            let mut left = Some(up);
+            while let Some(up) = left.take_if(|_| *steps > 0) {
                 *steps -= 1;
-                left = self.step_rise(peer, rise, out);
+                left = self.step_up_notification(peer, up, out);
             }
-            self.peers.get_mut(peer).rise = left;
-        } else if let Some(mut drain) = row.drain.take() {
+            self.peers.get_mut(peer).up_notification = left;
+        } else if let Some(mut down) = row.down_notification.take() {
             while *steps > 0 {
                 *steps -= 1;
-                if self.step_drain(peer, &mut drain, out) == Step::Done {
-                    self.after_drain(peer, out);
+                if self.step_down_notification(peer, &mut down, out) == Step::Done {
+                    self.finish_down_notification(peer, out);
                     return Step::More;
                 }
             }
-            self.peers.get_mut(peer).drain = Some(drain);
+            self.peers.get_mut(peer).down_notification = Some(down);
         } else {
             self.forget_unused_peer(peer);
             return Step::Done;
@@ -169,55 +169,62 @@ impl Core {
     }
 
     /// Subscribers first; then the session may deliver; then what waits for it goes out.
-    fn step_rise(&mut self, peer: u32, mut rise: Rise, out: &mut Vec<Effect>) -> Option<Rise> {
-        if let Some(place) = rise.place {
-            rise.place = self.tell_subscriber(place, rise.number, out, |options| {
-                options
-                    .node_type
-                    .matches(rise.event.hidden)
-                    .then(|| NodeNotice::Up(options, rise.event.clone()))
+    fn step_up_notification(
+        &mut self,
+        peer: u32,
+        mut up: UpNotification,
+        out: &mut Vec<Effect>,
+    ) -> Option<UpNotification> {
+        if let Some(place) = up.place {
+            up.place = self.tell_subscriber(place, up.number, out, |options| {
+                options.node_type.matches(up.event.hidden).then(|| NodeNotice::Up(options, up.event.clone()))
             });
             // None if it has ended meanwhile; another one cannot be up before that end was told.
-            if let (None, Some(session)) = (rise.place, self.peers.get(peer).session()) {
+            if let (None, Some(session)) = (up.place, self.peers.get(peer).session()) {
                 out.push(Effect::Admit { session });
             }
-            return Some(rise);
+            return Some(up);
         }
-        self.flush_one(peer, out).then_some(rise)
+        self.flush_one(peer, out).then_some(up)
     }
 
     /// What waited, the monitors, then the node: each step one of them. What the peer held here goes in silence.
-    fn step_drain(&mut self, peer: u32, drain: &mut Drain, out: &mut Vec<Effect>) -> Step {
-        let noconnection = DownReason::NoConnection(drain.end);
-        if let Some(waiter) = self.waiters.pop(drain.waiters) {
+    fn step_down_notification(
+        &mut self,
+        peer: u32,
+        down: &mut DownNotification,
+        out: &mut Vec<Effect>,
+    ) -> Step {
+        let noconnection = DownReason::NoConnection(down.end);
+        if let Some(waiter) = self.waiters.pop(down.waiters) {
             self.peers.get_mut(peer).waiter_count -= 1;
             match waiter {
                 Waiter::Monitor(at) => {
                     self.outgoing_monitors.unbind(at);
-                    self.is_with(at, drain.event.session.as_ref().map(|(_, node)| node.incarnation));
+                    self.is_with(at, down.event.session.as_ref().map(|(_, node)| node.incarnation));
                     self.fire(at, noconnection, out);
                 }
-                Waiter::Ticket(ticket) => out.push(Effect::Discard { ticket, end: drain.end }),
+                Waiter::Ticket(ticket) => out.push(Effect::Discard { ticket, end: down.end }),
             }
-        } else if let Some(at) = self.outgoing_monitors.first_bound(drain.monitors) {
+        } else if let Some(at) = self.outgoing_monitors.first_bound(down.monitors) {
             self.fire(at, noconnection, out);
-        } else if let Some(at) = self.incoming_monitors.first_of_session(drain.incoming_monitors) {
+        } else if let Some(at) = self.incoming_monitors.first_of_session(down.incoming_monitors) {
             self.remove_incoming(at);
-        } else if let Some(to) = self.pop_node_monitor(peer, drain.node_monitors) {
+        } else if let Some(to) = self.pop_node_monitor(peer, down.node_monitors) {
             if self.processes.get(to).is_some() {
-                let notice = Notice::Node(NodeNotice::MonitoredDown(drain.event.clone()));
+                let notice = Notice::Node(NodeNotice::MonitoredDown(down.event.clone()));
                 out.push(Effect::Deliver { to, notice });
             }
-        } else if let Some(place) = drain.place {
-            drain.place = self.tell_subscriber(place, drain.number, out, |options| {
-                let matches = options.node_type.matches(drain.event.hidden);
-                matches.then(|| NodeNotice::Down(options, drain.event.clone()))
+        } else if let Some(place) = down.place {
+            down.place = self.tell_subscriber(place, down.number, out, |options| {
+                let matches = options.node_type.matches(down.event.hidden);
+                matches.then(|| NodeNotice::Down(options, down.event.clone()))
             });
         } else {
-            self.waiters.destroy(drain.waiters);
-            self.outgoing_monitors.destroy_bound(drain.monitors);
-            self.incoming_monitors.destroy_session(drain.incoming_monitors);
-            self.node_monitors.destroy_peer(drain.node_monitors);
+            self.waiters.destroy(down.waiters);
+            self.outgoing_monitors.destroy_bound(down.monitors);
+            self.incoming_monitors.destroy_session(down.incoming_monitors);
+            self.node_monitors.destroy_peer(down.node_monitors);
             return Step::Done;
         }
         Step::More
@@ -245,7 +252,7 @@ impl Core {
     }
 
     /// Everybody knows of the end: on to the next session, if one stands already or is asked for.
-    fn after_drain(&mut self, peer: u32, out: &mut Vec<Effect>) {
+    fn finish_down_notification(&mut self, peer: u32, out: &mut Vec<Effect>) {
         let row = self.peers.get_mut(peer);
         let wanted = row.waiter_count > 0 || !self.node_monitors.is_empty_list(row.node_monitors);
         if let Some(event) = row.next.take() {

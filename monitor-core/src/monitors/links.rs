@@ -10,7 +10,7 @@ use crate::{
     config::{Connect, Route},
     effect::{Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice},
     ids::{LocalPid, MonitorId, Ticket},
-    tables::{Drain, Peer, PeerState, Rise, State, Waiter},
+    tables::{DownNotification, Peer, PeerState, State, UpNotification, Waiter},
 };
 
 impl Core {
@@ -49,7 +49,7 @@ impl Core {
             row.next = None;
             return;
         }
-        self.begin_drain(peer, end);
+        self.begin_down_notification(peer, end);
         self.tell_peer(peer, out);
     }
 
@@ -90,7 +90,7 @@ impl Core {
     ) {
         let Some(peer) = self.peers.find(node) else { return };
         if matches!(self.peers.get(peer).state, PeerState::Connecting(waited_for) if waited_for == dial) {
-            self.begin_drain(peer, end);
+            self.begin_down_notification(peer, end);
             self.tell_peer(peer, out);
         }
     }
@@ -246,12 +246,12 @@ impl Core {
         self.last_event += 1;
         let row = self.peers.get_mut(peer);
         row.state = PeerState::Up(event.clone());
-        row.rise = Some(Rise { event, number: self.last_event, place: Some(0) });
+        row.up_notification = Some(UpNotification { event, number: self.last_event, place: Some(0) });
     }
 
     /// The session or the attempt is over from here on; its end is to be told to everybody who hung on it. New calls belong
     /// to the next one.
-    fn begin_drain(&mut self, peer: u32, end: SessionEnd) {
+    fn begin_down_notification(&mut self, peer: u32, end: SessionEnd) {
         self.forget_spare_target_node(peer);
         self.last_event += 1;
         let row = self.peers.get_mut(peer);
@@ -263,7 +263,7 @@ impl Core {
         let created = self.waiters.create();
         row.state = PeerState::Draining;
         row.epoch = row.epoch.wrapping_add(1);
-        row.drain = Some(Drain {
+        row.down_notification = Some(DownNotification {
             end,
             waiters: if closing { created } else { mem::replace(&mut row.waiters, created) },
             monitors: mem::replace(&mut row.monitors, self.outgoing_monitors.bound_list()),
@@ -295,8 +295,8 @@ impl Core {
             incoming_count: 0,
             node_monitors: self.node_monitors.peer_list(),
             next: None,
-            rise: None,
-            drain: None,
+            up_notification: None,
+            down_notification: None,
             queued: false,
             target_node_count: 0,
         })

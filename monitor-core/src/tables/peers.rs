@@ -35,10 +35,10 @@ pub(crate) struct Peer {
     pub(crate) node_monitors: List,
     /// A session that has begun while the one before it was not told to its end.
     pub(crate) next: Option<Arc<NodeEvent>>,
-    /// The beginning of a session that is being told. Always before `drain`.
-    pub(crate) rise: Option<Rise>,
+    /// The beginning of a session that is being told. Always before `down`.
+    pub(crate) up_notification: Option<UpNotification>,
     /// The end of a session, or of an attempt to make one, that is being told.
-    pub(crate) drain: Option<Drain>,
+    pub(crate) down_notification: Option<DownNotification>,
     /// It has its place in the backlog already.
     pub(crate) queued: bool,
     /// How many [`TargetNodes`](super::TargetNodes) refer to it.
@@ -60,7 +60,7 @@ pub(crate) enum PeerState {
 
 /// The beginning of a session on its way to the subscribers.
 #[derive(Clone, Debug, Hash)]
-pub(crate) struct Rise {
+pub(crate) struct UpNotification {
     pub(crate) event: Arc<NodeEvent>,
     pub(crate) number: u64,
     /// The next place of [`NodeSubscriptions`](super::NodeSubscriptions) to look at; none once all were told.
@@ -69,7 +69,7 @@ pub(crate) struct Rise {
 
 /// The end of a session or of an attempt on its way to everybody who hung on it, in the order of the fields.
 #[derive(Clone, Debug, Hash)]
-pub(crate) struct Drain {
+pub(crate) struct DownNotification {
     pub(crate) end: SessionEnd,
     pub(crate) waiters: List,
     pub(crate) monitors: List,
@@ -77,7 +77,7 @@ pub(crate) struct Drain {
     pub(crate) node_monitors: List,
     pub(crate) event: Arc<NodeEvent>,
     pub(crate) number: u64,
-    /// As in [`Rise`]; none from the start if there was no session.
+    /// As in [`UpNotification`]; none from the start if there was no session.
     pub(crate) place: Option<u32>,
 }
 
