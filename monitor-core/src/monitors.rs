@@ -177,7 +177,7 @@ impl Core {
 
     /// Binds a monitor to the session that is up and asks the peer for it: recorded first, then sent.
     fn send_monitor(&mut self, at: u32, peer: u32, out: &mut Vec<Effect>) {
-        self.is_with(at, self.peers.get(peer).life());
+        self.bind_incarnation(at, self.peers.get(peer).incarnation());
         let peer = self.peers.get(peer);
         let up = peer.up().and_then(|up| up.session.as_ref());
         let (session, node) = up.expect("a monitor is sent only while a session is up");
@@ -185,8 +185,8 @@ impl Core {
         let row = self.outgoing_monitors.row(at);
         let target_node = self.target_nodes.get(row.target_node);
         let target = match (&row.target, target_node.incarnation) {
-            (RowTarget::Pid(serial), Some(life)) if life != node.incarnation => {
-                RemoteTarget::PidOf(life, *serial)
+            (RowTarget::Pid(serial), Some(incarnation)) if incarnation != node.incarnation => {
+                RemoteTarget::PidOf(incarnation, *serial)
             }
             (RowTarget::Pid(serial), _) => RemoteTarget::Pid(*serial),
             (RowTarget::Name(name), _) => RemoteTarget::Name(name.clone()),
@@ -364,20 +364,20 @@ impl Core {
             if let Some(peer) = peer {
                 self.peers.get_mut(peer).target_node_count += 1;
             }
-            let life = peer.is_none().then_some(self.config.local.incarnation);
-            self.target_nodes.insert(node, incarnation, channel, peer, life)
+            let session_incarnation = peer.is_none().then_some(self.config.local.incarnation);
+            self.target_nodes.insert(node, incarnation, channel, peer, session_incarnation)
         });
         self.target_nodes.hold(target_node);
         target_node
     }
 
     /// What is told of this monitor from now on is told of that life of the target's node; none if there is no session.
-    fn is_with(&mut self, at: u32, life: Option<Incarnation>) {
+    fn bind_incarnation(&mut self, at: u32, incarnation: Option<Incarnation>) {
         let target_node = self.outgoing_monitors.row(at).target_node;
-        if self.target_nodes.get(target_node).life == life {
+        if self.target_nodes.get(target_node).session_incarnation == incarnation {
             return;
         }
-        let (current, is_new) = self.target_nodes.of_life(target_node, life);
+        let (current, is_new) = self.target_nodes.for_incarnation(target_node, incarnation);
         if let (true, Some(peer)) = (is_new, self.target_nodes.get(current).peer) {
             self.peers.get_mut(peer).target_node_count += 1;
         }

@@ -201,7 +201,7 @@ impl Core {
             match waiter {
                 Waiter::Monitor(at) => {
                     self.outgoing_monitors.unbind(at);
-                    self.is_with(at, down.event.session.as_ref().map(|(_, node)| node.incarnation));
+                    self.bind_incarnation(at, down.event.session.as_ref().map(|(_, node)| node.incarnation));
                     self.fire(at, noconnection, out);
                 }
                 Waiter::Ticket(ticket) => out.push(Effect::Discard { ticket, end: down.end }),

@@ -32,7 +32,9 @@ impl Core {
         let (reason, reason_was_cut) = row.state.fired()?;
         let incarnation = match DownSource::of(&reason) {
             DownSource::NoSession => None,
-            DownSource::SessionEnd | DownSource::TargetNode => self.target_nodes.get(row.target_node).life,
+            DownSource::SessionEnd | DownSource::TargetNode => {
+                self.target_nodes.get(row.target_node).session_incarnation
+            }
         };
         Some(Down {
             monitor: self.reference(self.outgoing_monitors.id(at)),

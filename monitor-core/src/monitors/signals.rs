@@ -67,7 +67,7 @@ impl Core {
         }
         let numbered = match target {
             RemoteTarget::Pid(serial) => Some(LocalPid(*serial)),
-            RemoteTarget::PidOf(life, serial) if *life == self.config.local.incarnation => {
+            RemoteTarget::PidOf(incarnation, serial) if *incarnation == self.config.local.incarnation => {
                 Some(LocalPid(*serial))
             }
             RemoteTarget::PidOf(..) | RemoteTarget::Name(_) => None,

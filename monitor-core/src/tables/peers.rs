@@ -159,7 +159,7 @@ impl Peer {
     }
 
     /// The life of the node with which the session is that is up.
-    pub(crate) fn life(&self) -> Option<Incarnation> {
+    pub(crate) fn incarnation(&self) -> Option<Incarnation> {
         self.up()?.session.as_ref().map(|(_, node)| node.incarnation)
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct TargetNode {
     /// Index in [`Peers`](super::Peers); none for the own node.
     pub(crate) peer: Option<u32>,
     /// The life of the node with which its monitors are, or were; none before there was a session.
-    pub(crate) life: Option<Incarnation>,
+    pub(crate) session_incarnation: Option<Incarnation>,
     monitors: u32,
     current: bool,
 }
@@ -65,10 +65,18 @@ impl TargetNodes {
         incarnation: Option<Incarnation>,
         channel: ChannelId,
         peer: Option<u32>,
-        life: Option<Incarnation>,
+        session_incarnation: Option<Incarnation>,
     ) -> u32 {
         let name = name.clone();
-        self.add(TargetNode { name, incarnation, channel, peer, life, monitors: 0, current: true })
+        self.add(TargetNode {
+            name,
+            incarnation,
+            channel,
+            peer,
+            session_incarnation,
+            monitors: 0,
+            current: true,
+        })
     }
 
     fn add(&mut self, target_node: TargetNode) -> u32 {
@@ -79,15 +87,22 @@ impl TargetNodes {
 
     /// The current target node like this one, for a monitor of it that is with that life of the node. It is another row if the
     /// monitors of this one have been with another life; returns also whether it is new.
-    pub(crate) fn of_life(&mut self, at: u32, life: Option<Incarnation>) -> (u32, bool) {
+    pub(crate) fn for_incarnation(
+        &mut self,
+        at: u32,
+        session_incarnation: Option<Incarnation>,
+    ) -> (u32, bool) {
         let current = self.current(at);
         let row = &mut self.rows[current];
-        if row.life.is_none() || row.life == life || row.monitors == 0 {
-            row.life = life;
+        if row.session_incarnation.is_none()
+            || row.session_incarnation == session_incarnation
+            || row.monitors == 0
+        {
+            row.session_incarnation = session_incarnation;
             return (current, false);
         }
         row.current = false;
-        let newer = TargetNode { life, monitors: 0, current: true, ..row.clone() };
+        let newer = TargetNode { session_incarnation, monitors: 0, current: true, ..row.clone() };
         self.index.remove(current, self.rows[current].key(), |at| self.rows[at].key());
         (self.add(newer), true)
     }
