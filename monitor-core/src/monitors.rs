@@ -1,12 +1,12 @@
 //! The coordinator: decides what every input means, and alone makes effects.
 //!
 //! This file holds the calls and exits of processes; `signals` holds what peers ask for and tell, `notices` what monitors
-//! that have fired have to say, `links` the life of the link to a peer and what is asked about nodes, and `backlog` what
+//! that have fired have to say, `sessions` the life of the link to a peer and what is asked about nodes, and `backlog` what
 //! takes more steps than one input may do.
 
 mod backlog;
-mod links;
 mod notices;
+mod sessions;
 mod signals;
 
 use alloc::{
@@ -14,20 +14,21 @@ use alloc::{
     vec::Vec,
 };
 
-use refs::{ChannelId, Incarnation, MonitorRef, Name, NodeName, Pid, SessionEnd, SessionId, Target};
+use refs::{ChannelId, Incarnation, MonitorRef, Name, NodeName, Pid, SessionEnd, Target};
 
 use self::backlog::{Exit, Job};
 use crate::{
     config::{
         Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, PeerMonitors, Processes,
+        Route,
     },
     effect::{Effect, Notice},
     ids::{LocalPid, MonitorId},
     reason::{Bytes, DownReason, ExitReason, Text},
     signal::{RemoteTarget, Signal},
     tables::{
-        Entry, IncomingMonitors, NodeMonitors, NodeSubscriptions, OutgoingMonitors, Peer, Peers,
-        ProcessTable, RowTarget, State, TargetNode, TargetNodes, Waiter, Waiters,
+        IncomingMonitors, MonitorState, NodeMonitors, NodeSubscriptions, OutgoingMonitors, Peer, Peers,
+        ProcessEntry, ProcessTable, RowTarget, TargetNode, TargetNodes, Waiter, Waiters,
     },
 };
 
@@ -83,13 +84,6 @@ pub struct Core {
     last_event: u64,
     /// The empty rest of each reason for which there is no room at all. Shared, so that these reasons take no memory.
     nothing: (Text, Bytes),
-}
-
-/// How a call gets to a peer.
-enum Join {
-    Now(SessionId),
-    Wait,
-    No(SessionEnd),
 }
 
 impl Core {
@@ -165,13 +159,13 @@ impl Core {
     }
 
     fn bind_remote(&mut self, at: u32, peer: u32, connect: Connect, out: &mut Vec<Effect>) {
-        match self.join(peer, connect, out) {
-            Join::Now(_) => self.send_monitor(at, peer, out),
-            Join::Wait => {
+        match self.route_to(peer, connect, out) {
+            Route::Now(_) => self.send_monitor(at, peer, out),
+            Route::Later => {
                 let place = self.wait(peer, Waiter::Monitor(at));
                 self.outgoing_monitors.wait(at, place);
             }
-            Join::No(end) => self.fire(at, DownReason::NoConnection(end), out),
+            Route::No(end) => self.fire(at, DownReason::NoConnection(end), out),
         }
     }
 
@@ -224,7 +218,7 @@ impl Core {
     /// Removes a row, and tells the peer if it knows of it.
     fn cancel(&mut self, at: u32, out: &mut Vec<Effect>) {
         let row = self.outgoing_monitors.row(at);
-        if let State::Remote(_) = row.state {
+        if let MonitorState::Remote(_) = row.state {
             let target_node = self.target_nodes.get(row.target_node);
             if let Some(session) = target_node.peer.and_then(|peer| self.peers.get(peer).session()) {
                 let signal = Signal::Demonitor { id: self.outgoing_monitors.id(at) };
@@ -322,8 +316,8 @@ impl Core {
         let target_node = row.target_node;
         let peer = self.target_nodes.get(target_node).peer;
         match row.state {
-            State::Local(_) | State::Remote(_) | State::Loose => {}
-            State::Waiting(place) => {
+            MonitorState::Local(_) | MonitorState::Remote(_) | MonitorState::Loose => {}
+            MonitorState::Waiting(place) => {
                 self.waiters.remove(place);
                 let peer = peer.expect("only monitors on other nodes wait");
                 self.peers.get_mut(peer).waiter_count -= 1;
@@ -404,7 +398,7 @@ impl Core {
 }
 
 /// Asks once for the exit of a process that is monitored.
-fn watch(pid: LocalPid, entry: &mut Entry, out: &mut Vec<Effect>) {
+fn watch(pid: LocalPid, entry: &mut ProcessEntry, out: &mut Vec<Effect>) {
     if !core::mem::replace(&mut entry.watched, true) {
         out.push(Effect::Watch { pid });
     }

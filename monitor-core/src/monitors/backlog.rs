@@ -9,7 +9,7 @@ use crate::{
     ids::LocalPid,
     reason::DownReason,
     signal::Signal,
-    tables::{DownNotification, Entry, List, Monitored, PeerState, UpNotification, Waiter},
+    tables::{DownNotification, List, Monitored, PeerState, ProcessEntry, UpNotification, Waiter},
 };
 
 /// A piece of work.
@@ -25,12 +25,12 @@ pub(super) enum Job {
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Exit {
     pid: LocalPid,
-    lists: Entry,
+    lists: ProcessEntry,
     reason: DownReason,
 }
 
 impl Exit {
-    pub(super) const fn new(pid: LocalPid, lists: Entry, reason: DownReason) -> Self {
+    pub(super) const fn new(pid: LocalPid, lists: ProcessEntry, reason: DownReason) -> Self {
         Exit { pid, lists, reason }
     }
 }

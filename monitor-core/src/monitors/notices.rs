@@ -8,7 +8,7 @@ use crate::{
     effect::{Down, DownSource},
     ids::{LocalPid, MonitorId},
     reason::{DownReason, ExitReason},
-    tables::State,
+    tables::MonitorState,
 };
 
 impl Core {
@@ -53,26 +53,26 @@ impl Core {
 
     /// The notice of a monitor that fires: of a long reason, as much as the unread ones of this watcher and of all watchers
     /// leave room for.
-    pub(super) fn kept_reason(&mut self, watcher: LocalPid, reason: DownReason) -> State {
+    pub(super) fn kept_reason(&mut self, watcher: LocalPid, reason: DownReason) -> MonitorState {
         let len = reason.exit().map_or(0, ExitReason::len);
         if len == 0 {
-            return State::Fired(reason);
+            return MonitorState::Fired(reason);
         }
         let (of_watcher, of_all) = self.processes.unread(watcher);
         let room = self.config.max_reason_bytes.saturating_sub(of_watcher);
         let room_of_all = self.config.max_node_reason_bytes.saturating_sub(of_all);
         let kept = room.min(room_of_all.max(CoreConfig::SHORT_REASON));
         let fired = match reason {
-            reason if len <= kept => State::Fired(reason),
+            reason if len <= kept => MonitorState::Fired(reason),
             DownReason::Exit(ExitReason::Panicked(_)) if kept == 0 => {
-                State::FiredCutPanic(self.nothing.0.clone())
+                MonitorState::FiredCutPanic(self.nothing.0.clone())
             }
             DownReason::Exit(ExitReason::Other(_)) if kept == 0 => {
-                State::FiredCutOther(self.nothing.1.clone())
+                MonitorState::FiredCutOther(self.nothing.1.clone())
             }
-            DownReason::Exit(ExitReason::Panicked(text)) => State::FiredCutPanic(text.cut(kept)),
-            DownReason::Exit(ExitReason::Other(bytes)) => State::FiredCutOther(bytes.cut(kept)),
-            reason => State::Fired(reason),
+            DownReason::Exit(ExitReason::Panicked(text)) => MonitorState::FiredCutPanic(text.cut(kept)),
+            DownReason::Exit(ExitReason::Other(bytes)) => MonitorState::FiredCutOther(bytes.cut(kept)),
+            reason => MonitorState::Fired(reason),
         };
         self.processes.add_unread(watcher, fired.reason_len());
         fired

@@ -11,7 +11,7 @@ use crate::{
     ids::{LocalPid, MonitorId},
     reason::DownReason,
     signal::{RemoteTarget, Signal, Violation},
-    tables::{Entry, State},
+    tables::{MonitorState, ProcessEntry},
 };
 
 impl Core {
@@ -119,13 +119,14 @@ impl Core {
     ) {
         let row = self.peers.get_mut(peer);
         row.incoming_count += 1;
-        let mut lists = Entry::of(gone);
+        let mut lists = ProcessEntry::of(gone);
         self.incoming_monitors.insert(peer, channel, id, row.incoming_monitors, &mut lists.remote_watchers);
         self.tell_exit(Exit::new(gone, lists, DownReason::NoProc), out);
     }
 
     fn is_bound_to(&self, at: u32, peer: u32) -> bool {
         let row = self.outgoing_monitors.row(at);
-        matches!(row.state, State::Remote(_)) && self.target_nodes.get(row.target_node).peer == Some(peer)
+        matches!(row.state, MonitorState::Remote(_))
+            && self.target_nodes.get(row.target_node).peer == Some(peer)
     }
 }

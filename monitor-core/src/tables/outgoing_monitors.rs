@@ -27,7 +27,7 @@ pub(crate) struct Row {
     pub(crate) watcher: LocalPid,
     pub(crate) tag: u64,
     pub(crate) target: RowTarget,
-    pub(crate) state: State,
+    pub(crate) state: MonitorState,
     owned: ListLinks,
     /// Index in [`TargetNodes`](super::TargetNodes): the node of the target.
     pub(crate) target_node: u32,
@@ -45,7 +45,7 @@ pub(crate) enum RowTarget {
 
 /// What has become of a monitor.
 #[derive(Clone, Debug, Hash)]
-pub(crate) enum State {
+pub(crate) enum MonitorState {
     /// Just made.
     Loose,
     /// Waits for a session, in this place of [`Waiters`](super::Waiters).
@@ -62,27 +62,33 @@ pub(crate) enum State {
     FiredCutOther(Bytes),
 }
 
-impl State {
+impl MonitorState {
     pub(crate) const fn is_fired(&self) -> bool {
-        matches!(self, State::Fired(_) | State::FiredCutPanic(_) | State::FiredCutOther(_))
+        matches!(
+            self,
+            MonitorState::Fired(_) | MonitorState::FiredCutPanic(_) | MonitorState::FiredCutOther(_)
+        )
     }
 
     /// Why the monitor is over, and whether the reason was cut, if the notice waits to be taken.
     pub(crate) fn fired(&self) -> Option<(DownReason, bool)> {
         Some(match self {
-            State::Fired(reason) => (reason.clone(), false),
-            State::FiredCutPanic(text) => (DownReason::Exit(ExitReason::Panicked(text.clone())), true),
-            State::FiredCutOther(bytes) => (DownReason::Exit(ExitReason::Other(bytes.clone())), true),
-            State::Loose | State::Waiting(_) | State::Local(_) | State::Remote(_) => return None,
+            MonitorState::Fired(reason) => (reason.clone(), false),
+            MonitorState::FiredCutPanic(text) => (DownReason::Exit(ExitReason::Panicked(text.clone())), true),
+            MonitorState::FiredCutOther(bytes) => (DownReason::Exit(ExitReason::Other(bytes.clone())), true),
+            MonitorState::Loose
+            | MonitorState::Waiting(_)
+            | MonitorState::Local(_)
+            | MonitorState::Remote(_) => return None,
         })
     }
 
     /// How many bytes the reason of the notice takes beside the row.
     pub(crate) fn reason_len(&self) -> usize {
         match self {
-            State::Fired(DownReason::Exit(reason)) => reason.len(),
-            State::FiredCutPanic(text) => text.len(),
-            State::FiredCutOther(bytes) => bytes.len(),
+            MonitorState::Fired(DownReason::Exit(reason)) => reason.len(),
+            MonitorState::FiredCutPanic(text) => text.len(),
+            MonitorState::FiredCutOther(bytes) => bytes.len(),
             _ => 0,
         }
     }
@@ -97,13 +103,13 @@ impl Linked for Bound {
     type Row = Row;
     fn links(row: &Row) -> &ListLinks {
         match &row.state {
-            State::Local(links) | State::Remote(links) => links,
+            MonitorState::Local(links) | MonitorState::Remote(links) => links,
             _ => unreachable!("only bound rows are in a list"),
         }
     }
     fn links_mut(row: &mut Row) -> &mut ListLinks {
         match &mut row.state {
-            State::Local(links) | State::Remote(links) => links,
+            MonitorState::Local(links) | MonitorState::Remote(links) => links,
             _ => unreachable!("only bound rows are in a list"),
         }
     }
@@ -138,7 +144,7 @@ impl OutgoingMonitors {
             watcher,
             tag,
             target,
-            state: State::Loose,
+            state: MonitorState::Loose,
             owned: ListLinks::LOOSE,
             target_node,
             generation,
@@ -167,36 +173,36 @@ impl OutgoingMonitors {
     }
 
     pub(crate) fn wait(&mut self, at: u32, place: u32) {
-        self.rows[at].state = State::Waiting(place);
+        self.rows[at].state = MonitorState::Waiting(place);
     }
 
     /// Binds the monitor to a local process by the list of those that watch it.
     pub(crate) fn bind_local(&mut self, at: u32, watchers: &mut Option<List>) {
         let list = *watchers.get_or_insert_with(|| self.bound.create());
-        self.rows[at].state = State::Local(ListLinks::LOOSE);
+        self.rows[at].state = MonitorState::Local(ListLinks::LOOSE);
         self.bound.push_back(list, &mut self.rows, at);
     }
 
     /// Binds the monitor to a session by its list.
     pub(crate) fn bind_remote(&mut self, at: u32, session: List) {
-        self.rows[at].state = State::Remote(ListLinks::LOOSE);
+        self.rows[at].state = MonitorState::Remote(ListLinks::LOOSE);
         self.bound.push_back(session, &mut self.rows, at);
     }
 
     /// Takes the monitor off whatever it is bound to.
     pub(crate) fn unbind(&mut self, at: u32) {
         self.leave_list(at);
-        self.rows[at].state = State::Loose;
+        self.rows[at].state = MonitorState::Loose;
     }
 
     fn leave_list(&mut self, at: u32) {
-        if matches!(self.rows[at].state, State::Local(_) | State::Remote(_)) {
+        if matches!(self.rows[at].state, MonitorState::Local(_) | MonitorState::Remote(_)) {
             self.bound.remove(&mut self.rows, at);
         }
     }
 
     /// The monitor is over; its notice, in `fired`, waits to be taken.
-    pub(crate) fn fire(&mut self, at: u32, fired: State) {
+    pub(crate) fn fire(&mut self, at: u32, fired: MonitorState) {
         self.leave_list(at);
         self.rows[at].state = fired;
         self.fired += 1;
@@ -207,9 +213,11 @@ impl OutgoingMonitors {
         let Row { state, generation, .. } = &self.rows[at];
         let next = generation.checked_add(1);
         match state {
-            State::Local(_) | State::Remote(_) => self.bound.remove(&mut self.rows, at),
-            State::Loose | State::Waiting(_) => {}
-            State::Fired(_) | State::FiredCutPanic(_) | State::FiredCutOther(_) => self.fired -= 1,
+            MonitorState::Local(_) | MonitorState::Remote(_) => self.bound.remove(&mut self.rows, at),
+            MonitorState::Loose | MonitorState::Waiting(_) => {}
+            MonitorState::Fired(_) | MonitorState::FiredCutPanic(_) | MonitorState::FiredCutOther(_) => {
+                self.fired -= 1
+            }
         }
         self.owned.remove(&mut self.rows, at);
         self.rows.remove(at, next)

@@ -18,7 +18,7 @@ pub(crate) struct ProcessTable {
 #[derive(Clone, Debug, Default, Hash)]
 struct Chunk {
     /// Grows to [`CHUNK`].
-    slots: Vec<Option<Entry>>,
+    slots: Vec<Option<ProcessEntry>>,
     entries: usize,
 }
 
@@ -27,7 +27,7 @@ const CHUNK: usize = 4096;
 
 /// The lists of one process; each is made when it is first needed.
 #[derive(Clone, Copy, Debug, Hash)]
-pub(crate) struct Entry {
+pub(crate) struct ProcessEntry {
     generation: u32,
     /// Bytes of reasons in its unread notices.
     unread: usize,
@@ -45,10 +45,10 @@ pub(crate) struct Entry {
     pub(crate) node_subscriptions: Option<List>,
 }
 
-impl Entry {
+impl ProcessEntry {
     /// Of a process that takes part in nothing yet.
     pub(crate) const fn of(pid: LocalPid) -> Self {
-        Entry {
+        ProcessEntry {
             generation: pid.0.generation(),
             unread: 0,
             watched: false,
@@ -67,7 +67,7 @@ impl ProcessTable {
     }
 
     /// The entry of a process that takes part in a monitor and has not exited.
-    pub(crate) fn get(&self, pid: LocalPid) -> Option<&Entry> {
+    pub(crate) fn get(&self, pid: LocalPid) -> Option<&ProcessEntry> {
         let (chunk, slot) = place(pid);
         let entry = self.chunks.get(chunk)?.slots.get(slot)?.as_ref();
         entry.filter(|entry| entry.generation == pid.0.generation())
@@ -96,14 +96,14 @@ impl ProcessTable {
         }
     }
 
-    fn get_mut(&mut self, pid: LocalPid) -> Option<&mut Entry> {
+    fn get_mut(&mut self, pid: LocalPid) -> Option<&mut ProcessEntry> {
         let (chunk, slot) = place(pid);
         let entry = self.chunks.get_mut(chunk)?.slots.get_mut(slot)?.as_mut();
         entry.filter(|entry| entry.generation == pid.0.generation())
     }
 
     /// The entry of a process that lives, made if there is none.
-    pub(crate) fn enter(&mut self, pid: LocalPid) -> &mut Entry {
+    pub(crate) fn enter(&mut self, pid: LocalPid) -> &mut ProcessEntry {
         let (number, slot) = place(pid);
         if self.chunks.get(number).is_none_or(|chunk| slot >= chunk.slots.len()) {
             self.make_room(number, slot);
@@ -118,7 +118,7 @@ impl ProcessTable {
             chunk.entries += 1;
             self.spare = self.spare.filter(|&spare| spare != number);
         }
-        entry.get_or_insert(Entry::of(pid))
+        entry.get_or_insert(ProcessEntry::of(pid))
     }
 
     #[cold]
@@ -132,16 +132,16 @@ impl ProcessTable {
     }
 
     /// All lists of a process but that of its own monitors are the caller's to empty.
-    pub(crate) fn end_all_but_own(&mut self, pid: LocalPid) -> Option<Entry> {
+    pub(crate) fn end_all_but_own(&mut self, pid: LocalPid) -> Option<ProcessEntry> {
         let entry = self.get_mut(pid)?;
         // Its own monitors have notices that it may still read.
-        let Entry { owned, watched, unread, .. } = *entry;
-        let owned = Entry { owned, watched, unread, ..Entry::of(pid) };
-        Some(Entry { owned: None, ..core::mem::replace(entry, owned) })
+        let ProcessEntry { owned, watched, unread, .. } = *entry;
+        let owned = ProcessEntry { owned, watched, unread, ..ProcessEntry::of(pid) };
+        Some(ProcessEntry { owned: None, ..core::mem::replace(entry, owned) })
     }
 
     /// The process has exited: its lists are the caller's to empty.
-    pub(crate) fn remove(&mut self, pid: LocalPid) -> Option<Entry> {
+    pub(crate) fn remove(&mut self, pid: LocalPid) -> Option<ProcessEntry> {
         self.get(pid)?;
         let (number, slot) = place(pid);
         let chunk = &mut self.chunks[number];

@@ -5,12 +5,12 @@ use core::mem;
 
 use refs::{DialId, EndKind, NodeId, NodeName, SessionEnd, SessionId};
 
-use super::{Core, Join};
+use super::Core;
 use crate::{
     config::{Connect, Route},
     effect::{Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice},
     ids::{LocalPid, MonitorId, Ticket},
-    tables::{DownNotification, Peer, PeerState, State, UpNotification, Waiter},
+    tables::{DownNotification, MonitorState, Peer, PeerState, UpNotification, Waiter},
 };
 
 impl Core {
@@ -72,7 +72,7 @@ impl Core {
         let Some(at) = self.outgoing_monitors.find(id) else { return };
         let row = self.outgoing_monitors.row(at);
         let peer = self.target_nodes.get(row.target_node).peer;
-        let Some(peer) = peer.filter(|_| matches!(row.state, State::Remote(_))) else { return };
+        let Some(peer) = peer.filter(|_| matches!(row.state, MonitorState::Remote(_))) else { return };
         if self.peers.get(peer).session().is_some() {
             self.peers.get_mut(peer).closing = true;
             self.outgoing_monitors.unbind(at);
@@ -110,13 +110,13 @@ impl Core {
             return Route::No(EndKind::NotConnected.into());
         }
         let peer = self.peer(node);
-        match self.join(peer, connect, out) {
-            Join::Now(session) => Route::Now(session),
-            Join::Wait => {
+        match self.route_to(peer, connect, out) {
+            Route::Now(session) => Route::Now(session),
+            Route::Later => {
                 self.wait(peer, Waiter::Ticket(ticket));
                 Route::Later
             }
-            Join::No(end) => {
+            Route::No(end) => {
                 self.forget_unused_peer(peer);
                 Route::No(end)
             }
@@ -188,21 +188,21 @@ impl Core {
     }
 
     /// How a call gets to a peer: directly only when nothing waits, so that nothing is overtaken.
-    pub(super) fn join(&mut self, peer: u32, connect: Connect, out: &mut Vec<Effect>) -> Join {
+    pub(super) fn route_to(&mut self, peer: u32, connect: Connect, out: &mut Vec<Effect>) -> Route {
         // What still waits after the session came up goes first. Two go for each that joins, so the list ends.
         for _ in 0..self.peers.get(peer).waiter_count.min(2) {
             self.flush_one(peer, out);
         }
         let row = self.peers.get(peer);
         match (&row.state, row.open_session()) {
-            (_, Some(session)) if row.waiter_count == 0 => return Join::Now(session),
-            (_, Some(_)) => return Join::Wait,
-            _ if connect == Connect::Never => return Join::No(EndKind::NotConnected.into()),
-            _ if row.waiter_count >= self.config.max_waiting => return Join::No(EndKind::Quota.into()),
+            (_, Some(session)) if row.waiter_count == 0 => return Route::Now(session),
+            (_, Some(_)) => return Route::Later,
+            _ if connect == Connect::Never => return Route::No(EndKind::NotConnected.into()),
+            _ if row.waiter_count >= self.config.max_waiting => return Route::No(EndKind::Quota.into()),
             (PeerState::Idle, None) => self.dial(peer, out),
             (PeerState::Connecting(_) | PeerState::Draining | PeerState::Up(_), None) => {}
         }
-        Join::Wait
+        Route::Later
     }
 
     pub(super) fn wait(&mut self, peer: u32, waiter: Waiter) -> u32 {
