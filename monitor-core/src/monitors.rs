@@ -27,8 +27,9 @@ use crate::{
     reason::{Bytes, DownReason, ExitReason, Text},
     signal::{RemoteTarget, Signal},
     tables::{
-        IncomingMonitors, MonitorState, NodeMonitors, NodeSubscriptions, OutgoingMonitors, Peer, Peers,
-        ProcessEntry, ProcessTable, RowTarget, TargetNode, TargetNodes, Waiter, Waiters,
+        IncomingIndex, IncomingMonitors, MonitorState, NodeMonitors, NodeSubscriptions, OutgoingIndex,
+        OutgoingMonitors, Peer, PeerIndex, Peers, ProcessEntry, ProcessTable, RowTarget, TargetNode,
+        TargetNodeIndex, TargetNodes, Waiter, Waiters,
     },
 };
 
@@ -131,8 +132,8 @@ impl Core {
             Target::Name(name) => (&name.node, None, RowTarget::Name(name.name.clone())),
         };
         let target_node = self.target_node(node, incarnation, options.channel);
-        let owned = &mut self.processes.enter(watcher).owned;
-        let at = self.outgoing_monitors.insert(watcher, owned, in_node, target_node, options.tag);
+        let of_watcher = &mut self.processes.enter(watcher).made_monitors;
+        let at = self.outgoing_monitors.insert(watcher, of_watcher, in_node, target_node, options.tag);
         let id = self.outgoing_monitors.id(at);
         match self.target_nodes.get(target_node).peer {
             None => self.bind_local(processes, at, target, out),
@@ -141,7 +142,13 @@ impl Core {
         id
     }
 
-    fn bind_local(&mut self, processes: &dyn Processes, at: u32, target: &Target, out: &mut Vec<Effect>) {
+    fn bind_local(
+        &mut self,
+        processes: &dyn Processes,
+        at: OutgoingIndex,
+        target: &Target,
+        out: &mut Vec<Effect>,
+    ) {
         let found = match target {
             Target::Pid(pid) if *pid.node() != self.config.local => None,
             Target::Pid(pid) => processes.resolve(&LocalTarget::Pid(LocalPid(pid.serial()))),
@@ -158,7 +165,7 @@ impl Core {
         }
     }
 
-    fn bind_remote(&mut self, at: u32, peer: u32, connect: Connect, out: &mut Vec<Effect>) {
+    fn bind_remote(&mut self, at: OutgoingIndex, peer: PeerIndex, connect: Connect, out: &mut Vec<Effect>) {
         match self.route_to(peer, connect, out) {
             Route::Now(_) => self.send_monitor(at, peer, out),
             Route::Later => {
@@ -170,7 +177,7 @@ impl Core {
     }
 
     /// Binds a monitor to the session that is up and asks the peer for it: recorded first, then sent.
-    fn send_monitor(&mut self, at: u32, peer: u32, out: &mut Vec<Effect>) {
+    fn send_monitor(&mut self, at: OutgoingIndex, peer: PeerIndex, out: &mut Vec<Effect>) {
         self.bind_incarnation(at, self.peers.get(peer).incarnation());
         let peer = self.peers.get(peer);
         let up = peer.up().and_then(|up| up.session.as_ref());
@@ -216,7 +223,7 @@ impl Core {
     }
 
     /// Removes a row, and tells the peer if it knows of it.
-    fn cancel(&mut self, at: u32, out: &mut Vec<Effect>) {
+    fn cancel(&mut self, at: OutgoingIndex, out: &mut Vec<Effect>) {
         let row = self.outgoing_monitors.row(at);
         if let MonitorState::Remote(_) = row.state {
             let target_node = self.target_nodes.get(row.target_node);
@@ -246,15 +253,17 @@ impl Core {
     ///
     /// To be called for each process that is left, after every session and every dial has ended.
     pub fn node_stopped(&mut self, pid: LocalPid, end: SessionEnd, out: &mut Vec<Effect>) {
-        if let Some(lists) = self.processes.end_all_but_own(pid) {
+        if let Some(lists) = self.processes.take_all_but_made_monitors(pid) {
             self.tell_exit(Exit::new(pid, lists, DownReason::NoConnection(end)), out);
         }
     }
 
     /// The monitors of a process that have not been taken or ended, oldest first, as they were asked for. O(1) for each.
     pub fn monitors_of(&self, watcher: LocalPid) -> impl Iterator<Item = (MonitorId, Target)> {
-        let owned = self.processes.get(watcher).and_then(|entry| entry.owned);
-        self.outgoing_monitors.owned(owned).map(|at| (self.outgoing_monitors.id(at), self.target(at)))
+        let of_watcher = self.processes.get(watcher).and_then(|entry| entry.made_monitors);
+        self.outgoing_monitors
+            .of_watcher(of_watcher)
+            .map(|at| (self.outgoing_monitors.id(at), self.target(at)))
     }
 
     /// The monitors on a process, by what their watchers call them: those of local watchers, then those of peers. O(1) for
@@ -263,7 +272,8 @@ impl Core {
         let entry = self.processes.get(pid);
         let local = self.outgoing_monitors.bound(entry.and_then(|entry| entry.local_watchers));
         let remote = self.incoming_monitors.of_target(entry.and_then(|entry| entry.remote_watchers));
-        let of_peer = |peer: u32| self.peers.get(peer).up()?.session.as_ref().map(|(_, node)| node.clone());
+        let of_peer =
+            |peer: PeerIndex| self.peers.get(peer).up()?.session.as_ref().map(|(_, node)| node.clone());
         local
             .map(|at| self.reference(self.outgoing_monitors.id(at)))
             .chain(remote.filter_map(move |row| Some(MonitorRef::new(of_peer(row.peer)?, row.id.0))))
@@ -300,7 +310,7 @@ impl Core {
     }
 
     /// The monitor is over: its notice goes to its watcher, unless that has exited.
-    fn fire(&mut self, at: u32, reason: DownReason, out: &mut Vec<Effect>) {
+    fn fire(&mut self, at: OutgoingIndex, reason: DownReason, out: &mut Vec<Effect>) {
         let to = self.outgoing_monitors.row(at).watcher;
         if self.processes.get(to).is_none() {
             return self.forget(at);
@@ -311,7 +321,7 @@ impl Core {
     }
 
     /// Removes a row and whatever stood only for it.
-    fn forget(&mut self, at: u32) {
+    fn forget(&mut self, at: OutgoingIndex) {
         let row = self.outgoing_monitors.remove(at);
         let target_node = row.target_node;
         let peer = self.target_nodes.get(target_node).peer;
@@ -332,8 +342,8 @@ impl Core {
         }
     }
 
-    fn forget_spare_target_node(&mut self, peer: u32) {
-        let forgotten = self.target_nodes.drop_spare(peer);
+    fn forget_spare_target_node(&mut self, peer: PeerIndex) {
+        let forgotten = self.target_nodes.remove_spare(peer);
         self.target_node_forgotten(forgotten);
     }
 
@@ -344,14 +354,19 @@ impl Core {
         }
     }
 
-    fn remove_incoming(&mut self, at: u32) -> u32 {
+    fn remove_incoming(&mut self, at: IncomingIndex) -> PeerIndex {
         let peer = self.incoming_monitors.remove(at);
         self.peers.get_mut(peer).incoming_count -= 1;
         peer
     }
 
     /// The node of a target, held for one more monitor.
-    fn target_node(&mut self, node: &NodeName, incarnation: Option<Incarnation>, channel: ChannelId) -> u32 {
+    fn target_node(
+        &mut self,
+        node: &NodeName,
+        incarnation: Option<Incarnation>,
+        channel: ChannelId,
+    ) -> TargetNodeIndex {
         let found = self.target_nodes.find(node, incarnation, channel);
         let target_node = found.unwrap_or_else(|| {
             let peer = (*node != self.config.local.name).then(|| self.peer(node));
@@ -366,7 +381,7 @@ impl Core {
     }
 
     /// What is told of this monitor from now on is told of that life of the target's node; none if there is no session.
-    fn bind_incarnation(&mut self, at: u32, incarnation: Option<Incarnation>) {
+    fn bind_incarnation(&mut self, at: OutgoingIndex, incarnation: Option<Incarnation>) {
         let target_node = self.outgoing_monitors.row(at).target_node;
         if self.target_nodes.get(target_node).session_incarnation == incarnation {
             return;
@@ -384,7 +399,7 @@ impl Core {
     }
 
     /// The target as it was passed in.
-    fn target(&self, at: u32) -> Target {
+    fn target(&self, at: OutgoingIndex) -> Target {
         let row = self.outgoing_monitors.row(at);
         let target_node = self.target_nodes.get(row.target_node);
         match (&row.target, target_node.incarnation) {

@@ -9,14 +9,17 @@ use crate::{
     ids::LocalPid,
     reason::DownReason,
     signal::Signal,
-    tables::{DownNotification, List, Monitored, PeerState, ProcessEntry, UpNotification, Waiter},
+    tables::{
+        Cursor, DownNotification, IncomingMonitor, List, NodeMonitorsByPeer, NodeSubscriptionIndex,
+        PeerIndex, PeerState, ProcessEntry, UpNotification, Waiter,
+    },
 };
 
 /// A piece of work.
 #[derive(Clone, Debug, Hash)]
 pub(super) enum Job {
     /// What is to be told about a peer.
-    Peer(u32),
+    Peer(PeerIndex),
     /// What follows from the exit of a process.
     Exit(Exit),
 }
@@ -63,7 +66,7 @@ impl Core {
     }
 
     /// Tells what there is to tell about a peer; what is left of it takes its place at the end of the backlog.
-    pub(super) fn tell_peer(&mut self, peer: u32, out: &mut Vec<Effect>) {
+    pub(super) fn tell_peer(&mut self, peer: PeerIndex, out: &mut Vec<Effect>) {
         if self.peers.get(peer).queued {
             return;
         }
@@ -95,10 +98,10 @@ impl Core {
         if let Some(list) = lists.remote_watchers {
             let Some(at) = self.incoming_monitors.first_of_target(list) else {
                 lists.remote_watchers = None;
-                self.incoming_monitors.destroy_target(list);
+                self.incoming_monitors.destroy_target_list(list);
                 return Step::More;
             };
-            let Monitored { peer, id, channel } = self.incoming_monitors.get(at);
+            let IncomingMonitor { peer, id, channel } = self.incoming_monitors.get(at);
             let reason = reason.clone();
             // What it has sent may wait for the session still, and goes before the news of its end.
             if self.flush_one(peer, out) {
@@ -111,29 +114,29 @@ impl Core {
         } else if let Some(list) = lists.local_watchers {
             let Some(at) = self.outgoing_monitors.first_bound(list) else {
                 lists.local_watchers = None;
-                self.outgoing_monitors.destroy_bound(list);
+                self.outgoing_monitors.destroy_bound_list(list);
                 return Step::More;
             };
             let reason = reason.clone();
             self.fire(at, reason, out);
-        } else if let Some(list) = lists.owned {
-            let Some(at) = self.outgoing_monitors.first_owned(list) else {
-                lists.owned = None;
-                self.outgoing_monitors.destroy_owned(list);
+        } else if let Some(list) = lists.made_monitors {
+            let Some(at) = self.outgoing_monitors.first_of_watcher(list) else {
+                lists.made_monitors = None;
+                self.outgoing_monitors.destroy_watcher_list(list);
                 return Step::More;
             };
             self.cancel(at, out);
         } else if let Some(list) = lists.node_monitors {
-            let Some(peer) = self.node_monitors.pop_owned(list) else {
+            let Some(peer) = self.node_monitors.pop_of_watcher(list) else {
                 lists.node_monitors = None;
-                self.node_monitors.destroy_owned(list);
+                self.node_monitors.destroy_watcher_list(list);
                 return Step::More;
             };
             self.forget_unused_peer(peer);
         } else if let Some(list) = lists.node_subscriptions {
-            if !self.node_subscriptions.pop_owned(list) {
+            if !self.node_subscriptions.pop_of_watcher(list) {
                 lists.node_subscriptions = None;
-                self.node_subscriptions.destroy_owned(list);
+                self.node_subscriptions.destroy_watcher_list(list);
             }
         } else {
             return Step::Done;
@@ -142,7 +145,7 @@ impl Core {
     }
 
     /// Tells those that the beginning, or then the end, of a session concerns, one a step.
-    fn go_on_with_peer(&mut self, peer: u32, steps: &mut usize, out: &mut Vec<Effect>) -> Step {
+    fn go_on_with_peer(&mut self, peer: PeerIndex, steps: &mut usize, out: &mut Vec<Effect>) -> Step {
         let row = self.peers.get_mut(peer);
         // Taken out and put back, so that the tables are free while it is told.
         if let Some(up) = row.up_notification.take() {
@@ -171,16 +174,16 @@ impl Core {
     /// Subscribers first; then the session may deliver; then what waits for it goes out.
     fn step_up_notification(
         &mut self,
-        peer: u32,
+        peer: PeerIndex,
         mut up: UpNotification,
         out: &mut Vec<Effect>,
     ) -> Option<UpNotification> {
-        if let Some(place) = up.place {
-            up.place = self.tell_subscriber(place, up.number, out, |options| {
+        if let Some(next) = up.next {
+            up.next = self.tell_subscriber(next, up.number, out, |options| {
                 options.node_type.matches(up.event.hidden).then(|| NodeNotice::Up(options, up.event.clone()))
             });
             // None if it has ended meanwhile; another one cannot be up before that end was told.
-            if let (None, Some(session)) = (up.place, self.peers.get(peer).session()) {
+            if let (None, Some(session)) = (up.next, self.peers.get(peer).session()) {
                 out.push(Effect::Admit { session });
             }
             return Some(up);
@@ -191,7 +194,7 @@ impl Core {
     /// What waited, the monitors, then the node: each step one of them. What the peer held here goes in silence.
     fn step_down_notification(
         &mut self,
-        peer: u32,
+        peer: PeerIndex,
         down: &mut DownNotification,
         out: &mut Vec<Effect>,
     ) -> Step {
@@ -215,22 +218,22 @@ impl Core {
                 let notice = Notice::Node(NodeNotice::MonitoredDown(down.event.clone()));
                 out.push(Effect::Deliver { to, notice });
             }
-        } else if let Some(place) = down.place {
-            down.place = self.tell_subscriber(place, down.number, out, |options| {
+        } else if let Some(next) = down.next {
+            down.next = self.tell_subscriber(next, down.number, out, |options| {
                 let matches = options.node_type.matches(down.event.hidden);
                 matches.then(|| NodeNotice::Down(options, down.event.clone()))
             });
         } else {
-            self.waiters.destroy(down.waiters);
-            self.outgoing_monitors.destroy_bound(down.monitors);
-            self.incoming_monitors.destroy_session(down.incoming_monitors);
-            self.node_monitors.destroy_peer(down.node_monitors);
+            self.waiters.destroy_list(down.waiters);
+            self.outgoing_monitors.destroy_bound_list(down.monitors);
+            self.incoming_monitors.destroy_session_list(down.incoming_monitors);
+            self.node_monitors.destroy_peer_list(down.node_monitors);
             return Step::Done;
         }
         Step::More
     }
 
-    fn pop_node_monitor(&mut self, peer: u32, list: List) -> Option<LocalPid> {
+    fn pop_node_monitor(&mut self, peer: PeerIndex, list: List<NodeMonitorsByPeer>) -> Option<LocalPid> {
         let row = self.peers.get(peer);
         self.node_monitors.pop(list, row.epoch, row.node_monitors)
     }
@@ -238,12 +241,12 @@ impl Core {
     /// Tells an event to the subscriber at a place of the table, if one is there that is to know; returns the next place.
     fn tell_subscriber(
         &self,
-        place: u32,
+        at: Cursor<NodeSubscriptionIndex>,
         number: u64,
         out: &mut Vec<Effect>,
         notice: impl FnOnce(crate::NodesOptions) -> Option<NodeNotice>,
-    ) -> Option<u32> {
-        let (row, next) = self.node_subscriptions.scan(place)?;
+    ) -> Option<Cursor<NodeSubscriptionIndex>> {
+        let (row, next) = self.node_subscriptions.scan(at)?;
         let row = row.filter(|row| row.since < number && self.processes.get(row.watcher).is_some());
         if let Some((to, notice)) = row.and_then(|row| Some((row.watcher, notice(row.options)?))) {
             out.push(Effect::Deliver { to, notice: Notice::Node(notice) });
@@ -252,7 +255,7 @@ impl Core {
     }
 
     /// Everybody knows of the end: on to the next session, if one stands already or is asked for.
-    fn finish_down_notification(&mut self, peer: u32, out: &mut Vec<Effect>) {
+    fn finish_down_notification(&mut self, peer: PeerIndex, out: &mut Vec<Effect>) {
         let row = self.peers.get_mut(peer);
         let wanted = row.waiter_count > 0 || !self.node_monitors.is_empty_list(row.node_monitors);
         if let Some(event) = row.next.take() {

@@ -8,7 +8,7 @@ use crate::{
     effect::{Down, DownSource},
     ids::{LocalPid, MonitorId},
     reason::{DownReason, ExitReason},
-    tables::MonitorState,
+    tables::{MonitorState, OutgoingIndex},
 };
 
 impl Core {
@@ -27,7 +27,7 @@ impl Core {
         self.notice(self.find_fired(id)?)
     }
 
-    fn notice(&self, at: u32) -> Option<Down> {
+    fn notice(&self, at: OutgoingIndex) -> Option<Down> {
         let row = self.outgoing_monitors.row(at);
         let (reason, reason_was_cut) = row.state.fired()?;
         let incarnation = match DownSource::of(&reason) {
@@ -84,7 +84,7 @@ impl Core {
     }
 
     /// A monitor that has fired, of a watcher that lives: a row may outlive its watcher until its turn in the backlog.
-    fn find_fired(&self, id: MonitorId) -> Option<u32> {
+    fn find_fired(&self, id: MonitorId) -> Option<OutgoingIndex> {
         let at = self.outgoing_monitors.find(id)?;
         let row = self.outgoing_monitors.row(at);
         (row.state.is_fired() && self.processes.get(row.watcher).is_some()).then_some(at)

@@ -10,7 +10,10 @@ use crate::{
     config::{Connect, Route},
     effect::{Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice},
     ids::{LocalPid, MonitorId, Ticket},
-    tables::{DownNotification, MonitorState, Peer, PeerState, UpNotification, Waiter},
+    tables::{
+        Cursor, DownNotification, MonitorState, Peer, PeerIndex, PeerState, UpNotification, Waiter,
+        WaiterIndex,
+    },
 };
 
 impl Core {
@@ -147,8 +150,8 @@ impl Core {
             return self.forget_unused_peer(peer);
         }
         let (epoch, node_monitors) = (row.epoch, row.node_monitors);
-        let owned = &mut self.processes.enter(watcher).node_monitors;
-        self.node_monitors.subscribe(watcher, owned, peer, epoch, node_monitors);
+        let of_watcher = &mut self.processes.enter(watcher).node_monitors;
+        self.node_monitors.insert(watcher, of_watcher, peer, epoch, node_monitors);
         if matches!(self.peers.get(peer).state, PeerState::Idle) {
             self.dial(peer, out);
         }
@@ -157,7 +160,7 @@ impl Core {
     /// Takes a [`Core::monitor_node`] back, if there is one. Never connects. O(1).
     pub fn demonitor_node(&mut self, watcher: LocalPid, node: &NodeName) {
         if let Some(peer) = self.peers.find(node) {
-            self.node_monitors.unsubscribe(watcher, peer);
+            self.node_monitors.remove(watcher, peer);
             self.forget_unused_peer(peer);
         }
     }
@@ -167,15 +170,15 @@ impl Core {
     ///
     /// Equal options twice are one subscription. Source: `net_kernel:monitor_nodes/2`, which counts calls.
     pub fn monitor_nodes(&mut self, watcher: LocalPid, options: NodesOptions) -> Vec<Arc<NodeEvent>> {
-        let owned = &mut self.processes.enter(watcher).node_subscriptions;
-        self.node_subscriptions.subscribe(watcher, owned, options, self.last_event);
+        let of_watcher = &mut self.processes.enter(watcher).node_subscriptions;
+        self.node_subscriptions.insert(watcher, of_watcher, options, self.last_event);
         self.nodes(options.node_type)
     }
 
     /// Takes back the subscription with exactly these options, if there is one.
     pub fn demonitor_nodes(&mut self, watcher: LocalPid, options: NodesOptions) {
         if let Some(list) = self.processes.get(watcher).and_then(|entry| entry.node_subscriptions) {
-            self.node_subscriptions.unsubscribe(list, options);
+            self.node_subscriptions.remove(list, options);
         }
     }
 
@@ -188,7 +191,7 @@ impl Core {
     }
 
     /// How a call gets to a peer: directly only when nothing waits, so that nothing is overtaken.
-    pub(super) fn route_to(&mut self, peer: u32, connect: Connect, out: &mut Vec<Effect>) -> Route {
+    pub(super) fn route_to(&mut self, peer: PeerIndex, connect: Connect, out: &mut Vec<Effect>) -> Route {
         // What still waits after the session came up goes first. Two go for each that joins, so the list ends.
         for _ in 0..self.peers.get(peer).waiter_count.min(2) {
             self.flush_one(peer, out);
@@ -205,7 +208,7 @@ impl Core {
         Route::Later
     }
 
-    pub(super) fn wait(&mut self, peer: u32, waiter: Waiter) -> u32 {
+    pub(super) fn wait(&mut self, peer: PeerIndex, waiter: Waiter) -> WaiterIndex {
         let row = self.peers.get_mut(peer);
         row.waiter_count += 1;
         self.waiters.push(row.waiters, waiter)
@@ -213,7 +216,7 @@ impl Core {
 
     /// Sends the first of what waits for the session that is up, unless it is the monitor of a process that has exited;
     /// returns whether there was any.
-    pub(super) fn flush_one(&mut self, peer: u32, out: &mut Vec<Effect>) -> bool {
+    pub(super) fn flush_one(&mut self, peer: PeerIndex, out: &mut Vec<Effect>) -> bool {
         let row = self.peers.get_mut(peer);
         // Nearly always there is none, and everything that is told of an exit asks.
         if row.waiter_count == 0 {
@@ -233,7 +236,7 @@ impl Core {
         true
     }
 
-    pub(super) fn dial(&mut self, peer: u32, out: &mut Vec<Effect>) {
+    pub(super) fn dial(&mut self, peer: PeerIndex, out: &mut Vec<Effect>) {
         self.last_dial += 1;
         let dial = DialId(self.last_dial);
         let row = self.peers.get_mut(peer);
@@ -242,16 +245,17 @@ impl Core {
     }
 
     /// The session is up from here on; its beginning is to be told.
-    pub(super) fn promote(&mut self, peer: u32, event: Arc<NodeEvent>) {
+    pub(super) fn promote(&mut self, peer: PeerIndex, event: Arc<NodeEvent>) {
         self.last_event += 1;
         let row = self.peers.get_mut(peer);
         row.state = PeerState::Up(event.clone());
-        row.up_notification = Some(UpNotification { event, number: self.last_event, place: Some(0) });
+        row.up_notification =
+            Some(UpNotification { event, number: self.last_event, next: Some(Cursor::start()) });
     }
 
     /// The session or the attempt is over from here on; its end is to be told to everybody who hung on it. New calls belong
     /// to the next one.
-    fn begin_down_notification(&mut self, peer: u32, end: SessionEnd) {
+    fn begin_down_notification(&mut self, peer: PeerIndex, end: SessionEnd) {
         self.forget_spare_target_node(peer);
         self.last_event += 1;
         let row = self.peers.get_mut(peer);
@@ -260,26 +264,26 @@ impl Core {
         let hidden = up.as_ref().is_some_and(|up| up.hidden);
         // Requests that wait while a session closes belong to the next session.
         let closing = mem::take(&mut row.closing);
-        let created = self.waiters.create();
+        let created = self.waiters.create_list();
         row.state = PeerState::Draining;
         row.epoch = row.epoch.wrapping_add(1);
         row.down_notification = Some(DownNotification {
             end,
             waiters: if closing { created } else { mem::replace(&mut row.waiters, created) },
-            monitors: mem::replace(&mut row.monitors, self.outgoing_monitors.bound_list()),
+            monitors: mem::replace(&mut row.monitors, self.outgoing_monitors.create_bound_list()),
             incoming_monitors: mem::replace(
                 &mut row.incoming_monitors,
-                self.incoming_monitors.session_list(),
+                self.incoming_monitors.create_session_list(),
             ),
-            node_monitors: mem::replace(&mut row.node_monitors, self.node_monitors.peer_list()),
+            node_monitors: mem::replace(&mut row.node_monitors, self.node_monitors.create_peer_list()),
             event: Arc::new(NodeEvent { name: row.name.clone(), session, hidden, end: Some(end) }),
             number: self.last_event,
-            place: up.map(|_| 0),
+            next: up.map(|_| Cursor::start()),
         });
     }
 
     /// The row of a peer, made if there is none.
-    pub(super) fn peer(&mut self, name: &NodeName) -> u32 {
+    pub(super) fn peer(&mut self, name: &NodeName) -> PeerIndex {
         if let Some(peer) = self.peers.find(name) {
             return peer;
         }
@@ -288,12 +292,12 @@ impl Core {
             state: PeerState::Idle,
             closing: false,
             epoch: 0,
-            waiters: self.waiters.create(),
+            waiters: self.waiters.create_list(),
             waiter_count: 0,
-            monitors: self.outgoing_monitors.bound_list(),
-            incoming_monitors: self.incoming_monitors.session_list(),
+            monitors: self.outgoing_monitors.create_bound_list(),
+            incoming_monitors: self.incoming_monitors.create_session_list(),
             incoming_count: 0,
-            node_monitors: self.node_monitors.peer_list(),
+            node_monitors: self.node_monitors.create_peer_list(),
             next: None,
             up_notification: None,
             down_notification: None,
@@ -303,7 +307,7 @@ impl Core {
     }
 
     /// Forgets a peer that is not connected and that nothing refers to.
-    pub(super) fn forget_unused_peer(&mut self, peer: u32) {
+    pub(super) fn forget_unused_peer(&mut self, peer: PeerIndex) {
         let row = self.peers.get(peer);
         let unused = matches!(row.state, PeerState::Idle)
             && !row.queued
@@ -312,10 +316,10 @@ impl Core {
             && self.node_monitors.is_empty_list(row.node_monitors);
         if unused {
             let row = self.peers.remove(peer);
-            self.waiters.destroy(row.waiters);
-            self.outgoing_monitors.destroy_bound(row.monitors);
-            self.incoming_monitors.destroy_session(row.incoming_monitors);
-            self.node_monitors.destroy_peer(row.node_monitors);
+            self.waiters.destroy_list(row.waiters);
+            self.outgoing_monitors.destroy_bound_list(row.monitors);
+            self.incoming_monitors.destroy_session_list(row.incoming_monitors);
+            self.node_monitors.destroy_peer_list(row.node_monitors);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     ids::{LocalPid, MonitorId},
     reason::DownReason,
     signal::{RemoteTarget, Signal, Violation},
-    tables::{MonitorState, ProcessEntry},
+    tables::{MonitorState, OutgoingIndex, PeerIndex, ProcessEntry},
 };
 
 impl Core {
@@ -56,7 +56,7 @@ impl Core {
     fn handle_monitor(
         &mut self,
         processes: &dyn Processes,
-        peer: u32,
+        peer: PeerIndex,
         (session, channel): (SessionId, ChannelId),
         id: MonitorId,
         target: &RemoteTarget,
@@ -111,7 +111,7 @@ impl Core {
     /// been there and exited now.
     fn refuse_after_its_messages(
         &mut self,
-        peer: u32,
+        peer: PeerIndex,
         channel: ChannelId,
         id: MonitorId,
         gone: LocalPid,
@@ -119,12 +119,12 @@ impl Core {
     ) {
         let row = self.peers.get_mut(peer);
         row.incoming_count += 1;
-        let mut lists = ProcessEntry::of(gone);
+        let mut lists = ProcessEntry::new(gone);
         self.incoming_monitors.insert(peer, channel, id, row.incoming_monitors, &mut lists.remote_watchers);
         self.tell_exit(Exit::new(gone, lists, DownReason::NoProc), out);
     }
 
-    fn is_bound_to(&self, at: u32, peer: u32) -> bool {
+    fn is_bound_to(&self, at: OutgoingIndex, peer: PeerIndex) -> bool {
         let row = self.outgoing_monitors.row(at);
         matches!(row.state, MonitorState::Remote(_))
             && self.target_nodes.get(row.target_node).peer == Some(peer)

@@ -1,38 +1,43 @@
-//! Who has called `monitor_node`: at most one row per process and node.
+//! The monitors made by `monitor_node`: at most one row for each process and node.
 
 use super::{
-    hash_index::HashIndex,
-    list::{List, ListLinks, Lists, linked},
-    slab::Slab,
+    keys::{NodeMonitorIndex, PeerIndex},
+    storage::{HashIndex, List, ListLinks, Lists, Slab, linked},
 };
 use crate::ids::LocalPid;
 
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct NodeMonitors {
-    rows: Slab<Row>,
-    index: HashIndex,
-    by_peer: Lists<ByPeer>,
-    by_watcher: Lists<ByWatcher>,
+    rows: Slab<NodeMonitorIndex, NodeMonitor>,
+    index: HashIndex<NodeMonitorIndex>,
+    by_peer: Lists<NodeMonitorsByPeer>,
+    by_watcher: Lists<NodeMonitorsByWatcher>,
 }
 
 #[derive(Clone, Debug, Hash)]
-pub(crate) struct Row {
-    pub(crate) watcher: LocalPid,
-    /// Index in [`Peers`](super::Peers).
-    pub(crate) peer: u32,
-    /// Of which life of the link to the peer the end is awaited: see [`Peer::epoch`](super::Peer).
-    pub(crate) epoch: u32,
-    /// The notice of that life is due, and the one of the next was asked for already.
-    pub(crate) again: bool,
-    by_peer: ListLinks,
-    by_watcher: ListLinks,
+pub(crate) struct NodeMonitor {
+    watcher: LocalPid,
+    peer: PeerIndex,
+    /// The epoch whose end the watcher is to be told: see [`Peer::epoch`](super::Peer).
+    epoch: u32,
+    /// The notice for `epoch` is due, and the watcher has already asked for that of the next epoch.
+    again: bool,
+    by_peer: ListLinks<NodeMonitorIndex>,
+    by_watcher: ListLinks<NodeMonitorIndex>,
 }
 
-linked!(ByPeer, by_peer);
-linked!(ByWatcher, by_watcher);
+linked! {
+    /// The monitors on one peer.
+    NodeMonitorsByPeer: NodeMonitorIndex => NodeMonitor.by_peer
+}
 
-impl Row {
-    const fn key(&self) -> (LocalPid, u32) {
+linked! {
+    /// The monitors of one process.
+    NodeMonitorsByWatcher: NodeMonitorIndex => NodeMonitor.by_watcher
+}
+
+impl NodeMonitor {
+    const fn key(&self) -> (LocalPid, PeerIndex) {
         (self.watcher, self.peer)
     }
 }
@@ -51,27 +56,27 @@ impl NodeMonitors {
         self.rows.len()
     }
 
-    fn find(&mut self, watcher: LocalPid, peer: u32) -> Option<u32> {
+    fn find(&mut self, watcher: LocalPid, peer: PeerIndex) -> Option<NodeMonitorIndex> {
         let key = (watcher, peer);
         self.index.find(key, |at| self.rows[at].key() == key)
     }
 
-    /// Subscribes to the end of that life of the peer's link. Twice is once. If the row still stands for an
-    /// earlier life, whose end is being told, it stands for this one too from then on.
-    pub(crate) fn subscribe(
+    /// Monitors the end of this epoch of the peer. Called again, it changes nothing. If the row still
+    /// stands for an earlier epoch, whose end is being told, it stands for this epoch too from then on.
+    pub(crate) fn insert(
         &mut self,
         watcher: LocalPid,
-        owned: &mut Option<List>,
-        peer: u32,
+        of_watcher: &mut Option<List<NodeMonitorsByWatcher>>,
+        peer: PeerIndex,
         epoch: u32,
-        of_peer: List,
+        of_peer: List<NodeMonitorsByPeer>,
     ) {
         if let Some(at) = self.find(watcher, peer) {
             self.rows[at].again |= self.rows[at].epoch != epoch;
             return;
         }
-        let of_watcher = *owned.get_or_insert_with(|| self.by_watcher.create());
-        let at = self.rows.insert(|_, _| Row {
+        let of_watcher = *of_watcher.get_or_insert_with(|| self.by_watcher.create());
+        let at = self.rows.insert(|_| NodeMonitor {
             watcher,
             peer,
             epoch,
@@ -84,15 +89,21 @@ impl NodeMonitors {
         self.index.insert(at, |at| self.rows[at].key());
     }
 
-    pub(crate) fn unsubscribe(&mut self, watcher: LocalPid, peer: u32) {
+    pub(crate) fn remove(&mut self, watcher: LocalPid, peer: PeerIndex) {
         if let Some(at) = self.find(watcher, peer) {
-            self.remove(at);
+            self.remove_row(at);
         }
     }
 
-    /// The end is told to the first of the list: it leaves the list, for that of the present life if it has asked
-    /// for that too. Returns the watcher, or nothing if the list is empty.
-    pub(crate) fn pop(&mut self, list: List, epoch: u32, of_peer: List) -> Option<LocalPid> {
+    /// Takes the first row off a list whose end is being told; returns its watcher, or `None` if the
+    /// list is empty. The row moves to the list of the present epoch if the watcher has asked for that
+    /// too; otherwise it is removed.
+    pub(crate) fn pop(
+        &mut self,
+        list: List<NodeMonitorsByPeer>,
+        epoch: u32,
+        of_peer: List<NodeMonitorsByPeer>,
+    ) -> Option<LocalPid> {
         let at = self.by_peer.first(list)?;
         let watcher = self.rows[at].watcher;
         if self.rows[at].again {
@@ -101,37 +112,37 @@ impl NodeMonitors {
             let row = &mut self.rows[at];
             (row.again, row.epoch) = (false, epoch);
         } else {
-            self.remove(at);
+            self.remove_row(at);
         }
         Some(watcher)
     }
 
-    /// Removes the first row of a watcher; returns its peer, or nothing if the list is empty.
-    pub(crate) fn pop_owned(&mut self, list: List) -> Option<u32> {
+    /// Removes the first row of a watcher; returns its peer, or `None` if the list is empty.
+    pub(crate) fn pop_of_watcher(&mut self, list: List<NodeMonitorsByWatcher>) -> Option<PeerIndex> {
         let at = self.by_watcher.first(list)?;
-        Some(self.remove(at).peer)
+        Some(self.remove_row(at).peer)
     }
 
-    fn remove(&mut self, at: u32) -> Row {
+    fn remove_row(&mut self, at: NodeMonitorIndex) -> NodeMonitor {
         self.index.remove(at, self.rows[at].key(), |at| self.rows[at].key());
         self.by_peer.remove(&mut self.rows, at);
         self.by_watcher.remove(&mut self.rows, at);
         self.rows.remove(at, Some(0))
     }
 
-    pub(crate) fn peer_list(&mut self) -> List {
+    pub(crate) fn create_peer_list(&mut self) -> List<NodeMonitorsByPeer> {
         self.by_peer.create()
     }
 
-    pub(crate) fn is_empty_list(&self, list: List) -> bool {
+    pub(crate) fn is_empty_list(&self, list: List<NodeMonitorsByPeer>) -> bool {
         self.by_peer.first(list).is_none()
     }
 
-    pub(crate) fn destroy_peer(&mut self, list: List) {
+    pub(crate) fn destroy_peer_list(&mut self, list: List<NodeMonitorsByPeer>) {
         self.by_peer.destroy(list);
     }
 
-    pub(crate) fn destroy_owned(&mut self, list: List) {
+    pub(crate) fn destroy_watcher_list(&mut self, list: List<NodeMonitorsByWatcher>) {
         self.by_watcher.destroy(list);
     }
 }

@@ -1,133 +1,145 @@
-//! Finds rows by the numbers that peers gave them.
+//! Finds rows by the serials that peers gave them.
 //!
-//! A peer gives its numbers in sequence and rows end in much the same order, so numbers that follow each other share a page:
-//! the hash table is asked for the page, and for the next few rows both are still in the processor's caches. A table asked
-//! for every row alone costs a few misses of the caches a row as soon as it is large, which is more than all else that is
-//! done for it. A peer that gives numbers far apart costs a page a row, no more.
+//! A peer gives its serials in sequence, and rows end in much the same order. So consecutive serials
+//! share a page: the hash table is asked for the page, and for the next few rows the page and its
+//! entry are still in the processor's caches. A large hash table with an entry for each row has
+//! several cache misses per row, which cost more than all other work on the row. A peer that gives
+//! serials far apart costs one page per row, no more.
 
 use core::hash::{Hash, Hasher};
 
 use refs::Serial;
 
-use super::{chunked_slab::ChunkedSlab, hash_index::HashIndex};
+use super::{
+    keys::PeerIndex,
+    storage::{ChunkedSlab, HashIndex, Key, key},
+};
 use crate::ids::MonitorId;
 
-/// How many numbers share a page: a page is little larger than the rows' other memory if only one of its places is used.
+/// Number of serials that share a page. A page with a single serial takes little more memory than the
+/// rest of its row.
 const PAGE: usize = 8;
 
-/// No row is here.
-const NONE: u32 = u32::MAX;
-
-#[derive(Clone, Debug, Hash)]
-pub(crate) struct PeerSerialIndex {
-    pages: ChunkedSlab<Page>,
-    index: HashIndex,
-    latest: Latest,
+key! {
+    /// A page of [`PeerSerialIndex`].
+    PageIndex
 }
 
-/// The result of the last search for a page; [`NONE`] if there was none. The next number mostly has the same page, and a number
-/// that was not found is mostly entered next, so this saves most searches: 100 of 750 instructions for a new monitor.
+/// Maps the serials of peers to rows with keys of type `R`.
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct PeerSerialIndex<R> {
+    pages: ChunkedSlab<PageIndex, Page<R>>,
+    index: HashIndex<PageIndex>,
+    latest: LatestPage,
+}
+
+/// The result of the last search for a page: [`Key::NONE`] if no page was found. The next serial is
+/// usually on the same page, and a serial that was not found is usually entered next. So this saves
+/// most searches: 100 of the 750 instructions for a new monitor.
 #[derive(Clone, Debug)]
-struct Latest {
-    key: Key,
-    page: u32,
+struct LatestPage {
+    key: PageKey,
+    page: PageIndex,
 }
 
 // It follows from the pages, so equal pages are the same state.
-impl Hash for Latest {
+impl Hash for LatestPage {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 #[derive(Clone, Debug, Hash)]
-struct Page {
-    key: Key,
-    rows: [u32; PAGE],
+struct Page<R> {
+    key: PageKey,
+    /// [`Key::NONE`] where a serial has no row.
+    rows: [R; PAGE],
 }
 
-const _: () = assert!(size_of::<Page>() <= 48);
+const _: () = assert!(size_of::<Page<PageIndex>>() <= 48);
 
-/// The place of a number: its page, and which of the page's it is.
+/// The position of a serial: its page, and the offset there.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct SerialPosition {
-    pub(super) page: u32,
-    pub(super) place: u8,
+    pub(super) page: PageIndex,
+    pub(super) offset: u8,
 }
 
-/// Slots are numbered by their use, too: a slot that a peer uses again may still be in use here, if channels let the news of
-/// that overtake the other.
+/// What the serials of a page have in common. It includes the generation, because a slot that the peer
+/// uses again may still be in use here: the two signals may overtake each other on two channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    peer: u32,
+struct PageKey {
+    peer: PeerIndex,
     generation: u32,
     block: u32,
 }
 
-impl Key {
-    /// The page of a number, and its place there.
-    const fn of(peer: u32, id: MonitorId) -> (Self, usize) {
+impl PageKey {
+    /// The page of a serial, and its offset there.
+    const fn of(peer: PeerIndex, id: MonitorId) -> (Self, usize) {
         let (slot, generation) = (id.0.slot(), id.0.generation());
-        (Key { peer, generation, block: slot / PAGE as u32 }, slot as usize % PAGE)
+        (PageKey { peer, generation, block: slot / PAGE as u32 }, slot as usize % PAGE)
     }
 }
 
-impl PeerSerialIndex {
+impl<R: Key> PeerSerialIndex<R> {
     pub(crate) fn new(seed: u64) -> Self {
-        // True of any key: there is no page yet.
-        let latest = Latest { key: Key { peer: 0, generation: 0, block: 0 }, page: NONE };
+        // Correct for any key, because there is no page yet.
+        let key = PageKey { peer: PeerIndex::NONE, generation: 0, block: 0 };
+        let latest = LatestPage { key, page: PageIndex::NONE };
         PeerSerialIndex { pages: ChunkedSlab::new(), index: HashIndex::new(seed), latest }
     }
 
-    /// The row to which that peer gave that number.
-    pub(crate) fn find(&mut self, peer: u32, id: MonitorId) -> Option<u32> {
-        let (key, place) = Key::of(peer, id);
+    /// The row to which the peer gave this serial.
+    pub(crate) fn find(&mut self, peer: PeerIndex, id: MonitorId) -> Option<R> {
+        let (key, offset) = PageKey::of(peer, id);
         let page = self.page(key)?;
-        let row = self.pages[page].rows[place];
-        (row != NONE).then_some(row)
+        let row = self.pages[page].rows[offset];
+        (row != R::NONE).then_some(row)
     }
 
-    /// The place for a number that no row has. A row is to be [set](PeerSerialIndex::set) there at once.
-    pub(crate) fn enter(&mut self, peer: u32, id: MonitorId) -> SerialPosition {
-        let (key, place) = Key::of(peer, id);
+    /// Returns the position of a serial that no row has. The caller [sets](PeerSerialIndex::set) a row
+    /// there at once.
+    pub(crate) fn enter(&mut self, peer: PeerIndex, id: MonitorId) -> SerialPosition {
+        let (key, offset) = PageKey::of(peer, id);
         let page = self.page(key).unwrap_or_else(|| {
-            let page = self.pages.insert(Page { key, rows: [NONE; PAGE] });
+            let page = self.pages.insert(Page { key, rows: [R::NONE; PAGE] });
             self.index.insert(page, |page| self.pages[page].key);
-            self.latest = Latest { key, page };
+            self.latest = LatestPage { key, page };
             page
         });
-        SerialPosition { page, place: place as u8 }
+        SerialPosition { page, offset: offset as u8 }
     }
 
-    /// The peer has given the row this number.
-    pub(crate) fn set(&mut self, position: SerialPosition, row: u32) {
-        self.pages[position.page].rows[position.place as usize % PAGE] = row;
+    /// Records the row of the serial at this position.
+    pub(crate) fn set(&mut self, position: SerialPosition, row: R) {
+        self.pages[position.page].rows[position.offset as usize % PAGE] = row;
     }
 
-    /// The peer that gave a number, and the number.
-    pub(crate) fn read(&self, position: SerialPosition) -> (u32, MonitorId) {
-        let Key { peer, generation, block } = self.pages[position.page].key;
-        (peer, MonitorId(Serial::new(block * PAGE as u32 + u32::from(position.place), generation)))
+    /// The serial at this position, and the peer that gave it.
+    pub(crate) fn read(&self, position: SerialPosition) -> (PeerIndex, MonitorId) {
+        let PageKey { peer, generation, block } = self.pages[position.page].key;
+        (peer, MonitorId(Serial::new(block * PAGE as u32 + u32::from(position.offset), generation)))
     }
 
-    /// The number stands for no row any more. Returns the peer that gave it.
-    pub(crate) fn remove(&mut self, position: SerialPosition) -> u32 {
+    /// Removes the row of the serial at this position. Returns the peer that gave the serial.
+    pub(crate) fn remove(&mut self, position: SerialPosition) -> PeerIndex {
         let page = &mut self.pages[position.page];
         let key = page.key;
-        page.rows[position.place as usize % PAGE] = NONE;
-        if page.rows == [NONE; PAGE] {
+        page.rows[position.offset as usize % PAGE] = R::NONE;
+        if page.rows == [R::NONE; PAGE] {
             self.index.remove(position.page, key, |page| self.pages[page].key);
             self.pages.remove(position.page);
             // No page has this key any more.
-            self.latest = Latest { key, page: NONE };
+            self.latest = LatestPage { key, page: PageIndex::NONE };
         }
         key.peer
     }
 
-    fn page(&mut self, key: Key) -> Option<u32> {
+    fn page(&mut self, key: PageKey) -> Option<PageIndex> {
         if self.latest.key != key {
             let page = self.index.find(key, |page| self.pages[page].key == key);
-            self.latest = Latest { key, page: page.unwrap_or(NONE) };
+            self.latest = LatestPage { key, page: page.unwrap_or(PageIndex::NONE) };
         }
-        (self.latest.page != NONE).then_some(self.latest.page)
+        (self.latest.page != PageIndex::NONE).then_some(self.latest.page)
     }
 }
 
@@ -137,6 +149,8 @@ mod tests {
 
     use super::*;
 
+    key! { TestRow }
+
     fn id(slot: u32, generation: u32) -> MonitorId {
         MonitorId(Serial::new(slot, generation))
     }
@@ -144,18 +158,19 @@ mod tests {
     #[test]
     fn neighbours_share_a_page_and_leave_it_one_by_one() {
         let mut serials = PeerSerialIndex::new(1);
+        let peer = PeerIndex::new(0);
         let enter = |slot| {
-            let position = serials.enter(0, id(slot, 7));
-            serials.set(position, 100 + slot);
+            let position = serials.enter(peer, id(slot, 7));
+            serials.set(position, TestRow::new(100 + slot));
             position
         };
         let entered: Vec<SerialPosition> = (0..2 * PAGE as u32).map(enter).collect();
         assert_eq!(serials.index.len(), 2);
         for (slot, position) in (0..).zip(entered) {
-            assert_eq!(serials.find(0, id(slot, 7)), Some(100 + slot));
-            assert_eq!(serials.read(position), (0, id(slot, 7)));
-            assert_eq!(serials.remove(position), 0);
-            assert_eq!(serials.find(0, id(slot, 7)), None);
+            assert_eq!(serials.find(peer, id(slot, 7)), Some(TestRow::new(100 + slot)));
+            assert_eq!(serials.read(position), (peer, id(slot, 7)));
+            assert_eq!(serials.remove(position), peer);
+            assert_eq!(serials.find(peer, id(slot, 7)), None);
         }
         assert_eq!(serials.index.len(), 0);
     }
@@ -163,19 +178,20 @@ mod tests {
     #[test]
     fn peers_and_uses_of_a_slot_are_told_apart() {
         let mut serials = PeerSerialIndex::new(1);
-        let keys = [(0, id(3, 0)), (0, id(3, 1)), (1, id(3, 0)), (0, id(3 + PAGE as u32, 0))];
+        let (a, b) = (PeerIndex::new(0), PeerIndex::new(1));
+        let keys = [(a, id(3, 0)), (a, id(3, 1)), (b, id(3, 0)), (a, id(3 + PAGE as u32, 0))];
         let entered: Vec<SerialPosition> = (0..)
             .zip(keys)
             .map(|(row, (peer, id))| {
                 assert_eq!(serials.find(peer, id), None);
                 let position = serials.enter(peer, id);
-                serials.set(position, row);
+                serials.set(position, TestRow::new(row));
                 assert_eq!(serials.read(position), (peer, id));
                 position
             })
             .collect();
         serials.remove(entered[1]);
-        let found = keys.map(|(peer, id)| serials.find(peer, id));
+        let found = keys.map(|(peer, id)| serials.find(peer, id).map(Key::index));
         assert_eq!(found, [Some(0), None, Some(2), Some(3)]);
     }
 }

@@ -1,39 +1,46 @@
-//! The nodes of all targets, each once: a row of a monitor holds an index instead of a name.
+//! The nodes of all targets, each once: a row of a monitor holds a key instead of a name.
 
 use refs::{ChannelId, Incarnation, NodeName};
 
-use super::{hash_index::HashIndex, slab::Slab};
+use super::{
+    keys::{PeerIndex, TargetNodeIndex},
+    storage::{HashIndex, Slab},
+};
 
-/// The monitors of one target node have been with one life of the node: that is what their `Down`s bear witness of. Of those that
-/// bear the same key the one with the latest life is *current*, and in the index; one from before stays as long as it has
-/// monitors.
+/// The table. All monitors of one row have been on sessions with one incarnation of the node; their
+/// `Down`s report that incarnation. Of the rows that are equal in name, incarnation and channel, the
+/// one with the latest session incarnation is *current*, and is in the index; an earlier one stays as
+/// long as it has monitors.
 ///
-/// A target node of which the last monitor has just ended is kept as the *spare* one: who monitors for the time of one question
-/// and its answer names the same node again at once, and pays no entry and removal each time.
+/// A row whose last monitor has just ended is kept as the *spare* row. A process that monitors a node
+/// for the time of one request names the same node again at once, and so pays no insertion and removal
+/// each time.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct TargetNodes {
-    rows: Slab<TargetNode>,
-    index: HashIndex,
-    spare: Option<u32>,
+    rows: Slab<TargetNodeIndex, TargetNode>,
+    index: HashIndex<TargetNodeIndex>,
+    spare: Option<TargetNodeIndex>,
 }
 
-/// A node as a target names it, with the incarnation for a pid, without for a name; and the channel to it.
+/// A node as a target names it, and the channel to it.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct TargetNode {
     pub(crate) name: NodeName,
+    /// The incarnation of a pid; `None` for a registered name.
     pub(crate) incarnation: Option<Incarnation>,
-    /// Of the signals about the monitor, in both directions.
+    /// The channel of all signals about the monitors, in both directions.
     pub(crate) channel: ChannelId,
-    /// Index in [`Peers`](super::Peers); none for the own node.
-    pub(crate) peer: Option<u32>,
-    /// The life of the node with which its monitors are, or were; none before there was a session.
+    /// `None` for the local node.
+    pub(crate) peer: Option<PeerIndex>,
+    /// The incarnation of the node on the session that the monitors are or were bound to; `None` before
+    /// there was a session.
     pub(crate) session_incarnation: Option<Incarnation>,
     monitors: u32,
     current: bool,
 }
 
 impl TargetNode {
-    /// How many monitors have a target there.
+    /// Number of monitors that have a target there.
     pub(crate) const fn monitors(&self) -> u32 {
         self.monitors
     }
@@ -53,7 +60,7 @@ impl TargetNodes {
         name: &NodeName,
         incarnation: Option<Incarnation>,
         channel: ChannelId,
-    ) -> Option<u32> {
+    ) -> Option<TargetNodeIndex> {
         let key = (name.as_str(), incarnation, channel);
         self.index.find(key, |at| self.rows[at].key() == key)
     }
@@ -64,40 +71,32 @@ impl TargetNodes {
         name: &NodeName,
         incarnation: Option<Incarnation>,
         channel: ChannelId,
-        peer: Option<u32>,
+        peer: Option<PeerIndex>,
         session_incarnation: Option<Incarnation>,
-    ) -> u32 {
+    ) -> TargetNodeIndex {
         let name = name.clone();
-        self.add(TargetNode {
-            name,
-            incarnation,
-            channel,
-            peer,
-            session_incarnation,
-            monitors: 0,
-            current: true,
-        })
+        let (monitors, current) = (0, true);
+        self.add(TargetNode { name, incarnation, channel, peer, session_incarnation, monitors, current })
     }
 
-    fn add(&mut self, target_node: TargetNode) -> u32 {
-        let at = self.rows.insert(|_, _| target_node);
+    fn add(&mut self, target_node: TargetNode) -> TargetNodeIndex {
+        let at = self.rows.insert(|_| target_node);
         self.index.insert(at, |at| self.rows[at].key());
         at
     }
 
-    /// The current target node like this one, for a monitor of it that is with that life of the node. It is another row if the
-    /// monitors of this one have been with another life; returns also whether it is new.
+    /// Returns the current row with the key of this row, for a monitor that is bound to a session with
+    /// `session_incarnation`; and whether the row is new. A new row is added if the monitors of the
+    /// current one were on sessions with another incarnation.
     pub(crate) fn for_incarnation(
         &mut self,
-        at: u32,
+        at: TargetNodeIndex,
         session_incarnation: Option<Incarnation>,
-    ) -> (u32, bool) {
+    ) -> (TargetNodeIndex, bool) {
         let current = self.current(at);
         let row = &mut self.rows[current];
-        if row.session_incarnation.is_none()
-            || row.session_incarnation == session_incarnation
-            || row.monitors == 0
-        {
+        let bound = row.session_incarnation;
+        if bound.is_none() || bound == session_incarnation || row.monitors == 0 {
             row.session_incarnation = session_incarnation;
             return (current, false);
         }
@@ -107,8 +106,9 @@ impl TargetNodes {
         (self.add(newer), true)
     }
 
-    /// The current target node with the key of this one: this one, if the current one was forgotten when its last monitor had ended.
-    fn current(&mut self, at: u32) -> u32 {
+    /// The current row with the key of this row. That is this row itself if the current one was removed
+    /// after its last monitor had ended.
+    fn current(&mut self, at: TargetNodeIndex) -> TargetNodeIndex {
         let key = self.rows[at].key();
         if let Some(current) = self.index.find(key, |at| self.rows[at].key() == key) {
             return current;
@@ -118,24 +118,24 @@ impl TargetNodes {
         at
     }
 
-    pub(crate) fn get(&self, at: u32) -> &TargetNode {
+    pub(crate) fn get(&self, at: TargetNodeIndex) -> &TargetNode {
         &self.rows[at]
     }
 
-    /// All target nodes, in the order of the table.
+    /// All rows, in the order of the table.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &TargetNode> {
-        core::iter::successors(self.rows.scan(0), |&(_, next)| self.rows.scan(next))
-            .filter_map(|(target_node, _)| target_node)
+        self.rows.iter()
     }
 
-    /// One more monitor has a target there.
-    pub(crate) fn hold(&mut self, at: u32) {
+    /// Counts one more monitor that has a target there.
+    pub(crate) fn hold(&mut self, at: TargetNodeIndex) {
         self.rows[at].monitors += 1;
         self.spare = self.spare.filter(|&spare| spare != at);
     }
 
-    /// One monitor less; the last makes it the spare one. Returns the node that was spare before, which is forgotten.
-    pub(crate) fn release(&mut self, at: u32) -> Option<TargetNode> {
+    /// Counts one monitor less. After the last monitor the row becomes the spare row. Returns the spare
+    /// row before it, which is removed.
+    pub(crate) fn release(&mut self, at: TargetNodeIndex) -> Option<TargetNode> {
         self.rows[at].monitors -= 1;
         if self.rows[at].monitors > 0 {
             return None;
@@ -144,13 +144,13 @@ impl TargetNodes {
         Some(self.remove(before))
     }
 
-    /// Forgets the spare one, if it belongs to that peer.
-    pub(crate) fn drop_spare(&mut self, peer: u32) -> Option<TargetNode> {
+    /// Removes the spare row, if it belongs to that peer.
+    pub(crate) fn remove_spare(&mut self, peer: PeerIndex) -> Option<TargetNode> {
         let spare = self.spare.take_if(|spare| self.rows[*spare].peer == Some(peer))?;
         Some(self.remove(spare))
     }
 
-    fn remove(&mut self, at: u32) -> TargetNode {
+    fn remove(&mut self, at: TargetNodeIndex) -> TargetNode {
         if self.rows[at].current {
             self.index.remove(at, self.rows[at].key(), |at| self.rows[at].key());
         }

@@ -1,33 +1,35 @@
-//! What waits for a session with a peer, in the order in which it was asked for.
+//! The calls that wait for a session with a peer, in the order in which they were made.
 
 use super::{
-    list::{List, ListLinks, Lists, linked},
-    slab::Slab,
+    keys::{OutgoingIndex, WaiterIndex},
+    storage::{List, ListLinks, Lists, Slab, linked},
 };
 use crate::ids::Ticket;
 
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Waiters {
-    rows: Slab<Row>,
-    by_peer: Lists<ByPeer>,
+    rows: Slab<WaiterIndex, Row>,
+    by_peer: Lists<WaitersByPeer>,
 }
 
 #[derive(Clone, Debug, Hash)]
-struct Row {
+pub(crate) struct Row {
     waiter: Waiter,
-    by_peer: ListLinks,
+    by_peer: ListLinks<WaiterIndex>,
 }
 
-/// What waits.
+/// A call that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Waiter {
-    /// A monitor, by its row in [`OutgoingMonitors`](super::OutgoingMonitors).
-    Monitor(u32),
-    /// Something that the caller keeps.
+    Monitor(OutgoingIndex),
+    /// Something that the caller of the core keeps.
     Ticket(Ticket),
 }
 
-linked!(ByPeer, by_peer);
+linked! {
+    /// The calls that wait for a session with one peer.
+    WaitersByPeer: WaiterIndex => Row.by_peer
+}
 
 impl Waiters {
     pub(crate) const fn new() -> Self {
@@ -38,28 +40,28 @@ impl Waiters {
         self.rows.len()
     }
 
-    /// Appends; returns the place, by which a monitor that is taken back can leave.
-    pub(crate) fn push(&mut self, list: List, waiter: Waiter) -> u32 {
-        let at = self.rows.insert(|_, _| Row { waiter, by_peer: ListLinks::LOOSE });
+    /// Appends a call. The returned key removes it again if its monitor ends first.
+    pub(crate) fn push(&mut self, list: List<WaitersByPeer>, waiter: Waiter) -> WaiterIndex {
+        let at = self.rows.insert(|_| Row { waiter, by_peer: ListLinks::LOOSE });
         self.by_peer.push_back(list, &mut self.rows, at);
         at
     }
 
-    pub(crate) fn pop(&mut self, list: List) -> Option<Waiter> {
+    pub(crate) fn pop(&mut self, list: List<WaitersByPeer>) -> Option<Waiter> {
         let at = self.by_peer.first(list)?;
         Some(self.remove(at))
     }
 
-    pub(crate) fn remove(&mut self, at: u32) -> Waiter {
+    pub(crate) fn remove(&mut self, at: WaiterIndex) -> Waiter {
         self.by_peer.remove(&mut self.rows, at);
         self.rows.remove(at, Some(0)).waiter
     }
 
-    pub(crate) fn create(&mut self) -> List {
+    pub(crate) fn create_list(&mut self) -> List<WaitersByPeer> {
         self.by_peer.create()
     }
 
-    pub(crate) fn destroy(&mut self, list: List) {
+    pub(crate) fn destroy_list(&mut self, list: List<WaitersByPeer>) {
         self.by_peer.destroy(list);
     }
 }
