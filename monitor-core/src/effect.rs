@@ -42,7 +42,7 @@ pub enum Effect {
     Send {
         /// The session.
         session: SessionId,
-        /// The process it speaks for: the watcher of a monitor, or whose exit is told. [`LocalPid::NOBODY`]
+        /// The process it speaks for: the watcher of a monitor, or whose exit is told. [`LocalPid::NONE`]
         /// for a name that nobody holds, and for a process of another life.
         from: LocalPid,
         /// The channel to take, if the session has it; else the default one.

@@ -28,7 +28,7 @@ id! {
 
 impl LocalPid {
     /// No process. Its generation is the last one: a slot that has come so far is not used any more.
-    pub const NOBODY: LocalPid = LocalPid(Serial::from_u64(u64::MAX));
+    pub const NONE: LocalPid = LocalPid(Serial::from_u64(u64::MAX));
 }
 
 id! {

@@ -299,7 +299,7 @@ fn every_signal_speaks_for_a_process() {
     ask(&mut a, 1, RemoteTarget::Pid(t.0));
     assert_eq!(sent(&a), [t]);
     ask(&mut a, 2, RemoteTarget::Name("jobs".parse().unwrap()));
-    assert_eq!(sent(&a), [LocalPid::NOBODY]);
+    assert_eq!(sent(&a), [LocalPid::NONE]);
 
     // Also what an exit has left for later.
     let mut slow = Node::new("a", 1, 1);

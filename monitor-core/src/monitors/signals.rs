@@ -102,7 +102,7 @@ impl Core {
             (None, _) => DownReason::NoProc,
         };
         // A process that is gone may have sent messages that are still on their way: they come first.
-        let from = numbered.or(found).unwrap_or(LocalPid::NOBODY);
+        let from = numbered.or(found).unwrap_or(LocalPid::NONE);
         out.push(Effect::Send { session, from, channel, signal: Signal::Down { id, reason: refusal } });
         Ok(())
     }

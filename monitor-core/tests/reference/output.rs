@@ -118,7 +118,7 @@ pub(crate) fn show(output: &Output, name: &dyn Fn(MonitorId) -> String) -> Strin
 }
 
 fn show_pid(pid: LocalPid) -> String {
-    if pid == LocalPid::NOBODY {
+    if pid == LocalPid::NONE {
         return "nobody".to_owned();
     }
     match pid.0.generation() {

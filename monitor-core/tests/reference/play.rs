@@ -66,7 +66,7 @@ impl Play {
             | Step::DemonitorNode(who, _)
             | Step::MonitorNodes(who, _)
             | Step::DemonitorNodes(who, _) => self.names.living(*who),
-            _ => Some(LocalPid::NOBODY),
+            _ => Some(LocalPid::NONE),
         };
         let Some(who) = speaker else { return Ok(()) };
         match step {

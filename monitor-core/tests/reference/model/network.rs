@@ -159,11 +159,11 @@ impl Model {
         // What a process that is gone has sent goes first, so that the answer may come later.
         let waits = |link: &Link| !link.waiting.is_empty() || link.orphans > 0;
         let behind = numbered.is_some() && self.link_of(session).is_some_and(|(_, link)| waits(link));
-        let from = numbered.or(found).unwrap_or(LocalPid::NOBODY);
+        let from = numbered.or(found).unwrap_or(LocalPid::NONE);
         let later = behind && refusal == DownReason::NoProc;
         let answer = Output::Signal { session, from, channel, signal: Signal::Down { id, reason: refusal } };
         if later {
-            self.held.insert((session, id), Held { target: LocalPid::NOBODY, channel });
+            self.held.insert((session, id), Held { target: LocalPid::NONE, channel });
             self.of_exits.push(answer);
         } else {
             self.now.push_back(answer);
