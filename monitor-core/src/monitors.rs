@@ -1,8 +1,13 @@
-//! The coordinator: decides what every input means, and alone makes effects.
+//! The coordinator: it decides what each input means. Only this module and the modules below make
+//! effects; the tables return facts.
 //!
-//! This file holds the calls and exits of processes; `signals` holds what peers ask for and tell, `notices` what monitors
-//! that have fired have to say, `sessions` the life of the link to a peer and what is asked about nodes, and `backlog` what
-//! takes more steps than one input may do.
+//! | what | where |
+//! |---|---|
+//! | [`Core`], the calls and the exits of processes | this file |
+//! | sessions, dials, routes, and calls about nodes | `sessions` |
+//! | signals from peers | `signals` |
+//! | the notices of monitors that have fired | `notices` |
+//! | work that takes more steps than one input may do | `backlog` |
 
 mod backlog;
 mod notices;
@@ -16,7 +21,7 @@ use alloc::{
 
 use refs::{ChannelId, Incarnation, MonitorRef, Name, NodeName, Pid, SessionEnd, Target};
 
-use self::backlog::{Exit, Job};
+use self::backlog::{ExitNotification, Job};
 use crate::{
     config::{
         Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, PeerMonitors, Processes,
@@ -37,37 +42,42 @@ use crate::{
 ///
 /// # How to drive it
 ///
-/// There is one method for each input. Those that have something to do append [`Effect`]s to `out`; the caller runs
-/// them in order, to the end, before the next input. What a method returns answers its caller; effects
-/// address everybody else.
+/// Each input has one method. A method that causes actions appends [`Effect`]s to `out`; the caller
+/// runs them in order, to the end, before the next input. The return value is the answer to the
+/// caller; effects address all other processes and peers.
 ///
-/// - **Calls** of local processes: [`monitor`](Core::monitor), [`demonitor`](Core::demonitor), [`take`](Core::take),
-///   [`monitor_node`](Core::monitor_node), [`monitor_nodes`](Core::monitor_nodes), [`route`](Core::route).
+/// - **Calls** of local processes: [`monitor`](Core::monitor), [`demonitor`](Core::demonitor),
+///   [`take`](Core::take), [`monitor_node`](Core::monitor_node),
+///   [`monitor_nodes`](Core::monitor_nodes), [`route`](Core::route).
 /// - **Exits** of local processes: [`process_exited`](Core::process_exited).
 /// - **The network**: [`peer_up`](Core::peer_up), [`handle_signal`](Core::handle_signal),
 ///   [`session_closing`](Core::session_closing), [`monitor_not_sent`](Core::monitor_not_sent),
 ///   [`peer_down`](Core::peer_down), [`peer_unreachable`](Core::peer_unreachable).
 /// - **The end of the node**: [`node_stopped`](Core::node_stopped).
-/// - **Time to go on**: [`resume`](Core::resume), as long as [`has_backlog`](Core::has_backlog) says so.
+/// - **Unfinished work**: [`resume`](Core::resume), as long as [`has_backlog`](Core::has_backlog)
+///   returns `true`.
 ///
-/// # What the caller owes
+/// # Obligations of the caller
 ///
-/// 1. Effects are run in order and completely. A signal that cannot be sent any more is dropped: the end of its
-///    session follows.
-/// 2. The signals of a session are handed in by one task, in the order of arrival, only after its
-///    [`Effect::Admit`], and all of them before `peer_down`. The next session of that node may be announced earlier.
-/// 3. Every [`Effect::Connect`] is answered by `peer_up` of that node or by `peer_unreachable` with that dial.
-/// 4. A process calls before its exit is reported, not after. Pids are dense: see [`LocalPid`].
-/// 5. `resume` is called until the backlog is empty; in between other inputs may come.
+/// 1. The caller runs effects in order and completely. It drops a signal that cannot be sent any
+///    more: the end of its session follows.
+/// 2. One task passes in the signals of a session, in the order of arrival, only after the
+///    session's [`Effect::Admit`], and all of them before `peer_down`. The next session of that
+///    node may be announced earlier.
+/// 3. The caller answers every [`Effect::Connect`] with `peer_up` for that node or with
+///    `peer_unreachable` for that dial.
+/// 4. A process makes no call after its exit was reported. Pids are dense: see [`LocalPid`].
+/// 5. The caller calls `resume` until the backlog is empty. Other inputs may come in between.
 ///
-/// # What it promises
+/// # Guarantees
 ///
-/// Every monitor ends in exactly one of: its `Down`, its `demonitor`, its watcher's exit. Per peer, the order of notices
-/// is: node up, everything of that session, all its `Down`s, node down, then the next node up. Each input takes at most
-/// [`CoreConfig::max_batch`] steps, however many monitors there are; memory is proportional to live monitors,
-/// subscriptions and peers. A run is a function of its inputs.
+/// Every monitor ends in exactly one of: its `Down`, its `demonitor`, its watcher's exit. For each
+/// peer, the order of notices is: node up, everything of that session, all its `Down`s, node down,
+/// then the next node up. Each input takes at most [`CoreConfig::max_batch`] steps, however many
+/// monitors there are. Memory is proportional to the number of live monitors, subscriptions and
+/// peers. A run is a function of its inputs.
 ///
-/// Its `Hash` covers all that it knows, so that a model checker can tell states apart.
+/// The `Hash` of a core covers its whole state, so that a model checker can distinguish states.
 #[derive(Clone, Debug, Hash)]
 pub struct Core {
     config: CoreConfig,
@@ -88,7 +98,7 @@ pub struct Core {
 }
 
 impl Core {
-    /// A node without processes and peers.
+    /// Makes the core of a node without processes and peers.
     pub fn new(mut config: CoreConfig) -> Self {
         config.max_batch = config.max_batch.max(1);
         let seed = config.seed;
@@ -109,16 +119,17 @@ impl Core {
         }
     }
 
-    /// What the core is made of.
+    /// The configuration, with `max_batch` raised to at least 1.
     pub const fn config(&self) -> &CoreConfig {
         &self.config
     }
 
-    /// Monitors a target for `watcher`; returns the fresh number of the monitor. O(1).
+    /// Monitors a target for `watcher`; returns the number of the monitor, which is new. O(1).
     ///
-    /// Never waits and never fails: what goes wrong arrives as a `Down`. A target on the own node is looked up now; one on
-    /// another node when the request arrives there. Monitoring oneself gives a number that never fires. Source:
-    /// `erlang:monitor/2`; that an unknown name gives `NoProc` and not an error, too.
+    /// Never blocks and never fails: a failure arrives as a `Down`. A target on the local node is
+    /// looked up now; a target on another node when the request arrives there. A process that
+    /// monitors itself gets a number that never fires. Source: `erlang:monitor/2`, including that
+    /// an unknown name gives `NoProc` and not an error.
     pub fn monitor(
         &mut self,
         processes: &dyn Processes,
@@ -176,7 +187,8 @@ impl Core {
         }
     }
 
-    /// Binds a monitor to the session that is up and asks the peer for it: recorded first, then sent.
+    /// Binds a monitor to the session that is up, then sends it to the peer. In this order: the
+    /// row stands before its answer can arrive.
     fn send_monitor(&mut self, at: OutgoingIndex, peer: PeerIndex, out: &mut Vec<Effect>) {
         self.bind_incarnation(at, self.peers.get(peer).incarnation());
         let peer = self.peers.get(peer);
@@ -196,10 +208,12 @@ impl Core {
         out.push(Effect::Send { session: *session, from: row.watcher, channel: target_node.channel, signal });
     }
 
-    /// Ends a monitor. Decided here and now; never connects, never fails. O(1), however much is queued.
+    /// Ends a monitor. Takes effect at once; never connects, never fails. O(1), however much is
+    /// queued.
     ///
-    /// After it no `Down` for `id` is added to the mailbox; one that is there stays, unless `flush` removes it. A
-    /// monitor of another watcher is left alone. Source: `erlang:demonitor/2` with `flush` and `info`.
+    /// After this call no `Down` for `id` is added to the mailbox. A `Down` that is already there
+    /// stays, unless `flush` removes it. A monitor of another watcher is not changed. Source:
+    /// `erlang:demonitor/2` with `flush` and `info`.
     pub fn demonitor(
         &mut self,
         watcher: LocalPid,
@@ -222,7 +236,7 @@ impl Core {
         Demonitored::Active
     }
 
-    /// Removes a row, and tells the peer if it knows of it.
+    /// Removes a row, and sends `Demonitor` if the peer has a row for it.
     fn cancel(&mut self, at: OutgoingIndex, out: &mut Vec<Effect>) {
         let row = self.outgoing_monitors.row(at);
         if let MonitorState::Remote(_) = row.state {
@@ -235,30 +249,33 @@ impl Core {
         self.forget(at);
     }
 
-    /// A process has exited, for this reason. `None`: it was gone already when [`Effect::Watch`] came.
+    /// Reports that a process has exited, with its reason. The reason is `None` if the process had
+    /// already exited when [`Effect::Watch`] came.
     ///
-    /// Everybody who monitors it gets the reason, its own monitors end, and its subscriptions too. Nothing is delivered to it
-    /// from now on. A process that takes part in no monitor costs nothing. Of what does, at most
-    /// [`CoreConfig::max_batch`](crate::CoreConfig::max_batch) rows are done now; the rest goes on with
-    /// [`Core::resume`].
+    /// All watchers of the process get the reason; its own monitors and subscriptions end. Nothing
+    /// is delivered to it from now on. A process that takes part in no monitor costs nothing. At
+    /// most [`CoreConfig::max_batch`](crate::CoreConfig::max_batch) rows are processed now;
+    /// [`Core::resume`] processes the rest.
     pub fn process_exited(&mut self, pid: LocalPid, reason: Option<ExitReason>, out: &mut Vec<Effect>) {
         if let Some(entry) = self.processes.remove(pid) {
             let reason = reason.map_or(DownReason::NoProc, DownReason::Exit);
-            self.tell_exit(Exit::new(pid, entry, reason), out);
+            self.tell_exit(ExitNotification::new(pid, entry, reason), out);
         }
     }
 
-    /// The node has stopped while this process still lives. Local monitors on it end as `NoConnection(end)`, and its
-    /// subscriptions end without a notice. Its own monitors stay. Bounded like [`Core::process_exited`].
+    /// Reports that the node has stopped while this process is still alive. Local monitors on the
+    /// process end as `NoConnection(end)`, and its subscriptions end without a notice. The monitors
+    /// that it has made stay. Bounded like [`Core::process_exited`].
     ///
     /// To be called for each process that is left, after every session and every dial has ended.
     pub fn node_stopped(&mut self, pid: LocalPid, end: SessionEnd, out: &mut Vec<Effect>) {
         if let Some(lists) = self.processes.take_all_but_made_monitors(pid) {
-            self.tell_exit(Exit::new(pid, lists, DownReason::NoConnection(end)), out);
+            self.tell_exit(ExitNotification::new(pid, lists, DownReason::NoConnection(end)), out);
         }
     }
 
-    /// The monitors of a process that have not been taken or ended, oldest first, as they were asked for. O(1) for each.
+    /// The monitors of a process that were neither taken nor ended, oldest first, with their
+    /// targets as they were passed in. O(1) for each.
     pub fn monitors_of(&self, watcher: LocalPid) -> impl Iterator<Item = (MonitorId, Target)> {
         let of_watcher = self.processes.get(watcher).and_then(|entry| entry.made_monitors);
         self.outgoing_monitors
@@ -266,8 +283,8 @@ impl Core {
             .map(|at| (self.outgoing_monitors.id(at), self.target(at)))
     }
 
-    /// The monitors on a process, by what their watchers call them: those of local watchers, then those of peers. O(1) for
-    /// each.
+    /// The monitors on a process, as the references that their watchers have: those of local
+    /// watchers first, then those of peers. O(1) for each.
     pub fn watchers_of(&self, pid: LocalPid) -> impl Iterator<Item = MonitorRef> {
         let entry = self.processes.get(pid);
         let local = self.outgoing_monitors.bound(entry.and_then(|entry| entry.local_watchers));
@@ -279,7 +296,7 @@ impl Core {
             .chain(remote.filter_map(move |row| Some(MonitorRef::new(of_peer(row.peer)?, row.id.0))))
     }
 
-    /// What the tables hold now. O(1).
+    /// The present sizes of the tables. O(1).
     pub fn stats(&self) -> CoreStats {
         CoreStats {
             outgoing_active: self.outgoing_monitors.active(),
@@ -294,8 +311,8 @@ impl Core {
         }
     }
 
-    /// How many monitors there are between this node and each that something here refers to, in no order. It looks at each
-    /// such node, and at no monitor.
+    /// The number of monitors between this node and each peer in the table, in no particular order.
+    /// O(peers and target nodes), independent of the number of monitors.
     pub fn by_peer(&self) -> Vec<PeerMonitors> {
         let mut held = BTreeMap::new();
         for target_node in self.target_nodes.iter() {
@@ -309,7 +326,7 @@ impl Core {
         self.peers.iter().map(of).collect()
     }
 
-    /// The monitor is over: its notice goes to its watcher, unless that has exited.
+    /// Ends a monitor with a notice to its watcher, or without one if the watcher has exited.
     fn fire(&mut self, at: OutgoingIndex, reason: DownReason, out: &mut Vec<Effect>) {
         let to = self.outgoing_monitors.row(at).watcher;
         if self.processes.get(to).is_none() {
@@ -320,7 +337,7 @@ impl Core {
         out.push(Effect::Deliver { to, notice: Notice::Down(self.outgoing_monitors.id(at)) });
     }
 
-    /// Removes a row and whatever stood only for it.
+    /// Removes a row and everything that existed only for it.
     fn forget(&mut self, at: OutgoingIndex) {
         let row = self.outgoing_monitors.remove(at);
         let target_node = row.target_node;
@@ -336,7 +353,7 @@ impl Core {
         }
         let forgotten = self.target_nodes.release(target_node);
         self.target_node_forgotten(forgotten);
-        // While there is no session the spare one would keep the peer from being forgotten.
+        // While there is no session, the spare row would keep the peer in the table.
         if let Some(peer) = peer.filter(|&peer| self.peers.get(peer).up().is_none()) {
             self.forget_spare_target_node(peer);
         }
@@ -360,7 +377,7 @@ impl Core {
         peer
     }
 
-    /// The node of a target, held for one more monitor.
+    /// Returns the row for the node of a target, and counts one more monitor there.
     fn target_node(
         &mut self,
         node: &NodeName,
@@ -380,7 +397,8 @@ impl Core {
         target_node
     }
 
-    /// What is told of this monitor from now on is told of that life of the target's node; none if there is no session.
+    /// From now on the notices of this monitor report that incarnation of the target's node; `None`
+    /// if there is no session.
     fn bind_incarnation(&mut self, at: OutgoingIndex, incarnation: Option<Incarnation>) {
         let target_node = self.outgoing_monitors.row(at).target_node;
         if self.target_nodes.get(target_node).session_incarnation == incarnation {
@@ -412,7 +430,7 @@ impl Core {
     }
 }
 
-/// Asks once for the exit of a process that is monitored.
+/// Emits [`Effect::Watch`] for the first monitor on a process.
 fn watch(pid: LocalPid, entry: &mut ProcessEntry, out: &mut Vec<Effect>) {
     if !core::mem::replace(&mut entry.watched, true) {
         out.push(Effect::Watch { pid });

@@ -1,5 +1,5 @@
-//! The tables of the core. Each is a leaf: it changes its rows and returns facts, and never makes an
-//! effect.
+//! The tables of the core. Each is a leaf: it changes its rows and returns facts, and never makes
+//! an effect.
 //!
 //! | what | where |
 //! |---|---|

@@ -1,5 +1,6 @@
-//! What takes more steps than one input may do: the exit of a process that many watch, the beginning and the end of
-//! a session. Each is a job that is begun at once and, if it is not finished, goes on in turn with the others.
+//! Work that may take more steps than one input may do: the exit of a process with many watchers,
+//! and the beginning and the end of a session. Each is a job. It starts at once; if it is not
+//! finished, it continues in turn with the other jobs.
 
 use alloc::vec::Vec;
 
@@ -15,30 +16,30 @@ use crate::{
     },
 };
 
-/// A piece of work.
+/// A job in the backlog.
 #[derive(Clone, Debug, Hash)]
 pub(super) enum Job {
-    /// What is to be told about a peer.
+    /// The notifications about a peer.
     Peer(PeerIndex),
-    /// What follows from the exit of a process.
-    Exit(Exit),
+    /// The consequences of the exit of a process.
+    Exit(ExitNotification),
 }
 
-/// The exit of a process on its way to everybody it concerns.
+/// The exit of a process, while it is told to the watchers and the peers that it concerns.
 #[derive(Clone, Debug, Hash)]
-pub(super) struct Exit {
+pub(super) struct ExitNotification {
     pid: LocalPid,
     lists: ProcessEntry,
     reason: DownReason,
 }
 
-impl Exit {
+impl ExitNotification {
     pub(super) const fn new(pid: LocalPid, lists: ProcessEntry, reason: DownReason) -> Self {
-        Exit { pid, lists, reason }
+        ExitNotification { pid, lists, reason }
     }
 }
 
-/// What one step of a job found.
+/// The result of one step of a job.
 #[derive(PartialEq, Eq)]
 enum Step {
     More,
@@ -46,8 +47,8 @@ enum Step {
 }
 
 impl Core {
-    /// Continues the backlog: at most [`max_batch`](crate::CoreConfig::max_batch) steps of the job whose turn it is.
-    /// Returns whether anything is left.
+    /// Continues the job at the front of the backlog, for at most
+    /// [`max_batch`](crate::CoreConfig::max_batch) steps. Returns whether there is more work.
     pub fn resume(&mut self, out: &mut Vec<Effect>) -> bool {
         match self.backlog.pop_front() {
             Some(Job::Peer(peer)) => {
@@ -65,7 +66,8 @@ impl Core {
         !self.backlog.is_empty()
     }
 
-    /// Tells what there is to tell about a peer; what is left of it takes its place at the end of the backlog.
+    /// Delivers the notifications about a peer. If steps are left over, the peer joins the end of
+    /// the backlog.
     pub(super) fn tell_peer(&mut self, peer: PeerIndex, out: &mut Vec<Effect>) {
         if self.peers.get(peer).queued {
             return;
@@ -80,8 +82,9 @@ impl Core {
         self.backlog.push_back(Job::Peer(peer));
     }
 
-    /// Tells of an exit; what is left of it takes its place at the end of the backlog.
-    pub(super) fn tell_exit(&mut self, mut exit: Exit, out: &mut Vec<Effect>) {
+    /// Delivers the notifications of an exit. If steps are left over, the exit joins the end of the
+    /// backlog.
+    pub(super) fn tell_exit(&mut self, mut exit: ExitNotification, out: &mut Vec<Effect>) {
         for _ in 0..self.config.max_batch {
             if self.step_exit(&mut exit, out) == Step::Done {
                 return;
@@ -90,10 +93,10 @@ impl Core {
         self.backlog.push_back(Job::Exit(exit));
     }
 
-    /// Tells one more of those that an exit concerns: watchers elsewhere, watchers here, then the peers on whose processes
-    /// it had monitors.
-    fn step_exit(&mut self, exit: &mut Exit, out: &mut Vec<Effect>) -> Step {
-        let Exit { pid, lists, reason } = exit;
+    /// One step of an exit. The order is: watchers on other nodes, local watchers, the monitors
+    /// that the process has made, its node monitors, its subscriptions.
+    fn step_exit(&mut self, exit: &mut ExitNotification, out: &mut Vec<Effect>) -> Step {
+        let ExitNotification { pid, lists, reason } = exit;
         let from = *pid;
         if let Some(list) = lists.remote_watchers {
             let Some(at) = self.incoming_monitors.first_of_target(list) else {
@@ -103,7 +106,8 @@ impl Core {
             };
             let IncomingMonitor { peer, id, channel } = self.incoming_monitors.get(at);
             let reason = reason.clone();
-            // What it has sent may wait for the session still, and goes before the news of its end.
+            // Messages of the process may still wait for the session. They go out before the
+            // `Down`.
             if self.flush_one(peer, out) {
                 return Step::More;
             }
@@ -144,10 +148,10 @@ impl Core {
         Step::More
     }
 
-    /// Tells those that the beginning, or then the end, of a session concerns, one a step.
+    /// Up to `steps` steps of the beginning of a session, or else of the end of one.
     fn go_on_with_peer(&mut self, peer: PeerIndex, steps: &mut usize, out: &mut Vec<Effect>) -> Step {
         let row = self.peers.get_mut(peer);
-        // Taken out and put back, so that the tables are free while it is told.
+        // Taken out of the row and put back, so that the tables can be borrowed meanwhile.
         if let Some(up) = row.up_notification.take() {
             let mut left = Some(up);
             while let Some(up) = left.take_if(|_| *steps > 0) {
@@ -171,7 +175,8 @@ impl Core {
         Step::More
     }
 
-    /// Subscribers first; then the session may deliver; then what waits for it goes out.
+    /// One step. The order is: subscribers are told, then the session may deliver, then the waiting
+    /// calls go out.
     fn step_up_notification(
         &mut self,
         peer: PeerIndex,
@@ -182,7 +187,8 @@ impl Core {
             up.next = self.tell_subscriber(next, up.number, out, |options| {
                 options.node_type.matches(up.event.hidden).then(|| NodeNotice::Up(options, up.event.clone()))
             });
-            // None if it has ended meanwhile; another one cannot be up before that end was told.
+            // There is no session if it has ended meanwhile. Another session cannot be up before
+            // that end was told.
             if let (None, Some(session)) = (up.next, self.peers.get(peer).session()) {
                 out.push(Effect::Admit { session });
             }
@@ -191,7 +197,8 @@ impl Core {
         self.flush_one(peer, out).then_some(up)
     }
 
-    /// What waited, the monitors, then the node: each step one of them. What the peer held here goes in silence.
+    /// One step. The order is: waiting calls, monitors on the session, monitors of the peer, node
+    /// monitors, subscribers. The rows of the peer's monitors are removed without a notice.
     fn step_down_notification(
         &mut self,
         peer: PeerIndex,
@@ -238,7 +245,8 @@ impl Core {
         self.node_monitors.pop(list, row.epoch, row.node_monitors)
     }
 
-    /// Tells an event to the subscriber at a place of the table, if one is there that is to know; returns the next place.
+    /// Delivers an event to the subscription at a cell of the table, if there is one and it asked
+    /// for the event; returns the next cell.
     fn tell_subscriber(
         &self,
         at: Cursor<NodeSubscriptionIndex>,
@@ -254,7 +262,8 @@ impl Core {
         Some(next)
     }
 
-    /// Everybody knows of the end: on to the next session, if one stands already or is asked for.
+    /// All notifications of the end are delivered. Continues with the next session, if it is up
+    /// already or if calls wait for one.
     fn finish_down_notification(&mut self, peer: PeerIndex, out: &mut Vec<Effect>) {
         let row = self.peers.get_mut(peer);
         let wanted = row.waiter_count > 0 || !self.node_monitors.is_empty_list(row.node_monitors);

@@ -1,4 +1,4 @@
-//! The life of the link to a peer, and what is asked about nodes.
+//! Sessions and dials, routes for calls, and calls about nodes.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::mem;
@@ -17,10 +17,11 @@ use crate::{
 };
 
 impl Core {
-    /// A session with a peer stands. [`Effect::Admit`] follows when everything before it has been told: at once, or by a
-    /// `resume`.
+    /// Reports a session with a peer. [`Effect::Admit`] follows once everything before the session
+    /// was told: at once, or from a `resume`.
     ///
-    /// `hidden` if either end is. The own name is no peer: such a session is ignored and never admitted.
+    /// `hidden` if either end is hidden. A session with a node that has the local node's name is
+    /// ignored and never admitted.
     pub fn peer_up(&mut self, session: SessionId, node: NodeId, hidden: bool, out: &mut Vec<Effect>) {
         if node.name == self.config.local.name {
             return;
@@ -41,14 +42,16 @@ impl Core {
         self.tell_peer(peer, out);
     }
 
-    /// The session is over. Its monitors get `NoConnection(end)`, then whoever watches the node is told.
+    /// Reports the end of a session. Its monitors get `NoConnection(end)`; then the node monitors
+    /// and subscribers are told.
     ///
-    /// A session that is unknown, or over already, is ignored.
+    /// A session that is unknown or has already ended is ignored.
     pub fn peer_down(&mut self, session: SessionId, end: SessionEnd, out: &mut Vec<Effect>) {
         let Some(peer) = self.peers.remove_session(session) else { return };
         let row = self.peers.get_mut(peer);
         if row.session() != Some(session) {
-            // It was waiting for its predecessor to be told, so nobody knows of it.
+            // The session was waiting for the end of the previous one to be told, so its beginning
+            // was not told.
             row.next = None;
             return;
         }
@@ -56,10 +59,12 @@ impl Core {
         self.tell_peer(peer, out);
     }
 
-    /// The session takes no more frames; its [`peer_down`](Core::peer_down) follows after what has arrived on it.
+    /// Reports that the session takes no more frames. [`peer_down`](Core::peer_down) follows after
+    /// all signals that have arrived on the session.
     ///
-    /// Calls that connect on demand wait for the next session from now on, and so does whatever waited for this session.
-    /// Signals of the session are still handled. A session that is not up is ignored. O(1).
+    /// From now on, calls that connect on demand wait for the next session, and so do the calls
+    /// that wait for this one. Signals of the session are still handled. A session that is not up
+    /// is ignored. O(1).
     pub fn session_closing(&mut self, session: SessionId) {
         let peer = self.peers.of_session(session);
         if let Some(peer) = peer.filter(|&peer| self.peers.get(peer).session() == Some(session)) {
@@ -67,10 +72,11 @@ impl Core {
         }
     }
 
-    /// The session did not take the request of this monitor, because it is [closing](Core::session_closing): the monitor
-    /// joins the next session, as a new one would. To be called at most once, in the call that made the monitor. O(1).
+    /// Reports that the session did not take the request of this monitor, because it is
+    /// [closing](Core::session_closing). The monitor waits for the next session, like a new one. To
+    /// be called at most once, within the call that made the monitor. O(1).
     ///
-    /// A monitor that is over, or that hangs on no session, is left alone.
+    /// A monitor that has ended, or that is not bound to a session, is not changed.
     pub fn monitor_not_sent(&mut self, id: MonitorId, connect: Connect, out: &mut Vec<Effect>) {
         let Some(at) = self.outgoing_monitors.find(id) else { return };
         let row = self.outgoing_monitors.row(at);
@@ -83,7 +89,8 @@ impl Core {
         }
     }
 
-    /// An attempt to connect has failed: whatever waits on that very dial gets `NoConnection(end)`.
+    /// Reports that an attempt to connect has failed. The calls that wait for exactly that dial get
+    /// `NoConnection(end)`.
     pub fn peer_unreachable(
         &mut self,
         node: &NodeName,
@@ -98,10 +105,12 @@ impl Core {
         }
     }
 
-    /// Asks where something for another node goes, such as a message, in one order with the monitors. O(1).
+    /// Returns where to send something for another node, such as a message, in one order with the
+    /// monitors. O(1).
     ///
-    /// With [`Route::Later`] the caller keeps it under `ticket`; exactly one [`Effect::Forward`] or [`Effect::Discard`]
-    /// with that ticket follows. The own node has no link: it is [`EndKind::NotConnected`].
+    /// After [`Route::Later`] the caller keeps the message under `ticket`; exactly one
+    /// [`Effect::Forward`] or [`Effect::Discard`] with that ticket follows. The local node is never
+    /// connected to itself: its route is [`EndKind::NotConnected`].
     pub fn route(
         &mut self,
         node: &NodeName,
@@ -126,11 +135,12 @@ impl Core {
         }
     }
 
-    /// Tells `watcher` once when the node goes down: when the session that is up ends, or the one that is made for this
-    /// call, or when it cannot be made. O(1).
+    /// Tells `watcher` once that the node has gone down: when the session that is up ends, when the
+    /// session that is made for this call ends, or when no session can be made. O(1).
     ///
-    /// Called again before that, it changes nothing. The own node never goes down. Source: `erlang:monitor_node/2`, which
-    /// counts calls and says nothing of the order; here it is one notice, after all `Down`s of the session.
+    /// A second call before that notice changes nothing. The local node never goes down. Source:
+    /// `erlang:monitor_node/2`, which counts calls and does not specify the order; here there is
+    /// one notice, after all `Down`s of the session.
     pub fn monitor_node(
         &mut self,
         watcher: LocalPid,
@@ -157,7 +167,7 @@ impl Core {
         }
     }
 
-    /// Takes a [`Core::monitor_node`] back, if there is one. Never connects. O(1).
+    /// Ends a [`Core::monitor_node`], if there is one. Never connects. O(1).
     pub fn demonitor_node(&mut self, watcher: LocalPid, node: &NodeName) {
         if let Some(peer) = self.peers.find(node) {
             self.node_monitors.remove(watcher, peer);
@@ -165,24 +175,27 @@ impl Core {
         }
     }
 
-    /// Subscribes `watcher` to the ups and downs of all nodes that the options name; returns the up events of those that
-    /// are up, sorted by name: what follows begins exactly where this list ends. O(nodes).
+    /// Subscribes `watcher` to the ups and downs of all nodes that the options select. Returns the
+    /// up events of the selected nodes that are up, sorted by name. The notices begin exactly where
+    /// this list ends. O(nodes log nodes).
     ///
-    /// Equal options twice are one subscription. Source: `net_kernel:monitor_nodes/2`, which counts calls.
+    /// A second subscription with equal options changes nothing. Source:
+    /// `net_kernel:monitor_nodes/2`, which counts calls.
     pub fn monitor_nodes(&mut self, watcher: LocalPid, options: NodesOptions) -> Vec<Arc<NodeEvent>> {
         let of_watcher = &mut self.processes.enter(watcher).node_subscriptions;
         self.node_subscriptions.insert(watcher, of_watcher, options, self.last_event);
         self.nodes(options.node_type)
     }
 
-    /// Takes back the subscription with exactly these options, if there is one.
+    /// Ends the subscription with exactly these options, if there is one.
     pub fn demonitor_nodes(&mut self, watcher: LocalPid, options: NodesOptions) {
         if let Some(list) = self.processes.get(watcher).and_then(|entry| entry.node_subscriptions) {
             self.node_subscriptions.remove(list, options);
         }
     }
 
-    /// The up events of the nodes that are up, sorted by name. The own node is not among them. O(nodes log nodes).
+    /// The up events of the nodes that are up, sorted by name, without the local node. O(nodes log
+    /// nodes).
     pub fn nodes(&self, filter: NodeType) -> Vec<Arc<NodeEvent>> {
         let up = self.peers.iter().filter_map(Peer::up).filter(|up| filter.matches(up.hidden));
         let mut up: Vec<_> = up.cloned().collect();
@@ -190,9 +203,11 @@ impl Core {
         up
     }
 
-    /// How a call gets to a peer: directly only when nothing waits, so that nothing is overtaken.
+    /// The route of a call to a peer: directly only if no call waits, so that no call overtakes
+    /// another.
     pub(super) fn route_to(&mut self, peer: PeerIndex, connect: Connect, out: &mut Vec<Effect>) -> Route {
-        // What still waits after the session came up goes first. Two go for each that joins, so the list ends.
+        // Calls that still wait after the session came up go first. Two go out for each new call,
+        // so the list becomes empty.
         for _ in 0..self.peers.get(peer).waiter_count.min(2) {
             self.flush_one(peer, out);
         }
@@ -214,11 +229,11 @@ impl Core {
         self.waiters.push(row.waiters, waiter)
     }
 
-    /// Sends the first of what waits for the session that is up, unless it is the monitor of a process that has exited;
-    /// returns whether there was any.
+    /// Sends the first call that waits for the session that is up; returns whether there was one.
+    /// The monitor of a process that has exited is dropped instead.
     pub(super) fn flush_one(&mut self, peer: PeerIndex, out: &mut Vec<Effect>) -> bool {
         let row = self.peers.get_mut(peer);
-        // Nearly always there is none, and everything that is told of an exit asks.
+        // Checked first, because this is nearly always so, and each step of an exit comes here.
         if row.waiter_count == 0 {
             return false;
         }
@@ -244,7 +259,7 @@ impl Core {
         out.push(Effect::Connect { node: row.name.clone(), dial });
     }
 
-    /// The session is up from here on; its beginning is to be told.
+    /// Makes the session the one that is up, and starts to tell its beginning.
     pub(super) fn promote(&mut self, peer: PeerIndex, event: Arc<NodeEvent>) {
         self.last_event += 1;
         let row = self.peers.get_mut(peer);
@@ -253,8 +268,8 @@ impl Core {
             Some(UpNotification { event, number: self.last_event, next: Some(Cursor::start()) });
     }
 
-    /// The session or the attempt is over from here on; its end is to be told to everybody who hung on it. New calls belong
-    /// to the next one.
+    /// Ends the session or the attempt, and starts to tell its end to all watchers that depend on
+    /// it. New calls belong to the next session.
     fn begin_down_notification(&mut self, peer: PeerIndex, end: SessionEnd) {
         self.forget_spare_target_node(peer);
         self.last_event += 1;
@@ -262,7 +277,7 @@ impl Core {
         let up = row.up().cloned();
         let session = up.as_ref().and_then(|up| up.session.clone());
         let hidden = up.as_ref().is_some_and(|up| up.hidden);
-        // Requests that wait while a session closes belong to the next session.
+        // Calls that wait while a session closes belong to the next session.
         let closing = mem::take(&mut row.closing);
         let created = self.waiters.create_list();
         row.state = PeerState::Draining;
@@ -306,7 +321,7 @@ impl Core {
         })
     }
 
-    /// Forgets a peer that is not connected and that nothing refers to.
+    /// Removes a peer that is not connected and that nothing refers to.
     pub(super) fn forget_unused_peer(&mut self, peer: PeerIndex) {
         let row = self.peers.get(peer);
         let unused = matches!(row.state, PeerState::Idle)

@@ -1,10 +1,10 @@
-//! What peers ask for and tell.
+//! Signals from peers.
 
 use alloc::vec::Vec;
 
 use refs::{ChannelId, EndKind, SessionEnd, SessionId};
 
-use super::{Core, backlog::Exit, watch};
+use super::{Core, backlog::ExitNotification, watch};
 use crate::{
     config::{LocalTarget, Processes},
     effect::Effect,
@@ -15,13 +15,15 @@ use crate::{
 };
 
 impl Core {
-    /// A signal of a peer has arrived, on that channel: what follows of it goes back on the same. O(1), unless it monitors a
-    /// process that is gone while messages wait for the session that has begun: they go first.
+    /// Handles a signal of a peer that arrived on that channel; the answer goes back on the same
+    /// channel. O(1), with one exception: a monitor on a process that has exited, while calls wait
+    /// for the session that has begun. The waiting calls then go out first.
     ///
-    /// One of a session that is over, or that does not concern this session, is ignored.
+    /// A signal is ignored if its session has ended, or if it does not concern the session.
     ///
     /// # Errors
-    /// A [`Violation`] of the protocol: nothing has changed, and the session must end.
+    /// Returns a [`Violation`] if the signal breaks the protocol. Nothing has changed then, and the
+    /// session must end.
     pub fn handle_signal(
         &mut self,
         processes: &dyn Processes,
@@ -101,14 +103,14 @@ impl Core {
             }
             (None, _) => DownReason::NoProc,
         };
-        // A process that is gone may have sent messages that are still on their way: they come first.
+        // A process that has exited may have sent messages that are on their way. They come first.
         let from = numbered.or(found).unwrap_or(LocalPid::NONE);
         out.push(Effect::Send { session, from, channel, signal: Signal::Down { id, reason: refusal } });
         Ok(())
     }
 
-    /// There is no such process, but what it has sent may wait for the session still, and goes first: as if it had
-    /// been there and exited now.
+    /// The process has exited, but its messages may still wait for the session, and go out first.
+    /// So this is handled as if the process had been there and exited now.
     fn refuse_after_its_messages(
         &mut self,
         peer: PeerIndex,
@@ -121,7 +123,7 @@ impl Core {
         row.incoming_count += 1;
         let mut lists = ProcessEntry::new(gone);
         self.incoming_monitors.insert(peer, channel, id, row.incoming_monitors, &mut lists.remote_watchers);
-        self.tell_exit(Exit::new(gone, lists, DownReason::NoProc), out);
+        self.tell_exit(ExitNotification::new(gone, lists, DownReason::NoProc), out);
     }
 
     fn is_bound_to(&self, at: OutgoingIndex, peer: PeerIndex) -> bool {

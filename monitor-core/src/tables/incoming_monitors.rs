@@ -22,14 +22,14 @@ pub(crate) struct IncomingMonitors {
 
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Row {
-    /// With `offset`, the position of the row's serial in [`PeerSerialIndex`], which holds the peer and
-    /// the serial. The row repeats neither, and needs no search when it is removed: that saves a third
-    /// of the time that the exit of a process with a million watchers takes.
+    /// With `offset`, the position of the row's serial in [`PeerSerialIndex`], which holds the peer
+    /// and the serial. The row repeats neither, and needs no search when it is removed: that saves
+    /// a third of the time that the exit of a process with a million watchers takes.
     page: PageIndex,
     offset: u8,
     channel: ChannelId,
-    /// Always true. The other values of this byte mark the vacant cells of the table, so that a cell is
-    /// no larger than a row.
+    /// Always true. The other values of this byte mark the vacant cells of the table, so that a
+    /// cell is no larger than a row.
     is_row: bool,
     by_session: ListLinks<IncomingIndex>,
     by_target: ListLinks<IncomingIndex>,
@@ -115,7 +115,8 @@ impl IncomingMonitors {
 
     /// Removes a row; returns its peer.
     pub(crate) fn remove(&mut self, at: IncomingIndex) -> PeerIndex {
-        // The row is removed before it leaves its lists: it is then looked up once instead of five times.
+        // The row is removed before it leaves its lists: it is then looked up once instead of five
+        // times.
         let row = self.rows.remove(at);
         self.by_session.close_gap(&mut self.rows, &row);
         self.by_target.close_gap(&mut self.rows, &row);

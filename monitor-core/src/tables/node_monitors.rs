@@ -61,8 +61,9 @@ impl NodeMonitors {
         self.index.find(key, |at| self.rows[at].key() == key)
     }
 
-    /// Monitors the end of this epoch of the peer. Called again, it changes nothing. If the row still
-    /// stands for an earlier epoch, whose end is being told, it stands for this epoch too from then on.
+    /// Monitors the end of this epoch of the peer. Called again, it changes nothing. If the row
+    /// still stands for an earlier epoch, whose end is being told, it stands for this epoch too
+    /// from then on.
     pub(crate) fn insert(
         &mut self,
         watcher: LocalPid,
@@ -95,9 +96,9 @@ impl NodeMonitors {
         }
     }
 
-    /// Takes the first row off a list whose end is being told; returns its watcher, or `None` if the
-    /// list is empty. The row moves to the list of the present epoch if the watcher has asked for that
-    /// too; otherwise it is removed.
+    /// Takes the first row off a list whose end is being told; returns its watcher, or `None` if
+    /// the list is empty. The row moves to the list of the present epoch if the watcher has asked
+    /// for that too; otherwise it is removed.
     pub(crate) fn pop(
         &mut self,
         list: List<NodeMonitorsByPeer>,

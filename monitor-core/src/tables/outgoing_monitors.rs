@@ -1,4 +1,5 @@
-//! The monitors that local watchers have made: one row each, from the call until the `Down` is taken.
+//! The monitors that local watchers have made: one row each, from the call until the `Down` is
+//! taken.
 
 use refs::{RegName, Serial};
 
@@ -11,8 +12,8 @@ use crate::{
     reason::{Bytes, DownReason, ExitReason, Text},
 };
 
-/// The table. Each row is in the list of its watcher and, while it is bound, in the list of its target
-/// (a local process) or of its session.
+/// The table. Each row is in the list of its watcher and, while it is bound, in the list of its
+/// target (a local process) or of its session.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct OutgoingMonitors {
     rows: Slab<OutgoingIndex, OutgoingMonitor>,
@@ -21,7 +22,8 @@ pub(crate) struct OutgoingMonitors {
     fired: usize,
 }
 
-/// One monitor. 64 bytes in every state: the row also holds the `Down` until the watcher receives it.
+/// One monitor. 64 bytes in every state: the row also holds the `Down` until the watcher receives
+/// it.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct OutgoingMonitor {
     pub(crate) watcher: LocalPid,
@@ -69,8 +71,8 @@ impl MonitorState {
         matches!(self, Fired(_) | FiredCutPanic(_) | FiredCutOther(_))
     }
 
-    /// Why the monitor has ended, and whether the reason was cut; `None` unless a notice waits to be
-    /// taken.
+    /// Why the monitor has ended, and whether the reason was cut; `None` unless a notice waits to
+    /// be taken.
     pub(crate) fn fired(&self) -> Option<(DownReason, bool)> {
         Some(match self {
             MonitorState::Fired(reason) => (reason.clone(), false),
@@ -168,8 +170,8 @@ impl OutgoingMonitors {
         MonitorId(Serial::new(at.index(), self.rows[at].generation))
     }
 
-    /// The row of a monitor; `None` if its notice was taken, if it was demonitored, or if the number was
-    /// never given out.
+    /// The row of a monitor; `None` if its notice was taken, if it was demonitored, or if the
+    /// number was never given out.
     pub(crate) fn find(&self, id: MonitorId) -> Option<OutgoingIndex> {
         let at = OutgoingIndex::new(id.0.slot());
         self.rows.get(at).filter(|row| row.generation == id.0.generation()).map(|_| at)

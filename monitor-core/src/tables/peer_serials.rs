@@ -1,10 +1,10 @@
 //! Finds rows by the serials that peers gave them.
 //!
-//! A peer gives its serials in sequence, and rows end in much the same order. So consecutive serials
-//! share a page: the hash table is asked for the page, and for the next few rows the page and its
-//! entry are still in the processor's caches. A large hash table with an entry for each row has
-//! several cache misses per row, which cost more than all other work on the row. A peer that gives
-//! serials far apart costs one page per row, no more.
+//! A peer gives its serials in sequence, and rows end in much the same order. So consecutive
+//! serials share a page: the hash table is asked for the page, and for the next few rows the page
+//! and its entry are still in the processor's caches. A large hash table with an entry for each row
+//! has several cache misses per row, which cost more than all other work on the row. A peer that
+//! gives serials far apart costs one page per row, no more.
 
 use core::hash::{Hash, Hasher};
 
@@ -16,8 +16,8 @@ use super::{
 };
 use crate::ids::MonitorId;
 
-/// Number of serials that share a page. A page with a single serial takes little more memory than the
-/// rest of its row.
+/// Number of serials that share a page. A page with a single serial takes little more memory than
+/// the rest of its row.
 const PAGE: usize = 8;
 
 key! {
@@ -63,8 +63,9 @@ pub(crate) struct SerialPosition {
     pub(super) offset: u8,
 }
 
-/// What the serials of a page have in common. It includes the generation, because a slot that the peer
-/// uses again may still be in use here: the two signals may overtake each other on two channels.
+/// What the serials of a page have in common. It includes the generation, because a slot that the
+/// peer uses again may still be in use here: the two signals may overtake each other on two
+/// channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct PageKey {
     peer: PeerIndex,
@@ -96,8 +97,8 @@ impl<R: Key> PeerSerialIndex<R> {
         (row != R::NONE).then_some(row)
     }
 
-    /// Returns the position of a serial that no row has. The caller [sets](PeerSerialIndex::set) a row
-    /// there at once.
+    /// Returns the position of a serial that no row has. The caller [sets](PeerSerialIndex::set) a
+    /// row there at once.
     pub(crate) fn enter(&mut self, peer: PeerIndex, id: MonitorId) -> SerialPosition {
         let (key, offset) = PageKey::of(peer, id);
         let page = self.page(key).unwrap_or_else(|| {

@@ -29,8 +29,8 @@ pub(crate) struct Peer {
     pub(crate) state: PeerState,
     /// The session that is up takes no more frames: later calls wait for the next session.
     pub(crate) closing: bool,
-    /// Number of sessions and attempts that have ended. A `monitor_node` of one epoch is not told of the
-    /// end of the next.
+    /// Number of sessions and attempts that have ended. A `monitor_node` of one epoch is not told
+    /// of the end of the next.
     pub(crate) epoch: u32,
     /// The calls that wait for a session.
     pub(crate) waiters: List<WaitersByPeer>,

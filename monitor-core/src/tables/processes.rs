@@ -11,8 +11,8 @@ use super::{
 };
 use crate::ids::LocalPid;
 
-/// The table, indexed by the slot of the pid. It is stored in chunks. An empty chunk is freed, except
-/// for one spare chunk.
+/// The table, indexed by the slot of the pid. It is stored in chunks. An empty chunk is freed,
+/// except for one spare chunk.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct ProcessTable {
     chunks: Vec<Chunk>,
@@ -139,7 +139,8 @@ impl ProcessTable {
         self.chunks[number].slots.resize(len, None);
     }
 
-    /// Returns all lists of a process except that of the monitors it has made. The caller must empty them.
+    /// Returns all lists of a process except that of the monitors it has made. The caller must
+    /// empty them.
     pub(crate) fn take_all_but_made_monitors(&mut self, pid: LocalPid) -> Option<ProcessEntry> {
         let entry = self.get_mut(pid)?;
         // The notices of its own monitors can still be received.

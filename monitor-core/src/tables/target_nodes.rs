@@ -8,13 +8,13 @@ use super::{
 };
 
 /// The table. All monitors of one row have been on sessions with one incarnation of the node; their
-/// `Down`s report that incarnation. Of the rows that are equal in name, incarnation and channel, the
-/// one with the latest session incarnation is *current*, and is in the index; an earlier one stays as
-/// long as it has monitors.
+/// `Down`s report that incarnation. Of the rows that are equal in name, incarnation and channel,
+/// the one with the latest session incarnation is *current*, and is in the index; an earlier one
+/// stays as long as it has monitors.
 ///
-/// A row whose last monitor has just ended is kept as the *spare* row. A process that monitors a node
-/// for the time of one request names the same node again at once, and so pays no insertion and removal
-/// each time.
+/// A row whose last monitor has just ended is kept as the *spare* row. A process that monitors a
+/// node for the time of one request names the same node again at once, and so pays no insertion and
+/// removal each time.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct TargetNodes {
     rows: Slab<TargetNodeIndex, TargetNode>,
@@ -32,8 +32,8 @@ pub(crate) struct TargetNode {
     pub(crate) channel: ChannelId,
     /// `None` for the local node.
     pub(crate) peer: Option<PeerIndex>,
-    /// The incarnation of the node on the session that the monitors are or were bound to; `None` before
-    /// there was a session.
+    /// The incarnation of the node on the session that the monitors are or were bound to; `None`
+    /// before there was a session.
     pub(crate) session_incarnation: Option<Incarnation>,
     monitors: u32,
     current: bool,
@@ -85,9 +85,9 @@ impl TargetNodes {
         at
     }
 
-    /// Returns the current row with the key of this row, for a monitor that is bound to a session with
-    /// `session_incarnation`; and whether the row is new. A new row is added if the monitors of the
-    /// current one were on sessions with another incarnation.
+    /// Returns the current row with the key of this row, for a monitor that is bound to a session
+    /// with `session_incarnation`; and whether the row is new. A new row is added if the monitors
+    /// of the current one were on sessions with another incarnation.
     pub(crate) fn for_incarnation(
         &mut self,
         at: TargetNodeIndex,
@@ -106,8 +106,8 @@ impl TargetNodes {
         (self.add(newer), true)
     }
 
-    /// The current row with the key of this row. That is this row itself if the current one was removed
-    /// after its last monitor had ended.
+    /// The current row with the key of this row. That is this row itself if the current one was
+    /// removed after its last monitor had ended.
     fn current(&mut self, at: TargetNodeIndex) -> TargetNodeIndex {
         let key = self.rows[at].key();
         if let Some(current) = self.index.find(key, |at| self.rows[at].key() == key) {
@@ -133,8 +133,8 @@ impl TargetNodes {
         self.spare = self.spare.filter(|&spare| spare != at);
     }
 
-    /// Counts one monitor less. After the last monitor the row becomes the spare row. Returns the spare
-    /// row before it, which is removed.
+    /// Counts one monitor less. After the last monitor the row becomes the spare row. Returns the
+    /// spare row before it, which is removed.
     pub(crate) fn release(&mut self, at: TargetNodeIndex) -> Option<TargetNode> {
         self.rows[at].monitors -= 1;
         if self.rows[at].monitors > 0 {

@@ -2,9 +2,9 @@
 //! peers can fill; a look-up costs slightly more than in a [`Slab`](super::Slab).
 //!
 //! Rows are stored in chunks. A chunk is freed as a whole when its last row is removed, except for
-//! one spare chunk, so that a table that grows and shrinks by a few rows does not allocate each time.
-//! New rows go to the lowest chunk that has room, so the higher chunks become empty. No step frees
-//! or allocates more than one chunk.
+//! one spare chunk, so that a table that grows and shrinks by a few rows does not allocate each
+//! time. New rows go to the lowest chunk that has room, so the higher chunks become empty. No step
+//! frees or allocates more than one chunk.
 
 use alloc::{collections::BTreeSet, vec::Vec};
 use core::{
@@ -14,7 +14,8 @@ use core::{
 
 use super::key::{Key, MAX_ROWS, key};
 
-/// Number of cells in a chunk: so many that an allocator returns most chunks directly to the system.
+/// Number of cells in a chunk: so many that an allocator returns most chunks directly to the
+/// system.
 const CHUNK: usize = 1 << SHIFT;
 const SHIFT: u32 = 12;
 
@@ -129,7 +130,8 @@ impl<K: Key, T> ChunkedSlab<K, T> {
         self.lowest = chunk;
     }
 
-    /// The last row of a chunk was removed. If there are two empty chunks now, frees the higher one.
+    /// The last row of a chunk was removed. If there are two empty chunks now, frees the higher
+    /// one.
     #[cold]
     fn chunk_is_empty(&mut self, empty: ChunkIndex) {
         let spare = self.chunks.get(self.spare.index() as usize);

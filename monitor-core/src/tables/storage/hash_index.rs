@@ -1,9 +1,9 @@
 //! A hash index: finds the rows of a table by a value that the rows contain.
 //!
 //! A full hash table moves all its entries, which with millions of rows is a stall, and it never
-//! returns memory. So the rows are spread over many small tables, *shards*, and the number of shards
-//! follows the number of rows, one at a time: this is linear hashing. No step moves more than the
-//! rows of one shard.
+//! returns memory. So the rows are spread over many small tables, *shards*, and the number of
+//! shards follows the number of rows, one at a time: this is linear hashing. No step moves more
+//! than the rows of one shard.
 
 use alloc::{vec, vec::Vec};
 use core::hash::{BuildHasher, Hash, Hasher};

@@ -59,8 +59,8 @@ macro_rules! linked {
 }
 pub(crate) use linked;
 
-/// The heads of all lists of one kind. They are in one vector, where each change of a list finds its
-/// head at once. The vector is freed when there is no list left.
+/// The heads of all lists of one kind. They are in one vector, where each change of a list finds
+/// its head at once. The vector is freed when there is no list left.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Lists<L: Linked> {
     heads: Vec<ListLinks<L::Key>>,
