@@ -4,7 +4,7 @@ use refs::{ChannelId, NodeId, NodeName, RegName, SessionEnd, SessionId};
 
 use crate::ids::LocalPid;
 
-/// What a core is made of.
+/// Identity and limits of a core. The core takes every value of each limit; a caller that refuses some checks them itself.
 #[derive(Clone, Debug, Hash)]
 #[non_exhaustive]
 pub struct CoreConfig {
@@ -12,23 +12,29 @@ pub struct CoreConfig {
     pub local: NodeId,
     /// Seeds the hasher of what peers number. From a good source of randomness in production, fixed in tests.
     pub seed: u64,
-    /// The most table steps one input does; the rest waits in the backlog. 256 by default, at least 1.
+    /// Maximum number of table steps in one input; the rest waits in the backlog. 256 by default; 0 counts as 1.
     pub max_batch: usize,
-    /// The most calls that wait for one node to be connected. 65,536 by default.
+    /// Maximum number of calls that wait for one node to be connected; further ones end with `Quota`. 65,536 by default; with 0
+    /// no call waits.
     pub max_waiting: usize,
-    /// The most monitors one session may hold on this node's processes. 16,777,216 by default.
+    /// Maximum number of monitors that one session may hold on this node's processes; further ones end with `Quota`. 16,777,216
+    /// by default; with 0 every one is refused.
     pub max_incoming: usize,
-    /// The most bytes of exit reasons in the unread `Down`s of one watcher. Beyond it reasons are cut to what is left, down
-    /// to nothing: see [`Down::reason_was_cut`](crate::Down#structfield.reason_was_cut). 8 MiB by default.
+    /// Maximum number of bytes of exit reasons in the unread `Down`s of one watcher. A reason that does not fit is cut to what
+    /// is left, but never below [`CoreConfig::SHORT_REASON`] bytes, and the `Down` says so:
+    /// [`Down::reason_was_cut`](crate::Down#structfield.reason_was_cut). So the reasons of a watcher take at most this limit and
+    /// 256 bytes for each unread `Down`. 8 MiB by default, any number from 0.
     pub max_reason_bytes: usize,
-    /// The same of all watchers together. Beyond it a reason is cut to
-    /// [`CoreConfig::SHORT_REASON`] bytes. 64 MiB by default.
+    /// The same for all watchers together: a reason is cut to the smaller of what this limit and
+    /// [`CoreConfig::max_reason_bytes`] leave, but never below [`CoreConfig::SHORT_REASON`] bytes. 64 MiB by default, any
+    /// number from 0.
     pub max_node_reason_bytes: usize,
 }
 
 impl CoreConfig {
-    /// A reason of no more bytes is never cut because of [`CoreConfig::max_node_reason_bytes`]: one process may be watched by
-    /// very many, who share one short reason.
+    /// A reason of at most this number of bytes is never cut, and a longer one is never cut below it: a flood of long reasons
+    /// must not take the short ones, such as an exit status. A text is cut before a character that does not fit, which
+    /// leaves up to 3 bytes less.
     pub const SHORT_REASON: usize = 256;
 
     /// The defaults.

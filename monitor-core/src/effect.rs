@@ -180,8 +180,9 @@ pub struct Down {
     /// The life of the target's node that said so, or with which the session was that ended. None if there was no
     /// session. The target's pid may bear another one: then this life says that the other is over.
     pub incarnation: Option<Incarnation>,
-    /// Whether the reason is only the beginning of what the process has said: the watcher had not read so many of its
-    /// `Down`s that their reasons took all the memory there is for them. The kind of the reason is never changed.
+    /// Whether [`Down::reason`] has only the beginning of the text or bytes with which the process ended: the reasons of unread
+    /// `Down`s had reached their limit. A reason of at most [`CoreConfig::SHORT_REASON`](crate::CoreConfig::SHORT_REASON) bytes
+    /// is never cut, and no cut changes the kind of a reason.
     pub reason_was_cut: bool,
 }
 

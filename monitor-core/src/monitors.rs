@@ -29,7 +29,7 @@ use crate::{
     },
     effect::{Effect, Notice},
     ids::{LocalPid, MonitorId},
-    reason::{Bytes, DownReason, ExitReason, Text},
+    reason::{DownReason, ExitReason},
     signal::{RemoteTarget, Signal},
     tables::{
         IncomingIndex, IncomingMonitors, MonitorState, NodeMonitors, NodeSubscriptions, OutgoingIndex,
@@ -93,8 +93,6 @@ pub struct Core {
     last_dial: u64,
     /// The number of the last event of any node.
     last_event: u64,
-    /// The empty rest of each reason for which there is no room at all. Shared, so that these reasons take no memory.
-    nothing: (Text, Bytes),
 }
 
 impl Core {
@@ -115,7 +113,6 @@ impl Core {
             backlog: VecDeque::new(),
             last_dial: 0,
             last_event: 0,
-            nothing: (Text::default(), Bytes::default()),
         }
     }
 
@@ -339,8 +336,8 @@ impl Core {
 
     /// Removes a row and everything that existed only for it.
     fn forget(&mut self, at: OutgoingIndex) {
-        let row = self.outgoing_monitors.remove(at);
-        let target_node = row.target_node;
+        let row = self.outgoing_monitors.row(at);
+        let (target_node, watcher) = (row.target_node, row.watcher);
         let peer = self.target_nodes.get(target_node).peer;
         match row.state {
             MonitorState::Local(_) | MonitorState::Remote(_) | MonitorState::Loose => {}
@@ -349,8 +346,9 @@ impl Core {
                 let peer = peer.expect("only monitors on other nodes wait");
                 self.peers.get_mut(peer).waiter_count -= 1;
             }
-            fired => self.processes.remove_unread(row.watcher, fired.reason_len()),
+            ref fired => self.processes.remove_unread(watcher, fired.reason_len()),
         }
+        self.outgoing_monitors.remove(at);
         let forgotten = self.target_nodes.release(target_node);
         self.target_node_forgotten(forgotten);
         // While there is no session, the spare row would keep the peer in the table.

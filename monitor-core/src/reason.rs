@@ -61,27 +61,35 @@ impl ExitReason {
 }
 
 impl ExitReason {
-    /// How many bytes of its own it has: of the text of a panic, or of a reason of one's own.
+    /// The same kind of reason with at most the first `max` bytes of its text or bytes, or `None` if it has no more than that. A
+    /// text is not cut within a character, neither that of a panic nor one in the bytes of [`Other`](ExitReason::Other).
+    ///
+    /// O(`max`). The copy shares no memory with the whole reason.
+    #[must_use]
+    pub fn cut(&self, max: usize) -> Option<Self> {
+        match self {
+            ExitReason::Panicked(text) if text.len() > max => {
+                Some(ExitReason::Panicked(Text(Arc::new(text[..floor_char_boundary(text, max)].into()))))
+            }
+            ExitReason::Other(bytes) if bytes.len() > max => {
+                let end = match core::str::from_utf8(&bytes[..max]) {
+                    // A text up to here, which would end within a character.
+                    Err(error) if error.error_len().is_none() => error.valid_up_to(),
+                    _ => max,
+                };
+                Some(ExitReason::Other(Bytes(Arc::new(bytes[..end].into()))))
+            }
+            _ => None,
+        }
+    }
+
+    /// Number of bytes in the text of a panic, or in a reason of the process's own.
     pub(crate) fn len(&self) -> usize {
         match self {
             ExitReason::Panicked(text) => text.len(),
             ExitReason::Other(bytes) => bytes.len(),
             ExitReason::Normal | ExitReason::Shutdown | ExitReason::Killed => 0,
         }
-    }
-}
-
-impl Text {
-    /// Its beginning, of at most so many bytes.
-    pub(crate) fn cut(&self, len: usize) -> Self {
-        Text(Arc::new(self[..floor_char_boundary(self, len)].into()))
-    }
-}
-
-impl Bytes {
-    /// Its beginning, of at most so many bytes.
-    pub(crate) fn cut(&self, len: usize) -> Self {
-        Bytes(Arc::new(self[..len.min(self.len())].into()))
     }
 }
 

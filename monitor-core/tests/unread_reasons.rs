@@ -37,72 +37,87 @@ fn cut(down: &Down) -> (&ExitReason, bool) {
     (down.reason.exit().unwrap(), down.reason_was_cut)
 }
 
+/// Room in both limits, in one of them, and in none.
+const LIMITS: [(usize, usize); 4] = [(1 << 30, 1 << 30), (1 << 30, 0), (0, 1 << 30), (0, 0)];
+
 #[test]
-fn a_watcher_that_reads_nothing_keeps_no_more_reasons_than_it_may() {
+fn unread_reasons_take_at_most_the_limit_and_a_short_reason_each() {
     const UNREAD: usize = 4000;
-    for (of_watcher, of_node) in [(1 << 20, 1 << 30), (1 << 30, 1 << 20)] {
-        let mut bare = core(of_watcher, of_node);
-        let taken = measure(|| (0..UNREAD).for_each(|_| _ = fired(&mut bare, other(LONG))));
-        assert_eq!(bare.core.stats().outgoing_fired, UNREAD);
-        // A row each, and where all watchers share, a short reason each.
-        let most = (1 << 20) + UNREAD * (128 + 2 * CoreConfig::SHORT_REASON);
-        assert!(taken.bytes_current <= most as i64, "{} bytes", taken.bytes_current);
+    // A row, of which a table that grows holds up to two, and two allocations around the bytes.
+    const EACH: usize = 2 * 64 + 48 + CoreConfig::SHORT_REASON;
+    for (of_watcher, of_node) in [(1 << 20, 1 << 30), (1 << 30, 1 << 20), (1 << 20, 1 << 20)] {
+        for len in [CoreConfig::SHORT_REASON, CoreConfig::SHORT_REASON + 1, 700, LONG] {
+            let mut bare = core(of_watcher, of_node);
+            let taken = measure(|| (0..UNREAD).for_each(|_| _ = fired(&mut bare, other(len))));
+            assert_eq!(bare.core.stats().outgoing_fired, UNREAD);
+            let most = (1 << 20) + UNREAD * EACH;
+            assert!(taken.bytes_current <= most as i64, "{} bytes of reasons of {len}", taken.bytes_current);
+        }
     }
 }
 
 #[test]
-fn reasons_that_are_cut_to_nothing_take_nothing() {
-    const UNREAD: usize = 100_000;
-    let mut bare = core(0, 0);
-    let plain = measure(|| (0..UNREAD).for_each(|_| _ = fired(&mut bare, ExitReason::Normal)));
-    let mut bare = core(0, 0);
-    let cut = measure(|| (0..UNREAD).for_each(|_| _ = fired(&mut bare, other(LONG))));
-    assert_eq!(cut.bytes_current, plain.bytes_current);
+fn a_short_reason_is_whole_behind_a_flood_of_long_ones() {
+    let short = CoreConfig::SHORT_REASON;
+    for (of_watcher, of_node) in LIMITS {
+        let mut bare = core(of_watcher, of_node);
+        (0..100).for_each(|_| _ = fired(&mut bare, other(LONG)));
+        for reason in [
+            ExitReason::Killed,
+            ExitReason::other("exit code 1").unwrap(),
+            ExitReason::panicked("index out of bounds"),
+            ExitReason::panicked("x".repeat(short)),
+            other(short),
+        ] {
+            let id = fired(&mut bare, reason.clone());
+            assert_eq!(cut(&bare.core.fired(id).unwrap()), (&reason, false));
+        }
+    }
 }
 
 #[test]
-fn a_reason_keeps_its_kind_and_says_that_it_was_cut() {
-    let mut bare = core(10, 1 << 20);
-    let ids = [
-        fired(&mut bare, ExitReason::panicked("sixsix")),
-        // A character is not cut in two.
-        fired(&mut bare, ExitReason::panicked("aaaé")),
-        fired(&mut bare, other(7)),
-        fired(&mut bare, ExitReason::panicked("none")),
-        fired(&mut bare, other(1)),
-        fired(&mut bare, ExitReason::Killed),
-    ];
-    let downs: Vec<Down> = ids.iter().map(|&id| bare.core.fired(id).unwrap()).collect();
-    let expected = [
-        (ExitReason::panicked("sixsix"), false),
-        (ExitReason::panicked("aaa"), true),
-        (other(1), true),
-        (ExitReason::panicked(""), true),
-        (other(0), true),
-        (ExitReason::Killed, false),
-    ];
-    for (down, (reason, was_cut)) in downs.iter().zip(&expected) {
-        assert_eq!(cut(down), (reason, *was_cut));
-        assert_eq!(down.to_string().ends_with(" (reason cut)"), *was_cut, "{down}");
-        assert_eq!(bare.core.fired_reason(MonitorId(down.monitor.serial())).as_ref(), Some(&down.reason));
-        assert_eq!(bare.core.take(MonitorId(down.monitor.serial())).as_ref(), Some(down));
+fn a_long_reason_keeps_its_kind_and_says_that_it_was_cut() {
+    let short = CoreConfig::SHORT_REASON;
+    let accents = "é".repeat(200);
+    let shifted = "x".to_owned() + &accents;
+    for (of_watcher, of_node) in &LIMITS[1..] {
+        let mut bare = core(*of_watcher, *of_node);
+        for (reason, kept) in [
+            (other(short + 1), other(short)),
+            (ExitReason::panicked("x".repeat(short + 1)), ExitReason::panicked("x".repeat(short))),
+            // No character is cut in two, in whichever kind of reason the text is.
+            (ExitReason::panicked(&*accents), ExitReason::panicked(&accents[..short])),
+            (ExitReason::panicked(&*shifted), ExitReason::panicked(&shifted[..short - 1])),
+            (ExitReason::other(&*shifted).unwrap(), ExitReason::other(&shifted[..short - 1]).unwrap()),
+            // Bytes that are no text have no characters.
+            (ExitReason::other(vec![0xff; 300]).unwrap(), ExitReason::other(vec![0xff; short]).unwrap()),
+        ] {
+            let id = fired(&mut bare, reason);
+            let down = bare.core.fired(id).unwrap();
+            assert_eq!(cut(&down), (&kept, true));
+            assert!(down.to_string().ends_with(" (reason cut)"), "{down}");
+            assert_eq!(bare.core.fired_reason(id).as_ref(), Some(&down.reason));
+            assert_eq!(bare.core.take(id), Some(down));
+        }
+        let whole = fired(&mut bare, ExitReason::panicked("oh"));
+        assert!(bare.core.take(whole).unwrap().to_string().ends_with("exit: panicked: oh"));
     }
 }
 
 #[test]
 fn the_limit_is_exact_and_what_is_read_or_flushed_makes_room() {
-    let mut bare = core(100, 1 << 20);
-    let first = fired(&mut bare, other(60));
-    let fits = fired(&mut bare, other(40));
-    assert_eq!(cut(&bare.core.fired(fits).unwrap()), (&other(40), false));
-    let beyond = fired(&mut bare, other(1));
-    assert_eq!(cut(&bare.core.fired(beyond).unwrap()), (&other(0), true));
+    let mut bare = core(1000, 1 << 20);
+    let first = fired(&mut bare, other(600));
+    let fits = fired(&mut bare, other(400));
+    assert_eq!(cut(&bare.core.fired(fits).unwrap()), (&other(400), false));
+    let beyond = fired(&mut bare, other(257));
+    assert_eq!(cut(&bare.core.fired(beyond).unwrap()), (&other(256), true));
     bare.core.take(first).unwrap();
-    let after = fired(&mut bare, other(61));
-    assert_eq!(cut(&bare.core.fired(after).unwrap()), (&other(60), true));
+    let after = fired(&mut bare, other(345));
+    assert_eq!(cut(&bare.core.fired(after).unwrap()), (&other(344), true));
     bare.demonitor(after);
-    let flushed = fired(&mut bare, other(60));
-    assert_eq!(cut(&bare.core.take(flushed).unwrap()), (&other(60), false));
+    let flushed = fired(&mut bare, other(344));
+    assert_eq!(cut(&bare.core.take(flushed).unwrap()), (&other(344), false));
 }
 
 #[test]
@@ -111,7 +126,7 @@ fn one_watcher_does_not_take_the_room_of_another_and_its_end_frees_all() {
     fired(&mut bare, other(1000));
     let of_other = fired_of(&mut bare, OTHER_WATCHER, other(400));
     assert_eq!(cut(&bare.core.fired(of_other).unwrap()), (&other(400), false));
-    // All together they have 100 bytes left, but a short reason is kept as far as its own watcher has room.
+    // All together they have 100 bytes left, but a short reason is kept anyway.
     let short = CoreConfig::SHORT_REASON;
     let cut_short = fired_of(&mut bare, OTHER_WATCHER, other(short + 1));
     assert_eq!(cut(&bare.core.fired(cut_short).unwrap()), (&other(short), true));

@@ -217,8 +217,24 @@ impl OutgoingMonitors {
         self.fired += 1;
     }
 
+    /// Takes the reason out of a monitor that has fired, and whether it was cut. The caller removes the
+    /// row next.
+    pub(crate) fn take_reason(&mut self, at: OutgoingIndex) -> Option<(DownReason, bool)> {
+        let state = &mut self.rows[at].state;
+        if !state.is_fired() {
+            return None;
+        }
+        self.fired -= 1;
+        Some(match core::mem::replace(state, MonitorState::Loose) {
+            MonitorState::FiredCutPanic(text) => (DownReason::Exit(ExitReason::Panicked(text)), true),
+            MonitorState::FiredCutOther(bytes) => (DownReason::Exit(ExitReason::Other(bytes)), true),
+            MonitorState::Fired(reason) => (reason, false),
+            _ => unreachable!("it has fired"),
+        })
+    }
+
     /// Removes the row. Its number is never used again.
-    pub(crate) fn remove(&mut self, at: OutgoingIndex) -> OutgoingMonitor {
+    pub(crate) fn remove(&mut self, at: OutgoingIndex) {
         let OutgoingMonitor { state, generation, .. } = &self.rows[at];
         let next = generation.checked_add(1);
         match state {
@@ -231,7 +247,7 @@ impl OutgoingMonitors {
             }
         }
         self.by_watcher.remove(&mut self.rows, at);
-        self.rows.remove(at, next)
+        self.rows.discard(at, next);
     }
 
     pub(crate) fn create_bound_list(&mut self) -> List<BoundMonitors> {

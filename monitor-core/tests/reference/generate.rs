@@ -14,7 +14,7 @@ pub(crate) fn script(max_len: usize) -> impl Strategy<Value = Script> {
     // Full lists, and lists that are full soon.
     let limit = || prop_oneof![3 => Just(1_000_usize), 1 => Just(2_usize)];
     let batch = select(vec![1_usize, 2, 3, 256]);
-    // Room for every reason, for a few long ones, for a few short ones, and for none.
+    // Room for every reason, for a few long ones, and for short ones alone.
     let reasons = || select(vec![1 << 20, 700, 7, 0]);
     (batch, limit(), limit(), reasons(), reasons(), vec(step(), 1..max_len)).prop_map(
         |(max_batch, max_waiting, max_incoming, max_reason_bytes, max_node_reason_bytes, steps)| Script {
@@ -34,7 +34,8 @@ fn own_reason() -> impl Strategy<Value = ExitReason> {
         Just(ExitReason::panicked("oh")),
         Just(ExitReason::other("full").unwrap()),
         Just(ExitReason::panicked("x".to_owned() + &"é".repeat(200))),
-        Just(ExitReason::other(vec![7; 300]).unwrap()),
+        Just(ExitReason::other("x".to_owned() + &"é".repeat(200)).unwrap()),
+        Just(ExitReason::other(vec![0xff; 300]).unwrap()),
     ]
 }
 

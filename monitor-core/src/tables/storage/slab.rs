@@ -64,17 +64,31 @@ impl<K: Key, T> Slab<K, T> {
         K::new(index)
     }
 
-    /// Removes a row. The next row in its cell gets the generation `next`; with `None` the cell is
-    /// never used again.
+    /// Removes a row and returns it. The next row in its cell gets the generation `next`; with `None`
+    /// the cell is never used again.
     pub(crate) fn remove(&mut self, at: K, next: Option<u32>) -> T {
-        let vacant = Cell::Vacant { next: self.vacant, generation: next.unwrap_or(0) };
+        let vacant = self.vacate(at, next);
         let cell = core::mem::replace(&mut self.cells[at.index() as usize], vacant);
         let Cell::Row(row) = cell else { unreachable!("only rows are removed, once") };
+        row
+    }
+
+    /// Does the same as [`Slab::remove`], but drops the row in its cell, which saves a copy.
+    pub(crate) fn discard(&mut self, at: K, next: Option<u32>) {
+        let vacant = self.vacate(at, next);
+        self.cells[at.index() as usize] = vacant;
+    }
+
+    /// Counts one row less and chains its cell for reuse. The caller stores the returned value in the
+    /// cell.
+    fn vacate(&mut self, at: K, next: Option<u32>) -> Cell<K, T> {
+        debug_assert!(matches!(self.cells[at.index() as usize], Cell::Row(_)), "only rows are removed, once");
+        let vacant = Cell::Vacant { next: self.vacant, generation: next.unwrap_or(0) };
         self.len -= 1;
         if next.is_some() {
             self.vacant = at;
         }
-        row
+        vacant
     }
 
     pub(crate) fn get(&self, at: K) -> Option<&T> {

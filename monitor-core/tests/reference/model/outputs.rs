@@ -134,14 +134,19 @@ impl Model {
         };
         let room = self.max_reason_bytes.saturating_sub(unread(&|other| other == watcher));
         let room_of_all = self.max_node_reason_bytes.saturating_sub(unread(&|_| true));
-        let kept = room.min(room_of_all.max(CoreConfig::SHORT_REASON));
+        let kept = room.min(room_of_all).max(CoreConfig::SHORT_REASON);
         match &reason {
             DownReason::Exit(ExitReason::Panicked(text)) if text.len() > kept => {
                 let fits = (0..=kept).rev().find(|&len| text.is_char_boundary(len)).unwrap();
                 (DownReason::Exit(ExitReason::panicked(&text[..fits])), true)
             }
             DownReason::Exit(ExitReason::Other(bytes)) if bytes.len() > kept => {
-                (DownReason::Exit(ExitReason::other(&bytes[..kept]).unwrap()), true)
+                let fits = match std::str::from_utf8(&bytes[..kept]) {
+                    // A text that would end within a character.
+                    Err(error) if error.error_len().is_none() => error.valid_up_to(),
+                    _ => kept,
+                };
+                (DownReason::Exit(ExitReason::other(&bytes[..fits]).unwrap()), true)
             }
             _ => (reason, false),
         }
