@@ -152,5 +152,5 @@ fn other_reasons_have_other_evidence() {
     node.monitor(w, node.named("job"));
     let [down] = &told(&mut node, w)[..] else { panic!("nobody is called so") };
     assert_eq!(down.to_string(), format!("{} is gone: no such process", down.target));
-    assert_eq!(down.source().to_string(), "said by the target's node");
+    assert_eq!(down.source().to_string(), "reported by the target's node");
 }
