@@ -217,8 +217,8 @@ impl OutgoingMonitors {
         self.fired += 1;
     }
 
-    /// Takes the reason out of a monitor that has fired, and whether it was cut. The caller removes the
-    /// row next.
+    /// Takes the reason out of a monitor that has fired, and whether it was cut. The caller removes
+    /// the row next.
     pub(crate) fn take_reason(&mut self, at: OutgoingIndex) -> Option<(DownReason, bool)> {
         let state = &mut self.rows[at].state;
         if !state.is_fired() {

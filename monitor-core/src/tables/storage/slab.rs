@@ -64,8 +64,8 @@ impl<K: Key, T> Slab<K, T> {
         K::new(index)
     }
 
-    /// Removes a row and returns it. The next row in its cell gets the generation `next`; with `None`
-    /// the cell is never used again.
+    /// Removes a row and returns it. The next row in its cell gets the generation `next`; with
+    /// `None` the cell is never used again.
     pub(crate) fn remove(&mut self, at: K, next: Option<u32>) -> T {
         let vacant = self.vacate(at, next);
         let cell = core::mem::replace(&mut self.cells[at.index() as usize], vacant);
@@ -79,8 +79,8 @@ impl<K: Key, T> Slab<K, T> {
         self.cells[at.index() as usize] = vacant;
     }
 
-    /// Counts one row less and chains its cell for reuse. The caller stores the returned value in the
-    /// cell.
+    /// Counts one row less and chains its cell for reuse. The caller stores the returned value in
+    /// the cell.
     fn vacate(&mut self, at: K, next: Option<u32>) -> Cell<K, T> {
         debug_assert!(matches!(self.cells[at.index() as usize], Cell::Row(_)), "only rows are removed, once");
         let vacant = Cell::Vacant { next: self.vacant, generation: next.unwrap_or(0) };
