@@ -13,10 +13,12 @@
 //!
 //! | form | made by | read by |
 //! |---|---|---|
-//! | bytes | [`to_bytes`] | [`from_bytes`]: never panics, strict about trailing bytes |
-//! | text | `Display`, [`Reference::to_uri`] | `FromStr`, [`Reference::parse`]: bounded, never panic |
+//! | bytes | [`to_bytes`] | [`from_bytes`]: strict about trailing bytes |
+//! | text | `Display`, [`Reference::to_uri`] | `FromStr`, [`Reference::parse`]: bounded |
 //!
-//! A [`ParseError`] has the offset of the fault. The crate does no I/O and is `no_std` with `alloc`.
+//! Reading never panics. A [`ParseError`] has the offset of the fault.
+//!
+//! The crate does no I/O and is `no_std` with `alloc`.
 //!
 //! | what | where |
 //! |---|---|

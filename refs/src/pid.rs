@@ -50,7 +50,8 @@ impl Pid {
     /// ```
     /// # use refs::{Incarnation, NodeId, Pid, Serial};
     /// # let name: refs::NodeName = "a@h:1".parse().expect("a name");
-    /// # let node = |number| NodeId::new(name.clone(), Incarnation::new(number).expect("not zero"));
+    /// # let incarnation = |number| Incarnation::new(number).expect("not zero");
+    /// # let node = |number| NodeId::new(name.clone(), incarnation(number));
     /// # let holder = Pid::new(node(7), Serial::new(0, 1));
     /// # let successor = Pid::new(node(8), Serial::new(0, 1));
     /// let mut granted_to = holder.clone();
