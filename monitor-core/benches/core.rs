@@ -1,4 +1,4 @@
-//! How long the inputs of a core take: `cargo bench -p monitor-core`. Nothing of a runtime or a network is in it.
+//! Measures the inputs of a core, without a runtime or a network: `cargo bench -p monitor-core`.
 #![allow(missing_docs, reason = "the macros of the harness make public items without any")]
 
 use std::hint::black_box;
@@ -10,7 +10,7 @@ use self::bare::{Bare, WATCHER, number};
 
 mod bare;
 
-/// How many monitors stand while one more is made or ended.
+/// Number of monitors that exist while one more is made or ended.
 const STANDING: u32 = 100_000;
 const MILLION: u32 = 1_000_000;
 

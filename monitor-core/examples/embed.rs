@@ -1,8 +1,9 @@
-//! Two cores in one program, wired with a plain queue: what somebody who brings an actor system, a runtime or a
-//! transport of their own starts from.
+//! Two cores in one program, connected with a plain queue: a starting point for an actor system, a
+//! runtime or a transport of your own.
 //!
-//! It takes three things: a table of the own processes (`Processes`), a place for notices (here: a queue for each
-//! process), and a way for signals to travel (here: one queue of frames for each direction).
+//! It needs three things: a table of the local processes (`Processes`), a place for notices (here a
+//! queue for each process), and a way for signals to travel (here one queue of frames for each
+//! direction).
 //!
 //! ```text
 //! cargo run -p monitor-core --example embed
@@ -17,7 +18,7 @@ use monitor_core::{
     refs::{EndKind, Incarnation, NodeId, Pid, RegName, Serial, SessionId, Target},
 };
 
-/// The processes of one node: which live, and who holds which name.
+/// The processes of one node: which are alive, and which process holds each name.
 #[derive(Default)]
 struct Table {
     alive: Vec<bool>,
@@ -30,13 +31,14 @@ impl Processes for Table {
             LocalTarget::Pid(pid) => *pid,
             LocalTarget::Name(name) => *self.names.get(*name)?,
         };
-        // A peer may have made the number up. This table uses no slot twice, so all generations are 0.
+        // A peer may have invented the number. This table never reuses a slot, so all generations
+        // are 0.
         let lives = self.alive.get(pid.0.slot() as usize).is_some_and(|&alive| alive);
         (lives && pid.0.generation() == 0).then_some(pid)
     }
 }
 
-/// One node: the core, and everything the core leaves to its user.
+/// One node: the core, and everything that the core leaves to its caller.
 struct Node {
     id: NodeId,
     core: Core,
@@ -47,14 +49,15 @@ struct Node {
 
 impl Node {
     fn new(name: &str, incarnation: u64) -> Result<Self, Box<dyn std::error::Error>> {
-        // In production the incarnation is random and new with every start, and so is the seed.
+        // In production the incarnation and the seed are random, and new with every start.
         let incarnation = Incarnation::new(incarnation).ok_or("an incarnation is not zero")?;
         let id = NodeId::new(name.parse()?, incarnation);
         let core = Core::new(CoreConfig::new(id.clone(), 0x5eed));
         Ok(Node { id, core, table: Table::default(), mailboxes: BTreeMap::new(), outbox: VecDeque::new() })
     }
 
-    /// Every input goes through here: call the core, run its effects in order, go on until the backlog is empty.
+    /// Runs one input: calls the core, runs its effects in order, and continues until the backlog
+    /// is empty.
     fn input<R>(&mut self, input: impl FnOnce(&mut Core, &Table, &mut Vec<Effect>) -> R) -> R {
         let mut effects = Vec::new();
         let answer = input(&mut self.core, &self.table, &mut effects);
@@ -65,7 +68,7 @@ impl Node {
             if !self.core.has_backlog() {
                 return answer;
             }
-            // A server would let other inputs in between.
+            // A server would handle other inputs in between.
             self.core.resume(&mut effects);
         }
     }
@@ -78,7 +81,8 @@ impl Node {
                 encode(&signal, &mut None, &mut frame);
                 self.outbox.push_back(frame);
             }
-            // Here the one session is always read, exits are always reported, and nothing else is sent.
+            // Here the only session is always read, exits are always reported, and nothing else is
+            // sent.
             Effect::Admit { .. } | Effect::Watch { .. } => {}
             Effect::Connect { node, .. } => println!("{}: would dial {node} now", self.id),
             Effect::Forward { .. } | Effect::Discard { .. } => unreachable!("nothing was routed"),
@@ -91,7 +95,8 @@ impl Node {
     }
 
     fn exit(&mut self, pid: LocalPid, reason: ExitReason) {
-        // First out of the table, then the report: whoever hears of the exit finds the process gone.
+        // First remove the process from the table, then report the exit: a process that is told of
+        // the exit must not find it.
         self.table.alive[pid.0.slot() as usize] = false;
         self.input(|core, _, out| core.process_exited(pid, Some(reason), out));
     }
@@ -114,7 +119,7 @@ impl Node {
     }
 }
 
-/// Carries what `from` has to say to `to`.
+/// Delivers the frames of `from` to `to`.
 fn carry(session: SessionId, from: &mut Node, to: &mut Node) -> Result<(), Box<dyn std::error::Error>> {
     while let Some(frame) = from.outbox.pop_front() {
         for signal in Signals::new(&frame) {
@@ -146,7 +151,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{:?}: {}", down.target, down.reason);
     assert!(down.reason.is_terminal());
 
-    // The link breaks: the other process may live on, and the reason says no more than is known.
+    // The connection is lost: the other process may still be alive, and the reason claims no more
+    // than is known.
     a.input(|core, _, out| core.peer_down(session, EndKind::Timeout.into(), out));
     let down = a.receive(watcher).ok_or("the other's Down")?;
     println!("{:?}: {}", down.target, down.reason);

@@ -1,43 +1,47 @@
-//! What a core is made of, and what its callers can choose.
+//! The configuration of a core, and the options and results of calls.
 
 use refs::{ChannelId, NodeId, NodeName, RegName, SessionEnd, SessionId};
 
 use crate::ids::LocalPid;
 
-/// Identity and limits of a core. The core takes every value of each limit; a caller that refuses some checks them itself.
+/// Identity and limits of a core. The core takes every value of each limit; a caller that refuses
+/// some checks them itself.
 #[derive(Clone, Debug, Hash)]
 #[non_exhaustive]
 pub struct CoreConfig {
-    /// The own node.
+    /// The local node.
     pub local: NodeId,
-    /// Seeds the hasher of what peers number. From a good source of randomness in production, fixed in tests.
+    /// Seed for the hashes of values that peers choose. From a good source of randomness in
+    /// production, fixed in tests.
     pub seed: u64,
-    /// Maximum number of table steps in one input; the rest waits in the backlog. 256 by default; 0 counts as 1.
+    /// Maximum number of table steps in one input; the rest waits in the backlog. 256 by default; 0
+    /// counts as 1.
     pub max_batch: usize,
-    /// Maximum number of calls that wait for one node to be connected; further ones end with `Quota`. 65,536 by default; with 0
-    /// no call waits.
+    /// Maximum number of calls that wait for a connection to one node; further calls end with
+    /// `Quota`. 65,536 by default; with 0 no call waits.
     pub max_waiting: usize,
-    /// Maximum number of monitors that one session may hold on this node's processes; further ones end with `Quota`. 16,777,216
-    /// by default; with 0 every one is refused.
+    /// Maximum number of monitors that one session may hold on this node's processes; further
+    /// monitors end with `Quota`. 16,777,216 by default; with 0 every monitor is refused.
     pub max_incoming: usize,
-    /// Maximum number of bytes of exit reasons in the unread `Down`s of one watcher. A reason that does not fit is cut to what
-    /// is left, but never below [`CoreConfig::SHORT_REASON`] bytes, and the `Down` says so:
-    /// [`Down::reason_was_cut`](crate::Down#structfield.reason_was_cut). So the reasons of a watcher take at most this limit and
-    /// 256 bytes for each unread `Down`. 8 MiB by default, any number from 0.
+    /// Maximum number of bytes of exit reasons in the unread `Down`s of one watcher. A reason that
+    /// does not fit is cut to what is left, but never below [`CoreConfig::SHORT_REASON`] bytes, and
+    /// the `Down` says so: [`Down::reason_was_cut`](crate::Down#structfield.reason_was_cut). So the
+    /// reasons of a watcher take at most this limit and 256 bytes for each unread `Down`. 8 MiB by
+    /// default, any number from 0.
     pub max_reason_bytes: usize,
     /// The same for all watchers together: a reason is cut to the smaller of what this limit and
-    /// [`CoreConfig::max_reason_bytes`] leave, but never below [`CoreConfig::SHORT_REASON`] bytes. 64 MiB by default, any
-    /// number from 0.
+    /// [`CoreConfig::max_reason_bytes`] leave, but never below [`CoreConfig::SHORT_REASON`] bytes.
+    /// 64 MiB by default, any number from 0.
     pub max_node_reason_bytes: usize,
 }
 
 impl CoreConfig {
-    /// A reason of at most this number of bytes is never cut, and a longer one is never cut below it: a flood of long reasons
-    /// must not take the short ones, such as an exit status. A text is cut before a character that does not fit, which
-    /// leaves up to 3 bytes less.
+    /// A reason of at most this number of bytes is never cut, and a longer one is never cut below
+    /// it: a flood of long reasons must not take the short ones, such as an exit status. A text is
+    /// cut before a character that does not fit, which leaves up to 3 bytes less.
     pub const SHORT_REASON: usize = 256;
 
-    /// The defaults.
+    /// The default limits.
     pub const fn new(local: NodeId, seed: u64) -> Self {
         CoreConfig {
             local,
@@ -90,26 +94,27 @@ impl CoreConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Connect {
-    /// Make a session, and wait for it in order.
+    /// Connect to the node. The call waits for the session, in order.
     #[default]
     OnDemand,
-    /// Answer at once that there is none.
+    /// Fail at once: the node is not connected.
     Never,
 }
 
-/// How long the reference of a monitor is an *alias*: an address at which whoever has it can send messages to the watcher,
-/// from any node. What is sent to it later is dropped and counted. Source: the option `alias` of `erlang:monitor/3`.
+/// How long the reference of a monitor is an *alias*: an address at which any process that has it
+/// can send messages to the watcher, from any node. A message that arrives later is dropped and
+/// counted. Source: the option `alias` of `erlang:monitor/3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AliasMode {
-    /// Until it is taken back by `unalias`, whatever becomes of the monitor.
+    /// Until `unalias`, even after the monitor has ended.
     #[doc(alias = "explicit_unalias")]
     ExplicitUnalias,
-    /// As long as the monitor: until it fires or is taken back, or until `unalias`.
+    /// As long as the monitor: until it fires or is demonitored, or until `unalias`.
     #[doc(alias = "demonitor")]
     Demonitor,
-    /// As [`AliasMode::Demonitor`], and at most for one message, which also ends the monitor. So there is a reply or a
-    /// `Down`, never both.
+    /// As [`AliasMode::Demonitor`], and for at most one message, which also ends the monitor. So
+    /// there is a reply or a `Down`, never both.
     #[doc(alias = "reply_demonitor")]
     ReplyDemonitor,
 }
@@ -122,15 +127,16 @@ pub struct MonitorOptions {
     pub tag: u64,
     /// What to do if the node is not connected.
     pub connect: Connect,
-    /// The channel of everything that is said of the monitor between the nodes. The default one by default.
+    /// The channel of all signals about the monitor. The default channel by default.
     pub channel: ChannelId,
-    /// Whether its reference is an alias of its watcher, and for how long. Not by default. The core makes nothing of it: it
-    /// knows no messages, and what a message through an alias ends, its caller demonitors.
+    /// Whether the reference of the monitor is an alias of its watcher, and for how long. Not by
+    /// default. The core ignores this option, because it handles no messages: when a message
+    /// through an alias ends the monitor, the caller of the core demonitors it.
     pub alias: Option<AliasMode>,
 }
 
 impl MonitorOptions {
-    /// No tag, connect on demand.
+    /// No tag, connect on demand, the default channel, no alias.
     pub const fn new() -> Self {
         MonitorOptions { tag: 0, connect: Connect::OnDemand, channel: ChannelId::DEFAULT, alias: None }
     }
@@ -165,56 +171,59 @@ impl MonitorOptions {
     }
 }
 
-/// How to look for a process on the own node: what the caller of the core knows and the core does not.
+/// Looks up local processes. The caller of the core implements it, because the core does not know
+/// which processes exist.
 pub trait Processes {
-    /// The process that is meant, if it lives.
+    /// Returns the process that `target` names, if it is alive.
     fn resolve(&self, target: &LocalTarget<'_>) -> Option<LocalPid>;
 }
 
-/// A process of the own node, as somebody names it.
+/// A local process, as a caller or a peer names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalTarget<'a> {
-    /// By number. A peer may have made it up: check the generation.
+    /// By number. A peer may have invented the number: check the generation.
     Pid(LocalPid),
     /// By registered name.
     Name(&'a RegName),
 }
 
-/// What a demonitor found.
+/// The result of a demonitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Demonitored {
     /// The monitor was active: no `Down` was or will be delivered.
     Active,
-    /// It had fired: its `Down` is in the mailbox, or has just been flushed.
+    /// The monitor had fired: its `Down` is in the mailbox, or has just been flushed.
     Fired,
-    /// No such monitor of this watcher.
+    /// The watcher has no such monitor.
     Unknown,
 }
 
-/// Where something for another node goes. Exhaustive: whoever sends has to do something else for each.
+/// Where a message for another node goes. Exhaustive, because the sender must handle each case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// Out on this session, now.
+    /// Send it on this session, now.
     Now(SessionId),
-    /// Keep it: an effect with its ticket will follow.
+    /// Keep it: an effect with its ticket follows.
     Later,
-    /// Nowhere.
+    /// It cannot be sent.
     No(SessionEnd),
 }
 
-/// The monitors between this node and another. See [`Core::by_peer`](crate::Core::by_peer).
+/// The monitors between the local node and another node. See
+/// [`Core::by_peer`](crate::Core::by_peer).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerMonitors {
     /// The other node, connected or not.
     pub node: NodeName,
-    /// Those that are held here on its processes; those that have fired and were not taken yet included.
+    /// Number of monitors of local watchers on its processes, including those that have fired and
+    /// were not taken yet.
     pub held: usize,
-    /// Those that it holds on local processes.
+    /// Number of its monitors on local processes.
     pub incoming: usize,
 }
 
-/// What the tables hold now.
+/// The present sizes of the tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CoreStats {
@@ -224,7 +233,7 @@ pub struct CoreStats {
     pub outgoing_fired: usize,
     /// Monitors that peers hold on local processes.
     pub incoming: usize,
-    /// Active `monitor_node` subscriptions.
+    /// Active `monitor_node` calls.
     pub node_monitors: usize,
     /// Active `monitor_nodes` subscriptions.
     pub nodes_subscriptions: usize,
@@ -234,6 +243,6 @@ pub struct CoreStats {
     pub sessions: usize,
     /// Calls that wait for a session.
     pub waiting: usize,
-    /// Pieces of unfinished work in the backlog.
+    /// Unfinished jobs in the backlog.
     pub backlog: usize,
 }

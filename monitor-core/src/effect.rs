@@ -1,4 +1,4 @@
-//! What the core wants done.
+//! The outputs of a core: effects for its caller, and notices for processes.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -12,116 +12,124 @@ use crate::{
     signal::Signal,
 };
 
-/// Something for the caller to do, in the order given, before the next input.
+/// An action for the caller, to be run in the order given, before the next input.
 ///
-/// Exhaustive: none may be left undone, so a new one is to be an error where the others are done.
+/// Exhaustive, because the caller must run every effect: a new variant must be a compile error
+/// there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The session may now deliver: everything of the session before it with that node has been told.
+    /// The session may now deliver signals and messages: everything of the previous session with
+    /// that node was told.
     Admit {
         /// The session that [`Core::peer_up`](crate::Core::peer_up) announced.
         session: SessionId,
     },
-    /// Make a session with this node; the answer is `peer_up`, or `peer_unreachable` with this dial.
+    /// Connect to this node. The answer is `peer_up` for the node, or `peer_unreachable` for this
+    /// dial.
     Connect {
         /// The node.
         node: NodeName,
-        /// What to call the attempt in the answer.
+        /// Identifies the attempt in the answer.
         dial: DialId,
     },
     /// Put a notice into a process's mailbox.
     Deliver {
-        /// Whose mailbox.
+        /// The process.
         to: LocalPid,
-        /// What to put there.
+        /// The notice.
         notice: Notice,
     },
-    /// Send a signal to the peer of this session. It must not pass, nor be passed by, another signal or a
-    /// message of the same process on the same channel; those of others it may. A `Down` must not pass one on any
+    /// Send a signal to the peer of this session. The signal must stay in order with the other
+    /// signals and the messages of the same process on the same channel; it may overtake those of
+    /// other processes. A `Down` must not overtake any signal or message of its process on any
     /// channel.
     Send {
         /// The session.
         session: SessionId,
-        /// The process it speaks for: the watcher of a monitor, or whose exit is told. [`LocalPid::NOBODY`]
-        /// for a name that nobody holds, and for a process of another life.
+        /// The process for which the signal is sent: the watcher of a monitor, or the process whose
+        /// exit is reported. [`LocalPid::NONE`] if no process holds the name, or if the process is
+        /// of another incarnation.
         from: LocalPid,
-        /// The channel to take, if the session has it; else the default one.
+        /// The channel to use if the session has it; otherwise the default channel.
         channel: ChannelId,
         /// The signal.
         signal: Signal,
     },
-    /// From now on the exit of this process matters: report it to `process_exited`. If it is gone already,
-    /// report that now, with no reason.
+    /// Report the exit of this process to `process_exited` from now on. If it has already exited,
+    /// report that now, without a reason.
     Watch {
         /// The process.
         pid: LocalPid,
     },
-    /// What was kept under this ticket can go out on this session now, at this place in the order.
+    /// Send the message with this ticket on this session now, at this place in the order.
     Forward {
         /// The ticket.
         ticket: Ticket,
         /// The session.
         session: SessionId,
     },
-    /// What was kept under this ticket cannot be sent: drop it.
+    /// Drop the message with this ticket: it cannot be sent.
     Discard {
         /// The ticket.
         ticket: Ticket,
-        /// Why.
+        /// Why it cannot be sent.
         end: SessionEnd,
     },
 }
 
-/// What a process is told.
+/// A notice for a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The monitor has fired. Fetch the notice with [`Core::take`](crate::Core::take) when the process receives
-    /// it; if that gives nothing, the notice was flushed in between: skip it.
+    /// The monitor has fired. Fetch the `Down` with [`Core::take`](crate::Core::take) when the
+    /// process receives the notice. If `take` returns `None`, the `Down` was flushed meanwhile:
+    /// skip the notice.
     Down(MonitorId),
     /// A node went up or down.
     Node(NodeNotice),
 }
 
-/// A node went up or down, and for which subscription the process is told.
+/// The up or down of a node, by the kind of subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeNotice {
-    /// A session with the node began; of a `monitor_nodes` with these options.
+    /// A session with the node began. For a `monitor_nodes` with these options.
     Up(NodesOptions, Arc<NodeEvent>),
-    /// The session with the node ended; of a `monitor_nodes` with these options.
+    /// The session with the node ended. For a `monitor_nodes` with these options.
     Down(NodesOptions, Arc<NodeEvent>),
-    /// The session with the node ended, or could not be made; of a `monitor_node`.
+    /// The session with the node ended, or could not be made. For a `monitor_node`.
     MonitoredDown(Arc<NodeEvent>),
 }
 
-/// One event of a node.
+/// The up or the down of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct NodeEvent {
     /// The node's name.
     pub name: NodeName,
-    /// The session that began or ended, and the life of the node it was with; none if a session could not be made.
+    /// The session that began or ended, and the node with its incarnation there; `None` if no
+    /// session could be made.
     pub session: Option<(SessionId, NodeId)>,
     /// Whether either end is hidden.
     pub hidden: bool,
-    /// How the session ended, or why it could not be made; none in an up event.
+    /// How the session ended, or why it could not be made; `None` in an up event.
     pub end: Option<SessionEnd>,
 }
 
-/// Which nodes a `monitor_nodes` or a `nodes` is about. A session is hidden if either of its ends is.
+/// Selects nodes for `monitor_nodes` and `nodes`. A session is hidden if either of its ends is
+/// hidden.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[non_exhaustive]
 pub enum NodeType {
-    /// Visible and hidden ones.
+    /// Visible and hidden nodes.
     #[default]
     All,
-    /// Visible ones only.
+    /// Visible nodes only.
     Visible,
-    /// Hidden ones only.
+    /// Hidden nodes only.
     Hidden,
 }
 
 impl NodeType {
-    /// Whether a node that is hidden, or not, is meant.
+    /// Whether this selects nodes that are hidden, or that are not.
     pub const fn matches(self, hidden: bool) -> bool {
         match self {
             NodeType::All => true,
@@ -131,13 +139,13 @@ impl NodeType {
     }
 }
 
-/// What a `monitor_nodes` is about. Equal options of one process are one subscription.
+/// The options of a `monitor_nodes`. Equal options of one process are one subscription.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[non_exhaustive]
 pub struct NodesOptions {
-    /// Which nodes.
+    /// The nodes to be told of.
     pub node_type: NodeType,
-    /// Whether node-down notices tell how the session ended.
+    /// Whether node-down notices report how the session ended.
     pub nodedown_reason: bool,
 }
 
@@ -147,14 +155,14 @@ impl NodesOptions {
         NodesOptions { node_type: NodeType::All, nodedown_reason: false }
     }
 
-    /// Which nodes.
+    /// Sets the nodes to be told of.
     #[must_use]
     pub const fn node_type(mut self, node_type: NodeType) -> Self {
         self.node_type = node_type;
         self
     }
 
-    /// Whether node-down notices tell how the session ended.
+    /// Sets whether node-down notices report how the session ended.
     #[must_use]
     pub const fn nodedown_reason(mut self, wanted: bool) -> Self {
         self.nodedown_reason = wanted;
@@ -162,7 +170,7 @@ impl NodesOptions {
     }
 }
 
-/// The end of a monitor: who ended, why, and on what evidence.
+/// The end of a monitor: its target, the reason, and the evidence for it.
 ///
 /// Its [`Display`](fmt::Display) is a line for a person. Programs match [`Down::reason`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -171,28 +179,30 @@ impl NodesOptions {
 pub struct Down {
     /// The monitor that fired.
     pub monitor: MonitorRef,
-    /// What was monitored, as it was passed in.
+    /// The target as it was passed in.
     pub target: Target,
     /// Why the monitor ended.
     pub reason: DownReason,
-    /// The tag given with the monitor; 0 if none was.
+    /// The tag that was given with the monitor; 0 if none was.
     pub tag: u64,
-    /// The life of the target's node that said so, or with which the session was that ended. None if there was no
-    /// session. The target's pid may bear another one: then this life says that the other is over.
+    /// The incarnation of the target's node that reported the end, or whose session ended. `None`
+    /// if there was no session. The target's pid may have another incarnation: this incarnation
+    /// then proves that the other one has ended.
     pub incarnation: Option<Incarnation>,
-    /// Whether [`Down::reason`] has only the beginning of the text or bytes with which the process ended: the reasons of unread
-    /// `Down`s had reached their limit. A reason of at most [`CoreConfig::SHORT_REASON`](crate::CoreConfig::SHORT_REASON) bytes
-    /// is never cut, and no cut changes the kind of a reason.
+    /// Whether [`Down::reason`] is only the beginning of the text or bytes with which the process
+    /// ended, because the reasons of unread `Down`s had reached their limit. A reason of at most
+    /// [`CoreConfig::SHORT_REASON`](crate::CoreConfig::SHORT_REASON) bytes is never cut, and no cut
+    /// changes the kind of a reason.
     pub reason_was_cut: bool,
 }
 
 impl Down {
-    /// An end that a driver tells by itself, because it has no core to ask any more. Without a tag and an incarnation.
+    /// Makes a `Down` without tag and incarnation, for a driver whose core no longer exists.
     pub const fn new(monitor: MonitorRef, target: Target, reason: DownReason) -> Self {
         Down { monitor, target, reason, reason_was_cut: false, tag: 0, incarnation: None }
     }
 
-    /// Who decided it, and so what it proves.
+    /// The node that decided the end, and so what the `Down` proves.
     pub const fn source(&self) -> DownSource {
         DownSource::of(&self.reason)
     }
@@ -216,25 +226,27 @@ impl fmt::Display for Down {
     }
 }
 
-/// For `?` where work is guarded by a monitor: that its target ended is then an error.
+/// For `?` in work that a monitor guards: the end of the target is then an error.
 impl core::error::Error for Down {}
 
-/// Who decided that a monitor ends.
+/// The node that decided that a monitor ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum DownSource {
-    /// The node of the target, which alone can know: it is true.
+    /// The node of the target, which alone can know: the target has ended.
     TargetNode,
-    /// The node of the watcher, when its session with the target's node ended. The target may live on.
+    /// The node of the watcher, when its session with the target's node ended. The target may still
+    /// be alive.
     SessionEnd,
-    /// Either node: there was no session and none could be made, or a limit was reached. The target may live on.
+    /// Either node: there was no session and none could be made, or a limit was reached. The target
+    /// may still be alive.
     NoSession,
 }
 
 impl fmt::Display for DownSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            DownSource::TargetNode => "said by the target's node",
+            DownSource::TargetNode => "reported by the target's node",
             DownSource::SessionEnd => "concluded from the end of the session",
             DownSource::NoSession => "concluded without a session",
         })

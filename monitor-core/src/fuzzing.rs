@@ -1,10 +1,11 @@
-//! What can be done to this crate with bytes alone. For the fuzzer and its tests; nobody else may rely on it.
+//! Entry points that take only bytes. For the fuzzer and its tests; no other code may rely on them.
 
 use alloc::vec::Vec;
 
 use crate::{Signal, Signals, encode};
 
-/// A frame of signals. What can be read is written and read again as the same, and an error is the last that is said.
+/// Reads a frame of signals. Signals that can be read must be the same after they are written and
+/// read again, and an error must be the last item.
 pub fn signals(bytes: &[u8]) {
     let mut reading = Signals::new(bytes);
     let read: Vec<Signal> = reading.by_ref().map_while(Result::ok).collect();

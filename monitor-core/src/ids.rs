@@ -1,4 +1,4 @@
-//! The numbers by which the core and its caller name things to each other.
+//! The numbers that the core and its caller exchange.
 
 use core::fmt;
 
@@ -19,24 +19,28 @@ macro_rules! id {
 }
 
 id! {
-    /// A process of the own node: anything that can watch, be watched, or exit. Made by the caller of the core.
+    /// A process of the local node: anything that can watch, be watched, or exit. The caller of the
+    /// core makes these numbers.
     ///
-    /// The core keeps tables that are indexed by the slot: hand out low slots first, and use a slot again, with
-    /// the next generation, when its process has exited. The same number must never name two processes.
+    /// The core has tables that are indexed by the slot. So use low slots first, and reuse a slot,
+    /// with the next generation, after its process has exited. Two processes must never have the
+    /// same number.
     LocalPid
 }
 
 impl LocalPid {
-    /// No process. Its generation is the last one: a slot that has come so far is not used any more.
-    pub const NOBODY: LocalPid = LocalPid(Serial::from_u64(u64::MAX));
+    /// No process. Its generation is the last one; a slot that has reached that generation is not
+    /// used any more.
+    pub const NONE: LocalPid = LocalPid(Serial::from_u64(u64::MAX));
 }
 
 id! {
-    /// A monitor made on the own node. Made by the core; never used twice.
+    /// A monitor made on the local node. The core makes these numbers, and never uses one twice.
     #[doc(alias = "monitor_ref")]
     MonitorId
 }
 
-/// Something the caller keeps until a node is connected, such as a message; the core only keeps its place in the order.
+/// Something that the caller keeps until a node is connected, such as a message. The core keeps
+/// only its place in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);

@@ -1,13 +1,14 @@
 //! Erlang's monitors as a pure state machine: inputs in, effects out.
 //!
-//! A process *monitors* another one, here or on another node, and gets exactly one `Down` when that one exits, was never
-//! there, or cannot be reached any more. This crate decides who is told what, in which order, under every
-//! interleaving of exits, lost links, restarts and calls that are taken back. It does nothing else: no sockets, no async, no
+//! A process *monitors* another process, on the local node or on another one. It gets exactly one
+//! `Down` when that process exits, did not exist, or cannot be reached any more. This crate decides
+//! which process is told what, and in which order, under every interleaving of exits, lost
+//! connections, restarts and cancelled calls. It does nothing else: no sockets, no async, no
 //! threads, no clock, no randomness, no locks, no logging. It is `no_std` with `alloc`.
 //!
-//! Use it directly if you have an actor system, a runtime or a transport of your own: [`Core`] says how to drive it, and
-//! the example `embed` wires two of them with a plain queue. If you want processes, mailboxes and TCP ready made, use
-//! `monitor-runtime`, which is built on this.
+//! Use it directly if you have your own actor system, runtime or transport: [`Core`] documents how
+//! to drive it, and the example `embed` connects two cores with a plain queue. If you want
+//! processes, mailboxes and TCP, use `monitor-runtime`, which is built on this crate.
 //!
 //! ```
 //! use monitor_core::{*, refs::*};
@@ -17,7 +18,7 @@
 //! #         if let LocalTarget::Pid(pid) = target { Some(*pid) } else { None }
 //! #     }
 //! # }
-//! # let processes = Table; // knows which local processes live
+//! # let processes = Table; // knows which local processes are alive
 //! # let local = NodeId::new("a@here".parse()?, Incarnation::new(1).ok_or("zero")?);
 //! let mut core = Core::new(CoreConfig::new(local.clone(), 0x5eed));
 //! let mut effects = Vec::new();
@@ -38,11 +39,22 @@
 //!
 //! # How it is built
 //!
-//! One module (`monitors`) takes the inputs and alone makes effects; the tables below it are leaves that change
-//! their rows and return facts. A monitor is one row of 64 bytes at its watcher's node, from the call until its `Down` is
-//! taken: a notice that waits to be received lives in the row, so that it can be flushed in one step and is never
-//! delivered twice. Rows hang on intrusive lists, by watcher, by target and by session; a list can change hands
-//! in one step, which is how the end of a session with a million monitors costs its input no more than any other.
+//! | what | where |
+//! |---|---|
+//! | [`Core`]: one method for each input; the only code that makes effects | `monitors` |
+//! | the tables: leaves that change their rows and return facts | `tables` |
+//! | generic storage for the tables: typed keys, slabs, lists, an index | `tables/storage` |
+//! | configuration, options and results of calls | `config` |
+//! | [`Effect`], [`Notice`], [`Down`] | `effect` |
+//! | the numbers of processes, monitors and tickets | `ids` |
+//! | [`ExitReason`] and [`DownReason`] | `reason` |
+//! | signals between two cores, and their bytes | `signal`, `wire` |
+//!
+//! A monitor is one row of 64 bytes on its watcher's node, from the call until its `Down` is taken.
+//! A notice that was not received yet is stored in the row, so it can be flushed in one step and is
+//! never delivered twice. Rows are in intrusive lists, by watcher, by target and by session. A
+//! whole list can change its owner in one step. So the end of a session with a million monitors
+//! costs its input no more than any other.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, missing_debug_implementations)]

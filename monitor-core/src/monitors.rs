@@ -1,12 +1,17 @@
-//! The coordinator: decides what every input means, and alone makes effects.
+//! The coordinator: it decides what each input means. Only this module and the modules below make
+//! effects; the tables return facts.
 //!
-//! This file holds the calls and exits of processes; `signals` holds what peers ask for and tell, `notices` what monitors
-//! that have fired have to say, `links` the life of the link to a peer and what is asked about nodes, and `backlog` what
-//! takes more steps than one input may do.
+//! | what | where |
+//! |---|---|
+//! | [`Core`], the calls and the exits of processes | this file |
+//! | sessions, dials, routes, and calls about nodes | `sessions` |
+//! | signals from peers | `signals` |
+//! | the notices of monitors that have fired | `notices` |
+//! | work that takes more steps than one input may do | `backlog` |
 
 mod backlog;
-mod links;
 mod notices;
+mod sessions;
 mod signals;
 
 use alloc::{
@@ -14,20 +19,22 @@ use alloc::{
     vec::Vec,
 };
 
-use refs::{ChannelId, Incarnation, MonitorRef, Name, NodeName, Pid, SessionEnd, SessionId, Target};
+use refs::{ChannelId, Incarnation, MonitorRef, Name, NodeName, Pid, SessionEnd, Target};
 
-use self::backlog::{Exit, Job};
+use self::backlog::{ExitNotification, Job};
 use crate::{
     config::{
         Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, PeerMonitors, Processes,
+        Route,
     },
     effect::{Effect, Notice},
     ids::{LocalPid, MonitorId},
     reason::{DownReason, ExitReason},
     signal::{RemoteTarget, Signal},
     tables::{
-        Entry, Incoming, NodeSubscribers, NodesSubscribers, Origin, Origins, Outgoing, Peer, Peers,
-        ProcessTable, RowTarget, State, Waiting, What,
+        IncomingIndex, IncomingMonitors, MonitorState, NodeMonitors, NodeSubscriptions, OutgoingIndex,
+        OutgoingMonitors, Peer, PeerIndex, Peers, ProcessEntry, ProcessTable, RowTarget, TargetNode,
+        TargetNodeIndex, TargetNodes, Waiter, Waiters,
     },
 };
 
@@ -35,92 +42,91 @@ use crate::{
 ///
 /// # How to drive it
 ///
-/// There is one method for each input. Those that have something to do append [`Effect`]s to `out`; the caller runs
-/// them in order, to the end, before the next input. What a method returns answers its caller; effects
-/// address everybody else.
+/// Each input has one method. A method that causes actions appends [`Effect`]s to `out`; the caller
+/// runs them in order, to the end, before the next input. The return value is the answer to the
+/// caller; effects address all other processes and peers.
 ///
-/// - **Calls** of local processes: [`monitor`](Core::monitor), [`demonitor`](Core::demonitor), [`take`](Core::take),
-///   [`monitor_node`](Core::monitor_node), [`monitor_nodes`](Core::monitor_nodes), [`route`](Core::route).
+/// - **Calls** of local processes: [`monitor`](Core::monitor), [`demonitor`](Core::demonitor),
+///   [`take`](Core::take), [`monitor_node`](Core::monitor_node),
+///   [`monitor_nodes`](Core::monitor_nodes), [`route`](Core::route).
 /// - **Exits** of local processes: [`process_exited`](Core::process_exited).
 /// - **The network**: [`peer_up`](Core::peer_up), [`handle_signal`](Core::handle_signal),
 ///   [`session_closing`](Core::session_closing), [`monitor_not_sent`](Core::monitor_not_sent),
 ///   [`peer_down`](Core::peer_down), [`peer_unreachable`](Core::peer_unreachable).
 /// - **The end of the node**: [`node_stopped`](Core::node_stopped).
-/// - **Time to go on**: [`resume`](Core::resume), as long as [`has_backlog`](Core::has_backlog) says so.
+/// - **Unfinished work**: [`resume`](Core::resume), as long as [`has_backlog`](Core::has_backlog)
+///   returns `true`.
 ///
-/// # What the caller owes
+/// # Obligations of the caller
 ///
-/// 1. Effects are run in order and completely. A signal that cannot be sent any more is dropped: the end of its
-///    session follows.
-/// 2. The signals of a session are handed in by one task, in the order of arrival, only after its
-///    [`Effect::Admit`], and all of them before `peer_down`. The next session of that node may be announced earlier.
-/// 3. Every [`Effect::Connect`] is answered by `peer_up` of that node or by `peer_unreachable` with that dial.
-/// 4. A process calls before its exit is reported, not after. Pids are dense: see [`LocalPid`].
-/// 5. `resume` is called until the backlog is empty; in between other inputs may come.
+/// 1. The caller runs effects in order and completely. It drops a signal that cannot be sent any
+///    more: the end of its session follows.
+/// 2. One task passes in the signals of a session, in the order of arrival, only after the
+///    session's [`Effect::Admit`], and all of them before `peer_down`. The next session of that
+///    node may be announced earlier.
+/// 3. The caller answers every [`Effect::Connect`] with `peer_up` for that node or with
+///    `peer_unreachable` for that dial.
+/// 4. A process makes no call after its exit was reported. Pids are dense: see [`LocalPid`].
+/// 5. The caller calls `resume` until the backlog is empty. Other inputs may come in between.
 ///
-/// # What it promises
+/// # Guarantees
 ///
-/// Every monitor ends in exactly one of: its `Down`, its `demonitor`, its watcher's exit. Per peer, the order of notices
-/// is: node up, everything of that session, all its `Down`s, node down, then the next node up. Each input takes at most
-/// [`CoreConfig::max_batch`] steps, however many monitors there are; memory is proportional to live monitors,
-/// subscriptions and peers. A run is a function of its inputs.
+/// Every monitor ends in exactly one of: its `Down`, its `demonitor`, its watcher's exit. For each
+/// peer, the order of notices is: node up, everything of that session, all its `Down`s, node down,
+/// then the next node up. Each input takes at most [`CoreConfig::max_batch`] steps, however many
+/// monitors there are. Memory is proportional to the number of live monitors, subscriptions and
+/// peers. A run is a function of its inputs.
 ///
-/// Its `Hash` covers all that it knows, so that a model checker can tell states apart.
+/// The `Hash` of a core covers its whole state, so that a model checker can distinguish states.
 #[derive(Clone, Debug, Hash)]
 pub struct Core {
     config: CoreConfig,
     processes: ProcessTable,
-    outgoing: Outgoing,
-    incoming: Incoming,
-    origins: Origins,
+    outgoing_monitors: OutgoingMonitors,
+    incoming_monitors: IncomingMonitors,
+    target_nodes: TargetNodes,
     peers: Peers,
-    waiting: Waiting,
-    node_subscribers: NodeSubscribers,
-    nodes_subscribers: NodesSubscribers,
+    waiters: Waiters,
+    node_monitors: NodeMonitors,
+    node_subscriptions: NodeSubscriptions,
     backlog: VecDeque<Job>,
     last_dial: u64,
     /// The number of the last event of any node.
     last_event: u64,
 }
 
-/// How a call gets to a peer.
-enum Join {
-    Now(SessionId),
-    Wait,
-    No(SessionEnd),
-}
-
 impl Core {
-    /// A node without processes and peers.
+    /// Makes the core of a node without processes and peers.
     pub fn new(mut config: CoreConfig) -> Self {
         config.max_batch = config.max_batch.max(1);
         let seed = config.seed;
         Core {
             config,
             processes: ProcessTable::new(),
-            outgoing: Outgoing::new(),
-            incoming: Incoming::new(seed),
-            origins: Origins::new(seed),
+            outgoing_monitors: OutgoingMonitors::new(),
+            incoming_monitors: IncomingMonitors::new(seed),
+            target_nodes: TargetNodes::new(seed),
             peers: Peers::new(seed),
-            waiting: Waiting::new(),
-            node_subscribers: NodeSubscribers::new(seed),
-            nodes_subscribers: NodesSubscribers::new(),
+            waiters: Waiters::new(),
+            node_monitors: NodeMonitors::new(seed),
+            node_subscriptions: NodeSubscriptions::new(),
             backlog: VecDeque::new(),
             last_dial: 0,
             last_event: 0,
         }
     }
 
-    /// What the core is made of.
+    /// The configuration, with `max_batch` raised to at least 1.
     pub const fn config(&self) -> &CoreConfig {
         &self.config
     }
 
-    /// Monitors a target for `watcher`; returns the fresh number of the monitor. O(1).
+    /// Monitors a target for `watcher`; returns the number of the monitor, which is new. O(1).
     ///
-    /// Never waits and never fails: what goes wrong arrives as a `Down`. A target on the own node is looked up now; one on
-    /// another node when the request arrives there. Monitoring oneself gives a number that never fires. Source:
-    /// `erlang:monitor/2`; that an unknown name gives `NoProc` and not an error, too.
+    /// Never blocks and never fails: a failure arrives as a `Down`. A target on the local node is
+    /// looked up now; a target on another node when the request arrives there. A process that
+    /// monitors itself gets a number that never fires. Source: `erlang:monitor/2`, including that
+    /// an unknown name gives `NoProc` and not an error.
     pub fn monitor(
         &mut self,
         processes: &dyn Processes,
@@ -133,18 +139,24 @@ impl Core {
             Target::Pid(pid) => (&pid.node().name, Some(pid.incarnation()), RowTarget::Pid(pid.serial())),
             Target::Name(name) => (&name.node, None, RowTarget::Name(name.name.clone())),
         };
-        let origin = self.origin(node, incarnation, options.channel);
-        let owned = &mut self.processes.enter(watcher).owned;
-        let at = self.outgoing.insert(watcher, owned, in_node, origin, options.tag);
-        let id = self.outgoing.id(at);
-        match self.origins.get(origin).peer {
+        let target_node = self.target_node(node, incarnation, options.channel);
+        let of_watcher = &mut self.processes.enter(watcher).made_monitors;
+        let at = self.outgoing_monitors.insert(watcher, of_watcher, in_node, target_node, options.tag);
+        let id = self.outgoing_monitors.id(at);
+        match self.target_nodes.get(target_node).peer {
             None => self.bind_local(processes, at, target, out),
             Some(peer) => self.bind_remote(at, peer, options.connect, out),
         }
         id
     }
 
-    fn bind_local(&mut self, processes: &dyn Processes, at: u32, target: &Target, out: &mut Vec<Effect>) {
+    fn bind_local(
+        &mut self,
+        processes: &dyn Processes,
+        at: OutgoingIndex,
+        target: &Target,
+        out: &mut Vec<Effect>,
+    ) {
         let found = match target {
             Target::Pid(pid) if *pid.node() != self.config.local => None,
             Target::Pid(pid) => processes.resolve(&LocalTarget::Pid(LocalPid(pid.serial()))),
@@ -152,50 +164,53 @@ impl Core {
         };
         match found {
             None => self.fire(at, DownReason::NoProc, out),
-            Some(pid) if pid == self.outgoing.row(at).watcher => self.forget(at),
+            Some(pid) if pid == self.outgoing_monitors.row(at).watcher => self.forget(at),
             Some(pid) => {
                 let entry = self.processes.enter(pid);
-                self.outgoing.bind_local(at, &mut entry.local_watchers);
+                self.outgoing_monitors.bind_local(at, &mut entry.local_watchers);
                 watch(pid, entry, out);
             }
         }
     }
 
-    fn bind_remote(&mut self, at: u32, peer: u32, connect: Connect, out: &mut Vec<Effect>) {
-        match self.join(peer, connect, out) {
-            Join::Now(_) => self.send_monitor(at, peer, out),
-            Join::Wait => {
-                let place = self.wait(peer, What::Monitor(at));
-                self.outgoing.wait(at, place);
+    fn bind_remote(&mut self, at: OutgoingIndex, peer: PeerIndex, connect: Connect, out: &mut Vec<Effect>) {
+        match self.route_to(peer, connect, out) {
+            Route::Now(_) => self.send_monitor(at, peer, out),
+            Route::Later => {
+                let place = self.wait(peer, Waiter::Monitor(at));
+                self.outgoing_monitors.wait(at, place);
             }
-            Join::No(end) => self.fire(at, DownReason::NoConnection(end), out),
+            Route::No(end) => self.fire(at, DownReason::NoConnection(end), out),
         }
     }
 
-    /// Binds a monitor to the session that is up and asks the peer for it: recorded first, then sent.
-    fn send_monitor(&mut self, at: u32, peer: u32, out: &mut Vec<Effect>) {
-        self.is_with(at, self.peers.get(peer).life());
+    /// Binds a monitor to the session that is up, then sends it to the peer. In this order: the
+    /// row stands before its answer can arrive.
+    fn send_monitor(&mut self, at: OutgoingIndex, peer: PeerIndex, out: &mut Vec<Effect>) {
+        self.bind_incarnation(at, self.peers.get(peer).incarnation());
         let peer = self.peers.get(peer);
         let up = peer.up().and_then(|up| up.session.as_ref());
         let (session, node) = up.expect("a monitor is sent only while a session is up");
-        self.outgoing.bind_remote(at, peer.monitors);
-        let row = self.outgoing.row(at);
-        let origin = self.origins.get(row.origin);
-        let target = match (&row.target, origin.incarnation) {
-            (RowTarget::Pid(serial), Some(life)) if life != node.incarnation => {
-                RemoteTarget::PidOf(life, *serial)
+        self.outgoing_monitors.bind_remote(at, peer.monitors);
+        let row = self.outgoing_monitors.row(at);
+        let target_node = self.target_nodes.get(row.target_node);
+        let target = match (&row.target, target_node.incarnation) {
+            (RowTarget::Pid(serial), Some(incarnation)) if incarnation != node.incarnation => {
+                RemoteTarget::PidOf(incarnation, *serial)
             }
             (RowTarget::Pid(serial), _) => RemoteTarget::Pid(*serial),
             (RowTarget::Name(name), _) => RemoteTarget::Name(name.clone()),
         };
-        let signal = Signal::Monitor { id: self.outgoing.id(at), target };
-        out.push(Effect::Send { session: *session, from: row.watcher, channel: origin.channel, signal });
+        let signal = Signal::Monitor { id: self.outgoing_monitors.id(at), target };
+        out.push(Effect::Send { session: *session, from: row.watcher, channel: target_node.channel, signal });
     }
 
-    /// Ends a monitor. Decided here and now; never connects, never fails. O(1), however much is queued.
+    /// Ends a monitor. Takes effect at once; never connects, never fails. O(1), however much is
+    /// queued.
     ///
-    /// After it no `Down` for `id` is added to the mailbox; one that is there stays, unless `flush` removes it. A
-    /// monitor of another watcher is left alone. Source: `erlang:demonitor/2` with `flush` and `info`.
+    /// After this call no `Down` for `id` is added to the mailbox. A `Down` that is already there
+    /// stays, unless `flush` removes it. A monitor of another watcher is not changed. Source:
+    /// `erlang:demonitor/2` with `flush` and `info`.
     pub fn demonitor(
         &mut self,
         watcher: LocalPid,
@@ -203,10 +218,12 @@ impl Core {
         flush: bool,
         out: &mut Vec<Effect>,
     ) -> Demonitored {
-        let Some(at) = self.outgoing.find(id).filter(|&at| self.outgoing.row(at).watcher == watcher) else {
+        let Some(at) =
+            self.outgoing_monitors.find(id).filter(|&at| self.outgoing_monitors.row(at).watcher == watcher)
+        else {
             return Demonitored::Unknown;
         };
-        if self.outgoing.row(at).state.is_fired() {
+        if self.outgoing_monitors.row(at).state.is_fired() {
             if flush {
                 self.forget(at);
             }
@@ -216,191 +233,203 @@ impl Core {
         Demonitored::Active
     }
 
-    /// Removes a row, and tells the peer if it knows of it.
-    fn cancel(&mut self, at: u32, out: &mut Vec<Effect>) {
-        let row = self.outgoing.row(at);
-        if let State::Remote(_) = row.state {
-            let origin = self.origins.get(row.origin);
-            if let Some(session) = origin.peer.and_then(|peer| self.peers.get(peer).session()) {
-                let signal = Signal::Demonitor { id: self.outgoing.id(at) };
-                out.push(Effect::Send { session, from: row.watcher, channel: origin.channel, signal });
+    /// Removes a row, and sends `Demonitor` if the peer has a row for it.
+    fn cancel(&mut self, at: OutgoingIndex, out: &mut Vec<Effect>) {
+        let row = self.outgoing_monitors.row(at);
+        if let MonitorState::Remote(_) = row.state {
+            let target_node = self.target_nodes.get(row.target_node);
+            if let Some(session) = target_node.peer.and_then(|peer| self.peers.get(peer).session()) {
+                let signal = Signal::Demonitor { id: self.outgoing_monitors.id(at) };
+                out.push(Effect::Send { session, from: row.watcher, channel: target_node.channel, signal });
             }
         }
         self.forget(at);
     }
 
-    /// A process has exited, for this reason. `None`: it was gone already when [`Effect::Watch`] came.
+    /// Reports that a process has exited, with its reason. The reason is `None` if the process had
+    /// already exited when [`Effect::Watch`] came.
     ///
-    /// Everybody who monitors it gets the reason, its own monitors end, and its subscriptions too. Nothing is delivered to it
-    /// from now on. A process that takes part in no monitor costs nothing. Of what does, at most
-    /// [`CoreConfig::max_batch`](crate::CoreConfig::max_batch) rows are done now; the rest goes on with
-    /// [`Core::resume`].
+    /// All watchers of the process get the reason; its own monitors and subscriptions end. Nothing
+    /// is delivered to it from now on. A process that takes part in no monitor costs nothing. At
+    /// most [`CoreConfig::max_batch`](crate::CoreConfig::max_batch) rows are processed now;
+    /// [`Core::resume`] processes the rest.
     pub fn process_exited(&mut self, pid: LocalPid, reason: Option<ExitReason>, out: &mut Vec<Effect>) {
         if let Some(entry) = self.processes.remove(pid) {
             let reason = reason.map_or(DownReason::NoProc, DownReason::Exit);
-            self.tell_exit(Exit::new(pid, entry, reason), out);
+            self.tell_exit(ExitNotification::new(pid, entry, reason), out);
         }
     }
 
-    /// The node has stopped while this process still lives. Local monitors on it end as `NoConnection(end)`, and its
-    /// subscriptions end without a notice. Its own monitors stay. Bounded like [`Core::process_exited`].
+    /// Reports that the node has stopped while this process is still alive. Local monitors on the
+    /// process end as `NoConnection(end)`, and its subscriptions end without a notice. The monitors
+    /// that it has made stay. Bounded like [`Core::process_exited`].
     ///
     /// To be called for each process that is left, after every session and every dial has ended.
     pub fn node_stopped(&mut self, pid: LocalPid, end: SessionEnd, out: &mut Vec<Effect>) {
-        if let Some(lists) = self.processes.end_all_but_own(pid) {
-            self.tell_exit(Exit::new(pid, lists, DownReason::NoConnection(end)), out);
+        if let Some(lists) = self.processes.take_all_but_made_monitors(pid) {
+            self.tell_exit(ExitNotification::new(pid, lists, DownReason::NoConnection(end)), out);
         }
     }
 
-    /// The monitors of a process that have not been taken or ended, oldest first, as they were asked for. O(1) for each.
+    /// The monitors of a process that were neither taken nor ended, oldest first, with their
+    /// targets as they were passed in. O(1) for each.
     pub fn monitors_of(&self, watcher: LocalPid) -> impl Iterator<Item = (MonitorId, Target)> {
-        let owned = self.processes.get(watcher).and_then(|entry| entry.owned);
-        self.outgoing.owned(owned).map(|at| (self.outgoing.id(at), self.target(at)))
+        let of_watcher = self.processes.get(watcher).and_then(|entry| entry.made_monitors);
+        self.outgoing_monitors
+            .of_watcher(of_watcher)
+            .map(|at| (self.outgoing_monitors.id(at), self.target(at)))
     }
 
-    /// The monitors on a process, by what their watchers call them: those of local watchers, then those of peers. O(1) for
-    /// each.
+    /// The monitors on a process, as the references that their watchers have: those of local
+    /// watchers first, then those of peers. O(1) for each.
     pub fn watchers_of(&self, pid: LocalPid) -> impl Iterator<Item = MonitorRef> {
         let entry = self.processes.get(pid);
-        let local = self.outgoing.bound(entry.and_then(|entry| entry.local_watchers));
-        let remote = self.incoming.of_target(entry.and_then(|entry| entry.remote_watchers));
-        let of_peer = |peer: u32| self.peers.get(peer).up()?.session.as_ref().map(|(_, node)| node.clone());
+        let local = self.outgoing_monitors.bound(entry.and_then(|entry| entry.local_watchers));
+        let remote = self.incoming_monitors.of_target(entry.and_then(|entry| entry.remote_watchers));
+        let of_peer =
+            |peer: PeerIndex| self.peers.get(peer).up()?.session.as_ref().map(|(_, node)| node.clone());
         local
-            .map(|at| self.reference(self.outgoing.id(at)))
+            .map(|at| self.reference(self.outgoing_monitors.id(at)))
             .chain(remote.filter_map(move |row| Some(MonitorRef::new(of_peer(row.peer)?, row.id.0))))
     }
 
-    /// What the tables hold now. O(1).
+    /// The present sizes of the tables. O(1).
     pub fn stats(&self) -> CoreStats {
         CoreStats {
-            outgoing_active: self.outgoing.active(),
-            outgoing_fired: self.outgoing.fired(),
-            incoming: self.incoming.len(),
-            node_monitors: self.node_subscribers.len(),
-            nodes_subscriptions: self.nodes_subscribers.len(),
+            outgoing_active: self.outgoing_monitors.active(),
+            outgoing_fired: self.outgoing_monitors.fired(),
+            incoming: self.incoming_monitors.len(),
+            node_monitors: self.node_monitors.len(),
+            nodes_subscriptions: self.node_subscriptions.len(),
             peers: self.peers.len(),
             sessions: self.peers.sessions(),
-            waiting: self.waiting.len(),
+            waiting: self.waiters.len(),
             backlog: self.backlog.len(),
         }
     }
 
-    /// How many monitors there are between this node and each that something here refers to, in no order. It looks at each
-    /// such node, and at no monitor.
+    /// The number of monitors between this node and each peer in the table, in no particular order.
+    /// O(peers and target nodes), independent of the number of monitors.
     pub fn by_peer(&self) -> Vec<PeerMonitors> {
         let mut held = BTreeMap::new();
-        for origin in self.origins.iter() {
-            *held.entry(&origin.name).or_default() += origin.monitors() as usize;
+        for target_node in self.target_nodes.iter() {
+            *held.entry(&target_node.name).or_default() += target_node.monitors() as usize;
         }
         let of = |peer: &Peer| PeerMonitors {
             node: peer.name.clone(),
             held: held.get(&peer.name).copied().unwrap_or_default(),
-            incoming: peer.incoming_len,
+            incoming: peer.incoming_count,
         };
         self.peers.iter().map(of).collect()
     }
 
-    /// The monitor is over: its notice goes to its watcher, unless that has exited.
-    fn fire(&mut self, at: u32, reason: DownReason, out: &mut Vec<Effect>) {
-        let to = self.outgoing.row(at).watcher;
+    /// Ends a monitor with a notice to its watcher, or without one if the watcher has exited.
+    fn fire(&mut self, at: OutgoingIndex, reason: DownReason, out: &mut Vec<Effect>) {
+        let to = self.outgoing_monitors.row(at).watcher;
         if self.processes.get(to).is_none() {
             return self.forget(at);
         }
         let fired = self.kept_reason(to, reason);
-        self.outgoing.fire(at, fired);
-        out.push(Effect::Deliver { to, notice: Notice::Down(self.outgoing.id(at)) });
+        self.outgoing_monitors.fire(at, fired);
+        out.push(Effect::Deliver { to, notice: Notice::Down(self.outgoing_monitors.id(at)) });
     }
 
-    /// Removes a row and whatever stood only for it.
-    fn forget(&mut self, at: u32) {
-        let row = self.outgoing.row(at);
-        let (origin, watcher) = (row.origin, row.watcher);
-        let peer = self.origins.get(origin).peer;
+    /// Removes a row and everything that existed only for it.
+    fn forget(&mut self, at: OutgoingIndex) {
+        let row = self.outgoing_monitors.row(at);
+        let (target_node, watcher) = (row.target_node, row.watcher);
+        let peer = self.target_nodes.get(target_node).peer;
         match row.state {
-            State::Local(_) | State::Remote(_) | State::Loose => {}
-            State::Waiting(place) => {
-                self.waiting.remove(place);
+            MonitorState::Local(_) | MonitorState::Remote(_) | MonitorState::Loose => {}
+            MonitorState::Waiting(place) => {
+                self.waiters.remove(place);
                 let peer = peer.expect("only monitors on other nodes wait");
-                self.peers.get_mut(peer).waiting_len -= 1;
+                self.peers.get_mut(peer).waiter_count -= 1;
             }
             ref fired => self.processes.remove_unread(watcher, fired.reason_len()),
         }
-        self.outgoing.remove(at);
-        let forgotten = self.origins.release(origin);
-        self.origin_forgotten(forgotten);
-        // While there is no session the spare one would keep the peer from being forgotten.
+        self.outgoing_monitors.remove(at);
+        let forgotten = self.target_nodes.release(target_node);
+        self.target_node_forgotten(forgotten);
+        // While there is no session, the spare row would keep the peer in the table.
         if let Some(peer) = peer.filter(|&peer| self.peers.get(peer).up().is_none()) {
-            self.forget_spare_origin(peer);
+            self.forget_spare_target_node(peer);
         }
     }
 
-    fn forget_spare_origin(&mut self, peer: u32) {
-        let forgotten = self.origins.drop_spare(peer);
-        self.origin_forgotten(forgotten);
+    fn forget_spare_target_node(&mut self, peer: PeerIndex) {
+        let forgotten = self.target_nodes.remove_spare(peer);
+        self.target_node_forgotten(forgotten);
     }
 
-    fn origin_forgotten(&mut self, origin: Option<Origin>) {
-        if let Some(peer) = origin.and_then(|origin| origin.peer) {
-            self.peers.get_mut(peer).origins -= 1;
+    fn target_node_forgotten(&mut self, target_node: Option<TargetNode>) {
+        if let Some(peer) = target_node.and_then(|target_node| target_node.peer) {
+            self.peers.get_mut(peer).target_node_count -= 1;
             self.forget_unused_peer(peer);
         }
     }
 
-    fn remove_incoming(&mut self, at: u32) -> u32 {
-        let peer = self.incoming.remove(at);
-        self.peers.get_mut(peer).incoming_len -= 1;
+    fn remove_incoming(&mut self, at: IncomingIndex) -> PeerIndex {
+        let peer = self.incoming_monitors.remove(at);
+        self.peers.get_mut(peer).incoming_count -= 1;
         peer
     }
 
-    /// The node of a target, held for one more monitor.
-    fn origin(&mut self, node: &NodeName, incarnation: Option<Incarnation>, channel: ChannelId) -> u32 {
-        let found = self.origins.find(node, incarnation, channel);
-        let origin = found.unwrap_or_else(|| {
+    /// Returns the row for the node of a target, and counts one more monitor there.
+    fn target_node(
+        &mut self,
+        node: &NodeName,
+        incarnation: Option<Incarnation>,
+        channel: ChannelId,
+    ) -> TargetNodeIndex {
+        let found = self.target_nodes.find(node, incarnation, channel);
+        let target_node = found.unwrap_or_else(|| {
             let peer = (*node != self.config.local.name).then(|| self.peer(node));
             if let Some(peer) = peer {
-                self.peers.get_mut(peer).origins += 1;
+                self.peers.get_mut(peer).target_node_count += 1;
             }
-            let life = peer.is_none().then_some(self.config.local.incarnation);
-            self.origins.insert(node, incarnation, channel, peer, life)
+            let session_incarnation = peer.is_none().then_some(self.config.local.incarnation);
+            self.target_nodes.insert(node, incarnation, channel, peer, session_incarnation)
         });
-        self.origins.hold(origin);
-        origin
+        self.target_nodes.hold(target_node);
+        target_node
     }
 
-    /// What is told of this monitor from now on is told of that life of the target's node; none if there is no session.
-    fn is_with(&mut self, at: u32, life: Option<Incarnation>) {
-        let origin = self.outgoing.row(at).origin;
-        if self.origins.get(origin).life == life {
+    /// From now on the notices of this monitor report that incarnation of the target's node; `None`
+    /// if there is no session.
+    fn bind_incarnation(&mut self, at: OutgoingIndex, incarnation: Option<Incarnation>) {
+        let target_node = self.outgoing_monitors.row(at).target_node;
+        if self.target_nodes.get(target_node).session_incarnation == incarnation {
             return;
         }
-        let (current, is_new) = self.origins.of_life(origin, life);
-        if let (true, Some(peer)) = (is_new, self.origins.get(current).peer) {
-            self.peers.get_mut(peer).origins += 1;
+        let (current, is_new) = self.target_nodes.for_incarnation(target_node, incarnation);
+        if let (true, Some(peer)) = (is_new, self.target_nodes.get(current).peer) {
+            self.peers.get_mut(peer).target_node_count += 1;
         }
-        if current != origin {
-            self.origins.hold(current);
-            self.outgoing.set_origin(at, current);
-            let forgotten = self.origins.release(origin);
-            self.origin_forgotten(forgotten);
+        if current != target_node {
+            self.target_nodes.hold(current);
+            self.outgoing_monitors.set_target_node(at, current);
+            let forgotten = self.target_nodes.release(target_node);
+            self.target_node_forgotten(forgotten);
         }
     }
 
     /// The target as it was passed in.
-    fn target(&self, at: u32) -> Target {
-        let row = self.outgoing.row(at);
-        let origin = self.origins.get(row.origin);
-        match (&row.target, origin.incarnation) {
+    fn target(&self, at: OutgoingIndex) -> Target {
+        let row = self.outgoing_monitors.row(at);
+        let target_node = self.target_nodes.get(row.target_node);
+        match (&row.target, target_node.incarnation) {
             (RowTarget::Pid(serial), Some(incarnation)) => {
-                Pid::new(refs::NodeId::new(origin.name.clone(), incarnation), *serial).into()
+                Pid::new(refs::NodeId::new(target_node.name.clone(), incarnation), *serial).into()
             }
-            (RowTarget::Name(name), _) => Name { name: name.clone(), node: origin.name.clone() }.into(),
+            (RowTarget::Name(name), _) => Name { name: name.clone(), node: target_node.name.clone() }.into(),
             (RowTarget::Pid(_), None) => unreachable!("a pid is recorded with its incarnation"),
         }
     }
 }
 
-/// Asks once for the exit of a process that is monitored.
-fn watch(pid: LocalPid, entry: &mut Entry, out: &mut Vec<Effect>) {
+/// Emits [`Effect::Watch`] for the first monitor on a process.
+fn watch(pid: LocalPid, entry: &mut ProcessEntry, out: &mut Vec<Effect>) {
     if !core::mem::replace(&mut entry.watched, true) {
         out.push(Effect::Watch { pid });
     }

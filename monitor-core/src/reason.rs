@@ -1,4 +1,4 @@
-//! Why a process died, and what a monitor learnt.
+//! Why a process exited, and why a monitor ended.
 
 use alloc::{
     boxed::Box,
@@ -12,37 +12,38 @@ use refs::{Printable, SessionEnd};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
-/// Why a process died. Sixteen bytes; cloning is at most a reference count.
+/// Why a process exited. 16 bytes; a clone costs at most a reference count.
 ///
-/// Its [`Display`](fmt::Display) is for people: a text in it may be of any peer, and is written as [`Printable`] does it. The
-/// text itself is in [`Panicked`](ExitReason::Panicked) and [`Other`](ExitReason::Other).
+/// Its [`Display`](fmt::Display) is for people: a peer may have chosen the text, so [`Printable`]
+/// escapes it. The unchanged text is in [`Panicked`](ExitReason::Panicked) and
+/// [`Other`](ExitReason::Other).
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ExitReason {
-    /// It was done.
+    /// The process was done.
     #[doc(alias = "normal")]
     Normal,
-    /// It was asked to stop and did.
+    /// The process was asked to stop, and did.
     #[doc(alias = "shutdown")]
     Shutdown,
-    /// It was killed.
+    /// The process was killed.
     #[doc(alias = "killed")]
     Killed,
-    /// It panicked, with this text.
+    /// The process panicked with this text.
     #[doc(alias = "crash")]
     Panicked(Text),
-    /// A reason of its own: bytes whose meaning watcher and target have agreed on.
+    /// A custom reason: bytes whose meaning watcher and target have agreed on.
     Other(Bytes),
 }
 
 impl ExitReason {
-    /// The most bytes a text or a reason of one's own may have: 64 KiB.
+    /// Maximum number of bytes of a text or a custom reason: 64 KiB.
     pub const MAX_LEN: usize = 64 * 1024;
 
-    /// A reason of one's own.
+    /// Makes a custom reason.
     ///
     /// # Errors
-    /// [`ReasonTooLarge`] beyond [`ExitReason::MAX_LEN`].
+    /// [`ReasonTooLarge`] if it has more than [`ExitReason::MAX_LEN`] bytes.
     pub fn other(bytes: impl Into<Vec<u8>>) -> Result<Self, ReasonTooLarge> {
         let bytes = bytes.into();
         if bytes.len() > Self::MAX_LEN {
@@ -52,7 +53,8 @@ impl ExitReason {
         }
     }
 
-    /// A panic with that text, cut at a character boundary if it is longer than [`ExitReason::MAX_LEN`].
+    /// Makes the reason of a panic with that text, which is cut at a character boundary if it is
+    /// longer than [`ExitReason::MAX_LEN`].
     pub fn panicked(text: impl Into<String>) -> Self {
         let mut text = text.into();
         text.truncate(floor_char_boundary(&text, Self::MAX_LEN));
@@ -61,8 +63,9 @@ impl ExitReason {
 }
 
 impl ExitReason {
-    /// The same kind of reason with at most the first `max` bytes of its text or bytes, or `None` if it has no more than that. A
-    /// text is not cut within a character, neither that of a panic nor one in the bytes of [`Other`](ExitReason::Other).
+    /// Returns the same kind of reason with at most the first `max` bytes of its text or bytes, or
+    /// `None` if it has no more than that. A text is not cut within a character, neither that of a
+    /// panic nor one in the bytes of [`Other`](ExitReason::Other).
     ///
     /// O(`max`). The copy shares no memory with the whole reason.
     #[must_use]
@@ -83,7 +86,7 @@ impl ExitReason {
         }
     }
 
-    /// Number of bytes in the text of a panic, or in a reason of the process's own.
+    /// Number of bytes in the text of a panic, or in a custom reason.
     pub(crate) fn len(&self) -> usize {
         match self {
             ExitReason::Panicked(text) => text.len(),
@@ -93,15 +96,17 @@ impl ExitReason {
     }
 }
 
-/// The last character boundary at `at` or before it. (`str` has it, but only since a later Rust than we declare.)
+/// The last character boundary at `at` or before it. (The method of `str` needs a later Rust than
+/// `rust-version`.)
 fn floor_char_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
 }
 
-/// Any error is a reason: its text and those of its causes, cut like that of [`ExitReason::panicked`]. This is what `?` does
-/// in a process. A cause that the text before it names already is not named twice.
+/// Any error is a reason: its text and those of its causes, cut as by [`ExitReason::panicked`]. The
+/// operator `?` in a process uses this. The text of a cause is left out if the text before it
+/// contains it.
 ///
-/// So `ExitReason` itself is no [`Error`](core::error::Error).
+/// For this reason `ExitReason` itself does not implement [`Error`](core::error::Error).
 impl<E: core::error::Error> From<E> for ExitReason {
     fn from(error: E) -> Self {
         let mut text = error.to_string();
@@ -118,18 +123,18 @@ impl<E: core::error::Error> From<E> for ExitReason {
     }
 }
 
-/// A reason that is longer than [`ExitReason::MAX_LEN`]; it has this many bytes.
+/// A reason is longer than [`ExitReason::MAX_LEN`]; it has this number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("an exit reason of {0} bytes: the limit is {max}", max = ExitReason::MAX_LEN)]
 pub struct ReasonTooLarge(pub usize);
 
-// Both are one pointer wide, so that a reason fits in the row of its monitor.
+// `Text` and `Bytes` are one pointer wide, so that a reason fits in the row of its monitor.
 
 /// The text of a panic, at most [`ExitReason::MAX_LEN`] bytes.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Text(Arc<Box<str>>);
 
-/// The bytes of a reason of one's own, at most [`ExitReason::MAX_LEN`].
+/// The bytes of a custom reason, at most [`ExitReason::MAX_LEN`].
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Bytes(Arc<Box<[u8]>>);
 
@@ -169,14 +174,14 @@ macro_rules! dereferences {
 }
 dereferences!(Text: str, Bytes: [u8]);
 
-/// For people: see [`Printable`]. The text itself is what this dereferences to.
+/// For people: see [`Printable`]. A `Text` dereferences to the unchanged text.
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Printable(self).fmt(f)
     }
 }
 
-/// For people: the text that the bytes are, as [`Printable`] writes it, or how many there are.
+/// For people: the bytes as text, escaped by [`Printable`]; or their number if they are no text.
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match core::str::from_utf8(self) {
@@ -222,27 +227,29 @@ impl fmt::Debug for ExitReason {
     }
 }
 
-/// What a monitor learnt. Sixteen bytes.
+/// Why a monitor ended. 16 bytes.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum DownReason {
-    /// The process ended, for this reason.
+    /// The process exited, for this reason.
     Exit(ExitReason),
-    /// The node that bears the name said: no such process in this incarnation when the request arrived.
+    /// The node that holds the name reported: no such process in this incarnation when the request
+    /// arrived.
     #[doc(alias = "noproc")]
     NoProc,
-    /// The link to the node ended or could not be made. The process may live on.
+    /// The connection to the node ended or could not be made. The process may still be alive.
     #[doc(alias = "noconnection")]
     NoConnection(SessionEnd),
 }
 
 impl DownReason {
-    /// Whether the process is known to be gone for good: true for `Exit` and `NoProc`, never for `NoConnection`.
+    /// Whether the process is known to have ended: `true` for `Exit` and `NoProc`, never for
+    /// `NoConnection`.
     pub const fn is_terminal(&self) -> bool {
         matches!(self, DownReason::Exit(_) | DownReason::NoProc)
     }
 
-    /// Why the process died, if that is known.
+    /// Why the process exited, if that is known.
     pub const fn exit(&self) -> Option<&ExitReason> {
         match self {
             DownReason::Exit(reason) => Some(reason),
@@ -250,7 +257,7 @@ impl DownReason {
         }
     }
 
-    /// How the link ended, or why it could not be made, if that is all that is known.
+    /// How the connection ended, or why it could not be made, if no more is known.
     pub const fn session_end(&self) -> Option<SessionEnd> {
         match self {
             DownReason::NoConnection(end) => Some(*end),
@@ -258,7 +265,7 @@ impl DownReason {
         }
     }
 
-    /// How long nothing had been heard of the node, if its silence is the evidence.
+    /// How long the node had sent nothing, if its silence is the evidence.
     pub fn silent_for(&self) -> Option<Duration> {
         self.session_end()?.silent_for()
     }
@@ -284,7 +291,7 @@ impl fmt::Debug for DownReason {
     }
 }
 
-// Read from borrowed bytes, so that the limit is checked before anything is allocated.
+// Deserialized from borrowed bytes, so that the limit is checked before memory is allocated.
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

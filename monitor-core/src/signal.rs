@@ -1,36 +1,37 @@
-//! What the cores of two nodes say to each other.
+//! The signals between the cores of two nodes.
 
 use refs::{Incarnation, RegName, Serial};
 use thiserror::Error;
 
 use crate::{ids::MonitorId, reason::DownReason};
 
-/// What one core says to the other. Thirty-two bytes.
+/// A signal from one core to another. 32 bytes.
 ///
-/// Exhaustive: whoever carries signals must carry every one, so a new one is a new version of the protocol.
+/// Exhaustive, because a transport must carry every signal: a new signal is a new version of the
+/// protocol.
 ///
-/// A signal belongs to the session on which it arrives. As bytes: [`encode`](crate::encode) and
-/// [`Signals`](crate::Signals).
+/// A signal belongs to the session on which it arrives. [`encode`](crate::encode) and
+/// [`Signals`](crate::Signals) convert signals to bytes and back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
-    /// Tell me when this process of yours is gone.
+    /// Report the end of this process.
     Monitor {
-        /// The watcher's number for it.
+        /// The watcher's number for the monitor.
         id: MonitorId,
-        /// Which process.
+        /// The process.
         target: RemoteTarget,
     },
-    /// Never mind.
+    /// The monitor has ended.
     Demonitor {
-        /// The watcher's number for it.
+        /// The watcher's number for the monitor.
         id: MonitorId,
     },
-    /// It is gone, or cannot be monitored.
+    /// The process has ended, or cannot be monitored.
     Down {
-        /// The watcher's number for it.
+        /// The watcher's number for the monitor.
         id: MonitorId,
-        /// Why: [`DownReason::Exit`], [`DownReason::NoProc`], or no connection because of a quota. A peer
-        /// cannot say anything else.
+        /// Why: [`DownReason::Exit`], [`DownReason::NoProc`], or no connection because of a quota.
+        /// A peer cannot send any other reason.
         reason: DownReason,
     },
 }
@@ -38,20 +39,20 @@ pub enum Signal {
 /// A process of the receiver of a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RemoteTarget {
-    /// The process of that number, in the life of the node that the session is with.
+    /// The process with this number, in the incarnation of the node on this session.
     Pid(Serial),
-    /// The process of that number in a life that is another one, as far as the sender knows. Only the receiver
-    /// may say that there is no such process.
+    /// The process with this number in another incarnation, as far as the sender knows. Only the
+    /// receiver may report that there is no such process.
     PidOf(Incarnation, Serial),
-    /// Whoever holds the name when the signal arrives.
+    /// The process that holds the name when the signal arrives.
     Name(RegName),
 }
 
-/// A signal that a peer that keeps the rules never sends: its session must end as `Protocol`.
+/// A signal that violates the protocol. The session must end as `Protocol`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Violation {
-    /// A monitor whose number is in use already on this session.
+    /// A monitor whose number is already in use on this session.
     #[error("a monitor whose number is in use")]
     SerialInUse,
 }

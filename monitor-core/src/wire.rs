@@ -1,6 +1,7 @@
-//! Signals as bytes: a kind, then varints; a frame holds any number of signals.
+//! Signals as bytes. A signal is a kind, then varints; a frame holds any number of signals.
 //!
-//! A monitor by pid takes 5 to 14 bytes, a `Down` with the same reason as the one before it 3 to 8.
+//! A monitor by pid takes 5 to 14 bytes, a `Down` with the same reason as the `Down` before it 3 to
+//! 8 bytes.
 
 use alloc::vec::Vec;
 
@@ -23,7 +24,7 @@ const DOWN: u8 = 5;
 /// A `Down` with the reason of the `Down` before it.
 const DOWN_AGAIN: u8 = 6;
 
-/// What a peer may give as a reason: it cannot claim that a link of ours has ended.
+/// The reasons that a peer may send. It cannot claim that a session of the receiver has ended.
 #[derive(Serialize, Deserialize)]
 enum WireReason {
     Exit(ExitReason),
@@ -31,7 +32,7 @@ enum WireReason {
     Quota,
 }
 
-/// Bytes that are no signals: the peer breaks the protocol.
+/// The bytes are not signals: the peer breaks the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("malformed signal at byte {at} of the frame")]
 pub struct WireError {
@@ -39,8 +40,8 @@ pub struct WireError {
     pub at: usize,
 }
 
-/// Appends a signal to a frame. `last` carries the reason of the last `Down` in the same frame, so that equal
-/// reasons in a row are written once: start every frame with `None`.
+/// Appends a signal to a frame. `last` holds the reason of the last `Down` in the same frame, so
+/// that equal reasons in a row are written once. Start every frame with `None`.
 pub fn encode(signal: &Signal, last: &mut Option<DownReason>, frame: &mut Vec<u8>) {
     match signal {
         Signal::Monitor { id, target: RemoteTarget::Pid(serial) } => {
@@ -66,7 +67,7 @@ pub fn encode(signal: &Signal, last: &mut Option<DownReason>, frame: &mut Vec<u8
     }
 }
 
-/// The signals of a frame, one after the other. Total: ends after an error on anything malformed.
+/// Iterates over the signals of a frame. After malformed bytes it returns an error, and then ends.
 #[derive(Clone, Debug)]
 pub struct Signals<'a> {
     rest: &'a [u8],
@@ -75,7 +76,8 @@ pub struct Signals<'a> {
 }
 
 impl<'a> Signals<'a> {
-    /// Reads what [`encode`] wrote. Allocates nothing but what a valid signal holds, within its limits.
+    /// Reads a frame written by [`encode`]. Allocates only what a valid signal holds, within the
+    /// limits of signals.
     pub const fn new(frame: &'a [u8]) -> Self {
         Signals { rest: frame, len: frame.len(), last: None }
     }
@@ -131,7 +133,8 @@ impl Iterator for Signals<'_> {
     }
 }
 
-/// Appends a kind and at most two serials, as [`put`] would: what most signals are made of, in one piece.
+/// Appends a kind and at most two serials, as [`put`] would, in one write. Most signals consist of
+/// this.
 fn put_numbers(frame: &mut Vec<u8>, kind: u8, serials: &[Serial]) {
     const MAX_VARINT: usize = 5;
     let mut bytes = [0; 1 + 4 * MAX_VARINT];
@@ -154,7 +157,8 @@ fn put<T: Serialize>(frame: &mut Vec<u8>, value: &T) {
         .expect("signals have a binary form, and a vector takes any number of bytes");
 }
 
-/// A frame where it stands: to hand the vector to postcard and back costs more than what most signals write.
+/// Appends to a frame in place. To pass the vector to postcard and back costs more than most
+/// signals write.
 struct Frame<'a>(&'a mut Vec<u8>);
 
 impl Flavor for Frame<'_> {
@@ -179,7 +183,7 @@ fn to_wire(reason: &DownReason) -> WireReason {
     match reason {
         DownReason::Exit(reason) => WireReason::Exit(reason.clone()),
         DownReason::NoProc => WireReason::NoProc,
-        // The only one that the core sends: see `Signal::Down`.
+        // The only such reason that the core sends: see `Signal::Down`.
         DownReason::NoConnection(_) => WireReason::Quota,
     }
 }

@@ -1,4 +1,5 @@
-//! No input does more than its share, and whatever comes between is decided as if it had.
+//! No input does more than its share of work, and calls in between are decided as if all work were
+//! done.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
@@ -12,7 +13,8 @@ use monitor_core::{
 const MONITORS: usize = 1000;
 const BATCH: usize = 10;
 
-/// One input makes at most one effect for each step, and the one that announces a process or a dial.
+/// One input makes at most one effect for each step, and the effect that announces a process or a
+/// dial.
 fn expect_bounded(node: &Node) {
     assert!(node.last.len() <= BATCH + 1, "{} effects", node.last.len());
 }
@@ -127,7 +129,7 @@ fn peers_take_turns() {
     }
     a.down(1, EndKind::Closed);
     a.down(2, EndKind::Closed);
-    // After four turns both have had two, besides the first at once.
+    // After four turns each job has had two, in addition to the first at once.
     for _ in 0..4 {
         a.resume();
         let delivers = a.last.iter().filter(|effect| matches!(effect, Effect::Deliver { .. })).count();
@@ -139,7 +141,8 @@ fn peers_take_turns() {
     assert_eq!((of("b"), of("c")), (3 * BATCH, 3 * BATCH));
 }
 
-/// A node of which one process has sent three messages to `b`, which wait for the session that has just begun.
+/// A node whose process has sent three messages to `b`. They wait for the session that has just
+/// begun.
 fn with_messages_that_wait() -> (Node, LocalPid) {
     let mut a = Node::new("a", 1, 1);
     let sender = a.spawn();

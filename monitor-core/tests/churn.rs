@@ -1,6 +1,6 @@
-//! What comes and goes leaves nothing behind, however often.
+//! Sessions, processes and monitors that come and go leave no memory behind, however often.
 //!
-//! On its own, because everything that is allocated meanwhile is counted.
+//! A test program of its own, because it counts every allocation.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
@@ -12,18 +12,18 @@ use monitor_core::{
     refs::{EndKind, SessionId, Target},
 };
 
-/// After so many rounds every table has the size that it keeps.
+/// Number of rounds after which every table has reached its final size.
 const WARM: usize = 10;
 const ROUNDS: usize = 1000;
 
-/// What a round leaves behind, in bytes, once the tables have grown.
+/// Number of bytes that a round leaves behind, once the tables have grown.
 fn growth(mut round: impl FnMut(&mut Pair)) -> i64 {
     let mut pair = Pair::new(2);
     (0..WARM).for_each(|_| round(&mut pair));
     measure(|| (0..ROUNDS).for_each(|_| round(&mut pair))).bytes_current
 }
 
-/// The world keeps a record of sessions and messages; the core is not to blame for it.
+/// The test world keeps a record of sessions and messages, which does not belong to the core.
 fn forget(pair: &mut Pair) {
     let session = pair.session.map(SessionId);
     for node in [&mut pair.a, &mut pair.b] {
@@ -34,7 +34,7 @@ fn forget(pair: &mut Pair) {
     }
 }
 
-/// Both ways, to processes, to names, and to one that is not there.
+/// In both directions, to processes, to names, and to a process that does not exist.
 fn watch_each_other(pair: &mut Pair) -> (LocalPid, LocalPid) {
     let (one, other) = (pair.a.spawn(), pair.b.spawn());
     pair.b.register("x", other);

@@ -1,4 +1,4 @@
-//! A session that takes no more frames, before its end has been reported; and the end of the node itself.
+//! A session that takes no more frames before its end is reported; and the end of the node itself.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
@@ -12,7 +12,7 @@ use monitor_core::{
 const FIRST: SessionId = SessionId(1);
 const SECOND: SessionId = SessionId(2);
 
-/// A node with a session that closes, to a peer with a process.
+/// A node with a closing session to a peer that has a process.
 fn closing() -> (Node, Target) {
     let mut a = Node::new("a", 1, 256);
     let peer = node_id("b", 2);
@@ -36,7 +36,7 @@ fn r30_calls_on_a_session_that_closes_wait_for_the_next_in_their_order() {
     assert_eq!(a.route(&name("b"), 2), Route::Later);
     assert!(a.dials.is_empty(), "the session is up still");
 
-    // Signals that have arrived on it count.
+    // Signals that have arrived on the session count.
     let reason = DownReason::Exit(ExitReason::Shutdown);
     a.signal(FIRST, Signal::Down { id: told, reason: reason.clone() }).unwrap();
     assert_eq!(a.downs(w), [(told, reason)]);
@@ -67,7 +67,7 @@ fn r30_a_monitor_that_the_session_did_not_take_joins_the_next() {
     let id = a.monitor(w, target.clone());
     a.input(|core, _, out| core.monitor_not_sent(id, Connect::OnDemand, out));
     assert!(a.last.is_empty());
-    // From its order it cannot be overtaken.
+    // The order of the calls prevents that it is overtaken.
     assert_eq!(a.route(&name("b"), 1), Route::Later);
     a.down(FIRST.0, EndKind::Closed);
     assert_eq!(a.downs(w), []);
@@ -106,7 +106,7 @@ fn a_monitor_that_must_not_connect_is_told_so_and_one_that_is_over_is_left_alone
 
 #[test]
 fn whatever_waits_when_a_session_closes_waits_on_and_a_stranger_changes_nothing() {
-    // One step an input: the session is up, and what waited for it waits still.
+    // One step for each input: the session is up, and the waiting calls still wait.
     let mut a = Node::new("a", 1, 1);
     for ticket in 1..=3 {
         assert_eq!(a.route(&name("b"), ticket), Route::Later);
@@ -160,7 +160,7 @@ fn a_node_that_stops_ends_monitors_on_processes_that_are_left() {
     a.input(|core, _, out| core.node_stopped(w, shutdown, out));
     a.settle();
     assert_eq!(a.downs(t), [(own_of_t, noconnection(EndKind::LocalShutdown))]);
-    // Its exit tells nobody twice.
+    // The exit is not told twice to any watcher.
     a.exit(t, ExitReason::Normal);
     a.exit(w, ExitReason::Normal);
     a.settle();

@@ -1,4 +1,5 @@
-//! On what evidence a `Down` is told: who decided, and of which life of the target's node it speaks.
+//! The evidence of a `Down`: which node decided it, and which incarnation of the target's node it
+//! reports.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
@@ -11,7 +12,7 @@ use monitor_core::{
     refs::{EndKind, SessionEnd},
 };
 
-/// Everything that a process is told of its monitors.
+/// All `Down`s that a process receives.
 fn told(node: &mut Node, pid: LocalPid) -> Vec<Down> {
     let down = |got| match got {
         Got::Down(down) => down,
@@ -54,7 +55,8 @@ fn what_was_told_of_one_life_is_not_put_down_to_the_next() {
         pair.a.monitor(w, pair.b.named("job"));
     }
     pair.settle();
-    // The old life is over, and nothing of it was received yet, when the new one says its part.
+    // The old incarnation has ended, and no notice of it was received yet, when the new one
+    // reports.
     pair.restart_b();
     pair.a.monitor(w, pair.b.named("job"));
     pair.connect();
@@ -78,7 +80,8 @@ fn a_waiting_monitor_finds_the_next_life_though_monitors_of_that_life_came_and_w
     let w = pair.a.spawn();
     pair.connect();
     let job = pair.b.named("job");
-    // Fired in the first life, and not received before the end: it keeps the origin of that life.
+    // Fired in the first incarnation, and not received before its end: the monitor keeps the target
+    // node of that incarnation.
     pair.a.monitor(w, job.clone());
     pair.settle();
     pair.restart_b();
@@ -88,7 +91,8 @@ fn a_waiting_monitor_finds_the_next_life_though_monitors_of_that_life_came_and_w
     while pair.a.outgoing[&session].is_empty() {
         assert!(pair.a.resume(), "one of them goes out before the other");
     }
-    // The only monitor that is with the next life ends, and its origin is forgotten when another one is released.
+    // The only monitor bound to the next incarnation ends, and its target node is removed when
+    // another one is released.
     assert_eq!(pair.a.demonitor(w, ids[0], true), Demonitored::Active);
     let other = pair.a.spawn();
     pair.a.monitor(other, pair.a.named("nobody"));
@@ -107,7 +111,7 @@ fn without_a_session_there_is_no_life_to_speak_of() {
     pair.a.monitor(w, nobody.clone());
     pair.settle();
     pair.cut(EndKind::Closed);
-    // The first of them was told by a life, and is not received yet.
+    // The first `Down` reports an incarnation, and is not received yet.
     pair.a.monitor_with(w, nobody.clone(), NEVER);
     pair.a.monitor(w, nobody.clone());
     pair.a.fail_dial(EndKind::Refused);
@@ -152,5 +156,5 @@ fn other_reasons_have_other_evidence() {
     node.monitor(w, node.named("job"));
     let [down] = &told(&mut node, w)[..] else { panic!("nobody is called so") };
     assert_eq!(down.to_string(), format!("{} is gone: no such process", down.target));
-    assert_eq!(down.source().to_string(), "said by the target's node");
+    assert_eq!(down.source().to_string(), "reported by the target's node");
 }

@@ -1,4 +1,4 @@
-//! Frames of signals from anywhere: never a panic, and no more memory than they are worth.
+//! Frames of signals from any source: no panic, and no more memory than their length justifies.
 
 #[path = "../../fuzz/stable.rs"]
 mod stable;

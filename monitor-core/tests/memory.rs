@@ -1,6 +1,6 @@
-//! What a monitor costs in memory.
+//! The memory that a monitor takes.
 //!
-//! On its own, because everything that is allocated meanwhile is counted.
+//! A test program of its own, because it counts every allocation.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use allocation_counter::measure;
@@ -11,13 +11,14 @@ use self::bare::{Bare, WATCHER, number};
 #[path = "../benches/bare/mod.rs"]
 mod bare;
 
-/// The most bytes that a monitor may take on either side.
+/// Maximum number of bytes that a monitor may take on either side.
 const BUDGET: u64 = 64;
 
-/// Just below a power of two, to which the tables grow: no room stands empty, and the figure is what a row takes.
+/// Just below a power of two, to which the tables grow: there is no unused room, so the figure is
+/// the size of a row.
 const FULL: u32 = (1 << 18) - 64;
 
-/// What is kept of what was allocated, for each monitor.
+/// Number of bytes that stay allocated, for each monitor.
 fn bytes_each(make: impl FnOnce() -> Bare) -> u64 {
     let mut kept = None;
     let allocated = measure(|| kept = Some(make()));
@@ -37,7 +38,8 @@ fn a_monitor_takes_no_more_than_its_budget_at_the_target() {
     assert!(bytes <= BUDGET, "{bytes} bytes");
 }
 
-/// Bytes kept after all monitors have ended, of those taken for that many: a chunk or two of each table.
+/// Number of bytes kept after all of that number of monitors have ended: one or two chunks of each
+/// table.
 fn is_given_back(make: impl FnOnce() -> Bare, end: impl FnOnce(&mut Bare)) {
     let mut kept = None;
     let allocated = measure(|| {

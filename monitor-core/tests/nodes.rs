@@ -1,4 +1,5 @@
-//! Node monitors. Rules: `erlang:monitor_node/2`, `net_kernel:monitor_nodes/2`; the order among them is our own promise.
+//! Node monitors. Rules: `erlang:monitor_node/2`, `net_kernel:monitor_nodes/2`; the order between
+//! the two is a promise of this crate.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
@@ -25,7 +26,7 @@ fn monitor_node_is_told_once_however_often_it_was_called() {
     }
     a.down(1, EndKind::Closed);
     assert_eq!(a.receive(w), [Got::MonitoredDown(name("b"), EndKind::Closed)]);
-    // Not armed again by a reconnect.
+    // A reconnect does not arm the monitor again.
     a.up(2, node_id("b", 2));
     a.down(2, EndKind::Closed);
     assert_eq!(a.receive(w), []);
@@ -76,7 +77,7 @@ fn the_own_node_never_goes_down() {
 
 #[test]
 fn a_subscription_made_while_the_end_is_told_belongs_to_the_next_session() {
-    // One step at a time: the end of session 1 is told while the calls come.
+    // One step at a time: the end of session 1 is being told when the calls come.
     let mut a = Node::new("a", 1, 1);
     let (w, v) = (a.spawn(), a.spawn());
     a.up(1, node_id("b", 2));
@@ -140,7 +141,8 @@ fn types_are_an_exact_matrix() {
 
 #[test]
 fn the_snapshot_and_the_stream_fit_without_gap_or_overlap() {
-    // The beginning of session 1 and the end of session 2 are still being told when the subscription is made.
+    // The beginning of session 1 and the end of session 2 are still being told when the
+    // subscription is made.
     let mut a = Node::new("a", 1, 1);
     let (early, late) = (a.spawn(), a.spawn());
     a.monitor_nodes(early, ALL);
@@ -182,7 +184,7 @@ fn per_node_the_order_is_up_everything_downs_down_up() {
             pair.a.monitor(w, pair.b.pid(t));
         }
         pair.settle();
-        // The next session stands before the end of the first was reported.
+        // The next session is up before the end of the first was reported.
         pair.a.up(50, pair.b.id.clone());
         assert!(!pair.a.admitted.contains(&SessionId(50)));
         pair.cut(EndKind::Replaced);

@@ -133,7 +133,7 @@ fn the_death_of_a_watcher_ends_its_monitors_in_silence() {
 
 #[test]
 fn a_pid_whose_slot_is_used_again_hears_nothing_of_the_one_before() {
-    // With a batch of one the rows of the dead watcher are still there when its slot has a new owner.
+    // With a batch of one, the rows of the dead watcher still exist when its slot has a new owner.
     let mut a = Node::new("a", 1, 1);
     let (w, t) = (a.spawn(), a.spawn());
     for _ in 0..5 {
@@ -163,7 +163,7 @@ fn who_watches_whom_can_be_listed_on_both_sides() {
 
 #[test]
 fn an_exit_that_was_missed_is_reported_as_noproc() {
-    // The table still resolves the pid, but the process is gone when its exit is to be watched.
+    // The table still resolves the pid, but the process has exited before the core could watch it.
     let mut a = node();
     let w = a.spawn();
     let ghost = LocalPid(Serial::new(7, 0));
@@ -193,8 +193,9 @@ fn d07_a_flush_is_one_step_however_many_notices_are_queued() {
         let fired = |a: &Node| a.core.stats().outgoing_fired;
         assert_eq!(fired(&a), queued);
 
-        // The one in the middle: its row is freed, and nothing else is looked at. The queue, which the core never
-        // sees, is as long as before; what it has of this one leads nowhere.
+        // The monitor in the middle: its row is freed, and no other row is touched. The mailbox,
+        // which the core never sees, is as long as before; its notice for this monitor leads to
+        // nothing.
         let flushed = ids[queued / 2];
         assert_eq!(a.demonitor(w, flushed, true), Demonitored::Fired);
         assert_eq!((a.last.len(), a.core.stats().backlog), (0, 0), "all of it was done within the call");
@@ -216,7 +217,7 @@ fn m03_a_million_monitors_that_are_never_taken_back_are_counted_and_found() {
         assert_eq!(a.core.stats().outgoing_active, made);
     }
     assert_eq!(a.core.watchers_of(t).count(), MONITORS);
-    // They end with their watcher, step by step.
+    // The monitors end with their watcher, step by step.
     a.exit(w, ExitReason::Normal);
     a.expect_empty();
     assert_eq!(a.core.watchers_of(t).count(), 0);

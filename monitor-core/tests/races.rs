@@ -1,7 +1,9 @@
-//! The races that lose, double or misdate notices elsewhere, each played out by hand: `docs/RACES.md` lists them.
+//! The races that lose, duplicate or misdate notices elsewhere, each forced by hand:
+//! `docs/RACES.md` lists them.
 //!
-//! Those about which connection becomes the session are in `transport-tcp/tests/races.rs`; those about silence and
-//! pauses need a clock, and are played on the network in memory, in `monitor-runtime/tests/conformance/races.rs`.
+//! The races about which connection becomes the session are in `transport-tcp/tests/races.rs`.
+//! Those about silence and pauses need a clock, and run on the memory network, in
+//! `monitor-runtime/tests/conformance/races.rs`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
@@ -18,7 +20,7 @@ fn exit(reason: ExitReason) -> DownReason {
     DownReason::Exit(reason)
 }
 
-/// What a node has put on the wire of a session and the other end has not read.
+/// The frames that a node has sent on a session and that the other end has not read.
 fn on_the_way(node: &mut Node, session: u64) -> Vec<Signal> {
     let frames = node.outgoing.get_mut(&SessionId(session)).unwrap().drain(..);
     frames.flat_map(|frame| Signals::new(&frame).map(Result::unwrap).collect::<Vec<_>>()).collect()
@@ -145,7 +147,7 @@ fn r08_a_link_that_ends_while_a_down_is_on_its_way_gives_one_of_the_two() {
 fn r09_what_an_earlier_session_has_left_in_the_reader_changes_nothing_in_the_next() {
     let mut pair = Pair::connected();
     let (w, t, other) = (pair.a.spawn(), pair.b.spawn(), pair.b.spawn());
-    // Left over: a Monitor of a for b, and a Down of b for a.
+    // Left over: a Monitor from a to b, and a Down from b to a.
     let first = pair.a.monitor(w, pair.b.pid(t));
     pair.settle();
     pair.b.exit(t, ExitReason::Normal);
@@ -156,7 +158,7 @@ fn r09_what_an_earlier_session_has_left_in_the_reader_changes_nothing_in_the_nex
     pair.connect();
     let again = pair.a.monitor(w, pair.b.pid(other));
     pair.settle();
-    // Even a Down for the very monitor that stands is none if it comes from the session before.
+    // A Down from the previous session does not count, not even for the monitor that is active now.
     let forged = Signal::Down { id: again, reason: DownReason::NoProc };
     for signal in to_a.into_iter().chain([forged]) {
         pair.a.signal(SessionId(1), signal).unwrap();
@@ -180,7 +182,7 @@ fn r10_a_watcher_that_dies_while_its_down_is_on_the_way_hears_nothing_and_is_for
     pair.settle();
     pair.b.exit(dies, ExitReason::Normal); // its Down is on its way
     pair.a.exit(w, ExitReason::Normal); // the kit asserts that nothing is delivered to the dead
-    // Whoever has its slot now hears nothing, either.
+    // The present owner of its slot is told nothing either.
     let successor = pair.a.spawn();
     assert_eq!(successor.0.slot(), w.0.slot());
     pair.settle();
@@ -252,7 +254,7 @@ fn r13_of_another_incarnation_only_the_peer_says_noproc() {
     assert!(!pair.step_to_a() && !pair.step_to_b(), "one signal each way");
     assert_eq!(pair.a.downs(w), [(m, DownReason::NoProc)]);
 
-    // If the session ends first, nobody has said anything.
+    // If the session ends first, neither node has reported anything.
     let m = pair.a.monitor(w, &of_old_life);
     pair.cut(EndKind::Closed);
     assert_eq!(pair.a.downs(w), [(m, noconnection(EndKind::Closed))]);
@@ -306,7 +308,7 @@ fn r22_one_target_monitored_often_gives_as_many_references_rows_and_downs() {
 #[test]
 fn r23_a_subscription_at_any_step_of_a_sessions_end_sees_either_the_node_or_its_absence() {
     for steps in 0..8 {
-        // One step at a time, so that there is much to come between.
+        // One step at a time, so that many inputs can come in between.
         let mut a = Node::new("a", 1, 1);
         let (w, early, late) = (a.spawn(), a.spawn(), a.spawn());
         a.monitor_nodes(early, ALL);
@@ -386,9 +388,9 @@ fn r26_a_watcher_that_does_not_receive_has_every_notice_later_each_in_the_row_of
     a.exit(t, ExitReason::Normal);
     a.settle();
     let stats = a.core.stats();
-    // No row was added for what has happened: the notices are where the monitors were.
+    // No row was added for these events: the notices are stored where the monitors were.
     assert_eq!((stats.outgoing_active, stats.outgoing_fired), (0, MONITORS));
-    // Meanwhile others are served as ever.
+    // Meanwhile other peers are served as before.
     let (w, other) = (a.spawn(), a.spawn());
     let m = a.monitor(w, a.pid(other));
     a.exit(other, ExitReason::Normal);

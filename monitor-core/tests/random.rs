@@ -1,4 +1,4 @@
-//! Any order of anything: two nodes, random steps, and what must hold at every one of them.
+//! Random steps of two nodes, and the conditions that must hold after each step.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
@@ -48,16 +48,16 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the test knows of one node, kept apart from the core.
+/// The test's own record of one node, independent of the core.
 #[derive(Default)]
 struct Known {
-    /// Every process that ever was, in the order of birth.
+    /// Every process that ever existed, in the order of creation.
     processes: Vec<LocalPid>,
     alive: BTreeSet<LocalPid>,
     /// Monitors that must still end, by number: watcher and target.
     open: BTreeMap<MonitorId, (LocalPid, Target)>,
     ended: BTreeSet<MonitorId>,
-    /// For each subscriber, the session of which it has heard the beginning but not the end.
+    /// For each subscriber, the session whose beginning it was told and whose end it was not.
     up: BTreeMap<LocalPid, Option<SessionId>>,
 }
 
@@ -114,7 +114,7 @@ impl World {
                 let pid = node.spawn();
                 known.processes.push(pid);
                 known.alive.insert(pid);
-                // Every other process hears of nodes.
+                // Every other process subscribes to nodes.
                 if known.processes.len() % 2 == 0 {
                     let up = node.monitor_nodes(pid, NodesOptions::new());
                     let session = node.core.nodes(Default::default()).first().and_then(|e| e.session.clone());
@@ -189,7 +189,8 @@ impl World {
         }
     }
 
-    /// The faults are over: both ends agree, what must have ended has, and when all processes exit nothing is left.
+    /// The faults are over: both ends agree, all monitors that must have ended have ended, and when
+    /// all processes exit the tables are empty.
     fn converge(&mut self) {
         if self.pair.session.is_none() {
             self.pair.connect();

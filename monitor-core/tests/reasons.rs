@@ -1,4 +1,4 @@
-//! What reasons say to people, and to those who decide on them.
+//! Reasons as people read them, and as programs use them.
 
 use monitor_core::{
     Bytes, DownReason, ExitReason, Text,
@@ -42,7 +42,7 @@ fn a_person_reads_why_a_process_died() {
     }
 }
 
-/// A person reads them in logs and on terminals; the text itself stays what it was.
+/// People read reasons in logs and on terminals; the text itself is unchanged.
 #[test]
 fn what_a_peer_writes_into_a_reason_begins_no_line_and_commands_no_terminal() {
     let forged = "done\r\n2026-01-01 ERROR \u{1b}[31m\u{9b}m\u{7f}\u{2028}\u{202e}";
@@ -80,7 +80,7 @@ fn texts_and_bytes_are_compared_and_passed_on_as_what_they_are() {
     );
 }
 
-/// An error with a cause, which it may name in its own text, too.
+/// An error with a cause, which its own text may contain too.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 struct Outer {

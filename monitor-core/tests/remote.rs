@@ -1,4 +1,5 @@
-//! Monitors between two nodes: what a peer says, what a peer may not say, and what the end of a session means.
+//! Monitors between two nodes: the signals of a peer, the signals that a peer must not send, and
+//! the end of a session.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
@@ -60,7 +61,7 @@ fn a_session_end_is_noconnection_once_and_the_peer_forgets() {
     let expected: Vec<_> = ids.into_iter().map(|id| (id, noconnection(EndKind::Timeout))).collect();
     assert_eq!(pair.a.downs(w), expected);
     assert_eq!(pair.b.core.watchers_of(t).count(), 0);
-    // The target lives; its later exit concerns nobody.
+    // The target is alive; no watcher is told of its later exit.
     pair.connect();
     pair.b.exit(t, ExitReason::Normal);
     pair.settle();
@@ -277,7 +278,7 @@ fn every_signal_speaks_for_a_process() {
         let of = |effect: &Effect| if let Effect::Send { from, .. } = effect { Some(*from) } else { None };
         a.last.iter().filter_map(of).collect()
     };
-    // What is asked, and taken back, by its watcher, by hand and with its exit.
+    // Requests and demonitors go out for the watcher, when it calls and when it exits.
     let (w, t) = (a.spawn(), a.spawn());
     let there = Pid::new(node_id("b", 2), Serial::new(7, 0));
     let id = a.monitor(w, there.clone());
@@ -288,7 +289,8 @@ fn every_signal_speaks_for_a_process() {
     a.exit(w, ExitReason::Normal);
     assert_eq!(sent(&a), [w]);
 
-    // What is told of a process, also when it is gone; of a name that nobody holds nobody can tell.
+    // Downs go out for the process, also after its exit. For a name that no process holds there is
+    // no process to name.
     let ask = |a: &mut Node, number, target| {
         let id = MonitorId(Serial::new(number, 0));
         a.signal(SessionId(1), Signal::Monitor { id, target }).unwrap();
@@ -299,9 +301,9 @@ fn every_signal_speaks_for_a_process() {
     ask(&mut a, 1, RemoteTarget::Pid(t.0));
     assert_eq!(sent(&a), [t]);
     ask(&mut a, 2, RemoteTarget::Name("jobs".parse().unwrap()));
-    assert_eq!(sent(&a), [LocalPid::NOBODY]);
+    assert_eq!(sent(&a), [LocalPid::NONE]);
 
-    // Also what an exit has left for later.
+    // Also the signals that an exit has left for later.
     let mut slow = Node::new("a", 1, 1);
     slow.up(1, node_id("b", 2));
     slow.settle();
@@ -322,7 +324,7 @@ fn f22_a_message_of_an_earlier_connection_that_is_handled_late_is_ignored() {
     pair.connect();
     let id = pair.a.monitor(w, pair.b.pid(t));
     pair.settle();
-    // All that can be said, by either end, about what stands now.
+    // Every signal that either end can send about the present monitors.
     pair.a.signal(first, Signal::Down { id, reason: DownReason::NoProc }).unwrap();
     pair.b.signal(first, Signal::Demonitor { id }).unwrap();
     let other = MonitorId(Serial::new(9, 0));
@@ -337,8 +339,8 @@ fn f34_references_of_every_width_are_told_apart() {
     let mut a = Node::new("a", 1, 256);
     a.up(1, node_id("b", 2));
     let t = a.spawn();
-    // Equal in one half, in the low bytes, or in the sum of the halves; compared carelessly they would be taken for
-    // each other.
+    // Equal in one half, in the low bytes, or in the sum of the halves; a careless comparison would
+    // confuse them.
     let wide = [0, 1, 1 << 16, (1 << 16) + 1, 1 << 31, u32::MAX - 1, u32::MAX];
     let ids: Vec<_> =
         wide.iter().flat_map(|&slot| wide.map(|life| MonitorId(Serial::new(slot, life)))).collect();

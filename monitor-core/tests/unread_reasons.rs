@@ -1,4 +1,4 @@
-//! Limits on the memory that reasons of unread notices take.
+//! Limits on the memory for the reasons of unread notices.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use allocation_counter::measure;
@@ -43,7 +43,7 @@ const LIMITS: [(usize, usize); 4] = [(1 << 30, 1 << 30), (1 << 30, 0), (0, 1 << 
 #[test]
 fn unread_reasons_take_at_most_the_limit_and_a_short_reason_each() {
     const UNREAD: usize = 4000;
-    // A row, of which a table that grows holds up to two, and two allocations around the bytes.
+    // A row, of which a growing table holds up to two, and two allocations around the bytes.
     const EACH: usize = 2 * 64 + 48 + CoreConfig::SHORT_REASON;
     for (of_watcher, of_node) in [(1 << 20, 1 << 30), (1 << 30, 1 << 20), (1 << 20, 1 << 20)] {
         for len in [CoreConfig::SHORT_REASON, CoreConfig::SHORT_REASON + 1, 700, LONG] {
@@ -85,7 +85,7 @@ fn a_long_reason_keeps_its_kind_and_says_that_it_was_cut() {
         for (reason, kept) in [
             (other(short + 1), other(short)),
             (ExitReason::panicked("x".repeat(short + 1)), ExitReason::panicked("x".repeat(short))),
-            // No character is cut in two, in whichever kind of reason the text is.
+            // No character is cut in two, in either kind of reason.
             (ExitReason::panicked(&*accents), ExitReason::panicked(&accents[..short])),
             (ExitReason::panicked(&*shifted), ExitReason::panicked(&shifted[..short - 1])),
             (ExitReason::other(&*shifted).unwrap(), ExitReason::other(&shifted[..short - 1]).unwrap()),
@@ -126,7 +126,7 @@ fn one_watcher_does_not_take_the_room_of_another_and_its_end_frees_all() {
     fired(&mut bare, other(1000));
     let of_other = fired_of(&mut bare, OTHER_WATCHER, other(400));
     assert_eq!(cut(&bare.core.fired(of_other).unwrap()), (&other(400), false));
-    // All together they have 100 bytes left, but a short reason is kept anyway.
+    // All watchers together have 100 bytes left, but a short reason is kept anyway.
     let short = CoreConfig::SHORT_REASON;
     let cut_short = fired_of(&mut bare, OTHER_WATCHER, other(short + 1));
     assert_eq!(cut(&bare.core.fired(cut_short).unwrap()), (&other(short), true));

@@ -1,4 +1,4 @@
-//! Signals as bytes: what is written is read, and nothing else is.
+//! Signals as bytes: all written signals can be read, and no other bytes can.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use monitor_core::{
@@ -23,7 +23,7 @@ fn reason() -> impl Strategy<Value = DownReason> {
     ]
 }
 
-/// Any text that may be a registered name: it begins no line and commands no terminal.
+/// Any text that is a valid registered name: it cannot begin a line or control a terminal.
 const REG_NAME: &str =
     r"[^@\x{0}-\x{1f}\x{7f}-\x{9f}\x{61c}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2066}-\x{2069}]{1,60}";
 
@@ -83,7 +83,7 @@ fn a_common_monitor_is_small_and_a_repeated_down_smaller() {
 
 #[test]
 fn a_reason_beyond_the_limit_is_malformed() {
-    // A Down whose reason claims, and brings, one byte more than a reason may have.
+    // A Down whose reason has, and declares, one byte more than the maximum.
     let mut bytes = frame(&[Signal::Down {
         id: MonitorId(Serial::new(0, 0)),
         reason: DownReason::Exit(ExitReason::other(vec![1; ExitReason::MAX_LEN]).unwrap()),

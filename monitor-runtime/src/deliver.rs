@@ -84,7 +84,7 @@ pub(crate) struct Letter<'a> {
 impl<'a> Letter<'a> {
     /// Of no process.
     pub(crate) const fn of_nobody(to: &'a Dest, options: SendOptions) -> Self {
-        Letter { from: None, speaker: LocalPid::NOBODY, to, reply_to: None, options, gate: None }
+        Letter { from: None, speaker: LocalPid::NONE, to, reply_to: None, options, gate: None }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where a node can be reached.
+//! The addresses of nodes.
 
 use alloc::{string::ToString, sync::Arc, vec::Vec};
 use core::{fmt, str::FromStr};
@@ -8,9 +8,9 @@ use crate::{
     node::{NodeName, check_host_and_port, host_and_port},
 };
 
-/// A network address: `host:port`, at most 255 bytes; an IPv6 host stands in brackets.
+/// A network address: `host:port`, at most 255 bytes; an IPv6 host is in brackets.
 ///
-/// The host may be a name; whoever dials resolves it. Cloning is a reference count.
+/// The host may be a name, which the dialing node resolves. A clone costs a reference count.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(Arc<str>);
 
@@ -65,10 +65,10 @@ impl fmt::Debug for Address {
     }
 }
 
-/// A node to call, and where it might be reached: a name, and addresses to try in order.
+/// A node to connect to: its name, and addresses to try in order.
 ///
-/// Without addresses, the address book of the peer service and then the name's own `host:port` are used.
-/// As text: `name` or `name=host:port,host:port`.
+/// Without addresses, the address book of the peer service and then the name's own `host:port` are
+/// used. As text: `name` or `name=host:port,host:port`.
 ///
 /// ```
 /// # use refs::NodeSpec;
@@ -84,7 +84,7 @@ pub struct NodeSpec {
 }
 
 impl NodeSpec {
-    /// The most addresses one node may have.
+    /// Maximum number of addresses of one node.
     pub const MAX_ADDRESSES: usize = 16;
 
     /// A node without addresses of its own.
@@ -92,11 +92,11 @@ impl NodeSpec {
         NodeSpec { name, addresses: Vec::new() }
     }
 
-    /// Adds an address to try after those that are there.
+    /// Adds an address, to be tried after the present ones.
     ///
     /// # Errors
-    /// [`ParseErrorKind::TooManyAddresses`] beyond [`Self::MAX_ADDRESSES`], as of a text with as many: at the byte at which the
-    /// address would stand there.
+    /// [`ParseErrorKind::TooManyAddresses`] beyond [`Self::MAX_ADDRESSES`]. The offset is the one
+    /// of the same error in a text: where the address would begin.
     pub fn at(mut self, address: Address) -> Result<Self, ParseError> {
         if self.addresses.len() == Self::MAX_ADDRESSES {
             return Err(Self::too_many(self.to_string().len() + 1));

@@ -6,13 +6,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{ParseError, ParseErrorKind};
 
-/// The proof that a sender was given an alias: 64 bits that only the node of the alias can compute.
+/// Proves that a sender was given an alias: 64 bits that only the node of the alias can compute.
 ///
-/// A monitor's number can be guessed, its token cannot. The node computes the token from the number and a key that is
-/// random for each start of the node, so it stores nothing for each alias. Whoever holds the reference can pass it on.
+/// The number of a monitor can be guessed, its token cannot. The node computes the token from the
+/// number and from a key that is random for each start of the node, so it stores nothing for each
+/// alias. A process that has the reference can pass it on.
 ///
-/// Comparing two tokens takes constant time. `Debug` does not print the bits; as text the token is hexadecimal, in lower
-/// case, without leading zeros.
+/// The comparison of two tokens takes constant time. `Debug` does not print the bits. As text the
+/// token is hexadecimal, in lower case, without leading zeros.
 #[derive(Clone, Copy)]
 pub struct AliasToken(NonZeroU64);
 
@@ -33,7 +34,7 @@ impl AliasToken {
 
 impl PartialEq for AliasToken {
     fn eq(&self, other: &Self) -> bool {
-        // All bits go into one number before anything is decided.
+        // Constant time: all bits are combined into one number before the comparison.
         black_box(self.get() ^ other.get()) == 0
     }
 }

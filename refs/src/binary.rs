@@ -9,32 +9,33 @@ use serde::{
 };
 use thiserror::Error;
 
-/// Bytes that are not the binary form of what was asked for.
+/// The bytes are not the binary form of the requested type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BinaryError {
-    /// The bytes end early, or a part of them is out of its limits.
+    /// The bytes end early, or a part is outside its limits.
     #[error("malformed: cut short, or a part is out of its limits")]
     Malformed,
-    /// That many bytes are left after the value has ended.
+    /// This number of bytes is left after the end of the value.
     #[error("{0} bytes too many")]
     Trailing(usize),
 }
 
-/// The binary form of a reference, a node or a session end: postcard's.
+/// The binary form of a reference, a node or a session end: that of postcard.
 ///
 /// # Panics
-/// Never for a type of this crate, nor for one that is derived from such types. One whose own `Serialize` fails, or that
-/// does not say how long it is, has no binary form: that panics.
+/// Never for a type of this crate, nor for a type that is derived from such types. A type whose own
+/// `Serialize` fails, or that does not give its length, has no binary form: that panics.
 pub fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_allocvec(value)
         .expect("every type of this crate has a binary form, and memory is the only limit")
 }
 
-/// Reads the binary form. Allocates nothing before the limits of the parts are checked; never panics.
+/// Reads the binary form. Allocates nothing before the limits of the parts are checked; never
+/// panics.
 ///
 /// # Errors
-/// [`BinaryError`] if the bytes are malformed, or go on after the value.
+/// [`BinaryError`] if the bytes are malformed, or continue after the value.
 pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BinaryError> {
     let (value, rest) = postcard::take_from_bytes(bytes).map_err(|_| BinaryError::Malformed)?;
     if rest.is_empty() { Ok(value) } else { Err(BinaryError::Trailing(rest.len())) }

@@ -1,4 +1,4 @@
-//! Channels: the independent ways of one session.
+//! Channels: the independent streams of one session.
 
 use alloc::{borrow::ToOwned, sync::Arc};
 use core::{fmt, str::FromStr};
@@ -7,28 +7,29 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{ParseError, ParseErrorKind};
 
-/// A channel of the own node, by its place among those that the node is configured with. Of no meaning to peers: with
-/// them a channel is agreed by its [`ChannelName`].
+/// A channel of the local node, by its position in the node's configuration. Peers do not use this
+/// number: two nodes agree on a channel by its [`ChannelName`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelId(u8);
 
 impl ChannelId {
     /// The channel that every session has.
     pub const DEFAULT: ChannelId = ChannelId(0);
-    /// How many channels a node has at most, the default one included.
+    /// Maximum number of channels of a node, including the default one.
     pub const LIMIT: usize = 8;
 
-    /// The channel at that place, 0 being the default one; `None` from [`ChannelId::LIMIT`] on.
+    /// The channel at that position, where 0 is the default one; `None` from [`ChannelId::LIMIT`]
+    /// on.
     pub const fn new(place: usize) -> Option<Self> {
         if place < Self::LIMIT { Some(ChannelId(place as u8)) } else { None }
     }
 
-    /// Its place among the channels of the node, less than [`ChannelId::LIMIT`].
+    /// The position among the channels of the node, less than [`ChannelId::LIMIT`].
     pub const fn place(self) -> usize {
         self.0 as usize
     }
 
-    /// All that there can be, the default one first.
+    /// All possible channels, the default one first.
     pub fn all() -> impl Iterator<Item = ChannelId> {
         (0..Self::LIMIT).filter_map(ChannelId::new)
     }
@@ -45,7 +46,7 @@ impl ChannelId {
 pub struct ChannelName(Arc<str>);
 
 impl ChannelName {
-    /// The most bytes the name of a channel may have.
+    /// Maximum number of bytes of the name of a channel.
     pub const MAX_LEN: usize = 32;
     const WHAT: &'static str = "channel name";
 

@@ -1,4 +1,4 @@
-//! What can be done to this crate with bytes alone. For the fuzzer and its tests; nobody else may rely on it.
+//! Entry points that take only bytes. For the fuzzer and its tests; no other code may rely on them.
 //!
 //! Both functions take any bytes, and panic where the crate breaks a promise.
 
@@ -12,7 +12,8 @@ use crate::{
     SessionEnd, Target, from_bytes, to_bytes,
 };
 
-/// The binary form of everything that has one. What can be read is written and read again as the same.
+/// Reads the binary form of every type that has one. A value that can be read must be the same
+/// after it is written and read again.
 pub fn binary(bytes: &[u8]) {
     fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(bytes: &[u8]) {
         if let Ok(value) = from_bytes::<T>(bytes) {
@@ -31,13 +32,14 @@ pub fn binary(bytes: &[u8]) {
     check::<SessionEnd>(bytes);
     check::<Target>(bytes);
     if let Ok(monitor) = from_bytes::<MonitorRef>(bytes) {
-        // Equality leaves the token out.
+        // Equality ignores the token.
         let again = from_bytes::<MonitorRef>(&to_bytes(&monitor));
         assert_eq!(again.map(|again| again.alias()), Ok(monitor.alias()));
     }
 }
 
-/// Every text that is parsed. What can be parsed is written and parsed again as the same.
+/// Parses every type that has a text form. A value that can be parsed must be the same after it is
+/// written and parsed again.
 pub fn text(bytes: &[u8]) {
     fn check<T: FromStr<Err: Debug> + ToString + PartialEq + Debug>(text: &str) {
         if let Ok(value) = text.parse::<T>() {
@@ -54,7 +56,7 @@ pub fn text(bytes: &[u8]) {
     check::<NodeSpec>(text);
     check::<RegName>(text);
     if let Ok(reference) = Reference::parse(text) {
-        // There is one spelling, and one that is padded.
+        // There is one spelling, and its padded form.
         assert!(text == reference.to_uri() || text == reference.to_padded_uri());
         assert_eq!(Reference::parse(&reference.to_padded_uri()), Ok(reference));
     }

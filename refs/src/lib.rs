@@ -1,21 +1,41 @@
-//! The names by which the parts of an Obit cluster call each other, and how they look as bytes and as text.
+//! The names in an Obit cluster: nodes, processes, registered names and monitors, as bytes and as
+//! text.
 //!
-//! A cluster is made of *nodes*. A node has a [`NodeName`], which it keeps over restarts, and an
-//! [`Incarnation`], which is new with every start; both together are its [`NodeId`]. On a node live
-//! processes, each with a [`Pid`]; some also hold a registered name ([`RegName`]), which from another
-//! node is written with the node that resolves it: [`Name`]. What can be monitored is a [`Target`]:
-//! a pid or a name. A monitor itself is known by its [`MonitorRef`]. [`SessionEnd`] tells how the
-//! link to another node ended, or why it could not be made.
+//! A cluster consists of *nodes*. A node has a [`NodeName`], which it keeps over restarts, and an
+//! [`Incarnation`], which is new with every start; both together are its [`NodeId`]. A node has
+//! processes, each with a [`Pid`]. Some also hold a registered name ([`RegName`]); other nodes
+//! write it with the node that resolves it: [`Name`]. A [`Target`] of a monitor is a pid or a name.
+//! A [`MonitorRef`] identifies a monitor. [`SessionEnd`] tells how the connection to another node
+//! ended, or why it could not be made.
 //!
-//! Pids and monitor references carry the incarnation of their node, names do not: after a restart an
-//! old pid means nobody, a name means whoever holds it now.
+//! Pids and monitor references contain the incarnation of their node, names do not. After a restart
+//! an old pid refers to no process; a name refers to the process that holds it now.
 //!
 //! | form | made by | read by |
 //! |---|---|---|
-//! | bytes | [`to_bytes`] | [`from_bytes`]: total, strict about trailing bytes |
-//! | text | `Display`, [`Reference::to_uri`] | `FromStr`, [`Reference::parse`]: total, bounded, errors say where |
+//! | bytes | [`to_bytes`] | [`from_bytes`]: strict about trailing bytes |
+//! | text | `Display`, [`Reference::to_uri`] | `FromStr`, [`Reference::parse`]: bounded |
+//!
+//! Reading never panics. A [`ParseError`] has the offset of the fault.
 //!
 //! The crate does no I/O and is `no_std` with `alloc`.
+//!
+//! | what | where |
+//! |---|---|
+//! | [`NodeName`], [`Incarnation`], [`NodeId`] | `node` |
+//! | [`Address`], [`NodeSpec`] | `address` |
+//! | [`Serial`], [`SessionId`], [`DialId`] | `serial` |
+//! | [`Pid`], [`MonitorRef`] | `pid` |
+//! | [`AliasToken`] | `alias` |
+//! | [`RegName`], [`Name`] | `name` |
+//! | [`ChannelId`], [`ChannelName`] | `channel` |
+//! | [`Target`], [`Reference`] | `reference` |
+//! | the text form of references | `uri` |
+//! | the meaning of references on one node | `resolve` |
+//! | [`SessionEnd`], [`EndKind`] | `session_end` |
+//! | the binary form | `binary` |
+//! | [`ParseError`] | `error` |
+//! | [`Printable`] | `printable` |
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_debug_implementations)]

@@ -11,8 +11,9 @@ use crate::{
     printable::is_control,
 };
 
-/// A name under which a process is registered on its node: 1 to 255 bytes of UTF-8, without `@` and without what
-/// [`Printable`](crate::Printable) escapes, so that no name forges lines or commands a terminal.
+/// A name under which a process is registered on its node: 1 to 255 bytes of UTF-8, without `@` and
+/// without the characters that [`Printable`](crate::Printable) escapes, so that no name can forge
+/// log lines or control a terminal.
 ///
 /// ```
 /// # use refs::RegName;
@@ -25,7 +26,7 @@ use crate::{
 pub struct RegName(Arc<str>);
 
 impl RegName {
-    /// The most bytes a registered name may have.
+    /// Maximum number of bytes of a registered name.
     pub const MAX_LEN: usize = 255;
     const WHAT: &'static str = "registered name";
 
@@ -34,7 +35,7 @@ impl RegName {
         &self.0
     }
 
-    /// This name at that node.
+    /// This name on that node.
     pub fn at(self, node: NodeName) -> Name {
         Name { name: self, node }
     }
@@ -51,7 +52,7 @@ impl FromStr for RegName {
         if text.len() > Self::MAX_LEN {
             return Err(error(ParseErrorKind::TooLong(Self::MAX_LEN), Self::MAX_LEN));
         }
-        // Nearly all names are plain, and every message to a name is looked at here.
+        // The fast path: nearly all names are plain, and every message to a name is checked here.
         if text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'@') {
             return Ok(RegName(Arc::from(text)));
         }
@@ -86,9 +87,11 @@ impl<'de> Deserialize<'de> for RegName {
     }
 }
 
-/// A registered name at a node: whoever holds the name there when the request arrives.
+/// A registered name on a node. It refers to the process that holds the name there when the request
+/// arrives.
 ///
-/// As text `name@label@host[:port]`: the first `@` splits, since a registered name has none.
+/// As text `name@label@host[:port]`. It is split at the first `@`, because a registered name
+/// contains none.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Name {
     /// The registered name.

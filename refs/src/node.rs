@@ -1,4 +1,4 @@
-//! Nodes: their names, their lives, and both together.
+//! Nodes: names, incarnations, and both together.
 
 use alloc::sync::Arc;
 use core::{cmp::Ordering, fmt, num::NonZeroU64, str::FromStr};
@@ -9,9 +9,9 @@ use crate::error::{ParseError, ParseErrorKind};
 
 /// The name of a node: `label@host` or `label@host:port`, at most 255 bytes.
 ///
-/// The label is 1 to 63 characters out of `A-Z a-z 0-9 _ -`. The host is a host name, an IPv4 address,
-/// or an IPv6 address in brackets. A node keeps its name over restarts; names are compared byte by byte.
-/// Cloning is a reference count.
+/// The label is 1 to 63 characters out of `A-Z a-z 0-9 _ -`. The host is a host name, an IPv4
+/// address, or an IPv6 address in brackets. A node keeps its name over restarts. Names are compared
+/// byte by byte. A clone costs a reference count.
 ///
 /// ```
 /// # use refs::NodeName;
@@ -26,7 +26,7 @@ use crate::error::{ParseError, ParseErrorKind};
 pub struct NodeName(Arc<str>);
 
 impl NodeName {
-    /// The most bytes a node name may have.
+    /// Maximum number of bytes of a node name.
     pub const MAX_LEN: usize = 255;
     const MAX_LABEL: usize = 63;
     const WHAT: &'static str = "node name";
@@ -36,7 +36,7 @@ impl NodeName {
         &self.0
     }
 
-    /// What stands before the `@`.
+    /// The part before the `@`.
     pub fn label(&self) -> &str {
         self.0.split_once('@').expect("a node name has an @: checked when it was parsed").0
     }
@@ -83,7 +83,8 @@ impl NodeName {
     }
 }
 
-/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`. Total: what does not fit comes back as the host.
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`. Accepts any text: one that does not fit is
+/// returned as the host.
 pub(crate) fn host_and_port(text: &str) -> (&str, Option<&str>) {
     if let Some((v6, rest)) = text.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
         return (v6, rest.strip_prefix(':'));
@@ -94,7 +95,7 @@ pub(crate) fn host_and_port(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Checks what [`host_and_port`] splits. Offsets count from the start of `text`.
+/// Checks a text that [`host_and_port`] splits. Offsets count from the start of `text`.
 pub(crate) fn check_host_and_port(what: &'static str, text: &str) -> Result<(), ParseError> {
     let error = |kind, at| ParseError::new(what, kind, at);
     let after_host = if let Some(inner) = text.strip_prefix('[') {
@@ -123,7 +124,7 @@ pub(crate) fn check_host_and_port(what: &'static str, text: &str) -> Result<(), 
     parse_port(port).map(drop).ok_or(error(ParseErrorKind::BadNumber, after_host + 1))
 }
 
-/// A decimal port from 1 to 65535 in its one spelling: no sign, no leading zero.
+/// A decimal port from 1 to 65535 in its only spelling: no sign, no leading zero.
 fn parse_port(text: &str) -> Option<u16> {
     let plain = !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|_| plain)
@@ -162,24 +163,25 @@ impl<'de> Deserialize<'de> for NodeName {
     }
 }
 
-/// One life of a node: a random non-zero number, new with every start.
+/// Identifies one run of a node: a random non-zero number, new with every start.
 ///
-/// Two incarnations can be compared for equality only: nobody but the node itself knows which is newer.
-/// It serves as a fencing token in the sense of "is it still the same life?". So it has no order:
+/// Two incarnations can be compared for equality only, because only the node itself knows which is
+/// newer. An incarnation is a fencing token in the sense of "is it still the same incarnation?". So
+/// it has no order:
 ///
 /// ```compile_fail
 /// # use refs::Incarnation;
 /// # let (token, other) = (Incarnation::new(1).unwrap(), Incarnation::new(2).unwrap());
-/// let newer = token < other; // nobody knows
+/// let newer = token < other; // cannot be known
 /// ```
 ///
-/// As text it is hexadecimal, in lower case, without leading zeros. So it is in forms that people read, too, such as
-/// JSON: there numbers are exact up to 2^53 only.
+/// As text it is hexadecimal, in lower case, without leading zeros. It is also a text in forms that
+/// people read, such as JSON, where numbers are exact up to 2^53 only.
 ///
 /// ```
 /// # use refs::Incarnation;
-/// let life: Incarnation = "8c21".parse()?;
-/// assert_eq!(life.to_string(), "8c21");
+/// let incarnation: Incarnation = "8c21".parse()?;
+/// assert_eq!(incarnation.to_string(), "8c21");
 /// assert!("08c21".parse::<Incarnation>().is_err(), "there is one spelling");
 /// # Ok::<(), refs::ParseError>(())
 /// ```
@@ -188,7 +190,8 @@ impl<'de> Deserialize<'de> for NodeName {
 pub struct Incarnation(NonZeroU64);
 
 impl Incarnation {
-    /// The incarnation of that number; `None` for zero. The number should come from a good source of randomness.
+    /// The incarnation with that number; `None` for zero. The number should come from a good source
+    /// of randomness.
     pub const fn new(number: u64) -> Option<Self> {
         match NonZeroU64::new(number) {
             Some(number) => Some(Incarnation(number)),
@@ -250,10 +253,10 @@ impl fmt::Debug for Incarnation {
     }
 }
 
-/// A node in one of its lives: name and incarnation. As text `label@host:port#incarnation`.
+/// A node in one incarnation. As text `label@host:port#incarnation`.
 ///
-/// Its order, and with it that of a [`Pid`](crate::Pid), is an arbitrary one for maps: of two lives of one node it does not
-/// say which is newer.
+/// The order of `NodeId`, and so that of [`Pid`](crate::Pid), is arbitrary, for use in maps. It
+/// does not tell which of two incarnations is newer.
 ///
 /// ```
 /// # use refs::NodeId;
@@ -264,14 +267,14 @@ impl fmt::Debug for Incarnation {
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NodeId {
-    /// The name, kept over restarts.
+    /// The name, which the node keeps over restarts.
     pub name: NodeName,
-    /// Which life of it.
+    /// The incarnation.
     pub incarnation: Incarnation,
 }
 
 impl NodeId {
-    /// The node of that name in that life.
+    /// The node with that name in that incarnation.
     pub const fn new(name: NodeName, incarnation: Incarnation) -> Self {
         NodeId { name, incarnation }
     }

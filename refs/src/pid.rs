@@ -1,4 +1,4 @@
-//! Processes and monitors, as the whole cluster knows them.
+//! Processes and monitors, as the whole cluster identifies them.
 
 use core::{
     cmp::Ordering,
@@ -14,7 +14,7 @@ use crate::{
     serial::Serial,
 };
 
-/// One process, in one life of one node. Never used twice.
+/// One process of one incarnation of a node. Never used twice.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Pid {
     node: NodeId,
@@ -22,37 +22,43 @@ pub struct Pid {
 }
 
 impl Pid {
-    /// The process of that number on that node.
+    /// The process with that number on that node.
     pub const fn new(node: NodeId, serial: Serial) -> Self {
         Pid { node, serial }
     }
 
-    /// The node it lives on, and in which life of it.
+    /// The node of the process, with its incarnation.
     pub const fn node(&self) -> &NodeId {
         &self.node
     }
 
-    /// Its number there.
+    /// The number of the process on its node.
     pub const fn serial(&self) -> Serial {
         self.serial
     }
 
-    /// The life of its node: a fencing token. Two pids of one node name with different incarnations are
-    /// of different lives; nobody but that node can tell which life is the later.
+    /// The incarnation of the node: a fencing token. Two pids with the same node name and different
+    /// incarnations belong to different runs of the node; only the node itself knows which run is
+    /// the later.
     ///
-    /// So it is compared, never ordered: who grants something keeps to whom it was granted, and refuses whoever else comes,
-    /// however late that one's messages arrive. Store the whole `Pid`: processes of one node share its incarnation. Grant
-    /// a pid at most once: one that has lost the lease exits, and a new process applies; or store a term beside it.
+    /// So compare incarnations, and never order them. A service that grants a lease keeps the
+    /// holder's pid and refuses every other pid, however late its messages arrive. Store the whole
+    /// `Pid`, because processes of one node share its incarnation. Grant a pid at most once: a
+    /// process that has lost the lease exits, and a new process applies; or store a term beside the
+    /// pid.
     ///
     /// ```
     /// # use refs::{Incarnation, NodeId, Pid, Serial};
-    /// # let life = |number| NodeId::new("a@h:1".parse().expect("a name"), Incarnation::new(number).expect("not zero"));
-    /// # let (holder, successor) = (Pid::new(life(7), Serial::new(0, 1)), Pid::new(life(8), Serial::new(0, 1)));
+    /// # let name: refs::NodeName = "a@h:1".parse().expect("a name");
+    /// # let incarnation = |number| Incarnation::new(number).expect("not zero");
+    /// # let node = |number| NodeId::new(name.clone(), incarnation(number));
+    /// # let holder = Pid::new(node(7), Serial::new(0, 1));
+    /// # let successor = Pid::new(node(8), Serial::new(0, 1));
     /// let mut granted_to = holder.clone();
     /// assert_eq!(holder, granted_to);
-    /// // The holder's node is told to be gone, and another life of it takes over.
+    /// // The holder's node is reported as down, and another incarnation of it takes over.
     /// granted_to = successor;
-    /// // A write of the old life that was on its way all the while is refused, though the process has the same number.
+    /// // A late write of the old incarnation is refused, although the process has the same number.
     /// assert_ne!(holder, granted_to);
     /// assert_ne!(holder.incarnation(), granted_to.incarnation());
     /// ```
@@ -61,7 +67,7 @@ impl Pid {
         self.node.incarnation
     }
 
-    /// Whether it lives, or lived, on that node in that very incarnation.
+    /// Whether the process belongs to exactly this incarnation of this node, dead or alive.
     pub fn is_local(&self, local: &NodeId) -> bool {
         self.node == *local
     }
@@ -69,9 +75,10 @@ impl Pid {
 
 /// One monitor, made by one watcher. Never used twice.
 ///
-/// The reference of a monitor that is an alias carries an [`AliasToken`], in all its forms: only a reference with the token
-/// is an address for messages. Two references of one monitor are equal, with the token or without: they name the same
-/// monitor. `Debug` does not print the token, `Display` does.
+/// The reference of a monitor that is an alias contains an [`AliasToken`], in all its forms. Only a
+/// reference with the token is an address for messages. Two references of one monitor are equal,
+/// with the token or without, because they identify the same monitor. `Debug` does not print the
+/// token, `Display` does.
 #[derive(Clone, Deserialize)]
 pub struct MonitorRef {
     node: NodeId,
@@ -80,12 +87,12 @@ pub struct MonitorRef {
 }
 
 impl MonitorRef {
-    /// The monitor of that number, made on that node; no alias.
+    /// The monitor with that number, made on that node; not an alias.
     pub const fn new(node: NodeId, serial: Serial) -> Self {
         MonitorRef { node, serial, alias: None }
     }
 
-    /// The same monitor, as an alias with this token; without one if it is `None`.
+    /// The same monitor as an alias with this token; not an alias if it is `None`.
     #[must_use]
     pub const fn with_alias(mut self, token: Option<AliasToken>) -> Self {
         self.alias = token;
@@ -102,19 +109,19 @@ impl MonitorRef {
         &self.node
     }
 
-    /// Its number there.
+    /// The number of the monitor on its node.
     pub const fn serial(&self) -> Serial {
         self.serial
     }
 
-    /// Whether it was made on that node in that very incarnation.
+    /// Whether the monitor was made on exactly this incarnation of this node.
     pub fn is_local(&self, local: &NodeId) -> bool {
         self.node == *local
     }
 }
 
 impl MonitorRef {
-    /// What the reference names. The token is a permission, and no part of it.
+    /// The identity of the monitor. The token is a permission, and no part of it.
     const fn identity(&self) -> (&NodeId, Serial) {
         (&self.node, self.serial)
     }
@@ -160,7 +167,8 @@ impl Serialize for MonitorRef {
     }
 }
 
-// Both print as `label@host#incarnation/slot.generation`: short enough for a log line, exact enough to tell lives apart.
+// Both are printed as `label@host#incarnation/slot.generation`: short enough for a log line, and
+// unique for each incarnation.
 macro_rules! show {
     ($type:ident, $word:literal) => {
         impl fmt::Debug for $type {

@@ -1,13 +1,14 @@
-//! Text of others, for people to look at.
+//! Text from other nodes, made safe to print.
 
 use core::fmt::{self, Write};
 
-/// A text of unknown origin, for a log or a terminal: what could begin a line, command a terminal, or turn the order of
-/// letters around is written as `\n` or `\u{1b}`.
+/// A text of unknown origin, for a log or a terminal. Characters that could begin a line, control a
+/// terminal, or reverse the order of letters are written as `\n` or `\u{1b}`.
 ///
-/// These are the control characters (C0, DEL and C1), the separators of lines and paragraphs (U+2028, U+2029), and the marks,
-/// embeddings, overrides and isolates of bidirectional text (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069).
-/// Everything else stands as it is, also a backslash: it is for people, and cannot be read back.
+/// These are the control characters (C0, DEL and C1), the separators of lines and paragraphs
+/// (U+2028, U+2029), and the marks, embeddings, overrides and isolates of bidirectional text
+/// (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069). All other characters are
+/// unchanged, including the backslash: the output is for people, and cannot be read back.
 ///
 /// ```
 /// # use refs::Printable;
@@ -18,7 +19,7 @@ use core::fmt::{self, Write};
 pub struct Printable<'a>(pub &'a str);
 
 impl Printable<'_> {
-    /// Whether a character is one of those that are escaped.
+    /// Whether a character is escaped.
     pub const fn escapes(c: char) -> bool {
         is_control(c)
     }
@@ -40,7 +41,7 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// Whether a character does something to the text around it instead of being a part of it.
+/// Whether a character changes the text around it instead of being a part of it.
 pub(crate) const fn is_control(c: char) -> bool {
     matches!(
         c,

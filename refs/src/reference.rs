@@ -1,4 +1,4 @@
-//! What can be monitored, and what can be written down.
+//! Targets of monitors, and references in general.
 
 use core::fmt;
 
@@ -10,17 +10,17 @@ use crate::{
     pid::{MonitorRef, Pid},
 };
 
-/// What can be monitored: a process, or whoever holds a name at a node.
+/// The target of a monitor: a process, or the process that holds a name on a node.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Target {
-    /// That very process.
+    /// Exactly this process.
     Pid(Pid),
-    /// The process that holds the name at the node when the request arrives there.
+    /// The process that holds the name on the node when the request arrives there.
     Name(Name),
 }
 
 impl Target {
-    /// The node the target lives on.
+    /// The node of the target.
     pub const fn node(&self) -> &NodeName {
         match self {
             Target::Pid(pid) => &pid.node().name,
@@ -68,19 +68,19 @@ impl fmt::Debug for Target {
     }
 }
 
-/// Any reference: what [`Reference::parse`] reads and [`Reference::to_uri`] writes.
+/// Any reference: [`Reference::parse`] reads it and [`Reference::to_uri`] writes it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Reference {
     /// A process.
     Pid(Pid),
-    /// A name at a node.
+    /// A name on a node.
     Name(Name),
     /// A monitor.
     Monitor(MonitorRef),
 }
 
 impl Reference {
-    /// The node it belongs to.
+    /// The node of the reference.
     pub const fn node(&self) -> &NodeName {
         match self {
             Reference::Pid(pid) => &pid.node().name,
@@ -89,17 +89,17 @@ impl Reference {
         }
     }
 
-    /// Whether it is a process.
+    /// Whether this is a process.
     pub const fn is_pid(&self) -> bool {
         matches!(self, Reference::Pid(_))
     }
 
-    /// Whether it is a name at a node.
+    /// Whether this is a name on a node.
     pub const fn is_name(&self) -> bool {
         matches!(self, Reference::Name(_))
     }
 
-    /// Whether it is a monitor reference.
+    /// Whether this is a monitor reference.
     pub const fn is_reference(&self) -> bool {
         matches!(self, Reference::Monitor(_))
     }

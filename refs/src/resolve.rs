@@ -1,4 +1,4 @@
-//! Who a reference means, seen from one node.
+//! The meaning of a reference on one node.
 
 use crate::{
     name::RegName,
@@ -8,27 +8,28 @@ use crate::{
     serial::Serial,
 };
 
-/// Who holds a registered name on the local node, now.
+/// Looks up the registered names of the local node.
 pub trait WhereIs {
-    /// The process that holds `name`, if any.
+    /// The process that holds `name` now, if any.
     fn whereis(&self, name: &RegName) -> Option<Pid>;
 }
 
-/// What a target is from the point of view of one node.
+/// The meaning of a target on one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
-    /// A process of the local node in its present life, by its number there. Whether it lives is not said.
+    /// A process of the local node in its present incarnation, by its number. The process may have
+    /// exited.
     Local(Serial),
-    /// A name at the local node.
+    /// A name on the local node.
     LocalName(RegName),
-    /// Something on another node.
+    /// A process or name on another node.
     Remote,
-    /// A process of the local node's name in another life: nobody can be there.
+    /// A process of another incarnation of the local node: it cannot exist any more.
     OtherIncarnation,
 }
 
 impl Target {
-    /// What this target is, seen from `local`.
+    /// The meaning of this target on the node `local`.
     pub fn resolve(&self, local: &NodeId) -> Resolution {
         match self {
             Target::Pid(pid) if pid.node() == local => Resolution::Local(pid.serial()),
@@ -38,14 +39,16 @@ impl Target {
         }
     }
 
-    /// Whether it belongs to that node in its present incarnation; a name always belongs to the present one.
+    /// Whether this belongs to the present incarnation of that node. A name always belongs to the
+    /// present one.
     pub fn is_local(&self, local: &NodeId) -> bool {
         matches!(self.resolve(local), Resolution::Local(_) | Resolution::LocalName(_))
     }
 }
 
 impl Reference {
-    /// Whether it belongs to that node in its present incarnation; a name always belongs to the present one.
+    /// Whether this belongs to the present incarnation of that node. A name always belongs to the
+    /// present one.
     pub fn is_local(&self, local: &NodeId) -> bool {
         match self {
             Reference::Pid(pid) => pid.is_local(local),
@@ -55,10 +58,10 @@ impl Reference {
     }
 }
 
-/// Whether two targets mean the same process, as far as `local` can know. Symmetric.
+/// Whether two targets refer to the same process, as far as `local` can know. Symmetric.
 ///
-/// Equal targets do. A name of the local node is looked up in `names` and means its holder; names of other
-/// nodes cannot be looked up from here, so they equal only themselves.
+/// Equal targets do. A name of the local node is looked up in `names` and refers to its holder.
+/// Names of other nodes cannot be looked up here, so each is the same only as itself.
 pub fn same_target(a: &Target, b: &Target, local: &NodeId, names: &dyn WhereIs) -> bool {
     a == b || matches!((holder(a, local, names), holder(b, local, names)), (Some(a), Some(b)) if a == b)
 }

@@ -1,13 +1,15 @@
-//! Numbers that stand for something, each a type of its own.
+//! Numbers that identify things, each with a type of its own.
 
 use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The number of a pid or of a monitor on its node: a slot of a table, and the generation of that slot.
+/// The number of a process or a monitor on its node: a slot of a table, and the generation of that
+/// slot.
 ///
-/// The node that owns the number made it: looking it up is an array index, and a stale or forged number
-/// misses because its generation is another. On the wire slot and generation are two varints.
+/// The node that owns the number made it. So a look-up is an array index, and a stale or forged
+/// number is not found because its generation differs. On the wire, slot and generation are two
+/// varints.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Serial(u64);
 
@@ -17,12 +19,12 @@ impl Serial {
         Serial((generation as u64) << 32 | slot as u64)
     }
 
-    /// Which slot of the table.
+    /// The slot of the table.
     pub const fn slot(self) -> u32 {
         self.0 as u32
     }
 
-    /// Which use of that slot.
+    /// Which use of the slot this is.
     pub const fn generation(self) -> u32 {
         (self.0 >> 32) as u32
     }
@@ -63,7 +65,8 @@ impl<'de> Deserialize<'de> for Serial {
     }
 }
 
-/// One session, as one node counts them: the peer service numbers its sessions, never twice the same number.
+/// One session, numbered by one node: the peer service numbers its sessions, and never uses a
+/// number twice.
 ///
 /// The two ends of a session number it independently.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -81,7 +84,8 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// One attempt to connect, numbered by whoever asked for it, never twice the same number.
+/// One attempt to connect. The component that requests the attempt numbers it, and never uses a
+/// number twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DialId(pub u64);
 

@@ -1,18 +1,21 @@
-//! How a link to another node ended, or why it could not be made.
+//! How a connection to another node ended, or why it could not be made.
 
 use core::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How a session ended, or why none could be made: the kind and, for a silent peer, for how long it was silent.
+/// How a session ended, or why none could be made: the kind and, if the peer was silent, for how
+/// long.
 ///
-/// It says something about the link, never about a process: what it could not reach may well live on.
+/// It describes the connection, never a process: a process that cannot be reached may still be
+/// alive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[doc(alias = "noconnection")]
 pub struct SessionEnd {
     /// What happened.
     pub kind: EndKind,
-    // Milliseconds; `NOT_TOLD` where silence is not the evidence. Packed so that an end is eight bytes.
+    // In milliseconds; `NOT_TOLD` unless silence is the evidence. Packed so that an end has 8
+    // bytes.
     silent_ms: u32,
 }
 
@@ -24,13 +27,14 @@ impl SessionEnd {
         SessionEnd { kind, silent_ms: NOT_TOLD }
     }
 
-    /// [`EndKind::Timeout`], after nothing was heard for that long (kept in whole milliseconds, up to 49 days).
+    /// [`EndKind::Timeout`], after the peer had sent nothing for that time (kept in whole
+    /// milliseconds, up to 49 days).
     pub fn timeout(silent_for: Duration) -> Self {
         let ms = u32::try_from(silent_for.as_millis()).unwrap_or(NOT_TOLD).min(NOT_TOLD - 1);
         SessionEnd { kind: EndKind::Timeout, silent_ms: ms }
     }
 
-    /// How long nothing had been heard of the peer when the session ended, if that is why it ended.
+    /// How long the peer had sent nothing when the session ended, if that is why it ended.
     pub fn silent_for(self) -> Option<Duration> {
         (self.silent_ms != NOT_TOLD).then(|| Duration::from_millis(u64::from(self.silent_ms)))
     }
@@ -69,7 +73,7 @@ struct Packed {
     silent_ms: u32,
 }
 
-/// The form for people and their programs, such as JSON: what is not told has no number.
+/// The form for people and their programs, such as JSON: without a number if there is none.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "SessionEnd")]
 struct Told {
@@ -100,61 +104,68 @@ impl<'de> Deserialize<'de> for SessionEnd {
     }
 }
 
-/// The kinds of [`SessionEnd`]. The first eleven end a session that was; the others say why there was none.
+/// The kinds of [`SessionEnd`]. The first eleven end a session; the others say why there was none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum EndKind {
-    /// The connection was closed or reset: the peer's process died, its host went, or something between cut it.
+    /// The connection was closed or reset: the peer's process died, its host failed, or a device
+    /// between the nodes cut the connection.
     #[doc(alias = "connection_closed")]
     Closed,
-    /// Nothing was heard for the configured time: the peer is frozen, or the network swallows what it sends.
+    /// The peer sent nothing for the configured time: it is frozen, or the network drops what it
+    /// sends.
     #[doc(alias = "net_tick_timeout")]
     Timeout,
-    /// The peer stopped in good order and said goodbye.
+    /// The peer shut down in good order and announced it.
     Left,
     /// One of the two nodes was told to disconnect.
     Disconnected,
-    /// The peer has lost this session without our noticing, and has made a new one.
+    /// The peer lost this session before the local node noticed, and has made a new one.
     Replaced,
-    /// The membership view no longer holds the peer. No failure.
+    /// The membership view no longer contains the peer. Not a failure.
     Evicted,
-    /// The peer sent what the protocol does not allow.
+    /// The peer sent something that the protocol does not allow.
     Protocol,
-    /// The peer did not take what we had to send, for the configured time or beyond the configured amount.
+    /// The peer did not read from the connection for the configured time, or until the configured
+    /// amount was queued.
     Overloaded,
-    /// The own node was stopped.
+    /// The local node was stopped.
     #[doc(alias = "net_kernel_terminated")]
     LocalShutdown,
-    /// A background task of the local node that served the session or the dial was lost, by a panic or with its executor. The
-    /// log of the local node says which one. It says nothing about the peer.
+    /// A background task of the local node that served the session or the dial was lost, by a panic
+    /// or with its executor. The log of the local node names the task. This says nothing about the
+    /// peer.
     Internal,
-    /// The local node failed as a whole: a panic left its tables half changed, and it does nothing any more.
+    /// The local node failed as a whole: a panic left its tables half changed, and it has stopped
+    /// all work.
     NodeFailed,
-    /// The host answered, but nobody listens on that port.
+    /// The host answered, but no process listens on that port.
     Refused,
-    /// No address is known for the node, or none leads to a host.
+    /// No address of the node is known, or none leads to a host.
     Unreachable,
     /// The connection or its handshake was not finished within the configured time.
     #[doc(alias = "connection_setup_failed")]
     SetupTimeout,
-    /// The peer could not prove the shared secret, or another name or cluster answered than was expected.
+    /// The peer could not prove the shared secret, or its name or cluster differs from the expected
+    /// one.
     AuthFailed,
     /// The two nodes have no protocol version in common.
     Version,
-    /// Another live node bears the name already.
+    /// Another live node already uses the name.
     DuplicateName,
-    /// The membership view does not hold the node, so it may not be dialled.
+    /// The membership view does not contain the node, so it must not be dialed.
     NotMember,
-    /// There is no session, and the call said not to make one.
+    /// There is no session, and the call does not allow a new one.
     NotConnected,
-    /// A limit was reached: too much waits for this node, or it holds too many monitors of ours, or the local system has no
-    /// file descriptor left for a connection to it.
+    /// A limit was reached: too many calls wait for this node, or it holds too many monitors from
+    /// the local node, or the local system has no file descriptor left for a connection to it.
     #[doc(alias = "system_limit")]
     Quota,
 }
 
 impl EndKind {
-    /// Whether there was a session: true for an end, false for a failure to set one up or to use it.
+    /// Whether a session ended: `true` for an end, `false` for a failure to make a session or to
+    /// use it.
     pub const fn was_session(self) -> bool {
         (self as u8) <= EndKind::NodeFailed as u8
     }
@@ -169,7 +180,7 @@ impl EndKind {
             EndKind::Evicted => "the peer left the membership view",
             EndKind::Protocol => "the peer broke the protocol",
             EndKind::Overloaded => "the peer did not keep up",
-            EndKind::LocalShutdown => "the own node was stopped",
+            EndKind::LocalShutdown => "the local node was stopped",
             EndKind::Internal => "a background task of the local node was lost",
             EndKind::NodeFailed => "the local node failed",
             EndKind::Refused => "the connection was refused",
@@ -177,7 +188,7 @@ impl EndKind {
             EndKind::SetupTimeout => "the connection was not set up in time",
             EndKind::AuthFailed => "authentication failed",
             EndKind::Version => "no protocol version in common",
-            EndKind::DuplicateName => "another live node bears this name",
+            EndKind::DuplicateName => "another live node has this name",
             EndKind::NotMember => "the node is not in the membership view",
             EndKind::NotConnected => "not connected",
             EndKind::Quota => "a limit was reached",

@@ -1,4 +1,4 @@
-//! The text form of references: `partisan:KIND:NODE:…`.
+//! The text form of references: `partisan:KIND:NODE:...`.
 //!
 //! | reference | text |
 //! |---|---|
@@ -7,12 +7,13 @@
 //! | monitor | `partisan:ref:NODE:INCARNATION:SLOT.GENERATION` |
 //! | monitor that is an alias | `partisan:ref:NODE:INCARNATION:SLOT.GENERATION.TOKEN` |
 //!
-//! Incarnation and token are hexadecimal, slot and generation are decimal, all without leading zeros. In NODE and NAME the bytes
-//! that would be misread are percent-escaped: `:`, `%`, space, control and non-ASCII ones. There is one spelling: an escape that is
-//! not needed, or in lower case, is refused. A padded text ends in `:` and zeros.
+//! Incarnation and token are hexadecimal, slot and generation are decimal, all without leading
+//! zeros. In NODE and NAME, bytes that would be misread are percent-escaped: `:`, `%`, space,
+//! control and non-ASCII bytes. There is one spelling: an escape that is unnecessary or in lower
+//! case is refused. A padded text ends in `:` and zeros.
 //!
-//! Scheme and kinds are those of Partisan's `partisan_remote_ref`, whose option `remote_ref_uri_padding` pads to 65 bytes; its
-//! pids have no incarnation.
+//! The scheme and the kinds are those of Partisan's `partisan_remote_ref`, whose option
+//! `remote_ref_uri_padding` pads to 65 bytes; its pids have no incarnation.
 
 use alloc::string::String;
 use core::{
@@ -34,9 +35,9 @@ const SCHEME: &str = "partisan";
 const PADDED_LEN: usize = 65;
 
 impl Reference {
-    /// The most bytes a URI has: checked before anything else is looked at.
+    /// Maximum number of bytes of a URI. It is checked first.
     ///
-    /// Every byte of a node and of a name may be escaped to three.
+    /// Every byte of a node and of a name may be escaped to three bytes.
     pub const MAX_URI_LEN: usize = 3 * (NodeName::MAX_LEN + RegName::MAX_LEN) + PADDED_LEN;
 
     /// The text form; `Display` writes the same.
@@ -55,7 +56,8 @@ impl Reference {
         uri
     }
 
-    /// The text form, padded to 65 bytes if it is shorter, so that references take the same space in a table or a key.
+    /// The text form, padded to 65 bytes if it is shorter, so that references take the same space
+    /// in a table or a key.
     pub fn to_padded_uri(&self) -> String {
         let mut uri = self.to_uri();
         if uri.len() < PADDED_LEN {
@@ -65,7 +67,7 @@ impl Reference {
         uri
     }
 
-    /// Reads the text form, padded or not. Total, and bounded by [`Reference::MAX_URI_LEN`].
+    /// Reads the text form, padded or not. Never panics; bounded by [`Reference::MAX_URI_LEN`].
     ///
     /// # Errors
     /// [`ParseError`]: what is wrong, and at which byte.
@@ -165,7 +167,7 @@ impl<'a> Parser<'a> {
     fn unescaped<T: FromStr<Err = ParseError>>(&mut self, expected: &'static str) -> Result<T, ParseError> {
         let (start, part) = self.part(expected)?;
         let plain = unescape(part).map_err(|at| self.error(ParseErrorKind::BadEscape, start + at))?;
-        // The offset is one into the plain text: count what the escapes before it have added.
+        // The offset counts in the plain text: add the length of the escapes before it.
         plain.parse().map_err(|error: ParseError| {
             let escaped: usize =
                 plain.bytes().take(error.at).map(|b| if is_escaped(b) { 3 } else { 1 }).sum();
@@ -173,7 +175,7 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// Nothing, or a colon and zeros up to the padded length.
+    /// Accepts nothing, or a colon and zeros up to the padded length.
     fn padding(&self) -> Result<(), ParseError> {
         let Some(padding) = self.text.get(self.at..) else { return Ok(()) };
         let is_padding = self.text.len() == PADDED_LEN && padding.bytes().all(|b| b == b'0');
@@ -181,7 +183,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// A number in its one spelling: no sign, no leading zero.
+/// A number in its only spelling: no sign, no leading zero.
 fn decimal(text: &str) -> Option<u32> {
     let canonical = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     text.parse().ok().filter(|_| canonical)
@@ -206,7 +208,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// The inverse of [`Escaped`], for its one spelling; or the offset of what is malformed.
+/// The inverse of [`Escaped`] for its only spelling, or the offset of the malformed part.
 fn unescape(text: &str) -> Result<String, usize> {
     let mut plain = alloc::vec::Vec::with_capacity(text.len());
     let mut bytes = text.bytes().enumerate();
@@ -225,7 +227,7 @@ fn unescape(text: &str) -> Result<String, usize> {
         }
         plain.push(escaped);
     }
-    // What is not UTF-8 is malformed as a whole.
+    // A text that is not UTF-8 is malformed as a whole.
     String::from_utf8(plain).map_err(|_| 0)
 }
 
@@ -266,7 +268,8 @@ impl fmt::Display for Reference {
     }
 }
 
-/// A pid as its URI, a name as `name@node`, unless that would look like a URI: what `FromStr` reads back.
+/// Writes a pid as its URI, and a name as `name@node` unless that would look like a URI. `FromStr`
+/// reads both.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -306,7 +309,7 @@ impl FromStr for MonitorRef {
     }
 }
 
-/// A reference, but of another kind than was asked for.
+/// The error for a reference of another kind than requested.
 const fn other_kind(what: &'static str, expected: &'static str) -> ParseError {
     ParseError::new(what, ParseErrorKind::Missing(expected), SCHEME.len() + 1)
 }

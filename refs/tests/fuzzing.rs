@@ -1,4 +1,4 @@
-//! Bytes and texts from anywhere: never a panic, and no more memory than they are worth.
+//! Bytes and texts from any source: no panic, and no more memory than their length justifies.
 
 #[path = "../../fuzz/stable.rs"]
 mod stable;

@@ -1,4 +1,4 @@
-//! Who a reference means, seen from one node.
+//! The meaning of a reference on one node.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;

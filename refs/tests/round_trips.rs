@@ -1,4 +1,4 @@
-//! What is written is read back; and nothing else is read as it.
+//! Every written form can be read back, and no other form is read as the same value.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
@@ -40,7 +40,7 @@ fn hash(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Equal, and with the same permission: equality of references leaves the tokens of aliases out.
+/// Equal, and with the same permission: the equality of references ignores the tokens of aliases.
 fn same(one: &Reference, other: &Reference) -> bool {
     one == other && token(one) == token(other)
 }
@@ -49,7 +49,7 @@ fn token(reference: &Reference) -> Option<AliasToken> {
     if let Reference::Monitor(monitor) = reference { monitor.alias() } else { None }
 }
 
-/// Reads a text as everything; errors must say where.
+/// Parses a text as every type; errors must have an offset in the text.
 fn read_as_everything(text: &str) {
     fn read<T: FromStr<Err = ParseError>>(text: &str) {
         if let Err(error) = text.parse::<T>() {
@@ -211,7 +211,7 @@ fn there_is_one_spelling() {
 
 #[test]
 fn an_error_inside_a_part_says_where_in_the_whole() {
-    // The host may not have a space: it stands escaped at byte 17 of the URI.
+    // The host must not contain a space, which is escaped at byte 17 of the URI.
     let error = Reference::parse("partisan:pid:b@[%3A%3A1]%20:a1:3.4").unwrap_err();
     assert_eq!((error.what, error.at), ("node name", 24));
     let error = "job@b@c:99999".parse::<Name>().unwrap_err();
@@ -226,7 +226,7 @@ fn a_token_is_a_permission_and_no_part_of_what_is_named() {
     assert_eq!((&plain, hash(&plain)), (&alias, hash(&alias)));
     assert_eq!(plain.cmp(&alias), std::cmp::Ordering::Equal);
     assert_ne!(AliasToken::new(0xf00d), AliasToken::new(0xf00e));
-    // A log line or the output of a debugger is no way to get at the token.
+    // Neither a log line nor the output of a debugger reveals the token.
     assert!(!format!("{alias:?} {:?}", alias.alias()).contains("f00d"));
     assert_eq!(serde_json::to_value(&plain).unwrap().get("alias"), None);
     assert_eq!(serde_json::to_value(&alias).unwrap()["alias"], "f00d");

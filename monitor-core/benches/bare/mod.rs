@@ -1,4 +1,4 @@
-//! A core with one session, and nothing around it: for benchmarks and for counting memory.
+//! A core with one session, and nothing around it: for benchmarks and for measuring memory.
 #![allow(dead_code, unreachable_pub, reason = "each of its users needs a part of it")]
 #![allow(clippy::unwrap_used, reason = "all of it is made here, and right")]
 
@@ -10,15 +10,15 @@ use monitor_core::{
     },
 };
 
-/// The watcher of everything that is watched from here.
+/// The watcher of all monitors made here.
 pub const WATCHER: LocalPid = LocalPid(Serial::new(0, 1));
 
-/// One more watcher.
+/// Another watcher.
 pub const OTHER_WATCHER: LocalPid = LocalPid(Serial::new(1, 1));
 
 const SESSION: SessionId = SessionId(1);
 
-/// Everybody lives.
+/// All processes are alive.
 pub struct All;
 
 impl Processes for All {
@@ -30,7 +30,7 @@ impl Processes for All {
     }
 }
 
-/// See the [module](self). Effects are thrown away after every input.
+/// See the [module](self). Effects are discarded after every input.
 #[derive(Clone)]
 pub struct Bare {
     pub core: Core,
@@ -42,18 +42,18 @@ pub fn node(name: &str) -> NodeId {
     NodeId::new(name.parse().unwrap(), Incarnation::new(1).unwrap())
 }
 
-/// The number of one of many.
+/// One of many numbers.
 pub const fn number(slot: u32) -> Serial {
     Serial::new(slot, 1)
 }
 
 impl Bare {
-    /// The session is up.
+    /// Makes a core whose session is up.
     pub fn new() -> Self {
         Self::with(CoreConfig::new(node("a@test"), 7))
     }
 
-    /// The session is up.
+    /// Makes a core with that configuration whose session is up.
     pub fn with(config: CoreConfig) -> Self {
         let mut bare = Bare { core: Core::new(config), peer: node("b@test"), out: Vec::new() };
         let peer = bare.peer.clone();
@@ -61,7 +61,7 @@ impl Bare {
         bare
     }
 
-    /// Monitors on so many processes of the peer, one each.
+    /// Monitors that number of processes of the peer, one each.
     pub fn watching(monitors: u32) -> Self {
         let mut bare = Bare::new();
         for slot in 0..monitors {
@@ -70,7 +70,7 @@ impl Bare {
         bare
     }
 
-    /// Monitors of the peer on one process of this node.
+    /// Adds that number of monitors of the peer on one local process.
     pub fn watched(monitors: u32) -> Self {
         let mut bare = Bare::new();
         for slot in 0..monitors {
@@ -96,7 +96,7 @@ impl Bare {
         self.input(|core, out| core.demonitor(WATCHER, id, true, out));
     }
 
-    /// The peer monitors a process of this node.
+    /// Adds a monitor of the peer on a local process.
     pub fn monitored(&mut self, slot: u32, target: LocalPid) {
         let id = MonitorId(number(slot));
         self.signal(Signal::Monitor { id, target: RemoteTarget::Pid(target.0) });
@@ -106,20 +106,20 @@ impl Bare {
         self.input(|core, out| core.handle_signal(&All, SESSION, ChannelId::DEFAULT, signal, out)).unwrap();
     }
 
-    /// The session ends; to the last effect.
+    /// Ends the session, and runs to the last effect.
     pub fn lose_peer(&mut self) {
         self.input(|core, out| core.peer_down(SESSION, SessionEnd::new(EndKind::Closed), out));
         self.work_off();
     }
 
-    /// That dial has failed; to the last effect.
+    /// Fails that dial, and runs to the last effect.
     pub fn unreachable(&mut self, name: &NodeName, dial: u64) {
         let end = SessionEnd::new(EndKind::Refused);
         self.input(|core, out| core.peer_unreachable(name, DialId(dial), end, out));
         self.work_off();
     }
 
-    /// That process exits; to the last effect.
+    /// Exits that process, and runs to the last effect.
     pub fn exit(&mut self, pid: LocalPid) {
         self.input(|core, out| core.process_exited(pid, Some(monitor_core::ExitReason::Normal), out));
         self.work_off();

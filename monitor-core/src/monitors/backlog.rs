@@ -1,5 +1,6 @@
-//! What takes more steps than one input may do: the exit of a process that many watch, the beginning and the end of
-//! a session. Each is a job that is begun at once and, if it is not finished, goes on in turn with the others.
+//! Work that may take more steps than one input may do: the exit of a process with many watchers,
+//! and the beginning and the end of a session. Each is a job. It starts at once; if it is not
+//! finished, it continues in turn with the other jobs.
 
 use alloc::vec::Vec;
 
@@ -9,33 +10,36 @@ use crate::{
     ids::LocalPid,
     reason::DownReason,
     signal::Signal,
-    tables::{Drain, Entry, Link, List, Monitored, Rise, What},
+    tables::{
+        Cursor, DownNotification, IncomingMonitor, List, NodeMonitorsByPeer, NodeSubscriptionIndex,
+        PeerIndex, PeerState, ProcessEntry, UpNotification, Waiter,
+    },
 };
 
-/// A piece of work.
+/// A job in the backlog.
 #[derive(Clone, Debug, Hash)]
 pub(super) enum Job {
-    /// What is to be told about a peer.
-    Peer(u32),
-    /// What follows from the exit of a process.
-    Exit(Exit),
+    /// The notifications about a peer.
+    Peer(PeerIndex),
+    /// The consequences of the exit of a process.
+    Exit(ExitNotification),
 }
 
-/// The exit of a process on its way to everybody it concerns.
+/// The exit of a process, while it is told to the watchers and the peers that it concerns.
 #[derive(Clone, Debug, Hash)]
-pub(super) struct Exit {
+pub(super) struct ExitNotification {
     pid: LocalPid,
-    lists: Entry,
+    lists: ProcessEntry,
     reason: DownReason,
 }
 
-impl Exit {
-    pub(super) const fn new(pid: LocalPid, lists: Entry, reason: DownReason) -> Self {
-        Exit { pid, lists, reason }
+impl ExitNotification {
+    pub(super) const fn new(pid: LocalPid, lists: ProcessEntry, reason: DownReason) -> Self {
+        ExitNotification { pid, lists, reason }
     }
 }
 
-/// What one step of a job found.
+/// The result of one step of a job.
 #[derive(PartialEq, Eq)]
 enum Step {
     More,
@@ -43,8 +47,8 @@ enum Step {
 }
 
 impl Core {
-    /// Continues the backlog: at most [`max_batch`](crate::CoreConfig::max_batch) steps of the job whose turn it is.
-    /// Returns whether anything is left.
+    /// Continues the job at the front of the backlog, for at most
+    /// [`max_batch`](crate::CoreConfig::max_batch) steps. Returns whether there is more work.
     pub fn resume(&mut self, out: &mut Vec<Effect>) -> bool {
         match self.backlog.pop_front() {
             Some(Job::Peer(peer)) => {
@@ -62,8 +66,9 @@ impl Core {
         !self.backlog.is_empty()
     }
 
-    /// Tells what there is to tell about a peer; what is left of it takes its place at the end of the backlog.
-    pub(super) fn tell_peer(&mut self, peer: u32, out: &mut Vec<Effect>) {
+    /// Delivers the notifications about a peer. If steps are left over, the peer joins the end of
+    /// the backlog.
+    pub(super) fn tell_peer(&mut self, peer: PeerIndex, out: &mut Vec<Effect>) {
         if self.peers.get(peer).queued {
             return;
         }
@@ -77,8 +82,9 @@ impl Core {
         self.backlog.push_back(Job::Peer(peer));
     }
 
-    /// Tells of an exit; what is left of it takes its place at the end of the backlog.
-    pub(super) fn tell_exit(&mut self, mut exit: Exit, out: &mut Vec<Effect>) {
+    /// Delivers the notifications of an exit. If steps are left over, the exit joins the end of the
+    /// backlog.
+    pub(super) fn tell_exit(&mut self, mut exit: ExitNotification, out: &mut Vec<Effect>) {
         for _ in 0..self.config.max_batch {
             if self.step_exit(&mut exit, out) == Step::Done {
                 return;
@@ -87,20 +93,21 @@ impl Core {
         self.backlog.push_back(Job::Exit(exit));
     }
 
-    /// Tells one more of those that an exit concerns: watchers elsewhere, watchers here, then the peers on whose processes
-    /// it had monitors.
-    fn step_exit(&mut self, exit: &mut Exit, out: &mut Vec<Effect>) -> Step {
-        let Exit { pid, lists, reason } = exit;
+    /// One step of an exit. The order is: watchers on other nodes, local watchers, the monitors
+    /// that the process has made, its node monitors, its subscriptions.
+    fn step_exit(&mut self, exit: &mut ExitNotification, out: &mut Vec<Effect>) -> Step {
+        let ExitNotification { pid, lists, reason } = exit;
         let from = *pid;
         if let Some(list) = lists.remote_watchers {
-            let Some(at) = self.incoming.first_of_target(list) else {
+            let Some(at) = self.incoming_monitors.first_of_target(list) else {
                 lists.remote_watchers = None;
-                self.incoming.destroy_target(list);
+                self.incoming_monitors.destroy_target_list(list);
                 return Step::More;
             };
-            let Monitored { peer, id, channel } = self.incoming.get(at);
+            let IncomingMonitor { peer, id, channel } = self.incoming_monitors.get(at);
             let reason = reason.clone();
-            // What it has sent may wait for the session still, and goes before the news of its end.
+            // Messages of the process may still wait for the session. They go out before the
+            // `Down`.
             if self.flush_one(peer, out) {
                 return Step::More;
             }
@@ -109,31 +116,31 @@ impl Core {
                 out.push(Effect::Send { session, from, channel, signal: Signal::Down { id, reason } });
             }
         } else if let Some(list) = lists.local_watchers {
-            let Some(at) = self.outgoing.first_bound(list) else {
+            let Some(at) = self.outgoing_monitors.first_bound(list) else {
                 lists.local_watchers = None;
-                self.outgoing.destroy_bound(list);
+                self.outgoing_monitors.destroy_bound_list(list);
                 return Step::More;
             };
             let reason = reason.clone();
             self.fire(at, reason, out);
-        } else if let Some(list) = lists.owned {
-            let Some(at) = self.outgoing.first_owned(list) else {
-                lists.owned = None;
-                self.outgoing.destroy_owned(list);
+        } else if let Some(list) = lists.made_monitors {
+            let Some(at) = self.outgoing_monitors.first_of_watcher(list) else {
+                lists.made_monitors = None;
+                self.outgoing_monitors.destroy_watcher_list(list);
                 return Step::More;
             };
             self.cancel(at, out);
-        } else if let Some(list) = lists.nodes {
-            let Some(peer) = self.node_subscribers.pop_owned(list) else {
-                lists.nodes = None;
-                self.node_subscribers.destroy_owned(list);
+        } else if let Some(list) = lists.node_monitors {
+            let Some(peer) = self.node_monitors.pop_of_watcher(list) else {
+                lists.node_monitors = None;
+                self.node_monitors.destroy_watcher_list(list);
                 return Step::More;
             };
             self.forget_unused_peer(peer);
-        } else if let Some(list) = lists.subscriptions {
-            if !self.nodes_subscribers.pop_owned(list) {
-                lists.subscriptions = None;
-                self.nodes_subscribers.destroy_owned(list);
+        } else if let Some(list) = lists.node_subscriptions {
+            if !self.node_subscriptions.pop_of_watcher(list) {
+                lists.node_subscriptions = None;
+                self.node_subscriptions.destroy_watcher_list(list);
             }
         } else {
             return Step::Done;
@@ -141,26 +148,26 @@ impl Core {
         Step::More
     }
 
-    /// Tells those that the beginning, or then the end, of a session concerns, one a step.
-    fn go_on_with_peer(&mut self, peer: u32, steps: &mut usize, out: &mut Vec<Effect>) -> Step {
+    /// Up to `steps` steps of the beginning of a session, or else of the end of one.
+    fn go_on_with_peer(&mut self, peer: PeerIndex, steps: &mut usize, out: &mut Vec<Effect>) -> Step {
         let row = self.peers.get_mut(peer);
-        // Taken out and put back, so that the tables are free while it is told.
-        if let Some(rise) = row.rise.take() {
-            let mut left = Some(rise);
-            while let Some(rise) = left.take_if(|_| *steps > 0) {
+        // Taken out of the row and put back, so that the tables can be borrowed meanwhile.
+        if let Some(up) = row.up_notification.take() {
+            let mut left = Some(up);
+            while let Some(up) = left.take_if(|_| *steps > 0) {
                 *steps -= 1;
-                left = self.step_rise(peer, rise, out);
+                left = self.step_up_notification(peer, up, out);
             }
-            self.peers.get_mut(peer).rise = left;
-        } else if let Some(mut drain) = row.drain.take() {
+            self.peers.get_mut(peer).up_notification = left;
+        } else if let Some(mut down) = row.down_notification.take() {
             while *steps > 0 {
                 *steps -= 1;
-                if self.step_drain(peer, &mut drain, out) == Step::Done {
-                    self.after_drain(peer, out);
+                if self.step_down_notification(peer, &mut down, out) == Step::Done {
+                    self.finish_down_notification(peer, out);
                     return Step::More;
                 }
             }
-            self.peers.get_mut(peer).drain = Some(drain);
+            self.peers.get_mut(peer).down_notification = Some(down);
         } else {
             self.forget_unused_peer(peer);
             return Step::Done;
@@ -168,75 +175,86 @@ impl Core {
         Step::More
     }
 
-    /// Subscribers first; then the session may deliver; then what waits for it goes out.
-    fn step_rise(&mut self, peer: u32, mut rise: Rise, out: &mut Vec<Effect>) -> Option<Rise> {
-        if let Some(place) = rise.place {
-            rise.place = self.tell_subscriber(place, rise.number, out, |options| {
-                options
-                    .node_type
-                    .matches(rise.event.hidden)
-                    .then(|| NodeNotice::Up(options, rise.event.clone()))
+    /// One step. The order is: subscribers are told, then the session may deliver, then the waiting
+    /// calls go out.
+    fn step_up_notification(
+        &mut self,
+        peer: PeerIndex,
+        mut up: UpNotification,
+        out: &mut Vec<Effect>,
+    ) -> Option<UpNotification> {
+        if let Some(next) = up.next {
+            up.next = self.tell_subscriber(next, up.number, out, |options| {
+                options.node_type.matches(up.event.hidden).then(|| NodeNotice::Up(options, up.event.clone()))
             });
-            // None if it has ended meanwhile; another one cannot be up before that end was told.
-            if let (None, Some(session)) = (rise.place, self.peers.get(peer).session()) {
+            // There is no session if it has ended meanwhile. Another session cannot be up before
+            // that end was told.
+            if let (None, Some(session)) = (up.next, self.peers.get(peer).session()) {
                 out.push(Effect::Admit { session });
             }
-            return Some(rise);
+            return Some(up);
         }
-        self.flush_one(peer, out).then_some(rise)
+        self.flush_one(peer, out).then_some(up)
     }
 
-    /// What waited, the monitors, then the node: each step one of them. What the peer held here goes in silence.
-    fn step_drain(&mut self, peer: u32, drain: &mut Drain, out: &mut Vec<Effect>) -> Step {
-        let noconnection = DownReason::NoConnection(drain.end);
-        if let Some(what) = self.waiting.pop(drain.waiting) {
-            self.peers.get_mut(peer).waiting_len -= 1;
-            match what {
-                What::Monitor(at) => {
-                    self.outgoing.unbind(at);
-                    self.is_with(at, drain.event.session.as_ref().map(|(_, node)| node.incarnation));
+    /// One step. The order is: waiting calls, monitors on the session, monitors of the peer, node
+    /// monitors, subscribers. The rows of the peer's monitors are removed without a notice.
+    fn step_down_notification(
+        &mut self,
+        peer: PeerIndex,
+        down: &mut DownNotification,
+        out: &mut Vec<Effect>,
+    ) -> Step {
+        let noconnection = DownReason::NoConnection(down.end);
+        if let Some(waiter) = self.waiters.pop(down.waiters) {
+            self.peers.get_mut(peer).waiter_count -= 1;
+            match waiter {
+                Waiter::Monitor(at) => {
+                    self.outgoing_monitors.unbind(at);
+                    self.bind_incarnation(at, down.event.session.as_ref().map(|(_, node)| node.incarnation));
                     self.fire(at, noconnection, out);
                 }
-                What::Ticket(ticket) => out.push(Effect::Discard { ticket, end: drain.end }),
+                Waiter::Ticket(ticket) => out.push(Effect::Discard { ticket, end: down.end }),
             }
-        } else if let Some(at) = self.outgoing.first_bound(drain.monitors) {
+        } else if let Some(at) = self.outgoing_monitors.first_bound(down.monitors) {
             self.fire(at, noconnection, out);
-        } else if let Some(at) = self.incoming.first_of_session(drain.incoming) {
+        } else if let Some(at) = self.incoming_monitors.first_of_session(down.incoming_monitors) {
             self.remove_incoming(at);
-        } else if let Some(to) = self.pop_subscriber(peer, drain.subscribers) {
+        } else if let Some(to) = self.pop_node_monitor(peer, down.node_monitors) {
             if self.processes.get(to).is_some() {
-                let notice = Notice::Node(NodeNotice::MonitoredDown(drain.event.clone()));
+                let notice = Notice::Node(NodeNotice::MonitoredDown(down.event.clone()));
                 out.push(Effect::Deliver { to, notice });
             }
-        } else if let Some(place) = drain.place {
-            drain.place = self.tell_subscriber(place, drain.number, out, |options| {
-                let matches = options.node_type.matches(drain.event.hidden);
-                matches.then(|| NodeNotice::Down(options, drain.event.clone()))
+        } else if let Some(next) = down.next {
+            down.next = self.tell_subscriber(next, down.number, out, |options| {
+                let matches = options.node_type.matches(down.event.hidden);
+                matches.then(|| NodeNotice::Down(options, down.event.clone()))
             });
         } else {
-            self.waiting.destroy(drain.waiting);
-            self.outgoing.destroy_bound(drain.monitors);
-            self.incoming.destroy_session(drain.incoming);
-            self.node_subscribers.destroy_peer(drain.subscribers);
+            self.waiters.destroy_list(down.waiters);
+            self.outgoing_monitors.destroy_bound_list(down.monitors);
+            self.incoming_monitors.destroy_session_list(down.incoming_monitors);
+            self.node_monitors.destroy_peer_list(down.node_monitors);
             return Step::Done;
         }
         Step::More
     }
 
-    fn pop_subscriber(&mut self, peer: u32, list: List) -> Option<LocalPid> {
+    fn pop_node_monitor(&mut self, peer: PeerIndex, list: List<NodeMonitorsByPeer>) -> Option<LocalPid> {
         let row = self.peers.get(peer);
-        self.node_subscribers.pop(list, row.epoch, row.subscribers)
+        self.node_monitors.pop(list, row.epoch, row.node_monitors)
     }
 
-    /// Tells an event to the subscriber at a place of the table, if one is there that is to know; returns the next place.
+    /// Delivers an event to the subscription at a cell of the table, if there is one and it asked
+    /// for the event; returns the next cell.
     fn tell_subscriber(
         &self,
-        place: u32,
+        at: Cursor<NodeSubscriptionIndex>,
         number: u64,
         out: &mut Vec<Effect>,
         notice: impl FnOnce(crate::NodesOptions) -> Option<NodeNotice>,
-    ) -> Option<u32> {
-        let (row, next) = self.nodes_subscribers.scan(place)?;
+    ) -> Option<Cursor<NodeSubscriptionIndex>> {
+        let (row, next) = self.node_subscriptions.scan(at)?;
         let row = row.filter(|row| row.since < number && self.processes.get(row.watcher).is_some());
         if let Some((to, notice)) = row.and_then(|row| Some((row.watcher, notice(row.options)?))) {
             out.push(Effect::Deliver { to, notice: Notice::Node(notice) });
@@ -244,16 +262,17 @@ impl Core {
         Some(next)
     }
 
-    /// Everybody knows of the end: on to the next session, if one stands already or is asked for.
-    fn after_drain(&mut self, peer: u32, out: &mut Vec<Effect>) {
+    /// All notifications of the end are delivered. Continues with the next session, if it is up
+    /// already or if calls wait for one.
+    fn finish_down_notification(&mut self, peer: PeerIndex, out: &mut Vec<Effect>) {
         let row = self.peers.get_mut(peer);
-        let wanted = row.waiting_len > 0 || !self.node_subscribers.is_empty_list(row.subscribers);
+        let wanted = row.waiter_count > 0 || !self.node_monitors.is_empty_list(row.node_monitors);
         if let Some(event) = row.next.take() {
             self.promote(peer, event);
         } else if wanted {
             self.dial(peer, out);
         } else {
-            row.link = Link::Idle;
+            row.state = PeerState::Idle;
         }
     }
 }

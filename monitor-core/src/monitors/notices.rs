@@ -1,4 +1,4 @@
-//! What a monitor that has fired has to say.
+//! The notices of monitors that have fired.
 
 use refs::MonitorRef;
 
@@ -8,40 +8,42 @@ use crate::{
     effect::{Down, DownSource},
     ids::{LocalPid, MonitorId},
     reason::{DownReason, ExitReason},
-    tables::State,
+    tables::{MonitorState, OutgoingIndex},
 };
 
 impl Core {
-    /// Hands over the notice of a monitor that has fired, and ends its life. O(1).
+    /// Takes the notice of a monitor that has fired, and removes the monitor. O(1).
     ///
-    /// `None`: it was flushed, its watcher is gone, or it was taken already.
+    /// Returns `None` if the notice was flushed or already taken, or if the watcher has exited.
     pub fn take(&mut self, id: MonitorId) -> Option<Down> {
         let at = self.find_fired(id)?;
-        // Moved out and not cloned: every `Down` comes through here.
-        let (reason, reason_was_cut) = self.outgoing.take_reason(at)?;
+        // Moved out, not cloned, because every `Down` passes here.
+        let (reason, reason_was_cut) = self.outgoing_monitors.take_reason(at)?;
         if let Some(exit) = reason.exit() {
-            self.processes.remove_unread(self.outgoing.row(at).watcher, exit.len());
+            self.processes.remove_unread(self.outgoing_monitors.row(at).watcher, exit.len());
         }
         let down = self.notice(at, reason, reason_was_cut);
         self.forget(at);
         Some(down)
     }
 
-    /// The notice of a monitor that has fired and was not taken: what [`take`](Core::take) will hand over. O(1).
+    /// The notice that [`take`](Core::take) will return; the monitor stays. O(1).
     pub fn fired(&self, id: MonitorId) -> Option<Down> {
         let at = self.find_fired(id)?;
-        let (reason, reason_was_cut) = self.outgoing.row(at).state.fired()?;
+        let (reason, reason_was_cut) = self.outgoing_monitors.row(at).state.fired()?;
         Some(self.notice(at, reason, reason_was_cut))
     }
 
-    fn notice(&self, at: u32, reason: DownReason, reason_was_cut: bool) -> Down {
-        let row = self.outgoing.row(at);
+    fn notice(&self, at: OutgoingIndex, reason: DownReason, reason_was_cut: bool) -> Down {
+        let row = self.outgoing_monitors.row(at);
         let incarnation = match DownSource::of(&reason) {
             DownSource::NoSession => None,
-            DownSource::SessionEnd | DownSource::TargetNode => self.origins.get(row.origin).life,
+            DownSource::SessionEnd | DownSource::TargetNode => {
+                self.target_nodes.get(row.target_node).session_incarnation
+            }
         };
         Down {
-            monitor: self.reference(self.outgoing.id(at)),
+            monitor: self.reference(self.outgoing_monitors.id(at)),
             target: self.target(at),
             reason,
             tag: row.tag,
@@ -50,25 +52,26 @@ impl Core {
         }
     }
 
-    /// Why it has fired, if the monitor has and its notice was not taken.
+    /// The reason of a monitor that has fired and whose notice was not taken.
     pub fn fired_reason(&self, id: MonitorId) -> Option<DownReason> {
-        self.outgoing.row(self.find_fired(id)?).state.fired().map(|(reason, _)| reason)
+        self.outgoing_monitors.row(self.find_fired(id)?).state.fired().map(|(reason, _)| reason)
     }
 
-    /// The state of a monitor that fires. Its reason is cut if it is longer than the unread reasons of this watcher and of all
-    /// watchers leave room for, but never below [`CoreConfig::SHORT_REASON`] bytes.
-    pub(super) fn kept_reason(&mut self, watcher: LocalPid, reason: DownReason) -> State {
+    /// The state of a monitor that fires. Its reason is cut if it is longer than the unread reasons
+    /// of this watcher and of all watchers leave room for, but never below
+    /// [`CoreConfig::SHORT_REASON`] bytes.
+    pub(super) fn kept_reason(&mut self, watcher: LocalPid, reason: DownReason) -> MonitorState {
         if reason.exit().map_or(0, ExitReason::len) == 0 {
-            return State::Fired(reason);
+            return MonitorState::Fired(reason);
         }
         let (of_watcher, of_all) = self.processes.unread(watcher);
         let room = self.config.max_reason_bytes.saturating_sub(of_watcher);
         let room_of_all = self.config.max_node_reason_bytes.saturating_sub(of_all);
         let kept = room.min(room_of_all).max(CoreConfig::SHORT_REASON);
         let fired = match reason.exit().and_then(|exit| exit.cut(kept)) {
-            Some(ExitReason::Panicked(text)) => State::FiredCutPanic(text),
-            Some(ExitReason::Other(bytes)) => State::FiredCutOther(bytes),
-            _ => State::Fired(reason),
+            Some(ExitReason::Panicked(text)) => MonitorState::FiredCutPanic(text),
+            Some(ExitReason::Other(bytes)) => MonitorState::FiredCutOther(bytes),
+            _ => MonitorState::Fired(reason),
         };
         self.processes.add_unread(watcher, fired.reason_len());
         fired
@@ -79,14 +82,15 @@ impl Core {
         self.find_fired(id).is_some()
     }
 
-    /// A monitor that has fired, of a watcher that lives: a row may outlive its watcher until its turn in the backlog.
-    fn find_fired(&self, id: MonitorId) -> Option<u32> {
-        let at = self.outgoing.find(id)?;
-        let row = self.outgoing.row(at);
+    /// The row of a monitor that has fired and whose watcher has not exited. A row may outlive its
+    /// watcher until its turn in the backlog.
+    fn find_fired(&self, id: MonitorId) -> Option<OutgoingIndex> {
+        let at = self.outgoing_monitors.find(id)?;
+        let row = self.outgoing_monitors.row(at);
         (row.state.is_fired() && self.processes.get(row.watcher).is_some()).then_some(at)
     }
 
-    /// How a monitor made here is called everywhere.
+    /// The cluster-wide reference of a monitor made here.
     pub fn reference(&self, id: MonitorId) -> MonitorRef {
         MonitorRef::new(self.config.local.clone(), id.0)
     }

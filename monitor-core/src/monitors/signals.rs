@@ -1,27 +1,29 @@
-//! What peers ask for and tell.
+//! Signals from peers.
 
 use alloc::vec::Vec;
 
 use refs::{ChannelId, EndKind, SessionEnd, SessionId};
 
-use super::{Core, backlog::Exit, watch};
+use super::{Core, backlog::ExitNotification, watch};
 use crate::{
     config::{LocalTarget, Processes},
     effect::Effect,
     ids::{LocalPid, MonitorId},
     reason::DownReason,
     signal::{RemoteTarget, Signal, Violation},
-    tables::{Entry, State},
+    tables::{MonitorState, OutgoingIndex, PeerIndex, ProcessEntry},
 };
 
 impl Core {
-    /// A signal of a peer has arrived, on that channel: what follows of it goes back on the same. O(1), unless it monitors a
-    /// process that is gone while messages wait for the session that has begun: they go first.
+    /// Handles a signal of a peer that arrived on that channel; the answer goes back on the same
+    /// channel. O(1), with one exception: a monitor on a process that has exited, while calls wait
+    /// for the session that has begun. The waiting calls then go out first.
     ///
-    /// One of a session that is over, or that does not concern this session, is ignored.
+    /// A signal is ignored if its session has ended, or if it does not concern the session.
     ///
     /// # Errors
-    /// A [`Violation`] of the protocol: nothing has changed, and the session must end.
+    /// Returns a [`Violation`] if the signal breaks the protocol. Nothing has changed then, and the
+    /// session must end.
     pub fn handle_signal(
         &mut self,
         processes: &dyn Processes,
@@ -39,12 +41,12 @@ impl Core {
                 return self.handle_monitor(processes, peer, (session, channel), id, &target, out);
             }
             Signal::Demonitor { id } => {
-                if let Some(at) = self.incoming.find(peer, id) {
+                if let Some(at) = self.incoming_monitors.find(peer, id) {
                     self.remove_incoming(at);
                 }
             }
             Signal::Down { id, reason } => {
-                let at = self.outgoing.find(id).filter(|&at| self.is_bound_to(at, peer));
+                let at = self.outgoing_monitors.find(id).filter(|&at| self.is_bound_to(at, peer));
                 if let Some(at) = at {
                     self.fire(at, reason, out);
                 }
@@ -56,18 +58,18 @@ impl Core {
     fn handle_monitor(
         &mut self,
         processes: &dyn Processes,
-        peer: u32,
+        peer: PeerIndex,
         (session, channel): (SessionId, ChannelId),
         id: MonitorId,
         target: &RemoteTarget,
         out: &mut Vec<Effect>,
     ) -> Result<(), Violation> {
-        if self.incoming.find(peer, id).is_some() {
+        if self.incoming_monitors.find(peer, id).is_some() {
             return Err(Violation::SerialInUse);
         }
         let numbered = match target {
             RemoteTarget::Pid(serial) => Some(LocalPid(*serial)),
-            RemoteTarget::PidOf(life, serial) if *life == self.config.local.incarnation => {
+            RemoteTarget::PidOf(incarnation, serial) if *incarnation == self.config.local.incarnation => {
                 Some(LocalPid(*serial))
             }
             RemoteTarget::PidOf(..) | RemoteTarget::Name(_) => None,
@@ -79,47 +81,54 @@ impl Core {
         };
         let row = self.peers.get_mut(peer);
         let refusal = match (found, numbered) {
-            _ if row.incoming_len >= self.config.max_incoming => {
+            _ if row.incoming_count >= self.config.max_incoming => {
                 DownReason::NoConnection(SessionEnd::new(EndKind::Quota))
             }
             (Some(pid), _) => {
-                row.incoming_len += 1;
+                row.incoming_count += 1;
                 let entry = self.processes.enter(pid);
-                self.incoming.insert(peer, channel, id, row.incoming, &mut entry.remote_watchers);
+                self.incoming_monitors.insert(
+                    peer,
+                    channel,
+                    id,
+                    row.incoming_monitors,
+                    &mut entry.remote_watchers,
+                );
                 watch(pid, entry, out);
                 return Ok(());
             }
-            (None, Some(gone)) if row.waiting_len > 0 => {
+            (None, Some(gone)) if row.waiter_count > 0 => {
                 self.refuse_after_its_messages(peer, channel, id, gone, out);
                 return Ok(());
             }
             (None, _) => DownReason::NoProc,
         };
-        // A process that is gone may have sent messages that are still on their way: they come first.
-        let from = numbered.or(found).unwrap_or(LocalPid::NOBODY);
+        // A process that has exited may have sent messages that are on their way. They come first.
+        let from = numbered.or(found).unwrap_or(LocalPid::NONE);
         out.push(Effect::Send { session, from, channel, signal: Signal::Down { id, reason: refusal } });
         Ok(())
     }
 
-    /// There is no such process, but what it has sent may wait for the session still, and goes first: as if it had
-    /// been there and exited now.
+    /// The process has exited, but its messages may still wait for the session, and go out first.
+    /// So this is handled as if the process had been there and exited now.
     fn refuse_after_its_messages(
         &mut self,
-        peer: u32,
+        peer: PeerIndex,
         channel: ChannelId,
         id: MonitorId,
         gone: LocalPid,
         out: &mut Vec<Effect>,
     ) {
         let row = self.peers.get_mut(peer);
-        row.incoming_len += 1;
-        let mut lists = Entry::of(gone);
-        self.incoming.insert(peer, channel, id, row.incoming, &mut lists.remote_watchers);
-        self.tell_exit(Exit::new(gone, lists, DownReason::NoProc), out);
+        row.incoming_count += 1;
+        let mut lists = ProcessEntry::new(gone);
+        self.incoming_monitors.insert(peer, channel, id, row.incoming_monitors, &mut lists.remote_watchers);
+        self.tell_exit(ExitNotification::new(gone, lists, DownReason::NoProc), out);
     }
 
-    fn is_bound_to(&self, at: u32, peer: u32) -> bool {
-        let row = self.outgoing.row(at);
-        matches!(row.state, State::Remote(_)) && self.origins.get(row.origin).peer == Some(peer)
+    fn is_bound_to(&self, at: OutgoingIndex, peer: PeerIndex) -> bool {
+        let row = self.outgoing_monitors.row(at);
+        matches!(row.state, MonitorState::Remote(_))
+            && self.target_nodes.get(row.target_node).peer == Some(peer)
     }
 }

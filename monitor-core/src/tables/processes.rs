@@ -2,61 +2,68 @@
 
 use alloc::vec::Vec;
 
-use super::list::List;
+use super::{
+    incoming_monitors::IncomingByTarget,
+    node_monitors::NodeMonitorsByWatcher,
+    node_subscriptions::NodeSubscriptionsByWatcher,
+    outgoing_monitors::{BoundMonitors, OutgoingByWatcher},
+    storage::List,
+};
 use crate::ids::LocalPid;
 
-/// Indexed by the slot of the pid. It stands in chunks, and frees those that are empty but for one.
+/// The table, indexed by the slot of the pid. It is stored in chunks. An empty chunk is freed,
+/// except for one spare chunk.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct ProcessTable {
     chunks: Vec<Chunk>,
     /// The chunk that has memory and no entry.
     spare: Option<usize>,
-    /// Bytes of reasons in the unread notices of all.
+    /// Bytes of exit reasons in the unread notices of all processes.
     unread: usize,
 }
 
 #[derive(Clone, Debug, Default, Hash)]
 struct Chunk {
     /// Grows to [`CHUNK`].
-    slots: Vec<Option<Entry>>,
+    slots: Vec<Option<ProcessEntry>>,
     entries: usize,
 }
 
-/// How many slots a chunk has.
+/// Number of slots in a chunk.
 const CHUNK: usize = 4096;
 
 /// The lists of one process; each is made when it is first needed.
 #[derive(Clone, Copy, Debug, Hash)]
-pub(crate) struct Entry {
+pub(crate) struct ProcessEntry {
     generation: u32,
-    /// Bytes of reasons in its unread notices.
+    /// Bytes of exit reasons in its unread notices.
     unread: usize,
-    /// Its exit is being reported to us.
+    /// [`Effect::Watch`](crate::Effect::Watch) was sent: the caller reports the exit.
     pub(crate) watched: bool,
-    /// The monitors it has made, in [`Outgoing`](super::Outgoing).
-    pub(crate) owned: Option<List>,
-    /// The monitors of local watchers on it, in [`Outgoing`](super::Outgoing).
-    pub(crate) local_watchers: Option<List>,
-    /// The monitors of peers on it, in [`Incoming`](super::Incoming).
-    pub(crate) remote_watchers: Option<List>,
+    /// The monitors that the process has made.
+    pub(crate) made_monitors: Option<List<OutgoingByWatcher>>,
+    /// The monitors of local watchers on the process.
+    pub(crate) local_watchers: Option<List<BoundMonitors>>,
+    /// The monitors of peers on the process.
+    pub(crate) remote_watchers: Option<List<IncomingByTarget>>,
     /// Its `monitor_node`s.
-    pub(crate) nodes: Option<List>,
+    pub(crate) node_monitors: Option<List<NodeMonitorsByWatcher>>,
     /// Its `monitor_nodes`.
-    pub(crate) subscriptions: Option<List>,
+    pub(crate) node_subscriptions: Option<List<NodeSubscriptionsByWatcher>>,
 }
 
-impl Entry {
-    /// Of a process that takes part in nothing yet.
-    pub(crate) const fn of(pid: LocalPid) -> Self {
-        Entry {
+impl ProcessEntry {
+    /// The entry of a process that takes part in no monitor yet.
+    pub(crate) const fn new(pid: LocalPid) -> Self {
+        ProcessEntry {
             generation: pid.0.generation(),
             unread: 0,
             watched: false,
-            owned: None,
+            made_monitors: None,
             local_watchers: None,
             remote_watchers: None,
-            nodes: None,
-            subscriptions: None,
+            node_monitors: None,
+            node_subscriptions: None,
         }
     }
 }
@@ -67,8 +74,8 @@ impl ProcessTable {
     }
 
     /// The entry of a process that takes part in a monitor and has not exited.
-    pub(crate) fn get(&self, pid: LocalPid) -> Option<&Entry> {
-        let (chunk, slot) = place(pid);
+    pub(crate) fn get(&self, pid: LocalPid) -> Option<&ProcessEntry> {
+        let (chunk, slot) = position(pid);
         let entry = self.chunks.get(chunk)?.slots.get(slot)?.as_ref();
         entry.filter(|entry| entry.generation == pid.0.generation())
     }
@@ -78,7 +85,7 @@ impl ProcessTable {
         (self.get(pid).map_or(0, |entry| entry.unread), self.unread)
     }
 
-    /// A notice with a reason of so many bytes waits to be read.
+    /// Counts a notice whose reason has this many bytes as unread.
     pub(crate) fn add_unread(&mut self, pid: LocalPid, bytes: usize) {
         if let Some(entry) = self.get_mut(pid) {
             entry.unread += bytes;
@@ -86,7 +93,8 @@ impl ProcessTable {
         }
     }
 
-    /// It was read or flushed. What an exited process has not read was left out of the account with it.
+    /// Counts a notice as read or flushed. For a process that has exited there is nothing to do:
+    /// [`ProcessTable::remove`] has subtracted all of its unread notices.
     pub(crate) fn remove_unread(&mut self, pid: LocalPid, bytes: usize) {
         if bytes > 0
             && let Some(entry) = self.get_mut(pid)
@@ -96,15 +104,15 @@ impl ProcessTable {
         }
     }
 
-    fn get_mut(&mut self, pid: LocalPid) -> Option<&mut Entry> {
-        let (chunk, slot) = place(pid);
+    fn get_mut(&mut self, pid: LocalPid) -> Option<&mut ProcessEntry> {
+        let (chunk, slot) = position(pid);
         let entry = self.chunks.get_mut(chunk)?.slots.get_mut(slot)?.as_mut();
         entry.filter(|entry| entry.generation == pid.0.generation())
     }
 
-    /// The entry of a process that lives, made if there is none.
-    pub(crate) fn enter(&mut self, pid: LocalPid) -> &mut Entry {
-        let (number, slot) = place(pid);
+    /// The entry of a process that has not exited; made if there is none.
+    pub(crate) fn enter(&mut self, pid: LocalPid) -> &mut ProcessEntry {
+        let (number, slot) = position(pid);
         if self.chunks.get(number).is_none_or(|chunk| slot >= chunk.slots.len()) {
             self.make_room(number, slot);
         }
@@ -112,13 +120,13 @@ impl ProcessTable {
         let entry = &mut chunk.slots[slot];
         debug_assert!(
             entry.is_none_or(|entry| entry.generation == pid.0.generation()),
-            "a slot is used again only after the exit of its process was reported"
+            "a slot is reused only after the exit of its process was reported"
         );
         if entry.is_none() {
             chunk.entries += 1;
             self.spare = self.spare.filter(|&spare| spare != number);
         }
-        entry.get_or_insert(Entry::of(pid))
+        entry.get_or_insert(ProcessEntry::new(pid))
     }
 
     #[cold]
@@ -126,24 +134,25 @@ impl ProcessTable {
         if number >= self.chunks.len() {
             self.chunks.resize_with(number + 1, Chunk::default);
         }
-        // The first grows as it is needed, and others are rare.
+        // The first chunk grows as needed, and others are rare.
         let len = if number == 0 { slot + 1 } else { CHUNK };
         self.chunks[number].slots.resize(len, None);
     }
 
-    /// All lists of a process but that of its own monitors are the caller's to empty.
-    pub(crate) fn end_all_but_own(&mut self, pid: LocalPid) -> Option<Entry> {
+    /// Returns all lists of a process except that of the monitors it has made. The caller must
+    /// empty them.
+    pub(crate) fn take_all_but_made_monitors(&mut self, pid: LocalPid) -> Option<ProcessEntry> {
         let entry = self.get_mut(pid)?;
-        // Its own monitors have notices that it may still read.
-        let Entry { owned, watched, unread, .. } = *entry;
-        let owned = Entry { owned, watched, unread, ..Entry::of(pid) };
-        Some(Entry { owned: None, ..core::mem::replace(entry, owned) })
+        // The notices of its own monitors can still be received.
+        let ProcessEntry { made_monitors, watched, unread, .. } = *entry;
+        let kept = ProcessEntry { made_monitors, watched, unread, ..ProcessEntry::new(pid) };
+        Some(ProcessEntry { made_monitors: None, ..core::mem::replace(entry, kept) })
     }
 
-    /// The process has exited: its lists are the caller's to empty.
-    pub(crate) fn remove(&mut self, pid: LocalPid) -> Option<Entry> {
+    /// Removes a process that has exited, and returns its lists. The caller must empty them.
+    pub(crate) fn remove(&mut self, pid: LocalPid) -> Option<ProcessEntry> {
         self.get(pid)?;
-        let (number, slot) = place(pid);
+        let (number, slot) = position(pid);
         let chunk = &mut self.chunks[number];
         let entry = chunk.slots[slot].take();
         self.unread -= entry.map_or(0, |entry| entry.unread);
@@ -160,7 +169,7 @@ impl ProcessTable {
 }
 
 /// The chunk of a process, and its slot there.
-const fn place(pid: LocalPid) -> (usize, usize) {
+const fn position(pid: LocalPid) -> (usize, usize) {
     let slot = pid.0.slot() as usize;
     (slot / CHUNK, slot % CHUNK)
 }

@@ -1,4 +1,4 @@
-//! A small world of cores: every step is the test's to take, nothing happens by itself.
+//! A small world of cores. The test makes every step; nothing happens by itself.
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its own part of the kit")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,7 +13,7 @@ use monitor_core::{
     },
 };
 
-/// What a process has received, as its test sees it.
+/// A notice that a process has received, as its test sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Got {
     Down(Down),
@@ -45,7 +45,7 @@ pub struct Node {
     pub core: Core,
     pub table: Table,
     pub mailboxes: BTreeMap<LocalPid, VecDeque<Notice>>,
-    /// Frames on their way out, by our number of the session.
+    /// Frames to be sent, by the local number of the session.
     pub outgoing: BTreeMap<SessionId, VecDeque<Vec<u8>>>,
     pub admitted: BTreeSet<SessionId>,
     pub dials: VecDeque<(NodeName, DialId)>,
@@ -110,7 +110,7 @@ impl Node {
         result
     }
 
-    /// Runs effects; returns the processes to be watched that are gone already.
+    /// Runs effects; returns the processes to be watched that have already exited.
     fn run(&mut self, out: &[Effect]) -> Vec<LocalPid> {
         let mut gone = Vec::new();
         for effect in out {
@@ -227,7 +227,7 @@ impl Node {
         while self.resume() {}
     }
 
-    /// What the process receives now, everything that is in its mailbox.
+    /// All notices that are in the mailbox of the process now.
     pub fn receive(&mut self, pid: LocalPid) -> Vec<Got> {
         let mut got = Vec::new();
         for notice in self.mailboxes.remove(&pid).unwrap_or_default() {
@@ -263,7 +263,7 @@ impl Node {
         self.receive(pid).into_iter().filter_map(down).collect()
     }
 
-    /// That nothing is left of anything.
+    /// Asserts that all tables are empty.
     pub fn expect_empty(&mut self) {
         self.settle();
         let stats = self.core.stats();
@@ -273,11 +273,11 @@ impl Node {
     }
 }
 
-/// Two nodes and the link between them: node 0 is `a`, node 1 is `b`.
+/// Two nodes and the connection between them: node 0 is `a`, node 1 is `b`.
 pub struct Pair {
     pub a: Node,
     pub b: Node,
-    /// The session's number at both ends, while there is one.
+    /// The number of the session at both ends, while there is one.
     pub session: Option<u64>,
     last: u64,
 }
@@ -303,14 +303,14 @@ impl Pair {
         self.b.up(self.last, self.a.id.clone());
     }
 
-    /// The session ends at both ends; what was on its way is lost.
+    /// The session ends at both ends; frames on their way are lost.
     pub fn cut(&mut self, kind: EndKind) {
         let session = self.session.take().expect("connected");
         self.a.down(session, kind);
         self.b.down(session, kind);
     }
 
-    /// `b` starts again under its name: nothing of it is left.
+    /// `b` restarts under its name, without any state.
     pub fn restart_b(&mut self) {
         if let Some(session) = self.session.take() {
             self.a.down(session, EndKind::Closed);
@@ -319,12 +319,12 @@ impl Pair {
         self.b = Node::new("b", incarnation, self.b.core.config().max_batch);
     }
 
-    /// One frame arrives at `b`; returns whether there was any.
+    /// One frame arrives at `b`; returns whether there was one.
     pub fn step_to_b(&mut self) -> bool {
         Self::step(self.session, &mut self.a, &mut self.b)
     }
 
-    /// One frame arrives at `a`; returns whether there was any.
+    /// One frame arrives at `a`; returns whether there was one.
     pub fn step_to_a(&mut self) -> bool {
         Self::step(self.session, &mut self.b, &mut self.a)
     }
@@ -341,7 +341,7 @@ impl Pair {
         true
     }
 
-    /// Everything that can happen happens, except that nobody connects.
+    /// Runs until nothing more can happen without a new connection.
     pub fn settle(&mut self) {
         loop {
             self.a.settle();
@@ -352,7 +352,8 @@ impl Pair {
         }
     }
 
-    /// At rest: what `a` watches on `b` is what `b` knows of, and the other way round.
+    /// When nothing is on its way: the monitors of `a` on `b` are those that `b` has recorded, and
+    /// vice versa.
     pub fn expect_agreement(&mut self) {
         self.settle();
         let (a, b) = (self.a.core.stats(), self.b.core.stats());

@@ -1,30 +1,33 @@
-//! What may happen in a run, and how often.
+//! The bounds of a run: which events may happen, and how often.
 
 use crate::world::NodeIx;
 
-/// How often things may happen in one run. What is not bounded here happens only as often as this leaves room for.
+/// Maximum number of events in one run. Events without a bound of their own happen only as often as
+/// these allow.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) name: &'static str,
-    /// `a` and `b`, or `c` as well. There are links between `b` and each other one.
+    /// `a` and `b`, or `c` as well. `b` can connect to each of the others.
     pub(crate) nodes: usize,
     /// The monitors. Each is made at any moment, or never; of equal ones the earlier first.
     pub(crate) monitors: &'static [Wish],
     /// The sessions of each pair, one after the other. Each may break.
     pub(crate) sessions: usize,
-    /// The first session of each stands when the run begins.
+    /// The first session of each pair is up when the run begins.
     pub(crate) connected: bool,
-    /// Where a process may exit.
+    /// The nodes whose process may exit.
     pub(crate) exits: &'static [NodeIx],
-    /// How often a process takes the name, and the slot, of one that has exited.
+    /// How often a process takes the name and the slot of a process that has exited.
     pub(crate) spawns: usize,
-    /// The nodes that may start again, once each.
+    /// The nodes that may restart, once each.
     pub(crate) restarts: &'static [NodeIx],
-    /// The most steps that one input of a core does.
+    /// Maximum number of steps in one input of a core.
     pub(crate) batch: usize,
-    /// Notices wait in the mailbox until they are received; otherwise each is received at once.
+    /// Whether notices wait in the mailbox until they are received. Otherwise each is received at
+    /// once.
     pub(crate) mailboxes: bool,
-    /// What was on its way when a session ended is still handed in afterwards, or not; otherwise it is lost.
+    /// Whether signals that were on their way when a session ended may still be passed in
+    /// afterwards. Otherwise they are lost.
     pub(crate) stale_signals: bool,
 }
 
@@ -53,13 +56,13 @@ pub(crate) struct Wish {
     pub(crate) aim: Aim,
 }
 
-/// What it is of.
+/// The target of a monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Aim {
-    /// The first process of that life of the node.
+    /// The first process of that incarnation of the node.
     Pid(u64),
-    /// A number that no process bears, in the node's present life.
+    /// A number that no process has, in the node's present incarnation.
     Missing,
-    /// Whoever bears the name.
+    /// The process that holds the name.
     Name,
 }

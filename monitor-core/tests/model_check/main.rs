@@ -1,9 +1,11 @@
-//! The real core, in every run that there can be within bounds: processes monitor each other, here and on other nodes, and
-//! everything else happens in every order. Signals arrive; links break, and lose any suffix of what was on them; either end
-//! hears of a session's beginning and end early or late; processes exit, and others take their names; nodes start again.
+//! The shipped core, in every possible run within bounds. Processes monitor each other, on their
+//! own node and on others, and all other events happen in every order: signals arrive; connections
+//! break and lose any suffix of their signals; either end is told of the beginning and the end of a
+//! session early or late; processes exit, and others take their names; nodes restart.
 //!
-//! What is bounded is how often such things happen, not how long a run is: every run is played to its end. A state is told
-//! from another by all that the cores know ([`Core`](monitor_core::Core) is `Hash`), and by what [`world`] has between them.
+//! The bounds limit how often such events happen, not how long a run is: every run continues to its
+//! end. Two states are the same if the cores are equal ([`Core`](monitor_core::Core) is `Hash`) and
+//! if [`world`] has the same between them.
 
 use std::time::Instant;
 
@@ -21,17 +23,19 @@ mod rest;
 mod sessions;
 mod world;
 
-/// A process of `a` monitors one of `b`: the first one, one that never was, the one that bears the name.
+/// A process of `a` monitors a process of `b`: the first one, one that never existed, and the one
+/// that holds the name.
 const FIRST: Wish = Wish { from: A, to: B, aim: Aim::Pid(1) };
 const MISSING: Wish = Wish { from: A, to: B, aim: Aim::Missing };
 const NAMED: Wish = Wish { from: A, to: B, aim: Aim::Name };
 
-/// `b` monitors one of `a`, or of `c`; `c` one of `b`.
+/// `b` monitors a process of `a` or of `c`; `c` monitors one of `b`.
 const BACK: Wish = Wish { from: B, to: A, aim: Aim::Pid(1) };
 const ON_C: Wish = Wish { from: B, to: C, aim: Aim::Pid(1) };
 const FROM_C: Wish = Wish { from: C, to: B, aim: Aim::Pid(1) };
 
-/// Visits every state within the bounds; what must hold holds in all of them, and what must be reachable is.
+/// Visits every state within the bounds. Checks that the conditions hold in all states, and that
+/// the required states are reachable.
 fn check(bounds: Bounds) {
     let (name, start) = (bounds.name, Instant::now());
     let checker = bounds.checker().threads(2).finish_when(HasDiscoveries::AnyFailures);
@@ -118,7 +122,7 @@ fn one_step_at_a_time() {
     check(Bounds { name, monitors: &[FIRST, FIRST], exits: &[B], batch: 2, ..slow });
 }
 
-/// Nearly four million states more: some minutes, with `--release`.
+/// Nearly four million states more: several minutes, with `--release`.
 #[test]
 fn wider_bounds() {
     if std::env::var_os("OBIT_WIDE_MODELS").is_none() {

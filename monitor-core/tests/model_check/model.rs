@@ -1,4 +1,4 @@
-//! Which steps are possible, and what must hold after each.
+//! The possible steps, and the conditions that must hold after each.
 
 use stateright::{Model, Property};
 
@@ -20,22 +20,23 @@ pub(crate) enum Action {
     Restart(NodeIx),
     /// A process receives the first notice of its mailbox.
     Receive(NodeIx),
-    /// A core goes on with its backlog.
+    /// A core continues its backlog.
     Resume(NodeIx),
     FailDial(NodeIx),
-    /// A session between `b` and this node begins, and nobody has heard of it.
+    /// A session between `b` and this node begins; neither end is told yet.
     Connect(NodeIx),
-    /// One end hears of the session.
+    /// One end is told of the session.
     Announce(LinkIx, usize),
     /// The first signal on its way to one end arrives.
     Arrive(LinkIx, usize),
     Break(LinkIx),
-    /// One end hears that the session is over. What has not arrived by then is the suffix that is lost.
+    /// One end is told that the session has ended. The signals that have not arrived by then are
+    /// the lost suffix.
     NoticeEnd(LinkIx, usize),
 }
 
 impl Bounds {
-    /// How often this was wished for already, and how often it may be.
+    /// How often this monitor may still be made.
     fn wishes_left(&self, world: &World, wish: Wish) -> bool {
         let made = world.monitors.iter().filter(|monitor| monitor.wish == wish).count();
         self.monitors.iter().filter(|other| **other == wish).count() > made
@@ -148,7 +149,7 @@ impl Model for Bounds {
             Property::always("at rest nothing is left", |_, world: &World| {
                 !world.is_at_rest() || world.nothing_is_left()
             }),
-            // Without these, the others could hold for want of anything that happens.
+            // Without these, the other properties could hold because nothing happens.
             Property::sometimes("a monitor ends with an exit", |_, world| ends(world, End::Exit)),
             Property::sometimes("a monitor ends with NoProc", |_, world| ends(world, End::NoProc)),
             Property::sometimes("a monitor ends with NoConnection", |_, world| {

@@ -1,5 +1,5 @@
-//! What somebody who sees all nodes at once knows of the monitors, and holds against what the cores say. Nothing of it
-//! comes from a core but the numbers of the monitors.
+//! An observer that sees all nodes at once, and compares its knowledge of the monitors with the
+//! outputs of the cores. It takes nothing from a core but the numbers of the monitors.
 
 use monitor_core::{DownReason, ExitReason, LocalPid, MonitorId, refs::Serial};
 
@@ -8,7 +8,7 @@ use crate::{
     world::{LinkIx, NodeIx},
 };
 
-/// A process: the one of that generation in a life of a node. Every node has one at a time.
+/// A process, by its generation in an incarnation of a node. Every node has one process at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Process {
     pub(crate) node: NodeIx,
@@ -21,7 +21,7 @@ impl Process {
         LocalPid(Serial::new(0, self.generation))
     }
 
-    /// Of what it exits, if it does: no other process has this reason.
+    /// The reason of its exit. No other process has this reason.
     pub(crate) fn reason(self) -> ExitReason {
         let Process { node, life, generation } = self;
         ExitReason::other([node as u8, life as u8, generation as u8]).expect("it is short")
@@ -37,26 +37,26 @@ pub(crate) struct Monitor {
     pub(crate) stage: Stage,
 }
 
-/// What has become of a monitor.
+/// The state of a monitor.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stage {
     Open(Course),
-    /// Its `Down` lies in the mailbox.
+    /// Its `Down` is in the mailbox.
     Told(Course),
     Over(End),
 }
 
-/// What has happened to a monitor that is not over.
+/// The events of a monitor that has not ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Course {
-    /// The link on which it was asked for.
+    /// The link on which the monitor was sent.
     pub(crate) sent: Option<LinkIx>,
     pub(crate) found: Found,
-    /// The session, or the attempt to make one, has ended for its watcher's node.
+    /// The session, or the attempt to connect, has ended for the watcher's node.
     pub(crate) cut: bool,
 }
 
-/// Who was there when the request arrived at the target's node.
+/// The process that existed when the request arrived at the target's node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Found {
     #[default]
@@ -72,24 +72,24 @@ pub(crate) enum End {
     NoProc,
     NoConnection,
     Demonitored,
-    /// Its watcher has exited, or its node is gone.
+    /// Its watcher has exited, or the watcher's node has restarted.
     Unwatched,
 }
 
-/// What the cores have promised. The first that is broken ends the run.
+/// The promises of the cores. The first broken promise ends the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Promise {
-    /// At most one `Down`, and none that nobody has asked for.
+    /// At most one `Down`, and none without a monitor.
     Once,
-    /// Nothing after `demonitor` has returned, and nothing for one who has exited.
+    /// No notice after `demonitor` has returned, and none for a process that has exited.
     Silence,
-    /// `demonitor` says what was found.
+    /// `demonitor` returns the true state.
     Answer,
-    /// The reason is what has happened.
+    /// The reason reports a true event.
     Reason,
-    /// A node goes up, then down; in between comes everything of the session.
+    /// A node goes up, then down; all notices of the session come in between.
     NodeEvents,
-    /// A core never breaks the rules that another one checks.
+    /// A core never breaks the rules that another core checks.
     Rules,
 }
 
@@ -113,7 +113,7 @@ impl Monitor {
         }
     }
 
-    /// A notice of its end was put into the mailbox.
+    /// The notice of the end was put into the mailbox.
     pub(crate) fn told(&mut self) -> Result<(), Promise> {
         match &mut self.stage {
             Stage::Open(course) => {

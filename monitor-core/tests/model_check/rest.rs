@@ -1,4 +1,4 @@
-//! What must hold whenever nothing goes on.
+//! The conditions that must hold whenever nothing more happens by itself.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl World {
-    /// Nothing is on its way, nobody waits for anything, and everything was received.
+    /// Nothing is on its way, nothing waits, and all notices were received.
     pub(crate) fn is_at_rest(&self) -> bool {
         let settled =
             |node: &Node| node.dials.is_empty() && node.mailbox.is_empty() && !node.core.has_backlog();
@@ -18,7 +18,7 @@ impl World {
         self.nodes.iter().all(settled) && self.links.iter().all(still)
     }
 
-    /// At rest, every monitor that is open is one of a process that lives, on a session that stands.
+    /// At rest, every open monitor has a live target, and a session that is up.
     pub(crate) fn all_ended_that_must(&self) -> bool {
         let holds = |course: &Course| match (course.sent, course.found) {
             (Some(link), Found::Somebody(process)) => {
@@ -30,7 +30,7 @@ impl World {
         self.monitors.iter().filter_map(Monitor::course).all(holds)
     }
 
-    /// At rest, the tables of every node hold what is open, and nothing more.
+    /// At rest, the tables of every node contain the open monitors, and nothing more.
     pub(crate) fn nothing_is_left(&self) -> bool {
         (0..self.nodes.len()).all(|at| {
             let node = &self.nodes[at];

@@ -1,4 +1,4 @@
-//! What happens to sessions, and to what is on its way on them.
+//! The events of sessions, and of the signals on their way.
 
 use std::collections::VecDeque;
 
@@ -28,7 +28,7 @@ impl World {
         self.input(bounds, at, |core, out| core.peer_up(session(link), peer, false, out));
     }
 
-    /// Whether what is on its way to this end may be handed to its core.
+    /// Whether the signals on their way to this end may be passed to its core.
     pub(crate) fn may_arrive(&self, link: LinkIx, end: usize) -> bool {
         let state = &self.links[link];
         let admitted = self.nodes[state.nodes[end]].admitted.contains(&session(link));
@@ -48,7 +48,7 @@ impl World {
         self.run(bounds, at, out);
     }
 
-    /// Remembers who was there when a monitor was asked for.
+    /// Records which process existed when the request for a monitor arrived.
     fn note_arrival(&mut self, link: LinkIx, from: NodeIx, signal: &Signal) {
         let Signal::Monitor { id, .. } = signal else { return };
         let Some(wish) = self.monitor_of(from, *id).map(|monitor| monitor.wish) else { return };
@@ -80,7 +80,8 @@ impl World {
         self.input(bounds, at, |core, out| core.peer_unreachable(&name, dial, end, out));
     }
 
-    /// A session, or an attempt, has ended: what was asked for on it, or waits for one, may end as `NoConnection`.
+    /// A session or an attempt has ended: the monitors sent on it, or waiting for it, may end as
+    /// `NoConnection`.
     fn cut(&mut self, at: NodeIx, peer: NodeIx, link: Option<LinkIx>) {
         let between = |monitor: &&mut Monitor| monitor.watcher.node == at && monitor.wish.to == peer;
         let courses = self.monitors.iter_mut().filter(between).filter_map(Monitor::course_mut);

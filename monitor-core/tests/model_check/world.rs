@@ -1,4 +1,4 @@
-//! The nodes, the links between them, and what one step does to them.
+//! The nodes, the links between them, and the effect of one step on them.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -22,7 +22,7 @@ pub(crate) const A: NodeIx = 0;
 pub(crate) const B: NodeIx = 1;
 pub(crate) const C: NodeIx = 2;
 
-/// The name that the process of every node bears.
+/// The name that the process of every node holds.
 const NAME: &str = "p";
 /// A number that no process has.
 const NOBODYS: Serial = Serial::new(9, 0);
@@ -34,12 +34,12 @@ pub(crate) struct World {
     pub(crate) links: Vec<Link>,
     pub(crate) monitors: Vec<Monitor>,
     pub(crate) spawns: usize,
-    /// Those whose exit was told to the core, not those that went with their node.
+    /// The processes whose exit was reported to the core, without those that ended with their node.
     exited: BTreeSet<Process>,
     pub(crate) broken: Option<Promise>,
 }
 
-/// By what tells states apart in the search, too.
+/// The search compares states in the same way.
 impl PartialEq for World {
     fn eq(&self, other: &Self) -> bool {
         let hash = |world: &Self| BuildHasherDefault::<DefaultHasher>::default().hash_one(world);
@@ -51,16 +51,16 @@ impl PartialEq for World {
 pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) core: Core,
-    /// Its present process, or the last one.
+    /// The present process, or the last one.
     pub(crate) process: Process,
     pub(crate) alive: bool,
     /// The attempts that the core waits for.
     pub(crate) dials: VecDeque<(NodeName, DialId)>,
     pub(crate) admitted: BTreeSet<SessionId>,
     pub(crate) mailbox: VecDeque<MonitorId>,
-    /// Whether its process is told of nodes.
+    /// Whether the process subscribes to nodes.
     pub(crate) subscribed: bool,
-    /// The sessions whose beginning it was told, and not their end.
+    /// The sessions whose beginning the process was told, and whose end it was not.
     pub(crate) up: BTreeSet<SessionId>,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Link {
     pub(crate) to: [VecDeque<Signal>; 2],
 }
 
-/// What one of its nodes knows of a session.
+/// What one of its nodes was told of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Side {
     Ahead,
@@ -92,7 +92,7 @@ impl Link {
     }
 }
 
-/// The process of a node, if it lives.
+/// The process of a node, if it is alive.
 pub(crate) struct Here(Option<Process>);
 
 impl Processes for Here {
@@ -152,7 +152,7 @@ impl World {
         world
     }
 
-    /// The first session of a node stands, and everybody knows.
+    /// The first session of a node is up, and both ends are told.
     fn begin_connected(&mut self, bounds: &Bounds, at: NodeIx) {
         self.connect(at);
         for end in [0, 1] {
@@ -177,7 +177,7 @@ impl World {
         }
     }
 
-    /// One input of the real core, and its effects.
+    /// One input of the shipped core, and its effects.
     pub(crate) fn input(
         &mut self,
         bounds: &Bounds,
@@ -213,7 +213,7 @@ impl World {
         }
     }
 
-    /// The monitor of that number, made in the present life of the node.
+    /// The monitor with that number, made in the present incarnation of the node.
     pub(crate) fn monitor_of(&mut self, at: NodeIx, id: MonitorId) -> Option<&mut Monitor> {
         let life = self.nodes[at].process.life;
         let of_this_life =
@@ -252,7 +252,7 @@ impl World {
         }
     }
 
-    /// Whether a monitor of that session has not been told to be over.
+    /// Whether a monitor on that session is open and was not told to have ended.
     fn has_open_on(&self, at: NodeIx, session: Option<SessionId>) -> bool {
         self.monitors.iter().any(|monitor| match &monitor.stage {
             Stage::Open(course) => {
@@ -264,7 +264,7 @@ impl World {
 
     pub(crate) fn receive(&mut self, at: NodeIx) {
         let id = self.nodes[at].mailbox.pop_front().expect("only what lies there");
-        // One that was flushed in between is skipped.
+        // A notice whose monitor was flushed meanwhile is skipped.
         if let Some(down) = self.nodes[at].core.take(id) {
             let exited = std::mem::take(&mut self.exited);
             let monitor = self.monitor_of(at, id).expect("it was told");
@@ -278,7 +278,7 @@ impl World {
         }
     }
 
-    /// Who is meant, now.
+    /// The process that the target refers to now.
     pub(crate) fn holder(&self, wish: Wish) -> Option<Process> {
         let node = &self.nodes[wish.to];
         let meant = match wish.aim {
@@ -323,7 +323,7 @@ impl World {
         self.input(bounds, at, |core, out| core.process_exited(process.pid(), Some(process.reason()), out));
     }
 
-    /// What the process of a node has asked for is over.
+    /// Ends everything that the process of a node has requested.
     fn lose_process(&mut self, at: NodeIx) {
         let process = self.nodes[at].process;
         let own = self.monitors.iter_mut().filter(|monitor| monitor.watcher == process);

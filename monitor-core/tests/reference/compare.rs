@@ -1,4 +1,4 @@
-//! What the core exposes of its tables, beside the sets of the model.
+//! Compares the tables that the core exposes with the sets of the model.
 
 use std::collections::BTreeSet;
 
@@ -76,7 +76,8 @@ fn watchers_of(play: &Play, pid: LocalPid) -> Result<(), String> {
     same("watchers_of", BTreeSet::from_iter(found), BTreeSet::from_iter(expected))
 }
 
-/// While there is a backlog, the rows of what is over may not be gone: then the model's counts are the least.
+/// While there is a backlog, rows of ended monitors may still exist: the counts of the model are
+/// then lower bounds.
 fn counts(play: &Play) -> Result<(), String> {
     let (core, model) = (play.core.stats(), &play.model);
     let told = model.monitors.values().filter(|monitor| matches!(monitor.state, State::Told(..))).count();

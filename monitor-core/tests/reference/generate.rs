@@ -1,4 +1,5 @@
-//! Random scripts: few actors, so that they meet; every input that a core has to bear, also what no honest peer sends.
+//! Random scripts. Few actors, so that they meet; all inputs that a core must handle, including
+//! those that no honest peer sends.
 
 use monitor_core::{
     DownReason, ExitReason, NodeType, NodesOptions,
@@ -11,7 +12,7 @@ use crate::script::{Actor, Dial, Label, Mon, Node, OWN_LIFE, Says, Script, Sess,
 pub(crate) const ACTORS: u32 = 4;
 
 pub(crate) fn script(max_len: usize) -> impl Strategy<Value = Script> {
-    // Full lists, and lists that are full soon.
+    // Limits that are never reached, and limits that are reached soon.
     let limit = || prop_oneof![3 => Just(1_000_usize), 1 => Just(2_usize)];
     let batch = select(vec![1_usize, 2, 3, 256]);
     // Room for every reason, for a few long ones, and for short ones alone.
@@ -28,7 +29,7 @@ pub(crate) fn script(max_len: usize) -> impl Strategy<Value = Script> {
     )
 }
 
-/// Reasons with something of their own, short and long; a character may stand where a long text is cut.
+/// Reasons with text or bytes, short and long. The cut of a long text may fall within a character.
 fn own_reason() -> impl Strategy<Value = ExitReason> {
     prop_oneof![
         Just(ExitReason::panicked("oh")),

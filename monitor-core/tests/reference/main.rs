@@ -1,8 +1,9 @@
-//! The core beside a model made of sets: random scripts are played to both, and everything that comes out is compared.
+//! The core beside a model made of sets: random scripts are played to both, and all outputs are
+//! compared.
 //!
-//! `model` says what the rules are, `script` what can happen, `generate` makes it up, `play` plays it. A script that fails
-//! is shrunk and printed line by line. `PROPTEST_CASES=20000 cargo test --release -p monitor-core --test reference` runs
-//! longer than the default.
+//! `model` has the rules, `script` the inputs; `generate` makes scripts, and `play` plays them. A
+//! script that fails is shrunk and printed line by line. `PROPTEST_CASES=20000 cargo test --release
+//! -p monitor-core --test reference` runs longer than the default.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod compare;

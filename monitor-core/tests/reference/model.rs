@@ -1,9 +1,10 @@
-//! What a core has to do, in sets: who watches whom, who is told of what, and what is still owed.
+//! The duties of a core, in sets: who watches whom, who is told what, and which outputs are owed.
 //!
-//! The rules are those of the docs of `Core` and `Effect`. An input changes the sets at once and adds to what is owed; each
-//! output must be owed and is struck out. How much of it an input does is the core's affair (its batches), with three bounds:
-//! what answers the input comes with it, what the docs put in an order comes in that order, and without a backlog
-//! nothing is owed.
+//! The rules are those of the docs of `Core` and `Effect`. An input changes the sets at once and
+//! adds owed outputs. Each output of the core must be owed, and is then removed. The core decides
+//! how much of them an input produces (its batches), with three bounds: an answer to the input
+//! comes with it; outputs that the docs order come in that order; and without a backlog nothing is
+//! owed.
 
 mod calls;
 mod network;
@@ -28,23 +29,24 @@ pub(crate) struct Model {
     pub(crate) max_incoming: usize,
     pub(crate) max_reason_bytes: usize,
     pub(crate) max_node_reason_bytes: usize,
-    /// The monitors of living processes, until they are taken back or their `Down` is taken.
+    /// The monitors of live processes, until they are demonitored or their `Down` is taken.
     pub(crate) monitors: BTreeMap<MonitorId, Monitor>,
-    /// Every number a monitor ever had.
+    /// Every number that a monitor ever had.
     made: BTreeSet<MonitorId>,
-    /// The monitors of peers on our processes, until they are taken back, told or lost with their session.
+    /// The monitors of peers on local processes, until they are demonitored, told, or lost with
+    /// their session.
     pub(crate) held: BTreeMap<(SessionId, MonitorId), Held>,
     /// The processes that the core has asked to watch, and that have not exited.
     watched: BTreeSet<LocalPid>,
-    /// Who waits for the end of the session that is up, or of the next one.
+    /// The watchers of the end of the session that is up, or of the next one.
     pub(crate) node_monitors: BTreeSet<(LocalPid, NodeName)>,
     pub(crate) subscriptions: BTreeSet<(LocalPid, NodesOptions)>,
     pub(crate) links: BTreeMap<NodeName, Link>,
     /// Sessions that are up and take no more frames.
     closing: BTreeSet<SessionId>,
-    /// What answers the present input, in this order.
+    /// The outputs that answer the present input, in this order.
     now: VecDeque<Output>,
-    /// What follows from exits, in any order.
+    /// The outputs that follow from exits, in any order.
     of_exits: Vec<Output>,
     dials: BTreeSet<DialId>,
 }
@@ -55,21 +57,21 @@ pub(crate) struct Monitor {
     pub(crate) tag: u64,
     channel: ChannelId,
     pub(crate) state: State,
-    /// How many monitors were made before it.
+    /// Number of monitors that were made earlier.
     pub(crate) age: usize,
 }
 
 #[derive(Clone, PartialEq)]
 pub(crate) enum State {
-    /// Not sent yet: no session was up, or others go first.
+    /// Not sent yet: no session was up, or other calls go first.
     Waiting,
-    /// The peer of this session was asked.
+    /// Sent to the peer of this session.
     Sent(SessionId),
-    /// On an own process that lives.
+    /// On a live local process.
     Here(LocalPid),
-    /// Over; the watcher was not told yet.
+    /// Ended; the watcher was not told yet.
     Ended(DownReason),
-    /// Over, and the watcher was told; and whether the reason was cut.
+    /// Ended, and the watcher was told; and whether the reason was cut.
     Told(DownReason, bool),
 }
 
@@ -78,21 +80,21 @@ pub(crate) struct Held {
     channel: ChannelId,
 }
 
-/// The link to a node, and what is owed about it.
+/// The state of the connection to a node, and the outputs that are owed about it.
 #[derive(Default)]
 pub(crate) struct Link {
     pub(crate) up: Option<Event>,
-    /// Announced while the one before it was up, or its end not told.
+    /// Announced while the previous session was up, or before its end was told.
     pub(crate) next: Option<Event>,
     pub(crate) dial: Option<DialId>,
     /// A session or an attempt has ended, and the core may not have finished with that.
     ending: bool,
-    /// What is owed of beginnings and ends: each set only after all those before it.
+    /// The owed outputs of beginnings and ends: each set only after all earlier ones.
     owed: VecDeque<Vec<Output>>,
-    /// What is to go out on the session that is up, or on the next one, in this order.
+    /// The calls that go out on the session that is up, or on the next one, in this order.
     pub(crate) waiting: VecDeque<Waiting>,
-    /// How much of what waited or asked for the node belonged to processes that have exited meanwhile. The core may
-    /// count it, and connect for it, until it has no backlog.
+    /// Number of waiting calls and node monitors of processes that have exited meanwhile. The core
+    /// may count them, and connect for them, until it has no backlog.
     orphans: usize,
 }
 
@@ -104,7 +106,7 @@ pub(crate) enum Waiting {
 }
 
 impl Link {
-    /// What is owed first.
+    /// The outputs that are owed first.
     fn owed_first(&mut self) -> Option<&mut Vec<Output>> {
         while self.owed.front().is_some_and(Vec::is_empty) {
             self.owed.pop_front();
@@ -153,13 +155,13 @@ impl Model {
         self.links.iter_mut().find(|(_, link)| link.is_up(session))
     }
 
-    /// Somebody living wants a session with the node.
+    /// Whether a live process needs a session with the node.
     fn is_wanted(&self, node: &NodeName) -> bool {
         self.links.get(node).is_some_and(|link| !link.waiting.is_empty())
             || self.node_monitors.iter().any(|(_, monitored)| monitored == node)
     }
 
-    /// Strikes out what is owed, of whatever, that `which` picks.
+    /// Removes all owed outputs that `which` selects.
     fn strike(&mut self, which: impl Fn(&Output) -> bool) {
         self.of_exits.retain(|output| !which(output));
         for link in self.links.values_mut() {
@@ -167,7 +169,7 @@ impl Model {
         }
     }
 
-    /// The nodes that the core must know of when it has no backlog.
+    /// Number of nodes that the core must have in its table when it has no backlog.
     pub(crate) fn known_nodes(&self) -> usize {
         let linked = self.links.iter().filter(|(_, link)| {
             link.up.is_some() || link.next.is_some() || link.dial.is_some() || !link.waiting.is_empty()

@@ -1,4 +1,5 @@
-//! What the names of a script mean in a run, and which processes live: all that the caller of a core knows.
+//! The meaning of a script's names in a run, and which processes are alive: the knowledge of the
+//! core's caller.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +22,7 @@ pub(crate) struct Names {
     sessions: BTreeMap<Sess, SessionId>,
     /// Announced and not ended.
     pub(crate) open: BTreeSet<SessionId>,
-    /// Those that may deliver.
+    /// The sessions that may deliver.
     pub(crate) admitted: BTreeSet<SessionId>,
     pub(crate) dials: Vec<(NodeName, DialId)>,
     pub(crate) messages: u64,
@@ -37,7 +38,7 @@ impl Processes for Names {
 }
 
 impl Names {
-    /// All actors live.
+    /// All actors are alive.
     pub(crate) fn new() -> Self {
         let mut names = Names::default();
         for actor in (0..ACTORS).map(Actor) {
@@ -86,7 +87,7 @@ impl Names {
         }
     }
 
-    /// Who bears the target's number or name on the own node, whatever node it is about.
+    /// The local process with the target's number or name, whichever node the target is on.
     pub(crate) fn bearer(&self, target: &Target) -> Option<LocalPid> {
         match target {
             Target::Pid(pid) => self.resolve(&LocalTarget::Pid(LocalPid(pid.serial()))),
@@ -94,17 +95,18 @@ impl Names {
         }
     }
 
-    /// The number that a name of a monitor stands for; one that was never made if nobody made it.
+    /// The number behind the name of a monitor; a number that was never used if there was no such
+    /// monitor.
     pub(crate) fn monitor(&self, name: Mon) -> MonitorId {
         self.monitors.get(&name).copied().unwrap_or(NEVER_MADE)
     }
 
-    /// The session that a name stands for; one that was never announced if nobody did.
+    /// The session behind a name; one that was never announced if there was no such session.
     pub(crate) fn session(&self, name: Sess) -> SessionId {
         self.sessions.get(&name).copied().unwrap_or(SessionId(u64::MAX - name.0))
     }
 
-    /// A new session of that name, if the last one of it is over.
+    /// A new session of that name, if the last one has ended.
     pub(crate) fn announce(&mut self, name: Sess) -> Option<SessionId> {
         let last = self.sessions.get(&name).copied();
         if last.is_some_and(|last| self.open.contains(&last)) {
@@ -116,7 +118,8 @@ impl Names {
         Some(session)
     }
 
-    /// Whether a signal may be handed in as one of this session: its caller has to wait for its admission.
+    /// Whether a signal of this session may be passed in: the caller has to wait for the admission
+    /// of the session.
     pub(crate) fn may_deliver(&self, session: SessionId) -> bool {
         self.admitted.contains(&session) || !self.open.contains(&session)
     }
@@ -129,7 +132,7 @@ impl Names {
         }
     }
 
-    /// What a peer says, as a signal.
+    /// The signal that the peer sends.
     pub(crate) fn signal(&self, says: &Says) -> monitor_core::Signal {
         use monitor_core::Signal::{Demonitor, Down, Monitor};
         let number = |number: u32| MonitorId(Serial::new(number, 0));
@@ -151,7 +154,7 @@ impl Names {
         }
     }
 
-    /// How the script calls a monitor.
+    /// The script's name for a monitor.
     pub(crate) fn name_of(&self, id: MonitorId) -> String {
         let named = self.monitors.iter().find(|(_, named)| **named == id);
         named

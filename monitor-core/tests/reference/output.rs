@@ -1,4 +1,4 @@
-//! What a core wants done, in a form that can be compared and written down.
+//! The effects of a core, in a form that can be compared and printed.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(crate) enum Output {
     Discard(Ticket, SessionEnd),
 }
 
-/// What a notice tells of a node.
+/// The content of a notice about a node.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Event {
     pub(crate) name: NodeName,
@@ -85,7 +85,7 @@ impl Output {
     }
 }
 
-/// How a script would call what it names: `name` knows the monitors.
+/// Prints an output with the names of the script: `name` has those of the monitors.
 pub(crate) fn show(output: &Output, name: &dyn Fn(MonitorId) -> String) -> String {
     match output {
         Output::Admit(session) => format!("{} may deliver", show_session(*session)),
@@ -118,7 +118,7 @@ pub(crate) fn show(output: &Output, name: &dyn Fn(MonitorId) -> String) -> Strin
 }
 
 fn show_pid(pid: LocalPid) -> String {
-    if pid == LocalPid::NOBODY {
+    if pid == LocalPid::NONE {
         return "nobody".to_owned();
     }
     match pid.0.generation() {
@@ -127,7 +127,7 @@ fn show_pid(pid: LocalPid) -> String {
     }
 }
 
-/// Numbers of sessions are made of their names: see `Names::announce`.
+/// Numbers of sessions are made from their names: see `Names::announce`.
 pub(crate) fn show_session(session: SessionId) -> String {
     match session.0 / 10 {
         0 => format!("s{}", session.0 % 10),

@@ -1,4 +1,5 @@
-//! Plays a script to a core and to the model, and compares all that can be seen of the two after every input.
+//! Plays a script to a core and to the model, and compares all visible state of the two after every
+//! input.
 
 use monitor_core::{
     Connect, Core, CoreConfig, Effect, LocalPid, MonitorOptions, RemoteTarget, Route, Signal, Ticket,
@@ -13,7 +14,7 @@ use crate::{
     script::{Mon, Node, OWN_LIFE, Script, Step},
 };
 
-/// More turns than the longest script can leave work for, of one step each.
+/// More turns of one step each than the longest script can leave work for.
 const TURNS: usize = 10_000;
 
 pub(crate) struct Play {
@@ -24,7 +25,7 @@ pub(crate) struct Play {
     out: Vec<Effect>,
 }
 
-/// Plays a script to its end, and on until nothing is left of it.
+/// Plays a script to its end, and continues until nothing of it is left.
 ///
 /// # Errors
 /// Where and how core and model differ.
@@ -53,7 +54,8 @@ impl Play {
         }
     }
 
-    /// One line of the script. What a process that does not live, or a session that may not deliver, would do is left out.
+    /// Plays one line of the script. A line is skipped if its process is dead, or if its session
+    /// may not deliver.
     fn take(&mut self, step: &Step) -> Result<(), String> {
         let speaker = match step {
             Step::Monitor { who, .. }
@@ -66,7 +68,7 @@ impl Play {
             | Step::DemonitorNode(who, _)
             | Step::MonitorNodes(who, _)
             | Step::DemonitorNodes(who, _) => self.names.living(*who),
-            _ => Some(LocalPid::NOBODY),
+            _ => Some(LocalPid::NONE),
         };
         let Some(who) = speaker else { return Ok(()) };
         match step {
@@ -84,7 +86,7 @@ impl Play {
         }
     }
 
-    /// What the core does not see.
+    /// The events that the core does not see.
     fn registry(&mut self, who: LocalPid, step: &Step) {
         match step {
             Step::Start(actor) => self.names.start(*actor),
@@ -259,7 +261,7 @@ impl Play {
         Err("the backlog never ends".to_owned())
     }
 
-    /// All sessions end, nobody can be connected, all processes exit: then nothing is left.
+    /// All sessions end, no dial succeeds, all processes exit: then the tables are empty.
     fn wind_up(&mut self) -> Result<(), String> {
         self.settle()?;
         let end = SessionEnd::new(EndKind::LocalShutdown);
@@ -285,7 +287,8 @@ impl Play {
         same("what is left", self.core.stats(), Default::default())
     }
 
-    /// The input is through: everything that can be seen is as the model has it. It took at most `limit` effects.
+    /// After an input: all visible state is as the model has it. The input took at most `limit`
+    /// effects.
     fn compare(&mut self, limit: usize) -> Result<(), String> {
         self.accept(limit)?;
         self.finish()
@@ -336,7 +339,7 @@ const fn connect(never: bool) -> Connect {
     if never { Connect::Never } else { Connect::OnDemand }
 }
 
-/// That the core says what the model says.
+/// Fails unless the core and the model agree.
 pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, core: T, model: T) -> Result<(), String> {
     if core == model {
         return Ok(());

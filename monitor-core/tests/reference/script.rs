@@ -1,5 +1,5 @@
-//! What can be asked of a core, as a script: every line names its actors, whatever the lines before it are, so that a
-//! script from which lines are taken out still means something.
+//! The inputs of a core, as a script. Every line is complete by itself, so that a script from which
+//! lines are removed still has a meaning.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use monitor_core::{
     refs::{EndKind, Incarnation, NodeId, NodeName, RegName, Serial},
 };
 
-/// The own node is `a`, in this life.
+/// The local node is `a`, in this incarnation.
 pub(crate) const OWN_LIFE: u64 = 9;
 
-/// One of the own processes. When it has exited it can start again: in the same slot, as another process.
+/// A local process. After its exit it can start again: in the same slot, as another process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Actor(pub(crate) u32);
 
@@ -19,59 +19,60 @@ pub(crate) struct Actor(pub(crate) u32);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Node(pub(crate) char);
 
-/// What the script calls a monitor of the own processes: the last one that was made under that name.
+/// The script's name for a monitor of the local processes: the last one that was made under that
+/// name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mon(pub(crate) u32);
 
-/// What the script calls a session: the last one that was announced under that name.
+/// The script's name for a session: the last one that was announced under that name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Sess(pub(crate) u64);
 
-/// What the script calls a registered name: here or elsewhere.
+/// The script's name for a registered name, here or on another node.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Label(pub(crate) &'static str);
 
-/// What is monitored.
+/// The target of a monitor.
 #[derive(Clone, Copy)]
 pub(crate) enum What {
-    /// An own process in the life it has now, or had last.
+    /// A local process in its present or last generation.
     Own(Actor),
-    /// The number of an own process, in another life of the node.
+    /// The number of a local process, in another incarnation of the node.
     OfAnotherLife(Actor),
-    /// A process of that number, in that life of a node.
+    /// A process with that number, in that incarnation of a node.
     Pid(Node, u64, u32),
-    /// Whoever has the name there.
+    /// The process that holds the name there.
     Name(Node, Label),
 }
 
-/// What a peer says. Its numbers for its own monitors are small, so that they meet.
+/// A signal from a peer. Its numbers for its own monitors are small, so that they meet.
 #[derive(Clone)]
 pub(crate) enum Says {
-    /// It monitors an own process, as it is now.
+    /// The peer monitors a local process, in its present generation.
     Monitor(u32, Actor),
-    /// It monitors a number that may be nobody's, in some life of ours.
+    /// The peer monitors a number that may be unused, in some incarnation of the local node.
     MonitorNumber(u32, Option<u64>, u32, u32),
-    /// It monitors a name.
+    /// The peer monitors a name.
     MonitorName(u32, Label),
     Demonitor(u32),
-    /// That a monitor of ours is over.
+    /// The peer reports that a monitor made here has ended.
     Down(Mon, DownReason),
-    /// The same of a number that we never gave to a monitor.
+    /// The same for a number that no monitor had.
     DownOfNobody(DownReason),
 }
 
-/// Which attempt to connect.
+/// An attempt to connect.
 #[derive(Clone, Copy)]
 pub(crate) enum Dial {
     Latest,
     OneBefore,
 }
 
-/// One input, or, for names of processes, what the caller of the core knows.
+/// One input or, for names of processes, a change that only the caller of the core sees.
 #[derive(Clone)]
 pub(crate) enum Step {
     Start(Actor),
-    /// `None`: it was gone before anybody asked to watch it.
+    /// `None`: the process had exited before the core asked to watch it.
     Exit(Actor, Option<ExitReason>),
     Register(Actor, Label),
     Unregister(Label),
@@ -107,7 +108,7 @@ pub(crate) enum Step {
         life: u64,
         hidden: bool,
     },
-    /// It takes no more frames.
+    /// The session takes no more frames.
     Closing(Sess),
     /// The session did not take the request of that monitor.
     NotSent {
@@ -126,7 +127,7 @@ pub(crate) enum Step {
     Settle,
 }
 
-/// The limits of a core, and what happens to it.
+/// The limits of a core, and its inputs.
 #[derive(Clone)]
 pub(crate) struct Script {
     pub(crate) max_batch: usize,
@@ -159,7 +160,7 @@ impl Label {
     }
 }
 
-/// How each part of a script is written, as what is shown and as what is reported of a failure.
+/// Defines how each part of a script is printed, for display and for a failure report.
 macro_rules! show {
     ($($kind:ty, $show:expr;)*) => {$(
         impl fmt::Display for $kind {

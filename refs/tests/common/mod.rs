@@ -19,7 +19,7 @@ pub fn node_name() -> impl Strategy<Value = NodeName> {
         .prop_map(|(label, host, port)| format!("{label}@{host}{port}").parse().unwrap())
 }
 
-/// Any text that may be a registered name: it begins no line and commands no terminal.
+/// Any text that is a valid registered name: it cannot begin a line or control a terminal.
 const REG_NAME: &str =
     r"[^@\x{0}-\x{1f}\x{7f}-\x{9f}\x{61c}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2066}-\x{2069}]{1,60}";
 

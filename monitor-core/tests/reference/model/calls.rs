@@ -10,8 +10,8 @@ use super::{Model, Monitor, State, Waiting};
 use crate::output::{Event, Output};
 
 impl Model {
-    /// `found` is the process that bears the target's number or name here and now; `refused` that the core has answered
-    /// with a quota at once.
+    /// `found` is the local process that has the target's number or name now; `refused` that the
+    /// core has answered with a quota at once.
     pub(crate) fn monitor(
         &mut self,
         id: MonitorId,
@@ -67,11 +67,12 @@ impl Model {
         Ok(State::Waiting)
     }
 
-    /// Whether the core may, or must, refuse to let one more wait for a session.
+    /// Whether the core may, or must, refuse to let one more call wait for a session.
     fn check_quota(&self, node: &NodeName, refused: bool) -> Result<(), String> {
         let link = self.links.get(node);
         let waiting = link.map_or(0, |link| link.waiting.len());
-        // What waited for the session before, and was not told of its end, may count or not.
+        // Calls that waited for the previous session, and were not told of its end, may count or
+        // not.
         let fading = link.map_or(0, |link| link.orphans + link.owed.iter().map(Vec::len).sum::<usize>());
         match refused {
             true if waiting + fading < self.max_waiting => Err("refused below the limit".to_owned()),
@@ -95,7 +96,7 @@ impl Model {
         Demonitored::Active
     }
 
-    /// The monitor is no more: nobody is told of it, and it is not asked for.
+    /// Removes a monitor: its watcher is not told, and it is not sent.
     pub(super) fn end_monitor(&mut self, id: MonitorId) -> Monitor {
         self.strike(|output| matches!(output, Output::Down(_, down) if *down == id));
         for link in self.links.values_mut() {
@@ -142,7 +143,7 @@ impl Model {
         });
     }
 
-    /// A message; `answer` is what the core has said of it.
+    /// A message; `answer` is the route that the core has returned.
     pub(crate) fn send(
         &mut self,
         from: LocalPid,
@@ -175,7 +176,8 @@ impl Model {
         Ok(())
     }
 
-    /// The session did not take the request of a monitor; `refused` that the core has answered with a quota at once.
+    /// The session did not take the request of a monitor; `refused` that the core has answered with
+    /// a quota at once.
     pub(crate) fn not_sent(
         &mut self,
         watcher: LocalPid,
@@ -197,7 +199,7 @@ impl Model {
         Ok(())
     }
 
-    /// The message went out at once: so nothing may have waited.
+    /// The message went out at once, so no call may have been waiting.
     pub(crate) fn sent_at_once(
         &mut self,
         from: LocalPid,
@@ -213,14 +215,14 @@ impl Model {
     }
 }
 
-/// What the peer is told when a monitor is taken back, if it has heard of it.
+/// The signal to the peer when a monitor is demonitored, if the peer has the monitor.
 pub(super) fn demonitor_signal(id: MonitorId, monitor: &Monitor) -> Option<Output> {
     let State::Sent(session) = monitor.state else { return None };
     let signal = Signal::Demonitor { id };
     Some(Output::Signal { session, from: monitor.watcher, channel: monitor.channel, signal })
 }
 
-/// How a monitor is asked for on a session.
+/// The signal that requests a monitor on a session.
 pub(super) fn monitor_signal(id: MonitorId, monitor: &Monitor, up: &Event) -> Output {
     let (session, peer) = up.session.as_ref().expect("a session that is up");
     let target = match &monitor.target {

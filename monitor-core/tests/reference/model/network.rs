@@ -1,4 +1,4 @@
-//! Sessions, attempts to make one, and what peers say.
+//! Sessions, attempts to connect, and the signals of peers.
 
 use monitor_core::{
     DownReason, LocalPid, MonitorId, NodeType, Signal, Violation,
@@ -31,7 +31,7 @@ impl Model {
         }
     }
 
-    /// The session that was announced is up from here on. Subscribers are told first, then it may deliver.
+    /// The announced session is up from here on. Subscribers are told first; then it may deliver.
     pub(super) fn begin(&mut self, node: &NodeName) {
         let link = self.links.get_mut(node).expect("a link");
         let event = link.next.take().expect("an announced session");
@@ -41,7 +41,8 @@ impl Model {
         (link.up, link.dial, link.ending) = (Some(event), None, false);
     }
 
-    /// The session takes no more frames: what is said to it from now on is lost. What it says is heard still.
+    /// The session takes no more frames: signals to the peer are lost from now on. Signals from the
+    /// peer still count.
     pub(crate) fn session_closing(&mut self, session: SessionId) {
         if self.link_of(session).is_some() {
             self.closing.insert(session);
@@ -70,13 +71,14 @@ impl Model {
         self.end(node, Event { name: node.clone(), session: None, hidden: false, end: Some(end) });
     }
 
-    /// A session or an attempt has ended: first everything that hung on it, then those who watch the node.
+    /// A session or an attempt has ended: first all calls and monitors that depend on it, then the
+    /// node monitors.
     fn end(&mut self, node: &NodeName, event: Event) {
         let (end, session) =
             (event.end.expect("an end"), event.session.as_ref().map(|(session, _)| *session));
         let link = self.links.get_mut(node).expect("a link");
         let mut hung_on_it = Vec::new();
-        // Requests that wait while a session closes belong to the next session.
+        // Calls that wait while a session closes belong to the next session.
         let closing = session.is_some_and(|session| self.closing.remove(&session));
         let waited: Vec<Waiting> = if closing { Vec::new() } else { link.waiting.drain(..).collect() };
         for waiting in &waited {
@@ -105,7 +107,8 @@ impl Model {
         link.ending = true;
     }
 
-    /// A signal that came on a session; `found` is the process that bears the number or name in it, here and now.
+    /// A signal that arrived on a session; `found` is the local process that has the number or name
+    /// in it now.
     pub(crate) fn signal(
         &mut self,
         session: SessionId,
@@ -124,7 +127,7 @@ impl Model {
                 self.strike(|output| is_about(output, session, *id, true));
             }
             Signal::Down { id, reason } => {
-                // What the peer has ended it need not be told to forget.
+                // The peer has ended this monitor, so it need not be told to forget it.
                 self.strike(|output| is_about(output, session, *id, false));
                 let monitor = self.monitors.get_mut(id);
                 if let Some(monitor) = monitor.filter(|monitor| monitor.state == State::Sent(session)) {
@@ -156,14 +159,14 @@ impl Model {
             }
             None => DownReason::NoProc,
         };
-        // What a process that is gone has sent goes first, so that the answer may come later.
+        // The messages of a process that has exited go first, so the answer may come later.
         let waits = |link: &Link| !link.waiting.is_empty() || link.orphans > 0;
         let behind = numbered.is_some() && self.link_of(session).is_some_and(|(_, link)| waits(link));
-        let from = numbered.or(found).unwrap_or(LocalPid::NOBODY);
+        let from = numbered.or(found).unwrap_or(LocalPid::NONE);
         let later = behind && refusal == DownReason::NoProc;
         let answer = Output::Signal { session, from, channel, signal: Signal::Down { id, reason: refusal } };
         if later {
-            self.held.insert((session, id), Held { target: LocalPid::NOBODY, channel });
+            self.held.insert((session, id), Held { target: LocalPid::NONE, channel });
             self.of_exits.push(answer);
         } else {
             self.now.push_back(answer);
@@ -172,7 +175,8 @@ impl Model {
     }
 }
 
-/// Whether the output tells the peer of this session that a monitor is over: one of the peer's own, or one of ours.
+/// Whether the output tells the peer of this session that a monitor has ended: one of the peer's,
+/// or a local one.
 fn is_about(output: &Output, session: SessionId, id: MonitorId, of_peer: bool) -> bool {
     match output {
         Output::Signal { session: of, signal: Signal::Down { id: down, .. }, .. } => {

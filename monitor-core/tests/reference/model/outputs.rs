@@ -1,4 +1,5 @@
-//! What the core does: each output must be owed, and when all were looked at, nothing may be overdue.
+//! The outputs of the core: each must be owed, and after all outputs of an input nothing may be
+//! overdue.
 
 use monitor_core::{
     CoreConfig, DownReason, ExitReason, LocalPid, MonitorId, Signal,
@@ -9,10 +10,10 @@ use super::{Model, State, Waiting, calls::monitor_signal};
 use crate::output::{Event, Output};
 
 impl Model {
-    /// Strikes an output out of what is owed.
+    /// Removes an output from the owed ones.
     ///
     /// # Errors
-    /// It is not owed, or not yet.
+    /// The output is not owed, or not yet.
     pub(crate) fn accept(&mut self, output: &Output) -> Result<(), String> {
         self.begin_if_told_of(output);
         match output {
@@ -42,7 +43,8 @@ impl Model {
         Err("it is not owed, or not yet".to_owned())
     }
 
-    /// A session that was announced early begins when everything of the one before was told; the core says when.
+    /// A session that was announced early begins when everything of the previous one was told; the
+    /// outputs show when.
     fn begin_if_told_of(&mut self, output: &Output) {
         let session = match output {
             Output::Admit(session) | Output::Forward(_, session) | Output::Signal { session, .. } => *session,
@@ -56,7 +58,7 @@ impl Model {
         }
     }
 
-    /// The end of the session before was told to its end, so that the next may begin.
+    /// Whether the end of the previous session was told completely, so that the next may begin.
     fn all_told(&mut self, node: &NodeName) -> bool {
         self.links.get_mut(node).is_some_and(|link| link.up.is_none() && link.owed_first().is_none())
     }
@@ -80,7 +82,7 @@ impl Model {
         Ok(())
     }
 
-    /// What waits for a session goes out in the order of the calls.
+    /// Calls that wait for a session go out in their order.
     fn sent_first(&mut self, output: &Output) -> Result<(), String> {
         let (Output::Forward(_, session) | Output::Signal { session, .. }) = *output else {
             unreachable!("only these wait")
@@ -102,7 +104,7 @@ impl Model {
         if expected == *output { Ok(()) } else { Err(format!("{expected:?} goes first")) }
     }
 
-    /// Everything that a process has sent goes before the news of its end.
+    /// All messages of a process go out before the report of its exit.
     fn after_its_messages(&mut self, session: SessionId, from: LocalPid) -> Result<(), String> {
         let own = |waiting: &Waiting| matches!(waiting, Waiting::Message(who, _) if *who == from);
         let is_closing = self.closing.contains(&session);
@@ -152,10 +154,10 @@ impl Model {
         }
     }
 
-    /// All outputs of an input were accepted. `up` are the nodes that the core calls up now.
+    /// All outputs of an input were accepted. `up` are the nodes that the core reports as up now.
     ///
     /// # Errors
-    /// Something should have been done.
+    /// An output is overdue.
     pub(crate) fn finish(&mut self, up: &[Event], backlog: bool) -> Result<(), String> {
         for event in up {
             let next = self.links.get(&event.name).and_then(|link| link.next.as_ref());

@@ -1,4 +1,4 @@
-//! The lives of own processes.
+//! The starts and exits of local processes.
 
 use monitor_core::{DownReason, ExitReason, LocalPid, MonitorId, Signal};
 
@@ -6,7 +6,7 @@ use super::{Model, State, Waiting, calls::demonitor_signal};
 use crate::output::Output;
 
 impl Model {
-    /// The process takes part in a monitor: its exit matters from now on.
+    /// The process takes part in a monitor: its exit is reported from now on.
     pub(super) fn watch(&mut self, pid: LocalPid) {
         if self.watched.insert(pid) {
             self.now.push_back(Output::Watch(pid));
