@@ -6,7 +6,7 @@
 //! nothing to send, lives by its own pings alone.
 //!
 //! A pure state machine: times are durations since the session began, passed in by whoever drives it. Public for the
-//! simulation in `monitor-runtime/examples/sim`, and for nobody else.
+//! simulation in `tools/simulator`, and for nobody else.
 
 use std::time::Duration;
 

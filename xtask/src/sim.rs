@@ -1,6 +1,6 @@
 //! `cargo xtask sim`: clusters of real nodes in virtual time, on links that break in every way there is.
 //!
-//! The program is `monitor-runtime/examples/sim`, which may see what this one may not; it is built and run from here.
+//! The program is `tools/simulator`, which uses the crates of Obit and this one does not; it is built and run from here.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -58,7 +58,7 @@ pub(crate) struct Options {
 /// Builds the program and runs it.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut cargo = workspace::cargo();
-    cargo.args(["run", "--quiet", "--package", "monitor-runtime", "--example", "sim"]);
+    cargo.args(["run", "--quiet", "--package", "simulator"]);
     if options.release {
         cargo.arg("--release");
     }

@@ -39,7 +39,7 @@ Examples:
   cargo xtask bench --quick                 in about two minutes
   cargo xtask bench --only W1b,W6
   cargo xtask bench --json bench.json
-  cargo xtask bench --against ../before/target/release/examples/bench_node --runs 11
+  cargo xtask bench --against ../before/target/release/bench-node --runs 11
   cargo xtask bench --loaded 10             false Downs in ten minutes, for each of two presets
 
 The workloads are described in docs/PERFORMANCE.md. Without erl, erlc and epmd (Debian: erlang-nox) Obit alone is measured.
@@ -57,7 +57,8 @@ pub(crate) struct Options {
     /// How many runs count, besides the first.
     #[arg(long, value_name = "N", default_value_t = 5, conflicts_with = "quick")]
     runs: usize,
-    /// Compare with another build instead of Erlang/OTP: the path of its example `bench_node`, built with --release.
+    /// Compare with another build instead of Erlang/OTP: the path of its program `bench-node`, built with --release. Older
+    /// checkouts build it as target/release/examples/bench_node.
     #[arg(long, value_name = "PROGRAM", conflicts_with = "loaded")]
     against: Option<PathBuf>,
     /// Instead: for so many minutes, whether a node is given up while every processor is busy.
@@ -109,7 +110,7 @@ fn measure(options: &Options, children: &Children) -> Result {
         }
         None => println!("Obit alone: erl, erlc or epmd is missing (Debian: apt-get install erlang-nox)"),
     }
-    let program = build::example("bench_node", true)?;
+    let program = build::tool("bench-node", true)?;
     let before = options.against.clone();
     let lab = Lab { children: children.clone(), program, before, folder: folder.clone() };
     if let Some(minutes) = options.loaded {

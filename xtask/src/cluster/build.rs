@@ -1,4 +1,4 @@
-//! Builds the programs that the nodes run.
+//! Builds the programs of the nodes.
 
 use std::{path::PathBuf, process::Stdio};
 
@@ -9,43 +9,38 @@ use crate::{
     workspace,
 };
 
-/// Builds the example `node` of monitor-runtime and tells where it is.
-pub(crate) fn node_program(release: bool) -> Result<PathBuf> {
-    example("node", release)
+/// Builds the program of a package below `tools/`, which has the name of its package, and returns its path.
+pub(crate) fn tool(name: &str, release: bool) -> Result<PathBuf> {
+    build(name, name, &[], release)
 }
 
-/// Builds an example of monitor-runtime and tells where it is.
-pub(crate) fn example(name: &str, release: bool) -> Result<PathBuf> {
-    build("example", name, &[], release)
-}
-
-/// Builds the command `obit` and tells where it is.
+/// Builds the command `obit` and returns its path.
 pub(crate) fn obit(release: bool) -> Result<PathBuf> {
-    build("bin", "obit", &["--features", "cli"], release)
+    build("monitor-runtime", "obit", &["--features", "cli"], release)
 }
 
-fn build(kind: &str, name: &str, features: &[&str], release: bool) -> Result<PathBuf> {
+fn build(package: &str, program: &str, features: &[&str], release: bool) -> Result<PathBuf> {
     let mut cargo = workspace::cargo();
-    cargo.args(["build", "--package", "monitor-runtime", &format!("--{kind}"), name]).args(features);
+    cargo.args(["build", "--package", package, "--bin", program]).args(features);
     cargo.args(["--message-format", "json-render-diagnostics"]);
     cargo.args(release.then_some("--release"));
     let built = cargo.stderr(Stdio::inherit()).output().context(|| "cannot run cargo".to_owned())?;
     if !built.status.success() {
-        fail!("the {kind} `{name}` of monitor-runtime does not build: see above");
+        fail!("the program `{program}` of the package {package} does not build: see above");
     }
     let messages = String::from_utf8_lossy(&built.stdout);
     let executable = messages
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
-        .find_map(|message| executable(kind, name, &message));
+        .find_map(|message| executable(program, &message));
     match executable {
         Some(path) => Ok(path),
-        None => fail!("cargo built the {kind} `{name}` but did not say where it is"),
+        None => fail!("cargo built the program `{program}` but did not print its path"),
     }
 }
 
-/// The path of the executable, if this message of cargo's is about that target.
-fn executable(kind: &str, name: &str, message: &Value) -> Option<PathBuf> {
-    let is_it = message["target"]["name"] == name && message["target"]["kind"][0] == kind;
+/// The path of the executable, if this message of cargo's is about that program.
+fn executable(program: &str, message: &Value) -> Option<PathBuf> {
+    let is_it = message["target"]["name"] == program && message["target"]["kind"][0] == "bin";
     is_it.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
 }

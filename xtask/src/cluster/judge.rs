@@ -178,7 +178,7 @@ fn end_and_examine(cluster: &Cluster<'_>) -> Vec<String> {
 
 /// What a node has complained of that is a panic, other than those that its processes were told to end with.
 fn panics(node: &Node) -> Vec<String> {
-    const ON_ORDER: &str = "examples/node/process.rs";
+    const ON_ORDER: &str = "tools/test-node/src/process.rs";
     let errors = fs::read_to_string(node.launch().log.with_extension("stderr")).unwrap_or_default();
     let panics = errors.lines().filter(|line| line.contains("panicked at") && !line.contains(ON_ORDER));
     panics.map(|line| format!("{}: {line}", node.name())).collect()

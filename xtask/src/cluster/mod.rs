@@ -39,14 +39,13 @@ pub(crate) mod node;
 mod oracle;
 pub(crate) mod ports;
 pub(crate) mod process;
-// The one description of the lines that go back and forth; it depends on serde alone.
-#[path = "../../../monitor-runtime/examples/node/protocol.rs"]
-pub(crate) mod protocol;
 mod report;
 mod scenarios;
 pub(crate) mod transcript;
 mod vitals;
 mod wires;
+
+pub(crate) use node_protocol as protocol;
 
 /// What the command line shows below its options.
 pub(crate) const EXAMPLES: &str = "\
@@ -107,7 +106,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     report::keep_stdout_for_json(options.json.as_deref() == Some(Path::new("-")));
     let children = Children::default();
     children.end_on_interrupt()?;
-    let program = build::node_program(options.release)?;
+    let program = build::tool("test-node", options.release)?;
     let verdicts = judge::judge(options, &children, &program)?;
     report::table(&verdicts);
     if let Some(file) = &options.json {

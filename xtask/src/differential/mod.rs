@@ -110,7 +110,7 @@ impl Lab {
         let folder = workspace::root().join("target").join("differential");
         make_folder(&folder)?;
         crate::otp::compile(&folder, otp::MODULE, otp::PROGRAM)?;
-        Ok(Lab { children, program: build::node_program(false)?, folder })
+        Ok(Lab { children, program: build::tool("test-node", false)?, folder })
     }
 
     /// What is seen on OTP, and on Obit; new nodes for each script.

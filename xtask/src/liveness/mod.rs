@@ -81,7 +81,7 @@ fn measure(options: &Options, children: &Children) -> Result {
     let field = Field {
         children,
         // Unoptimised nodes would be measured as slower than anybody runs them.
-        program: build::node_program(true)?,
+        program: build::tool("test-node", true)?,
         secret: fresh_secret()?,
         logs: logs.clone(),
     };

@@ -138,10 +138,10 @@ fn measure(options: &Options, children: &Children) -> Result {
         pairs: Lab {
             before: None,
             children: children.clone(),
-            program: build::example("bench_node", true)?,
+            program: build::tool("bench-node", true)?,
             folder: folder.clone(),
         },
-        node: build::example("scale_node", true)?,
+        node: build::tool("scale-node", true)?,
         heartbeat: options.heartbeat.clone(),
         quick: options.quick,
     };

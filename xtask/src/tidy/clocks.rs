@@ -97,7 +97,7 @@ mod tests {
             check(&file).iter().map(|finding| finding.line).collect::<Vec<_>>()
         };
         assert_eq!(lines("transport-tcp/src/keeper.rs"), [2]);
-        assert_eq!(lines("monitor-runtime/examples/node/main.rs"), [2]);
+        assert_eq!(lines("monitor-runtime/examples/two_nodes.rs"), [2]);
         assert_eq!(lines("xtask/src/main.rs"), [0; 0], "the tests may write a date below their figures");
     }
 }

@@ -5,11 +5,12 @@
 //! supervision  <-  peer-service, transport-tcp, monitor-runtime
 //! monitor-core  <-  monitor-runtime  ->  peer-service  <-  transport-tcp
 //! monitor-runtime  ->  transport-tcp   by the feature `tcp`, in one file
+//! tools/*: programs that use the libraries, and that no library uses
 //! ```
 
 use super::{Finding, packages::Package, sources::Sources};
 
-/// A layer, and what it may depend on. Packages of the project that are not named may not be depended on.
+/// A layer and its permitted dependencies. Packages of the project that are not named may not be depended on.
 struct Layer {
     name: &'static str,
     /// Packages of the project.
@@ -18,7 +19,7 @@ struct Layer {
     others: Option<&'static [&'static str]>,
 }
 
-const LAYERS: [Layer; 7] = [
+const LAYERS: [Layer; 13] = [
     Layer { name: "refs", project: &[], others: Some(&["postcard", "serde", "thiserror"]) },
     Layer {
         name: "monitor-core",
@@ -33,8 +34,21 @@ const LAYERS: [Layer; 7] = [
         project: &["refs", "supervision", "monitor-core", "peer-service", "transport-tcp"],
         others: None,
     },
-    Layer { name: "xtask", project: &[], others: None },
+    Layer { name: "fuzz-corpus", project: &[], others: None },
+    Layer { name: "node-protocol", project: &[], others: None },
+    Layer { name: "test-node", project: &["monitor-runtime", "node-protocol"], others: None },
+    Layer { name: "bench-node", project: &["refs", "monitor-runtime"], others: None },
+    Layer { name: "scale-node", project: &["monitor-runtime"], others: None },
+    Layer {
+        name: "simulator",
+        project: &["refs", "supervision", "peer-service", "transport-tcp", "monitor-runtime"],
+        others: None,
+    },
+    Layer { name: "xtask", project: &["node-protocol"], others: None },
 ];
+
+/// Package of the project that the tests of any other may use.
+const FOR_TESTS: &str = "fuzz-corpus";
 
 /// The only file of the runtime that may know the transport.
 const TCP_FILE: &str = "monitor-runtime/src/tcp.rs";
@@ -60,8 +74,10 @@ fn dependencies(packages: &[Package]) -> Vec<Finding> {
             let name = dependency.name.as_str();
             let ours = packages.iter().any(|other| other.name == name);
             let allowed = if ours {
-                // A package may ask for itself in its tests, with other features.
-                layer.project.contains(&name) || name == package.name
+                // The tests of a package may depend on the package itself, with other features.
+                layer.project.contains(&name)
+                    || name == package.name
+                    || (name == FOR_TESTS && dependency.kind.as_deref() == Some("dev"))
             } else {
                 // What tests use is not what users get.
                 dependency.kind.is_some() || layer.others.is_none_or(|others| others.contains(&name))
@@ -103,13 +119,16 @@ fn transport_stays_in_its_file(sources: &Sources) -> Vec<Finding> {
 }
 
 fn finding(package: &Package, what: String) -> Finding {
-    Finding { file: format!("{}/Cargo.toml", package.name), line: 0, what }
+    Finding { file: format!("{}/Cargo.toml", package.folder()), line: 0, what }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::{packages::Dependency, sources::File};
+    use crate::{
+        tidy::{packages::Dependency, sources::File},
+        workspace,
+    };
 
     fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Package {
         let dependency = |&(name, kind): &(&str, Option<&str>)| Dependency {
@@ -119,6 +138,7 @@ mod tests {
         };
         Package {
             name: name.to_owned(),
+            manifest_path: workspace::root().join(name).join("Cargo.toml"),
             version: "0.1.0".to_owned(),
             rust_version: None,
             dependencies: dependencies.iter().map(dependency).collect(),
@@ -136,6 +156,9 @@ mod tests {
         let in_tests =
             [package("monitor-core", &[]), package("transport-tcp", &[("monitor-core", Some("dev"))])];
         assert_eq!(dependencies(&in_tests).len(), 1, "not even in tests");
+        let corpus = |kind| [package("fuzz-corpus", &[]), package("refs", &[(FOR_TESTS, kind)])];
+        assert_eq!(dependencies(&corpus(Some("dev"))), []);
+        assert_eq!(dependencies(&corpus(None)).len(), 1, "the corpus is for tests alone");
         let down = [package("refs", &[]), package("monitor-core", &[("refs", None), ("serde", None)])];
         assert_eq!(dependencies(&down), []);
     }

@@ -1,5 +1,7 @@
 //! Rules about packages as a whole.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 use super::{Finding, sources::Sources};
@@ -12,9 +14,19 @@ use crate::{
 #[derive(Debug, Deserialize)]
 pub(super) struct Package {
     pub(super) name: String,
+    pub(super) manifest_path: PathBuf,
     pub(super) version: String,
     pub(super) rust_version: Option<String>,
     pub(super) dependencies: Vec<Dependency>,
+}
+
+impl Package {
+    /// Path of its folder from the root of the repository.
+    pub(super) fn folder(&self) -> String {
+        let folder = self.manifest_path.parent().expect("a manifest lies in a folder");
+        let from_root = folder.strip_prefix(workspace::root()).unwrap_or(folder);
+        from_root.to_string_lossy().into_owned()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,7 +66,7 @@ pub(super) fn check(packages: &[Package], sources: &Sources) -> Vec<Finding> {
 /// Every crate opens with a page that says what it is for.
 fn front_page(package: &Package, sources: &Sources) -> Option<Finding> {
     const ENOUGH: usize = 100;
-    let roots = ["lib.rs", "main.rs"].map(|file| format!("{}/src/{file}", package.name));
+    let roots = ["lib.rs", "main.rs"].map(|file| format!("{}/src/{file}", package.folder()));
     let root = roots.iter().find_map(|path| sources.find(path))?;
     let page: usize = root.text.lines().filter_map(|line| line.strip_prefix("//!")).map(str::len).sum();
     (page < ENOUGH).then(|| Finding {
@@ -128,6 +140,7 @@ mod tests {
     fn package() -> Package {
         Package {
             name: "refs".to_owned(),
+            manifest_path: workspace::root().join("refs/Cargo.toml"),
             version: "0.1.0".to_owned(),
             rust_version: Some("1.88".to_owned()),
             dependencies: Vec::new(),

@@ -1,4 +1,6 @@
-//! What the `node` program reads on standard input and writes on standard output: one JSON object a line.
+//! The lines that the program `test-node` reads on standard input and writes on standard output, one JSON object a line.
+//!
+//! The program and the cluster test that drives it share these types, and no other code.
 //!
 //! ```text
 //! > {"id":1,"do":{"spawn":{}}}
@@ -12,7 +14,9 @@
 //! process, so its answers and its events stand in the order in which they happened to it.
 //!
 //! Processes, monitors and targets are written as text: pids and monitor references as URIs, a registered
-//! name as `name@node`. This file depends on serde only; whoever drives the program may include it as it is.
+//! name as `name@node`.
+
+#![allow(missing_docs, reason = "most fields say by their names what they are")]
 
 use std::collections::BTreeMap;
 
@@ -21,18 +25,18 @@ use serde::{Deserialize, Serialize};
 /// One line of input.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Request {
+pub struct Request {
     /// Comes back in the reply. The caller sees to it that it is unique.
-    pub(crate) id: u64,
+    pub id: u64,
     /// What is asked.
     #[serde(rename = "do")]
-    pub(crate) command: Command,
+    pub command: Command,
 }
 
 /// What can be asked of the program. `process` is always a process of this program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum Command {
+pub enum Command {
     /// Starts processes: tasks of the node, or with `thread` each on a thread of its own. Answer: `pids`.
     Spawn {
         #[serde(default = "one")]
@@ -145,7 +149,7 @@ fn one() -> usize {
 /// One line of output.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub(crate) enum Output {
+pub enum Output {
     /// The node is up: always the first line. `listen` is the address on which it can be reached.
     Ready { name: String, incarnation: String, listen: Option<String> },
     /// The answer to a request.
@@ -187,7 +191,7 @@ pub(crate) enum Output {
 /// The answer to a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Answer {
+pub enum Answer {
     Done,
     Pids(Vec<String>),
     Monitors(Vec<String>),
@@ -203,7 +207,7 @@ pub(crate) enum Answer {
 /// Of what a process ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Exit {
+pub enum Exit {
     Normal,
     Shutdown,
     Killed,
@@ -214,7 +218,7 @@ pub(crate) enum Exit {
 /// What a monitor learnt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Reason {
+pub enum Reason {
     Exit(Exit),
     NoProc,
     NoConnection(End),
@@ -222,26 +226,26 @@ pub(crate) enum Reason {
 
 /// How a session ended, or why there was none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct End {
+pub struct End {
     /// The name of the kind: `Closed`, `Timeout`, `Refused` and so on.
-    pub(crate) kind: String,
+    pub kind: String,
     /// For how long nothing had been heard, in milliseconds, if that is why.
-    pub(crate) silent_ms: Option<u64>,
+    pub silent_ms: Option<u64>,
 }
 
 /// Which nodes a process wants to hear of, and whether it wants to know why they go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Subscription {
+pub struct Subscription {
     #[serde(default)]
-    pub(crate) nodes: NodeKind,
+    pub nodes: NodeKind,
     #[serde(default)]
-    pub(crate) reasons: bool,
+    pub reasons: bool,
 }
 
 /// Which nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum NodeKind {
+pub enum NodeKind {
     #[default]
     All,
     Visible,
@@ -250,32 +254,32 @@ pub(crate) enum NodeKind {
 
 /// A node that is up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct NodeInfo {
-    pub(crate) name: String,
-    pub(crate) incarnation: String,
-    pub(crate) session: u64,
-    pub(crate) hidden: bool,
+pub struct NodeInfo {
+    pub name: String,
+    pub incarnation: String,
+    pub session: u64,
+    pub hidden: bool,
 }
 
 /// What the tables of a node hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Tables {
+pub struct Tables {
     /// Monitors of its own watchers that have not fired.
-    pub(crate) active: u64,
+    pub active: u64,
     /// Monitors of its own watchers that have fired and whose Down was not received yet.
-    pub(crate) fired: u64,
+    pub fired: u64,
     /// Monitors that other nodes hold on its processes.
-    pub(crate) incoming: u64,
+    pub incoming: u64,
     /// Armed `monitor_node`s.
-    pub(crate) node_monitors: u64,
+    pub node_monitors: u64,
     /// Subscriptions to node events.
-    pub(crate) subscriptions: u64,
+    pub subscriptions: u64,
     /// Sessions that are up.
-    pub(crate) sessions: u64,
+    pub sessions: u64,
     /// Calls that wait for a session.
-    pub(crate) waiting: u64,
+    pub waiting: u64,
     /// Unfinished pieces of work.
-    pub(crate) backlog: u64,
+    pub backlog: u64,
     /// What was refused, dropped or retried, by name.
-    pub(crate) counters: BTreeMap<String, u64>,
+    pub counters: BTreeMap<String, u64>,
 }

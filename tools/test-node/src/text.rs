@@ -6,8 +6,7 @@ use monitor_runtime::{
     Connect, Demonitor, DownReason, ExitReason, MonitorOptions, MonitorRef, Name, NodeId, NodeInfo, NodeSpec,
     NodeType, NodesOptions, Pid, ReasonTooLarge, Reference, SessionEnd, SessionId, Stats, Target,
 };
-
-use crate::protocol;
+use node_protocol as protocol;
 
 type Parsed<T> = Result<T, Box<dyn Error>>;
 

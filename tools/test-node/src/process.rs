@@ -7,10 +7,10 @@ use monitor_runtime::{
     Connect, Demonitor, Event, ExitReason, Mailbox, MonitorOptions, Node, NodeDownSource, NotAlive, Pid,
     Target,
 };
+use node_protocol::{Answer, Exit, Output, Subscription};
 
 use crate::{
-    output::{Ticket, say},
-    protocol::{Answer, Exit, Output, Subscription},
+    output::{self, Ticket, say},
     text,
 };
 
@@ -191,7 +191,7 @@ fn say_event(me: &Pid, event: Event) {
             from: message.from.map(|pid| pid.to_string()),
             body: String::from_utf8_lossy(&message.body).into_owned(),
         },
-        Event::Down(down) => Output::down(to, &down),
+        Event::Down(down) => output::down(to, &down),
         Event::NodeUp(up) => Output::NodeUp {
             to,
             node: text::node_info_of(&up.node, up.session, up.hidden),

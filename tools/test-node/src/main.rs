@@ -1,13 +1,13 @@
 //! One node of a cluster, driven by lines: a program to try things out with, and what the cluster test is made of.
 //!
 //! It starts a node, reads requests from standard input, one JSON object a line, and prints answers and everything
-//! that its processes receive to standard output, one JSON object a line. `protocol.rs` beside this file
-//! describes every line. When its input ends, the program ends; without a `stop` before, that is a crash.
+//! that its processes receive to standard output, one JSON object a line. The crate `node-protocol` describes every
+//! line. When its input ends, the program ends; without a `stop` before, that is a crash.
 //!
 //! ```text
 //! cargo xtask keygen cluster.key && export OBIT_SECRET=$(cat cluster.key)
-//! cargo run --example node -- --name a@127.0.0.1:7001
-//! cargo run --example node -- --name b@127.0.0.1:7002 --peer a@127.0.0.1:7001     (in another terminal)
+//! cargo run -p test-node -- --name a@127.0.0.1:7001
+//! cargo run -p test-node -- --name b@127.0.0.1:7002 --peer a@127.0.0.1:7001     (in another terminal)
 //! ```
 //!
 //! Options: `--name NAME` (required), `--listen ADDRESS` (the name's address by default), `--peer NAME[=ADDRESS]`
@@ -32,18 +32,17 @@ use std::{
 
 use futures::{StreamExt, channel::mpsc};
 use monitor_runtime::{Node, NodeName, Pid, RegName};
+use node_protocol::{Answer, Command, Output, Request};
 
 mod handles;
 mod options;
 mod output;
 mod process;
-mod protocol;
 mod text;
 
 use handles::Handles;
 use output::{Ticket, say};
 use process::Order;
-use protocol::{Answer, Command, Output, Request};
 
 fn main() -> ExitCode {
     match smol::block_on(run()) {

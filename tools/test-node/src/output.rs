@@ -2,10 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::{
-    protocol::{Answer, Output},
-    text,
-};
+use node_protocol::{Answer, Output};
+
+use crate::text;
 
 /// Prints one line, whole, at once.
 pub(crate) fn say(output: &Output) {
@@ -46,15 +45,13 @@ impl Drop for Ticket {
     }
 }
 
-impl Output {
-    /// A monitor has fired.
-    pub(crate) fn down(to: String, down: &monitor_runtime::Down) -> Self {
-        Output::Down {
-            to,
-            monitor: down.monitor.to_string(),
-            target: text::target_text(&down.target),
-            reason: text::down_reason(&down.reason),
-            tag: down.tag,
-        }
+/// A monitor has fired.
+pub(crate) fn down(to: String, down: &monitor_runtime::Down) -> Output {
+    Output::Down {
+        to,
+        monitor: down.monitor.to_string(),
+        target: text::target_text(&down.target),
+        reason: text::down_reason(&down.reason),
+        tag: down.tag,
     }
 }

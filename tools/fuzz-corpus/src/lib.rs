@@ -1,6 +1,7 @@
-//! The fuzz targets without a fuzzer: over the committed corpus, and over inputs that were made from it with a fixed
-//! seed. Shared by the tests of all crates that have targets.
-#![allow(clippy::unwrap_used, unreachable_pub, reason = "part of several tests")]
+//! Runs the fuzz targets without a fuzzer: over the committed corpus, and over inputs that are made from the corpus with a
+//! fixed seed. The tests of all crates with fuzz targets use it.
+
+#![allow(clippy::unwrap_used, reason = "only tests use it")]
 
 use std::{fs, path::Path, thread};
 
@@ -14,6 +15,7 @@ const LONGEST: usize = 4096;
 pub struct Target {
     /// The folder of its corpus.
     pub name: &'static str,
+    /// Handles one input.
     pub run: fn(&[u8]),
     /// The most bytes that may be allocated at any moment, for an empty input.
     pub most: u64,
@@ -34,7 +36,7 @@ impl Target {
     }
 
     fn corpus(&self) -> Vec<Vec<u8>> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(self.name);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(self.name);
         let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         assert!(!files.is_empty(), "{} is empty", folder.display());

@@ -7,10 +7,10 @@ use futures::{
     channel::{mpsc, oneshot},
 };
 use monitor_runtime::{Monitor, MonitorOptions, Node, Target};
+use node_protocol::Answer;
 
 use crate::{
-    output::{Ticket, say},
-    protocol::{Answer, Output},
+    output::{self, Ticket, say},
     text,
 };
 
@@ -103,7 +103,7 @@ async fn tend_future(mut monitor: Monitor, ended: oneshot::Receiver<End>) {
     };
     let next = smol::future::or(end, async { Next::Fired((&mut monitor).await) }).await;
     match next {
-        Next::Fired(down) => say(&Output::down("handle".to_owned(), &down)),
+        Next::Fired(down) => say(&output::down("handle".to_owned(), &down)),
         Next::End(End { info, was_active }) => {
             let flag = match info {
                 true => monitor.demonitor(),
@@ -135,7 +135,7 @@ async fn tend_set(node: Node, mut orders: mpsc::UnboundedReceiver<SetOrder>) {
         };
         match smol::future::or(order, fired).await {
             Next::Fired(down) => {
-                down.iter().for_each(|down| say(&Output::down("set".to_owned(), down)));
+                down.iter().for_each(|down| say(&output::down("set".to_owned(), down)));
             }
             Next::Order(Some(SetOrder::Add { targets, options, ticket })) => {
                 let added: Result<Vec<_>, _> =
