@@ -4,12 +4,9 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::{Context, Result, bail};
 use clap::Args;
-
-use crate::{
-    failure::{Context, Result, fail},
-    workspace,
-};
+use harness::workspace;
 
 /// What the command line shows below its options.
 pub(crate) const EXAMPLES: &str = "\
@@ -79,13 +76,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     if let Some(file) = &options.json {
         // The program runs at the root, and the file is meant from here.
-        let file = std::path::absolute(file).context(|| format!("{}", file.display()))?;
+        let file = std::path::absolute(file).with_context(|| format!("{}", file.display()))?;
         cargo.arg("--json").arg(file);
     }
-    let status = cargo.status().context(|| "cannot run cargo".to_owned())?;
+    let status = cargo.status().context("cannot run cargo")?;
     match status.code() {
         Some(0) => Ok(ExitCode::SUCCESS),
         Some(1) => Ok(ExitCode::FAILURE),
-        _ => fail!("the simulation ended with {status}"),
+        _ => bail!("the simulation ended with {status}"),
     }
 }

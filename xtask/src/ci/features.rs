@@ -3,11 +3,13 @@
 //! Features are additive: each set must build without a warning. With cargo-hack these are all sets of up to
 //! [`DEPTH`] features, and some larger ones; without it, by plain cargo, those of a list.
 
+use anyhow::Result;
+use harness::workspace;
+
 use super::{
     steps::{cargo, has, run, succeeds},
     verdict::Done::{self, Without},
 };
-use crate::{failure::Result, workspace};
 
 /// How many features a set has that cargo-hack tries. Code that needs three at once would be new.
 const DEPTH: &str = "2";
@@ -19,7 +21,7 @@ type Sets = (&'static str, &'static [&'static str]);
 const LISTED: &[Sets] = &[
     ("refs", &["", "fuzzing"]),
     ("monitor-core", &["", "fuzzing"]),
-    ("peer-service", &["", "conformance"]),
+    ("peer-service", &["", "conformance", "memory", "conformance,memory"]),
     ("transport-tcp", &["", "tls", "fuzzing", "tls,fuzzing"]),
     (
         "monitor-runtime",

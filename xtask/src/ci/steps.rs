@@ -2,15 +2,14 @@
 
 use std::process::Command;
 
+use anyhow::{Context, Result, bail};
+use harness::workspace;
+
 use super::{
     features,
     verdict::Done::{self, Whole, Without},
 };
-use crate::{
-    cluster, conformance, differential,
-    failure::{Context, Result, fail},
-    page, tidy, workspace,
-};
+use crate::{cluster, conformance, differential, page, tidy};
 
 /// One step: what it is called, and what it does.
 pub(super) struct Step {
@@ -154,9 +153,9 @@ pub(super) fn cargo(arguments: &[&str]) -> Result<Done> {
 
 /// Runs a command; a failure if it fails.
 pub(super) fn run(command: &mut Command) -> Result<Done> {
-    let status = command.status().context(|| format!("cannot run {command:?}"))?;
+    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
     if !status.success() {
-        fail!("{command:?} ended with {status}");
+        bail!("{command:?} ended with {status}");
     }
     Ok(Whole)
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::ensure;
-use crate::failure::Result;
+use anyhow::Result;
+use harness::conditions::ensure;
 
 /// How often a node gives a sign of life, and after how much silence it gives up a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

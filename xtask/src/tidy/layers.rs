@@ -19,7 +19,7 @@ struct Layer {
     others: Option<&'static [&'static str]>,
 }
 
-const LAYERS: [Layer; 13] = [
+const LAYERS: [Layer; 14] = [
     Layer { name: "refs", project: &[], others: Some(&["postcard", "serde", "thiserror"]) },
     Layer {
         name: "monitor-core",
@@ -35,6 +35,7 @@ const LAYERS: [Layer; 13] = [
         others: None,
     },
     Layer { name: "fuzz-corpus", project: &[], others: None },
+    Layer { name: "harness", project: &[], others: None },
     Layer { name: "node-protocol", project: &[], others: None },
     Layer { name: "test-node", project: &["monitor-runtime", "node-protocol"], others: None },
     Layer { name: "bench-node", project: &["refs", "monitor-runtime"], others: None },
@@ -44,7 +45,7 @@ const LAYERS: [Layer; 13] = [
         project: &["refs", "supervision", "peer-service", "transport-tcp", "monitor-runtime"],
         others: None,
     },
-    Layer { name: "xtask", project: &["node-protocol"], others: None },
+    Layer { name: "xtask", project: &["harness", "node-protocol"], others: None },
 ];
 
 /// Package of the project that the tests of any other may use.
@@ -125,10 +126,8 @@ fn finding(package: &Package, what: String) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        tidy::{packages::Dependency, sources::File},
-        workspace,
-    };
+    use crate::tidy::{packages::Dependency, sources::File};
+    use harness::workspace;
 
     fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Package {
         let dependency = |&(name, kind): &(&str, Option<&str>)| Dependency {

@@ -5,8 +5,9 @@
 
 use std::{fmt, process::ExitCode};
 
+use anyhow::{Result, bail};
+
 use self::sources::Sources;
-use crate::failure::{Result, fail};
 
 mod clocks;
 mod guide;
@@ -37,13 +38,13 @@ pub(crate) fn run() -> Result<ExitCode> {
 }
 
 /// Runs every check; the failure lists the findings.
-pub(crate) fn check() -> Result {
+pub(crate) fn check() -> Result<()> {
     let findings = findings()?;
     if findings.is_empty() {
         return Ok(());
     }
     let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
-    fail!("{}\n{} findings", lines.join("\n"), findings.len());
+    bail!("{}\n{} findings", lines.join("\n"), findings.len());
 }
 
 fn findings() -> Result<Vec<Finding>> {

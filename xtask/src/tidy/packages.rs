@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Context, Result, bail};
+use harness::workspace;
 use serde::Deserialize;
 
 use super::{Finding, sources::Sources};
-use crate::{
-    failure::{Context, Result, fail},
-    workspace,
-};
 
 /// A package of the workspace, as `cargo metadata` tells of it.
 #[derive(Debug, Deserialize)]
@@ -45,11 +43,11 @@ pub(super) fn read() -> Result<Vec<Package>> {
     }
     let mut cargo = workspace::cargo();
     let told = cargo.args(["metadata", "--no-deps", "--format-version", "1"]).output();
-    let told = told.context(|| "cannot run cargo metadata".to_owned())?;
+    let told = told.context("cannot run cargo metadata")?;
     if !told.status.success() {
-        fail!("cargo metadata: {}", String::from_utf8_lossy(&told.stderr));
+        bail!("cargo metadata: {}", String::from_utf8_lossy(&told.stderr));
     }
-    let metadata: Metadata = serde_json::from_slice(&told.stdout).context(|| "cargo metadata".to_owned())?;
+    let metadata: Metadata = serde_json::from_slice(&told.stdout).context("cargo metadata")?;
     Ok(metadata.packages)
 }
 

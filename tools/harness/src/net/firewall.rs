@@ -4,24 +4,24 @@
 
 use std::{collections::BTreeSet, fmt::Write, net::Ipv4Addr};
 
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::shaping::DETOUR_CLASS;
-use crate::failure::{Context, Result};
 
 /// The rules of one host. Without any it lets in everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Firewall {
+pub struct Firewall {
     /// Nothing that these send arrives.
-    pub(crate) deaf_to: BTreeSet<Ipv4Addr>,
+    pub deaf_to: BTreeSet<Ipv4Addr>,
     /// Whatever these send over TCP is answered with a reset.
-    pub(crate) resets: BTreeSet<Ipv4Addr>,
+    pub resets: BTreeSet<Ipv4Addr>,
     /// Of what arrives so many packets in a hundred are lost, at random.
-    pub(crate) loss_percent: u8,
+    pub loss_percent: u8,
     /// These get every packet twice.
-    pub(crate) doubled_to: BTreeSet<Ipv4Addr>,
+    pub doubled_to: BTreeSet<Ipv4Addr>,
     /// Packets that are sent take the way around now and then: see [`shaping`](super::shaping).
-    pub(crate) detour: bool,
+    pub detour: bool,
 }
 
 /// Of what a host with a detour sends, so many packets in a hundred take it.
@@ -29,7 +29,7 @@ const DETOUR_PERCENT: u8 = 20;
 
 impl Firewall {
     /// A script for `nft` that puts these rules into the place of whatever rules were there.
-    pub(crate) fn rules(&self) -> String {
+    pub fn rules(&self) -> String {
         let mut rules = "table ip obit {}\ndelete table ip obit\ntable ip obit {\n".to_owned();
         rules.push_str("  counter stopped {}\n");
         rules.push_str("  chain arriving {\n    type filter hook input priority 0\n");
@@ -61,7 +61,7 @@ impl Firewall {
 
 /// How many packets were stopped, from what `nft -j list counters` prints.
 pub(super) fn stopped(listed: &str) -> Result<u64> {
-    let listed: Value = serde_json::from_str(listed).context(|| "`nft -j list counters`".to_owned())?;
+    let listed: Value = serde_json::from_str(listed).context("`nft -j list counters`")?;
     let counters = listed["nftables"].as_array().into_iter().flatten().map(|item| &item["counter"]);
     let stopped = counters.filter(|counter| counter["name"] == "stopped");
     Ok(stopped.filter_map(|counter| counter["packets"].as_u64()).sum())

@@ -8,15 +8,13 @@ use std::{
     process::{Command, Stdio},
 };
 
+use anyhow::{Context, Result, bail};
+
 use crate::{
-    cluster::{
-        children::{Children, Running},
-        node::SOON,
-        poll,
-        ports::Ports,
-    },
-    failure::{Context, Result, fail},
-    keygen::fresh_secret,
+    children::{Children, Running},
+    conditions::{SOON, poll},
+    ports::Ports,
+    secret::fresh_secret,
 };
 
 /// What every node is started with: nothing but loopback, and no port mapper that stays behind.
@@ -24,7 +22,7 @@ const ARGUMENTS: [&str; 7] =
     ["-noshell", "-start_epmd", "false", "-kernel", "inet_dist_use_interface", "{127,0,0,1}", "-pa"];
 
 /// Which release is installed; none if there is none.
-pub(crate) fn release() -> Option<String> {
+pub fn release() -> Option<String> {
     let print = "io:format(\"~s\", [erlang:system_info(otp_release)]), halt().";
     let erl = Command::new("erl").args(["-noshell", "-eval", print]).stdin(Stdio::null()).output().ok()?;
     let compiler = Command::new("erlc").arg("-help").stdin(Stdio::null()).output().is_ok();
@@ -33,24 +31,24 @@ pub(crate) fn release() -> Option<String> {
 }
 
 /// Compiles a module into that folder.
-pub(crate) fn compile(folder: &Path, module: &str, source: &str) -> Result {
+pub fn compile(folder: &Path, module: &str, source: &str) -> Result<()> {
     let path = folder.join(format!("{module}.erl"));
-    fs::write(&path, source).context(|| format!("cannot write {}", path.display()))?;
+    fs::write(&path, source).with_context(|| format!("cannot write {}", path.display()))?;
     let compiled = Command::new("erlc").arg("-o").arg(folder).arg(&path).output();
-    let compiled = compiled.context(|| "cannot run erlc".to_owned())?;
+    let compiled = compiled.context("cannot run erlc")?;
     if !compiled.status.success() {
-        fail!("{module}.erl does not compile: {}", String::from_utf8_lossy(&compiled.stdout));
+        bail!("{module}.erl does not compile: {}", String::from_utf8_lossy(&compiled.stdout));
     }
     Ok(())
 }
 
 /// The name of a node, from its label.
-pub(crate) fn full_name(label: &str) -> String {
+pub fn full_name(label: &str) -> String {
     format!("{label}@127.0.0.1")
 }
 
 /// A port mapper, and what the nodes that use it share.
-pub(crate) struct Mapper {
+pub struct Mapper {
     /// The compiled modules, and the home of the nodes.
     folder: PathBuf,
     ports: Ports,
@@ -59,12 +57,13 @@ pub(crate) struct Mapper {
 }
 
 impl Mapper {
-    pub(crate) fn start(children: &Children, folder: &Path) -> Result<Self> {
+    /// Starts a port mapper, and waits until it listens. `folder` holds the compiled modules.
+    pub fn start(children: &Children, folder: &Path) -> Result<Self> {
         let cookie = folder.join(".erlang.cookie");
         if !cookie.exists() {
-            fs::write(&cookie, fresh_secret()?).context(|| "cannot write a cookie".to_owned())?;
+            fs::write(&cookie, fresh_secret()?).context("cannot write a cookie")?;
             let private = fs::Permissions::from_mode(0o400);
-            fs::set_permissions(&cookie, private).context(|| "cannot keep the cookie private".to_owned())?;
+            fs::set_permissions(&cookie, private).context("cannot keep the cookie private")?;
         }
         let ports = Ports::take()?;
         let port = ports.port(0);
@@ -74,13 +73,13 @@ impl Mapper {
         let (running, ..) = children.start(&mut mapper, None)?;
         let listens = || Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
         if poll(SOON, listens)?.is_none() {
-            fail!("epmd does not listen on port {port}");
+            bail!("epmd does not listen on port {port}");
         }
         Ok(Mapper { folder: folder.to_owned(), ports, _running: running })
     }
 
     /// The command that starts a node which runs `main` of that module.
-    pub(crate) fn node(&self, label: &str, flags: &[&str], module: &str) -> Command {
+    pub fn node(&self, label: &str, flags: &[&str], module: &str) -> Command {
         let mut erl = Command::new("erl");
         erl.args(flags).args(ARGUMENTS).arg(&self.folder);
         erl.args(["-name", &full_name(label), "-run", module, "main"]);

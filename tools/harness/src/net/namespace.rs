@@ -9,10 +9,10 @@ use std::{
     thread,
 };
 
+use anyhow::{Context, Result, bail};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::tools;
-use crate::failure::{Context, Result, fail};
 
 /// Where `ip netns` keeps the names.
 const NAMES: &str = "/run/netns";
@@ -20,30 +20,31 @@ const NAMES: &str = "/run/netns";
 const PREFIX: &str = "obit-";
 
 /// A network namespace. Dropping it removes it, with everything in it, once the last process in it has ended.
-pub(crate) struct Namespace {
+pub struct Namespace {
     name: String,
 }
 
 impl Namespace {
     /// A new one, with nothing in it.
-    pub(crate) fn new(label: &str) -> Result<Self> {
+    pub fn new(label: &str) -> Result<Self> {
         let name = format!("{PREFIX}{}-{label}", Run::this()?);
         tools::run("ip", &["netns", "add", &name], "")?;
         Ok(Namespace { name })
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// The name by which `ip netns` knows it.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Runs something in the namespace: sockets that it opens, and processes and threads that it starts, belong there.
-    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
         let path = Path::new(NAMES).join(&self.name);
-        let file = File::open(&path).context(|| format!("cannot open {}", path.display()))?;
+        let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
         // A namespace is a thread's: this one goes when it is done, and never goes back.
         let inside = || {
             move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
-                .context(|| format!("cannot enter the network namespace {}", self.name))?;
+                .with_context(|| format!("cannot enter the network namespace {}", self.name))?;
             Ok(work())
         };
         thread::scope(|scope| scope.spawn(inside).join())
@@ -51,12 +52,12 @@ impl Namespace {
     }
 
     /// Runs lines of commands of `ip` here.
-    pub(super) fn ip(&self, lines: &str) -> Result {
+    pub(super) fn ip(&self, lines: &str) -> Result<()> {
         tools::run("ip", &["-netns", &self.name, "-batch", "-"], lines).map(drop)
     }
 
     /// Loads rules of `nft` here.
-    pub(super) fn nft(&self, rules: &str) -> Result {
+    pub(super) fn nft(&self, rules: &str) -> Result<()> {
         self.run(|| tools::run("nft", &["-f", "-"], rules))?.map(drop)
     }
 
@@ -66,7 +67,7 @@ impl Namespace {
     }
 
     /// Runs lines of commands of `tc` here.
-    pub(super) fn tc(&self, lines: &str) -> Result {
+    pub(super) fn tc(&self, lines: &str) -> Result<()> {
         tools::run("tc", &["-netns", &self.name, "-batch", "-"], lines).map(drop)
     }
 }
@@ -107,7 +108,7 @@ impl Run {
         let process = id();
         match began(process) {
             Some(began) => Ok(Run { process, began }),
-            None => fail!("/proc/{process}/stat does not tell when this process began"),
+            None => bail!("/proc/{process}/stat does not tell when this process began"),
         }
     }
 

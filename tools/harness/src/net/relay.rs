@@ -16,22 +16,21 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context, Result};
 use fastrand::Rng;
 use rustix::net::sockopt::set_socket_linger;
 
-use crate::failure::{Context, Result};
-
 /// How badly. The default is: not at all.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Manners {
+pub struct Manners {
     /// How much later everything arrives, in either direction.
-    pub(crate) delay: Duration,
+    pub delay: Duration,
     /// Connections are set up late, each by a random time of at most this: a later one may come first.
-    pub(crate) scatter: Duration,
+    pub scatter: Duration,
     /// Nothing of what the caller sends arrives; it is kept.
-    pub(crate) hold_forth: bool,
+    pub hold_forth: bool,
     /// Nothing of what is sent to the caller arrives; it is kept.
-    pub(crate) hold_back: bool,
+    pub hold_back: bool,
 }
 
 impl Manners {
@@ -45,7 +44,7 @@ impl Manners {
 }
 
 /// A relay. Dropping it resets its connections and ends it.
-pub(crate) struct Relay {
+pub struct Relay {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -69,11 +68,11 @@ const MOST_HELD: usize = 1 << 20;
 
 impl Relay {
     /// Starts to listen at `listen` and to carry what comes there to `to`, from where the calling thread is.
-    pub(crate) fn start(listen: SocketAddr, to: SocketAddr, seed: u64) -> Result<Self> {
+    pub fn start(listen: SocketAddr, to: SocketAddr, seed: u64) -> Result<Self> {
         let what = || format!("cannot relay from {listen} to {to}");
-        let listener = TcpListener::bind(listen).context(what)?;
-        let address = listener.local_addr().context(what)?;
-        listener.set_nonblocking(true).context(what)?;
+        let listener = TcpListener::bind(listen).with_context(what)?;
+        let address = listener.local_addr().with_context(what)?;
+        listener.set_nonblocking(true).with_context(what)?;
         let shared = Arc::new(Shared {
             to,
             manners: Mutex::default(),
@@ -88,24 +87,24 @@ impl Relay {
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// From now on it behaves like that, also on connections that stand.
-    pub(crate) fn behave(&self, manners: Manners) {
+    pub fn behave(&self, manners: Manners) {
         *lock(&self.shared.manners) = manners;
     }
 
     /// Resets every connection: both sides are told at once, and what was under way is lost.
-    pub(crate) fn cut(&self) {
+    pub fn cut(&self) {
         for connection in lock(&self.shared.connections).drain(..) {
             connection.reset();
         }
     }
 
     /// What each caller so far has sent first, the earliest caller first.
-    pub(crate) fn heard(&self) -> Vec<Vec<u8>> {
+    pub fn heard(&self) -> Vec<Vec<u8>> {
         lock(&self.shared.heard).clone()
     }
 }

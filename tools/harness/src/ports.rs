@@ -2,11 +2,11 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use crate::failure::{Result, fail};
+use anyhow::{Result, bail};
 
 /// A block of neighbouring ports. Its first port is held for as long as the block is: it is the lock by which
 /// runs at the same time keep out of each other's way, while nodes come and go on the others.
-pub(crate) struct Ports {
+pub struct Ports {
     _lock: TcpListener,
     first: u16,
 }
@@ -18,21 +18,21 @@ const BLOCK: u16 = 32;
 
 impl Ports {
     /// How many nodes a block has ports for.
-    pub(crate) const COUNT: usize = BLOCK as usize - 1;
+    pub const COUNT: usize = BLOCK as usize - 1;
 
     /// Takes a block that is free.
-    pub(crate) fn take() -> Result<Self> {
+    pub fn take() -> Result<Self> {
         let blocks = (RANGE.end - RANGE.start) / BLOCK;
         let start = fastrand::u16(..blocks);
         let firsts = (0..blocks).map(|i| RANGE.start + (start + i) % blocks * BLOCK);
         match firsts.into_iter().find_map(Self::take_block) {
             Some(ports) => Ok(ports),
-            None => fail!("no {BLOCK} neighbouring ports are free between {} and {}", RANGE.start, RANGE.end),
+            None => bail!("no {BLOCK} neighbouring ports are free between {} and {}", RANGE.start, RANGE.end),
         }
     }
 
     /// The port of the node with that number, counted from zero.
-    pub(crate) fn port(&self, node: usize) -> u16 {
+    pub fn port(&self, node: usize) -> u16 {
         assert!(node < Self::COUNT, "a block has ports for {} nodes", Self::COUNT);
         self.first + 1 + node as u16
     }

@@ -7,17 +7,17 @@ use std::{
     process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
 };
 
+use anyhow::{Context, Result, bail};
 use rustix::io::ioctl_fionbio;
 
-use super::{
+use crate::{
     children::{Children, Running},
+    conditions::{SOON, poll},
     net::namespace::Namespace,
-    node::SOON,
 };
-use crate::failure::{Context, Result, fail};
 
 /// `obit`, knowing nothing of the environment of this program, with its standard error thrown away.
-pub(crate) fn obit_command(obit: &Path) -> Command {
+pub fn obit_command(obit: &Path) -> Command {
     let mut command = Command::new(obit);
     for variable in std::env::vars_os().map(|(variable, _)| variable) {
         if variable.to_string_lossy().starts_with("OBIT_") {
@@ -29,43 +29,45 @@ pub(crate) fn obit_command(obit: &Path) -> Command {
 }
 
 /// A program of `obit` that runs. Dropped, it is ended.
-pub(crate) struct Program {
-    pub(crate) running: Running,
+pub struct Program {
+    /// The process.
+    pub running: Running,
     stdin: Option<ChildStdin>,
     stdout: Lines<BufReader<ChildStdout>>,
 }
 
 impl Program {
-    pub(crate) fn start(children: &Children, mut command: Command, home: Option<&Namespace>) -> Result<Self> {
+    /// Starts it, in that namespace if one is given; its standard input and output must be piped.
+    pub fn start(children: &Children, mut command: Command, home: Option<&Namespace>) -> Result<Self> {
         let (running, stdin, stdout) = children.start(&mut command, home)?;
         Ok(Program { running, stdin: Some(stdin), stdout: BufReader::new(stdout).lines() })
     }
 
     /// Closes its standard input.
-    pub(crate) fn close_input(&mut self) {
+    pub fn close_input(&mut self) {
         drop(self.stdin.take());
     }
 
     /// The next line on its standard output.
-    pub(crate) fn line(&mut self) -> Result<String> {
+    pub fn line(&mut self) -> Result<String> {
         match self.stdout.next() {
-            Some(line) => line.context(|| "cannot read what obit prints".to_owned()),
-            None => fail!("obit has ended without a further line"),
+            Some(line) => line.context("cannot read what obit prints"),
+            None => bail!("obit has ended without a further line"),
         }
     }
 
     /// Waits until it has ended.
-    pub(crate) fn end(&self) -> Result<ExitStatus> {
-        match super::poll(SOON, || self.running.ended())? {
+    pub fn end(&self) -> Result<ExitStatus> {
+        match poll(SOON, || self.running.ended())? {
             Some(status) => Ok(status),
-            None => fail!("obit does not end"),
+            None => bail!("obit does not end"),
         }
     }
 }
 
 /// What is at the other end of a program's standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogReader {
+pub enum LogReader {
     /// A program that reads nothing: the pipe is full.
     Blocked,
     /// None: it has exited.
@@ -76,13 +78,13 @@ pub(crate) enum LogReader {
 
 impl LogReader {
     /// The end of a pipe for a program, and the other end, which must be held as long as there is a reader.
-    pub(crate) fn pipe(self) -> Result<(Stdio, Option<PipeReader>)> {
+    pub fn pipe(self) -> Result<(Stdio, Option<PipeReader>)> {
         let failed = || "cannot make a pipe for a log".to_owned();
-        let (reader, mut writer) = pipe().context(failed)?;
+        let (reader, mut writer) = pipe().with_context(failed)?;
         if self == LogReader::Blocked {
-            ioctl_fionbio(writer.as_fd(), true).context(failed)?;
+            ioctl_fionbio(writer.as_fd(), true).with_context(failed)?;
             while writer.write(&[b'x'; 4096]).is_ok() {}
-            ioctl_fionbio(writer.as_fd(), false).context(failed)?;
+            ioctl_fionbio(writer.as_fd(), false).with_context(failed)?;
         }
         Ok((writer.into(), (self != LogReader::Gone).then_some(reader)))
     }

@@ -2,20 +2,18 @@
 
 use std::{path::PathBuf, process::Stdio};
 
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::{
-    failure::{Context, Result, fail},
-    workspace,
-};
+use crate::workspace;
 
 /// Builds the program of a package below `tools/`, which has the name of its package, and returns its path.
-pub(crate) fn tool(name: &str, release: bool) -> Result<PathBuf> {
+pub fn tool(name: &str, release: bool) -> Result<PathBuf> {
     build(name, name, &[], release)
 }
 
 /// Builds the command `obit` and returns its path.
-pub(crate) fn obit(release: bool) -> Result<PathBuf> {
+pub fn obit(release: bool) -> Result<PathBuf> {
     build("monitor-runtime", "obit", &["--features", "cli"], release)
 }
 
@@ -24,9 +22,9 @@ fn build(package: &str, program: &str, features: &[&str], release: bool) -> Resu
     cargo.args(["build", "--package", package, "--bin", program]).args(features);
     cargo.args(["--message-format", "json-render-diagnostics"]);
     cargo.args(release.then_some("--release"));
-    let built = cargo.stderr(Stdio::inherit()).output().context(|| "cannot run cargo".to_owned())?;
+    let built = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     if !built.status.success() {
-        fail!("the program `{program}` of the package {package} does not build: see above");
+        bail!("the program `{program}` of the package {package} does not build: see above");
     }
     let messages = String::from_utf8_lossy(&built.stdout);
     let executable = messages
@@ -35,7 +33,7 @@ fn build(package: &str, program: &str, features: &[&str], release: bool) -> Resu
         .find_map(|message| executable(program, &message));
     match executable {
         Some(path) => Ok(path),
-        None => fail!("cargo built the program `{program}` but did not print its path"),
+        None => bail!("cargo built the program `{program}` but did not print its path"),
     }
 }
 

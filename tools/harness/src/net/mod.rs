@@ -20,22 +20,23 @@ use std::{
     },
 };
 
-use self::{firewall::Firewall, namespace::Namespace};
-use crate::failure::{Context, Result};
+use anyhow::{Context, Result};
 
-pub(crate) mod firewall;
-pub(crate) mod namespace;
-pub(crate) mod relay;
-pub(crate) mod shaping;
+use self::{firewall::Firewall, namespace::Namespace};
+
+pub mod firewall;
+pub mod namespace;
+pub mod relay;
+pub mod shaping;
 mod tools;
 
-pub(crate) use tools::available;
+pub use tools::available;
 
 /// On which port every node listens: each has a host to itself.
-pub(crate) const PORT: u16 = 7000;
+pub const PORT: u16 = 7000;
 
 /// The hosts of one cluster. They go with it.
-pub(crate) struct Network {
+pub struct Network {
     bridge: Namespace,
     /// Tells the networks of one run apart.
     number: usize,
@@ -43,7 +44,7 @@ pub(crate) struct Network {
 }
 
 /// One host.
-pub(crate) struct Host {
+pub struct Host {
     index: usize,
     namespace: Arc<Namespace>,
     firewall: Mutex<Firewall>,
@@ -51,7 +52,7 @@ pub(crate) struct Host {
 
 impl Network {
     /// A bridge and so many hosts: where no node listens on one of them, a call is refused, as by any machine.
-    pub(crate) fn new(hosts: usize) -> Result<Self> {
+    pub fn new(hosts: usize) -> Result<Self> {
         static NETWORKS: AtomicUsize = AtomicUsize::new(0);
         let number = NETWORKS.fetch_add(1, Ordering::Relaxed);
         let bridge = Namespace::new(&format!("{number}-bridge"))?;
@@ -62,7 +63,7 @@ impl Network {
     }
 
     /// The host of that number, from 0; it is made when it is first asked for.
-    pub(crate) fn host(&self, index: usize) -> Result<Arc<Host>> {
+    pub fn host(&self, index: usize) -> Result<Arc<Host>> {
         let mut hosts = lock(&self.hosts);
         if let Some(host) = hosts.iter().find(|host| host.index == index) {
             return Ok(host.clone());
@@ -77,7 +78,7 @@ impl Network {
         Ok(host)
     }
 
-    fn cable(&self, host: &Host) -> Result {
+    fn cable(&self, host: &Host) -> Result<()> {
         let (namespace, port) = (host.namespace.name(), host.port());
         self.bridge.ip(&format!(
             "link add {port} type veth peer name eth0 netns {namespace}\nlink set {port} master bridge up\n"
@@ -87,12 +88,12 @@ impl Network {
     }
 
     /// The host's cable is pulled: nothing goes in or out, and its card notices.
-    pub(crate) fn pull(&self, host: &Host) -> Result {
+    pub fn pull(&self, host: &Host) -> Result<()> {
         self.bridge.ip(&format!("link set {} down\n", host.port()))
     }
 
     /// The host's cable is plugged in.
-    pub(crate) fn plug(&self, host: &Host) -> Result {
+    pub fn plug(&self, host: &Host) -> Result<()> {
         self.bridge.ip(&format!("link set {} up\n", host.port()))
     }
 }
@@ -100,55 +101,55 @@ impl Network {
 impl Host {
     /// Its address, and that of its node. From the block that is set aside for tests of networks (RFC 2544): it is
     /// nobody's, anywhere.
-    pub(crate) fn address(&self) -> Ipv4Addr {
+    pub fn address(&self) -> Ipv4Addr {
         address(self.index)
     }
 
     /// Its number.
-    pub(crate) fn index(&self) -> usize {
+    pub fn index(&self) -> usize {
         self.index
     }
 
     /// Where processes run that live on this host.
-    pub(crate) fn namespace(&self) -> &Arc<Namespace> {
+    pub fn namespace(&self) -> &Arc<Namespace> {
         &self.namespace
     }
 
     /// Changes what the host lets in, all at once.
-    pub(crate) fn filter(&self, change: impl FnOnce(&mut Firewall)) -> Result {
+    pub fn filter(&self, change: impl FnOnce(&mut Firewall)) -> Result<()> {
         let mut firewall = lock(&self.firewall);
         change(&mut firewall);
         self.namespace.nft(&firewall.rules())
     }
 
     /// How many packets the host has stopped since its rules last changed.
-    pub(crate) fn stopped_packets(&self) -> Result<u64> {
+    pub fn stopped_packets(&self) -> Result<u64> {
         firewall::stopped(&self.namespace.nft_query(&["list", "counters"])?)
     }
 
     /// How often the host's TCP has counted something, by the name in `/proc/net/netstat`.
-    pub(crate) fn tcp_count(&self, name: &str) -> Result<u64> {
+    pub fn tcp_count(&self, name: &str) -> Result<u64> {
         const FILE: &str = "/proc/thread-self/net/netstat";
         let text = self
             .namespace
             .run(|| std::fs::read_to_string(FILE))?
-            .context(|| format!("cannot read {FILE}"))?;
+            .with_context(|| format!("cannot read {FILE}"))?;
         Ok(tcp_count(&text, name).unwrap_or_default())
     }
 
     /// Sends no faster than so many kilobits a second.
-    pub(crate) fn throttle(&self, kilobits: u32) -> Result {
+    pub fn throttle(&self, kilobits: u32) -> Result<()> {
         self.namespace.tc(&shaping::throttle(kilobits))
     }
 
     /// Sends some packets by a way around, on which others overtake them.
-    pub(crate) fn detour(&self) -> Result {
+    pub fn detour(&self) -> Result<()> {
         self.namespace.tc(&shaping::detour())?;
         self.filter(|firewall| firewall.detour = true)
     }
 
     /// Sends as fast as it can, and by one way.
-    pub(crate) fn unshape(&self) -> Result {
+    pub fn unshape(&self) -> Result<()> {
         self.namespace.tc(shaping::CLEAR)
     }
 
@@ -165,13 +166,13 @@ fn tcp_count(text: &str, name: &str) -> Option<u64> {
 }
 
 /// The address of the host of that number.
-pub(crate) fn address(index: usize) -> Ipv4Addr {
+pub fn address(index: usize) -> Ipv4Addr {
     let number = u16::try_from(index + 1).expect("a network has few hosts").to_be_bytes();
     Ipv4Addr::new(198, 18, number[0], number[1])
 }
 
 /// Where the node of the host of that number listens.
-pub(crate) fn node_address(index: usize) -> SocketAddr {
+pub fn node_address(index: usize) -> SocketAddr {
     SocketAddrV4::new(address(index), PORT).into()
 }
 
