@@ -118,8 +118,6 @@ mod config;
 pub mod control;
 mod counters;
 mod deliver;
-#[cfg(doctest)]
-mod documents;
 mod driver;
 mod effects;
 mod environment;

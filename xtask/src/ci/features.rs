@@ -19,7 +19,7 @@ type Sets = (&'static str, &'static [&'static str]);
 
 /// What is tried where there is no cargo-hack.
 const LISTED: &[Sets] = &[
-    ("refs", &["", "fuzzing"]),
+    ("obit-refs", &["", "fuzzing"]),
     ("monitor-core", &["", "fuzzing"]),
     ("peer-service", &["", "conformance", "memory", "conformance,memory"]),
     ("transport-tcp", &["", "tls", "fuzzing", "tls,fuzzing"]),
@@ -48,7 +48,10 @@ const LISTED: &[Sets] = &[
 ];
 
 /// Sets that are tried with and without cargo-hack: larger than it tries.
-const LARGER: &[Sets] = &[("monitor-runtime", &["tls,test-util,fuzzing", "metrics,http,test-util"])];
+const LARGER: &[Sets] = &[
+    ("monitor-runtime", &["tls,test-util,fuzzing", "metrics,http,test-util"]),
+    ("obit", &["", "tls,control,http,metrics,test-util"]),
+];
 
 /// Checks libraries and binaries with each set, and everything with all features.
 pub(super) fn check() -> Result<Done> {
@@ -83,13 +86,15 @@ pub(super) fn check_with_oldest_rust() -> Result<Done> {
 
 /// All sets of up to [`DEPTH`] features. `default` is another name for `tcp`, and tried with everything else.
 fn powerset() -> Result<Done> {
-    const SETS: [&str; 9] = [
+    // The tools have no features, and those of the facade are those of the library.
+    const SETS: [&str; 10] = [
         "hack",
         "clippy",
         "--quiet",
         "--workspace",
+        "--ignore-private",
         "--exclude",
-        "xtask",
+        "obit",
         "--feature-powerset",
         "--exclude-features",
         "default",

@@ -27,6 +27,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "msrv", run: features::check_with_oldest_rust },
     Step { name: "deny", run: deny },
     Step { name: "tidy", run: || tidy::check().map(Done::from) },
+    Step { name: "package", run: package },
     Step { name: "test", run: || cargo(&["test", "--workspace"]) },
     // That they run, not how fast: each once.
     Step {
@@ -47,6 +48,15 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "differential", run: || unless(differential::missing(), &["xtask", "differential"]) },
     Step { name: "test-cluster", run: test_cluster },
 ];
+
+/// Packs every package that is meant for a registry, as publishing would. Building what was packed is left out: the other
+/// steps build the same files.
+fn package() -> Result<Done> {
+    let packages = tidy::packages::read()?;
+    let published = packages.iter().filter(|package| package.is_published());
+    let named = published.flat_map(|package| ["--package", package.name.as_str()]);
+    run(workspace::cargo().args(["package", "--quiet", "--no-verify", "--allow-dirty"]).args(named))
+}
 
 /// What the feature `tls` adds or changes.
 fn tls() -> Result<Done> {
@@ -70,6 +80,8 @@ fn cli() -> Result<Done> {
             .concat(),
     )?;
     cargo(&[&["test"], &CLI[..], &["--doc"]].concat())?;
+    // The pages about looking into a node.
+    cargo(&["test", "--package", "obit", "--features", "http", "--doc"])?;
     const METRICS: [&str; 4] = ["--package", "monitor-runtime", "--features", "metrics"];
     cargo(&[&["clippy"], &METRICS[..], &["--test", "metrics", "--", "-D", "warnings"]].concat())?;
     cargo(&[&["test"], &METRICS[..], &["--test", "metrics"]].concat())
@@ -84,7 +96,7 @@ fn miri() -> Result<Done> {
     const TESTS: [&str; 8] =
         ["--test", "meaning", "--test", "processes", "--test", "nodes", "--test", "remote"];
     let mut miri = workspace::cargo_of_rustup();
-    miri.args(["+nightly", "miri", "test", "--package", "refs", "--package", "monitor-core"]);
+    miri.args(["+nightly", "miri", "test", "--package", "obit-refs", "--package", "monitor-core"]);
     run(miri.args(TESTS))
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 
 /// The file by which rustdoc tests the pages.
-const DOCUMENTS: &str = "monitor-runtime/src/documents.rs";
+const DOCUMENTS: &str = "obit/src/documents.rs";
 /// The page that has every text that can be printed.
 const TROUBLESHOOTING: &str = "docs/guide/troubleshooting.md";
 /// Programs for this repository's own use print texts of their own.

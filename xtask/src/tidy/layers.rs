@@ -1,10 +1,11 @@
 //! Who may depend on whom.
 //!
 //! ```text
-//! refs  <-  monitor-core, peer-service, transport-tcp, monitor-runtime
+//! refs (package obit-refs)  <-  monitor-core, peer-service, transport-tcp, monitor-runtime
 //! supervision  <-  peer-service, transport-tcp, monitor-runtime
 //! monitor-core  <-  monitor-runtime  ->  peer-service  <-  transport-tcp
 //! monitor-runtime  ->  transport-tcp   by the feature `tcp`, in one file
+//! monitor-runtime  <-  obit      re-exports it
 //! tools/*: programs that use the libraries, and that no library uses
 //! ```
 
@@ -19,30 +20,32 @@ struct Layer {
     others: Option<&'static [&'static str]>,
 }
 
-const LAYERS: [Layer; 14] = [
-    Layer { name: "refs", project: &[], others: Some(&["postcard", "serde", "thiserror"]) },
+const LAYERS: [Layer; 15] = [
+    Layer { name: "obit-refs", project: &[], others: Some(&["postcard", "serde", "thiserror"]) },
     Layer {
         name: "monitor-core",
-        project: &["refs"],
+        project: &["obit-refs"],
         others: Some(&["foldhash", "hashbrown", "postcard", "serde", "thiserror"]),
     },
     Layer { name: "supervision", project: &[], others: Some(&["pin-project-lite", "tracing"]) },
-    Layer { name: "peer-service", project: &["refs", "supervision"], others: None },
-    Layer { name: "transport-tcp", project: &["refs", "supervision", "peer-service"], others: None },
+    Layer { name: "peer-service", project: &["obit-refs", "supervision"], others: None },
+    Layer { name: "transport-tcp", project: &["obit-refs", "supervision", "peer-service"], others: None },
     Layer {
         name: "monitor-runtime",
-        project: &["refs", "supervision", "monitor-core", "peer-service", "transport-tcp"],
+        project: &["obit-refs", "supervision", "monitor-core", "peer-service", "transport-tcp"],
         others: None,
     },
+    // The name under which users add the library; it has no code of its own.
+    Layer { name: "obit", project: &["monitor-runtime"], others: Some(&[]) },
     Layer { name: "fuzz-corpus", project: &[], others: None },
     Layer { name: "harness", project: &[], others: None },
     Layer { name: "node-protocol", project: &[], others: None },
     Layer { name: "test-node", project: &["monitor-runtime", "node-protocol"], others: None },
-    Layer { name: "bench-node", project: &["refs", "monitor-runtime"], others: None },
+    Layer { name: "bench-node", project: &["obit-refs", "monitor-runtime"], others: None },
     Layer { name: "scale-node", project: &["monitor-runtime"], others: None },
     Layer {
         name: "simulator",
-        project: &["refs", "supervision", "peer-service", "transport-tcp", "monitor-runtime"],
+        project: &["obit-refs", "supervision", "peer-service", "transport-tcp", "monitor-runtime"],
         others: None,
     },
     Layer { name: "xtask", project: &["harness", "node-protocol"], others: None },
@@ -127,27 +130,21 @@ fn finding(package: &Package, what: String) -> Finding {
 mod tests {
     use super::*;
     use crate::tidy::{packages::Dependency, sources::File};
-    use harness::workspace;
-
     fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Package {
         let dependency = |&(name, kind): &(&str, Option<&str>)| Dependency {
             name: name.to_owned(),
             kind: kind.map(str::to_owned),
             optional: false,
+            req: "^0.1.0".to_owned(),
+            path: None,
         };
-        Package {
-            name: name.to_owned(),
-            manifest_path: workspace::root().join(name).join("Cargo.toml"),
-            version: "0.1.0".to_owned(),
-            rust_version: None,
-            dependencies: dependencies.iter().map(dependency).collect(),
-        }
+        Package { dependencies: dependencies.iter().map(dependency).collect(), ..Package::named(name) }
     }
 
     #[test]
     fn a_dependency_against_the_direction_is_found() {
         let up = [
-            package("refs", &[]),
+            package("obit-refs", &[]),
             package("peer-service", &[("monitor-core", None)]),
             package("monitor-core", &[]),
         ];
@@ -155,10 +152,11 @@ mod tests {
         let in_tests =
             [package("monitor-core", &[]), package("transport-tcp", &[("monitor-core", Some("dev"))])];
         assert_eq!(dependencies(&in_tests).len(), 1, "not even in tests");
-        let corpus = |kind| [package("fuzz-corpus", &[]), package("refs", &[(FOR_TESTS, kind)])];
+        let corpus = |kind| [package("fuzz-corpus", &[]), package("obit-refs", &[(FOR_TESTS, kind)])];
         assert_eq!(dependencies(&corpus(Some("dev"))), []);
         assert_eq!(dependencies(&corpus(None)).len(), 1, "the corpus is for tests alone");
-        let down = [package("refs", &[]), package("monitor-core", &[("refs", None), ("serde", None)])];
+        let down =
+            [package("obit-refs", &[]), package("monitor-core", &[("obit-refs", None), ("serde", None)])];
         assert_eq!(dependencies(&down), []);
     }
 

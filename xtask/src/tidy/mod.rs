@@ -12,7 +12,8 @@ use self::sources::Sources;
 mod clocks;
 mod guide;
 mod layers;
-mod packages;
+mod manifests;
+pub(crate) mod packages;
 mod pages;
 mod platforms;
 mod sources;
@@ -52,6 +53,7 @@ fn findings() -> Result<Vec<Finding>> {
     let packages = packages::read()?;
     let mut findings = layers::check(&packages, &sources);
     findings.extend(packages::check(&packages, &sources));
+    findings.extend(manifests::check(&packages));
     findings.extend(guide::check(&sources));
     findings.extend(pages::check(&sources));
     for file in &sources.files {

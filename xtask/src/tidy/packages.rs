@@ -1,6 +1,6 @@
 //! Rules about packages as a whole.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use harness::workspace;
@@ -10,15 +10,29 @@ use super::{Finding, sources::Sources};
 
 /// A package of the workspace, as `cargo metadata` tells of it.
 #[derive(Debug, Deserialize)]
-pub(super) struct Package {
-    pub(super) name: String,
+pub(crate) struct Package {
+    pub(crate) name: String,
     pub(super) manifest_path: PathBuf,
     pub(super) version: String,
     pub(super) rust_version: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) license: Option<String>,
+    pub(super) documentation: Option<String>,
+    pub(super) readme: Option<String>,
+    pub(super) keywords: Vec<String>,
+    pub(super) categories: Vec<String>,
+    /// The registries to which it may be published: `None` for any, an empty list for none.
+    pub(super) publish: Option<Vec<String>>,
+    pub(super) features: BTreeMap<String, Vec<String>>,
     pub(super) dependencies: Vec<Dependency>,
 }
 
 impl Package {
+    /// Whether it is meant for a registry.
+    pub(crate) fn is_published(&self) -> bool {
+        self.publish.as_ref().is_none_or(|registries| !registries.is_empty())
+    }
+
     /// Path of its folder from the root of the repository.
     pub(super) fn folder(&self) -> String {
         let folder = self.manifest_path.parent().expect("a manifest lies in a folder");
@@ -33,10 +47,14 @@ pub(super) struct Dependency {
     /// None for an ordinary one; `dev` or `build`.
     pub(super) kind: Option<String>,
     pub(super) optional: bool,
+    /// The versions that it may have; `*` for any.
+    pub(super) req: String,
+    /// The folder that it is taken from, if it is a package of the project.
+    pub(super) path: Option<PathBuf>,
 }
 
 /// The packages of the workspace.
-pub(super) fn read() -> Result<Vec<Package>> {
+pub(crate) fn read() -> Result<Vec<Package>> {
     #[derive(Deserialize)]
     struct Metadata {
         packages: Vec<Package>,
@@ -131,18 +149,34 @@ fn after<'a>(line: &'a str, word: &str) -> impl Iterator<Item = &'a str> {
 }
 
 #[cfg(test)]
+impl Package {
+    /// A package in the folder of its name, with an otherwise empty manifest.
+    pub(super) fn named(name: &str) -> Self {
+        Package {
+            name: name.to_owned(),
+            manifest_path: workspace::root().join(name).join("Cargo.toml"),
+            version: "0.1.0".to_owned(),
+            rust_version: None,
+            description: None,
+            license: None,
+            documentation: None,
+            readme: None,
+            keywords: Vec::new(),
+            categories: Vec::new(),
+            publish: None,
+            features: BTreeMap::new(),
+            dependencies: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::tidy::sources::File;
 
     fn package() -> Package {
-        Package {
-            name: "refs".to_owned(),
-            manifest_path: workspace::root().join("refs/Cargo.toml"),
-            version: "0.1.0".to_owned(),
-            rust_version: Some("1.88".to_owned()),
-            dependencies: Vec::new(),
-        }
+        Package { rust_version: Some("1.88".to_owned()), ..Package::named("refs") }
     }
 
     fn sources(path: &str, text: &str) -> Sources {
