@@ -10,7 +10,7 @@ pub(crate) fn run(file: &Path) -> Result<ExitCode> {
     // cargo runs at the root, and the file is meant from here.
     let file = std::path::absolute(file).with_context(|| file.display().to_string())?;
     let mut cargo = workspace::cargo();
-    cargo.args(["run", "--quiet", "--package", "monitor-runtime", "--features", "cli", "--bin", "obit"]);
+    cargo.args(["run", "--quiet", "--package", "obit-cli"]);
     let status = cargo.args(["--", "keygen"]).arg(file).status().context("cannot run cargo")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -9,17 +9,17 @@ use crate::workspace;
 
 /// Builds the program of a package below `tools/`, which has the name of its package, and returns its path.
 pub fn tool(name: &str, release: bool) -> Result<PathBuf> {
-    build(name, name, &[], release)
+    build(name, name, release)
 }
 
 /// Builds the command `obit` and returns its path.
 pub fn obit(release: bool) -> Result<PathBuf> {
-    build("monitor-runtime", "obit", &["--features", "cli"], release)
+    build("obit-cli", "obit", release)
 }
 
-fn build(package: &str, program: &str, features: &[&str], release: bool) -> Result<PathBuf> {
+fn build(package: &str, program: &str, release: bool) -> Result<PathBuf> {
     let mut cargo = workspace::cargo();
-    cargo.args(["build", "--package", package, "--bin", program]).args(features);
+    cargo.args(["build", "--package", package, "--bin", program]);
     cargo.args(["--message-format", "json-render-diagnostics"]);
     cargo.args(release.then_some("--release"));
     let built = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;

@@ -35,14 +35,12 @@ const LISTED: &[Sets] = &[
             "metrics",
             "test-util",
             "fuzzing",
-            "cli",
             // and those pairs that meet in the code.
             "tcp,control",
             "tcp,http",
             "metrics,control",
             "metrics,http",
             "control,test-util",
-            "cli,test-util",
         ],
     ),
 ];

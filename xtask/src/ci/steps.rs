@@ -73,13 +73,12 @@ fn tls() -> Result<Done> {
 
 /// The command `obit`, and what one can look into a node by.
 fn cli() -> Result<Done> {
-    const CLI: [&str; 4] = ["--package", "monitor-runtime", "--features", "cli"];
-    cargo(&[&["clippy"], &CLI[..], &["--all-targets", "--", "-D", "warnings"]].concat())?;
-    cargo(
-        &[&["test"], &CLI[..], &["--bin", "obit", "--test", "cli", "--test", "control", "--test", "http"]]
-            .concat(),
-    )?;
-    cargo(&[&["test"], &CLI[..], &["--doc"]].concat())?;
+    cargo(&["clippy", "--package", "obit-cli", "--all-targets", "--", "-D", "warnings"])?;
+    cargo(&["test", "--package", "obit-cli"])?;
+    const HTTP: [&str; 4] = ["--package", "monitor-runtime", "--features", "http"];
+    cargo(&[&["clippy"], &HTTP[..], &["--all-targets", "--", "-D", "warnings"]].concat())?;
+    cargo(&[&["test"], &HTTP[..], &["--test", "control", "--test", "http"]].concat())?;
+    cargo(&[&["test"], &HTTP[..], &["--doc"]].concat())?;
     // The pages about looking into a node.
     cargo(&["test", "--package", "obit", "--features", "http", "--doc"])?;
     const METRICS: [&str; 4] = ["--package", "monitor-runtime", "--features", "metrics"];
@@ -121,8 +120,8 @@ fn examples() -> Result<Done> {
         cargo(&[&run[..], features].concat())?;
     }
     println!("--- shell_watch.sh");
-    cargo(&["build", "--package", RUNTIME, "--features", "cli", "--bin", "obit"])?;
-    run(Command::new("monitor-runtime/examples/shell_watch.sh").current_dir(workspace::root()))
+    cargo(&["build", "--package", "obit-cli"])?;
+    run(Command::new("obit-cli/examples/shell_watch.sh").current_dir(workspace::root()))
 }
 
 /// Licences, sources and known weaknesses of what we depend on, as `deny.toml` has them.

@@ -10,13 +10,20 @@ use super::{Finding, sources::File};
 const WALL_CLOCKS: [&str; 3] = ["SystemTime", "UNIX_EPOCH", "chrono::"];
 
 /// The crates that run in other people's programs.
-const CRATES: [&str; 6] =
-    ["refs/", "supervision/", "monitor-core/", "peer-service/", "transport-tcp/", "monitor-runtime/"];
+const CRATES: [&str; 8] = [
+    "refs/",
+    "supervision/",
+    "monitor-core/",
+    "peer-service/",
+    "transport-tcp/",
+    "monitor-runtime/",
+    "obit/",
+    "obit-cli/",
+];
 
 /// Where the runtime reads the clock of the system, and its random numbers: the seam itself, the threads of a node that has
 /// its own, and whatever serves a socket or a recorder.
-const UNSIMULATED: [&str; 13] = [
-    "bin/",
+const UNSIMULATED: [&str; 12] = [
     "clients.rs",
     "clients/",
     "control.rs",

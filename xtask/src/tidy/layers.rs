@@ -5,7 +5,7 @@
 //! supervision  <-  peer-service, transport-tcp, monitor-runtime
 //! monitor-core  <-  monitor-runtime  ->  peer-service  <-  transport-tcp
 //! monitor-runtime  ->  transport-tcp   by the feature `tcp`, in one file
-//! monitor-runtime  <-  obit      re-exports it
+//! monitor-runtime  <-  obit, which re-exports it; obit-cli, the command `obit`
 //! tools/*: programs that use the libraries, and that no library uses
 //! ```
 
@@ -20,7 +20,7 @@ struct Layer {
     others: Option<&'static [&'static str]>,
 }
 
-const LAYERS: [Layer; 15] = [
+const LAYERS: [Layer; 16] = [
     Layer { name: "obit-refs", project: &[], others: Some(&["postcard", "serde", "thiserror"]) },
     Layer {
         name: "monitor-core",
@@ -37,6 +37,7 @@ const LAYERS: [Layer; 15] = [
     },
     // The name under which users add the library; it has no code of its own.
     Layer { name: "obit", project: &["monitor-runtime"], others: Some(&[]) },
+    Layer { name: "obit-cli", project: &["monitor-runtime"], others: None },
     Layer { name: "fuzz-corpus", project: &[], others: None },
     Layer { name: "harness", project: &[], others: None },
     Layer { name: "node-protocol", project: &[], others: None },

@@ -9,7 +9,7 @@ use super::{
 const FACADE: &str = "obit";
 const LIBRARY: &str = "monitor-runtime";
 /// The features that are not meant for users.
-const INTERNAL: [&str; 2] = ["cli", "fuzzing"];
+const INTERNAL: [&str; 1] = ["fuzzing"];
 
 pub(super) fn check(packages: &[Package]) -> Vec<Finding> {
     let published = packages.iter().filter(|package| package.is_published());

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A shell script that waits for jobs in any language, here on other nodes of this machine, and acts on how they ended.
 #
-#     cargo build -p monitor-runtime --features cli && monitor-runtime/examples/shell_watch.sh
+#     cargo build -p obit-cli && obit-cli/examples/shell_watch.sh
 #
 # It uses the `obit` that OBIT names, or else the one on the PATH, or else the one just built. It exits with 0 if all is well.
 set -euo pipefail

@@ -21,9 +21,9 @@ use std::{
 };
 
 use clap::ValueEnum;
+use monitor_runtime::flush_events;
 use parking_lot::Mutex;
 use serde::Deserialize;
-use supervision::telemetry;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::output::note;
@@ -84,7 +84,7 @@ const FLUSH_TIME: Duration = Duration::from_secs(1);
 /// Waits until the log is written, for at most a second: events that wait for the subscriber, and lines that wait for the writer.
 pub(crate) fn flush() {
     let end = Instant::now() + FLUSH_TIME;
-    telemetry::flush(FLUSH_TIME / 2);
+    flush_events(FLUSH_TIME / 2);
     writer::flush(end.saturating_duration_since(Instant::now()));
 }
 

@@ -5,9 +5,9 @@ use clap::Parser;
 use crate::Cli;
 
 const PAGES: [(&str, &str); 3] = [
-    ("README.md", include_str!("../../../../README.md")),
-    ("docs/CLI.md", include_str!("../../../../docs/CLI.md")),
-    ("docs/guide/operating.md", include_str!("../../../../docs/guide/operating.md")),
+    ("README.md", include_str!("../../README.md")),
+    ("docs/CLI.md", include_str!("../../docs/CLI.md")),
+    ("docs/guide/operating.md", include_str!("../../docs/guide/operating.md")),
 ];
 
 /// The lines of the fenced blocks in these languages that begin with `obit`, without what a shell keeps for itself.
