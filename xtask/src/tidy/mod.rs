@@ -16,6 +16,7 @@ mod manifests;
 pub(crate) mod packages;
 mod pages;
 mod platforms;
+mod shared_files;
 mod sources;
 mod text;
 mod user_code;
@@ -54,6 +55,7 @@ fn findings() -> Result<Vec<Finding>> {
     let mut findings = layers::check(&packages, &sources);
     findings.extend(packages::check(&packages, &sources));
     findings.extend(manifests::check(&packages));
+    findings.extend(shared_files::check(&packages, &sources));
     findings.extend(guide::check(&sources));
     findings.extend(pages::check(&sources));
     for file in &sources.files {
