@@ -1,10 +1,9 @@
 //! Frames of signals from any source: no panic, and no more memory than their length justifies.
 
-#[path = "../../fuzz/stable.rs"]
-mod stable;
+use fuzz_corpus::Target;
 
 #[test]
 fn signals() {
     let run = monitor_core::fuzzing::signals;
-    stable::Target { name: "core_signals", run, most: 1024, most_per_byte: 32 }.check();
+    Target { name: "core_signals", run, most: 1024, most_per_byte: 32 }.check();
 }

@@ -100,7 +100,6 @@
 //! - `control`: the module `control`, a Unix socket at which a running node can be asked what it knows. It brings serde_json.
 //! - `http`: the module `http`, the same over HTTP, and metrics for Prometheus. It brings hyper.
 //! - `metrics`: the module `metrics`, which tells the recorder of the crate of that name what the node measures.
-//! - `cli`: the command `obit`, for shells and programs in any language. It adds nothing to the library.
 //! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own, to test your own failover
 //!   with. It brings nothing else; ask for it in `[dev-dependencies]`.
 #![warn(missing_debug_implementations)]
@@ -118,8 +117,6 @@ mod config;
 pub mod control;
 mod counters;
 mod deliver;
-#[cfg(doctest)]
-mod documents;
 mod driver;
 mod effects;
 mod environment;
@@ -214,10 +211,12 @@ pub use monitor_core::{
     AliasMode, Bytes, Connect, Down, DownReason, DownSource, ExitReason, MonitorOptions, NodeType,
     NodesOptions, ReasonTooLarge, Text,
 };
-/// For [`Node::with_service`]: the contract between a node and its network, and `memory`, one for tests.
+/// The contract between a node and its network, for [`Node::with_service`]. With the feature `test-util` it has the module
+/// `memory`, a network for tests.
 pub use peer_service;
 pub use peer_service::Spawner;
 pub use refs::{
     self, Address, AliasToken, ChannelId, ChannelName, EndKind, Incarnation, MonitorRef, Name, NodeId,
     NodeName, NodeSpec, ParseError, Pid, Reference, RegName, SessionEnd, SessionId, Target, same_target,
 };
+pub use supervision::telemetry::flush as flush_events;

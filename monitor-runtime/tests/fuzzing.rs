@@ -1,11 +1,10 @@
 //! Sessions with a peer that says anything: never a panic, every promise kept, and no more memory than the bytes are
 //! worth.
 
-#[path = "../../fuzz/stable.rs"]
-mod stable;
+use fuzz_corpus::Target;
 
 #[test]
 fn sessions() {
     let run = monitor_runtime::fuzzing::session;
-    stable::Target { name: "runtime_session", run, most: 16 << 10, most_per_byte: 64 }.check();
+    Target { name: "runtime_session", run, most: 16 << 10, most_per_byte: 64 }.check();
 }

@@ -70,6 +70,7 @@ pub mod conformance;
 mod events;
 mod frame;
 pub mod log_limit;
+#[cfg(feature = "memory")]
 pub mod memory;
 mod service;
 

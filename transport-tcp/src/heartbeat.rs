@@ -7,7 +7,7 @@
 //! nothing to send, only the answers to its own pings keep the session alive.
 //!
 //! A pure state machine: its driver passes in times, as durations since the session began. The
-//! module is public only for the simulation in `monitor-runtime/examples/sim`.
+//! module is public only for the simulation in `tools/simulator`.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! What is known of one peer name: its connections, who waits for a session with it, and when to dial it.
 //!
 //! Knows nothing of sockets: it is told the time and what has happened, and a session is to it whatever can be
-//! [probed](Probed). Public for the simulation in `monitor-runtime/examples/sim`, and for nobody else.
+//! [probed](Probed). Public for the simulation in `tools/simulator`, and for nobody else.
 
 use std::{
     fmt,

@@ -1,10 +1,7 @@
 //! Bytes from anywhere at every stage of a connection: never a panic, no proof without the secret, and no more memory
 //! than has arrived.
 
-#[path = "../../fuzz/stable.rs"]
-mod stable;
-
-use stable::Target;
+use fuzz_corpus::Target;
 use transport_tcp::fuzzing;
 
 #[test]

@@ -1,20 +1,16 @@
-//! `cargo xtask keygen`: a fresh secret, as `obit keygen` makes it.
+//! `cargo xtask keygen`: a fresh secret in a file, by `obit keygen`.
 
 use std::{path::Path, process::ExitCode};
 
-use crate::{
-    failure::{Context, Result},
-    fresh_secret,
-};
+use anyhow::{Context, Result};
+use harness::workspace;
 
-/// Writes a fresh secret to a new file with mode 0600.
+/// Builds `obit`, and has it write a fresh secret to a new file with mode 0600.
 pub(crate) fn run(file: &Path) -> Result<ExitCode> {
-    fresh_secret::write_to_new(file).context(|| format!("cannot write {}", file.display()))?;
-    println!("wrote a fresh secret to {}", file.display());
-    Ok(ExitCode::SUCCESS)
-}
-
-/// A secret for a cluster that lives as long as this program.
-pub(crate) fn fresh_secret() -> Result<String> {
-    fresh_secret::digits().context(|| "cannot make a secret".to_owned())
+    // cargo runs at the root, and the file is meant from here.
+    let file = std::path::absolute(file).with_context(|| file.display().to_string())?;
+    let mut cargo = workspace::cargo();
+    cargo.args(["run", "--quiet", "--package", "obit-cli"]);
+    let status = cargo.args(["--", "keygen"]).arg(file).status().context("cannot run cargo")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -14,20 +14,14 @@ mod ci;
 mod cluster;
 mod conformance;
 mod differential;
-mod failure;
-#[path = "../../monitor-runtime/src/bin/obit/fresh_secret.rs"]
-mod fresh_secret;
 mod keygen;
 mod liveness;
 mod mutations;
-mod otp;
 mod page;
-mod peer;
 mod scale;
 mod sim;
 mod svg;
 mod tidy;
-mod workspace;
 
 /// Obit's own tasks.
 #[derive(Parser)]
@@ -108,7 +102,7 @@ fn main() -> ExitCode {
         }
     };
     outcome.unwrap_or_else(|failure| {
-        eprintln!("error: {failure}");
+        eprintln!("error: {failure:#}");
         ExitCode::FAILURE
     })
 }

@@ -1,15 +1,12 @@
 //! `cargo xtask sim`: clusters of real nodes in virtual time, on links that break in every way there is.
 //!
-//! The program is `monitor-runtime/examples/sim`, which may see what this one may not; it is built and run from here.
+//! The program is `tools/simulator`, which uses the crates of Obit and this one does not; it is built and run from here.
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::{Context, Result, bail};
 use clap::Args;
-
-use crate::{
-    failure::{Context, Result, fail},
-    workspace,
-};
+use harness::workspace;
 
 /// What the command line shows below its options.
 pub(crate) const EXAMPLES: &str = "\
@@ -58,7 +55,7 @@ pub(crate) struct Options {
 /// Builds the program and runs it.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut cargo = workspace::cargo();
-    cargo.args(["run", "--quiet", "--package", "monitor-runtime", "--example", "sim"]);
+    cargo.args(["run", "--quiet", "--package", "simulator"]);
     if options.release {
         cargo.arg("--release");
     }
@@ -79,13 +76,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     if let Some(file) = &options.json {
         // The program runs at the root, and the file is meant from here.
-        let file = std::path::absolute(file).context(|| format!("{}", file.display()))?;
+        let file = std::path::absolute(file).with_context(|| format!("{}", file.display()))?;
         cargo.arg("--json").arg(file);
     }
-    let status = cargo.status().context(|| "cannot run cargo".to_owned())?;
+    let status = cargo.status().context("cannot run cargo")?;
     match status.code() {
         Some(0) => Ok(ExitCode::SUCCESS),
         Some(1) => Ok(ExitCode::FAILURE),
-        _ => fail!("the simulation ended with {status}"),
+        _ => bail!("the simulation ended with {status}"),
     }
 }

@@ -1,5 +1,5 @@
-%% A node of Erlang/OTP for the benchmark: the same verbs, and the same numbers, as the example `bench_node` of
-%% monitor-runtime, whose watcher.rs describes them.
+%% A node of Erlang/OTP for the benchmark: the same verbs, and the same numbers, as the program `bench-node`
+%% below tools/, whose watcher.rs describes them.
 %%
 %% `main/0` is the node that is watched; `main/1`, with the name of that one, is the node that watches. Both end with
 %% their standard input.

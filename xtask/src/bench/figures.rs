@@ -1,10 +1,10 @@
 //! Samples, and what is told of them: medians, ratios, the table and the JSON.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use harness::peer::Usage;
 use serde_json::{Value, json};
 
 use super::{limits, pair::System, workloads::TARGETS};
-use crate::peer::Usage;
 
 /// What a figure counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

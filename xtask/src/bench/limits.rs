@@ -142,7 +142,7 @@ mod tests {
         },
         *,
     };
-    use crate::peer::Usage;
+    use harness::peer::Usage;
 
     fn rows(values: &[(&str, u64, f64)]) -> Vec<Row> {
         let mut rows = Vec::new();

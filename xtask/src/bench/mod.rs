@@ -5,24 +5,25 @@
 //! or came twice fails everything.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::ExitCode,
     time::{Duration, Instant},
 };
 
+use anyhow::{Context, Error, Result};
 use clap::Args;
+use harness::{
+    build,
+    children::Children,
+    files::{make_folder, write},
+    machine::{Machine, commit},
+    otp, workspace,
+};
 
 use self::{
     figures::Row,
     pair::{Lab, Pair, System},
     workloads::{SCRIPTS, SILENCES, Script},
-};
-use crate::{
-    cluster::{build, children::Children, make_folder},
-    failure::{Context, Failure, Result},
-    liveness::page::Machine,
-    otp, workspace,
 };
 
 mod figures;
@@ -39,7 +40,7 @@ Examples:
   cargo xtask bench --quick                 in about two minutes
   cargo xtask bench --only W1b,W6
   cargo xtask bench --json bench.json
-  cargo xtask bench --against ../before/target/release/examples/bench_node --runs 11
+  cargo xtask bench --against ../before/target/release/bench-node --runs 11
   cargo xtask bench --loaded 10             false Downs in ten minutes, for each of two presets
 
 The workloads are described in docs/PERFORMANCE.md. Without erl, erlc and epmd (Debian: erlang-nox) Obit alone is measured.
@@ -57,7 +58,8 @@ pub(crate) struct Options {
     /// How many runs count, besides the first.
     #[arg(long, value_name = "N", default_value_t = 5, conflicts_with = "quick")]
     runs: usize,
-    /// Compare with another build instead of Erlang/OTP: the path of its example `bench_node`, built with --release.
+    /// Compare with another build instead of Erlang/OTP: the path of its program `bench-node`, built with --release. Older
+    /// checkouts build it as target/release/examples/bench_node.
     #[arg(long, value_name = "PROGRAM", conflicts_with = "loaded")]
     against: Option<PathBuf>,
     /// Instead: for so many minutes, whether a node is given up while every processor is busy.
@@ -97,7 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
 }
 
-fn measure(options: &Options, children: &Children) -> Result {
+fn measure(options: &Options, children: &Children) -> Result<()> {
     let folder = workspace::root().join("target").join("bench");
     make_folder(&folder)?;
     let release = otp::release().filter(|_| options.against.is_none());
@@ -109,7 +111,7 @@ fn measure(options: &Options, children: &Children) -> Result {
         }
         None => println!("Obit alone: erl, erlc or epmd is missing (Debian: apt-get install erlang-nox)"),
     }
-    let program = build::example("bench_node", true)?;
+    let program = build::tool("bench-node", true)?;
     let before = options.against.clone();
     let lab = Lab { children: children.clone(), program, before, folder: folder.clone() };
     if let Some(minutes) = options.loaded {
@@ -148,15 +150,15 @@ fn measure(options: &Options, children: &Children) -> Result {
     }
     draw(&folder, &rows, &latencies)?;
     if let Some(file) = &options.json {
-        let machine = serde_json::to_value(Machine::this()).context(|| "the machine".to_owned())?;
+        let machine = serde_json::to_value(Machine::this()).context("the machine")?;
         let figures = figures::json(&rows, &machine, &commit());
-        write(file, &(serde_json::to_string_pretty(&figures).context(|| "the figures".to_owned())? + "\n"))?;
+        write(file, &(serde_json::to_string_pretty(&figures).context("the figures")? + "\n"))?;
     }
     Ok(())
 }
 
 /// Tells how many nodes were given up that were only busy.
-fn loaded(lab: &Lab, lasting: Duration) -> Result {
+fn loaded(lab: &Lab, lasting: Duration) -> Result<()> {
     const PAIRS: usize = 5;
     for heartbeat in ["default", "fast"] {
         println!("{heartbeat}: {PAIRS} pairs, {} s with every processor busy", lasting.as_secs());
@@ -177,7 +179,7 @@ fn in_turn(
     runs: usize,
     rows: &mut Vec<Row>,
     latencies: &mut Latencies,
-) -> Result {
+) -> Result<()> {
     let mut pairs = systems.iter().map(|_| None).collect::<Vec<Option<Pair>>>();
     for run in 0..=runs {
         for (&system, pair) in systems.iter().zip(&mut pairs) {
@@ -185,11 +187,11 @@ fn in_turn(
                 Some(pair) => pair,
                 None => Pair::start(lab, system)?,
             };
-            let told = |failure| Failure(format!("{}, run {run}: {failure}", system.name()));
+            let told = |failure: Error| failure.context(format!("{}, run {run}", system.name()));
             let (standing, outcome) = match script::run(standing, script) {
                 // An older build may lack a verb.
                 Err(failure) if run == 0 && system.is_before() => {
-                    println!("    left out: {}", told(failure));
+                    println!("    left out: {:#}", told(failure));
                     return Ok(());
                 }
                 ran => ran.map_err(told)?,
@@ -211,7 +213,7 @@ fn in_turn(
     Ok(())
 }
 
-fn draw(folder: &Path, rows: &[Row], latencies: &Latencies) -> Result {
+fn draw(folder: &Path, rows: &[Row], latencies: &Latencies) -> Result<()> {
     let ratios: Vec<_> = rows
         .iter()
         .filter_map(|row| Some((row.label(), row.ratio()?, row.target().map(|(must, _)| must))))
@@ -231,21 +233,4 @@ fn draw(folder: &Path, rows: &[Row], latencies: &Latencies) -> Result {
     }
     println!("plots: {}", folder.display());
     Ok(())
-}
-
-/// Writes a file, or says which one cannot be written.
-pub(crate) fn write(file: &Path, text: &str) -> Result {
-    fs::write(file, text).context(|| format!("cannot write {}", file.display()))
-}
-
-/// What is measured, as far as git knows.
-pub(crate) fn commit() -> String {
-    let git = |arguments: &[&str]| {
-        let told = Command::new("git").current_dir(workspace::root()).args(arguments).output().ok()?;
-        told.status.success().then(|| String::from_utf8_lossy(&told.stdout).trim().to_owned())
-    };
-    let Some(commit) = git(&["rev-parse", "HEAD"]) else { return "unknown".to_owned() };
-    let changed =
-        git(&["status", "--porcelain", "--untracked-files=no"]).is_none_or(|changes| !changes.is_empty());
-    if changed { format!("{commit}, changed") } else { commit }
 }

@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    cluster::{children::Children, ports::Ports},
-    failure::Result,
+use anyhow::Result;
+use harness::{
+    children::Children,
     otp::{Mapper, full_name},
     peer::{Peer, Usage},
+    ports::Ports,
 };
 
 /// How long a node may take to come to rest before its memory is read.

@@ -2,14 +2,13 @@
 
 use std::{thread, time::Duration};
 
+use anyhow::{Result, bail};
+use harness::peer::Usage;
+
 use super::{
     figures::{Sample, Unit},
     pair::Pair,
     workloads::{Figure, Measure, Script, Step},
-};
-use crate::{
-    failure::{Result, fail},
-    peer::Usage,
 };
 
 /// What a run has shown.
@@ -36,7 +35,7 @@ pub(super) fn run(mut pair: Pair, script: &Script) -> Result<(Pair, Outcome)> {
 }
 
 impl Measure {
-    fn run(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result {
+    fn run(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result<()> {
         match self.figure {
             Figure::Rate => self.rate(pair, outcome),
             Figure::Latency => self.latency(pair, outcome),
@@ -46,15 +45,15 @@ impl Measure {
         }
     }
 
-    fn rate(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result {
+    fn rate(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result<()> {
         let before = pair.usage()?;
-        let [nanos] = pair.watcher.ask(self.verb)?[..] else { fail!("{}: not one time", self.verb) };
+        let [nanos] = pair.watcher.ask(self.verb)?[..] else { bail!("{}: not one time", self.verb) };
         let usage = pair.usage()?.since(before);
         outcome.samples.push(self.sample("", Unit::PerSecond, self.n as f64 * 1e9 / nanos as f64, usage));
         Ok(())
     }
 
-    fn latency(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result {
+    fn latency(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result<()> {
         let before = pair.usage()?;
         let times = pair.watcher.ask(self.verb)?;
         let usage = pair.usage()?.since(before);
@@ -62,7 +61,7 @@ impl Measure {
         sorted.sort_unstable();
         for (name, of_thousand) in [(".p50", 500), (".p99", 990), (".p999", 999)] {
             let Some(nanos) = sorted.get(sorted.len() * of_thousand / 1000) else {
-                fail!("{}: no times", self.verb)
+                bail!("{}: no times", self.verb)
             };
             outcome.samples.push(self.sample(name, Unit::Microseconds, *nanos as f64 / 1e3, usage));
         }
@@ -73,20 +72,20 @@ impl Measure {
         Ok(())
     }
 
-    fn lost(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result {
+    fn lost(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result<()> {
         let before = pair.watcher.usage()?;
         // Its first answer tells that it waits.
         pair.watcher.ask(self.verb)?;
         pair.watched.kill();
         let numbers = pair.watcher.answer(self.verb)?;
         let usage = pair.watcher.usage()?.since(before);
-        let [time, longest] = numbers[..] else { fail!("{}: {numbers:?}", self.verb) };
+        let [time, longest] = numbers[..] else { bail!("{}: {numbers:?}", self.verb) };
         outcome.samples.push(self.sample("", Unit::Seconds, time as f64 / 1e9, usage));
         outcome.samples.push(self.sample(".call", Unit::Milliseconds, longest as f64 / 1e6, usage));
         Ok(())
     }
 
-    fn memory(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result {
+    fn memory(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result<()> {
         let before = pair.at_rest()?;
         pair.watcher.ask(self.verb)?;
         let after = pair.at_rest()?;
@@ -97,7 +96,7 @@ impl Measure {
         Ok(())
     }
 
-    fn idle(&self, pair: &Pair, outcome: &mut Outcome) -> Result {
+    fn idle(&self, pair: &Pair, outcome: &mut Outcome) -> Result<()> {
         let sent = || Some(pair.watcher.bytes_sent()? + pair.watched.bytes_sent()?);
         let (before, sent_before) = (pair.usage()?, sent());
         thread::sleep(IDLE);

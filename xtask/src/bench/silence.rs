@@ -7,13 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Result, bail};
+use harness::peer::Usage;
+
 use super::{
     figures::{Sample, Unit},
     pair::{Lab, Pair, System},
-};
-use crate::{
-    failure::{Result, fail},
-    peer::Usage,
 };
 
 /// The seconds from SIGSTOP to the `Down`, once for each of so many pairs, all beside each other.
@@ -72,7 +71,7 @@ fn seconds_to_down(pair: Pair) -> Result<(f64, Usage)> {
     let answer = pair.watcher.answer("lost")?;
     let (seconds, after) = (start.elapsed().as_secs_f64(), pair.watcher.usage()?);
     if answer.len() != 2 {
-        fail!("lost: {answer:?}");
+        bail!("lost: {answer:?}");
     }
     Ok((seconds, after.since(before)))
 }

@@ -1,6 +1,6 @@
 //! The workloads: which verbs are sent to the watching node, and what of their answers is a figure.
 //!
-//! The verbs are described in `watcher.rs` of the example `bench_node` of monitor-runtime.
+//! The verbs are described in `tools/bench-node/src/watcher.rs`.
 
 use super::pair::System;
 

@@ -3,11 +3,13 @@
 //! Features are additive: each set must build without a warning. With cargo-hack these are all sets of up to
 //! [`DEPTH`] features, and some larger ones; without it, by plain cargo, those of a list.
 
+use anyhow::Result;
+use harness::workspace;
+
 use super::{
     steps::{cargo, has, run, succeeds},
     verdict::Done::{self, Without},
 };
-use crate::{failure::Result, workspace};
 
 /// How many features a set has that cargo-hack tries. Code that needs three at once would be new.
 const DEPTH: &str = "2";
@@ -17,9 +19,9 @@ type Sets = (&'static str, &'static [&'static str]);
 
 /// What is tried where there is no cargo-hack.
 const LISTED: &[Sets] = &[
-    ("refs", &["", "fuzzing"]),
+    ("obit-refs", &["", "fuzzing"]),
     ("monitor-core", &["", "fuzzing"]),
-    ("peer-service", &["", "conformance"]),
+    ("peer-service", &["", "conformance", "memory", "conformance,memory"]),
     ("transport-tcp", &["", "tls", "fuzzing", "tls,fuzzing"]),
     (
         "monitor-runtime",
@@ -33,20 +35,21 @@ const LISTED: &[Sets] = &[
             "metrics",
             "test-util",
             "fuzzing",
-            "cli",
             // and those pairs that meet in the code.
             "tcp,control",
             "tcp,http",
             "metrics,control",
             "metrics,http",
             "control,test-util",
-            "cli,test-util",
         ],
     ),
 ];
 
 /// Sets that are tried with and without cargo-hack: larger than it tries.
-const LARGER: &[Sets] = &[("monitor-runtime", &["tls,test-util,fuzzing", "metrics,http,test-util"])];
+const LARGER: &[Sets] = &[
+    ("monitor-runtime", &["tls,test-util,fuzzing", "metrics,http,test-util"]),
+    ("obit", &["", "tls,control,http,metrics,test-util"]),
+];
 
 /// Checks libraries and binaries with each set, and everything with all features.
 pub(super) fn check() -> Result<Done> {
@@ -81,13 +84,15 @@ pub(super) fn check_with_oldest_rust() -> Result<Done> {
 
 /// All sets of up to [`DEPTH`] features. `default` is another name for `tcp`, and tried with everything else.
 fn powerset() -> Result<Done> {
-    const SETS: [&str; 9] = [
+    // The tools have no features, and those of the facade are those of the library.
+    const SETS: [&str; 10] = [
         "hack",
         "clippy",
         "--quiet",
         "--workspace",
+        "--ignore-private",
         "--exclude",
-        "xtask",
+        "obit",
         "--feature-powerset",
         "--exclude-features",
         "default",

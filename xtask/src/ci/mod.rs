@@ -5,13 +5,13 @@
 
 use std::{process::ExitCode, time::Instant};
 
+use anyhow::Result;
 use clap::{Args, builder::PossibleValuesParser};
 
 use self::{
     steps::STEPS,
     verdict::{Verdict, last_line},
 };
-use crate::failure::Result;
 
 mod features;
 mod steps;

@@ -2,15 +2,14 @@
 
 use std::process::Command;
 
+use anyhow::{Context, Result, bail};
+use harness::workspace;
+
 use super::{
     features,
     verdict::Done::{self, Whole, Without},
 };
-use crate::{
-    cluster, conformance, differential,
-    failure::{Context, Result, fail},
-    page, tidy, workspace,
-};
+use crate::{cluster, conformance, differential, page, tidy};
 
 /// One step: what it is called, and what it does.
 pub(super) struct Step {
@@ -28,6 +27,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "msrv", run: features::check_with_oldest_rust },
     Step { name: "deny", run: deny },
     Step { name: "tidy", run: || tidy::check().map(Done::from) },
+    Step { name: "package", run: package },
     Step { name: "test", run: || cargo(&["test", "--workspace"]) },
     // That they run, not how fast: each once.
     Step {
@@ -49,6 +49,15 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "test-cluster", run: test_cluster },
 ];
 
+/// Packs every package that is meant for a registry, as publishing would. Building what was packed is left out: the other
+/// steps build the same files.
+fn package() -> Result<Done> {
+    let packages = tidy::packages::read()?;
+    let published = packages.iter().filter(|package| package.is_published());
+    let named = published.flat_map(|package| ["--package", package.name.as_str()]);
+    run(workspace::cargo().args(["package", "--quiet", "--no-verify", "--allow-dirty"]).args(named))
+}
+
 /// What the feature `tls` adds or changes.
 fn tls() -> Result<Done> {
     const TRANSPORT: [&str; 4] = ["--package", "transport-tcp", "--features", "tls"];
@@ -64,13 +73,14 @@ fn tls() -> Result<Done> {
 
 /// The command `obit`, and what one can look into a node by.
 fn cli() -> Result<Done> {
-    const CLI: [&str; 4] = ["--package", "monitor-runtime", "--features", "cli"];
-    cargo(&[&["clippy"], &CLI[..], &["--all-targets", "--", "-D", "warnings"]].concat())?;
-    cargo(
-        &[&["test"], &CLI[..], &["--bin", "obit", "--test", "cli", "--test", "control", "--test", "http"]]
-            .concat(),
-    )?;
-    cargo(&[&["test"], &CLI[..], &["--doc"]].concat())?;
+    cargo(&["clippy", "--package", "obit-cli", "--all-targets", "--", "-D", "warnings"])?;
+    cargo(&["test", "--package", "obit-cli"])?;
+    const HTTP: [&str; 4] = ["--package", "monitor-runtime", "--features", "http"];
+    cargo(&[&["clippy"], &HTTP[..], &["--all-targets", "--", "-D", "warnings"]].concat())?;
+    cargo(&[&["test"], &HTTP[..], &["--test", "control", "--test", "http"]].concat())?;
+    cargo(&[&["test"], &HTTP[..], &["--doc"]].concat())?;
+    // The pages about looking into a node.
+    cargo(&["test", "--package", "obit", "--features", "http", "--doc"])?;
     const METRICS: [&str; 4] = ["--package", "monitor-runtime", "--features", "metrics"];
     cargo(&[&["clippy"], &METRICS[..], &["--test", "metrics", "--", "-D", "warnings"]].concat())?;
     cargo(&[&["test"], &METRICS[..], &["--test", "metrics"]].concat())
@@ -85,7 +95,7 @@ fn miri() -> Result<Done> {
     const TESTS: [&str; 8] =
         ["--test", "meaning", "--test", "processes", "--test", "nodes", "--test", "remote"];
     let mut miri = workspace::cargo_of_rustup();
-    miri.args(["+nightly", "miri", "test", "--package", "refs", "--package", "monitor-core"]);
+    miri.args(["+nightly", "miri", "test", "--package", "obit-refs", "--package", "monitor-core"]);
     run(miri.args(TESTS))
 }
 
@@ -110,8 +120,8 @@ fn examples() -> Result<Done> {
         cargo(&[&run[..], features].concat())?;
     }
     println!("--- shell_watch.sh");
-    cargo(&["build", "--package", RUNTIME, "--features", "cli", "--bin", "obit"])?;
-    run(Command::new("monitor-runtime/examples/shell_watch.sh").current_dir(workspace::root()))
+    cargo(&["build", "--package", "obit-cli"])?;
+    run(Command::new("obit-cli/examples/shell_watch.sh").current_dir(workspace::root()))
 }
 
 /// Licences, sources and known weaknesses of what we depend on, as `deny.toml` has them.
@@ -154,9 +164,9 @@ pub(super) fn cargo(arguments: &[&str]) -> Result<Done> {
 
 /// Runs a command; a failure if it fails.
 pub(super) fn run(command: &mut Command) -> Result<Done> {
-    let status = command.status().context(|| format!("cannot run {command:?}"))?;
+    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
     if !status.success() {
-        fail!("{command:?} ended with {status}");
+        bail!("{command:?} ended with {status}");
     }
     Ok(Whole)
 }

@@ -1,6 +1,6 @@
 //! How a step came out, and how that is told.
 
-use crate::failure::{Failure, Result};
+use anyhow::Result;
 
 /// What a step that found nothing wrong has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Verdict {
             Ok(Done::Whole) => Verdict::Passed,
             Ok(Done::Without(why)) if strict => Verdict::Failed(format!("left out: {why}")),
             Ok(Done::Without(why)) => Verdict::Skipped(why),
-            Err(Failure(why)) => Verdict::Failed(why),
+            Err(error) => Verdict::Failed(format!("{error:#}")),
         }
     }
 
@@ -72,10 +72,12 @@ impl From<()> for Done {
 
 #[cfg(test)]
 mod tests {
+    use anyhow::anyhow;
+
     use super::*;
 
     fn outcomes() -> [Result<Done>; 3] {
-        [Ok(Done::Whole), Ok(Done::Without("no erl".to_owned())), Err(Failure("red\nvery".to_owned()))]
+        [Ok(Done::Whole), Ok(Done::Without("no erl".to_owned())), Err(anyhow!("red\nvery"))]
     }
 
     #[test]

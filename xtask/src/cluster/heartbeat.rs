@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::ensure;
-use crate::failure::Result;
+use anyhow::Result;
+use harness::conditions::ensure;
 
 /// How often a node gives a sign of life, and after how much silence it gives up a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Heartbeat {
-    /// As the program `node` takes it on its command line.
+    /// As the program `test-node` takes it on its command line.
     pub(crate) option: &'static str,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,

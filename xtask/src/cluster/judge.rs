@@ -9,25 +9,25 @@ use std::{
     time::Instant,
 };
 
+use anyhow::{Error, Result, anyhow};
+use harness::{
+    children::Children,
+    files::make_folder,
+    net::{self, Network},
+    ports::Ports,
+    secret::fresh_secret,
+    workspace,
+};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
     Cluster, Options, State,
-    children::Children,
     heartbeat::Heartbeat,
-    make_folder,
-    net::{self, Network},
     node::{Launch, Node, end_all},
     oracle::{self, Life},
-    ports::Ports,
     report::{self, Progress},
     scenarios::{self, Ground, Scenario},
-};
-use crate::{
-    failure::{Failure, Result},
-    keygen::fresh_secret,
-    workspace,
 };
 
 /// What became of one scenario.
@@ -53,13 +53,13 @@ pub(super) enum Outcome {
 
 impl Verdict {
     /// On a scenario that cannot be run here, and why; if it was asked for by name, that is a failure.
-    fn without_network(scenario: &Scenario, why: &Failure, by_name: bool) -> Self {
+    fn without_network(scenario: &Scenario, why: &Error, by_name: bool) -> Self {
         let outcome = if by_name { Outcome::Failed } else { Outcome::Skipped };
         Verdict {
             name: scenario.name,
             outcome,
             seconds: 0.0,
-            detail: why.0.clone(),
+            detail: format!("{why:#}"),
             figures: BTreeMap::new(),
         }
     }
@@ -138,10 +138,10 @@ pub(super) fn judge(options: &Options, children: &Children, program: &Path) -> R
 fn judge_one(scenario: &Scenario, cluster: &Cluster<'_>) -> Verdict {
     let start = Instant::now();
     let ran = catch_unwind(AssertUnwindSafe(|| (scenario.run)(cluster)));
-    let ran = ran.unwrap_or_else(|_| Err(Failure("the scenario itself panicked: see above".to_owned())));
+    let ran = ran.unwrap_or_else(|_| Err(anyhow!("the scenario itself panicked: see above")));
     let outcome = ran.and_then(|()| cluster.at_rest());
     let violations = end_and_examine(cluster);
-    let mut wrong: Vec<_> = outcome.err().map(|failure| failure.0).into_iter().collect();
+    let mut wrong: Vec<_> = outcome.err().map(|error| format!("{error:#}")).into_iter().collect();
     if cluster.children.interrupted() {
         // Its nodes were ended under it: whatever else is wrong means nothing.
         wrong = vec!["interrupted".to_owned()];
@@ -178,7 +178,7 @@ fn end_and_examine(cluster: &Cluster<'_>) -> Vec<String> {
 
 /// What a node has complained of that is a panic, other than those that its processes were told to end with.
 fn panics(node: &Node) -> Vec<String> {
-    const ON_ORDER: &str = "examples/node/process.rs";
+    const ON_ORDER: &str = "tools/test-node/src/process.rs";
     let errors = fs::read_to_string(node.launch().log.with_extension("stderr")).unwrap_or_default();
     let panics = errors.lines().filter(|line| line.contains("panicked at") && !line.contains(ON_ORDER));
     panics.map(|line| format!("{}: {line}", node.name())).collect()
@@ -192,10 +192,10 @@ mod tests {
     fn what_cannot_be_run_here_is_skipped_unless_it_was_asked_for_by_name() {
         let scenario = scenarios::ALL.iter().find(|scenario| scenario.ground == Ground::Network);
         let scenario = scenario.expect("there are scenarios about wires");
-        let why = Failure("network namespaces are made by root only".to_owned());
+        let why = anyhow!("network namespaces are made by root only");
         let verdicts = [false, true].map(|by_name| Verdict::without_network(scenario, &why, by_name));
         assert_eq!(verdicts.each_ref().map(|verdict| verdict.outcome), [Outcome::Skipped, Outcome::Failed]);
         let json = serde_json::to_value(&verdicts[0]).unwrap();
-        assert_eq!((&json["outcome"], &json["detail"]), (&"skipped".into(), &why.0.into()));
+        assert_eq!((&json["outcome"], &json["detail"]), (&"skipped".into(), &format!("{why:#}").into()));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The parts, from the outside in: [`judge`] runs the [`scenarios`] one after the other, each on a [`Cluster`] of
 //! its own, and has the [`oracle`] go over everything that was said; [`report`] tells a person about it. A cluster
-//! is made of [`node`]s, which are [`children`] of this program, and each has a [`transcript`]. They live side by side
-//! on 127.0.0.1, or each on a host of a [`net`] of their own, whose [`wires`] can be hurt.
+//! is made of [`node`]s, which are [children](harness::children) of this program, and each has a [`transcript`]. They live side by side
+//! on 127.0.0.1, or each on a host of a [network](harness::net) of their own, whose [`wires`] can be hurt.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,39 +14,37 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Result, bail};
 use clap::Args;
+use harness::{
+    build,
+    children::Children,
+    command::Program,
+    conditions::{SOON, poll},
+    net::{self, Network, namespace::Namespace},
+    ports::Ports,
+};
 use serde_json::Value;
 
 use self::{
-    children::Children,
-    command::Program,
     judge::Outcome,
-    net::{Network, namespace::Namespace},
-    node::{Launch, Node, SOON},
+    node::{Launch, Node},
     oracle::Life,
-    ports::Ports,
     report::Progress,
 };
-use crate::failure::{Context, Result, fail};
 
-pub(crate) mod build;
-pub(crate) mod children;
-pub(crate) mod command;
 pub(crate) mod heartbeat;
 mod judge;
-pub(crate) mod net;
 pub(crate) mod node;
 mod oracle;
-pub(crate) mod ports;
 pub(crate) mod process;
-// The one description of the lines that go back and forth; it depends on serde alone.
-#[path = "../../../monitor-runtime/examples/node/protocol.rs"]
-pub(crate) mod protocol;
 mod report;
 mod scenarios;
 pub(crate) mod transcript;
 mod vitals;
 mod wires;
+
+pub(crate) use node_protocol as protocol;
 
 /// What the command line shows below its options.
 pub(crate) const EXAMPLES: &str = "\
@@ -95,7 +93,7 @@ pub(crate) struct Options {
 
 /// What is missing here to give nodes networks of their own; none if nothing is.
 pub(crate) fn missing() -> Option<String> {
-    net::available().err().map(|why| why.0)
+    net::available().err().map(|why| format!("{why:#}"))
 }
 
 /// Runs the scenarios that were asked for, and reports.
@@ -107,7 +105,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     report::keep_stdout_for_json(options.json.as_deref() == Some(Path::new("-")));
     let children = Children::default();
     children.end_on_interrupt()?;
-    let program = build::node_program(options.release)?;
+    let program = build::tool("test-node", options.release)?;
     let verdicts = judge::judge(options, &children, &program)?;
     report::table(&verdicts);
     if let Some(file) = &options.json {
@@ -225,7 +223,7 @@ impl Cluster<'_> {
     }
 
     /// The node leaves in good order; its program goes on and can still be asked.
-    pub(crate) fn stop(&self, node: &Node) -> Result {
+    pub(crate) fn stop(&self, node: &Node) -> Result<()> {
         self.hurt(node);
         node.stop()
     }
@@ -246,12 +244,12 @@ impl Cluster<'_> {
     }
 
     /// SIGCONT.
-    pub(crate) fn thaw(&self, node: &Node) -> Result {
+    pub(crate) fn thaw(&self, node: &Node) -> Result<()> {
         node.thaw()
     }
 
     /// One node ends its session with the other.
-    pub(crate) fn disconnect(&self, node: &Node, from: &Node) -> Result {
+    pub(crate) fn disconnect(&self, node: &Node, from: &Node) -> Result<()> {
         self.hurt(node);
         node.done(protocol::Command::Disconnect { node: from.name().to_owned() })
     }
@@ -264,7 +262,7 @@ impl Cluster<'_> {
     /// the transcripts are active, at both ends, and nothing is owed to anybody.
     ///
     /// A monitor has then reached its target's node, so whatever happens to the target next is what its Down tells.
-    pub(crate) fn at_rest(&self) -> Result {
+    pub(crate) fn at_rest(&self) -> Result<()> {
         let mut differences = Vec::new();
         let rest = poll(SOON, || {
             let nodes = self.state().lives.clone();
@@ -278,7 +276,7 @@ impl Cluster<'_> {
         })?;
         match rest {
             Some(()) => Ok(()),
-            None => fail!("the cluster did not come to rest within {SOON:?}: {}", differences.join("; ")),
+            None => bail!("the cluster did not come to rest within {SOON:?}: {}", differences.join("; ")),
         }
     }
 
@@ -317,29 +315,4 @@ impl Cluster<'_> {
 /// The number of a label: one lower-case letter.
 fn index(label: &str) -> usize {
     label.bytes().next().map_or(0, |letter| usize::from(letter.saturating_sub(b'a')))
-}
-
-/// Tries until `attempt` gives something; `None` if it has not after `within`. An error ends it at once.
-pub(crate) fn poll<T>(within: Duration, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
-    const PAUSE: Duration = Duration::from_millis(20);
-    let deadline = Instant::now() + within;
-    loop {
-        if let Some(found) = attempt()? {
-            return Ok(Some(found));
-        }
-        if Instant::now() >= deadline {
-            return Ok(None);
-        }
-        std::thread::sleep(PAUSE);
-    }
-}
-
-/// Fails with this text unless it holds.
-pub(crate) fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result {
-    if holds { Ok(()) } else { fail!("{}", what()) }
-}
-
-/// Makes a folder with everything above it.
-pub(crate) fn make_folder(path: &std::path::Path) -> Result {
-    std::fs::create_dir_all(path).context(|| format!("cannot make the folder {}", path.display()))
 }

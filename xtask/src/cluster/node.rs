@@ -14,19 +14,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
+use anyhow::{Context, Result, anyhow, bail};
+use harness::{
     children::{Children, Running},
     command::LogReader,
-    heartbeat::Heartbeat,
+    conditions::{SOON, poll},
     net::namespace::Namespace,
+};
+
+use super::{
+    heartbeat::Heartbeat,
     process::{Monitor, Process},
     protocol::{Answer, Command, NodeInfo, NodeKind, Output, Request, Subscription, Tables},
     transcript::{Entry, Said, Transcript},
 };
-use crate::failure::{Context, Failure, Result, fail};
-
-/// How long anything may take that should happen soon. Generous: the machine may be busy with other things.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// How a node is started.
 #[derive(Clone, Debug)]
@@ -72,7 +73,7 @@ impl Node {
     pub(crate) fn start(children: &Children, launch: Launch) -> Result<Self> {
         let log = |ending| {
             let path = launch.log.with_extension(ending);
-            File::create(&path).context(|| format!("cannot write {}", path.display()))
+            File::create(&path).with_context(|| format!("cannot write {}", path.display()))
         };
         let transcript = Arc::new(Transcript::new(launch.name.clone(), log("jsonl")?));
         let mut program = match launch.by.split_first() {
@@ -105,7 +106,7 @@ impl Node {
         });
         let incarnation = ready.map_err(|failure| {
             let errors = fs::read_to_string(launch.log.with_extension("stderr")).unwrap_or_default();
-            Failure(format!("{failure}\nits standard error: {errors}"))
+            anyhow!("{failure:#}\nits standard error: {errors}")
         })?;
         Ok(Node(Arc::new(Life {
             launch,
@@ -202,7 +203,7 @@ impl Node {
     }
 
     /// Drops the handle of a monitor.
-    pub(crate) fn drop_handle(&self, monitor: &Monitor) -> Result {
+    pub(crate) fn drop_handle(&self, monitor: &Monitor) -> Result<()> {
         self.flags(Command::Unwatch { monitors: vec![monitor.reference().to_owned()], info: false }).map(drop)
     }
 
@@ -226,24 +227,24 @@ impl Node {
 
     // The cluster, and what the node tells about itself.
 
-    pub(crate) fn connect(&self, to: &Node) -> Result {
+    pub(crate) fn connect(&self, to: &Node) -> Result<()> {
         self.done(Command::Connect { node: to.name().to_owned() })
     }
 
     /// Asks for a session with a node that is reached at another address than its own.
-    pub(crate) fn connect_through(&self, to: &Node, address: SocketAddr) -> Result {
+    pub(crate) fn connect_through(&self, to: &Node, address: SocketAddr) -> Result<()> {
         self.done(Command::Connect { node: format!("{}={address}", to.name()) })
     }
 
     /// Waits until this node and that one, which can reach each other, agree on a session.
-    pub(crate) fn meet(&self, other: &Node) -> Result {
+    pub(crate) fn meet(&self, other: &Node) -> Result<()> {
         const AGAIN: Duration = Duration::from_secs(1);
         let sees = |node: &Node, peer: &Node| -> Result<bool> {
             let up = node.nodes(NodeKind::All)?;
             Ok(up.iter().any(|info| info.incarnation == peer.incarnation()))
         };
         let mut asked: Option<Instant> = None;
-        let met = super::poll(SOON, || {
+        let met = poll(SOON, || {
             if sees(self, other)? && sees(other, self)? {
                 return Ok(Some(()));
             }
@@ -255,7 +256,7 @@ impl Node {
         })?;
         match met {
             Some(()) => Ok(()),
-            None => fail!("{} and {} have no session after {SOON:?}", self.name(), other.name()),
+            None => bail!("{} and {} have no session after {SOON:?}", self.name(), other.name()),
         }
     }
 
@@ -276,7 +277,7 @@ impl Node {
     /// Waits until the tables are such; returns them.
     pub(crate) fn await_tables(&self, what: &str, such: impl Fn(&Tables) -> bool) -> Result<Tables> {
         let mut last = None;
-        let found = super::poll(SOON, || {
+        let found = poll(SOON, || {
             let tables = self.tables()?;
             let found = such(&tables).then(|| tables.clone());
             last = Some(tables);
@@ -284,7 +285,7 @@ impl Node {
         })?;
         match found {
             Some(tables) => Ok(tables),
-            None => fail!("{}: expected {what} within {SOON:?}; its tables hold {last:?}", self.name()),
+            None => bail!("{}: expected {what} within {SOON:?}; its tables hold {last:?}", self.name()),
         }
     }
 
@@ -299,7 +300,7 @@ impl Node {
     pub(crate) fn ask(&self, command: Command) -> Result<Answer> {
         let asked = format!("{command:.200?}");
         match self.try_ask(command)? {
-            Answer::Error(error) => fail!("{} answers «{error}» to {asked:.200}", self.name()),
+            Answer::Error(error) => bail!("{} answers «{error}» to {asked:.200}", self.name()),
             answer => Ok(answer),
         }
     }
@@ -307,7 +308,7 @@ impl Node {
     /// Asks and waits for the answer, which may be an error.
     pub(crate) fn try_ask(&self, command: Command) -> Result<Answer> {
         let request = Request { id: self.0.next_request.fetch_add(1, Ordering::SeqCst), command };
-        let line = serde_json::to_string(&request).context(|| "cannot write a request".to_owned())?;
+        let line = serde_json::to_string(&request).context("cannot write a request")?;
         let from = self.transcript().len();
         self.transcript().asked(&request, &line);
         self.write(&line)?;
@@ -317,14 +318,16 @@ impl Node {
         })
     }
 
-    fn write(&self, line: &str) -> Result {
+    fn write(&self, line: &str) -> Result<()> {
         let mut stdin = self.0.stdin.lock().unwrap_or_else(PoisonError::into_inner);
         let written = stdin.write_all(line.as_bytes()).and_then(|()| stdin.write_all(b"\n"));
-        written.and_then(|()| stdin.flush()).context(|| format!("{} takes no more requests", self.name()))
+        written
+            .and_then(|()| stdin.flush())
+            .with_context(|| format!("{} takes no more requests", self.name()))
     }
 
     /// Asks for something that is answered with `done`.
-    pub(crate) fn done(&self, command: Command) -> Result {
+    pub(crate) fn done(&self, command: Command) -> Result<()> {
         match self.ask(command)? {
             Answer::Done => Ok(()),
             other => self.unexpected("«done»", &other),
@@ -340,7 +343,7 @@ impl Node {
     }
 
     pub(crate) fn unexpected<T>(&self, wanted: &str, got: &Answer) -> Result<T> {
-        fail!("{} answers {got:.200?} where {wanted} was expected", self.name())
+        bail!("{} answers {got:.200?} where {wanted} was expected", self.name())
     }
 
     /// Waits for an event: anything said from the beginning on counts.
@@ -366,25 +369,25 @@ impl Node {
         }
     }
 
-    pub(super) fn stop(&self) -> Result {
+    pub(super) fn stop(&self) -> Result<()> {
         self.done(Command::Stop)?;
         self.0.over.store(true, Ordering::SeqCst);
         Ok(())
     }
 
-    pub(crate) fn freeze(&self) -> Result {
+    pub(crate) fn freeze(&self) -> Result<()> {
         self.0.child.freeze()
     }
 
     /// Waits until a freeze has taken hold.
-    pub(crate) fn await_frozen(&self, within: Duration) -> Result {
-        match super::poll(within, || Ok(self.0.child.has_stopped()?.then_some(())))? {
+    pub(crate) fn await_frozen(&self, within: Duration) -> Result<()> {
+        match poll(within, || Ok(self.0.child.has_stopped()?.then_some(())))? {
             Some(()) => Ok(()),
-            None => fail!("{} does not stop", self.name()),
+            None => bail!("{} does not stop", self.name()),
         }
     }
 
-    pub(crate) fn thaw(&self) -> Result {
+    pub(crate) fn thaw(&self) -> Result<()> {
         self.0.child.thaw()
     }
 }

@@ -5,13 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Result, anyhow, bail};
+use harness::conditions::ensure;
+
 use super::{
-    ensure,
     node::Node,
     protocol::{Answer, Command, End, Exit, NodeInfo, NodeKind, Output, Reason, Request, Subscription},
     transcript::Said,
 };
-use crate::failure::{Failure, Result, fail};
 
 /// One process.
 #[derive(Clone)]
@@ -75,11 +76,11 @@ impl Process {
     }
 
     /// Asks to be told of the next end of the session with a node.
-    pub(crate) fn monitor_node(&self, node: &str, never: bool) -> Result {
+    pub(crate) fn monitor_node(&self, node: &str, never: bool) -> Result<()> {
         self.node.done(Command::MonitorNode { process: self.me(), node: node.to_owned(), never })
     }
 
-    pub(crate) fn demonitor_node(&self, node: &str) -> Result {
+    pub(crate) fn demonitor_node(&self, node: &str) -> Result<()> {
         self.node.done(Command::DemonitorNode { process: self.me(), node: node.to_owned() })
     }
 
@@ -91,11 +92,11 @@ impl Process {
         }
     }
 
-    pub(crate) fn demonitor_nodes(&self, of: Subscription) -> Result {
+    pub(crate) fn demonitor_nodes(&self, of: Subscription) -> Result<()> {
         self.node.done(Command::DemonitorNodes { process: self.me(), of })
     }
 
-    pub(crate) fn register(&self, name: &str) -> Result {
+    pub(crate) fn register(&self, name: &str) -> Result<()> {
         self.node.done(Command::Register { process: self.me(), name: name.to_owned() })
     }
 
@@ -108,7 +109,7 @@ impl Process {
     }
 
     /// Tells it to end, and does not wait for it.
-    pub(crate) fn exit(&self, how: Exit) -> Result {
+    pub(crate) fn exit(&self, how: Exit) -> Result<()> {
         self.node.done(Command::Exit { processes: vec![self.me()], how })
     }
 
@@ -118,17 +119,17 @@ impl Process {
     }
 
     /// It takes nothing out of its mailbox until it is resumed.
-    pub(crate) fn pause(&self) -> Result {
+    pub(crate) fn pause(&self) -> Result<()> {
         self.node.done(Command::Pause { process: self.me() })
     }
 
     /// It blocks its thread for that long.
-    pub(crate) fn block(&self, time: Duration) -> Result {
+    pub(crate) fn block(&self, time: Duration) -> Result<()> {
         let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self.node.done(Command::Block { process: self.me(), milliseconds })
     }
 
-    pub(crate) fn resume(&self) -> Result {
+    pub(crate) fn resume(&self) -> Result<()> {
         self.node.done(Command::Resume { process: self.me() })
     }
 
@@ -136,7 +137,7 @@ impl Process {
     ///
     /// A message from a process of the same node is put at the end of the mailbox at once; when that one is
     /// received, so is everything before it.
-    pub(crate) fn drain(&self) -> Result {
+    pub(crate) fn drain(&self) -> Result<()> {
         let marker = self.node.spawn()?;
         let last = marker.send(&self.pid, 1)?;
         self.expect_message(&marker, last)?;
@@ -144,7 +145,7 @@ impl Process {
     }
 
     /// Waits for the message of that number from that process.
-    pub(crate) fn expect_message(&self, sender: &Process, number: u64) -> Result {
+    pub(crate) fn expect_message(&self, sender: &Process, number: u64) -> Result<()> {
         let body = number.to_string();
         self.node.await_event(&format!("message {number} from {}", sender.pid), |entry| match &entry.said {
             Said::Told(Output::Message { to, from: Some(from), body: b })
@@ -157,7 +158,7 @@ impl Process {
     }
 
     /// Waits until it knows that the node is up, in that life: by an event, or because it was up when it subscribed.
-    pub(crate) fn expect_node_up(&self, node: &Node) -> Result {
+    pub(crate) fn expect_node_up(&self, node: &Node) -> Result<()> {
         let meant = |info: &NodeInfo| info.name == node.name() && info.incarnation == node.incarnation();
         let mut subscriptions = BTreeSet::new();
         self.node.await_event(&format!("node-up of {}", node.name()), |entry| {
@@ -178,7 +179,7 @@ impl Process {
     }
 
     /// Waits until it was told for the first time that a node is down, and why; that must be one of these kinds.
-    pub(crate) fn expect_node_down(&self, node: &Node, kinds: &[&str]) -> Result {
+    pub(crate) fn expect_node_down(&self, node: &Node, kinds: &[&str]) -> Result<()> {
         let what = format!("node-down of {}", node.name());
         let down = self
             .await_node_event(&what, |event| !event.up && event.name == node.name() && event.end.is_some())?;
@@ -186,7 +187,7 @@ impl Process {
     }
 
     /// Waits until it was told that often that a node is down.
-    pub(crate) fn await_node_downs(&self, node: &Node, times: usize) -> Result {
+    pub(crate) fn await_node_downs(&self, node: &Node, times: usize) -> Result<()> {
         let mut seen = 0;
         let what = format!("{times} node-downs of {}", node.name());
         let all = Subscription { nodes: NodeKind::All, reasons: true };
@@ -198,7 +199,7 @@ impl Process {
     }
 
     /// Waits until it was told, by a `monitor_node`, that a node is down; the end must be of this kind.
-    pub(crate) fn expect_monitored_down(&self, node: &str, kind: &str) -> Result {
+    pub(crate) fn expect_monitored_down(&self, node: &str, kind: &str) -> Result<()> {
         let what = format!("the node-down of {node} that monitor_node asks for");
         let down = self.await_node_event(&what, |event| event.of.is_none() && event.name == node)?;
         self.expect_kind(&down, &[kind])
@@ -206,7 +207,7 @@ impl Process {
 
     /// Waits until it was told by that subscription that the node is up, or down; the reason must be there exactly
     /// if it was asked for.
-    pub(crate) fn expect_event(&self, of: Subscription, up: bool, node: &str) -> Result {
+    pub(crate) fn expect_event(&self, of: Subscription, up: bool, node: &str) -> Result<()> {
         let what = format!("{} of {node} by {of:?}", if up { "node-up" } else { "node-down" });
         let event = self
             .await_node_event(&what, |event| event.of == Some(of) && event.up == up && event.name == node)?;
@@ -233,7 +234,7 @@ impl Process {
         }
     }
 
-    fn expect_kind(&self, down: &NodeEvent, kinds: &[&str]) -> Result {
+    fn expect_kind(&self, down: &NodeEvent, kinds: &[&str]) -> Result<()> {
         let as_wanted = down.end.as_ref().is_some_and(|end| kinds.contains(&end.kind.as_str()));
         ensure(as_wanted, || {
             format!("{}: expected a node-down as {kinds:?}, but it was {down:?}", self.node.name())
@@ -305,7 +306,7 @@ impl Monitor {
         if wanted.is(&reason) {
             return Ok(at);
         }
-        fail!("{}: expected {what} for {wanted:?}, but it came for {reason:?}", self.node.name())
+        bail!("{}: expected {what} for {wanted:?}, but it came for {reason:?}", self.node.name())
     }
 
     /// Whether its Down has been printed.
@@ -316,16 +317,20 @@ impl Monitor {
     }
 
     /// Fails if its Down has been printed.
-    pub(crate) fn expect_silence(&self, why: &str) -> Result {
+    pub(crate) fn expect_silence(&self, why: &str) -> Result<()> {
         if self.is_down() {
-            fail!("{}: a Down of {} although {why}", self.node.name(), self.reference);
+            bail!("{}: a Down of {} although {why}", self.node.name(), self.reference);
         }
         Ok(())
     }
 }
 
 /// Waits for the Downs of many monitors of one node, in whatever order they come, and calls `each` for every one.
-pub(crate) fn expect_downs(node: &Node, monitors: &[(Monitor, Wanted)], mut each: impl FnMut()) -> Result {
+pub(crate) fn expect_downs(
+    node: &Node,
+    monitors: &[(Monitor, Wanted)],
+    mut each: impl FnMut(),
+) -> Result<()> {
     let mut open: BTreeMap<_, _> =
         monitors.iter().map(|(monitor, wanted)| (monitor.reference(), wanted)).collect();
     if open.is_empty() {
@@ -343,7 +348,7 @@ pub(crate) fn expect_downs(node: &Node, monitors: &[(Monitor, Wanted)], mut each
         }
         open.is_empty().then_some(Ok(()))
     })?;
-    wrong.map_err(|wrong| Failure(format!("{}: {wrong}", node.name())))
+    wrong.map_err(|wrong| anyhow!("{}: {wrong}", node.name()))
 }
 
 /// Which reason a Down should have.

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::{Context, Error, Result};
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -16,7 +17,6 @@ use super::{
     judge::{Outcome, Verdict},
     scenarios::{Ground, Scenario},
 };
-use crate::failure::{Context, Failure, Result};
 
 /// Whether standard output is for the JSON alone.
 static STDOUT_IS_JSON: AtomicBool = AtomicBool::new(false);
@@ -73,8 +73,8 @@ pub(super) fn first_line(nodes: u64, seed: u64) {
 }
 
 /// Tells why nodes cannot have networks of their own.
-pub(super) fn no_networks(why: &Failure) {
-    say!("no network of its own for any node: {why}; scenarios that need one are left out");
+pub(super) fn no_networks(why: &Error) {
+    say!("no network of its own for any node: {why:#}; scenarios that need one are left out");
 }
 
 /// The scenarios, each with what it shows.
@@ -108,7 +108,7 @@ pub(super) fn table(verdicts: &[Verdict]) {
 }
 
 /// The verdict for programs.
-pub(super) fn json(verdicts: &[Verdict], file: &Path) -> Result {
+pub(super) fn json(verdicts: &[Verdict], file: &Path) -> Result<()> {
     #[derive(Serialize)]
     struct Report<'a> {
         scenarios: &'a [Verdict],
@@ -119,12 +119,12 @@ pub(super) fn json(verdicts: &[Verdict], file: &Path) -> Result {
     let [passed, failed, skipped] = count(verdicts);
     let report = Report { scenarios: verdicts, passed, failed, skipped };
     let what = || format!("cannot write the verdict to {}", file.display());
-    let text = serde_json::to_string_pretty(&report).context(what)?;
+    let text = serde_json::to_string_pretty(&report).with_context(what)?;
     if STDOUT_IS_JSON.load(Ordering::Relaxed) {
         println!("{text}");
         return Ok(());
     }
-    fs::write(file, text + "\n").context(what)
+    fs::write(file, text + "\n").with_context(what)
 }
 
 /// `N passed, N failed`, and if some were skipped `, N skipped`: alone on the last line.

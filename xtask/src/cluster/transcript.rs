@@ -8,8 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Result, bail};
+
 use super::protocol::{Output, Request};
-use crate::failure::{Result, fail};
 
 /// One thing said.
 #[derive(Clone, Debug)]
@@ -112,10 +113,10 @@ impl Transcript {
                 let left = deadline.saturating_duration_since(Instant::now());
                 let last_words = || last_words(&state.entries);
                 if state.over {
-                    fail!("{} ended before {what}\n{}", self.node, last_words());
+                    bail!("{} ended before {what}\n{}", self.node, last_words());
                 }
                 if left.is_zero() {
-                    fail!("{}: no sign of {what} within {within:?}\n{}", self.node, last_words());
+                    bail!("{}: no sign of {what} within {within:?}\n{}", self.node, last_words());
                 }
                 state = self.grown.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             }
@@ -173,16 +174,16 @@ mod tests {
     fn what_was_said_is_found_and_what_was_not_said_is_an_error_with_the_last_words() {
         let transcript = of(CLOSED);
         assert!(transcript.wait("its close", Duration::ZERO, 0, closed).is_ok());
-        let failure = transcript.wait("its close", Duration::ZERO, 1, closed).unwrap_err();
-        assert!(failure.0.contains("a ended before its close") && failure.0.contains("closed"), "{failure}");
+        let failure = transcript.wait("its close", Duration::ZERO, 1, closed).unwrap_err().to_string();
+        assert!(failure.contains("a ended before its close") && failure.contains("closed"), "{failure}");
     }
 
     #[test]
     fn a_deadline_that_passes_is_an_error() {
         let log = File::options().write(true).open("/dev/null").unwrap();
         let alive = Transcript::new("a".to_owned(), log);
-        let failure = alive.wait("its close", Duration::ZERO, 0, closed).unwrap_err();
-        assert!(failure.0.contains("no sign of its close"), "{failure}");
+        let failure = alive.wait("its close", Duration::ZERO, 0, closed).unwrap_err().to_string();
+        assert!(failure.contains("no sign of its close"), "{failure}");
     }
 
     #[test]

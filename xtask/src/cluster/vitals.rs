@@ -2,11 +2,10 @@
 
 use std::fs;
 
-use super::{
-    node::{Node, SOON},
-    poll,
-};
-use crate::failure::{Context, Result, fail};
+use anyhow::{Context, Result, bail};
+use harness::conditions::{SOON, poll};
+
+use super::node::Node;
 
 impl Node {
     /// The number of its process, for `/proc`.
@@ -17,22 +16,22 @@ impl Node {
     /// How many descriptors it has open.
     pub(crate) fn descriptors(&self) -> Result<usize> {
         let folder = format!("/proc/{}/fd", self.process_id());
-        Ok(fs::read_dir(&folder).context(|| format!("cannot read {folder}"))?.count())
+        Ok(fs::read_dir(&folder).with_context(|| format!("cannot read {folder}"))?.count())
     }
 
     /// How many bytes of memory it occupies.
     pub(crate) fn memory(&self) -> Result<u64> {
         let path = format!("/proc/{}/status", self.process_id());
-        let status = fs::read_to_string(&path).context(|| format!("cannot read {path}"))?;
+        let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         match line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()) {
             Some(kib) => Ok(kib << 10),
-            None => fail!("{path} does not tell how much memory {} occupies", self.name()),
+            None => bail!("{path} does not tell how much memory {} occupies", self.name()),
         }
     }
 
     /// Waits until it has no more descriptors open than that.
-    pub(crate) fn await_descriptors(&self, most: usize) -> Result {
+    pub(crate) fn await_descriptors(&self, most: usize) -> Result<()> {
         let mut now = 0;
         let back = poll(SOON, || {
             now = self.descriptors()?;
@@ -40,7 +39,7 @@ impl Node {
         })?;
         match back {
             Some(()) => Ok(()),
-            None => fail!("{} has {now} descriptors open, expected at most {most}", self.name()),
+            None => bail!("{} has {now} descriptors open, expected at most {most}", self.name()),
         }
     }
 

@@ -9,12 +9,10 @@ use std::{
     time::Instant,
 };
 
-use super::{
-    Cluster, index,
-    net::{Host, Network, firewall::Firewall, relay::Relay},
-    node::Node,
-};
-use crate::failure::{Result, fail};
+use anyhow::{Result, bail};
+use harness::net::{Host, Network, firewall::Firewall, relay::Relay};
+
+use super::{Cluster, index, node::Node};
 
 impl Cluster<'_> {
     /// The cable of a node is pulled out; returns a moment before.
@@ -26,7 +24,7 @@ impl Cluster<'_> {
     }
 
     /// It is plugged in again.
-    pub(crate) fn plug(&self, node: &Node) -> Result {
+    pub(crate) fn plug(&self, node: &Node) -> Result<()> {
         self.net().plug(&*self.host(node)?)
     }
 
@@ -42,7 +40,7 @@ impl Cluster<'_> {
     }
 
     /// From now on nothing that a node sends reaches the host with that label, which is no node's.
-    pub(crate) fn deafen_stranger(&self, label: &str, from: &Node) -> Result {
+    pub(crate) fn deafen_stranger(&self, label: &str, from: &Node) -> Result<()> {
         let sender = ip(from);
         self.net().host(index(label))?.filter(|firewall| {
             firewall.deaf_to.insert(sender);
@@ -76,24 +74,24 @@ impl Cluster<'_> {
     }
 
     /// Of what arrives at the node so many packets in a hundred are lost.
-    pub(crate) fn lose(&self, node: &Node, percent: u8) -> Result {
+    pub(crate) fn lose(&self, node: &Node, percent: u8) -> Result<()> {
         self.filter(node, |firewall| firewall.loss_percent = percent)
     }
 
     /// The node sends at most so many kilobits a second.
-    pub(crate) fn throttle(&self, node: &Node, kilobits: u32) -> Result {
+    pub(crate) fn throttle(&self, node: &Node, kilobits: u32) -> Result<()> {
         self.host(node)?.throttle(kilobits)
     }
 
     /// What the node sends to these comes out of order, and twice.
-    pub(crate) fn disorder<'n>(&self, node: &Node, to: impl Iterator<Item = &'n Node>) -> Result {
+    pub(crate) fn disorder<'n>(&self, node: &Node, to: impl Iterator<Item = &'n Node>) -> Result<()> {
         let host = self.host(node)?;
         host.detour()?;
         host.filter(|firewall| firewall.doubled_to.extend(to.map(ip)))
     }
 
     /// The node lets in everything again, and sends everything at once, once, and in order.
-    pub(crate) fn heal(&self, node: &Node) -> Result {
+    pub(crate) fn heal(&self, node: &Node) -> Result<()> {
         let host = self.host(node)?;
         host.unshape()?;
         host.filter(|firewall| *firewall = Firewall::default())
@@ -105,7 +103,7 @@ impl Cluster<'_> {
         self.at(host, || Relay::start(listen, self.address(to), self.seed()))?
     }
 
-    fn filter(&self, node: &Node, change: impl FnOnce(&mut Firewall)) -> Result {
+    fn filter(&self, node: &Node, change: impl FnOnce(&mut Firewall)) -> Result<()> {
         self.host(node)?.filter(change)
     }
 
@@ -113,7 +111,7 @@ impl Cluster<'_> {
     pub(crate) fn host(&self, node: &Node) -> Result<Arc<Host>> {
         // A story about wires need not speak with a node for long; this is where it learns that its nodes are gone.
         if self.children.interrupted() {
-            fail!("interrupted");
+            bail!("interrupted");
         }
         self.net().host(index(node.name()))
     }

@@ -2,10 +2,8 @@
 
 use std::fs;
 
-use crate::{
-    failure::{Context, Result},
-    workspace,
-};
+use anyhow::{Context, Result};
+use harness::workspace;
 
 /// The pages of the list.
 const PAGES: [&str; 2] = ["docs/CONFORMANCE.md", "docs/RACES.md"];
@@ -27,8 +25,8 @@ pub(super) struct Case {
 pub(super) fn read() -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for page in PAGES {
-        let text =
-            fs::read_to_string(workspace::root().join(page)).context(|| format!("cannot read {page}"))?;
+        let text = fs::read_to_string(workspace::root().join(page))
+            .with_context(|| format!("cannot read {page}"))?;
         cases.extend(text.lines().filter_map(|line| row(page, line)));
     }
     Ok(cases)

@@ -9,6 +9,7 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::{Result, bail};
 use clap::Args;
 
 use self::{
@@ -16,7 +17,6 @@ use self::{
     programs::{Program, Test},
     report::Progress,
 };
-use crate::failure::{Result, fail};
 
 mod cases;
 mod programs;
@@ -61,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         cases.retain(|case| chosen(&case.id));
         tests.retain(|test| chosen(&test.case));
         if cases.is_empty() {
-            fail!("no case has an id that begins with {}", options.ids.join(" or "));
+            bail!("no case has an id that begins with {}", options.ids.join(" or "));
         }
         run_all(&programs, &mut tests)?;
         report::table(&cases, &tests);
@@ -75,13 +75,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 }
 
 /// Compares the list with the tests that there are; the failure lists what does not fit.
-pub(crate) fn check() -> Result {
+pub(crate) fn check() -> Result<()> {
     let cases = cases::read()?;
     let findings = compare(&cases, &programs::tests_of(&programs::build()?, &cases)?);
     if findings.is_empty() {
         return Ok(());
     }
-    fail!("{}", findings.join("\n"));
+    bail!("{}", findings.join("\n"));
 }
 
 /// What is wrong with the list, or with the tests.
@@ -110,7 +110,7 @@ fn compare(cases: &[Case], tests: &[Test]) -> Vec<String> {
     findings
 }
 
-fn run_all(programs: &[Program], tests: &mut [Test]) -> Result {
+fn run_all(programs: &[Program], tests: &mut [Test]) -> Result<()> {
     let progress = Progress::start(tests.len());
     for (at, program) in programs.iter().enumerate() {
         let mut of_program: Vec<&mut Test> = tests.iter_mut().filter(|test| test.program == at).collect();

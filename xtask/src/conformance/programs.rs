@@ -7,15 +7,13 @@ use std::{
     process::{Command, Stdio},
 };
 
+use anyhow::{Context, Result, bail};
+use harness::workspace;
 use serde_json::Value;
 
 use super::{
     cases::{self, Case},
     report::Progress,
-};
-use crate::{
-    failure::{Context, Result, fail},
-    workspace,
 };
 
 /// Where a case is played that says so in the last part of its test's name.
@@ -56,9 +54,9 @@ pub(super) fn build() -> Result<Vec<Program>> {
     for what in BUILDS {
         let mut cargo = workspace::cargo();
         cargo.args(["test", "--no-run", "--message-format", "json-render-diagnostics"]).args(what);
-        let built = cargo.stderr(Stdio::inherit()).output().context(|| "cannot run cargo".to_owned())?;
+        let built = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
         if !built.status.success() {
-            fail!("the tests do not build: see above");
+            bail!("the tests do not build: see above");
         }
         let messages = String::from_utf8_lossy(&built.stdout);
         let messages = messages.lines().filter_map(|line| serde_json::from_str(line).ok());
@@ -122,7 +120,7 @@ impl Program {
     /// All its tests.
     fn list(&self) -> Result<Vec<String>> {
         let what = || format!("cannot list the tests of {} {}", self.package, self.target);
-        let listed = self.command().args(["--list", "--format", "terse"]).output().context(what)?;
+        let listed = self.command().args(["--list", "--format", "terse"]).output().with_context(what)?;
         let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
         Ok(listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
     }
@@ -140,20 +138,20 @@ impl Program {
     }
 
     /// Runs those tests, and writes down how they ended; shows what those that failed have said.
-    pub(super) fn run(&self, tests: &mut [&mut Test], progress: &Progress) -> Result {
+    pub(super) fn run(&self, tests: &mut [&mut Test], progress: &Progress) -> Result<()> {
         if tests.is_empty() {
             return Ok(());
         }
         let what = || format!("cannot run the tests of {} {}", self.package, self.target);
         let mut command = self.command();
         command.arg("--exact").args(tests.iter().map(|test| &test.path)).stdout(Stdio::piped());
-        let mut child = command.spawn().context(what)?;
+        let mut child = command.spawn().with_context(what)?;
         let mut by_path: BTreeMap<String, &mut Test> =
             tests.iter_mut().map(|test| (test.path.clone(), &mut **test)).collect();
         let mut said = Vec::new();
         let output = child.stdout.take().expect("it is piped");
         for line in BufReader::new(output).lines() {
-            let line = line.context(what)?;
+            let line = line.with_context(what)?;
             match outcome(&line).and_then(|(path, passed)| Some((by_path.get_mut(path)?, passed))) {
                 Some((test, passed)) => {
                     test.passed = Some(passed);
@@ -162,7 +160,7 @@ impl Program {
                 None => said.push(line),
             }
         }
-        let ended = child.wait().context(what)?;
+        let ended = child.wait().with_context(what)?;
         // One that was not heard of has not passed: its program was ended in its middle.
         for test in tests {
             test.passed.get_or_insert(false);

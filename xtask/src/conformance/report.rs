@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
+use anyhow::{Context, Result};
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::{cases::Case, programs::Test};
-use crate::failure::{Context, Result};
 
 /// Whether standard output is for the JSON alone.
 static STDOUT_IS_JSON: AtomicBool = AtomicBool::new(false);
@@ -85,7 +85,7 @@ fn word(test: &Test) -> &'static str {
 }
 
 /// The table for programs.
-pub(super) fn json(cases: &[Case], tests: &[Test], findings: &[String], file: &Path) -> Result {
+pub(super) fn json(cases: &[Case], tests: &[Test], findings: &[String], file: &Path) -> Result<()> {
     #[derive(Serialize)]
     struct Row<'a> {
         id: &'a str,
@@ -109,12 +109,12 @@ pub(super) fn json(cases: &[Case], tests: &[Test], findings: &[String], file: &P
     let tests = tests.iter().map(row).collect();
     let report = Report { cases: cases.len(), passed, failed, findings, tests };
     let what = || format!("cannot write the table to {}", file.display());
-    let text = serde_json::to_string_pretty(&report).context(what)?;
+    let text = serde_json::to_string_pretty(&report).with_context(what)?;
     if STDOUT_IS_JSON.load(Ordering::Relaxed) {
         println!("{text}");
         return Ok(());
     }
-    fs::write(file, text + "\n").context(what)
+    fs::write(file, text + "\n").with_context(what)
 }
 
 /// What does not fit, and the numbers on the last line.

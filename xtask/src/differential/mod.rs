@@ -9,18 +9,15 @@ use std::{
     time::Instant,
 };
 
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
+use harness::{build, children::Children, files::make_folder, workspace};
 use serde_json::{Value, json};
 
 use self::{
     obit::Obit,
     otp::Otp,
     scripts::{SCRIPTS, Script},
-};
-use crate::{
-    cluster::{build, children::Children, make_folder},
-    failure::{Context, Failure, Result},
-    workspace,
 };
 
 mod obit;
@@ -55,12 +52,12 @@ const NO_OTP: &str = "erl, erlc or epmd is missing (Debian: apt-get install erla
 
 /// What is missing here to compare with; none if nothing is.
 pub(crate) fn missing() -> Option<String> {
-    crate::otp::release().is_none().then(|| NO_OTP.to_owned())
+    harness::otp::release().is_none().then(|| NO_OTP.to_owned())
 }
 
 /// Runs the scripts and compares.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let Some(release) = crate::otp::release() else {
+    let Some(release) = harness::otp::release() else {
         println!("skipped: {NO_OTP}");
         return Ok(ExitCode::SUCCESS);
     };
@@ -79,7 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             println!("        differs as listed: {}", difference.why);
         }
         if let Err(failure) = &verdict {
-            println!("{failure}");
+            println!("{failure:#}");
             failed += 1;
         }
         seen.push(json!({ "script": script.name, "passed": verdict.is_ok(), "otp": otp, "obit": obit }));
@@ -91,9 +88,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn write_json(file: &Path, report: &Value) -> Result {
-    let text = serde_json::to_string_pretty(report).context(|| "the report".to_owned())? + "\n";
-    std::fs::write(file, text).context(|| format!("cannot write {}", file.display()))
+fn write_json(file: &Path, report: &Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(report).context("the report")? + "\n";
+    std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// What the nodes of both systems are started with.
@@ -109,14 +106,14 @@ impl Lab {
         children.end_on_interrupt()?;
         let folder = workspace::root().join("target").join("differential");
         make_folder(&folder)?;
-        crate::otp::compile(&folder, otp::MODULE, otp::PROGRAM)?;
-        Ok(Lab { children, program: build::node_program(false)?, folder })
+        harness::otp::compile(&folder, otp::MODULE, otp::PROGRAM)?;
+        Ok(Lab { children, program: build::tool("test-node", false)?, folder })
     }
 
     /// What is seen on OTP, and on Obit; new nodes for each script.
     fn both(&self, script: &Script) -> Result<(Vec<String>, Vec<String>)> {
         let told = |result: Result<Vec<String>>, on: &str| {
-            result.map_err(|failure| Failure(format!("{} on {on}: {failure}", script.name)))
+            result.with_context(|| format!("{} on {on}", script.name))
         };
         let mut otp = Otp::new(&self.children, &self.folder)?;
         let otp = told(system::run(&mut otp, script.steps), "OTP")?;
@@ -127,7 +124,7 @@ impl Lab {
 }
 
 /// Whether both are equal but for the listed difference, which must be there.
-fn judge(script: &Script, otp: &[String], obit: &[String]) -> Result {
+fn judge(script: &Script, otp: &[String], obit: &[String]) -> Result<()> {
     let (only_otp, only_obit) = match &script.difference {
         Some(difference) => (difference.only_otp, difference.only_obit),
         None => (&[][..], &[][..]),
@@ -144,7 +141,7 @@ fn judge(script: &Script, otp: &[String], obit: &[String]) -> Result {
         (true, false) => "a difference that is not listed",
     };
     let told = |lines: &[String]| lines.iter().map(|line| format!("\n    {line}")).collect::<String>();
-    Err(Failure(format!("{problem}\n  OTP:{}\n  Obit:{}", told(otp), told(obit))))
+    Err(anyhow!("{problem}\n  OTP:{}\n  Obit:{}", told(otp), told(obit)))
 }
 
 /// Takes these lines out, the last first; false if one is not there.

@@ -5,19 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::{Result, bail};
+use harness::{children::Children, ports::Ports, secret::fresh_secret};
+
 use super::system::System;
-use crate::{
-    cluster::{
-        children::Children,
-        heartbeat::Heartbeat,
-        node::{Launch, Node},
-        ports::Ports,
-        process::{Demonitor, Monitor, Process},
-        protocol::{Command, Exit, NodeKind, Output, Reason, Subscription},
-        transcript::Said,
-    },
-    failure::{Result, fail},
-    keygen::fresh_secret,
+use crate::cluster::{
+    heartbeat::Heartbeat,
+    node::{Launch, Node},
+    process::{Demonitor, Monitor, Process},
+    protocol::{Command, Exit, NodeKind, Output, Reason, Subscription},
+    transcript::Said,
 };
 
 const ALL: Subscription = Subscription { nodes: NodeKind::All, reasons: false };
@@ -104,7 +101,7 @@ fn reason_word(reason: &Reason) -> String {
 }
 
 impl System for Obit<'_> {
-    fn start(&mut self, node: &str) -> Result {
+    fn start(&mut self, node: &str) -> Result<()> {
         self.lives += 1;
         let launch = Launch {
             program: self.program.to_owned(),
@@ -123,30 +120,30 @@ impl System for Obit<'_> {
         Ok(())
     }
 
-    fn crash(&mut self, node: &str) -> Result {
+    fn crash(&mut self, node: &str) -> Result<()> {
         self.node(node)?.kill();
         Ok(())
     }
 
-    fn connect(&mut self, node: &str, to: &str) -> Result {
+    fn connect(&mut self, node: &str, to: &str) -> Result<()> {
         self.node(node)?.meet(self.node(to)?)
     }
 
-    fn unregister(&mut self, node: &str, name: &str) -> Result {
+    fn unregister(&mut self, node: &str, name: &str) -> Result<()> {
         self.node(node)?.flags(Command::Unregister { name: name.to_owned() }).map(drop)
     }
 
-    fn spawn(&mut self, process: &str, node: &str) -> Result {
+    fn spawn(&mut self, process: &str, node: &str) -> Result<()> {
         let spawned = self.node(node)?.spawn()?;
         self.processes.insert(process.to_owned(), spawned);
         Ok(())
     }
 
-    fn kill(&mut self, process: &str) -> Result {
+    fn kill(&mut self, process: &str) -> Result<()> {
         self.process(process)?.kill().map(drop)
     }
 
-    fn exit(&mut self, process: &str, how: &str) -> Result {
+    fn exit(&mut self, process: &str, how: &str) -> Result<()> {
         self.process(process)?.exit(match how {
             "normal" => Exit::Normal,
             "shutdown" => Exit::Shutdown,
@@ -155,16 +152,16 @@ impl System for Obit<'_> {
         })
     }
 
-    fn pause(&mut self, process: &str, pause: bool) -> Result {
+    fn pause(&mut self, process: &str, pause: bool) -> Result<()> {
         let process = self.process(process)?;
         if pause { process.pause() } else { process.resume() }
     }
 
-    fn register(&mut self, process: &str, name: &str) -> Result {
+    fn register(&mut self, process: &str, name: &str) -> Result<()> {
         self.process(process)?.register(name)
     }
 
-    fn monitor(&mut self, process: &str, monitor: &str, target: &str) -> Result {
+    fn monitor(&mut self, process: &str, monitor: &str, target: &str) -> Result<()> {
         let target = match target.split_once('@') {
             Some((name, node)) => format!("{name}@{}", self.full_name(node)),
             None => self.process(target)?.pid().to_owned(),
@@ -179,17 +176,17 @@ impl System for Obit<'_> {
         self.process(process)?.demonitor(self.monitors.get(monitor).context_none(monitor)?, how)
     }
 
-    fn monitor_node(&mut self, process: &str, node: &str, flag: bool) -> Result {
+    fn monitor_node(&mut self, process: &str, node: &str, flag: bool) -> Result<()> {
         let (process, node) = (self.process(process)?, self.full_name(node));
         if flag { process.monitor_node(&node, false) } else { process.demonitor_node(&node) }
     }
 
-    fn monitor_nodes(&mut self, process: &str, flag: bool) -> Result {
+    fn monitor_nodes(&mut self, process: &str, flag: bool) -> Result<()> {
         let process = self.process(process)?;
         if flag { process.monitor_nodes(ALL).map(drop) } else { process.demonitor_nodes(ALL) }
     }
 
-    fn send(&mut self, process: &str, to: &str) -> Result {
+    fn send(&mut self, process: &str, to: &str) -> Result<()> {
         self.process(process)?.send(self.process(to)?.pid(), 1).map(drop)
     }
 
@@ -218,7 +215,7 @@ impl<T> Named<T> for Option<T> {
     fn context_none(self, name: &str) -> Result<T> {
         match self {
             Some(found) => Ok(found),
-            None => fail!("the script has made no {name}"),
+            None => bail!("the script has made no {name}"),
         }
     }
 }

@@ -12,15 +12,14 @@ use std::{
     thread,
 };
 
-use super::{obit::Named, system::System};
-use crate::{
-    cluster::{
-        children::{Children, Running},
-        node::SOON,
-    },
-    failure::{Context, Result, fail},
+use anyhow::{Context, Result, bail};
+use harness::{
+    children::{Children, Running},
+    conditions::SOON,
     otp::{Mapper, full_name},
 };
+
+use super::{obit::Named, system::System};
 
 /// The program's module, and its source.
 pub(super) const MODULE: &str = "differential";
@@ -57,50 +56,50 @@ impl<'a> Otp<'a> {
 }
 
 impl System for Otp<'_> {
-    fn start(&mut self, node: &str) -> Result {
+    fn start(&mut self, node: &str) -> Result<()> {
         let mut erl = self.mapper.node(node, &[], MODULE);
         let (child, stdin, stdout) = self.children.start(&mut erl, None)?;
         self.nodes.insert(node.to_owned(), Node::new(child, stdin, stdout)?);
         Ok(())
     }
 
-    fn crash(&mut self, node: &str) -> Result {
+    fn crash(&mut self, node: &str) -> Result<()> {
         self.nodes.get(node).context_none(node)?.child.kill();
         Ok(())
     }
 
-    fn connect(&mut self, node: &str, to: &str) -> Result {
+    fn connect(&mut self, node: &str, to: &str) -> Result<()> {
         self.ask(node, &format!("connect {}", full_name(to))).map(drop)
     }
 
-    fn unregister(&mut self, node: &str, name: &str) -> Result {
+    fn unregister(&mut self, node: &str, name: &str) -> Result<()> {
         self.ask(node, &format!("unregister {name}")).map(drop)
     }
 
-    fn spawn(&mut self, process: &str, node: &str) -> Result {
+    fn spawn(&mut self, process: &str, node: &str) -> Result<()> {
         let handle = self.ask(node, &format!("spawn {process}"))?;
         self.processes.insert(process.to_owned(), (handle, node.to_owned()));
         Ok(())
     }
 
-    fn kill(&mut self, process: &str) -> Result {
+    fn kill(&mut self, process: &str) -> Result<()> {
         let home = self.processes.get(process).context_none(process)?.1.clone();
         self.ask(&home, &format!("kill {process}")).map(drop)
     }
 
-    fn exit(&mut self, process: &str, how: &str) -> Result {
+    fn exit(&mut self, process: &str, how: &str) -> Result<()> {
         self.act(process, &format!("exit {how}")).map(drop)
     }
 
-    fn pause(&mut self, process: &str, pause: bool) -> Result {
+    fn pause(&mut self, process: &str, pause: bool) -> Result<()> {
         self.act(process, if pause { "pause" } else { "resume" }).map(drop)
     }
 
-    fn register(&mut self, process: &str, name: &str) -> Result {
+    fn register(&mut self, process: &str, name: &str) -> Result<()> {
         self.act(process, &format!("register {name}")).map(drop)
     }
 
-    fn monitor(&mut self, process: &str, monitor: &str, target: &str) -> Result {
+    fn monitor(&mut self, process: &str, monitor: &str, target: &str) -> Result<()> {
         let target = match target.split_once('@') {
             Some((name, node)) => format!("name {name} {}", full_name(node)),
             None => format!("pid {}", self.handle(target)?),
@@ -112,22 +111,22 @@ impl System for Otp<'_> {
         Ok(self.act(process, &format!("demonitor {monitor} {}", options.join(" ")))? == "true")
     }
 
-    fn monitor_node(&mut self, process: &str, node: &str, flag: bool) -> Result {
+    fn monitor_node(&mut self, process: &str, node: &str, flag: bool) -> Result<()> {
         self.act(process, &format!("monitor_node {} {flag}", full_name(node))).map(drop)
     }
 
-    fn monitor_nodes(&mut self, process: &str, flag: bool) -> Result {
+    fn monitor_nodes(&mut self, process: &str, flag: bool) -> Result<()> {
         self.act(process, &format!("monitor_nodes {flag}")).map(drop)
     }
 
-    fn send(&mut self, process: &str, to: &str) -> Result {
+    fn send(&mut self, process: &str, to: &str) -> Result<()> {
         let handle = self.handle(to)?.to_owned();
         self.act(process, &format!("send {handle}")).map(drop)
     }
 
     fn waiting(&mut self, process: &str) -> Result<usize> {
         let count = self.act(process, "waiting")?;
-        count.parse().context(|| format!("{count} is no number"))
+        count.parse().with_context(|| format!("{count} is no number"))
     }
 
     fn told(&self, process: &str) -> Result<Vec<String>> {
@@ -166,18 +165,18 @@ impl Node {
         let node = Node { child, stdin, replies, events };
         match node.reply()?.as_str() {
             "ready" => Ok(node),
-            other => fail!("a node of Erlang/OTP does not start: {other}"),
+            other => bail!("a node of Erlang/OTP does not start: {other}"),
         }
     }
 
     fn ask(&mut self, words: &str) -> Result<String> {
         let written = writeln!(self.stdin, "{words}").and_then(|()| self.stdin.flush());
-        written.context(|| "a node of Erlang/OTP takes no more requests".to_owned())?;
+        written.context("a node of Erlang/OTP takes no more requests")?;
         self.reply()
     }
 
     fn reply(&self) -> Result<String> {
-        self.replies.recv_timeout(SOON).context(|| "a node of Erlang/OTP does not answer".to_owned())
+        self.replies.recv_timeout(SOON).context("a node of Erlang/OTP does not answer")
     }
 
     fn told(&self, process: &str) -> Vec<String> {

@@ -2,30 +2,28 @@
 
 use std::{collections::BTreeMap, thread, time::Duration};
 
-use crate::{
-    cluster::{node::SOON, poll},
-    failure::{Failure, Result, fail},
-};
+use anyhow::{Context, Result, anyhow, bail};
+use harness::conditions::{SOON, poll};
 
 /// Two nodes of one of the systems. Nodes, processes and monitors are named as the script names them.
 pub(super) trait System {
-    fn start(&mut self, node: &str) -> Result;
+    fn start(&mut self, node: &str) -> Result<()>;
     /// SIGKILL.
-    fn crash(&mut self, node: &str) -> Result;
-    fn connect(&mut self, node: &str, to: &str) -> Result;
-    fn unregister(&mut self, node: &str, name: &str) -> Result;
-    fn spawn(&mut self, process: &str, node: &str) -> Result;
-    fn kill(&mut self, process: &str) -> Result;
-    fn exit(&mut self, process: &str, how: &str) -> Result;
-    fn pause(&mut self, process: &str, pause: bool) -> Result;
-    fn register(&mut self, process: &str, name: &str) -> Result;
+    fn crash(&mut self, node: &str) -> Result<()>;
+    fn connect(&mut self, node: &str, to: &str) -> Result<()>;
+    fn unregister(&mut self, node: &str, name: &str) -> Result<()>;
+    fn spawn(&mut self, process: &str, node: &str) -> Result<()>;
+    fn kill(&mut self, process: &str) -> Result<()>;
+    fn exit(&mut self, process: &str, how: &str) -> Result<()>;
+    fn pause(&mut self, process: &str, pause: bool) -> Result<()>;
+    fn register(&mut self, process: &str, name: &str) -> Result<()>;
     /// The target is a process, or `name@node`.
-    fn monitor(&mut self, process: &str, monitor: &str, target: &str) -> Result;
+    fn monitor(&mut self, process: &str, monitor: &str, target: &str) -> Result<()>;
     /// The options are `flush` and `info`.
     fn demonitor(&mut self, process: &str, monitor: &str, options: &[&str]) -> Result<bool>;
-    fn monitor_node(&mut self, process: &str, node: &str, flag: bool) -> Result;
-    fn monitor_nodes(&mut self, process: &str, flag: bool) -> Result;
-    fn send(&mut self, process: &str, to: &str) -> Result;
+    fn monitor_node(&mut self, process: &str, node: &str, flag: bool) -> Result<()>;
+    fn monitor_nodes(&mut self, process: &str, flag: bool) -> Result<()>;
+    fn send(&mut self, process: &str, to: &str) -> Result<()>;
     /// How many notices of monitors wait in the mailbox of a process, which is paused.
     fn waiting(&mut self, process: &str) -> Result<usize>;
     /// What the process was told so far, in order.
@@ -42,7 +40,7 @@ pub(super) fn run(system: &mut dyn System, steps: &str) -> Result<Vec<String>> {
     run.system.start("a")?;
     run.system.start("b")?;
     for step in steps.split(';').map(str::trim) {
-        run.step(step).map_err(|failure| Failure(format!("{step}: {failure}")))?;
+        run.step(step).with_context(|| step.to_string())?;
     }
     run.quiet()?;
     let told = run.told()?;
@@ -57,7 +55,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn step(&mut self, step: &str) -> Result {
+    fn step(&mut self, step: &str) -> Result<()> {
         let words: Vec<&str> = step.split_whitespace().collect();
         let system = &mut *self.system;
         match words.as_slice() {
@@ -94,27 +92,27 @@ impl Run<'_> {
             }
             ["await", process, count] => self.await_told(process, number(count)?),
             ["waiting", process, count] => self.await_waiting(process, number(count)?),
-            _ => fail!("no such step"),
+            _ => bail!("no such step"),
         }
     }
 
-    fn await_told(&self, process: &str, count: usize) -> Result {
+    fn await_told(&self, process: &str, count: usize) -> Result<()> {
         let enough = poll(SOON, || Ok((self.system.told(process)?.len() >= count).then_some(())))?;
         match enough {
             Some(()) => Ok(()),
-            None => fail!("{process} was told only {:?}", self.system.told(process)?),
+            None => bail!("{process} was told only {:?}", self.system.told(process)?),
         }
     }
 
-    fn await_waiting(&mut self, process: &str, count: usize) -> Result {
+    fn await_waiting(&mut self, process: &str, count: usize) -> Result<()> {
         match poll(SOON, || Ok((self.system.waiting(process)? == count).then_some(())))? {
             Some(()) => Ok(()),
-            None => fail!("{} wait for {process}", self.system.waiting(process)?),
+            None => bail!("{} wait for {process}", self.system.waiting(process)?),
         }
     }
 
     /// Waits until nobody is told anything any more.
-    fn quiet(&self) -> Result {
+    fn quiet(&self) -> Result<()> {
         let mut last = self.told()?;
         let quiet = poll(SOON, || {
             thread::sleep(QUIET);
@@ -125,7 +123,7 @@ impl Run<'_> {
         })?;
         match quiet {
             Some(()) => Ok(()),
-            None => fail!("there is no end of what is told: {last:?}"),
+            None => bail!("there is no end of what is told: {last:?}"),
         }
     }
 
@@ -139,5 +137,5 @@ impl Run<'_> {
 }
 
 fn number(word: &str) -> Result<usize> {
-    word.parse().map_err(|error| Failure(format!("{word}: {error}")))
+    word.parse().map_err(|error| anyhow!("{word}: {error}"))
 }

@@ -6,18 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Result;
 use fastrand::Rng;
+use harness::{conditions::SOON, net::Network};
 use serde::Serialize;
 
 use super::field::{Field, Pair};
-use crate::{
-    cluster::{
-        heartbeat::Heartbeat,
-        net::Network,
-        node::SOON,
-        process::{Monitor, Wanted},
-    },
-    failure::Result,
+use crate::cluster::{
+    heartbeat::Heartbeat,
+    process::{Monitor, Wanted},
 };
 
 /// What happened to the peer, or to the way to it, as the node sees it that has to notice.

@@ -8,15 +8,16 @@ use std::{
     },
 };
 
-use crate::{
-    cluster::{
-        children::Children,
-        heartbeat::Heartbeat,
-        net::{self, Host, Network},
-        node::{Launch, Node},
-        process::{Monitor, Process},
-    },
-    failure::Result,
+use anyhow::Result;
+use harness::{
+    children::Children,
+    net::{self, Host, Network},
+};
+
+use crate::cluster::{
+    heartbeat::Heartbeat,
+    node::{Launch, Node},
+    process::{Monitor, Process},
 };
 
 /// What all nodes have in common.
@@ -77,7 +78,7 @@ impl Field<'_> {
     }
 
     /// The node of that side, which has been killed, gets a new life.
-    pub(super) fn revive(&self, net: &Network, pair: &mut Pair, side: usize) -> Result {
+    pub(super) fn revive(&self, net: &Network, pair: &mut Pair, side: usize) -> Result<()> {
         pair.sides[side] = self.start(net, pair.sides[side].host.index(), pair.heartbeat, Vec::new())?;
         Ok(())
     }

@@ -11,16 +11,15 @@ use std::{
     time::Duration,
 };
 
+use anyhow::{Context, Result};
 use clap::Args;
+use harness::{
+    build, children::Children, files::make_folder, machine::Machine, net, secret::fresh_secret, workspace,
+};
 use serde::Serialize;
 
-use self::{detection::Detection, field::Field, page::Machine, steadiness::Steadiness};
-use crate::{
-    cluster::{build, children::Children, heartbeat::Heartbeat, make_folder, net},
-    failure::{Context, Result},
-    keygen::fresh_secret,
-    workspace,
-};
+use self::{detection::Detection, field::Field, steadiness::Steadiness};
+use crate::cluster::heartbeat::Heartbeat;
 
 mod detection;
 mod field;
@@ -75,13 +74,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
 }
 
-fn measure(options: &Options, children: &Children) -> Result {
+fn measure(options: &Options, children: &Children) -> Result<()> {
     let logs = workspace::root().join("target/liveness").join(std::process::id().to_string());
     make_folder(&logs)?;
     let field = Field {
         children,
         // Unoptimised nodes would be measured as slower than anybody runs them.
-        program: build::node_program(true)?,
+        program: build::tool("test-node", true)?,
         secret: fresh_secret()?,
         logs: logs.clone(),
     };
@@ -106,7 +105,7 @@ fn measure(options: &Options, children: &Children) -> Result {
     let text = page::page(&report);
     println!("\n{text}");
     if let Some(file) = &options.json {
-        write(file, &(serde_json::to_string_pretty(&report).context(|| "the figures".to_owned())? + "\n"))?;
+        write(file, &(serde_json::to_string_pretty(&report).context("the figures")? + "\n"))?;
     }
     if let Some(file) = &options.page {
         write(file, &text)?;
@@ -116,6 +115,6 @@ fn measure(options: &Options, children: &Children) -> Result {
     Ok(())
 }
 
-fn write(file: &Path, text: &str) -> Result {
-    fs::write(file, text).context(|| format!("cannot write {}", file.display()))
+fn write(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }

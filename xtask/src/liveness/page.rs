@@ -2,31 +2,12 @@
 
 use std::{
     fmt::Write,
-    fs, thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use serde::Serialize;
+use harness::machine::Machine;
 
 use super::Report;
-
-/// Where the figures were measured.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Machine {
-    processors: usize,
-    kernel: String,
-}
-
-impl Machine {
-    /// This one.
-    pub(crate) fn this() -> Self {
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        let processors = thread::available_parallelism().map_or(1, usize::from);
-        // What stands behind the version is for whoever has built it.
-        let version = kernel.trim().split('-').next().unwrap_or_default();
-        Machine { processors, kernel: format!("Linux {version}") }
-    }
-}
 
 /// The command that measures the same again.
 pub(crate) fn command() -> String {

@@ -6,22 +6,18 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Result;
+use harness::net::{
+    Network, node_address,
+    relay::{Manners, Relay},
+};
 use serde::Serialize;
 
 use super::{
     PRESETS,
     field::{Field, Side, name},
 };
-use crate::{
-    cluster::{
-        heartbeat::Heartbeat,
-        net::{
-            Network, node_address,
-            relay::{Manners, Relay},
-        },
-    },
-    failure::Result,
-};
+use crate::cluster::heartbeat::Heartbeat;
 
 /// Under what conditions all is well, and yet nothing is easy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +101,7 @@ fn couple(field: &Field<'_>, net: &Network, hosts: [usize; 2], heartbeat: Heartb
 }
 
 /// Does something while the condition lasts.
-fn under(condition: Condition, couples: &[(&str, Couple)], meanwhile: impl FnOnce()) -> Result {
+fn under(condition: Condition, couples: &[(&str, Couple)], meanwhile: impl FnOnce()) -> Result<()> {
     let sides = || couples.iter().flat_map(|(_, couple)| &couple.sides);
     let lose =
         |percent| sides().try_for_each(|side| side.host.filter(|firewall| firewall.loss_percent = percent));

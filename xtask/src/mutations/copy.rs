@@ -7,11 +7,10 @@ use std::{
     process::Command,
 };
 
+use anyhow::{Context, Result, bail};
+use harness::workspace;
+
 use super::patch::Patch;
-use crate::{
-    failure::{Context, Result, fail},
-    workspace,
-};
 
 /// The copy. It stays from run to run: what has not changed is not built again.
 pub(super) struct Copy {
@@ -22,7 +21,7 @@ impl Copy {
     /// The copy as the last run has left it.
     pub(super) fn new() -> Result<Self> {
         let folder = workspace::root().join("target").join("mutations").join("workspace");
-        fs::create_dir_all(&folder).context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(Copy { folder })
     }
 
@@ -34,21 +33,22 @@ impl Copy {
     }
 
     /// Makes it equal to the workspace. A file that is equal already is not touched.
-    pub(super) fn refresh(&self) -> Result {
+    pub(super) fn refresh(&self) -> Result<()> {
         let (from, wanted) = (workspace::root(), files_of_the_workspace()?);
         for file in self.files()?.difference(&wanted) {
             let stale = self.folder.join(file);
-            fs::remove_file(&stale).context(|| format!("cannot remove {}", stale.display()))?;
+            fs::remove_file(&stale).with_context(|| format!("cannot remove {}", stale.display()))?;
         }
         for file in &wanted {
-            let text = fs::read(from.join(file)).context(|| format!("cannot read {}", file.display()))?;
+            let text =
+                fs::read(from.join(file)).with_context(|| format!("cannot read {}", file.display()))?;
             let to = self.folder.join(file);
             if fs::read(&to).is_ok_and(|there| there == text) {
                 continue;
             }
             let what = || format!("cannot write {}", to.display());
-            fs::create_dir_all(to.parent().expect("it lies in the copy")).context(what)?;
-            fs::write(&to, text).context(what)?;
+            fs::create_dir_all(to.parent().expect("it lies in the copy")).with_context(what)?;
+            fs::write(&to, text).with_context(what)?;
         }
         Ok(())
     }
@@ -57,14 +57,14 @@ impl Copy {
     ///
     /// # Errors
     /// If it does not fit the code any more.
-    pub(super) fn apply(&self, patch: &Patch) -> Result {
+    pub(super) fn apply(&self, patch: &Patch) -> Result<()> {
         let mut git = Command::new("git");
         git.args(["apply", "--whitespace=nowarn"]).arg(&patch.file).current_dir(&self.folder);
         // Within a repository it would leave out what lies elsewhere in that one, which is everything.
         git.env("GIT_CEILING_DIRECTORIES", self.folder.parent().expect("it lies in a folder"));
-        let applied = git.output().context(|| "cannot run git".to_owned())?;
+        let applied = git.output().context("cannot run git")?;
         if !applied.status.success() {
-            fail!("{}", String::from_utf8_lossy(&applied.stderr).trim());
+            bail!("{}", String::from_utf8_lossy(&applied.stderr).trim());
         }
         Ok(())
     }
@@ -75,8 +75,8 @@ impl Copy {
         let mut folders = vec![self.folder.clone()];
         while let Some(folder) = folders.pop() {
             let what = || format!("cannot read {}", folder.display());
-            for entry in fs::read_dir(&folder).context(what)? {
-                let path = entry.context(what)?.path();
+            for entry in fs::read_dir(&folder).with_context(what)? {
+                let path = entry.with_context(what)?.path();
                 if path.is_dir() {
                     folders.push(path);
                 } else {
@@ -92,9 +92,9 @@ impl Copy {
 fn files_of_the_workspace() -> Result<BTreeSet<PathBuf>> {
     let mut git = Command::new("git");
     git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(workspace::root());
-    let listed = git.output().context(|| "cannot run git".to_owned())?;
+    let listed = git.output().context("cannot run git")?;
     if !listed.status.success() {
-        fail!("git cannot list the files: {}", String::from_utf8_lossy(&listed.stderr).trim());
+        bail!("git cannot list the files: {}", String::from_utf8_lossy(&listed.stderr).trim());
     }
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let names = listed.split('\0').filter(|name| !name.is_empty());

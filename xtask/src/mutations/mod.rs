@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Instant};
 
+use anyhow::{Result, bail};
 use clap::Args;
 
 use self::{
@@ -13,7 +14,6 @@ use self::{
     report::Progress,
     trial::Verdict,
 };
-use crate::failure::{Result, fail};
 
 mod copy;
 mod patch;
@@ -67,7 +67,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         options.only.is_empty() || options.only.iter().any(|begin| patch.name.starts_with(begin))
     });
     if patches.is_empty() {
-        fail!("no patch in {} has a name that begins so", patch::FOLDER);
+        bail!("no patch in {} has a name that begins so", patch::FOLDER);
     }
     let mut rows = Vec::new();
     let copy = Copy::new()?;
@@ -95,7 +95,7 @@ fn judge_patch(copy: &Copy, patch: &Patch, progress: &Progress) -> Result<Vec<Ro
     copy.refresh()?;
     if let Err(failure) = copy.apply(patch) {
         let row = |test: &TestName| {
-            let verdict = Verdict::DoesNotApply(failure.0.clone());
+            let verdict = Verdict::DoesNotApply(format!("{failure:#}"));
             progress.step(&patch.name);
             Row { patch: Some(patch.name.clone()), test: test.clone(), verdict, seconds: 0.0 }
         };

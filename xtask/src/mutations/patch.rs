@@ -2,10 +2,8 @@
 
 use std::{fmt, fs, path::PathBuf};
 
-use crate::{
-    failure::{Context, Result, fail},
-    workspace,
-};
+use anyhow::{Context, Result, bail};
+use harness::workspace;
 
 /// Where they lie.
 pub(super) const FOLDER: &str = "tests/mutations";
@@ -39,7 +37,8 @@ impl fmt::Display for TestName {
 
 /// Reads all, in the order of their names.
 pub(super) fn read_all() -> Result<Vec<Patch>> {
-    let entries = fs::read_dir(workspace::root().join(FOLDER)).context(|| format!("cannot read {FOLDER}"))?;
+    let entries =
+        fs::read_dir(workspace::root().join(FOLDER)).with_context(|| format!("cannot read {FOLDER}"))?;
     let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut files: Vec<PathBuf> =
         files.filter(|file| file.extension().is_some_and(|end| end == "patch")).collect();
@@ -48,9 +47,9 @@ pub(super) fn read_all() -> Result<Vec<Patch>> {
 }
 
 fn read(file: PathBuf) -> Result<Patch> {
-    let text = fs::read_to_string(&file).context(|| format!("cannot read {}", file.display()))?;
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let Some(tests) = tests_of(&text) else {
-        fail!("{}: its header must name a test: {CAUGHT_BY}PACKAGE PROGRAM TEST", file.display());
+        bail!("{}: its header must name a test: {CAUGHT_BY}PACKAGE PROGRAM TEST", file.display());
     };
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Patch { name, file, tests })

@@ -2,12 +2,12 @@
 
 use std::{fs, io::IsTerminal, path::Path, time::Duration};
 
+use anyhow::{Context, Result};
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::{Row, trial::Verdict};
-use crate::failure::{Context, Result};
 
 /// How far it is: a bar where standard error is a terminal, nothing elsewhere.
 pub(super) struct Progress(ProgressBar);
@@ -79,7 +79,7 @@ fn word(row: &Row) -> &'static str {
 }
 
 /// The table for programs.
-pub(super) fn json(rows: &[Row], file: &Path) -> Result {
+pub(super) fn json(rows: &[Row], file: &Path) -> Result<()> {
     let row = |row: &Row| {
         let saw = if let Verdict::Red(complaint) = &row.verdict { Some(complaint) } else { None };
         json!({
@@ -89,6 +89,6 @@ pub(super) fn json(rows: &[Row], file: &Path) -> Result {
     };
     let rows: Vec<_> = rows.iter().map(row).collect();
     let what = || format!("cannot write the table to {}", file.display());
-    let text = serde_json::to_string_pretty(&rows).context(what)?;
-    fs::write(file, text + "\n").context(what)
+    let text = serde_json::to_string_pretty(&rows).with_context(what)?;
+    fs::write(file, text + "\n").with_context(what)
 }

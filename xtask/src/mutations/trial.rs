@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::{copy::Copy, patch::TestName};
-use crate::failure::{Context, Result, fail};
 
 /// A test that has not ended by then says nothing.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -36,18 +36,18 @@ pub(super) fn run(copy: &Copy, test: &TestName) -> Result<Verdict> {
     let mut cargo = copy.cargo();
     cargo.args(["test", "--no-run", "--quiet", "--message-format", "json-render-diagnostics"]);
     cargo.args(["--all-features", "--package", &test.package, "--test", &test.program]);
-    let built = cargo.output().context(|| "cannot run cargo".to_owned())?;
+    let built = cargo.output().context("cannot run cargo")?;
     if !built.status.success() {
         return Ok(Verdict::DoesNotBuild(String::from_utf8_lossy(&built.stderr).trim().to_owned()));
     }
     let messages = String::from_utf8_lossy(&built.stdout);
     let mut messages = messages.lines().filter_map(|line| serde_json::from_str(line).ok());
     let Some((program, folder)) = messages.find_map(|message| program(&message, &test.program)) else {
-        fail!("cargo built {test} but did not say where it is");
+        bail!("cargo built {test} but did not say where it is");
     };
     let said = program.with_extension("said");
     let ended = run_program(&program, &folder, test, &said)?;
-    let text = fs::read(&said).context(|| format!("cannot read {}", said.display()))?;
+    let text = fs::read(&said).with_context(|| format!("cannot read {}", said.display()))?;
     Ok(judge(ended, &String::from_utf8_lossy(&text)))
 }
 
@@ -62,19 +62,19 @@ fn program(message: &Value, name: &str) -> Option<(PathBuf, PathBuf)> {
 /// Runs it to its end, or to the limit: then there is no status. What it says goes to a file, where it never waits.
 fn run_program(program: &Path, folder: &Path, test: &TestName, said: &Path) -> Result<Option<ExitStatus>> {
     let what = || format!("cannot run {test}");
-    let output = File::create(said).context(what)?;
+    let output = File::create(said).with_context(what)?;
     let mut command = Command::new(program);
     command.args(["--exact", &test.test]).current_dir(folder).stdin(Stdio::null());
-    command.stderr(output.try_clone().context(what)?).stdout(output);
-    let mut child = command.spawn().context(what)?;
+    command.stderr(output.try_clone().with_context(what)?).stdout(output);
+    let mut child = command.spawn().with_context(what)?;
     let start = Instant::now();
     loop {
-        if let Some(status) = child.try_wait().context(what)? {
+        if let Some(status) = child.try_wait().with_context(what)? {
             return Ok(Some(status));
         }
         if start.elapsed() > LIMIT {
-            child.kill().context(what)?;
-            child.wait().context(what)?;
+            child.kill().with_context(what)?;
+            child.wait().with_context(what)?;
             return Ok(None);
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -9,12 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context, Result, bail};
+use harness::children::{Children, Running};
 use serde_json::{Value, json};
-
-use crate::{
-    cluster::children::{Children, Running},
-    failure::{Context, Result, fail},
-};
 
 /// Under which names it is looked for.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
@@ -80,14 +77,14 @@ impl Browser {
             command["sessionId"] = session.into();
         }
         let write = self.commands.write_all(format!("{command}\0").as_bytes());
-        write.context(|| "the browser is gone".to_owned())?;
+        write.context("the browser is gone")?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             let mut message = self.message(deadline, method)?;
             if message["id"] != self.asked {
                 self.events.push(message);
             } else if let Some(error) = message.get("error") {
-                fail!("the browser refuses {method}: {error}");
+                bail!("the browser refuses {method}: {error}");
             } else {
                 return Ok(message["result"].take());
             }
@@ -97,8 +94,8 @@ impl Browser {
     fn message(&self, deadline: Instant, method: &str) -> Result<Value> {
         match self.messages.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(message) => Ok(message),
-            Err(RecvTimeoutError::Timeout) => fail!("the browser does not answer {method}"),
-            Err(RecvTimeoutError::Disconnected) => fail!("the browser has ended"),
+            Err(RecvTimeoutError::Timeout) => bail!("the browser does not answer {method}"),
+            Err(RecvTimeoutError::Disconnected) => bail!("the browser has ended"),
         }
     }
 

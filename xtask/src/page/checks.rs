@@ -2,18 +2,17 @@
 
 use std::path::Path;
 
+use anyhow::{Result, bail};
+use harness::conditions::ensure;
+
 use super::{
     browser::Browser,
     nodes::{HOSTILE, Nodes},
     tab::{Screen, Tab},
 };
-use crate::{
-    cluster::ensure,
-    failure::{Failure, Result},
-};
 
 /// A check: it gets the browser, the nodes as the checks before have left them, and the folder for pictures.
-type Check = fn(&mut Browser, &mut Nodes, &Path) -> Result;
+type Check = fn(&mut Browser, &mut Nodes, &Path) -> Result<()>;
 
 /// All checks, and what each shows.
 pub(super) const ALL: [(&str, Check); 8] = [
@@ -33,7 +32,7 @@ pub(super) const ALL: [(&str, Check); 8] = [
 const WIDE: Screen = Screen { width: 1440, height: 1000, dark: false, reduced_motion: false };
 const PHONE: Screen = Screen { width: 360, height: 780, dark: false, reduced_motion: false };
 
-fn ends_are_shown(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result {
+fn ends_are_shown(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result<()> {
     let mut tab = open(browser, &nodes.page())?;
     tab.shows("h1", &[&nodes.watcher_name()])?;
     let peers = [&nodes.stays.node, &nodes.fails.node, &nodes.killed.node].map(String::as_str);
@@ -53,7 +52,7 @@ fn ends_are_shown(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Re
     contents(&mut tab)
 }
 
-fn names_are_text(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result {
+fn names_are_text(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result<()> {
     let mut tab = open(browser, &nodes.page())?;
     tab.shows("#monitors li", &[HOSTILE])?;
     nodes.hostile.finish();
@@ -62,14 +61,14 @@ fn names_are_text(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result 
     contents(&mut tab)
 }
 
-fn the_watched_see_their_watchers(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result {
+fn the_watched_see_their_watchers(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result<()> {
     let mut tab = open(browser, &nodes.page_of_job())?;
     tab.shows("h1", &[&nodes.stays.node])?;
     tab.shows("#monitors li", &[&nodes.watcher_name(), "watches", nodes.stays.name])?;
     contents(&mut tab)
 }
 
-fn readable(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result {
+fn readable(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result<()> {
     let mut tab = open(browser, &nodes.page())?;
     for (screen, size) in [(WIDE, "wide"), (PHONE, "phone")] {
         for (dark, shade) in [(false, "light"), (true, "dark")] {
@@ -87,7 +86,7 @@ fn readable(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result {
     contents(&mut tab)
 }
 
-fn many_are_counted(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result {
+fn many_are_counted(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result<()> {
     let _crowd = nodes.crowd(300)?;
     let mut tab = open(browser, &nodes.page_of_job())?;
     tab.shows("#nodes td", &["300"])?;
@@ -102,7 +101,7 @@ fn many_are_counted(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> 
     contents(&mut tab)
 }
 
-fn filtered(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result {
+fn filtered(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result<()> {
     let mut tab = open(browser, &nodes.page())?;
     let filter = |tab: &mut Tab<'_>, text: &str| {
         let script = format!(
@@ -119,7 +118,7 @@ fn filtered(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result {
     contents(&mut tab)
 }
 
-fn questions_do_not_pile_up(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result {
+fn questions_do_not_pile_up(browser: &mut Browser, nodes: &mut Nodes, _: &Path) -> Result<()> {
     let mut tab = open(browser, &nodes.page_of_lone())?;
     nodes.lone.freeze()?;
     tab.shows("#status", &["lost"])?;
@@ -129,7 +128,7 @@ fn questions_do_not_pile_up(browser: &mut Browser, nodes: &mut Nodes, _: &Path) 
     ensure(asked > 1 && most == 1, || format!("{asked} questions, {most} of them at once"))
 }
 
-fn a_lost_node_comes_back(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result {
+fn a_lost_node_comes_back(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result<()> {
     let mut tab = open(browser, &nodes.page())?;
     let life = tab.evaluate("document.getElementById('life').textContent")?;
     nodes.watcher.kill();
@@ -157,9 +156,9 @@ fn open<'b>(browser: &'b mut Browser, url: &str) -> Result<Tab<'b>> {
 }
 
 /// The browser had nothing to complain of.
-fn contents(tab: &mut Tab<'_>) -> Result {
+fn contents(tab: &mut Tab<'_>) -> Result<()> {
     match tab.complaints() {
         complaints if complaints.is_empty() => Ok(()),
-        complaints => Err(Failure(complaints.join("\n"))),
+        complaints => bail!(complaints.join("\n")),
     }
 }

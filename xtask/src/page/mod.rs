@@ -5,14 +5,11 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::{Result, bail};
 use clap::Args;
+use harness::{build, children::Children, files::make_folder, workspace};
 
 use self::{browser::Browser, nodes::Nodes};
-use crate::{
-    cluster::{build, children::Children, make_folder},
-    failure::{Failure, Result, fail},
-    workspace,
-};
 
 mod browser;
 mod checks;
@@ -60,14 +57,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     for (what, check) in checks::ALL {
         let outcome = check(&mut browser, &mut nodes, &folder);
         println!("{}  {what}", if outcome.is_ok() { "passed" } else { "FAILED" });
-        if let Err(Failure(why)) = outcome {
-            println!("        {why}");
+        if let Err(error) = outcome {
+            println!("        {error:#}");
             failed += 1;
         }
     }
     println!("pictures are in {}", folder.display());
     if failed > 0 {
-        fail!("the page does not show what it should: {failed} of {} checks", checks::ALL.len());
+        bail!("the page does not show what it should: {failed} of {} checks", checks::ALL.len());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,15 +6,12 @@ use std::{
     process::{ChildStdin, ChildStdout},
 };
 
-use crate::{
-    cluster::{
-        children::{Children, Running},
-        command::obit_command,
-        node::SOON,
-        poll,
-        ports::Ports,
-    },
-    failure::{Result, fail},
+use anyhow::{Result, bail};
+use harness::{
+    children::{Children, Running},
+    command::obit_command,
+    conditions::{SOON, poll},
+    ports::Ports,
 };
 
 /// The name of the process that a peer means to be taken for more than a name.
@@ -121,7 +118,7 @@ impl Nodes {
     }
 
     /// Starts the node that watches once more, after it was killed: it watches what is left.
-    pub(super) fn restart_watcher(&mut self) -> Result {
+    pub(super) fn restart_watcher(&mut self) -> Result<()> {
         (self.watcher, self._streams) =
             watch(&self.children, &self.obit, &self.ports, &[self.stays.target()])?;
         Ok(())
@@ -181,10 +178,10 @@ fn lone(children: &Children, obit: &Path, ports: &Ports) -> Result<(Running, Str
     Ok((running, (stdin, stdout)))
 }
 
-fn listens(port: u16) -> Result {
+fn listens(port: u16) -> Result<()> {
     let there = || Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
     match poll(SOON, there)? {
         Some(_) => Ok(()),
-        None => fail!("nobody listens on port {port}"),
+        None => bail!("nobody listens on port {port}"),
     }
 }

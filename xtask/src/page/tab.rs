@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
+use anyhow::{Context, Result, bail};
+use harness::conditions::poll;
 use serde_json::{Value, json};
 
 use super::browser::Browser;
-use crate::{
-    cluster::poll,
-    failure::{Context, Result, fail},
-};
 
 /// How soon the page must show what has happened. Generous: the machine may have much else to do.
 const SOON: Duration = Duration::from_secs(30);
@@ -47,7 +45,7 @@ impl<'b> Tab<'b> {
         let attach = json!({"targetId": target, "flatten": true});
         let session = browser.ask(None, "Target.attachToTarget", attach)?;
         let Some(session) = session["sessionId"].as_str().map(str::to_owned) else {
-            fail!("the browser opens no tab");
+            bail!("the browser opens no tab");
         };
         let (questions, complaints) = Default::default();
         let mut tab = Tab { browser, target, session, questions, complaints };
@@ -57,11 +55,11 @@ impl<'b> Tab<'b> {
         Ok(tab)
     }
 
-    pub(super) fn open(&mut self, url: &str) -> Result {
+    pub(super) fn open(&mut self, url: &str) -> Result<()> {
         self.ask("Page.navigate", json!({ "url": url })).map(drop)
     }
 
-    pub(super) fn look_with(&mut self, screen: Screen) -> Result {
+    pub(super) fn look_with(&mut self, screen: Screen) -> Result<()> {
         let metrics =
             json!({"width": screen.width, "height": screen.height, "deviceScaleFactor": 1, "mobile": false});
         self.ask("Emulation.setDeviceMetricsOverride", metrics)?;
@@ -77,13 +75,13 @@ impl<'b> Tab<'b> {
         let parameters = json!({"expression": script, "returnByValue": true, "awaitPromise": true});
         let mut answer = self.ask("Runtime.evaluate", parameters)?;
         if let Some(problem) = answer.get("exceptionDetails") {
-            fail!("`{script}` throws {problem}");
+            bail!("`{script}` throws {problem}");
         }
         Ok(answer["result"]["value"].take())
     }
 
     /// Waits until the text of what the selector finds has all of this in it.
-    pub(super) fn shows(&mut self, selector: &str, texts: &[&str]) -> Result {
+    pub(super) fn shows(&mut self, selector: &str, texts: &[&str]) -> Result<()> {
         let script = format!(
             "[...document.querySelectorAll({})].map((e) => e.textContent).join(' | ')",
             json!(selector)
@@ -95,20 +93,20 @@ impl<'b> Tab<'b> {
         })?;
         match shown {
             Some(()) => Ok(()),
-            None => fail!("`{selector}` does not show {texts:?}, but {last:?}"),
+            None => bail!("`{selector}` does not show {texts:?}, but {last:?}"),
         }
     }
 
     /// Waits until a script returns true.
-    pub(super) fn holds(&mut self, what: &str, script: &str) -> Result {
+    pub(super) fn holds(&mut self, what: &str, script: &str) -> Result<()> {
         match poll(SOON, || Ok(self.evaluate(script)?.as_bool().filter(|holds| *holds)))? {
             Some(_) => Ok(()),
-            None => fail!("{what}: `{script}` stays false"),
+            None => bail!("{what}: `{script}` stays false"),
         }
     }
 
     /// A picture of the whole page.
-    pub(super) fn picture(&mut self, file: &Path) -> Result {
+    pub(super) fn picture(&mut self, file: &Path) -> Result<()> {
         // Until what has just come has stopped to glow.
         self.holds(
             "it comes to rest",
@@ -116,7 +114,7 @@ impl<'b> Tab<'b> {
         )?;
         let picture = self.ask("Page.captureScreenshot", json!({"captureBeyondViewport": true}))?;
         let bytes = base64(picture["data"].as_str().unwrap_or_default());
-        fs::write(file, bytes).context(|| format!("cannot write {}", file.display()))
+        fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// What the page has complained of since the last call: errors of scripts, and whatever its policy forbids.

@@ -1,13 +1,12 @@
 //! What was measured: each cost of each subject at each size, as tables and as JSON.
 
+use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use harness::machine::Machine;
 use serde_json::{Value, json};
 
 use super::growth::Growth;
-use crate::{
-    failure::{Context, Result},
-    liveness::page::{Machine, command, today},
-};
+use crate::liveness::page::{command, today};
 
 /// What there is more and more of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +125,7 @@ impl Costs {
                 "expected": series.cost.expected,
             })
         });
-        let machine = serde_json::to_value(Machine::this()).context(|| "the machine".to_owned())?;
+        let machine = serde_json::to_value(Machine::this()).context("the machine")?;
         Ok(json!({
             "command": command(),
             "date": today(),

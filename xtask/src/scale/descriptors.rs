@@ -1,14 +1,13 @@
 //! How many descriptors this program and the nodes may have open: each session of a node is one.
 
+use anyhow::{Context, Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use crate::failure::{Context, Result, fail};
 
 /// Beside sessions: what a process has open anyway, and handshakes under way.
 const OTHERS: u64 = 256;
 
 /// Makes room for a cluster of so many nodes; the nodes inherit it.
-pub(super) fn allow(nodes: usize) -> Result {
+pub(super) fn allow(nodes: usize) -> Result<()> {
     // This program has two pipes for each node; a node has a connection to each other, and for a moment a second one where
     // both have dialled.
     let needed = 2 * nodes as u64 + OTHERS;
@@ -17,10 +16,10 @@ pub(super) fn allow(nodes: usize) -> Result {
         return Ok(());
     }
     if maximum.is_some_and(|maximum| maximum < needed) {
-        fail!(
+        bail!(
             "{needed} open files are needed, and not allowed: raise the hard limit (`ulimit -Hn {needed}`)"
         );
     }
     setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum })
-        .context(|| format!("cannot allow {needed} open files"))
+        .with_context(|| format!("cannot allow {needed} open files"))
 }

@@ -10,18 +10,20 @@ use std::{
     time::Duration,
 };
 
+use anyhow::{Context, Result, bail};
 use clap::{Args, builder::RangedU64ValueParser};
+use harness::{
+    build,
+    children::Children,
+    files::{self, make_folder},
+    machine, workspace,
+};
 
 use self::{
     costs::{Costs, Subject},
     nodes::Shape,
 };
-use crate::{
-    bench::{self, pair::Lab},
-    cluster::{build, children::Children, make_folder},
-    failure::{Context, Result, fail},
-    workspace,
-};
+use crate::bench::pair::Lab;
 
 mod costs;
 mod descriptors;
@@ -65,7 +67,7 @@ pub(crate) struct Options {
 /// What is measured, how, and at which sizes: all of them, and those for a quick look.
 struct Part {
     subject: Subject,
-    measure: fn(&Field, usize, &mut Costs) -> Result,
+    measure: fn(&Field, usize, &mut Costs) -> Result<()>,
     sizes: &'static [usize],
     quick: &'static [usize],
 }
@@ -130,7 +132,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
 }
 
-fn measure(options: &Options, children: &Children) -> Result {
+fn measure(options: &Options, children: &Children) -> Result<()> {
     let parts = options.parts()?;
     let folder = workspace::root().join("target").join("scale");
     make_folder(&folder)?;
@@ -138,10 +140,10 @@ fn measure(options: &Options, children: &Children) -> Result {
         pairs: Lab {
             before: None,
             children: children.clone(),
-            program: build::example("bench_node", true)?,
+            program: build::tool("bench-node", true)?,
             folder: folder.clone(),
         },
-        node: build::example("scale_node", true)?,
+        node: build::tool("scale-node", true)?,
         heartbeat: options.heartbeat.clone(),
         quick: options.quick,
     };
@@ -151,7 +153,7 @@ fn measure(options: &Options, children: &Children) -> Result {
         println!("\n{}", part.subject.title);
         for &size in options.sizes(part) {
             (part.measure)(&field, size, &mut costs)
-                .map_err(|failure| failure.within(&format!("{}, {size}", part.subject.id)))?;
+                .with_context(|| format!("{}, {size}", part.subject.id))?;
             println!("  {}", costs.line(part.subject, size));
         }
     }
@@ -162,7 +164,7 @@ impl Options {
     fn parts(&self) -> Result<Vec<&'static Part>> {
         let ids = || PARTS.iter().map(|part| part.subject.id);
         if let Some(unknown) = self.only.iter().find(|only| !ids().any(|id| id == *only)) {
-            fail!("--only {unknown}: the subjects are {}", ids().collect::<Vec<_>>().join(", "));
+            bail!("--only {unknown}: the subjects are {}", ids().collect::<Vec<_>>().join(", "));
         }
         let wanted = |part: &&Part| self.only.is_empty() || self.only.iter().any(|id| id == part.subject.id);
         Ok(PARTS.iter().filter(wanted).collect())
@@ -177,18 +179,15 @@ impl Options {
     }
 }
 
-fn tell(options: &Options, folder: &Path, costs: &Costs) -> Result {
+fn tell(options: &Options, folder: &Path, costs: &Costs) -> Result<()> {
     println!("\n{}", costs.tables());
     for (name, svg) in plot::all(costs) {
-        bench::write(&folder.join(name), &svg)?;
+        files::write(&folder.join(name), &svg)?;
     }
     println!("plots: {}", folder.display());
     if let Some(file) = &options.json {
-        let figures = costs.json(&load(), &bench::commit())?;
-        bench::write(
-            file,
-            &(serde_json::to_string_pretty(&figures).context(|| "the figures".to_owned())? + "\n"),
-        )?;
+        let figures = costs.json(&load(), &machine::commit())?;
+        files::write(file, &(serde_json::to_string_pretty(&figures).context("the figures")? + "\n"))?;
     }
     Ok(())
 }

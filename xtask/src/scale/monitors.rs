@@ -2,11 +2,10 @@
 
 use std::time::Instant;
 
+use anyhow::{Result, bail};
+
 use super::costs::{Cost, Costs, Subject, cost};
-use crate::{
-    bench::pair::{Lab, Pair, System},
-    failure::{Result, fail},
-};
+use crate::bench::pair::{Lab, Pair, System};
 
 pub(super) const SUBJECT: Subject =
     Subject { id: "monitors", title: "Monitors of one process, on 1,000 processes of another node" };
@@ -18,14 +17,14 @@ const LAST_DOWN: Cost = cost("from SIGKILL to the last Down", "s", 1.0);
 const DOWNS: Cost = cost("from the first Down to the last", "s", 1.0);
 const CALL: Cost = cost("longest other call meanwhile", "ms", 0.0);
 
-pub(super) fn measure(lab: &Lab, monitors: usize, costs: &mut Costs) -> Result {
+pub(super) fn measure(lab: &Lab, monitors: usize, costs: &mut Costs) -> Result<()> {
     let mut add = |cost, value| costs.add(SUBJECT, cost, monitors, value);
     let mut pair = Pair::start(lab, System::OBIT)?;
     pair.watcher.ask("targets tasks 1000")?;
 
     let before = pair.at_rest()?;
     let [nanos] = pair.watcher.ask(&format!("monitors {monitors}"))?[..] else {
-        fail!("monitors: not one time")
+        bail!("monitors: not one time")
     };
     let after = pair.at_rest()?;
     add(SET_UP, nanos as f64 / 1e9);
@@ -37,7 +36,7 @@ pub(super) fn measure(lab: &Lab, monitors: usize, costs: &mut Costs) -> Result {
     let start = Instant::now();
     pair.watched.kill();
     let (last, numbers) = pair.watcher.timed_answer("lost")?;
-    let [downs, longest] = numbers[..] else { fail!("lost: {numbers:?}") };
+    let [downs, longest] = numbers[..] else { bail!("lost: {numbers:?}") };
     add(LAST_DOWN, last.duration_since(start).as_secs_f64());
     add(DOWNS, downs as f64 / 1e9);
     add(CALL, longest as f64 / 1e6);

@@ -10,16 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Result;
+use harness::{
+    files,
+    peer::{Peer, Usage},
+    ports::Ports,
+};
+
 use super::{
     Field,
     costs::{Cost, Costs, Subject, cost},
     descriptors,
-};
-use crate::{
-    bench,
-    cluster::ports::Ports,
-    failure::Result,
-    peer::{Peer, Usage},
 };
 
 pub(super) const MESH: Subject = Subject { id: "mesh", title: "Nodes, each connected to all others" };
@@ -94,7 +95,7 @@ impl Shape {
     }
 }
 
-pub(super) fn measure(field: &Field, shape: Shape, nodes: usize, costs: &mut Costs) -> Result {
+pub(super) fn measure(field: &Field, shape: Shape, nodes: usize, costs: &mut Costs) -> Result<()> {
     let figures = shape.figures();
     let mut add = |cost, value| costs.add(shape.subject(), cost, nodes, value);
     descriptors::allow(nodes)?;
@@ -148,7 +149,7 @@ impl Cluster {
         let names: Vec<_> = (0..nodes).map(|node| name(node, ports.port(0))).collect();
         let peers = field.pairs.folder.join(format!("peers-{}", std::process::id()));
         if shape == Shape::Mesh {
-            bench::write(&peers, &(names.join("\n") + "\n"))?;
+            files::write(&peers, &(names.join("\n") + "\n"))?;
         }
         let begun = Instant::now();
         let start = |name: &String| {
@@ -188,7 +189,7 @@ impl Cluster {
         Ok(last.map_or(Duration::ZERO, |last| last.duration_since(begun)))
     }
 
-    fn await_ready(&self) -> Result {
+    fn await_ready(&self) -> Result<()> {
         self.nodes.iter().flatten().try_for_each(Peer::await_ready)
     }
 
@@ -210,7 +211,7 @@ impl Cluster {
     }
 
     /// Tells each of them to say when it is connected to those that live of its neighbours, and to nobody else.
-    fn await_neighbours(&mut self, nodes: &[usize]) -> Result {
+    fn await_neighbours(&mut self, nodes: &[usize]) -> Result<()> {
         for &at in nodes {
             let verb = format!("nodes {}", self.alive_neighbours(at).len());
             self.node(at).tell(&verb)?;

@@ -10,13 +10,20 @@ use super::{Finding, sources::File};
 const WALL_CLOCKS: [&str; 3] = ["SystemTime", "UNIX_EPOCH", "chrono::"];
 
 /// The crates that run in other people's programs.
-const CRATES: [&str; 6] =
-    ["refs/", "supervision/", "monitor-core/", "peer-service/", "transport-tcp/", "monitor-runtime/"];
+const CRATES: [&str; 8] = [
+    "refs/",
+    "supervision/",
+    "monitor-core/",
+    "peer-service/",
+    "transport-tcp/",
+    "monitor-runtime/",
+    "obit/",
+    "obit-cli/",
+];
 
 /// Where the runtime reads the clock of the system, and its random numbers: the seam itself, the threads of a node that has
 /// its own, and whatever serves a socket or a recorder.
-const UNSIMULATED: [&str; 13] = [
-    "bin/",
+const UNSIMULATED: [&str; 12] = [
     "clients.rs",
     "clients/",
     "control.rs",
@@ -97,7 +104,7 @@ mod tests {
             check(&file).iter().map(|finding| finding.line).collect::<Vec<_>>()
         };
         assert_eq!(lines("transport-tcp/src/keeper.rs"), [2]);
-        assert_eq!(lines("monitor-runtime/examples/node/main.rs"), [2]);
+        assert_eq!(lines("monitor-runtime/examples/two_nodes.rs"), [2]);
         assert_eq!(lines("xtask/src/main.rs"), [0; 0], "the tests may write a date below their figures");
     }
 }

@@ -6,12 +6,18 @@ use super::{
 };
 
 /// The file by which rustdoc tests the pages.
-const DOCUMENTS: &str = "monitor-runtime/src/documents.rs";
+const DOCUMENTS: &str = "obit/src/documents.rs";
 /// The page that has every text that can be printed.
 const TROUBLESHOOTING: &str = "docs/guide/troubleshooting.md";
 /// Programs for this repository's own use print texts of their own.
-const LIBRARIES: [&str; 5] =
-    ["refs/src/", "monitor-core/src/", "peer-service/src/", "transport-tcp/src/", "monitor-runtime/src/"];
+const LIBRARIES: [&str; 6] = [
+    "refs/src/",
+    "monitor-core/src/",
+    "peer-service/src/",
+    "transport-tcp/src/",
+    "monitor-runtime/src/",
+    "obit-cli/src/",
+];
 
 pub(super) fn check(sources: &Sources) -> Vec<Finding> {
     let text = |path| sources.find(path).map_or("", |file| &file.text);

@@ -1,15 +1,17 @@
 //! Who may depend on whom.
 //!
 //! ```text
-//! refs  <-  monitor-core, peer-service, transport-tcp, monitor-runtime
+//! refs (package obit-refs)  <-  monitor-core, peer-service, transport-tcp, monitor-runtime
 //! supervision  <-  peer-service, transport-tcp, monitor-runtime
 //! monitor-core  <-  monitor-runtime  ->  peer-service  <-  transport-tcp
 //! monitor-runtime  ->  transport-tcp   by the feature `tcp`, in one file
+//! monitor-runtime  <-  obit, which re-exports it; obit-cli, the command `obit`
+//! tools/*: programs that use the libraries, and that no library uses
 //! ```
 
 use super::{Finding, packages::Package, sources::Sources};
 
-/// A layer, and what it may depend on. Packages of the project that are not named may not be depended on.
+/// A layer and its permitted dependencies. Packages of the project that are not named may not be depended on.
 struct Layer {
     name: &'static str,
     /// Packages of the project.
@@ -18,23 +20,40 @@ struct Layer {
     others: Option<&'static [&'static str]>,
 }
 
-const LAYERS: [Layer; 7] = [
-    Layer { name: "refs", project: &[], others: Some(&["postcard", "serde", "thiserror"]) },
+const LAYERS: [Layer; 16] = [
+    Layer { name: "obit-refs", project: &[], others: Some(&["postcard", "serde", "thiserror"]) },
     Layer {
         name: "monitor-core",
-        project: &["refs"],
+        project: &["obit-refs"],
         others: Some(&["foldhash", "hashbrown", "postcard", "serde", "thiserror"]),
     },
     Layer { name: "supervision", project: &[], others: Some(&["pin-project-lite", "tracing"]) },
-    Layer { name: "peer-service", project: &["refs", "supervision"], others: None },
-    Layer { name: "transport-tcp", project: &["refs", "supervision", "peer-service"], others: None },
+    Layer { name: "peer-service", project: &["obit-refs", "supervision"], others: None },
+    Layer { name: "transport-tcp", project: &["obit-refs", "supervision", "peer-service"], others: None },
     Layer {
         name: "monitor-runtime",
-        project: &["refs", "supervision", "monitor-core", "peer-service", "transport-tcp"],
+        project: &["obit-refs", "supervision", "monitor-core", "peer-service", "transport-tcp"],
         others: None,
     },
-    Layer { name: "xtask", project: &[], others: None },
+    // The name under which users add the library; it has no code of its own.
+    Layer { name: "obit", project: &["monitor-runtime"], others: Some(&[]) },
+    Layer { name: "obit-cli", project: &["monitor-runtime"], others: None },
+    Layer { name: "fuzz-corpus", project: &[], others: None },
+    Layer { name: "harness", project: &[], others: None },
+    Layer { name: "node-protocol", project: &[], others: None },
+    Layer { name: "test-node", project: &["monitor-runtime", "node-protocol"], others: None },
+    Layer { name: "bench-node", project: &["obit-refs", "monitor-runtime"], others: None },
+    Layer { name: "scale-node", project: &["monitor-runtime"], others: None },
+    Layer {
+        name: "simulator",
+        project: &["obit-refs", "supervision", "peer-service", "transport-tcp", "monitor-runtime"],
+        others: None,
+    },
+    Layer { name: "xtask", project: &["harness", "node-protocol"], others: None },
 ];
+
+/// Package of the project that the tests of any other may use.
+const FOR_TESTS: &str = "fuzz-corpus";
 
 /// The only file of the runtime that may know the transport.
 const TCP_FILE: &str = "monitor-runtime/src/tcp.rs";
@@ -60,8 +79,10 @@ fn dependencies(packages: &[Package]) -> Vec<Finding> {
             let name = dependency.name.as_str();
             let ours = packages.iter().any(|other| other.name == name);
             let allowed = if ours {
-                // A package may ask for itself in its tests, with other features.
-                layer.project.contains(&name) || name == package.name
+                // The tests of a package may depend on the package itself, with other features.
+                layer.project.contains(&name)
+                    || name == package.name
+                    || (name == FOR_TESTS && dependency.kind.as_deref() == Some("dev"))
             } else {
                 // What tests use is not what users get.
                 dependency.kind.is_some() || layer.others.is_none_or(|others| others.contains(&name))
@@ -103,32 +124,28 @@ fn transport_stays_in_its_file(sources: &Sources) -> Vec<Finding> {
 }
 
 fn finding(package: &Package, what: String) -> Finding {
-    Finding { file: format!("{}/Cargo.toml", package.name), line: 0, what }
+    Finding { file: format!("{}/Cargo.toml", package.folder()), line: 0, what }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tidy::{packages::Dependency, sources::File};
-
     fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Package {
         let dependency = |&(name, kind): &(&str, Option<&str>)| Dependency {
             name: name.to_owned(),
             kind: kind.map(str::to_owned),
             optional: false,
+            req: "^0.1.0".to_owned(),
+            path: None,
         };
-        Package {
-            name: name.to_owned(),
-            version: "0.1.0".to_owned(),
-            rust_version: None,
-            dependencies: dependencies.iter().map(dependency).collect(),
-        }
+        Package { dependencies: dependencies.iter().map(dependency).collect(), ..Package::named(name) }
     }
 
     #[test]
     fn a_dependency_against_the_direction_is_found() {
         let up = [
-            package("refs", &[]),
+            package("obit-refs", &[]),
             package("peer-service", &[("monitor-core", None)]),
             package("monitor-core", &[]),
         ];
@@ -136,7 +153,11 @@ mod tests {
         let in_tests =
             [package("monitor-core", &[]), package("transport-tcp", &[("monitor-core", Some("dev"))])];
         assert_eq!(dependencies(&in_tests).len(), 1, "not even in tests");
-        let down = [package("refs", &[]), package("monitor-core", &[("refs", None), ("serde", None)])];
+        let corpus = |kind| [package("fuzz-corpus", &[]), package("obit-refs", &[(FOR_TESTS, kind)])];
+        assert_eq!(dependencies(&corpus(Some("dev"))), []);
+        assert_eq!(dependencies(&corpus(None)).len(), 1, "the corpus is for tests alone");
+        let down =
+            [package("obit-refs", &[]), package("monitor-core", &[("obit-refs", None), ("serde", None)])];
         assert_eq!(dependencies(&down), []);
     }
 

@@ -5,15 +5,18 @@
 
 use std::{fmt, process::ExitCode};
 
+use anyhow::{Result, bail};
+
 use self::sources::Sources;
-use crate::failure::{Result, fail};
 
 mod clocks;
 mod guide;
 mod layers;
-mod packages;
+mod manifests;
+pub(crate) mod packages;
 mod pages;
 mod platforms;
+mod shared_files;
 mod sources;
 mod text;
 mod user_code;
@@ -37,13 +40,13 @@ pub(crate) fn run() -> Result<ExitCode> {
 }
 
 /// Runs every check; the failure lists the findings.
-pub(crate) fn check() -> Result {
+pub(crate) fn check() -> Result<()> {
     let findings = findings()?;
     if findings.is_empty() {
         return Ok(());
     }
     let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
-    fail!("{}\n{} findings", lines.join("\n"), findings.len());
+    bail!("{}\n{} findings", lines.join("\n"), findings.len());
 }
 
 fn findings() -> Result<Vec<Finding>> {
@@ -51,6 +54,8 @@ fn findings() -> Result<Vec<Finding>> {
     let packages = packages::read()?;
     let mut findings = layers::check(&packages, &sources);
     findings.extend(packages::check(&packages, &sources));
+    findings.extend(manifests::check(&packages));
+    findings.extend(shared_files::check(&packages, &sources));
     findings.extend(guide::check(&sources));
     findings.extend(pages::check(&sources));
     for file in &sources.files {

@@ -1,20 +1,44 @@
 //! Rules about packages as a whole.
 
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+use harness::workspace;
 use serde::Deserialize;
 
 use super::{Finding, sources::Sources};
-use crate::{
-    failure::{Context, Result, fail},
-    workspace,
-};
 
 /// A package of the workspace, as `cargo metadata` tells of it.
 #[derive(Debug, Deserialize)]
-pub(super) struct Package {
-    pub(super) name: String,
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(super) manifest_path: PathBuf,
     pub(super) version: String,
     pub(super) rust_version: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) license: Option<String>,
+    pub(super) documentation: Option<String>,
+    pub(super) readme: Option<String>,
+    pub(super) keywords: Vec<String>,
+    pub(super) categories: Vec<String>,
+    /// The registries to which it may be published: `None` for any, an empty list for none.
+    pub(super) publish: Option<Vec<String>>,
+    pub(super) features: BTreeMap<String, Vec<String>>,
     pub(super) dependencies: Vec<Dependency>,
+}
+
+impl Package {
+    /// Whether it is meant for a registry.
+    pub(crate) fn is_published(&self) -> bool {
+        self.publish.as_ref().is_none_or(|registries| !registries.is_empty())
+    }
+
+    /// Path of its folder from the root of the repository.
+    pub(super) fn folder(&self) -> String {
+        let folder = self.manifest_path.parent().expect("a manifest lies in a folder");
+        let from_root = folder.strip_prefix(workspace::root()).unwrap_or(folder);
+        from_root.to_string_lossy().into_owned()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -23,21 +47,25 @@ pub(super) struct Dependency {
     /// None for an ordinary one; `dev` or `build`.
     pub(super) kind: Option<String>,
     pub(super) optional: bool,
+    /// The versions that it may have; `*` for any.
+    pub(super) req: String,
+    /// The folder that it is taken from, if it is a package of the project.
+    pub(super) path: Option<PathBuf>,
 }
 
 /// The packages of the workspace.
-pub(super) fn read() -> Result<Vec<Package>> {
+pub(crate) fn read() -> Result<Vec<Package>> {
     #[derive(Deserialize)]
     struct Metadata {
         packages: Vec<Package>,
     }
     let mut cargo = workspace::cargo();
     let told = cargo.args(["metadata", "--no-deps", "--format-version", "1"]).output();
-    let told = told.context(|| "cannot run cargo metadata".to_owned())?;
+    let told = told.context("cannot run cargo metadata")?;
     if !told.status.success() {
-        fail!("cargo metadata: {}", String::from_utf8_lossy(&told.stderr));
+        bail!("cargo metadata: {}", String::from_utf8_lossy(&told.stderr));
     }
-    let metadata: Metadata = serde_json::from_slice(&told.stdout).context(|| "cargo metadata".to_owned())?;
+    let metadata: Metadata = serde_json::from_slice(&told.stdout).context("cargo metadata")?;
     Ok(metadata.packages)
 }
 
@@ -54,7 +82,7 @@ pub(super) fn check(packages: &[Package], sources: &Sources) -> Vec<Finding> {
 /// Every crate opens with a page that says what it is for.
 fn front_page(package: &Package, sources: &Sources) -> Option<Finding> {
     const ENOUGH: usize = 100;
-    let roots = ["lib.rs", "main.rs"].map(|file| format!("{}/src/{file}", package.name));
+    let roots = ["lib.rs", "main.rs"].map(|file| format!("{}/src/{file}", package.folder()));
     let root = roots.iter().find_map(|path| sources.find(path))?;
     let page: usize = root.text.lines().filter_map(|line| line.strip_prefix("//!")).map(str::len).sum();
     (page < ENOUGH).then(|| Finding {
@@ -121,17 +149,34 @@ fn after<'a>(line: &'a str, word: &str) -> impl Iterator<Item = &'a str> {
 }
 
 #[cfg(test)]
+impl Package {
+    /// A package in the folder of its name, with an otherwise empty manifest.
+    pub(super) fn named(name: &str) -> Self {
+        Package {
+            name: name.to_owned(),
+            manifest_path: workspace::root().join(name).join("Cargo.toml"),
+            version: "0.1.0".to_owned(),
+            rust_version: None,
+            description: None,
+            license: None,
+            documentation: None,
+            readme: None,
+            keywords: Vec::new(),
+            categories: Vec::new(),
+            publish: None,
+            features: BTreeMap::new(),
+            dependencies: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::tidy::sources::File;
 
     fn package() -> Package {
-        Package {
-            name: "refs".to_owned(),
-            version: "0.1.0".to_owned(),
-            rust_version: Some("1.88".to_owned()),
-            dependencies: Vec::new(),
-        }
+        Package { rust_version: Some("1.88".to_owned()), ..Package::named("refs") }
     }
 
     fn sources(path: &str, text: &str) -> Sources {

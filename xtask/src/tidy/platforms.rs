@@ -7,8 +7,14 @@ use super::{Finding, sources::File};
 const ASKS: [&str; 5] = ["unix", "windows", "target_os", "target_family", "target_vendor"];
 
 /// The crates that run in other people's programs.
-const CRATES: [&str; 5] =
-    ["refs/src/", "monitor-core/src/", "peer-service/src/", "transport-tcp/src/", "monitor-runtime/src/"];
+const CRATES: [&str; 6] = [
+    "refs/src/",
+    "monitor-core/src/",
+    "peer-service/src/",
+    "transport-tcp/src/",
+    "monitor-runtime/src/",
+    "obit-cli/src/",
+];
 
 pub(super) fn check(file: &File) -> Vec<Finding> {
     let of_library = CRATES.iter().any(|of| file.path.starts_with(of)) && file.is_rust();

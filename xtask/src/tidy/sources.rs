@@ -2,10 +2,8 @@
 
 use std::{fs, process::Command};
 
-use crate::{
-    failure::{Context, Result, fail},
-    workspace,
-};
+use anyhow::{Context, Result, bail};
+use harness::workspace;
 
 /// All text files under version control.
 pub(super) struct Sources {
@@ -25,9 +23,9 @@ impl Sources {
         let root = workspace::root();
         let mut git = Command::new("git");
         git.current_dir(&root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
-        let listed = git.output().context(|| "cannot run git".to_owned())?;
+        let listed = git.output().context("cannot run git")?;
         if !listed.status.success() {
-            fail!("git ls-files: {}", String::from_utf8_lossy(&listed.stderr));
+            bail!("git ls-files: {}", String::from_utf8_lossy(&listed.stderr));
         }
         let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
         let paths = listed.split('\0').filter(|path| !path.is_empty());

@@ -6,23 +6,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::mesh::{Loss, Mesh};
-use crate::{
-    cluster::{
-        Cluster, ensure,
-        heartbeat::Heartbeat,
-        net::{
-            Host,
-            relay::{Manners, Relay},
-        },
-        node::{Node, end_all},
-        process::{Monitor, NORMAL},
+use anyhow::Result;
+use harness::{
+    conditions::ensure,
+    net::{
+        Host,
+        relay::{Manners, Relay},
     },
-    failure::Result,
+};
+
+use super::mesh::{Loss, Mesh};
+use crate::cluster::{
+    Cluster,
+    heartbeat::Heartbeat,
+    node::{Node, end_all},
+    process::{Monitor, NORMAL},
 };
 
 /// One packet in twenty is lost, everywhere: TCP mends that, nobody loses anybody, and every message arrives.
-pub(super) fn loss(cluster: &Cluster<'_>) -> Result {
+pub(super) fn loss(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 3, Heartbeat::DEFAULT)?;
     mesh.nodes.iter().try_for_each(|node| cluster.lose(node, 5))?;
     talk(cluster, &mesh)?;
@@ -33,7 +35,7 @@ pub(super) fn loss(cluster: &Cluster<'_>) -> Result {
 
 /// One packet in five is lost, everywhere. That may cost a session now and then; each monitor ends once all the same,
 /// no message comes twice or late, and when the network is well all have each other again.
-pub(super) fn heavy_loss(cluster: &Cluster<'_>) -> Result {
+pub(super) fn heavy_loss(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, Heartbeat::DEFAULT)?;
     cluster.hurt_all();
     mesh.nodes.iter().try_for_each(|node| cluster.lose(node, 20))?;
@@ -52,7 +54,7 @@ pub(super) fn heavy_loss(cluster: &Cluster<'_>) -> Result {
 }
 
 /// Packets come twice, and some are overtaken by later ones. Above TCP nobody can tell.
-pub(super) fn disorder(cluster: &Cluster<'_>) -> Result {
+pub(super) fn disorder(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 3, Heartbeat::DEFAULT)?;
     for node in &mesh.nodes {
         cluster.disorder(node, mesh.nodes.iter().filter(|other| other.name() != node.name()))?;
@@ -66,7 +68,7 @@ pub(super) fn disorder(cluster: &Cluster<'_>) -> Result {
 
 /// Every node can send half a megabit a second, and has more to say than goes out in the time after which silence
 /// counts: signs of life pass all the same.
-pub(super) fn slow_link(cluster: &Cluster<'_>) -> Result {
+pub(super) fn slow_link(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 3, Heartbeat::BRISK)?;
     mesh.nodes.iter().try_for_each(|node| cluster.throttle(node, 512))?;
     let start = Instant::now();
@@ -77,7 +79,7 @@ pub(super) fn slow_link(cluster: &Cluster<'_>) -> Result {
 }
 
 /// Something between two nodes answers for them with resets: both are told without waiting for silence.
-pub(super) fn reset(cluster: &Cluster<'_>) -> Result {
+pub(super) fn reset(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, Heartbeat::BRISK)?;
     let (one, other) = (mesh.nodes[0].clone(), mesh.nodes[1].clone());
     let since = cluster.reset(&one, &other)?;
@@ -90,7 +92,7 @@ pub(super) fn reset(cluster: &Cluster<'_>) -> Result {
 
 /// Two nodes meet through a relay. It keeps what one of them sends while the other way works, and later breaks
 /// the connection: the first is noticed as silence, the second at once.
-pub(super) fn stalled_relay(cluster: &Cluster<'_>) -> Result {
+pub(super) fn stalled_relay(cluster: &Cluster<'_>) -> Result<()> {
     let start = |label| cluster.node_with(label, |launch| launch.heartbeat = Heartbeat::BRISK);
     let nodes = vec![start("a")?, start("b")?];
     let relay = cluster.relay("y", "b")?;
@@ -122,7 +124,7 @@ pub(super) fn stalled_relay(cluster: &Cluster<'_>) -> Result {
 /// All nodes dial all others at once, each through a relay of its own that delays every byte by 200 ms, and connections
 /// by random times on top, so that they overtake one another. One session a pair, nobody is lost, and everything that is
 /// said arrives.
-pub(super) fn delay(cluster: &Cluster<'_>) -> Result {
+pub(super) fn delay(cluster: &Cluster<'_>) -> Result<()> {
     const SIZE: usize = 4;
     let manners = Manners {
         delay: Duration::from_millis(200),
@@ -160,7 +162,7 @@ pub(super) fn delay(cluster: &Cluster<'_>) -> Result {
 }
 
 /// `relays[i][j]` leads to node `i`, and is for node `j`.
-fn dial_at_once(nodes: &[Node], relays: &[Vec<Relay>]) -> Result {
+fn dial_at_once(nodes: &[Node], relays: &[Vec<Relay>]) -> Result<()> {
     let barrier = Barrier::new(nodes.len());
     thread::scope(|scope| {
         let dial = |from: usize| {
@@ -174,7 +176,7 @@ fn dial_at_once(nodes: &[Node], relays: &[Vec<Relay>]) -> Result {
 }
 
 /// Everybody speaks with everybody, and every message and every exit arrives.
-fn talk(cluster: &Cluster<'_>, mesh: &Mesh<'_>) -> Result {
+fn talk(cluster: &Cluster<'_>, mesh: &Mesh<'_>) -> Result<()> {
     let rounds = cluster.scaled(30, 6);
     cluster.progress().plan(rounds, "rounds");
     for _ in 0..rounds {
@@ -184,12 +186,12 @@ fn talk(cluster: &Cluster<'_>, mesh: &Mesh<'_>) -> Result {
     Ok(())
 }
 
-fn expect_normal(monitors: &[Monitor]) -> Result {
+fn expect_normal(monitors: &[Monitor]) -> Result<()> {
     monitors.iter().try_for_each(|monitor| monitor.expect_down(NORMAL).map(drop))
 }
 
 /// Everybody speaks until the fault is seen, within reason: whether a packet meets it is a matter of chance.
-fn talk_until_counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, what: &str, count: Count) -> Result {
+fn talk_until_counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, what: &str, count: Count) -> Result<()> {
     const MOST_ROUNDS: usize = 100;
     for _ in 0..MOST_ROUNDS {
         if counted(cluster, mesh, count)? > 0 {
@@ -201,7 +203,7 @@ fn talk_until_counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, what: &str, count:
 }
 
 /// A fault that nobody has met has shown nothing.
-fn expect_counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, what: &str, count: Count) -> Result {
+fn expect_counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, what: &str, count: Count) -> Result<()> {
     let counted = counted(cluster, mesh, count)?;
     ensure(counted > 0, || format!("there were to be {what}, and there are none"))?;
     cluster.figure(what, counted);

@@ -2,18 +2,16 @@
 
 use std::{thread, time::Duration};
 
+use anyhow::Result;
 use fastrand::Rng;
 
 use super::mesh::{Loss, Mesh};
-use crate::{
-    cluster::{Cluster, heartbeat::Heartbeat, process::Wanted},
-    failure::Result,
-};
+use crate::cluster::{Cluster, heartbeat::Heartbeat, process::Wanted};
 
 const HEARTBEAT: Heartbeat = Heartbeat::BRISK;
 
 /// One of three nodes loses its cable: nobody can tell it, or be told. The other two keep each other.
-pub(super) fn cable_pull(cluster: &Cluster<'_>) -> Result {
+pub(super) fn cable_pull(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
     let cut_off = [(0, 2), (1, 2)];
     let victim = mesh.nodes[2].clone();
@@ -26,7 +24,7 @@ pub(super) fn cable_pull(cluster: &Cluster<'_>) -> Result {
 
 /// What the first node sends the second is lost, then the other way round. The deaf one calls it silence; the
 /// other may hear from its system that it was given up.
-pub(super) fn one_way(cluster: &Cluster<'_>) -> Result {
+pub(super) fn one_way(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
     let mut slowest = Duration::ZERO;
     for (deaf, unheard) in [(1, 0), (0, 1)] {
@@ -42,7 +40,7 @@ pub(super) fn one_way(cluster: &Cluster<'_>) -> Result {
 
 /// A hasty node hears nothing any more of a patient one, and gives it up. What it sends still arrives: so the patient one
 /// must be told, and need not wait for a silence of its own.
-pub(super) fn told_by_closing(cluster: &Cluster<'_>) -> Result {
+pub(super) fn told_by_closing(cluster: &Cluster<'_>) -> Result<()> {
     let start = |label, heartbeat| cluster.node_with(label, |launch| launch.heartbeat = heartbeat);
     let (patient, hasty) = (start("a", Heartbeat::WAN)?, start("b", Heartbeat::FAST)?);
     patient.meet(&hasty)?;
@@ -57,7 +55,7 @@ pub(super) fn told_by_closing(cluster: &Cluster<'_>) -> Result {
 }
 
 /// Two nodes lose each other and both keep the third: what each sees is no longer the same, and nobody makes it so.
-pub(super) fn bridge_partition(cluster: &Cluster<'_>) -> Result {
+pub(super) fn bridge_partition(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
     let (one, other) = (mesh.nodes[0].clone(), mesh.nodes[1].clone());
     let since = cluster.part(&one, &other)?;
@@ -69,7 +67,7 @@ pub(super) fn bridge_partition(cluster: &Cluster<'_>) -> Result {
 }
 
 /// Five nodes in a ring: each keeps two and loses two.
-pub(super) fn ring_partition(cluster: &Cluster<'_>) -> Result {
+pub(super) fn ring_partition(cluster: &Cluster<'_>) -> Result<()> {
     const RING: usize = 5;
     let mut mesh = Mesh::new(cluster, RING, HEARTBEAT)?;
     let apart: Vec<_> = mesh.pairs().filter(|(one, other)| ![1, RING - 1].contains(&(other - one))).collect();
@@ -87,7 +85,7 @@ pub(super) fn ring_partition(cluster: &Cluster<'_>) -> Result {
 
 /// The cable of one of three nodes is pulled and plugged again and again, at times so shortly that nobody need
 /// notice. Whatever the others were told, at the end all have each other.
-pub(super) fn flapping_link(cluster: &Cluster<'_>) -> Result {
+pub(super) fn flapping_link(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
     let victim = mesh.nodes[2].clone();
     let mut rng = Rng::with_seed(cluster.seed());

@@ -5,21 +5,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Result;
 use fastrand::Rng;
 
-use crate::{
-    cluster::{
-        Cluster,
-        node::Node,
-        process::{Demonitor, Monitor, Process},
-        protocol::{Command, Exit, Tables},
-    },
-    failure::Result,
+use crate::cluster::{
+    Cluster,
+    node::Node,
+    process::{Demonitor, Monitor, Process},
+    protocol::{Command, Exit, Tables},
 };
 
 /// Monitors, demonitors, exits, kills, messages, disconnects and restarts, at random but from one seed. When it is
 /// over, every process is told to go; then every monitor must have ended once, and nothing may be left in any table.
-pub(super) fn churn(cluster: &Cluster<'_>) -> Result {
+pub(super) fn churn(cluster: &Cluster<'_>) -> Result<()> {
     let lasts = Duration::from_secs(cluster.scaled(10, 3) as u64);
     let mut churn = Churn {
         cluster,
@@ -78,10 +76,10 @@ const MAX_PIDS: usize = 300;
 const MAX_MONITORS: usize = 2_000;
 
 impl Churn<'_> {
-    fn act(&mut self) -> Result {
+    fn act(&mut self) -> Result<()> {
         let site = self.rng.usize(..self.sites.len());
         // In thousandths.
-        let (what, act): (_, fn(&mut Self, usize) -> Result) = match self.rng.u32(..1000) {
+        let (what, act): (_, fn(&mut Self, usize) -> Result<()>) = match self.rng.u32(..1000) {
             0..200 => ("spawns", Self::spawn),
             200..480 => ("monitors_by_process", Self::monitor),
             480..600 => ("monitors_by_handle", Self::watch),
@@ -98,7 +96,7 @@ impl Churn<'_> {
         act(self, site)
     }
 
-    fn spawn(&mut self, site: usize) -> Result {
+    fn spawn(&mut self, site: usize) -> Result<()> {
         if self.sites[site].workers.len() == Site::MAX_WORKERS {
             return self.exit(site);
         }
@@ -116,7 +114,7 @@ impl Churn<'_> {
         Ok(())
     }
 
-    fn monitor(&mut self, site: usize) -> Result {
+    fn monitor(&mut self, site: usize) -> Result<()> {
         let watcher = self.any_watcher(site);
         let target = self.target();
         let monitor = watcher.monitor_with(&target, self.rng.u64(..), self.rng.u8(..8) == 0)?;
@@ -124,14 +122,14 @@ impl Churn<'_> {
         Ok(())
     }
 
-    fn watch(&mut self, site: usize) -> Result {
+    fn watch(&mut self, site: usize) -> Result<()> {
         let target = self.target();
         let monitor = self.sites[site].node.watch_many(&[target], self.rng.bool())?.pop();
         self.remember(monitor.expect("one for each target"), None);
         Ok(())
     }
 
-    fn demonitor(&mut self, _: usize) -> Result {
+    fn demonitor(&mut self, _: usize) -> Result<()> {
         if self.monitors.is_empty() {
             return Ok(());
         }
@@ -149,7 +147,7 @@ impl Churn<'_> {
         }
     }
 
-    fn exit(&mut self, site: usize) -> Result {
+    fn exit(&mut self, site: usize) -> Result<()> {
         let reasons =
             [Exit::Normal, Exit::Shutdown, Exit::Other("spent".to_owned()), Exit::Panicked("oh".to_owned())];
         let reason = self.rng.choice(reasons).expect("there are reasons");
@@ -159,14 +157,14 @@ impl Churn<'_> {
         }
     }
 
-    fn kill(&mut self, site: usize) -> Result {
+    fn kill(&mut self, site: usize) -> Result<()> {
         match self.take_worker(site) {
             Some(worker) => worker.kill().map(drop),
             None => Ok(()),
         }
     }
 
-    fn replace_watcher(&mut self, site: usize) -> Result {
+    fn replace_watcher(&mut self, site: usize) -> Result<()> {
         let at = self.rng.usize(..Site::WATCHERS);
         let new = self.sites[site].node.watcher()?;
         let old = std::mem::replace(&mut self.sites[site].watchers[at], new);
@@ -175,7 +173,7 @@ impl Churn<'_> {
         old.exit(Exit::Normal)
     }
 
-    fn send(&mut self, site: usize) -> Result {
+    fn send(&mut self, site: usize) -> Result<()> {
         let to = self.rng.usize(..self.sites.len());
         let receiver = self.any_watcher(to);
         let Some(sender) = self.rng.choice(&self.sites[site].workers) else { return Ok(()) };
@@ -184,7 +182,7 @@ impl Churn<'_> {
         sender.node().try_ask(Command::Send { process, to, count: self.rng.usize(1..20) }).map(drop)
     }
 
-    fn disconnect(&mut self, site: usize) -> Result {
+    fn disconnect(&mut self, site: usize) -> Result<()> {
         let other = self.rng.usize(..self.sites.len());
         if other == site {
             return Ok(());
@@ -192,7 +190,7 @@ impl Churn<'_> {
         self.cluster.disconnect(&self.sites[site].node, &self.sites[other].node)
     }
 
-    fn restart(&mut self, site: usize) -> Result {
+    fn restart(&mut self, site: usize) -> Result<()> {
         let node = self.sites[site].node.clone();
         let name = node.name().to_owned();
         self.monitors.retain(|(monitor, _)| monitor.node().name() != name);
@@ -200,13 +198,13 @@ impl Churn<'_> {
         Ok(())
     }
 
-    fn leave(&mut self, site: usize) -> Result {
+    fn leave(&mut self, site: usize) -> Result<()> {
         self.cluster.stop(&self.sites[site].node)?;
         self.restart(site)
     }
 
     /// The cluster comes to rest with what is still active; then everybody that may be watched goes.
-    fn wind_up(mut self) -> Result {
+    fn wind_up(mut self) -> Result<()> {
         self.cluster.at_rest()?;
         for site in &mut self.sites {
             let processes = site.workers.drain(..).map(|worker| worker.pid().to_owned()).collect();

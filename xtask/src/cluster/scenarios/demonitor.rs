@@ -1,12 +1,12 @@
 //! `demonitor`
 
-use crate::{
-    cluster::{
-        Cluster, ensure,
-        process::{Demonitor, NORMAL, Process},
-        protocol::Exit,
-    },
-    failure::Result,
+use anyhow::Result;
+use harness::conditions::ensure;
+
+use crate::cluster::{
+    Cluster,
+    process::{Demonitor, NORMAL, Process},
+    protocol::Exit,
 };
 
 const PLAIN: Demonitor = Demonitor { flush: false, info: false };
@@ -15,7 +15,7 @@ const INFO: Demonitor = Demonitor { flush: false, info: true };
 const FLUSH_INFO: Demonitor = Demonitor { flush: true, info: true };
 
 /// The same story for a target on another node and for one on the own node.
-pub(super) fn demonitor(cluster: &Cluster<'_>) -> Result {
+pub(super) fn demonitor(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     cluster.progress().plan(2 * 4, "stories");
     for target_node in [&b, &a] {
@@ -35,7 +35,7 @@ pub(super) fn demonitor(cluster: &Cluster<'_>) -> Result {
 
 /// However an active monitor is ended, its Down never comes, although another of the same watcher on the same
 /// process does.
-fn before_it_fires(cluster: &Cluster<'_>, watcher: &Process, worker: &Process) -> Result {
+fn before_it_fires(cluster: &Cluster<'_>, watcher: &Process, worker: &Process) -> Result<()> {
     let mut ended = Vec::new();
     for how in [PLAIN, FLUSH, INFO, FLUSH_INFO] {
         let monitor = watcher.monitor(worker)?;
@@ -53,7 +53,11 @@ fn before_it_fires(cluster: &Cluster<'_>, watcher: &Process, worker: &Process) -
 }
 
 /// The watcher does not look into its mailbox while four monitors fire. Without a flush the Down stays, with one it goes.
-fn after_it_fired(cluster: &Cluster<'_>, watcher: &Process, worker: &dyn Fn() -> Result<Process>) -> Result {
+fn after_it_fired(
+    cluster: &Cluster<'_>,
+    watcher: &Process,
+    worker: &dyn Fn() -> Result<Process>,
+) -> Result<()> {
     let workers = [worker()?, worker()?, worker()?, worker()?];
     watcher.pause()?;
     let monitors: Vec<_> = workers.iter().map(|worker| watcher.monitor(worker)).collect::<Result<_>>()?;
@@ -74,7 +78,7 @@ fn after_it_fired(cluster: &Cluster<'_>, watcher: &Process, worker: &dyn Fn() ->
 }
 
 /// One cannot end a monitor of somebody else.
-fn anothers(cluster: &Cluster<'_>, watcher: &Process, meddler: &Process, worker: &Process) -> Result {
+fn anothers(cluster: &Cluster<'_>, watcher: &Process, meddler: &Process, worker: &Process) -> Result<()> {
     let monitor = watcher.monitor(worker)?;
     ensure(meddler.demonitor(&monitor, FLUSH)?, || "demonitor without info gave false".to_owned())?;
     ensure(!meddler.demonitor(&monitor, FLUSH_INFO)?, || {
@@ -86,7 +90,7 @@ fn anothers(cluster: &Cluster<'_>, watcher: &Process, meddler: &Process, worker:
 }
 
 /// Dropping a handle ends its monitor on both sides, and so does demonitoring it.
-fn handles(cluster: &Cluster<'_>, watcher: &Process, worker: &Process, other: &Process) -> Result {
+fn handles(cluster: &Cluster<'_>, watcher: &Process, worker: &Process, other: &Process) -> Result<()> {
     let here = watcher.node();
     let dropped = here.watch(worker.pid())?;
     let ended = here.watch(worker.pid())?;

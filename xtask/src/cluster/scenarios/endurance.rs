@@ -5,21 +5,21 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context, Result};
+use harness::conditions::ensure;
+
 use super::mesh::{Loss, Mesh};
-use crate::{
-    cluster::{
-        Cluster, ensure,
-        heartbeat::Heartbeat,
-        node::Node,
-        process::{NORMAL, Wanted},
-        protocol::Exit,
-    },
-    failure::{Context, Result},
+use crate::cluster::{
+    Cluster,
+    heartbeat::Heartbeat,
+    node::Node,
+    process::{NORMAL, Wanted},
+    protocol::Exit,
 };
 
 /// One node is killed and started again, over and over. Each life is met once and lost once, and the node that
 /// watches them is afterwards as it was before.
-pub(super) fn restarts(cluster: &Cluster<'_>) -> Result {
+pub(super) fn restarts(cluster: &Cluster<'_>) -> Result<()> {
     let (a, c) = (cluster.node("a")?, cluster.node("c")?);
     let mut b = cluster.node("b")?;
     let (watcher, bystander) = (a.watcher()?, c.spawn()?);
@@ -52,7 +52,7 @@ pub(super) fn restarts(cluster: &Cluster<'_>) -> Result {
 
 /// Half of the nodes stop where they are, all at once, and go on together. The others have given them up; they
 /// themselves have slept, and blame nobody for it who has slept with them.
-pub(super) fn half_frozen(cluster: &Cluster<'_>) -> Result {
+pub(super) fn half_frozen(cluster: &Cluster<'_>) -> Result<()> {
     const SIZE: usize = 4;
     let mut mesh = Mesh::new(cluster, SIZE, Heartbeat::BRISK)?;
     let awake = |node: &usize| *node < SIZE / 2;
@@ -82,7 +82,7 @@ pub(super) fn half_frozen(cluster: &Cluster<'_>) -> Result {
 ///
 /// The wall clock is the same for all of a machine, and is not set here; no crate of Obit reads it, which `tidy`
 /// checks.
-pub(super) fn clocks_apart(cluster: &Cluster<'_>) -> Result {
+pub(super) fn clocks_apart(cluster: &Cluster<'_>) -> Result<()> {
     const DAY: u64 = 24 * 60 * 60;
     let start = |label, ahead: u64| {
         cluster.node_with(label, |launch| {
@@ -118,5 +118,5 @@ pub(super) fn clocks_apart(cluster: &Cluster<'_>) -> Result {
 /// Which clock a node has.
 fn clock(node: &Node) -> Result<String> {
     let path = format!("/proc/{}/ns/time", node.process_id());
-    Ok(fs::read_link(&path).context(|| format!("cannot read {path}"))?.display().to_string())
+    Ok(fs::read_link(&path).with_context(|| format!("cannot read {path}"))?.display().to_string())
 }

@@ -1,16 +1,16 @@
 //! `exit-reasons`
 
-use crate::{
-    cluster::{Cluster, ensure, process::Wanted, protocol::Exit},
-    failure::Result,
-};
+use anyhow::Result;
+use harness::conditions::ensure;
+
+use crate::cluster::{Cluster, process::Wanted, protocol::Exit};
 
 /// The longest reason of one's own that a process may have.
 const LONGEST: usize = 64 * 1024;
 
 /// Tasks and threads end in every way there is, watched from their own node and from another, by a process and
 /// by a handle.
-pub(super) fn exit_reasons(cluster: &Cluster<'_>) -> Result {
+pub(super) fn exit_reasons(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let (near, far) = (b.watcher()?, a.watcher()?);
     let reasons = [
@@ -26,7 +26,7 @@ pub(super) fn exit_reasons(cluster: &Cluster<'_>) -> Result {
             let worker = if on_a_thread { b.spawn_thread()? } else { b.spawn()? };
             let monitors = [near.monitor(&worker)?, far.monitor(&worker)?, a.watch(worker.pid())?];
             cluster.at_rest()?;
-            Ok((worker, monitors))
+            anyhow::Ok((worker, monitors))
         };
         for reason in &reasons {
             let (worker, monitors) = watched()?;

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use crate::{
-    cluster::{
-        Cluster, ensure,
-        node::Node,
-        process::{NORMAL, Wanted, expect_downs},
-        protocol::{Answer, Command, Exit, NodeKind, Subscription},
-    },
-    failure::Result,
+use anyhow::Result;
+use harness::conditions::ensure;
+
+use crate::cluster::{
+    Cluster,
+    node::Node,
+    process::{NORMAL, Wanted, expect_downs},
+    protocol::{Answer, Command, Exit, NodeKind, Subscription},
 };
 
 /// How a node looks to the others when its process is gone.
@@ -17,7 +17,7 @@ const CLOSED: &[&str] = &["Closed"];
 const GONE: Wanted = Wanted::NoConnection(CLOSED);
 
 /// All watch all; one is killed. Every monitor on it ends, every other stays.
-pub(super) fn kill_9(cluster: &Cluster<'_>) -> Result {
+pub(super) fn kill_9(cluster: &Cluster<'_>) -> Result<()> {
     let nodes = cluster.all()?;
     let (victim, others) = nodes.split_last().expect("a cluster has at least three nodes");
     let workers: Vec<_> = nodes.iter().map(Node::spawn).collect::<Result<_>>()?;
@@ -54,7 +54,7 @@ pub(super) fn kill_9(cluster: &Cluster<'_>) -> Result {
 }
 
 /// A node is killed and started again under its name and port, a few times.
-pub(super) fn restart(cluster: &Cluster<'_>) -> Result {
+pub(super) fn restart(cluster: &Cluster<'_>) -> Result<()> {
     let a = cluster.node("a")?;
     let mut b = cluster.node("b")?;
     let watcher = a.watcher()?;
@@ -93,7 +93,7 @@ pub(super) fn restart(cluster: &Cluster<'_>) -> Result {
 }
 
 /// Processes exit and their node leaves at once: every exit arrives, every other monitor is told that the node left.
-pub(super) fn leave(cluster: &Cluster<'_>) -> Result {
+pub(super) fn leave(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let count = cluster.scaled(2_000, 500);
     let watcher = a.watcher()?;

@@ -7,21 +7,21 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Result;
+use harness::conditions::ensure;
+
 use super::{
     mesh::Mesh,
     strangers::{Hello, call, count, counted},
 };
-use crate::{
-    cluster::{Cluster, ensure, heartbeat::Heartbeat, process::NORMAL},
-    failure::Result,
-};
+use crate::cluster::{Cluster, heartbeat::Heartbeat, process::NORMAL};
 
 /// From where the floods come.
 const STRANGER: &str = "z";
 
 /// A node may not open any more files while strangers call it. It goes on with what it has, does not spin, and takes
 /// new peers when there is room again.
-pub(super) fn descriptors(cluster: &Cluster<'_>) -> Result {
+pub(super) fn descriptors(cluster: &Cluster<'_>) -> Result<()> {
     const ROOM: usize = 8;
     let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
     let poor = mesh.nodes[1].clone();
@@ -30,7 +30,7 @@ pub(super) fn descriptors(cluster: &Cluster<'_>) -> Result {
     let address = cluster.address("b");
     let callers = cluster.at(STRANGER, || call(address, 5 * ROOM))??;
     counted(&poor, "a lack of descriptors", &before, &["accept_errors"])?;
-    let errors = || Ok(count(&poor.tables()?, "accept_errors"));
+    let errors = || anyhow::Ok(count(&poor.tables()?, "accept_errors"));
     let (early, window) = (errors()?, Duration::from_secs(1));
     thread::sleep(window);
     let more = errors()? - early;
@@ -51,7 +51,7 @@ pub(super) fn descriptors(cluster: &Cluster<'_>) -> Result {
 
 /// Callers that say nothing and callers that say everything very slowly, more of them than a node listens to from one
 /// address. They are hung up on in time; meanwhile sessions go on, and then newcomers get in.
-pub(super) fn floods(cluster: &Cluster<'_>) -> Result {
+pub(super) fn floods(cluster: &Cluster<'_>) -> Result<()> {
     const EACH: usize = 30;
     const MORE: usize = 40;
     let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
@@ -59,7 +59,7 @@ pub(super) fn floods(cluster: &Cluster<'_>) -> Result {
     let (address, before) = (cluster.address("b"), target.tables()?);
     let hello = Hello::of("mallory@127.0.0.1:9", target.name()).frame();
     let start = Instant::now();
-    cluster.at(STRANGER, || -> Result {
+    cluster.at(STRANGER, || -> Result<()> {
         let silent = call(address, EACH)?;
         let mut slow = call(address, EACH)?;
         // Beyond the share of one address; they are hung up on right away.
@@ -89,7 +89,7 @@ pub(super) fn floods(cluster: &Cluster<'_>) -> Result {
 
 /// Callers that begin to connect and never finish. That is for the node's system to bear; the node sees none of them,
 /// and whoever connects properly gets in all the same.
-pub(super) fn half_open(cluster: &Cluster<'_>) -> Result {
+pub(super) fn half_open(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
     let target = mesh.nodes[1].clone();
     let address = cluster.address("b");
@@ -103,7 +103,7 @@ pub(super) fn half_open(cluster: &Cluster<'_>) -> Result {
             let connected = TcpStream::connect_timeout(&address, patience).is_ok();
             ensure(!connected, || "a stranger that hears nothing has connected".to_owned())?;
         }
-        Ok(())
+        anyhow::Ok(())
     })??;
     let newcomer = cluster.node("c")?;
     newcomer.meet(&target)?;

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use crate::{
-    cluster::{
-        Cluster,
-        heartbeat::Heartbeat,
-        process::{NORMAL, Wanted},
-        protocol::Exit,
-    },
-    failure::Result,
+use anyhow::Result;
+
+use crate::cluster::{
+    Cluster,
+    heartbeat::Heartbeat,
+    process::{NORMAL, Wanted},
+    protocol::Exit,
 };
 
 /// One of three nodes is stopped where it is, and goes on later. The others find out in the configured time and
 /// call it silence; when it goes on, it learns that its sessions are over, and everybody meets again.
-pub(super) fn freeze(cluster: &Cluster<'_>) -> Result {
+pub(super) fn freeze(cluster: &Cluster<'_>) -> Result<()> {
     let fast = |label| cluster.node_with(label, |launch| launch.heartbeat = Heartbeat::FAST);
     let (a, b, c) = (fast("a")?, fast("b")?, fast("c")?);
     let watchers = [a.watcher()?, b.watcher()?];

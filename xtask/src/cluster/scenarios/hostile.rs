@@ -1,22 +1,20 @@
 //! `hostile`
 
+use anyhow::Result;
 use fastrand::Rng;
+use harness::{conditions::ensure, secret::fresh_secret};
 
 use super::strangers::{HELLO, Hello, PROOF, counted, frame, knock};
-use crate::{
-    cluster::{
-        Cluster, ensure,
-        node::Node,
-        process::{NORMAL, Wanted},
-        protocol::Exit,
-    },
-    failure::Result,
-    keygen::fresh_secret,
+use crate::cluster::{
+    Cluster,
+    node::Node,
+    process::{NORMAL, Wanted},
+    protocol::Exit,
 };
 
 /// Strangers knock at a node's port with everything but a good handshake. Each is turned away and counted, and the
 /// two nodes that watch each other meanwhile notice nothing.
-pub(super) fn hostile(cluster: &Cluster<'_>) -> Result {
+pub(super) fn hostile(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let watchers = [a.watcher()?, b.watcher()?];
     let workers = [b.spawn()?, a.spawn()?];

@@ -1,22 +1,22 @@
 //! `replay` and `duplicate-name`
 
+use anyhow::Result;
+use harness::conditions::ensure;
+
 use super::{
     mesh::Mesh,
     strangers::{count, counted, knock},
 };
-use crate::{
-    cluster::{
-        Cluster, ensure,
-        heartbeat::Heartbeat,
-        process::{Process, Wanted},
-        protocol::Command,
-    },
-    failure::Result,
+use crate::cluster::{
+    Cluster,
+    heartbeat::Heartbeat,
+    process::{Process, Wanted},
+    protocol::Command,
 };
 
 /// Somebody who has listened says again what a node has said to be let in, while that node's session stands and after
 /// it has gone; and somebody sends a node's own words back to it. Nobody is let in, and nobody notices.
-pub(super) fn replay(cluster: &Cluster<'_>) -> Result {
+pub(super) fn replay(cluster: &Cluster<'_>) -> Result<()> {
     let nodes = vec![cluster.node("a")?, cluster.node("b")?];
     let eavesdropper = cluster.relay("y", "b")?;
     nodes[0].connect_through(&nodes[1], eavesdropper.address())?;
@@ -24,7 +24,7 @@ pub(super) fn replay(cluster: &Cluster<'_>) -> Result {
     let b = mesh.nodes[1].clone();
     let said = eavesdropper.heard().into_iter().next().unwrap_or_default();
     ensure(said.len() > 100, || format!("only {} bytes of a handshake were heard", said.len()))?;
-    let say_again = || -> Result {
+    let say_again = || -> Result<()> {
         let before = b.tables()?;
         cluster.at("z", || knock(cluster.address("b"), &said))??;
         counted(&b, "a handshake said again", &before, &["refused_proof"])?;
@@ -53,7 +53,7 @@ pub(super) fn replay(cluster: &Cluster<'_>) -> Result {
 
 /// A second node takes the name of one that lives. It is told so; the one that has the name, and everybody who knows
 /// it, notice nothing.
-pub(super) fn duplicate_name(cluster: &Cluster<'_>) -> Result {
+pub(super) fn duplicate_name(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
     let b = mesh.nodes[1].clone();
     let (elsewhere, home) = (cluster.address("z"), cluster.home("z")?);
@@ -80,7 +80,7 @@ pub(super) fn duplicate_name(cluster: &Cluster<'_>) -> Result {
 }
 
 /// Nobody was told of anything but the sessions in the beginning, and of these only who has asked before they began.
-fn expect_ups_only(watchers: &[Process]) -> Result {
+fn expect_ups_only(watchers: &[Process]) -> Result<()> {
     for watcher in watchers {
         watcher.drain()?;
         let events = watcher.node_events();

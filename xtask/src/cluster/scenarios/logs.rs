@@ -2,32 +2,34 @@
 
 use std::{io::PipeReader, path::Path};
 
+use anyhow::Result;
+use harness::{
+    build,
+    command::{LogReader, Program, obit_command},
+    conditions::ensure,
+};
+
 use super::strangers::knock;
-use crate::{
-    cluster::{
-        Cluster, build,
-        command::{LogReader, Program, obit_command},
-        ensure,
-        process::{NORMAL, Wanted},
-        protocol::Exit,
-    },
-    failure::Result,
+use crate::cluster::{
+    Cluster,
+    process::{NORMAL, Wanted},
+    protocol::Exit,
 };
 
 /// The standard error of `obit run` is a full pipe that is not read. Its node stays alive for those who watch the
 /// command, and it ends with the command, and on SIGTERM.
-pub(super) fn blocked_log(cluster: &Cluster<'_>) -> Result {
+pub(super) fn blocked_log(cluster: &Cluster<'_>) -> Result<()> {
     jobs_are_watched(cluster, LogReader::Blocked)
 }
 
 /// The reader of the log of `obit run` has exited: every write fails.
-pub(super) fn dead_log_reader(cluster: &Cluster<'_>) -> Result {
+pub(super) fn dead_log_reader(cluster: &Cluster<'_>) -> Result<()> {
     jobs_are_watched(cluster, LogReader::Gone)
 }
 
 /// A program that logs with a plain `tracing_subscriber::fmt`, which writes where it logs and panics if that fails, has lost
 /// the reader of its log. Its monitors end all the same, and with true reasons; so do those on it.
-pub(super) fn plain_subscriber(cluster: &Cluster<'_>) -> Result {
+pub(super) fn plain_subscriber(cluster: &Cluster<'_>) -> Result<()> {
     let a = cluster.node_with("a", |launch| launch.log_reader = Some(LogReader::Leaving))?;
     a.end_log_reader();
     let b = cluster.node("b")?;
@@ -50,7 +52,7 @@ pub(super) fn plain_subscriber(cluster: &Cluster<'_>) -> Result {
 /// The default level, at which a stranger provokes warnings, and the one that logs most.
 const LEVELS: [&str; 2] = ["warn", "trace"];
 
-fn jobs_are_watched(cluster: &Cluster<'_>, reader: LogReader) -> Result {
+fn jobs_are_watched(cluster: &Cluster<'_>, reader: LogReader) -> Result<()> {
     let obit = build::obit(false)?;
     cluster.progress().plan(2 * LEVELS.len(), "jobs");
     for level in LEVELS {
@@ -101,7 +103,7 @@ impl Job {
     }
 
     /// Has strangers say what is logged. Each waits until the node hangs up, which it does as long as it lives.
-    fn provoke(&self, cluster: &Cluster<'_>) -> Result {
+    fn provoke(&self, cluster: &Cluster<'_>) -> Result<()> {
         let knock = || knock(cluster.address("b"), b"GET / HTTP/1.1\r\n\r\n");
         cluster.at("c", || (0..5).try_for_each(|_| knock()))?
     }

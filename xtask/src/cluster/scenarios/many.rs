@@ -2,18 +2,17 @@
 
 use std::time::Instant;
 
-use crate::{
-    cluster::{
-        Cluster,
-        process::{NORMAL, Wanted, expect_downs},
-        protocol::{Command, Exit},
-    },
-    failure::Result,
+use anyhow::Result;
+
+use crate::cluster::{
+    Cluster,
+    process::{NORMAL, Wanted, expect_downs},
+    protocol::{Command, Exit},
 };
 
 /// One node watches thousands of processes on all others: through a mailbox, through handles, and in a set. The
 /// processes of one node exit, those of another are lost with their node, and every monitor has exactly one Down.
-pub(super) fn many(cluster: &Cluster<'_>) -> Result {
+pub(super) fn many(cluster: &Cluster<'_>) -> Result<()> {
     let total = cluster.scaled(10_000, 1_000);
     let nodes = cluster.all()?;
     let (a, others) = nodes.split_first().expect("a cluster has at least three nodes");

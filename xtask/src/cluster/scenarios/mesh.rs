@@ -5,16 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    cluster::{
-        Cluster, ensure,
-        heartbeat::Heartbeat,
-        node::{Node, SOON},
-        poll,
-        process::{Monitor, NORMAL, Process, Wanted},
-        protocol::{Command, Exit},
-    },
-    failure::Result,
+use anyhow::Result;
+use harness::conditions::{SOON, ensure, poll};
+
+use crate::cluster::{
+    Cluster,
+    heartbeat::Heartbeat,
+    node::Node,
+    process::{Monitor, NORMAL, Process, Wanted},
+    protocol::{Command, Exit},
 };
 
 /// What a node learns of a session that the network has failed.
@@ -71,7 +70,7 @@ impl<'a> Mesh<'a> {
     }
 
     /// These pairs can reach each other: they get sessions and watch each other, and everything comes to rest.
-    pub(super) fn join(&mut self, pairs: &[(usize, usize)]) -> Result {
+    pub(super) fn join(&mut self, pairs: &[(usize, usize)]) -> Result<()> {
         for &(one, other) in pairs {
             self.nodes[one].meet(&self.nodes[other])?;
             self.watch(one, other)?;
@@ -108,7 +107,7 @@ impl<'a> Mesh<'a> {
     }
 
     /// These pairs have not lost each other.
-    pub(super) fn expect_kept(&self, pairs: &[(usize, usize)]) -> Result {
+    pub(super) fn expect_kept(&self, pairs: &[(usize, usize)]) -> Result<()> {
         for &(one, other) in pairs {
             for way in [(one, other), (other, one)] {
                 self.monitors[&way].expect_silence("the two can reach each other")?;
@@ -118,7 +117,7 @@ impl<'a> Mesh<'a> {
     }
 
     /// Nobody has lost anybody.
-    pub(super) fn expect_all_kept(&self) -> Result {
+    pub(super) fn expect_all_kept(&self) -> Result<()> {
         self.watchers.iter().try_for_each(Process::drain)?;
         self.expect_kept(&self.pairs().collect::<Vec<_>>())
     }
@@ -153,11 +152,11 @@ impl<'a> Mesh<'a> {
     }
 
     /// Those who have lost each other watch each other again, which has them dial; whether that succeeds is not waited for.
-    pub(super) fn watch_again(&mut self) -> Result {
+    pub(super) fn watch_again(&mut self) -> Result<()> {
         self.lost().into_iter().try_for_each(|(one, other)| self.watch(one, other))
     }
 
-    fn watch(&mut self, one: usize, other: usize) -> Result {
+    fn watch(&mut self, one: usize, other: usize) -> Result<()> {
         for way in [(one, other), (other, one)] {
             self.monitors.insert(way, self.watchers[way.0].monitor(&self.workers[way.1])?);
         }
@@ -165,7 +164,7 @@ impl<'a> Mesh<'a> {
     }
 
     /// Waits until nothing is owed any more, joins whoever has lost each other, and does so until nobody has.
-    pub(super) fn converge(&mut self) -> Result {
+    pub(super) fn converge(&mut self) -> Result<()> {
         let joined = poll(2 * SOON, || {
             self.cluster.at_rest()?;
             let lost = self.lost();
@@ -182,7 +181,7 @@ impl<'a> Mesh<'a> {
 
     /// All workers go, everybody is told so, and nothing is left: no monitor, no session more than one a pair, no
     /// descriptor more than in the beginning.
-    pub(super) fn finish(self) -> Result {
+    pub(super) fn finish(self) -> Result<()> {
         self.workers.iter().try_for_each(|worker| worker.exit(Exit::Normal))?;
         for monitor in self.monitors.values() {
             monitor.expect_down(NORMAL)?;

@@ -2,10 +2,10 @@
 //!
 //! A scenario asserts what it is about; what must hold in every story the oracle checks afterwards.
 
+use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 
 use super::Cluster;
-use crate::failure::Result;
 
 mod bad_links;
 mod blocked;
@@ -48,7 +48,7 @@ pub(super) struct Scenario {
     /// What it shows, in a line.
     pub(super) shows: &'static str,
     pub(super) ground: Ground,
-    pub(super) run: fn(&Cluster<'_>) -> Result,
+    pub(super) run: fn(&Cluster<'_>) -> Result<()>,
 }
 
 /// All of them, in the order in which they are run.
@@ -165,7 +165,7 @@ pub(super) const ALL: &[Scenario] = &[
     ),
 ];
 
-type Run = fn(&Cluster<'_>) -> Result;
+type Run = fn(&Cluster<'_>) -> Result<()>;
 
 const fn anywhere(name: &'static str, shows: &'static str, run: Run) -> Scenario {
     Scenario { name, shows, ground: Ground::Any, run }

@@ -1,17 +1,17 @@
 //! `by-name` and `noproc`
 
-use crate::{
-    cluster::{
-        Cluster, ensure,
-        process::{NORMAL, Wanted},
-        protocol::{Answer, Command, Exit},
-    },
-    failure::Result,
+use anyhow::Result;
+use harness::conditions::ensure;
+
+use crate::cluster::{
+    Cluster,
+    process::{NORMAL, Wanted},
+    protocol::{Answer, Command, Exit},
 };
 
 /// A name is resolved when the request arrives: what happens to the name later changes nothing, and it is free
 /// again before anybody can see the Down of its holder.
-pub(super) fn by_name(cluster: &Cluster<'_>) -> Result {
+pub(super) fn by_name(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let (near, far) = (b.watcher()?, a.watcher()?);
     let worker = b.spawn()?;
@@ -52,7 +52,7 @@ pub(super) fn by_name(cluster: &Cluster<'_>) -> Result {
 }
 
 /// A process that has ended, a name that nobody holds: here and on another node, by process and by handle.
-pub(super) fn noproc(cluster: &Cluster<'_>) -> Result {
+pub(super) fn noproc(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let (near, far) = (b.watcher()?, a.watcher()?);
     let dead = b.spawn()?;

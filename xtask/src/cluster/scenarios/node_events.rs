@@ -1,12 +1,12 @@
 //! `node-events`
 
-use crate::{
-    cluster::{
-        Cluster, ensure,
-        process::{Process, Wanted},
-        protocol::{NodeInfo, NodeKind, Subscription},
-    },
-    failure::Result,
+use anyhow::Result;
+use harness::conditions::ensure;
+
+use crate::cluster::{
+    Cluster,
+    process::{Process, Wanted},
+    protocol::{NodeInfo, NodeKind, Subscription},
 };
 
 const fn about(nodes: NodeKind, reasons: bool) -> Subscription {
@@ -14,7 +14,7 @@ const fn about(nodes: NodeKind, reasons: bool) -> Subscription {
 }
 
 /// One node watches a visible and a hidden one come and go, through every kind of subscription.
-pub(super) fn node_events(cluster: &Cluster<'_>) -> Result {
+pub(super) fn node_events(cluster: &Cluster<'_>) -> Result<()> {
     let (a, visible) = (cluster.node("a")?, cluster.node("b")?);
     let hidden = cluster.node_with("c", |launch| launch.hidden = true)?;
     let kinds = [
@@ -102,7 +102,7 @@ pub(super) fn node_events(cluster: &Cluster<'_>) -> Result {
     counts.into_iter().try_for_each(|(process, wanted)| expect_count(process, wanted))
 }
 
-fn expect_count(process: &Process, wanted: usize) -> Result {
+fn expect_count(process: &Process, wanted: usize) -> Result<()> {
     process.drain()?;
     let events = process.node_events();
     ensure(events.len() == wanted, || {

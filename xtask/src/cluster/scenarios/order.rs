@@ -2,19 +2,19 @@
 
 use std::time::Instant;
 
-use crate::{
-    cluster::{
-        Cluster, ensure,
-        process::NORMAL,
-        protocol::{Exit, Output},
-        transcript::Said,
-    },
-    failure::Result,
+use anyhow::Result;
+use harness::conditions::ensure;
+
+use crate::cluster::{
+    Cluster,
+    process::NORMAL,
+    protocol::{Exit, Output},
+    transcript::Said,
 };
 
 /// A process sends thousands of messages and exits: its watcher sees node-up, every message in order, the Down,
 /// and, after the node was killed, node-down. So does a watcher on the own node, without node events.
-pub(super) fn order(cluster: &Cluster<'_>) -> Result {
+pub(super) fn order(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let count = cluster.scaled(20_000, 2_000);
     let (far, near) = (a.watcher()?, b.watcher()?);

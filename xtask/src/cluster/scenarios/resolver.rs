@@ -1,14 +1,13 @@
 //! `silent-resolver`
 
-use crate::{
-    cluster::{
-        Cluster, ensure,
-        node::{Node, SOON},
-        poll,
-        process::Wanted,
-        protocol::{Command, NodeKind},
-    },
-    failure::{Result, fail},
+use anyhow::{Result, bail};
+use harness::conditions::{SOON, ensure, poll};
+
+use crate::cluster::{
+    Cluster,
+    node::Node,
+    process::Wanted,
+    protocol::{Command, NodeKind},
 };
 
 /// The host that is the nameserver, and lets nothing in.
@@ -30,7 +29,7 @@ const WITH_NAMESERVER: &str = r#"
 
 /// The nameserver of one node answers nothing. The node reaches another one by its literal address all the same, wherever
 /// that stands in the list; and a dial that has no address but one to look up is answered in time.
-pub(super) fn silent_resolver(cluster: &Cluster<'_>) -> Result {
+pub(super) fn silent_resolver(cluster: &Cluster<'_>) -> Result<()> {
     let nameserver = cluster.address(NAMESERVER).ip().to_string();
     let asking = cluster.node_with("a", |launch| {
         let by = ["unshare", "--mount", "--", "sh", "-c", WITH_NAMESERVER, &nameserver];
@@ -54,7 +53,7 @@ pub(super) fn silent_resolver(cluster: &Cluster<'_>) -> Result {
 }
 
 /// Waits until the node has a session with the other one, or has none.
-fn expect_session(node: &Node, other: &Node, wanted: bool) -> Result {
+fn expect_session(node: &Node, other: &Node, wanted: bool) -> Result<()> {
     let stands = || -> Result<Option<()>> {
         let up = node.nodes(NodeKind::All)?;
         let stands = up.iter().any(|info| info.incarnation == other.incarnation());
@@ -62,7 +61,7 @@ fn expect_session(node: &Node, other: &Node, wanted: bool) -> Result {
     };
     match poll(SOON, stands)? {
         Some(()) => Ok(()),
-        None => fail!(
+        None => bail!(
             "{} has {} session with {} after {SOON:?}",
             node.name(),
             if wanted { "no" } else { "a" },

@@ -2,19 +2,19 @@
 
 use std::{sync::Barrier, thread};
 
-use crate::{
-    cluster::{
-        Cluster, ensure,
-        node::{Node, end_all},
-        process::{NORMAL, Process, Wanted},
-        protocol::{Exit, NodeKind},
-    },
-    failure::Result,
+use anyhow::Result;
+use harness::conditions::ensure;
+
+use crate::cluster::{
+    Cluster,
+    node::{Node, end_all},
+    process::{NORMAL, Process, Wanted},
+    protocol::{Exit, NodeKind},
 };
 
 /// All nodes dial all others at the same moment, in a few rounds. Of every two dials one wins, and nobody sees the
 /// other: one session a pair, one node-up a side, no node-down.
-pub(super) fn simultaneous_dial(cluster: &Cluster<'_>) -> Result {
+pub(super) fn simultaneous_dial(cluster: &Cluster<'_>) -> Result<()> {
     let rounds = cluster.scaled(5, 2);
     cluster.progress().plan(rounds, "rounds");
     for _ in 0..rounds {
@@ -46,7 +46,7 @@ pub(super) fn simultaneous_dial(cluster: &Cluster<'_>) -> Result {
     Ok(())
 }
 
-fn dial_at_once(nodes: &[Node]) -> Result {
+fn dial_at_once(nodes: &[Node]) -> Result<()> {
     let barrier = Barrier::new(nodes.len());
     thread::scope(|scope| {
         let dial = |node: &Node| {
@@ -67,7 +67,7 @@ fn pairs<'a>(watchers: &'a [Process], nodes: &'a [Node]) -> impl Iterator<Item =
 }
 
 /// Two nodes that know each other's names are not connected until somebody asks for something.
-pub(super) fn on_demand(cluster: &Cluster<'_>) -> Result {
+pub(super) fn on_demand(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let watcher = a.watcher()?;
     let worker = b.spawn()?;
@@ -102,7 +102,7 @@ pub(super) fn on_demand(cluster: &Cluster<'_>) -> Result {
     expect_sessions(&[&a, &b], 1)
 }
 
-fn expect_sessions(nodes: &[&Node], wanted: u64) -> Result {
+fn expect_sessions(nodes: &[&Node], wanted: u64) -> Result<()> {
     for node in nodes {
         let got = node.tables()?.sessions;
         ensure(got == wanted, || format!("{} has {got} sessions, expected {wanted}", node.name()))?;

@@ -5,25 +5,22 @@ use std::{
     net::{Shutdown, SocketAddr, TcpStream},
 };
 
-use crate::{
-    cluster::{
-        node::{Node, SOON},
-        protocol::Tables,
-    },
-    failure::{Context, Result, fail},
-};
+use anyhow::{Context, Result, bail};
+use harness::conditions::SOON;
+
+use crate::cluster::{node::Node, protocol::Tables};
 
 /// Opens so many connections and says nothing.
 pub(super) fn call(address: SocketAddr, times: usize) -> Result<Vec<TcpStream>> {
-    let call = || TcpStream::connect(address).context(|| format!("cannot connect to {address}"));
+    let call = || TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"));
     (0..times).map(|_| call()).collect()
 }
 
 /// Connects, says that, and waits until the node closes the connection.
-pub(super) fn knock(address: SocketAddr, bytes: &[u8]) -> Result {
+pub(super) fn knock(address: SocketAddr, bytes: &[u8]) -> Result<()> {
     let what = || format!("{} bytes thrown at {address}", bytes.len());
-    let mut stream = TcpStream::connect(address).context(what)?;
-    stream.set_read_timeout(Some(SOON)).context(what)?;
+    let mut stream = TcpStream::connect(address).with_context(what)?;
+    stream.set_read_timeout(Some(SOON)).with_context(what)?;
     // The node may close it before everything is sent: that is what it should do.
     let _ = stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write));
     let mut answer = Vec::new();
@@ -31,13 +28,13 @@ pub(super) fn knock(address: SocketAddr, bytes: &[u8]) -> Result {
         Ok(_) => Ok(()),
         Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => Ok(()),
         Err(error) => {
-            fail!("{}: {error}; expected the node to close the connection within {SOON:?}", what())
+            bail!("{}: {error}; expected the node to close the connection within {SOON:?}", what())
         }
     }
 }
 
 /// Waits until one of the counters stands higher than before.
-pub(super) fn counted(node: &Node, what: &str, before: &Tables, counters: &[&str]) -> Result {
+pub(super) fn counted(node: &Node, what: &str, before: &Tables, counters: &[&str]) -> Result<()> {
     let sum = |tables: &Tables| counters.iter().map(|name| count(tables, name)).sum::<u64>();
     let what = format!("{what} to be counted as {counters:?}");
     node.await_tables(&what, |tables| sum(tables) > sum(before)).map(drop)

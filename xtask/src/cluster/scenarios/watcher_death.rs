@@ -1,21 +1,20 @@
 //! `watcher-death`
 
-use crate::{
-    cluster::{
-        Cluster,
-        node::Node,
-        process::Process,
-        protocol::{Exit, Tables},
-    },
-    failure::Result,
+use anyhow::Result;
+
+use crate::cluster::{
+    Cluster,
+    node::Node,
+    process::Process,
+    protocol::{Exit, Tables},
 };
 
 /// Watchers go in every way; what they had registered goes with them, here and there.
-pub(super) fn watcher_death(cluster: &Cluster<'_>) -> Result {
+pub(super) fn watcher_death(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b, c) = (cluster.node("a")?, cluster.node("b")?, cluster.node("c")?);
     let count = cluster.scaled(1_000, 200);
     let targets: Vec<_> = b.spawn_many(count)?.iter().map(|worker| worker.pid().to_owned()).collect();
-    let ends: [fn(&Process) -> Result; 3] = [
+    let ends: [fn(&Process) -> Result<()>; 3] = [
         |watcher| watcher.exit(Exit::Normal),
         |watcher| watcher.exit(Exit::Panicked("watcher".to_owned())),
         |watcher| watcher.kill().map(drop),
@@ -53,7 +52,7 @@ pub(super) fn watcher_death(cluster: &Cluster<'_>) -> Result {
     Ok(())
 }
 
-fn nothing_left(watchers: &Node, watched: &Node) -> Result {
+fn nothing_left(watchers: &Node, watched: &Node) -> Result<()> {
     let empty = |tables: &Tables| {
         (tables.active, tables.fired, tables.incoming, tables.node_monitors, tables.subscriptions)
             == (0, 0, 0, 0, 0)

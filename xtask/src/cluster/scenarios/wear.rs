@@ -1,19 +1,18 @@
 //! `many-strangers` and `reconnects`
 
+use anyhow::Result;
 use fastrand::Rng;
+use harness::conditions::ensure;
 
 use super::{hostile::attacks, mesh::Mesh, strangers::knock};
-use crate::{
-    cluster::{Cluster, ensure, heartbeat::Heartbeat, node::Node},
-    failure::Result,
-};
+use crate::cluster::{Cluster, heartbeat::Heartbeat, node::Node};
 
 /// By so much a node may grow that has done twice of what it had done before: nothing that is kept, only what an
 /// allocator happens to lay elsewhere.
 const GROWTH: u64 = 4 << 20;
 
 /// Thousands of strangers, one after the other, each with something else in mind: none leaves anything behind.
-pub(super) fn many_strangers(cluster: &Cluster<'_>) -> Result {
+pub(super) fn many_strangers(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
     let target = mesh.nodes[1].clone();
     let attacks = attacks(&target, &mut Rng::with_seed(cluster.seed()));
@@ -35,7 +34,7 @@ pub(super) fn many_strangers(cluster: &Cluster<'_>) -> Result {
 }
 
 /// Two nodes part and meet again, over and over.
-pub(super) fn reconnects(cluster: &Cluster<'_>) -> Result {
+pub(super) fn reconnects(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
     let (one, other) = (mesh.nodes[0].clone(), mesh.nodes[1].clone());
     let reconnects = cluster.scaled(1_000, 60);
@@ -62,8 +61,8 @@ fn leaves_nothing(
     cluster: &Cluster<'_>,
     node: &Node,
     times: usize,
-    mut act: impl FnMut(usize) -> Result,
-) -> Result {
+    mut act: impl FnMut(usize) -> Result<()>,
+) -> Result<()> {
     act(times / 2)?;
     let early = node.memory()?;
     act(times - times / 2)?;

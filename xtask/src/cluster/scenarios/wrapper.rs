@@ -8,21 +8,20 @@ use std::{
     thread,
 };
 
-use crate::{
-    cluster::{
-        Cluster, build,
-        children::{Children, Running},
-        ensure,
-        node::SOON,
-    },
-    failure::{Context, Result, fail},
+use anyhow::{Context, Result, bail};
+use harness::{
+    build,
+    children::{Children, Running},
+    conditions::{SOON, ensure},
 };
+
+use crate::cluster::Cluster;
 
 /// `obit run` is put where wrappers are put, and ended as wrappers are ended. Each time the watchers are told what happened to its
 /// command, and the command is gone or goes on, as the options say.
-pub(super) fn wrapper(cluster: &Cluster<'_>) -> Result {
+pub(super) fn wrapper(cluster: &Cluster<'_>) -> Result<()> {
     let stage = Stage { children: cluster.children, obit: build::obit(false)?, port: cluster.ports.port(0) };
-    let stories: [fn(&Stage<'_>) -> Result; 5] =
+    let stories: [fn(&Stage<'_>) -> Result<()>; 5] =
         [killed_alone, killed_with_its_command, stopped_with_a_group, process_1, ignored_children];
     cluster.progress().plan(stories.len(), "stories");
     for story in stories {
@@ -33,7 +32,7 @@ pub(super) fn wrapper(cluster: &Cluster<'_>) -> Result {
 }
 
 /// SIGKILL to the wrapper alone: its command goes on, and nothing is claimed of it.
-fn killed_alone(stage: &Stage<'_>) -> Result {
+fn killed_alone(stage: &Stage<'_>) -> Result<()> {
     let mut job = stage.run(&[], &[], "cat")?;
     let watch = stage.watch()?;
     job.running.kill();
@@ -43,7 +42,7 @@ fn killed_alone(stage: &Stage<'_>) -> Result {
 }
 
 /// The same with `--die-with-obit`: the command is gone too.
-fn killed_with_its_command(stage: &Stage<'_>) -> Result {
+fn killed_with_its_command(stage: &Stage<'_>) -> Result<()> {
     let job = stage.run(&[], &["--die-with-obit"], "exec cat")?;
     let watch = stage.watch()?;
     job.running.kill();
@@ -52,7 +51,7 @@ fn killed_with_its_command(stage: &Stage<'_>) -> Result {
 }
 
 /// SIGTERM to a wrapper with `--group`: nothing of the group is left, and watchers are told of an orderly stop.
-fn stopped_with_a_group(stage: &Stage<'_>) -> Result {
+fn stopped_with_a_group(stage: &Stage<'_>) -> Result<()> {
     let job = stage.run(&[], &["--group"], "sleep 1000 & wait")?;
     let watch = stage.watch()?;
     job.running.terminate()?;
@@ -62,7 +61,7 @@ fn stopped_with_a_group(stage: &Stage<'_>) -> Result {
 }
 
 /// As process 1 it reaps a process whose parent has ended, and keeps the status of its own command.
-fn process_1(stage: &Stage<'_>) -> Result {
+fn process_1(stage: &Stage<'_>) -> Result<()> {
     const UNSHARE: [&str; 7] =
         ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"];
     let allowed = Command::new(UNSHARE[0]).args(&UNSHARE[1..]).arg("true").stderr(Stdio::null()).status();
@@ -79,7 +78,7 @@ fn process_1(stage: &Stage<'_>) -> Result {
 }
 
 /// A parent that ignores SIGCHLD hides no status.
-fn ignored_children(stage: &Stage<'_>) -> Result {
+fn ignored_children(stage: &Stage<'_>) -> Result<()> {
     let mut job = stage.run(&["env", "--ignore-signal=CHLD"], &[], "read line; exit 7")?;
     let watch = stage.watch()?;
     job.write("go")?;
@@ -152,14 +151,14 @@ impl Stage<'_> {
 }
 
 impl Job {
-    fn write(&mut self, line: &str) -> Result {
-        writeln!(self.stdin, "{line}").context(|| "the command reads nothing".to_owned())
+    fn write(&mut self, line: &str) -> Result<()> {
+        writeln!(self.stdin, "{line}").context("the command reads nothing")
     }
 }
 
 impl Watch<'_> {
     /// Waits for the next line, which must say this of that process.
-    fn expect(&self, process: &str, what: &str) -> Result {
+    fn expect(&self, process: &str, what: &str) -> Result<()> {
         self.lines.expect(&format!("{process}@{} {what}", self.stage.node()))
     }
 }
@@ -181,23 +180,23 @@ impl Lines {
     }
 
     /// Waits for the next line, which must begin like this.
-    fn expect(&self, beginning: &str) -> Result {
+    fn expect(&self, beginning: &str) -> Result<()> {
         match self.0.recv_timeout(SOON) {
             Ok(line) => {
                 ensure(line.starts_with(beginning), || format!("expected «{beginning}…», not «{line}»"))
             }
-            Err(error) => fail!("expected «{beginning}…»: {error}"),
+            Err(error) => bail!("expected «{beginning}…»: {error}"),
         }
     }
 
     /// Waits until nothing can write another line.
-    fn expect_end(&self) -> Result {
+    fn expect_end(&self) -> Result<()> {
         match self.0.recv_timeout(SOON) {
             Err(mpsc::RecvTimeoutError::Disconnected) => Ok(()),
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                fail!("a process that should be gone holds its output open")
+                bail!("a process that should be gone holds its output open")
             }
-            Ok(line) => fail!("expected an end, not «{line}»"),
+            Ok(line) => bail!("expected an end, not «{line}»"),
         }
     }
 }

@@ -1,0 +1,10 @@
+//! Secrets for clusters that live as long as a run. `obit keygen` makes those that are kept.
+
+use anyhow::{Context, Result};
+
+/// 32 bytes from the system's source of randomness, as 64 hexadecimal digits.
+pub fn fresh_secret() -> Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).context("the system returns no random bytes for a secret")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,215 @@
+//! A process of this program: it does what it is told, and says what it receives.
+
+use std::{collections::HashMap, error::Error, future::pending, thread, time::Duration};
+
+use futures::{StreamExt, channel::mpsc};
+use monitor_runtime::{
+    Connect, Demonitor, Event, ExitReason, Mailbox, MonitorOptions, Node, NodeDownSource, NotAlive, Pid,
+    Target,
+};
+use node_protocol::{Answer, Exit, Output, Subscription};
+
+use crate::{
+    output::{self, Ticket, say},
+    text,
+};
+
+/// What a process can be told to do.
+pub(crate) enum Order {
+    Exit(Exit),
+    /// To receive nothing, or to receive again.
+    Pause(bool, Ticket),
+    /// To block its thread.
+    Block(Duration, Ticket),
+    Register(String, Ticket),
+    Send {
+        to: String,
+        count: usize,
+        ticket: Ticket,
+    },
+    Monitor {
+        targets: Vec<String>,
+        options: MonitorOptions,
+        ticket: Ticket,
+    },
+    Demonitor {
+        monitors: Vec<String>,
+        how: Demonitor,
+        ticket: Ticket,
+    },
+    MonitorNode(String, Connect, Ticket),
+    DemonitorNode(String, Ticket),
+    MonitorNodes(Subscription, Ticket),
+    DemonitorNodes(Subscription, Ticket),
+}
+
+/// The process as a task of the node.
+pub(crate) async fn task(
+    mut mailbox: Mailbox,
+    orders: mpsc::UnboundedReceiver<Order>,
+) -> Result<(), ExitReason> {
+    match live(&mut mailbox, orders).await {
+        ExitReason::Normal => Ok(()),
+        reason => Err(reason),
+    }
+}
+
+/// The process as a thread that holds a guard: what a task of another runtime, or an actor, would be.
+pub(crate) fn start_thread(node: &Node, orders: mpsc::UnboundedReceiver<Order>) -> Result<Pid, NotAlive> {
+    let mut process = node.process()?;
+    let pid = process.pid().clone();
+    thread::spawn(move || {
+        // A panic in here unwinds through the guard, which tells of it.
+        let reason = smol::block_on(live(&mut process, orders));
+        process.exit(reason);
+    });
+    Ok(pid)
+}
+
+/// Lives until it is told to exit, or its mailbox is closed; returns of what it ends. What it is told comes before
+/// what it receives.
+async fn live(mailbox: &mut Mailbox, mut orders: mpsc::UnboundedReceiver<Order>) -> ExitReason {
+    enum Next {
+        Order(Option<Order>),
+        Event(Option<Event>),
+    }
+    let mut paused = false;
+    let mut sent = HashMap::new();
+    loop {
+        let order = async { Next::Order(orders.next().await) };
+        let event = async {
+            match paused {
+                true => pending().await,
+                false => Next::Event(mailbox.recv().await),
+            }
+        };
+        match smol::future::or(order, event).await {
+            Next::Event(Some(event)) => say_event(mailbox.pid(), event),
+            Next::Event(None) => {
+                say(&Output::Closed { process: mailbox.pid().to_string() });
+                return ExitReason::Normal;
+            }
+            Next::Order(None) => return ExitReason::Normal,
+            Next::Order(Some(Order::Exit(how))) => {
+                say(&Output::Exiting { process: mailbox.pid().to_string(), reason: how.clone() });
+                if let Exit::Panicked(text) = how {
+                    // Said as a reason it would do, but it is to be shown that a panic does it, too.
+                    panic!("{text}");
+                }
+                return text::exit_reason(&how).expect("whoever gives the reason keeps to its limit");
+            }
+            Next::Order(Some(Order::Pause(pause, ticket))) => {
+                paused = pause;
+                ticket.answer(Answer::Done);
+            }
+            Next::Order(Some(Order::Block(time, ticket))) => {
+                ticket.answer(Answer::Done);
+                thread::sleep(time);
+            }
+            Next::Order(Some(Order::Send { to, count, ticket })) => {
+                ticket.answer_with(send(mailbox, &mut sent, to, count).await);
+            }
+            Next::Order(Some(order)) => obey(mailbox, order),
+        }
+    }
+}
+
+/// Sends numbered messages, waiting for room as often as need be.
+async fn send(
+    mailbox: &Mailbox,
+    sent: &mut HashMap<String, u64>,
+    to: String,
+    count: usize,
+) -> Result<Answer, Box<dyn Error>> {
+    let target = text::target(&to)?;
+    let last = sent.entry(to).or_default();
+    for _ in 0..count {
+        mailbox.send_async(target.clone(), (*last + 1).to_string()).await?;
+        *last += 1;
+    }
+    Ok(Answer::Sent(*last))
+}
+
+/// What can be done without waiting: in Erlang's style, where every notice comes to the mailbox.
+fn obey(mailbox: &Mailbox, order: Order) {
+    match order {
+        Order::Register(name, ticket) => ticket.answer_with(register(mailbox, &name)),
+        Order::Monitor { targets, options, ticket } => {
+            ticket.answer_with(monitor(mailbox, &targets, options))
+        }
+        Order::Demonitor { monitors, how, ticket } => ticket.answer_with(demonitor(mailbox, &monitors, how)),
+        Order::MonitorNode(node, connect, ticket) => {
+            ticket.answer_with(monitor_node(mailbox, &node, connect))
+        }
+        Order::DemonitorNode(node, ticket) => ticket.answer_with(demonitor_node(mailbox, &node)),
+        Order::MonitorNodes(of, ticket) => {
+            let up = mailbox.monitor_nodes(text::nodes_options(of));
+            ticket.answer_with(up.map(|nodes| Answer::Nodes(nodes.iter().map(text::node_info).collect())));
+        }
+        Order::DemonitorNodes(of, ticket) => {
+            ticket.answer_with(mailbox.demonitor_nodes(text::nodes_options(of)).map(|()| Answer::Done));
+        }
+        Order::Exit(_) | Order::Pause(..) | Order::Block(..) | Order::Send { .. } => {
+            unreachable!("the loop itself does these")
+        }
+    }
+}
+
+fn register(mailbox: &Mailbox, name: &str) -> Result<Answer, Box<dyn Error>> {
+    mailbox.register(name.parse()?)?;
+    Ok(Answer::Done)
+}
+
+fn monitor(mailbox: &Mailbox, targets: &[String], options: MonitorOptions) -> Result<Answer, Box<dyn Error>> {
+    let targets: Vec<Target> = targets.iter().map(|target| text::target(target)).collect::<Result<_, _>>()?;
+    let monitors: Result<_, _> =
+        targets.into_iter().map(|target| Ok(mailbox.monitor_with(target, options)?.to_string())).collect();
+    monitors.map(Answer::Monitors)
+}
+
+fn demonitor(mailbox: &Mailbox, monitors: &[String], how: Demonitor) -> Result<Answer, Box<dyn Error>> {
+    let flags: Result<_, _> =
+        monitors.iter().map(|monitor| Ok(mailbox.demonitor_with(&text::monitor(monitor)?, how)?)).collect();
+    flags.map(Answer::Flags)
+}
+
+fn monitor_node(mailbox: &Mailbox, node: &str, connect: Connect) -> Result<Answer, Box<dyn Error>> {
+    mailbox.monitor_node_with(text::spec(node)?, connect)?;
+    Ok(Answer::Done)
+}
+
+fn demonitor_node(mailbox: &Mailbox, node: &str) -> Result<Answer, Box<dyn Error>> {
+    mailbox.demonitor_node(&node.parse()?)?;
+    Ok(Answer::Done)
+}
+
+fn say_event(me: &Pid, event: Event) {
+    let to = me.to_string();
+    say(&match event {
+        Event::Message(message) => Output::Message {
+            to,
+            from: message.from.map(|pid| pid.to_string()),
+            body: String::from_utf8_lossy(&message.body).into_owned(),
+        },
+        Event::Down(down) => output::down(to, &down),
+        Event::NodeUp(up) => Output::NodeUp {
+            to,
+            node: text::node_info_of(&up.node, up.session, up.hidden),
+            of: text::subscription(up.options),
+        },
+        Event::NodeDown(down) => Output::NodeDown {
+            to,
+            name: down.name.to_string(),
+            session: down.session.map(|session| session.0),
+            end: down.end.map(text::end),
+            of: match down.source {
+                NodeDownSource::MonitorNodes(options) => Some(text::subscription(options)),
+                NodeDownSource::MonitorNode => None,
+                other => unreachable!("a source that this program does not know: {other:?}"),
+            },
+            missed: down.missed,
+        },
+        Event::Missed(count) => Output::Missed { to, count },
+        other => unreachable!("an event that this program does not know: {other:?}"),
+    });
+}
