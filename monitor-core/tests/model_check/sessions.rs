@@ -52,7 +52,7 @@ impl World {
     fn note_arrival(&mut self, link: LinkIx, from: NodeIx, signal: &Signal) {
         let Signal::Monitor { id, .. } = signal else { return };
         let Some(wish) = self.monitor_of(from, *id).map(|monitor| monitor.wish) else { return };
-        let found = self.holder(wish).map_or(Found::Nobody, Found::Somebody);
+        let found = self.holder(wish).map_or(Found::NoProcess, Found::Process);
         let course = self.monitor_of(from, *id).and_then(Monitor::course_mut);
         if let Some(course) = course.filter(|course| course.sent == Some(link)) {
             course.found = found;
