@@ -154,7 +154,7 @@ fn other_reasons_have_other_evidence() {
     let mut node = Node::new("a", 1, 256);
     let w = node.spawn();
     node.monitor(w, node.named("job"));
-    let [down] = &told(&mut node, w)[..] else { panic!("nobody is called so") };
+    let [down] = &told(&mut node, w)[..] else { panic!("no process has this name") };
     assert_eq!(down.to_string(), format!("{} is gone: no such process", down.target));
     assert_eq!(down.source().to_string(), "reported by the target's node");
 }

@@ -37,7 +37,7 @@ impl World {
 
     pub(crate) fn arrive(&mut self, bounds: &Bounds, link: LinkIx, end: usize) {
         let [at, from] = [end, 1 - end].map(|end| self.links[link].nodes[end]);
-        let signal = self.links[link].to[end].pop_front().expect("only what is on its way");
+        let signal = self.links[link].to[end].pop_front().expect("only signals on their way arrive");
         if self.links[link].ends[end] == Side::Up {
             self.note_arrival(link, from, &signal);
         }

@@ -119,7 +119,7 @@ pub(crate) fn show(output: &Output, name: &dyn Fn(MonitorId) -> String) -> Strin
 
 fn show_pid(pid: LocalPid) -> String {
     if pid == LocalPid::NONE {
-        return "nobody".to_owned();
+        return "no process".to_owned();
     }
     match pid.0.generation() {
         0 => format!("p{}", pid.0.slot()),

@@ -284,7 +284,7 @@ impl Play {
             self.compare(self.core.config().max_batch)?;
         }
         self.settle()?;
-        same("what is left", self.core.stats(), Default::default())
+        same("the empty tables", self.core.stats(), Default::default())
     }
 
     /// After an input: all visible state is as the model has it. The input took at most `limit`
