@@ -74,7 +74,7 @@ pub(crate) struct Link {
     pub(crate) to: [VecDeque<Signal>; 2],
 }
 
-/// What one of its nodes was told of a session.
+/// The knowledge that one of its nodes has of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Side {
     Ahead,
