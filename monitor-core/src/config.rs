@@ -90,7 +90,7 @@ impl CoreConfig {
     }
 }
 
-/// What to do about a node that is not connected.
+/// How a call handles a node that is not connected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Connect {
@@ -125,7 +125,7 @@ pub enum AliasMode {
 pub struct MonitorOptions {
     /// Returned in the `Down`, whatever its reason. 0 by default.
     pub tag: u64,
-    /// What to do if the node is not connected.
+    /// How the call handles a node that is not connected.
     pub connect: Connect,
     /// The channel of all signals about the monitor. The default channel by default.
     pub channel: ChannelId,
@@ -148,7 +148,7 @@ impl MonitorOptions {
         self
     }
 
-    /// Sets what to do if the node is not connected.
+    /// Sets how the call handles a node that is not connected.
     #[must_use]
     #[doc(alias = "dist_auto_connect")]
     pub const fn connect(mut self, connect: Connect) -> Self {

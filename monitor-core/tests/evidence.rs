@@ -22,7 +22,7 @@ fn told(node: &mut Node, pid: LocalPid) -> Vec<Down> {
 }
 
 fn evidence(downs: &[Down]) -> Vec<(DownSource, Option<u64>)> {
-    downs.iter().map(|down| (down.source(), down.incarnation.map(|life| life.get()))).collect()
+    downs.iter().map(|down| (down.source(), down.incarnation.map(|incarnation| incarnation.get()))).collect()
 }
 
 const NEVER: MonitorOptions = MonitorOptions::new().connect(Connect::Never);
@@ -68,10 +68,10 @@ fn what_was_told_of_one_life_is_not_put_down_to_the_next() {
     let denied = (DownSource::TargetNode, Some(3));
     let told = told(&mut pair.a, w);
     assert_eq!(evidence(&told), [lost, lost, lost, lost, denied, denied, denied]);
-    assert_eq!(told[6].target, old.into(), "a life says that another one is over");
+    assert_eq!(told[6].target, old.into(), "a incarnation says that another one is over");
     pair.a.expect_empty();
     pair.cut(EndKind::Closed);
-    assert_eq!(pair.a.core.stats().peers, 0, "nothing of either life is left");
+    assert_eq!(pair.a.core.stats().peers, 0, "nothing of either incarnation is left");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_waiting_monitor_finds_the_next_life_though_monitors_of_that_life_came_and_w
     pair.a.monitor(other, pair.a.named("nobody"));
     assert_eq!(told(&mut pair.a, other).len(), 1);
     pair.settle();
-    let said = |life| (DownSource::TargetNode, Some(life));
+    let said = |incarnation| (DownSource::TargetNode, Some(incarnation));
     assert_eq!(evidence(&told(&mut pair.a, w)), [said(2), said(3)]);
     pair.a.expect_empty();
 }
@@ -154,7 +154,7 @@ fn other_reasons_have_other_evidence() {
     let mut node = Node::new("a", 1, 256);
     let w = node.spawn();
     node.monitor(w, node.named("job"));
-    let [down] = &told(&mut node, w)[..] else { panic!("nobody is called so") };
+    let [down] = &told(&mut node, w)[..] else { panic!("no process has this name") };
     assert_eq!(down.to_string(), format!("{} is gone: no such process", down.target));
     assert_eq!(down.source().to_string(), "reported by the target's node");
 }

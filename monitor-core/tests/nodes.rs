@@ -95,7 +95,7 @@ fn a_subscription_made_while_the_end_is_told_belongs_to_the_next_session() {
     assert_eq!(got.len(), 6);
     assert_eq!(got[5], Got::MonitoredDown(name("b"), EndKind::Timeout), "after all Downs of the session");
     assert_eq!(a.receive(v), []);
-    assert_eq!(a.dials.len(), 1, "somebody waits for the next session");
+    assert_eq!(a.dials.len(), 1, "a call waits for the next session");
     a.up(2, node_id("b", 2));
     a.down(2, EndKind::Left);
     a.settle();

@@ -86,7 +86,7 @@ fn demonitor_tells_what_it_found() {
     let mut a = node();
     let (w, other, t) = (a.spawn(), a.spawn(), a.spawn());
     let m = a.monitor(w, a.pid(t));
-    assert_eq!(a.demonitor(other, m, true), Demonitored::Unknown, "a monitor of somebody else");
+    assert_eq!(a.demonitor(other, m, true), Demonitored::Unknown, "a monitor of another watcher");
     assert_eq!(a.demonitor(w, m, false), Demonitored::Active);
     assert_eq!(a.demonitor(w, m, false), Demonitored::Unknown);
     a.exit(t, ExitReason::Normal);

@@ -248,7 +248,7 @@ fn r13_of_another_incarnation_only_the_peer_says_noproc() {
     let old_life = NodeId::new(pair.b.id.name.clone(), Incarnation::new(77).unwrap());
     let of_old_life = Pid::new(old_life, same_number.0);
     let m = pair.a.monitor(w, &of_old_life);
-    assert_eq!(pair.a.receive(w), [], "a itself cannot know which life is the later");
+    assert_eq!(pair.a.receive(w), [], "a itself cannot know which incarnation is the later");
     assert!(pair.step_to_b());
     assert!(pair.step_to_a());
     assert!(!pair.step_to_a() && !pair.step_to_b(), "one signal each way");

@@ -342,8 +342,10 @@ fn f34_references_of_every_width_are_told_apart() {
     // Equal in one half, in the low bytes, or in the sum of the halves; a careless comparison would
     // confuse them.
     let wide = [0, 1, 1 << 16, (1 << 16) + 1, 1 << 31, u32::MAX - 1, u32::MAX];
-    let ids: Vec<_> =
-        wide.iter().flat_map(|&slot| wide.map(|life| MonitorId(Serial::new(slot, life)))).collect();
+    let ids: Vec<_> = wide
+        .iter()
+        .flat_map(|&slot| wide.map(|generation| MonitorId(Serial::new(slot, generation))))
+        .collect();
     for &id in &ids {
         a.signal(SessionId(1), Signal::Monitor { id, target: RemoteTarget::Pid(t.0) }).unwrap();
     }

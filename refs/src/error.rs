@@ -9,7 +9,7 @@ pub struct ParseError {
     /// The kind of text that was expected: `"node name"`, `"registered name"`, `"address"`, `"pid"`
     /// and so on.
     pub what: &'static str,
-    /// What is wrong with it.
+    /// The fault.
     #[doc(alias = "badarg")]
     pub kind: ParseErrorKind,
     /// The offset of the first offending byte, counted from the start of the text that was passed

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[doc(alias = "noconnection")]
 pub struct SessionEnd {
-    /// What happened.
+    /// The kind of end.
     pub kind: EndKind,
     // In milliseconds; `NOT_TOLD` unless silence is the evidence. Packed so that an end has 8
     // bytes.

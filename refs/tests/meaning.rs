@@ -20,7 +20,7 @@ impl WhereIs for Names {
     }
 }
 
-fn other_life(node: &NodeId) -> NodeId {
+fn other_incarnation(node: &NodeId) -> NodeId {
     NodeId::new(node.name.clone(), Incarnation::new(node.incarnation.get() ^ 2 | 1).unwrap())
 }
 
@@ -29,16 +29,19 @@ fn local() -> NodeId {
 }
 
 #[test]
-fn a_pid_of_another_life_of_the_own_node_is_nobody() {
+fn a_pid_of_another_incarnation_of_the_own_node_is_nobody() {
     let local = local();
     let serial = Serial::new(1, 2);
-    let stale = Pid::new(other_life(&local), serial);
+    let stale = Pid::new(other_incarnation(&local), serial);
     assert_eq!(Target::from(&stale).resolve(&local), Resolution::OtherIncarnation);
     assert_eq!(Target::from(Pid::new(local.clone(), serial)).resolve(&local), Resolution::Local(serial));
     assert!(!stale.is_local(&local) && !Reference::from(stale).is_local(&local));
     let name: Target = "job@a@here".parse().unwrap();
     assert_eq!(name.resolve(&local), Resolution::LocalName("job".parse().unwrap()));
-    assert!(name.is_local(&local) && name.is_local(&other_life(&local)), "a name is of whatever life it is");
+    assert!(
+        name.is_local(&local) && name.is_local(&other_incarnation(&local)),
+        "a name belongs to every incarnation"
+    );
     assert_eq!("job@a@there".parse::<Target>().unwrap().resolve(&local), Resolution::Remote);
 }
 
@@ -55,7 +58,10 @@ fn a_name_of_the_own_node_is_its_holder() {
     assert!(same(&target("x@a@here"), &holder.clone().into()));
     assert!(same(&target("x@a@here"), &target("y@a@here")));
     assert!(!same(&target("x@a@here"), &target("free@a@here")));
-    assert!(same(&target("free@a@here"), &target("free@a@here")), "the same target, whoever it is");
+    assert!(
+        same(&target("free@a@here"), &target("free@a@here")),
+        "the same target, whichever process holds it"
+    );
     assert!(
         !same(&target("x@b@there"), &holder.into()),
         "another node's names cannot be looked up from here"
@@ -106,7 +112,7 @@ proptest! {
     fn local_means_name_and_incarnation(pid in pid()) {
         let own = pid.node().clone();
         prop_assert!(pid.is_local(&own));
-        prop_assert!(!pid.is_local(&other_life(&own)) || other_life(&own) == own);
+        prop_assert!(!pid.is_local(&other_incarnation(&own)) || other_incarnation(&own) == own);
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Core {
         }
         let mut steps = self.config.max_batch;
         while steps > 0 {
-            if self.go_on_with_peer(peer, &mut steps, out) == Step::Done {
+            if self.continue_peer(peer, &mut steps, out) == Step::Done {
                 return;
             }
         }
@@ -149,7 +149,7 @@ impl Core {
     }
 
     /// Up to `steps` steps of the beginning of a session, or else of the end of one.
-    fn go_on_with_peer(&mut self, peer: PeerIndex, steps: &mut usize, out: &mut Vec<Effect>) -> Step {
+    fn continue_peer(&mut self, peer: PeerIndex, steps: &mut usize, out: &mut Vec<Effect>) -> Step {
         let row = self.peers.get_mut(peer);
         // Taken out of the row and put back, so that the tables can be borrowed meanwhile.
         if let Some(up) = row.up_notification.take() {

@@ -63,7 +63,7 @@ pub(crate) struct SerialPosition {
     pub(super) offset: u8,
 }
 
-/// What the serials of a page have in common. It includes the generation, because a slot that the
+/// The common part of the serials of a page. It includes the generation, because a slot that the
 /// peer uses again may still be in use here: the two signals may overtake each other on two
 /// channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

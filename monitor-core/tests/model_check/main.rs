@@ -19,7 +19,7 @@ use crate::{
 mod bounds;
 mod model;
 mod observer;
-mod rest;
+mod quiescence;
 mod sessions;
 mod world;
 

@@ -45,7 +45,7 @@ impl Bounds {
     fn actions_of_processes(&self, world: &World, actions: &mut Vec<Action>) {
         for (ix, &wish) in self.monitors.iter().enumerate() {
             let is_known = match wish.aim {
-                Aim::Pid(life) => life <= world.nodes[wish.to].process.life,
+                Aim::Pid(incarnation) => incarnation <= world.nodes[wish.to].process.incarnation,
                 Aim::Missing | Aim::Name => true,
             };
             let is_first = !self.monitors[..ix].contains(&wish);
@@ -70,7 +70,7 @@ impl Bounds {
         let may_exit = self.exits.contains(&at);
         actions.extend((node.alive && may_exit).then_some(Action::Exit(at)));
         actions.extend((!node.alive && world.spawns < self.spawns).then_some(Action::Spawn(at)));
-        let may_restart = node.process.life == 1 && self.restarts.contains(&at);
+        let may_restart = node.process.incarnation == 1 && self.restarts.contains(&at);
         actions.extend(may_restart.then_some(Action::Restart(at)));
         actions.extend((!node.mailbox.is_empty()).then_some(Action::Receive(at)));
         actions.extend(node.core.has_backlog().then_some(Action::Resume(at)));

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Process {
     pub(crate) node: NodeIx,
-    pub(crate) life: u64,
+    pub(crate) incarnation: u64,
     pub(crate) generation: u32,
 }
 
@@ -23,8 +23,8 @@ impl Process {
 
     /// The reason of its exit. No other process has this reason.
     pub(crate) fn reason(self) -> ExitReason {
-        let Process { node, life, generation } = self;
-        ExitReason::other([node as u8, life as u8, generation as u8]).expect("it is short")
+        let Process { node, incarnation, generation } = self;
+        ExitReason::other([node as u8, incarnation as u8, generation as u8]).expect("it is short")
     }
 }
 
@@ -61,8 +61,8 @@ pub(crate) struct Course {
 pub(crate) enum Found {
     #[default]
     NotAsked,
-    Nobody,
-    Somebody(Process),
+    NoProcess,
+    Process(Process),
 }
 
 /// How a monitor ended.
@@ -135,11 +135,11 @@ impl Monitor {
             return Err(Promise::Silence);
         };
         let (end, is_true) = match (reason, course.found) {
-            (DownReason::Exit(reason), Found::Somebody(process)) => {
+            (DownReason::Exit(reason), Found::Process(process)) => {
                 (End::Exit, *reason == process.reason() && has_exited(process))
             }
             (DownReason::Exit(_), _) => (End::Exit, false),
-            (DownReason::NoProc, found) => (End::NoProc, found == Found::Nobody),
+            (DownReason::NoProc, found) => (End::NoProc, found == Found::NoProcess),
             (DownReason::NoConnection(_), _) => (End::NoConnection, course.cut),
             _ => unreachable!("there are no more reasons"),
         };

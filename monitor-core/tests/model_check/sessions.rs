@@ -37,7 +37,7 @@ impl World {
 
     pub(crate) fn arrive(&mut self, bounds: &Bounds, link: LinkIx, end: usize) {
         let [at, from] = [end, 1 - end].map(|end| self.links[link].nodes[end]);
-        let signal = self.links[link].to[end].pop_front().expect("only what is on its way");
+        let signal = self.links[link].to[end].pop_front().expect("only signals on their way arrive");
         if self.links[link].ends[end] == Side::Up {
             self.note_arrival(link, from, &signal);
         }
@@ -52,7 +52,7 @@ impl World {
     fn note_arrival(&mut self, link: LinkIx, from: NodeIx, signal: &Signal) {
         let Signal::Monitor { id, .. } = signal else { return };
         let Some(wish) = self.monitor_of(from, *id).map(|monitor| monitor.wish) else { return };
-        let found = self.holder(wish).map_or(Found::Nobody, Found::Somebody);
+        let found = self.holder(wish).map_or(Found::NoProcess, Found::Process);
         let course = self.monitor_of(from, *id).and_then(Monitor::course_mut);
         if let Some(course) = course.filter(|course| course.sent == Some(link)) {
             course.found = found;

@@ -25,7 +25,7 @@ pub(crate) const C: NodeIx = 2;
 /// The name that the process of every node holds.
 const NAME: &str = "p";
 /// A number that no process has.
-const NOBODYS: Serial = Serial::new(9, 0);
+const UNUSED: Serial = Serial::new(9, 0);
 
 #[derive(Clone, Debug, Hash)]
 #[allow(clippy::derived_hash_with_manual_eq, reason = "it is the hash that makes them equal")]
@@ -74,7 +74,7 @@ pub(crate) struct Link {
     pub(crate) to: [VecDeque<Signal>; 2],
 }
 
-/// What one of its nodes was told of a session.
+/// The knowledge that one of its nodes has of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Side {
     Ahead,
@@ -105,9 +105,9 @@ impl Processes for Here {
     }
 }
 
-fn id(node: NodeIx, life: u64) -> NodeId {
+fn id(node: NodeIx, incarnation: u64) -> NodeId {
     let name: NodeName = ["a@test", "b@test", "c@test"][node].parse().expect("a node name");
-    NodeId::new(name, Incarnation::new(life).expect("not zero"))
+    NodeId::new(name, Incarnation::new(incarnation).expect("not zero"))
 }
 
 pub(crate) fn session(link: LinkIx) -> SessionId {
@@ -115,10 +115,10 @@ pub(crate) fn session(link: LinkIx) -> SessionId {
 }
 
 impl Node {
-    fn new(bounds: &Bounds, at: NodeIx, life: u64) -> Self {
-        let id = id(at, life);
+    fn new(bounds: &Bounds, at: NodeIx, incarnation: u64) -> Self {
+        let id = id(at, incarnation);
         let mut core = Core::new(CoreConfig::new(id.clone(), 7).max_batch(bounds.batch));
-        let process = Process { node: at, life, generation: 0 };
+        let process = Process { node: at, incarnation, generation: 0 };
         let subscribed = bounds.monitors.iter().any(|wish| wish.from == at);
         if subscribed {
             core.monitor_nodes(process.pid(), NodesOptions::new());
@@ -215,9 +215,9 @@ impl World {
 
     /// The monitor with that number, made in the present incarnation of the node.
     pub(crate) fn monitor_of(&mut self, at: NodeIx, id: MonitorId) -> Option<&mut Monitor> {
-        let life = self.nodes[at].process.life;
+        let incarnation = self.nodes[at].process.incarnation;
         let of_this_life =
-            |monitor: &&mut Monitor| (monitor.watcher.node, monitor.watcher.life) == (at, life);
+            |monitor: &&mut Monitor| (monitor.watcher.node, monitor.watcher.incarnation) == (at, incarnation);
         self.monitors.iter_mut().filter(of_this_life).find(|monitor| monitor.id == id)
     }
 
@@ -282,7 +282,7 @@ impl World {
     pub(crate) fn holder(&self, wish: Wish) -> Option<Process> {
         let node = &self.nodes[wish.to];
         let meant = match wish.aim {
-            Aim::Pid(life) => (node.process.life, node.process.generation) == (life, 0),
+            Aim::Pid(incarnation) => (node.process.incarnation, node.process.generation) == (incarnation, 0),
             Aim::Name => true,
             Aim::Missing => false,
         };
@@ -290,11 +290,11 @@ impl World {
     }
 
     pub(crate) fn monitor(&mut self, bounds: &Bounds, wish: Wish) {
-        let life = self.nodes[wish.to].process.life;
+        let incarnation = self.nodes[wish.to].process.incarnation;
         let target: Target = match wish.aim {
-            Aim::Pid(life) => Pid::new(id(wish.to, life), Serial::new(0, 0)).into(),
-            Aim::Missing => Pid::new(id(wish.to, life), NOBODYS).into(),
-            Aim::Name => NAME.parse::<RegName>().expect("a name").at(id(wish.to, life).name).into(),
+            Aim::Pid(incarnation) => Pid::new(id(wish.to, incarnation), Serial::new(0, 0)).into(),
+            Aim::Missing => Pid::new(id(wish.to, incarnation), UNUSED).into(),
+            Aim::Name => NAME.parse::<RegName>().expect("a name").at(id(wish.to, incarnation).name).into(),
         };
         let node = &mut self.nodes[wish.from];
         let (watcher, here, mut out) = (node.process, node.here(), Vec::new());
@@ -344,8 +344,8 @@ impl World {
 
     pub(crate) fn restart(&mut self, bounds: &Bounds, at: NodeIx) {
         self.lose_process(at);
-        let life = self.nodes[at].process.life + 1;
-        self.nodes[at] = Node::new(bounds, at, life);
+        let incarnation = self.nodes[at].process.incarnation + 1;
+        self.nodes[at] = Node::new(bounds, at, incarnation);
         for link in self.links.iter_mut().filter(|link| link.nodes.contains(&at)) {
             let end = link.end_of(at);
             link.broken = true;

@@ -7,7 +7,7 @@ use monitor_core::{
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use crate::script::{Actor, Dial, Label, Mon, Node, OWN_LIFE, Says, Script, Sess, Step, What};
+use crate::script::{Actor, Dial, Label, Mon, Node, OWN_INCARNATION, Says, Script, Sess, Step, What};
 
 pub(crate) const ACTORS: u32 = 4;
 
@@ -91,7 +91,7 @@ fn of_sessions() -> BoxedStrategy<Step> {
     let dial = prop_oneof![3 => Just(Dial::Latest), 1 => Just(Dial::OneBefore)];
     prop_oneof![
         6 => (session(), node(), 1..3_u64, proptest::bool::weighted(0.3))
-            .prop_map(|(session, node, life, hidden)| Step::Up { session, node, life, hidden }),
+            .prop_map(|(session, node, incarnation, hidden)| Step::Up { session, node, incarnation, hidden }),
         4 => (session(), kind()).prop_map(|(session, kind)| Step::Ended(session, kind)),
         2 => session().prop_map(Step::Closing),
         3 => (node(), dial, kind()).prop_map(|(node, dial, kind)| Step::DialFailed(node, dial, kind)),
@@ -110,16 +110,16 @@ fn says() -> BoxedStrategy<Says> {
             Just(DownReason::NoConnection(SessionEnd::new(EndKind::Quota))),
         ]
     };
-    let life = option::of(prop_oneof![Just(OWN_LIFE), Just(1_u64)]);
+    let incarnation = option::of(prop_oneof![Just(OWN_INCARNATION), Just(1_u64)]);
     prop_oneof![
         8 => (number(), actor()).prop_map(|(number, who)| Says::Monitor(number, who)),
-        2 => (number(), life, 0..=ACTORS, 0..2_u32).prop_map(|(number, life, slot, generation)| {
-            Says::MonitorNumber(number, life, slot, generation)
+        2 => (number(), incarnation, 0..=ACTORS, 0..2_u32).prop_map(|(number, incarnation, slot, generation)| {
+            Says::MonitorNumber(number, incarnation, slot, generation)
         }),
         2 => (number(), label()).prop_map(|(number, label)| Says::MonitorName(number, label)),
         3 => number().prop_map(Says::Demonitor),
         6 => (monitor(), reason()).prop_map(|(name, reason)| Says::Down(name, reason)),
-        1 => reason().prop_map(Says::DownOfNobody),
+        1 => reason().prop_map(Says::DownOfUnknown),
     ]
     .boxed()
 }
@@ -127,8 +127,8 @@ fn says() -> BoxedStrategy<Says> {
 fn what() -> BoxedStrategy<What> {
     prop_oneof![
         6 => actor().prop_map(What::Own),
-        1 => actor().prop_map(What::OfAnotherLife),
-        9 => (peer(), 1..3_u64, 0..3_u32).prop_map(|(node, life, slot)| What::Pid(node, life, slot)),
+        1 => actor().prop_map(What::OfAnotherIncarnation),
+        9 => (peer(), 1..3_u64, 0..3_u32).prop_map(|(node, incarnation, slot)| What::Pid(node, incarnation, slot)),
         3 => (node(), label()).prop_map(|(node, label)| What::Name(node, label)),
     ]
     .boxed()

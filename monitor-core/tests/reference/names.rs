@@ -10,12 +10,12 @@ use monitor_core::{
 
 use crate::{
     generate::ACTORS,
-    script::{Actor, Dial, Label, Mon, Node, OWN_LIFE, Says, Sess, What},
+    script::{Actor, Dial, Label, Mon, Node, OWN_INCARNATION, Says, Sess, What},
 };
 
 #[derive(Default)]
 pub(crate) struct Names {
-    lives: BTreeMap<Actor, u32>,
+    generations: BTreeMap<Actor, u32>,
     registered: BTreeMap<RegName, LocalPid>,
     pub(crate) alive: BTreeSet<LocalPid>,
     pub(crate) monitors: BTreeMap<Mon, MonitorId>,
@@ -42,15 +42,15 @@ impl Names {
     pub(crate) fn new() -> Self {
         let mut names = Names::default();
         for actor in (0..ACTORS).map(Actor) {
-            names.lives.insert(actor, 0);
-            names.alive.insert(actor.in_life(0));
+            names.generations.insert(actor, 0);
+            names.alive.insert(actor.in_generation(0));
         }
         names
     }
 
     /// The process of that actor, or its last one.
     pub(crate) fn pid(&self, actor: Actor) -> LocalPid {
-        actor.in_life(self.lives[&actor])
+        actor.in_generation(self.generations[&actor])
     }
 
     pub(crate) fn living(&self, actor: Actor) -> Option<LocalPid> {
@@ -59,7 +59,7 @@ impl Names {
 
     pub(crate) fn start(&mut self, actor: Actor) {
         if self.living(actor).is_none() {
-            *self.lives.get_mut(&actor).expect("an actor") += 1;
+            *self.generations.get_mut(&actor).expect("an actor") += 1;
             self.alive.insert(self.pid(actor));
         }
     }
@@ -78,11 +78,11 @@ impl Names {
     }
 
     pub(crate) fn target(&self, what: What) -> Target {
-        let own = |life, pid: LocalPid| Pid::new(Node('a').id(life), pid.0).into();
+        let own = |incarnation, pid: LocalPid| Pid::new(Node('a').id(incarnation), pid.0).into();
         match what {
-            What::Own(who) => own(OWN_LIFE, self.pid(who)),
-            What::OfAnotherLife(who) => own(OWN_LIFE + 1, self.pid(who)),
-            What::Pid(node, life, slot) => Pid::new(node.id(life), Serial::new(slot, 0)).into(),
+            What::Own(who) => own(OWN_INCARNATION, self.pid(who)),
+            What::OfAnotherIncarnation(who) => own(OWN_INCARNATION + 1, self.pid(who)),
+            What::Pid(node, incarnation, slot) => Pid::new(node.id(incarnation), Serial::new(slot, 0)).into(),
             What::Name(node, label) => label.name().at(node.name()).into(),
         }
     }
@@ -140,17 +140,21 @@ impl Names {
             Says::Monitor(id, who) => {
                 Monitor { id: number(*id), target: RemoteTarget::Pid(self.pid(*who).0) }
             }
-            Says::MonitorNumber(id, life, slot, generation) => {
+            Says::MonitorNumber(id, incarnation, slot, generation) => {
                 let serial = Serial::new(*slot, *generation);
-                let of_life = |life| RemoteTarget::PidOf(Incarnation::new(life).unwrap(), serial);
-                Monitor { id: number(*id), target: life.map_or(RemoteTarget::Pid(serial), of_life) }
+                let with_incarnation =
+                    |incarnation| RemoteTarget::PidOf(Incarnation::new(incarnation).unwrap(), serial);
+                Monitor {
+                    id: number(*id),
+                    target: incarnation.map_or(RemoteTarget::Pid(serial), with_incarnation),
+                }
             }
             Says::MonitorName(id, label) => {
                 Monitor { id: number(*id), target: RemoteTarget::Name(label.name()) }
             }
             Says::Demonitor(id) => Demonitor { id: number(*id) },
             Says::Down(name, reason) => Down { id: self.monitor(*name), reason: reason.clone() },
-            Says::DownOfNobody(reason) => Down { id: NEVER_MADE, reason: reason.clone() },
+            Says::DownOfUnknown(reason) => Down { id: NEVER_MADE, reason: reason.clone() },
         }
     }
 

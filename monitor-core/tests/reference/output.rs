@@ -119,11 +119,11 @@ pub(crate) fn show(output: &Output, name: &dyn Fn(MonitorId) -> String) -> Strin
 
 fn show_pid(pid: LocalPid) -> String {
     if pid == LocalPid::NONE {
-        return "nobody".to_owned();
+        return "no process".to_owned();
     }
     match pid.0.generation() {
         0 => format!("p{}", pid.0.slot()),
-        life => format!("p{} in life {life}", pid.0.slot()),
+        generation => format!("p{} of generation {generation}", pid.0.slot()),
     }
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn show_session(session: SessionId) -> String {
 
 fn show_event(event: &Event) -> String {
     let session = event.session.as_ref().map_or("no session".to_owned(), |(session, node)| {
-        format!("{} with life {}", show_session(*session), node.incarnation)
+        format!("{} with incarnation {}", show_session(*session), node.incarnation)
     });
     let end = event.end.map_or(String::new(), |end| format!(", {:?}", end.kind));
     format!("{}: {session}{end}{}", event.name.label(), if event.hidden { ", hidden" } else { "" })

@@ -11,7 +11,7 @@ use crate::{
     model::Model,
     names::Names,
     output::{Event, Output, show},
-    script::{Mon, Node, OWN_LIFE, Script, Step},
+    script::{Mon, Node, OWN_INCARNATION, Script, Step},
 };
 
 /// More turns of one step each than the longest script can leave work for.
@@ -39,7 +39,7 @@ pub(crate) fn play(script: &Script) -> Result<(), String> {
 
 impl Play {
     fn new(script: &Script) -> Self {
-        let local = Node('a').id(OWN_LIFE);
+        let local = Node('a').id(OWN_INCARNATION);
         let config = CoreConfig::new(local.clone(), 7)
             .max_batch(script.max_batch)
             .max_waiting(script.max_waiting)
@@ -180,10 +180,10 @@ impl Play {
         let Play { core, model, names, out } = self;
         let batch = core.config().max_batch;
         match step {
-            Step::Up { session, node, life, hidden } => {
+            Step::Up { session, node, incarnation, hidden } => {
                 let Some(session) = names.announce(*session) else { return Ok(()) };
-                core.peer_up(session, node.id(*life), *hidden, out);
-                model.session_up(session, node.id(*life), *hidden);
+                core.peer_up(session, node.id(*incarnation), *hidden, out);
+                model.session_up(session, node.id(*incarnation), *hidden);
             }
             Step::Closing(session) => {
                 let session = names.session(*session);
@@ -216,8 +216,8 @@ impl Play {
         let local = &self.model.local;
         let numbered = match signal {
             Signal::Monitor { target: RemoteTarget::Pid(serial), .. } => Some(LocalPid(*serial)),
-            Signal::Monitor { target: RemoteTarget::PidOf(life, serial), .. } => {
-                Some(LocalPid(*serial)).filter(|_| *life == local.incarnation)
+            Signal::Monitor { target: RemoteTarget::PidOf(incarnation, serial), .. } => {
+                Some(LocalPid(*serial)).filter(|_| *incarnation == local.incarnation)
             }
             _ => None,
         };
@@ -284,7 +284,7 @@ impl Play {
             self.compare(self.core.config().max_batch)?;
         }
         self.settle()?;
-        same("what is left", self.core.stats(), Default::default())
+        same("the empty tables", self.core.stats(), Default::default())
     }
 
     /// After an input: all visible state is as the model has it. The input took at most `limit`

@@ -9,7 +9,7 @@ use monitor_core::{
 };
 
 /// The local node is `a`, in this incarnation.
-pub(crate) const OWN_LIFE: u64 = 9;
+pub(crate) const OWN_INCARNATION: u64 = 9;
 
 /// A local process. After its exit it can start again: in the same slot, as another process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +38,7 @@ pub(crate) enum What {
     /// A local process in its present or last generation.
     Own(Actor),
     /// The number of a local process, in another incarnation of the node.
-    OfAnotherLife(Actor),
+    OfAnotherIncarnation(Actor),
     /// A process with that number, in that incarnation of a node.
     Pid(Node, u64, u32),
     /// The process that holds the name there.
@@ -58,7 +58,7 @@ pub(crate) enum Says {
     /// The peer reports that a monitor made here has ended.
     Down(Mon, DownReason),
     /// The same for a number that no monitor had.
-    DownOfNobody(DownReason),
+    DownOfUnknown(DownReason),
 }
 
 /// An attempt to connect.
@@ -105,7 +105,7 @@ pub(crate) enum Step {
     Up {
         session: Sess,
         node: Node,
-        life: u64,
+        incarnation: u64,
         hidden: bool,
     },
     /// The session takes no more frames.
@@ -143,14 +143,14 @@ impl Node {
         format!("{}@test", self.0).parse().unwrap()
     }
 
-    pub(crate) fn id(self, life: u64) -> NodeId {
-        NodeId::new(self.name(), Incarnation::new(life).unwrap())
+    pub(crate) fn id(self, incarnation: u64) -> NodeId {
+        NodeId::new(self.name(), Incarnation::new(incarnation).unwrap())
     }
 }
 
 impl Actor {
-    pub(crate) const fn in_life(self, life: u32) -> LocalPid {
-        LocalPid(Serial::new(self.0, life))
+    pub(crate) const fn in_generation(self, generation: u32) -> LocalPid {
+        LocalPid(Serial::new(self.0, generation))
     }
 }
 
@@ -186,20 +186,20 @@ show! {
     Label, |label| format!("'{}'", label.0);
     What, |what| match what {
         What::Own(who) => who.to_string(),
-        What::OfAnotherLife(who) => format!("{who} of another life of a"),
-        What::Pid(node, life, slot) => format!("process {slot} of life {life} of {node}"),
+        What::OfAnotherIncarnation(who) => format!("{who} of another incarnation of a"),
+        What::Pid(node, incarnation, slot) => format!("process {slot} of incarnation {incarnation} of {node}"),
         What::Name(node, label) => format!("{label}@{node}"),
     };
     Says, |says| match says {
         Says::Monitor(number, who) => format!("monitor {who} as #{number}"),
-        Says::MonitorNumber(number, life, slot, generation) => {
-            let life = life.map_or(String::new(), |life| format!(" of life {life}"));
-            format!("monitor process {slot}.{generation}{life} as #{number}")
+        Says::MonitorNumber(number, incarnation, slot, generation) => {
+            let incarnation = incarnation.map_or(String::new(), |incarnation| format!(" of incarnation {incarnation}"));
+            format!("monitor process {slot}.{generation}{incarnation} as #{number}")
         }
         Says::MonitorName(number, label) => format!("monitor {label} as #{number}"),
         Says::Demonitor(number) => format!("demonitor #{number}"),
         Says::Down(name, reason) => format!("{name} is down: {reason:?}"),
-        Says::DownOfNobody(reason) => format!("a monitor that never was is down: {reason:?}"),
+        Says::DownOfUnknown(reason) => format!("a monitor that never was is down: {reason:?}"),
     };
     Dial, |which| match which {
         Dial::Latest => "the dial".to_owned(),
@@ -231,8 +231,11 @@ fn show_step(step: &Step) -> String {
         Step::MonitorNodes(who, options) => format!("{who}.monitor_nodes({})", show_options(options)),
         Step::DemonitorNodes(who, options) => format!("{who}.demonitor_nodes({})", show_options(options)),
         Step::Send { who, to, never } => format!("{who} sends to {to}{}", if_connected(never)),
-        Step::Up { session, node, life, hidden } => {
-            format!("{session} is up: life {life} of {node}{}", if *hidden { ", hidden" } else { "" })
+        Step::Up { session, node, incarnation, hidden } => {
+            format!(
+                "{session} is up: incarnation {incarnation} of {node}{}",
+                if *hidden { ", hidden" } else { "" }
+            )
         }
         Step::Closing(session) => format!("{session} takes no more"),
         Step::NotSent { who, which, never } => {

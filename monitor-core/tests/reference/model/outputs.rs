@@ -69,14 +69,14 @@ impl Model {
         }
         let wanted = self.is_wanted(node);
         if !self.all_told(node) {
-            return Err("the end of the session before was not told".to_owned());
+            return Err("the end of the previous session was not told".to_owned());
         }
-        let link = self.links.get_mut(node).expect("somebody wants it");
+        let link = self.links.get_mut(node).expect("a process needs it");
         if link.next.is_some() || link.dial.is_some() {
             return Err("a session or a dial is there already".to_owned());
         }
         if !wanted && link.orphans == 0 {
-            return Err("nobody wants it".to_owned());
+            return Err("no process needs it".to_owned());
         }
         (link.dial, link.ending) = (Some(dial), false);
         Ok(())

@@ -21,7 +21,7 @@ impl World {
     /// At rest, every open monitor has a live target, and a session that is up.
     pub(crate) fn all_ended_that_must(&self) -> bool {
         let holds = |course: &Course| match (course.sent, course.found) {
-            (Some(link), Found::Somebody(process)) => {
+            (Some(link), Found::Process(process)) => {
                 let node = &self.nodes[process.node];
                 self.links[link].is_up() && node.alive && node.process == process && !course.cut
             }
