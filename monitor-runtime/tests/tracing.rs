@@ -118,7 +118,8 @@ async fn an_exit(a: &Node, b: &Node) {
     assert_eq!(down.level, Level::DEBUG);
     let incarnation = format!("incarnation={}", b.id().incarnation);
     expect_parts(&down, &["down", "target=worker@b@local", "reason=exit: shutdown"]);
-    expect_parts(&down, &["source=reported by the target's node", "kind=\"exit\"", "tag=7", &incarnation]);
+    let source = "source=reported by the target's node";
+    expect_parts(&down, &[source, "kind=\"exit\"", "reason_was_cut=false", "tag=7", &incarnation]);
     assert!(!down.text.contains("cause=") && !down.text.contains("silent_ms="), "{down:?}");
 }
 
