@@ -9,6 +9,7 @@ use self::sources::Sources;
 use crate::failure::{Result, fail};
 
 mod clocks;
+mod english;
 mod guide;
 mod layers;
 mod packages;
@@ -31,6 +32,7 @@ pub(crate) struct Finding {
 
 /// Runs every check and prints what it finds.
 pub(crate) fn run() -> Result<ExitCode> {
+    println!("{}", english::report(&Sources::read()?));
     check()?;
     println!("tidy");
     Ok(ExitCode::SUCCESS)
@@ -53,6 +55,7 @@ fn findings() -> Result<Vec<Finding>> {
     findings.extend(packages::check(&packages, &sources));
     findings.extend(guide::check(&sources));
     findings.extend(pages::check(&sources));
+    findings.extend(english::check(&sources));
     for file in &sources.files {
         findings.extend(clocks::check(file));
         findings.extend(platforms::check(file));
