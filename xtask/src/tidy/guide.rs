@@ -1,5 +1,5 @@
-//! The promises of the guide: the code on every page is compiled, the catalogue explains the text of
-//! every error, and the page on troubleshooting quotes only texts of the catalogue.
+//! The promises of the guide: the code on every page is compiled, the catalog explains the text of
+//! every error, and the page on troubleshooting quotes only texts of the catalog.
 
 use super::{
     Finding,
@@ -9,8 +9,8 @@ use super::{
 /// The file by which rustdoc tests the pages.
 const DOCUMENTS: &str = "monitor-runtime/src/documents.rs";
 /// The page that has every text that can be printed.
-const CATALOGUE: &str = "docs/errors.md";
-/// The page that goes from symptoms to the texts of the catalogue.
+const CATALOG: &str = "docs/errors.md";
+/// The page that goes from symptoms to the texts of the catalog.
 const TROUBLESHOOTING: &str = "docs/guide/troubleshooting.md";
 /// Code that begins like this is a command line and not a text that is printed.
 const COMMANDS: [&str; 3] = ["obit ", "cargo ", "--"];
@@ -21,7 +21,7 @@ const LIBRARIES: [&str; 5] =
 pub(super) fn check(sources: &Sources) -> Vec<Finding> {
     let text = |path| sources.find(path).map_or("", |file| &file.text);
     let mut findings = untested_pages(sources, text(DOCUMENTS));
-    let page = text(CATALOGUE).replace('\n', " ");
+    let page = text(CATALOG).replace('\n', " ");
     findings.extend(unknown_quotes(text(TROUBLESHOOTING), &page));
     for file in &sources.files {
         if file.is_rust() && LIBRARIES.iter().any(|library| file.path.starts_with(library)) {
@@ -44,19 +44,17 @@ fn is_under_docs(path: &str) -> bool {
 
 fn unexplained_texts<'f>(file: &'f File, page: &'f str) -> impl Iterator<Item = Finding> + 'f {
     let unexplained = error_texts(&file.text).into_iter().filter(|text| !page.contains(longest_part(text)));
-    unexplained.map(|text| finding(&file.path, format!("prints «{text}»: explain it in {CATALOGUE}")))
+    unexplained.map(|text| finding(&file.path, format!("prints «{text}»: explain it in {CATALOG}")))
 }
 
-/// The texts that the page quotes as code, unless the catalogue has them.
-fn unknown_quotes(page: &str, catalogue: &str) -> Vec<Finding> {
+/// The texts that the page quotes as code, unless the catalog has them.
+fn unknown_quotes(page: &str, catalog: &str) -> Vec<Finding> {
     let page = page.replace('\n', " ");
     let code = page.split('`').skip(1).step_by(2);
     let texts = code.filter(|code| code.contains(' ') && !COMMANDS.iter().any(|with| code.starts_with(with)));
-    let known = |text: &str| text.split('…').all(|part| catalogue.contains(part.trim()));
+    let known = |text: &str| text.split('…').all(|part| catalog.contains(part.trim()));
     let unknown = texts.filter(|text| !known(text));
-    unknown
-        .map(|text| finding(TROUBLESHOOTING, format!("quotes «{text}», which {CATALOGUE} lacks")))
-        .collect()
+    unknown.map(|text| finding(TROUBLESHOOTING, format!("quotes «{text}», which {CATALOG} lacks"))).collect()
 }
 
 /// The texts in the attributes `error` of thiserror, with their placeholders; none for `transparent`.
@@ -114,10 +112,10 @@ mod tests {
     }
 
     #[test]
-    fn a_quoted_text_that_the_catalogue_lacks_is_found() {
-        let catalogue = "| `A` | `cannot read …: …` | Look at the path. |";
-        assert_eq!(unknown_quotes("`cannot\nread …`, `Config`, `obit why T`", catalogue), []);
-        assert_eq!(unknown_quotes("`cannot write …: …`", catalogue).len(), 1);
+    fn a_quoted_text_that_the_catalog_lacks_is_found() {
+        let catalog = "| `A` | `cannot read …: …` | Look at the path. |";
+        assert_eq!(unknown_quotes("`cannot\nread …`, `Config`, `obit why T`", catalog), []);
+        assert_eq!(unknown_quotes("`cannot write …: …`", catalog).len(), 1);
     }
 
     #[test]
