@@ -34,6 +34,8 @@ mod plain {
     struct Errors;
     #[doc = include_str!("../../docs/liveness.md")]
     struct Liveness;
+    #[doc = include_str!("../../docs/security-annex.md")]
+    struct SecurityAnnex;
     #[doc = include_str!("../../docs/guide/README.md")]
     struct Guide;
     #[doc = include_str!("../../docs/guide/from-erlang.md")]

@@ -30,7 +30,7 @@ fn a_thousand_hostile_connections_and_a_hundred_sessions_leave_nothing_behind() 
 }
 
 #[test]
-#[ignore = "the long form; SECURITY.md has its output"]
+#[ignore = "the long form; docs/security-annex.md has its output"]
 fn ten_thousand_hostile_connections_and_a_thousand_sessions_leave_nothing_behind() {
     smol::block_on(leaves_nothing_behind(10_000, 1_000));
 }

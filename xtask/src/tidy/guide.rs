@@ -1,4 +1,5 @@
-//! What the guide promises: the code on every page is compiled, and every error's text is explained.
+//! The promises of the guide: the code on every page is compiled, the catalog explains the text of
+//! every error, and the page on troubleshooting quotes only texts of the catalog.
 
 use super::{
     Finding,
@@ -8,7 +9,11 @@ use super::{
 /// The file by which rustdoc tests the pages.
 const DOCUMENTS: &str = "obit/src/documents.rs";
 /// The page that has every text that can be printed.
+const CATALOG: &str = "docs/errors.md";
+/// The page that goes from symptoms to the texts of the catalog.
 const TROUBLESHOOTING: &str = "docs/guide/troubleshooting.md";
+/// Code that begins like this is a command line and not a text that is printed.
+const COMMANDS: [&str; 3] = ["obit ", "cargo ", "--"];
 /// Programs for this repository's own use print texts of their own.
 const LIBRARIES: [&str; 6] = [
     "refs/src/",
@@ -22,7 +27,8 @@ const LIBRARIES: [&str; 6] = [
 pub(super) fn check(sources: &Sources) -> Vec<Finding> {
     let text = |path| sources.find(path).map_or("", |file| &file.text);
     let mut findings = untested_pages(sources, text(DOCUMENTS));
-    let page = text(TROUBLESHOOTING).replace('\n', " ");
+    let page = text(CATALOG).replace('\n', " ");
+    findings.extend(unknown_quotes(text(TROUBLESHOOTING), &page));
     for file in &sources.files {
         if file.is_rust() && LIBRARIES.iter().any(|library| file.path.starts_with(library)) {
             findings.extend(unexplained_texts(file, &page));
@@ -44,7 +50,17 @@ fn is_under_docs(path: &str) -> bool {
 
 fn unexplained_texts<'f>(file: &'f File, page: &'f str) -> impl Iterator<Item = Finding> + 'f {
     let unexplained = error_texts(&file.text).into_iter().filter(|text| !page.contains(longest_part(text)));
-    unexplained.map(|text| finding(&file.path, format!("prints «{text}»: explain it in {TROUBLESHOOTING}")))
+    unexplained.map(|text| finding(&file.path, format!("prints «{text}»: explain it in {CATALOG}")))
+}
+
+/// The texts that the page quotes as code, unless the catalog has them.
+fn unknown_quotes(page: &str, catalog: &str) -> Vec<Finding> {
+    let page = page.replace('\n', " ");
+    let code = page.split('`').skip(1).step_by(2);
+    let texts = code.filter(|code| code.contains(' ') && !COMMANDS.iter().any(|with| code.starts_with(with)));
+    let known = |text: &str| text.split('…').all(|part| catalog.contains(part.trim()));
+    let unknown = texts.filter(|text| !known(text));
+    unknown.map(|text| finding(TROUBLESHOOTING, format!("quotes «{text}», which {CATALOG} lacks"))).collect()
 }
 
 /// The texts in the attributes `error` of thiserror, with their placeholders; none for `transparent`.
@@ -99,6 +115,13 @@ mod tests {
         let printed = file("refs/src/error.rs", &format!("#[{}(\"is {{0}} wide\")]", "error"));
         assert_eq!(unexplained_texts(&printed, "it may be … wide").count(), 0);
         assert_eq!(unexplained_texts(&printed, "it may be … long").count(), 1);
+    }
+
+    #[test]
+    fn a_quoted_text_that_the_catalog_lacks_is_found() {
+        let catalog = "| `A` | `cannot read …: …` | Look at the path. |";
+        assert_eq!(unknown_quotes("`cannot\nread …`, `Config`, `obit why T`", catalog), []);
+        assert_eq!(unknown_quotes("`cannot write …: …`", catalog).len(), 1);
     }
 
     #[test]

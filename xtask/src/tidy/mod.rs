@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use self::sources::Sources;
 
 mod clocks;
+mod english;
 mod guide;
 mod layers;
 mod manifests;
@@ -34,6 +35,7 @@ pub(crate) struct Finding {
 
 /// Runs every check and prints what it finds.
 pub(crate) fn run() -> Result<ExitCode> {
+    println!("{}", english::report(&Sources::read()?));
     check()?;
     println!("tidy");
     Ok(ExitCode::SUCCESS)
@@ -58,6 +60,7 @@ fn findings() -> Result<Vec<Finding>> {
     findings.extend(shared_files::check(&packages, &sources));
     findings.extend(guide::check(&sources));
     findings.extend(pages::check(&sources));
+    findings.extend(english::check(&sources));
     for file in &sources.files {
         findings.extend(clocks::check(file));
         findings.extend(platforms::check(file));
