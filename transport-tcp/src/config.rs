@@ -4,9 +4,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use refs::{ChannelName, NodeName, NodeSpec};
 
-use crate::secret::Secret;
 #[cfg(feature = "tls")]
-use crate::tls::Tls;
+use crate::net::tls::Tls;
+use crate::secret::Secret;
 
 mod ranges;
 

@@ -64,58 +64,26 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_debug_implementations)]
 
-mod accept_errors;
-mod address_book;
-mod addresses;
-mod backoff;
-mod channels;
 mod config;
 mod counters;
-mod dialer;
-mod discovery;
 mod error;
-mod fragment;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod gatherings;
-mod handshake;
-#[doc(hidden)]
-pub mod heartbeat;
-mod hub;
-mod incoming;
-mod intake;
-mod keeper;
-mod lanes;
-mod limits;
-mod link;
-mod listener;
+mod io;
 mod log;
-mod lookup;
-mod outbox;
-#[doc(hidden)]
-pub mod pairing;
-#[doc(hidden)]
-pub mod peer;
-mod pending;
+mod net;
 mod platform;
-mod protection;
-mod queue;
-mod race;
-mod reader;
+#[cfg(not(feature = "simulation"))]
+mod proto;
+#[cfg(feature = "simulation")]
+pub mod proto;
 mod secret;
 mod service;
-mod session;
-mod socket;
-mod stream;
-mod tasks;
-#[cfg(feature = "tls")]
-mod tls;
-mod wire;
 
 pub use config::{Heartbeat, TcpConfig};
 pub use error::{PeersFileError, SecretError, StartError};
+#[cfg(feature = "tls")]
+pub use net::tls::{Tls, TlsError};
 pub use secret::Secret;
 pub use service::TcpTransport;
-#[cfg(feature = "tls")]
-pub use tls::{Tls, TlsError};

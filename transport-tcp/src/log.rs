@@ -9,7 +9,7 @@ use peer_service::{EndKind, NodeId, NodeName, PeerInfo, SessionEnd};
 use supervision::{Loss, telemetry};
 use tracing::Level;
 
-use crate::{handshake::Failure, pairing::ConnId};
+use crate::proto::{handshake::Failure, peers::pairing::ConnId};
 
 pub(crate) fn listening(node: &NodeId, local_addr: SocketAddr) {
     let node = node.clone();

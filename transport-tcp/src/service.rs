@@ -17,16 +17,20 @@ use refs::Incarnation;
 use smol::Async;
 
 use crate::{
-    address_book::Source,
     config::TcpConfig,
-    discovery,
     error::StartError,
-    handshake::{Identity, proof::Keys},
-    hub::Hub,
-    listener, log,
-    lookup::Lookups,
-    socket,
-    tasks::{self, Task},
+    io::{
+        discovery,
+        endpoint::Hub,
+        listener,
+        tasks::{self, Task},
+    },
+    log,
+    net::{lookup::Lookups, socket},
+    proto::{
+        handshake::{Identity, proof::Keys},
+        peers::address_book::Source,
+    },
 };
 
 /// A [`PeerService`] over plain TCP. See the [crate's first page](crate).

@@ -13,7 +13,7 @@ use std::{collections::VecDeque, time::Instant};
 use fastrand::Rng;
 use refs::Incarnation;
 use stateright::{Checker, Model, Property};
-use transport_tcp::pairing::{ConnId, Effect, Pairing, Refusal};
+use transport_tcp::proto::peers::pairing::{ConnId, Effect, Pairing, Refusal};
 
 /// The lower name is node 0.
 type NodeIx = usize;

@@ -3,7 +3,7 @@
 //! events leads anywhere else is checked by `pairing_model.rs`.
 
 use refs::Incarnation;
-use transport_tcp::pairing::{ConnId, Effect, Pairing, Refusal};
+use transport_tcp::proto::peers::pairing::{ConnId, Effect, Pairing, Refusal};
 
 const OLD: Incarnation = Incarnation::new(1).unwrap();
 const NEW: Incarnation = Incarnation::new(2).unwrap();

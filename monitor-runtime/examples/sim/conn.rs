@@ -5,9 +5,9 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use peer_service::{EndKind, NodeId};
 use smol::channel::Receiver;
 use transport_tcp::{
-    heartbeat::Pulse,
-    pairing::{ConnId, Refusal},
-    peer::Fate,
+    proto::connection::heartbeat::Pulse,
+    proto::peers::pairing::{ConnId, Refusal},
+    proto::peers::peer::Fate,
 };
 
 use crate::{service::Line, time::Time};

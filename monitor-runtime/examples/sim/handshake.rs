@@ -4,9 +4,9 @@
 use peer_service::{EndKind, NodeId, PeerInfo, SessionId};
 use smol::channel::bounded;
 use transport_tcp::{
-    heartbeat::Pulse,
-    pairing::{ConnId, Refusal},
-    peer::Fate,
+    proto::connection::heartbeat::Pulse,
+    proto::peers::pairing::{ConnId, Refusal},
+    proto::peers::peer::Fate,
 };
 
 use crate::{

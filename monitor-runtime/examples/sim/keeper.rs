@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use peer_service::{EndKind, SessionEnd};
-use transport_tcp::{Heartbeat, heartbeat::Beat};
+use transport_tcp::{Heartbeat, proto::connection::heartbeat::Beat};
 
 use crate::{
     conn::{ACCEPTOR, ConnIx, End, Frame, Stage},

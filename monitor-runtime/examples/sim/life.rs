@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use monitor_runtime::{Config, Node, test_util::run_all_on};
 use peer_service::{EndKind, NodeId};
 use refs::Incarnation;
-use transport_tcp::peer::Peer;
+use transport_tcp::proto::peers::peer::Peer;
 
 use crate::{
     conn::{ConnIx, Dialling, Frame, LifeIx, NodeIx, Stage},

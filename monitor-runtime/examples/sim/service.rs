@@ -16,7 +16,7 @@ use peer_service::{
     Capabilities, ChannelId, Class, Closed, DialId, EndKind, Events, FrameBuf, FrameMeta, NodeId, NodeName,
     NodeSpec, Outbox, PeerEvent, PeerInfo, PeerService, PushError, Session, SessionEnd, SessionId,
 };
-use transport_tcp::peer::Probed;
+use transport_tcp::proto::peers::peer::Probed;
 
 use crate::conn::ConnIx;
 

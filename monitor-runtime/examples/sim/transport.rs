@@ -4,8 +4,8 @@
 use peer_service::{DialId, EndKind, SessionEnd};
 use smol::channel::bounded;
 use transport_tcp::{
-    pairing::{ConnId, Effect, Refusal},
-    peer::{Peer, Plan},
+    proto::peers::pairing::{ConnId, Effect, Refusal},
+    proto::peers::peer::{Peer, Plan},
 };
 
 use crate::{

@@ -10,15 +10,17 @@ use refs::Incarnation;
 use super::next_frame;
 use crate::{
     Secret, TcpConfig,
-    handshake::{
-        Identity, Met,
-        acceptor::Acceptor,
-        attach::{Attach, Bond},
-        initiator::{Decision, Initiator},
-        messages::MAX_FRAME,
-        proof::{Binding, Keys, LEN, Role, Transcript},
+    proto::{
+        handshake::{
+            Identity, Met,
+            acceptor::Acceptor,
+            attach::{Attach, Bond},
+            initiator::{Decision, Initiator},
+            messages::MAX_FRAME,
+            proof::{Binding, Keys, LEN, Role, Transcript},
+        },
+        wire::{Kind, MAX_HEADER},
     },
-    wire::{Kind, MAX_HEADER},
 };
 
 const MAX_BODY: usize = MAX_FRAME - MAX_HEADER;

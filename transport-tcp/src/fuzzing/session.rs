@@ -5,7 +5,7 @@
 
 use peer_service::{ChannelId, EndKind, FrameBuf};
 
-use crate::{channels::Merge, intake::Intake};
+use crate::proto::{channels::Merge, connection::frame_decoder::Intake};
 
 /// Low, so that a fuzzer reaches it.
 const MAX_FRAME: usize = 4096;

@@ -20,7 +20,7 @@ const LISTED: &[Sets] = &[
     ("refs", &["", "fuzzing"]),
     ("monitor-core", &["", "fuzzing"]),
     ("peer-service", &["", "conformance"]),
-    ("transport-tcp", &["", "tls", "fuzzing", "tls,fuzzing"]),
+    ("transport-tcp", &["", "tls", "fuzzing", "simulation", "tls,fuzzing,simulation"]),
     (
         "monitor-runtime",
         &[

@@ -1,0 +1,303 @@
+//! Dials one peer for as long as somebody wants a session with it.
+
+use std::{
+    future::pending,
+    io,
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
+    time::Instant,
+};
+
+use futures::{
+    FutureExt,
+    future::{Abortable, Aborted, try_join_all},
+    pin_mut, select_biased,
+};
+use peer_service::{EndKind, NodeName};
+use smol::{Async, Timer, channel::Receiver, future::or};
+
+use crate::{
+    io::{
+        endpoint::Hub,
+        handshake_io::{Conversation, within},
+    },
+    log,
+    net::{
+        addresses::Addresses,
+        race::{Race, Step},
+        security,
+        stream::Stream,
+    },
+    proto::{
+        handshake::{
+            Failure,
+            attach::Bond,
+            initiator::{Decision, Initiator},
+            messages::Nonce,
+        },
+        peers::{pairing::ConnId, peer::Plan},
+        wire::Kind,
+    },
+};
+
+/// The task that dials `name`. It is woken when something has changed for that peer.
+pub(crate) async fn run(hub: Arc<Hub>, name: NodeName, woken: Receiver<()>) {
+    loop {
+        match hub.plan(&name) {
+            (Plan::Dial(deadline), known) => {
+                let outcome = dial(&hub, &name, &known, deadline, &woken).await;
+                hub.dialled(&name, &outcome);
+            }
+            (Plan::Sleep(until), _) => {
+                let timer = Timer::at(until).fuse();
+                let woken = woken.recv().fuse();
+                pin_mut!(timer, woken);
+                select_biased! {
+                    _ = woken => {}
+                    _ = timer => {}
+                }
+            }
+            (Plan::Stop, _) => return,
+        }
+    }
+}
+
+/// Tries the peer's addresses until one of them leads to it.
+async fn dial(
+    hub: &Arc<Hub>,
+    name: &NodeName,
+    known: &[refs::Address],
+    deadline: Instant,
+    woken: &Receiver<()>,
+) -> Result<(), Failure> {
+    let addresses = Addresses::of(hub.lookups.clone(), name, known);
+    let mut dial = Dial { hub, name, deadline, woken, addresses, has_begun: false, worst: None };
+    loop {
+        let Some((conn, registration)) = hub.begin_dial(name) else { return Err(Failure::Dropped) };
+        dial.has_begun = false;
+        let tried = Abortable::new(dial.attempt(conn), registration).await;
+        if !matches!(tried, Ok(Tried::Session)) {
+            hub.closed(name, conn);
+        }
+        match tried {
+            Ok(Tried::Session) => return Ok(()),
+            Ok(Tried::Failed(address, failure)) if is_final(&failure) => {
+                dial.count(Some(address), &failure);
+                return Err(failure);
+            }
+            Ok(Tried::Failed(address, failure)) => dial.note(address, failure),
+            Ok(Tried::Exhausted) => return Err(dial.verdict()),
+            Err(Aborted) => {
+                if dial.has_begun {
+                    dial.count(None, &Failure::Dropped);
+                }
+                return Err(Failure::Dropped);
+            }
+        }
+    }
+}
+
+/// A dial under way.
+///
+/// A dial runs at most one handshake at a time: connections race before any byte is exchanged on them, and the
+/// next race begins when the handshake with the winner of the last one has failed.
+struct Dial<'a> {
+    hub: &'a Arc<Hub>,
+    name: &'a NodeName,
+    deadline: Instant,
+    /// Something has changed for that peer: its addresses, perhaps.
+    woken: &'a Receiver<()>,
+    addresses: Addresses,
+    /// A connection was begun since the dial was last announced to the hub.
+    has_begun: bool,
+    /// The failure that tells most, so far.
+    worst: Option<Failure>,
+}
+
+/// What became of one attempt.
+enum Tried {
+    Session,
+    /// There was a connection, but the handshake on it failed.
+    Failed(SocketAddr, Failure),
+    /// There was no connection, or no time left.
+    Exhausted,
+}
+
+impl Dial<'_> {
+    /// The first address that takes a connection, and the handshake there, within a share of the time that is left.
+    async fn attempt(&mut self, conn: ConnId) -> Tried {
+        let Some((address, tcp)) = self.first_connected().await else { return Tried::Exhausted };
+        let share = left(self.deadline) / (self.addresses.left() as u32 + 1);
+        match within(share, call(self.hub, self.name, conn, address, tcp)).await {
+            Ok(()) => Tried::Session,
+            Err(failure) => Tried::Failed(address, failure),
+        }
+    }
+
+    async fn first_connected(&mut self) -> Option<(SocketAddr, Async<TcpStream>)> {
+        let mut race = Race::new(self.deadline);
+        loop {
+            match or(self.woken(), race.step(&mut self.addresses).map(Some)).await {
+                None => self.addresses.add(&self.hub.addresses(self.name)),
+                Some(Step::Begin(address)) => {
+                    self.hub.counters.dials.add();
+                    self.has_begun = true;
+                    race.begin(address, &self.addresses, connect(self.hub, address));
+                }
+                Some(Step::Connected(address, tcp)) => {
+                    self.addresses.put_back(race.give_up().into_iter());
+                    return Some((address, tcp));
+                }
+                Some(Step::Failed(address, failure)) => self.note(address, failure),
+                Some(Step::Exhausted) => return None,
+                Some(Step::Late) => {
+                    race.give_up().into_iter().for_each(|address| self.note(address, Failure::Timeout));
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// `None` when something has changed for the peer.
+    fn woken<T>(&self) -> impl Future<Output = Option<T>> + use<T> {
+        let woken = self.woken.clone();
+        async move {
+            match woken.recv().await {
+                Ok(()) => None,
+                Err(_) => pending().await,
+            }
+        }
+    }
+
+    /// That address has failed.
+    fn note(&mut self, address: SocketAddr, failure: Failure) {
+        self.count(Some(address), &failure);
+        if self.worst.as_ref().is_none_or(|worst| telling(&failure) > telling(worst)) {
+            self.worst = Some(failure);
+        }
+    }
+
+    fn count(&self, address: Option<SocketAddr>, failure: &Failure) {
+        failure.count_dial(&self.hub.counters);
+        log::dial_failed(self.name, address, failure);
+    }
+
+    /// Why all addresses were tried in vain.
+    fn verdict(mut self) -> Failure {
+        if let Some(failure) = self.addresses.nowhere() {
+            self.hub.counters.dials_nowhere.add();
+            log::dial_failed(self.name, None, &failure);
+            return failure;
+        }
+        self.worst.unwrap_or(Failure::Timeout)
+    }
+}
+
+/// Whether no other address is tried after it: the peer was reached, or the dial is no longer needed.
+fn is_final(failure: &Failure) -> bool {
+    matches!(failure, Failure::Dropped | Failure::Refused(_))
+}
+
+/// One connection, to that address: shakes hands and hands the session out.
+async fn call(
+    hub: &Arc<Hub>,
+    name: &NodeName,
+    conn: ConnId,
+    address: SocketAddr,
+    tcp: Async<TcpStream>,
+) -> Result<(), Failure> {
+    let mut conversation = Conversation::new(security::dial(&hub.config, name, tcp).await?);
+    let binding = conversation.stream().binding()?;
+    let (mut initiator, hello) = Initiator::hello(&hub.identity, name, conn.0, nonce()?, binding);
+    if !hub.hello_written(name, conn) {
+        return Err(Failure::Dropped);
+    }
+    conversation.send(Kind::Hello, &hello).await?;
+    let (kind, body) = conversation.receive().await?;
+    let proof = initiator.challenge(kind, &body)?;
+    conversation.send(Kind::Proof, &proof).await?;
+
+    let (kind, body) = conversation.receive().await?;
+    let mut decision = initiator.verdict(kind, &body)?;
+    if decision == Decision::StillThere {
+        let still_there = hub.still_there(name, conn);
+        conversation.send(Kind::Answer, &initiator.answer(still_there)).await?;
+        if still_there {
+            return Err(Failure::Dropped);
+        }
+        let (kind, body) = conversation.receive().await?;
+        decision = initiator.verdict(kind, &body)?;
+    }
+    match decision {
+        Decision::Accepted(met) if hub.dial_accepted(conn, &met) => {
+            let mut connections = vec![conversation];
+            connections.extend(attach(hub, name, address, &initiator.bond(), met.channels.len()).await?);
+            if hub.establish(conn, met, connections) { Ok(()) } else { Err(Failure::Dropped) }
+        }
+        Decision::Accepted(_) => Err(Failure::Dropped),
+        Decision::StillThere => Err(Failure::Malformed("asked twice")),
+    }
+}
+
+/// The further connections of a session, in the order of their channels.
+async fn attach(
+    hub: &Hub,
+    name: &NodeName,
+    address: SocketAddr,
+    bond: &Bond,
+    connections: usize,
+) -> Result<Vec<Conversation>, Failure> {
+    let one = |channel: u8| async move {
+        let mut conversation = Conversation::new(open(hub, name, address).await?);
+        let binding = conversation.stream().binding()?;
+        conversation.send(Kind::Attach, &bond.attach(&hub.identity, channel, binding)).await?;
+        let (kind, body) = conversation.receive().await?;
+        bond.confirmed(&hub.identity, channel, binding, kind, &body)?;
+        Ok(conversation)
+    };
+    // At once: the peer answers none before all have come.
+    try_join_all((1..=connections).map(|at| one(at as u8))).await
+}
+
+/// A connection to that address, on which nothing of ours was said yet. With TLS it leads to the node of that name.
+async fn open(hub: &Hub, name: &NodeName, address: SocketAddr) -> Result<Stream, Failure> {
+    security::dial(&hub.config, name, connect(hub, address).await?).await
+}
+
+/// A connection to that address, on which nothing was said yet.
+async fn connect(hub: &Hub, address: SocketAddr) -> Result<Async<TcpStream>, Failure> {
+    if !hub.config.may_serve(address) {
+        return Err(Failure::Unsecured);
+    }
+    let tcp = Async::<TcpStream>::connect(address).await?;
+    if tcp.get_ref().local_addr()? == tcp.get_ref().peer_addr()? {
+        // Nobody listens there, and the system chose that very port for our end: we have called ourselves.
+        return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
+    }
+    Ok(tcp)
+}
+
+/// A number used once.
+pub(crate) fn nonce() -> Result<Nonce, Failure> {
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce)
+        .map_err(|_| io::Error::other("the operating system gives no random bytes"))?;
+    Ok(nonce)
+}
+
+fn left(deadline: Instant) -> std::time::Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+/// How much a failure tells: of several addresses, the one that came furthest speaks for the peer.
+fn telling(failure: &Failure) -> u8 {
+    match failure.end_kind() {
+        EndKind::Unreachable => 0,
+        EndKind::Refused => 1,
+        EndKind::SetupTimeout => 2,
+        _ => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests;

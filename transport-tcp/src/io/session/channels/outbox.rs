@@ -1,0 +1,132 @@
+//! The outbox of a session of several connections.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use parking_lot::Mutex;
+use peer_service::{ChannelId, Closed, EndKind, FrameMeta, Outbox, PushError, SessionEnd};
+
+use crate::{
+    io::session::connection::Link,
+    proto::{
+        channels::{
+            fences::Used,
+            framing::{self, Places},
+        },
+        connection::goodbye::is_good,
+    },
+};
+
+/// The links of a session, the default channel's first.
+pub(super) struct Bundle {
+    links: Vec<Arc<Link>>,
+    /// By channel of the own node, the place of its link; what has none takes the default one.
+    places: [usize; ChannelId::LIMIT],
+    used: Mutex<Used>,
+    /// By the place of the frames that were held against others: where their marks were pushed since that place was last
+    /// flushed.
+    marked: [AtomicU8; ChannelId::LIMIT],
+}
+
+impl Bundle {
+    pub(super) fn new(links: Vec<Arc<Link>>, ids: &[ChannelId]) -> Self {
+        let mut places = [0; ChannelId::LIMIT];
+        for (place, id) in ids.iter().enumerate() {
+            places[id.place()] = place;
+        }
+        let used = Mutex::new(Used::new(links.len()));
+        Bundle { links, places, used, marked: Default::default() }
+    }
+
+    fn place(&self, channel: ChannelId) -> usize {
+        self.places[channel.place()]
+    }
+
+    /// How the session has ended, once all of its connections have: as the first that went wrong says.
+    pub(super) fn end(&self) -> Option<SessionEnd> {
+        let ends = self.links.iter().map(|link| link.end()).collect::<Option<Vec<_>>>()?;
+        let bad = ends.iter().find(|end| !is_good(end.kind));
+        bad.or(ends.first()).copied()
+    }
+
+    /// The session ends now, whatever of it still stands.
+    pub(super) fn end_now(&self, end: SessionEnd) {
+        self.links.iter().for_each(|link| link.end_now(end));
+    }
+
+    /// How long one channel's goodbye may come after another's.
+    pub(super) fn patience(&self) -> std::time::Duration {
+        self.links[0].limits.heartbeat.timeout
+    }
+
+    /// A frame that waits for what its order has on other channels.
+    fn push_fenced(
+        &self,
+        place: usize,
+        meta: FrameMeta,
+        write: &mut dyn FnMut(&mut Vec<u8>),
+    ) -> Result<(), PushError> {
+        let (number, on) = {
+            let mut used = self.used.lock();
+            let on = used.of(meta.order).without(Places::one(place));
+            used.note(meta.order, place);
+            (used.number(), on)
+        };
+        // First the frame: if it is refused no mark may go out.
+        self.links[place].push(meta, &mut |out| {
+            framing::fenced(out, number, on);
+            write(out);
+        })?;
+        for other in (0..self.links.len()).filter(|&other| on.has(other)) {
+            let mark = FrameMeta::signal(meta.order);
+            self.links[other].push(mark, &mut |out| framing::mark(out, number))?;
+        }
+        if on != Places::default() {
+            self.marked[place].fetch_or(on.0, Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+impl Outbox for Bundle {
+    fn push(&self, meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
+        let place = self.place(meta.channel);
+        if meta.after_all {
+            return self.push_fenced(place, meta, write);
+        }
+        self.used.lock().note(meta.order, place);
+        self.links[place].push(meta, &mut |out| {
+            framing::plain(out);
+            write(out);
+        })
+    }
+
+    fn flush(&self) {
+        self.links.iter().for_each(|link| link.flush());
+    }
+
+    /// What was fenced on it waits for marks on others.
+    fn flush_channel(&self, channel: ChannelId) {
+        let place = self.place(channel);
+        self.links[place].flush();
+        let marked = Places(self.marked[place].swap(0, Ordering::AcqRel));
+        (0..self.links.len()).filter(|&other| marked.has(other)).for_each(|other| self.links[other].flush());
+    }
+
+    fn poll_ready(&self, channel: ChannelId, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        self.links[self.place(channel)].poll_ready(channel, cx)
+    }
+
+    fn close(&self, kind: EndKind) {
+        self.links.iter().for_each(|link| link.close(kind));
+    }
+
+    fn queued(&self) -> usize {
+        self.links.iter().map(|link| link.queued()).sum()
+    }
+}

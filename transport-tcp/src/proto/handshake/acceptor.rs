@@ -1,0 +1,138 @@
+//! The side that was dialled.
+
+use std::collections::BTreeSet;
+
+use peer_service::{ChannelId, Features, NodeId};
+
+use super::{
+    Failure, Identity, Met,
+    attach::Bond,
+    initiator::{proved, verified},
+    messages::{self, Answer, Challenge, Hello, Nonce, Terms, Verdict},
+    proof::{Binding, Role, Transcript},
+};
+use crate::proto::{peers::pairing::Refusal, wire::Kind};
+
+/// One handshake from the side that was dialled.
+pub(crate) struct Acceptor<'a> {
+    me: &'a Identity,
+    transcript: Transcript,
+    peer: NodeId,
+    features: Features,
+    /// The number of the peer's dial.
+    dial: u64,
+    terms: Option<Terms>,
+}
+
+impl<'a> Acceptor<'a> {
+    /// Takes the first frame of that connection; the bytes are the body of CHALLENGE.
+    pub(crate) fn hello(
+        me: &'a Identity,
+        kind: Kind,
+        body: &[u8],
+        nonce: Nonce,
+        binding: Binding,
+    ) -> Result<(Self, Vec<u8>), Failure> {
+        expect(Kind::Hello, kind)?;
+        let hello = Hello::decode(body)?;
+        let version = hello.common_version()?;
+        if hello.cluster != me.cluster.as_bytes() {
+            return Err(Failure::Cluster);
+        }
+        if hello.name == me.node.name {
+            return Err(Failure::OwnName);
+        }
+        if hello.expected != me.node.name {
+            return Err(Failure::WrongName);
+        }
+        let features = Features(hello.features.0 & me.features.0);
+        let challenge = Challenge {
+            version,
+            features,
+            incarnation: me.node.incarnation,
+            nonce,
+            name: me.node.name.clone(),
+        };
+        let answer = challenge.encode();
+        let mut transcript = Transcript::new();
+        me.keys.bind(&mut transcript, binding);
+        transcript.absorb(Kind::Hello, body);
+        transcript.absorb(Kind::Challenge, &answer);
+        let peer = NodeId::new(hello.name, hello.incarnation);
+        Ok((Acceptor { me, transcript, peer, features, dial: hello.dial, terms: None }, answer))
+    }
+
+    /// Takes the second frame. From here on the peer is who it says it is.
+    pub(crate) fn proof(&mut self, kind: Kind, body: &[u8]) -> Result<(), Failure> {
+        expect(Kind::Proof, kind)?;
+        let fields = verified(self.me, Role::Initiator, &mut self.transcript, Kind::Proof, body)?;
+        let mut terms: Terms = messages::decode(fields)?;
+        if terms.channels.len() >= ChannelId::LIMIT {
+            return Err(Failure::Malformed("more channels than anybody may have"));
+        }
+        let offered = terms.channels.iter().collect::<BTreeSet<_>>().len();
+        if offered != terms.channels.len() {
+            return Err(Failure::Malformed("a channel twice"));
+        }
+        terms.channels.retain(|channel| self.me.channels.contains(channel));
+        self.terms = Some(terms);
+        Ok(())
+    }
+
+    /// Accepts; the bytes are the body of VERDICT.
+    pub(crate) fn accept(&mut self) -> Vec<u8> {
+        let channels = self.terms().channels.clone();
+        self.verdict(Verdict::Accepted(self.me.terms(self.features, channels)))
+    }
+
+    /// Refuses; the bytes are the body of VERDICT.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) -> Vec<u8> {
+        self.verdict(Verdict::Refused(refusal))
+    }
+
+    /// Asks whether the peer still has the session that stands here; the bytes are the body of VERDICT.
+    pub(crate) fn ask(&mut self) -> Vec<u8> {
+        self.verdict(Verdict::StillThere)
+    }
+
+    /// Takes the frame after [`ask`](Self::ask): whether the peer still has that session.
+    pub(crate) fn answer(&mut self, kind: Kind, body: &[u8]) -> Result<bool, Failure> {
+        expect(Kind::Answer, kind)?;
+        let fields = verified(self.me, Role::Initiator, &mut self.transcript, Kind::Answer, body)?;
+        let Answer { still_there } = messages::decode(fields)?;
+        Ok(still_there)
+    }
+
+    /// Who the peer is; proved only after [`proof`](Self::proof).
+    pub(crate) fn peer(&self) -> &NodeId {
+        &self.peer
+    }
+
+    /// The number of the peer's dial.
+    pub(crate) fn dial(&self) -> u64 {
+        self.dial
+    }
+
+    /// What is known of the peer in the end.
+    pub(crate) fn met(&self) -> Met {
+        let Terms { hidden, max_frame, channels } = self.terms().clone();
+        Met { node: self.peer.clone(), hidden, features: self.features, max_frame, channels }
+    }
+
+    /// What further connections of the session belong to, once it is accepted.
+    pub(crate) fn bond(self) -> Bond {
+        Bond::new(self.transcript)
+    }
+
+    fn terms(&self) -> &Terms {
+        self.terms.as_ref().expect("a session follows only on a PROOF")
+    }
+
+    fn verdict(&mut self, verdict: Verdict) -> Vec<u8> {
+        proved(self.me, Role::Acceptor, &mut self.transcript, Kind::Verdict, messages::encode(&verdict))
+    }
+}
+
+fn expect(expected: Kind, kind: Kind) -> Result<(), Failure> {
+    if kind == expected { Ok(()) } else { Err(Failure::Malformed("a frame that does not belong here")) }
+}
