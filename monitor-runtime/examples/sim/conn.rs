@@ -3,11 +3,12 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use peer_service::{EndKind, NodeId};
-use smol::channel::Receiver;
-use transport_tcp::{
-    proto::connection::heartbeat::Pulse,
-    proto::peers::pairing::{ConnId, Refusal},
-    proto::peers::peer::Fate,
+use transport_tcp::proto::{
+    connection::heartbeat::Pulse,
+    peers::{
+        action::InboundDecision,
+        pairing::{ConnId, Refusal},
+    },
 };
 
 use crate::{service::Line, time::Time};
@@ -60,8 +61,9 @@ pub enum Stage {
         number: u64,
     },
     /// The acceptor waits for what the pairing decides.
-    Undecided(Receiver<Fate>),
-    AwaitAnswer(Receiver<Fate>),
+    Undecided,
+    /// It was asked. What was decided meanwhile is said after its answer.
+    AwaitAnswer(Option<InboundDecision>),
     Session(Box<Up>),
     Over,
 }
@@ -74,6 +76,7 @@ pub struct Up {
     pub began: Duration,
     pub pings: u64,
     pub last_pong: u64,
+    pub probe_wanted: bool,
     /// The ping that is a question whether the peer lives, and until when the answer is waited for.
     pub probe: Option<(u64, Duration)>,
     /// Beats that were planned before the last one are stale.
@@ -135,18 +138,4 @@ impl Conn {
         let to = 1 - side;
         self.wires[to].queue.len() + self.ends[to].as_ref().map_or(0, |end| end.unread.len())
     }
-}
-
-/// A dial of one node to another, from the task that dials.
-pub struct Dialling {
-    pub conn: ConnIx,
-    pub abort: futures::future::AbortHandle,
-}
-
-/// Why a dial came to nothing.
-#[derive(Clone, Copy, Debug)]
-pub enum Failed {
-    Dropped,
-    Refused(Refusal),
-    With(EndKind),
 }

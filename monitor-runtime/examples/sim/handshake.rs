@@ -2,17 +2,15 @@
 //! `transport-tcp` say it.
 
 use peer_service::{EndKind, NodeId, PeerInfo, SessionId};
-use smol::channel::bounded;
-use transport_tcp::{
-    proto::connection::heartbeat::Pulse,
-    proto::peers::pairing::{ConnId, Refusal},
-    proto::peers::peer::Fate,
+use transport_tcp::proto::{
+    connection::heartbeat::Pulse,
+    peers::{action::InboundDecision, pairing::Refusal, table::DialFailure},
 };
 
 use crate::{
-    conn::{ACCEPTOR, ConnIx, Failed, Frame, INITIATOR, LifeIx, NodeIx, Stage, Up},
+    conn::{ACCEPTOR, ConnIx, Frame, INITIATOR, Stage, Up},
     keeper::HEARTBEAT,
-    service::{Handle, Line, SimSession},
+    service::{Line, SimSession},
     transport::SETUP_TIMEOUT,
     world::World,
 };
@@ -32,23 +30,19 @@ impl World {
                 self.send(conn, ACCEPTOR, Frame::Challenge { from: own });
             }
             (Stage::AwaitProof { number }, Frame::Proof) => {
-                let (sender, fates) = bounded(2);
-                self.stage(conn, ACCEPTOR, Stage::Undecided(fates));
-                self.lives[life].undecided.push(conn);
+                self.stage(conn, ACCEPTOR, Stage::Undecided);
                 let peer = self.peer_of(conn, ACCEPTOR);
-                self.step(life, from, |known, out| {
-                    known.newcomers.push((id, sender));
-                    known.pairing.proved(id, peer.incarnation, number, out);
-                });
+                self.report(life, |table, now| table.proved(&peer, number, id, now));
             }
-            (Stage::AwaitAnswer(fates), Frame::Answer(still_there)) => {
-                self.stage(conn, ACCEPTOR, Stage::Undecided(fates));
-                self.step(life, from, |peer, out| peer.pairing.answered(id, still_there, out));
+            (Stage::AwaitAnswer(decided), Frame::Answer(still_there)) => {
+                self.stage(conn, ACCEPTOR, Stage::Undecided);
+                let name = self.names[from].clone();
+                self.report(life, |table, now| table.answered(&name, id, still_there, now));
                 if still_there {
                     // It has hung up, whatever was decided meanwhile.
                     self.newcomer_over(conn);
-                } else {
-                    self.tell_fates(life, from);
+                } else if let Some(decision) = decided {
+                    self.decided(conn, decision);
                 }
             }
             // It has hung up, or is gone.
@@ -71,25 +65,26 @@ impl World {
                 self.send(conn, INITIATOR, Frame::Proof);
             }
             (Stage::AwaitVerdict, Frame::Accepted) => {
-                let incarnation = self.peer_of(conn, INITIATOR).incarnation;
-                if self.step(life, to, |peer, _| peer.pairing.accepted(id, incarnation)) {
+                let peer = self.peer_of(conn, INITIATOR);
+                if self.report(life, |table, now| table.accepted(&peer, id, now)) {
                     self.lives[life].dialling.remove(&to);
                     self.establish(conn, INITIATOR);
                 } else {
-                    self.dial_over(conn, Failed::Dropped);
+                    self.dial_over(conn, DialFailure::Lost);
                 }
             }
             (Stage::AwaitVerdict, Frame::Refused(refusal)) => {
-                self.dial_over(conn, Failed::Refused(refusal));
+                self.dial_over(conn, refusal.into());
             }
             (Stage::AwaitVerdict, Frame::StillThere) => {
-                let still_there = self.step(life, to, |peer, _| peer.pairing.still_there(id));
+                let name = self.names[to].clone();
+                let still_there = self.report(life, |table, now| table.still_there(&name, id, now));
                 self.send(conn, INITIATOR, Frame::Answer(still_there));
                 if still_there {
-                    self.dial_over(conn, Failed::Dropped);
+                    self.dial_over(conn, DialFailure::Lost);
                 }
             }
-            _ => self.dial_over(conn, Failed::With(EndKind::Closed)),
+            _ => self.dial_over(conn, DialFailure::Failed(EndKind::Closed)),
         }
     }
 
@@ -98,56 +93,41 @@ impl World {
         let Some(end) = self.conns[conn].end(side) else { return };
         match (&end.stage, side) {
             (Stage::Session(_) | Stage::Over, _) => {}
-            (_, INITIATOR) => self.dial_over(conn, Failed::With(EndKind::SetupTimeout)),
+            (_, INITIATOR) => self.dial_over(conn, DialFailure::Failed(EndKind::SetupTimeout)),
             _ => self.newcomer_over(conn),
         }
     }
 
-    /// Newcomers of that name learn what has become of them.
-    pub fn tell_fates(&mut self, life: LifeIx, from: NodeIx) {
-        let conns = &self.conns;
-        let of_name = |conn: &&ConnIx| conns[**conn].nodes[INITIATOR] == from;
-        let waiting: Vec<ConnIx> = self.lives[life].undecided.iter().filter(of_name).copied().collect();
-        for conn in waiting {
-            let Some(Stage::Undecided(fates)) = self.conns[conn].end(ACCEPTOR).map(|end| &end.stage) else {
-                continue;
-            };
-            let fates = fates.clone();
-            match fates.try_recv() {
-                Ok(Fate::Asked) => {
-                    self.counts.asked += 1;
-                    self.stage(conn, ACCEPTOR, Stage::AwaitAnswer(fates));
-                    self.send(conn, ACCEPTOR, Frame::StillThere);
-                }
-                Ok(Fate::Refused(refusal)) => {
-                    self.counts.refused(refusal == Refusal::DuplicateName);
-                    self.send(conn, ACCEPTOR, Frame::Refused(refusal));
-                    self.newcomer_over(conn);
-                }
-                Ok(Fate::Accepted) => {
-                    self.lives[life].undecided.retain(|other| *other != conn);
-                    self.send(conn, ACCEPTOR, Frame::Accepted);
-                    self.establish(conn, ACCEPTOR);
-                }
-                Err(_) => {}
+    /// An inbound connection is told what was decided about it. What is decided while it is asked is said after its answer.
+    pub fn decided(&mut self, conn: ConnIx, decision: InboundDecision) {
+        if let Some(Stage::AwaitAnswer(decided)) = self.conns[conn].end(ACCEPTOR).map(|end| &mut end.stage) {
+            *decided = Some(decision);
+            return;
+        }
+        match decision {
+            InboundDecision::Asked => {
+                self.counts.asked += 1;
+                self.stage(conn, ACCEPTOR, Stage::AwaitAnswer(None));
+                self.send(conn, ACCEPTOR, Frame::StillThere);
+            }
+            InboundDecision::Refused(refusal) => {
+                self.counts.refused(refusal == Refusal::DuplicateName);
+                self.send(conn, ACCEPTOR, Frame::Refused(refusal));
+                self.newcomer_over(conn);
+            }
+            InboundDecision::Accepted => {
+                self.send(conn, ACCEPTOR, Frame::Accepted);
+                self.establish(conn, ACCEPTOR);
             }
         }
     }
 
     fn newcomer_over(&mut self, conn: ConnIx) {
-        let from = self.conns[conn].nodes[INITIATOR];
+        let name = self.names[self.conns[conn].nodes[INITIATOR]].clone();
         let Some(end) = self.conns[conn].end(ACCEPTOR) else { return };
         let (life, id) = (end.life, end.id);
-        self.lives[life].undecided.retain(|other| *other != conn);
         self.hang_up(conn, ACCEPTOR, Frame::Fin);
-        self.closed(life, from, id);
-    }
-
-    fn closed(&mut self, life: LifeIx, to: NodeIx, id: ConnId) {
-        self.step(life, to, |peer, out| {
-            peer.newcomers.retain(|(newcomer, _)| *newcomer != id);
-            peer.pairing.closed(id, out);
-        });
+        self.report(life, |table, now| table.closed(&name, id, now));
     }
 
     /// Hands the session out, unless it is not wanted any more.
@@ -157,21 +137,14 @@ impl World {
         let Some(end) = self.conns[conn].end(side) else { return };
         let (life, id) = (end.life, end.id);
         let desk = self.lives[life].desk.clone();
-        let session = SessionId(self.number(life).0);
+        let name = self.names[to].clone();
+        if !self.report(life, |table, now| table.establish(&name, id, now)) {
+            self.hang_up(conn, side, Frame::Fin);
+            return self.report(life, |table, now| table.closed(&name, id, now));
+        }
+        let session = SessionId(self.lives[life].table.number());
         let line = Line::new(conn, side, session, desk.clone());
         let clock = self.lives[life].clock;
-        let (handle, now) = (Handle(line.clone()), clock.instant(self.now));
-        let wanted = self.step(life, to, |peer, _| {
-            let wanted = peer.pairing.session() == Some(id);
-            if wanted {
-                peer.established(handle, now);
-            }
-            wanted
-        });
-        if !wanted {
-            self.hang_up(conn, side, Frame::Fin);
-            return self.closed(life, to, id);
-        }
         self.trace(|w| format!("{} has session {session} with {peer} ({conn})", w.lives[life].id));
         self.counts.sessions += 1;
         if self.lives[life].sessions.insert(to, conn).is_some() {
@@ -183,6 +156,7 @@ impl World {
             began: clock.shows(self.now),
             pings: 0,
             last_pong: 0,
+            probe_wanted: false,
             probe: None,
             beat: 0,
             taken: Default::default(),

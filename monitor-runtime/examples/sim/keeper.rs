@@ -42,7 +42,7 @@ impl World {
         let now = clock.shows(now_is).saturating_sub(up.began);
         let mut next = None;
         let mut pings = Vec::new();
-        if up.line.take_probe_wanted() {
+        if std::mem::take(&mut up.probe_wanted) {
             up.pings += 1;
             pings.push(up.pings);
             up.pulse.pinged(now);
@@ -108,11 +108,12 @@ impl World {
         let to = self.conns[conn].nodes[1 - side];
         let Some((life, id)) = self.conns[conn].end(side).map(|end| (end.life, end.id)) else { return };
         self.counts.probes += 1;
-        self.step(life, to, |peer, out| {
+        let name = self.names[to].clone();
+        self.report(life, |table, now| {
             if alive {
-                peer.pairing.probe_answered(id, out);
+                table.probe_answered(&name, id, now);
             } else {
-                peer.pairing.probe_silent(id, out);
+                table.probe_silent(&name, id, now);
             }
         });
     }

@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use monitor_runtime::{Config, Node, test_util::run_all_on};
 use peer_service::{EndKind, NodeId};
 use refs::Incarnation;
-use transport_tcp::proto::peers::peer::Peer;
+use transport_tcp::proto::peers::{pairing::ConnId, table::PeerTable};
 
 use crate::{
-    conn::{ConnIx, Dialling, Frame, LifeIx, NodeIx, Stage},
-    service::{Desk, Handle},
+    conn::{ConnIx, Frame, LifeIx, NodeIx, Stage},
+    service::Desk,
     tasks::Tasks,
     time::{Clock, MS, NodeClock, SECOND, Time},
+    transport::SETUP_TIMEOUT,
     world::{Event, World},
 };
 
@@ -32,13 +33,13 @@ pub struct Life {
     /// When tasks of it were made to panic.
     pub struck: Vec<Time>,
     pub desk: Arc<Desk>,
-    pub peers: BTreeMap<NodeIx, Peer<Handle>>,
-    pub dialling: BTreeMap<NodeIx, Dialling>,
-    pub undecided: Vec<ConnIx>,
+    pub table: PeerTable,
+    /// Its connections by their numbers, and which side of them it is.
+    pub conns: BTreeMap<ConnId, (ConnIx, usize)>,
+    pub dialling: BTreeMap<NodeIx, ConnIx>,
     pub sessions: BTreeMap<NodeIx, ConnIx>,
     /// When and how sessions have ended, and dials have failed.
     pub breaks: BTreeMap<NodeIx, Vec<(Time, EndKind)>>,
-    pub numbers: u64,
     run_planned: bool,
     /// What it has missed while it was paused.
     pub missed: Vec<Event>,
@@ -54,6 +55,7 @@ impl World {
         let name = self.names[node_ix].clone();
         let id = NodeId::new(name.clone(), Incarnation::new(life as u64 + 1).expect("not zero"));
         let desk = Desk::new(id.clone());
+        let table = PeerTable::new(name.clone(), SETUP_TIMEOUT);
         let tasks = Tasks::new();
         let batch = [1, 2, 4, 256][self.rng.usize(..4)];
         let skew = if self.settings.faults.skew { self.rng.i64(-20_000..20_000) } else { 0 };
@@ -75,12 +77,11 @@ impl World {
             tasks: Some(tasks),
             struck: Vec::new(),
             desk,
-            peers: BTreeMap::new(),
+            table,
+            conns: BTreeMap::new(),
             dialling: BTreeMap::new(),
-            undecided: Vec::new(),
             sessions: BTreeMap::new(),
             breaks: BTreeMap::new(),
-            numbers: 0,
             run_planned: false,
             missed: Vec::new(),
         });
@@ -140,7 +141,7 @@ impl World {
         let gone = &mut self.lives[life];
         gone.alive = false;
         gone.died = Some(self.now);
-        gone.peers.clear();
+        gone.conns.clear();
         gone.dialling.clear();
         let (node, tasks) = (gone.node.take(), gone.tasks.take());
         let node_ix = gone.node_ix;

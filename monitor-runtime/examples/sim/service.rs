@@ -16,7 +16,6 @@ use peer_service::{
     Capabilities, ChannelId, Class, Closed, DialId, EndKind, Events, FrameBuf, FrameMeta, NodeId, NodeName,
     NodeSpec, Outbox, PeerEvent, PeerInfo, PeerService, PushError, Session, SessionEnd, SessionId,
 };
-use transport_tcp::proto::peers::peer::Probed;
 
 use crate::conn::ConnIx;
 
@@ -93,7 +92,6 @@ struct State {
     flushed: usize,
     message_bytes: usize,
     close: Option<EndKind>,
-    probe_wanted: bool,
 }
 
 impl Line {
@@ -131,10 +129,6 @@ impl Line {
         (frames.into_iter().map(|frame| frame.bytes).collect(), close)
     }
 
-    pub fn take_probe_wanted(&self) -> bool {
-        std::mem::take(&mut self.state.lock().probe_wanted)
-    }
-
     fn busy(self: &Arc<Self>) {
         self.desk.busy.lock().push(self.clone());
     }
@@ -148,18 +142,7 @@ impl State {
     }
 }
 
-/// What the transport's rules hold of a session.
-#[derive(Clone)]
-pub struct Handle(pub Arc<Line>);
-
-impl Probed for Handle {
-    fn want_probe(&self) {
-        self.0.state.lock().probe_wanted = true;
-        self.0.busy();
-    }
-}
-
-/// What the runtime holds of it.
+/// A session, as the runtime sees it.
 pub struct SimSession {
     pub peer: PeerInfo,
     pub line: Arc<Line>,

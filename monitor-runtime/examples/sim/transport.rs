@@ -1,17 +1,20 @@
-//! Sessions between nodes: drives the transport's own rules (`Peer`, `Pairing`) as `hub` and `dialer` of
-//! `transport-tcp` drive them over sockets.
+//! Sessions between nodes: drives the table of peers of each node, as `io::endpoint` and `io::dialer` of `transport-tcp`
+//! drive it over sockets.
+
+use std::time::Instant;
 
 use peer_service::{DialId, EndKind, SessionEnd};
-use smol::channel::bounded;
-use transport_tcp::{
-    proto::peers::pairing::{ConnId, Effect, Refusal},
-    proto::peers::peer::{Peer, Plan},
+use transport_tcp::proto::peers::{
+    action::Action,
+    pairing::ConnId,
+    peer::Plan,
+    table::{DialFailure, PeerTable},
 };
 
 use crate::{
-    conn::{ACCEPTOR, Conn, ConnIx, Dialling, End, Failed, Frame, INITIATOR, LifeIx, NodeIx, Stage},
-    service::{Handle, Request},
-    time::{MS, SECOND, Time},
+    conn::{ACCEPTOR, Conn, ConnIx, End, Frame, INITIATOR, LifeIx, NodeIx, Stage},
+    service::Request,
+    time::{SECOND, Time},
     world::{Event, World},
 };
 
@@ -53,73 +56,77 @@ impl World {
     }
 
     fn connect(&mut self, life: LifeIx, to: NodeIx, dial: DialId) {
-        self.step(life, to, |peer, _| {
-            if peer.link.is_none() {
-                peer.ask(dial, &[]);
-            }
-        });
+        let spec = self.names[to].clone().into();
+        let is_open = self.lives[life].sessions.contains_key(&to);
+        self.report(life, |table, now| table.connect(&spec, dial, is_open, now));
     }
 
     fn disconnect(&mut self, life: LifeIx, to: NodeIx) {
-        let link = self.step(life, to, |peer, out| {
-            peer.suspend(out);
-            peer.link.clone()
-        });
-        if let Some(Handle(line)) = link {
-            self.trace(|w| format!("{} disconnects from {}", w.lives[life].id, w.names[to]));
-            self.send(line.conn, line.side, Frame::Goodbye(EndKind::Disconnected));
-            self.end_session(line.conn, line.side, EndKind::Disconnected.into(), Frame::Fin);
-        }
+        let name = self.names[to].clone();
+        let session = self.report(life, |table, now| table.disconnect(&name, now));
+        let Some((conn, side)) = session.and_then(|id| self.find(life, id)) else { return };
+        self.trace(|w| format!("{} disconnects from {}", w.lives[life].id, w.names[to]));
+        self.send(conn, side, Frame::Goodbye(EndKind::Disconnected));
+        self.end_session(conn, side, EndKind::Disconnected.into(), Frame::Fin);
     }
 
-    /// One step of one peer, and what follows from it.
-    pub fn step<R>(
-        &mut self,
-        life: LifeIx,
-        to: NodeIx,
-        change: impl FnOnce(&mut Peer<Handle>, &mut Vec<Effect>) -> R,
-    ) -> R {
+    /// Reports something to the table of peers of a node, and carries out what it decides.
+    pub fn report<R>(&mut self, life: LifeIx, report: impl FnOnce(&mut PeerTable, Instant) -> R) -> R {
         let now = self.lives[life].clock.instant(self.now);
-        let higher = self.lives[life].id.name > self.names[to];
-        let peer = self.lives[life].peers.entry(to).or_insert_with(|| Peer::new(higher, false, now));
-        let mut effects = Vec::new();
-        let result = change(peer, &mut effects);
-        let replaced = peer.carry_out(effects);
-        if peer.caller.is_some() {
-            self.agenda.plan(self.now, Event::Plan(life, to));
-        } else if peer.is_wanted() {
-            peer.caller = Some(bounded(1).0);
-            self.agenda.plan(self.now, Event::Plan(life, to));
-        } else if peer.is_forgettable() {
-            self.lives[life].peers.remove(&to);
+        let result = report(&mut self.lives[life].table, now);
+        while let Some(action) = self.lives[life].table.poll_action() {
+            self.carry_out(life, action);
         }
-        if let Some(Handle(line)) = replaced {
-            self.counts.replaced += 1;
-            self.end_session(line.conn, line.side, EndKind::Replaced.into(), Frame::Fin);
-        }
-        self.tell_fates(life, to);
-        self.drop_unwanted_dial(life, to);
         result
     }
 
-    /// What the task that dials a peer does next.
+    fn carry_out(&mut self, life: LifeIx, action: Action) {
+        match action {
+            Action::StartDialer(name) | Action::WakeDialer(name) => {
+                self.agenda.plan(self.now, Event::Plan(life, self.node_of(&name)));
+            }
+            Action::DropDial(id) => {
+                if let Some((conn, _)) = self.find(life, id) {
+                    self.dial_over(conn, DialFailure::Lost);
+                }
+            }
+            Action::Decide(id, decision) => {
+                if let Some((conn, _)) = self.find(life, id) {
+                    self.decided(conn, decision);
+                }
+            }
+            Action::DropInbound(_) => unreachable!("no simulated node is stopped"),
+            Action::ProbeSession(id) => {
+                let Some((conn, side)) = self.find(life, id) else { return };
+                self.conns[conn]
+                    .end(side)
+                    .and_then(End::up)
+                    .into_iter()
+                    .for_each(|up| up.probe_wanted = true);
+                self.plan_beat(conn, side, self.now);
+            }
+            Action::EndSession(id) => {
+                if let Some((conn, side)) = self.find(life, id) {
+                    self.counts.replaced += 1;
+                    self.end_session(conn, side, EndKind::Replaced.into(), Frame::Fin);
+                }
+            }
+            Action::FailDial(name, dial, kind) => self.fail(life, self.node_of(&name), dial, kind),
+        }
+    }
+
+    /// The connection of that number of a node, and which side of it the node is.
+    fn find(&self, life: LifeIx, id: ConnId) -> Option<(ConnIx, usize)> {
+        self.lives[life].conns.get(&id).copied()
+    }
+
+    /// What the dialer of a peer does next.
     pub fn plan_dial(&mut self, life: LifeIx, to: NodeIx) {
-        let clock = self.lives[life].clock;
-        let now = clock.instant(self.now);
         if self.lives[life].dialling.contains_key(&to) {
             return;
         }
-        let Some(peer) = self.lives[life].peers.get_mut(&to) else { return };
-        let expired = peer.take_expired(now);
-        let plan = peer.plan(now, SETUP_TIMEOUT);
-        if plan == Plan::Stop {
-            peer.caller = None;
-            if peer.is_forgettable() {
-                self.lives[life].peers.remove(&to);
-            }
-        }
-        self.fail(life, to, expired, EndKind::SetupTimeout);
-        match plan {
+        let (name, clock) = (self.names[to].clone(), self.lives[life].clock);
+        match self.report(life, |table, now| table.plan(&name, now).0) {
             Plan::Stop => {}
             Plan::Sleep(until) => {
                 let at = clock.when_instant(until, self.now);
@@ -133,20 +140,17 @@ impl World {
     }
 
     fn dial(&mut self, life: LifeIx, to: NodeIx, deadline: u64) {
+        let name = self.names[to].clone();
+        let Some(id) = self.report(life, |table, now| table.begin_dial(&name, now)) else {
+            let random = self.rng.u64(..);
+            return self.report(life, |table, now| table.dial_failed(&name, DialFailure::Lost, now, random));
+        };
         let conn = self.conns.len();
-        let id = self.number(life);
-        let (abort, _) = futures::future::AbortHandle::new_pair();
-        let task = abort.clone();
-        let end = End::new(life, id, Stage::Connecting);
         let nodes = [self.lives[life].node_ix, to];
-        self.conns.push(Conn { nodes, ends: [Some(end), None], wires: Default::default() });
-        if !self.step(life, to, |peer, _| peer.begin_dial(id, task)) {
-            self.conns[conn].ends[INITIATOR] = None;
-            // The task looks again as soon as the session that stands is up or over.
-            return self.agenda.plan(self.now + MS, Event::Plan(life, to));
-        }
+        self.conns.push(Conn { nodes, ends: [None, None], wires: Default::default() });
+        self.begin(conn, INITIATOR, End::new(life, id, Stage::Connecting));
         self.counts.dials += 1;
-        self.lives[life].dialling.insert(to, Dialling { conn, abort });
+        self.lives[life].dialling.insert(to, conn);
         let round_trip = 2 * self.latency();
         self.agenda.plan(self.now + round_trip, Event::Connect(conn));
         self.agenda.plan(deadline, Event::Expire(conn, INITIATOR));
@@ -163,12 +167,15 @@ impl World {
             // The system tries again until the dial is given up.
             return self.agenda.plan(self.now + SECOND / 2, Event::Connect(conn));
         }
-        let Some(home) = self.homes[to] else { return self.dial_over(conn, Failed::With(EndKind::Refused)) };
-        if !self.step(life, to, |peer, _| peer.pairing.hello_written(id)) {
-            return self.dial_over(conn, Failed::Dropped);
+        let Some(home) = self.homes[to] else {
+            return self.dial_over(conn, DialFailure::Failed(EndKind::Refused));
+        };
+        let name = self.names[to].clone();
+        if !self.report(life, |table, now| table.hello_written(&name, id, now)) {
+            return self.dial_over(conn, DialFailure::Lost);
         }
-        let answering = self.number(home);
-        self.conns[conn].ends[ACCEPTOR] = Some(End::new(home, answering, Stage::AwaitHello));
+        let answering = ConnId(self.lives[home].table.number());
+        self.begin(conn, ACCEPTOR, End::new(home, answering, Stage::AwaitHello));
         self.stage(conn, INITIATOR, Stage::AwaitChallenge);
         let from = self.lives[life].id.clone();
         self.send(conn, INITIATOR, Frame::Hello { from, number: id.0 });
@@ -176,50 +183,30 @@ impl World {
         self.agenda.plan(at, Event::Expire(conn, ACCEPTOR));
     }
 
-    /// An own dial has come to nothing.
-    pub fn dial_over(&mut self, conn: ConnIx, why: Failed) {
+    /// That end of a connection begins.
+    fn begin(&mut self, conn: ConnIx, side: usize, end: End) {
+        self.lives[end.life].conns.insert(end.id, (conn, side));
+        self.conns[conn].ends[side] = Some(end);
+    }
+
+    /// A dial has failed.
+    pub fn dial_over(&mut self, conn: ConnIx, failure: DialFailure) {
         let to = self.conns[conn].nodes[ACCEPTOR];
         let Some(end) = self.conns[conn].end(INITIATOR).filter(|end| !end.is_over()) else { return };
         let (life, id) = (end.life, end.id);
         self.hang_up(conn, INITIATOR, Frame::Fin);
         self.lives[life].dialling.remove(&to);
-        self.step(life, to, |peer, out| peer.pairing.closed(id, out));
-        let now = self.lives[life].clock.instant(self.now);
-        let random = self.rng.u64(..);
-        let failed = match why {
-            Failed::Dropped
-            | Failed::Refused(Refusal::Simultaneous | Refusal::Superseded | Refusal::StandsAlready) => {
-                self.step(life, to, |peer, _| peer.dial_lost(now, random));
-                return;
-            }
-            Failed::Refused(Refusal::DuplicateName) => EndKind::DuplicateName,
-            Failed::With(kind) => kind,
-        };
-        let demand = self.step(life, to, |peer, _| {
-            peer.dial_failed(failed, now, random);
-            peer.take_demand()
-        });
-        self.fail(life, to, demand, failed);
+        let (name, random) = (self.names[to].clone(), self.rng.u64(..));
+        self.report(life, |table, now| table.closed(&name, id, now));
+        self.report(life, |table, now| table.dial_failed(&name, failure, now, random));
     }
 
-    fn fail(&mut self, life: LifeIx, to: NodeIx, dials: Vec<DialId>, kind: EndKind) {
-        if dials.is_empty() {
-            return;
-        }
+    fn fail(&mut self, life: LifeIx, to: NodeIx, dial: DialId, kind: EndKind) {
         self.trace(|w| format!("{} cannot reach {}: {kind:?}", w.lives[life].id, w.names[to]));
         self.counts.failed_dials += 1;
         self.note_break(life, to, kind);
-        for dial in dials {
-            self.lives[life].desk.events.failed(self.names[to].clone(), dial, kind.into());
-        }
+        self.lives[life].desk.events.failed(self.names[to].clone(), dial, kind.into());
         self.touch(life);
-    }
-
-    fn drop_unwanted_dial(&mut self, life: LifeIx, to: NodeIx) {
-        let dialling = self.lives[life].dialling.get(&to);
-        if let Some(conn) = dialling.filter(|dial| dial.abort.is_aborted()).map(|dial| dial.conn) {
-            self.dial_over(conn, Failed::Dropped);
-        }
     }
 
     /// The session has ended here. Whoever has noticed that is told by `last`.
@@ -249,14 +236,8 @@ impl World {
         self.note_break(life, to, end.kind);
         self.lives[life].sessions.remove(&to);
         self.hang_up(conn, side, last);
-        let now = self.lives[life].clock.instant(self.now);
-        let random = self.rng.u64(..);
-        self.step(life, to, |peer, out| {
-            if peer.link.as_ref().is_some_and(|link| link.0.conn == conn) {
-                peer.session_over(end, now, random);
-            }
-            peer.pairing.closed(id, out);
-        });
+        let (name, random) = (self.names[to].clone(), self.rng.u64(..));
+        self.report(life, |table, now| table.session_over(&name, id, end, now, random));
         line.end(end);
         self.touch(life);
     }
@@ -282,14 +263,11 @@ impl World {
     }
 
     pub fn stage(&mut self, conn: ConnIx, side: usize, stage: Stage) {
-        if let Some(end) = self.conns[conn].end(side) {
-            end.stage = stage;
+        let Some(end) = self.conns[conn].end(side) else { return };
+        end.stage = stage;
+        if end.is_over() {
+            let (life, id) = (end.life, end.id);
+            self.lives[life].conns.remove(&id);
         }
-    }
-
-    /// A number for a connection or a session of that node.
-    pub fn number(&mut self, life: LifeIx) -> ConnId {
-        self.lives[life].numbers += 1;
-        ConnId(self.lives[life].numbers)
     }
 }

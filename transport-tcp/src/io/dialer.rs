@@ -18,7 +18,7 @@ use smol::{Async, Timer, channel::Receiver, future::or};
 
 use crate::{
     io::{
-        endpoint::Hub,
+        endpoint::Endpoint,
         handshake_io::{Conversation, within},
     },
     log,
@@ -41,12 +41,12 @@ use crate::{
 };
 
 /// The task that dials `name`. It is woken when something has changed for that peer.
-pub(crate) async fn run(hub: Arc<Hub>, name: NodeName, woken: Receiver<()>) {
+pub(crate) async fn run(endpoint: Arc<Endpoint>, name: NodeName, woken: Receiver<()>) {
     loop {
-        match hub.plan(&name) {
+        match endpoint.plan(&name) {
             (Plan::Dial(deadline), known) => {
-                let outcome = dial(&hub, &name, &known, deadline, &woken).await;
-                hub.dialled(&name, &outcome);
+                let outcome = dial(&endpoint, &name, &known, deadline, &woken).await;
+                endpoint.dialled(&name, &outcome);
             }
             (Plan::Sleep(until), _) => {
                 let timer = Timer::at(until).fuse();
@@ -64,20 +64,20 @@ pub(crate) async fn run(hub: Arc<Hub>, name: NodeName, woken: Receiver<()>) {
 
 /// Tries the peer's addresses until one of them leads to it.
 async fn dial(
-    hub: &Arc<Hub>,
+    endpoint: &Arc<Endpoint>,
     name: &NodeName,
     known: &[refs::Address],
     deadline: Instant,
     woken: &Receiver<()>,
 ) -> Result<(), Failure> {
-    let addresses = Addresses::of(hub.lookups.clone(), name, known);
-    let mut dial = Dial { hub, name, deadline, woken, addresses, has_begun: false, worst: None };
+    let addresses = Addresses::of(endpoint.lookups.clone(), name, known);
+    let mut dial = Dial { endpoint, name, deadline, woken, addresses, has_begun: false, worst: None };
     loop {
-        let Some((conn, registration)) = hub.begin_dial(name) else { return Err(Failure::Dropped) };
+        let Some((conn, registration)) = endpoint.begin_dial(name) else { return Err(Failure::Dropped) };
         dial.has_begun = false;
         let tried = Abortable::new(dial.attempt(conn), registration).await;
         if !matches!(tried, Ok(Tried::Session)) {
-            hub.closed(name, conn);
+            endpoint.closed(name, conn);
         }
         match tried {
             Ok(Tried::Session) => return Ok(()),
@@ -102,13 +102,13 @@ async fn dial(
 /// A dial runs at most one handshake at a time: connections race before any byte is exchanged on them, and the
 /// next race begins when the handshake with the winner of the last one has failed.
 struct Dial<'a> {
-    hub: &'a Arc<Hub>,
+    endpoint: &'a Arc<Endpoint>,
     name: &'a NodeName,
     deadline: Instant,
     /// Something has changed for that peer: its addresses, perhaps.
     woken: &'a Receiver<()>,
     addresses: Addresses,
-    /// A connection was begun since the dial was last announced to the hub.
+    /// A connection was begun since the dial was last announced to the endpoint.
     has_begun: bool,
     /// The failure that tells most, so far.
     worst: Option<Failure>,
@@ -128,7 +128,7 @@ impl Dial<'_> {
     async fn attempt(&mut self, conn: ConnId) -> Tried {
         let Some((address, tcp)) = self.first_connected().await else { return Tried::Exhausted };
         let share = left(self.deadline) / (self.addresses.left() as u32 + 1);
-        match within(share, call(self.hub, self.name, conn, address, tcp)).await {
+        match within(share, call(self.endpoint, self.name, conn, address, tcp)).await {
             Ok(()) => Tried::Session,
             Err(failure) => Tried::Failed(address, failure),
         }
@@ -138,11 +138,11 @@ impl Dial<'_> {
         let mut race = Race::new(self.deadline);
         loop {
             match or(self.woken(), race.step(&mut self.addresses).map(Some)).await {
-                None => self.addresses.add(&self.hub.addresses(self.name)),
+                None => self.addresses.add(&self.endpoint.addresses(self.name)),
                 Some(Step::Begin(address)) => {
-                    self.hub.counters.dials.add();
+                    self.endpoint.counters.dials.add();
                     self.has_begun = true;
-                    race.begin(address, &self.addresses, connect(self.hub, address));
+                    race.begin(address, &self.addresses, connect(self.endpoint, address));
                 }
                 Some(Step::Connected(address, tcp)) => {
                     self.addresses.put_back(race.give_up().into_iter());
@@ -178,14 +178,14 @@ impl Dial<'_> {
     }
 
     fn count(&self, address: Option<SocketAddr>, failure: &Failure) {
-        failure.count_dial(&self.hub.counters);
+        failure.count_dial(&self.endpoint.counters);
         log::dial_failed(self.name, address, failure);
     }
 
     /// Why all addresses were tried in vain.
     fn verdict(mut self) -> Failure {
         if let Some(failure) = self.addresses.nowhere() {
-            self.hub.counters.dials_nowhere.add();
+            self.endpoint.counters.dials_nowhere.add();
             log::dial_failed(self.name, None, &failure);
             return failure;
         }
@@ -200,16 +200,16 @@ fn is_final(failure: &Failure) -> bool {
 
 /// One connection, to that address: shakes hands and hands the session out.
 async fn call(
-    hub: &Arc<Hub>,
+    endpoint: &Arc<Endpoint>,
     name: &NodeName,
     conn: ConnId,
     address: SocketAddr,
     tcp: Async<TcpStream>,
 ) -> Result<(), Failure> {
-    let mut conversation = Conversation::new(security::dial(&hub.config, name, tcp).await?);
+    let mut conversation = Conversation::new(security::dial(&endpoint.config, name, tcp).await?);
     let binding = conversation.stream().binding()?;
-    let (mut initiator, hello) = Initiator::hello(&hub.identity, name, conn.0, nonce()?, binding);
-    if !hub.hello_written(name, conn) {
+    let (mut initiator, hello) = Initiator::hello(&endpoint.identity, name, conn.0, nonce()?, binding);
+    if !endpoint.hello_written(name, conn) {
         return Err(Failure::Dropped);
     }
     conversation.send(Kind::Hello, &hello).await?;
@@ -220,7 +220,7 @@ async fn call(
     let (kind, body) = conversation.receive().await?;
     let mut decision = initiator.verdict(kind, &body)?;
     if decision == Decision::StillThere {
-        let still_there = hub.still_there(name, conn);
+        let still_there = endpoint.still_there(name, conn);
         conversation.send(Kind::Answer, &initiator.answer(still_there)).await?;
         if still_there {
             return Err(Failure::Dropped);
@@ -229,10 +229,10 @@ async fn call(
         decision = initiator.verdict(kind, &body)?;
     }
     match decision {
-        Decision::Accepted(met) if hub.dial_accepted(conn, &met) => {
+        Decision::Accepted(met) if endpoint.dial_accepted(conn, &met) => {
             let mut connections = vec![conversation];
-            connections.extend(attach(hub, name, address, &initiator.bond(), met.channels.len()).await?);
-            if hub.establish(conn, met, connections) { Ok(()) } else { Err(Failure::Dropped) }
+            connections.extend(attach(endpoint, name, address, &initiator.bond(), met.channels.len()).await?);
+            if endpoint.establish(conn, met, connections) { Ok(()) } else { Err(Failure::Dropped) }
         }
         Decision::Accepted(_) => Err(Failure::Dropped),
         Decision::StillThere => Err(Failure::Malformed("asked twice")),
@@ -241,18 +241,18 @@ async fn call(
 
 /// The further connections of a session, in the order of their channels.
 async fn attach(
-    hub: &Hub,
+    endpoint: &Endpoint,
     name: &NodeName,
     address: SocketAddr,
     bond: &Bond,
     connections: usize,
 ) -> Result<Vec<Conversation>, Failure> {
     let one = |channel: u8| async move {
-        let mut conversation = Conversation::new(open(hub, name, address).await?);
+        let mut conversation = Conversation::new(open(endpoint, name, address).await?);
         let binding = conversation.stream().binding()?;
-        conversation.send(Kind::Attach, &bond.attach(&hub.identity, channel, binding)).await?;
+        conversation.send(Kind::Attach, &bond.attach(&endpoint.identity, channel, binding)).await?;
         let (kind, body) = conversation.receive().await?;
-        bond.confirmed(&hub.identity, channel, binding, kind, &body)?;
+        bond.confirmed(&endpoint.identity, channel, binding, kind, &body)?;
         Ok(conversation)
     };
     // At once: the peer answers none before all have come.
@@ -260,13 +260,13 @@ async fn attach(
 }
 
 /// A connection to that address, on which nothing of ours was said yet. With TLS it leads to the node of that name.
-async fn open(hub: &Hub, name: &NodeName, address: SocketAddr) -> Result<Stream, Failure> {
-    security::dial(&hub.config, name, connect(hub, address).await?).await
+async fn open(endpoint: &Endpoint, name: &NodeName, address: SocketAddr) -> Result<Stream, Failure> {
+    security::dial(&endpoint.config, name, connect(endpoint, address).await?).await
 }
 
 /// A connection to that address, on which nothing was said yet.
-async fn connect(hub: &Hub, address: SocketAddr) -> Result<Async<TcpStream>, Failure> {
-    if !hub.config.may_serve(address) {
+async fn connect(endpoint: &Endpoint, address: SocketAddr) -> Result<Async<TcpStream>, Failure> {
+    if !endpoint.config.may_serve(address) {
         return Err(Failure::Unsecured);
     }
     let tcp = Async::<TcpStream>::connect(address).await?;

@@ -12,20 +12,20 @@ use futures::future::{join, join_all};
 use refs::{NodeName, NodeSpec};
 use smol::Timer;
 
-use crate::{error::PeersFileError, io::endpoint::Hub, log, proto::peers::address_book::Source};
+use crate::{error::PeersFileError, io::endpoint::Endpoint, log, proto::peers::address_book::Source};
 
 /// The most bytes that a file of peers may have.
 const MAX_FILE: u64 = 1 << 20;
 
 /// Looks for peers until it is cancelled. `listed` is what stood in the file.
-pub(crate) async fn run(hub: Arc<Hub>, listed: Vec<NodeSpec>) {
+pub(crate) async fn run(endpoint: Arc<Endpoint>, listed: Vec<NodeSpec>) {
     let file = async {
-        if let Some(path) = &hub.config.peers_file {
-            watch(&hub, path, listed).await;
+        if let Some(path) = &endpoint.config.peers_file {
+            watch(&endpoint, path, listed).await;
         }
     };
-    let names = hub.config.peers_dns.iter().enumerate();
-    join(file, join_all(names.map(|(nth, name)| ask(&hub, Source::Dns(nth), name)))).await;
+    let names = endpoint.config.peers_dns.iter().enumerate();
+    join(file, join_all(names.map(|(nth, name)| ask(&endpoint, Source::Dns(nth), name)))).await;
 }
 
 /// The peers in a file.
@@ -37,19 +37,19 @@ pub(crate) async fn read(path: &Path) -> Result<Vec<NodeSpec>, PeersFileError> {
 
 /// Looks at the file again and again: it is short, and its content tells more reliably than its time whether
 /// it has changed.
-async fn watch(hub: &Arc<Hub>, path: &Path, listed: Vec<NodeSpec>) {
+async fn watch(endpoint: &Arc<Endpoint>, path: &Path, listed: Vec<NodeSpec>) {
     let mut last = Ok(listed);
     loop {
-        Timer::after(hub.config.peers_interval).await;
+        Timer::after(endpoint.config.peers_interval).await;
         let latest = read(path).await.map_err(|problem| problem.to_string());
         if latest.is_err() {
-            hub.counters.peers_file_errors.add();
+            endpoint.counters.peers_file_errors.add();
         }
         if latest == last {
             continue;
         }
         match &latest {
-            Ok(list) => hub.list(Source::File, list.clone()),
+            Ok(list) => endpoint.list(Source::File, list.clone()),
             Err(problem) => log::peers_file_unusable(path, problem),
         }
         last = latest;
@@ -72,23 +72,23 @@ fn parse(text: &str) -> Result<Vec<NodeSpec>, PeersFileError> {
 }
 
 /// Asks the resolver again and again, one question at a time.
-async fn ask(hub: &Arc<Hub>, source: Source, name: &NodeName) {
+async fn ask(endpoint: &Arc<Endpoint>, source: Source, name: &NodeName) {
     let port = name.port().expect("names without a port are refused at start");
     let mut warned = false;
     loop {
-        match hub.lookups.clone().resolve(name.host().to_owned(), port).await {
+        match endpoint.lookups.clone().resolve(name.host().to_owned(), port).await {
             Ok(addresses) => {
-                hub.list(source, nodes(name.label(), &addresses));
+                endpoint.list(source, nodes(name.label(), &addresses));
                 warned = false;
             }
             Err(error) => {
-                hub.counters.peers_dns_errors.add();
+                endpoint.counters.peers_dns_errors.add();
                 if !std::mem::replace(&mut warned, true) {
                     log::peers_lookup_failed(name, error);
                 }
             }
         }
-        Timer::after(hub.config.peers_interval).await;
+        Timer::after(endpoint.config.peers_interval).await;
     }
 }
 

@@ -1,15 +1,12 @@
-//! All peers of one node, behind one lock: what happens to a connection is reported here, decided by the
-//! peer's [`Pairing`](crate::proto::peers::pairing::Pairing), and carried out.
+//! The transport of one node: its table of peers behind one lock, and the tasks, connections and events on which the
+//! table's decisions are carried out.
 //!
-//! Lock order: the hub, then the event queue or a link. Events are queued under the hub's lock, so that their
-//! order is the order in which things were decided.
+//! Lock order: the endpoint, then the event queue or a connection. Events are queued under the endpoint's lock, so that
+//! their order is the order in which things were decided.
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Weak},
     time::Instant,
 };
 
@@ -19,7 +16,7 @@ use peer_service::{
     DialId, EndKind, Events, NodeId, NodeName, NodeSpec, Outbox, PeerInfo, SessionEnd, SessionId, Spawner,
 };
 use refs::Address;
-use smol::channel::{Receiver, bounded};
+use smol::channel::{Receiver, Sender, bounded};
 use supervision::Panic;
 
 use crate::{
@@ -39,15 +36,17 @@ use crate::{
         handshake::{Failure, Identity, Met},
         limits::Limits,
         peers::{
-            address_book::{AddressBook, Source},
-            pairing::{ConnId, Effect, Refusal},
-            peer::{Fate, Peer, Plan},
+            action::{Action, InboundDecision},
+            address_book::Source,
+            pairing::ConnId,
+            peer::Plan,
+            table::PeerTable,
         },
     },
 };
 
 /// See the [module](self).
-pub(crate) struct Hub {
+pub(crate) struct Endpoint {
     pub(crate) config: TcpConfig,
     pub(crate) identity: Identity,
     pub(crate) gatherings: Arc<Gatherings>,
@@ -56,20 +55,30 @@ pub(crate) struct Hub {
     pub(crate) lookups: Arc<Lookups>,
     pub(crate) tasks: Tasks,
     peers: Mutex<Peers>,
-    /// Connections and sessions are numbered from one source.
-    numbers: AtomicU64,
 }
 
-#[derive(Default)]
 struct Peers {
-    by_name: BTreeMap<NodeName, Peer<Arc<Link>>>,
-    book: AddressBook,
-    shut_down: bool,
+    table: PeerTable,
+    handles: Handles,
 }
 
-impl Hub {
+/// Handles to everything that the table's decisions are about.
+#[derive(Default)]
+struct Handles {
+    /// Wake the dialers that run.
+    dialers: BTreeMap<NodeName, Sender<()>>,
+    /// Cancel the outbound connections that are no sessions yet.
+    dials: BTreeMap<ConnId, AbortHandle>,
+    /// Tell the inbound connections that wait for a decision.
+    inbound: BTreeMap<ConnId, Sender<InboundDecision>>,
+    /// The sessions that were handed out and are the table's, by their first connections.
+    sessions: BTreeMap<ConnId, Arc<Link>>,
+}
+
+impl Endpoint {
     pub(crate) fn new(config: TcpConfig, identity: Identity, spawner: Spawner) -> Self {
-        Hub {
+        let table = PeerTable::new(identity.node.name.clone(), config.setup_timeout);
+        Endpoint {
             config,
             identity,
             gatherings: Arc::default(),
@@ -77,64 +86,33 @@ impl Hub {
             events: Events::new(),
             lookups: Lookups::system(),
             tasks: Tasks::new(spawner),
-            peers: Mutex::default(),
-            numbers: AtomicU64::new(1),
+            peers: Mutex::new(Peers { table, handles: Handles::default() }),
         }
     }
 
-    /// A number for a connection or a session.
-    pub(crate) fn number(&self) -> u64 {
-        self.numbers.fetch_add(1, Ordering::Relaxed)
-    }
+    // Calls of the user of the service.
 
-    // What the user of the service asks for.
-
-    /// The peers of that source of the address book are these from now on: those that are new are dialled,
-    /// those that are gone are not redialled any more. The own name is skipped.
-    pub(crate) fn list(self: &Arc<Self>, source: Source, mut list: Vec<NodeSpec>) {
-        list.retain(|spec| *spec.name() != self.identity.node.name);
-        let left: Vec<After> = {
-            let mut peers = self.peers.lock();
-            if peers.shut_down {
-                return;
-            }
-            let now = Instant::now();
-            let changed = peers.book.replace(source, list).into_iter();
-            let change = |name| {
-                let listed = peers.book.lists(&name);
-                self.change(&mut peers, &name, false, |peer, _| peer.list(listed, now)).1
-            };
-            changed.map(change).collect()
-        };
-        left.into_iter().for_each(|after| after.run(self));
+    /// The peers of that source of the address book are these from now on.
+    pub(crate) fn list(self: &Arc<Self>, source: Source, list: Vec<NodeSpec>) {
+        self.step(|peers| peers.table.list(source, list, Instant::now()));
     }
 
     pub(crate) fn connect(self: &Arc<Self>, spec: &NodeSpec, dial: DialId) {
-        let name = spec.name();
-        if *name == self.identity.node.name {
-            return self.events.failed(name.clone(), dial, EndKind::DuplicateName.into());
-        }
-        let begun = self.step_unless_shut(name, |peer, out| {
-            if let Some((link, end)) = peer.link.clone().and_then(|link| Some((link.clone(), link.end()?))) {
+        self.step(|peers| {
+            let link = peers.session(spec.name());
+            let is_open = link.as_ref().is_some_and(|link| link.is_open());
+            if let Some((link, end)) = link.and_then(|link| Some((link.clone(), link.end()?))) {
                 // It has ended, and this is the first to notice.
-                self.over(peer, &link, end, out);
+                self.over(peers, spec.name(), &link, end);
             }
-            if !peer.link.as_ref().is_some_and(|link| link.is_open()) {
-                peer.ask(dial, spec.addresses());
-            }
+            peers.table.connect(spec, dial, is_open, Instant::now());
         });
-        if begun.is_none() {
-            self.events.failed(name.clone(), dial, EndKind::LocalShutdown.into());
-        }
     }
 
     pub(crate) fn disconnect(self: &Arc<Self>, name: &NodeName) {
-        if *name == self.identity.node.name {
-            return;
-        }
-        let link = self.step(name, |peer, out| {
-            peer.suspend(out);
-            peer.link.clone()
+        let link = self.step(|peers| {
+            let conn = peers.table.disconnect(name, Instant::now())?;
+            peers.handles.sessions.get(&conn).cloned()
         });
         // Writes to the socket: not under the lock.
         if let Some(link) = link {
@@ -143,123 +121,112 @@ impl Hub {
     }
 
     pub(crate) fn is_shut_down(&self) -> bool {
-        self.peers.lock().shut_down
+        self.peers.lock().table.is_shut_down()
     }
 
-    /// Begins no more sessions; open dials fail with `kind`. True the first time.
+    /// Begins no more sessions; open dials fail with `kind`. Returns whether this is the first call.
     pub(crate) fn shut_down(&self, kind: EndKind) -> bool {
         let mut peers = self.peers.lock();
-        if std::mem::replace(&mut peers.shut_down, true) {
-            return false;
+        let is_first = peers.table.shut_down(kind);
+        // No dialer starts after a shutdown, and no session makes room for another.
+        self.carry_out(&mut peers);
+        if is_first {
+            self.events.close();
         }
-        for (name, peer) in &mut peers.by_name {
-            peer.shut_down();
-            for dial in peer.take_demand() {
-                self.events.failed(name.clone(), dial, kind.into());
-            }
-        }
-        self.events.close();
-        true
+        is_first
     }
 
-    // What the task that dials a peer reports.
+    // Reports of the task that dials a peer.
 
-    /// What that task does next, and where it is to dial. After [`Plan::Stop`] it is not woken any more.
-    pub(crate) fn plan(&self, name: &NodeName) -> (Plan, Vec<Address>) {
-        let now = Instant::now();
-        let peers = &mut *self.peers.lock();
-        let Some(peer) = peers.by_name.get_mut(name) else { return (Plan::Stop, Vec::new()) };
-        self.fail(name, peer.take_expired(now), EndKind::SetupTimeout);
-        let plan = if peers.shut_down { Plan::Stop } else { peer.plan(now, self.config.setup_timeout) };
-        if plan == Plan::Stop {
-            peer.caller = None;
-            if peer.is_forgettable() {
-                peers.by_name.remove(name);
+    /// What that task does next, and where it dials. After [`Plan::Stop`] it is not woken any more.
+    pub(crate) fn plan(self: &Arc<Self>, name: &NodeName) -> (Plan, Vec<Address>) {
+        let planned = self.step(|peers| {
+            let planned = peers.table.plan(name, Instant::now());
+            if planned.0 == Plan::Stop {
+                peers.handles.dialers.remove(name);
             }
-            return (plan, Vec::new());
-        }
-        let known = known(peer, name, &peers.book);
-        (plan, known)
+            Some(planned)
+        });
+        planned.unwrap_or((Plan::Stop, Vec::new()))
     }
 
-    /// Where the peer is to be dialled, as far as is known by now.
+    /// Where the peer is dialed, as far as is known by now.
     pub(crate) fn addresses(&self, name: &NodeName) -> Vec<Address> {
-        let peers = self.peers.lock();
-        peers.by_name.get(name).map(|peer| known(peer, name, &peers.book)).unwrap_or_default()
+        self.peers.lock().table.addresses(name)
     }
 
-    /// Begins a dial to one address: its number, and what cancels it. None if it is not wanted any more.
+    /// Begins an outbound connection: its number, and the end of the handle that cancels it. `None` if it is not wanted any
+    /// more.
     pub(crate) fn begin_dial(self: &Arc<Self>, name: &NodeName) -> Option<(ConnId, AbortRegistration)> {
-        let conn = ConnId(self.number());
-        let (task, registration) = AbortHandle::new_pair();
-        self.step_unless_shut(name, |peer, _| peer.begin_dial(conn, task)).filter(|begins| *begins)?;
-        Some((conn, registration))
+        self.step(|peers| {
+            let conn = peers.table.begin_dial(name, Instant::now())?;
+            let (handle, registration) = AbortHandle::new_pair();
+            peers.handles.dials.insert(conn, handle);
+            Some((conn, registration))
+        })
     }
 
     pub(crate) fn hello_written(self: &Arc<Self>, name: &NodeName, conn: ConnId) -> bool {
-        self.step(name, |peer, _| peer.pairing.hello_written(conn))
+        self.step(|peers| peers.table.hello_written(name, conn, Instant::now()))
     }
 
     pub(crate) fn still_there(self: &Arc<Self>, name: &NodeName, conn: ConnId) -> bool {
-        self.step(name, |peer, _| peer.pairing.still_there(conn))
+        self.step(|peers| peers.table.still_there(name, conn, Instant::now()))
     }
 
-    /// The peer has accepted the dial. False if it is not wanted any more.
+    /// The peer has accepted the connection. False if it is not wanted any more.
     pub(crate) fn dial_accepted(self: &Arc<Self>, conn: ConnId, met: &Met) -> bool {
-        self.step(&met.node.name, |peer, _| peer.pairing.accepted(conn, met.node.incarnation))
+        self.step(|peers| peers.table.accepted(&met.node, conn, Instant::now()))
     }
 
-    /// All addresses of a peer were tried, and this came of it.
+    /// All addresses of a peer were tried.
     pub(crate) fn dialled(self: &Arc<Self>, name: &NodeName, outcome: &Result<(), Failure>) {
         let Err(failure) = outcome else { return };
         let random = random();
-        self.step(name, |peer, _| match failure {
-            Failure::Dropped
-            | Failure::Refused(Refusal::Simultaneous | Refusal::Superseded | Refusal::StandsAlready) => {
-                peer.dial_lost(Instant::now(), random);
-            }
-            failure => {
-                let now = Instant::now();
-                peer.dial_failed(failure.end_kind(), now, random);
-                // A demand that is told that its time is over was dialed.
-                if let Some(at) = now.checked_add(self.config.setup_timeout / 2) {
-                    peer.dial_demand_by(at);
-                }
-                self.fail(name, peer.take_demand(), failure.end_kind());
-            }
-        });
+        self.step(|peers| peers.table.dial_failed(name, failure.of_dial(), Instant::now(), random));
     }
 
-    /// The task that dials a peer was lost. Its dials are answered, and the next demand starts another one.
+    /// The task that dials a peer was lost.
     fn dialer_lost(self: &Arc<Self>, name: &NodeName) {
-        let (now, random) = (Instant::now(), random());
-        self.step(name, |peer, out| {
-            peer.dialer_lost(now, random, out);
-            self.fail(name, peer.take_demand(), EndKind::Internal);
+        let random = random();
+        self.step(|peers| {
+            peers.handles.dialers.remove(name);
+            peers.table.dialer_lost(name, Instant::now(), random);
         });
     }
 
-    // What the tasks of incoming connections report.
+    // Reports of the tasks of inbound connections.
 
-    /// A newcomer has proved who it is. It learns its fate from the channel, in one or two words.
-    pub(crate) fn propose(self: &Arc<Self>, node: &NodeId, dial: u64, conn: ConnId) -> Receiver<Fate> {
+    /// A number for an inbound connection.
+    pub(crate) fn inbound(&self) -> ConnId {
+        ConnId(self.peers.lock().table.number())
+    }
+
+    /// An inbound connection has proved which node it comes from. The channel yields one or two decisions about it.
+    pub(crate) fn propose(
+        self: &Arc<Self>,
+        node: &NodeId,
+        dial: u64,
+        conn: ConnId,
+    ) -> Receiver<InboundDecision> {
         let (sender, receiver) = bounded(2);
-        self.step_unless_shut(&node.name, |peer, out| {
-            peer.newcomers.push((conn, sender));
-            peer.pairing.proved(conn, node.incarnation, dial, out);
+        self.step(|peers| {
+            peers.handles.inbound.insert(conn, sender);
+            peers.table.proved(node, dial, conn, Instant::now());
         });
         receiver
     }
 
     pub(crate) fn answered(self: &Arc<Self>, name: &NodeName, conn: ConnId, still_there: bool) {
-        self.step(name, |peer, out| peer.pairing.answered(conn, still_there, out));
+        self.step(|peers| peers.table.answered(name, conn, still_there, Instant::now()));
     }
 
     /// A connection that is not a session yet is over.
     pub(crate) fn closed(self: &Arc<Self>, name: &NodeName, conn: ConnId) {
-        self.step(name, |peer, out| {
-            peer.newcomers.retain(|(newcomer, _)| *newcomer != conn);
-            peer.pairing.closed(conn, out);
+        self.step(|peers| {
+            peers.handles.dials.remove(&conn);
+            peers.handles.inbound.remove(&conn);
+            peers.table.closed(name, conn, Instant::now());
         });
     }
 
@@ -275,7 +242,7 @@ impl Hub {
     ) -> bool {
         let limits = Limits::between(&self.config, &met);
         let name = met.node.name.clone();
-        let owner = Owner { hub: Arc::downgrade(self), peer: name.clone() };
+        let owner = Owner { endpoint: Arc::downgrade(self), peer: name.clone() };
         let (mut keepers, mut readers) = (Vec::new(), Vec::new());
         for connection in connections {
             let (stream, carried) = connection.into_parts();
@@ -285,27 +252,28 @@ impl Hub {
             readers.push(Reader::new(met.node.clone(), link, stream, owner.clone(), carried));
         }
         let first = readers[0].link().clone();
-        let established = self.step_unless_shut(&name, |peer, _| {
-            if peer.pairing.session() != Some(conn) {
+        let is_established = self.step(|peers| {
+            if !peers.table.establish(&name, conn, Instant::now()) {
                 return false;
             }
-            let mut info = PeerInfo::new(met.node, SessionId(self.number()));
+            peers.handles.dials.remove(&conn);
+            peers.handles.sessions.insert(conn, first);
+            let mut info = PeerInfo::new(met.node, SessionId(peers.table.number()));
             info.hidden = met.hidden || self.identity.hidden;
             info.features = met.features;
             info.channels = proto::channels::own(&self.config.channels, &met.channels);
             info.max_frame = limits.max_contents_out;
             log::session_up(&info);
-            peer.established(first, Instant::now());
             self.counters.sessions.add();
             self.events.session(channels::session(&self.config.channels, &met.channels, info, readers));
             true
         });
-        if established == Some(true) {
+        if is_established {
             keepers.into_iter().for_each(|keeper| self.drive(keeper));
-            return true;
+        } else {
+            self.closed(&name, conn);
         }
-        self.closed(&name, conn);
-        false
+        is_established
     }
 
     /// Starts the task of a connection. If it is lost, the session ends.
@@ -318,181 +286,159 @@ impl Hub {
         });
     }
 
-    /// One step of one peer: `change` it, carry out what the pairing decides, and see to it that it is
-    /// dialled if it is wanted.
-    fn step<R: Default>(
-        self: &Arc<Self>,
-        name: &NodeName,
-        change: impl FnOnce(&mut Peer<Arc<Link>>, &mut Vec<Effect>) -> R,
-    ) -> R {
+    /// A session that ends well because this node stops has, for this node, ended by that.
+    fn seen_from_here(&self, end: SessionEnd) -> SessionEnd {
+        if self.is_shut_down() && end.kind == EndKind::Left { EndKind::LocalShutdown.into() } else { end }
+    }
+
+    /// One of the connections of a session has ended. True if it was the peer's session, and its end was not reported before
+    /// by this or another of its connections.
+    fn over(&self, peers: &mut Peers, name: &NodeName, link: &Arc<Link>, end: SessionEnd) -> bool {
+        let is_current = peers.table.session_over(name, link.conn, end, Instant::now(), random());
+        if is_current {
+            self.counters.session_over(end.kind, link.was_closed_here());
+            peers.handles.sessions.remove(&link.conn);
+        }
+        is_current
+    }
+
+    /// Reports something to the table, and carries out what it decides.
+    fn step<R: Default>(self: &Arc<Self>, report: impl FnOnce(&mut Peers) -> R) -> R {
         let (result, after) = {
             let mut peers = self.peers.lock();
-            let shut_down = peers.shut_down;
-            self.change(&mut peers, name, shut_down, change)
+            match supervision::catch(|| report(&mut peers)) {
+                Ok(result) => (result, self.carry_out(&mut peers)),
+                // A peer may be half changed.
+                Err(panic) => (R::default(), After { failed: Some(panic), ..After::default() }),
+            }
         };
         after.run(self);
         result
     }
 
-    /// A session that ends well because this node stops has, for this node, ended by that.
-    fn seen_from_here(&self, end: SessionEnd) -> SessionEnd {
-        let stops = self.peers.lock().shut_down;
-        if stops && end.kind == EndKind::Left { EndKind::LocalShutdown.into() } else { end }
-    }
-
-    /// A [`step`](Self::step) that begins something, and is not made after a shutdown.
-    fn step_unless_shut<R: Default>(
-        self: &Arc<Self>,
-        name: &NodeName,
-        change: impl FnOnce(&mut Peer<Arc<Link>>, &mut Vec<Effect>) -> R,
-    ) -> Option<R> {
-        let (result, after) = {
-            let mut peers = self.peers.lock();
-            if peers.shut_down {
-                return None;
+    /// Carries out what the table has decided, but for what must not be done under its lock.
+    fn carry_out(&self, peers: &mut Peers) -> After {
+        let Peers { table, handles } = peers;
+        let mut after = After::default();
+        while let Some(action) = table.poll_action() {
+            match action {
+                Action::StartDialer(name) => {
+                    let (wake, woken) = bounded(1);
+                    handles.dialers.insert(name.clone(), wake);
+                    after.dialers.push((name, woken));
+                }
+                Action::WakeDialer(name) => {
+                    if let Some(dialer) = handles.dialers.get(&name) {
+                        // Full: it asks for a plan anyway.
+                        let _ = dialer.try_send(());
+                    }
+                }
+                Action::DropDial(conn) => {
+                    handles.dials.remove(&conn).iter().for_each(AbortHandle::abort);
+                }
+                Action::Decide(conn, decision) => handles.decide(conn, decision),
+                Action::DropInbound(conn) => drop(handles.inbound.remove(&conn)),
+                Action::ProbeSession(conn) => {
+                    handles.sessions.get(&conn).iter().for_each(|link| link.want_probe());
+                }
+                Action::EndSession(conn) => {
+                    if let Some(link) = handles.sessions.remove(&conn) {
+                        self.counters.sessions_replaced.add();
+                        after.replaced.push(link);
+                    }
+                }
+                Action::FailDial(name, dial, kind) => self.events.failed(name, dial, kind.into()),
             }
-            self.change(&mut peers, name, false, change)
-        };
-        after.run(self);
-        Some(result)
-    }
-
-    fn change<R: Default>(
-        self: &Arc<Self>,
-        peers: &mut Peers,
-        name: &NodeName,
-        shut_down: bool,
-        change: impl FnOnce(&mut Peer<Arc<Link>>, &mut Vec<Effect>) -> R,
-    ) -> (R, After) {
-        let new = || {
-            let listed = peers.book.lists(name);
-            Peer::new(self.identity.node.name > *name, listed && !shut_down, Instant::now())
-        };
-        let peer = peers.by_name.entry(name.clone()).or_insert_with(new);
-        let stepped = supervision::catch(|| {
-            let mut effects = Vec::new();
-            let result = change(peer, &mut effects);
-            (result, peer.carry_out(effects))
-        });
-        let (result, replaced) = match stepped {
-            Ok(stepped) => stepped,
-            // The peer may be half changed.
-            Err(panic) => return (R::default(), After { failed: Some(panic), ..After::default() }),
-        };
-        if replaced.is_some() {
-            self.counters.sessions_replaced.add();
         }
-        let mut caller = None;
-        peer.wake_caller();
-        if peer.caller.is_some() {
-            // It sees to the rest.
-        } else if peer.is_wanted() && !shut_down {
-            let (wake, woken) = bounded(1);
-            peer.caller = Some(wake);
-            caller = Some((name.clone(), woken));
-        } else if peer.is_forgettable() {
-            peers.by_name.remove(name);
-        }
-        (result, After { caller, replaced, failed: None })
+        after
     }
+}
 
-    /// One of the connections of a session has ended. True if it was the peer's session, and its end was not reported before
-    /// by this or another of its connections.
-    fn over(
-        &self,
-        peer: &mut Peer<Arc<Link>>,
-        link: &Arc<Link>,
-        end: SessionEnd,
-        out: &mut Vec<Effect>,
-    ) -> bool {
-        let is_current = peer.link.as_ref().is_some_and(|current| current.conn == link.conn);
-        if is_current {
-            self.counters.session_over(end.kind, link.was_closed_here());
-            peer.session_over(end, Instant::now(), random());
-        }
-        peer.pairing.closed(link.conn, out);
-        is_current
+impl Peers {
+    fn session(&self, name: &NodeName) -> Option<Arc<Link>> {
+        self.handles.sessions.get(&self.table.session(name)?).cloned()
     }
+}
 
-    fn fail(&self, name: &NodeName, dials: Vec<DialId>, kind: EndKind) {
-        for dial in dials {
-            self.events.failed(name.clone(), dial, kind.into());
+impl Handles {
+    fn decide(&mut self, conn: ConnId, decision: InboundDecision) {
+        if let Some(inbound) = self.inbound.get(&conn) {
+            // There is room for both decisions. A connection that has ended reports that itself.
+            let _ = inbound.try_send(decision);
+        }
+        if decision != InboundDecision::Asked {
+            self.inbound.remove(&conn);
         }
     }
 }
 
-/// What a step leaves to be done without the lock: it starts or wakes tasks of others.
+/// What a step leaves to be done without the lock: it starts tasks, or wakes those of users.
 #[derive(Default)]
 struct After {
     /// The step panicked: no session begins any more.
     failed: Option<Panic>,
-    /// The peer for which a dialer must be started, and what wakes the dialer.
-    caller: Option<(NodeName, Receiver<()>)>,
-    /// The session that has made room for another.
-    replaced: Option<Arc<Link>>,
+    /// The peers for which a dialer must be started, and what wakes it.
+    dialers: Vec<(NodeName, Receiver<()>)>,
+    /// Sessions that have made room for another.
+    replaced: Vec<Arc<Link>>,
 }
 
 impl After {
-    fn run(self, hub: &Arc<Hub>) {
+    fn run(self, endpoint: &Arc<Endpoint>) {
         if let Some(panic) = self.failed {
-            hub.counters.tasks_failed.add();
+            endpoint.counters.tasks_failed.add();
             log::transport_failed(&panic);
-            hub.shut_down(EndKind::Internal);
+            endpoint.shut_down(EndKind::Internal);
         }
-        if let Some(link) = self.replaced {
+        for link in self.replaced {
             link.end_now(EndKind::Replaced.into());
         }
-        if let Some((name, woken)) = self.caller {
-            let dialer = dialer::run(hub.clone(), name.clone(), woken);
-            hub.tasks.spawn(hub, tasks::DIALER, dialer, move |hub| hub.dialer_lost(&name));
+        for (name, woken) in self.dialers {
+            let dialer = dialer::run(endpoint.clone(), name.clone(), woken);
+            endpoint
+                .tasks
+                .spawn(endpoint, tasks::DIALER, dialer, move |endpoint| endpoint.dialer_lost(&name));
         }
     }
 }
 
-/// To whom a session reports. Does not keep the service alive.
+/// Receives the reports of a session. Does not keep the transport alive.
 #[derive(Clone)]
 pub(crate) struct Owner {
-    hub: Weak<Hub>,
+    endpoint: Weak<Endpoint>,
     peer: NodeName,
 }
 
 impl Owner {
-    /// The owner of a session whose service is gone.
+    /// The owner of a session whose transport is gone.
     #[cfg(test)]
     pub(crate) fn gone(peer: NodeName) -> Self {
-        Owner { hub: Weak::new(), peer }
+        Owner { endpoint: Weak::new(), peer }
     }
 
-    /// The session has ended. Told by its reader and by its keeper, whoever notices first.
+    /// The session has ended. Reported by its reader and by its driver, whichever notices first.
     pub(crate) fn over(&self, link: &Arc<Link>, end: SessionEnd) {
-        let Some(hub) = self.hub.upgrade() else { return };
-        if hub.step(&self.peer, |peer, out| hub.over(peer, link, end, out)) {
-            let end = hub.seen_from_here(end);
-            log::session_over(&self.peer, link.conn, end);
+        let Some(endpoint) = self.endpoint.upgrade() else { return };
+        if endpoint.step(|peers| endpoint.over(peers, &self.peer, link, end)) {
+            log::session_over(&self.peer, link.conn, endpoint.seen_from_here(end));
         }
     }
 
     pub(crate) fn probe_answered(&self, link: &Link) {
-        if let Some(hub) = self.hub.upgrade() {
-            hub.step(&self.peer, |peer, out| peer.pairing.probe_answered(link.conn, out));
+        if let Some(endpoint) = self.endpoint.upgrade() {
+            endpoint.step(|peers| peers.table.probe_answered(&self.peer, link.conn, Instant::now()));
         }
     }
 
     pub(crate) fn probe_silent(&self, link: &Link) {
-        if let Some(hub) = self.hub.upgrade() {
-            hub.step(&self.peer, |peer, out| peer.pairing.probe_silent(link.conn, out));
+        if let Some(endpoint) = self.endpoint.upgrade() {
+            endpoint.step(|peers| peers.table.probe_silent(&self.peer, link.conn, Instant::now()));
         }
     }
 }
 
-/// The addresses given with the last call that gave some, or else those of the address book.
-fn known(peer: &Peer<Arc<Link>>, name: &NodeName, book: &AddressBook) -> Vec<Address> {
-    let given = &peer.addresses;
-    if given.is_empty() { book.addresses(name).to_vec() } else { given.clone() }
-}
-
 /// Randomness for jitter.
 fn random() -> u64 {
-    // Without any, everybody waits equally long, which only makes a collision likelier.
+    // Without any, all nodes wait equally long, which only makes a collision likelier.
     getrandom::u64().unwrap_or_default()
 }

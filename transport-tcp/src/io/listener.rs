@@ -20,7 +20,7 @@ use crate::{
     io::{
         channel_join::Gathering,
         dialer::nonce,
-        endpoint::Hub,
+        endpoint::Endpoint,
         handshake_io::{Conversation, within},
         tasks,
     },
@@ -31,38 +31,38 @@ use crate::{
         admission::{Admission, Pending, Ticket},
         handshake::{Failure, acceptor::Acceptor},
         peers::{
+            action::InboundDecision,
             pairing::{ConnId, Refusal},
-            peer::Fate,
         },
         wire::Kind,
     },
 };
 
 /// Accepts until it is cancelled.
-pub(crate) async fn run(hub: Arc<Hub>, listener: Arc<Async<TcpListener>>) {
-    let pending = Pending::new(hub.config.max_pending, hub.config.max_pending_per_address);
+pub(crate) async fn run(endpoint: Arc<Endpoint>, listener: Arc<Async<TcpListener>>) {
+    let pending = Pending::new(endpoint.config.max_pending, endpoint.config.max_pending_per_address);
     let door = Arc::new(Door { pending: Mutex::new(pending), warnings: Mutex::default() });
     let mut errors = AcceptErrors::new();
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
                 errors.over();
-                hub.counters.accepted.add();
+                endpoint.counters.accepted.add();
                 match Place::take(&door, from.ip()) {
                     Some((place, sent_away)) => {
-                        let admission = admit(hub.clone(), stream, place, sent_away);
-                        hub.tasks.spawn(&hub, tasks::ADMISSION, admission, |_| {});
+                        let admission = admit(endpoint.clone(), stream, place, sent_away);
+                        endpoint.tasks.spawn(&endpoint, tasks::ADMISSION, admission, |_| {});
                         // Whoever is in gets a turn before the next one comes: a crowd must not send those away that
                         // nobody has listened to.
                         smol::future::yield_now().await;
                     }
-                    None => hub.counters.refused_busy_address.add(),
+                    None => endpoint.counters.refused_busy_address.add(),
                 }
             }
             // The newcomer has gone already.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
             Err(error) => {
-                hub.counters.accept_errors.add();
+                endpoint.counters.accept_errors.add();
                 let advice = errors.another(Instant::now());
                 if let Some(times) = advice.warn {
                     log::accept_failed(error, times);
@@ -117,39 +117,40 @@ impl Drop for Place {
     }
 }
 
-async fn admit(hub: Arc<Hub>, tcp: Async<TcpStream>, place: Place, sent_away: AbortRegistration) {
+async fn admit(endpoint: Arc<Endpoint>, tcp: Async<TcpStream>, place: Place, sent_away: AbortRegistration) {
     let peer = tcp.get_ref().peer_addr();
     let door = place.door.clone();
-    let shaken = Abortable::new(within(hub.config.setup_timeout, shake(&hub, tcp, place)), sent_away);
+    let shaken =
+        Abortable::new(within(endpoint.config.setup_timeout, shake(&endpoint, tcp, place)), sent_away);
     match shaken.await {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => {
-            failure.count(&hub.counters);
+            failure.count(&endpoint.counters);
             door.report(peer, &failure);
         }
         Err(Aborted) => {
-            hub.counters.refused_busy.add();
+            endpoint.counters.refused_busy.add();
             log::inbound_evicted(peer);
         }
     }
 }
 
-async fn shake(hub: &Arc<Hub>, tcp: Async<TcpStream>, place: Place) -> Result<(), Failure> {
-    let mut conversation = Conversation::new(security::accept(&hub.config, tcp).await?);
+async fn shake(endpoint: &Arc<Endpoint>, tcp: Async<TcpStream>, place: Place) -> Result<(), Failure> {
+    let mut conversation = Conversation::new(security::accept(&endpoint.config, tcp).await?);
     let (kind, body) = first_frame(&mut conversation).await?;
     if kind == Kind::Attach {
-        return match hub.gatherings.place(&hub.identity, &body, conversation.stream()) {
+        return match endpoint.gatherings.place(&endpoint.identity, &body, conversation.stream()) {
             Ok(place) => place.try_send(conversation).map_err(|_| Failure::Dropped),
             Err(failure) => Err(turned_away(&mut conversation, failure).await),
         };
     }
-    let acceptor = match identify(hub, &mut conversation, kind, &body).await {
+    let acceptor = match identify(endpoint, &mut conversation, kind, &body).await {
         Ok(acceptor) => acceptor,
         Err(failure) => return Err(turned_away(&mut conversation, failure).await),
     };
     // From here on it is known, and nobody takes its place away.
     drop(place);
-    decide(hub, conversation, acceptor).await
+    decide(endpoint, conversation, acceptor).await
 }
 
 /// Tells the other end why it is refused, as far as there is a word for it.
@@ -172,13 +173,13 @@ async fn first_frame(conversation: &mut Conversation) -> Result<(Kind, Vec<u8>),
 
 /// Lets the newcomer prove who it is, whose first frame that is.
 async fn identify<'h>(
-    hub: &'h Arc<Hub>,
+    endpoint: &'h Arc<Endpoint>,
     conversation: &mut Conversation,
     kind: Kind,
     body: &[u8],
 ) -> Result<Acceptor<'h>, Failure> {
     let (mut acceptor, challenge) =
-        Acceptor::hello(&hub.identity, kind, body, nonce()?, conversation.stream().binding()?)?;
+        Acceptor::hello(&endpoint.identity, kind, body, nonce()?, conversation.stream().binding()?)?;
     conversation.stream().vouches_for(&acceptor.peer().name)?;
     conversation.send(Kind::Challenge, &challenge).await?;
     let (kind, body) = conversation.receive().await?;
@@ -188,13 +189,13 @@ async fn identify<'h>(
 
 /// Has the pairing decide, and tells the newcomer.
 async fn decide(
-    hub: &Arc<Hub>,
+    endpoint: &Arc<Endpoint>,
     mut conversation: Conversation,
     mut acceptor: Acceptor<'_>,
 ) -> Result<(), Failure> {
     let name = acceptor.peer().name.clone();
-    let newcomer = Newcomer { hub, name: &name, conn: ConnId(hub.number()) };
-    let fates = hub.propose(acceptor.peer(), acceptor.dial(), newcomer.conn);
+    let newcomer = Newcomer { endpoint, name: &name, conn: endpoint.inbound() };
+    let fates = endpoint.propose(acceptor.peer(), acceptor.dial(), newcomer.conn);
     loop {
         let fate = {
             let fate = fates.recv().fuse();
@@ -206,31 +207,31 @@ async fn decide(
             }
         };
         match fate {
-            Fate::Asked => {
+            InboundDecision::Asked => {
                 conversation.send(Kind::Verdict, &acceptor.ask()).await?;
                 // Whatever is decided meanwhile is said after the answer, so that both hear the same in the
                 // same order.
                 let (kind, body) = conversation.receive().await?;
                 let still_there = acceptor.answer(kind, &body)?;
-                hub.answered(&name, newcomer.conn, still_there);
+                endpoint.answered(&name, newcomer.conn, still_there);
                 if still_there {
                     // It has hung up, whatever was decided meanwhile.
                     return Err(Failure::Refused(Refusal::StandsAlready));
                 }
             }
-            Fate::Refused(refusal) => {
+            InboundDecision::Refused(refusal) => {
                 conversation.send(Kind::Verdict, &acceptor.refuse(refusal)).await?;
                 return Err(Failure::Refused(refusal));
             }
-            Fate::Accepted => {
+            InboundDecision::Accepted => {
                 let verdict = acceptor.accept();
                 let met = acceptor.met();
-                let gathering = hub.gatherings.begin(acceptor.bond(), &name, met.channels.len());
+                let gathering = endpoint.gatherings.begin(acceptor.bond(), &name, met.channels.len());
                 conversation.send(Kind::Verdict, &verdict).await?;
-                let connections = gather(hub, conversation, gathering).await?;
+                let connections = gather(endpoint, conversation, gathering).await?;
                 let conn = newcomer.conn;
                 std::mem::forget(newcomer);
-                let established = hub.establish(conn, met, connections);
+                let established = endpoint.establish(conn, met, connections);
                 return if established { Ok(()) } else { Err(Failure::Dropped) };
             }
         }
@@ -239,12 +240,12 @@ async fn decide(
 
 /// All connections of the session, the first one first. Nothing is said on that before the others stand.
 async fn gather(
-    hub: &Arc<Hub>,
+    endpoint: &Arc<Endpoint>,
     mut first: Conversation,
     gathering: Gathering,
 ) -> Result<Vec<Conversation>, Failure> {
     let mut others = {
-        let others = gathering.complete(&hub.identity).fuse();
+        let others = gathering.complete(&endpoint.identity).fuse();
         let interrupted = first.interrupted().fuse();
         pin_mut!(others, interrupted);
         select_biased! {
@@ -258,13 +259,13 @@ async fn gather(
 
 /// A connection that was proposed. Reports that it is over, however its task ends.
 struct Newcomer<'a> {
-    hub: &'a Arc<Hub>,
+    endpoint: &'a Arc<Endpoint>,
     name: &'a NodeName,
     conn: ConnId,
 }
 
 impl Drop for Newcomer<'_> {
     fn drop(&mut self) {
-        self.hub.closed(self.name, self.conn);
+        self.endpoint.closed(self.name, self.conn);
     }
 }

@@ -27,7 +27,7 @@ use peer_service::{EndKind, Spawner};
 use smol::Timer;
 use supervision::{Loss, restarting, supervise, unwind};
 
-use crate::{io::endpoint::Hub, log};
+use crate::{io::endpoint::Endpoint, log};
 
 /// Time until a task that must go on begins again after a panic.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
@@ -62,16 +62,16 @@ impl Tasks {
     /// Starts a task. If it is lost, `pay` settles what it owed.
     pub(crate) fn spawn(
         &self,
-        hub: &Arc<Hub>,
+        endpoint: &Arc<Endpoint>,
         task: Task,
         work: impl Future<Output = ()> + Send + 'static,
-        pay: impl FnOnce(&Arc<Hub>) + Send + 'static,
+        pay: impl FnOnce(&Arc<Endpoint>) + Send + 'static,
     ) {
-        let hub = Arc::downgrade(hub);
+        let endpoint = Arc::downgrade(endpoint);
         let supervised = supervise(task.name, work, move |loss| {
-            report(&hub, task, &loss);
-            if let Some(hub) = hub.upgrade() {
-                pay(&hub);
+            report(&endpoint, task, &loss);
+            if let Some(endpoint) = endpoint.upgrade() {
+                pay(&endpoint);
             }
         });
         // A spawner that panics has dropped the task, which has settled what it owed.
@@ -81,18 +81,18 @@ impl Tasks {
     /// Starts a task that begins again after a panic, until it is ended by the handle of `ended`.
     pub(crate) fn spawn_restarting<F: Future<Output = ()> + Send + 'static>(
         &self,
-        hub: &Arc<Hub>,
+        endpoint: &Arc<Endpoint>,
         task: Task,
         ended: AbortRegistration,
         work: impl Fn() -> F + Send + 'static,
     ) {
-        let told = Arc::downgrade(hub);
+        let told = Arc::downgrade(endpoint);
         let pause = || Timer::after(RESTART_AFTER);
         let on_loss = move |loss| report(&told, task, &loss);
         let going_on = async move { restarting(task.name, work, pause, on_loss).await };
         // `restarting` catches the panics; this supervision handles the loss of the executor.
         self.spawn(
-            hub,
+            endpoint,
             Task { name: "restarting", ..task },
             Abortable::new(going_on, ended).map(drop),
             |_| {},
@@ -101,14 +101,14 @@ impl Tasks {
 }
 
 /// Logs and counts a loss. A transport that was shut down loses tasks with its executor: that is no failure.
-fn report(hub: &Weak<Hub>, task: Task, loss: &Loss) {
-    let Some(hub) = hub.upgrade() else { return };
-    if matches!(loss, Loss::Dropped) && hub.is_shut_down() {
+fn report(endpoint: &Weak<Endpoint>, task: Task, loss: &Loss) {
+    let Some(endpoint) = endpoint.upgrade() else { return };
+    if matches!(loss, Loss::Dropped) && endpoint.is_shut_down() {
         return;
     }
-    hub.counters.tasks_failed.add();
+    endpoint.counters.tasks_failed.add();
     log::task_failed(task.name, loss, task.consequence);
     if matches!(loss, Loss::Dropped) {
-        hub.shut_down(EndKind::Internal);
+        endpoint.shut_down(EndKind::Internal);
     }
 }

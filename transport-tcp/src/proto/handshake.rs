@@ -30,7 +30,7 @@ use crate::{
     config::TcpConfig,
     counters::Counters,
     platform::is_out_of_descriptors,
-    proto::{connection::fragment, peers::pairing::Refusal, wire::WireError},
+    proto::{connection::fragment, peers::pairing::Refusal, peers::table::DialFailure, wire::WireError},
 };
 use messages::{Reject, Terms};
 use proof::Keys;
@@ -166,6 +166,15 @@ impl Failure {
             | Failure::Unproved
             | Failure::Unsecured
             | Failure::Rejected(_) => EndKind::AuthFailed,
+        }
+    }
+
+    /// What it means for the peer that was dialed.
+    pub(crate) fn of_dial(&self) -> DialFailure {
+        match self {
+            Failure::Dropped => DialFailure::Lost,
+            Failure::Refused(refusal) => DialFailure::from(*refusal),
+            failure => DialFailure::Failed(failure.end_kind()),
         }
     }
 

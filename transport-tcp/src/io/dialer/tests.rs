@@ -35,18 +35,18 @@ async fn node(label: &str) -> Arc<TcpTransport> {
 }
 
 /// The node that dials, and its resolver.
-fn dialer(setup_timeout: Duration) -> (Arc<Hub>, Silent) {
+fn dialer(setup_timeout: Duration) -> (Arc<Endpoint>, Silent) {
     let silent = Silent::new(8);
     // Each has a name of its own: its peer does not read, and may not have noticed yet that an earlier one is gone.
     static NODES: AtomicU64 = AtomicU64::new(0);
     let config = config(&format!("a{}", NODES.fetch_add(1, Ordering::Relaxed))).setup_timeout(setup_timeout);
     let identity = Identity::new(&config, Incarnation::new(1).unwrap(), Keys::new(&config));
-    let mut hub = Hub::new(config, identity, spawner());
-    hub.lookups = silent.lookups.clone();
-    (Arc::new(hub), silent)
+    let mut endpoint = Endpoint::new(config, identity, spawner());
+    endpoint.lookups = silent.lookups.clone();
+    (Arc::new(endpoint), silent)
 }
 
-impl Hub {
+impl Endpoint {
     fn dial_at(self: &Arc<Self>, places: &[&str], dial: u64) {
         self.connect(&format!("b@127.0.0.1={}", places.join(",")).parse().unwrap(), DialId(dial));
     }
@@ -56,7 +56,7 @@ impl Hub {
             Timer::after(PATIENCE).await;
             panic!("waited {PATIENCE:?} in vain for an answer to a dial")
         };
-        or(async { self.events.next().await.expect("the hub goes on") }, late).await
+        or(async { self.events.next().await.expect("the endpoint goes on") }, late).await
     }
 
     async fn expect_session(&self) {
@@ -92,10 +92,10 @@ fn a_literal_address_connects_while_the_resolver_is_silent_wherever_it_stands() 
             if !first {
                 places.reverse();
             }
-            let (hub, _silent) = dialer(2 * PATIENCE);
-            hub.dial_at(&places, 1);
-            hub.expect_session().await;
-            assert_eq!((hub.count("dials"), hub.count("dials_failed")), (1, 0));
+            let (endpoint, _silent) = dialer(2 * PATIENCE);
+            endpoint.dial_at(&places, 1);
+            endpoint.expect_session().await;
+            assert_eq!((endpoint.count("dials"), endpoint.count("dials_failed")), (1, 0));
         }
     });
 }
@@ -104,27 +104,33 @@ fn a_literal_address_connects_while_the_resolver_is_silent_wherever_it_stands() 
 fn a_host_that_was_looked_up_late_is_dialed_after_the_others_have_failed() {
     block_on(async {
         let b = node("b").await;
-        let (hub, silent) = dialer(2 * PATIENCE);
-        hub.dial_at(&[&format!("slow-host.example:{}", b.local_addr().port()), &nobody()], 1);
-        while hub.count("dials_failed") == 0 {
+        let (endpoint, silent) = dialer(2 * PATIENCE);
+        endpoint.dial_at(&[&format!("slow-host.example:{}", b.local_addr().port()), &nobody()], 1);
+        while endpoint.count("dials_failed") == 0 {
             Timer::after(Duration::from_millis(2)).await;
         }
         silent.answer(&["127.0.0.1:0"]);
-        hub.expect_session().await;
-        assert_eq!((hub.count("dials"), hub.count("dials_failed"), hub.count("dials_nowhere")), (2, 1, 0));
+        endpoint.expect_session().await;
+        assert_eq!(
+            (endpoint.count("dials"), endpoint.count("dials_failed"), endpoint.count("dials_nowhere")),
+            (2, 1, 0)
+        );
     });
 }
 
 #[test]
 fn a_dial_whose_lookups_are_all_silent_is_answered_in_time() {
     block_on(async {
-        let (hub, _silent) = dialer(Duration::from_millis(100));
-        hub.dial_at(&["old-host.example:7001", "older-host.example:7001"], 1);
-        assert_eq!(hub.expect_failure().await.kind, EndKind::SetupTimeout);
-        assert_eq!((hub.count("dials"), hub.count("dials_failed"), hub.count("dials_nowhere")), (0, 0, 1));
+        let (endpoint, _silent) = dialer(Duration::from_millis(100));
+        endpoint.dial_at(&["old-host.example:7001", "older-host.example:7001"], 1);
+        assert_eq!(endpoint.expect_failure().await.kind, EndKind::SetupTimeout);
+        assert_eq!(
+            (endpoint.count("dials"), endpoint.count("dials_failed"), endpoint.count("dials_nowhere")),
+            (0, 0, 1)
+        );
         // The address that is known says why, though the time was over because of another one.
-        hub.dial_at(&["old-host.example:7001", &nobody()], 2);
-        assert_eq!(hub.expect_failure().await.kind, EndKind::Refused);
+        endpoint.dial_at(&["old-host.example:7001", &nobody()], 2);
+        assert_eq!(endpoint.expect_failure().await.kind, EndKind::Refused);
     });
 }
 
@@ -133,10 +139,10 @@ fn an_address_that_takes_connections_and_says_nothing_uses_up_a_share_of_the_tim
     block_on(async {
         let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let b = node("b").await;
-        let (hub, _silent) = dialer(Duration::from_secs(2));
-        hub.dial_at(&[&mute.local_addr().unwrap().to_string(), &b.local_addr().to_string()], 1);
-        hub.expect_session().await;
-        assert_eq!((hub.count("dials"), hub.count("dials_slow")), (2, 1));
+        let (endpoint, _silent) = dialer(Duration::from_secs(2));
+        endpoint.dial_at(&[&mute.local_addr().unwrap().to_string(), &b.local_addr().to_string()], 1);
+        endpoint.expect_session().await;
+        assert_eq!((endpoint.count("dials"), endpoint.count("dials_slow")), (2, 1));
     });
 }
 
@@ -144,23 +150,23 @@ fn an_address_that_takes_connections_and_says_nothing_uses_up_a_share_of_the_tim
 fn an_address_that_is_given_during_a_dial_is_tried_by_that_dial() {
     block_on(async {
         let b = node("b").await;
-        let (hub, silent) = dialer(2 * PATIENCE);
-        hub.dial_at(&["old-host.example:7001"], 1);
+        let (endpoint, silent) = dialer(2 * PATIENCE);
+        endpoint.dial_at(&["old-host.example:7001"], 1);
         silent.await_asked(1);
-        hub.dial_at(&[&b.local_addr().to_string()], 2);
-        hub.expect_session().await;
+        endpoint.dial_at(&[&b.local_addr().to_string()], 2);
+        endpoint.expect_session().await;
     });
 }
 
 #[test]
 fn a_dial_that_waits_for_the_resolver_makes_room_for_the_peers_own() {
     block_on(async {
-        let (hub, silent) = dialer(2 * PATIENCE);
-        hub.dial_at(&["old-host.example:7001"], 1);
+        let (endpoint, silent) = dialer(2 * PATIENCE);
+        endpoint.dial_at(&["old-host.example:7001"], 1);
         silent.await_asked(1);
         // As if the peer had dialed meanwhile.
         let node = peer_service::NodeId::new("b@127.0.0.1".parse().unwrap(), Incarnation::new(2).unwrap());
-        let fate = hub.propose(&node, 7, ConnId(1000)).recv().await;
-        assert_eq!(fate, Ok(crate::proto::peers::peer::Fate::Accepted));
+        let fate = endpoint.propose(&node, 7, ConnId(1000)).recv().await;
+        assert_eq!(fate, Ok(crate::proto::peers::action::InboundDecision::Accepted));
     });
 }

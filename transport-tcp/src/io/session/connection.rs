@@ -32,7 +32,7 @@ use crate::{
             send_queue::{Chunk, SendQueue},
         },
         limits::Limits,
-        peers::{pairing::ConnId, peer::Probed},
+        peers::pairing::ConnId,
         wire::Kind,
     },
 };
@@ -175,6 +175,12 @@ impl Link {
 
     pub(crate) fn last_pong(&self) -> u64 {
         self.ponged.load(Ordering::Relaxed)
+    }
+
+    /// Has the driver find out whether the peer lives.
+    pub(crate) fn want_probe(&self) {
+        self.probe_wanted.store(true, Ordering::Release);
+        self.keeper.wake();
     }
 
     pub(crate) fn take_probe_wanted(&self) -> bool {
@@ -364,14 +370,6 @@ impl Link {
         let out = self.out.lock();
         let idle = !out.writing && out.queue.is_empty();
         Backlog { blocked: out.blocked, signals: out.queue.signals() > 0, idle, broken: out.stream.is_none() }
-    }
-}
-
-impl Probed for Arc<Link> {
-    /// Has the keeper find out whether the peer lives.
-    fn want_probe(&self) {
-        self.probe_wanted.store(true, Ordering::Release);
-        self.keeper.wake();
     }
 }
 

@@ -1,21 +1,19 @@
-//! What is known of one peer name: its connections, who waits for a session with it, and when to dial it.
+//! One peer: its connections, the callers that wait for a session with it, and when to dial it.
 //!
-//! Knows nothing of sockets: it is told the time and what has happened, and a session is to it whatever can be
-//! [probed](Probed). Public for the simulation in `monitor-runtime/examples/sim`, and for nobody else.
+//! The [table](super::table) owns the peers and passes the time in.
 
 use std::{
-    fmt,
+    collections::VecDeque,
     time::{Duration, Instant},
 };
 
-use futures::future::AbortHandle;
 use peer_service::{DialId, EndKind, SessionEnd};
-use refs::Address;
-use smol::channel::Sender;
+use refs::{Address, Incarnation};
 
-use crate::proto::peers::{
+use super::{
+    action::{Action, InboundDecision},
     backoff::{Backoff, jitter},
-    pairing::{ConnId, Effect, Pairing, Refusal},
+    pairing::{ConnId, Effect, Pairing},
 };
 
 /// A dial on demand begins at the latest this long after the failure before it: its caller waits for an
@@ -28,58 +26,37 @@ const NAME_TAKEN_WAIT: Duration = Duration::from_secs(30);
 /// How long the loser of two simultaneous dials waits before it dials again, before jitter.
 const LOST_WAIT: Duration = Duration::from_millis(100);
 
-/// A session, as far as the rules about peers go.
-pub trait Probed {
-    /// Somebody wants to know whether the peer lives.
-    fn want_probe(&self);
-}
-
 /// See the [module](self).
-pub struct Peer<L> {
-    /// Which of its connections becomes the session.
-    pub pairing: Pairing,
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) pairing: Pairing,
     /// The session that was handed out, as long as it is the pairing's.
-    pub link: Option<L>,
+    pub(crate) session: Option<ConnId>,
     since: Instant,
-    /// Newcomers that have proved themselves and wait to learn their fate.
-    pub newcomers: Vec<(ConnId, Sender<Fate>)>,
+    /// Inbound connections that have proved themselves and wait for a decision.
+    undecided: Vec<ConnId>,
     /// A probe was asked for before the session was handed out.
     probe_due: bool,
-    dial_task: Option<AbortHandle>,
+    /// The dial that a task runs, until it has become a session or was dropped.
+    running_dial: Option<ConnId>,
     /// Dials that were asked for and wait for their answer.
     demand: Vec<Demand>,
     /// The addresses given with the last demand that gave some, unless the address book has changed since.
-    pub addresses: Vec<Address>,
-    /// It is in the address book: redialled for ever.
+    pub(crate) addresses: Vec<Address>,
+    /// It is in the address book: redialed for ever.
     listed: bool,
-    /// Disconnected on request: not redialled before the next demand.
+    /// Disconnected on request: not redialed before the next demand.
     suspended: bool,
     backoff: Backoff,
-    /// Not before then is it dialled because it is listed, and because of a demand.
+    /// Earliest time of the next dial because the peer is listed, and because of a demand.
     redial_at: Instant,
     demand_at: Instant,
-    /// Wakes the task that dials this peer, if there is one.
-    pub caller: Option<Sender<()>>,
-}
-
-impl<L> fmt::Debug for Peer<L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peer").field("pairing", &self.pairing).finish_non_exhaustive()
-    }
-}
-
-/// What becomes of a newcomer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It is the session.
-    Accepted,
-    /// It is asked whether it still has the session that stands.
-    Asked,
-    /// It is closed, and told why.
-    Refused(Refusal),
+    /// A dialer runs for this peer.
+    pub(crate) has_dialer: bool,
 }
 
 /// A dial that waits for its answer.
+#[derive(Debug)]
 struct Demand {
     dial: DialId,
     /// By when it is answered. Set when the task that dials first looks at it: the time in which this node did not
@@ -87,27 +64,27 @@ struct Demand {
     deadline: Option<Instant>,
 }
 
-/// What the task that dials a peer does next.
+/// What the dialer of a peer does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// Dial now, and be done by then.
+    /// Dial now, and finish by then.
     Dial(Instant),
-    /// Look again then, or when something has changed.
+    /// Ask again then, or when something has changed.
     Sleep(Instant),
-    /// Nobody wants a session that is not there.
+    /// End: no session is wanted that is missing. The table starts another dialer when one is needed.
     Stop,
 }
 
-impl<L: Probed> Peer<L> {
-    /// A peer without a session. `higher`: the name of the local node is higher; `listed`: it is in the address book.
-    pub fn new(higher: bool, listed: bool, now: Instant) -> Self {
+impl Peer {
+    /// A peer without a session. `higher`: the name of the local node is higher. `listed`: it is in the address book.
+    pub(crate) fn new(higher: bool, listed: bool, now: Instant) -> Self {
         Peer {
             pairing: Pairing::new(higher),
-            link: None,
+            session: None,
             since: now,
-            newcomers: Vec::new(),
+            undecided: Vec::new(),
             probe_due: false,
-            dial_task: None,
+            running_dial: None,
             demand: Vec::new(),
             addresses: Vec::new(),
             listed,
@@ -115,14 +92,14 @@ impl<L: Probed> Peer<L> {
             backoff: Backoff::default(),
             redial_at: now,
             demand_at: now,
-            caller: None,
+            has_dialer: false,
         }
     }
 
     // Demand.
 
-    /// Somebody wants a session.
-    pub fn ask(&mut self, dial: DialId, addresses: &[Address]) {
+    /// A caller wants a session.
+    pub(crate) fn ask(&mut self, dial: DialId, addresses: &[Address]) {
         self.suspended = false;
         if !addresses.is_empty() {
             self.addresses = addresses.to_vec();
@@ -131,7 +108,7 @@ impl<L: Probed> Peer<L> {
     }
 
     /// The address book has changed: the peer is in it, or is not, or is elsewhere.
-    pub fn list(&mut self, listed: bool, now: Instant) {
+    pub(crate) fn list(&mut self, listed: bool, now: Instant) {
         self.suspended &= self.listed;
         self.listed = listed;
         self.addresses.clear();
@@ -139,13 +116,13 @@ impl<L: Probed> Peer<L> {
         self.redial_at = now;
     }
 
-    /// Those who wait, to be told that they need not wait any more.
-    pub fn take_demand(&mut self) -> Vec<DialId> {
+    /// The dials that wait, which are answered now.
+    pub(crate) fn take_demand(&mut self) -> Vec<DialId> {
         std::mem::take(&mut self.demand).into_iter().map(|demand| demand.dial).collect()
     }
 
-    /// Those who have waited too long.
-    pub fn take_expired(&mut self, now: Instant) -> Vec<DialId> {
+    /// The dials that have waited too long.
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Vec<DialId> {
         let (expired, waiting) = std::mem::take(&mut self.demand)
             .into_iter()
             .partition(|demand| demand.deadline.is_some_and(|at| at <= now));
@@ -153,18 +130,18 @@ impl<L: Probed> Peer<L> {
         expired.into_iter().map(|demand| demand.dial).collect()
     }
 
-    /// Whether somebody waits for a session, or there should always be one.
-    pub fn is_wanted(&self) -> bool {
-        !self.demand.is_empty() || self.listed && !self.suspended && self.link.is_none()
+    /// Whether a dial waits for a session, or there should always be one.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.demand.is_empty() || self.listed && !self.suspended && self.session.is_none()
     }
 
-    /// What the task that dials does next. Whoever has waited too long was taken out before.
-    pub fn plan(&mut self, now: Instant, setup_timeout: Duration) -> Plan {
+    /// What the dialer does next. Dials that have waited too long were taken out before.
+    pub(crate) fn plan(&mut self, now: Instant, setup_timeout: Duration) -> Plan {
         let deadlines =
             self.demand.iter_mut().map(|demand| *demand.deadline.get_or_insert(now + setup_timeout));
         let deadline = deadlines.min();
         if self.pairing.session().is_some() {
-            // It is being set up, or closed: either will be heard of.
+            // It is being set up, or closed: either is reported.
             return deadline.map_or(Plan::Stop, Plan::Sleep);
         }
         let at = match deadline {
@@ -180,163 +157,166 @@ impl<L: Probed> Peer<L> {
         Plan::Dial(deadline.unwrap_or(now + setup_timeout))
     }
 
-    /// Has the task that dials look again, if there is one.
-    pub fn wake_caller(&self) {
-        if let Some(caller) = &self.caller {
-            // Full: it will look anyway.
-            let _ = caller.try_send(());
-        }
-    }
-
     /// Nothing of it is worth remembering.
-    pub fn is_forgettable(&self) -> bool {
+    pub(crate) fn is_forgettable(&self) -> bool {
         !self.listed
             && self.pairing.is_idle()
-            && self.link.is_none()
-            && self.caller.is_none()
+            && self.session.is_none()
+            && !self.has_dialer
             && self.demand.is_empty()
-            && self.newcomers.is_empty()
+            && self.undecided.is_empty()
+    }
+
+    /// Whether a dial or an inbound connection is being decided about.
+    pub(crate) fn is_undecided(&self) -> bool {
+        self.pairing.dial().is_some() || self.pairing.waiting().is_some() || !self.undecided.is_empty()
     }
 
     // What became of dials and sessions.
 
-    /// An own dial begins, run by that task. False if a session stands.
-    pub fn begin_dial(&mut self, conn: ConnId, task: AbortHandle) -> bool {
+    /// An own dial begins. False if a session stands.
+    pub(crate) fn begin_dial(&mut self, conn: ConnId) -> bool {
         let begins = self.pairing.begin_dial(conn);
         if begins {
-            self.dial_task = Some(task);
+            self.running_dial = Some(conn);
         }
         begins
     }
 
+    /// An inbound connection has proved that it is the peer in that incarnation.
+    pub(crate) fn proved(
+        &mut self,
+        conn: ConnId,
+        incarnation: Incarnation,
+        number: u64,
+        out: &mut Vec<Effect>,
+    ) {
+        self.undecided.push(conn);
+        self.pairing.proved(conn, incarnation, number, out);
+    }
+
+    /// A connection that is no session yet has ended.
+    pub(crate) fn closed(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
+        self.undecided.retain(|undecided| *undecided != conn);
+        self.running_dial = self.running_dial.filter(|dial| *dial != conn);
+        self.pairing.closed(conn, out);
+    }
+
     /// All addresses were tried in vain.
-    pub fn dial_failed(&mut self, kind: EndKind, now: Instant, random: u64) {
+    pub(crate) fn dial_failed(&mut self, kind: EndKind, now: Instant, random: u64) {
         let wait = self.backoff.failed(random);
         self.demand_at = now + wait.min(MOST_DEMAND_WAIT);
         self.redial_at = now + if kind == EndKind::DuplicateName { NAME_TAKEN_WAIT } else { wait };
     }
 
     /// A demand waits no longer than that, however many dials have failed: it must leave time for the dial itself.
-    pub fn dial_demand_by(&mut self, at: Instant) {
+    pub(crate) fn dial_demand_by(&mut self, at: Instant) {
         self.demand_at = self.demand_at.min(at);
     }
 
-    /// The task that dials was lost, and with it the dial that it had under way.
-    pub fn dialer_lost(&mut self, now: Instant, random: u64, out: &mut Vec<Effect>) {
-        self.caller = None;
+    /// The dialer was lost, and with it the dial that it had under way.
+    pub(crate) fn dialer_lost(
+        &mut self,
+        now: Instant,
+        random: u64,
+        out: &mut Vec<Effect>,
+        actions: &mut VecDeque<Action>,
+    ) {
+        self.has_dialer = false;
         if let Some(dial) = self.pairing.dial() {
-            self.drop_dial();
+            self.drop_dial(actions);
             self.pairing.closed(dial, out);
         }
         self.dial_failed(EndKind::Internal, now, random);
     }
 
-    /// Another connection of the pair was preferred: whoever waits goes on waiting, for that one.
-    pub fn dial_lost(&mut self, now: Instant, random: u64) {
+    /// Another connection of the pair was preferred: waiting dials wait for that one.
+    pub(crate) fn dial_lost(&mut self, now: Instant, random: u64) {
         self.redial_at = now + jitter(LOST_WAIT, random);
         self.demand_at = self.redial_at;
     }
 
     /// The session is handed out.
-    pub fn established(&mut self, link: L, now: Instant) {
+    pub(crate) fn established(&mut self, conn: ConnId, now: Instant, actions: &mut VecDeque<Action>) {
         self.demand.clear();
-        self.dial_task = None;
+        self.running_dial = None;
         self.suspended = false;
         self.since = now;
         if std::mem::take(&mut self.probe_due) {
-            link.want_probe();
+            actions.push_back(Action::ProbeSession(conn));
         }
-        self.link = Some(link);
+        self.session = Some(conn);
     }
 
     /// The session that was handed out is over.
-    pub fn session_over(&mut self, end: SessionEnd, now: Instant, random: u64) {
-        self.link = None;
+    pub(crate) fn session_over(&mut self, end: SessionEnd, now: Instant, random: u64) {
+        self.session = None;
         self.suspended |= end.kind == EndKind::Disconnected;
         if now.saturating_duration_since(self.since) >= STABLE {
             self.backoff.reset();
         }
-        // A peer that comes and goes at once is not worth a storm of dials; whoever demands one does not wait
-        // for that.
+        // A peer that comes and goes at once is not worth a storm of dials. A dial on demand does not wait for that.
         self.redial_at = now + self.backoff.failed(random);
         self.demand_at = now;
     }
 
-    /// Disconnected on request. The dial under way, if nobody waits for it, is to be dropped.
-    pub fn suspend(&mut self, out: &mut Vec<Effect>) {
+    /// Disconnected on request. The dial under way is dropped unless a caller waits for it.
+    pub(crate) fn suspend(&mut self, out: &mut Vec<Effect>, actions: &mut VecDeque<Action>) {
         self.suspended = true;
         if let Some(dial) = self.pairing.dial()
             && self.demand.is_empty()
         {
-            self.drop_dial();
+            self.drop_dial(actions);
             self.pairing.closed(dial, out);
         }
     }
 
     /// No session begins any more.
-    pub fn shut_down(&mut self) {
+    pub(crate) fn shut_down(&mut self, actions: &mut VecDeque<Action>) {
         self.listed = false;
-        self.drop_dial();
-        self.newcomers.clear();
-        self.wake_caller();
+        self.drop_dial(actions);
+        actions.extend(self.undecided.drain(..).map(Action::DropInbound));
     }
 
     // What the pairing decides.
 
-    /// Carries out what is to be done with this peer's connections.
-    ///
-    /// Returns the session to be ended as replaced, if any: that wakes its user's tasks, so it is not done under a lock.
-    #[must_use]
-    pub fn carry_out(&mut self, effects: Vec<Effect>) -> Option<L> {
-        let mut replaced = None;
+    /// Turns the decisions of the pairing into actions on this peer's connections.
+    pub(crate) fn carry_out(&mut self, effects: Vec<Effect>, actions: &mut VecDeque<Action>) {
         for effect in effects {
             match effect {
-                Effect::Accept(conn) => self.tell(conn, Fate::Accepted),
-                Effect::Refuse(conn, refusal) => self.tell(conn, Fate::Refused(refusal)),
-                Effect::AskNewcomer(conn) => self.tell(conn, Fate::Asked),
-                Effect::ProbeSession(_) => match &self.link {
-                    Some(link) => link.want_probe(),
+                Effect::Accept(conn) => self.decided(conn, InboundDecision::Accepted, actions),
+                Effect::Refuse(conn, refusal) => {
+                    self.decided(conn, InboundDecision::Refused(refusal), actions);
+                }
+                Effect::AskNewcomer(conn) => self.decided(conn, InboundDecision::Asked, actions),
+                Effect::ProbeSession(_) => match self.session {
+                    Some(conn) => actions.push_back(Action::ProbeSession(conn)),
                     None => self.probe_due = true,
                 },
-                Effect::EndSession(_) => {
-                    // If it was not handed out yet, its handshake will find that it is not wanted any more.
-                    replaced = self.link.take();
-                }
-                Effect::DropDial(_) => self.drop_dial(),
-            }
-        }
-        replaced
-    }
-
-    fn tell(&mut self, conn: ConnId, fate: Fate) {
-        if let Some(at) = self.newcomers.iter().position(|(newcomer, _)| *newcomer == conn) {
-            // Room for both words it may be told; if it has hung up, it will report that.
-            let _ = self.newcomers[at].1.try_send(fate);
-            if fate != Fate::Asked {
-                self.newcomers.swap_remove(at);
+                // If it was not handed out yet, its handshake will find that it is not wanted any more.
+                Effect::EndSession(_) => actions.extend(self.session.take().map(Action::EndSession)),
+                Effect::DropDial(_) => self.drop_dial(actions),
             }
         }
     }
 
-    fn drop_dial(&mut self) {
-        if let Some(task) = self.dial_task.take() {
-            task.abort();
+    fn decided(&mut self, conn: ConnId, decision: InboundDecision, actions: &mut VecDeque<Action>) {
+        if let Some(at) = self.undecided.iter().position(|undecided| *undecided == conn) {
+            actions.push_back(Action::Decide(conn, decision));
+            if decision != InboundDecision::Asked {
+                self.undecided.swap_remove(at);
+            }
         }
+    }
+
+    fn drop_dial(&mut self, actions: &mut VecDeque<Action>) {
+        actions.extend(self.running_dial.take().map(Action::DropDial));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// No test here has a session.
-    struct NoSession;
-
-    impl Probed for NoSession {
-        fn want_probe(&self) {}
-    }
-
-    type Peer = super::Peer<NoSession>;
 
     const SETUP: Duration = Duration::from_secs(5);
     const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -408,7 +388,7 @@ mod tests {
         peer.dial_failed(EndKind::DuplicateName, now, u64::MAX);
         assert_eq!(plan(&mut peer, now), Plan::Sleep(now + NAME_TAKEN_WAIT));
 
-        peer.suspend(&mut Vec::new());
+        peer.suspend(&mut Vec::new(), &mut VecDeque::new());
         assert!(!peer.is_wanted());
         peer.ask(DialId(1), &[]);
         assert!(peer.is_wanted());
@@ -425,7 +405,7 @@ mod tests {
         }
         peer.list(true, now);
         assert_eq!(plan(&mut peer, now), Plan::Dial(now + SETUP), "elsewhere it may be there");
-        peer.suspend(&mut Vec::new());
+        peer.suspend(&mut Vec::new(), &mut VecDeque::new());
         peer.list(true, now);
         assert!(!peer.is_wanted(), "it is elsewhere, and still not wanted");
         peer.list(false, now);
