@@ -39,7 +39,7 @@ impl Heartbeat {
         Heartbeat { interval: Duration::from_millis(100), timeout: Duration::from_millis(500) }
     }
 
-    /// 2.5 s and 15 s, and 15 s for the set-up: for links between sites.
+    /// 2.5 s and 15 s, and 15 s for the set-up: for connections between sites.
     pub const fn wan() -> Self {
         Heartbeat { interval: Duration::from_millis(2500), timeout: Duration::from_secs(15) }
     }

@@ -43,7 +43,7 @@
 //! | where to dial, and what comes first | `addresses`, `lookup`, `race` |
 //! | whom to dial unasked | `address_book`; `discovery` finds them |
 //! | signs of life | `heartbeat`, a pure state machine; `keeper` drives it |
-//! | a connection's parts | `link`, shared by `outbox`, `reader` and `keeper` |
+//! | a connection's parts | `connection`, shared by `outbox`, `reader` and `keeper` |
 //! | a session of one connection, or of several | `session`, `channels` |
 //! | what differs between operating systems | `platform` |
 //!

@@ -26,7 +26,7 @@ use crate::{
         channel_join::Gatherings,
         dialer,
         handshake_io::Conversation,
-        session::{channels, connection::Link, driver::Keeper, reader::Reader},
+        session::{channels, connection::Connection, driver::Keeper, reader::Reader},
         tasks::{self, Tasks},
     },
     log,
@@ -72,7 +72,7 @@ struct Handles {
     /// Tell the inbound connections that wait for a decision.
     inbound: BTreeMap<ConnId, Sender<InboundDecision>>,
     /// The sessions that were handed out and are the table's, by their first connections.
-    sessions: BTreeMap<ConnId, Arc<Link>>,
+    sessions: BTreeMap<ConnId, Arc<Connection>>,
 }
 
 impl Endpoint {
@@ -99,24 +99,26 @@ impl Endpoint {
 
     pub(crate) fn connect(self: &Arc<Self>, spec: &NodeSpec, dial: DialId) {
         self.step(|peers| {
-            let link = peers.session(spec.name());
-            let is_open = link.as_ref().is_some_and(|link| link.is_open());
-            if let Some((link, end)) = link.and_then(|link| Some((link.clone(), link.end()?))) {
+            let connection = peers.session(spec.name());
+            let is_open = connection.as_ref().is_some_and(|connection| connection.is_open());
+            if let Some((connection, end)) =
+                connection.and_then(|connection| Some((connection.clone(), connection.end()?)))
+            {
                 // It has ended, and this is the first to notice.
-                self.over(peers, spec.name(), &link, end);
+                self.over(peers, spec.name(), &connection, end);
             }
             peers.table.connect(spec, dial, is_open, Instant::now());
         });
     }
 
     pub(crate) fn disconnect(self: &Arc<Self>, name: &NodeName) {
-        let link = self.step(|peers| {
+        let connection = self.step(|peers| {
             let conn = peers.table.disconnect(name, Instant::now())?;
             peers.handles.sessions.get(&conn).cloned()
         });
         // Writes to the socket: not under the lock.
-        if let Some(link) = link {
-            link.close(EndKind::Disconnected);
+        if let Some(connection) = connection {
+            connection.close(EndKind::Disconnected);
         }
     }
 
@@ -247,11 +249,11 @@ impl Endpoint {
         for connection in connections {
             let (stream, carried) = connection.into_parts();
             let stream = Arc::new(stream);
-            let link = Arc::new(Link::new(conn, stream.clone(), limits, self.counters.clone()));
-            keepers.push(Keeper::new(link.clone(), stream.clone(), owner.clone()));
-            readers.push(Reader::new(met.node.clone(), link, stream, owner.clone(), carried));
+            let connection = Arc::new(Connection::new(conn, stream.clone(), limits, self.counters.clone()));
+            keepers.push(Keeper::new(connection.clone(), stream.clone(), owner.clone()));
+            readers.push(Reader::new(met.node.clone(), connection, stream, owner.clone(), carried));
         }
-        let first = readers[0].link().clone();
+        let first = readers[0].connection().clone();
         let is_established = self.step(|peers| {
             if !peers.table.establish(&name, conn, Instant::now()) {
                 return false;
@@ -278,11 +280,11 @@ impl Endpoint {
 
     /// Starts the task of a connection. If it is lost, the session ends.
     fn drive(self: &Arc<Self>, keeper: Keeper) {
-        let (link, owner) = keeper.reports_to();
+        let (connection, owner) = keeper.reports_to();
         let end = EndKind::Internal;
         self.tasks.spawn(self, tasks::CONNECTION, keeper.run(), move |_| {
-            link.end_now(end.into());
-            owner.over(&link, end.into());
+            connection.end_now(end.into());
+            owner.over(&connection, end.into());
         });
     }
 
@@ -293,11 +295,17 @@ impl Endpoint {
 
     /// One of the connections of a session has ended. True if it was the peer's session, and its end was not reported before
     /// by this or another of its connections.
-    fn over(&self, peers: &mut Peers, name: &NodeName, link: &Arc<Link>, end: SessionEnd) -> bool {
-        let is_current = peers.table.session_over(name, link.conn, end, Instant::now(), random());
+    fn over(
+        &self,
+        peers: &mut Peers,
+        name: &NodeName,
+        connection: &Arc<Connection>,
+        end: SessionEnd,
+    ) -> bool {
+        let is_current = peers.table.session_over(name, connection.conn, end, Instant::now(), random());
         if is_current {
-            self.counters.session_over(end.kind, link.was_closed_here());
-            peers.handles.sessions.remove(&link.conn);
+            self.counters.session_over(end.kind, connection.was_closed_here());
+            peers.handles.sessions.remove(&connection.conn);
         }
         is_current
     }
@@ -339,12 +347,12 @@ impl Endpoint {
                 Action::Decide(conn, decision) => handles.decide(conn, decision),
                 Action::DropInbound(conn) => drop(handles.inbound.remove(&conn)),
                 Action::ProbeSession(conn) => {
-                    handles.sessions.get(&conn).iter().for_each(|link| link.want_probe());
+                    handles.sessions.get(&conn).iter().for_each(|connection| connection.want_probe());
                 }
                 Action::EndSession(conn) => {
-                    if let Some(link) = handles.sessions.remove(&conn) {
+                    if let Some(connection) = handles.sessions.remove(&conn) {
                         self.counters.sessions_replaced.add();
-                        after.replaced.push(link);
+                        after.replaced.push(connection);
                     }
                 }
                 Action::FailDial(name, dial, kind) => self.events.failed(name, dial, kind.into()),
@@ -355,7 +363,7 @@ impl Endpoint {
 }
 
 impl Peers {
-    fn session(&self, name: &NodeName) -> Option<Arc<Link>> {
+    fn session(&self, name: &NodeName) -> Option<Arc<Connection>> {
         self.handles.sessions.get(&self.table.session(name)?).cloned()
     }
 }
@@ -380,7 +388,7 @@ struct After {
     /// The peers for which a dialer must be started, and what wakes it.
     dialers: Vec<(NodeName, Receiver<()>)>,
     /// Sessions that have made room for another.
-    replaced: Vec<Arc<Link>>,
+    replaced: Vec<Arc<Connection>>,
 }
 
 impl After {
@@ -390,8 +398,8 @@ impl After {
             log::transport_failed(&panic);
             endpoint.shut_down(EndKind::Internal);
         }
-        for link in self.replaced {
-            link.end_now(EndKind::Replaced.into());
+        for connection in self.replaced {
+            connection.end_now(EndKind::Replaced.into());
         }
         for (name, woken) in self.dialers {
             let dialer = dialer::run(endpoint.clone(), name.clone(), woken);
@@ -417,22 +425,22 @@ impl Owner {
     }
 
     /// The session has ended. Reported by its reader and by its driver, whichever notices first.
-    pub(crate) fn over(&self, link: &Arc<Link>, end: SessionEnd) {
+    pub(crate) fn over(&self, connection: &Arc<Connection>, end: SessionEnd) {
         let Some(endpoint) = self.endpoint.upgrade() else { return };
-        if endpoint.step(|peers| endpoint.over(peers, &self.peer, link, end)) {
-            log::session_over(&self.peer, link.conn, endpoint.seen_from_here(end));
+        if endpoint.step(|peers| endpoint.over(peers, &self.peer, connection, end)) {
+            log::session_over(&self.peer, connection.conn, endpoint.seen_from_here(end));
         }
     }
 
-    pub(crate) fn probe_answered(&self, link: &Link) {
+    pub(crate) fn probe_answered(&self, connection: &Connection) {
         if let Some(endpoint) = self.endpoint.upgrade() {
-            endpoint.step(|peers| peers.table.probe_answered(&self.peer, link.conn, Instant::now()));
+            endpoint.step(|peers| peers.table.probe_answered(&self.peer, connection.conn, Instant::now()));
         }
     }
 
-    pub(crate) fn probe_silent(&self, link: &Link) {
+    pub(crate) fn probe_silent(&self, connection: &Connection) {
         if let Some(endpoint) = self.endpoint.upgrade() {
-            endpoint.step(|peers| peers.table.probe_silent(&self.peer, link.conn, Instant::now()));
+            endpoint.step(|peers| peers.table.probe_silent(&self.peer, connection.conn, Instant::now()));
         }
     }
 }

@@ -43,7 +43,7 @@ pub(crate) use shake::{accept, dial};
 /// - Nodes must be named by host names, not by IP addresses. Where the resolver does not know them, give the
 ///   address along: `TcpConfig::peer("b@db2.example=10.0.0.8:7001".parse()?)`.
 /// - Labels and the parts of a host may not begin or end with a hyphen. Underscores are fine.
-/// - What counts as a sign of life is a whole record of TLS, at most 16 KiB: on a link that takes longer for that
+/// - What counts as a sign of life is a whole record of TLS, at most 16 KiB: on a connection that takes longer for that
 ///   than the heartbeat's timeout, sessions end.
 /// - Nothing is asked about revoked certificates: let them live for a short time instead. They are read once,
 ///   at start. A session that stands outlives its certificate; new ones are refused.

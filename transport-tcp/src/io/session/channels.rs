@@ -24,17 +24,17 @@ pub(crate) fn session(
         let reader = readers.remove(0);
         return Box::new(TcpSession { info, reader });
     }
-    let links: Vec<_> = readers.iter().map(|reader| reader.link().clone()).collect();
-    for link in &links {
-        let others = links.iter().filter(|other| !Arc::ptr_eq(link, other));
-        link.set_siblings(others.map(Arc::downgrade).collect());
+    let connections: Vec<_> = readers.iter().map(|reader| reader.connection().clone()).collect();
+    for connection in &connections {
+        let others = connections.iter().filter(|other| !Arc::ptr_eq(connection, other));
+        connection.set_siblings(others.map(Arc::downgrade).collect());
         // What has ended meanwhile has found no siblings to tell.
-        if let Some(end) = link.end() {
-            links.iter().for_each(|link| link.end_now(end));
+        if let Some(end) = connection.end() {
+            connections.iter().for_each(|connection| connection.end_now(end));
         }
     }
     let mut ids = vec![ChannelId::DEFAULT];
     ids.extend(agreed.iter().map(|name| id(configured, name)));
-    let bundle = Arc::new(Bundle::new(links, &ids));
+    let bundle = Arc::new(Bundle::new(connections, &ids));
     Box::new(ChannelSession::new(info, bundle, readers, ids))
 }

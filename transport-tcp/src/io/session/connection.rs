@@ -1,9 +1,9 @@
 //! What the parts of one connection of a session share: its outgoing bytes, its signs of life, its end.
 //!
-//! Most sessions have one connection. Of several, each has a link. If one of them ends before its time, its siblings end
+//! Most sessions have one connection. Of several, each has a connection. If one of them ends before its time, its siblings end
 //! too, and if one of them is closed in good order, so are its siblings.
 //!
-//! Three parties work on a link. Whoever pushes and flushes writes directly while the socket takes it
+//! Three parties work on a connection. Whoever pushes and flushes writes directly while the socket takes it
 //! ([`outbox`](crate::io::session::outbox)); the keeper writes when it did not, sends pings and judges silence
 //! ([`keeper`](crate::io::session::driver)); the [`reader`](crate::io::session::reader) reads. Only one of them writes at a
 //! time, outside of the lock.
@@ -38,15 +38,15 @@ use crate::{
 };
 
 /// See the [module](self).
-pub(crate) struct Link {
+pub(crate) struct Connection {
     pub(crate) conn: ConnId,
     pub(crate) limits: Limits,
     pub(crate) counters: Arc<Counters>,
     started: Instant,
     pub(crate) out: Mutex<Outgoing>,
     end: OnceLock<SessionEnd>,
-    /// The links of the other connections of the session, if there are any.
-    siblings: OnceLock<Vec<Weak<Link>>>,
+    /// The connections of the other connections of the session, if there are any.
+    siblings: OnceLock<Vec<Weak<Connection>>>,
     /// When bytes last came in and went out, in nanoseconds since `started`.
     heard: AtomicU64,
     sent: AtomicU64,
@@ -64,7 +64,7 @@ pub(crate) struct Link {
     pub(crate) reader: AtomicWaker,
 }
 
-/// The sending half; see [`Link::out`].
+/// The sending half; see [`Connection::out`].
 pub(crate) struct Outgoing {
     pub(crate) phase: Phase,
     pub(crate) queue: SendQueue,
@@ -90,11 +90,11 @@ pub(crate) enum Phase {
     Over,
 }
 
-/// How much one call of [`Link::write_out`] writes before it leaves the rest to the keeper, so that whoever
+/// How much one call of [`Connection::write_out`] writes before it leaves the rest to the keeper, so that whoever
 /// flushes is not held up by what others push.
 const WRITE_BUDGET: usize = 256 * 1024;
 
-impl Link {
+impl Connection {
     pub(crate) fn new(conn: ConnId, stream: Arc<Stream>, limits: Limits, counters: Arc<Counters>) -> Self {
         let out = Outgoing {
             phase: Phase::Open,
@@ -105,7 +105,7 @@ impl Link {
             blocked: false,
             waiting: Vec::new(),
         };
-        Link {
+        Connection {
             conn,
             limits,
             counters,
@@ -125,8 +125,8 @@ impl Link {
         }
     }
 
-    /// Sets the links that end, or are closed, with this one. Called at most once.
-    pub(crate) fn set_siblings(&self, siblings: Vec<Weak<Link>>) {
+    /// Sets the connections that end, or are closed, with this one. Called at most once.
+    pub(crate) fn set_siblings(&self, siblings: Vec<Weak<Connection>>) {
         let _ = self.siblings.set(siblings);
     }
 
@@ -240,7 +240,7 @@ impl Link {
         self.siblings().for_each(|sibling| sibling.end_gracefully(kind));
     }
 
-    fn siblings(&self) -> impl Iterator<Item = Arc<Link>> {
+    fn siblings(&self) -> impl Iterator<Item = Arc<Connection>> {
         self.siblings.get().into_iter().flatten().filter_map(Weak::upgrade)
     }
 

@@ -17,7 +17,7 @@ use smol::Timer;
 use crate::{
     io::{
         endpoint::Owner,
-        session::connection::{Link, Phase},
+        session::connection::{Connection, Phase},
     },
     net::stream::Stream,
     proto::{
@@ -33,7 +33,7 @@ const PROBE: Duration = Duration::from_secs(1);
 
 /// See the [module](self).
 pub(crate) struct Keeper {
-    link: Arc<Link>,
+    connection: Arc<Connection>,
     stream: Arc<Stream>,
     owner: Owner,
     pulse: Pulse,
@@ -53,37 +53,46 @@ struct Probe {
 }
 
 impl Keeper {
-    pub(crate) fn new(link: Arc<Link>, stream: Arc<Stream>, owner: Owner) -> Self {
-        let pulse = Pulse::new(link.limits.heartbeat, link.limits.head_start);
-        Keeper { link, stream, owner, pulse, timer: Timer::never(), pings: 0, probe: None, half_closed: None }
+    pub(crate) fn new(connection: Arc<Connection>, stream: Arc<Stream>, owner: Owner) -> Self {
+        let pulse = Pulse::new(connection.limits.heartbeat, connection.limits.head_start);
+        Keeper {
+            connection,
+            stream,
+            owner,
+            pulse,
+            timer: Timer::never(),
+            pings: 0,
+            probe: None,
+            half_closed: None,
+        }
     }
 
-    /// The link whose end it reports, and to whom.
-    pub(crate) fn reports_to(&self) -> (Arc<Link>, Owner) {
-        (self.link.clone(), self.owner.clone())
+    /// The connection whose end it reports, and to whom.
+    pub(crate) fn reports_to(&self) -> (Arc<Connection>, Owner) {
+        (self.connection.clone(), self.owner.clone())
     }
 
     /// Runs until the session has ended.
     pub(crate) async fn run(mut self) {
         let end = std::future::poll_fn(|cx| self.poll(cx)).await;
-        self.owner.over(&self.link, end);
+        self.owner.over(&self.connection, end);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<SessionEnd> {
-        self.link.keeper.register(cx.waker());
+        self.connection.keeper.register(cx.waker());
         loop {
             self.write(cx);
-            if let Some(end) = self.link.end() {
+            if let Some(end) = self.connection.end() {
                 return Poll::Ready(end);
             }
-            let now = self.link.now();
-            let next = match self.link.phase() {
+            let now = self.connection.now();
+            let next = match self.connection.phase() {
                 Phase::Closing(_) => self.see_off(now, cx),
                 Phase::Open | Phase::Overflowed => self.judge(now),
                 Phase::Over => None,
             };
             let Some(next) = next else { continue };
-            self.timer.set_at(self.link.instant(next));
+            self.timer.set_at(self.connection.instant(next));
             if Pin::new(&mut self.timer).poll(cx).is_pending() {
                 return Poll::Pending;
             }
@@ -92,11 +101,11 @@ impl Keeper {
 
     /// Writes what was left to be written; registers for more room if there is none.
     fn write(&mut self, cx: &mut Context<'_>) {
-        self.link.write_out();
-        while self.link.is_blocked() {
+        self.connection.write_out();
+        while self.connection.is_blocked() {
             match self.stream.poll_writable(cx) {
-                Poll::Ready(Ok(())) => self.link.unblock(),
-                Poll::Ready(Err(_)) => return self.link.end_now(EndKind::Closed.into()),
+                Poll::Ready(Ok(())) => self.connection.unblock(),
+                Poll::Ready(Err(_)) => return self.connection.end_now(EndKind::Closed.into()),
                 Poll::Pending => return,
             }
         }
@@ -106,25 +115,25 @@ impl Keeper {
     /// once.
     fn judge(&mut self, now: Duration) -> Option<Duration> {
         let probe = self.probe(now);
-        let backlog = self.link.backlog();
-        self.pulse.heard(self.link.last_heard());
-        self.pulse.sent(self.link.last_sent());
+        let backlog = self.connection.backlog();
+        self.pulse.heard(self.connection.last_heard());
+        self.pulse.sent(self.connection.last_sent());
         match self.pulse.poll(now, backlog.blocked && backlog.signals) {
             Beat::Wait(at) => return Some(probe.map_or(at, |probe| at.min(probe))),
             Beat::Ping => {
-                self.link.out.lock().queue.trim();
+                self.connection.out.lock().queue.trim();
                 self.ping(now);
             }
             Beat::Silent(_) if self.stream.has_unread() => self.pulse.defer(now),
-            Beat::Silent(silent_for) => self.link.end_now(SessionEnd::timeout(silent_for)),
-            Beat::Stalled => self.link.end_now(EndKind::Overloaded.into()),
+            Beat::Silent(silent_for) => self.connection.end_now(SessionEnd::timeout(silent_for)),
+            Beat::Stalled => self.connection.end_now(EndKind::Overloaded.into()),
         }
         None
     }
 
     fn ping(&mut self, now: Duration) {
         self.pings += 1;
-        self.link.send_urgent(Kind::Ping, self.pings);
+        self.connection.send_urgent(Kind::Ping, self.pings);
         self.pulse.pinged(now);
     }
 
@@ -133,15 +142,15 @@ impl Keeper {
     /// Only a pong is an answer: bytes that a dead node's system still sends are none. It comes from the peer's
     /// reader, so a node whose user has not called `recv` for that long passes for dead here.
     fn probe(&mut self, now: Duration) -> Option<Duration> {
-        if self.link.take_probe_wanted() {
+        if self.connection.take_probe_wanted() {
             self.ping(now);
-            let patience = PROBE.min(self.link.limits.heartbeat.timeout);
+            let patience = PROBE.min(self.connection.limits.heartbeat.timeout);
             self.probe = Some(Probe { ping: self.pings, until: now + patience });
         }
         let probe = self.probe?;
         // A number that was never sent is made up.
-        let answered = (probe.ping..=self.pings).contains(&self.link.last_pong());
-        let over = self.link.backlog().broken || self.stream.is_over();
+        let answered = (probe.ping..=self.pings).contains(&self.connection.last_pong());
+        let over = self.connection.backlog().broken || self.stream.is_over();
         if !answered && !over && now < probe.until {
             return Some(probe.until);
         }
@@ -149,9 +158,9 @@ impl Keeper {
         // Unread bytes may hold the answer, and a session that may live is not replaced. One whose peer has hung up
         // is dead, even if its user has not read the end yet.
         if !over && (answered || self.stream.has_unread()) {
-            self.owner.probe_answered(&self.link);
+            self.owner.probe_answered(&self.connection);
         } else {
-            self.owner.probe_silent(&self.link);
+            self.owner.probe_silent(&self.connection);
         }
         None
     }
@@ -159,10 +168,10 @@ impl Keeper {
     /// Flush, half-close, read to the end or for a while, close: a plain close with unread input would
     /// destroy what is still on its way to the peer. When to come back; `None` for at once.
     fn see_off(&mut self, now: Duration, cx: &mut Context<'_>) -> Option<Duration> {
-        if self.link.is_abandoned() && !self.link.is_peer_done() {
+        if self.connection.is_abandoned() && !self.connection.is_peer_done() {
             self.discard_input(cx);
         }
-        let backlog = self.link.backlog();
+        let backlog = self.connection.backlog();
         let over = match self.half_closed {
             _ if backlog.broken => true,
             None if backlog.idle => {
@@ -170,21 +179,21 @@ impl Keeper {
                 self.stream.end_writing().is_err()
             }
             None => {
-                self.pulse.heard(self.link.last_heard());
-                self.pulse.sent(self.link.last_sent());
+                self.pulse.heard(self.connection.last_heard());
+                self.pulse.sent(self.connection.last_sent());
                 match self.pulse.poll(now, true) {
                     Beat::Wait(at) => return Some(at),
                     Beat::Ping => self.pulse.pinged(now),
                     Beat::Silent(_) if self.stream.has_unread() => self.pulse.defer(now),
-                    Beat::Silent(_) | Beat::Stalled => self.link.end_now(EndKind::Closed.into()),
+                    Beat::Silent(_) | Beat::Stalled => self.connection.end_now(EndKind::Closed.into()),
                 }
                 false
             }
-            Some(since) if self.link.is_peer_done() || now >= since + LINGER => true,
+            Some(since) if self.connection.is_peer_done() || now >= since + LINGER => true,
             Some(since) => return Some(since + LINGER),
         };
         if over {
-            self.link.end_now(EndKind::Closed.into());
+            self.connection.end_now(EndKind::Closed.into());
         }
         None
     }
@@ -194,15 +203,15 @@ impl Keeper {
         let mut bytes = [0; 4096];
         loop {
             match self.stream.read_now(&mut bytes) {
-                Ok(1..) => self.link.note_heard(),
+                Ok(1..) => self.connection.note_heard(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     match self.stream.poll_readable(cx) {
                         Poll::Ready(Ok(())) => {}
-                        Poll::Ready(Err(_)) => return self.link.note_peer_done(),
+                        Poll::Ready(Err(_)) => return self.connection.note_peer_done(),
                         Poll::Pending => return,
                     }
                 }
-                Ok(0) | Err(_) => return self.link.note_peer_done(),
+                Ok(0) | Err(_) => return self.connection.note_peer_done(),
             }
         }
     }

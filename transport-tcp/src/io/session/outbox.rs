@@ -5,12 +5,12 @@ use std::task::{Context, Poll};
 use peer_service::{ChannelId, Class, Closed, EndKind, FrameMeta, Outbox, PushError};
 
 use crate::{
-    io::session::connection::{Link, Phase},
+    io::session::connection::{Connection, Phase},
     proto::connection::goodbye::is_good,
 };
 
 /// Frames are encoded straight into the buffer that goes to the socket, under one lock.
-impl Outbox for Link {
+impl Outbox for Connection {
     fn push(&self, meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
         let mut out = self.out.lock();
         if out.phase != Phase::Open {

@@ -12,7 +12,7 @@ use peer_service::{EndKind, FrameBuf, NodeId, SessionEnd};
 use crate::{
     io::{
         endpoint::Owner,
-        session::connection::{Link, Phase},
+        session::connection::{Connection, Phase},
     },
     log,
     net::stream::Stream,
@@ -31,7 +31,7 @@ const LAST_BYTES: usize = 4 << 20;
 /// The only reader of its connection.
 pub(crate) struct Reader {
     peer: NodeId,
-    link: Arc<Link>,
+    connection: Arc<Connection>,
     owner: Owner,
     /// None once the end was told.
     stream: Option<Arc<Stream>>,
@@ -50,16 +50,16 @@ impl Reader {
     /// `carried`: what came behind the handshake.
     pub(crate) fn new(
         peer: NodeId,
-        link: Arc<Link>,
+        connection: Arc<Connection>,
         stream: Arc<Stream>,
         owner: Owner,
         carried: Vec<u8>,
     ) -> Self {
-        let Limits { max_frame_in, cut_at, .. } = link.limits;
+        let Limits { max_frame_in, cut_at, .. } = connection.limits;
         let intake = Intake::new(carried, max_frame_in, cut_at);
         Reader {
             peer,
-            link,
+            connection,
             owner,
             stream: Some(stream),
             intake,
@@ -70,8 +70,8 @@ impl Reader {
         }
     }
 
-    pub(crate) fn link(&self) -> &Arc<Link> {
-        &self.link
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
     }
 
     /// Looks whether something has come, before the system says so.
@@ -86,26 +86,29 @@ impl Reader {
         frames: &mut FrameBuf,
     ) -> Poll<Result<(), SessionEnd>> {
         let Some(stream) = self.stream.clone() else {
-            return Poll::Ready(Err(self.link.end().expect("the stream is kept until the end is known")));
+            return Poll::Ready(Err(self
+                .connection
+                .end()
+                .expect("the stream is kept until the end is known")));
         };
-        self.link.reader.register(cx.waker());
+        self.connection.reader.register(cx.waker());
         for _ in 0..READS_PER_POLL {
             if self.last_word.is_none() && self.take_frames(frames) {
                 return Poll::Ready(Ok(()));
             }
             if let Some(kind) = self.last_word {
-                match self.link.phase() {
+                match self.connection.phase() {
                     // The peer has hung up, but what we have to say may not all be out yet: the keeper ends
                     // the session.
-                    Phase::Closing(_) if kind != EndKind::Protocol => self.link.note_peer_done(),
-                    _ => self.link.end_now(kind.into()),
+                    Phase::Closing(_) if kind != EndKind::Protocol => self.connection.note_peer_done(),
+                    _ => self.connection.end_now(kind.into()),
                 }
-                return match self.link.end() {
+                return match self.connection.end() {
                     Some(end) => self.finish(end),
                     None => Poll::Pending,
                 };
             }
-            let end = self.link.end();
+            let end = self.connection.end();
             let spins = self.spin_until.is_some_and(|until| Instant::now() < until);
             if end.is_none() && self.drained && !spins {
                 self.spin_until = None;
@@ -140,14 +143,14 @@ impl Reader {
         let mut ping = None;
         let taken = self.intake.take(frames, |beat| match beat {
             Beat::Ping(number) => ping = Some(number),
-            Beat::Pong(number) => self.link.note_pong(number),
+            Beat::Pong(number) => self.connection.note_pong(number),
         });
         self.last_word = taken.unwrap_or_else(|error| {
             log::protocol_broken(&self.peer, &error);
             Some(EndKind::Protocol)
         });
         if let Some(number) = ping {
-            self.link.send_urgent(Kind::Pong, number);
+            self.connection.send_urgent(Kind::Pong, number);
         }
         frames.len() > before
     }
@@ -158,9 +161,9 @@ impl Reader {
             Ok(bytes) => {
                 self.drained = !self.intake.filled(bytes);
                 self.last_bytes =
-                    self.last_bytes.saturating_sub(if self.link.end().is_some() { bytes } else { 0 });
-                self.spin_until = self.link.limits.spin.map(|spin| Instant::now() + spin);
-                self.link.note_heard();
+                    self.last_bytes.saturating_sub(if self.connection.end().is_some() { bytes } else { 0 });
+                self.spin_until = self.connection.limits.spin.map(|spin| Instant::now() + spin);
+                self.connection.note_heard();
                 Input::Some
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Input::Nothing,
@@ -171,7 +174,7 @@ impl Reader {
     /// The end, told to the service first: whoever sees it may dial again at once.
     fn finish(&mut self, end: SessionEnd) -> Poll<Result<(), SessionEnd>> {
         self.stream = None;
-        self.owner.over(&self.link, end);
+        self.owner.over(&self.connection, end);
         Poll::Ready(Err(end))
     }
 }
@@ -187,7 +190,7 @@ enum Input {
 impl Drop for Reader {
     fn drop(&mut self) {
         if self.stream.is_some() {
-            self.link.abandon();
+            self.connection.abandon();
         }
     }
 }

@@ -20,7 +20,7 @@ impl Session for TcpSession {
     }
 
     fn outbox(&self) -> Arc<dyn Outbox> {
-        self.reader.link().clone()
+        self.reader.connection().clone()
     }
 
     async fn recv(&mut self, frames: &mut FrameBuf) -> Result<(), SessionEnd> {

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use peer_service::{ChannelId, Closed, EndKind, FrameMeta, Outbox, PushError, SessionEnd};
 
 use crate::{
-    io::session::connection::Link,
+    io::session::connection::Connection,
     proto::{
         channels::{
             fences::Used,
@@ -22,10 +22,10 @@ use crate::{
     },
 };
 
-/// The links of a session, the default channel's first.
+/// The connections of a session, the default channel's first.
 pub(super) struct Bundle {
-    links: Vec<Arc<Link>>,
-    /// By channel of the own node, the place of its link; what has none takes the default one.
+    connections: Vec<Arc<Connection>>,
+    /// By channel of the own node, the place of its connection; what has none takes the default one.
     places: [usize; ChannelId::LIMIT],
     used: Mutex<Used>,
     /// By the place of the frames that were held against others: where their marks were pushed since that place was last
@@ -34,13 +34,13 @@ pub(super) struct Bundle {
 }
 
 impl Bundle {
-    pub(super) fn new(links: Vec<Arc<Link>>, ids: &[ChannelId]) -> Self {
+    pub(super) fn new(connections: Vec<Arc<Connection>>, ids: &[ChannelId]) -> Self {
         let mut places = [0; ChannelId::LIMIT];
         for (place, id) in ids.iter().enumerate() {
             places[id.place()] = place;
         }
-        let used = Mutex::new(Used::new(links.len()));
-        Bundle { links, places, used, marked: Default::default() }
+        let used = Mutex::new(Used::new(connections.len()));
+        Bundle { connections, places, used, marked: Default::default() }
     }
 
     fn place(&self, channel: ChannelId) -> usize {
@@ -49,19 +49,19 @@ impl Bundle {
 
     /// How the session has ended, once all of its connections have: as the first that went wrong says.
     pub(super) fn end(&self) -> Option<SessionEnd> {
-        let ends = self.links.iter().map(|link| link.end()).collect::<Option<Vec<_>>>()?;
+        let ends = self.connections.iter().map(|connection| connection.end()).collect::<Option<Vec<_>>>()?;
         let bad = ends.iter().find(|end| !is_good(end.kind));
         bad.or(ends.first()).copied()
     }
 
     /// The session ends now, whatever of it still stands.
     pub(super) fn end_now(&self, end: SessionEnd) {
-        self.links.iter().for_each(|link| link.end_now(end));
+        self.connections.iter().for_each(|connection| connection.end_now(end));
     }
 
     /// How long one channel's goodbye may come after another's.
     pub(super) fn patience(&self) -> std::time::Duration {
-        self.links[0].limits.heartbeat.timeout
+        self.connections[0].limits.heartbeat.timeout
     }
 
     /// A frame that waits for what its order has on other channels.
@@ -78,13 +78,13 @@ impl Bundle {
             (used.number(), on)
         };
         // First the frame: if it is refused no mark may go out.
-        self.links[place].push(meta, &mut |out| {
+        self.connections[place].push(meta, &mut |out| {
             framing::fenced(out, number, on);
             write(out);
         })?;
-        for other in (0..self.links.len()).filter(|&other| on.has(other)) {
+        for other in (0..self.connections.len()).filter(|&other| on.has(other)) {
             let mark = FrameMeta::signal(meta.order);
-            self.links[other].push(mark, &mut |out| framing::mark(out, number))?;
+            self.connections[other].push(mark, &mut |out| framing::mark(out, number))?;
         }
         if on != Places::default() {
             self.marked[place].fetch_or(on.0, Ordering::Release);
@@ -100,33 +100,35 @@ impl Outbox for Bundle {
             return self.push_fenced(place, meta, write);
         }
         self.used.lock().note(meta.order, place);
-        self.links[place].push(meta, &mut |out| {
+        self.connections[place].push(meta, &mut |out| {
             framing::plain(out);
             write(out);
         })
     }
 
     fn flush(&self) {
-        self.links.iter().for_each(|link| link.flush());
+        self.connections.iter().for_each(|connection| connection.flush());
     }
 
     /// What was fenced on it waits for marks on others.
     fn flush_channel(&self, channel: ChannelId) {
         let place = self.place(channel);
-        self.links[place].flush();
+        self.connections[place].flush();
         let marked = Places(self.marked[place].swap(0, Ordering::AcqRel));
-        (0..self.links.len()).filter(|&other| marked.has(other)).for_each(|other| self.links[other].flush());
+        (0..self.connections.len())
+            .filter(|&other| marked.has(other))
+            .for_each(|other| self.connections[other].flush());
     }
 
     fn poll_ready(&self, channel: ChannelId, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        self.links[self.place(channel)].poll_ready(channel, cx)
+        self.connections[self.place(channel)].poll_ready(channel, cx)
     }
 
     fn close(&self, kind: EndKind) {
-        self.links.iter().for_each(|link| link.close(kind));
+        self.connections.iter().for_each(|connection| connection.close(kind));
     }
 
     fn queued(&self) -> usize {
-        self.links.iter().map(|link| link.queued()).sum()
+        self.connections.iter().map(|connection| connection.queued()).sum()
     }
 }

@@ -30,7 +30,7 @@ use smol::Async;
 use super::Reader;
 use crate::{
     config::Heartbeat,
-    io::{endpoint::Owner, session::connection::Link},
+    io::{endpoint::Owner, session::connection::Connection},
     net::stream::{Layer, Stream},
     proto::{
         handshake::{Failure, proof::Binding},
@@ -94,7 +94,7 @@ impl Layer for Counting {
 /// One end of a session without a keeper.
 struct End {
     reader: Reader,
-    link: Arc<Link>,
+    connection: Arc<Connection>,
     counts: Arc<Counts>,
 }
 
@@ -115,15 +115,15 @@ impl End {
             spin: None,
         };
         let peer = NodeId::new("b@host".parse().unwrap(), Incarnation::new(1).unwrap());
-        let link = Arc::new(Link::new(ConnId(1), stream.clone(), limits, Arc::default()));
+        let connection = Arc::new(Connection::new(ConnId(1), stream.clone(), limits, Arc::default()));
         let owner = Owner::gone(peer.name.clone());
-        let reader = Reader::new(peer, link.clone(), stream, owner, Vec::new());
-        End { reader, link, counts }
+        let reader = Reader::new(peer, connection.clone(), stream, owner, Vec::new());
+        End { reader, connection, counts }
     }
 
     fn say(&self, frame: &[u8]) {
-        self.link.push(FrameMeta::SIGNAL, &mut |out| out.extend_from_slice(frame)).unwrap();
-        self.link.flush();
+        self.connection.push(FrameMeta::SIGNAL, &mut |out| out.extend_from_slice(frame)).unwrap();
+        self.connection.flush();
     }
 
     /// The next frames; none at the end of the session.
