@@ -42,13 +42,13 @@
 //! | when to dial | `peer`, `dialer`, `backoff` |
 //! | where to dial, and what comes first | `addresses`, `lookup`, `race` |
 //! | whom to dial unasked | `address_book`; `discovery` finds them |
-//! | signs of life | `heartbeat`, a pure state machine; `keeper` drives it |
-//! | a connection's parts | `connection`, shared by `outbox`, `reader` and `keeper` |
+//! | signs of life | `heartbeat`, a pure state machine; `driver` drives it |
+//! | a connection's parts | `connection`, shared by `outbox`, `reader` and `driver` |
 //! | a session of one connection, or of several | `session`, `channels` |
 //! | what differs between operating systems | `platform` |
 //!
 //! A session has two tasks: the user's, which reads by calling [`recv`](peer_service::Session::recv), and the
-//! keeper, which writes what did not go out at once and judges silence. Bytes that have arrived and were not
+//! driver, which writes what did not go out at once and judges silence. Bytes that have arrived and were not
 //! read are never held against the peer, nor is the time in which this node itself did not run.
 //!
 //! # Operating systems

@@ -26,7 +26,7 @@ use crate::{
         channel_join::Gatherings,
         dialer,
         handshake_io::Conversation,
-        session::{channels, connection::Connection, driver::Keeper, reader::Reader},
+        session::{channels, connection::Connection, driver::Driver, reader::Reader},
         tasks::{self, Tasks},
     },
     log,
@@ -245,12 +245,12 @@ impl Endpoint {
         let limits = Limits::between(&self.config, &met);
         let name = met.node.name.clone();
         let owner = Owner { endpoint: Arc::downgrade(self), peer: name.clone() };
-        let (mut keepers, mut readers) = (Vec::new(), Vec::new());
+        let (mut drivers, mut readers) = (Vec::new(), Vec::new());
         for connection in connections {
             let (stream, carried) = connection.into_parts();
             let stream = Arc::new(stream);
             let connection = Arc::new(Connection::new(conn, stream.clone(), limits, self.counters.clone()));
-            keepers.push(Keeper::new(connection.clone(), stream.clone(), owner.clone()));
+            drivers.push(Driver::new(connection.clone(), stream.clone(), owner.clone()));
             readers.push(Reader::new(met.node.clone(), connection, stream, owner.clone(), carried));
         }
         let first = readers[0].connection().clone();
@@ -271,7 +271,7 @@ impl Endpoint {
             true
         });
         if is_established {
-            keepers.into_iter().for_each(|keeper| self.drive(keeper));
+            drivers.into_iter().for_each(|driver| self.drive(driver));
         } else {
             self.closed(&name, conn);
         }
@@ -279,10 +279,10 @@ impl Endpoint {
     }
 
     /// Starts the task of a connection. If it is lost, the session ends.
-    fn drive(self: &Arc<Self>, keeper: Keeper) {
-        let (connection, owner) = keeper.reports_to();
+    fn drive(self: &Arc<Self>, driver: Driver) {
+        let (connection, owner) = driver.reports_to();
         let end = EndKind::Internal;
-        self.tasks.spawn(self, tasks::CONNECTION, keeper.run(), move |_| {
+        self.tasks.spawn(self, tasks::CONNECTION, driver.run(), move |_| {
             connection.end_now(end.into());
             owner.over(&connection, end.into());
         });

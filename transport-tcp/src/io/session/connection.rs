@@ -4,8 +4,8 @@
 //! too, and if one of them is closed in good order, so are its siblings.
 //!
 //! Three parties work on a connection. Whoever pushes and flushes writes directly while the socket takes it
-//! ([`outbox`](crate::io::session::outbox)); the keeper writes when it did not, sends pings and judges silence
-//! ([`keeper`](crate::io::session::driver)); the [`reader`](crate::io::session::reader) reads. Only one of them writes at a
+//! ([`outbox`](crate::io::session::outbox)); the driver writes when it did not, sends pings and judges silence
+//! ([`driver`](crate::io::session::driver)); the [`reader`](crate::io::session::reader) reads. Only one of them writes at a
 //! time, outside of the lock.
 
 use std::{
@@ -60,7 +60,7 @@ pub(crate) struct Connection {
     abandoned: AtomicBool,
     /// The peer has hung up while the session was being closed: nothing more will come.
     peer_done: AtomicBool,
-    pub(crate) keeper: AtomicWaker,
+    pub(crate) driver: AtomicWaker,
     pub(crate) reader: AtomicWaker,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Outgoing {
     writing: bool,
     /// Somebody else wanted to write meanwhile: who is writing does it for them.
     again: bool,
-    /// The socket took less than it was given: the keeper waits until it takes more.
+    /// The socket took less than it was given: the driver waits until it takes more.
     blocked: bool,
     /// Tasks that wait until a message would be accepted.
     pub(crate) waiting: Vec<Waker>,
@@ -90,7 +90,7 @@ pub(crate) enum Phase {
     Over,
 }
 
-/// How much one call of [`Connection::write_out`] writes before it leaves the rest to the keeper, so that whoever
+/// How much one call of [`Connection::write_out`] writes before it leaves the rest to the driver, so that whoever
 /// flushes is not held up by what others push.
 const WRITE_BUDGET: usize = 256 * 1024;
 
@@ -120,7 +120,7 @@ impl Connection {
             closed_here: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
             peer_done: AtomicBool::new(false),
-            keeper: AtomicWaker::new(),
+            driver: AtomicWaker::new(),
             reader: AtomicWaker::new(),
         }
     }
@@ -170,7 +170,7 @@ impl Connection {
 
     pub(crate) fn note_pong(&self, number: u64) {
         self.ponged.fetch_max(number, Ordering::Relaxed);
-        self.keeper.wake();
+        self.driver.wake();
     }
 
     pub(crate) fn last_pong(&self) -> u64 {
@@ -180,7 +180,7 @@ impl Connection {
     /// Has the driver find out whether the peer lives.
     pub(crate) fn want_probe(&self) {
         self.probe_wanted.store(true, Ordering::Release);
-        self.keeper.wake();
+        self.driver.wake();
     }
 
     pub(crate) fn take_probe_wanted(&self) -> bool {
@@ -215,7 +215,7 @@ impl Connection {
             stream.hang_up();
         }
         waiting.into_iter().for_each(unwind::wake);
-        self.keeper.wake();
+        self.driver.wake();
         self.reader.wake();
         if before_its_time {
             self.siblings().for_each(|sibling| sibling.end_now(end));
@@ -236,7 +236,7 @@ impl Connection {
         };
         waiting.into_iter().for_each(unwind::wake);
         self.write_out();
-        self.keeper.wake();
+        self.driver.wake();
         self.siblings().for_each(|sibling| sibling.end_gracefully(kind));
     }
 
@@ -249,12 +249,12 @@ impl Connection {
         self.closed_here.load(Ordering::Acquire)
     }
 
-    /// Nobody will read the session any more: it ends, or the keeper reads what is left of one that is being
+    /// Nobody will read the session any more: it ends, or the driver reads what is left of one that is being
     /// closed.
     pub(crate) fn abandon(&self) {
         if let Phase::Closing(_) = self.phase() {
             self.abandoned.store(true, Ordering::Release);
-            self.keeper.wake();
+            self.driver.wake();
         } else {
             self.end_now(EndKind::Closed.into());
         }
@@ -267,7 +267,7 @@ impl Connection {
     /// Everything the peer had to say was read.
     pub(crate) fn note_peer_done(&self) {
         self.peer_done.store(true, Ordering::Release);
-        self.keeper.wake();
+        self.driver.wake();
     }
 
     pub(crate) fn is_peer_done(&self) -> bool {
@@ -304,8 +304,8 @@ impl Connection {
         let Some(stream) = out.stream.clone() else { return out.phase };
         out.writing = true;
         let mut left = out.queue.len();
-        let mut wake_keeper = false;
-        while !wake_keeper && (left > 0 || out.queue.has_control()) {
+        let mut wake_driver = false;
+        while !wake_driver && (left > 0 || out.queue.has_control()) {
             let Some(mut chunk) = out.queue.next() else { break };
             left = left.saturating_sub(chunk.len());
             drop(out);
@@ -321,12 +321,12 @@ impl Connection {
                 Ok(Written::All) => {
                     out.queue.sent(chunk);
                     budget = budget.saturating_sub(bytes);
-                    wake_keeper = budget == 0;
+                    wake_driver = budget == 0;
                 }
                 Ok(Written::Part) => {
                     out.queue.put_back(chunk);
                     out.blocked = true;
-                    wake_keeper = true;
+                    wake_driver = true;
                 }
                 // What the peer has sent may still be there to be read, and with it why it hung up: the
                 // reader ends the session.
@@ -334,7 +334,7 @@ impl Connection {
                     self.counters.unsent_bytes.add_many(out.queue.len());
                     out.queue.clear();
                     out.stream = None;
-                    wake_keeper = true;
+                    wake_driver = true;
                 }
             }
             if std::mem::take(&mut out.again) {
@@ -342,14 +342,14 @@ impl Connection {
             }
         }
         out.writing = false;
-        wake_keeper |= matches!(out.phase, Phase::Closing(_));
+        wake_driver |= matches!(out.phase, Phase::Closing(_));
         let room = out.queue.messages() <= self.limits.max_message_queue / 2;
         let waiting = if room { std::mem::take(&mut out.waiting) } else { Vec::new() };
         let phase = out.phase;
         drop(out);
         waiting.into_iter().for_each(unwind::wake);
-        if wake_keeper {
-            self.keeper.wake();
+        if wake_driver {
+            self.driver.wake();
         }
         phase
     }

@@ -1,4 +1,4 @@
-//! The keeper: the one task of a session that runs whether or not its user does anything.
+//! The driver: the one task of a session that runs whether or not its user does anything.
 //!
 //! It writes what did not go out at once, pings, judges the peer's silence, probes on request, and sees a
 //! session that is being closed to its end.
@@ -32,7 +32,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const PROBE: Duration = Duration::from_secs(1);
 
 /// See the [module](self).
-pub(crate) struct Keeper {
+pub(crate) struct Driver {
     connection: Arc<Connection>,
     stream: Arc<Stream>,
     owner: Owner,
@@ -52,10 +52,10 @@ struct Probe {
     until: Duration,
 }
 
-impl Keeper {
+impl Driver {
     pub(crate) fn new(connection: Arc<Connection>, stream: Arc<Stream>, owner: Owner) -> Self {
         let pulse = Pulse::new(connection.limits.heartbeat, connection.limits.head_start);
-        Keeper {
+        Driver {
             connection,
             stream,
             owner,
@@ -79,7 +79,7 @@ impl Keeper {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<SessionEnd> {
-        self.connection.keeper.register(cx.waker());
+        self.connection.driver.register(cx.waker());
         loop {
             self.write(cx);
             if let Some(end) = self.connection.end() {

@@ -98,7 +98,7 @@ impl Reader {
             }
             if let Some(kind) = self.last_word {
                 match self.connection.phase() {
-                    // The peer has hung up, but what we have to say may not all be out yet: the keeper ends
+                    // The peer has hung up, but what we have to say may not all be out yet: the driver ends
                     // the session.
                     Phase::Closing(_) if kind != EndKind::Protocol => self.connection.note_peer_done(),
                     _ => self.connection.end_now(kind.into()),

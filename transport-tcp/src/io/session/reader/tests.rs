@@ -91,7 +91,7 @@ impl Layer for Counting {
     }
 }
 
-/// One end of a session without a keeper.
+/// One end of a session without a driver.
 struct End {
     reader: Reader,
     connection: Arc<Connection>,
