@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use peer_service::{EndKind, NodeId};
 use transport_tcp::proto::{
-    connection::heartbeat::Pulse,
+    connection::heartbeat::HeartbeatTimer,
     peers::{
         action::InboundDecision,
         pairing::{ConnId, Refusal},
@@ -71,8 +71,8 @@ pub enum Stage {
 /// A session, from one end.
 pub struct Up {
     pub line: Arc<Line>,
-    pub pulse: Pulse,
-    /// When it began, by the node's clock: the pulse counts from there.
+    pub heartbeat: HeartbeatTimer,
+    /// When it began, by the node's clock: the heartbeat counts from there.
     pub began: Duration,
     pub pings: u64,
     pub last_pong: u64,

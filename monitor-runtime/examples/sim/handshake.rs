@@ -3,7 +3,7 @@
 
 use peer_service::{EndKind, NodeId, PeerInfo, SessionId};
 use transport_tcp::proto::{
-    connection::heartbeat::Pulse,
+    connection::heartbeat::HeartbeatTimer,
     peers::{action::InboundDecision, pairing::Refusal, table::DialFailure},
 };
 
@@ -152,7 +152,7 @@ impl World {
         }
         let up = Up {
             line: line.clone(),
-            pulse: Pulse::new(HEARTBEAT, SETUP_TIMEOUT),
+            heartbeat: HeartbeatTimer::new(HEARTBEAT, SETUP_TIMEOUT),
             began: clock.shows(self.now),
             pings: 0,
             last_pong: 0,

@@ -1,4 +1,4 @@
-//! Signs of life, silence and probes of each session, by the transport's own rules (`Pulse`), as `keeper` of
+//! Signs of life, silence and probes of each session, by the transport's own rules (`HeartbeatTimer`), as `keeper` of
 //! `transport-tcp` drives them; and what a session hears.
 
 use std::time::Duration;
@@ -45,7 +45,7 @@ impl World {
         if std::mem::take(&mut up.probe_wanted) {
             up.pings += 1;
             pings.push(up.pings);
-            up.pulse.pinged(now);
+            up.heartbeat.pinged(now);
             up.probe = Some((up.pings, now + PROBE));
         }
         let mut verdict = None;
@@ -58,17 +58,17 @@ impl World {
                 next = Some(until);
             }
         }
-        up.pulse.sent(up.taken);
+        up.heartbeat.sent(up.taken);
         let mut end = None;
         let at = loop {
-            match up.pulse.poll(now, stuck) {
+            match up.heartbeat.poll(now, stuck) {
                 Beat::Wait(at) => break at,
                 Beat::Ping => {
                     up.pings += 1;
                     pings.push(up.pings);
-                    up.pulse.pinged(now);
+                    up.heartbeat.pinged(now);
                 }
-                Beat::Silent(_) if unread => up.pulse.defer(now),
+                Beat::Silent(_) if unread => up.heartbeat.defer(now),
                 Beat::Silent(silent_for) => {
                     end = Some(SessionEnd::timeout(silent_for));
                     break now;
@@ -135,7 +135,7 @@ impl World {
             return;
         };
         let clock = self.lives[life].clock;
-        up.pulse.heard(clock.shows(self.now).saturating_sub(up.began));
+        up.heartbeat.heard(clock.shows(self.now).saturating_sub(up.began));
         match frame {
             Frame::Data(bytes) => {
                 up.line.arrived(bytes);

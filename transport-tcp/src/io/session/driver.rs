@@ -21,7 +21,7 @@ use crate::{
     },
     net::stream::Stream,
     proto::{
-        connection::heartbeat::{Beat, Pulse},
+        connection::heartbeat::{Beat, HeartbeatTimer},
         wire::Kind,
     },
 };
@@ -36,7 +36,7 @@ pub(crate) struct Driver {
     connection: Arc<Connection>,
     stream: Arc<Stream>,
     owner: Owner,
-    pulse: Pulse,
+    heartbeat: HeartbeatTimer,
     timer: Timer,
     /// The number of the last ping.
     pings: u64,
@@ -54,12 +54,12 @@ struct Probe {
 
 impl Driver {
     pub(crate) fn new(connection: Arc<Connection>, stream: Arc<Stream>, owner: Owner) -> Self {
-        let pulse = Pulse::new(connection.limits.heartbeat, connection.limits.head_start);
+        let heartbeat = HeartbeatTimer::new(connection.limits.heartbeat, connection.limits.head_start);
         Driver {
             connection,
             stream,
             owner,
-            pulse,
+            heartbeat,
             timer: Timer::never(),
             pings: 0,
             probe: None,
@@ -116,15 +116,15 @@ impl Driver {
     fn judge(&mut self, now: Duration) -> Option<Duration> {
         let probe = self.probe(now);
         let backlog = self.connection.backlog();
-        self.pulse.heard(self.connection.last_heard());
-        self.pulse.sent(self.connection.last_sent());
-        match self.pulse.poll(now, backlog.blocked && backlog.signals) {
+        self.heartbeat.heard(self.connection.last_heard());
+        self.heartbeat.sent(self.connection.last_sent());
+        match self.heartbeat.poll(now, backlog.blocked && backlog.signals) {
             Beat::Wait(at) => return Some(probe.map_or(at, |probe| at.min(probe))),
             Beat::Ping => {
                 self.connection.out.lock().queue.trim();
                 self.ping(now);
             }
-            Beat::Silent(_) if self.stream.has_unread() => self.pulse.defer(now),
+            Beat::Silent(_) if self.stream.has_unread() => self.heartbeat.defer(now),
             Beat::Silent(silent_for) => self.connection.end_now(SessionEnd::timeout(silent_for)),
             Beat::Stalled => self.connection.end_now(EndKind::Overloaded.into()),
         }
@@ -134,7 +134,7 @@ impl Driver {
     fn ping(&mut self, now: Duration) {
         self.pings += 1;
         self.connection.send_urgent(Kind::Ping, self.pings);
-        self.pulse.pinged(now);
+        self.heartbeat.pinged(now);
     }
 
     /// Whether the peer lives, if somebody wants to know. When the answer is due.
@@ -179,12 +179,12 @@ impl Driver {
                 self.stream.end_writing().is_err()
             }
             None => {
-                self.pulse.heard(self.connection.last_heard());
-                self.pulse.sent(self.connection.last_sent());
-                match self.pulse.poll(now, true) {
+                self.heartbeat.heard(self.connection.last_heard());
+                self.heartbeat.sent(self.connection.last_sent());
+                match self.heartbeat.poll(now, true) {
                     Beat::Wait(at) => return Some(at),
-                    Beat::Ping => self.pulse.pinged(now),
-                    Beat::Silent(_) if self.stream.has_unread() => self.pulse.defer(now),
+                    Beat::Ping => self.heartbeat.pinged(now),
+                    Beat::Silent(_) if self.stream.has_unread() => self.heartbeat.defer(now),
                     Beat::Silent(_) | Beat::Stalled => self.connection.end_now(EndKind::Closed.into()),
                 }
                 false

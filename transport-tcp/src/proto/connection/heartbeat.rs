@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use crate::config::Heartbeat;
 
-/// Judges one session. Its driver tells when bytes were [`sent`](Pulse::sent) and [`heard`](Pulse::heard),
-/// calls [`poll`](Pulse::poll) when something has changed or the time it was told has come, and does what it
+/// Judges one session. Its driver tells when bytes were [`sent`](HeartbeatTimer::sent) and [`heard`](HeartbeatTimer::heard),
+/// calls [`poll`](HeartbeatTimer::poll) when something has changed or the time it was told has come, and does what it
 /// says.
 #[derive(Clone, Debug)]
-pub struct Pulse {
+pub struct HeartbeatTimer {
     config: Heartbeat,
     /// When bytes last went out. None before the first ping, whatever else was sent.
     sent: Option<Duration>,
@@ -34,22 +34,22 @@ pub struct Pulse {
 pub enum Beat {
     /// Nothing before that time.
     Wait(Duration),
-    /// Send a ping, report it with [`Pulse::pinged`], poll again.
+    /// Send a ping, report it with [`HeartbeatTimer::pinged`], poll again.
     Ping,
-    /// Nothing was heard for that long. If bytes have arrived that nobody has read, [`Pulse::defer`] and poll
+    /// Nothing was heard for that long. If bytes have arrived that nobody has read, [`HeartbeatTimer::defer`] and poll
     /// again: a node reads before it judges.
     Silent(Duration),
     /// The peer has taken no byte for the timeout although something must go out.
     Stalled,
 }
 
-impl Pulse {
+impl HeartbeatTimer {
     /// A session that begins now, at time zero. The first sign of life may take `head_start` more than the others:
     /// the peer may not have read yet that there is a session.
     pub fn new(config: Heartbeat, head_start: Duration) -> Self {
         let zero = Duration::ZERO;
         let silence = Patience { since: zero, excused: head_start };
-        Pulse { config, sent: None, pinged: zero, silence, stall: None, planned: None }
+        HeartbeatTimer { config, sent: None, pinged: zero, silence, stall: None, planned: None }
     }
 
     /// The socket has taken bytes at that time.
@@ -165,22 +165,22 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
     /// The first ping of a session that begins at zero has gone out.
-    fn greeted(head_start: Duration) -> Pulse {
-        let mut pulse = Pulse::new(Heartbeat::fast(), head_start);
-        assert_eq!(pulse.poll(MS(0), false), Beat::Ping);
-        pulse.pinged(MS(0));
-        pulse
+    fn greeted(head_start: Duration) -> HeartbeatTimer {
+        let mut heartbeat = HeartbeatTimer::new(Heartbeat::fast(), head_start);
+        assert_eq!(heartbeat.poll(MS(0), false), Beat::Ping);
+        heartbeat.pinged(MS(0));
+        heartbeat
     }
 
-    fn fast() -> Pulse {
+    fn fast() -> HeartbeatTimer {
         greeted(Duration::ZERO)
     }
 
     /// What is to be done at that time beside pings, which are handed over.
-    fn poll_past_pings(pulse: &mut Pulse, at: Duration) -> Beat {
+    fn poll_past_pings(heartbeat: &mut HeartbeatTimer, at: Duration) -> Beat {
         loop {
-            match pulse.poll(at, false) {
-                Beat::Ping => pulse.pinged(at),
+            match heartbeat.poll(at, false) {
+                Beat::Ping => heartbeat.pinged(at),
                 beat => return beat,
             }
         }
@@ -219,67 +219,67 @@ mod tests {
 
     #[test]
     fn silence_is_told_after_the_timeout_and_not_before() {
-        let mut pulse = fast();
-        pulse.heard(MS(30));
+        let mut heartbeat = fast();
+        heartbeat.heard(MS(30));
         let mut at = MS(100);
-        while let Beat::Wait(next) = poll_past_pings(&mut pulse, at) {
+        while let Beat::Wait(next) = poll_past_pings(&mut heartbeat, at) {
             at = next;
-            pulse.sent(at);
+            heartbeat.sent(at);
         }
-        assert_eq!((at, pulse.poll(at, false)), (MS(530), Beat::Silent(MS(500))));
+        assert_eq!((at, heartbeat.poll(at, false)), (MS(530), Beat::Silent(MS(500))));
     }
 
     #[test]
     fn only_the_first_sign_of_life_has_a_head_start() {
-        let mut pulse = greeted(MS(2000));
-        assert_eq!(poll_past_pings(&mut pulse, MS(2400)), Beat::Wait(MS(2500)));
-        let mut silent = pulse.clone();
+        let mut heartbeat = greeted(MS(2000));
+        assert_eq!(poll_past_pings(&mut heartbeat, MS(2400)), Beat::Wait(MS(2500)));
+        let mut silent = heartbeat.clone();
         assert_eq!(silent.poll(MS(2500), false), Beat::Silent(MS(2500)));
-        pulse.heard(MS(2450));
-        pulse.pinged(MS(2949));
-        assert_eq!(pulse.poll(MS(2500), false), Beat::Wait(MS(2950)));
-        assert_eq!(pulse.poll(MS(2950), false), Beat::Silent(MS(500)));
+        heartbeat.heard(MS(2450));
+        heartbeat.pinged(MS(2949));
+        assert_eq!(heartbeat.poll(MS(2500), false), Beat::Wait(MS(2950)));
+        assert_eq!(heartbeat.poll(MS(2950), false), Beat::Silent(MS(500)));
     }
 
     #[test]
     fn ones_own_lateness_is_not_the_peers_silence() {
-        let mut pulse = fast();
-        pulse.heard(MS(90));
-        pulse.sent(MS(90));
-        assert_eq!(pulse.poll(MS(90), false), Beat::Wait(MS(190)));
+        let mut heartbeat = fast();
+        heartbeat.heard(MS(90));
+        heartbeat.sent(MS(90));
+        assert_eq!(heartbeat.poll(MS(90), false), Beat::Wait(MS(190)));
         // Stopped for ten seconds: the peer still gets what was left of its time, 400 ms from the planned
         // moment.
-        assert_eq!(pulse.poll(MS(10_190), false), Beat::Ping);
-        pulse.pinged(MS(10_190));
-        assert!(matches!(pulse.poll(MS(10_190), false), Beat::Wait(_)));
-        pulse.pinged(MS(10_589));
-        assert_eq!(pulse.poll(MS(10_290), false), Beat::Wait(MS(10_590)));
-        assert_eq!(pulse.poll(MS(10_590), false), Beat::Silent(MS(10_500)));
+        assert_eq!(heartbeat.poll(MS(10_190), false), Beat::Ping);
+        heartbeat.pinged(MS(10_190));
+        assert!(matches!(heartbeat.poll(MS(10_190), false), Beat::Wait(_)));
+        heartbeat.pinged(MS(10_589));
+        assert_eq!(heartbeat.poll(MS(10_290), false), Beat::Wait(MS(10_590)));
+        assert_eq!(heartbeat.poll(MS(10_590), false), Beat::Silent(MS(10_500)));
     }
 
     #[test]
     fn unread_bytes_put_the_judgement_off() {
-        let mut pulse = fast();
-        pulse.pinged(MS(500));
-        assert!(matches!(pulse.poll(MS(500), false), Beat::Silent(_)));
-        pulse.defer(MS(500));
-        assert_eq!(pulse.poll(MS(500), false), Beat::Wait(MS(600)));
-        pulse.heard(MS(550));
-        pulse.pinged(MS(1049));
-        assert_eq!(pulse.poll(MS(600), false), Beat::Wait(MS(1050)));
+        let mut heartbeat = fast();
+        heartbeat.pinged(MS(500));
+        assert!(matches!(heartbeat.poll(MS(500), false), Beat::Silent(_)));
+        heartbeat.defer(MS(500));
+        assert_eq!(heartbeat.poll(MS(500), false), Beat::Wait(MS(600)));
+        heartbeat.heard(MS(550));
+        heartbeat.pinged(MS(1049));
+        assert_eq!(heartbeat.poll(MS(600), false), Beat::Wait(MS(1050)));
     }
 
     #[test]
     fn a_peer_that_takes_nothing_is_stalled_unless_bytes_move_again() {
-        let mut pulse = fast();
+        let mut heartbeat = fast();
         let mut stuck = |t, moved: bool| {
-            pulse.heard(MS(t));
+            heartbeat.heard(MS(t));
             if moved {
-                pulse.sent(MS(t));
+                heartbeat.sent(MS(t));
             }
             loop {
-                match pulse.poll(MS(t), true) {
-                    Beat::Ping => pulse.pinged(MS(t)),
+                match heartbeat.poll(MS(t), true) {
+                    Beat::Ping => heartbeat.pinged(MS(t)),
                     beat => return beat,
                 }
             }

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use proptest::prelude::*;
 
-use super::{Beat, Pulse};
+use super::{Beat, HeartbeatTimer};
 use crate::config::Heartbeat;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -16,7 +16,7 @@ enum Packet {
 }
 
 struct Side {
-    pulse: Pulse,
+    heartbeat: HeartbeatTimer,
     /// Sends something all the time.
     streams: bool,
     /// On its way here, and when it arrives.
@@ -26,28 +26,28 @@ struct Side {
 
 impl Side {
     fn new(heartbeat: Heartbeat, streams: bool) -> Self {
-        let pulse = Pulse::new(heartbeat, Duration::ZERO);
-        Side { pulse, streams, arriving: VecDeque::new(), pings: 0 }
+        let heartbeat = HeartbeatTimer::new(heartbeat, Duration::ZERO);
+        Side { heartbeat, streams, arriving: VecDeque::new(), pings: 0 }
     }
 
     /// One millisecond: what is sent in it.
     fn step(&mut self, now: u64) -> Vec<Packet> {
         let mut sends = Vec::new();
         while let Some((_, packet)) = self.arriving.pop_front_if(|(at, _)| *at <= now) {
-            self.pulse.heard(MS(now));
+            self.heartbeat.heard(MS(now));
             // A ping is answered, which is no ping.
             sends.extend(matches!(packet, Packet::Ping).then_some(Packet::Other));
         }
         sends.extend(self.streams.then_some(Packet::Other));
         if !sends.is_empty() {
-            self.pulse.sent(MS(now));
+            self.heartbeat.sent(MS(now));
         }
         loop {
-            match self.pulse.poll(MS(now), false) {
+            match self.heartbeat.poll(MS(now), false) {
                 Beat::Wait(_) => return sends,
                 Beat::Ping => {
                     self.pings += 1;
-                    self.pulse.pinged(MS(now));
+                    self.heartbeat.pinged(MS(now));
                     sends.push(Packet::Ping);
                 }
                 verdict => panic!("at {now} ms: {verdict:?}"),
