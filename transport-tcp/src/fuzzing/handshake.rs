@@ -12,7 +12,7 @@ use crate::{
     Secret, TcpConfig,
     proto::{
         handshake::{
-            Identity, Met,
+            Identity, Negotiated,
             acceptor::Acceptor,
             attach::{Attach, Bond},
             initiator::{Decision, Initiator},
@@ -79,11 +79,11 @@ impl<'a> Other<'a> {
     }
 
     /// Whoever has come this far knows the secret, and nothing was agreed on that this node does not have.
-    fn check(&self, met: &Met) {
+    fn check(&self, negotiated: &Negotiated) {
         assert!(self.knows_secret, "a proof without the secret");
-        assert_eq!(met.features.0 & !NODE.features.0, 0);
-        assert!(met.channels.iter().all(|channel| NODE.channels.contains(channel)));
-        assert!(met.channels.len() <= NODE.channels.len(), "a channel twice");
+        assert_eq!(negotiated.features.0 & !NODE.features.0, 0);
+        assert!(negotiated.channels.iter().all(|channel| NODE.channels.contains(channel)));
+        assert!(negotiated.channels.len() <= NODE.channels.len(), "a channel twice");
     }
 
     /// A proof that did not hold stays untrue, however often it is said.
@@ -112,7 +112,7 @@ fn accept(bytes: &[u8]) -> Option<()> {
     let (kind, body) = other.prove()?;
     acceptor.answer(kind, &body).ok()?;
     other.hear_proved(Kind::Verdict, &acceptor.accept());
-    other.check(&acceptor.met());
+    other.check(&acceptor.negotiated());
     attach(&acceptor.bond(), other.says)
 }
 
@@ -135,8 +135,8 @@ fn initiate(bytes: &[u8]) -> Option<()> {
         other.check_proof(decision.is_ok());
         match decision.ok()? {
             Decision::StillThere => other.hear_proved(Kind::Answer, &initiator.answer(true)),
-            Decision::Accepted(met) => {
-                other.check(&met);
+            Decision::Accepted(negotiated) => {
+                other.check(&negotiated);
                 let confirmed = next_frame(&mut other.says, MAX_BODY);
                 let (kind, body) = confirmed?;
                 let confirmed = initiator.bond().confirmed(&NODE, 1, Binding::NONE, kind, body);

@@ -229,10 +229,11 @@ async fn call(
         decision = initiator.verdict(kind, &body)?;
     }
     match decision {
-        Decision::Accepted(met) if endpoint.dial_accepted(conn, &met) => {
+        Decision::Accepted(negotiated) if endpoint.dial_accepted(conn, &negotiated) => {
             let mut connections = vec![conversation];
-            connections.extend(attach(endpoint, name, address, &initiator.bond(), met.channels.len()).await?);
-            if endpoint.establish(conn, met, connections) { Ok(()) } else { Err(Failure::Dropped) }
+            connections
+                .extend(attach(endpoint, name, address, &initiator.bond(), negotiated.channels.len()).await?);
+            if endpoint.establish(conn, negotiated, connections) { Ok(()) } else { Err(Failure::Dropped) }
         }
         Decision::Accepted(_) => Err(Failure::Dropped),
         Decision::StillThere => Err(Failure::Malformed("asked twice")),

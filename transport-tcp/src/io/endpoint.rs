@@ -33,7 +33,7 @@ use crate::{
     net::lookup::Lookups,
     proto::{
         self,
-        handshake::{Failure, Identity, Met},
+        handshake::{Failure, Identity, Negotiated},
         limits::Limits,
         peers::{
             action::{Action, InboundDecision},
@@ -177,8 +177,8 @@ impl Endpoint {
     }
 
     /// The peer has accepted the connection. False if it is not wanted any more.
-    pub(crate) fn dial_accepted(self: &Arc<Self>, conn: ConnId, met: &Met) -> bool {
-        self.step(|peers| peers.table.accepted(&met.node, conn, Instant::now()))
+    pub(crate) fn dial_accepted(self: &Arc<Self>, conn: ConnId, negotiated: &Negotiated) -> bool {
+        self.step(|peers| peers.table.accepted(&negotiated.node, conn, Instant::now()))
     }
 
     /// All addresses of a peer were tried.
@@ -239,11 +239,11 @@ impl Endpoint {
     pub(crate) fn establish(
         self: &Arc<Self>,
         conn: ConnId,
-        met: Met,
+        negotiated: Negotiated,
         connections: Vec<Conversation>,
     ) -> bool {
-        let limits = Limits::between(&self.config, &met);
-        let name = met.node.name.clone();
+        let limits = Limits::between(&self.config, &negotiated);
+        let name = negotiated.node.name.clone();
         let owner = Owner { endpoint: Arc::downgrade(self), peer: name.clone() };
         let (mut drivers, mut readers) = (Vec::new(), Vec::new());
         for connection in connections {
@@ -251,7 +251,7 @@ impl Endpoint {
             let stream = Arc::new(stream);
             let connection = Arc::new(Connection::new(conn, stream.clone(), limits, self.counters.clone()));
             drivers.push(Driver::new(connection.clone(), stream.clone(), owner.clone()));
-            readers.push(Reader::new(met.node.clone(), connection, stream, owner.clone(), carried));
+            readers.push(Reader::new(negotiated.node.clone(), connection, stream, owner.clone(), carried));
         }
         let first = readers[0].connection().clone();
         let is_established = self.step(|peers| {
@@ -260,14 +260,19 @@ impl Endpoint {
             }
             peers.handles.dials.remove(&conn);
             peers.handles.sessions.insert(conn, first);
-            let mut info = PeerInfo::new(met.node, SessionId(peers.table.number()));
-            info.hidden = met.hidden || self.identity.hidden;
-            info.features = met.features;
-            info.channels = proto::channels::own(&self.config.channels, &met.channels);
+            let mut info = PeerInfo::new(negotiated.node, SessionId(peers.table.number()));
+            info.hidden = negotiated.hidden || self.identity.hidden;
+            info.features = negotiated.features;
+            info.channels = proto::channels::own(&self.config.channels, &negotiated.channels);
             info.max_frame = limits.max_contents_out;
             log::session_up(&info);
             self.counters.sessions.add();
-            self.events.session(channels::session(&self.config.channels, &met.channels, info, readers));
+            self.events.session(channels::session(
+                &self.config.channels,
+                &negotiated.channels,
+                info,
+                readers,
+            ));
             true
         });
         if is_established {

@@ -225,13 +225,13 @@ async fn decide(
             }
             InboundDecision::Accepted => {
                 let verdict = acceptor.accept();
-                let met = acceptor.met();
-                let gathering = endpoint.gatherings.begin(acceptor.bond(), &name, met.channels.len());
+                let negotiated = acceptor.negotiated();
+                let gathering = endpoint.gatherings.begin(acceptor.bond(), &name, negotiated.channels.len());
                 conversation.send(Kind::Verdict, &verdict).await?;
                 let connections = gather(endpoint, conversation, gathering).await?;
                 let conn = newcomer.conn;
                 std::mem::forget(newcomer);
-                let established = endpoint.establish(conn, met, connections);
+                let established = endpoint.establish(conn, negotiated, connections);
                 return if established { Ok(()) } else { Err(Failure::Dropped) };
             }
         }

@@ -70,7 +70,7 @@ impl Identity {
 
 /// What is known of the peer once both have proved themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Met {
+pub(crate) struct Negotiated {
     pub(crate) node: NodeId,
     /// Whether the peer is hidden.
     pub(crate) hidden: bool,
@@ -279,7 +279,7 @@ mod tests {
         a: &Identity,
         b: &Identity,
         mut wire: impl FnMut(Kind, &mut Vec<u8>),
-    ) -> Result<(Met, Met), Failure> {
+    ) -> Result<(Negotiated, Negotiated), Failure> {
         let mut pass = |kind, mut body: Vec<u8>| {
             wire(kind, &mut body);
             body
@@ -298,7 +298,7 @@ mod tests {
         assert!(!acceptor.answer(Kind::Answer, &answer)?);
         let verdict = pass(Kind::Verdict, acceptor.accept());
         match initiator.verdict(Kind::Verdict, &verdict)? {
-            Decision::Accepted(met) => Ok((met, acceptor.met())),
+            Decision::Accepted(negotiated) => Ok((negotiated, acceptor.negotiated())),
             Decision::StillThere => panic!("asked once is enough"),
         }
     }
@@ -312,9 +312,9 @@ mod tests {
         let features = FRAGMENTS;
         assert_eq!(
             b_as_met,
-            Met { node: b.node, hidden: false, features, max_frame: 2048, channels: channels.clone() }
+            Negotiated { node: b.node, hidden: false, features, max_frame: 2048, channels: channels.clone() }
         );
-        assert_eq!(a_as_met, Met { node: a.node, hidden: true, features, max_frame: most, channels });
+        assert_eq!(a_as_met, Negotiated { node: a.node, hidden: true, features, max_frame: most, channels });
     }
 
     #[test]
@@ -322,12 +322,12 @@ mod tests {
         let before = |node| Identity { features: Features(0), max_frame: 1 << 20, ..node };
         for (a, b) in [(a(), before(b())), (before(a()), b())] {
             let (b_as_met, a_as_met) = shake(&a, &b, |_, _| {}).unwrap();
-            for met in [b_as_met, a_as_met] {
-                assert_eq!(met.features, Features(0));
-                assert!(met.max_frame <= 1 << 20);
-                let limits = Limits::between(&TcpConfig::new("x@h".parse().unwrap()), &met);
+            for negotiated in [b_as_met, a_as_met] {
+                assert_eq!(negotiated.features, Features(0));
+                assert!(negotiated.max_frame <= 1 << 20);
+                let limits = Limits::between(&TcpConfig::new("x@h".parse().unwrap()), &negotiated);
                 assert_eq!((limits.cut_at, limits.max_frame_in), (None, (1 << 20) + channels::OVERHEAD));
-                assert_eq!(limits.max_contents_out, met.max_frame as usize);
+                assert_eq!(limits.max_contents_out, negotiated.max_frame as usize);
             }
         }
     }

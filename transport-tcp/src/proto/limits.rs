@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     config::{Heartbeat, TcpConfig},
     proto::channels,
-    proto::{connection::fragment, handshake::Met},
+    proto::{connection::fragment, handshake::Negotiated},
 };
 
 /// The limits of a session.
@@ -34,11 +34,11 @@ const SPIN: Duration = Duration::from_micros(100);
 
 impl Limits {
     /// What holds on a session between a node of that configuration and that peer.
-    pub(crate) fn between(config: &TcpConfig, met: &Met) -> Self {
-        let cut_at = fragment::are_agreed(met.features).then_some(fragment::LONGEST);
-        let max_frame_in = fragment::longest(config.max_frame, met.features);
-        let max_frame_out = max_frame_in.min(met.max_frame as usize);
-        let overhead = if met.channels.is_empty() { 0 } else { channels::OVERHEAD };
+    pub(crate) fn between(config: &TcpConfig, negotiated: &Negotiated) -> Self {
+        let cut_at = fragment::are_agreed(negotiated.features).then_some(fragment::LONGEST);
+        let max_frame_in = fragment::longest(config.max_frame, negotiated.features);
+        let max_frame_out = max_frame_in.min(negotiated.max_frame as usize);
+        let overhead = if negotiated.channels.is_empty() { 0 } else { channels::OVERHEAD };
         Limits {
             max_frame_out: max_frame_out + overhead,
             max_frame_in: max_frame_in + overhead,

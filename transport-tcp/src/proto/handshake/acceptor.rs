@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use peer_service::{ChannelId, Features, NodeId};
 
 use super::{
-    Failure, Identity, Met,
+    Failure, Identity, Negotiated,
     attach::Bond,
     initiator::{proved, verified},
     messages::{self, Answer, Challenge, Hello, Nonce, Terms, Verdict},
@@ -114,9 +114,9 @@ impl<'a> Acceptor<'a> {
     }
 
     /// What is known of the peer in the end.
-    pub(crate) fn met(&self) -> Met {
+    pub(crate) fn negotiated(&self) -> Negotiated {
         let Terms { hidden, max_frame, channels } = self.terms().clone();
-        Met { node: self.peer.clone(), hidden, features: self.features, max_frame, channels }
+        Negotiated { node: self.peer.clone(), hidden, features: self.features, max_frame, channels }
     }
 
     /// What further connections of the session belong to, once it is accepted.

@@ -3,7 +3,7 @@
 use peer_service::{Features, NodeId, NodeName};
 
 use super::{
-    Failure, Identity, Met,
+    Failure, Identity, Negotiated,
     attach::Bond,
     messages::{self, Answer, Challenge, Hello, Nonce, Reject, Terms, VERSIONS, Verdict},
     proof::{self, Binding, Role, Transcript},
@@ -14,7 +14,7 @@ use crate::proto::wire::Kind;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// The session stands.
-    Accepted(Met),
+    Accepted(Negotiated),
     /// It asks whether we still have the session it holds: [`Initiator::answer`].
     StillThere,
 }
@@ -84,7 +84,7 @@ impl<'a> Initiator<'a> {
                     return Err(Failure::Malformed("channels that we have not offered"));
                 }
                 let (node, features) = self.peer.clone().expect("a VERDICT is read after the CHALLENGE");
-                Ok(Decision::Accepted(Met { node, hidden, features, max_frame, channels }))
+                Ok(Decision::Accepted(Negotiated { node, hidden, features, max_frame, channels }))
             }
             Verdict::StillThere => Ok(Decision::StillThere),
             Verdict::Refused(refusal) => Err(Failure::Refused(refusal)),
