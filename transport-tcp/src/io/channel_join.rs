@@ -20,7 +20,7 @@ use crate::{
 
 /// The sessions that wait. There are never more than handshakes under way.
 #[derive(Default)]
-pub(crate) struct Gatherings {
+pub(crate) struct ChannelJoins {
     waiting: Mutex<HashMap<BondId, Waiting>>,
 }
 
@@ -31,13 +31,13 @@ struct Waiting {
     places: Vec<Option<Sender<Conversation>>>,
 }
 
-impl Gatherings {
+impl ChannelJoins {
     /// Begins to wait for so many connections of that peer. They may come as soon as the peer knows the bond.
-    pub(crate) fn begin(self: &Arc<Self>, bond: Bond, peer: &NodeName, connections: usize) -> Gathering {
+    pub(crate) fn begin(self: &Arc<Self>, bond: Bond, peer: &NodeName, connections: usize) -> ChannelJoin {
         let (places, arrivals) =
             (0..connections).map(|_| bounded(1)).map(|(to, from)| (Some(to), from)).unzip();
         self.waiting.lock().insert(bond.id(), Waiting { bond: bond.clone(), peer: peer.clone(), places });
-        Gathering { bond, arrivals, gatherings: self.clone() }
+        ChannelJoin { bond, arrivals, channel_joins: self.clone() }
     }
 
     /// The place of a connection whose ATTACH has that body, once it has proved that it belongs there. The place takes
@@ -60,13 +60,13 @@ impl Gatherings {
 }
 
 /// Waits for the further connections of one session. Dropped, it is forgotten.
-pub(crate) struct Gathering {
+pub(crate) struct ChannelJoin {
     bond: Bond,
     arrivals: Vec<Receiver<Conversation>>,
-    gatherings: Arc<Gatherings>,
+    channel_joins: Arc<ChannelJoins>,
 }
 
-impl Gathering {
+impl ChannelJoin {
     /// All of them, in the order of their channels, once each was told that the session stands.
     pub(crate) async fn complete(self, me: &Identity) -> Result<Vec<Conversation>, Failure> {
         let mut connections = Vec::new();
@@ -81,8 +81,8 @@ impl Gathering {
     }
 }
 
-impl Drop for Gathering {
+impl Drop for ChannelJoin {
     fn drop(&mut self) {
-        self.gatherings.waiting.lock().remove(&self.bond.id());
+        self.channel_joins.waiting.lock().remove(&self.bond.id());
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     config::TcpConfig,
     counters::Counters,
     io::{
-        channel_join::Gatherings,
+        channel_join::ChannelJoins,
         dialer,
         handshake_io::Conversation,
         session::{channels, connection::Connection, driver::Driver, reader::Reader},
@@ -49,7 +49,7 @@ use crate::{
 pub(crate) struct Endpoint {
     pub(crate) config: TcpConfig,
     pub(crate) identity: Identity,
-    pub(crate) gatherings: Arc<Gatherings>,
+    pub(crate) channel_joins: Arc<ChannelJoins>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: Events,
     pub(crate) lookups: Arc<Lookups>,
@@ -81,7 +81,7 @@ impl Endpoint {
         Endpoint {
             config,
             identity,
-            gatherings: Arc::default(),
+            channel_joins: Arc::default(),
             counters: Arc::default(),
             events: Events::new(),
             lookups: Lookups::system(),

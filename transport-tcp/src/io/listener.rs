@@ -18,7 +18,7 @@ use smol::{Async, Timer};
 
 use crate::{
     io::{
-        channel_join::Gathering,
+        channel_join::ChannelJoin,
         dialer::nonce,
         endpoint::Endpoint,
         handshake_io::{Conversation, within},
@@ -139,7 +139,7 @@ async fn shake(endpoint: &Arc<Endpoint>, tcp: Async<TcpStream>, place: Place) ->
     let mut conversation = Conversation::new(security::accept(&endpoint.config, tcp).await?);
     let (kind, body) = first_frame(&mut conversation).await?;
     if kind == Kind::Attach {
-        return match endpoint.gatherings.place(&endpoint.identity, &body, conversation.stream()) {
+        return match endpoint.channel_joins.place(&endpoint.identity, &body, conversation.stream()) {
             Ok(place) => place.try_send(conversation).map_err(|_| Failure::Dropped),
             Err(failure) => Err(turned_away(&mut conversation, failure).await),
         };
@@ -226,9 +226,9 @@ async fn decide(
             InboundDecision::Accepted => {
                 let verdict = acceptor.accept();
                 let negotiated = acceptor.negotiated();
-                let gathering = endpoint.gatherings.begin(acceptor.bond(), &name, negotiated.channels.len());
+                let join = endpoint.channel_joins.begin(acceptor.bond(), &name, negotiated.channels.len());
                 conversation.send(Kind::Verdict, &verdict).await?;
-                let connections = gather(endpoint, conversation, gathering).await?;
+                let connections = gather(endpoint, conversation, join).await?;
                 let conn = newcomer.conn;
                 std::mem::forget(newcomer);
                 let established = endpoint.establish(conn, negotiated, connections);
@@ -242,10 +242,10 @@ async fn decide(
 async fn gather(
     endpoint: &Arc<Endpoint>,
     mut first: Conversation,
-    gathering: Gathering,
+    join: ChannelJoin,
 ) -> Result<Vec<Conversation>, Failure> {
     let mut others = {
-        let others = gathering.complete(&endpoint.identity).fuse();
+        let others = join.complete(&endpoint.identity).fuse();
         let interrupted = first.interrupted().fuse();
         pin_mut!(others, interrupted);
         select_biased! {
