@@ -34,7 +34,7 @@
 //! |---|---|
 //! | bytes in and out | `stream`, `socket` |
 //! | encryption, and names in certificates | `protection`, `tls` |
-//! | frames and their limits | `wire`, `incoming`, `intake`, `queue` |
+//! | frames and their limits | `wire`, `incoming`, `decoder`, `queue` |
 //! | long frames in pieces | `fragment`, `lanes` |
 //! | who may come in, and how many at once | `listener`, `pending`, `accept_errors` |
 //! | who is there, and proving it | `handshake` |

@@ -17,7 +17,7 @@ use crate::{
     log,
     net::stream::Stream,
     proto::{
-        connection::frame_decoder::{Beat, Intake},
+        connection::frame_decoder::{Beat, FrameDecoder},
         limits::Limits,
         wire::Kind,
     },
@@ -35,7 +35,7 @@ pub(crate) struct Reader {
     owner: Owner,
     /// None once the end was told.
     stream: Option<Arc<Stream>>,
-    intake: Intake,
+    decoder: FrameDecoder,
     /// What ends the session once the frames before it were handed over.
     last_word: Option<EndKind>,
     /// The last read has left nothing in the socket.
@@ -56,13 +56,13 @@ impl Reader {
         carried: Vec<u8>,
     ) -> Self {
         let Limits { max_frame_in, cut_at, .. } = connection.limits;
-        let intake = Intake::new(carried, max_frame_in, cut_at);
+        let decoder = FrameDecoder::new(carried, max_frame_in, cut_at);
         Reader {
             peer,
             connection,
             owner,
             stream: Some(stream),
-            intake,
+            decoder,
             last_word: None,
             drained: false,
             spin_until: None,
@@ -141,7 +141,7 @@ impl Reader {
     fn take_frames(&mut self, frames: &mut FrameBuf) -> bool {
         let before = frames.len();
         let mut ping = None;
-        let taken = self.intake.take(frames, |beat| match beat {
+        let taken = self.decoder.take(frames, |beat| match beat {
             Beat::Ping(number) => ping = Some(number),
             Beat::Pong(number) => self.connection.note_pong(number),
         });
@@ -156,10 +156,10 @@ impl Reader {
     }
 
     fn read(&mut self, stream: &Stream) -> Input {
-        match stream.read_now(self.intake.room()) {
+        match stream.read_now(self.decoder.room()) {
             Ok(0) => Input::Over(EndKind::Closed),
             Ok(bytes) => {
-                self.drained = !self.intake.filled(bytes);
+                self.drained = !self.decoder.filled(bytes);
                 self.last_bytes =
                     self.last_bytes.saturating_sub(if self.connection.end().is_some() { bytes } else { 0 });
                 self.spin_until = self.connection.limits.spin.map(|spin| Instant::now() + spin);

@@ -9,7 +9,7 @@ use crate::{
     proto::{
         connection::{
             fragment::{Assembly, FragmentError},
-            read_buffer::Incoming,
+            read_buffer::ReadBuffer,
         },
         wire::{Kind, WireError},
     },
@@ -20,8 +20,8 @@ const ENOUGH: usize = 16 * 1024;
 const MANY: usize = 512;
 
 /// See the [module](self).
-pub(crate) struct Intake {
-    incoming: Incoming,
+pub(crate) struct FrameDecoder {
+    buffer: ReadBuffer,
     /// What has arrived in fragments.
     assembly: Assembly,
 }
@@ -44,25 +44,25 @@ pub(crate) enum Broken {
     Misplaced(Kind),
 }
 
-impl Intake {
+impl FrameDecoder {
     /// `carried`: what came behind the handshake. Frames have at most `max_frame` bytes, and on the wire at most
     /// `cut_at` if fragments are agreed on.
     pub(crate) fn new(carried: Vec<u8>, max_frame: usize, cut_at: Option<usize>) -> Self {
-        Intake {
-            incoming: Incoming::new(carried, cut_at.map_or(max_frame, |at| at.min(max_frame))),
+        FrameDecoder {
+            buffer: ReadBuffer::new(carried, cut_at.map_or(max_frame, |at| at.min(max_frame))),
             // If none are agreed, any is too long.
             assembly: Assembly::new(cut_at.map_or(0, |_| max_frame)),
         }
     }
 
-    /// As [`Incoming::room`]: call it when [`take`](Self::take) has found no frame to hand over.
+    /// As [`ReadBuffer::room`]: call it when [`take`](Self::take) has found no frame to hand over.
     pub(crate) fn room(&mut self) -> &mut [u8] {
-        self.incoming.room()
+        self.buffer.room()
     }
 
-    /// As [`Incoming::filled`].
+    /// As [`ReadBuffer::filled`].
     pub(crate) fn filled(&mut self, bytes: usize) -> bool {
-        self.incoming.filled(bytes)
+        self.buffer.filled(bytes)
     }
 
     /// Takes whole frames, up to the peer's last word: returns that, if it was said. After it, and after an error, nothing
@@ -75,8 +75,8 @@ impl Intake {
     ) -> Result<Option<EndKind>, Broken> {
         let (bytes, count) = (frames.byte_len() + ENOUGH, frames.len() + MANY);
         while frames.byte_len() < bytes && frames.len() < count {
-            let Some((kind, range)) = self.incoming.next()? else { break };
-            let body = self.incoming.body(range);
+            let Some((kind, range)) = self.buffer.next()? else { break };
+            let body = self.buffer.body(range);
             match (kind, <[u8; 8]>::try_from(body)) {
                 (Kind::Data, _) => frames.push(body),
                 (Kind::Fragment, _) => {

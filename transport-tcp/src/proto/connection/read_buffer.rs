@@ -8,7 +8,7 @@ use crate::proto::wire::{self, Frame, Kind, MAX_HEADER, Parsed, WireError};
 ///
 /// It grows while reads fill it and while a frame does not fit, never further than such a frame needs, and
 /// never ahead of what has arrived; it shrinks again when little arrives.
-pub(crate) struct Incoming {
+pub(crate) struct ReadBuffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
@@ -27,12 +27,12 @@ const LARGEST: usize = 256 * 1024;
 /// After so many reads of less than an eighth of the buffer it shrinks.
 const SHRINK_AFTER: u32 = 32;
 
-impl Incoming {
+impl ReadBuffer {
     /// Starts with what came behind the handshake.
     pub(crate) fn new(mut bytes: Vec<u8>, max_body: usize) -> Self {
         let end = bytes.len();
         bytes.resize(SMALLEST.max(end), 0);
-        Incoming { bytes, start: 0, end, max_body, wanted: 0, full: false, small_reads: 0 }
+        ReadBuffer { bytes, start: 0, end, max_body, wanted: 0, full: false, small_reads: 0 }
     }
 
     /// The next whole frame; its body is read with [`body`](Self::body) before anything else is done.
@@ -89,19 +89,19 @@ impl Incoming {
 mod tests {
     use super::*;
 
-    fn feed(incoming: &mut Incoming, mut bytes: &[u8], at_once: usize) -> Vec<Vec<u8>> {
+    fn feed(buffer: &mut ReadBuffer, mut bytes: &[u8], at_once: usize) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         loop {
-            while let Some((_, range)) = incoming.next().unwrap() {
-                frames.push(incoming.body(range).to_vec());
+            while let Some((_, range)) = buffer.next().unwrap() {
+                frames.push(buffer.body(range).to_vec());
             }
             if bytes.is_empty() {
                 return frames;
             }
-            let room = incoming.room();
+            let room = buffer.room();
             let some = room.len().min(at_once).min(bytes.len());
             room[..some].copy_from_slice(&bytes[..some]);
-            incoming.filled(some);
+            buffer.filled(some);
             bytes = &bytes[some..];
         }
     }
@@ -120,8 +120,8 @@ mod tests {
         let bytes = wire_of(&bodies);
         for at_once in [997, 65_536, usize::MAX] {
             for carried in [0, 1, 3000] {
-                let mut incoming = Incoming::new(bytes[..carried].to_vec(), 1 << 20);
-                assert_eq!(feed(&mut incoming, &bytes[carried..], at_once), bodies);
+                let mut buffer = ReadBuffer::new(bytes[..carried].to_vec(), 1 << 20);
+                assert_eq!(feed(&mut buffer, &bytes[carried..], at_once), bodies);
             }
         }
     }
@@ -129,28 +129,28 @@ mod tests {
     #[test]
     fn the_buffer_follows_what_arrives_not_what_is_announced() {
         let bytes = wire_of(&[vec![1; 1 << 20]]);
-        let mut incoming = Incoming::new(Vec::new(), 1 << 20);
-        feed(&mut incoming, &bytes[..10], 10);
-        assert_eq!(incoming.bytes.len(), SMALLEST);
-        feed(&mut incoming, &bytes[10..20_000], 100_000);
-        assert!(incoming.bytes.len() <= 40_000);
+        let mut buffer = ReadBuffer::new(Vec::new(), 1 << 20);
+        feed(&mut buffer, &bytes[..10], 10);
+        assert_eq!(buffer.bytes.len(), SMALLEST);
+        feed(&mut buffer, &bytes[10..20_000], 100_000);
+        assert!(buffer.bytes.len() <= 40_000);
     }
 
     #[test]
     fn an_idle_buffer_is_small_again() {
-        let mut incoming = Incoming::new(Vec::new(), 1 << 20);
-        feed(&mut incoming, &wire_of(&[vec![1; 1 << 20]]), usize::MAX);
-        assert!(incoming.bytes.len() > LARGEST);
+        let mut buffer = ReadBuffer::new(Vec::new(), 1 << 20);
+        feed(&mut buffer, &wire_of(&[vec![1; 1 << 20]]), usize::MAX);
+        assert!(buffer.bytes.len() > LARGEST);
         for _ in 0..=SHRINK_AFTER {
-            feed(&mut incoming, &wire_of(&[vec![1]]), usize::MAX);
+            feed(&mut buffer, &wire_of(&[vec![1]]), usize::MAX);
         }
-        assert_eq!(incoming.bytes.len(), SMALLEST);
+        assert_eq!(buffer.bytes.len(), SMALLEST);
     }
 
     #[test]
     fn a_frame_that_is_too_long_is_an_error_at_its_length() {
         let bytes = wire_of(&[vec![1; 2000]]);
-        let mut incoming = Incoming::new(bytes[..2].to_vec(), 1999);
-        assert_eq!(incoming.next(), Err(WireError::TooLong(2001)));
+        let mut buffer = ReadBuffer::new(bytes[..2].to_vec(), 1999);
+        assert_eq!(buffer.next(), Err(WireError::TooLong(2001)));
     }
 }
