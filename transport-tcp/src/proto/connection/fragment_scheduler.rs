@@ -36,10 +36,10 @@ impl Long {
 
 /// One lane for each order that has a long frame: everything of that order waits in it, behind that frame.
 ///
-/// A lane is made when such a frame is pushed, has its turn once the frame is [reached](Lanes::reach), and is
+/// A lane is made when such a frame is pushed, has its turn once the frame is [reached](FragmentScheduler::reach), and is
 /// gone when it is empty.
 #[derive(Default)]
-pub(crate) struct Lanes {
+pub(crate) struct FragmentScheduler {
     by_order: BTreeMap<u64, VecDeque<Item>>,
     /// The lanes that may go, in turn.
     turns: VecDeque<u64>,
@@ -50,7 +50,7 @@ pub(crate) struct Lanes {
     open_bytes: usize,
 }
 
-impl Lanes {
+impl FragmentScheduler {
     /// What waits of that order, if it has a lane.
     pub(crate) fn of(&mut self, order: u64) -> Option<&mut VecDeque<Item>> {
         self.by_order.get_mut(&order)

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use peer_service::{Class, FrameMeta};
 
 use crate::proto::{
-    connection::fragment_scheduler::{Item, Lanes, Long},
+    connection::fragment_scheduler::{FragmentScheduler, Item, Long},
     wire::{self, Kind, WireError},
 };
 
@@ -26,9 +26,9 @@ pub(crate) struct SendQueue {
     /// A chunk of which the system has taken a part.
     torn: Option<Chunk>,
     line: VecDeque<Item>,
-    lanes: Lanes,
+    scheduler: FragmentScheduler,
     /// The last turn was the lanes'.
-    lanes_went: bool,
+    scheduler_went: bool,
     /// What the last frame says, after everything else.
     goodbye: Option<u8>,
     spares: Spares,
@@ -82,8 +82,8 @@ impl SendQueue {
             urgent: Vec::new(),
             torn: None,
             line: VecDeque::new(),
-            lanes: Lanes::default(),
-            lanes_went: false,
+            scheduler: FragmentScheduler::default(),
+            scheduler_went: false,
             goodbye: None,
             spares: Spares::default(),
             messages: 0,
@@ -98,7 +98,7 @@ impl SendQueue {
         max_body: usize,
         write: &mut dyn FnMut(&mut Vec<u8>),
     ) -> Result<(), WireError> {
-        let lane = self.lanes.of(meta.order);
+        let lane = self.scheduler.of(meta.order);
         let has_lane = lane.is_some();
         let items = lane.unwrap_or(&mut self.line);
         // It stays in its place meanwhile: whoever writes may panic.
@@ -133,7 +133,7 @@ impl SendQueue {
         if let Some(long) = long {
             items.push_back(Item::Long(long));
             if !has_lane {
-                self.lanes.prepare(meta.order);
+                self.scheduler.prepare(meta.order);
             }
         }
         match meta.class {
@@ -172,28 +172,28 @@ impl SendQueue {
         if !self.urgent.is_empty() {
             return Some(Chunk::new(std::mem::take(&mut self.urgent)));
         }
-        self.next_of_lanes(!self.lanes_went)
+        self.next_fragment(!self.scheduler_went)
             .or_else(|| self.next_of_line())
-            .or_else(|| self.next_of_lanes(true))
+            .or_else(|| self.next_fragment(true))
             .or_else(|| self.goodbye.take().map(goodbye))
     }
 
-    fn next_of_lanes(&mut self, may_go: bool) -> Option<Chunk> {
+    fn next_fragment(&mut self, may_go: bool) -> Option<Chunk> {
         if !may_go {
             return None;
         }
-        self.lanes_went = true;
-        self.lanes.next(&mut self.spares)
+        self.scheduler_went = true;
+        self.scheduler.next(&mut self.spares)
     }
 
     fn next_of_line(&mut self) -> Option<Chunk> {
-        self.lanes_went = false;
+        self.scheduler_went = false;
         while let Some(item) = self.line.pop_front() {
             match item {
                 // A writer that panicked leaves an empty one.
                 Item::Chunk(chunk) if chunk.bytes.is_empty() => {}
                 Item::Chunk(chunk) => return Some(chunk),
-                Item::Long(long) => self.lanes.reach(long),
+                Item::Long(long) => self.scheduler.reach(long),
             }
         }
         None
@@ -236,7 +236,7 @@ impl SendQueue {
         self.torn.is_none()
             && self.urgent.is_empty()
             && self.line.is_empty()
-            && self.lanes.is_empty()
+            && self.scheduler.is_empty()
             && self.goodbye.is_none()
     }
 
