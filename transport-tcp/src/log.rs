@@ -81,7 +81,7 @@ pub(crate) fn peers_lookup_failed(name: &NodeName, error: io::Error) {
 
 /// A dial failed. A warning if the failure needs an operator; what heals by itself is told at `debug`.
 pub(crate) fn dial_failed(peer: &NodeName, address: Option<SocketAddr>, failure: &Failure) {
-    let warn = failure.wants_mending();
+    let warn = failure.needs_operator();
     let level = if warn { Level::WARN } else { Level::DEBUG };
     if !telemetry::is_enabled(level) {
         return;

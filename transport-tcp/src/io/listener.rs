@@ -83,7 +83,7 @@ struct Door {
 impl Door {
     /// What somebody has to mend is worth a warning, as far as strangers do not bring it about all the time.
     fn report(&self, peer: io::Result<SocketAddr>, failure: &Failure) {
-        let times = failure.wants_mending().then(|| self.warnings.lock().another(Instant::now())).flatten();
+        let times = failure.needs_operator().then(|| self.warnings.lock().another(Instant::now())).flatten();
         log::inbound_refused(peer, failure, times);
     }
 }

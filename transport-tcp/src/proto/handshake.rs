@@ -203,7 +203,7 @@ impl Failure {
     }
 
     /// Whether somebody has to do something about it: it does not pass.
-    pub(crate) fn wants_mending(&self) -> bool {
+    pub(crate) fn needs_operator(&self) -> bool {
         matches!(
             self.end_kind(),
             EndKind::AuthFailed | EndKind::Version | EndKind::DuplicateName | EndKind::Quota
