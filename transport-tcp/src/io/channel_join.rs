@@ -7,7 +7,7 @@ use refs::NodeName;
 use smol::channel::{Receiver, Sender, bounded};
 
 use crate::{
-    io::handshake_io::Conversation,
+    io::handshake_io::HandshakeIo,
     net::stream::Stream,
     proto::{
         handshake::{
@@ -28,7 +28,7 @@ struct Waiting {
     bond: Bond,
     peer: NodeName,
     /// Where each connection goes, by channel counted from 1; none once it was taken.
-    places: Vec<Option<Sender<Conversation>>>,
+    places: Vec<Option<Sender<HandshakeIo>>>,
 }
 
 impl ChannelJoins {
@@ -47,7 +47,7 @@ impl ChannelJoins {
         me: &Identity,
         body: &[u8],
         stream: &Stream,
-    ) -> Result<Sender<Conversation>, Failure> {
+    ) -> Result<Sender<HandshakeIo>, Failure> {
         let attach = Attach::read(body)?;
         let mut waiting = self.waiting.lock();
         let unknown = Failure::Malformed("a connection to a session that does not wait for it");
@@ -62,13 +62,13 @@ impl ChannelJoins {
 /// Waits for the further connections of one session. Dropped, it is forgotten.
 pub(crate) struct ChannelJoin {
     bond: Bond,
-    arrivals: Vec<Receiver<Conversation>>,
+    arrivals: Vec<Receiver<HandshakeIo>>,
     channel_joins: Arc<ChannelJoins>,
 }
 
 impl ChannelJoin {
     /// All of them, in the order of their channels, once each was told that the session stands.
-    pub(crate) async fn complete(self, me: &Identity) -> Result<Vec<Conversation>, Failure> {
+    pub(crate) async fn complete(self, me: &Identity) -> Result<Vec<HandshakeIo>, Failure> {
         let mut connections = Vec::new();
         for arrival in &self.arrivals {
             connections.push(arrival.recv().await.map_err(|_| Failure::Dropped)?);

@@ -19,7 +19,7 @@ use smol::{Async, Timer, channel::Receiver, future::or};
 use crate::{
     io::{
         endpoint::Endpoint,
-        handshake_io::{Conversation, within},
+        handshake_io::{HandshakeIo, within},
     },
     log,
     net::{
@@ -206,7 +206,7 @@ async fn call(
     address: SocketAddr,
     tcp: Async<TcpStream>,
 ) -> Result<(), Failure> {
-    let mut conversation = Conversation::new(security::dial(&endpoint.config, name, tcp).await?);
+    let mut conversation = HandshakeIo::new(security::dial(&endpoint.config, name, tcp).await?);
     let binding = conversation.stream().binding()?;
     let (mut initiator, hello) = Initiator::hello(&endpoint.identity, name, conn.0, nonce()?, binding);
     if !endpoint.hello_written(name, conn) {
@@ -247,9 +247,9 @@ async fn attach(
     address: SocketAddr,
     bond: &Bond,
     connections: usize,
-) -> Result<Vec<Conversation>, Failure> {
+) -> Result<Vec<HandshakeIo>, Failure> {
     let one = |channel: u8| async move {
-        let mut conversation = Conversation::new(open(endpoint, name, address).await?);
+        let mut conversation = HandshakeIo::new(open(endpoint, name, address).await?);
         let binding = conversation.stream().binding()?;
         conversation.send(Kind::Attach, &bond.attach(&endpoint.identity, channel, binding)).await?;
         let (kind, body) = conversation.receive().await?;

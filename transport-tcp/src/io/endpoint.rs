@@ -25,7 +25,7 @@ use crate::{
     io::{
         channel_join::ChannelJoins,
         dialer,
-        handshake_io::Conversation,
+        handshake_io::HandshakeIo,
         session::{channels, connection::Connection, driver::Driver, reader::Reader},
         tasks::{self, Tasks},
     },
@@ -240,7 +240,7 @@ impl Endpoint {
         self: &Arc<Self>,
         conn: ConnId,
         negotiated: Negotiated,
-        connections: Vec<Conversation>,
+        connections: Vec<HandshakeIo>,
     ) -> bool {
         let limits = Limits::between(&self.config, &negotiated);
         let name = negotiated.node.name.clone();

@@ -14,15 +14,15 @@ use crate::{
 const MAX_BODY: usize = MAX_FRAME - MAX_HEADER;
 
 /// A connection on which two nodes shake hands. Holds at most as much as one frame of what was read.
-pub(crate) struct Conversation {
+pub(crate) struct HandshakeIo {
     stream: Stream,
     buffer: Box<[u8; MAX_FRAME]>,
     filled: usize,
 }
 
-impl Conversation {
+impl HandshakeIo {
     pub(crate) fn new(stream: Stream) -> Self {
-        Conversation { stream, buffer: Box::new([0; MAX_FRAME]), filled: 0 }
+        HandshakeIo { stream, buffer: Box::new([0; MAX_FRAME]), filled: 0 }
     }
 
     pub(crate) async fn send(&mut self, kind: Kind, body: &[u8]) -> Result<(), Failure> {

@@ -21,14 +21,14 @@ use crate::{
         channel_join::ChannelJoin,
         dialer::nonce,
         endpoint::Endpoint,
-        handshake_io::{Conversation, within},
+        handshake_io::{HandshakeIo, within},
         tasks,
     },
     log,
     net::security,
     proto::{
         accept_errors::AcceptErrors,
-        admission::{Admission, Pending, Ticket},
+        admission::{Admission, AdmissionTable, Ticket},
         handshake::{Failure, acceptor::Acceptor},
         peers::{
             action::InboundDecision,
@@ -40,7 +40,7 @@ use crate::{
 
 /// Accepts until it is cancelled.
 pub(crate) async fn run(endpoint: Arc<Endpoint>, listener: Arc<Async<TcpListener>>) {
-    let pending = Pending::new(endpoint.config.max_pending, endpoint.config.max_pending_per_address);
+    let pending = AdmissionTable::new(endpoint.config.max_pending, endpoint.config.max_pending_per_address);
     let door = Arc::new(Door { pending: Mutex::new(pending), warnings: Mutex::default() });
     let mut errors = AcceptErrors::new();
     loop {
@@ -75,7 +75,7 @@ pub(crate) async fn run(endpoint: Arc<Endpoint>, listener: Arc<Async<TcpListener
 
 /// What the newcomers have in common.
 struct Door {
-    pending: Mutex<Pending<AbortHandle>>,
+    pending: Mutex<AdmissionTable<AbortHandle>>,
     /// Of those who were refused.
     warnings: Mutex<LogLimit>,
 }
@@ -136,7 +136,7 @@ async fn admit(endpoint: Arc<Endpoint>, tcp: Async<TcpStream>, place: Place, sen
 }
 
 async fn shake(endpoint: &Arc<Endpoint>, tcp: Async<TcpStream>, place: Place) -> Result<(), Failure> {
-    let mut conversation = Conversation::new(security::accept(&endpoint.config, tcp).await?);
+    let mut conversation = HandshakeIo::new(security::accept(&endpoint.config, tcp).await?);
     let (kind, body) = first_frame(&mut conversation).await?;
     if kind == Kind::Attach {
         return match endpoint.channel_joins.place(&endpoint.identity, &body, conversation.stream()) {
@@ -154,7 +154,7 @@ async fn shake(endpoint: &Arc<Endpoint>, tcp: Async<TcpStream>, place: Place) ->
 }
 
 /// Tells the other end why it is refused, as far as there is a word for it.
-async fn turned_away(conversation: &mut Conversation, failure: Failure) -> Failure {
+async fn turned_away(conversation: &mut HandshakeIo, failure: Failure) -> Failure {
     if let Some(reject) = failure.reject() {
         // A courtesy: the other end may be gone.
         let _ = conversation.send(Kind::Reject, &reject.encode()).await;
@@ -163,7 +163,7 @@ async fn turned_away(conversation: &mut Conversation, failure: Failure) -> Failu
 }
 
 /// What the newcomer wants. Who begins with TLS, which is not spoken here, is told so in TLS.
-async fn first_frame(conversation: &mut Conversation) -> Result<(Kind, Vec<u8>), Failure> {
+async fn first_frame(conversation: &mut HandshakeIo) -> Result<(Kind, Vec<u8>), Failure> {
     let received = conversation.receive().await;
     if let Err(Failure::SpeaksTls) = received {
         let _ = conversation.stream().write_all(security::NO_TLS_HERE).await;
@@ -174,7 +174,7 @@ async fn first_frame(conversation: &mut Conversation) -> Result<(Kind, Vec<u8>),
 /// Lets the newcomer prove who it is, whose first frame that is.
 async fn identify<'h>(
     endpoint: &'h Arc<Endpoint>,
-    conversation: &mut Conversation,
+    conversation: &mut HandshakeIo,
     kind: Kind,
     body: &[u8],
 ) -> Result<Acceptor<'h>, Failure> {
@@ -190,7 +190,7 @@ async fn identify<'h>(
 /// Has the pairing decide, and tells the newcomer.
 async fn decide(
     endpoint: &Arc<Endpoint>,
-    mut conversation: Conversation,
+    mut conversation: HandshakeIo,
     mut acceptor: Acceptor<'_>,
 ) -> Result<(), Failure> {
     let name = acceptor.peer().name.clone();
@@ -241,9 +241,9 @@ async fn decide(
 /// All connections of the session, the first one first. Nothing is said on that before the others stand.
 async fn gather(
     endpoint: &Arc<Endpoint>,
-    mut first: Conversation,
+    mut first: HandshakeIo,
     join: ChannelJoin,
-) -> Result<Vec<Conversation>, Failure> {
+) -> Result<Vec<HandshakeIo>, Failure> {
     let mut others = {
         let others = join.complete(&endpoint.identity).fuse();
         let interrupted = first.interrupted().fuse();

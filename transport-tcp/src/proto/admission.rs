@@ -11,7 +11,7 @@ use std::{
 
 /// The strangers at the door, each with a handle by which it can be sent away.
 #[derive(Debug)]
-pub(crate) struct Pending<H> {
+pub(crate) struct AdmissionTable<H> {
     most: usize,
     most_per_address: usize,
     strangers: BTreeMap<Ticket, Stranger<H>>,
@@ -41,10 +41,10 @@ pub(crate) enum Admission<H> {
     AddressBusy,
 }
 
-impl<H> Pending<H> {
+impl<H> AdmissionTable<H> {
     /// At most `most` places, at most `most_per_address` of them for one address; both at least 1.
     pub(crate) const fn new(most: usize, most_per_address: usize) -> Self {
-        Pending {
+        AdmissionTable {
             most,
             most_per_address,
             strangers: BTreeMap::new(),
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn one_address_has_its_share_and_others_have_theirs() {
-        let mut pending = Pending::new(10, 2);
+        let mut pending = AdmissionTable::new(10, 2);
         let Admission::Admitted(first) = pending.arrived(at(1), "first") else { panic!("there is room") };
         assert!(matches!(pending.arrived(at(1), "second"), Admission::Admitted(_)));
         assert_eq!(pending.arrived(at(1), "third"), Admission::AddressBusy);
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn when_all_places_are_taken_the_oldest_of_the_busiest_address_goes() {
-        let mut pending = Pending::new(4, 4);
+        let mut pending = AdmissionTable::new(4, 4);
         for (host, who) in [(1, "true"), (2, "a"), (3, "b"), (2, "c")] {
             assert!(matches!(pending.arrived(at(host), who), Admission::Admitted(_)));
         }
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn who_has_lost_its_place_cannot_give_it_back() {
-        let mut pending = Pending::new(1, 1);
+        let mut pending = AdmissionTable::new(1, 1);
         let Admission::Admitted(first) = pending.arrived(at(1), 1) else { panic!("there is room") };
         let Admission::InPlaceOf(1, second) = pending.arrived(at(2), 2) else { panic!("there is none") };
         assert_eq!((pending.left(first), pending.left(second), pending.left(second)), (None, Some(2), None));
@@ -171,7 +171,7 @@ mod tests {
             attack in prop::collection::vec((0..7_u8, any::<bool>()), 0..200),
         ) {
             // Seven addresses against eight places: the true node came first and nobody gets it out.
-            let mut pending = Pending::new(8, 3);
+            let mut pending = AdmissionTable::new(8, 3);
             let Admission::Admitted(true_node) = pending.arrived(at(100), ()) else { panic!("there is room") };
             let mut last = None;
             for (host, leaves) in attack {
