@@ -6,7 +6,7 @@ use refs::{ChannelName, NodeName, NodeSpec};
 
 #[cfg(feature = "tls")]
 use crate::net::tls::Tls;
-use crate::secret::Secret;
+use crate::{net::security::Security, secret::Secret};
 
 mod ranges;
 
@@ -405,6 +405,16 @@ impl TcpConfig {
     pub const fn insecure_allow_remote(mut self, allow: bool) -> Self {
         self.insecure_allow_remote = allow;
         self
+    }
+
+    /// How connections are protected.
+    pub(crate) fn security(&self) -> Security<'_> {
+        Security {
+            #[cfg(feature = "tls")]
+            tls: self.tls.as_ref(),
+            #[cfg(not(feature = "tls"))]
+            plain: std::marker::PhantomData,
+        }
     }
 
     /// Whether anybody may connect from or at that address: strangers reach what is not loopback.

@@ -4,6 +4,7 @@ pub(crate) mod channel_join;
 pub(crate) mod dialer;
 pub(crate) mod discovery;
 pub(crate) mod endpoint;
+pub(crate) mod failure;
 pub(crate) mod handshake_io;
 pub(crate) mod listener;
 pub(crate) mod session;

@@ -9,7 +9,7 @@ use peer_service::{EndKind, NodeId, NodeName, PeerInfo, SessionEnd};
 use supervision::{Loss, telemetry};
 use tracing::Level;
 
-use crate::proto::{handshake::Failure, peers::pairing::ConnId};
+use crate::{io::failure::Failure, proto::peers::pairing::ConnId};
 
 pub(crate) fn listening(node: &NodeId, local_addr: SocketAddr) {
     let node = node.clone();

@@ -3,7 +3,7 @@
 //! The first byte says whether the other side knows the secret: then a true proof is put behind the fields of its
 //! frames, and what comes after the proof is reached. The rest is what it says, in frames.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use refs::Incarnation;
 
@@ -26,12 +26,12 @@ use crate::{
 const MAX_BODY: usize = MAX_FRAME - MAX_HEADER;
 
 /// The node under attack.
-static NODE: LazyLock<Identity> = LazyLock::new(|| {
+static NODE: LazyLock<Arc<Identity>> = LazyLock::new(|| {
     let secret = Secret::new(vec![7; 32]).expect("it is long enough");
     let channels = ["bulk", "control"].map(|name| name.parse().expect("a name of a channel"));
     let name = "b@h".parse().expect("a name of a node");
     let config = TcpConfig::new(name).secret(secret).channels(channels);
-    Identity::new(&config, Incarnation::new(2).expect("not zero"), Keys::new(&config))
+    Arc::new(Identity::new(&config, Incarnation::new(2).expect("not zero"), Keys::new(&config)))
 });
 
 /// The other side of a handshake: what it says, and what was said.

@@ -1,81 +1,71 @@
-//! Sessions that stand once their further connections are there: where those find the one they belong to.
+//! Further connections of sessions that are being accepted: each is handed to the task that accepts its session.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use refs::NodeName;
 use smol::channel::{Receiver, Sender, bounded};
 
-use crate::{
-    io::handshake_io::HandshakeIo,
-    net::stream::Stream,
-    proto::{
-        handshake::{
-            Failure, Identity,
-            attach::{Attach, Bond, BondId},
-        },
-        wire::Kind,
+use super::{
+    failure::Failure,
+    handshake_io::{self, Opened},
+};
+use crate::proto::{
+    channels::join::JoinTable,
+    handshake::{
+        HandshakeError, Identity,
+        attach::{Attach, Bond},
+        frames,
+        proof::Binding,
     },
+    wire::Kind,
 };
 
-/// The sessions that wait. There are never more than handshakes under way.
+/// The sessions that wait for further connections.
 #[derive(Default)]
 pub(crate) struct ChannelJoins {
-    waiting: Mutex<HashMap<BondId, Waiting>>,
-}
-
-struct Waiting {
-    bond: Bond,
-    peer: NodeName,
-    /// Where each connection goes, by channel counted from 1; none once it was taken.
-    places: Vec<Option<Sender<HandshakeIo>>>,
+    waiting: Mutex<JoinTable<Sender<Opened>>>,
 }
 
 impl ChannelJoins {
     /// Begins to wait for so many connections of that peer. They may come as soon as the peer knows the bond.
     pub(crate) fn begin(self: &Arc<Self>, bond: Bond, peer: &NodeName, connections: usize) -> ChannelJoin {
-        let (places, arrivals) =
-            (0..connections).map(|_| bounded(1)).map(|(to, from)| (Some(to), from)).unzip();
-        self.waiting.lock().insert(bond.id(), Waiting { bond: bond.clone(), peer: peer.clone(), places });
-        ChannelJoin { bond, arrivals, channel_joins: self.clone() }
+        let (places, arrivals): (Vec<_>, _) = (0..connections).map(|_| bounded(1)).unzip();
+        self.waiting.lock().begin(bond.clone(), peer.clone(), places);
+        ChannelJoin { bond, arrivals, joins: self.clone() }
     }
 
-    /// The place of a connection whose ATTACH has that body, once it has proved that it belongs there. The place takes
-    /// one connection, and is closed if the session does not wait any more.
-    pub(crate) fn place(
+    /// Hands a connection over whose ATTACH has that body, once it has proved that it belongs to a session that waits.
+    pub(crate) fn attach(
         &self,
         me: &Identity,
         body: &[u8],
-        stream: &Stream,
-    ) -> Result<Sender<HandshakeIo>, Failure> {
+        opened: &Opened,
+    ) -> Result<Sender<Opened>, Failure> {
         let attach = Attach::read(body)?;
         let mut waiting = self.waiting.lock();
-        let unknown = Failure::Malformed("a connection to a session that does not wait for it");
-        let Some(waiting) = waiting.get_mut(&attach.bond) else { return Err(unknown) };
-        stream.vouches_for(&waiting.peer)?;
-        waiting.bond.verify(me, &attach, stream.binding()?)?;
-        let place = usize::from(attach.channel).checked_sub(1);
-        place.and_then(|place| waiting.places.get_mut(place)?.take()).ok_or(unknown)
+        opened.stream.vouches_for(waiting.peer(&attach)?)?;
+        Ok(waiting.take(me, &attach, Binding(opened.stream.binding()?))?)
     }
 }
 
-/// Waits for the further connections of one session. Dropped, it is forgotten.
+/// Waits for the further connections of one session. On drop it is forgotten.
 pub(crate) struct ChannelJoin {
     bond: Bond,
-    arrivals: Vec<Receiver<HandshakeIo>>,
-    channel_joins: Arc<ChannelJoins>,
+    arrivals: Vec<Receiver<Opened>>,
+    joins: Arc<ChannelJoins>,
 }
 
 impl ChannelJoin {
     /// All of them, in the order of their channels, once each was told that the session stands.
-    pub(crate) async fn complete(self, me: &Identity) -> Result<Vec<HandshakeIo>, Failure> {
+    pub(crate) async fn complete(self, me: &Identity) -> Result<Vec<Opened>, Failure> {
         let mut connections = Vec::new();
         for arrival in &self.arrivals {
-            connections.push(arrival.recv().await.map_err(|_| Failure::Dropped)?);
+            connections.push(arrival.recv().await.map_err(|_| HandshakeError::Dropped)?);
         }
-        for (at, connection) in connections.iter_mut().enumerate() {
-            let proof = self.bond.confirm(me, at as u8 + 1, connection.stream().binding()?);
-            connection.send(Kind::Attach, &proof).await?;
+        for (at, connection) in connections.iter().enumerate() {
+            let proof = self.bond.confirm(me, at as u8 + 1, Binding(connection.stream.binding()?));
+            handshake_io::send(&connection.stream, &frames::encode(Kind::Attach, &proof)).await?;
         }
         Ok(connections)
     }
@@ -83,6 +73,6 @@ impl ChannelJoin {
 
 impl Drop for ChannelJoin {
     fn drop(&mut self) {
-        self.channel_joins.waiting.lock().remove(&self.bond.id());
+        self.joins.waiting.lock().end(self.bond.id());
     }
 }

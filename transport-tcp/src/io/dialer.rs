@@ -1,4 +1,4 @@
-//! Dials one peer for as long as somebody wants a session with it.
+//! Dials one peer for as long as a session with it is wanted.
 
 use std::{
     future::pending,
@@ -16,24 +16,26 @@ use futures::{
 use peer_service::{EndKind, NodeName};
 use smol::{Async, Timer, channel::Receiver, future::or};
 
+use super::{
+    endpoint::Endpoint,
+    failure::Failure,
+    handshake_io::{Opened, nonce, receive, send, within},
+};
 use crate::{
-    io::{
-        endpoint::Endpoint,
-        handshake_io::{HandshakeIo, within},
-    },
     log,
     net::{
         addresses::Addresses,
+        error::ConnectError,
         race::{Race, Step},
-        security,
         stream::Stream,
     },
     proto::{
         handshake::{
-            Failure,
+            HandshakeError, Negotiated,
             attach::Bond,
-            initiator::{Decision, Initiator},
-            messages::Nonce,
+            frames::{self, HandshakeFrames},
+            outbound::{Outbound, OutboundStep},
+            proof::Binding,
         },
         peers::{pairing::ConnId, peer::Plan},
         wire::Kind,
@@ -73,7 +75,7 @@ async fn dial(
     let addresses = Addresses::of(endpoint.lookups.clone(), name, known);
     let mut dial = Dial { endpoint, name, deadline, woken, addresses, has_begun: false, worst: None };
     loop {
-        let Some((conn, registration)) = endpoint.begin_dial(name) else { return Err(Failure::Dropped) };
+        let Some((conn, registration)) = endpoint.begin_dial(name) else { return Err(Failure::DROPPED) };
         dial.has_begun = false;
         let tried = Abortable::new(dial.attempt(conn), registration).await;
         if !matches!(tried, Ok(Tried::Session)) {
@@ -89,9 +91,9 @@ async fn dial(
             Ok(Tried::Exhausted) => return Err(dial.verdict()),
             Err(Aborted) => {
                 if dial.has_begun {
-                    dial.count(None, &Failure::Dropped);
+                    dial.count(None, &Failure::DROPPED);
                 }
-                return Err(Failure::Dropped);
+                return Err(Failure::DROPPED);
             }
         }
     }
@@ -148,10 +150,10 @@ impl Dial<'_> {
                     self.addresses.put_back(race.give_up().into_iter());
                     return Some((address, tcp));
                 }
-                Some(Step::Failed(address, failure)) => self.note(address, failure),
+                Some(Step::Failed(address, error)) => self.note(address, error.into()),
                 Some(Step::Exhausted) => return None,
                 Some(Step::Late) => {
-                    race.give_up().into_iter().for_each(|address| self.note(address, Failure::Timeout));
+                    race.give_up().into_iter().for_each(|address| self.note(address, Failure::TIMEOUT));
                     return None;
                 }
             }
@@ -184,18 +186,19 @@ impl Dial<'_> {
 
     /// Why all addresses were tried in vain.
     fn verdict(mut self) -> Failure {
-        if let Some(failure) = self.addresses.nowhere() {
+        if let Some(error) = self.addresses.nowhere() {
+            let failure = error.into();
             self.endpoint.counters.dials_nowhere.add();
             log::dial_failed(self.name, None, &failure);
             return failure;
         }
-        self.worst.unwrap_or(Failure::Timeout)
+        self.worst.unwrap_or(Failure::TIMEOUT)
     }
 }
 
 /// Whether no other address is tried after it: the peer was reached, or the dial is no longer needed.
 fn is_final(failure: &Failure) -> bool {
-    matches!(failure, Failure::Dropped | Failure::Refused(_))
+    matches!(failure, Failure::Handshake(HandshakeError::Dropped | HandshakeError::Refused(_)))
 }
 
 /// One connection, to that address: shakes hands and hands the session out.
@@ -206,37 +209,35 @@ async fn call(
     address: SocketAddr,
     tcp: Async<TcpStream>,
 ) -> Result<(), Failure> {
-    let mut conversation = HandshakeIo::new(security::dial(&endpoint.config, name, tcp).await?);
-    let binding = conversation.stream().binding()?;
-    let (mut initiator, hello) = Initiator::hello(&endpoint.identity, name, conn.0, nonce()?, binding);
-    if !endpoint.hello_written(name, conn) {
-        return Err(Failure::Dropped);
+    let stream = endpoint.config.security().dial(name, tcp).await?;
+    let binding = Binding(stream.binding()?);
+    let mut handshake = Outbound::new(&endpoint.identity, name, conn, nonce()?, binding);
+    let negotiated = shake(endpoint, name, conn, &stream, &mut handshake).await?;
+    if !endpoint.dial_accepted(conn, &negotiated) {
+        return Err(Failure::DROPPED);
     }
-    conversation.send(Kind::Hello, &hello).await?;
-    let (kind, body) = conversation.receive().await?;
-    let proof = initiator.challenge(kind, &body)?;
-    conversation.send(Kind::Proof, &proof).await?;
+    let (bond, carried) = handshake.into_session();
+    let mut connections = vec![Opened { stream, carried }];
+    connections.extend(attach(endpoint, name, address, &bond, negotiated.channels.len()).await?);
+    if endpoint.establish(conn, negotiated, connections) { Ok(()) } else { Err(Failure::DROPPED) }
+}
 
-    let (kind, body) = conversation.receive().await?;
-    let mut decision = initiator.verdict(kind, &body)?;
-    if decision == Decision::StillThere {
-        let still_there = endpoint.still_there(name, conn);
-        conversation.send(Kind::Answer, &initiator.answer(still_there)).await?;
-        if still_there {
-            return Err(Failure::Dropped);
+/// The handshake on a connection, until the peer has accepted.
+async fn shake(
+    endpoint: &Arc<Endpoint>,
+    name: &NodeName,
+    conn: ConnId,
+    stream: &Stream,
+    handshake: &mut Outbound,
+) -> Result<Negotiated, Failure> {
+    loop {
+        match handshake.next()? {
+            OutboundStep::Send(frame) => send(stream, &frame).await?,
+            OutboundStep::Receive => receive(stream, handshake.frames()).await?,
+            OutboundStep::AskForHello => handshake.may_say_hello(endpoint.hello_written(name, conn)),
+            OutboundStep::AskForSession => handshake.still_there(endpoint.still_there(name, conn)),
+            OutboundStep::Accepted(negotiated) => return Ok(negotiated),
         }
-        let (kind, body) = conversation.receive().await?;
-        decision = initiator.verdict(kind, &body)?;
-    }
-    match decision {
-        Decision::Accepted(negotiated) if endpoint.dial_accepted(conn, &negotiated) => {
-            let mut connections = vec![conversation];
-            connections
-                .extend(attach(endpoint, name, address, &initiator.bond(), negotiated.channels.len()).await?);
-            if endpoint.establish(conn, negotiated, connections) { Ok(()) } else { Err(Failure::Dropped) }
-        }
-        Decision::Accepted(_) => Err(Failure::Dropped),
-        Decision::StillThere => Err(Failure::Malformed("asked twice")),
     }
 }
 
@@ -247,43 +248,38 @@ async fn attach(
     address: SocketAddr,
     bond: &Bond,
     connections: usize,
-) -> Result<Vec<HandshakeIo>, Failure> {
+) -> Result<Vec<Opened>, Failure> {
+    let local = &endpoint.identity;
     let one = |channel: u8| async move {
-        let mut conversation = HandshakeIo::new(open(endpoint, name, address).await?);
-        let binding = conversation.stream().binding()?;
-        conversation.send(Kind::Attach, &bond.attach(&endpoint.identity, channel, binding)).await?;
-        let (kind, body) = conversation.receive().await?;
-        bond.confirmed(&endpoint.identity, channel, binding, kind, &body)?;
-        Ok(conversation)
+        let tcp = connect(endpoint, address).await?;
+        let stream = endpoint.config.security().dial(name, tcp).await?;
+        let binding = Binding(stream.binding()?);
+        send(&stream, &frames::encode(Kind::Attach, &bond.attach(local, channel, binding))).await?;
+        let mut frames = HandshakeFrames::new();
+        let (kind, body) = loop {
+            match frames.next()? {
+                Some(frame) => break frame,
+                None => receive(&stream, &mut frames).await?,
+            }
+        };
+        bond.confirmed(local, channel, binding, kind, &body)?;
+        Ok(Opened { stream, carried: frames.into_rest() })
     };
     // At once: the peer answers none before all have come.
     try_join_all((1..=connections).map(|at| one(at as u8))).await
 }
 
-/// A connection to that address, on which nothing of ours was said yet. With TLS it leads to the node of that name.
-async fn open(endpoint: &Endpoint, name: &NodeName, address: SocketAddr) -> Result<Stream, Failure> {
-    security::dial(&endpoint.config, name, connect(endpoint, address).await?).await
-}
-
-/// A connection to that address, on which nothing was said yet.
-async fn connect(endpoint: &Endpoint, address: SocketAddr) -> Result<Async<TcpStream>, Failure> {
+/// A connection to that address, on which nothing was sent yet.
+async fn connect(endpoint: &Endpoint, address: SocketAddr) -> Result<Async<TcpStream>, ConnectError> {
     if !endpoint.config.may_serve(address) {
-        return Err(Failure::Unsecured);
+        return Err(ConnectError::Unsecured);
     }
     let tcp = Async::<TcpStream>::connect(address).await?;
     if tcp.get_ref().local_addr()? == tcp.get_ref().peer_addr()? {
-        // Nobody listens there, and the system chose that very port for our end: we have called ourselves.
+        // No socket listens there, and the system chose that very port for this end: the node has called itself.
         return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
     }
     Ok(tcp)
-}
-
-/// A number used once.
-pub(crate) fn nonce() -> Result<Nonce, Failure> {
-    let mut nonce = [0; 32];
-    getrandom::fill(&mut nonce)
-        .map_err(|_| io::Error::other("the operating system gives no random bytes"))?;
-    Ok(nonce)
 }
 
 fn left(deadline: Instant) -> std::time::Duration {

@@ -25,7 +25,8 @@ use crate::{
     io::{
         channel_join::ChannelJoins,
         dialer,
-        handshake_io::HandshakeIo,
+        failure::Failure,
+        handshake_io::Opened,
         session::{channels, connection::Connection, driver::Driver, reader::Reader},
         tasks::{self, Tasks},
     },
@@ -33,7 +34,7 @@ use crate::{
     net::lookup::Lookups,
     proto::{
         self,
-        handshake::{Failure, Identity, Negotiated},
+        handshake::{Identity, Negotiated},
         limits::Limits,
         peers::{
             action::{Action, InboundDecision},
@@ -48,7 +49,7 @@ use crate::{
 /// See the [module](self).
 pub(crate) struct Endpoint {
     pub(crate) config: TcpConfig,
-    pub(crate) identity: Identity,
+    pub(crate) identity: Arc<Identity>,
     pub(crate) channel_joins: Arc<ChannelJoins>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: Events,
@@ -80,7 +81,7 @@ impl Endpoint {
         let table = PeerTable::new(identity.node.name.clone(), config.setup_timeout);
         Endpoint {
             config,
-            identity,
+            identity: Arc::new(identity),
             channel_joins: Arc::default(),
             counters: Arc::default(),
             events: Events::new(),
@@ -240,14 +241,14 @@ impl Endpoint {
         self: &Arc<Self>,
         conn: ConnId,
         negotiated: Negotiated,
-        connections: Vec<HandshakeIo>,
+        connections: Vec<Opened>,
     ) -> bool {
         let limits = Limits::between(&self.config, &negotiated);
         let name = negotiated.node.name.clone();
         let owner = Owner { endpoint: Arc::downgrade(self), peer: name.clone() };
         let (mut drivers, mut readers) = (Vec::new(), Vec::new());
         for connection in connections {
-            let (stream, carried) = connection.into_parts();
+            let Opened { stream, carried } = connection;
             let stream = Arc::new(stream);
             let connection = Arc::new(Connection::new(conn, stream.clone(), limits, self.counters.clone()));
             drivers.push(Driver::new(connection.clone(), stream.clone(), owner.clone()));

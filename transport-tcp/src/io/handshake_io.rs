@@ -1,83 +1,54 @@
-//! Carries the frames of a handshake over a connection, within their limit.
+//! Carries the bytes of a handshake over a connection.
 
 use std::time::Duration;
 
 use futures::{FutureExt, pin_mut, select_biased};
 use smol::Timer;
 
+use super::failure::Failure;
 use crate::{
-    net::stream::Stream,
-    proto::handshake::{Failure, messages::MAX_FRAME},
-    proto::wire::{self, Kind, MAX_HEADER, Parsed},
+    net::{error::ConnectError, stream::Stream},
+    proto::handshake::{HandshakeError, frames::HandshakeFrames, messages::Nonce},
 };
 
-const MAX_BODY: usize = MAX_FRAME - MAX_HEADER;
-
-/// A connection on which two nodes shake hands. Holds at most as much as one frame of what was read.
-pub(crate) struct HandshakeIo {
-    stream: Stream,
-    buffer: Box<[u8; MAX_FRAME]>,
-    filled: usize,
+/// A connection whose handshake is over, and the bytes of the session that were read already.
+pub(crate) struct Opened {
+    pub(crate) stream: Stream,
+    pub(crate) carried: Vec<u8>,
 }
 
-impl HandshakeIo {
-    pub(crate) fn new(stream: Stream) -> Self {
-        HandshakeIo { stream, buffer: Box::new([0; MAX_FRAME]), filled: 0 }
-    }
+/// Writes a frame.
+pub(crate) async fn send(stream: &Stream, frame: &[u8]) -> Result<(), ConnectError> {
+    Ok(stream.write_all(frame).await?)
+}
 
-    pub(crate) async fn send(&mut self, kind: Kind, body: &[u8]) -> Result<(), Failure> {
-        let mut frame = Vec::with_capacity(body.len() + MAX_HEADER);
-        wire::append(&mut frame, kind, MAX_BODY, &mut |out| out.extend_from_slice(body))?;
-        Ok(self.stream.write_all(&frame).await?)
-    }
-
-    /// The connection.
-    pub(crate) fn stream(&self) -> &Stream {
-        &self.stream
-    }
-
-    pub(crate) async fn receive(&mut self) -> Result<(Kind, Vec<u8>), Failure> {
-        loop {
-            if is_tls(&self.buffer[..self.filled]) {
-                return Err(Failure::SpeaksTls);
-            }
-            if let Parsed::Frame(frame) = wire::parse(&self.buffer[..self.filled], MAX_BODY)? {
-                let body = self.buffer[frame.body.clone()].to_vec();
-                self.buffer.copy_within(frame.body.end..self.filled, 0);
-                self.filled -= frame.body.end;
-                return Ok((frame.kind, body));
-            }
-            self.read().await?;
+/// Waits for more bytes.
+pub(crate) async fn receive(stream: &Stream, frames: &mut HandshakeFrames) -> Result<(), ConnectError> {
+    match stream.read(frames.room()).await? {
+        0 => Err(ConnectError::Closed),
+        bytes => {
+            frames.filled(bytes);
+            Ok(())
         }
-    }
-
-    /// Returns when the other end hangs up, or says something although it is not its turn.
-    pub(crate) async fn interrupted(&mut self) -> Failure {
-        if self.filled > 0 {
-            return Failure::Malformed("a frame that nobody has asked for");
-        }
-        match self.read().await {
-            Ok(()) => Failure::Malformed("a frame that nobody has asked for"),
-            Err(failure) => failure,
-        }
-    }
-
-    /// The connection, and what was read of the session's frames already.
-    pub(crate) fn into_parts(self) -> (Stream, Vec<u8>) {
-        (self.stream, self.buffer[..self.filled].to_vec())
-    }
-
-    async fn read(&mut self) -> Result<(), Failure> {
-        let read = self.stream.read(&mut self.buffer[self.filled..]).await?;
-        self.filled += read;
-        if read == 0 { Err(Failure::Closed) } else { Ok(()) }
     }
 }
 
-/// Whether these bytes begin as a record of TLS does: a handshake or an alert, in some version 3.x. To us it would
-/// be a pong, which has no place in a handshake.
-fn is_tls(said: &[u8]) -> bool {
-    matches!(said, [0x15 | 0x16, 3, ..])
+/// Returns when the other end hangs up, or sends something although it is not its turn.
+pub(crate) async fn interrupted(stream: &Stream, frames: &mut HandshakeFrames) -> Failure {
+    if frames.is_empty()
+        && let Err(error) = receive(stream, frames).await
+    {
+        return error.into();
+    }
+    HandshakeError::Malformed("a frame that nobody has asked for").into()
+}
+
+/// A number used once.
+pub(crate) fn nonce() -> Result<Nonce, ConnectError> {
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce)
+        .map_err(|_| std::io::Error::other("the operating system gives no random bytes"))?;
+    Ok(nonce)
 }
 
 /// Runs a handshake, or a part of one, for at most that long.
@@ -90,6 +61,6 @@ pub(crate) async fn within<T>(
     pin_mut!(work, timer);
     select_biased! {
         result = work => result,
-        _ = timer => Err(Failure::Timeout),
+        _ = timer => Err(Failure::TIMEOUT),
     }
 }

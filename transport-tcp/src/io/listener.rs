@@ -13,28 +13,28 @@ use futures::{
     pin_mut, select_biased,
 };
 use parking_lot::Mutex;
-use peer_service::{NodeName, log_limit::LogLimit};
+use peer_service::{NodeId, NodeName, log_limit::LogLimit};
 use smol::{Async, Timer};
 
+use super::{
+    endpoint::Endpoint,
+    failure::Failure,
+    handshake_io::{Opened, interrupted, nonce, receive, send, within},
+    tasks,
+};
 use crate::{
-    io::{
-        channel_join::ChannelJoin,
-        dialer::nonce,
-        endpoint::Endpoint,
-        handshake_io::{HandshakeIo, within},
-        tasks,
-    },
     log,
-    net::security,
+    net::{security::NO_TLS_HERE, stream::Stream},
     proto::{
         accept_errors::AcceptErrors,
         admission::{Admission, AdmissionTable, Ticket},
-        handshake::{Failure, acceptor::Acceptor},
-        peers::{
-            action::InboundDecision,
-            pairing::{ConnId, Refusal},
+        handshake::{
+            HandshakeError,
+            inbound::{Inbound, InboundStep},
+            messages::Reject,
+            proof::Binding,
         },
-        wire::Kind,
+        peers::pairing::ConnId,
     },
 };
 
@@ -136,135 +136,137 @@ async fn admit(endpoint: Arc<Endpoint>, tcp: Async<TcpStream>, place: Place, sen
 }
 
 async fn shake(endpoint: &Arc<Endpoint>, tcp: Async<TcpStream>, place: Place) -> Result<(), Failure> {
-    let mut conversation = HandshakeIo::new(security::accept(&endpoint.config, tcp).await?);
-    let (kind, body) = first_frame(&mut conversation).await?;
-    if kind == Kind::Attach {
-        return match endpoint.channel_joins.place(&endpoint.identity, &body, conversation.stream()) {
-            Ok(place) => place.try_send(conversation).map_err(|_| Failure::Dropped),
-            Err(failure) => Err(turned_away(&mut conversation, failure).await),
-        };
-    }
-    let acceptor = match identify(endpoint, &mut conversation, kind, &body).await {
-        Ok(acceptor) => acceptor,
-        Err(failure) => return Err(turned_away(&mut conversation, failure).await),
-    };
-    // From here on it is known, and nobody takes its place away.
-    drop(place);
-    decide(endpoint, conversation, acceptor).await
-}
-
-/// Tells the other end why it is refused, as far as there is a word for it.
-async fn turned_away(conversation: &mut HandshakeIo, failure: Failure) -> Failure {
-    if let Some(reject) = failure.reject() {
-        // A courtesy: the other end may be gone.
-        let _ = conversation.send(Kind::Reject, &reject.encode()).await;
-    }
-    failure
-}
-
-/// What the newcomer wants. Who begins with TLS, which is not spoken here, is told so in TLS.
-async fn first_frame(conversation: &mut HandshakeIo) -> Result<(Kind, Vec<u8>), Failure> {
-    let received = conversation.receive().await;
-    if let Err(Failure::SpeaksTls) = received {
-        let _ = conversation.stream().write_all(security::NO_TLS_HERE).await;
-    }
-    received
-}
-
-/// Lets the newcomer prove who it is, whose first frame that is.
-async fn identify<'h>(
-    endpoint: &'h Arc<Endpoint>,
-    conversation: &mut HandshakeIo,
-    kind: Kind,
-    body: &[u8],
-) -> Result<Acceptor<'h>, Failure> {
-    let (mut acceptor, challenge) =
-        Acceptor::hello(&endpoint.identity, kind, body, nonce()?, conversation.stream().binding()?)?;
-    conversation.stream().vouches_for(&acceptor.peer().name)?;
-    conversation.send(Kind::Challenge, &challenge).await?;
-    let (kind, body) = conversation.receive().await?;
-    acceptor.proof(kind, &body)?;
-    Ok(acceptor)
-}
-
-/// Has the pairing decide, and tells the newcomer.
-async fn decide(
-    endpoint: &Arc<Endpoint>,
-    mut conversation: HandshakeIo,
-    mut acceptor: Acceptor<'_>,
-) -> Result<(), Failure> {
-    let name = acceptor.peer().name.clone();
-    let newcomer = Newcomer { endpoint, name: &name, conn: endpoint.inbound() };
-    let fates = endpoint.propose(acceptor.peer(), acceptor.dial(), newcomer.conn);
-    loop {
-        let fate = {
-            let fate = fates.recv().fuse();
-            let interrupted = conversation.interrupted().fuse();
-            pin_mut!(fate, interrupted);
-            select_biased! {
-                fate = fate => fate.map_err(|_| Failure::Dropped)?,
-                failure = interrupted => return Err(failure),
-            }
-        };
-        match fate {
-            InboundDecision::Asked => {
-                conversation.send(Kind::Verdict, &acceptor.ask()).await?;
-                // Whatever is decided meanwhile is said after the answer, so that both hear the same in the
-                // same order.
-                let (kind, body) = conversation.receive().await?;
-                let still_there = acceptor.answer(kind, &body)?;
-                endpoint.answered(&name, newcomer.conn, still_there);
-                if still_there {
-                    // It has hung up, whatever was decided meanwhile.
-                    return Err(Failure::Refused(Refusal::StandsAlready));
+    let stream = endpoint.config.security().accept(tcp).await?;
+    let binding = Binding(stream.binding()?);
+    let mut handshake = Inbound::new(&endpoint.identity, nonce()?, binding);
+    match identify(&stream, &mut handshake).await {
+        Ok(Identified::Node(proved)) => {
+            // From here on its node is known, and it does not lose its place to another connection.
+            drop(place);
+            decide(endpoint, stream, handshake, proved).await
+        }
+        Ok(Identified::Attachment(body)) => {
+            let opened = Opened { stream, carried: handshake.into_rest() };
+            match endpoint.channel_joins.attach(&endpoint.identity, &body, &opened) {
+                Ok(place) => place.try_send(opened).map_err(|_| Failure::DROPPED),
+                Err(failure) => {
+                    reject(&opened.stream, &failure).await;
+                    Err(failure)
                 }
             }
-            InboundDecision::Refused(refusal) => {
-                conversation.send(Kind::Verdict, &acceptor.refuse(refusal)).await?;
-                return Err(Failure::Refused(refusal));
-            }
-            InboundDecision::Accepted => {
-                let verdict = acceptor.accept();
-                let negotiated = acceptor.negotiated();
-                let join = endpoint.channel_joins.begin(acceptor.bond(), &name, negotiated.channels.len());
-                conversation.send(Kind::Verdict, &verdict).await?;
-                let connections = gather(endpoint, conversation, join).await?;
-                let conn = newcomer.conn;
-                std::mem::forget(newcomer);
-                let established = endpoint.establish(conn, negotiated, connections);
-                return if established { Ok(()) } else { Err(Failure::Dropped) };
-            }
+        }
+        Err(failure) => {
+            reject(&stream, &failure).await;
+            Err(failure)
         }
     }
 }
 
-/// All connections of the session, the first one first. Nothing is said on that before the others stand.
-async fn gather(
-    endpoint: &Arc<Endpoint>,
-    mut first: HandshakeIo,
-    join: ChannelJoin,
-) -> Result<Vec<HandshakeIo>, Failure> {
-    let mut others = {
-        let others = join.complete(&endpoint.identity).fuse();
-        let interrupted = first.interrupted().fuse();
-        pin_mut!(others, interrupted);
-        select_biased! {
-            others = others => others?,
-            failure = interrupted => return Err(failure),
+/// Tells the other end why it is rejected, as far as there is a word for it. It may be gone.
+async fn reject(stream: &Stream, failure: &Failure) {
+    let why = match failure {
+        // A peer that begins with TLS, which is not spoken here, is told in TLS.
+        Failure::Handshake(HandshakeError::SpeaksTls) => {
+            let _ = stream.write_all(NO_TLS_HERE).await;
+            return;
         }
+        Failure::Handshake(error) => error.reject(),
+        Failure::Connect(error) => error.is_wrong_name().then_some(Reject::NameNotInCertificate),
     };
-    others.insert(0, first);
-    Ok(others)
+    if let Some(why) = why {
+        let _ = send(stream, &why.to_frame()).await;
+    }
 }
 
-/// A connection that was proposed. Reports that it is over, however its task ends.
-struct Newcomer<'a> {
+/// What an inbound connection has proved to be.
+enum Identified {
+    Node(Proved),
+    /// A further connection of a session, whose ATTACH has that body.
+    Attachment(Vec<u8>),
+}
+
+/// An inbound connection of a node that has proved itself.
+struct Proved {
+    node: NodeId,
+    dial: u64,
+}
+
+/// Lets the other end prove which node it is.
+async fn identify(stream: &Stream, handshake: &mut Inbound) -> Result<Identified, Failure> {
+    loop {
+        match handshake.next()? {
+            InboundStep::Send(frame) => send(stream, &frame).await?,
+            InboundStep::Receive => receive(stream, handshake.frames()).await?,
+            InboundStep::CheckName(name) => stream.vouches_for(&name)?,
+            InboundStep::Attach(body) => return Ok(Identified::Attachment(body)),
+            InboundStep::Proved(node, dial) => return Ok(Identified::Node(Proved { node, dial })),
+            step => unreachable!("{step:?} before the proof"),
+        }
+    }
+}
+
+/// Has the table of peers decide, and tells the other end.
+async fn decide(
+    endpoint: &Arc<Endpoint>,
+    stream: Stream,
+    mut handshake: Inbound,
+    Proved { node, dial }: Proved,
+) -> Result<(), Failure> {
+    let connection = Proposed { endpoint, name: &node.name, conn: endpoint.inbound() };
+    let conn = connection.conn;
+    let decisions = endpoint.propose(&node, dial, conn);
+    let mut accepted = None;
+    loop {
+        match handshake.next()? {
+            InboundStep::Send(frame) => send(&stream, &frame).await?,
+            InboundStep::Receive => receive(&stream, handshake.frames()).await?,
+            InboundStep::AwaitDecision => {
+                let decision = unless_interrupted(&stream, &mut handshake, decisions.recv()).await?;
+                handshake.decide(decision.map_err(|_| HandshakeError::Dropped)?);
+            }
+            InboundStep::Answered(still_there) => endpoint.answered(&node.name, conn, still_there),
+            InboundStep::Accepted(negotiated) => {
+                let bond = handshake.bond().expect("the peer has proved itself");
+                let join = endpoint.channel_joins.begin(bond, &node.name, negotiated.channels.len());
+                accepted = Some((negotiated, join));
+            }
+            InboundStep::Established => break,
+            step => unreachable!("{step:?} after the proof"),
+        }
+    }
+    let (negotiated, join) = accepted.expect("it was told that it is accepted");
+    // Nothing is sent on the first connection before the others are there.
+    let others = join.complete(&endpoint.identity);
+    let others = unless_interrupted(&stream, &mut handshake, others).await??;
+    let mut connections = vec![Opened { stream, carried: handshake.into_rest() }];
+    connections.extend(others);
+    std::mem::forget(connection);
+    if endpoint.establish(conn, negotiated, connections) { Ok(()) } else { Err(Failure::DROPPED) }
+}
+
+/// The result of the work, unless the other end hangs up or sends something first.
+async fn unless_interrupted<T>(
+    stream: &Stream,
+    handshake: &mut Inbound,
+    work: impl Future<Output = T>,
+) -> Result<T, Failure> {
+    let work = work.fuse();
+    let interrupted = interrupted(stream, handshake.frames()).fuse();
+    pin_mut!(work, interrupted);
+    select_biased! {
+        result = work => Ok(result),
+        failure = interrupted => Err(failure),
+    }
+}
+
+/// A connection that was proposed to the table of peers. Reports that it is over, however its task ends.
+struct Proposed<'a> {
     endpoint: &'a Arc<Endpoint>,
     name: &'a NodeName,
     conn: ConnId,
 }
 
-impl Drop for Newcomer<'_> {
+impl Drop for Proposed<'_> {
     fn drop(&mut self) {
         self.endpoint.closed(self.name, self.conn);
     }

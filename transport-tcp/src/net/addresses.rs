@@ -6,7 +6,7 @@ use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered}
 use peer_service::NodeName;
 use refs::Address;
 
-use crate::{net::lookup::Lookups, proto::handshake::Failure};
+use crate::{net::error::ConnectError, net::lookup::Lookups};
 
 /// Maximum number of addresses that one dial tries.
 const MOST: usize = 16;
@@ -76,14 +76,14 @@ impl Addresses {
     }
 
     /// Why there is none, if there is none.
-    pub(crate) fn nowhere(&mut self) -> Option<Failure> {
+    pub(crate) fn nowhere(&mut self) -> Option<ConnectError> {
         if !self.found.is_empty() {
             return None;
         }
         Some(match self.unresolved.take() {
-            _ if !self.lookups.is_empty() => Failure::Timeout,
-            Some(error) => Failure::Unresolved(error),
-            None => Failure::Io(io::ErrorKind::AddrNotAvailable.into()),
+            _ if !self.lookups.is_empty() => ConnectError::Timeout,
+            Some(error) => ConnectError::Unresolved(error),
+            None => ConnectError::Io(io::ErrorKind::AddrNotAvailable.into()),
         })
     }
 
@@ -177,13 +177,13 @@ mod tests {
         let silent = Silent::new(8);
         let mut none = addresses(&silent, &["host:1"]);
         assert!(ready(&mut none).is_empty());
-        assert!(matches!(none.nowhere(), Some(Failure::Timeout)), "the lookup is in progress");
+        assert!(matches!(none.nowhere(), Some(ConnectError::Timeout)), "the lookup is in progress");
         silent.answer(&[]);
         assert_eq!(block_on(none.next()), None);
-        assert!(matches!(none.nowhere(), Some(Failure::Io(_))), "there was an answer without addresses");
+        assert!(matches!(none.nowhere(), Some(ConnectError::Io(_))), "there was an answer without addresses");
         let mut none = addresses(&silent, &["host:2"]);
         drop(silent);
         assert_eq!(block_on(none.next()), None);
-        assert!(matches!(none.nowhere(), Some(Failure::Unresolved(_))));
+        assert!(matches!(none.nowhere(), Some(ConnectError::Unresolved(_))));
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use smol::{Timer, future::or};
 
-use crate::{net::addresses::Addresses, proto::handshake::Failure};
+use crate::{net::addresses::Addresses, net::error::ConnectError};
 
 /// How long an attempt runs alone at most.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -18,7 +18,7 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// The attempts under way. `T` is a connection.
 pub(crate) struct Race<'a, T> {
     deadline: Instant,
-    attempts: FuturesUnordered<BoxFuture<'a, (SocketAddr, Result<T, Failure>)>>,
+    attempts: FuturesUnordered<BoxFuture<'a, (SocketAddr, Result<T, ConnectError>)>>,
     /// Where they lead, in the order in which they were begun.
     begun: Vec<SocketAddr>,
     /// Earliest time at which the next attempt begins.
@@ -30,7 +30,7 @@ pub(crate) enum Step<T> {
     /// The next attempt is due, to that address.
     Begin(SocketAddr),
     Connected(SocketAddr, T),
-    Failed(SocketAddr, Failure),
+    Failed(SocketAddr, ConnectError),
     /// Every address was tried in vain.
     Exhausted,
     /// The deadline has passed.
@@ -47,7 +47,7 @@ impl<'a, T> Race<'a, T> {
         &mut self,
         address: SocketAddr,
         addresses: &Addresses,
-        attempt: impl Future<Output = Result<T, Failure>> + Send + 'a,
+        attempt: impl Future<Output = Result<T, ConnectError>> + Send + 'a,
     ) {
         self.begun.push(address);
         self.attempts.push(attempt.map(move |result| (address, result)).boxed());
@@ -135,7 +135,7 @@ mod tests {
                 Step::Begin(address) => {
                     let attempt = async move {
                         match address.port() {
-                            FAILS => ready(Err(Failure::Closed)).await,
+                            FAILS => ready(Err(ConnectError::Closed)).await,
                             CONNECTS => ready(Ok(())).await,
                             _ => pending().await,
                         }

@@ -1,36 +1,42 @@
-//! How connections are protected: as they are, or with TLS where it is configured.
+//! How connections are protected: not at all, or with TLS where it is configured.
 
 use std::net::TcpStream;
 
 use refs::NodeName;
 use smol::Async;
 
-use crate::{config::TcpConfig, net::stream::Stream, proto::handshake::Failure};
+use super::{error::ConnectError, stream::Stream};
 
-/// What a node without TLS says to somebody who speaks it, in TLS: the fatal alert that this version of the
-/// protocol is not spoken here.
+/// The answer of a node without TLS to a peer that speaks it: a record of TLS with the fatal alert that this version of the
+/// protocol is not supported.
 pub(crate) const NO_TLS_HERE: &[u8] = &[0x15, 3, 3, 0, 2, 2, 70];
 
-/// The way to the node of that name.
-pub(crate) async fn dial(
-    config: &TcpConfig,
-    to: &NodeName,
-    tcp: Async<TcpStream>,
-) -> Result<Stream, Failure> {
+/// How the connections of a node are protected.
+#[derive(Clone, Copy)]
+pub(crate) struct Security<'a> {
     #[cfg(feature = "tls")]
-    if let Some(tls) = &config.tls {
-        return crate::net::tls::dial(tls, to, tcp).await;
-    }
-    let _ = (config, to);
-    Ok(Stream::plain(tcp))
+    pub(crate) tls: Option<&'a super::tls::Tls>,
+    #[cfg(not(feature = "tls"))]
+    pub(crate) plain: std::marker::PhantomData<&'a ()>,
 }
 
-/// The way to whoever has called.
-pub(crate) async fn accept(config: &TcpConfig, tcp: Async<TcpStream>) -> Result<Stream, Failure> {
-    #[cfg(feature = "tls")]
-    if let Some(tls) = &config.tls {
-        return crate::net::tls::accept(tls, tcp).await;
+impl Security<'_> {
+    /// The connection to the node of that name.
+    pub(crate) async fn dial(self, to: &NodeName, tcp: Async<TcpStream>) -> Result<Stream, ConnectError> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls {
+            return super::tls::dial(tls, to, tcp).await;
+        }
+        let _ = to;
+        Ok(Stream::plain(tcp))
     }
-    let _ = config;
-    Ok(Stream::plain(tcp))
+
+    /// The connection to a node that has dialed.
+    pub(crate) async fn accept(self, tcp: Async<TcpStream>) -> Result<Stream, ConnectError> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls {
+            return super::tls::accept(tls, tcp).await;
+        }
+        Ok(Stream::plain(tcp))
+    }
 }

@@ -14,10 +14,7 @@ use refs::NodeName;
 use smol::Async;
 
 use self::readiness::Readiness;
-use crate::{
-    net::socket,
-    proto::handshake::{Failure, proof::Binding},
-};
+use crate::{net::error::ConnectError, net::socket};
 
 mod readiness;
 
@@ -46,9 +43,9 @@ pub(crate) trait Layer: Send + Sync {
     /// connection is over.
     fn holds_unread(&self) -> bool;
     /// Whether the other end, as far as the layer knows it, may bear that name.
-    fn vouches_for(&self, peer: &NodeName) -> Result<(), Failure>;
+    fn vouches_for(&self, peer: &NodeName) -> Result<(), ConnectError>;
     /// Identifies the connection, if the layer can.
-    fn binding(&self) -> Result<Binding, Failure>;
+    fn binding(&self) -> Result<Option<[u8; 32]>, ConnectError>;
 }
 
 impl Stream {
@@ -131,12 +128,12 @@ impl Stream {
 
     /// Whether the other end may bear that name, as far as the connection itself can tell: on one without TLS
     /// anybody may.
-    pub(crate) fn vouches_for(&self, peer: &NodeName) -> Result<(), Failure> {
+    pub(crate) fn vouches_for(&self, peer: &NodeName) -> Result<(), ConnectError> {
         self.layer.vouches_for(peer)
     }
 
     /// Identifies the connection to both of its ends, if it is one with TLS.
-    pub(crate) fn binding(&self) -> Result<Binding, Failure> {
+    pub(crate) fn binding(&self) -> Result<Option<[u8; 32]>, ConnectError> {
         self.layer.binding()
     }
 
@@ -210,12 +207,12 @@ impl Layer for Plain {
         false
     }
 
-    fn vouches_for(&self, _: &NodeName) -> Result<(), Failure> {
+    fn vouches_for(&self, _: &NodeName) -> Result<(), ConnectError> {
         Ok(())
     }
 
-    fn binding(&self) -> Result<Binding, Failure> {
-        Ok(Binding::NONE)
+    fn binding(&self) -> Result<Option<[u8; 32]>, ConnectError> {
+        Ok(None)
     }
 }
 

@@ -10,6 +10,7 @@ use peer_service::{ChannelId, ChannelName, Channels};
 
 pub(crate) mod fences;
 pub(crate) mod framing;
+pub(crate) mod join;
 pub(crate) mod merge;
 
 pub(crate) use framing::OVERHEAD;

@@ -1,4 +1,4 @@
-//! What holds on one session.
+//! The limits of one session.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
 
 /// The limits of a session.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// The longest frame we may send: the lower of both sides' limits.
     pub(crate) max_frame_out: usize,
     /// The same for what the session's user pushes, which is all of a frame or nearly.
@@ -33,8 +33,8 @@ pub(crate) struct Limits {
 const SPIN: Duration = Duration::from_micros(100);
 
 impl Limits {
-    /// What holds on a session between a node of that configuration and that peer.
-    pub(crate) fn between(config: &TcpConfig, negotiated: &Negotiated) -> Self {
+    /// The limits of a session between a node of that configuration and that peer.
+    pub fn between(config: &TcpConfig, negotiated: &Negotiated) -> Self {
         let cut_at = fragment::are_agreed(negotiated.features).then_some(fragment::LONGEST);
         let max_frame_in = fragment::longest(config.max_frame, negotiated.features);
         let max_frame_out = max_frame_in.min(negotiated.max_frame as usize);

@@ -52,7 +52,7 @@ impl Kind {
 
 /// Bytes that are no frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(crate) enum WireError {
+pub enum WireError {
     #[error("a frame without a kind")]
     Empty,
     #[error("a frame of {0} bytes is longer than allowed")]

@@ -2,34 +2,23 @@
 
 use std::task::{Context, Poll};
 
-use peer_service::{ChannelId, Class, Closed, EndKind, FrameMeta, Outbox, PushError};
+use peer_service::{ChannelId, Closed, EndKind, FrameMeta, Outbox, PushError};
 
 use crate::{
-    io::session::connection::{Connection, Phase},
-    proto::connection::goodbye::is_good,
+    io::session::connection::Connection,
+    proto::connection::{goodbye::is_good, sending::Phase},
 };
 
 /// Frames are encoded straight into the buffer that goes to the socket, under one lock.
 impl Outbox for Connection {
     fn push(&self, meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
-        let mut out = self.out.lock();
-        if out.phase != Phase::Open {
-            return Err(PushError::Closed);
+        let pushed = self.out.lock().sending.push(&self.limits, meta, write);
+        match pushed {
+            Err(PushError::Full) => self.counters.messages_full.add(),
+            Err(PushError::TooLarge) => self.counters.frames_too_large.add(),
+            _ => {}
         }
-        if meta.class == Class::Message && out.queue.messages() >= self.limits.max_message_queue {
-            self.counters.messages_full.add();
-            return Err(PushError::Full);
-        }
-        let before = out.queue.signals();
-        let pushed = out.queue.push(meta, self.limits.max_frame_out, write);
-        pushed.map_err(|_| {
-            self.counters.frames_too_large.add();
-            PushError::TooLarge
-        })?;
-        if before > 0 && out.queue.signals() > self.limits.max_signal_queue {
-            out.phase = Phase::Overflowed;
-        }
-        Ok(())
+        pushed
     }
 
     fn flush(&self) {
@@ -42,10 +31,10 @@ impl Outbox for Connection {
         // Cloned without the lock: a waker is code of the user.
         let waker = cx.waker().clone();
         let mut out = self.out.lock();
-        if out.phase != Phase::Open {
+        if out.sending.phase() != Phase::Open {
             return Poll::Ready(Err(Closed));
         }
-        if out.queue.messages() < self.limits.max_message_queue {
+        if out.sending.takes_messages(&self.limits) {
             return Poll::Ready(Ok(()));
         }
         if !out.waiting.iter().any(|other| other.will_wake(&waker)) {
@@ -62,7 +51,6 @@ impl Outbox for Connection {
     }
 
     fn queued(&self) -> usize {
-        let out = self.out.lock();
-        out.queue.len()
+        self.out.lock().sending.queued()
     }
 }

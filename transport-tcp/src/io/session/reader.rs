@@ -1,4 +1,4 @@
-//! Reads one connection of a session: frames for the user, pings, the peer's last word.
+//! Reads one connection of a session.
 
 use std::{
     io,
@@ -7,27 +7,18 @@ use std::{
     time::Instant,
 };
 
-use peer_service::{EndKind, FrameBuf, NodeId, SessionEnd};
+use peer_service::{FrameBuf, NodeId, SessionEnd};
 
+use super::connection::Connection;
 use crate::{
-    io::{
-        endpoint::Owner,
-        session::connection::{Connection, Phase},
-    },
+    io::endpoint::Owner,
     log,
     net::stream::Stream,
-    proto::{
-        connection::frame_decoder::{Beat, FrameDecoder},
-        limits::Limits,
-        wire::Kind,
-    },
+    proto::connection::receiving::{LastWord, Receiving},
 };
 
 /// How many reads one poll makes before it lets other tasks run.
 const READS_PER_POLL: usize = 2;
-/// How much is read of what had arrived when the session was ended from this side.
-const LAST_BYTES: usize = 4 << 20;
-
 /// The only reader of its connection.
 pub(crate) struct Reader {
     peer: NodeId,
@@ -35,15 +26,11 @@ pub(crate) struct Reader {
     owner: Owner,
     /// None once the end was told.
     stream: Option<Arc<Stream>>,
-    decoder: FrameDecoder,
-    /// What ends the session once the frames before it were handed over.
-    last_word: Option<EndKind>,
+    receiving: Receiving,
     /// The last read has left nothing in the socket.
     drained: bool,
     /// It is read until then, whether the system says that something is there or not.
     spin_until: Option<Instant>,
-    /// How much may still be read after the end.
-    last_bytes: usize,
 }
 
 impl Reader {
@@ -55,19 +42,9 @@ impl Reader {
         owner: Owner,
         carried: Vec<u8>,
     ) -> Self {
-        let Limits { max_frame_in, cut_at, .. } = connection.limits;
-        let decoder = FrameDecoder::new(carried, max_frame_in, cut_at);
-        Reader {
-            peer,
-            connection,
-            owner,
-            stream: Some(stream),
-            decoder,
-            last_word: None,
-            drained: false,
-            spin_until: None,
-            last_bytes: LAST_BYTES,
-        }
+        let receiving = Receiving::new(carried, &connection.limits);
+        let stream = Some(stream);
+        Reader { peer, connection, owner, stream, receiving, drained: false, spin_until: None }
     }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
@@ -93,15 +70,13 @@ impl Reader {
         };
         self.connection.reader.register(cx.waker());
         for _ in 0..READS_PER_POLL {
-            if self.last_word.is_none() && self.take_frames(frames) {
+            if self.take_frames(frames) {
                 return Poll::Ready(Ok(()));
             }
-            if let Some(kind) = self.last_word {
-                match self.connection.phase() {
-                    // The peer has hung up, but what we have to say may not all be out yet: the driver ends
-                    // the session.
-                    Phase::Closing(_) if kind != EndKind::Protocol => self.connection.note_peer_done(),
-                    _ => self.connection.end_now(kind.into()),
+            if let Some(last_word) = self.receiving.last_word(self.connection.phase()) {
+                match last_word {
+                    LastWord::PeerDone => self.connection.note_peer_done(),
+                    LastWord::End(kind) => self.connection.end_now(kind.into()),
                 }
                 return match self.connection.end() {
                     Some(end) => self.finish(end),
@@ -119,59 +94,54 @@ impl Reader {
             }
             match self.read(&stream) {
                 // What had arrived before the session was ended from this side is handed over first.
-                Input::Some if end.is_none() || self.last_bytes > 0 => {}
-                Input::Over(kind) if end.is_none() => self.last_word = Some(kind),
+                Input::Some if end.is_none() || self.receiving.reads_on() => {}
+                Input::Over if end.is_none() => self.receiving.hung_up(),
                 Input::Nothing if end.is_none() => {
                     self.drained = true;
                     if spins {
                         break;
                     }
                 }
-                Input::Some | Input::Nothing | Input::Over(_) => {
+                Input::Some | Input::Nothing | Input::Over => {
                     return self.finish(end.expect("the other cases have none"));
                 }
             }
         }
-        // Neither a peer that floods us with pings nor one that is waited for may keep other tasks from running.
+        // Neither a peer that floods this node with pings nor one that is waited for may keep other tasks from running.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Hands the frames in the buffer over and answers pings; whether there were any to hand over.
+    /// Hands over frames that have arrived, and answers pings. Returns whether there were any frames.
     fn take_frames(&mut self, frames: &mut FrameBuf) -> bool {
-        let before = frames.len();
-        let mut ping = None;
-        let taken = self.decoder.take(frames, |beat| match beat {
-            Beat::Ping(number) => ping = Some(number),
-            Beat::Pong(number) => self.connection.note_pong(number),
-        });
-        self.last_word = taken.unwrap_or_else(|error| {
-            log::protocol_broken(&self.peer, &error);
-            Some(EndKind::Protocol)
-        });
-        if let Some(number) = ping {
-            self.connection.send_urgent(Kind::Pong, number);
+        let taken = self.receiving.take(frames);
+        if let Some(number) = taken.pong {
+            self.connection.note_pong(number);
         }
-        frames.len() > before
+        if let Some(broken) = taken.broken {
+            log::protocol_broken(&self.peer, &broken);
+        }
+        if let Some(number) = taken.ping {
+            self.connection.pong(number);
+        }
+        taken.any
     }
 
     fn read(&mut self, stream: &Stream) -> Input {
-        match stream.read_now(self.decoder.room()) {
-            Ok(0) => Input::Over(EndKind::Closed),
+        match stream.read_now(self.receiving.room()) {
+            Ok(0) => Input::Over,
             Ok(bytes) => {
-                self.drained = !self.decoder.filled(bytes);
-                self.last_bytes =
-                    self.last_bytes.saturating_sub(if self.connection.end().is_some() { bytes } else { 0 });
+                self.drained = !self.receiving.filled(bytes, self.connection.end().is_some());
                 self.spin_until = self.connection.limits.spin.map(|spin| Instant::now() + spin);
                 self.connection.note_heard();
                 Input::Some
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Input::Nothing,
-            Err(_) => Input::Over(EndKind::Closed),
+            Err(_) => Input::Over,
         }
     }
 
-    /// The end, told to the service first: whoever sees it may dial again at once.
+    /// Returns the end, which is reported first: a caller that sees it may dial again at once.
     fn finish(&mut self, end: SessionEnd) -> Poll<Result<(), SessionEnd>> {
         self.stream = None;
         self.owner.over(&self.connection, end);
@@ -183,10 +153,10 @@ impl Reader {
 enum Input {
     Some,
     Nothing,
-    Over(EndKind),
+    Over,
 }
 
-/// Nobody will read it any more.
+/// The connection is not read any more.
 impl Drop for Reader {
     fn drop(&mut self) {
         if self.stream.is_some() {

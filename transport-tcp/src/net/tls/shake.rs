@@ -12,30 +12,30 @@ use smol::{Async, Timer, future::or};
 
 use super::{Problem, Tls, tunnel::Tunnel};
 use crate::{
+    net::error::ConnectError,
     net::stream::{Stream, uninterrupted},
-    proto::handshake::Failure,
 };
 
 /// How long somebody who was refused may take to read why.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// The way to the node of that name, which has proved that it is that node.
-pub(crate) async fn dial(tls: &Tls, to: &NodeName, tcp: Async<TcpStream>) -> Result<Stream, Failure> {
+pub(crate) async fn dial(tls: &Tls, to: &NodeName, tcp: Async<TcpStream>) -> Result<Stream, ConnectError> {
     shake(tls.dialled(to)?, tcp).await
 }
 
 /// The way to whoever has called: somebody with a certificate of the CA, it remains to be seen for which name.
-pub(crate) async fn accept(tls: &Tls, tcp: Async<TcpStream>) -> Result<Stream, Failure> {
+pub(crate) async fn accept(tls: &Tls, tcp: Async<TcpStream>) -> Result<Stream, ConnectError> {
     shake(tls.accepted()?, tcp).await
 }
 
 /// Nothing here grows with what a stranger sends: handshake messages of more than 64 KiB are refused.
-async fn shake(mut tls: Connection, tcp: Async<TcpStream>) -> Result<Stream, Failure> {
+async fn shake(mut tls: Connection, tcp: Async<TcpStream>) -> Result<Stream, ConnectError> {
     while tls.is_handshaking() || tls.wants_write() {
         if tls.wants_write() {
             tcp.write_with(|mut tcp| uninterrupted(|| tls.write_tls(&mut tcp))).await?;
         } else if tcp.read_with(|mut tcp| uninterrupted(|| tls.read_tls(&mut tcp))).await? == 0 {
-            return Err(Failure::Closed);
+            return Err(ConnectError::Closed);
         } else if let Err(error) = tls.process_new_packets() {
             or(say_why(&mut tls, &tcp), async {
                 Timer::after(LINGER).await;

@@ -14,8 +14,8 @@ use rustls::Connection;
 
 use super::{Problem, name};
 use crate::{
+    net::error::ConnectError,
     net::stream::{Layer, uninterrupted},
-    proto::handshake::{Failure, proof::Binding},
 };
 
 /// How much is encrypted ahead of what the socket has taken: about what may wait there. A ping that is written
@@ -80,15 +80,15 @@ impl Layer for Tunnel {
         tcp.shutdown(Shutdown::Write)
     }
 
-    fn vouches_for(&self, peer: &NodeName) -> Result<(), Failure> {
+    fn vouches_for(&self, peer: &NodeName) -> Result<(), ConnectError> {
         let state = self.0.lock();
         let certificate = state.tls.peer_certificates().and_then(<[_]>::first);
         Ok(name::is_borne_by(peer, certificate.ok_or(Problem::NoCertificate)?)?)
     }
 
-    fn binding(&self) -> Result<Binding, Failure> {
+    fn binding(&self) -> Result<Option<[u8; 32]>, ConnectError> {
         let exported = self.0.lock().tls.export_keying_material([0; 32], CHANNEL_BINDING, Some(&[]));
-        Ok(Binding(Some(exported.map_err(Problem::from)?)))
+        Ok(Some(exported.map_err(Problem::from)?))
     }
 }
 

@@ -20,6 +20,7 @@ const ENOUGH: usize = 16 * 1024;
 const MANY: usize = 512;
 
 /// See the [module](self).
+#[derive(Debug)]
 pub(crate) struct FrameDecoder {
     buffer: ReadBuffer,
     /// What has arrived in fragments.

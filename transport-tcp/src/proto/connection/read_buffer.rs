@@ -8,6 +8,7 @@ use crate::proto::wire::{self, Frame, Kind, MAX_HEADER, Parsed, WireError};
 ///
 /// It grows while reads fill it and while a frame does not fit, never further than such a frame needs, and
 /// never ahead of what has arrived; it shrinks again when little arrives.
+#[derive(Debug)]
 pub(crate) struct ReadBuffer {
     bytes: Vec<u8>,
     start: usize,

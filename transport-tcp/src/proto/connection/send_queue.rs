@@ -36,9 +36,9 @@ pub(crate) struct SendQueue {
     signals: usize,
 }
 
-/// Frames that go out together; the first `written` bytes are gone.
-#[derive(Default)]
-pub(crate) struct Chunk {
+/// Frames that are written together. Of these the system has taken the first `written` bytes.
+#[derive(Debug, Default)]
+pub struct Chunk {
     pub(crate) bytes: Vec<u8>,
     written: usize,
     messages: usize,
@@ -50,18 +50,18 @@ impl Chunk {
         Chunk { bytes, ..Chunk::default() }
     }
 
-    /// What is still to be written.
-    pub(crate) fn rest(&self) -> &[u8] {
+    /// The bytes that are left to be written.
+    pub fn rest(&self) -> &[u8] {
         &self.bytes[self.written..]
     }
 
-    /// How many bytes it has of the queue's [`len`](SendQueue::len).
+    /// Number of bytes that it has of the queue's length.
     pub(crate) fn len(&self) -> usize {
         self.messages + self.signals
     }
 
     /// The system has taken that many bytes.
-    pub(crate) fn advance(&mut self, bytes: usize) {
+    pub fn advance(&mut self, bytes: usize) {
         self.written += bytes;
     }
 

@@ -1,11 +1,11 @@
 //! The side that was dialled.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use peer_service::{ChannelId, Features, NodeId};
 
 use super::{
-    Failure, Identity, Negotiated,
+    HandshakeError, Identity, Negotiated,
     attach::Bond,
     initiator::{proved, verified},
     messages::{self, Answer, Challenge, Hello, Nonce, Terms, Verdict},
@@ -14,8 +14,9 @@ use super::{
 use crate::proto::{peers::pairing::Refusal, wire::Kind};
 
 /// One handshake from the side that was dialled.
-pub(crate) struct Acceptor<'a> {
-    me: &'a Identity,
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    me: Arc<Identity>,
     transcript: Transcript,
     peer: NodeId,
     features: Features,
@@ -24,26 +25,26 @@ pub(crate) struct Acceptor<'a> {
     terms: Option<Terms>,
 }
 
-impl<'a> Acceptor<'a> {
+impl Acceptor {
     /// Takes the first frame of that connection; the bytes are the body of CHALLENGE.
     pub(crate) fn hello(
-        me: &'a Identity,
+        me: &Arc<Identity>,
         kind: Kind,
         body: &[u8],
         nonce: Nonce,
         binding: Binding,
-    ) -> Result<(Self, Vec<u8>), Failure> {
+    ) -> Result<(Self, Vec<u8>), HandshakeError> {
         expect(Kind::Hello, kind)?;
         let hello = Hello::decode(body)?;
         let version = hello.common_version()?;
         if hello.cluster != me.cluster.as_bytes() {
-            return Err(Failure::Cluster);
+            return Err(HandshakeError::Cluster);
         }
         if hello.name == me.node.name {
-            return Err(Failure::OwnName);
+            return Err(HandshakeError::OwnName);
         }
         if hello.expected != me.node.name {
-            return Err(Failure::WrongName);
+            return Err(HandshakeError::WrongName);
         }
         let features = Features(hello.features.0 & me.features.0);
         let challenge = Challenge {
@@ -59,20 +60,20 @@ impl<'a> Acceptor<'a> {
         transcript.absorb(Kind::Hello, body);
         transcript.absorb(Kind::Challenge, &answer);
         let peer = NodeId::new(hello.name, hello.incarnation);
-        Ok((Acceptor { me, transcript, peer, features, dial: hello.dial, terms: None }, answer))
+        Ok((Acceptor { me: me.clone(), transcript, peer, features, dial: hello.dial, terms: None }, answer))
     }
 
     /// Takes the second frame. From here on the peer is who it says it is.
-    pub(crate) fn proof(&mut self, kind: Kind, body: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn proof(&mut self, kind: Kind, body: &[u8]) -> Result<(), HandshakeError> {
         expect(Kind::Proof, kind)?;
-        let fields = verified(self.me, Role::Initiator, &mut self.transcript, Kind::Proof, body)?;
+        let fields = verified(&self.me, Role::Initiator, &mut self.transcript, Kind::Proof, body)?;
         let mut terms: Terms = messages::decode(fields)?;
         if terms.channels.len() >= ChannelId::LIMIT {
-            return Err(Failure::Malformed("more channels than anybody may have"));
+            return Err(HandshakeError::Malformed("more channels than anybody may have"));
         }
         let offered = terms.channels.iter().collect::<BTreeSet<_>>().len();
         if offered != terms.channels.len() {
-            return Err(Failure::Malformed("a channel twice"));
+            return Err(HandshakeError::Malformed("a channel twice"));
         }
         terms.channels.retain(|channel| self.me.channels.contains(channel));
         self.terms = Some(terms);
@@ -96,9 +97,9 @@ impl<'a> Acceptor<'a> {
     }
 
     /// Takes the frame after [`ask`](Self::ask): whether the peer still has that session.
-    pub(crate) fn answer(&mut self, kind: Kind, body: &[u8]) -> Result<bool, Failure> {
+    pub(crate) fn answer(&mut self, kind: Kind, body: &[u8]) -> Result<bool, HandshakeError> {
         expect(Kind::Answer, kind)?;
-        let fields = verified(self.me, Role::Initiator, &mut self.transcript, Kind::Answer, body)?;
+        let fields = verified(&self.me, Role::Initiator, &mut self.transcript, Kind::Answer, body)?;
         let Answer { still_there } = messages::decode(fields)?;
         Ok(still_there)
     }
@@ -120,8 +121,8 @@ impl<'a> Acceptor<'a> {
     }
 
     /// What further connections of the session belong to, once it is accepted.
-    pub(crate) fn bond(self) -> Bond {
-        Bond::new(self.transcript)
+    pub(crate) fn bond(&self) -> Bond {
+        Bond::new(self.transcript.clone())
     }
 
     fn terms(&self) -> &Terms {
@@ -129,10 +130,14 @@ impl<'a> Acceptor<'a> {
     }
 
     fn verdict(&mut self, verdict: Verdict) -> Vec<u8> {
-        proved(self.me, Role::Acceptor, &mut self.transcript, Kind::Verdict, messages::encode(&verdict))
+        proved(&self.me, Role::Acceptor, &mut self.transcript, Kind::Verdict, messages::encode(&verdict))
     }
 }
 
-fn expect(expected: Kind, kind: Kind) -> Result<(), Failure> {
-    if kind == expected { Ok(()) } else { Err(Failure::Malformed("a frame that does not belong here")) }
+fn expect(expected: Kind, kind: Kind) -> Result<(), HandshakeError> {
+    if kind == expected {
+        Ok(())
+    } else {
+        Err(HandshakeError::Malformed("a frame that does not belong here"))
+    }
 }

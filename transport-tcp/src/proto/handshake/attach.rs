@@ -11,7 +11,7 @@
 //! for one TLS connection, as those of the handshake are.
 
 use super::{
-    Failure, Identity, initiator,
+    HandshakeError, Identity, initiator,
     proof::{self, Binding, Role, Transcript},
 };
 use crate::proto::wire::Kind;
@@ -20,7 +20,7 @@ use crate::proto::wire::Kind;
 pub(crate) type BondId = [u8; 32];
 
 /// What both ends know once their handshake is over.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Bond {
     transcript: Transcript,
 }
@@ -43,10 +43,15 @@ impl Bond {
     }
 
     /// Whether the proof in such a body holds, which came over that connection.
-    pub(crate) fn verify(&self, me: &Identity, attach: &Attach<'_>, binding: Binding) -> Result<(), Failure> {
+    pub(crate) fn verify(
+        &self,
+        me: &Identity,
+        attach: &Attach<'_>,
+        binding: Binding,
+    ) -> Result<(), HandshakeError> {
         let about = self.about(me, attach.channel, binding);
         let holds = me.keys.verify(Role::Initiator, &about, attach.proof);
-        if holds { Ok(()) } else { Err(Failure::Unproved) }
+        if holds { Ok(()) } else { Err(HandshakeError::Unproved) }
     }
 
     /// The body of the acceptor's ATTACH.
@@ -62,10 +67,10 @@ impl Bond {
         binding: Binding,
         kind: Kind,
         body: &[u8],
-    ) -> Result<(), Failure> {
+    ) -> Result<(), HandshakeError> {
         initiator::expect(Kind::Attach, kind, body)?;
         let holds = me.keys.verify(Role::Acceptor, &self.about(me, channel, binding), body);
-        if holds { Ok(()) } else { Err(Failure::Unproved) }
+        if holds { Ok(()) } else { Err(HandshakeError::Unproved) }
     }
 
     fn about(&self, me: &Identity, channel: u8, binding: Binding) -> Transcript {
@@ -85,8 +90,8 @@ pub(crate) struct Attach<'a> {
 }
 
 impl<'a> Attach<'a> {
-    pub(crate) fn read(body: &'a [u8]) -> Result<Self, Failure> {
-        let malformed = Failure::Malformed("an attachment that cannot be read");
+    pub(crate) fn read(body: &'a [u8]) -> Result<Self, HandshakeError> {
+        let malformed = HandshakeError::Malformed("an attachment that cannot be read");
         let Some((bond, rest)) = body.split_first_chunk::<32>() else { return Err(malformed) };
         match rest.split_first() {
             Some((&channel, proof)) if proof.len() == proof::LEN => {

@@ -1,9 +1,11 @@
 //! The side that has dialled.
 
+use std::sync::Arc;
+
 use peer_service::{Features, NodeId, NodeName};
 
 use super::{
-    Failure, Identity, Negotiated,
+    HandshakeError, Identity, Negotiated,
     attach::Bond,
     messages::{self, Answer, Challenge, Hello, Nonce, Reject, Terms, VERSIONS, Verdict},
     proof::{self, Binding, Role, Transcript},
@@ -20,18 +22,19 @@ pub(crate) enum Decision {
 }
 
 /// One handshake from the side that has dialled.
-pub(crate) struct Initiator<'a> {
-    me: &'a Identity,
+#[derive(Debug)]
+pub(crate) struct Initiator {
+    me: Arc<Identity>,
     expected: NodeName,
     transcript: Transcript,
     /// The peer as it has introduced itself; true once a VERDICT was proved.
     peer: Option<(NodeId, Features)>,
 }
 
-impl<'a> Initiator<'a> {
+impl Initiator {
     /// Calls `expected` over that connection. The bytes are the body of HELLO.
     pub(crate) fn hello(
-        me: &'a Identity,
+        me: &Arc<Identity>,
         expected: &NodeName,
         dial: u64,
         nonce: Nonce,
@@ -51,21 +54,21 @@ impl<'a> Initiator<'a> {
         let mut transcript = Transcript::new();
         me.keys.bind(&mut transcript, binding);
         transcript.absorb(Kind::Hello, &body);
-        (Initiator { me, expected: expected.clone(), transcript, peer: None }, body)
+        (Initiator { me: me.clone(), expected: expected.clone(), transcript, peer: None }, body)
     }
 
     /// Takes what came after HELLO; the bytes are the body of PROOF.
-    pub(crate) fn challenge(&mut self, kind: Kind, body: &[u8]) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn challenge(&mut self, kind: Kind, body: &[u8]) -> Result<Vec<u8>, HandshakeError> {
         expect(Kind::Challenge, kind, body)?;
         let challenge = Challenge::decode(body)?;
         if !VERSIONS.contains(&challenge.version) {
-            return Err(Failure::Version(challenge.version, challenge.version));
+            return Err(HandshakeError::Version(challenge.version, challenge.version));
         }
         if challenge.features.0 & !self.me.features.0 != 0 {
-            return Err(Failure::Malformed("features that we have not offered"));
+            return Err(HandshakeError::Malformed("features that we have not offered"));
         }
         if challenge.name != self.expected {
-            return Err(Failure::WrongName);
+            return Err(HandshakeError::WrongName);
         }
         self.transcript.absorb(Kind::Challenge, body);
         let terms = self.me.terms(challenge.features, self.me.channels.clone());
@@ -74,20 +77,20 @@ impl<'a> Initiator<'a> {
     }
 
     /// Takes what came after PROOF or ANSWER.
-    pub(crate) fn verdict(&mut self, kind: Kind, body: &[u8]) -> Result<Decision, Failure> {
+    pub(crate) fn verdict(&mut self, kind: Kind, body: &[u8]) -> Result<Decision, HandshakeError> {
         expect(Kind::Verdict, kind, body)?;
-        let fields = verified(self.me, Role::Acceptor, &mut self.transcript, Kind::Verdict, body)?;
+        let fields = verified(&self.me, Role::Acceptor, &mut self.transcript, Kind::Verdict, body)?;
         match messages::decode(fields)? {
             Verdict::Accepted(Terms { hidden, max_frame, channels }) => {
                 let mut own = self.me.channels.iter();
                 if !channels.iter().all(|channel| own.any(|own| own == channel)) {
-                    return Err(Failure::Malformed("channels that we have not offered"));
+                    return Err(HandshakeError::Malformed("channels that we have not offered"));
                 }
                 let (node, features) = self.peer.clone().expect("a VERDICT is read after the CHALLENGE");
                 Ok(Decision::Accepted(Negotiated { node, hidden, features, max_frame, channels }))
             }
             Verdict::StillThere => Ok(Decision::StillThere),
-            Verdict::Refused(refusal) => Err(Failure::Refused(refusal)),
+            Verdict::Refused(refusal) => Err(HandshakeError::Refused(refusal)),
         }
     }
 
@@ -102,16 +105,16 @@ impl<'a> Initiator<'a> {
     }
 
     fn proved(&mut self, kind: Kind, fields: Vec<u8>) -> Vec<u8> {
-        proved(self.me, Role::Initiator, &mut self.transcript, kind, fields)
+        proved(&self.me, Role::Initiator, &mut self.transcript, kind, fields)
     }
 }
 
 /// The frame must be of that kind; a REJECT says why there is none.
-pub(super) fn expect(expected: Kind, kind: Kind, body: &[u8]) -> Result<(), Failure> {
+pub(super) fn expect(expected: Kind, kind: Kind, body: &[u8]) -> Result<(), HandshakeError> {
     match kind {
-        Kind::Reject => Err(Failure::Rejected(Reject::decode(body)?)),
+        Kind::Reject => Err(HandshakeError::Rejected(Reject::decode(body)?)),
         kind if kind == expected => Ok(()),
-        _ => Err(Failure::Malformed("a frame that does not belong here")),
+        _ => Err(HandshakeError::Malformed("a frame that does not belong here")),
     }
 }
 
@@ -137,11 +140,12 @@ pub(super) fn verified<'b>(
     transcript: &mut Transcript,
     kind: Kind,
     body: &'b [u8],
-) -> Result<&'b [u8], Failure> {
-    let at = body.len().checked_sub(proof::LEN).ok_or(Failure::Malformed("a message without its proof"))?;
+) -> Result<&'b [u8], HandshakeError> {
+    let at =
+        body.len().checked_sub(proof::LEN).ok_or(HandshakeError::Malformed("a message without its proof"))?;
     let (fields, proof) = body.split_at(at);
     transcript.absorb(kind, fields);
     let holds = me.keys.verify(role, transcript, proof);
     transcript.absorb(kind, proof);
-    if holds { Ok(fields) } else { Err(Failure::Unproved) }
+    if holds { Ok(fields) } else { Err(HandshakeError::Unproved) }
 }

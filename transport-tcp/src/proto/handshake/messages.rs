@@ -10,8 +10,11 @@ use peer_service::{ChannelName, Features, NodeName};
 use refs::Incarnation;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::Failure;
-use crate::{config::TcpConfig, proto::peers::pairing::Refusal};
+use super::{HandshakeError, frames};
+use crate::{
+    config::TcpConfig,
+    proto::{peers::pairing::Refusal, wire::Kind},
+};
 
 /// The longest frame of a handshake, header and body.
 pub(crate) const MAX_FRAME: usize = 1024;
@@ -54,10 +57,10 @@ impl Hello {
         out
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Failure> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, HandshakeError> {
         let mut fields = Fields(bytes);
         if fields.array()? != MAGIC {
-            return Err(Failure::Malformed("the magic is missing"));
+            return Err(HandshakeError::Malformed("the magic is missing"));
         }
         let hello = Hello {
             versions: (fields.u16()?, fields.u16()?),
@@ -70,19 +73,19 @@ impl Hello {
             expected: fields.name()?,
         };
         if hello.cluster.len() > TcpConfig::MAX_CLUSTER {
-            return Err(Failure::Malformed("the cluster id is too long"));
+            return Err(HandshakeError::Malformed("the cluster id is too long"));
         }
         Ok(hello)
     }
 
     /// The highest version that both speak.
-    pub(crate) fn common_version(&self) -> Result<u16, Failure> {
+    pub(crate) fn common_version(&self) -> Result<u16, HandshakeError> {
         let (lowest, highest) = self.versions;
         let version = highest.min(*VERSIONS.end());
         if version >= lowest.max(*VERSIONS.start()) {
             Ok(version)
         } else {
-            Err(Failure::Version(lowest, highest))
+            Err(HandshakeError::Version(lowest, highest))
         }
     }
 }
@@ -110,7 +113,7 @@ impl Challenge {
         out
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Failure> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, HandshakeError> {
         let mut fields = Fields(bytes);
         Ok(Challenge {
             version: fields.u16()?,
@@ -124,7 +127,7 @@ impl Challenge {
 
 /// Why the acceptor does not go on. Nothing proves who says so: it can only end the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reject {
+pub enum Reject {
     /// No version in common; it speaks these.
     Version { lowest: u16, highest: u16 },
     /// It belongs to another cluster.
@@ -164,6 +167,11 @@ impl Reject {
         Reject::Version { lowest: *VERSIONS.start(), highest: *VERSIONS.end() }
     }
 
+    /// The frame that says so.
+    pub(crate) fn to_frame(self) -> Vec<u8> {
+        frames::encode(Kind::Reject, &self.encode())
+    }
+
     pub(crate) fn encode(self) -> Vec<u8> {
         let (code, lowest, highest) = match self {
             Reject::Version { lowest, highest } => (1, lowest, highest),
@@ -180,7 +188,7 @@ impl Reject {
         out
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Failure> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, HandshakeError> {
         let mut fields = Fields(bytes);
         let [code] = fields.array()?;
         let (lowest, highest) = (fields.u16()?, fields.u16()?);
@@ -230,10 +238,10 @@ pub(crate) fn encode<T: Serialize>(message: &T) -> Vec<u8> {
 }
 
 /// Reads a message after the version is agreed, strict about trailing bytes.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HandshakeError> {
     match postcard::take_from_bytes(bytes) {
         Ok((message, [])) => Ok(message),
-        _ => Err(Failure::Malformed("a message that cannot be read")),
+        _ => Err(HandshakeError::Malformed("a message that cannot be read")),
     }
 }
 
@@ -246,37 +254,38 @@ fn put_text(out: &mut Vec<u8>, text: &[u8]) {
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8], Failure> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], HandshakeError> {
         let (taken, rest) =
-            self.0.split_at_checked(len).ok_or(Failure::Malformed("a message is cut short"))?;
+            self.0.split_at_checked(len).ok_or(HandshakeError::Malformed("a message is cut short"))?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Failure> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], HandshakeError> {
         Ok(self.take(N)?.try_into().expect("as many bytes as were asked for"))
     }
 
-    fn u16(&mut self) -> Result<u16, Failure> {
+    fn u16(&mut self) -> Result<u16, HandshakeError> {
         self.array().map(u16::from_be_bytes)
     }
 
-    fn u64(&mut self) -> Result<u64, Failure> {
+    fn u64(&mut self) -> Result<u64, HandshakeError> {
         self.array().map(u64::from_be_bytes)
     }
 
-    fn incarnation(&mut self) -> Result<Incarnation, Failure> {
-        Incarnation::new(self.u64()?).ok_or(Failure::Malformed("an incarnation of zero"))
+    fn incarnation(&mut self) -> Result<Incarnation, HandshakeError> {
+        Incarnation::new(self.u64()?).ok_or(HandshakeError::Malformed("an incarnation of zero"))
     }
 
-    fn text(&mut self) -> Result<&'a [u8], Failure> {
+    fn text(&mut self) -> Result<&'a [u8], HandshakeError> {
         let [len] = self.array()?;
         self.take(usize::from(len))
     }
 
-    fn name(&mut self) -> Result<NodeName, Failure> {
+    fn name(&mut self) -> Result<NodeName, HandshakeError> {
         let text = std::str::from_utf8(self.text()?).ok();
-        text.and_then(|text| text.parse().ok()).ok_or(Failure::Malformed("a text that is no node name"))
+        text.and_then(|text| text.parse().ok())
+            .ok_or(HandshakeError::Malformed("a text that is no node name"))
     }
 }
 
@@ -344,8 +353,8 @@ mod tests {
     fn the_highest_version_in_common_is_taken() {
         let version = |lowest, highest| Hello { versions: (lowest, highest), ..hello() }.common_version();
         assert_eq!(version(1, 9).unwrap(), 2);
-        assert!(matches!(version(3, 9), Err(Failure::Version(3, 9))));
-        assert!(matches!(version(1, 1), Err(Failure::Version(1, 1))));
+        assert!(matches!(version(3, 9), Err(HandshakeError::Version(3, 9))));
+        assert!(matches!(version(1, 1), Err(HandshakeError::Version(1, 1))));
         assert!(version(0, 0).is_err());
     }
 

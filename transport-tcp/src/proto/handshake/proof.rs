@@ -41,7 +41,7 @@ impl Binding {
 }
 
 /// Everything that both sides have said so far, in its order.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Transcript(Sha256);
 
 impl Transcript {

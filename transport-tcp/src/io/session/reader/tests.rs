@@ -31,12 +31,11 @@ use super::Reader;
 use crate::{
     config::Heartbeat,
     io::{endpoint::Owner, session::connection::Connection},
-    net::stream::{Layer, Stream},
-    proto::{
-        handshake::{Failure, proof::Binding},
-        limits::Limits,
-        peers::pairing::ConnId,
+    net::{
+        error::ConnectError,
+        stream::{Layer, Stream},
     },
+    proto::{limits::Limits, peers::pairing::ConnId},
 };
 
 /// Round trips of each run.
@@ -82,11 +81,11 @@ impl Layer for Counting {
         self.layer.holds_unread()
     }
 
-    fn vouches_for(&self, peer: &NodeName) -> Result<(), Failure> {
+    fn vouches_for(&self, peer: &NodeName) -> Result<(), ConnectError> {
         self.layer.vouches_for(peer)
     }
 
-    fn binding(&self) -> Result<Binding, Failure> {
+    fn binding(&self) -> Result<Option<[u8; 32]>, ConnectError> {
         self.layer.binding()
     }
 }

@@ -13,8 +13,8 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use smol::Async;
 
 use crate::{
+    net::error::ConnectError,
     net::{stream::Stream, tls::Tls},
-    proto::handshake::Failure,
 };
 
 /// What all ends here hold: a certificate of `b@host`.
@@ -156,12 +156,12 @@ fn what_is_bad_ends_the_reading_at_once_and_what_was_good_comes_first() {
     let mut error = b.read_now(&mut [0; 100]).unwrap_err();
     for _ in 0..2 {
         assert_eq!(error.kind(), ErrorKind::InvalidData);
-        assert!(matches!(Failure::from(error), Failure::Tls(_)));
+        assert!(matches!(ConnectError::from(error), ConnectError::Tls(_)));
         error = b.read_now(&mut [0; 100]).unwrap_err();
     }
     // The other end is told.
     arrived(&a, 2 + RECORD);
-    assert!(matches!(a.read_now(&mut [0; 100]).map_err(Failure::from), Err(Failure::Tls(_))));
+    assert!(matches!(a.read_now(&mut [0; 100]).map_err(ConnectError::from), Err(ConnectError::Tls(_))));
 }
 
 #[test]

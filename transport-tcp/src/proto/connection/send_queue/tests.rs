@@ -63,7 +63,7 @@ fn write_one(queue: &mut SendQueue) -> Kind {
     let Parsed::Frame(frame) = parse(chunk.rest(), 1 << 20).unwrap() else { panic!("a whole frame") };
     let rest = chunk.rest().len();
     chunk.advance(rest);
-    assert_eq!(chunk.rest(), []);
+    assert!(chunk.rest().is_empty());
     queue.sent(chunk);
     frame.kind
 }
@@ -91,7 +91,7 @@ fn a_ping_overtakes_what_is_not_being_written_and_never_tears_a_frame() {
     push(&mut queue, Class::Message, b"behind");
     let mut chunk = queue.next().unwrap();
     chunk.advance(10);
-    assert_ne!(chunk.rest(), []);
+    assert!(!chunk.rest().is_empty());
     queue.put_back(chunk);
     queue.push_urgent(Kind::Ping, 1);
     queue.push_urgent(Kind::Pong, 8);
@@ -99,7 +99,7 @@ fn a_ping_overtakes_what_is_not_being_written_and_never_tears_a_frame() {
     let mut chunk = queue.next().unwrap();
     let rest = chunk.rest().len();
     chunk.advance(rest);
-    assert_eq!(chunk.rest(), []);
+    assert!(chunk.rest().is_empty());
     queue.sent(chunk);
     let frames = drain(&mut queue, usize::MAX);
     assert_eq!(frames[0], (Kind::Pong, 8_u64.to_be_bytes().to_vec()));
