@@ -27,10 +27,7 @@ use crate::{
     },
     log,
     net::{lookup::Lookups, socket},
-    proto::{
-        handshake::{Identity, proof::Keys},
-        peers::address_book::Source,
-    },
+    proto::{handshake::Identity, peers::address_book::Source},
 };
 
 /// A [`PeerService`] over plain TCP. See the [crate's first page](crate).
@@ -64,7 +61,7 @@ impl TcpTransport {
         let config = config.cut_to_clock();
         let in_file = peers_in_file(&config).await?;
         let (listener, local_addr) = listen(&config).await?;
-        let identity = Identity::new(&config, incarnation, Keys::new(&config));
+        let identity = Identity::new(&config, incarnation);
         let configured = config.peers.clone();
         let endpoint = Arc::new(Endpoint::new(config, identity, spawner));
         let listening = until_shut_down(&endpoint, tasks::LISTENER, {

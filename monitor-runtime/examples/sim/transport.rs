@@ -1,9 +1,8 @@
-//! Sessions between nodes: drives the table of peers of each node, as `io::endpoint` and `io::dialer` of `transport-tcp`
-//! drive it over sockets.
+//! Drives the table of peers of each node: reports what happens to connections, and carries out what the table decides.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use peer_service::{DialId, EndKind, SessionEnd};
+use peer_service::{DialId, EndKind, NodeName, Outbox as _, SessionEnd};
 use transport_tcp::proto::peers::{
     action::Action,
     pairing::ConnId,
@@ -12,8 +11,9 @@ use transport_tcp::proto::peers::{
 };
 
 use crate::{
-    conn::{ACCEPTOR, Conn, ConnIx, End, Frame, INITIATOR, LifeIx, NodeIx, Stage},
+    conn::{ACCEPTOR, Conn, ConnIx, End, INITIATOR, LifeIx, NodeIx, Packet, Stage},
     service::Request,
+    session::{Line, Work},
     time::{SECOND, Time},
     world::{Event, World},
 };
@@ -29,45 +29,56 @@ impl World {
     pub fn serve(&mut self, life: LifeIx) {
         let desk = self.lives[life].desk.clone();
         loop {
+            let busy = std::mem::take(&mut *desk.busy.lock());
+            for (conn, side) in &busy {
+                self.serve_line(*conn, *side);
+            }
             let request = desk.requests.lock().pop_front();
             match request {
-                Some(Request::Connect(name, dial)) => self.connect(life, self.node_of(&name), dial),
-                Some(Request::Disconnect(name)) => self.disconnect(life, self.node_of(&name)),
-                None => break,
-            }
-        }
-        let busy = std::mem::take(&mut *desk.busy.lock());
-        for line in busy {
-            let (frames, close) = line.take_flushed();
-            let (conn, side) = (line.conn, line.side);
-            for frame in frames {
-                self.send(conn, side, Frame::Data(frame));
-            }
-            match close {
-                Some(kind @ (EndKind::Disconnected | EndKind::Left)) => {
-                    self.send(conn, side, Frame::Goodbye(kind));
-                    self.end_session(conn, side, kind.into(), Frame::Fin);
-                }
-                Some(kind) => self.end_session(conn, side, kind.into(), Frame::Fin),
-                // Perhaps it is to be probed.
-                None => self.plan_beat(conn, side, self.now),
+                Some(Request::Connect(name, dial)) => self.connect(life, &name, dial),
+                Some(Request::Disconnect(name)) => self.disconnect(life, &name),
+                None if busy.is_empty() => return,
+                None => {}
             }
         }
     }
 
-    fn connect(&mut self, life: LifeIx, to: NodeIx, dial: DialId) {
-        let spec = self.names[to].clone().into();
-        let is_open = self.lives[life].sessions.contains_key(&to);
-        self.report(life, |table, now| table.connect(&spec, dial, is_open, now));
+    /// Carries what an end of a session has written, and sees to its end.
+    fn serve_line(&mut self, conn: ConnIx, side: usize) {
+        let Some(line) = self.conns[conn].ends[side].as_ref().and_then(|end| end.line().cloned()) else {
+            return;
+        };
+        let Work { written, read, wakes_driver, ended } = line.take_work();
+        for bytes in written {
+            self.send(conn, side, Packet::Bytes(bytes));
+        }
+        if read > 0
+            && let Some((other, life)) =
+                self.conns[conn].ends[1 - side].as_ref().and_then(|end| Some((end.line()?.clone(), end.life)))
+        {
+            other.untaken_less(read);
+            if self.lives[life].alive && !self.lives[life].paused {
+                self.serve_line(conn, 1 - side);
+            }
+        }
+        match ended {
+            Some(end) => self.session_over(conn, side, end),
+            None if wakes_driver => self.plan_beat(conn, side, self.now),
+            None => {}
+        }
     }
 
-    fn disconnect(&mut self, life: LifeIx, to: NodeIx) {
-        let name = self.names[to].clone();
-        let session = self.report(life, |table, now| table.disconnect(&name, now));
-        let Some((conn, side)) = session.and_then(|id| self.find(life, id)) else { return };
-        self.trace(|w| format!("{} disconnects from {}", w.lives[life].id, w.names[to]));
-        self.send(conn, side, Frame::Goodbye(EndKind::Disconnected));
-        self.end_session(conn, side, EndKind::Disconnected.into(), Frame::Fin);
+    fn connect(&mut self, life: LifeIx, name: &NodeName, dial: DialId) {
+        let session = self.lives[life].table.session(name).and_then(|id| self.line(life, id));
+        let is_open = session.is_some_and(|line| line.is_open());
+        self.report(life, |table, now| table.connect(&name.clone().into(), dial, is_open, now));
+    }
+
+    fn disconnect(&mut self, life: LifeIx, name: &NodeName) {
+        let session = self.report(life, |table, now| table.disconnect(name, now));
+        let Some(line) = session.and_then(|id| self.line(life, id)) else { return };
+        self.trace(|w| format!("{} disconnects from {name}", w.lives[life].id));
+        line.close(EndKind::Disconnected);
     }
 
     /// Reports something to the table of peers of a node, and carries out what it decides.
@@ -91,24 +102,22 @@ impl World {
                 }
             }
             Action::Decide(id, decision) => {
-                if let Some((conn, _)) = self.find(life, id) {
-                    self.decided(conn, decision);
-                }
+                let Some((conn, side)) = self.find(life, id) else { return };
+                self.conns[conn].end(side).into_iter().for_each(|end| end.decisions.push_back(decision));
+                self.shake(conn, side);
             }
             Action::DropInbound(_) => unreachable!("no simulated node is stopped"),
             Action::ProbeSession(id) => {
-                let Some((conn, side)) = self.find(life, id) else { return };
-                self.conns[conn]
-                    .end(side)
-                    .and_then(End::up)
-                    .into_iter()
-                    .for_each(|up| up.probe_wanted = true);
-                self.plan_beat(conn, side, self.now);
+                if let Some(line) = self.line(life, id) {
+                    line.want_probe();
+                    self.touch(life);
+                }
             }
             Action::EndSession(id) => {
-                if let Some((conn, side)) = self.find(life, id) {
+                if let Some(line) = self.line(life, id) {
                     self.counts.replaced += 1;
-                    self.end_session(conn, side, EndKind::Replaced.into(), Frame::Fin);
+                    line.end_now(EndKind::Replaced.into());
+                    self.serve_line(line.conn, line.side);
                 }
             }
             Action::FailDial(name, dial, kind) => self.fail(life, self.node_of(&name), dial, kind),
@@ -118,6 +127,12 @@ impl World {
     /// The connection of that number of a node, and which side of it the node is.
     fn find(&self, life: LifeIx, id: ConnId) -> Option<(ConnIx, usize)> {
         self.lives[life].conns.get(&id).copied()
+    }
+
+    /// The session that the connection of that number has become.
+    fn line(&self, life: LifeIx, id: ConnId) -> Option<Arc<Line>> {
+        let (conn, side) = self.find(life, id)?;
+        self.conns[conn].ends[side].as_ref()?.line().cloned()
     }
 
     /// What the dialer of a peer does next.
@@ -170,15 +185,12 @@ impl World {
         let Some(home) = self.homes[to] else {
             return self.dial_over(conn, DialFailure::Failed(EndKind::Refused));
         };
-        let name = self.names[to].clone();
-        if !self.report(life, |table, now| table.hello_written(&name, id, now)) {
-            return self.dial_over(conn, DialFailure::Lost);
-        }
         let answering = ConnId(self.lives[home].table.number());
-        self.begin(conn, ACCEPTOR, End::new(home, answering, Stage::AwaitHello));
-        self.stage(conn, INITIATOR, Stage::AwaitChallenge);
-        let from = self.lives[life].id.clone();
-        self.send(conn, INITIATOR, Frame::Hello { from, number: id.0 });
+        let stage = self.inbound(home);
+        self.begin(conn, ACCEPTOR, End::new(home, answering, stage));
+        let stage = self.outbound(life, to, id);
+        self.stage(conn, INITIATOR, stage);
+        self.shake(conn, INITIATOR);
         let at = self.now + SETUP_TIMEOUT.as_micros() as u64;
         self.agenda.plan(at, Event::Expire(conn, ACCEPTOR));
     }
@@ -194,7 +206,7 @@ impl World {
         let to = self.conns[conn].nodes[ACCEPTOR];
         let Some(end) = self.conns[conn].end(INITIATOR).filter(|end| !end.is_over()) else { return };
         let (life, id) = (end.life, end.id);
-        self.hang_up(conn, INITIATOR, Frame::Fin);
+        self.hang_up(conn, INITIATOR, Packet::Fin);
         self.lives[life].dialling.remove(&to);
         let (name, random) = (self.names[to].clone(), self.rng.u64(..));
         self.report(life, |table, now| table.closed(&name, id, now));
@@ -209,21 +221,10 @@ impl World {
         self.touch(life);
     }
 
-    /// The session has ended here. Whoever has noticed that is told by `last`.
-    pub fn end_session(&mut self, conn: ConnIx, side: usize, end: SessionEnd, last: Frame) {
+    /// The session has ended at that end.
+    fn session_over(&mut self, conn: ConnIx, side: usize, end: SessionEnd) {
         let to = self.conns[conn].nodes[1 - side];
         let Some((life, id)) = self.conns[conn].end(side).map(|end| (end.life, end.id)) else { return };
-        let Some(up) = self.conns[conn].end(side).and_then(End::up) else { return };
-        let line = up.line.clone();
-        // What had arrived before is handed over first; behind a reset there may be a gap.
-        let unread =
-            self.conns[conn].end(side).map(|end| std::mem::take(&mut end.unread)).unwrap_or_default();
-        let whole = unread.into_iter().take_while(|frame| !matches!(frame, Frame::Fin | Frame::Reset));
-        for frame in whole {
-            if let Frame::Data(frame) = frame {
-                line.arrived(frame);
-            }
-        }
         self.trace(|w| {
             format!("{} ends its session with {} ({conn}): {end:?}", w.lives[life].id, w.names[to])
         });
@@ -234,26 +235,29 @@ impl World {
             });
         }
         self.note_break(life, to, end.kind);
-        self.lives[life].sessions.remove(&to);
-        self.hang_up(conn, side, last);
+        if self.lives[life].sessions.get(&to) == Some(&conn) {
+            self.lives[life].sessions.remove(&to);
+        }
+        // A peer that does not answer is told by a reset, which loses what was on its way.
+        let resets = matches!(end.kind, EndKind::Timeout | EndKind::Overloaded);
+        self.hang_up(conn, side, if resets { Packet::Reset } else { Packet::Fin });
         let (name, random) = (self.names[to].clone(), self.rng.u64(..));
         self.report(life, |table, now| table.session_over(&name, id, end, now, random));
-        line.end(end);
         self.touch(life);
     }
 
     /// Whether that end has a session, and nothing has kept it for a while from answering a probe.
     fn could_answer(&self, conn: ConnIx, side: usize) -> bool {
-        let end = self.conns[conn].ends[side].as_ref();
-        let Some(End { life, stage: Stage::Session(_), .. }) = end else { return false };
-        let life = &self.lives[*life];
+        let Some(end) = &self.conns[conn].ends[side] else { return false };
+        let is_open = end.line().is_some_and(|line| line.is_open());
+        let life = &self.lives[end.life];
         let calm = self.cuts.iter().all(Option::is_none) && self.now > self.mended + CALM;
-        calm && life.alive && !life.paused && self.now > life.resumed + CALM
+        is_open && calm && life.alive && !life.paused && self.now > life.resumed + CALM
     }
 
     /// This end of the connection is closed; the other end will see it, unless what tells it is lost.
-    pub fn hang_up(&mut self, conn: ConnIx, side: usize, last: Frame) {
-        let losing = matches!(last, Frame::Reset);
+    pub fn hang_up(&mut self, conn: ConnIx, side: usize, last: Packet) {
+        let losing = matches!(last, Packet::Reset);
         self.send(conn, side, last);
         self.stage(conn, side, Stage::Over);
         self.conns[conn].wires[side].queue.clear();

@@ -17,7 +17,7 @@ use crate::{
             attach::{Attach, Bond},
             initiator::{Decision, Initiator},
             messages::MAX_FRAME,
-            proof::{Binding, Keys, LEN, Role, Transcript},
+            proof::{Binding, LEN, Role, Transcript},
         },
         wire::{Kind, MAX_HEADER},
     },
@@ -31,7 +31,7 @@ static NODE: LazyLock<Arc<Identity>> = LazyLock::new(|| {
     let channels = ["bulk", "control"].map(|name| name.parse().expect("a name of a channel"));
     let name = "b@h".parse().expect("a name of a node");
     let config = TcpConfig::new(name).secret(secret).channels(channels);
-    Arc::new(Identity::new(&config, Incarnation::new(2).expect("not zero"), Keys::new(&config)))
+    Arc::new(Identity::new(&config, Incarnation::new(2).expect("not zero")))
 });
 
 /// The other side of a handshake: what it says, and what was said.

@@ -210,7 +210,7 @@ async fn call(
     tcp: Async<TcpStream>,
 ) -> Result<(), Failure> {
     let stream = endpoint.config.security().dial(name, tcp).await?;
-    let binding = Binding(stream.binding()?);
+    let binding = stream.binding()?;
     let mut handshake = Outbound::new(&endpoint.identity, name, conn, nonce()?, binding);
     let negotiated = shake(endpoint, name, conn, &stream, &mut handshake).await?;
     if !endpoint.dial_accepted(conn, &negotiated) {

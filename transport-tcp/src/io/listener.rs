@@ -32,7 +32,6 @@ use crate::{
             HandshakeError,
             inbound::{Inbound, InboundStep},
             messages::Reject,
-            proof::Binding,
         },
         peers::pairing::ConnId,
     },
@@ -137,7 +136,7 @@ async fn admit(endpoint: Arc<Endpoint>, tcp: Async<TcpStream>, place: Place, sen
 
 async fn shake(endpoint: &Arc<Endpoint>, tcp: Async<TcpStream>, place: Place) -> Result<(), Failure> {
     let stream = endpoint.config.security().accept(tcp).await?;
-    let binding = Binding(stream.binding()?);
+    let binding = stream.binding()?;
     let mut handshake = Inbound::new(&endpoint.identity, nonce()?, binding);
     match identify(&stream, &mut handshake).await {
         Ok(Identified::Node(proved)) => {

@@ -25,7 +25,7 @@
 pub(crate) mod acceptor;
 pub(crate) mod attach;
 pub(crate) mod error;
-pub(crate) mod frames;
+pub mod frames;
 pub mod inbound;
 pub(crate) mod initiator;
 pub(crate) mod messages;
@@ -54,7 +54,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn new(config: &TcpConfig, incarnation: Incarnation, keys: Keys) -> Self {
+    /// A node of that configuration and incarnation.
+    pub fn new(config: &TcpConfig, incarnation: Incarnation) -> Self {
         Identity {
             node: NodeId::new(config.name.clone(), incarnation),
             cluster: config.cluster.clone(),
@@ -62,7 +63,7 @@ impl Identity {
             features: fragment::FRAGMENTS,
             max_frame: config.max_frame as u32,
             channels: config.channels.clone(),
-            keys,
+            keys: Keys::new(config),
         }
     }
 

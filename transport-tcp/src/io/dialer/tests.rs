@@ -10,12 +10,7 @@ use refs::Incarnation;
 use smol::block_on;
 
 use super::*;
-use crate::{
-    TcpTransport,
-    config::TcpConfig,
-    net::lookup::tests::Silent,
-    proto::handshake::{Identity, proof::Keys},
-};
+use crate::{TcpTransport, config::TcpConfig, net::lookup::tests::Silent, proto::handshake::Identity};
 
 /// How long a test waits for anything before it fails. No dial is over by itself before that.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,7 +35,7 @@ fn dialer(setup_timeout: Duration) -> (Arc<Endpoint>, Silent) {
     // Each has a name of its own: its peer does not read, and may not have noticed yet that an earlier one is gone.
     static NODES: AtomicU64 = AtomicU64::new(0);
     let config = config(&format!("a{}", NODES.fetch_add(1, Ordering::Relaxed))).setup_timeout(setup_timeout);
-    let identity = Identity::new(&config, Incarnation::new(1).unwrap(), Keys::new(&config));
+    let identity = Identity::new(&config, Incarnation::new(1).unwrap());
     let mut endpoint = Endpoint::new(config, identity, spawner());
     endpoint.lookups = silent.lookups.clone();
     (Arc::new(endpoint), silent)

@@ -105,11 +105,11 @@ impl<'a> Attach<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::TcpConfig, proto::handshake::proof::Keys, secret::Secret};
+    use crate::{config::TcpConfig, secret::Secret};
 
     fn identity(secret: u8) -> Identity {
         let config = TcpConfig::new("a@h".parse().unwrap()).secret(Secret::new(vec![secret; 32]).unwrap());
-        Identity::new(&config, refs::Incarnation::new(1).unwrap(), Keys::new(&config))
+        Identity::new(&config, refs::Incarnation::new(1).unwrap())
     }
 
     fn bond(said: &[u8]) -> Bond {

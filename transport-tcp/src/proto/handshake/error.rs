@@ -51,7 +51,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// What it means for the node that has dialed.
-    pub(crate) fn end_kind(&self) -> EndKind {
+    pub fn end_kind(&self) -> EndKind {
         match self {
             HandshakeError::Dropped => EndKind::SetupTimeout,
             HandshakeError::Version(..) | HandshakeError::Rejected(Reject::Version { .. }) => {
@@ -71,7 +71,7 @@ impl HandshakeError {
     }
 
     /// What it means for the dial of a peer.
-    pub(crate) fn of_dial(&self) -> DialFailure {
+    pub fn of_dial(&self) -> DialFailure {
         match self {
             HandshakeError::Dropped => DialFailure::Lost,
             HandshakeError::Refused(refusal) => DialFailure::from(*refusal),

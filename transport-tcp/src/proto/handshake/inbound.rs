@@ -75,7 +75,9 @@ pub enum InboundStep {
 }
 
 impl Inbound {
-    pub(crate) fn new(local: &Arc<Identity>, nonce: Nonce, binding: Binding) -> Self {
+    /// `nonce`: a random number that is used once. `binding`: what identifies the connection, if it is one with TLS.
+    pub fn new(local: &Arc<Identity>, nonce: [u8; 32], binding: Option<[u8; 32]>) -> Self {
+        let binding = Binding(binding);
         Inbound {
             local: local.clone(),
             nonce,

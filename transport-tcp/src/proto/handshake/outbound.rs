@@ -9,7 +9,6 @@ use super::{
     attach::Bond,
     frames::{self, HandshakeFrames},
     initiator::{Decision, Initiator},
-    messages::Nonce,
     proof::Binding,
 };
 use crate::proto::{peers::pairing::ConnId, wire::Kind};
@@ -56,14 +55,16 @@ pub enum OutboundStep {
 }
 
 impl Outbound {
-    /// The handshake of that dial with that peer.
-    pub(crate) fn new(
+    /// The handshake of that dial with that peer. `nonce`: a random number that is used once. `binding`: what identifies the
+    /// connection, if it is one with TLS.
+    pub fn new(
         local: &Arc<Identity>,
         peer: &NodeName,
         conn: ConnId,
-        nonce: Nonce,
-        binding: Binding,
+        nonce: [u8; 32],
+        binding: Option<[u8; 32]>,
     ) -> Self {
+        let binding = Binding(binding);
         let (initiator, hello) = Initiator::hello(local, peer, conn.0, nonce, binding);
         Outbound { initiator, frames: HandshakeFrames::new(), outgoing: None, state: State::Hello(hello) }
     }

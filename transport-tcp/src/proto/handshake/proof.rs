@@ -35,6 +35,7 @@ impl Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Binding(pub(crate) Option<[u8; LEN]>);
 
+#[cfg(any(test, feature = "fuzzing"))]
 impl Binding {
     /// That of a connection without TLS.
     pub(crate) const NONE: Binding = Binding(None);

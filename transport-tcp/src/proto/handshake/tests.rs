@@ -15,7 +15,7 @@ use crate::{
 fn identity(name: &str, incarnation: u64, set: impl FnOnce(TcpConfig) -> TcpConfig) -> Arc<Identity> {
     static SECRET: LazyLock<Secret> = LazyLock::new(Secret::generate);
     let config = set(TcpConfig::new(name.parse().unwrap()).secret(SECRET.clone()));
-    Arc::new(Identity::new(&config, Incarnation::new(incarnation).unwrap(), Keys::new(&config)))
+    Arc::new(Identity::new(&config, Incarnation::new(incarnation).unwrap()))
 }
 
 fn names(text: &str) -> Vec<ChannelName> {
