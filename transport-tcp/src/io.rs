@@ -1,4 +1,15 @@
 //! Drives the rules of [`proto`](crate::proto) over sockets: tasks, timers and locks.
+//!
+//! | what | where |
+//! |---|---|
+//! | the table of peers behind a lock, and its decisions carried out | `endpoint` |
+//! | dialing a peer | `dialer` |
+//! | inbound connections | `listener` |
+//! | the bytes of handshakes, and further connections of a session | `handshake_io`, `channel_join` |
+//! | sessions | `session` |
+//! | finding peers in a file and in DNS | `discovery` |
+//! | background tasks, and what is done when one is lost | `tasks` |
+//! | why no session came of a connection, and how that is counted | `failure` |
 
 pub(crate) mod channel_join;
 pub(crate) mod dialer;

@@ -9,7 +9,7 @@ use peer_service::{EndKind, NodeId, NodeName, PeerInfo, SessionEnd};
 use supervision::{Loss, telemetry};
 use tracing::Level;
 
-use crate::{io::failure::Failure, proto::peers::pairing::ConnId};
+use crate::proto::peers::pairing::ConnId;
 
 pub(crate) fn listening(node: &NodeId, local_addr: SocketAddr) {
     let node = node.clone();
@@ -32,7 +32,7 @@ pub(crate) fn accept_failed(error: io::Error, times: u64) {
 }
 
 /// An inbound connection was refused. A warning if the failure needs an operator, `times` since the last one.
-pub(crate) fn inbound_refused(peer: io::Result<SocketAddr>, failure: &Failure, times: Option<u64>) {
+pub(crate) fn inbound_refused(peer: io::Result<SocketAddr>, failure: &dyn Display, times: Option<u64>) {
     let level = if times.is_some() { Level::WARN } else { Level::DEBUG };
     if !telemetry::is_enabled(level) {
         return;
@@ -40,15 +40,15 @@ pub(crate) fn inbound_refused(peer: io::Result<SocketAddr>, failure: &Failure, t
     let peer = peer.map_or_else(|error| error.to_string(), |address| address.to_string());
     let failure = failure.to_string();
     telemetry::event(level, move || match times {
-        Some(times) => tracing::warn!(%peer, %failure, times, "newcomer refused"),
-        None => tracing::debug!(%peer, %failure, "newcomer refused"),
+        Some(times) => tracing::warn!(%peer, %failure, times, "inbound connection refused"),
+        None => tracing::debug!(%peer, %failure, "inbound connection refused"),
     });
 }
 
 /// An inbound connection that has proved nothing was closed in favor of another one.
 pub(crate) fn inbound_evicted(peer: io::Result<SocketAddr>) {
     telemetry::event(Level::DEBUG, move || {
-        tracing::debug!(?peer, "newcomer sent away: others need its place");
+        tracing::debug!(?peer, "inbound connection closed: others need its place");
     });
 }
 
@@ -79,9 +79,8 @@ pub(crate) fn peers_lookup_failed(name: &NodeName, error: io::Error) {
     });
 }
 
-/// A dial failed. A warning if the failure needs an operator; what heals by itself is told at `debug`.
-pub(crate) fn dial_failed(peer: &NodeName, address: Option<SocketAddr>, failure: &Failure) {
-    let warn = failure.needs_operator();
+/// A dial failed. A warning if the failure needs an operator; other failures are logged at `debug`.
+pub(crate) fn dial_failed(peer: &NodeName, address: Option<SocketAddr>, failure: &dyn Display, warn: bool) {
     let level = if warn { Level::WARN } else { Level::DEBUG };
     if !telemetry::is_enabled(level) {
         return;

@@ -9,7 +9,7 @@
 //! | the handshake | `handshake` |
 //! | the peers of a node: which connection becomes the session, when to dial | `peers` |
 //! | how many inbound connections may wait, and how often to accept | `admission`, `accept_errors` |
-//! | limits of a session | `limits` |
+//! | limits of a session, as they are negotiated | `limits` |
 
 #![cfg_attr(
     not(feature = "simulation"),
@@ -21,6 +21,6 @@ pub(crate) mod admission;
 pub(crate) mod channels;
 pub mod connection;
 pub mod handshake;
-pub mod limits;
+mod limits;
 pub mod peers;
 pub(crate) mod wire;

@@ -61,7 +61,7 @@ fn a_relay_with_certificates_of_the_ca_cannot_pass_a_handshake_on_where_there_is
         let terminated = "with TLS also if something between the two terminates it";
         let address = relay.address.to_string();
         journal::wait_for(&["WARN", "dial failed", &address, "does not accept our secret", terminated]).await;
-        journal::wait_for(&["WARN", "newcomer refused", "did not prove", terminated]).await;
+        journal::wait_for(&["WARN", "inbound connection refused", "did not prove", terminated]).await;
         assert_eq!((count(&b, "refused_proof"), count(&a, "dials_refused")), (1, 1));
         assert_eq!((count(&a, "sessions"), count(&b, "sessions")), (0, 0));
         // Nothing is wrong with either node.

@@ -95,7 +95,7 @@ fn a_newcomer_with_a_bad_certificate_never_says_hello_and_both_ends_know_why() {
             assert_eq!((heard.as_slice(), error), (&[][..], told(*alert)), "{reason}");
             // Strangers do not fill the log: there is a warning of the first.
             let level = if at == 0 { "WARN" } else { "" };
-            journal::wait_for(&[level, "newcomer refused", &from.to_string(), reason]).await;
+            journal::wait_for(&[level, "inbound connection refused", &from.to_string(), reason]).await;
             assert_eq!(count(b, "refused_tls"), at as u64 + 1);
         }
     }));
@@ -142,7 +142,12 @@ fn f30_a_certificate_of_the_same_ca_does_not_lend_another_nodes_name() {
             let (heard, error, from) = dial_as_a(b, &CLUSTER.issue(names), true).await;
             assert_eq!(error, None);
             assert_eq!(heard, frame(&[raw::REJECT, NAME_NOT_IN_CERTIFICATE, 0, 0, 0, 0]), "{names:?}");
-            journal::wait_for(&["newcomer refused", &from.to_string(), "is not for a.cluster.test"]).await;
+            journal::wait_for(&[
+                "inbound connection refused",
+                &from.to_string(),
+                "is not for a.cluster.test",
+            ])
+            .await;
             assert_eq!(count(b, "refused_tls"), before + 1);
         }
         // With its own it is heard. Nobody answers the challenge: after the setup time b hangs up.
@@ -161,8 +166,11 @@ fn nodes_of_two_clusters_of_different_cas_refuse_each_other() {
         assert_eq!(next_failure(&a).await.1.kind, EndKind::AuthFailed);
         until("the refusal to be counted", || count(&b, "refused_tls") == 1).await;
         assert_eq!(count(&a, "dials_tls"), 1);
-        journal::wait_for(&["newcomer refused", "refused by the other end: our certificate is of none"])
-            .await;
+        journal::wait_for(&[
+            "inbound connection refused",
+            "refused by the other end: our certificate is of none",
+        ])
+        .await;
     });
 }
 
@@ -175,12 +183,16 @@ fn a_node_with_tls_and_one_without_tell_each_other_so() {
         assert_eq!(next_failure(&open).await.1.kind, EndKind::AuthFailed);
         journal::wait_for(&["dial failed", "sealed@", "the other end speaks TLS, and this node does not"])
             .await;
-        journal::wait_for(&["newcomer refused", "the other end does not speak TLS"]).await;
+        journal::wait_for(&["inbound connection refused", "the other end does not speak TLS"]).await;
 
         sealed.connect(&spec_at(&open, open.local_addr()), DialId(2));
         assert_eq!(next_failure(&sealed).await.1.kind, EndKind::AuthFailed);
         journal::wait_for(&["dial failed", "open@", "is TLS configured there?"]).await;
-        journal::wait_for(&["newcomer refused", "the other end speaks TLS, and this node does not"]).await;
+        journal::wait_for(&[
+            "inbound connection refused",
+            "the other end speaks TLS, and this node does not",
+        ])
+        .await;
         for node in [&sealed, &open] {
             until("refusals to be counted", || count(node, "refused_tls") == 1).await;
             assert_eq!(count(node, "dials_tls"), 1);

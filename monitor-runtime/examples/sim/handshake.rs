@@ -2,14 +2,13 @@
 
 use peer_service::{EndKind, PeerInfo, SessionId};
 use transport_tcp::proto::{
-    connection::upkeep::Upkeep,
+    connection::{limits::Limits, upkeep::Upkeep},
     handshake::{
         HandshakeError, Negotiated,
         frames::HandshakeFrames,
         inbound::{Inbound, InboundStep},
         outbound::{Outbound, OutboundStep},
     },
-    limits::Limits,
     peers::{
         action::InboundDecision,
         pairing::{ConnId, Refusal},

@@ -53,6 +53,13 @@ mod tests {
     }
 
     #[test]
+    fn every_promise_is_kept_under_all_faults() {
+        (0..24).for_each(|seed| {
+            run(seed, 20, 20, "all");
+        });
+    }
+
+    #[test]
     fn the_same_seed_gives_the_same_run_at_every_size() {
         for (nodes, seconds) in [(6, 20), (20, 60), (200, 5)] {
             let hash = |seed| run(seed, nodes, seconds, "all").log.hash();

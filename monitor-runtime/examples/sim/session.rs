@@ -15,13 +15,11 @@ use peer_service::{
     ChannelId, Closed, EndKind, FrameBuf, FrameMeta, Outbox, PeerInfo, PushError, Session, SessionEnd,
     SessionId,
 };
-use transport_tcp::proto::{
-    connection::{
-        receiving::{LastWord, Receiving},
-        sending::{Phase, Sending, Written},
-        upkeep::{self, Unread},
-    },
+use transport_tcp::proto::connection::{
     limits::Limits,
+    receiving::{LastWord, Receiving},
+    sending::{Phase, Sending, Written},
+    upkeep::{self, Unread},
 };
 
 use crate::{
@@ -357,8 +355,7 @@ impl SimSession {
             if self.take_frames(frames) {
                 return Poll::Ready(Ok(()));
             }
-            let phase = self.line.state.lock().sending.phase();
-            match self.receiving.last_word(phase) {
+            match self.receiving.last_word(|| self.line.state.lock().sending.phase()) {
                 Some(LastWord::PeerDone) => {
                     self.line.state.lock().peer_done = true;
                     self.line.wake_driver();

@@ -181,15 +181,15 @@ impl Dial<'_> {
 
     fn count(&self, address: Option<SocketAddr>, failure: &Failure) {
         failure.count_dial(&self.endpoint.counters);
-        log::dial_failed(self.name, address, failure);
+        log::dial_failed(self.name, address, failure, failure.needs_operator());
     }
 
     /// Why all addresses were tried in vain.
     fn verdict(mut self) -> Failure {
         if let Some(error) = self.addresses.nowhere() {
-            let failure = error.into();
+            let failure = Failure::from(error);
             self.endpoint.counters.dials_nowhere.add();
-            log::dial_failed(self.name, None, &failure);
+            log::dial_failed(self.name, None, &failure, failure.needs_operator());
             return failure;
         }
         self.worst.unwrap_or(Failure::TIMEOUT)

@@ -27,15 +27,15 @@ use crate::{
         dialer,
         failure::Failure,
         handshake_io::Opened,
-        session::{channels, connection::Connection, driver::Driver, reader::Reader},
+        session::{channels, connection::Connection, driver::Driver, owner::Owner, reader::Reader},
         tasks::{self, Tasks},
     },
     log,
     net::lookup::Lookups,
     proto::{
         self,
+        connection::limits::Limits,
         handshake::{Identity, Negotiated},
-        limits::Limits,
         peers::{
             action::{Action, InboundDecision},
             address_book::Source,
@@ -245,7 +245,7 @@ impl Endpoint {
     ) -> bool {
         let limits = Limits::between(&self.config, &negotiated);
         let name = negotiated.node.name.clone();
-        let owner = Owner { endpoint: Arc::downgrade(self), peer: name.clone() };
+        let owner: Arc<dyn Owner> = Arc::new(Sessions { endpoint: Arc::downgrade(self), peer: name.clone() });
         let (mut drivers, mut readers) = (Vec::new(), Vec::new());
         for connection in connections {
             let Opened { stream, carried } = connection;
@@ -416,35 +416,27 @@ impl After {
     }
 }
 
-/// Receives the reports of a session. Does not keep the transport alive.
-#[derive(Clone)]
-pub(crate) struct Owner {
+/// Receives the reports of the sessions with a peer. Does not keep the transport alive.
+struct Sessions {
     endpoint: Weak<Endpoint>,
     peer: NodeName,
 }
 
-impl Owner {
-    /// The owner of a session whose transport is gone.
-    #[cfg(test)]
-    pub(crate) fn gone(peer: NodeName) -> Self {
-        Owner { endpoint: Weak::new(), peer }
-    }
-
-    /// The session has ended. Reported by its reader and by its driver, whichever notices first.
-    pub(crate) fn over(&self, connection: &Arc<Connection>, end: SessionEnd) {
+impl Owner for Sessions {
+    fn over(&self, connection: &Arc<Connection>, end: SessionEnd) {
         let Some(endpoint) = self.endpoint.upgrade() else { return };
         if endpoint.step(|peers| endpoint.over(peers, &self.peer, connection, end)) {
             log::session_over(&self.peer, connection.conn, endpoint.seen_from_here(end));
         }
     }
 
-    pub(crate) fn probe_answered(&self, connection: &Connection) {
+    fn probe_answered(&self, connection: &Connection) {
         if let Some(endpoint) = self.endpoint.upgrade() {
             endpoint.step(|peers| peers.table.probe_answered(&self.peer, connection.conn, Instant::now()));
         }
     }
 
-    pub(crate) fn probe_silent(&self, connection: &Connection) {
+    fn probe_silent(&self, connection: &Connection) {
         if let Some(endpoint) = self.endpoint.upgrade() {
             endpoint.step(|peers| peers.table.probe_silent(&self.peer, connection.conn, Instant::now()));
         }

@@ -8,6 +8,7 @@
 //! | the receiving half: frames, pings, the last word | `receiving` |
 //! | from bytes to frames | `read_buffer`, `frame_decoder` |
 //! | when to ping, probe, and give up | `upkeep`, `heartbeat` |
+//! | limits of a session | `limits` |
 //! | the last frame of a session that is closed | `goodbye` |
 
 pub(crate) mod fragment;
@@ -15,10 +16,9 @@ pub(crate) mod fragment_scheduler;
 pub(crate) mod frame_decoder;
 pub(crate) mod goodbye;
 pub mod heartbeat;
+pub mod limits;
 pub(crate) mod read_buffer;
 pub mod receiving;
-pub(crate) mod send_queue;
+pub mod send_queue;
 pub mod sending;
 pub mod upkeep;
-
-pub use send_queue::Chunk;

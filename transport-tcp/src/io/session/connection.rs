@@ -26,12 +26,12 @@ use crate::{
     counters::Counters,
     net::{socket, stream::Stream},
     proto::{
+        connection::limits::Limits,
         connection::{
             send_queue::Chunk,
             sending::{Ended, Phase, Sending, Written},
             upkeep::State,
         },
-        limits::Limits,
         peers::pairing::ConnId,
     },
 };

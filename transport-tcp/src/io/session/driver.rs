@@ -12,9 +12,8 @@ use std::{
 use peer_service::{EndKind, SessionEnd};
 use smol::Timer;
 
-use super::connection::Connection;
+use super::{connection::Connection, owner::Owner};
 use crate::{
-    io::endpoint::Owner,
     net::stream::Stream,
     proto::connection::{
         sending::Phase,
@@ -26,19 +25,19 @@ use crate::{
 pub(crate) struct Driver {
     connection: Arc<Connection>,
     stream: Arc<Stream>,
-    owner: Owner,
+    owner: Arc<dyn Owner>,
     upkeep: Upkeep,
     timer: Timer,
 }
 
 impl Driver {
-    pub(crate) fn new(connection: Arc<Connection>, stream: Arc<Stream>, owner: Owner) -> Self {
+    pub(crate) fn new(connection: Arc<Connection>, stream: Arc<Stream>, owner: Arc<dyn Owner>) -> Self {
         let upkeep = Upkeep::new(&connection.limits);
         Driver { connection, stream, owner, upkeep, timer: Timer::never() }
     }
 
     /// The connection whose end it reports, and to whom.
-    pub(crate) fn reports_to(&self) -> (Arc<Connection>, Owner) {
+    pub(crate) fn reports_to(&self) -> (Arc<Connection>, Arc<dyn Owner>) {
         (self.connection.clone(), self.owner.clone())
     }
 

@@ -9,9 +9,8 @@ use std::{
 
 use peer_service::{FrameBuf, NodeId, SessionEnd};
 
-use super::connection::Connection;
+use super::{connection::Connection, owner::Owner};
 use crate::{
-    io::endpoint::Owner,
     log,
     net::stream::Stream,
     proto::connection::receiving::{LastWord, Receiving},
@@ -23,7 +22,7 @@ const READS_PER_POLL: usize = 2;
 pub(crate) struct Reader {
     peer: NodeId,
     connection: Arc<Connection>,
-    owner: Owner,
+    owner: Arc<dyn Owner>,
     /// None once the end was told.
     stream: Option<Arc<Stream>>,
     receiving: Receiving,
@@ -39,7 +38,7 @@ impl Reader {
         peer: NodeId,
         connection: Arc<Connection>,
         stream: Arc<Stream>,
-        owner: Owner,
+        owner: Arc<dyn Owner>,
         carried: Vec<u8>,
     ) -> Self {
         let receiving = Receiving::new(carried, &connection.limits);
@@ -73,7 +72,7 @@ impl Reader {
             if self.take_frames(frames) {
                 return Poll::Ready(Ok(()));
             }
-            if let Some(last_word) = self.receiving.last_word(self.connection.phase()) {
+            if let Some(last_word) = self.receiving.last_word(|| self.connection.phase()) {
                 match last_word {
                     LastWord::PeerDone => self.connection.note_peer_done(),
                     LastWord::End(kind) => self.connection.end_now(kind.into()),

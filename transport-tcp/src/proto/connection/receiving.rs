@@ -5,9 +5,9 @@ use thiserror::Error;
 
 use super::{
     frame_decoder::{Beat, Broken, FrameDecoder},
+    limits::Limits,
     sending::Phase,
 };
-use crate::proto::limits::Limits;
 
 /// How much is read of the bytes that had arrived when the session was ended from this side.
 const LAST_BYTES: usize = 4 << 20;
@@ -83,11 +83,12 @@ impl Receiving {
         taken
     }
 
-    /// What follows once [`take`](Self::take) hands over nothing more. `None` if more may arrive.
+    /// What follows once [`take`](Self::take) hands over nothing more. `None` if more may arrive. `phase` is called if the
+    /// peer has said its last word: it may acquire a lock.
     #[inline]
-    pub fn last_word(&self, phase: Phase) -> Option<LastWord> {
+    pub fn last_word(&self, phase: impl FnOnce() -> Phase) -> Option<LastWord> {
         let kind = self.last_word?;
-        let is_closing = matches!(phase, Phase::Closing(_)) && kind != EndKind::Protocol;
+        let is_closing = matches!(phase(), Phase::Closing(_)) && kind != EndKind::Protocol;
         Some(if is_closing { LastWord::PeerDone } else { LastWord::End(kind) })
     }
 

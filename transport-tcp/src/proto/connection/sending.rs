@@ -7,9 +7,10 @@ use peer_service::{Class, EndKind, FrameMeta, PushError, SessionEnd};
 
 use super::{
     goodbye::{goodbye_code, is_good},
+    limits::Limits,
     send_queue::{Chunk, SendQueue},
 };
-use crate::proto::{limits::Limits, wire::Kind};
+use crate::proto::wire::Kind;
 
 /// How much one turn writes before it leaves the rest to the driver, so that the frames of others do not hold up a caller
 /// that flushes.

@@ -7,9 +7,9 @@ use peer_service::{EndKind, SessionEnd};
 
 use super::{
     heartbeat::{Beat, HeartbeatTimer},
+    limits::Limits,
     sending::{Backlog, Phase},
 };
-use crate::proto::limits::Limits;
 
 /// How long a session that was closed waits for the peer to hang up.
 const LINGER: Duration = Duration::from_secs(1);

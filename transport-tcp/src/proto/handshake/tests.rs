@@ -9,7 +9,12 @@ use super::{
 use crate::{
     Secret,
     config::TcpConfig,
-    proto::{channels, connection::fragment::FRAGMENTS, limits::Limits, peers::pairing::Refusal, wire::Kind},
+    proto::{
+        channels,
+        connection::{fragment::FRAGMENTS, limits::Limits},
+        peers::pairing::Refusal,
+        wire::Kind,
+    },
 };
 
 fn identity(name: &str, incarnation: u64, set: impl FnOnce(TcpConfig) -> TcpConfig) -> Arc<Identity> {

@@ -23,19 +23,19 @@ use std::{
 #[cfg(feature = "tls")]
 use futures::future::join;
 use futures::future::{BoxFuture, FutureExt};
-use peer_service::{FrameBuf, FrameMeta, NodeId, NodeName, Outbox};
+use peer_service::{FrameBuf, FrameMeta, NodeId, NodeName, Outbox, SessionEnd};
 use refs::Incarnation;
 use smol::Async;
 
 use super::Reader;
 use crate::{
     config::Heartbeat,
-    io::{endpoint::Owner, session::connection::Connection},
+    io::session::{connection::Connection, owner::Owner},
     net::{
         error::ConnectError,
         stream::{Layer, Stream},
     },
-    proto::{limits::Limits, peers::pairing::ConnId},
+    proto::{connection::limits::Limits, peers::pairing::ConnId},
 };
 
 /// Round trips of each run.
@@ -90,6 +90,15 @@ impl Layer for Counting {
     }
 }
 
+/// The transport of a session is gone.
+struct Gone;
+
+impl Owner for Gone {
+    fn over(&self, _: &Arc<Connection>, _: SessionEnd) {}
+    fn probe_answered(&self, _: &Connection) {}
+    fn probe_silent(&self, _: &Connection) {}
+}
+
 /// One end of a session without a driver.
 struct End {
     reader: Reader,
@@ -115,7 +124,7 @@ impl End {
         };
         let peer = NodeId::new("b@host".parse().unwrap(), Incarnation::new(1).unwrap());
         let connection = Arc::new(Connection::new(ConnId(1), stream.clone(), limits, Arc::default()));
-        let owner = Owner::gone(peer.name.clone());
+        let owner: Arc<dyn Owner> = Arc::new(Gone);
         let reader = Reader::new(peer, connection.clone(), stream, owner, Vec::new());
         End { reader, connection, counts }
     }
