@@ -308,3 +308,6 @@ impl std::fmt::Debug for Sending {
         f.debug_struct("Sending").field("phase", &self.phase).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

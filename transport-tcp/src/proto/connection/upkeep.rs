@@ -178,3 +178,6 @@ impl Upkeep {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

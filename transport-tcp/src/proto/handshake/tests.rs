@@ -3,7 +3,9 @@ use std::sync::{Arc, LazyLock};
 use super::proof::Binding;
 use super::{
     acceptor::Acceptor,
+    inbound::{Inbound, InboundStep},
     initiator::{Decision, Initiator},
+    outbound::{Outbound, OutboundStep},
     *,
 };
 use crate::{
@@ -12,7 +14,10 @@ use crate::{
     proto::{
         channels,
         connection::{fragment::FRAGMENTS, limits::Limits},
-        peers::pairing::Refusal,
+        peers::{
+            action::InboundDecision::{self, Accepted, Asked, Refused},
+            pairing::{ConnId, Refusal},
+        },
         wire::Kind,
     },
 };
@@ -145,4 +150,135 @@ fn a_refusal_is_proved_as_well() {
     let failure = initiator.verdict(Kind::Verdict, &refused).unwrap_err();
     assert!(matches!(failure, HandshakeError::Refused(Refusal::DuplicateName)));
     assert_eq!(failure.end_kind(), peer_service::EndKind::DuplicateName);
+}
+
+/// The bytes that one side has sent, fed to the other in pieces.
+struct Link {
+    to_b: Vec<u8>,
+    to_a: Vec<u8>,
+}
+
+/// Moves bytes into the frames of a handshake, as one read does. False if there are none.
+fn read(bytes: &mut Vec<u8>, frames: &mut frames::HandshakeFrames, at_once: usize) -> bool {
+    let room = frames.room();
+    let some = room.len().min(at_once).min(bytes.len());
+    room[..some].copy_from_slice(&bytes[..some]);
+    frames.filled(some);
+    bytes.drain(..some);
+    some > 0
+}
+
+/// Runs both machines to their ends, or until b waits in vain, with these decisions of b's table; a answers the question as told.
+fn run_both(
+    decisions: &[InboundDecision],
+    still_there: bool,
+    at_once: usize,
+) -> [Result<Option<Negotiated>, HandshakeError>; 2] {
+    let (a, b) = (a(), b());
+    let mut outbound = Outbound::new(&a, &b.node.name, ConnId(7), [1; 32], None);
+    let mut inbound = Inbound::new(&b, [2; 32], None);
+    let mut link = Link { to_b: Vec::new(), to_a: Vec::new() };
+    let mut decisions = decisions.iter();
+    let (mut of_a, mut of_b, mut negotiated) = (None, None, None);
+    for _ in 0..10_000 {
+        if of_a.is_none() {
+            match outbound.next() {
+                Ok(OutboundStep::Send(frame)) => link.to_b.extend(frame),
+                Ok(OutboundStep::Receive) => drop(read(&mut link.to_a, outbound.frames(), at_once)),
+                Ok(OutboundStep::AskForHello) => outbound.may_say_hello(true),
+                Ok(OutboundStep::AskForSession) => outbound.still_there(still_there),
+                Ok(OutboundStep::Accepted(negotiated)) => of_a = Some(Ok(Some(negotiated))),
+                Err(error) => of_a = Some(Err(error)),
+            }
+        }
+        if of_b.is_none() {
+            match inbound.next() {
+                Ok(InboundStep::Send(frame)) => link.to_a.extend(frame),
+                Ok(InboundStep::Receive) => drop(read(&mut link.to_b, inbound.frames(), at_once)),
+                Ok(InboundStep::CheckName(name)) => assert_eq!(name, a.node.name),
+                Ok(InboundStep::Proved(node, dial)) => assert_eq!((node, dial), (a.node.clone(), 7)),
+                Ok(InboundStep::AwaitDecision) => match decisions.next() {
+                    Some(decision) => inbound.decide(*decision),
+                    None => of_b = Some(Ok(None)),
+                },
+                Ok(InboundStep::Answered(answer)) => assert_eq!(answer, still_there),
+                Ok(InboundStep::Accepted(with)) => negotiated = Some(with),
+                Ok(InboundStep::Established) => of_b = Some(Ok(negotiated.take())),
+                Ok(step @ InboundStep::Attach(_)) => panic!("{step:?}"),
+                Err(error) => of_b = Some(Err(error)),
+            }
+        }
+    }
+    [of_a.expect("a came to an end"), of_b.unwrap_or(Ok(None))]
+}
+
+#[test]
+fn the_machines_of_both_sides_agree_however_the_bytes_arrive() {
+    for at_once in [1, 7, usize::MAX] {
+        for decisions in [&[Accepted][..], &[Asked, Accepted]] {
+            let [of_a, of_b] = run_both(decisions, false, at_once);
+            assert_eq!(of_a.unwrap().unwrap().node, b().node);
+            assert_eq!(of_b.unwrap().unwrap().node, a().node);
+        }
+    }
+}
+
+#[test]
+fn a_refusal_and_a_session_that_is_still_there_end_both_machines() {
+    use HandshakeError::{Dropped, Refused as Refuses};
+    let refused = run_both(&[Refused(Refusal::DuplicateName)], false, usize::MAX);
+    assert!(matches!(refused, [Err(Refuses(Refusal::DuplicateName)), Err(Refuses(Refusal::DuplicateName))]));
+    let still_there = run_both(&[Asked], true, usize::MAX);
+    assert!(matches!(still_there, [Err(Dropped), Err(Refuses(Refusal::StandsAlready))]));
+    assert!(matches!(
+        run_both(&[Asked, Asked], false, usize::MAX)[0],
+        Err(HandshakeError::Malformed("asked twice"))
+    ));
+}
+
+#[test]
+fn what_is_decided_while_the_peer_is_asked_is_told_after_its_answer() {
+    let (a, b) = (a(), b());
+    let mut outbound = Outbound::new(&a, &b.node.name, ConnId(7), [1; 32], None);
+    let mut inbound = Inbound::new(&b, [2; 32], None);
+    let sent = |step| match step {
+        Ok(OutboundStep::Send(frame)) => frame,
+        other => panic!("{other:?}"),
+    };
+    let answered = |step| match step {
+        Ok(InboundStep::Send(frame)) => frame,
+        other => panic!("{other:?}"),
+    };
+    outbound.next().unwrap();
+    outbound.may_say_hello(true);
+    read(&mut sent(outbound.next()), inbound.frames(), usize::MAX);
+    inbound.next().unwrap();
+    read(&mut answered(inbound.next()), outbound.frames(), usize::MAX);
+    read(&mut sent(outbound.next()), inbound.frames(), usize::MAX);
+    inbound.next().unwrap();
+    inbound.decide(Asked);
+    inbound.decide(Refused(Refusal::Superseded));
+    read(&mut answered(inbound.next()), outbound.frames(), usize::MAX);
+    assert!(matches!(inbound.next(), Ok(InboundStep::Receive)), "nothing before the answer");
+    assert!(matches!(outbound.next(), Ok(OutboundStep::AskForSession)));
+    outbound.still_there(false);
+    read(&mut sent(outbound.next()), inbound.frames(), usize::MAX);
+    assert!(matches!(inbound.next(), Ok(InboundStep::Answered(false))));
+    read(&mut answered(inbound.next()), outbound.frames(), usize::MAX);
+    assert!(matches!(outbound.next(), Err(HandshakeError::Refused(Refusal::Superseded))));
+}
+
+#[test]
+fn a_dial_that_is_not_wanted_any_more_sends_nothing() {
+    let mut outbound = Outbound::new(&a(), &b().node.name, ConnId(7), [1; 32], None);
+    assert!(matches!(outbound.next(), Ok(OutboundStep::AskForHello)));
+    outbound.may_say_hello(false);
+    assert!(matches!(outbound.next(), Err(HandshakeError::Dropped)));
+}
+
+#[test]
+fn a_peer_that_begins_with_tls_is_recognized() {
+    let mut inbound = Inbound::new(&b(), [2; 32], None);
+    read(&mut vec![0x16, 3, 1], inbound.frames(), usize::MAX);
+    assert!(matches!(inbound.next(), Err(HandshakeError::SpeaksTls)));
 }
