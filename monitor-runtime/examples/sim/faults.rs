@@ -3,7 +3,7 @@
 use peer_service::EndKind;
 
 use crate::{
-    conn::{ACCEPTOR, LifeIx, NodeIx, Packet},
+    conn::{ACCEPTOR, ConnIx, LifeIx, NodeIx, Packet},
     time::{MS, SECOND, Time},
     world::{Event, World},
 };
@@ -125,7 +125,7 @@ impl World {
                     self.pause(life, time);
                 }
                 6 => self.flap(life),
-                _ if self.rng.bool() => self.lose_task(life),
+                _ if self.rng.bool() && !self.lives[life].paused => self.lose_task(life),
                 _ => self.plan_panic(life),
             }
         }
@@ -228,9 +228,13 @@ impl World {
     }
 
     /// A task of the transport is lost, and what it owes is paid as `io::tasks` of `transport-tcp` pays it.
-    fn lose_task(&mut self, life: LifeIx) {
-        let connections = self.ends_of(life);
-        let Some((conn, side)) = self.rng.choice(connections) else { return };
+    fn lose_task(&mut self, of: LifeIx) {
+        // Handshakes are short: of them there is hardly ever one on a node that was chosen before.
+        let shaking = self.ends_without_session();
+        let chosen = if self.rng.bool() { self.rng.choice(shaking) } else { None };
+        let connections = self.ends_of(of);
+        let Some((conn, side)) = chosen.or_else(|| self.rng.choice(connections)) else { return };
+        let Some(life) = self.conns[conn].end(side).map(|end| end.life) else { return };
         let to = self.conns[conn].nodes[1 - side];
         let line = self.conns[conn].ends[side].as_ref().and_then(|end| end.line().cloned());
         self.counts.lost_tasks += 1;
@@ -246,6 +250,16 @@ impl World {
             let (name, random) = (self.names[to].clone(), self.rng.u64(..));
             self.report(life, |table, now| table.dialer_lost(&name, now, random));
         }
+    }
+
+    /// The ends of connections that are no sessions yet, of nodes that run.
+    fn ends_without_session(&self) -> Vec<(ConnIx, usize)> {
+        let lives = self.lives.iter().filter(|life| life.alive && !life.paused);
+        let ends = lives.flat_map(|life| life.conns.values().copied());
+        ends.filter(|(conn, side)| {
+            self.conns[*conn].ends[*side].as_ref().is_some_and(|end| end.line().is_none())
+        })
+        .collect()
     }
 
     /// One of the next tasks of the runtime that run on a node will panic.
