@@ -39,12 +39,18 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Once;
+
     use crate::{
         faults::FaultSet,
+        tasks,
         world::{Settings, World},
     };
 
     fn run(seed: u64, nodes: usize, seconds: u64, faults: &str) -> World {
+        // So that a violation is the first panic that a failed test prints.
+        static HUSHED: Once = Once::new();
+        HUSHED.call_once(tasks::hush_planned_panics);
         let faults = FaultSet::parse(faults).unwrap();
         let mut world = World::new(Settings { seed, nodes, seconds, faults, keep_trace: false });
         world.run();

@@ -14,6 +14,7 @@ mod layers;
 mod packages;
 mod pages;
 mod platforms;
+mod sans_io;
 mod sources;
 mod text;
 mod user_code;
@@ -56,6 +57,7 @@ fn findings() -> Result<Vec<Finding>> {
     for file in &sources.files {
         findings.extend(clocks::check(file));
         findings.extend(platforms::check(file));
+        findings.extend(sans_io::check(file));
         findings.extend(text::check(file));
         findings.extend(user_code::check(file));
     }
