@@ -62,7 +62,7 @@ impl World {
         let Place { conn, side, life, id, to } = place;
         let name = self.names[to].clone();
         while self.is_busy(place) {
-            match handshake.next() {
+            match handshake.step() {
                 Ok(OutboundStep::Send(frame)) => self.send(conn, side, Packet::Bytes(frame)),
                 Ok(OutboundStep::Receive) => match self.receive_bytes(place, handshake.frames()) {
                     Received::Bytes => {}
@@ -99,7 +99,7 @@ impl World {
         let name = self.names[to].clone();
         while self.is_busy(place) {
             let handshake = &mut answering.handshake;
-            match handshake.next() {
+            match handshake.step() {
                 Ok(InboundStep::Send(frame)) => self.send(conn, side, Packet::Bytes(frame)),
                 Ok(InboundStep::Receive) => match self.receive_bytes(place, handshake.frames()) {
                     Received::Bytes => {}

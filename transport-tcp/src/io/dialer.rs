@@ -231,7 +231,7 @@ async fn shake(
     handshake: &mut Outbound,
 ) -> Result<Negotiated, Failure> {
     loop {
-        match handshake.next()? {
+        match handshake.step()? {
             OutboundStep::Send(frame) => send(stream, &frame).await?,
             OutboundStep::Receive => receive(stream, handshake.frames()).await?,
             OutboundStep::AskForHello => handshake.may_say_hello(endpoint.hello_written(name, conn)),

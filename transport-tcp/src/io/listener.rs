@@ -193,7 +193,7 @@ struct Proved {
 /// Lets the other end prove which node it is.
 async fn identify(stream: &Stream, handshake: &mut Inbound) -> Result<Identified, Failure> {
     loop {
-        match handshake.next()? {
+        match handshake.step()? {
             InboundStep::Send(frame) => send(stream, &frame).await?,
             InboundStep::Receive => receive(stream, handshake.frames()).await?,
             InboundStep::CheckName(name) => stream.vouches_for(&name)?,
@@ -216,7 +216,7 @@ async fn decide(
     let decisions = endpoint.propose(&node, dial, conn);
     let mut accepted = None;
     loop {
-        match handshake.next()? {
+        match handshake.step()? {
             InboundStep::Send(frame) => send(&stream, &frame).await?,
             InboundStep::Receive => receive(&stream, handshake.frames()).await?,
             InboundStep::AwaitDecision => {

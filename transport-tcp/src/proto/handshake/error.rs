@@ -9,7 +9,7 @@ use crate::proto::{
     wire::WireError,
 };
 
-/// See the [module](self).
+/// Why a handshake comes to nothing.
 #[derive(Debug, Error)]
 pub enum HandshakeError {
     /// The other end speaks TLS, and this node does not.

@@ -17,7 +17,7 @@ use crate::proto::{
     wire::Kind,
 };
 
-/// See the [module](self). Its driver calls [`next`](Self::next) and does what it says, until that is
+/// See the [module](self). Its driver calls [`step`](Self::step) and does what it says, until that is
 /// [`Established`](InboundStep::Established), [`Attach`](InboundStep::Attach) or an error.
 #[derive(Debug)]
 pub struct Inbound {
@@ -99,11 +99,7 @@ impl Inbound {
     ///
     /// # Errors
     /// Why the handshake comes to nothing.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "no iterator: it can fail, and goes on after `Receive`"
-    )]
-    pub fn next(&mut self) -> Result<InboundStep, HandshakeError> {
+    pub fn step(&mut self) -> Result<InboundStep, HandshakeError> {
         if let Some(frame) = self.outgoing.take() {
             return Ok(InboundStep::Send(frame));
         }

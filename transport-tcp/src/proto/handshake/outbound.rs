@@ -13,7 +13,7 @@ use super::{
 };
 use crate::proto::{peers::pairing::ConnId, wire::Kind};
 
-/// See the [module](self). Its driver calls [`next`](Self::next) and does what it says, until that is
+/// See the [module](self). Its driver calls [`step`](Self::step) and does what it says, until that is
 /// [`Accepted`](OutboundStep::Accepted) or an error.
 #[derive(Debug)]
 pub struct Outbound {
@@ -78,11 +78,7 @@ impl Outbound {
     ///
     /// # Errors
     /// Why the handshake comes to nothing.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "it is no iterator: it can fail, and goes on after `Receive`"
-    )]
-    pub fn next(&mut self) -> Result<OutboundStep, HandshakeError> {
+    pub fn step(&mut self) -> Result<OutboundStep, HandshakeError> {
         if let Some(frame) = self.outgoing.take() {
             return Ok(OutboundStep::Send(frame));
         }

@@ -182,7 +182,7 @@ fn run_both(
     let (mut of_a, mut of_b, mut negotiated) = (None, None, None);
     for _ in 0..10_000 {
         if of_a.is_none() {
-            match outbound.next() {
+            match outbound.step() {
                 Ok(OutboundStep::Send(frame)) => link.to_b.extend(frame),
                 Ok(OutboundStep::Receive) => drop(read(&mut link.to_a, outbound.frames(), at_once)),
                 Ok(OutboundStep::AskForHello) => outbound.may_say_hello(true),
@@ -192,7 +192,7 @@ fn run_both(
             }
         }
         if of_b.is_none() {
-            match inbound.next() {
+            match inbound.step() {
                 Ok(InboundStep::Send(frame)) => link.to_a.extend(frame),
                 Ok(InboundStep::Receive) => drop(read(&mut link.to_b, inbound.frames(), at_once)),
                 Ok(InboundStep::CheckName(name)) => assert_eq!(name, a.node.name),
@@ -249,36 +249,36 @@ fn what_is_decided_while_the_peer_is_asked_is_told_after_its_answer() {
         Ok(InboundStep::Send(frame)) => frame,
         other => panic!("{other:?}"),
     };
-    outbound.next().unwrap();
+    outbound.step().unwrap();
     outbound.may_say_hello(true);
-    read(&mut sent(outbound.next()), inbound.frames(), usize::MAX);
-    inbound.next().unwrap();
-    read(&mut answered(inbound.next()), outbound.frames(), usize::MAX);
-    read(&mut sent(outbound.next()), inbound.frames(), usize::MAX);
-    inbound.next().unwrap();
+    read(&mut sent(outbound.step()), inbound.frames(), usize::MAX);
+    inbound.step().unwrap();
+    read(&mut answered(inbound.step()), outbound.frames(), usize::MAX);
+    read(&mut sent(outbound.step()), inbound.frames(), usize::MAX);
+    inbound.step().unwrap();
     inbound.decide(Asked);
     inbound.decide(Refused(Refusal::Superseded));
-    read(&mut answered(inbound.next()), outbound.frames(), usize::MAX);
-    assert!(matches!(inbound.next(), Ok(InboundStep::Receive)), "nothing before the answer");
-    assert!(matches!(outbound.next(), Ok(OutboundStep::AskForSession)));
+    read(&mut answered(inbound.step()), outbound.frames(), usize::MAX);
+    assert!(matches!(inbound.step(), Ok(InboundStep::Receive)), "nothing before the answer");
+    assert!(matches!(outbound.step(), Ok(OutboundStep::AskForSession)));
     outbound.still_there(false);
-    read(&mut sent(outbound.next()), inbound.frames(), usize::MAX);
-    assert!(matches!(inbound.next(), Ok(InboundStep::Answered(false))));
-    read(&mut answered(inbound.next()), outbound.frames(), usize::MAX);
-    assert!(matches!(outbound.next(), Err(HandshakeError::Refused(Refusal::Superseded))));
+    read(&mut sent(outbound.step()), inbound.frames(), usize::MAX);
+    assert!(matches!(inbound.step(), Ok(InboundStep::Answered(false))));
+    read(&mut answered(inbound.step()), outbound.frames(), usize::MAX);
+    assert!(matches!(outbound.step(), Err(HandshakeError::Refused(Refusal::Superseded))));
 }
 
 #[test]
 fn a_dial_that_is_not_wanted_any_more_sends_nothing() {
     let mut outbound = Outbound::new(&a(), &b().node.name, ConnId(7), [1; 32], None);
-    assert!(matches!(outbound.next(), Ok(OutboundStep::AskForHello)));
+    assert!(matches!(outbound.step(), Ok(OutboundStep::AskForHello)));
     outbound.may_say_hello(false);
-    assert!(matches!(outbound.next(), Err(HandshakeError::Dropped)));
+    assert!(matches!(outbound.step(), Err(HandshakeError::Dropped)));
 }
 
 #[test]
 fn a_peer_that_begins_with_tls_is_recognized() {
     let mut inbound = Inbound::new(&b(), [2; 32], None);
     read(&mut vec![0x16, 3, 1], inbound.frames(), usize::MAX);
-    assert!(matches!(inbound.next(), Err(HandshakeError::SpeaksTls)));
+    assert!(matches!(inbound.step(), Err(HandshakeError::SpeaksTls)));
 }
