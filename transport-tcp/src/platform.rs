@@ -1,4 +1,4 @@
-//! What differs between operating systems. No other file of this crate asks which one it is; the page of the crate tells
+//! Differences between operating systems. No other file of this crate asks which one it is; the page of the crate tells
 //! users what that means for them.
 
 #[cfg(target_os = "linux")]

@@ -199,7 +199,7 @@ impl World {
                     }
                     self.tell(conn as ConnIx, at, Frame::Refused);
                 }
-                Effect::AskNewcomer(ConnId(conn)) => {
+                Effect::AskInbound(ConnId(conn)) => {
                     self.conns[conn as ConnIx].asked = true;
                     self.send(conn as ConnIx, at, Frame::StillThere);
                 }

@@ -48,7 +48,7 @@ pub(crate) async fn run(endpoint: Arc<Endpoint>, name: NodeName, woken: Receiver
         match endpoint.plan(&name) {
             (Plan::Dial(deadline), known) => {
                 let outcome = dial(&endpoint, &name, &known, deadline, &woken).await;
-                endpoint.dialled(&name, &outcome);
+                endpoint.dialed(&name, &outcome);
             }
             (Plan::Sleep(until), _) => {
                 let timer = Timer::at(until).fuse();
@@ -116,7 +116,7 @@ struct Dial<'a> {
     worst: Option<Failure>,
 }
 
-/// What became of one attempt.
+/// The outcome of one attempt.
 enum Tried {
     Session,
     /// There was a connection, but the handshake on it failed.

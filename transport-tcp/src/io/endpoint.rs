@@ -141,7 +141,7 @@ impl Endpoint {
 
     // Reports of the task that dials a peer.
 
-    /// What that task does next, and where it dials. After [`Plan::Stop`] it is not woken any more.
+    /// The next step of that task, and where it dials. After [`Plan::Stop`] it is not woken any more.
     pub(crate) fn plan(self: &Arc<Self>, name: &NodeName) -> (Plan, Vec<Address>) {
         let planned = self.step(|peers| {
             let planned = peers.table.plan(name, Instant::now());
@@ -183,7 +183,7 @@ impl Endpoint {
     }
 
     /// All addresses of a peer were tried.
-    pub(crate) fn dialled(self: &Arc<Self>, name: &NodeName, outcome: &Result<(), Failure>) {
+    pub(crate) fn dialed(self: &Arc<Self>, name: &NodeName, outcome: &Result<(), Failure>) {
         let Err(failure) = outcome else { return };
         let random = random();
         self.step(|peers| peers.table.dial_failed(name, failure.of_dial(), Instant::now(), random));
@@ -386,7 +386,7 @@ impl Handles {
     }
 }
 
-/// What a step leaves to be done without the lock: it starts tasks, or wakes those of users.
+/// The part of a step that is done without the lock: it starts tasks, or wakes those of users.
 #[derive(Default)]
 struct After {
     /// The step panicked: no session begins any more.

@@ -32,7 +32,7 @@ impl Failure {
     pub(crate) const DROPPED: Failure = Failure::Handshake(HandshakeError::Dropped);
     pub(crate) const TIMEOUT: Failure = Failure::Connect(ConnectError::Timeout);
 
-    /// What it means for the node that has dialed.
+    /// The end that it means for the node that has dialed.
     pub(crate) fn end_kind(&self) -> EndKind {
         match self {
             Failure::Connect(error) => error.end_kind(),
@@ -40,7 +40,7 @@ impl Failure {
         }
     }
 
-    /// What it means for the dial of a peer.
+    /// The outcome that it means for the dial of a peer.
     pub(crate) fn of_dial(&self) -> DialFailure {
         match self {
             Failure::Connect(error) => DialFailure::Failed(error.end_kind()),

@@ -40,7 +40,7 @@ pub(crate) async fn interrupted(stream: &Stream, frames: &mut HandshakeFrames) -
     {
         return error.into();
     }
-    HandshakeError::Malformed("a frame that nobody has asked for").into()
+    HandshakeError::Malformed("a frame that was not asked for").into()
 }
 
 /// A number used once.

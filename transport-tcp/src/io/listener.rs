@@ -1,4 +1,4 @@
-//! Accepts connections and shakes hands with whoever is there, within limits.
+//! Accepts inbound connections and shakes hands on them, within limits.
 
 use std::{
     io::{self, ErrorKind},
@@ -39,26 +39,26 @@ use crate::{
 
 /// Accepts until it is cancelled.
 pub(crate) async fn run(endpoint: Arc<Endpoint>, listener: Arc<Async<TcpListener>>) {
-    let pending = AdmissionTable::new(endpoint.config.max_pending, endpoint.config.max_pending_per_address);
-    let door = Arc::new(Door { pending: Mutex::new(pending), warnings: Mutex::default() });
+    let admission = AdmissionTable::new(endpoint.config.max_pending, endpoint.config.max_pending_per_address);
+    let shared = Arc::new(Unauthenticated { admission: Mutex::new(admission), warnings: Mutex::default() });
     let mut errors = AcceptErrors::new();
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
                 errors.over();
                 endpoint.counters.accepted.add();
-                match Place::take(&door, from.ip()) {
-                    Some((place, sent_away)) => {
-                        let admission = admit(endpoint.clone(), stream, place, sent_away);
+                match Place::take(&shared, from.ip()) {
+                    Some((place, evicted)) => {
+                        let admission = admit(endpoint.clone(), stream, place, evicted);
                         endpoint.tasks.spawn(&endpoint, tasks::ADMISSION, admission, |_| {});
-                        // Whoever is in gets a turn before the next one comes: a crowd must not send those away that
-                        // nobody has listened to.
+                        // The connection gets a turn before the next one is accepted: a crowd must not close
+                        // connections that were never read.
                         smol::future::yield_now().await;
                     }
                     None => endpoint.counters.refused_busy_address.add(),
                 }
             }
-            // The newcomer has gone already.
+            // The connection has ended already.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
             Err(error) => {
                 endpoint.counters.accept_errors.add();
@@ -72,32 +72,32 @@ pub(crate) async fn run(endpoint: Arc<Endpoint>, listener: Arc<Async<TcpListener
     }
 }
 
-/// What the newcomers have in common.
-struct Door {
-    pending: Mutex<AdmissionTable<AbortHandle>>,
-    /// Of those who were refused.
+/// The state that all inbound connections share.
+struct Unauthenticated {
+    admission: Mutex<AdmissionTable<AbortHandle>>,
+    /// About refused connections.
     warnings: Mutex<LogLimit>,
 }
 
-impl Door {
-    /// What somebody has to mend is worth a warning, as far as strangers do not bring it about all the time.
+impl Unauthenticated {
+    /// A failure that needs an operator is a warning, but only now and then: unauthenticated peers can cause any number.
     fn report(&self, peer: io::Result<SocketAddr>, failure: &Failure) {
         let times = failure.needs_operator().then(|| self.warnings.lock().another(Instant::now())).flatten();
         log::inbound_refused(peer, failure, times);
     }
 }
 
-/// The place of somebody who has not proved anything yet.
+/// The place of a connection that has not proved its node yet.
 struct Place {
-    door: Arc<Door>,
+    shared: Arc<Unauthenticated>,
     ticket: Ticket,
 }
 
 impl Place {
-    /// A place for who comes from there, and what tells that it was taken away. None if there is none.
-    fn take(door: &Arc<Door>, from: IpAddr) -> Option<(Self, AbortRegistration)> {
-        let (handle, sent_away) = AbortHandle::new_pair();
-        let admission = door.pending.lock().arrived(from, handle);
+    /// A place for a connection from that address, and the handle that tells that it was taken away. `None` if there is none.
+    fn take(shared: &Arc<Unauthenticated>, from: IpAddr) -> Option<(Self, AbortRegistration)> {
+        let (handle, evicted) = AbortHandle::new_pair();
+        let admission = shared.admission.lock().arrived(from, handle);
         let ticket = match admission {
             Admission::Admitted(ticket) => ticket,
             Admission::InPlaceOf(other, ticket) => {
@@ -106,26 +106,25 @@ impl Place {
             }
             Admission::AddressBusy => return None,
         };
-        Some((Place { door: door.clone(), ticket }, sent_away))
+        Some((Place { shared: shared.clone(), ticket }, evicted))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.door.pending.lock().left(self.ticket);
+        self.shared.admission.lock().left(self.ticket);
     }
 }
 
-async fn admit(endpoint: Arc<Endpoint>, tcp: Async<TcpStream>, place: Place, sent_away: AbortRegistration) {
+async fn admit(endpoint: Arc<Endpoint>, tcp: Async<TcpStream>, place: Place, evicted: AbortRegistration) {
     let peer = tcp.get_ref().peer_addr();
-    let door = place.door.clone();
-    let shaken =
-        Abortable::new(within(endpoint.config.setup_timeout, shake(&endpoint, tcp, place)), sent_away);
+    let shared = place.shared.clone();
+    let shaken = Abortable::new(within(endpoint.config.setup_timeout, shake(&endpoint, tcp, place)), evicted);
     match shaken.await {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => {
             failure.count(&endpoint.counters);
-            door.report(peer, &failure);
+            shared.report(peer, &failure);
         }
         Err(Aborted) => {
             endpoint.counters.refused_busy.add();
@@ -177,7 +176,7 @@ async fn reject(stream: &Stream, failure: &Failure) {
     }
 }
 
-/// What an inbound connection has proved to be.
+/// The kind of an inbound connection.
 enum Identified {
     Node(Proved),
     /// A further connection of a session, whose ATTACH has that body.

@@ -1,7 +1,7 @@
 //! The background tasks of the transport, and what is done when one of them is lost.
 //!
 //! A task is lost when it panics, or when its executor drops it before its work is done. Each loss is logged and counted
-//! (`tasks_failed`), and whatever the task owed is paid:
+//! (`tasks_failed`), and the debt of the task is paid:
 //!
 //! | task | owes | when it is lost |
 //! |---|---|---|

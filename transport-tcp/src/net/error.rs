@@ -39,7 +39,7 @@ impl From<io::Error> for ConnectError {
 }
 
 impl ConnectError {
-    /// What it means for the node that has dialed.
+    /// The end that it means for the node that has dialed.
     pub(crate) fn end_kind(&self) -> EndKind {
         use io::ErrorKind;
         match self {

@@ -15,17 +15,17 @@ use crate::{net::addresses::Addresses, net::error::ConnectError};
 /// How long an attempt runs alone at most.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// The attempts under way. `T` is a connection.
+/// The attempts in progress. `T` is a connection.
 pub(crate) struct Race<'a, T> {
     deadline: Instant,
     attempts: FuturesUnordered<BoxFuture<'a, (SocketAddr, Result<T, ConnectError>)>>,
-    /// Where they lead, in the order in which they were begun.
+    /// Their addresses, in the order in which they were begun.
     begun: Vec<SocketAddr>,
     /// Earliest time at which the next attempt begins.
     next_at: Instant,
 }
 
-/// What has happened.
+/// A step of a race.
 pub(crate) enum Step<T> {
     /// The next attempt is due, to that address.
     Begin(SocketAddr),
@@ -93,7 +93,7 @@ impl<'a, T> Race<'a, T> {
         step
     }
 
-    /// Gives up the attempts under way, and returns where they lead.
+    /// Gives up the attempts in progress, and returns their addresses.
     pub(crate) fn give_up(self) -> Vec<SocketAddr> {
         self.begun
     }

@@ -12,8 +12,9 @@ use crate::platform;
 
 /// How many connections may wait in the system until they are accepted; Linux takes no more than `net.core.somaxconn`.
 ///
-/// What comes beyond is dropped, and tried again after a second: whole clusters start at the same moment, and the 128 of
-/// the standard library are soon full where nodes are starved. How many strangers get in is not decided here.
+/// The system drops further ones, and their nodes try again after a second: whole clusters start at the same moment, and
+/// the 128 of the standard library are soon full where nodes are starved. How many unauthenticated peers get in is not
+/// decided here.
 const WAITING: i32 = 4096;
 
 /// Lets as many connections wait as clusters need.
@@ -23,7 +24,7 @@ pub(crate) fn widen(listener: &TcpListener) -> io::Result<()> {
 
 /// Sets what every session wants: no waiting for more bytes, little unsent in the system.
 pub(crate) fn tune(stream: &TcpStream) {
-    // A socket that has just died refuses its options; whoever uses it next will notice.
+    // A socket that has just died refuses its options; its next user notices.
     let _ = SockRef::from(stream).set_tcp_nodelay(true);
     platform::keep_little_unsent(stream);
 }
@@ -50,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_whole_cluster_may_call_before_anybody_is_accepted() {
+    fn a_whole_cluster_may_connect_before_any_node_is_accepted() {
         const CALLERS: usize = 200;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         widen(&listener).expect("it listens");

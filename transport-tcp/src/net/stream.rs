@@ -1,7 +1,7 @@
-//! A connection as bytes in and bytes out: what lies between a frame and the socket is known here alone.
+//! A connection as bytes in and bytes out. Only this module knows the layers between a frame and the socket.
 //!
-//! Whatever ends in `_now` never waits: it is [`WouldBlock`](io::ErrorKind::WouldBlock) when the system has nothing to
-//! give or takes nothing. One party reads and one writes at a time; they may be different threads.
+//! Calls whose names end in `_now` never wait: they return [`WouldBlock`](io::ErrorKind::WouldBlock) when the system has no
+//! bytes or takes none. One party reads and one writes at a time; they may be different threads.
 
 use std::{
     future::poll_fn,
@@ -26,14 +26,14 @@ pub(crate) struct Stream {
     writable: Readiness,
 }
 
-/// What is the next thing to be read of a socket.
+/// The next thing to be read of a socket.
 enum Unread {
     Nothing,
     Bytes,
     End,
 }
 
-/// What lies between a stream's bytes and its socket. None of it waits; the methods are those of [`Stream`].
+/// The layer between a stream's bytes and its socket. No method waits; they are those of [`Stream`].
 pub(crate) trait Layer: Send + Sync {
     fn read(&self, tcp: &TcpStream, into: &mut [u8]) -> io::Result<usize>;
     fn write(&self, tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize>;
@@ -49,12 +49,12 @@ pub(crate) trait Layer: Send + Sync {
 }
 
 impl Stream {
-    /// What is written goes out as it is.
+    /// A stream whose bytes are sent as they are.
     pub(crate) fn plain(tcp: Async<TcpStream>) -> Self {
         Stream::through(Plain, tcp)
     }
 
-    /// What is written goes out as that layer makes it.
+    /// A stream whose bytes are sent as that layer makes them.
     pub(crate) fn through(layer: impl Layer + 'static, tcp: Async<TcpStream>) -> Self {
         socket::tune(tcp.get_ref());
         Stream { tcp, layer: Box::new(layer), readable: Readiness::new(), writable: Readiness::new() }
@@ -126,8 +126,8 @@ impl Stream {
         }
     }
 
-    /// Whether the other end may bear that name, as far as the connection itself can tell: on one without TLS
-    /// anybody may.
+    /// Whether the other end may bear that name, as far as the connection itself can tell. On one without TLS
+    /// every node may.
     pub(crate) fn vouches_for(&self, peer: &NodeName) -> Result<(), ConnectError> {
         self.layer.vouches_for(peer)
     }

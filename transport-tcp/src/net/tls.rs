@@ -117,7 +117,7 @@ impl Tls {
         let as_server = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone());
         let as_server =
             as_server.build().map_err(|error| TlsError::Unusable { reason: error.to_string() })?;
-        // Strangers need not know what the CA is called.
+        // Unauthenticated peers need not know the name of the CA.
         let as_client = WebPkiClientVerifier::builder_with_provider(roots, provider.clone());
         let as_client = as_client.clear_root_hint_subjects().build();
         let as_client = as_client.map_err(|error| TlsError::Unusable { reason: error.to_string() })?;
@@ -138,12 +138,12 @@ impl Tls {
         as_server.and_then(|()| as_client()).map_err(refused)
     }
 
-    /// A connection to the node of that name, on which nothing was said yet.
-    fn dialled(&self, to: &NodeName) -> Result<rustls::Connection, Problem> {
+    /// A connection to the node of that name, on which nothing was sent yet.
+    fn dialed(&self, to: &NodeName) -> Result<rustls::Connection, Problem> {
         Ok(ClientConnection::new(self.client.clone(), name::of(to)?)?.into())
     }
 
-    /// A connection from somebody, on which nothing was said yet.
+    /// A connection from a node that has dialed, on which nothing was sent yet.
     fn accepted(&self) -> Result<rustls::Connection, Problem> {
         Ok(ServerConnection::new(self.server.clone())?.into())
     }
@@ -210,7 +210,7 @@ fn pem_error(what: &'static str, problem: impl fmt::Display) -> TlsError {
     TlsError::Pem { what, problem: problem.to_string() }
 }
 
-/// Who may be able to open a file.
+/// The users that may be able to open a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
     Any,

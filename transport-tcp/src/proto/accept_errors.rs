@@ -17,7 +17,7 @@ pub(crate) struct AcceptErrors {
     warnings: LogLimit,
 }
 
-/// What to do after an error.
+/// Advice after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Advice {
     /// Accept nothing for that long.

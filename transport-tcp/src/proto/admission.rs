@@ -1,7 +1,8 @@
-//! Who has connected and not yet proved anything: so many in all, so many from one address.
+//! Limits the inbound connections that have not proved their node yet: a number in all, and a number from one address.
 //!
-//! Strangers cost nothing to make, so room is taken from those who hold most of it. Whoever has fewer addresses than
-//! there are places cannot keep a true node out: its address holds least, and it needs its place for milliseconds.
+//! Such connections cost their maker nothing, so room is taken from the address that holds most of it. An attacker with
+//! fewer addresses than there are places cannot keep a node out: its address holds least, and it needs its place for
+//! milliseconds.
 
 use std::{
     cmp::Reverse,
@@ -9,33 +10,33 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-/// The strangers at the door, each with a handle by which it can be sent away.
+/// The unauthenticated connections, each with a handle by which it can be closed.
 #[derive(Debug)]
 pub(crate) struct AdmissionTable<H> {
     most: usize,
     most_per_address: usize,
-    strangers: BTreeMap<Ticket, Stranger<H>>,
-    /// How many strangers each origin has here; none of them is zero.
+    places: BTreeMap<Ticket, Place<H>>,
+    /// Number of places of each origin; none of them is zero.
     by_origin: BTreeMap<Origin, usize>,
     next: Ticket,
 }
 
-/// A stranger's place. Later ones are greater.
+/// Names a place. Later ones are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(u64);
 
 #[derive(Debug)]
-struct Stranger<H> {
+struct Place<H> {
     origin: Origin,
     handle: H,
 }
 
-/// What became of somebody who has just connected.
+/// The decision about a new connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Admission<H> {
     /// It has a place.
     Admitted(Ticket),
-    /// It has a place, and this one had to give up its own.
+    /// It has a place, and this other connection is closed for it.
     InPlaceOf(H, Ticket),
     /// Its address has as many places as one may have.
     AddressBusy,
@@ -47,13 +48,13 @@ impl<H> AdmissionTable<H> {
         AdmissionTable {
             most,
             most_per_address,
-            strangers: BTreeMap::new(),
+            places: BTreeMap::new(),
             by_origin: BTreeMap::new(),
             next: Ticket(0),
         }
     }
 
-    /// Somebody has connected. Takes time in proportion to the number of places, and only when none is free.
+    /// A connection was accepted. Takes time in proportion to the number of places, and only when none is free.
     pub(crate) fn arrived(&mut self, from: IpAddr, handle: H) -> Admission<H> {
         let origin = Origin::of(from);
         let of_origin = self.by_origin.get(&origin).copied().unwrap_or(0);
@@ -63,17 +64,17 @@ impl<H> AdmissionTable<H> {
         let ticket = self.next;
         self.next.0 += 1;
         self.by_origin.insert(origin, of_origin + 1);
-        self.strangers.insert(ticket, Stranger { origin, handle });
-        if self.strangers.len() <= self.most {
+        self.places.insert(ticket, Place { origin, handle });
+        if self.places.len() <= self.most {
             return Admission::Admitted(ticket);
         }
-        let sent_away = self.left(self.most_dispensable()).expect("it is one of the strangers");
-        Admission::InPlaceOf(sent_away, ticket)
+        let closed = self.left(self.most_dispensable()).expect("it has a place");
+        Admission::InPlaceOf(closed, ticket)
     }
 
-    /// It has proved who it is, or is gone. None if its place was taken from it.
+    /// It has proved its node, or has ended. `None` if its place was taken from it.
     pub(crate) fn left(&mut self, ticket: Ticket) -> Option<H> {
-        let Stranger { origin, handle } = self.strangers.remove(&ticket)?;
+        let Place { origin, handle } = self.places.remove(&ticket)?;
         let of_origin = self.by_origin.get_mut(&origin).expect("it is counted as long as it is here");
         *of_origin -= 1;
         if *of_origin == 0 {
@@ -84,13 +85,13 @@ impl<H> AdmissionTable<H> {
 
     /// The oldest of the address that holds most; the oldest of all if several hold equally many.
     fn most_dispensable(&self) -> Ticket {
-        let held = |stranger: &Stranger<H>| self.by_origin[&stranger.origin];
-        let most = self.strangers.iter().max_by_key(|(ticket, stranger)| (held(stranger), Reverse(**ticket)));
-        *most.expect("somebody has just arrived").0
+        let held = |place: &Place<H>| self.by_origin[&place.origin];
+        let most = self.places.iter().max_by_key(|(ticket, place)| (held(place), Reverse(**ticket)));
+        *most.expect("a connection has just arrived").0
     }
 }
 
-/// What counts as one address: an IPv4 address, or the 64 bits of an IPv6 address that its owner does not choose.
+/// One address for this purpose: an IPv4 address, or the 64 bits of an IPv6 address that its owner does not choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Origin(IpAddr);
 
@@ -140,14 +141,14 @@ mod tests {
         };
         assert_eq!(sent_away(pending.arrived(at(3), "d")), "a", "2 and 3 hold two each, and it came first");
         assert_eq!(sent_away(pending.arrived(at(3), "e")), "b");
-        // From here on nobody holds more than two, and whoever brings the third loses his own first.
+        // From here on no address holds more than two, and one that brings a third loses its own first.
         assert_eq!(sent_away(pending.arrived(at(3), "f")), "d");
         assert_eq!(sent_away(pending.arrived(at(4), "g")), "e");
         assert_eq!(sent_away(pending.arrived(at(5), "h")), "true", "all hold one: the oldest");
     }
 
     #[test]
-    fn who_has_lost_its_place_cannot_give_it_back() {
+    fn a_connection_that_has_lost_its_place_cannot_give_it_back() {
         let mut pending = AdmissionTable::new(1, 1);
         let Admission::Admitted(first) = pending.arrived(at(1), 1) else { panic!("there is room") };
         let Admission::InPlaceOf(1, second) = pending.arrived(at(2), 2) else { panic!("there is none") };
@@ -167,10 +168,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_limit_is_ever_exceeded_and_a_lone_newcomer_outlasts_fewer_addresses_than_places(
+        fn no_limit_is_ever_exceeded_and_a_lone_node_outlasts_fewer_addresses_than_places(
             attack in prop::collection::vec((0..7_u8, any::<bool>()), 0..200),
         ) {
-            // Seven addresses against eight places: the true node came first and nobody gets it out.
+            // Seven addresses against eight places: the true node came first and stays.
             let mut pending = AdmissionTable::new(8, 3);
             let Admission::Admitted(true_node) = pending.arrived(at(100), ()) else { panic!("there is room") };
             let mut last = None;
@@ -181,9 +182,9 @@ mod tests {
                 if let Some(ticket) = last.take_if(|_| leaves) {
                     pending.left(ticket);
                 }
-                prop_assert!(pending.strangers.len() <= 8);
+                prop_assert!(pending.places.len() <= 8);
                 prop_assert!(pending.by_origin.values().all(|held| (1..=3).contains(held)));
-                prop_assert_eq!(pending.by_origin.values().sum::<usize>(), pending.strangers.len());
+                prop_assert_eq!(pending.by_origin.values().sum::<usize>(), pending.places.len());
             }
             prop_assert!(pending.left(true_node).is_some());
         }

@@ -40,7 +40,7 @@ pub use error::HandshakeError;
 use messages::Terms;
 use proof::Keys;
 
-/// What this node says of itself to every peer.
+/// The description of the local node that every peer receives.
 #[derive(Debug)]
 pub struct Identity {
     pub(crate) node: NodeId,
@@ -67,21 +67,21 @@ impl Identity {
         }
     }
 
-    /// What this node is like, for a peer that understands those features.
+    /// The terms of the local node, for a peer that understands those features.
     fn terms(&self, features: Features, channels: Vec<ChannelName>) -> Terms {
         let max_frame = fragment::longest(self.max_frame as usize, features) as u32;
         Terms { hidden: self.hidden, max_frame, channels }
     }
 }
 
-/// What is known of the peer once both have proved themselves.
+/// The peer, and what was agreed with it, once both have proved themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiated {
     /// The peer.
     pub node: NodeId,
     /// Whether the peer is hidden.
     pub hidden: bool,
-    /// What both understand.
+    /// The features that both understand.
     pub features: Features,
     /// The longest frame the peer takes.
     pub max_frame: u32,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-/// What a frame is. The numbers are frozen.
+/// The kind of a frame. The numbers are frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -77,7 +77,7 @@ pub(crate) struct Frame {
     pub(crate) body: Range<usize>,
 }
 
-/// What stands at the start of a buffer.
+/// The start of a buffer, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Parsed {
     Frame(Frame),
@@ -133,7 +133,7 @@ pub(crate) fn append(
     Ok(())
 }
 
-/// What stands before a body that is not [sealed](seal): room for the shortest header.
+/// The head of a body that is not [sealed](seal): room for the shortest header.
 const UNSEALED: [u8; 2] = [0; 2];
 
 /// The first half of [`append`]: the length of the body, which makes a frame when it is [sealed](seal).

@@ -28,7 +28,7 @@ pub(crate) fn session(
     for connection in &connections {
         let others = connections.iter().filter(|other| !Arc::ptr_eq(connection, other));
         connection.set_siblings(others.map(Arc::downgrade).collect());
-        // What has ended meanwhile has found no siblings to tell.
+        // A connection that has ended meanwhile has not ended its siblings.
         if let Some(end) = connection.end() {
             connections.iter().for_each(|connection| connection.end_now(end));
         }

@@ -92,7 +92,7 @@ impl Reader {
                 }
             }
             match self.read(&stream) {
-                // What had arrived before the session was ended from this side is handed over first.
+                // Frames that had arrived before the session was ended from this side are handed over first.
                 Input::Some if end.is_none() || self.receiving.reads_on() => {}
                 Input::Over if end.is_none() => self.receiving.hung_up(),
                 Input::Nothing if end.is_none() => {
@@ -148,7 +148,7 @@ impl Reader {
     }
 }
 
-/// What a read has brought.
+/// The result of a read.
 enum Input {
     Some,
     Nothing,

@@ -3,7 +3,7 @@
 //! `Async::poll_readable` and `Async::poll_writable` ignore an event of the reactor's turn in which the task registered,
 //! because that event may be older than the registration. They register again instead. If the reactor has a thread of its
 //! own, that can repeat without end: the task is woken, registers, is woken again, and never reads. So an event counts here
-//! whatever turn it is of: after it, the next poll is ready, and the caller tries the socket. At worst it finds nothing.
+//! in every turn: after it, the next poll is ready, and the caller tries the socket. At worst it finds nothing.
 
 use std::{
     io,

@@ -63,7 +63,7 @@ fn certificate(error: CertificateError) -> Problem {
     }
 }
 
-/// What an alert means between nodes.
+/// The meaning of an alert between nodes.
 fn told(alert: AlertDescription) -> String {
     use AlertDescription as A;
     let means = match alert {

@@ -16,20 +16,20 @@ use crate::{
     net::stream::{Stream, uninterrupted},
 };
 
-/// How long somebody who was refused may take to read why.
+/// How long a peer that was refused may take to read why.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// The way to the node of that name, which has proved that it is that node.
+/// The connection to the node of that name, which has proved that it is that node.
 pub(crate) async fn dial(tls: &Tls, to: &NodeName, tcp: Async<TcpStream>) -> Result<Stream, ConnectError> {
-    shake(tls.dialled(to)?, tcp).await
+    shake(tls.dialed(to)?, tcp).await
 }
 
-/// The way to whoever has called: somebody with a certificate of the CA, it remains to be seen for which name.
+/// The connection of a node that has dialed and has a certificate of the CA. Its name is checked later.
 pub(crate) async fn accept(tls: &Tls, tcp: Async<TcpStream>) -> Result<Stream, ConnectError> {
     shake(tls.accepted()?, tcp).await
 }
 
-/// Nothing here grows with what a stranger sends: handshake messages of more than 64 KiB are refused.
+/// Nothing here grows with the bytes of an unauthenticated peer: handshake messages of more than 64 KiB are refused.
 async fn shake(mut tls: Connection, tcp: Async<TcpStream>) -> Result<Stream, ConnectError> {
     while tls.is_handshaking() || tls.wants_write() {
         if tls.wants_write() {

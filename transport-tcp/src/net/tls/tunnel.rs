@@ -1,7 +1,7 @@
 //! A stream's bytes as TLS records.
 //!
 //! Reader and writer share one lock. It is held while bytes are en- or decrypted and while the socket takes or
-//! gives what it has at that moment: nobody waits under it.
+//! gives what it has at that moment: no task waits under it.
 
 use std::{
     io::{self, BufRead as _, ErrorKind, Read as _, Write as _},
@@ -21,7 +21,7 @@ use crate::{
 /// How much is encrypted ahead of what the socket has taken: about what may wait there. A ping that is written
 /// later waits behind that much.
 const AHEAD: usize = 64 * 1024;
-/// What is exported of the keys of a connection to identify it (RFC 9266), with an empty context.
+/// The label under which a value is exported that identifies a connection (RFC 9266), with an empty context.
 const CHANNEL_BINDING: &[u8] = b"EXPORTER-Channel-Binding";
 /// After so many reads from the socket that brought nothing to hand over, others get their turn.
 const IDLE_READS: usize = 32;
@@ -29,12 +29,12 @@ const IDLE_READS: usize = 32;
 /// A connection on which the TLS handshake is done. See the [module](self).
 ///
 /// The end of the TCP stream is an end like any other, also without TLS's own farewell: whether the peer has said
-/// everything is told by the goodbye of the session, which nobody on the way can forge.
+/// everything is told by the goodbye of the session, which no one on the path can forge.
 pub(super) struct Tunnel(Mutex<State>);
 
 struct State {
     tls: Connection,
-    /// What has arrived was no TLS, or its end by an alert: nothing more is read.
+    /// The peer has sent something that is no TLS, or an alert: nothing more is read.
     broken: bool,
 }
 
@@ -54,7 +54,7 @@ impl Layer for Tunnel {
         let mut state = self.0.lock();
         state.flush(tcp)?;
         let taken = state.tls.writer().write(bytes)?;
-        // What the socket does not take goes out with the next write or flush.
+        // Bytes that the socket does not take go out with the next write or flush.
         match state.flush(tcp) {
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
             _ => Ok(taken),
@@ -67,7 +67,7 @@ impl Layer for Tunnel {
 
     fn holds_unread(&self) -> bool {
         let state = &mut *self.0.lock();
-        // Whatever is not «nothing yet» is a byte or the end, and that is news, too.
+        // Any other result is a byte or the end of the connection, which the reader must see, too.
         let nothing_yet = |error: io::Error| error.kind() == ErrorKind::WouldBlock;
         state.broken || !state.tls.reader().fill_buf().is_err_and(nothing_yet)
     }
@@ -113,7 +113,7 @@ impl State {
         if filled > 0 { Ok(filled) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 
-    /// What is there decrypted: none if there is nothing yet, no bytes at the end, with a farewell or without.
+    /// Decrypted bytes: `None` if there are none yet, 0 at the end, with a farewell of TLS or without.
     fn take(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
         match self.tls.reader().read(into) {
             Ok(taken) => Ok(Some(taken)),

@@ -1,4 +1,5 @@
-//! What a frame that comes after all of its order must wait for: kept by the sender, and awaited by the receiver.
+//! Fences: a frame that comes after all of its order waits for marks on other channels. The sender knows on which, and the
+//! receiver keeps the frame until they have come.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
-//! What stands before the contents of a frame.
+//! The head of a frame, before its contents.
 
-/// How many bytes that are for what is held against nothing.
+/// Number of bytes of the head of a frame that waits for nothing.
 pub(crate) const OVERHEAD: usize = 1;
 
 const PLAIN: u8 = 0;
@@ -29,14 +29,14 @@ impl Places {
     }
 }
 
-/// What a frame is.
+/// A frame, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Framed<'a> {
     /// Contents that wait for nothing.
     Plain(&'a [u8]),
     /// Contents that wait for the marks of that number on these channels.
     Fenced(u64, Places, &'a [u8]),
-    /// Whatever waits for that number need not wait for this channel.
+    /// The frame of that number need not wait for this channel any more.
     Mark(u64),
 }
 

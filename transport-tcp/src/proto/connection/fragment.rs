@@ -46,7 +46,7 @@ pub(crate) fn append(out: &mut Vec<u8>, sequence: u32, whole: &[u8], offset: usi
     end
 }
 
-/// What an end that keeps the rules never sends.
+/// An error of the peer: an end that keeps the rules never sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum FragmentError {
     #[error("a fragment with nothing in it")]
@@ -69,7 +69,7 @@ pub(crate) enum FragmentError {
 pub(crate) struct Assembly {
     max_frame: usize,
     open: Vec<Partial>,
-    /// What the open ones will be together.
+    /// Length of the open ones together, once they are complete.
     announced: usize,
     /// The number of the sequence that begins next.
     next: u32,
@@ -141,7 +141,7 @@ mod tests {
         body
     }
 
-    /// What comes of a sequence of fragments: of the last one, when those before it were fine.
+    /// The result of the last of these fragments, of which those before are good.
     fn after(fragments: &[Vec<u8>]) -> Result<Option<Vec<u8>>, FragmentError> {
         let mut assembly = Assembly::new(1000);
         let (last, before) = fragments.split_last().unwrap();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_does_not_fit_its_sequence_is_an_error() {
+    fn a_fragment_that_does_not_fit_its_sequence_is_an_error() {
         use FragmentError::{Empty, Misplaced, TooLong, Unknown};
         let begun = || fragment(0, 6, 0, b"abc");
         let over = || fragment(0, 3, 0, b"abc");

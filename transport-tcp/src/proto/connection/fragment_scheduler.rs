@@ -1,4 +1,4 @@
-//! Long frames on their way out: piece by piece, in turns.
+//! Schedules the fragments of long frames: piece by piece, in turns.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,7 +9,7 @@ use crate::proto::connection::{
     send_queue::{Chunk, Spares},
 };
 
-/// What waits in one place of the order.
+/// One place of an order.
 pub(crate) enum Item {
     /// Whole frames.
     Chunk(Chunk),
@@ -17,7 +17,7 @@ pub(crate) enum Item {
     Long(Long),
 }
 
-/// A frame that is longer than what goes out in one go.
+/// A frame that is sent in fragments.
 pub(crate) struct Long {
     pub(crate) order: u64,
     pub(crate) class: Class,
@@ -51,7 +51,7 @@ pub(crate) struct FragmentScheduler {
 }
 
 impl FragmentScheduler {
-    /// What waits of that order, if it has a lane.
+    /// The frames of that order that wait, if it has a lane.
     pub(crate) fn of(&mut self, order: u64) -> Option<&mut VecDeque<Item>> {
         self.by_order.get_mut(&order)
     }
@@ -72,7 +72,7 @@ impl FragmentScheduler {
         self.by_order.is_empty()
     }
 
-    /// What goes out next, of the next lane that may go.
+    /// The next chunk, of the next lane that may go.
     pub(crate) fn next(&mut self, spares: &mut Spares) -> Option<Chunk> {
         for _ in 0..self.turns.len() {
             let order = self.turns.pop_front()?;

@@ -23,7 +23,7 @@ const MANY: usize = 512;
 #[derive(Debug)]
 pub(crate) struct FrameDecoder {
     buffer: ReadBuffer,
-    /// What has arrived in fragments.
+    /// The frames that have arrived in part.
     assembly: Assembly,
 }
 
@@ -34,7 +34,7 @@ pub(crate) enum Beat {
     Pong(u64),
 }
 
-/// What a peer that keeps the rules never sends.
+/// An error of the peer: one that keeps the rules never sends it.
 #[derive(Debug, Error)]
 pub(crate) enum Broken {
     #[error(transparent)]

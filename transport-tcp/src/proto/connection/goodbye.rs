@@ -2,7 +2,7 @@
 
 use peer_service::EndKind;
 
-/// Whether what was pushed before such an end still arrives.
+/// Whether frames that were pushed before such an end still arrive.
 pub(crate) fn is_good(kind: EndKind) -> bool {
     matches!(kind, EndKind::Left | EndKind::Disconnected)
 }
@@ -14,7 +14,7 @@ pub(crate) fn goodbye_code(kind: EndKind) -> u8 {
     if kind == EndKind::Left { LEFT } else { DISCONNECTED }
 }
 
-/// What the peer's goodbye says. Codes of later versions mean that it has closed the connection.
+/// The kind of end that a goodbye announces. Codes of later versions mean that the peer has closed the connection.
 pub(crate) fn goodbye_kind(body: &[u8]) -> EndKind {
     match body.first() {
         Some(&LEFT) => EndKind::Left,

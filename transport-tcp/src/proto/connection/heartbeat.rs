@@ -1,12 +1,11 @@
 //! Heartbeats: when to send a sign of life, and when the peer's silence has lasted too long.
 //!
 //! A side pings when it has sent nothing for its interval, which serves the peer, and when it has heard nothing for its
-//! interval, whatever it has sent: the peer answers with a pong. So each side hears something as often as its own interval
+//! interval, even if it has sent something: the peer answers with a pong. So each side hears something as often as its own interval
 //! and timeout need it, and the two need not agree on either. A side that streams, to a peer with a longer interval and
 //! nothing to send, lives by its own pings alone.
 //!
-//! A pure state machine: times are durations since the session began, passed in by whoever drives it. Public for the
-//! simulation in `monitor-runtime/examples/sim`, and for nobody else.
+//! A pure state machine: times are durations since the session began, passed in by the driver.
 
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use crate::config::Heartbeat;
 #[derive(Clone, Debug)]
 pub struct HeartbeatTimer {
     config: Heartbeat,
-    /// When bytes last went out. None before the first ping, whatever else was sent.
+    /// When bytes last went out. `None` before the first ping, even if other frames were sent.
     sent: Option<Duration>,
     /// When the last ping was handed over.
     pinged: Duration,
@@ -29,14 +28,14 @@ pub struct HeartbeatTimer {
     planned: Option<Duration>,
 }
 
-/// What is to be done now.
+/// The next step of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beat {
     /// Nothing before that time.
     Wait(Duration),
     /// Send a ping, report it with [`HeartbeatTimer::pinged`], poll again.
     Ping,
-    /// Nothing was heard for that long. If bytes have arrived that nobody has read, [`HeartbeatTimer::defer`] and poll
+    /// Nothing was heard for that long. If bytes have arrived that were not read, [`HeartbeatTimer::defer`] and poll
     /// again: a node reads before it judges.
     Silent(Duration),
     /// The peer has taken no byte for the timeout although something must go out.
@@ -78,10 +77,10 @@ impl HeartbeatTimer {
         self.silence.defer(now + self.config.interval, self.config.timeout);
     }
 
-    /// What is to be done at `now`. `stuck`: something must go out and the socket takes nothing.
+    /// The next step at `now`. `stuck`: something must go out and the socket takes nothing.
     ///
-    /// Being called later than planned extends every deadline by the lateness: whoever slept cannot accuse
-    /// others of silence.
+    /// Being called later than planned extends every deadline by the lateness: a node that has slept does
+    /// not call others silent.
     pub fn poll(&mut self, now: Duration, stuck: bool) -> Beat {
         if let Some(planned) = self.planned.take() {
             let lateness = now.saturating_sub(planned);
@@ -176,7 +175,7 @@ mod tests {
         greeted(Duration::ZERO)
     }
 
-    /// What is to be done at that time beside pings, which are handed over.
+    /// The first step at that time that is no ping.
     fn poll_past_pings(heartbeat: &mut HeartbeatTimer, at: Duration) -> Beat {
         loop {
             match heartbeat.poll(at, false) {

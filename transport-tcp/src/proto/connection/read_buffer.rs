@@ -1,4 +1,4 @@
-//! What has been read of one session and not been taken apart yet.
+//! The bytes of one connection that were read and not taken apart yet.
 
 use std::ops::Range;
 

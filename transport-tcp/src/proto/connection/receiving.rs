@@ -16,13 +16,13 @@ const LAST_BYTES: usize = 4 << 20;
 #[derive(Debug)]
 pub struct Receiving {
     decoder: FrameDecoder,
-    /// What ends the session once the frames before it were handed over.
+    /// How the session ends once the frames before were handed over.
     last_word: Option<EndKind>,
     /// How much may still be read after the end.
     last_bytes: usize,
 }
 
-/// What was taken of the bytes that have arrived.
+/// The bytes that have arrived, taken apart.
 #[derive(Debug, Default)]
 pub struct Taken {
     /// Whether frames were handed over.
@@ -40,7 +40,7 @@ pub struct Taken {
 #[error(transparent)]
 pub struct ProtocolError(Broken);
 
-/// What follows from the peer's last word.
+/// The consequence of the peer's last word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastWord {
     /// The peer has hung up, but this node is closing the session, and its own frames may not all be sent yet: the
@@ -83,7 +83,7 @@ impl Receiving {
         taken
     }
 
-    /// What follows once [`take`](Self::take) hands over nothing more. `None` if more may arrive. `phase` is called if the
+    /// The consequence of the peer's last word, once [`take`](Self::take) hands over nothing more. `None` if more may arrive. `phase` is called if the
     /// peer has said its last word: it may acquire a lock.
     #[inline]
     pub fn last_word(&self, phase: impl FnOnce() -> Phase) -> Option<LastWord> {

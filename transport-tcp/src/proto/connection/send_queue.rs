@@ -1,4 +1,4 @@
-//! What waits to be sent on one session, in the order in which it goes out.
+//! The frames that wait on one connection, in the order in which they are sent.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ const CHUNK: usize = 64 * 1024;
 ///
 /// Frames wait in one line. A frame longer than `cut_at` leaves it when its turn comes, and goes on in a lane,
 /// piece by piece, with all that is of its order behind it; line and lanes then take turns. So frames of one
-/// order never pass each other, and nobody else waits for more than a chunk. Pings and pongs overtake at the
+/// order never pass each other, and no other frame waits for more than a chunk. Pings and pongs overtake at the
 /// next chunk boundary. Nothing is allocated in a steady state of short frames: buffers of written chunks are
 /// used again, until [`trim`](SendQueue::trim).
 pub(crate) struct SendQueue {
@@ -29,7 +29,7 @@ pub(crate) struct SendQueue {
     scheduler: FragmentScheduler,
     /// The last turn was the lanes'.
     scheduler_went: bool,
-    /// What the last frame says, after everything else.
+    /// The reason in the last frame, after everything else.
     goodbye: Option<u8>,
     spares: Spares,
     messages: usize,
@@ -101,7 +101,7 @@ impl SendQueue {
         let lane = self.scheduler.of(meta.order);
         let has_lane = lane.is_some();
         let items = lane.unwrap_or(&mut self.line);
-        // It stays in its place meanwhile: whoever writes may panic.
+        // It stays in its place meanwhile: `write` may panic.
         if !matches!(items.back(), Some(Item::Chunk(chunk)) if chunk.bytes.len() < CHUNK) {
             items.push_back(Item::Chunk(Chunk::new(self.spares.take())));
         }
@@ -164,7 +164,7 @@ impl SendQueue {
         self.urgent = kept;
     }
 
-    /// What to write next. Hand it back with [`sent`](Self::sent) or [`put_back`](Self::put_back).
+    /// The next chunk to write. Hand it back with [`sent`](Self::sent) or [`put_back`](Self::put_back).
     pub(crate) fn next(&mut self) -> Option<Chunk> {
         if let Some(torn) = self.torn.take() {
             return Some(torn);

@@ -43,7 +43,7 @@ pub enum Phase {
     Over,
 }
 
-/// What a connection leaves when it ends.
+/// The end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Ended {
     /// How the session has ended.
@@ -89,7 +89,7 @@ pub enum Written {
     Failed,
 }
 
-/// What is to be done after a turn.
+/// The end of a turn.
 #[derive(Clone, Copy, Debug)]
 pub struct TurnEnd {
     /// The driver has something to do.

@@ -55,7 +55,8 @@ pub struct State {
     pub peer_done: bool,
 }
 
-/// What has arrived on a connection and was not read yet. Asked only when the answer matters: it may be a system call.
+/// Bytes that have arrived on a connection and were not read yet. Asked only when the answer matters: it may be a system
+/// call.
 pub trait Unread {
     /// Whether bytes have arrived that were not read, or the end of the connection.
     fn has_unread(&self) -> bool;
@@ -63,7 +64,7 @@ pub trait Unread {
     fn is_over(&self) -> bool;
 }
 
-/// What the driver does.
+/// The next step of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Nothing before that time.
@@ -92,7 +93,7 @@ impl Upkeep {
         }
     }
 
-    /// What is to be done at `now`.
+    /// The next step at `now`.
     pub fn poll(&mut self, now: Duration, state: &State, unread: &impl Unread) -> Step {
         match state.phase {
             Phase::Closing(_) => self.see_off(now, state, unread),
@@ -126,7 +127,7 @@ impl Upkeep {
         Step::Ping(self.pings)
     }
 
-    /// What has come of a probe. `None` while it runs.
+    /// The result of a probe. `None` while it runs.
     ///
     /// Only a pong is an answer: bytes that a dead node's system still sends are none. It comes from the peer's
     /// reader, so a node whose user has not called `recv` for that long passes for dead here.
@@ -143,7 +144,7 @@ impl Upkeep {
         Some(if lives { Step::ProbeAnswered } else { Step::ProbeSilent })
     }
 
-    /// What the timer of heartbeats says. A peer is not silent while bytes of it are unread.
+    /// The next step of the timer of heartbeats. A peer is not silent while bytes of it are unread.
     fn beat(&mut self, now: Duration, state: &State, is_stuck: bool, unread: &impl Unread) -> Beat {
         self.heartbeat.heard(state.heard);
         self.heartbeat.sent(state.sent);

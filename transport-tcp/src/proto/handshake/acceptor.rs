@@ -1,4 +1,4 @@
-//! The side that was dialled.
+//! The side that was dialed: what it checks and answers.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::proto::{peers::pairing::Refusal, wire::Kind};
 
-/// One handshake from the side that was dialled.
+/// One handshake from the side that was dialed.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     me: Arc<Identity>,
@@ -69,7 +69,7 @@ impl Acceptor {
         let fields = verified(&self.me, Role::Initiator, &mut self.transcript, Kind::Proof, body)?;
         let mut terms: Terms = messages::decode(fields)?;
         if terms.channels.len() >= ChannelId::LIMIT {
-            return Err(HandshakeError::Malformed("more channels than anybody may have"));
+            return Err(HandshakeError::Malformed("more channels than a node may have"));
         }
         let offered = terms.channels.iter().collect::<BTreeSet<_>>().len();
         if offered != terms.channels.len() {
@@ -104,7 +104,7 @@ impl Acceptor {
         Ok(still_there)
     }
 
-    /// Who the peer is; proved only after [`proof`](Self::proof).
+    /// The peer; proved only after [`proof`](Self::proof).
     pub(crate) fn peer(&self) -> &NodeId {
         &self.peer
     }
@@ -114,13 +114,13 @@ impl Acceptor {
         self.dial
     }
 
-    /// What is known of the peer in the end.
+    /// The result of the handshake.
     pub(crate) fn negotiated(&self) -> Negotiated {
         let Terms { hidden, max_frame, channels } = self.terms().clone();
         Negotiated { node: self.peer.clone(), hidden, features: self.features, max_frame, channels }
     }
 
-    /// What further connections of the session belong to, once it is accepted.
+    /// The bond that further connections of the session prove, once it is accepted.
     pub(crate) fn bond(&self) -> Bond {
         Bond::new(self.transcript.clone())
     }

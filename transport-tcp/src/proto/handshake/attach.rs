@@ -16,10 +16,10 @@ use super::{
 };
 use crate::proto::wire::Kind;
 
-/// What names a session between its ends. Anybody on the path can see it.
+/// Names a session between its ends. An observer on the path can see it.
 pub(crate) type BondId = [u8; 32];
 
-/// What both ends know once their handshake is over.
+/// The knowledge that both ends of a session share once their handshake is over.
 #[derive(Clone, Debug)]
 pub(crate) struct Bond {
     transcript: Transcript,
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn an_attachment_is_good_for_one_channel_of_one_session_over_one_connection() {
-        let (me, stranger) = (identity(1), identity(2));
+        let (me, outsider) = (identity(1), identity(2));
         let bond_1 = bond(b"one");
         let (over, over_another) = (Binding(Some([1; 32])), Binding(Some([2; 32])));
         let body = bond_1.attach(&me, 3, over);
@@ -129,7 +129,7 @@ mod tests {
         assert!(bond_1.verify(&me, &attach, over).is_ok());
         assert!(bond_1.verify(&me, &Attach { channel: 2, ..Attach::read(&body).unwrap() }, over).is_err());
         assert!(bond(b"another").verify(&me, &attach, over).is_err());
-        assert!(bond_1.verify(&stranger, &attach, over).is_err());
+        assert!(bond_1.verify(&outsider, &attach, over).is_err());
         assert!(bond_1.verify(&me, &attach, over_another).is_err());
         assert!(bond_1.verify(&me, &attach, Binding::NONE).is_err());
         assert_ne!(bond_1.id(), bond(b"another").id());
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_too_short_or_too_long_cannot_be_read() {
+    fn an_attachment_that_is_too_short_or_too_long_cannot_be_read() {
         let body = bond(b"one").attach(&identity(1), 1, Binding::NONE);
         for len in 0..body.len() {
             assert!(Attach::read(&body[..len]).is_err(), "{len} bytes");

@@ -50,7 +50,7 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// What it means for the node that has dialed.
+    /// The end that it means for the node that has dialed.
     pub fn end_kind(&self) -> EndKind {
         match self {
             HandshakeError::Dropped => EndKind::SetupTimeout,
@@ -70,7 +70,7 @@ impl HandshakeError {
         }
     }
 
-    /// What it means for the dial of a peer.
+    /// The outcome that it means for the dial of a peer.
     pub fn of_dial(&self) -> DialFailure {
         match self {
             HandshakeError::Dropped => DialFailure::Lost,
@@ -79,7 +79,7 @@ impl HandshakeError {
         }
     }
 
-    /// What the acceptor tells the initiator before it hangs up, if anything.
+    /// The message by which the acceptor rejects the initiator before it hangs up, if there is one.
     pub(crate) fn reject(&self) -> Option<Reject> {
         match self {
             HandshakeError::Version(..) => Some(Reject::version()),

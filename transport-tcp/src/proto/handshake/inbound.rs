@@ -29,7 +29,7 @@ pub struct Inbound {
     outgoing: Option<Vec<u8>>,
     /// The handshake, once HELLO has come.
     acceptor: Option<Acceptor>,
-    /// What was decided while the peer was asked. It is told after the answer, so that both ends tell and are told the same
+    /// The decision that was made while the peer was asked. It is told after the answer, so that both ends tell and are told the same
     /// in the same order.
     decided: Option<InboundDecision>,
     state: State,
@@ -48,7 +48,7 @@ enum State {
     Refused(Refusal),
 }
 
-/// What the driver does.
+/// The next step of the driver.
 #[derive(Debug)]
 pub enum InboundStep {
     /// Write these bytes.
@@ -95,7 +95,7 @@ impl Inbound {
         &mut self.frames
     }
 
-    /// What the driver does next.
+    /// The next step of the driver.
     ///
     /// # Errors
     /// Why the handshake comes to nothing.
@@ -130,7 +130,7 @@ impl Inbound {
         }
         let still_there = acceptor.answer(kind, &body)?;
         if still_there {
-            // The peer has hung up, whatever was decided meanwhile.
+            // The peer has hung up, so a decision that was made meanwhile is void.
             self.state = State::Refused(Refusal::StandsAlready);
         } else {
             self.state = State::Undecided;
@@ -180,7 +180,7 @@ impl Inbound {
         self.state == State::Undecided && !self.frames.is_empty()
     }
 
-    /// What further connections of the session belong to, once it is accepted.
+    /// The bond that further connections of the session prove, once it is accepted.
     pub(crate) fn bond(&self) -> Option<Bond> {
         self.acceptor.as_ref().map(Acceptor::bond)
     }

@@ -1,4 +1,4 @@
-//! The side that has dialled.
+//! The side that has dialed: what it checks and answers.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::proto::wire::Kind;
 
-/// What the peer has decided.
+/// The decision of the peer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// The session stands.
@@ -21,7 +21,7 @@ pub(crate) enum Decision {
     StillThere,
 }
 
-/// One handshake from the side that has dialled.
+/// One handshake from the side that has dialed.
 #[derive(Debug)]
 pub(crate) struct Initiator {
     me: Arc<Identity>,
@@ -99,7 +99,7 @@ impl Initiator {
         self.proved(Kind::Answer, messages::encode(&Answer { still_there }))
     }
 
-    /// What further connections of the session belong to, once it is accepted.
+    /// The bond that further connections of the session prove, once it is accepted.
     pub(crate) fn bond(self) -> Bond {
         Bond::new(self.transcript)
     }

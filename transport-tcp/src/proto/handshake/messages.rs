@@ -1,4 +1,4 @@
-//! What is said in a handshake, and its bytes.
+//! The messages of a handshake, and their bytes.
 //!
 //! HELLO, CHALLENGE and REJECT are read before a version is agreed: their layouts are frozen, written by
 //! hand, numbers big-endian, texts with one byte of length before them, and what follows their last field is
@@ -37,7 +37,7 @@ pub(crate) struct Hello {
     pub(crate) nonce: Nonce,
     pub(crate) cluster: Vec<u8>,
     pub(crate) name: NodeName,
-    /// Whom it wants to reach.
+    /// The node that it wants to reach.
     pub(crate) expected: NodeName,
 }
 
@@ -95,7 +95,7 @@ impl Hello {
 pub(crate) struct Challenge {
     /// The version that is spoken from here on.
     pub(crate) version: u16,
-    /// What both understand.
+    /// The features that both understand.
     pub(crate) features: Features,
     pub(crate) incarnation: Incarnation,
     pub(crate) nonce: Nonce,
@@ -204,7 +204,7 @@ impl Reject {
     }
 }
 
-/// What either side is like; part of PROOF and of an accepting VERDICT.
+/// The terms of either side; part of PROOF and of an accepting VERDICT.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Terms {
     pub(crate) hidden: bool,
@@ -215,7 +215,7 @@ pub(crate) struct Terms {
     pub(crate) channels: Vec<ChannelName>,
 }
 
-/// What the acceptor has decided.
+/// The decision of the acceptor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Verdict {
     /// This connection is the session.

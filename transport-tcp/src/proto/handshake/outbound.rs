@@ -37,7 +37,7 @@ enum State {
     Dropped,
 }
 
-/// What the driver does.
+/// The next step of the driver.
 #[derive(Debug)]
 pub enum OutboundStep {
     /// Write these bytes.
@@ -74,7 +74,7 @@ impl Outbound {
         &mut self.frames
     }
 
-    /// What the driver does next.
+    /// The next step of the driver.
     ///
     /// # Errors
     /// Why the handshake comes to nothing.
@@ -123,7 +123,7 @@ impl Outbound {
         self.state = if still_there { State::Dropped } else { State::AwaitVerdict { was_asked: true } };
     }
 
-    /// What further connections of the session belong to, once it is accepted; and the bytes behind the handshake.
+    /// The bond that further connections of the session prove, once it is accepted; and the bytes behind the handshake.
     pub(crate) fn into_session(self) -> (Bond, Vec<u8>) {
         (self.initiator.bond(), self.frames.into_rest())
     }

@@ -11,7 +11,7 @@ use crate::{config::TcpConfig, proto::wire::Kind, secret::Secret};
 /// The length of a proof.
 pub(crate) const LEN: usize = 32;
 
-/// Who proves. One side's proof is never taken for the other's.
+/// The side that proves. One side's proof is never taken for the other's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Initiator,
@@ -31,7 +31,7 @@ impl Role {
 /// (`tls-exporter`, RFC 9266). Empty on a connection without TLS.
 ///
 /// A relay that terminates TLS has one connection with each of the two nodes, so they compute different values and
-/// refuse each other's proofs, whatever certificates the relay holds.
+/// refuse each other's proofs, also if the relay holds certificates of the CA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Binding(pub(crate) Option<[u8; LEN]>);
 
@@ -41,7 +41,7 @@ impl Binding {
     pub(crate) const NONE: Binding = Binding(None);
 }
 
-/// Everything that both sides have said so far, in its order.
+/// All messages of both sides so far, in their order.
 #[derive(Clone, Debug)]
 pub(crate) struct Transcript(Sha256);
 
@@ -50,7 +50,7 @@ impl Transcript {
         Transcript(Sha256::new())
     }
 
-    /// What names all that was said. Says nothing of the secret.
+    /// A digest of all messages so far. It reveals nothing of the secret.
     pub(crate) fn digest(&self) -> [u8; LEN] {
         self.0.clone().finalize().into()
     }

@@ -1,4 +1,4 @@
-//! What the [table of peers](super::table) has decided, for its driver to carry out.
+//! Decisions of the [table of peers](super::table), for its driver to carry out.
 
 use peer_service::{DialId, EndKind};
 use refs::NodeName;
@@ -30,7 +30,7 @@ pub enum Action {
     FailDial(NodeName, DialId, EndKind),
 }
 
-/// What is decided about an inbound connection that has proved which node it comes from.
+/// The decision about an inbound connection that has proved which node it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InboundDecision {
     /// It is the session.

@@ -2,13 +2,13 @@
 //!
 //! Two nodes may dial each other at once, may dial while an old session is half dead, may be restarted under
 //! the same name, or may both bear one name by mistake. A [`Pairing`] is what one node knows of its
-//! connections with one peer name, and it decides. It neither reads a clock nor does I/O: whoever drives it
+//! connections with one peer name, and it decides. It neither reads a clock nor does I/O: its driver
 //! reports what happened and carries out the [`Effect`]s, in order. A method's return value answers its
 //! caller; effects address the other connections of the pair.
 //!
 //! # The rules
 //!
-//! Nothing is decided before the newcomer has proved who it is.
+//! Nothing is decided before an inbound connection has proved which node it comes from. «The newcomer» is that connection.
 //! 1. **Both dial at once.** The dial of the higher name wins; the loser is told and dials again later. An
 //!    own dial counts only once its HELLO is written; before that it is dropped when another's is accepted.
 //! 2. **A session with the same incarnation stands.** The newcomer is asked whether it still has that session.
@@ -41,12 +41,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
 
-/// Why a newcomer who has proved its identity is not accepted. Its order is part of the wire format.
+/// Why an inbound connection that has proved its node is not accepted. Its order is part of the wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Refusal {
-    /// Both have dialled at once, and the other dial wins.
+    /// Both have dialed at once, and the other dial wins.
     Simultaneous,
-    /// Another live node bears the newcomer's name.
+    /// Another live node has the name of the newcomer's node.
     DuplicateName,
     /// A newer dial of the same peer has taken its place.
     Superseded,
@@ -74,7 +74,7 @@ pub enum Effect {
     /// Tell the newcomer that it is refused, and close.
     Refuse(ConnId, Refusal),
     /// Ask the newcomer whether it still has the session that stands; report [`Pairing::answered`].
-    AskNewcomer(ConnId),
+    AskInbound(ConnId),
     /// Probe the session; report [`Pairing::probe_answered`] or [`Pairing::probe_silent`].
     ProbeSession(ConnId),
     /// End the session as replaced. It is gone for this machine; its end need not be reported.
@@ -213,7 +213,7 @@ impl Pairing {
         match (self.session, self.dial) {
             (Some(standing), _) => {
                 let awaits = if standing.incarnation == incarnation {
-                    out.push(Effect::AskNewcomer(conn));
+                    out.push(Effect::AskInbound(conn));
                     Awaits::Answer
                 } else {
                     self.probe_session(out)
@@ -273,7 +273,7 @@ impl Pairing {
         }
     }
 
-    /// A connection is over, whatever it was: session, own dial or newcomer. Ignored if it was known to be
+    /// A connection is over, be it session, own dial or newcomer. Ignored if it was known to be
     /// over.
     pub fn closed(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
         self.session = self.session.filter(|standing| standing.conn != conn);
@@ -308,7 +308,7 @@ impl Pairing {
         self.serve(out);
     }
 
-    /// Rule 6: whatever has left the pair without a session, the waiting dial gets its turn.
+    /// Rule 6: once the pair has no session, the waiting dial gets its turn.
     fn serve(&mut self, out: &mut Vec<Effect>) {
         if self.session.is_none()
             && let Some(waiting) = self.waiting.take()

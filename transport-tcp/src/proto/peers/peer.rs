@@ -64,7 +64,7 @@ struct Demand {
     deadline: Option<Instant>,
 }
 
-/// What the dialer of a peer does next.
+/// The next step of the dialer of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
     /// Dial now, and finish by then.
@@ -135,7 +135,7 @@ impl Peer {
         !self.demand.is_empty() || self.listed && !self.suspended && self.session.is_none()
     }
 
-    /// What the dialer does next. Dials that have waited too long were taken out before.
+    /// The next step of the dialer. Dials that have waited too long were taken out before.
     pub(crate) fn plan(&mut self, now: Instant, setup_timeout: Duration) -> Plan {
         let deadlines =
             self.demand.iter_mut().map(|demand| *demand.deadline.get_or_insert(now + setup_timeout));
@@ -172,7 +172,7 @@ impl Peer {
         self.pairing.dial().is_some() || self.pairing.waiting().is_some() || !self.undecided.is_empty()
     }
 
-    // What became of dials and sessions.
+    // Outcomes of dials and sessions.
 
     /// An own dial begins. False if a session stands.
     pub(crate) fn begin_dial(&mut self, conn: ConnId) -> bool {
@@ -278,7 +278,7 @@ impl Peer {
         actions.extend(self.undecided.drain(..).map(Action::DropInbound));
     }
 
-    // What the pairing decides.
+    // Decisions of the pairing.
 
     /// Turns the decisions of the pairing into actions on this peer's connections.
     pub(crate) fn carry_out(&mut self, effects: Vec<Effect>, actions: &mut VecDeque<Action>) {
@@ -288,7 +288,7 @@ impl Peer {
                 Effect::Refuse(conn, refusal) => {
                     self.decided(conn, InboundDecision::Refused(refusal), actions);
                 }
-                Effect::AskNewcomer(conn) => self.decided(conn, InboundDecision::Asked, actions),
+                Effect::AskInbound(conn) => self.decided(conn, InboundDecision::Asked, actions),
                 Effect::ProbeSession(_) => match self.session {
                     Some(conn) => actions.push_back(Action::ProbeSession(conn)),
                     None => self.probe_due = true,
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_demand_is_dialled_at_once_and_forgotten_when_it_was_answered() {
+    fn a_demand_is_dialed_at_once_and_forgotten_when_it_was_answered() {
         let now = Instant::now();
         let mut peer = Peer::new(true, false, now);
         assert_eq!((plan(&mut peer, now), peer.is_wanted()), (Plan::Stop, false));
@@ -344,7 +344,7 @@ mod tests {
         for _ in 0..20 {
             peer.dial_failed(EndKind::Refused, now, u64::MAX);
         }
-        // What has failed is remembered for as long as it makes a demand wait.
+        // A failure is remembered for as long as it makes a demand wait.
         assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MOST_DEMAND_WAIT));
         peer.ask(DialId(1), &[]);
         assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MOST_DEMAND_WAIT));
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_peer_is_dialled_for_ever_ever_less_often_unless_it_is_suspended() {
+    fn a_listed_peer_is_dialed_for_ever_ever_less_often_unless_it_is_suspended() {
         let now = Instant::now();
         let mut peer = Peer::new(true, true, now);
         assert_eq!(plan(&mut peer, now), Plan::Dial(now + SETUP));
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_is_listed_later_is_dialled_at_once_and_not_after_it_was_removed() {
+    fn a_peer_that_is_listed_later_is_dialed_at_once_and_not_after_it_was_removed() {
         let now = Instant::now();
         let mut peer = Peer::new(true, true, now);
         for _ in 0..20 {
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn the_loser_of_two_dials_tries_again_soon_and_nobody_waits_longer_than_agreed() {
+    fn the_loser_of_two_dials_tries_again_soon_and_no_call_waits_longer_than_agreed() {
         let now = Instant::now();
         let mut peer = Peer::new(false, false, now);
         peer.ask(DialId(1), &[]);

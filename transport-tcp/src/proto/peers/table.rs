@@ -153,7 +153,7 @@ impl PeerTable {
 
     // Reports of the dialer of a peer.
 
-    /// What the dialer does next, and where it dials. After [`Plan::Stop`] the peer has no dialer.
+    /// The next step of the dialer, and where it dials. After [`Plan::Stop`] the peer has no dialer.
     pub fn plan(&mut self, name: &NodeName, now: Instant) -> (Plan, Vec<Address>) {
         let Some(peer) = self.peers.get_mut(name) else { return (Plan::Stop, Vec::new()) };
         let expired = peer.take_expired(now);

@@ -54,7 +54,7 @@ impl Bundle {
         bad.or(ends.first()).copied()
     }
 
-    /// The session ends now, whatever of it still stands.
+    /// All connections of the session that still stand end now.
     pub(super) fn end_now(&self, end: SessionEnd) {
         self.connections.iter().for_each(|connection| connection.end_now(end));
     }
@@ -110,7 +110,7 @@ impl Outbox for Bundle {
         self.connections.iter().for_each(|connection| connection.flush());
     }
 
-    /// What was fenced on it waits for marks on others.
+    /// Frames that were fenced on it wait for marks on others, which are flushed, too.
     fn flush_channel(&self, channel: ChannelId) {
         let place = self.place(channel);
         self.connections[place].flush();

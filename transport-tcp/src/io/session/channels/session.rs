@@ -29,7 +29,7 @@ pub(super) struct ChannelSession {
     readers: Vec<Option<Reader>>,
     /// Which of them is read first.
     turn: usize,
-    /// What one of them has brought.
+    /// The frames that one of them has brought.
     raw: FrameBuf,
     merge: Merge,
     /// One connection has ended in good order: by then the others must have.
