@@ -5,7 +5,6 @@
 //! their order is the order in which things were decided.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Weak},
     time::Instant,
 };
@@ -16,15 +15,14 @@ use peer_service::{
     DialId, EndKind, Events, NodeId, NodeName, NodeSpec, Outbox, PeerInfo, SessionEnd, SessionId, Spawner,
 };
 use refs::Address;
-use smol::channel::{Receiver, Sender, bounded};
-use supervision::Panic;
+use smol::channel::{Receiver, bounded};
 
+use self::handles::{After, Handles};
 use crate::{
     config::TcpConfig,
     counters::Counters,
     io::{
         channel_join::ChannelJoins,
-        dialer,
         failure::Failure,
         handshake_io::Opened,
         session::{channels, connection::Connection, driver::Driver, owner::Owner, reader::Reader},
@@ -37,14 +35,12 @@ use crate::{
         connection::limits::Limits,
         handshake::{Identity, Negotiated},
         peers::{
-            action::{Action, InboundDecision},
-            address_book::Source,
-            pairing::ConnId,
-            peer::Plan,
-            table::PeerTable,
+            action::InboundDecision, address_book::Source, pairing::ConnId, peer::Plan, table::PeerTable,
         },
     },
 };
+
+mod handles;
 
 /// See the [module](self).
 pub(crate) struct Endpoint {
@@ -61,19 +57,6 @@ pub(crate) struct Endpoint {
 struct Peers {
     table: PeerTable,
     handles: Handles,
-}
-
-/// Handles to everything that the table's decisions are about.
-#[derive(Default)]
-struct Handles {
-    /// Wake the dialers that run.
-    dialers: BTreeMap<NodeName, Sender<()>>,
-    /// Cancel the outbound connections that are no sessions yet.
-    dials: BTreeMap<ConnId, AbortHandle>,
-    /// Tell the inbound connections that wait for a decision.
-    inbound: BTreeMap<ConnId, Sender<InboundDecision>>,
-    /// The sessions that were handed out and are the table's, by their first connections.
-    sessions: BTreeMap<ConnId, Arc<Connection>>,
 }
 
 impl Endpoint {
@@ -132,7 +115,7 @@ impl Endpoint {
         let mut peers = self.peers.lock();
         let is_first = peers.table.shut_down(kind);
         // No dialer starts after a shutdown, and no session makes room for another.
-        self.carry_out(&mut peers);
+        peers.carry_out(self);
         if is_first {
             self.events.close();
         }
@@ -321,98 +304,24 @@ impl Endpoint {
         let (result, after) = {
             let mut peers = self.peers.lock();
             match supervision::catch(|| report(&mut peers)) {
-                Ok(result) => (result, self.carry_out(&mut peers)),
+                Ok(result) => (result, peers.carry_out(self)),
                 // A peer may be half changed.
-                Err(panic) => (R::default(), After { failed: Some(panic), ..After::default() }),
+                Err(panic) => (R::default(), After::failed(panic)),
             }
         };
         after.run(self);
         result
     }
-
-    /// Carries out what the table has decided, but for what must not be done under its lock.
-    fn carry_out(&self, peers: &mut Peers) -> After {
-        let Peers { table, handles } = peers;
-        let mut after = After::default();
-        while let Some(action) = table.poll_action() {
-            match action {
-                Action::StartDialer(name) => {
-                    let (wake, woken) = bounded(1);
-                    handles.dialers.insert(name.clone(), wake);
-                    after.dialers.push((name, woken));
-                }
-                Action::WakeDialer(name) => {
-                    if let Some(dialer) = handles.dialers.get(&name) {
-                        // Full: it asks for a plan anyway.
-                        let _ = dialer.try_send(());
-                    }
-                }
-                Action::DropDial(conn) => {
-                    handles.dials.remove(&conn).iter().for_each(AbortHandle::abort);
-                }
-                Action::Decide(conn, decision) => handles.decide(conn, decision),
-                Action::DropInbound(conn) => drop(handles.inbound.remove(&conn)),
-                Action::ProbeSession(conn) => {
-                    handles.sessions.get(&conn).iter().for_each(|connection| connection.want_probe());
-                }
-                Action::EndSession(conn) => {
-                    if let Some(connection) = handles.sessions.remove(&conn) {
-                        self.counters.sessions_replaced.add();
-                        after.replaced.push(connection);
-                    }
-                }
-                Action::FailDial(name, dial, kind) => self.events.failed(name, dial, kind.into()),
-            }
-        }
-        after
-    }
 }
 
 impl Peers {
+    /// Carries out what the table has decided, but for what must not be done under its lock.
+    fn carry_out(&mut self, endpoint: &Endpoint) -> After {
+        self.handles.carry_out(endpoint, &mut self.table)
+    }
+
     fn session(&self, name: &NodeName) -> Option<Arc<Connection>> {
         self.handles.sessions.get(&self.table.session(name)?).cloned()
-    }
-}
-
-impl Handles {
-    fn decide(&mut self, conn: ConnId, decision: InboundDecision) {
-        if let Some(inbound) = self.inbound.get(&conn) {
-            // There is room for both decisions. A connection that has ended reports that itself.
-            let _ = inbound.try_send(decision);
-        }
-        if decision != InboundDecision::Asked {
-            self.inbound.remove(&conn);
-        }
-    }
-}
-
-/// The part of a step that is done without the lock: it starts tasks, or wakes those of users.
-#[derive(Default)]
-struct After {
-    /// The step panicked: no session begins any more.
-    failed: Option<Panic>,
-    /// The peers for which a dialer must be started, and what wakes it.
-    dialers: Vec<(NodeName, Receiver<()>)>,
-    /// Sessions that have made room for another.
-    replaced: Vec<Arc<Connection>>,
-}
-
-impl After {
-    fn run(self, endpoint: &Arc<Endpoint>) {
-        if let Some(panic) = self.failed {
-            endpoint.counters.tasks_failed.add();
-            log::transport_failed(&panic);
-            endpoint.shut_down(EndKind::Internal);
-        }
-        for connection in self.replaced {
-            connection.end_now(EndKind::Replaced.into());
-        }
-        for (name, woken) in self.dialers {
-            let dialer = dialer::run(endpoint.clone(), name.clone(), woken);
-            endpoint
-                .tasks
-                .spawn(endpoint, tasks::DIALER, dialer, move |endpoint| endpoint.dialer_lost(&name));
-        }
     }
 }
 
