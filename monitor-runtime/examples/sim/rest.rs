@@ -59,7 +59,7 @@ impl World {
         let stats = of.node.as_ref().map(|node| node.stats());
         let waits = stats.filter(|stats| stats.waiting > 0 || stats.backlog > 0);
         if stuck {
-            self.violated("P9", || format!("a dial or a newcomer of life {life} waits for ever"));
+            self.violated("P9", || format!("a dial or an inbound connection of life {life} waits for ever"));
         } else if let Some((to, conn)) = alone {
             self.violated("P9", || {
                 format!("life {life} has a session with node {to} ({conn}) which has it not")
