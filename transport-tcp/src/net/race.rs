@@ -51,11 +51,7 @@ impl<'a, T> Race<'a, T> {
     ) {
         self.begun.push(address);
         self.attempts.push(attempt.map(move |result| (address, result)).boxed());
-        let now = Instant::now();
-        // With this share each attempt starts before the deadline, and the last one has as much
-        // time as the others.
-        let share = self.deadline.saturating_duration_since(now) / (addresses.left() as u32 + 1);
-        self.next_at = now + HEAD_START.min(share);
+        self.next_at = next_begin(Instant::now(), self.deadline, addresses.left());
     }
 
     /// Waits for the next event. Cancel-safe.
@@ -98,6 +94,16 @@ impl<'a, T> Race<'a, T> {
     pub(crate) fn give_up(self) -> Vec<SocketAddr> {
         self.begun
     }
+}
+
+/// Returns the start of the next attempt after one that starts at `now`. `left` is the number of
+/// addresses that have not been tried yet.
+///
+/// With this share each attempt starts before the deadline, and the last one has as much time as
+/// the others.
+fn next_begin(now: Instant, deadline: Instant, left: usize) -> Instant {
+    let share = deadline.saturating_duration_since(now) / (left as u32 + 1);
+    now + HEAD_START.min(share)
 }
 
 #[cfg(test)]
@@ -185,11 +191,23 @@ mod tests {
 
     #[test]
     fn all_are_begun_before_the_time_is_over() {
-        let known: Vec<_> = (1..=16).map(|host| format!("10.0.0.{host}:9")).collect();
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let mut race = Runner::new(&known);
-        (1..=16).for_each(|host| race.expect(&[("begin", &format!("10.0.0.{host}"))]));
+        let start = Instant::now();
+        for (setup, last) in [(1600, 1500), (60_000, 15 * 250)] {
+            let deadline = start + Duration::from_millis(setup);
+            let mut now = start;
+            for left in (1..16).rev() {
+                now = next_begin(now, deadline, left);
+            }
+            assert_eq!((now - start).as_millis(), last, "of {setup} ms");
+        }
+    }
+
+    #[test]
+    fn at_the_deadline_the_attempts_that_are_in_progress_are_given_up() {
+        let mut race = Runner::new(&["10.0.0.1:9"]);
+        race.expect(&[("begin", "10.0.0.1")]);
+        race.race.deadline = Instant::now();
         race.expect(&[("late", "")]);
-        assert_eq!(race.race.give_up().len(), 16);
+        assert_eq!(race.race.give_up().len(), 1);
     }
 }
