@@ -4,9 +4,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use refs::{ChannelName, NodeName, NodeSpec};
 
-use crate::secret::Secret;
 #[cfg(feature = "tls")]
-use crate::tls::Tls;
+use crate::net::tls::Tls;
+use crate::{net::security::Security, secret::Secret};
 
 mod ranges;
 
@@ -39,7 +39,7 @@ impl Heartbeat {
         Heartbeat { interval: Duration::from_millis(100), timeout: Duration::from_millis(500) }
     }
 
-    /// 2.5 s and 15 s, and 15 s for the set-up: for links between sites.
+    /// 2.5 s and 15 s, and 15 s for the set-up: for connections between sites.
     pub const fn wan() -> Self {
         Heartbeat { interval: Duration::from_millis(2500), timeout: Duration::from_secs(15) }
     }
@@ -405,6 +405,16 @@ impl TcpConfig {
     pub const fn insecure_allow_remote(mut self, allow: bool) -> Self {
         self.insecure_allow_remote = allow;
         self
+    }
+
+    /// How connections are protected.
+    pub(crate) fn security(&self) -> Security<'_> {
+        Security {
+            #[cfg(feature = "tls")]
+            tls: self.tls.as_ref(),
+            #[cfg(not(feature = "tls"))]
+            plain: std::marker::PhantomData,
+        }
     }
 
     /// Whether anybody may connect from or at that address: strangers reach what is not loopback.

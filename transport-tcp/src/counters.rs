@@ -1,4 +1,4 @@
-//! What was refused, dropped and retried, for people to look at.
+//! Counts of everything that is refused, dropped and retried, for operators.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -71,23 +71,23 @@ counters! {
     handshakes_cut,
     /// Handshakes without a protocol version in common.
     refused_version,
-    /// Newcomers of another cluster.
+    /// Inbound connections from another cluster.
     refused_cluster,
-    /// Newcomers that looked for another node, or bore our own name.
+    /// Inbound connections that looked for another node, or came from a node with the local name.
     refused_name,
-    /// Newcomers that could not prove the secret.
+    /// Inbound connections that could not prove the secret.
     refused_proof,
-    /// Newcomers with whom TLS came to nothing, or whose certificate does not bear their name.
+    /// Inbound connections whose TLS failed, or whose certificate does not bear the name of their node.
     refused_tls,
-    /// Newcomers refused because our own dial wins.
+    /// Inbound connections refused because the own dial wins.
     refused_simultaneous,
-    /// Newcomers whose name another live node bears.
+    /// Inbound connections from a node whose name another live node has.
     refused_duplicate,
-    /// Newcomers whose place a newer dial has taken.
+    /// Inbound connections whose place a newer dial has taken.
     refused_superseded,
-    /// Newcomers that already have the session that stands.
+    /// Inbound connections from a node that has the session that stands.
     refused_standing,
-    /// Handshakes with newcomers that this node gave up: it was stopping, or had a session with them by then.
+    /// Inbound connections that this node gave up: it was stopping, or had a session with their node by then.
     refused_late,
     /// Looks at the file of peers that found it malformed, or did not find it.
     peers_file_errors,
@@ -98,15 +98,15 @@ counters! {
     dials,
     /// Own dials that failed, each address counted.
     dials_failed,
-    /// Peers that could not prove the secret when we had dialled them.
+    /// Peers that could not prove the secret when this node had dialed them.
     dials_unproved,
-    /// Peers with whom TLS came to nothing when we had dialled them.
+    /// Peers whose TLS failed when this node had dialed them.
     dials_tls,
-    /// Own dials to which nobody answered in time.
+    /// Own dials that were not answered in time.
     dials_slow,
     /// Own dials that the peer refused or rejected.
     dials_refused,
-    /// Own dials that could not begin: no address was found, or none that may be dialled without a secret.
+    /// Own dials that could not begin: no address was found, or none that may be dialed without a secret.
     dials_nowhere,
     /// Sessions begun.
     sessions,

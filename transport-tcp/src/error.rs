@@ -43,7 +43,7 @@ pub enum StartError {
     /// TLS cannot be used as it is configured.
     #[cfg(feature = "tls")]
     #[error("tls: {0}")]
-    Tls(#[from] crate::tls::TlsError),
+    Tls(#[from] crate::net::tls::TlsError),
     /// The file of peers cannot be used.
     #[error("peers_file: {}: {cause}", path.display())]
     PeersFile {

@@ -8,7 +8,7 @@ mod session;
 pub use handshake::{acceptor, attachment, initiator};
 pub use session::session;
 
-use crate::wire::{self, Frame, Kind, Parsed};
+use crate::proto::wire::{self, Frame, Kind, Parsed};
 
 /// Frames, read at several limits.
 pub fn frames(bytes: &[u8]) {

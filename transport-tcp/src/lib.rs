@@ -32,24 +32,26 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | bytes in and out | `stream`, `socket` |
-//! | encryption, and names in certificates | `protection`, `tls` |
-//! | frames and their limits | `wire`, `incoming`, `intake`, `queue` |
-//! | long frames in pieces | `fragment`, `lanes` |
-//! | who may come in, and how many at once | `listener`, `pending`, `accept_errors` |
-//! | who is there, and proving it | `handshake` |
-//! | one session per pair of nodes | `pairing`, a pure state machine |
-//! | when to dial | `peer`, `dialer`, `backoff` |
-//! | where to dial, and what comes first | `addresses`, `lookup`, `race` |
-//! | whom to dial unasked | `address_book`; `discovery` finds them |
-//! | signs of life | `heartbeat`, a pure state machine; `keeper` drives it |
-//! | a connection's parts | `link`, shared by `outbox`, `reader` and `keeper` |
-//! | a session of one connection, or of several | `session`, `channels` |
-//! | what differs between operating systems | `platform` |
+//! | the rules, without sockets, clocks, locks or tasks | `proto` |
+//! | ... frames on the wire | `proto::wire` |
+//! | ... the handshake: which node is there, and its proof | `proto::handshake` |
+//! | ... one connection: queues, fragments, reading, heartbeats, closing | `proto::connection` |
+//! | ... a session of several connections | `proto::channels` |
+//! | ... one session per pair of nodes; when to dial, and where | `proto::peers` |
+//! | ... how many inbound connections may wait, and how often to accept | `proto::admission`, `proto::accept_errors` |
+//! | sockets, TLS, lookups, and the race of several addresses; nothing of Obit's protocol | `net` |
+//! | the tasks that drive the rules over sockets | `io` |
+//! | ... the table of peers behind its lock | `io::endpoint` |
+//! | ... dialing, accepting, finding peers | `io::dialer`, `io::listener`, `io::discovery` |
+//! | ... sessions, as their users see them | `io::session` |
+//! | the transport as a peer service | `service` |
+//! | configuration, errors, secrets | `config`, `error`, `secret` |
+//! | counters, log | `counters`, `log` |
+//! | differences between operating systems | `platform` |
 //!
-//! A session has two tasks: the user's, which reads by calling [`recv`](peer_service::Session::recv), and the
-//! keeper, which writes what did not go out at once and judges silence. Bytes that have arrived and were not
-//! read are never held against the peer, nor is the time in which this node itself did not run.
+//! A session has two tasks: the user's, which reads by calling [`recv`](peer_service::Session::recv), and the driver of its
+//! connection, which writes what did not go out at once and ends the session of a silent peer. Bytes that have arrived and
+//! were not read are never held against the peer, nor is the time in which this node itself did not run.
 //!
 //! # Operating systems
 //!
@@ -64,58 +66,26 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_debug_implementations)]
 
-mod accept_errors;
-mod address_book;
-mod addresses;
-mod backoff;
-mod channels;
 mod config;
 mod counters;
-mod dialer;
-mod discovery;
 mod error;
-mod fragment;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod gatherings;
-mod handshake;
-#[doc(hidden)]
-pub mod heartbeat;
-mod hub;
-mod incoming;
-mod intake;
-mod keeper;
-mod lanes;
-mod limits;
-mod link;
-mod listener;
+mod io;
 mod log;
-mod lookup;
-mod outbox;
-#[doc(hidden)]
-pub mod pairing;
-#[doc(hidden)]
-pub mod peer;
-mod pending;
+mod net;
 mod platform;
-mod protection;
-mod queue;
-mod race;
-mod reader;
+#[cfg(not(feature = "simulation"))]
+mod proto;
+#[cfg(feature = "simulation")]
+pub mod proto;
 mod secret;
 mod service;
-mod session;
-mod socket;
-mod stream;
-mod tasks;
-#[cfg(feature = "tls")]
-mod tls;
-mod wire;
 
 pub use config::{Heartbeat, TcpConfig};
 pub use error::{PeersFileError, SecretError, StartError};
+#[cfg(feature = "tls")]
+pub use net::tls::{Tls, TlsError};
 pub use secret::Secret;
 pub use service::TcpTransport;
-#[cfg(feature = "tls")]
-pub use tls::{Tls, TlsError};

@@ -9,7 +9,7 @@ use peer_service::{EndKind, NodeId, NodeName, PeerInfo, SessionEnd};
 use supervision::{Loss, TaskKind, telemetry};
 use tracing::Level;
 
-use crate::{handshake::Failure, pairing::ConnId};
+use crate::proto::peers::pairing::ConnId;
 
 pub(crate) fn listening(node: &NodeId, local_addr: SocketAddr) {
     let node = node.clone();
@@ -33,7 +33,7 @@ pub(crate) fn accept_failed(error: io::Error, times: u64) {
 
 /// An inbound connection was refused. This is a warning if an operator has to act; `times` is then
 /// the number of refusals since the last warning.
-pub(crate) fn inbound_refused(peer: io::Result<SocketAddr>, failure: &Failure, times: Option<u64>) {
+pub(crate) fn inbound_refused(peer: io::Result<SocketAddr>, failure: &dyn Display, times: Option<u64>) {
     let level = if times.is_some() { Level::WARN } else { Level::DEBUG };
     if !telemetry::is_enabled(level) {
         return;
@@ -82,8 +82,7 @@ pub(crate) fn peers_lookup_failed(name: &NodeName, error: io::Error) {
 
 /// A dial failed. This is a warning if an operator has to act, and `debug` if the next dial may
 /// succeed without one.
-pub(crate) fn dial_failed(peer: &NodeName, address: Option<SocketAddr>, failure: &Failure) {
-    let warn = failure.wants_mending();
+pub(crate) fn dial_failed(peer: &NodeName, address: Option<SocketAddr>, failure: &dyn Display, warn: bool) {
     let level = if warn { Level::WARN } else { Level::DEBUG };
     if !telemetry::is_enabled(level) {
         return;

@@ -18,20 +18,17 @@ use smol::Async;
 use supervision::TaskKind;
 
 use crate::{
-    address_book::Source,
     config::TcpConfig,
-    discovery,
     error::StartError,
-    handshake::{Identity, proof::Keys},
-    hub::Hub,
-    listener, log,
-    lookup::Lookups,
-    socket, tasks,
+    io::{discovery, endpoint::Endpoint, listener, tasks},
+    log,
+    net::{lookup::Lookups, socket},
+    proto::{handshake::Identity, peers::address_book::Source},
 };
 
 /// A [`PeerService`] over plain TCP. See the [crate's first page](crate).
 pub struct TcpTransport {
-    hub: Arc<Hub>,
+    endpoint: Arc<Endpoint>,
     local_addr: SocketAddr,
     /// Ends the listener, and the search for peers.
     background: [AbortHandle; 2],
@@ -40,7 +37,7 @@ pub struct TcpTransport {
 impl fmt::Debug for TcpTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut transport = f.debug_struct("TcpTransport");
-        transport.field("node", &self.hub.identity.node).field("local_addr", &self.local_addr);
+        transport.field("node", &self.endpoint.identity.node).field("local_addr", &self.local_addr);
         transport.finish_non_exhaustive()
     }
 }
@@ -60,21 +57,21 @@ impl TcpTransport {
         let config = config.cut_to_clock();
         let in_file = peers_in_file(&config).await?;
         let (listener, local_addr) = listen(&config).await?;
-        let identity = Identity::new(&config, incarnation, Keys::new(&config));
+        let identity = Identity::new(&config, incarnation);
         let configured = config.peers.clone();
-        let hub = Arc::new(Hub::new(config, identity, spawner));
-        let listening = until_shut_down(&hub, tasks::LISTENER, {
-            let (hub, listener) = (hub.clone(), Arc::new(listener));
-            move || listener::run(hub.clone(), listener.clone())
+        let endpoint = Arc::new(Endpoint::new(config, identity, spawner));
+        let listening = until_shut_down(&endpoint, tasks::LISTENER, {
+            let (endpoint, listener) = (endpoint.clone(), Arc::new(listener));
+            move || listener::run(endpoint.clone(), listener.clone())
         });
-        let discovering = until_shut_down(&hub, tasks::DISCOVERY, {
-            let (hub, in_file) = (hub.clone(), in_file.clone());
-            move || discovery::run(hub.clone(), in_file.clone())
+        let discovering = until_shut_down(&endpoint, tasks::DISCOVERY, {
+            let (endpoint, in_file) = (endpoint.clone(), in_file.clone());
+            move || discovery::run(endpoint.clone(), in_file.clone())
         });
-        hub.list(Source::Config, configured);
-        hub.list(Source::File, in_file);
-        log::listening(&hub.identity.node, local_addr);
-        Ok(Arc::new(TcpTransport { hub, local_addr, background: [listening, discovering] }))
+        endpoint.list(Source::Config, configured);
+        endpoint.list(Source::File, in_file);
+        log::listening(&endpoint.identity.node, local_addr);
+        Ok(Arc::new(TcpTransport { endpoint, local_addr, background: [listening, discovering] }))
     }
 
     /// The address it listens on.
@@ -85,12 +82,12 @@ impl TcpTransport {
 
 /// Starts a task that must go on until the transport is shut down. Returns the handle that ends it.
 fn until_shut_down<F: Future<Output = ()> + Send + 'static>(
-    hub: &Arc<Hub>,
+    endpoint: &Arc<Endpoint>,
     kind: TaskKind,
     work: impl Fn() -> F + Send + 'static,
 ) -> AbortHandle {
     let (ends, ended) = AbortHandle::new_pair();
-    hub.tasks.spawn_restarting(hub, kind, ended, work);
+    endpoint.tasks.spawn_restarting(endpoint, kind, ended, work);
     ends
 }
 
@@ -135,7 +132,7 @@ fn bind(address: SocketAddr) -> io::Result<(Async<TcpListener>, SocketAddr)> {
 #[async_trait]
 impl PeerService for TcpTransport {
     fn local(&self) -> &NodeId {
-        &self.hub.identity.node
+        &self.endpoint.identity.node
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -143,33 +140,33 @@ impl PeerService for TcpTransport {
     }
 
     fn max_frame(&self) -> usize {
-        self.hub.config.max_frame
+        self.endpoint.config.max_frame
     }
 
     fn channels(&self) -> &[ChannelName] {
-        &self.hub.config.channels
+        &self.endpoint.config.channels
     }
 
     async fn next(&self) -> Option<PeerEvent> {
-        self.hub.events.next().await
+        self.endpoint.events.next().await
     }
 
     fn connect(&self, node: &NodeSpec, dial: DialId) {
-        self.hub.connect(node, dial);
+        self.endpoint.connect(node, dial);
     }
 
     fn disconnect(&self, node: &NodeName) {
-        self.hub.disconnect(node);
+        self.endpoint.disconnect(node);
     }
 
     fn shutdown(&self) {
-        if self.hub.shut_down(EndKind::LocalShutdown) {
+        if self.endpoint.shut_down(EndKind::LocalShutdown) {
             self.background.iter().for_each(AbortHandle::abort);
         }
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        self.hub.counters.list()
+        self.endpoint.counters.list()
     }
 }
 

@@ -13,7 +13,7 @@ use std::{collections::VecDeque, time::Instant};
 use fastrand::Rng;
 use refs::Incarnation;
 use stateright::{Checker, Model, Property};
-use transport_tcp::pairing::{ConnId, Effect, Pairing, Refusal};
+use transport_tcp::proto::peers::pairing::{ConnId, Effect, Pairing, Refusal};
 
 /// The lower name is node 0.
 type NodeIx = usize;
@@ -199,7 +199,7 @@ impl World {
                     }
                     self.tell(conn as ConnIx, at, Frame::Refused);
                 }
-                Effect::AskNewcomer(ConnId(conn)) => {
+                Effect::AskInbound(ConnId(conn)) => {
                     self.conns[conn as ConnIx].asked = true;
                     self.send(conn as ConnIx, at, Frame::StillThere);
                 }

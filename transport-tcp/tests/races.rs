@@ -3,7 +3,7 @@
 //! events leads anywhere else is checked by `pairing_model.rs`.
 
 use refs::Incarnation;
-use transport_tcp::pairing::{ConnId, Effect, Pairing, Refusal};
+use transport_tcp::proto::peers::pairing::{ConnId, Effect, Pairing, Refusal};
 
 const OLD: Incarnation = Incarnation::new(1).unwrap();
 const NEW: Incarnation = Incarnation::new(2).unwrap();
@@ -68,7 +68,7 @@ fn r17_a_hello_that_arrives_after_the_other_dial_has_won_is_asked_and_dropped() 
     assert_eq!(arrives(&mut lower, SECOND, OLD, 1), [Effect::DropDial(FIRST), Effect::Accept(SECOND)]);
     assert!(higher.accepted(SECOND, OLD));
     // Now the late HELLO: is the session not there any more? Its node has one, and has closed this dial.
-    assert_eq!(arrives(&mut higher, FIRST, OLD, 1), [Effect::AskNewcomer(FIRST)]);
+    assert_eq!(arrives(&mut higher, FIRST, OLD, 1), [Effect::AskInbound(FIRST)]);
     assert!(lower.still_there(FIRST));
     assert_eq!(step(&mut higher, |node, out| node.closed(FIRST, out)), []);
     assert_eq!((lower.session(), higher.session()), (Some(SECOND), Some(SECOND)));
@@ -78,7 +78,7 @@ fn r17_a_hello_that_arrives_after_the_other_dial_has_won_is_asked_and_dropped() 
 #[test]
 fn r17b_the_hello_of_a_dial_given_up_never_displaces_a_newer_one_that_waits() {
     let mut node = with_session(true, FIRST);
-    assert_eq!(arrives(&mut node, THIRD, OLD, 8), [Effect::AskNewcomer(THIRD)]);
+    assert_eq!(arrives(&mut node, THIRD, OLD, 8), [Effect::AskInbound(THIRD)]);
     assert_eq!(arrives(&mut node, SECOND, OLD, 7), [Effect::Refuse(SECOND, Refusal::Superseded)]);
     assert_eq!(node.waiting(), Some(THIRD));
 
@@ -87,7 +87,7 @@ fn r17b_the_hello_of_a_dial_given_up_never_displaces_a_newer_one_that_waits() {
     arrives(&mut node, SECOND, OLD, 7);
     assert_eq!(
         arrives(&mut node, THIRD, OLD, 8),
-        [Effect::Refuse(SECOND, Refusal::Superseded), Effect::AskNewcomer(THIRD)]
+        [Effect::Refuse(SECOND, Refusal::Superseded), Effect::AskInbound(THIRD)]
     );
     assert_eq!(node.waiting(), Some(THIRD));
 
@@ -102,7 +102,7 @@ fn r17b_the_hello_of_a_dial_given_up_never_displaces_a_newer_one_that_waits() {
 fn r17c_a_session_that_ends_before_the_question_is_answered_makes_room_and_the_late_answer_says_nothing() {
     for still_there in [true, false] {
         let mut node = with_session(true, FIRST);
-        assert_eq!(arrives(&mut node, SECOND, OLD, 2), [Effect::AskNewcomer(SECOND)]);
+        assert_eq!(arrives(&mut node, SECOND, OLD, 2), [Effect::AskInbound(SECOND)]);
         assert_eq!(step(&mut node, |node, out| node.closed(FIRST, out)), [Effect::Accept(SECOND)]);
         assert_eq!(step(&mut node, |node, out| node.answered(SECOND, still_there, out)), []);
         assert_eq!((node.session(), node.waiting()), (Some(SECOND), None));
@@ -113,7 +113,7 @@ fn r17c_a_session_that_ends_before_the_question_is_answered_makes_room_and_the_l
 fn r18_a_session_that_one_end_has_lost_is_ended_at_the_other_before_the_next_is_accepted() {
     let (mut has_lost, mut has_not) = (Pairing::new(false), with_session(true, FIRST));
     dial(&mut has_lost, SECOND);
-    assert_eq!(arrives(&mut has_not, SECOND, OLD, 2), [Effect::AskNewcomer(SECOND)]);
+    assert_eq!(arrives(&mut has_not, SECOND, OLD, 2), [Effect::AskInbound(SECOND)]);
     let answer = has_lost.still_there(SECOND);
     assert!(!answer, "it has none");
     // It may be an impostor that says so: the session is asked as well.
@@ -158,7 +158,7 @@ fn r19_a_second_live_node_of_a_name_is_refused_and_the_first_not_disturbed() {
 #[test]
 fn r18b_a_newcomer_that_denies_a_session_which_answers_is_refused() {
     let mut node = with_session(true, FIRST);
-    assert_eq!(arrives(&mut node, SECOND, OLD, u64::MAX), [Effect::AskNewcomer(SECOND)]);
+    assert_eq!(arrives(&mut node, SECOND, OLD, u64::MAX), [Effect::AskInbound(SECOND)]);
     step(&mut node, |node, out| node.answered(SECOND, false, out));
     assert_eq!(
         step(&mut node, |node, out| node.probe_answered(FIRST, out)),

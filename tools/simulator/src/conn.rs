@@ -1,51 +1,33 @@
 //! Connections between nodes: two ends, and a wire in each direction that keeps the order and may lose its tail.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc};
 
-use peer_service::{EndKind, NodeId};
-use smol::channel::Receiver;
-use transport_tcp::{
-    heartbeat::Pulse,
-    pairing::{ConnId, Refusal},
-    peer::Fate,
+use transport_tcp::proto::{
+    connection::upkeep::Upkeep,
+    handshake::{Negotiated, inbound::Inbound, outbound::Outbound},
+    peers::{action::InboundDecision, pairing::ConnId},
 };
 
-use crate::{service::Line, time::Time};
+use crate::{session::Line, time::Time};
 
-/// Which connection, of all that ever were.
+/// The number of a connection, of all that ever were.
 pub type ConnIx = usize;
-/// Which life of a node, of all that ever were.
+/// The number of an incarnation of a node, of all that ever were.
 pub type LifeIx = usize;
-/// Which node name.
+/// The number of a node name.
 pub type NodeIx = usize;
 
-/// Who has dialled, and who was dialled: the two sides of a connection.
+/// The two sides of a connection: the node that has dialed, and the node that was dialed.
 pub const INITIATOR: usize = 0;
 pub const ACCEPTOR: usize = 1;
 
-/// What travels. The four steps of the handshake carry what the transport's rules need of them; their bytes and
-/// proofs are not simulated.
+/// What travels.
 #[derive(Clone, Debug)]
-pub enum Frame {
-    Hello {
-        from: NodeId,
-        number: u64,
-    },
-    Challenge {
-        from: NodeId,
-    },
-    Proof,
-    Accepted,
-    Refused(Refusal),
-    StillThere,
-    Answer(bool),
-    Data(Vec<u8>),
-    Ping(u64),
-    Pong(u64),
-    Goodbye(EndKind),
-    /// The other end has closed, after all it had to say.
+pub enum Packet {
+    Bytes(Vec<u8>),
+    /// The other end has closed, after all that it has sent.
     Fin,
-    /// The other end is gone, and what it had to say may be lost.
+    /// The other end is gone, and what it has sent may be lost.
     Reset,
 }
 
@@ -53,33 +35,26 @@ pub enum Frame {
 pub enum Stage {
     /// The initiator waits for the network.
     Connecting,
-    AwaitChallenge,
-    AwaitVerdict,
-    AwaitHello,
-    AwaitProof {
-        number: u64,
-    },
-    /// The acceptor waits for what the pairing decides.
-    Undecided(Receiver<Fate>),
-    AwaitAnswer(Receiver<Fate>),
+    Outbound(Box<Outbound>),
+    Inbound(Box<Answering>),
+    /// Its handshake is at work.
+    Busy,
     Session(Box<Up>),
     Over,
+}
+
+/// A handshake from the side that was dialed.
+pub struct Answering {
+    pub handshake: Inbound,
+    pub negotiated: Option<Negotiated>,
 }
 
 /// A session, from one end.
 pub struct Up {
     pub line: Arc<Line>,
-    pub pulse: Pulse,
-    /// When it began, by the node's clock: the pulse counts from there.
-    pub began: Duration,
-    pub pings: u64,
-    pub last_pong: u64,
-    /// The ping that is a question whether the peer lives, and until when the answer is waited for.
-    pub probe: Option<(u64, Duration)>,
+    pub upkeep: Upkeep,
     /// Beats that were planned before the last one are stale.
     pub beat: u64,
-    /// When the peer last took something, by the node's clock since it began.
-    pub taken: Duration,
 }
 
 /// One end.
@@ -87,20 +62,28 @@ pub struct End {
     pub life: LifeIx,
     pub id: ConnId,
     pub stage: Stage,
-    pub peer: Option<NodeId>,
-    /// What has arrived while the node did not run.
-    pub unread: VecDeque<Frame>,
+    /// Decisions about an inbound connection that it was not told yet.
+    pub decisions: VecDeque<InboundDecision>,
+    /// What has arrived and was not read, before there is a session.
+    pub unread: VecDeque<Packet>,
     pub last_arrival: Time,
 }
 
 impl End {
     pub fn new(life: LifeIx, id: ConnId, stage: Stage) -> Self {
-        End { life, id, stage, peer: None, unread: VecDeque::new(), last_arrival: 0 }
+        End { life, id, stage, decisions: VecDeque::new(), unread: VecDeque::new(), last_arrival: 0 }
     }
 
     pub fn up(&mut self) -> Option<&mut Up> {
         match &mut self.stage {
             Stage::Session(up) => Some(up),
+            _ => None,
+        }
+    }
+
+    pub fn line(&self) -> Option<&Arc<Line>> {
+        match &self.stage {
+            Stage::Session(up) => Some(&up.line),
             _ => None,
         }
     }
@@ -113,7 +96,7 @@ impl End {
 /// What is on its way to one end: when it is due, and what it is.
 #[derive(Default)]
 pub struct Wire {
-    pub queue: VecDeque<(Time, Frame)>,
+    pub queue: VecDeque<(Time, Packet)>,
     /// An arrival is planned.
     pub moving: bool,
 }
@@ -129,24 +112,4 @@ impl Conn {
     pub fn end(&mut self, side: usize) -> Option<&mut End> {
         self.ends[side].as_mut()
     }
-
-    /// How many frames the other end has not taken yet.
-    pub fn untaken(&self, side: usize) -> usize {
-        let to = 1 - side;
-        self.wires[to].queue.len() + self.ends[to].as_ref().map_or(0, |end| end.unread.len())
-    }
-}
-
-/// A dial of one node to another, from the task that dials.
-pub struct Dialling {
-    pub conn: ConnIx,
-    pub abort: futures::future::AbortHandle,
-}
-
-/// Why a dial came to nothing.
-#[derive(Clone, Copy, Debug)]
-pub enum Failed {
-    Dropped,
-    Refused(Refusal),
-    With(EndKind),
 }

@@ -49,10 +49,10 @@ counts! {
     replaced: "sessions replaced",
     dials: "dials",
     failed_dials: "failed dials",
-    asked: "newcomers asked whether they still have the session",
+    asked: "inbound connections asked whether their nodes still have the session",
     probes: "probes of old sessions answered or given up",
-    refused_newcomers: "newcomers refused for other reasons",
-    refused_duplicates: "newcomers refused because the name is taken",
+    refused_connections: "inbound connections refused for other reasons",
+    refused_duplicates: "inbound connections refused because the name is taken",
     frames_lost: "frames lost",
     resets: "connections reset",
     one_way: "one-way cuts",
@@ -63,6 +63,7 @@ counts! {
     pauses: "pauses",
     flaps: "flapping links",
     panics: "tasks that panicked",
+    lost_tasks: "tasks of the transport that were lost",
     slow: "slow consumers",
 }
 
@@ -72,7 +73,7 @@ impl Counts {
     }
 
     pub fn refused(&mut self, duplicate: bool) {
-        *(if duplicate { &mut self.refused_duplicates } else { &mut self.refused_newcomers }) += 1;
+        *(if duplicate { &mut self.refused_duplicates } else { &mut self.refused_connections }) += 1;
     }
 
     /// What has never happened.

@@ -1,7 +1,9 @@
 //! What breaks, by name, and how it is mended.
 
+use peer_service::EndKind;
+
 use crate::{
-    conn::{Frame, LifeIx, NodeIx},
+    conn::{ACCEPTOR, ConnIx, LifeIx, NodeIx, Packet},
     time::{MS, SECOND, Time},
     world::{Event, World},
 };
@@ -123,6 +125,7 @@ impl World {
                     self.pause(life, time);
                 }
                 6 => self.flap(life),
+                _ if self.rng.bool() && !self.lives[life].paused => self.lose_task(life),
                 _ => self.plan_panic(life),
             }
         }
@@ -139,7 +142,7 @@ impl World {
         for (conn, side) in some {
             self.counts.resets += 1;
             for side in [side, 1 - side] {
-                self.send(conn, side, Frame::Reset);
+                self.send(conn, side, Packet::Reset);
                 self.lose_tail(conn, 1 - side);
             }
         }
@@ -215,13 +218,48 @@ impl World {
         for _ in 0..3 {
             if let Some(conn) = self.lives[life].sessions.get(&to).copied() {
                 for side in 0..2 {
-                    self.send(conn, side, Frame::Reset);
+                    self.send(conn, side, Packet::Reset);
                     self.lose_tail(conn, 1 - side);
                 }
             }
             let time = self.rng.u64(50 * MS..7 * SECOND);
             self.cut(Cut::Both(from, to), time);
         }
+    }
+
+    /// A task of the transport is lost, and what it owes is paid as `io::tasks` of `transport-tcp` pays it.
+    fn lose_task(&mut self, of: LifeIx) {
+        // Handshakes are short: of them there is hardly ever one on a node that was chosen before.
+        let shaking = self.ends_without_session();
+        let chosen = if self.rng.bool() { self.rng.choice(shaking) } else { None };
+        let connections = self.ends_of(of);
+        let Some((conn, side)) = chosen.or_else(|| self.rng.choice(connections)) else { return };
+        let Some(life) = self.conns[conn].end(side).map(|end| end.life) else { return };
+        let to = self.conns[conn].nodes[1 - side];
+        let line = self.conns[conn].ends[side].as_ref().and_then(|end| end.line().cloned());
+        self.counts.lost_tasks += 1;
+        self.trace(|w| format!("{} loses a task for its connection {conn}", w.lives[life].id));
+        if let Some(line) = line {
+            line.end_now(EndKind::Internal.into());
+            self.serve(life);
+        } else if side == ACCEPTOR {
+            self.inbound_over(conn);
+        } else {
+            self.hang_up(conn, side, Packet::Fin);
+            self.lives[life].dialling.remove(&to);
+            let (name, random) = (self.names[to].clone(), self.rng.u64(..));
+            self.report(life, |table, now| table.dialer_lost(&name, now, random));
+        }
+    }
+
+    /// The ends of connections that are no sessions yet, of nodes that run.
+    fn ends_without_session(&self) -> Vec<(ConnIx, usize)> {
+        let lives = self.lives.iter().filter(|life| life.alive && !life.paused);
+        let ends = lives.flat_map(|life| life.conns.values().copied());
+        ends.filter(|(conn, side)| {
+            self.conns[*conn].ends[*side].as_ref().is_some_and(|end| end.line().is_none())
+        })
+        .collect()
     }
 
     /// One of the next tasks of the runtime that run on a node will panic.

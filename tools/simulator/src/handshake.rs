@@ -1,200 +1,243 @@
-//! What the two ends of a connection say to each other before it is a session, as `listener` and `dialer` of
-//! `transport-tcp` say it.
+//! Drives the handshakes: carries their bytes, and lets the tables of peers answer their questions.
 
-use peer_service::{EndKind, NodeId, PeerInfo, SessionId};
-use smol::channel::bounded;
-use transport_tcp::{
-    heartbeat::Pulse,
-    pairing::{ConnId, Refusal},
-    peer::Fate,
+use peer_service::{EndKind, PeerInfo, SessionId};
+use transport_tcp::proto::{
+    connection::{limits::Limits, upkeep::Upkeep},
+    handshake::{
+        HandshakeError, Negotiated,
+        frames::HandshakeFrames,
+        inbound::{Inbound, InboundStep},
+        outbound::{Outbound, OutboundStep},
+    },
+    peers::{
+        action::InboundDecision,
+        pairing::{ConnId, Refusal},
+        table::DialFailure,
+    },
 };
 
 use crate::{
-    conn::{ACCEPTOR, ConnIx, Failed, Frame, INITIATOR, LifeIx, NodeIx, Stage, Up},
-    keeper::HEARTBEAT,
-    service::{Handle, Line, SimSession},
-    transport::SETUP_TIMEOUT,
+    conn::{ACCEPTOR, Answering, ConnIx, INITIATOR, LifeIx, NodeIx, Packet, Stage, Up},
+    session::{Line, SimSession},
     world::World,
 };
 
+/// One end of a connection whose handshake is at work.
+#[derive(Clone, Copy)]
+struct Place {
+    conn: ConnIx,
+    side: usize,
+    life: LifeIx,
+    id: ConnId,
+    /// The other node.
+    to: NodeIx,
+}
+
 impl World {
-    /// The acceptor hears something before there is a session.
-    pub fn accept(&mut self, conn: ConnIx, frame: Frame) {
-        let Some(end) = self.conns[conn].end(ACCEPTOR) else { return };
-        let (life, id) = (end.life, end.id);
-        let stage = std::mem::replace(&mut end.stage, Stage::Over);
-        let from = self.conns[conn].nodes[INITIATOR];
-        match (stage, frame) {
-            (Stage::AwaitHello, Frame::Hello { from, number }) => {
-                self.conns[conn].ends[ACCEPTOR].iter_mut().for_each(|end| end.peer = Some(from.clone()));
-                self.stage(conn, ACCEPTOR, Stage::AwaitProof { number });
-                let own = self.lives[life].id.clone();
-                self.send(conn, ACCEPTOR, Frame::Challenge { from: own });
-            }
-            (Stage::AwaitProof { number }, Frame::Proof) => {
-                let (sender, fates) = bounded(2);
-                self.stage(conn, ACCEPTOR, Stage::Undecided(fates));
-                self.lives[life].undecided.push(conn);
-                let peer = self.peer_of(conn, ACCEPTOR);
-                self.step(life, from, |known, out| {
-                    known.newcomers.push((id, sender));
-                    known.pairing.proved(id, peer.incarnation, number, out);
-                });
-            }
-            (Stage::AwaitAnswer(fates), Frame::Answer(still_there)) => {
-                self.stage(conn, ACCEPTOR, Stage::Undecided(fates));
-                self.step(life, from, |peer, out| peer.pairing.answered(id, still_there, out));
-                if still_there {
-                    // It has hung up, whatever was decided meanwhile.
-                    self.newcomer_over(conn);
-                } else {
-                    self.tell_fates(life, from);
-                }
-            }
-            // It has hung up, or is gone.
-            (stage, _) => {
-                self.stage(conn, ACCEPTOR, stage);
-                self.newcomer_over(conn);
-            }
+    /// The handshake of an outbound connection that has just been made.
+    pub fn outbound(&mut self, life: LifeIx, to: NodeIx, id: ConnId) -> Stage {
+        let identity = &self.lives[life].identity;
+        Stage::Outbound(Box::new(Outbound::new(identity, &self.names[to], id, nonce(&mut self.rng), None)))
+    }
+
+    /// The handshake of an inbound connection that has just been made.
+    pub fn inbound(&mut self, life: LifeIx) -> Stage {
+        let handshake = Inbound::new(&self.lives[life].identity, nonce(&mut self.rng), None);
+        Stage::Inbound(Box::new(Answering { handshake, negotiated: None }))
+    }
+
+    /// The handshake of that end reads what has arrived, and goes on.
+    pub fn shake(&mut self, conn: ConnIx, side: usize) {
+        let to = self.conns[conn].nodes[1 - side];
+        let Some(end) = self.conns[conn].end(side) else { return };
+        let place = Place { conn, side, life: end.life, id: end.id, to };
+        match std::mem::replace(&mut end.stage, Stage::Busy) {
+            Stage::Outbound(handshake) => self.call(place, handshake),
+            Stage::Inbound(answering) => self.answer(place, answering),
+            stage => end.stage = stage,
         }
     }
 
-    /// The initiator hears something before there is a session.
-    pub fn call(&mut self, conn: ConnIx, frame: Frame) {
-        let to = self.conns[conn].nodes[ACCEPTOR];
-        let Some(end) = self.conns[conn].end(INITIATOR) else { return };
-        let (life, id) = (end.life, end.id);
-        match (&end.stage, frame) {
-            (Stage::AwaitChallenge, Frame::Challenge { from }) => {
-                end.peer = Some(from);
-                end.stage = Stage::AwaitVerdict;
-                self.send(conn, INITIATOR, Frame::Proof);
-            }
-            (Stage::AwaitVerdict, Frame::Accepted) => {
-                let incarnation = self.peer_of(conn, INITIATOR).incarnation;
-                if self.step(life, to, |peer, _| peer.pairing.accepted(id, incarnation)) {
+    fn call(&mut self, place: Place, mut handshake: Box<Outbound>) {
+        let Place { conn, side, life, id, to } = place;
+        let name = self.names[to].clone();
+        while self.is_busy(place) {
+            match handshake.step() {
+                Ok(OutboundStep::Send(frame)) => self.send(conn, side, Packet::Bytes(frame)),
+                Ok(OutboundStep::Receive) => match self.receive_bytes(place, handshake.frames()) {
+                    Received::Bytes => {}
+                    Received::Nothing => return self.stage(conn, side, Stage::Outbound(handshake)),
+                    Received::End => {
+                        return self.dial_over(conn, DialFailure::Failed(EndKind::Refused));
+                    }
+                },
+                Ok(OutboundStep::AskForHello) => {
+                    let may = self.report(life, |table, now| table.hello_written(&name, id, now));
+                    handshake.may_say_hello(may);
+                }
+                Ok(OutboundStep::AskForSession) => {
+                    let still_there = self.report(life, |table, now| table.still_there(&name, id, now));
+                    handshake.still_there(still_there);
+                }
+                Ok(OutboundStep::Accepted(negotiated)) => {
+                    if !self.report(life, |table, now| table.accepted(&negotiated.node, id, now)) {
+                        return self.dial_over(conn, DialFailure::Lost);
+                    }
                     self.lives[life].dialling.remove(&to);
-                    self.establish(conn, INITIATOR);
-                } else {
-                    self.dial_over(conn, Failed::Dropped);
+                    return self.establish(place, &negotiated, handshake.into_rest());
+                }
+                Err(error) => {
+                    self.judge_handshake(place, &error);
+                    return self.dial_over(conn, error.of_dial());
                 }
             }
-            (Stage::AwaitVerdict, Frame::Refused(refusal)) => {
-                self.dial_over(conn, Failed::Refused(refusal));
-            }
-            (Stage::AwaitVerdict, Frame::StillThere) => {
-                let still_there = self.step(life, to, |peer, _| peer.pairing.still_there(id));
-                self.send(conn, INITIATOR, Frame::Answer(still_there));
-                if still_there {
-                    self.dial_over(conn, Failed::Dropped);
-                }
-            }
-            _ => self.dial_over(conn, Failed::With(EndKind::Closed)),
         }
     }
 
-    /// It has taken too long.
+    fn answer(&mut self, place: Place, mut answering: Box<Answering>) {
+        let Place { conn, side, life, id, to } = place;
+        let name = self.names[to].clone();
+        while self.is_busy(place) {
+            let handshake = &mut answering.handshake;
+            match handshake.step() {
+                Ok(InboundStep::Send(frame)) => self.send(conn, side, Packet::Bytes(frame)),
+                Ok(InboundStep::Receive) => match self.receive_bytes(place, handshake.frames()) {
+                    Received::Bytes => {}
+                    Received::Nothing => return self.stage(conn, side, Stage::Inbound(answering)),
+                    Received::End => return self.inbound_over(conn),
+                },
+                Ok(InboundStep::CheckName(_)) => {}
+                Ok(InboundStep::Proved(node, dial)) => {
+                    self.report(life, |table, now| table.proved(&node, dial, id, now));
+                }
+                Ok(InboundStep::AwaitDecision) => {
+                    if let Some(decision) =
+                        self.conns[conn].end(side).and_then(|end| end.decisions.pop_front())
+                    {
+                        self.count_decision(decision);
+                        handshake.decide(decision);
+                        continue;
+                    }
+                    return match self.receive_bytes(place, handshake.frames()) {
+                        Received::Nothing => self.stage(conn, side, Stage::Inbound(answering)),
+                        Received::Bytes | Received::End => self.inbound_over(conn),
+                    };
+                }
+                Ok(InboundStep::Answered(still_there)) => {
+                    self.report(life, |table, now| table.answered(&name, id, still_there, now));
+                }
+                Ok(InboundStep::Accepted(negotiated)) => answering.negotiated = Some(negotiated),
+                Ok(InboundStep::Established) => {
+                    let negotiated = answering.negotiated.expect("it was told that it is accepted");
+                    return self.establish(place, &negotiated, answering.handshake.into_rest());
+                }
+                Ok(InboundStep::Attach(_)) => unreachable!("no simulated node has channels"),
+                Err(error) => {
+                    self.judge_handshake(place, &error);
+                    return self.inbound_over(conn);
+                }
+            }
+        }
+    }
+
+    fn count_decision(&mut self, decision: InboundDecision) {
+        match decision {
+            InboundDecision::Accepted => {}
+            InboundDecision::Asked => self.counts.asked += 1,
+            InboundDecision::Refused(refusal) => self.counts.refused(refusal == Refusal::DuplicateName),
+        }
+    }
+
+    /// Nodes that keep the rules understand each other.
+    fn judge_handshake(&mut self, place: Place, error: &HandshakeError) {
+        if !matches!(error, HandshakeError::Refused(_) | HandshakeError::Dropped) {
+            self.violated("P8", || format!("handshake {}, side {}: {error}", place.conn, place.side));
+        }
+    }
+
+    /// Whether the handshake at work is still wanted.
+    fn is_busy(&self, place: Place) -> bool {
+        let end = self.conns[place.conn].ends[place.side].as_ref();
+        end.is_some_and(|end| matches!(end.stage, Stage::Busy))
+    }
+
+    fn receive_bytes(&mut self, place: Place, frames: &mut HandshakeFrames) -> Received {
+        let Some(end) = self.conns[place.conn].end(place.side) else { return Received::End };
+        match end.unread.front_mut() {
+            None => Received::Nothing,
+            Some(Packet::Fin | Packet::Reset) => Received::End,
+            Some(Packet::Bytes(bytes)) => {
+                let room = frames.room();
+                let some = room.len().min(bytes.len());
+                room[..some].copy_from_slice(&bytes[..some]);
+                frames.filled(some);
+                bytes.drain(..some);
+                if bytes.is_empty() {
+                    end.unread.pop_front();
+                }
+                Received::Bytes
+            }
+        }
+    }
+
+    /// The time for a handshake is over.
     pub fn expire(&mut self, conn: ConnIx, side: usize) {
         let Some(end) = self.conns[conn].end(side) else { return };
         match (&end.stage, side) {
             (Stage::Session(_) | Stage::Over, _) => {}
-            (_, INITIATOR) => self.dial_over(conn, Failed::With(EndKind::SetupTimeout)),
-            _ => self.newcomer_over(conn),
+            (_, INITIATOR) => self.dial_over(conn, DialFailure::Failed(EndKind::SetupTimeout)),
+            _ => self.inbound_over(conn),
         }
     }
 
-    /// Newcomers of that name learn what has become of them.
-    pub fn tell_fates(&mut self, life: LifeIx, from: NodeIx) {
-        let conns = &self.conns;
-        let of_name = |conn: &&ConnIx| conns[**conn].nodes[INITIATOR] == from;
-        let waiting: Vec<ConnIx> = self.lives[life].undecided.iter().filter(of_name).copied().collect();
-        for conn in waiting {
-            let Some(Stage::Undecided(fates)) = self.conns[conn].end(ACCEPTOR).map(|end| &end.stage) else {
-                continue;
-            };
-            let fates = fates.clone();
-            match fates.try_recv() {
-                Ok(Fate::Asked) => {
-                    self.counts.asked += 1;
-                    self.stage(conn, ACCEPTOR, Stage::AwaitAnswer(fates));
-                    self.send(conn, ACCEPTOR, Frame::StillThere);
-                }
-                Ok(Fate::Refused(refusal)) => {
-                    self.counts.refused(refusal == Refusal::DuplicateName);
-                    self.send(conn, ACCEPTOR, Frame::Refused(refusal));
-                    self.newcomer_over(conn);
-                }
-                Ok(Fate::Accepted) => {
-                    self.lives[life].undecided.retain(|other| *other != conn);
-                    self.send(conn, ACCEPTOR, Frame::Accepted);
-                    self.establish(conn, ACCEPTOR);
-                }
-                Err(_) => {}
-            }
-        }
-    }
-
-    fn newcomer_over(&mut self, conn: ConnIx) {
-        let from = self.conns[conn].nodes[INITIATOR];
-        let Some(end) = self.conns[conn].end(ACCEPTOR) else { return };
+    /// An inbound connection ends without a session.
+    pub fn inbound_over(&mut self, conn: ConnIx) {
+        let name = self.names[self.conns[conn].nodes[INITIATOR]].clone();
+        let Some(end) = self.conns[conn].end(ACCEPTOR).filter(|end| !end.is_over()) else { return };
         let (life, id) = (end.life, end.id);
-        self.lives[life].undecided.retain(|other| *other != conn);
-        self.hang_up(conn, ACCEPTOR, Frame::Fin);
-        self.closed(life, from, id);
-    }
-
-    fn closed(&mut self, life: LifeIx, to: NodeIx, id: ConnId) {
-        self.step(life, to, |peer, out| {
-            peer.newcomers.retain(|(newcomer, _)| *newcomer != id);
-            peer.pairing.closed(id, out);
-        });
+        self.hang_up(conn, ACCEPTOR, Packet::Fin);
+        self.report(life, |table, now| table.closed(&name, id, now));
     }
 
     /// Hands the session out, unless it is not wanted any more.
-    fn establish(&mut self, conn: ConnIx, side: usize) {
-        let peer = self.peer_of(conn, side);
-        let to = self.conns[conn].nodes[1 - side];
-        let Some(end) = self.conns[conn].end(side) else { return };
-        let (life, id) = (end.life, end.id);
+    fn establish(&mut self, place: Place, negotiated: &Negotiated, carried: Vec<u8>) {
+        let Place { conn, side, life, id, to } = place;
+        let name = self.names[to].clone();
+        let session = SessionId(self.lives[life].table.number());
+        let limits = Limits::between(&self.lives[life].config, negotiated);
         let desk = self.lives[life].desk.clone();
-        let session = SessionId(self.number(life).0);
-        let line = Line::new(conn, side, session, desk.clone());
-        let clock = self.lives[life].clock;
-        let (handle, now) = (Handle(line.clone()), clock.instant(self.now));
-        let wanted = self.step(life, to, |peer, _| {
-            let wanted = peer.pairing.session() == Some(id);
-            if wanted {
-                peer.established(handle, now);
-            }
-            wanted
-        });
-        if !wanted {
-            self.hang_up(conn, side, Frame::Fin);
-            return self.closed(life, to, id);
+        let line =
+            Line::new((conn, side), session, desk.clone(), limits, self.lives[life].node_clock.clone());
+        let up = Up { line: line.clone(), upkeep: Upkeep::new(&limits), beat: 0 };
+        // What was probed meanwhile is probed as soon as there is a session.
+        self.stage(conn, side, Stage::Session(Box::new(up)));
+        if !self.report(life, |table, now| table.establish(&name, id, now)) {
+            self.hang_up(conn, side, Packet::Fin);
+            return self.report(life, |table, now| table.closed(&name, id, now));
         }
+        let peer = negotiated.node.clone();
         self.trace(|w| format!("{} has session {session} with {peer} ({conn})", w.lives[life].id));
         self.counts.sessions += 1;
         if self.lives[life].sessions.insert(to, conn).is_some() {
             self.violated("P9", || format!("node has two sessions with {peer} at once"));
         }
-        let up = Up {
-            line: line.clone(),
-            pulse: Pulse::new(HEARTBEAT, SETUP_TIMEOUT),
-            began: clock.shows(self.now),
-            pings: 0,
-            last_pong: 0,
-            probe: None,
-            beat: 0,
-            taken: Default::default(),
-        };
-        self.stage(conn, side, Stage::Session(Box::new(up)));
-        desk.events.session(Box::new(SimSession { peer: PeerInfo::new(peer, session), line }));
+        let unread = self.conns[conn].end(side).map(|end| std::mem::take(&mut end.unread));
+        line.arrive(unread.unwrap_or_default());
+        desk.events.session(Box::new(SimSession::new(PeerInfo::new(peer, session), line, carried)));
         self.plan_beat(conn, side, self.now);
         self.touch(life);
     }
+}
 
-    fn peer_of(&self, conn: ConnIx, side: usize) -> NodeId {
-        let end = self.conns[conn].ends[side].as_ref();
-        end.and_then(|end| end.peer.clone()).expect("it has said who it is before anything is decided")
-    }
+/// What was read for a handshake.
+enum Received {
+    Bytes,
+    Nothing,
+    End,
+}
+
+fn nonce(rng: &mut fastrand::Rng) -> [u8; 32] {
+    let mut nonce = [0; 32];
+    rng.fill(&mut nonce);
+    nonce
 }

@@ -124,13 +124,13 @@ impl World {
         let seen =
             |(at, kind): &(Time, EndKind)| *kind == end.kind && (*at >= of.made || of.session.is_some());
         breaks.is_some_and(|breaks| breaks.iter().rev().any(seen))
-            || self.lives[life].node_ix != of.node && self.is_late(life, of.node, end.kind)
+            || self.lives[life].node_ix != of.node && self.is_late(life, of.node, of.made, end.kind)
     }
 
-    /// Whether the core was still busy telling of such an end.
-    fn is_late(&self, life: LifeIx, node: NodeIx, kind: EndKind) -> bool {
-        let breaks = self.lives[life].breaks.get(&node);
-        breaks.and_then(|breaks| breaks.last()).is_some_and(|(_, last)| *last == kind)
+    /// Whether the last end before that time was such an end: the core may not have been told of it yet.
+    fn is_late(&self, life: LifeIx, node: NodeIx, made: Time, kind: EndKind) -> bool {
+        let breaks = self.lives[life].breaks.get(&node).into_iter().flatten();
+        breaks.rev().find(|(at, _)| *at <= made).is_some_and(|(_, last)| *last == kind)
     }
 
     pub fn note_break(&mut self, life: LifeIx, to: NodeIx, kind: EndKind) {

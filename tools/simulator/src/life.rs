@@ -5,13 +5,21 @@ use std::{collections::BTreeMap, sync::Arc};
 use monitor_runtime::{Config, Node, test_util::run_all_on};
 use peer_service::{EndKind, NodeId};
 use refs::Incarnation;
-use transport_tcp::peer::Peer;
+use transport_tcp::{
+    TcpConfig,
+    proto::{
+        handshake::Identity,
+        peers::{pairing::ConnId, table::PeerTable},
+    },
+};
 
 use crate::{
-    conn::{ConnIx, Dialling, Frame, LifeIx, NodeIx, Stage},
-    service::{Desk, Handle},
+    conn::{ConnIx, LifeIx, NodeIx, Packet, Stage},
+    service::Desk,
     tasks::Tasks,
     time::{Clock, MS, NodeClock, SECOND, Time},
+    transport::SETUP_TIMEOUT,
+    upkeep::HEARTBEAT,
     world::{Event, World},
 };
 
@@ -32,17 +40,25 @@ pub struct Life {
     /// When tasks of it were made to panic.
     pub struck: Vec<Time>,
     pub desk: Arc<Desk>,
-    pub peers: BTreeMap<NodeIx, Peer<Handle>>,
-    pub dialling: BTreeMap<NodeIx, Dialling>,
-    pub undecided: Vec<ConnIx>,
+    pub table: PeerTable,
+    pub identity: Arc<Identity>,
+    /// What its transport would be configured with.
+    pub config: TcpConfig,
+    /// The clock, as its runtime reads it.
+    pub node_clock: Arc<NodeClock>,
+    /// Its connections by their numbers, and which side of them it is.
+    pub conns: BTreeMap<ConnId, (ConnIx, usize)>,
+    pub dialling: BTreeMap<NodeIx, ConnIx>,
     pub sessions: BTreeMap<NodeIx, ConnIx>,
     /// When and how sessions have ended, and dials have failed.
     pub breaks: BTreeMap<NodeIx, Vec<(Time, EndKind)>>,
-    pub numbers: u64,
     run_planned: bool,
     /// What it has missed while it was paused.
     pub missed: Vec<Event>,
 }
+
+/// Maximum number of bytes of messages that wait for one peer.
+const MAX_MESSAGES: usize = 64 << 10;
 
 /// The task that hands on what the peer service tells.
 const EVENTS: &str = "events";
@@ -54,13 +70,16 @@ impl World {
         let name = self.names[node_ix].clone();
         let id = NodeId::new(name.clone(), Incarnation::new(life as u64 + 1).expect("not zero"));
         let desk = Desk::new(id.clone());
+        let table = PeerTable::new(name.clone(), SETUP_TIMEOUT);
+        let tcp = TcpConfig::new(name.clone()).heartbeat(HEARTBEAT).max_message_queue(MAX_MESSAGES);
+        let identity = Arc::new(Identity::new(&tcp, id.incarnation));
         let tasks = Tasks::new();
         let batch = [1, 2, 4, 256][self.rng.usize(..4)];
         let skew = if self.settings.faults.skew { self.rng.i64(-20_000..20_000) } else { 0 };
         let clock = Clock::new(skew, self.zero);
         let node_clock = Arc::new(NodeClock { clock, now: self.shared_now.clone() });
         let config = run_all_on(Config::new(name).max_batch(batch), tasks.spawner());
-        let config = config.simulated(node_clock, self.rng.u64(..));
+        let config = config.simulated(node_clock.clone(), self.rng.u64(..));
         let node = smol::block_on(Node::with_service(config, desk.clone()));
         self.lives.push(Life {
             id,
@@ -75,12 +94,14 @@ impl World {
             tasks: Some(tasks),
             struck: Vec::new(),
             desk,
-            peers: BTreeMap::new(),
+            table,
+            identity,
+            config: tcp,
+            node_clock,
+            conns: BTreeMap::new(),
             dialling: BTreeMap::new(),
-            undecided: Vec::new(),
             sessions: BTreeMap::new(),
             breaks: BTreeMap::new(),
-            numbers: 0,
             run_planned: false,
             missed: Vec::new(),
         });
@@ -132,7 +153,7 @@ impl World {
         self.oracle.life_over(life, self.now);
         for (conn, side) in self.ends_of(life) {
             if !host_too {
-                self.send(conn, side, Frame::Reset);
+                self.send(conn, side, Packet::Reset);
             }
             self.lose_tail(conn, 1 - side);
             self.stage(conn, side, Stage::Over);
@@ -140,7 +161,7 @@ impl World {
         let gone = &mut self.lives[life];
         gone.alive = false;
         gone.died = Some(self.now);
-        gone.peers.clear();
+        gone.conns.clear();
         gone.dialling.clear();
         let (node, tasks) = (gone.node.take(), gone.tasks.take());
         let node_ix = gone.node_ix;

@@ -11,17 +11,18 @@ mod counts;
 mod faults;
 mod handshake;
 mod judge;
-mod keeper;
 mod life;
 mod options;
 mod oracle;
 mod report;
 mod rest;
 mod service;
+mod session;
 mod tasks;
 mod time;
 mod trace;
 mod transport;
+mod upkeep;
 mod wires;
 mod workload;
 mod world;
@@ -38,17 +39,30 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Once;
+
     use crate::{
         faults::FaultSet,
+        tasks,
         world::{Settings, World},
     };
 
     fn run(seed: u64, nodes: usize, seconds: u64, faults: &str) -> World {
+        // So that a violation is the first panic that a failed test prints.
+        static HUSHED: Once = Once::new();
+        HUSHED.call_once(tasks::hush_planned_panics);
         let faults = FaultSet::parse(faults).unwrap();
         let mut world = World::new(Settings { seed, nodes, seconds, faults, keep_trace: false });
         world.run();
         assert!(world.violation.is_none(), "{:?}", world.violation);
         world
+    }
+
+    #[test]
+    fn every_promise_is_kept_under_all_faults() {
+        (0..24).for_each(|seed| {
+            run(seed, 20, 20, "all");
+        });
     }
 
     #[test]

@@ -47,10 +47,7 @@ impl World {
     /// Nothing waits, and both ends of each session agree that it is there.
     fn judge_links(&mut self, life: LifeIx) {
         let of = &self.lives[life];
-        let stuck_peer = of.peers.iter().find(|(_, peer)| {
-            peer.pairing.dial().is_some() || peer.pairing.waiting().is_some() || !peer.newcomers.is_empty()
-        });
-        let stuck = stuck_peer.is_some() || !of.dialling.is_empty() || !of.undecided.is_empty();
+        let stuck = self.names.iter().any(|name| of.table.is_undecided(name)) || !of.dialling.is_empty();
         let alone = of.sessions.iter().find(|(to, conn)| {
             let other = self.homes[**to].map(|other| &self.lives[other]);
             other.is_none_or(|other| other.sessions.get(&of.node_ix) != Some(conn))
@@ -62,7 +59,7 @@ impl World {
         let stats = of.node.as_ref().map(|node| node.stats());
         let waits = stats.filter(|stats| stats.waiting > 0 || stats.backlog > 0);
         if stuck {
-            self.violated("P9", || format!("a dial or a newcomer of life {life} waits for ever"));
+            self.violated("P9", || format!("a dial or an inbound connection of life {life} waits for ever"));
         } else if let Some((to, conn)) = alone {
             self.violated("P9", || {
                 format!("life {life} has a session with node {to} ({conn}) which has it not")

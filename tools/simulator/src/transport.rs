@@ -1,17 +1,20 @@
-//! Sessions between nodes: drives the transport's own rules (`Peer`, `Pairing`) as `hub` and `dialer` of
-//! `transport-tcp` drive them over sockets.
+//! Drives the table of peers of each node: reports what happens to connections, and carries out what the table decides.
 
-use peer_service::{DialId, EndKind, SessionEnd};
-use smol::channel::bounded;
-use transport_tcp::{
-    pairing::{ConnId, Effect, Refusal},
-    peer::{Peer, Plan},
+use std::{sync::Arc, time::Instant};
+
+use peer_service::{DialId, EndKind, NodeName, Outbox as _, SessionEnd};
+use transport_tcp::proto::peers::{
+    action::Action,
+    pairing::ConnId,
+    peer::Plan,
+    table::{DialFailure, PeerTable},
 };
 
 use crate::{
-    conn::{ACCEPTOR, Conn, ConnIx, Dialling, End, Failed, Frame, INITIATOR, LifeIx, NodeIx, Stage},
-    service::{Handle, Request},
-    time::{MS, SECOND, Time},
+    conn::{ACCEPTOR, Conn, ConnIx, End, INITIATOR, LifeIx, NodeIx, Packet, Stage},
+    service::Request,
+    session::{Line, Work},
+    time::{SECOND, Time},
     world::{Event, World},
 };
 
@@ -26,100 +29,119 @@ impl World {
     pub fn serve(&mut self, life: LifeIx) {
         let desk = self.lives[life].desk.clone();
         loop {
+            let busy = std::mem::take(&mut *desk.busy.lock());
+            for (conn, side) in &busy {
+                self.serve_line(*conn, *side);
+            }
             let request = desk.requests.lock().pop_front();
             match request {
-                Some(Request::Connect(name, dial)) => self.connect(life, self.node_of(&name), dial),
-                Some(Request::Disconnect(name)) => self.disconnect(life, self.node_of(&name)),
-                None => break,
-            }
-        }
-        let busy = std::mem::take(&mut *desk.busy.lock());
-        for line in busy {
-            let (frames, close) = line.take_flushed();
-            let (conn, side) = (line.conn, line.side);
-            for frame in frames {
-                self.send(conn, side, Frame::Data(frame));
-            }
-            match close {
-                Some(kind @ (EndKind::Disconnected | EndKind::Left)) => {
-                    self.send(conn, side, Frame::Goodbye(kind));
-                    self.end_session(conn, side, kind.into(), Frame::Fin);
-                }
-                Some(kind) => self.end_session(conn, side, kind.into(), Frame::Fin),
-                // Perhaps it is to be probed.
-                None => self.plan_beat(conn, side, self.now),
+                Some(Request::Connect(name, dial)) => self.connect(life, &name, dial),
+                Some(Request::Disconnect(name)) => self.disconnect(life, &name),
+                None if busy.is_empty() => return,
+                None => {}
             }
         }
     }
 
-    fn connect(&mut self, life: LifeIx, to: NodeIx, dial: DialId) {
-        self.step(life, to, |peer, _| {
-            if peer.link.is_none() {
-                peer.ask(dial, &[]);
+    /// Carries what an end of a session has written, and sees to its end.
+    fn serve_line(&mut self, conn: ConnIx, side: usize) {
+        let Some(line) = self.conns[conn].ends[side].as_ref().and_then(|end| end.line().cloned()) else {
+            return;
+        };
+        let Work { written, read, wakes_driver, ended } = line.take_work();
+        for bytes in written {
+            self.send(conn, side, Packet::Bytes(bytes));
+        }
+        if read > 0
+            && let Some((other, life)) =
+                self.conns[conn].ends[1 - side].as_ref().and_then(|end| Some((end.line()?.clone(), end.life)))
+        {
+            other.untaken_less(read);
+            if self.lives[life].alive && !self.lives[life].paused {
+                self.serve_line(conn, 1 - side);
             }
-        });
-    }
-
-    fn disconnect(&mut self, life: LifeIx, to: NodeIx) {
-        let link = self.step(life, to, |peer, out| {
-            peer.suspend(out);
-            peer.link.clone()
-        });
-        if let Some(Handle(line)) = link {
-            self.trace(|w| format!("{} disconnects from {}", w.lives[life].id, w.names[to]));
-            self.send(line.conn, line.side, Frame::Goodbye(EndKind::Disconnected));
-            self.end_session(line.conn, line.side, EndKind::Disconnected.into(), Frame::Fin);
+        }
+        match ended {
+            Some(end) => self.session_over(conn, side, end),
+            None if wakes_driver => self.plan_beat(conn, side, self.now),
+            None => {}
         }
     }
 
-    /// One step of one peer, and what follows from it.
-    pub fn step<R>(
-        &mut self,
-        life: LifeIx,
-        to: NodeIx,
-        change: impl FnOnce(&mut Peer<Handle>, &mut Vec<Effect>) -> R,
-    ) -> R {
+    fn connect(&mut self, life: LifeIx, name: &NodeName, dial: DialId) {
+        let session = self.lives[life].table.session(name).and_then(|id| self.line(life, id));
+        let is_open = session.is_some_and(|line| line.is_open());
+        self.report(life, |table, now| table.connect(&name.clone().into(), dial, is_open, now));
+    }
+
+    fn disconnect(&mut self, life: LifeIx, name: &NodeName) {
+        let session = self.report(life, |table, now| table.disconnect(name, now));
+        let Some(line) = session.and_then(|id| self.line(life, id)) else { return };
+        self.trace(|w| format!("{} disconnects from {name}", w.lives[life].id));
+        line.close(EndKind::Disconnected);
+    }
+
+    /// Reports something to the table of peers of a node, and carries out what it decides.
+    pub fn report<R>(&mut self, life: LifeIx, report: impl FnOnce(&mut PeerTable, Instant) -> R) -> R {
         let now = self.lives[life].clock.instant(self.now);
-        let higher = self.lives[life].id.name > self.names[to];
-        let peer = self.lives[life].peers.entry(to).or_insert_with(|| Peer::new(higher, false, now));
-        let mut effects = Vec::new();
-        let result = change(peer, &mut effects);
-        let replaced = peer.carry_out(effects);
-        if peer.caller.is_some() {
-            self.agenda.plan(self.now, Event::Plan(life, to));
-        } else if peer.is_wanted() {
-            peer.caller = Some(bounded(1).0);
-            self.agenda.plan(self.now, Event::Plan(life, to));
-        } else if peer.is_forgettable() {
-            self.lives[life].peers.remove(&to);
+        let result = report(&mut self.lives[life].table, now);
+        while let Some(action) = self.lives[life].table.poll_action() {
+            self.carry_out(life, action);
         }
-        if let Some(Handle(line)) = replaced {
-            self.counts.replaced += 1;
-            self.end_session(line.conn, line.side, EndKind::Replaced.into(), Frame::Fin);
-        }
-        self.tell_fates(life, to);
-        self.drop_unwanted_dial(life, to);
         result
     }
 
-    /// What the task that dials a peer does next.
+    fn carry_out(&mut self, life: LifeIx, action: Action) {
+        match action {
+            Action::StartDialer(name) | Action::WakeDialer(name) => {
+                self.agenda.plan(self.now, Event::Plan(life, self.node_of(&name)));
+            }
+            Action::DropDial(id) => {
+                if let Some((conn, _)) = self.find(life, id) {
+                    self.dial_over(conn, DialFailure::Lost);
+                }
+            }
+            Action::Decide(id, decision) => {
+                let Some((conn, side)) = self.find(life, id) else { return };
+                self.conns[conn].end(side).into_iter().for_each(|end| end.decisions.push_back(decision));
+                self.shake(conn, side);
+            }
+            Action::DropInbound(_) => unreachable!("no simulated node is stopped"),
+            Action::ProbeSession(id) => {
+                if let Some(line) = self.line(life, id) {
+                    line.want_probe();
+                    self.touch(life);
+                }
+            }
+            Action::EndSession(id) => {
+                if let Some(line) = self.line(life, id) {
+                    self.counts.replaced += 1;
+                    line.end_now(EndKind::Replaced.into());
+                    self.serve_line(line.conn, line.side);
+                }
+            }
+            Action::FailDial(name, dial, kind) => self.fail(life, self.node_of(&name), dial, kind),
+        }
+    }
+
+    /// The connection of that number of a node, and which side of it the node is.
+    fn find(&self, life: LifeIx, id: ConnId) -> Option<(ConnIx, usize)> {
+        self.lives[life].conns.get(&id).copied()
+    }
+
+    /// The session that the connection of that number has become.
+    fn line(&self, life: LifeIx, id: ConnId) -> Option<Arc<Line>> {
+        let (conn, side) = self.find(life, id)?;
+        self.conns[conn].ends[side].as_ref()?.line().cloned()
+    }
+
+    /// What the dialer of a peer does next.
     pub fn plan_dial(&mut self, life: LifeIx, to: NodeIx) {
-        let clock = self.lives[life].clock;
-        let now = clock.instant(self.now);
         if self.lives[life].dialling.contains_key(&to) {
             return;
         }
-        let Some(peer) = self.lives[life].peers.get_mut(&to) else { return };
-        let expired = peer.take_expired(now);
-        let plan = peer.plan(now, SETUP_TIMEOUT);
-        if plan == Plan::Stop {
-            peer.caller = None;
-            if peer.is_forgettable() {
-                self.lives[life].peers.remove(&to);
-            }
-        }
-        self.fail(life, to, expired, EndKind::SetupTimeout);
-        match plan {
+        let (name, clock) = (self.names[to].clone(), self.lives[life].clock);
+        match self.report(life, |table, now| table.plan(&name, now).0) {
             Plan::Stop => {}
             Plan::Sleep(until) => {
                 let at = clock.when_instant(until, self.now);
@@ -133,20 +155,17 @@ impl World {
     }
 
     fn dial(&mut self, life: LifeIx, to: NodeIx, deadline: u64) {
+        let name = self.names[to].clone();
+        let Some(id) = self.report(life, |table, now| table.begin_dial(&name, now)) else {
+            let random = self.rng.u64(..);
+            return self.report(life, |table, now| table.dial_failed(&name, DialFailure::Lost, now, random));
+        };
         let conn = self.conns.len();
-        let id = self.number(life);
-        let (abort, _) = futures::future::AbortHandle::new_pair();
-        let task = abort.clone();
-        let end = End::new(life, id, Stage::Connecting);
         let nodes = [self.lives[life].node_ix, to];
-        self.conns.push(Conn { nodes, ends: [Some(end), None], wires: Default::default() });
-        if !self.step(life, to, |peer, _| peer.begin_dial(id, task)) {
-            self.conns[conn].ends[INITIATOR] = None;
-            // The task looks again as soon as the session that stands is up or over.
-            return self.agenda.plan(self.now + MS, Event::Plan(life, to));
-        }
+        self.conns.push(Conn { nodes, ends: [None, None], wires: Default::default() });
+        self.begin(conn, INITIATOR, End::new(life, id, Stage::Connecting));
         self.counts.dials += 1;
-        self.lives[life].dialling.insert(to, Dialling { conn, abort });
+        self.lives[life].dialling.insert(to, conn);
         let round_trip = 2 * self.latency();
         self.agenda.plan(self.now + round_trip, Event::Connect(conn));
         self.agenda.plan(deadline, Event::Expire(conn, INITIATOR));
@@ -163,80 +182,49 @@ impl World {
             // The system tries again until the dial is given up.
             return self.agenda.plan(self.now + SECOND / 2, Event::Connect(conn));
         }
-        let Some(home) = self.homes[to] else { return self.dial_over(conn, Failed::With(EndKind::Refused)) };
-        if !self.step(life, to, |peer, _| peer.pairing.hello_written(id)) {
-            return self.dial_over(conn, Failed::Dropped);
-        }
-        let answering = self.number(home);
-        self.conns[conn].ends[ACCEPTOR] = Some(End::new(home, answering, Stage::AwaitHello));
-        self.stage(conn, INITIATOR, Stage::AwaitChallenge);
-        let from = self.lives[life].id.clone();
-        self.send(conn, INITIATOR, Frame::Hello { from, number: id.0 });
+        let Some(home) = self.homes[to] else {
+            return self.dial_over(conn, DialFailure::Failed(EndKind::Refused));
+        };
+        let answering = ConnId(self.lives[home].table.number());
+        let stage = self.inbound(home);
+        self.begin(conn, ACCEPTOR, End::new(home, answering, stage));
+        let stage = self.outbound(life, to, id);
+        self.stage(conn, INITIATOR, stage);
+        self.shake(conn, INITIATOR);
         let at = self.now + SETUP_TIMEOUT.as_micros() as u64;
         self.agenda.plan(at, Event::Expire(conn, ACCEPTOR));
     }
 
-    /// An own dial has come to nothing.
-    pub fn dial_over(&mut self, conn: ConnIx, why: Failed) {
+    /// That end of a connection begins.
+    fn begin(&mut self, conn: ConnIx, side: usize, end: End) {
+        self.lives[end.life].conns.insert(end.id, (conn, side));
+        self.conns[conn].ends[side] = Some(end);
+    }
+
+    /// A dial has failed.
+    pub fn dial_over(&mut self, conn: ConnIx, failure: DialFailure) {
         let to = self.conns[conn].nodes[ACCEPTOR];
         let Some(end) = self.conns[conn].end(INITIATOR).filter(|end| !end.is_over()) else { return };
         let (life, id) = (end.life, end.id);
-        self.hang_up(conn, INITIATOR, Frame::Fin);
+        self.hang_up(conn, INITIATOR, Packet::Fin);
         self.lives[life].dialling.remove(&to);
-        self.step(life, to, |peer, out| peer.pairing.closed(id, out));
-        let now = self.lives[life].clock.instant(self.now);
-        let random = self.rng.u64(..);
-        let failed = match why {
-            Failed::Dropped
-            | Failed::Refused(Refusal::Simultaneous | Refusal::Superseded | Refusal::StandsAlready) => {
-                self.step(life, to, |peer, _| peer.dial_lost(now, random));
-                return;
-            }
-            Failed::Refused(Refusal::DuplicateName) => EndKind::DuplicateName,
-            Failed::With(kind) => kind,
-        };
-        let demand = self.step(life, to, |peer, _| {
-            peer.dial_failed(failed, now, random);
-            peer.take_demand()
-        });
-        self.fail(life, to, demand, failed);
+        let (name, random) = (self.names[to].clone(), self.rng.u64(..));
+        self.report(life, |table, now| table.closed(&name, id, now));
+        self.report(life, |table, now| table.dial_failed(&name, failure, now, random));
     }
 
-    fn fail(&mut self, life: LifeIx, to: NodeIx, dials: Vec<DialId>, kind: EndKind) {
-        if dials.is_empty() {
-            return;
-        }
+    fn fail(&mut self, life: LifeIx, to: NodeIx, dial: DialId, kind: EndKind) {
         self.trace(|w| format!("{} cannot reach {}: {kind:?}", w.lives[life].id, w.names[to]));
         self.counts.failed_dials += 1;
         self.note_break(life, to, kind);
-        for dial in dials {
-            self.lives[life].desk.events.failed(self.names[to].clone(), dial, kind.into());
-        }
+        self.lives[life].desk.events.failed(self.names[to].clone(), dial, kind.into());
         self.touch(life);
     }
 
-    fn drop_unwanted_dial(&mut self, life: LifeIx, to: NodeIx) {
-        let dialling = self.lives[life].dialling.get(&to);
-        if let Some(conn) = dialling.filter(|dial| dial.abort.is_aborted()).map(|dial| dial.conn) {
-            self.dial_over(conn, Failed::Dropped);
-        }
-    }
-
-    /// The session has ended here. Whoever has noticed that is told by `last`.
-    pub fn end_session(&mut self, conn: ConnIx, side: usize, end: SessionEnd, last: Frame) {
+    /// The session has ended at that end.
+    fn session_over(&mut self, conn: ConnIx, side: usize, end: SessionEnd) {
         let to = self.conns[conn].nodes[1 - side];
         let Some((life, id)) = self.conns[conn].end(side).map(|end| (end.life, end.id)) else { return };
-        let Some(up) = self.conns[conn].end(side).and_then(End::up) else { return };
-        let line = up.line.clone();
-        // What had arrived before is handed over first; behind a reset there may be a gap.
-        let unread =
-            self.conns[conn].end(side).map(|end| std::mem::take(&mut end.unread)).unwrap_or_default();
-        let whole = unread.into_iter().take_while(|frame| !matches!(frame, Frame::Fin | Frame::Reset));
-        for frame in whole {
-            if let Frame::Data(frame) = frame {
-                line.arrived(frame);
-            }
-        }
         self.trace(|w| {
             format!("{} ends its session with {} ({conn}): {end:?}", w.lives[life].id, w.names[to])
         });
@@ -247,32 +235,29 @@ impl World {
             });
         }
         self.note_break(life, to, end.kind);
-        self.lives[life].sessions.remove(&to);
-        self.hang_up(conn, side, last);
-        let now = self.lives[life].clock.instant(self.now);
-        let random = self.rng.u64(..);
-        self.step(life, to, |peer, out| {
-            if peer.link.as_ref().is_some_and(|link| link.0.conn == conn) {
-                peer.session_over(end, now, random);
-            }
-            peer.pairing.closed(id, out);
-        });
-        line.end(end);
+        if self.lives[life].sessions.get(&to) == Some(&conn) {
+            self.lives[life].sessions.remove(&to);
+        }
+        // A peer that does not answer is told by a reset, which loses what was on its way.
+        let resets = matches!(end.kind, EndKind::Timeout | EndKind::Overloaded);
+        self.hang_up(conn, side, if resets { Packet::Reset } else { Packet::Fin });
+        let (name, random) = (self.names[to].clone(), self.rng.u64(..));
+        self.report(life, |table, now| table.session_over(&name, id, end, now, random));
         self.touch(life);
     }
 
     /// Whether that end has a session, and nothing has kept it for a while from answering a probe.
     fn could_answer(&self, conn: ConnIx, side: usize) -> bool {
-        let end = self.conns[conn].ends[side].as_ref();
-        let Some(End { life, stage: Stage::Session(_), .. }) = end else { return false };
-        let life = &self.lives[*life];
+        let Some(end) = &self.conns[conn].ends[side] else { return false };
+        let is_open = end.line().is_some_and(|line| line.is_open());
+        let life = &self.lives[end.life];
         let calm = self.cuts.iter().all(Option::is_none) && self.now > self.mended + CALM;
-        calm && life.alive && !life.paused && self.now > life.resumed + CALM
+        is_open && calm && life.alive && !life.paused && self.now > life.resumed + CALM
     }
 
     /// This end of the connection is closed; the other end will see it, unless what tells it is lost.
-    pub fn hang_up(&mut self, conn: ConnIx, side: usize, last: Frame) {
-        let losing = matches!(last, Frame::Reset);
+    pub fn hang_up(&mut self, conn: ConnIx, side: usize, last: Packet) {
+        let losing = matches!(last, Packet::Reset);
         self.send(conn, side, last);
         self.stage(conn, side, Stage::Over);
         self.conns[conn].wires[side].queue.clear();
@@ -282,14 +267,11 @@ impl World {
     }
 
     pub fn stage(&mut self, conn: ConnIx, side: usize, stage: Stage) {
-        if let Some(end) = self.conns[conn].end(side) {
-            end.stage = stage;
+        let Some(end) = self.conns[conn].end(side) else { return };
+        end.stage = stage;
+        if end.is_over() {
+            let (life, id) = (end.life, end.id);
+            self.lives[life].conns.remove(&id);
         }
-    }
-
-    /// A number for a connection or a session of that node.
-    pub fn number(&mut self, life: LifeIx) -> ConnId {
-        self.lives[life].numbers += 1;
-        ConnId(self.lives[life].numbers)
     }
 }

@@ -1,7 +1,7 @@
 //! How frames travel: in order, with a delay, not through a cut, and without their tail when a connection dies.
 
 use crate::{
-    conn::{ConnIx, Frame, LifeIx, NodeIx, Stage},
+    conn::{ConnIx, LifeIx, NodeIx, Packet, Stage},
     time::{MS, Time},
     world::{Event, World},
 };
@@ -14,7 +14,7 @@ impl World {
     }
 
     /// That side says something.
-    pub fn send(&mut self, conn: ConnIx, side: usize, frame: Frame) {
+    pub fn send(&mut self, conn: ConnIx, side: usize, packet: Packet) {
         let delay = self.latency();
         let due = self.now + delay;
         if self.conns[conn].ends[side].as_ref().is_none_or(|end| end.is_over()) {
@@ -22,7 +22,7 @@ impl World {
         }
         let wire = &mut self.conns[conn].wires[1 - side];
         let due = wire.queue.back().map_or(due, |(before, _)| due.max(*before));
-        wire.queue.push_back((due, frame));
+        wire.queue.push_back((due, packet));
         if !wire.moving {
             wire.moving = true;
             self.agenda.plan(due, Event::Arrive(conn, 1 - side));
@@ -56,9 +56,16 @@ impl World {
             return;
         }
         end.last_arrival = now;
+        if let Some(line) = end.line() {
+            // The driver of a session that its node has dropped reads the rest.
+            if line.arrive(due) {
+                self.plan_beat(conn, side, self.now);
+            }
+            return self.touch(life);
+        }
         end.unread.extend(due);
         if !self.lives[life].paused {
-            self.read(conn, side);
+            self.shake(conn, side);
         }
     }
 
@@ -71,7 +78,7 @@ impl World {
         let delay = self.latency();
         let wire = &mut self.conns[conn].wires[1 - side];
         if wire.queue.is_empty() {
-            wire.queue.push_back((self.now + delay, Frame::Reset));
+            wire.queue.push_back((self.now + delay, Packet::Reset));
             wire.moving = true;
             self.agenda.plan(self.now + delay, Event::Arrive(conn, 1 - side));
         }
@@ -81,7 +88,7 @@ impl World {
     pub fn lose_tail(&mut self, conn: ConnIx, side: usize) {
         let kept = self.rng.usize(..=self.conns[conn].wires[side].queue.len());
         let queue = &mut self.conns[conn].wires[side].queue;
-        let tells = matches!(queue.back(), Some((_, Frame::Fin | Frame::Reset)));
+        let tells = matches!(queue.back(), Some((_, Packet::Fin | Packet::Reset)));
         let news = if tells { queue.pop_back() } else { None };
         self.counts.frames_lost += queue.len().saturating_sub(kept) as u64;
         queue.truncate(kept);

@@ -108,7 +108,7 @@ impl World {
         let conn = *self.lives[life].sessions.get(&node)?;
         let line = (0..2).find_map(|side| {
             let end = self.conns[conn].end(side).filter(|end| end.life == life)?;
-            Some(end.up()?.line.clone())
+            end.line().cloned()
         });
         line.filter(|line| line.is_open()).map(|line| line.session)
     }
@@ -235,6 +235,10 @@ impl World {
         let life = self.oracle.procs[from].life;
         let up = self.nodes_up(life);
         let Some((_, peer, session)) = self.rng.choice(up) else { return };
+        // What is sent on a session that is being closed waits for the next one.
+        if self.open_session(life, self.node_of(&peer.name)) != Some(session) {
+            return;
+        }
         let Some(to) = self.rng.choice(self.oracle.of_life(life_of(&peer)).to_vec()) else { return };
         for _ in 0..self.rng.usize(1..6) {
             let sent = self.oracle.next_message(from, to, session);

@@ -192,7 +192,7 @@ impl World {
             Event::Connect(conn) => self.connected(conn),
             Event::Expire(conn, side) => self.expire(conn, side),
             Event::Arrive(conn, side) => self.arrive(conn, side),
-            Event::Read(conn, side) => self.read(conn, side),
+            Event::Read(conn, side) => self.shake(conn, side),
             Event::Beat(conn, side, number) => self.beat(conn, side, number),
             Event::Act => self.act(),
             Event::Break => self.break_something(),

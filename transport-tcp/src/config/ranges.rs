@@ -7,7 +7,7 @@ use refs::ChannelId;
 use super::TcpConfig;
 use crate::error::StartError;
 #[cfg(feature = "tls")]
-use crate::tls;
+use crate::net::tls;
 
 /// Longer than a program runs. A time of that length or more means "no limit".
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

@@ -3,33 +3,35 @@
 //! The first byte says whether the other side knows the secret: then a true proof is put behind the fields of its
 //! frames, and what comes after the proof is reached. The rest is what it says, in frames.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use refs::Incarnation;
 
 use super::next_frame;
 use crate::{
     Secret, TcpConfig,
-    handshake::{
-        Identity, Met,
-        acceptor::Acceptor,
-        attach::{Attach, Bond},
-        initiator::{Decision, Initiator},
-        messages::MAX_FRAME,
-        proof::{Binding, Keys, LEN, Role, Transcript},
+    proto::{
+        handshake::{
+            Identity, Negotiated,
+            acceptor::Acceptor,
+            attach::{Attach, Bond},
+            initiator::{Decision, Initiator},
+            messages::MAX_FRAME,
+            proof::{Binding, LEN, Role, Transcript},
+        },
+        wire::{Kind, MAX_HEADER},
     },
-    wire::{Kind, MAX_HEADER},
 };
 
 const MAX_BODY: usize = MAX_FRAME - MAX_HEADER;
 
 /// The node under attack.
-static NODE: LazyLock<Identity> = LazyLock::new(|| {
+static NODE: LazyLock<Arc<Identity>> = LazyLock::new(|| {
     let secret = Secret::new(vec![7; 32]).expect("it is long enough");
     let channels = ["bulk", "control"].map(|name| name.parse().expect("a name of a channel"));
     let name = "b@h".parse().expect("a name of a node");
     let config = TcpConfig::new(name).secret(secret).channels(channels);
-    Identity::new(&config, Incarnation::new(2).expect("not zero"), Keys::new(&config))
+    Arc::new(Identity::new(&config, Incarnation::new(2).expect("not zero")))
 });
 
 /// The other side of a handshake: what it says, and what was said.
@@ -77,11 +79,11 @@ impl<'a> Other<'a> {
     }
 
     /// Whoever has come this far knows the secret, and nothing was agreed on that this node does not have.
-    fn check(&self, met: &Met) {
+    fn check(&self, negotiated: &Negotiated) {
         assert!(self.knows_secret, "a proof without the secret");
-        assert_eq!(met.features.0 & !NODE.features.0, 0);
-        assert!(met.channels.iter().all(|channel| NODE.channels.contains(channel)));
-        assert!(met.channels.len() <= NODE.channels.len(), "a channel twice");
+        assert_eq!(negotiated.features.0 & !NODE.features.0, 0);
+        assert!(negotiated.channels.iter().all(|channel| NODE.channels.contains(channel)));
+        assert!(negotiated.channels.len() <= NODE.channels.len(), "a channel twice");
     }
 
     /// A proof that did not hold stays untrue, however often it is said.
@@ -110,7 +112,7 @@ fn accept(bytes: &[u8]) -> Option<()> {
     let (kind, body) = other.prove()?;
     acceptor.answer(kind, &body).ok()?;
     other.hear_proved(Kind::Verdict, &acceptor.accept());
-    other.check(&acceptor.met());
+    other.check(&acceptor.negotiated());
     attach(&acceptor.bond(), other.says)
 }
 
@@ -133,8 +135,8 @@ fn initiate(bytes: &[u8]) -> Option<()> {
         other.check_proof(decision.is_ok());
         match decision.ok()? {
             Decision::StillThere => other.hear_proved(Kind::Answer, &initiator.answer(true)),
-            Decision::Accepted(met) => {
-                other.check(&met);
+            Decision::Accepted(negotiated) => {
+                other.check(&negotiated);
                 let confirmed = next_frame(&mut other.says, MAX_BODY);
                 let (kind, body) = confirmed?;
                 let confirmed = initiator.bond().confirmed(&NODE, 1, Binding::NONE, kind, body);

@@ -5,7 +5,7 @@
 
 use peer_service::{ChannelId, EndKind, FrameBuf};
 
-use crate::{channels::Merge, intake::Intake};
+use crate::proto::{channels::Merge, connection::frame_decoder::FrameDecoder};
 
 /// Low, so that a fuzzer reaches it.
 const MAX_FRAME: usize = 4096;
@@ -29,7 +29,7 @@ pub fn session(bytes: &[u8]) {
 
 /// The session, as its connections' readers and its user see it.
 struct Session {
-    connections: Vec<Intake>,
+    connections: Vec<FrameDecoder>,
     /// None if there is one connection: then nothing stands before the contents of a frame.
     merge: Option<Merge>,
     handed_over: usize,
@@ -37,10 +37,10 @@ struct Session {
 
 impl Session {
     fn new(channels: usize, fragments: bool) -> Self {
-        let intake = |_| Intake::new(Vec::new(), MAX_FRAME, fragments.then_some(CUT_AT));
+        let decoder = |_| FrameDecoder::new(Vec::new(), MAX_FRAME, fragments.then_some(CUT_AT));
         let ids = ChannelId::all().take(channels).collect();
         Session {
-            connections: (0..channels).map(intake).collect(),
+            connections: (0..channels).map(decoder).collect(),
             merge: (channels > 1).then(|| Merge::new(ids)),
             handed_over: 0,
         }

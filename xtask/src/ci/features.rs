@@ -22,7 +22,7 @@ const LISTED: &[Sets] = &[
     ("obit-refs", &["", "fuzzing"]),
     ("monitor-core", &["", "fuzzing"]),
     ("peer-service", &["", "conformance", "memory", "conformance,memory"]),
-    ("transport-tcp", &["", "tls", "fuzzing", "tls,fuzzing"]),
+    ("transport-tcp", &["", "tls", "fuzzing", "simulation", "tls,fuzzing,simulation"]),
     (
         "monitor-runtime",
         &[

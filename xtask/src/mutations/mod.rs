@@ -28,6 +28,7 @@ Examples:
 
 The patches lie in tests/mutations/, each with a header that tells what it breaks and which test must be red then:
   Caught by: PACKAGE TEST-PROGRAM TEST
+TEST-PROGRAM is the name of a program in tests/, or bin:NAME or example:NAME.
 
 Exit code: 0 if every one was caught, and nothing is red without them; 1 otherwise.";
 

@@ -23,7 +23,7 @@ pub(super) struct Patch {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TestName {
     pub(super) package: String,
-    /// The program, as cargo calls it.
+    /// The program, as cargo calls it; `example:NAME` or `bin:NAME` if it is none in `tests/`.
     pub(super) program: String,
     /// As its program calls it.
     pub(super) test: String,

@@ -35,20 +35,27 @@ pub(super) enum Verdict {
 pub(super) fn run(copy: &Copy, test: &TestName) -> Result<Verdict> {
     let mut cargo = copy.cargo();
     cargo.args(["test", "--no-run", "--quiet", "--message-format", "json-render-diagnostics"]);
-    cargo.args(["--all-features", "--package", &test.package, "--test", &test.program]);
+    let (kind, program_name) = target(&test.program);
+    cargo.args(["--all-features", "--package", &test.package, &format!("--{kind}"), program_name]);
     let built = cargo.output().context("cannot run cargo")?;
     if !built.status.success() {
         return Ok(Verdict::DoesNotBuild(String::from_utf8_lossy(&built.stderr).trim().to_owned()));
     }
     let messages = String::from_utf8_lossy(&built.stdout);
     let mut messages = messages.lines().filter_map(|line| serde_json::from_str(line).ok());
-    let Some((program, folder)) = messages.find_map(|message| program(&message, &test.program)) else {
+    let Some((program, folder)) = messages.find_map(|message| program(&message, program_name)) else {
         bail!("cargo built {test} but did not say where it is");
     };
     let said = program.with_extension("said");
     let ended = run_program(&program, &folder, test, &said)?;
     let text = fs::read(&said).with_context(|| format!("cannot read {}", said.display()))?;
     Ok(judge(ended, &String::from_utf8_lossy(&text)))
+}
+
+/// Kind and name of a test program. `NAME` is a program in `tests/`; `bin:NAME` and `example:NAME`
+/// contain their own tests.
+fn target(program: &str) -> (&str, &str) {
+    program.split_once(':').unwrap_or(("test", program))
 }
 
 /// The program of that name and the folder of its package, if this message of cargo's tells of it.
@@ -100,6 +107,12 @@ fn complaint(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_is_an_integration_test_unless_its_kind_is_named() {
+        assert_eq!(target("model_check"), ("test", "model_check"));
+        assert_eq!(target("bin:simulator"), ("bin", "simulator"));
+    }
 
     #[test]
     fn a_complaint_is_the_line_after_the_first_panic() {

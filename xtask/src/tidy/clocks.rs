@@ -93,7 +93,7 @@ mod tests {
         };
         assert_eq!(lines("monitor-runtime/src/lane.rs"), [2]);
         assert_eq!(lines("monitor-runtime/src/control/client.rs"), [0; 0]);
-        assert_eq!(lines("transport-tcp/src/keeper.rs"), [0; 0]);
+        assert_eq!(lines("transport-tcp/src/io/session/driver.rs"), [0; 0]);
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
             let file = File { path: path.to_owned(), text: text.to_owned() };
             check(&file).iter().map(|finding| finding.line).collect::<Vec<_>>()
         };
-        assert_eq!(lines("transport-tcp/src/keeper.rs"), [2]);
+        assert_eq!(lines("transport-tcp/src/io/session/driver.rs"), [2]);
         assert_eq!(lines("monitor-runtime/examples/two_nodes.rs"), [2]);
         assert_eq!(lines("xtask/src/main.rs"), [0; 0], "the tests may write a date below their figures");
     }

@@ -17,6 +17,7 @@ mod manifests;
 pub(crate) mod packages;
 mod pages;
 mod platforms;
+mod sans_io;
 mod shared_files;
 mod sources;
 mod text;
@@ -64,6 +65,7 @@ fn findings() -> Result<Vec<Finding>> {
     for file in &sources.files {
         findings.extend(clocks::check(file));
         findings.extend(platforms::check(file));
+        findings.extend(sans_io::check(file));
         findings.extend(text::check(file));
         findings.extend(user_code::check(file));
     }

@@ -12,7 +12,7 @@ const EXPLAINED: [(&str, &str, &str); 14] = [
     ("StartError", "monitor-runtime/src/error.rs", "StartError"),
     ("TcpStartError", "transport-tcp/src/error.rs", "StartError"),
     ("PeersFileError", "transport-tcp/src/error.rs", "PeersFileError"),
-    ("TlsError", "transport-tcp/src/tls/error.rs", "TlsError"),
+    ("TlsError", "transport-tcp/src/net/tls/error.rs", "TlsError"),
     ("SecretError", "transport-tcp/src/error.rs", "SecretError"),
     ("MonitorError", "monitor-runtime/src/error.rs", "MonitorError"),
     ("ConnectError", "monitor-runtime/src/error.rs", "ConnectError"),

@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn events_outside_of_the_queue_and_caught_panics_are_found() {
         let text = "// tracing::warn!\ntracing::warn!(x);\nlet y = AssertUnwindSafe(z);\n";
-        assert_eq!(lines("transport-tcp/src/listener.rs", text), [2, 3]);
+        assert_eq!(lines("transport-tcp/src/io/listener.rs", text), [2, 3]);
         assert_eq!(lines("transport-tcp/src/log.rs", text), [3]);
         assert_eq!(lines("supervision/src/unwind.rs", text), [2]);
         assert_eq!(lines("obit-cli/src/main.rs", text), [0; 0], "a program may log where it likes");

@@ -1,0 +1,103 @@
+//! The background tasks of the transport, and the consequences of losing one.
+//!
+//! A task is lost when it panics, or when its executor drops it before its work is done. Each loss
+//! is logged and counted (`tasks_failed`), and what the task owed is settled:
+//!
+//! | task | owes | when it is lost |
+//! |---|---|---|
+//! | listener | accepting inbound connections | it restarts after a second; without an executor the port is closed |
+//! | admission | a session, or a refusal, for one inbound connection | the connection is closed; its peer dials again |
+//! | dialer | a result for every dial | open dials fail with `Internal`; the next demand starts another dialer |
+//! | connection | heartbeats, writes, the end of the session | the session ends with `Internal` |
+//! | discovery | an up-to-date list of peers | it restarts after a second; the last valid list stays in use |
+//!
+//! If a task is dropped, the executor is gone. No task can start without one, so the transport
+//! shuts down, too.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use futures::{
+    FutureExt,
+    future::{AbortRegistration, Abortable},
+};
+use peer_service::{EndKind, Spawner};
+use smol::Timer;
+use supervision::{
+    Loss, restarting,
+    task::{self, TaskKind, TaskOwner},
+};
+
+use crate::{io::endpoint::Endpoint, log};
+
+/// Time until a task that must continue restarts after a panic.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+
+pub(crate) const LISTENER: TaskKind =
+    TaskKind { name: "listener", consequence: "no connections are accepted until it restarts" };
+pub(crate) const ADMISSION: TaskKind =
+    TaskKind { name: "admission", consequence: "the inbound connection was closed" };
+pub(crate) const DIALER: TaskKind =
+    TaskKind { name: "dialer", consequence: "open dials to that peer have failed" };
+pub(crate) const CONNECTION: TaskKind = TaskKind { name: "connection", consequence: "its session has ended" };
+pub(crate) const DISCOVERY: TaskKind = TaskKind {
+    name: "discovery",
+    consequence: "the last valid list of peers stays in use until it restarts",
+};
+
+/// Starts tasks, each under supervision.
+pub(crate) struct Tasks {
+    spawner: Spawner,
+}
+
+impl Tasks {
+    pub(crate) fn new(spawner: Spawner) -> Self {
+        Tasks { spawner }
+    }
+
+    /// Starts a task. If the task is lost, `settle` does what it owed.
+    pub(crate) fn spawn(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        kind: TaskKind,
+        work: impl Future<Output = ()> + Send + 'static,
+        settle: impl FnOnce(&Arc<Endpoint>) + Send + 'static,
+    ) {
+        task::start(endpoint, &*self.spawner, kind, work, settle);
+    }
+
+    /// Starts a task that restarts after a panic, until the handle of `ended` ends it.
+    pub(crate) fn spawn_restarting<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        kind: TaskKind,
+        ended: AbortRegistration,
+        work: impl Fn() -> F + Send + 'static,
+    ) {
+        let owner = Arc::downgrade(endpoint);
+        let pause = || Timer::after(RESTART_AFTER);
+        let on_loss = move |loss| {
+            if let Some(endpoint) = owner.upgrade() {
+                task::report(&endpoint, kind, &loss);
+            }
+        };
+        let going_on = async move { restarting(kind.name, work, pause, on_loss).await };
+        // `restarting` catches the panics; this supervision handles the loss of the executor.
+        let kind = TaskKind { name: "restarting", ..kind };
+        self.spawn(endpoint, kind, Abortable::new(going_on, ended).map(drop), |_| {});
+    }
+}
+
+impl TaskOwner for Endpoint {
+    fn has_ended(&self) -> bool {
+        self.is_shut_down()
+    }
+
+    fn task_failed(&self, kind: TaskKind, loss: &Loss) {
+        self.counters.tasks_failed.add();
+        log::task_failed(kind, loss);
+    }
+
+    fn executor_lost(this: &Arc<Self>) {
+        this.shut_down(EndKind::Internal);
+    }
+}

@@ -1,0 +1,66 @@
+//! The frames of a handshake, taken out of the bytes of a connection.
+
+use super::{HandshakeError, messages::MAX_FRAME};
+use crate::proto::wire::{self, Kind, MAX_HEADER, Parsed};
+
+const MAX_BODY: usize = MAX_FRAME - MAX_HEADER;
+
+/// The bytes that have arrived and were not taken apart yet: at most one frame of a handshake.
+#[derive(Debug)]
+pub struct HandshakeFrames {
+    bytes: Box<[u8; MAX_FRAME]>,
+    filled: usize,
+}
+
+impl HandshakeFrames {
+    pub(crate) fn new() -> Self {
+        HandshakeFrames { bytes: Box::new([0; MAX_FRAME]), filled: 0 }
+    }
+
+    /// Room for the next read; empty only if the peer has sent a frame too early.
+    pub fn room(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.filled..]
+    }
+
+    /// That many bytes were read into the room.
+    pub fn filled(&mut self, bytes: usize) {
+        self.filled += bytes;
+    }
+
+    /// Whether bytes have arrived that were not taken.
+    pub fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
+    /// The next frame. `None` if it has not arrived wholly.
+    pub(crate) fn next(&mut self) -> Result<Option<(Kind, Vec<u8>)>, HandshakeError> {
+        let arrived = &self.bytes[..self.filled];
+        if is_tls(arrived) {
+            return Err(HandshakeError::SpeaksTls);
+        }
+        let Parsed::Frame(frame) = wire::parse(arrived, MAX_BODY)? else { return Ok(None) };
+        let body = arrived[frame.body.clone()].to_vec();
+        self.bytes.copy_within(frame.body.end..self.filled, 0);
+        self.filled -= frame.body.end;
+        Ok(Some((frame.kind, body)))
+    }
+
+    /// The bytes that have arrived behind the handshake.
+    pub fn into_rest(self) -> Vec<u8> {
+        self.bytes[..self.filled].to_vec()
+    }
+}
+
+/// A frame of a handshake, as bytes.
+pub(crate) fn encode(kind: Kind, body: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(body.len() + MAX_HEADER);
+    wire::append(&mut frame, kind, MAX_BODY, &mut |out| out.extend_from_slice(body))
+        .expect("no message of a handshake is longer than its frames may be");
+    frame
+}
+
+/// Whether these bytes begin as a record of TLS does: a handshake or an alert, in some version 3.x. As a frame it would
+/// be a pong, which has no place in a handshake.
+fn is_tls(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x15 | 0x16, 3, ..])
+}

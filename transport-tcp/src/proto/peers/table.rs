@@ -1,0 +1,330 @@
+//! All peers of one node: what happens to a connection is reported here, decided by the peer's
+//! [`Pairing`](super::pairing::Pairing), and returned as [`Action`]s.
+//!
+//! After each call the driver carries out what [`poll_action`](PeerTable::poll_action) returns.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use peer_service::{DialId, EndKind, SessionEnd};
+use refs::{Address, NodeId, NodeName, NodeSpec};
+
+use super::{
+    action::Action,
+    address_book::{AddressBook, Source},
+    pairing::{ConnId, Effect, Refusal},
+    peer::{Peer, Plan},
+};
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct PeerTable {
+    local: NodeName,
+    setup_timeout: Duration,
+    peers: BTreeMap<NodeName, Peer>,
+    book: AddressBook,
+    shut_down: bool,
+    actions: VecDeque<Action>,
+    /// Connections and sessions are numbered from one source.
+    last_number: u64,
+}
+
+/// Why no session came of a dial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialFailure {
+    /// Another connection of the pair was preferred. Callers wait for that one.
+    Lost,
+    /// All addresses were tried in vain.
+    Failed(EndKind),
+}
+
+impl From<Refusal> for DialFailure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Simultaneous | Refusal::Superseded | Refusal::StandsAlready => DialFailure::Lost,
+            Refusal::DuplicateName => DialFailure::Failed(EndKind::DuplicateName),
+        }
+    }
+}
+
+impl PeerTable {
+    /// The peers of the node of that name, none yet. A dial may take `setup_timeout`.
+    pub fn new(local: NodeName, setup_timeout: Duration) -> Self {
+        PeerTable {
+            local,
+            setup_timeout,
+            peers: BTreeMap::new(),
+            book: AddressBook::default(),
+            shut_down: false,
+            actions: VecDeque::new(),
+            last_number: 0,
+        }
+    }
+
+    /// The next thing to do. `None` if there is nothing left.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// A new number for a connection or a session.
+    pub fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// The session with that peer that was handed out.
+    pub fn session(&self, name: &NodeName) -> Option<ConnId> {
+        self.peers.get(name)?.session
+    }
+
+    /// Whether a dial or an inbound connection of that peer is being decided about.
+    pub fn is_undecided(&self, name: &NodeName) -> bool {
+        self.peers.get(name).is_some_and(Peer::is_undecided)
+    }
+
+    // Calls of the user.
+
+    /// The peers of that source of the address book are these from now on: new ones are dialed, missing ones are no longer
+    /// redialed. The local node's name is skipped.
+    pub(crate) fn list(&mut self, source: Source, mut list: Vec<NodeSpec>, now: Instant) {
+        if self.shut_down {
+            return;
+        }
+        list.retain(|spec| *spec.name() != self.local);
+        for name in self.book.replace(source, list) {
+            let listed = self.book.lists(&name);
+            self.step(&name, now, |peer, _, _| peer.list(listed, now));
+        }
+    }
+
+    /// A caller wants a session. `is_open`: there is one that takes frames.
+    pub fn connect(&mut self, spec: &NodeSpec, dial: DialId, is_open: bool, now: Instant) {
+        let name = spec.name();
+        let fails = if *name == self.local {
+            Some(EndKind::DuplicateName)
+        } else if self.shut_down {
+            Some(EndKind::LocalShutdown)
+        } else {
+            None
+        };
+        if let Some(kind) = fails {
+            return self.fail(name, vec![dial], kind);
+        }
+        self.step(name, now, |peer, _, _| {
+            if !is_open {
+                peer.ask(dial, spec.addresses());
+            }
+        });
+    }
+
+    /// The peer is not redialed before the next [`connect`](Self::connect). Returns the session to be closed.
+    pub fn disconnect(&mut self, name: &NodeName, now: Instant) -> Option<ConnId> {
+        if *name == self.local {
+            return None;
+        }
+        self.step(name, now, |peer, out, actions| {
+            peer.suspend(out, actions);
+            peer.session
+        })
+    }
+
+    /// Whether no session begins any more.
+    pub fn is_shut_down(&self) -> bool {
+        self.shut_down
+    }
+
+    /// Begins no more sessions; open dials fail with `kind`. Returns whether this is the first call.
+    pub fn shut_down(&mut self, kind: EndKind) -> bool {
+        if std::mem::replace(&mut self.shut_down, true) {
+            return false;
+        }
+        for (name, peer) in &mut self.peers {
+            peer.shut_down(&mut self.actions);
+            if peer.has_dialer {
+                self.actions.push_back(Action::WakeDialer(name.clone()));
+            }
+            let failed = peer.take_demand().into_iter();
+            self.actions.extend(failed.map(|dial| Action::FailDial(name.clone(), dial, kind)));
+        }
+        true
+    }
+
+    // Reports of the dialer of a peer.
+
+    /// The next step of the dialer, and where it dials. After [`Plan::Stop`] the peer has no dialer.
+    pub fn plan(&mut self, name: &NodeName, now: Instant) -> (Plan, Vec<Address>) {
+        let Some(peer) = self.peers.get_mut(name) else { return (Plan::Stop, Vec::new()) };
+        let expired = peer.take_expired(now);
+        let plan = if self.shut_down { Plan::Stop } else { peer.plan(now, self.setup_timeout) };
+        if plan == Plan::Stop {
+            peer.has_dialer = false;
+            if peer.is_forgettable() {
+                self.peers.remove(name);
+            }
+        }
+        self.fail(name, expired, EndKind::SetupTimeout);
+        let addresses = if plan == Plan::Stop { Vec::new() } else { self.addresses(name) };
+        (plan, addresses)
+    }
+
+    /// Where the peer is dialed, as far as is known: the addresses given with the last call that gave some, or else those
+    /// of the address book.
+    pub fn addresses(&self, name: &NodeName) -> Vec<Address> {
+        let Some(peer) = self.peers.get(name) else { return Vec::new() };
+        let given = &peer.addresses;
+        if given.is_empty() { self.book.addresses(name).to_vec() } else { given.clone() }
+    }
+
+    /// Begins an outbound connection. `None` if it is not wanted any more.
+    pub fn begin_dial(&mut self, name: &NodeName, now: Instant) -> Option<ConnId> {
+        if self.shut_down {
+            return None;
+        }
+        let conn = ConnId(self.number());
+        self.step(name, now, |peer, _, _| peer.begin_dial(conn)).then_some(conn)
+    }
+
+    /// HELLO is about to be written. False if the connection is not wanted any more.
+    pub fn hello_written(&mut self, name: &NodeName, conn: ConnId, now: Instant) -> bool {
+        self.step(name, now, |peer, _, _| peer.pairing.hello_written(conn))
+    }
+
+    /// The answer to the peer's question whether the session it holds is still there.
+    pub fn still_there(&mut self, name: &NodeName, conn: ConnId, now: Instant) -> bool {
+        self.step(name, now, |peer, _, _| peer.pairing.still_there(conn))
+    }
+
+    /// The peer has accepted the connection. False if it is not wanted any more.
+    pub fn accepted(&mut self, node: &NodeId, conn: ConnId, now: Instant) -> bool {
+        self.step(&node.name, now, |peer, _, _| peer.pairing.accepted(conn, node.incarnation))
+    }
+
+    /// No session came of a dial. `random` is spread over the whole range of its type.
+    pub fn dial_failed(&mut self, name: &NodeName, failure: DialFailure, now: Instant, random: u64) {
+        let setup_timeout = self.setup_timeout;
+        let failed = self.step(name, now, |peer, _, _| match failure {
+            DialFailure::Lost => {
+                peer.dial_lost(now, random);
+                None
+            }
+            DialFailure::Failed(kind) => {
+                peer.dial_failed(kind, now, random);
+                // A caller that is told that its time is over was dialed for.
+                if let Some(at) = now.checked_add(setup_timeout / 2) {
+                    peer.dial_demand_by(at);
+                }
+                Some((peer.take_demand(), kind))
+            }
+        });
+        if let Some((dials, kind)) = failed {
+            self.fail(name, dials, kind);
+        }
+    }
+
+    /// The dialer of a peer was lost. Its dials are answered, and the next demand starts another one.
+    pub fn dialer_lost(&mut self, name: &NodeName, now: Instant, random: u64) {
+        let dials = self.step(name, now, |peer, out, actions| {
+            peer.dialer_lost(now, random, out, actions);
+            peer.take_demand()
+        });
+        self.fail(name, dials, EndKind::Internal);
+    }
+
+    // Reports of inbound connections.
+
+    /// An inbound connection has proved which node it comes from. `dial` is that node's number of its dial. An
+    /// [`Action::Decide`] follows; after a shutdown an [`Action::DropInbound`].
+    pub fn proved(&mut self, node: &NodeId, dial: u64, conn: ConnId, now: Instant) {
+        if self.shut_down {
+            return self.actions.push_back(Action::DropInbound(conn));
+        }
+        self.step(&node.name, now, |peer, out, _| peer.proved(conn, node.incarnation, dial, out));
+    }
+
+    /// A connection that was [asked](super::action::InboundDecision::Asked) has answered.
+    pub fn answered(&mut self, name: &NodeName, conn: ConnId, still_there: bool, now: Instant) {
+        self.step(name, now, |peer, out, _| peer.pairing.answered(conn, still_there, out));
+    }
+
+    /// A connection that is no session yet has ended.
+    pub fn closed(&mut self, name: &NodeName, conn: ConnId, now: Instant) {
+        self.step(name, now, |peer, out, _| peer.closed(conn, out));
+    }
+
+    // Sessions.
+
+    /// Hands out the session that the connection has become. False if it is not wanted any more.
+    pub fn establish(&mut self, name: &NodeName, conn: ConnId, now: Instant) -> bool {
+        if self.shut_down {
+            return false;
+        }
+        self.step(name, now, |peer, _, actions| {
+            let is_wanted = peer.pairing.session() == Some(conn);
+            if is_wanted {
+                peer.established(conn, now, actions);
+            }
+            is_wanted
+        })
+    }
+
+    /// A session has ended. Returns whether it was the peer's session, and its end was not reported before.
+    pub fn session_over(
+        &mut self,
+        name: &NodeName,
+        conn: ConnId,
+        end: SessionEnd,
+        now: Instant,
+        random: u64,
+    ) -> bool {
+        self.step(name, now, |peer, out, _| {
+            let is_current = peer.session == Some(conn);
+            if is_current {
+                peer.session_over(end, now, random);
+            }
+            peer.pairing.closed(conn, out);
+            is_current
+        })
+    }
+
+    /// The peer of a session that was probed lives.
+    pub fn probe_answered(&mut self, name: &NodeName, conn: ConnId, now: Instant) {
+        self.step(name, now, |peer, out, _| peer.pairing.probe_answered(conn, out));
+    }
+
+    /// The peer of a session that was probed has not answered in time.
+    pub fn probe_silent(&mut self, name: &NodeName, conn: ConnId, now: Instant) {
+        self.step(name, now, |peer, out, _| peer.pairing.probe_silent(conn, out));
+    }
+
+    /// One step of one peer: `change` it, carry out what its pairing decides, and have it dialed if it is wanted.
+    fn step<R>(
+        &mut self,
+        name: &NodeName,
+        now: Instant,
+        change: impl FnOnce(&mut Peer, &mut Vec<Effect>, &mut VecDeque<Action>) -> R,
+    ) -> R {
+        let new = || Peer::new(self.local > *name, self.book.lists(name) && !self.shut_down, now);
+        let peer = self.peers.entry(name.clone()).or_insert_with(new);
+        let mut effects = Vec::new();
+        let result = change(peer, &mut effects, &mut self.actions);
+        peer.carry_out(effects, &mut self.actions);
+        if peer.has_dialer {
+            self.actions.push_back(Action::WakeDialer(name.clone()));
+        } else if peer.is_wanted() && !self.shut_down {
+            peer.has_dialer = true;
+            self.actions.push_back(Action::StartDialer(name.clone()));
+        } else if peer.is_forgettable() {
+            self.peers.remove(name);
+        }
+        result
+    }
+
+    fn fail(&mut self, name: &NodeName, dials: Vec<DialId>, kind: EndKind) {
+        self.actions.extend(dials.into_iter().map(|dial| Action::FailDial(name.clone(), dial, kind)));
+    }
+}
+
+#[cfg(test)]
+mod tests;
