@@ -45,6 +45,7 @@ impl World {
                 Step::ProbeAnswered => self.probed(life, conn, side, true),
                 Step::ProbeSilent => self.probed(life, conn, side, false),
                 Step::EndWriting => self.send(conn, side, Packet::Fin),
+                Step::Over => return self.serve(life),
                 Step::End(end) => {
                     self.judge_silence(conn, side, end);
                     line.end_now(end);

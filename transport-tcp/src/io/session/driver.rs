@@ -72,6 +72,8 @@ impl Driver {
                     }
                 }
                 Step::End(end) => self.connection.end_now(end),
+                // Another thread has ended the session since the look above.
+                Step::Over => {}
             }
         }
     }

@@ -79,6 +79,8 @@ pub enum Step {
     EndWriting,
     /// End the session.
     End(SessionEnd),
+    /// Nothing: the session has ended, and the driver will find its end.
+    Over,
 }
 
 impl Upkeep {
@@ -98,7 +100,7 @@ impl Upkeep {
         match state.phase {
             Phase::Closing(_) => self.see_off(now, state, unread),
             Phase::Open | Phase::Overflowed => self.judge(now, state, unread),
-            Phase::Over => Step::Wait(Duration::MAX),
+            Phase::Over => Step::Over,
         }
     }
 

@@ -171,3 +171,10 @@ fn a_connection_that_is_closed_does_not_wait_for_a_peer_that_takes_nothing() {
     side.state.backlog = Backlog { broken: true, ..IDLE };
     assert_eq!(side.at(100), Step::End(EndKind::Closed.into()), "nor if nothing can be written");
 }
+
+#[test]
+fn a_session_that_has_ended_waits_for_nothing() {
+    let mut side = Side::new();
+    side.state.phase = Phase::Over;
+    assert_eq!(side.at(20), Step::Over);
+}
