@@ -1,6 +1,6 @@
 //! `cargo xtask test-cluster`: real processes, real TCP, real faults, and a verdict.
 //!
-//! The parts, from the outside in: [`judge`] runs the [`scenarios`] one after the other, each on a [`Cluster`] of
+//! The parts, from the outside in: [`runner`] runs the [`scenarios`] one after the other, each on a [`Cluster`] of
 //! its own, and has the [`oracle`] go over everything that was said; [`report`] tells a person about it. A cluster
 //! is made of [`node`]s, which are [children](harness::children) of this program, and each has a [`transcript`]. They live side by side
 //! on 127.0.0.1, or each on a host of a [network](harness::net) of their own, whose [`wires`] can be hurt.
@@ -27,14 +27,14 @@ use harness::{
 use serde_json::Value;
 
 use self::{
-    judge::Outcome,
+    runner::Outcome,
     node::{Launch, Node},
     oracle::Life,
     report::Progress,
 };
 
 pub(crate) mod heartbeat;
-mod judge;
+mod runner;
 pub(crate) mod node;
 mod oracle;
 pub(crate) mod process;
@@ -106,7 +106,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let children = Children::default();
     children.end_on_interrupt()?;
     let program = build::tool("test-node", options.release)?;
-    let verdicts = judge::judge(options, &children, &program)?;
+    let verdicts = runner::run(options, &children, &program)?;
     report::table(&verdicts);
     if let Some(file) = &options.json {
         report::json(&verdicts, file)?;

@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::{
-    judge::{Outcome, Verdict},
+    runner::{Outcome, Verdict},
     scenarios::{Ground, Scenario},
 };
 

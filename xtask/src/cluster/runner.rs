@@ -66,7 +66,7 @@ impl Verdict {
 }
 
 /// Runs what was asked for, in the order of the list.
-pub(super) fn judge(options: &Options, children: &Children, program: &Path) -> Result<Vec<Verdict>> {
+pub(super) fn run(options: &Options, children: &Children, program: &Path) -> Result<Vec<Verdict>> {
     let ports = Ports::take()?;
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let logs = workspace::root().join("target/test-cluster").join(std::process::id().to_string());
@@ -121,7 +121,7 @@ pub(super) fn judge(options: &Options, children: &Children, program: &Path) -> R
             progress: Progress::start(scenario.name),
             state: Mutex::default(),
         };
-        let verdict = judge_one(scenario, &cluster);
+        let verdict = run_one(scenario, &cluster);
         cluster.progress.finish(&verdict);
         drop(cluster);
         if verdict.outcome == Outcome::Passed && !options.keep_logs {
@@ -135,7 +135,7 @@ pub(super) fn judge(options: &Options, children: &Children, program: &Path) -> R
     Ok(verdicts)
 }
 
-fn judge_one(scenario: &Scenario, cluster: &Cluster<'_>) -> Verdict {
+fn run_one(scenario: &Scenario, cluster: &Cluster<'_>) -> Verdict {
     let start = Instant::now();
     let ran = catch_unwind(AssertUnwindSafe(|| (scenario.run)(cluster)));
     let ran = ran.unwrap_or_else(|_| Err(anyhow!("the scenario itself panicked: see above")));
