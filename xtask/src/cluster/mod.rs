@@ -41,7 +41,7 @@ pub(crate) mod process;
 mod report;
 mod scenarios;
 pub(crate) mod transcript;
-mod vitals;
+mod proc_stats;
 mod wires;
 
 pub(crate) use node_protocol as protocol;
