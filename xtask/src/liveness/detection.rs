@@ -11,7 +11,7 @@ use fastrand::Rng;
 use harness::{conditions::SOON, net::Network};
 use serde::Serialize;
 
-use super::field::{Field, Pair};
+use super::testbed::{Testbed, Pair};
 use crate::cluster::{
     heartbeat::Heartbeat,
     process::{Monitor, Wanted},
@@ -52,7 +52,7 @@ enum Fault {
 
 /// Lets so many pairs go through so many trials of each fault, all pairs at once.
 pub(super) fn measure(
-    field: &Field<'_>,
+    testbed: &Testbed<'_>,
     (preset, heartbeat): (&'static str, Heartbeat),
     pairs: usize,
     trials: usize,
@@ -60,14 +60,14 @@ pub(super) fn measure(
     let net = &Network::new(2 * pairs)?;
     let of_pair = |pair: usize| -> Result<Vec<(Seen, Duration)>> {
         let mut rng = Rng::with_seed(pair as u64);
-        let mut pair = field.pair(net, [2 * pair, 2 * pair + 1], heartbeat)?;
+        let mut pair = testbed.pair(net, [2 * pair, 2 * pair + 1], heartbeat)?;
         let mut samples = Vec::new();
         for trial in 0..trials {
             let mut faults = [Fault::Kill, Fault::Freeze, Fault::Pull, Fault::Mute(trial % 2)];
             // So that not all pairs do the same at the same time.
             rng.shuffle(&mut faults);
             for fault in faults {
-                samples.extend(try_one(field, net, &mut pair, fault, &mut rng)?);
+                samples.extend(try_one(testbed, net, &mut pair, fault, &mut rng)?);
             }
         }
         Ok(samples)
@@ -86,7 +86,7 @@ pub(super) fn measure(
 
 /// One fault, what it looked like from each side that lived, and how long each took to notice. Afterwards all is well.
 fn try_one(
-    field: &Field<'_>,
+    testbed: &Testbed<'_>,
     net: &Network,
     pair: &mut Pair,
     fault: Fault,
@@ -103,7 +103,7 @@ fn try_one(
         Fault::Kill => {
             other.node.kill();
             let took = heartbeat.sign(since, told(&monitors[0])?)?;
-            field.revive(net, pair, 1)?;
+            testbed.revive(net, pair, 1)?;
             Ok(vec![(Seen::Killed, took)])
         }
         Fault::Freeze => {

@@ -18,11 +18,11 @@ use harness::{
 };
 use serde::Serialize;
 
-use self::{detection::Detection, field::Field, steadiness::Steadiness};
+use self::{detection::Detection, testbed::Testbed, steadiness::Steadiness};
 use crate::cluster::heartbeat::Heartbeat;
 
 mod detection;
-mod field;
+mod testbed;
 pub(crate) mod page;
 mod steadiness;
 
@@ -77,7 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 fn measure(options: &Options, children: &Children) -> Result<()> {
     let logs = workspace::root().join("target/liveness").join(std::process::id().to_string());
     make_folder(&logs)?;
-    let field = Field {
+    let testbed = Testbed {
         children,
         // Unoptimised nodes would be measured as slower than anybody runs them.
         program: build::tool("test-node", true)?,
@@ -95,12 +95,12 @@ fn measure(options: &Options, children: &Children) -> Result<()> {
     };
     for preset in PRESETS {
         println!("detection with {}: {pairs} pairs, {trials} trials of each fault a pair", preset.0);
-        report.detection.extend(detection::measure(&field, preset, pairs, trials)?);
+        report.detection.extend(detection::measure(&testbed, preset, pairs, trials)?);
     }
     for condition in steadiness::CONDITIONS {
         println!("false alarms, {}: {steady_pairs} pairs a preset, {lasting} s", condition.name());
         let lasting = Duration::from_secs(lasting);
-        report.steadiness.extend(steadiness::measure(&field, condition, steady_pairs, lasting)?);
+        report.steadiness.extend(steadiness::measure(&testbed, condition, steady_pairs, lasting)?);
     }
     let text = page::page(&report);
     println!("\n{text}");

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{
     PRESETS,
-    field::{Field, Side, name},
+    testbed::{Testbed, Side, name},
 };
 use crate::cluster::heartbeat::Heartbeat;
 
@@ -64,7 +64,7 @@ struct Couple {
 
 /// Puts so many pairs of each preset under the condition, all at once, and counts.
 pub(super) fn measure(
-    field: &Field<'_>,
+    testbed: &Testbed<'_>,
     condition: Condition,
     pairs: usize,
     lasting: Duration,
@@ -73,7 +73,7 @@ pub(super) fn measure(
     let mut hosts = (0..).step_by(2);
     let mut couples = Vec::new();
     for (preset, heartbeat) in PRESETS {
-        let couple = |host| Ok((preset, couple(field, &net, [host, host + 1], heartbeat)?));
+        let couple = |host| Ok((preset, couple(testbed, &net, [host, host + 1], heartbeat)?));
         couples.extend(hosts.by_ref().take(pairs).map(couple).collect::<Result<Vec<_>>>()?);
     }
     for (_, couple) in &couples {
@@ -90,13 +90,13 @@ pub(super) fn measure(
     PRESETS.iter().map(row).collect()
 }
 
-fn couple(field: &Field<'_>, net: &Network, hosts: [usize; 2], heartbeat: Heartbeat) -> Result<Couple> {
-    let dialled = field.start(net, hosts[1], heartbeat, Vec::new())?;
+fn couple(testbed: &Testbed<'_>, net: &Network, hosts: [usize; 2], heartbeat: Heartbeat) -> Result<Couple> {
+    let dialled = testbed.start(net, hosts[1], heartbeat, Vec::new())?;
     // Beside the node that it leads to: there is one relay for each.
     let (to, listen) = (node_address(hosts[1]), (dialled.host.address(), 0).into());
     let relay = dialled.host.namespace().run(|| Relay::start(listen, to, 0))??;
     let peer = format!("{}={}", name(hosts[1]), relay.address());
-    let dialling = field.start(net, hosts[0], heartbeat, vec![peer])?;
+    let dialling = testbed.start(net, hosts[0], heartbeat, vec![peer])?;
     Ok(Couple { sides: [dialling, dialled], relay })
 }
 

@@ -67,7 +67,7 @@ pub(crate) struct Options {
 /// What is measured, how, and at which sizes: all of them, and those for a quick look.
 struct Part {
     subject: Subject,
-    measure: fn(&Field, usize, &mut Costs) -> Result<()>,
+    measure: fn(&Testbed, usize, &mut Costs) -> Result<()>,
     sizes: &'static [usize],
     quick: &'static [usize],
 }
@@ -75,25 +75,25 @@ struct Part {
 const PARTS: [Part; 4] = [
     Part {
         subject: monitors::SUBJECT,
-        measure: |field, monitors, costs| monitors::measure(&field.pairs, monitors, costs),
+        measure: |testbed, monitors, costs| monitors::measure(&testbed.pairs, monitors, costs),
         sizes: &[10_000, 100_000, 1_000_000, 10_000_000],
         quick: &[1_000, 10_000, 100_000],
     },
     Part {
         subject: processes::SUBJECT,
-        measure: |field, processes, costs| processes::measure(&field.pairs, processes, costs),
+        measure: |testbed, processes, costs| processes::measure(&testbed.pairs, processes, costs),
         sizes: &[1_000, 10_000, 100_000, 1_000_000],
         quick: &[1_000, 10_000, 30_000],
     },
     Part {
         subject: nodes::MESH,
-        measure: |field, nodes, costs| nodes::measure(field, Shape::Mesh, nodes, costs),
+        measure: |testbed, nodes, costs| nodes::measure(testbed, Shape::Mesh, nodes, costs),
         sizes: NODES,
         quick: NODES_QUICK,
     },
     Part {
         subject: nodes::ON_DEMAND,
-        measure: |field, nodes, costs| nodes::measure(field, Shape::OnDemand, nodes, costs),
+        measure: |testbed, nodes, costs| nodes::measure(testbed, Shape::OnDemand, nodes, costs),
         sizes: NODES,
         quick: NODES_QUICK,
     },
@@ -103,7 +103,7 @@ const NODES: &[usize] = &[10, 25, 50, 100, 200];
 const NODES_QUICK: &[usize] = &[10, 20, 40];
 
 /// What everything is measured with.
-struct Field {
+struct Testbed {
     /// For pairs of nodes as `cargo xtask bench` has them.
     pairs: Lab,
     /// The program of nodes in their hundreds.
@@ -114,7 +114,7 @@ struct Field {
     quick: bool,
 }
 
-impl Field {
+impl Testbed {
     /// How long nodes may take to come to rest before anything is measured of that.
     const fn rest(&self) -> Duration {
         Duration::from_millis(if self.quick { 500 } else { 2_000 })
@@ -136,7 +136,7 @@ fn measure(options: &Options, children: &Children) -> Result<()> {
     let parts = options.parts()?;
     let folder = workspace::root().join("target").join("scale");
     make_folder(&folder)?;
-    let field = Field {
+    let testbed = Testbed {
         pairs: Lab {
             before: None,
             children: children.clone(),
@@ -152,7 +152,7 @@ fn measure(options: &Options, children: &Children) -> Result<()> {
     for part in parts {
         println!("\n{}", part.subject.title);
         for &size in options.sizes(part) {
-            (part.measure)(&field, size, &mut costs)
+            (part.measure)(&testbed, size, &mut costs)
                 .with_context(|| format!("{}, {size}", part.subject.id))?;
             println!("  {}", costs.line(part.subject, size));
         }

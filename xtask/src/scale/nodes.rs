@@ -18,7 +18,7 @@ use harness::{
 };
 
 use super::{
-    Field,
+    Testbed,
     costs::{Cost, Costs, Subject, cost},
     descriptors,
 };
@@ -95,19 +95,19 @@ impl Shape {
     }
 }
 
-pub(super) fn measure(field: &Field, shape: Shape, nodes: usize, costs: &mut Costs) -> Result<()> {
+pub(super) fn measure(testbed: &Testbed, shape: Shape, nodes: usize, costs: &mut Costs) -> Result<()> {
     let figures = shape.figures();
     let mut add = |cost, value| costs.add(shape.subject(), cost, nodes, value);
     descriptors::allow(nodes)?;
-    let alone = alone(field, nodes)?;
+    let alone = alone(testbed, nodes)?;
 
-    let mut cluster = Cluster::begin(field, shape, nodes)?;
+    let mut cluster = Cluster::begin(testbed, shape, nodes)?;
     add(figures.form, cluster.form()?.as_secs_f64());
     let formed = cluster.usage()?;
     add(figures.form_cpu, 1e3 * (formed.cpu - alone.cpu) / nodes as f64);
 
-    thread::sleep(field.rest());
-    let (lasting, before) = (Duration::from_secs(if field.quick { 2 } else { 10 }), cluster.usage()?);
+    thread::sleep(testbed.rest());
+    let (lasting, before) = (Duration::from_secs(if testbed.quick { 2 } else { 10 }), cluster.usage()?);
     thread::sleep(lasting);
     let after = cluster.usage()?;
     add(figures.memory, after.rss / nodes as f64 / f64::from(1 << 20));
@@ -115,17 +115,17 @@ pub(super) fn measure(field: &Field, shape: Shape, nodes: usize, costs: &mut Cos
     add(figures.session, (after.rss - alone.rss) / ends as f64 / 1024.0);
     add(figures.idle, 1e3 * (after.cpu - before.cpu) / lasting.as_secs_f64() / nodes as f64);
 
-    let mut times = (0..DEATHS).map(|_| cluster.lose_one(field.rest())).collect::<Result<Vec<_>>>()?;
+    let mut times = (0..DEATHS).map(|_| cluster.lose_one(testbed.rest())).collect::<Result<Vec<_>>>()?;
     times.sort_unstable();
     add(figures.noticed, 1e3 * times[DEATHS / 2].as_secs_f64());
     Ok(())
 }
 
 /// What so many nodes use together of which none knows another.
-fn alone(field: &Field, nodes: usize) -> Result<Usage> {
-    let cluster = Cluster::begin(field, Shape::OnDemand, nodes)?;
+fn alone(testbed: &Testbed, nodes: usize) -> Result<Usage> {
+    let cluster = Cluster::begin(testbed, Shape::OnDemand, nodes)?;
     cluster.await_ready()?;
-    thread::sleep(field.rest());
+    thread::sleep(testbed.rest());
     cluster.usage()
 }
 
@@ -144,26 +144,26 @@ struct Cluster {
 
 impl Cluster {
     /// Starts all processes, and waits for none.
-    fn begin(field: &Field, shape: Shape, nodes: usize) -> Result<Self> {
+    fn begin(testbed: &Testbed, shape: Shape, nodes: usize) -> Result<Self> {
         let ports = Ports::take()?;
         let names: Vec<_> = (0..nodes).map(|node| name(node, ports.port(0))).collect();
-        let peers = field.pairs.folder.join(format!("peers-{}", std::process::id()));
+        let peers = testbed.pairs.folder.join(format!("peers-{}", std::process::id()));
         if shape == Shape::Mesh {
             files::write(&peers, &(names.join("\n") + "\n"))?;
         }
         let begun = Instant::now();
         let start = |name: &String| {
-            let mut command = Command::new(&field.node);
+            let mut command = Command::new(&testbed.node);
             // All of them dial at once, and from one address; and they share the processors, so that each handshake waits for
             // those of all others.
             let (most, patience) = ((2 * nodes).max(64).to_string(), SETUP.as_secs().to_string());
             command.args(["--name", name, "--max-pending", &most, "--setup-timeout", &patience]);
-            command.arg("--heartbeat").arg(&field.heartbeat);
+            command.arg("--heartbeat").arg(&testbed.heartbeat);
             if shape == Shape::Mesh {
                 command.arg("--peers").arg(&peers);
             }
             command.stdin(Stdio::piped()).stdout(Stdio::piped());
-            Peer::begin(&field.pairs.children, &mut command).map(Some)
+            Peer::begin(&testbed.pairs.children, &mut command).map(Some)
         };
         let nodes = names.iter().map(start).collect::<Result<_>>()?;
         Ok(Cluster { shape, nodes, names, peers, begun, _ports: ports })

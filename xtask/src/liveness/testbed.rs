@@ -21,7 +21,7 @@ use crate::cluster::{
 };
 
 /// What all nodes have in common.
-pub(super) struct Field<'a> {
+pub(super) struct Testbed<'a> {
     pub(super) children: &'a Children,
     pub(super) program: PathBuf,
     pub(super) secret: String,
@@ -42,7 +42,7 @@ pub(super) struct Pair {
     pub(super) sides: [Side; 2],
 }
 
-impl Field<'_> {
+impl Testbed<'_> {
     /// Starts a node on that host of the network.
     pub(super) fn start(
         &self,
