@@ -1,7 +1,7 @@
 //! `cargo xtask liveness`: how soon a node that is gone is noticed, and how often one that is there is given up.
 //!
 //! Many pairs of nodes live beside one another, each node in a network namespace of its own, and are hurt one pair
-//! at a time or all together: [`detection`] measures the first figure, [`steadiness`] the second. [`page`] makes
+//! at a time or all together: [`detection`] measures the first figure, [`false_positives`] the second. [`page`] makes
 //! both into a table.
 
 use std::{
@@ -18,13 +18,13 @@ use harness::{
 };
 use serde::Serialize;
 
-use self::{detection::Detection, testbed::Testbed, steadiness::Steadiness};
+use self::{detection::Detection, testbed::Testbed, false_positives::FalsePositives};
 use crate::cluster::heartbeat::Heartbeat;
 
 mod detection;
 mod testbed;
 pub(crate) mod page;
-mod steadiness;
+mod false_positives;
 
 /// What the command line shows below its options.
 pub(crate) const EXAMPLES: &str = "\
@@ -55,7 +55,8 @@ struct Report {
     date: String,
     machine: Machine,
     detection: Vec<Detection>,
-    steadiness: Vec<Steadiness>,
+    #[serde(rename = "steadiness")]
+    false_positives: Vec<FalsePositives>,
 }
 
 /// The presets, by the names that users know them by.
@@ -91,16 +92,16 @@ fn measure(options: &Options, children: &Children) -> Result<()> {
         date: page::today(),
         machine: Machine::this(),
         detection: Vec::new(),
-        steadiness: Vec::new(),
+        false_positives: Vec::new(),
     };
     for preset in PRESETS {
         println!("detection with {}: {pairs} pairs, {trials} trials of each fault a pair", preset.0);
         report.detection.extend(detection::measure(&testbed, preset, pairs, trials)?);
     }
-    for condition in steadiness::CONDITIONS {
+    for condition in false_positives::CONDITIONS {
         println!("false alarms, {}: {steady_pairs} pairs a preset, {lasting} s", condition.name());
         let lasting = Duration::from_secs(lasting);
-        report.steadiness.extend(steadiness::measure(&testbed, condition, steady_pairs, lasting)?);
+        report.false_positives.extend(false_positives::measure(&testbed, condition, steady_pairs, lasting)?);
     }
     let text = page::page(&report);
     println!("\n{text}");

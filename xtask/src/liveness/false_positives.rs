@@ -36,7 +36,7 @@ pub(super) const CONDITIONS: [Condition; 5] =
 
 /// One row of the table.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Steadiness {
+pub(super) struct FalsePositives {
     pub(super) condition: String,
     pub(super) preset: &'static str,
     pub(super) pairs: usize,
@@ -68,7 +68,7 @@ pub(super) fn measure(
     condition: Condition,
     pairs: usize,
     lasting: Duration,
-) -> Result<Vec<Steadiness>> {
+) -> Result<Vec<FalsePositives>> {
     let net = Network::new(2 * pairs * PRESETS.len())?;
     let mut hosts = (0..).step_by(2);
     let mut couples = Vec::new();
@@ -81,11 +81,11 @@ pub(super) fn measure(
         couple.sides[1].watcher.expect_node_up(&couple.sides[0].node)?;
     }
     under(condition, &couples, || thread::sleep(lasting))?;
-    let row = |(preset, _): &(&'static str, Heartbeat)| -> Result<Steadiness> {
+    let row = |(preset, _): &(&'static str, Heartbeat)| -> Result<FalsePositives> {
         let of_preset = couples.iter().filter(|(other, _)| other == preset);
         let downs = of_preset.map(|(_, couple)| couple.downs()).sum::<Result<usize>>()?;
         let condition = condition.name();
-        Ok(Steadiness { condition, preset, pairs, seconds: lasting.as_secs(), false_downs: downs })
+        Ok(FalsePositives { condition, preset, pairs, seconds: lasting.as_secs(), false_downs: downs })
     };
     PRESETS.iter().map(row).collect()
 }
