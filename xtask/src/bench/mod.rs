@@ -26,12 +26,12 @@ use self::{
     workloads::{SCRIPTS, SILENCES, Script},
 };
 
+mod failure_detection;
 mod figures;
 mod limits;
 pub(crate) mod pair;
 mod plot;
 mod script;
-mod failure_detection;
 mod workloads;
 
 /// What the command line shows below its options.

@@ -27,21 +27,21 @@ use harness::{
 use serde_json::Value;
 
 use self::{
-    runner::Outcome,
     node::{Launch, Node},
     oracle::Life,
     report::Progress,
+    runner::Outcome,
 };
 
 pub(crate) mod heartbeat;
-mod runner;
 pub(crate) mod node;
 mod oracle;
+mod proc_stats;
 pub(crate) mod process;
 mod report;
+mod runner;
 mod scenarios;
 pub(crate) mod transcript;
-mod proc_stats;
 mod wires;
 
 pub(crate) use node_protocol as protocol;

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use harness::{conditions::SOON, net::Network};
 use serde::Serialize;
 
-use super::testbed::{Testbed, Pair};
+use super::testbed::{Pair, Testbed};
 use crate::cluster::{
     heartbeat::Heartbeat,
     process::{Monitor, Wanted},

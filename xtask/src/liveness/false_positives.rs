@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{
     PRESETS,
-    testbed::{Testbed, Side, name},
+    testbed::{Side, Testbed, name},
 };
 use crate::cluster::heartbeat::Heartbeat;
 

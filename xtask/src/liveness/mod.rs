@@ -18,13 +18,13 @@ use harness::{
 };
 use serde::Serialize;
 
-use self::{detection::Detection, testbed::Testbed, false_positives::FalsePositives};
+use self::{detection::Detection, false_positives::FalsePositives, testbed::Testbed};
 use crate::cluster::heartbeat::Heartbeat;
 
 mod detection;
-mod testbed;
-pub(crate) mod page;
 mod false_positives;
+pub(crate) mod page;
+mod testbed;
 
 /// What the command line shows below its options.
 pub(crate) const EXAMPLES: &str = "\

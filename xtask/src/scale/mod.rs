@@ -116,7 +116,7 @@ struct Testbed {
 
 impl Testbed {
     /// How long nodes may take to come to rest before anything is measured of that.
-    const fn rest(&self) -> Duration {
+    const fn quiescence(&self) -> Duration {
         Duration::from_millis(if self.quick { 500 } else { 2_000 })
     }
 }

@@ -106,7 +106,7 @@ pub(super) fn measure(testbed: &Testbed, shape: Shape, nodes: usize, costs: &mut
     let formed = cluster.usage()?;
     add(figures.form_cpu, 1e3 * (formed.cpu - alone.cpu) / nodes as f64);
 
-    thread::sleep(testbed.rest());
+    thread::sleep(testbed.quiescence());
     let (lasting, before) = (Duration::from_secs(if testbed.quick { 2 } else { 10 }), cluster.usage()?);
     thread::sleep(lasting);
     let after = cluster.usage()?;
@@ -115,7 +115,8 @@ pub(super) fn measure(testbed: &Testbed, shape: Shape, nodes: usize, costs: &mut
     add(figures.session, (after.rss - alone.rss) / ends as f64 / 1024.0);
     add(figures.idle, 1e3 * (after.cpu - before.cpu) / lasting.as_secs_f64() / nodes as f64);
 
-    let mut times = (0..DEATHS).map(|_| cluster.lose_one(testbed.rest())).collect::<Result<Vec<_>>>()?;
+    let mut times =
+        (0..DEATHS).map(|_| cluster.lose_one(testbed.quiescence())).collect::<Result<Vec<_>>>()?;
     times.sort_unstable();
     add(figures.noticed, 1e3 * times[DEATHS / 2].as_secs_f64());
     Ok(())
@@ -125,7 +126,7 @@ pub(super) fn measure(testbed: &Testbed, shape: Shape, nodes: usize, costs: &mut
 fn alone(testbed: &Testbed, nodes: usize) -> Result<Usage> {
     let cluster = Cluster::begin(testbed, Shape::OnDemand, nodes)?;
     cluster.await_ready()?;
-    thread::sleep(testbed.rest());
+    thread::sleep(testbed.quiescence());
     cluster.usage()
 }
 
@@ -194,7 +195,7 @@ impl Cluster {
     }
 
     /// Kills the first that lives. How long until all knew that had a session with it.
-    fn lose_one(&mut self, rest: Duration) -> Result<Duration> {
+    fn lose_one(&mut self, quiescence: Duration) -> Result<Duration> {
         let (at, victim) = self
             .nodes
             .iter_mut()
@@ -203,7 +204,7 @@ impl Cluster {
             .expect("fewer are killed than there are");
         let others = self.alive_neighbours(at);
         self.await_neighbours(&others)?;
-        thread::sleep(rest);
+        thread::sleep(quiescence);
         let killed = Instant::now();
         victim.kill();
         let last = self.answers(&others)?.unwrap_or(killed);

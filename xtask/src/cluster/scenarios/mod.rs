@@ -20,6 +20,7 @@ mod freeze;
 mod heartbeats;
 mod hostile;
 mod impostors;
+mod leaks;
 mod logs;
 mod many;
 mod mesh;
@@ -30,7 +31,6 @@ mod resolver;
 mod sessions;
 mod strangers;
 mod watcher_death;
-mod leaks;
 mod wrapper;
 
 /// What a scenario has to stand on.
