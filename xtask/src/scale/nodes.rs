@@ -1,5 +1,6 @@
-//! More and more nodes, connected to all others or to a few: what a node and a session cost, how long they take to find
-//! each other, and how soon the death of one is noticed.
+//! More and more nodes, connected to all others or to a few: measures the costs of a node and of a
+//! session, the time until all nodes are connected, and the time until the others notice the loss
+//! of a node.
 
 use std::{
     fmt::Write,
@@ -29,15 +30,15 @@ pub(super) const ON_DEMAND: Subject = Subject {
     title: "Nodes, each monitoring a process on four others, without further connections",
 };
 
-/// How many others each node monitors where connections are made on demand.
+/// Number of other nodes that each node monitors if connections are made on demand.
 const WATCHED: usize = 4;
-/// How many nodes are killed, one after the other; the middle one counts.
+/// Number of nodes that are killed, one after the other; the median counts.
 const DEATHS: usize = 3;
 
-/// How long a handshake may take where hundreds of nodes start at once on few processors.
+/// Maximum time of a handshake when hundreds of nodes start at once on few processors.
 const SETUP: Duration = Duration::from_secs(60);
 
-/// Who is connected to whom.
+/// The connections between the nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// All nodes have the list of all nodes.
@@ -46,7 +47,8 @@ pub(super) enum Shape {
     OnDemand,
 }
 
-/// What is measured of either shape; the numbers are expected exponents, for [`Shape::Mesh`] and for [`Shape::OnDemand`].
+/// The costs that are measured for either shape; the numbers are the expected exponents, for
+/// [`Shape::Mesh`] and for [`Shape::OnDemand`].
 struct Figures {
     form: Cost,
     form_cpu: Cost,
@@ -65,7 +67,8 @@ impl Shape {
     }
 
     const fn figures(self) -> Figures {
-        // What all nodes do on one machine, what one node does, and what a death sets off.
+        // The work of all nodes on one machine, the work of one node, and the work that the loss of
+        // a node causes.
         let (all, one, death) = match self {
             Shape::Mesh => (2.0, 1.0, 1.0),
             Shape::OnDemand => (1.0, 0.0, 0.0),
@@ -80,7 +83,7 @@ impl Shape {
         }
     }
 
-    /// With which others a node has sessions.
+    /// Returns the nodes with which a node has sessions.
     fn neighbours(self, node: usize, of: usize) -> Vec<usize> {
         let mut all: Vec<_> = match self {
             Shape::Mesh => (0..of).collect(),
@@ -122,7 +125,7 @@ pub(super) fn measure(testbed: &Testbed, shape: Shape, nodes: usize, costs: &mut
     Ok(())
 }
 
-/// What so many nodes use together of which none knows another.
+/// Returns the total usage of that many nodes without any connections.
 fn alone(testbed: &Testbed, nodes: usize) -> Result<Usage> {
     let cluster = Cluster::begin(testbed, Shape::OnDemand, nodes)?;
     cluster.await_ready()?;
@@ -130,21 +133,21 @@ fn alone(testbed: &Testbed, nodes: usize) -> Result<Usage> {
     cluster.usage()
 }
 
-/// Nodes, each a process of its own with a loopback address of its own.
+/// Nodes, each in its own process with its own loopback address.
 struct Cluster {
     shape: Shape,
-    /// None once it was killed.
+    /// `None` once the node was killed.
     nodes: Vec<Option<Peer>>,
     names: Vec<String>,
     /// The list of all nodes, for nodes of a mesh to read as they start.
     peers: PathBuf,
     begun: Instant,
-    /// Held for as long as the nodes live: they share a port.
+    /// Reserves the port that the nodes share, for as long as they run.
     _ports: Ports,
 }
 
 impl Cluster {
-    /// Starts all processes, and waits for none.
+    /// Starts all processes without waiting for them.
     fn begin(testbed: &Testbed, shape: Shape, nodes: usize) -> Result<Self> {
         let ports = Ports::take()?;
         let names: Vec<_> = (0..nodes).map(|node| name(node, ports.port(0))).collect();
@@ -155,8 +158,8 @@ impl Cluster {
         let begun = Instant::now();
         let start = |name: &String| {
             let mut command = Command::new(&testbed.node);
-            // All of them dial at once, and from one address; and they share the processors, so that each handshake waits for
-            // those of all others.
+            // All nodes dial at once and from one address; they share the processors, so that each
+            // handshake waits for the handshakes of all other nodes.
             let (most, patience) = ((2 * nodes).max(64).to_string(), SETUP.as_secs().to_string());
             command.args(["--name", name, "--max-pending", &most, "--setup-timeout", &patience]);
             command.arg("--heartbeat").arg(&testbed.heartbeat);
@@ -170,11 +173,12 @@ impl Cluster {
         Ok(Cluster { shape, nodes, names, peers, begun, _ports: ports })
     }
 
-    /// Waits until all are connected as they should be. How long that took: in a mesh from the start of the first process;
-    /// on demand, from when all processes were there and the first one was told whom to monitor.
+    /// Waits until all nodes are connected according to the shape. Returns the duration: in a mesh
+    /// from the start of the first process; on demand, from the moment when all processes were
+    /// running and the first one received its targets.
     fn form(&mut self) -> Result<Duration> {
         self.await_ready()?;
-        // All have read it.
+        // All nodes have read the list.
         let _ = fs::remove_file(&self.peers);
         let mut begun = self.begun;
         if self.shape == Shape::OnDemand {
@@ -194,7 +198,8 @@ impl Cluster {
         self.nodes.iter().flatten().try_for_each(Peer::await_ready)
     }
 
-    /// Kills the first that lives. How long until all knew that had a session with it.
+    /// Kills the first node that is running. Returns the time until all nodes with a session to it
+    /// have reported the loss.
     fn lose_one(&mut self, quiescence: Duration) -> Result<Duration> {
         let (at, victim) = self
             .nodes
@@ -211,7 +216,8 @@ impl Cluster {
         Ok(last.duration_since(killed))
     }
 
-    /// Tells each of them to say when it is connected to those that live of its neighbours, and to nobody else.
+    /// Asks each node to report when it is connected to exactly those of its neighbors that are
+    /// running.
     fn await_neighbours(&mut self, nodes: &[usize]) -> Result<()> {
         for &at in nodes {
             let verb = format!("nodes {}", self.alive_neighbours(at).len());
@@ -220,7 +226,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// When the last of them answered.
+    /// Returns the time of the last answer.
     fn answers(&mut self, nodes: &[usize]) -> Result<Option<Instant>> {
         let mut last = None;
         for &at in nodes {
@@ -236,7 +242,7 @@ impl Cluster {
         all
     }
 
-    /// The verb that has a node monitor others.
+    /// The command with which a node monitors others.
     fn watch(&self, node: usize) -> String {
         let of = self.names.len();
         let mut verb = "watch".to_owned();
@@ -250,7 +256,7 @@ impl Cluster {
         self.nodes[at].as_mut().expect("only nodes that live are asked")
     }
 
-    /// What those that live have used together, and use.
+    /// Returns the total usage of the running nodes.
     fn usage(&self) -> Result<Usage> {
         let mut all = Usage::default();
         for node in self.nodes.iter().flatten() {
