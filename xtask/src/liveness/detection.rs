@@ -1,4 +1,4 @@
-//! How soon a fault is noticed.
+//! Measures how soon a fault is reported.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use crate::cluster::{
     process::{Monitor, Wanted},
 };
 
-/// What happened to the peer, or to the way to it, as the node sees it that has to notice.
+/// The fault of the peer or of the connection, from the view of the node that must report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Seen {
     Killed,
@@ -40,17 +40,17 @@ pub(super) struct Detection {
     pub(super) bound_ms: u64,
 }
 
-/// What is done.
+/// The fault that is injected.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Kill,
     Freeze,
     Pull,
-    /// Nothing of what that side sends arrives at the other.
+    /// Nothing that this side sends arrives at the other side.
     Mute(usize),
 }
 
-/// Lets so many pairs go through so many trials of each fault, all pairs at once.
+/// Runs that many trials of each fault on that many pairs, all pairs at once.
 pub(super) fn measure(
     testbed: &Testbed<'_>,
     (preset, heartbeat): (&'static str, Heartbeat),
@@ -64,7 +64,7 @@ pub(super) fn measure(
         let mut samples = Vec::new();
         for trial in 0..trials {
             let mut faults = [Fault::Kill, Fault::Freeze, Fault::Pull, Fault::Mute(trial % 2)];
-            // So that not all pairs do the same at the same time.
+            // A random order keeps the pairs from injecting the same fault at the same time.
             rng.shuffle(&mut faults);
             for fault in faults {
                 samples.extend(try_one(testbed, net, &mut pair, fault, &mut rng)?);
@@ -84,7 +84,8 @@ pub(super) fn measure(
     Ok(by_fault.into_iter().map(|(seen, took)| row(preset, heartbeat, seen, took)).collect())
 }
 
-/// One fault, what it looked like from each side that lived, and how long each took to notice. Afterwards all is well.
+/// Injects one fault and returns, for each surviving side, the kind of the fault and the detection
+/// time. Repairs the fault before it returns.
 fn try_one(
     testbed: &Testbed<'_>,
     net: &Network,
@@ -134,7 +135,7 @@ fn try_one(
     }
 }
 
-/// When a monitor told of the loss.
+/// Returns when a monitor reported the loss.
 fn told(monitor: &Monitor) -> Result<Instant> {
     monitor.expect_down(Wanted::NoConnection(&["Timeout", "Closed"]))
 }
@@ -159,7 +160,8 @@ fn row(preset: &'static str, heartbeat: Heartbeat, seen: Seen, mut took: Vec<Dur
     }
 }
 
-/// The smallest value that so many percent of all do not exceed. They are sorted, and there is at least one.
+/// The smallest value that so many percent of all do not exceed. They are sorted, and there is at
+/// least one.
 fn nearest_rank(sorted: &[Duration], percent: usize) -> Duration {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted[rank - 1]

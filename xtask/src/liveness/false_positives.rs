@@ -1,4 +1,4 @@
-//! How often a node is given up that is there.
+//! Counts how often a healthy node is reported as down.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -19,15 +19,15 @@ use super::{
 };
 use crate::cluster::heartbeat::Heartbeat;
 
-/// Under what conditions all is well, and yet nothing is easy.
+/// Adverse conditions without a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
     Quiet,
     /// Twice as many threads as processors do nothing but run.
     Load,
-    /// Of what arrives at any node so many packets in a hundred are lost.
+    /// Percentage of inbound packets that every node loses.
     Loss(u8),
-    /// Whatever is sent arrives so many milliseconds later, either way.
+    /// Delay of all traffic in both directions, in milliseconds.
     Delay(u64),
 }
 
@@ -41,7 +41,7 @@ pub(super) struct FalsePositives {
     pub(super) preset: &'static str,
     pub(super) pairs: usize,
     pub(super) seconds: u64,
-    /// How often a node was told that its peer is down. It never was.
+    /// Number of reports that a peer is down. No peer was down.
     pub(super) false_downs: usize,
 }
 
@@ -62,7 +62,7 @@ struct Couple {
     relay: Relay,
 }
 
-/// Puts so many pairs of each preset under the condition, all at once, and counts.
+/// Runs that many pairs of each preset under the condition, all at once, and counts the reports.
 pub(super) fn measure(
     testbed: &Testbed<'_>,
     condition: Condition,
@@ -137,7 +137,7 @@ fn under_load(meanwhile: impl FnOnce()) {
 }
 
 impl Couple {
-    /// How often either side was told that the other is down.
+    /// Returns how often either node reported the other as down.
     fn downs(&self) -> Result<usize> {
         let mut downs = 0;
         for side in &self.sides {

@@ -1,4 +1,4 @@
-//! The figures as a page, and what there is to know about where they come from.
+//! Writes the figures as a page, with their origin.
 
 use std::{
     fmt::Write,
