@@ -7,7 +7,7 @@ use harness::workspace;
 
 /// Builds `obit`, and has it write a fresh secret to a new file with mode 0600.
 pub(crate) fn run(file: &Path) -> Result<ExitCode> {
-    // cargo runs at the root, and the file is meant from here.
+    // Cargo runs in the workspace root, but the path is relative to the current directory.
     let file = std::path::absolute(file).with_context(|| file.display().to_string())?;
     let mut cargo = workspace::cargo();
     cargo.args(["run", "--quiet", "--package", "obit-cli"]);

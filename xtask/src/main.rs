@@ -1,7 +1,7 @@
-//! Obit's own tasks, run as `cargo xtask …`: the cluster test, the checks of the repository, and both together
-//! with everything else that continuous integration runs.
+//! Obit's own tasks, run as `cargo xtask …`: the cluster test, the checks of the repository, and
+//! both together with everything else that continuous integration runs.
 //!
-//! This program depends on no crate of Obit: what it judges, it judges from outside.
+//! This program depends on no crate of Obit: it checks Obit's programs from outside.
 
 #![allow(clippy::print_stdout, reason = "a command-line program speaks on standard output")]
 
@@ -33,43 +33,45 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Start real node processes, hurt them, and judge what every monitor was told.
+    /// Start real node processes, inject faults, and check the notices of every monitor.
     #[command(after_help = cluster::EXAMPLES)]
     TestCluster(cluster::Options),
-    /// Measure how soon a node that is gone is noticed, and how often one that is there is given up. Needs root.
+    /// Measure how soon the loss of a node is reported, and how often a healthy node is reported as
+    /// down. Needs root.
     #[command(after_help = liveness::EXAMPLES)]
     Liveness(liveness::Options),
     /// Run the test of every case that Obit promises to keep, and print the table of them.
     #[command(after_help = conformance::EXAMPLES)]
     Conformance(conformance::Options),
-    /// Measure two nodes of Obit, and two of Erlang/OTP beside them.
+    /// Measure the speed of two nodes of Obit, compared with two nodes of Erlang/OTP.
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::Options),
-    /// Measure what monitors, processes and nodes cost, and how that grows with their number.
+    /// Measure the costs of monitors, processes and nodes, and how they grow with the number.
     #[command(after_help = scale::EXAMPLES)]
     Scale(scale::Options),
-    /// Run the same scripts on nodes of Erlang/OTP and of Obit, and compare what every process is told.
+    /// Run the same scripts on nodes of Erlang/OTP and of Obit, and compare the notices of every
+    /// process.
     #[command(after_help = differential::EXAMPLES)]
     Differential(differential::Options),
-    /// Break rules of the real code on purpose, in a copy, and see that a test catches each.
+    /// Break rules of the real code on purpose, in a copy, and check that a test catches each.
     #[command(after_help = mutations::EXAMPLES)]
     Mutations(mutations::Options),
-    /// Simulate clusters of real nodes in virtual time, on links that break, and judge every step.
+    /// Simulate clusters of real nodes in virtual time, on links that break, and check every step.
     #[command(after_help = sim::EXAMPLES)]
     Sim(sim::Options),
-    /// Look at the page of a node in a headless Chromium, while processes end and nodes are killed.
+    /// Check the page of a node in a headless Chromium, while processes end and nodes are killed.
     #[command(after_help = page::EXAMPLES)]
     Page(page::Options),
     /// Check the rules of the repository that no compiler checks.
     #[command(after_help = "Example:\n  cargo xtask tidy")]
     Tidy,
-    /// Run everything that continuous integration runs, and count what passed.
+    /// Run all steps of continuous integration, and count the passed ones.
     #[command(after_help = ci::EXAMPLES)]
     Ci(ci::Options),
     /// Write a fresh secret for a cluster to a file that only its owner can read.
     #[command(after_help = "Example:\n  cargo xtask keygen cluster.key")]
     Keygen {
-        /// The file to make; one that exists is never overwritten.
+        /// The file to create; an existing file is never overwritten.
         file: PathBuf,
     },
     /// Print the completion script of a shell, for the program `xtask` itself.
@@ -77,7 +79,7 @@ enum Task {
         after_help = "Example:\n  cargo xtask completions bash > ~/.local/share/bash-completion/completions/xtask"
     )]
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
 }

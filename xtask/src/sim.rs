@@ -1,6 +1,7 @@
-//! `cargo xtask sim`: clusters of real nodes in virtual time, on links that break in every way there is.
+//! `cargo xtask sim`: clusters of real nodes in virtual time, on links with every kind of fault.
 //!
-//! The program is `tools/simulator`, which uses the crates of Obit and this one does not; it is built and run from here.
+//! The program is `tools/simulator`, which uses the crates of Obit, while this program does not;
+//! this task builds and runs it.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -8,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use harness::workspace;
 
-/// What the command line shows below its options.
+/// The text that `--help` shows below the options.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask sim                                            50 nodes, one seed, all faults
@@ -20,34 +21,36 @@ Examples:
 Faults: loss, oneway, partition, crash, duplicate, pause, skew, slow, flap, panic; all; none.
 Exit code: 0 if every promise was kept; 1 if not: each failing seed is printed with the command that replays it.";
 
-/// What to simulate.
+/// The options of `sim`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
     /// The first seed. The same seed, options and commit give the same run.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// How many seeds, one after the other.
+    /// Number of consecutive seeds.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seeds: u64,
-    /// How many nodes.
+    /// Number of nodes.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(2..10_000))]
     nodes: u64,
-    /// How long work and faults go on, in virtual seconds; peace and emptiness follow.
+    /// Duration of work and faults, in virtual seconds; a phase without faults and the removal of
+    /// all processes follow.
     #[arg(long, value_name = "N", default_value_t = 60)]
     seconds: u64,
-    /// Which faults, with commas between them.
+    /// The faults, separated by commas.
     #[arg(long, value_name = "LIST", default_value = "all")]
     faults: String,
-    /// How many seeds run at once.
+    /// Maximum number of seeds that run at once.
     #[arg(long, value_name = "N", default_value_t = 2)]
     threads: u64,
-    /// Build the program optimised, and without the assertions of the crates: worth it for long runs.
+    /// Build the program with optimizations, and without the assertions of the crates, for long
+    /// runs.
     #[arg(long)]
     release: bool,
     /// Print every step.
     #[arg(long)]
     trace: bool,
-    /// Write the figures, and what failed, as JSON to this file.
+    /// Write the figures and the failures as JSON to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -75,7 +78,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         cargo.arg("--trace");
     }
     if let Some(file) = &options.json {
-        // The program runs at the root, and the file is meant from here.
+        // The program runs in the workspace root, but the path is relative to the current
+        // directory.
         let file = std::path::absolute(file).with_context(|| format!("{}", file.display()))?;
         cargo.arg("--json").arg(file);
     }

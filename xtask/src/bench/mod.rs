@@ -26,12 +26,12 @@ use self::{
     workloads::{SCRIPTS, SILENCES, Script},
 };
 
+mod failure_detection;
 mod figures;
 mod limits;
 pub(crate) mod pair;
 mod plot;
 mod script;
-mod silence;
 mod workloads;
 
 /// What the command line shows below its options.
@@ -135,7 +135,7 @@ fn measure(options: &Options, children: &Children) -> Result<()> {
         let other = silence.other.filter(|_| release.is_some());
         let before = options.against.as_ref().map(|_| silence.ours.before());
         for system in [silence.ours].into_iter().chain(other).chain(before) {
-            let samples = silence::detection(&lab, silence.id, system, runs)?;
+            let samples = failure_detection::detection(&lab, silence.id, system, runs)?;
             samples.into_iter().for_each(|sample| figures::add(&mut rows, system, sample));
         }
     }
@@ -162,7 +162,7 @@ fn loaded(lab: &Lab, lasting: Duration) -> Result<()> {
     const PAIRS: usize = 5;
     for heartbeat in ["default", "fast"] {
         println!("{heartbeat}: {PAIRS} pairs, {} s with every processor busy", lasting.as_secs());
-        let falsely = silence::false_downs(lab, System::obit(heartbeat), PAIRS, lasting)?;
+        let falsely = failure_detection::false_downs(lab, System::obit(heartbeat), PAIRS, lasting)?;
         println!("{heartbeat}: {falsely} false Downs");
     }
     Ok(())

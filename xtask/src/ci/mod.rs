@@ -1,7 +1,7 @@
-//! `cargo xtask ci`: what continuous integration runs, and nothing else.
+//! `cargo xtask ci`: runs the steps of continuous integration.
 //!
-//! The [`steps`] say what is run, [`verdict`] how each came out. A step whose tool is missing leaves out what it cannot do
-//! and says so; that is neither passed nor failed.
+//! [`steps`] lists the steps, [`verdict`] has their results. A step whose tool is missing skips the
+//! part that needs the tool and reports that; such a step counts as neither passed nor failed.
 
 use std::{process::ExitCode, time::Instant};
 
@@ -17,7 +17,7 @@ mod features;
 mod steps;
 mod verdict;
 
-/// What the command line shows below its options.
+/// The text that `--help` shows below the options.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask ci
@@ -32,7 +32,7 @@ pub(crate) struct Options {
     /// Run only this step; may be given several times.
     #[arg(long = "only", value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.iter().map(|step| step.name)))]
     only: Vec<String>,
-    /// Count what a step had to leave out as a failure.
+    /// Count a skipped part of a step as a failure.
     #[arg(long)]
     strict: bool,
 }

@@ -1,4 +1,4 @@
-//! What continuous integration runs, step by step.
+//! The steps of continuous integration.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{cluster, conformance, differential, page, tidy};
 
-/// One step: what it is called, and what it does.
+/// One step: its name and its function.
 pub(super) struct Step {
     pub(super) name: &'static str,
     pub(super) run: fn() -> Result<Done>,
@@ -29,7 +29,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "tidy", run: || tidy::check().map(Done::from) },
     Step { name: "package", run: package },
     Step { name: "test", run: || cargo(&["test", "--workspace"]) },
-    // That they run, not how fast: each once.
+    // Checks that the benchmarks run, not how fast: each runs once.
     Step {
         name: "benches",
         run: || cargo(&["bench", "--package", "monitor-core", "--bench", "core", "--", "--test"]),
@@ -38,7 +38,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "cli", run: cli },
     Step { name: "page", run: || unless(page::missing(), &["xtask", "page"]) },
     Step { name: "miri", run: miri },
-    // They have just been run: that each case has its test is all that is left to see.
+    // The step `test` has just run them, so this only checks that each case has its test.
     Step { name: "conformance", run: || conformance::check().map(Done::from) },
     Step { name: "mutations", run: || cargo(&["xtask", "mutations"]) },
     Step { name: "doc", run: doc },
@@ -49,8 +49,8 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "test-cluster", run: test_cluster },
 ];
 
-/// Packs every package that is meant for a registry, as publishing would. Building what was packed is left out: the other
-/// steps build the same files.
+/// Packs every package that is meant for a registry, as publishing would. The packed files are not
+/// built: the other steps build the same files.
 fn package() -> Result<Done> {
     let packages = tidy::packages::read()?;
     let published = packages.iter().filter(|package| package.is_published());
@@ -58,7 +58,7 @@ fn package() -> Result<Done> {
     run(workspace::cargo().args(["package", "--quiet", "--no-verify", "--allow-dirty"]).args(named))
 }
 
-/// What the feature `tls` adds or changes.
+/// Lints and tests the code that the feature `tls` adds or changes.
 fn tls() -> Result<Done> {
     const TRANSPORT: [&str; 4] = ["--package", "transport-tcp", "--features", "tls"];
     let of_transport = |head: &str, tail: &[&str]| cargo(&[&[head], &TRANSPORT[..], tail].concat());
@@ -71,7 +71,7 @@ fn tls() -> Result<Done> {
     of_transport("test", &["--doc"])
 }
 
-/// The command `obit`, and what one can look into a node by.
+/// Tests the command `obit`, and the features for inspection of a node.
 fn cli() -> Result<Done> {
     cargo(&["clippy", "--package", "obit-cli", "--all-targets", "--", "-D", "warnings"])?;
     cargo(&["test", "--package", "obit-cli"])?;
@@ -79,15 +79,15 @@ fn cli() -> Result<Done> {
     cargo(&[&["clippy"], &HTTP[..], &["--all-targets", "--", "-D", "warnings"]].concat())?;
     cargo(&[&["test"], &HTTP[..], &["--test", "control", "--test", "http"]].concat())?;
     cargo(&[&["test"], &HTTP[..], &["--doc"]].concat())?;
-    // The pages about looking into a node.
+    // The pages about inspection of a node.
     cargo(&["test", "--package", "obit", "--features", "http", "--doc"])?;
     const METRICS: [&str; 4] = ["--package", "monitor-runtime", "--features", "metrics"];
     cargo(&[&["clippy"], &METRICS[..], &["--test", "metrics", "--", "-D", "warnings"]].concat())?;
     cargo(&[&["test"], &METRICS[..], &["--test", "metrics"]].concat())
 }
 
-/// The rules of the language that no compiler checks, where they can be: in the two crates that do no I/O. None of ours is
-/// unsafe, but what they are made of is.
+/// Checks for undefined behavior with Miri, in the two crates that do no I/O. These crates contain
+/// no unsafe code, but their dependencies do.
 fn miri() -> Result<Done> {
     if !succeeds(workspace::cargo_of_rustup().args(["+nightly", "miri", "--version"])) {
         return Ok(Without("no nightly toolchain with miri (rustup +nightly component add miri)".to_owned()));
@@ -99,8 +99,9 @@ fn miri() -> Result<Done> {
     run(miri.args(TESTS))
 }
 
-/// Builds all examples, and runs those that judge themselves: each as its head says, without the default features where it
-/// needs none. The features that tests share, `test-util` and `fuzzing`, are on for all of them.
+/// Builds all examples, and runs those that check their own result: each as its header says,
+/// without the default features if it needs none. The features that tests share, `test-util` and
+/// `fuzzing`, are on for all of them.
 fn examples() -> Result<Done> {
     const RUNTIME: &str = "monitor-runtime";
     const IN_MEMORY: &[&str] = &["--no-default-features", "--features", "test-util"];
@@ -124,14 +125,15 @@ fn examples() -> Result<Done> {
     run(Command::new("obit-cli/examples/shell_watch.sh").current_dir(workspace::root()))
 }
 
-/// Licences, sources and known weaknesses of what we depend on, as `deny.toml` has them.
+/// Checks the licenses, sources and known vulnerabilities of the dependencies, as `deny.toml`
+/// configures them.
 fn deny() -> Result<Done> {
     if !has("deny") {
         return Ok(Without("no cargo-deny (cargo install --locked cargo-deny)".to_owned()));
     }
     const DENY: [&str; 2] = ["deny", "--all-features"];
     cargo(&[&DENY[..], &["check", "--hide-inclusion-graph", "licenses", "bans", "sources"]].concat())?;
-    // What is known of weaknesses comes over the network. Nobody's change is wrong because that is down.
+    // The database of advisories comes over the network. A network outage must not fail the step.
     if !succeeds(workspace::cargo().args(DENY).args(["fetch", "db", "index"])) {
         return Ok(Without("advisories: their database cannot be fetched; the rest was checked".to_owned()));
     }
@@ -143,13 +145,13 @@ fn doc() -> Result<Done> {
     run(cargo.args(["doc", "--workspace", "--no-deps", "--all-features"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-/// With what needs root where there is root; elsewhere without.
+/// Includes the scenarios that need root if run as root.
 fn test_cluster() -> Result<Done> {
     cargo(&["xtask", "test-cluster", "--quick", "--netns"])?;
     Ok(cluster::missing().map_or(Whole, |why| Without(format!("scenarios that pull cables: {why}"))))
 }
 
-/// Runs cargo, unless something is missing that it needs.
+/// Runs cargo, unless a requirement is missing.
 fn unless(missing: Option<String>, arguments: &[&str]) -> Result<Done> {
     match missing {
         Some(missing) => Ok(Without(missing)),
@@ -157,12 +159,12 @@ fn unless(missing: Option<String>, arguments: &[&str]) -> Result<Done> {
     }
 }
 
-/// Runs cargo; a failure if it fails.
+/// Runs cargo; returns an error if it fails.
 pub(super) fn cargo(arguments: &[&str]) -> Result<Done> {
     run(workspace::cargo().args(arguments))
 }
 
-/// Runs a command; a failure if it fails.
+/// Runs a command; returns an error if it fails.
 pub(super) fn run(command: &mut Command) -> Result<Done> {
     let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
     if !status.success() {
@@ -176,7 +178,7 @@ pub(super) fn has(subcommand: &str) -> bool {
     succeeds(workspace::cargo().args([subcommand, "--version"]))
 }
 
-/// Whether a command can be run and ends well; what it prints is nobody's business.
+/// Returns whether a command can be run and succeeds; its output is discarded.
 pub(super) fn succeeds(command: &mut Command) -> bool {
     command.output().is_ok_and(|done| done.status.success())
 }

@@ -1,27 +1,27 @@
-//! How a step came out, and how that is told.
+//! The result of a step, and its text.
 
 use anyhow::Result;
 
-/// What a step that found nothing wrong has done.
+/// The extent to which a step without failures was run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Done {
-    /// Everything that it is for.
+    /// The whole step was run.
     Whole,
-    /// Not this: what was left out, and why. It may have done the rest.
+    /// The part that was skipped, and why. The step may have run the rest.
     Without(String),
 }
 
-/// How a step came out.
+/// The result of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Passed,
-    /// Something of it could not be done here: what, and why.
+    /// A part of the step could not be run here: which part, and why.
     Skipped(String),
     Failed(String),
 }
 
 impl Verdict {
-    /// The verdict on a step. `strict`: what could not be done counts as failed.
+    /// Returns the verdict on a step. With `strict`, a skipped part counts as failed.
     pub(super) fn of(outcome: Result<Done>, strict: bool) -> Self {
         match outcome {
             Ok(Done::Whole) => Verdict::Passed,
@@ -39,7 +39,7 @@ impl Verdict {
         }
     }
 
-    /// What was left out or has failed; none if it passed.
+    /// Returns the skipped or failed part; `None` if the step passed.
     pub(super) fn why(&self) -> Option<&str> {
         match self {
             Verdict::Passed => None,
@@ -47,7 +47,8 @@ impl Verdict {
         }
     }
 
-    /// Its line of the summary. The reason is its first line: all of it stands where the step was run.
+    /// Returns the line of the summary. It has only the first line of the reason; the step's own
+    /// output has all of it.
     pub(super) fn line(&self, name: &str, seconds: f64) -> String {
         let why = self.why().and_then(|why| why.lines().next()).unwrap_or_default();
         format!("{:7}  {name:20} {seconds:6.1} s  {why}", self.word()).trim_end().to_owned()

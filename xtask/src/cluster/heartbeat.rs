@@ -1,11 +1,11 @@
-//! How soon a node must notice that another is gone.
+//! The bounds for the detection of a lost node.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use harness::conditions::ensure;
 
-/// How often a node gives a sign of life, and after how much silence it gives up a peer.
+/// The heartbeat interval of a node, and the timeout after which it reports a silent peer as down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Heartbeat {
     /// As the program `test-node` takes it on its command line.
@@ -15,16 +15,16 @@ pub(crate) struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// The preset that a node has if it is told nothing else.
+    /// The default preset of a node.
     pub(crate) const DEFAULT: Self = Self::of("default", 1_000, 5_000);
     /// The preset for one rack.
     pub(crate) const FAST: Self = Self::of("fast", 100, 500);
     /// The preset for links between sites.
     pub(crate) const WAN: Self = Self::of("wan", 2_500, 15_000);
-    /// For tests: soon over, and yet not shaken by a busy machine on which a node waits for its turn.
+    /// For tests: short, but long enough for a busy machine on which a node waits for a processor.
     pub(crate) const BRISK: Self = Self::of("200/2000", 200, 2_000);
 
-    /// How late a busy machine may make a verdict.
+    /// Maximum delay of a report on a busy machine.
     const SLACK: Duration = Duration::from_secs(4);
 
     const fn of(option: &'static str, interval: u64, timeout: u64) -> Self {
@@ -32,19 +32,19 @@ impl Heartbeat {
         Heartbeat { option, interval, timeout }
     }
 
-    /// How long it took to detect silence; an error if that came before the silence had lasted, counted from the last
-    /// sign of life, or much later.
+    /// How long it took to detect silence; an error if that came before the silence had lasted,
+    /// counted from the last sign of life, or much later.
     pub(crate) fn silence(&self, fault: Instant, told: Instant) -> Result<Duration> {
         self.within(self.timeout - self.interval, fault, told)
     }
 
-    /// How long it took to detect a fault of which there was a sign, at the latest at the next sign of life; an error if
-    /// that is longer than silence would have taken.
+    /// How long it took to detect a fault of which there was a sign, at the latest at the next sign
+    /// of life; an error if that is longer than silence would have taken.
     pub(crate) fn sign(&self, fault: Instant, told: Instant) -> Result<Duration> {
         self.within(Duration::ZERO, fault, told)
     }
 
-    /// After this long, and a round trip, whoever can be told of a fault has been told.
+    /// After this time and a round trip, every reachable node has reported the fault.
     pub(crate) fn latest(&self) -> Duration {
         self.timeout + self.interval
     }

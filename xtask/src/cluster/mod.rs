@@ -1,9 +1,10 @@
 //! `cargo xtask test-cluster`: real processes, real TCP, real faults, and a verdict.
 //!
-//! The parts, from the outside in: [`judge`] runs the [`scenarios`] one after the other, each on a [`Cluster`] of
-//! its own, and has the [`oracle`] go over everything that was said; [`report`] tells a person about it. A cluster
-//! is made of [`node`]s, which are [children](harness::children) of this program, and each has a [`transcript`]. They live side by side
-//! on 127.0.0.1, or each on a host of a [network](harness::net) of their own, whose [`wires`] can be hurt.
+//! The parts, from the outside in: [`runner`] runs the [`scenarios`] one after the other, each on a
+//! [`Cluster`] of its own, and has the [`oracle`] check all transcripts; [`report`] prints the
+//! results. A cluster is made of [`node`]s, which are [children](harness::children) of this
+//! program, and each has a [`transcript`]. The nodes share 127.0.0.1, or each runs on a host of a
+//! [network](harness::net) of their own, in which [`wires`] injects faults.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,26 +28,26 @@ use harness::{
 use serde_json::Value;
 
 use self::{
-    judge::Outcome,
     node::{Launch, Node},
     oracle::Life,
     report::Progress,
+    runner::Outcome,
 };
 
 pub(crate) mod heartbeat;
-mod judge;
 pub(crate) mod node;
 mod oracle;
+mod proc_stats;
 pub(crate) mod process;
 mod report;
+mod runner;
 mod scenarios;
 pub(crate) mod transcript;
-mod vitals;
 mod wires;
 
 pub(crate) use node_protocol as protocol;
 
-/// What the command line shows below its options.
+/// The text that `--help` shows below the options.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask test-cluster                          every scenario, with five nodes
@@ -58,7 +59,7 @@ Examples:
 
 Exit code: 0 if every scenario passed, 1 if one failed, 130 if interrupted.";
 
-/// How to test.
+/// The options of `test-cluster`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
     /// Run only this scenario; may be given several times.
@@ -67,36 +68,37 @@ pub(crate) struct Options {
     /// List the scenarios and what each shows, and run none.
     #[arg(long)]
     list: bool,
-    /// How many nodes a cluster has.
+    /// Number of nodes of a cluster.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(3..=26))]
     nodes: u64,
-    /// Seed of everything random in the scenarios [default: a new one, which is told].
+    /// Seed of everything random in the scenarios [default: a new one, which is printed].
     #[arg(long)]
     seed: Option<u64>,
-    /// Less of everything: for a check before each commit.
+    /// Run fewer rounds: for a check before each commit.
     #[arg(long)]
     quick: bool,
-    /// Write the verdict as JSON: to the file, or without one to standard output, where nothing else is written then.
+    /// Write the verdict as JSON: to the file, or without one to standard output, where nothing
+    /// else is written then.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
-    /// Give every node a network namespace of its own, and run the scenarios that pull cables, too: needs root, `ip`,
-    /// `tc` and `nft`. Without those, the scenarios that need them are skipped.
+    /// Give every node a network namespace of its own, and run the scenarios that pull cables, too:
+    /// needs root, `ip`, `tc` and `nft`. Without those, the scenarios that need them are skipped.
     #[arg(long)]
     netns: bool,
     /// Keep the transcripts of scenarios that passed, too.
     #[arg(long)]
     keep_logs: bool,
-    /// Build the nodes with optimisations.
+    /// Build the nodes with optimizations.
     #[arg(long)]
     release: bool,
 }
 
-/// What is missing here to give nodes networks of their own; none if nothing is.
+/// Returns the missing requirement for network namespaces; `None` if nothing is missing.
 pub(crate) fn missing() -> Option<String> {
     net::available().err().map(|why| format!("{why:#}"))
 }
 
-/// Runs the scenarios that were asked for, and reports.
+/// Runs the selected scenarios, and prints the results.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.list {
         report::list(scenarios::ALL);
@@ -106,7 +108,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let children = Children::default();
     children.end_on_interrupt()?;
     let program = build::tool("test-node", options.release)?;
-    let verdicts = judge::judge(options, &children, &program)?;
+    let verdicts = runner::run(options, &children, &program)?;
     report::table(&verdicts);
     if let Some(file) = &options.json {
         report::json(&verdicts, file)?;
@@ -119,7 +121,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     })
 }
 
-/// The nodes of one scenario, and what the scenario did to them.
+/// The nodes of one scenario, and the faults that the scenario injected.
 pub(crate) struct Cluster<'a> {
     children: &'a Children,
     ports: &'a Ports,
@@ -137,9 +139,9 @@ pub(crate) struct Cluster<'a> {
 
 #[derive(Default)]
 struct State {
-    /// Every life of every node, in the order in which they began.
+    /// Every run of every node, in the order of their start.
     lives: Vec<Node>,
-    /// The names of the nodes that something was done to which ends sessions.
+    /// The names of the nodes with a fault that can end sessions.
     hurt: BTreeSet<String>,
     figures: BTreeMap<String, Value>,
 }
@@ -177,7 +179,7 @@ impl Cluster<'_> {
         format!("{label}@{}", self.address(label))
     }
 
-    /// Where the node with that label listens.
+    /// Returns the address on which the node with that label listens.
     pub(crate) fn address(&self, label: &str) -> SocketAddr {
         match self.net {
             Some(_) => net::node_address(index(label)),
@@ -185,13 +187,15 @@ impl Cluster<'_> {
         }
     }
 
-    /// Where the node with that label runs, if not among everybody else.
+    /// Returns the host on which the node with that label runs; `None` if the nodes share
+    /// 127.0.0.1.
     pub(crate) fn home(&self, label: &str) -> Result<Option<Arc<Namespace>>> {
         let net = self.net.as_ref();
         net.map(|net| Ok(net.host(index(label))?.namespace().clone())).transpose()
     }
 
-    /// Does something where a node with that label would run: whatever it connects to is what that node could reach.
+    /// Does something where a node with that label would run: whatever it connects to is what that
+    /// node could reach.
     pub(crate) fn at<T: Send>(&self, label: &str, work: impl FnOnce() -> T + Send) -> Result<T> {
         match self.home(label)? {
             Some(home) => home.run(work),
@@ -208,13 +212,14 @@ impl Cluster<'_> {
         Ok(node)
     }
 
-    /// Starts a program of the command `obit` where a node with that label would run, with the secret of the cluster.
+    /// Starts a program of the command `obit` where a node with that label would run, with the
+    /// secret of the cluster.
     pub(crate) fn program(&self, label: &str, mut command: std::process::Command) -> Result<Program> {
         command.env("OBIT_SECRET", &self.launch.secret);
         Program::start(self.children, command, self.home(label)?.as_deref())
     }
 
-    // What can be done to a node. Each is recorded: where nothing was done, no session may end.
+    // Faults of a node. Each is recorded: without a recorded fault, no session may end.
 
     /// SIGKILL.
     pub(crate) fn kill(&self, node: &Node) {
@@ -228,7 +233,8 @@ impl Cluster<'_> {
         node.stop()
     }
 
-    /// A new life under the same name, on the same port; the old one is killed if it lives.
+    /// Starts the node again under the same name, on the same port; kills the old run if it is
+    /// alive.
     pub(crate) fn restart(&self, node: &Node) -> Result<Node> {
         self.kill(node);
         self.start(node.launch().clone())
@@ -258,10 +264,11 @@ impl Cluster<'_> {
         self.state().hurt.insert(node.name().to_owned());
     }
 
-    /// Waits until nothing is under way any more: the tables of every node that lives hold exactly the monitors that by
-    /// the transcripts are active, at both ends, and nothing is owed to anybody.
+    /// Waits until nothing is under way any more: the tables of every node that lives hold exactly
+    /// the monitors that by the transcripts are active, at both ends, and no notice is outstanding.
     ///
-    /// A monitor has then reached its target's node, so whatever happens to the target next is what its Down tells.
+    /// A monitor has then reached its target's node, so whatever happens to the target next is what
+    /// its Down tells.
     pub(crate) fn at_rest(&self) -> Result<()> {
         let mut differences = Vec::new();
         let rest = poll(SOON, || {
@@ -280,7 +287,7 @@ impl Cluster<'_> {
         }
     }
 
-    // What the scenario is told and tells.
+    // Parameters and results of the scenario.
 
     /// A smaller number with `--quick`.
     pub(crate) fn scaled(&self, full: usize, quick: usize) -> usize {
@@ -292,7 +299,7 @@ impl Cluster<'_> {
         self.seed
     }
 
-    /// How far the scenario is, for the person who waits.
+    /// Shows the progress of the scenario.
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
     }

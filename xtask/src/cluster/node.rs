@@ -1,4 +1,4 @@
-//! One life of one node: a child process that takes commands and tells what happens to it.
+//! One run of one node: a child process that accepts commands and reports events.
 
 use std::{
     fs::{self, File},
@@ -37,11 +37,11 @@ pub(crate) struct Launch {
     pub(crate) secret: String,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) hidden: bool,
-    /// Where it runs, if not among everybody else.
+    /// The host on which it runs, if it does not share 127.0.0.1 with the other nodes.
     pub(crate) home: Option<Arc<Namespace>>,
-    /// Whom it connects to by itself: names, or `name=address`.
+    /// The nodes to which it connects by itself: names, or `name=address`.
     pub(crate) peers: Vec<String>,
-    /// Where it listens, if not where its name says.
+    /// The address on which it listens, if it differs from the address in its name.
     pub(crate) listen: Option<SocketAddr>,
     /// Started by this program with these arguments, if any are given, which then becomes the node.
     pub(crate) by: Vec<String>,
@@ -51,7 +51,8 @@ pub(crate) struct Launch {
     pub(crate) log: PathBuf,
 }
 
-/// One life of a node. Cheap to clone; the process is killed when the last clone is dropped, if not before.
+/// One run of a node. Cheap to clone; the process is killed when the last clone is dropped, if not
+/// before.
 #[derive(Clone)]
 pub(crate) struct Node(Arc<Life>);
 
@@ -90,7 +91,7 @@ impl Node {
         if let Some(address) = launch.listen {
             program.args(["--listen", &address.to_string()]);
         }
-        // In the environment, where other users cannot read it; arguments are visible to everybody.
+        // In the environment, where other users cannot read it; arguments are visible to all users.
         program.env("OBIT_SECRET", &launch.secret);
         program.args(launch.log_reader.map(|_| ["--log", "trace"]).into_iter().flatten());
         let (stderr, unread) = match launch.log_reader {
@@ -126,7 +127,7 @@ impl Node {
         &self.0.launch.name
     }
 
-    /// Which life this is.
+    /// Returns the incarnation.
     pub(crate) fn incarnation(&self) -> &str {
         &self.0.incarnation
     }
@@ -139,7 +140,8 @@ impl Node {
         &self.0.transcript
     }
 
-    /// Whether this life can still be asked: it was neither killed nor stopped.
+    /// Returns whether this run of the node still accepts commands: it was neither killed nor
+    /// stopped.
     pub(crate) fn is_alive(&self) -> bool {
         !self.0.over.load(Ordering::SeqCst)
     }
@@ -163,7 +165,7 @@ impl Node {
         Ok(one.pop().expect("as many as were asked for"))
     }
 
-    /// Starts a process that is told of all nodes going up and down, and why.
+    /// Starts a process that is subscribed to all node events, with reasons.
     pub(crate) fn watcher(&self) -> Result<Process> {
         let watcher = self.spawn()?;
         watcher.monitor_nodes(Subscription { nodes: NodeKind::All, reasons: true })?;
@@ -179,7 +181,7 @@ impl Node {
         }
     }
 
-    /// Who holds a name here.
+    /// Returns the process that holds a name on this node.
     pub(crate) fn whereis(&self, name: &str) -> Result<Option<String>> {
         match self.ask(Command::Whereis { name: name.to_owned() })? {
             Answer::Pids(mut pids) => Ok(pids.pop()),
@@ -213,7 +215,7 @@ impl Node {
         Ok(self.flags(command)?[0])
     }
 
-    /// Makes the harness's monitors out of what the node has answered.
+    /// Makes the harness's monitors from the answer of the node.
     pub(crate) fn monitors(&self, targets: Vec<String>, answer: Answer) -> Result<Vec<Monitor>> {
         match answer {
             Answer::Monitors(references) if references.len() == targets.len() => Ok(references
@@ -356,7 +358,7 @@ impl Node {
         &self.0.child
     }
 
-    // Ends. The cluster is told of each, since it is a fault; see `Cluster`.
+    // Ends. `Cluster` records each of them as a fault.
 
     /// SIGKILL. Afterwards the transcript is complete.
     pub(crate) fn kill(&self) {
@@ -392,7 +394,8 @@ impl Node {
     }
 }
 
-/// Ends nodes without any of them seeing another go: all have stopped where they are before the first is killed.
+/// Ends nodes without any of them seeing another go: all have stopped where they are before the
+/// first is killed.
 pub(crate) fn end_all(nodes: &[Node]) {
     let alive = || nodes.iter().filter(|node| node.is_alive());
     // One that has crashed cannot be stopped; its transcript tells.

@@ -43,7 +43,7 @@ impl Process {
         self.monitor_target(target.pid())
     }
 
-    /// Monitors whoever holds the name there.
+    /// Monitors the process that holds the name on that node.
     pub(crate) fn monitor_name(&self, name: &str, at: &Node) -> Result<Monitor> {
         self.monitor_target(&format!("{name}@{}", at.name()))
     }
@@ -108,7 +108,7 @@ impl Process {
         }
     }
 
-    /// Tells it to end, and does not wait for it.
+    /// Requests its exit, and does not wait for it.
     pub(crate) fn exit(&self, how: Exit) -> Result<()> {
         self.node.done(Command::Exit { processes: vec![self.me()], how })
     }
@@ -118,12 +118,12 @@ impl Process {
         Ok(self.node.flags(Command::Kill { process: self.me() })?[0])
     }
 
-    /// It takes nothing out of its mailbox until it is resumed.
+    /// Pauses the process: it receives nothing until it is resumed.
     pub(crate) fn pause(&self) -> Result<()> {
         self.node.done(Command::Pause { process: self.me() })
     }
 
-    /// It blocks its thread for that long.
+    /// Blocks its thread for that long.
     pub(crate) fn block(&self, time: Duration) -> Result<()> {
         let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self.node.done(Command::Block { process: self.me(), milliseconds })
@@ -135,8 +135,8 @@ impl Process {
 
     /// Waits until it has received everything that is in its mailbox now.
     ///
-    /// A message from a process of the same node is put at the end of the mailbox at once; when that one is
-    /// received, so is everything before it.
+    /// A message from a process of the same node is put at the end of the mailbox at once; when
+    /// that one is received, so is everything before it.
     pub(crate) fn drain(&self) -> Result<()> {
         let marker = self.node.spawn()?;
         let last = marker.send(&self.pid, 1)?;
@@ -157,7 +157,8 @@ impl Process {
         })
     }
 
-    /// Waits until it knows that the node is up, in that life: by an event, or because it was up when it subscribed.
+    /// Waits until it knows that the node is up, in that incarnation: by an event, or because it
+    /// was up when it subscribed.
     pub(crate) fn expect_node_up(&self, node: &Node) -> Result<()> {
         let meant = |info: &NodeInfo| info.name == node.name() && info.incarnation == node.incarnation();
         let mut subscriptions = BTreeSet::new();
@@ -178,7 +179,7 @@ impl Process {
         })
     }
 
-    /// Waits until it was told for the first time that a node is down, and why; that must be one of these kinds.
+    /// Waits for its first node down of a node; the reason must be one of these kinds.
     pub(crate) fn expect_node_down(&self, node: &Node, kinds: &[&str]) -> Result<()> {
         let what = format!("node-down of {}", node.name());
         let down = self
@@ -186,7 +187,7 @@ impl Process {
         self.expect_kind(&down, kinds)
     }
 
-    /// Waits until it was told that often that a node is down.
+    /// Waits until it has received that many node downs of a node.
     pub(crate) fn await_node_downs(&self, node: &Node, times: usize) -> Result<()> {
         let mut seen = 0;
         let what = format!("{times} node-downs of {}", node.name());
@@ -198,15 +199,16 @@ impl Process {
         .map(drop)
     }
 
-    /// Waits until it was told, by a `monitor_node`, that a node is down; the end must be of this kind.
+    /// Waits until it was told, by a `monitor_node`, that a node is down; the end must be of this
+    /// kind.
     pub(crate) fn expect_monitored_down(&self, node: &str, kind: &str) -> Result<()> {
         let what = format!("the node-down of {node} that monitor_node asks for");
         let down = self.await_node_event(&what, |event| event.of.is_none() && event.name == node)?;
         self.expect_kind(&down, &[kind])
     }
 
-    /// Waits until it was told by that subscription that the node is up, or down; the reason must be there exactly
-    /// if it was asked for.
+    /// Waits until it was told by that subscription that the node is up, or down; the reason must
+    /// be there exactly if it was asked for.
     pub(crate) fn expect_event(&self, of: Subscription, up: bool, node: &str) -> Result<()> {
         let what = format!("{} of {node} by {of:?}", if up { "node-up" } else { "node-down" });
         let event = self
@@ -217,7 +219,7 @@ impl Process {
         })
     }
 
-    /// Everything that it was told of nodes so far.
+    /// Returns all node events that it has received so far.
     pub(crate) fn node_events(&self) -> Vec<NodeEvent> {
         let entries = self.node.transcript().entries();
         entries.iter().filter_map(|entry| self.node_event(&entry.said)).collect()
@@ -242,7 +244,7 @@ impl Process {
     }
 }
 
-/// What a process was told of a node.
+/// A node event that a process has received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NodeEvent {
     pub(crate) name: String,
@@ -325,7 +327,8 @@ impl Monitor {
     }
 }
 
-/// Waits for the Downs of many monitors of one node, in whatever order they come, and calls `each` for every one.
+/// Waits for the Downs of many monitors of one node, in whatever order they come, and calls `each`
+/// for every one.
 pub(crate) fn expect_downs(
     node: &Node,
     monitors: &[(Monitor, Wanted)],
@@ -351,7 +354,7 @@ pub(crate) fn expect_downs(
     wrong.map_err(|wrong| anyhow!("{}: {wrong}", node.name()))
 }
 
-/// Which reason a Down should have.
+/// The expected reason of a Down.
 #[derive(Clone, Debug)]
 pub(crate) enum Wanted {
     Exit(Exit),

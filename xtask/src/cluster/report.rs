@@ -1,4 +1,4 @@
-//! What a person sees, and what a program reads.
+//! The report: a table for people, and JSON for programs.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::{
-    judge::{Outcome, Verdict},
+    runner::{Outcome, Verdict},
     scenarios::{Ground, Scenario},
 };
 
@@ -28,12 +28,12 @@ macro_rules! say {
     };
 }
 
-/// From here on people are told on standard error.
+/// From now on, lines for people go to standard error.
 pub(super) fn keep_stdout_for_json(keep: bool) {
     STDOUT_IS_JSON.store(keep, Ordering::Relaxed);
 }
 
-/// How wide the table at the end may be.
+/// Maximum width of the table at the end.
 const WIDTH: u16 = 110;
 
 /// The progress of one scenario: a bar where standard error is a terminal, nothing elsewhere.
@@ -67,17 +67,17 @@ impl Progress {
     }
 }
 
-/// Tells what is about to be run, and the seed to run it again.
+/// Prints the selected scenarios, and the seed with which to repeat them.
 pub(super) fn first_line(nodes: u64, seed: u64) {
     say!("clusters of up to {nodes} nodes; seed {seed}");
 }
 
-/// Tells why nodes cannot have networks of their own.
+/// Prints why network namespaces are unavailable.
 pub(super) fn no_networks(why: &Error) {
     say!("no network of its own for any node: {why:#}; scenarios that need one are left out");
 }
 
-/// The scenarios, each with what it shows.
+/// Prints the scenarios, each with its description.
 pub(super) fn list(scenarios: &[Scenario]) {
     for scenario in scenarios {
         let ground = if scenario.ground == Ground::Network { " (--netns)" } else { "" };
@@ -139,7 +139,7 @@ fn count(verdicts: &[Verdict]) -> [usize; 3] {
         .map(|outcome| verdicts.iter().filter(|verdict| verdict.outcome == outcome).count())
 }
 
-/// What stands out is written in capitals.
+/// Verdicts other than a pass are written in capitals.
 fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Passed => "passed",

@@ -1,4 +1,4 @@
-//! What was said between the harness and one node, in order, and how to wait for more of it.
+//! The lines between the harness and one node, in order, with a way to wait for further lines.
 
 use std::{
     fs::File,
@@ -30,7 +30,7 @@ pub(crate) enum Said {
     Garbled(String),
 }
 
-/// The transcript of one life of one node. It is written to a file while it grows.
+/// The transcript of one run of one node. It is written to a file while it grows.
 pub(crate) struct Transcript {
     node: String,
     state: Mutex<State>,
@@ -56,7 +56,8 @@ impl Transcript {
         std::thread::spawn(move || {
             let mut stdout = BufReader::new(stdout);
             let mut line = String::new();
-            // A last line without its end was being written when the node was killed: it was not said.
+            // A last line without its end was being written when the node was killed: it was not
+            // said.
             while stdout.read_line(&mut line).is_ok() && line.ends_with('\n') {
                 let said = match serde_json::from_str(&line) {
                     Ok(output) => Said::Told(output),
@@ -94,10 +95,11 @@ impl Transcript {
         self.lock().entries.clone()
     }
 
-    /// Shows every entry from number `from` on to `look`, once and in order, until it gives something.
+    /// Shows every entry from number `from` on to `look`, once and in order, until it gives
+    /// something.
     ///
-    /// Fails when that has not happened after `within`, or when the node has ended; the error says that `what` was
-    /// awaited, and what the node said last.
+    /// Fails when that has not happened after `within`, or when the node has ended; the error says
+    /// that `what` was awaited, and what the node said last.
     pub(crate) fn wait<T>(
         &self,
         what: &str,

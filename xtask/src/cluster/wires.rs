@@ -1,7 +1,7 @@
-//! What can be done to the wires between nodes.
+//! Faults of the network between nodes.
 //!
-//! Each fault is recorded for the nodes that it can cost a session: where nothing was done, no session may end. What a
-//! network must bear without losing anybody, such as a little loss, is not recorded.
+//! Each fault is recorded for the nodes whose sessions it can end: without a recorded fault, no
+//! session may end. A fault that sessions must survive, such as a low packet loss, is not recorded.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -15,7 +15,7 @@ use harness::net::{Host, Network, firewall::Firewall, relay::Relay};
 use super::{Cluster, index, node::Node};
 
 impl Cluster<'_> {
-    /// The cable of a node is pulled out; returns a moment before.
+    /// Cuts the network of a node; returns a time just before.
     pub(crate) fn pull(&self, node: &Node) -> Result<Instant> {
         self.hurt(node);
         let before = Instant::now();
@@ -23,12 +23,12 @@ impl Cluster<'_> {
         Ok(before)
     }
 
-    /// It is plugged in again.
+    /// Restores the network of a node.
     pub(crate) fn plug(&self, node: &Node) -> Result<()> {
         self.net().plug(&*self.host(node)?)
     }
 
-    /// From now on nothing that `from` sends reaches `to`; returns a moment before.
+    /// Drops all packets from `from` to `to` from now on; returns a time just before.
     pub(crate) fn deafen(&self, to: &Node, from: &Node) -> Result<Instant> {
         self.hurt(from);
         self.hurt(to);
@@ -47,19 +47,20 @@ impl Cluster<'_> {
         })
     }
 
-    /// How many packets the host with that label, which is no node's, has stopped since its rules last changed.
+    /// How many packets the host with that label, which is no node's, has stopped since its rules
+    /// last changed.
     pub(crate) fn stopped_packets(&self, label: &str) -> Result<u64> {
         self.net().host(index(label))?.stopped_packets()
     }
 
-    /// The two hear nothing of each other; returns a moment before.
+    /// Drops all packets between the two nodes; returns a time just before.
     pub(crate) fn part(&self, one: &Node, other: &Node) -> Result<Instant> {
         let before = self.deafen(one, other)?;
         self.deafen(other, one)?;
         Ok(before)
     }
 
-    /// Whatever one of the two sends the other is answered with a reset; returns a moment before.
+    /// Answers all packets between the two nodes with a reset; returns a time just before.
     pub(crate) fn reset(&self, one: &Node, other: &Node) -> Result<Instant> {
         self.hurt(one);
         self.hurt(other);
@@ -73,7 +74,7 @@ impl Cluster<'_> {
         Ok(before)
     }
 
-    /// Of what arrives at the node so many packets in a hundred are lost.
+    /// Drops that percentage of the packets that arrive at the node.
     pub(crate) fn lose(&self, node: &Node, percent: u8) -> Result<()> {
         self.filter(node, |firewall| firewall.loss_percent = percent)
     }
@@ -83,7 +84,7 @@ impl Cluster<'_> {
         self.host(node)?.throttle(kilobits)
     }
 
-    /// What the node sends to these comes out of order, and twice.
+    /// Reorders and duplicates the packets that the node sends to these nodes.
     pub(crate) fn disorder<'n>(&self, node: &Node, to: impl Iterator<Item = &'n Node>) -> Result<()> {
         let host = self.host(node)?;
         host.detour()?;
@@ -107,9 +108,10 @@ impl Cluster<'_> {
         self.host(node)?.filter(change)
     }
 
-    /// The host that a node lives on.
+    /// Returns the host on which a node runs.
     pub(crate) fn host(&self, node: &Node) -> Result<Arc<Host>> {
-        // A story about wires need not speak with a node for long; this is where it learns that its nodes are gone.
+        // A scenario may inject faults for long without a command to a node, so this call checks
+        // whether the nodes were ended.
         if self.children.interrupted() {
             bail!("interrupted");
         }
@@ -128,7 +130,7 @@ impl Cluster<'_> {
     }
 }
 
-/// The address of the host that a node lives on.
+/// Returns the address of the host on which a node runs.
 pub(crate) fn ip(node: &Node) -> Ipv4Addr {
     let address = node.name().split_once('@').and_then(|(_, address)| address.parse().ok());
     match address {

@@ -1,7 +1,8 @@
-//! `cargo xtask conformance`: every case of the project's list has its test, every such test is in the list, and all of
-//! them pass.
+//! `cargo xtask conformance`: every case of the project's list has its test, every such test is in
+//! the list, and all of them pass.
 //!
-//! [`cases`] reads the list, [`programs`] knows the tests that there are and runs them, [`report`] tells of both.
+//! [`cases`] reads the list, [`programs`] lists the tests and runs them, [`report`] prints the
+//! results of both.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +23,7 @@ mod cases;
 mod programs;
 mod report;
 
-/// What the command line shows below its options.
+/// The text that `--help` shows below the options.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask conformance                    every case of docs/CONFORMANCE.md and docs/RACES.md
@@ -41,7 +42,8 @@ pub(crate) struct Options {
     /// Compare the list with the tests that there are, and run none.
     #[arg(long, conflicts_with = "ids")]
     check: bool,
-    /// Write the table as JSON: to the file, or without one to standard output, where nothing else is written then.
+    /// Write the table as JSON: to the file, or without one to standard output, where nothing else
+    /// is written then.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
 }
@@ -84,7 +86,7 @@ pub(crate) fn check() -> Result<()> {
     bail!("{}", findings.join("\n"));
 }
 
-/// What is wrong with the list, or with the tests.
+/// Returns the faults of the list and of the tests.
 fn compare(cases: &[Case], tests: &[Test]) -> Vec<String> {
     let there_are: BTreeSet<&str> = tests.iter().map(|test| test.name.as_str()).collect();
     let listed: BTreeSet<&str> = cases.iter().flat_map(|case| &case.tests).map(String::as_str).collect();

@@ -36,7 +36,7 @@ pub(super) struct Test {
     pub(super) case: String,
     /// Its name as the list has it.
     pub(super) name: String,
-    /// What its program calls it.
+    /// The test's name within its program.
     pub(super) path: String,
     /// Where it is played.
     pub(super) place: &'static str,
@@ -44,7 +44,8 @@ pub(super) struct Test {
     pub(super) passed: Option<bool>,
 }
 
-/// What is built: the tests of the workspace, as `cargo test --workspace` does, and those that need a feature.
+/// The programs to build: the tests of the workspace, as `cargo test --workspace` does, and those
+/// that need a feature.
 const BUILDS: [&[&str]; 2] =
     [&["--workspace"], &["--package", "transport-tcp", "--features", "tls", "--test", "tls_refusals"]];
 
@@ -65,7 +66,7 @@ pub(super) fn build() -> Result<Vec<Program>> {
     Ok(programs)
 }
 
-/// The program, if this message of cargo's tells of one of tests.
+/// Returns the program, if this message of cargo describes a test program.
 fn program(message: Value) -> Option<Program> {
     if message["profile"]["test"] != true {
         return None;
@@ -80,7 +81,8 @@ fn program(message: Value) -> Option<Program> {
     })
 }
 
-/// The tests of all programs that bear the id of a case, or one that looks like it; in the order of the cases.
+/// The tests of all programs that bear the id of a case, or one that looks like it; in the order of
+/// the cases.
 pub(super) fn tests_of(programs: &[Program], cases: &[Case]) -> Result<Vec<Test>> {
     let mut tests = Vec::new();
     for (program, holds) in programs.iter().enumerate() {
@@ -95,7 +97,8 @@ pub(super) fn tests_of(programs: &[Program], cases: &[Case]) -> Result<Vec<Test>
     Ok(tests)
 }
 
-/// Case and name of a test, from what its program calls it: the part with an id of the kind that the list has.
+/// Case and name of a test, from what its program calls it: the part with an id of the kind that
+/// the list has.
 fn named_by(path: &str, cases: &[Case]) -> Option<(String, String)> {
     let (id, name) = path.split("::").find_map(|part| Some((cases::id_of(part)?, part)))?;
     let alike = |case: &&Case| letters(&case.id).eq_ignore_ascii_case(letters(id));
@@ -105,7 +108,7 @@ fn named_by(path: &str, cases: &[Case]) -> Option<(String, String)> {
     Some((case, name.to_owned()))
 }
 
-/// What an id begins with.
+/// The prefix of an id.
 fn letters(id: &str) -> &str {
     id.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default()
 }
@@ -172,7 +175,7 @@ impl Program {
     }
 }
 
-/// The test that a line of a test program tells the outcome of, and whether it passed.
+/// Returns the test whose outcome a line of a test program reports, and whether it passed.
 fn outcome(line: &str) -> Option<(&str, bool)> {
     let (path, outcome) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
     match outcome {

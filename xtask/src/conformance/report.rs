@@ -1,4 +1,4 @@
-//! What a person sees of the cases, and what a program reads.
+//! The report on the cases: a table for people, and JSON for programs.
 
 use std::{
     fs,

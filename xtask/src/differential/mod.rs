@@ -1,7 +1,9 @@
-//! `cargo xtask differential`: the same scripts on two nodes of Erlang/OTP and on two nodes of Obit.
+//! `cargo xtask differential`: the same scripts on two nodes of Erlang/OTP and on two nodes of
+//! Obit.
 //!
-//! What calls return and what each process is told must be equal, in order, but for the differences that are meant: those
-//! are listed with the [`scripts`]. One that is not listed fails, and so does one that is listed and does not show.
+//! The results of calls, and the notices of each process, must be equal and in the same order,
+//! except for the intended differences: those are listed with the [`scripts`]. A difference that is
+//! not listed fails the script, and so does a listed difference that does not occur.
 
 use std::{
     path::{Path, PathBuf},
@@ -25,7 +27,7 @@ mod otp;
 mod scripts;
 mod system;
 
-/// What the command line shows below its options.
+/// The text that `--help` shows below the options.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask differential
@@ -33,13 +35,13 @@ Examples:
 
 It needs erl, erlc and epmd (Debian: erlang-nox); without them it says so and does nothing.";
 
-/// What to compare.
+/// The options of `differential`.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Run only this script; may be given several times.
     #[arg(long = "script", value_name = "NAME", value_parser = names())]
     scripts: Vec<String>,
-    /// Write what was seen on both systems as JSON.
+    /// Write the observations of both systems as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -50,12 +52,12 @@ fn names() -> clap::builder::PossibleValuesParser {
 
 const NO_OTP: &str = "erl, erlc or epmd is missing (Debian: apt-get install erlang-nox)";
 
-/// What is missing here to compare with; none if nothing is.
+/// Returns the missing requirement for the comparison; `None` if nothing is missing.
 pub(crate) fn missing() -> Option<String> {
     harness::otp::release().is_none().then(|| NO_OTP.to_owned())
 }
 
-/// Runs the scripts and compares.
+/// Runs the scripts and compares the results.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let Some(release) = harness::otp::release() else {
         println!("skipped: {NO_OTP}");
@@ -93,7 +95,7 @@ fn write_json(file: &Path, report: &Value) -> Result<()> {
     std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// What the nodes of both systems are started with.
+/// The parts that nodes of both systems need to start.
 struct Lab {
     children: Children,
     program: PathBuf,
@@ -110,7 +112,7 @@ impl Lab {
         Ok(Lab { children, program: build::tool("test-node", false)?, folder })
     }
 
-    /// What is seen on OTP, and on Obit; new nodes for each script.
+    /// Returns the observations on OTP and on Obit. Each script gets new nodes.
     fn both(&self, script: &Script) -> Result<(Vec<String>, Vec<String>)> {
         let told = |result: Result<Vec<String>>, on: &str| {
             result.with_context(|| format!("{} on {on}", script.name))
@@ -123,7 +125,7 @@ impl Lab {
     }
 }
 
-/// Whether both are equal but for the listed difference, which must be there.
+/// Checks that both are equal except for the listed difference, which must occur.
 fn judge(script: &Script, otp: &[String], obit: &[String]) -> Result<()> {
     let (only_otp, only_obit) = match &script.difference {
         Some(difference) => (difference.only_otp, difference.only_obit),
@@ -144,7 +146,7 @@ fn judge(script: &Script, otp: &[String], obit: &[String]) -> Result<()> {
     Err(anyhow!("{problem}\n  OTP:{}\n  Obit:{}", told(otp), told(obit)))
 }
 
-/// Takes these lines out, the last first; false if one is not there.
+/// Removes these lines, the last first; returns false if a line is missing.
 fn take_all(lines: &mut Vec<String>, taken: &[&str]) -> bool {
     taken.iter().all(|line| match lines.iter().rposition(|other| other == line) {
         Some(at) => {

@@ -47,7 +47,7 @@ impl<'a> Obit<'a> {
         })
     }
 
-    /// Where it is or, if it is down, would be.
+    /// The address at which the node listens or, if it is down, would listen.
     fn full_name(&self, node: &str) -> String {
         format!("{node}@127.0.0.1:{}", self.ports.port(usize::from(node != "a")))
     }
@@ -60,13 +60,13 @@ impl<'a> Obit<'a> {
         self.processes.get(process).context_none(process)
     }
 
-    /// What the script calls it.
+    /// The name that the script uses for it.
     fn label<'b>(&'b self, pid: &str) -> &'b str {
         let found = self.processes.iter().find(|(_, process)| process.pid() == pid);
         found.map_or("somebody", |(label, _)| label)
     }
 
-    /// What was told to a process, in the words of both systems.
+    /// Formats a notice in the common words of both systems.
     fn words(&self, pid: &str, output: &Output) -> Option<String> {
         let node = |name: &str| name.split('@').next().unwrap_or_default().to_owned();
         match output {
@@ -87,7 +87,7 @@ impl<'a> Obit<'a> {
     }
 }
 
-/// OTP has one word for all ends of connections.
+/// OTP has one reason for all ends of connections.
 fn reason_word(reason: &Reason) -> String {
     match reason {
         Reason::Exit(Exit::Normal) => "normal".to_owned(),
@@ -191,7 +191,7 @@ impl System for Obit<'_> {
     }
 
     fn waiting(&mut self, process: &str) -> Result<usize> {
-        // No other process of its node has any.
+        // No other process of this node has monitor notices.
         Ok(self.process(process)?.node().tables()?.fired as usize)
     }
 
@@ -206,7 +206,7 @@ impl System for Obit<'_> {
     }
 }
 
-/// What a script names must have been made by it.
+/// A script must make a thing before it names it.
 pub(super) trait Named<T> {
     fn context_none(self, name: &str) -> Result<T>;
 }

@@ -1,4 +1,4 @@
-//! Nodes of Erlang/OTP on loopback, with a port mapper of their own; each runs the program `differential.erl`.
+//! Nodes of Erlang/OTP on loopback, with their own port mapper; each runs `differential.erl`.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ pub(super) struct Otp<'a> {
     children: &'a Children,
     mapper: Mapper,
     nodes: BTreeMap<String, Node>,
-    /// Their handles, and the nodes on which they live.
+    /// The handles of the processes, and the nodes on which they run.
     processes: BTreeMap<String, (String, String)>,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Otp<'a> {
         self.nodes.get_mut(node).context_none(node)?.ask(words)
     }
 
-    /// Has a process do something.
+    /// Sends a command to a process.
     fn act(&mut self, process: &str, words: &str) -> Result<String> {
         let home = self.processes.get(process).context_none(process)?.1.clone();
         self.ask(&home, &format!("do {process} {words}"))
@@ -135,12 +135,12 @@ impl System for Otp<'_> {
     }
 }
 
-/// One life of a node.
+/// One run of a node.
 struct Node {
     child: Running,
     stdin: ChildStdin,
     replies: Receiver<String>,
-    /// What processes were told: who, and what.
+    /// The notices of the processes: the process, and the notice.
     events: Arc<Mutex<Vec<(String, String)>>>,
 }
 

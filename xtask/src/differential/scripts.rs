@@ -1,27 +1,29 @@
-//! What is done on both systems, and where they are meant to differ.
+//! The scripts that run on both systems, and their intended differences.
 //!
-//! A script is a line for each step; `a` and `b` are nodes, and processes and monitors get their names when they are made:
+//! A script is a line for each step; `a` and `b` are nodes, and processes and monitors get their
+//! names when they are made:
 //!
-//! | step | what is done |
+//! | step | meaning |
 //! |---|---|
 //! | `spawn P N` | starts process P on node N |
-//! | `exit P HOW` | P ends: `normal`, `shutdown`, `panicked`, or of a reason of its own |
+//! | `exit P HOW` | P ends: `normal`, `shutdown`, `panicked`, or with a custom reason |
 //! | `kill P` | P is killed, on its own node |
 //! | `register P NAME`, `unregister N NAME` | |
 //! | `monitor P M Q`, `monitor P M NAME@N` | P makes monitor M |
-//! | `demonitor P M [flush] [info]` | what it returns is part of what is compared |
+//! | `demonitor P M [flush] [info]` | its result is part of the comparison |
 //! | `monitor_node P N true\|false`, `monitor_nodes P true\|false` | |
 //! | `send P Q` | the next message of P to Q |
-//! | `reach P Q` | the same, and waits until Q has it: then what P has said before has arrived, too |
-//! | `await P COUNT` | waits until P has received that much in all |
+//! | `reach P Q` | the same, and waits until Q has it: earlier signals of P have then arrived, too |
+//! | `await P COUNT` | waits until P has received that many notices in all |
 //! | `pause P`, `resume P` | P takes nothing out of its mailbox meanwhile |
 //! | `waiting P COUNT` | waits until so many notices of monitors are in the mailbox of P, which is paused |
 //! | `connect N M` | |
-//! | `crash N`, `start N` | the program of the node is killed; a new life of it |
+//! | `crash N`, `start N` | kills the program of the node; starts the node again |
 //!
-//! A script is over when nobody is told anything any more. What a process was told counts if its node is alive by then.
+//! A script is over when no process receives further notices. The notices of a process count if its
+//! node is alive by then.
 
-/// One of them.
+/// One script.
 pub(super) struct Script {
     pub(super) name: &'static str,
     pub(super) steps: &'static str,
@@ -30,7 +32,7 @@ pub(super) struct Script {
     pub(super) difference: Option<Difference>,
 }
 
-/// A difference that is meant: what one of both has been told more than the other.
+/// An intended difference: the lines that one system has in addition to the other.
 pub(super) struct Difference {
     pub(super) why: &'static str,
     pub(super) only_otp: &'static [&'static str],

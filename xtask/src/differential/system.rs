@@ -1,11 +1,12 @@
-//! What both systems can be told, and a script run on one of them.
+//! The commands that both systems accept, and the run of a script on one of them.
 
 use std::{collections::BTreeMap, thread, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
 use harness::conditions::{SOON, poll};
 
-/// Two nodes of one of the systems. Nodes, processes and monitors are named as the script names them.
+/// Two nodes of one of the systems. Nodes, processes and monitors are named as the script names
+/// them.
 pub(super) trait System {
     fn start(&mut self, node: &str) -> Result<()>;
     /// SIGKILL.
@@ -24,17 +25,17 @@ pub(super) trait System {
     fn monitor_node(&mut self, process: &str, node: &str, flag: bool) -> Result<()>;
     fn monitor_nodes(&mut self, process: &str, flag: bool) -> Result<()>;
     fn send(&mut self, process: &str, to: &str) -> Result<()>;
-    /// How many notices of monitors wait in the mailbox of a process, which is paused.
+    /// Returns the number of monitor notices in the mailbox of a paused process.
     fn waiting(&mut self, process: &str) -> Result<usize>;
-    /// What the process was told so far, in order.
+    /// Returns the notices that the process has received so far, in order.
     fn told(&self, process: &str) -> Result<Vec<String>>;
 }
 
-/// For how long nobody must have been told anything before a script is over. What is not said cannot be waited for: this
-/// makes it likely that what comes too often is seen.
+/// The time without any notice after which a script is over. The absence of a notice cannot be
+/// awaited: this time makes it likely that a surplus notice is seen.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// What calls have returned, then what each process was told: a line each.
+/// The results of calls, then the notices of each process, one per line.
 pub(super) fn run(system: &mut dyn System, steps: &str) -> Result<Vec<String>> {
     let mut run = Run { system, processes: BTreeMap::new(), returned: Vec::new() };
     run.system.start("a")?;
@@ -49,7 +50,7 @@ pub(super) fn run(system: &mut dyn System, steps: &str) -> Result<Vec<String>> {
 
 struct Run<'a> {
     system: &'a mut dyn System,
-    /// And where each lives.
+    /// The node of each process.
     processes: BTreeMap<String, String>,
     returned: Vec<String>,
 }
@@ -61,7 +62,8 @@ impl Run<'_> {
         match words.as_slice() {
             ["start", node] => system.start(node),
             ["crash", node] => {
-                // What it has told its processes until now is not compared: it depends on the moment.
+                // The notices that its processes have received until now are not compared, because
+                // they depend on timing.
                 self.processes.retain(|_, home| home != node);
                 system.crash(node)
             }
@@ -111,7 +113,7 @@ impl Run<'_> {
         }
     }
 
-    /// Waits until nobody is told anything any more.
+    /// Waits until no process receives further notices.
     fn quiet(&self) -> Result<()> {
         let mut last = self.told()?;
         let quiet = poll(SOON, || {

@@ -1,4 +1,4 @@
-//! How soon a fault is noticed.
+//! Measures how soon a fault is reported.
 
 use std::{
     collections::BTreeMap,
@@ -11,13 +11,13 @@ use fastrand::Rng;
 use harness::{conditions::SOON, net::Network};
 use serde::Serialize;
 
-use super::field::{Field, Pair};
+use super::testbed::{Pair, Testbed};
 use crate::cluster::{
     heartbeat::Heartbeat,
     process::{Monitor, Wanted},
 };
 
-/// What happened to the peer, or to the way to it, as the node sees it that has to notice.
+/// The fault of the peer or of the connection, from the view of the node that must report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Seen {
     Killed,
@@ -40,19 +40,19 @@ pub(super) struct Detection {
     pub(super) bound_ms: u64,
 }
 
-/// What is done.
+/// The fault that is injected.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Kill,
     Freeze,
     Pull,
-    /// Nothing of what that side sends arrives at the other.
+    /// Nothing that this side sends arrives at the other side.
     Mute(usize),
 }
 
-/// Lets so many pairs go through so many trials of each fault, all pairs at once.
+/// Runs that many trials of each fault on that many pairs, all pairs at once.
 pub(super) fn measure(
-    field: &Field<'_>,
+    testbed: &Testbed<'_>,
     (preset, heartbeat): (&'static str, Heartbeat),
     pairs: usize,
     trials: usize,
@@ -60,14 +60,14 @@ pub(super) fn measure(
     let net = &Network::new(2 * pairs)?;
     let of_pair = |pair: usize| -> Result<Vec<(Seen, Duration)>> {
         let mut rng = Rng::with_seed(pair as u64);
-        let mut pair = field.pair(net, [2 * pair, 2 * pair + 1], heartbeat)?;
+        let mut pair = testbed.pair(net, [2 * pair, 2 * pair + 1], heartbeat)?;
         let mut samples = Vec::new();
         for trial in 0..trials {
             let mut faults = [Fault::Kill, Fault::Freeze, Fault::Pull, Fault::Mute(trial % 2)];
-            // So that not all pairs do the same at the same time.
+            // A random order keeps the pairs from injecting the same fault at the same time.
             rng.shuffle(&mut faults);
             for fault in faults {
-                samples.extend(try_one(field, net, &mut pair, fault, &mut rng)?);
+                samples.extend(try_one(testbed, net, &mut pair, fault, &mut rng)?);
             }
         }
         Ok(samples)
@@ -84,9 +84,10 @@ pub(super) fn measure(
     Ok(by_fault.into_iter().map(|(seen, took)| row(preset, heartbeat, seen, took)).collect())
 }
 
-/// One fault, what it looked like from each side that lived, and how long each took to notice. Afterwards all is well.
+/// Injects one fault and returns, for each surviving side, the kind of the fault and the detection
+/// time. Repairs the fault before it returns.
 fn try_one(
-    field: &Field<'_>,
+    testbed: &Testbed<'_>,
     net: &Network,
     pair: &mut Pair,
     fault: Fault,
@@ -103,7 +104,7 @@ fn try_one(
         Fault::Kill => {
             other.node.kill();
             let took = heartbeat.sign(since, told(&monitors[0])?)?;
-            field.revive(net, pair, 1)?;
+            testbed.revive(net, pair, 1)?;
             Ok(vec![(Seen::Killed, took)])
         }
         Fault::Freeze => {
@@ -134,7 +135,7 @@ fn try_one(
     }
 }
 
-/// When a monitor told of the loss.
+/// Returns when a monitor reported the loss.
 fn told(monitor: &Monitor) -> Result<Instant> {
     monitor.expect_down(Wanted::NoConnection(&["Timeout", "Closed"]))
 }
@@ -159,7 +160,8 @@ fn row(preset: &'static str, heartbeat: Heartbeat, seen: Seen, mut took: Vec<Dur
     }
 }
 
-/// The smallest value that so many percent of all do not exceed. They are sorted, and there is at least one.
+/// The smallest value that so many percent of all do not exceed. They are sorted, and there is at
+/// least one.
 fn nearest_rank(sorted: &[Duration], percent: usize) -> Duration {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted[rank - 1]

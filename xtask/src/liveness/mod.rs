@@ -1,8 +1,9 @@
-//! `cargo xtask liveness`: how soon a node that is gone is noticed, and how often one that is there is given up.
+//! `cargo xtask liveness`: measures how soon the loss of a node is reported, and how often a
+//! healthy node is reported as down.
 //!
-//! Many pairs of nodes live beside one another, each node in a network namespace of its own, and are hurt one pair
-//! at a time or all together: [`detection`] measures the first figure, [`steadiness`] the second. [`page`] makes
-//! both into a table.
+//! Many pairs of nodes live beside one another, each node in its own network namespace. Faults hit
+//! one pair at a time or all together: [`detection`] measures the first figure, [`false_positives`]
+//! the second. [`page`] makes both into a table.
 
 use std::{
     fs,
@@ -18,15 +19,15 @@ use harness::{
 };
 use serde::Serialize;
 
-use self::{detection::Detection, field::Field, steadiness::Steadiness};
+use self::{detection::Detection, false_positives::FalsePositives, testbed::Testbed};
 use crate::cluster::heartbeat::Heartbeat;
 
 mod detection;
-mod field;
+mod false_positives;
 pub(crate) mod page;
-mod steadiness;
+mod testbed;
 
-/// What the command line shows below its options.
+/// The text that `--help` shows below the options.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask liveness --quick                      a first impression, in about two minutes
@@ -34,7 +35,7 @@ Examples:
 
 Exit code: 0 if every fault was detected, and not absurdly late; false alarms are counted, and fail nothing; 130 if\ninterrupted.";
 
-/// How much to measure.
+/// The options of `liveness`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
     /// Fewer samples, and shorter runs.
@@ -48,27 +49,28 @@ pub(crate) struct Options {
     page: Option<PathBuf>,
 }
 
-/// Everything that was measured.
+/// All results.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
     command: String,
     date: String,
     machine: Machine,
     detection: Vec<Detection>,
-    steadiness: Vec<Steadiness>,
+    #[serde(rename = "steadiness")]
+    false_positives: Vec<FalsePositives>,
 }
 
-/// The presets, by the names that users know them by.
+/// The presets, by their public names.
 const PRESETS: [(&str, Heartbeat); 3] =
     [("fast", Heartbeat::FAST), ("default", Heartbeat::DEFAULT), ("wan", Heartbeat::WAN)];
 
-/// Measures, and tells.
+/// Runs the measurements and prints the results.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     net::available()?;
     let children = Children::default();
     children.end_on_interrupt()?;
     match measure(options, &children) {
-        // The nodes were ended under it: whatever it says means nothing.
+        // The signal ended the nodes, so any error that follows from that means nothing.
         Err(_) if children.interrupted() => Ok(ExitCode::from(130)),
         measured => measured.map(|()| ExitCode::SUCCESS),
     }
@@ -77,9 +79,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 fn measure(options: &Options, children: &Children) -> Result<()> {
     let logs = workspace::root().join("target/liveness").join(std::process::id().to_string());
     make_folder(&logs)?;
-    let field = Field {
+    let testbed = Testbed {
         children,
-        // Unoptimised nodes would be measured as slower than anybody runs them.
+        // Users run optimized nodes, so this builds optimized nodes.
         program: build::tool("test-node", true)?,
         secret: fresh_secret()?,
         logs: logs.clone(),
@@ -91,16 +93,16 @@ fn measure(options: &Options, children: &Children) -> Result<()> {
         date: page::today(),
         machine: Machine::this(),
         detection: Vec::new(),
-        steadiness: Vec::new(),
+        false_positives: Vec::new(),
     };
     for preset in PRESETS {
         println!("detection with {}: {pairs} pairs, {trials} trials of each fault a pair", preset.0);
-        report.detection.extend(detection::measure(&field, preset, pairs, trials)?);
+        report.detection.extend(detection::measure(&testbed, preset, pairs, trials)?);
     }
-    for condition in steadiness::CONDITIONS {
+    for condition in false_positives::CONDITIONS {
         println!("false alarms, {}: {steady_pairs} pairs a preset, {lasting} s", condition.name());
         let lasting = Duration::from_secs(lasting);
-        report.steadiness.extend(steadiness::measure(&field, condition, steady_pairs, lasting)?);
+        report.false_positives.extend(false_positives::measure(&testbed, condition, steady_pairs, lasting)?);
     }
     let text = page::page(&report);
     println!("\n{text}");
@@ -110,7 +112,7 @@ fn measure(options: &Options, children: &Children) -> Result<()> {
     if let Some(file) = &options.page {
         write(file, &text)?;
     }
-    // Only transcripts of what went well: what cannot be removed is only in the way.
+    // The folder holds only transcripts of successful runs, so a failure to remove it is harmless.
     let _ = fs::remove_dir_all(&logs);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The figures as a page, and what there is to know about where they come from.
+//! Writes the figures as a page, with their origin.
 
 use std::{
     fmt::Write,
@@ -93,7 +93,7 @@ send each other heartbeats only, which is when losing a session is likeliest.
 |---|---|---:|---:|---:|"
             .to_owned(),
     );
-    for row in &report.steadiness {
+    for row in &report.false_positives {
         line(format!(
             "| {} | {} | {} | {} | {} |",
             row.condition, row.preset, row.pairs, row.seconds, row.false_downs
@@ -112,7 +112,7 @@ send each other heartbeats only, which is when losing a session is likeliest.
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::liveness::{detection::Detection, steadiness::Steadiness};
+    use crate::liveness::{detection::Detection, false_positives::FalsePositives};
 
     #[test]
     fn days_become_dates() {
@@ -146,7 +146,7 @@ mod tests {
                 max_ms: 499,
                 bound_ms: 600,
             }],
-            steadiness: vec![Steadiness {
+            false_positives: vec![FalsePositives {
                 condition: "every processor busy".to_owned(),
                 preset: "wan",
                 pairs: 10,

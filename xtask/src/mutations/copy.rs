@@ -1,4 +1,4 @@
-//! A copy of the workspace, so that what is broken on purpose is never the code that somebody works on.
+//! A copy of the workspace, so that no patch changes the code under development.
 
 use std::{
     collections::BTreeSet,
@@ -12,27 +12,28 @@ use harness::workspace;
 
 use super::patch::Patch;
 
-/// The copy. It stays from run to run: what has not changed is not built again.
+/// The copy. It stays from run to run, so that cargo builds only the changed files again.
 pub(super) struct Copy {
     folder: PathBuf,
 }
 
 impl Copy {
-    /// The copy as the last run has left it.
+    /// Opens the copy in the state that the last run left.
     pub(super) fn new() -> Result<Self> {
         let folder = workspace::root().join("target").join("mutations").join("workspace");
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(Copy { folder })
     }
 
-    /// The cargo that runs this program, called in the copy, with a folder of its own to build in.
+    /// Returns a command for the cargo that runs this program, in the copy, with a target folder of
+    /// its own.
     pub(super) fn cargo(&self) -> Command {
         let mut cargo = workspace::cargo();
         cargo.current_dir(&self.folder).env("CARGO_TARGET_DIR", self.folder.with_file_name("build"));
         cargo
     }
 
-    /// Makes it equal to the workspace. A file that is equal already is not touched.
+    /// Makes the copy equal to the workspace. Files that are equal already are not touched.
     pub(super) fn refresh(&self) -> Result<()> {
         let (from, wanted) = (workspace::root(), files_of_the_workspace()?);
         for file in self.files()?.difference(&wanted) {
@@ -53,14 +54,15 @@ impl Copy {
         Ok(())
     }
 
-    /// Breaks what the patch breaks.
+    /// Applies the patch.
     ///
     /// # Errors
-    /// If it does not fit the code any more.
+    /// Returns an error if the patch no longer applies to the code.
     pub(super) fn apply(&self, patch: &Patch) -> Result<()> {
         let mut git = Command::new("git");
         git.args(["apply", "--whitespace=nowarn"]).arg(&patch.file).current_dir(&self.folder);
-        // Within a repository it would leave out what lies elsewhere in that one, which is everything.
+        // Within a repository, `git apply` skips paths outside the current directory, which would
+        // be every path here.
         git.env("GIT_CEILING_DIRECTORIES", self.folder.parent().expect("it lies in a folder"));
         let applied = git.output().context("cannot run git")?;
         if !applied.status.success() {
@@ -88,7 +90,7 @@ impl Copy {
     }
 }
 
-/// What git knows, or would if it were told: all but what it is to ignore.
+/// Returns all tracked and untracked files, without the ignored ones.
 fn files_of_the_workspace() -> Result<BTreeSet<PathBuf>> {
     let mut git = Command::new("git");
     git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(workspace::root());
@@ -98,7 +100,7 @@ fn files_of_the_workspace() -> Result<BTreeSet<PathBuf>> {
     }
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let names = listed.split('\0').filter(|name| !name.is_empty());
-    // One that was removed, and git not told, is still listed.
+    // Git still lists a file that was deleted but not removed from the index.
     let there_is = |file: &&Path| workspace::root().join(file).is_file();
     Ok(names.map(Path::new).filter(there_is).map(Path::to_path_buf).collect())
 }

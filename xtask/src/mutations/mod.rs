@@ -1,7 +1,9 @@
-//! `cargo xtask mutations`: rules of the real code broken on purpose, one at a time, in a copy; a test must see each.
+//! `cargo xtask mutations`: breaks rules of the real code on purpose, one at a time, in a copy; a
+//! test must fail for each.
 //!
-//! [`patch`] reads how each breaks what, [`copy`] is the copy that they are applied to, [`trial`] builds and runs what must
-//! catch them, [`report`] tells of it. What catches nothing is not a proof of anything: hence this command.
+//! [`patch`] reads the patches, [`copy`] is the copy to which they are applied, [`trial`] builds
+//! and runs the tests that must fail, [`report`] prints the results. A test that cannot fail proves
+//! nothing: hence this command.
 
 use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Instant};
 
@@ -20,7 +22,7 @@ mod patch;
 mod report;
 mod trial;
 
-/// What the command line shows below its options.
+/// The text that `--help` shows below the options.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask mutations
@@ -32,7 +34,7 @@ TEST-PROGRAM is the name of a program in tests/, or bin:NAME or example:NAME.
 
 Exit code: 0 if every one was caught, and nothing is red without them; 1 otherwise.";
 
-/// Which patches, and what to do with them.
+/// The options of `mutations`.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Only patches whose names begin so; may be given several times.
@@ -43,7 +45,8 @@ pub(crate) struct Options {
     json: Option<PathBuf>,
 }
 
-/// One row of the table: a test, and what it made of the patch; of none, if the code was as it is.
+/// One row of the table: a test and its result with the patch applied, or with the code unchanged
+/// if there is no patch.
 struct Row {
     patch: Option<String>,
     test: TestName,
@@ -52,7 +55,7 @@ struct Row {
 }
 
 impl Row {
-    /// Whether it is what it must be.
+    /// Returns whether the result is the expected one.
     fn is_right(&self) -> bool {
         match self.patch {
             None => self.verdict == Verdict::Green,
@@ -61,7 +64,7 @@ impl Row {
     }
 }
 
-/// Applies and judges one after the other.
+/// Applies the patches one after the other, and runs the tests of each.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut patches = patch::read_all()?;
     patches.retain(|patch| {
@@ -76,7 +79,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let progress =
         Progress::start(tests.len() + patches.iter().map(|patch| patch.tests.len()).sum::<usize>());
     copy.refresh()?;
-    // A test that is red anyhow catches nothing.
+    // A test that fails without any patch catches nothing.
     for test in tests {
         rows.push(judge(&copy, None, test, &progress)?);
     }

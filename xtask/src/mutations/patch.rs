@@ -1,21 +1,21 @@
-//! The patches, as they lie in the repository.
+//! Reads the patches of the repository.
 
 use std::{fmt, fs, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use harness::workspace;
 
-/// Where they lie.
+/// The folder of the patches.
 pub(super) const FOLDER: &str = "tests/mutations";
-/// What the lines of a header begin with that name a test.
+/// The prefix of the header lines that name a test.
 const CAUGHT_BY: &str = "Caught by: ";
 
-/// One rule broken.
+/// One patch, which breaks one rule.
 pub(super) struct Patch {
-    /// The file's, without the end.
+    /// The file name without its extension.
     pub(super) name: String,
     pub(super) file: PathBuf,
-    /// What must be red then; at least one.
+    /// The tests that must fail with the patch applied; at least one.
     pub(super) tests: Vec<TestName>,
 }
 
@@ -23,9 +23,10 @@ pub(super) struct Patch {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TestName {
     pub(super) package: String,
-    /// The program, as cargo calls it; `example:NAME` or `bin:NAME` if it is none in `tests/`.
+    /// The name of the test program, as cargo has it; `example:NAME` or `bin:NAME` if it is not in
+    /// `tests/`.
     pub(super) program: String,
-    /// As its program calls it.
+    /// The test's name within its program.
     pub(super) test: String,
 }
 
@@ -35,7 +36,7 @@ impl fmt::Display for TestName {
     }
 }
 
-/// Reads all, in the order of their names.
+/// Reads all patches, in the order of their names.
 pub(super) fn read_all() -> Result<Vec<Patch>> {
     let entries =
         fs::read_dir(workspace::root().join(FOLDER)).with_context(|| format!("cannot read {FOLDER}"))?;
@@ -55,7 +56,7 @@ fn read(file: PathBuf) -> Result<Patch> {
     Ok(Patch { name, file, tests })
 }
 
-/// The tests that a header names; none if it names none, or not in this form.
+/// Returns the tests that a header names; `None` if it names none, or not in this form.
 fn tests_of(text: &str) -> Option<Vec<TestName>> {
     let header = text.lines().take_while(|line| !line.starts_with("diff "));
     let tests: Option<Vec<_>> = header.filter_map(|line| line.strip_prefix(CAUGHT_BY)).map(test).collect();

@@ -1,4 +1,4 @@
-//! What a person sees of the patches, and what a program reads.
+//! The report on the patches: a table for people, and JSON for programs.
 
 use std::{fs, io::IsTerminal, path::Path, time::Duration};
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Row, trial::Verdict};
 
-/// How far it is: a bar where standard error is a terminal, nothing elsewhere.
+/// Shows the progress: a bar if standard error is a terminal, otherwise nothing.
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
@@ -37,7 +37,7 @@ impl Progress {
     }
 }
 
-/// One row for each test of each patch, then what is not as it must be, and the numbers.
+/// Prints one row for each test of each patch, then the unexpected results, and the totals.
 pub(super) fn table(rows: &[Row]) {
     let mut table = Table::new();
     let preset =

@@ -1,5 +1,5 @@
-//! A headless Chromium, told what to do over a pair of pipes in the DevTools protocol: JSON, a zero byte after each
-//! message.
+//! A headless Chromium, controlled over a pair of pipes in the DevTools protocol: JSON, with a zero
+//! byte after each message.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -13,12 +13,12 @@ use anyhow::{Context, Result, bail};
 use harness::children::{Children, Running};
 use serde_json::{Value, json};
 
-/// Under which names it is looked for.
+/// The program names to look for.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
-/// How long it may take to answer.
+/// Maximum time for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The program to start: that one, or one that is found.
+/// Returns the program to start: the given one, or the first one found.
 pub(super) fn find(given: Option<&PathBuf>) -> Option<PathBuf> {
     let starts = |program: &PathBuf| {
         let version = Command::new(program).arg("--version").stdin(Stdio::null()).output();
@@ -27,28 +27,29 @@ pub(super) fn find(given: Option<&PathBuf>) -> Option<PathBuf> {
     given.cloned().or_else(|| NAMES.iter().map(PathBuf::from).find(starts))
 }
 
-/// The browser. Dropped, it is closed.
+/// The browser. It is closed on drop.
 pub(super) struct Browser {
     commands: ChildStdin,
     messages: Receiver<Value>,
     asked: u64,
-    /// What it has told without being asked, since somebody looked.
+    /// The events that have arrived since the last call of `take_events`.
     events: Vec<Value>,
     _running: Running,
 }
 
 impl Browser {
-    /// Starts it with a fresh profile in that folder.
+    /// Starts the browser with a fresh profile in that folder.
     pub(super) fn start(children: &Children, program: &Path, folder: &Path) -> Result<Self> {
         let profile = folder.join("profile");
-        // What a run before has left behind.
+        // Removes the profile of an earlier run.
         let _ = std::fs::remove_dir_all(&profile);
-        // It reads commands at descriptor 3 and answers at 4, where only a shell can put them without unsafe code.
+        // Chromium reads commands from descriptor 3 and answers on 4. Only a shell can place pipes
+        // there without unsafe code.
         let mut command = Command::new("sh");
         command.args(["-c", "exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1", "sh"]).arg(program);
         command.args(["--headless", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu"]);
         command.args(["--disable-dev-shm-usage", "--disable-background-networking", "--hide-scrollbars"]);
-        // Root has no sandbox; the page is our own.
+        // Chromium has no sandbox as root; the page is part of this project.
         command.args(rustix::process::geteuid().is_root().then_some("--no-sandbox"));
         command.arg(format!("--user-data-dir={}", profile.display()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -69,7 +70,7 @@ impl Browser {
         Ok(Browser { commands, messages, asked: 0, events: Vec::new(), _running: running })
     }
 
-    /// One command and its answer.
+    /// Sends one command and returns its answer.
     pub(super) fn ask(&mut self, session: Option<&str>, method: &str, parameters: Value) -> Result<Value> {
         self.asked += 1;
         let mut command = json!({"id": self.asked, "method": method, "params": parameters});
@@ -99,7 +100,7 @@ impl Browser {
         }
     }
 
-    /// What it has told since the last call.
+    /// Returns the events since the last call.
     pub(super) fn take_events(&mut self) -> Vec<Value> {
         std::mem::take(&mut self.events)
     }
@@ -107,7 +108,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It ends its own children if it is asked; afterwards it is killed in any case.
+        // On request Chromium ends its own children; afterwards it is killed in any case.
         let _ = self.ask(None, "Browser.close", json!({}));
     }
 }

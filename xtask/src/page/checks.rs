@@ -1,4 +1,4 @@
-//! What the page must show, in the order in which it happens.
+//! Checks of the page, in the order in which the events happen.
 
 use std::path::Path;
 
@@ -11,10 +11,11 @@ use super::{
     tab::{Screen, Tab},
 };
 
-/// A check: it gets the browser, the nodes as the checks before have left them, and the folder for pictures.
+/// A check: it gets the browser, the nodes in the state that the earlier checks left, and the
+/// folder for pictures.
 type Check = fn(&mut Browser, &mut Nodes, &Path) -> Result<()>;
 
-/// All checks, and what each shows.
+/// All checks, each with a description.
 pub(super) const ALL: [(&str, Check); 8] = [
     ("the node, its peers, who watches whom and every end as it comes", ends_are_shown),
     ("names of peers are text, whatever is in them", names_are_text),
@@ -155,7 +156,7 @@ fn open<'b>(browser: &'b mut Browser, url: &str) -> Result<Tab<'b>> {
     Ok(tab)
 }
 
-/// The browser had nothing to complain of.
+/// Fails if the browser reported an error.
 fn contents(tab: &mut Tab<'_>) -> Result<()> {
     match tab.complaints() {
         complaints if complaints.is_empty() => Ok(()),

@@ -1,7 +1,8 @@
 //! `cargo xtask page`: the page of a node in a real browser.
 //!
-//! Nodes are started as a user would start them, processes end and nodes are killed; a headless Chromium must show it, in
-//! light and dark, on a phone and on a wide screen. Pictures of it are left in `target/page`.
+//! The task starts nodes as a user would, ends processes and kills nodes; a headless Chromium must
+//! show this, in light and dark, on a phone and on a wide screen. The task leaves pictures of the
+//! page in `target/page`.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -16,7 +17,7 @@ mod checks;
 mod nodes;
 mod tab;
 
-/// What the command line shows below its options.
+/// The text that `--help` shows below the options.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask page
@@ -24,23 +25,24 @@ Examples:
 
 Where there is no Chromium it says so and passes. Exit code: 0 if the page showed everything; 1 if not.";
 
-/// What `page` is given.
+/// The options of `page`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The browser; by default the first of chromium, chromium-browser and google-chrome that is found.
+    /// The browser; by default the first of chromium, chromium-browser and google-chrome that is
+    /// found.
     #[arg(long, value_name = "PROGRAM", env = "CHROMIUM")]
     chromium: Option<PathBuf>,
 }
 
 const NO_BROWSER: &str = "there is no chromium (on Debian: apt-get install chromium)";
 
-/// What is missing here to look at the page with; none if nothing is.
+/// Returns the missing requirement for the checks of the page; `None` if nothing is missing.
 pub(crate) fn missing() -> Option<String> {
     let given = std::env::var_os("CHROMIUM").map(PathBuf::from);
     browser::find(given.as_ref()).is_none().then(|| NO_BROWSER.to_owned())
 }
 
-/// Looks at the page, if there is something to look with.
+/// Checks the page, if a browser is available.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let Some(program) = browser::find(options.chromium.as_ref()) else {
         println!("skipped: {NO_BROWSER}");

@@ -14,27 +14,28 @@ use harness::{
     ports::Ports,
 };
 
-/// The name of the process that a peer means to be taken for more than a name.
+/// The process name with which a peer tries to inject markup into the page.
 pub(super) const HOSTILE: &str = "<img src=x onerror=alert(1)>";
 
-/// A node that watches, whose page is looked at, and the jobs that it watches.
+/// The watching node, whose page the checks read, and the jobs that it watches.
 pub(super) struct Nodes {
     children: Children,
     obit: PathBuf,
     ports: Ports,
-    /// One that stays, one that will fail, one that will be killed with its node, and the hostile one.
+    /// A job that stays, a job that will fail, a job that will be killed with its node, and the
+    /// hostile job.
     pub(super) stays: Job,
     pub(super) fails: Job,
     pub(super) killed: Job,
     pub(super) hostile: Job,
     pub(super) watcher: Running,
     _streams: Streams,
-    /// One without peers, which nobody gives up when it is frozen.
+    /// A node without peers, so that no peer gives it up when it is frozen.
     pub(super) lone: Running,
     _lone_streams: Streams,
 }
 
-/// What a program has of us: it would end without them.
+/// The pipes that a program holds: it would end without them.
 pub(super) type Streams = (ChildStdin, ChildStdout);
 
 /// A job, which runs until its standard input is closed.
@@ -56,7 +57,7 @@ impl Job {
     }
 }
 
-/// Which ports of the block they have; the last three are those of pages.
+/// The nodes' ports within the block; the last three serve pages.
 const WATCHER: usize = 0;
 const LONE: usize = 9;
 const PAGE: usize = 10;
@@ -90,22 +91,23 @@ impl Nodes {
         })
     }
 
-    /// Where the page of the node is that watches.
+    /// The address of the watching node's page.
     pub(super) fn page(&self) -> String {
         url(&self.ports, PAGE)
     }
 
-    /// Where the page of a node is that is watched.
+    /// The address of a watched node's page.
     pub(super) fn page_of_job(&self) -> String {
         url(&self.ports, PAGE_OF_JOB)
     }
 
-    /// Where the page of the node without peers is.
+    /// The address of the page of the node without peers.
     pub(super) fn page_of_lone(&self) -> String {
         url(&self.ports, PAGE_OF_LONE)
     }
 
-    /// One that watches the job that stays so many times, for as long as what is returned is held.
+    /// Starts a watcher that monitors the job that stays so many times, until the returned value is
+    /// dropped.
     pub(super) fn crowd(&self, monitors: usize) -> Result<(Running, Streams)> {
         let mut command = obit_command(&self.obit);
         command.arg("watch").args(vec![self.stays.target(); monitors]);
@@ -117,7 +119,7 @@ impl Nodes {
         node_name(&self.ports, "watcher", WATCHER)
     }
 
-    /// Starts the node that watches once more, after it was killed: it watches what is left.
+    /// Restarts the watching node after it was killed: it watches the remaining jobs.
     pub(super) fn restart_watcher(&mut self) -> Result<()> {
         (self.watcher, self._streams) =
             watch(&self.children, &self.obit, &self.ports, &[self.stays.target()])?;

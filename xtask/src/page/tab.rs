@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::browser::Browser;
 
-/// How soon the page must show what has happened. Generous: the machine may have much else to do.
+/// Maximum time until the page shows an event. Generous, because the machine may be busy.
 const SOON: Duration = Duration::from_secs(30);
 
-/// What the page is looked at with.
+/// The screen on which the page is shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Screen {
     /// In CSS pixels.
@@ -21,7 +21,7 @@ pub(super) struct Screen {
     pub(super) reduced_motion: bool,
 }
 
-/// A tab. Dropped, it is closed.
+/// A tab. It is closed on drop.
 pub(super) struct Tab<'b> {
     browser: &'b mut Browser,
     target: Value,
@@ -30,7 +30,7 @@ pub(super) struct Tab<'b> {
     complaints: Vec<String>,
 }
 
-/// The questions of the page to its node.
+/// The requests of the page to its node.
 #[derive(Default)]
 struct Questions {
     open: BTreeSet<String>,
@@ -70,7 +70,7 @@ impl<'b> Tab<'b> {
         self.ask("Emulation.setEmulatedMedia", json!({ "features": features })).map(drop)
     }
 
-    /// What a script returns.
+    /// Runs a script and returns its result.
     pub(super) fn evaluate(&mut self, script: &str) -> Result<Value> {
         let parameters = json!({"expression": script, "returnByValue": true, "awaitPromise": true});
         let mut answer = self.ask("Runtime.evaluate", parameters)?;
@@ -80,7 +80,7 @@ impl<'b> Tab<'b> {
         Ok(answer["result"]["value"].take())
     }
 
-    /// Waits until the text of what the selector finds has all of this in it.
+    /// Waits until the text of the selected element contains all of these parts.
     pub(super) fn shows(&mut self, selector: &str, texts: &[&str]) -> Result<()> {
         let script = format!(
             "[...document.querySelectorAll({})].map((e) => e.textContent).join(' | ')",
@@ -105,9 +105,9 @@ impl<'b> Tab<'b> {
         }
     }
 
-    /// A picture of the whole page.
+    /// Takes a picture of the whole page.
     pub(super) fn picture(&mut self, file: &Path) -> Result<()> {
-        // Until what has just come has stopped to glow.
+        // Wait for the highlight of new entries to fade.
         self.holds(
             "it comes to rest",
             "document.getAnimations().every((a) => a.effect.getTiming().iterations > 1)",
@@ -117,13 +117,14 @@ impl<'b> Tab<'b> {
         fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))
     }
 
-    /// What the page has complained of since the last call: errors of scripts, and whatever its policy forbids.
+    /// Returns the errors since the last call: errors of scripts, and violations of the page's
+    /// security policy.
     pub(super) fn complaints(&mut self) -> Vec<String> {
         self.digest();
         std::mem::take(&mut self.complaints)
     }
 
-    /// How many questions it has asked, and the most that were open at once.
+    /// Returns the number of requests, and the maximum number that were open at once.
     pub(super) fn questions(&mut self) -> (usize, usize) {
         self.digest();
         (self.questions.asked, self.questions.most_at_once)
@@ -157,7 +158,7 @@ impl<'b> Tab<'b> {
 
 impl Drop for Tab<'_> {
     fn drop(&mut self) {
-        // Left open, it goes on to ask: a nuisance, no more.
+        // A tab that stays open continues its requests, which is harmless.
         let _ = self.browser.ask(None, "Target.closeTarget", json!({"targetId": self.target}));
     }
 }
@@ -174,7 +175,7 @@ fn is_question(parameters: &Value) -> bool {
     parameters["request"]["url"].as_str().is_some_and(|url| url.contains("/inspect"))
 }
 
-/// The bytes of a text in Base64, as the protocol has it.
+/// Decodes Base64, the encoding that the protocol uses for bytes.
 fn base64(text: &str) -> Vec<u8> {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let value = |letter| LETTERS.iter().position(|other| *other == letter);

@@ -1,4 +1,4 @@
-//! What was measured: each cost of each subject at each size, as tables and as JSON.
+//! The results: each cost of each subject at each size, as tables and as JSON.
 
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 use super::growth::Growth;
 use crate::liveness::page::{command, today};
 
-/// What there is more and more of.
+/// The subject whose number grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Subject {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
 }
 
-/// What it costs.
+/// The cost that is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Cost {
     pub(super) name: &'static str,
     pub(super) unit: &'static str,
-    /// With which power of the size it should grow, by how Obit is built.
+    /// The power of the size with which the cost should grow, according to the design of Obit.
     pub(super) expected: f64,
 }
 
@@ -47,14 +47,14 @@ impl Series {
     }
 }
 
-/// Everything that was measured, in the order in which it first was.
+/// All results, in the order of their first measurement.
 #[derive(Debug, Default)]
 pub(super) struct Costs {
     pub(super) series: Vec<Series>,
 }
 
 impl Costs {
-    /// Notes one figure.
+    /// Records one figure.
     pub(super) fn add(&mut self, subject: Subject, cost: Cost, size: usize, value: f64) {
         let point = (size as f64, value);
         let known = |series: &&mut Series| series.subject == subject && series.cost == cost;
@@ -137,17 +137,17 @@ impl Costs {
     }
 }
 
-/// Three significant digits, and all that are left of the point.
+/// Formats a number with three significant digits, and with all digits before the decimal point.
 pub(super) fn short(value: f64) -> String {
     if value.abs() >= 100.0 || value == 0.0 {
         return grouped(value);
     }
-    // Nothing here is measured to less than a millionth.
+    // No figure here is more precise than a millionth.
     let decimals = (2.0 - value.abs().log10().floor()).clamp(0.0, 6.0) as usize;
     format!("{value:.decimals$}")
 }
 
-/// Whole, with a comma between every three digits.
+/// Formats a whole number with a comma between every three digits.
 pub(super) fn grouped(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());
     let first = digits.len() % 3;

@@ -1,15 +1,16 @@
-//! How many descriptors this program and the nodes may have open: each session of a node is one.
+//! Raises the limit of open descriptors of this program and of the nodes: each session of a node
+//! takes one.
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Beside sessions: what a process has open anyway, and handshakes under way.
+/// Descriptors besides sessions: those that every process has open, and handshakes in progress.
 const OTHERS: u64 = 256;
 
-/// Makes room for a cluster of so many nodes; the nodes inherit it.
+/// Raises the limit for a cluster of that many nodes; the nodes inherit it.
 pub(super) fn allow(nodes: usize) -> Result<()> {
-    // This program has two pipes for each node; a node has a connection to each other, and for a moment a second one where
-    // both have dialled.
+    // This program has two pipes for each node; a node has a connection to each other, and briefly
+    // a second one if both nodes have dialed.
     let needed = 2 * nodes as u64 + OTHERS;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current.is_none_or(|current| current >= needed) {

@@ -8,8 +8,8 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    /// The least squares of the logarithms, so that every size counts alike. None without two different sizes; what is not
-    /// above zero has no logarithm and does not count.
+    /// The least squares of the logarithms, so that every size counts alike. Returns `None` without
+    /// two different sizes. Values that are not above zero have no logarithm and are ignored.
     pub(super) fn fit(points: &[(f64, f64)]) -> Option<Self> {
         let above_zero = points.iter().filter(|(size, cost)| *size > 0.0 && *cost > 0.0);
         let logs: Vec<(f64, f64)> = above_zero.map(|(size, cost)| (size.ln(), cost.ln())).collect();
@@ -17,7 +17,7 @@ impl Growth {
         let (mean_x, mean_y) =
             logs.iter().fold((0.0, 0.0), |(x, y), log| (x + log.0 / count, y + log.1 / count));
         let spread: f64 = logs.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
-        // So little is the rounding of one size's logarithms, not a second size.
+        // A variance this small comes from rounding the logarithm of a single size.
         if spread < 1e-9 {
             return None;
         }
@@ -26,7 +26,7 @@ impl Growth {
         Some(Growth { exponent, factor: (mean_y - exponent * mean_x).exp() })
     }
 
-    /// What the cost would be at that size.
+    /// Returns the fitted cost at that size.
     pub(super) fn at(self, size: f64) -> f64 {
         self.factor * size.powf(self.exponent)
     }

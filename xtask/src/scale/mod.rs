@@ -1,7 +1,9 @@
-//! `cargo xtask scale`: what monitors, processes and nodes cost on one machine, and how each cost grows with their number.
+//! `cargo xtask scale`: measures the costs of monitors, processes and nodes on one machine, and how
+//! each cost grows with their number.
 //!
-//! Every node is a process of its own on loopback. Each subject is measured at several sizes; a power of the size is
-//! fitted to each cost ([`growth`]), and its exponent is what tells whether something grows worse than it should.
+//! Every node is a process of its own on loopback. Each subject is measured at several sizes; a
+//! power of the size is fitted to each cost ([`growth`]), and its exponent shows whether a cost
+//! grows faster than expected.
 
 use std::{
     fs,
@@ -33,7 +35,7 @@ mod nodes;
 mod plot;
 mod processes;
 
-/// What the command line shows below its options.
+/// The text that `--help` shows below the options.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask scale --quick                 small sizes, in less than a minute
@@ -43,7 +45,7 @@ Examples:
 
 What is measured is described in docs/SCALE.md. The whole takes about 4 GiB of memory. Plots go to target/scale.";
 
-/// What to measure.
+/// The options of `scale`.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Only these subjects: monitors, processes, mesh, on-demand.
@@ -55,7 +57,7 @@ pub(crate) struct Options {
     /// These sizes instead, such as 150 for as many nodes.
     #[arg(long, value_name = "N", value_delimiter = ',', requires = "only", value_parser = RangedU64ValueParser::<usize>::new().range(10..=10_000_000))]
     sizes: Vec<usize>,
-    /// How often nodes of a mesh, and on demand, give a sign of life, and after how much silence they are given up, in
+    /// Heartbeat interval and timeout of the nodes of a mesh and of nodes on demand, in
     /// milliseconds.
     #[arg(long, value_name = "INTERVAL/TIMEOUT", default_value = "1000/5000")]
     heartbeat: String,
@@ -64,10 +66,10 @@ pub(crate) struct Options {
     json: Option<PathBuf>,
 }
 
-/// What is measured, how, and at which sizes: all of them, and those for a quick look.
+/// A subject, its measurement, and its sizes: all of them, and those of a quick run.
 struct Part {
     subject: Subject,
-    measure: fn(&Field, usize, &mut Costs) -> Result<()>,
+    measure: fn(&Testbed, usize, &mut Costs) -> Result<()>,
     sizes: &'static [usize],
     quick: &'static [usize],
 }
@@ -75,25 +77,25 @@ struct Part {
 const PARTS: [Part; 4] = [
     Part {
         subject: monitors::SUBJECT,
-        measure: |field, monitors, costs| monitors::measure(&field.pairs, monitors, costs),
+        measure: |testbed, monitors, costs| monitors::measure(&testbed.pairs, monitors, costs),
         sizes: &[10_000, 100_000, 1_000_000, 10_000_000],
         quick: &[1_000, 10_000, 100_000],
     },
     Part {
         subject: processes::SUBJECT,
-        measure: |field, processes, costs| processes::measure(&field.pairs, processes, costs),
+        measure: |testbed, processes, costs| processes::measure(&testbed.pairs, processes, costs),
         sizes: &[1_000, 10_000, 100_000, 1_000_000],
         quick: &[1_000, 10_000, 30_000],
     },
     Part {
         subject: nodes::MESH,
-        measure: |field, nodes, costs| nodes::measure(field, Shape::Mesh, nodes, costs),
+        measure: |testbed, nodes, costs| nodes::measure(testbed, Shape::Mesh, nodes, costs),
         sizes: NODES,
         quick: NODES_QUICK,
     },
     Part {
         subject: nodes::ON_DEMAND,
-        measure: |field, nodes, costs| nodes::measure(field, Shape::OnDemand, nodes, costs),
+        measure: |testbed, nodes, costs| nodes::measure(testbed, Shape::OnDemand, nodes, costs),
         sizes: NODES,
         quick: NODES_QUICK,
     },
@@ -102,31 +104,31 @@ const PARTS: [Part; 4] = [
 const NODES: &[usize] = &[10, 25, 50, 100, 200];
 const NODES_QUICK: &[usize] = &[10, 20, 40];
 
-/// What everything is measured with.
-struct Field {
+/// The programs and settings that all measurements use.
+struct Testbed {
     /// For pairs of nodes as `cargo xtask bench` has them.
     pairs: Lab,
-    /// The program of nodes in their hundreds.
+    /// The program of the nodes that run in hundreds.
     node: PathBuf,
     /// Their heartbeats, as the program takes them.
     heartbeat: String,
-    /// A short look: what takes time and not size is cut short, too.
+    /// A quick run: fixed waiting times are shorter, too.
     quick: bool,
 }
 
-impl Field {
-    /// How long nodes may take to come to rest before anything is measured of that.
-    const fn rest(&self) -> Duration {
+impl Testbed {
+    /// Returns the time that nodes get to become idle before a measurement of idle nodes.
+    const fn quiescence(&self) -> Duration {
         Duration::from_millis(if self.quick { 500 } else { 2_000 })
     }
 }
 
-/// Measures, and tells.
+/// Runs the measurements and prints the results.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let children = Children::default();
     children.end_on_interrupt()?;
     match measure(options, &children) {
-        // The nodes were ended under it: whatever it says means nothing.
+        // The signal ended the nodes, so any error that follows from that means nothing.
         Err(_) if children.interrupted() => Ok(ExitCode::from(130)),
         measured => measured.map(|()| ExitCode::SUCCESS),
     }
@@ -136,7 +138,7 @@ fn measure(options: &Options, children: &Children) -> Result<()> {
     let parts = options.parts()?;
     let folder = workspace::root().join("target").join("scale");
     make_folder(&folder)?;
-    let field = Field {
+    let testbed = Testbed {
         pairs: Lab {
             before: None,
             children: children.clone(),
@@ -152,7 +154,7 @@ fn measure(options: &Options, children: &Children) -> Result<()> {
     for part in parts {
         println!("\n{}", part.subject.title);
         for &size in options.sizes(part) {
-            (part.measure)(&field, size, &mut costs)
+            (part.measure)(&testbed, size, &mut costs)
                 .with_context(|| format!("{}, {size}", part.subject.id))?;
             println!("  {}", costs.line(part.subject, size));
         }
@@ -192,7 +194,7 @@ fn tell(options: &Options, folder: &Path, costs: &Costs) -> Result<()> {
     Ok(())
 }
 
-/// How many threads wanted a processor in the last minute, five minutes and quarter of an hour.
+/// Returns the load averages of the last minute, five minutes and fifteen minutes.
 fn load() -> String {
     let told = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     told.split(' ').take(3).collect::<Vec<_>>().join(" ")

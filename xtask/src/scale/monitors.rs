@@ -1,4 +1,5 @@
-//! More and more monitors: one process of a node holds them on a thousand processes of another node, which is killed.
+//! More and more monitors: one process of a node holds them on a thousand processes of another
+//! node, which is killed.
 
 use std::time::Instant;
 
@@ -31,7 +32,7 @@ pub(super) fn measure(lab: &Lab, monitors: usize, costs: &mut Costs) -> Result<(
     add(WATCHER, (after.0.rss - before.0.rss) / monitors as f64);
     add(WATCHED, (after.1.rss - before.1.rss) / monitors as f64);
 
-    // Its first answer tells that it waits.
+    // The first answer confirms that the watcher waits.
     pair.watcher.ask("lost")?;
     let start = Instant::now();
     pair.watched.kill();

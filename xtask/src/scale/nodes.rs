@@ -1,5 +1,6 @@
-//! More and more nodes, connected to all others or to a few: what a node and a session cost, how long they take to find
-//! each other, and how soon the death of one is noticed.
+//! More and more nodes, connected to all others or to a few: measures the costs of a node and of a
+//! session, the time until all nodes are connected, and the time until the others notice the loss
+//! of a node.
 
 use std::{
     fmt::Write,
@@ -18,7 +19,7 @@ use harness::{
 };
 
 use super::{
-    Field,
+    Testbed,
     costs::{Cost, Costs, Subject, cost},
     descriptors,
 };
@@ -29,15 +30,15 @@ pub(super) const ON_DEMAND: Subject = Subject {
     title: "Nodes, each monitoring a process on four others, without further connections",
 };
 
-/// How many others each node monitors where connections are made on demand.
+/// Number of other nodes that each node monitors if connections are made on demand.
 const WATCHED: usize = 4;
-/// How many nodes are killed, one after the other; the middle one counts.
+/// Number of nodes that are killed, one after the other; the median counts.
 const DEATHS: usize = 3;
 
-/// How long a handshake may take where hundreds of nodes start at once on few processors.
+/// Maximum time of a handshake when hundreds of nodes start at once on few processors.
 const SETUP: Duration = Duration::from_secs(60);
 
-/// Who is connected to whom.
+/// The connections between the nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// All nodes have the list of all nodes.
@@ -46,7 +47,8 @@ pub(super) enum Shape {
     OnDemand,
 }
 
-/// What is measured of either shape; the numbers are expected exponents, for [`Shape::Mesh`] and for [`Shape::OnDemand`].
+/// The costs that are measured for either shape; the numbers are the expected exponents, for
+/// [`Shape::Mesh`] and for [`Shape::OnDemand`].
 struct Figures {
     form: Cost,
     form_cpu: Cost,
@@ -65,7 +67,8 @@ impl Shape {
     }
 
     const fn figures(self) -> Figures {
-        // What all nodes do on one machine, what one node does, and what a death sets off.
+        // The work of all nodes on one machine, the work of one node, and the work that the loss of
+        // a node causes.
         let (all, one, death) = match self {
             Shape::Mesh => (2.0, 1.0, 1.0),
             Shape::OnDemand => (1.0, 0.0, 0.0),
@@ -80,7 +83,7 @@ impl Shape {
         }
     }
 
-    /// With which others a node has sessions.
+    /// Returns the nodes with which a node has sessions.
     fn neighbours(self, node: usize, of: usize) -> Vec<usize> {
         let mut all: Vec<_> = match self {
             Shape::Mesh => (0..of).collect(),
@@ -95,19 +98,19 @@ impl Shape {
     }
 }
 
-pub(super) fn measure(field: &Field, shape: Shape, nodes: usize, costs: &mut Costs) -> Result<()> {
+pub(super) fn measure(testbed: &Testbed, shape: Shape, nodes: usize, costs: &mut Costs) -> Result<()> {
     let figures = shape.figures();
     let mut add = |cost, value| costs.add(shape.subject(), cost, nodes, value);
     descriptors::allow(nodes)?;
-    let alone = alone(field, nodes)?;
+    let alone = alone(testbed, nodes)?;
 
-    let mut cluster = Cluster::begin(field, shape, nodes)?;
+    let mut cluster = Cluster::begin(testbed, shape, nodes)?;
     add(figures.form, cluster.form()?.as_secs_f64());
     let formed = cluster.usage()?;
     add(figures.form_cpu, 1e3 * (formed.cpu - alone.cpu) / nodes as f64);
 
-    thread::sleep(field.rest());
-    let (lasting, before) = (Duration::from_secs(if field.quick { 2 } else { 10 }), cluster.usage()?);
+    thread::sleep(testbed.quiescence());
+    let (lasting, before) = (Duration::from_secs(if testbed.quick { 2 } else { 10 }), cluster.usage()?);
     thread::sleep(lasting);
     let after = cluster.usage()?;
     add(figures.memory, after.rss / nodes as f64 / f64::from(1 << 20));
@@ -115,65 +118,67 @@ pub(super) fn measure(field: &Field, shape: Shape, nodes: usize, costs: &mut Cos
     add(figures.session, (after.rss - alone.rss) / ends as f64 / 1024.0);
     add(figures.idle, 1e3 * (after.cpu - before.cpu) / lasting.as_secs_f64() / nodes as f64);
 
-    let mut times = (0..DEATHS).map(|_| cluster.lose_one(field.rest())).collect::<Result<Vec<_>>>()?;
+    let mut times =
+        (0..DEATHS).map(|_| cluster.lose_one(testbed.quiescence())).collect::<Result<Vec<_>>>()?;
     times.sort_unstable();
     add(figures.noticed, 1e3 * times[DEATHS / 2].as_secs_f64());
     Ok(())
 }
 
-/// What so many nodes use together of which none knows another.
-fn alone(field: &Field, nodes: usize) -> Result<Usage> {
-    let cluster = Cluster::begin(field, Shape::OnDemand, nodes)?;
+/// Returns the total usage of that many nodes without any connections.
+fn alone(testbed: &Testbed, nodes: usize) -> Result<Usage> {
+    let cluster = Cluster::begin(testbed, Shape::OnDemand, nodes)?;
     cluster.await_ready()?;
-    thread::sleep(field.rest());
+    thread::sleep(testbed.quiescence());
     cluster.usage()
 }
 
-/// Nodes, each a process of its own with a loopback address of its own.
+/// Nodes, each in its own process with its own loopback address.
 struct Cluster {
     shape: Shape,
-    /// None once it was killed.
+    /// `None` once the node was killed.
     nodes: Vec<Option<Peer>>,
     names: Vec<String>,
     /// The list of all nodes, for nodes of a mesh to read as they start.
     peers: PathBuf,
     begun: Instant,
-    /// Held for as long as the nodes live: they share a port.
+    /// Reserves the port that the nodes share, for as long as they run.
     _ports: Ports,
 }
 
 impl Cluster {
-    /// Starts all processes, and waits for none.
-    fn begin(field: &Field, shape: Shape, nodes: usize) -> Result<Self> {
+    /// Starts all processes without waiting for them.
+    fn begin(testbed: &Testbed, shape: Shape, nodes: usize) -> Result<Self> {
         let ports = Ports::take()?;
         let names: Vec<_> = (0..nodes).map(|node| name(node, ports.port(0))).collect();
-        let peers = field.pairs.folder.join(format!("peers-{}", std::process::id()));
+        let peers = testbed.pairs.folder.join(format!("peers-{}", std::process::id()));
         if shape == Shape::Mesh {
             files::write(&peers, &(names.join("\n") + "\n"))?;
         }
         let begun = Instant::now();
         let start = |name: &String| {
-            let mut command = Command::new(&field.node);
-            // All of them dial at once, and from one address; and they share the processors, so that each handshake waits for
-            // those of all others.
+            let mut command = Command::new(&testbed.node);
+            // All nodes dial at once and from one address; they share the processors, so that each
+            // handshake waits for the handshakes of all other nodes.
             let (most, patience) = ((2 * nodes).max(64).to_string(), SETUP.as_secs().to_string());
             command.args(["--name", name, "--max-pending", &most, "--setup-timeout", &patience]);
-            command.arg("--heartbeat").arg(&field.heartbeat);
+            command.arg("--heartbeat").arg(&testbed.heartbeat);
             if shape == Shape::Mesh {
                 command.arg("--peers").arg(&peers);
             }
             command.stdin(Stdio::piped()).stdout(Stdio::piped());
-            Peer::begin(&field.pairs.children, &mut command).map(Some)
+            Peer::begin(&testbed.pairs.children, &mut command).map(Some)
         };
         let nodes = names.iter().map(start).collect::<Result<_>>()?;
         Ok(Cluster { shape, nodes, names, peers, begun, _ports: ports })
     }
 
-    /// Waits until all are connected as they should be. How long that took: in a mesh from the start of the first process;
-    /// on demand, from when all processes were there and the first one was told whom to monitor.
+    /// Waits until all nodes are connected according to the shape. Returns the duration: in a mesh
+    /// from the start of the first process; on demand, from the moment when all processes were
+    /// running and the first one received its targets.
     fn form(&mut self) -> Result<Duration> {
         self.await_ready()?;
-        // All have read it.
+        // All nodes have read the list.
         let _ = fs::remove_file(&self.peers);
         let mut begun = self.begun;
         if self.shape == Shape::OnDemand {
@@ -193,8 +198,9 @@ impl Cluster {
         self.nodes.iter().flatten().try_for_each(Peer::await_ready)
     }
 
-    /// Kills the first that lives. How long until all knew that had a session with it.
-    fn lose_one(&mut self, rest: Duration) -> Result<Duration> {
+    /// Kills the first node that is running. Returns the time until all nodes with a session to it
+    /// have reported the loss.
+    fn lose_one(&mut self, quiescence: Duration) -> Result<Duration> {
         let (at, victim) = self
             .nodes
             .iter_mut()
@@ -203,14 +209,15 @@ impl Cluster {
             .expect("fewer are killed than there are");
         let others = self.alive_neighbours(at);
         self.await_neighbours(&others)?;
-        thread::sleep(rest);
+        thread::sleep(quiescence);
         let killed = Instant::now();
         victim.kill();
         let last = self.answers(&others)?.unwrap_or(killed);
         Ok(last.duration_since(killed))
     }
 
-    /// Tells each of them to say when it is connected to those that live of its neighbours, and to nobody else.
+    /// Asks each node to report when it is connected to exactly those of its neighbors that are
+    /// running.
     fn await_neighbours(&mut self, nodes: &[usize]) -> Result<()> {
         for &at in nodes {
             let verb = format!("nodes {}", self.alive_neighbours(at).len());
@@ -219,7 +226,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// When the last of them answered.
+    /// Returns the time of the last answer.
     fn answers(&mut self, nodes: &[usize]) -> Result<Option<Instant>> {
         let mut last = None;
         for &at in nodes {
@@ -235,7 +242,7 @@ impl Cluster {
         all
     }
 
-    /// The verb that has a node monitor others.
+    /// The command with which a node monitors others.
     fn watch(&self, node: usize) -> String {
         let of = self.names.len();
         let mut verb = "watch".to_owned();
@@ -249,7 +256,7 @@ impl Cluster {
         self.nodes[at].as_mut().expect("only nodes that live are asked")
     }
 
-    /// What those that live have used together, and use.
+    /// Returns the total usage of the running nodes.
     fn usage(&self) -> Result<Usage> {
         let mut all = Usage::default();
         for node in self.nodes.iter().flatten() {

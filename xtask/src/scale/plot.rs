@@ -1,5 +1,5 @@
-//! Plots on two logarithmic scales, where a power of the size is a straight line: one picture for the costs of a subject
-//! that are counted in the same unit.
+//! Plots on two logarithmic scales, where a power of the size is a straight line: one picture for
+//! the costs of a subject that are counted in the same unit.
 
 use super::costs::{Costs, Series, grouped};
 use crate::svg::{COLOURS, Scale, Svg, WIDTH};
@@ -8,10 +8,10 @@ const LEFT: f64 = 90.0;
 const RIGHT: f64 = WIDTH - 40.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 360.0;
-/// Between two lines of the legend.
+/// Distance between two lines of the legend.
 const LINE: f64 = 20.0;
 
-/// All pictures, with the names of their files.
+/// Returns all pictures, with their file names.
 pub(super) fn all(costs: &Costs) -> Vec<(String, String)> {
     let mut pictures: Vec<(String, Vec<&Series>)> = Vec::new();
     for series in &costs.series {
@@ -49,7 +49,7 @@ fn picture(series: &[&Series]) -> String {
             svg.curve(series.points.iter().map(end), colour);
             legend += &format!(": grows with the power {:.2} of the size", growth.exponent);
         }
-        // What is not above zero has no place on a logarithmic scale.
+        // A logarithmic scale can only show values above zero.
         for (size, value) in series.points.iter().filter(|point| point.1 > 0.0) {
             svg.bar((across.place(*size) - 4.0, up.place(*value) - 4.0), (8.0, 8.0), colour);
         }

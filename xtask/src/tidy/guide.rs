@@ -63,7 +63,8 @@ fn unknown_quotes(page: &str, catalog: &str) -> Vec<Finding> {
     unknown.map(|text| finding(TROUBLESHOOTING, format!("quotes «{text}», which {CATALOG} lacks"))).collect()
 }
 
-/// The texts in the attributes `error` of thiserror, with their placeholders; none for `transparent`.
+/// The texts in the attributes `error` of thiserror, with their placeholders; none for
+/// `transparent`.
 fn error_texts(source: &str) -> Vec<String> {
     let attributes = source.split("#[error(").skip(1);
     attributes.filter_map(|rest| literal(rest.trim_start().strip_prefix('"')?)).collect()
@@ -85,7 +86,8 @@ fn literal(source: &str) -> Option<String> {
     }
 }
 
-/// What a page can have word by word: placeholders differ each time.
+/// Returns the fixed parts of a text, which a page can quote literally: placeholders differ each
+/// time.
 fn longest_part(text: &str) -> &str {
     text.split(['{', '}']).step_by(2).map(str::trim).max_by_key(|part| part.len()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Who may depend on whom.
+//! The permitted dependencies between crates.
 //!
 //! ```text
 //! refs (package obit-refs)  <-  monitor-core, peer-service, transport-tcp, monitor-runtime
@@ -11,7 +11,8 @@
 
 use super::{Finding, packages::Package, sources::Sources};
 
-/// A layer and its permitted dependencies. Packages of the project that are not named may not be depended on.
+/// A layer and its permitted dependencies. Packages of the project that are not named may not be
+/// depended on.
 struct Layer {
     name: &'static str,
     /// Packages of the project.
@@ -84,7 +85,7 @@ fn dependencies(packages: &[Package]) -> Vec<Finding> {
                     || name == package.name
                     || (name == FOR_TESTS && dependency.kind.as_deref() == Some("dev"))
             } else {
-                // What tests use is not what users get.
+                // Dependencies of tests are not part of the published library.
                 dependency.kind.is_some() || layer.others.is_none_or(|others| others.contains(&name))
             };
             if !allowed {

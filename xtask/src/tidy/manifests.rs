@@ -1,4 +1,4 @@
-//! What the manifest of a published package must say, and what the facade must forward.
+//! Checks the manifest fields of published packages, and the features that the facade must forward.
 
 use super::{
     Finding,

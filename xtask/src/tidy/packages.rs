@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{Finding, sources::Sources};
 
-/// A package of the workspace, as `cargo metadata` tells of it.
+/// A package of the workspace, as `cargo metadata` describes it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Package {
     pub(crate) name: String,
@@ -93,7 +93,7 @@ fn front_page(package: &Package, sources: &Sources) -> Option<Finding> {
     })
 }
 
-/// The two crates that anybody may embed need no operating system.
+/// The two crates that any program may embed need no operating system.
 fn no_std(sources: &Sources) -> Vec<Finding> {
     let roots = ["refs/src/lib.rs", "monitor-core/src/lib.rs"];
     let lacks = |root: &&str| sources.find(root).is_none_or(|file| !file.text.contains("#![no_std]"));

@@ -1,11 +1,12 @@
-//! What the pages for operators promise to be complete, or to exist.
+//! Checks that the pages for operators are complete, and that the tests they name exist.
 
 use super::{
     Finding,
     sources::{File, Sources},
 };
 
-/// The page that explains every error, and under which heading it explains which type of which file.
+/// The page that explains every error, and under which heading it explains which type of which
+/// file.
 const ERRORS: &str = "docs/errors.md";
 const EXPLAINED: [(&str, &str, &str); 14] = [
     ("EndKind", "refs/src/session_end.rs", "EndKind"),
@@ -79,7 +80,7 @@ fn variants<'t>(source: &'t str, name: &str) -> Vec<&'t str> {
     body.filter_map(variant).collect()
 }
 
-/// What has a row of its own in a table under that heading.
+/// Returns the names with their own row in a table under that heading.
 fn explained<'t>(page: &'t str, heading: &str) -> Vec<&'t str> {
     let begin = format!("## `{heading}`");
     let section = page.lines().skip_while(|line| *line != begin).skip(1);

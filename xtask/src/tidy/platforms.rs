@@ -1,12 +1,13 @@
-//! What differs between operating systems stands in files of its own, so that a new one is a look into a few files. A
-//! module that exists on some alone is left out as a whole, in `lib.rs`, and a feature that does says so in its own gate.
+//! Code for one operating system is in separate files, so that support for a new system changes few
+//! files. A module that exists on some alone is left out as a whole, in `lib.rs`, and a feature
+//! that does says so in its own gate.
 
 use super::{Finding, sources::File};
 
-/// What asks for the operating system, within a `cfg`.
+/// The names of operating systems within a `cfg`.
 const ASKS: [&str; 5] = ["unix", "windows", "target_os", "target_family", "target_vendor"];
 
-/// The crates that run in other people's programs.
+/// The crates that run in users' programs.
 const CRATES: [&str; 6] = [
     "refs/src/",
     "monitor-core/src/",

@@ -18,7 +18,8 @@ pub(super) struct File {
 }
 
 impl Sources {
-    /// Asks git for the tracked files, and for new ones that are not ignored; reads those that are text.
+    /// Asks git for the tracked files, and for new ones that are not ignored; reads those that are
+    /// text.
     pub(super) fn read() -> Result<Self> {
         let root = workspace::root();
         let mut git = Command::new("git");
@@ -29,7 +30,7 @@ impl Sources {
         }
         let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
         let paths = listed.split('\0').filter(|path| !path.is_empty());
-        // What is deleted but still tracked, and what is not text, cannot be read as text.
+        // Deleted files that are still tracked, and binary files, cannot be read as text.
         let read = |path: &str| {
             fs::read_to_string(root.join(path)).ok().map(|text| File { path: path.to_owned(), text })
         };

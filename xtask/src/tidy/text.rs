@@ -84,7 +84,7 @@ fn no_paths_of_this_machine(file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (line, text) in file.lines() {
         for folder in &folders {
-            // In the middle of a path, as in `src/work/`, it is somebody's relative folder.
+            // In the middle of a path, as in `src/work/`, it is a relative folder.
             let absolute = |at: usize| {
                 !text[..at]
                     .ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '~' | '/'))
@@ -98,7 +98,8 @@ fn no_paths_of_this_machine(file: &File) -> Vec<Finding> {
     findings
 }
 
-/// The line without its comment. Good enough: no string of ours holds `//` before what is looked for.
+/// The line without its comment. Good enough: no string of ours holds `//` before what is looked
+/// for.
 fn code(line: &str) -> &str {
     line.split("//").next().unwrap_or_default()
 }

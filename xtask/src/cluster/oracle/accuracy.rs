@@ -1,4 +1,4 @@
-//! A Down tells the truth about its target.
+//! Every Down must be true of its target.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub(super) const SESSION_ENDS: [&str; 9] = [
 ];
 
 /// - `Exit(reason)`: the process has ended, and of that;
-/// - `NoProc`: the process has ended, or its life of the node has;
+/// - `NoProc`: the process has ended, or its incarnation of the node has;
 /// - `NoConnection` for the end of a session: something was done to one of the two nodes.
 pub(super) fn violations(ledgers: &[Ledger<'_>], hurt: &BTreeSet<String>) -> Vec<String> {
     let homes = homes(ledgers);
@@ -61,7 +61,8 @@ fn exit_lie(exit: &Exit, record: &Record<'_>, ledgers: &[Ledger<'_>], homes: &Ho
             (!shut_down && !ends.iter().any(|end| is_end(exit, end)))
                 .then(|| format!("the process has ended of {ends:?}"))
         }
-        // Whoever held the name: at least some process of that node must have ended so.
+        // The holder of the name is unknown here: at least one process of that node must have ended
+        // so.
         None => {
             let node = node_of(target, homes);
             let there = || ledgers.iter().filter(|ledger| Some(ledger.name) == node);
@@ -78,8 +79,8 @@ fn no_proc_lie(record: &Record<'_>, homes: &Homes<'_>) -> Option<String> {
     home.has(&record.target).then(|| "the process lives".to_owned())
 }
 
-/// Whether what the watcher was told is how the process said it would end. A process that is a guard knows with what
-/// words it panics, but its guard does not.
+/// Whether what the watcher was told is how the process said it would end. A process that is a
+/// guard knows with what words it panics, but its guard does not.
 fn is_end(told: &Exit, said: &Exit) -> bool {
     told == said || matches!((told, said), (Exit::Panicked(_), Exit::Panicked(_)))
 }

@@ -1,4 +1,4 @@
-//! The monitors, processes and subscriptions of one life, replayed from its transcript.
+//! The monitors, processes and subscriptions of one run, replayed from its transcript.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::cluster::{
     transcript::Said,
 };
 
-/// What one node did, according to what it said.
+/// The actions of one node, according to its transcript.
 pub(super) struct Ledger<'a> {
     pub(super) name: &'a str,
     pub(super) incarnation: &'a str,
@@ -17,7 +17,8 @@ pub(super) struct Ledger<'a> {
     pub(super) told_to_stop: bool,
     /// By reference.
     pub(super) monitors: BTreeMap<&'a str, Record<'a>>,
-    /// By pid: of what it may have ended; nothing while it lives. Two entries if it was killed while it exited.
+    /// By pid: of what it may have ended; nothing while it lives. Two entries if it was killed
+    /// while it exited.
     pub(super) processes: BTreeMap<&'a str, Vec<Exit>>,
     pub(super) subscriptions: BTreeSet<(&'a str, Subscription)>,
     pub(super) violations: Vec<String>,
@@ -32,7 +33,7 @@ pub(super) struct Record<'a> {
     pub(super) state: State,
 }
 
-/// What has become of a monitor, as far as its watcher was told.
+/// The state of a monitor, as far as its watcher knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// A Down is to come.
@@ -82,7 +83,7 @@ impl<'a> Ledger<'a> {
         ledger
     }
 
-    /// Whether that process of this life lives.
+    /// Returns whether that process of this run is alive.
     pub(super) fn has(&self, pid: &str) -> bool {
         self.alive && self.processes.get(pid).is_some_and(Vec::is_empty)
     }
@@ -169,7 +170,8 @@ impl<'a> Ledger<'a> {
         };
         let allowed = match &record.state {
             State::Active | State::Owed | State::Perhaps => true,
-            // A process that is killed may run until its next pause; one that exits says so with its last word.
+            // A process that is killed may run until its next pause; one that exits says so with
+            // its last word.
             State::Gone => self.processes.get(to).is_some_and(|ends| ends.as_slice() == [Exit::Killed]),
             State::Down(_) | State::Silent => false,
         };

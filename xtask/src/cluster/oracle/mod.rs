@@ -1,14 +1,16 @@
-//! What must hold in every scenario, whatever it is about: read off the merged transcripts of all nodes.
+//! Properties that must hold in every scenario, checked on the merged transcripts of all nodes.
 //!
-//! - [`ledger`]: every monitor has at most one Down, for its own target and tag, at its own watcher, and none after
-//!   it was ended for good;
-//! - [`accuracy`]: a Down tells the truth about its target;
+//! - [`ledger`]: every monitor has at most one Down, for its own target and tag, at its own
+//!   watcher, and none after it was ended for good;
+//! - [`accuracy`]: every Down is true of its target;
 //! - [`order`]: node-ups and node-downs alternate, and what comes from a node comes between them;
-//! - [`messages`]: messages come in order, none twice, and all of them before the Down of their sender;
-//! - [`unsettled`]: at rest nothing is owed to anybody, and the tables hold what is active and nothing else.
+//! - [`messages`]: messages come in order, none twice, and all of them before the Down of their
+//!   sender;
+//! - [`unsettled`]: in an idle cluster no notice is outstanding, and the tables hold exactly the
+//!   active monitors.
 //!
-//! A process prints what happens to it itself, so within one transcript the lines that concern one process
-//! stand in the order in which it saw them. Between processes no order is assumed.
+//! A process prints what happens to it itself, so within one transcript the lines that concern one
+//! process stand in the order in which it saw them. Between processes no order is assumed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +27,7 @@ mod order;
 #[cfg(test)]
 mod tests;
 
-/// One life of one node, and all that was said.
+/// One run of one node, with its transcript.
 pub(super) struct Life {
     pub(super) name: String,
     pub(super) incarnation: String,
@@ -35,7 +37,7 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// What a node is and has said by now.
+    /// Returns a node with its transcript up to now.
     pub(super) fn of(node: &Node) -> Self {
         Life {
             name: node.name().to_owned(),
@@ -46,8 +48,8 @@ impl Life {
     }
 }
 
-/// Everything that may not be, in no particular order; `hurt` are the names of nodes to which something was done
-/// that ends sessions.
+/// Everything that may not be, in no particular order; `hurt` are the names of nodes to which
+/// something was done that ends sessions.
 pub(super) fn violations(lives: &[Life], hurt: &BTreeSet<String>) -> Vec<String> {
     let ledgers: Vec<_> = lives.iter().map(Ledger::of).collect();
     let homes = homes(&ledgers);
@@ -60,8 +62,8 @@ pub(super) fn violations(lives: &[Life], hurt: &BTreeSet<String>) -> Vec<String>
     found
 }
 
-/// What keeps the cluster from being at rest: nothing, once everything owed has come and the tables of the nodes
-/// that live hold what they should.
+/// Returns the reasons why the cluster is not idle: none, once all outstanding notices have arrived
+/// and the tables of all running nodes hold the expected rows.
 pub(super) fn unsettled(lives: &[Life], tables: &BTreeMap<String, Tables>) -> Vec<String> {
     let ledgers: Vec<_> = lives.iter().map(Ledger::of).collect();
     let homes = homes(&ledgers);
@@ -95,15 +97,15 @@ pub(super) fn unsettled(lives: &[Life], tables: &BTreeMap<String, Tables>) -> Ve
     found
 }
 
-/// Which life every process belongs to, by pid.
+/// The run to which every process belongs, by pid.
 type Homes<'a> = BTreeMap<&'a str, &'a Ledger<'a>>;
 
 fn homes<'a>(ledgers: &'a [Ledger<'a>]) -> Homes<'a> {
     ledgers.iter().flat_map(|ledger| ledger.processes.keys().map(move |pid| (*pid, ledger))).collect()
 }
 
-/// The name of a target's node: that of the process, or what stands behind the `@` of a name. None for a pid that
-/// nobody here has ever had.
+/// The name of a target's node: that of the process, or what stands behind the `@` of a name.
+/// `None` for a pid that no process here has ever had.
 fn node_of<'a>(target: &'a str, homes: &Homes<'a>) -> Option<&'a str> {
     match homes.get(target) {
         Some(home) => Some(home.name),

@@ -20,6 +20,7 @@ mod freeze;
 mod heartbeats;
 mod hostile;
 mod impostors;
+mod leaks;
 mod logs;
 mod many;
 mod mesh;
@@ -30,7 +31,6 @@ mod resolver;
 mod sessions;
 mod strangers;
 mod watcher_death;
-mod wear;
 mod wrapper;
 
 /// What a scenario has to stand on.
@@ -102,8 +102,8 @@ pub(super) const ALL: &[Scenario] = &[
         floods::descriptors,
     ),
     anywhere("floods", "silent and slow callers, too many: hung up on in time", floods::floods),
-    anywhere("many-strangers", "10,000 strangers: memory and descriptors stay flat", wear::many_strangers),
-    anywhere("reconnects", "1,000 partings: memory and descriptors stay flat", wear::reconnects),
+    anywhere("many-strangers", "10,000 strangers: memory and descriptors stay flat", leaks::many_strangers),
+    anywhere("reconnects", "1,000 partings: memory and descriptors stay flat", leaks::reconnects),
     anywhere("restarts", "50 lives of one node: each met once and lost once", endurance::restarts),
     anywhere(
         "half-frozen",

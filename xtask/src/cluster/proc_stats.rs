@@ -1,4 +1,4 @@
-//! What the system tells about the process of a node, and what it lets it have.
+//! Resource usage and limits of the process of a node.
 
 use std::fs;
 
@@ -8,18 +8,18 @@ use harness::conditions::{SOON, poll};
 use super::node::Node;
 
 impl Node {
-    /// The number of its process, for `/proc`.
+    /// The process id, for `/proc`.
     pub(crate) fn process_id(&self) -> u32 {
         self.child().id()
     }
 
-    /// How many descriptors it has open.
+    /// Returns the number of open descriptors.
     pub(crate) fn descriptors(&self) -> Result<usize> {
         let folder = format!("/proc/{}/fd", self.process_id());
         Ok(fs::read_dir(&folder).with_context(|| format!("cannot read {folder}"))?.count())
     }
 
-    /// How many bytes of memory it occupies.
+    /// Returns the resident memory in bytes.
     pub(crate) fn memory(&self) -> Result<u64> {
         let path = format!("/proc/{}/status", self.process_id());
         let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
@@ -30,7 +30,7 @@ impl Node {
         }
     }
 
-    /// Waits until it has no more descriptors open than that.
+    /// Waits until the number of open descriptors is at most that.
     pub(crate) fn await_descriptors(&self, most: usize) -> Result<()> {
         let mut now = 0;
         let back = poll(SOON, || {
@@ -43,7 +43,7 @@ impl Node {
         }
     }
 
-    /// Lets it have so many descriptors at most; returns how many it was allowed before.
+    /// Sets the maximum number of descriptors; returns the previous maximum.
     pub(crate) fn limit_descriptors(&self, most: usize) -> Result<usize> {
         self.child().limit_descriptors(most as u64).map(|before| before as usize)
     }

@@ -1,4 +1,4 @@
-//! Runs scenarios and says of each whether it passed.
+//! Runs scenarios and returns the verdict on each.
 
 use std::{
     collections::BTreeMap,
@@ -30,29 +30,31 @@ use super::{
     scenarios::{self, Ground, Scenario},
 };
 
-/// What became of one scenario.
+/// The outcome of one scenario.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Verdict {
     pub(super) name: &'static str,
     pub(super) outcome: Outcome,
     pub(super) seconds: f64,
-    /// What was expected and what came, and where the logs are; why it was skipped; empty if it passed.
+    /// The expected and the actual result with the location of the logs, or the reason for a skip;
+    /// empty if the scenario passed.
     pub(super) detail: String,
     pub(super) figures: BTreeMap<String, Value>,
 }
 
-/// How a scenario came out.
+/// The verdict on a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Outcome {
     Passed,
     Failed,
-    /// It could not be run here, and nobody has asked for it by name.
+    /// The scenario could not be run here, and was not selected by name.
     Skipped,
 }
 
 impl Verdict {
-    /// On a scenario that cannot be run here, and why; if it was asked for by name, that is a failure.
+    /// On a scenario that cannot be run here, and why; if it was asked for by name, that is a
+    /// failure.
     fn without_network(scenario: &Scenario, why: &Error, by_name: bool) -> Self {
         let outcome = if by_name { Outcome::Failed } else { Outcome::Skipped };
         Verdict {
@@ -65,8 +67,8 @@ impl Verdict {
     }
 }
 
-/// Runs what was asked for, in the order of the list.
-pub(super) fn judge(options: &Options, children: &Children, program: &Path) -> Result<Vec<Verdict>> {
+/// Runs the selected scenarios, in the order of the list.
+pub(super) fn run(options: &Options, children: &Children, program: &Path) -> Result<Vec<Verdict>> {
     let ports = Ports::take()?;
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let logs = workspace::root().join("target/test-cluster").join(std::process::id().to_string());
@@ -121,11 +123,11 @@ pub(super) fn judge(options: &Options, children: &Children, program: &Path) -> R
             progress: Progress::start(scenario.name),
             state: Mutex::default(),
         };
-        let verdict = judge_one(scenario, &cluster);
+        let verdict = run_one(scenario, &cluster);
         cluster.progress.finish(&verdict);
         drop(cluster);
         if verdict.outcome == Outcome::Passed && !options.keep_logs {
-            // What cannot be removed is only in the way.
+            // A failure to remove transcripts is harmless.
             let _ = fs::remove_dir_all(&logs);
         }
         verdicts.push(verdict);
@@ -135,7 +137,7 @@ pub(super) fn judge(options: &Options, children: &Children, program: &Path) -> R
     Ok(verdicts)
 }
 
-fn judge_one(scenario: &Scenario, cluster: &Cluster<'_>) -> Verdict {
+fn run_one(scenario: &Scenario, cluster: &Cluster<'_>) -> Verdict {
     let start = Instant::now();
     let ran = catch_unwind(AssertUnwindSafe(|| (scenario.run)(cluster)));
     let ran = ran.unwrap_or_else(|_| Err(anyhow!("the scenario itself panicked: see above")));
@@ -143,7 +145,7 @@ fn judge_one(scenario: &Scenario, cluster: &Cluster<'_>) -> Verdict {
     let violations = end_and_examine(cluster);
     let mut wrong: Vec<_> = outcome.err().map(|error| format!("{error:#}")).into_iter().collect();
     if cluster.children.interrupted() {
-        // Its nodes were ended under it: whatever else is wrong means nothing.
+        // The signal ended the nodes, so any other error means nothing.
         wrong = vec!["interrupted".to_owned()];
     } else if let Some(first) = violations.first() {
         wrong.push(format!("the oracle found {} violations; the first: {first}", violations.len()));
@@ -171,12 +173,12 @@ fn end_and_examine(cluster: &Cluster<'_>) -> Vec<String> {
         nodes.iter().zip(were_alive).map(|(node, alive)| Life { alive, ..Life::of(node) }).collect();
     let mut violations = oracle::violations(&lives, &cluster.state().hurt);
     violations.extend(nodes.iter().flat_map(panics));
-    // For whoever reads the logs: all of them, not only the first.
+    // Lists all violations, not only the first, for readers of the logs.
     let _ = fs::write(cluster.logs.join("violations.txt"), violations.join("\n"));
     violations
 }
 
-/// What a node has complained of that is a panic, other than those that its processes were told to end with.
+/// Returns the panics in a node's log, without those that the scenario requested of its processes.
 fn panics(node: &Node) -> Vec<String> {
     const ON_ORDER: &str = "tools/test-node/src/process.rs";
     let errors = fs::read_to_string(node.launch().log.with_extension("stderr")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! How often a node is given up that is there.
+//! Counts how often a healthy node is reported as down.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -15,19 +15,19 @@ use serde::Serialize;
 
 use super::{
     PRESETS,
-    field::{Field, Side, name},
+    testbed::{Side, Testbed, name},
 };
 use crate::cluster::heartbeat::Heartbeat;
 
-/// Under what conditions all is well, and yet nothing is easy.
+/// Adverse conditions without a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
     Quiet,
     /// Twice as many threads as processors do nothing but run.
     Load,
-    /// Of what arrives at any node so many packets in a hundred are lost.
+    /// Percentage of inbound packets that every node loses.
     Loss(u8),
-    /// Whatever is sent arrives so many milliseconds later, either way.
+    /// Delay of all traffic in both directions, in milliseconds.
     Delay(u64),
 }
 
@@ -36,12 +36,12 @@ pub(super) const CONDITIONS: [Condition; 5] =
 
 /// One row of the table.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Steadiness {
+pub(super) struct FalsePositives {
     pub(super) condition: String,
     pub(super) preset: &'static str,
     pub(super) pairs: usize,
     pub(super) seconds: u64,
-    /// How often a node was told that its peer is down. It never was.
+    /// Number of reports that a peer is down. No peer was down.
     pub(super) false_downs: usize,
 }
 
@@ -62,18 +62,18 @@ struct Couple {
     relay: Relay,
 }
 
-/// Puts so many pairs of each preset under the condition, all at once, and counts.
+/// Runs that many pairs of each preset under the condition, all at once, and counts the reports.
 pub(super) fn measure(
-    field: &Field<'_>,
+    testbed: &Testbed<'_>,
     condition: Condition,
     pairs: usize,
     lasting: Duration,
-) -> Result<Vec<Steadiness>> {
+) -> Result<Vec<FalsePositives>> {
     let net = Network::new(2 * pairs * PRESETS.len())?;
     let mut hosts = (0..).step_by(2);
     let mut couples = Vec::new();
     for (preset, heartbeat) in PRESETS {
-        let couple = |host| Ok((preset, couple(field, &net, [host, host + 1], heartbeat)?));
+        let couple = |host| Ok((preset, couple(testbed, &net, [host, host + 1], heartbeat)?));
         couples.extend(hosts.by_ref().take(pairs).map(couple).collect::<Result<Vec<_>>>()?);
     }
     for (_, couple) in &couples {
@@ -81,22 +81,22 @@ pub(super) fn measure(
         couple.sides[1].watcher.expect_node_up(&couple.sides[0].node)?;
     }
     under(condition, &couples, || thread::sleep(lasting))?;
-    let row = |(preset, _): &(&'static str, Heartbeat)| -> Result<Steadiness> {
+    let row = |(preset, _): &(&'static str, Heartbeat)| -> Result<FalsePositives> {
         let of_preset = couples.iter().filter(|(other, _)| other == preset);
         let downs = of_preset.map(|(_, couple)| couple.downs()).sum::<Result<usize>>()?;
         let condition = condition.name();
-        Ok(Steadiness { condition, preset, pairs, seconds: lasting.as_secs(), false_downs: downs })
+        Ok(FalsePositives { condition, preset, pairs, seconds: lasting.as_secs(), false_downs: downs })
     };
     PRESETS.iter().map(row).collect()
 }
 
-fn couple(field: &Field<'_>, net: &Network, hosts: [usize; 2], heartbeat: Heartbeat) -> Result<Couple> {
-    let dialled = field.start(net, hosts[1], heartbeat, Vec::new())?;
+fn couple(testbed: &Testbed<'_>, net: &Network, hosts: [usize; 2], heartbeat: Heartbeat) -> Result<Couple> {
+    let dialled = testbed.start(net, hosts[1], heartbeat, Vec::new())?;
     // Beside the node that it leads to: there is one relay for each.
     let (to, listen) = (node_address(hosts[1]), (dialled.host.address(), 0).into());
     let relay = dialled.host.namespace().run(|| Relay::start(listen, to, 0))??;
     let peer = format!("{}={}", name(hosts[1]), relay.address());
-    let dialling = field.start(net, hosts[0], heartbeat, vec![peer])?;
+    let dialling = testbed.start(net, hosts[0], heartbeat, vec![peer])?;
     Ok(Couple { sides: [dialling, dialled], relay })
 }
 
@@ -137,7 +137,7 @@ fn under_load(meanwhile: impl FnOnce()) {
 }
 
 impl Couple {
-    /// How often either side was told that the other is down.
+    /// Returns how often either node reported the other as down.
     fn downs(&self) -> Result<usize> {
         let mut downs = 0;
         for side in &self.sides {

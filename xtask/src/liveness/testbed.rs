@@ -20,15 +20,15 @@ use crate::cluster::{
     process::{Monitor, Process},
 };
 
-/// What all nodes have in common.
-pub(super) struct Field<'a> {
+/// The settings that all nodes share.
+pub(super) struct Testbed<'a> {
     pub(super) children: &'a Children,
     pub(super) program: PathBuf,
     pub(super) secret: String,
     pub(super) logs: PathBuf,
 }
 
-/// One node, with a process that is told of all others and one that others may watch.
+/// One node, with a process that is subscribed to node events and a process that others may watch.
 pub(super) struct Side {
     pub(super) host: Arc<Host>,
     pub(super) node: Node,
@@ -42,7 +42,7 @@ pub(super) struct Pair {
     pub(super) sides: [Side; 2],
 }
 
-impl Field<'_> {
+impl Testbed<'_> {
     /// Starts a node on that host of the network.
     pub(super) fn start(
         &self,
@@ -77,7 +77,7 @@ impl Field<'_> {
         Ok(Pair { heartbeat, sides: [start(hosts[0])?, start(hosts[1])?] })
     }
 
-    /// The node of that side, which has been killed, gets a new life.
+    /// The node of that side, which has been killed, starts again.
     pub(super) fn revive(&self, net: &Network, pair: &mut Pair, side: usize) -> Result<()> {
         pair.sides[side] = self.start(net, pair.sides[side].host.index(), pair.heartbeat, Vec::new())?;
         Ok(())
@@ -85,7 +85,8 @@ impl Field<'_> {
 }
 
 impl Pair {
-    /// Has the two meet, and watch each other: the first monitor is the first one's. Returns when both have arrived.
+    /// Connects the two nodes and has them watch each other: the first monitor belongs to the first
+    /// node. Returns when both monitors have arrived.
     pub(super) fn watch(&self) -> Result<[Monitor; 2]> {
         let [one, other] = &self.sides;
         one.node.meet(&other.node)?;
