@@ -13,16 +13,18 @@ use refs::Target;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    aliases::{Answer, First},
-    deliver::Letter,
+    engine::{
+        aliases::{Answer, First},
+        deliver::Letter,
+    },
     error::{CallError, NotAlive, Refusal, SendError},
     event::Message,
     mailbox::Mailbox,
-    message::Dest,
+    monitor::watching::Watcher,
     node::Node,
     send_options::SendOptions,
+    session::message::Dest,
     typed,
-    watching::Watcher,
 };
 
 impl Mailbox {

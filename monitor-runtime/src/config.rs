@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use peer_service::Spawner;
 use refs::NodeName;
 
-use crate::{environment::Environment, error::StartError};
+use crate::{error::StartError, threads::environment::Environment};
 
 /// How a node is set up: its name, its limits, and for `Node::start` its network.
 ///

@@ -12,15 +12,17 @@ use peer_service::{ChannelId, Closed, FrameMeta, Outbox, PeerInfo, PeerService, 
 use refs::{EndKind, Incarnation, NodeId, Pid, Serial, SessionId};
 
 use crate::{
-    aliases::AliasKey,
-    driver::{Driver, Next},
-    effects::AfterUnlock,
-    environment::Environment,
-    link::Link,
+    engine::{
+        aliases::AliasKey,
+        effects::AfterUnlock,
+        processes::{LiveProcess, Resident},
+        state::{Inner, Limits},
+    },
+    inbox::queue::{Item, MailboxLimits},
     node::Runner,
-    processes::{LiveProcess, Resident},
-    queue::{Item, MailboxLimits},
-    state::{Inner, Limits},
+    session::link::Link,
+    tasks::driver::{Driver, Next},
+    threads::environment::Environment,
 };
 
 /// Little, so that work is often left over.

@@ -11,16 +11,16 @@ use monitor_core::{Connect, Demonitored, LocalPid, MonitorOptions, NodesOptions}
 use refs::{MonitorRef, NodeName, NodeSpec, Pid, RegName, Target};
 
 use crate::{
-    deliver::Letter,
+    engine::{deliver::Letter, processes::LiveProcess, state::Inner},
     error::{MonitorError, NotAlive, RegisterError, SendError, TryRecvError},
     event::{Event, NodeInfo},
-    message::Dest,
+    inbox::{
+        queue::{Item, Queue},
+        taken::Taken,
+    },
     node::Node,
-    processes::LiveProcess,
-    queue::{Item, Queue},
     send_options::SendOptions,
-    state::Inner,
-    taken::Taken,
+    session::message::Dest,
 };
 
 /// How to end a monitor.

@@ -10,7 +10,10 @@ use futures::future::FusedFuture;
 use monitor_core::{Demonitored, Down, DownReason, MonitorId, MonitorOptions};
 use refs::{EndKind, MonitorRef, Target};
 
-use crate::{error::MonitorError, node::Node, watching::Watcher};
+pub(crate) mod watching;
+
+use self::watching::Watcher;
+use crate::{error::MonitorError, node::Node};
 
 /// A monitor: a future that is ready when the target is gone, or cannot be reached.
 ///

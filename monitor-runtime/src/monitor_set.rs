@@ -9,7 +9,7 @@ use futures::stream::{FusedStream, Next, Stream, StreamExt};
 use monitor_core::{Demonitored, Down, DownReason, MonitorOptions};
 use refs::{EndKind, MonitorRef, Serial, Target};
 
-use crate::{error::MonitorError, node::Node, watching::Watcher};
+use crate::{error::MonitorError, monitor::watching::Watcher, node::Node};
 
 /// Any number of monitors, and a stream of their `Down`s.
 ///

@@ -8,26 +8,31 @@ use refs::{ChannelId, NodeId, NodeName, NodeSpec, Pid, RegName, Target, WhereIs}
 use smol::channel::Sender;
 
 use crate::{
-    aliases::AliasKey,
     config::Config,
-    deliver::Letter,
-    effects::MAX_SIGNAL_FRAME,
-    environment::Environment,
+    engine::{
+        aliases::AliasKey,
+        deliver::Letter,
+        effects::MAX_SIGNAL_FRAME,
+        history::PastDown,
+        processes::Verdict,
+        state::{Inner, Limits},
+    },
     error::{ConnectError, MonitorError, NotAlive, RegisterError, SendError, StartError},
     event::NodeInfo,
-    executor::{self, Threads},
-    history::PastDown,
-    inspect::{Inspect, Monitors, Stats},
+    inbox::queue::MailboxLimits,
     mailbox::Mailbox,
-    message::{self, Dest},
     monitor::Monitor,
     monitor_set::MonitorSet,
+    observe::inspect::{Inspect, Monitors, Stats},
     process::{self, Process},
-    processes::Verdict,
-    queue::MailboxLimits,
     send_options::SendOptions,
-    state::{Inner, Limits},
-    stop, tasks, watchdog,
+    session::message::{self, Dest},
+    tasks::{backlog, stop},
+    threads::{
+        environment::Environment,
+        executor::{self, Threads},
+        watchdog,
+    },
 };
 
 /// A node: the home of processes, and their way to other nodes. A cheap handle; clones are the same node.
@@ -99,7 +104,7 @@ impl Node {
         let hidden = false;
         let inner = Arc::new(Inner::new(core, alias_key, limits, service, local_addr, hidden, runner));
         inner.number.get_or_init(|| watchdog::number_of(&Arc::downgrade(&inner)));
-        tasks::start(&inner);
+        backlog::start(&inner);
         Ok(Node { inner })
     }
 

@@ -21,11 +21,11 @@ use refs::Pid;
 use supervision::unwind::{self, Payload};
 
 use crate::{
+    engine::processes::{LiveProcess, Resident},
     error::NotAlive,
     mailbox::Mailbox,
     node::Node,
-    processes::{LiveProcess, Resident},
-    watchdog,
+    threads::watchdog,
 };
 
 /// A process that is whatever holds this guard: a task of any runtime, a thread, an actor.

@@ -1,10 +1,17 @@
-//! What concurrent code is made of here.
+//! Synchronization: locks, wakers and flags that know nothing of nodes.
 //!
-//! `bell`, `gate`, `touch` and `waiters` use nothing else that is shared between threads, and nothing else of this crate: so
-//! `tests/loom.rs` builds the same files upon loom's locks and atomics, and tries their interleavings.
+//! | what | where |
+//! |---|---|
+//! | the lock of a node, which batches yield to other callers | `sync/lock.rs` |
+//! | wakes one task | `sync/bell.rs` |
+//! | wakes any number of tasks | `sync/waiters.rs` |
+//! | elects one of several concurrent senders to flush | `sync/touch.rs` |
+//! | closes a process for sending before its exit is reported | `sync/gate.rs` |
+//! | the types that these files share, which a test with loom replaces | `sync/primitives.rs` |
 
-pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
-
-pub(crate) use futures::task::AtomicWaker;
-pub(crate) use parking_lot::{Mutex, RwLock};
-pub(crate) use supervision::unwind::wake;
+pub(crate) mod bell;
+pub(crate) mod gate;
+pub(crate) mod lock;
+pub(crate) mod primitives;
+pub(crate) mod touch;
+pub(crate) mod waiters;

@@ -9,8 +9,8 @@ use crate::{
     error::{SendError, TryRecvError},
     event::{Event, Message},
     mailbox::Mailbox,
-    message::Dest,
     node::Node,
+    session::message::Dest,
 };
 
 /// A message that is not of the type it was to be read as. Nothing is lost: it has the message.

@@ -6,72 +6,74 @@ use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use loom::{future::block_on, model::Builder, thread};
 
-#[path = "../src/bell.rs"]
+#[path = "../src/sync/bell.rs"]
 mod bell;
-#[path = "../src/gate.rs"]
+#[path = "../src/sync/gate.rs"]
 mod gate;
-#[path = "../src/touch.rs"]
+#[path = "../src/sync/touch.rs"]
 mod touch;
-#[path = "../src/waiters.rs"]
+#[path = "../src/sync/waiters.rs"]
 mod waiters;
 
-/// In the place of `src/sync.rs`.
+/// In the place of `src/sync/primitives.rs`.
 mod sync {
-    use std::task::Waker;
+    pub(crate) mod primitives {
+        use std::task::Waker;
 
-    pub(crate) use supervision::unwind::wake;
+        pub(crate) use supervision::unwind::wake;
 
-    pub(crate) use loom::sync::{
-        MutexGuard, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicBool, Ordering},
-    };
+        pub(crate) use loom::sync::{
+            MutexGuard, RwLockReadGuard, RwLockWriteGuard,
+            atomic::{AtomicBool, Ordering},
+        };
 
-    /// Is not poisoned.
-    #[derive(Debug, Default)]
-    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+        /// Is not poisoned.
+        #[derive(Debug, Default)]
+        pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
-    impl<T> Mutex<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Mutex(loom::sync::Mutex::new(value))
+        impl<T> Mutex<T> {
+            pub(crate) fn new(value: T) -> Self {
+                Mutex(loom::sync::Mutex::new(value))
+            }
+
+            pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+                self.0.lock().unwrap()
+            }
         }
 
-        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-            self.0.lock().unwrap()
-        }
-    }
+        /// Is not poisoned.
+        #[derive(Debug)]
+        pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
 
-    /// Is not poisoned.
-    #[derive(Debug)]
-    pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
+        impl<T> RwLock<T> {
+            pub(crate) fn new(value: T) -> Self {
+                RwLock(loom::sync::RwLock::new(value))
+            }
 
-    impl<T> RwLock<T> {
-        pub(crate) fn new(value: T) -> Self {
-            RwLock(loom::sync::RwLock::new(value))
-        }
+            pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+                self.0.read().unwrap()
+            }
 
-        pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
-            self.0.read().unwrap()
-        }
-
-        pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
-            self.0.write().unwrap()
-        }
-    }
-
-    #[derive(Debug)]
-    pub(crate) struct AtomicWaker(loom::future::AtomicWaker);
-
-    impl AtomicWaker {
-        pub(crate) fn new() -> Self {
-            AtomicWaker(loom::future::AtomicWaker::new())
+            pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
+                self.0.write().unwrap()
+            }
         }
 
-        pub(crate) fn register(&self, waker: &Waker) {
-            self.0.register_by_ref(waker);
-        }
+        #[derive(Debug)]
+        pub(crate) struct AtomicWaker(loom::future::AtomicWaker);
 
-        pub(crate) fn wake(&self) {
-            self.0.wake();
+        impl AtomicWaker {
+            pub(crate) fn new() -> Self {
+                AtomicWaker(loom::future::AtomicWaker::new())
+            }
+
+            pub(crate) fn register(&self, waker: &Waker) {
+                self.0.register_by_ref(waker);
+            }
+
+            pub(crate) fn wake(&self) {
+                self.0.wake();
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ const EXPLAINED: [(&str, &str, &str); 13] = [
     ("SendError", "monitor-runtime/src/error.rs", "SendError"),
     ("CallError", "monitor-runtime/src/error.rs", "CallError"),
     ("RegisterError", "monitor-runtime/src/error.rs", "RegisterError"),
-    ("AskError", "monitor-runtime/src/control/client.rs", "AskError"),
+    ("AskError", "monitor-runtime/src/observe/control/client.rs", "AskError"),
     ("ParseErrorKind", "refs/src/error.rs", "ParseErrorKind"),
 ];
 /// Errors that are of one kind, so that a heading is all they have there, and their files.

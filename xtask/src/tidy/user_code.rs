@@ -17,9 +17,9 @@ const PROGRAM: &str = "monitor-runtime/src/bin/";
 
 /// Files that make events and figures, for the queue.
 const TELLERS: [&str; 5] = [
-    "monitor-runtime/src/evidence.rs",
-    "monitor-runtime/src/log.rs",
-    "monitor-runtime/src/metrics.rs",
+    "monitor-runtime/src/records/evidence.rs",
+    "monitor-runtime/src/records/log.rs",
+    "monitor-runtime/src/observe/metrics.rs",
     "supervision/src/telemetry.rs",
     "transport-tcp/src/log.rs",
 ];

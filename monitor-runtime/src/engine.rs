@@ -1,0 +1,25 @@
+//! The engine of a node: its state, the lock around it, and everything that happens under that lock.
+//!
+//! | what | where |
+//! |---|---|
+//! | the state of a node, and the entry into it | `engine/state.rs` |
+//! | runs the effects of the core | `engine/effects.rs` |
+//! | local processes and watchers by number | `engine/processes.rs` |
+//! | registered names | `engine/registry.rs` |
+//! | monitor references that take messages | `engine/aliases.rs` |
+//! | addresses of nodes that calls have given | `engine/book.rs` |
+//! | messages that wait for a connection | `engine/parked.rs` |
+//! | sending messages, and delivering received ones | `engine/deliver.rs` |
+//! | the last `Down`s of the node | `engine/history.rs` |
+//! | a node whose tables a panic left half changed | `engine/failure.rs` |
+
+pub(crate) mod aliases;
+pub(crate) mod book;
+pub(crate) mod deliver;
+pub(crate) mod effects;
+pub(crate) mod failure;
+pub(crate) mod history;
+pub(crate) mod parked;
+pub(crate) mod processes;
+pub(crate) mod registry;
+pub(crate) mod state;

@@ -1,0 +1,11 @@
+//! Queues of received events, between the node and one receiver.
+//!
+//! | what | where |
+//! |---|---|
+//! | the queue of a mailbox, its limits and its gaps | `inbox/queue.rs` |
+//! | the growable queue below it | `inbox/segments.rs` |
+//! | `Down`s that a receiver has taken out of the core ahead of their receipt | `inbox/taken.rs` |
+
+pub(crate) mod queue;
+pub(crate) mod segments;
+pub(crate) mod taken;
