@@ -13,6 +13,7 @@ use refs::Target;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    dest::Dest,
     engine::{
         aliases::{Answer, First},
         deliver::Letter,
@@ -23,7 +24,6 @@ use crate::{
     monitor::watching::Watcher,
     node::Node,
     send_options::SendOptions,
-    session::message::Dest,
     typed,
 };
 

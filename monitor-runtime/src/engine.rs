@@ -3,9 +3,13 @@
 //! | what | where |
 //! |---|---|
 //! | the state of a node, and the entry into it | `engine/state.rs` |
+//! | work that is left until the lock is released | `engine/after_unlock.rs` |
 //! | runs the effects of the core | `engine/effects.rs` |
 //! | local processes and watchers by number | `engine/processes.rs` |
 //! | registered names | `engine/registry.rs` |
+//! | the beginning and the end of processes | `engine/exits.rs` |
+//! | monitors, and the receipt of `Down`s | `engine/monitors.rs` |
+//! | failed dials | `engine/dials.rs` |
 //! | monitor references that take messages | `engine/aliases.rs` |
 //! | addresses of nodes that calls have given | `engine/book.rs` |
 //! | messages that wait for a connection | `engine/parked.rs` |
@@ -13,12 +17,16 @@
 //! | the last `Down`s of the node | `engine/history.rs` |
 //! | a node whose tables a panic left half changed | `engine/failure.rs` |
 
+pub(crate) mod after_unlock;
 pub(crate) mod aliases;
 pub(crate) mod book;
 pub(crate) mod deliver;
+mod dials;
 pub(crate) mod effects;
-pub(crate) mod failure;
+mod exits;
+mod failure;
 pub(crate) mod history;
+mod monitors;
 pub(crate) mod parked;
 pub(crate) mod processes;
 pub(crate) mod registry;

@@ -13,16 +13,15 @@ use refs::{EndKind, Incarnation, NodeId, Pid, Serial, SessionId};
 
 use crate::{
     engine::{
+        after_unlock::AfterUnlock,
         aliases::AliasKey,
-        effects::AfterUnlock,
         processes::{LiveProcess, Resident},
         state::{Inner, Limits},
     },
     inbox::queue::{Item, MailboxLimits},
-    node::Runner,
     session::link::Link,
     tasks::driver::{Driver, Next},
-    threads::environment::Environment,
+    threads::{environment::Environment, runner::Runner},
 };
 
 /// Little, so that work is often left over.

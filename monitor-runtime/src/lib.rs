@@ -123,6 +123,7 @@
 // | a cluster in memory for tests | `test_util.rs` |
 mod call;
 mod config;
+mod dest;
 #[cfg(doctest)]
 mod documents;
 mod engine;
@@ -165,10 +166,11 @@ pub mod prelude {
 }
 
 pub use config::Config;
+pub use dest::Dest;
 pub use engine::history::PastDown;
 pub use error::{
-    CallError, ConnectError, MonitorError, NotAlive, NotImplemented, RegisterError, SendError, StartError,
-    TryRecvError,
+    CallError, ConnectError, DecodeError, MonitorError, NotAlive, NotImplemented, RegisterError, SendError,
+    StartError, TryRecvError,
 };
 pub use event::{Event, Message, NodeDown, NodeDownSource, NodeInfo, NodeUp, NodesMissed};
 pub use mailbox::{Demonitor, Mailbox};
@@ -186,13 +188,10 @@ pub use observe::inspect::{
 pub use observe::metrics;
 pub use process::Process;
 pub use send_options::SendOptions;
-pub use session::message::Dest;
 #[cfg(feature = "tcp")]
 pub use tcp::{Heartbeat, PeersFileError, Secret, SecretError, TcpConfig, TcpStartError};
 #[cfg(feature = "tls")]
 pub use tcp::{Tls, TlsError};
-
-pub use typed::DecodeError;
 
 pub use monitor_core::{
     AliasMode, Bytes, Connect, Down, DownReason, DownSource, ExitReason, MonitorOptions, NodeType,

@@ -11,6 +11,7 @@ use monitor_core::{Connect, Demonitored, LocalPid, MonitorOptions, NodesOptions}
 use refs::{MonitorRef, NodeName, NodeSpec, Pid, RegName, Target};
 
 use crate::{
+    dest::Dest,
     engine::{deliver::Letter, processes::LiveProcess, state::Inner},
     error::{MonitorError, NotAlive, RegisterError, SendError, TryRecvError},
     event::{Event, NodeInfo},
@@ -20,7 +21,6 @@ use crate::{
     },
     node::Node,
     send_options::SendOptions,
-    session::message::Dest,
 };
 
 /// How to end a monitor.
@@ -127,7 +127,7 @@ impl Mailbox {
                 Some(Item::Event(event)) => return Poll::Ready(Some(event)),
                 Some(Item::Down(id)) => {
                     let receiver = self.local();
-                    let down = self.taken.open(&self.node.inner, receiver, id, &self.process.queue);
+                    let down = self.node.inner.take_run(&mut self.taken, receiver, id, &self.process.queue);
                     if let Some(down) = down.filter(|_| !self.process.gate.is_closed()) {
                         return Poll::Ready(Some(Event::Down(down)));
                     }
@@ -395,7 +395,9 @@ impl Mailbox {
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        self.taken.clear(&self.node.inner, LocalPid(self.pid.serial()));
+        if self.taken.clear() {
+            self.inner().forget_taken(self.local());
+        }
     }
 }
 

@@ -3,16 +3,15 @@
 use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 
 use monitor_core::{Connect, CoreConfig, ExitReason, MonitorOptions, NodeType};
-use peer_service::{PeerService, Spawner};
+use peer_service::PeerService;
 use refs::{ChannelId, NodeId, NodeName, NodeSpec, Pid, RegName, Target, WhereIs};
-use smol::channel::Sender;
 
 use crate::{
     config::Config,
+    dest::Dest,
     engine::{
         aliases::AliasKey,
         deliver::Letter,
-        effects::MAX_SIGNAL_FRAME,
         history::PastDown,
         processes::Verdict,
         state::{Inner, Limits},
@@ -26,13 +25,9 @@ use crate::{
     observe::inspect::{Inspect, Monitors, Stats},
     process::{self, Process},
     send_options::SendOptions,
-    session::message::{self, Dest},
+    session::message_frame::{self, MAX_SIGNAL_FRAME},
     tasks::{backlog, stop},
-    threads::{
-        environment::Environment,
-        executor::{self, Threads},
-        watchdog,
-    },
+    threads::{runner::Runner, watchdog},
 };
 
 /// A node: the home of processes, and their way to other nodes. A cheap handle; clones are the same node.
@@ -63,7 +58,7 @@ impl Node {
             return Err(StartError::WrongName { service: name.clone(), config: config.name });
         }
         check_frames(service.max_frame())?;
-        let runner = Runner::new(&config)?;
+        let runner = config.runner()?;
         Node::assemble(config, service, runner, None)
     }
 
@@ -92,7 +87,7 @@ impl Node {
                 messages: config.max_mailbox_messages,
                 node_events: config.max_node_events,
             },
-            max_message: config.max_message.min(max_frame - message::MAX_OVERHEAD),
+            max_message: config.max_message.min(max_frame - message_frame::MAX_OVERHEAD),
             max_history: config.max_history,
             max_addresses: config.max_addresses,
             max_waiting_bytes: config.max_waiting_bytes,
@@ -103,7 +98,7 @@ impl Node {
         #[cfg(not(feature = "tcp"))]
         let hidden = false;
         let inner = Arc::new(Inner::new(core, alias_key, limits, service, local_addr, hidden, runner));
-        inner.number.get_or_init(|| watchdog::number_of(&Arc::downgrade(&inner)));
+        inner.number.get_or_init(|| watchdog::number_of(&inner.id));
         backlog::start(&inner);
         Ok(Node { inner })
     }
@@ -388,7 +383,7 @@ impl Node {
     ///
     /// Takes time in proportion to their number, during which the node does nothing else: for people to look at.
     pub fn history(&self) -> Vec<PastDown> {
-        self.inner.look(|state| state.history.list(usize::MAX, &self.inner))
+        self.inner.look(|state| self.inner.past_downs(usize::MAX, state))
     }
 
     /// The monitors that are held here, and those that other nodes hold on processes of this one: at most `limit`
@@ -450,37 +445,4 @@ pub(crate) fn check_frames(max_frame: usize) -> Result<(), StartError> {
         return Err(StartError::FramesTooSmall { max: max_frame, min: MAX_SIGNAL_FRAME });
     }
     Ok(())
-}
-
-/// What runs the tasks of a node: threads of its own, and for the bodies of processes the executor that the configuration
-/// names.
-pub(crate) struct Runner {
-    pub(crate) engine: Spawner,
-    pub(crate) bodies: Spawner,
-    pub(crate) environment: Environment,
-    pub(crate) running: Option<Sender<()>>,
-}
-
-impl Runner {
-    /// Runs nothing: for a state that is driven by hand.
-    #[cfg(any(test, feature = "fuzzing"))]
-    pub(crate) fn none() -> Self {
-        Runner {
-            engine: Arc::new(drop),
-            bodies: Arc::new(drop),
-            environment: Environment::default(),
-            running: None,
-        }
-    }
-
-    pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
-        let environment = config.environment.clone();
-        if let Some(engine) = &config.engine {
-            let bodies = config.spawner.as_ref().unwrap_or(engine).clone();
-            return Ok(Runner { engine: engine.clone(), bodies, environment, running: None });
-        }
-        let Threads { engine, bodies, running } = executor::start(config.max_blocked_threads)?;
-        let bodies = config.spawner.clone().unwrap_or(bodies);
-        Ok(Runner { engine, bodies, environment, running: Some(running) })
-    }
 }

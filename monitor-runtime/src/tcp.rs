@@ -8,7 +8,7 @@ use transport_tcp::TcpTransport;
 use crate::{
     config::Config,
     error::StartError,
-    node::{Node, Runner, check_frames},
+    node::{Node, check_frames},
 };
 
 pub use transport_tcp::{
@@ -180,7 +180,7 @@ impl Node {
         config.check()?;
         config.tcp.check()?;
         check_frames(config.tcp.max_frame)?;
-        let runner = Runner::new(&config)?;
+        let runner = config.runner()?;
         let incarnation = incarnation()?;
         let transport = TcpTransport::start(config.tcp.clone(), incarnation, runner.engine.clone()).await?;
         let address = transport.local_addr();

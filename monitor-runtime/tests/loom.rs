@@ -80,7 +80,7 @@ mod sync {
 
 use bell::Bell;
 use gate::Gate;
-use sync::{AtomicBool, Mutex, Ordering};
+use sync::primitives::{AtomicBool, Mutex, Ordering};
 use touch::Touch;
 use waiters::Waiters;
 

@@ -12,8 +12,10 @@ use refs::{AliasToken, ChannelId, EndKind, Incarnation, NodeName, Pid, Serial};
 use supervision::unwind;
 
 use crate::{
+    dest::{Dest, Receiver},
     engine::{
-        effects::{AfterUnlock, order_of},
+        after_unlock::AfterUnlock,
+        effects::order_of,
         parked::Parcel,
         processes::{Directory, LiveProcess},
         state::Inner,
@@ -25,7 +27,7 @@ use crate::{
     send_options::SendOptions,
     session::{
         link::Link,
-        message::{Dest, MAX_OVERHEAD, MessageFrame, Receiver},
+        message_frame::{MAX_OVERHEAD, MessageFrame},
     },
     sync::gate::Gate,
 };

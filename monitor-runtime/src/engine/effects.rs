@@ -1,134 +1,33 @@
 //! Runs what the core wants done.
 
-use std::{mem, sync::Arc, task::Waker};
+use std::{mem, sync::Arc};
 
-use monitor_core::{
-    Down, DownReason, Effect, ExitReason, LocalPid, MonitorId, NodeNotice, Notice, Signal, encode,
-};
+use monitor_core::{DownReason, Effect, LocalPid, MonitorId, NodeNotice, Notice, Signal, encode};
 use peer_service::{FrameMeta, PushError};
 use refs::{ChannelId, DialId, EndKind, NodeName, NodeSpec, SessionEnd, SessionId};
-use supervision::{Panic, telemetry, unwind};
+use supervision::telemetry;
 
 use crate::{
     engine::{
+        after_unlock::AfterUnlock,
         processes::{Directory, Resident},
         state::{Inner, State},
     },
-    records::{counters::Tally, evidence::DOWN, log},
-    session::{link::Link, message::SIGNALS},
+    records::{counters::Tally, evidence::DOWN},
+    session::{
+        link::Link,
+        message_frame::{MAX_SIGNAL_FRAME, SIGNALS},
+    },
 };
 
-/// The longest frame of signals there can be: what a peer service must take, and what a peer may send. The
-/// longest signal is little longer than [`ExitReason::MAX_LEN`].
-pub(crate) const MAX_SIGNAL_FRAME: usize = 128 * 1024;
-
-const _: () = assert!(ExitReason::MAX_LEN + 1024 <= MAX_SIGNAL_FRAME);
-
-/// Work that an input leaves until the node's lock is released, because it may run code of the program.
-#[derive(Default)]
-pub(crate) struct AfterUnlock {
-    /// Channels to flush.
-    pub(crate) links: Vec<(Arc<Link>, ChannelId)>,
-    pub(crate) wakers: Vec<Waker>,
-    pub(crate) backlog: bool,
-    room: bool,
-    /// The session that the inputs come from, for the log.
-    session: Option<Arc<Link>>,
-    /// Apart, because nearly every input leaves none of it: to make, look through and drop it here costs each 80 instructions.
-    rare: Option<Box<Rare>>,
-}
-
-/// The part of [`After`] that few inputs have.
-#[derive(Default)]
-struct Rare {
-    dials: Vec<(NodeSpec, DialId)>,
-    /// Dials that nobody will answer.
-    refused: Vec<(NodeName, DialId)>,
-    /// Sessions that did not take a signal.
-    lost: Vec<Arc<Link>>,
-    /// Monitors whose request was not taken by a session that is over.
-    unsent: Vec<MonitorId>,
-    /// What monitors have told, while somebody listens to [`DOWN`].
-    downs: Vec<Down>,
-    /// The input panicked.
-    failed: Option<Panic>,
-}
-
-impl AfterUnlock {
-    /// Of inputs that come from that session.
-    pub(crate) fn of_session(link: &Arc<Link>) -> Self {
-        AfterUnlock { session: Some(link.clone()), ..AfterUnlock::default() }
-    }
-
-    /// The input panicked.
-    #[cold]
-    pub(crate) fn fails(&mut self, panic: Panic) {
-        self.rare().failed = Some(panic);
-    }
-
-    /// Whether the request of that monitor was not taken, because its session is over.
-    pub(crate) fn is_unsent(&self, id: MonitorId) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.unsent.contains(&id))
-    }
-
-    /// Does the work and leaves `self` empty.
-    pub(crate) fn run(&mut self, node: &Inner) {
-        let mut rare = self.rare.take();
-        if let Some(rare) = &mut rare {
-            rare.dial(node);
-        }
-        each(&mut self.links, |(link, channel)| link.flush_soon(channel));
-        if let Some(rare) = &mut rare {
-            rare.lost.drain(..).for_each(|link| link.close(EndKind::Overloaded));
-            if !rare.downs.is_empty() {
-                log::downs(mem::take(&mut rare.downs), self.session.as_ref().map(|link| &link.peer));
-            }
-        }
-        each(&mut self.wakers, unwind::wake);
-        if mem::take(&mut self.backlog) {
-            node.backlog_grows();
-        }
-        if mem::take(&mut self.room) {
-            node.room.wake_all();
-        }
-        if let Some(rare) = rare {
-            rare.fail(node);
-        }
-    }
-
-    fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+impl Inner {
+    /// Runs effects, in order, to their end.
+    pub(super) fn run_effects(&self, effects: &[Effect], state: &mut State, after: &mut AfterUnlock) {
+        run(effects, state, self, after);
     }
 }
 
-impl Rare {
-    fn dial(&mut self, node: &Inner) {
-        for (spec, dial) in self.dials.drain(..) {
-            // A dial of a service that panics is answered by nobody else.
-            if unwind::catch(|| node.service.connect(&spec, dial)).is_err() {
-                self.refused.push((spec.name().clone(), dial));
-            }
-        }
-    }
-
-    fn fail(self, node: &Inner) {
-        let end = node.end_of_abandoned();
-        self.refused.into_iter().for_each(|(name, dial)| node.unreachable(&name, dial, end.into()));
-        if let Some(panic) = self.failed {
-            node.fail(&panic);
-        }
-    }
-}
-
-/// Empties it. Nearly always it is empty, which costs a look.
-fn each<T>(things: &mut Vec<T>, act: impl FnMut(T)) {
-    if !things.is_empty() {
-        things.drain(..).for_each(act);
-    }
-}
-
-/// Runs effects, in order, to their end.
-pub(crate) fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnlock) {
+fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnlock) {
     // Most inputs only send: those need not know who lives here.
     let mut directory = None;
     let mut rest = effects;

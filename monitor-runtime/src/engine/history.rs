@@ -9,7 +9,7 @@ use monitor_core::{Core, Down, DownReason, LocalPid, MonitorId};
 use refs::Pid;
 use serde::Serialize;
 
-use crate::{engine::state::Inner, threads::environment::Environment};
+use crate::threads::environment::Environment;
 
 /// A `Down` that was told. See [`Node::history`](crate::Node::history).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,13 +60,16 @@ impl History {
         self.records.push_back(Record { at: clock.now(), watcher, down });
     }
 
-    /// At most `limit` of them, newest first.
-    pub(crate) fn list(&self, limit: usize, node: &Inner) -> Vec<PastDown> {
-        let now = node.environment.now();
-        let directory = node.directory.read();
+    /// Returns at most `limit` of them, newest first. `watcher` maps a number to the pid of a process that lives.
+    pub(crate) fn list(
+        &self,
+        limit: usize,
+        now: Instant,
+        watcher: impl Fn(LocalPid) -> Option<Pid>,
+    ) -> Vec<PastDown> {
         let told = |record: &Record| PastDown {
             down: record.down.clone(),
-            watcher: directory.process(record.watcher).map(|_| node.pid(record.watcher.0)),
+            watcher: watcher(record.watcher),
             ago: now.saturating_duration_since(record.at),
         };
         self.records.iter().rev().take(limit).map(told).collect()

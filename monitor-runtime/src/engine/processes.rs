@@ -1,16 +1,12 @@
 //! Who lives on this node.
 
-use std::{
-    mem,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
 };
 
-use futures::{future::AbortHandle, task::AtomicWaker};
-use monitor_core::{ExitReason, LocalPid, LocalTarget, MonitorId, Processes};
-use parking_lot::Mutex;
+use futures::future::AbortHandle;
+use monitor_core::{ExitReason, LocalPid, LocalTarget, Processes};
 use refs::Serial;
 use supervision::unwind;
 
@@ -18,8 +14,7 @@ use crate::{
     engine::registry::Registry,
     inbox::{
         queue::{MailboxLimits, Queue},
-        segments::Segments,
-        taken::{FiredQueue, Popped},
+        watcher_inbox::Inbox,
     },
     sync::gate::Gate,
 };
@@ -99,68 +94,6 @@ impl Fate {
             _ => Verdict::Own,
         })
     }
-}
-
-/// Where the `Down`s of a [`Monitor`](crate::Monitor) or a [`MonitorSet`](crate::MonitorSet) go.
-#[derive(Debug, Default)]
-pub(crate) struct Inbox {
-    fired: Mutex<Fired>,
-    pub(crate) waker: AtomicWaker,
-}
-
-#[derive(Debug, Default)]
-struct Fired {
-    monitors: Segments<MonitorId>,
-    /// How many of them were flushed.
-    stale: usize,
-}
-
-impl Inbox {
-    /// Monitors have fired. Wake the receiver afterwards.
-    pub(crate) fn push(&self, ids: &[MonitorId]) {
-        self.fired.lock().monitors.extend(ids.iter().copied());
-    }
-
-    /// The first that fired, flushed or not.
-    pub(crate) fn pop(&self) -> Option<MonitorId> {
-        self.fired.lock().monitors.pop_front()
-    }
-
-    /// One that waits here was flushed. Drops those once they are most of what waits.
-    pub(crate) fn flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
-        let mut fired = self.fired.lock();
-        fired.stale += 1;
-        if is_mostly_stale(fired.stale, fired.monitors.len()) {
-            let monitors = mem::take(&mut fired.monitors);
-            fired.monitors = monitors.into_iter().filter(|&id| is_fired(id)).collect();
-            fired.stale = 0;
-        }
-    }
-}
-
-impl FiredQueue for Inbox {
-    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> Popped) {
-        let mut fired = self.fired.lock();
-        for _ in 0..most {
-            let Some(id) = fired.monitors.pop_front() else { return };
-            match take(id) {
-                Popped::Taken => {}
-                Popped::TakenLast => return,
-                Popped::Flushed => fired.stale = fired.stale.saturating_sub(1),
-            }
-        }
-    }
-
-    fn skipped(&self) {
-        let mut fired = self.fired.lock();
-        fired.stale = fired.stale.saturating_sub(1);
-    }
-}
-
-/// Whether a queue is worth walking to drop what is stale: not for a few, and then seldom enough to cost O(1)
-/// each.
-pub(crate) const fn is_mostly_stale(stale: usize, len: usize) -> bool {
-    stale > 32 && stale > len / 2
 }
 
 /// What has a number here: it can watch, and so must be told.

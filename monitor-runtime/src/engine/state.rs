@@ -16,29 +16,28 @@ use std::{
 };
 
 use futures::task::AtomicWaker;
-use monitor_core::{Core, CoreConfig, Down, Effect, ExitReason, LocalPid, MonitorId};
+use monitor_core::{Core, CoreConfig, Effect, LocalPid, MonitorId};
 use parking_lot::{Mutex, RwLock};
 use peer_service::{Capabilities, PeerService, Spawner};
-use refs::{DialId, EndKind, NodeId, NodeName, SessionEnd, SessionId};
+use refs::{DialId, EndKind, NodeId, NodeName, SessionId};
 use smol::channel::Sender;
 use supervision::unwind::{self, Payload};
 
 use crate::{
     engine::{
+        after_unlock::AfterUnlock,
         aliases::{AliasKey, Aliases},
         book::Book,
-        effects::{self, AfterUnlock},
         history::History,
         parked::Parked,
-        processes::{Directory, Resident},
+        processes::Directory,
     },
     error::NotAlive,
     inbox::{queue::MailboxLimits, taken::TakenCount},
-    node::Runner,
     records::counters::{Counters, Told},
     session::{link::Link, ways::Ways},
     sync::{lock::Lock, waiters::Waiters},
-    threads::{environment::Environment, watchdog},
+    threads::{environment::Environment, runner::Runner, watchdog},
 };
 
 /// A node. Held by handles, processes and monitors; the node's own tasks hold it weakly.
@@ -224,7 +223,7 @@ impl Inner {
         self.guarded(|| {
             let mut effects = mem::take(&mut state.effects);
             let result = input(state, &mut effects);
-            effects::run(&effects, state, self, after);
+            self.run_effects(&effects, state, after);
             effects.clear();
             state.effects = effects;
             after.backlog |= state.core.has_backlog();
@@ -304,43 +303,6 @@ impl Inner {
         !self.stopping.begun.load(Ordering::Acquire) && !self.has_failed()
     }
 
-    /// Gives a number to what can watch, unless the node was stopped.
-    pub(crate) fn move_in(&self, resident: Resident) -> Result<LocalPid, NotAlive> {
-        self.enter_alive(|_, _| self.directory.write().insert(resident))
-    }
-
-    /// The exit of a process or a watcher. It is out of the directory, and its names are free, before anybody
-    /// is told.
-    pub(crate) fn exited(&self, pid: LocalPid, reason: ExitReason) {
-        let mut calls = Vec::new();
-        let gone = self.enter(|state, out| {
-            let gone = self.directory.write().remove(pid);
-            calls = state.aliases.exited(pid);
-            state.core.process_exited(pid, Some(reason), out);
-            gone
-        });
-        let gone = gone.unwrap_or_else(|NotAlive| self.directory.write().remove(pid));
-        // Calls that wait in another task learn that nothing will come.
-        calls.iter().filter_map(|call| call.down()).for_each(unwind::wake);
-        if let Some(Resident::Process(process)) = gone {
-            // Whoever still holds the mailbox receives what waits, and then nothing. If nobody does, it is
-            // dropped here, without a lock.
-            process.close();
-            self.progress();
-        }
-    }
-
-    /// The aliases of a process or watcher end, and with them the calls that wait for a reply.
-    pub(crate) fn exit_aliases(&self, pid: LocalPid) {
-        let calls = self.enter(|state, _| state.aliases.exited(pid)).unwrap_or_default();
-        calls.iter().filter_map(|call| call.down()).for_each(unwind::wake);
-    }
-
-    /// What a monitor that fired has to say; none if it was flushed meanwhile.
-    pub(crate) fn take(&self, id: MonitorId) -> Option<Down> {
-        self.take_from(|state| state.core.take(id))
-    }
-
     /// Takes notices out of the core; no input. `None` also if the node has failed.
     pub(crate) fn take_from<R>(&self, take: impl FnOnce(&mut State) -> Option<R>) -> Option<R> {
         let taken = {
@@ -353,44 +315,6 @@ impl Inner {
             }
             None
         })
-    }
-
-    /// A receiver of `Down`s has ended, and with it the run that it had taken.
-    pub(crate) fn forget_taken(&self, receiver: LocalPid) {
-        self.state.lock().taken.remove(&receiver);
-    }
-
-    /// A dial has failed.
-    pub(crate) fn unreachable(&self, node: &NodeName, dial: DialId, end: SessionEnd) {
-        let _ = self.enter(|state, out| {
-            if state.dialling.get(node) == Some(&dial) {
-                state.dialling.remove(node);
-            }
-            state.core.peer_unreachable(node, dial, end, out);
-        });
-        self.room.wake_all();
-    }
-
-    /// Why what the node gives up by itself ends.
-    pub(crate) fn end_of_abandoned(&self) -> EndKind {
-        match () {
-            () if self.has_failed() => EndKind::NodeFailed,
-            () if self.is_alive() => EndKind::Internal,
-            () => EndKind::LocalShutdown,
-        }
-    }
-
-    /// The peer service has ended: every dial that it did not answer has failed, and so will later ones.
-    pub(crate) fn service_is_over(&self) {
-        let unanswered = self.enter(|state, _| {
-            state.service_over = true;
-            mem::take(&mut state.dialling)
-        });
-        let end = self.end_of_abandoned();
-        for (node, dial) in unanswered.unwrap_or_default() {
-            self.unreachable(&node, dial, end.into());
-        }
-        self.progress();
     }
 }
 

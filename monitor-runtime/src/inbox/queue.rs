@@ -17,11 +17,10 @@ mod node_events;
 pub(crate) use self::node_events::GapId;
 use self::node_events::{NodeEvents, Verdict};
 use crate::{
-    engine::processes::is_mostly_stale,
     event::{Event, Message},
     inbox::{
+        fired_queue::{FiredQueue, Popped, is_mostly_stale},
         segments::Segments,
-        taken::{FiredQueue, Popped},
     },
 };
 

@@ -4,17 +4,17 @@
 //! receiver's from then on, and it must look here, too, when it flushes.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use monitor_core::{Down, ExitReason, LocalPid, MonitorId};
+use monitor_core::{Core, Down, ExitReason, LocalPid, MonitorId};
 use parking_lot::Mutex;
 
-use crate::engine::state::{Inner, State};
+use crate::inbox::fired_queue::{FiredQueue, Popped};
 
 /// How many are taken at once: a flush that looks through them still takes a moment.
 const RUN: usize = 128;
@@ -34,6 +34,9 @@ pub(crate) struct Taken {
 #[derive(Debug, Default)]
 pub(crate) struct TakenCount(AtomicUsize);
 
+/// The counts of all receivers that took a run.
+pub(crate) type TakenCounts = BTreeMap<LocalPid, Arc<TakenCount>>;
+
 impl TakenCount {
     pub(crate) fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
@@ -42,24 +45,6 @@ impl TakenCount {
     fn set(&self, count: usize) {
         self.0.store(count, Ordering::Relaxed);
     }
-}
-
-/// Where the numbers of monitors that have fired wait, in order.
-pub(crate) trait FiredQueue {
-    /// Takes at most `most` numbers off the front, as far as nothing else is between them, and hands each to `take`.
-    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> Popped);
-
-    /// One that was popped was flushed.
-    fn skipped(&self);
-}
-
-/// What became of a number that was popped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Popped {
-    Taken,
-    /// It was taken, and nothing more is to be popped.
-    TakenLast,
-    Flushed,
 }
 
 impl Taken {
@@ -73,45 +58,43 @@ impl Taken {
         Some(down)
     }
 
-    /// Drops all of them, because their receiver ends.
-    pub(crate) fn clear(&mut self, node: &Inner, receiver: LocalPid) {
+    /// Drops all of them, because their receiver ends. Returns true if the node has a count of this receiver, which the
+    /// caller must remove.
+    pub(crate) fn clear(&mut self) -> bool {
         self.downs.get_mut().clear();
-        if self.count.take().is_some() {
-            node.forget_taken(receiver);
-        }
+        self.count.take().is_some()
     }
 
     /// Takes the `Down` of `first`, which the receiver has popped from `fired`, and keeps the run that follows it there.
     /// `None` if the first was flushed; the run may hold some all the same.
     pub(crate) fn open(
         &mut self,
-        node: &Inner,
+        core: &mut Core,
+        counts: &mut TakenCounts,
         receiver: LocalPid,
         first: MonitorId,
         fired: &dyn FiredQueue,
     ) -> Option<Down> {
         let kept = self.downs.get_mut();
-        node.take_from(|State { core, taken, .. }| {
-            let down = core.take(first);
-            if down.is_none() {
-                fired.skipped();
-            }
-            let mut bytes = down.as_ref().map_or(0, reason_bytes);
-            if bytes < RUN_BYTES {
-                fired.pop_run(RUN - 1, &mut |id| {
-                    let Some(down) = core.take(id) else { return Popped::Flushed };
-                    kept.push_back(down);
-                    // Read where it is kept: a second copy of the `Down` would cost more.
-                    bytes += kept.back().map_or(0, reason_bytes);
-                    if bytes < RUN_BYTES { Popped::Taken } else { Popped::TakenLast }
-                });
-            }
-            if !kept.is_empty() {
-                // In one step with the core, so that the sum of both counts each once.
-                self.count.get_or_insert_with(|| taken.entry(receiver).or_default().clone()).set(kept.len());
-            }
-            down
-        })
+        let down = core.take(first);
+        if down.is_none() {
+            fired.skipped();
+        }
+        let mut bytes = down.as_ref().map_or(0, reason_bytes);
+        if bytes < RUN_BYTES {
+            fired.pop_run(RUN - 1, &mut |id| {
+                let Some(down) = core.take(id) else { return Popped::Flushed };
+                kept.push_back(down);
+                // Read where it is kept: a second copy of the `Down` would cost more.
+                bytes += kept.back().map_or(0, reason_bytes);
+                if bytes < RUN_BYTES { Popped::Taken } else { Popped::TakenLast }
+            });
+        }
+        if !kept.is_empty() {
+            // In one step with the core, so that the sum of both counts each once.
+            self.count.get_or_insert_with(|| counts.entry(receiver).or_default().clone()).set(kept.len());
+        }
+        down
     }
 
     /// Drops one, if it is here.

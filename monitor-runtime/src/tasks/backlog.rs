@@ -11,7 +11,7 @@ use std::{
 use peer_service::{PeerEvent, PeerService};
 
 use crate::{
-    engine::{effects::AfterUnlock, state::Inner},
+    engine::{after_unlock::AfterUnlock, state::Inner},
     error::NotAlive,
     records::log,
     tasks::{background, session},

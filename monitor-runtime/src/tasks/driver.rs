@@ -12,16 +12,13 @@ use peer_service::FrameBuf;
 use refs::{EndKind, SessionEnd};
 
 use crate::{
-    engine::{
-        effects::{AfterUnlock, MAX_SIGNAL_FRAME},
-        state::Inner,
-    },
+    engine::{after_unlock::AfterUnlock, state::Inner},
     error::NotAlive,
     event::Message,
     records::log,
     session::{
         link::Link,
-        message::{MESSAGE, MessageFrame, SIGNALS},
+        message_frame::{MAX_SIGNAL_FRAME, MESSAGE, MessageFrame, SIGNALS},
     },
 };
 

@@ -11,7 +11,7 @@ use peer_service::Session;
 use refs::EndKind;
 
 use crate::{
-    engine::{effects::AfterUnlock, state::Inner},
+    engine::{after_unlock::AfterUnlock, state::Inner},
     records::log,
     session::{flusher, link::Link},
     tasks::{

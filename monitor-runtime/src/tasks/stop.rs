@@ -13,8 +13,8 @@ use refs::EndKind;
 
 use crate::{
     engine::{
+        after_unlock::AfterUnlock,
         book::Book,
-        effects::AfterUnlock,
         processes::{LiveProcess, Verdict},
         state::Inner,
     },

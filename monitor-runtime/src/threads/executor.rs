@@ -4,7 +4,7 @@
 //! the *bodies* of processes, which are code of the user. The thread on duty runs both, in the
 //! order in which they became ready, so that a message from a session to a body does not wake
 //! another thread. If a body blocks, the [watchdog](crate::threads::watchdog) notices it within some
-//! milliseconds and calls [`Relief::relieve`], which puts another thread on duty. The blocked
+//! milliseconds and calls the [`Relief`] of the thread, which puts another thread on duty. The blocked
 //! thread continues its body, and ends when the body returns.
 //!
 //! So a body that blocks delays only itself. If more threads than the maximum are blocked, the thread on duty polls no further
@@ -30,7 +30,10 @@ use smol::{
     channel::{Receiver, Sender, bounded},
 };
 
-use crate::{error::StartError, sync::waiters::Waiters, threads::watchdog};
+use crate::{
+    sync::waiters::Waiters,
+    threads::watchdog::{self, Relief},
+};
 
 /// Time for which tasks run before the thread polls its sockets and timers again. That poll takes
 /// about a microsecond.
@@ -50,12 +53,12 @@ pub(crate) struct Threads {
 }
 
 /// Starts the first thread, which also waits for sockets and timers.
-pub(crate) fn start(max_blocked: usize) -> Result<Threads, StartError> {
+pub(crate) fn start(max_blocked: usize) -> std::io::Result<Threads> {
     // Nothing is ever sent: the end of the sender is the signal.
     let (running, stopped) = bounded(1);
     let limit = Arc::new(Limit { blocked: AtomicUsize::new(0), max_blocked, waiting: Waiters::default() });
     let crew = Arc::new(Crew { executor: Executor::new(), on_duty: AtomicU64::new(0), limit, stopped });
-    crew.start_thread(None).map_err(StartError::Thread)?;
+    crew.start_thread(None)?;
     // Weakly: tasks hold the spawner, and the crew holds the tasks.
     let (engine, bodies) = (Arc::downgrade(&crew), Arc::downgrade(&crew));
     let engine: Spawner = Arc::new(move |task| {
@@ -141,7 +144,7 @@ impl Crew {
         let serve = move || {
             let Some(number) = crew.go_on_duty(in_place_of) else { return };
             let _ = LIMIT.with(|limit| limit.set(crew.limit.clone()));
-            watchdog::attach(Relief { crew: Arc::downgrade(&crew), number });
+            watchdog::attach(relief(Arc::downgrade(&crew), number));
             smol::block_on(select(pin!(crew.stopped.recv()), pin!(crew.work(number))));
             if !crew.is_on_duty(number) {
                 crew.limit.has_returned();
@@ -191,17 +194,9 @@ impl Crew {
     }
 }
 
-/// Takes a thread of a crew off duty while it is blocked.
-pub(crate) struct Relief {
-    crew: Weak<Crew>,
-    number: u64,
-}
-
-impl Relief {
-    /// Puts another thread on duty. Returns false if the system refuses the thread.
-    pub(crate) fn relieve(&self) -> bool {
-        self.crew.upgrade().is_none_or(|crew| crew.start_thread(Some(self.number)).is_ok())
-    }
+/// Puts another thread on duty in place of thread `number` while that one is blocked.
+fn relief(crew: Weak<Crew>, number: u64) -> Relief {
+    Box::new(move || crew.upgrade().is_none_or(|crew| crew.start_thread(Some(number)).is_ok()))
 }
 
 #[cfg(test)]

@@ -18,11 +18,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use monitor_core::LocalPid;
 use parking_lot::Mutex;
-use refs::Serial;
+use refs::{NodeId, Pid, Serial};
 
-use crate::{engine::state::Inner, records::log, threads::executor::Relief};
+use crate::records::log;
 
 /// Time between two samples.
 const SAMPLE: Duration = Duration::from_millis(10);
@@ -55,7 +54,7 @@ thread_local! {
 
 struct Watchdog {
     slots: Mutex<Vec<Weak<Slot>>>,
-    nodes: Mutex<HashMap<u64, Weak<Inner>>>,
+    nodes: Mutex<HashMap<u64, NodeId>>,
     /// The thread waits to be woken by a poll, or does not run yet.
     asleep: AtomicBool,
     /// Set once the thread runs.
@@ -63,6 +62,9 @@ struct Watchdog {
     /// Earliest time of the next attempt to start the thread. `None` before the first one.
     retry_at: Mutex<Option<Instant>>,
 }
+
+/// Puts another thread on duty in place of a blocked one. Returns false if the system refuses the thread.
+pub(crate) type Relief = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// The progress of one thread that runs bodies, as the watchdog reads it.
 #[derive(Default)]
@@ -81,7 +83,7 @@ pub(crate) fn attach(relief: Relief) {
 }
 
 /// Assigns a number to a node, by which [`poll`] refers to it.
-pub(crate) fn number_of(node: &Weak<Inner>) -> u64 {
+pub(crate) fn number_of(node: &NodeId) -> u64 {
     let number = NEXT_NODE.fetch_add(1, Ordering::Relaxed);
     WATCHDOG.nodes.lock().insert(number, node.clone());
     number
@@ -212,10 +214,10 @@ impl Watchdog {
     }
 
     fn warn(&self, slot: &Slot, blocked_for: Duration) {
-        let node = self.nodes.lock().get(&slot.node.load(Ordering::Relaxed)).and_then(Weak::upgrade);
+        let node = self.nodes.lock().get(&slot.node.load(Ordering::Relaxed)).cloned();
         if let Some(node) = node {
             let process = Serial::from_u64(slot.process.load(Ordering::Relaxed));
-            log::process_blocks(&node.pid(LocalPid(process).0), blocked_for);
+            log::process_blocks(&Pid::new(node, process), blocked_for);
         }
     }
 }
@@ -268,7 +270,7 @@ impl Samples {
             } else if seen.is_blocked() {
                 let blocked_for = now.saturating_duration_since(seen.since);
                 if !seen.relieved {
-                    seen.relieved = slot.relief.as_ref().is_none_or(Relief::relieve);
+                    seen.relieved = slot.relief.as_ref().is_none_or(|relieve| relieve());
                     quiet = false;
                     // A body that only computes for as long as a quick sample does not prolong
                     // quick sampling.

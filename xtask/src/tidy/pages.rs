@@ -23,7 +23,7 @@ const EXPLAINED: [(&str, &str, &str); 13] = [
     ("ParseErrorKind", "refs/src/error.rs", "ParseErrorKind"),
 ];
 /// Errors that are of one kind, so that a heading is all they have there, and their files.
-const OF_ONE_KIND: [(&str, &str); 1] = [("DecodeError", "monitor-runtime/src/typed.rs")];
+const OF_ONE_KIND: [(&str, &str); 1] = [("DecodeError", "monitor-runtime/src/error.rs")];
 
 /// The page that names the tests of its claims.
 const SECURITY: &str = "SECURITY.md";

@@ -186,7 +186,7 @@ impl Look {
         let stats = node.stats();
         let line = |(name, count): (&str, u64)| CountLine { name: name.to_owned(), count };
         let lines = |counts: &[Count]| counts.iter().map(|count| line((count.name, count.count))).collect();
-        let past = node.inner.look(|state| state.history.list(max.downs, &node.inner));
+        let past = node.inner.look(|state| node.inner.past_downs(max.downs, state));
         Look {
             node: NodeList::of(node, max.peers),
             monitors: node.monitors(max.monitors).into(),

@@ -13,6 +13,7 @@ use refs::{DialId, Incarnation, NodeId, NodeName, NodeSpec, Pid, Serial, Session
 
 use super::*;
 use crate::{
+    dest::{Dest, Receiver},
     engine::{
         aliases::AliasKey,
         deliver::Letter,
@@ -20,9 +21,8 @@ use crate::{
         state::Limits,
     },
     inbox::queue::{Item, MailboxLimits},
-    node::Runner,
     send_options::SendOptions,
-    session::message::{Dest, Receiver},
+    threads::runner::Runner,
 };
 
 const BATCH: usize = 4;

@@ -6,14 +6,21 @@
 //! little-endian base-128 varints; incarnations and the tokens of aliases are eight little-endian bytes. A receiver that is
 //! a monitor without a token has the token 0, which no alias has.
 
-use refs::{AliasToken, Incarnation, MonitorRef, Name, NodeId, NodeName, Pid, RegName, Serial, Target};
+use monitor_core::ExitReason;
+use refs::{AliasToken, Incarnation, MonitorRef, NodeId, Pid, RegName, Serial};
 
-use crate::event::Message;
+use crate::{dest::Receiver, event::Message};
 
 /// The frame holds monitor signals.
 pub(crate) const SIGNALS: u8 = 0;
 /// The frame holds one user message.
 pub(crate) const MESSAGE: u8 = 1;
+
+/// The longest frame of signals there can be: what a peer service must take, and what a peer may send. The
+/// longest signal is little longer than [`ExitReason::MAX_LEN`].
+pub(crate) const MAX_SIGNAL_FRAME: usize = 128 * 1024;
+
+const _: () = assert!(ExitReason::MAX_LEN + 1024 <= MAX_SIGNAL_FRAME);
 
 /// The most bytes a message frame has besides its body.
 pub(crate) const MAX_OVERHEAD: usize = 2 + (2 + RegName::MAX_LEN) + 4 * MAX_VARINT + size_of::<u64>();
@@ -25,77 +32,6 @@ const TO_ALIAS: u8 = 2;
 const TO_MASK: u8 = 3;
 const HAS_SENDER: u8 = 4;
 const AWAITS_REPLY: u8 = 8;
-
-/// Whom a message is for.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Dest {
-    /// That very process.
-    Pid(Pid),
-    /// Whoever holds the name at the node when the message arrives there.
-    Name(Name),
-    /// The process that made the monitor, as long as the monitor's reference is an alias of it:
-    /// [`MonitorOptions::alias`](crate::MonitorOptions::alias). The reference must carry its
-    /// [token](crate::AliasToken), as the one that was returned by `monitor_with` does. A [`Down`](crate::Down) and
-    /// [`Mailbox::monitors`](crate::Mailbox::monitors) name monitors without it. Messages to a reference that is no alias
-    /// are dropped and counted (`messages_for_no_alias`).
-    Alias(MonitorRef),
-}
-
-impl Dest {
-    /// The node it is for.
-    pub const fn node(&self) -> &NodeName {
-        match self {
-            Dest::Pid(pid) => &pid.node().name,
-            Dest::Name(name) => &name.node,
-            Dest::Alias(monitor) => &monitor.node().name,
-        }
-    }
-
-    /// Who is meant, once the node is known.
-    pub(crate) fn receiver(&self) -> Receiver<'_> {
-        match self {
-            Dest::Pid(pid) => Receiver::Pid(pid.incarnation(), pid.serial()),
-            Dest::Name(name) => Receiver::Name(name.name.as_str()),
-            Dest::Alias(monitor) => {
-                Receiver::Alias(monitor.node().incarnation, monitor.serial(), monitor.alias())
-            }
-        }
-    }
-}
-
-macro_rules! dest_from {
-    ($($type:ty => |$value:ident| $dest:expr),* $(,)?) => {
-        $(impl From<$type> for Dest {
-            fn from($value: $type) -> Self {
-                $dest
-            }
-        })*
-    };
-}
-dest_from! {
-    Pid => |pid| Dest::Pid(pid),
-    &Pid => |pid| Dest::Pid(pid.clone()),
-    Name => |name| Dest::Name(name),
-    &Name => |name| Dest::Name(name.clone()),
-    MonitorRef => |monitor| Dest::Alias(monitor),
-    &MonitorRef => |monitor| Dest::Alias(monitor.clone()),
-    Target => |target| match target {
-        Target::Pid(pid) => Dest::Pid(pid),
-        Target::Name(name) => Dest::Name(name),
-    },
-    &Target => |target| target.clone().into(),
-}
-
-/// Whom a message is for, on the node it is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Receiver<'a> {
-    Pid(Incarnation, Serial),
-    /// Not yet checked to be a registered name.
-    Name(&'a str),
-    /// None if the sender has no token.
-    Alias(Incarnation, Serial, Option<AliasToken>),
-}
 
 /// A message frame, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
