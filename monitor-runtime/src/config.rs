@@ -1,5 +1,8 @@
 //! How a node is set up.
 
+#[cfg(feature = "tcp")]
+mod tcp;
+
 use std::{fmt, time::Duration};
 
 use peer_service::Spawner;

@@ -11,6 +11,16 @@ use refs::{EndKind, MonitorRef, Serial, Target};
 
 use crate::{error::MonitorError, monitor::watching::Watcher, node::Node};
 
+impl Node {
+    /// An empty set of monitors.
+    ///
+    /// # Errors
+    /// [`NotAlive`](crate::NotAlive).
+    pub fn monitor_set(&self) -> Result<MonitorSet, MonitorError> {
+        MonitorSet::new(self)
+    }
+}
+
 /// Any number of monitors, and a stream of their `Down`s.
 ///
 /// One watcher for all, so a million targets cost a million rows and not a million tasks. Made by

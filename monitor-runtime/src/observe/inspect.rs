@@ -6,7 +6,40 @@ use serde::Serialize;
 use monitor_core::LocalPid;
 use supervision::telemetry;
 
-use crate::engine::state::Inner;
+use crate::{
+    engine::{history::PastDown, state::Inner},
+    node::Node,
+};
+
+impl Node {
+    /// What the monitors made here have told last, newest first, and on what evidence: at most
+    /// [`Config::max_history`](crate::Config::max_history) of them. Includes `Down`s that were flushed and `Down`s not yet received.
+    ///
+    /// Takes time in proportion to their number, during which the node does nothing else: for people to look at.
+    pub fn history(&self) -> Vec<PastDown> {
+        self.inner.look(|state| self.inner.past_downs(usize::MAX, state))
+    }
+
+    /// The monitors that are held here, and those that other nodes hold on processes of this one: at most `limit`
+    /// of each. Takes time in proportion to processes and `limit`, during which the node does nothing else.
+    pub fn monitors(&self, limit: usize) -> Monitors {
+        Monitors::of(&self.inner, limit)
+    }
+
+    /// How much there is of everything, and everything that was dropped or refused. Cheap.
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.inner)
+    }
+
+    /// Every process and every session. Takes time in proportion to processes and their monitors, during
+    /// which the node does nothing else: for people to look at.
+    #[doc(alias = "observer")]
+    #[doc(alias = "process_info")]
+    #[doc(alias = "processes")]
+    pub fn inspect(&self) -> Inspect {
+        Inspect::of(&self.inner)
+    }
+}
 
 /// How much there is of everything. See [`Node::stats`](crate::Node::stats).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -11,7 +11,7 @@ use supervision::{
     task::{self, TaskKind, TaskOwner},
 };
 
-use crate::{engine::state::Inner, records::log, tasks::stop};
+use crate::{engine::state::Inner, records::log};
 
 pub(crate) const EVENTS: TaskKind =
     TaskKind { name: "events", consequence: "no further session starts; restart this node" };
@@ -52,7 +52,7 @@ impl TaskOwner for Inner {
     }
 
     fn executor_lost(this: &Arc<Self>) {
-        stop::at_once(this);
+        this.stop_at_once();
     }
 }
 

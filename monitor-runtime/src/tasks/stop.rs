@@ -48,13 +48,6 @@ fn deadline(node: &Inner) -> Option<Instant> {
     *node.stopping.deadline.get_or_init(|| node.environment.after(node.limits.stop_timeout))
 }
 
-/// Stops the node without waiting for sessions or processes.
-pub(crate) fn at_once(node: &Arc<Inner>) {
-    if begin(node) {
-        drop(End(node.clone()));
-    }
-}
-
 /// Refuses later calls. Returns true the first time. Takes the state's lock, so no call is in progress, except
 /// sends whose route is already known.
 fn begin(node: &Inner) -> bool {
@@ -183,6 +176,13 @@ async fn by(node: &Inner, deadline: Option<Instant>, work: impl Future<Output = 
 }
 
 impl Inner {
+    /// Stops the node without waiting for sessions or processes.
+    pub(crate) fn stop_at_once(self: &Arc<Self>) {
+        if begin(self) {
+            drop(End(self.clone()));
+        }
+    }
+
     /// Wakes a stop in progress, after a session, a process or the peer service has ended.
     pub(crate) fn progress(&self) {
         if !self.is_alive() {

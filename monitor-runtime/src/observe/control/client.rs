@@ -9,7 +9,7 @@ use futures::{AsyncReadExt, AsyncWriteExt};
 use smol::{Timer, net::unix::UnixStream};
 use thiserror::Error;
 
-use super::{Answer, MAX_ANSWER, Question};
+use super::protocol::{Answer, MAX_ANSWER, Question};
 use crate::observe::clients::TIMEOUT;
 
 /// Why a node did not answer.

@@ -17,7 +17,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, open, statat, unlinkat},
+    fs::{AtFlags, Mode, OFlags, Stat, fstat, open, unlinkat},
     io::Errno,
     process::geteuid,
 };
@@ -25,8 +25,10 @@ use rustix::{
 use super::platform::MAX_SOCKET_PATH;
 use crate::node::Node;
 
+mod lstat;
 mod staging;
 
+use lstat::{is_socket, lstat};
 use staging::Staging;
 
 /// Where the sockets of a user's nodes lie: `obit` in the directory that `XDG_RUNTIME_DIR` names, which only that
@@ -78,15 +80,6 @@ impl Drop for Place {
             let _ = unlinkat(&self.directory, &self.name, AtFlags::empty());
         }
     }
-}
-
-/// Of an entry of a directory itself, not of what a symbolic link leads to.
-fn lstat(directory: &OwnedFd, name: impl AsRef<OsStr>) -> Result<Stat, Errno> {
-    statat(directory, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW)
-}
-
-fn is_socket(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::Socket
 }
 
 #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]

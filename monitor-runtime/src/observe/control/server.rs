@@ -14,10 +14,10 @@ use futures::{
 use smol::net::unix::{UnixListener, UnixStream};
 
 use super::{
-    Answer, MAX_ANSWER, MAX_LOOK, MAX_MONITORS, MAX_PEERS, MAX_QUESTION, Question,
     answers::{Look, NodeList, PastDownLine},
     bounded,
     place::Place,
+    protocol::{Answer, MAX_ANSWER, MAX_LOOK, MAX_MONITORS, MAX_PEERS, MAX_QUESTION, Question},
 };
 use crate::{
     engine::state::Inner,

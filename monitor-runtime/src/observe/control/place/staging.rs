@@ -23,7 +23,7 @@ use rustix::{
     process::geteuid,
 };
 
-use super::{is_socket, lstat};
+use super::lstat::{is_socket, lstat};
 
 /// Names of staging directories begin with this and end with four hexadecimal digits. It is no longer than most names of
 /// sockets.
