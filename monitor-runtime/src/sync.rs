@@ -2,7 +2,7 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | the lock of a node, which batches yield to other callers | `sync/lock.rs` |
+//! | the lock of a node, which batches yield to other callers | `sync/fair_lock.rs` |
 //! | wakes one task | `sync/bell.rs` |
 //! | wakes any number of tasks | `sync/waiters.rs` |
 //! | elects one of several concurrent senders to flush | `sync/touch.rs` |
@@ -10,8 +10,8 @@
 //! | the types that these files share, which a test with loom replaces | `sync/primitives.rs` |
 
 pub(crate) mod bell;
+pub(crate) mod fair_lock;
 pub(crate) mod gate;
-pub(crate) mod lock;
 pub(crate) mod primitives;
 pub(crate) mod touch;
 pub(crate) mod waiters;

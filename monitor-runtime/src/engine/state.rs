@@ -36,7 +36,7 @@ use crate::{
     inbox::{queue::MailboxLimits, taken::TakenCount},
     records::counters::{Counters, Told},
     session::{link::Link, ways::Ways},
-    sync::{lock::Lock, waiters::Waiters},
+    sync::{fair_lock::FairLock, waiters::Waiters},
     threads::{environment::Environment, runner::Runner, watchdog},
 };
 
@@ -74,7 +74,7 @@ pub(crate) struct Inner {
     /// Set under the state's lock, by a panic there, and never taken back.
     failed: AtomicBool,
     pub(crate) ways: Ways,
-    state: Lock<State>,
+    state: FairLock<State>,
     /// Dropped to end the node's own threads, if it has any.
     pub(crate) threads: Mutex<Option<Sender<()>>>,
 }
@@ -162,7 +162,7 @@ impl Inner {
             stopping: Stopping::default(),
             failed: AtomicBool::new(false),
             ways: Ways::default(),
-            state: Lock::new(State {
+            state: FairLock::new(State {
                 core: Core::new(core),
                 links: BTreeMap::new(),
                 parked: Parked::new(limits.max_waiting_bytes),

@@ -30,7 +30,7 @@ const YIELDS: usize = 4;
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(crate) struct Lock<T> {
+pub(crate) struct FairLock<T> {
     value: Mutex<T>,
     waiting: AtomicUsize,
     /// Whoever holds it does more than one thing. Like `waiting` only ever a hint.
@@ -39,10 +39,10 @@ pub(crate) struct Lock<T> {
     looks: usize,
 }
 
-impl<T> Lock<T> {
+impl<T> FairLock<T> {
     pub(crate) fn new(value: T) -> Self {
         let alone = thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
-        Lock {
+        FairLock {
             value: Mutex::new(value),
             waiting: AtomicUsize::new(0),
             batch: AtomicBool::new(false),
@@ -62,10 +62,10 @@ impl<T> Lock<T> {
     }
 
     /// The same for who does more than one thing under it.
-    pub(crate) fn lock_for_batch(&self) -> Batch<'_, T> {
+    pub(crate) fn lock_for_batch(&self) -> BatchGuard<'_, T> {
         let guard = self.lock();
         self.batch.store(true, Ordering::Relaxed);
-        Batch { guard, batch: &self.batch }
+        BatchGuard { guard, batch: &self.batch }
     }
 
     /// While there is a batch under way.
@@ -106,12 +106,12 @@ impl<T> Lock<T> {
 }
 
 /// The lock, held by who does more than one thing.
-pub(crate) struct Batch<'a, T> {
+pub(crate) struct BatchGuard<'a, T> {
     guard: MutexGuard<'a, T>,
     batch: &'a AtomicBool,
 }
 
-impl<T> Deref for Batch<'_, T> {
+impl<T> Deref for BatchGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -119,13 +119,13 @@ impl<T> Deref for Batch<'_, T> {
     }
 }
 
-impl<T> DerefMut for Batch<'_, T> {
+impl<T> DerefMut for BatchGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.guard
     }
 }
 
-impl<T> Drop for Batch<'_, T> {
+impl<T> Drop for BatchGuard<'_, T> {
     fn drop(&mut self) {
         self.batch.store(false, Ordering::Relaxed);
     }
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn who_waits_is_let_in_between_two_batches() {
-        let lock = Lock::new(0);
+        let lock = FairLock::new(0);
         thread::scope(|scope| {
             let held = lock.lock_for_batch();
             scope.spawn(|| *lock.lock() += 1);
