@@ -3,15 +3,15 @@
 //! | what | where |
 //! |---|---|
 //! | the lock of a node, which batches yield to other callers | `sync/fair_lock.rs` |
-//! | wakes one task | `sync/bell.rs` |
+//! | wakes one task | `sync/notify.rs` |
 //! | wakes any number of tasks | `sync/waiters.rs` |
 //! | elects one of several concurrent senders to flush | `sync/touch.rs` |
 //! | closes a process for sending before its exit is reported | `sync/gate.rs` |
 //! | the types that these files share, which a test with loom replaces | `sync/primitives.rs` |
 
-pub(crate) mod bell;
 pub(crate) mod fair_lock;
 pub(crate) mod gate;
+pub(crate) mod notify;
 pub(crate) mod primitives;
 pub(crate) mod touch;
 pub(crate) mod waiters;

@@ -6,10 +6,10 @@ use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use loom::{future::block_on, model::Builder, thread};
 
-#[path = "../src/sync/bell.rs"]
-mod bell;
 #[path = "../src/sync/gate.rs"]
 mod gate;
+#[path = "../src/sync/notify.rs"]
+mod notify;
 #[path = "../src/sync/touch.rs"]
 mod touch;
 #[path = "../src/sync/waiters.rs"]
@@ -78,8 +78,8 @@ mod sync {
     }
 }
 
-use bell::Bell;
 use gate::Gate;
+use notify::Notify;
 use sync::primitives::{AtomicBool, Mutex, Ordering};
 use touch::Touch;
 use waiters::Waiters;
@@ -95,14 +95,14 @@ fn model(run: impl Fn() + Send + Sync + 'static) {
 /// A lane, as far as flushing is concerned.
 struct Lane {
     touched: Touch,
-    bell: Bell,
+    bell: Notify,
     /// What was pushed and not written, and what was written.
     outbox: Mutex<(u32, u32)>,
 }
 
 impl Lane {
     fn new() -> Self {
-        Lane { touched: Touch::new(), bell: Bell::new(), outbox: Mutex::new((0, 0)) }
+        Lane { touched: Touch::new(), bell: Notify::new(), outbox: Mutex::new((0, 0)) }
     }
 
     /// Returns whether the caller must flush.

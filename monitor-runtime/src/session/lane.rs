@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    sync::{bell::Bell, touch::Touch},
+    sync::{notify::Notify, touch::Touch},
     threads::environment::Environment,
 };
 
@@ -21,7 +21,7 @@ pub(crate) struct Lane {
     /// Somebody is about to flush.
     touched: Touch,
     /// Wakes the task that writes for those who push faster than a write each is worth.
-    pub(crate) bell: Bell,
+    pub(crate) bell: Notify,
     /// How often something was pushed, and over again.
     pushed: AtomicU32,
     /// When it was last flushed, in nanoseconds since `made`. With `burst` only a guess at what is cheaper: whether
@@ -39,7 +39,7 @@ impl Lane {
     pub(crate) fn new(environment: Environment) -> Self {
         Lane {
             touched: Touch::new(),
-            bell: Bell::new(),
+            bell: Notify::new(),
             pushed: AtomicU32::new(0),
             flushed: AtomicU64::new(0),
             burst: AtomicU32::new(0),

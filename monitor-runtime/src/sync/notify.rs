@@ -6,15 +6,15 @@ use crate::sync::primitives::{AtomicBool, AtomicWaker, Ordering};
 
 /// See the [module](self). Any number may ring; one task listens.
 #[derive(Debug)]
-pub(crate) struct Bell {
+pub(crate) struct Notify {
     rung: AtomicBool,
     over: AtomicBool,
     waker: AtomicWaker,
 }
 
-impl Bell {
+impl Notify {
     pub(crate) fn new() -> Self {
-        Bell { rung: AtomicBool::new(false), over: AtomicBool::new(false), waker: AtomicWaker::new() }
+        Notify { rung: AtomicBool::new(false), over: AtomicBool::new(false), waker: AtomicWaker::new() }
     }
 
     /// The task has something to do. Never waits; no lock may be held.
