@@ -6,12 +6,12 @@ use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use loom::{future::block_on, model::Builder, thread};
 
+#[path = "../src/sync/flush_claim.rs"]
+mod flush_claim;
 #[path = "../src/sync/gate.rs"]
 mod gate;
 #[path = "../src/sync/notify.rs"]
 mod notify;
-#[path = "../src/sync/touch.rs"]
-mod touch;
 #[path = "../src/sync/waiters.rs"]
 mod waiters;
 
@@ -78,10 +78,10 @@ mod sync {
     }
 }
 
+use flush_claim::FlushClaim;
 use gate::Gate;
 use notify::Notify;
 use sync::primitives::{AtomicBool, Mutex, Ordering};
-use touch::Touch;
 use waiters::Waiters;
 
 /// Tries every interleaving in which no more than two switches are forced upon the threads, beside those where one waits:
@@ -94,7 +94,7 @@ fn model(run: impl Fn() + Send + Sync + 'static) {
 
 /// A lane, as far as flushing is concerned.
 struct Lane {
-    touched: Touch,
+    touched: FlushClaim,
     bell: Notify,
     /// What was pushed and not written, and what was written.
     outbox: Mutex<(u32, u32)>,
@@ -102,7 +102,7 @@ struct Lane {
 
 impl Lane {
     fn new() -> Self {
-        Lane { touched: Touch::new(), bell: Notify::new(), outbox: Mutex::new((0, 0)) }
+        Lane { touched: FlushClaim::new(), bell: Notify::new(), outbox: Mutex::new((0, 0)) }
     }
 
     /// Returns whether the caller must flush.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    sync::{notify::Notify, touch::Touch},
+    sync::{flush_claim::FlushClaim, notify::Notify},
     threads::environment::Environment,
 };
 
@@ -19,7 +19,7 @@ const BURST: u32 = 4;
 /// See the [module](self). Channels have nothing in common here: what is urgent on one never waits for a flood on another.
 pub(crate) struct Lane {
     /// Somebody is about to flush.
-    touched: Touch,
+    touched: FlushClaim,
     /// Wakes the task that writes for those who push faster than a write each is worth.
     pub(crate) bell: Notify,
     /// How often something was pushed, and over again.
@@ -38,7 +38,7 @@ pub(crate) struct Lane {
 impl Lane {
     pub(crate) fn new(environment: Environment) -> Self {
         Lane {
-            touched: Touch::new(),
+            touched: FlushClaim::new(),
             bell: Notify::new(),
             pushed: AtomicU32::new(0),
             flushed: AtomicU64::new(0),

@@ -4,11 +4,11 @@ use crate::sync::primitives::{AtomicBool, Ordering};
 
 /// A mark: somebody is about to flush. While it stands nobody else need.
 #[derive(Debug)]
-pub(crate) struct Touch(AtomicBool);
+pub(crate) struct FlushClaim(AtomicBool);
 
-impl Touch {
+impl FlushClaim {
     pub(crate) fn new() -> Self {
-        Touch(AtomicBool::new(false))
+        FlushClaim(AtomicBool::new(false))
     }
 
     /// Something was pushed; returns whether the caller is the one who must flush.
