@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the lock of a node, which batches yield to other callers | `sync/fair_lock.rs` |
 //! | wakes one task | `sync/notify.rs` |
-//! | wakes any number of tasks | `sync/waiters.rs` |
+//! | wakes any number of tasks | `sync/waker_set.rs` |
 //! | elects one of several concurrent senders to flush | `sync/flush_claim.rs` |
 //! | closes a process for sending before its exit is reported | `sync/gate.rs` |
 //! | the types that these files share, which a test with loom replaces | `sync/primitives.rs` |
@@ -14,4 +14,4 @@ pub(crate) mod flush_claim;
 pub(crate) mod gate;
 pub(crate) mod notify;
 pub(crate) mod primitives;
-pub(crate) mod waiters;
+pub(crate) mod waker_set;

@@ -12,8 +12,8 @@ mod flush_claim;
 mod gate;
 #[path = "../src/sync/notify.rs"]
 mod notify;
-#[path = "../src/sync/waiters.rs"]
-mod waiters;
+#[path = "../src/sync/waker_set.rs"]
+mod waker_set;
 
 /// In the place of `src/sync/primitives.rs`.
 mod sync {
@@ -82,7 +82,7 @@ use flush_claim::FlushClaim;
 use gate::Gate;
 use notify::Notify;
 use sync::primitives::{AtomicBool, Mutex, Ordering};
-use waiters::Waiters;
+use waker_set::WakerSet;
 
 /// Tries every interleaving in which no more than two switches are forced upon the threads, beside those where one waits:
 /// lost wake-ups need one or two.
@@ -186,8 +186,8 @@ fn a_task_that_is_over_is_told_and_has_heard_what_was_rung_before() {
 #[test]
 fn everybody_who_waits_is_woken() {
     model(|| {
-        let (open, waiters) = (Arc::new(AtomicBool::new(false)), Arc::new(Waiters::default()));
-        let wait = |open: Arc<AtomicBool>, waiters: Arc<Waiters>| {
+        let (open, waiters) = (Arc::new(AtomicBool::new(false)), Arc::new(WakerSet::default()));
+        let wait = |open: Arc<AtomicBool>, waiters: Arc<WakerSet>| {
             block_on(poll_fn(|cx| {
                 waiters.register(cx);
                 if open.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }

@@ -36,7 +36,7 @@ use crate::{
     inbox::{queue::MailboxLimits, taken::TakenCount},
     records::counters::{Counters, Told},
     session::{link::Link, ways::Ways},
-    sync::{fair_lock::FairLock, waiters::Waiters},
+    sync::{fair_lock::FairLock, waker_set::WakerSet},
     threads::{environment::Environment, runner::Runner, watchdog},
 };
 
@@ -69,7 +69,7 @@ pub(crate) struct Inner {
     /// lock.
     pub(crate) backlog_inline: AtomicBool,
     /// Senders that wait until fewer things wait for a connection.
-    pub(crate) room: Waiters,
+    pub(crate) room: WakerSet,
     pub(crate) stopping: Stopping,
     /// Set under the state's lock, by a panic there, and never taken back.
     failed: AtomicBool,
@@ -99,7 +99,7 @@ pub(crate) struct Stopping {
     pub(crate) done: AtomicBool,
     /// When it is over at the latest. Set when it begins.
     pub(crate) deadline: OnceLock<Option<Instant>>,
-    pub(crate) waiters: Waiters,
+    pub(crate) waiters: WakerSet,
 }
 
 /// What the lock protects.
@@ -158,7 +158,7 @@ impl Inner {
             told: Told::default(),
             backlog: Arc::default(),
             backlog_inline: AtomicBool::new(false),
-            room: Waiters::default(),
+            room: WakerSet::default(),
             stopping: Stopping::default(),
             failed: AtomicBool::new(false),
             ways: Ways::default(),

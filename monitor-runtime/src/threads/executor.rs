@@ -31,7 +31,7 @@ use smol::{
 };
 
 use crate::{
-    sync::waiters::Waiters,
+    sync::waker_set::WakerSet,
     threads::watchdog::{self, Relief},
 };
 
@@ -56,7 +56,7 @@ pub(crate) struct Threads {
 pub(crate) fn start(max_blocked: usize) -> std::io::Result<Threads> {
     // Nothing is ever sent: the end of the sender is the signal.
     let (running, stopped) = bounded(1);
-    let limit = Arc::new(Limit { blocked: AtomicUsize::new(0), max_blocked, waiting: Waiters::default() });
+    let limit = Arc::new(Limit { blocked: AtomicUsize::new(0), max_blocked, waiting: WakerSet::default() });
     let crew = Arc::new(Crew { executor: Executor::new(), on_duty: AtomicU64::new(0), limit, stopped });
     crew.start_thread(None)?;
     // Weakly: tasks hold the spawner, and the crew holds the tasks.
@@ -80,7 +80,7 @@ struct Limit {
     blocked: AtomicUsize,
     max_blocked: usize,
     /// Bodies that wait until one has returned.
-    waiting: Waiters,
+    waiting: WakerSet,
 }
 
 impl Limit {

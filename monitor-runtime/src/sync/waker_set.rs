@@ -9,9 +9,9 @@ use crate::sync::primitives::{Mutex, wake};
 
 /// Any number of tasks that are woken together. Register, then look whether to wait, then wait.
 #[derive(Debug, Default)]
-pub(crate) struct Waiters(Mutex<Vec<Waker>>);
+pub(crate) struct WakerSet(Mutex<Vec<Waker>>);
 
-impl Waiters {
+impl WakerSet {
     /// The task is woken by the next `wake_all`.
     pub(crate) fn register(&self, cx: &Context<'_>) {
         let waker = cx.waker().clone();
