@@ -3,13 +3,13 @@
 //! | what | where |
 //! |---|---|
 //! | the queue of a mailbox, its limits and its gaps | `inbox/queue.rs` |
-//! | the growable queue below it | `inbox/segments.rs` |
+//! | the growable queue below it | `inbox/chunked_queue.rs` |
 //! | the queue of a watcher that is no process | `inbox/watcher_inbox.rs` |
 //! | what both queues have in common | `inbox/fired_queue.rs` |
 //! | `Down`s that a receiver has taken out of the core ahead of their receipt | `inbox/taken.rs` |
 
+pub(crate) mod chunked_queue;
 pub(crate) mod fired_queue;
 pub(crate) mod queue;
-pub(crate) mod segments;
 pub(crate) mod taken;
 pub(crate) mod watcher_inbox;

@@ -19,8 +19,8 @@ use self::node_events::{NodeEvents, Verdict};
 use crate::{
     event::{Event, Message},
     inbox::{
+        chunked_queue::ChunkedQueue,
         fired_queue::{FiredQueue, Popped, is_mostly_stale},
-        segments::Segments,
     },
 };
 
@@ -71,7 +71,7 @@ pub(crate) enum Pushed {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    entries: Segments<Entry>,
+    entries: ChunkedQueue<Entry>,
     /// How many monitors wait beyond one an entry.
     more: usize,
     /// How many entries were there before the first one of `entries`: with it an entry keeps its number.
@@ -95,7 +95,7 @@ enum Entry {
     Message(Message),
     Down(MonitorId),
     /// Several in a row: a million notices are eight bytes each this way, and not as large as a message.
-    Downs(Box<Segments<MonitorId>>),
+    Downs(Box<ChunkedQueue<MonitorId>>),
     Node {
         notice: NodeNotice,
         missed: bool,

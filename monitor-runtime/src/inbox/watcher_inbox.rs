@@ -7,8 +7,8 @@ use monitor_core::MonitorId;
 use parking_lot::Mutex;
 
 use crate::inbox::{
+    chunked_queue::ChunkedQueue,
     fired_queue::{FiredQueue, Popped, is_mostly_stale},
-    segments::Segments,
 };
 
 /// Where the `Down`s of a [`Monitor`](crate::Monitor) or a [`MonitorSet`](crate::MonitorSet) go.
@@ -20,7 +20,7 @@ pub(crate) struct Inbox {
 
 #[derive(Debug, Default)]
 struct Fired {
-    monitors: Segments<MonitorId>,
+    monitors: ChunkedQueue<MonitorId>,
     /// How many of them were flushed.
     stale: usize,
 }

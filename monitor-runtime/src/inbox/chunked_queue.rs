@@ -15,7 +15,7 @@ const SEGMENT: usize = 512;
 /// See the [module](self). What finds the queue empty stands in it, without a segment: most mailboxes never hold more. What does
 /// not fit into the first segment is in the others, all full but for the last; if the first is empty, so are the others.
 #[derive(Debug)]
-pub(crate) struct Segments<T> {
+pub(crate) struct ChunkedQueue<T> {
     /// Before everything else.
     head: Option<T>,
     first: VecDeque<T>,
@@ -23,13 +23,13 @@ pub(crate) struct Segments<T> {
     len: usize,
 }
 
-impl<T> Default for Segments<T> {
+impl<T> Default for ChunkedQueue<T> {
     fn default() -> Self {
-        Segments { head: None, first: VecDeque::new(), others: VecDeque::new(), len: 0 }
+        ChunkedQueue { head: None, first: VecDeque::new(), others: VecDeque::new(), len: 0 }
     }
 }
 
-impl<T> Segments<T> {
+impl<T> ChunkedQueue<T> {
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
@@ -90,7 +90,7 @@ impl<T> Segments<T> {
     }
 }
 
-impl<T> IntoIterator for Segments<T> {
+impl<T> IntoIterator for ChunkedQueue<T> {
     type Item = T;
     type IntoIter = std::iter::Chain<std::option::IntoIter<T>, std::iter::Flatten<AllSegments<T>>>;
 
@@ -101,15 +101,15 @@ impl<T> IntoIterator for Segments<T> {
 
 type AllSegments<T> = iter::Chain<iter::Once<VecDeque<T>>, vec_deque::IntoIter<VecDeque<T>>>;
 
-impl<T> Extend<T> for Segments<T> {
+impl<T> Extend<T> for ChunkedQueue<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, things: I) {
         things.into_iter().for_each(|thing| self.push_back(thing));
     }
 }
 
-impl<T> FromIterator<T> for Segments<T> {
+impl<T> FromIterator<T> for ChunkedQueue<T> {
     fn from_iter<I: IntoIterator<Item = T>>(things: I) -> Self {
-        let mut segments = Segments::default();
+        let mut segments = ChunkedQueue::default();
         segments.extend(things);
         segments
     }
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn it_is_a_queue() {
-        let (mut queue, mut model) = (Segments::default(), VecDeque::new());
+        let (mut queue, mut model) = (ChunkedQueue::default(), VecDeque::new());
         // Fills more than it empties, across the bounds of segments, and is emptied in the end.
         for step in 0..10 * SEGMENT {
             queue.push_back(step);
@@ -143,13 +143,13 @@ mod tests {
 
     #[test]
     fn what_is_taken_apart_and_put_together_is_the_same() {
-        let queue: Segments<_> = (0..3 * SEGMENT).collect();
+        let queue: ChunkedQueue<_> = (0..3 * SEGMENT).collect();
         assert!(queue.into_iter().eq(0..3 * SEGMENT));
     }
 
     #[test]
     fn what_was_received_takes_no_memory() {
-        let mut queue: Segments<_> = (0..100 * SEGMENT).collect();
+        let mut queue: ChunkedQueue<_> = (0..100 * SEGMENT).collect();
         while queue.pop_front().is_some() {}
         assert!(queue.others.is_empty() && queue.first.capacity() <= 2 * SEGMENT);
     }
