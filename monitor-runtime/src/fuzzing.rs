@@ -19,7 +19,7 @@ use crate::{
         state::{Inner, Limits},
     },
     inbox::queue::{Item, MailboxLimits},
-    session::link::Link,
+    session::handle::SessionHandle,
     tasks::driver::{Driver, Next},
     threads::{environment::Environment, runner::Runner},
 };
@@ -38,7 +38,7 @@ pub fn session(bytes: &[u8]) {
     let node = Attacked::new(&peer);
     let info = PeerInfo::new(peer, SessionId(1));
     let (abort, _) = AbortHandle::new_pair();
-    let link = Arc::new(Link::new(info, Arc::new(Unheard), abort, &Environment::default()));
+    let link = Arc::new(SessionHandle::new(info, Arc::new(Unheard), abort, &Environment::default()));
     let (mut driver, mut after) =
         (Driver::new(link, &node.inner).expect("the node is well"), AfterUnlock::default());
 

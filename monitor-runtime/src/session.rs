@@ -2,14 +2,14 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | the handle that every sender uses | `session/link.rs` |
+//! | the handle that every sender uses | `session/handle.rs` |
 //! | when a channel is flushed, and by which task | `session/lane.rs` |
 //! | the task that flushes for fast senders | `session/flusher.rs` |
 //! | sessions by node name, which senders find without the lock of the node | `session/ways.rs` |
 //! | the frame of a message | `session/message_frame.rs` |
 
 pub(crate) mod flusher;
+pub(crate) mod handle;
 pub(crate) mod lane;
-pub(crate) mod link;
 pub(crate) mod message_frame;
 pub(crate) mod ways;

@@ -6,7 +6,7 @@ use monitor_core::{Down, MonitorId};
 use refs::{ChannelId, DialId, NodeName, NodeSpec};
 use supervision::Panic;
 
-use crate::session::link::Link;
+use crate::session::handle::SessionHandle;
 
 mod run;
 
@@ -14,12 +14,12 @@ mod run;
 #[derive(Default)]
 pub(crate) struct AfterUnlock {
     /// Channels to flush.
-    pub(crate) links: Vec<(Arc<Link>, ChannelId)>,
+    pub(crate) links: Vec<(Arc<SessionHandle>, ChannelId)>,
     pub(crate) wakers: Vec<Waker>,
     pub(crate) backlog: bool,
     pub(super) room: bool,
     /// The session that the inputs come from, for the log.
-    pub(super) session: Option<Arc<Link>>,
+    pub(super) session: Option<Arc<SessionHandle>>,
     /// Apart, because nearly every input leaves none of it: to make, look through and drop it here costs each 80 instructions.
     pub(super) rare: Option<Box<Rare>>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Rare {
     /// Dials that nobody will answer.
     pub(super) refused: Vec<(NodeName, DialId)>,
     /// Sessions that did not take a signal.
-    pub(super) lost: Vec<Arc<Link>>,
+    pub(super) lost: Vec<Arc<SessionHandle>>,
     /// Monitors whose request was not taken by a session that is over.
     pub(super) unsent: Vec<MonitorId>,
     /// What monitors have told, while somebody listens to [`DOWN`](crate::records::evidence::DOWN).
@@ -42,7 +42,7 @@ pub(super) struct Rare {
 
 impl AfterUnlock {
     /// Of inputs that come from that session.
-    pub(crate) fn of_session(link: &Arc<Link>) -> Self {
+    pub(crate) fn of_session(link: &Arc<SessionHandle>) -> Self {
         AfterUnlock { session: Some(link.clone()), ..AfterUnlock::default() }
     }
 

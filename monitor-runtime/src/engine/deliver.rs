@@ -26,7 +26,7 @@ use crate::{
     records::counters::Counters,
     send_options::SendOptions,
     session::{
-        link::Link,
+        handle::SessionHandle,
         message_frame::{MAX_OVERHEAD, MessageFrame},
     },
     sync::gate::Gate,
@@ -42,7 +42,7 @@ pub(crate) enum Unsent {
     /// Never will.
     Error(SendError),
     /// Until the session takes more.
-    Session(Arc<Link>),
+    Session(Arc<SessionHandle>),
     /// Until fewer things wait for a connection.
     Connection,
 }
@@ -98,7 +98,7 @@ impl<'a> Letter<'a> {
 #[derive(Default)]
 struct AfterGate {
     waker: Option<Waker>,
-    flush: Option<(Arc<Link>, ChannelId, Flush)>,
+    flush: Option<(Arc<SessionHandle>, ChannelId, Flush)>,
     /// Only a send that had to enter the node has any.
     after_unlock: Option<Box<AfterUnlock>>,
 }
@@ -130,7 +130,7 @@ impl AfterGate {
 }
 
 enum Way {
-    Session(Arc<Link>),
+    Session(Arc<SessionHandle>),
     Parked,
 }
 
@@ -234,7 +234,7 @@ impl Inner {
     }
 
     /// The session takes no more frames: later calls wait for the next one.
-    fn is_closing(&self, link: &Arc<Link>, after_gate: &mut AfterGate) {
+    fn is_closing(&self, link: &Arc<SessionHandle>, after_gate: &mut AfterGate) {
         let _ = self.enter_then(after_gate.after_unlock(), |state, _| {
             self.ways.close(link);
             state.core.session_closing(link.peer.session);

@@ -15,7 +15,7 @@ use crate::{
     },
     records::{counters::Tally, evidence::DOWN},
     session::{
-        link::Link,
+        handle::SessionHandle,
         message_frame::{MAX_SIGNAL_FRAME, SIGNALS},
     },
 };
@@ -182,7 +182,7 @@ fn send<'a>(
     way @ (_, from, channel): (SessionId, LocalPid, ChannelId),
     first: &Signal,
     others: &'a [Effect],
-    link: Option<&Arc<Link>>,
+    link: Option<&Arc<SessionHandle>>,
     after: &mut AfterUnlock,
 ) -> &'a [Effect] {
     let more = others.iter().map_while(|effect| match effect {
@@ -244,7 +244,7 @@ pub(crate) fn order_of(pid: LocalPid) -> u64 {
 }
 
 fn push(
-    link: Option<&Arc<Link>>,
+    link: Option<&Arc<SessionHandle>>,
     meta: FrameMeta,
     write: &mut dyn FnMut(&mut Vec<u8>),
     after: &mut AfterUnlock,

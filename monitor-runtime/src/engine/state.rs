@@ -35,7 +35,7 @@ use crate::{
     error::NotAlive,
     inbox::{queue::MailboxLimits, taken::TakenCount},
     records::counters::{Counters, Told},
-    session::{link::Link, ways::Ways},
+    session::{handle::SessionHandle, ways::Ways},
     sync::{fair_lock::FairLock, waker_set::WakerSet},
     threads::{environment::Environment, runner::Runner, watchdog},
 };
@@ -105,7 +105,7 @@ pub(crate) struct Stopping {
 /// What the lock protects.
 pub(crate) struct State {
     pub(crate) core: Core,
-    pub(crate) links: BTreeMap<SessionId, Arc<Link>>,
+    pub(crate) links: BTreeMap<SessionId, Arc<SessionHandle>>,
     pub(crate) parked: Parked,
     /// Addresses that were given with calls.
     pub(crate) book: Book,

@@ -8,7 +8,7 @@ use std::{future::poll_fn, mem, sync::Arc, thread, time::Duration};
 
 use refs::ChannelId;
 
-use crate::session::{lane::Lane, link::Link};
+use crate::session::{handle::SessionHandle, lane::Lane};
 
 /// The least that lies between two writes of the task while more and more is pushed: a burst goes out in pieces that are worth
 /// a write and a wake of the reader.
@@ -21,7 +21,7 @@ const FLOOD: u32 = 64;
 const REST: Duration = Duration::from_micros(200);
 
 /// The task: until the session is over.
-pub(crate) async fn run(link: Arc<Link>, channel: ChannelId) {
+pub(crate) async fn run(link: Arc<SessionHandle>, channel: ChannelId) {
     let lane = link.lane(channel);
     // A channel beside the default one is for what is not urgent: what is would wait for a processor that spins for it.
     let spins = channel == ChannelId::DEFAULT;

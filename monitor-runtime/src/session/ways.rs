@@ -10,24 +10,24 @@ use std::{collections::BTreeMap, sync::Arc};
 use parking_lot::RwLock;
 use refs::NodeName;
 
-use crate::session::link::Link;
+use crate::session::handle::SessionHandle;
 
 /// See the [module](self).
 #[derive(Default)]
-pub(crate) struct Ways(RwLock<BTreeMap<NodeName, Arc<Link>>>);
+pub(crate) struct Ways(RwLock<BTreeMap<NodeName, Arc<SessionHandle>>>);
 
 impl Ways {
-    pub(crate) fn find(&self, node: &NodeName) -> Option<Arc<Link>> {
+    pub(crate) fn find(&self, node: &NodeName) -> Option<Arc<SessionHandle>> {
         self.0.read().get(node).cloned()
     }
 
     /// The session with that node stands, and nothing waits for it.
-    pub(crate) fn open(&self, link: &Arc<Link>) {
+    pub(crate) fn open(&self, link: &Arc<SessionHandle>) {
         self.0.write().insert(link.peer.node.name.clone(), link.clone());
     }
 
     /// The session has ended.
-    pub(crate) fn close(&self, link: &Arc<Link>) {
+    pub(crate) fn close(&self, link: &Arc<SessionHandle>) {
         let mut ways = self.0.write();
         let name = &link.peer.node.name;
         if ways.get(name).is_some_and(|open| Arc::ptr_eq(open, link)) {

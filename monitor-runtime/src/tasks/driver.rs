@@ -17,7 +17,7 @@ use crate::{
     event::Message,
     records::log,
     session::{
-        link::Link,
+        handle::SessionHandle,
         message_frame::{MAX_SIGNAL_FRAME, MESSAGE, MessageFrame, SIGNALS},
     },
 };
@@ -25,7 +25,7 @@ use crate::{
 /// What a driver waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Until [`Link::is_admitted`].
+    /// Until [`SessionHandle::is_admitted`].
     Admission,
     /// For [`Driver::received`].
     Frames,
@@ -37,7 +37,7 @@ pub(crate) enum Next {
 
 /// Drives one session.
 pub(crate) struct Driver {
-    link: Arc<Link>,
+    link: Arc<SessionHandle>,
     phase: Phase,
     frames: FrameBuf,
     /// How many of the frames are done.
@@ -70,7 +70,7 @@ impl Driver {
     ///
     /// # Errors
     /// The node has failed.
-    pub(crate) fn new(link: Arc<Link>, node: &Inner) -> Result<Self, NotAlive> {
+    pub(crate) fn new(link: Arc<SessionHandle>, node: &Inner) -> Result<Self, NotAlive> {
         node.enter(|state, _| state.links.insert(link.peer.session, link.clone()))?;
         Ok(Driver {
             link,

@@ -13,7 +13,7 @@ use refs::EndKind;
 use crate::{
     engine::{after_unlock::AfterUnlock, state::Inner},
     records::log,
-    session::{flusher, link::Link},
+    session::{flusher, handle::SessionHandle},
     tasks::{
         background,
         driver::{Driver, Next},
@@ -29,7 +29,7 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
         return session.outbox().close(EndKind::DuplicateName);
     }
     let (abort, aborted) = AbortHandle::new_pair();
-    let link = Arc::new(Link::new(peer, session.outbox(), abort, &node.environment));
+    let link = Arc::new(SessionHandle::new(peer, session.outbox(), abort, &node.environment));
     // Before the task runs: a stop must not overlook the session.
     let Ok(driver) = Driver::new(link.clone(), node) else {
         return link.outbox.close(EndKind::NodeFailed);
@@ -53,7 +53,7 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
 /// The driver, while its task lives.
 struct Life {
     driver: Driver,
-    link: Arc<Link>,
+    link: Arc<SessionHandle>,
     node: Weak<Inner>,
 }
 
@@ -70,7 +70,12 @@ impl Drop for Life {
 }
 
 /// Runs until the session is over, or the node is gone.
-async fn run(driver: &mut Driver, link: &Arc<Link>, mut session: Box<dyn Session>, node: &Weak<Inner>) {
+async fn run(
+    driver: &mut Driver,
+    link: &Arc<SessionHandle>,
+    mut session: Box<dyn Session>,
+    node: &Weak<Inner>,
+) {
     let mut after = AfterUnlock::of_session(link);
     while let Some(next) = step(driver, node, &mut after) {
         match next {
@@ -100,7 +105,7 @@ fn step(driver: &mut Driver, node: &Weak<Inner>, after: &mut AfterUnlock) -> Opt
     Some(next)
 }
 
-async fn admission(link: &Link, node: &Weak<Inner>) {
+async fn admission(link: &SessionHandle, node: &Weak<Inner>) {
     poll_fn(|cx| {
         link.waker.register(cx.waker());
         let waits = !link.is_admitted() && node.strong_count() > 0;

@@ -20,7 +20,7 @@ use crate::{
     },
     error::NotAlive,
     records::log,
-    session::link::Link,
+    session::handle::SessionHandle,
     tasks::background,
 };
 
@@ -150,7 +150,7 @@ fn say_goodbye(node: &Inner) -> bool {
     node.has_failed() || links.is_empty() && node.look(|state| state.service_over)
 }
 
-fn links(node: &Inner) -> Vec<Arc<Link>> {
+fn links(node: &Inner) -> Vec<Arc<SessionHandle>> {
     node.look(|state| state.links.values().cloned().collect())
 }
 

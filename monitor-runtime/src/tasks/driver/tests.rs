@@ -119,8 +119,11 @@ impl World {
         let peer = PeerInfo::new(id("b@local", number), SessionId(number));
         let (abort, _) = AbortHandle::new_pair();
         (
-            Driver::new(Arc::new(Link::new(peer, outbox.clone(), abort, &self.node.environment)), &self.node)
-                .expect("the node is well"),
+            Driver::new(
+                Arc::new(SessionHandle::new(peer, outbox.clone(), abort, &self.node.environment)),
+                &self.node,
+            )
+            .expect("the node is well"),
             outbox,
         )
     }

@@ -13,7 +13,7 @@ use supervision::unwind;
 use crate::{send_options::SendOptions, session::lane::Lane, threads::environment::Environment};
 
 /// What everybody needs of a session; its frames are read by one task, which alone reports its end.
-pub(crate) struct Link {
+pub(crate) struct SessionHandle {
     pub(crate) peer: PeerInfo,
     pub(crate) outbox: Arc<dyn Outbox>,
     /// The session's task, which waits to be admitted.
@@ -25,7 +25,7 @@ pub(crate) struct Link {
     lanes: Box<[Lane]>,
 }
 
-impl Link {
+impl SessionHandle {
     pub(crate) fn new(
         peer: PeerInfo,
         outbox: Arc<dyn Outbox>,
@@ -34,7 +34,14 @@ impl Link {
     ) -> Self {
         let places = 1 + peer.channels.iter().map(ChannelId::place).max().unwrap_or(0);
         let lanes = (0..places).map(|_| Lane::new(environment.clone())).collect();
-        Link { peer, outbox, waker: AtomicWaker::new(), abort, admitted: AtomicBool::new(false), lanes }
+        SessionHandle {
+            peer,
+            outbox,
+            waker: AtomicWaker::new(),
+            abort,
+            admitted: AtomicBool::new(false),
+            lanes,
+        }
     }
 
     /// Everything before this session has been told: its frames may be delivered.
