@@ -236,7 +236,7 @@ impl Inner {
     /// The session takes no more frames: later calls wait for the next one.
     fn is_closing(&self, link: &Arc<SessionHandle>, after_gate: &mut AfterGate) {
         let _ = self.enter_then(after_gate.after_unlock(), |state, _| {
-            self.ways.close(link);
+            self.routes.close(link);
             state.core.session_closing(link.peer.session);
         });
     }
@@ -282,7 +282,7 @@ impl Inner {
         options: SendOptions,
         after_gate: &mut AfterGate,
     ) -> Result<Way, Unsent> {
-        if let Some(link) = self.ways.find(node) {
+        if let Some(link) = self.routes.find(node) {
             return Ok(Way::Session(link));
         }
         let not_connected = |end| Unsent::Error(SendError::NotConnected(end));
@@ -299,7 +299,7 @@ impl Inner {
                     let link = state.links.get(&session).ok_or(not_connected(EndKind::Closed.into()))?;
                     // Not before what waited, and goes first, has been pushed: that is what this input leaves to be done.
                     if out.is_empty() {
-                        self.ways.open(link);
+                        self.routes.open(link);
                     }
                     Ok(Way::Session(link.clone()))
                 }

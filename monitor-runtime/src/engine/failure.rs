@@ -23,7 +23,7 @@ impl Inner {
         self.service.shutdown();
         let (links, calls) = self.abandon(|state| (mem::take(&mut state.links), state.aliases.calls()));
         for link in links.into_values() {
-            self.ways.close(&link);
+            self.routes.close(&link);
             link.close(EndKind::NodeFailed);
             link.abort.abort();
         }

@@ -35,7 +35,7 @@ use crate::{
     error::NotAlive,
     inbox::{queue::MailboxLimits, taken::TakenCount},
     records::counters::{Counters, Told},
-    session::{handle::SessionHandle, ways::Ways},
+    session::{handle::SessionHandle, routes::Routes},
     sync::{fair_lock::FairLock, waker_set::WakerSet},
     threads::{environment::Environment, runner::Runner, watchdog},
 };
@@ -73,7 +73,7 @@ pub(crate) struct Inner {
     pub(crate) stopping: Stopping,
     /// Set under the state's lock, by a panic there, and never taken back.
     failed: AtomicBool,
-    pub(crate) ways: Ways,
+    pub(crate) routes: Routes,
     state: FairLock<State>,
     /// Dropped to end the node's own threads, if it has any.
     pub(crate) threads: Mutex<Option<Sender<()>>>,
@@ -161,7 +161,7 @@ impl Inner {
             room: WakerSet::default(),
             stopping: Stopping::default(),
             failed: AtomicBool::new(false),
-            ways: Ways::default(),
+            routes: Routes::default(),
             state: FairLock::new(State {
                 core: Core::new(core),
                 links: BTreeMap::new(),

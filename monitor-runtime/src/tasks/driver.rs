@@ -146,7 +146,7 @@ impl Driver {
         let _ = node.enter_with(after, |state, out| {
             state.core.peer_down(session, end, out);
             state.links.remove(&session);
-            node.ways.close(&self.link);
+            node.routes.close(&self.link);
         });
         node.room.wake_all();
         node.progress();

@@ -113,7 +113,7 @@ fn cut_off(node: &Inner) {
         let _ = node.enter(|state, out| {
             state.core.peer_down(link.peer.session, EndKind::LocalShutdown.into(), out);
             state.links.remove(&link.peer.session);
-            node.ways.close(&link);
+            node.routes.close(&link);
         });
     }
     node.service_is_over();

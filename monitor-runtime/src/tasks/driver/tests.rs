@@ -314,7 +314,7 @@ fn nobody_finds_the_way_before_what_waited_for_it_was_pushed() {
         (0..waiting).for_each(|_| send());
         let (mut driver, outbox) = world.session(1);
         let (name, weak) = (peer.name.clone(), Arc::downgrade(&world));
-        let way = move || weak.upgrade().is_some_and(|world| world.node.ways.find(&name).is_some());
+        let way = move || weak.upgrade().is_some_and(|world| world.node.routes.find(&name).is_some());
         let pushed = Arc::downgrade(&outbox);
         let look = move || {
             let before = pushed.upgrade().map_or(0, |outbox| outbox.frames.lock().unwrap().len());
@@ -324,9 +324,9 @@ fn nobody_finds_the_way_before_what_waited_for_it_was_pushed() {
         driver.advance(&world.node, &mut AfterUnlock::default());
         // Each takes along what waits, a part at a time.
         (0..=waiting).for_each(|_| send());
-        assert!(world.node.ways.find(&peer.name).is_some());
+        assert!(world.node.routes.find(&peer.name).is_some());
         driver.abandon(EndKind::Closed.into(), &world.node, &mut AfterUnlock::default());
-        assert!(world.node.ways.find(&peer.name).is_none());
+        assert!(world.node.routes.find(&peer.name).is_none());
     }
 }
 

@@ -14,9 +14,9 @@ use crate::session::handle::SessionHandle;
 
 /// See the [module](self).
 #[derive(Default)]
-pub(crate) struct Ways(RwLock<BTreeMap<NodeName, Arc<SessionHandle>>>);
+pub(crate) struct Routes(RwLock<BTreeMap<NodeName, Arc<SessionHandle>>>);
 
-impl Ways {
+impl Routes {
     pub(crate) fn find(&self, node: &NodeName) -> Option<Arc<SessionHandle>> {
         self.0.read().get(node).cloned()
     }
@@ -28,10 +28,10 @@ impl Ways {
 
     /// The session has ended.
     pub(crate) fn close(&self, link: &Arc<SessionHandle>) {
-        let mut ways = self.0.write();
+        let mut routes = self.0.write();
         let name = &link.peer.node.name;
-        if ways.get(name).is_some_and(|open| Arc::ptr_eq(open, link)) {
-            ways.remove(name);
+        if routes.get(name).is_some_and(|open| Arc::ptr_eq(open, link)) {
+            routes.remove(name);
         }
     }
 }
