@@ -21,7 +21,7 @@ use crate::{
     error::{CallError, NotAlive, Refusal, SendError},
     event::Message,
     mailbox::Mailbox,
-    monitor::watching::Watcher,
+    monitor::watcher::Watcher,
     node::Node,
     send_options::SendOptions,
     typed,

@@ -6,10 +6,10 @@
 //! | the growable queue below it | `inbox/chunked_queue.rs` |
 //! | the queue of a watcher that is no process | `inbox/watcher_inbox.rs` |
 //! | what both queues have in common | `inbox/fired_queue.rs` |
-//! | `Down`s that a receiver has taken out of the core ahead of their receipt | `inbox/taken.rs` |
+//! | `Down`s that a receiver has taken out of the core ahead of their receipt | `inbox/prefetch.rs` |
 
 pub(crate) mod chunked_queue;
 pub(crate) mod fired_queue;
+pub(crate) mod prefetch;
 pub(crate) mod queue;
-pub(crate) mod taken;
 pub(crate) mod watcher_inbox;

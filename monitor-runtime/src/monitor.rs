@@ -10,9 +10,9 @@ use futures::future::FusedFuture;
 use monitor_core::{Demonitored, Down, DownReason, MonitorId, MonitorOptions};
 use refs::{EndKind, MonitorRef, Target};
 
-pub(crate) mod watching;
+pub(crate) mod watcher;
 
-use self::watching::Watcher;
+use self::watcher::Watcher;
 use crate::{error::MonitorError, node::Node};
 
 impl Node {

@@ -9,7 +9,7 @@ use futures::stream::{FusedStream, Next, Stream, StreamExt};
 use monitor_core::{Demonitored, Down, DownReason, MonitorOptions};
 use refs::{EndKind, MonitorRef, Serial, Target};
 
-use crate::{error::MonitorError, monitor::watching::Watcher, node::Node};
+use crate::{error::MonitorError, monitor::watcher::Watcher, node::Node};
 
 impl Node {
     /// An empty set of monitors.

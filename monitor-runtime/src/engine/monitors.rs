@@ -16,8 +16,8 @@ use crate::{
     event::{NodeInfo, NodesMissed},
     inbox::{
         fired_queue::FiredQueue,
+        prefetch::Prefetch,
         queue::{GapId, Queue},
-        taken::Taken,
     },
 };
 
@@ -62,20 +62,22 @@ impl Inner {
         self.take_from(|state| state.core.take(id))
     }
 
-    /// Takes the `Down` of `first`, and into `taken` the run that follows it in `fired`: see [`Taken::open`].
+    /// Takes the `Down` of `first`, and into `prefetch` the run that follows it in `fired`: see [`Prefetch::open`].
     pub(crate) fn take_run(
         &self,
-        taken: &mut Taken,
+        prefetch: &mut Prefetch,
         receiver: LocalPid,
         first: MonitorId,
         fired: &dyn FiredQueue,
     ) -> Option<Down> {
-        self.take_from(|state| taken.open(&mut state.core, &mut state.taken, receiver, first, fired))
+        self.take_from(|state| {
+            prefetch.open(&mut state.core, &mut state.prefetch_counts, receiver, first, fired)
+        })
     }
 
-    /// Removes the count of a receiver that ends: see [`Taken::clear`].
-    pub(crate) fn forget_taken(&self, receiver: LocalPid) {
-        self.abandon(|state| state.taken.remove(&receiver));
+    /// Removes the count of a receiver that ends: see [`Prefetch::clear`].
+    pub(crate) fn forget_prefetch(&self, receiver: LocalPid) {
+        self.abandon(|state| state.prefetch_counts.remove(&receiver));
     }
 
     /// A process has reached a gap in its node events: its subscription begins anew. `None` if that is over.

@@ -33,7 +33,7 @@ use crate::{
         processes::Directory,
     },
     error::NotAlive,
-    inbox::{queue::MailboxLimits, taken::TakenCount},
+    inbox::{prefetch::PrefetchCount, queue::MailboxLimits},
     records::counters::{Counters, Told},
     session::{handle::SessionHandle, routes::Routes},
     sync::{fair_lock::FairLock, waker_set::WakerSet},
@@ -116,7 +116,7 @@ pub(crate) struct State {
     pub(crate) history: History,
     pub(crate) aliases: Aliases,
     /// `Down`s that receivers have taken out of the core and not yet received, by receiver.
-    pub(crate) taken: BTreeMap<LocalPid, Arc<TakenCount>>,
+    pub(crate) prefetch_counts: BTreeMap<LocalPid, Arc<PrefetchCount>>,
     /// Used again by every input.
     effects: Vec<Effect>,
     pub(crate) fired: Vec<MonitorId>,
@@ -171,7 +171,7 @@ impl Inner {
                 service_over: false,
                 history: History::new(limits.max_history),
                 aliases: Aliases::default(),
-                taken: BTreeMap::new(),
+                prefetch_counts: BTreeMap::new(),
                 effects: Vec::new(),
                 fired: Vec::new(),
             }),

@@ -227,7 +227,7 @@ impl Monitors {
 impl Stats {
     pub(crate) fn of(node: &Inner) -> Self {
         let (core, taken, aliases, waiting_bytes, addresses) = node.look(|state| {
-            let taken: usize = state.taken.values().map(|count| count.get()).sum();
+            let taken: usize = state.prefetch_counts.values().map(|count| count.get()).sum();
             (state.core.stats(), taken, state.aliases.len(), state.parked.bytes(), state.book.len())
         });
         let (processes, watchers) = node.directory.read().counts();

@@ -24,20 +24,20 @@ const RUN_BYTES: usize = 64 * 1024;
 
 /// See the [module](self). In the order in which they fired.
 #[derive(Debug, Default)]
-pub(crate) struct Taken {
+pub(crate) struct Prefetch {
     downs: Mutex<VecDeque<Down>>,
-    count: Option<Arc<TakenCount>>,
+    count: Option<Arc<PrefetchCount>>,
 }
 
 /// Number of `Down`s that one receiver has taken out of the core and not yet received. Only the receiver writes it, so that a
 /// receipt costs a store and no atomic addition. The state of the node has the counts of all receivers that took a run.
 #[derive(Debug, Default)]
-pub(crate) struct TakenCount(AtomicUsize);
+pub(crate) struct PrefetchCount(AtomicUsize);
 
 /// The counts of all receivers that took a run.
-pub(crate) type TakenCounts = BTreeMap<LocalPid, Arc<TakenCount>>;
+pub(crate) type PrefetchCounts = BTreeMap<LocalPid, Arc<PrefetchCount>>;
 
-impl TakenCount {
+impl PrefetchCount {
     pub(crate) fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
@@ -47,7 +47,7 @@ impl TakenCount {
     }
 }
 
-impl Taken {
+impl Prefetch {
     /// Returns the next one.
     pub(crate) fn pop(&mut self) -> Option<Down> {
         let downs = self.downs.get_mut();
@@ -70,7 +70,7 @@ impl Taken {
     pub(crate) fn open(
         &mut self,
         core: &mut Core,
-        counts: &mut TakenCounts,
+        counts: &mut PrefetchCounts,
         receiver: LocalPid,
         first: MonitorId,
         fired: &dyn FiredQueue,

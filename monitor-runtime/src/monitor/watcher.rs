@@ -11,7 +11,7 @@ use refs::Target;
 use crate::{
     engine::processes::Resident,
     error::{MonitorError, NotAlive},
-    inbox::{taken::Taken, watcher_inbox::Inbox},
+    inbox::{prefetch::Prefetch, watcher_inbox::Inbox},
     node::Node,
 };
 
@@ -22,14 +22,14 @@ pub(crate) struct Watcher {
     pub(crate) node: Node,
     pub(crate) pid: LocalPid,
     inbox: Arc<Inbox>,
-    taken: Taken,
+    prefetch: Prefetch,
 }
 
 impl Watcher {
     pub(crate) fn new(node: &Node) -> Result<Self, NotAlive> {
         let inbox = Arc::<Inbox>::default();
         let pid = node.inner.move_in(Resident::Watcher(inbox.clone()))?;
-        Ok(Watcher { node: node.clone(), pid, inbox, taken: Taken::default() })
+        Ok(Watcher { node: node.clone(), pid, inbox, prefetch: Prefetch::default() })
     }
 
     pub(crate) fn monitor(
@@ -53,7 +53,7 @@ impl Watcher {
             found
         });
         match found.unwrap_or(Demonitored::Unknown) {
-            Demonitored::Unknown if self.taken.flush(id) => Demonitored::Fired,
+            Demonitored::Unknown if self.prefetch.flush(id) => Demonitored::Fired,
             found => found,
         }
     }
@@ -73,11 +73,11 @@ impl Watcher {
 
     fn try_down(&mut self) -> Option<Down> {
         loop {
-            if let Some(down) = self.taken.pop() {
+            if let Some(down) = self.prefetch.pop() {
                 return Some(down);
             }
             let first = self.inbox.pop()?;
-            if let Some(down) = self.node.inner.take_run(&mut self.taken, self.pid, first, &*self.inbox) {
+            if let Some(down) = self.node.inner.take_run(&mut self.prefetch, self.pid, first, &*self.inbox) {
                 return Some(down);
             }
         }
@@ -86,8 +86,8 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        if self.taken.clear() {
-            self.node.inner.forget_taken(self.pid);
+        if self.prefetch.clear() {
+            self.node.inner.forget_prefetch(self.pid);
         }
         self.node.inner.exited(self.pid, ExitReason::Normal);
     }
