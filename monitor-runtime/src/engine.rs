@@ -11,15 +11,15 @@
 //! | monitors, and the receipt of `Down`s | `engine/monitors.rs` |
 //! | failed dials | `engine/dials.rs` |
 //! | monitor references that take messages | `engine/aliases.rs` |
-//! | addresses of nodes that calls have given | `engine/book.rs` |
+//! | addresses of nodes that calls have given | `engine/address_cache.rs` |
 //! | messages that wait for a connection | `engine/parked.rs` |
 //! | sending messages, and delivering received ones | `engine/deliver.rs` |
 //! | the last `Down`s of the node | `engine/history.rs` |
 //! | a node whose tables a panic left half changed | `engine/failure.rs` |
 
+pub(crate) mod address_cache;
 pub(crate) mod after_unlock;
 pub(crate) mod aliases;
-pub(crate) mod book;
 pub(crate) mod deliver;
 mod dials;
 pub(crate) mod effects;

@@ -99,7 +99,7 @@ fn connect(node: &NodeName, dial: DialId, state: &mut State, after: &mut AfterUn
     if state.service_over {
         after.rare().refused.push((node.clone(), dial));
     } else {
-        let spec = state.book.get(node).cloned().unwrap_or_else(|| NodeSpec::new(node.clone()));
+        let spec = state.address_cache.get(node).cloned().unwrap_or_else(|| NodeSpec::new(node.clone()));
         state.dialling.insert(node.clone(), dial);
         after.rare().dials.push((spec, dial));
     }

@@ -119,7 +119,7 @@ impl Inner {
     /// Keeps the addresses that came with a call, for this connection and later ones. In one step with what may make
     /// that connection: nothing that comes between makes them the oldest.
     pub(crate) fn remember(&self, spec: &NodeSpec, state: &mut State) {
-        if !spec.addresses().is_empty() && state.book.remember(spec.clone()) {
+        if !spec.addresses().is_empty() && state.address_cache.remember(spec.clone()) {
             self.counters.addresses_forgotten.add_one();
         }
     }

@@ -25,9 +25,9 @@ use supervision::unwind::{self, Payload};
 
 use crate::{
     engine::{
+        address_cache::AddressCache,
         after_unlock::AfterUnlock,
         aliases::{AliasKey, Aliases},
-        book::Book,
         history::History,
         parked::Parked,
         processes::Directory,
@@ -108,7 +108,7 @@ pub(crate) struct State {
     pub(crate) links: BTreeMap<SessionId, Arc<SessionHandle>>,
     pub(crate) parked: Parked,
     /// Addresses that were given with calls.
-    pub(crate) book: Book,
+    pub(crate) address_cache: AddressCache,
     /// Dials that were not answered yet.
     pub(crate) dialling: BTreeMap<NodeName, DialId>,
     /// The peer service answers no more dials.
@@ -166,7 +166,7 @@ impl Inner {
                 core: Core::new(core),
                 links: BTreeMap::new(),
                 parked: Parked::new(limits.max_waiting_bytes),
-                book: Book::new(limits.max_addresses),
+                address_cache: AddressCache::new(limits.max_addresses),
                 dialling: BTreeMap::new(),
                 service_over: false,
                 history: History::new(limits.max_history),

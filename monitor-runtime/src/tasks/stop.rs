@@ -13,8 +13,8 @@ use refs::EndKind;
 
 use crate::{
     engine::{
+        address_cache::AddressCache,
         after_unlock::AfterUnlock,
-        book::Book,
         processes::{LiveProcess, Verdict},
         state::Inner,
     },
@@ -126,7 +126,7 @@ fn end_what_is_left(node: &Inner) {
     for &pid in &residents {
         let _ = node.enter(|state, out| state.core.node_stopped(pid, EndKind::LocalShutdown.into(), out));
     }
-    let _ = node.enter(|state, _| state.book = Book::new(node.limits.max_addresses));
+    let _ = node.enter(|state, _| state.address_cache = AddressCache::new(node.limits.max_addresses));
     // Monitors have fired and calls have ended, so the remaining aliases are only addresses.
     for pid in residents {
         node.exit_aliases(pid);
