@@ -12,7 +12,7 @@
 //! | failed dials | `engine/dials.rs` |
 //! | monitor references that take messages | `engine/aliases.rs` |
 //! | addresses of nodes that calls have given | `engine/address_cache.rs` |
-//! | messages that wait for a connection | `engine/parked.rs` |
+//! | messages that wait for a connection | `engine/pending_sends.rs` |
 //! | sending messages, and delivering received ones | `engine/deliver.rs` |
 //! | the last `Down`s of the node | `engine/history.rs` |
 //! | a node whose tables a panic left half changed | `engine/failure.rs` |
@@ -27,7 +27,7 @@ mod exits;
 mod failure;
 pub(crate) mod history;
 mod monitors;
-pub(crate) mod parked;
+pub(crate) mod pending_sends;
 pub(crate) mod processes;
 pub(crate) mod registry;
 pub(crate) mod state;

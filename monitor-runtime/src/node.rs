@@ -241,7 +241,7 @@ impl Node {
         self.inner.enter_alive(|state, out| {
             self.inner.remember(&spec, state);
             // A ticket under which nothing is kept: only the connection is wanted.
-            let ticket = state.parked.ticket();
+            let ticket = state.pending_sends.ticket();
             state.core.route(spec.name(), ticket, Connect::OnDemand, out);
         })?;
         Ok(())

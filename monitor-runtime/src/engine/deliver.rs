@@ -16,7 +16,7 @@ use crate::{
     engine::{
         after_unlock::AfterUnlock,
         effects::order_of,
-        parked::Parcel,
+        pending_sends::PendingSend,
         processes::{Directory, LiveProcess},
         state::Inner,
     },
@@ -290,10 +290,10 @@ impl Inner {
             if !self.is_alive() {
                 return Err(Unsent::Error(NotAlive.into()));
             }
-            let has_room = state.parked.has_room(frame.body.len());
+            let has_room = state.pending_sends.has_room(frame.body.len());
             // What could not wait for a connection asks for none.
             let connect = if has_room { self.connect_if_able(Connect::OnDemand) } else { Connect::Never };
-            let ticket = state.parked.ticket();
+            let ticket = state.pending_sends.ticket();
             match state.core.route(node, ticket, connect, out) {
                 Route::Now(session) => {
                     let link = state.links.get(&session).ok_or(not_connected(EndKind::Closed.into()))?;
@@ -306,7 +306,7 @@ impl Inner {
                 Route::Later if has_room => {
                     let mut bytes = Vec::new();
                     frame.write(&mut bytes);
-                    state.parked.keep(ticket, Parcel { order, options, frame: bytes });
+                    state.pending_sends.keep(ticket, PendingSend { order, options, frame: bytes });
                     Ok(Way::Parked)
                 }
                 // The ticket stays without a parcel: nothing will be forwarded.

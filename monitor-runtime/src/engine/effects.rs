@@ -59,7 +59,7 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
                 debug_assert!(directory.get_or_insert_with(|| node.directory.read()).process(*pid).is_some());
             }
             Effect::Forward { ticket, session } => {
-                let Some(parcel) = state.parked.take(*ticket) else { continue };
+                let Some(parcel) = state.pending_sends.take(*ticket) else { continue };
                 after.room = true;
                 // Its sender was told that it is on its way: it is not refused now, and nothing after it
                 // overtakes it. What waited was limited.
@@ -71,7 +71,7 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
                 }
             }
             Effect::Discard { ticket, .. } => {
-                if state.parked.take(*ticket).is_some() {
+                if state.pending_sends.take(*ticket).is_some() {
                     after.room = true;
                     node.counters.messages_undeliverable.add_one();
                 }

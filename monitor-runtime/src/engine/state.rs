@@ -29,7 +29,7 @@ use crate::{
         after_unlock::AfterUnlock,
         aliases::{AliasKey, Aliases},
         history::History,
-        parked::Parked,
+        pending_sends::PendingSends,
         processes::Directory,
     },
     error::NotAlive,
@@ -106,7 +106,7 @@ pub(crate) struct Stopping {
 pub(crate) struct State {
     pub(crate) core: Core,
     pub(crate) links: BTreeMap<SessionId, Arc<SessionHandle>>,
-    pub(crate) parked: Parked,
+    pub(crate) pending_sends: PendingSends,
     /// Addresses that were given with calls.
     pub(crate) address_cache: AddressCache,
     /// Dials that were not answered yet.
@@ -165,7 +165,7 @@ impl Inner {
             state: FairLock::new(State {
                 core: Core::new(core),
                 links: BTreeMap::new(),
-                parked: Parked::new(limits.max_waiting_bytes),
+                pending_sends: PendingSends::new(limits.max_waiting_bytes),
                 address_cache: AddressCache::new(limits.max_addresses),
                 dialling: BTreeMap::new(),
                 service_over: false,

@@ -228,7 +228,13 @@ impl Stats {
     pub(crate) fn of(node: &Inner) -> Self {
         let (core, taken, aliases, waiting_bytes, addresses) = node.look(|state| {
             let taken: usize = state.prefetch_counts.values().map(|count| count.get()).sum();
-            (state.core.stats(), taken, state.aliases.len(), state.parked.bytes(), state.address_cache.len())
+            (
+                state.core.stats(),
+                taken,
+                state.aliases.len(),
+                state.pending_sends.bytes(),
+                state.address_cache.len(),
+            )
         });
         let (processes, watchers) = node.directory.read().counts();
         let mut drops = node.counters.list();

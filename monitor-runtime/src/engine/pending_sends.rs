@@ -8,7 +8,7 @@ use crate::send_options::SendOptions;
 
 /// A frame, the order it belongs to, and how it is to go.
 #[derive(Debug)]
-pub(crate) struct Parcel {
+pub(crate) struct PendingSend {
     pub(crate) order: u64,
     pub(crate) options: SendOptions,
     pub(crate) frame: Vec<u8>,
@@ -16,17 +16,17 @@ pub(crate) struct Parcel {
 
 /// What is kept under the core's tickets. A ticket without a parcel keeps a place for nothing.
 #[derive(Debug)]
-pub(crate) struct Parked {
+pub(crate) struct PendingSends {
     /// The most bytes that wait. One message that is longer may wait alone.
     limit: usize,
-    parcels: BTreeMap<Ticket, Parcel>,
+    parcels: BTreeMap<Ticket, PendingSend>,
     bytes: usize,
     last: u64,
 }
 
-impl Parked {
+impl PendingSends {
     pub(crate) fn new(limit: usize) -> Self {
-        Parked { limit, parcels: BTreeMap::new(), bytes: 0, last: 0 }
+        PendingSends { limit, parcels: BTreeMap::new(), bytes: 0, last: 0 }
     }
 
     /// A ticket that was never used.
@@ -40,12 +40,12 @@ impl Parked {
         self.bytes == 0 || self.bytes.saturating_add(bytes) <= self.limit
     }
 
-    pub(crate) fn keep(&mut self, ticket: Ticket, parcel: Parcel) {
+    pub(crate) fn keep(&mut self, ticket: Ticket, parcel: PendingSend) {
         self.bytes += parcel.frame.len();
         self.parcels.insert(ticket, parcel);
     }
 
-    pub(crate) fn take(&mut self, ticket: Ticket) -> Option<Parcel> {
+    pub(crate) fn take(&mut self, ticket: Ticket) -> Option<PendingSend> {
         let parcel = self.parcels.remove(&ticket)?;
         self.bytes -= parcel.frame.len();
         Some(parcel)
