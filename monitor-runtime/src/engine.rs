@@ -13,19 +13,19 @@
 //! | monitor references that take messages | `engine/aliases.rs` |
 //! | addresses of nodes that calls have given | `engine/address_cache.rs` |
 //! | messages that wait for a connection | `engine/pending_sends.rs` |
-//! | sending messages, and delivering received ones | `engine/deliver.rs` |
+//! | sending messages, and delivering received ones | `engine/messaging.rs` |
 //! | the last `Down`s of the node | `engine/history.rs` |
 //! | a node whose tables a panic left half changed | `engine/failure.rs` |
 
 pub(crate) mod address_cache;
 pub(crate) mod after_unlock;
 pub(crate) mod aliases;
-pub(crate) mod deliver;
 mod dials;
 pub(crate) mod effects;
 mod exits;
 mod failure;
 pub(crate) mod history;
+pub(crate) mod messaging;
 mod monitors;
 pub(crate) mod pending_sends;
 pub(crate) mod processes;

@@ -12,7 +12,7 @@ use refs::{MonitorRef, NodeName, NodeSpec, Pid, RegName, Target};
 
 use crate::{
     dest::Dest,
-    engine::{deliver::Letter, processes::LiveProcess, state::Inner},
+    engine::{messaging::OutboundMessage, processes::LiveProcess, state::Inner},
     error::{MonitorError, NotAlive, RegisterError, SendError, TryRecvError},
     event::{Event, NodeInfo},
     inbox::{
@@ -380,9 +380,9 @@ impl Mailbox {
         self.inner().send_async(self.letter(&to, options), &mut body).await
     }
 
-    pub(crate) fn letter<'a>(&'a self, to: &'a Dest, options: SendOptions) -> Letter<'a> {
+    pub(crate) fn letter<'a>(&'a self, to: &'a Dest, options: SendOptions) -> OutboundMessage<'a> {
         let gate = Some(&self.process.gate);
-        Letter { from: Some(&self.pid), speaker: self.local(), to, reply_to: None, options, gate }
+        OutboundMessage { from: Some(&self.pid), speaker: self.local(), to, reply_to: None, options, gate }
     }
 
     fn inner(&self) -> &Inner {

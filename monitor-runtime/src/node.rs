@@ -14,7 +14,7 @@ use crate::{
     dest::Dest,
     engine::{
         aliases::AliasKey,
-        deliver::Letter,
+        messaging::OutboundMessage,
         processes::Verdict,
         state::{Inner, Limits},
     },
@@ -204,7 +204,7 @@ impl Node {
         body: impl Into<Vec<u8>>,
         options: SendOptions,
     ) -> Result<(), SendError> {
-        Ok(self.inner.send(Letter::of_nobody(&to.into(), options), &mut body.into())?)
+        Ok(self.inner.send(OutboundMessage::of_nobody(&to.into(), options), &mut body.into())?)
     }
 
     /// The channel of that name, if this node is configured with it: for [`SendOptions::channel`] and

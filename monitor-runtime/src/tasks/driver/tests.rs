@@ -16,7 +16,7 @@ use crate::{
     dest::{Dest, Receiver},
     engine::{
         aliases::AliasKey,
-        deliver::Letter,
+        messaging::OutboundMessage,
         processes::{LiveProcess, Resident},
         state::Limits,
     },
@@ -309,8 +309,11 @@ fn nobody_finds_the_way_before_what_waited_for_it_was_pushed() {
         let world = Arc::new(World::new());
         let peer = id("b@local", 1);
         let to = Dest::Pid(Pid::new(peer.clone(), Serial::new(7, 1)));
-        let send =
-            || assert!(world.node.send(Letter::of_nobody(&to, SendOptions::new()), &mut vec![7]).is_ok());
+        let send = || {
+            assert!(
+                world.node.send(OutboundMessage::of_nobody(&to, SendOptions::new()), &mut vec![7]).is_ok()
+            )
+        };
         (0..waiting).for_each(|_| send());
         let (mut driver, outbox) = world.session(1);
         let (name, weak) = (peer.name.clone(), Arc::downgrade(&world));

@@ -74,7 +74,7 @@ impl From<Unsent> for SendError {
 
 /// A message that is to be sent, but for its body.
 #[derive(Clone, Copy)]
-pub(crate) struct Letter<'a> {
+pub(crate) struct OutboundMessage<'a> {
     /// The process that sends it, as its receiver is told.
     pub(crate) from: Option<&'a Pid>,
     /// In whose order it goes.
@@ -87,10 +87,10 @@ pub(crate) struct Letter<'a> {
     pub(crate) gate: Option<&'a Gate>,
 }
 
-impl<'a> Letter<'a> {
+impl<'a> OutboundMessage<'a> {
     /// Of no process.
     pub(crate) const fn of_nobody(to: &'a Dest, options: SendOptions) -> Self {
-        Letter { from: None, speaker: LocalPid::NOBODY, to, reply_to: None, options, gate: None }
+        OutboundMessage { from: None, speaker: LocalPid::NOBODY, to, reply_to: None, options, gate: None }
     }
 }
 
@@ -136,11 +136,11 @@ enum Way {
 
 impl Inner {
     /// Sends a message; `body` is taken out if it went to a process of this node.
-    pub(crate) fn send(&self, letter: Letter<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
+    pub(crate) fn send(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
         self.try_send(letter, body).inspect_err(|unsent| unsent.count(&self.counters))
     }
 
-    fn try_send(&self, letter: Letter<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
+    fn try_send(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
         if !self.is_alive() {
             return Err(Unsent::Error(NotAlive.into()));
         }
@@ -168,7 +168,7 @@ impl Inner {
     ///
     /// The lock of the directory takes the place of the sender's gate, which saves two atomic operations a message: an exit closes
     /// the gate, then leaves the directory under its lock, and reports itself afterwards.
-    fn push_here(&self, letter: Letter<'_>, body: &mut Vec<u8>) -> Result<Option<Waker>, Unsent> {
+    fn push_here(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<Option<Waker>, Unsent> {
         let directory = self.directory.read();
         if letter.gate.is_some_and(Gate::is_closed) {
             return Err(NOT_ALIVE);
@@ -177,14 +177,19 @@ impl Inner {
         Ok(self.deliver_in(&directory, letter.to.receiver(), [message]))
     }
 
-    fn message(&self, letter: Letter<'_>, body: &mut Vec<u8>) -> Message {
+    fn message(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Message {
         let mut message = Message::new(letter.from.cloned(), std::mem::take(body));
         message.reply_to = letter.reply_to.map(|id| self.alias(id));
         message
     }
 
     /// Puts a message into the queue of a session, or through an alias of this node.
-    fn push(&self, letter: Letter<'_>, body: &mut Vec<u8>, after_gate: &mut AfterGate) -> Result<(), Unsent> {
+    fn push(
+        &self,
+        letter: OutboundMessage<'_>,
+        body: &mut Vec<u8>,
+        after_gate: &mut AfterGate,
+    ) -> Result<(), Unsent> {
         match letter.to.receiver() {
             Receiver::Alias(life, serial, token) if *letter.to.node() == self.id.name => {
                 let message = self.message(letter, body);
@@ -196,8 +201,13 @@ impl Inner {
         }
     }
 
-    fn push_remote(&self, letter: Letter<'_>, body: &[u8], after_gate: &mut AfterGate) -> Result<(), Unsent> {
-        let Letter { from, speaker, to, reply_to, options, .. } = letter;
+    fn push_remote(
+        &self,
+        letter: OutboundMessage<'_>,
+        body: &[u8],
+        after_gate: &mut AfterGate,
+    ) -> Result<(), Unsent> {
+        let OutboundMessage { from, speaker, to, reply_to, options, .. } = letter;
         let reply_to = reply_to.map(|id| (id.0, self.alias_key.token(id)));
         let frame = MessageFrame { to: to.receiver(), from: from.map(Pid::serial), reply_to, body };
         let order = order_of(speaker);
@@ -242,7 +252,11 @@ impl Inner {
     }
 
     /// [`Inner::send`], but waits for room. Dropped before it is done it has sent nothing.
-    pub(crate) async fn send_async(&self, letter: Letter<'_>, body: &mut Vec<u8>) -> Result<(), SendError> {
+    pub(crate) async fn send_async(
+        &self,
+        letter: OutboundMessage<'_>,
+        body: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
         poll_fn(|cx| {
             let mut registered = false;
             loop {
