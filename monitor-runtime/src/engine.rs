@@ -5,7 +5,7 @@
 //! | the state of a node, and the entry into it | `engine/state.rs` |
 //! | work that is left until the lock is released | `engine/after_unlock.rs` |
 //! | runs the effects of the core | `engine/effects.rs` |
-//! | local processes and watchers by number | `engine/processes.rs` |
+//! | local processes and watchers by number | `engine/directory.rs` |
 //! | registered names | `engine/registry.rs` |
 //! | the beginning and the end of processes | `engine/exits.rs` |
 //! | monitors, and the receipt of `Down`s | `engine/monitors.rs` |
@@ -21,6 +21,7 @@ pub(crate) mod address_cache;
 pub(crate) mod after_unlock;
 pub(crate) mod aliases;
 mod dials;
+pub(crate) mod directory;
 pub(crate) mod effects;
 mod exits;
 mod failure;
@@ -28,6 +29,5 @@ pub(crate) mod history;
 pub(crate) mod messaging;
 mod monitors;
 pub(crate) mod pending_sends;
-pub(crate) mod processes;
 pub(crate) mod registry;
 pub(crate) mod state;

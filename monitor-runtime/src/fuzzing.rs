@@ -15,7 +15,7 @@ use crate::{
     engine::{
         after_unlock::AfterUnlock,
         aliases::AliasKey,
-        processes::{LiveProcess, Resident},
+        directory::{LiveProcess, LocalEndpoint},
         state::{Inner, Limits},
     },
     inbox::queue::{Item, MailboxLimits},
@@ -79,7 +79,9 @@ impl Attacked {
         };
         let inner = Inner::new(core, AliasKey::fixed(0), limits, service, None, false, Runner::none());
         let watcher = Arc::new(LiveProcess::new(limits.mailbox, None));
-        let pid = inner.move_in(Resident::Process(watcher.clone())).expect("the node was not stopped");
+        let pid = inner
+            .register_endpoint(LocalEndpoint::Process(watcher.clone()))
+            .expect("the node was not stopped");
         let node = Attacked { inner, watcher };
         node.begin(pid, peer);
         node

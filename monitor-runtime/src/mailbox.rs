@@ -12,7 +12,7 @@ use refs::{MonitorRef, NodeName, NodeSpec, Pid, RegName, Target};
 
 use crate::{
     dest::Dest,
-    engine::{messaging::OutboundMessage, processes::LiveProcess, state::Inner},
+    engine::{directory::LiveProcess, messaging::OutboundMessage, state::Inner},
     error::{MonitorError, NotAlive, RegisterError, SendError, TryRecvError},
     event::{Event, NodeInfo},
     inbox::{

@@ -14,8 +14,8 @@ use crate::{
     dest::Dest,
     engine::{
         aliases::AliasKey,
+        directory::Verdict,
         messaging::OutboundMessage,
-        processes::Verdict,
         state::{Inner, Limits},
     },
     error::{ConnectError, NotAlive, RegisterError, SendError, StartError},

@@ -21,7 +21,7 @@ use refs::Pid;
 use supervision::unwind::{self, Payload};
 
 use crate::{
-    engine::processes::{LiveProcess, Resident},
+    engine::directory::{LiveProcess, LocalEndpoint},
     error::NotAlive,
     mailbox::Mailbox,
     monitor::Monitor,
@@ -327,7 +327,7 @@ impl Life {
         reason: ExitReason,
     ) -> Result<(Self, Mailbox), NotAlive> {
         let process = Arc::new(LiveProcess::new(node.inner.limits.mailbox, abort));
-        let pid = node.inner.move_in(Resident::Process(process.clone()))?;
+        let pid = node.inner.register_endpoint(LocalEndpoint::Process(process.clone()))?;
         let mailbox = Mailbox::new(node.clone(), pid, process.clone());
         Ok((Life { node: node.clone(), pid, process, reason, is_guard: false }, mailbox))
     }

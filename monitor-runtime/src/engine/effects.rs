@@ -10,7 +10,7 @@ use supervision::telemetry;
 use crate::{
     engine::{
         after_unlock::AfterUnlock,
-        processes::{Directory, Resident},
+        directory::{Directory, LocalEndpoint},
         state::{Inner, State},
     },
     records::{counters::Tally, evidence::DOWN},
@@ -131,10 +131,10 @@ fn deliver_downs<'a>(
     }
     node.told.add(&tally);
     match directory.get(to) {
-        Some(Resident::Process(process)) => {
+        Some(LocalEndpoint::Process(process)) => {
             after.wakers.extend(process.queue.push_downs(&fired));
         }
-        Some(Resident::Watcher(inbox)) => {
+        Some(LocalEndpoint::Watcher(inbox)) => {
             inbox.push(&fired);
             after.wakers.extend(inbox.waker.take());
         }

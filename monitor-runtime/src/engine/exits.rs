@@ -4,13 +4,13 @@ use monitor_core::{ExitReason, LocalPid};
 use supervision::unwind;
 
 use crate::{
-    engine::{processes::Resident, state::Inner},
+    engine::{directory::LocalEndpoint, state::Inner},
     error::NotAlive,
 };
 
 impl Inner {
     /// Gives a number to what can watch, unless the node was stopped.
-    pub(crate) fn move_in(&self, resident: Resident) -> Result<LocalPid, NotAlive> {
+    pub(crate) fn register_endpoint(&self, resident: LocalEndpoint) -> Result<LocalPid, NotAlive> {
         self.enter_alive(|_, _| self.directory.write().insert(resident))
     }
 
@@ -27,7 +27,7 @@ impl Inner {
         let gone = gone.unwrap_or_else(|NotAlive| self.directory.write().remove(pid));
         // Calls that wait in another task learn that nothing will come.
         calls.iter().filter_map(|call| call.down()).for_each(unwind::wake);
-        if let Some(Resident::Process(process)) = gone {
+        if let Some(LocalEndpoint::Process(process)) = gone {
             // Whoever still holds the mailbox receives what waits, and then nothing. If nobody does, it is
             // dropped here, without a lock.
             process.close();

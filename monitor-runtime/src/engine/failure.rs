@@ -11,7 +11,7 @@ use refs::EndKind;
 use supervision::Panic;
 
 use crate::{
-    engine::{processes::Resident, state::Inner},
+    engine::{directory::LocalEndpoint, state::Inner},
     records::log,
 };
 
@@ -38,8 +38,8 @@ impl Inner {
         let residents: Vec<_> = self.directory.read().all().cloned().collect();
         for resident in residents {
             let receiver = match resident {
-                Resident::Process(process) => process.queue.fail(),
-                Resident::Watcher(inbox) => inbox.waker.take(),
+                LocalEndpoint::Process(process) => process.queue.fail(),
+                LocalEndpoint::Watcher(inbox) => inbox.waker.take(),
             };
             receiver.into_iter().for_each(supervision::unwind::wake);
         }

@@ -15,9 +15,9 @@ use crate::{
     dest::{Dest, Receiver},
     engine::{
         after_unlock::AfterUnlock,
+        directory::{Directory, LiveProcess},
         effects::order_of,
         pending_sends::PendingSend,
-        processes::{Directory, LiveProcess},
         state::Inner,
     },
     error::{NotAlive, SendError},

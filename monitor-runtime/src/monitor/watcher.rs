@@ -9,7 +9,7 @@ use monitor_core::{Demonitored, Down, ExitReason, LocalPid, MonitorId, MonitorOp
 use refs::Target;
 
 use crate::{
-    engine::processes::Resident,
+    engine::directory::LocalEndpoint,
     error::{MonitorError, NotAlive},
     inbox::{prefetch::Prefetch, watcher_inbox::Inbox},
     node::Node,
@@ -28,7 +28,7 @@ pub(crate) struct Watcher {
 impl Watcher {
     pub(crate) fn new(node: &Node) -> Result<Self, NotAlive> {
         let inbox = Arc::<Inbox>::default();
-        let pid = node.inner.move_in(Resident::Watcher(inbox.clone()))?;
+        let pid = node.inner.register_endpoint(LocalEndpoint::Watcher(inbox.clone()))?;
         Ok(Watcher { node: node.clone(), pid, inbox, prefetch: Prefetch::default() })
     }
 

@@ -15,7 +15,7 @@ use crate::{
     engine::{
         address_cache::AddressCache,
         after_unlock::AfterUnlock,
-        processes::{LiveProcess, Verdict},
+        directory::{LiveProcess, Verdict},
         state::Inner,
     },
     error::NotAlive,

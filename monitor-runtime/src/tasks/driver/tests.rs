@@ -16,8 +16,8 @@ use crate::{
     dest::{Dest, Receiver},
     engine::{
         aliases::AliasKey,
+        directory::{LiveProcess, LocalEndpoint},
         messaging::OutboundMessage,
-        processes::{LiveProcess, Resident},
         state::Limits,
     },
     inbox::queue::{Item, MailboxLimits},
@@ -108,7 +108,7 @@ impl World {
         let service = Arc::new(Nothing(id("a@local", 1)));
         let node = Inner::new(core, AliasKey::fixed(0), limits, service, None, false, Runner::none());
         let process = Arc::new(LiveProcess::new(limits.mailbox, None));
-        let watcher = node.move_in(Resident::Process(process.clone())).unwrap();
+        let watcher = node.register_endpoint(LocalEndpoint::Process(process.clone())).unwrap();
         node.enter(|state, _| state.core.monitor_nodes(watcher, NodesOptions::new()))
             .expect("the node is well");
         World { node, watcher, process, after: AfterUnlock::default() }

@@ -98,7 +98,7 @@ impl Fate {
 
 /// What has a number here: it can watch, and so must be told.
 #[derive(Clone, Debug)]
-pub(crate) enum Resident {
+pub(crate) enum LocalEndpoint {
     Process(Arc<LiveProcess>),
     /// Watches, but is no process: nobody can name it.
     Watcher(Arc<Inbox>),
@@ -117,12 +117,12 @@ pub(crate) struct Directory {
 #[derive(Debug)]
 struct Slot {
     generation: u32,
-    resident: Option<Resident>,
+    resident: Option<LocalEndpoint>,
 }
 
 impl Directory {
     /// Gives it a number that nobody had before.
-    pub(crate) fn insert(&mut self, resident: Resident) -> LocalPid {
+    pub(crate) fn insert(&mut self, resident: LocalEndpoint) -> LocalPid {
         *self.count(&resident) += 1;
         let index = self.free.pop().unwrap_or_else(|| {
             let index =
@@ -136,7 +136,7 @@ impl Directory {
     }
 
     /// Takes it out, and frees its names. A slot is used again, until its generations are spent.
-    pub(crate) fn remove(&mut self, pid: LocalPid) -> Option<Resident> {
+    pub(crate) fn remove(&mut self, pid: LocalPid) -> Option<LocalEndpoint> {
         let slot =
             self.slots.get_mut(pid.0.slot() as usize).filter(|slot| slot.generation == pid.0.generation())?;
         let resident = slot.resident.take()?;
@@ -150,7 +150,7 @@ impl Directory {
     }
 
     /// Who has the number.
-    pub(crate) fn get(&self, pid: LocalPid) -> Option<&Resident> {
+    pub(crate) fn get(&self, pid: LocalPid) -> Option<&LocalEndpoint> {
         let slot = self.slots.get(pid.0.slot() as usize)?;
         slot.resident.as_ref().filter(|_| slot.generation == pid.0.generation())
     }
@@ -158,20 +158,20 @@ impl Directory {
     /// The process that has the number.
     pub(crate) fn process(&self, pid: LocalPid) -> Option<&Arc<LiveProcess>> {
         match self.get(pid)? {
-            Resident::Process(process) => Some(process),
-            Resident::Watcher(_) => None,
+            LocalEndpoint::Process(process) => Some(process),
+            LocalEndpoint::Watcher(_) => None,
         }
     }
 
     /// All of them, by slot.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Resident> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &LocalEndpoint> {
         self.slots.iter().filter_map(|slot| slot.resident.as_ref())
     }
 
     /// All that can watch, by slot, and whether each is a process.
     pub(crate) fn residents(&self) -> impl Iterator<Item = (LocalPid, bool)> {
         self.slots.iter().zip(0..).filter_map(|(slot, index)| {
-            let is_process = matches!(slot.resident.as_ref()?, Resident::Process(_));
+            let is_process = matches!(slot.resident.as_ref()?, LocalEndpoint::Process(_));
             Some((LocalPid(Serial::new(index, slot.generation)), is_process))
         })
     }
@@ -179,8 +179,8 @@ impl Directory {
     /// All processes, by slot.
     pub(crate) fn processes(&self) -> impl Iterator<Item = (LocalPid, &Arc<LiveProcess>)> {
         self.slots.iter().zip(0..).filter_map(|(slot, index)| match slot.resident.as_ref()? {
-            Resident::Process(process) => Some((LocalPid(Serial::new(index, slot.generation)), process)),
-            Resident::Watcher(_) => None,
+            LocalEndpoint::Process(process) => Some((LocalPid(Serial::new(index, slot.generation)), process)),
+            LocalEndpoint::Watcher(_) => None,
         })
     }
 
@@ -189,10 +189,10 @@ impl Directory {
         (self.processes, self.watchers)
     }
 
-    fn count(&mut self, resident: &Resident) -> &mut usize {
+    fn count(&mut self, resident: &LocalEndpoint) -> &mut usize {
         match resident {
-            Resident::Process(_) => &mut self.processes,
-            Resident::Watcher(_) => &mut self.watchers,
+            LocalEndpoint::Process(_) => &mut self.processes,
+            LocalEndpoint::Watcher(_) => &mut self.watchers,
         }
     }
 }
@@ -211,8 +211,8 @@ impl Processes for Directory {
 mod tests {
     use super::*;
 
-    fn watcher() -> Resident {
-        Resident::Watcher(Arc::default())
+    fn watcher() -> LocalEndpoint {
+        LocalEndpoint::Watcher(Arc::default())
     }
 
     #[test]
