@@ -3,7 +3,7 @@
 //! | what | where |
 //! |---|---|
 //! | counts, processes, sessions and monitors, as values | `observe/inspect.rs` |
-//! | the names of all metrics | `observe/families.rs` |
+//! | the names of all metrics | `observe/metric_families.rs` |
 //! | the recorder of the crate `metrics` | `observe/metrics.rs` |
 //! | requests over a Unix socket | `observe/control.rs` |
 //! | requests over HTTP, and the page of a node | `observe/http.rs` |
@@ -13,10 +13,10 @@
 pub(crate) mod clients;
 #[cfg(all(feature = "control", unix))]
 pub mod control;
-#[cfg(any(all(feature = "http", unix), feature = "metrics"))]
-pub(crate) mod families;
 #[cfg(all(feature = "http", unix))]
 pub mod http;
 pub(crate) mod inspect;
+#[cfg(any(all(feature = "http", unix), feature = "metrics"))]
+pub(crate) mod metric_families;
 #[cfg(feature = "metrics")]
 pub mod metrics;

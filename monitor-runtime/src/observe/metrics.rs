@@ -28,7 +28,7 @@ use supervision::telemetry;
 use crate::{
     engine::state::Inner,
     node::Node,
-    observe::{families::Family, inspect::Stats},
+    observe::{inspect::Stats, metric_families::Family},
     tasks::background,
 };
 

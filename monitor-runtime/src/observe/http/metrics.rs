@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{node::Node, observe::families::Family};
+use crate::{node::Node, observe::metric_families::Family};
 
 /// All metrics of a node, by name.
 pub(super) fn of(node: &Node) -> String {
