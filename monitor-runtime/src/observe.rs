@@ -7,10 +7,10 @@
 //! | the recorder of the crate `metrics` | `observe/metrics.rs` |
 //! | requests over a Unix socket | `observe/control.rs` |
 //! | requests over HTTP, and the page of a node | `observe/http.rs` |
-//! | the clients of both, and their limits | `observe/clients.rs` |
+//! | the clients of both, and their limits | `observe/connection_limit.rs` |
 
 #[cfg(all(feature = "control", unix))]
-pub(crate) mod clients;
+pub(crate) mod connection_limit;
 #[cfg(all(feature = "control", unix))]
 pub mod control;
 #[cfg(all(feature = "http", unix))]

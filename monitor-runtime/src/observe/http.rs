@@ -42,7 +42,7 @@ use crate::{
     engine::state::Inner,
     node::Node,
     observe::{
-        clients::{self, Client},
+        connection_limit::{self, Client},
         control::{Extent, Look, bounded},
     },
     records::log,
@@ -93,7 +93,7 @@ pub fn serve(node: &Node, address: SocketAddr) -> io::Result<Served> {
     let weak = Arc::downgrade(&node.inner);
     let serving = async move {
         let listener = smol::net::TcpListener::from(listener);
-        let serving = clients::serve(weak, "http", listener.incoming(), move |client, node| {
+        let serving = connection_limit::serve(weak, "http", listener.incoming(), move |client, node| {
             converse(client, node, local_only)
         });
         // Aborted or not, it is over.

@@ -17,8 +17,8 @@ const CRATES: [&str; 6] =
 /// its own, and whatever serves a socket or a recorder.
 const UNSIMULATED: [&str; 11] = [
     "bin/",
-    "observe/clients.rs",
-    "observe/clients/",
+    "observe/connection_limit.rs",
+    "observe/connection_limit/",
     "observe/control.rs",
     "observe/control/",
     "observe/http.rs",

@@ -10,7 +10,7 @@ use smol::{Timer, net::unix::UnixStream};
 use thiserror::Error;
 
 use super::protocol::{Answer, MAX_ANSWER, Question};
-use crate::observe::clients::TIMEOUT;
+use crate::observe::connection_limit::TIMEOUT;
 
 /// Why a node did not answer.
 #[derive(Debug, Error)]

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     engine::state::Inner,
     node::Node,
-    observe::clients::{self, Client},
+    observe::connection_limit::{self, Client},
     tasks::background,
 };
 
@@ -53,7 +53,9 @@ pub fn serve(node: &Node, socket: impl AsRef<Path>) -> io::Result<Served> {
     let weak = Arc::downgrade(&node.inner);
     let serving = async move {
         // Aborted or not, it is over.
-        let _ = Abortable::new(clients::serve(weak, "control", listener.incoming(), converse), stopped).await;
+        let _ =
+            Abortable::new(connection_limit::serve(weak, "control", listener.incoming(), converse), stopped)
+                .await;
     };
     node.inner.run_task(background::CLIENTS, serving, background::nothing);
     Ok(Served { listening, _place: place })
