@@ -34,7 +34,7 @@ pub(super) struct Rare {
     pub(super) lost: Vec<Arc<SessionHandle>>,
     /// Monitors whose request was not taken by a session that is over.
     pub(super) unsent: Vec<MonitorId>,
-    /// What monitors have told, while somebody listens to [`DOWN`](crate::records::evidence::DOWN).
+    /// What monitors have told, while somebody listens to [`DOWN`](crate::records::down_log::DOWN).
     pub(super) downs: Vec<Down>,
     /// The input panicked.
     pub(super) failed: Option<Panic>,

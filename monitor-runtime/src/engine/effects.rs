@@ -13,7 +13,7 @@ use crate::{
         directory::{Directory, LocalEndpoint},
         state::{Inner, State},
     },
-    records::{counters::Tally, evidence::DOWN},
+    records::{counters::Tally, down_log::DOWN},
     session::{
         handle::SessionHandle,
         message_frame::{MAX_SIGNAL_FRAME, SIGNALS},

@@ -11,7 +11,7 @@ use refs::{NodeId, NodeName, Pid, SessionEnd};
 use supervision::{Loss, Panic, TaskKind, telemetry};
 use tracing::Level;
 
-use crate::records::evidence::{self, DOWN};
+use crate::records::down_log::{self, DOWN};
 
 /// Monitors have fired. `session` is the session whose input fired them, if there is one.
 pub(crate) fn downs(downs: Vec<Down>, session: Option<&PeerInfo>) {
@@ -19,7 +19,7 @@ pub(crate) fn downs(downs: Vec<Down>, session: Option<&PeerInfo>) {
     telemetry::event(DOWN, move || {
         let span = session.map(|(peer, session)| tracing::info_span!("session", %peer, %session));
         let _entered = span.as_ref().map(tracing::Span::enter);
-        downs.iter().for_each(evidence::tell);
+        downs.iter().for_each(down_log::tell);
     });
 }
 

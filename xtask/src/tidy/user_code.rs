@@ -17,7 +17,7 @@ const PROGRAM: &str = "monitor-runtime/src/bin/";
 
 /// Files that make events and figures, for the queue.
 const TELLERS: [&str; 5] = [
-    "monitor-runtime/src/records/evidence.rs",
+    "monitor-runtime/src/records/down_log.rs",
     "monitor-runtime/src/records/log.rs",
     "monitor-runtime/src/observe/metrics.rs",
     "supervision/src/telemetry.rs",

@@ -12,7 +12,7 @@ use crate::{
     event::NodeInfo,
     node::Node,
     observe::inspect::{Count, HeldMonitor, Monitors, MonitorsOn},
-    records::evidence::{kind, milliseconds},
+    records::down_log::{kind, milliseconds},
 };
 
 /// A node, and those that are connected to it.
