@@ -24,7 +24,7 @@ const UNSIMULATED: [&str; 11] = [
     "observe/http.rs",
     "observe/http/",
     "observe/metrics.rs",
-    "tcp.rs",
+    "node/start.rs",
     "test_util/",
     "threads/",
 ];
