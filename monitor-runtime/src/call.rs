@@ -13,16 +13,18 @@ use refs::Target;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    aliases::{Answer, First},
-    deliver::Letter,
+    dest::Dest,
+    engine::{
+        aliases::{Answer, First},
+        messaging::OutboundMessage,
+    },
     error::{CallError, NotAlive, Refusal, SendError},
     event::Message,
     mailbox::Mailbox,
-    message::Dest,
+    monitor::watcher::Watcher,
     node::Node,
     send_options::SendOptions,
     typed,
-    watching::Watcher,
 };
 
 impl Mailbox {
@@ -77,7 +79,7 @@ impl Mailbox {
         let target = target.into();
         let call = Call::of_process(self, &target)?;
         let to = Dest::from(target);
-        let letter = Letter { reply_to: Some(call.id), ..self.letter(&to, SendOptions::new()) };
+        let letter = OutboundMessage { reply_to: Some(call.id), ..self.letter(&to, SendOptions::new()) };
         call.run(letter, request.into(), timeout).await
     }
 
@@ -140,10 +142,10 @@ impl Node {
         let call = Call::of_nobody(self, &target)?;
         let to = Dest::from(target);
         // In the order of its own watcher, so that the monitor goes first.
-        let letter = Letter {
+        let letter = OutboundMessage {
             speaker: call.owner,
             reply_to: Some(call.id),
-            ..Letter::of_nobody(&to, SendOptions::new())
+            ..OutboundMessage::of_nobody(&to, SendOptions::new())
         };
         call.run(letter, request.into(), timeout).await
     }
@@ -199,7 +201,7 @@ impl Call {
     /// Sends the request, and waits.
     async fn run(
         &self,
-        letter: Letter<'_>,
+        letter: OutboundMessage<'_>,
         mut request: Vec<u8>,
         timeout: Duration,
     ) -> Result<Message, CallError> {

@@ -1,11 +1,21 @@
 //! How a node is set up.
 
+#[cfg(feature = "tcp")]
+mod tcp;
+
 use std::{fmt, time::Duration};
 
 use peer_service::Spawner;
 use refs::NodeName;
 
-use crate::{environment::Environment, error::StartError};
+use crate::{
+    error::StartError,
+    threads::{
+        environment::Environment,
+        executor::{self, Threads},
+        runner::Runner,
+    },
+};
 
 /// How a node is set up: its name, its limits, and for `Node::start` its network.
 ///
@@ -225,6 +235,19 @@ impl Config {
     pub fn spawner(mut self, spawner: Spawner) -> Self {
         self.spawner = Some(spawner);
         self
+    }
+
+    /// The threads that this configuration asks for; starts them.
+    pub(crate) fn runner(&self) -> Result<Runner, StartError> {
+        let environment = self.environment.clone();
+        if let Some(engine) = &self.engine {
+            let bodies = self.spawner.as_ref().unwrap_or(engine).clone();
+            return Ok(Runner { engine: engine.clone(), bodies, environment, running: None });
+        }
+        let Threads { engine, bodies, running } =
+            executor::start(self.max_blocked_threads).map_err(StartError::Thread)?;
+        let bodies = self.spawner.clone().unwrap_or(bodies);
+        Ok(Runner { engine, bodies, environment, running: Some(running) })
     }
 
     /// Whether every field is within its limits; those of `TcpConfig` are the transport's to check.

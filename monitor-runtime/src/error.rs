@@ -6,7 +6,7 @@ use monitor_core::Down;
 use refs::{NodeName, Pid, SessionEnd};
 use thiserror::Error;
 
-use crate::typed::DecodeError;
+use crate::event::Message;
 
 /// The node was stopped, or the process that calls has exited: nothing can be begun any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -127,6 +127,40 @@ pub enum CallError {
     /// The reply is not of the type that was asked for.
     #[error(transparent)]
     Reply(#[from] DecodeError),
+}
+
+/// A message that is not of the type it was to be read as. Nothing is lost: it has the message.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "a message of {} bytes cannot be read as {wanted}; sender and receiver must agree on the type",
+    message.body.len()
+)]
+pub struct DecodeError {
+    /// Boxed, so that a `Result` with it stays small.
+    pub(crate) message: Box<Message>,
+    pub(crate) wanted: &'static str,
+    #[source]
+    pub(crate) cause: DecodeCause,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum DecodeCause {
+    #[error(transparent)]
+    Malformed(postcard::Error),
+    #[error("it has {0} bytes too many")]
+    TooLong(usize),
+}
+
+impl DecodeError {
+    /// The message, as it came.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// The message, as it came: to read it as another type, or to hand it on.
+    pub fn into_message(self) -> Message {
+        *self.message
+    }
 }
 
 /// Why nothing could be monitored, whoever asks.

@@ -12,15 +12,16 @@ use peer_service::{ChannelId, Closed, FrameMeta, Outbox, PeerInfo, PeerService, 
 use refs::{EndKind, Incarnation, NodeId, Pid, Serial, SessionId};
 
 use crate::{
-    aliases::AliasKey,
-    driver::{Driver, Next},
-    effects::AfterUnlock,
-    environment::Environment,
-    link::Link,
-    node::Runner,
-    processes::{LiveProcess, Resident},
-    queue::{Item, MailboxLimits},
-    state::{Inner, Limits},
+    engine::{
+        after_unlock::AfterUnlock,
+        aliases::AliasKey,
+        directory::{LiveProcess, LocalEndpoint},
+        state::{Inner, Limits},
+    },
+    inbox::queue::{Item, MailboxLimits},
+    session::handle::SessionHandle,
+    tasks::driver::{Driver, Next},
+    threads::{environment::Environment, runner::Runner},
 };
 
 /// Little, so that work is often left over.
@@ -37,7 +38,7 @@ pub fn session(bytes: &[u8]) {
     let node = Attacked::new(&peer);
     let info = PeerInfo::new(peer, SessionId(1));
     let (abort, _) = AbortHandle::new_pair();
-    let link = Arc::new(Link::new(info, Arc::new(Unheard), abort, &Environment::default()));
+    let link = Arc::new(SessionHandle::new(info, Arc::new(Unheard), abort, &Environment::default()));
     let (mut driver, mut after) =
         (Driver::new(link, &node.inner).expect("the node is well"), AfterUnlock::default());
 
@@ -78,7 +79,9 @@ impl Attacked {
         };
         let inner = Inner::new(core, AliasKey::fixed(0), limits, service, None, false, Runner::none());
         let watcher = Arc::new(LiveProcess::new(limits.mailbox, None));
-        let pid = inner.move_in(Resident::Process(watcher.clone())).expect("the node was not stopped");
+        let pid = inner
+            .register_endpoint(LocalEndpoint::Process(watcher.clone()))
+            .expect("the node was not stopped");
         let node = Attacked { inner, watcher };
         node.begin(pid, peer);
         node

@@ -105,71 +105,48 @@
 #![warn(missing_debug_implementations)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod aliases;
-mod background;
-mod bell;
-mod book;
+// | what | where |
+// |---|---|
+// | a node, and what it is started with | `node.rs`, `config.rs`, `tcp.rs` |
+// | processes, and what they receive and send | `process.rs`, `mailbox.rs`, `event.rs`, `typed.rs`, `send_options.rs` |
+// | monitors as futures and streams, and calls | `monitor.rs`, `monitor_set.rs`, `call.rs` |
+// | errors | `error.rs` |
+// | the state of a node, and the lock around it | `engine.rs` |
+// | the background tasks, which receive and stop | `tasks.rs` |
+// | the sending side of a session | `session.rs` |
+// | the queue of a mailbox | `inbox.rs` |
+// | threads, clock and random numbers | `threads.rs` |
+// | locks and wakers | `sync.rs` |
+// | counters and the log | `records.rs` |
+// | views of a running node: metrics, control socket, HTTP | `observe.rs` |
+// | a cluster in memory for tests | `test_util.rs` |
 mod call;
-#[cfg(all(feature = "control", unix))]
-mod clients;
 mod config;
-#[cfg(all(feature = "control", unix))]
-pub mod control;
-mod counters;
-mod deliver;
-mod driver;
-mod effects;
-mod environment;
+mod dest;
+mod engine;
 mod error;
 mod event;
-mod evidence;
-mod executor;
-mod failure;
-#[cfg(any(all(feature = "http", unix), feature = "metrics"))]
-mod families;
-mod flusher;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod gate;
-mod history;
-#[cfg(all(feature = "http", unix))]
-pub mod http;
-mod inspect;
-mod lane;
-mod link;
-mod lock;
-mod log;
+mod inbox;
 mod mailbox;
-mod message;
-#[cfg(feature = "metrics")]
-pub mod metrics;
 mod monitor;
 mod monitor_set;
 mod node;
-mod parked;
+mod observe;
 mod process;
-mod processes;
-mod queue;
-mod registry;
-mod segments;
+mod records;
 mod send_options;
 mod session;
-mod state;
-mod stop;
 mod sync;
-mod taken;
 mod tasks;
 #[cfg(feature = "tcp")]
 mod tcp;
 #[cfg(feature = "test-util")]
 pub mod test_util;
-mod touch;
+mod threads;
 mod typed;
-mod waiters;
-mod watchdog;
-mod watching;
-mod ways;
 
 /// What a program that uses nodes needs most.
 pub mod prelude {
@@ -186,26 +163,32 @@ pub mod prelude {
 }
 
 pub use config::Config;
+pub use dest::Dest;
+pub use engine::history::PastDown;
 pub use error::{
-    CallError, ConnectError, MonitorError, NotAlive, NotImplemented, RegisterError, SendError, StartError,
-    TryRecvError,
+    CallError, ConnectError, DecodeError, MonitorError, NotAlive, NotImplemented, RegisterError, SendError,
+    StartError, TryRecvError,
 };
 pub use event::{Event, Message, NodeDown, NodeDownSource, NodeInfo, NodeUp, NodesMissed};
-pub use history::PastDown;
-pub use inspect::{Count, HeldMonitor, Inspect, Monitors, MonitorsOn, ProcessInfo, SessionInfo, Stats};
 pub use mailbox::{Demonitor, Mailbox};
-pub use message::Dest;
 pub use monitor::Monitor;
 pub use monitor_set::MonitorSet;
 pub use node::Node;
+#[cfg(all(feature = "control", unix))]
+pub use observe::control;
+#[cfg(all(feature = "http", unix))]
+pub use observe::http;
+pub use observe::inspect::{
+    Count, HeldMonitor, Inspect, Monitors, MonitorsOn, ProcessInfo, SessionInfo, Stats,
+};
+#[cfg(feature = "metrics")]
+pub use observe::metrics;
 pub use process::Process;
 pub use send_options::SendOptions;
 #[cfg(feature = "tcp")]
 pub use tcp::{Heartbeat, PeersFileError, Secret, SecretError, TcpConfig, TcpStartError};
 #[cfg(feature = "tls")]
 pub use tcp::{Tls, TlsError};
-
-pub use typed::DecodeError;
 
 pub use monitor_core::{
     AliasMode, Bytes, Connect, Down, DownReason, DownSource, ExitReason, MonitorOptions, NodeType,

@@ -11,16 +11,16 @@ use monitor_core::{Connect, Demonitored, LocalPid, MonitorOptions, NodesOptions}
 use refs::{MonitorRef, NodeName, NodeSpec, Pid, RegName, Target};
 
 use crate::{
-    deliver::Letter,
+    dest::Dest,
+    engine::{directory::LiveProcess, messaging::OutboundMessage, state::Inner},
     error::{MonitorError, NotAlive, RegisterError, SendError, TryRecvError},
     event::{Event, NodeInfo},
-    message::Dest,
+    inbox::{
+        prefetch::Prefetch,
+        queue::{Item, Queue},
+    },
     node::Node,
-    processes::LiveProcess,
-    queue::{Item, Queue},
     send_options::SendOptions,
-    state::Inner,
-    taken::Taken,
 };
 
 /// How to end a monitor.
@@ -68,12 +68,12 @@ pub struct Mailbox {
     node: Node,
     pid: Pid,
     process: Arc<LiveProcess>,
-    taken: Taken,
+    prefetch: Prefetch,
 }
 
 impl Mailbox {
     pub(crate) fn new(node: Node, pid: LocalPid, process: Arc<LiveProcess>) -> Self {
-        Mailbox { pid: node.inner.pid(pid.0), node, process, taken: Taken::default() }
+        Mailbox { pid: node.inner.pid(pid.0), node, process, prefetch: Prefetch::default() }
     }
 
     /// The process.
@@ -120,14 +120,15 @@ impl Mailbox {
     /// ended with its monitors, unless they were taken before.
     fn next(&mut self, mut pop: impl FnMut(&Queue) -> Poll<Option<Item>>) -> Poll<Option<Event>> {
         loop {
-            if let Some(down) = self.taken.pop() {
+            if let Some(down) = self.prefetch.pop() {
                 return Poll::Ready(Some(Event::Down(down)));
             }
             match ready!(pop(&self.process.queue)) {
                 Some(Item::Event(event)) => return Poll::Ready(Some(event)),
                 Some(Item::Down(id)) => {
                     let receiver = self.local();
-                    let down = self.taken.open(&self.node.inner, receiver, id, &self.process.queue);
+                    let down =
+                        self.node.inner.take_run(&mut self.prefetch, receiver, id, &self.process.queue);
                     if let Some(down) = down.filter(|_| !self.process.gate.is_closed()) {
                         return Poll::Ready(Some(Event::Down(down)));
                     }
@@ -196,7 +197,7 @@ impl Mailbox {
                 self.process.queue.flushed(|id| state.core.is_fired(id));
             }
             if options.flush && found == Demonitored::Unknown {
-                self.taken.flush(id);
+                self.prefetch.flush(id);
             }
             found
         })?;
@@ -227,7 +228,7 @@ impl Mailbox {
         if self.process.gate.is_closed() {
             return monitors;
         }
-        self.taken.each(|down| monitors.push((down.monitor.clone(), down.target.clone())));
+        self.prefetch.each(|down| monitors.push((down.monitor.clone(), down.target.clone())));
         inner.look(|state| {
             let others = state.core.monitors_of(self.local());
             monitors.extend(others.map(|(id, target)| (inner.reference(id), target)));
@@ -379,9 +380,9 @@ impl Mailbox {
         self.inner().send_async(self.letter(&to, options), &mut body).await
     }
 
-    pub(crate) fn letter<'a>(&'a self, to: &'a Dest, options: SendOptions) -> Letter<'a> {
+    pub(crate) fn letter<'a>(&'a self, to: &'a Dest, options: SendOptions) -> OutboundMessage<'a> {
         let gate = Some(&self.process.gate);
-        Letter { from: Some(&self.pid), speaker: self.local(), to, reply_to: None, options, gate }
+        OutboundMessage { from: Some(&self.pid), speaker: self.local(), to, reply_to: None, options, gate }
     }
 
     fn inner(&self) -> &Inner {
@@ -395,7 +396,9 @@ impl Mailbox {
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        self.taken.clear(&self.node.inner, LocalPid(self.pid.serial()));
+        if self.prefetch.clear() {
+            self.inner().forget_prefetch(self.local());
+        }
     }
 }
 

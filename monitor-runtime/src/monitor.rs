@@ -10,7 +10,39 @@ use futures::future::FusedFuture;
 use monitor_core::{Demonitored, Down, DownReason, MonitorId, MonitorOptions};
 use refs::{EndKind, MonitorRef, Target};
 
-use crate::{error::MonitorError, node::Node, watching::Watcher};
+pub(crate) mod watcher;
+
+use self::watcher::Watcher;
+use crate::{error::MonitorError, node::Node};
+
+impl Node {
+    /// Monitors a process, by pid or by name, on this node or another. Connects on demand. A text is parsed first:
+    /// `node.monitor("worker@b@10.0.0.8:7001".parse::<Name>()?)?`.
+    ///
+    /// Never waits: not for the peer, nor for a connection, nor for room in a buffer (Erlang may block for
+    /// seconds). What goes wrong there arrives as the [`Down`](crate::Down): an unknown name or a dead pid as
+    /// `NoProc`, a connection that cannot be made as `NoConnection`. O(1).
+    ///
+    /// # Errors
+    /// [`NotAlive`](crate::NotAlive); [`NotImplemented`](crate::NotImplemented) if the target is on another node and the peer
+    /// service lacks `monitoring`. A service that lacks `connect` is not asked to: then a node that is not
+    /// connected is `NoConnection(NotConnected)`.
+    pub fn monitor(&self, target: impl Into<Target>) -> Result<Monitor, MonitorError> {
+        self.monitor_with(target, MonitorOptions::new())
+    }
+
+    /// [`Node::monitor`] with options.
+    ///
+    /// # Errors
+    /// As [`Node::monitor`], and [`MonitorError::AliasWithoutMailbox`] with [`MonitorOptions::alias`].
+    pub fn monitor_with(
+        &self,
+        target: impl Into<Target>,
+        options: MonitorOptions,
+    ) -> Result<Monitor, MonitorError> {
+        Monitor::new(self, target.into(), options)
+    }
+}
 
 /// A monitor: a future that is ready when the target is gone, or cannot be reached.
 ///

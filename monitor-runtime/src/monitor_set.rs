@@ -9,7 +9,17 @@ use futures::stream::{FusedStream, Next, Stream, StreamExt};
 use monitor_core::{Demonitored, Down, DownReason, MonitorOptions};
 use refs::{EndKind, MonitorRef, Serial, Target};
 
-use crate::{error::MonitorError, node::Node, watching::Watcher};
+use crate::{error::MonitorError, monitor::watcher::Watcher, node::Node};
+
+impl Node {
+    /// An empty set of monitors.
+    ///
+    /// # Errors
+    /// [`NotAlive`](crate::NotAlive).
+    pub fn monitor_set(&self) -> Result<MonitorSet, MonitorError> {
+        MonitorSet::new(self)
+    }
+}
 
 /// Any number of monitors, and a stream of their `Down`s.
 ///

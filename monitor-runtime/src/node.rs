@@ -1,33 +1,30 @@
 //! The handle of a node.
 
-use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
+#[cfg(feature = "tcp")]
+mod start;
 
-use monitor_core::{Connect, CoreConfig, ExitReason, MonitorOptions, NodeType};
-use peer_service::{PeerService, Spawner};
-use refs::{ChannelId, NodeId, NodeName, NodeSpec, Pid, RegName, Target, WhereIs};
-use smol::channel::Sender;
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use monitor_core::{Connect, CoreConfig, NodeType};
+use peer_service::PeerService;
+use refs::{ChannelId, NodeId, NodeName, NodeSpec, Pid, RegName, WhereIs};
 
 use crate::{
-    aliases::AliasKey,
     config::Config,
-    deliver::Letter,
-    effects::MAX_SIGNAL_FRAME,
-    environment::Environment,
-    error::{ConnectError, MonitorError, NotAlive, RegisterError, SendError, StartError},
+    dest::Dest,
+    engine::{
+        aliases::AliasKey,
+        directory::Verdict,
+        messaging::OutboundMessage,
+        state::{Inner, Limits},
+    },
+    error::{ConnectError, NotAlive, RegisterError, SendError, StartError},
     event::NodeInfo,
-    executor::{self, Threads},
-    history::PastDown,
-    inspect::{Inspect, Monitors, Stats},
-    mailbox::Mailbox,
-    message::{self, Dest},
-    monitor::Monitor,
-    monitor_set::MonitorSet,
-    process::{self, Process},
-    processes::Verdict,
-    queue::MailboxLimits,
+    inbox::queue::MailboxLimits,
     send_options::SendOptions,
-    state::{Inner, Limits},
-    stop, tasks, watchdog,
+    session::message_frame::{self, MAX_SIGNAL_FRAME},
+    tasks::{backlog, stop},
+    threads::{runner::Runner, watchdog},
 };
 
 /// A node: the home of processes, and their way to other nodes. A cheap handle; clones are the same node.
@@ -58,13 +55,13 @@ impl Node {
             return Err(StartError::WrongName { service: name.clone(), config: config.name });
         }
         check_frames(service.max_frame())?;
-        let runner = Runner::new(&config)?;
+        let runner = config.runner()?;
         Node::assemble(config, service, runner, None)
     }
 
     /// Puts a node together of parts that fit each other: a checked configuration, and a service of that name whose frames
     /// are long enough.
-    pub(crate) fn assemble(
+    fn assemble(
         config: Config,
         service: Arc<dyn PeerService>,
         runner: Runner,
@@ -87,7 +84,7 @@ impl Node {
                 messages: config.max_mailbox_messages,
                 node_events: config.max_node_events,
             },
-            max_message: config.max_message.min(max_frame - message::MAX_OVERHEAD),
+            max_message: config.max_message.min(max_frame - message_frame::MAX_OVERHEAD),
             max_history: config.max_history,
             max_addresses: config.max_addresses,
             max_waiting_bytes: config.max_waiting_bytes,
@@ -98,8 +95,8 @@ impl Node {
         #[cfg(not(feature = "tcp"))]
         let hidden = false;
         let inner = Arc::new(Inner::new(core, alias_key, limits, service, local_addr, hidden, runner));
-        inner.number.get_or_init(|| watchdog::number_of(&Arc::downgrade(&inner)));
-        tasks::start(&inner);
+        inner.number.get_or_init(|| watchdog::number_of(&inner.id));
+        backlog::start(&inner);
         Ok(Node { inner })
     }
 
@@ -119,72 +116,6 @@ impl Node {
     }
 
     // ----- processes
-
-    /// Starts a process: runs the future that `f` makes, on the node's threads or by [`Config::spawner`].
-    ///
-    /// The process exits when the future is done: `Ok` is [`ExitReason::Normal`], an error is its reason, a
-    /// panic (in `f` too) is [`ExitReason::Panicked`] with its text. `?` turns any error into a reason. O(1).
-    ///
-    /// A process that blocks its thread holds up nobody else, up to [`Config::max_blocked_threads`] of them at once, and a
-    /// warning names it after a second. It costs a thread for as long as it blocks, so blocking work is better off in
-    /// `smol::unblock`, in `tokio::task::spawn_blocking`, or on a thread of its own with [`Node::process`].
-    ///
-    /// # Errors
-    /// [`NotAlive`].
-    ///
-    /// ```
-    /// # use monitor_runtime::{Config, Event, Node};
-    /// # use peer_service::memory::Network;
-    /// # smol::block_on(async {
-    /// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
-    /// let echo = node.spawn(|mut mailbox| async move {
-    ///     while let Some(event) = mailbox.recv().await {
-    ///         let Event::Message(message) = event else { continue };
-    ///         let from = message.from.ok_or(std::fmt::Error)?;
-    ///         mailbox.send(from, message.body)?;
-    ///     }
-    ///     Ok(())
-    /// })?;
-    /// # drop(echo);
-    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
-    /// ```
-    pub fn spawn<F, Fut>(&self, f: F) -> Result<Pid, NotAlive>
-    where
-        F: FnOnce(Mailbox) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
-    {
-        let task = process::prepare(self)?;
-        let pid = task.pid().clone();
-        task.start(f);
-        Ok(pid)
-    }
-
-    /// Starts a process and monitors it, in one step: whatever it does, the monitor never says
-    /// [`NoProc`](crate::DownReason::NoProc).
-    ///
-    /// # Errors
-    /// [`NotAlive`].
-    #[doc(alias = "spawn_opt")]
-    pub fn spawn_monitor<F, Fut>(&self, f: F) -> Result<(Pid, Monitor), NotAlive>
-    where
-        F: FnOnce(Mailbox) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
-    {
-        let task = process::prepare(self)?;
-        let pid = task.pid().clone();
-        // It lives already, but it does not run yet. A local monitor needs nothing of the peer service.
-        let monitor = self.monitor(&pid).map_err(|_| NotAlive)?;
-        task.start(f);
-        Ok((pid, monitor))
-    }
-
-    /// Makes a process out of whatever holds the guard: a task of any runtime, a thread, an actor.
-    ///
-    /// # Errors
-    /// [`NotAlive`].
-    pub fn process(&self) -> Result<Process, NotAlive> {
-        Process::new(self)
-    }
 
     /// Gives a name to a local process. A process may have many names, a name has one holder.
     ///
@@ -229,7 +160,7 @@ impl Node {
     /// Kills a local process; returns whether this call did. Processes of other nodes cannot be killed from
     /// here (in Erlang they can: tell them by a message).
     ///
-    /// True: the process exits as [`ExitReason::Killed`], whatever it says itself. False: it had exited, or something else
+    /// True: the process exits as [`ExitReason::Killed`](crate::ExitReason::Killed), whatever it says itself. False: it had exited, or something else
     /// ends it, or it is no process of this node.
     ///
     /// A spawned process is dropped at its next await, and `Killed` follows, never before. One
@@ -251,49 +182,12 @@ impl Node {
         self.inner.local(pid).is_some_and(|pid| self.inner.directory.read().process(pid).is_some())
     }
 
-    // ----- monitors
-
-    /// Monitors a process, by pid or by name, on this node or another. Connects on demand. A text is parsed first:
-    /// `node.monitor("worker@b@10.0.0.8:7001".parse::<Name>()?)?`.
-    ///
-    /// Never waits: not for the peer, nor for a connection, nor for room in a buffer (Erlang may block for
-    /// seconds). What goes wrong there arrives as the [`Down`](crate::Down): an unknown name or a dead pid as
-    /// `NoProc`, a connection that cannot be made as `NoConnection`. O(1).
-    ///
-    /// # Errors
-    /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the target is on another node and the peer
-    /// service lacks `monitoring`. A service that lacks `connect` is not asked to: then a node that is not
-    /// connected is `NoConnection(NotConnected)`.
-    pub fn monitor(&self, target: impl Into<Target>) -> Result<Monitor, MonitorError> {
-        self.monitor_with(target, MonitorOptions::new())
-    }
-
-    /// [`Node::monitor`] with options.
-    ///
-    /// # Errors
-    /// As [`Node::monitor`], and [`MonitorError::AliasWithoutMailbox`] with [`MonitorOptions::alias`].
-    pub fn monitor_with(
-        &self,
-        target: impl Into<Target>,
-        options: MonitorOptions,
-    ) -> Result<Monitor, MonitorError> {
-        Monitor::new(self, target.into(), options)
-    }
-
-    /// An empty set of monitors.
-    ///
-    /// # Errors
-    /// [`NotAlive`].
-    pub fn monitor_set(&self) -> Result<MonitorSet, MonitorError> {
-        MonitorSet::new(self)
-    }
-
     // ----- messages
 
-    /// Sends a message that comes from no process. See [`Mailbox::send`].
+    /// Sends a message that comes from no process. See [`Mailbox::send`](crate::Mailbox::send).
     ///
     /// # Errors
-    /// As [`Mailbox::send`].
+    /// As [`Mailbox::send`](crate::Mailbox::send).
     #[doc(alias = "forward_message")]
     #[doc(alias = "cast_message")]
     pub fn send(&self, to: impl Into<Dest>, body: impl Into<Vec<u8>>) -> Result<(), SendError> {
@@ -303,18 +197,18 @@ impl Node {
     /// [`Node::send`] with options.
     ///
     /// # Errors
-    /// As [`Mailbox::send_with`].
+    /// As [`Mailbox::send_with`](crate::Mailbox::send_with).
     pub fn send_with(
         &self,
         to: impl Into<Dest>,
         body: impl Into<Vec<u8>>,
         options: SendOptions,
     ) -> Result<(), SendError> {
-        Ok(self.inner.send(Letter::of_nobody(&to.into(), options), &mut body.into())?)
+        Ok(self.inner.send(OutboundMessage::of_nobody(&to.into(), options), &mut body.into())?)
     }
 
     /// The channel of that name, if this node is configured with it: for [`SendOptions::channel`] and
-    /// [`MonitorOptions::channel`].
+    /// [`MonitorOptions::channel`](crate::MonitorOptions::channel).
     ///
     /// A channel is a way of its own in every session with a node that has it too: what waits on one holds up no other. A
     /// monitor on a channel that the session has not takes the default one.
@@ -347,7 +241,7 @@ impl Node {
         self.inner.enter_alive(|state, out| {
             self.inner.remember(&spec, state);
             // A ticket under which nothing is kept: only the connection is wanted.
-            let ticket = state.parked.ticket();
+            let ticket = state.pending_sends.ticket();
             state.core.route(spec.name(), ticket, Connect::OnDemand, out);
         })?;
         Ok(())
@@ -371,50 +265,22 @@ impl Node {
     }
 
     /// The nodes that are up, sorted by name; never the own one. The sessions are those that
-    /// [`Mailbox::monitor_nodes`] tells of. O(n log n) for n nodes.
+    /// [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes) tells of. O(n log n) for n nodes.
     pub fn nodes(&self, filter: NodeType) -> Vec<NodeInfo> {
         self.inner.look(|state| state.core.nodes(filter).iter().map(|event| NodeInfo::of(event)).collect())
     }
 
     // ----- the node itself
 
-    /// What the monitors made here have told last, newest first, and on what evidence: at most
-    /// [`Config::max_history`] of them. Includes `Down`s that were flushed and `Down`s not yet received.
-    ///
-    /// Takes time in proportion to their number, during which the node does nothing else: for people to look at.
-    pub fn history(&self) -> Vec<PastDown> {
-        self.inner.look(|state| state.history.list(usize::MAX, &self.inner))
-    }
-
-    /// The monitors that are held here, and those that other nodes hold on processes of this one: at most `limit`
-    /// of each. Takes time in proportion to processes and `limit`, during which the node does nothing else.
-    pub fn monitors(&self, limit: usize) -> Monitors {
-        Monitors::of(&self.inner, limit)
-    }
-
-    /// How much there is of everything, and everything that was dropped or refused. Cheap.
-    pub fn stats(&self) -> Stats {
-        Stats::of(&self.inner)
-    }
-
-    /// Every process and every session. Takes time in proportion to processes and their monitors, during
-    /// which the node does nothing else: for people to look at.
-    #[doc(alias = "observer")]
-    #[doc(alias = "process_info")]
-    #[doc(alias = "processes")]
-    pub fn inspect(&self) -> Inspect {
-        Inspect::of(&self.inner)
-    }
-
     /// Stops the node in good order. May be called again, and by many; all wait for the same end.
     ///
     /// From now on calls give [`NotAlive`]. What was begun is finished, every peer is told goodbye, local
     /// watchers get `NoConnection(LocalShutdown)`, node-downs follow, spawned processes exit as
-    /// [`ExitReason::Shutdown`] (no peer hears of that: it has been told that the node left).
+    /// [`ExitReason::Shutdown`](crate::ExitReason::Shutdown) (no peer hears of that: it has been told that the node left).
     ///
     /// When it has returned, every monitor that was made on this node has ended. A guard lives until its holder drops it, and a
     /// task that does not end in time lives, too: local monitors on these give `NoConnection(LocalShutdown)`. Messages and
-    /// `Down`s that wait stay readable, in mailboxes, [`Monitor`]s and [`MonitorSet`]s; then `recv` gives `None`. Nothing
+    /// `Down`s that wait stay readable, in mailboxes, [`Monitor`](crate::Monitor)s and [`MonitorSet`](crate::MonitorSet)s; then `recv` gives `None`. Nothing
     /// else is left of monitors, subscriptions, aliases and sessions, in whatever order handles are dropped.
     ///
     /// It may be called from anywhere, also from a process of this node, which it ends like any other. Takes at most
@@ -440,42 +306,9 @@ impl fmt::Debug for Node {
 }
 
 /// Whether the longest signal fits into a frame.
-pub(crate) fn check_frames(max_frame: usize) -> Result<(), StartError> {
+fn check_frames(max_frame: usize) -> Result<(), StartError> {
     if max_frame < MAX_SIGNAL_FRAME {
         return Err(StartError::FramesTooSmall { max: max_frame, min: MAX_SIGNAL_FRAME });
     }
     Ok(())
-}
-
-/// What runs the tasks of a node: threads of its own, and for the bodies of processes the executor that the configuration
-/// names.
-pub(crate) struct Runner {
-    pub(crate) engine: Spawner,
-    pub(crate) bodies: Spawner,
-    pub(crate) environment: Environment,
-    pub(crate) running: Option<Sender<()>>,
-}
-
-impl Runner {
-    /// Runs nothing: for a state that is driven by hand.
-    #[cfg(any(test, feature = "fuzzing"))]
-    pub(crate) fn none() -> Self {
-        Runner {
-            engine: Arc::new(drop),
-            bodies: Arc::new(drop),
-            environment: Environment::default(),
-            running: None,
-        }
-    }
-
-    pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
-        let environment = config.environment.clone();
-        if let Some(engine) = &config.engine {
-            let bodies = config.spawner.as_ref().unwrap_or(engine).clone();
-            return Ok(Runner { engine: engine.clone(), bodies, environment, running: None });
-        }
-        let Threads { engine, bodies, running } = executor::start(config.max_blocked_threads)?;
-        let bodies = config.spawner.clone().unwrap_or(bodies);
-        Ok(Runner { engine, bodies, environment, running: Some(running) })
-    }
 }

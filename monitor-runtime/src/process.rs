@@ -21,12 +21,81 @@ use refs::Pid;
 use supervision::unwind::{self, Payload};
 
 use crate::{
+    engine::directory::{LiveProcess, LocalEndpoint},
     error::NotAlive,
     mailbox::Mailbox,
+    monitor::Monitor,
     node::Node,
-    processes::{LiveProcess, Resident},
-    watchdog,
+    threads::watchdog,
 };
+
+impl Node {
+    /// Starts a process: runs the future that `f` makes, on the node's threads or by [`Config::spawner`](crate::Config::spawner).
+    ///
+    /// The process exits when the future is done: `Ok` is [`ExitReason::Normal`], an error is its reason, a
+    /// panic (in `f` too) is [`ExitReason::Panicked`] with its text. `?` turns any error into a reason. O(1).
+    ///
+    /// A process that blocks its thread holds up nobody else, up to [`Config::max_blocked_threads`](crate::Config::max_blocked_threads) of them at once, and a
+    /// warning names it after a second. It costs a thread for as long as it blocks, so blocking work is better off in
+    /// `smol::unblock`, in `tokio::task::spawn_blocking`, or on a thread of its own with [`Node::process`].
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    ///
+    /// ```
+    /// # use monitor_runtime::{Config, Event, Node};
+    /// # use peer_service::memory::Network;
+    /// # smol::block_on(async {
+    /// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+    /// let echo = node.spawn(|mut mailbox| async move {
+    ///     while let Some(event) = mailbox.recv().await {
+    ///         let Event::Message(message) = event else { continue };
+    ///         let from = message.from.ok_or(std::fmt::Error)?;
+    ///         mailbox.send(from, message.body)?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// # drop(echo);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    pub fn spawn<F, Fut>(&self, f: F) -> Result<Pid, NotAlive>
+    where
+        F: FnOnce(Mailbox) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
+    {
+        let task = prepare(self)?;
+        let pid = task.pid().clone();
+        task.start(f);
+        Ok(pid)
+    }
+
+    /// Starts a process and monitors it, in one step: whatever it does, the monitor never says
+    /// [`NoProc`](crate::DownReason::NoProc).
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    #[doc(alias = "spawn_opt")]
+    pub fn spawn_monitor<F, Fut>(&self, f: F) -> Result<(Pid, Monitor), NotAlive>
+    where
+        F: FnOnce(Mailbox) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
+    {
+        let task = prepare(self)?;
+        let pid = task.pid().clone();
+        // It lives already, but it does not run yet. A local monitor needs nothing of the peer service.
+        let monitor = self.monitor(&pid).map_err(|_| NotAlive)?;
+        task.start(f);
+        Ok((pid, monitor))
+    }
+
+    /// Makes a process out of whatever holds the guard: a task of any runtime, a thread, an actor.
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    pub fn process(&self) -> Result<Process, NotAlive> {
+        Process::new(self)
+    }
+}
 
 /// A process that is whatever holds this guard: a task of any runtime, a thread, an actor.
 ///
@@ -258,7 +327,7 @@ impl Life {
         reason: ExitReason,
     ) -> Result<(Self, Mailbox), NotAlive> {
         let process = Arc::new(LiveProcess::new(node.inner.limits.mailbox, abort));
-        let pid = node.inner.move_in(Resident::Process(process.clone()))?;
+        let pid = node.inner.register_endpoint(LocalEndpoint::Process(process.clone()))?;
         let mailbox = Mailbox::new(node.clone(), pid, process.clone());
         Ok((Life { node: node.clone(), pid, process, reason, is_guard: false }, mailbox))
     }

@@ -1,116 +1,15 @@
-//! The task of a session: waits on behalf of its driver.
+//! The sending side of a session with another node.
+//!
+//! | what | where |
+//! |---|---|
+//! | the handle that every sender uses | `session/handle.rs` |
+//! | when a channel is flushed, and by which task | `session/lane.rs` |
+//! | the task that flushes for fast senders | `session/flusher.rs` |
+//! | sessions by node name, which senders find without the lock of the node | `session/routes.rs` |
+//! | the frame of a message | `session/message_frame.rs` |
 
-use std::{
-    future::poll_fn,
-    sync::{Arc, Weak},
-    task::Poll,
-};
-
-use futures::future::{AbortHandle, Abortable};
-use peer_service::Session;
-use refs::EndKind;
-
-use crate::{
-    background,
-    driver::{Driver, Next},
-    effects::AfterUnlock,
-    flusher,
-    link::Link,
-    log,
-    state::Inner,
-};
-
-/// Starts the task of a session that was handed out.
-pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
-    let peer = session.peer().clone();
-    if peer.node.name == node.id.name {
-        // No session with oneself: the service must not make one, and the core has no place for it.
-        node.counters.sessions_with_itself.add_one();
-        return session.outbox().close(EndKind::DuplicateName);
-    }
-    let (abort, aborted) = AbortHandle::new_pair();
-    let link = Arc::new(Link::new(peer, session.outbox(), abort, &node.environment));
-    // Before the task runs: a stop must not overlook the session.
-    let Ok(driver) = Driver::new(link.clone(), node) else {
-        return link.outbox.close(EndKind::NodeFailed);
-    };
-    let mut life = Life { driver, link: link.clone(), node: Arc::downgrade(node) };
-    for channel in link.peer.channels.iter() {
-        let outbox = link.outbox.clone();
-        let writing = flusher::run(link.clone(), channel);
-        node.run_task(background::FLUSHER, writing, move |_| outbox.close(EndKind::Internal));
-    }
-    let task = async move {
-        // Once the session is over, or abandoned, it is dropped, and with it what it holds of the network.
-        let _ = Abortable::new(run(&mut life.driver, &link, session, &life.node), aborted).await;
-        log::session_over(&link.peer);
-    };
-    // The driver, dropped with its task, reports the end of the session.
-    node.run_task(background::SESSION, task, background::nothing);
-    node.progress();
-}
-
-/// The driver, while its task lives.
-struct Life {
-    driver: Driver,
-    link: Arc<Link>,
-    node: Weak<Inner>,
-}
-
-impl Drop for Life {
-    /// A task that was aborted, or that an executor has dropped, leaves no session behind that never ends.
-    fn drop(&mut self) {
-        if let Some(node) = self.node.upgrade() {
-            let mut after = AfterUnlock::default();
-            self.driver.abandon(node.end_of_abandoned().into(), &node, &mut after);
-            after.run(&node);
-        }
-        self.link.over();
-    }
-}
-
-/// Runs until the session is over, or the node is gone.
-async fn run(driver: &mut Driver, link: &Arc<Link>, mut session: Box<dyn Session>, node: &Weak<Inner>) {
-    let mut after = AfterUnlock::of_session(link);
-    while let Some(next) = step(driver, node, &mut after) {
-        match next {
-            Next::Admission => admission(link, node).await,
-            Next::Frames => {
-                let result = session.recv(driver.buffer()).await;
-                link.lane(driver.buffer().channel).heard();
-                if let Err(end) = result {
-                    log::session_ended(&link.peer, end);
-                }
-                driver.received(result.map_err(|end| seen_from(node, end)));
-            }
-            Next::Turn => smol::future::yield_now().await,
-            Next::Over => return,
-        }
-    }
-}
-
-/// One step of the driver; none if the node is gone. The node is not held while the task waits.
-fn step(driver: &mut Driver, node: &Weak<Inner>, after: &mut AfterUnlock) -> Option<Next> {
-    let node = node.upgrade()?;
-    let next = driver.advance(&node, after);
-    after.run(&node);
-    if next == Next::Turn {
-        node.give_way();
-    }
-    Some(next)
-}
-
-async fn admission(link: &Link, node: &Weak<Inner>) {
-    poll_fn(|cx| {
-        link.waker.register(cx.waker());
-        let waits = !link.is_admitted() && node.strong_count() > 0;
-        if waits { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
-}
-
-/// A session that ends because this node leaves has, for this node, ended by its own stop.
-fn seen_from(node: &Weak<Inner>, end: refs::SessionEnd) -> refs::SessionEnd {
-    let stopping = node.upgrade().is_some_and(|node| !node.is_alive());
-    if stopping && end.kind == EndKind::Left { EndKind::LocalShutdown.into() } else { end }
-}
+pub(crate) mod flusher;
+pub(crate) mod handle;
+pub(crate) mod lane;
+pub(crate) mod message_frame;
+pub(crate) mod routes;

@@ -1,10 +1,17 @@
-//! What concurrent code is made of here.
+//! Synchronization: locks, wakers and flags that know nothing of nodes.
 //!
-//! `bell`, `gate`, `touch` and `waiters` use nothing else that is shared between threads, and nothing else of this crate: so
-//! `tests/loom.rs` builds the same files upon loom's locks and atomics, and tries their interleavings.
+//! | what | where |
+//! |---|---|
+//! | the lock of a node, which batches yield to other callers | `sync/fair_lock.rs` |
+//! | wakes one task | `sync/notify.rs` |
+//! | wakes any number of tasks | `sync/waker_set.rs` |
+//! | elects one of several concurrent senders to flush | `sync/flush_claim.rs` |
+//! | closes a process for sending before its exit is reported | `sync/gate.rs` |
+//! | the types that these files share, which a test with loom replaces | `sync/primitives.rs` |
 
-pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
-
-pub(crate) use futures::task::AtomicWaker;
-pub(crate) use parking_lot::{Mutex, RwLock};
-pub(crate) use supervision::unwind::wake;
+pub(crate) mod fair_lock;
+pub(crate) mod flush_claim;
+pub(crate) mod gate;
+pub(crate) mod notify;
+pub(crate) mod primitives;
+pub(crate) mod waker_set;

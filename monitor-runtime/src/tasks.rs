@@ -1,117 +1,15 @@
-//! The node's own tasks. They hold it weakly: a node that nobody holds is gone.
+//! The background tasks of a node.
+//!
+//! | what | where |
+//! |---|---|
+//! | the kinds of tasks, and the consequences of losing one | `tasks/background.rs` |
+//! | events of the peer service, and the backlog of the core | `tasks/backlog.rs` |
+//! | the task of one session | `tasks/session.rs` |
+//! | the state machine that this task drives | `tasks/driver.rs` |
+//! | stopping a node | `tasks/stop.rs` |
 
-use std::{
-    future::poll_fn,
-    mem,
-    sync::{Arc, Weak, atomic::Ordering},
-    task::Poll,
-    time::{Duration, Instant},
-};
-
-use peer_service::{PeerEvent, PeerService};
-
-use crate::{background, effects::AfterUnlock, error::NotAlive, log, session, state::Inner};
-
-/// How long the frames of a backlog gather before they are written: a write costs as much as a hundred notices, and so does its
-/// reader's wake. The first batch does not wait, and the last one neither.
-const GATHER: Duration = Duration::from_micros(200);
-
-/// Starts them.
-pub(crate) fn start(node: &Arc<Inner>) {
-    let handing_on = events(node.service.clone(), Arc::downgrade(node));
-    node.run_task(background::EVENTS, handing_on, |node| {
-        node.service.shutdown();
-        node.service_is_over();
-    });
-    let working_off = backlog(node.backlog.clone(), Arc::downgrade(node));
-    node.run_task(background::BACKLOG, working_off, |node| node.work_off_backlog_inline());
-}
-
-/// Hands on what the peer service has to tell, until it has nothing more to tell.
-async fn events(service: Arc<dyn PeerService>, node: Weak<Inner>) {
-    while let Some(event) = service.next().await {
-        let Some(node) = node.upgrade() else { return };
-        match event {
-            PeerEvent::Session(session) => session::start(&node, session),
-            PeerEvent::Failed { node: name, dial, end } => {
-                log::dial_failed(&name, end);
-                node.unreachable(&name, dial, end);
-            }
-        }
-    }
-    if let Some(node) = node.upgrade() {
-        node.service_is_over();
-    }
-}
-
-/// Works off the core's backlog, a batch at a time, letting others go first in between.
-async fn backlog(waker: Arc<futures::task::AtomicWaker>, node: Weak<Inner>) {
-    let mut after = AfterUnlock::default();
-    loop {
-        let has_backlog = poll_fn(|cx| {
-            waker.register(cx.waker());
-            match node.upgrade() {
-                Some(node) if node.look(|state| state.core.has_backlog()) => Poll::Ready(true),
-                Some(_) => Poll::Pending,
-                None => Poll::Ready(false),
-            }
-        });
-        if !has_backlog.await {
-            return;
-        }
-        let mut flushed = None;
-        while node.upgrade().is_some_and(|node| node.resume_gathering(&mut after, &mut flushed)) {
-            smol::future::yield_now().await;
-        }
-    }
-}
-
-impl Inner {
-    /// From now on each caller works off what it adds to the backlog: the task for that may be gone.
-    pub(crate) fn work_off_backlog_inline(&self) {
-        let set = || self.backlog_inline.store(true, Ordering::SeqCst);
-        self.enter(|_, _| set()).unwrap_or_else(|NotAlive| set());
-        self.work_off_backlog();
-        // The task may have gathered frames whose senders left the flush to it.
-        for link in self.look(|state| state.links.values().cloned().collect::<Vec<_>>()) {
-            link.peer.channels.iter().for_each(|channel| link.flush(channel));
-        }
-    }
-
-    /// The backlog has grown: sees to it that it is worked off.
-    pub(crate) fn backlog_grows(&self) {
-        if self.backlog_inline.load(Ordering::SeqCst) {
-            self.work_off_backlog();
-        } else {
-            self.backlog.wake();
-        }
-    }
-
-    fn work_off_backlog(&self) {
-        let mut after = AfterUnlock::default();
-        while self.resume(&mut after) {}
-    }
-
-    /// One batch of the backlog; returns whether more is left.
-    pub(crate) fn resume(&self, after: &mut AfterUnlock) -> bool {
-        self.resume_gathering(after, &mut None)
-    }
-
-    /// [`Inner::resume`] for one batch of many. `flushed` is when links were flushed last; those that are not worth a write yet
-    /// stay in `after`.
-    fn resume_gathering(&self, after: &mut AfterUnlock, flushed: &mut Option<Instant>) -> bool {
-        let more = self.enter_with(after, |state, out| state.core.resume(out)).unwrap_or(false);
-        after.backlog = false;
-        let waits = more && flushed.is_some_and(|flushed| self.environment.now() - flushed < GATHER);
-        let links = if waits { mem::take(&mut after.links) } else { Vec::new() };
-        if !waits && !after.links.is_empty() {
-            *flushed = Some(self.environment.now());
-        }
-        after.run(self);
-        after.links = links;
-        // What waited for a connection may have gone.
-        self.room.wake_all();
-        self.give_way();
-        more
-    }
-}
+pub(crate) mod background;
+pub(crate) mod backlog;
+pub(crate) mod driver;
+pub(crate) mod session;
+pub(crate) mod stop;

@@ -3,49 +3,14 @@
 use std::any::type_name;
 
 use serde::{Serialize, de::DeserializeOwned};
-use thiserror::Error;
 
 use crate::{
-    error::{SendError, TryRecvError},
+    dest::Dest,
+    error::{DecodeCause, DecodeError, SendError, TryRecvError},
     event::{Event, Message},
     mailbox::Mailbox,
-    message::Dest,
     node::Node,
 };
-
-/// A message that is not of the type it was to be read as. Nothing is lost: it has the message.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error(
-    "a message of {} bytes cannot be read as {wanted}; sender and receiver must agree on the type",
-    message.body.len()
-)]
-pub struct DecodeError {
-    /// Boxed, so that a `Result` with it stays small.
-    message: Box<Message>,
-    wanted: &'static str,
-    #[source]
-    cause: Cause,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-enum Cause {
-    #[error(transparent)]
-    Malformed(postcard::Error),
-    #[error("it has {0} bytes too many")]
-    TooLong(usize),
-}
-
-impl DecodeError {
-    /// The message, as it came.
-    pub fn message(&self) -> &Message {
-        &self.message
-    }
-
-    /// The message, as it came: to read it as another type, or to hand it on.
-    pub fn into_message(self) -> Message {
-        *self.message
-    }
-}
 
 impl Message {
     /// Reads the body as a value that was sent by [`Mailbox::send_as`]. The whole body must be one.
@@ -74,8 +39,8 @@ impl Message {
     pub fn decode<T: DeserializeOwned>(self) -> Result<Message<T>, DecodeError> {
         let cause = match postcard::take_from_bytes(&self.body) {
             Ok((body, [])) => return Ok(Message { from: self.from, reply_to: self.reply_to, body }),
-            Ok((_, rest)) => Cause::TooLong(rest.len()),
-            Err(error) => Cause::Malformed(error),
+            Ok((_, rest)) => DecodeCause::TooLong(rest.len()),
+            Err(error) => DecodeCause::Malformed(error),
         };
         Err(DecodeError { message: Box::new(self), wanted: type_name::<T>(), cause })
     }

@@ -6,81 +6,83 @@ use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use loom::{future::block_on, model::Builder, thread};
 
-#[path = "../src/bell.rs"]
-mod bell;
-#[path = "../src/gate.rs"]
+#[path = "../src/sync/flush_claim.rs"]
+mod flush_claim;
+#[path = "../src/sync/gate.rs"]
 mod gate;
-#[path = "../src/touch.rs"]
-mod touch;
-#[path = "../src/waiters.rs"]
-mod waiters;
+#[path = "../src/sync/notify.rs"]
+mod notify;
+#[path = "../src/sync/waker_set.rs"]
+mod waker_set;
 
-/// In the place of `src/sync.rs`.
+/// In the place of `src/sync/primitives.rs`.
 mod sync {
-    use std::task::Waker;
+    pub(crate) mod primitives {
+        use std::task::Waker;
 
-    pub(crate) use supervision::unwind::wake;
+        pub(crate) use supervision::unwind::wake;
 
-    pub(crate) use loom::sync::{
-        MutexGuard, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicBool, Ordering},
-    };
+        pub(crate) use loom::sync::{
+            MutexGuard, RwLockReadGuard, RwLockWriteGuard,
+            atomic::{AtomicBool, Ordering},
+        };
 
-    /// Is not poisoned.
-    #[derive(Debug, Default)]
-    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+        /// Is not poisoned.
+        #[derive(Debug, Default)]
+        pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
-    impl<T> Mutex<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Mutex(loom::sync::Mutex::new(value))
+        impl<T> Mutex<T> {
+            pub(crate) fn new(value: T) -> Self {
+                Mutex(loom::sync::Mutex::new(value))
+            }
+
+            pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+                self.0.lock().unwrap()
+            }
         }
 
-        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-            self.0.lock().unwrap()
-        }
-    }
+        /// Is not poisoned.
+        #[derive(Debug)]
+        pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
 
-    /// Is not poisoned.
-    #[derive(Debug)]
-    pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
+        impl<T> RwLock<T> {
+            pub(crate) fn new(value: T) -> Self {
+                RwLock(loom::sync::RwLock::new(value))
+            }
 
-    impl<T> RwLock<T> {
-        pub(crate) fn new(value: T) -> Self {
-            RwLock(loom::sync::RwLock::new(value))
-        }
+            pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+                self.0.read().unwrap()
+            }
 
-        pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
-            self.0.read().unwrap()
-        }
-
-        pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
-            self.0.write().unwrap()
-        }
-    }
-
-    #[derive(Debug)]
-    pub(crate) struct AtomicWaker(loom::future::AtomicWaker);
-
-    impl AtomicWaker {
-        pub(crate) fn new() -> Self {
-            AtomicWaker(loom::future::AtomicWaker::new())
+            pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
+                self.0.write().unwrap()
+            }
         }
 
-        pub(crate) fn register(&self, waker: &Waker) {
-            self.0.register_by_ref(waker);
-        }
+        #[derive(Debug)]
+        pub(crate) struct AtomicWaker(loom::future::AtomicWaker);
 
-        pub(crate) fn wake(&self) {
-            self.0.wake();
+        impl AtomicWaker {
+            pub(crate) fn new() -> Self {
+                AtomicWaker(loom::future::AtomicWaker::new())
+            }
+
+            pub(crate) fn register(&self, waker: &Waker) {
+                self.0.register_by_ref(waker);
+            }
+
+            pub(crate) fn wake(&self) {
+                self.0.wake();
+            }
         }
     }
 }
 
-use bell::Bell;
+use flush_claim::FlushClaim;
 use gate::Gate;
-use sync::{AtomicBool, Mutex, Ordering};
-use touch::Touch;
-use waiters::Waiters;
+use notify::Notify;
+use sync::primitives::{AtomicBool, Mutex, Ordering};
+use waker_set::WakerSet;
 
 /// Tries every interleaving in which no more than two switches are forced upon the threads, beside those where one waits:
 /// lost wake-ups need one or two.
@@ -92,15 +94,15 @@ fn model(run: impl Fn() + Send + Sync + 'static) {
 
 /// A lane, as far as flushing is concerned.
 struct Lane {
-    touched: Touch,
-    bell: Bell,
+    touched: FlushClaim,
+    bell: Notify,
     /// What was pushed and not written, and what was written.
     outbox: Mutex<(u32, u32)>,
 }
 
 impl Lane {
     fn new() -> Self {
-        Lane { touched: Touch::new(), bell: Bell::new(), outbox: Mutex::new((0, 0)) }
+        Lane { touched: FlushClaim::new(), bell: Notify::new(), outbox: Mutex::new((0, 0)) }
     }
 
     /// Returns whether the caller must flush.
@@ -184,8 +186,8 @@ fn a_task_that_is_over_is_told_and_has_heard_what_was_rung_before() {
 #[test]
 fn everybody_who_waits_is_woken() {
     model(|| {
-        let (open, waiters) = (Arc::new(AtomicBool::new(false)), Arc::new(Waiters::default()));
-        let wait = |open: Arc<AtomicBool>, waiters: Arc<Waiters>| {
+        let (open, waiters) = (Arc::new(AtomicBool::new(false)), Arc::new(WakerSet::default()));
+        let wait = |open: Arc<AtomicBool>, waiters: Arc<WakerSet>| {
             block_on(poll_fn(|cx| {
                 waiters.register(cx);
                 if open.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }

@@ -14,7 +14,7 @@ use peer_service::memory::Network;
 
 use crate::{
     Config,
-    environment::{Environment, Simulation},
+    threads::environment::{Environment, Simulation},
 };
 
 /// The clock of a simulated node. It stands still while the node's tasks run, and moves when the test lets it.

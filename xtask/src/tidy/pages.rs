@@ -21,12 +21,12 @@ const EXPLAINED: [(&str, &str, &str); 14] = [
     ("CallError", "monitor-runtime/src/error.rs", "CallError"),
     ("TryRecvError", "monitor-runtime/src/error.rs", "TryRecvError"),
     ("RegisterError", "monitor-runtime/src/error.rs", "RegisterError"),
-    ("AskError", "monitor-runtime/src/control/client.rs", "AskError"),
+    ("AskError", "monitor-runtime/src/observe/control/client.rs", "AskError"),
     ("ParseErrorKind", "refs/src/error.rs", "ParseErrorKind"),
 ];
 /// Errors that are of one kind, so that a heading is all they have there, and their files.
 const OF_ONE_KIND: [(&str, &str); 2] =
-    [("DecodeError", "monitor-runtime/src/typed.rs"), ("ReasonTooLarge", "monitor-core/src/reason.rs")];
+    [("DecodeError", "monitor-runtime/src/error.rs"), ("ReasonTooLarge", "monitor-core/src/reason.rs")];
 
 /// The pages that name the tests of their claims.
 const SECURITY: [&str; 2] = ["SECURITY.md", "docs/security-annex.md"];

@@ -14,9 +14,9 @@ const LIBRARIES: [&str; 4] =
 
 /// Files that make events and figures, for the queue.
 const TELLERS: [&str; 5] = [
-    "monitor-runtime/src/evidence.rs",
-    "monitor-runtime/src/log.rs",
-    "monitor-runtime/src/metrics.rs",
+    "monitor-runtime/src/records/down_log.rs",
+    "monitor-runtime/src/records/log.rs",
+    "monitor-runtime/src/observe/metrics.rs",
     "supervision/src/telemetry.rs",
     "transport-tcp/src/log.rs",
 ];

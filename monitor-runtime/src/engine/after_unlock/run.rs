@@ -1,0 +1,62 @@
+//! Does the work, which may run code of the program.
+
+use std::mem;
+
+use refs::EndKind;
+use supervision::unwind;
+
+use super::{AfterUnlock, Rare};
+use crate::{engine::state::Inner, records::log};
+
+impl AfterUnlock {
+    /// Does the work and leaves `self` empty.
+    pub(crate) fn run(&mut self, node: &Inner) {
+        let mut rare = self.rare.take();
+        if let Some(rare) = &mut rare {
+            rare.dial(node);
+        }
+        each(&mut self.links, |(link, channel)| link.flush_soon(channel));
+        if let Some(rare) = &mut rare {
+            rare.lost.drain(..).for_each(|link| link.close(EndKind::Overloaded));
+            if !rare.downs.is_empty() {
+                log::downs(mem::take(&mut rare.downs), self.session.as_ref().map(|link| &link.peer));
+            }
+        }
+        each(&mut self.wakers, unwind::wake);
+        if mem::take(&mut self.backlog) {
+            node.backlog_grows();
+        }
+        if mem::take(&mut self.room) {
+            node.room.wake_all();
+        }
+        if let Some(rare) = rare {
+            rare.fail(node);
+        }
+    }
+}
+
+impl Rare {
+    fn dial(&mut self, node: &Inner) {
+        for (spec, dial) in self.dials.drain(..) {
+            // A dial of a service that panics is answered by nobody else.
+            if unwind::catch(|| node.service.connect(&spec, dial)).is_err() {
+                self.refused.push((spec.name().clone(), dial));
+            }
+        }
+    }
+
+    fn fail(self, node: &Inner) {
+        let end = node.end_of_abandoned();
+        self.refused.into_iter().for_each(|(name, dial)| node.unreachable(&name, dial, end.into()));
+        if let Some(panic) = self.failed {
+            node.fail(&panic);
+        }
+    }
+}
+
+/// Empties it. Nearly always it is empty, which costs a look.
+fn each<T>(things: &mut Vec<T>, act: impl FnMut(T)) {
+    if !things.is_empty() {
+        things.drain(..).for_each(act);
+    }
+}

@@ -1,0 +1,42 @@
+//! Dials that have failed, and the end of the peer service.
+
+use std::mem;
+
+use refs::{DialId, EndKind, NodeName, SessionEnd};
+
+use crate::engine::state::Inner;
+
+impl Inner {
+    /// A dial has failed.
+    pub(crate) fn unreachable(&self, node: &NodeName, dial: DialId, end: SessionEnd) {
+        let _ = self.enter(|state, out| {
+            if state.dialling.get(node) == Some(&dial) {
+                state.dialling.remove(node);
+            }
+            state.core.peer_unreachable(node, dial, end, out);
+        });
+        self.room.wake_all();
+    }
+
+    /// Why what the node gives up by itself ends.
+    pub(crate) fn end_of_abandoned(&self) -> EndKind {
+        match () {
+            () if self.has_failed() => EndKind::NodeFailed,
+            () if self.is_alive() => EndKind::Internal,
+            () => EndKind::LocalShutdown,
+        }
+    }
+
+    /// The peer service has ended: every dial that it did not answer has failed, and so will later ones.
+    pub(crate) fn service_is_over(&self) {
+        let unanswered = self.enter(|state, _| {
+            state.service_over = true;
+            mem::take(&mut state.dialling)
+        });
+        let end = self.end_of_abandoned();
+        for (node, dial) in unanswered.unwrap_or_default() {
+            self.unreachable(&node, dial, end.into());
+        }
+        self.progress();
+    }
+}

@@ -1,0 +1,246 @@
+//! Who lives on this node.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
+
+use futures::future::AbortHandle;
+use monitor_core::{ExitReason, LocalPid, LocalTarget, Processes};
+use refs::Serial;
+use supervision::unwind;
+
+use crate::{
+    engine::registry::Registry,
+    inbox::{
+        queue::{MailboxLimits, Queue},
+        watcher_inbox::Inbox,
+    },
+    sync::gate::Gate,
+};
+
+/// A process, as the node knows it.
+#[derive(Debug)]
+pub(crate) struct LiveProcess {
+    pub(crate) queue: Queue,
+    /// What it sends passes here.
+    pub(crate) gate: Gate,
+    fate: Fate,
+    /// Drops its task at its next await; none if it has no task of ours.
+    pub(crate) abort: Option<AbortHandle>,
+}
+
+impl LiveProcess {
+    /// A process whose messages take at most so many bytes while they wait.
+    pub(crate) fn new(mailbox: MailboxLimits, abort: Option<AbortHandle>) -> Self {
+        LiveProcess { queue: Queue::new(mailbox), gate: Gate::new(), fate: Fate::default(), abort }
+    }
+
+    /// Ends the process with this verdict, unless something ended it before; returns whether this did. A task is dropped at its
+    /// next await; a guard receives nothing more and exits when it is dropped.
+    pub(crate) fn kill(&self, verdict: Verdict) -> bool {
+        let is_first = self.fate.decide(verdict).is_ok();
+        if let Some(abort) = &self.abort {
+            abort.abort();
+        }
+        // A task that is running this moment may receive once more, but nothing that was sent after this.
+        self.close();
+        is_first
+    }
+
+    /// Decides that the process ends by itself, so that a later [`kill`](LiveProcess::kill) comes too late. Returns the exit reason:
+    /// that of an earlier verdict, or else `own`.
+    pub(crate) fn decide(&self, own: impl FnOnce() -> ExitReason) -> ExitReason {
+        match self.fate.decide(Verdict::Own) {
+            Ok(()) | Err(Verdict::Own) => own(),
+            Err(Verdict::Killed) => ExitReason::Killed,
+            Err(Verdict::Shutdown) => ExitReason::Shutdown,
+        }
+    }
+
+    /// Gives it nothing more; what waits stays readable.
+    pub(crate) fn close(&self) {
+        if let Some(receiver) = self.queue.close() {
+            unwind::wake(receiver);
+        }
+    }
+}
+
+/// What ends a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Verdict {
+    /// The process itself.
+    Own = 1,
+    /// A kill.
+    Killed = 2,
+    /// The stop of the node.
+    Shutdown = 3,
+}
+
+/// The first verdict about a process. An atomic and not a lock, because each exit pays for it.
+#[derive(Debug, Default)]
+struct Fate(AtomicU8);
+
+impl Fate {
+    const OPEN: u8 = 0;
+
+    /// Decides, or returns the verdict that was the first.
+    fn decide(&self, verdict: Verdict) -> Result<(), Verdict> {
+        let first = self.0.compare_exchange(Self::OPEN, verdict as u8, Ordering::AcqRel, Ordering::Acquire);
+        first.map(drop).map_err(|first| match first {
+            2 => Verdict::Killed,
+            3 => Verdict::Shutdown,
+            _ => Verdict::Own,
+        })
+    }
+}
+
+/// What has a number here: it can watch, and so must be told.
+#[derive(Clone, Debug)]
+pub(crate) enum LocalEndpoint {
+    Process(Arc<LiveProcess>),
+    /// Watches, but is no process: nobody can name it.
+    Watcher(Arc<Inbox>),
+}
+
+/// The processes and watchers of a node, and the processes' names, under one lock: to leave is one step.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    pub(crate) names: Registry,
+    processes: usize,
+    watchers: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    resident: Option<LocalEndpoint>,
+}
+
+impl Directory {
+    /// Gives it a number that nobody had before.
+    pub(crate) fn insert(&mut self, resident: LocalEndpoint) -> LocalPid {
+        *self.count(&resident) += 1;
+        let index = self.free.pop().unwrap_or_else(|| {
+            let index =
+                u32::try_from(self.slots.len()).expect("memory ends before four thousand million residents");
+            self.slots.push(Slot { generation: 1, resident: None });
+            index
+        });
+        let slot = &mut self.slots[index as usize];
+        slot.resident = Some(resident);
+        LocalPid(Serial::new(index, slot.generation))
+    }
+
+    /// Takes it out, and frees its names. A slot is used again, until its generations are spent.
+    pub(crate) fn remove(&mut self, pid: LocalPid) -> Option<LocalEndpoint> {
+        let slot =
+            self.slots.get_mut(pid.0.slot() as usize).filter(|slot| slot.generation == pid.0.generation())?;
+        let resident = slot.resident.take()?;
+        if slot.generation < u32::MAX {
+            slot.generation += 1;
+            self.free.push(pid.0.slot());
+        }
+        *self.count(&resident) -= 1;
+        self.names.release(pid);
+        Some(resident)
+    }
+
+    /// Who has the number.
+    pub(crate) fn get(&self, pid: LocalPid) -> Option<&LocalEndpoint> {
+        let slot = self.slots.get(pid.0.slot() as usize)?;
+        slot.resident.as_ref().filter(|_| slot.generation == pid.0.generation())
+    }
+
+    /// The process that has the number.
+    pub(crate) fn process(&self, pid: LocalPid) -> Option<&Arc<LiveProcess>> {
+        match self.get(pid)? {
+            LocalEndpoint::Process(process) => Some(process),
+            LocalEndpoint::Watcher(_) => None,
+        }
+    }
+
+    /// All of them, by slot.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &LocalEndpoint> {
+        self.slots.iter().filter_map(|slot| slot.resident.as_ref())
+    }
+
+    /// All that can watch, by slot, and whether each is a process.
+    pub(crate) fn residents(&self) -> impl Iterator<Item = (LocalPid, bool)> {
+        self.slots.iter().zip(0..).filter_map(|(slot, index)| {
+            let is_process = matches!(slot.resident.as_ref()?, LocalEndpoint::Process(_));
+            Some((LocalPid(Serial::new(index, slot.generation)), is_process))
+        })
+    }
+
+    /// All processes, by slot.
+    pub(crate) fn processes(&self) -> impl Iterator<Item = (LocalPid, &Arc<LiveProcess>)> {
+        self.slots.iter().zip(0..).filter_map(|(slot, index)| match slot.resident.as_ref()? {
+            LocalEndpoint::Process(process) => Some((LocalPid(Serial::new(index, slot.generation)), process)),
+            LocalEndpoint::Watcher(_) => None,
+        })
+    }
+
+    /// How many processes live, and how many watchers that are none.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.processes, self.watchers)
+    }
+
+    fn count(&mut self, resident: &LocalEndpoint) -> &mut usize {
+        match resident {
+            LocalEndpoint::Process(_) => &mut self.processes,
+            LocalEndpoint::Watcher(_) => &mut self.watchers,
+        }
+    }
+}
+
+/// The core's view of who lives here.
+impl Processes for Directory {
+    fn resolve(&self, target: &LocalTarget<'_>) -> Option<LocalPid> {
+        match *target {
+            LocalTarget::Pid(pid) => self.process(pid).map(|_| pid),
+            LocalTarget::Name(name) => self.names.whereis(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watcher() -> LocalEndpoint {
+        LocalEndpoint::Watcher(Arc::default())
+    }
+
+    #[test]
+    fn a_number_is_never_given_twice() {
+        let mut directory = Directory::default();
+        let first = directory.insert(watcher());
+        assert!(directory.remove(first).is_some());
+        let second = directory.insert(watcher());
+        assert_eq!(first.0.slot(), second.0.slot());
+        assert_ne!(first, second);
+        assert!(directory.get(first).is_none() && directory.remove(first).is_none());
+        assert!(directory.get(second).is_some());
+    }
+
+    #[test]
+    fn a_slot_whose_generations_are_spent_is_retired() {
+        let mut directory = Directory::default();
+        let pid = directory.insert(watcher());
+        directory.slots[0].generation = u32::MAX;
+        assert!(directory.remove(LocalPid(Serial::new(pid.0.slot(), u32::MAX))).is_some());
+        assert_eq!(directory.insert(watcher()).0.slot(), 1);
+    }
+
+    #[test]
+    fn a_watcher_is_no_process() {
+        let mut directory = Directory::default();
+        let pid = directory.insert(watcher());
+        assert_eq!(directory.resolve(&LocalTarget::Pid(pid)), None);
+        assert_eq!(directory.counts(), (0, 1));
+    }
+}

@@ -1,0 +1,258 @@
+//! Runs what the core wants done.
+
+use std::{mem, sync::Arc};
+
+use monitor_core::{DownReason, Effect, LocalPid, MonitorId, NodeNotice, Notice, Signal, encode};
+use peer_service::{FrameMeta, PushError};
+use refs::{ChannelId, DialId, EndKind, NodeName, NodeSpec, SessionEnd, SessionId};
+use supervision::telemetry;
+
+use crate::{
+    engine::{
+        after_unlock::AfterUnlock,
+        directory::{Directory, LocalEndpoint},
+        state::{Inner, State},
+    },
+    records::{counters::Tally, down_log::DOWN},
+    session::{
+        handle::SessionHandle,
+        message_frame::{MAX_SIGNAL_FRAME, SIGNALS},
+    },
+};
+
+impl Inner {
+    /// Runs effects, in order, to their end.
+    pub(super) fn run_effects(&self, effects: &[Effect], state: &mut State, after: &mut AfterUnlock) {
+        run(effects, state, self, after);
+    }
+}
+
+fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnlock) {
+    // Most inputs only send: those need not know who lives here.
+    let mut directory = None;
+    let mut rest = effects;
+    while let Some((effect, others)) = rest.split_first() {
+        rest = others;
+        #[cfg(feature = "test-util")]
+        supervision::faults::strike(name_of(effect));
+        match effect {
+            Effect::Admit { session } => {
+                if let Some(link) = state.links.get(session) {
+                    link.admit();
+                    after.wakers.extend(link.waker.take());
+                }
+            }
+            Effect::Connect { node, dial } => connect(node, *dial, state, after),
+            Effect::Deliver { to, notice: Notice::Down(first) } => {
+                let directory = directory.get_or_insert_with(|| node.directory.read());
+                rest = deliver_downs((*to, *first), others, state, node, directory, after);
+            }
+            Effect::Deliver { to, notice: Notice::Node(notice) } => {
+                deliver(*to, notice, node, directory.get_or_insert_with(|| node.directory.read()), after);
+            }
+            Effect::Send { session, from, channel, signal } => {
+                let way = (*session, *from, *channel);
+                rest = send(way, signal, others, state.links.get(session), after);
+            }
+            Effect::Watch { pid } => {
+                // Every exit is reported, and none can have come between: it takes the lock that is held.
+                debug_assert!(directory.get_or_insert_with(|| node.directory.read()).process(*pid).is_some());
+            }
+            Effect::Forward { ticket, session } => {
+                let Some(parcel) = state.pending_sends.take(*ticket) else { continue };
+                after.room = true;
+                // Its sender was told that it is on its way: it is not refused now, and nothing after it
+                // overtakes it. What waited was limited.
+                let meta = FrameMeta::signal(parcel.order).on(parcel.options.channel);
+                let write = &mut |frame: &mut Vec<u8>| frame.extend_from_slice(&parcel.frame);
+                let link = state.links.get(session).filter(|link| link.takes(parcel.options));
+                if push(link, meta, write, after).is_err() {
+                    node.counters.messages_undeliverable.add_one();
+                }
+            }
+            Effect::Discard { ticket, .. } => {
+                if state.pending_sends.take(*ticket).is_some() {
+                    after.room = true;
+                    node.counters.messages_undeliverable.add_one();
+                }
+            }
+        }
+    }
+}
+
+/// The name of an effect, for faults that tests inject.
+#[cfg(feature = "test-util")]
+const fn name_of(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Admit { .. } => "effect admit",
+        Effect::Connect { .. } => "effect connect",
+        Effect::Deliver { notice: Notice::Down(_), .. } => "effect deliver down",
+        Effect::Deliver { notice: Notice::Node(_), .. } => "effect deliver node event",
+        Effect::Send { .. } => "effect send",
+        Effect::Watch { .. } => "effect watch",
+        Effect::Forward { .. } => "effect forward",
+        Effect::Discard { .. } => "effect discard",
+    }
+}
+
+fn connect(node: &NodeName, dial: DialId, state: &mut State, after: &mut AfterUnlock) {
+    if state.service_over {
+        after.rare().refused.push((node.clone(), dial));
+    } else {
+        let spec = state.address_cache.get(node).cloned().unwrap_or_else(|| NodeSpec::new(node.clone()));
+        state.dialling.insert(node.clone(), dial);
+        after.rare().dials.push((spec, dial));
+    }
+}
+
+/// Tells a watcher of monitors that have fired: of the first, and of those that follow at once and are the same watcher's.
+/// Returns the effects that are left.
+fn deliver_downs<'a>(
+    (to, first): (LocalPid, MonitorId),
+    others: &'a [Effect],
+    state: &mut State,
+    node: &Inner,
+    directory: &Directory,
+    after: &mut AfterUnlock,
+) -> &'a [Effect] {
+    let more = others.iter().map_while(|effect| match effect {
+        Effect::Deliver { to: other, notice: Notice::Down(id) } if *other == to => Some(*id),
+        _ => None,
+    });
+    let mut fired = mem::take(&mut state.fired);
+    let (mut count, mut tally) = (0, Tally::default());
+    for id in std::iter::once(first).chain(more) {
+        count += 1;
+        told(to, id, state, node, after, &mut tally);
+        match state.aliases.fired(id) {
+            Some(call) => after.wakers.extend(call.down()),
+            None => fired.push(id),
+        }
+    }
+    node.told.add(&tally);
+    match directory.get(to) {
+        Some(LocalEndpoint::Process(process)) => {
+            after.wakers.extend(process.queue.push_downs(&fired));
+        }
+        Some(LocalEndpoint::Watcher(inbox)) => {
+            inbox.push(&fired);
+            after.wakers.extend(inbox.waker.take());
+        }
+        // What has exited gets nothing.
+        None => {}
+    }
+    fired.clear();
+    state.fired = fired;
+    &others[count - 1..]
+}
+
+/// A monitor has fired. Flushed in the same breath, it was told to nobody.
+fn told(
+    to: LocalPid,
+    id: MonitorId,
+    state: &mut State,
+    node: &Inner,
+    after: &mut AfterUnlock,
+    tally: &mut Tally,
+) {
+    let Some(reason) = state.core.fired_reason(id) else { return };
+    tally.add(&reason);
+    if let DownReason::NoConnection(SessionEnd { kind: EndKind::Quota, .. }) = reason {
+        node.counters.monitors_over_quota.add_one();
+    }
+    state.history.fired(to, id, &state.core, &node.environment);
+    if telemetry::is_enabled(DOWN) {
+        after.rare().downs.extend(state.core.fired(id));
+    }
+}
+
+/// Puts a node's event where its receiver finds it. A watcher never asks for those; what has exited gets nothing.
+fn deliver(to: LocalPid, notice: &NodeNotice, node: &Inner, directory: &Directory, after: &mut AfterUnlock) {
+    if let Some(process) = directory.process(to) {
+        let (left_out, receiver) = process.queue.push_node(notice.clone());
+        node.counters.node_events_left_out.add(left_out.merged);
+        node.counters.node_events_missed.add(left_out.missed);
+        after.wakers.extend(receiver);
+    }
+}
+
+/// Sends a signal, and with it in one frame those of the same process that go the same way and follow at once: a
+/// frame has one place in the order. Returns the effects that are left.
+fn send<'a>(
+    way @ (_, from, channel): (SessionId, LocalPid, ChannelId),
+    first: &Signal,
+    others: &'a [Effect],
+    link: Option<&Arc<SessionHandle>>,
+    after: &mut AfterUnlock,
+) -> &'a [Effect] {
+    let more = others.iter().map_while(|effect| match effect {
+        Effect::Send { session, from, channel, signal } if way == (*session, *from, *channel) => {
+            (is_down(signal) == is_down(first)).then_some(signal)
+        }
+        _ => None,
+    });
+    let mut written = 0;
+    let write = &mut |frame: &mut Vec<u8>| {
+        let start = frame.len();
+        let mut last = None;
+        frame.push(SIGNALS);
+        encode(first, &mut last, frame);
+        written = 0;
+        for signal in more.clone() {
+            let end = frame.len();
+            encode(signal, &mut last, frame);
+            if frame.len() - start > MAX_SIGNAL_FRAME {
+                frame.truncate(end);
+                break;
+            }
+            written += 1;
+        }
+    };
+    let meta = FrameMeta::signal(order_of(from)).on(channel);
+    let meta = if is_down(first) { meta.after_all() } else { meta };
+    match push(link, meta, write, after) {
+        Ok(()) => {}
+        // The end of the session follows: it accounts for what is lost here, but for a monitor that its caller asks for again.
+        Err(PushError::Closed) => {
+            let unsent = std::iter::once(first).chain(more.clone()).filter_map(requested);
+            after.rare().unsent.extend(unsent);
+            written = more.count();
+        }
+        // It must not go on without a signal.
+        Err(_) => {
+            after.rare().lost.extend(link.cloned());
+            written = more.count();
+        }
+    }
+    &others[written..]
+}
+
+/// The monitor that the signal asks for.
+const fn requested(signal: &Signal) -> Option<MonitorId> {
+    if let Signal::Monitor { id, .. } = signal { Some(*id) } else { None }
+}
+
+/// Those come after everything that the process has sent, whatever channel that took.
+fn is_down(signal: &Signal) -> bool {
+    matches!(signal, Signal::Down { .. })
+}
+
+/// Messages and signals of a process are in one order. By convention its number; what comes from no process
+/// has one of its own.
+pub(crate) fn order_of(pid: LocalPid) -> u64 {
+    pid.0.to_u64()
+}
+
+fn push(
+    link: Option<&Arc<SessionHandle>>,
+    meta: FrameMeta,
+    write: &mut dyn FnMut(&mut Vec<u8>),
+    after: &mut AfterUnlock,
+) -> Result<(), PushError> {
+    let link = link.ok_or(PushError::Closed)?;
+    link.outbox.push(meta, write)?;
+    if link.lane(meta.channel).touch() {
+        after.links.push((link.clone(), meta.channel));
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! A node that failed: a panic under its lock left its tables half changed.
+//!
+//! No later call uses these tables. Everything that waits for the node ends with that failure:
+//! connections close, a [`Monitor`](crate::Monitor) ends with [`EndKind::NodeFailed`], a
+//! [`Mailbox`](crate::Mailbox) and a [`MonitorSet`](crate::MonitorSet) yield one such notice and
+//! end, and calls give [`NotAlive`](crate::NotAlive).
+
+use std::mem;
+
+use refs::EndKind;
+use supervision::Panic;
+
+use crate::{
+    engine::{directory::LocalEndpoint, state::Inner},
+    records::log,
+};
+
+impl Inner {
+    /// Shuts the node down after the panic that made it fail. It is called once, with no lock held.
+    pub(crate) fn fail(&self, panic: &Panic) {
+        self.counters.node_failures.add_one();
+        log::node_failed(&self.id, panic);
+        self.service.shutdown();
+        let (links, calls) = self.abandon(|state| (mem::take(&mut state.links), state.aliases.calls()));
+        for link in links.into_values() {
+            self.routes.close(&link);
+            link.close(EndKind::NodeFailed);
+            link.abort.abort();
+        }
+        calls.iter().filter_map(|call| call.down()).for_each(supervision::unwind::wake);
+        self.tell_residents();
+        self.room.wake_all();
+        self.backlog.wake();
+        self.stopping.waiters.wake_all();
+    }
+
+    fn tell_residents(&self) {
+        let residents: Vec<_> = self.directory.read().all().cloned().collect();
+        for resident in residents {
+            let receiver = match resident {
+                LocalEndpoint::Process(process) => process.queue.fail(),
+                LocalEndpoint::Watcher(inbox) => inbox.waker.take(),
+            };
+            receiver.into_iter().for_each(supervision::unwind::wake);
+        }
+    }
+}

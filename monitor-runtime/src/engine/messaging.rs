@@ -1,0 +1,429 @@
+//! Sending a message, and delivering one that has arrived.
+
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Poll, Waker},
+};
+
+use monitor_core::{Connect, LocalPid, MonitorId, Route};
+use peer_service::{FrameMeta, PushError};
+use refs::{AliasToken, ChannelId, EndKind, Incarnation, NodeName, Pid, Serial};
+use supervision::unwind;
+
+use crate::{
+    dest::{Dest, Receiver},
+    engine::{
+        after_unlock::AfterUnlock,
+        directory::{Directory, LiveProcess},
+        effects::order_of,
+        pending_sends::PendingSend,
+        state::Inner,
+    },
+    error::{NotAlive, SendError},
+    event::Message,
+    inbox::queue::Pushed,
+    records::counters::Counters,
+    send_options::SendOptions,
+    session::{
+        handle::SessionHandle,
+        message_frame::{MAX_OVERHEAD, MessageFrame},
+    },
+    sync::gate::Gate,
+};
+
+/// A message of so many bytes is worth a write of its own, while it is in the processor's caches.
+const LONG: usize = 16 * 1024;
+
+const NOT_ALIVE: Unsent = Unsent::Error(SendError::NotAlive(NotAlive));
+
+/// Why a message did not go out, and what to wait for if it is [`SendError::Full`].
+pub(crate) enum Unsent {
+    /// Never will.
+    Error(SendError),
+    /// Until the session takes more.
+    Session(Arc<SessionHandle>),
+    /// Until fewer things wait for a connection.
+    Connection,
+}
+
+impl Unsent {
+    fn count(&self, counters: &Counters) {
+        let counter = match self {
+            Unsent::Session(_) | Unsent::Connection | Unsent::Error(SendError::Full) => {
+                &counters.messages_refused
+            }
+            Unsent::Error(SendError::TooLarge { .. }) => &counters.messages_too_large,
+            Unsent::Error(SendError::NoChannel) => &counters.messages_no_channel,
+            Unsent::Error(SendError::NotConnected(_)) => &counters.messages_not_connected,
+            // A node that has stopped sends nothing.
+            Unsent::Error(_) => return,
+        };
+        counter.add_one();
+    }
+}
+
+impl From<Unsent> for SendError {
+    fn from(unsent: Unsent) -> Self {
+        match unsent {
+            Unsent::Error(error) => error,
+            Unsent::Session(_) | Unsent::Connection => SendError::Full,
+        }
+    }
+}
+
+/// A message that is to be sent, but for its body.
+#[derive(Clone, Copy)]
+pub(crate) struct OutboundMessage<'a> {
+    /// The process that sends it, as its receiver is told.
+    pub(crate) from: Option<&'a Pid>,
+    /// In whose order it goes.
+    pub(crate) speaker: LocalPid,
+    pub(crate) to: &'a Dest,
+    /// The alias at which the reply is awaited.
+    pub(crate) reply_to: Option<MonitorId>,
+    pub(crate) options: SendOptions,
+    /// Of the process that sends it.
+    pub(crate) gate: Option<&'a Gate>,
+}
+
+impl<'a> OutboundMessage<'a> {
+    /// Of no process.
+    pub(crate) const fn of_nobody(to: &'a Dest, options: SendOptions) -> Self {
+        OutboundMessage { from: None, speaker: LocalPid::NONE, to, reply_to: None, options, gate: None }
+    }
+}
+
+/// Work that a push leaves until its sender has left the gate, because it may run code of the program.
+#[derive(Default)]
+struct AfterGate {
+    waker: Option<Waker>,
+    flush: Option<(Arc<SessionHandle>, ChannelId, Flush)>,
+    /// Only a send that had to enter the node has any.
+    after_unlock: Option<Box<AfterUnlock>>,
+}
+
+#[derive(Clone, Copy)]
+enum Flush {
+    Now,
+    Soon,
+}
+
+impl AfterGate {
+    fn after_unlock(&mut self) -> &mut AfterUnlock {
+        self.after_unlock.get_or_insert_default()
+    }
+
+    fn run(&mut self, node: &Inner) {
+        if let Some(after) = &mut self.after_unlock {
+            after.run(node);
+        }
+        match &self.flush {
+            Some((link, channel, Flush::Now)) => link.flush(*channel),
+            Some((link, channel, Flush::Soon)) => link.flush_soon(*channel),
+            None => {}
+        }
+        if let Some(waker) = self.waker.take() {
+            unwind::wake(waker);
+        }
+    }
+}
+
+enum Way {
+    Session(Arc<SessionHandle>),
+    Parked,
+}
+
+impl Inner {
+    /// Sends a message; `body` is taken out if it went to a process of this node.
+    pub(crate) fn send(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
+        self.try_send(letter, body).inspect_err(|unsent| unsent.count(&self.counters))
+    }
+
+    fn try_send(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
+        if !self.is_alive() {
+            return Err(Unsent::Error(NotAlive.into()));
+        }
+        let max = self.limits.max_message;
+        if body.len() > max {
+            return Err(Unsent::Error(SendError::TooLarge { len: body.len(), max }));
+        }
+        let is_here = *letter.to.node() == self.id.name;
+        if is_here && !matches!(letter.to.receiver(), Receiver::Alias(..)) {
+            if let Some(waker) = self.push_here(letter, body)? {
+                unwind::wake(waker);
+            }
+            return Ok(());
+        }
+        let mut after_gate = AfterGate::default();
+        let pushed = match letter.gate {
+            Some(gate) => gate.pass(|| self.push(letter, body, &mut after_gate)).unwrap_or(Err(NOT_ALIVE)),
+            None => self.push(letter, body, &mut after_gate),
+        };
+        after_gate.run(self);
+        pushed
+    }
+
+    /// Puts a message into the mailbox of a process of this node. Returns the waker of the receiver.
+    ///
+    /// The lock of the directory takes the place of the sender's gate, which saves two atomic operations a message: an exit closes
+    /// the gate, then leaves the directory under its lock, and reports itself afterwards.
+    fn push_here(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<Option<Waker>, Unsent> {
+        let directory = self.directory.read();
+        if letter.gate.is_some_and(Gate::is_closed) {
+            return Err(NOT_ALIVE);
+        }
+        let message = self.message(letter, body);
+        Ok(self.deliver_in(&directory, letter.to.receiver(), [message]))
+    }
+
+    fn message(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Message {
+        let mut message = Message::new(letter.from.cloned(), std::mem::take(body));
+        message.reply_to = letter.reply_to.map(|id| self.alias(id));
+        message
+    }
+
+    /// Puts a message into the queue of a session, or through an alias of this node.
+    fn push(
+        &self,
+        letter: OutboundMessage<'_>,
+        body: &mut Vec<u8>,
+        after_gate: &mut AfterGate,
+    ) -> Result<(), Unsent> {
+        match letter.to.receiver() {
+            Receiver::Alias(life, serial, token) if *letter.to.node() == self.id.name => {
+                let message = self.message(letter, body);
+                let alias = (MonitorId(serial), token);
+                after_gate.waker = self.deliver_through(life, alias, message, after_gate.after_unlock());
+                Ok(())
+            }
+            _ => self.push_remote(letter, body, after_gate),
+        }
+    }
+
+    fn push_remote(
+        &self,
+        letter: OutboundMessage<'_>,
+        body: &[u8],
+        after_gate: &mut AfterGate,
+    ) -> Result<(), Unsent> {
+        let OutboundMessage { from, speaker, to, reply_to, options, .. } = letter;
+        let reply_to = reply_to.map(|id| (id.0, self.alias_key.token(id)));
+        let frame = MessageFrame { to: to.receiver(), from: from.map(Pid::serial), reply_to, body };
+        let order = order_of(speaker);
+        loop {
+            let link = match self.way(to.node(), order, frame, options, after_gate)? {
+                Way::Parked => return Ok(()),
+                Way::Session(link) => link,
+            };
+            if !link.takes(options) {
+                return Err(Unsent::Error(SendError::NoChannel));
+            }
+            let meta = FrameMeta::message(order).on(options.channel);
+            match link.outbox.push(meta, &mut |out| frame.write(out)) {
+                Ok(()) => {
+                    let is_first = link.lane(options.channel).touch();
+                    if body.len() >= LONG {
+                        after_gate.flush = Some((link, options.channel, Flush::Now));
+                    } else if is_first {
+                        after_gate.flush = Some((link, options.channel, Flush::Soon));
+                    }
+                    return Ok(());
+                }
+                // It is over, and the core will be told after what has arrived on it: the message goes to the next session.
+                Err(PushError::Closed) => self.is_closing(&link, after_gate),
+                Err(PushError::Full) => return Err(Unsent::Session(link)),
+                // The peer takes less than this node.
+                Err(PushError::TooLarge) => {
+                    let max = link.peer.max_frame.saturating_sub(MAX_OVERHEAD);
+                    return Err(Unsent::Error(SendError::TooLarge { len: body.len(), max }));
+                }
+                Err(_) => return Err(Unsent::Error(SendError::NotConnected(EndKind::Closed.into()))),
+            }
+        }
+    }
+
+    /// The session takes no more frames: later calls wait for the next one.
+    fn is_closing(&self, link: &Arc<SessionHandle>, after_gate: &mut AfterGate) {
+        let _ = self.enter_then(after_gate.after_unlock(), |state, _| {
+            self.routes.close(link);
+            state.core.session_closing(link.peer.session);
+        });
+    }
+
+    /// [`Inner::send`], but waits for room. Dropped before it is done it has sent nothing.
+    pub(crate) async fn send_async(
+        &self,
+        letter: OutboundMessage<'_>,
+        body: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        poll_fn(|cx| {
+            let mut registered = false;
+            loop {
+                match self.try_send(letter, body) {
+                    Ok(()) => return Poll::Ready(Ok(())),
+                    // An attempt that waits for room is not refused.
+                    Err(unsent @ Unsent::Error(_)) => {
+                        unsent.count(&self.counters);
+                        return Poll::Ready(Err(unsent.into()));
+                    }
+                    Err(Unsent::Connection) if registered => return Poll::Pending,
+                    // Room that comes before the waker is in place is seen by another attempt.
+                    Err(Unsent::Connection) => self.room.register(cx),
+                    Err(Unsent::Session(link)) => {
+                        if link.outbox.poll_ready(letter.options.channel, cx).is_pending() {
+                            return Poll::Pending;
+                        }
+                        if registered {
+                            // There was room, and somebody else took it: let others go first.
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                    }
+                }
+                registered = true;
+            }
+        })
+        .await
+    }
+
+    /// How a frame gets to that node; parks it if a connection must be made first.
+    fn way(
+        &self,
+        node: &NodeName,
+        order: u64,
+        frame: MessageFrame<'_>,
+        options: SendOptions,
+        after_gate: &mut AfterGate,
+    ) -> Result<Way, Unsent> {
+        if let Some(link) = self.routes.find(node) {
+            return Ok(Way::Session(link));
+        }
+        let not_connected = |end| Unsent::Error(SendError::NotConnected(end));
+        self.enter_then(after_gate.after_unlock(), |state, out| {
+            if !self.is_alive() {
+                return Err(Unsent::Error(NotAlive.into()));
+            }
+            let has_room = state.pending_sends.has_room(frame.body.len());
+            // What could not wait for a connection asks for none.
+            let connect = if has_room { self.connect_if_able(Connect::OnDemand) } else { Connect::Never };
+            let ticket = state.pending_sends.ticket();
+            match state.core.route(node, ticket, connect, out) {
+                Route::Now(session) => {
+                    let link = state.links.get(&session).ok_or(not_connected(EndKind::Closed.into()))?;
+                    // Not before what waited, and goes first, has been pushed: that is what this input leaves to be done.
+                    if out.is_empty() {
+                        self.routes.open(link);
+                    }
+                    Ok(Way::Session(link.clone()))
+                }
+                Route::Later if has_room => {
+                    let mut bytes = Vec::new();
+                    frame.write(&mut bytes);
+                    state.pending_sends.keep(ticket, PendingSend { order, options, frame: bytes });
+                    Ok(Way::Parked)
+                }
+                // The ticket stays without a parcel: nothing will be forwarded.
+                Route::Later => Err(Unsent::Connection),
+                Route::No(_) if !has_room && self.capabilities.connect => Err(Unsent::Connection),
+                Route::No(end) if end.kind == EndKind::Quota => Err(Unsent::Connection),
+                Route::No(end) => Err(not_connected(end)),
+            }
+        })
+        .unwrap_or_else(|error| Err(Unsent::Error(error.into())))
+    }
+
+    /// On demand as far as the peer service can: one that makes its connections by itself is not asked to.
+    pub(crate) const fn connect_if_able(&self, connect: Connect) -> Connect {
+        if self.capabilities.connect { connect } else { Connect::Never }
+    }
+
+    /// Messages have arrived from a peer, all for one receiver. Empties `messages`; the caller runs `after`.
+    pub(crate) fn deliver_all(&self, to: Receiver<'_>, messages: &mut Vec<Message>, after: &mut AfterUnlock) {
+        let Receiver::Alias(life, serial, token) = to else {
+            return after.wakers.extend(self.deliver_to_process(to, messages.drain(..)));
+        };
+        // Each may be the last that the alias takes.
+        for message in messages.drain(..) {
+            let waker = self.deliver_through(life, (MonitorId(serial), token), message, after);
+            after.wakers.extend(waker);
+        }
+    }
+
+    /// In one step: who it is, is asked once.
+    fn deliver_to_process<M>(&self, to: Receiver<'_>, messages: M) -> Option<Waker>
+    where
+        M: IntoIterator<Item = Message, IntoIter: ExactSizeIterator>,
+    {
+        self.deliver_in(&self.directory.read(), to, messages)
+    }
+
+    fn deliver_in<M>(&self, directory: &Directory, to: Receiver<'_>, messages: M) -> Option<Waker>
+    where
+        M: IntoIterator<Item = Message, IntoIter: ExactSizeIterator>,
+    {
+        let messages = messages.into_iter();
+        let Some(process) = self.receiver(to, directory) else {
+            self.counters.messages_for_nobody.add(messages.len());
+            return None;
+        };
+        self.put(messages, process)
+    }
+
+    /// A message through an alias, of a sender that has this token. Under the state's lock: once a demonitor or an
+    /// `unalias` has returned, none is added.
+    fn deliver_through(
+        &self,
+        life: Incarnation,
+        (alias, token): (MonitorId, Option<AliasToken>),
+        message: Message,
+        after: &mut AfterUnlock,
+    ) -> Option<Waker> {
+        // Before anything else is looked at: a guess takes no lock.
+        let was_given = life == self.id.incarnation && token == Some(self.alias_key.token(alias));
+        let used = was_given.then(|| {
+            self.enter_then(after, |state, out| {
+                let used = state.aliases.used(alias)?;
+                if used.ends_monitor {
+                    state.core.demonitor(used.owner, alias, true, out);
+                }
+                if let Some(call) = used.call {
+                    return Some(call.reply(message));
+                }
+                let process = self.directory.read().process(used.owner).cloned()?;
+                Some(self.put([message], &process))
+            })
+        });
+        used.and_then(Result::ok).flatten().unwrap_or_else(|| {
+            self.counters.messages_for_no_alias.add_one();
+            None
+        })
+    }
+
+    fn put(&self, messages: impl IntoIterator<Item = Message>, process: &LiveProcess) -> Option<Waker> {
+        process.queue.push_messages(messages, |pushed| match pushed {
+            Pushed::Kept => {}
+            Pushed::Full => self.counters.messages_missed.add_one(),
+            Pushed::Closed => self.counters.messages_for_nobody.add_one(),
+        })
+    }
+
+    fn receiver<'a>(&self, to: Receiver<'_>, directory: &'a Directory) -> Option<&'a Arc<LiveProcess>> {
+        let pid = match to {
+            Receiver::Pid(life, serial) if life == self.id.incarnation => LocalPid(serial),
+            Receiver::Name(name) => directory.names.whereis(&name.parse().ok()?)?,
+            Receiver::Pid(..) | Receiver::Alias(..) => return None,
+        };
+        directory.process(pid)
+    }
+
+    /// The pid of a process of this node.
+    pub(crate) fn pid(&self, serial: Serial) -> Pid {
+        Pid::new(self.id.clone(), serial)
+    }
+
+    /// The number of a process that lives, or lived, on this node in its present life.
+    pub(crate) fn local(&self, pid: &Pid) -> Option<LocalPid> {
+        pid.is_local(&self.id).then(|| LocalPid(pid.serial()))
+    }
+}

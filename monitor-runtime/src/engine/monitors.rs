@@ -1,0 +1,140 @@
+//! Monitors: making one, receiving the `Down`s that have fired, and the references that name them.
+
+use std::sync::Arc;
+
+use monitor_core::{Down, LocalPid, MonitorId, MonitorOptions, NodesOptions};
+use refs::{MonitorRef, NodeName, NodeSpec, Target};
+
+use crate::{
+    engine::{
+        after_unlock::AfterUnlock,
+        aliases::Answer,
+        history::PastDown,
+        state::{Inner, State},
+    },
+    error::{NotAlive, NotImplemented, Refusal},
+    event::{NodeInfo, NodesMissed},
+    inbox::{
+        fired_queue::FiredQueue,
+        prefetch::Prefetch,
+        queue::{GapId, Queue},
+    },
+};
+
+impl Inner {
+    /// Monitors a target for a process or a watcher. With a `call`, what is to be told comes there instead of the mailbox.
+    pub(crate) fn monitor(
+        &self,
+        watcher: LocalPid,
+        target: &Target,
+        options: MonitorOptions,
+        call: Option<Arc<Answer>>,
+    ) -> Result<MonitorId, Refusal> {
+        self.needs(self.capabilities.monitoring || self.is_own(target.node()), "monitoring")?;
+        let options = options.connect(self.connect_if_able(options.connect));
+        let mut after = AfterUnlock::default();
+        let entered = self.enter_then(&mut after, |state, out| {
+            // What `enter_as` does, by one look at the directory instead of two.
+            if !self.is_alive() {
+                return Err(NotAlive);
+            }
+            let directory = self.directory.read();
+            directory.get(watcher).ok_or(NotAlive)?;
+            let id = state.core.monitor(&*directory, watcher, target, options, out);
+            if let Some(mode) = options.alias {
+                // Before the effects are run: a monitor that fires at once ends its alias, too.
+                state.aliases.insert(id, watcher, mode, call);
+            }
+            Ok(id)
+        });
+        let monitor = entered.and_then(|monitor| monitor);
+        if let Some(&id) = monitor.as_ref().ok().filter(|&&id| after.is_unsent(id)) {
+            // The session is over, and the core will be told after what has arrived on it: the monitor takes the next one.
+            let _ = self
+                .enter_then(&mut after, |state, out| state.core.monitor_not_sent(id, options.connect, out));
+        }
+        after.run(self);
+        Ok(monitor?)
+    }
+
+    /// What a monitor that fired has to say; none if it was flushed meanwhile.
+    pub(crate) fn take(&self, id: MonitorId) -> Option<Down> {
+        self.take_from(|state| state.core.take(id))
+    }
+
+    /// Takes the `Down` of `first`, and into `prefetch` the run that follows it in `fired`: see [`Prefetch::open`].
+    pub(crate) fn take_run(
+        &self,
+        prefetch: &mut Prefetch,
+        receiver: LocalPid,
+        first: MonitorId,
+        fired: &dyn FiredQueue,
+    ) -> Option<Down> {
+        self.take_from(|state| {
+            prefetch.open(&mut state.core, &mut state.prefetch_counts, receiver, first, fired)
+        })
+    }
+
+    /// Removes the count of a receiver that ends: see [`Prefetch::clear`].
+    pub(crate) fn forget_prefetch(&self, receiver: LocalPid) {
+        self.abandon(|state| state.prefetch_counts.remove(&receiver));
+    }
+
+    /// A process has reached a gap in its node events: its subscription begins anew. `None` if that is over.
+    pub(crate) fn end_gap(
+        &self,
+        process: LocalPid,
+        queue: &Queue,
+        options: NodesOptions,
+        gap: GapId,
+    ) -> Option<NodesMissed> {
+        // In one step with the list: every event comes through the same lock.
+        let resumed = self.enter_as(process, |state, _| {
+            let count = queue.end_gap(options, gap)?;
+            state.core.demonitor_nodes(process, options);
+            let up = state.core.monitor_nodes(process, options);
+            Some(NodesMissed { options, count, up: up.iter().map(|event| NodeInfo::of(event)).collect() })
+        });
+        resumed.unwrap_or_else(|NotAlive| {
+            Some(NodesMissed { options, count: queue.end_gap(options, gap)?, up: Vec::new() })
+        })
+    }
+
+    /// Returns at most `limit` of the last `Down`s, newest first.
+    pub(crate) fn past_downs(&self, limit: usize, state: &State) -> Vec<PastDown> {
+        let directory = self.directory.read();
+        let watcher = |pid: LocalPid| directory.process(pid).map(|_| self.pid(pid.0));
+        state.history.list(limit, self.environment.now(), watcher)
+    }
+
+    /// Whether the peer service can do what a call needs.
+    pub(crate) const fn needs(&self, able: bool, capability: &'static str) -> Result<(), NotImplemented> {
+        if able { Ok(()) } else { Err(NotImplemented { capability }) }
+    }
+
+    pub(crate) fn is_own(&self, node: &NodeName) -> bool {
+        *node == self.id.name
+    }
+
+    /// Keeps the addresses that came with a call, for this connection and later ones. In one step with what may make
+    /// that connection: nothing that comes between makes them the oldest.
+    pub(crate) fn remember(&self, spec: &NodeSpec, state: &mut State) {
+        if !spec.addresses().is_empty() && state.address_cache.remember(spec.clone()) {
+            self.counters.addresses_forgotten.add_one();
+        }
+    }
+
+    pub(crate) fn reference(&self, id: MonitorId) -> MonitorRef {
+        MonitorRef::new(self.id.clone(), id.0)
+    }
+
+    /// The reference of a monitor that is an alias: whoever has it can send to its owner.
+    pub(crate) fn alias(&self, id: MonitorId) -> MonitorRef {
+        self.reference(id).with_alias(Some(self.alias_key.token(id)))
+    }
+
+    /// The number of a monitor that was made on this node in its present life.
+    pub(crate) fn monitor_id(&self, monitor: &MonitorRef) -> Option<MonitorId> {
+        (*monitor.node() == self.id).then(|| MonitorId(monitor.serial()))
+    }
+}

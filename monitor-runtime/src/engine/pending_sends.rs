@@ -1,0 +1,58 @@
+//! Messages that wait for a connection. Their place in the order is the core's: it says when each may go.
+
+use std::collections::BTreeMap;
+
+use monitor_core::Ticket;
+
+use crate::send_options::SendOptions;
+
+/// A frame, the order it belongs to, and how it is to go.
+#[derive(Debug)]
+pub(crate) struct PendingSend {
+    pub(crate) order: u64,
+    pub(crate) options: SendOptions,
+    pub(crate) frame: Vec<u8>,
+}
+
+/// What is kept under the core's tickets. A ticket without a parcel keeps a place for nothing.
+#[derive(Debug)]
+pub(crate) struct PendingSends {
+    /// The most bytes that wait. One message that is longer may wait alone.
+    limit: usize,
+    parcels: BTreeMap<Ticket, PendingSend>,
+    bytes: usize,
+    last: u64,
+}
+
+impl PendingSends {
+    pub(crate) fn new(limit: usize) -> Self {
+        PendingSends { limit, parcels: BTreeMap::new(), bytes: 0, last: 0 }
+    }
+
+    /// A ticket that was never used.
+    pub(crate) fn ticket(&mut self) -> Ticket {
+        self.last += 1;
+        Ticket(self.last)
+    }
+
+    /// Whether that many bytes more may wait.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.bytes == 0 || self.bytes.saturating_add(bytes) <= self.limit
+    }
+
+    pub(crate) fn keep(&mut self, ticket: Ticket, parcel: PendingSend) {
+        self.bytes += parcel.frame.len();
+        self.parcels.insert(ticket, parcel);
+    }
+
+    pub(crate) fn take(&mut self, ticket: Ticket) -> Option<PendingSend> {
+        let parcel = self.parcels.remove(&ticket)?;
+        self.bytes -= parcel.frame.len();
+        Some(parcel)
+    }
+
+    /// How many bytes wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}

@@ -1,0 +1,80 @@
+//! The end of whoever asks.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use futures::{AsyncReadExt, AsyncWriteExt};
+use smol::{Timer, net::unix::UnixStream};
+use thiserror::Error;
+
+use super::protocol::{Answer, MAX_ANSWER, Question};
+use crate::observe::connection_limit::TIMEOUT;
+
+/// Why a node did not answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// Nobody listens at the socket, or it may not be opened.
+    #[error("no node answers at {}", path.display())]
+    NoNode {
+        /// The socket.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The connection broke, or the answer took longer than 10 s.
+    #[error("the node at {} did not answer", path.display())]
+    Broken {
+        /// The socket.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        cause: io::Error,
+    },
+    /// What came back is no answer: another program listens there, or another version.
+    #[error("what answers at {} is no node of this version", path.display())]
+    Malformed {
+        /// The socket.
+        path: PathBuf,
+        /// What is wrong with the answer.
+        #[source]
+        cause: serde_json::Error,
+    },
+    /// The node did not understand the question: it is of another version.
+    #[error("the node refused: {}", refs::Printable(.0))]
+    Refused(String),
+}
+
+/// Asks the node at that socket. Waits for at most 10 s, and takes at most 64 MiB. Cancel-safe: a question changes nothing
+/// at the node, and its connection ends when this is dropped.
+///
+/// # Errors
+/// [`AskError`], each of which names the socket.
+pub async fn ask(socket: impl AsRef<Path>, question: &Question) -> Result<Answer, AskError> {
+    let path = || socket.as_ref().to_owned();
+    let stream = UnixStream::connect(socket.as_ref()).await;
+    let stream = stream.map_err(|cause| AskError::NoNode { path: path(), cause })?;
+    let late = async {
+        Timer::after(TIMEOUT).await;
+        Err(io::ErrorKind::TimedOut.into())
+    };
+    let answer = smol::future::or(converse(stream, question), late).await;
+    let answer = answer.map_err(|cause| AskError::Broken { path: path(), cause })?;
+    match serde_json::from_slice(&answer) {
+        Ok(Answer::Refused(why)) => Err(AskError::Refused(why)),
+        Ok(answer) => Ok(answer),
+        Err(cause) => Err(AskError::Malformed { path: path(), cause }),
+    }
+}
+
+async fn converse(mut stream: UnixStream, question: &Question) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(question)?;
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    let mut answer = Vec::new();
+    stream.take(MAX_ANSWER as u64).read_to_end(&mut answer).await?;
+    Ok(answer)
+}

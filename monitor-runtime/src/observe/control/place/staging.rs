@@ -1,0 +1,159 @@
+//! Where a socket is made, before others can see it.
+//!
+//! A socket is born with the mode that the mask of the process leaves it. Until it is 0600 it lies in a staging directory,
+//! which only its owner can enter; then it is linked to its place. Everything is done relative to open directories and
+//! without following symbolic links, so that nothing outside of them is touched, whoever may write there.
+
+use std::{
+    ffi::OsStr,
+    io,
+    os::{
+        fd::OwnedFd,
+        unix::{
+            ffi::OsStrExt,
+            net::{UnixListener, UnixStream},
+        },
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{AtFlags, Dir, Mode, OFlags, chmodat, fstat, linkat, mkdirat, openat, unlinkat},
+    io::Errno,
+    process::geteuid,
+};
+
+use super::lstat::{is_socket, lstat};
+
+/// Names of staging directories begin with this and end with four hexadecimal digits. It is no longer than most names of
+/// sockets.
+const PREFIX: &str = ".obit-";
+/// The name of a socket in its staging directory.
+const SOCKET: &str = "s";
+/// How often another staging directory is tried if one is taken away, as another node does that takes it for one left behind.
+const TRIES: usize = 4;
+
+/// Makes a socket in a staging directory of that parent, and has it published from there.
+pub(super) fn listen(
+    parent: &OwnedFd,
+    parent_path: &Path,
+    publish: impl Fn(&Staging<'_>) -> io::Result<()>,
+) -> io::Result<UnixListener> {
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        match listen_once(parent, parent_path, &publish) {
+            // There is one of that name, or it was taken for one that had been left behind.
+            Err(error)
+                if tries > 0
+                    && parent_path.is_dir()
+                    && [io::ErrorKind::AlreadyExists, io::ErrorKind::NotFound].contains(&error.kind()) => {}
+            listening => return listening,
+        }
+    }
+}
+
+fn listen_once(
+    parent: &OwnedFd,
+    parent_path: &Path,
+    publish: impl Fn(&Staging<'_>) -> io::Result<()>,
+) -> io::Result<UnixListener> {
+    let staging = Staging::make(parent)?;
+    let listener = staging.bind(parent_path).and_then(|listener| publish(&staging).map(|()| listener));
+    staging.remove();
+    listener
+}
+
+/// Removes the staging directories that killed programs of this user have left behind. Those that are in use stay, as does
+/// anything else that has such a name.
+pub(super) fn clear(parent: &OwnedFd, parent_path: &Path) {
+    let Ok(entries) = Dir::read_from(parent) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if let Some(staging) = Staging::open(parent, name)
+            && !staging.is_in_use(parent_path)
+        {
+            staging.remove();
+        }
+    }
+}
+
+/// A staging directory of this user, which nobody else can enter.
+#[derive(Debug)]
+pub(super) struct Staging<'a> {
+    parent: &'a OwnedFd,
+    name: String,
+    directory: OwnedFd,
+}
+
+impl<'a> Staging<'a> {
+    /// The path that a socket has while it is staged in that directory.
+    pub(super) fn socket_path(parent: &Path) -> PathBuf {
+        parent.join(name(0)).join(SOCKET)
+    }
+
+    /// Gives the socket its place, which must be vacant.
+    pub(super) fn link_to(&self, directory: &OwnedFd, name: &OsStr) -> io::Result<()> {
+        match linkat(&self.directory, SOCKET, directory, name, AtFlags::empty()) {
+            Err(Errno::EXIST) => {
+                Err(io::Error::new(io::ErrorKind::AddrInUse, "something has been put there meanwhile"))
+            }
+            linked => Ok(linked?),
+        }
+    }
+
+    fn make(parent: &'a OwnedFd) -> io::Result<Self> {
+        let name = name(getrandom::u32().map_err(io::Error::other)?);
+        mkdirat(parent, &name, Mode::RWXU)?;
+        Staging::open(parent, OsStr::new(&name)).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// None if that is no staging directory of this user.
+    fn open(parent: &'a OwnedFd, name: &OsStr) -> Option<Self> {
+        let name = name.to_str().filter(|name| is_name(name))?.to_owned();
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = openat(parent, &name, flags, Mode::empty()).ok()?;
+        let stat = fstat(&directory).ok()?;
+        let others = Mode::RWXG | Mode::RWXO;
+        let is_own =
+            stat.st_uid == geteuid().as_raw() && !Mode::from_raw_mode(stat.st_mode).intersects(others);
+        is_own.then_some(Staging { parent, name, directory })
+    }
+
+    fn bind(&self, parent_path: &Path) -> io::Result<UnixListener> {
+        let listener = UnixListener::bind(parent_path.join(&self.name).join(SOCKET))?;
+        // Were the path led elsewhere meanwhile, there would be none.
+        if !self.has_socket() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        chmodat(&self.directory, SOCKET, Mode::RUSR | Mode::WUSR, AtFlags::empty())?;
+        Ok(listener)
+    }
+
+    fn has_socket(&self) -> bool {
+        lstat(&self.directory, SOCKET).is_ok_and(|stat| is_socket(&stat))
+    }
+
+    fn is_in_use(&self, parent_path: &Path) -> bool {
+        let socket = parent_path.join(&self.name).join(SOCKET);
+        let is_dead = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        self.has_socket() && !UnixStream::connect(socket).is_err_and(is_dead)
+    }
+
+    /// Removes the directory, if it has nothing else than the socket. One that stays is found by a later node.
+    fn remove(self) {
+        if self.has_socket() {
+            let _ = unlinkat(&self.directory, SOCKET, AtFlags::empty());
+        }
+        let _ = unlinkat(self.parent, &self.name, AtFlags::REMOVEDIR);
+    }
+}
+
+fn name(number: u32) -> String {
+    format!("{PREFIX}{:04x}", number & 0xffff)
+}
+
+fn is_name(name: &str) -> bool {
+    let digits = name.strip_prefix(PREFIX);
+    digits.is_some_and(|digits| digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+}

@@ -1,0 +1,50 @@
+//! Questions, answers, and their limits.
+
+use serde::{Deserialize, Serialize};
+
+use super::answers::{Extent, Look, MonitorList, NodeList, PastDownLine};
+
+/// What can be asked of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Question {
+    /// Which nodes are up, and what this one is.
+    Nodes,
+    /// Who watches whom: [`Node::monitors`](crate::Node::monitors).
+    Monitors,
+    /// What was told last: [`Node::history`](crate::Node::history), newest first, as far as
+    /// the node is configured to keep it. Only of this monitor, or of this
+    /// target, if one is named.
+    Downs(Option<String>),
+    /// All of that, and every count, in one answer; of the `Down`s the last 1,000.
+    Look,
+}
+
+/// What a node answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Answer {
+    /// To [`Question::Nodes`].
+    Nodes(NodeList),
+    /// To [`Question::Monitors`].
+    Monitors(MonitorList),
+    /// To [`Question::Downs`].
+    Downs(Vec<PastDownLine>),
+    /// To [`Question::Look`].
+    Look(Box<Look>),
+    /// To what is no question: what is wrong with it.
+    Refused(String),
+}
+
+/// The longest question, in bytes.
+pub(super) const MAX_QUESTION: u64 = 4096;
+/// The longest answer, in bytes.
+pub(super) const MAX_ANSWER: usize = 64 << 20;
+/// Maximum number of monitors of each kind in an answer.
+pub(super) const MAX_MONITORS: usize = 10_000;
+/// Maximum number of nodes in an answer.
+pub(super) const MAX_PEERS: usize = 10_000;
+/// Maximum extent of a [look](Question::Look).
+pub(super) const MAX_LOOK: Extent = Extent { monitors: MAX_MONITORS, downs: 1000, peers: MAX_PEERS };

@@ -1,0 +1,11 @@
+//! What a node counts and logs.
+//!
+//! | what | where |
+//! |---|---|
+//! | counters of drops, refusals and `Down`s | `records/counters.rs` |
+//! | every event that this crate logs | `records/log.rs` |
+//! | the fields of a logged `Down` | `records/down_log.rs` |
+
+pub(crate) mod counters;
+pub(crate) mod down_log;
+pub(crate) mod log;

@@ -1,0 +1,394 @@
+//! Every interleaving that matters, forced by hand: no tasks, no network.
+
+use std::{
+    sync::{Mutex, OnceLock},
+    task::{Context, Poll},
+};
+
+use async_trait::async_trait;
+use futures::future::AbortHandle;
+use monitor_core::{CoreConfig, LocalPid, MonitorId, MonitorOptions, NodesOptions, RemoteTarget, encode};
+use peer_service::{Capabilities, Closed, FrameMeta, Outbox, PeerEvent, PeerInfo, PeerService, PushError};
+use refs::{DialId, Incarnation, NodeId, NodeName, NodeSpec, Pid, Serial, SessionId};
+
+use super::*;
+use crate::{
+    dest::{Dest, Receiver},
+    engine::{
+        aliases::AliasKey,
+        directory::{LiveProcess, LocalEndpoint},
+        messaging::OutboundMessage,
+        state::Limits,
+    },
+    inbox::queue::{Item, MailboxLimits},
+    send_options::SendOptions,
+    threads::runner::Runner,
+};
+
+const BATCH: usize = 4;
+
+fn id(name: &str, life: u64) -> NodeId {
+    NodeId::new(name.parse().unwrap(), Incarnation::new(life).unwrap())
+}
+
+/// A network that is never asked for anything.
+struct Nothing(NodeId);
+
+#[async_trait]
+impl PeerService for Nothing {
+    fn local(&self) -> &NodeId {
+        &self.0
+    }
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::FULL
+    }
+    fn max_frame(&self) -> usize {
+        1 << 20
+    }
+    async fn next(&self) -> Option<PeerEvent> {
+        None
+    }
+    fn connect(&self, _node: &NodeSpec, _dial: DialId) {}
+    fn disconnect(&self, _node: &NodeName) {}
+    fn shutdown(&self) {}
+}
+
+/// Keeps what is pushed.
+#[derive(Default)]
+struct Recorder {
+    frames: Mutex<Vec<Vec<u8>>>,
+    closed: Mutex<Option<EndKind>>,
+    /// Called before each push.
+    look: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Outbox for Recorder {
+    fn push(&self, _meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
+        if let Some(look) = self.look.get() {
+            look();
+        }
+        let mut frame = Vec::new();
+        write(&mut frame);
+        self.frames.lock().unwrap().push(frame);
+        Ok(())
+    }
+    fn flush(&self) {}
+    fn poll_ready(&self, _: peer_service::ChannelId, _cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        Poll::Ready(Ok(()))
+    }
+    fn close(&self, kind: EndKind) {
+        self.closed.lock().unwrap().get_or_insert(kind);
+    }
+    fn queued(&self) -> usize {
+        0
+    }
+}
+
+/// One node, one watching process, and sessions with a peer that are driven by hand.
+struct World {
+    node: Inner,
+    watcher: LocalPid,
+    process: Arc<LiveProcess>,
+    after: AfterUnlock,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut core = CoreConfig::new(id("a@local", 1), 0);
+        core.max_batch = BATCH;
+        let limits = Limits {
+            max_batch: BATCH,
+            mailbox: MailboxLimits { bytes: 1 << 20, messages: 1 << 10, node_events: 1 << 10 },
+            max_message: 1 << 20,
+            max_history: 0,
+            max_addresses: 8,
+            max_waiting_bytes: 1 << 20,
+            stop_timeout: std::time::Duration::ZERO,
+        };
+        let service = Arc::new(Nothing(id("a@local", 1)));
+        let node = Inner::new(core, AliasKey::fixed(0), limits, service, None, false, Runner::none());
+        let process = Arc::new(LiveProcess::new(limits.mailbox, None));
+        let watcher = node.register_endpoint(LocalEndpoint::Process(process.clone())).unwrap();
+        node.enter(|state, _| state.core.monitor_nodes(watcher, NodesOptions::new()))
+            .expect("the node is well");
+        World { node, watcher, process, after: AfterUnlock::default() }
+    }
+
+    fn session(&self, number: u64) -> (Driver, Arc<Recorder>) {
+        let outbox = Arc::new(Recorder::default());
+        let peer = PeerInfo::new(id("b@local", number), SessionId(number));
+        let (abort, _) = AbortHandle::new_pair();
+        (
+            Driver::new(
+                Arc::new(SessionHandle::new(peer, outbox.clone(), abort, &self.node.environment)),
+                &self.node,
+            )
+            .expect("the node is well"),
+            outbox,
+        )
+    }
+
+    fn step(&mut self, driver: &mut Driver) -> Next {
+        let next = driver.advance(&self.node, &mut self.after);
+        self.after.run(&self.node);
+        next
+    }
+
+    /// Steps until the driver waits for something.
+    fn settle(&mut self, driver: &mut Driver) -> Next {
+        loop {
+            let next = self.step(driver);
+            if next != Next::Turn {
+                return next;
+            }
+        }
+    }
+
+    fn monitor(&self, serial: Serial) -> MonitorId {
+        let target = Pid::new(id("b@local", 1), serial).into();
+        self.node.monitor(self.watcher, &target, MonitorOptions::new(), None).unwrap()
+    }
+
+    fn message(&self) -> Vec<u8> {
+        self.message_to(self.watcher)
+    }
+
+    fn message_to(&self, pid: LocalPid) -> Vec<u8> {
+        let mut frame = Vec::new();
+        let to = Receiver::Pid(self.node.id.incarnation, pid.0);
+        MessageFrame { to, from: None, reply_to: None, body: b"m" }.write(&mut frame);
+        frame
+    }
+
+    /// What the watcher receives: `up`, `down`, `m` for a message, `Down` for a monitor.
+    fn received(&self) -> Vec<&'static str> {
+        let items = std::iter::from_fn(|| match self.process.queue.try_pop() {
+            Poll::Ready(item) => item,
+            Poll::Pending => None,
+        });
+        let word = |item| match item {
+            Item::Event(crate::Event::NodeUp(_)) => "up",
+            Item::Event(crate::Event::NodeDown(_)) => "down",
+            Item::Event(crate::Event::Message(_)) => "m",
+            Item::Event(other) => panic!("{other:?}"),
+            Item::Gap(..) => panic!("few events wait"),
+            Item::Down(id) => {
+                self.node.take(id).expect("it was not flushed");
+                "Down"
+            }
+        };
+        items.map(word).collect()
+    }
+}
+
+fn signals(signals: &[Signal]) -> Vec<u8> {
+    let (mut frame, mut last) = (vec![SIGNALS], None);
+    signals.iter().for_each(|signal| encode(signal, &mut last, &mut frame));
+    frame
+}
+
+#[test]
+fn a_session_is_announced_then_read_then_ended() {
+    let mut world = World::new();
+    let (mut driver, _) = world.session(1);
+    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert_eq!(world.received(), ["up"]);
+    driver.buffer().push(&world.message());
+    driver.received(Ok(()));
+    assert_eq!(world.settle(&mut driver), Next::Frames);
+    driver.received(Err(EndKind::Closed.into()));
+    assert_eq!(world.settle(&mut driver), Next::Over);
+    assert_eq!(world.received(), ["m", "down"]);
+    assert_eq!(world.settle(&mut driver), Next::Over);
+}
+
+#[test]
+fn the_next_session_waits_until_everything_of_the_one_before_is_told() {
+    let mut world = World::new();
+    let (mut old, _) = world.session(1);
+    world.settle(&mut old);
+    assert_eq!(world.received(), ["up"]);
+    let monitors = 3 * BATCH as u32;
+    for slot in 0..monitors {
+        world.monitor(Serial::new(slot, 1));
+    }
+
+    // The peer is back before this node has seen that it was gone.
+    let (mut new, _) = world.session(2);
+    assert_eq!(world.settle(&mut new), Next::Admission);
+    old.buffer().push(&world.message());
+    old.received(Ok(()));
+    assert_eq!(world.settle(&mut old), Next::Frames);
+    assert_eq!(world.settle(&mut new), Next::Admission);
+    old.received(Err(EndKind::Closed.into()));
+    assert_eq!(world.settle(&mut old), Next::Over);
+
+    // The end of the old one takes more than a batch: the new one waits for the backlog, too.
+    assert_eq!(world.settle(&mut new), Next::Admission);
+    while world.node.resume(&mut world.after) {}
+    assert_eq!(world.settle(&mut new), Next::Frames);
+    new.buffer().push(&world.message());
+    new.received(Ok(()));
+    world.settle(&mut new);
+
+    let mut expected = vec!["m"];
+    expected.extend(vec!["Down"; monitors as usize]);
+    expected.extend(["down", "up", "m"]);
+    assert_eq!(world.received(), expected);
+}
+
+#[test]
+fn a_batch_at_a_time_and_others_go_between() {
+    let mut world = World::new();
+    let (mut driver, _) = world.session(1);
+    world.settle(&mut driver);
+    let monitor = |slot| Signal::Monitor {
+        id: MonitorId(Serial::new(slot, 1)),
+        target: RemoteTarget::Pid(world.watcher.0),
+    };
+    let many: Vec<_> = (0..3 * BATCH as u32).map(monitor).collect();
+    driver.buffer().push(&signals(&many));
+    driver.received(Ok(()));
+    let mut last = 0;
+    while world.step(&mut driver) == Next::Turn {
+        let incoming = world.node.look(|state| state.core.stats().incoming);
+        assert!(incoming - last <= BATCH, "{} in one go", incoming - last);
+        last = incoming;
+    }
+    assert_eq!(last, many.len());
+}
+
+#[test]
+fn frames_count_in_their_order_up_to_the_one_that_breaks_the_rules() {
+    let mut world = World::new();
+    let (mut driver, outbox) = world.session(1);
+    world.settle(&mut driver);
+    world.received();
+    let reason = monitor_core::DownReason::NoProc;
+    let down = |slot| {
+        let id = world.monitor(Serial::new(slot, 1));
+        signals(&[Signal::Down { id, reason: reason.clone() }])
+    };
+    let downs: Vec<_> = (0..4).map(down).collect();
+    let torn = [&downs[3][..], &[99]].concat();
+    for frame in [&downs[0], &downs[1], &world.message(), &downs[2], &torn, &world.message()] {
+        driver.buffer().push(frame);
+    }
+    driver.received(Ok(()));
+    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert_eq!(world.received(), ["Down", "Down", "m", "Down"]);
+    assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
+}
+
+#[test]
+fn messages_in_a_row_are_delivered_as_far_as_they_are_for_the_same() {
+    let mut world = World::new();
+    let (mut driver, outbox) = world.session(1);
+    world.settle(&mut driver);
+    world.received();
+    let (here, gone) = (world.message(), world.message_to(LocalPid(Serial::new(9, 9))));
+    let malformed = vec![MESSAGE, 0xff];
+    for frame in [&here, &gone, &gone, &here, &here, &here, &here, &here, &malformed, &here] {
+        driver.buffer().push(frame);
+    }
+    driver.received(Ok(()));
+
+    assert_eq!(world.step(&mut driver), Next::Turn);
+    assert_eq!(world.received(), ["m"; BATCH - 2], "a batch, less what was for nobody");
+    assert_eq!(world.step(&mut driver), Next::Turn);
+    assert_eq!(world.received(), ["m"; BATCH]);
+    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert!(world.received().is_empty());
+    assert_eq!(world.node.counters.messages_for_nobody.get(), 2);
+    assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
+}
+
+#[test]
+fn nobody_finds_the_way_before_what_waited_for_it_was_pushed() {
+    for waiting in 0..6 {
+        let world = Arc::new(World::new());
+        let peer = id("b@local", 1);
+        let to = Dest::Pid(Pid::new(peer.clone(), Serial::new(7, 1)));
+        let send = || {
+            assert!(
+                world.node.send(OutboundMessage::of_nobody(&to, SendOptions::new()), &mut vec![7]).is_ok()
+            )
+        };
+        (0..waiting).for_each(|_| send());
+        let (mut driver, outbox) = world.session(1);
+        let (name, weak) = (peer.name.clone(), Arc::downgrade(&world));
+        let way = move || weak.upgrade().is_some_and(|world| world.node.routes.find(&name).is_some());
+        let pushed = Arc::downgrade(&outbox);
+        let look = move || {
+            let before = pushed.upgrade().map_or(0, |outbox| outbox.frames.lock().unwrap().len());
+            assert!(before >= waiting || !way(), "number {before} of {waiting} can be overtaken");
+        };
+        assert!(outbox.look.set(Box::new(look)).is_ok());
+        driver.advance(&world.node, &mut AfterUnlock::default());
+        // Each takes along what waits, a part at a time.
+        (0..=waiting).for_each(|_| send());
+        assert!(world.node.routes.find(&peer.name).is_some());
+        driver.abandon(EndKind::Closed.into(), &world.node, &mut AfterUnlock::default());
+        assert!(world.node.routes.find(&peer.name).is_none());
+    }
+}
+
+#[test]
+fn what_breaks_the_rules_is_refused_and_nothing_after_it_counts() {
+    let mut world = World::new();
+    let (mut driver, outbox) = world.session(1);
+    world.settle(&mut driver);
+    world.received();
+    driver.buffer().push(&[99]);
+    driver.buffer().push(&world.message());
+    driver.received(Ok(()));
+    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
+    driver.buffer().push(&world.message());
+    driver.received(Ok(()));
+    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert!(world.received().is_empty());
+    driver.received(Err(EndKind::Protocol.into()));
+    assert_eq!(world.settle(&mut driver), Next::Over);
+    assert_eq!(world.received(), ["down"]);
+}
+
+#[test]
+fn what_is_abandoned_is_ended_once() {
+    let mut world = World::new();
+    let (mut driver, _) = world.session(1);
+    world.settle(&mut driver);
+    driver.abandon(EndKind::LocalShutdown.into(), &world.node, &mut world.after);
+    driver.abandon(EndKind::LocalShutdown.into(), &world.node, &mut world.after);
+    assert_eq!(world.settle(&mut driver), Next::Over);
+    assert_eq!(world.received(), ["up", "down"]);
+    assert!(world.node.look(|state| state.links.is_empty()));
+}
+
+#[test]
+fn a_session_that_is_abandoned_before_it_was_announced_answers_who_waited_for_it() {
+    let mut world = World::new();
+    world.monitor(Serial::new(0, 1));
+    let (mut driver, _) = world.session(1);
+    driver.abandon(EndKind::Internal.into(), &world.node, &mut world.after);
+    world.after.run(&world.node);
+    while world.node.resume(&mut world.after) {}
+    assert_eq!(world.received(), ["up", "Down", "down"]);
+    assert_eq!(world.node.look(|state| state.core.stats().waiting), 0);
+}
+
+#[test]
+fn signals_that_follow_each_other_go_in_one_frame() {
+    let mut world = World::new();
+    let (mut driver, outbox) = world.session(1);
+    // What waits for the session goes out as soon as it is up, a batch at a time.
+    for slot in 0..BATCH as u32 - 1 {
+        world.monitor(Serial::new(slot, 1));
+    }
+    world.settle(&mut driver);
+    while world.node.resume(&mut world.after) {}
+    let frames = outbox.frames.lock().unwrap();
+    assert!(frames.len() <= 2, "{} frames", frames.len());
+    let sent = frames.iter().flat_map(|frame| Signals::new(&frame[1..]));
+    assert_eq!(sent.map(Result::unwrap).count(), BATCH - 1);
+}
