@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::answers::{Extent, Look, MonitorList, NodeList, PastDownLine};
+use super::{
+    Extent,
+    answers::{Look, MonitorList, NodeList, PastDownLine},
+};
 
 /// What can be asked of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
