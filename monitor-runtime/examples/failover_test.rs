@@ -1,7 +1,8 @@
 //! How to test a failover: a small application, the faults it must survive, and no real time.
 //!
-//! A leader gives work to the first of its workers, and to the next one when it loses that. The application knows nothing of
-//! tests: the same code runs over TCP. The tests run it on a [`Cluster`] in memory, on a clock that they turn.
+//! A leader gives work to the first of its workers, and to the next one when it loses that. The
+//! application knows nothing of tests: the same code runs over TCP. The tests run it on a
+//! [`Cluster`] in memory, on a clock that they turn.
 //!
 //! ```text
 //! cargo run -p monitor-runtime --features test-util --example failover_test
@@ -93,8 +94,8 @@ fn a_worker_is_cut_off(lab: &Lab) -> Outcome {
     lab.cluster.advance(Duration::from_millis(1));
     lab.diary.expect(&["0 ms: one begins to dig", "5000 ms: two begins to dig"]);
 
-    // A lost link is no death: the first worker is alive and still at it. Whatever it does must not count any more; its
-    // pid is a token by which others can refuse it, as `leader_lease` shows.
+    // A lost link is no death: the first worker is alive and still at it. Whatever it does must not
+    // count any more; its pid is a token by which others can refuse it, as `leader_lease` shows.
     lab.cluster.network().heal(lab.node("leader").name(), lab.node("one").name());
     lab.cluster.advance(Duration::from_secs(60));
     assert!(lab.node("one").whereis(&"worker".parse()?).is_some());

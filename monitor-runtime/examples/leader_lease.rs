@@ -1,13 +1,16 @@
-//! One leader at a time: a lease that runs out by the clock, a monitor that makes it faster, and a token that stops whoever
-//! comes too late.
+//! One leader at a time: a lease that runs out by the clock, a monitor that makes it faster, and a
+//! token that stops whoever comes too late.
 //!
-//! The leader renews its lease, and stops by its own clock if it cannot. A follower monitors the leader. Told `Exit` or
-//! `NoProc` it takes over at once, for the leader is gone. Told `NoConnection` it waits until the lease has run out: the
-//! leader may be at work behind the lost link. What the leader had sent before it stopped may still arrive after that, so
-//! each write carries a token, and the storage refuses all but the present holder's. The token is the whole [`Pid`], and no
-//! pid is granted the lease twice: whoever has lost it exits, and a new process applies.
+//! The leader renews its lease, and stops by its own clock if it cannot. A follower monitors the
+//! leader. Told `Exit` or `NoProc` it takes over at once, for the leader is gone. Told
+//! `NoConnection` it waits until the lease has run out: the leader may be at work behind the lost
+//! link. What the leader had sent before it stopped may still arrive after that, so each write
+//! carries a token, and the storage refuses all but the present holder's. The token is the whole
+//! [`Pid`], and no pid is granted the lease twice: whoever has lost it exits, and a new process
+//! applies.
 //!
-//! The storage here is a process with one row. In earnest it is a database, and each request is one statement (Postgres):
+//! The storage here is a process with one row. In earnest it is a database, and each request is one
+//! statement (Postgres):
 //!
 //! ```text
 //! apply   UPDATE job SET holder = :me, until = now() + interval '10 s'
@@ -16,11 +19,13 @@
 //! write   UPDATE job SET value = :value WHERE id = 1 AND holder = :me
 //! ```
 //!
-//! A statement that has changed no row was refused. **Token and data must be in one row.** If the data is elsewhere, a
-//! statement that only reads the lease reads a snapshot, and misses a take-over that commits meanwhile: then lock the row of
-//! the lease first, in the transaction that writes (`SELECT … FOR UPDATE`), or run that as `SERIALIZABLE`.
+//! A statement that has changed no row was refused. **Token and data must be in one row.** If the
+//! data is elsewhere, a statement that only reads the lease reads a snapshot, and misses a
+//! take-over that commits meanwhile: then lock the row of the lease first, in the transaction that
+//! writes (`SELECT … FOR UPDATE`), or run that as `SERIALIZABLE`.
 //!
-//! The cluster is in memory, on a clock that the example turns: it takes no time, and ends the same way each time.
+//! The cluster is in memory, on a clock that the example turns: it takes no time, and ends the same
+//! way each time.
 //!
 //! ```text
 //! cargo run -p monitor-runtime --features test-util --example leader_lease
@@ -116,7 +121,8 @@ async fn candidate(mailbox: Mailbox, diary: Diary) -> Result<(), ExitReason> {
     lead(mailbox, &diary.clock, granted).await
 }
 
-/// Returns once the lease is granted, with the time from which its term counts: when it was asked for.
+/// Returns once the lease is granted, with the time from which its term counts: when it was asked
+/// for.
 async fn follow(mailbox: &Mailbox, diary: &Diary) -> Result<Duration, ExitReason> {
     let mut ended = None;
     loop {
@@ -298,7 +304,8 @@ impl Diary {
     }
 }
 
-/// The time of the network, and those who wait for a time. In earnest: `Instant::now` and a timer of your runtime.
+/// The time of the network, and those who wait for a time. In earnest: `Instant::now` and a timer
+/// of your runtime.
 #[derive(Clone)]
 struct Clock {
     network: Network,

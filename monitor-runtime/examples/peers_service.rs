@@ -1,16 +1,19 @@
 //! A service over HTTP that says which nodes are up: what a load balancer or an operator would ask.
 //!
-//! It keeps no list of its own: [`Node::nodes`] is the list, and it never disagrees with the events. A request can also wait
-//! for a node: here `/wait` answers once the session with the node in its query is over.
+//! It keeps no list of its own: [`Node::nodes`] is the list, and it never disagrees with the
+//! events. A request can also wait for a node: here `/wait` answers once the session with the node
+//! in its query is over.
 //!
-//! It uses hyper, which the feature `http` brings anyway. In axum a handler has `State(node): State<Node>` and the same body:
-//! a `Node` is a handle that is cheap to clone, and its futures run in any runtime.
+//! It uses hyper, which the feature `http` brings anyway. In axum a handler has `State(node):
+//! State<Node>` and the same body: a `Node` is a handle that is cheap to clone, and its futures run
+//! in any runtime.
 //!
 //! ```text
 //! cargo run -p monitor-runtime --features http --example peers_service
 //! ```
 //!
-//! It asks itself, checks the answers, and ends. To keep it running: `... --example peers_service -- 127.0.0.1:8080`.
+//! It asks itself, checks the answers, and ends. To keep it running: `... --example peers_service
+//! -- 127.0.0.1:8080`.
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
 use std::{convert::Infallible, error::Error, net::SocketAddr};
@@ -44,7 +47,8 @@ async fn start(label: &str) -> Result<Node, Box<dyn Error>> {
     Ok(Node::start(config).await?)
 }
 
-/// Answers until the listener fails. A server for strangers would limit how many connections it has.
+/// Answers until the listener fails. A server for strangers would limit how many connections it
+/// has.
 async fn serve(listener: TcpListener, node: Node) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
@@ -77,7 +81,8 @@ fn peers(node: &Node) -> String {
     lines.join("\n")
 }
 
-/// Waits for the end of the session with a node. A client that hangs up drops this, and with it the process that waits.
+/// Waits for the end of the session with a node. A client that hangs up drops this, and with it the
+/// process that waits.
 async fn until_gone(node: &Node, name: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
     let mut me = node.process()?;
     me.monitor_node(name.parse::<NodeName>()?)?;

@@ -1,10 +1,13 @@
-//! Obit in an application on tokio: its tasks are processes, and tokio also runs the processes that the node spawns.
+//! Obit in an application on tokio: its tasks are processes, and tokio also runs the processes that
+//! the node spawns.
 //!
-//! A task that holds a guard ([`Node::process`]) is a process for as long as it holds it. However the task ends, the guard is
-//! dropped, and whoever monitors it is told: it returned, it panicked, it was aborted, or the runtime was shut down.
+//! A task that holds a guard ([`Node::process`]) is a process for as long as it holds it. However
+//! the task ends, the guard is dropped, and whoever monitors it is told: it returned, it panicked,
+//! it was aborted, or the runtime was shut down.
 //!
-//! The node itself runs on threads of its own, and its futures can be awaited in any runtime. Tokio's timers and sockets work in
-//! a process of [`Node::spawn`] only if tokio runs that process, by [`Config::spawner`] as here.
+//! The node itself runs on threads of its own, and its futures can be awaited in any runtime.
+//! Tokio's timers and sockets work in a process of [`Node::spawn`] only if tokio runs that process,
+//! by [`Config::spawner`] as here.
 //!
 //! ```text
 //! cargo run -p monitor-runtime --example tokio_app
@@ -22,7 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
-    // Tokio runs the processes of `spawn`. The node's own tasks, such as heartbeats, stay on its own threads.
+    // Tokio runs the processes of `spawn`. The node's own tasks, such as heartbeats, stay on its
+    // own threads.
     let spawner = Arc::new(move |task| drop(tokio.spawn(task)));
     let config = Config::new("app@127.0.0.1".parse()?).listen("127.0.0.1:0".parse()?).spawner(spawner);
     let node = Node::start(config).await?;
@@ -43,8 +47,8 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     assert!(told("a task that panics", monitor).await.starts_with("exit: panicked"));
     assert!(task.await.is_err_and(|error| error.is_panic()));
 
-    // Tasks whose process ends as they do: with an error, or because they are aborted. A guard that a task merely holds would
-    // end as `normal` in both.
+    // Tasks whose process ends as they do: with an error, or because they are aborted. A guard that
+    // a task merely holds would end as `normal` in both.
     let process = node.process()?;
     let monitor = node.monitor(process.pid())?;
     let task = tokio::spawn(process.run(async |_mailbox| Ok("seven".parse::<u8>()?)));

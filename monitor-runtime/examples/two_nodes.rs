@@ -4,7 +4,8 @@
 //! cargo run -p monitor-runtime --example two_nodes
 //! ```
 //!
-//! Put them into two programs and nothing changes. On two hosts they need a secret, too: `Config::secret`.
+//! Put them into two programs and nothing changes. On two hosts they need a secret, too:
+//! `Config::secret`.
 #![allow(clippy::print_stdout)]
 
 use monitor_runtime::{EndKind, NodesOptions, prelude::*};
@@ -13,14 +14,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     smol::block_on(async {
         let (a, b) = (start("a").await?, start("b").await?);
 
-        // On b: a worker with a name. What its task returns is the reason of its end; so would be a panic.
+        // On b: a worker with a name. What its task returns is the reason of its end; so would be a
+        // panic.
         let worker = b.spawn(|mut mailbox| async move {
             mailbox.recv().await; // the first page it is asked to print
             Err(ExitReason::other("out of paper")?)
         })?;
         b.register("printer".parse()?, &worker)?;
 
-        // On a: where b is. A name like b@10.0.0.8:7001 says that itself; here the system has chosen the port.
+        // On a: where b is. A name like b@10.0.0.8:7001 says that itself; here the system has
+        // chosen the port.
         let address = b.local_addr().ok_or("a node over TCP listens")?;
         a.connect(format!("b@127.0.0.1={address}").parse::<NodeSpec>()?)?;
         let printer: Name = "printer@b@127.0.0.1".parse()?;

@@ -1,10 +1,11 @@
 //! A pool that loses no job: the job of a dead node is given to another one.
 //!
-//! Three programs run on this machine: the pool, and two workers. The pool starts both, and kills one in the middle of a job.
-//! It monitors a worker *before* it gives it work: whatever becomes of the worker, the pool is told, once, and after every
-//! result that the worker had still sent.
+//! Three programs run on this machine: the pool, and two workers. The pool starts both, and kills
+//! one in the middle of a job. It monitors a worker *before* it gives it work: whatever becomes of
+//! the worker, the pool is told, once, and after every result that the worker had still sent.
 //!
-//! A job may be done twice, because a lost link does not say whether it was done: jobs must allow for that.
+//! A job may be done twice, because a lost link does not say whether it was done: jobs must allow
+//! for that.
 //!
 //! ```text
 //! cargo run -p monitor-runtime --example worker_pool

@@ -28,21 +28,25 @@ use crate::{
 };
 
 impl Mailbox {
-    /// Asks a process something and waits for its reply: at most `timeout`, and no longer than it lives and can be reached.
+    /// Asks a process something and waits for its reply: at most `timeout`, and no longer than it
+    /// lives and can be reached.
     ///
-    /// The target receives the request as a [`Message`] with a [`reply_to`](Message::reply_to), after everything that this
-    /// process has sent it before, and answers with [`Mailbox::reply`]. The reply comes out of this call alone, never out of
-    /// the mailbox: one that comes too late, or a second one, is dropped and counted (`messages_for_no_alias`). Meanwhile
-    /// this mailbox fills, and keeps its order. To call oneself ends in a timeout.
+    /// The target receives the request as a [`Message`] with a [`reply_to`](Message::reply_to),
+    /// after everything that this process has sent it before, and answers with [`Mailbox::reply`].
+    /// The reply comes out of this call alone, never out of the mailbox: one that comes too late,
+    /// or a second one, is dropped and counted (`messages_for_no_alias`). Meanwhile this mailbox
+    /// fills, and keeps its order. To call oneself ends in a timeout.
     ///
-    /// Cancel-safe: dropped, it leaves no monitor and no late reply; whether the target has got the request is then as
-    /// open as after a timeout. It waits for room where [`Mailbox::send`] would be refused. The timeout is of real time (in a simulated
-    /// node, of its clock), and [`Duration::MAX`] is none at all. Source: `gen_server:call/3`.
+    /// Cancel-safe: dropped, it leaves no monitor and no late reply; whether the target has got the
+    /// request is then as open as after a timeout. It waits for room where [`Mailbox::send`] would
+    /// be refused. The timeout is of real time (in a simulated node, of its clock), and
+    /// [`Duration::MAX`] is none at all. Source: `gen_server:call/3`.
     ///
     /// # Errors
-    /// [`CallError::Down`] with what the monitor says, and on what evidence: the target ended without a reply, or there is
-    /// none, or no connection. [`CallError::Timeout`]. [`CallError::NotSent`], such as too long.
-    /// [`CallError::NotAlive`], [`CallError::NotImplemented`] as of [`Node::monitor`]; `NotAlive` also if this process exits
+    /// [`CallError::Down`] with what the monitor says, and on what evidence: the target ended
+    /// without a reply, or there is none, or no connection. [`CallError::Timeout`].
+    /// [`CallError::NotSent`], such as too long. [`CallError::NotAlive`],
+    /// [`CallError::NotImplemented`] as of [`Node::monitor`]; `NotAlive` also if this process exits
     /// while the call waits.
     ///
     /// ```
@@ -83,8 +87,8 @@ impl Mailbox {
         call.run(letter, request.into(), timeout).await
     }
 
-    /// [`Mailbox::call`] with values: the request is written by [serde](Mailbox::send_as), and the reply read. Cancel-safe
-    /// like it.
+    /// [`Mailbox::call`] with values: the request is written by [serde](Mailbox::send_as), and the
+    /// reply read. Cancel-safe like it.
     ///
     /// # Errors
     /// As [`Mailbox::call`], and [`CallError::Reply`] if the reply is of another type.
@@ -98,11 +102,11 @@ impl Mailbox {
         Ok(self.call(target, request, timeout).await?.decode()?.body)
     }
 
-    /// Replies to the request of a call. `Ok(false)`: the message was no request. Whether the caller still waits is not told,
-    /// and makes no difference.
+    /// Replies to the request of a call. `Ok(false)`: the message was no request. Whether the
+    /// caller still waits is not told, and makes no difference.
     ///
-    /// It arrives before the `Down` of this process. Another process may reply as well: hand it the message, or send to its
-    /// [`reply_to`](Message::reply_to).
+    /// It arrives before the `Down` of this process. Another process may reply as well: hand it the
+    /// message, or send to its [`reply_to`](Message::reply_to).
     ///
     /// # Errors
     /// As [`Mailbox::send`].
@@ -127,8 +131,8 @@ impl Mailbox {
 }
 
 impl Node {
-    /// [`Mailbox::call`] from outside any process: the request comes from nobody, and is in no order with other messages.
-    /// Cancel-safe like it.
+    /// [`Mailbox::call`] from outside any process: the request comes from nobody, and is in no
+    /// order with other messages. Cancel-safe like it.
     ///
     /// # Errors
     /// As [`Mailbox::call`].
@@ -165,7 +169,8 @@ impl Node {
     }
 }
 
-/// A call under way: a monitor whose reference is an alias, and what comes of either. Its drop ends both.
+/// A call under way: a monitor whose reference is an alias, and what comes of either. Its drop ends
+/// both.
 struct Call {
     node: Node,
     /// Who monitors: so the monitor, the request and everything before them are in one order.

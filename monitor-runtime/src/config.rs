@@ -19,9 +19,10 @@ use crate::{
 
 /// How a node is set up: its name, its limits, and for `Node::start` its network.
 ///
-/// Each setting says which values it takes; a count or a number of bytes has no upper limit unless it says so. A start checks
-/// all of them before it makes a thread or a socket, and refuses others with [`StartError::Field`], or with `StartError::Tcp`
-/// for those of the transport. Both name the field and say what is allowed.
+/// Each setting says which values it takes; a count or a number of bytes has no upper limit unless
+/// it says so. A start checks all of them before it makes a thread or a socket, and refuses others
+/// with [`StartError::Field`], or with `StartError::Tcp` for those of the transport. Both name the
+/// field and say what is allowed.
 ///
 /// ```
 /// use monitor_runtime::Config;
@@ -54,7 +55,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// A node of that name, with the defaults. It is what other nodes call it by, and must be theirs alone.
+    /// A node of that name, with the defaults. It is what other nodes call it by, and must be
+    /// theirs alone.
     pub fn new(name: NodeName) -> Self {
         Config {
             max_batch: 256,
@@ -85,24 +87,24 @@ impl Config {
         &self.name
     }
 
-    /// Most units of work (core table steps, or frames of one session) done before other tasks get a turn. 256 by
-    /// default, at least 1.
+    /// Most units of work (core table steps, or frames of one session) done before other tasks get
+    /// a turn. 256 by default, at least 1.
     #[must_use]
     pub const fn max_batch(mut self, steps: usize) -> Self {
         self.max_batch = steps;
         self
     }
 
-    /// How many monitors and messages may wait for one node to be connected; beyond it a monitor ends with
-    /// `NoConnection(Quota)` and a message is refused. 65,536 by default, at least 1.
+    /// How many monitors and messages may wait for one node to be connected; beyond it a monitor
+    /// ends with `NoConnection(Quota)` and a message is refused. 65,536 by default, at least 1.
     #[must_use]
     pub const fn max_waiting(mut self, calls: usize) -> Self {
         self.max_waiting = calls;
         self
     }
 
-    /// How many bytes of messages may wait for connections, of the whole node; beyond it a message is refused. One that is
-    /// longer may wait alone. 8 MiB by default, at least 1.
+    /// How many bytes of messages may wait for connections, of the whole node; beyond it a message
+    /// is refused. One that is longer may wait alone. 8 MiB by default, at least 1.
     #[must_use]
     pub const fn max_waiting_bytes(mut self, bytes: usize) -> Self {
         self.max_waiting_bytes = bytes;
@@ -117,74 +119,81 @@ impl Config {
         self
     }
 
-    /// Maximum number of bytes in the bodies of the messages that wait in one mailbox. Only bodies count: with a limit of
-    /// 4,000 four messages of 1,000 bytes fit, and a fifth does not. 64 MiB by default; with 0 the mailbox takes no message
-    /// at all, not even an empty one.
+    /// Maximum number of bytes in the bodies of the messages that wait in one mailbox. Only bodies
+    /// count: with a limit of 4,000 four messages of 1,000 bytes fit, and a fifth does not. 64 MiB
+    /// by default; with 0 the mailbox takes no message at all, not even an empty one.
     ///
-    /// A message that does not fit is dropped, counted (`messages_missed`), and shown in its place as
-    /// [`Event::Missed`](crate::Event::Missed). What a message takes beside its body is bounded by
-    /// [`Config::max_mailbox_messages`].
+    /// A message that does not fit is dropped, counted (`messages_missed`), and shown in its place
+    /// as [`Event::Missed`](crate::Event::Missed). What a message takes beside its body is bounded
+    /// by [`Config::max_mailbox_messages`].
     #[must_use]
     pub const fn max_mailbox_bytes(mut self, bytes: usize) -> Self {
         self.max_mailbox_bytes = bytes;
         self
     }
 
-    /// Maximum number of messages that wait in one mailbox, whatever their length. Each takes up to 160 bytes beside its
-    /// body. 524,288 by default, which makes that 80 MiB at most; with 0 the mailbox takes no message at all. A message that
-    /// does not fit is treated as by [`Config::max_mailbox_bytes`].
+    /// Maximum number of messages that wait in one mailbox, whatever their length. Each takes up to
+    /// 160 bytes beside its body. 524,288 by default, which makes that 80 MiB at most; with 0 the
+    /// mailbox takes no message at all. A message that does not fit is treated as by
+    /// [`Config::max_mailbox_bytes`].
     #[must_use]
     pub const fn max_mailbox_messages(mut self, messages: usize) -> Self {
         self.max_mailbox_messages = messages;
         self
     }
 
-    /// Maximum number of bytes in the exit reasons of unread [`Down`](crate::Down)s, of one mailbox,
-    /// [`Monitor`](crate::Monitor) or [`MonitorSet`](crate::MonitorSet). 8 MiB by default, any number from 0.
+    /// Maximum number of bytes in the exit reasons of unread [`Down`](crate::Down)s, of one
+    /// mailbox, [`Monitor`](crate::Monitor) or [`MonitorSet`](crate::MonitorSet). 8 MiB by default,
+    /// any number from 0.
     ///
-    /// No `Down` is ever dropped, and a reason of at most 256 bytes is always whole. A longer one that does not fit is cut to what
-    /// is left, but never below 256 bytes, and the `Down` says so: `reason_was_cut`. Its kind stays what it was. So the
-    /// unread reasons of one receiver take at most this limit and 256 bytes for each unread `Down`. Up to 128 KiB more
-    /// may be on their way to a reader.
+    /// No `Down` is ever dropped, and a reason of at most 256 bytes is always whole. A longer one
+    /// that does not fit is cut to what is left, but never below 256 bytes, and the `Down` says so:
+    /// `reason_was_cut`. Its kind stays what it was. So the unread reasons of one receiver take at
+    /// most this limit and 256 bytes for each unread `Down`. Up to 128 KiB more may be on their way
+    /// to a reader.
     #[must_use]
     pub const fn max_reason_bytes(mut self, bytes: usize) -> Self {
         self.max_reason_bytes = bytes;
         self
     }
 
-    /// Maximum number of bytes in the exit reasons of all unread `Down`s of the node. 64 MiB by default, any number from 0.
+    /// Maximum number of bytes in the exit reasons of all unread `Down`s of the node. 64 MiB by
+    /// default, any number from 0.
     ///
-    /// A reason is cut as by [`Config::max_reason_bytes`], to the smaller of what the two limits leave, but never below 256
-    /// bytes. So the unread reasons of the node take at most this limit and 256 bytes for each unread `Down`, of which each
-    /// monitor has at most one.
+    /// A reason is cut as by [`Config::max_reason_bytes`], to the smaller of what the two limits
+    /// leave, but never below 256 bytes. So the unread reasons of the node take at most this limit
+    /// and 256 bytes for each unread `Down`, of which each monitor has at most one.
     #[must_use]
     pub const fn max_node_reason_bytes(mut self, bytes: usize) -> Self {
         self.max_node_reason_bytes = bytes;
         self
     }
 
-    /// Maximum number of events of [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes) that wait in one mailbox, over
-    /// all nodes and subscriptions. Each takes up to 512 bytes. 8,192 by default, at least 1.
+    /// Maximum number of events of [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes) that
+    /// wait in one mailbox, over all nodes and subscriptions. Each takes up to 512 bytes. 8,192 by
+    /// default, at least 1.
     ///
-    /// Of one node and subscription at most two wait anyway. An event that does not fit is dropped and counted
-    /// (`node_events_missed`), and so are all later ones of that subscription, until the process receives
-    /// [`Event::NodesMissed`](crate::Event::NodesMissed) in their place.
+    /// Of one node and subscription at most two wait anyway. An event that does not fit is dropped
+    /// and counted (`node_events_missed`), and so are all later ones of that subscription, until
+    /// the process receives [`Event::NodesMissed`](crate::Event::NodesMissed) in their place.
     #[must_use]
     pub const fn max_node_events(mut self, events: usize) -> Self {
         self.max_node_events = events;
         self
     }
 
-    /// The longest message that can be sent, in bytes. 16 MiB by default, at least 1, and never more than fits in a frame
-    /// of the peer service (over TCP: `TcpConfig::max_frame`), or of the receiver's node if that takes less.
+    /// The longest message that can be sent, in bytes. 16 MiB by default, at least 1, and never
+    /// more than fits in a frame of the peer service (over TCP: `TcpConfig::max_frame`), or of the
+    /// receiver's node if that takes less.
     #[must_use]
     pub const fn max_message(mut self, bytes: usize) -> Self {
         self.max_message = bytes;
         self
     }
 
-    /// How many `Down`s are kept for [`Node::history`](crate::Node::history) after they were told, each with at most
-    /// 1 KiB of its reason. 0 by default: it would cost each of them about as much again. The command `obit` keeps 4,096.
+    /// How many `Down`s are kept for [`Node::history`](crate::Node::history) after they were told,
+    /// each with at most 1 KiB of its reason. 0 by default: it would cost each of them about as
+    /// much again. The command `obit` keeps 4,096.
     #[must_use]
     pub const fn max_history(mut self, downs: usize) -> Self {
         self.max_history = downs;
@@ -192,38 +201,43 @@ impl Config {
     }
 
     /// Of how many nodes addresses are kept, at most 16 of each, that were given with calls:
-    /// [`Node::connect`](crate::Node::connect) and [`Mailbox::monitor_node`](crate::Mailbox::monitor_node) with a
-    /// [`NodeSpec`](crate::NodeSpec). Beyond it those
-    /// that were given longest ago are forgotten and counted (`addresses_forgotten`): such a node is then looked for as
-    /// if none had been given. 65,536 by default, at least 1.
+    /// [`Node::connect`](crate::Node::connect) and
+    /// [`Mailbox::monitor_node`](crate::Mailbox::monitor_node) with a
+    /// [`NodeSpec`](crate::NodeSpec). Beyond it those that were given longest ago are forgotten and
+    /// counted (`addresses_forgotten`): such a node is then looked for as if none had been given.
+    /// 65,536 by default, at least 1.
     #[must_use]
     pub const fn max_addresses(mut self, nodes: usize) -> Self {
         self.max_addresses = nodes;
         self
     }
 
-    /// How long [`Node::stop`](crate::Node::stop) takes at most. 5 s by default; with 0 it does not wait for anything,
-    /// and a time that the clock cannot reach, such as `Duration::MAX`, is no limit.
+    /// How long [`Node::stop`](crate::Node::stop) takes at most. 5 s by default; with 0 it does not
+    /// wait for anything, and a time that the clock cannot reach, such as `Duration::MAX`, is no
+    /// limit.
     #[must_use]
     pub const fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
         self
     }
 
-    /// Maximum number of spawned processes that may block a thread at the same time without holding up others: each costs a
-    /// thread while it blocks. Beyond it other processes wait until one returns; the node itself never waits. 64 by default,
-    /// from 1 to 1,024. Without effect on processes that a [`Config::spawner`] runs.
+    /// Maximum number of spawned processes that may block a thread at the same time without holding
+    /// up others: each costs a thread while it blocks. Beyond it other processes wait until one
+    /// returns; the node itself never waits. 64 by default, from 1 to 1,024. Without effect on
+    /// processes that a [`Config::spawner`] runs.
     #[must_use]
     pub const fn max_blocked_threads(mut self, threads: usize) -> Self {
         self.max_blocked_threads = threads;
         self
     }
 
-    /// Runs the processes of [`Node::spawn`](crate::Node::spawn) on an executor of yours, where they may use its timers and
-    /// sockets. Without it they run on the node's own thread, named `obit`.
+    /// Runs the processes of [`Node::spawn`](crate::Node::spawn) on an executor of yours, where
+    /// they may use its timers and sockets. Without it they run on the node's own thread, named
+    /// `obit`.
     ///
-    /// The node itself always runs on its own thread: its heartbeats, and the `Down`s of other processes, do not depend on
-    /// that executor. A process whose task the executor drops was [`Killed`](crate::ExitReason::Killed).
+    /// The node itself always runs on its own thread: its heartbeats, and the `Down`s of other
+    /// processes, do not depend on that executor. A process whose task the executor drops was
+    /// [`Killed`](crate::ExitReason::Killed).
     ///
     /// ```
     /// use std::sync::Arc;

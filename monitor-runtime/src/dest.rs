@@ -12,9 +12,10 @@ pub enum Dest {
     Name(Name),
     /// The process that made the monitor, as long as the monitor's reference is an alias of it:
     /// [`MonitorOptions::alias`](crate::MonitorOptions::alias). The reference must carry its
-    /// [token](crate::AliasToken), as the one that was returned by `monitor_with` does. A [`Down`](crate::Down) and
-    /// [`Mailbox::monitors`](crate::Mailbox::monitors) name monitors without it. Messages to a reference that is no alias
-    /// are dropped and counted (`messages_for_no_alias`).
+    /// [token](crate::AliasToken), as the one that was returned by `monitor_with` does. A
+    /// [`Down`](crate::Down) and [`Mailbox::monitors`](crate::Mailbox::monitors) name monitors
+    /// without it. Messages to a reference that is no alias are dropped and counted
+    /// (`messages_for_no_alias`).
     Alias(MonitorRef),
 }
 

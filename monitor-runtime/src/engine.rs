@@ -1,4 +1,5 @@
-//! The engine of a node: its state, the lock around it, and everything that happens under that lock.
+//! The engine of a node: its state, the lock around it, and everything that happens under that
+//! lock.
 //!
 //! | what | where |
 //! |---|---|

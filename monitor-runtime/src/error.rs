@@ -13,7 +13,8 @@ use crate::event::Message;
 #[error("the node was stopped, or the calling process has exited")]
 pub struct NotAlive;
 
-/// The node's peer service cannot do what the call needs. Use another service, or do without the call.
+/// The node's peer service cannot do what the call needs. Use another service, or do without the
+/// call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "the peer service of this node does not offer `{capability}`; use another service, or do without the call"
@@ -23,8 +24,8 @@ pub struct NotImplemented {
     pub capability: &'static str,
 }
 
-/// Why something could not be monitored. What goes wrong at the target's end is no error: it arrives as a
-/// [`Down`](crate::Down).
+/// Why something could not be monitored. What goes wrong at the target's end is no error: it
+/// arrives as a [`Down`](crate::Down).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MonitorError {
@@ -35,8 +36,9 @@ pub enum MonitorError {
     /// The peer service cannot tell what the call asks for.
     #[error(transparent)]
     NotImplemented(#[from] NotImplemented),
-    /// [`MonitorOptions::alias`](crate::MonitorOptions::alias) was set for a monitor that is not of a process: what is sent
-    /// to an alias needs a mailbox. Use [`Mailbox::monitor_with`](crate::Mailbox::monitor_with).
+    /// [`MonitorOptions::alias`](crate::MonitorOptions::alias) was set for a monitor that is not of
+    /// a process: what is sent to an alias needs a mailbox. Use
+    /// [`Mailbox::monitor_with`](crate::Mailbox::monitor_with).
     #[error(
         "an alias needs a mailbox; make the monitor by `Mailbox::monitor_with`, or leave the option `alias` out"
     )]
@@ -90,8 +92,9 @@ pub enum SendError {
         /// The limit, in bytes.
         max: usize,
     },
-    /// The session with that node has no such channel: the two nodes are not configured alike. Configure it at both, or
-    /// allow the default channel: [`SendOptions::or_default_channel`](crate::SendOptions::or_default_channel).
+    /// The session with that node has no such channel: the two nodes are not configured alike.
+    /// Configure it at both, or allow the default channel:
+    /// [`SendOptions::or_default_channel`](crate::SendOptions::or_default_channel).
     #[error(
         "the session with that node has no such channel; configure it on both nodes, or use `or_default_channel`"
     )]
@@ -99,8 +102,8 @@ pub enum SendError {
     /// There is no connection to that node, and none can be made.
     #[error("no connection to that node: {0}")]
     NotConnected(SessionEnd),
-    /// The value cannot be written: its type holds something that postcard does not know, such as a sequence whose length
-    /// is not known beforehand, or refuses by itself.
+    /// The value cannot be written: its type holds something that postcard does not know, such as a
+    /// sequence whose length is not known beforehand, or refuses by itself.
     #[error("the value cannot be written as a message")]
     NotEncoded,
 }
@@ -118,7 +121,8 @@ pub enum CallError {
     /// The request did not go out.
     #[error("the request was not sent")]
     NotSent(#[source] SendError),
-    /// The target ended, or cannot be reached: what its monitor says. It may have done what it was asked to.
+    /// The target ended, or cannot be reached: what its monitor says. It may have done what it was
+    /// asked to.
     #[error("no reply: {}{}", .0.reason, if .0.reason_was_cut { " (reason cut)" } else { "" })]
     Down(Box<Down>),
     /// The time is over. The target may have done what it was asked to, or do it yet.
@@ -203,7 +207,8 @@ pub enum RegisterError {
     /// The node was stopped, or the calling process has exited.
     #[error(transparent)]
     NotAlive(#[from] NotAlive),
-    /// Another process holds the name. It is free again when that process exits or the name is unregistered.
+    /// Another process holds the name. It is free again when that process exits or the name is
+    /// unregistered.
     #[error("the name is taken by {0:?}")]
     NameTaken(Pid),
     /// No such process lives on this node: a name is given to local, live processes only.

@@ -19,17 +19,19 @@ pub enum Event<B = Vec<u8>> {
     /// A session with a node began: of a `monitor_nodes`.
     #[doc(alias = "nodeup")]
     NodeUp(NodeUp),
-    /// The session with a node ended, or could not be made: of a `monitor_nodes` or a `monitor_node`.
+    /// The session with a node ended, or could not be made: of a `monitor_nodes` or a
+    /// `monitor_node`.
     #[doc(alias = "nodedown")]
     NodeDown(NodeDown),
     /// At this place so many messages are missing: the mailbox was full. See
     /// [`Config::max_mailbox_bytes`](crate::Config::max_mailbox_bytes).
     Missed(u64),
-    /// The node failed: a panic left its tables half changed, and it does nothing any more. It comes once, then the mailbox
-    /// ends. Monitors of this mailbox that had not fired end with it, without a `Down` of their own.
+    /// The node failed: a panic left its tables half changed, and it does nothing any more. It
+    /// comes once, then the mailbox ends. Monitors of this mailbox that had not fired end with it,
+    /// without a `Down` of their own.
     NodeFailed,
-    /// At this place events of a `monitor_nodes` are missing: more waited than the mailbox takes. See
-    /// [`Config::max_node_events`](crate::Config::max_node_events).
+    /// At this place events of a `monitor_nodes` are missing: more waited than the mailbox takes.
+    /// See [`Config::max_node_events`](crate::Config::max_node_events).
     NodesMissed(NodesMissed),
 }
 
@@ -40,8 +42,8 @@ pub struct Message<B = Vec<u8>> {
     /// The process that sent it; none if it was sent by a node handle, outside any process.
     pub from: Option<Pid>,
     /// Where a reply is awaited: the message is the request of a call. Reply with
-    /// [`Mailbox::reply`](crate::Mailbox::reply), from any process, now or later; only the first reply counts, and none
-    /// once the caller waits no more.
+    /// [`Mailbox::reply`](crate::Mailbox::reply), from any process, now or later; only the first
+    /// reply counts, and none once the caller waits no more.
     pub reply_to: Option<MonitorRef>,
     /// What was sent.
     pub body: B,
@@ -82,8 +84,9 @@ pub struct NodeDown {
     pub end: Option<SessionEnd>,
     /// Which subscription this notice belongs to.
     pub source: NodeDownSource,
-    /// True if a down and the up after it were left out just before this event: at most two events per node and
-    /// subscription wait in one mailbox. `session` then differs from the last [`NodeUp`].
+    /// True if a down and the up after it were left out just before this event: at most two events
+    /// per node and subscription wait in one mailbox. `session` then differs from the last
+    /// [`NodeUp`].
     pub missed: bool,
 }
 
@@ -101,11 +104,14 @@ impl fmt::Display for NodeDown {
     }
 }
 
-/// Events of a `monitor_nodes` are missing, and the subscription begins anew with the nodes that are up now.
+/// Events of a `monitor_nodes` are missing, and the subscription begins anew with the nodes that
+/// are up now.
 ///
-/// Forget what the events before said of nodes, and take [`NodesMissed::up`] instead: what follows begins exactly where that
-/// list ends, as after a first [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes). The list is of the moment at which
-/// this event is received. No session that lasted is missing from it; one that began and ended in between is missed for good.
+/// Forget what the events before said of nodes, and take [`NodesMissed::up`] instead: what follows
+/// begins exactly where that list ends, as after a first
+/// [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes). The list is of the moment at which
+/// this event is received. No session that lasted is missing from it; one that began and ended in
+/// between is missed for good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NodesMissed {
@@ -113,8 +119,8 @@ pub struct NodesMissed {
     pub options: NodesOptions,
     /// How many events are missing, those that cancel each other included.
     pub count: u64,
-    /// The nodes that are up, sorted by name. Empty if the process has exited or its node was stopped: then nothing
-    /// follows.
+    /// The nodes that are up, sorted by name. Empty if the process has exited or its node was
+    /// stopped: then nothing follows.
     pub up: Vec<NodeInfo>,
 }
 

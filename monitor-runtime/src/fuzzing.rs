@@ -1,4 +1,5 @@
-//! What can be done to this crate with bytes alone. For the fuzzer and its tests; nobody else may rely on it.
+//! What can be done to this crate with bytes alone. For the fuzzer and its tests; nobody else may
+//! rely on it.
 
 use std::{
     sync::Arc,
@@ -28,11 +29,12 @@ use crate::{
 const MAX_BATCH: usize = 4;
 const MAX_MAILBOX: usize = 64 << 10;
 
-/// A session with a peer that has proved itself and keeps no rule, from its beginning to its end. The bytes are its
-/// frames: each a length of two bytes, and as many bytes.
+/// A session with a peer that has proved itself and keeps no rule, from its beginning to its end.
+/// The bytes are its frames: each a length of two bytes, and as many bytes.
 ///
-/// The node has a process that is called `watcher`, and monitors a process of the peer. Whatever the peer does: at the
-/// end that monitor has fired once, and the node holds nothing of the session.
+/// The node has a process that is called `watcher`, and monitors a process of the peer. Whatever
+/// the peer does: at the end that monitor has fired once, and the node holds nothing of the
+/// session.
 pub fn session(bytes: &[u8]) {
     let peer = NodeId::new("peer@h".parse().expect("a name"), Incarnation::new(2).expect("not zero"));
     let node = Attacked::new(&peer);

@@ -1,9 +1,10 @@
-//! Obit tells a program, reliably and fast, that a process or a node somewhere else in the cluster is gone,
-//! and why it died.
+//! Obit tells a program, reliably and fast, that a process or a node somewhere else in the cluster
+//! is gone, and why it died.
 //!
-//! A [`Node`] is the home of *processes*: tasks that it runs ([`Node::spawn`]), or whatever holds a guard
-//! ([`Node::process`]): a task of another runtime, a thread. Any of them, on any node, can be monitored by
-//! pid or by name. Each monitor ends in exactly one [`Down`], unless it is ended before.
+//! A [`Node`] is the home of *processes*: tasks that it runs ([`Node::spawn`]), or whatever holds a
+//! guard ([`Node::process`]): a task of another runtime, a thread. Any of them, on any node, can be
+//! monitored by pid or by name. Each monitor ends in exactly one [`Down`], unless it is ended
+//! before.
 //!
 //! ```
 //! use monitor_runtime::prelude::*;
@@ -41,31 +42,32 @@
 //!
 //! # What holds
 //!
-//! 1. A monitor ends once: by its [`Down`], by a demonitor, or by its watcher's exit, whichever is first at
-//!    the watcher.
-//! 2. [`DownReason::Exit`] and [`DownReason::NoProc`] are true. Only the node that bears the name says them.
-//!    [`DownReason::NoConnection`] says something of the link, never of the process.
-//! 3. What a process sent to its watcher before it died arrives before its `Down`. A monitor reaches the
-//!    target's node before what the same process sends after it.
-//! 4. A node-up comes before every message of its session. A node-down comes after every message and every
-//!    `Down` of it.
+//! 1. A monitor ends once: by its [`Down`], by a demonitor, or by its watcher's exit, whichever is
+//!    first at the watcher.
+//! 2. [`DownReason::Exit`] and [`DownReason::NoProc`] are true. Only the node that bears the name
+//!    says them. [`DownReason::NoConnection`] says something of the link, never of the process.
+//! 3. What a process sent to its watcher before it died arrives before its `Down`. A monitor
+//!    reaches the target's node before what the same process sends after it.
+//! 4. A node-up comes before every message of its session. A node-down comes after every message
+//!    and every `Down` of it.
 //! 5. A name is free before the `Down` of its holder can be observed.
-//! 6. Only async functions wait. Nothing grows without a limit: what does not fit is refused, or dropped, and then
-//!    counted in [`Node::stats`].
+//! 6. Only async functions wait. Nothing grows without a limit: what does not fit is refused, or
+//!    dropped, and then counted in [`Node::stats`].
 //!
 //! # What does not
 //!
-//! A `Down` is no fence. `NoConnection` may be followed by a new session with a process that never died; and
-//! a process that is gone for its watcher may, on the other side of a broken link, be still at work. Where that
-//! matters, let storage compare the whole [`Pid`] of the holder, and grant no pid twice. There is no consensus about who is in the
-//! cluster, and no routing through third nodes.
+//! A `Down` is no fence. `NoConnection` may be followed by a new session with a process that never
+//! died; and a process that is gone for its watcher may, on the other side of a broken link, be
+//! still at work. Where that matters, let storage compare the whole [`Pid`] of the holder, and
+//! grant no pid twice. There is no consensus about who is in the cluster, and no routing through
+//! third nodes.
 //!
 //! # Who should not use this crate
 //!
-//! If you have an actor system, a transport, or a runtime of your own, take `monitor-core`: all of the
-//! semantics without tasks, sockets and locks. If you want another network under this crate, implement
-//! `peer-service`'s trait and start with [`Node::with_service`]. If you only want a task's result within one
-//! program, await its handle.
+//! If you have an actor system, a transport, or a runtime of your own, take `monitor-core`: all of
+//! the semantics without tasks, sockets and locks. If you want another network under this crate,
+//! implement `peer-service`'s trait and start with [`Node::with_service`]. If you only want a
+//! task's result within one program, await its handle.
 //!
 //! # For those who come from Erlang
 //!
@@ -88,20 +90,22 @@
 //! | `init:stop()` | [`Node::stop`] |
 //! | links, supervisors, `code_change` | not here |
 //!
-//! The guide in `docs/guide` of the repository has the whole of it, and pages on what a `Down` proves, on operating nodes, and on
-//! every text that may be printed.
+//! The guide in `docs/guide` of the repository has the whole of it, and pages on what a `Down`
+//! proves, on operating nodes, and on every text that may be printed.
 //!
 //! # Cargo features
 //!
-//! - `tcp`, on by default: `Node::start`, which brings a node up over TCP. Without it a node needs a peer
-//!   service of your own.
-//! - `tls`: `Config::tls`, which encrypts all connections and binds every node's name to a certificate of the
-//!   cluster's own CA. It brings rustls and ring.
-//! - `control`: the module `control`, a Unix socket at which a running node can be asked what it knows. It brings serde_json.
+//! - `tcp`, on by default: `Node::start`, which brings a node up over TCP. Without it a node needs
+//!   a peer service of your own.
+//! - `tls`: `Config::tls`, which encrypts all connections and binds every node's name to a
+//!   certificate of the cluster's own CA. It brings rustls and ring.
+//! - `control`: the module `control`, a Unix socket at which a running node can be asked what it
+//!   knows. It brings serde_json.
 //! - `http`: the module `http`, the same over HTTP, and metrics for Prometheus. It brings hyper.
-//! - `metrics`: the module `metrics`, which tells the recorder of the crate of that name what the node measures.
-//! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own, to test your own failover
-//!   with. It brings nothing else; ask for it in `[dev-dependencies]`.
+//! - `metrics`: the module `metrics`, which tells the recorder of the crate of that name what the
+//!   node measures.
+//! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own,
+//!   to test your own failover with. It brings nothing else; ask for it in `[dev-dependencies]`.
 #![warn(missing_debug_implementations)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -194,8 +198,8 @@ pub use monitor_core::{
     AliasMode, Bytes, Connect, Down, DownReason, DownSource, ExitReason, MonitorOptions, NodeType,
     NodesOptions, ReasonTooLarge, Text,
 };
-/// The contract between a node and its network, for [`Node::with_service`]. With the feature `test-util` it has the module
-/// `memory`, a network for tests.
+/// The contract between a node and its network, for [`Node::with_service`]. With the feature
+/// `test-util` it has the module `memory`, a network for tests.
 pub use peer_service;
 pub use peer_service::Spawner;
 pub use refs::{

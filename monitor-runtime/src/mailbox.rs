@@ -54,16 +54,17 @@ impl Demonitor {
     }
 }
 
-/// The mailbox of one process: what it receives, in order, and the calls it makes in Erlang's style, whose
-/// notices arrive here.
+/// The mailbox of one process: what it receives, in order, and the calls it makes in Erlang's
+/// style, whose notices arrive here.
 ///
-/// Messages and notices come out in the order in which they went in. Of one sender that is the order in which
-/// it sent; its messages come before the `Down` that tells of its exit.
+/// Messages and notices come out in the order in which they went in. Of one sender that is the
+/// order in which it sent; its messages come before the `Down` that tells of its exit.
 ///
-/// A mailbox may outlive its process. From the exit on its calls give [`NotAlive`], and nothing that it sends arrives, on any
-/// channel and from any thread: the `Down` of the process is the last that anybody receives of it. Messages and node events
-/// that wait can still be received; `Down`s that wait have ended with the monitors of the process, but for up to 127 that were
-/// taken along with the last one that it received.
+/// A mailbox may outlive its process. From the exit on its calls give [`NotAlive`], and nothing
+/// that it sends arrives, on any channel and from any thread: the `Down` of the process is the last
+/// that anybody receives of it. Messages and node events that wait can still be received; `Down`s
+/// that wait have ended with the monitors of the process, but for up to 127 that were taken along
+/// with the last one that it received.
 pub struct Mailbox {
     node: Node,
     pid: Pid,
@@ -89,11 +90,11 @@ impl Mailbox {
 
     // ----- receiving
 
-    /// The next event; waits for it. `None` once the process was killed or the node was stopped, and
-    /// everything that waited was received.
+    /// The next event; waits for it. `None` once the process was killed or the node was stopped,
+    /// and everything that waited was received.
     ///
-    /// Cancel-safe: an event leaves the mailbox only with the future's readiness. Dropped before, as the branch of a
-    /// `select` that was not taken, it has taken nothing.
+    /// Cancel-safe: an event leaves the mailbox only with the future's readiness. Dropped before,
+    /// as the branch of a `select` that was not taken, it has taken nothing.
     #[doc(alias = "receive")]
     pub async fn recv(&mut self) -> Option<Event> {
         poll_fn(|cx| self.poll_recv(cx)).await
@@ -102,7 +103,8 @@ impl Mailbox {
     /// The next event, if one waits.
     ///
     /// # Errors
-    /// [`TryRecvError::Empty`] if none waits now; [`TryRecvError::Closed`] where [`Mailbox::recv`] gives `None`.
+    /// [`TryRecvError::Empty`] if none waits now; [`TryRecvError::Closed`] where [`Mailbox::recv`]
+    /// gives `None`.
     pub fn try_recv(&mut self) -> Result<Event, TryRecvError> {
         match self.next(Queue::try_pop) {
             Poll::Ready(event) => event.ok_or(TryRecvError::Closed),
@@ -110,14 +112,15 @@ impl Mailbox {
         }
     }
 
-    /// [`Mailbox::recv`] for futures and streams that are written by hand: ready where that would be. If it is pending, the
-    /// task of `cx` is woken for the next event, and that of an earlier call no more.
+    /// [`Mailbox::recv`] for futures and streams that are written by hand: ready where that would
+    /// be. If it is pending, the task of `cx` is woken for the next event, and that of an earlier
+    /// call no more.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         self.next(|queue| queue.poll_pop(cx))
     }
 
-    /// The next event: what was taken already, or what `pop` finds and was not flushed. `Down`s of a process that has exited
-    /// ended with its monitors, unless they were taken before.
+    /// The next event: what was taken already, or what `pop` finds and was not flushed. `Down`s of
+    /// a process that has exited ended with its monitors, unless they were taken before.
     fn next(&mut self, mut pop: impl FnMut(&Queue) -> Poll<Option<Item>>) -> Poll<Option<Event>> {
         loop {
             if let Some(down) = self.prefetch.pop() {
@@ -146,10 +149,11 @@ impl Mailbox {
 
     // ----- monitors
 
-    /// Monitors a process; its end arrives here as [`Event::Down`]. Connects on demand, never waits. To
-    /// monitor oneself is allowed, and never fires. O(1).
+    /// Monitors a process; its end arrives here as [`Event::Down`]. Connects on demand, never
+    /// waits. To monitor oneself is allowed, and never fires. O(1).
     ///
-    /// It arrives at the target's node before whatever this process sends there afterwards on the same channel.
+    /// It arrives at the target's node before whatever this process sends there afterwards on the
+    /// same channel.
     ///
     /// # Errors
     /// As [`Node::monitor`].
@@ -178,13 +182,14 @@ impl Mailbox {
         self.demonitor_with(monitor, Demonitor::new())
     }
 
-    /// Ends a monitor. Decided here: no round trip, no connection (the original waits up to three seconds for
-    /// its answer).
+    /// Ends a monitor. Decided here: no round trip, no connection (the original waits up to three
+    /// seconds for its answer).
     ///
-    /// After it no `Down` of the monitor is added to the mailbox. One that is there stays, unless `flush` is
-    /// asked for. With `info` the result tells: true, it was active, and no `Down` was or will be delivered;
-    /// false, it had fired, or it is no monitor of this process. Without `info` it is always true. O(1), however much is
-    /// in the mailbox; with `flush` on the average of many calls.
+    /// After it no `Down` of the monitor is added to the mailbox. One that is there stays, unless
+    /// `flush` is asked for. With `info` the result tells: true, it was active, and no `Down` was
+    /// or will be delivered; false, it had fired, or it is no monitor of this process. Without
+    /// `info` it is always true. O(1), however much is in the mailbox; with `flush` on the average
+    /// of many calls.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -204,10 +209,11 @@ impl Mailbox {
         Ok(!options.info || found == Demonitored::Active)
     }
 
-    /// Makes a monitor's reference an alias no more; the monitor stays. True if it was one of this process.
+    /// Makes a monitor's reference an alias no more; the monitor stays. True if it was one of this
+    /// process.
     ///
-    /// Once it has returned, no message through it is added to the mailbox; what is there stays. Source:
-    /// `erlang:unalias/1`.
+    /// Once it has returned, no message through it is added to the mailbox; what is there stays.
+    /// Source: `erlang:unalias/1`.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -219,8 +225,9 @@ impl Mailbox {
         })
     }
 
-    /// The monitors of this process that were neither ended nor received, oldest first, and their targets as
-    /// they were passed in. Takes time in proportion to their number, during which the node does nothing else.
+    /// The monitors of this process that were neither ended nor received, oldest first, and their
+    /// targets as they were passed in. Takes time in proportion to their number, during which the
+    /// node does nothing else.
     #[doc(alias = "process_info")]
     pub fn monitors(&self) -> Vec<(MonitorRef, Target)> {
         let inner = self.inner();
@@ -238,11 +245,13 @@ impl Mailbox {
 
     // ----- nodes
 
-    /// Tells this process once, as [`Event::NodeDown`], when the node goes down: when the present session
-    /// with it ends, or the one that is made for this call, or when none can be made. Connects on demand.
+    /// Tells this process once, as [`Event::NodeDown`], when the node goes down: when the present
+    /// session with it ends, or the one that is made for this call, or when none can be made.
+    /// Connects on demand.
     ///
-    /// However many calls, one notice a session; it comes after every `Down` of that session for this process
-    /// (Erlang counts the calls, and promises no order). For the own node it is accepted, and never comes.
+    /// However many calls, one notice a session; it comes after every `Down` of that session for
+    /// this process (Erlang counts the calls, and promises no order). For the own node it is
+    /// accepted, and never comes.
     ///
     /// # Errors
     /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks
@@ -251,8 +260,8 @@ impl Mailbox {
         self.monitor_node_with(node, Connect::OnDemand)
     }
 
-    /// [`Mailbox::monitor_node`], and what to do if the node is not connected. With [`Connect::Never`] that
-    /// is told at once: one notice a call.
+    /// [`Mailbox::monitor_node`], and what to do if the node is not connected. With
+    /// [`Connect::Never`] that is told at once: one notice a call.
     ///
     /// # Errors
     /// As [`Mailbox::monitor_node`].
@@ -267,7 +276,8 @@ impl Mailbox {
         })?)
     }
 
-    /// Takes [`Mailbox::monitor_node`] back. Never connects. A notice that is in the mailbox already stays.
+    /// Takes [`Mailbox::monitor_node`] back. Never connects. A notice that is in the mailbox
+    /// already stays.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -276,13 +286,13 @@ impl Mailbox {
     }
 
     /// Tells this process of every node that comes up and goes down, as [`Event::NodeUp`] and
-    /// [`Event::NodeDown`]; returns the nodes that are up now. What is told begins exactly where that list
-    /// ends.
+    /// [`Event::NodeDown`]; returns the nodes that are up now. What is told begins exactly where
+    /// that list ends.
     ///
-    /// Per node they alternate strictly. An up comes before every message of its session, and the node is
-    /// already in [`Node::nodes`]; a down comes after every message and every `Down` of its session, and the
-    /// node has left [`Node::nodes`]. Equal options twice are one subscription (Erlang counts); different
-    /// options are different ones, and each is told.
+    /// Per node they alternate strictly. An up comes before every message of its session, and the
+    /// node is already in [`Node::nodes`]; a down comes after every message and every `Down` of its
+    /// session, and the node has left [`Node::nodes`]. Equal options twice are one subscription
+    /// (Erlang counts); different options are different ones, and each is told.
     ///
     /// If this process does not receive them, only so many wait: see [`Event::NodesMissed`].
     ///
@@ -297,8 +307,8 @@ impl Mailbox {
         Ok(up.iter().map(|event| NodeInfo::of(event)).collect())
     }
 
-    /// Takes back the [`Mailbox::monitor_nodes`] with exactly these options. Once it has returned, nothing of
-    /// it is added to the mailbox; what is there stays.
+    /// Takes back the [`Mailbox::monitor_nodes`] with exactly these options. Once it has returned,
+    /// nothing of it is added to the mailbox; what is there stays.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -323,13 +333,14 @@ impl Mailbox {
         })
     }
 
-    /// Sends a message to a pid, to whoever holds a name, or through an alias. Never waits (Erlang suspends a sender when too
-    /// much waits); connects on demand, in one order with the monitors of this process.
+    /// Sends a message to a pid, to whoever holds a name, or through an alias. Never waits (Erlang
+    /// suspends a sender when too much waits); connects on demand, in one order with the monitors
+    /// of this process.
     ///
-    /// What is sent from one process to another arrives in the order in which it was sent, until something is
-    /// lost with the session: what arrived is then a prefix. A message to a node whose session has just ended goes to the next
-    /// session. That the receiver is gone, or its mailbox full,
-    /// is not told; monitor it. O(n) for n bytes.
+    /// What is sent from one process to another arrives in the order in which it was sent, until
+    /// something is lost with the session: what arrived is then a prefix. A message to a node whose
+    /// session has just ended goes to the next session. That the receiver is gone, or its mailbox
+    /// full, is not told; monitor it. O(n) for n bytes.
     ///
     /// # Errors
     /// [`SendError::Full`] if too much waits for that node, [`SendError::TooLarge`],
@@ -342,12 +353,13 @@ impl Mailbox {
         self.send_with(to, body, SendOptions::new())
     }
 
-    /// [`Mailbox::send`] with options. The order of messages holds for those of one channel; a `Down` of this process
-    /// comes after all of them, whatever channel they took.
+    /// [`Mailbox::send`] with options. The order of messages holds for those of one channel; a
+    /// `Down` of this process comes after all of them, whatever channel they took.
     ///
     /// # Errors
-    /// As [`Mailbox::send`], and [`SendError::NoChannel`] if the session has no such channel. If there is no session
-    /// yet that is not known: then the message is dropped and counted (`messages_undeliverable`).
+    /// As [`Mailbox::send`], and [`SendError::NoChannel`] if the session has no such channel. If
+    /// there is no session yet that is not known: then the message is dropped and counted
+    /// (`messages_undeliverable`).
     pub fn send_with(
         &self,
         to: impl Into<Dest>,
@@ -357,8 +369,8 @@ impl Mailbox {
         Ok(self.inner().send(self.letter(&to.into(), options), &mut body.into())?)
     }
 
-    /// [`Mailbox::send`], but waits for room instead of [`SendError::Full`]. Cancel-safe: dropped before it is ready, it has
-    /// sent nothing.
+    /// [`Mailbox::send`], but waits for room instead of [`SendError::Full`]. Cancel-safe: dropped
+    /// before it is ready, it has sent nothing.
     ///
     /// # Errors
     /// As [`Mailbox::send`], without `Full`.
@@ -366,7 +378,8 @@ impl Mailbox {
         self.send_async_with(to, body, SendOptions::new()).await
     }
 
-    /// [`Mailbox::send_async`] with options. It waits for room on that channel alone. Cancel-safe like it.
+    /// [`Mailbox::send_async`] with options. It waits for room on that channel alone. Cancel-safe
+    /// like it.
     ///
     /// # Errors
     /// As [`Mailbox::send_with`], without `Full`.

@@ -16,17 +16,17 @@ use self::watcher::Watcher;
 use crate::{error::MonitorError, node::Node};
 
 impl Node {
-    /// Monitors a process, by pid or by name, on this node or another. Connects on demand. A text is parsed first:
-    /// `node.monitor("worker@b@10.0.0.8:7001".parse::<Name>()?)?`.
+    /// Monitors a process, by pid or by name, on this node or another. Connects on demand. A text
+    /// is parsed first: `node.monitor("worker@b@10.0.0.8:7001".parse::<Name>()?)?`.
     ///
-    /// Never waits: not for the peer, nor for a connection, nor for room in a buffer (Erlang may block for
-    /// seconds). What goes wrong there arrives as the [`Down`](crate::Down): an unknown name or a dead pid as
-    /// `NoProc`, a connection that cannot be made as `NoConnection`. O(1).
+    /// Never waits: not for the peer, nor for a connection, nor for room in a buffer (Erlang may
+    /// block for seconds). What goes wrong there arrives as the [`Down`](crate::Down): an unknown
+    /// name or a dead pid as `NoProc`, a connection that cannot be made as `NoConnection`. O(1).
     ///
     /// # Errors
-    /// [`NotAlive`](crate::NotAlive); [`NotImplemented`](crate::NotImplemented) if the target is on another node and the peer
-    /// service lacks `monitoring`. A service that lacks `connect` is not asked to: then a node that is not
-    /// connected is `NoConnection(NotConnected)`.
+    /// [`NotAlive`](crate::NotAlive); [`NotImplemented`](crate::NotImplemented) if the target is on
+    /// another node and the peer service lacks `monitoring`. A service that lacks `connect` is not
+    /// asked to: then a node that is not connected is `NoConnection(NotConnected)`.
     pub fn monitor(&self, target: impl Into<Target>) -> Result<Monitor, MonitorError> {
         self.monitor_with(target, MonitorOptions::new())
     }
@@ -34,7 +34,8 @@ impl Node {
     /// [`Node::monitor`] with options.
     ///
     /// # Errors
-    /// As [`Node::monitor`], and [`MonitorError::AliasWithoutMailbox`] with [`MonitorOptions::alias`].
+    /// As [`Node::monitor`], and [`MonitorError::AliasWithoutMailbox`] with
+    /// [`MonitorOptions::alias`].
     pub fn monitor_with(
         &self,
         target: impl Into<Target>,
@@ -46,9 +47,10 @@ impl Node {
 
 /// A monitor: a future that is ready when the target is gone, or cannot be reached.
 ///
-/// It is a watcher of its own, not of the process that made it. Made by [`Node::monitor`]. It monitors from
-/// the moment it was made, polled or not. To drop it is to demonitor and flush; that never fails and waits
-/// for nobody. To await `&mut monitor` is cancel-safe. Once it has been ready it is never ready again.
+/// It is a watcher of its own, not of the process that made it. Made by [`Node::monitor`]. It
+/// monitors from the moment it was made, polled or not. To drop it is to demonitor and flush; that
+/// never fails and waits for nobody. To await `&mut monitor` is cancel-safe. Once it has been ready
+/// it is never ready again.
 ///
 /// When it is ready, every message that the target sent before is in the mailbox it was sent to.
 ///
@@ -96,8 +98,8 @@ impl Monitor {
         &self.target
     }
 
-    /// Ends the monitor. True if it was active: then nothing has happened to the target as far as is known
-    /// here. False if it had fired, whether that was seen or not.
+    /// Ends the monitor. True if it was active: then nothing has happened to the target as far as
+    /// is known here. False if it had fired, whether that was seen or not.
     pub fn demonitor(mut self) -> bool {
         let Some(watcher) = self.watcher.take() else { return false };
         watcher.demonitor(self.id) == Demonitored::Active
@@ -113,14 +115,15 @@ impl Monitor {
 
     /// Runs `work` as long as the target lives.
     ///
-    /// What `work` gives comes back as `Ok`, and the monitor is over. If the target is gone, or cannot be
-    /// reached, before that, `work` is dropped at its next await, and then its end comes back as `Err`. A
-    /// panic in `work` is the caller's. Cancel-safe as far as `work` is: dropped before it is done, it drops `work` and
-    /// demonitors.
+    /// What `work` gives comes back as `Ok`, and the monitor is over. If the target is gone, or
+    /// cannot be reached, before that, `work` is dropped at its next await, and then its end comes
+    /// back as `Err`. A panic in `work` is the caller's. Cancel-safe as far as `work` is: dropped
+    /// before it is done, it drops `work` and demonitors.
     ///
     /// # Errors
-    /// The [`Down`], of whatever reason: [`is_terminal`](monitor_core::DownReason::is_terminal) tells whether the target is
-    /// gone for good. Side effects that `work` has had by then are not undone.
+    /// The [`Down`], of whatever reason: [`is_terminal`](monitor_core::DownReason::is_terminal)
+    /// tells whether the target is gone for good. Side effects that `work` has had by then are not
+    /// undone.
     ///
     /// ```
     /// # use monitor_runtime::{Config, Node};

@@ -24,14 +24,15 @@ impl Node {
 /// Any number of monitors, and a stream of their `Down`s.
 ///
 /// One watcher for all, so a million targets cost a million rows and not a million tasks. Made by
-/// [`Node::monitor_set`]. Each `Down` comes out once, in the order in which the monitors fired, and removes
-/// its monitor. The stream gives `None` while the set is empty, and goes on when something is added. To drop
-/// the set is to demonitor and flush all of it.
+/// [`Node::monitor_set`]. Each `Down` comes out once, in the order in which the monitors fired, and
+/// removes its monitor. The stream gives `None` while the set is empty, and goes on when something
+/// is added. To drop the set is to demonitor and flush all of it.
 ///
-/// If the node itself fails ([`EndKind::NodeFailed`]), the set yields one `Down` with that cause for all that it held, whose target
-/// is the set itself, and is empty.
+/// If the node itself fails ([`EndKind::NodeFailed`]), the set yields one `Down` with that cause
+/// for all that it held, whose target is the set itself, and is empty.
 ///
-/// Cancel-safe: a `Down` leaves the set only when the stream gives it. A `next()` that is dropped before has taken nothing.
+/// Cancel-safe: a `Down` leaves the set only when the stream gives it. A `next()` that is dropped
+/// before has taken nothing.
 ///
 /// ```
 /// # use monitor_runtime::{Config, Node};
@@ -83,8 +84,9 @@ impl MonitorSet {
         Ok(self.watcher.node.inner.reference(id))
     }
 
-    /// Ends a monitor of this set and flushes: its `Down` does not come out any more. True if it was active;
-    /// false if it had fired, or is no monitor of this set. O(1), on the average of many calls.
+    /// Ends a monitor of this set and flushes: its `Down` does not come out any more. True if it
+    /// was active; false if it had fired, or is no monitor of this set. O(1), on the average of
+    /// many calls.
     pub fn remove(&mut self, monitor: &MonitorRef) -> bool {
         let Some(id) = self.watcher.node.inner.monitor_id(monitor) else { return false };
         let found = self.watcher.demonitor(id);
@@ -94,7 +96,8 @@ impl MonitorSet {
         found == Demonitored::Active
     }
 
-    /// The next `Down`; waits for it. `None` while the set is empty. The same as the stream's, without a trait to import.
+    /// The next `Down`; waits for it. `None` while the set is empty. The same as the stream's,
+    /// without a trait to import.
     ///
     /// Cancel-safe.
     #[expect(clippy::should_implement_trait, reason = "it is the stream's, and as asynchronous")]
@@ -102,8 +105,8 @@ impl MonitorSet {
         StreamExt::next(self)
     }
 
-    /// The node has failed: one notice for all monitors of the set. Its target is the set itself, under a pid of the node, and its
-    /// reference is of no monitor.
+    /// The node has failed: one notice for all monitors of the set. Its target is the set itself,
+    /// under a pid of the node, and its reference is of no monitor.
     fn ends_with_node(&self) -> Down {
         let node = &self.watcher.node.inner;
         let end = DownReason::NoConnection(EndKind::NodeFailed.into());

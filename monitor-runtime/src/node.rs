@@ -27,10 +27,12 @@ use crate::{
     threads::{runner::Runner, watchdog},
 };
 
-/// A node: the home of processes, and their way to other nodes. A cheap handle; clones are the same node.
+/// A node: the home of processes, and their way to other nodes. A cheap handle; clones are the same
+/// node.
 ///
-/// A node lives as long as a handle, a process or a monitor of it. When the last of them is dropped without
-/// [`Node::stop`], other nodes see what they would see of a crash: [`EndKind::Closed`](crate::EndKind::Closed).
+/// A node lives as long as a handle, a process or a monitor of it. When the last of them is dropped
+/// without [`Node::stop`], other nodes see what they would see of a crash:
+/// [`EndKind::Closed`](crate::EndKind::Closed).
 ///
 /// Only async functions wait; every call is safe on any thread.
 #[derive(Clone)]
@@ -46,8 +48,9 @@ impl Node {
     /// It never waits, so there is nothing to cancel.
     ///
     /// # Errors
-    /// [`StartError::Field`] if a field of the configuration is out of its limits; [`StartError::WrongName`],
-    /// [`StartError::FramesTooSmall`], [`StartError::Random`], [`StartError::Thread`].
+    /// [`StartError::Field`] if a field of the configuration is out of its limits;
+    /// [`StartError::WrongName`], [`StartError::FramesTooSmall`], [`StartError::Random`],
+    /// [`StartError::Thread`].
     pub async fn with_service(config: Config, service: Arc<dyn PeerService>) -> Result<Node, StartError> {
         config.check()?;
         let name = &service.local().name;
@@ -59,8 +62,8 @@ impl Node {
         Node::assemble(config, service, runner, None)
     }
 
-    /// Puts a node together of parts that fit each other: a checked configuration, and a service of that name whose frames
-    /// are long enough.
+    /// Puts a node together of parts that fit each other: a checked configuration, and a service of
+    /// that name whose frames are long enough.
     fn assemble(
         config: Config,
         service: Arc<dyn PeerService>,
@@ -119,13 +122,13 @@ impl Node {
 
     /// Gives a name to a local process. A process may have many names, a name has one holder.
     ///
-    /// The name is free again when it is unregistered or its holder exits, and then before anybody can
-    /// observe that holder's `Down`. O(log n) for n processes that have
-    /// names; the exit of a process costs O(1) more for each of its names.
+    /// The name is free again when it is unregistered or its holder exits, and then before anybody
+    /// can observe that holder's `Down`. O(log n) for n processes that have names; the exit of a
+    /// process costs O(1) more for each of its names.
     ///
     /// # Errors
-    /// [`RegisterError::NameTaken`] by another process; [`RegisterError::NoProc`] if the pid is of another
-    /// node or gone; [`NotAlive`].
+    /// [`RegisterError::NameTaken`] by another process; [`RegisterError::NoProc`] if the pid is of
+    /// another node or gone; [`NotAlive`].
     pub fn register(&self, name: RegName, pid: &Pid) -> Result<(), RegisterError> {
         if !self.inner.is_alive() {
             return Err(NotAlive.into());
@@ -157,14 +160,16 @@ impl Node {
         Some(self.inner.pid(holder.0))
     }
 
-    /// Kills a local process; returns whether this call did. Processes of other nodes cannot be killed from
-    /// here (in Erlang they can: tell them by a message).
+    /// Kills a local process; returns whether this call did. Processes of other nodes cannot be
+    /// killed from here (in Erlang they can: tell them by a message).
     ///
-    /// True: the process exits as [`ExitReason::Killed`](crate::ExitReason::Killed), whatever it says itself. False: it had exited, or something else
-    /// ends it, or it is no process of this node.
+    /// True: the process exits as [`ExitReason::Killed`](crate::ExitReason::Killed), whatever it
+    /// says itself. False: it had exited, or something else ends it, or it is no process of this
+    /// node.
     ///
-    /// A spawned process is dropped at its next await, and `Killed` follows, never before. One
-    /// that is a guard exits as `Killed` when its guard is dropped. Neither receives what is sent after this call. O(1).
+    /// A spawned process is dropped at its next await, and `Killed` follows, never before. One that
+    /// is a guard exits as `Killed` when its guard is dropped. Neither receives what is sent after
+    /// this call. O(1).
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -207,11 +212,12 @@ impl Node {
         Ok(self.inner.send(OutboundMessage::of_nobody(&to.into(), options), &mut body.into())?)
     }
 
-    /// The channel of that name, if this node is configured with it: for [`SendOptions::channel`] and
-    /// [`MonitorOptions::channel`](crate::MonitorOptions::channel).
+    /// The channel of that name, if this node is configured with it: for [`SendOptions::channel`]
+    /// and [`MonitorOptions::channel`](crate::MonitorOptions::channel).
     ///
-    /// A channel is a way of its own in every session with a node that has it too: what waits on one holds up no other. A
-    /// monitor on a channel that the session has not takes the default one.
+    /// A channel is a way of its own in every session with a node that has it too: what waits on
+    /// one holds up no other. A monitor on a channel that the session has not takes the default
+    /// one.
     pub fn channel(&self, name: &str) -> Option<ChannelId> {
         let at = self.inner.service.channels().iter().position(|channel| channel.as_str() == name)?;
         ChannelId::new(at + 1)
@@ -219,12 +225,12 @@ impl Node {
 
     // ----- nodes
 
-    /// Asks for a connection to a node, and keeps the addresses that the spec has. Nothing happens if there
-    /// is one, or if it is the own node. Whether one comes about is told by `monitor_nodes`, or by
-    /// [`Node::nodes`].
+    /// Asks for a connection to a node, and keeps the addresses that the spec has. Nothing happens
+    /// if there is one, or if it is the own node. Whether one comes about is told by
+    /// `monitor_nodes`, or by [`Node::nodes`].
     ///
-    /// It is asked for once: one that fails, or ends later, is not made again by itself. For nodes that should always be
-    /// connected there is `Config::peers`.
+    /// It is asked for once: one that fails, or ends later, is not made again by itself. For nodes
+    /// that should always be connected there is `Config::peers`.
     ///
     /// # Errors
     /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks `connect`.
@@ -247,10 +253,12 @@ impl Node {
         Ok(())
     }
 
-    /// Ends the connection to a node, if there is one. It is not made again before something demands it.
+    /// Ends the connection to a node, if there is one. It is not made again before something
+    /// demands it.
     ///
     /// # Errors
-    /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks `disconnect`.
+    /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks
+    /// `disconnect`.
     #[doc(alias = "disconnect_node")]
     pub fn disconnect(&self, node: &NodeName) -> Result<(), ConnectError> {
         if !self.inner.is_alive() {
@@ -274,18 +282,21 @@ impl Node {
 
     /// Stops the node in good order. May be called again, and by many; all wait for the same end.
     ///
-    /// From now on calls give [`NotAlive`]. What was begun is finished, every peer is told goodbye, local
-    /// watchers get `NoConnection(LocalShutdown)`, node-downs follow, spawned processes exit as
-    /// [`ExitReason::Shutdown`](crate::ExitReason::Shutdown) (no peer hears of that: it has been told that the node left).
+    /// From now on calls give [`NotAlive`]. What was begun is finished, every peer is told goodbye,
+    /// local watchers get `NoConnection(LocalShutdown)`, node-downs follow, spawned processes exit
+    /// as [`ExitReason::Shutdown`](crate::ExitReason::Shutdown) (no peer hears of that: it has been
+    /// told that the node left).
     ///
-    /// When it has returned, every monitor that was made on this node has ended. A guard lives until its holder drops it, and a
-    /// task that does not end in time lives, too: local monitors on these give `NoConnection(LocalShutdown)`. Messages and
-    /// `Down`s that wait stay readable, in mailboxes, [`Monitor`](crate::Monitor)s and [`MonitorSet`](crate::MonitorSet)s; then `recv` gives `None`. Nothing
-    /// else is left of monitors, subscriptions, aliases and sessions, in whatever order handles are dropped.
+    /// When it has returned, every monitor that was made on this node has ended. A guard lives
+    /// until its holder drops it, and a task that does not end in time lives, too: local monitors
+    /// on these give `NoConnection(LocalShutdown)`. Messages and `Down`s that wait stay readable,
+    /// in mailboxes, [`Monitor`](crate::Monitor)s and [`MonitorSet`](crate::MonitorSet)s; then
+    /// `recv` gives `None`. Nothing else is left of monitors, subscriptions, aliases and sessions,
+    /// in whatever order handles are dropped.
     ///
-    /// It may be called from anywhere, also from a process of this node, which it ends like any other. Takes at most
-    /// [`Config::stop_timeout`]. Nothing happens before the first poll. Cancel-safe: dropped after that, it waits no more, and
-    /// the node goes on stopping.
+    /// It may be called from anywhere, also from a process of this node, which it ends like any
+    /// other. Takes at most [`Config::stop_timeout`]. Nothing happens before the first poll.
+    /// Cancel-safe: dropped after that, it waits no more, and the node goes on stopping.
     #[doc(alias = "halt")]
     #[doc(alias = "init")]
     pub async fn stop(&self) {

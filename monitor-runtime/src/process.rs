@@ -30,14 +30,18 @@ use crate::{
 };
 
 impl Node {
-    /// Starts a process: runs the future that `f` makes, on the node's threads or by [`Config::spawner`](crate::Config::spawner).
+    /// Starts a process: runs the future that `f` makes, on the node's threads or by
+    /// [`Config::spawner`](crate::Config::spawner).
     ///
-    /// The process exits when the future is done: `Ok` is [`ExitReason::Normal`], an error is its reason, a
-    /// panic (in `f` too) is [`ExitReason::Panicked`] with its text. `?` turns any error into a reason. O(1).
+    /// The process exits when the future is done: `Ok` is [`ExitReason::Normal`], an error is its
+    /// reason, a panic (in `f` too) is [`ExitReason::Panicked`] with its text. `?` turns any error
+    /// into a reason. O(1).
     ///
-    /// A process that blocks its thread holds up nobody else, up to [`Config::max_blocked_threads`](crate::Config::max_blocked_threads) of them at once, and a
-    /// warning names it after a second. It costs a thread for as long as it blocks, so blocking work is better off in
-    /// `smol::unblock`, in `tokio::task::spawn_blocking`, or on a thread of its own with [`Node::process`].
+    /// A process that blocks its thread holds up nobody else, up to
+    /// [`Config::max_blocked_threads`](crate::Config::max_blocked_threads) of them at once, and a
+    /// warning names it after a second. It costs a thread for as long as it blocks, so blocking
+    /// work is better off in `smol::unblock`, in `tokio::task::spawn_blocking`, or on a thread of
+    /// its own with [`Node::process`].
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -82,7 +86,8 @@ impl Node {
     {
         let task = prepare(self)?;
         let pid = task.pid().clone();
-        // It lives already, but it does not run yet. A local monitor needs nothing of the peer service.
+        // It lives already, but it does not run yet. A local monitor needs nothing of the peer
+        // service.
         let monitor = self.monitor(&pid).map_err(|_| NotAlive)?;
         task.start(f);
         Ok((pid, monitor))
@@ -100,9 +105,9 @@ impl Node {
 /// A process that is whatever holds this guard: a task of any runtime, a thread, an actor.
 ///
 /// Its exit is the guard's drop. The reason is [`ExitReason::Normal`], or the one that was
-/// [set](Process::set_exit_reason); on a drop while its thread unwinds, it is [`ExitReason::Panicked`]. A reason
-/// [given](Process::exit) with the exit counts in any case, and a killed process is [`ExitReason::Killed`], whatever
-/// reason was set.
+/// [set](Process::set_exit_reason); on a drop while its thread unwinds, it is
+/// [`ExitReason::Panicked`]. A reason [given](Process::exit) with the exit counts in any case, and
+/// a killed process is [`ExitReason::Killed`], whatever reason was set.
 ///
 /// ```
 /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
@@ -130,12 +135,14 @@ impl Process {
         Ok(Process { life, mailbox })
     }
 
-    /// Runs the body of the process on the executor that awaits the returned future. The process ends with that future:
-    /// `Ok` is [`ExitReason::Normal`], an error is the reason, and `?` makes one of any error. A panic in `work`, or in the
-    /// future that it makes, is [`ExitReason::Panicked`] with its text, and goes on in the caller.
+    /// Runs the body of the process on the executor that awaits the returned future. The process
+    /// ends with that future: `Ok` is [`ExitReason::Normal`], an error is the reason, and `?` makes
+    /// one of any error. A panic in `work`, or in the future that it makes, is
+    /// [`ExitReason::Panicked`] with its text, and goes on in the caller.
     ///
-    /// If the future is dropped before it is done, as with an aborted task, the reason is [`Killed`](ExitReason::Killed),
-    /// even if it was never polled; the process cannot be resumed. The body is dropped before the exit is reported.
+    /// If the future is dropped before it is done, as with an aborted task, the reason is
+    /// [`Killed`](ExitReason::Killed), even if it was never polled; the process cannot be resumed.
+    /// The body is dropped before the exit is reported.
     ///
     /// A guard that is only held by a task ends as `Normal`, also when the task has failed.
     ///
@@ -231,10 +238,11 @@ impl Prepared {
 }
 
 pin_project! {
-    /// A process that is a task. Not an async block: that would have room for what it begins with beside what it makes of it,
-    /// and a process is mostly that.
+    /// A process that is a task. Not an async block: that would have room for what it begins with
+    /// beside what it makes of it, and a process is mostly that.
     struct Task<F> {
-        // The order matters: what the process holds is gone before anybody hears of its exit, also when its task is dropped.
+        // The order matters: what the process holds is gone before anybody hears of its exit, also
+        // when its task is dropped.
         #[pin]
         body: Option<F>,
         life: Option<Life>,
@@ -260,7 +268,8 @@ impl<F: Future<Output = Result<Result<(), ExitReason>, Aborted>>> Future for Tas
 }
 
 pin_project! {
-    /// A process that is run by its guard: as a [`Task`], but its caller gets what the body returns.
+    /// A process that is run by its guard: as a [`Task`], but its caller gets what the body
+    /// returns.
     struct Run<F> {
         #[pin]
         body: Option<F>,
@@ -280,10 +289,11 @@ impl<T, F: Future<Output = Result<T, ExitReason>>> Future for Run<F> {
     }
 }
 
-/// Polls the body of a process, watched by the watchdog. Once the body is done it is dropped, then the process exits. A
-/// panic of a destructor counts as one of the body.
+/// Polls the body of a process, watched by the watchdog. Once the body is done it is dropped, then
+/// the process exits. A panic of a destructor counts as one of the body.
 ///
-/// `of` maps the body's output to its result; an adapter around the body would drop it where its panic is not caught.
+/// `of` maps the body's output to its result; an adapter around the body would drop it where its
+/// panic is not caught.
 fn poll_to_exit<T, F: Future>(
     mut body: Pin<&mut Option<F>>,
     life: &mut Option<Life>,
@@ -315,7 +325,8 @@ struct Life {
     pid: LocalPid,
     process: Arc<LiveProcess>,
     reason: ExitReason,
-    /// User code holds it as a guard: if it is dropped while the thread unwinds, the process has panicked.
+    /// User code holds it as a guard: if it is dropped while the thread unwinds, the process has
+    /// panicked.
     is_guard: bool,
 }
 
@@ -380,7 +391,8 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    /// The exit waits for a send that has begun: a kill at that moment comes too late, and so does another send.
+    /// The exit waits for a send that has begun: a kill at that moment comes too late, and so does
+    /// another send.
     #[test]
     fn a_kill_while_the_exit_waits_for_a_send_says_that_it_comes_too_late() {
         let name: refs::NodeName = "a@local".parse().unwrap();

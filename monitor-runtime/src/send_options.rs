@@ -2,7 +2,8 @@
 
 use refs::ChannelId;
 
-/// How a message is sent: on which channel, and what to do if the receiver's node has no such channel.
+/// How a message is sent: on which channel, and what to do if the receiver's node has no such
+/// channel.
 ///
 /// ```
 /// # use monitor_runtime::{Config, Node, SendOptions};
@@ -21,8 +22,8 @@ use refs::ChannelId;
 pub struct SendOptions {
     /// The channel. The default one by default.
     pub channel: ChannelId,
-    /// Whether the default channel is taken if the session has no such channel. False by default: then it is
-    /// [`SendError::NoChannel`](crate::SendError::NoChannel).
+    /// Whether the default channel is taken if the session has no such channel. False by default:
+    /// then it is [`SendError::NoChannel`](crate::SendError::NoChannel).
     pub or_default_channel: bool,
 }
 

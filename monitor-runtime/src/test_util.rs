@@ -1,8 +1,9 @@
 //! To test your own failover with: a cluster in memory, on a clock that the test turns.
 //!
-//! A [`Cluster`] is made of real [`Node`]s: the same core, the same calls, the same notices as over TCP. What is not real is
-//! the [network](Network) between them, which has a verb for every fault, and the time by which it judges silence. All tasks of
-//! all nodes run where the test [tells](Cluster::settle) them to, on its own thread. So nothing is slept for, a minute of
+//! A [`Cluster`] is made of real [`Node`]s: the same core, the same calls, the same notices as over
+//! TCP. What is not real is the [network](Network) between them, which has a verb for every fault,
+//! and the time by which it judges silence. All tasks of all nodes run where the test
+//! [tells](Cluster::settle) them to, on its own thread. So nothing is slept for, a minute of
 //! silence takes no time, and a failure comes again when the test is run again.
 //!
 //! ```
@@ -27,13 +28,15 @@
 //!
 //! # Time and chance
 //!
-//! The nodes of a cluster read no clock but [`Network::now`], and take no random numbers but those of a fixed sequence. The same
-//! calls give the same run, event by event, in a debug and in a release build. The timeouts of
-//! [`Mailbox::call`](crate::Mailbox::call) and [`Node::stop`] pass when the test [advances](Cluster::advance) the clock.
+//! The nodes of a cluster read no clock but [`Network::now`], and take no random numbers but those
+//! of a fixed sequence. The same calls give the same run, event by event, in a debug and in a
+//! release build. The timeouts of [`Mailbox::call`](crate::Mailbox::call) and [`Node::stop`] pass
+//! when the test [advances](Cluster::advance) the clock.
 //!
 //! Timers that your own tasks make are not virtual. Use [`Network::sleep_until`] in their place.
 //!
-//! A node on an executor and a network of your own is simulated in the same way by [`Config::simulated`].
+//! A node on an executor and a network of your own is simulated in the same way by
+//! [`Config::simulated`].
 
 mod simulation;
 
@@ -56,7 +59,8 @@ pub use peer_service::memory::{Join, MemoryService, Network, Settings, Sleep};
 
 use crate::{Config, Node, Spawner, StartError};
 
-/// Runs the processes *and the node itself* by that spawner, for tests that decide when each task runs.
+/// Runs the processes *and the node itself* by that spawner, for tests that decide when each task
+/// runs.
 ///
 /// A node that others rely on runs on its own thread: see [`Config::spawner`].
 #[must_use]
@@ -97,7 +101,8 @@ impl Cluster {
         Cluster { network, executor: Arc::default(), started: AtomicU64::new(0) }
     }
 
-    /// The network, to do harm to. After that [`settle`](Self::settle), and what follows from it at once has happened.
+    /// The network, to do harm to. After that [`settle`](Self::settle), and what follows from it at
+    /// once has happened.
     pub const fn network(&self) -> &Network {
         &self.network
     }
@@ -111,8 +116,8 @@ impl Cluster {
         Ok(self.start_with(Config::new(name.clone()), Join::new(name))?)
     }
 
-    /// Starts a node with a configuration of its own. What concerns TCP has no effect here; the [`Join`] says how the node
-    /// looks to others, and bears the same name.
+    /// Starts a node with a configuration of its own. What concerns TCP has no effect here; the
+    /// [`Join`] says how the node looks to others, and bears the same name.
     ///
     /// # Errors
     /// As [`Node::with_service`].
@@ -131,16 +136,16 @@ impl Cluster {
         Ok(node)
     }
 
-    /// Runs all tasks of all nodes until none of them can go on: everything that can happen at this time has happened, on every
-    /// channel.
+    /// Runs all tasks of all nodes until none of them can go on: everything that can happen at this
+    /// time has happened, on every channel.
     ///
     /// Does not return while a task is always ready.
     pub fn settle(&self) {
         while self.executor.try_tick() {}
     }
 
-    /// Lets that much time pass on the network. Everything that falls into it happens at its own time, and the cluster settles
-    /// each time before the next thing happens.
+    /// Lets that much time pass on the network. Everything that falls into it happens at its own
+    /// time, and the cluster settles each time before the next thing happens.
     pub fn advance(&self, time: Duration) {
         self.settle();
         let end = self.network.now().saturating_add(time);

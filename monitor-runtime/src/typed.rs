@@ -15,9 +15,9 @@ use crate::{
 impl Message {
     /// Reads the body as a value that was sent by [`Mailbox::send_as`]. The whole body must be one.
     ///
-    /// Nothing in the bytes tells of which type they are: sender and receiver agree on it, best on one enum for all that a
-    /// process takes. A body may have been made by anybody in the cluster; types with checks of their own make them when
-    /// they are read.
+    /// Nothing in the bytes tells of which type they are: sender and receiver agree on it, best on
+    /// one enum for all that a process takes. A body may have been made by anybody in the cluster;
+    /// types with checks of their own make them when they are read.
     ///
     /// # Errors
     /// [`DecodeError`], which has the message.
@@ -65,7 +65,8 @@ impl Event {
 }
 
 impl Mailbox {
-    /// The next event, its message read as a value: [`Mailbox::recv`] and [`Message::decode`]. Cancel-safe like the former.
+    /// The next event, its message read as a value: [`Mailbox::recv`] and [`Message::decode`].
+    /// Cancel-safe like the former.
     ///
     /// # Errors
     /// [`DecodeError`], which has the message; the next call gives the next event.
@@ -116,7 +117,8 @@ impl Mailbox {
         Ok(self.try_recv()?.decode())
     }
 
-    /// [`Mailbox::send`] with a value, in the form of [postcard](https://postcard.jamesmunns.com/wire-format).
+    /// [`Mailbox::send`] with a value, in the form of
+    /// [postcard](https://postcard.jamesmunns.com/wire-format).
     ///
     /// # Errors
     /// As [`Mailbox::send`], and [`SendError::NotEncoded`].

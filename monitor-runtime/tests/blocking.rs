@@ -79,8 +79,8 @@ impl Drop for Blockers {
     }
 }
 
-/// Processes of `node` end, one after the other, for longer than the silence that a peer may keep: each end arrives as it was,
-/// while `blockers` block.
+/// Processes of `node` end, one after the other, for longer than the silence that a peer may keep:
+/// each end arrives as it was, while `blockers` block.
 async fn others_go_on(watcher: &Node, node: &Node, blockers: &Blockers, spawned: bool) {
     let blocked: Vec<_> = blockers.pids.iter().map(|pid| watcher.monitor(pid).unwrap()).collect();
     let begin = Instant::now();

@@ -9,7 +9,8 @@ use monitor_runtime::{
     prelude::*,
 };
 
-/// What differs between two values when a person looks at them: the lines of the second that are new, trimmed.
+/// What differs between two values when a person looks at them: the lines of the second that are
+/// new, trimmed.
 fn changed(before: &impl Debug, after: &impl Debug) -> String {
     let (before, after) = (format!("{before:#?}"), format!("{after:#?}"));
     let mut left: Vec<&str> = before.lines().collect();

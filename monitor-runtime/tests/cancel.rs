@@ -1,4 +1,5 @@
-//! What becomes of a future of ours that is dropped before it is ready: nothing is lost, and nothing stays.
+//! What becomes of a future of ours that is dropped before it is ready: nothing is lost, and
+//! nothing stays.
 
 mod common;
 

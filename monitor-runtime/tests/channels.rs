@@ -1,4 +1,5 @@
-//! Channels as a process sees them: what is sent on one is held up by no other, and a `Down` comes last of all.
+//! Channels as a process sees them: what is sent on one is held up by no other, and a `Down` comes
+//! last of all.
 #![cfg(feature = "tcp")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -1,4 +1,5 @@
-//! Everything at once, from a seed: whatever happens, each monitor ends once, and nothing is left behind.
+//! Everything at once, from a seed: whatever happens, each monitor ends once, and nothing is left
+//! behind.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

@@ -180,7 +180,8 @@ fn what_only_looks_like_a_staging_directory_is_neither_followed_nor_removed() {
         symlink(&behind[0], planted(".obit-0001")).unwrap();
         symlink(&behind[1], planted(".obit-0002")).unwrap();
         fs::write(planted(".obit-0003"), "content").unwrap();
-        // A directory that others can enter, one with a file, one with a link, and one of another name.
+        // A directory that others can enter, one with a file, one with a link, and one of another
+        // name.
         make_directory(&planted(".obit-0004"), 0o755);
         drop(UnixListener::bind(planted(".obit-0004/s")).unwrap());
         make_directory(&planted(".obit-0005"), 0o700);

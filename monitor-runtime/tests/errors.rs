@@ -1,4 +1,5 @@
-//! What errors say: each says its own part, and names its cause as its source alone, so that a chain says nothing twice.
+//! What errors say: each says its own part, and names its cause as its source alone, so that a
+//! chain says nothing twice.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

@@ -1,5 +1,6 @@
-//! What is shared between threads without a lock around all of it, in interleaving after interleaving: files of this crate,
-//! built upon loom's locks and atomics. A wake-up that gets lost is a deadlock, which loom finds.
+//! What is shared between threads without a lock around all of it, in interleaving after
+//! interleaving: files of this crate, built upon loom's locks and atomics. A wake-up that gets lost
+//! is a deadlock, which loom finds.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{future::poll_fn, sync::Arc, task::Poll};
@@ -84,8 +85,8 @@ use notify::Notify;
 use sync::primitives::{AtomicBool, Mutex, Ordering};
 use waker_set::WakerSet;
 
-/// Tries every interleaving in which no more than two switches are forced upon the threads, beside those where one waits:
-/// lost wake-ups need one or two.
+/// Tries every interleaving in which no more than two switches are forced upon the threads, beside
+/// those where one waits: lost wake-ups need one or two.
 fn model(run: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(2);

@@ -10,8 +10,8 @@ use peer_service::memory::Network;
 
 const PROCESSES: u64 = 1000;
 
-/// Bytes of the heap a process, with all that its node keeps of it. Most of it is the task, which holds a mailbox; it would be
-/// half as much again if it had room for it more than once.
+/// Bytes of the heap a process, with all that its node keeps of it. Most of it is the task, which
+/// holds a mailbox; it would be half as much again if it had room for it more than once.
 const MOST: u64 = 700;
 
 #[test]

@@ -1,5 +1,5 @@
-//! A subscriber of node events that reads too late: the mailbox keeps a limited number of events, and one `NodesMissed` in the
-//! place of the others begins the subscription anew.
+//! A subscriber of node events that reads too late: the mailbox keeps a limited number of events,
+//! and one `NodesMissed` in the place of the others begins the subscription anew.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,8 @@ const REASON: NodesOptions = NodesOptions::new().nodedown_reason(true);
 const LIMIT: usize = 4;
 const PEERS: [&str; 5] = ["b@local", "c@local", "d@local", "e@local", "f@local"];
 
-/// Node a, whose mailboxes keep few node events, its peers, and a process of a with two subscriptions.
+/// Node a, whose mailboxes keep few node events, its peers, and a process of a with two
+/// subscriptions.
 struct World {
     cluster: Cluster,
     a: Node,

@@ -1,5 +1,6 @@
-//! Every setting of a node at 0, at 1, at its limits and beyond, alone and in pairs: either a start names the setting, and has
-//! made neither a task nor a socket, or two such nodes connect, and a monitor of the one tells an exit on the other.
+//! Every setting of a node at 0, at 1, at its limits and beyond, alone and in pairs: either a start
+//! names the setting, and has made neither a task nor a socket, or two such nodes connect, and a
+//! monitor of the one tells an exit on the other.
 #![cfg(feature = "tcp")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -142,8 +143,8 @@ fn judge(set: &[Value]) {
     });
 }
 
-/// Until a monitor tells the true exit of a process on the other node. It may have to be made anew: some limits are so low
-/// that a session ends, or that there is room for little at once.
+/// Until a monitor tells the true exit of a process on the other node. It may have to be made anew:
+/// some limits are so low that a session ends, or that there is room for little at once.
 async fn works(a: &Node, b: &Node, set: &[Value]) {
     let spec = NodeSpec::new(b.name().clone()).at(b.local_addr().unwrap().to_string().parse().unwrap());
     loop {
@@ -187,7 +188,8 @@ async fn works(a: &Node, b: &Node, set: &[Value]) {
 fn every_count_and_time_of_a_node_is_tried() {
     let tried = values();
     let shown = format!("{:#?}", config("a", &Secret::generate(), &[]));
-    // The settings of the node itself have one level of indentation; those of the transport have more.
+    // The settings of the node itself have one level of indentation; those of the transport have
+    // more.
     let fields = shown.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(": "));
     let ranged = fields.filter(|(_, value)| value.starts_with(|first: char| first.is_ascii_digit()));
     let ranged: Vec<_> = ranged.map(|(field, _)| field).filter(|field| !field.starts_with(' ')).collect();

@@ -1,4 +1,5 @@
-//! A cluster of `test_util` repeats itself: what happens is a function of what the test does, and of no clock.
+//! A cluster of `test_util` repeats itself: what happens is a function of what the test does, and
+//! of no clock.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
@@ -49,7 +50,8 @@ fn on(channel: ChannelId) -> SendOptions {
     SendOptions::new().channel(channel)
 }
 
-/// A process that writes everything it is told into the diary, and answers requests whose body is even.
+/// A process that writes everything it is told into the diary, and answers requests whose body is
+/// even.
 fn writer(node: &Node, diary: &Diary) -> Pid {
     let diary = diary.clone();
     let body = move |mut mailbox: Mailbox| async move {
@@ -163,7 +165,8 @@ impl Play {
         }
     }
 
-    /// A call from a process of its own, which ends with the reply, with a `Down`, or after a second.
+    /// A call from a process of its own, which ends with the reply, with a `Down`, or after a
+    /// second.
     fn ask(&mut self, from: usize) {
         let (to, diary, request) = (self.some_writer(), self.diary.clone(), [self.rng.u8(..)]);
         let call = move |mailbox: Mailbox| async move {
@@ -250,7 +253,8 @@ fn everything_that_falls_into_a_step_of_time_happens_at_its_own_time() {
     a.connect(b.name().clone()).unwrap();
     cluster.settle();
     cluster.network().delay(a.name(), b.name(), Duration::from_secs(2));
-    // Two seconds there, and two back: before the timeout, though the test lets more time pass at once.
+    // Two seconds there, and two back: before the timeout, though the test lets more time pass at
+    // once.
     let mut call = pin!(a.call(&echo, [0], Duration::from_secs(5)));
     assert!(cluster.now_or_never(&mut call).is_none());
     cluster.advance(Duration::from_secs(60));

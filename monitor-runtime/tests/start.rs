@@ -1,4 +1,5 @@
-//! What no node is started with: each field that is out of its limits is named, and what is allowed.
+//! What no node is started with: each field that is out of its limits is named, and what is
+//! allowed.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

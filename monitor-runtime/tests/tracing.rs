@@ -195,7 +195,8 @@ async fn one_that_is_flushed(a: &Node, b: &Node) {
     let last = b.process().unwrap();
     let end = a.monitor(last.pid()).unwrap();
     b.stop().await;
-    // It fires at the end of the session, so the event of an earlier `Down` of the session would have come by then.
+    // It fires at the end of the session, so the event of an earlier `Down` of the session would
+    // have come by then.
     event_of(&end.reference().to_string()).await;
     assert_eq!(lines_with(&reference).len(), 0);
 }

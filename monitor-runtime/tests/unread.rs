@@ -1,5 +1,5 @@
-//! What a receiver that reads nothing can pile up, through the public API. The allocator counts for each thread, so the node
-//! and the peers run on the thread of the test.
+//! What a receiver that reads nothing can pile up, through the public API. The allocator counts for
+//! each thread, so the node and the peers run on the thread of the test.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -88,7 +88,8 @@ fn long_reasons_that_nobody_reads_are_cut_whoever_watches() {
         targets.into_iter().for_each(|target| target.exit(reason()));
         world.settle();
     });
-    // Both share the whole reasons. Each unread `Down` has at most 256 bytes beside those, in as much again of tables and allocations.
+    // Both share the whole reasons. Each unread `Down` has at most 256 bytes beside those, in as
+    // much again of tables and allocations.
     let most = limit + 2 * TARGETS * (256 + 256);
     assert!(taken.bytes_current <= most as i64, "{} bytes", taken.bytes_current);
 

@@ -1,5 +1,5 @@
-//! The pages of the repository, so that the Rust in them is compiled, and run where that is possible. `cargo xtask tidy` holds the
-//! list complete.
+//! The pages of the repository, so that the Rust in them is compiled, and run where that is
+//! possible. `cargo xtask tidy` holds the list complete.
 
 /// Pages whose code needs no more than the default features.
 #[cfg(feature = "tcp")]

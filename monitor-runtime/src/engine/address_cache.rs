@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use refs::{NodeName, NodeSpec};
 
-/// The newest addresses, up to a limit: whoever connects to ever new names must not fill the memory.
+/// The newest addresses, up to a limit: whoever connects to ever new names must not fill the
+/// memory.
 #[derive(Debug)]
 pub(crate) struct AddressCache {
     limit: usize,
@@ -26,8 +27,8 @@ impl AddressCache {
         AddressCache { limit, entries: HashMap::new(), ages: BTreeMap::new(), last: 0 }
     }
 
-    /// Keeps the addresses of a node, instead of those it had; it is the newest now. Returns whether the oldest was
-    /// forgotten for it. O(log n).
+    /// Keeps the addresses of a node, instead of those it had; it is the newest now. Returns
+    /// whether the oldest was forgotten for it. O(log n).
     pub(crate) fn remember(&mut self, spec: NodeSpec) -> bool {
         self.last += 1;
         let (name, age) = (spec.name().clone(), self.last);

@@ -10,7 +10,8 @@ use crate::session::handle::SessionHandle;
 
 mod run;
 
-/// Work that an input leaves until the node's lock is released, because it may run code of the program.
+/// Work that an input leaves until the node's lock is released, because it may run code of the
+/// program.
 #[derive(Default)]
 pub(crate) struct AfterUnlock {
     /// Channels to flush.
@@ -20,7 +21,8 @@ pub(crate) struct AfterUnlock {
     pub(super) room: bool,
     /// The session that the inputs come from, for the log.
     pub(super) session: Option<Arc<SessionHandle>>,
-    /// Apart, because nearly every input leaves none of it: to make, look through and drop it here costs each 80 instructions.
+    /// Apart, because nearly every input leaves none of it: to make, look through and drop it here
+    /// costs each 80 instructions.
     pub(super) rare: Option<Box<Rare>>,
 }
 

@@ -2,8 +2,9 @@
 //!
 //! A sender needs the token of an alias, which cannot be guessed: see [`AliasKey`].
 //!
-//! An alias is an address of messages, of which the core knows nothing; so its table stands here, beside the core and
-//! under the same lock. What ends a monitor ends its alias in the same step: nothing comes through it afterwards.
+//! An alias is an address of messages, of which the core knows nothing; so its table stands here,
+//! beside the core and under the same lock. What ends a monitor ends its alias in the same step:
+//! nothing comes through it afterwards.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,9 +25,10 @@ use crate::event::Message;
 
 /// Computes the tokens of a node's aliases; random for each start of the node, and never leaves it.
 ///
-/// SipHash-2-4 is made for this: a keyed hash of short inputs that stays unpredictable however many pairs of input and output
-/// an attacker has seen. Each call shows its receiver one such pair. A hash with a longer output, such as HMAC-SHA-256,
-/// would be cut to 64 bits as well, and costs twenty times as much for each call.
+/// SipHash-2-4 is made for this: a keyed hash of short inputs that stays unpredictable however many
+/// pairs of input and output an attacker has seen. Each call shows its receiver one such pair. A
+/// hash with a longer output, such as HMAC-SHA-256, would be cut to 64 bits as well, and costs
+/// twenty times as much for each call.
 #[derive(Clone)]
 pub(crate) struct AliasKey([u8; 16]);
 
@@ -61,11 +63,12 @@ impl fmt::Debug for AliasKey {
     }
 }
 
-/// The aliases of a node. Each is of a monitor that was made here, and at most as old as its owner: peers can look one up,
-/// and never add one.
+/// The aliases of a node. Each is of a monitor that was made here, and at most as old as its owner:
+/// peers can look one up, and never add one.
 #[derive(Debug, Default)]
 pub(crate) struct Aliases {
-    /// A tree, which gives its memory back node by node. A hash table would keep the room of its largest size.
+    /// A tree, which gives its memory back node by node. A hash table would keep the room of its
+    /// largest size.
     rows: BTreeMap<MonitorId, Alias>,
     /// The same by owner, to end with it.
     owned: BTreeSet<(LocalPid, MonitorId)>,
@@ -148,7 +151,8 @@ impl Aliases {
         found
     }
 
-    /// A process or a watcher has exited, and its aliases with it. Returns its calls that have no answer.
+    /// A process or a watcher has exited, and its aliases with it. Returns its calls that have no
+    /// answer.
     pub(crate) fn exited(&mut self, owner: LocalPid) -> Vec<Arc<Answer>> {
         let mut calls = Vec::new();
         // Nearly no process has any, and a search costs each exit 40 instructions.
@@ -234,7 +238,8 @@ mod tests {
 
     #[test]
     fn the_token_is_siphash_2_4_of_the_number() {
-        // The vector of eight bytes in the appendix of the paper of SipHash: key 00..0f, input 00..07.
+        // The vector of eight bytes in the appendix of the paper of SipHash: key 00..0f, input
+        // 00..07.
         let key = AliasKey(std::array::from_fn(|at| at as u8));
         let input = MonitorId(Serial::from_u64(u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7])));
         let expected = u64::from_le_bytes([0x62, 0x24, 0x93, 0x9a, 0x79, 0xf5, 0xf5, 0x93]);

@@ -27,7 +27,8 @@ impl Inner {
         }
     }
 
-    /// The peer service has ended: every dial that it did not answer has failed, and so will later ones.
+    /// The peer service has ended: every dial that it did not answer has failed, and so will later
+    /// ones.
     pub(crate) fn service_is_over(&self) {
         let unanswered = self.enter(|state, _| {
             state.service_over = true;

@@ -36,20 +36,22 @@ impl LiveProcess {
         LiveProcess { queue: Queue::new(mailbox), gate: Gate::new(), fate: Fate::default(), abort }
     }
 
-    /// Ends the process with this verdict, unless something ended it before; returns whether this did. A task is dropped at its
-    /// next await; a guard receives nothing more and exits when it is dropped.
+    /// Ends the process with this verdict, unless something ended it before; returns whether this
+    /// did. A task is dropped at its next await; a guard receives nothing more and exits when it is
+    /// dropped.
     pub(crate) fn kill(&self, verdict: Verdict) -> bool {
         let is_first = self.fate.decide(verdict).is_ok();
         if let Some(abort) = &self.abort {
             abort.abort();
         }
-        // A task that is running this moment may receive once more, but nothing that was sent after this.
+        // A task that is running this moment may receive once more, but nothing that was sent after
+        // this.
         self.close();
         is_first
     }
 
-    /// Decides that the process ends by itself, so that a later [`kill`](LiveProcess::kill) comes too late. Returns the exit reason:
-    /// that of an earlier verdict, or else `own`.
+    /// Decides that the process ends by itself, so that a later [`kill`](LiveProcess::kill) comes
+    /// too late. Returns the exit reason: that of an earlier verdict, or else `own`.
     pub(crate) fn decide(&self, own: impl FnOnce() -> ExitReason) -> ExitReason {
         match self.fate.decide(Verdict::Own) {
             Ok(()) | Err(Verdict::Own) => own(),
@@ -104,7 +106,8 @@ pub(crate) enum LocalEndpoint {
     Watcher(Arc<Inbox>),
 }
 
-/// The processes and watchers of a node, and the processes' names, under one lock: to leave is one step.
+/// The processes and watchers of a node, and the processes' names, under one lock: to leave is one
+/// step.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     slots: Vec<Slot>,

@@ -55,14 +55,15 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
                 rest = send(way, signal, others, state.links.get(session), after);
             }
             Effect::Watch { pid } => {
-                // Every exit is reported, and none can have come between: it takes the lock that is held.
+                // Every exit is reported, and none can have come between: it takes the lock that is
+                // held.
                 debug_assert!(directory.get_or_insert_with(|| node.directory.read()).process(*pid).is_some());
             }
             Effect::Forward { ticket, session } => {
                 let Some(parcel) = state.pending_sends.take(*ticket) else { continue };
                 after.room = true;
-                // Its sender was told that it is on its way: it is not refused now, and nothing after it
-                // overtakes it. What waited was limited.
+                // Its sender was told that it is on its way: it is not refused now, and nothing
+                // after it overtakes it. What waited was limited.
                 let meta = FrameMeta::signal(parcel.order).on(parcel.options.channel);
                 let write = &mut |frame: &mut Vec<u8>| frame.extend_from_slice(&parcel.frame);
                 let link = state.links.get(session).filter(|link| link.takes(parcel.options));
@@ -105,8 +106,8 @@ fn connect(node: &NodeName, dial: DialId, state: &mut State, after: &mut AfterUn
     }
 }
 
-/// Tells a watcher of monitors that have fired: of the first, and of those that follow at once and are the same watcher's.
-/// Returns the effects that are left.
+/// Tells a watcher of monitors that have fired: of the first, and of those that follow at once and
+/// are the same watcher's. Returns the effects that are left.
 fn deliver_downs<'a>(
     (to, first): (LocalPid, MonitorId),
     others: &'a [Effect],
@@ -166,7 +167,8 @@ fn told(
     }
 }
 
-/// Puts a node's event where its receiver finds it. A watcher never asks for those; what has exited gets nothing.
+/// Puts a node's event where its receiver finds it. A watcher never asks for those; what has exited
+/// gets nothing.
 fn deliver(to: LocalPid, notice: &NodeNotice, node: &Inner, directory: &Directory, after: &mut AfterUnlock) {
     if let Some(process) = directory.process(to) {
         let (left_out, receiver) = process.queue.push_node(notice.clone());
@@ -176,8 +178,8 @@ fn deliver(to: LocalPid, notice: &NodeNotice, node: &Inner, directory: &Director
     }
 }
 
-/// Sends a signal, and with it in one frame those of the same process that go the same way and follow at once: a
-/// frame has one place in the order. Returns the effects that are left.
+/// Sends a signal, and with it in one frame those of the same process that go the same way and
+/// follow at once: a frame has one place in the order. Returns the effects that are left.
 fn send<'a>(
     way @ (_, from, channel): (SessionId, LocalPid, ChannelId),
     first: &Signal,
@@ -212,7 +214,8 @@ fn send<'a>(
     let meta = if is_down(first) { meta.after_all() } else { meta };
     match push(link, meta, write, after) {
         Ok(()) => {}
-        // The end of the session follows: it accounts for what is lost here, but for a monitor that its caller asks for again.
+        // The end of the session follows: it accounts for what is lost here, but for a monitor that
+        // its caller asks for again.
         Err(PushError::Closed) => {
             let unsent = std::iter::once(first).chain(more.clone()).filter_map(requested);
             after.rare().unsent.extend(unsent);
@@ -237,8 +240,8 @@ fn is_down(signal: &Signal) -> bool {
     matches!(signal, Signal::Down { .. })
 }
 
-/// Messages and signals of a process are in one order. By convention its number; what comes from no process
-/// has one of its own.
+/// Messages and signals of a process are in one order. By convention its number; what comes from no
+/// process has one of its own.
 pub(crate) fn order_of(pid: LocalPid) -> u64 {
     pid.0.to_u64()
 }

@@ -14,8 +14,8 @@ impl Inner {
         self.enter_alive(|_, _| self.directory.write().insert(resident))
     }
 
-    /// The exit of a process or a watcher. It is out of the directory, and its names are free, before anybody
-    /// is told.
+    /// The exit of a process or a watcher. It is out of the directory, and its names are free,
+    /// before anybody is told.
     pub(crate) fn exited(&self, pid: LocalPid, reason: ExitReason) {
         let mut calls = Vec::new();
         let gone = self.enter(|state, out| {
@@ -28,8 +28,8 @@ impl Inner {
         // Calls that wait in another task learn that nothing will come.
         calls.iter().filter_map(|call| call.down()).for_each(unwind::wake);
         if let Some(LocalEndpoint::Process(process)) = gone {
-            // Whoever still holds the mailbox receives what waits, and then nothing. If nobody does, it is
-            // dropped here, without a lock.
+            // Whoever still holds the mailbox receives what waits, and then nothing. If nobody
+            // does, it is dropped here, without a lock.
             process.close();
             self.progress();
         }

@@ -15,7 +15,8 @@ use crate::threads::environment::Environment;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PastDown {
-    /// What was told. Of a reason of more than 1 KiB only the beginning is kept, and `reason_was_cut` is set.
+    /// What was told. Of a reason of more than 1 KiB only the beginning is kept, and
+    /// `reason_was_cut` is set.
     pub down: Down,
     /// The process that was told; none if it was a [`Monitor`](crate::Monitor) or a
     /// [`MonitorSet`](crate::MonitorSet), or if the process is gone.
@@ -60,7 +61,8 @@ impl History {
         self.records.push_back(Record { at: clock.now(), watcher, down });
     }
 
-    /// Returns at most `limit` of them, newest first. `watcher` maps a number to the pid of a process that lives.
+    /// Returns at most `limit` of them, newest first. `watcher` maps a number to the pid of a
+    /// process that lives.
     pub(crate) fn list(
         &self,
         limit: usize,

@@ -94,7 +94,8 @@ impl<'a> OutboundMessage<'a> {
     }
 }
 
-/// Work that a push leaves until its sender has left the gate, because it may run code of the program.
+/// Work that a push leaves until its sender has left the gate, because it may run code of the
+/// program.
 #[derive(Default)]
 struct AfterGate {
     waker: Option<Waker>,
@@ -164,10 +165,12 @@ impl Inner {
         pushed
     }
 
-    /// Puts a message into the mailbox of a process of this node. Returns the waker of the receiver.
+    /// Puts a message into the mailbox of a process of this node. Returns the waker of the
+    /// receiver.
     ///
-    /// The lock of the directory takes the place of the sender's gate, which saves two atomic operations a message: an exit closes
-    /// the gate, then leaves the directory under its lock, and reports itself afterwards.
+    /// The lock of the directory takes the place of the sender's gate, which saves two atomic
+    /// operations a message: an exit closes the gate, then leaves the directory under its lock, and
+    /// reports itself afterwards.
     fn push_here(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<Option<Waker>, Unsent> {
         let directory = self.directory.read();
         if letter.gate.is_some_and(Gate::is_closed) {
@@ -230,7 +233,8 @@ impl Inner {
                     }
                     return Ok(());
                 }
-                // It is over, and the core will be told after what has arrived on it: the message goes to the next session.
+                // It is over, and the core will be told after what has arrived on it: the message
+                // goes to the next session.
                 Err(PushError::Closed) => self.is_closing(&link, after_gate),
                 Err(PushError::Full) => return Err(Unsent::Session(link)),
                 // The peer takes less than this node.
@@ -311,7 +315,8 @@ impl Inner {
             match state.core.route(node, ticket, connect, out) {
                 Route::Now(session) => {
                     let link = state.links.get(&session).ok_or(not_connected(EndKind::Closed.into()))?;
-                    // Not before what waited, and goes first, has been pushed: that is what this input leaves to be done.
+                    // Not before what waited, and goes first, has been pushed: that is what this
+                    // input leaves to be done.
                     if out.is_empty() {
                         self.routes.open(link);
                     }
@@ -333,12 +338,14 @@ impl Inner {
         .unwrap_or_else(|error| Err(Unsent::Error(error.into())))
     }
 
-    /// On demand as far as the peer service can: one that makes its connections by itself is not asked to.
+    /// On demand as far as the peer service can: one that makes its connections by itself is not
+    /// asked to.
     pub(crate) const fn connect_if_able(&self, connect: Connect) -> Connect {
         if self.capabilities.connect { connect } else { Connect::Never }
     }
 
-    /// Messages have arrived from a peer, all for one receiver. Empties `messages`; the caller runs `after`.
+    /// Messages have arrived from a peer, all for one receiver. Empties `messages`; the caller runs
+    /// `after`.
     pub(crate) fn deliver_all(&self, to: Receiver<'_>, messages: &mut Vec<Message>, after: &mut AfterUnlock) {
         let Receiver::Alias(life, serial, token) = to else {
             return after.wakers.extend(self.deliver_to_process(to, messages.drain(..)));
@@ -370,8 +377,8 @@ impl Inner {
         self.put(messages, process)
     }
 
-    /// A message through an alias, of a sender that has this token. Under the state's lock: once a demonitor or an
-    /// `unalias` has returned, none is added.
+    /// A message through an alias, of a sender that has this token. Under the state's lock: once a
+    /// demonitor or an `unalias` has returned, none is added.
     fn deliver_through(
         &self,
         life: Incarnation,

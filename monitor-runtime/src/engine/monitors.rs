@@ -22,7 +22,8 @@ use crate::{
 };
 
 impl Inner {
-    /// Monitors a target for a process or a watcher. With a `call`, what is to be told comes there instead of the mailbox.
+    /// Monitors a target for a process or a watcher. With a `call`, what is to be told comes there
+    /// instead of the mailbox.
     pub(crate) fn monitor(
         &self,
         watcher: LocalPid,
@@ -49,7 +50,8 @@ impl Inner {
         });
         let monitor = entered.and_then(|monitor| monitor);
         if let Some(&id) = monitor.as_ref().ok().filter(|&&id| after.is_unsent(id)) {
-            // The session is over, and the core will be told after what has arrived on it: the monitor takes the next one.
+            // The session is over, and the core will be told after what has arrived on it: the
+            // monitor takes the next one.
             let _ = self
                 .enter_then(&mut after, |state, out| state.core.monitor_not_sent(id, options.connect, out));
         }
@@ -62,7 +64,8 @@ impl Inner {
         self.take_from(|state| state.core.take(id))
     }
 
-    /// Takes the `Down` of `first`, and into `prefetch` the run that follows it in `fired`: see [`Prefetch::open`].
+    /// Takes the `Down` of `first`, and into `prefetch` the run that follows it in `fired`: see
+    /// [`Prefetch::open`].
     pub(crate) fn take_run(
         &self,
         prefetch: &mut Prefetch,
@@ -80,7 +83,8 @@ impl Inner {
         self.abandon(|state| state.prefetch_counts.remove(&receiver));
     }
 
-    /// A process has reached a gap in its node events: its subscription begins anew. `None` if that is over.
+    /// A process has reached a gap in its node events: its subscription begins anew. `None` if that
+    /// is over.
     pub(crate) fn end_gap(
         &self,
         process: LocalPid,
@@ -116,8 +120,8 @@ impl Inner {
         *node == self.id.name
     }
 
-    /// Keeps the addresses that came with a call, for this connection and later ones. In one step with what may make
-    /// that connection: nothing that comes between makes them the oldest.
+    /// Keeps the addresses that came with a call, for this connection and later ones. In one step
+    /// with what may make that connection: nothing that comes between makes them the oldest.
     pub(crate) fn remember(&self, spec: &NodeSpec, state: &mut State) {
         if !spec.addresses().is_empty() && state.address_cache.remember(spec.clone()) {
             self.counters.addresses_forgotten.add_one();

@@ -1,4 +1,5 @@
-//! Messages that wait for a connection. Their place in the order is the core's: it says when each may go.
+//! Messages that wait for a connection. Their place in the order is the core's: it says when each
+//! may go.
 
 use std::collections::BTreeMap;
 

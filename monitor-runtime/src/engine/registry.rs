@@ -9,8 +9,8 @@ use refs::RegName;
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     holders: HashMap<RegName, LocalPid>,
-    /// The inverse, so that an exit is not a search. Few have names, and every exit looks here: in a small tree that is
-    /// cheaper than to hash.
+    /// The inverse, so that an exit is not a search. Few have names, and every exit looks here: in
+    /// a small tree that is cheaper than to hash.
     names: BTreeMap<LocalPid, Vec<RegName>>,
 }
 

@@ -1,8 +1,8 @@
 //! What a node is made of, and the one way into it.
 //!
-//! Every input takes the same road: lock, call the core, run its effects in order to their end, unlock; then,
-//! without any lock, flush, wake and dial. Locks are taken in the order state, directory, queue or outbox,
-//! and never back; nothing waits under a lock.
+//! Every input takes the same road: lock, call the core, run its effects in order to their end,
+//! unlock; then, without any lock, flush, wake and dial. Locks are taken in the order state,
+//! directory, queue or outbox, and never back; nothing waits under a lock.
 
 use std::{
     collections::BTreeMap,
@@ -65,8 +65,8 @@ pub(crate) struct Inner {
     pub(crate) told: Told,
     /// The task that works off the core's backlog; it does not keep the node alive.
     pub(crate) backlog: Arc<AtomicWaker>,
-    /// That task is lost, or the node has stopped: each caller works off what it adds to the backlog. Set under the state's
-    /// lock.
+    /// That task is lost, or the node has stopped: each caller works off what it adds to the
+    /// backlog. Set under the state's lock.
     pub(crate) backlog_inline: AtomicBool,
     /// Senders that wait until fewer things wait for a connection.
     pub(crate) room: WakerSet,
@@ -126,7 +126,8 @@ pub(crate) struct State {
 enum Failure {
     /// The node had failed before.
     Before,
-    /// This call has panicked. The payload itself: results with room for its text cost each input 30 instructions more.
+    /// This call has panicked. The payload itself: results with room for its text cost each input
+    /// 30 instructions more.
     Now(Payload),
 }
 
@@ -237,8 +238,8 @@ impl Inner {
         })
     }
 
-    /// Calls the core, under the lock. A panic in it marks the node as failed before the lock is released, because the core may
-    /// be half changed: no later call gets to the core.
+    /// Calls the core, under the lock. A panic in it marks the node as failed before the lock is
+    /// released, because the core may be half changed: no later call gets to the core.
     fn guarded<R>(&self, call: impl FnOnce() -> R) -> Result<R, Failure> {
         if self.has_failed() {
             return Err(Failure::Before);
@@ -262,8 +263,8 @@ impl Inner {
         self.enter(|state, out| if self.is_alive() { Ok(input(state, out)) } else { Err(NotAlive) })?
     }
 
-    /// An input of a process or watcher, which must not have exited: the core would make a row that nobody
-    /// removes.
+    /// An input of a process or watcher, which must not have exited: the core would make a row that
+    /// nobody removes.
     pub(crate) fn enter_as<R>(
         &self,
         who: LocalPid,
@@ -286,7 +287,8 @@ impl Inner {
         self.state.give_way();
     }
 
-    /// Looks at the state; no input. The default if the node has failed: its tables are not looked at any more.
+    /// Looks at the state; no input. The default if the node has failed: its tables are not looked
+    /// at any more.
     pub(crate) fn look<R: Default>(&self, look: impl FnOnce(&State) -> R) -> R {
         let state = self.state.lock();
         if self.has_failed() { R::default() } else { look(&state) }

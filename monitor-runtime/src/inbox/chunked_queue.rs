@@ -1,8 +1,8 @@
 //! A queue that grows without a stall.
 //!
-//! A vector that is full moves all it holds to a place twice as large: with a million notices that takes tens of
-//! milliseconds, under a lock for which every other call of the node may wait. Here what is queued stays where it is, and what
-//! was received gives its memory back.
+//! A vector that is full moves all it holds to a place twice as large: with a million notices that
+//! takes tens of milliseconds, under a lock for which every other call of the node may wait. Here
+//! what is queued stays where it is, and what was received gives its memory back.
 
 use std::{
     collections::{VecDeque, vec_deque},
@@ -12,8 +12,9 @@ use std::{
 /// How many things a segment holds.
 const SEGMENT: usize = 512;
 
-/// See the [module](self). What finds the queue empty stands in it, without a segment: most mailboxes never hold more. What does
-/// not fit into the first segment is in the others, all full but for the last; if the first is empty, so are the others.
+/// See the [module](self). What finds the queue empty stands in it, without a segment: most
+/// mailboxes never hold more. What does not fit into the first segment is in the others, all full
+/// but for the last; if the first is empty, so are the others.
 #[derive(Debug)]
 pub(crate) struct ChunkedQueue<T> {
     /// Before everything else.

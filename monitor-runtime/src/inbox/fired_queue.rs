@@ -4,7 +4,8 @@ use monitor_core::MonitorId;
 
 /// Where the numbers of monitors that have fired wait, in order.
 pub(crate) trait FiredQueue {
-    /// Takes at most `most` numbers off the front, as far as nothing else is between them, and hands each to `take`.
+    /// Takes at most `most` numbers off the front, as far as nothing else is between them, and
+    /// hands each to `take`.
     fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> Popped);
 
     /// One that was popped was flushed.
@@ -20,8 +21,8 @@ pub(crate) enum Popped {
     Flushed,
 }
 
-/// Whether a queue is worth walking to drop what is stale: not for a few, and then seldom enough to cost O(1)
-/// each.
+/// Whether a queue is worth walking to drop what is stale: not for a few, and then seldom enough to
+/// cost O(1) each.
 pub(crate) const fn is_mostly_stale(stale: usize, len: usize) -> bool {
     stale > 32 && stale > len / 2
 }

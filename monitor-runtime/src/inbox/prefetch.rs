@@ -1,7 +1,7 @@
 //! `Down`s that were taken out of the core and wait for nothing but their receiver.
 //!
-//! To take one is to enter the node, which is worth more than one: whoever receives takes the next few along. They are the
-//! receiver's from then on, and it must look here, too, when it flushes.
+//! To take one is to enter the node, which is worth more than one: whoever receives takes the next
+//! few along. They are the receiver's from then on, and it must look here, too, when it flushes.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -19,7 +19,8 @@ use crate::inbox::fired_queue::{FiredQueue, Popped};
 /// How many are taken at once: a flush that looks through them still takes a moment.
 const RUN: usize = 128;
 
-/// No more are taken once the reasons of those that were take this many bytes: beside the core they are in no account.
+/// No more are taken once the reasons of those that were take this many bytes: beside the core they
+/// are in no account.
 const RUN_BYTES: usize = 64 * 1024;
 
 /// See the [module](self). In the order in which they fired.
@@ -29,8 +30,9 @@ pub(crate) struct Prefetch {
     count: Option<Arc<PrefetchCount>>,
 }
 
-/// Number of `Down`s that one receiver has taken out of the core and not yet received. Only the receiver writes it, so that a
-/// receipt costs a store and no atomic addition. The state of the node has the counts of all receivers that took a run.
+/// Number of `Down`s that one receiver has taken out of the core and not yet received. Only the
+/// receiver writes it, so that a receipt costs a store and no atomic addition. The state of the
+/// node has the counts of all receivers that took a run.
 #[derive(Debug, Default)]
 pub(crate) struct PrefetchCount(AtomicUsize);
 
@@ -58,15 +60,15 @@ impl Prefetch {
         Some(down)
     }
 
-    /// Drops all of them, because their receiver ends. Returns true if the node has a count of this receiver, which the
-    /// caller must remove.
+    /// Drops all of them, because their receiver ends. Returns true if the node has a count of this
+    /// receiver, which the caller must remove.
     pub(crate) fn clear(&mut self) -> bool {
         self.downs.get_mut().clear();
         self.count.take().is_some()
     }
 
-    /// Takes the `Down` of `first`, which the receiver has popped from `fired`, and keeps the run that follows it there.
-    /// `None` if the first was flushed; the run may hold some all the same.
+    /// Takes the `Down` of `first`, which the receiver has popped from `fired`, and keeps the run
+    /// that follows it there. `None` if the first was flushed; the run may hold some all the same.
     pub(crate) fn open(
         &mut self,
         core: &mut Core,

@@ -1,8 +1,9 @@
 //! What waits in a mailbox.
 //!
-//! One lock, held for a push or a pop; with it comes who is to be woken, so that a push, and a look that finds nothing, take it
-//! once. Nobody is woken under it: whoever pushes gets the waker. A `Down` waits as the number of its monitor: what it says
-//! stands in the core until it is received, so that it can be flushed without a search here.
+//! One lock, held for a push or a pop; with it comes who is to be woken, so that a push, and a look
+//! that finds nothing, take it once. Nobody is woken under it: whoever pushes gets the waker. A
+//! `Down` waits as the number of its monitor: what it says stands in the core until it is received,
+//! so that it can be flushed without a search here.
 
 use std::{
     mem,
@@ -24,7 +25,8 @@ use crate::{
     },
 };
 
-/// The queue of one mailbox, shared by the process that receives and everybody who has something for it.
+/// The queue of one mailbox, shared by the process that receives and everybody who has something
+/// for it.
 #[derive(Debug)]
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
@@ -74,7 +76,8 @@ struct Waiting {
     entries: ChunkedQueue<Entry>,
     /// How many monitors wait beyond one an entry.
     more: usize,
-    /// How many entries were there before the first one of `entries`: with it an entry keeps its number.
+    /// How many entries were there before the first one of `entries`: with it an entry keeps its
+    /// number.
     head: u64,
     messages: usize,
     /// What their bodies take.
@@ -94,7 +97,8 @@ struct Waiting {
 enum Entry {
     Message(Message),
     Down(MonitorId),
-    /// Several in a row: a million notices are eight bytes each this way, and not as large as a message.
+    /// Several in a row: a million notices are eight bytes each this way, and not as large as a
+    /// message.
     Downs(Box<ChunkedQueue<MonitorId>>),
     Node {
         notice: NodeNotice,
@@ -123,8 +127,8 @@ impl Queue {
             return Poll::Pending;
         }
         drop(waiting);
-        // Wakers are code of the user, cloned and dropped without the lock. The last waker of a task may drop the task, and with
-        // it this mailbox.
+        // Wakers are code of the user, cloned and dropped without the lock. The last waker of a
+        // task may drop the task, and with it this mailbox.
         let waker = cx.waker().clone();
         let mut waiting = self.waiting.lock();
         if let Poll::Ready(item) = waiting.try_pop() {
@@ -141,7 +145,8 @@ impl Queue {
         self.waiting.lock().try_pop()
     }
 
-    /// Appends messages, nothing between them, and hands what became of each to `told`. Returns whom to wake.
+    /// Appends messages, nothing between them, and hands what became of each to `told`. Returns
+    /// whom to wake.
     pub(crate) fn push_messages(
         &self,
         messages: impl IntoIterator<Item = Message>,
@@ -172,14 +177,14 @@ impl Queue {
         (left_out, waiting.receiver.take())
     }
 
-    /// The receiver has reached a gap; what is pushed from now on is kept again. Returns how many events are missing, or
-    /// `None` if the subscription ended meanwhile.
+    /// The receiver has reached a gap; what is pushed from now on is kept again. Returns how many
+    /// events are missing, or `None` if the subscription ended meanwhile.
     pub(crate) fn end_gap(&self, options: NodesOptions, gap: GapId) -> Option<u64> {
         self.waiting.lock().node_events.as_mut()?.end_gap(options, gap)
     }
 
-    /// A `Down` that waits here was flushed. Drops what is stale once that is most of the queue; `is_fired`
-    /// tells whether a `Down` is not.
+    /// A `Down` that waits here was flushed. Drops what is stale once that is most of the queue;
+    /// `is_fired` tells whether a `Down` is not.
     pub(crate) fn flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
         let mut waiting = self.waiting.lock();
         waiting.stale += 1;
@@ -372,8 +377,9 @@ impl Waiting {
             }
             Verdict::InGap => left_out.missed = 1,
         }
-        // A node that comes and goes without end must not fill the queue with the places of what was left out, nor with
-        // counts of missed messages, of which one can be between any two such places.
+        // A node that comes and goes without end must not fill the queue with the places of what
+        // was left out, nor with counts of missed messages, of which one can be between any two
+        // such places.
         if is_mostly_stale(2 * self.gone, self.len()) {
             self.compact(|_| true);
             self.gone = 0;

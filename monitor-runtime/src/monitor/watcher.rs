@@ -1,4 +1,5 @@
-//! A watcher that is no process: the owner of a [`Monitor`](crate::Monitor), a [`MonitorSet`](crate::MonitorSet) or a call.
+//! A watcher that is no process: the owner of a [`Monitor`](crate::Monitor), a
+//! [`MonitorSet`](crate::MonitorSet) or a call.
 
 use std::{
     sync::Arc,
@@ -15,8 +16,8 @@ use crate::{
     node::Node,
 };
 
-/// What watches without being a process: a future or a stream of `Down`s. Its drop is its exit, which ends
-/// its monitors.
+/// What watches without being a process: a future or a stream of `Down`s. Its drop is its exit,
+/// which ends its monitors.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     pub(crate) node: Node,

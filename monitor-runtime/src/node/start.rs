@@ -20,9 +20,11 @@ impl Node {
     /// ```
     ///
     /// # Errors
-    /// [`StartError::Field`] if a field of [`Config`] is out of its limits; [`StartError::Tcp`] if one of [`TcpConfig`](crate::TcpConfig) is,
-    /// or the address cannot be listened on; [`StartError::FramesTooSmall`] if [`TcpConfig::max_frame`](crate::TcpConfig::max_frame) is too small for
-    /// signals; [`StartError::Random`], [`StartError::Thread`]. Never [`StartError::WrongName`].
+    /// [`StartError::Field`] if a field of [`Config`] is out of its limits; [`StartError::Tcp`] if
+    /// one of [`TcpConfig`](crate::TcpConfig) is, or the address cannot be listened on;
+    /// [`StartError::FramesTooSmall`] if [`TcpConfig::max_frame`](crate::TcpConfig::max_frame) is
+    /// too small for signals; [`StartError::Random`], [`StartError::Thread`]. Never
+    /// [`StartError::WrongName`].
     #[doc(alias = "epmd")]
     #[doc(alias = "net_kernel")]
     pub async fn start(config: Config) -> Result<Node, StartError> {

@@ -6,9 +6,10 @@
 //! | the places of clients, and who has to leave when all are taken | `clients/places.rs` |
 //! | one client: its stream, and how far it has come | `clients/client.rs` |
 //!
-//! A client holds a *place* from its connection to the end of its answer. Once it has asked, it waits for one of fewer
-//! *turns*, which bound the answers that exist at once. While all places are taken, a client that has not asked for a
-//! while gives its place to a newcomer; one that has sent its question is never sent away for others.
+//! A client holds a *place* from its connection to the end of its answer. Once it has asked, it
+//! waits for one of fewer *turns*, which bound the answers that exist at once. While all places are
+//! taken, a client that has not asked for a while gives its place to a newcomer; one that has sent
+//! its question is never sent away for others.
 
 use std::{
     future::Future,
@@ -29,7 +30,8 @@ mod places;
 pub(crate) use client::{Client, Progress};
 use places::Places;
 
-/// Maximum number of clients that are connected at once; others wait in the queue of the operating system.
+/// Maximum number of clients that are connected at once; others wait in the queue of the operating
+/// system.
 const MAX_CLIENTS: usize = 128;
 /// Maximum number of answers that are made and written at once.
 const MAX_ANSWERS: usize = 16;
@@ -38,7 +40,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take until it has asked.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// Serves clients on the node's executor, until the node is gone. `kind` says in the log what they connect to.
+/// Serves clients on the node's executor, until the node is gone. `kind` says in the log what they
+/// connect to.
 pub(crate) async fn serve<S, F>(
     node: Weak<Inner>,
     kind: &'static str,
@@ -80,8 +83,8 @@ pub(crate) async fn serve<S, F>(
     }
 }
 
-/// Whether the conversation ended before the client's time was up. It is polled first, so that a question that has
-/// arrived in time counts.
+/// Whether the conversation ended before the client's time was up. It is polled first, so that a
+/// question that has arrived in time counts.
 async fn in_time(conversation: impl Future<Output = ()>, progress: &Progress) -> bool {
     let conversation = async {
         conversation.await;

@@ -1,7 +1,8 @@
 //! Looking into a node from outside: questions over a Unix socket that only its owner can open.
 //!
-//! [`serve`] opens the socket of a node, [`ask`] asks one. A question is one line of JSON, and so is the answer; then the
-//! connection is over. So any program can ask, and whoever asks joins no cluster:
+//! [`serve`] opens the socket of a node, [`ask`] asks one. A question is one line of JSON, and so
+//! is the answer; then the connection is over. So any program can ask, and whoever asks joins no
+//! cluster:
 //!
 //! ```text
 //! $ echo '"nodes"' | nc -U $XDG_RUNTIME_DIR/obit/a-4711.sock
@@ -21,8 +22,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
-//! Fixed limits: 128 clients are connected at once and 16 of them answered, others wait for their turn; a client may take 2 s to
-//! ask and 10 s to read the answer; a question has at most 4 KiB, an answer 64 MiB, 10,000 monitors of each kind and 10,000 nodes.
+//! Fixed limits: 128 clients are connected at once and 16 of them answered, others wait for their
+//! turn; a client may take 2 s to ask and 10 s to read the answer; a question has at most 4 KiB, an
+//! answer 64 MiB, 10,000 monitors of each kind and 10,000 nodes.
 
 mod answers;
 pub(crate) mod bounded;

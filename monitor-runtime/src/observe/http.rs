@@ -16,8 +16,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
-//! Fixed limits: 128 clients are connected at once and 16 of them answered, others wait for their turn; a client may take 2 s to
-//! ask and 10 s to read the answer; of the head of a request 16 KiB are read, and an answer has at most 16 MiB.
+//! Fixed limits: 128 clients are connected at once and 16 of them answered, others wait for their
+//! turn; a client may take 2 s to ask and 10 s to read the answer; of the head of a request 16 KiB
+//! are read, and an answer has at most 16 MiB.
 
 use std::{
     convert::Infallible,
@@ -73,16 +74,18 @@ const MAX_ANSWER: usize = 16 << 20;
 
 /// Answers `GET` at that address, on the node's own threads. Port 0 takes any that is free.
 ///
-/// **There is neither encryption nor a password**: whoever reaches the address sees who watches whom, and can make the
-/// node look it up as often as 16 answers at once allow. Loopback addresses are reached from this machine only; to a
-/// request that comes to one under another host's name, as pages of strangers can make browsers send, the answer is 421. To a
-/// request that by its `Sec-Fetch-Site` a page of another site has made it is 403, unless a user has followed a link to the page
-/// `/`. No answer may be embedded by another site (`Cross-Origin-Resource-Policy`), and a window that another site has opened is cut
-/// off from it (`Cross-Origin-Opener-Policy`).
+/// **There is neither encryption nor a password**: whoever reaches the address sees who watches
+/// whom, and can make the node look it up as often as 16 answers at once allow. Loopback addresses
+/// are reached from this machine only; to a request that comes to one under another host's name, as
+/// pages of strangers can make browsers send, the answer is 421. To a request that by its
+/// `Sec-Fetch-Site` a page of another site has made it is 403, unless a user has followed a link to
+/// the page `/`. No answer may be embedded by another site (`Cross-Origin-Resource-Policy`), and a
+/// window that another site has opened is cut off from it (`Cross-Origin-Opener-Policy`).
 ///
-/// A connection is good for one request, with a head of at most 16 KiB that is there within 2 s, and an answer of at most 16
-/// MiB that is read within 10 s. While 128 clients are connected, a newcomer gets the place of the one that has not asked for
-/// the longest, if that is 250 ms or more; a client that has sent its request keeps its place.
+/// A connection is good for one request, with a head of at most 16 KiB that is there within 2 s,
+/// and an answer of at most 16 MiB that is read within 10 s. While 128 clients are connected, a
+/// newcomer gets the place of the one that has not asked for the longest, if that is 250 ms or
+/// more; a client that has sent its request keeps its place.
 ///
 /// # Errors
 /// What the system says if it cannot listen there.

@@ -13,15 +13,18 @@ use crate::{
 
 impl Node {
     /// What the monitors made here have told last, newest first, and on what evidence: at most
-    /// [`Config::max_history`](crate::Config::max_history) of them. Includes `Down`s that were flushed and `Down`s not yet received.
+    /// [`Config::max_history`](crate::Config::max_history) of them. Includes `Down`s that were
+    /// flushed and `Down`s not yet received.
     ///
-    /// Takes time in proportion to their number, during which the node does nothing else: for people to look at.
+    /// Takes time in proportion to their number, during which the node does nothing else: for
+    /// people to look at.
     pub fn history(&self) -> Vec<PastDown> {
         self.inner.look(|state| self.inner.past_downs(usize::MAX, state))
     }
 
-    /// The monitors that are held here, and those that other nodes hold on processes of this one: at most `limit`
-    /// of each. Takes time in proportion to processes and `limit`, during which the node does nothing else.
+    /// The monitors that are held here, and those that other nodes hold on processes of this one:
+    /// at most `limit` of each. Takes time in proportion to processes and `limit`, during which the
+    /// node does nothing else.
     pub fn monitors(&self, limit: usize) -> Monitors {
         Monitors::of(&self.inner, limit)
     }
@@ -31,8 +34,8 @@ impl Node {
         Stats::of(&self.inner)
     }
 
-    /// Every process and every session. Takes time in proportion to processes and their monitors, during
-    /// which the node does nothing else: for people to look at.
+    /// Every process and every session. Takes time in proportion to processes and their monitors,
+    /// during which the node does nothing else: for people to look at.
     #[doc(alias = "observer")]
     #[doc(alias = "process_info")]
     #[doc(alias = "processes")]
@@ -57,8 +60,8 @@ pub struct Stats {
     pub fired: usize,
     /// Monitors that other nodes hold on this node's processes.
     pub incoming_monitors: usize,
-    /// Monitor references at which messages are taken: [`MonitorOptions::alias`](crate::MonitorOptions::alias), and calls
-    /// under way.
+    /// Monitor references at which messages are taken:
+    /// [`MonitorOptions::alias`](crate::MonitorOptions::alias), and calls under way.
     pub aliases: usize,
     /// `monitor_node` subscriptions.
     pub node_monitors: usize,
@@ -74,7 +77,8 @@ pub struct Stats {
     pub addresses: usize,
     /// Pieces of work that wait for their turn.
     pub backlog: usize,
-    /// What monitors of this node have told since the start, by reason: `exit`, `noproc` and `noconnection`.
+    /// What monitors of this node have told since the start, by reason: `exit`, `noproc` and
+    /// `noconnection`.
     pub downs: Vec<Count>,
     /// Everything that was dropped or refused since the start, by name.
     pub drops: Vec<Count>,
@@ -114,8 +118,8 @@ pub struct ProcessInfo {
     pub pid: Pid,
     /// Its names, in the order in which it got them.
     pub names: Vec<RegName>,
-    /// How many monitors it holds: those included whose `Down` it has not received. Not counted are up to 127 `Down`s that it has
-    /// taken along with the last one that it received.
+    /// How many monitors it holds: those included whose `Down` it has not received. Not counted are
+    /// up to 127 `Down`s that it has taken along with the last one that it received.
     pub monitors: usize,
     /// How many monitors there are on it.
     pub monitored_by: usize,
@@ -145,8 +149,8 @@ pub struct SessionInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Monitors {
-    /// Those that are held on this node. A receiver takes up to 127 `Down`s along with the one that it receives: those are not
-    /// listed, and count in [`Stats::fired`].
+    /// Those that are held on this node. A receiver takes up to 127 `Down`s along with the one that
+    /// it receives: those are not listed, and count in [`Stats::fired`].
     pub held: Vec<HeldMonitor>,
     /// The processes of this node that other nodes monitor.
     pub on: Vec<MonitorsOn>,
@@ -281,8 +285,8 @@ impl Stats {
         ]
     }
 
-    /// One of the [`drops`](Stats::drops), or of what the [`service`](Stats::service) counts; none if there
-    /// is no such name.
+    /// One of the [`drops`](Stats::drops), or of what the [`service`](Stats::service) counts; none
+    /// if there is no such name.
     pub fn count(&self, name: &str) -> Option<u64> {
         let found = self.drops.iter().chain(&self.service).find(|count| count.name == name);
         found.map(|count| count.count)

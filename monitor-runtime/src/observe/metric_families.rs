@@ -1,4 +1,5 @@
-//! What a node measures, under the names by which monitoring systems know it: the one list for all of them.
+//! What a node measures, under the names by which monitoring systems know it: the one list for all
+//! of them.
 //!
 //! `docs/METRICS.md` explains each; a test holds the two together.
 

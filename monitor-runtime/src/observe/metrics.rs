@@ -1,7 +1,7 @@
 //! What a node measures, for the recorder of the program: the facade of the crate `metrics`.
 //!
-//! The names, and what they count, are those of `/metrics`; each has a label `node` beside them. `docs/METRICS.md` explains
-//! all of them.
+//! The names, and what they count, are those of `/metrics`; each has a label `node` beside them.
+//! `docs/METRICS.md` explains all of them.
 //!
 //! ```
 //! use std::time::Duration;
@@ -39,11 +39,13 @@ pub struct Recording {
     task: AbortHandle,
 }
 
-/// Tells the recorder what the node measures: before this returns, and again each time that `every` has passed. Less than a
-/// millisecond counts as one; after a time that the clock cannot reach, such as `Duration::MAX`, nothing is told again. Install the recorder before; without one nothing is recorded.
+/// Tells the recorder what the node measures: before this returns, and again each time that `every`
+/// has passed. Less than a millisecond counts as one; after a time that the clock cannot reach,
+/// such as `Duration::MAX`, nothing is told again. Install the recorder before; without one nothing
+/// is recorded.
 ///
-/// Counters are set to what the node has counted since its start. It takes as long as [`Node::stats`], on the node's own threads,
-/// and does not keep the node alive.
+/// Counters are set to what the node has counted since its start. It takes as long as
+/// [`Node::stats`], on the node's own threads, and does not keep the node alive.
 pub fn record(node: &Node, every: Duration) -> Recording {
     for family in Family::all(&node.stats()) {
         if family.counts {

@@ -48,8 +48,8 @@ pub(crate) struct Told {
     noconnection: Counter,
 }
 
-/// Reasons of monitors that fired together, by kind. Summed up before they are added to the shared counters, which
-/// saves an atomic addition for each monitor.
+/// Reasons of monitors that fired together, by kind. Summed up before they are added to the shared
+/// counters, which saves an atomic addition for each monitor.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     exit: usize,
@@ -88,21 +88,26 @@ impl Told {
 counters! {
     /// Messages that did not fit into the mailbox of their receiver.
     messages_missed,
-    /// Messages for a process that is gone, for a name that nobody holds, or for another life of this node.
+    /// Messages for a process that is gone, for a name that nobody holds, or for another life of
+    /// this node.
     messages_for_nobody,
-    /// Messages for a monitor reference that is no alias, or is none any more: such as late replies.
+    /// Messages for a monitor reference that is no alias, or is none any more: such as late
+    /// replies.
     messages_for_no_alias,
     /// Messages that waited for a connection that could not be made.
     messages_undeliverable,
     /// Messages that were refused because too much waited to be sent.
     messages_refused,
-    /// Messages that were refused because they were longer than this node or their receiver's takes.
+    /// Messages that were refused because they were longer than this node or their receiver's
+    /// takes.
     messages_too_large,
     /// Messages that were refused because there was no session and none could be made.
     messages_not_connected,
-    /// Messages that were refused because their receiver's node has not the channel they were to take.
+    /// Messages that were refused because their receiver's node has not the channel they were to
+    /// take.
     messages_no_channel,
-    /// Monitors of this node that told of a limit: too much waited for a connection, or the other node takes no more.
+    /// Monitors of this node that told of a limit: too much waited for a connection, or the other
+    /// node takes no more.
     monitors_over_quota,
     /// Monitors of other nodes that were refused because each may have only so many here.
     monitors_refused,

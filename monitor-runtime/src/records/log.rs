@@ -1,7 +1,8 @@
 //! Every event that this crate logs.
 //!
-//! A subscriber is code of the program that may block or panic, so no task of a node calls it: each function here hands its
-//! event to [`telemetry`], which never waits. An event whose level no subscriber takes costs one atomic load.
+//! A subscriber is code of the program that may block or panic, so no task of a node calls it: each
+//! function here hands its event to [`telemetry`], which never waits. An event whose level no
+//! subscriber takes costs one atomic load.
 
 use std::time::Duration;
 
@@ -68,7 +69,8 @@ pub(crate) fn http_client_failed(error: &dyn std::fmt::Display) {
     );
 }
 
-/// A background task ended before its work was done. This is a bug of Obit or of the executor that runs it.
+/// A background task ended before its work was done. This is a bug of Obit or of the executor that
+/// runs it.
 pub(crate) fn task_failed(node: &NodeId, kind: TaskKind, loss: &Loss) {
     let TaskKind { name: task, consequence } = kind;
     let (node, reason) = (node.clone(), loss.to_string());

@@ -1,8 +1,9 @@
 //! Writes on behalf of those who push faster than a write each is worth.
 //!
-//! A call writes its frame itself while its channel is quiet, or answers what was just heard: nothing is faster for one
-//! question and its answer. A write costs far more than what is pushed, though; so after a few of them in a row the writing is
-//! left to a task of the channel, and everything that is pushed until the task runs goes out together.
+//! A call writes its frame itself while its channel is quiet, or answers what was just heard:
+//! nothing is faster for one question and its answer. A write costs far more than what is pushed,
+//! though; so after a few of them in a row the writing is left to a task of the channel, and
+//! everything that is pushed until the task runs goes out together.
 
 use std::{future::poll_fn, mem, sync::Arc, thread, time::Duration};
 
@@ -10,8 +11,8 @@ use refs::ChannelId;
 
 use crate::session::{handle::SessionHandle, lane::Lane};
 
-/// The least that lies between two writes of the task while more and more is pushed: a burst goes out in pieces that are worth
-/// a write and a wake of the reader.
+/// The least that lies between two writes of the task while more and more is pushed: a burst goes
+/// out in pieces that are worth a write and a wake of the reader.
 const PACE: Duration = Duration::from_micros(50);
 
 /// Who pushes more than that within a [`PACE`] pushes a flood.
@@ -23,7 +24,8 @@ const REST: Duration = Duration::from_micros(200);
 /// The task: until the session is over.
 pub(crate) async fn run(link: Arc<SessionHandle>, channel: ChannelId) {
     let lane = link.lane(channel);
-    // A channel beside the default one is for what is not urgent: what is would wait for a processor that spins for it.
+    // A channel beside the default one is for what is not urgent: what is would wait for a
+    // processor that spins for it.
     let spins = channel == ChannelId::DEFAULT;
     let mut flooded = false;
     while poll_fn(|cx| lane.bell.poll_heard(cx)).await {
@@ -34,8 +36,9 @@ pub(crate) async fn run(link: Arc<SessionHandle>, channel: ChannelId) {
     }
 }
 
-/// Waits for the [`PACE`], or, if it `spins`, no longer than that and until nothing more is pushed while others have their turn.
-/// In a flood it rests, and leaves the processor to those who push and to the peer. Returns whether it was a flood.
+/// Waits for the [`PACE`], or, if it `spins`, no longer than that and until nothing more is pushed
+/// while others have their turn. In a flood it rests, and leaves the processor to those who push
+/// and to the peer. Returns whether it was a flood.
 async fn wait_while_more_comes(lane: &Lane, spins: bool, flooded: bool) -> bool {
     let first = lane.pushed();
     let many = || lane.pushed().wrapping_sub(first) > FLOOD;
@@ -53,7 +56,8 @@ async fn wait_while_more_comes(lane: &Lane, spins: bool, flooded: bool) -> bool 
     many()
 }
 
-/// Lets others have their turn until nothing more is pushed, or for the [`PACE`], or until that are `many`.
+/// Lets others have their turn until nothing more is pushed, or for the [`PACE`], or until that are
+/// `many`.
 async fn spin_while_more_comes(lane: &Lane, many: impl Fn() -> bool) {
     let mut pushed = lane.pushed();
     while !many() && !lane.is_quiet(PACE) {

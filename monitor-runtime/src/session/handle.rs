@@ -63,7 +63,8 @@ impl SessionHandle {
         &self.lanes[if self.peer.channels.has(channel) { channel.place() } else { 0 }]
     }
 
-    /// Writes what was pushed on that channel. If that panics, the session ends: it must not go on without a frame.
+    /// Writes what was pushed on that channel. If that panics, the session ends: it must not go on
+    /// without a frame.
     pub(crate) fn flush(&self, channel: ChannelId) {
         let write = || {
             if unwind::catch(|| self.outbox.flush_channel(channel)).is_err() {
@@ -73,14 +74,16 @@ impl SessionHandle {
         self.lane(channel).flush(write);
     }
 
-    /// Ends the session. If that panics, the task of the session is aborted, and reports the end by itself.
+    /// Ends the session. If that panics, the task of the session is aborted, and reports the end by
+    /// itself.
     pub(crate) fn close(&self, kind: EndKind) {
         if unwind::catch(|| self.outbox.close(kind)).is_err() {
             self.abort.abort();
         }
     }
 
-    /// Writes what the caller has pushed and [touched](Lane::touch), now or soon. Never waits; no lock may be held.
+    /// Writes what the caller has pushed and [touched](Lane::touch), now or soon. Never waits; no
+    /// lock may be held.
     pub(crate) fn flush_soon(&self, channel: ChannelId) {
         let lane = self.lane(channel);
         if lane.may_write() { self.flush(channel) } else { lane.bell.ring() }

@@ -10,13 +10,15 @@ use crate::{
     threads::environment::Environment,
 };
 
-/// A lane that was written to less than this ago is not quiet. About what a write and the wake of its reader take.
+/// A lane that was written to less than this ago is not quiet. About what a write and the wake of
+/// its reader take.
 const QUIET: Duration = Duration::from_micros(20);
 
 /// How many calls in a row write themselves: a monitor, a message and what belongs to them.
 const BURST: u32 = 4;
 
-/// See the [module](self). Channels have nothing in common here: what is urgent on one never waits for a flood on another.
+/// See the [module](self). Channels have nothing in common here: what is urgent on one never waits
+/// for a flood on another.
 pub(crate) struct Lane {
     /// Somebody is about to flush.
     touched: FlushClaim,
@@ -24,10 +26,11 @@ pub(crate) struct Lane {
     pub(crate) bell: Notify,
     /// How often something was pushed, and over again.
     pushed: AtomicU32,
-    /// When it was last flushed, in nanoseconds since `made`. With `burst` only a guess at what is cheaper: whether
-    /// something is flushed does not depend on it.
+    /// When it was last flushed, in nanoseconds since `made`. With `burst` only a guess at what is
+    /// cheaper: whether something is flushed does not depend on it.
     flushed: AtomicU64,
-    /// How many more calls may write at once before the lane has been quiet, or the peer was heard, again.
+    /// How many more calls may write at once before the lane has been quiet, or the peer was heard,
+    /// again.
     burst: AtomicU32,
     /// A flood goes on: likewise a guess.
     flooded: AtomicBool,
@@ -66,8 +69,8 @@ impl Lane {
         self.age() >= quiet + since
     }
 
-    /// Whether the caller may write itself: the first few may after the lane was quiet, or the peer was heard. Not in a
-    /// flood, whose next wave would begin with a write for each of the first.
+    /// Whether the caller may write itself: the first few may after the lane was quiet, or the peer
+    /// was heard. Not in a flood, whose next wave would begin with a write for each of the first.
     pub(crate) fn may_write(&self) -> bool {
         if self.flooded.load(Ordering::Relaxed) {
             return false;

@@ -1,10 +1,11 @@
 //! Messages on their way: whom they are for, and how they look in a frame.
 //!
-//! The first byte of a data frame tells what is in it: [`SIGNALS`] or [`MESSAGE`]. A message frame goes on
-//! with a byte of flags (how the receiver is named, whether the sender is, whether a reply is awaited), the receiver,
-//! the sender, the alias of the sender's node that awaits the reply, and the body up to the frame's end. Numbers are
-//! little-endian base-128 varints; incarnations and the tokens of aliases are eight little-endian bytes. A receiver that is
-//! a monitor without a token has the token 0, which no alias has.
+//! The first byte of a data frame tells what is in it: [`SIGNALS`] or [`MESSAGE`]. A message frame
+//! goes on with a byte of flags (how the receiver is named, whether the sender is, whether a reply
+//! is awaited), the receiver, the sender, the alias of the sender's node that awaits the reply, and
+//! the body up to the frame's end. Numbers are little-endian base-128 varints; incarnations and the
+//! tokens of aliases are eight little-endian bytes. A receiver that is a monitor without a token
+//! has the token 0, which no alias has.
 
 use monitor_core::ExitReason;
 use refs::{AliasToken, Incarnation, MonitorRef, NodeId, Pid, RegName, Serial};
@@ -16,8 +17,8 @@ pub(crate) const SIGNALS: u8 = 0;
 /// The frame holds one user message.
 pub(crate) const MESSAGE: u8 = 1;
 
-/// The longest frame of signals there can be: what a peer service must take, and what a peer may send. The
-/// longest signal is little longer than [`ExitReason::MAX_LEN`].
+/// The longest frame of signals there can be: what a peer service must take, and what a peer may
+/// send. The longest signal is little longer than [`ExitReason::MAX_LEN`].
 pub(crate) const MAX_SIGNAL_FRAME: usize = 128 * 1024;
 
 const _: () = assert!(ExitReason::MAX_LEN + 1024 <= MAX_SIGNAL_FRAME);

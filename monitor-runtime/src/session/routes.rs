@@ -1,9 +1,10 @@
 //! The sessions that messages take, where a sender finds them without the node's lock.
 //!
-//! Once the core has said of a session that nothing waits for it any more ([`Route::Now`](monitor_core::Route::Now)), it
-//! says so until the session ends: whoever comes after what waited has been pushed finds it here, and asks nobody. Written
-//! under the node's lock alone, in one step with what the core is told, so that what is found stands at least until whoever ends
-//! the session gets there.
+//! Once the core has said of a session that nothing waits for it any more
+//! ([`Route::Now`](monitor_core::Route::Now)), it says so until the session ends: whoever comes
+//! after what waited has been pushed finds it here, and asks nobody. Written under the node's lock
+//! alone, in one step with what the core is told, so that what is found stands at least until
+//! whoever ends the session gets there.
 
 use std::{collections::BTreeMap, sync::Arc};
 

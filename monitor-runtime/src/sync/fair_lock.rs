@@ -1,17 +1,20 @@
 //! The node's lock, and how whoever uses it much gives way to who needs it once.
 //!
-//! Who works in batches takes the lock again as soon as it has given it back. Another thread then finds it free by luck
-//! alone; and where both share a processor, only when the system lets them take turns, which it does every few
-//! milliseconds. So those who wait are counted, and between two batches they go first.
+//! Who works in batches takes the lock again as soon as it has given it back. Another thread then
+//! finds it free by luck alone; and where both share a processor, only when the system lets them
+//! take turns, which it does every few milliseconds. So those who wait are counted, and between two
+//! batches they go first.
 //!
-//! A batch takes some ten microseconds, to fall asleep and be woken again takes longer, and whoever holds the lock pays for the
-//! wake. So who waits for a batch looks again now and then before it sleeps; not all the time, for each look takes the lock's
-//! memory away from the processor that works under it. Who waits for a single call does not: threads that call all the time would
-//! take turns at waiting, and the processors are wanted for what the calls have the node do.
+//! A batch takes some ten microseconds, to fall asleep and be woken again takes longer, and whoever
+//! holds the lock pays for the wake. So who waits for a batch looks again now and then before it
+//! sleeps; not all the time, for each look takes the lock's memory away from the processor that
+//! works under it. Who waits for a single call does not: threads that call all the time would take
+//! turns at waiting, and the processors are wanted for what the calls have the node do.
 //!
-//! The fair unlock of `parking_lot` at the end of each batch was tried instead. It hands the lock to a
-//! waiter each time, so every batch of a flood costs a park and a wake: W4a took three times as long
-//! (32.7 ms against 10.8 ms for 100,000 `Down`s), W4b 7 % longer, and the other rows were equal.
+//! The fair unlock of `parking_lot` at the end of each batch was tried instead. It hands the lock
+//! to a waiter each time, so every batch of a flood costs a park and a wake: W4a took three times
+//! as long (32.7 ms against 10.8 ms for 100,000 `Down`s), W4b 7 % longer, and the other rows were
+//! equal.
 
 use std::{
     hint,
@@ -28,8 +31,8 @@ const LOOKS: usize = 20;
 /// How long it pauses before each look, in the processor's own pauses: on most about a microsecond.
 const PAUSE: usize = 40;
 
-/// How often a batch's end yields the processor to those who wait. Each takes a few microseconds if nobody else wants the
-/// processor; and who was asleep and is still waking up is not waited for.
+/// How often a batch's end yields the processor to those who wait. Each takes a few microseconds if
+/// nobody else wants the processor; and who was asleep and is still waking up is not waited for.
 const YIELDS: usize = 4;
 
 /// See the [module](self).

@@ -16,8 +16,8 @@ impl FlushClaim {
         !self.0.swap(true, Ordering::AcqRel)
     }
 
-    /// Flushes by `write`, which writes whatever was pushed before. What is pushed from here on needs another flush: the mark
-    /// is taken away first.
+    /// Flushes by `write`, which writes whatever was pushed before. What is pushed from here on
+    /// needs another flush: the mark is taken away first.
     pub(crate) fn flush(&self, write: impl FnOnce()) {
         self.0.swap(false, Ordering::AcqRel);
         write();

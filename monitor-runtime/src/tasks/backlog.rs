@@ -17,8 +17,9 @@ use crate::{
     tasks::{background, session},
 };
 
-/// How long the frames of a backlog gather before they are written: a write costs as much as a hundred notices, and so does its
-/// reader's wake. The first batch does not wait, and the last one neither.
+/// How long the frames of a backlog gather before they are written: a write costs as much as a
+/// hundred notices, and so does its reader's wake. The first batch does not wait, and the last one
+/// neither.
 const GATHER: Duration = Duration::from_micros(200);
 
 /// Starts them.
@@ -72,7 +73,8 @@ async fn backlog(waker: Arc<futures::task::AtomicWaker>, node: Weak<Inner>) {
 }
 
 impl Inner {
-    /// From now on each caller works off what it adds to the backlog: the task for that may be gone.
+    /// From now on each caller works off what it adds to the backlog: the task for that may be
+    /// gone.
     pub(crate) fn work_off_backlog_inline(&self) {
         let set = || self.backlog_inline.store(true, Ordering::SeqCst);
         self.enter(|_, _| set()).unwrap_or_else(|NotAlive| set());
@@ -102,8 +104,8 @@ impl Inner {
         self.resume_gathering(after, &mut None)
     }
 
-    /// [`Inner::resume`] for one batch of many. `flushed` is when links were flushed last; those that are not worth a write yet
-    /// stay in `after`.
+    /// [`Inner::resume`] for one batch of many. `flushed` is when links were flushed last; those
+    /// that are not worth a write yet stay in `after`.
     fn resume_gathering(&self, after: &mut AfterUnlock, flushed: &mut Option<Instant>) -> bool {
         let more = self.enter_with(after, |state, out| state.core.resume(out)).unwrap_or(false);
         after.backlog = false;

@@ -1,9 +1,9 @@
 //! The life of a session, step by step: announced, admitted, its frames in order, its end.
 //!
-//! One driver a session, and it alone hands in what happens on the session. So the order that the node
-//! promises holds by construction: nothing is delivered before the core has admitted the session, which is
-//! after everything of the session before it; and its end is reported after its last frame. A pure machine:
-//! whoever runs it receives frames and waits for it.
+//! One driver a session, and it alone hands in what happens on the session. So the order that the
+//! node promises holds by construction: nothing is delivered before the core has admitted the
+//! session, which is after everything of the session before it; and its end is reported after its
+//! last frame. A pure machine: whoever runs it receives frames and waits for it.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -157,8 +157,8 @@ impl Driver {
             return Next::Frames;
         }
         match self.work_off(node, after) {
-            // Even when all is done others go first: a peer that never stops sending leaves them their turn,
-            // and the core its backlog.
+            // Even when all is done others go first: a peer that never stops sending leaves them
+            // their turn, and the core its backlog.
             Ok(()) => Next::Turn,
             Err(Malformed) => {
                 node.counters.protocol_violations.add_one();
@@ -206,8 +206,8 @@ impl Driver {
         Ok(true)
     }
 
-    /// Delivers the message that is next, and those for the same receiver that follow at once. One that is malformed is left until
-    /// what was before it has been delivered.
+    /// Delivers the message that is next, and those for the same receiver that follow at once. One
+    /// that is malformed is left until what was before it has been delivered.
     fn deliver(
         &mut self,
         budget: &mut usize,
@@ -224,9 +224,9 @@ impl Driver {
         Ok(())
     }
 
-    /// Keeps the signals of the frames that follow too, until there are `enough`: many processes that end at once send a frame
-    /// each, and to enter the node is worth more than one. A message, or a frame that is malformed, is left until
-    /// what was before it has been handed in.
+    /// Keeps the signals of the frames that follow too, until there are `enough`: many processes
+    /// that end at once send a frame each, and to enter the node is worth more than one. A message,
+    /// or a frame that is malformed, is left until what was before it has been handed in.
     fn gather(&mut self, enough: usize) {
         while !self.signals.is_empty() && self.signals.len() < enough {
             let Some(frame) = self.frames.get(self.done) else { return };
@@ -276,7 +276,8 @@ impl Driver {
     }
 }
 
-/// Whether the effect tells a peer that its monitor is one too many. Nothing else that it is told is no connection.
+/// Whether the effect tells a peer that its monitor is one too many. Nothing else that it is told
+/// is no connection.
 const fn refuses_monitor(effect: &Effect) -> bool {
     matches!(effect, Effect::Send { signal: Signal::Down { reason: DownReason::NoConnection(_), .. }, .. })
 }
@@ -287,8 +288,8 @@ fn message(frames: &FrameBuf, at: usize) -> Option<MessageFrame<'_>> {
     MessageFrame::read(message)
 }
 
-/// Appends the signals of a frame. All of them are read before any has an effect: a frame that is malformed, or holds no
-/// signals, appends none.
+/// Appends the signals of a frame. All of them are read before any has an effect: a frame that is
+/// malformed, or holds no signals, appends none.
 fn read_signals(frame: &[u8], signals: &mut VecDeque<Signal>) -> Result<(), Malformed> {
     let before = signals.len();
     let Some((&SIGNALS, bytes)) = frame.split_first() else { return Err(Malformed) };

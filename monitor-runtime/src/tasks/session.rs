@@ -41,7 +41,8 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
         node.run_task(background::FLUSHER, writing, move |_| outbox.close(EndKind::Internal));
     }
     let task = async move {
-        // Once the session is over, or abandoned, it is dropped, and with it what it holds of the network.
+        // Once the session is over, or abandoned, it is dropped, and with it what it holds of the
+        // network.
         let _ = Abortable::new(run(&mut life.driver, &link, session, &life.node), aborted).await;
         log::session_over(&link.peer);
     };
@@ -58,7 +59,8 @@ struct Life {
 }
 
 impl Drop for Life {
-    /// A task that was aborted, or that an executor has dropped, leaves no session behind that never ends.
+    /// A task that was aborted, or that an executor has dropped, leaves no session behind that
+    /// never ends.
     fn drop(&mut self) {
         if let Some(node) = self.node.upgrade() {
             let mut after = AfterUnlock::default();

@@ -48,8 +48,8 @@ fn deadline(node: &Inner) -> Option<Instant> {
     *node.stopping.deadline.get_or_init(|| node.environment.after(node.limits.stop_timeout))
 }
 
-/// Refuses later calls. Returns true the first time. Takes the state's lock, so no call is in progress, except
-/// sends whose route is already known.
+/// Refuses later calls. Returns true the first time. Takes the state's lock, so no call is in
+/// progress, except sends whose route is already known.
 fn begin(node: &Inner) -> bool {
     let begin = || !node.stopping.begun.swap(true, Ordering::AcqRel);
     let first = node.enter(|_, _| begin()).unwrap_or_else(|NotAlive| begin());
@@ -119,8 +119,9 @@ fn cut_off(node: &Inner) {
     node.service_is_over();
 }
 
-/// Every session and dial has ended, and spawned processes have exited or timed out. Guards live until the program drops
-/// them, and so may their monitors on each other. This ends those monitors, and everything else that refers to the guards.
+/// Every session and dial has ended, and spawned processes have exited or timed out. Guards live
+/// until the program drops them, and so may their monitors on each other. This ends those monitors,
+/// and everything else that refers to the guards.
 fn end_what_is_left(node: &Inner) {
     let residents: Vec<_> = node.directory.read().residents().map(|(pid, _)| pid).collect();
     for &pid in &residents {

@@ -17,7 +17,8 @@ use crate::{
     threads::environment::{Environment, Simulation},
 };
 
-/// The clock of a simulated node. It stands still while the node's tasks run, and moves when the test lets it.
+/// The clock of a simulated node. It stands still while the node's tasks run, and moves when the
+/// test lets it.
 pub trait Clock: Send + Sync + 'static {
     /// The time since the clock was started. Never less than before.
     fn now(&self) -> Duration;
@@ -37,11 +38,12 @@ impl Clock for Network {
 }
 
 impl Config {
-    /// Takes all time from that clock, and all random numbers from a sequence that the seed determines: what the node does is
-    /// then a function of its inputs and of the order in which the [`spawner`](Self::spawner) runs its tasks.
+    /// Takes all time from that clock, and all random numbers from a sequence that the seed
+    /// determines: what the node does is then a function of its inputs and of the order in which
+    /// the [`spawner`](Self::spawner) runs its tasks.
     ///
-    /// A [`Cluster`](crate::test_util::Cluster) does this for each of its nodes. Never use it outside of tests: peers can
-    /// guess the numbers.
+    /// A [`Cluster`](crate::test_util::Cluster) does this for each of its nodes. Never use it
+    /// outside of tests: peers can guess the numbers.
     #[must_use]
     pub fn simulated(mut self, clock: Arc<dyn Clock>, seed: u64) -> Self {
         let simulated = Simulated { start: Instant::now(), clock, random: AtomicU64::new(seed) };
@@ -51,7 +53,8 @@ impl Config {
 }
 
 struct Simulated {
-    /// The start of `clock`. Only differences between instants count, so the system's time has no effect.
+    /// The start of `clock`. Only differences between instants count, so the system's time has no
+    /// effect.
     start: Instant,
     clock: Arc<dyn Clock>,
     random: AtomicU64,

@@ -1,4 +1,5 @@
-//! The one source of time and random numbers of a node: the system, or a simulation that can be repeated.
+//! The one source of time and random numbers of a node: the system, or a simulation that can be
+//! repeated.
 
 use std::{
     future::Future,

@@ -3,12 +3,12 @@
 //! These threads run two kinds of tasks: tasks of the *engine* (sessions, dials, heartbeats), and
 //! the *bodies* of processes, which are code of the user. The thread on duty runs both, in the
 //! order in which they became ready, so that a message from a session to a body does not wake
-//! another thread. If a body blocks, the [watchdog](crate::threads::watchdog) notices it within some
-//! milliseconds and calls the [`Relief`] of the thread, which puts another thread on duty. The blocked
-//! thread continues its body, and ends when the body returns.
+//! another thread. If a body blocks, the [watchdog](crate::threads::watchdog) notices it within
+//! some milliseconds and calls the [`Relief`] of the thread, which puts another thread on duty. The
+//! blocked thread continues its body, and ends when the body returns.
 //!
-//! So a body that blocks delays only itself. If more threads than the maximum are blocked, the thread on duty polls no further
-//! body: bodies wait, the engine never does.
+//! So a body that blocks delays only itself. If more threads than the maximum are blocked, the
+//! thread on duty polls no further body: bodies wait, the engine never does.
 
 use std::{
     cell::OnceCell,
@@ -89,7 +89,8 @@ impl Limit {
         self.blocked.load(Ordering::Acquire) <= self.max_blocked
     }
 
-    /// Whether a body must wait. If it must, the context's task is woken once another body has returned.
+    /// Whether a body must wait. If it must, the context's task is woken once another body has
+    /// returned.
     fn must_wait(&self, cx: &mut Context<'_>) -> bool {
         if self.takes_bodies() {
             return false;
@@ -110,8 +111,9 @@ thread_local! {
     static LIMIT: OnceCell<Arc<Limit>> = const { OnceCell::new() };
 }
 
-/// The body of a process, which is polled only while fewer bodies than the limit are blocked. It finds the limit by its thread,
-/// because a reference of its own would cost each process two atomic operations.
+/// The body of a process, which is polled only while fewer bodies than the limit are blocked. It
+/// finds the limit by its thread, because a reference of its own would cost each process two atomic
+/// operations.
 struct Limited {
     body: BoxFuture<'static, ()>,
 }

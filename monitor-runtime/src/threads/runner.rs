@@ -5,8 +5,8 @@ use smol::channel::Sender;
 
 use crate::threads::environment::Environment;
 
-/// What runs the tasks of a node: threads of its own, and for the bodies of processes the executor that the configuration
-/// names.
+/// What runs the tasks of a node: threads of its own, and for the bodies of processes the executor
+/// that the configuration names.
 pub(crate) struct Runner {
     pub(crate) engine: Spawner,
     pub(crate) bodies: Spawner,

@@ -36,7 +36,8 @@ const QUICK_FOR: Duration = Duration::from_millis(200);
 /// Number of samples without any step until the watchdog sleeps.
 const QUIET_SAMPLES: u32 = 10;
 
-/// A body that blocks for that long is logged as a warning, and again each time the duration has quadrupled.
+/// A body that blocks for that long is logged as a warning, and again each time the duration has
+/// quadrupled.
 const WARN_AFTER: Duration = Duration::from_secs(1);
 
 /// Minimum time between two attempts to start the thread.
@@ -63,7 +64,8 @@ struct Watchdog {
     retry_at: Mutex<Option<Instant>>,
 }
 
-/// Puts another thread on duty in place of a blocked one. Returns false if the system refuses the thread.
+/// Puts another thread on duty in place of a blocked one. Returns false if the system refuses the
+/// thread.
 pub(crate) type Relief = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// The progress of one thread that runs bodies, as the watchdog reads it.
@@ -128,8 +130,8 @@ impl Slot {
         slot
     }
 
-    /// Records that the thread polls a body, until the returned step is dropped. Returns `None` within
-    /// the poll of another body; a warning then names the outer body.
+    /// Records that the thread polls a body, until the returned step is dropped. Returns `None`
+    /// within the poll of another body; a warning then names the outer body.
     fn begin(&self, node: u64, process: u64) -> Option<Step<'_>> {
         let steps = self.steps.load(Ordering::Relaxed);
         if steps % 2 == 1 {
@@ -137,7 +139,8 @@ impl Slot {
         }
         self.node.store(node, Ordering::Relaxed);
         self.process.store(process, Ordering::Relaxed);
-        // Must come before the load of `asleep`: the watchdog sets `asleep` before it reads the steps.
+        // Must come before the load of `asleep`: the watchdog sets `asleep` before it reads the
+        // steps.
         self.steps.store(steps + 1, Ordering::SeqCst);
         if WATCHDOG.asleep.load(Ordering::SeqCst) {
             WATCHDOG.wake();

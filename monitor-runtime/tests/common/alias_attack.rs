@@ -27,8 +27,9 @@ pub fn frame(node: &Node, serial: Serial, token: u64, body: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The victim calls the server. The attacker has a session with the victim, and sends to each small number without a token,
-/// with tokens that it makes up, and with `seen`, a token of another alias of the victim. None of it has an effect.
+/// The victim calls the server. The attacker has a session with the victim, and sends to each small
+/// number without a token, with tokens that it makes up, and with `seen`, a token of another alias
+/// of the victim. None of it has an effect.
 pub async fn nobody_answers_a_call_by_guessing(
     victim: &Node,
     server: &mut Process,

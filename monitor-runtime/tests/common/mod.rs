@@ -40,8 +40,8 @@ pub fn name(text: &str) -> RegName {
     text.parse().unwrap()
 }
 
-/// Panics that a test wants are not worth a backtrace on the terminal. Other panics of the test's own thread
-/// are shown.
+/// Panics that a test wants are not worth a backtrace on the terminal. Other panics of the test's
+/// own thread are shown.
 pub fn panic_quietly() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -83,8 +83,8 @@ pub async fn next_node_down(mailbox: &mut Mailbox) -> NodeDown {
     }
 }
 
-/// Nodes on one network, in memory, each on its own thread. The network's clock stands still unless a test
-/// advances it.
+/// Nodes on one network, in memory, each on its own thread. The network's clock stands still unless
+/// a test advances it.
 pub struct Cluster {
     pub network: Network,
     /// Keeps nodes from being gone when a test drops its handle.

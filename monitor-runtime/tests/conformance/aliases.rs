@@ -33,7 +33,8 @@ async fn next_body(process: &mut Process) -> Vec<u8> {
     }
 }
 
-/// So many messages in all have been dropped at the watchers' node for want of an alias; and nothing is in the mailbox.
+/// So many messages in all have been dropped at the watchers' node for want of an alias; and
+/// nothing is in the mailbox.
 async fn dropped(scene: &Scene, watcher: &mut Process, messages: u64) {
     eventually("what came through no alias is counted", || {
         scene.here.stats().count("messages_for_no_alias") == Some(messages)

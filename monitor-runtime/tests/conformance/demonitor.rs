@@ -131,7 +131,8 @@ async fn d13_a_reference_of_another_watcher_has_no_effect(scene: Scene) {
 }
 
 async fn d14_a_reference_of_another_node_has_no_effect(scene: Scene) {
-    // The watcher is there; whoever is here cannot take its monitor back, though the number is in use here as well.
+    // The watcher is there; whoever is here cannot take its monitor back, though the number is in
+    // use here as well.
     let (other, mut watcher) = scene.processes();
     let target = scene.there.process().unwrap();
     other.monitor(target.pid()).unwrap();

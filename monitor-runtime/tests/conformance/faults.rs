@@ -1,4 +1,5 @@
-//! What goes wrong between nodes, and what it means to a monitor: `noconnection`, once, and nothing after it.
+//! What goes wrong between nodes, and what it means to a monitor: `noconnection`, once, and nothing
+//! after it.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Peers that do not keep the rules: what they say in vain, and what ends their session; nobody else notices.
+//! Peers that do not keep the rules: what they say in vain, and what ends their session; nobody
+//! else notices.
 
 use monitor_core::{DownReason, MonitorId, RemoteTarget, Signal, encode};
 use monitor_runtime::{
@@ -37,7 +38,8 @@ fn down(monitor: &MonitorRef, reason: ExitReason) -> Signal {
     Signal::Down { id: MonitorId(monitor.serial()), reason: exit(reason) }
 }
 
-/// Waits until everything that the peer has said so far was taken: it asks about nobody, and is answered.
+/// Waits until everything that the peer has said so far was taken: it asks about nobody, and is
+/// answered.
 async fn taken(peer: &mut BarePeer) {
     let target = RemoteTarget::Pid(Serial::new(u32::MAX, 0));
     peer.push(&frame(&[Signal::Monitor { id: id(1 << 20), target }]));

@@ -1,4 +1,5 @@
-//! One node, watched by one process: `erlang:monitor_node/3`. One subscription a process and node, one notice.
+//! One node, watched by one process: `erlang:monitor_node/3`. One subscription a process and node,
+//! one notice.
 
 use futures::FutureExt;
 use monitor_runtime::{

@@ -1,4 +1,5 @@
-//! All nodes, watched by subscription: `net_kernel:monitor_nodes/2`. Equal options of a process are one subscription.
+//! All nodes, watched by subscription: `net_kernel:monitor_nodes/2`. Equal options of a process are
+//! one subscription.
 
 use monitor_runtime::{EndKind, NodeDownSource, NodeType, NodesOptions, prelude::*};
 

@@ -1,4 +1,5 @@
-//! What comes before what: the signal order of the Erlang reference manual, and our own stronger promises.
+//! What comes before what: the signal order of the Erlang reference manual, and our own stronger
+//! promises.
 
 use std::sync::Arc;
 
@@ -149,7 +150,8 @@ fn flood(scene: &Scene, watcher: &Process) -> Pid {
     scene.there.spawn(floods).unwrap()
 }
 
-/// Cuts the link under a flood again and again; tells of each event whether the node was up by the notices before it.
+/// Cuts the link under a flood again and again; tells of each event whether the node was up by the
+/// notices before it.
 async fn reconnect_under_a_flood(scene: &Scene, mut see: impl FnMut(&Event, bool)) {
     let mut watcher = scene.here.process().unwrap();
     watcher.monitor_nodes(NODES).unwrap();

@@ -1,4 +1,5 @@
-//! The races that need a clock, a network that stands still, or a whole node: `docs/RACES.md` lists them all.
+//! The races that need a clock, a network that stands still, or a whole node: `docs/RACES.md` lists
+//! them all.
 
 use std::time::Duration;
 
@@ -67,7 +68,8 @@ fn r21_a_node_that_was_stopped_reads_before_it_judges() {
         assert_eq!(end_of_session(&mut at_a).await, EndKind::Timeout);
         eventually("the third has given it up, too", || !is_up(&c, &b)).await;
         cluster.thaw(&b);
-        // What had arrived before counts; then it sees that both have given up, and finds nobody silent.
+        // What had arrived before counts; then it sees that both have given up, and finds nobody
+        // silent.
         expect_exit(monitor, ExitReason::Shutdown).await;
         for _ in 0..2 {
             assert_eq!(next_node_down(&mut at_b).await.end.unwrap().kind, EndKind::Closed);
@@ -83,7 +85,8 @@ async fn r28_a_node_that_stops_with_unread_input_still_tells_every_exit(scene: S
         watcher.monitor(target.pid()).unwrap();
     }
     scene.watched(&lives, 1).await;
-    // On the way to a node that will not read it: its exits must not be lost with what it has not taken.
+    // On the way to a node that will not read it: its exits must not be lost with what it has not
+    // taken.
     scene.hold().await;
     scene.fill(&watcher, &lives);
     drop(targets);

@@ -1,4 +1,5 @@
-//! Where a case is played: within one node, between two in memory, or between two over real TCP on loopback.
+//! Where a case is played: within one node, between two in memory, or between two over real TCP on
+//! loopback.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +14,8 @@ use crate::{
     wire::Wire,
 };
 
-/// One test for each place where a case is played; the case is an `async fn` of that name that takes the [`Scene`].
+/// One test for each place where a case is played; the case is an `async fn` of that name that
+/// takes the [`Scene`].
 macro_rules! cases {
     ($($case:ident: $($place:ident),+;)+) => {$(
         mod $case {
@@ -25,7 +27,8 @@ macro_rules! cases {
     )+};
 }
 
-/// Two nodes: `here` is where the watchers are, `there` where what they watch is. Locally they are the same.
+/// Two nodes: `here` is where the watchers are, `there` where what they watch is. Locally they are
+/// the same.
 pub struct Scene {
     pub here: Node,
     pub there: Node,
@@ -190,7 +193,8 @@ impl Scene {
             .expect("there is a limit")
     }
 
-    /// Enough time passes for a silent session to end, and for a dial without an answer. Over TCP it does by itself.
+    /// Enough time passes for a silent session to end, and for a dial without an answer. Over TCP
+    /// it does by itself.
     pub fn silence_passes(&self) {
         if let Network::Memory(cluster) = &self.network {
             cluster.network.advance(Duration::from_secs(5));
@@ -228,7 +232,8 @@ impl Network {
     }
 }
 
-/// Nodes on loopback, each behind a [`Wire`] whose port is in its name, so that the name is enough to dial it.
+/// Nodes on loopback, each behind a [`Wire`] whose port is in its name, so that the name is enough
+/// to dial it.
 pub struct Tcp {
     secret: Secret,
     wires: Mutex<Vec<(String, Arc<Wire>)>>,

@@ -135,7 +135,8 @@ fn p37_a_call_that_waits_when_its_process_exits_is_over() {
     });
 }
 
-/// Threads that share the mailbox of a process send as fast as they can, one with each of the options, while it exits.
+/// Threads that share the mailbox of a process send as fast as they can, one with each of the
+/// options, while it exits.
 async fn race(watcher_node: &Node, node: &Node, rounds: usize, options: &[SendOptions]) {
     for round in 0..rounds {
         let mut watcher = watcher_node.process().unwrap();

@@ -1,4 +1,5 @@
-//! Every reason, boolean and count that a caller gets, on each path that produces it, and the test that holds it.
+//! Every reason, boolean and count that a caller gets, on each path that produces it, and the test
+//! that holds it.
 //!
 //! | path | what is told | test |
 //! |---|---|---|
@@ -31,7 +32,8 @@
 //! | `MonitorSet::remove`, `Monitor::demonitor` | true if and only if it was active | `numbers`: `what_a_set_removes_and_a_monitor_ends_is_told` |
 //! | `history` | each `Down` that a monitor gave, received or not, newest first | `history.rs` |
 //!
-//! Not told, on purpose: whether the receiver of a message still lives, and whether the caller still waits for a reply.
+//! Not told, on purpose: whether the receiver of a message still lives, and whether the caller
+//! still waits for a reply.
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
 #[path = "../common/mod.rs"]

@@ -1,4 +1,5 @@
-//! Counts, lists and booleans about monitors, also of `Down`s that a receiver has taken out of the node along with another.
+//! Counts, lists and booleans about monitors, also of `Down`s that a receiver has taken out of the
+//! node along with another.
 
 use monitor_runtime::{Demonitor, MonitorRef, ProcessInfo, prelude::*};
 

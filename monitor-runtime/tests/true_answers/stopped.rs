@@ -176,7 +176,8 @@ fn m12_whatever_is_dropped_around_a_stop_every_down_comes_and_no_row_stays() {
                     let pid = spawned.unwrap();
                     match is_done.await {
                         Ok(left) => left,
-                        // The stop has killed the process that waits for it, and dropped what it held.
+                        // The stop has killed the process that waits for it, and dropped what it
+                        // held.
                         Err(_) => {
                             a.stop().await;
                             assert!(!a.is_process_alive(&pid));
@@ -208,7 +209,8 @@ fn m12_whatever_is_dropped_around_a_stop_every_down_comes_and_no_row_stays() {
     });
 }
 
-/// As [`m12_whatever_is_dropped_around_a_stop_every_down_comes_and_no_row_stays`], where the node's own thread is this one.
+/// As [`m12_whatever_is_dropped_around_a_stop_every_down_comes_and_no_row_stays`], where the node's
+/// own thread is this one.
 #[test]
 fn m12_a_stop_from_a_task_of_the_nodes_executor_leaves_nothing() {
     const MONITORS: usize = 1000;
@@ -229,7 +231,8 @@ fn m12_a_stop_from_a_task_of_the_nodes_executor_leaves_nothing() {
         }
         let node = a.clone();
         let task = shared.spawn(async move {
-            // The first batch has been told, and the others wait for their turn, which the stop takes.
+            // The first batch has been told, and the others wait for their turn, which the stop
+            // takes.
             drop(guard);
             node.stop().await;
         });

@@ -110,7 +110,8 @@ impl Row {
         self.unit.text()
     }
 
-    /// How many times better ours is than what it is compared with, run by run: the quartiles and the median.
+    /// How many times better ours is than what it is compared with, run by run: the quartiles and
+    /// the median.
     pub(super) fn ratios_by_run(&self) -> Option<(usize, [f64; 3])> {
         let of = |baseline| self.systems.iter().find(|(system, _)| system.is_baseline() == baseline);
         let (ours, other) = (&of(false)?.1, &of(true)?.1);

@@ -1,4 +1,5 @@
-//! Targets that are no ratios to Erlang/OTP: what is promised in seconds and bytes, and our figures beside each other.
+//! Targets that are no ratios to Erlang/OTP: what is promised in seconds and bytes, and our figures
+//! beside each other.
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: how fast two nodes of Obit are, and two nodes of Erlang/OTP beside them.
 //!
-//! Each node is a process of its own on loopback. The systems take turns, run by run, so that what disturbs the machine
-//! disturbs them alike; what counts is the ratio. The first run of each is for warming up. A run in which a notice was lost
-//! or came twice fails everything.
+//! Each node is a process of its own on loopback. The systems take turns, run by run, so that what
+//! disturbs the machine disturbs them alike; what counts is the ratio. The first run of each is for
+//! warming up. A run in which a notice was lost or came twice fails everything.
 
 use std::{
     path::{Path, PathBuf},
@@ -58,8 +58,8 @@ pub(crate) struct Options {
     /// How many runs count, besides the first.
     #[arg(long, value_name = "N", default_value_t = 5, conflicts_with = "quick")]
     runs: usize,
-    /// Compare with another build instead of Erlang/OTP: the path of its program `bench-node`, built with --release. Older
-    /// checkouts build it as target/release/examples/bench_node.
+    /// Compare with another build instead of Erlang/OTP: the path of its program `bench-node`,
+    /// built with --release. Older checkouts build it as target/release/examples/bench_node.
     #[arg(long, value_name = "PROGRAM", conflicts_with = "loaded")]
     against: Option<PathBuf>,
     /// Instead: for so many minutes, whether a node is given up while every processor is busy.

@@ -33,7 +33,8 @@ pub(super) fn ratios(rows: &[(String, f64, Option<f64>)]) -> String {
     svg.end()
 }
 
-/// How many of a thousand round trips take how long: one curve a system. Sorts the times, in nanoseconds.
+/// How many of a thousand round trips take how long: one curve a system. Sorts the times, in
+/// nanoseconds.
 pub(super) fn latencies(systems: &mut [(&str, Vec<u64>)]) -> String {
     const TOP: f64 = 40.0;
     const BOTTOM: f64 = 360.0;

@@ -47,11 +47,14 @@ pub(super) enum Figure {
     Rate,
     /// A time for each: three percentiles.
     Latency,
-    /// The other node is killed; the time for all `Down`s, and the longest that another call took meanwhile.
+    /// The other node is killed; the time for all `Down`s, and the longest that another call took
+    /// meanwhile.
     Lost,
-    /// None: for a while nothing is done, and processor time is counted, and bytes on the connection.
+    /// None: for a while nothing is done, and processor time is counted, and bytes on the
+    /// connection.
     Idle,
-    /// None: bytes of resident memory that each of `n` takes, on either side, since the script began.
+    /// None: bytes of resident memory that each of `n` takes, on either side, since the script
+    /// began.
     Memory,
 }
 
@@ -100,8 +103,8 @@ const fn long(steps: &'static [Step]) -> Script {
     Script { long: true, ..script(steps) }
 }
 
-/// Single `Down`s beside messages on a channel of their own. Not beside Erlang/OTP with the big buffer: each answer waits there
-/// behind 128 MiB of messages.
+/// Single `Down`s beside messages on a channel of their own. Not beside Erlang/OTP with the big
+/// buffer: each answer waits there behind 128 MiB of messages.
 const LOADED: Script = Script { ours: System::OBIT_BULK, others: &[System::OTP], ..script(&[]) };
 
 pub(super) const SCRIPTS: &[Script] = &[

@@ -1,7 +1,8 @@
-//! Whether the packages build with each set of features that a user may choose, and with the oldest Rust they declare.
+//! Whether the packages build with each set of features that a user may choose, and with the oldest
+//! Rust they declare.
 //!
-//! Features are additive: each set must build without a warning. With cargo-hack these are all sets of up to
-//! [`DEPTH`] features, and some larger ones; without it, by plain cargo, those of a list.
+//! Features are additive: each set must build without a warning. With cargo-hack these are all sets
+//! of up to [`DEPTH`] features, and some larger ones; without it, by plain cargo, those of a list.
 
 use anyhow::Result;
 use harness::workspace;
@@ -75,14 +76,16 @@ pub(super) fn check_with_oldest_rust() -> Result<Done> {
         let install = format!("rustup toolchain install {version} --profile minimal");
         return Ok(Without(format!("no Rust {version} ({install})")));
     }
-    // Apart from the other toolchain's files, which would be built anew after each change between the two.
+    // Apart from the other toolchain's files, which would be built anew after each change between
+    // the two.
     let target = workspace::root().join("target").join("oldest-rust");
     let mut cargo = workspace::cargo_of_rustup();
     cargo.args([&rust, "check", "--quiet", "--workspace", "--all-features"]).env("CARGO_TARGET_DIR", target);
     run(&mut cargo)
 }
 
-/// All sets of up to [`DEPTH`] features. `default` is another name for `tcp`, and tried with everything else.
+/// All sets of up to [`DEPTH`] features. `default` is another name for `tcp`, and tried with
+/// everything else.
 fn powerset() -> Result<Done> {
     // The tools have no features, and those of the facade are those of the library.
     const SETS: [&str; 10] = [
@@ -111,7 +114,8 @@ fn sets(of: &[Sets]) -> Result<Done> {
     Ok(Done::Whole)
 }
 
-/// `cargo check`, and a warning is a failure: `RUSTFLAGS` would build all dependencies anew for that.
+/// `cargo check`, and a warning is a failure: `RUSTFLAGS` would build all dependencies anew for
+/// that.
 fn clippy(what: &[&str]) -> Result<Done> {
     cargo(&[&["clippy", "--quiet"], what, &["--", "-D", "warnings"]].concat())
 }

@@ -43,7 +43,8 @@ fn row(page: &'static str, line: &str) -> Option<Case> {
     })
 }
 
-/// The id with which a name begins: letters, two digits, perhaps one letter more, and an underscore.
+/// The id with which a name begins: letters, two digits, perhaps one letter more, and an
+/// underscore.
 pub(super) fn id_of(name: &str) -> Option<&str> {
     let (id, _) = name.split_once('_')?;
     let digits = id.trim_start_matches(|c: char| c.is_ascii_lowercase());

@@ -66,7 +66,8 @@ fn program(message: &Value, name: &str) -> Option<(PathBuf, PathBuf)> {
     is_meant.then(|| Some((program, manifest.parent()?.to_path_buf())))?
 }
 
-/// Runs it to its end, or to the limit: then there is no status. What it says goes to a file, where it never waits.
+/// Runs it to its end, or to the limit: then there is no status. What it says goes to a file, where
+/// it never waits.
 fn run_program(program: &Path, folder: &Path, test: &TestName, said: &Path) -> Result<Option<ExitStatus>> {
     let what = || format!("cannot run {test}");
     let output = File::create(said).with_context(what)?;

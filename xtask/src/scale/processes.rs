@@ -1,4 +1,5 @@
-//! More and more processes on one node: each is a task with one monitor from another node, and all end by one message.
+//! More and more processes on one node: each is a task with one monitor from another node, and all
+//! end by one message.
 
 use std::time::Instant;
 

@@ -1,8 +1,8 @@
-//! Nobody asks what time of day it is: somebody may set that clock at any moment, back or forth. How long something has
-//! lasted is read from the monotonic clock, which nobody can set.
+//! Nobody asks what time of day it is: somebody may set that clock at any moment, back or forth.
+//! How long something has lasted is read from the monotonic clock, which nobody can set.
 //!
-//! A node reads that clock, and random numbers, in one place, which a simulation replaces. The parts of the runtime that a
-//! simulated node does without are listed here.
+//! A node reads that clock, and random numbers, in one place, which a simulation replaces. The
+//! parts of the runtime that a simulated node does without are listed here.
 
 use super::{Finding, sources::File};
 
@@ -21,8 +21,8 @@ const CRATES: [&str; 8] = [
     "obit-cli/",
 ];
 
-/// Where the runtime reads the clock of the system, and its random numbers: the seam itself, the threads of a node that has
-/// its own, and whatever serves a socket or a recorder.
+/// Where the runtime reads the clock of the system, and its random numbers: the seam itself, the
+/// threads of a node that has its own, and whatever serves a socket or a recorder.
 const UNSIMULATED: [&str; 10] = [
     "observe/connection_limit.rs",
     "observe/connection_limit/",

@@ -1,7 +1,7 @@
 //! `cargo xtask tidy`: the rules of the repository that no compiler checks.
 //!
-//! Each check is a function from what it looks at to the [`Finding`]s; it says where, what, and what to do. They
-//! also run as a test of this package.
+//! Each check is a function from what it looks at to the [`Finding`]s; it says where, what, and
+//! what to do. They also run as a test of this package.
 
 use std::{fmt, process::ExitCode};
 

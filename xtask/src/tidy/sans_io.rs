@@ -1,5 +1,5 @@
-//! The rules of the transport do no I/O, so that a simulation can drive them in virtual time; and its sockets know none of
-//! the rules, so that another transport can use them, too.
+//! The rules of the transport do no I/O, so that a simulation can drive them in virtual time; and
+//! its sockets know none of the rules, so that another transport can use them, too.
 
 use super::{Finding, sources::File};
 

@@ -1,4 +1,5 @@
-//! No crate builds a source file of another: code that two crates need is a crate, and tests that share code have one, too.
+//! No crate builds a source file of another: code that two crates need is a crate, and tests that
+//! share code have one, too.
 
 use std::path::{Component, Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! Code of the user never runs where its panic or its block could hurt a promise.
 //!
-//! Panics are caught in one file, which says what each caller discards. Events and metrics leave through a queue: each library
-//! has one file whose functions put them there.
+//! Panics are caught in one file, which says what each caller discards. Events and metrics leave
+//! through a queue: each library has one file whose functions put them there.
 
 use super::{Finding, sources::File};
 

@@ -1,8 +1,9 @@
-//! The node events in one mailbox: which of them wait, which are left out, and where some are missing.
+//! The node events in one mailbox: which of them wait, which are left out, and where some are
+//! missing.
 //!
-//! Two rules bound them. For each node and subscription at most two wait. For all of them together there is a limit of its
-//! own; beyond it the subscription has a *gap*, which lasts until the receiver has reached it and begins anew with a list of
-//! the nodes that are up.
+//! Two rules bound them. For each node and subscription at most two wait. For all of them together
+//! there is a limit of its own; beyond it the subscription has a *gap*, which lasts until the
+//! receiver has reached it and begins anew with a list of the nodes that are up.
 
 use std::{collections::BTreeMap, mem};
 
@@ -21,9 +22,9 @@ pub(super) struct NodeEvents {
 
 /// The events of one node and subscription: at most two wait.
 ///
-/// What is left out to keep it so is always a down and the up after it. So every message still lies between
-/// the up and the down that the process sees, and the next thing it sees of that node is a down, marked as
-/// `missed`.
+/// What is left out to keep it so is always a down and the up after it. So every message still lies
+/// between the up and the down that the process sees, and the next thing it sees of that node is a
+/// down, marked as `missed`.
 #[derive(Debug, Default)]
 struct Alternation {
     first: Option<u64>,
@@ -119,8 +120,8 @@ impl NodeEvents {
         }
     }
 
-    /// The receiver has reached the gap, and begins anew. Returns how many events are missing; none if the subscription
-    /// ended before.
+    /// The receiver has reached the gap, and begins anew. Returns how many events are missing; none
+    /// if the subscription ended before.
     pub(super) fn end_gap(&mut self, options: NodesOptions, id: GapId) -> Option<u64> {
         let gap = self.gaps.get(&options).filter(|gap| gap.id == id)?;
         let missed = gap.missed;
@@ -128,7 +129,8 @@ impl NodeEvents {
         Some(missed)
     }
 
-    /// A subscription is over, or begins anew: what waits of it stays, what comes is of another stream.
+    /// A subscription is over, or begins anew: what waits of it stays, what comes is of another
+    /// stream.
     pub(super) fn begin_anew(&mut self, options: NodesOptions) {
         self.gaps.remove(&options);
         self.alternations.retain(|(_, of), _| *of != options);

@@ -28,7 +28,8 @@ fn received(queue: &Queue) -> Vec<Item> {
     .collect()
 }
 
-/// What one subscriber is told of a node that comes and goes, as the core tells it: up, down, up, down, ...
+/// What one subscriber is told of a node that comes and goes, as the core tells it: up, down, up,
+/// down, ...
 fn node_events(count: u64) -> Vec<NodeNotice> {
     node_events_of("b@local", count)
 }
@@ -264,7 +265,8 @@ fn beyond_the_limit_of_all_nodes_a_gap_stands_for_every_later_event_until_it_is_
     let missed = LeftOut { merged: 0, missed: 1 };
     assert_eq!(left_out, [&[LeftOut::default(); 4][..], &[missed; 6][..]].concat());
     (0..4).for_each(|_| assert!(matches!(queue.try_pop(), Poll::Ready(Some(Item::Event(_))))));
-    // There is room again, but the events from here on are of no use without those that are missing.
+    // There is room again, but the events from here on are of no use without those that are
+    // missing.
     assert_eq!(queue.push_node(node_events(1).remove(0)).0, missed);
     let (options, gap) = next_gap(&queue);
     assert_eq!(queue.push_node(node_events(2).remove(1)).0, missed);

@@ -13,8 +13,8 @@ use std::{
 use futures::{AsyncRead, AsyncWrite, task::AtomicWaker};
 use smol::lock::{OnceCell, Semaphore, SemaphoreGuardArc};
 
-/// The stream of a client. Reading fails once the client is dismissed, but only after everything that it has sent by
-/// then has been read: a question that has arrived is found.
+/// The stream of a client. Reading fails once the client is dismissed, but only after everything
+/// that it has sent by then has been read: a question that has arrived is found.
 #[derive(Debug)]
 pub(crate) struct Client<S> {
     stream: S,
@@ -55,8 +55,8 @@ impl Progress {
         }
     }
 
-    /// The question has been read. Returns when it is this client's turn to be answered, which lasts as long as its
-    /// conversation.
+    /// The question has been read. Returns when it is this client's turn to be answered, which
+    /// lasts as long as its conversation.
     pub(crate) async fn asked(&self) {
         // Nothing is inferred from it about anything else.
         self.asked.store(true, Ordering::Relaxed);

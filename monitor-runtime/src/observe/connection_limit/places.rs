@@ -13,7 +13,8 @@ use smol::{
 
 use super::Progress;
 
-/// How long a client keeps its place without having asked while others wait: long enough for a question that is on its way.
+/// How long a client keeps its place without having asked while others wait: long enough for a
+/// question that is on its way.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// The places that are free, and the clients that have one and have not asked.
@@ -32,8 +33,8 @@ impl Places {
         Places { free, turns, silent: VecDeque::new() }
     }
 
-    /// A place for one more client, and its progress. While there is none, those that have been silent for the longest are
-    /// dismissed, one after the other.
+    /// A place for one more client, and its progress. While there is none, those that have been
+    /// silent for the longest are dismissed, one after the other.
     pub(super) async fn take(&mut self) -> (SemaphoreGuardArc, Arc<Progress>) {
         let place = self.place().await;
         self.silent.retain(|(_, client)| is_silent(client));
@@ -59,8 +60,8 @@ impl Places {
         }
     }
 
-    /// Dismisses the client that has been silent for the longest, if that is long enough. Returns how long to wait for its
-    /// place, or until it has been.
+    /// Dismisses the client that has been silent for the longest, if that is long enough. Returns
+    /// how long to wait for its place, or until it has been.
     fn dismiss_one(&mut self, now: Instant) -> Duration {
         self.silent.retain(|(_, client)| is_silent(client));
         let Some((since, client)) = self.silent.front() else { return GRACE };

@@ -62,7 +62,8 @@ pub struct PeerLine {
     /// How many bytes wait to be sent to it.
     #[serde(default)]
     pub queued_bytes: usize,
-    /// How many monitors this node holds on processes there; those that have fired and were not received yet included.
+    /// How many monitors this node holds on processes there; those that have fired and were not
+    /// received yet included.
     #[serde(default)]
     pub monitors: usize,
     /// How many monitors it holds on processes of this node.
@@ -120,7 +121,8 @@ pub struct PastDownLine {
     pub reason: String,
     /// The reason for a person.
     pub text: String,
-    /// Whether `text` has only the beginning of the reason: see `Down::reason_was_cut` and `PastDown::down`.
+    /// Whether `text` has only the beginning of the reason: see `Down::reason_was_cut` and
+    /// `PastDown::down`.
     #[serde(default)]
     pub reason_was_cut: bool,
     /// Of `noconnection`: the kind of end.
@@ -131,7 +133,8 @@ pub struct PastDownLine {
     pub source: String,
     /// The node of the target.
     pub node: String,
-    /// The life of that node that said so, or with which the session was, if there was one and it is known.
+    /// The life of that node that said so, or with which the session was, if there was one and it
+    /// is known.
     pub incarnation: Option<String>,
     /// The pid of the process that was told, if it was one and lives.
     pub watcher: Option<String>,

@@ -48,8 +48,8 @@ pub enum AskError {
     Refused(String),
 }
 
-/// Asks the node at that socket. Waits for at most 10 s, and takes at most 64 MiB. Cancel-safe: a question changes nothing
-/// at the node, and its connection ends when this is dropped.
+/// Asks the node at that socket. Waits for at most 10 s, and takes at most 64 MiB. Cancel-safe: a
+/// question changes nothing at the node, and its connection ends when this is dropped.
 ///
 /// # Errors
 /// [`AskError`], each of which names the socket.

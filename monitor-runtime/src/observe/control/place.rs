@@ -31,15 +31,16 @@ mod staging;
 use lstat::{is_socket, lstat};
 use staging::Staging;
 
-/// Where the sockets of a user's nodes lie: `obit` in the directory that `XDG_RUNTIME_DIR` names, which only that
-/// user can enter. None if the variable is not set, or names no absolute path.
+/// Where the sockets of a user's nodes lie: `obit` in the directory that `XDG_RUNTIME_DIR` names,
+/// which only that user can enter. None if the variable is not set, or names no absolute path.
 pub fn default_directory() -> Option<PathBuf> {
     let directory = PathBuf::from(env::var_os("XDG_RUNTIME_DIR")?);
     directory.is_absolute().then(|| directory.join("obit"))
 }
 
-/// Where the socket of this node lies if nothing else is said: in the [`default_directory`], by the label of the node
-/// and the number of this program. Two nodes of one label in one program need places of their own.
+/// Where the socket of this node lies if nothing else is said: in the [`default_directory`], by the
+/// label of the node and the number of this program. Two nodes of one label in one program need
+/// places of their own.
 pub fn default_socket(node: &Node) -> Option<PathBuf> {
     Some(default_directory()?.join(format!("{}-{}.sock", node.name().label(), process::id())))
 }
@@ -54,8 +55,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Listens at that path, with mode 0600 from the first moment on. A socket there at which nobody listens is removed
-    /// first; anything else there is left alone, and an error.
+    /// Listens at that path, with mode 0600 from the first moment on. A socket there at which
+    /// nobody listens is removed first; anything else there is left alone, and an error.
     pub(super) fn listen(path: &Path) -> io::Result<(UnixListener, Place)> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -99,13 +100,14 @@ fn fits(path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidFilename, text))
 }
 
-/// Checks that no other user can have put a socket into the [`default_directory`], where it would be taken for that of a node of
-/// this user. A directory that does not exist passes. [`serve`](super::serve) makes the same check there, and only there: the
-/// directory of any other socket is the caller's choice.
+/// Checks that no other user can have put a socket into the [`default_directory`], where it would
+/// be taken for that of a node of this user. A directory that does not exist passes.
+/// [`serve`](super::serve) makes the same check there, and only there: the directory of any other
+/// socket is the caller's choice.
 ///
 /// # Errors
-/// `PermissionDenied` if the directory is a symbolic link, belongs to another user, or can be written by others, with what to do;
-/// otherwise the error of the system.
+/// `PermissionDenied` if the directory is a symbolic link, belongs to another user, or can be
+/// written by others, with what to do; otherwise the error of the system.
 pub fn check_default_directory() -> io::Result<()> {
     let Some(path) = default_directory() else { return Ok(()) };
     match open_own(&path) {
@@ -114,7 +116,8 @@ pub fn check_default_directory() -> io::Result<()> {
     }
 }
 
-/// Opens the directory of a socket. That of [`default_directory`] is made if it is not there, and must be the user's own.
+/// Opens the directory of a socket. That of [`default_directory`] is made if it is not there, and
+/// must be the user's own.
 fn open_directory(path: &Path) -> io::Result<OwnedFd> {
     if Some(path) != default_directory().as_deref() {
         return Ok(open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?);

@@ -34,18 +34,21 @@ pub struct Served {
     _place: Place,
 }
 
-/// Answers questions at a Unix socket with mode 0600, on the node's own threads: whoever may open it may see everything.
+/// Answers questions at a Unix socket with mode 0600, on the node's own threads: whoever may open
+/// it may see everything.
 ///
 /// [`Question::Downs`] is answered with nothing unless the node has a
-/// [history](crate::Config::max_history). A socket at which nobody listens any more is replaced. What holds the [`Served`]
-/// need not hold the node. At most 128 clients are connected at once and 16 of them answered; others wait for their turn. A
-/// question has at most 4 KiB and comes within 2 s, an answer is read within 10 s. While 128 are connected, a newcomer gets the
-/// place of the client that has not asked for the longest, if that is 250 ms or more; one that has asked keeps its place. An
-/// answer has at most 10,000 monitors of each kind, 10,000 nodes and 64 MiB.
+/// [history](crate::Config::max_history). A socket at which nobody listens any more is replaced.
+/// What holds the [`Served`] need not hold the node. At most 128 clients are connected at once and
+/// 16 of them answered; others wait for their turn. A question has at most 4 KiB and comes within 2
+/// s, an answer is read within 10 s. While 128 are connected, a newcomer gets the place of the
+/// client that has not asked for the longest, if that is 250 ms or more; one that has asked keeps
+/// its place. An answer has at most 10,000 monitors of each kind, 10,000 nodes and 64 MiB.
 ///
 /// # Errors
-/// `AddrInUse` if another node listens there or if it is no socket that lies there; whatever else the system says, such as
-/// that the directory is not there or that the path is too long for a socket.
+/// `AddrInUse` if another node listens there or if it is no socket that lies there; whatever else
+/// the system says, such as that the directory is not there or that the path is too long for a
+/// socket.
 pub fn serve(node: &Node, socket: impl AsRef<Path>) -> io::Result<Served> {
     let (listener, place) = Place::listen(socket.as_ref())?;
     let listener: UnixListener = smol::Async::new(listener)?.into();

@@ -1,7 +1,7 @@
 //! Under whose name a request has come.
 //!
-//! A browser that a page of strangers has led to a loopback address, by a name of theirs that resolves to it, names that
-//! host; nothing else tells it from one that its user has led here.
+//! A browser that a page of strangers has led to a loopback address, by a name of theirs that
+//! resolves to it, names that host; nothing else tells it from one that its user has led here.
 
 use std::net::IpAddr;
 

@@ -23,8 +23,9 @@ const FILES: [(&str, &str, &str); 8] = [
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// Nothing but these files, nothing written into the page, and nobody around it. Names come from peers, who may be hostile:
-/// should one of them ever be taken for more than text, it could still neither run nor load anything.
+/// Nothing but these files, nothing written into the page, and nobody around it. Names come from
+/// peers, who may be hostile: should one of them ever be taken for more than text, it could still
+/// neither run nor load anything.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 

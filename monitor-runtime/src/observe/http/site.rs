@@ -1,10 +1,12 @@
 //! Whose page in a browser has made a request.
 //!
-//! Browsers say so in `Sec-Fetch-Site`, which no page can set or leave out; other programs do not send it. Pages of other
-//! sites cannot read an answer anyway, but could make the node look itself up, or embed the answer and measure it.
+//! Browsers say so in `Sec-Fetch-Site`, which no page can set or leave out; other programs do not
+//! send it. Pages of other sites cannot read an answer anyway, but could make the node look itself
+//! up, or embed the answer and measure it.
 //!
-//! A link to the page is no such thing: the user follows it, the answer fills a window of its own, and it is the same for everybody.
-//! `Sec-Fetch-Mode` and `Sec-Fetch-Dest` tell a link from a frame, which has the destination `iframe`.
+//! A link to the page is no such thing: the user follows it, the answer fills a window of its own,
+//! and it is the same for everybody. `Sec-Fetch-Mode` and `Sec-Fetch-Dest` tell a link from a
+//! frame, which has the destination `iframe`.
 
 use hyper::{Method, Request};
 
@@ -12,15 +14,16 @@ const SITE: &str = "sec-fetch-site";
 const MODE: &str = "sec-fetch-mode";
 const DESTINATION: &str = "sec-fetch-dest";
 
-/// Whether a browser says that another site has made the request: neither this page nor the user himself. Another port of
-/// this machine is another site, too.
+/// Whether a browser says that another site has made the request: neither this page nor the user
+/// himself. Another port of this machine is another site, too.
 pub(super) fn is_another<B>(request: &Request<B>) -> bool {
     let allowed =
         |site: &[u8]| site.eq_ignore_ascii_case(b"same-origin") || site.eq_ignore_ascii_case(b"none");
     request.headers().get_all(SITE).iter().any(|site| !allowed(site.as_bytes()))
 }
 
-/// Whether a browser says that its user has followed a link to the page, which becomes the document of a window or a tab.
+/// Whether a browser says that its user has followed a link to the page, which becomes the document
+/// of a window or a tab.
 pub(super) fn is_link_to_page<B>(request: &Request<B>) -> bool {
     let says = |header: &str, wanted: &[u8]| {
         let mut values = request.headers().get_all(header).iter();

@@ -9,8 +9,8 @@ use crate::cluster::{
 };
 
 /// For every pair of sender and receiver:
-/// - the numbers of the messages only rise, and have no gap unless something was done to one of the two nodes or
-///   the receiver was told that it had missed some;
+/// - the numbers of the messages only rise, and have no gap unless something was done to one of the
+///   two nodes or the receiver was told that it had missed some;
 /// - after a Down for the sender's exit nothing of it comes, and nothing of it is missing.
 pub(super) fn violations(
     life: &Life,

@@ -11,8 +11,8 @@ use crate::cluster::{
 /// For every process that has subscribed to node events:
 /// - of each node it is told up, down, up, down, and the two of a pair bear the same session;
 /// - no session ends unless something was done to one of the two nodes;
-/// - if it hears of all nodes: every message, and every Down that came over a session, stands between the up
-///   and the down of that life of its node.
+/// - if it hears of all nodes: every message, and every Down that came over a session, stands
+///   between the up and the down of that life of its node.
 ///
 /// And no process is told of more ends than it has asked for with `monitor_node`.
 pub(super) fn violations(life: &Life, homes: &Homes<'_>, hurt: &BTreeSet<String>) -> Vec<String> {
@@ -132,7 +132,8 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// What came from `node` must come while the process takes it for up, in that life if it is known.
+    /// What came from `node` must come while the process takes it for up, in that life if it is
+    /// known.
     fn between(&mut self, to: &'a str, node: &str, incarnation: Option<&str>, what: &str) {
         if node == self.life.name {
             return;

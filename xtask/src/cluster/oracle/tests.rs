@@ -1,4 +1,5 @@
-//! The oracle must be able to fail: each rule is shown a transcript that breaks it, beside one that keeps it.
+//! The oracle must be able to fail: each rule is shown a transcript that breaks it, beside one that
+//! keeps it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -23,7 +23,8 @@ use crate::cluster::{
     process::{Monitor, NORMAL},
 };
 
-/// One packet in twenty is lost, everywhere: TCP mends that, nobody loses anybody, and every message arrives.
+/// One packet in twenty is lost, everywhere: TCP mends that, nobody loses anybody, and every
+/// message arrives.
 pub(super) fn loss(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 3, Heartbeat::DEFAULT)?;
     mesh.nodes.iter().try_for_each(|node| cluster.lose(node, 5))?;
@@ -33,8 +34,9 @@ pub(super) fn loss(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// One packet in five is lost, everywhere. That may cost a session now and then; each monitor ends once all the same,
-/// no message comes twice or late, and when the network is well all have each other again.
+/// One packet in five is lost, everywhere. That may cost a session now and then; each monitor ends
+/// once all the same, no message comes twice or late, and when the network is well all have each
+/// other again.
 pub(super) fn heavy_loss(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, Heartbeat::DEFAULT)?;
     cluster.hurt_all();
@@ -66,8 +68,8 @@ pub(super) fn disorder(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Every node can send half a megabit a second, and has more to say than goes out in the time after which silence
-/// counts: signs of life pass all the same.
+/// Every node can send half a megabit a second, and has more to say than goes out in the time after
+/// which silence counts: signs of life pass all the same.
 pub(super) fn slow_link(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 3, Heartbeat::BRISK)?;
     mesh.nodes.iter().try_for_each(|node| cluster.throttle(node, 512))?;
@@ -78,7 +80,8 @@ pub(super) fn slow_link(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Something between two nodes answers for them with resets: both are told without waiting for silence.
+/// Something between two nodes answers for them with resets: both are told without waiting for
+/// silence.
 pub(super) fn reset(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, Heartbeat::BRISK)?;
     let (one, other) = (mesh.nodes[0].clone(), mesh.nodes[1].clone());
@@ -90,8 +93,8 @@ pub(super) fn reset(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Two nodes meet through a relay. It keeps what one of them sends while the other way works, and later breaks
-/// the connection: the first is noticed as silence, the second at once.
+/// Two nodes meet through a relay. It keeps what one of them sends while the other way works, and
+/// later breaks the connection: the first is noticed as silence, the second at once.
 pub(super) fn stalled_relay(cluster: &Cluster<'_>) -> Result<()> {
     let start = |label| cluster.node_with(label, |launch| launch.heartbeat = Heartbeat::BRISK);
     let nodes = vec![start("a")?, start("b")?];
@@ -121,9 +124,9 @@ pub(super) fn stalled_relay(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// All nodes dial all others at once, each through a relay of its own that delays every byte by 200 ms, and connections
-/// by random times on top, so that they overtake one another. One session a pair, nobody is lost, and everything that is
-/// said arrives.
+/// All nodes dial all others at once, each through a relay of its own that delays every byte by 200
+/// ms, and connections by random times on top, so that they overtake one another. One session a
+/// pair, nobody is lost, and everything that is said arrives.
 pub(super) fn delay(cluster: &Cluster<'_>) -> Result<()> {
     const SIZE: usize = 4;
     let manners = Manners {
@@ -190,7 +193,8 @@ fn expect_normal(monitors: &[Monitor]) -> Result<()> {
     monitors.iter().try_for_each(|monitor| monitor.expect_down(NORMAL).map(drop))
 }
 
-/// Everybody speaks until the fault is seen, within reason: whether a packet meets it is a matter of chance.
+/// Everybody speaks until the fault is seen, within reason: whether a packet meets it is a matter
+/// of chance.
 fn talk_until_counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, what: &str, count: Count) -> Result<()> {
     const MOST_ROUNDS: usize = 100;
     for _ in 0..MOST_ROUNDS {

@@ -1,4 +1,5 @@
-//! `cable-pull`, `one-way`, `told-by-closing`, `bridge-partition`, `ring-partition` and `flapping-link`
+//! `cable-pull`, `one-way`, `told-by-closing`, `bridge-partition`, `ring-partition` and
+//! `flapping-link`
 
 use std::{thread, time::Duration};
 
@@ -10,7 +11,8 @@ use crate::cluster::{Cluster, heartbeat::Heartbeat, process::Wanted};
 
 const HEARTBEAT: Heartbeat = Heartbeat::BRISK;
 
-/// One of three nodes loses its cable: nobody can tell it, or be told. The other two keep each other.
+/// One of three nodes loses its cable: nobody can tell it, or be told. The other two keep each
+/// other.
 pub(super) fn cable_pull(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
     let cut_off = [(0, 2), (1, 2)];
@@ -22,8 +24,8 @@ pub(super) fn cable_pull(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// What the first node sends the second is lost, then the other way round. The deaf one calls it silence; the
-/// other may hear from its system that it was given up.
+/// What the first node sends the second is lost, then the other way round. The deaf one calls it
+/// silence; the other may hear from its system that it was given up.
 pub(super) fn one_way(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
     let mut slowest = Duration::ZERO;
@@ -38,8 +40,8 @@ pub(super) fn one_way(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// A hasty node hears nothing any more of a patient one, and gives it up. What it sends still arrives: so the patient one
-/// must be told, and need not wait for a silence of its own.
+/// A hasty node hears nothing any more of a patient one, and gives it up. What it sends still
+/// arrives: so the patient one must be told, and need not wait for a silence of its own.
 pub(super) fn told_by_closing(cluster: &Cluster<'_>) -> Result<()> {
     let start = |label, heartbeat| cluster.node_with(label, |launch| launch.heartbeat = heartbeat);
     let (patient, hasty) = (start("a", Heartbeat::WAN)?, start("b", Heartbeat::FAST)?);
@@ -54,7 +56,8 @@ pub(super) fn told_by_closing(cluster: &Cluster<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Two nodes lose each other and both keep the third: what each sees is no longer the same, and nobody makes it so.
+/// Two nodes lose each other and both keep the third: what each sees is no longer the same, and
+/// nobody makes it so.
 pub(super) fn bridge_partition(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
     let (one, other) = (mesh.nodes[0].clone(), mesh.nodes[1].clone());
@@ -83,8 +86,8 @@ pub(super) fn ring_partition(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// The cable of one of three nodes is pulled and plugged again and again, at times so shortly that nobody need
-/// notice. Whatever the others were told, at the end all have each other.
+/// The cable of one of three nodes is pulled and plugged again and again, at times so shortly that
+/// nobody need notice. Whatever the others were told, at the end all have each other.
 pub(super) fn flapping_link(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
     let victim = mesh.nodes[2].clone();

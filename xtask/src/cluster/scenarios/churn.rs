@@ -15,8 +15,9 @@ use crate::cluster::{
     protocol::{Command, Exit, Tables},
 };
 
-/// Monitors, demonitors, exits, kills, messages, disconnects and restarts, at random but from one seed. When it is
-/// over, every process is told to go; then every monitor must have ended once, and nothing may be left in any table.
+/// Monitors, demonitors, exits, kills, messages, disconnects and restarts, at random but from one
+/// seed. When it is over, every process is told to go; then every monitor must have ended once, and
+/// nothing may be left in any table.
 pub(super) fn churn(cluster: &Cluster<'_>) -> Result<()> {
     let lasts = Duration::from_secs(cluster.scaled(10, 3) as u64);
     let mut churn = Churn {
@@ -203,7 +204,8 @@ impl Churn<'_> {
         self.restart(site)
     }
 
-    /// The cluster comes to rest with what is still active; then everybody that may be watched goes.
+    /// The cluster comes to rest with what is still active; then everybody that may be watched
+    /// goes.
     fn wind_up(mut self) -> Result<()> {
         self.cluster.at_rest()?;
         for site in &mut self.sites {

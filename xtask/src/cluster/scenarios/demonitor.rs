@@ -33,8 +33,8 @@ pub(super) fn demonitor(cluster: &Cluster<'_>) -> Result<()> {
     Ok(())
 }
 
-/// However an active monitor is ended, its Down never comes, although another of the same watcher on the same
-/// process does.
+/// However an active monitor is ended, its Down never comes, although another of the same watcher
+/// on the same process does.
 fn before_it_fires(cluster: &Cluster<'_>, watcher: &Process, worker: &Process) -> Result<()> {
     let mut ended = Vec::new();
     for how in [PLAIN, FLUSH, INFO, FLUSH_INFO] {
@@ -52,7 +52,8 @@ fn before_it_fires(cluster: &Cluster<'_>, watcher: &Process, worker: &Process) -
     ended.iter().try_for_each(|monitor| monitor.expect_silence("it was ended before it fired"))
 }
 
-/// The watcher does not look into its mailbox while four monitors fire. Without a flush the Down stays, with one it goes.
+/// The watcher does not look into its mailbox while four monitors fire. Without a flush the Down
+/// stays, with one it goes.
 fn after_it_fired(
     cluster: &Cluster<'_>,
     watcher: &Process,

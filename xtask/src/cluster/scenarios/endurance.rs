@@ -17,8 +17,8 @@ use crate::cluster::{
     protocol::Exit,
 };
 
-/// One node is killed and started again, over and over. Each life is met once and lost once, and the node that
-/// watches them is afterwards as it was before.
+/// One node is killed and started again, over and over. Each life is met once and lost once, and
+/// the node that watches them is afterwards as it was before.
 pub(super) fn restarts(cluster: &Cluster<'_>) -> Result<()> {
     let (a, c) = (cluster.node("a")?, cluster.node("c")?);
     let mut b = cluster.node("b")?;
@@ -50,8 +50,8 @@ pub(super) fn restarts(cluster: &Cluster<'_>) -> Result<()> {
     a.await_descriptors(descriptors)
 }
 
-/// Half of the nodes stop where they are, all at once, and go on together. The others have given them up; they
-/// themselves have slept, and blame nobody for it who has slept with them.
+/// Half of the nodes stop where they are, all at once, and go on together. The others have given
+/// them up; they themselves have slept, and blame nobody for it who has slept with them.
 pub(super) fn half_frozen(cluster: &Cluster<'_>) -> Result<()> {
     const SIZE: usize = 4;
     let mut mesh = Mesh::new(cluster, SIZE, Heartbeat::BRISK)?;
@@ -77,11 +77,11 @@ pub(super) fn half_frozen(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Nodes whose monotonic clocks are ten days and a year ahead of the third's, which is what machines look like that
-/// were started at other times. Nobody is given up too early, or too late.
+/// Nodes whose monotonic clocks are ten days and a year ahead of the third's, which is what
+/// machines look like that were started at other times. Nobody is given up too early, or too late.
 ///
-/// The wall clock is the same for all of a machine, and is not set here; no crate of Obit reads it, which `tidy`
-/// checks.
+/// The wall clock is the same for all of a machine, and is not set here; no crate of Obit reads it,
+/// which `tidy` checks.
 pub(super) fn clocks_apart(cluster: &Cluster<'_>) -> Result<()> {
     const DAY: u64 = 24 * 60 * 60;
     let start = |label, ahead: u64| {

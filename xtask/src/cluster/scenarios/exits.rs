@@ -8,8 +8,8 @@ use crate::cluster::{Cluster, process::Wanted, protocol::Exit};
 /// The longest reason of one's own that a process may have.
 const LONGEST: usize = 64 * 1024;
 
-/// Tasks and threads end in every way there is, watched from their own node and from another, by a process and
-/// by a handle.
+/// Tasks and threads end in every way there is, watched from their own node and from another, by a
+/// process and by a handle.
 pub(super) fn exit_reasons(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let (near, far) = (b.watcher()?, a.watcher()?);

@@ -72,7 +72,8 @@ pub(super) fn restart(cluster: &Cluster<'_>) -> Result<()> {
         for monitor in &monitors {
             monitor.expect_down(GONE)?;
         }
-        // The first process of the new life has the number that the old one had, and is not taken for it.
+        // The first process of the new life has the number that the old one had, and is not taken
+        // for it.
         let new = new_b.spawn()?;
         watcher.monitor(&old)?.expect_down(Wanted::NoProc)?;
         a.watch(old.pid())?.expect_down(Wanted::NoProc)?;
@@ -92,7 +93,8 @@ pub(super) fn restart(cluster: &Cluster<'_>) -> Result<()> {
     })
 }
 
-/// Processes exit and their node leaves at once: every exit arrives, every other monitor is told that the node left.
+/// Processes exit and their node leaves at once: every exit arrives, every other monitor is told
+/// that the node left.
 pub(super) fn leave(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let count = cluster.scaled(2_000, 500);
@@ -104,7 +106,8 @@ pub(super) fn leave(cluster: &Cluster<'_>) -> Result<()> {
     for worker in &staying {
         monitors.push((watcher.monitor(worker)?, Wanted::NoConnection(&["Left"])));
     }
-    // A thread: unlike the tasks of the node it goes on when the node has stopped, and reads what it was told.
+    // A thread: unlike the tasks of the node it goes on when the node has stopped, and reads what
+    // it was told.
     let leaver = b.spawn_thread()?;
     leaver.monitor_nodes(Subscription { nodes: NodeKind::All, reasons: true })?;
     let target = a.spawn()?;
@@ -125,7 +128,8 @@ pub(super) fn leave(cluster: &Cluster<'_>) -> Result<()> {
     leaver.expect_node_down(&a, &["LocalShutdown"])?;
     a.await_tables("no session", |tables| tables.sessions == 0)?;
 
-    // What is asked of a node that has stopped is refused, not answered as if nothing were the matter.
+    // What is asked of a node that has stopped is refused, not answered as if nothing were the
+    // matter.
     let late = Command::Watch { targets: vec![target.pid().to_owned()], tag: 0, never: false, set: false };
     for command in
         [late, Command::Spawn { count: 1, thread: false }, Command::Connect { node: a.name().to_owned() }]

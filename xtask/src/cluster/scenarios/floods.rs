@@ -19,8 +19,8 @@ use crate::cluster::{Cluster, heartbeat::Heartbeat, process::NORMAL};
 /// From where the floods come.
 const STRANGER: &str = "z";
 
-/// A node may not open any more files while strangers call it. It goes on with what it has, does not spin, and takes
-/// new peers when there is room again.
+/// A node may not open any more files while strangers call it. It goes on with what it has, does
+/// not spin, and takes new peers when there is room again.
 pub(super) fn descriptors(cluster: &Cluster<'_>) -> Result<()> {
     const ROOM: usize = 8;
     let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
@@ -49,8 +49,9 @@ pub(super) fn descriptors(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Callers that say nothing and callers that say everything very slowly, more of them than a node listens to from one
-/// address. They are hung up on in time; meanwhile sessions go on, and then newcomers get in.
+/// Callers that say nothing and callers that say everything very slowly, more of them than a node
+/// listens to from one address. They are hung up on in time; meanwhile sessions go on, and then
+/// newcomers get in.
 pub(super) fn floods(cluster: &Cluster<'_>) -> Result<()> {
     const EACH: usize = 30;
     const MORE: usize = 40;
@@ -87,13 +88,14 @@ pub(super) fn floods(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Callers that begin to connect and never finish. That is for the node's system to bear; the node sees none of them,
-/// and whoever connects properly gets in all the same.
+/// Callers that begin to connect and never finish. That is for the node's system to bear; the node
+/// sees none of them, and whoever connects properly gets in all the same.
 pub(super) fn half_open(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
     let target = mesh.nodes[1].clone();
     let address = cluster.address("b");
-    // The stranger hears no answer, so its system neither finishes nor takes back what it has begun.
+    // The stranger hears no answer, so its system neither finishes nor takes back what it has
+    // begun.
     cluster.deafen_stranger(STRANGER, &target)?;
     let begun = cluster.scaled(2_000, 500);
     let before = target.tables()?;

@@ -11,8 +11,9 @@ use crate::cluster::{
     protocol::Exit,
 };
 
-/// One of three nodes is stopped where it is, and goes on later. The others find out in the configured time and
-/// call it silence; when it goes on, it learns that its sessions are over, and everybody meets again.
+/// One of three nodes is stopped where it is, and goes on later. The others find out in the
+/// configured time and call it silence; when it goes on, it learns that its sessions are over, and
+/// everybody meets again.
 pub(super) fn freeze(cluster: &Cluster<'_>) -> Result<()> {
     let fast = |label| cluster.node_with(label, |launch| launch.heartbeat = Heartbeat::FAST);
     let (a, b, c) = (fast("a")?, fast("b")?, fast("c")?);

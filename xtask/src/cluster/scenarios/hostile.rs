@@ -12,8 +12,8 @@ use crate::cluster::{
     protocol::Exit,
 };
 
-/// Strangers knock at a node's port with everything but a good handshake. Each is turned away and counted, and the
-/// two nodes that watch each other meanwhile notice nothing.
+/// Strangers knock at a node's port with everything but a good handshake. Each is turned away and
+/// counted, and the two nodes that watch each other meanwhile notice nothing.
 pub(super) fn hostile(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let watchers = [a.watcher()?, b.watcher()?];

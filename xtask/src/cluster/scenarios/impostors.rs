@@ -14,8 +14,9 @@ use crate::cluster::{
     protocol::Command,
 };
 
-/// Somebody who has listened says again what a node has said to be let in, while that node's session stands and after
-/// it has gone; and somebody sends a node's own words back to it. Nobody is let in, and nobody notices.
+/// Somebody who has listened says again what a node has said to be let in, while that node's
+/// session stands and after it has gone; and somebody sends a node's own words back to it. Nobody
+/// is let in, and nobody notices.
 pub(super) fn replay(cluster: &Cluster<'_>) -> Result<()> {
     let nodes = vec![cluster.node("a")?, cluster.node("b")?];
     let eavesdropper = cluster.relay("y", "b")?;
@@ -51,8 +52,8 @@ pub(super) fn replay(cluster: &Cluster<'_>) -> Result<()> {
     b.await_tables("no session", |tables| tables.sessions == 0).map(drop)
 }
 
-/// A second node takes the name of one that lives. It is told so; the one that has the name, and everybody who knows
-/// it, notice nothing.
+/// A second node takes the name of one that lives. It is told so; the one that has the name, and
+/// everybody who knows it, notice nothing.
 pub(super) fn duplicate_name(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
     let b = mesh.nodes[1].clone();
@@ -79,7 +80,8 @@ pub(super) fn duplicate_name(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Nobody was told of anything but the sessions in the beginning, and of these only who has asked before they began.
+/// Nobody was told of anything but the sessions in the beginning, and of these only who has asked
+/// before they began.
 fn expect_ups_only(watchers: &[Process]) -> Result<()> {
     for watcher in watchers {
         watcher.drain()?;

@@ -19,7 +19,8 @@ use crate::cluster::{
 /// What a node learns of a session that the network has failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Loss {
-    /// Nothing, for as long as was configured; or that the other side has learnt nothing for so long, and closed.
+    /// Nothing, for as long as was configured; or that the other side has learnt nothing for so
+    /// long, and closed.
     Silence,
     /// That the connection is no more.
     Reset,
@@ -69,7 +70,8 @@ impl<'a> Mesh<'a> {
         (0..size).flat_map(move |one| (one + 1..size).map(move |other| (one, other)))
     }
 
-    /// These pairs can reach each other: they get sessions and watch each other, and everything comes to rest.
+    /// These pairs can reach each other: they get sessions and watch each other, and everything
+    /// comes to rest.
     pub(super) fn join(&mut self, pairs: &[(usize, usize)]) -> Result<()> {
         for &(one, other) in pairs {
             self.nodes[one].meet(&self.nodes[other])?;
@@ -78,8 +80,8 @@ impl<'a> Mesh<'a> {
         self.cluster.at_rest()
     }
 
-    /// These pairs have lost each other since that moment: both sides are told, in the configured time. Everybody else is
-    /// left alone. Returns how long it took the slowest.
+    /// These pairs have lost each other since that moment: both sides are told, in the configured
+    /// time. Everybody else is left alone. Returns how long it took the slowest.
     pub(super) fn expect_lost(
         &self,
         pairs: &[(usize, usize)],
@@ -97,7 +99,8 @@ impl<'a> Mesh<'a> {
         Ok(slowest)
     }
 
-    /// The first has lost the second since that moment, and is told in the configured time. Returns how long it took.
+    /// The first has lost the second since that moment, and is told in the configured time. Returns
+    /// how long it took.
     pub(super) fn expect_told(&self, way: (usize, usize), since: Instant, loss: Loss) -> Result<Duration> {
         let down = |kinds| self.monitors[&way].expect_down(Wanted::NoConnection(kinds));
         match loss {
@@ -122,8 +125,8 @@ impl<'a> Mesh<'a> {
         self.expect_kept(&self.pairs().collect::<Vec<_>>())
     }
 
-    /// On every node a process for every other node is watched from there, sends it so many messages and ends. Returns
-    /// the monitors; it is up to the caller to say how they must end.
+    /// On every node a process for every other node is watched from there, sends it so many
+    /// messages and ends. Returns the monitors; it is up to the caller to say how they must end.
     pub(super) fn traffic(&self, messages: usize) -> Result<Vec<Monitor>> {
         let mut spoken = Vec::new();
         for &(from, to) in self.monitors.keys() {
@@ -151,7 +154,8 @@ impl<'a> Mesh<'a> {
             .collect()
     }
 
-    /// Those who have lost each other watch each other again, which has them dial; whether that succeeds is not waited for.
+    /// Those who have lost each other watch each other again, which has them dial; whether that
+    /// succeeds is not waited for.
     pub(super) fn watch_again(&mut self) -> Result<()> {
         self.lost().into_iter().try_for_each(|(one, other)| self.watch(one, other))
     }
@@ -163,7 +167,8 @@ impl<'a> Mesh<'a> {
         Ok(())
     }
 
-    /// Waits until nothing is owed any more, joins whoever has lost each other, and does so until nobody has.
+    /// Waits until nothing is owed any more, joins whoever has lost each other, and does so until
+    /// nobody has.
     pub(super) fn converge(&mut self) -> Result<()> {
         let joined = poll(2 * SOON, || {
             self.cluster.at_rest()?;
@@ -179,8 +184,8 @@ impl<'a> Mesh<'a> {
         })
     }
 
-    /// All workers go, everybody is told so, and nothing is left: no monitor, no session more than one a pair, no
-    /// descriptor more than in the beginning.
+    /// All workers go, everybody is told so, and nothing is left: no monitor, no session more than
+    /// one a pair, no descriptor more than in the beginning.
     pub(super) fn finish(self) -> Result<()> {
         self.workers.iter().try_for_each(|worker| worker.exit(Exit::Normal))?;
         for monitor in self.monitors.values() {

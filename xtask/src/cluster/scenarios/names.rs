@@ -9,8 +9,8 @@ use crate::cluster::{
     protocol::{Answer, Command, Exit},
 };
 
-/// A name is resolved when the request arrives: what happens to the name later changes nothing, and it is free
-/// again before anybody can see the Down of its holder.
+/// A name is resolved when the request arrives: what happens to the name later changes nothing, and
+/// it is free again before anybody can see the Down of its holder.
 pub(super) fn by_name(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let (near, far) = (b.watcher()?, a.watcher()?);
@@ -51,7 +51,8 @@ pub(super) fn by_name(cluster: &Cluster<'_>) -> Result<()> {
     last.expect_down(Wanted::Exit(Exit::Shutdown)).map(drop)
 }
 
-/// A process that has ended, a name that nobody holds: here and on another node, by process and by handle.
+/// A process that has ended, a name that nobody holds: here and on another node, by process and by
+/// handle.
 pub(super) fn noproc(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let (near, far) = (b.watcher()?, a.watcher()?);

@@ -15,7 +15,8 @@ const NAMESERVER: &str = "z";
 /// A name that only a nameserver could know. The domain is set aside for examples (RFC 2606).
 const UNKNOWN: &str = "old-host.example:7000";
 
-/// Starts the rest of its arguments where the nameserver is the first of them, and nothing but that is asked for hosts.
+/// Starts the rest of its arguments where the nameserver is the first of them, and nothing but that
+/// is asked for hosts.
 const WITH_NAMESERVER: &str = r#"
     set -e
     for file in resolv.conf nsswitch.conf; do
@@ -27,8 +28,9 @@ const WITH_NAMESERVER: &str = r#"
     exec "$@"
 "#;
 
-/// The nameserver of one node answers nothing. The node reaches another one by its literal address all the same, wherever
-/// that stands in the list; and a dial that has no address but one to look up is answered in time.
+/// The nameserver of one node answers nothing. The node reaches another one by its literal address
+/// all the same, wherever that stands in the list; and a dial that has no address but one to look
+/// up is answered in time.
 pub(super) fn silent_resolver(cluster: &Cluster<'_>) -> Result<()> {
     let nameserver = cluster.address(NAMESERVER).ip().to_string();
     let asking = cluster.node_with("a", |launch| {

@@ -12,8 +12,8 @@ use crate::cluster::{
     protocol::{Exit, NodeKind},
 };
 
-/// All nodes dial all others at the same moment, in a few rounds. Of every two dials one wins, and nobody sees the
-/// other: one session a pair, one node-up a side, no node-down.
+/// All nodes dial all others at the same moment, in a few rounds. Of every two dials one wins, and
+/// nobody sees the other: one session a pair, one node-up a side, no node-down.
 pub(super) fn simultaneous_dial(cluster: &Cluster<'_>) -> Result<()> {
     let rounds = cluster.scaled(5, 2);
     cluster.progress().plan(rounds, "rounds");
@@ -85,7 +85,8 @@ pub(super) fn on_demand(cluster: &Cluster<'_>) -> Result<()> {
     local.expect_down(NORMAL)?;
     expect_sessions(&[&a, &b], 0)?;
 
-    // The first monitor connects, and waits for the connection; one that was ended meanwhile is never sent.
+    // The first monitor connects, and waits for the connection; one that was ended meanwhile is
+    // never sent.
     let monitor = watcher.monitor(&worker)?;
     watcher.expect_node_up(&b)?;
     b.await_tables("the monitor to have arrived", |tables| tables.incoming == 1)?;

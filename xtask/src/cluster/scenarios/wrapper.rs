@@ -17,8 +17,9 @@ use harness::{
 
 use crate::cluster::Cluster;
 
-/// `obit run` is put where wrappers are put, and ended as wrappers are ended. Each time the watchers are told what happened to its
-/// command, and the command is gone or goes on, as the options say.
+/// `obit run` is put where wrappers are put, and ended as wrappers are ended. Each time the
+/// watchers are told what happened to its command, and the command is gone or goes on, as the
+/// options say.
 pub(super) fn wrapper(cluster: &Cluster<'_>) -> Result<()> {
     let stage = Stage { children: cluster.children, obit: build::obit(false)?, port: cluster.ports.port(0) };
     let stories: [fn(&Stage<'_>) -> Result<()>; 5] =
@@ -50,7 +51,8 @@ fn killed_with_its_command(stage: &Stage<'_>) -> Result<()> {
     job.lines.expect_end()
 }
 
-/// SIGTERM to a wrapper with `--group`: nothing of the group is left, and watchers are told of an orderly stop.
+/// SIGTERM to a wrapper with `--group`: nothing of the group is left, and watchers are told of an
+/// orderly stop.
 fn stopped_with_a_group(stage: &Stage<'_>) -> Result<()> {
     let job = stage.run(&[], &["--group"], "sleep 1000 & wait")?;
     let watch = stage.watch()?;
@@ -66,7 +68,8 @@ fn process_1(stage: &Stage<'_>) -> Result<()> {
         ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"];
     let allowed = Command::new(UNSHARE[0]).args(&UNSHARE[1..]).arg("true").stderr(Stdio::null()).status();
     if !allowed.is_ok_and(|status| status.success()) {
-        // It is a part of the scenario that cannot be played here, as in a container without these rights.
+        // It is a part of the scenario that cannot be played here, as in a container without these
+        // rights.
         return Ok(());
     }
     let script = "read line; orphan=$(sh -c 'sleep 0.1 >/dev/null & echo $!'); \

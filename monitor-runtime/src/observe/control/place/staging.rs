@@ -1,8 +1,9 @@
 //! Where a socket is made, before others can see it.
 //!
-//! A socket is born with the mode that the mask of the process leaves it. Until it is 0600 it lies in a staging directory,
-//! which only its owner can enter; then it is linked to its place. Everything is done relative to open directories and
-//! without following symbolic links, so that nothing outside of them is touched, whoever may write there.
+//! A socket is born with the mode that the mask of the process leaves it. Until it is 0600 it lies
+//! in a staging directory, which only its owner can enter; then it is linked to its place.
+//! Everything is done relative to open directories and without following symbolic links, so that
+//! nothing outside of them is touched, whoever may write there.
 
 use std::{
     ffi::OsStr,
@@ -25,12 +26,13 @@ use rustix::{
 
 use super::lstat::{is_socket, lstat};
 
-/// Names of staging directories begin with this and end with four hexadecimal digits. It is no longer than most names of
-/// sockets.
+/// Names of staging directories begin with this and end with four hexadecimal digits. It is no
+/// longer than most names of sockets.
 const PREFIX: &str = ".obit-";
 /// The name of a socket in its staging directory.
 const SOCKET: &str = "s";
-/// How often another staging directory is tried if one is taken away, as another node does that takes it for one left behind.
+/// How often another staging directory is tried if one is taken away, as another node does that
+/// takes it for one left behind.
 const TRIES: usize = 4;
 
 /// Makes a socket in a staging directory of that parent, and has it published from there.
@@ -64,8 +66,8 @@ fn listen_once(
     listener
 }
 
-/// Removes the staging directories that killed programs of this user have left behind. Those that are in use stay, as does
-/// anything else that has such a name.
+/// Removes the staging directories that killed programs of this user have left behind. Those that
+/// are in use stay, as does anything else that has such a name.
 pub(super) fn clear(parent: &OwnedFd, parent_path: &Path) {
     let Ok(entries) = Dir::read_from(parent) else { return };
     for entry in entries.filter_map(Result::ok) {
@@ -140,7 +142,8 @@ impl<'a> Staging<'a> {
         self.has_socket() && !UnixStream::connect(socket).is_err_and(is_dead)
     }
 
-    /// Removes the directory, if it has nothing else than the socket. One that stays is found by a later node.
+    /// Removes the directory, if it has nothing else than the socket. One that stays is found by a
+    /// later node.
     fn remove(self) {
         if self.has_socket() {
             let _ = unlinkat(&self.directory, SOCKET, AtFlags::empty());
