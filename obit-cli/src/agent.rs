@@ -34,7 +34,8 @@ pub(crate) fn run(options: Options) -> ! {
     supervise(Manners::with_grace(GOODBYE), |interrupts| join(options, &interrupts))
 }
 
-/// How long it may take to leave: the node has 5 s for that itself. The log has another second, in [`leave`](crate::supervisor::leave).
+/// How long it may take to leave: the node has 5 s for that itself. The log has another second, in
+/// [`leave`](crate::supervisor::leave).
 const GOODBYE: Duration = Duration::from_secs(6);
 
 fn join(options: Options, interrupts: &Interrupts) -> Result {

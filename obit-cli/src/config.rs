@@ -24,7 +24,8 @@ mod file;
 /// The environment variable that may hold the secret itself.
 pub(crate) const SECRET: &str = "OBIT_SECRET";
 
-/// The environment variable that may say where a node is asked. Exported, it is meant for one node, and for who asks it.
+/// The environment variable that may say where a node is asked. Exported, it is meant for one node,
+/// and for who asks it.
 const SOCKET: &str = "OBIT_SOCKET";
 
 /// How many `Down`s a node keeps for `obit why`.

@@ -5,13 +5,15 @@ use std::fmt::{self, Display, Write};
 /// Maximum length of a reason that is shown to a person, in bytes. `--json` has no such limit.
 pub(crate) const MAX_REASON: usize = 1024;
 
-/// Maximum length of the text of a failure, in bytes: a program that poses as a node may have chosen it.
+/// Maximum length of the text of a failure, in bytes: a program that poses as a node may have
+/// chosen it.
 pub(crate) const MAX_FAILURE: usize = 64 << 10;
 
 /// Stands at the end of a text that was cut.
 const MARK: &str = "… (cut)";
 
-/// The text; of a longer one the beginning and a mark, at most `max` bytes in all. No more than that is ever formatted.
+/// The text; of a longer one the beginning and a mark, at most `max` bytes in all. No more than
+/// that is ever formatted.
 pub(crate) fn beginning(of: impl Display, max: usize) -> String {
     let mut text = Beginning { text: String::new(), max };
     if write!(text, "{of}").is_err() {
@@ -22,7 +24,8 @@ pub(crate) fn beginning(of: impl Display, max: usize) -> String {
     text.text
 }
 
-/// A reason for a person, in at most [`MAX_REASON`] bytes, with a mark at the end if that or the node has left out the rest.
+/// A reason for a person, in at most [`MAX_REASON`] bytes, with a mark at the end if that or the
+/// node has left out the rest.
 pub(crate) fn shown_reason(reason: impl Display, was_cut: bool) -> String {
     let mark = if was_cut { MARK } else { "" };
     beginning(format_args!("{reason}{mark}"), MAX_REASON)

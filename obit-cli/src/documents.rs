@@ -10,7 +10,8 @@ const PAGES: [(&str, &str); 3] = [
     ("docs/guide/operating.md", include_str!("../../docs/guide/operating.md")),
 ];
 
-/// The lines of the fenced blocks in these languages that begin with `obit`, without what a shell keeps for itself.
+/// The lines of the fenced blocks in these languages that begin with `obit`, without what a shell
+/// keeps for itself.
 fn command_lines(page: &str) -> Vec<Vec<&str>> {
     let mut lines = Vec::new();
     for block in page.split("\n```").skip(1).step_by(2) {

@@ -31,8 +31,8 @@ impl Failure {
         Failure { text: text.into(), code: None, quiet: false }
     }
 
-    /// Whoever read what this program writes has gone: nothing is said of it, and the exit code is what a shell makes of
-    /// SIGPIPE.
+    /// Whoever read what this program writes has gone: nothing is said of it, and the exit code is
+    /// what a shell makes of SIGPIPE.
     pub(crate) fn unread() -> Self {
         Failure { text: "nobody reads this any more".to_owned(), code: Some(128 + 13), quiet: true }
     }
@@ -44,7 +44,8 @@ impl Failure {
         }
     }
 
-    /// The same failure without the path that it may quote, if that may be a secret. Then it names the flag or argument instead.
+    /// The same failure without the path that it may quote, if that may be a secret. Then it names
+    /// the flag or argument instead.
     pub(crate) fn without_path(self, flag: &str, path: &Path) -> Self {
         match redaction::path_may_be_secret(path) {
             true => {
@@ -54,7 +55,8 @@ impl Failure {
         }
     }
 
-    /// The same failure without the value that it may quote, if that may be a secret. Then it names the flag instead.
+    /// The same failure without the value that it may quote, if that may be a secret. Then it names
+    /// the flag instead.
     pub(crate) fn without_value(self, flag: &str, value: &str) -> Self {
         match redaction::may_be_secret(value) {
             true => {
@@ -74,7 +76,8 @@ impl Failure {
     }
 }
 
-/// The error with its causes, some of which are only named as a source, and what to do if the cause is a limit of the system.
+/// The error with its causes, some of which are only named as a source, and what to do if the cause
+/// is a limit of the system.
 pub(crate) fn full_text(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut advice = limits::advice(error);

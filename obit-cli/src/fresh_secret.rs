@@ -1,5 +1,5 @@
-//! Fresh secrets. `cargo xtask`, which depends on no crate of the project, builds this very file too: it needs nothing else
-//! of this program.
+//! Fresh secrets. `cargo xtask`, which depends on no crate of the project, builds this very file
+//! too: it needs nothing else of this program.
 
 use std::{
     fs::{self, OpenOptions},
@@ -16,8 +16,8 @@ pub(crate) fn digits() -> io::Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Writes a fresh secret to a new file with mode 0600. A file that exists is left alone, and an error. What cannot be written
-/// to its end is taken away again.
+/// Writes a fresh secret to a new file with mode 0600. A file that exists is left alone, and an
+/// error. What cannot be written to its end is taken away again.
 pub(crate) fn write_to_new(file: &Path) -> io::Result<()> {
     let digits = digits()?;
     let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;

@@ -24,7 +24,8 @@ use terminal::{Group, Terminal};
 /// The way in which a command is started.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
-    /// In a process group of its own, which gets the foreground of the terminal if this program has it.
+    /// In a process group of its own, which gets the foreground of the terminal if this program has
+    /// it.
     pub(crate) group: bool,
     /// With the order to the kernel to kill it when this process ends.
     pub(crate) dies_with_obit: bool,
@@ -32,8 +33,8 @@ pub(crate) struct Manner {
 
 /// A command that was started, with the standard streams of this program. Dropped, it runs on.
 ///
-/// Its end is seen by [`Job::change`] alone, and the thread that calls it is the one that sends signals: so no signal goes to
-/// another process that has got the number of the command.
+/// Its end is seen by [`Job::change`] alone, and the thread that calls it is the one that sends
+/// signals: so no signal goes to another process that has got the number of the command.
 pub(crate) struct Job {
     pid: Pid,
     group: bool,
@@ -49,8 +50,8 @@ pub(crate) enum Change {
 }
 
 impl Job {
-    /// Starts a command. To be called by the main thread: the kernel takes the end of the thread that starts a command that
-    /// dies with `obit` for the end of its parent.
+    /// Starts a command. To be called by the main thread: the kernel takes the end of the thread
+    /// that starts a command that dies with `obit` for the end of its parent.
     pub(crate) fn start(words: &[OsString], manner: Manner, terminal: &Terminal) -> io::Result<Self> {
         let foreground = manner.group && terminal.is_ours();
         let by_shim = || shim::command(words, manner.dies_with_obit, foreground);
@@ -64,7 +65,8 @@ impl Job {
         let child = match manner.dies_with_obit || foreground {
             true => spawn(by_shim())?,
             false => match spawn(direct(words)) {
-                // A script without `#!`. The shim becomes the command by `execvp`, which has the shell run it.
+                // A script without `#!`. The shim becomes the command by `execvp`, which has the
+                // shell run it.
                 Err(error) if Errno::from_io_error(&error) == Some(Errno::NOEXEC) => spawn(by_shim())?,
                 child => child?,
             },
@@ -87,7 +89,8 @@ impl Job {
         if self.group { Some(Group::led_by(self.pid)) } else { Group::of(self.pid) }
     }
 
-    /// Whether what the kernel sends to the process group of this program is sent to the command, too.
+    /// Whether what the kernel sends to the process group of this program is sent to the command,
+    /// too.
     pub(crate) fn shares_group(&self) -> bool {
         self.group() == Some(Group::own())
     }
@@ -97,10 +100,12 @@ impl Job {
         self.stopped
     }
 
-    /// Sends a signal to the command, or to its process group if it has one of its own, unless it has ended.
+    /// Sends a signal to the command, or to its process group if it has one of its own, unless it
+    /// has ended.
     pub(crate) fn signal(&self, number: i32) {
         let Some(signal) = Signal::from_named_raw(number).filter(|_| !self.ended) else { return };
-        // This fails only if it has ended and was not reaped yet, or if it has taken another user's identity on purpose.
+        // This fails only if it has ended and was not reaped yet, or if it has taken another user's
+        // identity on purpose.
         let _ = match self.group {
             true => kill_process_group(self.pid, signal),
             false => kill_process(self.pid, signal),
@@ -109,7 +114,8 @@ impl Job {
 
     /// The next change of the command that was not reported yet; `None` if there is none so far.
     ///
-    /// Other children that have ended are reaped: as process 1 of a container this program adopts every orphan.
+    /// Other children that have ended are reaped: as process 1 of a container this program adopts
+    /// every orphan.
     pub(crate) fn change(&mut self) -> io::Result<Option<Change>> {
         loop {
             let seen = wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED);

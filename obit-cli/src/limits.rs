@@ -1,8 +1,9 @@
 //! Limits of the system: whether there is enough for the libraries to start, and what to do if not.
 //!
-//! `async-io` panics on whatever thread needs it first if it gets no thread or no descriptors for the loop that waits for sockets
-//! and timers; in a destructor that aborts the program. So [`block_on`] starts it before anything else needs it, where its
-//! failure is an error like any other.
+//! `async-io` panics on whatever thread needs it first if it gets no thread or no descriptors for
+//! the loop that waits for sockets and timers; in a destructor that aborts the program. So
+//! [`block_on`] starts it before anything else needs it, where its failure is an error like any
+//! other.
 
 use std::{error::Error, fs::File, future::Future, io, sync::OnceLock, thread, time::Duration};
 
@@ -10,7 +11,8 @@ use rustix::io::Errno;
 
 use crate::failure::{Failure, Result};
 
-/// Number of descriptors of the loop that waits for sockets and timers: an epoll, a timer and an event.
+/// Number of descriptors of the loop that waits for sockets and timers: an epoll, a timer and an
+/// event.
 const DESCRIPTORS: usize = 3;
 
 /// Runs a future to its end on this thread, with sockets and timers.
@@ -57,8 +59,8 @@ pub(crate) fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
 }
 
-/// The name of the thread that starts the loop of `async-io`, and that of the thread of the loop. A panic there is a failure to
-/// start, and told as one.
+/// The name of the thread that starts the loop of `async-io`, and that of the thread of the loop. A
+/// panic there is a failure to start, and told as one.
 pub(crate) const STARTERS: [&str; 2] = ["starter", "async-io"];
 
 /// Starts the loop of `async-io`, and its thread.

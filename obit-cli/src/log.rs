@@ -1,4 +1,5 @@
-//! The log of a node, on standard error. Writing it never holds up the program, whether or not it is read.
+//! The log of a node, on standard error. Writing it never holds up the program, whether or not it
+//! is read.
 //!
 //! | what | where |
 //! |---|---|
@@ -6,9 +7,9 @@
 //! | the queue between the program and the writer: bounded, and lossy when it is full | `log/queue.rs` |
 //! | the thread that writes, and the flush at exit | `log/writer.rs` |
 //!
-//! `tracing_appender::non_blocking` was not enough: on exit with a full queue it prints to standard output, which belongs
-//! to the results of this command; it panics if its thread cannot be started; it bounds lines, not bytes; and lines
-//! that could not be written are not counted.
+//! `tracing_appender::non_blocking` was not enough: on exit with a full queue it prints to standard
+//! output, which belongs to the results of this command; it panics if its thread cannot be started;
+//! it bounds lines, not bytes; and lines that could not be written are not counted.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -48,8 +49,8 @@ pub(crate) enum Level {
     Trace,
 }
 
-/// Starts logging to standard error. Called at most once. `once`: a dial that fails again as it did before is not logged
-/// again.
+/// Starts logging to standard error. Called at most once. `once`: a dial that fails again as it did
+/// before is not logged again.
 pub(crate) fn start(level: Level, once: bool) {
     writer::start();
     let level = match level {
@@ -78,23 +79,26 @@ pub(crate) fn show_panics() {
     }));
 }
 
-/// Adds a line to the log, without its line break. Returns false if no log has been started: then nothing is written.
-/// Never blocks.
+/// Adds a line to the log, without its line break. Returns false if no log has been started: then
+/// nothing is written. Never blocks.
 pub(crate) fn line(text: &str) -> bool {
     writer::push(text)
 }
 
-/// A log that is read takes a few milliseconds; one that is not read must not keep the program from its end.
+/// A log that is read takes a few milliseconds; one that is not read must not keep the program from
+/// its end.
 const FLUSH_TIME: Duration = Duration::from_secs(1);
 
-/// Waits until the log is written, for at most a second: events that wait for the subscriber, and lines that wait for the writer.
+/// Waits until the log is written, for at most a second: events that wait for the subscriber, and
+/// lines that wait for the writer.
 pub(crate) fn flush() {
     let end = Instant::now() + FLUSH_TIME;
     flush_events(FLUSH_TIME / 2);
     writer::flush(end.saturating_duration_since(Instant::now()));
 }
 
-/// The text of the standard library's own hook, which would write to standard error itself, and block there.
+/// The text of the standard library's own hook, which would write to standard error itself, and
+/// block there.
 fn panic_text(panic: &PanicHookInfo<'_>) -> String {
     let thread = thread::current();
     let text = format!("thread '{}' {panic}", thread.name().unwrap_or("<unnamed>"));

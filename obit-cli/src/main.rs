@@ -1,6 +1,7 @@
 //! The command `obit`: monitors for shells, and for programs in any language.
 //!
-//! Every subcommand has a file of its own. `docs/CLI.md` describes them, their exit codes and the configuration.
+//! Every subcommand has a file of its own. `docs/CLI.md` describes them, their exit codes and the
+//! configuration.
 
 use std::{
     io::{self, Write},
@@ -53,7 +54,8 @@ Example, with two terminals on one machine:
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a command as a monitored process: its exit status or signal is the reason that watchers are told.
+    /// Run a command as a monitored process: its exit status or signal is the reason that watchers
+    /// are told.
     #[command(after_help = run::EXAMPLES)]
     Run(run::Options),
     /// Wait until processes are gone, and print of what each died.
@@ -115,8 +117,8 @@ fn abruptly(work: impl FnOnce() -> Result + Send + 'static) -> ! {
     supervise(Manners::ABRUPT, |_| work())
 }
 
-/// Stack of the thread that reads the command line, in bytes. Without optimization `clap` takes a third of a megabyte, and the
-/// main thread has what `ulimit -s` leaves it.
+/// Stack of the thread that reads the command line, in bytes. Without optimization `clap` takes a
+/// third of a megabyte, and the main thread has what `ulimit -s` leaves it.
 const STACK: usize = 4 << 20;
 
 /// The command line, read. Does not return if it is wrong, or asks for help.
@@ -126,7 +128,8 @@ fn command_line() -> Box<Cli> {
         Ok(Ok(cli)) => cli,
         // The panic was told.
         Ok(Err(_)) => supervisor::leave(ExitCode::FAILURE),
-        // Most likely the stack of this thread is enough. A command that needs threads says that there are none.
+        // Most likely the stack of this thread is enough. A command that needs threads says that
+        // there are none.
         Err(_) => read_command_line(),
     }
 }
@@ -143,7 +146,8 @@ fn read_command_line() -> Box<Cli> {
     })
 }
 
-/// Prints help where it is a result, or else what is wrong with the command line. Returns the exit code.
+/// Prints help where it is a result, or else what is wrong with the command line. Returns the exit
+/// code.
 fn print(error: &clap::Error) -> ExitCode {
     let printed = error.print().and_then(|()| io::stdout().flush());
     match printed {

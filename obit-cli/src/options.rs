@@ -14,7 +14,8 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::log;
 
-/// What is common to all commands that begin a node. A flag wins over its variable, and both over the file.
+/// What is common to all commands that begin a node. A flag wins over its variable, and both over
+/// the file.
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(default, deny_unknown_fields)]
 #[command(next_help_heading = "The node")]
@@ -43,14 +44,13 @@ pub(crate) struct NodeOptions {
     #[arg(long, value_name = "FILE", env = "OBIT_PEERS_FILE", hide_env_values = true)]
     pub(crate) peers_file: Option<PathBuf>,
 
-    /// The secret of the cluster: `obit keygen FILE` makes one. Or put the secret itself into the variable
-    /// OBIT_SECRET. Without a secret or TLS only this machine can be
-    /// reached.
+    /// The secret of the cluster: `obit keygen FILE` makes one. Or put the secret itself into the
+    /// variable OBIT_SECRET. Without a secret or TLS only this machine can be reached.
     #[arg(long, value_name = "FILE", env = "OBIT_SECRET_FILE", hide_env_values = true)]
     pub(crate) secret_file: Option<PathBuf>,
 
-    /// The certificate of the cluster's own CA. With it, `--tls-cert` and `--tls-key` all connections are encrypted; all
-    /// nodes need them.
+    /// The certificate of the cluster's own CA. With it, `--tls-cert` and `--tls-key` all
+    /// connections are encrypted; all nodes need them.
     #[arg(long, value_name = "FILE", env = "OBIT_TLS_CA", hide_env_values = true)]
     pub(crate) tls_ca: Option<PathBuf>,
 
@@ -85,13 +85,15 @@ pub(crate) struct NodeOptions {
     #[serde(deserialize_with = "choice")]
     pub(crate) preset: Option<Preset>,
 
-    /// Where `obit nodes`, `obit monitors`, `obit why` and `obit top` ask this node; by default a socket in
-    /// $XDG_RUNTIME_DIR/obit. `run` and `agent` take it from the variable OBIT_SOCKET, too.
+    /// Where `obit nodes`, `obit monitors`, `obit why` and `obit top` ask this node; by default a
+    /// socket in $XDG_RUNTIME_DIR/obit. `run` and `agent` take it from the variable OBIT_SOCKET,
+    /// too.
     #[arg(long, value_name = "FILE")]
     pub(crate) socket: Option<PathBuf>,
 
-    /// Show a page with the node live (/), metrics for Prometheus (/metrics) and the node as JSON (/inspect) at this port, to
-    /// this machine only; or at this address, to everybody who reaches it.
+    /// Show a page with the node live (/), metrics for Prometheus (/metrics) and the node as JSON
+    /// (/inspect) at this port, to this machine only; or at this address, to everybody who reaches
+    /// it.
     #[arg(long, value_name = "PORT|IP:PORT", env = "OBIT_HTTP", hide_env_values = true)]
     #[serde(deserialize_with = "number_or_text")]
     pub(crate) http: Option<HttpAddress>,

@@ -27,8 +27,8 @@ pub(crate) fn say_json(value: &impl Serialize) -> Result<()> {
     write(format!("{json}\n").as_bytes())
 }
 
-/// Writes lines to standard output on a thread of its own, so that this task can be cancelled while the reader of the output is
-/// slow. Cancelled, it writes on.
+/// Writes lines to standard output on a thread of its own, so that this task can be cancelled while
+/// the reader of the output is slow. Cancelled, it writes on.
 pub(crate) async fn write_apart(lines: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
     // Not by `smol::unblock`, which would wait without end if the system gives no thread.
     let (sender, written) = smol::channel::bounded(1);
@@ -53,7 +53,8 @@ pub(crate) fn not_written(error: &io::Error) -> Failure {
     }
 }
 
-/// Lines on standard error for a person. Once a node logs they are part of the log, and never block.
+/// Lines on standard error for a person. Once a node logs they are part of the log, and never
+/// block.
 pub(crate) fn note(text: &str) {
     for line in text.lines().map(printable) {
         if !log::line(&line) {
@@ -71,7 +72,8 @@ pub(crate) fn takes_a_line_within(time: Duration) -> bool {
     poll(&mut fds, timeout.as_ref()).is_ok_and(|ready| ready > 0)
 }
 
-/// The text without what a terminal takes for a command: others have chosen names and reasons, and may mean harm.
+/// The text without what a terminal takes for a command: others have chosen names and reasons, and
+/// may mean harm.
 pub(crate) fn printable(text: &str) -> String {
     escaped(text, |letter| letter.escape_unicode().to_string())
 }

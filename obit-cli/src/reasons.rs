@@ -19,8 +19,9 @@ const STATUS: &str = "status ";
 const SIGNAL: &str = "signal ";
 
 impl JobEnd {
-    /// The exit reason of a command: `Normal` for status 0, else `status 7` or `signal 9 (SIGKILL)`. It is `Shutdown` if the command
-    /// ended by the signal by which it was asked to end, or with the status by which shells report that signal.
+    /// The exit reason of a command: `Normal` for status 0, else `status 7` or `signal 9
+    /// (SIGKILL)`. It is `Shutdown` if the command ended by the signal by which it was asked to
+    /// end, or with the status by which shells report that signal.
     pub(crate) fn reason(status: ExitStatus, asked_to_end: Option<i32>) -> ExitReason {
         if asked_to_end.is_some_and(|signal| i32::from(JobEnd::exit_code(status)) == 128 + signal) {
             return ExitReason::Shutdown;
@@ -47,7 +48,8 @@ impl JobEnd {
         signal.parse().ok().map(JobEnd::Signal)
     }
 
-    /// The exit code that passes a status on, as shells do it: 128 and the signal if one ended the command.
+    /// The exit code that passes a status on, as shells do it: 128 and the signal if one ended the
+    /// command.
     pub(crate) fn exit_code(status: ExitStatus) -> u8 {
         match JobEnd::of_status(status) {
             None => 0,

@@ -1,7 +1,8 @@
 //! Values of a user in errors: a secret in the wrong place is never shown.
 //!
-//! A key is easily put into the wrong variable, or after the wrong flag. Errors end up in journals and tickets, which others read.
-//! So an error names the flag and what is expected, and shows a value only if that cannot be the secret of a cluster.
+//! A key is easily put into the wrong variable, or after the wrong flag. Errors end up in journals
+//! and tickets, which others read. So an error names the flag and what is expected, and shows a
+//! value only if that cannot be the secret of a cluster.
 
 use std::{
     ffi::OsStr,
@@ -11,8 +12,8 @@ use std::{
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use monitor_runtime::Secret;
 
-/// Maximum length of a value that is shown, in bytes: one less than the shortest secret. So there is no run of 32 hexadecimal
-/// or base64 digits in it either.
+/// Maximum length of a value that is shown, in bytes: one less than the shortest secret. So there
+/// is no run of 32 hexadecimal or base64 digits in it either.
 const MAX_SHOWN: usize = Secret::MIN_LEN - 1;
 
 /// Minimum length of a text without spaces that can only be a key, in digits: 256 bits in base64.
@@ -23,7 +24,8 @@ pub(crate) fn may_be_secret(value: &str) -> bool {
     value.len() > MAX_SHOWN
 }
 
-/// Whether a value looks like nothing else than a key: one run of hexadecimal or base64 digits, as `obit keygen` writes it.
+/// Whether a value looks like nothing else than a key: one run of hexadecimal or base64 digits, as
+/// `obit keygen` writes it.
 pub(crate) fn is_key(value: &str) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
     let value = value.trim();
@@ -32,8 +34,8 @@ pub(crate) fn is_key(value: &str) -> bool {
         && value.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
 }
 
-/// Whether a path may be a secret in place of one. A long path is none if it leads through directories that are there to a short
-/// name, or to a name with an extension.
+/// Whether a path may be a secret in place of one. A long path is none if it leads through
+/// directories that are there to a short name, or to a name with an extension.
 pub(crate) fn path_may_be_secret(path: &Path) -> bool {
     let long = |part: &OsStr| part.len() > MAX_SHOWN;
     if !long(path.as_os_str()) {

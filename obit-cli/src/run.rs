@@ -1,6 +1,7 @@
 //! `obit run`: a command as a monitored process.
 //!
-//! The main thread has the command, and the signals; the worker has the node. See [`crate::supervisor`].
+//! The main thread has the command, and the signals; the worker has the node. See
+//! [`crate::supervisor`].
 
 use std::{
     ffi::OsString,
@@ -47,14 +48,16 @@ pub(crate) struct Options {
     /// The name under which others watch the command: `obit watch NAME@NODE`.
     #[arg(long)]
     name: RegName,
-    /// Run the command in a process group of its own: signals to `obit` are passed on to all its processes. On a terminal the
-    /// group gets the foreground.
+    /// Run the command in a process group of its own: signals to `obit` are passed on to all its
+    /// processes. On a terminal the group gets the foreground.
     #[arg(long)]
     group: bool,
-    /// Kill the command when `obit` ends without it, as by SIGKILL. Processes that the command has started live on. Linux only.
+    /// Kill the command when `obit` ends without it, as by SIGKILL. Processes that the command has
+    /// started live on. Linux only.
     #[arg(long)]
     die_with_obit: bool,
-    /// The command and its arguments. It has the standard streams of `obit`, and gets the signals that `obit` gets.
+    /// The command and its arguments. It has the standard streams of `obit`, and gets the signals
+    /// that `obit` gets.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
     #[command(flatten)]
@@ -66,7 +69,8 @@ const OWN_FAILURE: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
-/// How long the node may take to tell watchers how the command ended, and to leave: it has 5 s for that itself.
+/// How long the node may take to tell watchers how the command ended, and to leave: it has 5 s for
+/// that itself.
 const GOODBYE: Duration = Duration::from_secs(6);
 
 /// A message of the main thread to the worker.
@@ -112,7 +116,8 @@ pub(crate) fn run(options: Options) -> ! {
     supervisor::leave(code)
 }
 
-/// Gives the node its time to tell watchers of the end. Signals have no effect any more: they could only keep the end from watchers.
+/// Gives the node its time to tell watchers of the end. Signals have no effect any more: they could
+/// only keep the end from watchers.
 fn say_goodbye(supervisor: &mut Supervisor<Ready>) {
     let mut deadline = Instant::now() + GOODBYE;
     while !supervisor.is_over() {
@@ -124,8 +129,8 @@ fn say_goodbye(supervisor: &mut Supervisor<Ready>) {
     }
 }
 
-/// Waits until the node is there; returns the signals that came meanwhile and are for the command. A signal that would have ended
-/// the command ends this program instead.
+/// Waits until the node is there; returns the signals that came meanwhile and are for the command.
+/// A signal that would have ended the command ends this program instead.
 fn await_node(supervisor: &mut Supervisor<Ready>) -> Vec<Received> {
     let mut early = Vec::new();
     let mut until = None;

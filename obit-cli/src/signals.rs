@@ -22,11 +22,13 @@ use crate::failure::{Context, ExitCode, Result};
 
 /// The signals that ask a program to end.
 pub(crate) const ENDING: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
-/// The signals that `obit run` passes on to its command, except `SIGCHLD`, which tells of the command.
+/// The signals that `obit run` passes on to its command, except `SIGCHLD`, which tells of the
+/// command.
 pub(crate) const OF_WRAPPER: [i32; 10] =
     [SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH];
 
-/// The signals that a process group may get, and that are passed on to the command if it has not got them.
+/// The signals that a process group may get, and that are passed on to the command if it has not
+/// got them.
 pub(crate) const OF_WITNESS: [i32; 9] =
     [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH];
 
@@ -34,7 +36,8 @@ pub(crate) const OF_WITNESS: [i32; 9] =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Received {
     pub(crate) number: i32,
-    /// Whether the kernel sent it, as it does for a key or for the end of a terminal. If not, a process sent it.
+    /// Whether the kernel sent it, as it does for a key or for the end of a terminal. If not, a
+    /// process sent it.
     pub(crate) by_kernel: bool,
 }
 
@@ -51,8 +54,8 @@ pub(crate) struct Waker(UnixStream);
 impl Signals {
     /// Catches these signals from now on, except those that this program was started to ignore.
     ///
-    /// `SIGCHLD` is caught even then: a program that ignores it is not told how its children end. A command that is
-    /// executed later does not inherit any of this: it gets the default action.
+    /// `SIGCHLD` is caught even then: a program that ignores it is not told how its children end. A
+    /// command that is executed later does not inherit any of this: it gets the default action.
     pub(crate) fn catch(signals: &[i32]) -> Result<Self> {
         let ignored = ignored_from_start();
         let caught = signals.iter().filter(|&&signal| signal == SIGCHLD || ignored >> (signal - 1) & 1 == 0);
@@ -77,7 +80,8 @@ impl Signals {
         self.received.pop_front()
     }
 
-    /// Waits until a signal is received, a waker is used, or it is that time. May return for no reason.
+    /// Waits until a signal is received, a waker is used, or it is that time. May return for no
+    /// reason.
     pub(crate) fn wait(&self, until: Option<Instant>) {
         /// How long it waits if waiting is not possible, as when memory is short.
         const PAUSE: Duration = Duration::from_millis(10);
@@ -113,7 +117,8 @@ pub(crate) fn unblock_all() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)
 }
 
-/// The signals that this program was started to ignore, a bit each, where the system tells: Linux does.
+/// The signals that this program was started to ignore, a bit each, where the system tells: Linux
+/// does.
 fn ignored_from_start() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

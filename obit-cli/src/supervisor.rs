@@ -1,8 +1,10 @@
 //! Keeps every command stoppable, whatever blocks it.
 //!
-//! The main thread waits for signals, for deadlines and for messages of the worker, and does nothing that may block. All else
-//! runs on the worker: files are opened there, names resolved, nodes started, lines written. Once the main thread has decided to
-//! leave, the worker has a bounded time for what it still has to do. Then the program exits, whether or not the worker is done.
+//! The main thread waits for signals, for deadlines and for messages of the worker, and does
+//! nothing that may block. All else runs on the worker: files are opened there, names resolved,
+//! nodes started, lines written. Once the main thread has decided to leave, the worker has a
+//! bounded time for what it still has to do. Then the program exits, whether or not the worker is
+//! done.
 
 use std::{
     process,
@@ -26,7 +28,8 @@ pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How a command ends if it is asked to end before it is done.
 #[derive(Clone, Copy)]
 pub(crate) struct Manners {
-    /// The time that it has to end by itself. If that is zero, the default action of the signal ends it at once.
+    /// The time that it has to end by itself. If that is zero, the default action of the signal
+    /// ends it at once.
     pub(crate) grace: Duration,
     /// The time after which it ends, counted from its start, and its exit code then.
     pub(crate) timeout: Option<(Duration, ExitCode)>,
@@ -81,7 +84,8 @@ pub(crate) fn supervise(manners: Manners, work: impl FnOnce(Interrupts) -> Resul
             Event::Code(code) => departure.decided(now, code),
             Event::Signal(Received { number, .. }) => {
                 if manners.grace.is_zero() {
-                    // If the default action does not end the program, as for process 1, the exit code does.
+                    // If the default action does not end the program, as for process 1, the exit
+                    // code does.
                     let _ = signal_hook::low_level::emulate_default_handler(number);
                 }
                 departure.asked(now, manners.grace, number)
@@ -128,14 +132,16 @@ enum Told<M> {
     Over,
 }
 
-/// The worker's end of the channel to the main thread. On drop it reports that the worker has ended.
+/// The worker's end of the channel to the main thread. On drop it reports that the worker has
+/// ended.
 pub(crate) struct Reporter<M> {
     sender: Sender<Told<M>>,
     waker: Waker,
 }
 
 impl<M: Send + 'static> Supervisor<M> {
-    /// Catches the signals, and starts the worker. A failure is written to standard error, and so are panics.
+    /// Catches the signals, and starts the worker. A failure is written to standard error, and so
+    /// are panics.
     pub(crate) fn start(
         signals: &[i32],
         work: impl FnOnce(&Reporter<M>) -> Result + Send + 'static,

@@ -13,7 +13,8 @@ pub(crate) fn span(time: Duration) -> String {
     }
 }
 
-/// The longest time that can be given, in seconds: some thirty years, so that a moment that far off is one of every clock.
+/// The longest time that can be given, in seconds: some thirty years, so that a moment that far off
+/// is one of every clock.
 const MAX_SECONDS: f64 = 1e9;
 
 /// Seconds on a command line, whole or not, from 0 to [`MAX_SECONDS`].

@@ -48,15 +48,17 @@ Before that: 1 if it cannot watch, 2 for a wrong command line, 128 + N if signal
 /// What `watch` is given.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Whom to watch: a registered name and its node, with an address to try if its name is none; or the URI of a pid.
-    /// The first `@` splits: a registered name has none.
+    /// Whom to watch: a registered name and its node, with an address to try if its name is none;
+    /// or the URI of a pid. The first `@` splits: a registered name has none.
     #[arg(required = true, value_name = "NAME@NODE[=ADDRESS]")]
     targets: Vec<Watched>,
-    /// Give whoever is not there yet so many seconds to appear, from 0 to 1000000000: until then neither a missing process nor a node that
-    /// cannot be reached is an end. Whom it waits for, and why, is told on standard error.
+    /// Give whoever is not there yet so many seconds to appear, from 0 to 1000000000: until then
+    /// neither a missing process nor a node that cannot be reached is an end. Whom it waits for,
+    /// and why, is told on standard error.
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = times::seconds)]
     wait: Duration,
-    /// Watch for so many seconds at most, from 0 to 1000000000, and end with 6 if not all are gone by then.
+    /// Watch for so many seconds at most, from 0 to 1000000000, and end with 6 if not all are gone
+    /// by then.
     #[arg(long, value_name = "SECONDS", value_parser = times::seconds)]
     timeout: Option<Duration>,
     /// End with the first that is gone, and with its exit code.

@@ -20,8 +20,8 @@ use crate::{
 /// Whom to ask.
 #[derive(Args)]
 pub(crate) struct Whom {
-    /// The socket of the node; by default that of the only node in $XDG_RUNTIME_DIR/obit, or of the only one there that is
-    /// not hidden, as `obit watch` is.
+    /// The socket of the node; by default that of the only node in $XDG_RUNTIME_DIR/obit, or of the
+    /// only one there that is not hidden, as `obit watch` is.
     #[arg(long, value_name = "FILE", env = "OBIT_SOCKET", hide_env_values = true)]
     socket: Option<PathBuf>,
     /// The name of the node, or its label, if several run here. It wins over --socket.
@@ -49,7 +49,8 @@ impl Whom {
         }
     }
 
-    /// Where the node of that name is now, if it was not named by its socket: one that was started anew has another.
+    /// Where the node of that name is now, if it was not named by its socket: one that was started
+    /// anew has another.
     pub(crate) fn socket_of(&self, name: &str) -> Option<PathBuf> {
         match (&self.at, &self.socket) {
             (None, Some(_)) => None,
@@ -121,7 +122,8 @@ fn choices(found: &[Found]) -> String {
     found.iter().map(choice).collect()
 }
 
-/// All nodes of this user whose sockets lie where they lie by default, sorted by name. At least one.
+/// All nodes of this user whose sockets lie where they lie by default, sorted by name. At least
+/// one.
 fn all() -> Result<Vec<Found>> {
     let directory = default_directory().ok_or_else(|| {
         Failure::new(
@@ -162,7 +164,8 @@ async fn who(socket: PathBuf) -> Option<Found> {
         Some(Err(AskError::NoNode { cause, .. })) => {
             match cause.kind() {
                 io::ErrorKind::ConnectionRefused => {
-                    // Left where it is, it would be asked again each time. Something else may lie there by now.
+                    // Left where it is, it would be asked again each time. Something else may lie
+                    // there by now.
                     if fs::symlink_metadata(&socket).is_ok_and(|there| there.file_type().is_socket()) {
                         let _ = fs::remove_file(&socket);
                     }

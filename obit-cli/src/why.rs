@@ -35,8 +35,8 @@ pub(crate) struct Options {
     /// A monitor, or what was monitored; by default whatever was told last.
     #[arg(value_name = "REF|TARGET", value_parser = monitor_or_target)]
     of: Option<String>,
-    /// How many to show at most, any number from 0, the newest first; by default 20, or all of what is named. A node keeps
-    /// 4,096.
+    /// How many to show at most, any number from 0, the newest first; by default 20, or all of what
+    /// is named. A node keeps 4,096.
     #[arg(long, value_name = "NUMBER")]
     last: Option<usize>,
     #[command(flatten)]
@@ -91,7 +91,8 @@ fn is_alike(one: &PastDownLine, other: &PastDownLine) -> bool {
     one.target == other.target && is_same_reason && is_same_evidence
 }
 
-/// What was told, who decided it, and on what evidence; of several that are alike the newest, which is the first.
+/// What was told, who decided it, and on what evidence; of several that are alike the newest, which
+/// is the first.
 fn say_why(alike: &[PastDownLine]) -> Result<()> {
     let [down, ..] = alike else { return Ok(()) };
     let life = match &down.incarnation {

@@ -7,8 +7,8 @@
 //! peer_service::conformance_tests!(MyHarness::new());
 //! ```
 //!
-//! What a harness cannot do is skipped with its reason, and said so; whatever it can do must hold. Nothing here measures
-//! time: every wait is for a condition, with a deadline of [`PATIENCE`].
+//! What a harness cannot do is skipped with its reason, and said so; whatever it can do must hold.
+//! Nothing here measures time: every wait is for a condition, with a deadline of [`PATIENCE`].
 
 mod channels;
 mod dials;
@@ -33,7 +33,8 @@ pub type Service = Arc<dyn PeerService>;
 
 /// Starts nodes of the service under test, and makes faults between them.
 ///
-/// A verb that a harness does not have answers [`Unsupported`], which is the default; the clauses that need it are skipped.
+/// A verb that a harness does not have answers [`Unsupported`], which is the default; the clauses
+/// that need it are skipped.
 #[async_trait]
 pub trait Harness: Send + Sync {
     /// Starts a node. Labels are used once, but for a node that was killed.
@@ -63,7 +64,8 @@ pub trait Harness: Send + Sync {
         Err(Unsupported("cannot reset a connection"))
     }
 
-    /// Makes the link between two nodes swallow everything, and lets pass the time after which that must be noticed.
+    /// Makes the link between two nodes swallow everything, and lets pass the time after which that
+    /// must be noticed.
     async fn silence(&self, a: &NodeName, b: &NodeName) -> Result<(), Unsupported> {
         let _ = (a, b);
         Err(Unsupported("cannot make a link silent"))
@@ -75,8 +77,8 @@ pub trait Harness: Send + Sync {
         Err(Unsupported("cannot kill a node"))
     }
 
-    /// A node for `from` to dial that never answers; the time after which that must be noticed passes by itself, or is let
-    /// pass by [`Harness::pass_setup_time`].
+    /// A node for `from` to dial that never answers; the time after which that must be noticed
+    /// passes by itself, or is let pass by [`Harness::pass_setup_time`].
     async fn mute(&self, from: &NodeName) -> Result<NodeSpec, Unsupported> {
         let _ = from;
         Err(Unsupported("cannot make a node that never answers"))
@@ -217,7 +219,8 @@ pub fn expect(number: u8, harness: &dyn Harness) {
     }
 }
 
-/// Makes one test of each clause of the [contract](crate); the argument makes a fresh [`Harness`](crate::conformance::Harness).
+/// Makes one test of each clause of the [contract](crate); the argument makes a fresh
+/// [`Harness`](crate::conformance::Harness).
 #[macro_export]
 macro_rules! conformance_tests {
     ($harness:expr) => {

@@ -1,4 +1,5 @@
-//! The queue behind [`PeerService::next`](crate::PeerService::next): keeps clause 1 for any implementation.
+//! The queue behind [`PeerService::next`](crate::PeerService::next): keeps clause 1 for any
+//! implementation.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,9 +20,10 @@ use crate::{
 
 /// Events on their way to the one who calls `next`.
 ///
-/// Per node name at most one session is out at a time: what happens to that name meanwhile is held back, in
-/// order, until the session's end was returned by `recv` or the session was dropped. Of the sessions that are held back
-/// for one name only the newest is kept: nobody has seen the others, and a newer one means that they are over.
+/// Per node name at most one session is out at a time: what happens to that name meanwhile is held
+/// back, in order, until the session's end was returned by `recv` or the session was dropped. Of
+/// the sessions that are held back for one name only the newest is kept: nobody has seen the
+/// others, and a newer one means that they are over.
 #[derive(Default)]
 pub struct Events {
     shared: Arc<Mutex<Queue>>,
@@ -140,7 +142,8 @@ impl Queue {
         }
     }
 
-    /// The session that was out is over: hands on what was held back, up to and with the next session.
+    /// The session that was out is over: hands on what was held back, up to and with the next
+    /// session.
     fn release(&mut self, name: &NodeName, shared: &Arc<Mutex<Queue>>) {
         let mut held = self.busy.remove(name).unwrap_or_default();
         while let Some(what) = held.pop_front() {

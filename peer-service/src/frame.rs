@@ -66,12 +66,13 @@ impl std::fmt::Debug for Channels {
 pub struct FrameMeta {
     /// Signal or message.
     pub class: Class,
-    /// Frames of equal `order` on one channel are never reordered. By convention the sending process.
+    /// Frames of equal `order` on one channel are never reordered. By convention the sending
+    /// process.
     pub order: u64,
     /// The channel to take, if the session has it; else the default one.
     pub channel: ChannelId,
-    /// It arrives after everything of its order that was pushed before it, whatever channel that took. What is
-    /// pushed after it may pass it.
+    /// It arrives after everything of its order that was pushed before it, whatever channel that
+    /// took. What is pushed after it may pass it.
     pub after_all: bool,
 }
 

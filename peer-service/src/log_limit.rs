@@ -1,4 +1,5 @@
-//! A limit for warnings that a stranger can cause as often as he likes, so that they do not fill the log.
+//! A limit for warnings that a stranger can cause as often as he likes, so that they do not fill
+//! the log.
 //!
 //! A pure state machine: the time is passed in.
 //!
@@ -27,8 +28,8 @@ pub struct LogLimit {
 }
 
 impl LogLimit {
-    /// Counts an event. Returns the number of events since the last warning, this one included, if a warning is due;
-    /// `None` if the last one is too recent.
+    /// Counts an event. Returns the number of events since the last warning, this one included, if
+    /// a warning is due; `None` if the last one is too recent.
     pub fn another(&mut self, now: Instant) -> Option<u64> {
         self.untold += 1;
         let quiet = self.last.is_some_and(|last| now.duration_since(last) < BETWEEN_WARNINGS);

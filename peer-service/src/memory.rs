@@ -1,7 +1,8 @@
 //! A network in memory, with faults on demand and a clock of its own: what to test a failover with.
 //!
-//! Nothing happens by itself. Frames arrive when they are flushed, faults come when a test calls them, and time passes when
-//! it is [advanced](Network::advance): no threads, no sleeping, and the same calls give the same run.
+//! Nothing happens by itself. Frames arrive when they are flushed, faults come when a test calls
+//! them, and time passes when it is [advanced](Network::advance): no threads, no sleeping, and the
+//! same calls give the same run.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -23,9 +24,9 @@
 //!
 //! # What is modelled
 //!
-//! A healthy link carries heartbeats, so it never ends by itself, however long it is idle. A cut link keeps what is on its
-//! way and delivers it when it is healed, as TCP would; what is lost is lost with the session. A dial waits for a cut
-//! path to heal, until [`Settings::setup_timeout`].
+//! A healthy link carries heartbeats, so it never ends by itself, however long it is idle. A cut
+//! link keeps what is on its way and delivers it when it is healed, as TCP would; what is lost is
+//! lost with the session. A dial waits for a cut path to heal, until [`Settings::setup_timeout`].
 
 mod link;
 mod service;
@@ -57,8 +58,9 @@ pub struct Join {
     pub capabilities: Capabilities,
     /// Its membership view, if there is one.
     pub view: Option<Vec<NodeName>>,
-    /// The channels it has beside the default one, at most seven, each name once. All of a session's frames keep one order
-    /// here, whatever channel they take: that is more than the contract asks for.
+    /// The channels it has beside the default one, at most seven, each name once. All of a
+    /// session's frames keep one order here, whatever channel they take: that is more than the
+    /// contract asks for.
     pub channels: Vec<ChannelName>,
 }
 
@@ -141,9 +143,10 @@ impl Network {
 
     /// A node joins, visible, able to do everything, without a view.
     ///
-    /// If a live node bears the name already, that one stays undisturbed: the newcomer's dials fail with
-    /// [`EndKind::DuplicateName`], and nobody can reach it. After a [`Network::crash`], or once the old service was dropped or
-    /// shut down, the name is free, and the newcomer has another incarnation.
+    /// If a live node bears the name already, that one stays undisturbed: the newcomer's dials fail
+    /// with [`EndKind::DuplicateName`], and nobody can reach it. After a [`Network::crash`], or
+    /// once the old service was dropped or shut down, the name is free, and the newcomer has
+    /// another incarnation.
     pub fn join(&self, name: NodeName) -> Arc<MemoryService> {
         self.join_with(Join::new(name))
     }
@@ -151,8 +154,8 @@ impl Network {
     /// A node joins.
     ///
     /// # Panics
-    /// If it has more than seven channels beside the default one, or one name twice: a test that asks for what no network
-    /// does would test something else.
+    /// If it has more than seven channels beside the default one, or one name twice: a test that
+    /// asks for what no network does would test something else.
     pub fn join_with(&self, join: Join) -> Arc<MemoryService> {
         let names: BTreeSet<_> = join.channels.iter().collect();
         assert!(join.channels.len() < ChannelId::LIMIT, "{} has more than seven channels", join.name);
@@ -160,7 +163,8 @@ impl Network {
         MemoryService::join(&self.shared, join)
     }
 
-    /// Nothing arrives between the two nodes any more, in either direction, until [`Network::heal`].
+    /// Nothing arrives between the two nodes any more, in either direction, until
+    /// [`Network::heal`].
     pub fn cut(&self, a: &NodeName, b: &NodeName) {
         self.cut_one_way(a, b);
         self.cut_one_way(b, a);
@@ -171,7 +175,8 @@ impl Network {
         self.act(|world| world.path(from, to).cut = true);
     }
 
-    /// Both directions carry again. What was on its way arrives, as far as its session still stands.
+    /// Both directions carry again. What was on its way arrives, as far as its session still
+    /// stands.
     pub fn heal(&self, a: &NodeName, b: &NodeName) {
         self.act(|world| {
             world.path(a, b).cut = false;
@@ -179,13 +184,14 @@ impl Network {
         });
     }
 
-    /// The connection between the two nodes is reset, now: their session ends as [`EndKind::Closed`] at both ends, and what
-    /// was on its way is lost.
+    /// The connection between the two nodes is reset, now: their session ends as
+    /// [`EndKind::Closed`] at both ends, and what was on its way is lost.
     pub fn sever(&self, a: &NodeName, b: &NodeName) {
         self.act(|world| world.sever(a, b));
     }
 
-    /// From now on frames take that long in both directions; with `Duration::MAX` they never arrive.
+    /// From now on frames take that long in both directions; with `Duration::MAX` they never
+    /// arrive.
     pub fn delay(&self, a: &NodeName, b: &NodeName, delay: Duration) {
         self.act(|world| {
             world.path(a, b).delay = delay;
@@ -203,13 +209,14 @@ impl Network {
         self.act(|world| world.set_frozen(node, false));
     }
 
-    /// The node is gone, as by a kill: its sessions end as [`EndKind::Closed`] at both ends, its dials are not
-    /// answered, its service has no more events. The name is free.
+    /// The node is gone, as by a kill: its sessions end as [`EndKind::Closed`] at both ends, its
+    /// dials are not answered, its service has no more events. The name is free.
     pub fn crash(&self, node: &NodeName) {
         self.act(|world| world.crash(node));
     }
 
-    /// Sets the membership view of a node: `at` can dial only these. Sessions with others end as [`EndKind::Evicted`].
+    /// Sets the membership view of a node: `at` can dial only these. Sessions with others end as
+    /// [`EndKind::Evicted`].
     pub fn set_view(&self, at: &NodeName, members: &[NodeName]) {
         let members: BTreeSet<_> = members.iter().cloned().collect();
         self.act(|world| world.set_view(at, members));
@@ -224,14 +231,14 @@ impl Network {
         });
     }
 
-    /// Time passes. Delayed frames arrive, silent sessions end and dials run out, each at its time. The clock stops at
-    /// `Duration::MAX`.
+    /// Time passes. Delayed frames arrive, silent sessions end and dials run out, each at its time.
+    /// The clock stops at `Duration::MAX`.
     pub fn advance(&self, time: Duration) {
         self.act(|world| world.advance(time));
     }
 
-    /// When the next thing happens by itself, later than now: a frame arrives, a session or a dial has been silent for too
-    /// long, a [sleep](Self::sleep_until) ends. `None` if nothing will.
+    /// When the next thing happens by itself, later than now: a frame arrives, a session or a dial
+    /// has been silent for too long, a [sleep](Self::sleep_until) ends. `None` if nothing will.
     pub fn next_event(&self) -> Option<Duration> {
         self.shared.look(World::next_deadline)
     }
@@ -241,8 +248,8 @@ impl Network {
         self.shared.look(|world| world.now)
     }
 
-    /// Completes once [`now`](Self::now) has reached `at`: a timer that [`advance`](Self::advance) drives. At once if that time
-    /// has come. Cancel-safe.
+    /// Completes once [`now`](Self::now) has reached `at`: a timer that [`advance`](Self::advance)
+    /// drives. At once if that time has come. Cancel-safe.
     pub fn sleep_until(&self, at: Duration) -> Sleep {
         Sleep::new(self.shared.clone(), at)
     }

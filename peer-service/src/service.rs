@@ -13,7 +13,8 @@ use thiserror::Error;
 
 use crate::frame::{Channels, FrameBuf, FrameMeta};
 
-/// Starts a task in the background: how a service runs its own loops on whatever executor its user has.
+/// Starts a task in the background: how a service runs its own loops on whatever executor its user
+/// has.
 pub type Spawner = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
 
 /// What a service can do. A call that needs more answers `NotImplemented` instead of pretending.
@@ -163,7 +164,8 @@ pub trait PeerService: Send + Sync + 'static {
     /// The most bytes a frame may have, however many pieces it takes on the way. Does not change.
     fn max_frame(&self) -> usize;
 
-    /// The channels it has beside the default one: the first is [`ChannelId`] 1. At most seven. Does not change.
+    /// The channels it has beside the default one: the first is [`ChannelId`] 1. At most seven.
+    /// Does not change.
     fn channels(&self) -> &[ChannelName] {
         &[]
     }
@@ -171,13 +173,16 @@ pub trait PeerService: Send + Sync + 'static {
     /// The next event; `None` after [`PeerService::shutdown`]. Cancel-safe. One caller at a time.
     async fn next(&self) -> Option<PeerEvent>;
 
-    /// Asks for a session with `node`. Never blocks. Answered by a session or by [`PeerEvent::Failed`] with `dial`.
+    /// Asks for a session with `node`. Never blocks. Answered by a session or by
+    /// [`PeerEvent::Failed`] with `dial`.
     fn connect(&self, node: &NodeSpec, dial: DialId);
 
-    /// Ends the session with `node`, if there is one, as [`EndKind::Disconnected`], and stops redialling it.
+    /// Ends the session with `node`, if there is one, as [`EndKind::Disconnected`], and stops
+    /// redialling it.
     fn disconnect(&self, node: &NodeName);
 
-    /// The members of the view, without the own node; `None` if there are no views and any node may be dialled.
+    /// The members of the view, without the own node; `None` if there are no views and any node may
+    /// be dialled.
     fn view(&self) -> Option<Vec<NodeName>> {
         None
     }
@@ -185,7 +190,8 @@ pub trait PeerService: Send + Sync + 'static {
     /// Begins no more sessions. Idempotent. Sessions that stand go on.
     fn shutdown(&self);
 
-    /// Counters of the service, for people to look at: what was refused, dropped, redialled; name and number.
+    /// Counters of the service, for people to look at: what was refused, dropped, redialled; name
+    /// and number.
     fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
@@ -197,31 +203,36 @@ pub trait Session: Send + 'static {
     /// Who is at the other end.
     fn peer(&self) -> &PeerInfo;
 
-    /// Where to push what goes out. May outlive the session; pushes then give [`PushError::Closed`].
+    /// Where to push what goes out. May outlive the session; pushes then give
+    /// [`PushError::Closed`].
     fn outbox(&self) -> Arc<dyn Outbox>;
 
-    /// Appends to `frames` as many whole frames as have arrived on one channel, at least one, and sets the channel; waits
-    /// until there is one. Cancel-safe.
+    /// Appends to `frames` as many whole frames as have arrived on one channel, at least one, and
+    /// sets the channel; waits until there is one. Cancel-safe.
     ///
     /// # Errors
-    /// The end of the session, after every frame that arrived before it; then the same end at each call.
+    /// The end of the session, after every frame that arrived before it; then the same end at each
+    /// call.
     async fn recv(&mut self, frames: &mut FrameBuf) -> Result<(), SessionEnd>;
 }
 
-/// The sending side of a session. Pushing never blocks; callers on different threads are put in some order.
+/// The sending side of a session. Pushing never blocks; callers on different threads are put in
+/// some order.
 pub trait Outbox: Send + Sync {
-    /// Appends one frame: `write` appends its bytes to the buffer it is given and touches nothing before them.
+    /// Appends one frame: `write` appends its bytes to the buffer it is given and touches nothing
+    /// before them.
     ///
     /// # Errors
     /// See [`PushError`]. After an error nothing of the frame is sent.
     fn push(&self, meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError>;
 
-    /// Sees to it that what was pushed goes out. Call it after all locks are released: it may write to a socket
-    /// or wake a task.
+    /// Sees to it that what was pushed goes out. Call it after all locks are released: it may write
+    /// to a socket or wake a task.
     fn flush(&self);
 
-    /// [`Outbox::flush`] for what was pushed on one channel, and for what a frame among it waits for that was pushed
-    /// [after all](FrameMeta::after_all) of its order. Anything else may stay, until its own channel is flushed.
+    /// [`Outbox::flush`] for what was pushed on one channel, and for what a frame among it waits
+    /// for that was pushed [after all](FrameMeta::after_all) of its order. Anything else may stay,
+    /// until its own channel is flushed.
     fn flush_channel(&self, channel: ChannelId) {
         let _ = channel;
         self.flush();
@@ -230,8 +241,9 @@ pub trait Outbox: Send + Sync {
     /// Ready once a message would be accepted on that channel again after [`PushError::Full`].
     fn poll_ready(&self, channel: ChannelId, cx: &mut Context<'_>) -> Poll<Result<(), Closed>>;
 
-    /// Ends the session, as `kind` on this side. `Left` and `Disconnected` flush and say goodbye first; any other kind
-    /// ends at once. Does not wait; the end is seen by [`Session::recv`]. Only the first call counts.
+    /// Ends the session, as `kind` on this side. `Left` and `Disconnected` flush and say goodbye
+    /// first; any other kind ends at once. Does not wait; the end is seen by [`Session::recv`].
+    /// Only the first call counts.
     fn close(&self, kind: EndKind);
 
     /// Bytes that wait to be sent.

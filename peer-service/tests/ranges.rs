@@ -1,5 +1,6 @@
-//! Every setting of the network in memory at 0, at 1, at its limits and beyond, alone and beside every other one: either the
-//! network is refused by the name of the setting, or two nodes talk on it, and silence and dials end when they should.
+//! Every setting of the network in memory at 0, at 1, at its limits and beyond, alone and beside
+//! every other one: either the network is refused by the name of the setting, or two nodes talk on
+//! it, and silence and dials end when they should.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -76,7 +77,8 @@ fn judge(set: &[&Value]) {
     }
 }
 
-/// Two nodes talk; then no byte arrives any more, and what waits for one ends after its time, or never.
+/// Two nodes talk; then no byte arrives any more, and what waits for one ends after its time, or
+/// never.
 fn works(network: &Network, settings: &Settings, what: &str) {
     let name = |label: &str| format!("{label}@memory").parse().unwrap();
     let (a, b) = (network.join(name("a")), network.join(name("b")));

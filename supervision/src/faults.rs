@@ -9,8 +9,8 @@ thread_local! {
 }
 
 /// Installs `fault` on this thread. It is called before each poll of a supervised task, with the
-/// name of the task, and by [`strike`]. If it returns true, the code at that point panics. Replaces the fault that was set
-/// before.
+/// name of the task, and by [`strike`]. If it returns true, the code at that point panics. Replaces
+/// the fault that was set before.
 pub fn set(fault: impl FnMut(&'static str) -> bool + 'static) {
     FAULT.set(Some(Box::new(fault)));
 }

@@ -48,7 +48,8 @@ where
 
 /// Runs a task that must continue: after a panic it awaits `pause`, then calls `work` again.
 ///
-/// Calls `on_loss` after each panic. Returns once `work` is done. Wrap it in [`supervise`] to handle the executor's loss.
+/// Calls `on_loss` after each panic. Returns once `work` is done. Wrap it in [`supervise`] to
+/// handle the executor's loss.
 pub async fn restarting<W, F, P, L>(name: &'static str, work: W, pause: impl Fn() -> P, on_loss: L)
 where
     W: Fn() -> F,
@@ -90,8 +91,8 @@ pub trait TaskOwner: Send + Sync + 'static {
 /// Starts a task of `owner` under supervision.
 ///
 /// If the task is lost while the owner exists, this [reports](report) the loss and then calls
-/// `settle`, which does what the task owed. A panic of `spawner` is caught; the task that it dropped
-/// counts as lost.
+/// `settle`, which does what the task owed. A panic of `spawner` is caught; the task that it
+/// dropped counts as lost.
 pub fn start<O: TaskOwner>(
     owner: &Arc<O>,
     spawner: &(impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + ?Sized),

@@ -1,10 +1,10 @@
 //! A queue for events on their way to the program's subscriber and recorder.
 //!
 //! A `tracing` subscriber and a `metrics` recorder are code of the program. They may block, as in a
-//! write to a terminal that was stopped by Ctrl-S, or panic, as in a write to a pipe whose reader is
-//! gone. So no task of a node calls them. A task puts a closure that calls them into a bounded queue,
-//! and one thread per program runs the closures in order. If the queue is full, the event is dropped
-//! and counted.
+//! write to a terminal that was stopped by Ctrl-S, or panic, as in a write to a pipe whose reader
+//! is gone. So no task of a node calls them. A task puts a closure that calls them into a bounded
+//! queue, and one thread per program runs the closures in order. If the queue is full, the event is
+//! dropped and counted.
 //!
 //! The first event starts the thread. If the system refuses the thread, that event is dropped and
 //! counted, and an event that comes at least one second later tries again.
@@ -38,16 +38,18 @@ struct Event {
     tell: Box<dyn FnOnce() + Send>,
 }
 
-/// Whether any subscriber takes events of that level. Reads one atomic; calls no code of the program.
+/// Whether any subscriber takes events of that level. Reads one atomic; calls no code of the
+/// program.
 #[inline]
 pub fn is_enabled(level: Level) -> bool {
     level <= LevelFilter::current()
 }
 
-/// Queues `tell` for the telemetry thread, which calls it with the caller's current subscriber. Never
-/// waits for the subscriber.
+/// Queues `tell` for the telemetry thread, which calls it with the caller's current subscriber.
+/// Never waits for the subscriber.
 ///
-/// The events of one thread keep their order. A panic of `tell` is caught and counted in [`dropped`].
+/// The events of one thread keep their order. A panic of `tell` is caught and counted in
+/// [`dropped`].
 ///
 /// ```
 /// use tracing::Level;
@@ -66,10 +68,11 @@ pub fn send(tell: impl FnOnce() + Send + 'static) {
     QUEUE.push(Box::new(tell), Instant::now, start_thread);
 }
 
-/// Blocks until every event that is queued now has been handled, or until the timeout. Returns false
-/// if it timed out, or if the queue is full.
+/// Blocks until every event that is queued now has been handled, or until the timeout. Returns
+/// false if it timed out, or if the queue is full.
 ///
-/// A program that ends by `std::process::exit`, or by a return from `main`, loses the queued events.
+/// A program that ends by `std::process::exit`, or by a return from `main`, loses the queued
+/// events.
 pub fn flush(timeout: Duration) -> bool {
     if QUEUE.sender.get().is_none() {
         return true;
@@ -82,8 +85,8 @@ pub fn flush(timeout: Duration) -> bool {
     is_done.recv_timeout(timeout).is_ok()
 }
 
-/// Number of events that were lost: the queue was full, the subscriber panicked, or the thread could
-/// not be started.
+/// Number of events that were lost: the queue was full, the subscriber panicked, or the thread
+/// could not be started.
 pub fn dropped() -> u64 {
     QUEUE.dropped.load(Ordering::Relaxed)
 }

@@ -44,7 +44,8 @@ impl fmt::Display for Panic {
     }
 }
 
-/// A caught panic with its payload. Its drop drops the payload, and catches a panic of the payload's destructor.
+/// A caught panic with its payload. Its drop drops the payload, and catches a panic of the
+/// payload's destructor.
 pub struct Payload(Option<Box<dyn Any + Send>>);
 
 impl Payload {
@@ -82,9 +83,11 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// Calls `f`, and returns its panic as a value. The caller discards what `f` may have left half changed.
+/// Calls `f`, and returns its panic as a value. The caller discards what `f` may have left half
+/// changed.
 ///
-/// The panic hook runs before this returns. The payload is dropped; a panic of its destructor is caught as well.
+/// The panic hook runs before this returns. The payload is dropped; a panic of its destructor is
+/// caught as well.
 ///
 /// # Errors
 /// The panic, if `f` panics.

@@ -23,7 +23,8 @@ impl Counter {
 }
 
 impl Counters {
-    /// A session has ended, however many connections it had. `closed_here`: this node has said goodbye itself.
+    /// A session has ended, however many connections it had. `closed_here`: this node has said
+    /// goodbye itself.
     pub(crate) fn session_over(&self, kind: EndKind, closed_here: bool) {
         match kind {
             EndKind::Closed => self.sessions_closed.add(),
@@ -77,7 +78,8 @@ counters! {
     refused_name,
     /// Inbound connections that could not prove the secret.
     refused_proof,
-    /// Inbound connections whose TLS failed, or whose certificate does not bear the name of their node.
+    /// Inbound connections whose TLS failed, or whose certificate does not bear the name of their
+    /// node.
     refused_tls,
     /// Inbound connections refused because the own dial wins.
     refused_simultaneous,
@@ -87,14 +89,15 @@ counters! {
     refused_superseded,
     /// Inbound connections from a node that has the session that stands.
     refused_standing,
-    /// Inbound connections that this node gave up: it was stopping, or had a session with their node by then.
+    /// Inbound connections that this node gave up: it was stopping, or had a session with their
+    /// node by then.
     refused_late,
     /// Looks at the file of peers that found it malformed, or did not find it.
     peers_file_errors,
     /// Questions for peers that the resolver did not answer.
     peers_dns_errors,
-    /// Own dials begun, each address counted. Those that are given up because another address has answered are not
-    /// counted as failed.
+    /// Own dials begun, each address counted. Those that are given up because another address has
+    /// answered are not counted as failed.
     dials,
     /// Own dials that failed, each address counted.
     dials_failed,
@@ -106,7 +109,8 @@ counters! {
     dials_slow,
     /// Own dials that the peer refused or rejected.
     dials_refused,
-    /// Own dials that could not begin: no address was found, or none that may be dialed without a secret.
+    /// Own dials that could not begin: no address was found, or none that may be dialed without a
+    /// secret.
     dials_nowhere,
     /// Sessions begun.
     sessions,

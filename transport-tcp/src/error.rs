@@ -80,7 +80,8 @@ pub enum PeersFileError {
     Line {
         /// Which line, counted from 1.
         line: usize,
-        /// What is wrong with it. Its offset counts from the first byte of the line that is not blank.
+        /// What is wrong with it. Its offset counts from the first byte of the line that is not
+        /// blank.
         cause: refs::ParseError,
     },
 }

@@ -1,4 +1,5 @@
-//! What can be done to this crate with bytes alone. For the fuzzer and its tests; nobody else may rely on it.
+//! What can be done to this crate with bytes alone. For the fuzzer and its tests; nobody else may
+//! rely on it.
 //!
 //! Every function takes any bytes, and panics where the crate breaks a promise.
 

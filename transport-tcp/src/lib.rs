@@ -1,9 +1,9 @@
 //! Obit's peer service over plain TCP: authenticated sessions, heartbeats, framing, reconnects.
 //!
-//! [`TcpTransport`] implements [`peer_service::PeerService`]; what it promises is that contract. Nodes
-//! authenticate each other with a shared [`Secret`]; what they say afterwards is neither encrypted nor
-//! signed, so the network itself must be trusted. With the feature `tls`, off by default, `TcpConfig::tls`
-//! encrypts all of it and binds each node's name to a certificate.
+//! [`TcpTransport`] implements [`peer_service::PeerService`]; what it promises is that contract.
+//! Nodes authenticate each other with a shared [`Secret`]; what they say afterwards is neither
+//! encrypted nor signed, so the network itself must be trusted. With the feature `tls`, off by
+//! default, `TcpConfig::tls` encrypts all of it and binds each node's name to a certificate.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -49,9 +49,10 @@
 //! | counters, log | `counters`, `log` |
 //! | differences between operating systems | `platform` |
 //!
-//! A session has two tasks: the user's, which reads by calling [`recv`](peer_service::Session::recv), and the driver of its
-//! connection, which writes what did not go out at once and ends the session of a silent peer. Bytes that have arrived and
-//! were not read are never held against the peer, nor is the time in which this node itself did not run.
+//! A session has two tasks: the user's, which reads by calling
+//! [`recv`](peer_service::Session::recv), and the driver of its connection, which writes what did
+//! not go out at once and ends the session of a silent peer. Bytes that have arrived and were not
+//! read are never held against the peer, nor is the time in which this node itself did not run.
 //!
 //! # Operating systems
 //!

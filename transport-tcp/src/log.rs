@@ -1,7 +1,8 @@
 //! Every event that this crate logs.
 //!
-//! A subscriber is code of the program that may block or panic, so no task of the transport calls it: each function here
-//! hands its event to [`telemetry`], which never waits. An event whose level no subscriber takes costs one atomic load.
+//! A subscriber is code of the program that may block or panic, so no task of the transport calls
+//! it: each function here hands its event to [`telemetry`], which never waits. An event whose level
+//! no subscriber takes costs one atomic load.
 
 use std::{fmt::Display, io, net::SocketAddr, path::Path};
 
@@ -98,7 +99,8 @@ pub(crate) fn dial_failed(peer: &NodeName, address: Option<SocketAddr>, failure:
     });
 }
 
-/// A background task ended before its work was done. This is a bug of Obit or of the executor that runs it.
+/// A background task ended before its work was done. This is a bug of Obit or of the executor that
+/// runs it.
 pub(crate) fn task_failed(kind: TaskKind, loss: &Loss) {
     let TaskKind { name: task, consequence } = kind;
     let reason = loss.to_string();

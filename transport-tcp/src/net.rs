@@ -1,4 +1,5 @@
-//! Sockets, TLS and addresses. Nothing here knows the protocol of Obit, so another transport can use it, too.
+//! Sockets, TLS and addresses. Nothing here knows the protocol of Obit, so another transport can
+//! use it, too.
 //!
 //! | what | where |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! Differences between operating systems. No other file of this crate asks which one it is; the page of the crate tells
-//! users what that means for them.
+//! Differences between operating systems. No other file of this crate asks which one it is; the
+//! page of the crate tells users what that means for them.
 
 #[cfg(target_os = "linux")]
 mod linux;

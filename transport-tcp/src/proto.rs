@@ -1,5 +1,6 @@
-//! The rules of the transport, without sockets, clocks, locks or tasks: they take bytes, events and the current time, and
-//! return bytes, events and deadlines. `io` drives them; a simulation can drive them in virtual time.
+//! The rules of the transport, without sockets, clocks, locks or tasks: they take bytes, events and
+//! the current time, and return bytes, events and deadlines. `io` drives them; a simulation can
+//! drive them in virtual time.
 //!
 //! | what | where |
 //! |---|---|

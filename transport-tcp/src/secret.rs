@@ -13,12 +13,13 @@ use crate::{error::SecretError, platform::exposing_mode};
 
 /// What the nodes of a cluster know and nobody else does: at least 32 bytes that cannot be guessed.
 ///
-/// Wiped from memory when dropped, and never printed. It never travels: what travels is a proof of knowing
-/// it. There is no way to read it from a command line on purpose: everybody on a machine can read those.
+/// Wiped from memory when dropped, and never printed. It never travels: what travels is a proof of
+/// knowing it. There is no way to read it from a command line on purpose: everybody on a machine
+/// can read those.
 ///
-/// From a file or a variable it is taken byte for byte, without the one line break at its end, if there is
-/// one: hexadecimal digits are not decoded, and raw bytes do as well. 64 random hexadecimal digits are a
-/// secret of 64 bytes that is as hard to guess as 32 random bytes.
+/// From a file or a variable it is taken byte for byte, without the one line break at its end, if
+/// there is one: hexadecimal digits are not decoded, and raw bytes do as well. 64 random
+/// hexadecimal digits are a secret of 64 bytes that is as hard to guess as 32 random bytes.
 ///
 /// ```
 /// # use transport_tcp::Secret;
@@ -35,7 +36,8 @@ impl Secret {
     /// The most bytes a secret may have.
     pub const MAX_LEN: usize = 4096;
 
-    /// The secret of those bytes. They should be random: a phrase that people can remember can be guessed.
+    /// The secret of those bytes. They should be random: a phrase that people can remember can be
+    /// guessed.
     ///
     /// # Errors
     /// [`SecretError::TooShort`] and [`SecretError::TooLong`], by [`Secret::MIN_LEN`] and
@@ -54,8 +56,8 @@ impl Secret {
     /// Outside Unix the mode is not checked: see to it yourself that nobody else can open the file.
     ///
     /// # Errors
-    /// [`SecretError::File`] if it cannot be read, [`SecretError::Exposed`] if its mode lets its group or
-    /// others do anything with it (on Unix), and those of [`Secret::new`].
+    /// [`SecretError::File`] if it cannot be read, [`SecretError::Exposed`] if its mode lets its
+    /// group or others do anything with it (on Unix), and those of [`Secret::new`].
     #[doc(alias = "cookie")]
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, SecretError> {
         let path = path.as_ref();
@@ -67,8 +69,8 @@ impl Secret {
         if let Some(mode) = exposing_mode(&file).map_err(failed)? {
             return Err(SecretError::Exposed { path: path.to_owned(), mode });
         }
-        // Enough to see that it is too long, and all the room it can need: a buffer that grows would leave
-        // copies behind.
+        // Enough to see that it is too long, and all the room it can need: a buffer that grows
+        // would leave copies behind.
         let most = Self::MAX_LEN + LINE_BREAK.len() + 1;
         let mut bytes = Zeroizing::new(Vec::with_capacity(most));
         file.take(most as u64).read_to_end(&mut bytes).map_err(failed)?;
@@ -77,8 +79,8 @@ impl Secret {
 
     /// The value of an environment variable, without the line break at its end.
     ///
-    /// The variable stays where it is: programs that this one starts inherit it, and its owner's other
-    /// programs can read it. A file is the better place.
+    /// The variable stays where it is: programs that this one starts inherit it, and its owner's
+    /// other programs can read it. A file is the better place.
     ///
     /// # Errors
     /// [`SecretError::Env`] if it is not set, and those of [`Secret::new`].

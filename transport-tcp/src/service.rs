@@ -43,8 +43,9 @@ impl fmt::Debug for TcpTransport {
 }
 
 impl TcpTransport {
-    /// Listens, and dials the peers of the configuration, those of its file and of its names in DNS too. All tasks run on
-    /// `spawner`; sockets and timers on smol's reactor, which has a thread of its own if nobody else drives it.
+    /// Listens, and dials the peers of the configuration, those of its file and of its names in DNS
+    /// too. All tasks run on `spawner`; sockets and timers on smol's reactor, which has a thread of
+    /// its own if nobody else drives it.
     ///
     /// # Errors
     /// [`StartError`]: the field of the configuration that does not fit, and what to do.
@@ -91,7 +92,8 @@ fn until_shut_down<F: Future<Output = ()> + Send + 'static>(
     ends
 }
 
-/// Read before anything is begun: a node that does not know its peers had better not look as if it did.
+/// Read before anything is begun: a node that does not know its peers had better not look as if it
+/// did.
 async fn peers_in_file(config: &TcpConfig) -> Result<Vec<NodeSpec>, StartError> {
     let Some(path) = &config.peers_file else { return Ok(Vec::new()) };
     let read = discovery::read(path).await;

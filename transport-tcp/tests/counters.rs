@@ -63,8 +63,8 @@ fn what_was_not_sent_is_counted_though_the_connection_broke_in_a_write() {
         let (at_a, _at_b) = (next_session(&a).await, next_session(&b).await);
         let outbox = at_a.outbox();
         let mut pushed = 0;
-        // More than the system takes, to a peer that does not read; then the connection is reset. The session goes on until
-        // it is read, so it is the writer that notices.
+        // More than the system takes, to a peer that does not read; then the connection is reset.
+        // The session goes on until it is read, so it is the writer that notices.
         while outbox.push(FrameMeta::message(1), &mut |out| out.extend([7; 64 * 1024])).is_ok() {
             outbox.flush();
             pushed += 1;

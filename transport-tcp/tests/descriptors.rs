@@ -1,5 +1,5 @@
-//! No descriptor left: the listener rests instead of spinning, says so in its counter, and recovers. In a process of its
-//! own, because the limit is the process's.
+//! No descriptor left: the listener rests instead of spinning, says so in its counter, and
+//! recovers. In a process of its own, because the limit is the process's.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "part of tests")]
@@ -19,7 +19,8 @@ use support::{
 /// Allows that many descriptors beyond those in use now.
 fn allow_descriptors(more: u64) -> Rlimit {
     let before = getrlimit(Resource::Nofile);
-    // The descriptors in use are the lowest ones, or nearly so: what is free below the highest is free to be used.
+    // The descriptors in use are the lowest ones, or nearly so: what is free below the highest is
+    // free to be used.
     let highest = support::descriptors().last().copied().unwrap_or(0);
     let current = Some(highest + 1 + more);
     setrlimit(Resource::Nofile, Rlimit { current, ..before }).unwrap();

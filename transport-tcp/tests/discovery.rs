@@ -84,7 +84,8 @@ fn a_node_that_is_removed_keeps_its_session_and_is_not_redialled() {
         assert_eq!(end_of(&mut at_a).await.1.kind, EndKind::Closed);
         assert_eq!(end_of(&mut at_b).await.1.kind, EndKind::Closed);
 
-        // A listed peer would be dialled within 50 ms; the list has been looked at more often than that.
+        // A listed peer would be dialled within 50 ms; the list has been looked at more often than
+        // that.
         file.set("?");
         until("twenty looks at the file", || count(&a, "peers_file_errors") >= 20).await;
         assert_eq!(count(&a, "dials"), dials);

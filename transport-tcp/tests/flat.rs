@@ -1,5 +1,6 @@
-//! What comes and goes leaves nothing behind: memory and descriptors after thousands of hostile connections, and after
-//! hundreds of sessions with a true peer. In a process of its own, and one at a time, because it measures the process.
+//! What comes and goes leaves nothing behind: memory and descriptors after thousands of hostile
+//! connections, and after hundreds of sessions with a true peer. In a process of its own, and one
+//! at a time, because it measures the process.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "part of tests")]
@@ -21,7 +22,8 @@ use transport_tcp::TcpTransport;
 const B: &str = "b@127.0.0.1";
 /// How many silent strangers are there at any time.
 const SILENT: usize = 100;
-/// What the memory of the process may grow by: the system counts whole pages, and the allocator keeps some.
+/// What the memory of the process may grow by: the system counts whole pages, and the allocator
+/// keeps some.
 const SLACK: usize = 512 << 10;
 
 #[test]
@@ -68,7 +70,8 @@ async fn record(b: &TcpTransport) -> Vec<u8> {
     said
 }
 
-/// So many hostile connections, one after the other, of every kind; silent ones stay until others take their place.
+/// So many hostile connections, one after the other, of every kind; silent ones stay until others
+/// take their place.
 async fn attack(b: &Arc<TcpTransport>, recorded: &[u8], times: usize) {
     let mut silent = VecDeque::new();
     for at in 0..times {
@@ -104,8 +107,8 @@ async fn a_wrong_proof(b: &TcpTransport) {
     listen_to(&stream).await;
 }
 
-/// So many sessions, one after the other: of a true peer, ended in turn by either side and in every way, and of
-/// somebody who knows the secret and bears a new name each time.
+/// So many sessions, one after the other: of a true peer, ended in turn by either side and in every
+/// way, and of somebody who knows the secret and bears a new name each time.
 async fn come_and_go(b: &Arc<TcpTransport>, times: usize) {
     let c = start(config("c")).await;
     for at in 0..times {

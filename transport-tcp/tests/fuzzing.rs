@@ -1,5 +1,5 @@
-//! Bytes from anywhere at every stage of a connection: never a panic, no proof without the secret, and no more memory
-//! than has arrived.
+//! Bytes from anywhere at every stage of a connection: never a panic, no proof without the secret,
+//! and no more memory than has arrived.
 
 use fuzz_corpus::Target;
 use transport_tcp::fuzzing;

@@ -198,7 +198,8 @@ fn challenge() -> Vec<u8> {
 
 #[test]
 fn what_trails_a_challenge_is_part_of_what_is_proved() {
-    /// What `a` makes of a node that knows the secret, says `said`, and proves to have said `proved`.
+    /// What `a` makes of a node that knows the secret, says `said`, and proves to have said
+    /// `proved`.
     async fn answered_by(said: Vec<u8>, proved: Vec<u8>) -> Result<(), EndKind> {
         let a = start(config("a")).await;
         let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();

@@ -1,4 +1,5 @@
-//! Whoever knows the secret and breaks the rules of a session: that costs its own session, and nobody else anything.
+//! Whoever knows the secret and breaks the rules of a session: that costs its own session, and
+//! nobody else anything.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -19,7 +20,8 @@ use support::{
 };
 use transport_tcp::{Heartbeat, TcpTransport};
 
-/// A session with a peer that understands fragments and keeps to nothing: its connection, and the node's end.
+/// A session with a peer that understands fragments and keeps to nothing: its connection, and the
+/// node's end.
 async fn rogue(b: &TcpTransport) -> (Async<TcpStream>, Live) {
     let stream = join(b, &hello_with(VERSION, 1, "", "rogue@h", "b@127.0.0.1")).await;
     let at_b = next_session(b).await;
@@ -40,7 +42,8 @@ fn who_joins_and_then_says_nothing_loses_the_session() {
 
 #[test]
 fn a_node_that_is_slow_to_begin_keeps_the_session() {
-    // No rogue, only starved: its first word comes after the timeout, and within that and the time for the handshake.
+    // No rogue, only starved: its first word comes after the timeout, and within that and the time
+    // for the handshake.
     while_others_talk(config("b").setup_timeout(Duration::from_secs(20)), async |b| {
         let (stream, mut at_b) = rogue(&b).await;
         smol::Timer::after(Heartbeat::fast().timeout * 2).await;
@@ -133,7 +136,8 @@ fn a_pong_that_nobody_has_asked_for_is_no_sign_of_life_when_one_is_asked_for() {
         (&stream).write_all(&forged).await.unwrap();
         assert_eq!(hear(&mut old).await, [1]);
 
-        // Somebody of that name comes: the node asks whether the old one lives, and the old one is silent.
+        // Somebody of that name comes: the node asks whether the old one lives, and the old one is
+        // silent.
         let mut again = config("rogue");
         again.name = "rogue@h".parse().unwrap();
         let again = start(again).await;

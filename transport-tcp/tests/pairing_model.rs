@@ -1,12 +1,12 @@
-//! «One session per pair», checked exhaustively: the real [`Pairing`] of two nodes, every order in which
-//! frames are delivered, connections break, ends are noticed, and nodes are restarted.
+//! «One session per pair», checked exhaustively: the real [`Pairing`] of two nodes, every order in
+//! which frames are delivered, connections break, ends are noticed, and nodes are restarted.
 //!
-//! A connection here is two queues of frames. HELLO stands for all that a newcomer says up to its proof. As
-//! in the transport, what becomes of a newcomer that was asked something is told only after its answer was
-//! read.
+//! A connection here is two queues of frames. HELLO stands for all that a newcomer says up to its
+//! proof. As in the transport, what becomes of a newcomer that was asked something is told only
+//! after its answer was read.
 //!
-//! An impostor knows the secret. It dials one node as the other, in the other's incarnation and with the highest
-//! number a dial can have, and denies the session when it is asked.
+//! An impostor knows the secret. It dials one node as the other, in the other's incarnation and
+//! with the highest number a dial can have, and denies the session when it is asked.
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -145,7 +145,8 @@ impl World {
         }
     }
 
-    /// The node closes the connection: it reads no more, the other end sees the end after what was sent.
+    /// The node closes the connection: it reads no more, the other end sees the end after what was
+    /// sent.
     fn hang_up(&mut self, conn: ConnIx, at: NodeIx) {
         self.conns[conn].open[at] = false;
         self.conns[conn].to[at].clear();
@@ -284,9 +285,9 @@ impl World {
         }
     }
 
-    /// Whether the probe of that node may find nothing in time. While another node waits, however late a live session
-    /// answers, that must not end it. To an impostor and to a former life a slow answer is as good as none, so there a
-    /// live session answers in time.
+    /// Whether the probe of that node may find nothing in time. While another node waits, however
+    /// late a live session answers, that must not end it. To an impostor and to a former life a
+    /// slow answer is as good as none, so there a live session answers in time.
     fn may_probe_time_out(&self, at: NodeIx) -> bool {
         let pairing = &self.nodes[at].pairing;
         let (Some(waiting), Some(session)) = (pairing.waiting(), pairing.session()) else { return false };
@@ -312,8 +313,8 @@ impl World {
         self.nodes[at] = Node::new(at, next, (old.dials_left + 1).min(old.dials + old.dials_left));
     }
 
-    /// Nothing is on its way and every end was noticed. With `all_begun`, no dial has its HELLO still to
-    /// write.
+    /// Nothing is on its way and every end was noticed. With `all_begun`, no dial has its HELLO
+    /// still to write.
     fn is_quiet(&self, all_begun: bool) -> bool {
         self.conns.iter().all(|conn| {
             (0..2).all(|at| {
@@ -336,8 +337,8 @@ impl World {
     }
 }
 
-/// Both ends know a connection by the same number, which increases: the machine only asks whether two are
-/// equal.
+/// Both ends know a connection by the same number, which increases: the machine only asks whether
+/// two are equal.
 fn id(conn: ConnIx) -> ConnId {
     ConnId(conn as u64)
 }
@@ -516,8 +517,8 @@ fn an_impostor_in_the_same_incarnation_ends_no_live_session() {
     check("1 dial each, 1 restart, 1 lie", Bounds { dials: 1, breaks: 0, restarts: 1, lies: 1 });
 }
 
-/// Not every order, but many pairs and as many dials as it takes: each node of many dials each other one at the same
-/// moment, and what is on its way anywhere arrives in random order.
+/// Not every order, but many pairs and as many dials as it takes: each node of many dials each
+/// other one at the same moment, and what is on its way anywhere arrives in random order.
 #[test]
 fn all_pairs_of_45_nodes_that_dial_at_once_get_one_session_each_and_no_end() {
     const PAIRS: usize = 45 * 44 / 2;

@@ -1,6 +1,6 @@
-//! The races about which connection becomes the session, each played out by hand on the machines that decide it at
-//! the two ends: `docs/RACES.md` lists them. What they come to over sockets is in `sessions.rs`; that no order of
-//! events leads anywhere else is checked by `pairing_model.rs`.
+//! The races about which connection becomes the session, each played out by hand on the machines
+//! that decide it at the two ends: `docs/RACES.md` lists them. What they come to over sockets is in
+//! `sessions.rs`; that no order of events leads anywhere else is checked by `pairing_model.rs`.
 
 use refs::Incarnation;
 use transport_tcp::proto::peers::pairing::{ConnId, Effect, Pairing, Refusal};
@@ -67,7 +67,8 @@ fn r17_a_hello_that_arrives_after_the_other_dial_has_won_is_asked_and_dropped() 
     dial(&mut higher, SECOND);
     assert_eq!(arrives(&mut lower, SECOND, OLD, 1), [Effect::DropDial(FIRST), Effect::Accept(SECOND)]);
     assert!(higher.accepted(SECOND, OLD));
-    // Now the late HELLO: is the session not there any more? Its node has one, and has closed this dial.
+    // Now the late HELLO: is the session not there any more? Its node has one, and has closed this
+    // dial.
     assert_eq!(arrives(&mut higher, FIRST, OLD, 1), [Effect::AskInbound(FIRST)]);
     assert!(lower.still_there(FIRST));
     assert_eq!(step(&mut higher, |node, out| node.closed(FIRST, out)), []);
@@ -91,7 +92,8 @@ fn r17b_the_hello_of_a_dial_given_up_never_displaces_a_newer_one_that_waits() {
     );
     assert_eq!(node.waiting(), Some(THIRD));
 
-    // Nobody can know which of two lives is the newer, and their numbers say nothing about each other.
+    // Nobody can know which of two lives is the newer, and their numbers say nothing about each
+    // other.
     assert_eq!(
         arrives(&mut node, SECOND, NEW, 1),
         [Effect::Refuse(THIRD, Refusal::Superseded), Effect::ProbeSession(FIRST)]
@@ -175,7 +177,8 @@ fn r18c_one_probe_runs_at_a_time_and_its_answer_is_for_newcomers_before_it_alone
     // However often others come meanwhile, the probe that runs is neither repeated nor put off.
     arrives(&mut node, THIRD, OLD, 3);
     assert_eq!(step(&mut node, |node, out| node.answered(THIRD, false, out)), []);
-    // The answer may have been sent before the peer lost the session: the third has a probe of its own.
+    // The answer may have been sent before the peer lost the session: the third has a probe of its
+    // own.
     assert_eq!(step(&mut node, |node, out| node.probe_answered(FIRST, out)), [Effect::ProbeSession(FIRST)]);
     // Silence, however, began before it came.
     let mut silent = node.clone();

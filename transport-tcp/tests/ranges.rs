@@ -1,5 +1,6 @@
-//! Every field of the configuration at 0, at 1, at its limits and beyond, alone and in pairs: either a node is refused by
-//! the name of the field, before it opens anything, or it starts, and two such nodes talk.
+//! Every field of the configuration at 0, at 1, at its limits and beyond, alone and in pairs:
+//! either a node is refused by the name of the field, before it opens anything, or it starts, and
+//! two such nodes talk.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -131,12 +132,14 @@ fn judge(set: &[Value]) {
     });
 }
 
-/// Until a frame has come through in both directions. What is set up may end again: some limits are too short for that.
+/// Until a frame has come through in both directions. What is set up may end again: some limits are
+/// too short for that.
 async fn talk(a: &TcpTransport, b: &TcpTransport) {
     for dial in 0.. {
         a.connect(&spec(b), DialId(dial));
         let Some(PeerEvent::Session(mut at_a)) = a.next().await else { continue };
-        // The other node may have given up the handshake at its last step: then this end is told so.
+        // The other node may have given up the handshake at its last step: then this end is told
+        // so.
         let ended = async {
             let _ = at_a.recv(&mut FrameBuf::new()).await;
             None

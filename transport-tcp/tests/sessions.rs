@@ -173,7 +173,8 @@ fn a_node_that_was_restarted_gets_in_though_its_old_life_has_not_been_buried() {
 
         let new = start_as(config("b").heartbeat(slow), 3).await;
         new.connect(&spec(&a), DialId(1));
-        // The user of the old session is reading: bytes that nobody has read might hold the answer to the probe.
+        // The user of the old session is reading: bytes that nobody has read might hold the answer
+        // to the probe.
         let (mut at_new, (_, end)) = futures::join!(next_session(&new), end_of(&mut at_a));
         assert_eq!(end.kind, EndKind::Replaced);
         let mut again = next_session(&a).await;
@@ -188,7 +189,8 @@ fn r19_a_second_live_node_of_the_same_name_is_refused_and_the_first_is_undisturb
         let (a, first) = (start_as(config("a"), 1).await, start_as(config("b"), 2).await);
         let (mut at_first, mut at_a) = connect(&first, &a).await;
         let second = start_as(config("b"), 3).await;
-        // The users of both ends are reading, which answers the probe; nothing comes that would be for them.
+        // The users of both ends are reading, which answers the probe; nothing comes that would be
+        // for them.
         let (mut at_a_frames, mut at_first_frames) = (FrameBuf::new(), FrameBuf::new());
         let refused = {
             let quiet = async {
@@ -262,7 +264,8 @@ fn a_demand_after_many_failures_is_dialed_however_short_the_time_for_the_set_up(
     smol::block_on(async {
         let a = start(config("a").setup_timeout(Duration::from_millis(400))).await;
         let absent: refs::NodeSpec = format!("b@127.0.0.1={}", nobody()).parse().unwrap();
-        // Without a limit the waiting after the fifth failure would be longer than the time for the set-up.
+        // Without a limit the waiting after the fifth failure would be longer than the time for the
+        // set-up.
         for dial in 0..10 {
             a.connect(&absent, DialId(dial));
             let (answered, end) = next_failure(&a).await;
@@ -347,8 +350,8 @@ fn r28_a_session_that_is_dropped_while_it_is_closed_still_says_everything() {
     smol::block_on(async {
         let (a, b) = (start(config("a")).await, start(config("b")).await);
         let (at_a, mut at_b) = connect(&a, &b).await;
-        // b says something that a never reads: a careless close would reset the connection and lose what a
-        // has said.
+        // b says something that a never reads: a careless close would reset the connection and lose
+        // what a has said.
         say(&at_b, &[1; 100_000]);
         let frame = vec![5; 10_000];
         for _ in 0..500 {

@@ -39,7 +39,8 @@ fn a_thousand_pairs_that_dial_at_once_get_one_session_each_and_none_ends() {
             assert_eq!(peers.len(), NODES - 1);
             sessions.push(of_node);
         }
-        // Every session is the same one at both ends and lives; nobody has failed, and no place was short.
+        // Every session is the same one at both ends and lives; nobody has failed, and no place was
+        // short.
         for (node, of_node) in nodes.iter().zip(&sessions) {
             of_node.iter().for_each(|session| say(session, node.local().name.as_str().as_bytes()));
         }

@@ -1,5 +1,6 @@
-//! The limits before the proof: how much room, time and attention a stranger gets, and that true nodes get in all the
-//! same. Half-open connections, whose SYN was never followed up, are the system's: no program hears of them.
+//! The limits before the proof: how much room, time and attention a stranger gets, and that true
+//! nodes get in all the same. Half-open connections, whose SYN was never followed up, are the
+//! system's: no program hears of them.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -38,7 +39,8 @@ fn silent_strangers_at_every_place_keep_no_true_node_out() {
             let (mut at_c, mut at_b) = connect(&c, &b).await;
             talk(&mut at_c, &mut at_b).await;
         }
-        // One stranger had to go, and when that true node was in, its place was free again for the next.
+        // One stranger had to go, and when that true node was in, its place was free again for the
+        // next.
         until("a stranger to be sent away", || count(&b, "refused_busy") == 1).await;
         listen_to(&silent[0]).await;
     });
@@ -234,7 +236,8 @@ fn a_further_connection_is_taken_once_for_its_channel_and_from_who_proves_it() {
         said.absorb_proved(&verdict);
 
         let one = attach(&said.attach(1)).await;
-        // A listener on the path knows which session it is, and has heard how the first channel was proved.
+        // A listener on the path knows which session it is, and has heard how the first channel was
+        // proved.
         let mut forged = said.attach(1);
         forged[33] = 2;
         assert_eq!(listen_to(&attach(&forged).await).await[1..3], [REJECT, 5]);

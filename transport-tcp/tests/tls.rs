@@ -145,7 +145,8 @@ fn a_peer_that_reads_nothing_for_a_while_gets_everything_in_order_afterwards() {
     smol::block_on(async {
         let (a, b) = (start(patient("a")).await, start(patient("b")).await);
         let (at_a, mut at_b) = connect(&a, &b).await;
-        // More than the systems between the two take: the writer is blocked in the middle of a record.
+        // More than the systems between the two take: the writer is blocked in the middle of a
+        // record.
         let whole = body(LARGEST);
         (0..3).for_each(|_| push(&at_a, FrameMeta::message(1), &whole));
         at_a.outbox().flush();

@@ -1,4 +1,5 @@
-//! Attackers that hold certificates of the cluster's CA: a relay between two nodes, and an impostor with the secret.
+//! Attackers that hold certificates of the cluster's CA: a relay between two nodes, and an impostor
+//! with the secret.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -35,7 +36,8 @@ fn config(label: &str) -> TcpConfig {
     config.tls(CLUSTER.issue(&[&format!("{label}.cluster.test")]).tls())
 }
 
-/// Terminates TLS on both sides, with certificates of `a` and `b` that the CA should not have issued.
+/// Terminates TLS on both sides, with certificates of `a` and `b` that the CA should not have
+/// issued.
 struct Relay {
     address: SocketAddr,
     _gates: (Gate, Gate),

@@ -202,7 +202,8 @@ fn a_node_with_tls_and_one_without_tell_each_other_so() {
 
 #[test]
 fn garbage_instead_of_a_client_hello_is_turned_away() {
-    // A record that goes on for longer than any may; a handshake message of 16 MiB; an early farewell.
+    // A record that goes on for longer than any may; a handshake message of 16 MiB; an early
+    // farewell.
     let overlong = [22, 3, 1, 0xff, 0xff, 1];
     let huge = [22, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff];
     let farewell = [21, 3, 3, 0, 2, 2, 0];
@@ -296,7 +297,8 @@ fn a_further_connection_needs_a_certificate_of_the_sessions_peer() {
         let reject = [raw::REJECT, 6];
         assert_eq!(listen_to(&attach(&as_mallory, &said).await).await[1..3], reject);
         until("the refusal to be counted", || count(&b, "refused_tls") == 1).await;
-        // A proof for the first connection is worth nothing on another one, nor is one for no connection.
+        // A proof for the first connection is worth nothing on another one, nor is one for no
+        // connection.
         for unbound in [said.attach(1), said.attach_over(&binding, 1)] {
             let (stream, _) = as_a.call().await;
             (&stream).write_all(&frame(&unbound)).await.unwrap();

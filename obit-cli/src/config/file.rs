@@ -1,7 +1,7 @@
 //! Reads a file of settings.
 //!
-//! Errors name the file, the line and the key. They never quote the file: it may be the key of the cluster by mistake, or
-//! have a secret in it.
+//! Errors name the file, the line and the key. They never quote the file: it may be the key of the
+//! cluster by mistake, or have a secret in it.
 
 use std::{fs::File, io::Read, path::Path};
 

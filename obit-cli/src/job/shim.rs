@@ -1,7 +1,8 @@
 //! Arrangements in the process of the command, made before the command is executed there.
 //!
-//! `obit` starts itself with a hidden first argument. That process makes its arrangements, then it becomes the command. In this
-//! way, the arrangements need no code between `fork` and `exec`, where almost nothing is allowed.
+//! `obit` starts itself with a hidden first argument. That process makes its arrangements, then it
+//! becomes the command. In this way, the arrangements need no code between `fork` and `exec`, where
+//! almost nothing is allowed.
 
 use std::{
     env,

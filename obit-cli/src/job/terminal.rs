@@ -17,8 +17,8 @@ use rustix::{
 
 /// The number of a process group.
 ///
-/// It is 0 for every group whose leader is outside of the number space of this process, as may be that of process 1 in a container.
-/// `rustix` has no place for that.
+/// It is 0 for every group whose leader is outside of the number space of this process, as may be
+/// that of process 1 in a container. `rustix` has no place for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Group(i32);
 
@@ -61,7 +61,8 @@ impl Terminal {
     /// Brings a process group to its foreground, also from its background.
     pub(crate) fn give_to(&self, Group(group): Group) {
         let (Some(file), Some(group)) = (&self.0, Pid::from_raw(group)) else { return };
-        // The kernel answers this with SIGTTOU if it comes from the background, unless that signal is blocked.
+        // The kernel answers this with SIGTTOU if it comes from the background, unless that signal
+        // is blocked.
         let ttou: SigSet = [Signal::SIGTTOU].into_iter().collect();
         if let Ok(before) = ttou.thread_swap_mask(SigmaskHow::SIG_BLOCK) {
             // A group that has ended, or a terminal that is gone, needs no foreground.
@@ -76,7 +77,8 @@ pub(crate) fn is_session_leader() -> bool {
     unistd::getsid(None).is_ok_and(|session| session == unistd::getpid())
 }
 
-/// Whether no shell could continue this process if it stopped: no ancestor outside of its process group is in its session.
+/// Whether no shell could continue this process if it stopped: no ancestor outside of its process
+/// group is in its session.
 pub(crate) fn is_orphaned() -> bool {
     let (group, session) = (Some(Group::own()), unistd::getsid(None));
     let mut ancestor = getppid();
@@ -98,7 +100,8 @@ fn nix_pid(pid: Pid) -> unistd::Pid {
 
 fn parent_of(pid: Pid) -> Option<Pid> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    // The name of the program, in parentheses, may contain anything. Its state and its parent follow.
+    // The name of the program, in parentheses, may contain anything. Its state and its parent
+    // follow.
     let (_, rest) = stat.rsplit_once(')')?;
     Pid::from_raw(rest.split_whitespace().nth(1)?.parse().ok()?)
 }

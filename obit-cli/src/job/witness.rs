@@ -1,8 +1,10 @@
-//! A process that shares the process group of the command, and tells which signals the whole group has got.
+//! A process that shares the process group of the command, and tells which signals the whole group
+//! has got.
 //!
-//! A signal to the group reaches `obit` and the command; passed on, the command would get it twice. The system does not tell to
-//! whom a signal was sent besides its receiver. So `obit` starts itself once more, with a hidden argument, and asks that process
-//! whether it has got the signal too. Linux sends to the youngest processes of a group first: what `obit` has got, the witness has.
+//! A signal to the group reaches `obit` and the command; passed on, the command would get it twice.
+//! The system does not tell to whom a signal was sent besides its receiver. So `obit` starts itself
+//! once more, with a hidden argument, and asks that process whether it has got the signal too.
+//! Linux sends to the youngest processes of a group first: what `obit` has got, the witness has.
 
 use std::{
     env,
@@ -43,7 +45,8 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// Starts the process, and waits until it catches signals. Its end is reaped with that of every other child.
+    /// Starts the process, and waits until it catches signals. Its end is reaped with that of every
+    /// other child.
     pub(crate) fn start() -> io::Result<Self> {
         let mut command = Command::new("/proc/self/exe");
         command.arg0("obit-witness").arg(WITNESS).env_remove(SECRET).current_dir("/");
@@ -57,7 +60,8 @@ impl Witness {
         Ok(witness)
     }
 
-    /// Whether it has got a signal that `obit` has got. An error means that it cannot tell, now or ever.
+    /// Whether it has got a signal that `obit` has got. An error means that it cannot tell, now or
+    /// ever.
     pub(crate) fn has_got(&mut self, signal: i32) -> io::Result<bool> {
         if self.told.elapsed() > MEMORY {
             self.seen = 0;
@@ -104,7 +108,8 @@ const fn bit(signal: i32) -> u64 {
     1 << (signal - 1)
 }
 
-/// If this process was started as the witness, it is that until `obit` ends or needs it no more. Returns only if it was not.
+/// If this process was started as the witness, it is that until `obit` ends or needs it no more.
+/// Returns only if it was not.
 pub(crate) fn be_witness_if_asked() {
     if env::args_os().nth(1).is_some_and(|word| word == WITNESS) {
         // The witness ends when `obit` closes the pipe, which is an error here and the normal end.

@@ -1,7 +1,8 @@
 //! The lines that wait to be written, and the count of those that were dropped.
 //!
-//! Pushing never blocks: a line for which there is no room is dropped and counted. The count takes the place of the
-//! missing lines: it is written before the next line for which there is room, or once everything else is written.
+//! Pushing never blocks: a line for which there is no room is dropped and counted. The count takes
+//! the place of the missing lines: it is written before the next line for which there is room, or
+//! once everything else is written.
 
 use std::{
     collections::VecDeque,
@@ -56,14 +57,15 @@ struct State {
     entries: VecDeque<Entry>,
     /// Of the entries.
     bytes: usize,
-    /// Whether lines are being dropped. They are until half of the room is free, so that a slow reader gets stretches of
-    /// the log, and not a count after each line.
+    /// Whether lines are being dropped. They are until half of the room is free, so that a slow
+    /// reader gets stretches of the log, and not a count after each line.
     overflowing: bool,
     /// Number of lines that were dropped and are in no entry.
     dropped: u64,
     /// Whether an entry has been taken that is not written yet.
     writing: bool,
-    /// Whether the last write failed: then the count waits for the next line, since it would fail as well.
+    /// Whether the last write failed: then the count waits for the next line, since it would fail
+    /// as well.
     failing: bool,
 }
 
@@ -86,7 +88,8 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    /// Takes the next entry to write, which [`Queue::written`] must follow; blocks while there is none.
+    /// Takes the next entry to write, which [`Queue::written`] must follow; blocks while there is
+    /// none.
     pub(super) fn take(&self) -> Entry {
         let mut state = self.state.lock();
         loop {
@@ -116,7 +119,8 @@ impl Queue {
         self.idle.notify_all();
     }
 
-    /// Blocks until everything is written, the count of dropped lines included, for at most that long.
+    /// Blocks until everything is written, the count of dropped lines included, for at most that
+    /// long.
     pub(super) fn flush(&self, at_most: Duration) {
         let until = Instant::now() + at_most;
         let mut state = self.state.lock();

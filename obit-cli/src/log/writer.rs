@@ -1,4 +1,5 @@
-//! The thread that writes the log to standard error. It is the only place of a running node that may block there.
+//! The thread that writes the log to standard error. It is the only place of a running node that
+//! may block there.
 
 use std::{
     io,
@@ -19,8 +20,8 @@ use crate::cut::beginning;
 /// Maximum size of the lines that wait, in bytes.
 const MAX_QUEUE: usize = 1 << 20;
 
-/// Maximum length of a line, in bytes. With its line break it fits what a pipe takes in one piece (`PIPE_BUF`), so
-/// lines of several programs on one pipe do not mix.
+/// Maximum length of a line, in bytes. With its line break it fits what a pipe takes in one piece
+/// (`PIPE_BUF`), so lines of several programs on one pipe do not mix.
 const MAX_LINE: usize = 4095;
 
 static QUEUE: Queue = Queue::new(MAX_QUEUE);
@@ -76,12 +77,14 @@ fn write_until(queue: &Queue, to: impl AsFd, until: Instant) {
     }
 }
 
-/// Writes a whole line. The lock of `io::stderr` is not taken: it would block every other thread that writes there.
+/// Writes a whole line. The lock of `io::stderr` is not taken: it would block every other thread
+/// that writes there.
 fn write_line(entry: &Entry, to: &impl AsFd, until: Option<Instant>) -> Result<(), Errno> {
     let text = entry.text();
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
-        // A program that shares standard error may have made it non-blocking, so waiting is a step of its own.
+        // A program that shares standard error may have made it non-blocking, so waiting is a step
+        // of its own.
         wait(to, until)?;
         match write(to, rest) {
             Ok(0) => return Err(Errno::IO),

@@ -1,4 +1,5 @@
-//! Which signals the command of `obit run` gets from `obit`, and job control: both stop and go on together, as a shell expects it.
+//! Which signals the command of `obit run` gets from `obit`, and job control: both stop and go on
+//! together, as a shell expects it.
 
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -26,7 +27,8 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// The witness, if there is one, is older than the command: the command has not got the signals that it has got so far.
+    /// The witness, if there is one, is older than the command: the command has not got the signals
+    /// that it has got so far.
     pub(super) fn new(job: Job, terminal: Terminal, mut witness: Option<Witness>) -> Self {
         if let Some(witness) = &mut witness {
             witness.forget();
@@ -69,8 +71,8 @@ impl Relay {
 
     /// Whether the command has got the signal, too, because it was sent to the whole process group.
     ///
-    /// If no witness can tell: what the kernel sends for a key or for the size of a terminal goes to the group. Only SIGHUP for a
-    /// lost terminal goes to the leader of the session alone.
+    /// If no witness can tell: what the kernel sends for a key or for the size of a terminal goes
+    /// to the group. Only SIGHUP for a lost terminal goes to the leader of the session alone.
     fn has_command_got(&mut self, received: Received) -> bool {
         if !self.job.shares_group() {
             return false;
@@ -109,7 +111,8 @@ impl Relay {
         }
         self.asked_to_suspend = false;
         if terminal::is_orphaned() {
-            // Nothing could continue it. The kernel does not stop an orphaned process group by a key either.
+            // Nothing could continue it. The kernel does not stop an orphaned process group by a
+            // key either.
             if stopped_by == Signal::TSTP && job_has_terminal {
                 self.job.signal(Signal::CONT.as_raw());
             }
@@ -126,7 +129,8 @@ impl Relay {
         let was_suspended = std::mem::take(&mut self.suspended);
         self.asked_to_suspend = false;
         self.give_terminal();
-        // If both were continued at once, as a shell does it with a process group, the command needs no other signal.
+        // If both were continued at once, as a shell does it with a process group, the command
+        // needs no other signal.
         if self.job.is_stopped() || !(has_command_got || was_suspended) {
             self.job.signal(Signal::CONT.as_raw());
         }
@@ -138,7 +142,8 @@ impl Relay {
         }
     }
 
-    /// If the command has the foreground of the terminal in a process group of its own, `obit` has it from now on.
+    /// If the command has the foreground of the terminal in a process group of its own, `obit` has
+    /// it from now on.
     pub(super) fn take_terminal_back(&self) {
         let group = self.job.group().filter(|_| self.job.has_group());
         if group.is_some() && self.terminal.foreground() == group {

@@ -7,10 +7,11 @@ use crate::{failure::ExitCode, signals};
 
 /// Time after a request to end within which further ones count as repeats of it.
 ///
-/// `timeout(1)` signals its child and then its whole process group, systemd sends SIGHUP right after SIGTERM if it is told to, and
-/// a shell and the kernel both send SIGHUP when a terminal goes away. Such pairs come within milliseconds, also on a loaded machine
-/// within a fraction of this time. A person who presses Ctrl-C once more, in order to hurry, takes longer than that, or goes on
-/// pressing.
+/// `timeout(1)` signals its child and then its whole process group, systemd sends SIGHUP right
+/// after SIGTERM if it is told to, and a shell and the kernel both send SIGHUP when a terminal goes
+/// away. Such pairs come within milliseconds, also on a loaded machine within a fraction of this
+/// time. A person who presses Ctrl-C once more, in order to hurry, takes longer than that, or goes
+/// on pressing.
 pub(super) const REPEAT: Duration = Duration::from_millis(500);
 
 /// Whether a command is to leave, when, and with which exit code.
@@ -49,8 +50,8 @@ impl Departure {
         self.leaving.is_some()
     }
 
-    /// A signal asks the command to end, and gives it this time for that. A second request ends it at once, a repeat of the first
-    /// one does not.
+    /// A signal asks the command to end, and gives it this time for that. A second request ends it
+    /// at once, a repeat of the first one does not.
     pub(super) fn asked(&mut self, now: Instant, grace: Duration, signal: i32) -> Step {
         let Some(leaving) = self.leaving else {
             let code = signals::exit_code(signal);

@@ -66,7 +66,8 @@ fn ask_on(whom: &Whom, mut socket: PathBuf, interval: Duration, news: &Sender<Ne
                 News::Look(Box::new(look))
             }
             Err(failure) => {
-                // It may be back soon, at another place; whoever looks knows better whether to wait for it.
+                // It may be back soon, at another place; whoever looks knows better whether to wait
+                // for it.
                 let elsewhere = name.as_deref().and_then(|name| whom.socket_of(name));
                 socket = elsewhere.unwrap_or(socket);
                 News::Lost(failure.to_string())

@@ -45,7 +45,8 @@ pub(super) enum Turn {
     Up(usize),
 }
 
-/// Nodes, what was told last, who watches whom, and counts. The last ones are left out first where there is no room.
+/// Nodes, what was told last, who watches whom, and counts. The last ones are left out first where
+/// there is no room.
 const SECTIONS: usize = 4;
 /// A section has its title, and two rows at least.
 const LEAST: u16 = 3;
@@ -259,7 +260,8 @@ fn stack(all: &[Section; SECTIONS], area: Rect, mut which: Vec<usize>, chosen: u
     which.into_iter().zip(heights).map(place).collect()
 }
 
-/// Gives so many lines to sections that would like to have these: a line to each in turn, until all are content.
+/// Gives so many lines to sections that would like to have these: a line to each in turn, until all
+/// are content.
 fn shares(lines: u16, wanted: &[u16]) -> Vec<u16> {
     let mut given = vec![0; wanted.len()];
     let mut left = lines;

@@ -27,7 +27,8 @@ pub(super) fn nodes(look: &Look, gone: &[Gone]) -> Section {
         let state = match gone {
             Some(ago) if ago.as_secs() == 0 => cell("just gone").style(Style::new().red()),
             Some(ago) => cell(format!("gone {}", span(*ago))).style(Style::new().red()),
-            // A session is hidden if either end is. Where this end is, it says nothing of the other.
+            // A session is hidden if either end is. Where this end is, it says nothing of the
+            // other.
             None if peer.hidden && !look.node.hidden => cell("hidden").style(faint()),
             None => cell(""),
         };

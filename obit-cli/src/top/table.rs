@@ -1,4 +1,5 @@
-//! Tables whose columns are as wide as what stands in them, and which say where something was left out.
+//! Tables whose columns are as wide as what stands in them, and which say where something was left
+//! out.
 
 use ratatui::{
     Frame,
@@ -30,7 +31,8 @@ pub(super) struct Column {
 pub(super) struct Section {
     pub(super) title: String,
     pub(super) columns: Vec<Column>,
-    /// How many of the columns are there however little room there is; the others go, the last first, before a text is cut.
+    /// How many of the columns are there however little room there is; the others go, the last
+    /// first, before a text is cut.
     pub(super) needed: usize,
     pub(super) rows: Vec<Vec<Cell>>,
     /// What stands there if there is no row.
@@ -115,8 +117,8 @@ impl Section {
         ])
     }
 
-    /// As wide as what is in them. If that is too much, columns that are not needed go, and then the widest give way, those of
-    /// figures never. A column that is not shown has no width.
+    /// As wide as what is in them. If that is too much, columns that are not needed go, and then
+    /// the widest give way, those of figures never. A column that is not shown has no width.
     fn widths(&self, shown: &[Vec<Cell>], room: usize) -> Vec<usize> {
         let widest = |(at, column): (usize, &Column)| {
             let cells = shown.iter().filter_map(|row| row.get(at));

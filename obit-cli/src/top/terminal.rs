@@ -25,8 +25,8 @@ pub(super) fn leave_raw_mode() {
     let _ = ratatui::crossterm::terminal::disable_raw_mode();
 }
 
-/// Ends the program once the terminal is gone. Whoever waits for keys does not hear of it: from a terminal that is gone crossterm
-/// reads for ever.
+/// Ends the program once the terminal is gone. Whoever waits for keys does not hear of it: from a
+/// terminal that is gone crossterm reads for ever.
 pub(super) fn end_with_it() {
     while !is_gone() {
         thread::sleep(PAUSE);

@@ -151,7 +151,8 @@ fn who_is_to_be_asked_must_be_clear() {
             }
         }
 
-        // A killed one leaves its socket behind, which is not mistaken for a node, and is taken away.
+        // A killed one leaves its socket behind, which is not mistaken for a node, and is taken
+        // away.
         one.kill().await;
         assert!(ask().await.stdout[0].starts_with("two@127.0.0.1 "));
         assert_eq!(fs::read_dir(directory.path("obit")).unwrap().count(), 1);

@@ -75,7 +75,8 @@ fn the_command_ignores_what_obit_was_started_to_ignore_and_nothing_else_is_speci
 fn the_command_has_the_descriptors_of_obit_and_no_others() {
     test(async {
         for options in OPTIONS {
-            // One that obit inherits without knowing of it is handed down, as are those that the tests have inherited.
+            // One that obit inherits without knowing of it is handed down, as are those that the
+            // tests have inherited.
             let before = ["sh", "-c", "exec \"$0\" \"$@\" 7</dev/null"];
             let ended = end(by_way_of(&before, &obit_run(options, &["ls", "/proc/self/fd"]))).await;
             let mut direct = Command::new("ls");
@@ -198,8 +199,8 @@ fn with_few_descriptors_it_fails_clearly_and_does_not_hang() {
 #[test]
 fn with_few_threads_it_fails_clearly_and_does_not_hang() {
     test(async {
-        // The limit binds no root, and counts all that a user runs, processes that were not reaped yet included: each command
-        // needs a user of its own, who runs nothing else.
+        // The limit binds no root, and counts all that a user runs, processes that were not reaped
+        // yet included: each command needs a user of its own, who runs nothing else.
         let mut users = 1_000_000 + 64 * std::process::id()..;
         let mut as_user = |limit: u32, command: &Command| {
             let user = format!("--reuid={}", users.next().unwrap());
@@ -260,7 +261,8 @@ fn as_process_1_it_reaps_orphans_and_keeps_the_status_of_its_command() {
             eprintln!("not tested: `unshare` is not permitted here");
             return;
         }
-        // The orphan ends when its parent has: then process 1 is its parent. Its entry is gone when it was reaped.
+        // The orphan ends when its parent has: then process 1 is its parent. Its entry is gone when
+        // it was reaped.
         let script = "read orphan <<EOF\n$(sh -c 'sleep 0.1 >/dev/null & echo $!')\nEOF\n\
             for turn in $(seq 500); do [ -e /proc/$orphan ] || exit 7; sleep 0.02; done; cat /proc/$orphan/status; exit 1";
         for options in OPTIONS {

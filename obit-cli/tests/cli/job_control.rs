@@ -68,7 +68,8 @@ impl OnTerminal {
         tcgetpgrp(&self.user).unwrap()
     }
 
-    /// How often the command has got a signal in all, once it has got it and then what is sent to `obit` last.
+    /// How often the command has got a signal in all, once it has got it and then what is sent to
+    /// `obit` last.
     async fn times(&self, signal: Signal) -> usize {
         let name = format!("signal {}", signal.as_raw());
         self.record.wait(&name, 1).await;
@@ -139,7 +140,8 @@ fn a_terminal_that_changes_its_size_tells_the_command_once() {
             tcsetwinsize(&run.user, Winsize { ws_row: 10, ws_col: 40, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
             run.record.wait("signal 28", 1).await;
             kill_process(run.obit, Signal::USR1).unwrap();
-            // Were it passed on, too, that would have come first: not all that was to come, but what has.
+            // Were it passed on, too, that would have come first: not all that was to come, but
+            // what has.
             run.record.wait("signal 10", 1).await;
             kill_process(run.obit, Signal::USR2).unwrap();
             run.record.wait("signal 12", 1).await;

@@ -94,7 +94,8 @@ fn a_log_that_is_not_read_does_not_keep_a_command_from_a_signal() {
             let (_read, log) = log_pipe(reader);
             let (mut child, address) = job("trace", log, &directory).await;
             provoke(&address);
-            // Waiting for the end of a child closes its standard input, which would end the command.
+            // Waiting for the end of a child closes its standard input, which would end the
+            // command.
             let _stdin = child.stdin.take();
             let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
             // The child is not reaped before its status is asked for: the number is its own.

@@ -1,4 +1,5 @@
-//! Programs that the tests need, parts of this very executable: a command that records its signals, and a shell with job control.
+//! Programs that the tests need, parts of this very executable: a command that records its signals,
+//! and a shell with job control.
 //!
 //! Each is an ignored test, which another test has run in a process of its own.
 
@@ -46,13 +47,15 @@ pub(crate) fn stoppable_recorder() -> Vec<String> {
     part("parts::record_signals_and_stop")
 }
 
-/// The command line of a program that takes its standard input for the terminal of a new session, and becomes the command.
+/// The command line of a program that takes its standard input for the terminal of a new session,
+/// and becomes the command.
 pub(crate) fn session_leader() -> Vec<String> {
     part("parts::lead_a_session")
 }
 
-/// The same, but it runs the command in the foreground as a shell does. When the command stops, the shell records that and takes the
-/// foreground; at SIGUSR1 it brings the command to the foreground, at SIGUSR2 it lets it go on in the background.
+/// The same, but it runs the command in the foreground as a shell does. When the command stops, the
+/// shell records that and takes the foreground; at SIGUSR1 it brings the command to the foreground,
+/// at SIGUSR2 it lets it go on in the background.
 pub(crate) fn shell() -> Vec<String> {
     part("parts::be_a_shell")
 }

@@ -9,7 +9,8 @@ use rustix::{
 
 /// Both ends of a terminal of 100 by 30: what the user has, and what the program gets.
 pub(crate) fn terminal() -> (File, File) {
-    // The user's end is the test's alone: a program that had inherited it would keep its own terminal there.
+    // The user's end is the test's alone: a program that had inherited it would keep its own
+    // terminal there.
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let user: OwnedFd = openpt(flags).unwrap();
     grantpt(&user).unwrap();

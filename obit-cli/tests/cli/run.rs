@@ -7,7 +7,8 @@ use smol::process::Command;
 
 use crate::support::{Directory, Running, end, monitor_job, node, node_with_secret, obit, obit_run, test};
 
-/// Runs a command that waits for a line, monitors it, lets it go on, and returns what was told and the exit code.
+/// Runs a command that waits for a line, monitors it, lets it go on, and returns what was told and
+/// the exit code.
 async fn told_of(command: &str) -> (String, Option<i32>) {
     let watcher = node("watcher").await;
     let mut job = Running::start(obit_run(&["sh", "-c", &format!("read line; {command}")]));

@@ -1,4 +1,5 @@
-//! The directory in which nodes of a user are found: one that another user could write to is not used.
+//! The directory in which nodes of a user are found: one that another user could write to is not
+//! used.
 
 use std::{
     fs,
@@ -9,7 +10,8 @@ use rustix::process::Signal;
 
 use crate::support::{Directory, Running, end, obit, test};
 
-/// Starts an agent whose runtime directory this is, and returns what it logs about its socket; then asks as another command does.
+/// Starts an agent whose runtime directory this is, and returns what it logs about its socket; then
+/// asks as another command does.
 async fn refused(runtime: &Directory) -> [String; 2] {
     let mut agent = obit(["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0"]);
     agent.env("XDG_RUNTIME_DIR", runtime.path(""));

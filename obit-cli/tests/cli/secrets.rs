@@ -1,4 +1,5 @@
-//! A secret in the wrong place is never shown: in every variable, after every flag, and in place of every argument.
+//! A secret in the wrong place is never shown: in every variable, after every flag, and in place of
+//! every argument.
 
 use std::fs;
 
@@ -9,7 +10,8 @@ use crate::support::{Directory, Ended, Running, end, obit, test};
 /// No part of a secret that is shown is as long as this.
 const PART: usize = 16;
 
-/// Fresh secrets of several forms: hexadecimal digits as `obit keygen` writes them, base64, and words.
+/// Fresh secrets of several forms: hexadecimal digits as `obit keygen` writes them, base64, and
+/// words.
 async fn secrets(directory: &Directory) -> Vec<String> {
     let file = directory.path("cluster.key");
     assert_eq!(end(obit(["keygen", file.to_str().unwrap()])).await.code, Some(0));
@@ -33,7 +35,8 @@ fn assert_is_not_shown(secret: &str, ended: &Ended, place: &str) {
     }
 }
 
-/// A command that ends by itself, in a directory of its own: whatever takes the secret for a name of a file makes it there.
+/// A command that ends by itself, in a directory of its own: whatever takes the secret for a name
+/// of a file makes it there.
 fn command(directory: &Directory, words: &[&str]) -> Command {
     let mut command = obit(words);
     command.current_dir(directory.path(""));
@@ -73,7 +76,8 @@ fn a_secret_in_a_variable_is_not_shown() {
             for variable in variables {
                 let several = format!("b@127.0.0.1:9 {secret} c@127.0.0.1:9");
                 for value in [&secret, &several] {
-                    // As a flag wins over its variable, those of the node are left out where they are tried.
+                    // As a flag wins over its variable, those of the node are left out where they
+                    // are tried.
                     let flags = match variable {
                         "OBIT_NODE" => &NODE[2..],
                         "OBIT_LISTEN" => &NODE[..2],

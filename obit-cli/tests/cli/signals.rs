@@ -8,7 +8,8 @@ use crate::{
     support::{Directory, Running, eventually, monitor_job, node, obit, test},
 };
 
-/// A signal that is sent last: what was sent before it has arrived when it has. Its number is the highest.
+/// A signal that is sent last: what was sent before it has arrived when it has. Its number is the
+/// highest.
 pub(crate) const LAST: Signal = Signal::WINCH;
 
 /// `obit run` with these options, of this command.
@@ -101,8 +102,9 @@ fn a_signal_to_the_process_group_of_obit_reaches_the_command_once() {
     test(async {
         for options in [&[][..], &["--group"], &["--die-with-obit"]] {
             let run = Recorded::start(options, &[]).await;
-            // Twice, so that nothing of the first round is held against the second. The last signal shows that the others have
-            // arrived, so it cannot be one of them: sent twice in a row it may arrive once.
+            // Twice, so that nothing of the first round is held against the second. The last signal
+            // shows that the others have arrived, so it cannot be one of them: sent twice in a row
+            // it may arrive once.
             let others = || PASSED_ON.into_iter().filter(|signal| *signal != LAST);
             for signal in others().chain(others()) {
                 let times = run.times(signal, || kill_process_group(run.obit(), signal).unwrap()).await;
@@ -183,7 +185,8 @@ fn an_early_signal_ends_it_before_there_is_a_command() {
     });
 }
 
-/// Waits until a command with a process in the background says `ready`, sends SIGTERM to `obit`, and returns what was told.
+/// Waits until a command with a process in the background says `ready`, sends SIGTERM to `obit`,
+/// and returns what was told.
 async fn told_of_stopped_shell(options: &[&str]) -> (String, Option<i32>) {
     let watcher = node("watcher").await;
     // The process in the background holds the standard output open.

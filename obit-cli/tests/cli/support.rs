@@ -169,7 +169,8 @@ pub(crate) async fn monitor_job(node: &Node, address: &str) -> MonitorSet {
     for name in ["job1", "nobody"] {
         set.add(format!("{name}@{}", spec.name()).parse::<Target>().unwrap()).unwrap();
     }
-    // What one watcher asks for arrives in order: the answer to the second says that the first has arrived.
+    // What one watcher asks for arrives in order: the answer to the second says that the first has
+    // arrived.
     let first = set.next().await.unwrap();
     assert_eq!(
         (first.target.to_string().as_str(), &first.reason),

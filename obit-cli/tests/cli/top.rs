@@ -14,7 +14,8 @@ use crate::{
     support::{Directory, Running, end, obit, test},
 };
 
-/// Reads until all these words were drawn. Words alone: the spaces between them are moves of the cursor.
+/// Reads until all these words were drawn. Words alone: the spaces between them are moves of the
+/// cursor.
 async fn shows(screen: &mut Unblock<File>, words: &[&str]) {
     let mut seen = String::new();
     while !words.iter().all(|word| seen.contains(word)) {

@@ -46,14 +46,16 @@ impl FullPipe {
     }
 }
 
-/// Starts a program, and waits until one of its threads is in the system call that it is blocked by.
+/// Starts a program, and waits until one of its threads is in the system call that it is blocked
+/// by.
 async fn blocked(command: &mut Command, system_calls: &[&str]) -> Child {
     let child = command.kill_on_drop(true).spawn().unwrap();
     eventually("it is blocked", || is_in(child.id(), system_calls)).await;
     child
 }
 
-/// Whether a thread of the process is in a system call with one of these numbers, as its first words say it.
+/// Whether a thread of the process is in a system call with one of these numbers, as its first
+/// words say it.
 fn is_in(process: u32, system_calls: &[&str]) -> bool {
     let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     let calls = threads.filter_map(|thread| fs::read_to_string(thread.path().join("syscall")).ok());
@@ -224,14 +226,16 @@ fn a_signal_that_comes_twice_at_once_is_one_request() {
     test(async {
         let directory = Directory::new();
         let fifo = fifo(&directory).await;
-        // As `timeout` does it: to its child, and then to the whole group. systemd can send SIGHUP as well.
+        // As `timeout` does it: to its child, and then to the whole group. systemd can send SIGHUP
+        // as well.
         for second in [Signal::TERM, Signal::HUP] {
             let mut agent = obit(["agent", "--config", fifo.to_str().unwrap()]);
             let mut child = blocked(agent.stdout(Stdio::null()), OPENS).await;
             for number in [Signal::TERM, second] {
                 deliver(&child, number).await;
             }
-            // Were the second one a request to hurry, it would have ended, and nothing would read this.
+            // Were the second one a request to hurry, it would have ended, and nothing would read
+            // this.
             eventually("a reader of the settings, or the end", || {
                 let writer =
                     File::options().write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(&fifo);
@@ -252,7 +256,8 @@ fn a_later_signal_ends_it_at_once() {
         let fifo = fifo(&directory).await;
         let mut agent = obit(["agent", "--node", "a@127.0.0.1", "--config", fifo.to_str().unwrap()]);
         let mut child = blocked(&mut agent, OPENS).await;
-        // The first would have it wait for the node to say goodbye; those that come at once are repeats of it.
+        // The first would have it wait for the node to say goodbye; those that come at once are
+        // repeats of it.
         eventually("it ends", || {
             if child.try_status().unwrap().is_none() {
                 signal(&child, Signal::TERM);

@@ -93,8 +93,8 @@ async fn each_keeps_its_order(at_a: &Live, at_b: &mut Live) -> Checked {
     Ok(())
 }
 
-/// A frame that is to come after all of its order does, wherever they went and however long they are; and it names its own
-/// channel.
+/// A frame that is to come after all of its order does, wherever they went and however long they
+/// are; and it names its own channel.
 async fn after_all(from: &Live, to: &mut Live) -> Checked {
     let long = vec![1; 600_000];
     let channels: Vec<_> = from.peer().channels.iter().collect();
@@ -124,8 +124,8 @@ async fn after_all(from: &Live, to: &mut Live) -> Checked {
     Ok(())
 }
 
-/// Frames that are to come after all of their order come after each other, too, in the order in which they were pushed and
-/// on any two channels.
+/// Frames that are to come after all of their order come after each other, too, in the order in
+/// which they were pushed and on any two channels.
 async fn after_all_among_themselves(from: &Live, to: &mut Live) -> Checked {
     // A race between channels has more than one outcome.
     const ROUNDS: u8 = 40;
@@ -156,7 +156,8 @@ async fn after_all_among_themselves(from: &Live, to: &mut Live) -> Checked {
     Ok(())
 }
 
-/// While one channel takes no more messages, another does, and what it carries arrives; then all of it does.
+/// While one channel takes no more messages, another does, and what it carries arrives; then all of
+/// it does.
 async fn each_has_room_of_its_own(at_a: &Live, at_b: &mut Live) -> Checked {
     let message = vec![7; 64 * 1024];
     let mut accepted = 0;

@@ -27,7 +27,8 @@ pub(super) async fn ordered(harness: &dyn Harness) -> Checked {
     each_order(&mut pair).await
 }
 
-/// Short and long frames of several orders, of both classes: those of one order never pass each other.
+/// Short and long frames of several orders, of both classes: those of one order never pass each
+/// other.
 async fn each_order(pair: &mut Pair) -> Checked {
     let long = pair.a.max_frame().min(400_000);
     let mut sent = vec![Vec::new(); 3];

@@ -107,8 +107,8 @@ impl End {
         self.wire.extend(self.outbox.drain(..).map(|frame| (due, Packet::Frame(frame))));
     }
 
-    /// What was pushed on that channel of this end goes on its way; and what was pushed before the last of it that waits for
-    /// others, on whatever channel.
+    /// What was pushed on that channel of this end goes on its way; and what was pushed before the
+    /// last of it that waits for others, on whatever channel.
     pub(super) fn flush_channel(&mut self, channel: ChannelId, due: Duration) {
         let channel = self.route(channel);
         let waits = |frame: &Frame| frame.after_all && frame.channel == channel;

@@ -8,20 +8,23 @@ use thiserror::Error;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// After how long a silence a session ends. 5 s by default, more than 0; with `Duration::MAX` silence ends none.
+    /// After how long a silence a session ends. 5 s by default, more than 0; with `Duration::MAX`
+    /// silence ends none.
     pub timeout: Duration,
-    /// How long a dial may take. 5 s by default; with 0 it fails unless it is answered at once, with `Duration::MAX` it waits
-    /// without limit.
+    /// How long a dial may take. 5 s by default; with 0 it fails unless it is answered at once,
+    /// with `Duration::MAX` it waits without limit.
     pub setup_timeout: Duration,
-    /// The most bytes of a frame. 16 MiB and 1 KiB by default, at least 1. A node of `monitor-runtime` needs 128 KiB.
+    /// The most bytes of a frame. 16 MiB and 1 KiB by default, at least 1. A node of
+    /// `monitor-runtime` needs 128 KiB.
     pub max_frame: usize,
-    /// Once so many bytes of messages wait in one direction of a session, further ones are refused. 8 MiB by default,
-    /// at least 1.
+    /// Once so many bytes of messages wait in one direction of a session, further ones are refused.
+    /// 8 MiB by default, at least 1.
     pub max_messages: usize,
-    /// The bytes that may wait in one direction of a session in all; beyond it the session is overloaded. One frame that is
-    /// longer may wait alone. 64 MiB by default, at least 1.
+    /// The bytes that may wait in one direction of a session in all; beyond it the session is
+    /// overloaded. One frame that is longer may wait alone. 64 MiB by default, at least 1.
     pub max_waiting: usize,
-    /// The bytes that a receiver buffers while nobody reads; the last frame may exceed it. 1 MiB by default, at least 1.
+    /// The bytes that a receiver buffers while nobody reads; the last frame may exceed it. 1 MiB by
+    /// default, at least 1.
     pub receive_buffer: usize,
 }
 

@@ -12,7 +12,8 @@ use std::{
 
 use super::world::Shared;
 
-/// The tasks that sleep, by the time at which they wake; at the same time in the order in which they went to sleep.
+/// The tasks that sleep, by the time at which they wake; at the same time in the order in which
+/// they went to sleep.
 #[derive(Default)]
 pub(super) struct Timers {
     sleepers: BTreeMap<Key, Waker>,

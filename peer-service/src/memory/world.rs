@@ -105,7 +105,8 @@ impl Shared {
         edit(&mut self.world.lock())
     }
 
-    /// Something happens, and everything that follows from it; then who is concerned is told, without the lock.
+    /// Something happens, and everything that follows from it; then who is concerned is told,
+    /// without the lock.
     pub(super) fn act<R>(self: &Arc<Self>, act: impl FnOnce(&mut World) -> R) -> R {
         let mut world = self.world.lock();
         world.listen();
@@ -118,7 +119,8 @@ impl Shared {
         result
     }
 
-    /// Hands out what was announced, one at a time, so that it comes out in the order in which it happened.
+    /// Hands out what was announced, one at a time, so that it comes out in the order in which it
+    /// happened.
     fn announce(self: &Arc<Self>) {
         if mem::replace(&mut self.world.lock().announcing, true) {
             return;
@@ -324,7 +326,8 @@ impl World {
         }
     }
 
-    /// A session begins. If the other node still holds an earlier one with this node, that one has been lost here.
+    /// A session begins. If the other node still holds an earlier one with this node, that one has
+    /// been lost here.
     fn establish(&mut self, from: u64, to: u64) {
         let name = self.nodes[&from].id.name.clone();
         for (link, end) in self.ends_of(to) {
@@ -560,7 +563,8 @@ impl World {
     }
 }
 
-/// The moment that long after another; none if it never comes, because there is no limit or the clock does not reach it.
+/// The moment that long after another; none if it never comes, because there is no limit or the
+/// clock does not reach it.
 fn after(moment: Duration, time: Duration) -> Option<Duration> {
     if time == Duration::MAX { None } else { moment.checked_add(time) }
 }

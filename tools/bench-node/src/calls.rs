@@ -17,7 +17,8 @@ use crate::{
     watcher::{BULK, nanos},
 };
 
-/// So many threads at once, a process each, monitor and demonitor `count` times, the targets in turn.
+/// So many threads at once, a process each, monitor and demonitor `count` times, the targets in
+/// turn.
 pub(crate) fn beside_each_other(node: &Node, targets: &[&Pid], threads: usize, count: usize) -> Result {
     let processes = (0..threads).map(|_| node.process()).collect::<std::result::Result<Vec<_>, _>>()?;
     thread::scope(|scope| {
@@ -71,7 +72,8 @@ impl Probe {
     }
 }
 
-/// A thread that sends messages of 64 bytes to the other node: so many a second, or with 0 as fast as they go.
+/// A thread that sends messages of 64 bytes to the other node: so many a second, or with 0 as fast
+/// as they go.
 pub(crate) struct Load {
     over: Arc<AtomicBool>,
     thread: JoinHandle<std::result::Result<(), SendError>>,

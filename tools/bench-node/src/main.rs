@@ -1,13 +1,14 @@
-//! One node of a benchmark, driven by lines: `cargo xtask bench` starts two of them, and two nodes of Erlang/OTP that are
-//! driven by the same lines.
+//! One node of a benchmark, driven by lines: `cargo xtask bench` starts two of them, and two nodes
+//! of Erlang/OTP that are driven by the same lines.
 //!
-//! Without `--peer` it is the node that is watched: it prints `ready`, and does what the other asks for by messages.
-//! With `--peer` it is the node that watches: it prints `ready` once it is connected, then reads verbs from standard
-//! input and answers each by one line of numbers, or by `error` and a text. Times are in nanoseconds; `watcher.rs` tells
-//! what each verb does and measures. Both end with their standard input.
+//! Without `--peer` it is the node that is watched: it prints `ready`, and does what the other asks
+//! for by messages. With `--peer` it is the node that watches: it prints `ready` once it is
+//! connected, then reads verbs from standard input and answers each by one line of numbers, or by
+//! `error` and a text. Times are in nanoseconds; `watcher.rs` tells what each verb does and
+//! measures. Both end with their standard input.
 //!
-//! Options: `--name NAME` (required), `--peer NAME`, `--heartbeat default|fast|wan`, `--low-latency`, and `--bulk` for a channel of
-//! its own for what is not urgent.
+//! Options: `--name NAME` (required), `--peer NAME`, `--heartbeat default|fast|wan`,
+//! `--low-latency`, and `--bulk` for a channel of its own for what is not urgent.
 
 #![allow(clippy::print_stdout, reason = "standard output is what this program is for")]
 

@@ -1,4 +1,5 @@
-//! The node that is watched: one process, registered as [`CONTROL`], does what messages ask for and answers each.
+//! The node that is watched: one process, registered as [`CONTROL`], does what messages ask for and
+//! answers each.
 
 use std::{thread, time::Duration};
 
@@ -17,7 +18,8 @@ struct Targets {
     guards: Vec<Process>,
 }
 
-/// Starts the process, on a thread of its own: a process that keeps many guards is a program's own thread as a rule.
+/// Starts the process, on a thread of its own: a process that keeps many guards is a program's own
+/// thread as a rule.
 pub(crate) fn start(node: &Node) -> Result {
     let mut control = node.process()?;
     control.register(CONTROL.parse()?)?;

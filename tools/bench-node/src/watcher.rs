@@ -15,10 +15,10 @@
 //! | `collect` | nothing: there is no garbage here | |
 //! | `messages N BYTES` | so many messages to the other node; then a round trip | time |
 //!
-//! The process belongs to this program's main thread, so that calls and the node's own thread work beside each other; that
-//! thread waits without a reactor, because the node's has one. In `each`, `watch` and `lost` tasks of the node
-//! receive. Every
-//! `Down` is counted by the tag of its monitor: one that is lost, or comes twice, is an error and no measurement.
+//! The process belongs to this program's main thread, so that calls and the node's own thread work
+//! beside each other; that thread waits without a reactor, because the node's has one. In `each`,
+//! `watch` and `lost` tasks of the node receive. Every `Down` is counted by the tag of its monitor:
+//! one that is lost, or comes twice, is an error and no measurement.
 
 use std::{
     sync::{Arc, mpsc},
@@ -273,7 +273,8 @@ impl Watcher {
 
     // ----- talking to the other node
 
-    /// What was sent before has arrived when this returns, and nothing has come that was not received.
+    /// What was sent before has arrived when this returns, and nothing has come that was not
+    /// received.
     fn round_trip(&mut self) -> Result {
         self.ask("ping").map(drop)
     }

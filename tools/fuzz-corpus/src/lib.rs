@@ -1,5 +1,5 @@
-//! Runs the fuzz targets without a fuzzer: over the committed corpus, and over inputs that are made from the corpus with a
-//! fixed seed. The tests of all crates with fuzz targets use it.
+//! Runs the fuzz targets without a fuzzer: over the committed corpus, and over inputs that are made
+//! from the corpus with a fixed seed. The tests of all crates with fuzz targets use it.
 
 #![allow(clippy::unwrap_used, reason = "only tests use it")]
 

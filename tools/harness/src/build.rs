@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::workspace;
 
-/// Builds the program of a package below `tools/`, which has the name of its package, and returns its path.
+/// Builds the program of a package below `tools/`, which has the name of its package, and returns
+/// its path.
 pub fn tool(name: &str, release: bool) -> Result<PathBuf> {
     build(name, name, release)
 }

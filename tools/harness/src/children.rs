@@ -1,5 +1,5 @@
-//! The child processes of a run, each ended by its own handle: at the end of its scenario, when its scenario
-//! panics, and when the run is interrupted.
+//! The child processes of a run, each ended by its own handle: at the end of its scenario, when its
+//! scenario panics, and when the run is interrupted.
 
 use std::{
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus},
@@ -36,7 +36,8 @@ impl Children {
         self.interrupted.load(Ordering::SeqCst)
     }
 
-    /// Starts a child, in that namespace if one is given; its standard input and output must be piped.
+    /// Starts a child, in that namespace if one is given; its standard input and output must be
+    /// piped.
     pub fn start(
         &self,
         command: &mut Command,
@@ -95,7 +96,8 @@ impl Running {
         let child = lock(&self.child);
         let (process, failed) =
             (Pid::from_child(&child), || "cannot limit the descriptors of a node".to_owned());
-        // Only what it may have now: what it may be allowed is left as it is, or could not be given back.
+        // Only what it may have now: what it may be allowed is left as it is, or could not be given
+        // back.
         let ours = getrlimit(Resource::Nofile);
         let new = Rlimit { current: Some(most), maximum: ours.maximum };
         let before = prlimit(Some(process), Resource::Nofile, new).with_context(failed)?;
@@ -131,7 +133,8 @@ impl Running {
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        // While the lock is held nobody waits for the child, so its number cannot have become another's.
+        // While the lock is held nobody waits for the child, so its number cannot have become
+        // another's.
         let child = lock(&self.child);
         kill_process(Pid::from_child(&child), signal)
             .with_context(|| format!("cannot send {signal:?} to a node"))
@@ -151,7 +154,8 @@ fn end(child: &Mutex<Child>) {
     let _ = child.wait();
 }
 
-/// What these locks guard is whole between any two statements, so a panic elsewhere does not spoil it.
+/// What these locks guard is whole between any two statements, so a panic elsewhere does not spoil
+/// it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

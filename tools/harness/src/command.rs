@@ -77,7 +77,8 @@ pub enum LogReader {
 }
 
 impl LogReader {
-    /// The end of a pipe for a program, and the other end, which must be held as long as there is a reader.
+    /// The end of a pipe for a program, and the other end, which must be held as long as there is a
+    /// reader.
     pub fn pipe(self) -> Result<(Stdio, Option<PipeReader>)> {
         let failed = || "cannot make a pipe for a log".to_owned();
         let (reader, mut writer) = pipe().with_context(failed)?;

@@ -10,7 +10,8 @@ use anyhow::{Result, bail};
 /// Maximum time for a condition that holds almost at once on an idle machine.
 pub const SOON: Duration = Duration::from_secs(30);
 
-/// Calls `attempt` until it returns a value. Returns `None` after `within`; an error ends it at once.
+/// Calls `attempt` until it returns a value. Returns `None` after `within`; an error ends it at
+/// once.
 pub fn poll<T>(within: Duration, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
     const PAUSE: Duration = Duration::from_millis(20);
     let deadline = Instant::now() + within;

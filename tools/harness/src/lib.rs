@@ -1,5 +1,5 @@
-//! The parts that the tasks of `xtask` share: programs to start, the places where they run, and the machine that they run
-//! on. It depends on no crate of Obit.
+//! The parts that the tasks of `xtask` share: programs to start, the places where they run, and the
+//! machine that they run on. It depends on no crate of Obit.
 //!
 //! | module | holds |
 //! |---|---|

@@ -26,7 +26,8 @@ impl Machine {
     }
 }
 
-/// The commit that is checked out, with `, changed` behind it if files differ from it; `unknown` without git.
+/// The commit that is checked out, with `, changed` behind it if files differ from it; `unknown`
+/// without git.
 pub fn commit() -> String {
     let git = |arguments: &[&str]| {
         let told = Command::new("git").current_dir(workspace::root()).args(arguments).output().ok()?;

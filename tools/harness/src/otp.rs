@@ -1,4 +1,5 @@
-//! Erlang/OTP, to compare with: programs for it, and nodes on loopback with a port mapper of their own.
+//! Erlang/OTP, to compare with: programs for it, and nodes on loopback with a port mapper of their
+//! own.
 
 use std::{
     fs,

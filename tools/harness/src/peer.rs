@@ -1,4 +1,5 @@
-//! A process that is driven by lines: verbs go in, numbers come out. What it uses is read from outside.
+//! A process that is driven by lines: verbs go in, numbers come out. What it uses is read from
+//! outside.
 
 use std::{
     fs,
@@ -41,7 +42,8 @@ pub struct Usage {
 impl Usage {
     /// The processor time between both, and the memory now.
     pub fn since(self, before: Usage) -> Usage {
-        // What a thread has used that has ended meanwhile is in the coarse figure alone. Of two nodes that is right to this:
+        // What a thread has used that has ended meanwhile is in the coarse figure alone. Of two
+        // nodes that is right to this:
         const COARSE: f64 = 0.04;
         let (precise, coarse) = (self.cpu - before.cpu, self.coarse - before.coarse);
         let cpu = if coarse > precise + COARSE { coarse } else { precise };
@@ -141,7 +143,8 @@ impl Peer {
             Some(Ok(kib)) => kib,
             _ => bail!("the system does not tell how much memory a node occupies"),
         };
-        // Behind the name, which may hold anything: the twelfth and thirteenth word are user and system time.
+        // Behind the name, which may hold anything: the twelfth and thirteenth word are user and
+        // system time.
         let stat = read(process.join("stat"))?;
         let words = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
         let ticks: f64 = words.skip(11).take(2).filter_map(|word| word.parse::<f64>().ok()).sum();
@@ -149,7 +152,8 @@ impl Peer {
     }
 }
 
-/// The lines of standard output, read on a thread of their own, so that to wait for one has a limit.
+/// The lines of standard output, read on a thread of their own, so that to wait for one has a
+/// limit.
 fn lines(stdout: ChildStdout) -> Receiver<Reply> {
     let (said, replies) = channel();
     thread::spawn(move || {

@@ -4,15 +4,17 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Result, bail};
 
-/// A block of neighbouring ports. Its first port is held for as long as the block is: it is the lock by which
-/// runs at the same time keep out of each other's way, while nodes come and go on the others.
+/// A block of neighbouring ports. Its first port is held for as long as the block is: it is the
+/// lock by which runs at the same time keep out of each other's way, while nodes come and go on the
+/// others.
 pub struct Ports {
     _lock: TcpListener,
     first: u16,
 }
 
-/// Below the range from which systems pick the ports of outgoing connections: a port in that range might be
-/// taken by somebody's connection while its node is being restarted, or a node might even connect to itself.
+/// Below the range from which systems pick the ports of outgoing connections: a port in that range
+/// might be taken by somebody's connection while its node is being restarted, or a node might even
+/// connect to itself.
 const RANGE: std::ops::Range<u16> = 10_240..32_000;
 const BLOCK: u16 = 32;
 

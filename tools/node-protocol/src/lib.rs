@@ -1,4 +1,5 @@
-//! The lines that the program `test-node` reads on standard input and writes on standard output, one JSON object a line.
+//! The lines that the program `test-node` reads on standard input and writes on standard output,
+//! one JSON object a line.
 //!
 //! The program and the cluster test that drives it share these types, and no other code.
 //!
@@ -10,11 +11,11 @@
 //! < {"event":"down","to":"partisan:pid:…","monitor":"partisan:ref:…","target":"job@b@127.0.0.1:7002",…}
 //! ```
 //!
-//! Every request is answered once, under its own number. What concerns one process is printed by that
-//! process, so its answers and its events stand in the order in which they happened to it.
+//! Every request is answered once, under its own number. What concerns one process is printed by
+//! that process, so its answers and its events stand in the order in which they happened to it.
 //!
-//! Processes, monitors and targets are written as text: pids and monitor references as URIs, a registered
-//! name as `name@node`.
+//! Processes, monitors and targets are written as text: pids and monitor references as URIs, a
+//! registered name as `name@node`.
 
 #![allow(missing_docs, reason = "most fields say by their names what they are")]
 
@@ -37,7 +38,8 @@ pub struct Request {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
-    /// Starts processes: tasks of the node, or with `thread` each on a thread of its own. Answer: `pids`.
+    /// Starts processes: tasks of the node, or with `thread` each on a thread of its own. Answer:
+    /// `pids`.
     Spawn {
         #[serde(default = "one")]
         count: usize,
@@ -48,7 +50,8 @@ pub enum Command {
     Exit { processes: Vec<String>, how: Exit },
     /// Kills a process. Answer: `flags`, whether it was alive.
     Kill { process: String },
-    /// The process takes nothing out of its mailbox until `resume`; it still does what it is asked. Answer: `done`.
+    /// The process takes nothing out of its mailbox until `resume`; it still does what it is asked.
+    /// Answer: `done`.
     Pause { process: String },
     /// The process blocks its thread for that long. Answer: `done`, before it does.
     Block { process: String, milliseconds: u64 },
@@ -60,15 +63,16 @@ pub enum Command {
     Unregister { name: String },
     /// Who holds a name. Answer: `pids`, one or none.
     Whereis { name: String },
-    /// The process sends messages to a pid or a name. Each body is a number, counted up from 1 for each pair of
-    /// sender and receiver. Answer: `sent`, the last number.
+    /// The process sends messages to a pid or a name. Each body is a number, counted up from 1 for
+    /// each pair of sender and receiver. Answer: `sent`, the last number.
     Send {
         process: String,
         to: String,
         #[serde(default = "one")]
         count: usize,
     },
-    /// The process monitors these; every Down comes to its mailbox. Answer: `monitors`, in the order of the targets.
+    /// The process monitors these; every Down comes to its mailbox. Answer: `monitors`, in the
+    /// order of the targets.
     Monitor {
         process: String,
         targets: Vec<String>,
@@ -108,7 +112,8 @@ pub enum Command {
         #[serde(default)]
         of: Subscription,
     },
-    /// Monitors through handles that belong to no process: futures, or members of one set. Answer: `monitors`.
+    /// Monitors through handles that belong to no process: futures, or members of one set. Answer:
+    /// `monitors`.
     Watch {
         targets: Vec<String>,
         #[serde(default)]
@@ -118,14 +123,16 @@ pub enum Command {
         #[serde(default)]
         set: bool,
     },
-    /// Ends such monitors: drops the handles, or asks each whether it was still active (`info`). Members of the
-    /// set are always asked. Answer: `flags`; a dropped handle tells nothing, so its flag is always true.
+    /// Ends such monitors: drops the handles, or asks each whether it was still active (`info`).
+    /// Members of the set are always asked. Answer: `flags`; a dropped handle tells nothing, so its
+    /// flag is always true.
     Unwatch {
         monitors: Vec<String>,
         #[serde(default)]
         info: bool,
     },
-    /// Asks for a session with a node: its name, or `name=host:port`. Answer: `done`, before there is one.
+    /// Asks for a session with a node: its name, or `name=host:port`. Answer: `done`, before there
+    /// is one.
     Connect { node: String },
     /// Ends the session with a node. Answer: `done`.
     Disconnect { node: String },
@@ -138,7 +145,8 @@ pub enum Command {
     Tables,
     /// Everything the node tells about itself, for people to read. Answer: `inspect`.
     Inspect,
-    /// Leaves the cluster in good order. Answer: `done`, when it is over; the program goes on until its input ends.
+    /// Leaves the cluster in good order. Answer: `done`, when it is over; the program goes on until
+    /// its input ends.
     Stop,
 }
 

@@ -1,16 +1,18 @@
-//! One node of hundreds, driven by lines: `cargo xtask scale` starts them, each as a process of its own.
+//! One node of hundreds, driven by lines: `cargo xtask scale` starts them, each as a process of its
+//! own.
 //!
-//! It prints `ready` once it listens, then reads verbs from standard input and answers each by one line: empty, or `error`
-//! and a text. It ends with its standard input.
+//! It prints `ready` once it listens, then reads verbs from standard input and answers each by one
+//! line: empty, or `error` and a text. It ends with its standard input.
 //!
 //! | verb | does | answers |
 //! |---|---|---|
 //! | `nodes N` | nothing | as soon as it is connected to exactly so many nodes |
 //! | `watch NAME ...` | monitors one process of each of these nodes, which connects to them if need be | at once |
 //!
-//! Options: `--name NAME` (required); `--peers FILE`, the nodes to connect to at start and for ever, one in a line;
-//! `--max-pending N`, for how many handshakes at once the node has room; `--setup-timeout SECONDS`, how long one may take;
-//! `--heartbeat INTERVAL/TIMEOUT` in milliseconds; without them as the library says.
+//! Options: `--name NAME` (required); `--peers FILE`, the nodes to connect to at start and for
+//! ever, one in a line; `--max-pending N`, for how many handshakes at once the node has room;
+//! `--setup-timeout SECONDS`, how long one may take; `--heartbeat INTERVAL/TIMEOUT` in
+//! milliseconds; without them as the library says.
 
 #![allow(clippy::print_stdout, reason = "standard output is what this program is for")]
 

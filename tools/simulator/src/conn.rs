@@ -1,4 +1,5 @@
-//! Connections between nodes: two ends, and a wire in each direction that keeps the order and may lose its tail.
+//! Connections between nodes: two ends, and a wire in each direction that keeps the order and may
+//! lose its tail.
 
 use std::{collections::VecDeque, sync::Arc};
 

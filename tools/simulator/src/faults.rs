@@ -227,7 +227,8 @@ impl World {
         }
     }
 
-    /// A task of the transport is lost, and what it owes is paid as `io::tasks` of `transport-tcp` pays it.
+    /// A task of the transport is lost, and what it owes is paid as `io::tasks` of `transport-tcp`
+    /// pays it.
     fn lose_task(&mut self, of: LifeIx) {
         // Handshakes are short: of them there is hardly ever one on a node that was chosen before.
         let shaking = self.ends_without_session();

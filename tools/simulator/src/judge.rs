@@ -80,7 +80,8 @@ impl World {
         meant && at >= of.made
     }
 
-    /// Whether the node that bears the name could say, since the monitor was made, that there is no such process.
+    /// Whether the node that bears the name could say, since the monitor was made, that there is no
+    /// such process.
     fn is_true_noproc(&self, monitor: MonitorIx) -> bool {
         let of = &self.oracle.monitors[monitor].of;
         let life = match of.aim {
@@ -127,7 +128,8 @@ impl World {
             || self.lives[life].node_ix != of.node && self.is_late(life, of.node, of.made, end.kind)
     }
 
-    /// Whether the last end before that time was such an end: the core may not have been told of it yet.
+    /// Whether the last end before that time was such an end: the core may not have been told of it
+    /// yet.
     fn is_late(&self, life: LifeIx, node: NodeIx, made: Time, kind: EndKind) -> bool {
         let breaks = self.lives[life].breaks.get(&node).into_iter().flatten();
         breaks.rev().find(|(at, _)| *at <= made).is_some_and(|(_, last)| *last == kind)

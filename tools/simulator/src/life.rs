@@ -1,4 +1,5 @@
-//! The lives of nodes: started, run a little at a time, paused, ended without notice, started again.
+//! The lives of nodes: started, run a little at a time, paused, ended without notice, started
+//! again.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,5 +1,5 @@
-//! A cluster of real nodes in virtual time, on links that break in every way there is. `cargo xtask sim` runs it;
-//! `docs/SIMULATION.md` says what is real here and what is not.
+//! A cluster of real nodes in virtual time, on links that break in every way there is. `cargo xtask
+//! sim` runs it; `docs/SIMULATION.md` says what is real here and what is not.
 
 #![allow(clippy::print_stdout, reason = "a command-line program speaks on standard output")]
 #![allow(unreachable_pub, missing_docs, reason = "a program, and nobody's library")]

@@ -1,4 +1,5 @@
-//! What the command line says. `cargo xtask sim` has checked it; whoever calls the program by hand gets a plain answer.
+//! What the command line says. `cargo xtask sim` has checked it; whoever calls the program by hand
+//! gets a plain answer.
 
 use std::path::PathBuf;
 

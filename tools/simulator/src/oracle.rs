@@ -1,4 +1,5 @@
-//! The truth: which processes live, of what they died, who monitors whom, and who has said what to whom.
+//! The truth: which processes live, of what they died, who monitors whom, and who has said what to
+//! whom.
 
 use std::collections::{BTreeMap, BTreeSet};
 

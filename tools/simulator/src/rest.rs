@@ -1,5 +1,5 @@
-//! Holds the tables of all nodes against each other and against the truth: P9 to P11 of `docs/RACES.md`, and that
-//! nothing is stuck once the faults have stopped.
+//! Holds the tables of all nodes against each other and against the truth: P9 to P11 of
+//! `docs/RACES.md`, and that nothing is stuck once the faults have stopped.
 
 use crate::{
     conn::LifeIx,

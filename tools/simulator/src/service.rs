@@ -1,7 +1,8 @@
-//! The peer service of a simulated node, as the runtime sees it: it only takes notes, and the world acts on them.
+//! The peer service of a simulated node, as the runtime sees it: it only takes notes, and the world
+//! acts on them.
 //!
-//! So nothing here is decided, and nothing here is random: what a note leads to is up to the rules of `transport-tcp`,
-//! which `transport` drives.
+//! So nothing here is decided, and nothing here is random: what a note leads to is up to the rules
+//! of `transport-tcp`, which `transport` drives.
 
 use std::{collections::VecDeque, sync::Arc};
 

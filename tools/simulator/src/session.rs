@@ -1,4 +1,5 @@
-//! One end of a session: the halves of a connection of `transport-tcp`, between the runtime and a socket in memory.
+//! One end of a session: the halves of a connection of `transport-tcp`, between the runtime and a
+//! socket in memory.
 
 use std::{
     collections::VecDeque,
@@ -29,8 +30,8 @@ pub use reader::SimSession;
 /// A peer that has not read so many packets takes no more for now.
 const SOCKET: usize = 128;
 
-/// See the [module](self). Shared by the runtime, which pushes and reads, and the world, which carries packets and drives
-/// the upkeep.
+/// See the [module](self). Shared by the runtime, which pushes and reads, and the world, which
+/// carries packets and drives the upkeep.
 pub struct Line {
     pub conn: ConnIx,
     pub side: usize,

@@ -46,7 +46,8 @@ struct Fault {
 }
 
 impl Fault {
-    /// Whether the task of that kind panics instead of this poll. `name` is also called for points within a poll.
+    /// Whether the task of that kind panics instead of this poll. `name` is also called for points
+    /// within a poll.
     fn strikes(&mut self, name: &'static str) -> bool {
         if name.starts_with("effect") {
             return false;
@@ -67,7 +68,8 @@ impl Tasks {
         Arc::new(Tasks { executor: Executor::new(), steps: AtomicUsize::new(0), fault: Arc::default() })
     }
 
-    /// Runs tasks, in the order in which they were woken, for about that many steps; returns whether none is left that can go on.
+    /// Runs tasks, in the order in which they were woken, for about that many steps; returns
+    /// whether none is left that can go on.
     pub fn run(&self, steps: usize) -> bool {
         let fault = self.fault.clone();
         supervision::faults::set(move |name| fault.lock().strikes(name));
@@ -80,7 +82,8 @@ impl Tasks {
         idle
     }
 
-    /// A task of the runtime will panic in place of its poll: the one whose turn it is after that many polls, at least one.
+    /// A task of the runtime will panic in place of its poll: the one whose turn it is after that
+    /// many polls, at least one.
     pub fn plan_panic(&self, polls: usize) {
         self.fault.lock().polls = Some(polls.max(1));
     }

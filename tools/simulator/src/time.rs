@@ -20,7 +20,8 @@ pub type Time = u64;
 pub const MS: Time = 1_000;
 pub const SECOND: Time = 1_000_000;
 
-/// What will happen, by time; what is due at the same time happens in the order in which it was planned.
+/// What will happen, by time; what is due at the same time happens in the order in which it was
+/// planned.
 pub struct Agenda<E> {
     heap: BinaryHeap<Reverse<(Time, u64, Entry<E>)>>,
     planned: u64,
@@ -93,7 +94,8 @@ impl Clock {
     /// When it will show at least that.
     pub fn when(&self, shows: Duration, now: Time) -> Time {
         let left = shows.saturating_sub(self.shows(now)).as_micros() as i64;
-        // A clock is off by a few per cent at most: whoever comes a little early or late looks again.
+        // A clock is off by a few per cent at most: whoever comes a little early or late looks
+        // again.
         now + (left - left / 1_000_000 * self.skew) as u64 + 1
     }
 

@@ -1,4 +1,5 @@
-//! Drives the table of peers of each node: reports what happens to connections, and carries out what the table decides.
+//! Drives the table of peers of each node: reports what happens to connections, and carries out
+//! what the table decides.
 
 use std::{sync::Arc, time::Instant};
 
@@ -255,7 +256,8 @@ impl World {
         is_open && calm && life.alive && !life.paused && self.now > life.resumed + CALM
     }
 
-    /// This end of the connection is closed; the other end will see it, unless what tells it is lost.
+    /// This end of the connection is closed; the other end will see it, unless what tells it is
+    /// lost.
     pub fn hang_up(&mut self, conn: ConnIx, side: usize, last: Packet) {
         let losing = matches!(last, Packet::Reset);
         self.send(conn, side, last);

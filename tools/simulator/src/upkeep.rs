@@ -1,4 +1,5 @@
-//! Drives the upkeep of each session: heartbeats, silence, probes, and the end of a session that is closed.
+//! Drives the upkeep of each session: heartbeats, silence, probes, and the end of a session that is
+//! closed.
 
 use peer_service::{EndKind, SessionEnd};
 use transport_tcp::{Heartbeat, proto::connection::upkeep::Step};

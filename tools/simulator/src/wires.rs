@@ -1,4 +1,5 @@
-//! How frames travel: in order, with a delay, not through a cut, and without their tail when a connection dies.
+//! How frames travel: in order, with a delay, not through a cut, and without their tail when a
+//! connection dies.
 
 use crate::{
     conn::{ConnIx, LifeIx, NodeIx, Packet, Stage},
@@ -9,7 +10,8 @@ use crate::{
 impl World {
     /// How long something takes one way.
     pub fn latency(&mut self) -> Time {
-        // Mostly near, sometimes far, so that what is sent on different connections overtakes each other.
+        // Mostly near, sometimes far, so that what is sent on different connections overtakes each
+        // other.
         if self.rng.u8(..) < 16 { self.rng.u64(5 * MS..120 * MS) } else { self.rng.u64(MS / 5..3 * MS) }
     }
 
@@ -29,7 +31,8 @@ impl World {
         }
     }
 
-    /// What is due at that side arrives there, unless the way is cut: then it waits, as TCP sends it again.
+    /// What is due at that side arrives there, unless the way is cut: then it waits, as TCP sends
+    /// it again.
     pub fn arrive(&mut self, conn: ConnIx, side: usize) {
         let nodes = self.conns[conn].nodes;
         self.conns[conn].wires[side].moving = false;

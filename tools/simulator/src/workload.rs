@@ -1,4 +1,5 @@
-//! What the processes of the cluster do: they come and go, monitor each other, change their minds, talk, and listen.
+//! What the processes of the cluster do: they come and go, monitor each other, change their minds,
+//! talk, and listen.
 
 use monitor_runtime::{Demonitor, ExitReason, NodeType, NodesOptions, Process};
 use peer_service::{NodeId, SessionId};
@@ -19,7 +20,8 @@ const IDLE: Time = 200 * MS;
 const NEIGHBOURS: usize = 7;
 
 impl World {
-    /// A node that has started gets its first processes; the first of them wants to know of all nodes.
+    /// A node that has started gets its first processes; the first of them wants to know of all
+    /// nodes.
     pub fn settle_in(&mut self, life: LifeIx) {
         for _ in 0..3 {
             self.spawn(life);
@@ -102,8 +104,9 @@ impl World {
         up.map(|info| (self.node_of(&info.node.name), info.node, info.session)).collect()
     }
 
-    /// The session with that node that takes what is pushed now. One that has ended at this end takes nothing any more, though the
-    /// node may not have been told yet: what is asked for then goes to the next session.
+    /// The session with that node that takes what is pushed now. One that has ended at this end
+    /// takes nothing any more, though the node may not have been told yet: what is asked for then
+    /// goes to the next session.
     fn open_session(&mut self, life: LifeIx, node: NodeIx) -> Option<SessionId> {
         let conn = *self.lives[life].sessions.get(&node)?;
         let line = (0..2).find_map(|side| {

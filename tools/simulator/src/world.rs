@@ -1,4 +1,5 @@
-//! The simulated cluster: everything there is, and the loop that lets one thing happen after the other.
+//! The simulated cluster: everything there is, and the loop that lets one thing happen after the
+//! other.
 
 use std::{
     sync::{

@@ -41,7 +41,8 @@ impl Handles {
         Handles { node: node.clone(), futures: HashMap::new(), set }
     }
 
-    /// Monitors the targets, and answers with the monitors before any of them can be said to have fired.
+    /// Monitors the targets, and answers with the monitors before any of them can be said to have
+    /// fired.
     pub(crate) fn watch(&mut self, targets: &[String], options: MonitorOptions, set: bool, ticket: Ticket) {
         let targets = targets.iter().map(|target| text::target(target)).collect::<Result<Vec<_>, _>>();
         match targets {
@@ -76,7 +77,8 @@ impl Handles {
         let mut flags = Vec::new();
         for monitor in monitors {
             let (was_active, flag) = oneshot::channel();
-            // Who has fired already does not listen any more; then the flag's sender is dropped: it was not active.
+            // Who has fired already does not listen any more; then the flag's sender is dropped: it
+            // was not active.
             match self.futures.remove(&monitor) {
                 Some(end) => drop(end.send(End { info, was_active })),
                 None => drop(self.set.unbounded_send(SetOrder::Remove { monitor, was_active })),

@@ -1,8 +1,10 @@
-//! One node of a cluster, driven by lines: a program to try things out with, and what the cluster test is made of.
+//! One node of a cluster, driven by lines: a program to try things out with, and what the cluster
+//! test is made of.
 //!
-//! It starts a node, reads requests from standard input, one JSON object a line, and prints answers and everything
-//! that its processes receive to standard output, one JSON object a line. The crate `node-protocol` describes every
-//! line. When its input ends, the program ends; without a `stop` before, that is a crash.
+//! It starts a node, reads requests from standard input, one JSON object a line, and prints answers
+//! and everything that its processes receive to standard output, one JSON object a line. The crate
+//! `node-protocol` describes every line. When its input ends, the program ends; without a `stop`
+//! before, that is a crash.
 //!
 //! ```text
 //! cargo xtask keygen cluster.key && export OBIT_SECRET=$(cat cluster.key)
@@ -10,13 +12,14 @@
 //! cargo run -p test-node -- --name b@127.0.0.1:7002 --peer a@127.0.0.1:7001     (in another terminal)
 //! ```
 //!
-//! Options: `--name NAME` (required), `--listen ADDRESS` (the name's address by default), `--peer NAME[=ADDRESS]`
-//! (connect at start; may be given several times), `--hidden`, `--heartbeat default|fast|wan|I/T` (interval and timeout
-//! in milliseconds), `--log LEVEL` (`off` to `trace`, to standard error; nothing by default). The secret of the cluster comes
-//! in the environment, because arguments are visible to every user of the machine.
+//! Options: `--name NAME` (required), `--listen ADDRESS` (the name's address by default), `--peer
+//! NAME[=ADDRESS]` (connect at start; may be given several times), `--hidden`, `--heartbeat
+//! default|fast|wan|I/T` (interval and timeout in milliseconds), `--log LEVEL` (`off` to `trace`,
+//! to standard error; nothing by default). The secret of the cluster comes in the environment,
+//! because arguments are visible to every user of the machine.
 //!
-//! Where to look: `process.rs` is a process that watches and is watched, in Erlang's style; `handles.rs` holds
-//! monitors as futures and as a stream.
+//! Where to look: `process.rs` is a process that watches and is watched, in Erlang's style;
+//! `handles.rs` holds monitors as futures and as a stream.
 
 #![allow(clippy::print_stdout, reason = "standard output is what this program is for")]
 

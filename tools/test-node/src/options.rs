@@ -8,7 +8,8 @@ use tracing_subscriber::filter::LevelFilter;
 /// The environment variable with the cluster's secret.
 const SECRET: &str = "OBIT_SECRET";
 
-/// The configuration that the arguments and the environment describe; an error names the argument that is wrong.
+/// The configuration that the arguments and the environment describe; an error names the argument
+/// that is wrong.
 pub(crate) fn config(mut arguments: impl Iterator<Item = String>) -> Result<Config, Box<dyn Error>> {
     let (mut name, mut listen, mut hidden, mut peers) = (None, None, false, Vec::<NodeSpec>::new());
     let mut heartbeat = "default".to_owned();

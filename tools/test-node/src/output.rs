@@ -15,7 +15,8 @@ pub(crate) fn say(output: &Output) {
     let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
 }
 
-/// A request that must be answered, once. Dropped without an answer it says so: its process was gone.
+/// A request that must be answered, once. Dropped without an answer it says so: its process was
+/// gone.
 pub(crate) struct Ticket(Option<u64>);
 
 impl Ticket {

@@ -54,7 +54,8 @@ pub(crate) async fn task(
     }
 }
 
-/// The process as a thread that holds a guard: what a task of another runtime, or an actor, would be.
+/// The process as a thread that holds a guard: what a task of another runtime, or an actor, would
+/// be.
 pub(crate) fn start_thread(node: &Node, orders: mpsc::UnboundedReceiver<Order>) -> Result<Pid, NotAlive> {
     let mut process = node.process()?;
     let pid = process.pid().clone();
@@ -66,8 +67,8 @@ pub(crate) fn start_thread(node: &Node, orders: mpsc::UnboundedReceiver<Order>) 
     Ok(pid)
 }
 
-/// Lives until it is told to exit, or its mailbox is closed; returns of what it ends. What it is told comes before
-/// what it receives.
+/// Lives until it is told to exit, or its mailbox is closed; returns of what it ends. What it is
+/// told comes before what it receives.
 async fn live(mailbox: &mut Mailbox, mut orders: mpsc::UnboundedReceiver<Order>) -> ExitReason {
     enum Next {
         Order(Option<Order>),
@@ -93,7 +94,8 @@ async fn live(mailbox: &mut Mailbox, mut orders: mpsc::UnboundedReceiver<Order>)
             Next::Order(Some(Order::Exit(how))) => {
                 say(&Output::Exiting { process: mailbox.pid().to_string(), reason: how.clone() });
                 if let Exit::Panicked(text) = how {
-                    // Said as a reason it would do, but it is to be shown that a panic does it, too.
+                    // Said as a reason it would do, but it is to be shown that a panic does it,
+                    // too.
                     panic!("{text}");
                 }
                 return text::exit_reason(&how).expect("whoever gives the reason keeps to its limit");

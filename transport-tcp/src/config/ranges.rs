@@ -11,15 +11,17 @@ use crate::net::tls;
 
 /// Longer than a program runs. A time of that length or more means "no limit".
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-/// The shortest interval of heartbeats, and the shortest time for a handshake: shorter ones keep a thread busy.
+/// The shortest interval of heartbeats, and the shortest time for a handshake: shorter ones keep a
+/// thread busy.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 impl TcpConfig {
-    /// Whether every field is within its range. Opens and resolves nothing; [`TcpTransport::start`] calls it first.
+    /// Whether every field is within its range. Opens and resolves nothing; [`TcpTransport::start`]
+    /// calls it first.
     ///
     /// # Errors
-    /// [`StartError::Field`] with the first field that is not, and what is allowed; `StartError::Tls` if the
-    /// certificate does not fit the node.
+    /// [`StartError::Field`] with the first field that is not, and what is allowed;
+    /// `StartError::Tls` if the certificate does not fit the node.
     ///
     /// [`TcpTransport::start`]: crate::TcpTransport::start
     pub fn check(&self) -> Result<(), StartError> {
@@ -82,8 +84,9 @@ impl TcpConfig {
         Ok(())
     }
 
-    /// The same configuration, with times that mean "no limit" cut to one that is never reached either, and can be added
-    /// to every moment of a clock. So nothing that counts with them can overflow.
+    /// The same configuration, with times that mean "no limit" cut to one that is never reached
+    /// either, and can be added to every moment of a clock. So nothing that counts with them can
+    /// overflow.
     pub(crate) fn cut_to_clock(mut self) -> Self {
         let times = [&mut self.heartbeat.interval, &mut self.heartbeat.timeout, &mut self.setup_timeout];
         times.into_iter().for_each(|time| *time = FOREVER.min(*time));

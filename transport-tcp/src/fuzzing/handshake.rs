@@ -1,7 +1,8 @@
 //! Handshakes with somebody who says anything, with and without the secret.
 //!
-//! The first byte says whether the other side knows the secret: then a true proof is put behind the fields of its
-//! frames, and what comes after the proof is reached. The rest is what it says, in frames.
+//! The first byte says whether the other side knows the secret: then a true proof is put behind the
+//! fields of its frames, and what comes after the proof is reached. The rest is what it says, in
+//! frames.
 
 use std::sync::{Arc, LazyLock};
 
@@ -78,7 +79,8 @@ impl<'a> Other<'a> {
         self.transcript.absorb(kind, proof);
     }
 
-    /// Whoever has come this far knows the secret, and nothing was agreed on that this node does not have.
+    /// Whoever has come this far knows the secret, and nothing was agreed on that this node does
+    /// not have.
     fn check(&self, negotiated: &Negotiated) {
         assert!(self.knows_secret, "a proof without the secret");
         assert_eq!(negotiated.features.0 & !NODE.features.0, 0);

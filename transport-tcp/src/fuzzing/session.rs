@@ -1,7 +1,8 @@
 //! A session with a peer that has proved itself and keeps no rule.
 //!
-//! The first byte says how many connections the session has, and whether fragments are agreed on. Then come pieces, as
-//! reads would bring them: the connection, a length of two bytes, and as many bytes.
+//! The first byte says how many connections the session has, and whether fragments are agreed on.
+//! Then come pieces, as reads would bring them: the connection, a length of two bytes, and as many
+//! bytes.
 
 use peer_service::{ChannelId, EndKind, FrameBuf};
 

@@ -1,4 +1,5 @@
-//! Further connections of sessions that are being accepted: each is handed to the task that accepts its session.
+//! Further connections of sessions that are being accepted: each is handed to the task that accepts
+//! its session.
 
 use std::sync::Arc;
 
@@ -28,14 +29,16 @@ pub(crate) struct ChannelJoins {
 }
 
 impl ChannelJoins {
-    /// Begins to wait for so many connections of that peer. They may come as soon as the peer knows the bond.
+    /// Begins to wait for so many connections of that peer. They may come as soon as the peer knows
+    /// the bond.
     pub(crate) fn begin(self: &Arc<Self>, bond: Bond, peer: &NodeName, connections: usize) -> ChannelJoin {
         let (places, arrivals): (Vec<_>, _) = (0..connections).map(|_| bounded(1)).unzip();
         self.waiting.lock().begin(bond.clone(), peer.clone(), places);
         ChannelJoin { bond, arrivals, joins: self.clone() }
     }
 
-    /// Hands a connection over whose ATTACH has that body, once it has proved that it belongs to a session that waits.
+    /// Hands a connection over whose ATTACH has that body, once it has proved that it belongs to a
+    /// session that waits.
     pub(crate) fn attach(
         &self,
         me: &Identity,

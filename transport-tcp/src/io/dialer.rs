@@ -102,8 +102,8 @@ async fn dial(
 
 /// A dial under way.
 ///
-/// A dial runs at most one handshake at a time: connections race before any byte is exchanged on them, and the
-/// next race begins when the handshake with the winner of the last one has failed.
+/// A dial runs at most one handshake at a time: connections race before any byte is exchanged on
+/// them, and the next race begins when the handshake with the winner of the last one has failed.
 struct Dial<'a> {
     endpoint: &'a Arc<Endpoint>,
     name: &'a NodeName,

@@ -35,8 +35,8 @@ pub(crate) async fn read(path: &Path) -> Result<Vec<NodeSpec>, PeersFileError> {
     smol::unblock(move || parse(&text(path)?)).await
 }
 
-/// Looks at the file again and again: it is short, and its content tells more reliably than its time whether
-/// it has changed.
+/// Looks at the file again and again: it is short, and its content tells more reliably than its
+/// time whether it has changed.
 async fn watch(endpoint: &Arc<Endpoint>, path: &Path, listed: Vec<NodeSpec>) {
     let mut last = Ok(listed);
     loop {
@@ -92,7 +92,8 @@ async fn ask(endpoint: &Arc<Endpoint>, source: Source, name: &NodeName) {
     }
 }
 
-/// The nodes of that label at those addresses. How many there can be is limited by what a DNS answer holds.
+/// The nodes of that label at those addresses. How many there can be is limited by what a DNS
+/// answer holds.
 fn nodes(label: &str, addresses: &[SocketAddr]) -> Vec<NodeSpec> {
     // An address with a scope is no name: it means something else on every machine.
     addresses.iter().filter_map(|address| format!("{label}@{address}").parse().ok()).collect()

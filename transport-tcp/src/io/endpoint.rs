@@ -1,8 +1,8 @@
-//! The transport of one node: its table of peers behind one lock, and the tasks, connections and events on which the
-//! table's decisions are carried out.
+//! The transport of one node: its table of peers behind one lock, and the tasks, connections and
+//! events on which the table's decisions are carried out.
 //!
-//! Lock order: the endpoint, then the event queue or a connection. Events are queued under the endpoint's lock, so that
-//! their order is the order in which things were decided.
+//! Lock order: the endpoint, then the event queue or a connection. Events are queued under the
+//! endpoint's lock, so that their order is the order in which things were decided.
 
 use std::{
     sync::{Arc, Weak},
@@ -110,7 +110,8 @@ impl Endpoint {
         self.peers.lock().table.is_shut_down()
     }
 
-    /// Begins no more sessions; open dials fail with `kind`. Returns whether this is the first call.
+    /// Begins no more sessions; open dials fail with `kind`. Returns whether this is the first
+    /// call.
     pub(crate) fn shut_down(&self, kind: EndKind) -> bool {
         let mut peers = self.peers.lock();
         let is_first = peers.table.shut_down(kind);
@@ -124,7 +125,8 @@ impl Endpoint {
 
     // Reports of the task that dials a peer.
 
-    /// The next step of that task, and where it dials. After [`Plan::Stop`] it is not woken any more.
+    /// The next step of that task, and where it dials. After [`Plan::Stop`] it is not woken any
+    /// more.
     pub(crate) fn plan(self: &Arc<Self>, name: &NodeName) -> (Plan, Vec<Address>) {
         let planned = self.step(|peers| {
             let planned = peers.table.plan(name, Instant::now());
@@ -141,8 +143,8 @@ impl Endpoint {
         self.peers.lock().table.addresses(name)
     }
 
-    /// Begins an outbound connection: its number, and the end of the handle that cancels it. `None` if it is not wanted any
-    /// more.
+    /// Begins an outbound connection: its number, and the end of the handle that cancels it. `None`
+    /// if it is not wanted any more.
     pub(crate) fn begin_dial(self: &Arc<Self>, name: &NodeName) -> Option<(ConnId, AbortRegistration)> {
         self.step(|peers| {
             let conn = peers.table.begin_dial(name, Instant::now())?;
@@ -188,7 +190,8 @@ impl Endpoint {
         ConnId(self.peers.lock().table.number())
     }
 
-    /// An inbound connection has proved which node it comes from. The channel yields one or two decisions about it.
+    /// An inbound connection has proved which node it comes from. The channel yields one or two
+    /// decisions about it.
     pub(crate) fn propose(
         self: &Arc<Self>,
         node: &NodeId,
@@ -218,8 +221,8 @@ impl Endpoint {
 
     // Sessions.
 
-    /// Hands the session out that these connections have become, the first of which was accepted. False if it is
-    /// not wanted any more.
+    /// Hands the session out that these connections have become, the first of which was accepted.
+    /// False if it is not wanted any more.
     pub(crate) fn establish(
         self: &Arc<Self>,
         conn: ConnId,
@@ -282,8 +285,8 @@ impl Endpoint {
         if self.is_shut_down() && end.kind == EndKind::Left { EndKind::LocalShutdown.into() } else { end }
     }
 
-    /// One of the connections of a session has ended. True if it was the peer's session, and its end was not reported before
-    /// by this or another of its connections.
+    /// One of the connections of a session has ended. True if it was the peer's session, and its
+    /// end was not reported before by this or another of its connections.
     fn over(
         &self,
         peers: &mut Peers,

@@ -51,8 +51,8 @@ pub(crate) async fn run(endpoint: Arc<Endpoint>, listener: Arc<Async<TcpListener
                     Some((place, evicted)) => {
                         let admission = admit(endpoint.clone(), stream, place, evicted);
                         endpoint.tasks.spawn(&endpoint, tasks::ADMISSION, admission, |_| {});
-                        // The connection gets a turn before the next one is accepted: a crowd must not close
-                        // connections that were never read.
+                        // The connection gets a turn before the next one is accepted: a crowd must
+                        // not close connections that were never read.
                         smol::future::yield_now().await;
                     }
                     None => endpoint.counters.refused_busy_address.add(),
@@ -80,7 +80,8 @@ struct Unauthenticated {
 }
 
 impl Unauthenticated {
-    /// A failure that needs an operator is a warning, but only now and then: unauthenticated peers can cause any number.
+    /// A failure that needs an operator is a warning, but only now and then: unauthenticated peers
+    /// can cause any number.
     fn report(&self, peer: io::Result<SocketAddr>, failure: &Failure) {
         let times = failure.needs_operator().then(|| self.warnings.lock().another(Instant::now())).flatten();
         log::inbound_refused(peer, failure, times);
@@ -94,7 +95,8 @@ struct Place {
 }
 
 impl Place {
-    /// A place for a connection from that address, and the handle that tells that it was taken away. `None` if there is none.
+    /// A place for a connection from that address, and the handle that tells that it was taken
+    /// away. `None` if there is none.
     fn take(shared: &Arc<Unauthenticated>, from: IpAddr) -> Option<(Self, AbortRegistration)> {
         let (handle, evicted) = AbortHandle::new_pair();
         let admission = shared.admission.lock().arrived(from, handle);
@@ -257,7 +259,8 @@ async fn unless_interrupted<T>(
     }
 }
 
-/// A connection that was proposed to the table of peers. Reports that it is over, however its task ends.
+/// A connection that was proposed to the table of peers. Reports that it is over, however its task
+/// ends.
 struct Proposed<'a> {
     endpoint: &'a Arc<Endpoint>,
     name: &'a NodeName,

@@ -11,8 +11,8 @@ use crate::{net::error::ConnectError, net::lookup::Lookups};
 /// Maximum number of addresses that one dial tries.
 const MOST: usize = 16;
 
-/// Literal addresses come first. Those of host names come as their lookups are answered, all of which are in progress from
-/// the start: a lookup that gets no answer holds up no other address.
+/// Literal addresses come first. Those of host names come as their lookups are answered, all of
+/// which are in progress from the start: a lookup that gets no answer holds up no other address.
 pub(crate) struct Addresses {
     /// Where its names are looked up.
     resolver: Arc<Lookups>,
@@ -51,8 +51,8 @@ impl Addresses {
         known.iter().for_each(|address| self.add_place(address.host(), address.port()));
     }
 
-    /// The next one to try; waits for lookups if there is none yet. `None` if all were tried and all lookups have ended.
-    /// Cancel-safe.
+    /// The next one to try; waits for lookups if there is none yet. `None` if all were tried and
+    /// all lookups have ended. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Option<SocketAddr> {
         loop {
             if let Some(address) = self.untried.pop_front() {
@@ -110,7 +110,8 @@ impl Addresses {
     }
 }
 
-/// Addresses of both families by turns, so that a host is reached soon if one of the two leads nowhere.
+/// Addresses of both families by turns, so that a host is reached soon if one of the two leads
+/// nowhere.
 fn by_turns(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_family = found.first().map(SocketAddr::is_ipv6);
     let (first, second): (VecDeque<_>, VecDeque<_>) =

@@ -7,8 +7,8 @@ use smol::Async;
 
 use super::{error::ConnectError, stream::Stream};
 
-/// The answer of a node without TLS to a peer that speaks it: a record of TLS with the fatal alert that this version of the
-/// protocol is not supported.
+/// The answer of a node without TLS to a peer that speaks it: a record of TLS with the fatal alert
+/// that this version of the protocol is not supported.
 pub(crate) const NO_TLS_HERE: &[u8] = &[0x15, 3, 3, 0, 2, 2, 70];
 
 /// How the connections of a node are protected.
@@ -21,8 +21,8 @@ pub(crate) struct Security<'a> {
 }
 
 impl Security<'_> {
-    /// Secures a connection that the local node has made. With TLS the certificate at the other end is
-    /// valid for `to`. No frame of Obit has been sent yet.
+    /// Secures a connection that the local node has made. With TLS the certificate at the other end
+    /// is valid for `to`. No frame of Obit has been sent yet.
     pub(crate) async fn dial(self, to: &NodeName, tcp: Async<TcpStream>) -> Result<Stream, ConnectError> {
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls {

@@ -10,11 +10,12 @@ use socket2::SockRef;
 
 use crate::platform;
 
-/// How many connections may wait in the system until they are accepted; Linux takes no more than `net.core.somaxconn`.
+/// How many connections may wait in the system until they are accepted; Linux takes no more than
+/// `net.core.somaxconn`.
 ///
-/// The system drops further ones, and their nodes try again after a second: whole clusters start at the same moment, and
-/// the 128 of the standard library are soon full where nodes are starved. How many unauthenticated peers get in is not
-/// decided here.
+/// The system drops further ones, and their nodes try again after a second: whole clusters start at
+/// the same moment, and the 128 of the standard library are soon full where nodes are starved. How
+/// many unauthenticated peers get in is not decided here.
 const WAITING: i32 = 4096;
 
 /// Lets as many connections wait as clusters need.
@@ -29,19 +30,20 @@ pub(crate) fn tune(stream: &TcpStream) {
     platform::keep_little_unsent(stream);
 }
 
-/// A socket that is about to be closed: the system forgets what it cannot deliver after that time, not after
-/// a quarter of an hour.
+/// A socket that is about to be closed: the system forgets what it cannot deliver after that time,
+/// not after a quarter of an hour.
 ///
-/// Not set earlier: the system counts the time in which a living peer does not read, too, and that is the
-/// peer's right.
+/// Not set earlier: the system counts the time in which a living peer does not read, too, and that
+/// is the peer's right.
 pub(crate) fn hasten(stream: &TcpStream, timeout: Duration) {
     platform::forget_undelivered_after(stream, timeout);
 }
 
 /// Closed, it is reset at once instead of ending in turn.
 ///
-/// For a peer that does not answer: if what it says is lost and what it is told is not, the end would wait behind
-/// bytes whose receipts are lost, for the system's next try, which comes ever later.
+/// For a peer that does not answer: if what it says is lost and what it is told is not, the end
+/// would wait behind bytes whose receipts are lost, for the system's next try, which comes ever
+/// later.
 pub(crate) fn reset_when_closed(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }

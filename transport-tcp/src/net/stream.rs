@@ -1,7 +1,9 @@
-//! A connection as bytes in and bytes out. Only this module knows the layers between a frame and the socket.
+//! A connection as bytes in and bytes out. Only this module knows the layers between a frame and
+//! the socket.
 //!
-//! Calls whose names end in `_now` never wait: they return [`WouldBlock`](io::ErrorKind::WouldBlock) when the system has no
-//! bytes or takes none. One party reads and one writes at a time; they may be different threads.
+//! Calls whose names end in `_now` never wait: they return
+//! [`WouldBlock`](io::ErrorKind::WouldBlock) when the system has no bytes or takes none. One party
+//! reads and one writes at a time; they may be different threads.
 
 use std::{
     future::poll_fn,
@@ -33,14 +35,15 @@ enum Unread {
     End,
 }
 
-/// The layer between a stream's bytes and its socket. No method waits; they are those of [`Stream`].
+/// The layer between a stream's bytes and its socket. No method waits; they are those of
+/// [`Stream`].
 pub(crate) trait Layer: Send + Sync {
     fn read(&self, tcp: &TcpStream, into: &mut [u8]) -> io::Result<usize>;
     fn write(&self, tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize>;
     fn flush(&self, tcp: &TcpStream) -> io::Result<()>;
     fn end_writing(&self, tcp: &TcpStream) -> io::Result<()>;
-    /// Whether it holds something for the reader that the socket has no more: bytes, or the news that the
-    /// connection is over.
+    /// Whether it holds something for the reader that the socket has no more: bytes, or the news
+    /// that the connection is over.
     fn holds_unread(&self) -> bool;
     /// Whether the other end, as far as the layer knows it, may bear that name.
     fn vouches_for(&self, peer: &NodeName) -> Result<(), ConnectError>;
@@ -94,7 +97,8 @@ impl Stream {
         self.layer.flush(self.tcp())
     }
 
-    /// Ready when [`read_now`](Self::read_now) may have something. Of several tasks the last that asked is woken.
+    /// Ready when [`read_now`](Self::read_now) may have something. Of several tasks the last that
+    /// asked is woken.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.layer.holds_unread() {
             return Poll::Ready(Ok(()));
@@ -102,18 +106,20 @@ impl Stream {
         self.readable.poll(cx, |cx| self.tcp.poll_readable(cx))
     }
 
-    /// Ready when [`write_now`](Self::write_now) or [`flush_now`](Self::flush_now) may get on. Of several tasks the last
-    /// that asked is woken.
+    /// Ready when [`write_now`](Self::write_now) or [`flush_now`](Self::flush_now) may get on. Of
+    /// several tasks the last that asked is woken.
     pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.writable.poll(cx, |cx| self.tcp.poll_writable(cx))
     }
 
-    /// Whether something has arrived that was not read: bytes, or the news that the connection is over.
+    /// Whether something has arrived that was not read: bytes, or the news that the connection is
+    /// over.
     pub(crate) fn has_unread(&self) -> bool {
         self.layer.holds_unread() || !matches!(self.unread_in_socket(), Unread::Nothing)
     }
 
-    /// Whether the connection is over and everything before its end was read. False also if that is not known yet.
+    /// Whether the connection is over and everything before its end was read. False also if that is
+    /// not known yet.
     pub(crate) fn is_over(&self) -> bool {
         !self.layer.holds_unread() && matches!(self.unread_in_socket(), Unread::End)
     }
@@ -126,8 +132,8 @@ impl Stream {
         }
     }
 
-    /// Whether the other end may bear that name, as far as the connection itself can tell. On one without TLS
-    /// every node may.
+    /// Whether the other end may bear that name, as far as the connection itself can tell. On one
+    /// without TLS every node may.
     pub(crate) fn vouches_for(&self, peer: &NodeName) -> Result<(), ConnectError> {
         self.layer.vouches_for(peer)
     }

@@ -1,4 +1,5 @@
-//! TLS between nodes: one CA of their own, a certificate a node, the node's name in the certificate.
+//! TLS between nodes: one CA of their own, a certificate a node, the node's name in the
+//! certificate.
 
 use std::{fmt, fs::File, io::Read, path::Path, sync::Arc};
 
@@ -31,22 +32,24 @@ pub(crate) use shake::{accept, dial};
 /// What a node needs to speak TLS with the other nodes of its cluster: the CA they all trust, and a
 /// certificate and key of its own.
 ///
-/// Both sides of every connection show a certificate that this CA has issued, in TLS 1.3, and a certificate
-/// speaks for the nodes it names alone: the node `label@host:port` bears the DNS name **`label.host`** among
-/// its subject alternative names. So `billing@db1.example:7001` has `billing.db1.example`. Whoever dials checks
-/// that it has reached the node it looked for; whoever accepts, that the newcomer may bear the name it claims.
+/// Both sides of every connection show a certificate that this CA has issued, in TLS 1.3, and a
+/// certificate speaks for the nodes it names alone: the node `label@host:port` bears the DNS name
+/// **`label.host`** among its subject alternative names. So `billing@db1.example:7001` has
+/// `billing.db1.example`. Whoever dials checks that it has reached the node it looked for; whoever
+/// accepts, that the newcomer may bear the name it claims.
 ///
 /// - Use a CA of the cluster's own. Whatever it issues a certificate to can join.
 /// - A certificate may be limited to purposes; then it needs both `clientAuth` and `serverAuth`.
-/// - DNS names know neither ports nor capitals: nodes whose names differ in those alone share a name here, and
-///   could speak for each other. A wildcard, `*.db1.example`, speaks for every node of that host.
-/// - Nodes must be named by host names, not by IP addresses. Where the resolver does not know them, give the
-///   address along: `TcpConfig::peer("b@db2.example=10.0.0.8:7001".parse()?)`.
+/// - DNS names know neither ports nor capitals: nodes whose names differ in those alone share a
+///   name here, and could speak for each other. A wildcard, `*.db1.example`, speaks for every node
+///   of that host.
+/// - Nodes must be named by host names, not by IP addresses. Where the resolver does not know them,
+///   give the address along: `TcpConfig::peer("b@db2.example=10.0.0.8:7001".parse()?)`.
 /// - Labels and the parts of a host may not begin or end with a hyphen. Underscores are fine.
-/// - What counts as a sign of life is a whole record of TLS, at most 16 KiB: on a connection that takes longer for that
-///   than the heartbeat's timeout, sessions end.
-/// - Nothing is asked about revoked certificates: let them live for a short time instead. They are read once,
-///   at start. A session that stands outlives its certificate; new ones are refused.
+/// - What counts as a sign of life is a whole record of TLS, at most 16 KiB: on a connection that
+///   takes longer for that than the heartbeat's timeout, sessions end.
+/// - Nothing is asked about revoked certificates: let them live for a short time instead. They are
+///   read once, at start. A session that stands outlives its certificate; new ones are refused.
 ///
 /// # Set-up
 /// With OpenSSL 3, once for the cluster:
@@ -83,14 +86,14 @@ impl Tls {
     /// The most bytes that each of the three files may have.
     pub const MAX_LEN: usize = 1 << 20;
 
-    /// Reads the certificates of the trusted CAs, the node's own certificate, followed by any intermediate
-    /// certificates, and its private key (PKCS #8, SEC 1 or PKCS #1), all of them PEM.
+    /// Reads the certificates of the trusted CAs, the node's own certificate, followed by any
+    /// intermediate certificates, and its private key (PKCS #8, SEC 1 or PKCS #1), all of them PEM.
     ///
     /// Outside Unix the mode of the key's file is not checked.
     ///
     /// # Errors
-    /// [`TlsError::File`] if a file cannot be read; [`TlsError::Exposed`] if the mode of the key's file lets its
-    /// group or others do anything with it (on Unix); and those of [`Tls::from_pem`].
+    /// [`TlsError::File`] if a file cannot be read; [`TlsError::Exposed`] if the mode of the key's
+    /// file lets its group or others do anything with it (on Unix); and those of [`Tls::from_pem`].
     pub fn from_pem_files(
         ca: impl AsRef<Path>,
         certificate: impl AsRef<Path>,
@@ -103,8 +106,8 @@ impl Tls {
     /// As [`Tls::from_pem_files`], of what the files would hold.
     ///
     /// # Errors
-    /// [`TlsError::Pem`] if something is no PEM or not what it should be, [`TlsError::KeyMismatch`] if the
-    /// certificate is of another key, [`TlsError::Unusable`] if no TLS can be made of them.
+    /// [`TlsError::Pem`] if something is no PEM or not what it should be, [`TlsError::KeyMismatch`]
+    /// if the certificate is of another key, [`TlsError::Unusable`] if no TLS can be made of them.
     pub fn from_pem(ca: &[u8], certificate: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let mut roots = RootCertStore::empty();
@@ -126,8 +129,8 @@ impl Tls {
         Ok(Tls { client: Arc::new(client), server: Arc::new(server), as_server, as_client, chain })
     }
 
-    /// Whether the node of that name will be believed with this certificate: what every peer would refuse is
-    /// better said at start.
+    /// Whether the node of that name will be believed with this certificate: what every peer would
+    /// refuse is better said at start.
     pub(crate) fn check(&self, own: &NodeName) -> Result<(), TlsError> {
         let name = name::of(own)?;
         let (own, between) = self.chain.split_first().expect("a key fits a certificate: there is one");

@@ -4,7 +4,8 @@ use std::{net::TcpStream, time::Duration};
 
 use socket2::SockRef;
 
-/// Number of bytes that may wait in the system unsent: little, so that pings are not stuck behind megabytes.
+/// Number of bytes that may wait in the system unsent: little, so that pings are not stuck behind
+/// megabytes.
 const UNSENT: u32 = 128 * 1024;
 
 /// Lets no more than [`UNSENT`] bytes wait in the system.

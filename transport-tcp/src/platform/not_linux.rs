@@ -1,5 +1,5 @@
-//! Where sockets lack the options of Linux, the system's own habits hold: nothing depends on them but how soon something
-//! is noticed or forgotten.
+//! Where sockets lack the options of Linux, the system's own habits hold: nothing depends on them
+//! but how soon something is noticed or forgotten.
 
 use std::{net::TcpStream, time::Duration};
 

@@ -1,4 +1,5 @@
-//! How the listener gets over errors such as too many open files: it rests, ever longer, and says so now and then.
+//! How the listener gets over errors such as too many open files: it rests, ever longer, and says
+//! so now and then.
 //!
 //! A pure state machine: the time is passed in.
 

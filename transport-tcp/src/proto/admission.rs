@@ -1,8 +1,9 @@
-//! Limits the inbound connections that have not proved their node yet: a number in all, and a number from one address.
+//! Limits the inbound connections that have not proved their node yet: a number in all, and a
+//! number from one address.
 //!
-//! Such connections cost their maker nothing, so room is taken from the address that holds most of it. An attacker with
-//! fewer addresses than there are places cannot keep a node out: its address holds least, and it needs its place for
-//! milliseconds.
+//! Such connections cost their maker nothing, so room is taken from the address that holds most of
+//! it. An attacker with fewer addresses than there are places cannot keep a node out: its address
+//! holds least, and it needs its place for milliseconds.
 
 use std::{
     cmp::Reverse,
@@ -54,7 +55,8 @@ impl<H> AdmissionTable<H> {
         }
     }
 
-    /// A connection was accepted. Takes time in proportion to the number of places, and only when none is free.
+    /// A connection was accepted. Takes time in proportion to the number of places, and only when
+    /// none is free.
     pub(crate) fn arrived(&mut self, from: IpAddr, handle: H) -> Admission<H> {
         let origin = Origin::of(from);
         let of_origin = self.by_origin.get(&origin).copied().unwrap_or(0);
@@ -91,7 +93,8 @@ impl<H> AdmissionTable<H> {
     }
 }
 
-/// One address for this purpose: an IPv4 address, or the 64 bits of an IPv6 address that its owner does not choose.
+/// One address for this purpose: an IPv4 address, or the 64 bits of an IPv6 address that its owner
+/// does not choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Origin(IpAddr);
 
@@ -141,7 +144,8 @@ mod tests {
         };
         assert_eq!(sent_away(pending.arrived(at(3), "d")), "a", "2 and 3 hold two each, and it came first");
         assert_eq!(sent_away(pending.arrived(at(3), "e")), "b");
-        // From here on no address holds more than two, and one that brings a third loses its own first.
+        // From here on no address holds more than two, and one that brings a third loses its own
+        // first.
         assert_eq!(sent_away(pending.arrived(at(3), "f")), "d");
         assert_eq!(sent_away(pending.arrived(at(4), "g")), "e");
         assert_eq!(sent_away(pending.arrived(at(5), "h")), "true", "all hold one: the oldest");

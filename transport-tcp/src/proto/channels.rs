@@ -1,10 +1,12 @@
-//! A session of several connections, one a channel: how their frames keep the order that they promise.
+//! A session of several connections, one a channel: how their frames keep the order that they
+//! promise.
 //!
-//! The contents of each frame of such a session begin with a byte that says whether it waits for other channels: nearly
-//! always it does not. A frame that is to come [after all](peer_service::FrameMeta::after_all) of its order says so, with
-//! a number and the channels that its order has used; on each of those the same number follows as a *mark*, in the
-//! place of that order. The receiver keeps the frame until it has seen all its marks. So nothing waits but that frame,
-//! and only for what it must wait for.
+//! The contents of each frame of such a session begin with a byte that says whether it waits for
+//! other channels: nearly always it does not. A frame that is to come [after
+//! all](peer_service::FrameMeta::after_all) of its order says so, with a number and the channels
+//! that its order has used; on each of those the same number follows as a *mark*, in the place of
+//! that order. The receiver keeps the frame until it has seen all its marks. So nothing waits but
+//! that frame, and only for what it must wait for.
 //!
 //! | what | where |
 //! |---|---|

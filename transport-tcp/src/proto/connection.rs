@@ -1,4 +1,5 @@
-//! One connection of a session. It has two halves, which may be used by different threads at the same time, and its upkeep.
+//! One connection of a session. It has two halves, which may be used by different threads at the
+//! same time, and its upkeep.
 //!
 //! | what | where |
 //! |---|---|

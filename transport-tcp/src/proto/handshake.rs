@@ -8,10 +8,11 @@
 //!           <- VERDICT    accepted | still there? | refused, proof
 //! ANSWER    still there or not, proof      ->            only if asked; a second VERDICT follows
 //! ```
-//! With TLS and a secret, each proof is also one of the TLS connection that it is made for: see `proof::Binding`.
+//! With TLS and a secret, each proof is also one of the TLS connection that it is made for: see
+//! `proof::Binding`.
 //!
-//! Instead of CHALLENGE or VERDICT the acceptor may send REJECT, the only frame besides HELLO and CHALLENGE
-//! without a proof: it ends the handshake and nothing else.
+//! Instead of CHALLENGE or VERDICT the acceptor may send REJECT, the only frame besides HELLO and
+//! CHALLENGE without a proof: it ends the handshake and nothing else.
 //!
 //! | what | where |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! The limits of a session, from the configuration of the local node and the negotiation with its peer.
+//! The limits of a session, from the configuration of the local node and the negotiation with its
+//! peer.
 
 use std::time::Duration;
 

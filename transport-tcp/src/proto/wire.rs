@@ -18,7 +18,8 @@ pub(crate) enum Kind {
     Pong = 3,
     /// The last frame of a session that ends in good order; says why.
     Goodbye = 4,
-    /// The first frame of a further connection of a session, and its answer: see [`attach`](crate::proto::handshake::attach).
+    /// The first frame of a further connection of a session, and its answer: see
+    /// [`attach`](crate::proto::handshake::attach).
     Attach = 5,
     /// The handshake, in its order.
     Hello = 16,
@@ -85,8 +86,8 @@ pub(crate) enum Parsed {
     Partial(Option<usize>),
 }
 
-/// Reads the frame at the start of `bytes`. Its body may have at most `max_body` bytes, which is checked as
-/// soon as the length is there.
+/// Reads the frame at the start of `bytes`. Its body may have at most `max_body` bytes, which is
+/// checked as soon as the length is there.
 pub(crate) fn parse(bytes: &[u8], max_body: usize) -> Result<Parsed, WireError> {
     let mut length = 0_u32;
     let mut at = 0;
@@ -120,8 +121,8 @@ pub(crate) fn parse(bytes: &[u8], max_body: usize) -> Result<Parsed, WireError> 
     }
 }
 
-/// Appends a frame whose body `write` appends. If the body is longer than `max_body`, or `write` panics, `out`
-/// is as before.
+/// Appends a frame whose body `write` appends. If the body is longer than `max_body`, or `write`
+/// panics, `out` is as before.
 pub(crate) fn append(
     out: &mut Vec<u8>,
     kind: Kind,
@@ -136,7 +137,8 @@ pub(crate) fn append(
 /// The head of a body that is not [sealed](seal): room for the shortest header.
 const UNSEALED: [u8; 2] = [0; 2];
 
-/// The first half of [`append`]: the length of the body, which makes a frame when it is [sealed](seal).
+/// The first half of [`append`]: the length of the body, which makes a frame when it is
+/// [sealed](seal).
 pub(crate) fn append_body(
     out: &mut Vec<u8>,
     max_body: usize,

@@ -17,7 +17,8 @@ use socket2::SockRef;
 
 type Stream = Arc<Async<TcpStream>>;
 
-/// The way to one node. Connections are known by the name of who has dialled, or by none if they are sealed.
+/// The way to one node. Connections are known by the name of who has dialled, or by none if they
+/// are sealed.
 pub struct Proxy {
     pub address: SocketAddr,
     lines: Arc<Mutex<Vec<Line>>>,
@@ -101,12 +102,14 @@ impl Proxy {
         said.collect::<Vec<_>>().concat()
     }
 
-    /// Says something to the target in the name of `from`. False if that one has no connection here.
+    /// Says something to the target in the name of `from`. False if that one has no connection
+    /// here.
     pub async fn inject(&self, from: &str, bytes: &[u8]) -> bool {
         self.say(from, bytes, |line| line.to_target.clone()).await
     }
 
-    /// Says something to `from` in the name of the target. False if that one has no connection here.
+    /// Says something to `from` in the name of the target. False if that one has no connection
+    /// here.
     pub async fn inject_back(&self, from: &str, bytes: &[u8]) -> bool {
         self.say(from, bytes, |line| line.to_dialler.clone()).await
     }
@@ -125,7 +128,8 @@ impl Proxy {
 impl Line {
     fn reset(&self) {
         for stream in [&self.to_dialler, &self.to_target] {
-            // Closed with a lingering time of zero, it is reset; the tasks that hold it end with the line.
+            // Closed with a lingering time of zero, it is reset; the tasks that hold it end with
+            // the line.
             SockRef::from(stream.get_ref()).set_linger(Some(Duration::ZERO)).unwrap();
         }
     }
@@ -170,8 +174,8 @@ async fn relay(from: Stream, to: Stream, silent: Arc<AtomicBool>, said: Arc<Mute
     }
 }
 
-/// The name in a HELLO: behind the length, the kind, 64 bytes of fixed fields, and the cluster. None in anything
-/// else.
+/// The name in a HELLO: behind the length, the kind, 64 bytes of fixed fields, and the cluster.
+/// None in anything else.
 fn caller(hello: &[u8]) -> Option<String> {
     let body = hello.get(hello.iter().position(|byte| byte & 0x80 == 0)? + 2..)?;
     body.starts_with(b"OBIT").then_some(())?;

@@ -1,5 +1,5 @@
-//! Whoever speaks to a node without being one: written from the layouts alone, so that it can break every rule, and
-//! shares no code with what it attacks.
+//! Whoever speaks to a node without being one: written from the layouts alone, so that it can break
+//! every rule, and shares no code with what it attacks.
 
 use std::{
     net::{IpAddr, SocketAddr, TcpStream},
@@ -151,8 +151,9 @@ pub async fn say(node: &TcpTransport, what: &[u8]) -> Vec<u8> {
     listen_to(&stream).await
 }
 
-/// Somebody who knows the secret of all tests and has a session with the node under that name: `kind_and_body` is the
-/// HELLO, whatever it contains. What comes next on the connection is the session.
+/// Somebody who knows the secret of all tests and has a session with the node under that name:
+/// `kind_and_body` is the HELLO, whatever it contains. What comes next on the connection is the
+/// session.
 pub async fn join(node: &TcpTransport, kind_and_body: &[u8]) -> Async<TcpStream> {
     let stream = dial(node).await;
     (&stream).write_all(&frame(kind_and_body)).await.unwrap();

@@ -10,8 +10,8 @@ use smol::Async;
 
 use super::soon;
 
-/// Shakes hands, says that, and listens until the other end hangs up: what it has said, and how TLS failed if it
-/// did.
+/// Shakes hands, says that, and listens until the other end hangs up: what it has said, and how TLS
+/// failed if it did.
 pub async fn converse(
     mut tls: Connection,
     tcp: &Async<TcpStream>,

@@ -1,5 +1,5 @@
-//! A small network of its own for one cluster: every node on a host of its own, all hosts on one bridge, and nothing
-//! of the machine's own network anywhere near it.
+//! A small network of its own for one cluster: every node on a host of its own, all hosts on one
+//! bridge, and nothing of the machine's own network anywhere near it.
 //!
 //! ```text
 //!      host a           host b           host c         each a network namespace with one card, `eth0`
@@ -8,9 +8,9 @@
 //!        +--------------- bridge --------------+        a namespace too
 //! ```
 //!
-//! What a host lets in is its [`firewall`]'s; how fast and in what order it sends is [`shaping`]. Both are the kernel's
-//! own work on real packets. What a kernel without `netem` cannot do, delay most of all, a [`relay`] does: a
-//! program between two nodes, which is not the same, and says so.
+//! What a host lets in is its [`firewall`]'s; how fast and in what order it sends is [`shaping`].
+//! Both are the kernel's own work on real packets. What a kernel without `netem` cannot do, delay
+//! most of all, a [`relay`] does: a program between two nodes, which is not the same, and says so.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -51,7 +51,8 @@ pub struct Host {
 }
 
 impl Network {
-    /// A bridge and so many hosts: where no node listens on one of them, a call is refused, as by any machine.
+    /// A bridge and so many hosts: where no node listens on one of them, a call is refused, as by
+    /// any machine.
     pub fn new(hosts: usize) -> Result<Self> {
         static NETWORKS: AtomicUsize = AtomicUsize::new(0);
         let number = NETWORKS.fetch_add(1, Ordering::Relaxed);
@@ -99,8 +100,8 @@ impl Network {
 }
 
 impl Host {
-    /// Its address, and that of its node. From the block that is set aside for tests of networks (RFC 2544): it is
-    /// nobody's, anywhere.
+    /// Its address, and that of its node. From the block that is set aside for tests of networks
+    /// (RFC 2544): it is nobody's, anywhere.
     pub fn address(&self) -> Ipv4Addr {
         address(self.index)
     }
@@ -158,7 +159,8 @@ impl Host {
     }
 }
 
-/// A number of `/proc/net/netstat`: there are lines with names, and each is followed by one with their numbers.
+/// A number of `/proc/net/netstat`: there are lines with names, and each is followed by one with
+/// their numbers.
 fn tcp_count(text: &str, name: &str) -> Option<u64> {
     let lines: Vec<_> = text.lines().collect();
     let mut named = lines.chunks_exact(2).flat_map(|pair| pair[0].split(' ').zip(pair[1].split(' ')));

@@ -19,7 +19,8 @@ const NAMES: &str = "/run/netns";
 /// What the names of all namespaces of this program begin with; then comes which run has made them.
 const PREFIX: &str = "obit-";
 
-/// A network namespace. Dropping it removes it, with everything in it, once the last process in it has ended.
+/// A network namespace. Dropping it removes it, with everything in it, once the last process in it
+/// has ended.
 pub struct Namespace {
     name: String,
 }
@@ -37,7 +38,8 @@ impl Namespace {
         &self.name
     }
 
-    /// Runs something in the namespace: sockets that it opens, and processes and threads that it starts, belong there.
+    /// Runs something in the namespace: sockets that it opens, and processes and threads that it
+    /// starts, belong there.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
         let path = Path::new(NAMES).join(&self.name);
         let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
@@ -95,8 +97,8 @@ pub(super) fn remove_leftovers() {
     }
 }
 
-/// One run of this program. The number of its process may become another's when it is over, so when that began counts,
-/// too: in ticks since the machine has started.
+/// One run of this program. The number of its process may become another's when it is over, so when
+/// that began counts, too: in ticks since the machine has started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Run {
     process: u32,

@@ -1,8 +1,9 @@
 //! A program between two nodes that carries their bytes, and does it badly on purpose.
 //!
-//! It can delay, hold back one direction, let connections overtake one another, and break them with a reset. It works
-//! on streams, above TCP: within one connection it can neither reorder nor lose nor double a packet, since TCP would
-//! not know. That is done to real packets, by [`firewall`](super::firewall) and [`shaping`](super::shaping).
+//! It can delay, hold back one direction, let connections overtake one another, and break them with
+//! a reset. It works on streams, above TCP: within one connection it can neither reorder nor lose
+//! nor double a packet, since TCP would not know. That is done to real packets, by
+//! [`firewall`](super::firewall) and [`shaping`](super::shaping).
 
 use std::{
     collections::VecDeque,
@@ -25,7 +26,8 @@ use rustix::net::sockopt::set_socket_linger;
 pub struct Manners {
     /// How much later everything arrives, in either direction.
     pub delay: Duration,
-    /// Connections are set up late, each by a random time of at most this: a later one may come first.
+    /// Connections are set up late, each by a random time of at most this: a later one may come
+    /// first.
     pub scatter: Duration,
     /// Nothing of what the caller sends arrives; it is kept.
     pub hold_forth: bool,
@@ -54,7 +56,8 @@ struct Shared {
     manners: Mutex<Manners>,
     rng: Mutex<Rng>,
     connections: Mutex<Vec<Arc<Connection>>>,
-    /// What callers have sent, each as far as it is kept, in the order in which their connections were set up.
+    /// What callers have sent, each as far as it is kept, in the order in which their connections
+    /// were set up.
     heard: Mutex<Vec<Vec<u8>>>,
     over: AtomicBool,
 }
@@ -67,7 +70,8 @@ const MOST_HEARD: usize = 4 << 10;
 const MOST_HELD: usize = 1 << 20;
 
 impl Relay {
-    /// Starts to listen at `listen` and to carry what comes there to `to`, from where the calling thread is.
+    /// Starts to listen at `listen` and to carry what comes there to `to`, from where the calling
+    /// thread is.
     pub fn start(listen: SocketAddr, to: SocketAddr, seed: u64) -> Result<Self> {
         let what = || format!("cannot relay from {listen} to {to}");
         let listener = TcpListener::bind(listen).with_context(what)?;
@@ -132,7 +136,8 @@ impl Shared {
 
     /// Sets up the other half, late if so wanted, and carries.
     fn connect(&self, caller: TcpStream) {
-        // Decided before sleeping: no lock is held meanwhile, or connections would wait for one another.
+        // Decided before sleeping: no lock is held meanwhile, or connections would wait for one
+        // another.
         let late = lock(&self.manners).scatter.mul_f64(lock(&self.rng).f64());
         thread::sleep(late);
         let Ok(callee) = TcpStream::connect_timeout(&self.to, Duration::from_secs(5)) else { return };

@@ -6,13 +6,14 @@ pub(super) const DETOUR_CLASS: &str = "1:20";
 /// Takes away whatever was set up before; there need be nothing.
 pub(super) const CLEAR: &str = "qdisc replace dev eth0 root pfifo\nqdisc delete dev eth0 root\n";
 
-/// Sends at most so many kilobits a second; what does not fit waits, for at most half a second, and is then lost.
+/// Sends at most so many kilobits a second; what does not fit waits, for at most half a second, and
+/// is then lost.
 pub(super) fn throttle(kilobits: u32) -> String {
     format!("qdisc replace dev eth0 root tbf rate {kilobits}kbit burst 4kb latency 500ms\n")
 }
 
-/// A slow way beside the fast one: packets on it wait for one another, and those on the other overtake them. This is
-/// how packets come out of order on a kernel that has no `netem`.
+/// A slow way beside the fast one: packets on it wait for one another, and those on the other
+/// overtake them. This is how packets come out of order on a kernel that has no `netem`.
 pub(super) fn detour() -> String {
     format!(
         "qdisc replace dev eth0 root handle 1: htb default 10\n\

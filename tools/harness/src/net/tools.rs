@@ -10,7 +10,8 @@ use rustix::process::geteuid;
 
 use super::namespace::{self, Namespace};
 
-/// Whether networks can be made here; the failure says what to do. Also removes what earlier runs have left over.
+/// Whether networks can be made here; the failure says what to do. Also removes what earlier runs
+/// have left over.
 pub fn available() -> Result<()> {
     if !geteuid().is_root() {
         bail!("network namespaces are made by root only: run this as root, or in a virtual machine");
@@ -33,7 +34,8 @@ pub(super) fn run(tool: &str, arguments: &[&str], input: &str) -> Result<String>
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(what)?;
     let mut stdin = child.stdin.take().expect("standard input is piped");
-    // A tool that does not like its arguments does not read; what it says of them is worth more than that.
+    // A tool that does not like its arguments does not read; what it says of them is worth more
+    // than that.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     let output = child.wait_with_output().with_context(what)?;

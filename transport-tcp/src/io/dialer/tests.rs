@@ -32,7 +32,8 @@ async fn node(label: &str) -> Arc<TcpTransport> {
 /// The node that dials, and its resolver.
 fn dialer(setup_timeout: Duration) -> (Arc<Endpoint>, Silent) {
     let silent = Silent::new(8);
-    // Each has a name of its own: its peer does not read, and may not have noticed yet that an earlier one is gone.
+    // Each has a name of its own: its peer does not read, and may not have noticed yet that an
+    // earlier one is gone.
     static NODES: AtomicU64 = AtomicU64::new(0);
     let config = config(&format!("a{}", NODES.fetch_add(1, Ordering::Relaxed))).setup_timeout(setup_timeout);
     let identity = Identity::new(&config, Incarnation::new(1).unwrap());
@@ -81,7 +82,8 @@ fn nobody() -> String {
 fn a_literal_address_connects_while_the_resolver_is_silent_wherever_it_stands() {
     block_on(async {
         for first in [true, false] {
-            // A node of its own for each dial: one that has a session would refuse the next dial until it has probed that.
+            // A node of its own for each dial: one that has a session would refuse the next dial
+            // until it has probed that.
             let b = node("b").await;
             let mut places = [&*b.local_addr().to_string(), "old-host.example:7001"];
             if !first {

@@ -1,4 +1,5 @@
-//! A session of several connections, one a channel: see [`proto::channels`](crate::proto::channels).
+//! A session of several connections, one a channel: see
+//! [`proto::channels`](crate::proto::channels).
 
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use crate::{
 mod outbox;
 mod session;
 
-/// The session that these connections make: the default channel, then those agreed on in their order.
+/// The session that these connections make: the default channel, then those agreed on in their
+/// order.
 pub(crate) fn session(
     configured: &[ChannelName],
     agreed: &[ChannelName],

@@ -1,11 +1,12 @@
 //! One connection of a session, as its three users share it.
 //!
-//! A caller that pushes and flushes writes directly while the socket takes it ([`outbox`](super::outbox)). The
-//! [`driver`](super::driver) writes what is left, pings, and ends the session of a silent peer. The
-//! [`reader`](super::reader) reads. One of them writes at a time, without the lock.
+//! A caller that pushes and flushes writes directly while the socket takes it
+//! ([`outbox`](super::outbox)). The [`driver`](super::driver) writes what is left, pings, and ends
+//! the session of a silent peer. The [`reader`](super::reader) reads. One of them writes at a time,
+//! without the lock.
 //!
-//! A session has one connection, or one for each channel. If one of them ends before its time, the others end, too; if one
-//! is closed in good order, so are the others.
+//! A session has one connection, or one for each channel. If one of them ends before its time, the
+//! others end, too; if one is closed in good order, so are the others.
 
 use std::{
     io,
@@ -143,7 +144,8 @@ impl Connection {
 
     // Ends.
 
-    /// Ends the session now, unless it has ended. If it was being closed, it ends as it was to be closed.
+    /// Ends the session now, unless it has ended. If it was being closed, it ends as it was to be
+    /// closed.
     pub(crate) fn end_now(&self, end: SessionEnd) {
         let (Ended { end, is_premature, unsent }, stream, waiting) = {
             let mut out = self.out.lock();
@@ -168,7 +170,8 @@ impl Connection {
         }
     }
 
-    /// Ends the session in good order: each of its connections sends the frames that were pushed, then a goodbye.
+    /// Ends the session in good order: each of its connections sends the frames that were pushed,
+    /// then a goodbye.
     pub(crate) fn end_gracefully(&self, kind: EndKind) {
         let waiting = {
             let mut out = self.out.lock();
@@ -193,7 +196,8 @@ impl Connection {
         self.closed_here.load(Ordering::Acquire)
     }
 
-    /// The user has dropped the session: it ends, or the driver reads the rest of one that is being closed.
+    /// The user has dropped the session: it ends, or the driver reads the rest of one that is being
+    /// closed.
     pub(crate) fn abandon(&self) {
         if let Phase::Closing(_) = self.phase() {
             self.abandoned.store(true, Ordering::Release);
@@ -233,8 +237,8 @@ impl Connection {
         }
     }
 
-    /// Writes what waits, as long as the socket takes it; a writer that is at work does it for later ones. Returns the phase
-    /// afterwards.
+    /// Writes what waits, as long as the socket takes it; a writer that is at work does it for
+    /// later ones. Returns the phase afterwards.
     pub(crate) fn write_out(&self) -> Phase {
         let mut out = self.out.lock();
         let Some(mut turn) = out.sending.begin_turn() else { return out.sending.phase() };

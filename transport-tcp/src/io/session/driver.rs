@@ -1,4 +1,5 @@
-//! The driver of a connection: the task that runs whether or not the user of the session does anything.
+//! The driver of a connection: the task that runs whether or not the user of the session does
+//! anything.
 //!
 //! It writes what was not written at once, and does what the connection's [`Upkeep`] says.
 

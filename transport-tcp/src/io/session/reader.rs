@@ -92,7 +92,8 @@ impl Reader {
                 }
             }
             match self.read(&stream) {
-                // Frames that had arrived before the session was ended from this side are handed over first.
+                // Frames that had arrived before the session was ended from this side are handed
+                // over first.
                 Input::Some if end.is_none() || self.receiving.reads_on() => {}
                 Input::Over if end.is_none() => self.receiving.hung_up(),
                 Input::Nothing if end.is_none() => {
@@ -106,12 +107,14 @@ impl Reader {
                 }
             }
         }
-        // Neither a peer that floods this node with pings nor one that is waited for may keep other tasks from running.
+        // Neither a peer that floods this node with pings nor one that is waited for may keep other
+        // tasks from running.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Hands over frames that have arrived, and answers pings. Returns whether there were any frames.
+    /// Hands over frames that have arrived, and answers pings. Returns whether there were any
+    /// frames.
     fn take_frames(&mut self, frames: &mut FrameBuf) -> bool {
         let taken = self.receiving.take(frames);
         if let Some(number) = taken.pong {

@@ -1,9 +1,10 @@
 //! Readiness of a socket in one direction, as reported by the reactor.
 //!
-//! `Async::poll_readable` and `Async::poll_writable` ignore an event of the reactor's turn in which the task registered,
-//! because that event may be older than the registration. They register again instead. If the reactor has a thread of its
-//! own, that can repeat without end: the task is woken, registers, is woken again, and never reads. So an event counts here
-//! in every turn: after it, the next poll is ready, and the caller tries the socket. At worst it finds nothing.
+//! `Async::poll_readable` and `Async::poll_writable` ignore an event of the reactor's turn in which
+//! the task registered, because that event may be older than the registration. They register again
+//! instead. If the reactor has a thread of its own, that can repeat without end: the task is woken,
+//! registers, is woken again, and never reads. So an event counts here in every turn: after it, the
+//! next poll is ready, and the caller tries the socket. At worst it finds nothing.
 
 use std::{
     io,
@@ -19,7 +20,8 @@ use futures::task::AtomicWaker;
 /// See the [module](self).
 pub(super) struct Readiness {
     event: Arc<Event>,
-    /// The last event was taken without asking the socket, whose next answer may be about that event.
+    /// The last event was taken without asking the socket, whose next answer may be about that
+    /// event.
     stale: AtomicBool,
     /// Wakes through the event.
     waker: Waker,
@@ -38,7 +40,8 @@ impl Readiness {
         Readiness { waker: Waker::from(event.clone()), event, stale: AtomicBool::new(false) }
     }
 
-    /// Ready if the reactor has reported an event since the last poll, or if `ask`, which polls the socket, says so.
+    /// Ready if the reactor has reported an event since the last poll, or if `ask`, which polls the
+    /// socket, says so.
     pub(super) fn poll(
         &self,
         cx: &Context<'_>,
@@ -52,8 +55,8 @@ impl Readiness {
         let answer = ask(&mut Context::from_waker(&self.waker));
         let stale = self.stale.swap(false, Ordering::Relaxed);
         match answer {
-            // Asked again, the socket registers. An event that has happened meanwhile is reported then, because the reactor
-            // looks at what the socket holds at that time.
+            // Asked again, the socket registers. An event that has happened meanwhile is reported
+            // then, because the reactor looks at what the socket holds at that time.
             Poll::Ready(Ok(())) if stale => ask(&mut Context::from_waker(&self.waker)),
             answer => answer,
         }

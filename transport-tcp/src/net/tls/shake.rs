@@ -24,12 +24,14 @@ pub(crate) async fn dial(tls: &Tls, to: &NodeName, tcp: Async<TcpStream>) -> Res
     shake(tls.dialed(to)?, tcp).await
 }
 
-/// The connection of a node that has dialed and has a certificate of the CA. Its name is checked later.
+/// The connection of a node that has dialed and has a certificate of the CA. Its name is checked
+/// later.
 pub(crate) async fn accept(tls: &Tls, tcp: Async<TcpStream>) -> Result<Stream, ConnectError> {
     shake(tls.accepted()?, tcp).await
 }
 
-/// Nothing here grows with the bytes of an unauthenticated peer: handshake messages of more than 64 KiB are refused.
+/// Nothing here grows with the bytes of an unauthenticated peer: handshake messages of more than 64
+/// KiB are refused.
 async fn shake(mut tls: Connection, tcp: Async<TcpStream>) -> Result<Stream, ConnectError> {
     while tls.is_handshaking() || tls.wants_write() {
         if tls.wants_write() {
@@ -47,8 +49,8 @@ async fn shake(mut tls: Connection, tcp: Async<TcpStream>) -> Result<Stream, Con
     Ok(Stream::through(Tunnel::new(tls), tcp))
 }
 
-/// Sends the alert, and reads on for a while: a close with input unread would reset the connection, and
-/// destroy what was just said.
+/// Sends the alert, and reads on for a while: a close with input unread would reset the connection,
+/// and destroy what was just said.
 async fn say_why(tls: &mut Connection, tcp: &Async<TcpStream>) {
     const READS: usize = 64;
     while tls.wants_write() {

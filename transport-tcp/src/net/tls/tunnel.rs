@@ -1,7 +1,7 @@
 //! A stream's bytes as TLS records.
 //!
-//! Reader and writer share one lock. It is held while bytes are en- or decrypted and while the socket takes or
-//! gives what it has at that moment: no task waits under it.
+//! Reader and writer share one lock. It is held while bytes are en- or decrypted and while the
+//! socket takes or gives what it has at that moment: no task waits under it.
 
 use std::{
     io::{self, BufRead as _, ErrorKind, Read as _, Write as _},
@@ -18,18 +18,20 @@ use crate::{
     net::stream::{Layer, uninterrupted},
 };
 
-/// How much is encrypted ahead of what the socket has taken: about what may wait there. A ping that is written
-/// later waits behind that much.
+/// How much is encrypted ahead of what the socket has taken: about what may wait there. A ping that
+/// is written later waits behind that much.
 const AHEAD: usize = 64 * 1024;
-/// The label under which a value is exported that identifies a connection (RFC 9266), with an empty context.
+/// The label under which a value is exported that identifies a connection (RFC 9266), with an empty
+/// context.
 const CHANNEL_BINDING: &[u8] = b"EXPORTER-Channel-Binding";
 /// After so many reads from the socket that brought nothing to hand over, others get their turn.
 const IDLE_READS: usize = 32;
 
 /// A connection on which the TLS handshake is done. See the [module](self).
 ///
-/// The end of the TCP stream is an end like any other, also without TLS's own farewell: whether the peer has said
-/// everything is told by the goodbye of the session, which no one on the path can forge.
+/// The end of the TCP stream is an end like any other, also without TLS's own farewell: whether the
+/// peer has said everything is told by the goodbye of the session, which no one on the path can
+/// forge.
 pub(super) struct Tunnel(Mutex<State>);
 
 struct State {
@@ -113,7 +115,8 @@ impl State {
         if filled > 0 { Ok(filled) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 
-    /// Decrypted bytes: `None` if there are none yet, 0 at the end, with a farewell of TLS or without.
+    /// Decrypted bytes: `None` if there are none yet, 0 at the end, with a farewell of TLS or
+    /// without.
     fn take(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
         match self.tls.reader().read(into) {
             Ok(taken) => Ok(Some(taken)),

@@ -1,5 +1,5 @@
-//! Fences: a frame that comes after all of its order waits for marks on other channels. The sender knows on which, and the
-//! receiver keeps the frame until they have come.
+//! Fences: a frame that comes after all of its order waits for marks on other channels. The sender
+//! knows on which, and the receiver keeps the frame until they have come.
 
 use std::collections::HashMap;
 
@@ -9,9 +9,9 @@ use super::framing::Places;
 
 /// Which channels each order has used. For the sender.
 ///
-/// An order that has used the default channel alone is not kept. What is kept is bounded: when it is too much all is
-/// forgotten, and from then on an order that is not known may have used any channel, so that its last frame waits for
-/// more than it must.
+/// An order that has used the default channel alone is not kept. What is kept is bounded: when it
+/// is too much all is forgotten, and from then on an order that is not known may have used any
+/// channel, so that its last frame waits for more than it must.
 pub(crate) struct Used {
     by_order: HashMap<u64, Places>,
     unknown: Places,
@@ -73,7 +73,8 @@ struct Frame {
 pub(crate) struct TooMuch;
 
 impl Awaited {
-    /// How many frames, and how many marks, may wait, and how many bytes the frames may have together.
+    /// How many frames, and how many marks, may wait, and how many bytes the frames may have
+    /// together.
     const MOST: usize = 1 << 20;
     const MOST_BYTES: usize = 64 << 20;
 

@@ -1,4 +1,5 @@
-//! Sessions that stand once their further connections are there: which session such a connection belongs to.
+//! Sessions that stand once their further connections are there: which session such a connection
+//! belongs to.
 
 use std::collections::HashMap;
 
@@ -10,7 +11,8 @@ use crate::proto::handshake::{
     proof::Binding,
 };
 
-/// The sessions that wait. `P` is the place of one connection. There are never more than handshakes in progress.
+/// The sessions that wait. `P` is the place of one connection. There are never more than handshakes
+/// in progress.
 #[derive(Debug)]
 pub(crate) struct JoinTable<P> {
     waiting: HashMap<BondId, Waiting<P>>,
@@ -31,7 +33,8 @@ impl<P> Default for JoinTable<P> {
 }
 
 impl<P> JoinTable<P> {
-    /// A session with that peer waits for a connection for each place. They may come as soon as the peer knows the bond.
+    /// A session with that peer waits for a connection for each place. They may come as soon as the
+    /// peer knows the bond.
     pub(crate) fn begin(&mut self, bond: Bond, peer: NodeName, places: impl IntoIterator<Item = P>) {
         let places = places.into_iter().map(Some).collect();
         self.waiting.insert(bond.id(), Waiting { bond, peer, places });
@@ -47,7 +50,8 @@ impl<P> JoinTable<P> {
         Ok(&self.waiting.get(&attach.bond).ok_or(UNKNOWN)?.peer)
     }
 
-    /// Takes the place of a connection that proves, by its ATTACH over that connection, that it belongs there.
+    /// Takes the place of a connection that proves, by its ATTACH over that connection, that it
+    /// belongs there.
     pub(crate) fn take(
         &mut self,
         me: &Identity,

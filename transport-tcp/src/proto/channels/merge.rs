@@ -1,5 +1,5 @@
-//! The frames of several connections as those of one session: what must wait for other channels waits here. No socket:
-//! frames in, frames out.
+//! The frames of several connections as those of one session: what must wait for other channels
+//! waits here. No socket: frames in, frames out.
 
 use std::collections::VecDeque;
 
@@ -15,9 +15,9 @@ pub(crate) struct Merge {
     /// By place.
     ids: Vec<ChannelId>,
     awaited: Awaited,
-    /// Frames whose marks have all arrived, in the order in which the last mark of each arrived. For frames of one order
-    /// that is the order of the pushes: on every channel the mark of a later frame is behind the mark of an earlier one, or
-    /// behind the earlier frame itself.
+    /// Frames whose marks have all arrived, in the order in which the last mark of each arrived.
+    /// For frames of one order that is the order of the pushes: on every channel the mark of a
+    /// later frame is behind the mark of an earlier one, or behind the earlier frame itself.
     released: VecDeque<(ChannelId, Vec<u8>)>,
 }
 
@@ -27,8 +27,8 @@ impl Merge {
         Merge { ids, awaited: Awaited::default(), released: VecDeque::new() }
     }
 
-    /// Takes frames that came on one channel; those that wait for nothing are handed over to `frames`, which holds
-    /// nothing of another channel.
+    /// Takes frames that came on one channel; those that wait for nothing are handed over to
+    /// `frames`, which holds nothing of another channel.
     ///
     /// # Errors
     /// How the session ends, because the peer breaks the rules; what was handed over before counts.
@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn fenced_frames_of_one_order_on_two_channels_arrive_in_their_order() {
-        // The order has used the default channel and bulk; then it pushes 1 on bulk and 2 on the default one.
+        // The order has used the default channel and bulk; then it pushes 1 on bulk and 2 on the
+        // default one.
         let bulk = raw([fenced(1, 0b01), mark(2)]);
         let default = raw([mark(1), fenced(2, 0b10), plain(9)]);
 

@@ -1,8 +1,9 @@
 //! Long frames in pieces: how their sender cuts them, and how their receiver puts them together.
 //!
-//! A fragment is a frame whose body begins with three numbers of four bytes, big-endian: which sequence it
-//! belongs to, how long the whole is, and where in it this piece stands. Sequences are numbered in the order in
-//! which they begin, from 0; the pieces of one come in order, those of several may take turns.
+//! A fragment is a frame whose body begins with three numbers of four bytes, big-endian: which
+//! sequence it belongs to, how long the whole is, and where in it this piece stands. Sequences are
+//! numbered in the order in which they begin, from 0; the pieces of one come in order, those of
+//! several may take turns.
 
 use peer_service::Features;
 use thiserror::Error;
@@ -11,8 +12,8 @@ use crate::proto::wire::{self, Kind};
 
 /// Says that an end of a session understands fragments.
 pub(crate) const FRAGMENTS: Features = Features(1);
-/// The longest body of any frame between two ends that do: what is longer is cut. A message of 64 KiB, which is a size that many
-/// choose, is whole with its address.
+/// The longest body of any frame between two ends that do: what is longer is cut. A message of 64
+/// KiB, which is a size that many choose, is whole with its address.
 pub(crate) const LONGEST: usize = (64 + 1) * 1024;
 /// The longest body of a frame to or from an end that does not.
 const LONGEST_UNCUT: usize = 1 << 20;
@@ -63,8 +64,8 @@ pub(crate) enum FragmentError {
 
 /// The frames of one session that have arrived in part.
 ///
-/// Memory follows the bytes that have arrived, never the lengths that were announced; those count for the
-/// limits.
+/// Memory follows the bytes that have arrived, never the lengths that were announced; those count
+/// for the limits.
 #[derive(Debug)]
 pub(crate) struct Assembly {
     max_frame: usize,

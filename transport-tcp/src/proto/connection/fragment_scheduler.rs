@@ -34,10 +34,11 @@ impl Long {
     }
 }
 
-/// One lane for each order that has a long frame: everything of that order waits in it, behind that frame.
+/// One lane for each order that has a long frame: everything of that order waits in it, behind that
+/// frame.
 ///
-/// A lane is made when such a frame is pushed, has its turn once the frame is [reached](FragmentScheduler::reach), and is
-/// gone when it is empty.
+/// A lane is made when such a frame is pushed, has its turn once the frame is
+/// [reached](FragmentScheduler::reach), and is gone when it is empty.
 #[derive(Default)]
 pub(crate) struct FragmentScheduler {
     by_order: BTreeMap<u64, VecDeque<Item>>,
@@ -89,8 +90,8 @@ impl FragmentScheduler {
         None
     }
 
-    /// One chunk of that lane; none if the peer would not take another sequence yet. While one is open, its
-    /// own lane may go; while none is, any.
+    /// One chunk of that lane; none if the peer would not take another sequence yet. While one is
+    /// open, its own lane may go; while none is, any.
     fn step(&mut self, order: u64, spares: &mut Spares) -> Option<Chunk> {
         let lane = self.by_order.get_mut(&order)?;
         let long = match lane.pop_front()? {

@@ -1,5 +1,5 @@
-//! The bytes of one connection, taken apart: frames for the session's user, beats and the peer's last word for the
-//! connection itself. No socket: bytes in, frames out.
+//! The bytes of one connection, taken apart: frames for the session's user, beats and the peer's
+//! last word for the connection itself. No socket: bytes in, frames out.
 
 use peer_service::{EndKind, FrameBuf};
 use thiserror::Error;
@@ -46,8 +46,8 @@ pub(crate) enum Broken {
 }
 
 impl FrameDecoder {
-    /// `carried`: what came behind the handshake. Frames have at most `max_frame` bytes, and on the wire at most
-    /// `cut_at` if fragments are agreed on.
+    /// `carried`: what came behind the handshake. Frames have at most `max_frame` bytes, and on the
+    /// wire at most `cut_at` if fragments are agreed on.
     pub(crate) fn new(carried: Vec<u8>, max_frame: usize, cut_at: Option<usize>) -> Self {
         FrameDecoder {
             buffer: ReadBuffer::new(carried, cut_at.map_or(max_frame, |at| at.min(max_frame))),
@@ -66,9 +66,9 @@ impl FrameDecoder {
         self.buffer.filled(bytes)
     }
 
-    /// Takes whole frames, up to the peer's last word: returns that, if it was said. After it, and after an error, nothing
-    /// counts any more. Of a flood it takes a part, so that what has come on another channel has its turn: more may be left if
-    /// `frames` has grown.
+    /// Takes whole frames, up to the peer's last word: returns that, if it was said. After it, and
+    /// after an error, nothing counts any more. Of a flood it takes a part, so that what has come
+    /// on another channel has its turn: more may be left if `frames` has grown.
     pub(crate) fn take(
         &mut self,
         frames: &mut FrameBuf,

@@ -14,7 +14,8 @@ pub(crate) fn goodbye_code(kind: EndKind) -> u8 {
     if kind == EndKind::Left { LEFT } else { DISCONNECTED }
 }
 
-/// The kind of end that a goodbye announces. Codes of later versions mean that the peer has closed the connection.
+/// The kind of end that a goodbye announces. Codes of later versions mean that the peer has closed
+/// the connection.
 pub(crate) fn goodbye_kind(body: &[u8]) -> EndKind {
     match body.first() {
         Some(&LEFT) => EndKind::Left,

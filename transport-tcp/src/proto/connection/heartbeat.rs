@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use crate::config::Heartbeat;
 
-/// The heartbeat of one session. Its driver reports when bytes were [`sent`](HeartbeatTimer::sent) and
-/// [`heard`](HeartbeatTimer::heard), calls [`poll`](HeartbeatTimer::poll) after each change and at the time that the
-/// last poll returned, and carries out the [`Beat`] that it returns.
+/// The heartbeat of one session. Its driver reports when bytes were [`sent`](HeartbeatTimer::sent)
+/// and [`heard`](HeartbeatTimer::heard), calls [`poll`](HeartbeatTimer::poll) after each change and
+/// at the time that the last poll returned, and carries out the [`Beat`] that it returns.
 #[derive(Clone, Debug)]
 pub struct HeartbeatTimer {
     config: Heartbeat,
@@ -38,7 +38,8 @@ pub enum Beat {
     /// Send a ping, report it with [`HeartbeatTimer::pinged`], poll again.
     Ping,
     /// The peer sent nothing for that long. If bytes have arrived that the node has not read yet,
-    /// call [`HeartbeatTimer::defer`] and poll again: a node reads before it ends a session for silence.
+    /// call [`HeartbeatTimer::defer`] and poll again: a node reads before it ends a session for
+    /// silence.
     Silent(Duration),
     /// The peer has accepted no byte for the timeout although bytes wait to be sent.
     Stalled,

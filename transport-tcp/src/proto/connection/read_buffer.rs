@@ -6,8 +6,8 @@ use crate::proto::wire::{self, Frame, Kind, MAX_HEADER, Parsed, WireError};
 
 /// A buffer between the socket and the frames.
 ///
-/// It grows while reads fill it and while a frame does not fit, never further than such a frame needs, and
-/// never ahead of what has arrived; it shrinks again when little arrives.
+/// It grows while reads fill it and while a frame does not fit, never further than such a frame
+/// needs, and never ahead of what has arrived; it shrinks again when little arrives.
 #[derive(Debug)]
 pub(crate) struct ReadBuffer {
     bytes: Vec<u8>,
@@ -36,7 +36,8 @@ impl ReadBuffer {
         ReadBuffer { bytes, start: 0, end, max_body, wanted: 0, full: false, small_reads: 0 }
     }
 
-    /// The next whole frame; its body is read with [`body`](Self::body) before anything else is done.
+    /// The next whole frame; its body is read with [`body`](Self::body) before anything else is
+    /// done.
     pub(crate) fn next(&mut self) -> Result<Option<(Kind, Range<usize>)>, WireError> {
         match wire::parse(&self.bytes[self.start..self.end], self.max_body)? {
             Parsed::Frame(Frame { kind, body }) => {

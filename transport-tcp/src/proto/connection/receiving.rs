@@ -1,4 +1,5 @@
-//! The receiving half of a connection: frames for the user, pings to be answered, and the peer's last word.
+//! The receiving half of a connection: frames for the user, pings to be answered, and the peer's
+//! last word.
 
 use peer_service::{EndKind, FrameBuf};
 use thiserror::Error;
@@ -43,8 +44,8 @@ pub struct ProtocolError(Broken);
 /// The consequence of the peer's last word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastWord {
-    /// The peer has hung up, but this node is closing the session, and its own frames may not all be sent yet: the
-    /// [upkeep](super::upkeep) ends the session.
+    /// The peer has hung up, but this node is closing the session, and its own frames may not all
+    /// be sent yet: the [upkeep](super::upkeep) ends the session.
     PeerDone,
     /// The session ends.
     End(EndKind),
@@ -83,8 +84,9 @@ impl Receiving {
         taken
     }
 
-    /// The consequence of the peer's last word, once [`take`](Self::take) hands over nothing more. `None` if more may arrive. `phase` is called if the
-    /// peer has said its last word: it may acquire a lock.
+    /// The consequence of the peer's last word, once [`take`](Self::take) hands over nothing more.
+    /// `None` if more may arrive. `phase` is called if the peer has said its last word: it may
+    /// acquire a lock.
     #[inline]
     pub fn last_word(&self, phase: impl FnOnce() -> Phase) -> Option<LastWord> {
         let kind = self.last_word?;
@@ -92,14 +94,15 @@ impl Receiving {
         Some(if is_closing { LastWord::PeerDone } else { LastWord::End(kind) })
     }
 
-    /// Room for the next read; never empty. Call it when [`take`](Self::take) has handed over nothing.
+    /// Room for the next read; never empty. Call it when [`take`](Self::take) has handed over
+    /// nothing.
     #[inline]
     pub fn room(&mut self) -> &mut [u8] {
         self.decoder.room()
     }
 
-    /// That many bytes were read into the room; `has_ended` if the session had ended before. Returns whether they filled
-    /// the room: there may be more.
+    /// That many bytes were read into the room; `has_ended` if the session had ended before.
+    /// Returns whether they filled the room: there may be more.
     #[inline]
     pub fn filled(&mut self, bytes: usize, has_ended: bool) -> bool {
         if has_ended {

@@ -9,16 +9,18 @@ use crate::proto::{
     wire::{self, Kind, WireError},
 };
 
-/// Frames are gathered in chunks of about this many bytes; a chunk is what one write hands to the system.
+/// Frames are gathered in chunks of about this many bytes; a chunk is what one write hands to the
+/// system.
 const CHUNK: usize = 64 * 1024;
 
 /// Frames, encoded, and how much of it is of which class.
 ///
-/// Frames wait in one line. A frame longer than `cut_at` leaves it when its turn comes, and goes on in a lane,
-/// piece by piece, with all that is of its order behind it; line and lanes then take turns. So frames of one
-/// order never pass each other, and no other frame waits for more than a chunk. Pings and pongs overtake at the
-/// next chunk boundary. Nothing is allocated in a steady state of short frames: buffers of written chunks are
-/// used again, until [`trim`](SendQueue::trim).
+/// Frames wait in one line. A frame longer than `cut_at` leaves it when its turn comes, and goes on
+/// in a lane, piece by piece, with all that is of its order behind it; line and lanes then take
+/// turns. So frames of one order never pass each other, and no other frame waits for more than a
+/// chunk. Pings and pongs overtake at the next chunk boundary. Nothing is allocated in a steady
+/// state of short frames: buffers of written chunks are used again, until
+/// [`trim`](SendQueue::trim).
 pub(crate) struct SendQueue {
     cut_at: usize,
     /// Pings and pongs; a few bytes.
@@ -148,8 +150,9 @@ impl SendQueue {
         self.goodbye = Some(reason);
     }
 
-    /// A ping or pong, before everything that is not being written already. Of several of a kind only the
-    /// last is sent: its number speaks for the earlier ones, and a flood of pings cannot fill the memory.
+    /// A ping or pong, before everything that is not being written already. Of several of a kind
+    /// only the last is sent: its number speaks for the earlier ones, and a flood of pings cannot
+    /// fill the memory.
     pub(crate) fn push_urgent(&mut self, kind: Kind, number: u64) {
         let mut kept = Vec::new();
         let mut at = 0;
@@ -164,7 +167,8 @@ impl SendQueue {
         self.urgent = kept;
     }
 
-    /// The next chunk to write. Hand it back with [`sent`](Self::sent) or [`put_back`](Self::put_back).
+    /// The next chunk to write. Hand it back with [`sent`](Self::sent) or
+    /// [`put_back`](Self::put_back).
     pub(crate) fn next(&mut self) -> Option<Chunk> {
         if let Some(torn) = self.torn.take() {
             return Some(torn);

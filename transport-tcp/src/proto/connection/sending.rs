@@ -1,7 +1,8 @@
-//! The sending half of a connection: how far it is from its end, the frames that wait, and the turns of its writers.
+//! The sending half of a connection: how far it is from its end, the frames that wait, and the
+//! turns of its writers.
 //!
-//! A frame is encoded in place, under the lock that guards this half. One writer at a time takes a [`Turn`]: it takes a
-//! chunk, writes it without the lock, and reports how much the socket took.
+//! A frame is encoded in place, under the lock that guards this half. One writer at a time takes a
+//! [`Turn`]: it takes a chunk, writes it without the lock, and reports how much the socket took.
 
 use peer_service::{Class, EndKind, FrameMeta, PushError, SessionEnd};
 
@@ -12,8 +13,8 @@ use super::{
 };
 use crate::proto::wire::Kind;
 
-/// How much one turn writes before it leaves the rest to the driver, so that the frames of others do not hold up a caller
-/// that flushes.
+/// How much one turn writes before it leaves the rest to the driver, so that the frames of others
+/// do not hold up a caller that flushes.
 const WRITE_BUDGET: usize = 256 * 1024;
 
 /// See the [module](self).
@@ -48,7 +49,8 @@ pub enum Phase {
 pub struct Ended {
     /// How the session has ended.
     pub end: SessionEnd,
-    /// Whether the other connections of the session end with it. After a goodbye they receive their own.
+    /// Whether the other connections of the session end with it. After a goodbye they receive their
+    /// own.
     pub is_premature: bool,
     /// Number of bytes that were not sent.
     pub unsent: usize,
@@ -71,8 +73,9 @@ pub struct Backlog {
 #[derive(Debug)]
 pub struct Turn {
     budget: usize,
-    /// Number of bytes to be written in this turn. Frames that are pushed meanwhile need a turn of their own: written as
-    /// they come, a flood would leave in pieces of a few frames, and each piece costs both ends more than its frames.
+    /// Number of bytes to be written in this turn. Frames that are pushed meanwhile need a turn of
+    /// their own: written as they come, a flood would leave in pieces of a few frames, and each
+    /// piece costs both ends more than its frames.
     left: usize,
     wake_driver: bool,
     unsent: usize,
@@ -156,7 +159,8 @@ impl Sending {
         self.queue.len()
     }
 
-    /// Sends a ping or pong ahead of the frames that wait. False after a goodbye, when nothing more may be sent.
+    /// Sends a ping or pong ahead of the frames that wait. False after a goodbye, when nothing more
+    /// may be sent.
     pub(crate) fn push_urgent(&mut self, kind: Kind, number: u64) -> bool {
         let is_open = self.phase == Phase::Open;
         if is_open {
@@ -178,8 +182,8 @@ impl Sending {
 
     // Ends.
 
-    /// Closes the connection in good order: it sends the frames that were pushed, then a goodbye. False if it is no longer
-    /// open.
+    /// Closes the connection in good order: it sends the frames that were pushed, then a goodbye.
+    /// False if it is no longer open.
     pub fn close(&mut self, kind: EndKind) -> bool {
         let is_open = self.phase == Phase::Open;
         if is_open {
@@ -189,7 +193,8 @@ impl Sending {
         is_open
     }
 
-    /// Ends the connection now; one that is being closed ends as it was to be closed. `None` if it has ended.
+    /// Ends the connection now; one that is being closed ends as it was to be closed. `None` if it
+    /// has ended.
     pub fn end(&mut self, end: SessionEnd) -> Option<Ended> {
         let (end, is_premature) = match self.phase {
             Phase::Over => return None,
@@ -223,7 +228,8 @@ impl Sending {
         Some(Turn { budget: WRITE_BUDGET, left: self.queue.len(), wake_driver: false, unsent: 0 })
     }
 
-    /// The chunk that the writer writes next. Report it with [`written`](Self::written). `None` at the end of the turn.
+    /// The chunk that the writer writes next. Report it with [`written`](Self::written). `None` at
+    /// the end of the turn.
     #[inline]
     pub fn next_chunk(&mut self, turn: &mut Turn) -> Option<Chunk> {
         if turn.wake_driver || turn.left == 0 && !self.queue.has_control() {
@@ -234,7 +240,8 @@ impl Sending {
         Some(chunk)
     }
 
-    /// The socket has taken `bytes` bytes of the chunk. False if the connection has ended meanwhile.
+    /// The socket has taken `bytes` bytes of the chunk. False if the connection has ended
+    /// meanwhile.
     #[inline]
     pub fn written(&mut self, turn: &mut Turn, chunk: Chunk, bytes: usize, written: Written) -> bool {
         if self.phase == Phase::Over {
@@ -251,8 +258,8 @@ impl Sending {
                 self.blocked = true;
                 turn.wake_driver = true;
             }
-            // The peer's last frames may still be there to be read, and with them why it hung up: the reader ends the
-            // session.
+            // The peer's last frames may still be there to be read, and with them why it hung up:
+            // the reader ends the session.
             Written::Failed => {
                 turn.unsent = self.discard();
                 self.broken = true;

@@ -1,5 +1,5 @@
-//! The upkeep of a connection: when to ping, how long the peer may be silent or take nothing, whether it answers a probe,
-//! and how a connection that is being closed comes to its end.
+//! The upkeep of a connection: when to ping, how long the peer may be silent or take nothing,
+//! whether it answers a probe, and how a connection that is being closed comes to its end.
 
 use std::time::Duration;
 
@@ -16,8 +16,9 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long an old session is probed, unless its timeout is shorter.
 const PROBE: Duration = Duration::from_secs(1);
 
-/// See the [module](self). Its driver calls [`poll`](Self::poll) when something has changed or the time that it returned
-/// has come, and does what it says. Times are durations since the connection became a session.
+/// See the [module](self). Its driver calls [`poll`](Self::poll) when something has changed or the
+/// time that it returned has come, and does what it says. Times are durations since the connection
+/// became a session.
 #[derive(Debug)]
 pub struct Upkeep {
     heartbeat: HeartbeatTimer,
@@ -49,18 +50,20 @@ pub struct State {
     pub sent: Duration,
     /// The highest number of a pong.
     pub pong: u64,
-    /// The table of peers wants to know whether the peer lives, and has not wanted it at the last poll.
+    /// The table of peers wants to know whether the peer lives, and has not wanted it at the last
+    /// poll.
     pub probe_wanted: bool,
     /// The peer has hung up while the session was being closed.
     pub peer_done: bool,
 }
 
-/// Bytes that have arrived on a connection and were not read yet. Asked only when the answer matters: it may be a system
-/// call.
+/// Bytes that have arrived on a connection and were not read yet. Asked only when the answer
+/// matters: it may be a system call.
 pub trait Unread {
     /// Whether bytes have arrived that were not read, or the end of the connection.
     fn has_unread(&self) -> bool;
-    /// Whether the connection is over and everything before its end was read. False also if that is not known yet.
+    /// Whether the connection is over and everything before its end was read. False also if that is
+    /// not known yet.
     fn is_over(&self) -> bool;
 }
 
@@ -131,8 +134,9 @@ impl Upkeep {
 
     /// The result of a probe. `None` while it runs.
     ///
-    /// Only a pong is an answer: bytes that a dead node's system still sends are none. It comes from the peer's
-    /// reader, so a node whose user has not called `recv` for that long passes for dead here.
+    /// Only a pong is an answer: bytes that a dead node's system still sends are none. It comes
+    /// from the peer's reader, so a node whose user has not called `recv` for that long passes for
+    /// dead here.
     fn probed(&self, probe: Probe, now: Duration, state: &State, unread: &impl Unread) -> Option<Step> {
         // A number that was never sent is made up.
         let is_answered = (probe.ping..=self.pings).contains(&state.pong);
@@ -140,8 +144,8 @@ impl Upkeep {
         if !is_answered && !is_over && now < probe.until {
             return None;
         }
-        // Unread bytes may hold the answer, and a session that may live is not replaced. One whose peer has hung up
-        // is dead, even if its user has not read the end yet.
+        // Unread bytes may hold the answer, and a session that may live is not replaced. One whose
+        // peer has hung up is dead, even if its user has not read the end yet.
         let lives = !is_over && (is_answered || unread.has_unread());
         Some(if lives { Step::ProbeAnswered } else { Step::ProbeSilent })
     }
@@ -158,8 +162,8 @@ impl Upkeep {
         }
     }
 
-    /// Flush, half-close, read to the end or for a while, close: a plain close with unread input would
-    /// destroy what is still on its way to the peer.
+    /// Flush, half-close, read to the end or for a while, close: a plain close with unread input
+    /// would destroy what is still on its way to the peer.
     fn see_off(&mut self, now: Duration, state: &State, unread: &impl Unread) -> Step {
         let closed = Step::End(EndKind::Closed.into());
         match self.half_closed {

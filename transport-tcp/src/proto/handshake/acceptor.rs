@@ -91,7 +91,8 @@ impl Acceptor {
         self.verdict(Verdict::Refused(refusal))
     }
 
-    /// Asks whether the peer still has the session that stands here; the bytes are the body of VERDICT.
+    /// Asks whether the peer still has the session that stands here; the bytes are the body of
+    /// VERDICT.
     pub(crate) fn ask(&mut self) -> Vec<u8> {
         self.verdict(Verdict::StillThere)
     }

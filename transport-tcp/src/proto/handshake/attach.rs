@@ -6,9 +6,9 @@
 //!         which channel, proof ->        checked before anything is kept
 //!                              <- ATTACH  proof, once all connections of the session are there
 //! ```
-//! The session is the one whose handshake both have just had: what they said there holds a random number of each,
-//! so its proofs are good for nothing else, and each channel is taken once. With TLS and a secret a proof here is good
-//! for one TLS connection, as those of the handshake are.
+//! The session is the one whose handshake both have just had: what they said there holds a random
+//! number of each, so its proofs are good for nothing else, and each channel is taken once. With
+//! TLS and a secret a proof here is good for one TLS connection, as those of the handshake are.
 
 use super::{
     HandshakeError, Identity, initiator,

@@ -59,8 +59,8 @@ pub(crate) fn encode(kind: Kind, body: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Whether these bytes begin as a record of TLS does: a handshake or an alert, in some version 3.x. As a frame it would
-/// be a pong, which has no place in a handshake.
+/// Whether these bytes begin as a record of TLS does: a handshake or an alert, in some version 3.x.
+/// As a frame it would be a pong, which has no place in a handshake.
 fn is_tls(bytes: &[u8]) -> bool {
     matches!(bytes, [0x15 | 0x16, 3, ..])
 }

@@ -17,8 +17,8 @@ use crate::proto::{
     wire::Kind,
 };
 
-/// See the [module](self). Its driver calls [`step`](Self::step) and does what it says, until that is
-/// [`Established`](InboundStep::Established), [`Attach`](InboundStep::Attach) or an error.
+/// See the [module](self). Its driver calls [`step`](Self::step) and does what it says, until that
+/// is [`Established`](InboundStep::Established), [`Attach`](InboundStep::Attach) or an error.
 #[derive(Debug)]
 pub struct Inbound {
     local: Arc<Identity>,
@@ -29,8 +29,8 @@ pub struct Inbound {
     outgoing: Option<Vec<u8>>,
     /// The handshake, once HELLO has come.
     acceptor: Option<Acceptor>,
-    /// The decision that was made while the peer was asked. It is told after the answer, so that both ends tell and are told the same
-    /// in the same order.
+    /// The decision that was made while the peer was asked. It is told after the answer, so that
+    /// both ends tell and are told the same in the same order.
     decided: Option<InboundDecision>,
     state: State,
 }
@@ -62,8 +62,8 @@ pub enum InboundStep {
     /// The peer has proved that it is that node. Report its dial of that number as
     /// [`PeerTable::proved`](crate::proto::peers::table::PeerTable::proved).
     Proved(NodeId, u64),
-    /// Wait for a [decision](Inbound::decide). The peer says nothing until it is told one: bytes of it, or the end of the
-    /// connection, end the handshake.
+    /// Wait for a [decision](Inbound::decide). The peer says nothing until it is told one: bytes of
+    /// it, or the end of the connection, end the handshake.
     AwaitDecision,
     /// The peer has answered whether it still has the session. Report it as
     /// [`PeerTable::answered`](crate::proto::peers::table::PeerTable::answered).
@@ -75,7 +75,8 @@ pub enum InboundStep {
 }
 
 impl Inbound {
-    /// `nonce`: a random number that is used once. `binding`: what identifies the connection, if it is one with TLS.
+    /// `nonce`: a random number that is used once. `binding`: what identifies the connection, if it
+    /// is one with TLS.
     pub fn new(local: &Arc<Identity>, nonce: [u8; 32], binding: Option<[u8; 32]>) -> Self {
         let binding = Binding(binding);
         Inbound {

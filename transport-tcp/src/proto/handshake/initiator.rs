@@ -133,7 +133,8 @@ pub(super) fn proved(
     fields
 }
 
-/// The fields of a message, if the proof after them is that of `role` over all that was said and them.
+/// The fields of a message, if the proof after them is that of `role` over all that was said and
+/// them.
 pub(super) fn verified<'b>(
     me: &Identity,
     role: Role,

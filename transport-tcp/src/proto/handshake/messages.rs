@@ -1,8 +1,8 @@
 //! The messages of a handshake, and their bytes.
 //!
-//! HELLO, CHALLENGE and REJECT are read before a version is agreed: their layouts are frozen, written by
-//! hand, numbers big-endian, texts with one byte of length before them, and what follows their last field is
-//! ignored. The others are postcard, with 32 bytes of proof after it.
+//! HELLO, CHALLENGE and REJECT are read before a version is agreed: their layouts are frozen,
+//! written by hand, numbers big-endian, texts with one byte of length before them, and what follows
+//! their last field is ignored. The others are postcard, with 32 bytes of proof after it.
 
 use std::{fmt, ops::RangeInclusive};
 
@@ -210,8 +210,8 @@ pub(crate) struct Terms {
     pub(crate) hidden: bool,
     /// The longest frame it takes.
     pub(crate) max_frame: u32,
-    /// In PROOF the channels that the initiator has, in VERDICT those of them that the acceptor has too, in the
-    /// same order.
+    /// In PROOF the channels that the initiator has, in VERDICT those of them that the acceptor has
+    /// too, in the same order.
     pub(crate) channels: Vec<ChannelName>,
 }
 

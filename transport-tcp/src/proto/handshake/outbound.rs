@@ -13,8 +13,8 @@ use super::{
 };
 use crate::proto::{peers::pairing::ConnId, wire::Kind};
 
-/// See the [module](self). Its driver calls [`step`](Self::step) and does what it says, until that is
-/// [`Accepted`](OutboundStep::Accepted) or an error.
+/// See the [module](self). Its driver calls [`step`](Self::step) and does what it says, until that
+/// is [`Accepted`](OutboundStep::Accepted) or an error.
 #[derive(Debug)]
 pub struct Outbound {
     initiator: Initiator,
@@ -50,13 +50,14 @@ pub enum OutboundStep {
     /// Ask [`PeerTable::still_there`](crate::proto::peers::table::PeerTable::still_there), and
     /// [tell](Outbound::still_there).
     AskForSession,
-    /// The peer has accepted. Report [`PeerTable::accepted`](crate::proto::peers::table::PeerTable::accepted).
+    /// The peer has accepted. Report
+    /// [`PeerTable::accepted`](crate::proto::peers::table::PeerTable::accepted).
     Accepted(Negotiated),
 }
 
 impl Outbound {
-    /// The handshake of that dial with that peer. `nonce`: a random number that is used once. `binding`: what identifies the
-    /// connection, if it is one with TLS.
+    /// The handshake of that dial with that peer. `nonce`: a random number that is used once.
+    /// `binding`: what identifies the connection, if it is one with TLS.
     pub fn new(
         local: &Arc<Identity>,
         peer: &NodeName,
@@ -116,14 +117,15 @@ impl Outbound {
         }
     }
 
-    /// Whether this node still has the session for which the peer has asked. If it has, this handshake ends with the
-    /// answer.
+    /// Whether this node still has the session for which the peer has asked. If it has, this
+    /// handshake ends with the answer.
     pub fn still_there(&mut self, still_there: bool) {
         self.outgoing = Some(frames::encode(Kind::Answer, &self.initiator.answer(still_there)));
         self.state = if still_there { State::Dropped } else { State::AwaitVerdict { was_asked: true } };
     }
 
-    /// The bond that further connections of the session prove, once it is accepted; and the bytes behind the handshake.
+    /// The bond that further connections of the session prove, once it is accepted; and the bytes
+    /// behind the handshake.
     pub(crate) fn into_session(self) -> (Bond, Vec<u8>) {
         (self.initiator.bond(), self.frames.into_rest())
     }

@@ -1,4 +1,5 @@
-//! Proofs of knowing the secret: HMAC-SHA-256 over everything that was said, by whom, and over which connection.
+//! Proofs of knowing the secret: HMAC-SHA-256 over everything that was said, by whom, and over
+//! which connection.
 
 use std::fmt;
 
@@ -27,11 +28,11 @@ impl Role {
     }
 }
 
-/// Identifies a TLS connection: both of its ends compute the same value, and the ends of no other connection do
-/// (`tls-exporter`, RFC 9266). Empty on a connection without TLS.
+/// Identifies a TLS connection: both of its ends compute the same value, and the ends of no other
+/// connection do (`tls-exporter`, RFC 9266). Empty on a connection without TLS.
 ///
-/// A relay that terminates TLS has one connection with each of the two nodes, so they compute different values and
-/// refuse each other's proofs, also if the relay holds certificates of the CA.
+/// A relay that terminates TLS has one connection with each of the two nodes, so they compute
+/// different values and refuse each other's proofs, also if the relay holds certificates of the CA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Binding(pub(crate) Option<[u8; LEN]>);
 
@@ -82,8 +83,8 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn new(config: &TcpConfig) -> Self {
-        /// Without a secret the proofs prove nothing, but both sides still notice if they have heard
-        /// different things.
+        /// Without a secret the proofs prove nothing, but both sides still notice if they have
+        /// heard different things.
         const NO_SECRET: &[u8] = b"obit: no secret is configured, whoever can connect may join";
         let secrets = config.secret.iter().chain(&config.also_accept).map(Secret::expose);
         let mut verify: Vec<_> = secrets.map(key).collect();
@@ -94,8 +95,9 @@ impl Keys {
         Keys { prove: verify[0].clone(), verify, secret }
     }
 
-    /// Makes every later proof over that transcript one for that connection. Without a secret a proof could be made
-    /// anew by any relay, so then it says nothing of the connection, and gateways that terminate TLS may be used.
+    /// Makes every later proof over that transcript one for that connection. Without a secret a
+    /// proof could be made anew by any relay, so then it says nothing of the connection, and
+    /// gateways that terminate TLS may be used.
     pub(crate) fn bind(&self, transcript: &mut Transcript, binding: Binding) {
         if self.secret {
             transcript.bind(binding);

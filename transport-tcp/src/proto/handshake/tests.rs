@@ -168,7 +168,8 @@ fn read(bytes: &mut Vec<u8>, frames: &mut frames::HandshakeFrames, at_once: usiz
     some > 0
 }
 
-/// Runs both machines to their ends, or until b waits in vain, with these decisions of b's table; a answers the question as told.
+/// Runs both machines to their ends, or until b waits in vain, with these decisions of b's table; a
+/// answers the question as told.
 fn run_both(
     decisions: &[InboundDecision],
     still_there: bool,

@@ -8,11 +8,11 @@ use super::pairing::{ConnId, Refusal};
 /// One decision. Carried out in the order in which the table returns them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Start the dialer of that peer. It asks [`PeerTable::plan`](super::table::PeerTable::plan) what to do, until that
-    /// says [`Stop`](super::peer::Plan::Stop).
+    /// Start the dialer of that peer. It asks [`PeerTable::plan`](super::table::PeerTable::plan)
+    /// what to do, until that says [`Stop`](super::peer::Plan::Stop).
     StartDialer(NodeName),
-    /// Something has changed for that peer: its dialer asks for a plan again, and has a dial under way look for new
-    /// addresses.
+    /// Something has changed for that peer: its dialer asks for a plan again, and has a dial under
+    /// way look for new addresses.
     WakeDialer(NodeName),
     /// Give up that outbound connection.
     DropDial(ConnId),
@@ -35,7 +35,8 @@ pub enum Action {
 pub enum InboundDecision {
     /// It is the session.
     Accepted,
-    /// It is asked whether its node still has the session that stands. Another decision follows its answer.
+    /// It is asked whether its node still has the session that stands. Another decision follows its
+    /// answer.
     Asked,
     /// It is told why, and closed.
     Refused(Refusal),

@@ -1,4 +1,5 @@
-//! The address book: which peers there should always be a session with, and where they can be reached.
+//! The address book: which peers there should always be a session with, and where they can be
+//! reached.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,8 @@ pub(crate) enum Source {
     Dns(usize),
 }
 
-/// The lists of all sources, as one. A peer in several of them has the addresses of the first that knows any.
+/// The lists of all sources, as one. A peer in several of them has the addresses of the first that
+/// knows any.
 #[derive(Debug, Default)]
 pub(crate) struct AddressBook {
     lists: BTreeMap<Source, Vec<NodeSpec>>,
@@ -23,8 +25,8 @@ pub(crate) struct AddressBook {
 }
 
 impl AddressBook {
-    /// A source has a new list. The peers that are listed now and were not, the other way round, or have
-    /// other addresses.
+    /// A source has a new list. The peers that are listed now and were not, the other way round, or
+    /// have other addresses.
     pub(crate) fn replace(&mut self, source: Source, list: Vec<NodeSpec>) -> BTreeSet<NodeName> {
         self.lists.insert(source, list);
         let mut entries: BTreeMap<NodeName, Vec<Address>> = BTreeMap::new();

@@ -16,8 +16,8 @@ use super::{
     pairing::{ConnId, Effect, Pairing},
 };
 
-/// A dial on demand begins at the latest this long after the failure before it: its caller waits for an
-/// answer.
+/// A dial on demand begins at the latest this long after the failure before it: its caller waits
+/// for an answer.
 const MOST_DEMAND_WAIT: Duration = Duration::from_millis(500);
 /// A session that has lasted that long shows that the peer is well.
 const STABLE: Duration = Duration::from_secs(5);
@@ -41,7 +41,8 @@ pub(crate) struct Peer {
     running_dial: Option<ConnId>,
     /// Dials that were asked for and wait for their answer.
     demand: Vec<Demand>,
-    /// The addresses given with the last demand that gave some, unless the address book has changed since.
+    /// The addresses given with the last demand that gave some, unless the address book has changed
+    /// since.
     pub(crate) addresses: Vec<Address>,
     /// It is in the address book: redialed for ever.
     listed: bool,
@@ -59,8 +60,8 @@ pub(crate) struct Peer {
 #[derive(Debug)]
 struct Demand {
     dial: DialId,
-    /// By when it is answered. Set when the task that dials first looks at it: the time in which this node did not
-    /// run is not held against the peer.
+    /// By when it is answered. Set when the task that dials first looks at it: the time in which
+    /// this node did not run is not held against the peer.
     deadline: Option<Instant>,
 }
 
@@ -71,12 +72,14 @@ pub enum Plan {
     Dial(Instant),
     /// Ask again then, or when something has changed.
     Sleep(Instant),
-    /// End: no session is wanted that is missing. The table starts another dialer when one is needed.
+    /// End: no session is wanted that is missing. The table starts another dialer when one is
+    /// needed.
     Stop,
 }
 
 impl Peer {
-    /// A peer without a session. `higher`: the name of the local node is higher. `listed`: it is in the address book.
+    /// A peer without a session. `higher`: the name of the local node is higher. `listed`: it is in
+    /// the address book.
     pub(crate) fn new(higher: bool, listed: bool, now: Instant) -> Self {
         Peer {
             pairing: Pairing::new(higher),
@@ -209,7 +212,8 @@ impl Peer {
         self.redial_at = now + if kind == EndKind::DuplicateName { NAME_TAKEN_WAIT } else { wait };
     }
 
-    /// A demand waits no longer than that, however many dials have failed: it must leave time for the dial itself.
+    /// A demand waits no longer than that, however many dials have failed: it must leave time for
+    /// the dial itself.
     pub(crate) fn dial_demand_by(&mut self, at: Instant) {
         self.demand_at = self.demand_at.min(at);
     }
@@ -255,7 +259,8 @@ impl Peer {
         if now.saturating_duration_since(self.since) >= STABLE {
             self.backoff.reset();
         }
-        // A peer that comes and goes at once is not worth a storm of dials. A dial on demand does not wait for that.
+        // A peer that comes and goes at once is not worth a storm of dials. A dial on demand does
+        // not wait for that.
         self.redial_at = now + self.backoff.failed(random);
         self.demand_at = now;
     }
@@ -293,7 +298,8 @@ impl Peer {
                     Some(conn) => actions.push_back(Action::ProbeSession(conn)),
                     None => self.probe_due = true,
                 },
-                // If it was not handed out yet, its handshake will find that it is not wanted any more.
+                // If it was not handed out yet, its handshake will find that it is not wanted any
+                // more.
                 Effect::EndSession(_) => actions.extend(self.session.take().map(Action::EndSession)),
                 Effect::DropDial(_) => self.drop_dial(actions),
             }

@@ -86,8 +86,8 @@ impl PeerTable {
 
     // Calls of the user.
 
-    /// The peers of that source of the address book are these from now on: new ones are dialed, missing ones are no longer
-    /// redialed. The local node's name is skipped.
+    /// The peers of that source of the address book are these from now on: new ones are dialed,
+    /// missing ones are no longer redialed. The local node's name is skipped.
     pub(crate) fn list(&mut self, source: Source, mut list: Vec<NodeSpec>, now: Instant) {
         if self.shut_down {
             return;
@@ -119,7 +119,8 @@ impl PeerTable {
         });
     }
 
-    /// The peer is not redialed before the next [`connect`](Self::connect). Returns the session to be closed.
+    /// The peer is not redialed before the next [`connect`](Self::connect). Returns the session to
+    /// be closed.
     pub fn disconnect(&mut self, name: &NodeName, now: Instant) -> Option<ConnId> {
         if *name == self.local {
             return None;
@@ -135,7 +136,8 @@ impl PeerTable {
         self.shut_down
     }
 
-    /// Begins no more sessions; open dials fail with `kind`. Returns whether this is the first call.
+    /// Begins no more sessions; open dials fail with `kind`. Returns whether this is the first
+    /// call.
     pub fn shut_down(&mut self, kind: EndKind) -> bool {
         if std::mem::replace(&mut self.shut_down, true) {
             return false;
@@ -153,7 +155,8 @@ impl PeerTable {
 
     // Reports of the dialer of a peer.
 
-    /// The next step of the dialer, and where it dials. After [`Plan::Stop`] the peer has no dialer.
+    /// The next step of the dialer, and where it dials. After [`Plan::Stop`] the peer has no
+    /// dialer.
     pub fn plan(&mut self, name: &NodeName, now: Instant) -> (Plan, Vec<Address>) {
         let Some(peer) = self.peers.get_mut(name) else { return (Plan::Stop, Vec::new()) };
         let expired = peer.take_expired(now);
@@ -169,8 +172,8 @@ impl PeerTable {
         (plan, addresses)
     }
 
-    /// Where the peer is dialed, as far as is known: the addresses given with the last call that gave some, or else those
-    /// of the address book.
+    /// Where the peer is dialed, as far as is known: the addresses given with the last call that
+    /// gave some, or else those of the address book.
     pub fn addresses(&self, name: &NodeName) -> Vec<Address> {
         let Some(peer) = self.peers.get(name) else { return Vec::new() };
         let given = &peer.addresses;
@@ -223,7 +226,8 @@ impl PeerTable {
         }
     }
 
-    /// The dialer of a peer was lost. Its dials are answered, and the next demand starts another one.
+    /// The dialer of a peer was lost. Its dials are answered, and the next demand starts another
+    /// one.
     pub fn dialer_lost(&mut self, name: &NodeName, now: Instant, random: u64) {
         let dials = self.step(name, now, |peer, out, actions| {
             peer.dialer_lost(now, random, out, actions);
@@ -234,8 +238,8 @@ impl PeerTable {
 
     // Reports of inbound connections.
 
-    /// An inbound connection has proved which node it comes from. `dial` is that node's number of its dial. An
-    /// [`Action::Decide`] follows; after a shutdown an [`Action::DropInbound`].
+    /// An inbound connection has proved which node it comes from. `dial` is that node's number of
+    /// its dial. An [`Action::Decide`] follows; after a shutdown an [`Action::DropInbound`].
     pub fn proved(&mut self, node: &NodeId, dial: u64, conn: ConnId, now: Instant) {
         if self.shut_down {
             return self.actions.push_back(Action::DropInbound(conn));
@@ -269,7 +273,8 @@ impl PeerTable {
         })
     }
 
-    /// A session has ended. Returns whether it was the peer's session, and its end was not reported before.
+    /// A session has ended. Returns whether it was the peer's session, and its end was not reported
+    /// before.
     pub fn session_over(
         &mut self,
         name: &NodeName,
@@ -298,7 +303,8 @@ impl PeerTable {
         self.step(name, now, |peer, out, _| peer.pairing.probe_silent(conn, out));
     }
 
-    /// One step of one peer: `change` it, carry out what its pairing decides, and have it dialed if it is wanted.
+    /// One step of one peer: `change` it, carry out what its pairing decides, and have it dialed if
+    /// it is wanted.
     fn step<R>(
         &mut self,
         name: &NodeName,

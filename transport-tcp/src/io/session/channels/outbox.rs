@@ -25,11 +25,12 @@ use crate::{
 /// The connections of a session, the default channel's first.
 pub(super) struct Bundle {
     connections: Vec<Arc<Connection>>,
-    /// By channel of the own node, the place of its connection; what has none takes the default one.
+    /// By channel of the own node, the place of its connection; what has none takes the default
+    /// one.
     places: [usize; ChannelId::LIMIT],
     used: Mutex<Used>,
-    /// By the place of the frames that were held against others: where their marks were pushed since that place was last
-    /// flushed.
+    /// By the place of the frames that were held against others: where their marks were pushed
+    /// since that place was last flushed.
     marked: [AtomicU8; ChannelId::LIMIT],
 }
 
@@ -47,7 +48,8 @@ impl Bundle {
         self.places[channel.place()]
     }
 
-    /// How the session has ended, once all of its connections have: as the first that went wrong says.
+    /// How the session has ended, once all of its connections have: as the first that went wrong
+    /// says.
     pub(super) fn end(&self) -> Option<SessionEnd> {
         let ends = self.connections.iter().map(|connection| connection.end()).collect::<Option<Vec<_>>>()?;
         let bad = ends.iter().find(|end| !is_good(end.kind));

@@ -17,8 +17,8 @@ use crate::{io::session::reader::Reader, log, proto::channels::Merge};
 /// How often one poll reads all connections before it lets other tasks run.
 const ROUNDS_PER_POLL: usize = 4;
 
-/// To take apart so many bytes of one channel takes longer than to look whether something has come on the others, which the
-/// system would say only after a turn of the tasks.
+/// To take apart so many bytes of one channel takes longer than to look whether something has come
+/// on the others, which the system would say only after a turn of the tasks.
 const LONG: usize = 4 * 1024;
 
 /// See the [module](self).
@@ -109,7 +109,8 @@ impl ChannelSession {
         true
     }
 
-    /// Frames that came on one channel: those that wait for nothing are handed over. Whether there are any.
+    /// Frames that came on one channel: those that wait for nothing are handed over. Whether there
+    /// are any.
     fn take_apart(&mut self, place: usize, frames: &mut FrameBuf) -> bool {
         let before = frames.len();
         if let Err(kind) = self.merge.take(place, &self.raw, frames) {

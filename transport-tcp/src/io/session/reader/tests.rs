@@ -1,8 +1,9 @@
 //! A session makes progress on every executor, with few polls and few reads per frame.
 //!
-//! The reactor that reports readiness runs on the threads that are in `smol::block_on`, or else on a thread of its own, at
-//! the same time as the tasks. So each test has a process of its own, in which no other test drives the reactor. What is
-//! counted does not depend on the speed of the machine.
+//! The reactor that reports readiness runs on the threads that are in `smol::block_on`, or else on
+//! a thread of its own, at the same time as the tasks. So each test has a process of its own, in
+//! which no other test drives the reactor. What is counted does not depend on the speed of the
+//! machine.
 
 use std::{
     future::poll_fn,

@@ -66,7 +66,8 @@ fn read(stream: &Stream, at_most: usize) -> Result<Vec<u8>, ErrorKind> {
     Ok(bytes)
 }
 
-/// What a record adds: five bytes before it; behind it one that says what it holds, and sixteen that seal it.
+/// What a record adds: five bytes before it; behind it one that says what it holds, and sixteen
+/// that seal it.
 const RECORD: usize = 5 + 1 + 16;
 
 #[test]

@@ -1,4 +1,5 @@
-//! Two sides with settings of their own, in virtual time: neither calls the other silent, and no ping is sent in vain.
+//! Two sides with settings of their own, in virtual time: neither calls the other silent, and no
+//! ping is sent in vain.
 
 use std::{collections::VecDeque, time::Duration};
 

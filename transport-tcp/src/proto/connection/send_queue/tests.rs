@@ -23,7 +23,8 @@ fn push(queue: &mut SendQueue, class: Class, body: &[u8]) {
     push_of(queue, of_class(class, 0), body);
 }
 
-/// Writes everything, `at_once` bytes at a time, and returns the kinds and bodies that a reader would see.
+/// Writes everything, `at_once` bytes at a time, and returns the kinds and bodies that a reader
+/// would see.
 fn drain(queue: &mut SendQueue, at_once: usize) -> Vec<(Kind, Vec<u8>)> {
     let mut wire = Vec::new();
     while let Some(mut chunk) = queue.next() {

@@ -73,7 +73,8 @@ impl Side {
         }
     }
 
-    /// The first step from that time on that is neither a ping nor a wait, and when. Polled in time.
+    /// The first step from that time on that is neither a ping nor a wait, and when. Polled in
+    /// time.
     fn until_end(&mut self, mut ms: u64) -> (u64, Step) {
         loop {
             match self.past_pings(ms) {
