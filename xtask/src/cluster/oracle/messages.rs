@@ -9,8 +9,8 @@ use crate::cluster::{
 };
 
 /// For every pair of sender and receiver:
-/// - the numbers of the messages only rise, and have no gap unless something was done to one of the two nodes or
-///   the receiver was told that it had missed some;
+/// - the numbers of the messages only rise, and have no gap unless something was done to one of the
+///   two nodes or the receiver was told that it had missed some;
 /// - after a Down for the sender's exit nothing of it comes, and nothing of it is missing.
 pub(super) fn violations(
     life: &Life,
@@ -64,8 +64,8 @@ pub(super) fn violations(
     found
 }
 
-/// The number of the last message that each process says it has sent to each other, by
-/// receiver and sender. What went to a name is not known here.
+/// The number of the last message that each process says it has sent to each other, by receiver and
+/// sender. Messages to a name are not included.
 fn sent_to(lives: &[Life]) -> BTreeMap<(&str, &str), u64> {
     let mut sent = BTreeMap::new();
     for sender in lives {

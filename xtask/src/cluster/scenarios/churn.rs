@@ -15,8 +15,9 @@ use crate::cluster::{
     protocol::{Command, Exit, Tables},
 };
 
-/// Monitors, demonitors, exits, kills, messages, disconnects and restarts, at random but from one seed. When it is
-/// over, every process is told to go; then every monitor must have ended once, and nothing may be left in any table.
+/// Monitors, demonitors, exits, kills, messages, disconnects and restarts, at random but from one
+/// seed. When it is over, every process is told to go; then every monitor must have ended once, and
+/// nothing may be left in any table.
 pub(super) fn churn(cluster: &Cluster<'_>) -> Result<()> {
     let lasts = Duration::from_secs(cluster.scaled(10, 3) as u64);
     let mut churn = Churn {
@@ -54,7 +55,7 @@ struct Churn<'a> {
     counts: BTreeMap<&'static str, u64>,
 }
 
-/// One node and who lives there.
+/// One node and its processes.
 struct Site {
     node: Node,
     workers: Vec<Process>,
@@ -106,7 +107,7 @@ impl Churn<'_> {
         }
         self.pids.push(worker.pid().to_owned());
         if self.rng.bool() {
-            // The name may be taken; then it goes without.
+            // If the name is already taken, the process gets none.
             let name = self.name();
             worker.node().try_ask(Command::Register { process: worker.pid().to_owned(), name })?;
         }
@@ -203,7 +204,8 @@ impl Churn<'_> {
         self.restart(site)
     }
 
-    /// The cluster comes to rest with what is still active; then everybody that may be watched goes.
+    /// Waits until the cluster is idle with the active monitors; then every process that may be a
+    /// target exits.
     fn wind_up(mut self) -> Result<()> {
         self.cluster.at_rest()?;
         for site in &mut self.sites {

@@ -10,8 +10,9 @@ use crate::cluster::{
     protocol::{Command, Exit},
 };
 
-/// One node watches thousands of processes on all others: through a mailbox, through handles, and in a set. The
-/// processes of one node exit, those of another are lost with their node, and every monitor has exactly one Down.
+/// One node watches thousands of processes on all others: through a mailbox, through handles, and
+/// in a set. The processes of one node exit, those of another are lost with their node, and every
+/// monitor has exactly one Down.
 pub(super) fn many(cluster: &Cluster<'_>) -> Result<()> {
     let total = cluster.scaled(10_000, 1_000);
     let nodes = cluster.all()?;
@@ -24,7 +25,7 @@ pub(super) fn many(cluster: &Cluster<'_>) -> Result<()> {
     let mut exiting = Vec::new();
     let mut monitors = Vec::new();
     for (i, node) in others.iter().enumerate() {
-        // The first ones take what does not divide.
+        // The first nodes take the remainder.
         let share = total / others.len() + usize::from(i < total % others.len());
         let workers = node.spawn_many(share)?;
         let pids: Vec<_> = workers.iter().map(|worker| worker.pid().to_owned()).collect();

@@ -1,6 +1,7 @@
-//! The scenarios: each is a story about a few nodes, told with real processes and real faults.
+//! The scenarios: each runs a few nodes as real processes with real faults.
 //!
-//! A scenario asserts what it is about; what must hold in every story the oracle checks afterwards.
+//! A scenario asserts its own subject; afterwards the oracle checks the properties that hold in
+//! every scenario.
 
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
@@ -33,19 +34,19 @@ mod strangers;
 mod watcher_death;
 mod wrapper;
 
-/// What a scenario has to stand on.
+/// The network that a scenario needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ground {
-    /// Nodes that reach each other somehow.
+    /// Any network in which the nodes reach each other.
     Any,
-    /// A network of its own, to do harm to; this needs root.
+    /// A network of its own, for the injection of faults; this needs root.
     Network,
 }
 
 /// One scenario.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
-    /// What it shows, in a line.
+    /// A description in one line.
     pub(super) shows: &'static str,
     pub(super) ground: Ground,
     pub(super) run: fn(&Cluster<'_>) -> Result<()>,

@@ -12,8 +12,9 @@ use crate::cluster::{
     transcript::Said,
 };
 
-/// A process sends thousands of messages and exits: its watcher sees node-up, every message in order, the Down,
-/// and, after the node was killed, node-down. So does a watcher on the own node, without node events.
+/// A process sends thousands of messages and exits: its watcher sees node-up, every message in
+/// order, the Down, and, after the node was killed, node-down. So does a watcher on the local node,
+/// without node events.
 pub(super) fn order(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let count = cluster.scaled(20_000, 2_000);
@@ -32,8 +33,8 @@ pub(super) fn order(cluster: &Cluster<'_>) -> Result<()> {
     }
     cluster.figure_seconds("messages_seconds", start.elapsed());
 
-    // A process that was monitored before it was sent to knows of the monitor before it has the message: it
-    // exits at that message, and its exit cannot be missed.
+    // The monitor of a process arrives before a message that was sent later: the process exits at
+    // that message, so the monitor cannot miss the exit.
     let other = b.spawn()?;
     let first = far.monitor(&other)?;
     far.send(other.pid(), 1)?;
