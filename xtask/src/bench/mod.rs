@@ -43,7 +43,7 @@ Examples:
   cargo xtask bench --against ../before/target/release/bench-node --runs 11
   cargo xtask bench --loaded 10             false Downs in ten minutes, for each of two presets
 
-The workloads are described in docs/PERFORMANCE.md. Without erl, erlc and epmd (Debian: erlang-nox) Obit alone is measured.
+docs/PERFORMANCE.md describes the workloads. Without erl, erlc and epmd (Debian: erlang-nox) only Obit is measured.
 Plots go to target/bench.";
 
 /// The options of `bench`.

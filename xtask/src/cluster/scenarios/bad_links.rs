@@ -208,7 +208,7 @@ fn talk_until_counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, what: &str, count:
 /// A fault that has hit no packet has tested nothing.
 fn expect_counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, what: &str, count: Count) -> Result<()> {
     let counted = counted(cluster, mesh, count)?;
-    ensure(counted > 0, || format!("there were to be {what}, and there are none"))?;
+    ensure(counted > 0, || format!("expected {what}, but there were none"))?;
     cluster.figure(what, counted);
     Ok(())
 }

@@ -109,7 +109,7 @@ pub(super) fn half_open(cluster: &Cluster<'_>) -> Result<()> {
     newcomer.meet(&target)?;
     let accepted = count(&target.tables()?, "accepted") - count(&before, "accepted");
     // The connection of the new peer, and perhaps one that lost against its dial.
-    ensure(accepted <= 2, || format!("the node has accepted {accepted} connections of one newcomer"))?;
+    ensure(accepted <= 2, || format!("the node has accepted {accepted} connections of one new peer"))?;
     cluster.figure("begun", begun);
     cluster.stop(&newcomer)?;
     mesh.expect_all_kept()?;

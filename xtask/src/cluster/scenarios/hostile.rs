@@ -47,7 +47,7 @@ pub(super) fn hostile(cluster: &Cluster<'_>) -> Result<()> {
         watcher.drain()?;
         monitor.expect_silence("its target lives")?;
         let events = watcher.node_events();
-        ensure(events.len() == 1, || format!("strangers caused node events: {events:?}"))?;
+        ensure(events.len() == 1, || format!("unauthenticated peers caused node events: {events:?}"))?;
     }
     for (worker, monitor) in workers.iter().zip(&monitors) {
         worker.exit(Exit::Normal)?;

@@ -118,7 +118,9 @@ impl Job {
         let mut watch = cluster.program("c", command)?;
         // Two monitors arrive in order: the answer to the second says that the first is there.
         let told = watch.line()?;
-        ensure(told.contains(r#""reason":"noproc""#), || format!("of nobody was told {told}"))?;
+        ensure(told.contains(r#""reason":"noproc""#), || {
+            format!("expected `noproc` for the missing name, got {told}")
+        })?;
         Ok(watch)
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn by_name(cluster: &Cluster<'_>) -> Result<()> {
 
     let rival = b.spawn()?;
     let taken = b.try_ask(Command::Register { process: rival.pid().to_owned(), name: "job".to_owned() })?;
-    ensure(matches!(taken, Answer::Error(_)), || format!("a taken name was given away: {taken:?}"))?;
+    ensure(matches!(taken, Answer::Error(_)), || format!("a name was registered twice: {taken:?}"))?;
 
     // The name moves; the monitors stay with the process they were bound to.
     cluster.at_rest()?;

@@ -28,7 +28,7 @@ pub(super) fn node_events(cluster: &Cluster<'_>) -> Result<()> {
     let early = a.spawn()?;
     for of in kinds.into_iter().chain(kinds) {
         let up = early.monitor_nodes(of)?;
-        ensure(up.is_empty(), || format!("nobody was connected, but the snapshot of {of:?} holds {up:?}"))?;
+        ensure(up.is_empty(), || format!("no node was connected, but the snapshot of {of:?} holds {up:?}"))?;
     }
     let deaf = a.spawn()?;
     deaf.monitor_nodes(kinds[0])?;

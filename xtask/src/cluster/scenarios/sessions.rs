@@ -72,7 +72,7 @@ pub(super) fn on_demand(cluster: &Cluster<'_>) -> Result<()> {
     let watcher = a.watcher()?;
     let worker = b.spawn()?;
     expect_sessions(&[&a, &b], 0)?;
-    // A request with `noconnect` returns at once, and makes no connection.
+    // A monitor that may not connect fires at once, and makes no connection.
     for target in [worker.pid().to_owned(), format!("job@{}", b.name())] {
         watcher.monitor_with(&target, 5, true)?.expect_down(Wanted::NoConnection(&["NotConnected"]))?;
     }

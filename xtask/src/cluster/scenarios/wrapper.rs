@@ -197,7 +197,7 @@ impl Lines {
         match self.0.recv_timeout(SOON) {
             Err(mpsc::RecvTimeoutError::Disconnected) => Ok(()),
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                bail!("a process that should be gone holds its output open")
+                bail!("a process that should have ended keeps its output open")
             }
             Ok(line) => bail!("expected an end, not «{line}»"),
         }
