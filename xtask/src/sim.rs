@@ -13,10 +13,10 @@ use harness::workspace;
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask sim                                            50 nodes, one seed, all faults
-  cargo xtask sim --seeds 100 --seconds 30 --json sim.json   what continuous integration runs
+  cargo xtask sim --seeds 100 --seconds 30 --json sim.json   the run of continuous integration
   cargo xtask sim --nodes 1000 --seconds 30                  a large cluster
   cargo xtask sim --seed 17 --faults crash,partition --trace every step of one run
-  cargo xtask sim --seeds 1000 --nodes 5 --seconds 30        many small ones
+  cargo xtask sim --seeds 1000 --nodes 5 --seconds 30        many small clusters
 
 Faults: loss, oneway, partition, crash, duplicate, pause, skew, slow, flap, panic; all; none.
 Exit code: 0 if every promise was kept; 1 if not: each failing seed is printed with the command that replays it.";

@@ -1,5 +1,5 @@
-//! A node that is stopped where it stands and says nothing any more: how soon it is given up; and
-//! whether one is given up that is only slow.
+//! Measures how soon a stopped node is reported as down, and whether a node that is only slow is
+//! reported as down.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -30,8 +30,8 @@ pub(super) fn detection(lab: &Lab, id: &str, system: System, pairs: usize) -> Re
     })
 }
 
-/// How many nodes are given up while every processor has twice as much to do as it can, though
-/// nothing has happened to them.
+/// Returns the number of healthy nodes that are reported as down while every processor has twice
+/// the load that it can handle.
 pub(super) fn false_downs(lab: &Lab, system: System, pairs: usize, lasting: Duration) -> Result<usize> {
     let pairs = watching(lab, system, pairs)?;
     let over = AtomicBool::new(false);

@@ -1,4 +1,4 @@
-//! Samples, and what is told of them: medians, ratios, the table and the JSON.
+//! Samples and their evaluation: medians, ratios, the table and the JSON.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use harness::peer::Usage;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{limits, pair::System, workloads::TARGETS};
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
     PerSecond,
@@ -44,11 +44,11 @@ pub(super) struct Sample {
     pub(super) n: u64,
     pub(super) unit: Unit,
     pub(super) value: f64,
-    /// What both nodes together have used for it, and the memory they have in the end.
+    /// The total usage of both nodes for this run, and their memory at its end.
     pub(super) usage: Usage,
 }
 
-/// Everything that was measured of one figure.
+/// All samples of one figure.
 pub(super) struct Row {
     pub(super) id: String,
     n: u64,
@@ -140,13 +140,13 @@ impl Row {
         ratio.is_finite().then_some(ratio)
     }
 
-    /// How it is called in a plot.
+    /// Returns its name in a plot.
     pub(super) fn label(&self) -> String {
         let million = self.n >= 1_000_000 && self.unit != Unit::PerSecond;
         if million { format!("{}, {} M", self.id, self.n / 1_000_000) } else { self.id.clone() }
     }
 
-    /// What must be reached, and what is aimed at.
+    /// Returns the minimum and the goal.
     pub(super) fn target(&self) -> Option<(f64, f64)> {
         let target = TARGETS.iter().find(|target| target.id == self.id && self.n >= target.from)?;
         Some((target.must, target.aim))

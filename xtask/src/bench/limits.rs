@@ -1,12 +1,12 @@
-//! Targets that are no ratios to Erlang/OTP: what is promised in seconds and bytes, and our figures
-//! beside each other.
+//! Targets that are no ratios to Erlang/OTP: limits in seconds and bytes, and ratios between Obit's
+//! own figures.
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
 use super::figures::{Row, short};
 
-/// What is held against the target.
+/// The value that is compared with the target.
 enum Figure {
     /// The median of the row with that id, of so many at least.
     Median(&'static str, u64),
@@ -14,7 +14,7 @@ enum Figure {
     Times(&'static str, &'static str),
 }
 
-/// Which side of a target is the good one.
+/// The direction of a target.
 enum Side {
     AtMost,
     AtLeast,
@@ -51,7 +51,7 @@ const LIMITS: &[Limit] = &[
     at_least(Figure::Times("W11.2", "W11.1"), 0.6, Some(1.0)),
 ];
 
-/// A target, and what has come of it.
+/// A target and its result.
 struct Outcome {
     figure: String,
     value: f64,
@@ -60,7 +60,7 @@ struct Outcome {
 }
 
 impl Limit {
-    /// None if it was not measured.
+    /// `None` if it was not measured.
     fn outcome(&'static self, rows: &[Row]) -> Option<Outcome> {
         let find = |id: &str, from| rows.iter().find(|row| row.id == id && row.n() >= from);
         let (figure, value, unit) = match self.figure {

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: how fast two nodes of Obit are, and two nodes of Erlang/OTP beside them.
 //!
-//! Each node is a process of its own on loopback. The systems take turns, run by run, so that what
-//! disturbs the machine disturbs them alike; what counts is the ratio. The first run of each is for
+//! Each node is a process of its own on loopback. The systems take turns, run by run, so that a
+//! disturbance of the machine affects them alike; the ratio counts. The first run of each is for
 //! warming up. A run in which a notice was lost or came twice fails everything.
 
 use std::{
@@ -34,7 +34,7 @@ mod plot;
 mod script;
 mod workloads;
 
-/// What the command line shows below its options.
+/// The text that `--help` shows below the options.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask bench --quick                 in about two minutes
@@ -43,16 +43,16 @@ Examples:
   cargo xtask bench --against ../before/target/release/bench-node --runs 11
   cargo xtask bench --loaded 10             false Downs in ten minutes, for each of two presets
 
-The workloads are described in docs/PERFORMANCE.md. Without erl, erlc and epmd (Debian: erlang-nox) Obit alone is measured.
+docs/PERFORMANCE.md describes the workloads. Without erl, erlc and epmd (Debian: erlang-nox) only Obit is measured.
 Plots go to target/bench.";
 
-/// What to measure.
+/// The options of `bench`.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Only these workloads, such as W1b or W3.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     only: Vec<String>,
-    /// Three runs of each, and nothing that takes long.
+    /// Three runs of each, without the long workloads.
     #[arg(long)]
     quick: bool,
     /// How many runs count, besides the first.
@@ -62,7 +62,8 @@ pub(crate) struct Options {
     /// built with --release. Older checkouts build it as target/release/examples/bench_node.
     #[arg(long, value_name = "PROGRAM", conflicts_with = "loaded")]
     against: Option<PathBuf>,
-    /// Instead: for so many minutes, whether a node is given up while every processor is busy.
+    /// Instead, check for that many minutes whether a healthy node is reported as down while every
+    /// processor is busy.
     #[arg(long, value_name = "MINUTES", conflicts_with_all = ["only", "quick", "json", "runs"])]
     loaded: Option<u64>,
     /// Write the figures as JSON to this file.
@@ -88,12 +89,12 @@ impl Options {
     }
 }
 
-/// Measures, and tells.
+/// Runs the measurements and prints the results.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let children = Children::default();
     children.end_on_interrupt()?;
     match measure(options, &children) {
-        // The nodes were ended under it: whatever it says means nothing.
+        // The signal ended the nodes, so any error that follows from that means nothing.
         Err(_) if children.interrupted() => Ok(ExitCode::from(130)),
         measured => measured.map(|()| ExitCode::SUCCESS),
     }
@@ -157,7 +158,7 @@ fn measure(options: &Options, children: &Children) -> Result<()> {
     Ok(())
 }
 
-/// Tells how many nodes were given up that were only busy.
+/// Prints the number of busy nodes that were reported as down.
 fn loaded(lab: &Lab, lasting: Duration) -> Result<()> {
     const PAIRS: usize = 5;
     for heartbeat in ["default", "fast"] {

@@ -15,31 +15,31 @@ use harness::{
     ports::Ports,
 };
 
-/// How long a node may take to come to rest before its memory is read.
+/// Time that a node gets to become idle before its memory is read.
 const REST: Duration = Duration::from_millis(500);
 
 /// The module that nodes of Erlang/OTP run, and its source.
 pub(super) const MODULE: &str = "bench";
 pub(super) const PROGRAM: &str = include_str!("bench.erl");
 
-/// What nodes are made of.
+/// The system of a pair of nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum System {
     Obit {
         /// Its preset of heartbeats.
         heartbeat: &'static str,
-        /// What else its nodes are told.
+        /// Further options of its nodes.
         flag: Option<Flag>,
         build: Build,
     },
     Otp {
-        /// How its configuration is told.
+        /// The options of its configuration.
         name: &'static str,
         flags: &'static [&'static str],
     },
 }
 
-/// Which build of Obit.
+/// The build of Obit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {
     /// Of this checkout.
@@ -48,7 +48,7 @@ pub(crate) enum Build {
     Before,
 }
 
-/// What our nodes can be told, besides their heartbeats.
+/// The options of Obit's nodes, besides their heartbeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flag {
     /// The thread reads its sessions for a while before it sleeps.
@@ -73,7 +73,7 @@ impl System {
         flags: &["+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"],
     };
 
-    /// It gives up a silent node as soon as it can be told to.
+    /// It has the shortest timeout for a silent node that can be configured.
     pub(super) const OTP_SHORT_TICK: System =
         System::Otp { name: "OTP net_ticktime 1", flags: &["-kernel", "net_ticktime", "1"] };
 
@@ -93,7 +93,7 @@ impl System {
         matches!(self, System::Obit { build: Build::Before, .. })
     }
 
-    /// Whether it is what Obit, as it is here, is compared with.
+    /// Returns whether it is the system of comparison for this checkout's Obit.
     pub(super) const fn is_baseline(self) -> bool {
         matches!(self, System::Otp { .. } | System::Obit { build: Build::Before, .. })
     }
@@ -109,7 +109,7 @@ impl System {
     }
 }
 
-/// What every pair is started with.
+/// The parts that every pair needs to start.
 pub(crate) struct Lab {
     pub(crate) children: Children,
     /// Our program, and the folder of theirs.
@@ -164,14 +164,14 @@ impl Pair {
         }
     }
 
-    /// What each has used and uses, the watcher first, without garbage.
+    /// Returns the usage of each node, the watcher first, after garbage collection.
     pub(crate) fn at_rest(&mut self) -> Result<(Usage, Usage)> {
         self.watcher.ask("collect")?;
         thread::sleep(REST);
         Ok((self.watcher.usage()?, self.watched.usage()?))
     }
 
-    /// What both together have used and use.
+    /// Returns the total usage of both nodes.
     pub(super) fn usage(&self) -> Result<Usage> {
         let [a, b] = [self.watcher.usage()?, self.watched.usage()?];
         Ok(Usage { cpu: a.cpu + b.cpu, coarse: a.coarse + b.coarse, rss: a.rss + b.rss })

@@ -6,7 +6,7 @@ use crate::svg::{COLOURS, Scale, Svg, WIDTH};
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = WIDTH - 70.0;
 
-/// One bar a figure: how many times better ours is. A tick on a bar is what must be reached.
+/// One bar a figure: how many times better ours is. A tick on a bar shows the minimum.
 pub(super) fn ratios(rows: &[(String, f64, Option<f64>)]) -> String {
     const STEP: f64 = 24.0;
     let bottom = 40.0 + STEP * rows.len() as f64;

@@ -11,7 +11,7 @@ use super::{
     workloads::{Figure, Measure, Script, Step},
 };
 
-/// What a run has shown.
+/// The result of a run.
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) samples: Vec<Sample>,
@@ -19,7 +19,7 @@ pub(super) struct Outcome {
     pub(super) latencies: Vec<u64>,
 }
 
-/// For how long nothing is done to see what that costs.
+/// Duration of an idle measurement.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Runs it, and gives the pair back.
@@ -65,7 +65,7 @@ impl Measure {
             };
             outcome.samples.push(self.sample(name, Unit::Microseconds, *nanos as f64 / 1e3, usage));
         }
-        // What else goes on at the same time is another picture.
+        // Round trips with other traffic at the same time are not part of this plot.
         if self.verb == "each" {
             outcome.latencies = times;
         }
@@ -74,7 +74,7 @@ impl Measure {
 
     fn lost(&self, pair: &mut Pair, outcome: &mut Outcome) -> Result<()> {
         let before = pair.watcher.usage()?;
-        // Its first answer tells that it waits.
+        // The first answer confirms that the watcher waits.
         pair.watcher.ask(self.verb)?;
         pair.watched.kill();
         let numbers = pair.watcher.answer(self.verb)?;

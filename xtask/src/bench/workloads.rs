@@ -1,23 +1,23 @@
-//! The workloads: which verbs are sent to the watching node, and what of their answers is a figure.
+//! The workloads: the commands for the watching node, and the figures that their answers give.
 //!
 //! The verbs are described in `tools/bench-node/src/watcher.rs`.
 
 use super::pair::System;
 
-/// What is run, step by step, on one pair of nodes of each system.
+/// A workload: the steps that run on one pair of nodes of each system.
 pub(super) struct Script {
     pub(super) steps: &'static [Step],
     pub(super) ours: System,
-    /// What it is compared with: the better one counts.
+    /// The systems of the comparison: the better one counts.
     pub(super) others: &'static [System],
     /// The watched node does not survive it.
     pub(super) fatal: bool,
-    /// It takes too long to be looked at quickly.
+    /// It takes too long for a quick run.
     pub(super) long: bool,
 }
 
 impl Script {
-    /// What it measures.
+    /// The description of the measurement.
     pub(super) fn ids(&self) -> impl Iterator<Item = &'static str> {
         self.steps.iter().filter_map(|step| match step {
             Step::Do(_) => None,
@@ -40,7 +40,7 @@ pub(super) struct Measure {
     pub(super) figure: Figure,
 }
 
-/// What the numbers of an answer are.
+/// The meaning of the numbers of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Figure {
     /// A time for all: so many a second.
@@ -58,7 +58,7 @@ pub(super) enum Figure {
     Memory,
 }
 
-/// What must be reached at least, and what is aimed at: how many times better than Erlang/OTP.
+/// The minimum and the goal, as a factor of improvement over Erlang/OTP.
 pub(super) struct Target {
     pub(super) id: &'static str,
     pub(super) must: f64,
@@ -230,12 +230,13 @@ pub(super) const SCRIPTS: &[Script] = &[
     ]),
 ];
 
-/// What falls silent: the system, and what it is compared with. The names are those of our presets.
+/// A detection workload: the system, and the system of the comparison. The names are those of
+/// Obit's presets.
 pub(super) struct Silence {
     pub(super) id: &'static str,
     pub(super) ours: System,
     pub(super) other: Option<System>,
-    /// It takes too long to be looked at quickly.
+    /// It takes too long for a quick run.
     pub(super) long: bool,
 }
 

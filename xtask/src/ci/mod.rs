@@ -22,9 +22,9 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask ci
   cargo xtask ci --only clippy --only tidy
-  cargo xtask ci --strict           where every tool must be there
+  cargo xtask ci --strict           every tool must be available
 
-Exit code: 0 if no step failed, 1 if one did. What a step left out for want of a tool counts as skipped.";
+Exit code: 0 if no step failed, 1 if one did. A part that a step left out because a tool is missing counts as skipped.";
 
 /// Which steps to run.
 #[derive(Args)]

@@ -51,11 +51,11 @@ pub(crate) use node_protocol as protocol;
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask test-cluster                          every scenario, with five nodes
-  cargo xtask test-cluster --quick                  the same with less of everything
+  cargo xtask test-cluster --quick                  the same with fewer rounds
   cargo xtask test-cluster --scenario freeze --scenario churn --keep-logs
   cargo xtask test-cluster --seed 7 --json verdict.json
   cargo xtask test-cluster --json | jq .failed
-  sudo -E cargo xtask test-cluster --netns          every node in a network namespace of its own, and faults of wires
+  sudo -E cargo xtask test-cluster --netns          every node in a network namespace of its own, and faults of the network
 
 Exit code: 0 if every scenario passed, 1 if one failed, 130 if interrupted.";
 
@@ -283,7 +283,7 @@ impl Cluster<'_> {
         })?;
         match rest {
             Some(()) => Ok(()),
-            None => bail!("the cluster did not come to rest within {SOON:?}: {}", differences.join("; ")),
+            None => bail!("the cluster did not become idle within {SOON:?}: {}", differences.join("; ")),
         }
     }
 

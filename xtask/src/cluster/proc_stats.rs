@@ -26,7 +26,7 @@ impl Node {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         match line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()) {
             Some(kib) => Ok(kib << 10),
-            None => bail!("{path} does not tell how much memory {} occupies", self.name()),
+            None => bail!("{path} has no resident memory for {}", self.name()),
         }
     }
 

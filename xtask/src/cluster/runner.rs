@@ -194,7 +194,7 @@ mod tests {
     fn what_cannot_be_run_here_is_skipped_unless_it_was_asked_for_by_name() {
         let scenario = scenarios::ALL.iter().find(|scenario| scenario.ground == Ground::Network);
         let scenario = scenario.expect("there are scenarios about wires");
-        let why = anyhow!("network namespaces are made by root only");
+        let why = anyhow!("only root can make network namespaces");
         let verdicts = [false, true].map(|by_name| Verdict::without_network(scenario, &why, by_name));
         assert_eq!(verdicts.each_ref().map(|verdict| verdict.outcome), [Outcome::Skipped, Outcome::Failed]);
         let json = serde_json::to_value(&verdicts[0]).unwrap();

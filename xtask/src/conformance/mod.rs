@@ -27,9 +27,9 @@ mod report;
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   cargo xtask conformance                    every case of docs/CONFORMANCE.md and docs/RACES.md
-  cargo xtask conformance P0 D24 R           the cases whose ids begin so
+  cargo xtask conformance P0 D24 R           the cases whose ids begin with these texts
   cargo xtask conformance --json table.json
-  cargo xtask conformance --check            compare the list with the tests that there are, and run none
+  cargo xtask conformance --check            compare the list with the existing tests, and run none
 
 Exit code: 0 if list and tests agree and all passed, 1 otherwise.";
 

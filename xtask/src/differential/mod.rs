@@ -33,7 +33,7 @@ Examples:
   cargo xtask differential
   cargo xtask differential --script reasons --json differential.json
 
-It needs erl, erlc and epmd (Debian: erlang-nox); without them it says so and does nothing.";
+The task needs erl, erlc and epmd (Debian: erlang-nox); without them it prints that and does nothing.";
 
 /// The options of `differential`.
 #[derive(Args)]

@@ -215,7 +215,7 @@ impl<T> Named<T> for Option<T> {
     fn context_none(self, name: &str) -> Result<T> {
         match self {
             Some(found) => Ok(found),
-            None => bail!("the script has made no {name}"),
+            None => bail!("the script uses {name} before it makes it"),
         }
     }
 }

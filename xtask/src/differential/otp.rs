@@ -171,7 +171,7 @@ impl Node {
 
     fn ask(&mut self, words: &str) -> Result<String> {
         let written = writeln!(self.stdin, "{words}").and_then(|()| self.stdin.flush());
-        written.context("a node of Erlang/OTP takes no more requests")?;
+        written.context("a node of Erlang/OTP accepts no more requests")?;
         self.reply()
     }
 

@@ -134,7 +134,7 @@ pub(super) const SCRIPTS: &[Script] = &[
     ),
     Script {
         difference: Some(Difference {
-            why: "monitor_node counts its calls in OTP, one notice for each; here a process asks or does not",
+            why: "OTP counts the calls of monitor_node, one notice for each; in Obit a process is subscribed or not",
             only_otp: &["w nodedown b", "w nodedown b"],
             only_obit: &[],
         }),
@@ -146,7 +146,7 @@ pub(super) const SCRIPTS: &[Script] = &[
     },
     Script {
         difference: Some(Difference {
-            why: "monitor_node(false) takes back one call in OTP, and here all of them",
+            why: "monitor_node(false) revokes one call in OTP, and all of them in Obit",
             only_otp: &["w nodedown b"],
             only_obit: &[],
         }),

@@ -94,7 +94,7 @@ impl Run<'_> {
             }
             ["await", process, count] => self.await_told(process, number(count)?),
             ["waiting", process, count] => self.await_waiting(process, number(count)?),
-            _ => bail!("no such step"),
+            _ => bail!("unknown step"),
         }
     }
 
@@ -102,7 +102,7 @@ impl Run<'_> {
         let enough = poll(SOON, || Ok((self.system.told(process)?.len() >= count).then_some(())))?;
         match enough {
             Some(()) => Ok(()),
-            None => bail!("{process} was told only {:?}", self.system.told(process)?),
+            None => bail!("{process} received only {:?}", self.system.told(process)?),
         }
     }
 
@@ -125,7 +125,7 @@ impl Run<'_> {
         })?;
         match quiet {
             Some(()) => Ok(()),
-            None => bail!("there is no end of what is told: {last:?}"),
+            None => bail!("the notices do not end: {last:?}"),
         }
     }
 

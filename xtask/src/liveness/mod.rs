@@ -33,7 +33,7 @@ Examples:
   cargo xtask liveness --quick                      a first impression, in about two minutes
   cargo xtask liveness --json liveness.json --page docs/liveness.md
 
-Exit code: 0 if every fault was detected, and not absurdly late; false alarms are counted, and fail nothing; 130 if\ninterrupted.";
+Exit code: 0 if every fault was detected, and within the bounds; false alarms are counted, and are no failure; 130 if\ninterrupted.";
 
 /// The options of `liveness`.
 #[derive(Args, Clone, Debug)]

@@ -103,7 +103,7 @@ send each other heartbeats only, which is when losing a session is likeliest.
         "
 - *Every processor busy*: twice as many threads as processors run without a pause, beside the nodes.
 - *Lost*: so many packets in a hundred, at random, at every node that they arrive at, dropped by the kernel.
-- *Later*: through a relay between the two nodes that keeps every byte for so long; a round trip takes twice that."
+- *Later*: through a relay between the two nodes that delays every byte by that time; a round trip takes twice that."
             .to_owned(),
     );
     page

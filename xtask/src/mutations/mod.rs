@@ -28,11 +28,11 @@ Examples:
   cargo xtask mutations
   cargo xtask mutations --only keep_rows --json mutations.json
 
-The patches lie in tests/mutations/, each with a header that tells what it breaks and which test must be red then:
+The patches are in tests/mutations/, each with a header that names the broken rule and the test that must fail:
   Caught by: PACKAGE TEST-PROGRAM TEST
 TEST-PROGRAM is the name of a program in tests/, or bin:NAME or example:NAME.
 
-Exit code: 0 if every one was caught, and nothing is red without them; 1 otherwise.";
+Exit code: 0 if a test caught every patch, and no test fails without a patch; 1 otherwise.";
 
 /// The options of `mutations`.
 #[derive(Args)]
@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         options.only.is_empty() || options.only.iter().any(|begin| patch.name.starts_with(begin))
     });
     if patches.is_empty() {
-        bail!("no patch in {} has a name that begins so", patch::FOLDER);
+        bail!("no patch in {} has a name that begins with the given text", patch::FOLDER);
     }
     let mut rows = Vec::new();
     let copy = Copy::new()?;

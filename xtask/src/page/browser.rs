@@ -78,14 +78,14 @@ impl Browser {
             command["sessionId"] = session.into();
         }
         let write = self.commands.write_all(format!("{command}\0").as_bytes());
-        write.context("the browser is gone")?;
+        write.context("cannot write to the browser: it has ended")?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             let mut message = self.message(deadline, method)?;
             if message["id"] != self.asked {
                 self.events.push(message);
             } else if let Some(error) = message.get("error") {
-                bail!("the browser refuses {method}: {error}");
+                bail!("the browser returned an error for {method}: {error}");
             } else {
                 return Ok(message["result"].take());
             }

@@ -18,7 +18,7 @@ type Check = fn(&mut Browser, &mut Nodes, &Path) -> Result<()>;
 /// All checks, each with a description.
 pub(super) const ALL: [(&str, Check); 8] = [
     ("the node, its peers, who watches whom and every end as it comes", ends_are_shown),
-    ("names of peers are text, whatever is in them", names_are_text),
+    ("names of peers are shown as text, regardless of their characters", names_are_text),
     ("the page of a node that is watched names its watchers", the_watched_see_their_watchers),
     (
         "readable in light and dark, on a phone and on a wide screen, and still for whom motion is too much",
@@ -126,7 +126,7 @@ fn questions_do_not_pile_up(browser: &mut Browser, nodes: &mut Nodes, _: &Path) 
     nodes.lone.thaw()?;
     tab.shows("#status", &["live"])?;
     let (asked, most) = tab.questions();
-    ensure(asked > 1 && most == 1, || format!("{asked} questions, {most} of them at once"))
+    ensure(asked > 1 && most == 1, || format!("{asked} requests, {most} of them at once"))
 }
 
 fn a_lost_node_comes_back(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result<()> {

@@ -23,7 +23,7 @@ Examples:
   cargo xtask page
   CHROMIUM=/opt/chrome/chrome cargo xtask page
 
-Where there is no Chromium it says so and passes. Exit code: 0 if the page showed everything; 1 if not.";
+Without Chromium the task prints that, and passes. Exit code: 0 if every check passed; 1 if not.";
 
 /// The options of `page`.
 #[derive(Args)]
@@ -66,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     println!("pictures are in {}", folder.display());
     if failed > 0 {
-        bail!("the page does not show what it should: {failed} of {} checks", checks::ALL.len());
+        bail!("the page failed {failed} of {} checks", checks::ALL.len());
     }
     Ok(ExitCode::SUCCESS)
 }

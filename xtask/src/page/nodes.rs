@@ -184,6 +184,6 @@ fn listens(port: u16) -> Result<()> {
     let there = || Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
     match poll(SOON, there)? {
         Some(_) => Ok(()),
-        None => bail!("nobody listens on port {port}"),
+        None => bail!("no process listens on port {port}"),
     }
 }

@@ -45,7 +45,7 @@ impl<'b> Tab<'b> {
         let attach = json!({"targetId": target, "flatten": true});
         let session = browser.ask(None, "Target.attachToTarget", attach)?;
         let Some(session) = session["sessionId"].as_str().map(str::to_owned) else {
-            bail!("the browser opens no tab");
+            bail!("the browser did not open a tab");
         };
         let (questions, complaints) = Default::default();
         let mut tab = Tab { browser, target, session, questions, complaints };
@@ -93,7 +93,7 @@ impl<'b> Tab<'b> {
         })?;
         match shown {
             Some(()) => Ok(()),
-            None => bail!("`{selector}` does not show {texts:?}, but {last:?}"),
+            None => bail!("`{selector}` should contain {texts:?}, but contains {last:?}"),
         }
     }
 

@@ -43,7 +43,7 @@ Examples:
   cargo xtask scale --only mesh,on-demand
   cargo xtask scale --only mesh --sizes 20,150 --heartbeat 10000/60000
 
-What is measured is described in docs/SCALE.md. The whole takes about 4 GiB of memory. Plots go to target/scale.";
+docs/SCALE.md describes the measurements. A full run takes about 4 GiB of memory. Plots go to target/scale.";
 
 /// The options of `scale`.
 #[derive(Args)]

@@ -86,8 +86,8 @@ fn literal(source: &str) -> Option<String> {
     }
 }
 
-/// Returns the fixed parts of a text, which a page can quote literally: placeholders differ each
-/// time.
+/// Returns the longest fixed part of a text, which a page can quote literally: placeholders differ
+/// each time.
 fn longest_part(text: &str) -> &str {
     text.split(['{', '}']).step_by(2).map(str::trim).max_by_key(|part| part.len()).unwrap_or_default()
 }

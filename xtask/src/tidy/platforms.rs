@@ -4,7 +4,7 @@
 
 use super::{Finding, sources::File};
 
-/// The names of operating systems within a `cfg`.
+/// The keys of a `cfg` that depend on the operating system.
 const ASKS: [&str; 5] = ["unix", "windows", "target_os", "target_family", "target_vendor"];
 
 /// The crates that run in users' programs.

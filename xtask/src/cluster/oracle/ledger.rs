@@ -166,7 +166,7 @@ impl<'a> Ledger<'a> {
 
     fn down(&mut self, to: &str, monitor: &str, target: &str, reason: &Reason, tag: u64) {
         let Some(record) = self.monitors.get_mut(monitor) else {
-            return self.violation(format!("a Down of {monitor}, which nobody has made"));
+            return self.violation(format!("a Down of {monitor}, which no process has made"));
         };
         let allowed = match &record.state {
             State::Active | State::Owed | State::Perhaps => true,

@@ -64,8 +64,8 @@ pub(super) fn violations(
     found
 }
 
-/// The number of the last message that each process says it has sent to each other, by
-/// receiver and sender. What went to a name is not known here.
+/// The number of the last message that each process says it has sent to each other, by receiver and
+/// sender. Messages to a name are not included.
 fn sent_to(lives: &[Life]) -> BTreeMap<(&str, &str), u64> {
     let mut sent = BTreeMap::new();
     for sender in lives {

@@ -1,4 +1,4 @@
-//! Node-ups and node-downs alternate, and what comes from a node comes between them.
+//! Node-ups and node-downs alternate, and all messages and Downs of a node come between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use crate::cluster::{
 };
 
 /// For every process that has subscribed to node events:
-/// - of each node it is told up, down, up, down, and the two of a pair bear the same session;
-/// - no session ends unless something was done to one of the two nodes;
-/// - if it hears of all nodes: every message, and every Down that came over a session, stands
-///   between the up and the down of that life of its node.
+/// - of each node it is told up, down, up, down, and both events of a pair name the same session;
+/// - no session ends without a recorded fault of one of the two nodes;
+/// - if it is subscribed to all nodes: every message, and every Down that came over a session,
+///   stands between the up and the down of that incarnation of its node.
 ///
 /// And no process is told of more ends than it has asked for with `monitor_node`.
 pub(super) fn violations(life: &Life, homes: &Homes<'_>, hurt: &BTreeSet<String>) -> Vec<String> {
@@ -75,7 +75,7 @@ impl<'a> Order<'a> {
                     NodeKind::Visible => !node.hidden,
                     NodeKind::Hidden => node.hidden,
                 };
-                // What was in the mailbox when the subscription was taken back may still come.
+                // Events that were in the mailbox when the subscription ended may still arrive.
                 let Some(view) = self.views.get_mut(&(to.as_str(), *of)) else { return };
                 let before = view.insert(&node.name, (node.session, &node.incarnation));
                 if before.is_some() {
@@ -132,8 +132,8 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// What came from `node` must come while the process takes it for up, in that life if it is
-    /// known.
+    /// What came from `node` must come while the process takes it for up, in that incarnation if it
+    /// is known.
     fn between(&mut self, to: &'a str, node: &str, incarnation: Option<&str>, what: &str) {
         if node == self.life.name {
             return;

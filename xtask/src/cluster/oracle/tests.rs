@@ -133,7 +133,7 @@ fn one_down_is_right_and_two_are_not() {
 
 #[test]
 fn a_down_that_nobody_asked_for() {
-    found([watcher().down("m", T, normal()), exited()], &[], &["which nobody has made"]);
+    found([watcher().down("m", T, normal()), exited()], &[], &["which no process has made"]);
 }
 
 #[test]

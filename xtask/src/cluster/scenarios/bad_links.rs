@@ -23,8 +23,8 @@ use crate::cluster::{
     process::{Monitor, NORMAL},
 };
 
-/// One packet in twenty is lost, everywhere: TCP mends that, nobody loses anybody, and every
-/// message arrives.
+/// One packet in twenty is lost, everywhere: TCP retransmits, no session ends, and every message
+/// arrives.
 pub(super) fn loss(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 3, Heartbeat::DEFAULT)?;
     mesh.nodes.iter().try_for_each(|node| cluster.lose(node, 5))?;
@@ -35,8 +35,8 @@ pub(super) fn loss(cluster: &Cluster<'_>) -> Result<()> {
 }
 
 /// One packet in five is lost, everywhere. That may cost a session now and then; each monitor ends
-/// once all the same, no message comes twice or late, and when the network is well all have each
-/// other again.
+/// once all the same, no message arrives twice or late, and once the network is repaired all
+/// sessions are up again.
 pub(super) fn heavy_loss(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, Heartbeat::DEFAULT)?;
     cluster.hurt_all();
@@ -55,7 +55,7 @@ pub(super) fn heavy_loss(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Packets come twice, and some are overtaken by later ones. Above TCP nobody can tell.
+/// Packets are duplicated and reordered. This is invisible above TCP.
 pub(super) fn disorder(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 3, Heartbeat::DEFAULT)?;
     for node in &mesh.nodes {
@@ -68,8 +68,8 @@ pub(super) fn disorder(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Every node can send half a megabit a second, and has more to say than goes out in the time after
-/// which silence counts: signs of life pass all the same.
+/// Every node can send half a megabit a second, and has more queued than it can send within the
+/// heartbeat timeout: heartbeats still arrive in time.
 pub(super) fn slow_link(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 3, Heartbeat::BRISK)?;
     mesh.nodes.iter().try_for_each(|node| cluster.throttle(node, 512))?;
@@ -80,8 +80,8 @@ pub(super) fn slow_link(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Something between two nodes answers for them with resets: both are told without waiting for
-/// silence.
+/// A middlebox between two nodes answers with resets: both nodes report it without waiting for a
+/// timeout.
 pub(super) fn reset(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, Heartbeat::BRISK)?;
     let (one, other) = (mesh.nodes[0].clone(), mesh.nodes[1].clone());
@@ -125,8 +125,8 @@ pub(super) fn stalled_relay(cluster: &Cluster<'_>) -> Result<()> {
 }
 
 /// All nodes dial all others at once, each through a relay of its own that delays every byte by 200
-/// ms, and connections by random times on top, so that they overtake one another. One session a
-/// pair, nobody is lost, and everything that is said arrives.
+/// ms, and connections by random times on top, so that they overtake one another. There is one
+/// session per pair, no session is lost, and every message arrives.
 pub(super) fn delay(cluster: &Cluster<'_>) -> Result<()> {
     const SIZE: usize = 4;
     let manners = Manners {
@@ -148,7 +148,7 @@ pub(super) fn delay(cluster: &Cluster<'_>) -> Result<()> {
         let asked = Instant::now();
         expect_normal(&mesh.traffic(50)?)?;
         ensure(asked.elapsed() >= manners.delay, || "the relays do not delay anything".to_owned())?;
-        // Longer than anybody would put up with silence.
+        // Longer than every heartbeat timeout.
         thread::sleep(Heartbeat::BRISK.timeout + Heartbeat::BRISK.interval);
         mesh.expect_all_kept()?;
         for watcher in &mesh.watchers {
@@ -178,7 +178,7 @@ fn dial_at_once(nodes: &[Node], relays: &[Vec<Relay>]) -> Result<()> {
     })
 }
 
-/// Everybody speaks with everybody, and every message and every exit arrives.
+/// Every node sends to every other node, and every message and every exit arrives.
 fn talk(cluster: &Cluster<'_>, mesh: &Mesh<'_>) -> Result<()> {
     let rounds = cluster.scaled(30, 6);
     cluster.progress().plan(rounds, "rounds");
@@ -193,8 +193,7 @@ fn expect_normal(monitors: &[Monitor]) -> Result<()> {
     monitors.iter().try_for_each(|monitor| monitor.expect_down(NORMAL).map(drop))
 }
 
-/// Everybody speaks until the fault is seen, within reason: whether a packet meets it is a matter
-/// of chance.
+/// All nodes send until the fault has hit a packet, up to a limit: a hit is a matter of chance.
 fn talk_until_counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, what: &str, count: Count) -> Result<()> {
     const MOST_ROUNDS: usize = 100;
     for _ in 0..MOST_ROUNDS {
@@ -206,10 +205,10 @@ fn talk_until_counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, what: &str, count:
     expect_counted(cluster, mesh, what, count)
 }
 
-/// A fault that nobody has met has shown nothing.
+/// A fault that has hit no packet has tested nothing.
 fn expect_counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, what: &str, count: Count) -> Result<()> {
     let counted = counted(cluster, mesh, count)?;
-    ensure(counted > 0, || format!("there were to be {what}, and there are none"))?;
+    ensure(counted > 0, || format!("expected {what}, but there were none"))?;
     cluster.figure(what, counted);
     Ok(())
 }
@@ -218,5 +217,5 @@ fn counted(cluster: &Cluster<'_>, mesh: &Mesh<'_>, count: Count) -> Result<u64> 
     mesh.nodes.iter().map(|node| count(&*cluster.host(node)?)).sum()
 }
 
-/// What a host has seen of a fault.
+/// The packets of a host that a fault has hit.
 type Count = fn(&Host) -> Result<u64>;

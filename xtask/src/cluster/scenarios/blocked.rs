@@ -6,12 +6,12 @@ use anyhow::Result;
 
 use crate::cluster::{Cluster, heartbeat::Heartbeat, process::NORMAL, protocol::Exit};
 
-/// As many as may block without holding up others.
+/// Number of processes that may block without a delay for others.
 const BLOCKED: usize = 64;
 
 /// Many processes of a node block their thread for far longer than a peer may be silent. The node
-/// is not given up, other processes of it end and are told of, and those that blocked end as usual
-/// when they are back.
+/// is not given up, other processes of it end and are reported, and the blocked ones end as usual
+/// afterwards.
 pub(super) fn blocked_process(cluster: &Cluster<'_>) -> Result<()> {
     let brisk = |label| cluster.node_with(label, |launch| launch.heartbeat = Heartbeat::BRISK);
     let (a, b) = (brisk("a")?, brisk("b")?);

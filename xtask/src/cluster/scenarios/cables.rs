@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, heartbeat::Heartbeat, process::Wanted};
 
 const HEARTBEAT: Heartbeat = Heartbeat::BRISK;
 
-/// One of three nodes loses its cable: nobody can tell it, or be told. The other two keep each
+/// One of three nodes loses its cable: no packet can reach it or leave it. The other two keep each
 /// other.
 pub(super) fn cable_pull(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
@@ -24,8 +24,9 @@ pub(super) fn cable_pull(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// What the first node sends the second is lost, then the other way round. The deaf one calls it
-/// silence; the other may hear from its system that it was given up.
+/// What the first node sends the second is lost, then the other way round. The node that receives
+/// nothing reports silence; the other may learn from its kernel that its peer closed the
+/// connection.
 pub(super) fn one_way(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
     let mut slowest = Duration::ZERO;
@@ -40,8 +41,9 @@ pub(super) fn one_way(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// A hasty node hears nothing any more of a patient one, and gives it up. What it sends still
-/// arrives: so the patient one must be told, and need not wait for a silence of its own.
+/// A node with a short timeout receives nothing from a node with a long one, and reports it as
+/// down. Its own packets still arrive, so the other node learns of the close without waiting for
+/// its own timeout.
 pub(super) fn told_by_closing(cluster: &Cluster<'_>) -> Result<()> {
     let start = |label, heartbeat| cluster.node_with(label, |launch| launch.heartbeat = heartbeat);
     let (patient, hasty) = (start("a", Heartbeat::WAN)?, start("b", Heartbeat::FAST)?);
@@ -56,8 +58,8 @@ pub(super) fn told_by_closing(cluster: &Cluster<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Two nodes lose each other and both keep the third: what each sees is no longer the same, and
-/// nobody makes it so.
+/// Two nodes lose each other and both keep the third: the nodes have different views of the
+/// cluster, and nothing makes them equal.
 pub(super) fn bridge_partition(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
     let (one, other) = (mesh.nodes[0].clone(), mesh.nodes[1].clone());
@@ -86,8 +88,8 @@ pub(super) fn ring_partition(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// The cable of one of three nodes is pulled and plugged again and again, at times so shortly that
-/// nobody need notice. Whatever the others were told, at the end all have each other.
+/// The cable of one of three nodes is pulled and plugged repeatedly, sometimes so briefly that no
+/// session needs to end. Regardless of the notices, all sessions are up at the end.
 pub(super) fn flapping_link(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
     let victim = mesh.nodes[2].clone();
@@ -102,7 +104,8 @@ pub(super) fn flapping_link(cluster: &Cluster<'_>) -> Result<()> {
         cluster.plug(&victim)?;
         thread::sleep(longest.mul_f64(rng.f64() / 2.0));
         losses += mesh.lost().len();
-        // Who has lost somebody tries to have it back, while the cable may already go again.
+        // Nodes that have lost a session try to restore it, while the next pull of the cable may
+        // already begin.
         mesh.watch_again()?;
         cluster.progress().step();
     }

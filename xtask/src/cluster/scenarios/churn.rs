@@ -55,7 +55,7 @@ struct Churn<'a> {
     counts: BTreeMap<&'static str, u64>,
 }
 
-/// One node and who lives there.
+/// One node and its processes.
 struct Site {
     node: Node,
     workers: Vec<Process>,
@@ -107,7 +107,7 @@ impl Churn<'_> {
         }
         self.pids.push(worker.pid().to_owned());
         if self.rng.bool() {
-            // The name may be taken; then it goes without.
+            // If the name is already taken, the process gets none.
             let name = self.name();
             worker.node().try_ask(Command::Register { process: worker.pid().to_owned(), name })?;
         }
@@ -204,8 +204,8 @@ impl Churn<'_> {
         self.restart(site)
     }
 
-    /// The cluster comes to rest with what is still active; then everybody that may be watched
-    /// goes.
+    /// Waits until the cluster is idle with the active monitors; then every process that may be a
+    /// target exits.
     fn wind_up(mut self) -> Result<()> {
         self.cluster.at_rest()?;
         for site in &mut self.sites {

@@ -14,7 +14,7 @@ const FLUSH: Demonitor = Demonitor { flush: true, info: false };
 const INFO: Demonitor = Demonitor { flush: false, info: true };
 const FLUSH_INFO: Demonitor = Demonitor { flush: true, info: true };
 
-/// The same story for a target on another node and for one on the own node.
+/// Runs the same steps for a target on another node and for one on the local node.
 pub(super) fn demonitor(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     cluster.progress().plan(2 * 4, "stories");
@@ -52,8 +52,8 @@ fn before_it_fires(cluster: &Cluster<'_>, watcher: &Process, worker: &Process) -
     ended.iter().try_for_each(|monitor| monitor.expect_silence("it was ended before it fired"))
 }
 
-/// The watcher does not look into its mailbox while four monitors fire. Without a flush the Down
-/// stays, with one it goes.
+/// The watcher receives nothing while four monitors fire. Without a flush the Down stays, with one
+/// it goes.
 fn after_it_fired(
     cluster: &Cluster<'_>,
     watcher: &Process,
@@ -78,7 +78,7 @@ fn after_it_fired(
     monitors[2..].iter().try_for_each(|monitor| monitor.expect_silence("its Down was flushed"))
 }
 
-/// One cannot end a monitor of somebody else.
+/// A process cannot end a monitor of another process.
 fn anothers(cluster: &Cluster<'_>, watcher: &Process, meddler: &Process, worker: &Process) -> Result<()> {
     let monitor = watcher.monitor(worker)?;
     ensure(meddler.demonitor(&monitor, FLUSH)?, || "demonitor without info gave false".to_owned())?;
@@ -100,7 +100,7 @@ fn handles(cluster: &Cluster<'_>, watcher: &Process, worker: &Process, other: &P
     here.drop_handle(&dropped)?;
     ensure(here.demonitor_handle(&ended)?, || "an active handle was said to be over".to_owned())?;
     ensure(here.demonitor_handle(&set[0])?, || "an active member of a set was said to be over".to_owned())?;
-    // At rest the other side has forgotten them, too.
+    // In an idle cluster, the other side has removed them, too.
     cluster.at_rest()?;
     worker.exit(Exit::Normal)?;
     sure.expect_down(NORMAL)?;

@@ -17,8 +17,8 @@ use crate::cluster::{
     protocol::Exit,
 };
 
-/// One node is killed and started again, over and over. Each life is met once and lost once, and
-/// the node that watches them is afterwards as it was before.
+/// One node is killed and started again, over and over. Each incarnation causes one node up and one
+/// node down, and the watching node uses no more memory or descriptors afterwards.
 pub(super) fn restarts(cluster: &Cluster<'_>) -> Result<()> {
     let (a, c) = (cluster.node("a")?, cluster.node("c")?);
     let mut b = cluster.node("b")?;
@@ -50,8 +50,8 @@ pub(super) fn restarts(cluster: &Cluster<'_>) -> Result<()> {
     a.await_descriptors(descriptors)
 }
 
-/// Half of the nodes stop where they are, all at once, and go on together. The others have given
-/// them up; they themselves have slept, and blame nobody for it who has slept with them.
+/// Half of the nodes stop where they are, all at once, and go on together. The other nodes have
+/// reported them as down; the stopped nodes report no other stopped node as down.
 pub(super) fn half_frozen(cluster: &Cluster<'_>) -> Result<()> {
     const SIZE: usize = 4;
     let mut mesh = Mesh::new(cluster, SIZE, Heartbeat::BRISK)?;
@@ -65,11 +65,11 @@ pub(super) fn half_frozen(cluster: &Cluster<'_>) -> Result<()> {
     }
     asleep.iter().try_for_each(|node| cluster.thaw(node))?;
     for &(one, other) in &apart {
-        // They are told by the others' closing.
+        // They learn it because the others have closed the sessions.
         mesh.expect_told((other, one), since[other - SIZE / 2], Loss::Reset)?;
     }
     let together: Vec<_> = mesh.pairs().filter(|pair| !apart.contains(pair)).collect();
-    // Long enough for a verdict on whoever has slept.
+    // Long enough for the timeout of a stopped node.
     thread::sleep(Heartbeat::BRISK.timeout + Heartbeat::BRISK.interval);
     mesh.expect_kept(&together)?;
     cluster.figure_seconds("slowest_detection_seconds", slowest);
@@ -78,7 +78,8 @@ pub(super) fn half_frozen(cluster: &Cluster<'_>) -> Result<()> {
 }
 
 /// Nodes whose monotonic clocks are ten days and a year ahead of the third's, which is what
-/// machines look like that were started at other times. Nobody is given up too early, or too late.
+/// machines look like that were started at other times. No node is reported as down too early, or
+/// too late.
 ///
 /// The wall clock is the same for all of a machine, and is not set here; no crate of Obit reads it,
 /// which `tidy` checks.
@@ -115,7 +116,7 @@ pub(super) fn clocks_apart(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Which clock a node has.
+/// The clock of a node.
 fn clock(node: &Node) -> Result<String> {
     let path = format!("/proc/{}/ns/time", node.process_id());
     Ok(fs::read_link(&path).with_context(|| format!("cannot read {path}"))?.display().to_string())

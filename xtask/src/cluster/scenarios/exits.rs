@@ -5,7 +5,7 @@ use harness::conditions::ensure;
 
 use crate::cluster::{Cluster, process::Wanted, protocol::Exit};
 
-/// The longest reason of one's own that a process may have.
+/// The maximum length of a custom exit reason.
 const LONGEST: usize = 64 * 1024;
 
 /// Tasks and threads end in every way there is, watched from their own node and from another, by a
@@ -33,7 +33,7 @@ pub(super) fn exit_reasons(cluster: &Cluster<'_>) -> Result<()> {
             worker.exit(reason.clone())?;
             for monitor in &monitors {
                 monitor.expect_down(match reason {
-                    // A guard sees that its thread unwinds, but not with what words.
+                    // A guard detects that its thread unwinds, but cannot read the panic message.
                     Exit::Panicked(_) if on_a_thread => Wanted::Panicked,
                     reason => Wanted::Exit(reason.clone()),
                 })?;

@@ -12,7 +12,7 @@ use crate::cluster::{
     protocol::{Answer, Command, Exit, NodeKind, Subscription},
 };
 
-/// How a node looks to the others when its process is gone.
+/// The reasons that other nodes may report when the process of a node has ended.
 const CLOSED: &[&str] = &["Closed"];
 const GONE: Wanted = Wanted::NoConnection(CLOSED);
 
@@ -72,8 +72,8 @@ pub(super) fn restart(cluster: &Cluster<'_>) -> Result<()> {
         for monitor in &monitors {
             monitor.expect_down(GONE)?;
         }
-        // The first process of the new life has the number that the old one had, and is not taken
-        // for it.
+        // The first process of the new life has the number of the old one, but is a different
+        // process.
         let new = new_b.spawn()?;
         watcher.monitor(&old)?.expect_down(Wanted::NoProc)?;
         a.watch(old.pid())?.expect_down(Wanted::NoProc)?;
@@ -114,7 +114,7 @@ pub(super) fn leave(cluster: &Cluster<'_>) -> Result<()> {
     let of_leaver = leaver.monitor(&target)?;
     leaver.expect_node_up(&a)?;
 
-    // Once its own node has told of an exit, leaving must not overtake it.
+    // Once a node has reported an exit, its departure must not overtake this report.
     let near =
         b.spawn()?.monitor_many(&targets)?.into_iter().map(|monitor| (monitor, NORMAL)).collect::<Vec<_>>();
     b.done(Command::Exit { processes: targets, how: Exit::Normal })?;
@@ -128,8 +128,7 @@ pub(super) fn leave(cluster: &Cluster<'_>) -> Result<()> {
     leaver.expect_node_down(&a, &["LocalShutdown"])?;
     a.await_tables("no session", |tables| tables.sessions == 0)?;
 
-    // What is asked of a node that has stopped is refused, not answered as if nothing were the
-    // matter.
+    // A stopped node refuses all calls.
     let late = Command::Watch { targets: vec![target.pid().to_owned()], tag: 0, never: false, set: false };
     for command in
         [late, Command::Spawn { count: 1, thread: false }, Command::Connect { node: a.name().to_owned() }]

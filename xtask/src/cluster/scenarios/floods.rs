@@ -16,11 +16,11 @@ use super::{
 };
 use crate::cluster::{Cluster, heartbeat::Heartbeat, process::NORMAL};
 
-/// From where the floods come.
+/// The host that sends the floods.
 const STRANGER: &str = "z";
 
-/// A node may not open any more files while strangers call it. It goes on with what it has, does
-/// not spin, and takes new peers when there is room again.
+/// A node has no free descriptor while unauthenticated peers connect to it. It keeps its sessions,
+/// does not spin, and accepts new peers once it has descriptors again.
 pub(super) fn descriptors(cluster: &Cluster<'_>) -> Result<()> {
     const ROOM: usize = 8;
     let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
@@ -36,7 +36,7 @@ pub(super) fn descriptors(cluster: &Cluster<'_>) -> Result<()> {
     let more = errors()? - early;
     ensure(more < 1_000, || format!("the listener failed {more} times within {window:?}: it spins"))?;
     cluster.figure("accept_errors_per_second", more);
-    // What stands needs no descriptor more.
+    // Existing sessions need no further descriptor.
     for monitor in mesh.traffic(100)? {
         monitor.expect_down(NORMAL)?;
     }
@@ -49,9 +49,8 @@ pub(super) fn descriptors(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Callers that say nothing and callers that say everything very slowly, more of them than a node
-/// listens to from one address. They are hung up on in time; meanwhile sessions go on, and then
-/// newcomers get in.
+/// Silent and very slow clients, more than a node accepts from one address. The node closes their
+/// connections in time; meanwhile its sessions continue, and afterwards new peers connect.
 pub(super) fn floods(cluster: &Cluster<'_>) -> Result<()> {
     const EACH: usize = 30;
     const MORE: usize = 40;
@@ -63,7 +62,7 @@ pub(super) fn floods(cluster: &Cluster<'_>) -> Result<()> {
     cluster.at(STRANGER, || -> Result<()> {
         let silent = call(address, EACH)?;
         let mut slow = call(address, EACH)?;
-        // Beyond the share of one address; they are hung up on right away.
+        // These exceed the limit of one address; the node closes them at once.
         let beyond = call(address, MORE)?;
         counted(&target, "too many callers", &before, &["refused_busy_address"])?;
         for byte in &hello {
@@ -88,14 +87,13 @@ pub(super) fn floods(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Callers that begin to connect and never finish. That is for the node's system to bear; the node
-/// sees none of them, and whoever connects properly gets in all the same.
+/// Clients that start a TCP handshake and never finish it. The node's kernel handles these; the
+/// node sees none of them, and regular peers can still connect.
 pub(super) fn half_open(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
     let target = mesh.nodes[1].clone();
     let address = cluster.address("b");
-    // The stranger hears no answer, so its system neither finishes nor takes back what it has
-    // begun.
+    // The client receives no answer, so its kernel neither completes nor aborts the handshake.
     cluster.deafen_stranger(STRANGER, &target)?;
     let begun = cluster.scaled(2_000, 500);
     let before = target.tables()?;
@@ -110,8 +108,8 @@ pub(super) fn half_open(cluster: &Cluster<'_>) -> Result<()> {
     let newcomer = cluster.node("c")?;
     newcomer.meet(&target)?;
     let accepted = count(&target.tables()?, "accepted") - count(&before, "accepted");
-    // The newcomer's, and perhaps one that its dial has won against.
-    ensure(accepted <= 2, || format!("the node has accepted {accepted} connections of one newcomer"))?;
+    // The connection of the new peer, and perhaps one that lost against its dial.
+    ensure(accepted <= 2, || format!("the node has accepted {accepted} connections of one new peer"))?;
     cluster.figure("begun", begun);
     cluster.stop(&newcomer)?;
     mesh.expect_all_kept()?;

@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, heartbeat::Heartbeat, process::Process};
 
 /// One node pings every 100 ms and allows for 500 ms of silence, the other pings every 2.5 s. A
 /// constant stream of messages goes from the one to the other, for many times those 500 ms, and
-/// then back. Neither node calls the other silent.
+/// then back. Neither node reports the other as silent.
 pub(super) fn mixed_heartbeats(cluster: &Cluster<'_>) -> Result<()> {
     let start = |label, heartbeat| cluster.node_with(label, |launch| launch.heartbeat = heartbeat);
     let (fast, wan) = (start("a", Heartbeat::FAST)?, start("b", Heartbeat::WAN)?);

@@ -12,8 +12,8 @@ use crate::cluster::{
     protocol::Exit,
 };
 
-/// Strangers knock at a node's port with everything but a good handshake. Each is turned away and
-/// counted, and the two nodes that watch each other meanwhile notice nothing.
+/// Unauthenticated peers connect to a node's port and send anything but a valid handshake. The node
+/// refuses and counts each, and the two nodes that watch each other meanwhile report nothing.
 pub(super) fn hostile(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let watchers = [a.watcher()?, b.watcher()?];
@@ -42,12 +42,12 @@ pub(super) fn hostile(cluster: &Cluster<'_>) -> Result<()> {
     cluster.progress().step();
     cluster.figure("attacks", attacks.len() + 2);
 
-    // Nobody else has noticed: one event each, and the monitors work.
+    // The other nodes are unaffected: one event each, and the monitors work.
     for (watcher, monitor) in watchers.iter().zip(&monitors) {
         watcher.drain()?;
         monitor.expect_silence("its target lives")?;
         let events = watcher.node_events();
-        ensure(events.len() == 1, || format!("strangers caused node events: {events:?}"))?;
+        ensure(events.len() == 1, || format!("unauthenticated peers caused node events: {events:?}"))?;
     }
     for (worker, monitor) in workers.iter().zip(&monitors) {
         worker.exit(Exit::Normal)?;
@@ -56,7 +56,7 @@ pub(super) fn hostile(cluster: &Cluster<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Bytes that a stranger sends, and by which counters they may be seen.
+/// Bytes that an unauthenticated peer sends, and the counters that may count them.
 pub(super) struct Attack {
     what: &'static str,
     pub(super) bytes: Vec<u8>,
@@ -72,7 +72,7 @@ pub(super) fn attacks(target: &Node, rng: &mut Rng) -> Vec<Attack> {
     vec![
         attack("nothing", Vec::new(), &["handshakes_cut"]),
         attack("half a frame", vec![0x80, 0x04, HELLO, 2, 3], &["handshakes_cut"]),
-        // What noise begins with may look like a long frame.
+        // The first bytes of noise may look like a long frame.
         attack("noise", noise, &["refused_malformed", "handshakes_cut"]),
         attack("a web browser", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(), MALFORMED),
         attack("empty frames", vec![0; 4096], MALFORMED),

@@ -14,9 +14,9 @@ use crate::cluster::{
     protocol::Command,
 };
 
-/// Somebody who has listened says again what a node has said to be let in, while that node's
-/// session stands and after it has gone; and somebody sends a node's own words back to it. Nobody
-/// is let in, and nobody notices.
+/// An eavesdropper replays the handshake of a node, while that node's session is up and after it
+/// has ended; another one reflects a node's own frames back to it. The node refuses both, and no
+/// process receives a notice.
 pub(super) fn replay(cluster: &Cluster<'_>) -> Result<()> {
     let nodes = vec![cluster.node("a")?, cluster.node("b")?];
     let eavesdropper = cluster.relay("y", "b")?;
@@ -36,7 +36,7 @@ pub(super) fn replay(cluster: &Cluster<'_>) -> Result<()> {
     say_again()?;
     say_again()?;
 
-    // What b says to c comes back to b. There is no c.
+    // The frames of b to c come back to b. There is no c.
     let mirror = cluster.relay("y", "b")?;
     let (nobody, before) = (cluster.name("c"), b.tables()?);
     b.done(Command::Connect { node: format!("{nobody}={}", mirror.address()) })?;
@@ -52,8 +52,8 @@ pub(super) fn replay(cluster: &Cluster<'_>) -> Result<()> {
     b.await_tables("no session", |tables| tables.sessions == 0).map(drop)
 }
 
-/// A second node takes the name of one that lives. It is told so; the one that has the name, and
-/// everybody who knows it, notice nothing.
+/// A second node takes the name of a running node. The second node is refused; the first one, and
+/// its peers, report nothing.
 pub(super) fn duplicate_name(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
     let b = mesh.nodes[1].clone();
@@ -73,15 +73,15 @@ pub(super) fn duplicate_name(cluster: &Cluster<'_>) -> Result<()> {
     }
     mesh.expect_all_kept()?;
     expect_ups_only(&mesh.watchers)?;
-    // What the oracle and the tables say of a name is about one node at a time.
+    // The oracle and the tables assume one node per name at a time.
     cluster.kill(&impostor);
     mesh.expect_all_kept()?;
     expect_ups_only(&mesh.watchers)?;
     mesh.finish()
 }
 
-/// Nobody was told of anything but the sessions in the beginning, and of these only who has asked
-/// before they began.
+/// Expects no node events except for the initial sessions, and those only at processes that
+/// subscribed before.
 fn expect_ups_only(watchers: &[Process]) -> Result<()> {
     for watcher in watchers {
         watcher.drain()?;

@@ -7,12 +7,12 @@ use harness::conditions::ensure;
 use super::{hostile::attacks, mesh::Mesh, strangers::knock};
 use crate::cluster::{Cluster, heartbeat::Heartbeat, node::Node};
 
-/// By so much a node may grow that has done twice of what it had done before: nothing that is kept,
-/// only what an allocator happens to lay elsewhere.
+/// Maximum growth of a node after it has done the same work twice: no retained memory, only
+/// differences of the allocator.
 const GROWTH: u64 = 4 << 20;
 
-/// Thousands of strangers, one after the other, each with something else in mind: none leaves
-/// anything behind.
+/// Thousands of unauthenticated peers, one after the other, with different input: none leaves any
+/// memory or descriptor in use.
 pub(super) fn many_strangers(cluster: &Cluster<'_>) -> Result<()> {
     let mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
     let target = mesh.nodes[1].clone();
@@ -57,8 +57,8 @@ pub(super) fn reconnects(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Does something so many times, and sees that the second half of it costs no memory that the first
-/// has not.
+/// Repeats an action that many times, and checks that the second half uses no more memory than the
+/// first.
 fn leaves_nothing(
     cluster: &Cluster<'_>,
     node: &Node,

@@ -16,8 +16,8 @@ use crate::cluster::{
     protocol::Exit,
 };
 
-/// The standard error of `obit run` is a full pipe that is not read. Its node stays alive for those
-/// who watch the command, and it ends with the command, and on SIGTERM.
+/// The standard error of `obit run` is a full pipe that is not read. Its node stays alive for the
+/// watchers of the command, and it ends with the command, and on SIGTERM.
 pub(super) fn blocked_log(cluster: &Cluster<'_>) -> Result<()> {
     jobs_are_watched(cluster, LogReader::Blocked)
 }
@@ -50,7 +50,7 @@ pub(super) fn plain_subscriber(cluster: &Cluster<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The default level, at which a stranger provokes warnings, and the one that logs most.
+/// The default level, at which an unauthenticated peer causes warnings, and the most verbose level.
 const LEVELS: [&str; 2] = ["warn", "trace"];
 
 fn jobs_are_watched(cluster: &Cluster<'_>, reader: LogReader) -> Result<()> {
@@ -69,7 +69,7 @@ fn jobs_are_watched(cluster: &Cluster<'_>, reader: LogReader) -> Result<()> {
                 job.program.close_input();
             }
             let told = watch.line()?;
-            // How a command ends that gets a signal is told in other places.
+            // Other scenarios check the reason of a command that ends on a signal.
             let is_true = if by_signal { r#""reason":"exit""# } else { r#""exit":"normal""# };
             ensure(told.contains(is_true), || {
                 format!("{reader:?}, {level}: expected {is_true}, was told {told}")
@@ -103,8 +103,8 @@ impl Job {
         Ok(Job { program, _reader })
     }
 
-    /// Has strangers say what is logged. Each waits until the node hangs up, which it does as long
-    /// as it lives.
+    /// Has unauthenticated peers send input that the node logs. Each waits until the node closes
+    /// the connection, which it does as long as it is alive.
     fn provoke(&self, cluster: &Cluster<'_>) -> Result<()> {
         let knock = || knock(cluster.address("b"), b"GET / HTTP/1.1\r\n\r\n");
         cluster.at("c", || (0..5).try_for_each(|_| knock()))?
@@ -118,7 +118,9 @@ impl Job {
         let mut watch = cluster.program("c", command)?;
         // Two monitors arrive in order: the answer to the second says that the first is there.
         let told = watch.line()?;
-        ensure(told.contains(r#""reason":"noproc""#), || format!("of nobody was told {told}"))?;
+        ensure(told.contains(r#""reason":"noproc""#), || {
+            format!("expected `noproc` for the missing name, got {told}")
+        })?;
         Ok(watch)
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn many(cluster: &Cluster<'_>) -> Result<()> {
     let mut exiting = Vec::new();
     let mut monitors = Vec::new();
     for (i, node) in others.iter().enumerate() {
-        // The first ones take what does not divide.
+        // The first nodes take the remainder.
         let share = total / others.len() + usize::from(i < total % others.len());
         let workers = node.spawn_many(share)?;
         let pids: Vec<_> = workers.iter().map(|worker| worker.pid().to_owned()).collect();

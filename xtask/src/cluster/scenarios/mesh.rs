@@ -1,4 +1,4 @@
-//! A cluster in which everybody watches everybody, to see who loses whom.
+//! A cluster in which every node watches every other node, to see which sessions are lost.
 
 use std::{
     collections::BTreeMap,
@@ -16,13 +16,12 @@ use crate::cluster::{
     protocol::{Command, Exit},
 };
 
-/// What a node learns of a session that the network has failed.
+/// The reason that a node reports for a session that ended by a network fault.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Loss {
-    /// Nothing, for as long as was configured; or that the other side has learnt nothing for so
-    /// long, and closed.
+    /// Silence for the configured timeout; or the other side timed out and closed the session.
     Silence,
-    /// That the connection is no more.
+    /// The connection was lost.
     Reset,
 }
 
@@ -35,12 +34,12 @@ pub(super) struct Mesh<'a> {
     workers: Vec<Process>,
     /// By the number of the watcher's node and that of the target's.
     monitors: BTreeMap<(usize, usize), Monitor>,
-    /// How many each node has open while all sessions stand and nothing goes on.
+    /// Number of open descriptors of each node while all sessions are up and idle.
     descriptors: Vec<usize>,
 }
 
 impl<'a> Mesh<'a> {
-    /// Starts as many nodes, and returns when all have a session with all.
+    /// Starts that many nodes, and returns when all have sessions with each other.
     pub(super) fn new(cluster: &'a Cluster<'a>, size: usize, heartbeat: Heartbeat) -> Result<Self> {
         let labels = (b'a'..=b'z').take(size).map(|letter| char::from(letter).to_string());
         let start = |label: String| cluster.node_with(&label, |launch| launch.heartbeat = heartbeat);
@@ -70,8 +69,8 @@ impl<'a> Mesh<'a> {
         (0..size).flat_map(move |one| (one + 1..size).map(move |other| (one, other)))
     }
 
-    /// These pairs can reach each other: they get sessions and watch each other, and everything
-    /// comes to rest.
+    /// Connects these pairs, which can reach each other, has them watch each other, and waits until
+    /// the cluster is idle.
     pub(super) fn join(&mut self, pairs: &[(usize, usize)]) -> Result<()> {
         for &(one, other) in pairs {
             self.nodes[one].meet(&self.nodes[other])?;
@@ -80,8 +79,8 @@ impl<'a> Mesh<'a> {
         self.cluster.at_rest()
     }
 
-    /// These pairs have lost each other since that moment: both sides are told, in the configured
-    /// time. Everybody else is left alone. Returns how long it took the slowest.
+    /// Expects that these pairs have lost each other since that time: both sides must report it
+    /// within the configured time, and no other pair may. Returns the longest detection time.
     pub(super) fn expect_lost(
         &self,
         pairs: &[(usize, usize)],
@@ -99,8 +98,8 @@ impl<'a> Mesh<'a> {
         Ok(slowest)
     }
 
-    /// The first has lost the second since that moment, and is told in the configured time. Returns
-    /// how long it took.
+    /// Expects that the first node has lost the second since that time, and reports it within the
+    /// configured time. Returns the detection time.
     pub(super) fn expect_told(&self, way: (usize, usize), since: Instant, loss: Loss) -> Result<Duration> {
         let down = |kinds| self.monitors[&way].expect_down(Wanted::NoConnection(kinds));
         match loss {
@@ -109,7 +108,7 @@ impl<'a> Mesh<'a> {
         }
     }
 
-    /// These pairs have not lost each other.
+    /// Expects that these pairs have not lost each other.
     pub(super) fn expect_kept(&self, pairs: &[(usize, usize)]) -> Result<()> {
         for &(one, other) in pairs {
             for way in [(one, other), (other, one)] {
@@ -119,7 +118,7 @@ impl<'a> Mesh<'a> {
         Ok(())
     }
 
-    /// Nobody has lost anybody.
+    /// Expects that no pair has lost its session.
     pub(super) fn expect_all_kept(&self) -> Result<()> {
         self.watchers.iter().try_for_each(Process::drain)?;
         self.expect_kept(&self.pairs().collect::<Vec<_>>())
@@ -133,11 +132,12 @@ impl<'a> Mesh<'a> {
             let sender = self.nodes[from].spawn()?;
             spoken.push((self.watchers[to].monitor(&sender)?, sender, self.watchers[to].pid()));
         }
-        // A monitor that has not arrived would only learn that its target is gone.
+        // A monitor that arrives after the exit would only report `NoProc`.
         self.cluster.at_rest()?;
         for (_, sender, to) in &spoken {
             let process = sender.pid().to_owned();
-            // Where the network is bad enough to lose sessions, there may be none to send through.
+            // On a network that is bad enough to end sessions, there may be no session for the
+            // messages.
             let command = Command::Send { process, to: (*to).to_owned(), count: messages };
             sender.node().try_ask(command)?;
             sender.exit(Exit::Normal)?;
@@ -145,7 +145,7 @@ impl<'a> Mesh<'a> {
         Ok(spoken.into_iter().map(|(monitor, ..)| monitor).collect())
     }
 
-    /// Those who have lost each other, by now or earlier.
+    /// Returns the pairs that have lost each other at any time until now.
     pub(super) fn lost(&self) -> Vec<(usize, usize)> {
         self.pairs()
             .filter(|&(one, other)| {
@@ -154,8 +154,8 @@ impl<'a> Mesh<'a> {
             .collect()
     }
 
-    /// Those who have lost each other watch each other again, which has them dial; whether that
-    /// succeeds is not waited for.
+    /// The pairs that have lost each other watch each other again, which makes them dial; this does
+    /// not wait for a result.
     pub(super) fn watch_again(&mut self) -> Result<()> {
         self.lost().into_iter().try_for_each(|(one, other)| self.watch(one, other))
     }
@@ -167,8 +167,8 @@ impl<'a> Mesh<'a> {
         Ok(())
     }
 
-    /// Waits until nothing is owed any more, joins whoever has lost each other, and does so until
-    /// nobody has.
+    /// Waits until no notice is outstanding and reconnects the pairs that have lost each other,
+    /// until no pair is lost.
     pub(super) fn converge(&mut self) -> Result<()> {
         let joined = poll(2 * SOON, || {
             self.cluster.at_rest()?;
@@ -184,8 +184,8 @@ impl<'a> Mesh<'a> {
         })
     }
 
-    /// All workers go, everybody is told so, and nothing is left: no monitor, no session more than
-    /// one a pair, no descriptor more than in the beginning.
+    /// All workers exit, all watchers receive their Downs, and nothing is left: no monitor, no
+    /// session more than one a pair, no descriptor more than in the beginning.
     pub(super) fn finish(self) -> Result<()> {
         self.workers.iter().try_for_each(|worker| worker.exit(Exit::Normal))?;
         for monitor in self.monitors.values() {

@@ -10,7 +10,7 @@ use crate::cluster::{
 };
 
 /// A name is resolved when the request arrives: what happens to the name later changes nothing, and
-/// it is free again before anybody can see the Down of its holder.
+/// it is free again before any process can receive the Down of its holder.
 pub(super) fn by_name(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let (near, far) = (b.watcher()?, a.watcher()?);
@@ -21,7 +21,7 @@ pub(super) fn by_name(cluster: &Cluster<'_>) -> Result<()> {
 
     let rival = b.spawn()?;
     let taken = b.try_ask(Command::Register { process: rival.pid().to_owned(), name: "job".to_owned() })?;
-    ensure(matches!(taken, Answer::Error(_)), || format!("a taken name was given away: {taken:?}"))?;
+    ensure(matches!(taken, Answer::Error(_)), || format!("a name was registered twice: {taken:?}"))?;
 
     // The name moves; the monitors stay with the process they were bound to.
     cluster.at_rest()?;
@@ -51,8 +51,8 @@ pub(super) fn by_name(cluster: &Cluster<'_>) -> Result<()> {
     last.expect_down(Wanted::Exit(Exit::Shutdown)).map(drop)
 }
 
-/// A process that has ended, a name that nobody holds: here and on another node, by process and by
-/// handle.
+/// A process that has ended, a name that no process holds: here and on another node, by process and
+/// by handle.
 pub(super) fn noproc(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let (near, far) = (b.watcher()?, a.watcher()?);
@@ -67,6 +67,6 @@ pub(super) fn noproc(cluster: &Cluster<'_>) -> Result<()> {
         a.watch(target)?.expect_down(Wanted::NoProc)?;
         far.monitor_with(target, 77, true)?.expect_down(Wanted::NoProc)?;
     }
-    // Connected is what they stay: a dead process says nothing about its node.
+    // The nodes stay connected: the end of a process is no fault of its node.
     ensure(a.tables()?.sessions == 1, || "the session ended although only processes were missing".to_owned())
 }

@@ -23,11 +23,12 @@ pub(super) fn node_events(cluster: &Cluster<'_>) -> Result<()> {
         about(NodeKind::Visible, true),
         about(NodeKind::Hidden, true),
     ];
-    // One process with every subscription, some of them twice; one that hears of nothing any more.
+    // One process with every subscription, some of them twice; one that has ended its
+    // subscriptions.
     let early = a.spawn()?;
     for of in kinds.into_iter().chain(kinds) {
         let up = early.monitor_nodes(of)?;
-        ensure(up.is_empty(), || format!("nobody was connected, but the snapshot of {of:?} holds {up:?}"))?;
+        ensure(up.is_empty(), || format!("no node was connected, but the snapshot of {of:?} holds {up:?}"))?;
     }
     let deaf = a.spawn()?;
     deaf.monitor_nodes(kinds[0])?;
@@ -78,19 +79,19 @@ pub(super) fn node_events(cluster: &Cluster<'_>) -> Result<()> {
     }
     once.expect_monitored_down(visible.name(), "Left")?;
 
-    // A later session is none of theirs: `monitor_node` fires once.
+    // They do not report a later session: `monitor_node` fires once.
     let visible = cluster.restart(&visible)?;
     a.connect(&visible)?;
     early.expect_node_up(&visible)?;
     cluster.kill(&visible);
     early.await_node_downs(&visible, 2)?;
 
-    // Whoever is not connected is reported at once, and every such call by itself.
+    // A node that is not connected is reported at once, separately for every call.
     let impatient = a.spawn()?;
     impatient.monitor_node(visible.name(), true)?;
     impatient.monitor_node(visible.name(), true)?;
     impatient.expect_monitored_down(visible.name(), "NotConnected")?;
-    // A node that is dialled and not there gives one notice, and a monitor on it one Down.
+    // A dial to an absent node gives one notice, and a monitor on it one Down.
     let hopeful = a.spawn()?;
     hopeful.monitor_node(visible.name(), false)?;
     hopeful.expect_monitored_down(visible.name(), "Refused")?;

@@ -13,7 +13,7 @@ use crate::cluster::{
 };
 
 /// A process sends thousands of messages and exits: its watcher sees node-up, every message in
-/// order, the Down, and, after the node was killed, node-down. So does a watcher on the own node,
+/// order, the Down, and, after the node was killed, node-down. So does a watcher on the local node,
 /// without node events.
 pub(super) fn order(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
@@ -33,8 +33,8 @@ pub(super) fn order(cluster: &Cluster<'_>) -> Result<()> {
     }
     cluster.figure_seconds("messages_seconds", start.elapsed());
 
-    // A process that was monitored before it was sent to knows of the monitor before it has the
-    // message: it exits at that message, and its exit cannot be missed.
+    // The monitor of a process arrives before a message that was sent later: the process exits at
+    // that message, so the monitor cannot miss the exit.
     let other = b.spawn()?;
     let first = far.monitor(&other)?;
     far.send(other.pid(), 1)?;

@@ -13,7 +13,7 @@ use crate::cluster::{
 };
 
 /// All nodes dial all others at the same moment, in a few rounds. Of every two dials one wins, and
-/// nobody sees the other: one session a pair, one node-up a side, no node-down.
+/// no node reports the other: one session a pair, one node-up a side, no node-down.
 pub(super) fn simultaneous_dial(cluster: &Cluster<'_>) -> Result<()> {
     let rounds = cluster.scaled(5, 2);
     cluster.progress().plan(rounds, "rounds");
@@ -24,7 +24,7 @@ pub(super) fn simultaneous_dial(cluster: &Cluster<'_>) -> Result<()> {
         for (watcher, other) in pairs(&watchers, &nodes) {
             watcher.expect_node_up(other)?;
         }
-        // Every session carries a monitor both ways and an exit back: it is a session and no ghost.
+        // Every session carries a monitor both ways and an exit back, which proves that it works.
         for (watcher, other) in pairs(&watchers, &nodes) {
             let worker = other.spawn()?;
             let monitor = watcher.monitor(&worker)?;
@@ -66,19 +66,19 @@ fn pairs<'a>(watchers: &'a [Process], nodes: &'a [Node]) -> impl Iterator<Item =
     watchers.iter().flat_map(of)
 }
 
-/// Two nodes that know each other's names are not connected until somebody asks for something.
+/// Two nodes that know each other's names are not connected before the first request.
 pub(super) fn on_demand(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let watcher = a.watcher()?;
     let worker = b.spawn()?;
     expect_sessions(&[&a, &b], 0)?;
-    // Asking not to connect is answered at once, and connects nobody.
+    // A monitor that may not connect fires at once, and makes no connection.
     for target in [worker.pid().to_owned(), format!("job@{}", b.name())] {
         watcher.monitor_with(&target, 5, true)?.expect_down(Wanted::NoConnection(&["NotConnected"]))?;
     }
     watcher.monitor_node(b.name(), true)?;
     watcher.expect_monitored_down(b.name(), "NotConnected")?;
-    // What is one's own needs no connection.
+    // A local target needs no connection.
     let own = a.spawn()?;
     let local = watcher.monitor_with(own.pid(), 6, true)?;
     own.exit(Exit::Normal)?;
@@ -97,7 +97,7 @@ pub(super) fn on_demand(cluster: &Cluster<'_>) -> Result<()> {
     monitor.expect_down(NORMAL)?;
     again.expect_down(NORMAL)?;
 
-    // Nobody listens there: one Down, and no connection to anybody.
+    // No node listens there: the monitor gets one Down, and there is no connection.
     let absent = cluster.name("c");
     watcher.monitor_target(&format!("job@{absent}"))?.expect_down(Wanted::NoConnection(&["Refused"]))?;
     expect_sessions(&[&a, &b], 1)

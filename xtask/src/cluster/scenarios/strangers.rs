@@ -1,4 +1,4 @@
-//! What somebody can say who is no node, and how it shows.
+//! The input that an unauthenticated peer can send, and its effect on the counters.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -10,13 +10,13 @@ use harness::conditions::SOON;
 
 use crate::cluster::{node::Node, protocol::Tables};
 
-/// Opens so many connections and says nothing.
+/// Opens that many connections and sends nothing.
 pub(super) fn call(address: SocketAddr, times: usize) -> Result<Vec<TcpStream>> {
     let call = || TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"));
     (0..times).map(|_| call()).collect()
 }
 
-/// Connects, says that, and waits until the node closes the connection.
+/// Connects, sends that, and waits until the node closes the connection.
 pub(super) fn knock(address: SocketAddr, bytes: &[u8]) -> Result<()> {
     let what = || format!("{} bytes thrown at {address}", bytes.len());
     let mut stream = TcpStream::connect(address).with_context(what)?;
@@ -40,7 +40,7 @@ pub(super) fn counted(node: &Node, what: &str, before: &Tables, counters: &[&str
     node.await_tables(&what, |tables| sum(tables) > sum(before)).map(drop)
 }
 
-/// What a counter stands at.
+/// Returns the value of a counter.
 pub(super) fn count(tables: &Tables, counter: &str) -> u64 {
     tables.counters.get(counter).copied().unwrap_or_default()
 }

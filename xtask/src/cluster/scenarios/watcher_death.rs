@@ -9,7 +9,7 @@ use crate::cluster::{
     protocol::{Exit, Tables},
 };
 
-/// Watchers go in every way; what they had registered goes with them, here and there.
+/// Watchers end in every way; their registrations are removed on both sides.
 pub(super) fn watcher_death(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b, c) = (cluster.node("a")?, cluster.node("b")?, cluster.node("c")?);
     let count = cluster.scaled(1_000, 200);

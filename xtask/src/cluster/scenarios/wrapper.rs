@@ -17,9 +17,9 @@ use harness::{
 
 use crate::cluster::Cluster;
 
-/// `obit run` is put where wrappers are put, and ended as wrappers are ended. Each time the
-/// watchers are told what happened to its command, and the command is gone or goes on, as the
-/// options say.
+/// Runs `obit run` in the usual places of wrappers, and ends it in the usual ways. Each time the
+/// watchers receive the fate of its command, and the command ends or continues, according to the
+/// options.
 pub(super) fn wrapper(cluster: &Cluster<'_>) -> Result<()> {
     let stage = Stage { children: cluster.children, obit: build::obit(false)?, port: cluster.ports.port(0) };
     let stories: [fn(&Stage<'_>) -> Result<()>; 5] =
@@ -32,7 +32,7 @@ pub(super) fn wrapper(cluster: &Cluster<'_>) -> Result<()> {
     Ok(())
 }
 
-/// SIGKILL to the wrapper alone: its command goes on, and nothing is claimed of it.
+/// SIGKILL to the wrapper alone: its command continues, and no notice claims that it ended.
 fn killed_alone(stage: &Stage<'_>) -> Result<()> {
     let mut job = stage.run(&[], &[], "cat")?;
     let watch = stage.watch()?;
@@ -51,7 +51,7 @@ fn killed_with_its_command(stage: &Stage<'_>) -> Result<()> {
     job.lines.expect_end()
 }
 
-/// SIGTERM to a wrapper with `--group`: nothing of the group is left, and watchers are told of an
+/// SIGTERM to a wrapper with `--group`: no process of the group is left, and watchers receive an
 /// orderly stop.
 fn stopped_with_a_group(stage: &Stage<'_>) -> Result<()> {
     let job = stage.run(&[], &["--group"], "sleep 1000 & wait")?;
@@ -68,8 +68,8 @@ fn process_1(stage: &Stage<'_>) -> Result<()> {
         ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"];
     let allowed = Command::new(UNSHARE[0]).args(&UNSHARE[1..]).arg("true").stderr(Stdio::null()).status();
     if !allowed.is_ok_and(|status| status.success()) {
-        // It is a part of the scenario that cannot be played here, as in a container without these
-        // rights.
+        // This part of the scenario cannot run here, for example in a container without these
+        // permissions.
         return Ok(());
     }
     let script = "read line; orphan=$(sh -c 'sleep 0.1 >/dev/null & echo $!'); \
@@ -160,7 +160,7 @@ impl Job {
 }
 
 impl Watch<'_> {
-    /// Waits for the next line, which must say this of that process.
+    /// Waits for the next line, which must report this event of that process.
     fn expect(&self, process: &str, what: &str) -> Result<()> {
         self.lines.expect(&format!("{process}@{} {what}", self.stage.node()))
     }
@@ -197,7 +197,7 @@ impl Lines {
         match self.0.recv_timeout(SOON) {
             Err(mpsc::RecvTimeoutError::Disconnected) => Ok(()),
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                bail!("a process that should be gone holds its output open")
+                bail!("a process that should have ended keeps its output open")
             }
             Ok(line) => bail!("expected an end, not «{line}»"),
         }
