@@ -15,12 +15,17 @@
 #![cfg_attr(not(feature = "tcp"), doc = "```ignore")]
 //! use obit::prelude::*;
 //!
-//! fn main() -> Result<(), Box<dyn std::error::Error>> { smol::block_on(async { // Port 0: the
-//! system chooses a free port. Without a secret a node connects on loopback only. let config =
-//! Config::new("a@127.0.0.1".parse()?).listen("127.0.0.1:0".parse()?); let node =
-//! Node::start(config).await?; let worker = node.spawn(|mut mailbox| async move {
-//! mailbox.recv().await; // its work: to wait for one message Ok(()) // reported as `normal`; an
-//! error or a panic would be reported instead })?; node.register("worker".parse()?, &worker)?;
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     smol::block_on(async {
+//!         // Port 0: the system chooses a free port. Without a secret a node connects on
+//!         // loopback only.
+//!         let config = Config::new("a@127.0.0.1".parse()?).listen("127.0.0.1:0".parse()?);
+//!         let node = Node::start(config).await?;
+//!         let worker = node.spawn(|mut mailbox| async move {
+//!             mailbox.recv().await; // its work: to wait for one message
+//!             Ok(()) // reported as `normal`; an error or a panic would be reported instead
+//!         })?;
+//!         node.register("worker".parse()?, &worker)?;
 //!
 //!         let monitor = node.monitor("worker@a@127.0.0.1".parse::<Name>()?)?; // returns at once
 //!         node.send(&worker, "please end")?;

@@ -173,9 +173,11 @@ fn an_early_signal_ends_it_before_there_is_a_command() {
             // It waits for a writer of its settings, and is caught there.
             let run = obit_run(&["--config", fifo.to_str().unwrap()], &["echo", "it ran"]);
             let job = Running::start(run);
+            // The worker starts after the handlers of signals.
             let waits = || {
                 let tasks = std::fs::read_dir(format!("/proc/{}/task", job.child.id())).into_iter().flatten();
-                tasks.count() > 1
+                let mut names = tasks.flatten().map(|task| std::fs::read_to_string(task.path().join("comm")));
+                names.any(|name| name.is_ok_and(|name| name.trim_end() == "worker"))
             };
             eventually("it has begun", waits).await;
             job.signal(signal);
