@@ -34,7 +34,8 @@ impl Inner {
         self.needs(self.capabilities.monitoring || self.is_own(target.node()), "monitoring")?;
         let options = options.connect(self.connect_if_able(options.connect));
         let mut after = AfterUnlock::default();
-        let entered = self.enter_then(&mut after, |state, out| {
+        let mut state = self.lock_state();
+        let entered = self.enter_state(&mut state, &mut after, |state, out| {
             // What `enter_as` does, by one look at the directory instead of two.
             if !self.is_alive() {
                 return Err(NotAlive);
@@ -50,11 +51,13 @@ impl Inner {
         });
         let monitor = entered.and_then(|monitor| monitor);
         if let Some(&id) = monitor.as_ref().ok().filter(|&&id| after.is_unsent(id)) {
-            // The session is over, and the core will be told after what has arrived on it: the
-            // monitor takes the next one.
-            let _ = self
-                .enter_then(&mut after, |state, out| state.core.monitor_not_sent(id, options.connect, out));
+            // The session is over, and the core is told after all that has arrived on it: the monitor
+            // takes the next one. In one step with the first input, before the end of the session.
+            let _ = self.enter_state(&mut state, &mut after, |state, out| {
+                state.core.monitor_not_sent(id, options.connect, out);
+            });
         }
+        drop(state);
         after.run(self);
         Ok(monitor?)
     }

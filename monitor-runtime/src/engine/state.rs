@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     mem,
     net::SocketAddr,
+    ops::DerefMut,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -215,7 +216,13 @@ impl Inner {
         self.enter_state(&mut self.state.lock_for_batch(), after, input)
     }
 
-    fn enter_state<R>(
+    /// Acquires the lock for several inputs in one step: see [`Inner::enter_state`].
+    pub(super) fn lock_state(&self) -> impl DerefMut<Target = State> + '_ {
+        self.state.lock()
+    }
+
+    /// One input under the lock that the caller holds; the caller runs `after` once it has released it.
+    pub(super) fn enter_state<R>(
         &self,
         state: &mut State,
         after: &mut AfterUnlock,
