@@ -51,8 +51,9 @@ impl Inner {
         });
         let monitor = entered.and_then(|monitor| monitor);
         if let Some(&id) = monitor.as_ref().ok().filter(|&&id| after.is_unsent(id)) {
-            // The session is over, and the core is told after all that has arrived on it: the monitor
-            // takes the next one. In one step with the first input, before the end of the session.
+            // The session is over, and the core is told after all that has arrived on it: the
+            // monitor takes the next one. In one step with the first input, before the end of the
+            // session.
             let _ = self.enter_state(&mut state, &mut after, |state, out| {
                 state.core.monitor_not_sent(id, options.connect, out);
             });

@@ -221,7 +221,8 @@ impl Inner {
         self.state.lock()
     }
 
-    /// One input under the lock that the caller holds; the caller runs `after` once it has released it.
+    /// One input under the lock that the caller holds; the caller runs `after` once it has released
+    /// it.
     pub(super) fn enter_state<R>(
         &self,
         state: &mut State,
