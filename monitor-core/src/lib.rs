@@ -80,7 +80,7 @@ pub use config::{
 pub use effect::{Down, DownSource, Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice};
 pub use ids::{LocalPid, MonitorId, Ticket};
 pub use monitors::Core;
-pub use reason::{Bytes, DownReason, ExitReason, ReasonTooLarge, Text};
+pub use reason::{DownReason, ExitReason, ReasonBytes, ReasonText};
 pub use signal::{RemoteTarget, Signal, Violation};
 pub use wire::{Signals, WireError, encode};
 

@@ -6,11 +6,10 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
-use core::{fmt, time::Duration};
+use core::{error::Error, fmt, time::Duration};
 
 use refs::{Printable, SessionEnd};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use thiserror::Error;
 
 /// Why a process exited. 16 bytes; a clone costs at most a reference count.
 ///
@@ -31,26 +30,23 @@ pub enum ExitReason {
     Killed,
     /// The process panicked with this text.
     #[doc(alias = "crash")]
-    Panicked(Text),
+    Panicked(ReasonText),
     /// A custom reason: bytes whose meaning watcher and target have agreed on.
-    Other(Bytes),
+    Other(ReasonBytes),
 }
 
 impl ExitReason {
     /// Maximum number of bytes of a text or a custom reason: 64 KiB.
     pub const MAX_LEN: usize = 64 * 1024;
 
-    /// Makes a custom reason.
-    ///
-    /// # Errors
-    /// [`ReasonTooLarge`] if it has more than [`ExitReason::MAX_LEN`] bytes.
-    pub fn other(bytes: impl Into<Vec<u8>>) -> Result<Self, ReasonTooLarge> {
-        let bytes = bytes.into();
+    /// Makes a custom reason. ReasonBytes beyond [`ExitReason::MAX_LEN`] are cut off; a text is not cut
+    /// within a character.
+    pub fn other(bytes: impl Into<Vec<u8>>) -> Self {
+        let mut bytes = bytes.into();
         if bytes.len() > Self::MAX_LEN {
-            Err(ReasonTooLarge(bytes.len()))
-        } else {
-            Ok(ExitReason::Other(Bytes(Arc::new(bytes.into_boxed_slice()))))
+            bytes.truncate(floor_text_boundary(&bytes, Self::MAX_LEN));
         }
+        ExitReason::Other(ReasonBytes(Arc::new(bytes.into_boxed_slice())))
     }
 
     /// Makes the reason of a panic with that text, which is cut at a character boundary if it is
@@ -58,7 +54,7 @@ impl ExitReason {
     pub fn panicked(text: impl Into<String>) -> Self {
         let mut text = text.into();
         text.truncate(floor_char_boundary(&text, Self::MAX_LEN));
-        ExitReason::Panicked(Text(Arc::new(text.into_boxed_str())))
+        ExitReason::Panicked(ReasonText(Arc::new(text.into_boxed_str())))
     }
 }
 
@@ -72,18 +68,19 @@ impl ExitReason {
     pub fn cut(&self, max: usize) -> Option<Self> {
         match self {
             ExitReason::Panicked(text) if text.len() > max => {
-                Some(ExitReason::Panicked(Text(Arc::new(text[..floor_char_boundary(text, max)].into()))))
+                Some(ExitReason::Panicked(ReasonText(Arc::new(text[..floor_char_boundary(text, max)].into()))))
             }
             ExitReason::Other(bytes) if bytes.len() > max => {
-                let end = match core::str::from_utf8(&bytes[..max]) {
-                    // A text up to here, which would end within a character.
-                    Err(error) if error.error_len().is_none() => error.valid_up_to(),
-                    _ => max,
-                };
-                Some(ExitReason::Other(Bytes(Arc::new(bytes[..end].into()))))
+                let end = floor_text_boundary(bytes, max);
+                Some(ExitReason::Other(ReasonBytes(Arc::new(bytes[..end].into()))))
             }
             _ => None,
         }
+    }
+
+    /// Whether the process ended because it was done: [`ExitReason::Normal`] only.
+    pub const fn is_normal(&self) -> bool {
+        matches!(self, ExitReason::Normal)
     }
 
     /// Number of bytes in the text of a panic, or in a custom reason.
@@ -102,41 +99,59 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
 }
 
-/// Any error is a reason: its text and those of its causes, cut as by [`ExitReason::panicked`]. The
-/// operator `?` in a process uses this. The text of a cause is left out if the text before it
-/// contains it.
-///
-/// For this reason `ExitReason` itself does not implement [`Error`](core::error::Error).
-impl<E: core::error::Error> From<E> for ExitReason {
-    fn from(error: E) -> Self {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause.filter(|_| text.len() < Self::MAX_LEN) {
-            let words = error.to_string();
-            if !text.contains(&words) {
-                text = text + ": " + &words;
-            }
-            cause = error.source();
-        }
-        text.truncate(floor_char_boundary(&text, Self::MAX_LEN));
-        ExitReason::Other(Bytes(Arc::new(text.into_bytes().into_boxed_slice())))
+/// The offset at which the first `at` bytes end: less than `at` if they are a text up to there
+/// whose last character would be cut.
+fn floor_text_boundary(bytes: &[u8], at: usize) -> usize {
+    match core::str::from_utf8(&bytes[..at]) {
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        _ => at,
     }
 }
 
-/// A reason is longer than [`ExitReason::MAX_LEN`]; it has this number of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("an exit reason of {0} bytes: the limit is {max}", max = ExitReason::MAX_LEN)]
-pub struct ReasonTooLarge(pub usize);
+/// Any error is a reason, and so is a text: errors of `std`, `anyhow::Error`,
+/// `Box<dyn Error + Send + Sync>`, `&str` and `String`. The operator `?` in a process uses this.
+///
+/// The reason is [`ExitReason::other`] with the text of the error and those of its causes. The text
+/// of a cause is left out if the text before it contains it.
+///
+/// For this reason `ExitReason` itself does not implement [`Error`].
+///
+/// ```
+/// # use monitor_core::ExitReason;
+/// fn parse(text: &str) -> Result<u8, ExitReason> {
+///     if text.is_empty() {
+///         return Err("the text is empty".into());
+///     }
+///     Ok(text.parse()?)
+/// }
+/// assert_eq!(parse(""), Err(ExitReason::other("the text is empty")));
+/// assert_eq!(parse("x"), Err(ExitReason::other("invalid digit found in string")));
+/// ```
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for ExitReason {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause.filter(|_| text.len() < Self::MAX_LEN) {
+            let cause_text = error.to_string();
+            if !text.contains(&cause_text) {
+                text = text + ": " + &cause_text;
+            }
+            cause = error.source();
+        }
+        ExitReason::other(text)
+    }
+}
 
-// `Text` and `Bytes` are one pointer wide, so that a reason fits in the row of its monitor.
+// `ReasonText` and `ReasonBytes` are one pointer wide, so that a reason fits in the row of its monitor.
 
 /// The text of a panic, at most [`ExitReason::MAX_LEN`] bytes.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct Text(Arc<Box<str>>);
+pub struct ReasonText(Arc<Box<str>>);
 
 /// The bytes of a custom reason, at most [`ExitReason::MAX_LEN`].
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct Bytes(Arc<Box<[u8]>>);
+pub struct ReasonBytes(Arc<Box<[u8]>>);
 
 macro_rules! dereferences {
     ($($name:ident: $target:ty),*) => {$(
@@ -172,17 +187,17 @@ macro_rules! dereferences {
         }
     )*};
 }
-dereferences!(Text: str, Bytes: [u8]);
+dereferences!(ReasonText: str, ReasonBytes: [u8]);
 
-/// For people: see [`Printable`]. A `Text` dereferences to the unchanged text.
-impl fmt::Display for Text {
+/// For people: see [`Printable`]. A `ReasonText` dereferences to the unchanged text.
+impl fmt::Display for ReasonText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Printable(self).fmt(f)
     }
 }
 
 /// For people: the bytes as text, escaped by [`Printable`]; or their number if they are no text.
-impl fmt::Display for Bytes {
+impl fmt::Display for ReasonBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match core::str::from_utf8(self) {
             Ok(text) => Printable(text).fmt(f),
@@ -191,13 +206,13 @@ impl fmt::Display for Bytes {
     }
 }
 
-impl fmt::Debug for Text {
+impl fmt::Debug for ReasonText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
 }
 
-impl fmt::Debug for Bytes {
+impl fmt::Debug for ReasonBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "b\"{}\"", self.escape_ascii())
     }
@@ -243,6 +258,11 @@ pub enum DownReason {
 }
 
 impl DownReason {
+    /// Whether the process is known to have ended because it was done: `Exit(Normal)` only.
+    pub const fn is_normal(&self) -> bool {
+        matches!(self, DownReason::Exit(reason) if reason.is_normal())
+    }
+
     /// Whether the process is known to have ended: `true` for `Exit` and `NoProc`, never for
     /// `NoConnection`.
     pub const fn is_terminal(&self) -> bool {
@@ -293,13 +313,13 @@ impl fmt::Debug for DownReason {
 
 // Deserialized from borrowed bytes, so that the limit is checked before memory is allocated.
 
-impl Serialize for Text {
+impl Serialize for ReasonText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self)
     }
 }
 
-impl Serialize for Bytes {
+impl Serialize for ReasonBytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match core::str::from_utf8(self) {
             Ok(text) if serializer.is_human_readable() => serializer.serialize_str(text),
@@ -322,34 +342,34 @@ impl de::Expected for Limited {
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de> Deserialize<'de> for ReasonText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl de::Visitor<'_> for Visitor {
-            type Value = Text;
+            type Value = ReasonText;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 de::Expected::fmt(&Limited, f)
             }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ReasonText, E> {
                 Limited::check(text.len())?;
-                Ok(Text(Arc::new(text.into())))
+                Ok(ReasonText(Arc::new(text.into())))
             }
         }
         deserializer.deserialize_str(Visitor)
     }
 }
 
-impl<'de> Deserialize<'de> for Bytes {
+impl<'de> Deserialize<'de> for ReasonBytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl de::Visitor<'_> for Visitor {
-            type Value = Bytes;
+            type Value = ReasonBytes;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 de::Expected::fmt(&Limited, f)
             }
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<ReasonBytes, E> {
                 Limited::check(bytes.len())?;
-                Ok(Bytes(Arc::new(bytes.into())))
+                Ok(ReasonBytes(Arc::new(bytes.into())))
             }
         }
         deserializer.deserialize_bytes(Visitor)

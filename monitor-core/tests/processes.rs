@@ -15,7 +15,7 @@ fn node() -> Node {
 
 #[test]
 fn a_down_tells_the_reason_as_the_process_ended() {
-    let own = ExitReason::other(b"frop".to_vec()).unwrap();
+    let own = ExitReason::other(b"frop".to_vec());
     for reason in
         [ExitReason::Normal, ExitReason::Shutdown, ExitReason::Killed, ExitReason::panicked("oh"), own]
     {
@@ -175,8 +175,14 @@ fn an_exit_that_was_missed_is_reported_as_noproc() {
 
 #[test]
 fn a_reason_is_limited_where_it_is_made() {
-    assert!(ExitReason::other(vec![0; ExitReason::MAX_LEN]).is_ok());
-    assert_eq!(ExitReason::other(vec![0; ExitReason::MAX_LEN + 1]).unwrap_err().0, ExitReason::MAX_LEN + 1);
+    let len = |reason| match reason {
+        ExitReason::Other(bytes) => bytes.len(),
+        reason => panic!("{reason}"),
+    };
+    assert_eq!(len(ExitReason::other(vec![0xff; ExitReason::MAX_LEN])), ExitReason::MAX_LEN);
+    assert_eq!(len(ExitReason::other(vec![0xff; ExitReason::MAX_LEN + 1])), ExitReason::MAX_LEN);
+    let text = "x".to_owned() + &"é".repeat(ExitReason::MAX_LEN);
+    assert_eq!(len(ExitReason::other(text)), ExitReason::MAX_LEN - 1, "no character is cut");
     let ExitReason::Panicked(text) = ExitReason::panicked("é".repeat(ExitReason::MAX_LEN)) else { panic!() };
     assert_eq!(text.len(), ExitReason::MAX_LEN);
 }

@@ -1,7 +1,7 @@
 //! Reasons as people read them, and as programs use them.
 
 use monitor_core::{
-    Bytes, DownReason, ExitReason, Text,
+    ReasonBytes, DownReason, ExitReason, ReasonText,
     refs::{EndKind, SessionEnd},
 };
 use serde::{
@@ -13,7 +13,7 @@ use serde::{
 };
 
 fn other(bytes: &[u8]) -> ExitReason {
-    ExitReason::other(bytes).expect("a short reason")
+    ExitReason::other(bytes)
 }
 
 fn no_connection() -> DownReason {
@@ -102,6 +102,26 @@ fn an_error_is_a_reason_with_its_causes_each_named_once() {
 }
 
 #[test]
+fn whatever_converts_into_a_boxed_error_is_a_reason() {
+    let cause = || std::io::Error::other("disk full");
+    let boxed: Box<dyn std::error::Error + Send + Sync> = Box::new(cause());
+    assert_eq!(ExitReason::from(boxed), other(b"disk full"));
+    assert_eq!(ExitReason::from("disk full"), other(b"disk full"));
+    assert_eq!(ExitReason::from("disk full".to_owned()), other(b"disk full"));
+    let error = anyhow::Error::from(cause()).context("cannot save");
+    assert_eq!(ExitReason::from(error), other(b"cannot save: disk full"));
+}
+
+#[test]
+fn only_an_end_of_its_own_accord_is_normal() {
+    assert!(ExitReason::Normal.is_normal() && DownReason::Exit(ExitReason::Normal).is_normal());
+    for reason in [ExitReason::Shutdown, ExitReason::Killed, other(b"x"), ExitReason::panicked("x")] {
+        assert!(!reason.is_normal() && !DownReason::Exit(reason).is_normal());
+    }
+    assert!(!DownReason::NoProc.is_normal() && !no_connection().is_normal());
+}
+
+#[test]
 fn a_person_reads_what_a_monitor_learnt() {
     assert_eq!(DownReason::Exit(ExitReason::Killed).to_string(), "exit: killed");
     assert_eq!(DownReason::NoProc.to_string(), "no such process");
@@ -133,10 +153,10 @@ fn what_is_no_text_or_too_long_for_one_is_refused_with_what_was_expected() {
     let bytes: BytesDeserializer<'_, Error> = BytesDeserializer::new(long.as_bytes());
     let number = || IntoDeserializer::<Error>::into_deserializer(7_u8);
     let refused = [
-        (Text::deserialize(text).map(drop), "invalid length 65537, expected at most 65536 bytes"),
-        (Bytes::deserialize(bytes).map(drop), "invalid length 65537, expected at most 65536 bytes"),
-        (Text::deserialize(number()).map(drop), "invalid type: integer `7`, expected at most 65536 bytes"),
-        (Bytes::deserialize(number()).map(drop), "invalid type: integer `7`, expected at most 65536 bytes"),
+        (ReasonText::deserialize(text).map(drop), "invalid length 65537, expected at most 65536 bytes"),
+        (ReasonBytes::deserialize(bytes).map(drop), "invalid length 65537, expected at most 65536 bytes"),
+        (ReasonText::deserialize(number()).map(drop), "invalid type: integer `7`, expected at most 65536 bytes"),
+        (ReasonBytes::deserialize(number()).map(drop), "invalid type: integer `7`, expected at most 65536 bytes"),
     ];
     for (result, expected) in refused {
         assert_eq!(result.expect_err("it must be refused").to_string(), expected);

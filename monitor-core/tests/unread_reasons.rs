@@ -17,7 +17,7 @@ fn core(of_watcher: usize, of_node: usize) -> Bare {
 }
 
 fn other(len: usize) -> ExitReason {
-    ExitReason::other(vec![7; len]).unwrap()
+    ExitReason::other(vec![7; len])
 }
 
 /// Monitors a process of the peer, which then ends with that reason.
@@ -64,7 +64,7 @@ fn a_short_reason_is_whole_behind_a_flood_of_long_ones() {
         (0..100).for_each(|_| _ = fired(&mut bare, other(LONG)));
         for reason in [
             ExitReason::Killed,
-            ExitReason::other("exit code 1").unwrap(),
+            ExitReason::other("exit code 1"),
             ExitReason::panicked("index out of bounds"),
             ExitReason::panicked("x".repeat(short)),
             other(short),
@@ -88,9 +88,9 @@ fn a_long_reason_keeps_its_kind_and_says_that_it_was_cut() {
             // No character is cut in two, in either kind of reason.
             (ExitReason::panicked(&*accents), ExitReason::panicked(&accents[..short])),
             (ExitReason::panicked(&*shifted), ExitReason::panicked(&shifted[..short - 1])),
-            (ExitReason::other(&*shifted).unwrap(), ExitReason::other(&shifted[..short - 1]).unwrap()),
+            (ExitReason::other(&*shifted), ExitReason::other(&shifted[..short - 1])),
             // Bytes that are no text have no characters.
-            (ExitReason::other(vec![0xff; 300]).unwrap(), ExitReason::other(vec![0xff; short]).unwrap()),
+            (ExitReason::other(vec![0xff; 300]), ExitReason::other(vec![0xff; short])),
         ] {
             let id = fired(&mut bare, reason);
             let down = bare.core.fired(id).unwrap();

@@ -19,7 +19,7 @@ fn reason() -> impl Strategy<Value = DownReason> {
         Just(DownReason::Exit(ExitReason::Shutdown)),
         Just(DownReason::Exit(ExitReason::Killed)),
         ".{0,40}".prop_map(|text| DownReason::Exit(ExitReason::panicked(text))),
-        vec(any::<u8>(), 0..300).prop_map(|bytes| DownReason::Exit(ExitReason::other(bytes).unwrap())),
+        vec(any::<u8>(), 0..300).prop_map(|bytes| DownReason::Exit(ExitReason::other(bytes))),
     ]
 }
 
@@ -76,7 +76,7 @@ fn a_common_monitor_is_small_and_a_repeated_down_smaller() {
     let id = MonitorId(Serial::new((1 << 21) - 1, 127));
     let monitor = Signal::Monitor { id, target: RemoteTarget::Pid(id.0) };
     assert_eq!(frame(&[monitor]).len(), 9);
-    let down = Signal::Down { id, reason: DownReason::Exit(ExitReason::other(vec![7; 1000]).unwrap()) };
+    let down = Signal::Down { id, reason: DownReason::Exit(ExitReason::other(vec![7; 1000])) };
     let (one, two) = (frame(std::slice::from_ref(&down)).len(), frame(&[down.clone(), down]).len());
     assert_eq!(two - one, 5);
 }
@@ -86,7 +86,7 @@ fn a_reason_beyond_the_limit_is_malformed() {
     // A Down whose reason has, and declares, one byte more than the maximum.
     let mut bytes = frame(&[Signal::Down {
         id: MonitorId(Serial::new(0, 0)),
-        reason: DownReason::Exit(ExitReason::other(vec![1; ExitReason::MAX_LEN]).unwrap()),
+        reason: DownReason::Exit(ExitReason::other(vec![1; ExitReason::MAX_LEN])),
     }]);
     assert!(Signals::new(&bytes).all(|signal| signal.is_ok()));
     let length = bytes.windows(3).position(|w| w == [0x80, 0x80, 0x04]).expect("the length as a varint");

@@ -4,7 +4,10 @@ use core::{fmt, hint::black_box, num::NonZeroU64, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::{ParseError, ParseErrorKind};
+use crate::{
+    error::{ParseError, ParseErrorKind},
+    node::padded_hex,
+};
 
 /// Proves that a sender was given an alias: 64 bits that only the node of the alias can compute.
 ///
@@ -13,7 +16,7 @@ use crate::error::{ParseError, ParseErrorKind};
 /// alias. A process that has the reference can pass it on.
 ///
 /// The comparison of two tokens takes constant time. `Debug` does not print the bits. As text the
-/// token is hexadecimal, in lower case, without leading zeros.
+/// token is 16 hexadecimal digits in lower case.
 #[derive(Clone, Copy)]
 pub struct AliasToken(NonZeroU64);
 
@@ -43,7 +46,7 @@ impl Eq for AliasToken {}
 
 impl fmt::Display for AliasToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}", self.0)
+        write!(f, "{:016x}", self.0)
     }
 }
 
@@ -57,10 +60,9 @@ impl FromStr for AliasToken {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let one_spelling =
-            text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) && !text.starts_with('0');
-        let bits = u64::from_str_radix(text, 16).ok().filter(|_| one_spelling);
-        bits.and_then(AliasToken::new).ok_or(ParseError::new("alias token", ParseErrorKind::BadNumber, 0))
+        padded_hex(text)
+            .and_then(AliasToken::new)
+.ok_or(ParseError::new("alias token", ParseErrorKind::BadNumber, 0))
     }
 }
 

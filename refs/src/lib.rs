@@ -30,6 +30,7 @@
 //! | [`RegName`], [`Name`] | `name` |
 //! | [`ChannelId`], [`ChannelName`] | `channel` |
 //! | [`Target`], [`Reference`] | `reference` |
+//! | [`IntoRef`]: arguments that are a value or its text | `into_ref` |
 //! | the text form of references | `uri` |
 //! | the meaning of references on one node | `resolve` |
 //! | [`SessionEnd`], [`EndKind`] | `session_end` |
@@ -51,6 +52,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod into_ref;
 mod name;
 mod node;
 mod pid;
@@ -66,6 +68,7 @@ pub use alias::AliasToken;
 pub use binary::{BinaryError, from_bytes, to_bytes};
 pub use channel::{ChannelId, ChannelName};
 pub use error::{ParseError, ParseErrorKind};
+pub use into_ref::IntoRef;
 pub use name::{Name, RegName};
 pub use node::{Incarnation, NodeId, NodeName};
 pub use pid::{MonitorRef, Pid};

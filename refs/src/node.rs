@@ -175,14 +175,15 @@ impl<'de> Deserialize<'de> for NodeName {
 /// let newer = token < other; // cannot be known
 /// ```
 ///
-/// As text it is hexadecimal, in lower case, without leading zeros. It is also a text in forms that
-/// people read, such as JSON, where numbers are exact up to 2^53 only.
+/// As text it is 16 hexadecimal digits in lower case. It is also a text in forms that people read,
+/// such as JSON, where numbers are exact up to 2^53 only.
 ///
 /// ```
 /// # use refs::Incarnation;
-/// let incarnation: Incarnation = "8c21".parse()?;
-/// assert_eq!(incarnation.to_string(), "8c21");
-/// assert!("08c21".parse::<Incarnation>().is_err(), "there is one spelling");
+/// let incarnation: Incarnation = "0000000000008c21".parse()?;
+/// assert_eq!(incarnation.get(), 0x8c21);
+/// assert_eq!(incarnation.to_string(), "0000000000008c21");
+/// assert!("8c21".parse::<Incarnation>().is_err(), "there is one spelling");
 /// # Ok::<(), refs::ParseError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -210,15 +211,18 @@ impl FromStr for Incarnation {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let error = |kind| ParseError::new("incarnation", kind, 0);
-        let one_spelling =
-            text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) && !text.starts_with('0');
-        let number = u64::from_str_radix(text, 16).ok().filter(|_| one_spelling);
-        match number.and_then(Incarnation::new) {
+        match padded_hex(text).and_then(Incarnation::new) {
             Some(incarnation) => Ok(incarnation),
             None if text.is_empty() => Err(error(ParseErrorKind::Empty)),
             None => Err(error(ParseErrorKind::BadNumber)),
         }
     }
+}
+
+/// A number in its only spelling: 16 hexadecimal digits in lower case.
+pub(crate) fn padded_hex(text: &str) -> Option<u64> {
+    let one_spelling = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    u64::from_str_radix(text, 16).ok().filter(|_| one_spelling)
 }
 
 impl Serialize for Incarnation {
@@ -243,7 +247,7 @@ impl<'de> Deserialize<'de> for Incarnation {
 
 impl fmt::Display for Incarnation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}", self.0)
+        write!(f, "{:016x}", self.0)
     }
 }
 
@@ -260,9 +264,9 @@ impl fmt::Debug for Incarnation {
 ///
 /// ```
 /// # use refs::NodeId;
-/// let id: NodeId = "billing@10.0.0.7:7001#8c21".parse()?;
+/// let id: NodeId = "billing@10.0.0.7:7001#0000000000008c21".parse()?;
 /// assert_eq!((id.name.label(), id.incarnation.get()), ("billing", 0x8c21));
-/// assert_eq!(id.to_string(), "billing@10.0.0.7:7001#8c21");
+/// assert_eq!(id.to_string(), "billing@10.0.0.7:7001#0000000000008c21");
 /// # Ok::<(), refs::ParseError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -2,11 +2,10 @@
 
 use core::{
     cmp::Ordering,
-    fmt,
     hash::{Hash, Hasher},
 };
 
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     alias::AliasToken,
@@ -15,7 +14,10 @@ use crate::{
 };
 
 /// One process of one incarnation of a node. Never used twice.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+///
+/// It has one text form, `partisan:pid:NODE:INCARNATION:SLOT.GENERATION`: `Display` and `Debug`
+/// write it, `FromStr` reads it, and formats that people read, such as JSON, contain it as a text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pid {
     node: NodeId,
     serial: Serial,
@@ -77,9 +79,12 @@ impl Pid {
 ///
 /// The reference of a monitor that is an alias contains an [`AliasToken`], in all its forms. Only a
 /// reference with the token is an address for messages. Two references of one monitor are equal,
-/// with the token or without, because they identify the same monitor. `Debug` does not print the
-/// token, `Display` does.
-#[derive(Clone, Deserialize)]
+/// with the token or without, because they identify the same monitor.
+///
+/// It has one text form, `partisan:ref:NODE:INCARNATION:SLOT.GENERATION`, with `.TOKEN` after it if
+/// the reference is an alias: `Display` writes it, `FromStr` reads it, and formats that people
+/// read, such as JSON, contain it as a text. `Debug` leaves the token out.
+#[derive(Clone)]
 pub struct MonitorRef {
     node: NodeId,
     serial: Serial,
@@ -153,30 +158,36 @@ impl Hash for MonitorRef {
     }
 }
 
-/// Binary forms always have the third field; forms for people have it only if there is a token.
-impl Serialize for MonitorRef {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let with_alias = self.alias.is_some() || !serializer.is_human_readable();
-        let mut fields = serializer.serialize_struct("MonitorRef", if with_alias { 3 } else { 2 })?;
-        fields.serialize_field("node", &self.node)?;
-        fields.serialize_field("serial", &self.serial)?;
-        if with_alias {
-            fields.serialize_field("alias", &self.alias)?;
+macro_rules! numbered {
+    ($type:ident as $expecting:literal, fields $fields:ident { $($field:ident: $field_type:ty),+ }) => {
+        /// The fields of the binary form.
+        #[derive(Serialize, Deserialize)]
+        struct $fields {
+            $($field: $field_type),+
         }
-        fields.end()
-    }
-}
 
-// Both are printed as `label@host#incarnation/slot.generation`: short enough for a log line, and
-// unique for each incarnation.
-macro_rules! show {
-    ($type:ident, $word:literal) => {
-        impl fmt::Debug for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($word, " {}/{}"), self.node, self.serial)
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    return serializer.collect_str(self);
+                }
+                $fields { $($field: self.$field.clone()),+ }.serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    return crate::binary::parse_str(deserializer, $expecting);
+                }
+                $fields::deserialize(deserializer).map(|$fields { $($field),+ }| $type { $($field),+ })
             }
         }
     };
 }
-show!(Pid, "pid");
-show!(MonitorRef, "monitor");
+numbered!(Pid as "a pid", fields PidFields { node: NodeId, serial: Serial });
+numbered!(MonitorRef as "a monitor reference", fields MonitorFields {
+    node: NodeId,
+    serial: Serial,
+    alias: Option<AliasToken>
+});

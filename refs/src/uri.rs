@@ -7,8 +7,8 @@
 //! | monitor | `partisan:ref:NODE:INCARNATION:SLOT.GENERATION` |
 //! | monitor that is an alias | `partisan:ref:NODE:INCARNATION:SLOT.GENERATION.TOKEN` |
 //!
-//! Incarnation and token are hexadecimal, slot and generation are decimal, all without leading
-//! zeros. In NODE and NAME, bytes that would be misread are percent-escaped: `:`, `%`, space,
+//! Incarnation and token are 16 hexadecimal digits in lower case; slot and generation are decimal,
+//! without leading zeros. In NODE and NAME, bytes that would be misread are percent-escaped: `:`, `%`, space,
 //! control and non-ASCII bytes. There is one spelling: an escape that is unnecessary or in lower
 //! case is refused. A padded text ends in `:` and zeros.
 //!
@@ -168,10 +168,11 @@ impl<'a> Parser<'a> {
         let (start, part) = self.part(expected)?;
         let plain = unescape(part).map_err(|at| self.error(ParseErrorKind::BadEscape, start + at))?;
         // The offset counts in the plain text: add the length of the escapes before it.
-        plain.parse().map_err(|error: ParseError| {
+        plain.parse().map_err(|mut error: ParseError| {
             let escaped: usize =
                 plain.bytes().take(error.at).map(|b| if is_escaped(b) { 3 } else { 1 }).sum();
-            ParseError { at: start + escaped, ..error }
+            error.at = start + escaped;
+            error
         })
     }
 
@@ -253,6 +254,19 @@ impl fmt::Display for MonitorRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt_numbered(f, "ref", self.node(), self.serial())?;
         self.alias().map_or(Ok(()), |token| write!(f, ".{token}"))
+    }
+}
+
+impl fmt::Debug for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Leaves out the token of an alias, which is a secret of those that may reply.
+impl fmt::Debug for MonitorRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_numbered(f, "ref", self.node(), self.serial())
     }
 }
 

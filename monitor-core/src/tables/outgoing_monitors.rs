@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ids::{LocalPid, MonitorId},
-    reason::{Bytes, DownReason, ExitReason, Text},
+    reason::{ReasonBytes, DownReason, ExitReason, ReasonText},
 };
 
 /// The table. Each row is in the list of its watcher and, while it is bound, in the list of its
@@ -60,9 +60,9 @@ pub(crate) enum MonitorState {
     /// The monitor has ended, and its notice was not taken yet.
     Fired(DownReason),
     /// The same for a panic whose text was cut. (Two states, so that a row does not grow.)
-    FiredCutPanic(Text),
+    FiredCutPanic(ReasonText),
     /// The same for a reason of the process's own that was cut.
-    FiredCutOther(Bytes),
+    FiredCutOther(ReasonBytes),
 }
 
 impl MonitorState {

@@ -24,7 +24,7 @@ impl Process {
     /// The reason of its exit. No other process has this reason.
     pub(crate) fn reason(self) -> ExitReason {
         let Process { node, incarnation, generation } = self;
-        ExitReason::other([node as u8, incarnation as u8, generation as u8]).expect("it is short")
+        ExitReason::other([node as u8, incarnation as u8, generation as u8])
     }
 }
 

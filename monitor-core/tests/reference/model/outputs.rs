@@ -148,7 +148,7 @@ impl Model {
                     Err(error) if error.error_len().is_none() => error.valid_up_to(),
                     _ => kept,
                 };
-                (DownReason::Exit(ExitReason::other(&bytes[..fits]).unwrap()), true)
+                (DownReason::Exit(ExitReason::other(&bytes[..fits])), true)
             }
             _ => (reason, false),
         }
