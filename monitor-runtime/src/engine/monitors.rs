@@ -8,52 +8,60 @@ use refs::{MonitorRef, NodeName, NodeSpec, Target};
 use crate::{
     engine::{
         after_unlock::AfterUnlock,
-        aliases::Answer,
+        aliases::CallReply,
+        directory::LocalEndpoint,
         history::PastDown,
         state::{Inner, State},
     },
-    error::{NotAlive, NotImplemented, Refusal},
+    error::{NotAlive, Unsupported, Refusal},
     event::{NodeInfo, NodesMissed},
     inbox::{
         fired_queue::FiredQueue,
         prefetch::Prefetch,
         queue::{GapId, Queue},
+        watcher_inbox::Inbox,
     },
 };
 
+/// The watcher of a new monitor.
+pub(crate) enum WatcherKey {
+    /// A process, or a watcher that has had a monitor.
+    Registered(LocalPid),
+    /// A watcher that has no number yet.
+    New(Arc<Inbox>),
+}
+
 impl Inner {
-    /// Monitors a target for a process or a watcher. With a `call`, what is to be told comes there
-    /// instead of the mailbox.
+    /// Monitors a target for a process or a watcher; a watcher that is new is registered in the same
+    /// step. With a `call`, the reply or the `Down` goes there instead of the mailbox.
     pub(crate) fn monitor(
         &self,
-        watcher: LocalPid,
+        watcher: WatcherKey,
         target: &Target,
         options: MonitorOptions,
-        call: Option<Arc<Answer>>,
-    ) -> Result<MonitorId, Refusal> {
+        call: Option<Arc<CallReply>>,
+    ) -> Result<(LocalPid, MonitorId), Refusal> {
         self.needs(self.capabilities.monitoring || self.is_own(target.node()), "monitoring")?;
         let options = options.connect(self.connect_if_able(options.connect));
         let mut after = AfterUnlock::default();
         let mut state = self.lock_state();
         let entered = self.enter_state(&mut state, &mut after, |state, out| {
-            // What `enter_as` does, by one look at the directory instead of two.
             if !self.is_alive() {
                 return Err(NotAlive);
             }
-            let directory = self.directory.read();
-            directory.get(watcher).ok_or(NotAlive)?;
-            let id = state.core.monitor(&*directory, watcher, target, options, out);
+            let watcher = self.watcher(watcher)?;
+            let id = state.core.monitor(&*self.directory.read(), watcher, target, options, out);
             if let Some(mode) = options.alias {
                 // Before the effects are run: a monitor that fires at once ends its alias, too.
                 state.aliases.insert(id, watcher, mode, call);
             }
-            Ok(id)
+            Ok((watcher, id))
         });
         let monitor = entered.and_then(|monitor| monitor);
-        if let Some(&id) = monitor.as_ref().ok().filter(|&&id| after.is_unsent(id)) {
-            // The session is over, and the core is told after all that has arrived on it: the
-            // monitor takes the next one. In one step with the first input, before the end of the
-            // session.
+        if let Some(&(_, id)) = monitor.as_ref().ok().filter(|&&(_, id)| after.is_unsent(id)) {
+            // The session is over, and the core is informed after everything that has arrived on
+            // it: the monitor takes the next session. In one step with the first input, before the
+            // end of the session.
             let _ = self.enter_state(&mut state, &mut after, |state, out| {
                 state.core.monitor_not_sent(id, options.connect, out);
             });
@@ -61,6 +69,15 @@ impl Inner {
         drop(state);
         after.run(self);
         Ok(monitor?)
+    }
+
+    /// The number of a watcher, which exists as long as the caller holds the lock of the state:
+    /// exits acquire it.
+    fn watcher(&self, key: WatcherKey) -> Result<LocalPid, NotAlive> {
+        match key {
+            WatcherKey::Registered(pid) => self.directory.read().get(pid).map(|_| pid).ok_or(NotAlive),
+            WatcherKey::New(inbox) => Ok(self.directory.write().insert(LocalEndpoint::Watcher(inbox))),
+        }
     }
 
     /// What a monitor that fired has to say; none if it was flushed meanwhile.
@@ -116,8 +133,8 @@ impl Inner {
     }
 
     /// Whether the peer service can do what a call needs.
-    pub(crate) const fn needs(&self, able: bool, capability: &'static str) -> Result<(), NotImplemented> {
-        if able { Ok(()) } else { Err(NotImplemented { capability }) }
+    pub(crate) const fn needs(&self, able: bool, capability: &'static str) -> Result<(), Unsupported> {
+        if able { Ok(()) } else { Err(Unsupported { capability }) }
     }
 
     pub(crate) fn is_own(&self, node: &NodeName) -> bool {

@@ -10,44 +10,62 @@ use monitor_core::{Demonitored, Down, ExitReason, LocalPid, MonitorId, MonitorOp
 use refs::Target;
 
 use crate::{
-    engine::directory::LocalEndpoint,
-    error::{MonitorError, NotAlive},
+    engine::{aliases::CallReply, monitors::WatcherKey},
+    error::{MonitorError, Refusal},
     inbox::{prefetch::Prefetch, watcher_inbox::Inbox},
     node::Node,
 };
 
-/// What watches without being a process: a future or a stream of `Down`s. Its drop is its exit,
+/// A future or a stream of `Down`s that watches without being a process. Its drop is its exit,
 /// which ends its monitors.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     pub(crate) node: Node,
-    pub(crate) pid: LocalPid,
+    /// `None` until the first monitor, which registers the watcher in the same step.
+    pid: Option<LocalPid>,
     inbox: Arc<Inbox>,
     prefetch: Prefetch,
 }
 
 impl Watcher {
-    pub(crate) fn new(node: &Node) -> Result<Self, NotAlive> {
-        let inbox = Arc::<Inbox>::default();
-        let pid = node.inner.register_endpoint(LocalEndpoint::Watcher(inbox.clone()))?;
-        Ok(Watcher { node: node.clone(), pid, inbox, prefetch: Prefetch::default() })
+    pub(crate) fn new(node: &Node) -> Self {
+        Watcher { node: node.clone(), pid: None, inbox: Arc::default(), prefetch: Prefetch::default() }
+    }
+
+    /// The number of the watcher on its node, once it has a monitor.
+    pub(crate) const fn pid(&self) -> Option<LocalPid> {
+        self.pid
     }
 
     pub(crate) fn monitor(
-        &self,
+        &mut self,
         target: &Target,
         options: MonitorOptions,
     ) -> Result<MonitorId, MonitorError> {
         if options.alias.is_some() {
             return Err(MonitorError::AliasWithoutMailbox);
         }
-        Ok(self.node.inner.monitor(self.pid, target, options, None)?)
+        Ok(self.monitor_for(target, options, None)?)
+    }
+
+    /// Monitors the target of a call, whose reply or `Down` goes to `call`.
+    pub(crate) fn monitor_for(
+        &mut self,
+        target: &Target,
+        options: MonitorOptions,
+        call: Option<Arc<CallReply>>,
+    ) -> Result<MonitorId, Refusal> {
+        let key = self.pid.map_or_else(|| WatcherKey::New(self.inbox.clone()), WatcherKey::Registered);
+        let (pid, id) = self.node.inner.monitor(key, target, options, call)?;
+        self.pid = Some(pid);
+        Ok(id)
     }
 
     /// Ends one of its monitors, and flushes.
     pub(crate) fn demonitor(&self, id: MonitorId) -> Demonitored {
+        let Some(pid) = self.pid else { return Demonitored::Unknown };
         let found = self.node.inner.enter(|state, out| {
-            let found = state.core.demonitor(self.pid, id, true, out);
+            let found = state.core.demonitor(pid, id, true, out);
             if found == Demonitored::Fired {
                 self.inbox.flushed(|id| state.core.is_fired(id));
             }
@@ -65,7 +83,7 @@ impl Watcher {
             return Poll::Ready(Some(down));
         }
         self.inbox.waker.register(cx.waker());
-        // Whoever fired before the waker was in place saw none.
+        // A monitor that fired before the waker was in place woke nothing.
         if let Some(down) = self.try_down() {
             return Poll::Ready(Some(down));
         }
@@ -77,8 +95,8 @@ impl Watcher {
             if let Some(down) = self.prefetch.pop() {
                 return Some(down);
             }
-            let first = self.inbox.pop()?;
-            if let Some(down) = self.node.inner.take_run(&mut self.prefetch, self.pid, first, &*self.inbox) {
+            let (first, pid) = (self.inbox.pop()?, self.pid?);
+            if let Some(down) = self.node.inner.take_run(&mut self.prefetch, pid, first, &*self.inbox) {
                 return Some(down);
             }
         }
@@ -87,9 +105,10 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
+        let Some(pid) = self.pid else { return };
         if self.prefetch.clear() {
-            self.node.inner.forget_prefetch(self.pid);
+            self.node.inner.forget_prefetch(pid);
         }
-        self.node.inner.exited(self.pid, ExitReason::Normal);
+        self.node.inner.exited(pid, ExitReason::Normal);
     }
 }

@@ -1,0 +1,109 @@
+//! The sender of messages and calls: a process, or a node outside of any process.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use monitor_core::LocalPid;
+use refs::Pid;
+
+use crate::{
+    dest::Dest,
+    engine::{directory::LiveProcess, messaging::OutboundMessage, state::Inner},
+    envelope::{Envelope, SendOptions},
+    error::{SendError, TrySendError},
+    node::Node,
+};
+
+/// A process of a node, for its mailbox and its typed addresses.
+#[derive(Clone, Debug)]
+pub(crate) struct ProcessHandle {
+    pub(crate) node: Node,
+    pub(crate) pid: Pid,
+    pub(crate) process: Arc<LiveProcess>,
+}
+
+impl ProcessHandle {
+    pub(crate) const fn local(&self) -> LocalPid {
+        LocalPid(self.pid.serial())
+    }
+}
+
+/// The sender of a message or a call.
+#[derive(Clone, Copy)]
+pub(crate) enum Caller<'a> {
+    Process(&'a ProcessHandle),
+    Node(&'a Node),
+}
+
+impl<'a> Caller<'a> {
+    pub(crate) fn node(self) -> &'a Node {
+        match self {
+            Caller::Process(process) => &process.node,
+            Caller::Node(node) => node,
+        }
+    }
+
+    /// Sends a message, or returns it.
+    pub(crate) fn try_send(
+        self,
+        to: Result<Dest, refs::ParseError>,
+        message: Envelope,
+    ) -> Result<(), TrySendError> {
+        let (to, mut body, options) = addressed(to, message)?;
+        match self.inner().send(self.outbound(&to, options), &mut body) {
+            Ok(()) => Ok(()),
+            Err(unsent) => Err(match unsent.final_kind() {
+                Some(kind) => SendError::new(kind, body).into(),
+                None => TrySendError::Full(body),
+            }),
+        }
+    }
+
+    /// Sends a message, waiting for room, or returns it. Dropped before it is done it has sent
+    /// nothing.
+    pub(crate) async fn send(
+        self,
+        to: Result<Dest, refs::ParseError>,
+        message: Envelope,
+    ) -> Result<(), SendError> {
+        let (to, mut body, options) = addressed(to, message)?;
+        let sent = self.inner().send_when_ready(self.outbound(&to, options), &mut body).await;
+        sent.map_err(|kind| SendError::new(kind, body))
+    }
+
+    pub(crate) fn outbound(self, to: &'a Dest, options: SendOptions) -> OutboundMessage<'a>
+    where
+        Self: 'a,
+    {
+        match self {
+            Caller::Process(process) => OutboundMessage {
+                from: Some(&process.pid),
+                speaker: process.local(),
+                to,
+                reply_to: None,
+                options,
+                gate: Some(&process.process.gate),
+            },
+            Caller::Node(_) => OutboundMessage::of_nobody(to, options),
+        }
+    }
+
+    fn inner(self) -> &'a Inner {
+        &self.node().inner
+    }
+}
+
+/// The destination, the body and the options of a message that can be sent.
+fn addressed(
+    to: Result<Dest, refs::ParseError>,
+    message: Envelope,
+) -> Result<(Dest, Bytes, SendOptions), SendError> {
+    match to {
+        Err(error) => Err(SendError::new(error.into(), message.into_body())),
+        Ok(to) => match message.open() {
+            Ok((body, options)) => Ok((to, body, options)),
+            Err(kind) => Err(SendError::new(kind, Bytes::new())),
+        },
+    }
+}
+
