@@ -254,7 +254,7 @@ fn push(
 ) -> Result<(), PushError> {
     let link = link.ok_or(PushError::Closed)?;
     link.outbox.push(meta, write)?;
-    if link.lane(meta.channel).touch() {
+    if link.flush_policy(meta.channel).record_push() {
         after.links.push((link.clone(), meta.channel));
     }
     Ok(())

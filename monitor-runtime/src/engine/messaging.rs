@@ -225,7 +225,7 @@ impl Inner {
             let meta = FrameMeta::message(order).on(options.channel);
             match link.outbox.push(meta, &mut |out| frame.write(out)) {
                 Ok(()) => {
-                    let is_first = link.lane(options.channel).touch();
+                    let is_first = link.flush_policy(options.channel).record_push();
                     if body.len() >= LONG {
                         after_gate.flush = Some((link, options.channel, Flush::Now));
                     } else if is_first {

@@ -84,7 +84,7 @@ async fn run(
             Next::Admission => admission(link, node).await,
             Next::Frames => {
                 let result = session.recv(driver.buffer()).await;
-                link.lane(driver.buffer().channel).heard();
+                link.flush_policy(driver.buffer().channel).allow_burst();
                 if let Err(end) = result {
                     log::session_ended(&link.peer, end);
                 }
