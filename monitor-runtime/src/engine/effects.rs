@@ -124,13 +124,13 @@ fn deliver_downs<'a>(
     let (mut count, mut tally) = (0, Tally::default());
     for id in std::iter::once(first).chain(more) {
         count += 1;
-        told(to, id, state, node, after, &mut tally);
+        record_down(to, id, state, node, after, &mut tally);
         match state.aliases.fired(id) {
             Some(call) => after.wakers.extend(call.down()),
             None => fired.push(id),
         }
     }
-    node.told.add(&tally);
+    node.down_counters.add(&tally);
     match directory.get(to) {
         Some(LocalEndpoint::Process(process)) => {
             after.wakers.extend(process.queue.push_downs(&fired));
@@ -148,7 +148,7 @@ fn deliver_downs<'a>(
 }
 
 /// A monitor has fired. Flushed in the same breath, it was told to nobody.
-fn told(
+fn record_down(
     to: LocalPid,
     id: MonitorId,
     state: &mut State,

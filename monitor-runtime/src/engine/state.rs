@@ -35,7 +35,7 @@ use crate::{
     },
     error::NotAlive,
     inbox::{prefetch::PrefetchCount, queue::MailboxLimits},
-    records::counters::{Counters, Told},
+    records::counters::{Counters, DownCounters},
     session::{handle::SessionHandle, routes::Routes},
     sync::{fair_lock::FairLock, waker_set::WakerSet},
     threads::{environment::Environment, runner::Runner, watchdog},
@@ -48,7 +48,10 @@ pub(crate) struct Inner {
     /// Where it listens, if it does.
     pub(crate) local_addr: Option<SocketAddr>,
     /// Whether it was configured to be hidden.
-    #[cfg_attr(not(all(feature = "control", unix)), expect(dead_code, reason = "only told to who looks in"))]
+    #[cfg_attr(
+        not(all(feature = "control", unix)),
+        expect(dead_code, reason = "read only by the control socket")
+    )]
     pub(crate) hidden: bool,
     started: Instant,
     pub(crate) capabilities: Capabilities,
@@ -63,7 +66,7 @@ pub(crate) struct Inner {
     pub(crate) environment: Environment,
     pub(crate) directory: RwLock<Directory>,
     pub(crate) counters: Counters,
-    pub(crate) told: Told,
+    pub(crate) down_counters: DownCounters,
     /// The task that works off the core's backlog; it does not keep the node alive.
     pub(crate) backlog: Arc<AtomicWaker>,
     /// That task is lost, or the node has stopped: each caller works off what it adds to the
@@ -157,7 +160,7 @@ impl Inner {
             environment: runner.environment,
             directory: RwLock::default(),
             counters: Counters::default(),
-            told: Told::default(),
+            down_counters: DownCounters::default(),
             backlog: Arc::default(),
             backlog_inline: AtomicBool::new(false),
             room: WakerSet::default(),
@@ -303,7 +306,10 @@ impl Inner {
     }
 
     /// How long ago the node was started.
-    #[cfg_attr(not(all(feature = "control", unix)), expect(dead_code, reason = "only told to who looks in"))]
+    #[cfg_attr(
+        not(all(feature = "control", unix)),
+        expect(dead_code, reason = "read only by the control socket")
+    )]
     pub(crate) fn uptime(&self) -> Duration {
         self.environment.now() - self.started
     }

@@ -145,15 +145,15 @@ impl Queue {
         self.waiting.lock().try_pop()
     }
 
-    /// Appends messages, nothing between them, and hands what became of each to `told`. Returns
+    /// Appends messages, nothing between them, and hands what became of each to `record`. Returns
     /// whom to wake.
     pub(crate) fn push_messages(
         &self,
         messages: impl IntoIterator<Item = Message>,
-        told: impl FnMut(Pushed),
+        record: impl FnMut(Pushed),
     ) -> Option<Waker> {
         let mut waiting = self.waiting.lock();
-        messages.into_iter().map(|message| waiting.push_message(message, self.limits)).for_each(told);
+        messages.into_iter().map(|message| waiting.push_message(message, self.limits)).for_each(record);
         waiting.receiver.take()
     }
 

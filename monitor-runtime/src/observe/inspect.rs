@@ -258,7 +258,7 @@ impl Stats {
             waiting_bytes,
             addresses,
             backlog: core.backlog,
-            downs: counts(node.told.list()),
+            downs: counts(node.down_counters.list()),
             drops: counts(drops),
             service: counts(node.service.counters()),
         }
