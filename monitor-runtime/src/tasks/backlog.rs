@@ -14,7 +14,7 @@ use crate::{
     engine::{after_unlock::AfterUnlock, state::Inner},
     error::NotAlive,
     records::log,
-    tasks::{background, session},
+    tasks::{kinds, session},
 };
 
 /// How long the frames of a backlog gather before they are written: a write costs as much as a
@@ -25,12 +25,12 @@ const GATHER: Duration = Duration::from_micros(200);
 /// Starts them.
 pub(crate) fn start(node: &Arc<Inner>) {
     let handing_on = events(node.service.clone(), Arc::downgrade(node));
-    node.run_task(background::EVENTS, handing_on, |node| {
+    node.run_task(kinds::EVENTS, handing_on, |node| {
         node.service.shutdown();
         node.service_is_over();
     });
     let working_off = backlog(node.backlog.clone(), Arc::downgrade(node));
-    node.run_task(background::BACKLOG, working_off, |node| node.work_off_backlog_inline());
+    node.run_task(kinds::BACKLOG, working_off, |node| node.work_off_backlog_inline());
 }
 
 /// Hands on what the peer service has to tell, until it has nothing more to tell.

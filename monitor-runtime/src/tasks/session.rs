@@ -15,8 +15,8 @@ use crate::{
     records::log,
     session::{flusher, handle::SessionHandle},
     tasks::{
-        background,
         driver::{Driver, Next},
+        kinds,
     },
 };
 
@@ -38,7 +38,7 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
     for channel in link.peer.channels.iter() {
         let outbox = link.outbox.clone();
         let writing = flusher::run(link.clone(), channel);
-        node.run_task(background::FLUSHER, writing, move |_| outbox.close(EndKind::Internal));
+        node.run_task(kinds::FLUSHER, writing, move |_| outbox.close(EndKind::Internal));
     }
     let task = async move {
         // Once the session is over, or abandoned, it is dropped, and with it what it holds of the
@@ -47,7 +47,7 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
         log::session_over(&link.peer);
     };
     // The driver, dropped with its task, reports the end of the session.
-    node.run_task(background::SESSION, task, background::nothing);
+    node.run_task(kinds::SESSION, task, kinds::nothing);
     node.progress();
 }
 

@@ -21,7 +21,7 @@ use crate::{
     error::NotAlive,
     records::log,
     session::handle::SessionHandle,
-    tasks::background,
+    tasks::kinds,
 };
 
 /// Stops the node, or waits until it has stopped. A task of the node does the work, so this future
@@ -33,7 +33,7 @@ pub(crate) async fn stop(node: &Arc<Inner>) {
     if begin(node) {
         let end = End(node.clone());
         // The task holds `end`, whose drop completes the stop.
-        node.run_task(background::STOP, async move { run(end).await }, background::nothing);
+        node.run_task(kinds::STOP, async move { run(end).await }, kinds::nothing);
     }
     let is_done = pin!(until(node, |node| node.stopping.done.load(Ordering::Acquire)));
     let late = node.environment.sleep_until(deadline(node));
