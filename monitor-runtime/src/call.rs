@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     dest::Dest,
     engine::{
-        aliases::{Answer, First},
+        aliases::{CallOutcome, PendingCall},
         messaging::OutboundMessage,
     },
     error::{CallError, NotAlive, Refusal, SendError},
@@ -176,7 +176,7 @@ struct Call {
     /// Who monitors: so the monitor, the request and everything before them are in one order.
     owner: LocalPid,
     id: MonitorId,
-    answer: Arc<Answer>,
+    answer: Arc<PendingCall>,
     /// The owner, if it is no process. Dropped last.
     _watcher: Option<Watcher>,
 }
@@ -197,7 +197,7 @@ impl Call {
         watcher: Option<Watcher>,
         target: &Target,
     ) -> Result<Self, Refusal> {
-        let answer = Arc::<Answer>::default();
+        let answer = Arc::<PendingCall>::default();
         let options = MonitorOptions::new().alias(AliasMode::ReplyDemonitor);
         let id = node.inner.monitor(owner, target, options, Some(answer.clone()))?;
         Ok(Call { node: node.clone(), owner, id, answer, _watcher: watcher })
@@ -233,8 +233,8 @@ impl Call {
     }
 
     fn poll_answer(&self, cx: &Context<'_>) -> Poll<Result<Message, CallError>> {
-        self.answer.poll(cx).map(|first| match (first, self.node.inner.take(self.id)) {
-            (First::Reply(message), _) => Ok(message),
+        self.answer.poll(cx).map(|outcome| match (outcome, self.node.inner.take(self.id)) {
+            (CallOutcome::Reply(message), _) => Ok(message),
             (_, Some(down)) => Err(CallError::Down(Box::new(down))),
             // Its notice went with the process that calls.
             (_, None) => Err(NotAlive.into()),

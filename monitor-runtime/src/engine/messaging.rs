@@ -387,21 +387,21 @@ impl Inner {
         after: &mut AfterUnlock,
     ) -> Option<Waker> {
         // Before anything else is looked at: a guess takes no lock.
-        let was_given = life == self.id.incarnation && token == Some(self.alias_key.token(alias));
-        let used = was_given.then(|| {
+        let is_valid = life == self.id.incarnation && token == Some(self.alias_key.token(alias));
+        let waker = is_valid.then(|| {
             self.enter_then(after, |state, out| {
-                let used = state.aliases.used(alias)?;
-                if used.ends_monitor {
-                    state.core.demonitor(used.owner, alias, true, out);
+                let delivery = state.aliases.receive(alias)?;
+                if delivery.ends_monitor {
+                    state.core.demonitor(delivery.owner, alias, true, out);
                 }
-                if let Some(call) = used.call {
+                if let Some(call) = delivery.call {
                     return Some(call.reply(message));
                 }
-                let process = self.directory.read().process(used.owner).cloned()?;
+                let process = self.directory.read().process(delivery.owner).cloned()?;
                 Some(self.put([message], &process))
             })
         });
-        used.and_then(Result::ok).flatten().unwrap_or_else(|| {
+        waker.and_then(Result::ok).flatten().unwrap_or_else(|| {
             self.counters.messages_for_no_alias.add_one();
             None
         })

@@ -8,7 +8,7 @@ use refs::{MonitorRef, NodeName, NodeSpec, Target};
 use crate::{
     engine::{
         after_unlock::AfterUnlock,
-        aliases::Answer,
+        aliases::PendingCall,
         history::PastDown,
         state::{Inner, State},
     },
@@ -29,7 +29,7 @@ impl Inner {
         watcher: LocalPid,
         target: &Target,
         options: MonitorOptions,
-        call: Option<Arc<Answer>>,
+        call: Option<Arc<PendingCall>>,
     ) -> Result<MonitorId, Refusal> {
         self.needs(self.capabilities.monitoring || self.is_own(target.node()), "monitoring")?;
         let options = options.connect(self.connect_if_able(options.connect));
