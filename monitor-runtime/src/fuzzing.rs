@@ -40,9 +40,9 @@ pub fn session(bytes: &[u8]) {
     let node = Attacked::new(&peer);
     let info = PeerInfo::new(peer, SessionId(1));
     let (abort, _) = AbortHandle::new_pair();
-    let link = Arc::new(SessionHandle::new(info, Arc::new(Unheard), abort, &Environment::default()));
+    let handle = Arc::new(SessionHandle::new(info, Arc::new(Unheard), abort, &Environment::default()));
     let (mut driver, mut after) =
-        (Driver::new(link, &node.inner).expect("the node is well"), AfterUnlock::default());
+        (Driver::new(handle, &node.inner).expect("the node is well"), AfterUnlock::default());
 
     node.settle(&mut driver, &mut after);
     let mut frames = Frames(bytes);
@@ -56,7 +56,7 @@ pub fn session(bytes: &[u8]) {
     assert_eq!(node.downs(), 1, "a monitor fires once");
     let stats = node.inner.look(|state| state.core.stats());
     assert_eq!((stats.incoming, stats.outgoing_active, stats.sessions), (0, 0, 0));
-    assert!(node.inner.look(|state| state.links.is_empty()));
+    assert!(node.inner.look(|state| state.sessions.is_empty()));
 }
 
 /// The node under attack.

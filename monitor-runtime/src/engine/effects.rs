@@ -37,9 +37,9 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
         supervision::faults::strike(name_of(effect));
         match effect {
             Effect::Admit { session } => {
-                if let Some(link) = state.links.get(session) {
-                    link.admit();
-                    after.wakers.extend(link.waker.take());
+                if let Some(handle) = state.sessions.get(session) {
+                    handle.admit();
+                    after.wakers.extend(handle.waker.take());
                 }
             }
             Effect::Connect { node, dial } => connect(node, *dial, state, after),
@@ -52,7 +52,7 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
             }
             Effect::Send { session, from, channel, signal } => {
                 let way = (*session, *from, *channel);
-                rest = send(way, signal, others, state.links.get(session), after);
+                rest = send(way, signal, others, state.sessions.get(session), after);
             }
             Effect::Watch { pid } => {
                 // Every exit is reported, and none can have come between: it takes the lock that is
@@ -66,8 +66,8 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
                 // after it overtakes it. What waited was limited.
                 let meta = FrameMeta::signal(parcel.order).on(parcel.options.channel);
                 let write = &mut |frame: &mut Vec<u8>| frame.extend_from_slice(&parcel.frame);
-                let link = state.links.get(session).filter(|link| link.takes(parcel.options));
-                if push(link, meta, write, after).is_err() {
+                let handle = state.sessions.get(session).filter(|handle| handle.takes(parcel.options));
+                if push(handle, meta, write, after).is_err() {
                     node.counters.messages_undeliverable.add_one();
                 }
             }
@@ -184,7 +184,7 @@ fn send<'a>(
     way @ (_, from, channel): (SessionId, LocalPid, ChannelId),
     first: &Signal,
     others: &'a [Effect],
-    link: Option<&Arc<SessionHandle>>,
+    handle: Option<&Arc<SessionHandle>>,
     after: &mut AfterUnlock,
 ) -> &'a [Effect] {
     let more = others.iter().map_while(|effect| match effect {
@@ -212,7 +212,7 @@ fn send<'a>(
     };
     let meta = FrameMeta::signal(order_of(from)).on(channel);
     let meta = if is_down(first) { meta.after_all() } else { meta };
-    match push(link, meta, write, after) {
+    match push(handle, meta, write, after) {
         Ok(()) => {}
         // The end of the session follows: it accounts for what is lost here, but for a monitor that
         // its caller asks for again.
@@ -223,7 +223,7 @@ fn send<'a>(
         }
         // It must not go on without a signal.
         Err(_) => {
-            after.rare().lost.extend(link.cloned());
+            after.rare().lost.extend(handle.cloned());
             written = more.count();
         }
     }
@@ -247,15 +247,15 @@ pub(crate) fn order_of(pid: LocalPid) -> u64 {
 }
 
 fn push(
-    link: Option<&Arc<SessionHandle>>,
+    handle: Option<&Arc<SessionHandle>>,
     meta: FrameMeta,
     write: &mut dyn FnMut(&mut Vec<u8>),
     after: &mut AfterUnlock,
 ) -> Result<(), PushError> {
-    let link = link.ok_or(PushError::Closed)?;
-    link.outbox.push(meta, write)?;
-    if link.flush_policy(meta.channel).record_push() {
-        after.links.push((link.clone(), meta.channel));
+    let handle = handle.ok_or(PushError::Closed)?;
+    handle.outbox.push(meta, write)?;
+    if handle.flush_policy(meta.channel).record_push() {
+        after.flushes.push((handle.clone(), meta.channel));
     }
     Ok(())
 }

@@ -21,11 +21,11 @@ impl Inner {
         self.counters.node_failures.add_one();
         log::node_failed(&self.id, panic);
         self.service.shutdown();
-        let (links, calls) = self.abandon(|state| (mem::take(&mut state.links), state.aliases.calls()));
-        for link in links.into_values() {
-            self.routes.close(&link);
-            link.close(EndKind::NodeFailed);
-            link.abort.abort();
+        let (sessions, calls) = self.abandon(|state| (mem::take(&mut state.sessions), state.aliases.calls()));
+        for handle in sessions.into_values() {
+            self.routes.close(&handle);
+            handle.close(EndKind::NodeFailed);
+            handle.abort.abort();
         }
         calls.iter().filter_map(|call| call.down()).for_each(supervision::unwind::wake);
         self.tell_residents();

@@ -120,8 +120,8 @@ impl AfterGate {
             after.run(node);
         }
         match &self.flush {
-            Some((link, channel, Flush::Now)) => link.flush(*channel),
-            Some((link, channel, Flush::Soon)) => link.flush_soon(*channel),
+            Some((handle, channel, Flush::Now)) => handle.flush(*channel),
+            Some((handle, channel, Flush::Soon)) => handle.flush_soon(*channel),
             None => {}
         }
         if let Some(waker) = self.waker.take() {
@@ -215,31 +215,31 @@ impl Inner {
         let frame = MessageFrame { to: to.receiver(), from: from.map(Pid::serial), reply_to, body };
         let order = order_of(speaker);
         loop {
-            let link = match self.way(to.node(), order, frame, options, after_gate)? {
+            let handle = match self.way(to.node(), order, frame, options, after_gate)? {
                 Way::Parked => return Ok(()),
-                Way::Session(link) => link,
+                Way::Session(handle) => handle,
             };
-            if !link.takes(options) {
+            if !handle.takes(options) {
                 return Err(Unsent::Error(SendError::NoChannel));
             }
             let meta = FrameMeta::message(order).on(options.channel);
-            match link.outbox.push(meta, &mut |out| frame.write(out)) {
+            match handle.outbox.push(meta, &mut |out| frame.write(out)) {
                 Ok(()) => {
-                    let is_first = link.flush_policy(options.channel).record_push();
+                    let is_first = handle.flush_policy(options.channel).record_push();
                     if body.len() >= LONG {
-                        after_gate.flush = Some((link, options.channel, Flush::Now));
+                        after_gate.flush = Some((handle, options.channel, Flush::Now));
                     } else if is_first {
-                        after_gate.flush = Some((link, options.channel, Flush::Soon));
+                        after_gate.flush = Some((handle, options.channel, Flush::Soon));
                     }
                     return Ok(());
                 }
                 // It is over, and the core will be told after what has arrived on it: the message
                 // goes to the next session.
-                Err(PushError::Closed) => self.is_closing(&link, after_gate),
-                Err(PushError::Full) => return Err(Unsent::Session(link)),
+                Err(PushError::Closed) => self.is_closing(&handle, after_gate),
+                Err(PushError::Full) => return Err(Unsent::Session(handle)),
                 // The peer takes less than this node.
                 Err(PushError::TooLarge) => {
-                    let max = link.peer.max_frame.saturating_sub(MAX_OVERHEAD);
+                    let max = handle.peer.max_frame.saturating_sub(MAX_OVERHEAD);
                     return Err(Unsent::Error(SendError::TooLarge { len: body.len(), max }));
                 }
                 Err(_) => return Err(Unsent::Error(SendError::NotConnected(EndKind::Closed.into()))),
@@ -248,10 +248,10 @@ impl Inner {
     }
 
     /// The session takes no more frames: later calls wait for the next one.
-    fn is_closing(&self, link: &Arc<SessionHandle>, after_gate: &mut AfterGate) {
+    fn is_closing(&self, handle: &Arc<SessionHandle>, after_gate: &mut AfterGate) {
         let _ = self.enter_then(after_gate.after_unlock(), |state, _| {
-            self.routes.close(link);
-            state.core.session_closing(link.peer.session);
+            self.routes.close(handle);
+            state.core.session_closing(handle.peer.session);
         });
     }
 
@@ -274,8 +274,8 @@ impl Inner {
                     Err(Unsent::Connection) if registered => return Poll::Pending,
                     // Room that comes before the waker is in place is seen by another attempt.
                     Err(Unsent::Connection) => self.room.register(cx),
-                    Err(Unsent::Session(link)) => {
-                        if link.outbox.poll_ready(letter.options.channel, cx).is_pending() {
+                    Err(Unsent::Session(handle)) => {
+                        if handle.outbox.poll_ready(letter.options.channel, cx).is_pending() {
                             return Poll::Pending;
                         }
                         if registered {
@@ -300,8 +300,8 @@ impl Inner {
         options: SendOptions,
         after_gate: &mut AfterGate,
     ) -> Result<Way, Unsent> {
-        if let Some(link) = self.routes.find(node) {
-            return Ok(Way::Session(link));
+        if let Some(handle) = self.routes.find(node) {
+            return Ok(Way::Session(handle));
         }
         let not_connected = |end| Unsent::Error(SendError::NotConnected(end));
         self.enter_then(after_gate.after_unlock(), |state, out| {
@@ -314,13 +314,13 @@ impl Inner {
             let ticket = state.pending_sends.ticket();
             match state.core.route(node, ticket, connect, out) {
                 Route::Now(session) => {
-                    let link = state.links.get(&session).ok_or(not_connected(EndKind::Closed.into()))?;
+                    let handle = state.sessions.get(&session).ok_or(not_connected(EndKind::Closed.into()))?;
                     // Not before what waited, and goes first, has been pushed: that is what this
                     // input leaves to be done.
                     if out.is_empty() {
-                        self.routes.open(link);
+                        self.routes.open(handle);
                     }
-                    Ok(Way::Session(link.clone()))
+                    Ok(Way::Session(handle.clone()))
                 }
                 Route::Later if has_room => {
                     let mut bytes = Vec::new();

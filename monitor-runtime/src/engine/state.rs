@@ -109,7 +109,7 @@ pub(crate) struct Stopping {
 /// What the lock protects.
 pub(crate) struct State {
     pub(crate) core: Core,
-    pub(crate) links: BTreeMap<SessionId, Arc<SessionHandle>>,
+    pub(crate) sessions: BTreeMap<SessionId, Arc<SessionHandle>>,
     pub(crate) pending_sends: PendingSends,
     /// Addresses that were given with calls.
     pub(crate) address_cache: AddressCache,
@@ -169,7 +169,7 @@ impl Inner {
             routes: Routes::default(),
             state: FairLock::new(State {
                 core: Core::new(core),
-                links: BTreeMap::new(),
+                sessions: BTreeMap::new(),
                 pending_sends: PendingSends::new(limits.max_waiting_bytes),
                 address_cache: AddressCache::new(limits.max_addresses),
                 dialling: BTreeMap::new(),
@@ -338,9 +338,9 @@ impl Drop for Inner {
     /// Dropped without `stop`: a crash. What only waits is woken, finds the node gone, and ends.
     fn drop(&mut self) {
         self.service.shutdown();
-        for link in self.state.get_mut().links.values() {
-            link.outbox.close(EndKind::Closed);
-            link.waker.wake();
+        for handle in self.state.get_mut().sessions.values() {
+            handle.outbox.close(EndKind::Closed);
+            handle.waker.wake();
         }
         self.backlog.wake();
         if let Some(&number) = self.number.get() {

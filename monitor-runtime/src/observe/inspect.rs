@@ -310,12 +310,12 @@ impl Inspect {
                 waiting_bytes,
             };
             let processes = directory.processes().map(|(pid, process)| of_process(pid, process.queue.size()));
-            let sessions = state.links.values().map(|link| SessionInfo {
-                session: link.peer.session.0,
-                peer: link.peer.node.clone(),
-                hidden: link.peer.hidden,
-                admitted: link.is_admitted(),
-                queued_bytes: link.outbox.queued(),
+            let sessions = state.sessions.values().map(|handle| SessionInfo {
+                session: handle.peer.session.0,
+                peer: handle.peer.node.clone(),
+                hidden: handle.peer.hidden,
+                admitted: handle.is_admitted(),
+                queued_bytes: handle.outbox.queued(),
             });
             (processes.collect(), sessions.collect())
         });

@@ -22,8 +22,8 @@ const FLOOD: u32 = 64;
 const REST: Duration = Duration::from_micros(200);
 
 /// The task: until the session is over.
-pub(crate) async fn run(link: Arc<SessionHandle>, channel: ChannelId) {
-    let policy = link.flush_policy(channel);
+pub(crate) async fn run(handle: Arc<SessionHandle>, channel: ChannelId) {
+    let policy = handle.flush_policy(channel);
     // A channel beside the default one is for what is not urgent: what is would wait for a
     // processor that spins for it.
     let spins = channel == ChannelId::DEFAULT;
@@ -32,7 +32,7 @@ pub(crate) async fn run(link: Arc<SessionHandle>, channel: ChannelId) {
         flooded = wait_while_more_comes(policy, spins, flooded).await;
         // What is urgent among a flood on the default channel is not left to it.
         policy.set_flooded(flooded && !spins);
-        link.flush(channel);
+        handle.flush(channel);
     }
 }
 

@@ -80,8 +80,8 @@ impl Inner {
         self.enter(|_, _| set()).unwrap_or_else(|NotAlive| set());
         self.work_off_backlog();
         // The task may have gathered frames whose senders left the flush to it.
-        for link in self.look(|state| state.links.values().cloned().collect::<Vec<_>>()) {
-            link.peer.channels.iter().for_each(|channel| link.flush(channel));
+        for handle in self.look(|state| state.sessions.values().cloned().collect::<Vec<_>>()) {
+            handle.peer.channels.iter().for_each(|channel| handle.flush(channel));
         }
     }
 
@@ -110,12 +110,12 @@ impl Inner {
         let more = self.enter_with(after, |state, out| state.core.resume(out)).unwrap_or(false);
         after.backlog = false;
         let waits = more && flushed.is_some_and(|flushed| self.environment.now() - flushed < GATHER);
-        let links = if waits { mem::take(&mut after.links) } else { Vec::new() };
-        if !waits && !after.links.is_empty() {
+        let postponed = if waits { mem::take(&mut after.flushes) } else { Vec::new() };
+        if !waits && !after.flushes.is_empty() {
             *flushed = Some(self.environment.now());
         }
         after.run(self);
-        after.links = links;
+        after.flushes = postponed;
         // What waited for a connection may have gone.
         self.room.wake_all();
         self.give_way();

@@ -108,12 +108,12 @@ impl Drop for End {
 
 /// Ends all sessions and the peer service; no session can start afterwards.
 fn cut_off(node: &Inner) {
-    for link in links(node) {
-        link.abort.abort();
+    for handle in session_handles(node) {
+        handle.abort.abort();
         let _ = node.enter(|state, out| {
-            state.core.peer_down(link.peer.session, EndKind::LocalShutdown.into(), out);
-            state.links.remove(&link.peer.session);
-            node.routes.close(&link);
+            state.core.peer_down(handle.peer.session, EndKind::LocalShutdown.into(), out);
+            state.sessions.remove(&handle.peer.session);
+            node.routes.close(&handle);
         });
     }
     node.service_is_over();
@@ -144,15 +144,15 @@ async fn drain(node: &Inner) {
 
 /// Closes every session. Returns whether all sessions and the peer service have ended.
 fn say_goodbye(node: &Inner) -> bool {
-    let links = links(node);
-    for link in &links {
-        link.close(EndKind::Left);
+    let handles = session_handles(node);
+    for handle in &handles {
+        handle.close(EndKind::Left);
     }
-    node.has_failed() || links.is_empty() && node.look(|state| state.service_over)
+    node.has_failed() || handles.is_empty() && node.look(|state| state.service_over)
 }
 
-fn links(node: &Inner) -> Vec<Arc<SessionHandle>> {
-    node.look(|state| state.links.values().cloned().collect())
+fn session_handles(node: &Inner) -> Vec<Arc<SessionHandle>> {
+    node.look(|state| state.sessions.values().cloned().collect())
 }
 
 fn processes(node: &Inner) -> impl Iterator<Item = Arc<LiveProcess>> {

@@ -15,11 +15,11 @@ impl AfterUnlock {
         if let Some(rare) = &mut rare {
             rare.dial(node);
         }
-        each(&mut self.links, |(link, channel)| link.flush_soon(channel));
+        each(&mut self.flushes, |(handle, channel)| handle.flush_soon(channel));
         if let Some(rare) = &mut rare {
-            rare.lost.drain(..).for_each(|link| link.close(EndKind::Overloaded));
+            rare.lost.drain(..).for_each(|handle| handle.close(EndKind::Overloaded));
             if !rare.downs.is_empty() {
-                log::downs(mem::take(&mut rare.downs), self.session.as_ref().map(|link| &link.peer));
+                log::downs(mem::take(&mut rare.downs), self.session.as_ref().map(|handle| &handle.peer));
             }
         }
         each(&mut self.wakers, unwind::wake);

@@ -238,7 +238,9 @@ impl NodeList {
 
 /// How many bytes wait to be sent, by session.
 fn queued_bytes(node: &Inner) -> BTreeMap<SessionId, usize> {
-    node.look(|state| state.links.iter().map(|(session, link)| (*session, link.outbox.queued())).collect())
+    node.look(|state| {
+        state.sessions.iter().map(|(session, handle)| (*session, handle.outbox.queued())).collect()
+    })
 }
 
 impl From<Monitors> for MonitorList {

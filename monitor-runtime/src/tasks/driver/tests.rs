@@ -362,7 +362,7 @@ fn what_is_abandoned_is_ended_once() {
     driver.abandon(EndKind::LocalShutdown.into(), &world.node, &mut world.after);
     assert_eq!(world.settle(&mut driver), Next::Over);
     assert_eq!(world.received(), ["up", "down"]);
-    assert!(world.node.look(|state| state.links.is_empty()));
+    assert!(world.node.look(|state| state.sessions.is_empty()));
 }
 
 #[test]
