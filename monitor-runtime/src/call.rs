@@ -83,8 +83,8 @@ impl Mailbox {
         let target = target.into();
         let call = Call::of_process(self, &target)?;
         let to = Dest::from(target);
-        let letter = OutboundMessage { reply_to: Some(call.id), ..self.letter(&to, SendOptions::new()) };
-        call.run(letter, request.into(), timeout).await
+        let outbound = OutboundMessage { reply_to: Some(call.id), ..self.outbound(&to, SendOptions::new()) };
+        call.run(outbound, request.into(), timeout).await
     }
 
     /// [`Mailbox::call`] with values: the request is written by [serde](Mailbox::send_as), and the
@@ -146,12 +146,12 @@ impl Node {
         let call = Call::of_nobody(self, &target)?;
         let to = Dest::from(target);
         // In the order of its own watcher, so that the monitor goes first.
-        let letter = OutboundMessage {
-            speaker: call.owner,
+        let outbound = OutboundMessage {
+            sender: call.owner,
             reply_to: Some(call.id),
-            ..OutboundMessage::of_nobody(&to, SendOptions::new())
+            ..OutboundMessage::without_sender(&to, SendOptions::new())
         };
-        call.run(letter, request.into(), timeout).await
+        call.run(outbound, request.into(), timeout).await
     }
 
     /// [`Node::call`] with values: see [`Mailbox::call_as`]. Cancel-safe like it.
@@ -206,11 +206,11 @@ impl Call {
     /// Sends the request, and waits.
     async fn run(
         &self,
-        letter: OutboundMessage<'_>,
+        outbound: OutboundMessage<'_>,
         mut request: Vec<u8>,
         timeout: Duration,
     ) -> Result<Message, CallError> {
-        let mut send = pin!(self.node.inner.send_async(letter, &mut request));
+        let mut send = pin!(self.node.inner.send_async(outbound, &mut request));
         let mut is_sent = false;
         let environment = &self.node.inner.environment;
         let mut late = environment.sleep_until(environment.after(timeout));

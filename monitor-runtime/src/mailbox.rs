@@ -366,7 +366,7 @@ impl Mailbox {
         body: impl Into<Vec<u8>>,
         options: SendOptions,
     ) -> Result<(), SendError> {
-        Ok(self.inner().send(self.letter(&to.into(), options), &mut body.into())?)
+        Ok(self.inner().send(self.outbound(&to.into(), options), &mut body.into())?)
     }
 
     /// [`Mailbox::send`], but waits for room instead of [`SendError::Full`]. Cancel-safe: dropped
@@ -390,12 +390,12 @@ impl Mailbox {
         options: SendOptions,
     ) -> Result<(), SendError> {
         let (to, mut body) = (to.into(), body.into());
-        self.inner().send_async(self.letter(&to, options), &mut body).await
+        self.inner().send_async(self.outbound(&to, options), &mut body).await
     }
 
-    pub(crate) fn letter<'a>(&'a self, to: &'a Dest, options: SendOptions) -> OutboundMessage<'a> {
+    pub(crate) fn outbound<'a>(&'a self, to: &'a Dest, options: SendOptions) -> OutboundMessage<'a> {
         let gate = Some(&self.process.gate);
-        OutboundMessage { from: Some(&self.pid), speaker: self.local(), to, reply_to: None, options, gate }
+        OutboundMessage { from: Some(&self.pid), sender: self.local(), to, reply_to: None, options, gate }
     }
 
     fn inner(&self) -> &Inner {

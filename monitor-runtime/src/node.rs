@@ -209,7 +209,7 @@ impl Node {
         body: impl Into<Vec<u8>>,
         options: SendOptions,
     ) -> Result<(), SendError> {
-        Ok(self.inner.send(OutboundMessage::of_nobody(&to.into(), options), &mut body.into())?)
+        Ok(self.inner.send(OutboundMessage::without_sender(&to.into(), options), &mut body.into())?)
     }
 
     /// The channel of that name, if this node is configured with it: for [`SendOptions::channel`]

@@ -51,8 +51,8 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
                 deliver(*to, notice, node, directory.get_or_insert_with(|| node.directory.read()), after);
             }
             Effect::Send { session, from, channel, signal } => {
-                let way = (*session, *from, *channel);
-                rest = send(way, signal, others, state.sessions.get(session), after);
+                let stream = (*session, *from, *channel);
+                rest = send(stream, signal, others, state.sessions.get(session), after);
             }
             Effect::Watch { pid } => {
                 // Every exit is reported, and none can have come between: it takes the lock that is
@@ -60,13 +60,13 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
                 debug_assert!(directory.get_or_insert_with(|| node.directory.read()).process(*pid).is_some());
             }
             Effect::Forward { ticket, session } => {
-                let Some(parcel) = state.pending_sends.take(*ticket) else { continue };
+                let Some(pending) = state.pending_sends.take(*ticket) else { continue };
                 after.room = true;
                 // Its sender was told that it is on its way: it is not refused now, and nothing
                 // after it overtakes it. What waited was limited.
-                let meta = FrameMeta::signal(parcel.order).on(parcel.options.channel);
-                let write = &mut |frame: &mut Vec<u8>| frame.extend_from_slice(&parcel.frame);
-                let handle = state.sessions.get(session).filter(|handle| handle.takes(parcel.options));
+                let meta = FrameMeta::signal(pending.order).on(pending.options.channel);
+                let write = &mut |frame: &mut Vec<u8>| frame.extend_from_slice(&pending.frame);
+                let handle = state.sessions.get(session).filter(|handle| handle.takes(pending.options));
                 if push(handle, meta, write, after).is_err() {
                     node.counters.messages_undeliverable.add_one();
                 }
@@ -181,14 +181,14 @@ fn deliver(to: LocalPid, notice: &NodeNotice, node: &Inner, directory: &Director
 /// Sends a signal, and with it in one frame those of the same process that go the same way and
 /// follow at once: a frame has one place in the order. Returns the effects that are left.
 fn send<'a>(
-    way @ (_, from, channel): (SessionId, LocalPid, ChannelId),
+    stream @ (_, from, channel): (SessionId, LocalPid, ChannelId),
     first: &Signal,
     others: &'a [Effect],
     handle: Option<&Arc<SessionHandle>>,
     after: &mut AfterUnlock,
 ) -> &'a [Effect] {
     let more = others.iter().map_while(|effect| match effect {
-        Effect::Send { session, from, channel, signal } if way == (*session, *from, *channel) => {
+        Effect::Send { session, from, channel, signal } if stream == (*session, *from, *channel) => {
             (is_down(signal) == is_down(first)).then_some(signal)
         }
         _ => None,

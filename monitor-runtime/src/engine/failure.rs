@@ -28,16 +28,16 @@ impl Inner {
             handle.abort.abort();
         }
         calls.iter().filter_map(|call| call.down()).for_each(supervision::unwind::wake);
-        self.tell_residents();
+        self.wake_endpoints();
         self.room.wake_all();
         self.backlog.wake();
         self.stopping.waiters.wake_all();
     }
 
-    fn tell_residents(&self) {
-        let residents: Vec<_> = self.directory.read().all().cloned().collect();
-        for resident in residents {
-            let receiver = match resident {
+    fn wake_endpoints(&self) {
+        let endpoints: Vec<_> = self.directory.read().all().cloned().collect();
+        for endpoint in endpoints {
+            let receiver = match endpoint {
                 LocalEndpoint::Process(process) => process.queue.fail(),
                 LocalEndpoint::Watcher(inbox) => inbox.waker.take(),
             };

@@ -78,7 +78,7 @@ pub(crate) struct OutboundMessage<'a> {
     /// The process that sends it, as its receiver is told.
     pub(crate) from: Option<&'a Pid>,
     /// In whose order it goes.
-    pub(crate) speaker: LocalPid,
+    pub(crate) sender: LocalPid,
     pub(crate) to: &'a Dest,
     /// The alias at which the reply is awaited.
     pub(crate) reply_to: Option<MonitorId>,
@@ -89,8 +89,8 @@ pub(crate) struct OutboundMessage<'a> {
 
 impl<'a> OutboundMessage<'a> {
     /// Of no process.
-    pub(crate) const fn of_nobody(to: &'a Dest, options: SendOptions) -> Self {
-        OutboundMessage { from: None, speaker: LocalPid::NONE, to, reply_to: None, options, gate: None }
+    pub(crate) const fn without_sender(to: &'a Dest, options: SendOptions) -> Self {
+        OutboundMessage { from: None, sender: LocalPid::NONE, to, reply_to: None, options, gate: None }
     }
 }
 
@@ -130,18 +130,18 @@ impl AfterGate {
     }
 }
 
-enum Way {
+enum SendRoute {
     Session(Arc<SessionHandle>),
-    Parked,
+    Pending,
 }
 
 impl Inner {
     /// Sends a message; `body` is taken out if it went to a process of this node.
-    pub(crate) fn send(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
-        self.try_send(letter, body).inspect_err(|unsent| unsent.count(&self.counters))
+    pub(crate) fn send(&self, outbound: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
+        self.try_send(outbound, body).inspect_err(|unsent| unsent.count(&self.counters))
     }
 
-    fn try_send(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
+    fn try_send(&self, outbound: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
         if !self.is_alive() {
             return Err(Unsent::Error(NotAlive.into()));
         }
@@ -149,17 +149,17 @@ impl Inner {
         if body.len() > max {
             return Err(Unsent::Error(SendError::TooLarge { len: body.len(), max }));
         }
-        let is_here = *letter.to.node() == self.id.name;
-        if is_here && !matches!(letter.to.receiver(), Receiver::Alias(..)) {
-            if let Some(waker) = self.push_here(letter, body)? {
+        let is_here = *outbound.to.node() == self.id.name;
+        if is_here && !matches!(outbound.to.receiver(), Receiver::Alias(..)) {
+            if let Some(waker) = self.push_here(outbound, body)? {
                 unwind::wake(waker);
             }
             return Ok(());
         }
         let mut after_gate = AfterGate::default();
-        let pushed = match letter.gate {
-            Some(gate) => gate.pass(|| self.push(letter, body, &mut after_gate)).unwrap_or(Err(NOT_ALIVE)),
-            None => self.push(letter, body, &mut after_gate),
+        let pushed = match outbound.gate {
+            Some(gate) => gate.pass(|| self.push(outbound, body, &mut after_gate)).unwrap_or(Err(NOT_ALIVE)),
+            None => self.push(outbound, body, &mut after_gate),
         };
         after_gate.run(self);
         pushed
@@ -171,53 +171,54 @@ impl Inner {
     /// The lock of the directory takes the place of the sender's gate, which saves two atomic
     /// operations a message: an exit closes the gate, then leaves the directory under its lock, and
     /// reports itself afterwards.
-    fn push_here(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<Option<Waker>, Unsent> {
+    fn push_here(&self, outbound: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<Option<Waker>, Unsent> {
         let directory = self.directory.read();
-        if letter.gate.is_some_and(Gate::is_closed) {
+        if outbound.gate.is_some_and(Gate::is_closed) {
             return Err(NOT_ALIVE);
         }
-        let message = self.message(letter, body);
-        Ok(self.deliver_in(&directory, letter.to.receiver(), [message]))
+        let message = self.message(outbound, body);
+        Ok(self.deliver_in(&directory, outbound.to.receiver(), [message]))
     }
 
-    fn message(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Message {
-        let mut message = Message::new(letter.from.cloned(), std::mem::take(body));
-        message.reply_to = letter.reply_to.map(|id| self.alias(id));
+    fn message(&self, outbound: OutboundMessage<'_>, body: &mut Vec<u8>) -> Message {
+        let mut message = Message::new(outbound.from.cloned(), std::mem::take(body));
+        message.reply_to = outbound.reply_to.map(|id| self.alias(id));
         message
     }
 
     /// Puts a message into the queue of a session, or through an alias of this node.
     fn push(
         &self,
-        letter: OutboundMessage<'_>,
+        outbound: OutboundMessage<'_>,
         body: &mut Vec<u8>,
         after_gate: &mut AfterGate,
     ) -> Result<(), Unsent> {
-        match letter.to.receiver() {
-            Receiver::Alias(life, serial, token) if *letter.to.node() == self.id.name => {
-                let message = self.message(letter, body);
+        match outbound.to.receiver() {
+            Receiver::Alias(incarnation, serial, token) if *outbound.to.node() == self.id.name => {
+                let message = self.message(outbound, body);
                 let alias = (MonitorId(serial), token);
-                after_gate.waker = self.deliver_through(life, alias, message, after_gate.after_unlock());
+                after_gate.waker =
+                    self.deliver_through(incarnation, alias, message, after_gate.after_unlock());
                 Ok(())
             }
-            _ => self.push_remote(letter, body, after_gate),
+            _ => self.push_remote(outbound, body, after_gate),
         }
     }
 
     fn push_remote(
         &self,
-        letter: OutboundMessage<'_>,
+        outbound: OutboundMessage<'_>,
         body: &[u8],
         after_gate: &mut AfterGate,
     ) -> Result<(), Unsent> {
-        let OutboundMessage { from, speaker, to, reply_to, options, .. } = letter;
+        let OutboundMessage { from, sender, to, reply_to, options, .. } = outbound;
         let reply_to = reply_to.map(|id| (id.0, self.alias_key.token(id)));
         let frame = MessageFrame { to: to.receiver(), from: from.map(Pid::serial), reply_to, body };
-        let order = order_of(speaker);
+        let order = order_of(sender);
         loop {
-            let handle = match self.way(to.node(), order, frame, options, after_gate)? {
-                Way::Parked => return Ok(()),
-                Way::Session(handle) => handle,
+            let handle = match self.send_route(to.node(), order, frame, options, after_gate)? {
+                SendRoute::Pending => return Ok(()),
+                SendRoute::Session(handle) => handle,
             };
             if !handle.takes(options) {
                 return Err(Unsent::Error(SendError::NoChannel));
@@ -258,13 +259,13 @@ impl Inner {
     /// [`Inner::send`], but waits for room. Dropped before it is done it has sent nothing.
     pub(crate) async fn send_async(
         &self,
-        letter: OutboundMessage<'_>,
+        outbound: OutboundMessage<'_>,
         body: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         poll_fn(|cx| {
             let mut registered = false;
             loop {
-                match self.try_send(letter, body) {
+                match self.try_send(outbound, body) {
                     Ok(()) => return Poll::Ready(Ok(())),
                     // An attempt that waits for room is not refused.
                     Err(unsent @ Unsent::Error(_)) => {
@@ -275,7 +276,7 @@ impl Inner {
                     // Room that comes before the waker is in place is seen by another attempt.
                     Err(Unsent::Connection) => self.room.register(cx),
                     Err(Unsent::Session(handle)) => {
-                        if handle.outbox.poll_ready(letter.options.channel, cx).is_pending() {
+                        if handle.outbox.poll_ready(outbound.options.channel, cx).is_pending() {
                             return Poll::Pending;
                         }
                         if registered {
@@ -292,16 +293,16 @@ impl Inner {
     }
 
     /// How a frame gets to that node; parks it if a connection must be made first.
-    fn way(
+    fn send_route(
         &self,
         node: &NodeName,
         order: u64,
         frame: MessageFrame<'_>,
         options: SendOptions,
         after_gate: &mut AfterGate,
-    ) -> Result<Way, Unsent> {
+    ) -> Result<SendRoute, Unsent> {
         if let Some(handle) = self.routes.find(node) {
-            return Ok(Way::Session(handle));
+            return Ok(SendRoute::Session(handle));
         }
         let not_connected = |end| Unsent::Error(SendError::NotConnected(end));
         self.enter_then(after_gate.after_unlock(), |state, out| {
@@ -320,13 +321,13 @@ impl Inner {
                     if out.is_empty() {
                         self.routes.open(handle);
                     }
-                    Ok(Way::Session(handle.clone()))
+                    Ok(SendRoute::Session(handle.clone()))
                 }
                 Route::Later if has_room => {
                     let mut bytes = Vec::new();
                     frame.write(&mut bytes);
                     state.pending_sends.keep(ticket, PendingSend { order, options, frame: bytes });
-                    Ok(Way::Parked)
+                    Ok(SendRoute::Pending)
                 }
                 // The ticket stays without a parcel: nothing will be forwarded.
                 Route::Later => Err(Unsent::Connection),
@@ -347,12 +348,12 @@ impl Inner {
     /// Messages have arrived from a peer, all for one receiver. Empties `messages`; the caller runs
     /// `after`.
     pub(crate) fn deliver_all(&self, to: Receiver<'_>, messages: &mut Vec<Message>, after: &mut AfterUnlock) {
-        let Receiver::Alias(life, serial, token) = to else {
+        let Receiver::Alias(incarnation, serial, token) = to else {
             return after.wakers.extend(self.deliver_to_process(to, messages.drain(..)));
         };
         // Each may be the last that the alias takes.
         for message in messages.drain(..) {
-            let waker = self.deliver_through(life, (MonitorId(serial), token), message, after);
+            let waker = self.deliver_through(incarnation, (MonitorId(serial), token), message, after);
             after.wakers.extend(waker);
         }
     }
@@ -381,13 +382,13 @@ impl Inner {
     /// demonitor or an `unalias` has returned, none is added.
     fn deliver_through(
         &self,
-        life: Incarnation,
+        incarnation: Incarnation,
         (alias, token): (MonitorId, Option<AliasToken>),
         message: Message,
         after: &mut AfterUnlock,
     ) -> Option<Waker> {
         // Before anything else is looked at: a guess takes no lock.
-        let is_valid = life == self.id.incarnation && token == Some(self.alias_key.token(alias));
+        let is_valid = incarnation == self.id.incarnation && token == Some(self.alias_key.token(alias));
         let waker = is_valid.then(|| {
             self.enter_then(after, |state, out| {
                 let delivery = state.aliases.receive(alias)?;
@@ -417,7 +418,7 @@ impl Inner {
 
     fn receiver<'a>(&self, to: Receiver<'_>, directory: &'a Directory) -> Option<&'a Arc<LiveProcess>> {
         let pid = match to {
-            Receiver::Pid(life, serial) if life == self.id.incarnation => LocalPid(serial),
+            Receiver::Pid(incarnation, serial) if incarnation == self.id.incarnation => LocalPid(serial),
             Receiver::Name(name) => directory.names.whereis(&name.parse().ok()?)?,
             Receiver::Pid(..) | Receiver::Alias(..) => return None,
         };

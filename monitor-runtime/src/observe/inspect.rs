@@ -191,7 +191,7 @@ impl Monitors {
         let some = limit.saturating_add(1);
         let (mut held, mut on) = node.look(|state| {
             let directory = node.directory.read();
-            let held = directory.residents().flat_map(|(pid, is_process)| {
+            let held = directory.endpoints().flat_map(|(pid, is_process)| {
                 let watcher = is_process.then(|| node.pid(pid.0));
                 state.core.monitors_of(pid).map(move |(id, target)| (id, target, watcher.clone()))
             });

@@ -34,7 +34,7 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
     let Ok(driver) = Driver::new(handle.clone(), node) else {
         return handle.outbox.close(EndKind::NodeFailed);
     };
-    let mut life = Life { driver, handle: handle.clone(), node: Arc::downgrade(node) };
+    let mut guard = DriverGuard { driver, handle: handle.clone(), node: Arc::downgrade(node) };
     for channel in handle.peer.channels.iter() {
         let outbox = handle.outbox.clone();
         let writing = flusher::run(handle.clone(), channel);
@@ -43,7 +43,7 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
     let task = async move {
         // Once the session is over, or abandoned, it is dropped, and with it what it holds of the
         // network.
-        let _ = Abortable::new(run(&mut life.driver, &handle, session, &life.node), aborted).await;
+        let _ = Abortable::new(run(&mut guard.driver, &handle, session, &guard.node), aborted).await;
         log::session_over(&handle.peer);
     };
     // The driver, dropped with its task, reports the end of the session.
@@ -52,13 +52,13 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
 }
 
 /// The driver, while its task lives.
-struct Life {
+struct DriverGuard {
     driver: Driver,
     handle: Arc<SessionHandle>,
     node: Weak<Inner>,
 }
 
-impl Drop for Life {
+impl Drop for DriverGuard {
     /// A task that was aborted, or that an executor has dropped, leaves no session behind that
     /// never ends.
     fn drop(&mut self) {

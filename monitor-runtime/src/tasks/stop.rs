@@ -123,13 +123,13 @@ fn cut_off(node: &Inner) {
 /// until the program drops them, and so may their monitors on each other. This ends those monitors,
 /// and everything else that refers to the guards.
 fn end_what_is_left(node: &Inner) {
-    let residents: Vec<_> = node.directory.read().residents().map(|(pid, _)| pid).collect();
-    for &pid in &residents {
+    let endpoints: Vec<_> = node.directory.read().endpoints().map(|(pid, _)| pid).collect();
+    for &pid in &endpoints {
         let _ = node.enter(|state, out| state.core.node_stopped(pid, EndKind::LocalShutdown.into(), out));
     }
     let _ = node.enter(|state, _| state.address_cache = AddressCache::new(node.limits.max_addresses));
     // Monitors have fired and calls have ended, so the remaining aliases are only addresses.
-    for pid in residents {
+    for pid in endpoints {
         node.exit_aliases(pid);
     }
 }

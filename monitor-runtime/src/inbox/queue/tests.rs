@@ -35,7 +35,8 @@ fn node_events(count: u64) -> Vec<NodeNotice> {
 }
 
 fn node_events_of(name: &str, count: u64) -> Vec<NodeNotice> {
-    let id = |name: &str, life| NodeId::new(name.parse().unwrap(), Incarnation::new(life).unwrap());
+    let id =
+        |name: &str, incarnation| NodeId::new(name.parse().unwrap(), Incarnation::new(incarnation).unwrap());
     let mut core = Core::new(CoreConfig::new(id("a@local", 1), 0));
     core.monitor_nodes(LocalPid(Serial::new(0, 1)), NodesOptions::new());
     let mut out = Vec::new();

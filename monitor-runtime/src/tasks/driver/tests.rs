@@ -27,8 +27,8 @@ use crate::{
 
 const BATCH: usize = 4;
 
-fn id(name: &str, life: u64) -> NodeId {
-    NodeId::new(name.parse().unwrap(), Incarnation::new(life).unwrap())
+fn id(name: &str, incarnation: u64) -> NodeId {
+    NodeId::new(name.parse().unwrap(), Incarnation::new(incarnation).unwrap())
 }
 
 /// A network that is never asked for anything.
@@ -311,7 +311,10 @@ fn nobody_finds_the_way_before_what_waited_for_it_was_pushed() {
         let to = Dest::Pid(Pid::new(peer.clone(), Serial::new(7, 1)));
         let send = || {
             assert!(
-                world.node.send(OutboundMessage::of_nobody(&to, SendOptions::new()), &mut vec![7]).is_ok()
+                world
+                    .node
+                    .send(OutboundMessage::without_sender(&to, SendOptions::new()), &mut vec![7])
+                    .is_ok()
             )
         };
         (0..waiting).for_each(|_| send());
