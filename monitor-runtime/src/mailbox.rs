@@ -17,7 +17,7 @@ use crate::{
     event::{Event, NodeInfo},
     inbox::{
         prefetch::Prefetch,
-        queue::{Item, Queue},
+        queue::{Queue, QueueItem},
     },
     node::Node,
     send_options::SendOptions,
@@ -121,14 +121,14 @@ impl Mailbox {
 
     /// The next event: what was taken already, or what `pop` finds and was not flushed. `Down`s of
     /// a process that has exited ended with its monitors, unless they were taken before.
-    fn next(&mut self, mut pop: impl FnMut(&Queue) -> Poll<Option<Item>>) -> Poll<Option<Event>> {
+    fn next(&mut self, mut pop: impl FnMut(&Queue) -> Poll<Option<QueueItem>>) -> Poll<Option<Event>> {
         loop {
             if let Some(down) = self.prefetch.pop() {
                 return Poll::Ready(Some(Event::Down(down)));
             }
             match ready!(pop(&self.process.queue)) {
-                Some(Item::Event(event)) => return Poll::Ready(Some(event)),
-                Some(Item::Down(id)) => {
+                Some(QueueItem::Event(event)) => return Poll::Ready(Some(event)),
+                Some(QueueItem::Down(id)) => {
                     let receiver = self.local();
                     let down =
                         self.node.inner.take_run(&mut self.prefetch, receiver, id, &self.process.queue);
@@ -136,7 +136,7 @@ impl Mailbox {
                         return Poll::Ready(Some(Event::Down(down)));
                     }
                 }
-                Some(Item::Gap(options, gap)) => {
+                Some(QueueItem::Gap(options, gap)) => {
                     let queue = &self.process.queue;
                     if let Some(missed) = self.node.inner.end_gap(self.local(), queue, options, gap) {
                         return Poll::Ready(Some(Event::NodesMissed(missed)));
@@ -236,7 +236,7 @@ impl Mailbox {
             return monitors;
         }
         self.prefetch.each(|down| monitors.push((down.monitor.clone(), down.target.clone())));
-        inner.look(|state| {
+        inner.read_state(|state| {
             let others = state.core.monitors_of(self.local());
             monitors.extend(others.map(|(id, target)| (inner.reference(id), target)));
         });

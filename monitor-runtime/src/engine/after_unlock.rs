@@ -18,7 +18,7 @@ pub(crate) struct AfterUnlock {
     pub(crate) flushes: Vec<(Arc<SessionHandle>, ChannelId)>,
     pub(crate) wakers: Vec<Waker>,
     pub(crate) backlog: bool,
-    pub(super) room: bool,
+    pub(super) wake_senders: bool,
     /// The session that the inputs come from, for the log.
     pub(super) session: Option<Arc<SessionHandle>>,
     /// Apart, because nearly every input leaves none of it: to make, look through and drop it here

@@ -61,7 +61,7 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
             }
             Effect::Forward { ticket, session } => {
                 let Some(pending) = state.pending_sends.take(*ticket) else { continue };
-                after.room = true;
+                after.wake_senders = true;
                 // Its sender was told that it is on its way: it is not refused now, and nothing
                 // after it overtakes it. What waited was limited.
                 let meta = FrameMeta::signal(pending.order).on(pending.options.channel);
@@ -73,7 +73,7 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
             }
             Effect::Discard { ticket, .. } => {
                 if state.pending_sends.take(*ticket).is_some() {
-                    after.room = true;
+                    after.wake_senders = true;
                     node.counters.messages_undeliverable.add_one();
                 }
             }

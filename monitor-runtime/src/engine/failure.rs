@@ -29,7 +29,7 @@ impl Inner {
         }
         calls.iter().filter_map(|call| call.down()).for_each(supervision::unwind::wake);
         self.wake_endpoints();
-        self.room.wake_all();
+        self.send_waiters.wake_all();
         self.backlog.wake();
         self.stopping.waiters.wake_all();
     }

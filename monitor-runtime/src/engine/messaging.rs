@@ -274,7 +274,7 @@ impl Inner {
                     }
                     Err(Unsent::Connection) if registered => return Poll::Pending,
                     // Room that comes before the waker is in place is seen by another attempt.
-                    Err(Unsent::Connection) => self.room.register(cx),
+                    Err(Unsent::Connection) => self.send_waiters.register(cx),
                     Err(Unsent::Session(handle)) => {
                         if handle.outbox.poll_ready(outbound.options.channel, cx).is_pending() {
                             return Poll::Pending;
@@ -309,9 +309,9 @@ impl Inner {
             if !self.is_alive() {
                 return Err(Unsent::Error(NotAlive.into()));
             }
-            let has_room = state.pending_sends.has_room(frame.body.len());
+            let has_capacity = state.pending_sends.has_capacity(frame.body.len());
             // What could not wait for a connection asks for none.
-            let connect = if has_room { self.connect_if_able(Connect::OnDemand) } else { Connect::Never };
+            let connect = if has_capacity { self.connect_if_able(Connect::OnDemand) } else { Connect::Never };
             let ticket = state.pending_sends.ticket();
             match state.core.route(node, ticket, connect, out) {
                 Route::Now(session) => {
@@ -323,7 +323,7 @@ impl Inner {
                     }
                     Ok(SendRoute::Session(handle.clone()))
                 }
-                Route::Later if has_room => {
+                Route::Later if has_capacity => {
                     let mut bytes = Vec::new();
                     frame.write(&mut bytes);
                     state.pending_sends.keep(ticket, PendingSend { order, options, frame: bytes });
@@ -331,7 +331,7 @@ impl Inner {
                 }
                 // The ticket stays without a parcel: nothing will be forwarded.
                 Route::Later => Err(Unsent::Connection),
-                Route::No(_) if !has_room && self.capabilities.connect => Err(Unsent::Connection),
+                Route::No(_) if !has_capacity && self.capabilities.connect => Err(Unsent::Connection),
                 Route::No(end) if end.kind == EndKind::Quota => Err(Unsent::Connection),
                 Route::No(end) => Err(not_connected(end)),
             }

@@ -37,7 +37,7 @@ impl PendingSends {
     }
 
     /// Whether that many bytes more may wait.
-    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+    pub(crate) fn has_capacity(&self, bytes: usize) -> bool {
         self.bytes == 0 || self.bytes.saturating_add(bytes) <= self.limit
     }
 

@@ -73,7 +73,7 @@ pub(crate) struct Inner {
     /// backlog. Set under the state's lock.
     pub(crate) backlog_inline: AtomicBool,
     /// Senders that wait until fewer things wait for a connection.
-    pub(crate) room: WakerSet,
+    pub(crate) send_waiters: WakerSet,
     pub(crate) stopping: Stopping,
     /// Set under the state's lock, by a panic there, and never taken back.
     failed: AtomicBool,
@@ -163,7 +163,7 @@ impl Inner {
             down_counters: DownCounters::default(),
             backlog: Arc::default(),
             backlog_inline: AtomicBool::new(false),
-            room: WakerSet::default(),
+            send_waiters: WakerSet::default(),
             stopping: Stopping::default(),
             failed: AtomicBool::new(false),
             routes: Routes::default(),
@@ -294,15 +294,15 @@ impl Inner {
     }
 
     /// Between two inputs of many: lets others in. The caller does not hold the lock.
-    pub(crate) fn give_way(&self) {
-        self.state.give_way();
+    pub(crate) fn yield_to_waiters(&self) {
+        self.state.yield_to_waiters();
     }
 
     /// Looks at the state; no input. The default if the node has failed: its tables are not looked
     /// at any more.
-    pub(crate) fn look<R: Default>(&self, look: impl FnOnce(&State) -> R) -> R {
+    pub(crate) fn read_state<R: Default>(&self, read: impl FnOnce(&State) -> R) -> R {
         let state = self.state.lock();
-        if self.has_failed() { R::default() } else { look(&state) }
+        if self.has_failed() { R::default() } else { read(&state) }
     }
 
     /// How long ago the node was started.

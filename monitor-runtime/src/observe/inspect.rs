@@ -19,7 +19,7 @@ impl Node {
     /// Takes time in proportion to their number, during which the node does nothing else: for
     /// people to look at.
     pub fn history(&self) -> Vec<PastDown> {
-        self.inner.look(|state| self.inner.past_downs(usize::MAX, state))
+        self.inner.read_state(|state| self.inner.past_downs(usize::MAX, state))
     }
 
     /// The monitors that are held here, and those that other nodes hold on processes of this one:
@@ -189,7 +189,7 @@ impl Monitors {
     pub(crate) fn of(node: &Inner, limit: usize) -> Self {
         // One more than is shown says whether there are more.
         let some = limit.saturating_add(1);
-        let (mut held, mut on) = node.look(|state| {
+        let (mut held, mut on) = node.read_state(|state| {
             let directory = node.directory.read();
             let held = directory.endpoints().flat_map(|(pid, is_process)| {
                 let watcher = is_process.then(|| node.pid(pid.0));
@@ -230,7 +230,7 @@ impl Monitors {
 
 impl Stats {
     pub(crate) fn of(node: &Inner) -> Self {
-        let (core, taken, aliases, waiting_bytes, addresses) = node.look(|state| {
+        let (core, taken, aliases, waiting_bytes, addresses) = node.read_state(|state| {
             let taken: usize = state.prefetch_counts.values().map(|count| count.get()).sum();
             (
                 state.core.stats(),
@@ -299,7 +299,7 @@ fn counts(list: Vec<(&'static str, u64)>) -> Vec<Count> {
 
 impl Inspect {
     pub(crate) fn of(node: &Inner) -> Self {
-        let (processes, sessions) = node.look(|state| {
+        let (processes, sessions) = node.read_state(|state| {
             let directory = node.directory.read();
             let of_process = |pid: LocalPid, (waiting, waiting_bytes)| ProcessInfo {
                 pid: node.pid(pid.0),

@@ -57,7 +57,7 @@ async fn backlog(waker: Arc<futures::task::AtomicWaker>, node: Weak<Inner>) {
         let has_backlog = poll_fn(|cx| {
             waker.register(cx.waker());
             match node.upgrade() {
-                Some(node) if node.look(|state| state.core.has_backlog()) => Poll::Ready(true),
+                Some(node) if node.read_state(|state| state.core.has_backlog()) => Poll::Ready(true),
                 Some(_) => Poll::Pending,
                 None => Poll::Ready(false),
             }
@@ -80,7 +80,7 @@ impl Inner {
         self.enter(|_, _| set()).unwrap_or_else(|NotAlive| set());
         self.work_off_backlog();
         // The task may have gathered frames whose senders left the flush to it.
-        for handle in self.look(|state| state.sessions.values().cloned().collect::<Vec<_>>()) {
+        for handle in self.read_state(|state| state.sessions.values().cloned().collect::<Vec<_>>()) {
             handle.peer.channels.iter().for_each(|channel| handle.flush(channel));
         }
     }
@@ -117,8 +117,8 @@ impl Inner {
         after.run(self);
         after.flushes = postponed;
         // What waited for a connection may have gone.
-        self.room.wake_all();
-        self.give_way();
+        self.send_waiters.wake_all();
+        self.yield_to_waiters();
         more
     }
 }

@@ -137,7 +137,7 @@ impl Driver {
             state.dialling.remove(&peer.node.name);
             state.core.peer_up(peer.session, peer.node.clone(), peer.hidden, out);
         });
-        node.room.wake_all();
+        node.send_waiters.wake_all();
     }
 
     fn end(&mut self, end: SessionEnd, node: &Inner, after: &mut AfterUnlock) {
@@ -148,7 +148,7 @@ impl Driver {
             state.sessions.remove(&session);
             node.routes.close(&self.handle);
         });
-        node.room.wake_all();
+        node.send_waiters.wake_all();
         node.progress();
     }
 

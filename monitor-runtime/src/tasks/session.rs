@@ -102,7 +102,7 @@ fn step(driver: &mut Driver, node: &Weak<Inner>, after: &mut AfterUnlock) -> Opt
     let next = driver.advance(&node, after);
     after.run(&node);
     if next == Next::Turn {
-        node.give_way();
+        node.yield_to_waiters();
     }
     Some(next)
 }

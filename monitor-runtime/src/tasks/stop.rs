@@ -148,11 +148,11 @@ fn say_goodbye(node: &Inner) -> bool {
     for handle in &handles {
         handle.close(EndKind::Left);
     }
-    node.has_failed() || handles.is_empty() && node.look(|state| state.service_over)
+    node.has_failed() || handles.is_empty() && node.read_state(|state| state.service_over)
 }
 
 fn session_handles(node: &Inner) -> Vec<Arc<SessionHandle>> {
-    node.look(|state| state.sessions.values().cloned().collect())
+    node.read_state(|state| state.sessions.values().cloned().collect())
 }
 
 fn processes(node: &Inner) -> impl Iterator<Item = Arc<LiveProcess>> {
