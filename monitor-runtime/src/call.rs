@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     dest::Dest,
     engine::{
-        aliases::{Answer, First},
+        aliases::{CallOutcome, PendingCall},
         messaging::OutboundMessage,
     },
     error::{CallError, NotAlive, Refusal, SendError},
@@ -83,8 +83,8 @@ impl Mailbox {
         let target = target.into();
         let call = Call::of_process(self, &target)?;
         let to = Dest::from(target);
-        let letter = OutboundMessage { reply_to: Some(call.id), ..self.letter(&to, SendOptions::new()) };
-        call.run(letter, request.into(), timeout).await
+        let outbound = OutboundMessage { reply_to: Some(call.id), ..self.outbound(&to, SendOptions::new()) };
+        call.run(outbound, request.into(), timeout).await
     }
 
     /// [`Mailbox::call`] with values: the request is written by [serde](Mailbox::send_as), and the
@@ -146,12 +146,12 @@ impl Node {
         let call = Call::of_nobody(self, &target)?;
         let to = Dest::from(target);
         // In the order of its own watcher, so that the monitor goes first.
-        let letter = OutboundMessage {
-            speaker: call.owner,
+        let outbound = OutboundMessage {
+            sender: call.owner,
             reply_to: Some(call.id),
-            ..OutboundMessage::of_nobody(&to, SendOptions::new())
+            ..OutboundMessage::without_sender(&to, SendOptions::new())
         };
-        call.run(letter, request.into(), timeout).await
+        call.run(outbound, request.into(), timeout).await
     }
 
     /// [`Node::call`] with values: see [`Mailbox::call_as`]. Cancel-safe like it.
@@ -176,7 +176,7 @@ struct Call {
     /// Who monitors: so the monitor, the request and everything before them are in one order.
     owner: LocalPid,
     id: MonitorId,
-    answer: Arc<Answer>,
+    answer: Arc<PendingCall>,
     /// The owner, if it is no process. Dropped last.
     _watcher: Option<Watcher>,
 }
@@ -197,7 +197,7 @@ impl Call {
         watcher: Option<Watcher>,
         target: &Target,
     ) -> Result<Self, Refusal> {
-        let answer = Arc::<Answer>::default();
+        let answer = Arc::<PendingCall>::default();
         let options = MonitorOptions::new().alias(AliasMode::ReplyDemonitor);
         let id = node.inner.monitor(owner, target, options, Some(answer.clone()))?;
         Ok(Call { node: node.clone(), owner, id, answer, _watcher: watcher })
@@ -206,11 +206,11 @@ impl Call {
     /// Sends the request, and waits.
     async fn run(
         &self,
-        letter: OutboundMessage<'_>,
+        outbound: OutboundMessage<'_>,
         mut request: Vec<u8>,
         timeout: Duration,
     ) -> Result<Message, CallError> {
-        let mut send = pin!(self.node.inner.send_async(letter, &mut request));
+        let mut send = pin!(self.node.inner.send_async(outbound, &mut request));
         let mut is_sent = false;
         let environment = &self.node.inner.environment;
         let mut late = environment.sleep_until(environment.after(timeout));
@@ -233,8 +233,8 @@ impl Call {
     }
 
     fn poll_answer(&self, cx: &Context<'_>) -> Poll<Result<Message, CallError>> {
-        self.answer.poll(cx).map(|first| match (first, self.node.inner.take(self.id)) {
-            (First::Reply(message), _) => Ok(message),
+        self.answer.poll(cx).map(|outcome| match (outcome, self.node.inner.take(self.id)) {
+            (CallOutcome::Reply(message), _) => Ok(message),
             (_, Some(down)) => Err(CallError::Down(Box::new(down))),
             // Its notice went with the process that calls.
             (_, None) => Err(NotAlive.into()),

@@ -19,7 +19,7 @@ use crate::{
         directory::{LiveProcess, LocalEndpoint},
         state::{Inner, Limits},
     },
-    inbox::queue::{Item, MailboxLimits},
+    inbox::queue::{MailboxLimits, QueueItem},
     session::handle::SessionHandle,
     tasks::driver::{Driver, Next},
     threads::{environment::Environment, runner::Runner},
@@ -40,9 +40,9 @@ pub fn session(bytes: &[u8]) {
     let node = Attacked::new(&peer);
     let info = PeerInfo::new(peer, SessionId(1));
     let (abort, _) = AbortHandle::new_pair();
-    let link = Arc::new(SessionHandle::new(info, Arc::new(Unheard), abort, &Environment::default()));
+    let handle = Arc::new(SessionHandle::new(info, Arc::new(Unheard), abort, &Environment::default()));
     let (mut driver, mut after) =
-        (Driver::new(link, &node.inner).expect("the node is well"), AfterUnlock::default());
+        (Driver::new(handle, &node.inner).expect("the node is well"), AfterUnlock::default());
 
     node.settle(&mut driver, &mut after);
     let mut frames = Frames(bytes);
@@ -54,9 +54,9 @@ pub fn session(bytes: &[u8]) {
     node.settle(&mut driver, &mut after);
 
     assert_eq!(node.downs(), 1, "a monitor fires once");
-    let stats = node.inner.look(|state| state.core.stats());
+    let stats = node.inner.read_state(|state| state.core.stats());
     assert_eq!((stats.incoming, stats.outgoing_active, stats.sessions), (0, 0, 0));
-    assert!(node.inner.look(|state| state.links.is_empty()));
+    assert!(node.inner.read_state(|state| state.sessions.is_empty()));
 }
 
 /// The node under attack.
@@ -115,7 +115,7 @@ impl Attacked {
             Poll::Ready(item) => item,
             Poll::Pending => None,
         });
-        items.filter(|item| matches!(item, Item::Down(id) if self.inner.take(*id).is_some())).count()
+        items.filter(|item| matches!(item, QueueItem::Down(id) if self.inner.take(*id).is_some())).count()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     event::{Event, NodeInfo},
     inbox::{
         prefetch::Prefetch,
-        queue::{Item, Queue},
+        queue::{Queue, QueueItem},
     },
     node::Node,
     send_options::SendOptions,
@@ -121,14 +121,14 @@ impl Mailbox {
 
     /// The next event: what was taken already, or what `pop` finds and was not flushed. `Down`s of
     /// a process that has exited ended with its monitors, unless they were taken before.
-    fn next(&mut self, mut pop: impl FnMut(&Queue) -> Poll<Option<Item>>) -> Poll<Option<Event>> {
+    fn next(&mut self, mut pop: impl FnMut(&Queue) -> Poll<Option<QueueItem>>) -> Poll<Option<Event>> {
         loop {
             if let Some(down) = self.prefetch.pop() {
                 return Poll::Ready(Some(Event::Down(down)));
             }
             match ready!(pop(&self.process.queue)) {
-                Some(Item::Event(event)) => return Poll::Ready(Some(event)),
-                Some(Item::Down(id)) => {
+                Some(QueueItem::Event(event)) => return Poll::Ready(Some(event)),
+                Some(QueueItem::Down(id)) => {
                     let receiver = self.local();
                     let down =
                         self.node.inner.take_run(&mut self.prefetch, receiver, id, &self.process.queue);
@@ -136,7 +136,7 @@ impl Mailbox {
                         return Poll::Ready(Some(Event::Down(down)));
                     }
                 }
-                Some(Item::Gap(options, gap)) => {
+                Some(QueueItem::Gap(options, gap)) => {
                     let queue = &self.process.queue;
                     if let Some(missed) = self.node.inner.end_gap(self.local(), queue, options, gap) {
                         return Poll::Ready(Some(Event::NodesMissed(missed)));
@@ -236,7 +236,7 @@ impl Mailbox {
             return monitors;
         }
         self.prefetch.each(|down| monitors.push((down.monitor.clone(), down.target.clone())));
-        inner.look(|state| {
+        inner.read_state(|state| {
             let others = state.core.monitors_of(self.local());
             monitors.extend(others.map(|(id, target)| (inner.reference(id), target)));
         });
@@ -366,7 +366,7 @@ impl Mailbox {
         body: impl Into<Vec<u8>>,
         options: SendOptions,
     ) -> Result<(), SendError> {
-        Ok(self.inner().send(self.letter(&to.into(), options), &mut body.into())?)
+        Ok(self.inner().send(self.outbound(&to.into(), options), &mut body.into())?)
     }
 
     /// [`Mailbox::send`], but waits for room instead of [`SendError::Full`]. Cancel-safe: dropped
@@ -390,12 +390,12 @@ impl Mailbox {
         options: SendOptions,
     ) -> Result<(), SendError> {
         let (to, mut body) = (to.into(), body.into());
-        self.inner().send_async(self.letter(&to, options), &mut body).await
+        self.inner().send_async(self.outbound(&to, options), &mut body).await
     }
 
-    pub(crate) fn letter<'a>(&'a self, to: &'a Dest, options: SendOptions) -> OutboundMessage<'a> {
+    pub(crate) fn outbound<'a>(&'a self, to: &'a Dest, options: SendOptions) -> OutboundMessage<'a> {
         let gate = Some(&self.process.gate);
-        OutboundMessage { from: Some(&self.pid), speaker: self.local(), to, reply_to: None, options, gate }
+        OutboundMessage { from: Some(&self.pid), sender: self.local(), to, reply_to: None, options, gate }
     }
 
     fn inner(&self) -> &Inner {

@@ -209,7 +209,7 @@ impl Node {
         body: impl Into<Vec<u8>>,
         options: SendOptions,
     ) -> Result<(), SendError> {
-        Ok(self.inner.send(OutboundMessage::of_nobody(&to.into(), options), &mut body.into())?)
+        Ok(self.inner.send(OutboundMessage::without_sender(&to.into(), options), &mut body.into())?)
     }
 
     /// The channel of that name, if this node is configured with it: for [`SendOptions::channel`]
@@ -275,7 +275,8 @@ impl Node {
     /// The nodes that are up, sorted by name; never the own one. The sessions are those that
     /// [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes) tells of. O(n log n) for n nodes.
     pub fn nodes(&self, filter: NodeType) -> Vec<NodeInfo> {
-        self.inner.look(|state| state.core.nodes(filter).iter().map(|event| NodeInfo::of(event)).collect())
+        self.inner
+            .read_state(|state| state.core.nodes(filter).iter().map(|event| NodeInfo::of(event)).collect())
     }
 
     // ----- the node itself

@@ -95,25 +95,25 @@ fn model(run: impl Fn() + Send + Sync + 'static) {
 
 /// A lane, as far as flushing is concerned.
 struct Lane {
-    touched: FlushClaim,
-    bell: Notify,
+    claim: FlushClaim,
+    flusher: Notify,
     /// What was pushed and not written, and what was written.
     outbox: Mutex<(u32, u32)>,
 }
 
 impl Lane {
     fn new() -> Self {
-        Lane { touched: FlushClaim::new(), bell: Notify::new(), outbox: Mutex::new((0, 0)) }
+        Lane { claim: FlushClaim::new(), flusher: Notify::new(), outbox: Mutex::new((0, 0)) }
     }
 
     /// Returns whether the caller must flush.
     fn push(&self) -> bool {
         self.outbox.lock().0 += 1;
-        self.touched.touch()
+        self.claim.acquire()
     }
 
     fn flush(&self) {
-        self.touched.flush(|| {
+        self.claim.flush(|| {
             let mut outbox = self.outbox.lock();
             outbox.1 += std::mem::take(&mut outbox.0);
         });
@@ -125,7 +125,7 @@ impl Lane {
 
     /// The task that flushes, until all was written or nobody pushes any more.
     fn flush_until(&self, all: u32) {
-        while self.written() < all && block_on(poll_fn(|cx| self.bell.poll_heard(cx))) {
+        while self.written() < all && block_on(poll_fn(|cx| self.flusher.poll_notified(cx))) {
             self.flush();
         }
     }
@@ -139,7 +139,7 @@ fn whatever_is_pushed_is_flushed_by_the_task() {
             let lane = lane.clone();
             thread::spawn(move || {
                 if lane.push() {
-                    lane.bell.ring();
+                    lane.flusher.notify();
                 }
             });
         }
@@ -157,11 +157,11 @@ fn whatever_is_pushed_is_flushed_when_some_write_themselves() {
             if other.push() {
                 other.flush();
                 // The task has no other way to learn that nothing is left.
-                other.bell.ring();
+                other.flusher.notify();
             }
         });
         if lane.push() {
-            lane.bell.ring();
+            lane.flusher.notify();
         }
         lane.flush_until(2);
         assert_eq!(lane.written(), 2);
@@ -175,8 +175,8 @@ fn a_task_that_is_over_is_told_and_has_heard_what_was_rung_before() {
         let other = lane.clone();
         thread::spawn(move || {
             assert!(other.push());
-            other.bell.ring();
-            other.bell.end();
+            other.flusher.notify();
+            other.flusher.close();
         });
         // More than will ever come.
         lane.flush_until(2);

@@ -15,10 +15,10 @@ mod run;
 #[derive(Default)]
 pub(crate) struct AfterUnlock {
     /// Channels to flush.
-    pub(crate) links: Vec<(Arc<SessionHandle>, ChannelId)>,
+    pub(crate) flushes: Vec<(Arc<SessionHandle>, ChannelId)>,
     pub(crate) wakers: Vec<Waker>,
     pub(crate) backlog: bool,
-    pub(super) room: bool,
+    pub(super) wake_senders: bool,
     /// The session that the inputs come from, for the log.
     pub(super) session: Option<Arc<SessionHandle>>,
     /// Apart, because nearly every input leaves none of it: to make, look through and drop it here
@@ -44,8 +44,8 @@ pub(super) struct Rare {
 
 impl AfterUnlock {
     /// Of inputs that come from that session.
-    pub(crate) fn of_session(link: &Arc<SessionHandle>) -> Self {
-        AfterUnlock { session: Some(link.clone()), ..AfterUnlock::default() }
+    pub(crate) fn of_session(handle: &Arc<SessionHandle>) -> Self {
+        AfterUnlock { session: Some(handle.clone()), ..AfterUnlock::default() }
     }
 
     /// The input panicked.

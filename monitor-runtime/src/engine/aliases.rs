@@ -78,17 +78,17 @@ pub(crate) struct Aliases {
 struct Alias {
     owner: LocalPid,
     mode: AliasMode,
-    call: Option<Arc<Answer>>,
+    call: Option<Arc<PendingCall>>,
 }
 
 /// Where a message goes that came through an alias.
 #[derive(Debug)]
-pub(crate) struct Used {
+pub(crate) struct AliasDelivery {
     pub(crate) owner: LocalPid,
     /// The monitor is over with this message.
     pub(crate) ends_monitor: bool,
     /// The call that waits for it; else it is for the owner's mailbox.
-    pub(crate) call: Option<Arc<Answer>>,
+    pub(crate) call: Option<Arc<PendingCall>>,
 }
 
 impl Aliases {
@@ -97,7 +97,7 @@ impl Aliases {
         id: MonitorId,
         owner: LocalPid,
         mode: AliasMode,
-        call: Option<Arc<Answer>>,
+        call: Option<Arc<PendingCall>>,
     ) {
         self.rows.insert(id, Alias { owner, mode, call });
         self.owned.insert((owner, id));
@@ -109,23 +109,23 @@ impl Aliases {
     }
 
     /// The calls that wait.
-    pub(crate) fn calls(&self) -> Vec<Arc<Answer>> {
+    pub(crate) fn calls(&self) -> Vec<Arc<PendingCall>> {
         self.rows.values().filter_map(|alias| alias.call.clone()).collect()
     }
 
     /// A message has come; none if there is no such alias.
-    pub(crate) fn used(&mut self, id: MonitorId) -> Option<Used> {
+    pub(crate) fn receive(&mut self, id: MonitorId) -> Option<AliasDelivery> {
         let Alias { owner, mode, call } = self.rows.get(&id)?;
         let ends_monitor = *mode == AliasMode::ReplyDemonitor;
-        let used = Used { owner: *owner, ends_monitor, call: call.clone() };
+        let delivery = AliasDelivery { owner: *owner, ends_monitor, call: call.clone() };
         if ends_monitor {
             self.remove(id);
         }
-        Some(used)
+        Some(delivery)
     }
 
     /// The monitor has fired. Returns the call that is to be told, instead of the mailbox.
-    pub(crate) fn fired(&mut self, id: MonitorId) -> Option<Arc<Answer>> {
+    pub(crate) fn fired(&mut self, id: MonitorId) -> Option<Arc<PendingCall>> {
         // Most nodes have none: then a `Down` costs no search.
         if self.rows.is_empty() {
             return None;
@@ -153,7 +153,7 @@ impl Aliases {
 
     /// A process or a watcher has exited, and its aliases with it. Returns its calls that have no
     /// answer.
-    pub(crate) fn exited(&mut self, owner: LocalPid) -> Vec<Arc<Answer>> {
+    pub(crate) fn exited(&mut self, owner: LocalPid) -> Vec<Arc<PendingCall>> {
         let mut calls = Vec::new();
         // Nearly no process has any, and a search costs each exit 40 instructions.
         if self.rows.is_empty() {
@@ -168,7 +168,7 @@ impl Aliases {
     }
 
     /// Returns the call that waits for an answer through the alias.
-    fn remove(&mut self, id: MonitorId) -> Option<Arc<Answer>> {
+    fn remove(&mut self, id: MonitorId) -> Option<Arc<PendingCall>> {
         let alias = self.rows.remove(&id)?;
         self.owned.remove(&(alias.owner, id));
         alias.call
@@ -177,40 +177,40 @@ impl Aliases {
 
 /// Where a call waits for what comes first.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
-    first: Mutex<First>,
+pub(crate) struct PendingCall {
+    outcome: Mutex<CallOutcome>,
     waker: AtomicWaker,
 }
 
 /// What came first.
 #[derive(Debug, Default)]
-pub(crate) enum First {
+pub(crate) enum CallOutcome {
     #[default]
-    Nothing,
+    Pending,
     Reply(Message),
     /// The monitor has fired.
     Down,
 }
 
-impl Answer {
+impl PendingCall {
     /// The reply has come. Returns whom to wake.
     pub(crate) fn reply(&self, message: Message) -> Option<Waker> {
-        *self.first.lock() = First::Reply(message);
+        *self.outcome.lock() = CallOutcome::Reply(message);
         self.waker.take()
     }
 
     /// The monitor has fired. Returns whom to wake.
     pub(crate) fn down(&self) -> Option<Waker> {
-        *self.first.lock() = First::Down;
+        *self.outcome.lock() = CallOutcome::Down;
         self.waker.take()
     }
 
     /// What came first, once.
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<First> {
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<CallOutcome> {
         self.waker.register(cx.waker());
-        match mem::take(&mut *self.first.lock()) {
-            First::Nothing => Poll::Pending,
-            first => Poll::Ready(first),
+        match mem::take(&mut *self.outcome.lock()) {
+            CallOutcome::Pending => Poll::Pending,
+            outcome => Poll::Ready(outcome),
         }
     }
 }

@@ -15,7 +15,7 @@ impl Inner {
             }
             state.core.peer_unreachable(node, dial, end, out);
         });
-        self.room.wake_all();
+        self.send_waiters.wake_all();
     }
 
     /// Why what the node gives up by itself ends.

@@ -120,21 +120,21 @@ pub(crate) struct Directory {
 #[derive(Debug)]
 struct Slot {
     generation: u32,
-    resident: Option<LocalEndpoint>,
+    endpoint: Option<LocalEndpoint>,
 }
 
 impl Directory {
     /// Gives it a number that nobody had before.
-    pub(crate) fn insert(&mut self, resident: LocalEndpoint) -> LocalPid {
-        *self.count(&resident) += 1;
+    pub(crate) fn insert(&mut self, endpoint: LocalEndpoint) -> LocalPid {
+        *self.count(&endpoint) += 1;
         let index = self.free.pop().unwrap_or_else(|| {
             let index =
-                u32::try_from(self.slots.len()).expect("memory ends before four thousand million residents");
-            self.slots.push(Slot { generation: 1, resident: None });
+                u32::try_from(self.slots.len()).expect("memory ends before four thousand million endpoints");
+            self.slots.push(Slot { generation: 1, endpoint: None });
             index
         });
         let slot = &mut self.slots[index as usize];
-        slot.resident = Some(resident);
+        slot.endpoint = Some(endpoint);
         LocalPid(Serial::new(index, slot.generation))
     }
 
@@ -142,20 +142,20 @@ impl Directory {
     pub(crate) fn remove(&mut self, pid: LocalPid) -> Option<LocalEndpoint> {
         let slot =
             self.slots.get_mut(pid.0.slot() as usize).filter(|slot| slot.generation == pid.0.generation())?;
-        let resident = slot.resident.take()?;
+        let endpoint = slot.endpoint.take()?;
         if slot.generation < u32::MAX {
             slot.generation += 1;
             self.free.push(pid.0.slot());
         }
-        *self.count(&resident) -= 1;
+        *self.count(&endpoint) -= 1;
         self.names.release(pid);
-        Some(resident)
+        Some(endpoint)
     }
 
     /// Who has the number.
     pub(crate) fn get(&self, pid: LocalPid) -> Option<&LocalEndpoint> {
         let slot = self.slots.get(pid.0.slot() as usize)?;
-        slot.resident.as_ref().filter(|_| slot.generation == pid.0.generation())
+        slot.endpoint.as_ref().filter(|_| slot.generation == pid.0.generation())
     }
 
     /// The process that has the number.
@@ -168,20 +168,20 @@ impl Directory {
 
     /// All of them, by slot.
     pub(crate) fn all(&self) -> impl Iterator<Item = &LocalEndpoint> {
-        self.slots.iter().filter_map(|slot| slot.resident.as_ref())
+        self.slots.iter().filter_map(|slot| slot.endpoint.as_ref())
     }
 
     /// All that can watch, by slot, and whether each is a process.
-    pub(crate) fn residents(&self) -> impl Iterator<Item = (LocalPid, bool)> {
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = (LocalPid, bool)> {
         self.slots.iter().zip(0..).filter_map(|(slot, index)| {
-            let is_process = matches!(slot.resident.as_ref()?, LocalEndpoint::Process(_));
+            let is_process = matches!(slot.endpoint.as_ref()?, LocalEndpoint::Process(_));
             Some((LocalPid(Serial::new(index, slot.generation)), is_process))
         })
     }
 
     /// All processes, by slot.
     pub(crate) fn processes(&self) -> impl Iterator<Item = (LocalPid, &Arc<LiveProcess>)> {
-        self.slots.iter().zip(0..).filter_map(|(slot, index)| match slot.resident.as_ref()? {
+        self.slots.iter().zip(0..).filter_map(|(slot, index)| match slot.endpoint.as_ref()? {
             LocalEndpoint::Process(process) => Some((LocalPid(Serial::new(index, slot.generation)), process)),
             LocalEndpoint::Watcher(_) => None,
         })
@@ -192,8 +192,8 @@ impl Directory {
         (self.processes, self.watchers)
     }
 
-    fn count(&mut self, resident: &LocalEndpoint) -> &mut usize {
-        match resident {
+    fn count(&mut self, endpoint: &LocalEndpoint) -> &mut usize {
+        match endpoint {
             LocalEndpoint::Process(_) => &mut self.processes,
             LocalEndpoint::Watcher(_) => &mut self.watchers,
         }

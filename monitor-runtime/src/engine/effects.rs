@@ -37,9 +37,9 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
         supervision::faults::strike(name_of(effect));
         match effect {
             Effect::Admit { session } => {
-                if let Some(link) = state.links.get(session) {
-                    link.admit();
-                    after.wakers.extend(link.waker.take());
+                if let Some(handle) = state.sessions.get(session) {
+                    handle.admit();
+                    after.wakers.extend(handle.waker.take());
                 }
             }
             Effect::Connect { node, dial } => connect(node, *dial, state, after),
@@ -51,8 +51,8 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
                 deliver(*to, notice, node, directory.get_or_insert_with(|| node.directory.read()), after);
             }
             Effect::Send { session, from, channel, signal } => {
-                let way = (*session, *from, *channel);
-                rest = send(way, signal, others, state.links.get(session), after);
+                let stream = (*session, *from, *channel);
+                rest = send(stream, signal, others, state.sessions.get(session), after);
             }
             Effect::Watch { pid } => {
                 // Every exit is reported, and none can have come between: it takes the lock that is
@@ -60,20 +60,20 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
                 debug_assert!(directory.get_or_insert_with(|| node.directory.read()).process(*pid).is_some());
             }
             Effect::Forward { ticket, session } => {
-                let Some(parcel) = state.pending_sends.take(*ticket) else { continue };
-                after.room = true;
+                let Some(pending) = state.pending_sends.take(*ticket) else { continue };
+                after.wake_senders = true;
                 // Its sender was told that it is on its way: it is not refused now, and nothing
                 // after it overtakes it. What waited was limited.
-                let meta = FrameMeta::signal(parcel.order).on(parcel.options.channel);
-                let write = &mut |frame: &mut Vec<u8>| frame.extend_from_slice(&parcel.frame);
-                let link = state.links.get(session).filter(|link| link.takes(parcel.options));
-                if push(link, meta, write, after).is_err() {
+                let meta = FrameMeta::signal(pending.order).on(pending.options.channel);
+                let write = &mut |frame: &mut Vec<u8>| frame.extend_from_slice(&pending.frame);
+                let handle = state.sessions.get(session).filter(|handle| handle.takes(pending.options));
+                if push(handle, meta, write, after).is_err() {
                     node.counters.messages_undeliverable.add_one();
                 }
             }
             Effect::Discard { ticket, .. } => {
                 if state.pending_sends.take(*ticket).is_some() {
-                    after.room = true;
+                    after.wake_senders = true;
                     node.counters.messages_undeliverable.add_one();
                 }
             }
@@ -124,13 +124,13 @@ fn deliver_downs<'a>(
     let (mut count, mut tally) = (0, Tally::default());
     for id in std::iter::once(first).chain(more) {
         count += 1;
-        told(to, id, state, node, after, &mut tally);
+        record_down(to, id, state, node, after, &mut tally);
         match state.aliases.fired(id) {
             Some(call) => after.wakers.extend(call.down()),
             None => fired.push(id),
         }
     }
-    node.told.add(&tally);
+    node.down_counters.add(&tally);
     match directory.get(to) {
         Some(LocalEndpoint::Process(process)) => {
             after.wakers.extend(process.queue.push_downs(&fired));
@@ -148,7 +148,7 @@ fn deliver_downs<'a>(
 }
 
 /// A monitor has fired. Flushed in the same breath, it was told to nobody.
-fn told(
+fn record_down(
     to: LocalPid,
     id: MonitorId,
     state: &mut State,
@@ -181,14 +181,14 @@ fn deliver(to: LocalPid, notice: &NodeNotice, node: &Inner, directory: &Director
 /// Sends a signal, and with it in one frame those of the same process that go the same way and
 /// follow at once: a frame has one place in the order. Returns the effects that are left.
 fn send<'a>(
-    way @ (_, from, channel): (SessionId, LocalPid, ChannelId),
+    stream @ (_, from, channel): (SessionId, LocalPid, ChannelId),
     first: &Signal,
     others: &'a [Effect],
-    link: Option<&Arc<SessionHandle>>,
+    handle: Option<&Arc<SessionHandle>>,
     after: &mut AfterUnlock,
 ) -> &'a [Effect] {
     let more = others.iter().map_while(|effect| match effect {
-        Effect::Send { session, from, channel, signal } if way == (*session, *from, *channel) => {
+        Effect::Send { session, from, channel, signal } if stream == (*session, *from, *channel) => {
             (is_down(signal) == is_down(first)).then_some(signal)
         }
         _ => None,
@@ -212,7 +212,7 @@ fn send<'a>(
     };
     let meta = FrameMeta::signal(order_of(from)).on(channel);
     let meta = if is_down(first) { meta.after_all() } else { meta };
-    match push(link, meta, write, after) {
+    match push(handle, meta, write, after) {
         Ok(()) => {}
         // The end of the session follows: it accounts for what is lost here, but for a monitor that
         // its caller asks for again.
@@ -223,7 +223,7 @@ fn send<'a>(
         }
         // It must not go on without a signal.
         Err(_) => {
-            after.rare().lost.extend(link.cloned());
+            after.rare().lost.extend(handle.cloned());
             written = more.count();
         }
     }
@@ -247,15 +247,15 @@ pub(crate) fn order_of(pid: LocalPid) -> u64 {
 }
 
 fn push(
-    link: Option<&Arc<SessionHandle>>,
+    handle: Option<&Arc<SessionHandle>>,
     meta: FrameMeta,
     write: &mut dyn FnMut(&mut Vec<u8>),
     after: &mut AfterUnlock,
 ) -> Result<(), PushError> {
-    let link = link.ok_or(PushError::Closed)?;
-    link.outbox.push(meta, write)?;
-    if link.lane(meta.channel).touch() {
-        after.links.push((link.clone(), meta.channel));
+    let handle = handle.ok_or(PushError::Closed)?;
+    handle.outbox.push(meta, write)?;
+    if handle.flush_policy(meta.channel).record_push() {
+        after.flushes.push((handle.clone(), meta.channel));
     }
     Ok(())
 }

@@ -10,24 +10,24 @@ use crate::{
 
 impl Inner {
     /// Gives a number to what can watch, unless the node was stopped.
-    pub(crate) fn register_endpoint(&self, resident: LocalEndpoint) -> Result<LocalPid, NotAlive> {
-        self.enter_alive(|_, _| self.directory.write().insert(resident))
+    pub(crate) fn register_endpoint(&self, endpoint: LocalEndpoint) -> Result<LocalPid, NotAlive> {
+        self.enter_alive(|_, _| self.directory.write().insert(endpoint))
     }
 
     /// The exit of a process or a watcher. It is out of the directory, and its names are free,
     /// before anybody is told.
     pub(crate) fn exited(&self, pid: LocalPid, reason: ExitReason) {
         let mut calls = Vec::new();
-        let gone = self.enter(|state, out| {
-            let gone = self.directory.write().remove(pid);
+        let removed = self.enter(|state, out| {
+            let removed = self.directory.write().remove(pid);
             calls = state.aliases.exited(pid);
             state.core.process_exited(pid, Some(reason), out);
-            gone
+            removed
         });
-        let gone = gone.unwrap_or_else(|NotAlive| self.directory.write().remove(pid));
+        let removed = removed.unwrap_or_else(|NotAlive| self.directory.write().remove(pid));
         // Calls that wait in another task learn that nothing will come.
         calls.iter().filter_map(|call| call.down()).for_each(unwind::wake);
-        if let Some(LocalEndpoint::Process(process)) = gone {
+        if let Some(LocalEndpoint::Process(process)) = removed {
             // Whoever still holds the mailbox receives what waits, and then nothing. If nobody
             // does, it is dropped here, without a lock.
             process.close();

@@ -21,23 +21,23 @@ impl Inner {
         self.counters.node_failures.add_one();
         log::node_failed(&self.id, panic);
         self.service.shutdown();
-        let (links, calls) = self.abandon(|state| (mem::take(&mut state.links), state.aliases.calls()));
-        for link in links.into_values() {
-            self.routes.close(&link);
-            link.close(EndKind::NodeFailed);
-            link.abort.abort();
+        let (sessions, calls) = self.abandon(|state| (mem::take(&mut state.sessions), state.aliases.calls()));
+        for handle in sessions.into_values() {
+            self.routes.close(&handle);
+            handle.close(EndKind::NodeFailed);
+            handle.abort.abort();
         }
         calls.iter().filter_map(|call| call.down()).for_each(supervision::unwind::wake);
-        self.tell_residents();
-        self.room.wake_all();
+        self.wake_endpoints();
+        self.send_waiters.wake_all();
         self.backlog.wake();
         self.stopping.waiters.wake_all();
     }
 
-    fn tell_residents(&self) {
-        let residents: Vec<_> = self.directory.read().all().cloned().collect();
-        for resident in residents {
-            let receiver = match resident {
+    fn wake_endpoints(&self) {
+        let endpoints: Vec<_> = self.directory.read().all().cloned().collect();
+        for endpoint in endpoints {
+            let receiver = match endpoint {
                 LocalEndpoint::Process(process) => process.queue.fail(),
                 LocalEndpoint::Watcher(inbox) => inbox.waker.take(),
             };

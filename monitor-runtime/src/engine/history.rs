@@ -69,12 +69,12 @@ impl History {
         now: Instant,
         watcher: impl Fn(LocalPid) -> Option<Pid>,
     ) -> Vec<PastDown> {
-        let told = |record: &Record| PastDown {
+        let past_down = |record: &Record| PastDown {
             down: record.down.clone(),
             watcher: watcher(record.watcher),
             ago: now.saturating_duration_since(record.at),
         };
-        self.records.iter().rev().take(limit).map(told).collect()
+        self.records.iter().rev().take(limit).map(past_down).collect()
     }
 }
 

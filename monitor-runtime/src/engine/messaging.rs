@@ -78,7 +78,7 @@ pub(crate) struct OutboundMessage<'a> {
     /// The process that sends it, as its receiver is told.
     pub(crate) from: Option<&'a Pid>,
     /// In whose order it goes.
-    pub(crate) speaker: LocalPid,
+    pub(crate) sender: LocalPid,
     pub(crate) to: &'a Dest,
     /// The alias at which the reply is awaited.
     pub(crate) reply_to: Option<MonitorId>,
@@ -89,8 +89,8 @@ pub(crate) struct OutboundMessage<'a> {
 
 impl<'a> OutboundMessage<'a> {
     /// Of no process.
-    pub(crate) const fn of_nobody(to: &'a Dest, options: SendOptions) -> Self {
-        OutboundMessage { from: None, speaker: LocalPid::NONE, to, reply_to: None, options, gate: None }
+    pub(crate) const fn without_sender(to: &'a Dest, options: SendOptions) -> Self {
+        OutboundMessage { from: None, sender: LocalPid::NONE, to, reply_to: None, options, gate: None }
     }
 }
 
@@ -120,8 +120,8 @@ impl AfterGate {
             after.run(node);
         }
         match &self.flush {
-            Some((link, channel, Flush::Now)) => link.flush(*channel),
-            Some((link, channel, Flush::Soon)) => link.flush_soon(*channel),
+            Some((handle, channel, Flush::Now)) => handle.flush(*channel),
+            Some((handle, channel, Flush::Soon)) => handle.flush_soon(*channel),
             None => {}
         }
         if let Some(waker) = self.waker.take() {
@@ -130,18 +130,18 @@ impl AfterGate {
     }
 }
 
-enum Way {
+enum SendRoute {
     Session(Arc<SessionHandle>),
-    Parked,
+    Pending,
 }
 
 impl Inner {
     /// Sends a message; `body` is taken out if it went to a process of this node.
-    pub(crate) fn send(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
-        self.try_send(letter, body).inspect_err(|unsent| unsent.count(&self.counters))
+    pub(crate) fn send(&self, outbound: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
+        self.try_send(outbound, body).inspect_err(|unsent| unsent.count(&self.counters))
     }
 
-    fn try_send(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
+    fn try_send(&self, outbound: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
         if !self.is_alive() {
             return Err(Unsent::Error(NotAlive.into()));
         }
@@ -149,17 +149,17 @@ impl Inner {
         if body.len() > max {
             return Err(Unsent::Error(SendError::TooLarge { len: body.len(), max }));
         }
-        let is_here = *letter.to.node() == self.id.name;
-        if is_here && !matches!(letter.to.receiver(), Receiver::Alias(..)) {
-            if let Some(waker) = self.push_here(letter, body)? {
+        let is_here = *outbound.to.node() == self.id.name;
+        if is_here && !matches!(outbound.to.receiver(), Receiver::Alias(..)) {
+            if let Some(waker) = self.push_here(outbound, body)? {
                 unwind::wake(waker);
             }
             return Ok(());
         }
         let mut after_gate = AfterGate::default();
-        let pushed = match letter.gate {
-            Some(gate) => gate.pass(|| self.push(letter, body, &mut after_gate)).unwrap_or(Err(NOT_ALIVE)),
-            None => self.push(letter, body, &mut after_gate),
+        let pushed = match outbound.gate {
+            Some(gate) => gate.pass(|| self.push(outbound, body, &mut after_gate)).unwrap_or(Err(NOT_ALIVE)),
+            None => self.push(outbound, body, &mut after_gate),
         };
         after_gate.run(self);
         pushed
@@ -171,75 +171,76 @@ impl Inner {
     /// The lock of the directory takes the place of the sender's gate, which saves two atomic
     /// operations a message: an exit closes the gate, then leaves the directory under its lock, and
     /// reports itself afterwards.
-    fn push_here(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<Option<Waker>, Unsent> {
+    fn push_here(&self, outbound: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<Option<Waker>, Unsent> {
         let directory = self.directory.read();
-        if letter.gate.is_some_and(Gate::is_closed) {
+        if outbound.gate.is_some_and(Gate::is_closed) {
             return Err(NOT_ALIVE);
         }
-        let message = self.message(letter, body);
-        Ok(self.deliver_in(&directory, letter.to.receiver(), [message]))
+        let message = self.message(outbound, body);
+        Ok(self.deliver_in(&directory, outbound.to.receiver(), [message]))
     }
 
-    fn message(&self, letter: OutboundMessage<'_>, body: &mut Vec<u8>) -> Message {
-        let mut message = Message::new(letter.from.cloned(), std::mem::take(body));
-        message.reply_to = letter.reply_to.map(|id| self.alias(id));
+    fn message(&self, outbound: OutboundMessage<'_>, body: &mut Vec<u8>) -> Message {
+        let mut message = Message::new(outbound.from.cloned(), std::mem::take(body));
+        message.reply_to = outbound.reply_to.map(|id| self.alias(id));
         message
     }
 
     /// Puts a message into the queue of a session, or through an alias of this node.
     fn push(
         &self,
-        letter: OutboundMessage<'_>,
+        outbound: OutboundMessage<'_>,
         body: &mut Vec<u8>,
         after_gate: &mut AfterGate,
     ) -> Result<(), Unsent> {
-        match letter.to.receiver() {
-            Receiver::Alias(life, serial, token) if *letter.to.node() == self.id.name => {
-                let message = self.message(letter, body);
+        match outbound.to.receiver() {
+            Receiver::Alias(incarnation, serial, token) if *outbound.to.node() == self.id.name => {
+                let message = self.message(outbound, body);
                 let alias = (MonitorId(serial), token);
-                after_gate.waker = self.deliver_through(life, alias, message, after_gate.after_unlock());
+                after_gate.waker =
+                    self.deliver_through(incarnation, alias, message, after_gate.after_unlock());
                 Ok(())
             }
-            _ => self.push_remote(letter, body, after_gate),
+            _ => self.push_remote(outbound, body, after_gate),
         }
     }
 
     fn push_remote(
         &self,
-        letter: OutboundMessage<'_>,
+        outbound: OutboundMessage<'_>,
         body: &[u8],
         after_gate: &mut AfterGate,
     ) -> Result<(), Unsent> {
-        let OutboundMessage { from, speaker, to, reply_to, options, .. } = letter;
+        let OutboundMessage { from, sender, to, reply_to, options, .. } = outbound;
         let reply_to = reply_to.map(|id| (id.0, self.alias_key.token(id)));
         let frame = MessageFrame { to: to.receiver(), from: from.map(Pid::serial), reply_to, body };
-        let order = order_of(speaker);
+        let order = order_of(sender);
         loop {
-            let link = match self.way(to.node(), order, frame, options, after_gate)? {
-                Way::Parked => return Ok(()),
-                Way::Session(link) => link,
+            let handle = match self.send_route(to.node(), order, frame, options, after_gate)? {
+                SendRoute::Pending => return Ok(()),
+                SendRoute::Session(handle) => handle,
             };
-            if !link.takes(options) {
+            if !handle.takes(options) {
                 return Err(Unsent::Error(SendError::NoChannel));
             }
             let meta = FrameMeta::message(order).on(options.channel);
-            match link.outbox.push(meta, &mut |out| frame.write(out)) {
+            match handle.outbox.push(meta, &mut |out| frame.write(out)) {
                 Ok(()) => {
-                    let is_first = link.lane(options.channel).touch();
+                    let is_first = handle.flush_policy(options.channel).record_push();
                     if body.len() >= LONG {
-                        after_gate.flush = Some((link, options.channel, Flush::Now));
+                        after_gate.flush = Some((handle, options.channel, Flush::Now));
                     } else if is_first {
-                        after_gate.flush = Some((link, options.channel, Flush::Soon));
+                        after_gate.flush = Some((handle, options.channel, Flush::Soon));
                     }
                     return Ok(());
                 }
                 // It is over, and the core will be told after what has arrived on it: the message
                 // goes to the next session.
-                Err(PushError::Closed) => self.is_closing(&link, after_gate),
-                Err(PushError::Full) => return Err(Unsent::Session(link)),
+                Err(PushError::Closed) => self.is_closing(&handle, after_gate),
+                Err(PushError::Full) => return Err(Unsent::Session(handle)),
                 // The peer takes less than this node.
                 Err(PushError::TooLarge) => {
-                    let max = link.peer.max_frame.saturating_sub(MAX_OVERHEAD);
+                    let max = handle.peer.max_frame.saturating_sub(MAX_OVERHEAD);
                     return Err(Unsent::Error(SendError::TooLarge { len: body.len(), max }));
                 }
                 Err(_) => return Err(Unsent::Error(SendError::NotConnected(EndKind::Closed.into()))),
@@ -248,23 +249,23 @@ impl Inner {
     }
 
     /// The session takes no more frames: later calls wait for the next one.
-    fn is_closing(&self, link: &Arc<SessionHandle>, after_gate: &mut AfterGate) {
+    fn is_closing(&self, handle: &Arc<SessionHandle>, after_gate: &mut AfterGate) {
         let _ = self.enter_then(after_gate.after_unlock(), |state, _| {
-            self.routes.close(link);
-            state.core.session_closing(link.peer.session);
+            self.routes.close(handle);
+            state.core.session_closing(handle.peer.session);
         });
     }
 
     /// [`Inner::send`], but waits for room. Dropped before it is done it has sent nothing.
     pub(crate) async fn send_async(
         &self,
-        letter: OutboundMessage<'_>,
+        outbound: OutboundMessage<'_>,
         body: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         poll_fn(|cx| {
             let mut registered = false;
             loop {
-                match self.try_send(letter, body) {
+                match self.try_send(outbound, body) {
                     Ok(()) => return Poll::Ready(Ok(())),
                     // An attempt that waits for room is not refused.
                     Err(unsent @ Unsent::Error(_)) => {
@@ -273,9 +274,9 @@ impl Inner {
                     }
                     Err(Unsent::Connection) if registered => return Poll::Pending,
                     // Room that comes before the waker is in place is seen by another attempt.
-                    Err(Unsent::Connection) => self.room.register(cx),
-                    Err(Unsent::Session(link)) => {
-                        if link.outbox.poll_ready(letter.options.channel, cx).is_pending() {
+                    Err(Unsent::Connection) => self.send_waiters.register(cx),
+                    Err(Unsent::Session(handle)) => {
+                        if handle.outbox.poll_ready(outbound.options.channel, cx).is_pending() {
                             return Poll::Pending;
                         }
                         if registered {
@@ -292,45 +293,45 @@ impl Inner {
     }
 
     /// How a frame gets to that node; parks it if a connection must be made first.
-    fn way(
+    fn send_route(
         &self,
         node: &NodeName,
         order: u64,
         frame: MessageFrame<'_>,
         options: SendOptions,
         after_gate: &mut AfterGate,
-    ) -> Result<Way, Unsent> {
-        if let Some(link) = self.routes.find(node) {
-            return Ok(Way::Session(link));
+    ) -> Result<SendRoute, Unsent> {
+        if let Some(handle) = self.routes.find(node) {
+            return Ok(SendRoute::Session(handle));
         }
         let not_connected = |end| Unsent::Error(SendError::NotConnected(end));
         self.enter_then(after_gate.after_unlock(), |state, out| {
             if !self.is_alive() {
                 return Err(Unsent::Error(NotAlive.into()));
             }
-            let has_room = state.pending_sends.has_room(frame.body.len());
+            let has_capacity = state.pending_sends.has_capacity(frame.body.len());
             // What could not wait for a connection asks for none.
-            let connect = if has_room { self.connect_if_able(Connect::OnDemand) } else { Connect::Never };
+            let connect = if has_capacity { self.connect_if_able(Connect::OnDemand) } else { Connect::Never };
             let ticket = state.pending_sends.ticket();
             match state.core.route(node, ticket, connect, out) {
                 Route::Now(session) => {
-                    let link = state.links.get(&session).ok_or(not_connected(EndKind::Closed.into()))?;
+                    let handle = state.sessions.get(&session).ok_or(not_connected(EndKind::Closed.into()))?;
                     // Not before what waited, and goes first, has been pushed: that is what this
                     // input leaves to be done.
                     if out.is_empty() {
-                        self.routes.open(link);
+                        self.routes.open(handle);
                     }
-                    Ok(Way::Session(link.clone()))
+                    Ok(SendRoute::Session(handle.clone()))
                 }
-                Route::Later if has_room => {
+                Route::Later if has_capacity => {
                     let mut bytes = Vec::new();
                     frame.write(&mut bytes);
                     state.pending_sends.keep(ticket, PendingSend { order, options, frame: bytes });
-                    Ok(Way::Parked)
+                    Ok(SendRoute::Pending)
                 }
                 // The ticket stays without a parcel: nothing will be forwarded.
                 Route::Later => Err(Unsent::Connection),
-                Route::No(_) if !has_room && self.capabilities.connect => Err(Unsent::Connection),
+                Route::No(_) if !has_capacity && self.capabilities.connect => Err(Unsent::Connection),
                 Route::No(end) if end.kind == EndKind::Quota => Err(Unsent::Connection),
                 Route::No(end) => Err(not_connected(end)),
             }
@@ -347,12 +348,12 @@ impl Inner {
     /// Messages have arrived from a peer, all for one receiver. Empties `messages`; the caller runs
     /// `after`.
     pub(crate) fn deliver_all(&self, to: Receiver<'_>, messages: &mut Vec<Message>, after: &mut AfterUnlock) {
-        let Receiver::Alias(life, serial, token) = to else {
+        let Receiver::Alias(incarnation, serial, token) = to else {
             return after.wakers.extend(self.deliver_to_process(to, messages.drain(..)));
         };
         // Each may be the last that the alias takes.
         for message in messages.drain(..) {
-            let waker = self.deliver_through(life, (MonitorId(serial), token), message, after);
+            let waker = self.deliver_through(incarnation, (MonitorId(serial), token), message, after);
             after.wakers.extend(waker);
         }
     }
@@ -381,27 +382,27 @@ impl Inner {
     /// demonitor or an `unalias` has returned, none is added.
     fn deliver_through(
         &self,
-        life: Incarnation,
+        incarnation: Incarnation,
         (alias, token): (MonitorId, Option<AliasToken>),
         message: Message,
         after: &mut AfterUnlock,
     ) -> Option<Waker> {
         // Before anything else is looked at: a guess takes no lock.
-        let was_given = life == self.id.incarnation && token == Some(self.alias_key.token(alias));
-        let used = was_given.then(|| {
+        let is_valid = incarnation == self.id.incarnation && token == Some(self.alias_key.token(alias));
+        let waker = is_valid.then(|| {
             self.enter_then(after, |state, out| {
-                let used = state.aliases.used(alias)?;
-                if used.ends_monitor {
-                    state.core.demonitor(used.owner, alias, true, out);
+                let delivery = state.aliases.receive(alias)?;
+                if delivery.ends_monitor {
+                    state.core.demonitor(delivery.owner, alias, true, out);
                 }
-                if let Some(call) = used.call {
+                if let Some(call) = delivery.call {
                     return Some(call.reply(message));
                 }
-                let process = self.directory.read().process(used.owner).cloned()?;
+                let process = self.directory.read().process(delivery.owner).cloned()?;
                 Some(self.put([message], &process))
             })
         });
-        used.and_then(Result::ok).flatten().unwrap_or_else(|| {
+        waker.and_then(Result::ok).flatten().unwrap_or_else(|| {
             self.counters.messages_for_no_alias.add_one();
             None
         })
@@ -417,7 +418,7 @@ impl Inner {
 
     fn receiver<'a>(&self, to: Receiver<'_>, directory: &'a Directory) -> Option<&'a Arc<LiveProcess>> {
         let pid = match to {
-            Receiver::Pid(life, serial) if life == self.id.incarnation => LocalPid(serial),
+            Receiver::Pid(incarnation, serial) if incarnation == self.id.incarnation => LocalPid(serial),
             Receiver::Name(name) => directory.names.whereis(&name.parse().ok()?)?,
             Receiver::Pid(..) | Receiver::Alias(..) => return None,
         };

@@ -8,7 +8,7 @@ use refs::{MonitorRef, NodeName, NodeSpec, Target};
 use crate::{
     engine::{
         after_unlock::AfterUnlock,
-        aliases::CallReply,
+        aliases::PendingCall,
         directory::LocalEndpoint,
         history::PastDown,
         state::{Inner, State},
@@ -39,7 +39,7 @@ impl Inner {
         watcher: WatcherKey,
         target: &Target,
         options: MonitorOptions,
-        call: Option<Arc<CallReply>>,
+        call: Option<Arc<PendingCall>>,
     ) -> Result<(LocalPid, MonitorId), Refusal> {
         self.needs(self.capabilities.monitoring || self.is_own(target.node()), "monitoring")?;
         let options = options.connect(self.connect_if_able(options.connect));

@@ -15,19 +15,19 @@ pub(crate) struct PendingSend {
     pub(crate) frame: Vec<u8>,
 }
 
-/// What is kept under the core's tickets. A ticket without a parcel keeps a place for nothing.
+/// What is kept under the core's tickets. A ticket without a send keeps a place for nothing.
 #[derive(Debug)]
 pub(crate) struct PendingSends {
     /// The most bytes that wait. One message that is longer may wait alone.
     limit: usize,
-    parcels: BTreeMap<Ticket, PendingSend>,
+    sends: BTreeMap<Ticket, PendingSend>,
     bytes: usize,
     last: u64,
 }
 
 impl PendingSends {
     pub(crate) fn new(limit: usize) -> Self {
-        PendingSends { limit, parcels: BTreeMap::new(), bytes: 0, last: 0 }
+        PendingSends { limit, sends: BTreeMap::new(), bytes: 0, last: 0 }
     }
 
     /// A ticket that was never used.
@@ -37,19 +37,19 @@ impl PendingSends {
     }
 
     /// Whether that many bytes more may wait.
-    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+    pub(crate) fn has_capacity(&self, bytes: usize) -> bool {
         self.bytes == 0 || self.bytes.saturating_add(bytes) <= self.limit
     }
 
-    pub(crate) fn keep(&mut self, ticket: Ticket, parcel: PendingSend) {
-        self.bytes += parcel.frame.len();
-        self.parcels.insert(ticket, parcel);
+    pub(crate) fn keep(&mut self, ticket: Ticket, send: PendingSend) {
+        self.bytes += send.frame.len();
+        self.sends.insert(ticket, send);
     }
 
     pub(crate) fn take(&mut self, ticket: Ticket) -> Option<PendingSend> {
-        let parcel = self.parcels.remove(&ticket)?;
-        self.bytes -= parcel.frame.len();
-        Some(parcel)
+        let send = self.sends.remove(&ticket)?;
+        self.bytes -= send.frame.len();
+        Some(send)
     }
 
     /// How many bytes wait.

@@ -35,7 +35,7 @@ use crate::{
     },
     error::NotAlive,
     inbox::{prefetch::PrefetchCount, queue::MailboxLimits},
-    records::counters::{Counters, Told},
+    records::counters::{Counters, DownCounters},
     session::{handle::SessionHandle, routes::Routes},
     sync::{fair_lock::FairLock, waker_set::WakerSet},
     threads::{environment::Environment, runner::Runner, watchdog},
@@ -48,7 +48,10 @@ pub(crate) struct Inner {
     /// Where it listens, if it does.
     pub(crate) local_addr: Option<SocketAddr>,
     /// Whether it was configured to be hidden.
-    #[cfg_attr(not(all(feature = "control", unix)), expect(dead_code, reason = "only told to who looks in"))]
+    #[cfg_attr(
+        not(all(feature = "control", unix)),
+        expect(dead_code, reason = "read only by the control socket")
+    )]
     pub(crate) hidden: bool,
     started: Instant,
     pub(crate) capabilities: Capabilities,
@@ -63,14 +66,14 @@ pub(crate) struct Inner {
     pub(crate) environment: Environment,
     pub(crate) directory: RwLock<Directory>,
     pub(crate) counters: Counters,
-    pub(crate) told: Told,
+    pub(crate) down_counters: DownCounters,
     /// The task that works off the core's backlog; it does not keep the node alive.
     pub(crate) backlog: Arc<AtomicWaker>,
     /// That task is lost, or the node has stopped: each caller works off what it adds to the
     /// backlog. Set under the state's lock.
     pub(crate) backlog_inline: AtomicBool,
     /// Senders that wait until fewer things wait for a connection.
-    pub(crate) room: WakerSet,
+    pub(crate) send_waiters: WakerSet,
     pub(crate) stopping: Stopping,
     /// Set under the state's lock, by a panic there, and never taken back.
     failed: AtomicBool,
@@ -106,7 +109,7 @@ pub(crate) struct Stopping {
 /// What the lock protects.
 pub(crate) struct State {
     pub(crate) core: Core,
-    pub(crate) links: BTreeMap<SessionId, Arc<SessionHandle>>,
+    pub(crate) sessions: BTreeMap<SessionId, Arc<SessionHandle>>,
     pub(crate) pending_sends: PendingSends,
     /// Addresses that were given with calls.
     pub(crate) address_cache: AddressCache,
@@ -157,16 +160,16 @@ impl Inner {
             environment: runner.environment,
             directory: RwLock::default(),
             counters: Counters::default(),
-            told: Told::default(),
+            down_counters: DownCounters::default(),
             backlog: Arc::default(),
             backlog_inline: AtomicBool::new(false),
-            room: WakerSet::default(),
+            send_waiters: WakerSet::default(),
             stopping: Stopping::default(),
             failed: AtomicBool::new(false),
             routes: Routes::default(),
             state: FairLock::new(State {
                 core: Core::new(core),
-                links: BTreeMap::new(),
+                sessions: BTreeMap::new(),
                 pending_sends: PendingSends::new(limits.max_waiting_bytes),
                 address_cache: AddressCache::new(limits.max_addresses),
                 dialling: BTreeMap::new(),
@@ -291,19 +294,22 @@ impl Inner {
     }
 
     /// Between two inputs of many: lets others in. The caller does not hold the lock.
-    pub(crate) fn give_way(&self) {
-        self.state.give_way();
+    pub(crate) fn yield_to_waiters(&self) {
+        self.state.yield_to_waiters();
     }
 
     /// Looks at the state; no input. The default if the node has failed: its tables are not looked
     /// at any more.
-    pub(crate) fn look<R: Default>(&self, look: impl FnOnce(&State) -> R) -> R {
+    pub(crate) fn read_state<R: Default>(&self, read: impl FnOnce(&State) -> R) -> R {
         let state = self.state.lock();
-        if self.has_failed() { R::default() } else { look(&state) }
+        if self.has_failed() { R::default() } else { read(&state) }
     }
 
     /// How long ago the node was started.
-    #[cfg_attr(not(all(feature = "control", unix)), expect(dead_code, reason = "only told to who looks in"))]
+    #[cfg_attr(
+        not(all(feature = "control", unix)),
+        expect(dead_code, reason = "read only by the control socket")
+    )]
     pub(crate) fn uptime(&self) -> Duration {
         self.environment.now() - self.started
     }
@@ -332,9 +338,9 @@ impl Drop for Inner {
     /// Dropped without `stop`: a crash. What only waits is woken, finds the node gone, and ends.
     fn drop(&mut self) {
         self.service.shutdown();
-        for link in self.state.get_mut().links.values() {
-            link.outbox.close(EndKind::Closed);
-            link.waker.wake();
+        for handle in self.state.get_mut().sessions.values() {
+            handle.outbox.close(EndKind::Closed);
+            handle.waker.wake();
         }
         self.backlog.wake();
         if let Some(&number) = self.number.get() {

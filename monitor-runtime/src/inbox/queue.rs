@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 mod node_events;
 
 pub(crate) use self::node_events::GapId;
-use self::node_events::{NodeEvents, Verdict};
+use self::node_events::{NodeEvents, Placement};
 use crate::{
     event::{Event, Message},
     inbox::{
@@ -29,7 +29,7 @@ use crate::{
 /// for it.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    waiting: Mutex<Waiting>,
+    state: Mutex<QueueState>,
     limits: MailboxLimits,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct LeftOut {
 
 /// What comes out of a queue.
 #[derive(Debug)]
-pub(crate) enum Item {
+pub(crate) enum QueueItem {
     Event(Event),
     /// A monitor that has fired, or that was flushed after it had: the core knows.
     Down(MonitorId),
@@ -72,20 +72,20 @@ pub(crate) enum Pushed {
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
-    entries: ChunkedQueue<Entry>,
+struct QueueState {
+    entries: ChunkedQueue<QueueEntry>,
     /// How many monitors wait beyond one an entry.
-    more: usize,
+    extra_downs: usize,
     /// How many entries were there before the first one of `entries`: with it an entry keeps its
     /// number.
-    head: u64,
+    first_number: u64,
     messages: usize,
     /// What their bodies take.
     bytes: usize,
     /// Monitors that were flushed.
     stale: usize,
     /// Entries of node events that were left out.
-    gone: usize,
+    removed: usize,
     /// Made by the first node event: few processes ever get one.
     node_events: Option<Box<NodeEvents>>,
     closed: bool,
@@ -94,7 +94,7 @@ struct Waiting {
 }
 
 #[derive(Debug)]
-enum Entry {
+enum QueueEntry {
     Message(Message),
     Down(MonitorId),
     /// Several in a row: a million notices are eight bytes each this way, and not as large as a
@@ -108,95 +108,92 @@ enum Entry {
     NodeFailed,
     Gap(NodesOptions, GapId),
     /// A node event that was left out.
-    Gone,
+    Removed,
 }
 
 impl Queue {
     /// An empty queue.
     pub(crate) fn new(limits: MailboxLimits) -> Self {
-        Queue { waiting: Mutex::default(), limits }
+        Queue { state: Mutex::default(), limits }
     }
 
     /// The next entry; none once the queue is closed and empty.
-    pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        let mut waiting = self.waiting.lock();
-        if let Poll::Ready(item) = waiting.try_pop() {
+    pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Option<QueueItem>> {
+        let mut state = self.state.lock();
+        if let Poll::Ready(item) = state.try_pop() {
             return Poll::Ready(item);
         }
-        if waiting.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if state.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             return Poll::Pending;
         }
-        drop(waiting);
+        drop(state);
         // Wakers are code of the user, cloned and dropped without the lock. The last waker of a
         // task may drop the task, and with it this mailbox.
         let waker = cx.waker().clone();
-        let mut waiting = self.waiting.lock();
-        if let Poll::Ready(item) = waiting.try_pop() {
+        let mut state = self.state.lock();
+        if let Poll::Ready(item) = state.try_pop() {
             return Poll::Ready(item);
         }
-        let other = waiting.receiver.replace(waker);
-        drop(waiting);
+        let other = state.receiver.replace(waker);
+        drop(state);
         drop(other);
         Poll::Pending
     }
 
     /// The next entry, if there is one; none once the queue is closed and empty.
-    pub(crate) fn try_pop(&self) -> Poll<Option<Item>> {
-        self.waiting.lock().try_pop()
+    pub(crate) fn try_pop(&self) -> Poll<Option<QueueItem>> {
+        self.state.lock().try_pop()
     }
 
-    /// Appends messages, nothing between them, and hands what became of each to `told`. Returns
+    /// Appends messages, nothing between them, and hands what became of each to `record`. Returns
     /// whom to wake.
     pub(crate) fn push_messages(
         &self,
         messages: impl IntoIterator<Item = Message>,
-        told: impl FnMut(Pushed),
+        record: impl FnMut(Pushed),
     ) -> Option<Waker> {
-        let mut waiting = self.waiting.lock();
-        messages.into_iter().map(|message| waiting.push_message(message, self.limits)).for_each(told);
-        waiting.receiver.take()
+        let mut state = self.state.lock();
+        messages.into_iter().map(|message| state.push_message(message, self.limits)).for_each(record);
+        state.receiver.take()
     }
 
     /// Appends monitors that have fired. Returns whom to wake.
     pub(crate) fn push_downs(&self, ids: &[MonitorId]) -> Option<Waker> {
-        let mut waiting = self.waiting.lock();
-        if !waiting.closed {
-            ids.iter().for_each(|&id| waiting.push_down(id));
+        let mut state = self.state.lock();
+        if !state.closed {
+            ids.iter().for_each(|&id| state.push_down(id));
         }
-        waiting.receiver.take()
+        state.receiver.take()
     }
 
     /// Appends an event of a node. Returns how many were left out instead, and whom to wake.
     pub(crate) fn push_node(&self, notice: NodeNotice) -> (LeftOut, Option<Waker>) {
-        let mut waiting = self.waiting.lock();
-        let left_out = if waiting.closed {
-            LeftOut::default()
-        } else {
-            waiting.push_node(notice, self.limits.node_events)
-        };
-        (left_out, waiting.receiver.take())
+        let mut state = self.state.lock();
+        let left_out =
+            if state.closed { LeftOut::default() } else { state.push_node(notice, self.limits.node_events) };
+        (left_out, state.receiver.take())
     }
 
     /// The receiver has reached a gap; what is pushed from now on is kept again. Returns how many
     /// events are missing, or `None` if the subscription ended meanwhile.
     pub(crate) fn end_gap(&self, options: NodesOptions, gap: GapId) -> Option<u64> {
-        self.waiting.lock().node_events.as_mut()?.end_gap(options, gap)
+        self.state.lock().node_events.as_mut()?.end_gap(options, gap)
     }
 
     /// A `Down` that waits here was flushed. Drops what is stale once that is most of the queue;
     /// `is_fired` tells whether a `Down` is not.
     pub(crate) fn flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
-        let mut waiting = self.waiting.lock();
-        waiting.stale += 1;
-        if is_mostly_stale(waiting.stale + waiting.gone, waiting.len()) {
-            waiting.compact(is_fired);
-            (waiting.stale, waiting.gone) = (0, 0);
+        let mut state = self.state.lock();
+        state.stale += 1;
+        if is_mostly_stale(state.stale + state.removed, state.len()) {
+            state.compact(is_fired);
+            (state.stale, state.removed) = (0, 0);
         }
     }
 
     /// A subscription is over: what waits of it stays, a later one begins anew.
     pub(crate) fn unsubscribed(&self, options: NodesOptions) {
-        if let Some(node_events) = &mut self.waiting.lock().node_events {
+        if let Some(node_events) = &mut self.state.lock().node_events {
             node_events.begin_anew(options);
         }
     }
@@ -204,49 +201,49 @@ impl Queue {
     /// The node has failed: what waits stays readable as far as it stands here, then comes one
     /// [`Event::NodeFailed`], and nothing more. Returns whom to wake.
     pub(crate) fn fail(&self) -> Option<Waker> {
-        let mut waiting = self.waiting.lock();
-        if !mem::replace(&mut waiting.closed, true) {
-            waiting.entries.push_back(Entry::NodeFailed);
+        let mut state = self.state.lock();
+        if !mem::replace(&mut state.closed, true) {
+            state.entries.push_back(QueueEntry::NodeFailed);
         }
-        waiting.receiver.take()
+        state.receiver.take()
     }
 
     /// Takes nothing more; what waits stays readable. Returns whom to wake.
     pub(crate) fn close(&self) -> Option<Waker> {
-        let mut waiting = self.waiting.lock();
-        waiting.closed = true;
-        waiting.receiver.take()
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.receiver.take()
     }
 
     /// How many entries wait, and how many bytes their messages take.
     pub(crate) fn size(&self) -> (usize, usize) {
-        let waiting = self.waiting.lock();
-        (waiting.len(), waiting.bytes)
+        let state = self.state.lock();
+        (state.len(), state.bytes)
     }
 }
 
 impl FiredQueue for Queue {
     fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> Popped) {
-        let mut waiting = self.waiting.lock();
+        let mut state = self.state.lock();
         for _ in 0..most {
-            let Some(id) = waiting.pop_down() else { return };
+            let Some(id) = state.pop_down() else { return };
             match take(id) {
                 Popped::Taken => {}
                 Popped::TakenLast => return,
-                Popped::Flushed => waiting.skipped(),
+                Popped::Flushed => state.skipped(),
             }
         }
     }
 
     fn skipped(&self) {
-        self.waiting.lock().skipped();
+        self.state.lock().skipped();
     }
 }
 
-impl Waiting {
+impl QueueState {
     /// How many things wait.
     fn len(&self) -> usize {
-        self.entries.len() + self.more
+        self.entries.len() + self.extra_downs
     }
 
     fn push_message(&mut self, mut message: Message, limits: MailboxLimits) -> Pushed {
@@ -264,38 +261,40 @@ impl Waiting {
         }
         self.bytes = bytes;
         self.messages += 1;
-        self.entries.push_back(Entry::Message(message));
+        self.entries.push_back(QueueEntry::Message(message));
         Pushed::Kept
     }
 
     /// So many messages are missing at the end of the queue.
     fn miss(&mut self, more: u64) {
         match self.entries.back_mut() {
-            Some(Entry::Missed(count)) => *count += more,
-            _ => self.entries.push_back(Entry::Missed(more)),
+            Some(QueueEntry::Missed(count)) => *count += more,
+            _ => self.entries.push_back(QueueEntry::Missed(more)),
         }
     }
 
     fn push_down(&mut self, id: MonitorId) {
         match self.entries.back_mut() {
-            Some(Entry::Downs(run)) => run.push_back(id),
-            Some(last @ Entry::Down(_)) => {
-                let Entry::Down(first) = mem::replace(last, Entry::Gone) else { unreachable!("it is one") };
-                *last = Entry::Downs(Box::new([first, id].into_iter().collect()));
+            Some(QueueEntry::Downs(run)) => run.push_back(id),
+            Some(last @ QueueEntry::Down(_)) => {
+                let QueueEntry::Down(first) = mem::replace(last, QueueEntry::Removed) else {
+                    unreachable!("it is one")
+                };
+                *last = QueueEntry::Downs(Box::new([first, id].into_iter().collect()));
             }
-            _ => return self.entries.push_back(Entry::Down(id)),
+            _ => return self.entries.push_back(QueueEntry::Down(id)),
         }
-        self.more += 1;
+        self.extra_downs += 1;
     }
 
     /// Takes a monitor out, if the first entry is one or more.
     fn pop_down(&mut self) -> Option<MonitorId> {
         let down = match self.entries.front_mut()? {
-            Entry::Down(id) => *id,
-            Entry::Downs(run) => {
+            QueueEntry::Down(id) => *id,
+            QueueEntry::Downs(run) => {
                 let id = run.pop_front().expect("what is empty is taken away");
                 if !run.is_empty() {
-                    self.more -= 1;
+                    self.extra_downs -= 1;
                     return Some(id);
                 }
                 id
@@ -303,12 +302,12 @@ impl Waiting {
             _ => return None,
         };
         self.entries.pop_front();
-        self.head += 1;
+        self.first_number += 1;
         Some(down)
     }
 
     /// As [`Queue::try_pop`].
-    fn try_pop(&mut self) -> Poll<Option<Item>> {
+    fn try_pop(&mut self) -> Poll<Option<QueueItem>> {
         while !self.entries.is_empty() {
             if let Some(item) = self.pop() {
                 return Poll::Ready(Some(item));
@@ -318,31 +317,31 @@ impl Waiting {
     }
 
     /// Takes the first entry out; none if there is none, or it holds nothing.
-    fn pop(&mut self) -> Option<Item> {
+    fn pop(&mut self) -> Option<QueueItem> {
         if let Some(id) = self.pop_down() {
-            return Some(Item::Down(id));
+            return Some(QueueItem::Down(id));
         }
         let entry = self.entries.pop_front()?;
-        let number = self.head;
-        self.head += 1;
+        let number = self.first_number;
+        self.first_number += 1;
         match entry {
-            Entry::Message(message) => {
+            QueueEntry::Message(message) => {
                 self.bytes -= message.body.len();
                 self.messages -= 1;
-                Some(Item::Event(Event::Message(message)))
+                Some(QueueItem::Event(Event::Message(message)))
             }
-            Entry::Down(_) | Entry::Downs(_) => unreachable!("it was looked for above"),
-            Entry::Node { notice, missed } => {
+            QueueEntry::Down(_) | QueueEntry::Downs(_) => unreachable!("it was looked for above"),
+            QueueEntry::Node { notice, missed } => {
                 if let Some(node_events) = &mut self.node_events {
                     node_events.leaves(&notice, number);
                 }
-                Some(Item::Event(Event::of_node(notice, missed)))
+                Some(QueueItem::Event(Event::of_node(notice, missed)))
             }
-            Entry::Missed(count) => Some(Item::Event(Event::Missed(count))),
-            Entry::NodeFailed => Some(Item::Event(Event::NodeFailed)),
-            Entry::Gap(options, gap) => Some(Item::Gap(options, gap)),
-            Entry::Gone => {
-                self.gone = self.gone.saturating_sub(1);
+            QueueEntry::Missed(count) => Some(QueueItem::Event(Event::Missed(count))),
+            QueueEntry::NodeFailed => Some(QueueItem::Event(Event::NodeFailed)),
+            QueueEntry::Gap(options, gap) => Some(QueueItem::Gap(options, gap)),
+            QueueEntry::Removed => {
+                self.removed = self.removed.saturating_sub(1);
                 None
             }
         }
@@ -354,72 +353,73 @@ impl Waiting {
     }
 
     fn push_node(&mut self, notice: NodeNotice, limit: usize) -> LeftOut {
-        let number = self.head + self.entries.len() as u64;
+        let number = self.first_number + self.entries.len() as u64;
         let mut left_out = LeftOut::default();
         match self.node_events.get_or_insert_default().push(&notice, number, limit) {
-            Verdict::Keep { missed } => self.entries.push_back(Entry::Node { notice, missed }),
-            Verdict::Replace(first, second) => {
+            Placement::Keep { missed } => self.entries.push_back(QueueEntry::Node { notice, missed }),
+            Placement::Replace(first, second) => {
                 self.leave_out(first);
                 self.leave_out(second);
-                self.entries.push_back(Entry::Node { notice, missed: true });
+                self.entries.push_back(QueueEntry::Node { notice, missed: true });
                 left_out.merged = 2;
             }
-            Verdict::LeaveOut(other) => {
+            Placement::LeaveOut(other) => {
                 self.leave_out(other);
                 left_out.merged = 2;
             }
-            Verdict::BeginGap(gap) => {
+            Placement::BeginGap(gap) => {
                 let (NodeNotice::Up(options, _) | NodeNotice::Down(options, _)) = notice else {
                     unreachable!("only events of a subscription have gaps")
                 };
-                self.entries.push_back(Entry::Gap(options, gap));
+                self.entries.push_back(QueueEntry::Gap(options, gap));
                 left_out.missed = 1;
             }
-            Verdict::InGap => left_out.missed = 1,
+            Placement::InGap => left_out.missed = 1,
         }
         // A node that comes and goes without end must not fill the queue with the places of what
         // was left out, nor with counts of missed messages, of which one can be between any two
         // such places.
-        if is_mostly_stale(2 * self.gone, self.len()) {
+        if is_mostly_stale(2 * self.removed, self.len()) {
             self.compact(|_| true);
-            self.gone = 0;
+            self.removed = 0;
         }
         left_out
     }
 
     fn leave_out(&mut self, number: u64) {
-        let index = usize::try_from(number - self.head).expect("an index fitted when the entry was pushed");
-        *self.entries.get_mut(index).expect("what is left out waits still") = Entry::Gone;
-        self.gone += 1;
+        let index =
+            usize::try_from(number - self.first_number).expect("an index fitted when the entry was pushed");
+        *self.entries.get_mut(index).expect("what is left out waits still") = QueueEntry::Removed;
+        self.removed += 1;
     }
 
     /// Drops what holds nothing; `is_fired` tells whether a monitor was not flushed.
     fn compact(&mut self, is_fired: impl Fn(MonitorId) -> bool) {
         let old = mem::take(&mut self.entries);
-        self.more = 0;
-        for (number, entry) in (self.head..).zip(old) {
+        self.extra_downs = 0;
+        for (number, entry) in (self.first_number..).zip(old) {
             match &entry {
-                Entry::Gone => continue,
-                Entry::Down(id) if !is_fired(*id) => continue,
-                Entry::Node { notice, .. } => {
-                    let to = self.head + self.entries.len() as u64;
+                QueueEntry::Removed => continue,
+                QueueEntry::Down(id) if !is_fired(*id) => continue,
+                QueueEntry::Node { notice, .. } => {
+                    let to = self.first_number + self.entries.len() as u64;
                     if let Some(node_events) = &mut self.node_events {
                         node_events.renumber(notice, number, to);
                     }
                 }
-                Entry::Down(_)
-                | Entry::Downs(_)
-                | Entry::Message(_)
-                | Entry::Missed(_)
-                | Entry::Gap(..)
-                | Entry::NodeFailed => {}
+                QueueEntry::Down(_)
+                | QueueEntry::Downs(_)
+                | QueueEntry::Message(_)
+                | QueueEntry::Missed(_)
+                | QueueEntry::Gap(..)
+                | QueueEntry::NodeFailed => {}
             }
             match entry {
-                Entry::Downs(run) => {
+                QueueEntry::Downs(run) => {
                     run.into_iter().filter(|&id| is_fired(id)).for_each(|id| self.push_down(id));
                 }
                 // Nothing may be between two of them any more.
-                Entry::Missed(count) => self.miss(count),
+                QueueEntry::Missed(count) => self.miss(count),
                 entry => self.entries.push_back(entry),
             }
         }

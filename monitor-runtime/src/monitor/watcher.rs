@@ -10,7 +10,7 @@ use monitor_core::{Demonitored, Down, ExitReason, LocalPid, MonitorId, MonitorOp
 use refs::Target;
 
 use crate::{
-    engine::{aliases::CallReply, monitors::WatcherKey},
+    engine::{aliases::PendingCall, monitors::WatcherKey},
     error::{MonitorError, Refusal},
     inbox::{prefetch::Prefetch, watcher_inbox::Inbox},
     node::Node,
@@ -53,7 +53,7 @@ impl Watcher {
         &mut self,
         target: &Target,
         options: MonitorOptions,
-        call: Option<Arc<CallReply>>,
+        call: Option<Arc<PendingCall>>,
     ) -> Result<MonitorId, Refusal> {
         let key = self.pid.map_or_else(|| WatcherKey::New(self.inbox.clone()), WatcherKey::Registered);
         let (pid, id) = self.node.inner.monitor(key, target, options, call)?;

@@ -22,7 +22,7 @@ use futures::{Stream, StreamExt};
 use peer_service::log_limit::LogLimit;
 use smol::Timer;
 
-use crate::{engine::state::Inner, records::log, tasks::background};
+use crate::{engine::state::Inner, records::log, tasks::kinds};
 
 mod client;
 mod places;
@@ -67,7 +67,7 @@ pub(crate) async fn serve<S, F>(
                     }
                     drop(place);
                 };
-                inner.run_task(background::CLIENT, serving, background::nothing);
+                inner.run_task(kinds::CLIENT, serving, kinds::nothing);
             }
             Err(error) => {
                 if let Some(node) = node.upgrade() {

@@ -47,7 +47,7 @@ use crate::{
         control::{Extent, Look, bounded},
     },
     records::log,
-    tasks::background,
+    tasks::kinds,
 };
 
 mod host;
@@ -103,7 +103,7 @@ pub fn serve(node: &Node, address: SocketAddr) -> io::Result<Served> {
         // Aborted or not, it is over.
         let _ = Abortable::new(serving, stopped).await;
     };
-    node.inner.run_task(background::CLIENTS, serving, background::nothing);
+    node.inner.run_task(kinds::CLIENTS, serving, kinds::nothing);
     Ok(Served { listening, local_addr })
 }
 

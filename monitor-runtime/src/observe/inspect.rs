@@ -19,7 +19,7 @@ impl Node {
     /// Takes time in proportion to their number, during which the node does nothing else: for
     /// people to look at.
     pub fn history(&self) -> Vec<PastDown> {
-        self.inner.look(|state| self.inner.past_downs(usize::MAX, state))
+        self.inner.read_state(|state| self.inner.past_downs(usize::MAX, state))
     }
 
     /// The monitors that are held here, and those that other nodes hold on processes of this one:
@@ -189,9 +189,9 @@ impl Monitors {
     pub(crate) fn of(node: &Inner, limit: usize) -> Self {
         // One more than is shown says whether there are more.
         let some = limit.saturating_add(1);
-        let (mut held, mut on) = node.look(|state| {
+        let (mut held, mut on) = node.read_state(|state| {
             let directory = node.directory.read();
-            let held = directory.residents().flat_map(|(pid, is_process)| {
+            let held = directory.endpoints().flat_map(|(pid, is_process)| {
                 let watcher = is_process.then(|| node.pid(pid.0));
                 state.core.monitors_of(pid).map(move |(id, target)| (id, target, watcher.clone()))
             });
@@ -230,7 +230,7 @@ impl Monitors {
 
 impl Stats {
     pub(crate) fn of(node: &Inner) -> Self {
-        let (core, taken, aliases, waiting_bytes, addresses) = node.look(|state| {
+        let (core, taken, aliases, waiting_bytes, addresses) = node.read_state(|state| {
             let taken: usize = state.prefetch_counts.values().map(|count| count.get()).sum();
             (
                 state.core.stats(),
@@ -258,7 +258,7 @@ impl Stats {
             waiting_bytes,
             addresses,
             backlog: core.backlog,
-            downs: counts(node.told.list()),
+            downs: counts(node.down_counters.list()),
             drops: counts(drops),
             service: counts(node.service.counters()),
         }
@@ -299,7 +299,7 @@ fn counts(list: Vec<(&'static str, u64)>) -> Vec<Count> {
 
 impl Inspect {
     pub(crate) fn of(node: &Inner) -> Self {
-        let (processes, sessions) = node.look(|state| {
+        let (processes, sessions) = node.read_state(|state| {
             let directory = node.directory.read();
             let of_process = |pid: LocalPid, (waiting, waiting_bytes)| ProcessInfo {
                 pid: node.pid(pid.0),
@@ -310,12 +310,12 @@ impl Inspect {
                 waiting_bytes,
             };
             let processes = directory.processes().map(|(pid, process)| of_process(pid, process.queue.size()));
-            let sessions = state.links.values().map(|link| SessionInfo {
-                session: link.peer.session.0,
-                peer: link.peer.node.clone(),
-                hidden: link.peer.hidden,
-                admitted: link.is_admitted(),
-                queued_bytes: link.outbox.queued(),
+            let sessions = state.sessions.values().map(|handle| SessionInfo {
+                session: handle.peer.session.0,
+                peer: handle.peer.node.clone(),
+                hidden: handle.peer.hidden,
+                admitted: handle.is_admitted(),
+                queued_bytes: handle.outbox.queued(),
             });
             (processes.collect(), sessions.collect())
         });

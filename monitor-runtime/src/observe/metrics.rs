@@ -29,7 +29,7 @@ use crate::{
     engine::state::Inner,
     node::Node,
     observe::{inspect::Stats, metric_families::Family},
-    tasks::background,
+    tasks::kinds,
 };
 
 /// A running recording. Dropping it stops the recording, not the node.
@@ -61,7 +61,7 @@ pub fn record(node: &Node, every: Duration) -> Recording {
         // Aborted or not, it is over.
         let _ = Abortable::new(again, stopped).await;
     };
-    node.inner.run_task(background::RECORDING, recording, background::nothing);
+    node.inner.run_task(kinds::RECORDING, recording, kinds::nothing);
     Recording { task }
 }
 

@@ -42,7 +42,7 @@ macro_rules! counters {
 
 /// What monitors of a node have told, by reason.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct DownCounters {
     exit: Counter,
     noproc: Counter,
     noconnection: Counter,
@@ -68,7 +68,7 @@ impl Tally {
     }
 }
 
-impl Told {
+impl DownCounters {
     pub(crate) fn add(&self, tally: &Tally) {
         let counts = [
             (&self.exit, tally.exit),

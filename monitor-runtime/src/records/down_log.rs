@@ -13,7 +13,7 @@ pub(crate) const DOWN: tracing::Level = tracing::Level::DEBUG;
 /// Each `Down` that a monitor reports is one event, unless the queue to the subscriber is full. The
 /// events of one session keep the order in which the monitors fired. Either the event or the `Down`
 /// in the mailbox may come first.
-pub(crate) fn tell(down: &Down) {
+pub(crate) fn log(down: &Down) {
     let Down { monitor, target, reason, reason_was_cut, tag, incarnation, .. } = down;
     let end = reason.session_end();
     tracing::event!(

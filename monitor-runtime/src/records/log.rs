@@ -20,7 +20,7 @@ pub(crate) fn downs(downs: Vec<Down>, session: Option<&PeerInfo>) {
     telemetry::event(DOWN, move || {
         let span = session.map(|(peer, session)| tracing::info_span!("session", %peer, %session));
         let _entered = span.as_ref().map(tracing::Span::enter);
-        downs.iter().for_each(down_log::tell);
+        downs.iter().for_each(down_log::log);
     });
 }
 

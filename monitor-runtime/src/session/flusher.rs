@@ -9,7 +9,7 @@ use std::{future::poll_fn, mem, sync::Arc, thread, time::Duration};
 
 use refs::ChannelId;
 
-use crate::session::{handle::SessionHandle, lane::Lane};
+use crate::session::{flush_policy::FlushPolicy, handle::SessionHandle};
 
 /// The least that lies between two writes of the task while more and more is pushed: a burst goes
 /// out in pieces that are worth a write and a wake of the reader.
@@ -22,49 +22,49 @@ const FLOOD: u32 = 64;
 const REST: Duration = Duration::from_micros(200);
 
 /// The task: until the session is over.
-pub(crate) async fn run(link: Arc<SessionHandle>, channel: ChannelId) {
-    let lane = link.lane(channel);
+pub(crate) async fn run(handle: Arc<SessionHandle>, channel: ChannelId) {
+    let policy = handle.flush_policy(channel);
     // A channel beside the default one is for what is not urgent: what is would wait for a
     // processor that spins for it.
     let spins = channel == ChannelId::DEFAULT;
     let mut flooded = false;
-    while poll_fn(|cx| lane.bell.poll_heard(cx)).await {
-        flooded = wait_while_more_comes(lane, spins, flooded).await;
+    while poll_fn(|cx| policy.flusher.poll_notified(cx)).await {
+        flooded = wait_while_more_comes(policy, spins, flooded).await;
         // What is urgent among a flood on the default channel is not left to it.
-        lane.set_flooded(flooded && !spins);
-        link.flush(channel);
+        policy.set_flooded(flooded && !spins);
+        handle.flush(channel);
     }
 }
 
 /// Waits for the [`PACE`], or, if it `spins`, no longer than that and until nothing more is pushed
 /// while others have their turn. In a flood it rests, and leaves the processor to those who push
 /// and to the peer. Returns whether it was a flood.
-async fn wait_while_more_comes(lane: &Lane, spins: bool, flooded: bool) -> bool {
-    let first = lane.pushed();
-    let many = || lane.pushed().wrapping_sub(first) > FLOOD;
+async fn wait_while_more_comes(policy: &FlushPolicy, spins: bool, flooded: bool) -> bool {
+    let first = policy.pushed();
+    let many = || policy.pushed().wrapping_sub(first) > FLOOD;
     if !flooded {
         if spins {
-            spin_while_more_comes(lane, many).await;
+            spin_while_more_comes(policy, many).await;
         } else {
-            lane.environment.pause(PACE).await;
+            policy.environment.pause(PACE).await;
         }
         if !many() {
             return false;
         }
     }
-    lane.environment.pause(REST).await;
+    policy.environment.pause(REST).await;
     many()
 }
 
 /// Lets others have their turn until nothing more is pushed, or for the [`PACE`], or until that are
 /// `many`.
-async fn spin_while_more_comes(lane: &Lane, many: impl Fn() -> bool) {
-    let mut pushed = lane.pushed();
-    while !many() && !lane.is_quiet(PACE) {
+async fn spin_while_more_comes(policy: &FlushPolicy, many: impl Fn() -> bool) {
+    let mut pushed = policy.pushed();
+    while !many() && !policy.is_quiet(PACE) {
         // Whoever pushes may want this processor.
         thread::yield_now();
         smol::future::yield_now().await;
-        let before = mem::replace(&mut pushed, lane.pushed());
+        let before = mem::replace(&mut pushed, policy.pushed());
         if before == pushed {
             return;
         }

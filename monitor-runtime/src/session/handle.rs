@@ -10,7 +10,9 @@ use peer_service::{Outbox, PeerInfo};
 use refs::{ChannelId, EndKind};
 use supervision::unwind;
 
-use crate::{send_options::SendOptions, session::lane::Lane, threads::environment::Environment};
+use crate::{
+    send_options::SendOptions, session::flush_policy::FlushPolicy, threads::environment::Environment,
+};
 
 /// What everybody needs of a session; its frames are read by one task, which alone reports its end.
 pub(crate) struct SessionHandle {
@@ -22,7 +24,7 @@ pub(crate) struct SessionHandle {
     pub(crate) abort: AbortHandle,
     admitted: AtomicBool,
     /// By place, as far as the session has channels.
-    lanes: Box<[Lane]>,
+    flush_policies: Box<[FlushPolicy]>,
 }
 
 impl SessionHandle {
@@ -33,14 +35,14 @@ impl SessionHandle {
         environment: &Environment,
     ) -> Self {
         let places = 1 + peer.channels.iter().map(ChannelId::place).max().unwrap_or(0);
-        let lanes = (0..places).map(|_| Lane::new(environment.clone())).collect();
+        let flush_policies = (0..places).map(|_| FlushPolicy::new(environment.clone())).collect();
         SessionHandle {
             peer,
             outbox,
             waker: AtomicWaker::new(),
             abort,
             admitted: AtomicBool::new(false),
-            lanes,
+            flush_policies,
         }
     }
 
@@ -59,8 +61,8 @@ impl SessionHandle {
     }
 
     /// What goes out on that channel: if the session has none of it, on the default one.
-    pub(crate) fn lane(&self, channel: ChannelId) -> &Lane {
-        &self.lanes[if self.peer.channels.has(channel) { channel.place() } else { 0 }]
+    pub(crate) fn flush_policy(&self, channel: ChannelId) -> &FlushPolicy {
+        &self.flush_policies[if self.peer.channels.has(channel) { channel.place() } else { 0 }]
     }
 
     /// Writes what was pushed on that channel. If that panics, the session ends: it must not go on
@@ -71,7 +73,7 @@ impl SessionHandle {
                 self.close(EndKind::Internal);
             }
         };
-        self.lane(channel).flush(write);
+        self.flush_policy(channel).flush(write);
     }
 
     /// Ends the session. If that panics, the task of the session is aborted, and reports the end by
@@ -82,15 +84,15 @@ impl SessionHandle {
         }
     }
 
-    /// Writes what the caller has pushed and [touched](Lane::touch), now or soon. Never waits; no
-    /// lock may be held.
+    /// Writes what the caller has pushed and [touched](FlushPolicy::record_push), now or soon.
+    /// Never waits; no lock may be held.
     pub(crate) fn flush_soon(&self, channel: ChannelId) {
-        let lane = self.lane(channel);
-        if lane.may_write() { self.flush(channel) } else { lane.bell.ring() }
+        let policy = self.flush_policy(channel);
+        if policy.may_flush_inline() { self.flush(channel) } else { policy.flusher.notify() }
     }
 
     /// The session is over: nobody writes any more.
     pub(crate) fn over(&self) {
-        self.lanes.iter().for_each(|lane| lane.bell.end());
+        self.flush_policies.iter().for_each(|policy| policy.flusher.close());
     }
 }

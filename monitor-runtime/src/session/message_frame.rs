@@ -106,8 +106,8 @@ impl<'a> MessageFrame<'a> {
             TO_PID => Receiver::Pid(read_incarnation(&mut bytes)?, read_serial(&mut bytes)?),
             TO_NAME => Receiver::Name(read_name(&mut bytes)?),
             TO_ALIAS => {
-                let (life, serial) = (read_incarnation(&mut bytes)?, read_serial(&mut bytes)?);
-                Receiver::Alias(life, serial, AliasToken::new(read_u64(&mut bytes)?))
+                let (incarnation, serial) = (read_incarnation(&mut bytes)?, read_serial(&mut bytes)?);
+                Receiver::Alias(incarnation, serial, AliasToken::new(read_u64(&mut bytes)?))
             }
             _ => return None,
         };
@@ -182,16 +182,16 @@ mod tests {
     use super::*;
 
     fn frames() -> Vec<MessageFrame<'static>> {
-        let life = Incarnation::new(u64::MAX).unwrap();
+        let incarnation = Incarnation::new(u64::MAX).unwrap();
         let token = AliasToken::new(u64::MAX - 1);
         let serials = [Serial::new(0, 0), Serial::new(127, 128), Serial::new(u32::MAX, u32::MAX)];
         let mut frames = Vec::new();
         for serial in serials {
             let receivers = [
-                Receiver::Pid(life, serial),
+                Receiver::Pid(incarnation, serial),
                 Receiver::Name("jobs"),
-                Receiver::Alias(life, serial, token),
-                Receiver::Alias(life, serial, None),
+                Receiver::Alias(incarnation, serial, token),
+                Receiver::Alias(incarnation, serial, None),
             ];
             let reply = token.map(|token| (serial, token));
             for to in receivers {

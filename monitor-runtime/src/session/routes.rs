@@ -23,15 +23,15 @@ impl Routes {
     }
 
     /// The session with that node stands, and nothing waits for it.
-    pub(crate) fn open(&self, link: &Arc<SessionHandle>) {
-        self.0.write().insert(link.peer.node.name.clone(), link.clone());
+    pub(crate) fn open(&self, handle: &Arc<SessionHandle>) {
+        self.0.write().insert(handle.peer.node.name.clone(), handle.clone());
     }
 
     /// The session has ended.
-    pub(crate) fn close(&self, link: &Arc<SessionHandle>) {
+    pub(crate) fn close(&self, handle: &Arc<SessionHandle>) {
         let mut routes = self.0.write();
-        let name = &link.peer.node.name;
-        if routes.get(name).is_some_and(|open| Arc::ptr_eq(open, link)) {
+        let name = &handle.peer.node.name;
+        if routes.get(name).is_some_and(|open| Arc::ptr_eq(open, handle)) {
             routes.remove(name);
         }
     }

@@ -90,7 +90,7 @@ impl<T> FairLock<T> {
     }
 
     /// Between two batches: lets others have it. The caller does not hold it.
-    pub(crate) fn give_way(&self) {
+    pub(crate) fn yield_to_waiters(&self) {
         for _ in 0..YIELDS {
             if !self.is_waited_for() {
                 return;
@@ -158,7 +158,7 @@ mod tests {
             drop(held);
             while lock.is_waited_for() {
                 drop(lock.lock_for_batch());
-                lock.give_way();
+                lock.yield_to_waiters();
             }
         });
         assert_eq!(*lock.lock(), 1);

@@ -12,7 +12,7 @@ impl FlushClaim {
     }
 
     /// Something was pushed; returns whether the caller is the one who must flush.
-    pub(crate) fn touch(&self) -> bool {
+    pub(crate) fn acquire(&self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
     }
 

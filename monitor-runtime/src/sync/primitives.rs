@@ -1,7 +1,7 @@
 //! What concurrent code is made of here.
 //!
-//! `bell`, `gate`, `touch` and `waiters` use nothing else that is shared between threads, and
-//! nothing else of this crate: so `tests/loom.rs` builds the same files upon loom's locks and
+//! `flush_claim`, `gate`, `notify` and `waker_set` use nothing else that is shared between threads,
+//! and nothing else of this crate: so `tests/loom.rs` builds the same files upon loom's locks and
 //! atomics, and tries their interleavings.
 
 pub(crate) use std::sync::atomic::{AtomicBool, Ordering};

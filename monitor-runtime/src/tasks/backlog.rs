@@ -14,7 +14,7 @@ use crate::{
     engine::{after_unlock::AfterUnlock, state::Inner},
     error::NotAlive,
     records::log,
-    tasks::{background, session},
+    tasks::{kinds, session},
 };
 
 /// How long the frames of a backlog gather before they are written: a write costs as much as a
@@ -25,12 +25,12 @@ const GATHER: Duration = Duration::from_micros(200);
 /// Starts them.
 pub(crate) fn start(node: &Arc<Inner>) {
     let handing_on = events(node.service.clone(), Arc::downgrade(node));
-    node.run_task(background::EVENTS, handing_on, |node| {
+    node.run_task(kinds::EVENTS, handing_on, |node| {
         node.service.shutdown();
         node.service_is_over();
     });
     let working_off = backlog(node.backlog.clone(), Arc::downgrade(node));
-    node.run_task(background::BACKLOG, working_off, |node| node.work_off_backlog_inline());
+    node.run_task(kinds::BACKLOG, working_off, |node| node.work_off_backlog_inline());
 }
 
 /// Hands on what the peer service has to tell, until it has nothing more to tell.
@@ -57,7 +57,7 @@ async fn backlog(waker: Arc<futures::task::AtomicWaker>, node: Weak<Inner>) {
         let has_backlog = poll_fn(|cx| {
             waker.register(cx.waker());
             match node.upgrade() {
-                Some(node) if node.look(|state| state.core.has_backlog()) => Poll::Ready(true),
+                Some(node) if node.read_state(|state| state.core.has_backlog()) => Poll::Ready(true),
                 Some(_) => Poll::Pending,
                 None => Poll::Ready(false),
             }
@@ -80,8 +80,8 @@ impl Inner {
         self.enter(|_, _| set()).unwrap_or_else(|NotAlive| set());
         self.work_off_backlog();
         // The task may have gathered frames whose senders left the flush to it.
-        for link in self.look(|state| state.links.values().cloned().collect::<Vec<_>>()) {
-            link.peer.channels.iter().for_each(|channel| link.flush(channel));
+        for handle in self.read_state(|state| state.sessions.values().cloned().collect::<Vec<_>>()) {
+            handle.peer.channels.iter().for_each(|channel| handle.flush(channel));
         }
     }
 
@@ -110,15 +110,15 @@ impl Inner {
         let more = self.enter_with(after, |state, out| state.core.resume(out)).unwrap_or(false);
         after.backlog = false;
         let waits = more && flushed.is_some_and(|flushed| self.environment.now() - flushed < GATHER);
-        let links = if waits { mem::take(&mut after.links) } else { Vec::new() };
-        if !waits && !after.links.is_empty() {
+        let postponed = if waits { mem::take(&mut after.flushes) } else { Vec::new() };
+        if !waits && !after.flushes.is_empty() {
             *flushed = Some(self.environment.now());
         }
         after.run(self);
-        after.links = links;
+        after.flushes = postponed;
         // What waited for a connection may have gone.
-        self.room.wake_all();
-        self.give_way();
+        self.send_waiters.wake_all();
+        self.yield_to_waiters();
         more
     }
 }

@@ -37,7 +37,7 @@ pub(crate) enum Next {
 
 /// Drives one session.
 pub(crate) struct Driver {
-    link: Arc<SessionHandle>,
+    handle: Arc<SessionHandle>,
     phase: Phase,
     frames: FrameBuf,
     /// How many of the frames are done.
@@ -70,10 +70,10 @@ impl Driver {
     ///
     /// # Errors
     /// The node has failed.
-    pub(crate) fn new(link: Arc<SessionHandle>, node: &Inner) -> Result<Self, NotAlive> {
-        node.enter(|state, _| state.links.insert(link.peer.session, link.clone()))?;
+    pub(crate) fn new(handle: Arc<SessionHandle>, node: &Inner) -> Result<Self, NotAlive> {
+        node.enter(|state, _| state.sessions.insert(handle.peer.session, handle.clone()))?;
         Ok(Driver {
-            link,
+            handle,
             phase: Phase::New,
             frames: FrameBuf::new(),
             done: 0,
@@ -102,7 +102,7 @@ impl Driver {
                 self.phase = Phase::Announced;
                 self.advance(node, after)
             }
-            Phase::Announced if self.link.is_admitted() => {
+            Phase::Announced if self.handle.is_admitted() => {
                 self.phase = Phase::Open;
                 Next::Frames
             }
@@ -132,23 +132,23 @@ impl Driver {
     }
 
     fn announce(&self, node: &Inner, after: &mut AfterUnlock) {
-        let peer = &self.link.peer;
+        let peer = &self.handle.peer;
         let _ = node.enter_with(after, |state, out| {
             state.dialling.remove(&peer.node.name);
             state.core.peer_up(peer.session, peer.node.clone(), peer.hidden, out);
         });
-        node.room.wake_all();
+        node.send_waiters.wake_all();
     }
 
     fn end(&mut self, end: SessionEnd, node: &Inner, after: &mut AfterUnlock) {
         self.phase = Phase::Over;
-        let session = self.link.peer.session;
+        let session = self.handle.peer.session;
         let _ = node.enter_with(after, |state, out| {
             state.core.peer_down(session, end, out);
-            state.links.remove(&session);
-            node.routes.close(&self.link);
+            state.sessions.remove(&session);
+            node.routes.close(&self.handle);
         });
-        node.room.wake_all();
+        node.send_waiters.wake_all();
         node.progress();
     }
 
@@ -162,8 +162,8 @@ impl Driver {
             Ok(()) => Next::Turn,
             Err(Malformed) => {
                 node.counters.protocol_violations.add_one();
-                log::protocol_broken(&self.link.peer);
-                self.link.close(EndKind::Protocol);
+                log::protocol_broken(&self.handle.peer);
+                self.handle.close(EndKind::Protocol);
                 self.drop_frames();
                 self.phase = Phase::Refused;
                 Next::Frames
@@ -214,7 +214,7 @@ impl Driver {
         node: &Inner,
         after: &mut AfterUnlock,
     ) -> Result<(), Malformed> {
-        let peer = &self.link.peer.node;
+        let peer = &self.handle.peer.node;
         let to = message(&self.frames, self.done).ok_or(Malformed)?.to;
         let next = (self.done..).map_while(|at| message(&self.frames, at)).take_while(|next| next.to == to);
         self.messages.extend(next.take(*budget).map(|next| next.message(peer)));
@@ -244,7 +244,7 @@ impl Driver {
         node: &Inner,
         after: &mut AfterUnlock,
     ) -> Result<(), Malformed> {
-        let (session, channel) = (self.link.peer.session, self.frames.channel);
+        let (session, channel) = (self.handle.peer.session, self.frames.channel);
         let handed_in = node.enter_with(after, |state, out| {
             let directory = node.directory.read();
             while *budget > 0 {

@@ -15,8 +15,8 @@ use crate::{
     records::log,
     session::{flusher, handle::SessionHandle},
     tasks::{
-        background,
         driver::{Driver, Next},
+        kinds,
     },
 };
 
@@ -29,36 +29,36 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
         return session.outbox().close(EndKind::DuplicateName);
     }
     let (abort, aborted) = AbortHandle::new_pair();
-    let link = Arc::new(SessionHandle::new(peer, session.outbox(), abort, &node.environment));
+    let handle = Arc::new(SessionHandle::new(peer, session.outbox(), abort, &node.environment));
     // Before the task runs: a stop must not overlook the session.
-    let Ok(driver) = Driver::new(link.clone(), node) else {
-        return link.outbox.close(EndKind::NodeFailed);
+    let Ok(driver) = Driver::new(handle.clone(), node) else {
+        return handle.outbox.close(EndKind::NodeFailed);
     };
-    let mut life = Life { driver, link: link.clone(), node: Arc::downgrade(node) };
-    for channel in link.peer.channels.iter() {
-        let outbox = link.outbox.clone();
-        let writing = flusher::run(link.clone(), channel);
-        node.run_task(background::FLUSHER, writing, move |_| outbox.close(EndKind::Internal));
+    let mut guard = DriverGuard { driver, handle: handle.clone(), node: Arc::downgrade(node) };
+    for channel in handle.peer.channels.iter() {
+        let outbox = handle.outbox.clone();
+        let writing = flusher::run(handle.clone(), channel);
+        node.run_task(kinds::FLUSHER, writing, move |_| outbox.close(EndKind::Internal));
     }
     let task = async move {
         // Once the session is over, or abandoned, it is dropped, and with it what it holds of the
         // network.
-        let _ = Abortable::new(run(&mut life.driver, &link, session, &life.node), aborted).await;
-        log::session_over(&link.peer);
+        let _ = Abortable::new(run(&mut guard.driver, &handle, session, &guard.node), aborted).await;
+        log::session_over(&handle.peer);
     };
     // The driver, dropped with its task, reports the end of the session.
-    node.run_task(background::SESSION, task, background::nothing);
+    node.run_task(kinds::SESSION, task, kinds::nothing);
     node.progress();
 }
 
 /// The driver, while its task lives.
-struct Life {
+struct DriverGuard {
     driver: Driver,
-    link: Arc<SessionHandle>,
+    handle: Arc<SessionHandle>,
     node: Weak<Inner>,
 }
 
-impl Drop for Life {
+impl Drop for DriverGuard {
     /// A task that was aborted, or that an executor has dropped, leaves no session behind that
     /// never ends.
     fn drop(&mut self) {
@@ -67,26 +67,26 @@ impl Drop for Life {
             self.driver.abandon(node.end_of_abandoned().into(), &node, &mut after);
             after.run(&node);
         }
-        self.link.over();
+        self.handle.over();
     }
 }
 
 /// Runs until the session is over, or the node is gone.
 async fn run(
     driver: &mut Driver,
-    link: &Arc<SessionHandle>,
+    handle: &Arc<SessionHandle>,
     mut session: Box<dyn Session>,
     node: &Weak<Inner>,
 ) {
-    let mut after = AfterUnlock::of_session(link);
+    let mut after = AfterUnlock::of_session(handle);
     while let Some(next) = step(driver, node, &mut after) {
         match next {
-            Next::Admission => admission(link, node).await,
+            Next::Admission => admission(handle, node).await,
             Next::Frames => {
                 let result = session.recv(driver.buffer()).await;
-                link.lane(driver.buffer().channel).heard();
+                handle.flush_policy(driver.buffer().channel).allow_burst();
                 if let Err(end) = result {
-                    log::session_ended(&link.peer, end);
+                    log::session_ended(&handle.peer, end);
                 }
                 driver.received(result.map_err(|end| seen_from(node, end)));
             }
@@ -102,15 +102,15 @@ fn step(driver: &mut Driver, node: &Weak<Inner>, after: &mut AfterUnlock) -> Opt
     let next = driver.advance(&node, after);
     after.run(&node);
     if next == Next::Turn {
-        node.give_way();
+        node.yield_to_waiters();
     }
     Some(next)
 }
 
-async fn admission(link: &SessionHandle, node: &Weak<Inner>) {
+async fn admission(handle: &SessionHandle, node: &Weak<Inner>) {
     poll_fn(|cx| {
-        link.waker.register(cx.waker());
-        let waits = !link.is_admitted() && node.strong_count() > 0;
+        handle.waker.register(cx.waker());
+        let waits = !handle.is_admitted() && node.strong_count() > 0;
         if waits { Poll::Pending } else { Poll::Ready(()) }
     })
     .await;

@@ -21,7 +21,7 @@ use crate::{
     error::NotAlive,
     records::log,
     session::handle::SessionHandle,
-    tasks::background,
+    tasks::kinds,
 };
 
 /// Stops the node, or waits until it has stopped. A task of the node does the work, so this future
@@ -33,7 +33,7 @@ pub(crate) async fn stop(node: &Arc<Inner>) {
     if begin(node) {
         let end = End(node.clone());
         // The task holds `end`, whose drop completes the stop.
-        node.run_task(background::STOP, async move { run(end).await }, background::nothing);
+        node.run_task(kinds::STOP, async move { run(end).await }, kinds::nothing);
     }
     let is_done = pin!(until(node, |node| node.stopping.done.load(Ordering::Acquire)));
     let late = node.environment.sleep_until(deadline(node));
@@ -108,12 +108,12 @@ impl Drop for End {
 
 /// Ends all sessions and the peer service; no session can start afterwards.
 fn cut_off(node: &Inner) {
-    for link in links(node) {
-        link.abort.abort();
+    for handle in session_handles(node) {
+        handle.abort.abort();
         let _ = node.enter(|state, out| {
-            state.core.peer_down(link.peer.session, EndKind::LocalShutdown.into(), out);
-            state.links.remove(&link.peer.session);
-            node.routes.close(&link);
+            state.core.peer_down(handle.peer.session, EndKind::LocalShutdown.into(), out);
+            state.sessions.remove(&handle.peer.session);
+            node.routes.close(&handle);
         });
     }
     node.service_is_over();
@@ -123,13 +123,13 @@ fn cut_off(node: &Inner) {
 /// until the program drops them, and so may their monitors on each other. This ends those monitors,
 /// and everything else that refers to the guards.
 fn end_what_is_left(node: &Inner) {
-    let residents: Vec<_> = node.directory.read().residents().map(|(pid, _)| pid).collect();
-    for &pid in &residents {
+    let endpoints: Vec<_> = node.directory.read().endpoints().map(|(pid, _)| pid).collect();
+    for &pid in &endpoints {
         let _ = node.enter(|state, out| state.core.node_stopped(pid, EndKind::LocalShutdown.into(), out));
     }
     let _ = node.enter(|state, _| state.address_cache = AddressCache::new(node.limits.max_addresses));
     // Monitors have fired and calls have ended, so the remaining aliases are only addresses.
-    for pid in residents {
+    for pid in endpoints {
         node.exit_aliases(pid);
     }
 }
@@ -144,15 +144,15 @@ async fn drain(node: &Inner) {
 
 /// Closes every session. Returns whether all sessions and the peer service have ended.
 fn say_goodbye(node: &Inner) -> bool {
-    let links = links(node);
-    for link in &links {
-        link.close(EndKind::Left);
+    let handles = session_handles(node);
+    for handle in &handles {
+        handle.close(EndKind::Left);
     }
-    node.has_failed() || links.is_empty() && node.look(|state| state.service_over)
+    node.has_failed() || handles.is_empty() && node.read_state(|state| state.service_over)
 }
 
-fn links(node: &Inner) -> Vec<Arc<SessionHandle>> {
-    node.look(|state| state.links.values().cloned().collect())
+fn session_handles(node: &Inner) -> Vec<Arc<SessionHandle>> {
+    node.read_state(|state| state.sessions.values().cloned().collect())
 }
 
 fn processes(node: &Inner) -> impl Iterator<Item = Arc<LiveProcess>> {

@@ -89,7 +89,7 @@ mod tests {
             let file = File { path: path.to_owned(), text: text.to_owned() };
             check(&file).iter().map(|finding| finding.line).collect::<Vec<_>>()
         };
-        assert_eq!(lines("monitor-runtime/src/session/lane.rs"), [2]);
+        assert_eq!(lines("monitor-runtime/src/session/flush_policy.rs"), [2]);
         assert_eq!(lines("monitor-runtime/src/observe/control/client.rs"), [0; 0]);
         assert_eq!(lines("transport-tcp/src/io/session/driver.rs"), [0; 0]);
     }

@@ -15,19 +15,19 @@ impl AfterUnlock {
         if let Some(rare) = &mut rare {
             rare.dial(node);
         }
-        each(&mut self.links, |(link, channel)| link.flush_soon(channel));
+        drain(&mut self.flushes, |(handle, channel)| handle.flush_soon(channel));
         if let Some(rare) = &mut rare {
-            rare.lost.drain(..).for_each(|link| link.close(EndKind::Overloaded));
+            rare.lost.drain(..).for_each(|handle| handle.close(EndKind::Overloaded));
             if !rare.downs.is_empty() {
-                log::downs(mem::take(&mut rare.downs), self.session.as_ref().map(|link| &link.peer));
+                log::downs(mem::take(&mut rare.downs), self.session.as_ref().map(|handle| &handle.peer));
             }
         }
-        each(&mut self.wakers, unwind::wake);
+        drain(&mut self.wakers, unwind::wake);
         if mem::take(&mut self.backlog) {
             node.backlog_grows();
         }
-        if mem::take(&mut self.room) {
-            node.room.wake_all();
+        if mem::take(&mut self.wake_senders) {
+            node.send_waiters.wake_all();
         }
         if let Some(rare) = rare {
             rare.fail(node);
@@ -55,7 +55,7 @@ impl Rare {
 }
 
 /// Empties it. Nearly always it is empty, which costs a look.
-fn each<T>(things: &mut Vec<T>, act: impl FnMut(T)) {
+fn drain<T>(things: &mut Vec<T>, act: impl FnMut(T)) {
     if !things.is_empty() {
         things.drain(..).for_each(act);
     }

@@ -45,7 +45,7 @@ pub(crate) struct GapId(u64);
 
 /// What is to be done about an event that has come.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Placement {
     /// It waits; `missed` as in [`NodeDown::missed`](crate::NodeDown::missed).
     Keep { missed: bool },
     /// It waits in the place of these two.
@@ -60,30 +60,30 @@ pub(super) enum Verdict {
 
 impl NodeEvents {
     /// An event that will be entry `number` if it waits; at most `limit` of them do.
-    pub(super) fn push(&mut self, notice: &NodeNotice, number: u64, limit: usize) -> Verdict {
+    pub(super) fn push(&mut self, notice: &NodeNotice, number: u64, limit: usize) -> Placement {
         let Some(key) = key(notice) else {
             // One notice for each call of `monitor_node`: the process itself bounds them.
-            return Verdict::Keep { missed: false };
+            return Placement::Keep { missed: false };
         };
         if let Some(gap) = self.gaps.get_mut(&key.1) {
             gap.missed += 1;
-            return Verdict::InGap;
+            return Placement::InGap;
         }
         let alternation = self.alternations.get_mut(&key);
         match (alternation, notice) {
             // Down, up, and now a down: the first two are left out.
             (Some(Alternation { first: Some(first), second: Some(second), .. }), NodeNotice::Down(..)) => {
-                let left_out = Verdict::Replace(*first, *second);
+                let placement = Placement::Replace(*first, *second);
                 let only = Alternation { first: Some(number), second: None, missed: false };
                 self.alternations.insert(key, only);
                 self.waiting -= 1;
-                left_out
+                placement
             }
             // Up, down, and now an up: the last two are left out.
             (Some(Alternation { first: Some(_), second, missed }), _) if second.is_some() => {
                 *missed = true;
                 self.waiting -= 1;
-                Verdict::LeaveOut(second.take().expect("it was looked at"))
+                Placement::LeaveOut(second.take().expect("it was looked at"))
             }
             _ if self.waiting >= limit => self.begin_gap(key.1),
             _ => {
@@ -95,16 +95,16 @@ impl NodeEvents {
                     &mut alternation.second
                 };
                 *place = Some(number);
-                Verdict::Keep { missed: mem::take(&mut alternation.missed) }
+                Placement::Keep { missed: mem::take(&mut alternation.missed) }
             }
         }
     }
 
-    fn begin_gap(&mut self, options: NodesOptions) -> Verdict {
+    fn begin_gap(&mut self, options: NodesOptions) -> Placement {
         self.last_gap += 1;
         let id = GapId(self.last_gap);
         self.gaps.insert(options, Gap { id, missed: 1 });
-        Verdict::BeginGap(id)
+        Placement::BeginGap(id)
     }
 
     /// The event leaves the queue for its receiver.

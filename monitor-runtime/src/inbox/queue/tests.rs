@@ -20,7 +20,7 @@ fn message(len: usize) -> Message {
     Message::new(None, vec![7; len])
 }
 
-fn received(queue: &Queue) -> Vec<Item> {
+fn received(queue: &Queue) -> Vec<QueueItem> {
     std::iter::from_fn(|| match queue.try_pop() {
         Poll::Ready(item) => item,
         Poll::Pending => None,
@@ -35,7 +35,8 @@ fn node_events(count: u64) -> Vec<NodeNotice> {
 }
 
 fn node_events_of(name: &str, count: u64) -> Vec<NodeNotice> {
-    let id = |name: &str, life| NodeId::new(name.parse().unwrap(), Incarnation::new(life).unwrap());
+    let id =
+        |name: &str, incarnation| NodeId::new(name.parse().unwrap(), Incarnation::new(incarnation).unwrap());
     let mut core = Core::new(CoreConfig::new(id("a@local", 1), 0));
     core.monitor_nodes(LocalPid(Serial::new(0, 1)), NodesOptions::new());
     let mut out = Vec::new();
@@ -55,14 +56,14 @@ fn node_events_of(name: &str, count: u64) -> Vec<NodeNotice> {
 }
 
 /// `u3`: up of session 3. `d3`: its down; `d3!`: with something missed before it. Messages are `m`.
-fn story(items: &[Item]) -> String {
-    let word = |item: &Item| match item {
-        Item::Event(Event::NodeUp(NodeUp { session, .. })) => format!("u{session}"),
-        Item::Event(Event::NodeDown(NodeDown { session, missed, .. })) => {
+fn story(items: &[QueueItem]) -> String {
+    let word = |item: &QueueItem| match item {
+        QueueItem::Event(Event::NodeUp(NodeUp { session, .. })) => format!("u{session}"),
+        QueueItem::Event(Event::NodeDown(NodeDown { session, missed, .. })) => {
             format!("d{}{}", session.unwrap(), if *missed { "!" } else { "" })
         }
-        Item::Event(Event::Message(_)) => "m".to_owned(),
-        Item::Event(Event::Missed(count)) => format!("missed{count}"),
+        QueueItem::Event(Event::Message(_)) => "m".to_owned(),
+        QueueItem::Event(Event::Missed(count)) => format!("missed{count}"),
         other => format!("{other:?}"),
     };
     items.iter().map(word).collect::<Vec<_>>().join(" ")
@@ -83,7 +84,7 @@ fn what_goes_in_comes_out_in_order() {
     push(&queue, message(2));
     let items = received(&queue);
     assert!(
-        matches!(&items[..], [Item::Event(Event::Message(a)), Item::Down(down), Item::Event(Event::Message(b))]
+        matches!(&items[..], [QueueItem::Event(Event::Message(a)), QueueItem::Down(down), QueueItem::Event(Event::Message(b))]
         if a.body.len() == 1 && *down == id && b.body.len() == 2)
     );
     assert_eq!(queue.size(), (0, 0));
@@ -98,7 +99,7 @@ fn monitors_in_a_row_come_out_one_by_one_and_in_runs_that_end_with_the_row() {
     push(&queue, message(1));
     queue.push_downs(&ids[600..]);
     assert_eq!(queue.size().0, 1001);
-    assert!(matches!(queue.try_pop(), Poll::Ready(Some(Item::Down(id))) if id == ids[0]));
+    assert!(matches!(queue.try_pop(), Poll::Ready(Some(QueueItem::Down(id))) if id == ids[0]));
     let mut taken = Vec::new();
     let mut take = |id| {
         taken.push(id);
@@ -161,7 +162,9 @@ fn room_that_a_body_does_not_use_is_given_back() {
     let mut roomy = message(10);
     roomy.body.reserve(1 << 20);
     push(&queue, roomy);
-    let Poll::Ready(Some(Item::Event(Event::Message(kept)))) = queue.try_pop() else { panic!("it waits") };
+    let Poll::Ready(Some(QueueItem::Event(Event::Message(kept)))) = queue.try_pop() else {
+        panic!("it waits")
+    };
     assert!(kept.body.capacity() <= 32, "{}", kept.body.capacity());
 }
 
@@ -186,7 +189,7 @@ fn at_most_two_node_events_wait_and_messages_stay_between_an_up_and_a_down() {
         let queue = Queue::new(LIMITS);
         let left_out: usize =
             node_events(count).into_iter().map(|event| queue.push_node(event).0.merged).sum();
-        let waiting = queue.size().0 - queue.waiting.lock().gone;
+        let waiting = queue.size().0 - queue.state.lock().removed;
         assert_eq!((left_out + waiting) as u64, count, "each waits or is counted");
         assert_eq!(story(&received(&queue)), expected, "after {count} events");
     }
@@ -226,7 +229,8 @@ fn a_node_that_comes_and_goes_without_end_leaves_no_places_behind() {
     let (entries, _) = queue.size();
     assert!(entries < 200, "{entries} entries");
     let left = received(&queue);
-    let missed = |item: &Item| if let Item::Event(Event::Missed(count)) = item { *count } else { 0 };
+    let missed =
+        |item: &QueueItem| if let QueueItem::Event(Event::Missed(count)) = item { *count } else { 0 };
     assert_eq!(left.iter().map(missed).sum::<u64>(), 10_000);
     let others: Vec<_> = left.into_iter().filter(|item| missed(item) == 0).collect();
     assert_eq!(story(&others), "m u1 d5000!");
@@ -248,7 +252,7 @@ fn flushed_notices_are_remembered_while_a_node_comes_and_goes() {
 /// The gap that comes next.
 fn next_gap(queue: &Queue) -> (NodesOptions, GapId) {
     match queue.try_pop() {
-        Poll::Ready(Some(Item::Gap(options, gap))) => (options, gap),
+        Poll::Ready(Some(QueueItem::Gap(options, gap))) => (options, gap),
         other => panic!("no gap: {other:?}"),
     }
 }
@@ -264,7 +268,7 @@ fn beyond_the_limit_of_all_nodes_a_gap_stands_for_every_later_event_until_it_is_
     }
     let missed = LeftOut { merged: 0, missed: 1 };
     assert_eq!(left_out, [&[LeftOut::default(); 4][..], &[missed; 6][..]].concat());
-    (0..4).for_each(|_| assert!(matches!(queue.try_pop(), Poll::Ready(Some(Item::Event(_))))));
+    (0..4).for_each(|_| assert!(matches!(queue.try_pop(), Poll::Ready(Some(QueueItem::Event(_))))));
     // There is room again, but the events from here on are of no use without those that are
     // missing.
     assert_eq!(queue.push_node(node_events(1).remove(0)).0, missed);
@@ -275,7 +279,7 @@ fn beyond_the_limit_of_all_nodes_a_gap_stands_for_every_later_event_until_it_is_
     assert!(queue.try_pop().is_pending());
     node_events(2).into_iter().for_each(|event| assert_eq!(queue.push_node(event).0, LeftOut::default()));
     assert_eq!(story(&received(&queue)), "u1 d1");
-    assert_eq!(queue.waiting.lock().node_events.as_ref().expect("there were some").nodes(), 0);
+    assert_eq!(queue.state.lock().node_events.as_ref().expect("there were some").nodes(), 0);
 }
 
 #[test]
@@ -283,11 +287,11 @@ fn a_gap_goes_with_its_subscription_and_is_not_taken_for_a_later_one() {
     let queue = Queue::new(MailboxLimits { node_events: 1, ..LIMITS });
     node_events(2).into_iter().for_each(|event| _ = queue.push_node(event));
     queue.unsubscribed(NodesOptions::new());
-    assert!(matches!(queue.try_pop(), Poll::Ready(Some(Item::Event(_)))));
+    assert!(matches!(queue.try_pop(), Poll::Ready(Some(QueueItem::Event(_)))));
     node_events(2).into_iter().for_each(|event| _ = queue.push_node(event));
     let (options, first) = next_gap(&queue);
     assert_eq!(queue.end_gap(options, first), None, "its subscription is over");
-    assert!(matches!(queue.try_pop(), Poll::Ready(Some(Item::Event(_)))));
+    assert!(matches!(queue.try_pop(), Poll::Ready(Some(QueueItem::Event(_)))));
     let (options, second) = next_gap(&queue);
     assert_eq!(queue.end_gap(options, second), Some(1));
 }
@@ -300,7 +304,7 @@ fn another_subscription_begins_anew() {
     queue.unsubscribed(NodesOptions::new());
     events[2..5].iter().for_each(|event| _ = queue.push_node(event.clone()));
     assert_eq!(story(&received(&queue)), "u1 u2");
-    assert!(queue.waiting.lock().node_events.as_ref().expect("there were some").nodes() <= 1);
+    assert!(queue.state.lock().node_events.as_ref().expect("there were some").nodes() <= 1);
 }
 
 #[test]
@@ -322,7 +326,7 @@ fn flushed_notices_are_dropped_once_they_are_most_of_the_queue() {
     // The rest is where it was, and the node events are known by their new places.
     let left = story(&received(&queue));
     assert!(left.starts_with("u1 ") && left.ends_with("Down(MonitorId(99.1)) d1 m"), "{left}");
-    assert_eq!(queue.waiting.lock().node_events.as_ref().expect("there were some").nodes(), 0);
+    assert_eq!(queue.state.lock().node_events.as_ref().expect("there were some").nodes(), 0);
 }
 
 #[test]

@@ -189,7 +189,7 @@ impl Look {
         let stats = node.stats();
         let line = |(name, count): (&str, u64)| CountLine { name: name.to_owned(), count };
         let lines = |counts: &[Count]| counts.iter().map(|count| line((count.name, count.count))).collect();
-        let past = node.inner.look(|state| node.inner.past_downs(max.downs, state));
+        let past = node.inner.read_state(|state| node.inner.past_downs(max.downs, state));
         Look {
             node: NodeList::of(node, max.peers),
             monitors: node.monitors(max.monitors).into(),
@@ -205,7 +205,7 @@ impl NodeList {
     pub(super) fn of(node: &Node, max_peers: usize) -> Self {
         let stats = node.stats();
         let queued = queued_bytes(&node.inner);
-        let monitors = node.inner.look(|state| state.core.by_peer()).into_iter();
+        let monitors = node.inner.read_state(|state| state.core.by_peer()).into_iter();
         let monitors: BTreeMap<_, _> = monitors.map(|peer| (peer.node, (peer.held, peer.incoming))).collect();
         let between = |name: &NodeName| monitors.get(name).copied().unwrap_or_default();
         let peer = |info: NodeInfo| PeerLine {
@@ -238,7 +238,9 @@ impl NodeList {
 
 /// How many bytes wait to be sent, by session.
 fn queued_bytes(node: &Inner) -> BTreeMap<SessionId, usize> {
-    node.look(|state| state.links.iter().map(|(session, link)| (*session, link.outbox.queued())).collect())
+    node.read_state(|state| {
+        state.sessions.iter().map(|(session, handle)| (*session, handle.outbox.queued())).collect()
+    })
 }
 
 impl From<Monitors> for MonitorList {

@@ -23,7 +23,7 @@ use crate::{
     engine::state::Inner,
     node::Node,
     observe::connection_limit::{self, Client},
-    tasks::background,
+    tasks::kinds,
 };
 
 /// The open socket of a node. Dropped, it is closed and taken away; the node goes on.
@@ -60,7 +60,7 @@ pub fn serve(node: &Node, socket: impl AsRef<Path>) -> io::Result<Served> {
             Abortable::new(connection_limit::serve(weak, "control", listener.incoming(), converse), stopped)
                 .await;
     };
-    node.inner.run_task(background::CLIENTS, serving, background::nothing);
+    node.inner.run_task(kinds::CLIENTS, serving, kinds::nothing);
     Ok(Served { listening, _place: place })
 }
 

@@ -20,15 +20,15 @@ use crate::{
         messaging::OutboundMessage,
         state::Limits,
     },
-    inbox::queue::{Item, MailboxLimits},
+    inbox::queue::{MailboxLimits, QueueItem},
     send_options::SendOptions,
     threads::runner::Runner,
 };
 
 const BATCH: usize = 4;
 
-fn id(name: &str, life: u64) -> NodeId {
-    NodeId::new(name.parse().unwrap(), Incarnation::new(life).unwrap())
+fn id(name: &str, incarnation: u64) -> NodeId {
+    NodeId::new(name.parse().unwrap(), Incarnation::new(incarnation).unwrap())
 }
 
 /// A network that is never asked for anything.
@@ -167,12 +167,12 @@ impl World {
             Poll::Pending => None,
         });
         let word = |item| match item {
-            Item::Event(crate::Event::NodeUp(_)) => "up",
-            Item::Event(crate::Event::NodeDown(_)) => "down",
-            Item::Event(crate::Event::Message(_)) => "m",
-            Item::Event(other) => panic!("{other:?}"),
-            Item::Gap(..) => panic!("few events wait"),
-            Item::Down(id) => {
+            QueueItem::Event(crate::Event::NodeUp(_)) => "up",
+            QueueItem::Event(crate::Event::NodeDown(_)) => "down",
+            QueueItem::Event(crate::Event::Message(_)) => "m",
+            QueueItem::Event(other) => panic!("{other:?}"),
+            QueueItem::Gap(..) => panic!("few events wait"),
+            QueueItem::Down(id) => {
                 self.node.take(id).expect("it was not flushed");
                 "Down"
             }
@@ -251,7 +251,7 @@ fn a_batch_at_a_time_and_others_go_between() {
     driver.received(Ok(()));
     let mut last = 0;
     while world.step(&mut driver) == Next::Turn {
-        let incoming = world.node.look(|state| state.core.stats().incoming);
+        let incoming = world.node.read_state(|state| state.core.stats().incoming);
         assert!(incoming - last <= BATCH, "{} in one go", incoming - last);
         last = incoming;
     }
@@ -311,7 +311,10 @@ fn nobody_finds_the_way_before_what_waited_for_it_was_pushed() {
         let to = Dest::Pid(Pid::new(peer.clone(), Serial::new(7, 1)));
         let send = || {
             assert!(
-                world.node.send(OutboundMessage::of_nobody(&to, SendOptions::new()), &mut vec![7]).is_ok()
+                world
+                    .node
+                    .send(OutboundMessage::without_sender(&to, SendOptions::new()), &mut vec![7])
+                    .is_ok()
             )
         };
         (0..waiting).for_each(|_| send());
@@ -362,7 +365,7 @@ fn what_is_abandoned_is_ended_once() {
     driver.abandon(EndKind::LocalShutdown.into(), &world.node, &mut world.after);
     assert_eq!(world.settle(&mut driver), Next::Over);
     assert_eq!(world.received(), ["up", "down"]);
-    assert!(world.node.look(|state| state.links.is_empty()));
+    assert!(world.node.read_state(|state| state.sessions.is_empty()));
 }
 
 #[test]
@@ -374,7 +377,7 @@ fn a_session_that_is_abandoned_before_it_was_announced_answers_who_waited_for_it
     world.after.run(&world.node);
     while world.node.resume(&mut world.after) {}
     assert_eq!(world.received(), ["up", "Down", "down"]);
-    assert_eq!(world.node.look(|state| state.core.stats().waiting), 0);
+    assert_eq!(world.node.read_state(|state| state.core.stats().waiting), 0);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use crate::{
     threads::environment::Environment,
 };
 
-/// A lane that was written to less than this ago is not quiet. About what a write and the wake of
-/// its reader take.
+/// A channel that was written to less than this ago is not quiet. About what a write and the wake
+/// of its reader take.
 const QUIET: Duration = Duration::from_micros(20);
 
 /// How many calls in a row write themselves: a monitor, a message and what belongs to them.
@@ -19,18 +19,18 @@ const BURST: u32 = 4;
 
 /// See the [module](self). Channels have nothing in common here: what is urgent on one never waits
 /// for a flood on another.
-pub(crate) struct Lane {
+pub(crate) struct FlushPolicy {
     /// Somebody is about to flush.
-    touched: FlushClaim,
+    claim: FlushClaim,
     /// Wakes the task that writes for those who push faster than a write each is worth.
-    pub(crate) bell: Notify,
+    pub(crate) flusher: Notify,
     /// How often something was pushed, and over again.
     pushed: AtomicU32,
     /// When it was last flushed, in nanoseconds since `made`. With `burst` only a guess at what is
     /// cheaper: whether something is flushed does not depend on it.
     flushed: AtomicU64,
-    /// How many more calls may write at once before the lane has been quiet, or the peer was heard,
-    /// again.
+    /// How many more calls may write at once before the channel has been quiet, or the peer was
+    /// heard, again.
     burst: AtomicU32,
     /// A flood goes on: likewise a guess.
     flooded: AtomicBool,
@@ -38,11 +38,11 @@ pub(crate) struct Lane {
     pub(crate) environment: Environment,
 }
 
-impl Lane {
+impl FlushPolicy {
     pub(crate) fn new(environment: Environment) -> Self {
-        Lane {
-            touched: FlushClaim::new(),
-            bell: Notify::new(),
+        FlushPolicy {
+            claim: FlushClaim::new(),
+            flusher: Notify::new(),
             pushed: AtomicU32::new(0),
             flushed: AtomicU64::new(0),
             burst: AtomicU32::new(0),
@@ -53,9 +53,9 @@ impl Lane {
     }
 
     /// Something was pushed; returns whether the caller is the one who must flush.
-    pub(crate) fn touch(&self) -> bool {
+    pub(crate) fn record_push(&self) -> bool {
         self.pushed.fetch_add(1, Ordering::Relaxed);
-        self.touched.touch()
+        self.claim.acquire()
     }
 
     /// A number that is another one after something was pushed.
@@ -69,9 +69,10 @@ impl Lane {
         self.age() >= quiet + since
     }
 
-    /// Whether the caller may write itself: the first few may after the lane was quiet, or the peer
-    /// was heard. Not in a flood, whose next wave would begin with a write for each of the first.
-    pub(crate) fn may_write(&self) -> bool {
+    /// Whether the caller may write itself: the first few may after the channel was quiet, or the
+    /// peer was heard. Not in a flood, whose next wave would begin with a write for each of the
+    /// first.
+    pub(crate) fn may_flush_inline(&self) -> bool {
         if self.flooded.load(Ordering::Relaxed) {
             return false;
         }
@@ -89,13 +90,13 @@ impl Lane {
     }
 
     /// The peer has said something: whoever answers, or asks the next question, may write at once.
-    pub(crate) fn heard(&self) {
+    pub(crate) fn allow_burst(&self) {
         self.burst.store(BURST, Ordering::Relaxed);
     }
 
     /// Flushes by `write`. What is pushed from here on needs another flush.
     pub(crate) fn flush(&self, write: impl FnOnce()) {
-        self.touched.flush(write);
+        self.claim.flush(write);
         self.flushed.store(self.age().as_nanos() as u64, Ordering::Relaxed);
     }
 
