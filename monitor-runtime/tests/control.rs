@@ -18,17 +18,17 @@ use std::{
 use common::{Cluster, name, run};
 use monitor_runtime::{
     Node,
-    control::{Answer, AskError, Question, ask, serve},
+    control::{AskError, Request, Response, ask, serve},
 };
 
 /// A place for one socket, in a directory of its own.
-struct Place(PathBuf);
+struct Fixture(PathBuf);
 
-impl Place {
+impl Fixture {
     fn new(test: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("obit-control-{test}-{}", std::process::id()));
         fs::create_dir(&directory).unwrap();
-        Place(directory)
+        Fixture(directory)
     }
 
     fn socket(&self) -> PathBuf {
@@ -40,7 +40,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Fixture {
     fn drop(&mut self) {
         // Left behind, it harms nobody.
         let _ = fs::remove_dir_all(&self.0);
@@ -53,8 +53,8 @@ fn make_directory(path: &Path, mode: u32) {
 }
 
 async fn nodes(socket: &Path) -> String {
-    match ask(socket, &Question::Nodes).await.unwrap() {
-        Answer::Nodes(nodes) => nodes.name,
+    match ask(socket, &Request::Nodes).await.unwrap() {
+        Response::Nodes(nodes) => nodes.name,
         other => panic!("{other:?}"),
     }
 }
@@ -66,21 +66,21 @@ async fn node() -> Node {
 #[test]
 fn the_socket_is_its_owner_s_alone_and_goes_when_it_is_closed() {
     run(async {
-        let (place, node) = (Place::new("mode"), node().await);
+        let (place, node) = (Fixture::new("mode"), node().await);
         let served = serve(&node, place.socket()).unwrap();
         assert_eq!(fs::metadata(place.socket()).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(place.files(), 1);
         assert_eq!(nodes(&place.socket()).await, node.name().as_str());
         drop(served);
         assert_eq!(place.files(), 0);
-        assert!(matches!(ask(place.socket(), &Question::Nodes).await, Err(AskError::NoNode { .. })));
+        assert!(matches!(ask(place.socket(), &Request::Nodes).await, Err(AskError::NoNode { .. })));
     });
 }
 
 #[test]
 fn a_dead_socket_is_replaced_and_a_live_one_or_a_file_is_not() {
     run(async {
-        let (place, node) = (Place::new("stale"), node().await);
+        let (place, node) = (Fixture::new("stale"), node().await);
         drop(UnixListener::bind(place.socket()).unwrap());
         let _served = serve(&node, place.socket()).unwrap();
         let second = serve(&node, place.socket()).unwrap_err();
@@ -98,7 +98,7 @@ fn a_dead_socket_is_replaced_and_a_live_one_or_a_file_is_not() {
 #[test]
 fn whoever_asks_nonsense_is_told_so_and_others_are_answered() {
     run(async {
-        let (place, node) = (Place::new("nonsense"), node().await);
+        let (place, node) = (Fixture::new("nonsense"), node().await);
         let _served = serve(&node, place.socket()).unwrap();
         let answer = |question: &[u8]| {
             let mut stream = UnixStream::connect(place.socket()).unwrap();
@@ -133,7 +133,7 @@ fn whoever_asks_nonsense_is_told_so_and_others_are_answered() {
 #[test]
 fn hundreds_that_ask_at_once_are_all_answered() {
     run(async {
-        let (place, node) = (Place::new("many"), node().await);
+        let (place, node) = (Fixture::new("many"), node().await);
         let _served = serve(&node, place.socket()).unwrap();
         let ask = |_| {
             let mut stream = UnixStream::connect(place.socket()).unwrap();
@@ -155,7 +155,7 @@ fn hundreds_that_ask_at_once_are_all_answered() {
 #[test]
 fn what_a_killed_program_has_left_behind_is_in_nobodys_way() {
     run(async {
-        let (place, node) = (Place::new("porch"), node().await);
+        let (place, node) = (Fixture::new("staging"), node().await);
         for staging in [".obit-0001", ".obit-4711"] {
             make_directory(&place.0.join(staging), 0o700);
         }
@@ -169,7 +169,7 @@ fn what_a_killed_program_has_left_behind_is_in_nobodys_way() {
 #[test]
 fn what_only_looks_like_a_staging_directory_is_neither_followed_nor_removed() {
     run(async {
-        let (place, elsewhere, node) = (Place::new("planted"), Place::new("elsewhere"), node().await);
+        let (place, elsewhere, node) = (Fixture::new("planted"), Fixture::new("elsewhere"), node().await);
         // Behind a link lies what a node would remove in a staging directory of its own.
         let behind = [elsewhere.0.join("dead"), elsewhere.0.join("file")];
         behind.iter().for_each(|directory| make_directory(directory, 0o700));
@@ -189,7 +189,7 @@ fn what_only_looks_like_a_staging_directory_is_neither_followed_nor_removed() {
         make_directory(&planted(".obit-0006"), 0o700);
         symlink(behind[0].join("s"), planted(".obit-0006/s")).unwrap();
         make_directory(&planted(".obit-x0001"), 0o700);
-        let there = |place: &Place| {
+        let there = |place: &Fixture| {
             let mut paths = vec![place.0.clone()];
             let mut found = BTreeSet::new();
             while let Some(path) = paths.pop() {
@@ -211,7 +211,7 @@ fn what_only_looks_like_a_staging_directory_is_neither_followed_nor_removed() {
 #[test]
 fn only_a_socket_is_ever_replaced_or_removed() {
     run(async {
-        let (place, node) = (Place::new("replace"), node().await);
+        let (place, node) = (Fixture::new("replace"), node().await);
         let dead = place.0.join("dead.sock");
         drop(UnixListener::bind(&dead).unwrap());
         symlink(&dead, place.socket()).unwrap();
@@ -238,7 +238,7 @@ fn only_a_socket_is_ever_replaced_or_removed() {
 #[test]
 fn a_directory_may_be_a_link_and_open_to_others() {
     run(async {
-        let (place, node) = (Place::new("parents"), node().await);
+        let (place, node) = (Fixture::new("parents"), node().await);
         make_directory(&place.0.join("open"), 0o777);
         symlink(place.0.join("open"), place.0.join("link")).unwrap();
         let served = serve(&node, place.0.join("link/a.sock")).unwrap();
@@ -259,7 +259,7 @@ fn a_directory_may_be_a_link_and_open_to_others() {
 #[test]
 fn a_path_that_is_too_long_for_a_socket_is_told_with_its_limit() {
     run(async {
-        let (place, node) = (Place::new("long"), node().await);
+        let (place, node) = (Fixture::new("long"), node().await);
         let directory = place.0.join("d".repeat(100 - place.0.as_os_str().len()));
         fs::create_dir(&directory).unwrap();
         for name in ["a-rather-long-name.sock", "s"] {
@@ -272,13 +272,12 @@ fn a_path_that_is_too_long_for_a_socket_is_told_with_its_limit() {
 #[test]
 fn a_question_names_what_was_told() {
     run(async {
-        let (place, node) = (Place::new("downs"), node().await);
+        let (place, node) = (Fixture::new("downs"), node().await);
         let _served = serve(&node, place.socket()).unwrap();
         let down = node.monitor(name("nobody").at(node.name().clone())).unwrap().await;
         node.monitor(name("other").at(node.name().clone())).unwrap().await;
-        let downs = async |of: Option<String>| match ask(place.socket(), &Question::Downs(of)).await.unwrap()
-        {
-            Answer::Downs(downs) => downs,
+        let downs = async |of: Option<String>| match ask(place.socket(), &Request::Downs(of)).await.unwrap() {
+            Response::Downs(downs) => downs,
             other => panic!("{other:?}"),
         };
         assert_eq!(downs(None).await.len(), 2);
