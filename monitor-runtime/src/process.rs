@@ -124,15 +124,15 @@ impl Node {
 #[derive(Debug)]
 pub struct Process {
     // The order matters: the exit is told before the mailbox, and what waits in it, is dropped.
-    life: Life,
+    exit_guard: ExitGuard,
     mailbox: Mailbox,
 }
 
 impl Process {
     pub(crate) fn new(node: &Node) -> Result<Self, NotAlive> {
-        let (mut life, mailbox) = Life::begin(node, None, ExitReason::Normal)?;
-        life.is_guard = true;
-        Ok(Process { life, mailbox })
+        let (mut exit_guard, mailbox) = ExitGuard::begin(node, None, ExitReason::Normal)?;
+        exit_guard.is_guard = true;
+        Ok(Process { exit_guard, mailbox })
     }
 
     /// Runs the body of the process on the executor that awaits the returned future. The process
@@ -169,23 +169,23 @@ impl Process {
         F: FnOnce(Mailbox) -> Fut,
         Fut: Future<Output = Result<T, ExitReason>>,
     {
-        let Process { mut life, mailbox } = self;
+        let Process { mut exit_guard, mailbox } = self;
         // Set now, not in the first poll: the future may be dropped before it is polled.
-        life.is_guard = false;
-        life.reason = ExitReason::Killed;
+        exit_guard.is_guard = false;
+        exit_guard.reason = ExitReason::Killed;
         let body = future::lazy(move |_| work(mailbox)).flatten();
-        Run { body: Some(body), life: Some(life) }
+        Run { body: Some(body), exit_guard: Some(exit_guard) }
     }
 
     /// Ends the process now, with this reason, also while the thread unwinds.
     pub fn exit(mut self, reason: ExitReason) {
-        self.life.is_guard = false;
-        self.life.reason = reason;
+        self.exit_guard.is_guard = false;
+        self.exit_guard.reason = reason;
     }
 
     /// Sets the reason with which the process exits when the guard is dropped. `Normal` by default.
     pub fn set_exit_reason(&mut self, reason: ExitReason) {
-        self.life.reason = reason;
+        self.exit_guard.reason = reason;
     }
 }
 
@@ -205,7 +205,7 @@ impl DerefMut for Process {
 
 /// A process that has its number, and whose task does not run yet.
 pub(crate) struct Prepared {
-    life: Life,
+    exit_guard: ExitGuard,
     mailbox: Mailbox,
     aborted: AbortRegistration,
 }
@@ -213,8 +213,8 @@ pub(crate) struct Prepared {
 /// Makes a process whose task is still to be started. Dropped instead, it was killed.
 pub(crate) fn prepare(node: &Node) -> Result<Prepared, NotAlive> {
     let (abort, aborted) = AbortHandle::new_pair();
-    let (life, mailbox) = Life::begin(node, Some(abort), ExitReason::Killed)?;
-    Ok(Prepared { life, mailbox, aborted })
+    let (exit_guard, mailbox) = ExitGuard::begin(node, Some(abort), ExitReason::Killed)?;
+    Ok(Prepared { exit_guard, mailbox, aborted })
 }
 
 impl Prepared {
@@ -227,12 +227,12 @@ impl Prepared {
         F: FnOnce(Mailbox) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
     {
-        let Prepared { life, mailbox, aborted } = self;
-        let node = life.node.clone();
+        let Prepared { exit_guard, mailbox, aborted } = self;
+        let node = exit_guard.node.clone();
         let body = future::lazy(move |_| f(mailbox)).flatten();
         // A spawner that panics has dropped the task: the process was killed.
         let body = Abortable::new(body, aborted);
-        let task = Task { body: Some(body), life: Some(life) };
+        let task = Task { body: Some(body), exit_guard: Some(exit_guard) };
         let _ = supervision::catch(|| (node.inner.bodies)(Box::pin(task)));
     }
 }
@@ -245,7 +245,7 @@ pin_project! {
         // when its task is dropped.
         #[pin]
         body: Option<F>,
-        life: Option<Life>,
+        exit_guard: Option<ExitGuard>,
     }
 
     impl<F> PinnedDrop for Task<F> {
@@ -263,7 +263,7 @@ impl<F: Future<Output = Result<Result<(), ExitReason>, Aborted>>> Future for Tas
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = self.project();
         let killed = |_| Err(ExitReason::Killed);
-        poll_to_exit(task.body, task.life, cx, |outcome| outcome.unwrap_or_else(killed)).map(drop)
+        poll_to_exit(task.body, task.exit_guard, cx, |outcome| outcome.unwrap_or_else(killed)).map(drop)
     }
 }
 
@@ -273,7 +273,7 @@ pin_project! {
     struct Run<F> {
         #[pin]
         body: Option<F>,
-        life: Option<Life>,
+        exit_guard: Option<ExitGuard>,
     }
 }
 
@@ -282,7 +282,7 @@ impl<T, F: Future<Output = Result<T, ExitReason>>> Future for Run<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let run = self.project();
-        match ready!(poll_to_exit(run.body, run.life, cx, identity)) {
+        match ready!(poll_to_exit(run.body, run.exit_guard, cx, identity)) {
             Ok(result) => Poll::Ready(result),
             Err(panic) => panic.resume(),
         }
@@ -296,20 +296,20 @@ impl<T, F: Future<Output = Result<T, ExitReason>>> Future for Run<F> {
 /// panic is not caught.
 fn poll_to_exit<T, F: Future>(
     mut body: Pin<&mut Option<F>>,
-    life: &mut Option<Life>,
+    exit_guard: &mut Option<ExitGuard>,
     cx: &mut Context<'_>,
     of: impl FnOnce(F::Output) -> Result<T, ExitReason>,
 ) -> Poll<Result<Result<T, ExitReason>, Payload>> {
     let future = body.as_mut().as_pin_mut().expect("a process that has exited is not polled");
-    let lives = life.as_ref().expect("a process lives as long as its body");
-    let outcome = match lives.watch(|| unwind::catch_whole(|| future.poll(cx))) {
+    let running = exit_guard.as_ref().expect("a process lives as long as its body");
+    let outcome = match running.watch(|| unwind::catch_whole(|| future.poll(cx))) {
         Ok(Poll::Pending) => return Poll::Pending,
         Ok(Poll::Ready(output)) => Ok(of(output)),
         Err(panic) => Err(panic),
     };
     let outcome = unwind::catch_whole(|| body.set(None)).and(outcome);
-    if let Some(mut life) = life.take() {
-        life.reason = match &outcome {
+    if let Some(mut exit_guard) = exit_guard.take() {
+        exit_guard.reason = match &outcome {
             Err(panic) => ExitReason::panicked(panic.text()),
             Ok(Ok(_)) => ExitReason::Normal,
             Ok(Err(reason)) => reason.clone(),
@@ -320,7 +320,7 @@ fn poll_to_exit<T, F: Future>(
 }
 
 /// The life of a process: its drop is the exit, so that none is forgotten, whatever drops it.
-struct Life {
+struct ExitGuard {
     node: Node,
     pid: LocalPid,
     process: Arc<LiveProcess>,
@@ -330,7 +330,7 @@ struct Life {
     is_guard: bool,
 }
 
-impl Life {
+impl ExitGuard {
     /// A process begins; unless something else is said, it ends of that reason.
     fn begin(
         node: &Node,
@@ -340,11 +340,11 @@ impl Life {
         let process = Arc::new(LiveProcess::new(node.inner.limits.mailbox, abort));
         let pid = node.inner.register_endpoint(LocalEndpoint::Process(process.clone()))?;
         let mailbox = Mailbox::new(node.clone(), pid, process.clone());
-        Ok((Life { node: node.clone(), pid, process, reason, is_guard: false }, mailbox))
+        Ok((ExitGuard { node: node.clone(), pid, process, reason, is_guard: false }, mailbox))
     }
 }
 
-impl Life {
+impl ExitGuard {
     /// Why it ends, unless it was killed.
     fn reason(&self) -> ExitReason {
         if self.is_guard && thread::panicking() {
@@ -359,7 +359,7 @@ impl Life {
     }
 }
 
-impl Life {
+impl ExitGuard {
     /// Runs a piece of the body. The watchdog notices if it blocks.
     fn watch<R>(&self, run: impl FnOnce() -> R) -> R {
         let node = self.node.inner.number.get().copied().unwrap_or_default();
@@ -367,7 +367,7 @@ impl Life {
     }
 }
 
-impl Drop for Life {
+impl Drop for ExitGuard {
     fn drop(&mut self) {
         // From here on a kill comes too late and returns false.
         let reason = self.process.decide(|| self.reason());
@@ -376,9 +376,12 @@ impl Drop for Life {
     }
 }
 
-impl fmt::Debug for Life {
+impl fmt::Debug for ExitGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Life").field("pid", &self.pid).field("reason", &self.reason).finish_non_exhaustive()
+        f.debug_struct("ExitGuard")
+            .field("pid", &self.pid)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
     }
 }
 
@@ -399,7 +402,7 @@ mod tests {
         let service = Network::new().join(name.clone());
         let node = block_on(Node::with_service(Config::new(name), service)).unwrap();
         let process = node.process().unwrap();
-        let (pid, live) = (process.pid().clone(), process.life.process.clone());
+        let (pid, live) = (process.pid().clone(), process.exit_guard.process.clone());
         let monitor = node.monitor(&pid).unwrap();
         let (exits, killed) = live
             .gate
