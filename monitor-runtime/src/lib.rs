@@ -1,10 +1,9 @@
-//! Obit tells a program, reliably and fast, that a process or a node somewhere else in the cluster
-//! is gone, and why it died.
+//! Obit tells a program, reliably and fast, that a process or a node elsewhere in the cluster has ended or is out of reach, and why.
 //!
-//! A [`Node`] is the home of *processes*: tasks that it runs ([`Node::spawn`]), or whatever holds a
-//! guard ([`Node::process`]): a task of another runtime, a thread. Any of them, on any node, can be
-//! monitored by pid or by name. Each monitor ends in exactly one [`Down`], unless it is ended
-//! before.
+//! A [`Node`] hosts *processes*: tasks that it runs ([`Node::spawn`]), and holders of a guard
+//! ([`Node::process`]), such as a task of another runtime or a thread. Any process, on any node,
+//! can be monitored by pid or by name. Each monitor delivers exactly one [`Down`], unless it is
+//! ended before.
 //!
 //! ```
 //! use monitor_runtime::prelude::*;
@@ -13,7 +12,7 @@
 //! # let network = Network::new();
 //! # let a = Node::with_service(Config::new("a@local".parse()?), network.join("a@local".parse()?)).await?;
 //! # let b = Node::with_service(Config::new("b@local".parse()?), network.join("b@local".parse()?)).await?;
-//! // On node b: a worker, registered under a name. It fails at the first thing it is asked to do.
+//! // On node b: a worker, registered under a name. It fails on its first message.
 //! let worker = b.spawn(|mut mailbox| async move {
 //!     mailbox.recv().await;
 //!     Err(ExitReason::other("out of paper")?) // an error is a reason, and so is a panic
@@ -29,47 +28,47 @@
 //! # a.stop().await; b.stop().await; Ok(()) }) }
 //! ```
 //!
-//! # Which way to watch
+//! # Which function to use
 //!
-//! | you want | take |
+//! | you want | use |
 //! |---|---|
-//! | to await the end of one thing | [`Node::monitor`]: a future; to drop it is to demonitor |
-//! | to work as long as something lives | [`Monitor::guard`] |
-//! | to watch many things | [`Node::monitor_set`]: a stream |
-//! | Erlang's way, notices among the messages | [`Mailbox::monitor`] |
-//! | to ask something, and to know if nobody is there to answer | [`Mailbox::call`], [`Node::call`] |
-//! | to know of nodes | [`Mailbox::monitor_node`], [`Mailbox::monitor_nodes`] |
+//! | to await the end of one process | [`Node::monitor`]: a future; dropping it demonitors |
+//! | to work as long as a process lives | [`Monitor::guard`] |
+//! | to monitor many processes | [`Node::monitor_set`]: a stream |
+//! | notices among the messages, as in Erlang | [`Mailbox::monitor`] |
+//! | to send a request, and to get either its reply or the end of its target | [`Mailbox::call`], [`Node::call`] |
+//! | to be notified of nodes | [`Mailbox::monitor_node`], [`Mailbox::monitor_nodes`] |
 //!
-//! # What holds
+//! # Guarantees
 //!
 //! 1. A monitor ends once: by its [`Down`], by a demonitor, or by its watcher's exit, whichever is
 //!    first at the watcher.
-//! 2. [`DownReason::Exit`] and [`DownReason::NoProc`] are true. Only the node that bears the name
-//!    says them. [`DownReason::NoConnection`] says something of the link, never of the process.
-//! 3. What a process sent to its watcher before it died arrives before its `Down`. A monitor
-//!    reaches the target's node before what the same process sends after it.
+//! 2. [`DownReason::Exit`] and [`DownReason::NoProc`] are true: only the node of the target reports
+//!    them. [`DownReason::NoConnection`] is about the connection, never about the process.
+//! 3. Messages that a process sent to its watcher before it exited arrive before its `Down`. A
+//!    monitor reaches the target's node before any later message of the same process.
 //! 4. A node-up comes before every message of its session. A node-down comes after every message
-//!    and every `Down` of it.
-//! 5. A name is free before the `Down` of its holder can be observed.
-//! 6. Only async functions wait. Nothing grows without a limit: what does not fit is refused, or
-//!    dropped, and then counted in [`Node::stats`].
+//!    and every `Down` of its session.
+//! 5. A name is free before the `Down` of its holder is delivered.
+//! 6. Only async functions wait. Every queue and table has a limit: an entry beyond it is refused,
+//!    or it is dropped and counted in [`Node::stats`].
 //!
-//! # What does not
+//! # What is not guaranteed
 //!
 //! A `Down` is no fence. `NoConnection` may be followed by a new session with a process that never
-//! died; and a process that is gone for its watcher may, on the other side of a broken link, be
-//! still at work. Where that matters, let storage compare the whole [`Pid`] of the holder, and
-//! grant no pid twice. There is no consensus about who is in the cluster, and no routing through
-//! third nodes.
+//! exited, and a process that was reported with `NoConnection` may still be running on the other
+//! side of a broken connection. Where that matters, let storage compare the whole [`Pid`] of the
+//! holder, and grant no pid twice. There is no consensus about the members of the cluster, and no
+//! routing through third nodes.
 //!
-//! # Who should not use this crate
+//! # When to use another crate
 //!
-//! If you have an actor system, a transport, or a runtime of your own, take `monitor-core`: all of
-//! the semantics without tasks, sockets and locks. If you want another network under this crate,
-//! implement `peer-service`'s trait and start with [`Node::with_service`]. If you only want a
-//! task's result within one program, await its handle.
+//! If you have an actor system, a transport, or a runtime of your own, use `monitor-core`: it has
+//! all of the semantics without tasks, sockets and locks. If you want another network under this
+//! crate, implement the trait of `peer-service` and start with [`Node::with_service`]. If you only
+//! need the result of a task in the same program, await its handle.
 //!
-//! # For those who come from Erlang
+//! # Erlang's functions
 //!
 //! | Erlang | here |
 //! |---|---|
@@ -90,29 +89,29 @@
 //! | `init:stop()` | [`Node::stop`] |
 //! | links, supervisors, `code_change` | not here |
 //!
-//! The guide in `docs/guide` of the repository has the whole of it, and pages on what a `Down`
-//! proves, on operating nodes, and on every text that may be printed.
+//! The guide in `docs/guide` of the repository has the full table, and pages on what a `Down`
+//! proves and on operating nodes; `docs/errors.md` explains every text that can be printed.
 //!
 //! # Cargo features
 //!
-//! - `tcp`, on by default: `Node::start`, which brings a node up over TCP. Without it a node needs
-//!   a peer service of your own.
+//! - `tcp`, on by default: `Node::start`, which starts a node over TCP. Without it a node needs a
+//!   peer service of your own.
 //! - `tls`: `Config::tls`, which encrypts all connections and binds every node's name to a
 //!   certificate of the cluster's own CA. It brings rustls and ring.
-//! - `control`: the module `control`, a Unix socket at which a running node can be asked what it
-//!   knows. It brings serde_json.
+//! - `control`: the module `control`, a Unix socket at which a running node can be inspected. It
+//!   brings serde_json.
 //! - `http`: the module `http`, the same over HTTP, and metrics for Prometheus. It brings hyper.
-//! - `metrics`: the module `metrics`, which tells the recorder of the crate of that name what the
-//!   node measures.
+//! - `metrics`: the module `metrics`, which passes the figures of a node to the recorder of the
+//!   crate of that name.
 //! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own,
-//!   to test your own failover with. It brings nothing else; ask for it in `[dev-dependencies]`.
+//!   for tests of your own failover. It brings no other crate; enable it in `[dev-dependencies]`.
 #![warn(missing_debug_implementations)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // | what | where |
 // |---|---|
-// | a node, and what it is started with | `node.rs`, `config.rs`, `tcp.rs` |
-// | processes, and what they receive and send | `process.rs`, `mailbox.rs`, `event.rs`, `typed.rs`, `send_options.rs` |
+// | a node and its configuration | `node.rs`, `config.rs`, `tcp.rs` |
+// | processes, their events and messages | `process.rs`, `mailbox.rs`, `event.rs`, `typed.rs`, `send_options.rs` |
 // | monitors as futures and streams, and calls | `monitor.rs`, `monitor_set.rs`, `call.rs` |
 // | errors | `error.rs` |
 // | the state of a node, and the lock around it | `engine.rs` |
@@ -152,7 +151,7 @@ pub mod test_util;
 mod threads;
 mod typed;
 
-/// What a program that uses nodes needs most.
+/// The items that most programs need.
 pub mod prelude {
     #[cfg(feature = "tls")]
     pub use crate::Tls;

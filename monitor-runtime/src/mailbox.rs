@@ -27,14 +27,14 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Demonitor {
-    /// Also remove its notice from the mailbox, if it is there. O(1).
+    /// Whether to remove an unread `Down` of the monitor from the mailbox. O(1).
     pub flush: bool,
     /// Tell whether the monitor was active.
     pub info: bool,
 }
 
 impl Demonitor {
-    /// Neither flush nor info.
+    /// Without flush and info.
     pub const fn new() -> Self {
         Demonitor { flush: false, info: false }
     }

@@ -27,14 +27,13 @@ use crate::{
     threads::{runner::Runner, watchdog},
 };
 
-/// A node: the home of processes, and their way to other nodes. A cheap handle; clones are the same
-/// node.
+/// A node: it hosts processes and connects them to other nodes. A cheap handle; clones are the same node.
 ///
-/// A node lives as long as a handle, a process or a monitor of it. When the last of them is dropped
-/// without [`Node::stop`], other nodes see what they would see of a crash:
+/// A node lives as long as a handle, a process or a monitor of it. If the last of them is dropped
+/// without [`Node::stop`], other nodes see the same as after a crash:
 /// [`EndKind::Closed`](crate::EndKind::Closed).
 ///
-/// Only async functions wait; every call is safe on any thread.
+/// Only async functions wait. Every function can be called from any thread.
 #[derive(Clone)]
 #[doc(alias = "net_kernel")]
 pub struct Node {
@@ -42,10 +41,10 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts a node over a peer service that stands already, such as one of your own or
-    /// `peer_service::memory`'s. `Node::start` does it over TCP.
+    /// Starts a node over an existing peer service, such as one of your own or that of
+    /// `peer_service::memory`. `Node::start` starts one over TCP.
     ///
-    /// It never waits, so there is nothing to cancel.
+    /// It never waits, so it cannot be canceled midway.
     ///
     /// # Errors
     /// [`StartError::Field`] if a field of the configuration is out of its limits;
@@ -62,8 +61,8 @@ impl Node {
         Node::assemble(config, service, runner, None)
     }
 
-    /// Puts a node together of parts that fit each other: a checked configuration, and a service of
-    /// that name whose frames are long enough.
+    /// Assembles a node from checked parts: the configuration is valid, and the service has the
+    /// same name and frames that are long enough.
     fn assemble(
         config: Config,
         service: Arc<dyn PeerService>,
@@ -103,7 +102,7 @@ impl Node {
         Ok(Node { inner })
     }
 
-    /// The node, in this life of it.
+    /// The node's name and incarnation.
     pub fn id(&self) -> &NodeId {
         &self.inner.id
     }
@@ -120,15 +119,15 @@ impl Node {
 
     // ----- processes
 
-    /// Gives a name to a local process. A process may have many names, a name has one holder.
+    /// Registers a local process under a name. A process may have many names; a name has one holder.
     ///
-    /// The name is free again when it is unregistered or its holder exits, and then before anybody
-    /// can observe that holder's `Down`. O(log n) for n processes that have names; the exit of a
+    /// The name is free again once it is unregistered or its holder exits, and before any watcher
+    /// receives the `Down` of that holder. O(log n) for n processes that have names; the exit of a
     /// process costs O(1) more for each of its names.
     ///
     /// # Errors
-    /// [`RegisterError::NameTaken`] by another process; [`RegisterError::NoProc`] if the pid is of
-    /// another node or gone; [`NotAlive`].
+    /// [`RegisterError::NameTaken`] if another process holds the name; [`RegisterError::NoProc`] if
+    /// the process has exited or is on another node; [`NotAlive`].
     pub fn register(&self, name: RegName, pid: &Pid) -> Result<(), RegisterError> {
         if !self.inner.is_alive() {
             return Err(NotAlive.into());
@@ -142,7 +141,7 @@ impl Node {
             .map_err(|other| RegisterError::NameTaken(self.inner.pid(other.0)))
     }
 
-    /// Frees a name; returns whether anybody held it. O(n) for a holder with n names.
+    /// Frees a name; returns whether a process held it. O(n) for a holder with n names.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -154,22 +153,22 @@ impl Node {
         Ok(self.inner.directory.write().names.unregister(name))
     }
 
-    /// Who holds a name on this node. O(1).
+    /// The process that holds a name on this node. O(1).
     pub fn whereis(&self, name: &RegName) -> Option<Pid> {
         let holder = self.inner.directory.read().names.whereis(name)?;
         Some(self.inner.pid(holder.0))
     }
 
-    /// Kills a local process; returns whether this call did. Processes of other nodes cannot be
-    /// killed from here (in Erlang they can: tell them by a message).
+    /// Kills a local process; returns whether this call killed it. A process of another node cannot
+    /// be killed from here, as it can in Erlang: send it a message instead.
     ///
-    /// True: the process exits as [`ExitReason::Killed`](crate::ExitReason::Killed), whatever it
-    /// says itself. False: it had exited, or something else ends it, or it is no process of this
-    /// node.
+    /// If true, the process exits as [`ExitReason::Killed`](crate::ExitReason::Killed), whatever
+    /// its body returns. If false, it has exited, is already ending for another reason, or is no
+    /// process of this node.
     ///
-    /// A spawned process is dropped at its next await, and `Killed` follows, never before. One that
-    /// is a guard exits as `Killed` when its guard is dropped. Neither receives what is sent after
-    /// this call. O(1).
+    /// A spawned process is dropped at its next await, and its exit is reported after that. A
+    /// process that is a guard exits as `Killed` when its guard is dropped. Neither receives
+    /// messages that are sent after this call. O(1).
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -182,14 +181,14 @@ impl Node {
         Ok(process.is_some_and(|process| process.kill(Verdict::Killed)))
     }
 
-    /// Whether a local process lives. False for processes of other nodes: monitor those.
+    /// Whether a local process lives. Always false for processes of other nodes: monitor those.
     pub fn is_process_alive(&self, pid: &Pid) -> bool {
         self.inner.local(pid).is_some_and(|pid| self.inner.directory.read().process(pid).is_some())
     }
 
     // ----- messages
 
-    /// Sends a message that comes from no process. See [`Mailbox::send`](crate::Mailbox::send).
+    /// Sends a message that has no sender. See [`Mailbox::send`](crate::Mailbox::send).
     ///
     /// # Errors
     /// As [`Mailbox::send`](crate::Mailbox::send).
@@ -212,12 +211,13 @@ impl Node {
         Ok(self.inner.send(OutboundMessage::without_sender(&to.into(), options), &mut body.into())?)
     }
 
-    /// The channel of that name, if this node is configured with it: for [`SendOptions::channel`]
-    /// and [`MonitorOptions::channel`](crate::MonitorOptions::channel).
+    /// The channel of that name, for [`SendOptions::channel`] and
+    /// [`MonitorOptions::channel`](crate::MonitorOptions::channel). `None` if this node is not
+    /// configured with it.
     ///
-    /// A channel is a way of its own in every session with a node that has it too: what waits on
-    /// one holds up no other. A monitor on a channel that the session has not takes the default
-    /// one.
+    /// In a session with a node that has the same channel, each channel has a connection of its
+    /// own, so frames queued on one channel do not delay another. A monitor on a channel that the
+    /// session lacks uses the default channel.
     pub fn channel(&self, name: &str) -> Option<ChannelId> {
         let at = self.inner.service.channels().iter().position(|channel| channel.as_str() == name)?;
         ChannelId::new(at + 1)
@@ -225,12 +225,12 @@ impl Node {
 
     // ----- nodes
 
-    /// Asks for a connection to a node, and keeps the addresses that the spec has. Nothing happens
-    /// if there is one, or if it is the own node. Whether one comes about is told by
-    /// `monitor_nodes`, or by [`Node::nodes`].
+    /// Requests a connection to a node, and remembers the addresses in the spec. Does nothing if
+    /// the node is connected or is the local node. Returns before the connection is made:
+    /// `monitor_nodes` and [`Node::nodes`] report it.
     ///
-    /// It is asked for once: one that fails, or ends later, is not made again by itself. For nodes
-    /// that should always be connected there is `Config::peers`.
+    /// The node dials once. It does not retry a dial that fails, and does not redial when the
+    /// connection ends later. `Config::peers` lists nodes that should always be connected.
     ///
     /// # Errors
     /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks `connect`.
@@ -246,15 +246,14 @@ impl Node {
         self.inner.needs(self.inner.capabilities.connect, "connect")?;
         self.inner.enter_alive(|state, out| {
             self.inner.remember(&spec, state);
-            // A ticket under which nothing is kept: only the connection is wanted.
+            // No message is stored under this ticket: the route is requested for its dial.
             let ticket = state.pending_sends.ticket();
             state.core.route(spec.name(), ticket, Connect::OnDemand, out);
         })?;
         Ok(())
     }
 
-    /// Ends the connection to a node, if there is one. It is not made again before something
-    /// demands it.
+    /// Ends the connection to a node, if there is one. The node is dialed again only on demand.
     ///
     /// # Errors
     /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks
@@ -272,8 +271,8 @@ impl Node {
         Ok(())
     }
 
-    /// The nodes that are up, sorted by name; never the own one. The sessions are those that
-    /// [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes) tells of. O(n log n) for n nodes.
+    /// The nodes that are up, sorted by name, without the local node. The sessions are those that
+    /// [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes) reports. O(n log n) for n nodes.
     pub fn nodes(&self, filter: NodeType) -> Vec<NodeInfo> {
         self.inner
             .read_state(|state| state.core.nodes(filter).iter().map(|event| NodeInfo::of(event)).collect())
@@ -281,23 +280,25 @@ impl Node {
 
     // ----- the node itself
 
-    /// Stops the node in good order. May be called again, and by many; all wait for the same end.
+    /// Stops the node in good order. It may be called several times, also concurrently: all calls
+    /// wait for the same end.
     ///
-    /// From now on calls give [`NotAlive`]. What was begun is finished, every peer is told goodbye,
-    /// local watchers get `NoConnection(LocalShutdown)`, node-downs follow, spawned processes exit
-    /// as [`ExitReason::Shutdown`](crate::ExitReason::Shutdown) (no peer hears of that: it has been
-    /// told that the node left).
+    /// From the first poll on, other calls return [`NotAlive`]. The node finishes calls that have
+    /// begun, says goodbye to every peer, and delivers `NoConnection(LocalShutdown)` to local
+    /// watchers, followed by the node-downs. Spawned processes exit as
+    /// [`ExitReason::Shutdown`](crate::ExitReason::Shutdown), which no peer reports, because the
+    /// goodbye has ended its session.
     ///
-    /// When it has returned, every monitor that was made on this node has ended. A guard lives
-    /// until its holder drops it, and a task that does not end in time lives, too: local monitors
-    /// on these give `NoConnection(LocalShutdown)`. Messages and `Down`s that wait stay readable,
-    /// in mailboxes, [`Monitor`](crate::Monitor)s and [`MonitorSet`](crate::MonitorSet)s; then
-    /// `recv` gives `None`. Nothing else is left of monitors, subscriptions, aliases and sessions,
-    /// in whatever order handles are dropped.
+    /// Once it has returned, every monitor that was made on this node has ended. A guard lives
+    /// until its holder drops it, and so does a task that does not end in time: local monitors on
+    /// these report `NoConnection(LocalShutdown)`. Unread messages and `Down`s stay readable, in
+    /// mailboxes, [`Monitor`](crate::Monitor)s and [`MonitorSet`](crate::MonitorSet)s; after the
+    /// last one `recv` returns `None`. All other monitors, subscriptions, aliases and sessions are
+    /// gone, in whatever order handles are dropped.
     ///
-    /// It may be called from anywhere, also from a process of this node, which it ends like any
-    /// other. Takes at most [`Config::stop_timeout`]. Nothing happens before the first poll.
-    /// Cancel-safe: dropped after that, it waits no more, and the node goes on stopping.
+    /// A process of this node may call it, too, and is ended like any other. It takes at most
+    /// [`Config::stop_timeout`]. Nothing happens before the first poll. Cancel-safe: if the future
+    /// is dropped after that, the node still stops.
     #[doc(alias = "halt")]
     #[doc(alias = "init")]
     pub async fn stop(&self) {

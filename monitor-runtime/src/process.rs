@@ -1,4 +1,4 @@
-//! Processes: anything with an exit.
+//! Processes: spawned tasks, and guards that any program part can hold.
 
 use std::{
     convert::identity,
@@ -30,18 +30,18 @@ use crate::{
 };
 
 impl Node {
-    /// Starts a process: runs the future that `f` makes, on the node's threads or by
+    /// Starts a process: runs the future that `f` returns, on the node's threads or by
     /// [`Config::spawner`](crate::Config::spawner).
     ///
-    /// The process exits when the future is done: `Ok` is [`ExitReason::Normal`], an error is its
-    /// reason, a panic (in `f` too) is [`ExitReason::Panicked`] with its text. `?` turns any error
-    /// into a reason. O(1).
+    /// The process exits when the future completes. The reason is [`ExitReason::Normal`] after
+    /// `Ok`, the error after `Err`, and [`ExitReason::Panicked`] with the panic's text after a
+    /// panic, also one in `f`. `?` turns any error into a reason. O(1).
     ///
-    /// A process that blocks its thread holds up nobody else, up to
-    /// [`Config::max_blocked_threads`](crate::Config::max_blocked_threads) of them at once, and a
-    /// warning names it after a second. It costs a thread for as long as it blocks, so blocking
-    /// work is better off in `smol::unblock`, in `tokio::task::spawn_blocking`, or on a thread of
-    /// its own with [`Node::process`].
+    /// Up to [`Config::max_blocked_threads`](crate::Config::max_blocked_threads) processes may
+    /// block their threads at once without delaying others; a warning names a process that blocks
+    /// for a second. Each costs a thread while it blocks, so blocking work belongs into
+    /// `smol::unblock`, into `tokio::task::spawn_blocking`, or onto a thread of its own with
+    /// [`Node::process`].
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -73,7 +73,7 @@ impl Node {
         Ok(pid)
     }
 
-    /// Starts a process and monitors it, in one step: whatever it does, the monitor never says
+    /// Starts a process and monitors it, in one step: the monitor never reports
     /// [`NoProc`](crate::DownReason::NoProc).
     ///
     /// # Errors
@@ -86,14 +86,13 @@ impl Node {
     {
         let task = prepare(self)?;
         let pid = task.pid().clone();
-        // It lives already, but it does not run yet. A local monitor needs nothing of the peer
-        // service.
+        // The process is registered, but its task has not started. A local monitor does not use the peer service.
         let monitor = self.monitor(&pid).map_err(|_| NotAlive)?;
         task.start(f);
         Ok((pid, monitor))
     }
 
-    /// Makes a process out of whatever holds the guard: a task of any runtime, a thread, an actor.
+    /// Makes a process whose lifetime is that of the returned guard. Any part of the program can hold it: a task of any runtime, a thread, an actor.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -102,12 +101,12 @@ impl Node {
     }
 }
 
-/// A process that is whatever holds this guard: a task of any runtime, a thread, an actor.
+/// A process that lives as long as this guard. Any part of the program can hold it: a task of any runtime, a thread, an actor.
 ///
-/// Its exit is the guard's drop. The reason is [`ExitReason::Normal`], or the one that was
-/// [set](Process::set_exit_reason); on a drop while its thread unwinds, it is
-/// [`ExitReason::Panicked`]. A reason [given](Process::exit) with the exit counts in any case, and
-/// a killed process is [`ExitReason::Killed`], whatever reason was set.
+/// The process exits when the guard is dropped. The reason is [`ExitReason::Normal`] or the one
+/// that was [set](Process::set_exit_reason). If the guard is dropped while its thread unwinds, the
+/// reason is [`ExitReason::Panicked`]. A reason that was passed to [`Process::exit`] takes
+/// precedence over these. A killed process exits as [`ExitReason::Killed`] in any case.
 ///
 /// ```
 /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
@@ -120,34 +119,36 @@ impl Node {
 /// assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Shutdown));
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
-#[must_use = "to drop the guard is the exit of the process"]
+#[must_use = "the process exits when this guard is dropped"]
 #[derive(Debug)]
 pub struct Process {
-    // The order matters: the exit is told before the mailbox, and what waits in it, is dropped.
-    life: Life,
+    // The order matters: the exit is reported before the mailbox and its events are dropped.
+    exit_guard: ExitGuard,
     mailbox: Mailbox,
 }
 
 impl Process {
     pub(crate) fn new(node: &Node) -> Result<Self, NotAlive> {
-        let (mut life, mailbox) = Life::begin(node, None, ExitReason::Normal)?;
-        life.is_guard = true;
-        Ok(Process { life, mailbox })
+        let (mut exit_guard, mailbox) = ExitGuard::begin(node, None, ExitReason::Normal)?;
+        exit_guard.is_guard = true;
+        Ok(Process { exit_guard, mailbox })
     }
 
     /// Runs the body of the process on the executor that awaits the returned future. The process
-    /// ends with that future: `Ok` is [`ExitReason::Normal`], an error is the reason, and `?` makes
-    /// one of any error. A panic in `work`, or in the future that it makes, is
-    /// [`ExitReason::Panicked`] with its text, and goes on in the caller.
+    /// exits when that future completes: as [`ExitReason::Normal`] after `Ok`, and with the error
+    /// as its reason after `Err`; `?` turns any error into a reason. After a panic in `work`, or in
+    /// the future that it returns, the reason is [`ExitReason::Panicked`] with the panic's text,
+    /// and the panic continues in the caller.
     ///
-    /// If the future is dropped before it is done, as with an aborted task, the reason is
-    /// [`Killed`](ExitReason::Killed), even if it was never polled; the process cannot be resumed.
-    /// The body is dropped before the exit is reported.
+    /// Not cancel-safe: if the future is dropped before it completes, as with an aborted task, the
+    /// process exits as [`Killed`](ExitReason::Killed), even if the future was never polled. The
+    /// body is dropped before the exit is reported.
     ///
-    /// A guard that is only held by a task ends as `Normal`, also when the task has failed.
+    /// Without `run`, a guard that a task holds ends as `Normal`, also when the task returns an
+    /// error.
     ///
     /// # Errors
-    /// What `work` returns.
+    /// The error that `work` returns.
     ///
     /// ```
     /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
@@ -169,23 +170,23 @@ impl Process {
         F: FnOnce(Mailbox) -> Fut,
         Fut: Future<Output = Result<T, ExitReason>>,
     {
-        let Process { mut life, mailbox } = self;
+        let Process { mut exit_guard, mailbox } = self;
         // Set now, not in the first poll: the future may be dropped before it is polled.
-        life.is_guard = false;
-        life.reason = ExitReason::Killed;
+        exit_guard.is_guard = false;
+        exit_guard.reason = ExitReason::Killed;
         let body = future::lazy(move |_| work(mailbox)).flatten();
-        Run { body: Some(body), life: Some(life) }
+        Run { body: Some(body), exit_guard: Some(exit_guard) }
     }
 
-    /// Ends the process now, with this reason, also while the thread unwinds.
+    /// Ends the process now, with this reason, even while the thread unwinds.
     pub fn exit(mut self, reason: ExitReason) {
-        self.life.is_guard = false;
-        self.life.reason = reason;
+        self.exit_guard.is_guard = false;
+        self.exit_guard.reason = reason;
     }
 
     /// Sets the reason with which the process exits when the guard is dropped. `Normal` by default.
     pub fn set_exit_reason(&mut self, reason: ExitReason) {
-        self.life.reason = reason;
+        self.exit_guard.reason = reason;
     }
 }
 
@@ -203,18 +204,18 @@ impl DerefMut for Process {
     }
 }
 
-/// A process that has its number, and whose task does not run yet.
+/// A registered process whose task has not started.
 pub(crate) struct Prepared {
-    life: Life,
+    exit_guard: ExitGuard,
     mailbox: Mailbox,
     aborted: AbortRegistration,
 }
 
-/// Makes a process whose task is still to be started. Dropped instead, it was killed.
+/// Registers a process. The caller starts its task; if it drops the process instead, the exit reason is `Killed`.
 pub(crate) fn prepare(node: &Node) -> Result<Prepared, NotAlive> {
     let (abort, aborted) = AbortHandle::new_pair();
-    let (life, mailbox) = Life::begin(node, Some(abort), ExitReason::Killed)?;
-    Ok(Prepared { life, mailbox, aborted })
+    let (exit_guard, mailbox) = ExitGuard::begin(node, Some(abort), ExitReason::Killed)?;
+    Ok(Prepared { exit_guard, mailbox, aborted })
 }
 
 impl Prepared {
@@ -227,25 +228,24 @@ impl Prepared {
         F: FnOnce(Mailbox) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
     {
-        let Prepared { life, mailbox, aborted } = self;
-        let node = life.node.clone();
+        let Prepared { exit_guard, mailbox, aborted } = self;
+        let node = exit_guard.node.clone();
         let body = future::lazy(move |_| f(mailbox)).flatten();
-        // A spawner that panics has dropped the task: the process was killed.
+        // A spawner that panics drops the task, so the process exits as killed.
         let body = Abortable::new(body, aborted);
-        let task = Task { body: Some(body), life: Some(life) };
+        let task = Task { body: Some(body), exit_guard: Some(exit_guard) };
         let _ = supervision::catch(|| (node.inner.bodies)(Box::pin(task)));
     }
 }
 
 pin_project! {
-    /// A process that is a task. Not an async block: that would have room for what it begins with
-    /// beside what it makes of it, and a process is mostly that.
+    /// The task of a spawned process. It is not an async block, because that would store the
+    /// function beside the future that it returns, and most of a process's memory is that future.
     struct Task<F> {
-        // The order matters: what the process holds is gone before anybody hears of its exit, also
-        // when its task is dropped.
+        // The order matters: the body is dropped before the exit is reported, also when an executor drops the task.
         #[pin]
         body: Option<F>,
-        life: Option<Life>,
+        exit_guard: Option<ExitGuard>,
     }
 
     impl<F> PinnedDrop for Task<F> {
@@ -263,17 +263,17 @@ impl<F: Future<Output = Result<Result<(), ExitReason>, Aborted>>> Future for Tas
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = self.project();
         let killed = |_| Err(ExitReason::Killed);
-        poll_to_exit(task.body, task.life, cx, |outcome| outcome.unwrap_or_else(killed)).map(drop)
+        poll_to_exit(task.body, task.exit_guard, cx, |outcome| outcome.unwrap_or_else(killed)).map(drop)
     }
 }
 
 pin_project! {
-    /// A process that is run by its guard: as a [`Task`], but its caller gets what the body
-    /// returns.
+    /// The future of [`Process::run`]: as a [`Task`], but it returns the result of the body to its
+    /// caller.
     struct Run<F> {
         #[pin]
         body: Option<F>,
-        life: Option<Life>,
+        exit_guard: Option<ExitGuard>,
     }
 }
 
@@ -282,56 +282,56 @@ impl<T, F: Future<Output = Result<T, ExitReason>>> Future for Run<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let run = self.project();
-        match ready!(poll_to_exit(run.body, run.life, cx, identity)) {
+        match ready!(poll_to_exit(run.body, run.exit_guard, cx, identity)) {
             Ok(result) => Poll::Ready(result),
             Err(panic) => panic.resume(),
         }
     }
 }
 
-/// Polls the body of a process, watched by the watchdog. Once the body is done it is dropped, then
-/// the process exits. A panic of a destructor counts as one of the body.
+/// Polls the body of a process under the watchdog. Once the body completes it is dropped, then the
+/// process exits. A panic of a destructor counts as a panic of the body.
 ///
-/// `of` maps the body's output to its result; an adapter around the body would drop it where its
-/// panic is not caught.
+/// `of` maps the body's output to its result. An adapter around the body could do that, too, but
+/// would drop the body at a point where its panic is not caught.
 fn poll_to_exit<T, F: Future>(
     mut body: Pin<&mut Option<F>>,
-    life: &mut Option<Life>,
+    exit_guard: &mut Option<ExitGuard>,
     cx: &mut Context<'_>,
     of: impl FnOnce(F::Output) -> Result<T, ExitReason>,
 ) -> Poll<Result<Result<T, ExitReason>, Payload>> {
     let future = body.as_mut().as_pin_mut().expect("a process that has exited is not polled");
-    let lives = life.as_ref().expect("a process lives as long as its body");
-    let outcome = match lives.watch(|| unwind::catch_whole(|| future.poll(cx))) {
+    let running = exit_guard.as_ref().expect("a process lives as long as its body");
+    let outcome = match running.watch(|| unwind::catch_whole(|| future.poll(cx))) {
         Ok(Poll::Pending) => return Poll::Pending,
         Ok(Poll::Ready(output)) => Ok(of(output)),
         Err(panic) => Err(panic),
     };
     let outcome = unwind::catch_whole(|| body.set(None)).and(outcome);
-    if let Some(mut life) = life.take() {
-        life.reason = match &outcome {
+    if let Some(mut exit_guard) = exit_guard.take() {
+        exit_guard.reason = match &outcome {
             Err(panic) => ExitReason::panicked(panic.text()),
             Ok(Ok(_)) => ExitReason::Normal,
             Ok(Err(reason)) => reason.clone(),
         };
     }
-    // The process has exited: destructors that run from here on may panic.
+    // The process has exited, so destructors that run from here on may panic.
     Poll::Ready(outcome)
 }
 
-/// The life of a process: its drop is the exit, so that none is forgotten, whatever drops it.
-struct Life {
+/// Reports the exit of a process when it is dropped, so that no exit is lost, whatever drops the process.
+struct ExitGuard {
     node: Node,
     pid: LocalPid,
     process: Arc<LiveProcess>,
     reason: ExitReason,
-    /// User code holds it as a guard: if it is dropped while the thread unwinds, the process has
-    /// panicked.
+    /// Whether user code holds it as a guard. Then a drop while the thread unwinds means that the
+    /// process has panicked.
     is_guard: bool,
 }
 
-impl Life {
-    /// A process begins; unless something else is said, it ends of that reason.
+impl ExitGuard {
+    /// Registers a process, which exits for that reason unless another one is set.
     fn begin(
         node: &Node,
         abort: Option<AbortHandle>,
@@ -340,15 +340,15 @@ impl Life {
         let process = Arc::new(LiveProcess::new(node.inner.limits.mailbox, abort));
         let pid = node.inner.register_endpoint(LocalEndpoint::Process(process.clone()))?;
         let mailbox = Mailbox::new(node.clone(), pid, process.clone());
-        Ok((Life { node: node.clone(), pid, process, reason, is_guard: false }, mailbox))
+        Ok((ExitGuard { node: node.clone(), pid, process, reason, is_guard: false }, mailbox))
     }
 }
 
-impl Life {
-    /// Why it ends, unless it was killed.
+impl ExitGuard {
+    /// The exit reason, unless the process was killed.
     fn reason(&self) -> ExitReason {
         if self.is_guard && thread::panicking() {
-            // The panic's own text cannot be had here.
+            // The text of the panic is not accessible here.
             let thread = thread::current();
             let thread = thread.name().unwrap_or("without a name");
             return ExitReason::panicked(format!(
@@ -359,26 +359,29 @@ impl Life {
     }
 }
 
-impl Life {
-    /// Runs a piece of the body. The watchdog notices if it blocks.
+impl ExitGuard {
+    /// Runs one poll of the body, which the watchdog reports if it blocks.
     fn watch<R>(&self, run: impl FnOnce() -> R) -> R {
         let node = self.node.inner.number.get().copied().unwrap_or_default();
         watchdog::poll(node, self.pid.0.to_u64(), run)
     }
 }
 
-impl Drop for Life {
+impl Drop for ExitGuard {
     fn drop(&mut self) {
-        // From here on a kill comes too late and returns false.
+        // From here on `Node::kill` returns false.
         let reason = self.process.decide(|| self.reason());
         self.process.gate.close();
         self.node.inner.exited(self.pid, reason);
     }
 }
 
-impl fmt::Debug for Life {
+impl fmt::Debug for ExitGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Life").field("pid", &self.pid).field("reason", &self.reason).finish_non_exhaustive()
+        f.debug_struct("ExitGuard")
+            .field("pid", &self.pid)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
     }
 }
 
@@ -391,15 +394,14 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    /// The exit waits for a send that has begun: a kill at that moment comes too late, and so does
-    /// another send.
+    /// The exit waits for a send that has begun. A kill at that moment returns false, and another send is refused.
     #[test]
     fn a_kill_while_the_exit_waits_for_a_send_says_that_it_comes_too_late() {
         let name: refs::NodeName = "a@local".parse().unwrap();
         let service = Network::new().join(name.clone());
         let node = block_on(Node::with_service(Config::new(name), service)).unwrap();
         let process = node.process().unwrap();
-        let (pid, live) = (process.pid().clone(), process.life.process.clone());
+        let (pid, live) = (process.pid().clone(), process.exit_guard.process.clone());
         let monitor = node.monitor(&pid).unwrap();
         let (exits, killed) = live
             .gate
@@ -408,7 +410,7 @@ mod tests {
                 while !live.gate.is_closed() {
                     thread::yield_now();
                 }
-                assert!(node.is_process_alive(&pid), "nobody was told yet");
+                assert!(node.is_process_alive(&pid), "no exit was reported yet");
                 (exits, node.kill(&pid).unwrap())
             })
             .unwrap();

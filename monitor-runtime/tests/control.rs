@@ -18,17 +18,17 @@ use std::{
 use common::{Cluster, name, run};
 use monitor_runtime::{
     Node,
-    control::{Answer, AskError, Question, ask, serve},
+    control::{AskError, Request, Response, ask, serve},
 };
 
-/// A place for one socket, in a directory of its own.
-struct Place(PathBuf);
+/// A directory of its own for the socket of one test.
+struct SocketDir(PathBuf);
 
-impl Place {
+impl SocketDir {
     fn new(test: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("obit-control-{test}-{}", std::process::id()));
         fs::create_dir(&directory).unwrap();
-        Place(directory)
+        SocketDir(directory)
     }
 
     fn socket(&self) -> PathBuf {
@@ -40,7 +40,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for SocketDir {
     fn drop(&mut self) {
         // Left behind, it harms nobody.
         let _ = fs::remove_dir_all(&self.0);
@@ -53,8 +53,8 @@ fn make_directory(path: &Path, mode: u32) {
 }
 
 async fn nodes(socket: &Path) -> String {
-    match ask(socket, &Question::Nodes).await.unwrap() {
-        Answer::Nodes(nodes) => nodes.name,
+    match ask(socket, &Request::Nodes).await.unwrap() {
+        Response::Nodes(nodes) => nodes.name,
         other => panic!("{other:?}"),
     }
 }
@@ -66,42 +66,42 @@ async fn node() -> Node {
 #[test]
 fn the_socket_is_its_owner_s_alone_and_goes_when_it_is_closed() {
     run(async {
-        let (place, node) = (Place::new("mode"), node().await);
-        let served = serve(&node, place.socket()).unwrap();
-        assert_eq!(fs::metadata(place.socket()).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(place.files(), 1);
-        assert_eq!(nodes(&place.socket()).await, node.name().as_str());
+        let (dir, node) = (SocketDir::new("mode"), node().await);
+        let served = serve(&node, dir.socket()).unwrap();
+        assert_eq!(fs::metadata(dir.socket()).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(dir.files(), 1);
+        assert_eq!(nodes(&dir.socket()).await, node.name().as_str());
         drop(served);
-        assert_eq!(place.files(), 0);
-        assert!(matches!(ask(place.socket(), &Question::Nodes).await, Err(AskError::NoNode { .. })));
+        assert_eq!(dir.files(), 0);
+        assert!(matches!(ask(dir.socket(), &Request::Nodes).await, Err(AskError::NoNode { .. })));
     });
 }
 
 #[test]
 fn a_dead_socket_is_replaced_and_a_live_one_or_a_file_is_not() {
     run(async {
-        let (place, node) = (Place::new("stale"), node().await);
-        drop(UnixListener::bind(place.socket()).unwrap());
-        let _served = serve(&node, place.socket()).unwrap();
-        let second = serve(&node, place.socket()).unwrap_err();
-        assert_eq!((second.kind(), place.files()), (ErrorKind::AddrInUse, 1));
-        assert_eq!(nodes(&place.socket()).await, node.name().as_str());
+        let (dir, node) = (SocketDir::new("stale"), node().await);
+        drop(UnixListener::bind(dir.socket()).unwrap());
+        let _served = serve(&node, dir.socket()).unwrap();
+        let second = serve(&node, dir.socket()).unwrap_err();
+        assert_eq!((second.kind(), dir.files()), (ErrorKind::AddrInUse, 1));
+        assert_eq!(nodes(&dir.socket()).await, node.name().as_str());
 
-        let file = place.0.join("precious");
+        let file = dir.0.join("precious");
         fs::write(&file, "content").unwrap();
         assert_eq!(serve(&node, &file).unwrap_err().kind(), ErrorKind::AddrInUse);
         assert_eq!(fs::read_to_string(&file).unwrap(), "content");
-        assert!(serve(&node, place.0.join("x".repeat(200))).is_err(), "no socket has a name that long");
+        assert!(serve(&node, dir.0.join("x".repeat(200))).is_err(), "no socket has a name that long");
     });
 }
 
 #[test]
 fn whoever_asks_nonsense_is_told_so_and_others_are_answered() {
     run(async {
-        let (place, node) = (Place::new("nonsense"), node().await);
-        let _served = serve(&node, place.socket()).unwrap();
+        let (dir, node) = (SocketDir::new("nonsense"), node().await);
+        let _served = serve(&node, dir.socket()).unwrap();
         let answer = |question: &[u8]| {
-            let mut stream = UnixStream::connect(place.socket()).unwrap();
+            let mut stream = UnixStream::connect(dir.socket()).unwrap();
             // What is too long is answered before it was read to its end.
             let _ = stream.write_all(question);
             let mut answer = String::new();
@@ -119,11 +119,11 @@ fn whoever_asks_nonsense_is_told_so_and_others_are_answered() {
         }
         let refused = node.stats().count("questions_refused").unwrap();
         answer(&[b'['; 100_000]);
-        let silent: Vec<_> = (0..15).map(|_| UnixStream::connect(place.socket()).unwrap()).collect();
-        assert_eq!(nodes(&place.socket()).await, node.name().as_str());
+        let silent: Vec<_> = (0..15).map(|_| UnixStream::connect(dir.socket()).unwrap()).collect();
+        assert_eq!(nodes(&dir.socket()).await, node.name().as_str());
         drop(silent);
         // Who says nothing has asked nothing.
-        let look = UnixStream::connect(place.socket()).unwrap();
+        let look = UnixStream::connect(dir.socket()).unwrap();
         look.shutdown(std::net::Shutdown::Write).unwrap();
         let _ = (&look).read(&mut [0]);
         assert_eq!(node.stats().count("questions_refused"), Some(refused + 1), "the long one alone is new");
@@ -133,10 +133,10 @@ fn whoever_asks_nonsense_is_told_so_and_others_are_answered() {
 #[test]
 fn hundreds_that_ask_at_once_are_all_answered() {
     run(async {
-        let (place, node) = (Place::new("many"), node().await);
-        let _served = serve(&node, place.socket()).unwrap();
+        let (dir, node) = (SocketDir::new("many"), node().await);
+        let _served = serve(&node, dir.socket()).unwrap();
         let ask = |_| {
-            let mut stream = UnixStream::connect(place.socket()).unwrap();
+            let mut stream = UnixStream::connect(dir.socket()).unwrap();
             stream.write_all(b"\"nodes\"\n").unwrap();
             stream
         };
@@ -155,27 +155,27 @@ fn hundreds_that_ask_at_once_are_all_answered() {
 #[test]
 fn what_a_killed_program_has_left_behind_is_in_nobodys_way() {
     run(async {
-        let (place, node) = (Place::new("porch"), node().await);
+        let (dir, node) = (SocketDir::new("staging"), node().await);
         for staging in [".obit-0001", ".obit-4711"] {
-            make_directory(&place.0.join(staging), 0o700);
+            make_directory(&dir.0.join(staging), 0o700);
         }
-        drop(UnixListener::bind(place.0.join(".obit-0001/s")).unwrap());
-        let _served = serve(&node, place.socket()).unwrap();
-        assert_eq!(nodes(&place.socket()).await, node.name().as_str());
-        assert_eq!(place.files(), 1, "nothing but the socket is left");
+        drop(UnixListener::bind(dir.0.join(".obit-0001/s")).unwrap());
+        let _served = serve(&node, dir.socket()).unwrap();
+        assert_eq!(nodes(&dir.socket()).await, node.name().as_str());
+        assert_eq!(dir.files(), 1, "nothing but the socket is left");
     });
 }
 
 #[test]
 fn what_only_looks_like_a_staging_directory_is_neither_followed_nor_removed() {
     run(async {
-        let (place, elsewhere, node) = (Place::new("planted"), Place::new("elsewhere"), node().await);
+        let (dir, elsewhere, node) = (SocketDir::new("planted"), SocketDir::new("elsewhere"), node().await);
         // Behind a link lies what a node would remove in a staging directory of its own.
         let behind = [elsewhere.0.join("dead"), elsewhere.0.join("file")];
         behind.iter().for_each(|directory| make_directory(directory, 0o700));
         drop(UnixListener::bind(behind[0].join("s")).unwrap());
         fs::write(behind[1].join("s"), "content").unwrap();
-        let planted = |name: &str| place.0.join(name);
+        let planted = |name: &str| dir.0.join(name);
         symlink(&behind[0], planted(".obit-x")).unwrap();
         symlink(&behind[0], planted(".obit-0001")).unwrap();
         symlink(&behind[1], planted(".obit-0002")).unwrap();
@@ -189,8 +189,8 @@ fn what_only_looks_like_a_staging_directory_is_neither_followed_nor_removed() {
         make_directory(&planted(".obit-0006"), 0o700);
         symlink(behind[0].join("s"), planted(".obit-0006/s")).unwrap();
         make_directory(&planted(".obit-x0001"), 0o700);
-        let there = |place: &Place| {
-            let mut paths = vec![place.0.clone()];
+        let there = |dir: &SocketDir| {
+            let mut paths = vec![dir.0.clone()];
             let mut found = BTreeSet::new();
             while let Some(path) = paths.pop() {
                 if fs::symlink_metadata(&path).unwrap().is_dir() {
@@ -200,67 +200,67 @@ fn what_only_looks_like_a_staging_directory_is_neither_followed_nor_removed() {
             }
             found
         };
-        let before = [there(&place), there(&elsewhere)];
-        let served = serve(&node, place.socket()).unwrap();
-        assert_eq!(nodes(&place.socket()).await, node.name().as_str());
+        let before = [there(&dir), there(&elsewhere)];
+        let served = serve(&node, dir.socket()).unwrap();
+        assert_eq!(nodes(&dir.socket()).await, node.name().as_str());
         drop(served);
-        assert_eq!([there(&place), there(&elsewhere)], before);
+        assert_eq!([there(&dir), there(&elsewhere)], before);
     });
 }
 
 #[test]
 fn only_a_socket_is_ever_replaced_or_removed() {
     run(async {
-        let (place, node) = (Place::new("replace"), node().await);
-        let dead = place.0.join("dead.sock");
+        let (dir, node) = (SocketDir::new("replace"), node().await);
+        let dead = dir.0.join("dead.sock");
         drop(UnixListener::bind(&dead).unwrap());
-        symlink(&dead, place.socket()).unwrap();
-        assert_eq!(serve(&node, place.socket()).unwrap_err().kind(), ErrorKind::AddrInUse);
-        assert!(dead.exists() && place.socket().is_symlink());
-        fs::remove_file(place.socket()).unwrap();
+        symlink(&dead, dir.socket()).unwrap();
+        assert_eq!(serve(&node, dir.socket()).unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert!(dead.exists() && dir.socket().is_symlink());
+        fs::remove_file(dir.socket()).unwrap();
 
-        let served = serve(&node, place.socket()).unwrap();
-        let moved = place.0.join("moved.sock");
-        fs::rename(place.socket(), &moved).unwrap();
-        symlink(&moved, place.socket()).unwrap();
+        let served = serve(&node, dir.socket()).unwrap();
+        let moved = dir.0.join("moved.sock");
+        fs::rename(dir.socket(), &moved).unwrap();
+        symlink(&moved, dir.socket()).unwrap();
         drop(served);
-        assert!(place.socket().is_symlink() && moved.exists(), "what lies there is another's");
-        fs::remove_file(place.socket()).unwrap();
+        assert!(dir.socket().is_symlink() && moved.exists(), "what lies there is another's");
+        fs::remove_file(dir.socket()).unwrap();
 
-        let served = serve(&node, place.socket()).unwrap();
-        fs::remove_file(place.socket()).unwrap();
-        fs::write(place.socket(), "content").unwrap();
+        let served = serve(&node, dir.socket()).unwrap();
+        fs::remove_file(dir.socket()).unwrap();
+        fs::write(dir.socket(), "content").unwrap();
         drop(served);
-        assert_eq!(fs::read_to_string(place.socket()).unwrap(), "content");
+        assert_eq!(fs::read_to_string(dir.socket()).unwrap(), "content");
     });
 }
 
 #[test]
 fn a_directory_may_be_a_link_and_open_to_others() {
     run(async {
-        let (place, node) = (Place::new("parents"), node().await);
-        make_directory(&place.0.join("open"), 0o777);
-        symlink(place.0.join("open"), place.0.join("link")).unwrap();
-        let served = serve(&node, place.0.join("link/a.sock")).unwrap();
-        let socket = place.0.join("open/a.sock");
+        let (dir, node) = (SocketDir::new("parents"), node().await);
+        make_directory(&dir.0.join("open"), 0o777);
+        symlink(dir.0.join("open"), dir.0.join("link")).unwrap();
+        let served = serve(&node, dir.0.join("link/a.sock")).unwrap();
+        let socket = dir.0.join("open/a.sock");
         assert_eq!(fs::symlink_metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(nodes(&socket).await, node.name().as_str());
         // The socket is removed where it was made, wherever the link leads by now.
-        fs::remove_file(place.0.join("link")).unwrap();
+        fs::remove_file(dir.0.join("link")).unwrap();
         drop(served);
         assert!(!socket.exists());
         assert!(
-            serve(&node, place.0.join("none/a.sock")).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+            serve(&node, dir.0.join("none/a.sock")).is_err_and(|error| error.kind() == ErrorKind::NotFound)
         );
-        assert!(serve(&node, place.0.join("..")).is_err());
+        assert!(serve(&node, dir.0.join("..")).is_err());
     });
 }
 
 #[test]
 fn a_path_that_is_too_long_for_a_socket_is_told_with_its_limit() {
     run(async {
-        let (place, node) = (Place::new("long"), node().await);
-        let directory = place.0.join("d".repeat(100 - place.0.as_os_str().len()));
+        let (dir, node) = (SocketDir::new("long"), node().await);
+        let directory = dir.0.join("d".repeat(100 - dir.0.as_os_str().len()));
         fs::create_dir(&directory).unwrap();
         for name in ["a-rather-long-name.sock", "s"] {
             let error = serve(&node, directory.join(name)).unwrap_err().to_string();
@@ -272,13 +272,12 @@ fn a_path_that_is_too_long_for_a_socket_is_told_with_its_limit() {
 #[test]
 fn a_question_names_what_was_told() {
     run(async {
-        let (place, node) = (Place::new("downs"), node().await);
-        let _served = serve(&node, place.socket()).unwrap();
+        let (dir, node) = (SocketDir::new("downs"), node().await);
+        let _served = serve(&node, dir.socket()).unwrap();
         let down = node.monitor(name("nobody").at(node.name().clone())).unwrap().await;
         node.monitor(name("other").at(node.name().clone())).unwrap().await;
-        let downs = async |of: Option<String>| match ask(place.socket(), &Question::Downs(of)).await.unwrap()
-        {
-            Answer::Downs(downs) => downs,
+        let downs = async |of: Option<String>| match ask(dir.socket(), &Request::Downs(of)).await.unwrap() {
+            Response::Downs(downs) => downs,
             other => panic!("{other:?}"),
         };
         assert_eq!(downs(None).await.len(), 2);

@@ -66,9 +66,9 @@ fn what_wraps_another_error_unchanged_says_it_once() {
 #[cfg(all(feature = "control", unix))]
 #[test]
 fn a_node_that_cannot_be_asked_has_what_the_system_said_as_its_source() {
-    use monitor_runtime::control::{Question, ask};
+    use monitor_runtime::control::{Request, ask};
     run(async {
-        let error = ask("/nowhere/at.sock", &Question::Nodes).await.unwrap_err();
+        let error = ask("/nowhere/at.sock", &Request::Nodes).await.unwrap_err();
         let chain = chain(&error);
         assert_eq!((chain.len(), &*chain[0]), (2, "no node answers at /nowhere/at.sock"));
         says_each_thing_once(&error);

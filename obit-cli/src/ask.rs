@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use clap::Args;
-use monitor_runtime::control::{self, Answer, MonitorList, NodeList, PeerLine, Question};
+use monitor_runtime::control::{self, MonitorList, NodeList, PeerLine, Request, Response};
 
 use crate::{
     failure::{ExitCode, Failure, Result},
@@ -39,31 +39,31 @@ pub(crate) struct Asking {
 }
 
 pub(crate) fn nodes(asking: &Asking) -> Result {
-    match asking.ask(&Question::Nodes)? {
-        Answer::Nodes(nodes) if asking.json => say_json(&nodes)?,
-        Answer::Nodes(nodes) => say_nodes(&nodes)?,
+    match asking.ask(&Request::Nodes)? {
+        Response::Nodes(nodes) if asking.json => say_json(&nodes)?,
+        Response::Nodes(nodes) => say_nodes(&nodes)?,
         _ => return Err(other_answer()),
     }
     Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn monitors(asking: &Asking) -> Result {
-    match asking.ask(&Question::Monitors)? {
-        Answer::Monitors(monitors) if asking.json => say_json(&monitors)?,
-        Answer::Monitors(monitors) => say_monitors(&monitors)?,
+    match asking.ask(&Request::Monitors)? {
+        Response::Monitors(monitors) if asking.json => say_json(&monitors)?,
+        Response::Monitors(monitors) => say_monitors(&monitors)?,
         _ => return Err(other_answer()),
     }
     Ok(ExitCode::SUCCESS)
 }
 
 impl Asking {
-    pub(crate) fn ask(&self, question: &Question) -> Result<Answer> {
+    pub(crate) fn ask(&self, question: &Request) -> Result<Response> {
         ask(&self.whom.socket()?, question)
     }
 }
 
 /// Asks a node, and waits for the answer.
-pub(crate) fn ask(socket: &Path, question: &Question) -> Result<Answer> {
+pub(crate) fn ask(socket: &Path, question: &Request) -> Result<Response> {
     let answer = block_on(async { Ok(control::ask(socket, question).await?) });
     answer.map_err(|failure| failure.without_path("--socket", socket))
 }

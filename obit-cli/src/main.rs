@@ -16,7 +16,7 @@ mod ask;
 mod config;
 mod cut;
 #[cfg(test)]
-mod documents;
+mod doc_tests;
 mod environment;
 mod failure;
 mod fresh_secret;

@@ -96,7 +96,7 @@ fn show(terminal: &mut DefaultTerminal, mut picture: Picture, news: &Receiver<Ne
     loop {
         for news in news.try_iter() {
             match news {
-                News::Look(look) => picture.update(*look, Instant::now()),
+                News::Snapshot(look) => picture.update(*look, Instant::now()),
                 News::Lost(why) => picture.lose(why),
                 News::Signal(signal) => return Ok(signals::exit_code(signal)),
             }

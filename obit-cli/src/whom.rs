@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 use futures::future::join_all;
-use monitor_runtime::control::{self, Answer, AskError, NodeList, Question, default_directory};
+use monitor_runtime::control::{self, AskError, NodeList, Request, Response, default_directory};
 use smol::Timer;
 
 use crate::{
@@ -154,13 +154,13 @@ fn sockets(directory: &Path) -> Result<Vec<PathBuf>> {
 
 /// Which node listens there, if one does. What a killed node has left behind is taken away.
 async fn who(socket: PathBuf) -> Option<Found> {
-    let answer = async { Some(control::ask(&socket, &Question::Nodes).await) };
+    let answer = async { Some(control::ask(&socket, &Request::Nodes).await) };
     let late = async {
         Timer::after(PATIENCE).await;
         None
     };
     let node = match smol::future::or(answer, late).await {
-        Some(Ok(Answer::Nodes(node))) => Some(node),
+        Some(Ok(Response::Nodes(node))) => Some(node),
         Some(Err(AskError::NoNode { cause, .. })) => {
             match cause.kind() {
                 io::ErrorKind::ConnectionRefused => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use monitor_runtime::{
     MonitorRef, Target,
-    control::{Answer, PastDownLine, Question},
+    control::{PastDownLine, Request, Response},
 };
 
 use crate::{
@@ -47,7 +47,7 @@ pub(crate) struct Options {
 const LAST: usize = 20;
 
 pub(crate) fn run(options: &Options) -> Result {
-    let Answer::Downs(mut downs) = options.asking.ask(&Question::Downs(options.of.clone()))? else {
+    let Response::Downs(mut downs) = options.asking.ask(&Request::Downs(options.of.clone()))? else {
         return Err(other_answer());
     };
     match &options.of {

@@ -52,7 +52,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(doctest)]
-mod documents;
+mod doc_tests;
 
 #[doc(inline)]
 pub use monitor_runtime::*;

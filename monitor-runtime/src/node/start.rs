@@ -6,9 +6,10 @@ use super::{Node, check_frames};
 use crate::{config::Config, error::StartError, tcp};
 
 impl Node {
-    /// Starts a node over TCP, in a new life of it.
+    /// Starts a node over TCP, as a new incarnation.
     ///
-    /// Cancel-safe: dropped before it is done, it leaves no node and no listener behind.
+    /// Cancel-safe: if the future is dropped before it is ready, neither a node nor a listener
+    /// remains.
     ///
     /// ```
     /// # use monitor_runtime::{Config, Node, Secret};
@@ -21,14 +22,14 @@ impl Node {
     ///
     /// # Errors
     /// [`StartError::Field`] if a field of [`Config`] is out of its limits; [`StartError::Tcp`] if
-    /// one of [`TcpConfig`](crate::TcpConfig) is, or the address cannot be listened on;
-    /// [`StartError::FramesTooSmall`] if [`TcpConfig::max_frame`](crate::TcpConfig::max_frame) is
-    /// too small for signals; [`StartError::Random`], [`StartError::Thread`]. Never
-    /// [`StartError::WrongName`].
+    /// a field of [`TcpConfig`](crate::TcpConfig) is, or if the transport cannot listen on its
+    /// address; [`StartError::FramesTooSmall`] if
+    /// [`TcpConfig::max_frame`](crate::TcpConfig::max_frame) is too small for signals;
+    /// [`StartError::Random`], [`StartError::Thread`]. Never [`StartError::WrongName`].
     #[doc(alias = "epmd")]
     #[doc(alias = "net_kernel")]
     pub async fn start(config: Config) -> Result<Node, StartError> {
-        // Before there is a thread or a socket.
+        // All checks come before the first thread or socket is made.
         config.check()?;
         config.tcp.check()?;
         check_frames(config.tcp.max_frame)?;
@@ -41,7 +42,7 @@ impl Node {
 
 fn incarnation() -> Result<Incarnation, StartError> {
     loop {
-        // Zero is no incarnation, and comes once in 2^64 tries.
+        // Zero is not an incarnation. It comes once in 2^64 tries.
         if let Some(incarnation) = Incarnation::new(getrandom::u64().map_err(StartError::Random)?) {
             return Ok(incarnation);
         }

@@ -10,13 +10,13 @@
 //! ```
 //!
 //! ```
-//! use monitor_runtime::{Config, Node, control::{self, Answer, Question}};
+//! use monitor_runtime::{Config, Node, control::{self, Response, Request}};
 //! # use peer_service::memory::Network;
 //! # smol::block_on(async {
 //! # let socket = std::env::temp_dir().join(format!("obit-doc-{}.sock", std::process::id()));
 //! # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
 //! let served = control::serve(&node, &socket)?; // until it is dropped
-//! let Answer::Nodes(nodes) = control::ask(&socket, &Question::Nodes).await? else { panic!() };
+//! let Response::Nodes(nodes) = control::ask(&socket, &Request::Nodes).await? else { panic!() };
 //! assert_eq!((nodes.name.as_str(), nodes.peers.len()), ("a@local", 0));
 //! # drop(served);
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
@@ -26,17 +26,19 @@
 //! turn; a client may take 2 s to ask and 10 s to read the answer; a question has at most 4 KiB, an
 //! answer 64 MiB, 10,000 monitors of each kind and 10,000 nodes.
 
-mod answers;
 pub(crate) mod bounded;
 mod client;
-mod place;
 mod platform;
 mod protocol;
+mod responses;
 mod server;
+mod socket_path;
 
-pub(crate) use answers::Extent;
-pub use answers::{CountLine, Look, MonitorLine, MonitorList, NodeList, PastDownLine, PeerLine, WatchedLine};
 pub use client::{AskError, ask};
-pub use place::{check_default_directory, default_directory, default_socket};
-pub use protocol::{Answer, Question};
+pub use protocol::{Request, Response};
+pub(crate) use responses::Extent;
+pub use responses::{
+    CountLine, MonitorLine, MonitorList, NodeList, PastDownLine, PeerLine, Snapshot, WatchedLine,
+};
 pub use server::{Served, serve};
+pub use socket_path::{check_default_directory, default_directory, default_socket};

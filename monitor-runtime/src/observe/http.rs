@@ -44,7 +44,7 @@ use crate::{
     node::Node,
     observe::{
         connection_limit::{self, Client},
-        control::{Extent, Look, bounded},
+        control::{Extent, Snapshot, bounded},
     },
     records::log,
     tasks::kinds,
@@ -70,7 +70,7 @@ const MAX_HEAD: usize = 16 * 1024;
 /// Maximum extent of an answer.
 const MAX_SHOWN: Extent = Extent { monitors: 1000, downs: 1000, peers: 1000 };
 /// The longest answer, in bytes.
-const MAX_ANSWER: usize = 16 << 20;
+const MAX_RESPONSE: usize = 16 << 20;
 
 /// Answers `GET` at that address, on the node's own threads. Port 0 takes any that is free.
 ///
@@ -177,7 +177,7 @@ fn respond(request: &Request<Incoming>, node: &Node, local_only: bool) -> Respon
 const ANOTHER_SITE: &str = "another site may not ask; open this address by itself\n";
 
 fn inspect(node: &Node, extent: &Extent) -> Response<Full<Bytes>> {
-    match bounded::json(&Look::at(node, extent), MAX_ANSWER) {
+    match bounded::json(&Snapshot::take(node, extent), MAX_RESPONSE) {
         Some(json) => answer(StatusCode::OK, "application/json", json),
         None => text(
             StatusCode::INSUFFICIENT_STORAGE,

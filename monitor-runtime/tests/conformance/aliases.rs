@@ -4,7 +4,7 @@ use monitor_runtime::{Incarnation, NodeId, prelude::*};
 
 use crate::{
     common::{alias_attack, eventually, name, next_down},
-    scene::{Scene, exit, expect_down},
+    fixture::{Fixture, exit, expect_down},
 };
 
 cases! {
@@ -35,19 +35,19 @@ async fn next_body(process: &mut Process) -> Vec<u8> {
 
 /// So many messages in all have been dropped at the watchers' node for want of an alias; and
 /// nothing is in the mailbox.
-async fn dropped(scene: &Scene, watcher: &mut Process, messages: u64) {
+async fn dropped(fixture: &Fixture, watcher: &mut Process, messages: u64) {
     eventually("what came through no alias is counted", || {
-        scene.here.stats().count("messages_for_no_alias") == Some(messages)
+        fixture.here.stats().count("messages_for_no_alias") == Some(messages)
     })
     .await;
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
-async fn a01_an_alias_outlives_its_monitor_until_it_is_taken_back(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
-    let other = scene.there.process().unwrap();
+async fn a01_an_alias_outlives_its_monitor_until_it_is_taken_back(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
+    let other = fixture.there.process().unwrap();
     let alias = aliased(&watcher, target.pid(), AliasMode::ExplicitUnalias);
-    scene.watched(&target, 1).await;
+    fixture.watched(&target, 1).await;
     target.send(&alias, "alive").unwrap();
     assert_eq!(next_body(&mut watcher).await, b"alive");
     drop(target);
@@ -58,13 +58,13 @@ async fn a01_an_alias_outlives_its_monitor_until_it_is_taken_back(scene: Scene) 
     assert_eq!(watcher.unalias(&alias), Ok(true));
     assert_eq!(watcher.unalias(&alias), Ok(false));
     other.send(&alias, "too late").unwrap();
-    dropped(&scene, &mut watcher, 1).await;
-    assert_eq!(scene.here.stats().aliases, 0);
+    dropped(&fixture, &mut watcher, 1).await;
+    assert_eq!(fixture.here.stats().aliases, 0);
 }
 
-async fn a02_an_alias_ends_with_its_monitor(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
-    let other = scene.there.process().unwrap();
+async fn a02_an_alias_ends_with_its_monitor(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
+    let other = fixture.there.process().unwrap();
     let taken_back = aliased(&watcher, target.pid(), AliasMode::Demonitor);
     let fired = aliased(&watcher, target.pid(), AliasMode::Demonitor);
     for message in ["one", "two"] {
@@ -73,42 +73,42 @@ async fn a02_an_alias_ends_with_its_monitor(scene: Scene) {
     }
     watcher.demonitor(&taken_back).unwrap();
     other.send(&taken_back, "too late").unwrap();
-    dropped(&scene, &mut watcher, 1).await;
+    dropped(&fixture, &mut watcher, 1).await;
 
-    scene.watched(&target, 1).await;
+    fixture.watched(&target, 1).await;
     drop(target);
     // The `Down` waits to be received, and already nothing comes through any more.
-    eventually("the monitor has fired", || scene.here.stats().fired == 1).await;
+    eventually("the monitor has fired", || fixture.here.stats().fired == 1).await;
     other.send(&fired, "too late").unwrap();
-    eventually("it is dropped", || scene.here.stats().count("messages_for_no_alias") == Some(2)).await;
+    eventually("it is dropped", || fixture.here.stats().count("messages_for_no_alias") == Some(2)).await;
     expect_down(&mut watcher, &fired).await;
-    dropped(&scene, &mut watcher, 2).await;
-    assert_eq!(scene.here.stats().aliases, 0);
+    dropped(&fixture, &mut watcher, 2).await;
+    assert_eq!(fixture.here.stats().aliases, 0);
 }
 
-async fn a03_the_first_message_through_an_alias_ends_the_monitor(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
+async fn a03_the_first_message_through_an_alias_ends_the_monitor(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
     let alias = aliased(&watcher, target.pid(), AliasMode::ReplyDemonitor);
-    scene.watched(&target, 1).await;
+    fixture.watched(&target, 1).await;
     target.send(&alias, "first").unwrap();
     target.send(&alias, "second").unwrap();
     assert_eq!(next_body(&mut watcher).await, b"first");
     assert_eq!(watcher.monitors(), []);
-    scene.watched(&target, 0).await;
+    fixture.watched(&target, 0).await;
     drop(target);
-    scene.settled().await;
-    dropped(&scene, &mut watcher, 1).await;
-    scene.nothing_left().await;
+    fixture.settled().await;
+    dropped(&fixture, &mut watcher, 1).await;
+    fixture.nothing_left().await;
 }
 
-async fn a04_a_monitor_that_fires_at_once_leaves_no_alias(scene: Scene) {
-    let (mut watcher, other) = scene.processes();
-    let nobody = name("nobody").at(scene.there.name().clone());
+async fn a04_a_monitor_that_fires_at_once_leaves_no_alias(fixture: Fixture) {
+    let (mut watcher, other) = fixture.processes();
+    let nobody = name("nobody").at(fixture.there.name().clone());
     for (mode, dead) in [(AliasMode::Demonitor, 1), (AliasMode::ReplyDemonitor, 2)] {
         let alias = aliased(&watcher, &nobody, mode);
         assert_eq!(next_down(&mut watcher).await.reason, DownReason::NoProc);
         other.send(&alias, "too late").unwrap();
-        dropped(&scene, &mut watcher, dead).await;
+        dropped(&fixture, &mut watcher, dead).await;
     }
     let alias = aliased(&watcher, &nobody, AliasMode::ExplicitUnalias);
     assert_eq!(next_down(&mut watcher).await.reason, DownReason::NoProc);
@@ -116,57 +116,57 @@ async fn a04_a_monitor_that_fires_at_once_leaves_no_alias(scene: Scene) {
     assert_eq!(next_body(&mut watcher).await, b"in time");
 }
 
-async fn a05_to_take_an_alias_back_leaves_the_monitor(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
-    let stranger = scene.here.process().unwrap();
+async fn a05_to_take_an_alias_back_leaves_the_monitor(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
+    let stranger = fixture.here.process().unwrap();
     let alias = aliased(&watcher, target.pid(), AliasMode::ReplyDemonitor);
     let plain = watcher.monitor(target.pid()).unwrap();
     assert_eq!(stranger.unalias(&alias), Ok(false), "it is not its own");
     assert_eq!(watcher.unalias(&plain), Ok(false), "it is none");
     assert_eq!(watcher.unalias(&alias), Ok(true));
-    scene.watched(&target, 2).await;
+    fixture.watched(&target, 2).await;
     target.send(&alias, "too late").unwrap();
     target.send(&plain, "never was one").unwrap();
     drop(target);
     assert_eq!(expect_down(&mut watcher, &alias).await, exit(ExitReason::Normal));
     assert_eq!(expect_down(&mut watcher, &plain).await, exit(ExitReason::Normal));
-    dropped(&scene, &mut watcher, 2).await;
+    dropped(&fixture, &mut watcher, 2).await;
 }
 
-async fn a06_a_dead_process_has_no_aliases(scene: Scene) {
-    let (watcher, target) = scene.processes();
+async fn a06_a_dead_process_has_no_aliases(fixture: Fixture) {
+    let (watcher, target) = fixture.processes();
     let modes = [AliasMode::ExplicitUnalias, AliasMode::Demonitor, AliasMode::ReplyDemonitor];
     let aliases = modes.map(|mode| aliased(&watcher, target.pid(), mode));
-    assert_eq!(scene.here.stats().aliases, 3);
+    assert_eq!(fixture.here.stats().aliases, 3);
     drop(watcher);
-    assert_eq!(scene.here.stats().aliases, 0);
+    assert_eq!(fixture.here.stats().aliases, 0);
     // Its number has another holder now, who must not get what was for it.
-    let mut heir = scene.here.process().unwrap();
+    let mut heir = fixture.here.process().unwrap();
     for alias in &aliases {
         target.send(alias, "too late").unwrap();
     }
-    dropped(&scene, &mut heir, 3).await;
-    scene.nothing_left().await;
+    dropped(&fixture, &mut heir, 3).await;
+    fixture.nothing_left().await;
 }
 
-async fn a07_an_alias_of_another_life_of_its_node_is_none(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
+async fn a07_an_alias_of_another_life_of_its_node_is_none(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
     let alias = aliased(&watcher, target.pid(), AliasMode::ExplicitUnalias);
-    let other_life = Incarnation::new(scene.here.id().incarnation.get() ^ 1).unwrap();
-    let before = NodeId::new(scene.here.name().clone(), other_life);
+    let other_life = Incarnation::new(fixture.here.id().incarnation.get() ^ 1).unwrap();
+    let before = NodeId::new(fixture.here.name().clone(), other_life);
     target.send(MonitorRef::new(before, alias.serial()), "to another life").unwrap();
-    dropped(&scene, &mut watcher, 1).await;
+    dropped(&fixture, &mut watcher, 1).await;
     target.send(&alias, "to this one").unwrap();
     assert_eq!(next_body(&mut watcher).await, b"to this one");
 }
 
-async fn a08_whoever_has_an_alias_can_use_it(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
-    let third = scene.network.node("third").await;
+async fn a08_whoever_has_an_alias_can_use_it(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
+    let third = fixture.network.node("third").await;
     let alias = aliased(&watcher, target.pid(), AliasMode::ExplicitUnalias);
     // It travels as text, or in a message, like any reference.
     let alias: MonitorRef = alias.to_string().parse().unwrap();
-    let senders = [third.process().unwrap(), scene.here.process().unwrap()];
+    let senders = [third.process().unwrap(), fixture.here.process().unwrap()];
     for sender in &senders {
         sender.send(&alias, "hello").unwrap();
         let Some(Event::Message(message)) = watcher.recv().await else { panic!("a message was sent") };
@@ -176,25 +176,25 @@ async fn a08_whoever_has_an_alias_can_use_it(scene: Scene) {
     assert_eq!(next_body(&mut watcher).await, b"from nobody");
 }
 
-async fn a09_an_alias_cannot_be_guessed(scene: Scene) {
-    let mut server = scene.there.process().unwrap();
-    let watcher = scene.here.process().unwrap();
-    let mut attacker = scene.network.bare_peer("mallory").await;
-    attacker.connect(&scene.here).await;
+async fn a09_an_alias_cannot_be_guessed(fixture: Fixture) {
+    let mut server = fixture.there.process().unwrap();
+    let watcher = fixture.here.process().unwrap();
+    let mut attacker = fixture.network.bare_peer("mallory").await;
+    attacker.connect(&fixture.here).await;
     // An alias that the attacker was given says nothing of any other.
     let given = aliased(&watcher, server.pid(), AliasMode::ReplyDemonitor);
     let token = given.alias().unwrap();
     drop(watcher);
-    alias_attack::nobody_answers_a_call_by_guessing(&scene.here, &mut server, &attacker, token).await;
+    alias_attack::nobody_answers_a_call_by_guessing(&fixture.here, &mut server, &attacker, token).await;
 }
 
-async fn a10_the_token_of_another_start_of_the_node_is_none(scene: Scene) {
-    let target = scene.there.process().unwrap();
-    let mut attacker = scene.network.bare_peer("mallory").await;
-    let before = scene.network.node("reborn").await;
+async fn a10_the_token_of_another_start_of_the_node_is_none(fixture: Fixture) {
+    let target = fixture.there.process().unwrap();
+    let mut attacker = fixture.network.bare_peer("mallory").await;
+    let before = fixture.network.node("reborn").await;
     let old = aliased(&before.process().unwrap(), target.pid(), AliasMode::ExplicitUnalias);
     before.stop().await;
-    let reborn = scene.network.node("reborn").await;
+    let reborn = fixture.network.node("reborn").await;
     let mut watcher = reborn.process().unwrap();
     let alias = aliased(&watcher, target.pid(), AliasMode::ExplicitUnalias);
     assert_eq!(alias.serial(), old.serial(), "the numbers begin anew");

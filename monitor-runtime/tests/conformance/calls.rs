@@ -7,7 +7,7 @@ use monitor_runtime::prelude::*;
 
 use crate::{
     common::{eventually, name},
-    scene::{Scene, exit, no_connection},
+    fixture::{Fixture, exit, no_connection},
 };
 
 cases! {
@@ -35,17 +35,17 @@ async fn next_message(process: &mut Process) -> Message {
 }
 
 /// Nothing of any call is left, here or there, and none of its messages in the mailbox.
-async fn nothing_left(scene: &Scene, caller: &mut Process) {
-    scene.nothing_left().await;
-    let stats = scene.here.stats();
+async fn nothing_left(fixture: &Fixture, caller: &mut Process) {
+    fixture.nothing_left().await;
+    let stats = fixture.here.stats();
     assert_eq!((stats.aliases, stats.watchers), (0, 0));
     assert_eq!(caller.try_recv(), Err(TryRecvError::Empty));
 }
 
-async fn ca01_a_call_gives_the_reply(scene: Scene) {
-    let (mut caller, mut server) = scene.processes();
+async fn ca01_a_call_gives_the_reply(fixture: Fixture) {
+    let (mut caller, mut server) = fixture.processes();
     server.register(name("server")).unwrap();
-    let by_name = name("server").at(scene.there.name().clone());
+    let by_name = name("server").at(fixture.there.name().clone());
     for target in [Target::from(server.pid()), by_name.into()] {
         let call = caller.call(&target, "question", LONG);
         let serve = async {
@@ -58,7 +58,7 @@ async fn ca01_a_call_gives_the_reply(scene: Scene) {
         assert_eq!((reply.from.as_ref(), &*reply.body), (Some(server.pid()), &b"answer"[..]));
 
         // The same from outside any process.
-        let call = scene.here.call(&target, "question", LONG);
+        let call = fixture.here.call(&target, "question", LONG);
         let serve = async {
             let request = next_message(&mut server).await;
             assert_eq!(request.from, None);
@@ -67,11 +67,11 @@ async fn ca01_a_call_gives_the_reply(scene: Scene) {
         let (reply, ()) = futures::join!(call, serve);
         assert_eq!(reply.unwrap().body, b"answer");
     }
-    nothing_left(&scene, &mut caller).await;
+    nothing_left(&fixture, &mut caller).await;
 }
 
-async fn ca02_a_request_comes_after_what_was_sent_before_it(scene: Scene) {
-    let (caller, mut server) = scene.processes();
+async fn ca02_a_request_comes_after_what_was_sent_before_it(fixture: Fixture) {
+    let (caller, mut server) = fixture.processes();
     // Longer than what travels in one piece, where it travels.
     let long = vec![7; 1 << 20];
     let target = server.pid().clone();
@@ -86,8 +86,8 @@ async fn ca02_a_request_comes_after_what_was_sent_before_it(scene: Scene) {
     assert_eq!(reply.unwrap().body, b"and now?");
 }
 
-async fn ca03_a_call_ends_with_its_target(scene: Scene) {
-    let (mut caller, mut server) = scene.processes();
+async fn ca03_a_call_ends_with_its_target(fixture: Fixture) {
+    let (mut caller, mut server) = fixture.processes();
     let target = server.pid().clone();
     let call = caller.call(&target, "die", LONG);
     let serve = async {
@@ -99,73 +99,73 @@ async fn ca03_a_call_ends_with_its_target(scene: Scene) {
     let down = down(reply);
     assert_eq!(down.reason, exit(ExitReason::other("of a question").unwrap()));
     assert_eq!(down.target, Target::Pid(target));
-    nothing_left(&scene, &mut caller).await;
+    nothing_left(&fixture, &mut caller).await;
 }
 
-async fn ca04_a_call_of_nobody_says_so(scene: Scene) {
-    let (mut caller, server) = scene.processes();
+async fn ca04_a_call_of_nobody_says_so(fixture: Fixture) {
+    let (mut caller, server) = fixture.processes();
     let dead = server.pid().clone();
     drop(server);
-    let nobody = name("nobody").at(scene.there.name().clone());
+    let nobody = name("nobody").at(fixture.there.name().clone());
     for target in [Target::from(dead), nobody.into()] {
         assert_eq!(down(caller.call(&target, "hello", LONG).await).reason, DownReason::NoProc);
-        assert_eq!(down(scene.here.call(&target, "hello", LONG).await).reason, DownReason::NoProc);
+        assert_eq!(down(fixture.here.call(&target, "hello", LONG).await).reason, DownReason::NoProc);
     }
-    nothing_left(&scene, &mut caller).await;
+    nothing_left(&fixture, &mut caller).await;
 }
 
-async fn ca05_a_call_ends_with_the_connection(scene: Scene) {
-    let (mut caller, mut server) = scene.processes();
+async fn ca05_a_call_ends_with_the_connection(fixture: Fixture) {
+    let (mut caller, mut server) = fixture.processes();
     let target = server.pid().clone();
     let call = caller.call(&target, "hello", LONG);
     let lose = async {
         next_message(&mut server).await;
-        scene.crash();
+        fixture.crash();
     };
     let (reply, ()) = futures::join!(call, lose);
     no_connection(&down(reply).reason);
-    assert_eq!((scene.here.stats().aliases, caller.try_recv()), (0, Err(TryRecvError::Empty)));
+    assert_eq!((fixture.here.stats().aliases, caller.try_recv()), (0, Err(TryRecvError::Empty)));
 }
 
-async fn ca06_a_late_reply_is_never_received(scene: Scene) {
-    let (mut caller, mut server) = scene.processes();
+async fn ca06_a_late_reply_is_never_received(fixture: Fixture) {
+    let (mut caller, mut server) = fixture.processes();
     let short = Duration::from_millis(1);
     let reply = caller.call(server.pid(), "hello", short).await;
     assert_eq!(reply, Err(CallError::Timeout(short)));
     let request = next_message(&mut server).await;
-    scene.watched(&server, 0).await;
+    fixture.watched(&server, 0).await;
     assert_eq!(server.reply(&request, "late"), Ok(true));
     assert_eq!(server.reply(&request, "later"), Ok(true));
     eventually("they are dropped and counted", || {
-        scene.here.stats().count("messages_for_no_alias") == Some(2)
+        fixture.here.stats().count("messages_for_no_alias") == Some(2)
     })
     .await;
-    nothing_left(&scene, &mut caller).await;
+    nothing_left(&fixture, &mut caller).await;
 }
 
-async fn ca07_a_call_that_is_given_up_leaves_nothing(scene: Scene) {
-    let (mut caller, mut server) = scene.processes();
+async fn ca07_a_call_that_is_given_up_leaves_nothing(fixture: Fixture) {
+    let (mut caller, mut server) = fixture.processes();
     {
         let mut of_process = Box::pin(caller.call(server.pid(), "hello", LONG));
-        let mut of_nobody = Box::pin(scene.here.call(server.pid(), "hello", LONG));
+        let mut of_nobody = Box::pin(fixture.here.call(server.pid(), "hello", LONG));
         assert!((&mut of_process).now_or_never().is_none() && (&mut of_nobody).now_or_never().is_none());
-        assert_eq!(scene.here.stats().aliases, 2);
+        assert_eq!(fixture.here.stats().aliases, 2);
     }
     for _ in 0..2 {
         let request = next_message(&mut server).await;
         assert_eq!(server.reply(&request, "to nobody"), Ok(true));
     }
-    eventually("both are dropped", || scene.here.stats().count("messages_for_no_alias") == Some(2)).await;
-    scene.watched(&server, 0).await;
+    eventually("both are dropped", || fixture.here.stats().count("messages_for_no_alias") == Some(2)).await;
+    fixture.watched(&server, 0).await;
     drop(server);
-    scene.settled().await;
-    nothing_left(&scene, &mut caller).await;
+    fixture.settled().await;
+    nothing_left(&fixture, &mut caller).await;
 }
 
-async fn ca08_a_reply_wins_over_the_exit_that_follows_it(scene: Scene) {
-    let mut caller = scene.here.process().unwrap();
+async fn ca08_a_reply_wins_over_the_exit_that_follows_it(fixture: Fixture) {
+    let mut caller = fixture.here.process().unwrap();
     for _ in 0..50 {
-        let server = scene.there.spawn(|mut mailbox| async move {
+        let server = fixture.there.spawn(|mut mailbox| async move {
             let Some(Event::Message(request)) = mailbox.recv().await else { return Ok(()) };
             mailbox.reply(&request, "last words")?;
             Err(ExitReason::Shutdown)
@@ -173,18 +173,18 @@ async fn ca08_a_reply_wins_over_the_exit_that_follows_it(scene: Scene) {
         let reply = caller.call(server.unwrap(), "hello", LONG).await;
         assert_eq!(reply.unwrap().body, b"last words");
     }
-    nothing_left(&scene, &mut caller).await;
+    nothing_left(&fixture, &mut caller).await;
 }
 
-async fn ca09_anybody_may_reply_and_the_first_reply_counts(scene: Scene) {
-    let (mut caller, mut server) = scene.processes();
-    let helper = scene.there.process().unwrap();
+async fn ca09_anybody_may_reply_and_the_first_reply_counts(fixture: Fixture) {
+    let (mut caller, mut server) = fixture.processes();
+    let helper = fixture.there.process().unwrap();
     let target = server.pid().clone();
     let call = caller.call(&target, "hello", LONG);
     let serve = async {
         let request = next_message(&mut server).await;
         assert_eq!(helper.reply(&request, "first"), Ok(true));
-        eventually("it has arrived", || scene.here.stats().aliases == 0).await;
+        eventually("it has arrived", || fixture.here.stats().aliases == 0).await;
         server.send(request.reply_to.as_ref().unwrap(), "second").unwrap();
         // What is no request awaits no reply.
         server.send(server.pid(), "to myself").unwrap();
@@ -194,13 +194,14 @@ async fn ca09_anybody_may_reply_and_the_first_reply_counts(scene: Scene) {
     let (reply, ()) = futures::join!(call, serve);
     let reply = reply.unwrap();
     assert_eq!((reply.from.as_ref(), &*reply.body), (Some(helper.pid()), &b"first"[..]));
-    eventually("the other is dropped", || scene.here.stats().count("messages_for_no_alias") == Some(1)).await;
-    nothing_left(&scene, &mut caller).await;
+    eventually("the other is dropped", || fixture.here.stats().count("messages_for_no_alias") == Some(1))
+        .await;
+    nothing_left(&fixture, &mut caller).await;
 }
 
-async fn ca10_a_call_may_be_passed_on_to_a_third_node(scene: Scene) {
-    let (mut caller, mut server) = scene.processes();
-    let third = scene.network.node("third").await;
+async fn ca10_a_call_may_be_passed_on_to_a_third_node(fixture: Fixture) {
+    let (mut caller, mut server) = fixture.processes();
+    let third = fixture.network.node("third").await;
     let mut helper = third.process().unwrap();
     let target = server.pid().clone();
     let call = caller.call(&target, "hello", LONG);
@@ -214,7 +215,7 @@ async fn ca10_a_call_may_be_passed_on_to_a_third_node(scene: Scene) {
     let (reply, ()) = futures::join!(call, serve);
     let reply = reply.unwrap();
     assert_eq!((reply.from.as_ref(), &*reply.body), (Some(helper.pid()), &b"from a third node"[..]));
-    nothing_left(&scene, &mut caller).await;
+    nothing_left(&fixture, &mut caller).await;
 }
 
 /// What the monitor of a call without a reply has said.

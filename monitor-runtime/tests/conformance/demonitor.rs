@@ -5,7 +5,7 @@ use monitor_runtime::{Demonitor, MonitorOptions, MonitorRef, NodeType, prelude::
 
 use crate::{
     common::eventually,
-    scene::{Scene, exit, expect_down, no_connection},
+    fixture::{Fixture, exit, expect_down, no_connection},
 };
 
 cases! {
@@ -31,19 +31,19 @@ cases! {
 const INFO: Demonitor = Demonitor::new().info();
 const FLUSH: Demonitor = Demonitor::new().flush().info();
 
-async fn d01_a_live_monitor_is_taken_back_and_says_nothing(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
+async fn d01_a_live_monitor_is_taken_back_and_says_nothing(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
     let monitor = watcher.monitor(target.pid()).unwrap();
-    scene.watched(&target, 1).await;
+    fixture.watched(&target, 1).await;
     assert_eq!(watcher.demonitor(&monitor), Ok(true));
     drop(target);
-    scene.settled().await;
+    fixture.settled().await;
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
-    scene.nothing_left().await;
+    fixture.nothing_left().await;
 }
 
-async fn d02_to_take_it_back_twice_is_no_error(scene: Scene) {
-    let (watcher, target) = scene.processes();
+async fn d02_to_take_it_back_twice_is_no_error(fixture: Fixture) {
+    let (watcher, target) = fixture.processes();
     let monitor = watcher.monitor(target.pid()).unwrap();
     assert_eq!([watcher.demonitor(&monitor), watcher.demonitor(&monitor)], [Ok(true), Ok(true)]);
     let monitor = watcher.monitor(target.pid()).unwrap();
@@ -51,47 +51,47 @@ async fn d02_to_take_it_back_twice_is_no_error(scene: Scene) {
     assert_eq!(told, [Ok(true), Ok(false)]);
 }
 
-async fn d03_a_reference_that_was_never_used_is_no_error(scene: Scene) {
-    let watcher = scene.here.process().unwrap();
+async fn d03_a_reference_that_was_never_used_is_no_error(fixture: Fixture) {
+    let watcher = fixture.here.process().unwrap();
     for serial in [Serial::new(0, 0), Serial::new(7, 7), Serial::new(u32::MAX, u32::MAX)] {
-        let unused = MonitorRef::new(scene.here.id().clone(), serial);
+        let unused = MonitorRef::new(fixture.here.id().clone(), serial);
         assert_eq!(watcher.demonitor(&unused), Ok(true));
         assert_eq!(watcher.demonitor_with(&unused, FLUSH), Ok(false));
     }
 }
 
 /// A monitor whose `Down` is in the mailbox: the next thing that is received there.
-async fn queued(scene: &Scene, watcher: &mut Process, options: MonitorOptions) -> MonitorRef {
-    let target = scene.there.process().unwrap();
+async fn queued(fixture: &Fixture, watcher: &mut Process, options: MonitorOptions) -> MonitorRef {
+    let target = fixture.there.process().unwrap();
     let monitor = watcher.monitor_with(target.pid(), options).unwrap();
-    scene.watched(&target, 1).await;
+    fixture.watched(&target, 1).await;
     drop(target);
-    eventually("it has fired", || scene.here.stats().fired == 1).await;
+    eventually("it has fired", || fixture.here.stats().fired == 1).await;
     monitor
 }
 
-async fn d04_a_down_that_is_queued_stays(scene: Scene) {
-    let (mut watcher, _) = scene.processes();
-    let monitor = queued(&scene, &mut watcher, MonitorOptions::new()).await;
+async fn d04_a_down_that_is_queued_stays(fixture: Fixture) {
+    let (mut watcher, _) = fixture.processes();
+    let monitor = queued(&fixture, &mut watcher, MonitorOptions::new()).await;
     assert_eq!(watcher.demonitor(&monitor), Ok(true));
     assert_eq!(watcher.demonitor_with(&monitor, INFO), Ok(false));
     assert_eq!(expect_down(&mut watcher, &monitor).await, exit(ExitReason::Normal));
 }
 
-async fn d05_a_down_that_is_queued_is_flushed(scene: Scene) {
-    let (mut watcher, _) = scene.processes();
-    let monitor = queued(&scene, &mut watcher, MonitorOptions::new()).await;
+async fn d05_a_down_that_is_queued_is_flushed(fixture: Fixture) {
+    let (mut watcher, _) = fixture.processes();
+    let monitor = queued(&fixture, &mut watcher, MonitorOptions::new()).await;
     assert_eq!(watcher.demonitor_with(&monitor, Demonitor::new().flush()), Ok(true));
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
-    scene.nothing_left().await;
+    fixture.nothing_left().await;
 }
 
-async fn d10_of_several_monitors_one_is_taken_back(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
+async fn d10_of_several_monitors_one_is_taken_back(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
     let monitors: Vec<_> = (0..4).map(|_| watcher.monitor(target.pid()).unwrap()).collect();
-    scene.watched(&target, 4).await;
+    fixture.watched(&target, 4).await;
     assert_eq!(watcher.demonitor_with(&monitors[1], INFO), Ok(true));
-    scene.watched(&target, 3).await;
+    fixture.watched(&target, 3).await;
     drop(target);
     for at in [0, 2, 3] {
         expect_down(&mut watcher, &monitors[at]).await;
@@ -99,144 +99,144 @@ async fn d10_of_several_monitors_one_is_taken_back(scene: Scene) {
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
-async fn d11_what_was_taken_back_hears_nothing_of_its_nodes_end(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
+async fn d11_what_was_taken_back_hears_nothing_of_its_nodes_end(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
     let monitor = watcher.monitor(target.pid()).unwrap();
-    scene.watched(&target, 1).await;
+    fixture.watched(&target, 1).await;
     watcher.demonitor(&monitor).unwrap();
-    scene.there.stop().await;
-    eventually("it is gone", || scene.here.nodes(NodeType::All).is_empty()).await;
+    fixture.there.stop().await;
+    eventually("it is gone", || fixture.here.nodes(NodeType::All).is_empty()).await;
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
-async fn d12_a_queued_noconnection_stays(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
+async fn d12_a_queued_noconnection_stays(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
     let monitor = watcher.monitor(target.pid()).unwrap();
-    scene.watched(&target, 1).await;
-    scene.there.stop().await;
-    eventually("it has fired", || scene.here.stats().fired == 1).await;
+    fixture.watched(&target, 1).await;
+    fixture.there.stop().await;
+    eventually("it has fired", || fixture.here.stats().fired == 1).await;
     assert_eq!(watcher.demonitor(&monitor), Ok(true));
     no_connection(&expect_down(&mut watcher, &monitor).await);
 }
 
-async fn d13_a_reference_of_another_watcher_has_no_effect(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
-    let other = scene.here.process().unwrap();
+async fn d13_a_reference_of_another_watcher_has_no_effect(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
+    let other = fixture.here.process().unwrap();
     let monitor = watcher.monitor(target.pid()).unwrap();
-    scene.watched(&target, 1).await;
+    fixture.watched(&target, 1).await;
     assert_eq!(other.demonitor(&monitor), Ok(true));
     assert_eq!(other.demonitor_with(&monitor, FLUSH), Ok(false));
     drop(target);
     assert_eq!(expect_down(&mut watcher, &monitor).await, exit(ExitReason::Normal));
 }
 
-async fn d14_a_reference_of_another_node_has_no_effect(scene: Scene) {
+async fn d14_a_reference_of_another_node_has_no_effect(fixture: Fixture) {
     // The watcher is there; whoever is here cannot take its monitor back, though the number is in
     // use here as well.
-    let (other, mut watcher) = scene.processes();
-    let target = scene.there.process().unwrap();
+    let (other, mut watcher) = fixture.processes();
+    let target = fixture.there.process().unwrap();
     other.monitor(target.pid()).unwrap();
     let monitor = watcher.monitor(target.pid()).unwrap();
     assert_eq!(other.demonitor(&monitor), Ok(true));
     assert_eq!(other.demonitor_with(&monitor, FLUSH), Ok(false));
-    assert_eq!(scene.here.stats().monitors, 1);
+    assert_eq!(fixture.here.stats().monitors, 1);
     drop(target);
     assert_eq!(expect_down(&mut watcher, &monitor).await, exit(ExitReason::Normal));
 }
 
-async fn d18_a_tagged_down_is_flushed_too(scene: Scene) {
-    let (mut watcher, _) = scene.processes();
-    let monitor = queued(&scene, &mut watcher, MonitorOptions::new().tag(42)).await;
+async fn d18_a_tagged_down_is_flushed_too(fixture: Fixture) {
+    let (mut watcher, _) = fixture.processes();
+    let monitor = queued(&fixture, &mut watcher, MonitorOptions::new().tag(42)).await;
     assert_eq!(watcher.demonitor_with(&monitor, FLUSH), Ok(false), "it had fired");
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
-async fn d19_the_targets_node_forgets_it(scene: Scene) {
-    let (watcher, target) = scene.processes();
+async fn d19_the_targets_node_forgets_it(fixture: Fixture) {
+    let (watcher, target) = fixture.processes();
     let monitors: Vec<_> = (0..3).map(|_| watcher.monitor(target.pid()).unwrap()).collect();
-    scene.watched(&target, 3).await;
+    fixture.watched(&target, 3).await;
     for (left, monitor) in (0..3).rev().zip(&monitors) {
         watcher.demonitor(monitor).unwrap();
-        scene.watched(&target, left).await;
+        fixture.watched(&target, left).await;
     }
-    scene.nothing_left().await;
+    fixture.nothing_left().await;
 }
 
-async fn d21_after_its_nodes_end_there_is_nothing_to_take_back_and_nobody_is_dialled(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
+async fn d21_after_its_nodes_end_there_is_nothing_to_take_back_and_nobody_is_dialled(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
     let monitor = watcher.monitor(target.pid()).unwrap();
-    scene.watched(&target, 1).await;
-    scene.crash();
+    fixture.watched(&target, 1).await;
+    fixture.crash();
     expect_down(&mut watcher, &monitor).await;
     assert_eq!(watcher.demonitor(&monitor), Ok(true));
     assert_eq!(watcher.demonitor_with(&monitor, FLUSH), Ok(false));
-    assert_eq!(scene.here.stats().peers, 0);
+    assert_eq!(fixture.here.stats().peers, 0);
 }
 
-async fn d22_a_down_that_crosses_its_demonitor_is_dropped(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
+async fn d22_a_down_that_crosses_its_demonitor_is_dropped(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
     let monitor = watcher.monitor(target.pid()).unwrap();
-    scene.watched(&target, 1).await;
-    scene.hold_back().await;
+    fixture.watched(&target, 1).await;
+    fixture.hold_back().await;
     drop(target); // its Down is on its way, and stays there
     assert_eq!(watcher.demonitor_with(&monitor, INFO), Ok(true));
-    scene.release();
-    scene.settled().await;
+    fixture.release();
+    fixture.settled().await;
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
-    scene.nothing_left().await;
+    fixture.nothing_left().await;
 }
 
-async fn d23_a_demonitor_behind_a_full_buffer_arrives_once_it_drains(scene: Scene) {
-    let (watcher, target) = scene.processes();
+async fn d23_a_demonitor_behind_a_full_buffer_arrives_once_it_drains(fixture: Fixture) {
+    let (watcher, target) = fixture.processes();
     let monitor = watcher.monitor(target.pid()).unwrap();
-    scene.watched(&target, 1).await;
-    scene.hold().await;
-    scene.fill(&watcher, &target);
+    fixture.watched(&target, 1).await;
+    fixture.hold().await;
+    fixture.fill(&watcher, &target);
     assert_eq!(watcher.demonitor_with(&monitor, INFO), Ok(true));
-    scene.release();
-    scene.watched(&target, 0).await;
-    scene.nothing_left().await;
+    fixture.release();
+    fixture.watched(&target, 0).await;
+    fixture.nothing_left().await;
 }
 
-async fn d24_a_demonitor_never_waits_for_a_peer_that_is_held_still(scene: Scene) {
+async fn d24_a_demonitor_never_waits_for_a_peer_that_is_held_still(fixture: Fixture) {
     const MONITORS: usize = 10_000;
-    let (watcher, mut target) = scene.processes();
+    let (watcher, mut target) = fixture.processes();
     let monitors: Vec<_> = (0..MONITORS).map(|_| watcher.monitor(target.pid()).unwrap()).collect();
-    scene.arrived(MONITORS).await;
-    scene.hold().await;
-    let sent = scene.fill(&watcher, &target);
+    fixture.arrived(MONITORS).await;
+    fixture.hold().await;
+    let sent = fixture.fill(&watcher, &target);
     // All but the last; each call returns while the peer takes nothing.
     for monitor in &monitors[1..] {
         assert_eq!(watcher.demonitor_with(monitor, INFO), Ok(true));
     }
-    scene.release();
-    scene.watched(&target, 1).await;
+    fixture.release();
+    fixture.watched(&target, 1).await;
     for at in 0..sent {
         assert!(matches!(target.recv().await, Some(Event::Message(_))), "message {at} of {sent}");
     }
-    assert_eq!(scene.here.stats().monitors, 1);
+    assert_eq!(fixture.here.stats().monitors, 1);
 }
 
-async fn d26_to_drop_a_handle_is_to_demonitor_and_flush(scene: Scene) {
-    let target = scene.there.process().unwrap();
-    let mut live = scene.here.monitor(target.pid()).unwrap();
-    scene.watched(&target, 1).await;
+async fn d26_to_drop_a_handle_is_to_demonitor_and_flush(fixture: Fixture) {
+    let target = fixture.there.process().unwrap();
+    let mut live = fixture.here.monitor(target.pid()).unwrap();
+    fixture.watched(&target, 1).await;
     assert!((&mut live).now_or_never().is_none());
     drop(live);
-    scene.watched(&target, 0).await;
+    fixture.watched(&target, 0).await;
 
-    let fired = scene.here.monitor(target.pid()).unwrap();
-    scene.watched(&target, 1).await;
+    let fired = fixture.here.monitor(target.pid()).unwrap();
+    fixture.watched(&target, 1).await;
     drop(target);
-    eventually("it has fired", || scene.here.stats().fired == 1).await;
+    eventually("it has fired", || fixture.here.stats().fired == 1).await;
     drop(fired);
-    assert_eq!((scene.here.stats().fired, scene.here.stats().watchers), (0, 0));
+    assert_eq!((fixture.here.stats().fired, fixture.here.stats().watchers), (0, 0));
 
     // By hand it tells which of the two it was.
-    let target = scene.there.process().unwrap();
-    let live = scene.here.monitor(target.pid()).unwrap();
-    let gone = scene.here.process().unwrap().pid().clone();
+    let target = fixture.there.process().unwrap();
+    let live = fixture.here.monitor(target.pid()).unwrap();
+    let gone = fixture.here.process().unwrap().pid().clone();
     assert!(live.demonitor());
-    assert!(!scene.here.monitor(&gone).unwrap().demonitor());
-    assert_eq!(scene.here.stats().watchers, 0);
+    assert!(!fixture.here.monitor(&gone).unwrap().demonitor());
+    assert_eq!(fixture.here.stats().watchers, 0);
 }

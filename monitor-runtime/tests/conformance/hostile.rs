@@ -9,7 +9,7 @@ use monitor_runtime::{
 
 use crate::{
     common::{Cluster, bare::BarePeer, eventually, name, next_node_down, next_node_up, run},
-    scene::{Scene, exit, expect_down},
+    fixture::{Fixture, exit, expect_down},
 };
 
 cases! {
@@ -23,12 +23,12 @@ cases! {
 }
 
 /// A watcher here, and a peer that speaks for a process of its own which is monitored.
-async fn monitored_peer(scene: &Scene) -> (Process, MonitorRef, BarePeer) {
-    let mut peer = scene.network.bare_peer("mallory").await;
-    peer.connect(&scene.here).await;
-    eventually("it is up", || scene.here.stats().sessions == 1).await;
-    let node: NodeId = scene.here.nodes(NodeType::All)[0].node.clone();
-    let watcher = scene.here.process().unwrap();
+async fn monitored_peer(fixture: &Fixture) -> (Process, MonitorRef, BarePeer) {
+    let mut peer = fixture.network.bare_peer("mallory").await;
+    peer.connect(&fixture.here).await;
+    eventually("it is up", || fixture.here.stats().sessions == 1).await;
+    let node: NodeId = fixture.here.nodes(NodeType::All)[0].node.clone();
+    let watcher = fixture.here.process().unwrap();
     let monitor = watcher.monitor(Pid::new(node, Serial::new(3, 1))).unwrap();
     assert_eq!(peer.signals().await.len(), 1, "it has heard of the monitor");
     (watcher, monitor, peer)
@@ -47,32 +47,32 @@ async fn taken(peer: &mut BarePeer) {
     while !answered(peer.signals().await) {}
 }
 
-async fn f16_a_monitor_whose_number_is_in_use_ends_its_session(scene: Scene) {
-    let (bystander, target) = scene.processes();
+async fn f16_a_monitor_whose_number_is_in_use_ends_its_session(fixture: Fixture) {
+    let (bystander, target) = fixture.processes();
     let held = bystander.monitor(target.pid()).unwrap();
-    scene.watched(&target, 1).await;
-    let mut peer = scene.network.bare_peer("mallory").await;
-    peer.connect(&scene.there).await;
+    fixture.watched(&target, 1).await;
+    let mut peer = fixture.network.bare_peer("mallory").await;
+    peer.connect(&fixture.there).await;
     // The number of the bystander's monitor is free for this peer; twice it is not.
     let serial = target.pid().serial();
     let monitor = Signal::Monitor { id: MonitorId(held.serial()), target: RemoteTarget::Pid(serial) };
     peer.push(&frame(std::slice::from_ref(&monitor)));
-    scene.watched(&target, 2).await;
+    fixture.watched(&target, 2).await;
     peer.push(&frame(&[monitor]));
     peer.ended().await;
-    scene.watched(&target, 1).await;
-    assert_eq!(scene.there.stats().count("protocol_violations"), Some(1));
+    fixture.watched(&target, 1).await;
+    assert_eq!(fixture.there.stats().count("protocol_violations"), Some(1));
     assert_eq!(bystander.monitors().len(), 1);
-    scene.settled().await;
+    fixture.settled().await;
 }
 
-async fn f17_a_down_for_an_unknown_monitor_is_ignored(scene: Scene) {
-    let (mut watcher, monitor, mut peer) = monitored_peer(&scene).await;
+async fn f17_a_down_for_an_unknown_monitor_is_ignored(fixture: Fixture) {
+    let (mut watcher, monitor, mut peer) = monitored_peer(&fixture).await;
     let own = MonitorId(monitor.serial());
     // There is one, but not of a process of this peer: of that it knows as little.
-    let target = scene.there.process().unwrap();
+    let target = fixture.there.process().unwrap();
     let of_another = watcher.monitor(target.pid()).unwrap();
-    scene.watched(&target, 1).await;
+    fixture.watched(&target, 1).await;
     peer.push(&frame(&[down(&of_another, ExitReason::Killed)]));
 
     let unknown =
@@ -80,32 +80,32 @@ async fn f17_a_down_for_an_unknown_monitor_is_ignored(scene: Scene) {
     let downs = unknown.map(|id| Signal::Down { id, reason: DownReason::NoProc });
     peer.push(&frame(&downs.collect::<Vec<_>>()));
     taken(&mut peer).await;
-    assert_eq!((watcher.try_recv(), scene.here.stats().monitors), (Err(TryRecvError::Empty), 2));
-    assert_eq!(scene.here.stats().sessions, 2);
+    assert_eq!((watcher.try_recv(), fixture.here.stats().monitors), (Err(TryRecvError::Empty), 2));
+    assert_eq!(fixture.here.stats().sessions, 2);
 }
 
-async fn f18_the_same_down_twice_is_delivered_once(scene: Scene) {
-    let (mut watcher, monitor, mut peer) = monitored_peer(&scene).await;
+async fn f18_the_same_down_twice_is_delivered_once(fixture: Fixture) {
+    let (mut watcher, monitor, mut peer) = monitored_peer(&fixture).await;
     peer.push(&frame(&[down(&monitor, ExitReason::Shutdown), down(&monitor, ExitReason::Killed)]));
     peer.push(&frame(&[down(&monitor, ExitReason::Killed)]));
     taken(&mut peer).await;
     assert_eq!(expect_down(&mut watcher, &monitor).await, exit(ExitReason::Shutdown));
-    assert_eq!((watcher.try_recv(), scene.here.stats().sessions), (Err(TryRecvError::Empty), 1));
+    assert_eq!((watcher.try_recv(), fixture.here.stats().sessions), (Err(TryRecvError::Empty), 1));
 }
 
-async fn f20_a_down_for_a_watcher_that_is_gone_is_ignored(scene: Scene) {
-    let (watcher, monitor, mut peer) = monitored_peer(&scene).await;
+async fn f20_a_down_for_a_watcher_that_is_gone_is_ignored(fixture: Fixture) {
+    let (watcher, monitor, mut peer) = monitored_peer(&fixture).await;
     drop(watcher);
     let told = peer.signals().await;
     assert_eq!(told, [Signal::Demonitor { id: MonitorId(monitor.serial()) }]);
     // Its number may have another holder by now.
-    let mut successor = scene.here.process().unwrap();
+    let mut successor = fixture.here.process().unwrap();
     peer.push(&frame(&[down(&monitor, ExitReason::Normal)]));
     taken(&mut peer).await;
-    assert_eq!((successor.try_recv(), scene.here.stats().sessions), (Err(TryRecvError::Empty), 1));
+    assert_eq!((successor.try_recv(), fixture.here.stats().sessions), (Err(TryRecvError::Empty), 1));
 }
 
-async fn f32_lengths_that_promise_the_world_end_the_session_and_cost_nothing(scene: Scene) {
+async fn f32_lengths_that_promise_the_world_end_the_session_and_cost_nothing(fixture: Fixture) {
     // A varint of 2^32 - 1, and one of 2^64 - 1; nested as deeply as a frame is long.
     let four_gb = [0xff, 0xff, 0xff, 0xff, 0x0f];
     let beyond = [0xff; 9].iter().chain(&[1]).copied().collect::<Vec<u8>>();
@@ -118,26 +118,26 @@ async fn f32_lengths_that_promise_the_world_end_the_session_and_cost_nothing(sce
         [&[SIGNALS], &[5; 1 << 20][..]].concat(),
         [&[SIGNALS], &[0; 1 << 20][..]].concat(),
     ];
-    let (bystander, target) = scene.processes();
-    scene.connected().await;
+    let (bystander, target) = fixture.processes();
+    fixture.connected().await;
     bystander.monitor(target.pid()).unwrap();
-    scene.watched(&target, 1).await;
+    fixture.watched(&target, 1).await;
     for (at, bomb) in (1..).zip(bombs) {
-        let mut peer = scene.network.bare_peer(&format!("mallory{at}")).await;
-        peer.connect(&scene.here).await;
+        let mut peer = fixture.network.bare_peer(&format!("mallory{at}")).await;
+        peer.connect(&fixture.here).await;
         peer.push(&bomb);
         peer.ended().await;
-        eventually("it was noticed", || scene.here.stats().count("protocol_violations") == Some(at)).await;
+        eventually("it was noticed", || fixture.here.stats().count("protocol_violations") == Some(at)).await;
     }
-    scene.settled().await;
-    assert_eq!(scene.here.stats().monitors, 1);
+    fixture.settled().await;
+    assert_eq!(fixture.here.stats().monitors, 1);
 }
 
-async fn ns18_a_peer_that_breaks_the_protocol_is_told_as_such(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
+async fn ns18_a_peer_that_breaks_the_protocol_is_told_as_such(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
     watcher.monitor_nodes(NodesOptions::new().nodedown_reason(true)).unwrap();
-    let mut peer = scene.network.bare_peer("mallory").await;
-    peer.connect(&scene.here).await;
+    let mut peer = fixture.network.bare_peer("mallory").await;
+    peer.connect(&fixture.here).await;
     next_node_up(&mut watcher).await;
     peer.push(&[SIGNALS, 99]);
     assert_eq!(next_node_down(&mut watcher).await.end, Some(EndKind::Protocol.into()));
@@ -173,7 +173,7 @@ async fn unharmed(cluster: &Cluster, a: &Node, attack: impl AsyncFnOnce(&mut Bar
     assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Shutdown));
 }
 
-async fn f13_a_frame_that_makes_no_sense_ends_its_session_alone(scene: Scene) {
+async fn f13_a_frame_that_makes_no_sense_ends_its_session_alone(fixture: Fixture) {
     let named = RemoteTarget::Name(name("jobs"));
     let life = monitor_runtime::Incarnation::new(7).unwrap();
     let valid = [
@@ -209,24 +209,24 @@ async fn f13_a_frame_that_makes_no_sense_ends_its_session_alone(scene: Scene) {
     ];
     let bad: Vec<Vec<u8>> = cut.chain(others).collect();
     assert!(bad.len() >= 35, "{} shapes", bad.len());
-    let mut watcher = scene.here.process().unwrap();
+    let mut watcher = fixture.here.process().unwrap();
     watcher.monitor_nodes(NodesOptions::new().nodedown_reason(true)).unwrap();
-    let target = scene.there.process().unwrap();
+    let target = fixture.there.process().unwrap();
     let monitor = watcher.monitor(target.pid()).unwrap();
-    scene.watched(&target, 1).await;
+    fixture.watched(&target, 1).await;
     next_node_up(&mut watcher).await;
     for (at, bytes) in (1..).zip(bad) {
-        let mut peer = scene.network.bare_peer(&format!("mallory{at}")).await;
-        peer.connect(&scene.here).await;
+        let mut peer = fixture.network.bare_peer(&format!("mallory{at}")).await;
+        peer.connect(&fixture.here).await;
         next_node_up(&mut watcher).await;
         peer.push(&bytes);
         peer.ended().await;
         let down = next_node_down(&mut watcher).await;
         let shape = &bytes[..bytes.len().min(16)];
         assert_eq!(down.end, Some(EndKind::Protocol.into()), "{shape:?}");
-        assert_eq!(scene.here.stats().count("protocol_violations"), Some(at), "{shape:?}");
+        assert_eq!(fixture.here.stats().count("protocol_violations"), Some(at), "{shape:?}");
     }
-    scene.settled().await;
+    fixture.settled().await;
     target.exit(ExitReason::Shutdown);
     assert_eq!(expect_down(&mut watcher, &monitor).await, exit(ExitReason::Shutdown));
 }

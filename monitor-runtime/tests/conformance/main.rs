@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
 #[macro_use]
-mod scene;
+mod fixture;
 mod wire;
 
 #[path = "../common/mod.rs"]

@@ -5,7 +5,7 @@ use monitor_runtime::prelude::*;
 
 use crate::{
     common::{eventually, name, next_down},
-    scene::{Scene, exit, no_connection, watchers_of},
+    fixture::{Fixture, exit, no_connection, watchers_of},
 };
 
 cases! {
@@ -24,155 +24,161 @@ cases! {
 }
 
 /// A process there that holds the name, and what others call it.
-fn named(scene: &Scene) -> (Process, Name) {
-    let target = scene.there.process().unwrap();
+fn named(fixture: &Fixture) -> (Process, Name) {
+    let target = fixture.there.process().unwrap();
     target.register(name("jobs")).unwrap();
-    (target, jobs(scene))
+    (target, jobs(fixture))
 }
 
-fn jobs(scene: &Scene) -> Name {
-    name("jobs").at(scene.there.name().clone())
+fn jobs(fixture: &Fixture) -> Name {
+    name("jobs").at(fixture.there.name().clone())
 }
 
-async fn n01_a_name_is_monitored_and_told_as_name_and_node(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
-    let (target, by_name) = named(&scene);
+async fn n01_a_name_is_monitored_and_told_as_name_and_node(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
+    let (target, by_name) = named(&fixture);
     let monitor = watcher.monitor(&by_name).unwrap();
     drop(target);
     let down = next_down(&mut watcher).await;
     assert_eq!((down.monitor, down.target, down.reason), (monitor, by_name.into(), exit(ExitReason::Normal)));
 }
 
-async fn n02_a_name_at_the_own_node_is_written_out(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
-    let (target, _) = named(&scene);
-    let written: Name = format!("jobs@{}", scene.here.name()).parse().unwrap();
+async fn n02_a_name_at_the_own_node_is_written_out(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
+    let (target, _) = named(&fixture);
+    let written: Name = format!("jobs@{}", fixture.here.name()).parse().unwrap();
     watcher.monitor(&written).unwrap();
     drop(target);
     assert_eq!(next_down(&mut watcher).await.target, written.into());
 }
 
-async fn n03_a_name_that_nobody_holds_is_noproc(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
-    let monitor = watcher.monitor(jobs(&scene)).unwrap();
+async fn n03_a_name_that_nobody_holds_is_noproc(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
+    let monitor = watcher.monitor(jobs(&fixture)).unwrap();
     let down = next_down(&mut watcher).await;
-    assert_eq!((down.monitor, down.target, down.reason), (monitor, jobs(&scene).into(), DownReason::NoProc));
+    assert_eq!(
+        (down.monitor, down.target, down.reason),
+        (monitor, jobs(&fixture).into(), DownReason::NoProc)
+    );
 }
 
-async fn n04_a_remote_name_is_monitored_like_a_pid(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
+async fn n04_a_remote_name_is_monitored_like_a_pid(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
     for reason in [ExitReason::Normal, ExitReason::other("frop").unwrap()] {
-        let (target, by_name) = named(&scene);
+        let (target, by_name) = named(&fixture);
         watcher.monitor(&by_name).unwrap();
-        scene.watched(&target, 1).await;
+        fixture.watched(&target, 1).await;
         target.exit(reason.clone());
         let down = next_down(&mut watcher).await;
         assert_eq!((down.target, down.reason), (by_name.into(), exit(reason)));
     }
-    n03_a_name_that_nobody_holds_is_noproc(scene).await;
+    n03_a_name_that_nobody_holds_is_noproc(fixture).await;
 }
 
-async fn n05_a_name_of_a_node_that_stops_is_noconnection(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
-    let (target, by_name) = named(&scene);
+async fn n05_a_name_of_a_node_that_stops_is_noconnection(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
+    let (target, by_name) = named(&fixture);
     watcher.monitor(&by_name).unwrap();
-    scene.watched(&target, 1).await;
-    scene.there.stop().await;
+    fixture.watched(&target, 1).await;
+    fixture.there.stop().await;
     let down = next_down(&mut watcher).await;
     no_connection(&down.reason);
     assert_eq!(down.target, by_name.into());
 }
 
-async fn n06_a_name_of_an_unknown_node_is_noconnection(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
+async fn n06_a_name_of_an_unknown_node_is_noconnection(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
     let unknown = name("jobs").at("unknown@127.0.0.1".parse().unwrap());
     watcher.monitor(&unknown).unwrap();
     let down = next_down(&mut watcher).await;
     assert!(!no_connection(&down.reason).was_session());
     assert_eq!(down.target, unknown.into());
-    assert_eq!(scene.here.stats().peers, 0);
+    assert_eq!(fixture.here.stats().peers, 0);
 }
 
-async fn n08_a_name_that_has_moved_on_is_still_that_of_its_old_holder(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
-    let (first, by_name) = named(&scene);
+async fn n08_a_name_that_has_moved_on_is_still_that_of_its_old_holder(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
+    let (first, by_name) = named(&fixture);
     watcher.monitor(&by_name).unwrap();
-    scene.watched(&first, 1).await;
-    scene.there.unregister(&name("jobs")).unwrap();
-    let (second, _) = named(&scene);
+    fixture.watched(&first, 1).await;
+    fixture.there.unregister(&name("jobs")).unwrap();
+    let (second, _) = named(&fixture);
     drop(second);
-    scene.settled().await;
+    fixture.settled().await;
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     first.exit(ExitReason::Shutdown);
     let down = next_down(&mut watcher).await;
     assert_eq!((down.target, down.reason), (by_name.into(), exit(ExitReason::Shutdown)));
 }
 
-async fn n09_to_give_a_name_back_is_no_exit(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
-    let (target, by_name) = named(&scene);
+async fn n09_to_give_a_name_back_is_no_exit(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
+    let (target, by_name) = named(&fixture);
     watcher.monitor(&by_name).unwrap();
-    scene.watched(&target, 1).await;
-    assert!(scene.there.unregister(&name("jobs")).unwrap());
-    scene.settled().await;
-    assert_eq!((watcher.try_recv(), watchers_of(&scene.there, target.pid())), (Err(TryRecvError::Empty), 1));
+    fixture.watched(&target, 1).await;
+    assert!(fixture.there.unregister(&name("jobs")).unwrap());
+    fixture.settled().await;
+    assert_eq!(
+        (watcher.try_recv(), watchers_of(&fixture.there, target.pid())),
+        (Err(TryRecvError::Empty), 1)
+    );
 }
 
-async fn n10_a_name_is_free_when_the_down_of_its_holder_is_received(scene: Scene) {
+async fn n10_a_name_is_free_when_the_down_of_its_holder_is_received(fixture: Fixture) {
     // Whatever else its thread has to do.
     let busy = |_mailbox| async {
         loop {
             smol::future::yield_now().await;
         }
     };
-    (0..4).for_each(|_| drop(scene.there.spawn(busy).unwrap()));
+    (0..4).for_each(|_| drop(fixture.there.spawn(busy).unwrap()));
     for _ in 0..200 {
         let (go, wait) = oneshot::channel::<()>();
         let holds = |_mailbox| async {
             let _ = wait.await;
             Ok(())
         };
-        let holder = scene.there.spawn(holds).unwrap();
-        scene.there.register(name("jobs"), &holder).unwrap();
-        let monitor = scene.here.monitor(jobs(&scene)).unwrap();
-        eventually("it is monitored", || watchers_of(&scene.there, &holder) == 1).await;
+        let holder = fixture.there.spawn(holds).unwrap();
+        fixture.there.register(name("jobs"), &holder).unwrap();
+        let monitor = fixture.here.monitor(jobs(&fixture)).unwrap();
+        eventually("it is monitored", || watchers_of(&fixture.there, &holder) == 1).await;
         go.send(()).unwrap();
         assert_eq!(monitor.await.reason, exit(ExitReason::Normal));
-        assert_eq!(scene.there.whereis(&name("jobs")), None);
-        scene.there.process().unwrap().register(name("jobs")).unwrap();
+        assert_eq!(fixture.there.whereis(&name("jobs")), None);
+        fixture.there.process().unwrap().register(name("jobs")).unwrap();
     }
 }
 
-async fn n11_a_remote_name_is_free_when_the_down_of_its_holder_is_received(scene: Scene) {
+async fn n11_a_remote_name_is_free_when_the_down_of_its_holder_is_received(fixture: Fixture) {
     for _ in 0..20 {
-        let (target, by_name) = named(&scene);
-        let monitor = scene.here.monitor(&by_name).unwrap();
-        scene.watched(&target, 1).await;
+        let (target, by_name) = named(&fixture);
+        let monitor = fixture.here.monitor(&by_name).unwrap();
+        fixture.watched(&target, 1).await;
         drop(target);
         monitor.await;
         // Asked from afar, and looked up there.
-        assert_eq!(scene.here.monitor(&by_name).unwrap().await.reason, DownReason::NoProc);
-        assert_eq!(scene.there.whereis(&name("jobs")), None);
+        assert_eq!(fixture.here.monitor(&by_name).unwrap().await.reason, DownReason::NoProc);
+        assert_eq!(fixture.there.whereis(&name("jobs")), None);
     }
 }
 
-async fn n12_a_monitor_by_pid_and_one_by_name_each_have_a_down(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
-    let (target, by_name) = named(&scene);
+async fn n12_a_monitor_by_pid_and_one_by_name_each_have_a_down(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
+    let (target, by_name) = named(&fixture);
     let by_pid = target.pid().clone();
     watcher.monitor(&by_pid).unwrap();
     watcher.monitor(&by_name).unwrap();
-    scene.watched(&target, 2).await;
+    fixture.watched(&target, 2).await;
     drop(target);
     let told = [next_down(&mut watcher).await.target, next_down(&mut watcher).await.target];
     assert_eq!(told, [by_pid.into(), by_name.into()]);
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
-async fn n15_a_listing_shows_the_name(scene: Scene) {
-    let watcher = scene.here.process().unwrap();
-    let (target, by_name) = named(&scene);
+async fn n15_a_listing_shows_the_name(fixture: Fixture) {
+    let watcher = fixture.here.process().unwrap();
+    let (target, by_name) = named(&fixture);
     let monitor = watcher.monitor(&by_name).unwrap();
-    scene.watched(&target, 1).await;
+    fixture.watched(&target, 1).await;
     assert_eq!(watcher.monitors(), [(monitor, by_name.into())]);
 }

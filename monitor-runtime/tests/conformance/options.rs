@@ -4,7 +4,7 @@ use monitor_runtime::{MonitorOptions, prelude::*};
 
 use crate::{
     common::{name, next_down},
-    scene::{Scene, exit, no_connection},
+    fixture::{Fixture, exit, no_connection},
 };
 
 cases! {
@@ -17,12 +17,12 @@ fn tagged(tag: u64) -> MonitorOptions {
     MonitorOptions::new().tag(tag)
 }
 
-async fn o01_the_tag_comes_back_with_the_down(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
+async fn o01_the_tag_comes_back_with_the_down(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
     for tag in [0, 7, u64::MAX] {
         watcher.monitor_with(target.pid(), tagged(tag)).unwrap();
     }
-    scene.watched(&target, 3).await;
+    fixture.watched(&target, 3).await;
     drop(target);
     for tag in [0, 7, u64::MAX] {
         let down = next_down(&mut watcher).await;
@@ -30,12 +30,12 @@ async fn o01_the_tag_comes_back_with_the_down(scene: Scene) {
     }
 }
 
-async fn o02_the_tag_comes_back_with_noproc(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
-    let gone = scene.there.process().unwrap().pid().clone();
+async fn o02_the_tag_comes_back_with_noproc(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
+    let gone = fixture.there.process().unwrap().pid().clone();
     let targets: [Target; 3] = [
-        name("nobody").at(scene.here.name().clone()).into(),
-        name("nobody").at(scene.there.name().clone()).into(),
+        name("nobody").at(fixture.here.name().clone()).into(),
+        name("nobody").at(fixture.there.name().clone()).into(),
         gone.into(),
     ];
     for (tag, target) in (1..).zip(targets) {
@@ -45,11 +45,11 @@ async fn o02_the_tag_comes_back_with_noproc(scene: Scene) {
     }
 }
 
-async fn o03_the_tag_comes_back_with_noconnection(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
+async fn o03_the_tag_comes_back_with_noconnection(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
     watcher.monitor_with(target.pid(), tagged(7)).unwrap();
-    scene.watched(&target, 1).await;
-    scene.crash();
+    fixture.watched(&target, 1).await;
+    fixture.crash();
     let down = next_down(&mut watcher).await;
     no_connection(&down.reason);
     assert_eq!(down.tag, 7);

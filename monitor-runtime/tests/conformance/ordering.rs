@@ -8,7 +8,7 @@ use monitor_runtime::{NodeDownSource, NodesOptions, prelude::*};
 
 use crate::{
     common::{eventually, name, next_down, next_node_down, next_node_up},
-    scene::{Scene, exit, is_up, no_connection, watchers_of},
+    fixture::{Fixture, exit, is_up, no_connection, watchers_of},
 };
 
 cases! {
@@ -27,8 +27,8 @@ cases! {
 
 const NODES: NodesOptions = NodesOptions::new();
 
-async fn s01_all_messages_of_a_process_come_before_its_down(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
+async fn s01_all_messages_of_a_process_come_before_its_down(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
     let to = watcher.pid().clone();
     let long = vec![7; 16 << 20];
     let last = long.clone();
@@ -41,7 +41,7 @@ async fn s01_all_messages_of_a_process_come_before_its_down(scene: Scene) {
         mailbox.send_async(&to, "last").await?;
         Ok(())
     };
-    let pid = scene.there.spawn(sends).unwrap();
+    let pid = fixture.there.spawn(sends).unwrap();
     watcher.monitor(&pid).unwrap();
     watcher.send(&pid, "go").unwrap();
     for i in 0..20_000u32 {
@@ -59,40 +59,40 @@ async fn next_message(mailbox: &mut Mailbox) -> Vec<u8> {
     }
 }
 
-async fn s02_a_monitor_is_there_before_what_is_sent_after_it(scene: Scene) {
+async fn s02_a_monitor_is_there_before_what_is_sent_after_it(fixture: Fixture) {
     // Also when both have to wait for the connection.
-    let (watcher, mut target) = scene.processes();
+    let (watcher, mut target) = fixture.processes();
     watcher.monitor(target.pid()).unwrap();
     watcher.send(target.pid(), "who watches you?").unwrap();
     next_message(&mut target).await;
-    assert_eq!(watchers_of(&scene.there, target.pid()), 1);
+    assert_eq!(watchers_of(&fixture.there, target.pid()), 1);
 }
 
-async fn s05_a_demonitor_is_there_before_what_is_sent_after_it(scene: Scene) {
-    let (watcher, mut target) = scene.processes();
+async fn s05_a_demonitor_is_there_before_what_is_sent_after_it(fixture: Fixture) {
+    let (watcher, mut target) = fixture.processes();
     for _ in 0..100 {
         let monitor = watcher.monitor(target.pid()).unwrap();
-        scene.watched(&target, 1).await;
+        fixture.watched(&target, 1).await;
         watcher.demonitor(&monitor).unwrap();
         watcher.send(target.pid(), "who watches you?").unwrap();
         next_message(&mut target).await;
-        assert_eq!(watchers_of(&scene.there, target.pid()), 0);
+        assert_eq!(watchers_of(&fixture.there, target.pid()), 0);
     }
 }
 
-async fn s08_the_longest_reasons_come_whole_between_what_others_send(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
-    let chatty = scene.there.process().unwrap();
+async fn s08_the_longest_reasons_come_whole_between_what_others_send(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
+    let chatty = fixture.there.process().unwrap();
     let reason = |seed: u8| ExitReason::other(vec![seed; ExitReason::MAX_LEN]).unwrap();
-    let targets: Vec<_> = (0..50).map(|_| scene.there.process().unwrap()).collect();
+    let targets: Vec<_> = (0..50).map(|_| fixture.there.process().unwrap()).collect();
     targets.iter().for_each(|target| drop(watcher.monitor(target.pid()).unwrap()));
-    scene.watched(&targets[49], 1).await;
-    scene.hold().await;
+    fixture.watched(&targets[49], 1).await;
+    fixture.hold().await;
     for (seed, target) in (0..).zip(targets) {
         target.exit(reason(seed));
         chatty.send(watcher.pid(), [seed]).unwrap();
     }
-    scene.release();
+    fixture.release();
     let (mut messages, mut downs) = (0, 0);
     while messages + downs < 100 {
         match watcher.recv().await {
@@ -111,18 +111,18 @@ async fn s08_the_longest_reasons_come_whole_between_what_others_send(scene: Scen
     }
 }
 
-async fn s10_a_monitored_node_is_down_after_all_downs_of_its_session(scene: Scene) {
-    let (mut watcher, target) = scene.processes();
+async fn s10_a_monitored_node_is_down_after_all_downs_of_its_session(fixture: Fixture) {
+    let (mut watcher, target) = fixture.processes();
     watcher.monitor_nodes(NODES).unwrap();
     (0..250).for_each(|_| drop(watcher.monitor(target.pid()).unwrap()));
-    watcher.monitor_node(scene.there.name()).unwrap();
+    watcher.monitor_node(fixture.there.name()).unwrap();
     (0..250).for_each(|_| drop(watcher.monitor(target.pid()).unwrap()));
-    scene.watched(&target, 500).await;
+    fixture.watched(&target, 500).await;
     for i in 0..100u8 {
         target.send(watcher.pid(), [i]).unwrap();
     }
-    scene.settled().await;
-    scene.cut().await;
+    fixture.settled().await;
+    fixture.cut().await;
 
     next_node_up(&mut watcher).await;
     for i in 0..100u8 {
@@ -138,7 +138,7 @@ async fn s10_a_monitored_node_is_down_after_all_downs_of_its_session(scene: Scen
 }
 
 /// A process there that floods whoever watches here with messages, and so connects again and again.
-fn flood(scene: &Scene, watcher: &Process) -> Pid {
+fn flood(fixture: &Fixture, watcher: &Process) -> Pid {
     let to = watcher.pid().clone();
     let floods = |mailbox: Mailbox| async move {
         loop {
@@ -147,15 +147,15 @@ fn flood(scene: &Scene, watcher: &Process) -> Pid {
             smol::future::yield_now().await;
         }
     };
-    scene.there.spawn(floods).unwrap()
+    fixture.there.spawn(floods).unwrap()
 }
 
 /// Cuts the link under a flood again and again; tells of each event whether the node was up by the
 /// notices before it.
-async fn reconnect_under_a_flood(scene: &Scene, mut see: impl FnMut(&Event, bool)) {
-    let mut watcher = scene.here.process().unwrap();
+async fn reconnect_under_a_flood(fixture: &Fixture, mut see: impl FnMut(&Event, bool)) {
+    let mut watcher = fixture.here.process().unwrap();
     watcher.monitor_nodes(NODES).unwrap();
-    let flooding = flood(scene, &watcher);
+    let flooding = flood(fixture, &watcher);
     let (mut up, mut messages, mut cuts) = (false, 0, 0);
     while cuts < 50 || up {
         let event = watcher.recv().await.unwrap();
@@ -168,9 +168,9 @@ async fn reconnect_under_a_flood(scene: &Scene, mut see: impl FnMut(&Event, bool
                 if messages == 3 {
                     cuts += 1;
                     if cuts == 50 {
-                        scene.there.kill(&flooding).unwrap();
+                        fixture.there.kill(&flooding).unwrap();
                     }
-                    scene.sever();
+                    fixture.sever();
                 }
             }
             other => panic!("{other:?}"),
@@ -178,8 +178,8 @@ async fn reconnect_under_a_flood(scene: &Scene, mut see: impl FnMut(&Event, bool
     }
 }
 
-async fn s11_a_node_is_up_before_the_first_message_of_its_session(scene: Scene) {
-    reconnect_under_a_flood(&scene, |event, up| match event {
+async fn s11_a_node_is_up_before_the_first_message_of_its_session(fixture: Fixture) {
+    reconnect_under_a_flood(&fixture, |event, up| match event {
         Event::Message(_) => assert!(up, "a message of a session that has not begun"),
         Event::NodeUp(_) => assert!(!up, "up twice"),
         _ => {}
@@ -187,9 +187,9 @@ async fn s11_a_node_is_up_before_the_first_message_of_its_session(scene: Scene) 
     .await;
 }
 
-async fn s12_no_message_of_a_session_comes_after_its_node_is_down(scene: Scene) {
+async fn s12_no_message_of_a_session_comes_after_its_node_is_down(fixture: Fixture) {
     let mut downs = 0;
-    reconnect_under_a_flood(&scene, |event, up| match event {
+    reconnect_under_a_flood(&fixture, |event, up| match event {
         Event::Message(_) => assert!(up, "a message of a session that is over"),
         Event::NodeDown(down) => {
             assert!(up && !down.missed, "down without an up");
@@ -201,52 +201,52 @@ async fn s12_no_message_of_a_session_comes_after_its_node_is_down(scene: Scene) 
     assert_eq!(downs, 50);
 }
 
-async fn s13_under_ten_thousand_node_monitors_ups_and_downs_still_alternate(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
+async fn s13_under_ten_thousand_node_monitors_ups_and_downs_still_alternate(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
     watcher.monitor_nodes(NODES).unwrap();
-    let others: Vec<_> = (0..10_000).map(|_| scene.here.process().unwrap()).collect();
+    let others: Vec<_> = (0..10_000).map(|_| fixture.here.process().unwrap()).collect();
     let mut last = None;
     for _ in 0..20 {
-        scene.connected().await;
-        others.iter().for_each(|other| other.monitor_node(scene.there.name()).unwrap());
+        fixture.connected().await;
+        others.iter().for_each(|other| other.monitor_node(fixture.there.name()).unwrap());
         let up = next_node_up(&mut watcher).await;
         assert_ne!(Some(up.session), last);
-        scene.cut().await;
+        fixture.cut().await;
         // The next session begins while ten thousand are still being told of the end of this one.
-        scene.there.connect(scene.here.name()).unwrap();
+        fixture.there.connect(fixture.here.name()).unwrap();
         let down = next_node_down(&mut watcher).await;
         assert_eq!((down.session, down.missed), (Some(up.session), false));
         last = down.session;
     }
 }
 
-async fn s15_the_list_of_nodes_agrees_with_the_notice(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
+async fn s15_the_list_of_nodes_agrees_with_the_notice(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
     watcher.monitor_nodes(NODES).unwrap();
     for _ in 0..20 {
-        scene.here.connect(scene.there.name()).unwrap();
+        fixture.here.connect(fixture.there.name()).unwrap();
         next_node_up(&mut watcher).await;
-        assert!(is_up(&scene.here, &scene.there));
-        scene.connected().await;
-        scene.sever();
+        assert!(is_up(&fixture.here, &fixture.there));
+        fixture.connected().await;
+        fixture.sever();
         next_node_down(&mut watcher).await;
-        assert!(!is_up(&scene.here, &scene.there));
-        scene.disconnected().await;
+        assert!(!is_up(&fixture.here, &fixture.there));
+        fixture.disconnected().await;
     }
 }
 
-async fn s16_who_subscribes_is_told_who_is_up_and_not_again(scene: Scene) {
-    scene.connected().await;
-    let mut watcher = scene.here.process().unwrap();
+async fn s16_who_subscribes_is_told_who_is_up_and_not_again(fixture: Fixture) {
+    fixture.connected().await;
+    let mut watcher = fixture.here.process().unwrap();
     let up = watcher.monitor_nodes(NODES).unwrap();
-    assert_eq!(up.iter().map(|info| &info.node).collect::<Vec<_>>(), [scene.there.id()]);
-    scene.settled().await;
+    assert_eq!(up.iter().map(|info| &info.node).collect::<Vec<_>>(), [fixture.there.id()]);
+    fixture.settled().await;
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
-    scene.cut().await;
+    fixture.cut().await;
     assert_eq!(next_node_down(&mut watcher).await.session, Some(up[0].session));
 }
 
-async fn s17_what_a_process_held_is_free_when_its_down_is_received(scene: Scene) {
+async fn s17_what_a_process_held_is_free_when_its_down_is_received(fixture: Fixture) {
     let held = Arc::new(());
     let (go, wait) = oneshot::channel::<()>();
     let mine = held.clone();
@@ -255,13 +255,13 @@ async fn s17_what_a_process_held_is_free_when_its_down_is_received(scene: Scene)
         let _ = wait.await;
         Ok(())
     };
-    let pid = scene.there.spawn(holds).unwrap();
-    scene.there.register(name("jobs"), &pid).unwrap();
-    let monitor = scene.here.monitor(&pid).unwrap();
-    eventually("it is monitored", || watchers_of(&scene.there, &pid) == 1).await;
+    let pid = fixture.there.spawn(holds).unwrap();
+    fixture.there.register(name("jobs"), &pid).unwrap();
+    let monitor = fixture.here.monitor(&pid).unwrap();
+    eventually("it is monitored", || watchers_of(&fixture.there, &pid) == 1).await;
     go.send(()).unwrap();
     monitor.await;
     assert_eq!(Arc::strong_count(&held), 1);
-    assert_eq!(scene.there.whereis(&name("jobs")), None);
-    assert!(!scene.there.is_process_alive(&pid));
+    assert_eq!(fixture.there.whereis(&name("jobs")), None);
+    assert!(!fixture.there.is_process_alive(&pid));
 }

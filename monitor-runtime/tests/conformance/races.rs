@@ -7,7 +7,7 @@ use monitor_runtime::{EndKind, NodesOptions, prelude::*};
 
 use crate::{
     common::{Cluster, eventually, expect_exit, next_down, next_node_down, next_node_up, run},
-    scene::{Network, Scene, exit, is_up, no_connection},
+    fixture::{Fixture, Network, exit, is_up, no_connection},
 };
 
 cases! {
@@ -28,22 +28,22 @@ async fn end_of_session(watcher: &mut Process) -> EndKind {
     next_node_down(watcher).await.end.unwrap().kind
 }
 
-async fn r20_of_a_link_that_carries_one_way_only_both_ends_see_the_end(scene: Scene) {
+async fn r20_of_a_link_that_carries_one_way_only_both_ends_see_the_end(fixture: Fixture) {
     // Whoever is deaf gives up; the other hears of that, or is deaf to it and gives up by itself.
-    let scene = scene.hasty().await;
-    let mut watchers = [subscriber(&scene.here), subscriber(&scene.there)];
-    scene.connected().await;
-    scene.hold_back().await;
-    scene.silence_passes();
+    let fixture = fixture.hasty().await;
+    let mut watchers = [subscriber(&fixture.here), subscriber(&fixture.there)];
+    fixture.connected().await;
+    fixture.hold_back().await;
+    fixture.silence_passes();
     let [here, there] = &mut watchers;
     assert_eq!(end_of_session(here).await, EndKind::Timeout);
     assert_eq!(end_of_session(there).await, EndKind::Closed);
 
-    if let Network::Memory(cluster) = &scene.network {
-        scene.release();
-        scene.connected().await;
-        cluster.hold(&scene.here, &scene.there);
-        scene.silence_passes();
+    if let Network::Memory(cluster) = &fixture.network {
+        fixture.release();
+        fixture.connected().await;
+        cluster.hold(&fixture.here, &fixture.there);
+        fixture.silence_passes();
         assert_eq!(end_of_session(there).await, EndKind::Timeout);
         assert_eq!(end_of_session(here).await, EndKind::Closed);
     }
@@ -77,20 +77,20 @@ fn r21_a_node_that_was_stopped_reads_before_it_judges() {
     });
 }
 
-async fn r28_a_node_that_stops_with_unread_input_still_tells_every_exit(scene: Scene) {
-    let mut watcher = scene.here.process().unwrap();
-    let targets: Vec<_> = (0..1000).map(|_| scene.there.process().unwrap()).collect();
-    let lives = scene.there.process().unwrap();
+async fn r28_a_node_that_stops_with_unread_input_still_tells_every_exit(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
+    let targets: Vec<_> = (0..1000).map(|_| fixture.there.process().unwrap()).collect();
+    let lives = fixture.there.process().unwrap();
     for target in targets.iter().chain([&lives]) {
         watcher.monitor(target.pid()).unwrap();
     }
-    scene.watched(&lives, 1).await;
+    fixture.watched(&lives, 1).await;
     // On the way to a node that will not read it: its exits must not be lost with what it has not
     // taken.
-    scene.hold().await;
-    scene.fill(&watcher, &lives);
+    fixture.hold().await;
+    fixture.fill(&watcher, &lives);
     drop(targets);
-    futures::join!(scene.there.stop(), async { scene.release() });
+    futures::join!(fixture.there.stop(), async { fixture.release() });
     for _ in 0..1000 {
         assert_eq!(next_down(&mut watcher).await.reason, exit(ExitReason::Normal));
     }

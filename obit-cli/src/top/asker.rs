@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use monitor_runtime::control::{Answer, Look, Question};
+use monitor_runtime::control::{Request, Response, Snapshot};
 
 use super::terminal;
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 /// What there is to be shown.
 pub(super) enum News {
     /// The node has answered.
-    Look(Box<Look>),
+    Snapshot(Box<Snapshot>),
     /// It has not, and why.
     Lost(String),
     /// Somebody asks this program to end.
@@ -49,9 +49,9 @@ pub(super) fn start(
 }
 
 /// One question.
-pub(super) fn look(socket: &Path) -> Result<Look> {
-    match ask(socket, &Question::Look)? {
-        Answer::Look(look) => Ok(*look),
+pub(super) fn look(socket: &Path) -> Result<Snapshot> {
+    match ask(socket, &Request::Snapshot)? {
+        Response::Snapshot(look) => Ok(*look),
         _ => Err(other_answer()),
     }
 }
@@ -63,7 +63,7 @@ fn ask_on(whom: &Whom, mut socket: PathBuf, interval: Duration, news: &Sender<Ne
         let told = match look(&socket) {
             Ok(look) => {
                 name = Some(look.node.name.clone());
-                News::Look(Box::new(look))
+                News::Snapshot(Box::new(look))
             }
             Err(failure) => {
                 // It may be back soon, at another place; whoever looks knows better whether to wait

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use monitor_runtime::control::{Look, PeerLine};
+use monitor_runtime::control::{PeerLine, Snapshot};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -22,7 +22,7 @@ use crate::{output::printable, times::span};
 
 /// The last look at a node, and how its counts have changed since the one before.
 pub(super) struct Picture {
-    look: Look,
+    look: Snapshot,
     /// When that was.
     seen: Instant,
     interval: Duration,
@@ -61,7 +61,7 @@ const KEYS: [&str; 3] =
     ["q leave   Tab next section   ↑ ↓ PgUp PgDn Home move", "q leave  Tab section  ↑↓ move", "q leave"];
 
 impl Picture {
-    pub(super) fn new(look: Look, interval: Duration, now: Instant) -> Self {
+    pub(super) fn new(look: Snapshot, interval: Duration, now: Instant) -> Self {
         Picture {
             look,
             seen: now,
@@ -76,7 +76,7 @@ impl Picture {
     }
 
     /// A look, taken now.
-    pub(super) fn update(&mut self, look: Look, now: Instant) {
+    pub(super) fn update(&mut self, look: Snapshot, now: Instant) {
         // One that was started anew counts from the beginning.
         let same_life = self.look.node.incarnation == look.node.incarnation;
         let after = now.saturating_duration_since(self.seen).as_secs_f64().max(0.001);
@@ -98,7 +98,7 @@ impl Picture {
     }
 
     /// Remembers who was up a moment ago.
-    fn meet(&mut self, look: &Look, same_life: bool, now: Instant) {
+    fn meet(&mut self, look: &Snapshot, same_life: bool, now: Instant) {
         let up: BTreeSet<_> = look.node.peers.iter().map(|peer| peer.name.as_str()).collect();
         // Where there are more than are listed, one that is not listed may be up.
         let is_known = same_life && look.node.more_peers == 0;
@@ -280,7 +280,7 @@ fn shares(lines: u16, wanted: &[u16]) -> Vec<u16> {
 }
 
 /// How many `Down`s the node has told since its start.
-fn told(look: &Look) -> u64 {
+fn told(look: &Snapshot) -> u64 {
     look.told.iter().map(|line| line.count).sum()
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use monitor_runtime::control::{Look, PastDownLine, PeerLine};
+use monitor_runtime::control::{PastDownLine, PeerLine, Snapshot};
 use ratatui::style::{Color, Style};
 
 use super::{
@@ -18,7 +18,7 @@ pub(super) struct Gone {
 }
 
 /// All nodes that are up, and those that have just gone, by their names.
-pub(super) fn nodes(look: &Look, gone: &[Gone]) -> Section {
+pub(super) fn nodes(look: &Snapshot, gone: &[Gone]) -> Section {
     let peers = &look.node.peers;
     let up = peers.iter().map(|peer| (peer, None));
     let mut all: Vec<_> = up.chain(gone.iter().map(|gone| (&gone.peer, Some(gone.ago)))).collect();
@@ -67,7 +67,7 @@ pub(super) fn nodes(look: &Look, gone: &[Gone]) -> Section {
 }
 
 /// What was told last, the newest first.
-pub(super) fn downs(look: &Look, since: Duration) -> Section {
+pub(super) fn downs(look: &Snapshot, since: Duration) -> Section {
     let row = |down: &PastDownLine| {
         let (what, node) = place(&down.target);
         let ago = Duration::from_millis(down.ago_ms) + since;
@@ -88,7 +88,7 @@ pub(super) fn downs(look: &Look, since: Duration) -> Section {
 }
 
 /// Who watches whom, by the targets.
-pub(super) fn monitors(look: &Look) -> Section {
+pub(super) fn monitors(look: &Snapshot) -> Section {
     let monitors = &look.monitors;
     let held = monitors.held.iter().map(|held| {
         let watcher = held.watcher.as_deref().map_or("this node".to_owned(), |pid| place(pid).0);
@@ -120,7 +120,7 @@ pub(super) fn monitors(look: &Look) -> Section {
 }
 
 /// Those that have ever counted anything, the busiest first.
-pub(super) fn counts(look: &Look, per_second: &BTreeMap<String, f64>) -> Section {
+pub(super) fn counts(look: &Snapshot, per_second: &BTreeMap<String, f64>) -> Section {
     let per_second = |name: &String| per_second.get(name).copied().unwrap_or_default();
     let mut counts: Vec<_> = look.counts.iter().filter(|line| line.count > 0).collect();
     counts.sort_by(|a, b| {

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use monitor_runtime::control::{Answer, Question, ask};
+use monitor_runtime::control::{Request, Response, ask};
 use rustix::{io::ioctl_fionbio, process::Signal};
 use smol::process::{Child, Stdio};
 
@@ -51,7 +51,7 @@ async fn job(level: &str, log: Stdio, directory: &Directory) -> (Child, String) 
 /// Where the node at that socket listens, once it can be asked.
 async fn address(socket: &Path) -> String {
     loop {
-        if let Ok(Answer::Nodes(nodes)) = ask(socket, &Question::Nodes).await {
+        if let Ok(Response::Nodes(nodes)) = ask(socket, &Request::Nodes).await {
             return nodes.address.unwrap();
         }
         smol::Timer::after(std::time::Duration::from_millis(5)).await;

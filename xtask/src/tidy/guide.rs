@@ -7,7 +7,7 @@ use super::{
 };
 
 /// The file by which rustdoc tests the pages.
-const DOCUMENTS: &str = "obit/src/documents.rs";
+const DOC_TESTS: &str = "obit/src/doc_tests.rs";
 /// The page that has every text that can be printed.
 const CATALOG: &str = "docs/errors.md";
 /// The page that goes from symptoms to the texts of the catalog.
@@ -26,7 +26,7 @@ const LIBRARIES: [&str; 6] = [
 
 pub(super) fn check(sources: &Sources) -> Vec<Finding> {
     let text = |path| sources.find(path).map_or("", |file| &file.text);
-    let mut findings = untested_pages(sources, text(DOCUMENTS));
+    let mut findings = untested_pages(sources, text(DOC_TESTS));
     let page = text(CATALOG).replace('\n', " ");
     findings.extend(unknown_quotes(text(TROUBLESHOOTING), &page));
     for file in &sources.files {
@@ -37,11 +37,11 @@ pub(super) fn check(sources: &Sources) -> Vec<Finding> {
     findings
 }
 
-fn untested_pages(sources: &Sources, documents: &str) -> Vec<Finding> {
+fn untested_pages(sources: &Sources, doc_tests: &str) -> Vec<Finding> {
     let is_page = |file: &&File| file.path == "README.md" || is_under_docs(&file.path);
-    let is_tested = |file: &&File| documents.contains(&format!("\"../../{}\"", file.path));
+    let is_tested = |file: &&File| doc_tests.contains(&format!("\"../../{}\"", file.path));
     let pages = sources.files.iter().filter(is_page).filter(|file| !is_tested(file));
-    pages.map(|file| finding(DOCUMENTS, format!("lacks {}: its code is not compiled", file.path))).collect()
+    pages.map(|file| finding(DOC_TESTS, format!("lacks {}: its code is not compiled", file.path))).collect()
 }
 
 fn is_under_docs(path: &str) -> bool {
@@ -130,6 +130,6 @@ mod tests {
     fn a_page_that_is_not_compiled_is_found() {
         let sources = Sources { files: vec![file("docs/a.md", ""), file("docs/b.md", ""), file("c.md", "")] };
         let findings = untested_pages(&sources, "#[doc = include_str!(\"../../docs/a.md\")]");
-        assert_eq!(findings, [finding(DOCUMENTS, "lacks docs/b.md: its code is not compiled".to_owned())]);
+        assert_eq!(findings, [finding(DOC_TESTS, "lacks docs/b.md: its code is not compiled".to_owned())]);
     }
 }

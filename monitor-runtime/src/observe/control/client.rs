@@ -9,7 +9,7 @@ use futures::{AsyncReadExt, AsyncWriteExt};
 use smol::{Timer, net::unix::UnixStream};
 use thiserror::Error;
 
-use super::protocol::{Answer, MAX_ANSWER, Question};
+use super::protocol::{MAX_RESPONSE, Request, Response};
 use crate::observe::connection_limit::TIMEOUT;
 
 /// Why a node did not answer.
@@ -53,7 +53,7 @@ pub enum AskError {
 ///
 /// # Errors
 /// [`AskError`], each of which names the socket.
-pub async fn ask(socket: impl AsRef<Path>, question: &Question) -> Result<Answer, AskError> {
+pub async fn ask(socket: impl AsRef<Path>, question: &Request) -> Result<Response, AskError> {
     let path = || socket.as_ref().to_owned();
     let stream = UnixStream::connect(socket.as_ref()).await;
     let stream = stream.map_err(|cause| AskError::NoNode { path: path(), cause })?;
@@ -64,17 +64,17 @@ pub async fn ask(socket: impl AsRef<Path>, question: &Question) -> Result<Answer
     let answer = smol::future::or(converse(stream, question), late).await;
     let answer = answer.map_err(|cause| AskError::Broken { path: path(), cause })?;
     match serde_json::from_slice(&answer) {
-        Ok(Answer::Refused(why)) => Err(AskError::Refused(why)),
+        Ok(Response::Refused(why)) => Err(AskError::Refused(why)),
         Ok(answer) => Ok(answer),
         Err(cause) => Err(AskError::Malformed { path: path(), cause }),
     }
 }
 
-async fn converse(mut stream: UnixStream, question: &Question) -> io::Result<Vec<u8>> {
+async fn converse(mut stream: UnixStream, question: &Request) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(question)?;
     line.push(b'\n');
     stream.write_all(&line).await?;
     let mut answer = Vec::new();
-    stream.take(MAX_ANSWER as u64).read_to_end(&mut answer).await?;
+    stream.take(MAX_RESPONSE as u64).read_to_end(&mut answer).await?;
     Ok(answer)
 }

@@ -14,10 +14,10 @@ use futures::{
 use smol::net::unix::{UnixListener, UnixStream};
 
 use super::{
-    answers::{Look, NodeList, PastDownLine},
     bounded,
-    place::Place,
-    protocol::{Answer, MAX_ANSWER, MAX_LOOK, MAX_MONITORS, MAX_PEERS, MAX_QUESTION, Question},
+    protocol::{MAX_MONITORS, MAX_PEERS, MAX_REQUEST, MAX_RESPONSE, MAX_SNAPSHOT, Request, Response},
+    responses::{NodeList, PastDownLine, Snapshot},
+    socket_path::BoundSocket,
 };
 use crate::{
     engine::state::Inner,
@@ -31,13 +31,13 @@ use crate::{
 #[must_use = "the socket is closed when this is dropped"]
 pub struct Served {
     listening: AbortHandle,
-    _place: Place,
+    _socket: BoundSocket,
 }
 
 /// Answers questions at a Unix socket with mode 0600, on the node's own threads: whoever may open
 /// it may see everything.
 ///
-/// [`Question::Downs`] is answered with nothing unless the node has a
+/// [`Request::Downs`] is answered with nothing unless the node has a
 /// [history](crate::Config::max_history). A socket at which nobody listens any more is replaced.
 /// What holds the [`Served`] need not hold the node. At most 128 clients are connected at once and
 /// 16 of them answered; others wait for their turn. A question has at most 4 KiB and comes within 2
@@ -50,7 +50,7 @@ pub struct Served {
 /// the system says, such as that the directory is not there or that the path is too long for a
 /// socket.
 pub fn serve(node: &Node, socket: impl AsRef<Path>) -> io::Result<Served> {
-    let (listener, place) = Place::listen(socket.as_ref())?;
+    let (listener, socket_file) = BoundSocket::listen(socket.as_ref())?;
     let listener: UnixListener = smol::Async::new(listener)?.into();
     let (listening, stopped) = AbortHandle::new_pair();
     let weak = Arc::downgrade(&node.inner);
@@ -61,7 +61,7 @@ pub fn serve(node: &Node, socket: impl AsRef<Path>) -> io::Result<Served> {
                 .await;
     };
     node.inner.run_task(kinds::CLIENTS, serving, kinds::nothing);
-    Ok(Served { listening, _place: place })
+    Ok(Served { listening, _socket: socket_file })
 }
 
 impl Drop for Served {
@@ -74,7 +74,7 @@ impl Drop for Served {
 async fn converse(mut client: Client<UnixStream>, node: Weak<Inner>) {
     let progress = client.progress();
     let mut line = Vec::new();
-    let mut question = BufReader::new((&mut client).take(MAX_QUESTION));
+    let mut question = BufReader::new((&mut client).take(MAX_REQUEST));
     // A client that hangs up without a word has only looked whether the node is there.
     if question.read_until(b'\n', &mut line).await.is_err() || line.is_empty() {
         return;
@@ -89,20 +89,20 @@ async fn converse(mut client: Client<UnixStream>, node: Weak<Inner>) {
 /// The answer as JSON.
 fn answer(question: &[u8], node: &Node) -> Vec<u8> {
     let answer = match serde_json::from_slice(question) {
-        Ok(Question::Nodes) => Answer::Nodes(NodeList::of(node, MAX_PEERS)),
-        Ok(Question::Monitors) => Answer::Monitors(node.monitors(MAX_MONITORS).into()),
-        Ok(Question::Downs(of)) => {
+        Ok(Request::Nodes) => Response::Nodes(NodeList::of(node, MAX_PEERS)),
+        Ok(Request::Monitors) => Response::Monitors(node.monitors(MAX_MONITORS).into()),
+        Ok(Request::Downs(of)) => {
             let asked_for = |line: &PastDownLine| of.as_ref().is_none_or(|of| line.is_of(of));
-            Answer::Downs(node.history().into_iter().map(PastDownLine::from).filter(asked_for).collect())
+            Response::Downs(node.history().into_iter().map(PastDownLine::from).filter(asked_for).collect())
         }
-        Ok(Question::Look) => Answer::Look(Box::new(Look::at(node, &MAX_LOOK))),
+        Ok(Request::Snapshot) => Response::Snapshot(Box::new(Snapshot::take(node, &MAX_SNAPSHOT))),
         Err(error) => {
             node.inner.counters.questions_refused.add_one();
-            Answer::Refused(format!("not a question: {error}"))
+            Response::Refused(format!("not a question: {error}"))
         }
     };
-    bounded::json(&answer, MAX_ANSWER).unwrap_or_else(|| {
-        let refused = Answer::Refused(format!("the answer has more than {MAX_ANSWER} bytes"));
-        bounded::json(&refused, MAX_ANSWER).expect("it is short")
+    bounded::json(&answer, MAX_RESPONSE).unwrap_or_else(|| {
+        let refused = Response::Refused(format!("the answer has more than {MAX_RESPONSE} bytes"));
+        bounded::json(&refused, MAX_RESPONSE).expect("it is short")
     })
 }

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 
-fn look(dials: u64) -> Look {
+fn look(dials: u64) -> Snapshot {
     let down = json!({
         "monitor": "partisan:ref:a", "target": "job2@c@host", "reason": "noproc", "text": "no such process",
         "cause": null, "silent_ms": null, "source": "target-node", "node": "c@host", "incarnation": "7",

@@ -15,13 +15,13 @@ use crate::{
 };
 
 /// One test for each place where a case is played; the case is an `async fn` of that name that
-/// takes the [`Scene`].
+/// takes the [`Fixture`].
 macro_rules! cases {
     ($($case:ident: $($place:ident),+;)+) => {$(
         mod $case {
             $(#[test]
             fn $place() {
-                $crate::common::run(async { super::$case($crate::scene::Scene::$place().await).await });
+                $crate::common::run(async { super::$case($crate::fixture::Fixture::$place().await).await });
             })+
         }
     )+};
@@ -29,7 +29,7 @@ macro_rules! cases {
 
 /// Two nodes: `here` is where the watchers are, `there` where what they watch is. Locally they are
 /// the same.
-pub struct Scene {
+pub struct Fixture {
     pub here: Node,
     pub there: Node,
     pub network: Network,
@@ -41,31 +41,31 @@ pub enum Network {
     Tcp(Tcp),
 }
 
-impl Scene {
-    pub async fn local() -> Scene {
+impl Fixture {
+    pub async fn local() -> Fixture {
         let here = Cluster::new().node("here").await;
-        Scene { there: here.clone(), here, network: Network::None }
+        Fixture { there: here.clone(), here, network: Network::None }
     }
 
-    pub async fn memory() -> Scene {
+    pub async fn memory() -> Fixture {
         Self::on(Network::Memory(Cluster::new())).await
     }
 
-    pub async fn tcp() -> Scene {
+    pub async fn tcp() -> Fixture {
         Self::on(Network::Tcp(Tcp::new())).await
     }
 
     /// The same with two nodes that soon give up whoever is silent.
-    pub async fn hasty(self) -> Scene {
+    pub async fn hasty(self) -> Fixture {
         let hasty = |config: Config| config.fast();
         let here = self.network.node_with("hasty-here", hasty).await;
         let there = self.network.node_with("hasty-there", hasty).await;
-        Scene { here, there, network: self.network }
+        Fixture { here, there, network: self.network }
     }
 
-    async fn on(network: Network) -> Scene {
+    async fn on(network: Network) -> Fixture {
         let (here, there) = (network.node("here").await, network.node("there").await);
-        Scene { here, there, network }
+        Fixture { here, there, network }
     }
 
     /// A watcher, and a process there.
@@ -159,7 +159,7 @@ impl Scene {
         self.there = self.network.node(self.there.name().label()).await;
     }
 
-    /// Nothing passes between the two, and nothing is lost, until [`Scene::release`].
+    /// Nothing passes between the two, and nothing is lost, until [`Fixture::release`].
     pub async fn hold(&self) {
         match &self.network {
             Network::None => {}
@@ -168,7 +168,7 @@ impl Scene {
         }
     }
 
-    /// Nothing that `there` says arrives, until [`Scene::release`]; `here` must have dialled.
+    /// Nothing that `there` says arrives, until [`Fixture::release`]; `here` must have dialled.
     pub async fn hold_back(&self) {
         match &self.network {
             Network::None => unreachable!("within a node there are no directions"),

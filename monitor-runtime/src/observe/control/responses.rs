@@ -145,7 +145,7 @@ pub struct PastDownLine {
 /// All that can be seen of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Look {
+pub struct Snapshot {
     /// The node and its peers.
     pub node: NodeList,
     /// Who watches whom.
@@ -183,14 +183,14 @@ pub(crate) struct Extent {
     pub(crate) peers: usize,
 }
 
-impl Look {
+impl Snapshot {
     /// A look that shows no more than that.
-    pub(crate) fn at(node: &Node, max: &Extent) -> Self {
+    pub(crate) fn take(node: &Node, max: &Extent) -> Self {
         let stats = node.stats();
         let line = |(name, count): (&str, u64)| CountLine { name: name.to_owned(), count };
         let lines = |counts: &[Count]| counts.iter().map(|count| line((count.name, count.count))).collect();
         let past = node.inner.read_state(|state| node.inner.past_downs(max.downs, state));
-        Look {
+        Snapshot {
             node: NodeList::of(node, max.peers),
             monitors: node.monitors(max.monitors).into(),
             downs: past.into_iter().map(PastDownLine::from).collect(),

@@ -47,17 +47,17 @@ pub fn default_socket(node: &Node) -> Option<PathBuf> {
 
 /// A socket in its place. Dropped, it is removed, unless something else lies there by now.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct BoundSocket {
     /// The directory, whatever its path leads to by now.
     directory: OwnedFd,
     name: OsString,
     identity: (u64, u64),
 }
 
-impl Place {
+impl BoundSocket {
     /// Listens at that path, with mode 0600 from the first moment on. A socket there at which
     /// nobody listens is removed first; anything else there is left alone, and an error.
-    pub(super) fn listen(path: &Path) -> io::Result<(UnixListener, Place)> {
+    pub(super) fn listen(path: &Path) -> io::Result<(UnixListener, BoundSocket)> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // A path that is too long for a socket is found out before anything is made.
@@ -70,11 +70,11 @@ impl Place {
             staged.link_to(&directory, name)
         })?;
         let identity = identity(&lstat(&directory, name)?);
-        Ok((listener, Place { directory, name: name.to_owned(), identity }))
+        Ok((listener, BoundSocket { directory, name: name.to_owned(), identity }))
     }
 }
 
-impl Drop for Place {
+impl Drop for BoundSocket {
     fn drop(&mut self) {
         if lstat(&self.directory, &self.name).is_ok_and(|there| identity(&there) == self.identity) {
             // A socket that is left behind is found to be dead, and replaced.
