@@ -67,9 +67,9 @@ impl ExitReason {
     #[must_use]
     pub fn cut(&self, max: usize) -> Option<Self> {
         match self {
-            ExitReason::Panicked(text) if text.len() > max => {
-                Some(ExitReason::Panicked(ReasonText(Arc::new(text[..floor_char_boundary(text, max)].into()))))
-            }
+            ExitReason::Panicked(text) if text.len() > max => Some(ExitReason::Panicked(ReasonText(
+                Arc::new(text[..floor_char_boundary(text, max)].into()),
+            ))),
             ExitReason::Other(bytes) if bytes.len() > max => {
                 let end = floor_text_boundary(bytes, max);
                 Some(ExitReason::Other(ReasonBytes(Arc::new(bytes[..end].into()))))

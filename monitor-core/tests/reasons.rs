@@ -1,7 +1,7 @@
 //! Reasons as people read them, and as programs use them.
 
 use monitor_core::{
-    ReasonBytes, DownReason, ExitReason, ReasonText,
+    DownReason, ExitReason, ReasonBytes, ReasonText,
     refs::{EndKind, SessionEnd},
 };
 use serde::{
@@ -155,8 +155,14 @@ fn what_is_no_text_or_too_long_for_one_is_refused_with_what_was_expected() {
     let refused = [
         (ReasonText::deserialize(text).map(drop), "invalid length 65537, expected at most 65536 bytes"),
         (ReasonBytes::deserialize(bytes).map(drop), "invalid length 65537, expected at most 65536 bytes"),
-        (ReasonText::deserialize(number()).map(drop), "invalid type: integer `7`, expected at most 65536 bytes"),
-        (ReasonBytes::deserialize(number()).map(drop), "invalid type: integer `7`, expected at most 65536 bytes"),
+        (
+            ReasonText::deserialize(number()).map(drop),
+            "invalid type: integer `7`, expected at most 65536 bytes",
+        ),
+        (
+            ReasonBytes::deserialize(number()).map(drop),
+            "invalid type: integer `7`, expected at most 65536 bytes",
+        ),
     ];
     for (result, expected) in refused {
         assert_eq!(result.expect_err("it must be refused").to_string(), expected);

@@ -1,60 +1,60 @@
 //! A request and its reply: a monitor, an alias, a message, and a wait.
 
 use std::{
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
+    future::Future,
+    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use bytes::Bytes;
 use monitor_core::{AliasMode, LocalPid, MonitorId, MonitorOptions};
-use refs::Target;
-use serde::{Serialize, de::DeserializeOwned};
+use refs::{Dest, IntoRef, ParseError, Target};
 
 use crate::{
-    dest::Dest,
+    caller::{Caller, CallerHandle},
     engine::{
         aliases::{CallOutcome, PendingCall},
         messaging::OutboundMessage,
+        monitors::WatcherKey,
     },
-    error::{CallError, NotAlive, Refusal, SendError},
+    envelope::{Envelope, IntoEnvelope, SendOptions},
+    error::{CallError, Refusal, SendErrorKind, TrySendError},
     event::Message,
-    mailbox::Mailbox,
     monitor::watcher::Watcher,
     node::Node,
-    send_options::SendOptions,
-    typed,
+    process::Process,
+    threads::environment::Sleep,
 };
 
-impl Mailbox {
-    /// Asks a process something and waits for its reply: at most `timeout`, and no longer than it
-    /// lives and can be reached.
+impl Process {
+    /// Sends a request to a process and waits for its reply, as long as the process lives and can
+    /// be reached. [`Call::timeout`] limits the wait; there is no timeout by default.
     ///
     /// The target receives the request as a [`Message`] with a [`reply_to`](Message::reply_to),
-    /// after everything that this process has sent it before, and answers with [`Mailbox::reply`].
-    /// The reply comes out of this call alone, never out of the mailbox: one that comes too late,
-    /// or a second one, is dropped and counted (`messages_for_no_alias`). Meanwhile this mailbox
-    /// fills, and keeps its order. To call oneself ends in a timeout.
+    /// after everything that this process has sent to it before, and replies with
+    /// [`Process::reply`]. Only this call receives the reply, never the mailbox: a late or second
+    /// reply is dropped and counted (`messages_for_no_alias`). Meanwhile this mailbox keeps
+    /// receiving, in order. A call to oneself never gets a reply.
     ///
-    /// Cancel-safe: dropped, it leaves no monitor and no late reply; whether the target has got the
-    /// request is then as open as after a timeout. It waits for room where [`Mailbox::send`] would
-    /// be refused. The timeout is of real time (in a simulated node, of its clock), and
-    /// [`Duration::MAX`] is none at all. Source: `gen_server:call/3`.
+    /// Nothing happens before the first poll. Cancel-safe: on drop, the call leaves no monitor and
+    /// no late reply; whether the target has received the request is then unknown, as after a
+    /// timeout. The call waits for room where [`Process::try_send`] would be refused. Source:
+    /// `gen_server:call/3`.
     ///
     /// # Errors
-    /// [`CallError::Down`] with what the monitor says, and on what evidence: the target ended
-    /// without a reply, or there is none, or no connection. [`CallError::Timeout`].
-    /// [`CallError::NotSent`], such as too long. [`CallError::NotAlive`],
-    /// [`CallError::NotImplemented`] as of [`Node::monitor`]; `NotAlive` also if this process exits
-    /// while the call waits.
+    /// [`CallError::Down`] if the target ended without a reply, does not exist, or cannot be
+    /// reached. [`CallError::Timeout`]. [`CallError::NotSent`], such as a request that is too long.
+    /// [`CallError::NotAlive`] and [`CallError::Unsupported`] as for [`Node::monitor`]; `NotAlive`
+    /// also if this process exits while the call waits. [`CallError::InvalidName`].
     ///
     /// ```
     /// # use std::time::Duration;
     /// # use monitor_runtime::prelude::*;
     /// # use peer_service::memory::Network;
     /// # smol::block_on(async {
-    /// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+    /// # let node = Node::with_service(Config::new("a@local"), Network::new().join("a@local".parse()?))?;
     /// let shouter = node.spawn(|mut mailbox| async move {
     ///     while let Some(event) = mailbox.recv().await {
     ///         let Event::Message(request) = event else { continue };
@@ -63,188 +63,228 @@ impl Mailbox {
     ///     Ok(())
     /// })?;
     /// let me = node.process()?;
-    /// let reply = me.call(&shouter, "hello", Duration::from_secs(5)).await?;
-    /// assert_eq!(reply.body, b"HELLO");
+    /// let reply = me.mailbox.call(&shouter, "hello").timeout(Duration::from_secs(5)).await?;
+    /// assert_eq!(reply.body, "HELLO");
     ///
     /// node.kill(&shouter)?;
-    /// let error = me.call(&shouter, "still there?", Duration::from_secs(5)).await.unwrap_err();
+    /// let error = me.mailbox.call(&shouter, "still there?").await.unwrap_err();
     /// assert!(matches!(error, CallError::Down(down) if down.reason.is_terminal()));
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```
     #[doc(alias = "after")]
     #[doc(alias = "gen_call")]
     #[doc(alias = "gen_server")]
-    pub async fn call(
-        &self,
-        target: impl Into<Target>,
-        request: impl Into<Vec<u8>>,
-        timeout: Duration,
-    ) -> Result<Message, CallError> {
-        let target = target.into();
-        let call = Call::of_process(self, &target)?;
-        let to = Dest::from(target);
-        let outbound = OutboundMessage { reply_to: Some(call.id), ..self.outbound(&to, SendOptions::new()) };
-        call.run(outbound, request.into(), timeout).await
+    pub fn call(&self, target: impl IntoRef<Target>, request: impl IntoEnvelope) -> Call {
+        Call::new(self.caller(), target.into_ref(), request.into_envelope())
     }
 
-    /// [`Mailbox::call`] with values: the request is written by [serde](Mailbox::send_as), and the
-    /// reply read. Cancel-safe like it.
+    /// Replies to the request of a call. Returns `false` if the message is no request. The result
+    /// does not tell whether the caller still waits.
+    ///
+    /// Never waits. The reply arrives before the `Down` of this process. Another process may reply
+    /// as well: pass the message to it, or send to its [`reply_to`](Message::reply_to).
     ///
     /// # Errors
-    /// As [`Mailbox::call`], and [`CallError::Reply`] if the reply is of another type.
-    pub async fn call_as<R: DeserializeOwned>(
-        &self,
-        target: impl Into<Target>,
-        request: &(impl Serialize + ?Sized),
-        timeout: Duration,
-    ) -> Result<R, CallError> {
-        let request = typed::encode(request).map_err(CallError::NotSent)?;
-        Ok(self.call(target, request, timeout).await?.decode()?.body)
-    }
-
-    /// Replies to the request of a call. `Ok(false)`: the message was no request. Whether the
-    /// caller still waits is not told, and makes no difference.
-    ///
-    /// It arrives before the `Down` of this process. Another process may reply as well: hand it the
-    /// message, or send to its [`reply_to`](Message::reply_to).
-    ///
-    /// # Errors
-    /// As [`Mailbox::send`].
-    pub fn reply<B>(&self, request: &Message<B>, body: impl Into<Vec<u8>>) -> Result<bool, SendError> {
+    /// As [`Process::try_send`].
+    pub fn reply<B>(&self, request: &Message<B>, body: impl IntoEnvelope) -> Result<bool, TrySendError> {
         match &request.reply_to {
-            Some(alias) => self.send(alias, body).map(|()| true),
+            Some(alias) => self.try_send(alias, body).map(|()| true),
             None => Ok(false),
         }
-    }
-
-    /// [`Mailbox::reply`] with a value, written by [serde](Mailbox::send_as).
-    ///
-    /// # Errors
-    /// As [`Mailbox::send_as`].
-    pub fn reply_as<B>(
-        &self,
-        request: &Message<B>,
-        value: &(impl Serialize + ?Sized),
-    ) -> Result<bool, SendError> {
-        self.reply(request, typed::encode(value)?)
     }
 }
 
 impl Node {
-    /// [`Mailbox::call`] from outside any process: the request comes from nobody, and is in no
-    /// order with other messages. Cancel-safe like it.
+    /// [`Process::call`] from outside any process: the request has no sender, and is in no order
+    /// with other messages. Cancel-safe like it.
     ///
     /// # Errors
-    /// As [`Mailbox::call`].
-    pub async fn call(
-        &self,
-        target: impl Into<Target>,
-        request: impl Into<Vec<u8>>,
-        timeout: Duration,
-    ) -> Result<Message, CallError> {
-        let target = target.into();
-        let call = Call::of_nobody(self, &target)?;
-        let to = Dest::from(target);
-        // In the order of its own watcher, so that the monitor goes first.
-        let outbound = OutboundMessage {
-            sender: call.owner,
-            reply_to: Some(call.id),
-            ..OutboundMessage::without_sender(&to, SendOptions::new())
-        };
-        call.run(outbound, request.into(), timeout).await
-    }
-
-    /// [`Node::call`] with values: see [`Mailbox::call_as`]. Cancel-safe like it.
-    ///
-    /// # Errors
-    /// As [`Mailbox::call_as`].
-    pub async fn call_as<R: DeserializeOwned>(
-        &self,
-        target: impl Into<Target>,
-        request: &(impl Serialize + ?Sized),
-        timeout: Duration,
-    ) -> Result<R, CallError> {
-        let request = typed::encode(request).map_err(CallError::NotSent)?;
-        Ok(self.call(target, request, timeout).await?.decode()?.body)
+    /// As [`Process::call`].
+    pub fn call(&self, target: impl IntoRef<Target>, request: impl IntoEnvelope) -> Call {
+        Call::new(Caller::Node(self), target.into_ref(), request.into_envelope())
     }
 }
 
-/// A call under way: a monitor whose reference is an alias, and what comes of either. Its drop ends
+/// A request that waits for its reply: the future that [`Process::call`] and [`Node::call`] return.
+///
+/// Its output is the reply. It may be polled on any thread, and outlive the mailbox that made it.
+#[must_use = "a call does nothing unless it is awaited"]
+#[derive(Debug)]
+pub struct Call {
+    timeout: Option<Duration>,
+    state: CallState,
+}
+
+#[derive(Debug)]
+enum CallState {
+    Created(Request),
+    Waiting(Waiting),
+    Done,
+}
+
+impl Call {
+    pub(crate) fn new(caller: Caller<'_>, target: Result<Target, ParseError>, request: Envelope) -> Self {
+        let request = Request { caller: caller.to_handle(), target, request };
+        Call { timeout: None, state: CallState::Created(request) }
+    }
+
+    /// Waits for the reply for at most this time, counted from the first poll. The time is real (in
+    /// a simulated node, that of its clock). [`Duration::MAX`] means no limit.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+impl Future for Call {
+    type Output = Result<Message, CallError>;
+
+    /// # Panics
+    /// If it is polled again after it was ready.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let call = self.get_mut();
+        if matches!(call.state, CallState::Created(_))
+            && let CallState::Created(request) = std::mem::replace(&mut call.state, CallState::Done)
+        {
+            match request.begin(call.timeout) {
+                Ok(waiting) => call.state = CallState::Waiting(waiting),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        let CallState::Waiting(waiting) = &mut call.state else {
+            panic!("a call is polled after it was ready")
+        };
+        let result = ready!(waiting.poll(cx));
+        call.state = CallState::Done;
+        Poll::Ready(result)
+    }
+}
+
+/// A call before its first poll.
+#[derive(Debug)]
+struct Request {
+    caller: CallerHandle,
+    target: Result<Target, ParseError>,
+    request: Envelope,
+}
+
+impl Request {
+    /// Monitors the target.
+    fn begin(self, timeout: Option<Duration>) -> Result<Waiting, CallError> {
+        let target = self.target.map_err(|error| CallError::InvalidName(Box::new(error)))?;
+        let (body, options) = match self.request.open() {
+            Ok(opened) => opened,
+            Err(source) => return Err(CallError::NotSent { target, source }),
+        };
+        let exchange = match Exchange::begin(self.caller, &target) {
+            Ok(exchange) => exchange,
+            Err(Refusal::NotAlive(_)) => return Err(CallError::NotAlive(target)),
+            Err(Refusal::Unsupported(source)) => return Err(CallError::Unsupported { target, source }),
+        };
+        let limit = timeout.map(|timeout| {
+            let environment = &exchange.node().inner.environment;
+            (environment.sleep_until(environment.after(timeout)), timeout)
+        });
+        Ok(Waiting { to: Dest::from(&target), target, body: Some(body), options, limit, exchange })
+    }
+}
+
+/// A call that has a monitor.
+#[derive(Debug)]
+struct Waiting {
+    target: Target,
+    to: Dest,
+    /// `None` once the request was sent.
+    body: Option<Bytes>,
+    options: SendOptions,
+    limit: Option<(Sleep, Duration)>,
+    exchange: Exchange,
+}
+
+impl Waiting {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, CallError>> {
+        // First: a reply that has arrived counts, however late the call is polled.
+        if let Poll::Ready(result) = self.exchange.poll_outcome(cx, &self.target) {
+            return Poll::Ready(result);
+        }
+        if let Poll::Ready(Err(source)) = self.poll_request(cx) {
+            let target = self.target.clone();
+            return Poll::Ready(Err(CallError::NotSent { target, source }));
+        }
+        let Some((sleep, after)) = &mut self.limit else { return Poll::Pending };
+        ready!(Pin::new(sleep).poll(cx));
+        Poll::Ready(Err(CallError::Timeout { target: self.target.clone(), after: *after }))
+    }
+
+    /// Sends the request, unless that is done.
+    fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendErrorKind>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(Ok(())) };
+        let outbound = self.exchange.outbound(&self.to, self.options);
+        let sent = ready!(self.exchange.node().inner.poll_send(outbound, body, cx));
+        self.body = None;
+        Poll::Ready(match sent {
+            // The monitor reports the same, or more.
+            Err(SendErrorKind::NotConnected(_)) => Ok(()),
+            sent => sent,
+        })
+    }
+}
+
+/// A monitor whose reference is an alias, and the reply or `Down` that comes first. Its drop ends
 /// both.
-struct Call {
-    node: Node,
-    /// Who monitors: so the monitor, the request and everything before them are in one order.
+#[derive(Debug)]
+struct Exchange {
+    caller: CallerHandle,
+    /// The watcher of the monitor, in whose order the request goes after the monitor.
     owner: LocalPid,
     id: MonitorId,
-    answer: Arc<PendingCall>,
+    pending: Arc<PendingCall>,
     /// The owner, if it is no process. Dropped last.
     _watcher: Option<Watcher>,
 }
 
-impl Call {
-    fn of_process(process: &Mailbox, target: &Target) -> Result<Self, Refusal> {
-        Self::begin(process.node(), process.local(), None, target)
-    }
-
-    fn of_nobody(node: &Node, target: &Target) -> Result<Self, Refusal> {
-        let watcher = Watcher::new(node)?;
-        Self::begin(node, watcher.pid, Some(watcher), target)
-    }
-
-    fn begin(
-        node: &Node,
-        owner: LocalPid,
-        watcher: Option<Watcher>,
-        target: &Target,
-    ) -> Result<Self, Refusal> {
-        let answer = Arc::<PendingCall>::default();
+impl Exchange {
+    fn begin(caller: CallerHandle, target: &Target) -> Result<Self, Refusal> {
+        let pending = Arc::<PendingCall>::default();
         let options = MonitorOptions::new().alias(AliasMode::ReplyDemonitor);
-        let id = node.inner.monitor(owner, target, options, Some(answer.clone()))?;
-        Ok(Call { node: node.clone(), owner, id, answer, _watcher: watcher })
+        let call = Some(pending.clone());
+        let (owner, id, watcher) = match caller.borrow() {
+            Caller::Process(process) => {
+                let key = WatcherKey::Registered(process.local());
+                let (owner, id) = process.node.inner.monitor(key, target, options, call)?;
+                (owner, id, None)
+            }
+            Caller::Node(node) => {
+                let mut watcher = Watcher::new(node);
+                let (owner, id) = watcher.monitor_for(target, options, call)?;
+                (owner, id, Some(watcher))
+            }
+        };
+        Ok(Exchange { caller, owner, id, pending, _watcher: watcher })
     }
 
-    /// Sends the request, and waits.
-    async fn run(
-        &self,
-        outbound: OutboundMessage<'_>,
-        mut request: Vec<u8>,
-        timeout: Duration,
-    ) -> Result<Message, CallError> {
-        let mut send = pin!(self.node.inner.send_async(outbound, &mut request));
-        let mut is_sent = false;
-        let environment = &self.node.inner.environment;
-        let mut late = environment.sleep_until(environment.after(timeout));
-        poll_fn(|cx| {
-            // A reply that is there counts, however late this is polled.
-            if let Poll::Ready(answer) = self.poll_answer(cx) {
-                return Poll::Ready(answer);
-            }
-            if !is_sent && let Poll::Ready(sent) = send.as_mut().poll(cx) {
-                is_sent = true;
-                match sent {
-                    // The monitor will say so, too, or has more to say.
-                    Ok(()) | Err(SendError::NotConnected(_)) => {}
-                    Err(error) => return Poll::Ready(Err(CallError::NotSent(error))),
-                }
-            }
-            Pin::new(&mut late).poll(cx).map(|_| Err(CallError::Timeout(timeout)))
-        })
-        .await
+    fn node(&self) -> &Node {
+        self.caller.borrow().node()
     }
 
-    fn poll_answer(&self, cx: &Context<'_>) -> Poll<Result<Message, CallError>> {
-        self.answer.poll(cx).map(|outcome| match (outcome, self.node.inner.take(self.id)) {
+    fn outbound<'a>(&'a self, to: &'a Dest, options: SendOptions) -> OutboundMessage<'a> {
+        let outbound = self.caller.borrow().outbound(to, options);
+        OutboundMessage { sender: self.owner, reply_to: Some(self.id), ..outbound }
+    }
+
+    fn poll_outcome(&self, cx: &Context<'_>, target: &Target) -> Poll<Result<Message, CallError>> {
+        self.pending.poll(cx).map(|outcome| match (outcome, self.node().inner.take(self.id)) {
             (CallOutcome::Reply(message), _) => Ok(message),
             (_, Some(down)) => Err(CallError::Down(Box::new(down))),
-            // Its notice went with the process that calls.
-            (_, None) => Err(NotAlive.into()),
+            // The calling process has exited, and its monitors with it.
+            (_, None) => Err(CallError::NotAlive(target.clone())),
         })
     }
 }
 
-impl Drop for Call {
+impl Drop for Exchange {
     fn drop(&mut self) {
-        let _ = self.node.inner.enter(|state, out| {
+        let _ = self.node().inner.enter(|state, out| {
             state.aliases.unalias(self.owner, self.id);
             state.core.demonitor(self.owner, self.id, true, out);
         });

@@ -1,13 +1,12 @@
 //! The sender of messages and calls: a process, or a node outside of any process.
 
-use std::sync::Arc;
+use std::{future::poll_fn, sync::Arc};
 
 use bytes::Bytes;
 use monitor_core::LocalPid;
-use refs::Pid;
+use refs::{Dest, ParseError, Pid};
 
 use crate::{
-    dest::Dest,
     engine::{directory::LiveProcess, messaging::OutboundMessage, state::Inner},
     envelope::{Envelope, SendOptions},
     error::{SendError, TrySendError},
@@ -28,6 +27,22 @@ impl ProcessHandle {
     }
 }
 
+/// A [`Caller`] that can be kept.
+#[derive(Clone, Debug)]
+pub(crate) enum CallerHandle {
+    Process(ProcessHandle),
+    Node(Node),
+}
+
+impl CallerHandle {
+    pub(crate) const fn borrow(&self) -> Caller<'_> {
+        match self {
+            CallerHandle::Process(process) => Caller::Process(process),
+            CallerHandle::Node(node) => Caller::Node(node),
+        }
+    }
+}
+
 /// The sender of a message or a call.
 #[derive(Clone, Copy)]
 pub(crate) enum Caller<'a> {
@@ -36,17 +51,24 @@ pub(crate) enum Caller<'a> {
 }
 
 impl<'a> Caller<'a> {
-    pub(crate) fn node(self) -> &'a Node {
+    pub(crate) const fn node(self) -> &'a Node {
         match self {
             Caller::Process(process) => &process.node,
             Caller::Node(node) => node,
         }
     }
 
+    pub(crate) fn to_handle(self) -> CallerHandle {
+        match self {
+            Caller::Process(process) => CallerHandle::Process(process.clone()),
+            Caller::Node(node) => CallerHandle::Node(node.clone()),
+        }
+    }
+
     /// Sends a message, or returns it.
     pub(crate) fn try_send(
         self,
-        to: Result<Dest, refs::ParseError>,
+        to: Result<Dest, ParseError>,
         message: Envelope,
     ) -> Result<(), TrySendError> {
         let (to, mut body, options) = addressed(to, message)?;
@@ -61,13 +83,10 @@ impl<'a> Caller<'a> {
 
     /// Sends a message, waiting for room, or returns it. Dropped before it is done it has sent
     /// nothing.
-    pub(crate) async fn send(
-        self,
-        to: Result<Dest, refs::ParseError>,
-        message: Envelope,
-    ) -> Result<(), SendError> {
+    pub(crate) async fn send(self, to: Result<Dest, ParseError>, message: Envelope) -> Result<(), SendError> {
         let (to, mut body, options) = addressed(to, message)?;
-        let sent = self.inner().send_when_ready(self.outbound(&to, options), &mut body).await;
+        let outbound = self.outbound(&to, options);
+        let sent = poll_fn(|cx| self.inner().poll_send(outbound, &mut body, cx)).await;
         sent.map_err(|kind| SendError::new(kind, body))
     }
 
@@ -78,13 +97,13 @@ impl<'a> Caller<'a> {
         match self {
             Caller::Process(process) => OutboundMessage {
                 from: Some(&process.pid),
-                speaker: process.local(),
+                sender: process.local(),
                 to,
                 reply_to: None,
                 options,
                 gate: Some(&process.process.gate),
             },
-            Caller::Node(_) => OutboundMessage::of_nobody(to, options),
+            Caller::Node(_) => OutboundMessage::without_sender(to, options),
         }
     }
 
@@ -95,7 +114,7 @@ impl<'a> Caller<'a> {
 
 /// The destination, the body and the options of a message that can be sent.
 fn addressed(
-    to: Result<Dest, refs::ParseError>,
+    to: Result<Dest, ParseError>,
     message: Envelope,
 ) -> Result<(Dest, Bytes, SendOptions), SendError> {
     match to {
@@ -106,4 +125,3 @@ fn addressed(
         },
     }
 }
-

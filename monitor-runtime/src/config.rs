@@ -6,7 +6,7 @@ mod tcp;
 use std::{fmt, time::Duration};
 
 use peer_service::Spawner;
-use refs::NodeName;
+use refs::{IntoRef, NodeName, ParseError};
 
 use crate::{
     error::StartError,
@@ -32,6 +32,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Config {
     pub(crate) name: NodeName,
+    /// The first text that could not be parsed.
+    pub(crate) invalid: Option<ParseError>,
     pub(crate) max_batch: usize,
     pub(crate) max_waiting: usize,
     pub(crate) max_waiting_bytes: usize,
@@ -55,10 +57,15 @@ pub struct Config {
 }
 
 impl Config {
-    /// A node of that name, with the defaults. It is what other nodes call it by, and must be
-    /// theirs alone.
-    pub fn new(name: NodeName) -> Self {
+    /// A node of that name, with the defaults. Other nodes use the name as well, and no two nodes
+    /// may have the same one. A text that is no node name is an error of the start.
+    pub fn new(name: impl IntoRef<NodeName>) -> Self {
+        let (name, invalid) = match name.into_ref() {
+            Ok(name) => (name, None),
+            Err(error) => ("invalid@invalid".parse().expect("it is a node name"), Some(error)),
+        };
         Config {
+            invalid,
             max_batch: 256,
             max_waiting: 65_536,
             max_waiting_bytes: 8 << 20,
@@ -169,7 +176,7 @@ impl Config {
         self
     }
 
-    /// Maximum number of events of [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes) that
+    /// Maximum number of events of [`Process::monitor_nodes`](crate::Process::monitor_nodes) that
     /// wait in one mailbox, over all nodes and subscriptions. Each takes up to 512 bytes. 8,192 by
     /// default, at least 1.
     ///
@@ -202,7 +209,7 @@ impl Config {
 
     /// Of how many nodes addresses are kept, at most 16 of each, that were given with calls:
     /// [`Node::connect`](crate::Node::connect) and
-    /// [`Mailbox::monitor_node`](crate::Mailbox::monitor_node) with a
+    /// [`Process::monitor_node`](crate::Process::monitor_node) with a
     /// [`NodeSpec`](crate::NodeSpec). Beyond it those that were given longest ago are forgotten and
     /// counted (`addresses_forgotten`): such a node is then looked for as if none had been given.
     /// 65,536 by default, at least 1.
@@ -266,6 +273,9 @@ impl Config {
 
     /// Whether every field is within its limits; those of `TcpConfig` are the transport's to check.
     pub(crate) fn check(&self) -> Result<(), StartError> {
+        if let Some(error) = &self.invalid {
+            return Err(error.clone().into());
+        }
         let counts = [
             ("max_batch", self.max_batch),
             ("max_waiting", self.max_waiting),

@@ -28,7 +28,7 @@ mod exits;
 mod failure;
 pub(crate) mod history;
 pub(crate) mod messaging;
-mod monitors;
+pub(crate) mod monitors;
 pub(crate) mod pending_sends;
 pub(crate) mod registry;
 pub(crate) mod state;

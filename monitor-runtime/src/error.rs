@@ -1,11 +1,11 @@
 //! Why a call was refused.
 
-use std::time::Duration;
-
-use monitor_core::Down;
-use refs::{NodeName, Pid, SessionEnd};
+use refs::{NodeName, ParseError, Pid};
 use thiserror::Error;
 
+mod send;
+
+pub use self::send::{CallError, SendError, SendErrorKind, TrySendError};
 use crate::event::Message;
 
 /// The node was stopped, or the process that calls has exited: nothing can be begun any more.
@@ -19,14 +19,14 @@ pub struct NotAlive;
 #[error(
     "the peer service of this node does not offer `{capability}`; use another service, or do without the call"
 )]
-pub struct NotImplemented {
+pub struct Unsupported {
     /// The field of `peer_service::Capabilities` that is missing.
     pub capability: &'static str,
 }
 
 /// Why something could not be monitored. What goes wrong at the target's end is no error: it
 /// arrives as a [`Down`](crate::Down).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MonitorError {
     /// The node was stopped, or the watching process has exited.
@@ -35,17 +35,20 @@ pub enum MonitorError {
     NotAlive(#[from] NotAlive),
     /// The peer service cannot tell what the call asks for.
     #[error(transparent)]
-    NotImplemented(#[from] NotImplemented),
+    Unsupported(#[from] Unsupported),
+    /// The text is not the name of a target or a node.
+    #[error(transparent)]
+    InvalidName(#[from] ParseError),
     /// [`MonitorOptions::alias`](crate::MonitorOptions::alias) was set for a monitor that is not of
     /// a process: what is sent to an alias needs a mailbox. Use
-    /// [`Mailbox::monitor_with`](crate::Mailbox::monitor_with).
+    /// [`Process::monitor_with`](crate::Process::monitor_with).
     #[error(
-        "an alias needs a mailbox; make the monitor by `Mailbox::monitor_with`, or leave the option `alias` out"
+        "an alias needs a mailbox; make the monitor by `Process::monitor_with`, or leave the option `alias` out"
     )]
     AliasWithoutMailbox,
 }
 
-/// Why [`Mailbox::try_recv`](crate::Mailbox::try_recv) gives no event.
+/// Why [`Process::try_recv`](crate::Process::try_recv) gives no event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TryRecvError {
     /// None waits now.
@@ -59,78 +62,18 @@ pub enum TryRecvError {
 }
 
 /// Why a connection could not be asked for, or ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The node was stopped.
     #[error(transparent)]
     NotAlive(#[from] NotAlive),
+    /// The text is not the name of a node.
+    #[error(transparent)]
+    InvalidName(#[from] ParseError),
     /// The peer service makes or ends its connections by itself.
     #[error(transparent)]
-    NotImplemented(#[from] NotImplemented),
-}
-
-/// Why a message was not sent. That its receiver is gone is no error: as in Erlang, nobody is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// The node was stopped, or the sending process has exited.
-    #[error(transparent)]
-    NotAlive(#[from] NotAlive),
-    /// Too much waits to be sent to that node. Slow down, or use
-    /// [`Mailbox::send_async`](crate::Mailbox::send_async).
-    #[error("too much waits to be sent to that node; slow down, or wait for room with `send_async`")]
-    Full,
-    /// The message is too long. Send it in parts.
-    #[error(
-        "a message of {len} bytes is too long, the limit is {max}; send it in parts, or raise `max_message` and \
-         `max_frame` on both nodes"
-    )]
-    TooLarge {
-        /// Its length, in bytes.
-        len: usize,
-        /// The limit, in bytes.
-        max: usize,
-    },
-    /// The session with that node has no such channel: the two nodes are not configured alike.
-    /// Configure it at both, or allow the default channel:
-    /// [`SendOptions::or_default_channel`](crate::SendOptions::or_default_channel).
-    #[error(
-        "the session with that node has no such channel; configure it on both nodes, or use `or_default_channel`"
-    )]
-    NoChannel,
-    /// There is no connection to that node, and none can be made.
-    #[error("no connection to that node: {0}")]
-    NotConnected(SessionEnd),
-    /// The value cannot be written: its type holds something that postcard does not know, such as a
-    /// sequence whose length is not known beforehand, or refuses by itself.
-    #[error("the value cannot be written as a message")]
-    NotEncoded,
-}
-
-/// Why a call has no reply. See [`Mailbox::call`](crate::Mailbox::call).
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum CallError {
-    /// The node was stopped, or the calling process has exited.
-    #[error(transparent)]
-    NotAlive(#[from] NotAlive),
-    /// The peer service cannot monitor the target, and without that a call could wait in vain.
-    #[error(transparent)]
-    NotImplemented(#[from] NotImplemented),
-    /// The request did not go out.
-    #[error("the request was not sent")]
-    NotSent(#[source] SendError),
-    /// The target ended, or cannot be reached: what its monitor says. It may have done what it was
-    /// asked to.
-    #[error("no reply: {}{}", .0.reason, if .0.reason_was_cut { " (reason cut)" } else { "" })]
-    Down(Box<Down>),
-    /// The time is over. The target may have done what it was asked to, or do it yet.
-    #[error("no reply within {0:?}")]
-    Timeout(Duration),
-    /// The reply is not of the type that was asked for.
-    #[error(transparent)]
-    Reply(#[from] DecodeError),
+    Unsupported(#[from] Unsupported),
 }
 
 /// A message that is not of the type it was to be read as. Nothing is lost: it has the message.
@@ -171,7 +114,7 @@ impl DecodeError {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Refusal {
     NotAlive(NotAlive),
-    NotImplemented(NotImplemented),
+    Unsupported(Unsupported),
 }
 
 macro_rules! refusals {
@@ -180,13 +123,13 @@ macro_rules! refusals {
             fn from(refusal: Refusal) -> Self {
                 match refusal {
                     Refusal::NotAlive(error) => error.into(),
-                    Refusal::NotImplemented(error) => error.into(),
+                    Refusal::Unsupported(error) => error.into(),
                 }
             }
         }
     )*};
 }
-refusals!(MonitorError, CallError);
+refusals!(MonitorError);
 
 impl From<NotAlive> for Refusal {
     fn from(error: NotAlive) -> Self {
@@ -194,9 +137,9 @@ impl From<NotAlive> for Refusal {
     }
 }
 
-impl From<NotImplemented> for Refusal {
-    fn from(error: NotImplemented) -> Self {
-        Refusal::NotImplemented(error)
+impl From<Unsupported> for Refusal {
+    fn from(error: Unsupported) -> Self {
+        Refusal::Unsupported(error)
     }
 }
 
@@ -207,6 +150,9 @@ pub enum RegisterError {
     /// The node was stopped, or the calling process has exited.
     #[error(transparent)]
     NotAlive(#[from] NotAlive),
+    /// The text is not a registered name.
+    #[error(transparent)]
+    InvalidName(#[from] ParseError),
     /// Another process holds the name. It is free again when that process exits or the name is
     /// unregistered.
     #[error("the name is taken by {0:?}")]
@@ -220,6 +166,9 @@ pub enum RegisterError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// A text in the configuration is not the name of a node or a channel.
+    #[error(transparent)]
+    InvalidName(#[from] ParseError),
     /// A field of [`Config`](crate::Config) is out of its limits.
     #[error("{field}: {problem}")]
     Field {

@@ -2,15 +2,18 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use monitor_core::{Down, NodeEvent, NodeNotice, NodesOptions};
 use refs::{MonitorRef, NodeId, NodeName, Pid, SessionEnd, SessionId};
 use serde::Serialize;
 
-/// What comes out of a [`Mailbox`](crate::Mailbox); its messages are bytes, or what
-/// [`Mailbox::recv_as`](crate::Mailbox::recv_as) makes of them.
+use crate::error::DecodeError;
+
+/// An event that a process receives from its [`Process`](crate::Process). The bodies of messages
+/// are bytes, or values after [`Event::decode`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Event<B = Vec<u8>> {
+pub enum Event<B = Bytes> {
     /// Somebody sent a message.
     Message(Message<B>),
     /// A monitor of this process has fired.
@@ -23,6 +26,8 @@ pub enum Event<B = Vec<u8>> {
     /// `monitor_node`.
     #[doc(alias = "nodedown")]
     NodeDown(NodeDown),
+    /// A message is not of the type that [`Event::decode`] was to read. The error contains it.
+    Malformed(DecodeError),
     /// At this place so many messages are missing: the mailbox was full. See
     /// [`Config::max_mailbox_bytes`](crate::Config::max_mailbox_bytes).
     Missed(u64),
@@ -38,11 +43,11 @@ pub enum Event<B = Vec<u8>> {
 /// A message: bytes, or what [`Message::decode`](crate::Message::decode) makes of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Message<B = Vec<u8>> {
+pub struct Message<B = Bytes> {
     /// The process that sent it; none if it was sent by a node handle, outside any process.
     pub from: Option<Pid>,
     /// Where a reply is awaited: the message is the request of a call. Reply with
-    /// [`Mailbox::reply`](crate::Mailbox::reply), from any process, now or later; only the first
+    /// [`Process::reply`](crate::Process::reply), from any process, now or later; only the first
     /// reply counts, and none once the caller waits no more.
     pub reply_to: Option<MonitorRef>,
     /// What was sent.
@@ -50,7 +55,7 @@ pub struct Message<B = Vec<u8>> {
 }
 
 impl Message {
-    pub(crate) const fn new(from: Option<Pid>, body: Vec<u8>) -> Self {
+    pub(crate) const fn new(from: Option<Pid>, body: Bytes) -> Self {
         Message { from, reply_to: None, body }
     }
 }
@@ -59,7 +64,9 @@ impl Message {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NodeUp {
-    /// The node, in its present life.
+    /// The node's name.
+    pub name: NodeName,
+    /// The node in its present incarnation.
     pub node: NodeId,
     /// The session: the [`NodeDown`] that ends it bears the same number.
     pub session: SessionId,
@@ -76,7 +83,7 @@ pub struct NodeUp {
 pub struct NodeDown {
     /// The node's name.
     pub name: NodeName,
-    /// Which life of the node the session was with; none if there was no session.
+    /// The node in the incarnation with which the session was; `None` if there was no session.
     pub node: Option<NodeId>,
     /// The session; none if there was none.
     pub session: Option<SessionId>,
@@ -92,7 +99,7 @@ pub struct NodeDown {
 
 impl fmt::Display for NodeUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is up", self.node.name)
+        write!(f, "{} is up", self.name)
     }
 }
 
@@ -109,7 +116,7 @@ impl fmt::Display for NodeDown {
 ///
 /// Forget what the events before said of nodes, and take [`NodesMissed::up`] instead: what follows
 /// begins exactly where that list ends, as after a first
-/// [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes). The list is of the moment at which
+/// [`Process::monitor_nodes`](crate::Process::monitor_nodes). The list is of the moment at which
 /// this event is received. No session that lasted is missing from it; one that began and ended in
 /// between is missed for good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -160,7 +167,7 @@ impl Event {
         match notice {
             NodeNotice::Up(options, event) => {
                 let NodeInfo { node, session, hidden } = NodeInfo::of(&event);
-                Event::NodeUp(NodeUp { node, session, hidden, options })
+                Event::NodeUp(NodeUp { name: node.name.clone(), node, session, hidden, options })
             }
             NodeNotice::Down(options, event) => {
                 let end = event.end.filter(|_| options.nodedown_reason);

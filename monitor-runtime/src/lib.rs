@@ -35,9 +35,9 @@
 //! | to await the end of one process | [`Node::monitor`]: a future; dropping it demonitors |
 //! | to work as long as a process lives | [`Monitor::guard`] |
 //! | to monitor many processes | [`Node::monitor_set`]: a stream |
-//! | notices among the messages, as in Erlang | [`Mailbox::monitor`] |
-//! | to send a request, and to get either its reply or the end of its target | [`Mailbox::call`], [`Node::call`] |
-//! | to be notified of nodes | [`Mailbox::monitor_node`], [`Mailbox::monitor_nodes`] |
+//! | notices among the messages, as in Erlang | [`Process::monitor`] |
+//! | to send a request, and to get either its reply or the end of its target | [`Process::call`], [`Node::call`] |
+//! | to be notified of nodes | [`Process::monitor_node`], [`Process::monitor_nodes`] |
 //!
 //! # Guarantees
 //!
@@ -73,17 +73,17 @@
 //! | Erlang | here |
 //! |---|---|
 //! | `spawn`, `spawn_monitor` | [`Node::spawn`], [`Node::spawn_monitor`] |
-//! | `erlang:monitor(process, X)` | [`Mailbox::monitor`], [`Node::monitor`] |
+//! | `erlang:monitor(process, X)` | [`Process::monitor`], [`Node::monitor`] |
 //! | `{'DOWN', Ref, process, X, Reason}` | [`Event::Down`] |
-//! | `demonitor(Ref, [flush, info])` | [`Mailbox::demonitor_with`] |
+//! | `demonitor(Ref, [flush, info])` | [`Process::demonitor_with`] |
 //! | `{tag, Term}` | [`MonitorOptions::tag`] |
-//! | `{alias, Mode}`, `unalias(Ref)`, `Ref ! M` | [`MonitorOptions::alias`], [`Mailbox::unalias`], [`Mailbox::send`] |
-//! | `gen_server:call(P, R, T)`, `gen_server:reply(F, M)` | [`Mailbox::call`], [`Mailbox::reply`] |
+//! | `{alias, Mode}`, `unalias(Ref)`, `Ref ! M` | [`MonitorOptions::alias`], [`Process::unalias`], [`Process::send`] |
+//! | `gen_server:call(P, R, T)`, `gen_server:reply(F, M)` | [`Process::call`], [`Process::reply`] |
 //! | `noproc`, `noconnection` | [`DownReason::NoProc`], [`DownReason::NoConnection`] with its cause |
-//! | `monitor_node/2`, `{nodedown, N}` | [`Mailbox::monitor_node`], [`Event::NodeDown`] |
-//! | `net_kernel:monitor_nodes/2` | [`Mailbox::monitor_nodes`] |
+//! | `monitor_node/2`, `{nodedown, N}` | [`Process::monitor_node`], [`Event::NodeDown`] |
+//! | `net_kernel:monitor_nodes/2` | [`Process::monitor_nodes`] |
 //! | `nodes/1` | [`Node::nodes`] |
-//! | `register`, `whereis`, `Name ! M` | [`Node::register`], [`Node::whereis`], [`Mailbox::send`] |
+//! | `register`, `whereis`, `Name ! M` | [`Node::register`], [`Node::whereis`], [`Process::send`] |
 //! | Partisan's `{channel, C}` | [`MonitorOptions::channel`], [`SendOptions::channel`], by [`Node::channel`] |
 //! | `exit(Pid, kill)` | [`Node::kill`], of local processes |
 //! | `init:stop()` | [`Node::stop`] |
@@ -123,25 +123,28 @@
 // | counters and the log | `records.rs` |
 // | views of a running node: metrics, control socket, HTTP | `observe.rs` |
 // | a cluster in memory for tests | `test_util.rs` |
+mod addr;
 mod call;
+mod caller;
 mod config;
-mod dest;
+mod decode;
 mod engine;
+mod envelope;
 mod error;
 mod event;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod inbox;
-mod mailbox;
 mod monitor;
 mod monitor_set;
 mod node;
 mod observe;
 mod process;
+mod receiver;
 mod records;
-mod send_options;
 mod session;
+mod spawn;
 mod sync;
 mod tasks;
 #[cfg(feature = "tcp")]
@@ -149,31 +152,27 @@ mod tcp;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod threads;
-mod typed;
 
 /// The items that most programs need.
 pub mod prelude {
-    #[cfg(feature = "tls")]
-    pub use crate::Tls;
-    pub use crate::{
-        AliasMode, CallError, Config, Connect, DecodeError, Demonitor, Down, DownReason, EndKind, Event,
-        ExitReason, Incarnation, Mailbox, Message, Monitor, MonitorError, MonitorOptions, MonitorRef,
-        MonitorSet, Name, Node, NodeDown, NodeName, NodeSpec, NodeType, NodeUp, NodesOptions, NotAlive, Pid,
-        Process, RegName, SendError, SendOptions, SessionEnd, StartError, Target, TryRecvError,
-    };
     #[cfg(feature = "tcp")]
-    pub use crate::{Heartbeat, Secret, TcpConfig};
+    pub use crate::Secret;
+    pub use crate::{
+        Addr, CallError, Config, Down, DownReason, Event, ExitReason, Message, Monitor, MonitorOptions,
+        MonitorSet, Name, Node, NodeName, NodesOptions, NotAlive, Pid, Postcard, Process, Target,
+    };
 }
 
+pub use addr::{Addr, TypedCall};
+pub use call::Call;
 pub use config::Config;
-pub use dest::Dest;
 pub use engine::history::PastDown;
+pub use envelope::{Envelope, IntoEnvelope, Postcard};
 pub use error::{
-    CallError, ConnectError, DecodeError, MonitorError, NotAlive, NotImplemented, RegisterError, SendError,
-    StartError, TryRecvError,
+    CallError, ConnectError, DecodeError, MonitorError, NotAlive, RegisterError, SendError, SendErrorKind,
+    StartError, TryRecvError, TrySendError, Unsupported,
 };
 pub use event::{Event, Message, NodeDown, NodeDownSource, NodeInfo, NodeUp, NodesMissed};
-pub use mailbox::{Demonitor, Mailbox};
 pub use monitor::Monitor;
 pub use monitor_set::MonitorSet;
 pub use node::Node;
@@ -187,22 +186,23 @@ pub use observe::inspect::{
 #[cfg(feature = "metrics")]
 pub use observe::metrics;
 pub use process::Process;
-pub use send_options::SendOptions;
 #[cfg(feature = "tcp")]
 pub use tcp::{Heartbeat, PeersFileError, Secret, SecretError, TcpConfig, TcpStartError};
 #[cfg(feature = "tls")]
 pub use tcp::{Tls, TlsError};
 
+pub use bytes::Bytes;
 pub use monitor_core::{
-    AliasMode, Bytes, Connect, Down, DownReason, DownSource, ExitReason, MonitorOptions, NodeType,
-    NodesOptions, ReasonTooLarge, Text,
+    AliasMode, Connect, Demonitored, Down, DownReason, DownSource, ExitReason, MonitorOptions, NodeType,
+    NodesOptions, ReasonBytes, ReasonText,
 };
 /// The contract between a node and its network, for [`Node::with_service`]. With the feature
 /// `test-util` it has the module `memory`, a network for tests.
 pub use peer_service;
 pub use peer_service::Spawner;
 pub use refs::{
-    self, Address, AliasToken, ChannelId, ChannelName, EndKind, Incarnation, MonitorRef, Name, NodeId,
-    NodeName, NodeSpec, ParseError, Pid, Reference, RegName, SessionEnd, SessionId, Target, same_target,
+    self, Address, AliasToken, ChannelId, ChannelName, Dest, EndKind, Incarnation, IntoRef, MonitorRef, Name,
+    NodeId, NodeName, NodeSpec, ParseError, Pid, Reference, RegName, SessionEnd, SessionId, Target,
+    same_target,
 };
 pub use supervision::telemetry::flush as flush_events;

@@ -8,7 +8,7 @@ use std::{
 
 use futures::future::FusedFuture;
 use monitor_core::{Demonitored, Down, DownReason, MonitorId, MonitorOptions};
-use refs::{EndKind, MonitorRef, Target};
+use refs::{EndKind, IntoRef, MonitorRef, Target};
 
 pub(crate) mod watcher;
 
@@ -24,10 +24,10 @@ impl Node {
     /// name or a dead pid as `NoProc`, a connection that cannot be made as `NoConnection`. O(1).
     ///
     /// # Errors
-    /// [`NotAlive`](crate::NotAlive); [`NotImplemented`](crate::NotImplemented) if the target is on
+    /// [`NotAlive`](crate::NotAlive); [`Unsupported`](crate::Unsupported) if the target is on
     /// another node and the peer service lacks `monitoring`. A service that lacks `connect` is not
     /// asked to: then a node that is not connected is `NoConnection(NotConnected)`.
-    pub fn monitor(&self, target: impl Into<Target>) -> Result<Monitor, MonitorError> {
+    pub fn monitor(&self, target: impl IntoRef<Target>) -> Result<Monitor, MonitorError> {
         self.monitor_with(target, MonitorOptions::new())
     }
 
@@ -38,10 +38,10 @@ impl Node {
     /// [`MonitorOptions::alias`].
     pub fn monitor_with(
         &self,
-        target: impl Into<Target>,
+        target: impl IntoRef<Target>,
         options: MonitorOptions,
     ) -> Result<Monitor, MonitorError> {
-        Monitor::new(self, target.into(), options)
+        Monitor::new(self, target.into_ref()?, options)
     }
 }
 
@@ -77,7 +77,7 @@ pub struct Monitor {
 
 impl Monitor {
     pub(crate) fn new(node: &Node, target: Target, options: MonitorOptions) -> Result<Self, MonitorError> {
-        let watcher = Watcher::new(node)?;
+        let mut watcher = Watcher::new(node);
         let id = watcher.monitor(&target, options)?;
         Ok(Monitor {
             watcher: Some(watcher),
@@ -100,9 +100,8 @@ impl Monitor {
 
     /// Ends the monitor. True if it was active: then nothing has happened to the target as far as
     /// is known here. False if it had fired, whether that was seen or not.
-    pub fn demonitor(mut self) -> bool {
-        let Some(watcher) = self.watcher.take() else { return false };
-        watcher.demonitor(self.id) == Demonitored::Active
+    pub fn demonitor(mut self) -> Demonitored {
+        self.watcher.take().map_or(Demonitored::Unknown, |watcher| watcher.demonitor(self.id))
     }
 
     /// The node has failed: nothing more is known of the target.

@@ -6,18 +6,15 @@ use std::{
 };
 
 use futures::stream::{FusedStream, Next, Stream, StreamExt};
-use monitor_core::{Demonitored, Down, DownReason, MonitorOptions};
-use refs::{EndKind, MonitorRef, Serial, Target};
+use monitor_core::{Demonitored, Down, DownReason, LocalPid, MonitorOptions};
+use refs::{EndKind, IntoRef, MonitorRef, Serial, Target};
 
 use crate::{error::MonitorError, monitor::watcher::Watcher, node::Node};
 
 impl Node {
     /// An empty set of monitors.
-    ///
-    /// # Errors
-    /// [`NotAlive`](crate::NotAlive).
-    pub fn monitor_set(&self) -> Result<MonitorSet, MonitorError> {
-        MonitorSet::new(self)
+    pub fn monitor_set(&self) -> MonitorSet {
+        MonitorSet { watcher: Watcher::new(self), len: 0 }
     }
 }
 
@@ -39,9 +36,9 @@ impl Node {
 /// # use peer_service::memory::Network;
 /// # smol::block_on(async {
 /// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
-/// let mut set = node.monitor_set()?;
+/// let mut set = node.monitor_set();
 /// for _ in 0..3 {
-///     set.add(node.spawn(|_mailbox| async { Ok(()) })?)?;
+///     set.monitor(node.spawn(|_mailbox| async { Ok(()) })?)?;
 /// }
 /// while let Some(down) = set.next().await {
 ///     println!("{:?}: {}", down.target, down.reason);
@@ -58,28 +55,24 @@ pub struct MonitorSet {
 }
 
 impl MonitorSet {
-    pub(crate) fn new(node: &Node) -> Result<Self, MonitorError> {
-        Ok(MonitorSet { watcher: Watcher::new(node)?, len: 0 })
-    }
-
     /// Monitors a target, connecting on demand. The same target twice is two monitors.
     ///
     /// # Errors
     /// As [`Node::monitor`].
-    pub fn add(&mut self, target: impl Into<Target>) -> Result<MonitorRef, MonitorError> {
-        self.add_with(target, MonitorOptions::new())
+    pub fn monitor(&mut self, target: impl IntoRef<Target>) -> Result<MonitorRef, MonitorError> {
+        self.monitor_with(target, MonitorOptions::new())
     }
 
     /// Monitors a target, with options.
     ///
     /// # Errors
     /// As [`Node::monitor_with`].
-    pub fn add_with(
+    pub fn monitor_with(
         &mut self,
-        target: impl Into<Target>,
+        target: impl IntoRef<Target>,
         options: MonitorOptions,
     ) -> Result<MonitorRef, MonitorError> {
-        let id = self.watcher.monitor(&target.into(), options)?;
+        let id = self.watcher.monitor(&target.into_ref()?, options)?;
         self.len += 1;
         Ok(self.watcher.node.inner.reference(id))
     }
@@ -87,13 +80,13 @@ impl MonitorSet {
     /// Ends a monitor of this set and flushes: its `Down` does not come out any more. True if it
     /// was active; false if it had fired, or is no monitor of this set. O(1), on the average of
     /// many calls.
-    pub fn remove(&mut self, monitor: &MonitorRef) -> bool {
-        let Some(id) = self.watcher.node.inner.monitor_id(monitor) else { return false };
+    pub fn demonitor(&mut self, monitor: &MonitorRef) -> Demonitored {
+        let Some(id) = self.watcher.node.inner.monitor_id(monitor) else { return Demonitored::Unknown };
         let found = self.watcher.demonitor(id);
         if found != Demonitored::Unknown {
             self.len -= 1;
         }
-        found == Demonitored::Active
+        found
     }
 
     /// The next `Down`; waits for it. `None` while the set is empty. The same as the stream's,
@@ -112,7 +105,7 @@ impl MonitorSet {
         let end = DownReason::NoConnection(EndKind::NodeFailed.into());
         Down::new(
             MonitorRef::new(node.id.clone(), Serial::from_u64(0)),
-            node.pid(self.watcher.pid.0).into(),
+            node.pid(self.watcher.pid().unwrap_or(LocalPid::NONE).0).into(),
             end,
         )
     }

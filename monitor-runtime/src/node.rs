@@ -3,25 +3,24 @@
 #[cfg(feature = "tcp")]
 mod start;
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 
 use monitor_core::{Connect, CoreConfig, NodeType};
 use peer_service::PeerService;
-use refs::{ChannelId, NodeId, NodeName, NodeSpec, Pid, RegName, WhereIs};
+use refs::{ChannelId, Dest, IntoRef, NodeId, NodeName, NodeSpec, Pid, RegName, WhereIs};
 
 use crate::{
+    caller::Caller,
     config::Config,
-    dest::Dest,
     engine::{
         aliases::AliasKey,
         directory::Verdict,
-        messaging::OutboundMessage,
         state::{Inner, Limits},
     },
-    error::{ConnectError, NotAlive, RegisterError, SendError, StartError},
+    envelope::IntoEnvelope,
+    error::{ConnectError, NotAlive, RegisterError, SendError, StartError, TrySendError},
     event::NodeInfo,
     inbox::queue::MailboxLimits,
-    send_options::SendOptions,
     session::message_frame::{self, MAX_SIGNAL_FRAME},
     tasks::{backlog, stop},
     threads::{runner::Runner, watchdog},
@@ -50,7 +49,7 @@ impl Node {
     /// [`StartError::Field`] if a field of the configuration is out of its limits;
     /// [`StartError::WrongName`], [`StartError::FramesTooSmall`], [`StartError::Random`],
     /// [`StartError::Thread`].
-    pub async fn with_service(config: Config, service: Arc<dyn PeerService>) -> Result<Node, StartError> {
+    pub fn with_service(config: Config, service: Arc<dyn PeerService>) -> Result<Node, StartError> {
         config.check()?;
         let name = &service.local().name;
         if *name != config.name {
@@ -128,7 +127,8 @@ impl Node {
     /// # Errors
     /// [`RegisterError::NameTaken`] if another process holds the name; [`RegisterError::NoProc`] if
     /// the process has exited or is on another node; [`NotAlive`].
-    pub fn register(&self, name: RegName, pid: &Pid) -> Result<(), RegisterError> {
+    pub fn register(&self, name: impl IntoRef<RegName>, pid: &Pid) -> Result<(), RegisterError> {
+        let name = name.into_ref()?;
         if !self.inner.is_alive() {
             return Err(NotAlive.into());
         }
@@ -146,16 +146,16 @@ impl Node {
     /// # Errors
     /// [`NotAlive`].
     #[doc(alias = "unregister_name")]
-    pub fn unregister(&self, name: &RegName) -> Result<bool, NotAlive> {
+    pub fn unregister(&self, name: impl IntoRef<RegName>) -> Result<bool, NotAlive> {
         if !self.inner.is_alive() {
             return Err(NotAlive);
         }
-        Ok(self.inner.directory.write().names.unregister(name))
+        Ok(name.into_ref().is_ok_and(|name| self.inner.directory.write().names.unregister(&name)))
     }
 
     /// The process that holds a name on this node. O(1).
-    pub fn whereis(&self, name: &RegName) -> Option<Pid> {
-        let holder = self.inner.directory.read().names.whereis(name)?;
+    pub fn whereis(&self, name: impl IntoRef<RegName>) -> Option<Pid> {
+        let holder = self.inner.directory.read().names.whereis(&name.into_ref().ok()?)?;
         Some(self.inner.pid(holder.0))
     }
 
@@ -188,30 +188,31 @@ impl Node {
 
     // ----- messages
 
-    /// Sends a message that has no sender. See [`Mailbox::send`](crate::Mailbox::send).
+    /// Sends a message that has no sender. Never waits: see
+    /// [`Process::try_send`](crate::Process::try_send).
     ///
     /// # Errors
-    /// As [`Mailbox::send`](crate::Mailbox::send).
+    /// As [`Process::try_send`](crate::Process::try_send).
     #[doc(alias = "forward_message")]
     #[doc(alias = "cast_message")]
-    pub fn send(&self, to: impl Into<Dest>, body: impl Into<Vec<u8>>) -> Result<(), SendError> {
-        self.send_with(to, body, SendOptions::new())
+    pub fn try_send(&self, to: impl IntoRef<Dest>, message: impl IntoEnvelope) -> Result<(), TrySendError> {
+        Caller::Node(self).try_send(to.into_ref(), message.into_envelope())
     }
 
-    /// [`Node::send`] with options.
+    /// Sends a message that has no sender, and waits for room: see
+    /// [`Process::send`](crate::Process::send). Cancel-safe like it.
     ///
     /// # Errors
-    /// As [`Mailbox::send_with`](crate::Mailbox::send_with).
-    pub fn send_with(
+    /// As [`Process::send`](crate::Process::send).
+    pub fn send(
         &self,
-        to: impl Into<Dest>,
-        body: impl Into<Vec<u8>>,
-        options: SendOptions,
-    ) -> Result<(), SendError> {
-        Ok(self.inner.send(OutboundMessage::without_sender(&to.into(), options), &mut body.into())?)
+        to: impl IntoRef<Dest>,
+        message: impl IntoEnvelope,
+    ) -> impl Future<Output = Result<(), SendError>> + Send {
+        Caller::Node(self).send(to.into_ref(), message.into_envelope())
     }
 
-    /// The channel of that name, for [`SendOptions::channel`] and
+    /// The channel of that name, for [`Envelope::channel`](crate::Envelope::channel) and
     /// [`MonitorOptions::channel`](crate::MonitorOptions::channel). `None` if this node is not
     /// configured with it.
     ///
@@ -233,10 +234,10 @@ impl Node {
     /// connection ends later. `Config::peers` lists nodes that should always be connected.
     ///
     /// # Errors
-    /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks `connect`.
+    /// [`NotAlive`]; [`Unsupported`](crate::Unsupported) if the peer service lacks `connect`.
     #[doc(alias = "connect_node")]
-    pub fn connect(&self, node: impl Into<NodeSpec>) -> Result<(), ConnectError> {
-        let spec = node.into();
+    pub fn connect(&self, node: impl IntoRef<NodeSpec>) -> Result<(), ConnectError> {
+        let spec = node.into_ref()?;
         if !self.inner.is_alive() {
             return Err(NotAlive.into());
         }
@@ -256,23 +257,24 @@ impl Node {
     /// Ends the connection to a node, if there is one. The node is dialed again only on demand.
     ///
     /// # Errors
-    /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks
+    /// [`NotAlive`]; [`Unsupported`](crate::Unsupported) if the peer service lacks
     /// `disconnect`.
     #[doc(alias = "disconnect_node")]
-    pub fn disconnect(&self, node: &NodeName) -> Result<(), ConnectError> {
+    pub fn disconnect(&self, node: impl IntoRef<NodeName>) -> Result<(), ConnectError> {
+        let node = node.into_ref()?;
         if !self.inner.is_alive() {
             return Err(NotAlive.into());
         }
-        if self.inner.is_own(node) {
+        if self.inner.is_own(&node) {
             return Ok(());
         }
         self.inner.needs(self.inner.capabilities.disconnect, "disconnect")?;
-        self.inner.service.disconnect(node);
+        self.inner.service.disconnect(&node);
         Ok(())
     }
 
     /// The nodes that are up, sorted by name, without the local node. The sessions are those that
-    /// [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes) reports. O(n log n) for n nodes.
+    /// [`Process::monitor_nodes`](crate::Process::monitor_nodes) reports. O(n log n) for n nodes.
     pub fn nodes(&self, filter: NodeType) -> Vec<NodeInfo> {
         self.inner
             .read_state(|state| state.core.nodes(filter).iter().map(|event| NodeInfo::of(event)).collect())

@@ -1,422 +1,427 @@
-//! Processes: spawned tasks, and guards that any program part can hold.
+//! A process, as its own code sees it: its mailbox, and the calls that it makes.
 
 use std::{
-    convert::identity,
     fmt,
-    future::Future,
-    ops::{Deref, DerefMut},
+    future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    thread,
 };
 
-use futures::{
-    FutureExt,
-    future::{self, AbortHandle, AbortRegistration, Abortable, Aborted},
-};
-use monitor_core::{ExitReason, LocalPid};
-use pin_project_lite::pin_project;
-use refs::Pid;
-use supervision::unwind::{self, Payload};
+use futures::stream::Stream;
+use monitor_core::{Connect, Demonitored, LocalPid, MonitorOptions, NodesOptions};
+use refs::{Dest, IntoRef, MonitorRef, NodeName, NodeSpec, Pid, RegName, Target};
 
 use crate::{
-    engine::directory::{LiveProcess, LocalEndpoint},
-    error::NotAlive,
-    mailbox::Mailbox,
-    monitor::Monitor,
+    caller::{Caller, ProcessHandle},
+    engine::{directory::LiveProcess, monitors::WatcherKey, state::Inner},
+    envelope::IntoEnvelope,
+    error::{MonitorError, NotAlive, RegisterError, SendError, TryRecvError, TrySendError},
+    event::{Event, NodeInfo},
+    inbox::{
+        prefetch::Prefetch,
+        queue::{Queue, QueueItem},
+    },
     node::Node,
-    threads::watchdog,
+    spawn::ExitGuard,
 };
 
-impl Node {
-    /// Starts a process: runs the future that `f` returns, on the node's threads or by
-    /// [`Config::spawner`](crate::Config::spawner).
-    ///
-    /// The process exits when the future completes. The reason is [`ExitReason::Normal`] after
-    /// `Ok`, the error after `Err`, and [`ExitReason::Panicked`] with the panic's text after a
-    /// panic, also one in `f`. `?` turns any error into a reason. O(1).
-    ///
-    /// Up to [`Config::max_blocked_threads`](crate::Config::max_blocked_threads) processes may
-    /// block their threads at once without delaying others; a warning names a process that blocks
-    /// for a second. Each costs a thread while it blocks, so blocking work belongs into
-    /// `smol::unblock`, into `tokio::task::spawn_blocking`, or onto a thread of its own with
-    /// [`Node::process`].
-    ///
-    /// # Errors
-    /// [`NotAlive`].
-    ///
-    /// ```
-    /// # use monitor_runtime::{Config, Event, Node};
-    /// # use peer_service::memory::Network;
-    /// # smol::block_on(async {
-    /// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
-    /// let echo = node.spawn(|mut mailbox| async move {
-    ///     while let Some(event) = mailbox.recv().await {
-    ///         let Event::Message(message) = event else { continue };
-    ///         let from = message.from.ok_or(std::fmt::Error)?;
-    ///         mailbox.send(from, message.body)?;
-    ///     }
-    ///     Ok(())
-    /// })?;
-    /// # drop(echo);
-    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
-    /// ```
-    pub fn spawn<F, Fut>(&self, f: F) -> Result<Pid, NotAlive>
-    where
-        F: FnOnce(Mailbox) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
-    {
-        let task = prepare(self)?;
-        let pid = task.pid().clone();
-        task.start(f);
-        Ok(pid)
-    }
-
-    /// Starts a process and monitors it, in one step: the monitor never reports
-    /// [`NoProc`](crate::DownReason::NoProc).
-    ///
-    /// # Errors
-    /// [`NotAlive`].
-    #[doc(alias = "spawn_opt")]
-    pub fn spawn_monitor<F, Fut>(&self, f: F) -> Result<(Pid, Monitor), NotAlive>
-    where
-        F: FnOnce(Mailbox) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
-    {
-        let task = prepare(self)?;
-        let pid = task.pid().clone();
-        // The process is registered, but its task has not started. A local monitor does not use the peer service.
-        let monitor = self.monitor(&pid).map_err(|_| NotAlive)?;
-        task.start(f);
-        Ok((pid, monitor))
-    }
-
-    /// Makes a process whose lifetime is that of the returned guard. Any part of the program can hold it: a task of any runtime, a thread, an actor.
-    ///
-    /// # Errors
-    /// [`NotAlive`].
-    pub fn process(&self) -> Result<Process, NotAlive> {
-        Process::new(self)
-    }
-}
-
-/// A process that lives as long as this guard. Any part of the program can hold it: a task of any runtime, a thread, an actor.
+/// A process, as its own code sees it: receives its events in order, sends, calls and monitors.
 ///
-/// The process exits when the guard is dropped. The reason is [`ExitReason::Normal`] or the one
-/// that was [set](Process::set_exit_reason). If the guard is dropped while its thread unwinds, the
-/// reason is [`ExitReason::Panicked`]. A reason that was passed to [`Process::exit`] takes
-/// precedence over these. A killed process exits as [`ExitReason::Killed`] in any case.
+/// [`Node::spawn`] passes it to the body of a process, and the process exits when its body is done.
+/// [`Node::process`] returns it, and the process exits when it is dropped: as
+/// [`ExitReason::Normal`], or with the [reason](Process::set_exit_reason) that was set; on a drop
+/// while its thread unwinds as [`ExitReason::Panicked`].
 ///
-/// ```
-/// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
-/// # use peer_service::memory::Network;
-/// # smol::block_on(async {
-/// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
-/// let process = node.process()?;
-/// let monitor = node.monitor(process.pid())?;
-/// std::thread::spawn(move || process.exit(ExitReason::Shutdown));
-/// assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Shutdown));
-/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
-/// ```
-#[must_use = "the process exits when this guard is dropped"]
-#[derive(Debug)]
+/// Events leave the mailbox in the order in which they entered it. For each sender that is the order
+/// in which it sent, and its messages come before the `Down` that reports its exit.
+///
+/// The value may outlive its process. From the exit on, calls return [`NotAlive`], and nothing that
+/// they would send arrives, on any channel and from any thread: the `Down` of the process is the
+/// last event that another process receives of it. Queued messages and node events can still be
+/// received. Queued `Down`s end with the monitors of the process, but for up to 127 that were taken
+/// out together with the last one that it received.
+#[must_use = "the process exits when this is dropped, unless its body is run by `spawn` or `run`"]
 pub struct Process {
-    // The order matters: the exit is reported before the mailbox and its events are dropped.
-    exit_guard: ExitGuard,
-    mailbox: Mailbox,
+    handle: ProcessHandle,
+    prefetch: Prefetch,
+    /// `None` if the process exits with its body.
+    exit_guard: Option<ExitGuard>,
 }
 
 impl Process {
-    pub(crate) fn new(node: &Node) -> Result<Self, NotAlive> {
-        let (mut exit_guard, mailbox) = ExitGuard::begin(node, None, ExitReason::Normal)?;
-        exit_guard.is_guard = true;
-        Ok(Process { exit_guard, mailbox })
+    pub(crate) fn new(node: Node, pid: LocalPid, process: Arc<LiveProcess>) -> Self {
+        let pid = node.inner.pid(pid.0);
+        let handle = ProcessHandle { node, pid, process };
+        Process { handle, prefetch: Prefetch::default(), exit_guard: None }
     }
 
-    /// Runs the body of the process on the executor that awaits the returned future. The process
-    /// exits when that future completes: as [`ExitReason::Normal`] after `Ok`, and with the error
-    /// as its reason after `Err`; `?` turns any error into a reason. After a panic in `work`, or in
-    /// the future that it returns, the reason is [`ExitReason::Panicked`] with the panic's text,
-    /// and the panic continues in the caller.
+    pub(crate) fn with_guard(mut self, exit_guard: ExitGuard) -> Self {
+        self.exit_guard = Some(exit_guard);
+        self
+    }
+
+    pub(crate) fn take_guard(&mut self) -> Option<ExitGuard> {
+        self.exit_guard.take()
+    }
+
+    pub(crate) fn guard_mut(&mut self) -> Option<&mut ExitGuard> {
+        self.exit_guard.as_mut()
+    }
+
+    pub(crate) fn live(&self) -> &LiveProcess {
+        &self.handle.process
+    }
+
+    /// The pid of the process.
+    #[doc(alias = "self")]
+    pub const fn pid(&self) -> &Pid {
+        &self.handle.pid
+    }
+
+    /// The node of the process.
+    pub const fn node(&self) -> &Node {
+        &self.handle.node
+    }
+
+    // ----- receiving
+
+    /// The next event; waits for it. `None` once the process was killed or the node was stopped,
+    /// and everything that waited was received.
     ///
-    /// Not cancel-safe: if the future is dropped before it completes, as with an aborted task, the
-    /// process exits as [`Killed`](ExitReason::Killed), even if the future was never polled. The
-    /// body is dropped before the exit is reported.
-    ///
-    /// Without `run`, a guard that a task holds ends as `Normal`, also when the task returns an
-    /// error.
+    /// Cancel-safe: an event leaves the mailbox only with the future's readiness. Dropped before,
+    /// as the branch of a `select` that was not taken, it has taken nothing.
+    #[doc(alias = "receive")]
+    pub async fn recv(&mut self) -> Option<Event> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// The next event, if one waits.
     ///
     /// # Errors
-    /// The error that `work` returns.
-    ///
-    /// ```
-    /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
-    /// # use peer_service::memory::Network;
-    /// # smol::block_on(async {
-    /// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
-    /// let process = node.process()?;
-    /// let monitor = node.monitor(process.pid())?;
-    /// let task = smol::spawn(process.run(|_mailbox| async {
-    ///     "seven".parse::<u8>()?;
-    ///     Ok(())
-    /// }));
-    /// assert_eq!(monitor.await.reason.to_string(), "exit: invalid digit found in string");
-    /// assert!(task.await.is_err());
-    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
-    /// ```
-    pub fn run<T, F, Fut>(self, work: F) -> impl Future<Output = Result<T, ExitReason>> + use<T, F, Fut>
-    where
-        F: FnOnce(Mailbox) -> Fut,
-        Fut: Future<Output = Result<T, ExitReason>>,
-    {
-        let Process { mut exit_guard, mailbox } = self;
-        // Set now, not in the first poll: the future may be dropped before it is polled.
-        exit_guard.is_guard = false;
-        exit_guard.reason = ExitReason::Killed;
-        let body = future::lazy(move |_| work(mailbox)).flatten();
-        Run { body: Some(body), exit_guard: Some(exit_guard) }
-    }
-
-    /// Ends the process now, with this reason, even while the thread unwinds.
-    pub fn exit(mut self, reason: ExitReason) {
-        self.exit_guard.is_guard = false;
-        self.exit_guard.reason = reason;
-    }
-
-    /// Sets the reason with which the process exits when the guard is dropped. `Normal` by default.
-    pub fn set_exit_reason(&mut self, reason: ExitReason) {
-        self.exit_guard.reason = reason;
-    }
-}
-
-impl Deref for Process {
-    type Target = Mailbox;
-
-    fn deref(&self) -> &Mailbox {
-        &self.mailbox
-    }
-}
-
-impl DerefMut for Process {
-    fn deref_mut(&mut self) -> &mut Mailbox {
-        &mut self.mailbox
-    }
-}
-
-/// A registered process whose task has not started.
-pub(crate) struct Prepared {
-    exit_guard: ExitGuard,
-    mailbox: Mailbox,
-    aborted: AbortRegistration,
-}
-
-/// Registers a process. The caller starts its task; if it drops the process instead, the exit reason is `Killed`.
-pub(crate) fn prepare(node: &Node) -> Result<Prepared, NotAlive> {
-    let (abort, aborted) = AbortHandle::new_pair();
-    let (exit_guard, mailbox) = ExitGuard::begin(node, Some(abort), ExitReason::Killed)?;
-    Ok(Prepared { exit_guard, mailbox, aborted })
-}
-
-impl Prepared {
-    pub(crate) const fn pid(&self) -> &Pid {
-        self.mailbox.pid()
-    }
-
-    pub(crate) fn start<F, Fut>(self, f: F)
-    where
-        F: FnOnce(Mailbox) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
-    {
-        let Prepared { exit_guard, mailbox, aborted } = self;
-        let node = exit_guard.node.clone();
-        let body = future::lazy(move |_| f(mailbox)).flatten();
-        // A spawner that panics drops the task, so the process exits as killed.
-        let body = Abortable::new(body, aborted);
-        let task = Task { body: Some(body), exit_guard: Some(exit_guard) };
-        let _ = supervision::catch(|| (node.inner.bodies)(Box::pin(task)));
-    }
-}
-
-pin_project! {
-    /// The task of a spawned process. It is not an async block, because that would store the
-    /// function beside the future that it returns, and most of a process's memory is that future.
-    struct Task<F> {
-        // The order matters: the body is dropped before the exit is reported, also when an executor drops the task.
-        #[pin]
-        body: Option<F>,
-        exit_guard: Option<ExitGuard>,
-    }
-
-    impl<F> PinnedDrop for Task<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut body = this.project().body;
-            // A panic of the body's destructor must not reach the executor that drops the task.
-            let _ = supervision::catch(|| body.set(None));
+    /// [`TryRecvError::Empty`] if none waits now; [`TryRecvError::Closed`] where [`Process::recv`]
+    /// gives `None`.
+    pub fn try_recv(&mut self) -> Result<Event, TryRecvError> {
+        match self.next(Queue::try_pop) {
+            Poll::Ready(event) => event.ok_or(TryRecvError::Closed),
+            Poll::Pending => Err(TryRecvError::Empty),
         }
     }
-}
 
-impl<F: Future<Output = Result<Result<(), ExitReason>, Aborted>>> Future for Task<F> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let task = self.project();
-        let killed = |_| Err(ExitReason::Killed);
-        poll_to_exit(task.body, task.exit_guard, cx, |outcome| outcome.unwrap_or_else(killed)).map(drop)
+    /// [`Process::recv`] for futures and streams that are written by hand: ready where that would
+    /// be. If it is pending, the task of `cx` is woken for the next event, and that of an earlier
+    /// call no more.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.next(|queue| queue.poll_pop(cx))
     }
-}
 
-pin_project! {
-    /// The future of [`Process::run`]: as a [`Task`], but it returns the result of the body to its
-    /// caller.
-    struct Run<F> {
-        #[pin]
-        body: Option<F>,
-        exit_guard: Option<ExitGuard>,
-    }
-}
-
-impl<T, F: Future<Output = Result<T, ExitReason>>> Future for Run<F> {
-    type Output = Result<T, ExitReason>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let run = self.project();
-        match ready!(poll_to_exit(run.body, run.exit_guard, cx, identity)) {
-            Ok(result) => Poll::Ready(result),
-            Err(panic) => panic.resume(),
-        }
-    }
-}
-
-/// Polls the body of a process under the watchdog. Once the body completes it is dropped, then the
-/// process exits. A panic of a destructor counts as a panic of the body.
-///
-/// `of` maps the body's output to its result. An adapter around the body could do that, too, but
-/// would drop the body at a point where its panic is not caught.
-fn poll_to_exit<T, F: Future>(
-    mut body: Pin<&mut Option<F>>,
-    exit_guard: &mut Option<ExitGuard>,
-    cx: &mut Context<'_>,
-    of: impl FnOnce(F::Output) -> Result<T, ExitReason>,
-) -> Poll<Result<Result<T, ExitReason>, Payload>> {
-    let future = body.as_mut().as_pin_mut().expect("a process that has exited is not polled");
-    let running = exit_guard.as_ref().expect("a process lives as long as its body");
-    let outcome = match running.watch(|| unwind::catch_whole(|| future.poll(cx))) {
-        Ok(Poll::Pending) => return Poll::Pending,
-        Ok(Poll::Ready(output)) => Ok(of(output)),
-        Err(panic) => Err(panic),
-    };
-    let outcome = unwind::catch_whole(|| body.set(None)).and(outcome);
-    if let Some(mut exit_guard) = exit_guard.take() {
-        exit_guard.reason = match &outcome {
-            Err(panic) => ExitReason::panicked(panic.text()),
-            Ok(Ok(_)) => ExitReason::Normal,
-            Ok(Err(reason)) => reason.clone(),
-        };
-    }
-    // The process has exited, so destructors that run from here on may panic.
-    Poll::Ready(outcome)
-}
-
-/// Reports the exit of a process when it is dropped, so that no exit is lost, whatever drops the process.
-struct ExitGuard {
-    node: Node,
-    pid: LocalPid,
-    process: Arc<LiveProcess>,
-    reason: ExitReason,
-    /// Whether user code holds it as a guard. Then a drop while the thread unwinds means that the
-    /// process has panicked.
-    is_guard: bool,
-}
-
-impl ExitGuard {
-    /// Registers a process, which exits for that reason unless another one is set.
-    fn begin(
-        node: &Node,
-        abort: Option<AbortHandle>,
-        reason: ExitReason,
-    ) -> Result<(Self, Mailbox), NotAlive> {
-        let process = Arc::new(LiveProcess::new(node.inner.limits.mailbox, abort));
-        let pid = node.inner.register_endpoint(LocalEndpoint::Process(process.clone()))?;
-        let mailbox = Mailbox::new(node.clone(), pid, process.clone());
-        Ok((ExitGuard { node: node.clone(), pid, process, reason, is_guard: false }, mailbox))
-    }
-}
-
-impl ExitGuard {
-    /// The exit reason, unless the process was killed.
-    fn reason(&self) -> ExitReason {
-        if self.is_guard && thread::panicking() {
-            // The text of the panic is not accessible here.
-            let thread = thread::current();
-            let thread = thread.name().unwrap_or("without a name");
-            return ExitReason::panicked(format!(
-                "in the thread {thread:?}; the panic's text is not available to a guard"
-            ));
-        }
-        self.reason.clone()
-    }
-}
-
-impl ExitGuard {
-    /// Runs one poll of the body, which the watchdog reports if it blocks.
-    fn watch<R>(&self, run: impl FnOnce() -> R) -> R {
-        let node = self.node.inner.number.get().copied().unwrap_or_default();
-        watchdog::poll(node, self.pid.0.to_u64(), run)
-    }
-}
-
-impl Drop for ExitGuard {
-    fn drop(&mut self) {
-        // From here on `Node::kill` returns false.
-        let reason = self.process.decide(|| self.reason());
-        self.process.gate.close();
-        self.node.inner.exited(self.pid, reason);
-    }
-}
-
-impl fmt::Debug for ExitGuard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExitGuard")
-            .field("pid", &self.pid)
-            .field("reason", &self.reason)
-            .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use monitor_core::DownReason;
-    use peer_service::memory::Network;
-    use smol::block_on;
-
-    use super::*;
-    use crate::config::Config;
-
-    /// The exit waits for a send that has begun. A kill at that moment returns false, and another send is refused.
-    #[test]
-    fn a_kill_while_the_exit_waits_for_a_send_says_that_it_comes_too_late() {
-        let name: refs::NodeName = "a@local".parse().unwrap();
-        let service = Network::new().join(name.clone());
-        let node = block_on(Node::with_service(Config::new(name), service)).unwrap();
-        let process = node.process().unwrap();
-        let (pid, live) = (process.pid().clone(), process.exit_guard.process.clone());
-        let monitor = node.monitor(&pid).unwrap();
-        let (exits, killed) = live
-            .gate
-            .pass(|| {
-                let exits = thread::spawn(move || process.exit(ExitReason::Shutdown));
-                while !live.gate.is_closed() {
-                    thread::yield_now();
+    /// The next event: what was taken already, or what `pop` finds and was not flushed. `Down`s of
+    /// a process that has exited ended with its monitors, unless they were taken before.
+    fn next(&mut self, mut pop: impl FnMut(&Queue) -> Poll<Option<QueueItem>>) -> Poll<Option<Event>> {
+        loop {
+            if let Some(down) = self.prefetch.pop() {
+                return Poll::Ready(Some(Event::Down(down)));
+            }
+            match ready!(pop(&self.handle.process.queue)) {
+                Some(QueueItem::Event(event)) => return Poll::Ready(Some(event)),
+                Some(QueueItem::Down(id)) => {
+                    let receiver = self.local();
+                    let down = self.handle.node.inner.take_run(
+                        &mut self.prefetch,
+                        receiver,
+                        id,
+                        &self.handle.process.queue,
+                    );
+                    if let Some(down) = down.filter(|_| !self.handle.process.gate.is_closed()) {
+                        return Poll::Ready(Some(Event::Down(down)));
+                    }
                 }
-                assert!(node.is_process_alive(&pid), "no exit was reported yet");
-                (exits, node.kill(&pid).unwrap())
-            })
-            .unwrap();
-        assert!(!killed);
-        assert_eq!(block_on(monitor).reason, DownReason::Exit(ExitReason::Shutdown));
-        assert!(live.gate.pass(|| ()).is_none());
-        exits.join().unwrap();
+                Some(QueueItem::Gap(options, gap)) => {
+                    let queue = &self.handle.process.queue;
+                    if let Some(missed) = self.handle.node.inner.end_gap(self.local(), queue, options, gap) {
+                        return Poll::Ready(Some(Event::NodesMissed(missed)));
+                    }
+                }
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    // ----- monitors
+
+    /// Monitors a process; its end arrives here as [`Event::Down`]. Connects on demand, never
+    /// waits. To monitor oneself is allowed, and never fires. O(1).
+    ///
+    /// It arrives at the target's node before whatever this process sends there afterwards on the
+    /// same channel.
+    ///
+    /// # Errors
+    /// As [`Node::monitor`].
+    pub fn monitor(&self, target: impl IntoRef<Target>) -> Result<MonitorRef, MonitorError> {
+        self.monitor_with(target, MonitorOptions::new())
+    }
+
+    /// [`Process::monitor`] with options.
+    ///
+    /// # Errors
+    /// As [`Node::monitor`].
+    pub fn monitor_with(
+        &self,
+        target: impl IntoRef<Target>,
+        options: MonitorOptions,
+    ) -> Result<MonitorRef, MonitorError> {
+        let watcher = WatcherKey::Registered(self.local());
+        let (_, id) = self.inner().monitor(watcher, &target.into_ref()?, options, None)?;
+        Ok(if options.alias.is_some() { self.inner().alias(id) } else { self.inner().reference(id) })
+    }
+
+    /// Ends a monitor. Decided on this node: no round trip, no connection (the original waits for up
+    /// to three seconds). O(1).
+    ///
+    /// After it has returned, no `Down` of the monitor is added to the mailbox. A `Down` that is
+    /// already in the mailbox stays: see [`Process::demonitor_flush`]. The result tells whether the
+    /// monitor was active, had fired, or is no monitor of this process (any more).
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    pub fn demonitor(&self, monitor: &MonitorRef) -> Result<Demonitored, NotAlive> {
+        self.end_monitor(monitor, false)
+    }
+
+    /// [`Process::demonitor`] that also removes the `Down` of the monitor from the mailbox if it is
+    /// there. O(1) on the average of many calls, however much is in the mailbox. Source: the option
+    /// `flush` of `erlang:demonitor/2`.
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    #[doc(alias = "flush")]
+    pub fn demonitor_flush(&self, monitor: &MonitorRef) -> Result<Demonitored, NotAlive> {
+        self.end_monitor(monitor, true)
+    }
+
+    fn end_monitor(&self, monitor: &MonitorRef, flush: bool) -> Result<Demonitored, NotAlive> {
+        self.inner().enter_as(self.local(), |state, out| {
+            let Some(id) = self.inner().monitor_id(monitor) else { return Demonitored::Unknown };
+            state.aliases.demonitored(self.local(), id);
+            let found = state.core.demonitor(self.local(), id, flush, out);
+            match found {
+                Demonitored::Fired if flush => {
+                    self.handle.process.queue.flushed(|id| state.core.is_fired(id));
+                }
+                Demonitored::Unknown if self.prefetch.has(id) => {
+                    if flush {
+                        self.prefetch.flush(id);
+                    }
+                    return Demonitored::Fired;
+                }
+                Demonitored::Active | Demonitored::Fired | Demonitored::Unknown => {}
+            }
+            found
+        })
+    }
+
+    /// Makes a monitor's reference an alias no more; the monitor stays. True if it was one of this
+    /// process.
+    ///
+    /// Once it has returned, no message through it is added to the mailbox; what is there stays.
+    /// Source: `erlang:unalias/1`.
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    #[doc(alias = "alias")]
+    pub fn unalias(&self, monitor: &MonitorRef) -> Result<bool, NotAlive> {
+        self.inner().enter_as(self.local(), |state, _| {
+            let id = self.inner().monitor_id(monitor);
+            id.is_some_and(|id| state.aliases.unalias(self.local(), id))
+        })
+    }
+
+    /// The monitors of this process that were neither ended nor received, oldest first, and their
+    /// targets as they were passed in. Takes time in proportion to their number, during which the
+    /// node does nothing else.
+    #[doc(alias = "process_info")]
+    pub fn monitors(&self) -> Vec<(MonitorRef, Target)> {
+        let inner = self.inner();
+        let mut monitors = Vec::new();
+        if self.handle.process.gate.is_closed() {
+            return monitors;
+        }
+        self.prefetch.each(|down| monitors.push((down.monitor.clone(), down.target.clone())));
+        inner.read_state(|state| {
+            let others = state.core.monitors_of(self.local());
+            monitors.extend(others.map(|(id, target)| (inner.reference(id), target)));
+        });
+        monitors
+    }
+
+    // ----- nodes
+
+    /// Tells this process once, as [`Event::NodeDown`], when the node goes down: when the present
+    /// session with it ends, or the one that is made for this call, or when none can be made.
+    /// Connects on demand.
+    ///
+    /// However many calls, one notice a session; it comes after every `Down` of that session for
+    /// this process (Erlang counts the calls, and promises no order). For the own node it is
+    /// accepted, and never comes.
+    ///
+    /// # Errors
+    /// [`NotAlive`]; [`Unsupported`](crate::Unsupported) if the peer service lacks
+    /// `node_events`.
+    pub fn monitor_node(&self, node: impl IntoRef<NodeSpec>) -> Result<(), MonitorError> {
+        self.monitor_node_with(node, Connect::OnDemand)
+    }
+
+    /// [`Process::monitor_node`], and what to do if the node is not connected. With
+    /// [`Connect::Never`] that is told at once: one notice a call.
+    ///
+    /// # Errors
+    /// As [`Process::monitor_node`].
+    pub fn monitor_node_with(
+        &self,
+        node: impl IntoRef<NodeSpec>,
+        connect: Connect,
+    ) -> Result<(), MonitorError> {
+        let spec = node.into_ref()?;
+        let inner = self.inner();
+        inner.needs(inner.capabilities.node_events || inner.is_own(spec.name()), "node_events")?;
+        let connect = inner.connect_if_able(connect);
+        Ok(inner.enter_as(self.local(), |state, out| {
+            inner.remember(&spec, state);
+            state.core.monitor_node(self.local(), spec.name(), connect, out);
+        })?)
+    }
+
+    /// Takes [`Process::monitor_node`] back. Never connects. A notice that is in the mailbox
+    /// already stays.
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    pub fn demonitor_node(&self, node: impl IntoRef<NodeName>) -> Result<(), MonitorError> {
+        let node = node.into_ref()?;
+        Ok(self.inner().enter_as(self.local(), |state, _| state.core.demonitor_node(self.local(), &node))?)
+    }
+
+    /// Tells this process of every node that comes up and goes down, as [`Event::NodeUp`] and
+    /// [`Event::NodeDown`]; returns the nodes that are up now. What is told begins exactly where
+    /// that list ends.
+    ///
+    /// Per node they alternate strictly. An up comes before every message of its session, and the
+    /// node is already in [`Node::nodes`]; a down comes after every message and every `Down` of its
+    /// session, and the node has left [`Node::nodes`]. Equal options twice are one subscription
+    /// (Erlang counts); different options are different ones, and each is told.
+    ///
+    /// If this process does not receive them, only so many wait: see [`Event::NodesMissed`].
+    ///
+    /// # Errors
+    /// [`NotAlive`]; [`Unsupported`](crate::Unsupported) if the peer service lacks
+    /// `node_events`.
+    pub fn monitor_nodes(&self, options: NodesOptions) -> Result<Vec<NodeInfo>, MonitorError> {
+        self.inner().needs(self.inner().capabilities.node_events, "node_events")?;
+        let up = self
+            .inner()
+            .enter_as(self.local(), |state, _| state.core.monitor_nodes(self.local(), options))?;
+        Ok(up.iter().map(|event| NodeInfo::of(event)).collect())
+    }
+
+    /// Takes back the [`Process::monitor_nodes`] with exactly these options. Once it has returned,
+    /// nothing of it is added to the mailbox; what is there stays.
+    ///
+    /// # Errors
+    /// [`NotAlive`].
+    pub fn demonitor_nodes(&self, options: NodesOptions) -> Result<(), MonitorError> {
+        Ok(self.inner().enter_as(self.local(), |state, _| {
+            state.core.demonitor_nodes(self.local(), options);
+            self.handle.process.queue.unsubscribed(options);
+        })?)
+    }
+
+    // ----- names and messages
+
+    /// Gives a name to this process. See [`Node::register`].
+    ///
+    /// # Errors
+    /// As [`Node::register`].
+    pub fn register(&self, name: impl IntoRef<RegName>) -> Result<(), RegisterError> {
+        self.node().register(name, self.pid()).map_err(|error| match error {
+            // It is this process that is gone.
+            RegisterError::NoProc => NotAlive.into(),
+            error => error,
+        })
+    }
+
+    /// Sends a message to a pid, to the process that holds a name, or through an alias. Never waits
+    /// (Erlang suspends a sender if too much waits); connects on demand, in one order with the
+    /// monitors of this process.
+    ///
+    /// Messages from one process to another on one channel arrive in the order in which they were
+    /// sent, until some are lost with the session: then those that arrived are the first ones. The
+    /// `Down` of this process arrives after all of its messages, on every channel. A message to a
+    /// node whose session has just ended goes to the next session. The sender is not informed if
+    /// the receiver has ended or its mailbox is full: monitor it. A body is not copied for a
+    /// receiver on this node; otherwise O(n) for n bytes.
+    ///
+    /// # Errors
+    /// The error contains the body. [`TrySendError::Full`] if too much waits for that node. Else
+    /// [`TrySendError::Failed`]: [`SendErrorKind::TooLarge`](crate::SendErrorKind::TooLarge);
+    /// `NotConnected` if the peer service makes no connections and there is none; `NoChannel` if the
+    /// session has no such channel (if there is no session yet that is unknown: then the message is
+    /// dropped and counted, `messages_undeliverable`); `NotEncoded`; `InvalidName`; [`NotAlive`].
+    #[doc(alias = "nosuspend")]
+    #[doc(alias = "forward_message")]
+    #[doc(alias = "cast_message")]
+    pub fn try_send(&self, to: impl IntoRef<Dest>, message: impl IntoEnvelope) -> Result<(), TrySendError> {
+        self.caller().try_send(to.into_ref(), message.into_envelope())
+    }
+
+    /// [`Process::try_send`] that waits for room instead of failing with `Full`. It waits for room
+    /// on its own channel alone.
+    ///
+    /// Cancel-safe: dropped before it is ready, it has sent nothing.
+    ///
+    /// # Errors
+    /// As [`Process::try_send`], without `Full`.
+    pub fn send(
+        &self,
+        to: impl IntoRef<Dest>,
+        message: impl IntoEnvelope,
+    ) -> impl Future<Output = Result<(), SendError>> + Send {
+        self.caller().send(to.into_ref(), message.into_envelope())
+    }
+
+    pub(crate) const fn caller(&self) -> Caller<'_> {
+        Caller::Process(&self.handle)
+    }
+
+    fn inner(&self) -> &Inner {
+        &self.handle.node.inner
+    }
+
+    pub(crate) const fn local(&self) -> LocalPid {
+        self.handle.local()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // First: the exit is reported before the events are dropped.
+        drop(self.exit_guard.take());
+        if self.prefetch.clear() {
+            self.inner().forget_prefetch(self.local());
+        }
+    }
+}
+
+/// The events of the mailbox: [`Process::recv`] as a stream.
+impl Stream for Process {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.get_mut().poll_recv(cx)
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Process").field(&self.handle.pid).finish()
     }
 }

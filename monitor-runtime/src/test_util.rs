@@ -30,7 +30,7 @@
 //!
 //! The nodes of a cluster read no clock but [`Network::now`], and take no random numbers but those
 //! of a fixed sequence. The same calls give the same run, event by event, in a debug and in a
-//! release build. The timeouts of [`Mailbox::call`](crate::Mailbox::call) and [`Node::stop`] pass
+//! release build. The timeouts of [`Process::call`](crate::Process::call) and [`Node::stop`] pass
 //! when the test [advances](Cluster::advance) the clock.
 //!
 //! Timers that your own tasks make are not virtual. Use [`Network::sleep_until`] in their place.

@@ -60,9 +60,11 @@ impl FromStr for AliasToken {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        padded_hex(text)
-            .and_then(AliasToken::new)
-.ok_or(ParseError::new("alias token", ParseErrorKind::BadNumber, 0))
+        padded_hex(text).and_then(AliasToken::new).ok_or(ParseError::new(
+            "alias token",
+            ParseErrorKind::BadNumber,
+            0,
+        ))
     }
 }
 

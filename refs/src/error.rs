@@ -1,9 +1,6 @@
 //! Errors of parsing: what is wrong with a text, and where.
 
-use alloc::{
-    boxed::Box,
-    string::String,
-};
+use alloc::{boxed::Box, string::String};
 use core::{convert::Infallible, fmt};
 
 use thiserror::Error;

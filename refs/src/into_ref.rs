@@ -5,6 +5,7 @@ use alloc::string::String;
 use crate::{
     address::{Address, NodeSpec},
     channel::ChannelName,
+    dest::Dest,
     error::ParseError,
     name::{Name, RegName},
     node::NodeName,
@@ -46,7 +47,7 @@ pub trait IntoRef<T> {
 }
 
 /// Implements [`IntoRef`] and `TryFrom` for the texts of a type, and [`IntoRef`] for the type, a
-/// reference to it, and the other types that are listed.
+/// reference to it, and the types in the list, which convert with `From`.
 macro_rules! into_ref {
     ($($type:ident $(: $($other:ty),+)?;)+) => {$(
         into_ref!(@text $type: &str, &String, String);
@@ -84,6 +85,7 @@ macro_rules! into_ref {
 into_ref! {
     Address;
     ChannelName;
+    Dest: Pid, &Pid, Name, &Name, MonitorRef, &MonitorRef, Target, &Target;
     MonitorRef;
     Name;
     NodeName;

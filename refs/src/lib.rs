@@ -30,6 +30,7 @@
 //! | [`RegName`], [`Name`] | `name` |
 //! | [`ChannelId`], [`ChannelName`] | `channel` |
 //! | [`Target`], [`Reference`] | `reference` |
+//! | [`Dest`] | `dest` |
 //! | [`IntoRef`]: arguments that are a value or its text | `into_ref` |
 //! | the text form of references | `uri` |
 //! | the meaning of references on one node | `resolve` |
@@ -48,6 +49,7 @@ mod address;
 mod alias;
 mod binary;
 mod channel;
+mod dest;
 mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -67,6 +69,7 @@ pub use address::{Address, NodeSpec};
 pub use alias::AliasToken;
 pub use binary::{BinaryError, from_bytes, to_bytes};
 pub use channel::{ChannelId, ChannelName};
+pub use dest::Dest;
 pub use error::{ParseError, ParseErrorKind};
 pub use into_ref::IntoRef;
 pub use name::{Name, RegName};

@@ -165,7 +165,10 @@ proptest! {
 fn the_text_form_is_the_documented_one() {
     for (uri, debug) in [
         ("partisan:pid:b@c%3A7001:00000000000000a1:3.4", "partisan:pid:b@c%3A7001:00000000000000a1:3.4"),
-        ("partisan:ref:b@[%3A%3A1]%3A7001:ffffffffffffffff:0.0", "partisan:ref:b@[%3A%3A1]%3A7001:ffffffffffffffff:0.0"),
+        (
+            "partisan:ref:b@[%3A%3A1]%3A7001:ffffffffffffffff:0.0",
+            "partisan:ref:b@[%3A%3A1]%3A7001:ffffffffffffffff:0.0",
+        ),
         ("partisan:ref:b@c:00000000000000a1:3.4.000000000000f00d", "partisan:ref:b@c:00000000000000a1:3.4"),
         ("partisan:name:b@c:job%20%25%C3%A9", "job %é@b@c"),
     ] {
@@ -341,11 +344,7 @@ fn an_incarnation_has_one_spelling() {
         (" 000000000000001", BadNumber),
         ("10000000000000000", BadNumber),
     ] {
-        assert_eq!(
-            text.parse::<Incarnation>(),
-            Err(ParseError::new("incarnation", kind, 0)),
-            "{text:?}"
-        );
+        assert_eq!(text.parse::<Incarnation>(), Err(ParseError::new("incarnation", kind, 0)), "{text:?}");
     }
     for (text, what, kind, at) in [
         ("b@c", "node and incarnation", Missing("a '#' and an incarnation"), 3),

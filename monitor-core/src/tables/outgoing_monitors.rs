@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ids::{LocalPid, MonitorId},
-    reason::{ReasonBytes, DownReason, ExitReason, ReasonText},
+    reason::{DownReason, ExitReason, ReasonBytes, ReasonText},
 };
 
 /// The table. Each row is in the list of its watcher and, while it is bound, in the list of its

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use refs::{ChannelName, NodeSpec};
+use refs::{ChannelName, IntoRef, NodeSpec};
 
 use super::Config;
 #[cfg(feature = "tls")]
@@ -71,14 +71,16 @@ impl Config {
     /// ```
     #[must_use]
     #[doc(alias = "epmd")]
-    pub fn peers(self, peers: impl IntoIterator<Item = NodeSpec>) -> Self {
+    pub fn peers(mut self, peers: impl IntoIterator<Item = impl IntoRef<NodeSpec>>) -> Self {
+        let peers = self.parsed(peers);
         self.tcp(|tcp| tcp.peers(peers))
     }
 
     /// Channels beside the default one, at most seven: see [`TcpConfig::channels`] and
     /// [`Node::channel`](crate::Node::channel).
     #[must_use]
-    pub fn channels(self, channels: impl IntoIterator<Item = ChannelName>) -> Self {
+    pub fn channels(mut self, channels: impl IntoIterator<Item = impl IntoRef<ChannelName>>) -> Self {
+        let channels = self.parsed(channels);
         self.tcp(|tcp| tcp.channels(channels))
     }
 
@@ -144,12 +146,24 @@ impl Config {
     ///
     /// ```
     /// # use monitor_runtime::Config;
-    /// let config = Config::new("a@127.0.0.1:7001".parse()?).tcp(|tcp| tcp.max_pending(32));
+    /// let config = Config::new("a@127.0.0.1:7001").tcp(|tcp| tcp.max_pending(32));
     /// # Ok::<(), monitor_runtime::ParseError>(())
     /// ```
     #[must_use]
     pub fn tcp(mut self, set: impl FnOnce(TcpConfig) -> TcpConfig) -> Self {
         self.tcp = set(self.tcp);
         self
+    }
+
+    /// The values, without those that are no `T`. The start reports the first of these.
+    fn parsed<T>(&mut self, texts: impl IntoIterator<Item = impl IntoRef<T>>) -> Vec<T> {
+        let mut values = Vec::new();
+        for text in texts {
+            match text.into_ref() {
+                Ok(value) => values.push(value),
+                Err(error) => drop(self.invalid.get_or_insert(error)),
+            }
+        }
+        values
     }
 }

@@ -1,7 +1,7 @@
 //! Who lives on this node.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU8, Ordering},
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct LiveProcess {
     /// What it sends passes here.
     pub(crate) gate: Gate,
     fate: Fate,
+    /// The exit reason that the process itself has set: see [`LiveProcess::exit_as`].
+    own_reason: OnceLock<ExitReason>,
     /// Drops its task at its next await; none if it has no task of ours.
     pub(crate) abort: Option<AbortHandle>,
 }
@@ -33,7 +35,13 @@ pub(crate) struct LiveProcess {
 impl LiveProcess {
     /// A process whose messages take at most so many bytes while they wait.
     pub(crate) fn new(mailbox: MailboxLimits, abort: Option<AbortHandle>) -> Self {
-        LiveProcess { queue: Queue::new(mailbox), gate: Gate::new(), fate: Fate::default(), abort }
+        LiveProcess {
+            queue: Queue::new(mailbox),
+            gate: Gate::new(),
+            fate: Fate::default(),
+            own_reason: OnceLock::new(),
+            abort,
+        }
     }
 
     /// Ends the process with this verdict, unless something ended it before; returns whether this
@@ -50,11 +58,22 @@ impl LiveProcess {
         is_first
     }
 
+    /// The process ends itself with this reason, unless it was killed before. A task is dropped at
+    /// its next await.
+    pub(crate) fn exit_as(&self, reason: ExitReason) {
+        let _ = self.own_reason.set(reason);
+        if self.fate.decide(Verdict::Own).is_ok()
+            && let Some(abort) = &self.abort
+        {
+            abort.abort();
+        }
+    }
+
     /// Decides that the process ends by itself, so that a later [`kill`](LiveProcess::kill) comes
     /// too late. Returns the exit reason: that of an earlier verdict, or else `own`.
     pub(crate) fn decide(&self, own: impl FnOnce() -> ExitReason) -> ExitReason {
         match self.fate.decide(Verdict::Own) {
-            Ok(()) | Err(Verdict::Own) => own(),
+            Ok(()) | Err(Verdict::Own) => self.own_reason.get().cloned().unwrap_or_else(own),
             Err(Verdict::Killed) => ExitReason::Killed,
             Err(Verdict::Shutdown) => ExitReason::Shutdown,
         }

@@ -2,7 +2,7 @@
 //!
 //! No later call uses these tables. Everything that waits for the node ends with that failure:
 //! connections close, a [`Monitor`](crate::Monitor) ends with [`EndKind::NodeFailed`], a
-//! [`Mailbox`](crate::Mailbox) and a [`MonitorSet`](crate::MonitorSet) yield one such notice and
+//! [`Process`](crate::Process) and a [`MonitorSet`](crate::MonitorSet) yield one such notice and
 //! end, and calls give [`NotAlive`](crate::NotAlive).
 
 use std::mem;

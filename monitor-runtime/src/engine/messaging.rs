@@ -1,18 +1,17 @@
 //! Sending a message, and delivering one that has arrived.
 
 use std::{
-    future::poll_fn,
     sync::Arc,
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
 };
 
+use bytes::Bytes;
 use monitor_core::{Connect, LocalPid, MonitorId, Route};
 use peer_service::{FrameMeta, PushError};
-use refs::{AliasToken, ChannelId, EndKind, Incarnation, NodeName, Pid, Serial};
+use refs::{AliasToken, ChannelId, Dest, EndKind, Incarnation, NodeName, Pid, Serial};
 use supervision::unwind;
 
 use crate::{
-    dest::{Dest, Receiver},
     engine::{
         after_unlock::AfterUnlock,
         directory::{Directory, LiveProcess},
@@ -20,11 +19,12 @@ use crate::{
         pending_sends::PendingSend,
         state::Inner,
     },
-    error::{NotAlive, SendError},
+    envelope::SendOptions,
+    error::{NotAlive, SendErrorKind},
     event::Message,
     inbox::queue::Pushed,
+    receiver::Receiver,
     records::counters::Counters,
-    send_options::SendOptions,
     session::{
         handle::SessionHandle,
         message_frame::{MAX_OVERHEAD, MessageFrame},
@@ -35,39 +35,36 @@ use crate::{
 /// A message of so many bytes is worth a write of its own, while it is in the processor's caches.
 const LONG: usize = 16 * 1024;
 
-const NOT_ALIVE: Unsent = Unsent::Error(SendError::NotAlive(NotAlive));
+const NOT_ALIVE: Unsent = Unsent::Final(SendErrorKind::NotAlive(NotAlive));
 
-/// Why a message did not go out, and what to wait for if it is [`SendError::Full`].
+/// Why a message was not sent.
 pub(crate) enum Unsent {
-    /// Never will.
-    Error(SendError),
-    /// Until the session takes more.
-    Session(Arc<SessionHandle>),
-    /// Until fewer things wait for a connection.
-    Connection,
+    /// It never will be.
+    Final(SendErrorKind),
+    /// The queue of this session is full.
+    SessionFull(Arc<SessionHandle>),
+    /// Too many messages wait for a connection.
+    PendingFull,
 }
 
 impl Unsent {
     fn count(&self, counters: &Counters) {
         let counter = match self {
-            Unsent::Session(_) | Unsent::Connection | Unsent::Error(SendError::Full) => {
-                &counters.messages_refused
-            }
-            Unsent::Error(SendError::TooLarge { .. }) => &counters.messages_too_large,
-            Unsent::Error(SendError::NoChannel) => &counters.messages_no_channel,
-            Unsent::Error(SendError::NotConnected(_)) => &counters.messages_not_connected,
+            Unsent::SessionFull(_) | Unsent::PendingFull => &counters.messages_refused,
+            Unsent::Final(SendErrorKind::TooLarge { .. }) => &counters.messages_too_large,
+            Unsent::Final(SendErrorKind::NoChannel) => &counters.messages_no_channel,
+            Unsent::Final(SendErrorKind::NotConnected(_)) => &counters.messages_not_connected,
             // A node that has stopped sends nothing.
-            Unsent::Error(_) => return,
+            Unsent::Final(_) => return,
         };
         counter.add_one();
     }
-}
 
-impl From<Unsent> for SendError {
-    fn from(unsent: Unsent) -> Self {
-        match unsent {
-            Unsent::Error(error) => error,
-            Unsent::Session(_) | Unsent::Connection => SendError::Full,
+    /// The error, unless a later attempt may succeed.
+    pub(crate) fn final_kind(self) -> Option<SendErrorKind> {
+        match self {
+            Unsent::Final(kind) => Some(kind),
+            Unsent::SessionFull(_) | Unsent::PendingFull => None,
         }
     }
 }
@@ -137,20 +134,20 @@ enum SendRoute {
 
 impl Inner {
     /// Sends a message; `body` is taken out if it went to a process of this node.
-    pub(crate) fn send(&self, outbound: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
+    pub(crate) fn send(&self, outbound: OutboundMessage<'_>, body: &mut Bytes) -> Result<(), Unsent> {
         self.try_send(outbound, body).inspect_err(|unsent| unsent.count(&self.counters))
     }
 
-    fn try_send(&self, outbound: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<(), Unsent> {
+    fn try_send(&self, outbound: OutboundMessage<'_>, body: &mut Bytes) -> Result<(), Unsent> {
         if !self.is_alive() {
-            return Err(Unsent::Error(NotAlive.into()));
+            return Err(Unsent::Final(NotAlive.into()));
         }
         let max = self.limits.max_message;
         if body.len() > max {
-            return Err(Unsent::Error(SendError::TooLarge { len: body.len(), max }));
+            return Err(Unsent::Final(SendErrorKind::TooLarge { len: body.len(), max }));
         }
         let is_here = *outbound.to.node() == self.id.name;
-        if is_here && !matches!(outbound.to.receiver(), Receiver::Alias(..)) {
+        if is_here && !matches!(Receiver::of(outbound.to), Receiver::Alias(..)) {
             if let Some(waker) = self.push_here(outbound, body)? {
                 unwind::wake(waker);
             }
@@ -171,16 +168,16 @@ impl Inner {
     /// The lock of the directory takes the place of the sender's gate, which saves two atomic
     /// operations a message: an exit closes the gate, then leaves the directory under its lock, and
     /// reports itself afterwards.
-    fn push_here(&self, outbound: OutboundMessage<'_>, body: &mut Vec<u8>) -> Result<Option<Waker>, Unsent> {
+    fn push_here(&self, outbound: OutboundMessage<'_>, body: &mut Bytes) -> Result<Option<Waker>, Unsent> {
         let directory = self.directory.read();
         if outbound.gate.is_some_and(Gate::is_closed) {
             return Err(NOT_ALIVE);
         }
         let message = self.message(outbound, body);
-        Ok(self.deliver_in(&directory, outbound.to.receiver(), [message]))
+        Ok(self.deliver_in(&directory, Receiver::of(outbound.to), [message]))
     }
 
-    fn message(&self, outbound: OutboundMessage<'_>, body: &mut Vec<u8>) -> Message {
+    fn message(&self, outbound: OutboundMessage<'_>, body: &mut Bytes) -> Message {
         let mut message = Message::new(outbound.from.cloned(), std::mem::take(body));
         message.reply_to = outbound.reply_to.map(|id| self.alias(id));
         message
@@ -190,10 +187,10 @@ impl Inner {
     fn push(
         &self,
         outbound: OutboundMessage<'_>,
-        body: &mut Vec<u8>,
+        body: &mut Bytes,
         after_gate: &mut AfterGate,
     ) -> Result<(), Unsent> {
-        match outbound.to.receiver() {
+        match Receiver::of(outbound.to) {
             Receiver::Alias(incarnation, serial, token) if *outbound.to.node() == self.id.name => {
                 let message = self.message(outbound, body);
                 let alias = (MonitorId(serial), token);
@@ -213,7 +210,7 @@ impl Inner {
     ) -> Result<(), Unsent> {
         let OutboundMessage { from, sender, to, reply_to, options, .. } = outbound;
         let reply_to = reply_to.map(|id| (id.0, self.alias_key.token(id)));
-        let frame = MessageFrame { to: to.receiver(), from: from.map(Pid::serial), reply_to, body };
+        let frame = MessageFrame { to: Receiver::of(to), from: from.map(Pid::serial), reply_to, body };
         let order = order_of(sender);
         loop {
             let handle = match self.send_route(to.node(), order, frame, options, after_gate)? {
@@ -221,7 +218,7 @@ impl Inner {
                 SendRoute::Session(handle) => handle,
             };
             if !handle.takes(options) {
-                return Err(Unsent::Error(SendError::NoChannel));
+                return Err(Unsent::Final(SendErrorKind::NoChannel));
             }
             let meta = FrameMeta::message(order).on(options.channel);
             match handle.outbox.push(meta, &mut |out| frame.write(out)) {
@@ -237,13 +234,13 @@ impl Inner {
                 // It is over, and the core will be told after what has arrived on it: the message
                 // goes to the next session.
                 Err(PushError::Closed) => self.is_closing(&handle, after_gate),
-                Err(PushError::Full) => return Err(Unsent::Session(handle)),
+                Err(PushError::Full) => return Err(Unsent::SessionFull(handle)),
                 // The peer takes less than this node.
                 Err(PushError::TooLarge) => {
                     let max = handle.peer.max_frame.saturating_sub(MAX_OVERHEAD);
-                    return Err(Unsent::Error(SendError::TooLarge { len: body.len(), max }));
+                    return Err(Unsent::Final(SendErrorKind::TooLarge { len: body.len(), max }));
                 }
-                Err(_) => return Err(Unsent::Error(SendError::NotConnected(EndKind::Closed.into()))),
+                Err(_) => return Err(Unsent::Final(SendErrorKind::NotConnected(EndKind::Closed.into()))),
             }
         }
     }
@@ -256,40 +253,38 @@ impl Inner {
         });
     }
 
-    /// [`Inner::send`], but waits for room. Dropped before it is done it has sent nothing.
-    pub(crate) async fn send_async(
+    /// [`Inner::send`], but waits for room. Until it is ready it has sent nothing.
+    pub(crate) fn poll_send(
         &self,
         outbound: OutboundMessage<'_>,
-        body: &mut Vec<u8>,
-    ) -> Result<(), SendError> {
-        poll_fn(|cx| {
-            let mut registered = false;
-            loop {
-                match self.try_send(outbound, body) {
-                    Ok(()) => return Poll::Ready(Ok(())),
-                    // An attempt that waits for room is not refused.
-                    Err(unsent @ Unsent::Error(_)) => {
-                        unsent.count(&self.counters);
-                        return Poll::Ready(Err(unsent.into()));
+        body: &mut Bytes,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendErrorKind>> {
+        let mut registered = false;
+        loop {
+            match self.try_send(outbound, body) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(Unsent::Final(kind)) => {
+                    let unsent = Unsent::Final(kind);
+                    unsent.count(&self.counters);
+                    return Poll::Ready(unsent.final_kind().map_or(Ok(()), Err));
+                }
+                Err(Unsent::PendingFull) if registered => return Poll::Pending,
+                // Room that comes before the waker is in place is seen by another attempt.
+                Err(Unsent::PendingFull) => self.send_waiters.register(cx),
+                Err(Unsent::SessionFull(handle)) => {
+                    if handle.outbox.poll_ready(outbound.options.channel, cx).is_pending() {
+                        return Poll::Pending;
                     }
-                    Err(Unsent::Connection) if registered => return Poll::Pending,
-                    // Room that comes before the waker is in place is seen by another attempt.
-                    Err(Unsent::Connection) => self.send_waiters.register(cx),
-                    Err(Unsent::Session(handle)) => {
-                        if handle.outbox.poll_ready(outbound.options.channel, cx).is_pending() {
-                            return Poll::Pending;
-                        }
-                        if registered {
-                            // There was room, and somebody else took it: let others go first.
-                            cx.waker().wake_by_ref();
-                            return Poll::Pending;
-                        }
+                    if registered {
+                        // Another sender has taken the room: let other tasks run first.
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
                     }
                 }
-                registered = true;
             }
-        })
-        .await
+            registered = true;
+        }
     }
 
     /// How a frame gets to that node; parks it if a connection must be made first.
@@ -304,10 +299,10 @@ impl Inner {
         if let Some(handle) = self.routes.find(node) {
             return Ok(SendRoute::Session(handle));
         }
-        let not_connected = |end| Unsent::Error(SendError::NotConnected(end));
+        let not_connected = |end| Unsent::Final(SendErrorKind::NotConnected(end));
         self.enter_then(after_gate.after_unlock(), |state, out| {
             if !self.is_alive() {
-                return Err(Unsent::Error(NotAlive.into()));
+                return Err(Unsent::Final(NotAlive.into()));
             }
             let has_capacity = state.pending_sends.has_capacity(frame.body.len());
             // What could not wait for a connection asks for none.
@@ -330,13 +325,13 @@ impl Inner {
                     Ok(SendRoute::Pending)
                 }
                 // The ticket stays without a parcel: nothing will be forwarded.
-                Route::Later => Err(Unsent::Connection),
-                Route::No(_) if !has_capacity && self.capabilities.connect => Err(Unsent::Connection),
-                Route::No(end) if end.kind == EndKind::Quota => Err(Unsent::Connection),
+                Route::Later => Err(Unsent::PendingFull),
+                Route::No(_) if !has_capacity && self.capabilities.connect => Err(Unsent::PendingFull),
+                Route::No(end) if end.kind == EndKind::Quota => Err(Unsent::PendingFull),
                 Route::No(end) => Err(not_connected(end)),
             }
         })
-        .unwrap_or_else(|error| Err(Unsent::Error(error.into())))
+        .unwrap_or_else(|error| Err(Unsent::Final(error.into())))
     }
 
     /// On demand as far as the peer service can: one that makes its connections by itself is not

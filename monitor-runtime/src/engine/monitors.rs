@@ -13,7 +13,7 @@ use crate::{
         history::PastDown,
         state::{Inner, State},
     },
-    error::{NotAlive, Unsupported, Refusal},
+    error::{NotAlive, Refusal, Unsupported},
     event::{NodeInfo, NodesMissed},
     inbox::{
         fired_queue::FiredQueue,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use monitor_core::Ticket;
 
-use crate::send_options::SendOptions;
+use crate::envelope::SendOptions;
 
 /// A frame, the order it belongs to, and how it is to go.
 #[derive(Debug)]

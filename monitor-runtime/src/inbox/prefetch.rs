@@ -99,6 +99,11 @@ impl Prefetch {
         down
     }
 
+    /// Whether the `Down` of that monitor is here.
+    pub(crate) fn has(&self, id: MonitorId) -> bool {
+        self.downs.lock().iter().any(|down| down.monitor.serial() == id.0)
+    }
+
     /// Drops one, if it is here.
     pub(crate) fn flush(&self, id: MonitorId) -> bool {
         let mut downs = self.downs.lock();

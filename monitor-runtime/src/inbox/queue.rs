@@ -246,7 +246,7 @@ impl QueueState {
         self.entries.len() + self.extra_downs
     }
 
-    fn push_message(&mut self, mut message: Message, limits: MailboxLimits) -> Pushed {
+    fn push_message(&mut self, message: Message, limits: MailboxLimits) -> Pushed {
         if self.closed {
             return Pushed::Closed;
         }
@@ -254,10 +254,6 @@ impl QueueState {
         if bytes > limits.bytes || self.messages >= limits.messages || limits.bytes == 0 {
             self.miss(1);
             return Pushed::Full;
-        }
-        // Bytes are counted by the length, so the body must not have much more room than that.
-        if message.body.capacity() / 2 > message.body.len() {
-            message.body.shrink_to_fit();
         }
         self.bytes = bytes;
         self.messages += 1;

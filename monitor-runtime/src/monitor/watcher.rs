@@ -45,7 +45,8 @@ impl Watcher {
         if options.alias.is_some() {
             return Err(MonitorError::AliasWithoutMailbox);
         }
-        Ok(self.monitor_for(target, options, None)?)
+        let (_, id) = self.monitor_for(target, options, None)?;
+        Ok(id)
     }
 
     /// Monitors the target of a call, whose reply or `Down` goes to `call`.
@@ -54,11 +55,11 @@ impl Watcher {
         target: &Target,
         options: MonitorOptions,
         call: Option<Arc<PendingCall>>,
-    ) -> Result<MonitorId, Refusal> {
+    ) -> Result<(LocalPid, MonitorId), Refusal> {
         let key = self.pid.map_or_else(|| WatcherKey::New(self.inbox.clone()), WatcherKey::Registered);
         let (pid, id) = self.node.inner.monitor(key, target, options, call)?;
         self.pid = Some(pid);
-        Ok(id)
+        Ok((pid, id))
     }
 
     /// Ends one of its monitors, and flushes.

@@ -10,9 +10,7 @@ use peer_service::{Outbox, PeerInfo};
 use refs::{ChannelId, EndKind};
 use supervision::unwind;
 
-use crate::{
-    send_options::SendOptions, session::flush_policy::FlushPolicy, threads::environment::Environment,
-};
+use crate::{envelope::SendOptions, session::flush_policy::FlushPolicy, threads::environment::Environment};
 
 /// What everybody needs of a session; its frames are read by one task, which alone reports its end.
 pub(crate) struct SessionHandle {

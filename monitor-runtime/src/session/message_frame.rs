@@ -7,10 +7,11 @@
 //! tokens of aliases are eight little-endian bytes. A receiver that is a monitor without a token
 //! has the token 0, which no alias has.
 
+use bytes::Bytes;
 use monitor_core::ExitReason;
 use refs::{AliasToken, Incarnation, MonitorRef, NodeId, Pid, RegName, Serial};
 
-use crate::{dest::Receiver, event::Message};
+use crate::{event::Message, receiver::Receiver};
 
 /// The frame holds monitor signals.
 pub(crate) const SIGNALS: u8 = 0;
@@ -86,8 +87,10 @@ impl<'a> MessageFrame<'a> {
 
     /// The message, from that node.
     pub(crate) fn message(&self, peer: &NodeId) -> Message {
-        let mut message =
-            Message::new(self.from.map(|serial| Pid::new(peer.clone(), serial)), self.body.to_vec());
+        let mut message = Message::new(
+            self.from.map(|serial| Pid::new(peer.clone(), serial)),
+            Bytes::copy_from_slice(self.body),
+        );
         message.reply_to = self
             .reply_to
             .map(|(serial, token)| MonitorRef::new(peer.clone(), serial).with_alias(Some(token)));

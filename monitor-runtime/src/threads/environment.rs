@@ -2,6 +2,7 @@
 //! repeated.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -72,6 +73,12 @@ impl Environment {
 pub(crate) enum Sleep {
     System(Timer),
     Simulated(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sleep(..)")
+    }
 }
 
 impl Future for Sleep {

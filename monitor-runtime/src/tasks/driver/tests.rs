@@ -9,19 +9,19 @@ use async_trait::async_trait;
 use futures::future::AbortHandle;
 use monitor_core::{CoreConfig, LocalPid, MonitorId, MonitorOptions, NodesOptions, RemoteTarget, encode};
 use peer_service::{Capabilities, Closed, FrameMeta, Outbox, PeerEvent, PeerInfo, PeerService, PushError};
-use refs::{DialId, Incarnation, NodeId, NodeName, NodeSpec, Pid, Serial, SessionId};
+use refs::{Dest, DialId, Incarnation, NodeId, NodeName, NodeSpec, Pid, Serial, SessionId};
 
 use super::*;
 use crate::{
-    dest::{Dest, Receiver},
     engine::{
         aliases::AliasKey,
         directory::{LiveProcess, LocalEndpoint},
         messaging::OutboundMessage,
         state::Limits,
     },
+    envelope::SendOptions,
     inbox::queue::{MailboxLimits, QueueItem},
-    send_options::SendOptions,
+    receiver::Receiver,
     threads::runner::Runner,
 };
 
