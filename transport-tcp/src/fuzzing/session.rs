@@ -75,7 +75,7 @@ impl Session {
             let merged = merge.take(place, &raw, &mut frames);
             self.hand_over(&frames);
             merged?;
-            self.hand_released_over();
+            self.take_released();
         } else {
             self.hand_over(&raw);
         }
@@ -86,9 +86,9 @@ impl Session {
         }
     }
 
-    fn hand_released_over(&mut self) {
+    fn take_released(&mut self) {
         let mut frames = FrameBuf::new();
-        while self.merge.as_mut().is_some_and(|merge| merge.hand_released_over(&mut frames)) {
+        while self.merge.as_mut().is_some_and(|merge| merge.take_released(&mut frames)) {
             self.hand_over(&frames);
             frames.clear();
         }

@@ -1,4 +1,4 @@
-//! Why there is no connection to a node, before anything of Obit's protocol was sent.
+//! Errors of connecting to a node, before anything of Obit's protocol was sent.
 
 use std::io;
 
@@ -39,7 +39,7 @@ impl From<io::Error> for ConnectError {
 }
 
 impl ConnectError {
-    /// The end that it means for the node that has dialed.
+    /// The kind of end to report at the node that dialed.
     pub(crate) fn end_kind(&self) -> EndKind {
         use io::ErrorKind;
         match self {
@@ -63,7 +63,7 @@ impl ConnectError {
         }
     }
 
-    /// Whether the certificate of the other end does not bear the name that its node claims.
+    /// Whether the peer's certificate does not contain the name that the peer claims.
     pub(crate) fn is_wrong_name(&self) -> bool {
         #[cfg(feature = "tls")]
         return matches!(self, ConnectError::Tls(Problem::WrongName { .. } | Problem::Name(_)));

@@ -1,5 +1,5 @@
-//! How the listener gets over errors such as too many open files: it rests, ever longer, and says
-//! so now and then.
+//! The pause of the listener after errors such as too many open files: it grows with repeated
+//! errors, and warnings are limited in rate.
 //!
 //! A pure state machine: the time is passed in.
 
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use peer_service::log_limit::LogLimit;
 
-/// How long it rests after the first error; doubles up to [`LONGEST_REST`].
+/// The pause after the first error; doubles up to [`LONGEST_REST`].
 const FIRST_REST: Duration = Duration::from_millis(10);
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
@@ -21,9 +21,9 @@ pub(crate) struct AcceptErrors {
 /// Advice after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Advice {
-    /// Accept nothing for that long.
+    /// Accept nothing for this duration.
     pub(crate) rest: Duration,
-    /// Warn, of that many errors since the last warning.
+    /// Log a warning with this number of errors since the last warning.
     pub(crate) warn: Option<u64>,
 }
 
@@ -37,7 +37,7 @@ impl AcceptErrors {
         self.rest = FIRST_REST;
     }
 
-    /// There was none to be had.
+    /// Accepting has failed.
     pub(crate) fn another(&mut self, now: Instant) -> Advice {
         let rest = self.rest;
         self.rest = (rest * 2).min(LONGEST_REST);

@@ -1,11 +1,11 @@
-//! Why TLS with a peer came to nothing, in words that say what to do.
+//! The reasons why TLS with a peer failed, in words that say what to do.
 
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 use thiserror::Error;
 
 use super::name::NoDnsName;
 
-/// See the [module](self). «The certificate» is the peer's, unless it says otherwise.
+/// See the [module](self). "The certificate" is the peer's, unless the text says otherwise.
 #[derive(Debug, Error)]
 pub(crate) enum Problem {
     #[error("the certificate is of none of the configured CAs; all nodes need one CA")]
@@ -26,7 +26,7 @@ pub(crate) enum Problem {
     NotTls,
     #[error("the other end does not speak TLS 1.3, or not with these keys: {0:?}")]
     Incompatible(PeerIncompatible),
-    #[error("refused by the other end: {}", told(*.0))]
+    #[error("refused by the other end: {}", alert_text(*.0))]
     Told(AlertDescription),
     #[error(transparent)]
     Name(#[from] NoDnsName),
@@ -63,8 +63,8 @@ fn certificate(error: CertificateError) -> Problem {
     }
 }
 
-/// The meaning of an alert between nodes.
-fn told(alert: AlertDescription) -> String {
+/// The meaning of an alert that the peer sent.
+fn alert_text(alert: AlertDescription) -> String {
     use AlertDescription as A;
     let means = match alert {
         A::UnknownCA => "our certificate is of none of its CAs; all nodes need one CA",

@@ -82,8 +82,8 @@ impl Layer for Counting {
         self.layer.holds_unread()
     }
 
-    fn vouches_for(&self, peer: &NodeName) -> Result<(), ConnectError> {
-        self.layer.vouches_for(peer)
+    fn check_peer_name(&self, peer: &NodeName) -> Result<(), ConnectError> {
+        self.layer.check_peer_name(peer)
     }
 
     fn binding(&self) -> Result<Option<[u8; 32]>, ConnectError> {

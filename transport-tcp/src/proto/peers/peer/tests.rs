@@ -27,10 +27,10 @@ fn a_demand_after_failures_waits_but_never_long() {
         peer.dial_failed(EndKind::Refused, now, u64::MAX);
     }
     // A failure is remembered for as long as it makes a demand wait.
-    assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MOST_DEMAND_WAIT));
+    assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MAX_DEMAND_WAIT));
     peer.ask(DialId(1), &[]);
-    assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MOST_DEMAND_WAIT));
-    assert_eq!(plan(&mut peer, now + MOST_DEMAND_WAIT), Plan::Dial(now + SETUP));
+    assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MAX_DEMAND_WAIT));
+    assert_eq!(plan(&mut peer, now + MAX_DEMAND_WAIT), Plan::Dial(now + SETUP));
 }
 
 #[test]
