@@ -6,7 +6,7 @@ use crate::{config::Heartbeat, proto::connection::sending::Backlog};
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const IDLE: Backlog = Backlog { blocked: false, signals: false, idle: true, broken: false };
 
-/// What is unread on a connection.
+/// The unread input of a connection.
 #[derive(Default)]
 struct Socket {
     has_unread: Cell<bool>,
@@ -63,7 +63,7 @@ impl Side {
         step
     }
 
-    /// The first step at that time that is no ping.
+    /// The first step at that time that is not a ping.
     fn past_pings(&mut self, ms: u64) -> Step {
         loop {
             match self.at(ms) {
@@ -73,8 +73,8 @@ impl Side {
         }
     }
 
-    /// The first step from that time on that is neither a ping nor a wait, and when. Polled in
-    /// time.
+    /// The first step from that time on that is neither a ping nor a wait, and its time. Polls at
+    /// the requested times.
     fn until_end(&mut self, mut ms: u64) -> (u64, Step) {
         loop {
             match self.past_pings(ms) {
@@ -84,7 +84,7 @@ impl Side {
         }
     }
 
-    /// Begins a probe at 10 ms; the number of its ping.
+    /// Begins a probe at 10 ms; returns the number of its ping.
     fn probe(&mut self) -> u64 {
         self.state.probe_requested = true;
         let Step::Ping(number) = self.at(10) else { panic!("a probe is a ping") };
@@ -103,7 +103,7 @@ fn a_silent_peer_ends_the_session_unless_bytes_of_it_are_unread() {
 }
 
 #[test]
-fn a_peer_that_takes_nothing_of_what_it_must_take_ends_the_session_as_overloaded() {
+fn a_peer_that_accepts_no_signals_ends_the_session_as_overloaded() {
     let mut side = Side::new();
     side.state.backlog = Backlog { blocked: true, signals: true, idle: false, broken: false };
     assert!(matches!(side.past_pings(10), Step::Wait(_)));
@@ -160,11 +160,11 @@ fn a_connection_that_is_closed_ends_its_stream_once_all_is_sent_and_waits_for_th
     let closed = Step::End(EndKind::Closed.into());
     assert_eq!(side.at(1200), closed, "the peer has had its time");
     side.state.peer_done = true;
-    assert_eq!(side.at(300), closed, "or has hung up");
+    assert_eq!(side.at(300), closed, "or has closed the connection");
 }
 
 #[test]
-fn a_connection_that_is_closed_does_not_wait_for_a_peer_that_takes_nothing() {
+fn a_connection_that_is_closed_does_not_wait_for_a_peer_that_accepts_nothing() {
     let mut side = Side::new();
     side.state.phase = Phase::Closing(EndKind::Left);
     side.state.backlog = Backlog { idle: false, ..IDLE };
