@@ -20,7 +20,7 @@ use supervision::TaskKind;
 use crate::{
     config::TcpConfig,
     error::StartError,
-    io::{discovery, endpoint::Endpoint, listener, tasks},
+    io::{dialer, discovery, endpoint::Endpoint, listener, tasks},
     log,
     net::{lookup::Lookups, socket},
     proto::{handshake::Identity, peers::address_book::Source},
@@ -60,7 +60,7 @@ impl TcpTransport {
         let (listener, local_addr) = listen(&config).await?;
         let identity = Identity::new(&config, incarnation);
         let configured = config.peers.clone();
-        let endpoint = Arc::new(Endpoint::new(config, identity, spawner));
+        let endpoint = Arc::new(Endpoint::new(config, identity, spawner, dialer::start));
         let listening = until_shut_down(&endpoint, tasks::LISTENER, {
             let (endpoint, listener) = (endpoint.clone(), Arc::new(listener));
             move || listener::run(endpoint.clone(), listener.clone())

@@ -20,6 +20,7 @@ use super::{
     endpoint::Endpoint,
     failure::Failure,
     handshake_io::{Opened, nonce, receive, send, within},
+    tasks,
 };
 use crate::{
     log,
@@ -42,9 +43,15 @@ use crate::{
     },
 };
 
+/// Starts the task that dials `name`. If the task is lost, its dials fail.
+pub(crate) fn start(endpoint: &Arc<Endpoint>, name: NodeName, wakeups: Receiver<()>) {
+    let work = run(endpoint.clone(), name.clone(), wakeups);
+    endpoint.tasks.spawn(endpoint, tasks::DIALER, work, move |endpoint| endpoint.dialer_lost(&name));
+}
+
 /// The task that dials `name`. It is wakeups through `wakeups` when the plan or the addresses of
 /// that peer have changed.
-pub(crate) async fn run(endpoint: Arc<Endpoint>, name: NodeName, wakeups: Receiver<()>) {
+async fn run(endpoint: Arc<Endpoint>, name: NodeName, wakeups: Receiver<()>) {
     loop {
         match endpoint.plan(&name) {
             (Plan::Dial(deadline), known) => {

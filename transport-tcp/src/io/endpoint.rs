@@ -16,6 +16,10 @@ use peer_service::{
 };
 use refs::Address;
 use smol::channel::{Receiver, bounded};
+use supervision::{
+    Loss,
+    task::{TaskKind, TaskOwner},
+};
 
 use self::handles::{Deferred, Handles};
 use crate::{
@@ -51,8 +55,13 @@ pub(crate) struct Endpoint {
     pub(crate) events: Events,
     pub(crate) lookups: Arc<Lookups>,
     pub(crate) tasks: Tasks,
+    start_dialer: StartDialer,
     peers: Mutex<Peers>,
 }
+
+/// Starts the task that dials a peer. The receiver wakes the task when the plan or the addresses of
+/// that peer have changed.
+pub(crate) type StartDialer = fn(&Arc<Endpoint>, NodeName, Receiver<()>);
 
 struct Peers {
     table: PeerTable,
@@ -60,7 +69,12 @@ struct Peers {
 }
 
 impl Endpoint {
-    pub(crate) fn new(config: TcpConfig, identity: Identity, spawner: Spawner) -> Self {
+    pub(crate) fn new(
+        config: TcpConfig,
+        identity: Identity,
+        spawner: Spawner,
+        start_dialer: StartDialer,
+    ) -> Self {
         let table = PeerTable::new(identity.node.name.clone(), config.setup_timeout);
         Endpoint {
             config,
@@ -70,6 +84,7 @@ impl Endpoint {
             events: Events::new(),
             lookups: Lookups::system(),
             tasks: Tasks::new(spawner),
+            start_dialer,
             peers: Mutex::new(Peers { table, handles: Handles::default() }),
         }
     }
@@ -176,7 +191,7 @@ impl Endpoint {
     }
 
     /// Reports that the task that dials a peer was lost.
-    fn dialer_lost(self: &Arc<Self>, name: &NodeName) {
+    pub(crate) fn dialer_lost(self: &Arc<Self>, name: &NodeName) {
         let random = random();
         self.step(|peers| {
             peers.handles.dialers.remove(name);
@@ -354,6 +369,21 @@ impl Owner for Sessions {
         if let Some(endpoint) = self.endpoint.upgrade() {
             endpoint.step(|peers| peers.table.probe_silent(&self.peer, connection.conn, Instant::now()));
         }
+    }
+}
+
+impl TaskOwner for Endpoint {
+    fn has_ended(&self) -> bool {
+        self.is_shut_down()
+    }
+
+    fn task_failed(&self, kind: TaskKind, loss: &Loss) {
+        self.counters.tasks_failed.add();
+        log::task_failed(kind, loss);
+    }
+
+    fn executor_lost(this: &Arc<Self>) {
+        this.shut_down(EndKind::Internal);
     }
 }
 

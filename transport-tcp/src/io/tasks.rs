@@ -20,14 +20,12 @@ use futures::{
     FutureExt,
     future::{AbortRegistration, Abortable},
 };
-use peer_service::{EndKind, Spawner};
+use peer_service::Spawner;
 use smol::Timer;
 use supervision::{
-    Loss, restarting,
+    restarting,
     task::{self, TaskKind, TaskOwner},
 };
-
-use crate::{io::endpoint::Endpoint, log};
 
 /// Time until a task that must continue restarts after a panic.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
@@ -55,49 +53,34 @@ impl Tasks {
     }
 
     /// Starts a task. If the task is lost, `on_loss` is called.
-    pub(crate) fn spawn(
+    pub(crate) fn spawn<O: TaskOwner>(
         &self,
-        endpoint: &Arc<Endpoint>,
+        owner: &Arc<O>,
         kind: TaskKind,
         work: impl Future<Output = ()> + Send + 'static,
-        on_loss: impl FnOnce(&Arc<Endpoint>) + Send + 'static,
+        on_loss: impl FnOnce(&Arc<O>) + Send + 'static,
     ) {
-        task::start(endpoint, &*self.spawner, kind, work, on_loss);
+        task::start(owner, &*self.spawner, kind, work, on_loss);
     }
 
     /// Starts a task that restarts after a panic, until the handle of `registration` aborts it.
-    pub(crate) fn spawn_restarting<F: Future<Output = ()> + Send + 'static>(
+    pub(crate) fn spawn_restarting<O: TaskOwner, F: Future<Output = ()> + Send + 'static>(
         &self,
-        endpoint: &Arc<Endpoint>,
+        owner: &Arc<O>,
         kind: TaskKind,
         registration: AbortRegistration,
         work: impl Fn() -> F + Send + 'static,
     ) {
-        let owner = Arc::downgrade(endpoint);
+        let weak = Arc::downgrade(owner);
         let pause = || Timer::after(RESTART_AFTER);
         let on_loss = move |loss| {
-            if let Some(endpoint) = owner.upgrade() {
-                task::report(&endpoint, kind, &loss);
+            if let Some(owner) = weak.upgrade() {
+                task::report(&owner, kind, &loss);
             }
         };
         let supervised = async move { restarting(kind.name, work, pause, on_loss).await };
         // `restarting` catches the panics; this supervision handles the loss of the executor.
         let kind = TaskKind { name: "restarting", ..kind };
-        self.spawn(endpoint, kind, Abortable::new(supervised, registration).map(drop), |_| {});
-    }
-}
-
-impl TaskOwner for Endpoint {
-    fn has_ended(&self) -> bool {
-        self.is_shut_down()
-    }
-
-    fn task_failed(&self, kind: TaskKind, loss: &Loss) {
-        self.counters.tasks_failed.add();
-        log::task_failed(kind, loss);
-    }
-
-    fn executor_lost(this: &Arc<Self>) {
-        this.shut_down(EndKind::Internal);
+        self.spawn(owner, kind, Abortable::new(supervised, registration).map(drop), |_| {});
     }
 }

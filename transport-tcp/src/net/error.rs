@@ -6,8 +6,11 @@ use peer_service::EndKind;
 use thiserror::Error;
 
 #[cfg(feature = "tls")]
-use super::tls::Problem;
+use self::tls::Problem;
 use crate::platform::is_out_of_descriptors;
+
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 
 /// See the [module](self).
 #[derive(Debug, Error)]

@@ -17,16 +17,14 @@ use rustls::{
 };
 use zeroize::Zeroizing;
 
-use crate::platform::exposing_mode;
+use crate::{net::error::tls::Problem, platform::exposing_mode};
 
 mod error;
 mod name;
-mod problem;
 mod shake;
 mod tunnel;
 
 pub use error::TlsError;
-pub(crate) use problem::Problem;
 pub(crate) use shake::{accept, dial};
 
 /// The TLS configuration of a node: the CA that all nodes of the cluster trust, and the node's own

@@ -4,6 +4,7 @@
 //! | what | where |
 //! |---|---|
 //! | the sending half: phases of a connection, turns of its writers | `sending` |
+//! | frames that are written together | `chunk` |
 //! | queued frames, in the order in which they are sent | `send_queue` |
 //! | long frames in fragments: scheduling, format | `fragment_scheduler`, `fragment` |
 //! | the receiving half: frames, pings, the goodbye | `receiving` |
@@ -12,6 +13,7 @@
 //! | limits of a session | `limits` |
 //! | the last frame of a session that is closed | `goodbye` |
 
+pub mod chunk;
 pub(crate) mod fragment;
 pub(crate) mod fragment_scheduler;
 pub(crate) mod frame_decoder;

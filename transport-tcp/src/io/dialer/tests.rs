@@ -37,7 +37,7 @@ fn dialer(setup_timeout: Duration) -> (Arc<Endpoint>, Silent) {
     static NODES: AtomicU64 = AtomicU64::new(0);
     let config = config(&format!("a{}", NODES.fetch_add(1, Ordering::Relaxed))).setup_timeout(setup_timeout);
     let identity = Identity::new(&config, Incarnation::new(1).unwrap());
-    let mut endpoint = Endpoint::new(config, identity, spawner());
+    let mut endpoint = Endpoint::new(config, identity, spawner(), super::start);
     endpoint.lookups = silent.lookups.clone();
     (Arc::new(endpoint), silent)
 }

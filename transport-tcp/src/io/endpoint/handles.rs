@@ -9,7 +9,7 @@ use supervision::Panic;
 
 use super::Endpoint;
 use crate::{
-    io::{dialer, session::connection::Connection, tasks},
+    io::session::connection::Connection,
     log,
     proto::peers::{
         action::{Action, InboundDecision},
@@ -107,10 +107,7 @@ impl Deferred {
             connection.end_now(EndKind::Replaced.into());
         }
         for (name, wakeups) in self.dialers {
-            let dialer = dialer::run(endpoint.clone(), name.clone(), wakeups);
-            endpoint
-                .tasks
-                .spawn(endpoint, tasks::DIALER, dialer, move |endpoint| endpoint.dialer_lost(&name));
+            (endpoint.start_dialer)(endpoint, name, wakeups);
         }
     }
 }

@@ -27,9 +27,9 @@ use crate::{
     counters::Counters,
     net::{socket, stream::Stream},
     proto::{
-        connection::limits::Limits,
         connection::{
-            send_queue::Chunk,
+            chunk::Chunk,
+            limits::Limits,
             sending::{Ended, Phase, Sending, Written},
             upkeep::State,
         },

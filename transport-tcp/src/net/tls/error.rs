@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use refs::NodeName;
 use thiserror::Error;
 
-use super::name::NoDnsName;
+use crate::net::error::tls::NoDnsName;
 
 /// Why files are not a valid [`Tls`](super::Tls), or why a node cannot use it.
 #[derive(Debug, Error)]

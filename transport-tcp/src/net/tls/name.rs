@@ -8,18 +8,8 @@ use rustls::{
     pki_types::{CertificateDer, ServerName},
     server::ParsedCertificate,
 };
-use thiserror::Error;
 
-use super::Problem;
-
-/// A node whose name no certificate can contain.
-#[derive(Debug, Error)]
-#[error("{name} cannot stand in a certificate: {problem}")]
-pub(crate) struct NoDnsName {
-    pub(super) name: NodeName,
-    /// The reason, and how to correct it.
-    pub(super) problem: &'static str,
-}
+use crate::net::error::tls::{NoDnsName, Problem};
 
 /// `label.host`: a label has no dot, so the first dot separates it from the host.
 pub(super) fn of(node: &NodeName) -> Result<ServerName<'static>, NoDnsName> {

@@ -10,9 +10,9 @@ use refs::NodeName;
 use rustls::Connection;
 use smol::{Async, Timer, future::or};
 
-use super::{Problem, Tls, tunnel::Tunnel};
+use super::{Tls, tunnel::Tunnel};
 use crate::{
-    net::error::ConnectError,
+    net::error::{ConnectError, tls::Problem},
     net::stream::{Stream, uninterrupted},
 };
 

@@ -12,9 +12,9 @@ use parking_lot::Mutex;
 use refs::NodeName;
 use rustls::Connection;
 
-use super::{Problem, name};
+use super::name;
 use crate::{
-    net::error::ConnectError,
+    net::error::{ConnectError, tls::Problem},
     net::stream::{Layer, uninterrupted},
 };
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use peer_service::Class;
 
 use crate::proto::connection::{
+    chunk::{Chunk, Spares},
     fragment::{self, MAX_OPEN, MAX_OPEN_BYTES},
-    send_queue::{Chunk, Spares},
 };
 
 /// An item in the queue of an order.

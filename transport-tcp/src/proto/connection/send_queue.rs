@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use peer_service::{Class, FrameMeta};
 
 use crate::proto::{
-    connection::fragment_scheduler::{FragmentScheduler, Item, Long},
+    connection::{
+        chunk::{self, Chunk, Spares},
+        fragment_scheduler::{FragmentScheduler, Item, Long},
+    },
     wire::{self, Kind, WireError},
 };
-
-/// Approximate size of a chunk, the unit of one write to the system.
-const CHUNK: usize = 64 * 1024;
 
 /// Encoded frames, and the number of bytes of each class.
 ///
@@ -35,44 +35,6 @@ pub(crate) struct SendQueue {
     spares: Spares,
     messages: usize,
     signals: usize,
-}
-
-/// Frames that are written together. The first `written` bytes were written.
-#[derive(Debug, Default)]
-pub struct Chunk {
-    pub(crate) bytes: Vec<u8>,
-    written: usize,
-    messages: usize,
-    signals: usize,
-}
-
-impl Chunk {
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Chunk { bytes, ..Chunk::default() }
-    }
-
-    /// The bytes that are left to be written.
-    pub fn rest(&self) -> &[u8] {
-        &self.bytes[self.written..]
-    }
-
-    /// The chunk's share of the queue's length in bytes.
-    pub(crate) fn len(&self) -> usize {
-        self.messages + self.signals
-    }
-
-    /// Reports that `bytes` bytes were written.
-    pub fn advance(&mut self, bytes: usize) {
-        self.written += bytes;
-    }
-
-    /// Counts `bytes` further bytes of that class.
-    pub(crate) fn count(&mut self, class: Class, bytes: usize) {
-        match class {
-            Class::Message => self.messages += bytes,
-            Class::Signal => self.signals += bytes,
-        }
-    }
 }
 
 impl SendQueue {
@@ -103,7 +65,7 @@ impl SendQueue {
         let has_lane = lane.is_some();
         let items = lane.unwrap_or(&mut self.line);
         // The chunk stays in its place during the call of `write`, which may panic.
-        if !matches!(items.back(), Some(Item::Chunk(chunk)) if chunk.bytes.len() < CHUNK) {
+        if !matches!(items.back(), Some(Item::Chunk(chunk)) if chunk.bytes.len() < chunk::SIZE) {
             items.push_back(Item::Chunk(Chunk::new(self.spares.take())));
         }
         let Some(Item::Chunk(chunk)) = items.back_mut() else {
@@ -251,26 +213,6 @@ impl SendQueue {
     /// Discards everything.
     pub(crate) fn clear(&mut self) {
         *self = SendQueue::new(self.cut_at);
-    }
-}
-
-/// Buffers of written chunks, kept for later ones.
-#[derive(Default)]
-pub(crate) struct Spares(Vec<Vec<u8>>);
-
-impl Spares {
-    const MOST: usize = 2;
-
-    /// An empty buffer.
-    pub(crate) fn take(&mut self) -> Vec<u8> {
-        self.0.pop().unwrap_or_default()
-    }
-
-    fn keep(&mut self, mut bytes: Vec<u8>) {
-        if self.0.len() < Spares::MOST && bytes.capacity() <= 2 * CHUNK {
-            bytes.clear();
-            self.0.push(bytes);
-        }
     }
 }
 

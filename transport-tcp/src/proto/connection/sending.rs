@@ -7,9 +7,10 @@
 use peer_service::{Class, EndKind, FrameMeta, PushError, SessionEnd};
 
 use super::{
+    chunk::Chunk,
     goodbye::{goodbye_code, is_good},
     limits::Limits,
-    send_queue::{Chunk, SendQueue},
+    send_queue::SendQueue,
 };
 use crate::proto::wire::Kind;
 

@@ -12,7 +12,7 @@
 //! handshake.
 
 use super::{
-    HandshakeError, Identity, initiator,
+    HandshakeError, Identity, messages,
     proof::{self, Binding, Role, Transcript},
 };
 use crate::proto::wire::Kind;
@@ -69,7 +69,7 @@ impl Bond {
         kind: Kind,
         body: &[u8],
     ) -> Result<(), HandshakeError> {
-        initiator::expect(Kind::Attach, kind, body)?;
+        messages::expect(Kind::Attach, kind, body)?;
         let holds = me.keys.verify(Role::Acceptor, &self.about(me, channel, binding), body);
         if holds { Ok(()) } else { Err(HandshakeError::Unproved) }
     }

@@ -1,7 +1,10 @@
 //! Reads the frames of a handshake from the bytes of a connection.
 
-use super::{HandshakeError, messages::MAX_FRAME};
+use super::HandshakeError;
 use crate::proto::wire::{self, Kind, MAX_HEADER, Parsed};
+
+/// Maximum length of a frame of a handshake, header and body.
+pub(crate) const MAX_FRAME: usize = 1024;
 
 const MAX_BODY: usize = MAX_FRAME - MAX_HEADER;
 

@@ -7,7 +7,7 @@ use peer_service::{Features, NodeId, NodeName};
 use super::{
     HandshakeError, Identity, Negotiated,
     attach::Bond,
-    messages::{self, Answer, Challenge, Hello, Nonce, Reject, Terms, VERSIONS, Verdict},
+    messages::{self, Answer, Challenge, Hello, Nonce, Terms, VERSIONS, Verdict},
     proof::{self, Binding, Role, Transcript},
 };
 use crate::proto::wire::Kind;
@@ -61,7 +61,7 @@ impl Initiator {
 
     /// Processes the frame after HELLO; the returned bytes are the body of PROOF.
     pub(crate) fn challenge(&mut self, kind: Kind, body: &[u8]) -> Result<Vec<u8>, HandshakeError> {
-        expect(Kind::Challenge, kind, body)?;
+        messages::expect(Kind::Challenge, kind, body)?;
         let challenge = Challenge::decode(body)?;
         if !VERSIONS.contains(&challenge.version) {
             return Err(HandshakeError::Version(challenge.version, challenge.version));
@@ -80,7 +80,7 @@ impl Initiator {
 
     /// Processes the frame after PROOF or ANSWER.
     pub(crate) fn verdict(&mut self, kind: Kind, body: &[u8]) -> Result<Decision, HandshakeError> {
-        expect(Kind::Verdict, kind, body)?;
+        messages::expect(Kind::Verdict, kind, body)?;
         let fields = verified(&self.me, Role::Acceptor, &mut self.transcript, Kind::Verdict, body)?;
         match messages::decode(fields)? {
             Verdict::Accepted(Terms { hidden, max_frame, channels }) => {
@@ -109,15 +109,6 @@ impl Initiator {
 
     fn proved(&mut self, kind: Kind, fields: Vec<u8>) -> Vec<u8> {
         proved(&self.me, Role::Initiator, &mut self.transcript, kind, fields)
-    }
-}
-
-/// Checks the kind of a frame. A REJECT is returned as the error that it contains.
-pub(super) fn expect(expected: Kind, kind: Kind, body: &[u8]) -> Result<(), HandshakeError> {
-    match kind {
-        Kind::Reject => Err(HandshakeError::Rejected(Reject::decode(body)?)),
-        kind if kind == expected => Ok(()),
-        _ => Err(HandshakeError::Malformed("a frame that does not belong here")),
     }
 }
 

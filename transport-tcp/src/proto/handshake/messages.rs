@@ -16,8 +16,6 @@ use crate::{
     proto::{peers::pairing::Refusal, wire::Kind},
 };
 
-/// Maximum length of a frame of a handshake, header and body.
-pub(crate) const MAX_FRAME: usize = 1024;
 /// The protocol versions that this code supports.
 pub(crate) const VERSIONS: RangeInclusive<u16> = 2..=2;
 /// A number used once, which prevents that a proof is replayed.
@@ -246,6 +244,15 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HandshakeEr
     }
 }
 
+/// Checks the kind of a frame. A REJECT is returned as the error that it contains.
+pub(super) fn expect(expected: Kind, kind: Kind, body: &[u8]) -> Result<(), HandshakeError> {
+    match kind {
+        Kind::Reject => Err(HandshakeError::Rejected(Reject::decode(body)?)),
+        kind if kind == expected => Ok(()),
+        _ => Err(HandshakeError::Malformed("a frame that does not belong here")),
+    }
+}
+
 fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     out.push(u8::try_from(text.len()).expect("names and cluster ids are at most 255 bytes"));
     out.extend_from_slice(text);
@@ -346,7 +353,7 @@ mod tests {
         let long: NodeName = format!("{}@{}", "l".repeat(63), "h".repeat(191)).parse().unwrap();
         assert_eq!(long.as_str().len(), 255);
         let hello = Hello { cluster: vec![b'c'; 64], name: long.clone(), expected: long, ..hello() };
-        assert!(hello.encode().len() + crate::proto::wire::MAX_HEADER <= MAX_FRAME);
+        assert!(hello.encode().len() + crate::proto::wire::MAX_HEADER <= frames::MAX_FRAME);
         assert_eq!(Hello::decode(&hello.encode()).unwrap(), hello);
     }
 

@@ -1,9 +1,8 @@
 //! The reasons why TLS with a peer failed, in words that say what to do.
 
+use refs::NodeName;
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 use thiserror::Error;
-
-use super::name::NoDnsName;
 
 /// See the [module](self). "The certificate" is the peer's, unless the text says otherwise.
 #[derive(Debug, Error)]
@@ -27,11 +26,20 @@ pub(crate) enum Problem {
     #[error("the other end does not speak TLS 1.3, or not with these keys: {0:?}")]
     Incompatible(PeerIncompatible),
     #[error("refused by the other end: {}", alert_text(*.0))]
-    Told(AlertDescription),
+    Alert(AlertDescription),
     #[error(transparent)]
     Name(#[from] NoDnsName),
     #[error("{0}")]
     Other(Error),
+}
+
+/// A node whose name no certificate can contain.
+#[derive(Debug, Error)]
+#[error("{name} cannot stand in a certificate: {problem}")]
+pub(crate) struct NoDnsName {
+    pub(crate) name: NodeName,
+    /// The reason, and how to correct it.
+    pub(crate) problem: &'static str,
 }
 
 impl From<Error> for Problem {
@@ -41,7 +49,7 @@ impl From<Error> for Problem {
             Error::NoCertificatesPresented => Problem::NoCertificate,
             Error::InvalidMessage(_) => Problem::NotTls,
             Error::PeerIncompatible(why) => Problem::Incompatible(why),
-            Error::AlertReceived(alert) => Problem::Told(alert),
+            Error::AlertReceived(alert) => Problem::Alert(alert),
             other => Problem::Other(other),
         }
     }
