@@ -19,7 +19,7 @@ pub(crate) enum ConnectError {
     Io(io::Error),
     #[error("no address: {0}")]
     Unresolved(io::Error),
-    #[error("without a secret or TLS only loopback addresses are dialled")]
+    #[error("without a secret or TLS only loopback addresses are dialed")]
     Unsecured,
     #[cfg(feature = "tls")]
     #[error("TLS: {0}")]
