@@ -258,7 +258,7 @@ pub enum PushError {
     #[error("the session is over")]
     Closed,
     /// The queue is full; messages only. [`Outbox::poll_ready`] tells when to retry.
-    #[error("too much waits to be sent")]
+    #[error("the send queue is full")]
     Full,
     /// The frame is longer than [`PeerService::max_frame`], or than [`PeerInfo::max_frame`].
     #[error("the frame is too large")]

@@ -79,8 +79,8 @@ counters! {
     refused_name,
     /// Inbound connections that could not prove the secret.
     refused_proof,
-    /// Inbound connections whose TLS failed, or whose certificate does not bear the name of their
-    /// node.
+    /// Inbound connections whose TLS failed, or whose certificate does not contain the name of
+    /// their node.
     refused_tls,
     /// Inbound connections refused because the local node's own dial wins.
     refused_simultaneous,

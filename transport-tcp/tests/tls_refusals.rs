@@ -88,7 +88,7 @@ fn a_newcomer_with_a_bad_certificate_never_says_hello_and_both_ends_know_why() {
         (&CLUSTER.issue_expired(A), true, CertificateExpired, "has expired"),
         (&CLUSTER.issue_for_later(A), true, CertificateExpired, "is not valid yet"),
         (&CLUSTER.issue_for(ServerAuth, A), true, UnsupportedCertificate, "may not be used for this"),
-        (&CLUSTER.issue(A), false, CertificateRequired, "no certificate was shown"),
+        (&CLUSTER.issue(A), false, CertificateRequired, "no certificate was presented"),
     ];
     smol::block_on(undisturbed(async |b| {
         for (at, (card, shown, alert, reason)) in cases.iter().enumerate() {

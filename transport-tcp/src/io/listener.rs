@@ -66,7 +66,7 @@ pub(crate) async fn run(endpoint: Arc<Endpoint>, listener: Arc<Async<TcpListener
                 if let Some(times) = advice.warn {
                     log::accept_failed(error, times);
                 }
-                Timer::after(advice.rest).await;
+                Timer::after(advice.pause).await;
             }
         }
     }

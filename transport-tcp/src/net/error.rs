@@ -24,7 +24,7 @@ pub(crate) enum ConnectError {
     #[cfg(feature = "tls")]
     #[error("TLS: {0}")]
     Tls(#[from] Problem),
-    #[error("the other end hung up")]
+    #[error("the peer closed the connection")]
     Closed,
     #[error("not finished in time")]
     Timeout,

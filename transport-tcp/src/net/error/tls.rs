@@ -9,9 +9,9 @@ use thiserror::Error;
 pub(crate) enum Problem {
     #[error("the certificate is of none of the configured CAs; all nodes need one CA")]
     WrongCa,
-    #[error("the certificate has expired; issue a new one, or mend the clocks")]
+    #[error("the certificate has expired; issue a new one, or correct the clocks")]
     Expired,
-    #[error("the certificate is not valid yet; mend the clocks, or wait")]
+    #[error("the certificate is not valid yet; correct the clocks, or wait")]
     NotYetValid,
     #[error("the certificate is not for {expected} but for {presented}; issue one with that DNS name")]
     WrongName { expected: String, presented: String },
@@ -19,7 +19,7 @@ pub(crate) enum Problem {
     WrongPurpose,
     #[error("the certificate is bad: {0:?}")]
     BadCertificate(CertificateError),
-    #[error("no certificate was shown; configure one at the other end")]
+    #[error("no certificate was presented; configure one at the other end")]
     NoCertificate,
     #[error("the other end does not speak TLS; configure it on both ends")]
     NotTls,
@@ -77,9 +77,9 @@ fn alert_text(alert: AlertDescription) -> String {
     let means = match alert {
         A::UnknownCA => "our certificate is of none of its CAs; all nodes need one CA",
         A::CertificateExpired => "our certificate is not valid now; look at its dates, and at both clocks",
-        A::CertificateRequired => "it has not seen a certificate of ours",
+        A::CertificateRequired => "it received no certificate of ours",
         A::ProtocolVersion => "it does not speak TLS 1.3; is TLS configured there?",
-        A::BadCertificate => "our certificate is not for the name it looked for, or it cannot read it",
+        A::BadCertificate => "our certificate is not for the name that it dialed, or it cannot read it",
         A::UnsupportedCertificate => "our certificate may not be used for this",
         A::DecryptError => "our certificate is not signed by its CA",
         _ => return format!("{alert:?}; its log says more"),

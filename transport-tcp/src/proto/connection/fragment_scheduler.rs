@@ -14,11 +14,11 @@ pub(crate) enum Item {
     /// Whole frames.
     Chunk(Chunk),
     /// A frame that is sent in fragments.
-    Long(Long),
+    LongFrame(LongFrame),
 }
 
 /// A frame that is sent in fragments.
-pub(crate) struct Long {
+pub(crate) struct LongFrame {
     pub(crate) order: u64,
     pub(crate) class: Class,
     /// The frame begins at `start`.
@@ -28,7 +28,7 @@ pub(crate) struct Long {
     pub(crate) begun: Option<(u32, usize)>,
 }
 
-impl Long {
+impl LongFrame {
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
@@ -64,10 +64,10 @@ impl FragmentScheduler {
 
     /// Everything that was pushed before this long frame has been sent: its order takes part in the
     /// turns.
-    pub(crate) fn reach(&mut self, long: Long) {
+    pub(crate) fn reach(&mut self, long: LongFrame) {
         self.turns.push_back(long.order);
         let queue = self.by_order.get_mut(&long.order).expect("made when the frame was pushed");
-        queue.push_front(Item::Long(long));
+        queue.push_front(Item::LongFrame(long));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -98,7 +98,7 @@ impl FragmentScheduler {
         let long = match queue.pop_front()? {
             // A `write` callback that panicked leaves an empty chunk.
             Item::Chunk(chunk) => return Some(chunk).filter(|chunk| !chunk.bytes.is_empty()),
-            Item::Long(long) => long,
+            Item::LongFrame(long) => long,
         };
         let len = long.len();
         let (sequence, offset) = match long.begun {
@@ -110,7 +110,7 @@ impl FragmentScheduler {
                 (self.next.wrapping_sub(1), 0)
             }
             None => {
-                queue.push_front(Item::Long(long));
+                queue.push_front(Item::LongFrame(long));
                 return None;
             }
         };
@@ -118,7 +118,7 @@ impl FragmentScheduler {
         let end = fragment::append(&mut chunk.bytes, sequence, &long.bytes[long.start..], offset);
         chunk.count(long.class, end - offset);
         if end < len {
-            queue.push_front(Item::Long(Long { begun: Some((sequence, end)), ..long }));
+            queue.push_front(Item::LongFrame(LongFrame { begun: Some((sequence, end)), ..long }));
         } else {
             self.open -= 1;
             self.open_bytes -= len;

@@ -41,7 +41,7 @@ pub(crate) enum Broken {
     Wire(#[from] WireError),
     #[error(transparent)]
     Fragment(#[from] FragmentError),
-    #[error("a frame that does not belong here: {0:?}")]
+    #[error("a frame out of place: {0:?}")]
     Misplaced(Kind),
 }
 

@@ -7,7 +7,7 @@ use peer_service::{Class, FrameMeta};
 use crate::proto::{
     connection::{
         chunk::{self, Chunk, Spares},
-        fragment_scheduler::{FragmentScheduler, Item, Long},
+        fragment_scheduler::{FragmentScheduler, Item, LongFrame},
     },
     wire::{self, Kind, WireError},
 };
@@ -25,11 +25,11 @@ pub(crate) struct SendQueue {
     /// Pings and pongs; a few bytes.
     urgent: Vec<u8>,
     /// A chunk that was written in part.
-    torn: Option<Chunk>,
-    line: VecDeque<Item>,
+    partly_written: Option<Chunk>,
+    fifo: VecDeque<Item>,
     scheduler: FragmentScheduler,
     /// Whether the last chunk came from the scheduler.
-    scheduler_went: bool,
+    last_was_fragment: bool,
     /// The reason in the goodbye, which is sent after everything else.
     goodbye: Option<u8>,
     spares: Spares,
@@ -43,10 +43,10 @@ impl SendQueue {
         SendQueue {
             cut_at,
             urgent: Vec::new(),
-            torn: None,
-            line: VecDeque::new(),
+            partly_written: None,
+            fifo: VecDeque::new(),
             scheduler: FragmentScheduler::default(),
-            scheduler_went: false,
+            last_was_fragment: false,
             goodbye: None,
             spares: Spares::default(),
             messages: 0,
@@ -61,9 +61,9 @@ impl SendQueue {
         max_body: usize,
         write: &mut dyn FnMut(&mut Vec<u8>),
     ) -> Result<(), WireError> {
-        let lane = self.scheduler.of(meta.order);
-        let has_lane = lane.is_some();
-        let items = lane.unwrap_or(&mut self.line);
+        let order_queue = self.scheduler.of(meta.order);
+        let has_order_queue = order_queue.is_some();
+        let items = order_queue.unwrap_or(&mut self.fifo);
         // The chunk stays in its place during the call of `write`, which may panic.
         if !matches!(items.back(), Some(Item::Chunk(chunk)) if chunk.bytes.len() < chunk::SIZE) {
             items.push_back(Item::Chunk(Chunk::new(self.spares.take())));
@@ -85,7 +85,7 @@ impl SendQueue {
                 let rest = chunk.bytes[..before].to_vec();
                 let bytes = std::mem::replace(&mut chunk.bytes, rest);
                 let (order, class, start) = (meta.order, meta.class, bytes.len() - body);
-                long = Some(Long { order, class, bytes, start, begun: None });
+                long = Some(LongFrame { order, class, bytes, start, begun: None });
                 added = body;
             }
             Err(_) => {}
@@ -94,8 +94,8 @@ impl SendQueue {
             items.pop_back();
         }
         if let Some(long) = long {
-            items.push_back(Item::Long(long));
-            if !has_lane {
+            items.push_back(Item::LongFrame(long));
+            if !has_order_queue {
                 self.scheduler.prepare(meta.order);
             }
         }
@@ -131,34 +131,34 @@ impl SendQueue {
     /// The next chunk to write. Return it with [`sent`](Self::sent) or
     /// [`put_back`](Self::put_back).
     pub(crate) fn next(&mut self) -> Option<Chunk> {
-        if let Some(torn) = self.torn.take() {
-            return Some(torn);
+        if let Some(partly_written) = self.partly_written.take() {
+            return Some(partly_written);
         }
         if !self.urgent.is_empty() {
             return Some(Chunk::new(std::mem::take(&mut self.urgent)));
         }
-        self.next_fragment(!self.scheduler_went)
-            .or_else(|| self.next_of_line())
+        self.next_fragment(!self.last_was_fragment)
+            .or_else(|| self.next_of_fifo())
             .or_else(|| self.next_fragment(true))
             .or_else(|| self.goodbye.take().map(goodbye))
     }
 
-    fn next_fragment(&mut self, may_go: bool) -> Option<Chunk> {
-        if !may_go {
+    fn next_fragment(&mut self, is_allowed: bool) -> Option<Chunk> {
+        if !is_allowed {
             return None;
         }
-        self.scheduler_went = true;
+        self.last_was_fragment = true;
         self.scheduler.next(&mut self.spares)
     }
 
-    fn next_of_line(&mut self) -> Option<Chunk> {
-        self.scheduler_went = false;
-        while let Some(item) = self.line.pop_front() {
+    fn next_of_fifo(&mut self) -> Option<Chunk> {
+        self.last_was_fragment = false;
+        while let Some(item) = self.fifo.pop_front() {
             match item {
                 // A `write` callback that panicked leaves an empty chunk.
                 Item::Chunk(chunk) if chunk.bytes.is_empty() => {}
                 Item::Chunk(chunk) => return Some(chunk),
-                Item::Long(long) => self.scheduler.reach(long),
+                Item::LongFrame(long) => self.scheduler.reach(long),
             }
         }
         None
@@ -173,7 +173,7 @@ impl SendQueue {
 
     /// Puts back a chunk that was written in part; its remaining bytes come next.
     pub(crate) fn put_back(&mut self, chunk: Chunk) {
-        self.torn = Some(chunk);
+        self.partly_written = Some(chunk);
     }
 
     /// Bytes of messages that are queued or being written.
@@ -198,9 +198,9 @@ impl SendQueue {
 
     /// Whether nothing is queued. A chunk that is being written does not count.
     pub(crate) fn is_empty(&self) -> bool {
-        self.torn.is_none()
+        self.partly_written.is_none()
             && self.urgent.is_empty()
-            && self.line.is_empty()
+            && self.fifo.is_empty()
             && self.scheduler.is_empty()
             && self.goodbye.is_none()
     }

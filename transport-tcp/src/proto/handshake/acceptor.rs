@@ -138,9 +138,5 @@ impl Acceptor {
 }
 
 fn expect(expected: Kind, kind: Kind) -> Result<(), HandshakeError> {
-    if kind == expected {
-        Ok(())
-    } else {
-        Err(HandshakeError::Malformed("a frame that does not belong here"))
-    }
+    if kind == expected { Ok(()) } else { Err(HandshakeError::Malformed("a frame out of place")) }
 }

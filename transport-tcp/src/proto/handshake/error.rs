@@ -28,10 +28,10 @@ pub enum HandshakeError {
     #[error("the peer belongs to another cluster")]
     Cluster,
     /// The dialed node has another name, or was dialed under another name.
-    #[error("this is not the node that was looked for")]
+    #[error("this is not the node that was dialed")]
     WrongName,
     /// The peer has the name of the local node.
-    #[error("the peer bears our own name")]
+    #[error("the peer has the name of this node")]
     OwnName,
     /// The peer did not prove that it has the secret.
     #[error(

@@ -150,12 +150,12 @@ impl fmt::Display for Reject {
                 write!(f, "it speaks the protocol versions {lowest} to {highest}, we do not")
             }
             Reject::Cluster => f.write_str("it belongs to another cluster"),
-            Reject::WrongName => f.write_str("it is not the node that was looked for"),
-            Reject::SameName => f.write_str("it bears our own name"),
+            Reject::WrongName => f.write_str("it is not the node that was dialed"),
+            Reject::SameName => f.write_str("it has the name of this node"),
             Reject::Unproved => f.write_str(
                 "it does not accept our secret; with TLS also if something between the two terminates it",
             ),
-            Reject::NameNotInCertificate => f.write_str("our certificate does not bear our name"),
+            Reject::NameNotInCertificate => f.write_str("our certificate does not contain our name"),
             Reject::Unknown(code) => write!(f, "a reason that this version does not know ({code})"),
         }
     }
@@ -166,7 +166,7 @@ impl Reject {
         Reject::Version { lowest: *VERSIONS.start(), highest: *VERSIONS.end() }
     }
 
-    /// The frame that says so.
+    /// The frame with this reason.
     pub(crate) fn to_frame(self) -> Vec<u8> {
         frames::encode(Kind::Reject, &self.encode())
     }
@@ -249,7 +249,7 @@ pub(super) fn expect(expected: Kind, kind: Kind, body: &[u8]) -> Result<(), Hand
     match kind {
         Kind::Reject => Err(HandshakeError::Rejected(Reject::decode(body)?)),
         kind if kind == expected => Ok(()),
-        _ => Err(HandshakeError::Malformed("a frame that does not belong here")),
+        _ => Err(HandshakeError::Malformed("a frame out of place")),
     }
 }
 

@@ -64,7 +64,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Refusal::Simultaneous => "both have dialed at once, and its dial goes on",
-            Refusal::DuplicateName => "another live node bears our name",
+            Refusal::DuplicateName => "another live node has our name",
             Refusal::Superseded => "a newer dial of ours has taken its place",
             Refusal::StandsAlready => "the two are connected already",
         })

@@ -203,7 +203,7 @@ impl Peer {
         self.pairing.closed(conn, out);
     }
 
-    /// All addresses were tried in vain.
+    /// All addresses were tried without success.
     pub(crate) fn dial_failed(&mut self, kind: EndKind, now: Instant, random: u64) {
         let wait = self.backoff.failed(random);
         self.demand_at = now + wait.min(MAX_DEMAND_WAIT);

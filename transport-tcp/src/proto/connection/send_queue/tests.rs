@@ -127,7 +127,7 @@ fn buffers_are_used_again() {
     push(&mut queue, Class::Signal, &[0; 1000]);
     drain(&mut queue, usize::MAX);
     push(&mut queue, Class::Signal, b"x");
-    assert!(matches!(&queue.line[0], Item::Chunk(chunk) if chunk.bytes.capacity() >= 1000));
+    assert!(matches!(&queue.fifo[0], Item::Chunk(chunk) if chunk.bytes.capacity() >= 1000));
     queue.trim();
     assert!(queue.spares.0.is_empty());
 }
