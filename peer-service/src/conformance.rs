@@ -1,14 +1,14 @@
-//! Holds an implementation of [`PeerService`] to the [contract](crate), clause by clause.
+//! Tests an implementation of [`PeerService`] against the [contract](crate), clause by clause.
 //!
-//! Write a [`Harness`] that starts nodes of your service and makes faults between them, and let
-//! [`conformance_tests!`](crate::conformance_tests) make one test of each clause:
+//! Write a [`Harness`] that starts nodes of your service and injects faults between them, and let
+//! [`conformance_tests!`](crate::conformance_tests) generate one test for each clause:
 //!
 //! ```text
 //! peer_service::conformance_tests!(MyHarness::new());
 //! ```
 //!
-//! What a harness cannot do is skipped with its reason, and said so; whatever it can do must hold.
-//! Nothing here measures time: every wait is for a condition, with a deadline of [`PATIENCE`].
+//! Clauses that need an operation that the harness lacks are reported as skipped, with the reason.
+//! No clause measures time: every wait is for a condition, with a deadline of [`PATIENCE`].
 
 mod channels;
 mod dials;
@@ -25,22 +25,22 @@ use refs::{ChannelName, NodeName, NodeSpec};
 
 use crate::service::PeerService;
 
-/// How long the suite waits for anything before it calls it missing.
+/// Deadline of every wait of the suite.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A node of the service under test.
 pub type Service = Arc<dyn PeerService>;
 
-/// Starts nodes of the service under test, and makes faults between them.
+/// Starts nodes of the service under test, and injects faults between them.
 ///
-/// A verb that a harness does not have answers [`Unsupported`], which is the default; the clauses
-/// that need it are skipped.
+/// An operation that a harness does not have returns [`Unsupported`], which is the default; the
+/// clauses that need it are skipped.
 #[async_trait]
 pub trait Harness: Send + Sync {
-    /// Starts a node. Labels are used once, but for a node that was killed.
+    /// Starts a node. A label is used again only after its node was killed.
     async fn join(&self, label: &str) -> Service;
 
-    /// Starts a node that has these channels beside the default one.
+    /// Starts a node that has these channels besides the default one.
     async fn join_with_channels(
         &self,
         label: &str,
@@ -50,12 +50,12 @@ pub trait Harness: Send + Sync {
         Err(Unsupported("has no channels"))
     }
 
-    /// How another node dials this one.
+    /// The address by which another node dials this one.
     fn spec(&self, to: &Service) -> NodeSpec {
         to.local().name.clone().into()
     }
 
-    /// A node that is not there: dialling it fails soon.
+    /// A node that does not exist: dialing it fails soon.
     fn absent(&self) -> NodeSpec;
 
     /// Resets the connection between two nodes, so that both notice at once.
@@ -64,21 +64,20 @@ pub trait Harness: Send + Sync {
         Err(Unsupported("cannot reset a connection"))
     }
 
-    /// Makes the link between two nodes swallow everything, and lets pass the time after which that
-    /// must be noticed.
+    /// Drops everything between two nodes, and lets the time pass after which they must notice.
     async fn silence(&self, a: &NodeName, b: &NodeName) -> Result<(), Unsupported> {
         let _ = (a, b);
         Err(Unsupported("cannot make a link silent"))
     }
 
-    /// The node is gone, as by a kill.
+    /// Kills the node.
     async fn kill(&self, node: Service) -> Result<(), Unsupported> {
         let _ = node;
         Err(Unsupported("cannot kill a node"))
     }
 
-    /// A node for `from` to dial that never answers; the time after which that must be noticed
-    /// passes by itself, or is let pass by [`Harness::pass_setup_time`].
+    /// A node that never answers a dial of `from`. The set-up time passes on its own, or in
+    /// [`Harness::pass_setup_time`].
     async fn mute(&self, from: &NodeName) -> Result<NodeSpec, Unsupported> {
         let _ = from;
         Err(Unsupported("cannot make a node that never answers"))
@@ -87,31 +86,31 @@ pub trait Harness: Send + Sync {
     /// Lets the set-up time pass.
     async fn pass_setup_time(&self) {}
 
-    /// `node` leaves the membership view of `at`.
+    /// Removes `node` from the membership view of `at`.
     async fn evict(&self, at: &NodeName, node: &NodeName) -> Result<(), Unsupported> {
         let _ = (at, node);
         Err(Unsupported("has no membership views"))
     }
 
-    /// On their session, `from` sends to `to` what the protocol does not allow.
+    /// Makes `from` send bytes to `to`, on their session, that violate the protocol.
     async fn break_protocol(&self, from: &NodeName, to: &NodeName) -> Result<(), Unsupported> {
         let _ = (from, to);
         Err(Unsupported("cannot break the protocol"))
     }
 }
 
-/// What the harness cannot do.
+/// The operation that the harness lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsupported(pub &'static str);
 
-/// How a clause fared.
+/// The result of a clause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It holds.
+    /// The clause holds.
     Held,
-    /// It could not be tried: the harness lacks this.
+    /// The clause could not be tested: the harness lacks this operation.
     Skipped(&'static str),
-    /// It does not hold: what was expected, and what came.
+    /// The clause does not hold: the expected and the actual behavior.
     Broken(String),
 }
 
@@ -125,7 +124,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Why a check did not end well.
+/// Why a check failed.
 #[derive(Debug)]
 pub(crate) enum Fault {
     Broken(String),
@@ -142,9 +141,9 @@ type Check = for<'a> fn(&'a dyn Harness) -> LocalBoxFuture<'a, Result<(), Fault>
 
 /// One clause of the contract.
 pub struct Clause {
-    /// Its number there.
+    /// Its number in the contract.
     pub number: u8,
-    /// Its name there.
+    /// Its name in the contract.
     pub name: &'static str,
     check: Check,
 }
@@ -196,7 +195,7 @@ pub async fn check(clause: &Clause, harness: &dyn Harness) -> Outcome {
     }
 }
 
-/// Checks all clauses, each with a harness of its own.
+/// Checks all clauses, each with its own harness.
 pub async fn run<H: Harness>(harness: impl Fn() -> H) -> Vec<(&'static Clause, Outcome)> {
     let mut outcomes = Vec::new();
     for clause in CLAUSES {
@@ -219,7 +218,7 @@ pub fn expect(number: u8, harness: &dyn Harness) {
     }
 }
 
-/// Makes one test of each clause of the [contract](crate); the argument makes a fresh
+/// Generates one test for each clause of the [contract](crate); the argument creates a new
 /// [`Harness`](crate::conformance::Harness).
 #[macro_export]
 macro_rules! conformance_tests {

@@ -18,25 +18,25 @@ use crate::{
     service::{Outbox, PeerEvent, PeerInfo, Session},
 };
 
-/// Events on their way to the one who calls `next`.
+/// The events for the caller of `next`.
 ///
-/// Per node name at most one session is out at a time: what happens to that name meanwhile is held
-/// back, in order, until the session's end was returned by `recv` or the session was dropped. Of
-/// the sessions that are held back for one name only the newest is kept: nobody has seen the
-/// others, and a newer one means that they are over.
+/// At most one session per node name is handed out at a time: later events of that name are held
+/// back, in order, until `recv` has returned the session's end or the session was dropped. Of the
+/// held-back sessions of one name only the newest is kept: no caller has seen the others, and a
+/// newer one means that they have ended.
 #[derive(Default)]
 pub struct Events {
     shared: Arc<Mutex<Queue>>,
 }
 
-/// Takes no lock: it may be printed from anywhere.
+/// Takes no lock, so it can be printed anywhere.
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events").finish_non_exhaustive()
     }
 }
 
-/// What has happened and was not handed out yet.
+/// An event that was not handed out yet.
 enum Held {
     Session(Box<dyn Session>),
     Failed(DialId, SessionEnd),
@@ -45,7 +45,7 @@ enum Held {
 #[derive(Default)]
 struct Queue {
     ready: VecDeque<PeerEvent>,
-    /// Names with a session that is ready or out, and what waits behind it.
+    /// Names with a session that is ready or handed out, and the events held back for them.
     busy: HashMap<NodeName, VecDeque<Held>>,
     closed: bool,
     waker: Option<Waker>,
@@ -57,18 +57,18 @@ impl Events {
         Events::default()
     }
 
-    /// A session stands.
+    /// Adds a session that has begun.
     pub fn session(&self, session: Box<dyn Session>) {
         let name = session.peer().node.name.clone();
         self.push(name, Held::Session(session));
     }
 
-    /// A dial has failed.
+    /// Adds a dial that has failed.
     pub fn failed(&self, node: NodeName, dial: DialId, end: SessionEnd) {
         self.push(node, Held::Failed(dial, end));
     }
 
-    /// Nothing more will come, except what is held back.
+    /// Closes the queue: no further events except those held back.
     pub fn close(&self) {
         self.shared.lock().closed = true;
         wake(&self.shared);
@@ -92,14 +92,14 @@ impl Events {
         .await
     }
 
-    fn push(&self, name: NodeName, what: Held) {
-        // Dropped after the lock is released: a session may do anything when it is dropped.
+    fn push(&self, name: NodeName, event: Held) {
+        // Dropped after the lock is released: the drop of a session may run any code.
         let superseded = {
             let mut queue = self.shared.lock();
             match queue.busy.get_mut(&name) {
-                Some(held) => hold(held, what),
+                Some(held) => hold(held, event),
                 None => {
-                    queue.hand_out(&name, what, &self.shared);
+                    queue.hand_out(&name, event, &self.shared);
                     None
                 }
             }
@@ -109,14 +109,14 @@ impl Events {
     }
 }
 
-/// Holds an event back; returns the session, if any, that it supersedes.
-fn hold(held: &mut VecDeque<Held>, what: Held) -> Option<Held> {
-    let superseded = match what {
+/// Holds an event back. Returns the session, if any, that it supersedes.
+fn hold(held: &mut VecDeque<Held>, event: Held) -> Option<Held> {
+    let superseded = match event {
         Held::Session(_) => held.iter().position(|earlier| matches!(earlier, Held::Session(_))),
         Held::Failed(..) => None,
     };
     let superseded = superseded.and_then(|at| held.remove(at));
-    held.push_back(what);
+    held.push_back(event);
     superseded
 }
 
@@ -129,8 +129,8 @@ fn wake(shared: &Mutex<Queue>) {
 
 impl Queue {
     /// Makes an event ready; a session occupies its name from here on.
-    fn hand_out(&mut self, name: &NodeName, what: Held, shared: &Arc<Mutex<Queue>>) {
-        match what {
+    fn hand_out(&mut self, name: &NodeName, event: Held, shared: &Arc<Mutex<Queue>>) {
+        match event {
             Held::Session(inner) => {
                 self.busy.entry(name.clone()).or_default();
                 let gated = Gated { inner, name: Some(name.clone()), queue: Arc::downgrade(shared) };
@@ -142,13 +142,13 @@ impl Queue {
         }
     }
 
-    /// The session that was out is over: hands on what was held back, up to and with the next
-    /// session.
+    /// The session that was handed out has ended: makes the held-back events ready, up to and
+    /// including the next session.
     fn release(&mut self, name: &NodeName, shared: &Arc<Mutex<Queue>>) {
         let mut held = self.busy.remove(name).unwrap_or_default();
-        while let Some(what) = held.pop_front() {
-            let occupies = matches!(what, Held::Session(_));
-            self.hand_out(name, what, shared);
+        while let Some(event) = held.pop_front() {
+            let occupies = matches!(event, Held::Session(_));
+            self.hand_out(name, event, shared);
             if occupies {
                 self.busy.insert(name.clone(), held);
                 return;
@@ -157,7 +157,7 @@ impl Queue {
     }
 }
 
-/// A session that releases its name when its end was seen.
+/// A session that releases its name once its end was returned.
 struct Gated {
     inner: Box<dyn Session>,
     name: Option<NodeName>,

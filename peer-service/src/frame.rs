@@ -1,17 +1,17 @@
-//! Frames: what is said of one when it is pushed, and the buffer in which they arrive.
+//! Frames: their metadata for pushing, and the buffer in which they arrive.
 
 use refs::ChannelId;
 
-/// What kind of frame it is, which decides what happens when too much waits.
+/// The class of a frame, which decides what happens when the queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// A monitor signal: never dropped while the session lives.
+    /// A monitor signal: never dropped while the session is open.
     Signal,
-    /// A user message: refused when too much waits.
+    /// A user message: refused when the queue is full.
     Message,
 }
 
-/// Some of a node's channels. The default one is always among them.
+/// A set of a node's channels, which always includes the default one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Channels(u8);
 
@@ -21,28 +21,28 @@ impl Channels {
     /// The default channel alone.
     pub const DEFAULT: Channels = Channels(1);
 
-    /// These, and the default one.
+    /// The set with that channel.
     #[must_use]
     pub const fn with(self, channel: ChannelId) -> Self {
         Channels(self.0 | 1 << channel.place())
     }
 
-    /// Whether that one is among them.
+    /// Whether the set contains that channel.
     pub const fn has(self, channel: ChannelId) -> bool {
         self.0 >> channel.place() & 1 == 1
     }
 
-    /// How many there are.
+    /// Number of channels.
     pub const fn len(self) -> usize {
         self.0.count_ones() as usize
     }
 
-    /// False: the default channel is always there.
+    /// Always false: the set contains the default channel.
     pub const fn is_empty(self) -> bool {
         false
     }
 
-    /// All of them, the default one first.
+    /// All channels of the set, the default one first.
     pub fn iter(self) -> impl Iterator<Item = ChannelId> {
         ChannelId::all().filter(move |&channel| self.has(channel))
     }
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Channels {
     }
 }
 
-/// What the sender says of a frame.
+/// Metadata of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FrameMeta {
@@ -69,10 +69,10 @@ pub struct FrameMeta {
     /// Frames of equal `order` on one channel are never reordered. By convention the sending
     /// process.
     pub order: u64,
-    /// The channel to take, if the session has it; else the default one.
+    /// The channel for the frame; the default one if the session does not have it.
     pub channel: ChannelId,
-    /// It arrives after everything of its order that was pushed before it, whatever channel that
-    /// took. What is pushed after it may pass it.
+    /// The frame arrives after all frames of its order that were pushed before it, on whatever
+    /// channel. Frames that are pushed later may overtake it.
     pub after_all: bool,
 }
 
@@ -80,7 +80,7 @@ impl FrameMeta {
     /// A signal of order 0, on the default channel.
     pub const SIGNAL: FrameMeta = FrameMeta::signal(0);
 
-    /// A signal that speaks for that sender, on the default channel.
+    /// A signal of that sender, on the default channel.
     pub const fn signal(order: u64) -> FrameMeta {
         FrameMeta { class: Class::Signal, order, channel: ChannelId::DEFAULT, after_all: false }
     }
@@ -96,17 +96,17 @@ impl FrameMeta {
         FrameMeta { channel, ..self }
     }
 
-    /// The same, [after all](FrameMeta::after_all) of its order.
+    /// The same, [after all](FrameMeta::after_all) frames of its order.
     #[must_use]
     pub const fn after_all(self) -> FrameMeta {
         FrameMeta { after_all: true, ..self }
     }
 }
 
-/// Whole frames of one channel, one after the other in one buffer that is used again and again.
+/// Complete frames of one channel, one after the other in one buffer, which is reused.
 #[derive(Clone, Debug, Default)]
 pub struct FrameBuf {
-    /// On which channel they came.
+    /// The channel on which the frames arrived.
     pub channel: ChannelId,
     bytes: Vec<u8>,
     ends: Vec<usize>,
@@ -118,7 +118,7 @@ impl FrameBuf {
         FrameBuf::default()
     }
 
-    /// Empties the buffer; its memory stays for the next use, up to a limit.
+    /// Empties the buffer; keeps its memory for the next use, up to a limit.
     pub fn clear(&mut self) {
         const KEEP: usize = 256 * 1024;
         self.bytes.clear();
@@ -139,24 +139,24 @@ impl FrameBuf {
         starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
     }
 
-    /// The frame of that index, in order of arrival.
+    /// The frame with that index, in order of arrival.
     pub fn get(&self, index: usize) -> Option<&[u8]> {
         let end = *self.ends.get(index)?;
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         Some(&self.bytes[start..end])
     }
 
-    /// How many frames there are.
+    /// Number of frames.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no frames.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// The bytes of all frames together.
+    /// Total length of the frames in bytes.
     pub fn byte_len(&self) -> usize {
         self.bytes.len()
     }

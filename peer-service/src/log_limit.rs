@@ -1,5 +1,5 @@
-//! A limit for warnings that a stranger can cause as often as he likes, so that they do not fill
-//! the log.
+//! A rate limit for warnings that an unauthenticated peer can cause, so that they do not fill the
+//! log.
 //!
 //! A pure state machine: the time is passed in.
 //!
@@ -10,8 +10,8 @@
 //!
 //! let (mut limit, now) = (LogLimit::default(), Instant::now());
 //! assert_eq!(limit.another(now), Some(1)); // warn
-//! assert_eq!(limit.another(now), None); // do not
-//! assert_eq!(limit.another(now + BETWEEN_WARNINGS), Some(2)); // warn of both
+//! assert_eq!(limit.another(now), None); // too soon
+//! assert_eq!(limit.another(now + BETWEEN_WARNINGS), Some(2)); // warn about both
 //! ```
 
 use std::time::{Duration, Instant};
@@ -19,23 +19,23 @@ use std::time::{Duration, Instant};
 /// Minimum time between two warnings of one [`LogLimit`].
 pub const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);
 
-/// Decides which events of one kind are worth a warning: at most one in [`BETWEEN_WARNINGS`].
+/// Decides which events of one kind are logged as a warning: at most one in [`BETWEEN_WARNINGS`].
 #[derive(Debug, Default)]
 pub struct LogLimit {
     last: Option<Instant>,
     /// Number of events since the last warning.
-    untold: u64,
+    unreported: u64,
 }
 
 impl LogLimit {
     /// Counts an event. Returns the number of events since the last warning, this one included, if
     /// a warning is due; `None` if the last one is too recent.
     pub fn another(&mut self, now: Instant) -> Option<u64> {
-        self.untold += 1;
+        self.unreported += 1;
         let quiet = self.last.is_some_and(|last| now.duration_since(last) < BETWEEN_WARNINGS);
         (!quiet).then(|| {
             self.last = Some(now);
-            std::mem::take(&mut self.untold)
+            std::mem::take(&mut self.unreported)
         })
     }
 }

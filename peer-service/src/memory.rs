@@ -1,8 +1,8 @@
-//! A network in memory, with faults on demand and a clock of its own: what to test a failover with.
+//! An in-memory network with faults on demand and its own clock, for testing failovers.
 //!
-//! Nothing happens by itself. Frames arrive when they are flushed, faults come when a test calls
-//! them, and time passes when it is [advanced](Network::advance): no threads, no sleeping, and the
-//! same calls give the same run.
+//! Nothing happens on its own. Frames arrive when they are flushed, faults occur when a test calls
+//! them, and time passes when it is [advanced](Network::advance): there are no threads and no
+//! sleeps, and the same calls give the same run.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -15,18 +15,19 @@
 //! a.connect(&b.local().name.clone().into(), DialId(1));
 //! let Some(PeerEvent::Session(mut session)) = a.next().await else { panic!("b is there") };
 //!
-//! network.cut(&a.local().name, &b.local().name);     // nothing arrives any more …
-//! network.advance(Duration::from_secs(5));           // … and after a while that is noticed
+//! network.cut(&a.local().name, &b.local().name);     // no frame arrives any more ...
+//! network.advance(Duration::from_secs(5));           // ... and the timeout detects it
 //! let end = session.recv(&mut FrameBuf::new()).await.unwrap_err();
 //! assert_eq!((end.kind, end.silent_for()), (EndKind::Timeout, Some(Duration::from_secs(5))));
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
-//! # What is modelled
+//! # The model
 //!
 //! A healthy link carries heartbeats, so it never ends by itself, however long it is idle. A cut
-//! link keeps what is on its way and delivers it when it is healed, as TCP would; what is lost is
-//! lost with the session. A dial waits for a cut path to heal, until [`Settings::setup_timeout`].
+//! link keeps the frames in transit and delivers them when it is healed, as TCP would; frames are
+//! lost only with their session. A dial waits for a cut path to heal, until
+//! [`Settings::setup_timeout`].
 
 mod link;
 mod service;
@@ -46,52 +47,51 @@ pub use self::{
 };
 use crate::service::Capabilities;
 
-/// How a node joins.
+/// The configuration of a joining node.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Join {
-    /// Its name.
+    /// The node's name.
     pub name: NodeName,
-    /// Whether its sessions are hidden.
+    /// Whether the node's sessions are hidden.
     pub hidden: bool,
-    /// What its service claims to be able to do.
+    /// The capabilities that its service claims.
     pub capabilities: Capabilities,
-    /// Its membership view, if there is one.
+    /// The node's membership view, if there is one.
     pub view: Option<Vec<NodeName>>,
-    /// The channels it has beside the default one, at most seven, each name once. All of a
-    /// session's frames keep one order here, whatever channel they take: that is more than the
-    /// contract asks for.
+    /// The node's channels besides the default one, at most seven, each name once. All frames of a
+    /// session keep one order here, on whatever channel: that is more than the contract requires.
     pub channels: Vec<ChannelName>,
 }
 
 impl Join {
-    /// A visible node that can do everything and may dial anybody.
+    /// A visible node with all capabilities that may dial every node.
     pub const fn new(name: NodeName) -> Self {
         Join { name, hidden: false, capabilities: Capabilities::FULL, view: None, channels: Vec::new() }
     }
 
-    /// Sets whether its sessions are hidden.
+    /// Sets whether the node's sessions are hidden.
     #[must_use]
     pub const fn hidden(mut self, hidden: bool) -> Self {
         self.hidden = hidden;
         self
     }
 
-    /// Sets what its service claims to be able to do.
+    /// Sets the capabilities that its service claims.
     #[must_use]
     pub const fn capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
         self
     }
 
-    /// Adds to its channels. Too many are told by [`Network::join_with`].
+    /// Adds channels. [`Network::join_with`] panics if there are too many.
     #[must_use]
     pub fn channels(mut self, channels: impl IntoIterator<Item = ChannelName>) -> Self {
         self.channels.extend(channels);
         self
     }
 
-    /// Gives it a membership view: only these nodes can be dialled.
+    /// Sets a membership view: only these nodes can be dialed.
     #[must_use]
     pub fn view(mut self, members: Vec<NodeName>) -> Self {
         self.view = Some(members);
@@ -99,13 +99,13 @@ impl Join {
     }
 }
 
-/// A network. A cheap handle; clones are the same network.
+/// A network. A cheap handle; clones refer to the same network.
 #[derive(Clone)]
 pub struct Network {
     shared: Arc<Shared>,
 }
 
-/// Takes no lock: it may be printed from anywhere.
+/// Takes no lock, so it can be printed anywhere.
 impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Network").finish_non_exhaustive()
@@ -127,7 +127,7 @@ impl Network {
     /// An empty network.
     ///
     /// # Panics
-    /// If a setting is out of its range; [`Network::try_with`] tells which.
+    /// If a setting is out of its range; [`Network::try_with`] returns which.
     pub fn with(settings: Settings) -> Self {
         Network::try_with(settings).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -141,21 +141,21 @@ impl Network {
         Ok(Network { shared: Shared::new(settings) })
     }
 
-    /// A node joins, visible, able to do everything, without a view.
+    /// Adds a node, visible, with all capabilities, without a view.
     ///
-    /// If a live node bears the name already, that one stays undisturbed: the newcomer's dials fail
-    /// with [`EndKind::DuplicateName`], and nobody can reach it. After a [`Network::crash`], or
-    /// once the old service was dropped or shut down, the name is free, and the newcomer has
+    /// If a live node has the name already, that node is not affected: dials of the new node fail
+    /// with [`EndKind::DuplicateName`], and no node can reach it. After a [`Network::crash`], or
+    /// once the old service was dropped or shut down, the name is free, and the new node has
     /// another incarnation.
     pub fn join(&self, name: NodeName) -> Arc<MemoryService> {
         self.join_with(Join::new(name))
     }
 
-    /// A node joins.
+    /// Adds a node.
     ///
     /// # Panics
-    /// If it has more than seven channels beside the default one, or one name twice: a test that
-    /// asks for what no network does would test something else.
+    /// If it has more than seven channels besides the default one, or one name twice: no network
+    /// supports that, so such a test would test something else.
     pub fn join_with(&self, join: Join) -> Arc<MemoryService> {
         let names: BTreeSet<_> = join.channels.iter().collect();
         assert!(join.channels.len() < ChannelId::LIMIT, "{} has more than seven channels", join.name);
@@ -163,20 +163,18 @@ impl Network {
         MemoryService::join(&self.shared, join)
     }
 
-    /// Nothing arrives between the two nodes any more, in either direction, until
-    /// [`Network::heal`].
+    /// Stops everything between the two nodes, in both directions, until [`Network::heal`].
     pub fn cut(&self, a: &NodeName, b: &NodeName) {
         self.cut_one_way(a, b);
         self.cut_one_way(b, a);
     }
 
-    /// Nothing that `from` sends arrives at `to` any more, until [`Network::heal`].
+    /// Stops everything that `from` sends to `to`, until [`Network::heal`].
     pub fn cut_one_way(&self, from: &NodeName, to: &NodeName) {
         self.act(|world| world.path(from, to).cut = true);
     }
 
-    /// Both directions carry again. What was on its way arrives, as far as its session still
-    /// stands.
+    /// Restores both directions. Frames in transit arrive if their session still exists.
     pub fn heal(&self, a: &NodeName, b: &NodeName) {
         self.act(|world| {
             world.path(a, b).cut = false;
@@ -184,14 +182,13 @@ impl Network {
         });
     }
 
-    /// The connection between the two nodes is reset, now: their session ends as
-    /// [`EndKind::Closed`] at both ends, and what was on its way is lost.
+    /// Resets the connection between the two nodes: their session ends as [`EndKind::Closed`] at
+    /// both ends, and the frames in transit are lost.
     pub fn sever(&self, a: &NodeName, b: &NodeName) {
         self.act(|world| world.sever(a, b));
     }
 
-    /// From now on frames take that long in both directions; with `Duration::MAX` they never
-    /// arrive.
+    /// Sets the latency of frames in both directions; with `Duration::MAX` they never arrive.
     pub fn delay(&self, a: &NodeName, b: &NodeName, delay: Duration) {
         self.act(|world| {
             world.path(a, b).delay = delay;
@@ -199,24 +196,26 @@ impl Network {
         });
     }
 
-    /// The node stops: it sends nothing, reads nothing and judges nobody, until [`Network::thaw`].
+    /// Stops the node: it sends nothing, reads nothing and ends no session for silence, until
+    /// [`Network::thaw`].
     pub fn freeze(&self, node: &NodeName) {
         self.act(|world| world.set_frozen(node, true));
     }
 
-    /// The node goes on. It reads what has arrived meanwhile before it judges anybody.
+    /// Resumes the node. It reads the frames that have arrived meanwhile before it ends sessions
+    /// for silence.
     pub fn thaw(&self, node: &NodeName) {
         self.act(|world| world.set_frozen(node, false));
     }
 
-    /// The node is gone, as by a kill: its sessions end as [`EndKind::Closed`] at both ends, its
-    /// dials are not answered, its service has no more events. The name is free.
+    /// Kills the node: its sessions end as [`EndKind::Closed`] at both ends, its dials get no
+    /// result, its service has no more events. The name is free.
     pub fn crash(&self, node: &NodeName) {
         self.act(|world| world.crash(node));
     }
 
-    /// Sets the membership view of a node: `at` can dial only these. Sessions with others end as
-    /// [`EndKind::Evicted`].
+    /// Sets the membership view of a node: `at` can dial only these nodes. Sessions with others end
+    /// as [`EndKind::Evicted`].
     pub fn set_view(&self, at: &NodeName, members: &[NodeName]) {
         let members: BTreeSet<_> = members.iter().cloned().collect();
         self.act(|world| world.set_view(at, members));
@@ -231,30 +230,30 @@ impl Network {
         });
     }
 
-    /// Time passes. Delayed frames arrive, silent sessions end and dials run out, each at its time.
-    /// The clock stops at `Duration::MAX`.
+    /// Advances the clock. Delayed frames arrive, silent sessions end and dials time out, each at
+    /// its time. The clock stops at `Duration::MAX`.
     pub fn advance(&self, time: Duration) {
         self.act(|world| world.advance(time));
     }
 
-    /// When the next thing happens by itself, later than now: a frame arrives, a session or a dial
-    /// has been silent for too long, a [sleep](Self::sleep_until) ends. `None` if nothing will.
+    /// Time of the next event that needs no call, later than now: a frame arrives, a session or a
+    /// dial times out, a [sleep](Self::sleep_until) ends. `None` if there is none.
     pub fn next_event(&self) -> Option<Duration> {
         self.shared.look(World::next_deadline)
     }
 
-    /// How much time has passed.
+    /// The time that has passed.
     pub fn now(&self) -> Duration {
         self.shared.look(|world| world.now)
     }
 
     /// Completes once [`now`](Self::now) has reached `at`: a timer that [`advance`](Self::advance)
-    /// drives. At once if that time has come. Cancel-safe.
+    /// drives. Completes at once if that time has passed. Cancel-safe.
     pub fn sleep_until(&self, at: Duration) -> Sleep {
         Sleep::new(self.shared.clone(), at)
     }
 
-    /// `(nodes, sessions)` still alive or held by a handle.
+    /// `(nodes, sessions)` that are alive or held by a handle.
     pub fn population(&self) -> (usize, usize) {
         self.shared.look(World::population)
     }
@@ -264,7 +263,7 @@ impl Network {
     }
 }
 
-/// What the peer of somebody who ends a session so gets to see.
+/// The end at the peer of a node that ends a session with `kind`.
 const fn seen_by_peer(kind: EndKind) -> EndKind {
     match kind {
         EndKind::Left | EndKind::Disconnected | EndKind::Evicted => kind,

@@ -1,4 +1,4 @@
-//! The trait itself. Its contract stands, numbered, in the crate's documentation.
+//! The trait itself. The documentation of the crate contains its numbered contract.
 
 use std::{
     fmt,
@@ -13,11 +13,10 @@ use thiserror::Error;
 
 use crate::frame::{Channels, FrameBuf, FrameMeta};
 
-/// Starts a task in the background: how a service runs its own loops on whatever executor its user
-/// has.
+/// Starts a background task: a service runs its own loops on its user's executor.
 pub type Spawner = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
 
-/// What a service can do. A call that needs more answers `NotImplemented` instead of pretending.
+/// The capabilities of a service. A call that needs more returns `NotImplemented`.
 ///
 /// ```
 /// # use peer_service::Capabilities;
@@ -27,24 +26,24 @@ pub type Spawner = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// Sessions end when the peer is gone: without it nothing can be monitored remotely.
+    /// Sessions end when the peer is gone; required for remote monitors.
     pub monitoring: bool,
-    /// Sessions begin and end for every peer, so that node-up and node-down can be told.
+    /// Sessions begin and end for every peer; required for node-up and node-down events.
     pub node_events: bool,
     /// [`PeerService::connect`] works.
     pub connect: bool,
     /// [`PeerService::disconnect`] works.
     pub disconnect: bool,
-    /// There is a membership view, and only its members can be dialled.
+    /// There is a membership view, and only its members can be dialed.
     pub views: bool,
 }
 
 impl Capabilities {
-    /// Everything but views.
+    /// Everything except views.
     pub const FULL: Capabilities =
         Capabilities { monitoring: true, node_events: true, connect: true, disconnect: true, views: false };
 
-    /// Nothing: a starting point for a service that can do little.
+    /// Nothing: the starting point for a service with few capabilities.
     pub const NONE: Capabilities = Capabilities {
         monitoring: false,
         node_events: false,
@@ -89,30 +88,32 @@ impl Capabilities {
     }
 }
 
-/// What both ends of a session understand, beyond the protocol version: a set of bits.
+/// The features that both ends of a session support, beyond the protocol version: a set of bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features(pub u64);
 
-/// Who is at the other end of a session.
+/// The peer of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerInfo {
-    /// Its name and incarnation.
+    /// The peer's name and incarnation.
     pub node: NodeId,
     /// This session's number at this node.
     pub session: SessionId,
     /// Whether either end is hidden.
     pub hidden: bool,
-    /// What both ends understand.
+    /// The features that both ends support.
     pub features: Features,
-    /// Which channels of the own node the session has.
+    /// The local node's channels that the session has.
     pub channels: Channels,
-    /// The most bytes of a frame to this peer, which may take less than [`PeerService::max_frame`].
+    /// Maximum length in bytes of a frame to this peer, which may be lower than
+    /// [`PeerService::max_frame`].
     pub max_frame: usize,
 }
 
 impl PeerInfo {
-    /// A visible peer over one channel, without features, that takes whatever this node may send.
+    /// A visible peer on one channel, without features, that accepts every frame that this node may
+    /// send.
     pub const fn new(node: NodeId, session: SessionId) -> Self {
         let max_frame = usize::MAX;
         PeerInfo {
@@ -126,17 +127,17 @@ impl PeerInfo {
     }
 }
 
-/// What a service has to tell. Per node in the order in which it happened.
+/// An event of a service. The events of each node are in the order in which they happened.
 pub enum PeerEvent {
-    /// A session stands.
+    /// A session has begun.
     Session(Box<dyn Session>),
-    /// A dial has failed, and why.
+    /// A dial has failed.
     Failed {
-        /// The node that was dialled.
+        /// The node that was dialed.
         node: NodeName,
-        /// Which dial.
+        /// The number of the dial.
         dial: DialId,
-        /// Why; [`EndKind::was_session`] is false, or it is [`EndKind::LocalShutdown`].
+        /// The reason; [`EndKind::was_session`] is false, or it is [`EndKind::LocalShutdown`].
         end: SessionEnd,
     },
 }
@@ -152,101 +153,100 @@ impl fmt::Debug for PeerEvent {
     }
 }
 
-/// Makes and ends sessions with other nodes. See the [contract](crate).
+/// Creates and ends sessions with other nodes. See the [contract](crate).
 #[async_trait]
 pub trait PeerService: Send + Sync + 'static {
-    /// The own node.
+    /// The local node.
     fn local(&self) -> &NodeId;
 
-    /// What this service can do. Does not change.
+    /// The capabilities of this service. Constant.
     fn capabilities(&self) -> Capabilities;
 
-    /// The most bytes a frame may have, however many pieces it takes on the way. Does not change.
+    /// Maximum length of a frame in bytes, whether or not it is sent in fragments. Constant.
     fn max_frame(&self) -> usize;
 
-    /// The channels it has beside the default one: the first is [`ChannelId`] 1. At most seven.
-    /// Does not change.
+    /// The channels of the service besides the default one: the first is [`ChannelId`] 1. At most
+    /// seven. Constant.
     fn channels(&self) -> &[ChannelName] {
         &[]
     }
 
-    /// The next event; `None` after [`PeerService::shutdown`]. Cancel-safe. One caller at a time.
+    /// The next event; `None` after [`PeerService::shutdown`]. Cancel-safe. At most one concurrent
+    /// caller.
     async fn next(&self) -> Option<PeerEvent>;
 
-    /// Asks for a session with `node`. Never blocks. Answered by a session or by
+    /// Requests a session with `node`. Never blocks. The result is a session, or a
     /// [`PeerEvent::Failed`] with `dial`.
     fn connect(&self, node: &NodeSpec, dial: DialId);
 
     /// Ends the session with `node`, if there is one, as [`EndKind::Disconnected`], and stops
-    /// redialling it.
+    /// redialing it.
     fn disconnect(&self, node: &NodeName);
 
-    /// The members of the view, without the own node; `None` if there are no views and any node may
-    /// be dialled.
+    /// The members of the view, without the local node; `None` if there are no views and any node
+    /// may be dialed.
     fn view(&self) -> Option<Vec<NodeName>> {
         None
     }
 
-    /// Begins no more sessions. Idempotent. Sessions that stand go on.
+    /// Starts no further session. Idempotent. Existing sessions continue.
     fn shutdown(&self);
 
-    /// Counters of the service, for people to look at: what was refused, dropped, redialled; name
-    /// and number.
+    /// Counters of the service for operators, as names and values: refused, dropped, retried.
     fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
 }
 
-/// One session. Dropping it without having seen its end closes it as [`EndKind::Closed`].
+/// One session. Dropping it before it has returned its end closes it as [`EndKind::Closed`].
 #[async_trait]
 pub trait Session: Send + 'static {
-    /// Who is at the other end.
+    /// The peer.
     fn peer(&self) -> &PeerInfo;
 
-    /// Where to push what goes out. May outlive the session; pushes then give
+    /// The outbox for frames to the peer. It may outlive the session; pushes then return
     /// [`PushError::Closed`].
     fn outbox(&self) -> Arc<dyn Outbox>;
 
-    /// Appends to `frames` as many whole frames as have arrived on one channel, at least one, and
-    /// sets the channel; waits until there is one. Cancel-safe.
+    /// Waits for frames, appends all complete frames that have arrived on one channel to `frames`,
+    /// at least one, and sets its channel. Cancel-safe.
     ///
     /// # Errors
-    /// The end of the session, after every frame that arrived before it; then the same end at each
-    /// call.
+    /// The end of the session, after every frame that arrived before it; later calls return the
+    /// same end.
     async fn recv(&mut self, frames: &mut FrameBuf) -> Result<(), SessionEnd>;
 }
 
-/// The sending side of a session. Pushing never blocks; callers on different threads are put in
-/// some order.
+/// The sending side of a session. Pushing never blocks; concurrent callers are serialized.
 pub trait Outbox: Send + Sync {
-    /// Appends one frame: `write` appends its bytes to the buffer it is given and touches nothing
-    /// before them.
+    /// Appends one frame: `write` appends its bytes to the given buffer and changes nothing before
+    /// them.
     ///
     /// # Errors
-    /// See [`PushError`]. After an error nothing of the frame is sent.
+    /// See [`PushError`]. After an error no byte of the frame is sent.
     fn push(&self, meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError>;
 
-    /// Sees to it that what was pushed goes out. Call it after all locks are released: it may write
-    /// to a socket or wake a task.
+    /// Sends the pushed frames. Call it without holding locks: it may write to a socket or wake a
+    /// task.
     fn flush(&self);
 
-    /// [`Outbox::flush`] for what was pushed on one channel, and for what a frame among it waits
-    /// for that was pushed [after all](FrameMeta::after_all) of its order. Anything else may stay,
-    /// until its own channel is flushed.
+    /// [`Outbox::flush`] for the frames of one channel, and for those on other channels for which a
+    /// frame of this one waits that was pushed [after all](FrameMeta::after_all) frames of its
+    /// order. Other frames may stay queued until their own channel is flushed.
     fn flush_channel(&self, channel: ChannelId) {
         let _ = channel;
         self.flush();
     }
 
-    /// Ready once a message would be accepted on that channel again after [`PushError::Full`].
+    /// Ready once that channel accepts a message again after [`PushError::Full`].
     fn poll_ready(&self, channel: ChannelId, cx: &mut Context<'_>) -> Poll<Result<(), Closed>>;
 
-    /// Ends the session, as `kind` on this side. `Left` and `Disconnected` flush and say goodbye
-    /// first; any other kind ends at once. Does not wait; the end is seen by [`Session::recv`].
-    /// Only the first call counts.
+    /// Ends the session, as `kind` on this side. `Left` and `Disconnected` first send the pushed
+    /// frames and a goodbye; any other kind ends it at once. Does not wait; [`Session::recv`]
+    /// returns the end. Only the first call has an effect.
     fn close(&self, kind: EndKind);
 
-    /// Bytes that wait to be sent.
+    /// Number of bytes queued.
     fn queued(&self) -> usize;
 }
 
@@ -254,18 +254,18 @@ pub trait Outbox: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PushError {
-    /// The session is over.
+    /// The session has ended.
     #[error("the session is over")]
     Closed,
-    /// Too much waits; messages only. [`Outbox::poll_ready`] tells when to try again.
-    #[error("too much waits to be sent")]
+    /// The queue is full; messages only. [`Outbox::poll_ready`] tells when to retry.
+    #[error("the send queue is full")]
     Full,
     /// The frame is longer than [`PeerService::max_frame`], or than [`PeerInfo::max_frame`].
     #[error("the frame is too large")]
     TooLarge,
 }
 
-/// The session is over.
+/// The session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the session is over")]
 pub struct Closed;

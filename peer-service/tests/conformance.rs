@@ -1,4 +1,4 @@
-//! The in-memory network keeps the contract, and the suite catches what does not.
+//! The in-memory network keeps the contract, and the suite detects faulty services.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ struct Memory {
 
 impl Memory {
     fn new() -> Self {
-        // Smaller than by default, so that limits are soon reached.
+        // Lower than the default, so that limits are soon reached.
         let settings = Settings::new().max_waiting(32 << 20);
         Memory { network: Network::with(settings), views: false, fault: None }
     }
@@ -97,28 +97,29 @@ fn a_service_with_views_keeps_the_contract_too() {
     conformance::expect(13, &Memory { views: true, ..Memory::new() });
 }
 
-/// What a broken service does wrong.
+/// The fault of a faulty service.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// Two frames change places.
+    /// Swaps two frames.
     Reorders,
-    /// The last frames before an end are lost.
+    /// Loses the last frames before an end.
     LosesTheLast,
-    /// Every end is called a timeout.
+    /// Reports every end as a timeout.
     MisnamesEnds,
-    /// The end is told once, and then another one.
+    /// Returns the end once, and then another one.
     ForgetsItsEnd,
-    /// A failed dial is not told.
+    /// Does not report a failed dial.
     SwallowsFailures,
-    /// Says that the own name is another's.
+    /// Reports the local node's name as the peer's.
     Misidentifies,
-    /// A message is never too much.
+    /// Never refuses a message.
     AcceptsWithoutLimit,
 }
 
 #[test]
 fn the_suite_catches_broken_services() {
-    // A clause that waits in vain takes as long as the suite is patient: one such fault is enough.
+    // A clause that waits in vain takes as long as the deadline of the suite: one such fault is
+    // enough.
     let faults: [(Fault, u8); 6] = [
         (Fault::Reorders, 5),
         (Fault::LosesTheLast, 13),
@@ -230,7 +231,7 @@ impl Session for FaultySession {
     }
 }
 
-/// An outbox that drops what it should refuse.
+/// An outbox that drops messages instead of refusing them.
 struct Boundless(Arc<dyn Outbox>);
 
 impl Outbox for Boundless {

@@ -1,4 +1,4 @@
-//! The verbs of the network in memory: each does what it says, at its time.
+//! The operations of the in-memory network: each has its effect, at its time.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::{sync::Arc, time::Duration};
@@ -18,7 +18,7 @@ fn name(label: &str) -> NodeName {
 
 type Live = Box<dyn Session>;
 
-/// What is there at once: nothing here takes real time.
+/// The event that is ready: no test here takes real time.
 fn event(service: &Arc<MemoryService>) -> Option<PeerEvent> {
     service.next().now_or_never().flatten()
 }
@@ -45,7 +45,7 @@ fn say(session: &Live, text: &str) {
     outbox.flush();
 }
 
-/// What can be received now; none if it waits.
+/// The frames that can be received now; `None` if the call waits.
 fn hear(session: &mut Live) -> Option<Result<Vec<String>, SessionEnd>> {
     let mut frames = FrameBuf::new();
     let result = session.recv(&mut frames).now_or_never()?;
@@ -98,11 +98,11 @@ fn a_cut_link_keeps_what_is_on_its_way_until_it_is_healed() {
     pair.network.heal(&name("a"), &name("b"));
     expect(&mut pair.at_b, "late");
     pair.network.advance(TIMEOUT * 2);
-    assert_eq!(hear(&mut pair.at_b), None, "it is heard again, so it stands");
+    assert_eq!(hear(&mut pair.at_b), None, "bytes arrive again, so it is still open");
 }
 
 #[test]
-fn a_silence_is_noticed_at_its_time_and_measured() {
+fn a_silence_is_detected_at_its_time_and_measured() {
     let mut pair = pair();
     pair.network.advance(Duration::from_secs(100));
     pair.network.cut(&name("a"), &name("b"));
@@ -114,7 +114,7 @@ fn a_silence_is_noticed_at_its_time_and_measured() {
 }
 
 #[test]
-fn if_one_direction_is_dead_the_other_carries_the_news() {
+fn if_one_direction_is_cut_the_other_still_delivers() {
     let mut pair = pair();
     pair.network.cut_one_way(&name("a"), &name("b"));
     say(&pair.at_b, "hello?");
@@ -139,26 +139,26 @@ fn delayed_frames_arrive_in_order_at_their_time() {
 }
 
 #[test]
-fn a_frozen_node_is_timed_out_and_reads_before_it_judges() {
+fn a_frozen_node_is_timed_out_and_reads_before_it_ends_sessions() {
     let mut pair = pair();
     let c = pair.network.join(name("c"));
     c.connect(&name("b").into(), DialId(1));
     let (at_c, mut b_to_c) = (session(&c), session(&pair.b));
     pair.network.freeze(&name("b"));
-    say(&pair.at_b, "what b says while it is frozen stays there");
+    say(&pair.at_b, "pushed by b while it is frozen");
     say(&at_c, "for later");
-    // a judges b; the link to c is healthy again in time because b goes on.
+    // a ends its session with b; the link to c carries bytes again in time.
     pair.network.advance(TIMEOUT - Duration::from_millis(1));
     assert_eq!(hear(&mut pair.at_a), None);
     assert_eq!(hear(&mut b_to_c), None);
     pair.network.thaw(&name("b"));
     expect(&mut b_to_c, "for later");
-    expect(&mut pair.at_a, "what b says while it is frozen stays there");
+    expect(&mut pair.at_a, "pushed by b while it is frozen");
 
     pair.network.freeze(&name("b"));
     pair.network.advance(TIMEOUT);
     expect_end(&mut pair.at_a, EndKind::Timeout);
-    assert_eq!(hear(&mut pair.at_b), None, "it judges nobody while it is frozen");
+    assert_eq!(hear(&mut pair.at_b), None, "it ends no session while it is frozen");
     pair.network.thaw(&name("b"));
     expect_end(&mut pair.at_b, EndKind::Closed);
 }
@@ -210,7 +210,7 @@ fn a_session_that_only_one_end_has_lost_is_replaced() {
     pair.at_a.outbox().close(EndKind::Protocol);
     expect_end(&mut pair.at_a, EndKind::Protocol);
     pair.a.connect(&name("b").into(), DialId(2));
-    // One direction comes back first, so that the dial is there before the news of the end.
+    // One direction is restored first, so that the dial arrives before the end.
     pair.network.cut_one_way(&name("a"), &name("b"));
     assert_eq!(hear(&mut pair.at_b), None);
     pair.network.heal(&name("a"), &name("b"));
@@ -219,7 +219,7 @@ fn a_session_that_only_one_end_has_lost_is_replaced() {
 }
 
 #[test]
-fn eviction_is_no_failure_and_a_stranger_cannot_be_dialled() {
+fn eviction_is_no_failure_and_a_non_member_cannot_be_dialed() {
     let mut pair = pair();
     let c = pair.network.join(name("c"));
     pair.network.evict(&name("a"), &name("b"));
@@ -258,7 +258,7 @@ fn a_peer_that_takes_no_signals_for_too_long_loses_the_session() {
 }
 
 #[test]
-fn nothing_is_left_of_what_nobody_can_see() {
+fn nothing_is_left_of_sessions_without_a_handle() {
     let network = Network::new();
     let a = network.join(name("a"));
     for round in 0..100 {
@@ -317,10 +317,10 @@ fn a_node_has_at_most_seven_channels_of_different_names() {
 }
 
 #[test]
-fn what_a_test_prints_says_who_it_is() {
+fn debug_output_identifies_the_node() {
     let Pair { network, a, b, at_a, .. } = pair();
     assert_eq!(format!("{network:?}"), "Network { .. }");
     assert_eq!(format!("{a:?}"), format!("MemoryService {{ id: {:?}, .. }}", a.local()));
-    let told = format!("{:?}", PeerEvent::Session(at_a));
-    assert!(told.starts_with("Session(PeerInfo") && told.contains(&b.local().to_string()), "{told}");
+    let printed = format!("{:?}", PeerEvent::Session(at_a));
+    assert!(printed.starts_with("Session(PeerInfo") && printed.contains(&b.local().to_string()), "{printed}");
 }

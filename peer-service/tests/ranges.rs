@@ -1,6 +1,6 @@
-//! Every setting of the network in memory at 0, at 1, at its limits and beyond, alone and beside
-//! every other one: either the network is refused by the name of the setting, or two nodes talk on
-//! it, and silence and dials end when they should.
+//! Every setting of the in-memory network at 0, at 1, at its limits and beyond, alone and combined
+//! with every other one: either the network is refused with the name of the setting, or two nodes
+//! communicate on it, and silence and dials end when they should.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -49,17 +49,17 @@ fn values() -> Vec<Value> {
 }
 
 #[test]
-fn whatever_is_set_the_network_works_or_names_the_setting() {
+fn with_every_setting_the_network_works_or_names_the_setting() {
     let values = values();
     for x in &values {
-        judge(&[x]);
+        check(&[x]);
         for y in values.iter().filter(|y| y.field != x.field) {
-            judge(&[x, y]);
+            check(&[x, y]);
         }
     }
 }
 
-fn judge(set: &[&Value]) {
+fn check(set: &[&Value]) {
     let settings = set.iter().fold(Settings::new(), |settings, value| (value.set)(settings));
     let what: Vec<&str> = set.iter().map(|value| value.shown.as_str()).collect();
     let what = what.join(", ");
@@ -77,8 +77,8 @@ fn judge(set: &[&Value]) {
     }
 }
 
-/// Two nodes talk; then no byte arrives any more, and what waits for one ends after its time, or
-/// never.
+/// Two nodes exchange frames; then the link is cut, and waiting sessions and dials end after their
+/// time, or never.
 fn works(network: &Network, settings: &Settings, what: &str) {
     let name = |label: &str| format!("{label}@memory").parse().unwrap();
     let (a, b) = (network.join(name("a")), network.join(name("b")));
@@ -136,6 +136,6 @@ fn frames_may_take_any_time_and_a_network_that_cannot_be_is_no_network() {
     network.advance(Duration::from_secs(1 << 40));
     assert_eq!(at_b.recv(&mut FrameBuf::new()).now_or_never(), None);
     let refused = std::panic::catch_unwind(|| Network::with(Settings::new().timeout(Duration::ZERO)));
-    let said = refused.expect_err("it must be refused");
-    assert_eq!(said.downcast_ref::<String>().unwrap(), "timeout: is 0; more is needed");
+    let message = refused.expect_err("it must be refused");
+    assert_eq!(message.downcast_ref::<String>().unwrap(), "timeout: is 0; more is needed");
 }

@@ -1,4 +1,4 @@
-//! What a transport needs to know, with defaults for all but the name.
+//! The configuration of a transport. Every field except the name has a default.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -10,45 +10,45 @@ use crate::{net::security::Security, secret::Secret};
 
 mod ranges;
 
-/// How often a sign of life is sent, and after how much silence a session ends.
+/// How often pings are sent, and after how much silence a session ends.
 ///
-/// A peer that dies without its connection being closed is noticed `timeout` after its death, give
+/// A peer that dies without its connection being closed is detected `timeout` after its death, give
 /// or take an `interval` and a round trip. The two ends of a session need not have the same
-/// settings: each pings as often as its own interval says, and the other answers. An end with a
-/// longer interval must read often enough for that: what it has not read for the other end's
-/// timeout, it has not answered.
+/// settings: each end pings at its own interval, and the other end answers. A node answers a ping
+/// when it reads it, so an end with a longer interval must still read often enough: a ping that it
+/// leaves unread for the other end's timeout ends the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// A ping is sent when nothing else was sent, or nothing was heard, for that long. 1 s by
+    /// A ping is sent when nothing else was sent, or nothing was received, for this long. 1 s by
     /// default, at least 1 ms. With 100 years or more only the first ping is sent.
     pub interval: Duration,
-    /// The session ends when nothing was heard for that long. 5 s by default, at least twice the
-    /// interval. With 100 years or more silence never ends a session. The first sign of life of a
-    /// session may take [`setup_timeout`](TcpConfig::setup_timeout) longer: the peer may not have
-    /// read yet that it was accepted.
+    /// The session ends when nothing was received for this long. 5 s by default, at least twice the
+    /// interval. With 100 years or more silence never ends a session. The first bytes of a session
+    /// may take [`setup_timeout`](TcpConfig::setup_timeout) longer: the peer may not have read yet
+    /// that it was accepted.
     pub timeout: Duration,
 }
 
 impl Heartbeat {
-    /// 1 s and 5 s, and 5 s for the set-up: the default.
+    /// Interval 1 s, timeout 5 s, set-up timeout 5 s: the default.
     pub const fn normal() -> Self {
         Heartbeat { interval: Duration::from_secs(1), timeout: Duration::from_secs(5) }
     }
 
-    /// 100 ms and 500 ms, and 1 s for the set-up: for one rack, on machines that are not
+    /// Interval 100 ms, timeout 500 ms, set-up timeout 1 s: for one rack, on machines that are not
     /// overloaded.
     pub const fn fast() -> Self {
         Heartbeat { interval: Duration::from_millis(100), timeout: Duration::from_millis(500) }
     }
 
-    /// 2.5 s and 15 s, and 15 s for the set-up: for connections between sites.
+    /// Interval 2.5 s, timeout 15 s, set-up timeout 15 s: for connections between sites.
     pub const fn wan() -> Self {
         Heartbeat { interval: Duration::from_millis(2500), timeout: Duration::from_secs(15) }
     }
 
     /// The [`setup_timeout`](TcpConfig::setup_timeout) of a configuration with this heartbeat that
-    /// sets none: as long as the timeout, but not under 1 s and not over 15 s. So a peer that is
-    /// frozen is noticed about as soon when it is dialed as when it has a session.
+    /// sets none: the heartbeat's timeout, but at least 1 s and at most 15 s. A frozen peer is
+    /// therefore detected about as soon during a dial as during a session.
     pub const fn setup_timeout(self) -> Duration {
         const LEAST: Duration = Duration::from_secs(1);
         const MOST: Duration = Duration::from_secs(15);
@@ -81,158 +81,161 @@ impl Default for Heartbeat {
 ///
 /// # Ranges
 ///
-/// Each field says which values it takes. [`TcpTransport::start`](crate::TcpTransport::start)
-/// checks them before it opens anything, and refuses others with
+/// Each field states its valid values. [`TcpTransport::start`](crate::TcpTransport::start) checks
+/// them before it opens anything, and refuses other values with
 /// [`StartError::Field`](crate::StartError::Field), which names the field.
 ///
 /// # Fixed limits
 ///
-/// What no field changes:
+/// No field changes these:
 ///
 /// | what | limit |
 /// |---|---|
-/// | between two dials of a peer of the address book | 50 ms after the first failure, doubled with each, up to 30 s; between half of that and all of it, by chance |
-/// | before a dial that somebody waits for, after a failure | at most 500 ms |
-/// | before a node that was refused because its name is taken dials again by itself | 30 s |
-/// | after a session that has lasted that long, the waiting begins anew | 5 s |
-/// | addresses that one dial tries | 16, literal ones first |
-/// | before a dial tries the next address while those before it have not answered | 250 ms, or less if all must have their share of [`setup_timeout`](Self::setup_timeout) |
-/// | lookups of host names in progress at once, in the whole program | 32, and one of each name; each has a thread of its own |
-/// | how long a session that was closed in good order waits for the peer to hang up | 1 s |
-/// | how long an old session is probed when a peer comes again | 1 s, or the heartbeat's timeout if that is shorter |
-/// | connections that wait in the system to be accepted | 4,096, or `net.core.somaxconn` if that is lower |
-/// | bytes of a frame before a peer has proved itself | 1 KiB |
-/// | bytes of a piece of a long frame | 64 KiB |
-/// | long frames that have begun and not ended, per connection and direction | 64, of 64 MiB and 1 KiB together |
-/// | with channels: senders of which it is remembered which channels they have used, per session | 65,536; beyond that all are forgotten, and the next last frame of each waits for all channels |
-/// | with channels: frames that wait for marks on others, and marks that wait for their frame | 1,048,576, frames of 64 MiB together; beyond that the session ends |
-/// | bytes of the file of peers, and of a file of TLS | 1 MiB |
+/// | between two dials of a peer of the address book | 50 ms after the first failure, doubled with each, up to 30 s; a random time between half of that and all of it |
+/// | delay of a dial that a caller waits for, after a failure | at most 500 ms |
+/// | before a node that was refused because its name is taken redials on its own | 30 s |
+/// | duration of a session after which the redial delay starts again at 50 ms | 5 s |
+/// | maximum number of addresses that one dial tries | 16, literal ones first |
+/// | delay before a dial also tries the next address, while the earlier ones have not answered | 250 ms, or less if all addresses would not fit into [`setup_timeout`](Self::setup_timeout) |
+/// | concurrent lookups of host names, in the whole program | 32, and one per name; each runs on its own thread |
+/// | maximum time that a session closed with a goodbye waits for the peer to close its side | 1 s |
+/// | how long an old session is probed when its peer connects again | 1 s, or the heartbeat's timeout if that is shorter |
+/// | length of the system's accept queue | 4,096, or `net.core.somaxconn` if that is lower |
+/// | length of a frame from an unauthenticated peer | 1 KiB |
+/// | length of a fragment of a long frame | 64 KiB |
+/// | unfinished long frames, per connection and direction | 64, of 64 MiB and 1 KiB together |
+/// | with channels: senders whose used channels a session remembers | 65,536; beyond that it forgets all of them, and the next final frame of each sender waits for all channels |
+/// | with channels: frames that wait for marks on other channels, and marks that wait for their frame | 1,048,576, the frames up to 64 MiB in total; beyond that the session ends |
+/// | size of the file of peers, and of each TLS file | 1 MiB |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TcpConfig {
     /// The node's name.
     pub name: NodeName,
-    /// Where to listen. Default: what the host and port of the name lead to. Port 0 lets the system
-    /// choose.
+    /// The address to listen on. Default: the addresses to which the host and port of the name
+    /// resolve. Port 0 lets the system choose.
     pub listen: Option<SocketAddr>,
-    /// What proves that a node belongs to the cluster. Without it only loopback addresses are
-    /// served and dialled, unless [`insecure_allow_remote`](Self::insecure_allow_remote).
+    /// The secret by which a node proves that it belongs to the cluster. Without it the node serves
+    /// and dials loopback addresses only, unless
+    /// [`insecure_allow_remote`](Self::insecure_allow_remote) is set.
     ///
-    /// With TLS, which proves more, it is not needed; if it is set, it is asked for inside of TLS.
+    /// With TLS, which proves more, no secret is needed; if it is set, peers must prove it inside
+    /// TLS.
     #[doc(alias = "setcookie")]
     pub secret: Option<Secret>,
-    /// Certificates and a key of this node: with them all connections are encrypted, and a node can
-    /// bear no other name than its certificate says. Every node of the cluster needs it. Default:
+    /// Certificates and the key of this node. They encrypt all connections, and a node can use no
+    /// other name than the one in its certificate. Every node of the cluster needs them. Default:
     /// none.
     #[cfg(feature = "tls")]
     pub tls: Option<Tls>,
-    /// Secrets that are accepted from others as well, while the secret is being changed. At most 8.
+    /// Secrets that are also accepted from peers while the secret is being changed. At most 8.
     ///
-    /// To change the secret while the cluster runs, restart its nodes one by one, three times, and
-    /// begin no round before the last node has done the one before:
+    /// To change the secret while the cluster runs, restart its nodes one by one, three times.
+    /// Begin no round before the last node has completed the previous one:
     ///
-    /// 1. `secret(old).also_accept(new)`: everybody accepts the new one, nobody uses it yet.
+    /// 1. `secret(old).also_accept(new)`: every node accepts the new secret, no node uses it yet.
     /// 2. `secret(new).also_accept(old)`: the swap. Nodes of rounds 1 and 2 accept each other.
-    /// 3. `secret(new)`: the old one is worth nothing any more.
+    /// 3. `secret(new)`: no node accepts the old secret any more.
     pub also_accept: Vec<Secret>,
-    /// Which cluster this is, at most 64 bytes: nodes of different clusters do not connect.
+    /// The id of the cluster, at most 64 bytes: nodes of different clusters do not connect.
     /// Default: empty.
     pub cluster: String,
     /// Whether the node is hidden: its sessions are marked as such at both ends. Default: false.
     pub hidden: bool,
-    /// The address book: where peers can be reached. Any number, none by default. All of them are
-    /// dialled at start, and redialled for ever. The own name is skipped, so that all nodes can
+    /// The address book: the peers and their addresses. Any number, none by default. The node dials
+    /// all of them at start and redials them for ever. It skips its own name, so that all nodes can
     /// share one list.
     pub peers: Vec<NodeSpec>,
-    /// A file with more of them: a [`NodeSpec`] in every line; blank lines, and what follows a `#`,
-    /// do not count. At most 1 MiB. Default: none.
+    /// A file with more peers: one [`NodeSpec`] per line; blank lines, and text after a `#`, are
+    /// ignored. At most 1 MiB. Default: none.
     ///
-    /// It is read at start, where anything wrong with it is an error, and looked at again every
-    /// [`peers_interval`](Self::peers_interval). A node that was added is dialled; one that was
-    /// removed is not redialled any more, and a session that stands goes on. A file that is
-    /// malformed or cannot be read changes nothing: the last good list holds, a warning names the
-    /// line, and `peers_file_errors` counts. Replace the file by renaming another one, so that it
-    /// is never seen half written.
+    /// It is read at start, where any fault in it is an error, and again every
+    /// [`peers_interval`](Self::peers_interval). An added node is dialed; a removed node is not
+    /// redialed any more, and an existing session with it continues. A file that is malformed or
+    /// cannot be read changes nothing: the last valid list stays in use, a warning names the line,
+    /// and `peers_file_errors` counts. Replace the file by renaming another one, so that it is
+    /// never read half written.
     pub peers_file: Option<PathBuf>,
-    /// Names that lead to more of them through the system's resolver, asked again every
-    /// [`peers_interval`](Self::peers_interval): for each address `ip` that the host of
-    /// `label@host:port` has, there is a node `label@ip:port`. Default: none.
+    /// Names that the system's resolver turns into more peers, again every
+    /// [`peers_interval`](Self::peers_interval): each address `ip` of the host of `label@host:port`
+    /// is a node `label@ip:port`. Default: none.
     ///
-    /// This is the shape of a headless service of Kubernetes, such as
-    /// `app@obit.prod.svc.cluster.local:7001`: let the service publish pods that are not ready yet,
-    /// and name each node by the common label and its pod's address, `app@$POD_IP:7001`. Pods of a
-    /// `StatefulSet` that shall keep their names over restarts are better listed in
-    /// [`peers`](Self::peers), by their own host names:
+    /// This suits a headless service of Kubernetes, such as `app@obit.prod.svc.cluster.local:7001`:
+    /// let the service publish pods that are not ready yet, and name each node by the common label
+    /// and its pod's address, `app@$POD_IP:7001`. Pods of a `StatefulSet` that are to keep their
+    /// names over restarts are better listed in [`peers`](Self::peers), by their own host names:
     /// `app@obit-0.obit.prod.svc.cluster.local:7001`.
     ///
-    /// Addresses that come and go are treated like lines of [`peers_file`](Self::peers_file). A
-    /// question without an answer, also at start, changes nothing: the last answer holds, and
+    /// Added and removed addresses are treated like lines of [`peers_file`](Self::peers_file). A
+    /// failed lookup, also at start, changes nothing: the last answer stays in use, and
     /// `peers_dns_errors` counts.
     pub peers_dns: Vec<NodeName>,
-    /// How often the file of peers and the resolver are asked, 10 ms to 1 h. Default: 5 s.
+    /// How often the file of peers is read and the resolver is asked, 10 ms to 1 h. Default: 5 s.
     pub peers_interval: Duration,
-    /// The channels this node has beside the default one, at most seven: each is a TCP connection
-    /// of its own in every session with a peer that has a channel of the same name. What waits on
-    /// one holds up no other. All begin and end with the session, each has its signs of life.
+    /// The channels of this node beside the default one, at most seven. Each is a TCP connection of
+    /// its own in every session with a peer that has a channel of the same name. A delay on one
+    /// channel delays no other. All begin and end with the session, and each has its own heartbeat.
     /// Default: none.
     pub channels: Vec<ChannelName>,
-    /// Signs of life. Default: 1 s and 5 s.
+    /// The heartbeat. Default: interval 1 s, timeout 5 s.
     #[doc(alias = "net_ticktime")]
     pub heartbeat: Heartbeat,
-    /// Whether a session is read again and again for 100 us after something has come, before its
-    /// task sleeps. Default: false.
+    /// Whether the reading task of a session polls it for 100 us after each arrival before it
+    /// sleeps. Default: false.
     ///
-    /// To be woken takes longer than all else that happens between a question and its answer. This
-    /// saves it, as long as answers come within that time; then it keeps a processor busy, of which
-    /// there should be one to spare. A session on which nothing comes costs nothing.
+    /// Waking a task takes longer than everything else between a request and its reply. Polling
+    /// avoids that if the reply arrives within that time, and keeps a processor busy meanwhile: one
+    /// should be to spare. An idle session costs nothing.
     pub low_latency: bool,
-    /// Maximum time for looking up, connecting and shaking hands together. Default: [that of the
+    /// Maximum time for lookup, connecting and the handshake together. Default: [that of the
     /// heartbeat](Heartbeat::setup_timeout), 5 s if that is not changed either. At least 1 ms; with
-    /// 100 years or more there is no limit, and incoming connections that prove nothing are closed
+    /// 100 years or more there is no limit, and inbound connections that prove nothing are closed
     /// only when others need their places.
     #[doc(alias = "net_setuptime")]
     pub setup_timeout: Duration,
-    /// It was set by [`TcpConfig::setup_timeout()`], and is kept when the heartbeat changes.
+    /// Whether [`TcpConfig::setup_timeout()`] was called: a later change of the heartbeat then
+    /// leaves the set-up timeout alone.
     setup_timeout_is_set: bool,
-    /// The most bytes a frame may have, 1 KiB to 64 MiB. Default: 16 MiB and 1 KiB. With a peer
-    /// whose limit is lower, that one holds; with one of a version that does not understand
-    /// fragments, 1 MiB. What is longer than 65 KiB travels in fragments of that size, between
-    /// which others get through.
+    /// Maximum length of a frame in bytes, 1 KiB to 64 MiB. Default: 16 MiB and 1 KiB. If the
+    /// peer's limit is lower, that limit applies; for a peer whose version does not support
+    /// fragments, it is 1 MiB. A frame longer than 65 KiB is sent in fragments of that size,
+    /// between which other frames are sent.
     pub max_frame: usize,
-    /// Soft limit, in bytes, of queued messages per peer and channel: once this much waits,
+    /// Soft limit, in bytes, of queued messages per peer and channel: once this much is queued,
     /// messages are refused with [`Full`](peer_service::PushError::Full); the last accepted one may
     /// exceed it. 8 MiB by default, at least 1; there is no upper limit.
     #[doc(alias = "zdbbl")]
     pub max_message_queue: usize,
-    /// Maximum number of bytes of signals that wait for one peer; beyond it the session ends as
-    /// overloaded. A signal that is longer may wait alone. Default: 64 MiB, at least 1; there is no
+    /// Maximum number of bytes of queued signals for one peer; beyond it the session ends as
+    /// overloaded. A longer signal may be queued alone. Default: 64 MiB, at least 1; there is no
     /// upper limit.
     pub max_signal_queue: usize,
-    /// How many incoming connections may be at their handshake at once, not having proved the
-    /// secret yet. Default: 128, at least 1; there is no upper limit.
+    /// Maximum number of inbound connections in their handshake at once, before they have proved
+    /// the secret. Default: 128, at least 1; there is no upper limit.
     ///
-    /// When one more comes, the oldest is closed of the address that has most of them, and
-    /// `refused_busy` counts. So strangers with fewer addresses than that keep nobody out.
+    /// When one more arrives, the oldest connection of the address that has most of them is closed,
+    /// and `refused_busy` counts. An attacker with fewer addresses than this number therefore keeps
+    /// no node out.
     pub max_pending: usize,
-    /// How many of them may come from one address, or from one /64 of IPv6; further ones are
-    /// closed, and `refused_busy_address` counts. Default: 64, half of all. At least 1; there is no
-    /// upper limit.
+    /// Maximum number of those connections from one address, or from one /64 of IPv6; further ones
+    /// are closed, and `refused_busy_address` counts. Default: 64, half of all. At least 1; there
+    /// is no upper limit.
     ///
     /// Nodes that share an address, because they run on one machine or behind one NAT, share this
-    /// number, and all of them may dial at the same moment, with a connection more for each of
-    /// their [`channels`](Self::channels): raise it where that is more. Loopback counts like any
-    /// other.
+    /// number. All of them may dial at the same moment, with one more connection for each of their
+    /// [`channels`](Self::channels): raise the limit if that exceeds it. Loopback counts like any
+    /// other address.
     pub max_pending_per_address: usize,
-    /// Serve and dial addresses other than loopback without a secret or TLS: everybody who can
+    /// Serve and dial addresses other than loopback without a secret or TLS: every program that can
     /// reach them can join. Default: false.
     pub insecure_allow_remote: bool,
 }
 
 impl TcpConfig {
-    /// The most bytes a cluster id may have.
+    /// Maximum length of a cluster id in bytes.
     pub const MAX_CLUSTER: usize = 64;
 
-    /// The defaults, for the node of that name.
+    /// The default configuration of the node with this name.
     pub const fn new(name: NodeName) -> Self {
         TcpConfig {
             name,
@@ -373,7 +376,8 @@ impl TcpConfig {
         self
     }
 
-    /// Sets [`setup_timeout`](Self::setup_timeout), whatever heartbeat is set before or afterwards.
+    /// Sets [`setup_timeout`](Self::setup_timeout), regardless of the heartbeat set before or
+    /// afterwards.
     #[must_use]
     pub const fn setup_timeout(mut self, timeout: Duration) -> Self {
         self.setup_timeout = timeout;
@@ -433,7 +437,8 @@ impl TcpConfig {
         }
     }
 
-    /// Whether anybody may connect from or at that address: strangers reach what is not loopback.
+    /// Whether the node may listen on or dial this address: an address other than loopback can be
+    /// reached by strangers, so it requires a secret, TLS or explicit permission.
     pub(crate) fn may_serve(&self, address: SocketAddr) -> bool {
         #[cfg(feature = "tls")]
         let with_tls = self.tls.is_some();

@@ -23,8 +23,8 @@ impl Counter {
 }
 
 impl Counters {
-    /// A session has ended, however many connections it had. `closed_here`: this node has said
-    /// goodbye itself.
+    /// Counts the end of a session, once for all of its connections. `closed_here`: the local node
+    /// sent the goodbye.
     pub(crate) fn session_over(&self, kind: EndKind, closed_here: bool) {
         match kind {
             EndKind::Closed => self.sessions_closed.add(),
@@ -32,7 +32,7 @@ impl Counters {
             EndKind::Protocol => self.sessions_protocol.add(),
             EndKind::Timeout => self.sessions_timeout.add(),
             EndKind::Overloaded => self.sessions_overloaded.add(),
-            // On request of either node, or counted where it was decided.
+            // Ended at the request of either node, or counted where it was decided.
             _ => {}
         }
     }
@@ -40,14 +40,14 @@ impl Counters {
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// One counter for each way in which something is refused, ends or begins.
+        /// One counter for each kind of refusal, end or start.
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
             $($(#[$doc])* pub(crate) $name: Counter,)*
         }
 
         impl Counters {
-            /// Names and numbers, in the order of declaration.
+            /// Names and values, in the order of declaration.
             pub(crate) fn list(&self) -> Vec<(&'static str, u64)> {
                 vec![$((stringify!($name), self.$name.get()),)*]
             }
@@ -60,56 +60,57 @@ counters! {
     accepted,
     /// Errors of the listener, such as too many open files.
     accept_errors,
-    /// Handshakes given up because too many were under way, and their address had most of them.
+    /// Handshakes closed because too many were in progress, and their address had most of them.
     refused_busy,
-    /// Connections closed at once because too many handshakes were under way from their address.
+    /// Connections closed at once because too many handshakes were in progress from their address.
     refused_busy_address,
-    /// Handshakes that were not our protocol, or broke its layouts or limits.
+    /// Handshakes that did not follow the protocol, or broke its layouts or limits.
     refused_malformed,
     /// Handshakes that were not finished in time.
     refused_slow,
-    /// Handshakes whose other end hung up.
+    /// Handshakes during which the peer closed the connection.
     handshakes_cut,
     /// Handshakes without a protocol version in common.
     refused_version,
     /// Inbound connections from another cluster.
     refused_cluster,
-    /// Inbound connections that looked for another node, or came from a node with the local name.
+    /// Inbound connections that were addressed to another node, or came from a node with the local
+    /// name.
     refused_name,
     /// Inbound connections that could not prove the secret.
     refused_proof,
-    /// Inbound connections whose TLS failed, or whose certificate does not bear the name of their
-    /// node.
+    /// Inbound connections whose TLS failed, or whose certificate does not contain the name of
+    /// their node.
     refused_tls,
-    /// Inbound connections refused because the own dial wins.
+    /// Inbound connections refused because the local node's own dial wins.
     refused_simultaneous,
     /// Inbound connections from a node whose name another live node has.
     refused_duplicate,
-    /// Inbound connections whose place a newer dial has taken.
+    /// Inbound connections replaced by a newer dial of the same node.
     refused_superseded,
-    /// Inbound connections from a node that has the session that stands.
+    /// Inbound connections from a node that already has a session here.
     refused_standing,
-    /// Inbound connections that this node gave up: it was stopping, or had a session with their
-    /// node by then.
+    /// Inbound connections that this node closed: it was stopping, or had a session with their node
+    /// by then.
     refused_late,
-    /// Looks at the file of peers that found it malformed, or did not find it.
+    /// Reads of the file of peers that failed, or found it malformed.
     peers_file_errors,
-    /// Questions for peers that the resolver did not answer.
+    /// Lookups of peers that the resolver did not answer.
     peers_dns_errors,
-    /// Own dials begun, each address counted. Those that are given up because another address has
-    /// answered are not counted as failed.
+    /// Dials begun, each address counted. A dial that is canceled because another address has
+    /// answered does not count as failed.
     dials,
-    /// Own dials that failed, each address counted.
+    /// Dials that failed, each address counted.
     dials_failed,
-    /// Peers that could not prove the secret when this node had dialed them.
+    /// Dialed peers that could not prove the secret.
     dials_unproved,
-    /// Peers whose TLS failed when this node had dialed them.
+    /// Dialed peers whose TLS failed.
     dials_tls,
-    /// Own dials that were not answered in time.
+    /// Dials that were not answered in time.
     dials_slow,
-    /// Own dials that the peer refused or rejected.
+    /// Dials that the peer refused or rejected.
     dials_refused,
-    /// Own dials that could not begin: no address was found, or none that may be dialed without a
+    /// Dials that could not begin: no address was found, or none that may be dialed without a
     /// secret.
     dials_nowhere,
     /// Sessions begun.
@@ -118,7 +119,7 @@ counters! {
     sessions_closed,
     /// Sessions ended because the peer said goodbye.
     sessions_left,
-    /// Sessions ended because the peer had lost them and made a new one.
+    /// Sessions ended because the peer had lost them and started a new one.
     sessions_replaced,
     /// Sessions ended because the peer broke the protocol.
     sessions_protocol,
@@ -126,11 +127,11 @@ counters! {
     sessions_timeout,
     /// Sessions ended because the peer did not keep up.
     sessions_overloaded,
-    /// Messages refused because too much was waiting.
+    /// Messages refused because the queue was full.
     messages_full,
-    /// Frames refused because they were longer than the peer takes.
+    /// Frames refused because they were longer than the peer's maximum.
     frames_too_large,
-    /// Bytes that waited to be sent when their session ended.
+    /// Bytes that were still queued when their session ended.
     unsent_bytes,
     /// Background tasks that panicked, or were dropped by their executor: a bug.
     tasks_failed,

@@ -1,37 +1,36 @@
-//! Why a transport does not start.
+//! The reasons why a transport does not start.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
 use thiserror::Error;
 
-/// Why a `TcpTransport` does not start: the field of the configuration, and what to
-/// do.
+/// Why a `TcpTransport` does not start: the field of the configuration, and how to correct it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// There is no port to listen on.
+    /// The name has no port to listen on.
     #[error("listen: the name {name} has no port; give it one (label@host:port) or set `listen`")]
     NoPort {
         /// The node's name.
         name: refs::NodeName,
     },
-    /// The host of the node's name leads to no address.
+    /// The host of the node's name resolves to no address.
     #[error("listen: cannot resolve the host of {name}: {cause}; set `listen` to an address of this machine")]
     Resolve {
         /// The node's name.
         name: refs::NodeName,
-        /// What the resolver said.
+        /// The resolver's error.
         cause: io::Error,
     },
-    /// The address cannot be listened on.
+    /// The node cannot listen on the address.
     #[error("listen: cannot listen on {address}: {cause}; choose an address of this machine and a free port")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the operating system said.
+        /// The operating system's error.
         cause: io::Error,
     },
-    /// There is neither a secret nor TLS, and others than this machine can connect.
+    /// There is neither a secret nor TLS, and other machines can connect.
     #[error(
         "secret: without one every program that reaches {address} could join; set `secret` or `tls`, listen on a loopback \
          address, or set `insecure_allow_remote` if the network itself keeps strangers out"
@@ -40,7 +39,7 @@ pub enum StartError {
         /// The address.
         address: SocketAddr,
     },
-    /// TLS cannot be used as it is configured.
+    /// The TLS configuration cannot be used.
     #[cfg(feature = "tls")]
     #[error("tls: {0}")]
     Tls(#[from] crate::net::tls::TlsError),
@@ -49,15 +48,15 @@ pub enum StartError {
     PeersFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault in it.
         cause: PeersFileError,
     },
-    /// A field is out of its limits.
+    /// A field is outside of its range.
     #[error("{field}: {problem}")]
     Field {
         /// The field of [`TcpConfig`](crate::TcpConfig).
         field: &'static str,
-        /// What is wrong with it, and what is allowed.
+        /// The fault, and the allowed range.
         problem: &'static str,
     },
 }
@@ -66,42 +65,41 @@ pub enum StartError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PeersFileError {
-    /// It cannot be read, or is no text.
+    /// The file cannot be read, or is not UTF-8 text.
     #[error("cannot be read: {0}")]
     Read(io::Error),
-    /// It is longer than makes sense.
+    /// The file is longer than the maximum.
     #[error("has more than {max} bytes")]
     TooLong {
         /// The limit, in bytes.
         max: u64,
     },
-    /// One of its lines is no node.
+    /// A line is not a valid node.
     #[error("line {line}: {cause}")]
     Line {
-        /// Which line, counted from 1.
+        /// The line number, counted from 1.
         line: usize,
-        /// What is wrong with it. Its offset counts from the first byte of the line that is not
-        /// blank.
+        /// The fault in it. Its offset counts from the first non-blank byte of the line.
         cause: refs::ParseError,
     },
 }
 
-/// Why something is not a [`Secret`](crate::Secret).
+/// Why a value is not a valid [`Secret`](crate::Secret).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SecretError {
-    /// It could be guessed.
+    /// The secret is too short: it could be guessed.
     #[error(
         "a secret has at least 32 bytes, this one has {len}; `obit keygen FILE` or `cargo xtask keygen FILE` makes one"
     )]
     TooShort {
-        /// How many bytes it has.
+        /// Its length in bytes.
         len: usize,
     },
-    /// It is longer than makes sense.
+    /// The secret is longer than the maximum.
     #[error("a secret has at most 4096 bytes, this one has {len} or more")]
     TooLong {
-        /// How many bytes it has, or how many were read.
+        /// Its length in bytes, or the number of bytes that were read.
         len: usize,
     },
     /// The file cannot be read.
@@ -109,10 +107,10 @@ pub enum SecretError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         cause: io::Error,
     },
-    /// Others than the file's owner can open it.
+    /// Users other than the file's owner can open it.
     #[error(
         "the secret in {} is open to others, its mode is {mode:04o}: run `chmod 600 {}`, and make a new secret \
          if another user may have read it", path.display(), path.display()

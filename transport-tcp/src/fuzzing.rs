@@ -1,7 +1,6 @@
-//! What can be done to this crate with bytes alone. For the fuzzer and its tests; nobody else may
-//! rely on it.
+//! Entry points that take bytes, for the fuzzer and its tests. No other code may rely on them.
 //!
-//! Every function takes any bytes, and panics where the crate breaks a promise.
+//! Every function accepts any bytes, and panics where the crate breaks a promise.
 
 mod handshake;
 mod session;
@@ -11,27 +10,27 @@ pub use session::session;
 
 use crate::proto::wire::{self, Frame, Kind, Parsed};
 
-/// Frames, read at several limits.
+/// Parses frames at several limits.
 pub fn frames(bytes: &[u8]) {
     for max_body in [0, 1, 1024, 64 << 10, 64 << 20] {
-        let mut rest = bytes;
-        while let Some((_, body)) = next_frame(&mut rest, max_body) {
+        let mut remaining = bytes;
+        while let Some((_, body)) = next_frame(&mut remaining, max_body) {
             assert!(body.len() <= max_body);
         }
     }
 }
 
-/// Takes the first frame; none if it is cut short or no frame.
+/// Removes the first frame from `bytes`; `None` if it is incomplete or malformed.
 fn next_frame<'a>(bytes: &mut &'a [u8], max_body: usize) -> Option<(Kind, &'a [u8])> {
     match wire::parse(bytes, max_body) {
         Ok(Parsed::Frame(Frame { kind, body })) => {
-            let (frame, rest) = bytes.split_at(body.end);
-            *bytes = rest;
+            let (frame, tail) = bytes.split_at(body.end);
+            *bytes = tail;
             Some((kind, &frame[body]))
         }
-        Ok(Parsed::Partial(whole)) => {
-            if let Some(whole) = whole {
-                assert!(bytes.len() < whole && whole <= max_body + wire::MAX_HEADER);
+        Ok(Parsed::Partial(frame_len)) => {
+            if let Some(frame_len) = frame_len {
+                assert!(bytes.len() < frame_len && frame_len <= max_body + wire::MAX_HEADER);
             }
             None
         }

@@ -2,14 +2,14 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | the table of peers behind a lock, and its decisions carried out | `endpoint` |
+//! | the table of peers behind a lock; carries out its decisions | `endpoint` |
 //! | dialing a peer | `dialer` |
 //! | inbound connections | `listener` |
 //! | the bytes of handshakes, and further connections of a session | `handshake_io`, `channel_join` |
 //! | sessions | `session` |
 //! | finding peers in a file and in DNS | `discovery` |
-//! | background tasks, and what is done when one is lost | `tasks` |
-//! | why no session came of a connection, and how that is counted | `failure` |
+//! | background tasks, and the handling of a lost one | `tasks` |
+//! | why a connection did not become a session, and its counter | `failure` |
 
 pub(crate) mod channel_join;
 pub(crate) mod dialer;

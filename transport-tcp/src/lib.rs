@@ -1,9 +1,9 @@
 //! Obit's peer service over plain TCP: authenticated sessions, heartbeats, framing, reconnects.
 //!
-//! [`TcpTransport`] implements [`peer_service::PeerService`]; what it promises is that contract.
-//! Nodes authenticate each other with a shared [`Secret`]; what they say afterwards is neither
+//! [`TcpTransport`] implements [`peer_service::PeerService`] and keeps that trait's contract. Nodes
+//! authenticate each other with a shared [`Secret`]. The traffic after the handshake is neither
 //! encrypted nor signed, so the network itself must be trusted. With the feature `tls`, off by
-//! default, `TcpConfig::tls` encrypts all of it and binds each node's name to a certificate.
+//! default, `TcpConfig::tls` encrypts all traffic and binds each node's name to a certificate.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -34,35 +34,36 @@
 //! |---|---|
 //! | the rules, without sockets, clocks, locks or tasks | `proto` |
 //! | ... frames on the wire | `proto::wire` |
-//! | ... the handshake: which node is there, and its proof | `proto::handshake` |
+//! | ... the handshake: the identity of the peer and its proof | `proto::handshake` |
 //! | ... one connection: queues, fragments, reading, heartbeats, closing | `proto::connection` |
 //! | ... a session of several connections | `proto::channels` |
-//! | ... one session per pair of nodes; when to dial, and where | `proto::peers` |
-//! | ... how many inbound connections may wait, and how often to accept | `proto::admission`, `proto::accept_errors` |
-//! | sockets, TLS, lookups, and the race of several addresses; nothing of Obit's protocol | `net` |
+//! | ... one session per pair of nodes; when and where to dial | `proto::peers` |
+//! | ... limits on unauthenticated inbound connections; the pace of accepting after errors | `proto::admission`, `proto::accept_errors` |
+//! | sockets, TLS, lookups and the race between several addresses, independent of Obit's protocol | `net` |
 //! | the tasks that drive the rules over sockets | `io` |
 //! | ... the table of peers behind its lock | `io::endpoint` |
 //! | ... dialing, accepting, finding peers | `io::dialer`, `io::listener`, `io::discovery` |
-//! | ... sessions, as their users see them | `io::session` |
+//! | ... sessions, as the caller uses them | `io::session` |
 //! | the transport as a peer service | `service` |
 //! | configuration, errors, secrets | `config`, `error`, `secret` |
 //! | counters, log | `counters`, `log` |
 //! | differences between operating systems | `platform` |
 //!
-//! A session has two tasks: the user's, which reads by calling
-//! [`recv`](peer_service::Session::recv), and the driver of its connection, which writes what did
-//! not go out at once and ends the session of a silent peer. Bytes that have arrived and were not
-//! read are never held against the peer, nor is the time in which this node itself did not run.
+//! Two tasks work on a session: the caller's, which reads by calling
+//! [`recv`](peer_service::Session::recv), and the driver of its connection, which writes the bytes
+//! that the socket did not accept at once and ends the session of a silent peer. A heartbeat
+//! timeout never counts time during which received bytes are unread, nor time during which the
+//! local process did not run.
 //!
 //! # Operating systems
 //!
-//! It has been run on Linux alone. What is done only where the system can:
+//! It has been run on Linux alone. Features that depend on the operating system:
 //!
-//! | what | where | elsewhere |
+//! | feature | available on | elsewhere |
 //! |---|---|---|
-//! | at most 128 KiB wait in the system unsent (`TCP_NOTSENT_LOWAT`) | Linux | what the system's own buffer takes waits there, and pings behind it |
-//! | what a peer that is given up was sent is forgotten after a heartbeat's timeout (`TCP_USER_TIMEOUT`) | Linux | after the system's own time, often many minutes; the session has ended long before |
-//! | the mode of a secret's file and of a key's file is checked | Unix | not checked |
+//! | at most 128 KiB wait in the system unsent (`TCP_NOTSENT_LOWAT`) | Linux | the system's send buffer may hold more unsent bytes, and pings wait behind them |
+//! | the system discards data that a dead peer does not acknowledge after the heartbeat timeout (`TCP_USER_TIMEOUT`) | Linux | it does so after its own timeout, often many minutes; the session has ended long before |
+//! | the mode of the secret file and of the key file is checked | Unix | not checked |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_debug_implementations)]

@@ -2,7 +2,7 @@
 //!
 //! A subscriber is code of the program that may block or panic, so no task of the transport calls
 //! it: each function here hands its event to [`telemetry`], which never waits. An event whose level
-//! no subscriber takes costs one atomic load.
+//! no subscriber enables costs one atomic load.
 
 use std::{fmt::Display, io, net::SocketAddr, path::Path};
 

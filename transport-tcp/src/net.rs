@@ -1,13 +1,13 @@
-//! Sockets, TLS and addresses. Nothing here knows the protocol of Obit, so another transport can
-//! use it, too.
+//! Sockets, TLS and addresses. Nothing here depends on Obit's protocol, so another transport can
+//! use it.
 //!
 //! | what | where |
 //! |---|---|
-//! | a connection as bytes in and bytes out, plain or through a layer | `stream` |
+//! | a byte stream, plain or through TLS | `stream` |
 //! | options of sockets | `socket` |
-//! | protecting connections: not at all, or with TLS | `security`, `tls` |
-//! | where a node is, and which address answers first | `addresses`, `lookup`, `race` |
-//! | why there is no connection | `error` |
+//! | the protection of connections: none or TLS | `security`, `tls` |
+//! | the addresses of a node, and the race between them | `addresses`, `lookup`, `race` |
+//! | errors of connecting | `error` |
 
 pub(crate) mod addresses;
 pub(crate) mod error;

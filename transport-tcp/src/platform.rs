@@ -1,5 +1,5 @@
-//! Differences between operating systems. No other file of this crate asks which one it is; the
-//! page of the crate tells users what that means for them.
+//! Differences between operating systems. No other file of this crate depends on the operating
+//! system; the crate documentation tells users what that means for them.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -11,9 +11,9 @@ mod not_unix;
 mod unix;
 
 #[cfg(target_os = "linux")]
-pub(crate) use self::linux::{forget_undelivered_after, keep_little_unsent};
+pub(crate) use self::linux::{limit_unsent, set_user_timeout};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use self::not_linux::{forget_undelivered_after, keep_little_unsent};
+pub(crate) use self::not_linux::{limit_unsent, set_user_timeout};
 #[cfg(not(unix))]
 pub(crate) use self::not_unix::{exposing_mode, is_out_of_descriptors};
 #[cfg(unix)]

@@ -9,8 +9,8 @@
 //! | a session of several connections | `channels` |
 //! | the handshake | `handshake` |
 //! | the peers of a node: which connection becomes the session, when to dial | `peers` |
-//! | how many inbound connections may wait, and how often to accept | `admission`, `accept_errors` |
-//! | limits of a session, as they are negotiated | `limits` |
+//! | limits on unauthenticated inbound connections; the pace of accepting after errors | `admission`, `accept_errors` |
+//! | the negotiated limits of a session | `limits` |
 
 #![cfg_attr(
     not(feature = "simulation"),

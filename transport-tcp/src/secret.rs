@@ -11,15 +11,15 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::{error::SecretError, platform::exposing_mode};
 
-/// What the nodes of a cluster know and nobody else does: at least 32 bytes that cannot be guessed.
+/// The shared secret of a cluster: at least 32 bytes that cannot be guessed.
 ///
-/// Wiped from memory when dropped, and never printed. It never travels: what travels is a proof of
-/// knowing it. There is no way to read it from a command line on purpose: everybody on a machine
-/// can read those.
+/// It is wiped from memory on drop, and never printed. It is never sent: nodes exchange proofs that
+/// they have it. There is deliberately no function that reads it from a command line, which every
+/// user of the machine can read.
 ///
-/// From a file or a variable it is taken byte for byte, without the one line break at its end, if
-/// there is one: hexadecimal digits are not decoded, and raw bytes do as well. 64 random
-/// hexadecimal digits are a secret of 64 bytes that is as hard to guess as 32 random bytes.
+/// A file or a variable is taken byte for byte, without one line break at its end: hexadecimal
+/// digits are not decoded, and raw bytes are valid as well. 64 random hexadecimal digits are a
+/// secret of 64 bytes that is as hard to guess as 32 random bytes.
 ///
 /// ```
 /// # use transport_tcp::Secret;
@@ -31,12 +31,12 @@ use crate::{error::SecretError, platform::exposing_mode};
 pub struct Secret(Vec<u8>);
 
 impl Secret {
-    /// The fewest bytes a secret may have.
+    /// Minimum length of a secret in bytes.
     pub const MIN_LEN: usize = 32;
-    /// The most bytes a secret may have.
+    /// Maximum length of a secret in bytes.
     pub const MAX_LEN: usize = 4096;
 
-    /// The secret of those bytes. They should be random: a phrase that people can remember can be
+    /// The secret with these bytes. They should be random: a phrase that people can remember can be
     /// guessed.
     ///
     /// # Errors
@@ -51,13 +51,15 @@ impl Secret {
         }
     }
 
-    /// The content of a file that only its owner can open, without the line break at its end.
+    /// Reads the secret from a file that only its owner can open, without the line break at its
+    /// end.
     ///
-    /// Outside Unix the mode is not checked: see to it yourself that nobody else can open the file.
+    /// Outside Unix the mode is not checked: make sure yourself that no other user can open the
+    /// file.
     ///
     /// # Errors
-    /// [`SecretError::File`] if it cannot be read, [`SecretError::Exposed`] if its mode lets its
-    /// group or others do anything with it (on Unix), and those of [`Secret::new`].
+    /// [`SecretError::File`] if it cannot be read, [`SecretError::Exposed`] if its mode gives its
+    /// group or others any permission (on Unix), and those of [`Secret::new`].
     #[doc(alias = "cookie")]
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, SecretError> {
         let path = path.as_ref();
@@ -69,18 +71,18 @@ impl Secret {
         if let Some(mode) = exposing_mode(&file).map_err(failed)? {
             return Err(SecretError::Exposed { path: path.to_owned(), mode });
         }
-        // Enough to see that it is too long, and all the room it can need: a buffer that grows
-        // would leave copies behind.
-        let most = Self::MAX_LEN + LINE_BREAK.len() + 1;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(most));
-        file.take(most as u64).read_to_end(&mut bytes).map_err(failed)?;
+        // One byte more than the maximum, so that a longer file is detected. The buffer has its
+        // full capacity from the start: growing it would leave copies of the secret in memory.
+        let max_read = Self::MAX_LEN + LINE_BREAK.len() + 1;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(max_read));
+        file.take(max_read as u64).read_to_end(&mut bytes).map_err(failed)?;
         Secret::new(without_line_break(&bytes))
     }
 
     /// The value of an environment variable, without the line break at its end.
     ///
-    /// The variable stays where it is: programs that this one starts inherit it, and its owner's
-    /// other programs can read it. A file is the better place.
+    /// The variable stays set: child processes inherit it, and other processes of the same user can
+    /// read it. A file is the better place.
     ///
     /// # Errors
     /// [`SecretError::Env`] if it is not set, and those of [`Secret::new`].
@@ -93,14 +95,14 @@ impl Secret {
     /// A new random secret of 32 bytes.
     ///
     /// # Panics
-    /// If the operating system has no randomness to give: nothing could be secret there.
+    /// If the operating system provides no randomness.
     pub fn generate() -> Self {
         let mut secret = Secret(vec![0; Self::MIN_LEN]);
         getrandom::fill(&mut secret.0).expect("the operating system gives random bytes");
         secret
     }
 
-    /// The bytes, to hand them to other nodes over a way that is safe.
+    /// The bytes, for handing them to other nodes over a secure connection.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
@@ -112,7 +114,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The longest line break there is.
+/// The longest line break.
 const LINE_BREAK: &[u8] = b"\r\n";
 
 fn without_line_break(bytes: &[u8]) -> &[u8] {

@@ -20,17 +20,17 @@ use supervision::TaskKind;
 use crate::{
     config::TcpConfig,
     error::StartError,
-    io::{discovery, endpoint::Endpoint, listener, tasks},
+    io::{dialer, discovery, endpoint::Endpoint, listener, tasks},
     log,
     net::{lookup::Lookups, socket},
     proto::{handshake::Identity, peers::address_book::Source},
 };
 
-/// A [`PeerService`] over plain TCP. See the [crate's first page](crate).
+/// A [`PeerService`] over plain TCP. See the [crate documentation](crate).
 pub struct TcpTransport {
     endpoint: Arc<Endpoint>,
     local_addr: SocketAddr,
-    /// Ends the listener, and the search for peers.
+    /// Abort the listener and the discovery of peers.
     background: [AbortHandle; 2],
 }
 
@@ -43,12 +43,12 @@ impl fmt::Debug for TcpTransport {
 }
 
 impl TcpTransport {
-    /// Listens, and dials the peers of the configuration, those of its file and of its names in DNS
-    /// too. All tasks run on `spawner`; sockets and timers on smol's reactor, which has a thread of
-    /// its own if nobody else drives it.
+    /// Listens, and dials the peers of the configuration, of its file and of its names in DNS. All
+    /// tasks run on `spawner`; sockets and timers use smol's reactor, which has its own thread if
+    /// no other executor drives it.
     ///
     /// # Errors
-    /// [`StartError`]: the field of the configuration that does not fit, and what to do.
+    /// [`StartError`]: the field of the configuration that does not fit, and how to correct it.
     pub async fn start(
         config: TcpConfig,
         incarnation: Incarnation,
@@ -60,7 +60,7 @@ impl TcpTransport {
         let (listener, local_addr) = listen(&config).await?;
         let identity = Identity::new(&config, incarnation);
         let configured = config.peers.clone();
-        let endpoint = Arc::new(Endpoint::new(config, identity, spawner));
+        let endpoint = Arc::new(Endpoint::new(config, identity, spawner, dialer::start));
         let listening = until_shut_down(&endpoint, tasks::LISTENER, {
             let (endpoint, listener) = (endpoint.clone(), Arc::new(listener));
             move || listener::run(endpoint.clone(), listener.clone())
@@ -75,25 +75,24 @@ impl TcpTransport {
         Ok(Arc::new(TcpTransport { endpoint, local_addr, background: [listening, discovering] }))
     }
 
-    /// The address it listens on.
+    /// The address the transport listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
 }
 
-/// Starts a task that must go on until the transport is shut down. Returns the handle that ends it.
+/// Starts a task that runs until the transport is shut down. Returns the handle that aborts it.
 fn until_shut_down<F: Future<Output = ()> + Send + 'static>(
     endpoint: &Arc<Endpoint>,
     kind: TaskKind,
     work: impl Fn() -> F + Send + 'static,
 ) -> AbortHandle {
-    let (ends, ended) = AbortHandle::new_pair();
-    endpoint.tasks.spawn_restarting(endpoint, kind, ended, work);
-    ends
+    let (abort, registration) = AbortHandle::new_pair();
+    endpoint.tasks.spawn_restarting(endpoint, kind, registration, work);
+    abort
 }
 
-/// Read before anything is begun: a node that does not know its peers had better not look as if it
-/// did.
+/// Called before anything is started: a node that does not know its peers must not appear to run.
 async fn peers_in_file(config: &TcpConfig) -> Result<Vec<NodeSpec>, StartError> {
     let Some(path) = &config.peers_file else { return Ok(Vec::new()) };
     let read = discovery::read(path).await;
@@ -110,8 +109,8 @@ async fn listen(config: &TcpConfig) -> Result<(Async<TcpListener>, SocketAddr), 
             resolved.map_err(|cause| StartError::Resolve { name: name(), cause })?
         }
     };
-    let nothing = std::io::ErrorKind::NotFound;
-    let mut error = StartError::Resolve { name: name(), cause: nothing.into() };
+    let not_found = std::io::ErrorKind::NotFound;
+    let mut error = StartError::Resolve { name: name(), cause: not_found.into() };
     for address in candidates {
         if !config.may_serve(address) {
             return Err(StartError::NoSecret { address });
@@ -126,7 +125,7 @@ async fn listen(config: &TcpConfig) -> Result<(Async<TcpListener>, SocketAddr), 
 
 fn bind(address: SocketAddr) -> io::Result<(Async<TcpListener>, SocketAddr)> {
     let listener = Async::<TcpListener>::bind(address)?;
-    socket::widen(listener.get_ref())?;
+    socket::extend_backlog(listener.get_ref())?;
     let local_addr = listener.get_ref().local_addr()?;
     Ok((listener, local_addr))
 }
@@ -172,7 +171,7 @@ impl PeerService for TcpTransport {
     }
 }
 
-/// Begins no more sessions; those that were handed out go on.
+/// Starts no further session; sessions that were handed out continue.
 impl Drop for TcpTransport {
     fn drop(&mut self) {
         self.shutdown();

@@ -1,4 +1,4 @@
-//! A session of several connections lives and dies as one.
+//! A session of several connections begins and ends as one.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -7,12 +7,12 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use peer_service::{ChannelId, Channels, DialId, EndKind, FrameMeta, PeerService};
-use support::{Live, end_of, next_session, proxy::Proxy, soon, spec_at, talk};
+use support::{Live, end_of, exchange_frames, next_session, proxy::Proxy, soon, spec_at};
 use transport_tcp::{Heartbeat, TcpConfig, TcpTransport};
 
 const BULK: ChannelId = ChannelId::new(1).expect("a node has more");
 const CONTROL: ChannelId = ChannelId::new(2).expect("a node has more");
-/// How a proxy knows the connections that do not begin with a name: those beside the first one.
+/// The proxy's name for connections that do not begin with a name: those after the first one.
 const FURTHER: &str = "";
 
 fn config(label: &str) -> TcpConfig {
@@ -25,7 +25,7 @@ fn patient(label: &str) -> TcpConfig {
     config(label).heartbeat(slow)
 }
 
-/// Two nodes with a session of three connections, dialled by a through a proxy.
+/// Two nodes with a session of three connections, dialed by a through a proxy.
 struct Pair {
     a: Arc<TcpTransport>,
     b: Arc<TcpTransport>,
@@ -51,11 +51,11 @@ impl Pair {
         }
     }
 
-    /// Another session, as good as the first.
+    /// Another session of the same kind.
     async fn again(&mut self) {
         self.a.connect(&spec_at(&self.b, self.proxy.address), DialId(2));
         (self.at_a, self.at_b) = (next_session(&self.a).await, next_session(&self.b).await);
-        talk(&mut self.at_a, &mut self.at_b).await;
+        exchange_frames(&mut self.at_a, &mut self.at_b).await;
     }
 }
 
@@ -78,7 +78,7 @@ fn the_silence_of_one_connection_ends_the_session_whatever_the_others_say() {
     smol::block_on(async {
         let mut pair = Pair::new().await;
         pair.proxy.silence(FURTHER);
-        talk(&mut pair.at_a, &mut pair.at_b).await;
+        exchange_frames(&mut pair.at_a, &mut pair.at_b).await;
         pair.expect_ends(&[EndKind::Timeout, EndKind::Closed]).await;
     });
 }
@@ -137,26 +137,26 @@ fn a_peer_with_other_channels_or_none_has_the_default_one() {
         let outbox = at_a.outbox();
         outbox.push(FrameMeta::SIGNAL.on(BULK).after_all(), &mut |out| out.push(7)).unwrap();
         outbox.flush();
-        assert_eq!(support::hear(&mut at_b).await, [7]);
-        talk(&mut at_a, &mut at_b).await;
+        assert_eq!(support::receive_one(&mut at_b).await, [7]);
+        exchange_frames(&mut at_a, &mut at_b).await;
     });
 }
 
 #[test]
 fn to_flush_a_channel_flushes_what_is_waited_for_on_others() {
     smol::block_on(async {
-        // A ping would also write the frames that wait.
+        // A ping would also write the queued frames.
         let (a, b) = (support::start(patient("a")).await, support::start(patient("b")).await);
         let (at_a, mut at_b) = support::connect(&a, &b).await;
         let outbox = at_a.outbox();
         let push = |meta: FrameMeta, frame: u8| outbox.push(meta, &mut |out| out.push(frame)).unwrap();
-        // Again, for the keepers write too when they begin.
+        // Repeated, because the drivers also write when they start.
         for _ in 0..10 {
             push(FrameMeta::message(1).on(BULK), 1);
             push(FrameMeta::signal(1).after_all(), 2);
             outbox.flush_channel(ChannelId::DEFAULT);
-            assert_eq!(support::hear(&mut at_b).await, [1]);
-            assert_eq!(support::hear(&mut at_b).await, [2]);
+            assert_eq!(support::receive_one(&mut at_b).await, [1]);
+            assert_eq!(support::receive_one(&mut at_b).await, [2]);
         }
     });
 }
@@ -165,13 +165,13 @@ fn to_flush_a_channel_flushes_what_is_waited_for_on_others() {
 fn a_session_whose_further_connections_do_not_come_is_none() {
     smol::block_on(async {
         let (a, b) = (support::start(config("a")).await, support::start(config("b")).await);
-        // The way to b leads the first connection there, and the others to nobody who answers.
+        // The proxy forwards only the first connection to b; the others get no answer.
         let only_one = support::proxy::Proxy::to_first(b.local_addr());
         a.connect(&spec_at(&b, only_one.address), DialId(1));
         let (dial, end) = soon("the failure", support::next_failure(&a)).await;
         assert_eq!((dial, end.kind), (DialId(1), EndKind::SetupTimeout));
-        // b has not kept anything of it: the next attempt, on a good way, succeeds.
+        // b has kept nothing of the attempt: the next one, to b's own address, succeeds.
         let (mut at_a, mut at_b) = support::connect(&a, &b).await;
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
     });
 }

@@ -1,4 +1,5 @@
-//! What a configuration may say: whatever it may not is told at start, by the name of the field.
+//! The ranges of the configuration: a value outside of its range is refused at start with the name
+//! of the field.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod support;
@@ -58,7 +59,7 @@ fn what_is_out_of_its_limits_is_told_by_its_field() {
         start(within).unwrap_or_else(|error| panic!("the outermost value of {expected} is refused: {error}"));
         match start(beyond) {
             Err(StartError::Field { field, .. }) => assert_eq!(field, expected),
-            other => panic!("{expected} is out of its limits, and that is said of it: {other:?}"),
+            other => panic!("expected a refusal of {expected}, got {other:?}"),
         }
     }
 }

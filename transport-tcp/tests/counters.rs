@@ -1,4 +1,4 @@
-//! How sessions and dials come to their ends is counted by why.
+//! Counters of the ends of sessions and dials, by their reasons.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -14,7 +14,7 @@ fn sessions_are_counted_by_how_they_end() {
     smol::block_on(async {
         let (a, b) = (start(config("a")).await, start(config("b")).await);
         let (at_a, mut at_b) = connect(&a, &b).await;
-        // Nobody reads it any more: it ends without a goodbye.
+        // The session is dropped: it ends without a goodbye.
         drop(at_a);
         assert_eq!(end_of(&mut at_b).await.1.kind, EndKind::Closed);
         until("it to be counted", || count(&b, "sessions_closed") == 1).await;
@@ -43,7 +43,7 @@ fn a_session_of_several_connections_is_counted_once() {
         let (one, other) = futures::join!(end_of(&mut at_a), end_of(&mut at_b));
         assert_eq!((one.1.kind, other.1.kind), (EndKind::Left, EndKind::Left));
 
-        // All connections of both have ended when a third session stands and has ended.
+        // All connections of both have ended once a third session has begun and ended.
         let (mut at_a, mut at_b) = connect(&a, &b).await;
         at_b.outbox().close(EndKind::Disconnected);
         futures::join!(end_of(&mut at_a), end_of(&mut at_b));
@@ -63,8 +63,8 @@ fn what_was_not_sent_is_counted_though_the_connection_broke_in_a_write() {
         let (at_a, _at_b) = (next_session(&a).await, next_session(&b).await);
         let outbox = at_a.outbox();
         let mut pushed = 0;
-        // More than the system takes, to a peer that does not read; then the connection is reset.
-        // The session goes on until it is read, so it is the writer that notices.
+        // More than the system accepts, to a peer that does not read; then the connection is reset.
+        // The session continues until it is read, so the writer detects the reset.
         while outbox.push(FrameMeta::message(1), &mut |out| out.extend([7; 64 * 1024])).is_ok() {
             outbox.flush();
             pushed += 1;
@@ -94,7 +94,7 @@ fn a_frame_that_the_peer_does_not_take_is_counted() {
 fn a_dial_that_leads_nowhere_is_counted() {
     smol::block_on(async {
         let a = start(config("a")).await;
-        // There is no address in it, and none is known.
+        // The specification has no address, and none is known.
         let unknown: NodeSpec = "b@no-such-host.invalid".parse().unwrap();
         a.connect(&unknown, DialId(1));
         assert_eq!(next_failure(&a).await.1.kind, EndKind::Unreachable);

@@ -1,4 +1,4 @@
-//! Peers that are looked up while the node runs: in a file, and through the system's resolver.
+//! Peers that are found while the node runs: in a file, and through the system's resolver.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -9,12 +9,12 @@ use std::{fs, path::PathBuf, time::Duration};
 use peer_service::{DialId, EndKind, PeerService};
 use refs::Incarnation;
 use support::{
-    config, connect, count, end_of, next_session, nobody, proxy::Proxy, soon, spawner, spec, spec_at, start,
-    talk, until,
+    config, connect, count, end_of, exchange_frames, next_session, proxy::Proxy, soon, spawner, spec,
+    spec_at, start, until, unused_address,
 };
 use transport_tcp::{PeersFileError, StartError, TcpConfig, TcpTransport};
 
-/// A file of peers; it is gone at the end.
+/// A file of peers; deleted on drop.
 struct PeersFile(PathBuf);
 
 impl PeersFile {
@@ -32,7 +32,7 @@ impl PeersFile {
         fs::rename(next, &self.0).unwrap();
     }
 
-    /// A node with this file, which it looks at often.
+    /// A node with this file, which it reads often.
     fn config(&self, label: &str) -> TcpConfig {
         config(label).peers_file(&self.0).peers_interval(Duration::from_millis(10))
     }
@@ -50,24 +50,24 @@ async fn refused(config: TcpConfig) -> StartError {
 }
 
 #[test]
-fn a_node_that_is_added_to_the_file_is_dialled_and_the_own_name_is_skipped() {
+fn a_node_that_is_added_to_the_file_is_dialed_and_the_own_name_is_skipped() {
     smol::block_on(async {
         let (b, c) = (start(config("b")).await, start(config("c")).await);
         let file = PeersFile::new("added", &format!("# ours\n{}\na@127.0.0.1=127.0.0.1:1\n", spec(&b)));
         let a = start(file.config("a")).await;
         let (mut at_a, mut at_b) = (next_session(&a).await, next_session(&b).await);
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
 
         file.set(&format!("{}\n{} # new\n", spec(&b), spec(&c)));
         let (mut to_c, mut at_c) = (next_session(&a).await, next_session(&c).await);
-        talk(&mut to_c, &mut at_c).await;
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut to_c, &mut at_c).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
         assert_eq!((count(&a, "dials"), count(&a, "peers_file_errors")), (2, 0));
     });
 }
 
 #[test]
-fn a_node_that_is_removed_keeps_its_session_and_is_not_redialled() {
+fn a_node_that_is_removed_keeps_its_session_and_is_not_redialed() {
     smol::block_on(async {
         let (b, c) = (start(config("b")).await, start(config("c")).await);
         let wire = Proxy::to(b.local_addr());
@@ -75,21 +75,20 @@ fn a_node_that_is_removed_keeps_its_session_and_is_not_redialled() {
         let a = start(file.config("a")).await;
         let (mut at_a, mut at_b) = (next_session(&a).await, next_session(&b).await);
 
-        // When `c` is there, the new list has been taken.
+        // When `c` is connected, the new list is in use.
         file.set(&spec(&c).to_string());
         let (_to_c, _at_c) = (next_session(&a).await, next_session(&c).await);
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
         let dials = count(&a, "dials");
         wire.sever_all();
         assert_eq!(end_of(&mut at_a).await.1.kind, EndKind::Closed);
         assert_eq!(end_of(&mut at_b).await.1.kind, EndKind::Closed);
 
-        // A listed peer would be dialled within 50 ms; the list has been looked at more often than
-        // that.
+        // A listed peer would be dialed within 50 ms; the list has been read more often than that.
         file.set("?");
-        until("twenty looks at the file", || count(&a, "peers_file_errors") >= 20).await;
+        until("twenty reads of the file", || count(&a, "peers_file_errors") >= 20).await;
         assert_eq!(count(&a, "dials"), dials);
-        // On demand it is still dialled.
+        // On demand it is still dialed.
         connect(&a, &b).await;
     });
 }
@@ -97,7 +96,7 @@ fn a_node_that_is_removed_keeps_its_session_and_is_not_redialled() {
 #[test]
 fn a_malformed_file_keeps_the_last_good_list_until_it_is_mended() {
     smol::block_on(async {
-        let address = nobody();
+        let address = unused_address();
         let (b, c) = (start(config("b")).await, start(config("c")).await);
         let wire = Proxy::to(b.local_addr());
         let good = spec_at(&b, wire.address);
@@ -107,12 +106,12 @@ fn a_malformed_file_keeps_the_last_good_list_until_it_is_mended() {
 
         file.set(&format!("{}\nthis is no node\nd@127.0.0.1={address}\n", spec(&c)));
         until("the file to be refused", || count(&a, "peers_file_errors") >= 2).await;
-        // The old list holds: who is lost is dialled again, and nobody of the new list is.
+        // The old list stays in use: a lost peer is dialed again, and no peer of the new list is.
         wire.sever_all();
         assert_eq!(end_of(&mut at_a).await.1.kind, EndKind::Closed);
         assert_eq!(end_of(&mut at_b).await.1.kind, EndKind::Closed);
         let (mut at_a, mut at_b) = (next_session(&a).await, next_session(&b).await);
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
         assert_eq!(at_a.peer().node, *b.local());
 
         fs::remove_file(&file.0).unwrap();
@@ -120,17 +119,17 @@ fn a_malformed_file_keeps_the_last_good_list_until_it_is_mended() {
         until("the missing file to be noticed", || count(&a, "peers_file_errors") >= before + 2).await;
         file.set(&format!("{good}\n{}", spec(&c)));
         assert_eq!(next_session(&a).await.peer().node, *c.local());
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
     });
 }
 
 #[test]
-fn a_peer_that_has_moved_is_dialled_at_its_new_address() {
+fn a_peer_that_has_moved_is_dialed_at_its_new_address() {
     smol::block_on(async {
         let b = start(config("b")).await;
-        let file = PeersFile::new("moved", &spec_at(&b, nobody()).to_string());
+        let file = PeersFile::new("moved", &spec_at(&b, unused_address()).to_string());
         let a = start(file.config("a")).await;
-        until("a vain dial", || count(&a, "dials_failed") >= 1).await;
+        until("a failed dial", || count(&a, "dials_failed") >= 1).await;
         file.set(&spec(&b).to_string());
         assert_eq!(next_session(&a).await.peer().node, *b.local());
     });
@@ -158,18 +157,18 @@ fn at_start_the_file_must_be_there_and_well_formed() {
 #[test]
 fn a_name_in_dns_leads_to_a_node_at_each_of_its_addresses() {
     smol::block_on(async {
-        let address = nobody();
+        let address = unused_address();
         let template = format!("app@localhost:{}", address.port()).parse().unwrap();
         let a = config("a").peers_dns(template).peers_interval(Duration::from_millis(10));
         let a = start(a).await;
-        // It is looked for, whether or not it is there yet.
-        until("a vain dial", || count(&a, "dials_failed") >= 1).await;
+        // The node is dialed whether or not it exists yet.
+        until("a failed dial", || count(&a, "dials_failed") >= 1).await;
 
         let mut b = config("app").listen(address);
         b.name = format!("app@{address}").parse().unwrap();
         let b = start(b).await;
         let (mut at_a, mut at_b) = (next_session(&a).await, next_session(&b).await);
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
         assert_eq!(count(&a, "peers_dns_errors"), 0);
     });
 }
@@ -181,7 +180,7 @@ fn a_name_in_dns_that_leads_nowhere_is_asked_again_and_disturbs_nobody() {
         // An empty label: refused by the resolver itself.
         let a = config("a").peers_dns("app@no..where:7001".parse().unwrap());
         let a = start(a.peers_interval(Duration::from_millis(10)).peer(spec(&b))).await;
-        until("a few vain questions", || count(&a, "peers_dns_errors") >= 3).await;
+        until("a few failed lookups", || count(&a, "peers_dns_errors") >= 3).await;
         assert_eq!(next_session(&a).await.peer().node, *b.local());
     });
 }
@@ -195,7 +194,7 @@ fn after_the_shutdown_nobody_looks_for_peers() {
         a.shutdown();
         file.set(&spec(&b).to_string());
         assert!(soon("the end of all events", a.next()).await.is_none());
-        // The one thing that is certain to come after whatever was begun: a dial to the same node.
+        // A later event than any dial that might have begun: a dial to the same node.
         let c = start(config("c")).await;
         c.connect(&spec(&b), DialId(1));
         assert_eq!(next_session(&b).await.peer().node, *c.local());

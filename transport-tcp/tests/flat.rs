@@ -1,6 +1,6 @@
-//! What comes and goes leaves nothing behind: memory and descriptors after thousands of hostile
-//! connections, and after hundreds of sessions with a true peer. In a process of its own, and one
-//! at a time, because it measures the process.
+//! Connections and sessions that have ended leave nothing behind: memory and descriptors after
+//! thousands of hostile connections, and after hundreds of sessions with a node. In its own
+//! process, one test at a time, because it measures the process.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "part of tests")]
@@ -12,18 +12,18 @@ use std::{collections::VecDeque, sync::Arc};
 use peer_service::{DialId, EndKind, PeerService};
 use smol::io::AsyncWriteExt;
 use support::{
-    config, connect, count, descriptors, end_of, next_session,
+    config, connect, count, descriptors, end_of, exchange_frames, next_session,
     proxy::Proxy,
     raw::{VERSION, dial, dial_from, frame, hello, hello_with, join, listen_to, read_frame, say},
-    spec_at, start, talk, until,
+    spec_at, start, until,
 };
 use transport_tcp::TcpTransport;
 
 const B: &str = "b@127.0.0.1";
-/// How many silent strangers are there at any time.
+/// Number of silent connections at any time.
 const SILENT: usize = 100;
-/// What the memory of the process may grow by: the system counts whole pages, and the allocator
-/// keeps some.
+/// Tolerated growth of the process's memory: the system counts whole pages, and the allocator keeps
+/// some.
 const SLACK: usize = 512 << 10;
 
 #[test]
@@ -43,7 +43,7 @@ async fn leaves_nothing_behind(hostile: usize, sessions: usize) {
     let (a, b) = (start(config("bystander")).await, start(config("b")).await);
     let (mut at_a, mut at_b) = connect(&a, &b).await;
     let recorded = record(&b).await;
-    // What is made once and kept is made now.
+    // Everything that is allocated once and kept is allocated now.
     attack(&b, &recorded, hostile / 5).await;
     come_and_go(&b, sessions / 5).await;
 
@@ -52,13 +52,13 @@ async fn leaves_nothing_behind(hostile: usize, sessions: usize) {
     before.is_still_true(&format!("{hostile} hostile connections")).await;
     come_and_go(&b, sessions).await;
     before.is_still_true(&format!("{sessions} sessions that came and went")).await;
-    talk(&mut at_a, &mut at_b).await;
+    exchange_frames(&mut at_a, &mut at_b).await;
     for refusal in ["malformed", "proof", "busy"] {
         assert!(count(&b, &format!("refused_{refusal}")) > 0, "none was refused as {refusal}");
     }
 }
 
-/// What a true node says to prove itself, to be said again by somebody else.
+/// Records the bytes by which a node proves itself, for a replay.
 async fn record(b: &TcpTransport) -> Vec<u8> {
     let c = start(config("recorded")).await;
     let wire = Proxy::to(b.local_addr());
@@ -70,7 +70,7 @@ async fn record(b: &TcpTransport) -> Vec<u8> {
     said
 }
 
-/// So many hostile connections, one after the other, of every kind; silent ones stay until others
+/// `times` hostile connections, one after the other, of every kind; silent ones stay until others
 /// take their place.
 async fn attack(b: &Arc<TcpTransport>, recorded: &[u8], times: usize) {
     let mut silent = VecDeque::new();
@@ -87,7 +87,7 @@ async fn attack(b: &Arc<TcpTransport>, recorded: &[u8], times: usize) {
             silent.pop_front();
         }
     }
-    // More than there is room for, so that some are sent away.
+    // More than there are places, so that some are evicted.
     for at in 0..200 {
         silent.push_back(dial_from([127, 0, 0, 2 + (at % 4) as u8], b).await);
     }
@@ -107,8 +107,8 @@ async fn a_wrong_proof(b: &TcpTransport) {
     listen_to(&stream).await;
 }
 
-/// So many sessions, one after the other: of a true peer, ended in turn by either side and in every
-/// way, and of somebody who knows the secret and bears a new name each time.
+/// `times` sessions, one after the other: with a node, ended by either side and in every way; and
+/// with a peer that has the secret and uses a new name each time.
 async fn come_and_go(b: &Arc<TcpTransport>, times: usize) {
     let c = start(config("c")).await;
     for at in 0..times {
@@ -119,7 +119,7 @@ async fn come_and_go(b: &Arc<TcpTransport>, times: usize) {
         end_of(&mut at_b).await;
 
         let (mut at_c, mut at_b) = connect(&c, b).await;
-        talk(&mut at_c, &mut at_b).await;
+        exchange_frames(&mut at_c, &mut at_b).await;
         match at % 4 {
             0 => at_c.outbox().close(EndKind::Left),
             1 => at_b.outbox().close(EndKind::Disconnected),
@@ -129,14 +129,14 @@ async fn come_and_go(b: &Arc<TcpTransport>, times: usize) {
     }
 }
 
-/// What the process holds.
+/// The resources that the process holds.
 struct Footprint {
     memory: usize,
     descriptors: usize,
 }
 
 impl Footprint {
-    /// Once nothing is under way any more.
+    /// Measured once nothing is in progress any more.
     async fn at_rest() -> Self {
         let mut last = (usize::MAX, 0);
         until("the descriptors to stay as they are", || {

@@ -1,4 +1,4 @@
-//! Frames longer than a fragment: whole at the other end, in order, and in nobody's way.
+//! Frames longer than a fragment: they arrive whole and in order, and delay no other frame.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -7,12 +7,12 @@ mod support;
 use std::time::Duration;
 
 use peer_service::{DialId, EndKind, FrameBuf, FrameMeta, PeerService, PushError};
-use support::{Live, config, connect, end_of, hear, next_session, proxy::Proxy, soon, spec_at, start};
+use support::{Live, config, connect, end_of, next_session, proxy::Proxy, receive_one, soon, spec_at, start};
 use transport_tcp::{Heartbeat, TcpConfig};
 
 const LARGEST: usize = 16 << 20;
 
-/// A body that is nowhere like itself elsewhere.
+/// A body without repetitions.
 fn body(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i % 251) as u8 ^ (i >> 16) as u8).collect()
 }
@@ -31,7 +31,7 @@ async fn receive(session: &mut Live, count: usize) -> Vec<Vec<u8>> {
     frames.iter().map(<[u8]>::to_vec).collect()
 }
 
-/// A node whose peer may stand still for long before that is noticed.
+/// A node whose peer may be silent for a long time.
 fn patient(label: &str) -> TcpConfig {
     let heartbeat = Heartbeat { interval: Duration::from_secs(5), timeout: Duration::from_secs(60) };
     config(label).heartbeat(heartbeat).max_message_queue(1 << 30)
@@ -65,7 +65,7 @@ fn while_a_long_message_waits_for_a_slow_peer_pongs_and_the_signals_of_others_pa
         a.connect(&spec_at(&b, wire.address), DialId(1));
         let (mut at_a, mut at_b) = (next_session(&a).await, next_session(&b).await);
 
-        // b stands still: more than the systems between the two take is under way.
+        // b does not read: more is in transit than the systems of the two nodes buffer.
         let whole = body(LARGEST);
         for _ in 0..4 {
             push(&at_a, FrameMeta::message(1), &whole).unwrap();
@@ -74,13 +74,13 @@ fn while_a_long_message_waits_for_a_slow_peer_pongs_and_the_signals_of_others_pa
         push(&at_a, FrameMeta::signal(1), b"the sender's own end").unwrap();
         push(&at_a, FrameMeta::signal(2), b"another's end").unwrap();
         at_a.outbox().flush();
-        // A ping, and a frame by which it shows that the ping was read, and answered.
+        // A ping, and a frame whose arrival shows that the ping was read and answered.
         assert!(wire.inject_back("a@127.0.0.1", b"\x09\x02\0\0\0\0\0\0\0\x07\x02\0!").await);
-        assert_eq!(hear(&mut at_a).await, b"!");
+        assert_eq!(receive_one(&mut at_a).await, b"!");
 
         let received = receive(&mut at_b, 6).await;
         let another = received.iter().position(|frame| frame == b"another's end").unwrap();
-        assert!(another < 4, "it passes");
+        assert!(another < 4, "it overtakes the long messages");
         assert_eq!(received.iter().filter(|frame| **frame == whole).count(), 4);
         assert_eq!(received[5], b"the sender's own end");
 
@@ -93,7 +93,7 @@ fn while_a_long_message_waits_for_a_slow_peer_pongs_and_the_signals_of_others_pa
     });
 }
 
-/// The kinds of all frames in what was said.
+/// The kinds of all frames in these bytes.
 fn kinds(mut said: &[u8]) -> Vec<u8> {
     let mut kinds = Vec::new();
     while !said.is_empty() {

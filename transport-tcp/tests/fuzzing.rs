@@ -1,5 +1,5 @@
-//! Bytes from anywhere at every stage of a connection: never a panic, no proof without the secret,
-//! and no more memory than has arrived.
+//! Arbitrary bytes at every stage of a connection: never a panic, no proof without the secret, and
+//! no more memory than has arrived.
 
 use fuzz_corpus::Target;
 use transport_tcp::fuzzing;
@@ -10,12 +10,12 @@ fn frames() {
 }
 
 #[test]
-fn handshakes_of_who_was_dialled() {
+fn handshakes_of_who_was_dialed() {
     Target { name: "tcp_acceptor", run: fuzzing::acceptor, most: 2 << 10, most_per_byte: 4 }.check();
 }
 
 #[test]
-fn handshakes_of_who_has_dialled() {
+fn handshakes_of_who_has_dialed() {
     Target { name: "tcp_initiator", run: fuzzing::initiator, most: 2 << 10, most_per_byte: 4 }.check();
 }
 

@@ -1,4 +1,5 @@
-//! Whoever connects and is no node of the cluster: turned away, counted, and nobody else notices.
+//! Peers that are not nodes of the cluster: they are refused and counted, and disturb no other
+//! node.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -13,13 +14,13 @@ use peer_service::{DialId, EndKind, NodeSpec, PeerEvent, PeerService};
 use refs::Incarnation;
 use smol::{Async, io::AsyncWriteExt};
 use support::{
-    config, connect, count, end_of, next_failure, next_session, nobody,
+    config, connect, count, end_of, exchange_frames, next_failure, next_session,
     proxy::Proxy,
     raw::{
         TERMS, Transcript, VERDICT, VERSION, dial, frame, hello, listen_to, read_frame, say,
         while_others_talk,
     },
-    soon, spec, spec_at, start, talk, until,
+    soon, spec, spec_at, start, until, unused_address,
 };
 use transport_tcp::{Secret, StartError, TcpConfig, TcpTransport};
 
@@ -54,10 +55,10 @@ fn who_speaks_tls_is_told_in_tls_that_nobody_here_does() {
 #[test]
 fn a_frame_of_a_handshake_has_at_most_1024_bytes() {
     while_others_talk(config("b"), async |b| {
-        // Its length alone is enough: nothing is waited for, nothing allocated.
+        // The length alone is refused: the node does not wait for the body and allocates nothing.
         assert!(say(&b, &[0x81, 0x08]).await.is_empty());
         until("the refusal to be counted", || count(&b, "refused_malformed") == 1).await;
-        // Four bytes of length that promise a quarter of a gigabyte.
+        // Four bytes of length that announce a quarter of a gigabyte.
         assert!(say(&b, &[0xff, 0xff, 0xff, 0x7f]).await.is_empty());
         until("the refusal to be counted", || count(&b, "refused_malformed") == 2).await;
     });
@@ -103,7 +104,7 @@ fn f30_a_wrong_secret_ends_in_auth_failed() {
         stranger.connect(&spec(&b), DialId(1));
         assert_eq!(next_failure(&stranger).await.1.kind, EndKind::AuthFailed);
         until("the refusal to be counted", || count(&b, "refused_proof") == 1).await;
-        // And the other way round.
+        // And in the other direction.
         b.connect(&spec(&stranger), DialId(2));
         let (dial, end) = next_failure(&b).await;
         assert_eq!((dial, end.kind), (DialId(2), EndKind::AuthFailed));
@@ -139,13 +140,13 @@ fn while_the_secret_is_changed_nodes_of_neighbouring_rounds_accept_each_other() 
         for pair in nodes.windows(2) {
             for (from, to) in [(&pair[0], &pair[1]), (&pair[1], &pair[0])] {
                 let (mut at_from, mut at_to) = connect(from, to).await;
-                talk(&mut at_from, &mut at_to).await;
+                exchange_frames(&mut at_from, &mut at_to).await;
                 at_from.outbox().close(EndKind::Left);
                 end_of(&mut at_to).await;
                 end_of(&mut at_from).await;
             }
         }
-        // Who uses a secret that the other does not know, or not any more, is turned away.
+        // A node whose secret the other node does not accept, or no longer accepts, is refused.
         for (from, to) in [(2, 0), (1, 3), (0, 3), (3, 0)] {
             nodes[from].connect(&spec(&nodes[to]), DialId(1));
             assert_eq!(next_failure(&nodes[from]).await.1.kind, EndKind::AuthFailed);
@@ -198,8 +199,8 @@ fn challenge() -> Vec<u8> {
 
 #[test]
 fn what_trails_a_challenge_is_part_of_what_is_proved() {
-    /// What `a` makes of a node that knows the secret, says `said`, and proves to have said
-    /// `proved`.
+    /// The result at `a` when it dials a node with the secret that sends `said`, and proves a
+    /// transcript with `proved`.
     async fn answered_by(said: Vec<u8>, proved: Vec<u8>) -> Result<(), EndKind> {
         let a = start(config("a")).await;
         let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
@@ -224,7 +225,7 @@ fn what_trails_a_challenge_is_part_of_what_is_proved() {
         let with_tail = [&challenge()[..], b"fields of a later version"].concat();
         assert_eq!(answered_by(challenge(), challenge()).await, Ok(()));
         assert_eq!(answered_by(with_tail.clone(), with_tail.clone()).await, Ok(()));
-        // Somebody on the path has taken the tail away, or appended it.
+        // An attacker on the path has removed the tail, or appended it.
         assert_eq!(answered_by(challenge(), with_tail.clone()).await, Err(EndKind::AuthFailed));
         assert_eq!(answered_by(with_tail, challenge()).await, Err(EndKind::AuthFailed));
     });
@@ -242,7 +243,7 @@ fn a_proof_that_is_reflected_proves_nothing() {
             read_frame(&stream).await;
             (&stream).write_all(&frame(&challenge())).await.unwrap();
             let proof = read_frame(&stream).await;
-            // «Accepted», with the very same terms and proof.
+            // "Accepted", with the same terms and proof.
             let mut verdict = vec![19, 0];
             verdict.extend_from_slice(&proof[1..]);
             (&stream).write_all(&frame(&verdict)).await.unwrap();
@@ -257,7 +258,7 @@ fn a_proof_that_is_reflected_proves_nothing() {
 
 #[test]
 fn what_answers_a_dial_and_is_no_node_is_no_danger() {
-    // What it says, and what the dial ends with.
+    // The bytes of the server, and the end of the dial.
     let answers: [(&[u8], EndKind); 5] = [
         (b"SSH-2.0-OpenSSH_9.6\r\n", EndKind::AuthFailed),
         (&[2, 3, 0], EndKind::AuthFailed),
@@ -280,7 +281,7 @@ fn what_answers_a_dial_and_is_no_node_is_no_danger() {
             assert_eq!((dial, end.kind), (DialId(at as u64), expected), "after {answer:?}");
             soon("the server", server).await;
         }
-        a.connect(&format!("nobody@127.0.0.1={}", nobody()).parse().unwrap(), DialId(9));
+        a.connect(&format!("unused_address@127.0.0.1={}", unused_address()).parse().unwrap(), DialId(9));
         assert_eq!(next_failure(&a).await.1.kind, EndKind::Refused);
         a.connect(&"unknown@127.0.0.1".parse().unwrap(), DialId(10));
         assert_eq!(next_failure(&a).await.1.kind, EndKind::Unreachable);
@@ -311,13 +312,13 @@ fn f13_what_no_session_may_say_ends_that_session_only() {
     let ping_without_number: &[u8] = &[1, 2];
     let reserved: &[u8] = &[1, 5];
     let fragment_of_nothing: &[u8] = &[2, 1, 0];
-    let fragment_of_nobody: &[u8] = &[14, 1, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 0, 1];
+    let fragment_of_no_sequence: &[u8] = &[14, 1, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 0, 1];
     let fragment_of_too_much: &[u8] = &[14, 1, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1];
-    // Longer than the fragments in which it should travel.
+    // Longer than the fragments in which it should be sent.
     let too_long_for_one: &[u8] = &[0x82, 0x88, 0x04, 0];
     let out_of_place: &[u8] = &[2, 16, 0];
     let unknown: &[u8] = &[1, 200];
-    let fragments = [fragment_of_nothing, fragment_of_nobody, fragment_of_too_much, too_long_for_one];
+    let fragments = [fragment_of_nothing, fragment_of_no_sequence, fragment_of_too_much, too_long_for_one];
     let others = [too_long, ping_without_number, reserved, out_of_place, unknown];
     for spoilt in others.into_iter().chain(fragments) {
         while_others_talk(config("b"), async |b| {
@@ -325,7 +326,7 @@ fn f13_what_no_session_may_say_ends_that_session_only() {
             let wire = Proxy::to(b.local_addr());
             c.connect(&spec_at(&b, wire.address), DialId(1));
             let (mut at_c, mut at_b) = (next_session(&c).await, next_session(&b).await);
-            talk(&mut at_c, &mut at_b).await;
+            exchange_frames(&mut at_c, &mut at_b).await;
             assert!(wire.inject("c@127.0.0.1", spoilt).await);
             assert_eq!(end_of(&mut at_b).await.1.kind, EndKind::Protocol, "after {spoilt:?}");
             assert_eq!(end_of(&mut at_c).await.1.kind, EndKind::Closed);
@@ -344,7 +345,7 @@ fn a_configuration_that_does_not_fit_is_refused_with_its_field() {
     let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
     let mut open = config("a").listen(anywhere);
     open.secret = None;
-    assert!(refused(open.clone()).starts_with("secret: "), "everybody could join");
+    assert!(refused(open.clone()).starts_with("secret: "), "every program could join");
     assert!(refused(config("a").cluster("c".repeat(65))).starts_with("cluster: "));
     assert!(refused(config("a").max_frame(10)).starts_with("max_frame: "));
     assert!(refused(TcpConfig::new("a@127.0.0.1".parse().unwrap())).starts_with("listen: "));

@@ -1,5 +1,4 @@
-//! Whoever knows the secret and breaks the rules of a session: that costs its own session, and
-//! nobody else anything.
+//! Peers that have the secret and break the rules of a session: only their own session ends.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -10,17 +9,17 @@ use std::{net::TcpStream, time::Duration};
 use peer_service::{DialId, EndKind, FrameBuf, PeerService};
 use smol::{Async, future::or, io::AsyncWriteExt};
 use support::{
-    Live, config, connect, count, end_of, hear, next_session,
+    Live, config, connect, count, end_of, exchange_frames, next_session,
     raw::{
         self, DATA, FRAGMENT, GOODBYE, PING, PONG, REFUSED, STANDS_ALREADY, Transcript, VERDICT, VERSION,
         beat, deny_the_session, dial, frame, hello_with, in_incarnation, incarnation_in, join, listen_to,
         read_frame, while_others_talk,
     },
-    soon, spec, start, talk, until,
+    receive_one, soon, spec, start, until,
 };
 use transport_tcp::{Heartbeat, TcpTransport};
 
-/// A session with a peer that understands fragments and keeps to nothing: its connection, and the
+/// A session with a peer that supports fragments and follows no rule: its connection, and the
 /// node's end.
 async fn rogue(b: &TcpTransport) -> (Async<TcpStream>, Live) {
     let stream = join(b, &hello_with(VERSION, 1, "", "rogue@h", "b@127.0.0.1")).await;
@@ -35,21 +34,21 @@ fn who_joins_and_then_says_nothing_loses_the_session() {
         let (stream, mut at_b) = rogue(&b).await;
         let (said, end) = end_of(&mut at_b).await;
         assert_eq!((said.len(), end.kind), (0, EndKind::Timeout));
-        // What it heard were signs of life, and the end.
+        // The peer received pings, and the end.
         assert!(listen_to(&stream).await.starts_with(&beat(PING, 1)));
     });
 }
 
 #[test]
 fn a_node_that_is_slow_to_begin_keeps_the_session() {
-    // No rogue, only starved: its first word comes after the timeout, and within that and the time
-    // for the handshake.
+    // Not hostile, only starved: its first bytes arrive after the timeout, but within the sum of
+    // the timeout and the set-up timeout.
     while_others_talk(config("b").setup_timeout(Duration::from_secs(20)), async |b| {
         let (stream, mut at_b) = rogue(&b).await;
         smol::Timer::after(Heartbeat::fast().timeout * 2).await;
         (&stream).write_all(&frame(&[DATA, 1])).await.unwrap();
-        assert_eq!(hear(&mut at_b).await, [1]);
-        // From now on it is judged like everybody.
+        assert_eq!(receive_one(&mut at_b).await, [1]);
+        // From now on the normal timeout applies.
         assert_eq!(end_of(&mut at_b).await.1.kind, EndKind::Timeout);
     });
 }
@@ -62,11 +61,11 @@ fn nothing_counts_after_a_goodbye() {
         (&stream).write_all(&said.concat()).await.unwrap();
         let (heard, end) = end_of(&mut at_b).await;
         assert_eq!((heard, end.kind), (vec![vec![1]], EndKind::Left));
-        assert_eq!(count(&b, "sessions_protocol"), 0, "nobody has looked");
+        assert_eq!(count(&b, "sessions_protocol"), 0, "bytes after the goodbye are not parsed");
     });
 }
 
-/// A fragment of a sequence, of so many bytes in all, at an offset.
+/// A fragment of a sequence, of `len` bytes in total, at an offset.
 fn fragment(sequence: u32, len: u32, offset: u32, piece: &[u8]) -> Vec<u8> {
     let head = [sequence, len, offset].map(u32::to_be_bytes).concat();
     frame(&[&[FRAGMENT][..], &head, piece].concat())
@@ -91,10 +90,10 @@ fn f14_fragments_out_of_their_order_end_the_session_and_none_of_it_is_handed_ove
             let (heard, end) = end_of(&mut at_b).await;
             assert_eq!((heard.len(), end.kind), (0, EndKind::Protocol), "{what}");
         }
-        // A sequence that is over does not begin again.
+        // A complete sequence does not begin again.
         let (stream, mut at_b) = rogue(&b).await;
         (&stream).write_all(&[begin, fragment(0, 4, 2, b"cd")].concat()).await.unwrap();
-        assert_eq!(hear(&mut at_b).await, b"abcd");
+        assert_eq!(receive_one(&mut at_b).await, b"abcd");
         (&stream).write_all(&fragment(0, 4, 0, b"ab")).await.unwrap();
         assert_eq!(end_of(&mut at_b).await.1.kind, EndKind::Protocol);
     });
@@ -106,7 +105,7 @@ fn a_flood_of_pings_is_answered_in_part_and_at_the_latest_by_the_last() {
     while_others_talk(config("b").heartbeat(Heartbeat::normal()), async |b| {
         let (stream, mut at_b) = rogue(&b).await;
         let reading = smol::spawn(async move { end_of(&mut at_b).await.1.kind });
-        // 2 MB of pings, and not one answer is read meanwhile: what waits for the peer is one pong.
+        // 2 MB of pings, and no answer is read meanwhile: only one pong is queued for the peer.
         let flood: Vec<u8> = (1..=FLOOD).flat_map(|number| beat(PING, number)).collect();
         soon("the flood to be taken", (&stream).write_all(&flood)).await.unwrap();
         let mut answers = 0_u64;
@@ -128,16 +127,15 @@ fn a_flood_of_pings_is_answered_in_part_and_at_the_latest_by_the_last() {
 
 #[test]
 fn a_pong_that_nobody_has_asked_for_is_no_sign_of_life_when_one_is_asked_for() {
-    // The silence itself would take far longer to be judged than the test waits.
+    // The timeout of silence would take far longer than the test.
     let patient = Heartbeat { interval: Duration::from_secs(60), timeout: Duration::from_secs(120) };
     while_others_talk(config("b").heartbeat(patient), async |b| {
         let (stream, mut old) = rogue(&b).await;
         let forged = [beat(PONG, u64::MAX), beat(PONG, 1), frame(&[DATA, 1])].concat();
         (&stream).write_all(&forged).await.unwrap();
-        assert_eq!(hear(&mut old).await, [1]);
+        assert_eq!(receive_one(&mut old).await, [1]);
 
-        // Somebody of that name comes: the node asks whether the old one lives, and the old one is
-        // silent.
+        // Another node with that name connects: the node probes the old session, which is silent.
         let mut again = config("rogue");
         again.name = "rogue@h".parse().unwrap();
         let again = start(again).await;
@@ -162,19 +160,19 @@ fn who_takes_nothing_while_it_talks_on_loses_the_session() {
             outbox.push(peer_service::FrameMeta::SIGNAL, &mut |out| out.extend_from_slice(&signal)).unwrap();
         }
         outbox.flush();
-        let talk_on = async {
+        let keep_sending = async {
             loop {
                 let _ = (&stream).write_all(&beat(PING, 1)).await;
                 smol::Timer::after(Duration::from_millis(20)).await;
             }
         };
-        let end = or(async { end_of(&mut at_b).await.1.kind }, talk_on).await;
+        let end = or(async { end_of(&mut at_b).await.1.kind }, keep_sending).await;
         assert_eq!(end, EndKind::Overloaded);
         assert_eq!(count(&b, "sessions_overloaded"), 1);
     });
 }
 
-/// The incarnation of a node, as it tells every caller.
+/// The incarnation of a node, which it sends to every caller.
 async fn incarnation_of(node: &TcpTransport) -> u64 {
     let stream = dial(node).await;
     let name = node.local().name.as_str();
@@ -188,7 +186,7 @@ fn an_impostor_in_the_same_incarnation_that_denies_the_session_does_not_end_it()
         let b = start(config("b")).await;
         let (mut at_b, mut at_v) = connect(&b, &v).await;
         let incarnation = incarnation_of(&b).await;
-        // The users of both ends read, which answers the probes; there is nothing for them.
+        // The users of both ends read, which answers the probes; no frame arrives for them.
         let (mut of_b, mut of_v) = (FrameBuf::new(), FrameBuf::new());
         let undisturbed = async {
             let both = (at_b.recv(&mut of_b), at_v.recv(&mut of_v));
@@ -204,7 +202,7 @@ fn an_impostor_in_the_same_incarnation_that_denies_the_session_does_not_end_it()
             }
         };
         or(attack, undisturbed).await;
-        talk(&mut at_b, &mut at_v).await;
+        exchange_frames(&mut at_b, &mut at_v).await;
         assert_eq!(count(&v, "sessions_replaced"), 0);
         until("all refusals to be counted", || count(&v, "refused_standing") == 50).await;
     });
@@ -233,7 +231,7 @@ fn a_crowd_of_impostors_neither_ends_a_session_nor_floods_it_with_probes() {
             }
         };
         or(attack, undisturbed).await;
-        talk(&mut at_b, &mut at_v).await;
+        exchange_frames(&mut at_b, &mut at_v).await;
         assert_eq!(count(&v, "sessions_replaced"), 0);
     });
 }

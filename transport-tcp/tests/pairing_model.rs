@@ -1,12 +1,12 @@
-//! «One session per pair», checked exhaustively: the real [`Pairing`] of two nodes, every order in
-//! which frames are delivered, connections break, ends are noticed, and nodes are restarted.
+//! "One session per pair", checked exhaustively: the real [`Pairing`] of two nodes, with every
+//! order of deliveries, broken connections, detected ends and restarts.
 //!
-//! A connection here is two queues of frames. HELLO stands for all that a newcomer says up to its
-//! proof. As in the transport, what becomes of a newcomer that was asked something is told only
-//! after its answer was read.
+//! A connection here is two queues of frames. HELLO represents all frames of a newcomer up to its
+//! proof. As in the transport, a newcomer that was asked receives the decision only after its
+//! answer was read.
 //!
-//! An impostor knows the secret. It dials one node as the other, in the other's incarnation and
-//! with the highest number a dial can have, and denies the session when it is asked.
+//! An impostor has the secret. It dials one node as the other, in the other's incarnation and with
+//! the highest number a dial can have, and denies the session when it is asked.
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -19,7 +19,7 @@ use transport_tcp::proto::peers::pairing::{ConnId, Effect, Pairing, Refusal};
 type NodeIx = usize;
 type ConnIx = usize;
 
-/// How much may happen in one run.
+/// The limits of one run.
 #[derive(Clone, Copy)]
 struct Bounds {
     dials: u8,
@@ -42,22 +42,22 @@ enum Frame {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Conn {
     initiator: NodeIx,
-    /// An impostor has dialled; what the initiator's end does, it does.
+    /// An impostor has dialed; the model plays the initiator's end.
     forged: bool,
-    /// The initiator's life in which it has dialled, and which of its dials in that life it is.
+    /// The initiator's incarnation at the time of the dial, and the number of the dial in it.
     incarnation: Incarnation,
     number: u64,
     hello_written: bool,
-    /// The acceptor has asked and not read the answer yet.
+    /// Whether the acceptor has asked and not read the answer yet.
     asked: bool,
-    /// What the acceptor will say once it has.
+    /// The frame that the acceptor sends after the answer.
     withheld: Option<Frame>,
-    /// Who has not closed it.
+    /// Whether each node has the connection open.
     open: [bool; 2],
-    /// Frames on their way to either node.
+    /// Frames in transit to each node.
     to: [VecDeque<Frame>; 2],
     broken: bool,
-    /// How many probes either node has sent: only the answer to the last one counts.
+    /// Number of probes that each node has sent: only the answer to the last one counts.
     probes: [u8; 2],
 }
 
@@ -78,7 +78,8 @@ impl Conn {
         }
     }
 
-    /// Both nodes have it, or one has it and the other is about to: a probe is answered.
+    /// Whether both nodes have the connection, or one has it and the other is about to: then a
+    /// probe is answered.
     fn is_alive(&self) -> bool {
         self.open == [true, true] && !self.broken
     }
@@ -94,7 +95,7 @@ struct Node {
     incarnation: Incarnation,
     dials: u8,
     dials_left: u8,
-    /// The session that was handed out, and with whom.
+    /// The session that was handed out, and its peer's incarnation.
     session: Option<(ConnIx, Incarnation)>,
     ups: u8,
     downs: u8,
@@ -115,11 +116,11 @@ struct World {
     breaks: u8,
     restarts: u8,
     lies: u8,
-    /// A newcomer was refused for the sake of a dial that the peer cannot know of.
+    /// Whether a newcomer was refused because of a dial that the peer cannot know of.
     refused_for_nothing: bool,
-    /// A node was refused for the sake of a session that it had lost.
+    /// Whether a node was refused because of a session that it had lost.
     refused_for_the_dead: bool,
-    /// A session between the two nodes was ended for a newcomer while both had it.
+    /// Whether a session between the two nodes was ended for a newcomer while both had it.
     live_session_ended: bool,
 }
 
@@ -128,7 +129,7 @@ enum Action {
     Dial(NodeIx),
     WriteHello(ConnIx),
     Deliver(ConnIx, NodeIx),
-    /// The node notices that the connection is over.
+    /// The node detects the end of the connection.
     NoticeEnd(ConnIx, NodeIx),
     ProbeTimesOut(NodeIx),
     Break(ConnIx),
@@ -145,9 +146,9 @@ impl World {
         }
     }
 
-    /// The node closes the connection: it reads no more, the other end sees the end after what was
-    /// sent.
-    fn hang_up(&mut self, conn: ConnIx, at: NodeIx) {
+    /// The node closes the connection: it reads no more, and the other end sees the end after the
+    /// frames sent before.
+    fn close_connection(&mut self, conn: ConnIx, at: NodeIx) {
         self.conns[conn].open[at] = false;
         self.conns[conn].to[at].clear();
         let node = &mut self.nodes[at];
@@ -164,9 +165,9 @@ impl World {
         node.ups += 1;
     }
 
-    /// The connection is over for the node.
+    /// The connection has ended for the node.
     fn close(&mut self, conn: ConnIx, at: NodeIx) {
-        self.hang_up(conn, at);
+        self.close_connection(conn, at);
         if self.conns[conn].is_impostors_end(at) {
             return;
         }
@@ -180,7 +181,7 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::Accept(ConnId(conn)) => {
-                    self.tell(
+                    self.send_decision(
                         conn as ConnIx,
                         at,
                         Frame::Accepted { incarnation: self.nodes[at].incarnation },
@@ -192,13 +193,13 @@ impl World {
                         self.refused_for_nothing |= !self.conns[own.0 as ConnIx].hello_written;
                     }
                     if matches!(refusal, Refusal::StandsAlready | Refusal::DuplicateName) {
-                        let standing = self.nodes[at].pairing.session().expect("the session that stands");
-                        let (standing, refused) =
-                            (&self.conns[standing.0 as ConnIx], &self.conns[conn as ConnIx]);
-                        let lost = !standing.open[1 - at] && !standing.forged;
+                        let session = self.nodes[at].pairing.session().expect("the session that stands");
+                        let (session, refused) =
+                            (&self.conns[session.0 as ConnIx], &self.conns[conn as ConnIx]);
+                        let lost = !session.open[1 - at] && !session.forged;
                         self.refused_for_the_dead |= lost && refused.is_alive() && !refused.forged;
                     }
-                    self.tell(conn as ConnIx, at, Frame::Refused);
+                    self.send_decision(conn as ConnIx, at, Frame::Refused);
                 }
                 Effect::AskInbound(ConnId(conn)) => {
                     self.conns[conn as ConnIx].asked = true;
@@ -213,22 +214,22 @@ impl World {
                 Effect::EndSession(ConnId(conn)) => {
                     let ended = &self.conns[conn as ConnIx];
                     self.live_session_ended |= ended.is_alive() && !ended.forged;
-                    self.hang_up(conn as ConnIx, at);
+                    self.close_connection(conn as ConnIx, at);
                 }
-                Effect::DropDial(ConnId(conn)) => self.hang_up(conn as ConnIx, at),
+                Effect::DropDial(ConnId(conn)) => self.close_connection(conn as ConnIx, at),
             }
         }
     }
 
-    /// Tells a newcomer what has become of it, after its answer if it was asked.
-    fn tell(&mut self, conn: ConnIx, at: NodeIx, verdict: Frame) {
+    /// Sends a newcomer its decision, after its answer if it was asked.
+    fn send_decision(&mut self, conn: ConnIx, at: NodeIx, verdict: Frame) {
         if self.conns[conn].asked {
             self.conns[conn].withheld = Some(verdict);
             return;
         }
         self.send(conn, at, verdict);
         match verdict {
-            Frame::Refused => self.hang_up(conn, at),
+            Frame::Refused => self.close_connection(conn, at),
             _ => self.hand_out(conn, at, self.conns[conn].incarnation),
         }
     }
@@ -264,7 +265,7 @@ impl World {
                 if still_there {
                     self.close(conn, at);
                 } else if let Some(verdict) = withheld {
-                    self.tell(conn, at, verdict);
+                    self.send_decision(conn, at, verdict);
                 }
             }
             Frame::Probe(number) => self.send(conn, at, Frame::ProbeAnswer(number)),
@@ -275,7 +276,7 @@ impl World {
         }
     }
 
-    /// An impostor hears something.
+    /// An impostor receives a frame.
     fn lie(&mut self, conn: ConnIx, at: NodeIx, frame: Frame) {
         match frame {
             Frame::StillThere => self.send(conn, at, Frame::Answer { still_there: false }),
@@ -285,9 +286,9 @@ impl World {
         }
     }
 
-    /// Whether the probe of that node may find nothing in time. While another node waits, however
-    /// late a live session answers, that must not end it. To an impostor and to a former life a
-    /// slow answer is as good as none, so there a live session answers in time.
+    /// Whether the probe of that node may time out. While another node waits, even a very slow
+    /// answer of a live session must not end it. For an impostor and for an earlier incarnation a
+    /// slow answer counts as none, so there a live session answers in time.
     fn may_probe_time_out(&self, at: NodeIx) -> bool {
         let pairing = &self.nodes[at].pairing;
         let (Some(waiting), Some(session)) = (pairing.waiting(), pairing.session()) else { return false };
@@ -296,8 +297,8 @@ impl World {
         !waiting.forged && is_current || !session.is_alive()
     }
 
-    /// A node has a session with an impostor, who may bear any name that is free.
-    fn is_taken_in(&self) -> bool {
+    /// Whether a node has a session with an impostor, which may use any name that is free.
+    fn is_deceived(&self) -> bool {
         self.nodes.iter().any(|node| node.session.is_some_and(|(conn, _)| self.conns[conn].forged))
     }
 
@@ -309,12 +310,12 @@ impl World {
         }
         let old = &self.nodes[at];
         let next = Incarnation::new(old.incarnation.get() + 1).expect("not zero");
-        // It dials again whatever it had done before.
+        // The new incarnation dials again, regardless of earlier dials.
         self.nodes[at] = Node::new(at, next, (old.dials_left + 1).min(old.dials + old.dials_left));
     }
 
-    /// Nothing is on its way and every end was noticed. With `all_begun`, no dial has its HELLO
-    /// still to write.
+    /// Whether nothing is in transit and every end was detected. With `all_begun`, every dial has
+    /// also written its HELLO.
     fn is_quiet(&self, all_begun: bool) -> bool {
         self.conns.iter().all(|conn| {
             (0..2).all(|at| {
@@ -337,8 +338,8 @@ impl World {
     }
 }
 
-/// Both ends know a connection by the same number, which increases: the machine only asks whether
-/// two are equal.
+/// Both ends use the same, increasing number for a connection: the machine only compares numbers
+/// for equality.
 fn id(conn: ConnIx) -> ConnId {
     ConnId(conn as u64)
 }
@@ -388,7 +389,7 @@ impl Model for Bounds {
                 if conn.open[at] && !conn.to[at].is_empty() {
                     actions.push(Action::Deliver(ix, at));
                 }
-                // What was sent before a hang-up is read first; a break may lose any suffix of it.
+                // Frames sent before a close are read first; a break may lose any suffix of them.
                 if conn.open[at] && (conn.broken || !conn.open[1 - at] && conn.to[at].is_empty()) {
                     actions.push(Action::NoticeEnd(ix, at));
                 }
@@ -454,7 +455,7 @@ impl Model for Bounds {
             Property::always("at rest both agree", |_, world: &World| {
                 let [a, b] = &world.nodes;
                 !world.is_at_rest()
-                    || world.is_taken_in()
+                    || world.is_deceived()
                     || match (a.session, b.session) {
                         (None, None) => a.pairing.session().is_none() && b.pairing.session().is_none(),
                         (Some((of_a, peer_of_a)), Some((of_b, peer_of_b))) => {
@@ -517,8 +518,8 @@ fn an_impostor_in_the_same_incarnation_ends_no_live_session() {
     check("1 dial each, 1 restart, 1 lie", Bounds { dials: 1, breaks: 0, restarts: 1, lies: 1 });
 }
 
-/// Not every order, but many pairs and as many dials as it takes: each node of many dials each
-/// other one at the same moment, and what is on its way anywhere arrives in random order.
+/// Not every order, but many pairs and as many dials as needed: all nodes dial all others at the
+/// same moment, and frames in transit arrive in random order.
 #[test]
 fn all_pairs_of_45_nodes_that_dial_at_once_get_one_session_each_and_no_end() {
     const PAIRS: usize = 45 * 44 / 2;
@@ -529,14 +530,14 @@ fn all_pairs_of_45_nodes_that_dial_at_once_get_one_session_each_and_no_end() {
         };
         let mut worlds: Vec<World> =
             bounds.init_states().into_iter().cycle().take(PAIRS).map(both_dial).collect();
-        let mut restless: Vec<usize> = (0..PAIRS).collect();
+        let mut unsettled: Vec<usize> = (0..PAIRS).collect();
         let (mut random, mut actions) = (Rng::with_seed(seed), Vec::new());
-        while !restless.is_empty() {
-            let at = random.usize(..restless.len());
-            let world = &mut worlds[restless[at]];
+        while !unsettled.is_empty() {
+            let at = random.usize(..unsettled.len());
+            let world = &mut worlds[unsettled[at]];
             bounds.actions(world, &mut actions);
             if actions.is_empty() {
-                restless.swap_remove(at);
+                unsettled.swap_remove(at);
                 continue;
             }
             let action = actions.swap_remove(random.usize(..actions.len()));

@@ -1,6 +1,6 @@
-//! The races about which connection becomes the session, each played out by hand on the machines
-//! that decide it at the two ends: `docs/RACES.md` lists them. What they come to over sockets is in
-//! `sessions.rs`; that no order of events leads anywhere else is checked by `pairing_model.rs`.
+//! The races for which connection becomes the session, each stepped through on the machines that
+//! decide it at the two ends: `docs/RACES.md` lists them. `sessions.rs` tests their results over
+//! sockets; `pairing_model.rs` checks every order of events.
 
 use refs::Incarnation;
 use transport_tcp::proto::peers::pairing::{ConnId, Effect, Pairing, Refusal};
@@ -18,17 +18,17 @@ fn step(pairing: &mut Pairing, input: impl FnOnce(&mut Pairing, &mut Vec<Effect>
     out
 }
 
-/// A node dials, and its HELLO is on the way.
+/// A node dials, and its HELLO is in transit.
 fn dial(node: &mut Pairing, conn: ConnId) {
     assert!(node.begin_dial(conn) && node.hello_written(conn));
 }
 
 /// The proof of a newcomer arrives.
-fn arrives(node: &mut Pairing, conn: ConnId, life: Incarnation, number: u64) -> Vec<Effect> {
-    step(node, |node, out| node.proved(conn, life, number, out))
+fn arrives(node: &mut Pairing, conn: ConnId, incarnation: Incarnation, number: u64) -> Vec<Effect> {
+    step(node, |node, out| node.proved(conn, incarnation, number, out))
 }
 
-/// One end of a session that the node has dialled itself.
+/// One end of a session that the node has dialed.
 fn with_session(higher: bool, conn: ConnId) -> Pairing {
     let mut node = Pairing::new(higher);
     dial(&mut node, conn);
@@ -41,19 +41,19 @@ fn r16_of_two_dials_at_once_that_of_the_higher_name_becomes_the_session_and_nobo
     let (mut lower, mut higher) = (Pairing::new(false), Pairing::new(true));
     dial(&mut lower, FIRST);
     dial(&mut higher, SECOND);
-    // Both proofs arrive while both dials are under way.
+    // Both proofs arrive while both dials are in progress.
     let at_higher = arrives(&mut higher, FIRST, OLD, 1);
     let at_lower = arrives(&mut lower, SECOND, OLD, 1);
     assert_eq!(at_higher, [Effect::Refuse(FIRST, Refusal::Simultaneous)]);
     assert_eq!(at_lower, [Effect::DropDial(FIRST), Effect::Accept(SECOND)]);
     assert!(higher.accepted(SECOND, OLD));
-    // The end of the connection that lost is no end of the session.
+    // The end of the losing connection does not end the session.
     for node in [&mut lower, &mut higher] {
         assert_eq!(step(node, |node, out| node.closed(FIRST, out)), []);
         assert_eq!(node.session(), Some(SECOND));
     }
 
-    // A dial whose HELLO is not written yet is nothing that the other could know of: it gives way.
+    // The other node cannot know of a dial whose HELLO is not written yet, so this dial is dropped.
     let mut higher = Pairing::new(true);
     assert!(higher.begin_dial(FIRST));
     assert_eq!(arrives(&mut higher, SECOND, OLD, 1), [Effect::DropDial(FIRST), Effect::Accept(SECOND)]);
@@ -63,11 +63,11 @@ fn r16_of_two_dials_at_once_that_of_the_higher_name_becomes_the_session_and_nobo
 #[test]
 fn r17_a_hello_that_arrives_after_the_other_dial_has_won_is_asked_and_dropped() {
     let (mut lower, mut higher) = (Pairing::new(false), Pairing::new(true));
-    dial(&mut lower, FIRST); // its HELLO takes its time
+    dial(&mut lower, FIRST); // its HELLO is delayed
     dial(&mut higher, SECOND);
     assert_eq!(arrives(&mut lower, SECOND, OLD, 1), [Effect::DropDial(FIRST), Effect::Accept(SECOND)]);
     assert!(higher.accepted(SECOND, OLD));
-    // Now the late HELLO: is the session not there any more? Its node has one, and has closed this
+    // The late HELLO is asked about the session. Its node has the session, and has closed this
     // dial.
     assert_eq!(arrives(&mut higher, FIRST, OLD, 1), [Effect::AskInbound(FIRST)]);
     assert!(lower.still_there(FIRST));
@@ -83,7 +83,8 @@ fn r17b_the_hello_of_a_dial_given_up_never_displaces_a_newer_one_that_waits() {
     assert_eq!(arrives(&mut node, SECOND, OLD, 7), [Effect::Refuse(SECOND, Refusal::Superseded)]);
     assert_eq!(node.waiting(), Some(THIRD));
 
-    // In the order in which they were made, the newer one wins, and the older one is told.
+    // If they arrive in the order of their numbers, the newer one wins, and the older one is
+    // refused.
     let mut node = with_session(true, FIRST);
     arrives(&mut node, SECOND, OLD, 7);
     assert_eq!(
@@ -92,8 +93,8 @@ fn r17b_the_hello_of_a_dial_given_up_never_displaces_a_newer_one_that_waits() {
     );
     assert_eq!(node.waiting(), Some(THIRD));
 
-    // Nobody can know which of two lives is the newer, and their numbers say nothing about each
-    // other.
+    // The order of two incarnations is unknown, and numbers of different incarnations are not
+    // comparable.
     assert_eq!(
         arrives(&mut node, SECOND, NEW, 1),
         [Effect::Refuse(THIRD, Refusal::Superseded), Effect::ProbeSession(FIRST)]
@@ -118,7 +119,7 @@ fn r18_a_session_that_one_end_has_lost_is_ended_at_the_other_before_the_next_is_
     assert_eq!(arrives(&mut has_not, SECOND, OLD, 2), [Effect::AskInbound(SECOND)]);
     let answer = has_lost.still_there(SECOND);
     assert!(!answer, "it has none");
-    // It may be an impostor that says so: the session is asked as well.
+    // An impostor may send this answer, so the session is probed as well.
     assert_eq!(
         step(&mut has_not, |node, out| node.answered(SECOND, answer, out)),
         [Effect::ProbeSession(FIRST)]
@@ -149,7 +150,7 @@ fn r19_a_second_live_node_of_a_name_is_refused_and_the_first_not_disturbed() {
     );
     assert_eq!((node.session(), node.waiting()), (Some(FIRST), None));
 
-    // One that does not answer was dead already.
+    // A session that does not answer is dead.
     arrives(&mut node, THIRD, NEW, 2);
     assert_eq!(
         step(&mut node, |node, out| node.probe_silent(FIRST, out)),
@@ -174,20 +175,20 @@ fn r18c_one_probe_runs_at_a_time_and_its_answer_is_for_newcomers_before_it_alone
     let mut node = with_session(true, FIRST);
     arrives(&mut node, SECOND, OLD, 2);
     assert_eq!(step(&mut node, |node, out| node.answered(SECOND, false, out)), [Effect::ProbeSession(FIRST)]);
-    // However often others come meanwhile, the probe that runs is neither repeated nor put off.
+    // Further newcomers neither repeat nor postpone the running probe.
     arrives(&mut node, THIRD, OLD, 3);
     assert_eq!(step(&mut node, |node, out| node.answered(THIRD, false, out)), []);
-    // The answer may have been sent before the peer lost the session: the third has a probe of its
-    // own.
+    // The answer may have been sent before the peer lost the session: the third newcomer needs its
+    // own probe.
     assert_eq!(step(&mut node, |node, out| node.probe_answered(FIRST, out)), [Effect::ProbeSession(FIRST)]);
-    // Silence, however, began before it came.
+    // Silence, however, began before the third newcomer arrived.
     let mut silent = node.clone();
     arrives(&mut silent, ConnId(4), NEW, 1);
     assert_eq!(
         step(&mut silent, |node, out| node.probe_silent(FIRST, out)),
         [Effect::EndSession(FIRST), Effect::Accept(ConnId(4))]
     );
-    // A newcomer that has not answered yet gains nothing by the silence that another has found.
+    // A newcomer that has not answered yet does not benefit from the silence found for another one.
     arrives(&mut node, ConnId(4), OLD, 4);
     assert_eq!(step(&mut node, |node, out| node.probe_silent(FIRST, out)), []);
     assert_eq!(node.session(), Some(FIRST));

@@ -1,6 +1,6 @@
 //! Every field of the configuration at 0, at 1, at its limits and beyond, alone and in pairs:
-//! either a node is refused by the name of the field, before it opens anything, or it starts, and
-//! two such nodes talk.
+//! either the start fails with the name of the field, before it opens anything, or the node starts,
+//! and two such nodes exchange frames.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -102,14 +102,15 @@ fn heartbeats() -> Vec<Value> {
 }
 
 async fn start(label: &str, set: &[Value]) -> Result<Arc<TcpTransport>, StartError> {
-    // Signs of life that a busy machine keeps up with, unless the case is about them.
+    // Heartbeats that a busy machine can keep, unless the case sets others.
     let config = support::config(label).heartbeat(Heartbeat::normal());
     let config = set.iter().fold(config, |config, value| (value.set)(config));
     TcpTransport::start(config, Incarnation::new(label.len() as u64).unwrap(), support::spawner()).await
 }
 
-/// Starts two nodes with those values: they talk, or the field is named.
-fn judge(set: &[Value]) {
+/// Starts two nodes with those values: they exchange frames, or the start fails with the name of
+/// the field.
+fn check(set: &[Value]) {
     smol::block_on(async {
         let (a, b) = match (start("a", set).await, start("bb", set).await) {
             (Ok(a), Ok(b)) => (a, b),
@@ -121,25 +122,25 @@ fn judge(set: &[Value]) {
         };
         assert!(set.iter().all(|value| value.allowed), "{set:?} must be refused");
         if set.iter().any(|value| value.shown == "setup_timeout = 1ms") {
-            // A busy machine sets up nothing in that time; but each dial is answered.
+            // A busy machine completes no set-up in that time, but each dial gets a result.
             a.connect(&spec(&b), DialId(0));
             soon(&format!("an answer to a dial with {set:?}"), a.next())
                 .await
-                .expect("the transport goes on");
+                .expect("the transport is not shut down");
             return;
         }
-        soon(&format!("two nodes to talk with {set:?}"), talk(&a, &b)).await;
+        soon(&format!("two nodes to exchange_frames with {set:?}"), exchange_frames(&a, &b)).await;
     });
 }
 
-/// Until a frame has come through in both directions. What is set up may end again: some limits are
-/// too short for that.
-async fn talk(a: &TcpTransport, b: &TcpTransport) {
+/// Repeats until a frame has arrived in both directions. Sessions may end again: some limits are
+/// too short.
+async fn exchange_frames(a: &TcpTransport, b: &TcpTransport) {
     for dial in 0.. {
         a.connect(&spec(b), DialId(dial));
         let Some(PeerEvent::Session(mut at_a)) = a.next().await else { continue };
-        // The other node may have given up the handshake at its last step: then this end is told
-        // so.
+        // The other node may have given up the handshake at its last step: then this end of the
+        // session ends.
         let ended = async {
             let _ = at_a.recv(&mut FrameBuf::new()).await;
             None
@@ -151,7 +152,7 @@ async fn talk(a: &TcpTransport, b: &TcpTransport) {
     }
 }
 
-/// Whether a frame goes out and one comes in.
+/// Sends a frame and receives one.
 async fn exchange(session: &mut dyn Session) -> bool {
     let outbox = session.outbox();
     let pushed = outbox.push(FrameMeta::SIGNAL, &mut |out| out.push(7)).is_ok();
@@ -162,7 +163,7 @@ async fn exchange(session: &mut dyn Session) -> bool {
 
 #[test]
 fn a_field_alone_is_refused_by_its_name_or_the_node_works() {
-    values().into_iter().for_each(|value| judge(&[value]));
+    values().into_iter().for_each(|value| check(&[value]));
 }
 
 #[test]
@@ -170,14 +171,15 @@ fn two_fields_are_refused_by_a_name_or_the_node_works() {
     let values = values();
     let pairs = (select(values.clone()), select(values));
     let pairs = pairs.prop_filter("two fields", |(x, y)| x.field != y.field);
-    // Each case starts nodes: some, and more with PROPTEST_CASES.
+    // Each case starts nodes, so the default number of cases is low; PROPTEST_CASES sets another
+    // one.
     let mut config =
         ProptestConfig { max_shrink_time: PATIENCE.as_millis() as u32, ..ProptestConfig::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = 200;
     }
     let run = TestRunner::new(config).run(&pairs, |(x, y)| {
-        judge(&[x, y]);
+        check(&[x, y]);
         Ok(())
     });
     run.unwrap();

@@ -1,4 +1,4 @@
-//! Secrets: where they may come from, and that they stay secret.
+//! Secrets: their sources, and that they are never printed.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -59,7 +59,7 @@ fn a_file_that_others_can_open_is_refused_with_its_mode_and_what_to_do() {
     for mode in [0o604, 0o640, 0o620, 0o602, 0o644, 0o777] {
         set_mode(&path, mode);
         let error = Secret::from_file(&path).unwrap_err();
-        assert!(matches!(error, SecretError::Exposed { mode: told, .. } if told == mode), "{error}");
+        assert!(matches!(error, SecretError::Exposed { mode: reported, .. } if reported == mode), "{error}");
         let said = error.to_string();
         assert!(said.contains(&format!("mode is {mode:04o}")), "{said}");
         assert!(said.contains(&format!("chmod 600 {}", path.display())), "{said}");
@@ -111,6 +111,6 @@ fn a_secret_is_never_printed() {
 #[test]
 fn a_secret_is_wiped_from_memory_when_it_is_dropped() {
     const fn wiped<T: zeroize::ZeroizeOnDrop>() {}
-    // Held by the compiler.
+    // The compiler checks it.
     wiped::<Secret>();
 }

@@ -1,4 +1,4 @@
-//! The life of sessions: who dials whom and when, and how it ends.
+//! Sessions: which node dials when, and how sessions end.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -11,8 +11,8 @@ use peer_service::{DialId, EndKind, FrameBuf, FrameMeta, NodeName, PeerEvent, Pe
 use refs::Incarnation;
 use smol::Timer;
 use support::{
-    Live, config, connect, count, end_of, hear, next_failure, next_session, nobody, proxy::Proxy, say, soon,
-    spawner, spec, spec_at, start, talk, until,
+    Live, config, connect, count, end_of, exchange_frames, next_failure, next_session, proxy::Proxy,
+    receive_one, say, soon, spawner, spec, spec_at, start, until, unused_address,
 };
 use transport_tcp::{TcpConfig, TcpTransport};
 
@@ -20,7 +20,7 @@ fn name(label: &str) -> NodeName {
     format!("{label}@127.0.0.1").parse().unwrap()
 }
 
-/// A node in a given life.
+/// A node in a given incarnation.
 async fn start_as(config: TcpConfig, incarnation: u64) -> Arc<TcpTransport> {
     TcpTransport::start(config, Incarnation::new(incarnation).unwrap(), spawner()).await.unwrap()
 }
@@ -61,7 +61,7 @@ fn all_pairs_that_dial_at_once_get_one_session_each() {
             }
             for session in sessions.iter_mut().flatten() {
                 let peer = session.peer().node.name.clone();
-                assert_eq!(hear(session).await, peer.as_str().as_bytes());
+                assert_eq!(receive_one(session).await, peer.as_str().as_bytes());
             }
             nodes.iter().for_each(|node| no_event(node));
             nodes.iter().for_each(|node| assert_eq!(count(node, "sessions_replaced"), 0));
@@ -77,7 +77,7 @@ fn r16_two_that_dial_at_once_again_and_again_get_one_session_each_time() {
             a.connect(&spec(&b), DialId(round));
             b.connect(&spec(&a), DialId(round));
             let (mut at_a, mut at_b) = (next_session(&a).await, next_session(&b).await);
-            talk(&mut at_a, &mut at_b).await;
+            exchange_frames(&mut at_a, &mut at_b).await;
             no_event(&a);
             no_event(&b);
             at_a.outbox().close(EndKind::Left);
@@ -88,32 +88,32 @@ fn r16_two_that_dial_at_once_again_and_again_get_one_session_each_time() {
 }
 
 #[test]
-fn a_listed_peer_is_dialled_until_it_is_there_and_whenever_it_is_lost() {
+fn a_listed_peer_is_dialed_until_it_is_there_and_whenever_it_is_lost() {
     smol::block_on(async {
-        let address = nobody();
+        let address = unused_address();
         let wire = Proxy::to(address);
         let listed = format!("b@127.0.0.1={}", wire.address).parse().unwrap();
         let a = start(config("a").peer(listed)).await;
-        until("a few vain dials", || count(&a, "dials_failed") >= 3).await;
+        until("a few failed dials", || count(&a, "dials_failed") >= 3).await;
         no_event(&a);
 
         let b = start(config("b").listen(address)).await;
         let (mut at_a, mut at_b) = (next_session(&a).await, next_session(&b).await);
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
         wire.sever_all();
         assert_eq!(end_of(&mut at_a).await.1.kind, EndKind::Closed);
         assert_eq!(end_of(&mut at_b).await.1.kind, EndKind::Closed);
         let (mut at_a, mut at_b) = (next_session(&a).await, next_session(&b).await);
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
     });
 }
 
 #[test]
-fn a_listed_peer_that_was_disconnected_is_not_dialled_before_the_next_demand() {
+fn a_listed_peer_that_was_disconnected_is_not_dialed_before_the_next_demand() {
     smol::block_on(async {
         let b = start(config("b")).await;
         let a = start(config("a").peer(spec(&b))).await;
-        // Whoever of the two disconnects: the other does not undo it.
+        // Whichever of the two nodes disconnects, the other one does not redial.
         for disconnects in [&a, &b] {
             let (mut at_a, mut at_b) = (next_session(&a).await, next_session(&b).await);
             let peer = if disconnects.local() == a.local() { name("b") } else { name("a") };
@@ -126,7 +126,7 @@ fn a_listed_peer_that_was_disconnected_is_not_dialled_before_the_next_demand() {
             a.connect(&name("b").into(), DialId(2));
         }
         let (mut at_a, mut at_b) = (next_session(&a).await, next_session(&b).await);
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
     });
 }
 
@@ -147,11 +147,13 @@ fn of_several_addresses_the_first_that_leads_to_the_node_is_taken() {
     smol::block_on(async {
         let (a, b, other) =
             (start(config("a")).await, start(config("b")).await, start(config("other")).await);
-        let addresses = [nobody(), other.local_addr(), b.local_addr()].map(|address| address.to_string());
+        let addresses =
+            [unused_address(), other.local_addr(), b.local_addr()].map(|address| address.to_string());
         let spec = format!("b@127.0.0.1={}", addresses.join(","));
         a.connect(&spec.parse().unwrap(), DialId(1));
         assert_eq!(next_session(&a).await.peer().node, *b.local());
-        // In vain, the one that came furthest says why.
+        // If no address leads to the node, the failure of the attempt that got furthest is
+        // reported.
         let spec = format!("c@127.0.0.1={},{}", addresses[1], addresses[0]);
         a.connect(&spec.parse().unwrap(), DialId(2));
         assert_eq!(next_failure(&a).await.1.kind, EndKind::AuthFailed);
@@ -161,25 +163,24 @@ fn of_several_addresses_the_first_that_leads_to_the_node_is_taken() {
 #[test]
 fn a_node_that_was_restarted_gets_in_though_its_old_life_has_not_been_buried() {
     smol::block_on(async {
-        // Slow heartbeats: only the probe can find out in time.
+        // Slow heartbeats: only the probe can detect the dead session in time.
         let slow = transport_tcp::Heartbeat::wan();
         let a = start_as(config("a").heartbeat(slow), 1).await;
         let wire = Proxy::to(a.local_addr());
         let old = start_as(config("b").heartbeat(slow), 2).await;
         old.connect(&spec_at(&a, wire.address), DialId(1));
         let (mut at_a, _at_old) = (next_session(&a).await, next_session(&old).await);
-        // The machine of the old one has lost its power.
+        // The machine of the old node has lost its power.
         wire.silence("b@127.0.0.1");
 
         let new = start_as(config("b").heartbeat(slow), 3).await;
         new.connect(&spec(&a), DialId(1));
-        // The user of the old session is reading: bytes that nobody has read might hold the answer
-        // to the probe.
+        // The user of the old session reads: unread bytes might contain the answer to the probe.
         let (mut at_new, (_, end)) = futures::join!(next_session(&new), end_of(&mut at_a));
         assert_eq!(end.kind, EndKind::Replaced);
         let mut again = next_session(&a).await;
         assert_eq!(again.peer().node, *new.local());
-        talk(&mut again, &mut at_new).await;
+        exchange_frames(&mut again, &mut at_new).await;
     });
 }
 
@@ -189,22 +190,21 @@ fn r19_a_second_live_node_of_the_same_name_is_refused_and_the_first_is_undisturb
         let (a, first) = (start_as(config("a"), 1).await, start_as(config("b"), 2).await);
         let (mut at_first, mut at_a) = connect(&first, &a).await;
         let second = start_as(config("b"), 3).await;
-        // The users of both ends are reading, which answers the probe; nothing comes that would be
-        // for them.
+        // The users of both ends read, which answers the probe; no frame arrives for them.
         let (mut at_a_frames, mut at_first_frames) = (FrameBuf::new(), FrameBuf::new());
         let refused = {
             let quiet = async {
                 let both = (at_a.recv(&mut at_a_frames), at_first.recv(&mut at_first_frames));
                 panic!("the session is disturbed: {:?}", futures::join!(both.0, both.1));
             };
-            let dialling = async {
+            let dialing = async {
                 second.connect(&spec(&a), DialId(1));
                 next_failure(&second).await.1
             };
-            smol::future::or(dialling, quiet).await
+            smol::future::or(dialing, quiet).await
         };
         assert_eq!(refused.kind, EndKind::DuplicateName);
-        talk(&mut at_a, &mut at_first).await;
+        exchange_frames(&mut at_a, &mut at_first).await;
         assert_eq!(count(&a, "refused_duplicate"), 1);
         no_event(&a);
     });
@@ -221,11 +221,11 @@ fn r18_a_session_that_only_one_side_has_lost_is_replaced_when_that_side_dials() 
         wire.silence("a@127.0.0.1");
         drop(at_a);
         a.connect(&spec(&b), DialId(2));
-        // b reads meanwhile: a ping of a that nobody has read would count as a sign of life.
+        // b reads meanwhile: an unread ping of a would count as received bytes.
         let (mut at_a, (_, end)) = futures::join!(next_session(&a), end_of(&mut at_b));
         assert_eq!(end.kind, EndKind::Replaced);
         let mut at_b = next_session(&b).await;
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
     });
 }
 
@@ -234,7 +234,7 @@ fn who_does_not_read_is_not_taken_for_dead_and_takes_nobody_for_dead() {
     smol::block_on(async {
         let (a, b) = (start(config("a")).await, start(config("b")).await);
         let (mut at_a, mut at_b) = connect(&a, &b).await;
-        // More than the buffers between the two hold, so that not even a ping gets through.
+        // More than the buffers between the two hold, so that even a ping is blocked.
         let message = vec![5; 64 * 1024];
         let mut sent = 0;
         while at_a.outbox().push(FrameMeta::message(1), &mut |out| out.extend_from_slice(&message))
@@ -243,19 +243,19 @@ fn who_does_not_read_is_not_taken_for_dead_and_takes_nobody_for_dead() {
             at_a.outbox().flush();
             sent += 1;
         }
-        // Three times the time after which a silent peer is given up.
+        // Three times the heartbeat's timeout.
         let pause = Timer::after(Duration::from_millis(1500));
         let mut frames = FrameBuf::new();
         let reading = async {
             let got = at_a.recv(&mut frames).await;
-            panic!("a hears nothing while b does not read, but got {got:?}");
+            panic!("a receives nothing while b does not read, but got {got:?}");
         };
         smol::future::or(reading, async { _ = pause.await }).await;
         let mut frames = FrameBuf::new();
         while frames.len() < sent {
-            soon("the rest", at_b.recv(&mut frames)).await.unwrap();
+            soon("the remaining frames", at_b.recv(&mut frames)).await.unwrap();
         }
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
     });
 }
 
@@ -263,9 +263,8 @@ fn who_does_not_read_is_not_taken_for_dead_and_takes_nobody_for_dead() {
 fn a_demand_after_many_failures_is_dialed_however_short_the_time_for_the_set_up() {
     smol::block_on(async {
         let a = start(config("a").setup_timeout(Duration::from_millis(400))).await;
-        let absent: refs::NodeSpec = format!("b@127.0.0.1={}", nobody()).parse().unwrap();
-        // Without a limit the waiting after the fifth failure would be longer than the time for the
-        // set-up.
+        let absent: refs::NodeSpec = format!("b@127.0.0.1={}", unused_address()).parse().unwrap();
+        // Without a limit the delay after the fifth failure would exceed the set-up timeout.
         for dial in 0..10 {
             a.connect(&absent, DialId(dial));
             let (answered, end) = next_failure(&a).await;
@@ -282,7 +281,7 @@ fn a_stream_in_one_direction_between_different_heartbeats_ends_no_session() {
         let (a, b) = (start(hasty).await, start(patient).await);
         let (mut at_a, mut at_b) = connect(&a, &b).await;
         for _ in 0..2 {
-            // Three times the time after which a silent peer is given up.
+            // Three times the heartbeat's timeout.
             let lasting = Timer::after(Duration::from_millis(1500));
             let (stream, mut at_b_frames, mut at_a_frames) =
                 (at_a.outbox(), FrameBuf::new(), FrameBuf::new());
@@ -296,13 +295,14 @@ fn a_stream_in_one_direction_between_different_heartbeats_ends_no_session() {
             let reading = async {
                 loop {
                     at_b_frames.clear();
-                    at_b.recv(&mut at_b_frames).await.expect("the one that hears the stream");
+                    at_b.recv(&mut at_b_frames).await.expect("the end that receives the stream");
                 }
             };
-            let hearing = async { at_a.recv(&mut at_a_frames).await.expect("the one that hears only pongs") };
+            let hearing =
+                async { at_a.recv(&mut at_a_frames).await.expect("the end that receives only pongs") };
             let both = async { futures::join!(streaming, reading, hearing) };
             smol::future::or(async { _ = both.await }, async { _ = lasting.await }).await;
-            // Then the other way round.
+            // Then in the other direction.
             std::mem::swap(&mut at_a, &mut at_b);
         }
         assert_eq!((count(&a, "sessions_timeout"), count(&b, "sessions_timeout")), (0, 0));
@@ -315,7 +315,7 @@ fn a_peer_that_takes_no_signals_for_the_timeout_loses_the_session() {
         let (a, b) = (start(config("a")).await, start(config("b")).await);
         let (mut at_a, mut at_b) = connect(&a, &b).await;
         let signal = vec![5; 1 << 20];
-        // Far from the limit, but more than the system buffers.
+        // Far below the limit, but more than the system buffers.
         for _ in 0..32 {
             at_a.outbox().push(FrameMeta::SIGNAL, &mut |out| out.extend_from_slice(&signal)).unwrap();
         }
@@ -350,8 +350,8 @@ fn r28_a_session_that_is_dropped_while_it_is_closed_still_says_everything() {
     smol::block_on(async {
         let (a, b) = (start(config("a")).await, start(config("b")).await);
         let (at_a, mut at_b) = connect(&a, &b).await;
-        // b says something that a never reads: a careless close would reset the connection and lose
-        // what a has said.
+        // b sends bytes that a never reads: a plain close would reset the connection and lose the
+        // frames of a.
         say(&at_b, &[1; 100_000]);
         let frame = vec![5; 10_000];
         for _ in 0..500 {
@@ -392,7 +392,7 @@ fn a_session_is_hidden_if_either_end_is_and_frames_fit_both() {
         assert_eq!(push(2001), Err(PushError::TooLarge));
         assert_eq!(push(2000), Ok(()));
         at_a.outbox().flush();
-        assert_eq!(hear(&mut at_b).await.len(), 2000);
+        assert_eq!(receive_one(&mut at_b).await.len(), 2000);
     });
 }
 
@@ -403,7 +403,7 @@ fn a_transport_that_is_dropped_leaves_its_sessions_to_their_users() {
         let address = a.local_addr();
         let (mut at_a, mut at_b) = connect(&a, &b).await;
         drop(a);
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
         until("the port to be free", || std::net::TcpListener::bind(address).is_ok()).await;
         drop(at_a);
         assert_eq!(end_of(&mut at_b).await.1.kind, EndKind::Closed);
@@ -414,7 +414,7 @@ fn a_transport_that_is_dropped_leaves_its_sessions_to_their_users() {
 fn the_shutdown_fails_the_dials_that_wait() {
     smol::block_on(async {
         let a = start(config("a")).await;
-        // It accepts and says nothing.
+        // A listener that accepts and sends nothing.
         let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         a.connect(&format!("mute@127.0.0.1={}", mute.local_addr().unwrap()).parse().unwrap(), DialId(4));
         until("the dial", || count(&a, "dials") == 1).await;

@@ -1,4 +1,5 @@
-//! All pairs of many nodes dial each other at the same moment, both ways, over real connections.
+//! All pairs of many nodes dial each other at the same moment, in both directions, over real
+//! connections.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -8,14 +9,14 @@ use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::{FutureExt, join_all};
 use peer_service::{DialId, PeerService};
-use support::{Live, config, count, hear, next_session, say, spec, start};
+use support::{Live, config, count, next_session, receive_one, say, spec, start};
 use transport_tcp::{Heartbeat, TcpConfig};
 
 /// 1,035 pairs.
 const NODES: usize = 46;
 
 fn patient(at: usize) -> TcpConfig {
-    // All run on two processors or so: nobody is to be blamed for being slow.
+    // All nodes share about two processors, so a slow node must not be refused.
     let heartbeat = Heartbeat { interval: Duration::from_secs(5), timeout: Duration::from_secs(60) };
     config(&format!("n{at:02}")).heartbeat(heartbeat).setup_timeout(Duration::from_secs(60))
 }
@@ -39,14 +40,14 @@ fn a_thousand_pairs_that_dial_at_once_get_one_session_each_and_none_ends() {
             assert_eq!(peers.len(), NODES - 1);
             sessions.push(of_node);
         }
-        // Every session is the same one at both ends and lives; nobody has failed, and no place was
-        // short.
+        // Every session is the same one at both ends and is open; no dial has failed, and no
+        // connection was refused for lack of places.
         for (node, of_node) in nodes.iter().zip(&sessions) {
             of_node.iter().for_each(|session| say(session, node.local().name.as_str().as_bytes()));
         }
         for session in sessions.iter_mut().flatten() {
             let peer = session.peer().node.name.clone();
-            assert_eq!(hear(session).await, peer.as_str().as_bytes());
+            assert_eq!(receive_one(session).await, peer.as_str().as_bytes());
         }
         for node in &nodes {
             assert!(node.next().now_or_never().is_none(), "an event too many");

@@ -1,6 +1,6 @@
-//! The limits before the proof: how much room, time and attention a stranger gets, and that true
-//! nodes get in all the same. Half-open connections, whose SYN was never followed up, are the
-//! system's: no program hears of them.
+//! The limits for unauthenticated connections: number, time and bytes; nodes of the cluster can
+//! still connect. The system handles half-open connections, whose SYN was never followed up;
+//! programs do not see them.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -10,38 +10,38 @@ use std::time::{Duration, Instant};
 
 use smol::{Timer, io::AsyncWriteExt};
 use support::{
-    config, connect, count, next_session,
+    config, connect, count, exchange_frames, next_session,
     raw::{
         ATTACH, CHALLENGE, PROOF, REJECT, TERMS, Transcript, VERDICT, VERSION, dial, dial_from, frame, hello,
         hello_with, join, listen_to, proof, read_frame, say, while_others_talk,
     },
-    soon, start, talk, until,
+    soon, start, until,
 };
 use transport_tcp::TcpConfig;
 
 const B: &str = "b@127.0.0.1";
 
-/// No time runs out within a test.
+/// No timeout expires within a test.
 const FOR_EVER: Duration = Duration::from_secs(600);
 
 #[test]
 fn silent_strangers_at_every_place_keep_no_true_node_out() {
-    // The default limits, all taken, by a few addresses; nobody leaves by himself.
+    // The default limits, all places taken by a few addresses; no stranger closes its connection.
     while_others_talk(config("b").setup_timeout(FOR_EVER), async |b| {
         let mut silent = Vec::new();
         for at in 0..TcpConfig::new(B.parse().unwrap()).max_pending {
             silent.push(dial_from([127, 0, 0, 2 + (at % 4) as u8], &b).await);
         }
-        until("all to be at the door", || count(&b, "accepted") as usize == silent.len() + 1).await;
+        until("all to be accepted", || count(&b, "accepted") as usize == silent.len() + 1).await;
         assert_eq!(count(&b, "refused_busy"), 0);
         for label in ["c", "d", "e"] {
             let c = start(config(label)).await;
             let (mut at_c, mut at_b) = connect(&c, &b).await;
-            talk(&mut at_c, &mut at_b).await;
+            exchange_frames(&mut at_c, &mut at_b).await;
         }
-        // One stranger had to go, and when that true node was in, its place was free again for the
-        // next.
-        until("a stranger to be sent away", || count(&b, "refused_busy") == 1).await;
+        // One stranger was evicted. Once the node had its session, its place was free again for the
+        // next one.
+        until("a stranger to be evicted", || count(&b, "refused_busy") == 1).await;
         listen_to(&silent[0]).await;
     });
 }
@@ -50,7 +50,7 @@ fn silent_strangers_at_every_place_keep_no_true_node_out() {
 fn a_true_node_at_the_door_is_not_pushed_out_by_those_who_come_later() {
     let limits = config("b").setup_timeout(FOR_EVER).max_pending(4);
     while_others_talk(limits, async |b| {
-        // It has not said all yet when the crowd comes.
+        // It has not sent everything when the crowd arrives.
         let slow = hello_with(VERSION, 0, "", "slow@h", B);
         let early = dial(&b).await;
         (&early).write_all(&frame(&slow)).await.unwrap();
@@ -59,7 +59,7 @@ fn a_true_node_at_the_door_is_not_pushed_out_by_those_who_come_later() {
         for at in 0..60 {
             crowd.push(dial_from([127, 0, 0, 2 + at % 3], &b).await);
         }
-        until("the crowd to push", || count(&b, "refused_busy") == 57).await;
+        until("the crowd to be evicted", || count(&b, "refused_busy") == 57).await;
         (&early).write_all(&frame(&proof(&[&slow, &challenge], &TERMS))).await.unwrap();
         assert_eq!(next_session(&b).await.peer().node.name.as_str(), "slow@h");
     });
@@ -71,13 +71,13 @@ fn one_address_gets_its_share_and_no_more() {
     while_others_talk(limits, async |b| {
         let there = [127, 0, 0, 2];
         let silent = [dial_from(there, &b).await, dial_from(there, &b).await];
-        until("both to be at the door", || count(&b, "accepted") == 3).await;
+        until("both to be accepted", || count(&b, "accepted") == 3).await;
         assert!(listen_to(&dial_from(there, &b).await).await.is_empty());
         until("the refusal to be counted", || count(&b, "refused_busy_address") == 1).await;
 
         let c = start(config("c")).await;
         let (mut at_c, mut at_b) = connect(&c, &b).await;
-        talk(&mut at_c, &mut at_b).await;
+        exchange_frames(&mut at_c, &mut at_b).await;
         drop(silent);
         until("the places to be free", || count(&b, "handshakes_cut") == 2).await;
         let next = dial_from(there, &b).await;
@@ -92,7 +92,7 @@ fn a_byte_now_and_then_buys_no_time() {
     while_others_talk(config("b").setup_timeout(limit), async |b| {
         let stream = dial(&b).await;
         let begun = Instant::now();
-        // Each byte comes long before a limit for single reads could strike.
+        // The bytes are so frequent that a timeout of single reads would never expire.
         for byte in hello(VERSION, "", "x@h", B) {
             if (&stream).write_all(&[byte]).await.is_err() || count(&b, "refused_slow") == 1 {
                 break;
@@ -105,7 +105,7 @@ fn a_byte_now_and_then_buys_no_time() {
     });
 }
 
-/// A frame whose length is written with that many bytes, more than it needs.
+/// A frame whose length is encoded in that many bytes, more than necessary.
 fn with_length_of(width: usize, kind_and_body: &[u8]) -> Vec<u8> {
     let length =
         |at: usize| (kind_and_body.len() >> (7 * at)) as u8 & 0x7f | if at + 1 < width { 0x80 } else { 0 };
@@ -121,7 +121,7 @@ fn a_length_has_four_bytes_at_most_and_every_way_to_write_it_means_the_same() {
             (&stream).write_all(&with_length_of(width, &hello)).await.unwrap();
             assert_eq!(soon("a challenge", read_frame(&stream)).await[0], CHALLENGE, "{width} bytes");
         }
-        // None, in all widths; too many bytes of length; too much for each width.
+        // Zero, in all widths; too many bytes of length; a value too large for each width.
         let refused: [&[u8]; 9] = [
             &[0],
             &[0x80, 0],
@@ -164,7 +164,7 @@ fn what_trails_a_hello_is_part_of_what_is_proved() {
         let with_tail = [&said[..], b"fields of a later version"].concat();
         join(&b, &with_tail).await;
         assert_eq!(next_session(&b).await.peer().node.name.as_str(), "x@h");
-        // One who takes the tail away on the path is noticed.
+        // The removal of the tail on the path is detected.
         let stream = dial(&b).await;
         (&stream).write_all(&frame(&said)).await.unwrap();
         let challenge = read_frame(&stream).await;
@@ -217,7 +217,7 @@ fn a_further_connection_is_taken_once_for_its_channel_and_from_who_proves_it() {
             (&stream).write_all(&frame(what)).await.unwrap();
             stream
         };
-        // To no session at all, and not even a whole frame of the kind.
+        // Not for any session, and an incomplete frame of that kind.
         for nonsense in [&[ATTACH; 66][..], &[ATTACH; 65], &[ATTACH]] {
             assert!(listen_to(&attach(nonsense).await).await.is_empty());
         }
@@ -236,8 +236,7 @@ fn a_further_connection_is_taken_once_for_its_channel_and_from_who_proves_it() {
         said.absorb_proved(&verdict);
 
         let one = attach(&said.attach(1)).await;
-        // A listener on the path knows which session it is, and has heard how the first channel was
-        // proved.
+        // An eavesdropper on the path can see the session's id, and the proof of the first channel.
         let mut forged = said.attach(1);
         forged[33] = 2;
         assert_eq!(listen_to(&attach(&forged).await).await[1..3], [REJECT, 5]);

@@ -1,4 +1,5 @@
-//! A task of the transport that panics, at any of its polls, pays what it owes.
+//! A task of the transport that panics, at any of its polls, has the consequence that `io::tasks`
+//! lists.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
@@ -20,7 +21,9 @@ use smol::{
     future::or,
 };
 use supervision::faults;
-use support::{config, connect, count, end_of, next_failure, next_session, say, spec, start, talk, until};
+use support::{
+    config, connect, count, end_of, exchange_frames, next_failure, next_session, say, spec, start, until,
+};
 use transport_tcp::{TcpConfig, TcpTransport};
 
 /// Polls of a task that panic in turn.
@@ -54,32 +57,32 @@ impl Faulty {
         Faulty { executor, plan, _stop: stop }
     }
 
-    /// The task of that name panics at that poll from now on, once.
+    /// From now on the task of that name panics once, at that poll.
     fn panic_at(&self, task: &'static str, poll: u32) {
         *self.plan.lock().unwrap() = Some((task, poll));
     }
 
-    /// Whether the panic that was planned is over.
+    /// Whether the planned panic has happened.
     fn has_panicked(&self) -> bool {
         self.plan.lock().unwrap().is_none()
     }
 
     async fn start(&self, config: TcpConfig) -> Arc<TcpTransport> {
-        static LIVES: AtomicU64 = AtomicU64::new(1_000);
-        let incarnation = Incarnation::new(LIVES.fetch_add(1, Ordering::Relaxed)).unwrap();
+        static INCARNATIONS: AtomicU64 = AtomicU64::new(1_000);
+        let incarnation = Incarnation::new(INCARNATIONS.fetch_add(1, Ordering::Relaxed)).unwrap();
         let executor = self.executor.clone();
         let spawner: Spawner = Arc::new(move |task| executor.spawn(task).detach());
         TcpTransport::start(config, incarnation, spawner).await.unwrap()
     }
 }
 
-/// The answer to a dial; it comes long before the time is up, or never.
+/// The result of a dial.
 async fn answer(node: &TcpTransport) -> PeerEvent {
     let late = async {
         Timer::after(Duration::from_secs(20)).await;
         panic!("a dial was not answered")
     };
-    or(async { node.next().await.expect("the transport goes on") }, late).await
+    or(async { node.next().await.expect("the transport is not shut down") }, late).await
 }
 
 #[test]
@@ -95,14 +98,14 @@ fn a_dialer_that_panics_answers_its_dials_and_the_next_one_succeeds() {
                     assert_eq!((dial, end.kind), (DialId(1), EndKind::Internal));
                     assert_eq!(count(&a, "tasks_failed"), 1);
                 }
-                // It was done before that poll.
+                // The task was complete before that poll.
                 PeerEvent::Session(_) => assert!(!faulty.has_panicked()),
             }
             faulty.panic_at("nothing", 1);
             a.connect(&spec(&b), DialId(2));
             let at_a = next_session(&a).await;
             say(&at_a, b"is well");
-            // A session of the dial that was lost ends, and another one follows.
+            // The session of the lost dial ends, and another one follows.
             let mut frames = FrameBuf::new();
             while next_session(&b).await.recv(&mut frames).await.is_err() {}
             assert_eq!(frames.get(0), Some(&b"is well"[..]));
@@ -123,7 +126,7 @@ fn a_connection_whose_task_panics_ends_its_session_at_both_sides() {
             assert_eq!(count(&a, "tasks_failed"), u64::from(poll));
         }
         let (mut at_a, mut at_b) = connect(&a, &b).await;
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
     });
 }
 
@@ -136,7 +139,9 @@ fn an_admission_that_panics_closes_the_connection_and_the_peer_gets_in_later() {
             faulty.panic_at("admission", poll);
             a.connect(&spec(&b), DialId(1));
             match a.next().await.unwrap() {
-                PeerEvent::Failed { end, .. } => assert_eq!(end.kind, EndKind::Refused, "its peer hung up"),
+                PeerEvent::Failed { end, .. } => {
+                    assert_eq!(end.kind, EndKind::Refused, "the peer closed the connection")
+                }
                 // The dialer dials again if the connection is closed late in the handshake.
                 PeerEvent::Session(mut session) => {
                     session.outbox().close(EndKind::Disconnected);
@@ -148,7 +153,7 @@ fn an_admission_that_panics_closes_the_connection_and_the_peer_gets_in_later() {
             faulty.panic_at("nothing", 1);
         }
         let (mut at_a, mut at_b) = connect(&a, &b).await;
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
     });
 }
 
@@ -158,9 +163,9 @@ fn a_listener_that_panics_listens_again() {
         let (faulty, a) = (Faulty::new(), start(config("a")).await);
         let b = faulty.start(config("b")).await;
         faulty.panic_at("listener", 1);
-        // The first one wakes the listener. It is accepted once the listener runs again.
+        // The first connection wakes the listener. It is accepted once the listener runs again.
         let (mut at_a, mut at_b) = connect(&a, &b).await;
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
         assert_eq!((faulty.has_panicked(), count(&b, "tasks_failed")), (true, 1));
     });
 }

@@ -1,4 +1,4 @@
-//! With TLS nodes are all that they are without, and what they say is sealed.
+//! With TLS, nodes keep all promises that they keep without it, and their traffic is encrypted.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -14,20 +14,19 @@ use peer_service::{DialId, EndKind, FrameBuf, FrameMeta, NodeName, PeerService};
 use support::{
     Live,
     authority::{Authority, Card},
-    connect, count, end_of,
+    connect, count, end_of, exchange_frames,
     gate::Gate,
-    hear,
     loopback::{Entrance, Loopback, Way},
     next_failure, next_session,
     proxy::Proxy,
-    say, soon, spec_at, start, talk,
+    receive_one, say, soon, spec_at, start,
 };
 use transport_tcp::{Heartbeat, Secret, TcpConfig};
 
 /// The CA of all nodes here.
 static CLUSTER: LazyLock<Authority> = LazyLock::new(|| Authority::new("cluster"));
 
-/// A node of that label that proves its name with a certificate alone.
+/// A node with that label that proves its name with a certificate alone.
 fn config(label: &str) -> TcpConfig {
     let mut config = support::config(label);
     config.secret = None;
@@ -35,15 +34,15 @@ fn config(label: &str) -> TcpConfig {
     config.tls(CLUSTER.issue(&[&format!("{label}.cluster.test")]).tls())
 }
 
-/// A node whose peer may stand still for long before that is noticed.
+/// A node whose peer may be silent for a long time.
 fn patient(label: &str) -> TcpConfig {
     let heartbeat = Heartbeat { interval: Duration::from_secs(5), timeout: Duration::from_secs(60) };
     config(label).heartbeat(heartbeat).max_message_queue(1 << 30)
 }
 
-/// Nodes that talk TLS with two gates, between which a proxy sees what they say.
+/// Nodes with TLS and two gates, between which a proxy sees plain frames.
 struct Sealed {
-    /// Of whoever the gates pass for.
+    /// The card of the gates.
     anybody: Card,
 }
 
@@ -72,7 +71,7 @@ mod contract {
 
 const LARGEST: usize = 16 << 20;
 
-/// A body that is nowhere like itself elsewhere.
+/// A body without repetitions.
 fn body(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i % 251) as u8 ^ (i >> 16) as u8).collect()
 }
@@ -98,9 +97,9 @@ fn what_nodes_say_cannot_be_read_on_the_way() {
         let wire = Proxy::to(b.local_addr());
         a.connect(&spec_at(&b, wire.address), DialId(1));
         let (mut at_a, mut at_b) = (next_session(&a).await, next_session(&b).await);
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
         say(&at_a, b"between ourselves");
-        assert_eq!(hear(&mut at_b).await, b"between ourselves");
+        assert_eq!(receive_one(&mut at_b).await, b"between ourselves");
         let said = wire.said_by("");
         assert!(said.len() > 500, "handshake and records");
         for plain in [&b"between ourselves"[..], b"OBIT", b"a@cluster.test", b"cluster.test"] {
@@ -116,8 +115,8 @@ fn a_changed_byte_ends_the_session_and_nothing_forged_is_handed_over() {
         let wire = Proxy::to(b.local_addr());
         a.connect(&spec_at(&b, wire.address), DialId(1));
         let (mut at_a, mut at_b) = (next_session(&a).await, next_session(&b).await);
-        talk(&mut at_a, &mut at_b).await;
-        // A record of the right shape by somebody on the way.
+        exchange_frames(&mut at_a, &mut at_b).await;
+        // A well-formed record of an attacker on the path.
         assert!(wire.inject("", &[&[23, 3, 3, 0, 40][..], &[7; 40]].concat()).await);
         let (frames, end) = end_of(&mut at_b).await;
         assert_eq!((frames.len(), end.kind), (0, EndKind::Closed));
@@ -145,7 +144,7 @@ fn a_peer_that_reads_nothing_for_a_while_gets_everything_in_order_afterwards() {
     smol::block_on(async {
         let (a, b) = (start(patient("a")).await, start(patient("b")).await);
         let (at_a, mut at_b) = connect(&a, &b).await;
-        // More than the systems between the two take: the writer is blocked in the middle of a
+        // More than the systems of the two nodes buffer: the writer is blocked in the middle of a
         // record.
         let whole = body(LARGEST);
         (0..3).for_each(|_| push(&at_a, FrameMeta::message(1), &whole));
@@ -191,7 +190,7 @@ fn while_the_ca_is_changed_nodes_of_neighbouring_rounds_accept_each_other() {
         for (x, y) in [(0, 1), (1, 0), (1, 2), (2, 1), (2, 3), (3, 2)] {
             let (a, b) = (start(node("a", x)).await, start(node("b", y)).await);
             let (mut at_a, mut at_b) = connect(&a, &b).await;
-            talk(&mut at_a, &mut at_b).await;
+            exchange_frames(&mut at_a, &mut at_b).await;
         }
     });
 }
@@ -209,6 +208,6 @@ fn a_secret_is_asked_for_inside_of_tls_as_well() {
         let c = start(config("c").secret(shared.clone())).await;
         let d = start(config("d").secret(shared)).await;
         let (mut at_c, mut at_d) = connect(&c, &d).await;
-        talk(&mut at_c, &mut at_d).await;
+        exchange_frames(&mut at_c, &mut at_d).await;
     });
 }

@@ -18,18 +18,18 @@ use smol::{
 };
 use support::{
     authority::Authority,
-    connect, count,
+    connect, count, exchange_frames,
     gate::Gate,
     journal, next_failure, next_session,
     raw::{self, REFUSED, STANDS_ALREADY, VERDICT, hello_with, in_incarnation, incarnation_in, listen_to},
-    soon, spec_at, start, talk, until,
+    soon, spec_at, start, until,
 };
 use transport_tcp::{Heartbeat, TcpConfig, TcpTransport};
 
 /// The CA of all nodes and attackers here.
 static CLUSTER: LazyLock<Authority> = LazyLock::new(|| Authority::new("cluster"));
 
-/// A node with a certificate of its own, and the secret.
+/// A node with its own certificate, and the secret.
 fn config(label: &str) -> TcpConfig {
     let mut config = support::config(label);
     config.name = format!("{label}@cluster.test").parse().unwrap();
@@ -66,9 +66,9 @@ fn a_relay_with_certificates_of_the_ca_cannot_pass_a_handshake_on_where_there_is
         journal::wait_for(&["WARN", "inbound connection refused", "did not prove", terminated]).await;
         assert_eq!((count(&b, "refused_proof"), count(&a, "dials_refused")), (1, 1));
         assert_eq!((count(&a, "sessions"), count(&b, "sessions")), (0, 0));
-        // Nothing is wrong with either node.
+        // Both nodes still work.
         let (mut at_a, mut at_b) = connect(&a, &b).await;
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
     });
 }
 
@@ -84,11 +84,11 @@ fn without_a_secret_certificates_of_the_ca_are_all_that_a_relay_needs() {
         let relay = Relay::between_a_and(&b);
         a.connect(&spec_at(&b, relay.address), DialId(1));
         let (mut at_a, mut at_b) = (next_session(&a).await, next_session(&b).await);
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
     });
 }
 
-/// Passes the first connection on to one address as it is, and all others to another address.
+/// Forwards the first connection to one address, and all others to another one.
 fn switch(first: SocketAddr, others: SocketAddr) -> (SocketAddr, Task<()>) {
     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
     let address = listener.get_ref().local_addr().unwrap();
@@ -119,7 +119,7 @@ fn a_relay_cannot_pass_on_the_further_connections_of_a_session_either() {
         until("the refusal to be counted", || count(&b, "refused_proof") == 1).await;
         assert_eq!((count(&a, "sessions"), count(&b, "sessions")), (0, 0));
         let (mut at_a, mut at_b) = connect(&a, &b).await;
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
     });
 }
 
@@ -155,7 +155,7 @@ fn an_impostor_with_a_certificate_that_denies_the_session_does_not_end_it() {
             }
         };
         or(attack, undisturbed).await;
-        talk(&mut at_b, &mut at_v).await;
+        exchange_frames(&mut at_b, &mut at_v).await;
         assert_eq!(count(&v, "sessions_replaced"), 0);
     });
 }

@@ -1,4 +1,4 @@
-//! Who is refused in TLS, that both ends learn why, and that nobody else notices.
+//! Refusals in TLS: both ends learn the reason, and no other node is disturbed.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -16,19 +16,19 @@ use rustls::{AlertDescription, Error};
 use smol::{Async, io::AsyncWriteExt};
 use support::{
     authority::{Authority, Card},
-    connect, count,
+    connect, count, exchange_frames,
     gate::Gate,
     journal, next_failure,
     raw::{self, frame, hello, listen_to},
     sealed::converse,
-    soon, spec_at, start, talk, until,
+    soon, spec_at, start, until,
 };
 use transport_tcp::{TcpConfig, TcpTransport};
 
-/// The CA of the cluster, and one that is none of its business.
+/// The CA of the cluster, and an unrelated one.
 static CLUSTER: LazyLock<Authority> = LazyLock::new(|| Authority::new("cluster"));
 static ELSEWHERE: LazyLock<Authority> = LazyLock::new(|| Authority::new("elsewhere"));
-/// One that calls itself like the cluster's.
+/// Another CA with the name of the cluster's.
 static FORGED: LazyLock<Authority> = LazyLock::new(|| Authority::new("cluster"));
 
 const A: &[&str] = &["a.cluster.test"];
@@ -50,26 +50,27 @@ fn plain(label: &str) -> TcpConfig {
     config
 }
 
-fn told(alert: AlertDescription) -> Option<Error> {
+fn alert_received(alert: AlertDescription) -> Option<Error> {
     Some(Error::AlertReceived(alert))
 }
 
-/// What somebody with that card hears who dials `b` as `a`, and from where that was.
+/// Dials `b` as `a` with that card. Returns the received bytes, the TLS error and the local
+/// address.
 async fn dial_as_a(b: &TcpTransport, card: &Card, shown: bool) -> (Vec<u8>, Option<Error>, SocketAddr) {
     let tcp = raw::dial(b).await;
     let from = tcp.get_ref().local_addr().unwrap();
     let what = hello(raw::VERSION, "", "a@cluster.test", "b@cluster.test");
-    let (heard, error) = converse(card.client(B[0], shown), &tcp, &what).await;
-    (heard, error, from)
+    let (received, error) = converse(card.client(B[0], shown), &tcp, &what).await;
+    (received, error, from)
 }
 
-/// That a node which has a session goes on with it, and takes new ones, whatever `attack` does.
+/// Checks that a node with a session keeps it during `attack`, and accepts new ones.
 async fn undisturbed(attack: impl AsyncFnOnce(&TcpTransport)) {
     journal::keep();
     let (b, other) = (start(config("b")).await, start(config("other")).await);
     let (mut at_b, mut at_other) = connect(&b, &other).await;
     attack(&b).await;
-    talk(&mut at_b, &mut at_other).await;
+    exchange_frames(&mut at_b, &mut at_other).await;
     let newcomer = start(config("newcomer")).await;
     newcomer.connect(&spec_at(&b, b.local_addr()), DialId(1));
     support::next_session(&newcomer).await;
@@ -87,13 +88,13 @@ fn a_newcomer_with_a_bad_certificate_never_says_hello_and_both_ends_know_why() {
         (&CLUSTER.issue_expired(A), true, CertificateExpired, "has expired"),
         (&CLUSTER.issue_for_later(A), true, CertificateExpired, "is not valid yet"),
         (&CLUSTER.issue_for(ServerAuth, A), true, UnsupportedCertificate, "may not be used for this"),
-        (&CLUSTER.issue(A), false, CertificateRequired, "no certificate was shown"),
+        (&CLUSTER.issue(A), false, CertificateRequired, "no certificate was presented"),
     ];
     smol::block_on(undisturbed(async |b| {
         for (at, (card, shown, alert, reason)) in cases.iter().enumerate() {
-            let (heard, error, from) = dial_as_a(b, card, *shown).await;
-            assert_eq!((heard.as_slice(), error), (&[][..], told(*alert)), "{reason}");
-            // Strangers do not fill the log: there is a warning of the first.
+            let (received, error, from) = dial_as_a(b, card, *shown).await;
+            assert_eq!((received.as_slice(), error), (&[][..], alert_received(*alert)), "{reason}");
+            // Refusals do not flood the log: only the first one is a warning.
             let level = if at == 0 { "WARN" } else { "" };
             journal::wait_for(&[level, "inbound connection refused", &from.to_string(), reason]).await;
             assert_eq!(count(b, "refused_tls"), at as u64 + 1);
@@ -123,9 +124,9 @@ fn what_answers_a_dial_with_a_bad_certificate_is_not_believed_and_both_ends_know
             let address = listener.get_ref().local_addr().unwrap();
             a.connect(&format!("b@cluster.test={address}").parse().unwrap(), DialId(at as u64));
             let (tcp, _) = soon("a dial", listener.accept()).await.unwrap();
-            let (heard, error) = converse(card.server(), &tcp, b"").await;
+            let (received, error) = converse(card.server(), &tcp, b"").await;
             drop(tcp);
-            assert_eq!((heard.as_slice(), error), (&[][..], told(*alert)), "{reason}");
+            assert_eq!((received.as_slice(), error), (&[][..], alert_received(*alert)), "{reason}");
             assert_eq!(next_failure(&a).await.1.kind, EndKind::AuthFailed);
             journal::wait_for(&["WARN", "dial failed", "b@cluster.test", &address.to_string(), reason]).await;
             assert_eq!(count(&a, "dials_tls"), at as u64 + 1);
@@ -139,9 +140,9 @@ fn f30_a_certificate_of_the_same_ca_does_not_lend_another_nodes_name() {
     smol::block_on(undisturbed(async |b| {
         for names in [&["mallory.cluster.test"][..], &["a.elsewhere.test"], &["cluster.test"], &[]] {
             let before = count(b, "refused_tls");
-            let (heard, error, from) = dial_as_a(b, &CLUSTER.issue(names), true).await;
+            let (received, error, from) = dial_as_a(b, &CLUSTER.issue(names), true).await;
             assert_eq!(error, None);
-            assert_eq!(heard, frame(&[raw::REJECT, NAME_NOT_IN_CERTIFICATE, 0, 0, 0, 0]), "{names:?}");
+            assert_eq!(received, frame(&[raw::REJECT, NAME_NOT_IN_CERTIFICATE, 0, 0, 0, 0]), "{names:?}");
             journal::wait_for(&[
                 "inbound connection refused",
                 &from.to_string(),
@@ -150,9 +151,10 @@ fn f30_a_certificate_of_the_same_ca_does_not_lend_another_nodes_name() {
             .await;
             assert_eq!(count(b, "refused_tls"), before + 1);
         }
-        // With its own it is heard. Nobody answers the challenge: after the setup time b hangs up.
-        let (heard, ..) = dial_as_a(b, &CLUSTER.issue(A), true).await;
-        assert_eq!(heard[1], raw::CHALLENGE);
+        // With its own certificate it receives a challenge, which it does not answer: b closes the
+        // connection after the set-up timeout.
+        let (received, ..) = dial_as_a(b, &CLUSTER.issue(A), true).await;
+        assert_eq!(received[1], raw::CHALLENGE);
     }));
 }
 
@@ -202,13 +204,12 @@ fn a_node_with_tls_and_one_without_tell_each_other_so() {
 
 #[test]
 fn garbage_instead_of_a_client_hello_is_turned_away() {
-    // A record that goes on for longer than any may; a handshake message of 16 MiB; an early
-    // farewell.
+    // A record longer than the maximum; a handshake message of 16 MiB; an early `close_notify`.
     let overlong = [22, 3, 1, 0xff, 0xff, 1];
     let huge = [22, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff];
-    let farewell = [21, 3, 3, 0, 2, 2, 0];
+    let close_notify = [21, 3, 3, 0, 2, 2, 0];
     let garbage: [&[u8]; 6] =
-        [b"GET / HTTP/1.1\r\nHost: b\r\n\r\n", &[0; 64], &[0xff; 64], &overlong, &huge, &farewell];
+        [b"GET / HTTP/1.1\r\nHost: b\r\n\r\n", &[0; 64], &[0xff; 64], &overlong, &huge, &close_notify];
     smol::block_on(undisturbed(async |b| {
         for (at, what) in garbage.iter().enumerate() {
             let said = raw::say(b, what).await;
@@ -216,7 +217,7 @@ fn garbage_instead_of_a_client_hello_is_turned_away() {
             let counted = || count(b, "refused_tls") + count(b, "handshakes_cut") == at as u64 + 1;
             until("the refusal to be counted", counted).await;
         }
-        assert_eq!(count(b, "refused_malformed"), 0, "none of it has reached our own protocol");
+        assert_eq!(count(b, "refused_malformed"), 0, "no byte has reached Obit's protocol");
     }));
 }
 
@@ -224,7 +225,7 @@ fn garbage_instead_of_a_client_hello_is_turned_away() {
 fn who_dawdles_in_the_tls_handshake_is_cut_off_after_the_setup_time() {
     smol::block_on(async {
         let b = start(config("b").setup_timeout(Duration::from_millis(200))).await;
-        // One says nothing at all, one begins and stops.
+        // One connection sends nothing, another one stops in the middle of the handshake.
         let (silent, half) = (raw::dial(&b).await, raw::dial(&b).await);
         (&half).write_all(&[22, 3, 1, 2, 0, 1, 0, 1]).await.unwrap();
         for stream in [&silent, &half] {
@@ -246,7 +247,7 @@ fn a_dial_that_is_never_answered_in_tls_ends_with_the_setup_time() {
 }
 
 #[test]
-fn a_peer_named_by_an_ip_address_is_not_dialled_in_tls() {
+fn a_peer_named_by_an_ip_address_is_not_dialed_in_tls() {
     smol::block_on(async {
         journal::keep();
         let (a, b) = (start(config("a")).await, start(config("b")).await);
@@ -256,7 +257,8 @@ fn a_peer_named_by_an_ip_address_is_not_dialled_in_tls() {
     });
 }
 
-/// A connection that is reset in the middle of the handshake is neither side's fault.
+/// A connection that is reset in the middle of the handshake is not counted as a fault of either
+/// side.
 #[test]
 fn who_hangs_up_in_the_tls_handshake_is_counted_as_that() {
     smol::block_on(undisturbed(async |b| {
@@ -273,7 +275,7 @@ fn a_further_connection_needs_a_certificate_of_the_sessions_peer() {
     let config = config("b").secret(support::secret()).channels([channel]);
     smol::block_on(async {
         let b = start(config).await;
-        // Two ways in: through each whatever is said is said with the certificate of that node.
+        // Two gates; each uses the certificate of one node for all connections.
         let gate = |card: Card| Gate::wrapping(b.local_addr(), move || card.client(B[0], true));
         let (as_a, as_mallory) = (gate(CLUSTER.issue(A)), gate(CLUSTER.issue(&["mallory.cluster.test"])));
         let attach = async |gate: &Gate, said: &raw::Transcript| {
@@ -293,12 +295,11 @@ fn a_further_connection_needs_a_certificate_of_the_sessions_peer() {
         assert_eq!(verdict[..2], [raw::VERDICT, 0], "accepted");
         said.absorb_proved(&verdict);
 
-        // Mallory knows all that was said, and all that proves it.
+        // Mallory has the transcript and its proofs.
         let reject = [raw::REJECT, 6];
         assert_eq!(listen_to(&attach(&as_mallory, &said).await).await[1..3], reject);
         until("the refusal to be counted", || count(&b, "refused_tls") == 1).await;
-        // A proof for the first connection is worth nothing on another one, nor is one for no
-        // connection.
+        // A proof for the first connection is invalid on another one, as is one without a binding.
         for unbound in [said.attach(1), said.attach_over(&binding, 1)] {
             let (stream, _) = as_a.call().await;
             (&stream).write_all(&frame(&unbound)).await.unwrap();

@@ -1,4 +1,4 @@
-//! What a node needs for TLS, and what is said where that is not given.
+//! The TLS configuration of a node, and the errors for a wrong one.
 
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
@@ -71,7 +71,7 @@ fn names_that_no_certificate_can_bear_are_refused_at_start() {
 
 #[test]
 fn with_tls_other_addresses_than_loopback_need_no_secret() {
-    // An address for documentation, which no machine has.
+    // An address reserved for documentation, which no machine has.
     let elsewhere = |config: TcpConfig| start(config.listen(([192, 0, 2, 1], 0).into()));
     let card = CLUSTER.issue(A);
     assert!(matches!(elsewhere(config("a@cluster.test", &card)), Err(StartError::Listen { .. })));
@@ -101,7 +101,7 @@ fn what_is_no_pem_or_something_else_is_told_by_which_it_is() {
     assert!(matches!(other.try_tls(), Err(TlsError::KeyMismatch)));
 }
 
-/// The three files of a card, in a folder of their own.
+/// The three files of a card, in their own directory.
 struct Files(PathBuf);
 
 impl Files {

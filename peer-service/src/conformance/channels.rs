@@ -11,15 +11,16 @@ use crate::{
     service::PushError,
 };
 
-/// `a` has them in this order, `b` in another, with one that `a` has not, and without the last.
+/// `a` has its channels in this order. `b` has another order, one channel that `a` does not have,
+/// and lacks the last one.
 const AT_A: [&str; 3] = ["bulk", "control", "lonely"];
 const AT_B: [&str; 3] = ["other", "control", "bulk"];
 const BULK: ChannelId = channel(1);
 const CONTROL: ChannelId = channel(2);
 const LONELY: ChannelId = channel(3);
 const BULK_AT_B: ChannelId = channel(3);
-/// Neither node is configured with so many.
-const NOBODYS: ChannelId = channel(7);
+/// A channel that neither node has.
+const UNCONFIGURED: ChannelId = channel(7);
 
 const fn channel(place: usize) -> ChannelId {
     ChannelId::new(place).expect("a node has few channels")
@@ -30,20 +31,16 @@ pub(super) async fn channels(harness: &dyn Harness) -> Checked {
     a.connect(&harness.spec(&b), DialId(1));
     let (mut at_a, mut at_b) = (next_session(&a).await?, next_session(&b).await?);
     let common = Channels::DEFAULT.with(BULK).with(CONTROL);
-    equal(at_a.peer().channels, common, "the channels that both have, as the node calls them that dialled")?;
+    equal(at_a.peer().channels, common, "the common channels at the dialing node")?;
     let common = Channels::DEFAULT.with(CONTROL).with(BULK_AT_B);
-    equal(
-        at_b.peer().channels,
-        common,
-        "the channels that both have, as the node calls them that was dialled",
-    )?;
+    equal(at_b.peer().channels, common, "the common channels at the dialed node")?;
 
     each_keeps_its_order(&at_a, &mut at_b).await?;
     after_all(&at_a, &mut at_b).await?;
     after_all(&at_b, &mut at_a).await?;
     after_all_among_themselves(&at_a, &mut at_b).await?;
     after_all_among_themselves(&at_b, &mut at_a).await?;
-    each_has_room_of_its_own(&at_a, &mut at_b).await?;
+    channels_have_separate_limits(&at_a, &mut at_b).await?;
     all_end_together(&mut at_a, &mut at_b).await
 }
 
@@ -54,7 +51,7 @@ async fn join(harness: &dyn Harness, label: &str, channels: &[&str]) -> Checked<
     Ok(harness.join_with_channels(label, &channels).await?)
 }
 
-/// Frames and the channels they came on, until there are so many.
+/// Receives `count` frames, with their channels.
 async fn receive(session: &mut Live, count: usize) -> Checked<Vec<(ChannelId, Vec<u8>)>> {
     let mut arrived = Vec::new();
     let mut buffer = FrameBuf::new();
@@ -71,19 +68,19 @@ async fn receive(session: &mut Live, count: usize) -> Checked<Vec<(ChannelId, Ve
 
 async fn each_keeps_its_order(at_a: &Live, at_b: &mut Live) -> Checked {
     let sent = frames(21, 60, 90_000);
-    let ways = [(ChannelId::DEFAULT, ChannelId::DEFAULT), (BULK, BULK_AT_B), (CONTROL, CONTROL)];
+    let routes = [(ChannelId::DEFAULT, ChannelId::DEFAULT), (BULK, BULK_AT_B), (CONTROL, CONTROL)];
     for (at, frame) in sent.iter().enumerate() {
-        let meta = FrameMeta::message(1).on(ways[at % 3].0);
+        let meta = FrameMeta::message(1).on(routes[at % 3].0);
         equal(push(at_a, meta, frame), Ok(()), "a message")?;
     }
-    // A channel that the peer has not, and one that nobody has: the default one is taken.
-    for channel in [LONELY, NOBODYS] {
+    // The default channel replaces one that the peer does not have, and one that neither has.
+    for channel in [LONELY, UNCONFIGURED] {
         equal(push(at_a, FrameMeta::message(1).on(channel), b"anyway"), Ok(()), "a message")?;
     }
     at_a.outbox().flush();
     let arrived = receive(at_b, sent.len() + 2).await?;
-    for (way, (_, channel)) in ways.iter().enumerate() {
-        let mut expected: Vec<_> = sent.iter().skip(way).step_by(3).cloned().collect();
+    for (index, (_, channel)) in routes.iter().enumerate() {
+        let mut expected: Vec<_> = sent.iter().skip(index).step_by(3).cloned().collect();
         if *channel == ChannelId::DEFAULT {
             expected.extend([b"anyway".to_vec(), b"anyway".to_vec()]);
         }
@@ -93,8 +90,8 @@ async fn each_keeps_its_order(at_a: &Live, at_b: &mut Live) -> Checked {
     Ok(())
 }
 
-/// A frame that is to come after all of its order does, wherever they went and however long they
-/// are; and it names its own channel.
+/// A frame after all frames of its order arrives after them, on whatever channels and however long
+/// they are, and arrives on its own channel.
 async fn after_all(from: &Live, to: &mut Live) -> Checked {
     let long = vec![1; 600_000];
     let channels: Vec<_> = from.peer().channels.iter().collect();
@@ -108,7 +105,7 @@ async fn after_all(from: &Live, to: &mut Live) -> Checked {
             let signal = FrameMeta::signal(order).on(*last).after_all();
             equal(push(from, signal, &[b'!', order as u8]), Ok(()), "a signal after all")?;
         }
-        // With it goes all that it waits for.
+        // This flush includes the frames for which it waits.
         from.outbox().flush_channel(*last);
         let arrived = receive(to, 2 * (2 * channels.len() + 1)).await?;
         let before_last = arrived.iter().position(|(_, frame)| frame[0] == b'!');
@@ -124,10 +121,9 @@ async fn after_all(from: &Live, to: &mut Live) -> Checked {
     Ok(())
 }
 
-/// Frames that are to come after all of their order come after each other, too, in the order in
-/// which they were pushed and on any two channels.
+/// Frames after all frames of their order also keep their own order, on any two channels.
 async fn after_all_among_themselves(from: &Live, to: &mut Live) -> Checked {
-    // A race between channels has more than one outcome.
+    // Repeated, because the channels race.
     const ROUNDS: u8 = 40;
     let channels: Vec<_> = from.peer().channels.iter().collect();
     for (first, second) in channels.iter().flat_map(|one| channels.iter().map(move |other| (*one, *other))) {
@@ -156,9 +152,9 @@ async fn after_all_among_themselves(from: &Live, to: &mut Live) -> Checked {
     Ok(())
 }
 
-/// While one channel takes no more messages, another does, and what it carries arrives; then all of
-/// it does.
-async fn each_has_room_of_its_own(at_a: &Live, at_b: &mut Live) -> Checked {
+/// While one channel accepts no more messages, another one does and delivers them; then all
+/// messages arrive.
+async fn channels_have_separate_limits(at_a: &Live, at_b: &mut Live) -> Checked {
     let message = vec![7; 64 * 1024];
     let mut accepted = 0;
     while push(at_a, FrameMeta::message(1).on(BULK), &message) != Err(PushError::Full) {
@@ -169,10 +165,12 @@ async fn each_has_room_of_its_own(at_a: &Live, at_b: &mut Live) -> Checked {
     equal(push(at_a, FrameMeta::message(1).on(CONTROL), b"control"), Ok(()), "a message on another channel")?;
     at_a.outbox().flush_channel(CONTROL);
     let arrived = receive(at_b, accepted + 1).await?;
-    ensure(arrived.contains(&(CONTROL, b"control".to_vec())), || "what the other carries must arrive".into())
+    ensure(arrived.contains(&(CONTROL, b"control".to_vec())), || {
+        "frames of the other channel must arrive".into()
+    })
 }
 
-/// A good end loses nothing on any of them.
+/// A good end loses no frame of any channel.
 async fn all_end_together(at_a: &mut Live, at_b: &mut Live) -> Checked {
     for channel in at_a.peer().channels.iter() {
         for _ in 0..20 {

@@ -29,14 +29,14 @@ pub(super) async fn good_end(harness: &dyn Harness) -> Checked {
         send(&pair.at_a, &sent)?;
         pair.at_a.outbox().close(kind);
         let (arrived, end) = end_of(&mut pair.at_b).await?;
-        equal(end.kind, kind, "the end as the peer sees it")?;
+        equal(end.kind, kind, "the end at the peer")?;
         ensure(arrived == sent, || {
             format!("{} of {} frames arrived before a good end", arrived.len(), sent.len())
         })?;
-        equal(end_of(&mut pair.at_a).await?.1.kind, kind, "the own end")?;
+        equal(end_of(&mut pair.at_a).await?.1.kind, kind, "the local end")?;
         pair.reconnect(harness).await?;
     }
-    // Also if the peer had something to say that nobody has read.
+    // Also if the peer has sent frames that were not read.
     send(&pair.at_b, &frames(2, 50, 1000))?;
     let sent = frames(3, 50, 1000);
     send(&pair.at_a, &sent)?;

@@ -27,7 +27,7 @@ pub(super) async fn ordered(harness: &dyn Harness) -> Checked {
     each_order(&mut pair).await
 }
 
-/// Short and long frames of several orders, of both classes: those of one order never pass each
+/// Short and long frames of several orders, of both classes: those of one order never overtake each
 /// other.
 async fn each_order(pair: &mut Pair) -> Checked {
     let long = pair.a.max_frame().min(400_000);
@@ -58,7 +58,7 @@ pub(super) async fn prefix(harness: &dyn Harness) -> Checked {
     ensure(sent.starts_with(&arrived), || "what arrived is no prefix of what was sent".into())
 }
 
-/// At least `count` frames at b, and whatever comes with them.
+/// Receives at least `count` frames at b.
 async fn receive_some(pair: &mut Pair, count: usize) -> Checked<Vec<Vec<u8>>> {
     let mut buffer = crate::frame::FrameBuf::new();
     while buffer.len() < count {
@@ -92,7 +92,7 @@ pub(super) async fn bounded(harness: &dyn Harness) -> Checked {
         Err(PushError::TooLarge),
         "a frame of one byte too many",
     )?;
-    // The largest one goes as a message: what a service takes of signals is another limit.
+    // The longest frame is a message, because the limit of signals may be lower.
     let sent = vec![vec![3; 1], vec![2; max], Vec::new()];
     send(&pair.at_a, &sent)?;
     ensure(receive(&mut pair.at_b, 3).await? == sent, || {
@@ -102,7 +102,7 @@ pub(super) async fn bounded(harness: &dyn Harness) -> Checked {
 
 pub(super) async fn never_blocks(harness: &dyn Harness) -> Checked {
     let mut pair = Pair::new(harness).await?;
-    // Nobody reads, nothing is flushed; this returns at once or the test hangs.
+    // Without a reader and without a flush: this returns at once or the test hangs.
     let sent = frames(6, 1000, 200);
     for frame in &sent {
         equal(push(&pair.at_a, FrameMeta::SIGNAL, frame), Ok(()), "a signal")?;
@@ -117,7 +117,7 @@ pub(super) async fn limited(harness: &dyn Harness) -> Checked {
     let mut pair = Pair::new(harness).await?;
     let message = vec![7; pair.a.max_frame().min(64 * 1024)];
     let mut accepted = 0;
-    // b does not read: some day it is enough. 1 GiB would be more than any limit.
+    // b does not read, so the queue must fill up. 1 GiB exceeds any limit.
     loop {
         match push(&pair.at_a, MESSAGE, &message) {
             Ok(()) if accepted * message.len() > 1 << 30 => {
@@ -143,7 +143,7 @@ pub(super) async fn limited(harness: &dyn Harness) -> Checked {
     )?;
     equal(push(&pair.at_a, MESSAGE, b"again"), Ok(()), "a message when there is room again")?;
 
-    // Signals are not refused; a peer that takes none of them loses the session in the end.
+    // Signals are not refused; if the peer accepts none, the session ends.
     let signal = vec![8; pair.a.max_frame().min(64 * 1024)];
     let mut pushed = 0;
     while push(&pair.at_a, FrameMeta::SIGNAL, &signal).is_ok() {
@@ -157,11 +157,11 @@ pub(super) async fn limited(harness: &dyn Harness) -> Checked {
 
 pub(super) async fn backpressure(harness: &dyn Harness) -> Checked {
     let mut pair = Pair::new(harness).await?;
-    // More than any buffer between the two, while nobody reads; then all of it arrives.
+    // More than all buffers between the two nodes, without a reader; then all of it arrives.
     let sent = frames(9, 400, 15_000);
     send(&pair.at_a, &sent)?;
     for _ in 0..100 {
         smol::future::yield_now().await;
     }
-    ensure(receive(&mut pair.at_b, sent.len()).await? == sent, || "frames were lost while nobody read".into())
+    ensure(receive(&mut pair.at_b, sent.len()).await? == sent, || "frames were lost without a reader".into())
 }

@@ -1,4 +1,4 @@
-//! What the checks have in common: waits with an end, and words for what they expect.
+//! Helpers of the checks: waits with a deadline, and expectations.
 
 use std::{fmt::Debug, future::Future};
 
@@ -25,13 +25,13 @@ pub(super) fn equal<T: PartialEq + Debug>(got: T, expected: T, what: &str) -> Ch
     ensure(got == expected, || format!("{what}: expected {expected:?}, got {got:?}"))
 }
 
-/// Waits, but not for ever.
+/// Waits until the deadline.
 pub(super) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> Checked<T> {
-    let patience = async {
+    let deadline = async {
         smol::Timer::after(PATIENCE).await;
-        broken(format!("waited {PATIENCE:?} in vain for {what}"))
+        broken(format!("no {what} within {PATIENCE:?}"))
     };
-    smol::future::or(async { Ok(wait.await) }, patience).await
+    smol::future::or(async { Ok(wait.await) }, deadline).await
 }
 
 pub(super) type Live = Box<dyn Session>;
@@ -61,7 +61,7 @@ pub(super) async fn next_failure(service: &Service, dial: DialId) -> Checked<Ses
     }
 }
 
-/// That nothing waits to be handed out. Whatever could come has come when this is asked.
+/// Checks that no event is ready. Call it when all possible events have happened.
 pub(super) fn expect_no_event(service: &Service) -> Checked {
     match service.next().now_or_never() {
         None => Ok(()),
@@ -95,7 +95,7 @@ impl Pair {
         Ok(Pair { a, b, at_a, at_b, dials: 1 })
     }
 
-    /// Another session, dialled by `a`, in place of those that have ended.
+    /// A new session, dialed by `a`, after the last one has ended.
     pub(super) async fn reconnect(&mut self, harness: &dyn Harness) -> Checked {
         self.dials += 1;
         self.a.connect(&harness.spec(&self.b), DialId(self.dials));
@@ -108,13 +108,13 @@ impl Pair {
         Ok(harness.sever(&self.a.local().name, &self.b.local().name).await?)
     }
 
-    /// Both ends see the end.
+    /// Waits for the end at both nodes.
     pub(super) async fn expect_over(&mut self) -> Checked<(EndKind, EndKind)> {
         Ok((end_of(&mut self.at_a).await?.1.kind, end_of(&mut self.at_b).await?.1.kind))
     }
 }
 
-/// Everything that still arrives, and the end.
+/// All frames that still arrive, and the end.
 pub(super) async fn end_of(session: &mut Live) -> Checked<(Vec<Vec<u8>>, SessionEnd)> {
     let mut frames = FrameBuf::new();
     loop {
@@ -157,7 +157,7 @@ pub(super) fn send(session: &Live, frames: &[Vec<u8>]) -> Checked {
     Ok(())
 }
 
-/// Frames that can be told apart, of all sizes up to `max`.
+/// Distinguishable frames of all lengths up to `max`.
 pub(super) fn frames(seed: u8, count: usize, max: usize) -> Vec<Vec<u8>> {
     let frame = |at: usize| {
         let mut frame = vec![seed, at as u8, (at >> 8) as u8];

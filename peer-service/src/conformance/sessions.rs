@@ -12,7 +12,7 @@ use super::{
 pub(super) async fn one_at_a_time(harness: &dyn Harness) -> Checked {
     let mut pair = Pair::new(harness).await?;
     pair.sever(harness).await?;
-    // b has seen the end and makes a new session; a has not looked yet.
+    // b has received the end and creates a new session; a has not received it yet.
     end_of(&mut pair.at_b).await?;
     pair.b.connect(&harness.spec(&pair.a), refs::DialId(2));
     let _at_b = next_session(&pair.b).await?;

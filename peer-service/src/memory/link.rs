@@ -1,4 +1,4 @@
-//! One session: two ends, and what is on its way between them.
+//! One session: two ends, and the packets in transit between them.
 
 use std::{collections::VecDeque, mem, task::Waker, time::Duration};
 
@@ -10,28 +10,28 @@ pub(super) struct Link {
     pub(super) ends: [End; 2],
 }
 
-/// One end: what it sends, what has arrived for it, and how it ended.
+/// One end: its outgoing packets, its incoming frames, and how it ended.
 pub(super) struct End {
     pub(super) node: NodeName,
-    /// Which of the nodes that were ever called so.
-    pub(super) life: u64,
+    /// The node's key, which distinguishes successive nodes with the same name.
+    pub(super) node_key: u64,
     /// Pushed, not flushed.
     outbox: VecDeque<Frame>,
-    /// What each of its channels is to the other end.
+    /// The other end's channel for each channel of this end.
     pub(super) routes: Routes,
-    /// On the way to the other end, and when it is due there.
+    /// Packets in transit to the other end, and the times at which they are due there.
     wire: VecDeque<(Duration, Packet)>,
     /// Bytes in `outbox` and `wire`, and those of messages among them, by channel of the other end.
     pub(super) waiting: usize,
     messages: [usize; ChannelId::LIMIT],
     signals: usize,
-    /// Since when the other end has not taken what is due.
+    /// Time since which the other end has not accepted due packets.
     pub(super) stalled: Option<Duration>,
     /// Arrived, not received.
     pub(super) arrived: VecDeque<Frame>,
     pub(super) arrived_bytes: usize,
-    /// When anything was last heard of the other end.
-    pub(super) heard: Duration,
+    /// Time at which this end last received anything.
+    pub(super) last_received: Duration,
     pub(super) end: Option<SessionEnd>,
     /// The session object was dropped.
     pub(super) dropped: bool,
@@ -46,7 +46,7 @@ pub(super) type Routes = [ChannelId; ChannelId::LIMIT];
 pub(super) struct Frame {
     class: Class,
     pub(super) channel: ChannelId,
-    /// It waits for what its order has on other channels.
+    /// Whether it waits for the frames of its order on other channels.
     after_all: bool,
     pub(super) bytes: Vec<u8>,
 }
@@ -57,10 +57,10 @@ pub(super) enum Packet {
 }
 
 impl End {
-    pub(super) fn new(node: NodeName, life: u64, routes: Routes, now: Duration) -> Self {
+    pub(super) fn new(node: NodeName, node_key: u64, routes: Routes, now: Duration) -> Self {
         End {
             node,
-            life,
+            node_key,
             outbox: VecDeque::new(),
             routes,
             wire: VecDeque::new(),
@@ -70,7 +70,7 @@ impl End {
             stalled: None,
             arrived: VecDeque::new(),
             arrived_bytes: 0,
-            heard: now,
+            last_received: now,
             end: None,
             dropped: false,
             reader: None,
@@ -86,7 +86,7 @@ impl End {
         self.routes[channel.place()]
     }
 
-    /// Bytes of messages that wait on that channel.
+    /// Bytes of queued messages on that channel.
     pub(super) fn waiting_messages(&self, channel: ChannelId) -> usize {
         self.messages[self.route(channel).place()]
     }
@@ -102,13 +102,13 @@ impl End {
         self.outbox.push_back(frame);
     }
 
-    /// What was pushed goes on its way.
+    /// Moves the pushed frames to the wire.
     pub(super) fn flush(&mut self, due: Duration) {
         self.wire.extend(self.outbox.drain(..).map(|frame| (due, Packet::Frame(frame))));
     }
 
-    /// What was pushed on that channel of this end goes on its way; and what was pushed before the
-    /// last of it that waits for others, on whatever channel.
+    /// Moves the frames of that channel of this end to the wire; and all frames before the last one
+    /// among them that waits for other channels.
     pub(super) fn flush_channel(&mut self, channel: ChannelId, due: Duration) {
         let channel = self.route(channel);
         let waits = |frame: &Frame| frame.after_all && frame.channel == channel;
@@ -122,12 +122,12 @@ impl End {
         }
     }
 
-    /// The last thing this end sends.
+    /// Sends the last packet of this end.
     pub(super) fn finish(&mut self, due: Duration, kind: EndKind) {
         self.wire.push_back((due, Packet::Fin(kind)));
     }
 
-    /// The next thing that is due at the other end.
+    /// The next packet that is due at the other end.
     pub(super) fn due(&self, now: Duration) -> Option<&Packet> {
         self.wire.front().filter(|(due, _)| *due <= now).map(|(_, packet)| packet)
     }
@@ -148,19 +148,19 @@ impl End {
         self.wire.front().map(|&(due, _)| due)
     }
 
-    /// Whether a signal waits: one that is never taken ends the session.
+    /// Whether a signal is queued: one that the peer never accepts ends the session.
     pub(super) fn has_signals(&self) -> bool {
         self.signals > 0
     }
 
-    /// What is on its way is lost.
+    /// Loses the packets in transit.
     pub(super) fn lose(&mut self) {
         self.outbox.clear();
         self.wire.clear();
         (self.waiting, self.messages, self.signals) = (0, [0; ChannelId::LIMIT], 0);
     }
 
-    /// Everybody who waits at this end is to look again.
+    /// Takes the wakers of all tasks that wait at this end.
     pub(super) fn wakers(&mut self) -> impl Iterator<Item = Waker> {
         self.reader.take().into_iter().chain(mem::take(&mut self.senders))
     }

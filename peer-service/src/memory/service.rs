@@ -18,11 +18,11 @@ use crate::{
     service::{Capabilities, Closed, Outbox, PeerEvent, PeerInfo, PeerService, PushError, Session},
 };
 
-/// A node of a [`Network`](super::Network). Dropping it is leaving without a word: see
-/// [`Network::crash`](super::Network::crash) for being gone at once.
+/// A node of a [`Network`](super::Network). On drop it shuts down, and its sessions continue;
+/// [`Network::crash`](super::Network::crash) kills a node.
 pub struct MemoryService {
     shared: Arc<Shared>,
-    life: u64,
+    node_key: u64,
     id: NodeId,
     capabilities: Capabilities,
     max_frame: usize,
@@ -34,11 +34,11 @@ impl MemoryService {
     pub(super) fn join(shared: &Arc<Shared>, join: Join) -> Arc<Self> {
         let events = Arc::new(Events::new());
         let (capabilities, channels) = (join.capabilities, join.channels.clone());
-        let (life, id) = shared.act(|world| world.join(join, events.clone()));
+        let (node_key, id) = shared.act(|world| world.join(join, events.clone()));
         let max_frame = shared.look(|world| world.settings.max_frame);
         Arc::new(MemoryService {
             shared: shared.clone(),
-            life,
+            node_key,
             id,
             capabilities,
             max_frame,
@@ -77,19 +77,19 @@ impl PeerService for MemoryService {
     }
 
     fn connect(&self, node: &NodeSpec, dial: DialId) {
-        self.shared.act(|world| world.connect(self.life, node.name(), dial));
+        self.shared.act(|world| world.connect(self.node_key, node.name(), dial));
     }
 
     fn disconnect(&self, node: &NodeName) {
-        self.shared.act(|world| world.disconnect(self.life, node));
+        self.shared.act(|world| world.disconnect(self.node_key, node));
     }
 
     fn view(&self) -> Option<Vec<NodeName>> {
-        self.shared.look(|world| world.view_of(self.life))
+        self.shared.look(|world| world.view_of(self.node_key))
     }
 
     fn shutdown(&self) {
-        self.shared.act(|world| world.shut(self.life));
+        self.shared.act(|world| world.shut(self.node_key));
     }
 }
 
@@ -148,7 +148,7 @@ impl MemoryOutbox {
     fn poll_recv(&self, frames: &mut FrameBuf, cx: &mut Context<'_>) -> Poll<Result<(), SessionEnd>> {
         self.shared.act(|world| {
             let frozen =
-                world.links.get(&self.link).is_some_and(|link| world.is_frozen(link.ends[self.end].life));
+                world.links.get(&self.link).is_some_and(|link| world.is_frozen(link.ends[self.end].node_key));
             let Some(link) = world.links.get_mut(&self.link) else {
                 return Poll::Ready(Err(EndKind::Closed.into()));
             };
@@ -156,7 +156,7 @@ impl MemoryOutbox {
             if let Some(first) = own.arrived.front().filter(|_| !frozen) {
                 frames.channel = first.channel;
                 while own.arrived.front().is_some_and(|frame| frame.channel == frames.channel) {
-                    let frame = own.arrived.pop_front().expect("there is one in front");
+                    let frame = own.arrived.pop_front().expect("the loop has checked that there is one");
                     frames.push(&frame.bytes);
                     own.arrived_bytes -= frame.bytes.len();
                 }
@@ -172,7 +172,8 @@ impl MemoryOutbox {
         })
     }
 
-    /// What the settings allow, and the own end while it is open.
+    /// Calls `with` with the local end while it is open, and the limits of messages and of all
+    /// frames.
     fn with_end<R>(&self, with: impl FnOnce(&mut End, usize, usize) -> R) -> Option<R> {
         self.shared.edit(|world| {
             let (messages, waiting) = (world.settings.max_messages, world.settings.max_waiting);

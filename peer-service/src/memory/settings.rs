@@ -1,30 +1,30 @@
-//! What all links of a network have in common, and the range of each of these settings.
+//! The settings that all links of a network share, and their ranges.
 
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// What all links of a network have in common. A number of bytes has no upper limit.
+/// The settings that all links of a network share. A number of bytes has no upper limit.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// After how long a silence a session ends. 5 s by default, more than 0; with `Duration::MAX`
-    /// silence ends none.
+    /// Duration of silence after which a session ends. 5 s by default, more than 0; with
+    /// `Duration::MAX` silence ends no session.
     pub timeout: Duration,
-    /// How long a dial may take. 5 s by default; with 0 it fails unless it is answered at once,
+    /// Maximum duration of a dial. 5 s by default; with 0 it fails unless it is answered at once,
     /// with `Duration::MAX` it waits without limit.
     pub setup_timeout: Duration,
-    /// The most bytes of a frame. 16 MiB and 1 KiB by default, at least 1. A node of
+    /// Maximum length of a frame in bytes. 16 MiB and 1 KiB by default, at least 1. A node of
     /// `monitor-runtime` needs 128 KiB.
     pub max_frame: usize,
-    /// Once so many bytes of messages wait in one direction of a session, further ones are refused.
-    /// 8 MiB by default, at least 1.
+    /// Soft limit, in bytes, of queued messages in one direction of a session: once this much is
+    /// queued, further messages are refused. 8 MiB by default, at least 1.
     pub max_messages: usize,
-    /// The bytes that may wait in one direction of a session in all; beyond it the session is
-    /// overloaded. One frame that is longer may wait alone. 64 MiB by default, at least 1.
+    /// Maximum number of bytes queued in one direction of a session; beyond it the session is
+    /// overloaded. One longer frame may be queued alone. 64 MiB by default, at least 1.
     pub max_waiting: usize,
-    /// The bytes that a receiver buffers while nobody reads; the last frame may exceed it. 1 MiB by
-    /// default, at least 1.
+    /// Number of bytes that a receiver buffers until they are read; the last frame may exceed it. 1
+    /// MiB by default, at least 1.
     pub receive_buffer: usize,
 }
 
@@ -89,7 +89,7 @@ impl Settings {
         self
     }
 
-    /// Whether every setting is in its range.
+    /// Checks that every setting is in its range.
     ///
     /// # Errors
     /// [`SettingsError`] with the first that is not.

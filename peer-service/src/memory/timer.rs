@@ -12,8 +12,8 @@ use std::{
 
 use super::world::Shared;
 
-/// The tasks that sleep, by the time at which they wake; at the same time in the order in which
-/// they went to sleep.
+/// The sleeping tasks, by the time at which they wake; those of equal times in the order of their
+/// calls.
 #[derive(Default)]
 pub(super) struct Timers {
     sleepers: BTreeMap<Key, Waker>,
@@ -41,7 +41,7 @@ impl Timers {
     }
 }
 
-/// The future of [`Network::sleep_until`](super::Network::sleep_until). To drop it is to cancel it.
+/// The future of [`Network::sleep_until`](super::Network::sleep_until). Dropping it cancels it.
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Sleep {
     shared: Arc<Shared>,
@@ -55,7 +55,7 @@ impl Sleep {
     }
 }
 
-/// Takes no lock: it may be printed from anywhere.
+/// Takes no lock, so it can be printed anywhere.
 impl fmt::Debug for Sleep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sleep").field("at", &self.at).finish_non_exhaustive()

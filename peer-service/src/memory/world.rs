@@ -1,4 +1,4 @@
-//! Everything there is, under one lock, and the rules by which it changes.
+//! The whole state of a network, under one lock, and the rules by which it changes.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{events::Events, frame::Channels, service::PeerInfo};
 
-/// The world, and the way into it.
+/// The world behind its lock.
 pub(super) struct Shared {
     world: Mutex<World>,
 }
@@ -30,8 +30,8 @@ pub(super) struct World {
     pub(super) settings: Settings,
     pub(super) now: Duration,
     nodes: BTreeMap<u64, Node>,
-    /// Who bears a name now.
-    bearers: BTreeMap<NodeName, u64>,
+    /// The node that has each name now.
+    by_name: BTreeMap<NodeName, u64>,
     paths: BTreeMap<(NodeName, NodeName), Path>,
     pub(super) links: BTreeMap<u64, Link>,
     dials: Vec<Dial>,
@@ -39,7 +39,7 @@ pub(super) struct World {
     wakers: Vec<Waker>,
     pub(super) timers: Timers,
     announcements: VecDeque<(Arc<Events>, Announcement)>,
-    /// Somebody is handing announcements out, and will not stop before there is none.
+    /// Whether a caller is handing out announcements; it continues until there are none.
     announcing: bool,
 }
 
@@ -54,24 +54,24 @@ struct Node {
     last_session: u64,
 }
 
-/// What happens to what one node sends to another.
+/// The state of the path from one node to another.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Path {
     pub(super) cut: bool,
     pub(super) delay: Duration,
 }
 
-/// A dial that was not answered yet.
+/// A dial without a result.
 struct Dial {
     from: u64,
     to: NodeName,
     dial: DialId,
-    /// None: without limit.
+    /// `None`: without limit.
     deadline: Option<Duration>,
 }
 
 enum Announcement {
-    /// The link and the end of it.
+    /// The link, and which end of it.
     Session(u64, usize, PeerInfo),
     Failed(NodeName, DialId, SessionEnd),
     Closed,
@@ -83,7 +83,7 @@ impl Shared {
             settings,
             now: Duration::ZERO,
             nodes: BTreeMap::new(),
-            bearers: BTreeMap::new(),
+            by_name: BTreeMap::new(),
             paths: BTreeMap::new(),
             links: BTreeMap::new(),
             dials: Vec::new(),
@@ -100,16 +100,16 @@ impl Shared {
         look(&self.world.lock())
     }
 
-    /// Something changes of which nobody is told yet: it wakes nobody, as a push must not.
+    /// Makes a change that wakes no task, as a push must not.
     pub(super) fn edit<R>(&self, edit: impl FnOnce(&mut World) -> R) -> R {
         edit(&mut self.world.lock())
     }
 
-    /// Something happens, and everything that follows from it; then who is concerned is told,
-    /// without the lock.
+    /// Makes a change and everything that follows from it; then, without the lock, hands out the
+    /// announcements and wakes the tasks.
     pub(super) fn act<R>(self: &Arc<Self>, act: impl FnOnce(&mut World) -> R) -> R {
         let mut world = self.world.lock();
-        world.listen();
+        world.note_received();
         let result = act(&mut world);
         world.settle();
         let wakers = mem::take(&mut world.wakers);
@@ -119,8 +119,7 @@ impl Shared {
         result
     }
 
-    /// Hands out what was announced, one at a time, so that it comes out in the order in which it
-    /// happened.
+    /// Hands out the announcements, one caller at a time, so that they keep their order.
     fn announce(self: &Arc<Self>) {
         if mem::replace(&mut self.world.lock().announcing, true) {
             return;
@@ -144,15 +143,16 @@ impl Shared {
     }
 }
 
-// ----- nodes
+// Nodes.
 
 impl World {
     pub(super) fn join(&mut self, join: Join, events: Arc<Events>) -> (u64, NodeId) {
         self.last += 1;
-        let life = self.last;
-        // Not random, so that runs repeat; scattered, so that nobody takes it for an order.
+        let node_key = self.last;
+        // Not random, so that runs repeat; scattered, so that tests do not rely on an order of
+        // incarnations.
         let incarnation =
-            Incarnation::new(life.wrapping_mul(0x9e37_79b9_7f4a_7c15)).expect("odd times non-zero");
+            Incarnation::new(node_key.wrapping_mul(0x9e37_79b9_7f4a_7c15)).expect("odd times non-zero");
         let id = NodeId::new(join.name.clone(), incarnation);
         let view = join.view.map(|members| members.into_iter().collect());
         let node = Node {
@@ -165,9 +165,9 @@ impl World {
             events,
             last_session: 0,
         };
-        self.nodes.insert(life, node);
-        self.bearers.entry(join.name).or_insert(life);
-        (life, id)
+        self.nodes.insert(node_key, node);
+        self.by_name.entry(join.name).or_insert(node_key);
+        (node_key, id)
     }
 
     pub(super) fn population(&self) -> (usize, usize) {
@@ -182,17 +182,19 @@ impl World {
         self.paths.get(&(from.clone(), to.clone())).copied().unwrap_or_default()
     }
 
-    fn bearer(&self, name: &NodeName) -> Option<(u64, &Node)> {
-        let life = *self.bearers.get(name)?;
-        Some((life, self.nodes.get(&life)?))
+    fn node_named(&self, name: &NodeName) -> Option<(u64, &Node)> {
+        let node_key = *self.by_name.get(name)?;
+        Some((node_key, self.nodes.get(&node_key)?))
     }
 
-    pub(super) fn is_frozen(&self, life: u64) -> bool {
-        self.nodes.get(&life).is_some_and(|node| node.frozen)
+    pub(super) fn is_frozen(&self, node_key: u64) -> bool {
+        self.nodes.get(&node_key).is_some_and(|node| node.frozen)
     }
 
     pub(super) fn set_frozen(&mut self, name: &NodeName, frozen: bool) {
-        let Some(node) = self.bearers.get(name).and_then(|life| self.nodes.get_mut(life)) else { return };
+        let Some(node) = self.by_name.get(name).and_then(|node_key| self.nodes.get_mut(node_key)) else {
+            return;
+        };
         node.frozen = frozen;
         for link in self.links.values_mut() {
             for end in &mut link.ends {
@@ -202,46 +204,48 @@ impl World {
     }
 
     pub(super) fn members(&self, at: &NodeName) -> BTreeSet<NodeName> {
-        let view = self.bearer(at).and_then(|(_, node)| node.view.clone());
-        view.unwrap_or_else(|| self.bearers.keys().filter(|name| *name != at).cloned().collect())
+        let view = self.node_named(at).and_then(|(_, node)| node.view.clone());
+        view.unwrap_or_else(|| self.by_name.keys().filter(|name| *name != at).cloned().collect())
     }
 
-    pub(super) fn view_of(&self, life: u64) -> Option<Vec<NodeName>> {
-        let view = self.nodes.get(&life)?.view.as_ref()?;
+    pub(super) fn view_of(&self, node_key: u64) -> Option<Vec<NodeName>> {
+        let view = self.nodes.get(&node_key)?.view.as_ref()?;
         Some(view.iter().cloned().collect())
     }
 
     pub(super) fn set_view(&mut self, at: &NodeName, members: BTreeSet<NodeName>) {
-        let Some(&life) = self.bearers.get(at) else { return };
-        let evicted = self.ends_of(life).into_iter().filter(|&(link, end)| {
+        let Some(&node_key) = self.by_name.get(at) else { return };
+        let evicted = self.ends_of(node_key).into_iter().filter(|&(link, end)| {
             let peer = &self.links[&link].ends[1 - end].node;
             !members.contains(peer)
         });
         for (link, end) in evicted.collect::<Vec<_>>() {
             self.close(link, end, EndKind::Evicted);
         }
-        if let Some(node) = self.nodes.get_mut(&life) {
+        if let Some(node) = self.nodes.get_mut(&node_key) {
             node.view = Some(members);
         }
     }
 
     /// The open ends of one node.
-    fn ends_of(&self, life: u64) -> Vec<(u64, usize)> {
+    fn ends_of(&self, node_key: u64) -> Vec<(u64, usize)> {
         let all = self.links.iter().flat_map(|(&id, link)| [(id, 0, &link.ends[0]), (id, 1, &link.ends[1])]);
-        all.filter(|(_, _, end)| end.life == life && end.is_open()).map(|(id, at, _)| (id, at)).collect()
+        all.filter(|(_, _, end)| end.node_key == node_key && end.is_open())
+            .map(|(id, at, _)| (id, at))
+            .collect()
     }
 
-    /// No more sessions; those that stand go on.
-    pub(super) fn shut(&mut self, life: u64) {
-        let Some(node) = self.nodes.get_mut(&life) else { return };
+    /// Starts no further session; existing ones continue.
+    pub(super) fn shut(&mut self, node_key: u64) {
+        let Some(node) = self.nodes.get_mut(&node_key) else { return };
         if mem::replace(&mut node.shut, true) {
             return;
         }
         let (name, events) = (node.id.name.clone(), node.events.clone());
-        if self.bearers.get(&name) == Some(&life) {
-            self.bearers.remove(&name);
+        if self.by_name.get(&name) == Some(&node_key) {
+            self.by_name.remove(&name);
         }
-        let (mine, others) = mem::take(&mut self.dials).into_iter().partition(|dial| dial.from == life);
+        let (mine, others) = mem::take(&mut self.dials).into_iter().partition(|dial| dial.from == node_key);
         self.dials = others;
         for dial in mine {
             self.fail(&events, dial.to, dial.dial, EndKind::LocalShutdown);
@@ -250,10 +254,10 @@ impl World {
     }
 
     pub(super) fn crash(&mut self, name: &NodeName) {
-        if let Some(&life) = self.bearers.get(name) {
-            self.dials.retain(|dial| dial.from != life);
-            self.shut(life);
-            for (link, end) in self.ends_of(life) {
+        if let Some(&node_key) = self.by_name.get(name) {
+            self.dials.retain(|dial| dial.from != node_key);
+            self.shut(node_key);
+            for (link, end) in self.ends_of(node_key) {
                 self.links.get_mut(&link).expect("just listed").ends[end].lose();
                 self.close(link, end, EndKind::Closed);
             }
@@ -261,13 +265,13 @@ impl World {
     }
 }
 
-// ----- dials
+// Dials.
 
 impl World {
     pub(super) fn connect(&mut self, from: u64, to: &NodeName, dial: DialId) {
         let Some(node) = self.nodes.get(&from) else { return };
         let events = node.events.clone();
-        let bears_name = self.bearers.get(&node.id.name) == Some(&from);
+        let bears_name = self.by_name.get(&node.id.name) == Some(&from);
         let refusal = if node.shut {
             Some(EndKind::LocalShutdown)
         } else if !bears_name || node.id.name == *to {
@@ -290,7 +294,7 @@ impl World {
         self.announcements.push_back((events.clone(), Announcement::Failed(node, dial, kind.into())));
     }
 
-    /// Answers every dial that can be answered now.
+    /// Gives every dial its result that can have one now.
     fn answer_dials(&mut self) {
         for dial in mem::take(&mut self.dials) {
             let Some(from) = self.nodes.get(&dial.from) else { continue };
@@ -300,19 +304,19 @@ impl World {
                 .iter()
                 .any(|&(link, end)| self.links[&link].ends[1 - end].node == dial.to)
             {
-                // The session that stands is the answer.
+                // The existing session is the result.
                 continue;
             }
             let cut = self.path_of(&name, &dial.to).cut || self.path_of(&dial.to, &name).cut;
-            let failure = match self.bearer(&dial.to) {
+            let failure = match self.node_named(&dial.to) {
                 _ if from.frozen || cut => None,
                 None => Some(EndKind::Unreachable),
                 Some((_, to)) if to.view.as_ref().is_some_and(|view| !view.contains(&name)) => {
                     Some(EndKind::NotMember)
                 }
                 Some((_, to)) if to.frozen => None,
-                Some((life, _)) => {
-                    self.establish(dial.from, life);
+                Some((node_key, _)) => {
+                    self.establish(dial.from, node_key);
                     continue;
                 }
             };
@@ -326,8 +330,8 @@ impl World {
         }
     }
 
-    /// A session begins. If the other node still holds an earlier one with this node, that one has
-    /// been lost here.
+    /// Begins a session. If the other node still has an earlier session with this node, this node
+    /// has lost it.
     fn establish(&mut self, from: u64, to: u64) {
         let name = self.nodes[&from].id.name.clone();
         for (link, end) in self.ends_of(to) {
@@ -338,7 +342,7 @@ impl World {
         let hidden = self.nodes[&from].hidden || self.nodes[&to].hidden;
         self.last += 1;
         let id = self.last;
-        // The node that was dialled knows first.
+        // The session is announced first to the dialed node.
         for (own, peer, end) in [(to, from, 1), (from, to, 0)] {
             let other = peer;
             let peer = self.nodes[&other].id.clone();
@@ -356,7 +360,7 @@ impl World {
         self.links.insert(id, Link { ends });
     }
 
-    /// What the channels of one node are to another, and which of them both have.
+    /// For each channel of one node the channel of the other, and the set of common channels.
     fn routes(&self, own: u64, peer: u64) -> (Routes, Channels) {
         let (own, peer) = (&self.nodes[&own].channels, &self.nodes[&peer].channels);
         let mut routes = Routes::default();
@@ -372,10 +376,11 @@ impl World {
     }
 }
 
-// ----- links
+// Links.
 
 impl World {
-    /// One end ends: as `kind` here, and as what that looks like from there once it is heard of.
+    /// Ends one end of a link: with `kind` here, and at the other end with the corresponding kind
+    /// once that end receives it.
     pub(super) fn close(&mut self, link: u64, end: usize, kind: EndKind) {
         let due = self.due(link, end);
         let Some(own) = self.links.get_mut(&link).map(|link| &mut link.ends[end]).filter(|end| end.is_open())
@@ -407,7 +412,7 @@ impl World {
         }
     }
 
-    /// When something that is sent now arrives.
+    /// Time at which a frame sent now arrives.
     fn due(&self, link: u64, end: usize) -> Duration {
         let delay = self
             .links
@@ -416,8 +421,8 @@ impl World {
         self.now.saturating_add(delay.unwrap_or_default())
     }
 
-    pub(super) fn disconnect(&mut self, life: u64, peer: &NodeName) {
-        for (link, end) in self.ends_of(life) {
+    pub(super) fn disconnect(&mut self, node_key: u64, peer: &NodeName) {
+        for (link, end) in self.ends_of(node_key) {
             if self.links[&link].ends[1 - end].node == *peer {
                 self.close(link, end, EndKind::Disconnected);
             }
@@ -437,18 +442,19 @@ impl World {
         }
     }
 
-    /// Whether what an end sends can arrive now.
+    /// Whether frames of this end can arrive now.
     fn carries(&self, link: &Link, end: usize) -> bool {
         let [from, to] = [&link.ends[end], &link.ends[1 - end]];
-        !self.is_frozen(from.life) && !self.path_of(&from.node, &to.node).cut
+        !self.is_frozen(from.node_key) && !self.path_of(&from.node, &to.node).cut
     }
 
-    /// Whoever can be heard now has been heard up to now: called before anything changes.
-    fn listen(&mut self) {
+    /// Updates the time of the last reception of every end whose peer is reachable. Called before
+    /// anything changes.
+    fn note_received(&mut self) {
         for (id, end) in self.all_ends() {
             if self.carries(&self.links[&id], end) {
                 let now = self.now;
-                self.links.get_mut(&id).expect("just listed").ends[1 - end].heard = now;
+                self.links.get_mut(&id).expect("just listed").ends[1 - end].last_received = now;
             }
         }
     }
@@ -457,27 +463,27 @@ impl World {
         self.links.keys().flat_map(|&id| [(id, 0), (id, 1)]).collect()
     }
 
-    /// Everything happens that can happen at this time.
+    /// Performs everything that is due at this time.
     fn settle(&mut self) {
-        self.listen();
+        self.note_received();
         for (id, end) in self.all_ends() {
             self.transfer(id, end);
         }
-        self.judge();
+        self.end_timed_out();
         self.answer_dials();
         self.timers.expire(self.now, &mut self.wakers);
-        self.forget();
+        self.remove_unobservable();
     }
 
-    /// What nobody can see any more is forgotten.
-    fn forget(&mut self) {
+    /// Removes links and nodes that no handle can observe any more.
+    fn remove_unobservable(&mut self) {
         self.links.retain(|_, link| !link.ends.iter().all(|end| end.dropped && !end.is_open()));
         let linked: BTreeSet<u64> =
-            self.links.values().flat_map(|link| link.ends.each_ref().map(|end| end.life)).collect();
-        self.nodes.retain(|life, node| !node.shut || linked.contains(life));
+            self.links.values().flat_map(|link| link.ends.each_ref().map(|end| end.node_key)).collect();
+        self.nodes.retain(|node_key, node| !node.shut || linked.contains(node_key));
     }
 
-    /// What is due arrives, as far as there is room for it.
+    /// Delivers due packets, as far as the receiver's buffer has space.
     fn transfer(&mut self, id: u64, end: usize) {
         if !self.carries(&self.links[&id], end) {
             return;
@@ -487,7 +493,7 @@ impl World {
         let [a, b] = &mut link.ends;
         let (from, to) = if end == 0 { (a, b) } else { (b, a) };
         if !to.is_open() {
-            // Nobody is there to take it.
+            // The receiving end has ended.
             from.lose();
             return;
         }
@@ -513,19 +519,19 @@ impl World {
         }
     }
 
-    /// Ends what was silent too long, or does not take what it must.
-    fn judge(&mut self) {
+    /// Ends sessions that were silent for too long, or whose peer does not accept signals.
+    fn end_timed_out(&mut self) {
         for (id, end) in self.all_ends() {
             let own = &self.links[&id].ends[end];
-            if !own.is_open() || self.is_frozen(own.life) {
+            if !own.is_open() || self.is_frozen(own.node_key) {
                 continue;
             }
             let is_due = |since| after(since, self.settings.timeout).is_some_and(|at| self.now >= at);
-            let silent = self.now.saturating_sub(own.heard);
-            if is_due(own.heard) {
+            let silent = self.now.saturating_sub(own.last_received);
+            if is_due(own.last_received) {
                 self.close(id, end, EndKind::Timeout);
                 let own = self.links.get_mut(&id).map(|link| &mut link.ends[end]);
-                own.expect("just judged").end = Some(SessionEnd::timeout(silent));
+                own.expect("the end was just closed").end = Some(SessionEnd::timeout(silent));
             } else if own.stalled.filter(|_| own.has_signals()).is_some_and(is_due) {
                 self.close(id, end, EndKind::Overloaded);
             } else {
@@ -544,15 +550,15 @@ impl World {
         self.now = target;
     }
 
-    /// The next instant at which anything happens by itself.
+    /// Time of the next event that needs no call.
     pub(super) fn next_deadline(&self) -> Option<Duration> {
         let timeout = self.settings.timeout;
         let ends = self.links.values().flat_map(|link| {
             [0, 1].into_iter().flat_map(move |end| {
                 let own = &link.ends[end];
-                let heard = self.carries(link, 1 - end);
-                let silence =
-                    (own.is_open() && !heard && !self.is_frozen(own.life)).then(|| after(own.heard, timeout));
+                let is_receiving = self.carries(link, 1 - end);
+                let silence = (own.is_open() && !is_receiving && !self.is_frozen(own.node_key))
+                    .then(|| after(own.last_received, timeout));
                 let stall = own.stalled.filter(|_| own.is_open()).map(|since| after(since, timeout));
                 let arrival = own.next_due().filter(|_| self.carries(link, end));
                 [silence.flatten(), stall.flatten(), arrival].into_iter().flatten()
@@ -563,8 +569,8 @@ impl World {
     }
 }
 
-/// The moment that long after another; none if it never comes, because there is no limit or the
-/// clock does not reach it.
+/// The time `time` after `moment`; `None` if it never comes, because there is no limit or the clock
+/// does not reach it.
 fn after(moment: Duration, time: Duration) -> Option<Duration> {
     if time == Duration::MAX { None } else { moment.checked_add(time) }
 }

@@ -170,10 +170,10 @@ impl Line {
         upkeep::State {
             phase: state.sending.phase(),
             backlog: state.sending.backlog(),
-            heard: state.heard,
-            sent: state.sent,
+            last_received: state.heard,
+            last_sent: state.sent,
             pong: state.pong,
-            probe_wanted: std::mem::take(&mut state.probe_wanted),
+            probe_requested: std::mem::take(&mut state.probe_wanted),
             peer_done: state.peer_done,
         }
     }

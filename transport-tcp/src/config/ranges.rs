@@ -1,4 +1,4 @@
-//! The range of every field, and what a start says of a value outside of it.
+//! The range of every field, and the error for a value outside of it.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -9,18 +9,17 @@ use crate::error::StartError;
 #[cfg(feature = "tls")]
 use crate::net::tls;
 
-/// Longer than a program runs. A time of that length or more means "no limit".
+/// Longer than any program runs. A time of this length or more means "no limit".
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-/// The shortest interval of heartbeats, and the shortest time for a handshake: shorter ones keep a
-/// thread busy.
+/// Minimum heartbeat interval and minimum set-up timeout: shorter ones would keep a thread busy.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 impl TcpConfig {
-    /// Whether every field is within its range. Opens and resolves nothing; [`TcpTransport::start`]
-    /// calls it first.
+    /// Checks that every field is within its range. Opens and resolves nothing;
+    /// [`TcpTransport::start`] calls it first.
     ///
     /// # Errors
-    /// [`StartError::Field`] with the first field that is not, and what is allowed;
+    /// [`StartError::Field`] with the first field outside of its range, and the range;
     /// `StartError::Tls` if the certificate does not fit the node.
     ///
     /// [`TcpTransport::start`]: crate::TcpTransport::start
@@ -68,7 +67,8 @@ impl TcpConfig {
         }
     }
 
-    /// Whether the certificate will do for this node, and names of peers can stand in theirs.
+    /// Checks that the certificate fits this node, and that certificates can name the configured
+    /// peers.
     fn check_tls(&self) -> Result<(), StartError> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
@@ -84,9 +84,9 @@ impl TcpConfig {
         Ok(())
     }
 
-    /// The same configuration, with times that mean "no limit" cut to one that is never reached
-    /// either, and can be added to every moment of a clock. So nothing that counts with them can
-    /// overflow.
+    /// The same configuration, with times that mean "no limit" cut to a length that is never
+    /// reached either and that can be added to every time of a clock. Arithmetic with them
+    /// therefore cannot overflow.
     pub(crate) fn cut_to_clock(mut self) -> Self {
         let times = [&mut self.heartbeat.interval, &mut self.heartbeat.timeout, &mut self.setup_timeout];
         times.into_iter().for_each(|time| *time = FOREVER.min(*time));

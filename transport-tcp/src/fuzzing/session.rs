@@ -1,8 +1,8 @@
-//! A session with a peer that has proved itself and keeps no rule.
+//! A session with an authenticated peer that follows no rule.
 //!
-//! The first byte says how many connections the session has, and whether fragments are agreed on.
-//! Then come pieces, as reads would bring them: the connection, a length of two bytes, and as many
-//! bytes.
+//! The first byte says how many connections the session has, and whether fragments are agreed. The
+//! following bytes are pieces of input, as reads would return them: the connection, a length of two
+//! bytes, and that many bytes.
 
 use peer_service::{ChannelId, EndKind, FrameBuf};
 
@@ -12,13 +12,13 @@ use crate::proto::{channels::Merge, connection::frame_decoder::FrameDecoder};
 const MAX_FRAME: usize = 4096;
 const CUT_AT: usize = 1024;
 
-/// What arrives on a session, to its end: taken apart, put together, and merged.
+/// Feeds the input of a session to its end: decoding, assembly and merging.
 pub fn session(bytes: &[u8]) {
-    let Some((&first, rest)) = bytes.split_first() else { return };
+    let Some((&first, input)) = bytes.split_first() else { return };
     let channels = usize::from(first & 7) + 1;
     let mut session = Session::new(channels, first & 8 != 0);
     let mut arrived = 0;
-    for (place, piece) in Pieces(rest) {
+    for (place, piece) in Pieces(input) {
         arrived += piece.len();
         let ended = session.arrives(usize::from(place) % channels, piece).is_err();
         assert!(session.handed_over <= arrived, "more was handed over than has arrived");
@@ -28,10 +28,10 @@ pub fn session(bytes: &[u8]) {
     }
 }
 
-/// The session, as its connections' readers and its user see it.
+/// The session with the state of its connections' readers and of its user.
 struct Session {
     connections: Vec<FrameDecoder>,
-    /// None if there is one connection: then nothing stands before the contents of a frame.
+    /// `None` if there is one connection: then nothing precedes the contents of a frame.
     merge: Option<Merge>,
     handed_over: usize,
 }
@@ -47,7 +47,7 @@ impl Session {
         }
     }
 
-    /// Bytes arrive on one connection. An error if that is the end of the session.
+    /// Feeds the bytes of one read of a connection. An error is the end of the session.
     fn arrives(&mut self, place: usize, mut piece: &[u8]) -> Result<(), EndKind> {
         while !piece.is_empty() {
             let room = self.connections[place].room();
@@ -60,13 +60,13 @@ impl Session {
         Ok(())
     }
 
-    /// Takes all that has come on that connection, a part at a time.
+    /// Takes everything that has arrived on that connection, a part at a time.
     fn take(&mut self, place: usize) -> Result<(), EndKind> {
         while self.take_part(place)? {}
         Ok(())
     }
 
-    /// Whether there may be more.
+    /// Returns whether there may be more.
     fn take_part(&mut self, place: usize) -> Result<bool, EndKind> {
         let mut raw = FrameBuf::new();
         let taken = self.connections[place].take(&mut raw, |_| {});
@@ -75,7 +75,7 @@ impl Session {
             let merged = merge.take(place, &raw, &mut frames);
             self.hand_over(&frames);
             merged?;
-            self.hand_released_over();
+            self.take_released();
         } else {
             self.hand_over(&raw);
         }
@@ -86,9 +86,9 @@ impl Session {
         }
     }
 
-    fn hand_released_over(&mut self) {
+    fn take_released(&mut self) {
         let mut frames = FrameBuf::new();
-        while self.merge.as_mut().is_some_and(|merge| merge.hand_released_over(&mut frames)) {
+        while self.merge.as_mut().is_some_and(|merge| merge.take_released(&mut frames)) {
             self.hand_over(&frames);
             frames.clear();
         }
@@ -100,7 +100,7 @@ impl Session {
     }
 }
 
-/// What reads would bring.
+/// The input, split into reads.
 struct Pieces<'a>(&'a [u8]);
 
 impl<'a> Iterator for Pieces<'a> {

@@ -1,4 +1,4 @@
-//! Further connections of sessions that are being accepted: each is handed to the task that accepts
+//! Further connections of sessions that are being accepted: each is passed to the task that accepts
 //! its session.
 
 use std::sync::Arc;
@@ -29,16 +29,16 @@ pub(crate) struct ChannelJoins {
 }
 
 impl ChannelJoins {
-    /// Begins to wait for so many connections of that peer. They may come as soon as the peer knows
-    /// the bond.
+    /// Starts to wait for `connections` connections of `peer`. They may arrive as soon as the peer
+    /// has the bond.
     pub(crate) fn begin(self: &Arc<Self>, bond: Bond, peer: &NodeName, connections: usize) -> ChannelJoin {
-        let (places, arrivals): (Vec<_>, _) = (0..connections).map(|_| bounded(1)).unzip();
-        self.waiting.lock().begin(bond.clone(), peer.clone(), places);
+        let (senders, arrivals): (Vec<_>, _) = (0..connections).map(|_| bounded(1)).unzip();
+        self.waiting.lock().begin(bond.clone(), peer.clone(), senders);
         ChannelJoin { bond, arrivals, joins: self.clone() }
     }
 
-    /// Hands a connection over whose ATTACH has that body, once it has proved that it belongs to a
-    /// session that waits.
+    /// Returns the sender to the waiting session to which a connection belongs. `body` is the body
+    /// of the connection's ATTACH, which proves that it belongs to that session.
     pub(crate) fn attach(
         &self,
         me: &Identity,
@@ -47,12 +47,12 @@ impl ChannelJoins {
     ) -> Result<Sender<Opened>, Failure> {
         let attach = Attach::read(body)?;
         let mut waiting = self.waiting.lock();
-        opened.stream.vouches_for(waiting.peer(&attach)?)?;
+        opened.stream.check_peer_name(waiting.peer(&attach)?)?;
         Ok(waiting.take(me, &attach, Binding(opened.stream.binding()?))?)
     }
 }
 
-/// Waits for the further connections of one session. On drop it is forgotten.
+/// Waits for the further connections of one session. On drop the session waits no more.
 pub(crate) struct ChannelJoin {
     bond: Bond,
     arrivals: Vec<Receiver<Opened>>,
@@ -60,14 +60,15 @@ pub(crate) struct ChannelJoin {
 }
 
 impl ChannelJoin {
-    /// All of them, in the order of their channels, once each was told that the session stands.
+    /// Returns all connections, in the order of their channels, once each has received the
+    /// confirmation.
     pub(crate) async fn complete(self, me: &Identity) -> Result<Vec<Opened>, Failure> {
         let mut connections = Vec::new();
         for arrival in &self.arrivals {
             connections.push(arrival.recv().await.map_err(|_| HandshakeError::Dropped)?);
         }
-        for (at, connection) in connections.iter().enumerate() {
-            let proof = self.bond.confirm(me, at as u8 + 1, Binding(connection.stream.binding()?));
+        for (index, connection) in connections.iter().enumerate() {
+            let proof = self.bond.confirm(me, index as u8 + 1, Binding(connection.stream.binding()?));
             handshake_io::send(&connection.stream, &frames::encode(Kind::Attach, &proof)).await?;
         }
         Ok(connections)

@@ -20,6 +20,7 @@ use super::{
     endpoint::Endpoint,
     failure::Failure,
     handshake_io::{Opened, nonce, receive, send, within},
+    tasks,
 };
 use crate::{
     log,
@@ -42,21 +43,27 @@ use crate::{
     },
 };
 
-/// The task that dials `name`. A message on `woken` says that the plan or the addresses of that
-/// peer have changed.
-pub(crate) async fn run(endpoint: Arc<Endpoint>, name: NodeName, woken: Receiver<()>) {
+/// Starts the task that dials `name`. If the task is lost, its dials fail.
+pub(crate) fn start(endpoint: &Arc<Endpoint>, name: NodeName, wakeups: Receiver<()>) {
+    let work = run(endpoint.clone(), name.clone(), wakeups);
+    endpoint.tasks.spawn(endpoint, tasks::DIALER, work, move |endpoint| endpoint.dialer_lost(&name));
+}
+
+/// The task that dials `name`. It is wakeups through `wakeups` when the plan or the addresses of
+/// that peer have changed.
+async fn run(endpoint: Arc<Endpoint>, name: NodeName, wakeups: Receiver<()>) {
     loop {
         match endpoint.plan(&name) {
             (Plan::Dial(deadline), known) => {
-                let outcome = dial(&endpoint, &name, &known, deadline, &woken).await;
+                let outcome = dial(&endpoint, &name, &known, deadline, &wakeups).await;
                 endpoint.dialed(&name, &outcome);
             }
             (Plan::Sleep(until), _) => {
                 let timer = Timer::at(until).fuse();
-                let woken = woken.recv().fuse();
-                pin_mut!(timer, woken);
+                let wakeups = wakeups.recv().fuse();
+                pin_mut!(timer, wakeups);
                 select_biased! {
-                    _ = woken => {}
+                    _ = wakeups => {}
                     _ = timer => {}
                 }
             }
@@ -65,16 +72,17 @@ pub(crate) async fn run(endpoint: Arc<Endpoint>, name: NodeName, woken: Receiver
     }
 }
 
-/// Tries the peer's addresses until one of them leads to it.
+/// Tries the peer's addresses until a session is established on one of them.
 async fn dial(
     endpoint: &Arc<Endpoint>,
     name: &NodeName,
     known: &[refs::Address],
     deadline: Instant,
-    woken: &Receiver<()>,
+    wakeups: &Receiver<()>,
 ) -> Result<(), Failure> {
     let addresses = Addresses::of(endpoint.lookups.clone(), name, known);
-    let mut dial = Dial { endpoint, name, deadline, woken, addresses, has_begun: false, worst: None };
+    let mut dial =
+        Dial { endpoint, name, deadline, wakeups, addresses, has_begun: false, most_specific: None };
     loop {
         let Some((conn, registration)) = endpoint.begin_dial(name) else { return Err(Failure::DROPPED) };
         dial.has_begun = false;
@@ -89,7 +97,7 @@ async fn dial(
                 return Err(failure);
             }
             Ok(Tried::Failed(address, failure)) => dial.note(address, failure),
-            Ok(Tried::Exhausted) => return Err(dial.verdict()),
+            Ok(Tried::Exhausted) => return Err(dial.final_failure()),
             Err(Aborted) => {
                 if dial.has_begun {
                     dial.count(None, &Failure::DROPPED);
@@ -100,21 +108,21 @@ async fn dial(
     }
 }
 
-/// A dial under way.
+/// A dial in progress.
 ///
 /// A dial runs at most one handshake at a time: connections race before any byte is exchanged on
-/// them, and the next race begins when the handshake with the winner of the last one has failed.
+/// them, and the next race starts when the handshake with the winner of the last one has failed.
 struct Dial<'a> {
     endpoint: &'a Arc<Endpoint>,
     name: &'a NodeName,
     deadline: Instant,
-    /// A message says that the plan or the addresses of that peer may have changed.
-    woken: &'a Receiver<()>,
+    /// A message means that the plan or the addresses of that peer may have changed.
+    wakeups: &'a Receiver<()>,
     addresses: Addresses,
-    /// An attempt to connect has started since [`Endpoint::begin_dial`] was last called.
+    /// Whether an attempt to connect has started since the last [`Endpoint::begin_dial`].
     has_begun: bool,
-    /// The most specific failure so far, see [`telling`].
-    worst: Option<Failure>,
+    /// The most specific failure so far, see [`specificity`].
+    most_specific: Option<Failure>,
 }
 
 /// The result of one attempt.
@@ -141,7 +149,7 @@ impl Dial<'_> {
     async fn first_connected(&mut self) -> Option<(SocketAddr, Async<TcpStream>)> {
         let mut race = Race::new(self.deadline);
         loop {
-            match or(self.woken(), race.step(&mut self.addresses).map(Some)).await {
+            match or(self.wakeups(), race.step(&mut self.addresses).map(Some)).await {
                 None => self.addresses.add(&self.endpoint.addresses(self.name)),
                 Some(Step::Begin(address)) => {
                     self.endpoint.counters.dials.add();
@@ -162,11 +170,11 @@ impl Dial<'_> {
         }
     }
 
-    /// Returns `None` once a message says that the plan or the addresses of the peer have changed.
-    fn woken<T>(&self) -> impl Future<Output = Option<T>> + use<T> {
-        let woken = self.woken.clone();
+    /// Returns `None` once a message arrives: the plan or the addresses of the peer have changed.
+    fn wakeups<T>(&self) -> impl Future<Output = Option<T>> + use<T> {
+        let wakeups = self.wakeups.clone();
         async move {
-            match woken.recv().await {
+            match wakeups.recv().await {
                 Ok(()) => None,
                 Err(_) => pending().await,
             }
@@ -176,8 +184,12 @@ impl Dial<'_> {
     /// Records that the attempt at `address` has failed.
     fn note(&mut self, address: SocketAddr, failure: Failure) {
         self.count(Some(address), &failure);
-        if self.worst.as_ref().is_none_or(|worst| telling(&failure) > telling(worst)) {
-            self.worst = Some(failure);
+        if self
+            .most_specific
+            .as_ref()
+            .is_none_or(|most_specific| specificity(&failure) > specificity(most_specific))
+        {
+            self.most_specific = Some(failure);
         }
     }
 
@@ -187,19 +199,19 @@ impl Dial<'_> {
     }
 
     /// The failure to report when no address led to a session.
-    fn verdict(mut self) -> Failure {
-        if let Some(error) = self.addresses.nowhere() {
+    fn final_failure(mut self) -> Failure {
+        if let Some(error) = self.addresses.unreachable_reason() {
             let failure = Failure::from(error);
             self.endpoint.counters.dials_nowhere.add();
             log::dial_failed(self.name, None, &failure, failure.needs_operator());
             return failure;
         }
-        self.worst.unwrap_or(Failure::TIMEOUT)
+        self.most_specific.unwrap_or(Failure::TIMEOUT)
     }
 }
 
-/// Whether the dial ends with this failure and tries no other address: the peer was reached, or the
-/// dial is no longer needed.
+/// Whether the dial ends with this failure and tries no other address: the peer has answered, or
+/// the dial is no longer needed.
 fn is_final(failure: &Failure) -> bool {
     matches!(failure, Failure::Handshake(HandshakeError::Dropped | HandshakeError::Refused(_)))
 }
@@ -225,7 +237,7 @@ async fn call(
     if endpoint.establish(conn, negotiated, connections) { Ok(()) } else { Err(Failure::DROPPED) }
 }
 
-/// The handshake on a connection, until the peer has accepted.
+/// Runs the handshake on a connection until the peer has accepted.
 async fn shake(
     endpoint: &Arc<Endpoint>,
     name: &NodeName,
@@ -244,7 +256,7 @@ async fn shake(
     }
 }
 
-/// Makes the further connections of a session, one for each channel, and returns them in the order
+/// Opens the further connections of a session, one for each channel, and returns them in the order
 /// of the channels.
 async fn attach(
     endpoint: &Endpoint,
@@ -254,7 +266,7 @@ async fn attach(
     connections: usize,
 ) -> Result<Vec<Opened>, Failure> {
     let local = &endpoint.identity;
-    let one = |channel: u8| async move {
+    let attach_one = |channel: u8| async move {
         let tcp = connect(endpoint, address).await?;
         let stream = endpoint.config.security().dial(name, tcp).await?;
         let binding = Binding(stream.binding()?);
@@ -269,11 +281,11 @@ async fn attach(
         bond.confirmed(local, channel, binding, kind, &body)?;
         Ok(Opened { stream, carried: frames.into_rest() })
     };
-    // Concurrently: the peer answers on none of them before all have arrived.
-    try_join_all((1..=connections).map(|at| one(at as u8))).await
+    // Concurrently, because the peer confirms none of them before all have arrived.
+    try_join_all((1..=connections).map(|channel| attach_one(channel as u8))).await
 }
 
-/// Connects to `address`. Nothing has been sent yet.
+/// Connects to `address`. Sends nothing.
 async fn connect(endpoint: &Endpoint, address: SocketAddr) -> Result<Async<TcpStream>, ConnectError> {
     if !endpoint.config.may_serve(address) {
         return Err(ConnectError::Unsecured);
@@ -291,8 +303,9 @@ fn left(deadline: Instant) -> std::time::Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
-/// Ranks failures: of several addresses, the attempt that got furthest says most about the peer.
-fn telling(failure: &Failure) -> u8 {
+/// Ranks failures of attempts at several addresses: the attempt that got furthest says most about
+/// the peer.
+fn specificity(failure: &Failure) -> u8 {
     match failure.end_kind() {
         EndKind::Unreachable => 0,
         EndKind::Refused => 1,

@@ -1,4 +1,4 @@
-//! Peers that are looked up again and again: in a file, and through the system's resolver.
+//! Discovery of peers: reads a file and asks the system's resolver at regular intervals.
 
 use std::{
     fs::File,
@@ -14,10 +14,10 @@ use smol::Timer;
 
 use crate::{error::PeersFileError, io::endpoint::Endpoint, log, proto::peers::address_book::Source};
 
-/// The most bytes that a file of peers may have.
+/// Maximum size of a file of peers in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Looks for peers until it is cancelled. `listed` is what stood in the file.
+/// Looks for peers until it is canceled. `listed` is the content of the file at start.
 pub(crate) async fn run(endpoint: Arc<Endpoint>, listed: Vec<NodeSpec>) {
     let file = async {
         if let Some(path) = &endpoint.config.peers_file {
@@ -25,18 +25,19 @@ pub(crate) async fn run(endpoint: Arc<Endpoint>, listed: Vec<NodeSpec>) {
         }
     };
     let names = endpoint.config.peers_dns.iter().enumerate();
-    join(file, join_all(names.map(|(nth, name)| ask(&endpoint, Source::Dns(nth), name)))).await;
+    join(file, join_all(names.map(|(index, name)| resolve_repeatedly(&endpoint, Source::Dns(index), name))))
+        .await;
 }
 
 /// The peers in a file.
 pub(crate) async fn read(path: &Path) -> Result<Vec<NodeSpec>, PeersFileError> {
     let path = path.to_owned();
-    // A file may lie on a disk that is slow, or on none that is there.
+    // In a thread pool: the file may be on a slow or unreachable disk.
     smol::unblock(move || parse(&text(path)?)).await
 }
 
-/// Looks at the file again and again: it is short, and its content tells more reliably than its
-/// time whether it has changed.
+/// Reads the file at regular intervals. It compares the content, which is short and shows a change
+/// more reliably than the modification time.
 async fn watch(endpoint: &Arc<Endpoint>, path: &Path, listed: Vec<NodeSpec>) {
     let mut last = Ok(listed);
     loop {
@@ -67,12 +68,12 @@ fn parse(text: &str) -> Result<Vec<NodeSpec>, PeersFileError> {
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()).enumerate();
     let nodes = lines.filter(|(_, node)| !node.is_empty());
     nodes
-        .map(|(at, node)| node.parse().map_err(|cause| PeersFileError::Line { line: at + 1, cause }))
+        .map(|(index, node)| node.parse().map_err(|cause| PeersFileError::Line { line: index + 1, cause }))
         .collect()
 }
 
-/// Asks the resolver again and again, one question at a time.
-async fn ask(endpoint: &Arc<Endpoint>, source: Source, name: &NodeName) {
+/// Asks the resolver at regular intervals, one lookup at a time.
+async fn resolve_repeatedly(endpoint: &Arc<Endpoint>, source: Source, name: &NodeName) {
     let port = name.port().expect("names without a port are refused at start");
     let mut warned = false;
     loop {
@@ -92,10 +93,9 @@ async fn ask(endpoint: &Arc<Endpoint>, source: Source, name: &NodeName) {
     }
 }
 
-/// The nodes of that label at those addresses. How many there can be is limited by what a DNS
-/// answer holds.
+/// The nodes with this label at these addresses. The size of a DNS answer limits their number.
 fn nodes(label: &str, addresses: &[SocketAddr]) -> Vec<NodeSpec> {
-    // An address with a scope is no name: it means something else on every machine.
+    // An address with a scope is not a valid name: it has another meaning on every machine.
     addresses.iter().filter_map(|address| format!("{label}@{address}").parse().ok()).collect()
 }
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_node_is_told_with_its_line() {
+    fn a_malformed_node_is_reported_with_its_line() {
         let problem = parse("# ours\na@h:1\nb.h:1\n").unwrap_err().to_string();
         assert!(problem.starts_with("line 3: node name: "), "{problem}");
     }

@@ -1,8 +1,8 @@
 //! The transport of one node: its table of peers behind one lock, and the tasks, connections and
-//! events on which the table's decisions are carried out.
+//! events that carry out the table's decisions.
 //!
 //! Lock order: the endpoint, then the event queue or a connection. Events are queued under the
-//! endpoint's lock, so that their order is the order in which things were decided.
+//! endpoint's lock, so that their order is the order of the decisions.
 
 use std::{
     sync::{Arc, Weak},
@@ -16,8 +16,12 @@ use peer_service::{
 };
 use refs::Address;
 use smol::channel::{Receiver, bounded};
+use supervision::{
+    Loss,
+    task::{TaskKind, TaskOwner},
+};
 
-use self::handles::{After, Handles};
+use self::handles::{Deferred, Handles};
 use crate::{
     config::TcpConfig,
     counters::Counters,
@@ -51,8 +55,13 @@ pub(crate) struct Endpoint {
     pub(crate) events: Events,
     pub(crate) lookups: Arc<Lookups>,
     pub(crate) tasks: Tasks,
+    start_dialer: StartDialer,
     peers: Mutex<Peers>,
 }
+
+/// Starts the task that dials a peer. The receiver wakes the task when the plan or the addresses of
+/// that peer have changed.
+pub(crate) type StartDialer = fn(&Arc<Endpoint>, NodeName, Receiver<()>);
 
 struct Peers {
     table: PeerTable,
@@ -60,7 +69,12 @@ struct Peers {
 }
 
 impl Endpoint {
-    pub(crate) fn new(config: TcpConfig, identity: Identity, spawner: Spawner) -> Self {
+    pub(crate) fn new(
+        config: TcpConfig,
+        identity: Identity,
+        spawner: Spawner,
+        start_dialer: StartDialer,
+    ) -> Self {
         let table = PeerTable::new(identity.node.name.clone(), config.setup_timeout);
         Endpoint {
             config,
@@ -70,13 +84,14 @@ impl Endpoint {
             events: Events::new(),
             lookups: Lookups::system(),
             tasks: Tasks::new(spawner),
+            start_dialer,
             peers: Mutex::new(Peers { table, handles: Handles::default() }),
         }
     }
 
-    // Calls of the user of the service.
+    // Calls of the service's user.
 
-    /// The peers of that source of the address book are these from now on.
+    /// Replaces the peers of one source of the address book.
     pub(crate) fn list(self: &Arc<Self>, source: Source, list: Vec<NodeSpec>) {
         self.step(|peers| peers.table.list(source, list, Instant::now()));
     }
@@ -88,7 +103,7 @@ impl Endpoint {
             if let Some((connection, end)) =
                 connection.and_then(|connection| Some((connection.clone(), connection.end()?)))
             {
-                // It has ended, and this is the first to notice.
+                // The session has ended, and no report of that has reached the table yet.
                 self.over(peers, spec.name(), &connection, end);
             }
             peers.table.connect(spec, dial, is_open, Instant::now());
@@ -100,7 +115,7 @@ impl Endpoint {
             let conn = peers.table.disconnect(name, Instant::now())?;
             peers.handles.sessions.get(&conn).cloned()
         });
-        // Writes to the socket: not under the lock.
+        // Without the lock, because it writes to the socket.
         if let Some(connection) = connection {
             connection.close(EndKind::Disconnected);
         }
@@ -110,12 +125,13 @@ impl Endpoint {
         self.peers.lock().table.is_shut_down()
     }
 
-    /// Begins no more sessions; open dials fail with `kind`. Returns whether this is the first
+    /// Starts no further session; open dials fail with `kind`. Returns whether this is the first
     /// call.
     pub(crate) fn shut_down(&self, kind: EndKind) -> bool {
         let mut peers = self.peers.lock();
         let is_first = peers.table.shut_down(kind);
-        // No dialer starts after a shutdown, and no session makes room for another.
+        // No dialer starts after a shutdown, and no session replaces another, so nothing is
+        // deferred.
         peers.carry_out(self);
         if is_first {
             self.events.close();
@@ -125,8 +141,8 @@ impl Endpoint {
 
     // Reports of the task that dials a peer.
 
-    /// The next step of that task, and where it dials. After [`Plan::Stop`] it is not woken any
-    /// more.
+    /// The next step of that task, and the addresses to dial. Deferred [`Plan::Stop`] the task is
+    /// not woken again.
     pub(crate) fn plan(self: &Arc<Self>, name: &NodeName) -> (Plan, Vec<Address>) {
         let planned = self.step(|peers| {
             let planned = peers.table.plan(name, Instant::now());
@@ -138,13 +154,13 @@ impl Endpoint {
         planned.unwrap_or((Plan::Stop, Vec::new()))
     }
 
-    /// Where the peer is dialed, as far as is known by now.
+    /// The addresses of the peer that are known now.
     pub(crate) fn addresses(&self, name: &NodeName) -> Vec<Address> {
         self.peers.lock().table.addresses(name)
     }
 
-    /// Begins an outbound connection: its number, and the end of the handle that cancels it. `None`
-    /// if it is not wanted any more.
+    /// Begins an outbound connection: returns its number, and the registration by which it can be
+    /// aborted. `None` if the connection is no longer needed.
     pub(crate) fn begin_dial(self: &Arc<Self>, name: &NodeName) -> Option<(ConnId, AbortRegistration)> {
         self.step(|peers| {
             let conn = peers.table.begin_dial(name, Instant::now())?;
@@ -162,20 +178,20 @@ impl Endpoint {
         self.step(|peers| peers.table.still_there(name, conn, Instant::now()))
     }
 
-    /// The peer has accepted the connection. False if it is not wanted any more.
+    /// Reports that the peer has accepted the connection. Returns false if it is no longer needed.
     pub(crate) fn dial_accepted(self: &Arc<Self>, conn: ConnId, negotiated: &Negotiated) -> bool {
         self.step(|peers| peers.table.accepted(&negotiated.node, conn, Instant::now()))
     }
 
-    /// All addresses of a peer were tried.
+    /// Reports that the dial has tried all addresses of a peer.
     pub(crate) fn dialed(self: &Arc<Self>, name: &NodeName, outcome: &Result<(), Failure>) {
         let Err(failure) = outcome else { return };
         let random = random();
         self.step(|peers| peers.table.dial_failed(name, failure.of_dial(), Instant::now(), random));
     }
 
-    /// The task that dials a peer was lost.
-    fn dialer_lost(self: &Arc<Self>, name: &NodeName) {
+    /// Reports that the task that dials a peer was lost.
+    pub(crate) fn dialer_lost(self: &Arc<Self>, name: &NodeName) {
         let random = random();
         self.step(|peers| {
             peers.handles.dialers.remove(name);
@@ -185,12 +201,12 @@ impl Endpoint {
 
     // Reports of the tasks of inbound connections.
 
-    /// A number for an inbound connection.
+    /// Returns a number for an inbound connection.
     pub(crate) fn inbound(&self) -> ConnId {
         ConnId(self.peers.lock().table.number())
     }
 
-    /// An inbound connection has proved which node it comes from. The channel yields one or two
+    /// Reports that an inbound connection has proved its node. The channel yields one or two
     /// decisions about it.
     pub(crate) fn propose(
         self: &Arc<Self>,
@@ -210,7 +226,7 @@ impl Endpoint {
         self.step(|peers| peers.table.answered(name, conn, still_there, Instant::now()));
     }
 
-    /// A connection that is not a session yet is over.
+    /// Reports that a connection has closed before it became a session.
     pub(crate) fn closed(self: &Arc<Self>, name: &NodeName, conn: ConnId) {
         self.step(|peers| {
             peers.handles.dials.remove(&conn);
@@ -221,8 +237,8 @@ impl Endpoint {
 
     // Sessions.
 
-    /// Hands the session out that these connections have become, the first of which was accepted.
-    /// False if it is not wanted any more.
+    /// Hands out the session that consists of these connections; the first of them was accepted.
+    /// Returns false if the session is no longer needed.
     pub(crate) fn establish(
         self: &Arc<Self>,
         conn: ConnId,
@@ -280,13 +296,14 @@ impl Endpoint {
         });
     }
 
-    /// A session that ends well because this node stops has, for this node, ended by that.
-    fn seen_from_here(&self, end: SessionEnd) -> SessionEnd {
+    /// The end of a session as the local node reports it: a goodbye during the local shutdown was
+    /// caused by that shutdown.
+    fn as_reported_locally(&self, end: SessionEnd) -> SessionEnd {
         if self.is_shut_down() && end.kind == EndKind::Left { EndKind::LocalShutdown.into() } else { end }
     }
 
-    /// One of the connections of a session has ended. True if it was the peer's session, and its
-    /// end was not reported before by this or another of its connections.
+    /// Reports that one connection of a session has ended. Returns true if the session was the
+    /// peer's current one, and neither this connection nor another has reported its end before.
     fn over(
         &self,
         peers: &mut Peers,
@@ -302,24 +319,24 @@ impl Endpoint {
         is_current
     }
 
-    /// Reports something to the table, and carries out what it decides.
+    /// Makes a report to the table, and carries out the table's decisions.
     fn step<R: Default>(self: &Arc<Self>, report: impl FnOnce(&mut Peers) -> R) -> R {
-        let (result, after) = {
+        let (result, deferred) = {
             let mut peers = self.peers.lock();
             match supervision::catch(|| report(&mut peers)) {
                 Ok(result) => (result, peers.carry_out(self)),
-                // A peer may be half changed.
-                Err(panic) => (R::default(), After::failed(panic)),
+                // The panic may have left a peer half changed.
+                Err(panic) => (R::default(), Deferred::failed(panic)),
             }
         };
-        after.run(self);
+        deferred.run(self);
         result
     }
 }
 
 impl Peers {
-    /// Carries out what the table has decided, but for what must not be done under its lock.
-    fn carry_out(&mut self, endpoint: &Endpoint) -> After {
+    /// Carries out the table's decisions. Returns the work that must not be done under the lock.
+    fn carry_out(&mut self, endpoint: &Endpoint) -> Deferred {
         self.handles.carry_out(endpoint, &mut self.table)
     }
 
@@ -338,7 +355,7 @@ impl Owner for Sessions {
     fn over(&self, connection: &Arc<Connection>, end: SessionEnd) {
         let Some(endpoint) = self.endpoint.upgrade() else { return };
         if endpoint.step(|peers| endpoint.over(peers, &self.peer, connection, end)) {
-            log::session_over(&self.peer, connection.conn, endpoint.seen_from_here(end));
+            log::session_over(&self.peer, connection.conn, endpoint.as_reported_locally(end));
         }
     }
 
@@ -355,8 +372,23 @@ impl Owner for Sessions {
     }
 }
 
-/// Randomness for jitter.
+impl TaskOwner for Endpoint {
+    fn has_ended(&self) -> bool {
+        self.is_shut_down()
+    }
+
+    fn task_failed(&self, kind: TaskKind, loss: &Loss) {
+        self.counters.tasks_failed.add();
+        log::task_failed(kind, loss);
+    }
+
+    fn executor_lost(this: &Arc<Self>) {
+        this.shut_down(EndKind::Internal);
+    }
+}
+
+/// A random number for jitter.
 fn random() -> u64 {
-    // Without any, all nodes wait equally long, which only makes a collision likelier.
+    // Without randomness all nodes wait equally long, which only makes a collision likelier.
     getrandom::u64().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Why no session came of a connection, and how that is counted.
+//! The reasons why a connection did not become a session, and their counters.
 
 use peer_service::EndKind;
 use thiserror::Error;
@@ -28,11 +28,11 @@ impl<E: Into<ConnectError>> From<E> for Failure {
 }
 
 impl Failure {
-    /// Another connection with the peer has taken its place.
+    /// Another connection with the peer has replaced this one.
     pub(crate) const DROPPED: Failure = Failure::Handshake(HandshakeError::Dropped);
     pub(crate) const TIMEOUT: Failure = Failure::Connect(ConnectError::Timeout);
 
-    /// The end that it means for the node that has dialed.
+    /// The kind of end to report at the node that dialed.
     pub(crate) fn end_kind(&self) -> EndKind {
         match self {
             Failure::Connect(error) => error.end_kind(),
@@ -40,7 +40,7 @@ impl Failure {
         }
     }
 
-    /// The outcome that it means for the dial of a peer.
+    /// The outcome of the dial for the table of peers.
     pub(crate) fn of_dial(&self) -> DialFailure {
         match self {
             Failure::Connect(error) => DialFailure::Failed(error.end_kind()),
@@ -48,7 +48,7 @@ impl Failure {
         }
     }
 
-    /// Whether it does not pass without an operator.
+    /// Whether the failure persists until an operator acts.
     pub(crate) fn needs_operator(&self) -> bool {
         matches!(
             self.end_kind(),
@@ -56,7 +56,7 @@ impl Failure {
         )
     }
 
-    /// Counts it for the node that has accepted.
+    /// Counts the failure at the node that accepted.
     pub(crate) fn count(&self, counters: &Counters) {
         match self {
             Failure::Connect(error) => match error {
@@ -84,7 +84,7 @@ impl Failure {
         }
     }
 
-    /// Counts it for the node that has dialed.
+    /// Counts the failure at the node that dialed.
     pub(crate) fn count_dial(&self, counters: &Counters) {
         counters.dials_failed.add();
         match self {

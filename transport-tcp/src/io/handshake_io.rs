@@ -11,7 +11,7 @@ use crate::{
     proto::handshake::{HandshakeError, frames::HandshakeFrames, messages::Nonce},
 };
 
-/// A connection whose handshake is over, and the bytes of the session that were read already.
+/// A connection whose handshake is complete, and the bytes of the session that were read with it.
 pub(crate) struct Opened {
     pub(crate) stream: Stream,
     pub(crate) carried: Vec<u8>,
@@ -22,7 +22,7 @@ pub(crate) async fn send(stream: &Stream, frame: &[u8]) -> Result<(), ConnectErr
     Ok(stream.write_all(frame).await?)
 }
 
-/// Waits for more bytes.
+/// Waits until further bytes have been read.
 pub(crate) async fn receive(stream: &Stream, frames: &mut HandshakeFrames) -> Result<(), ConnectError> {
     match stream.read(frames.room()).await? {
         0 => Err(ConnectError::Closed),
@@ -33,7 +33,7 @@ pub(crate) async fn receive(stream: &Stream, frames: &mut HandshakeFrames) -> Re
     }
 }
 
-/// Returns when the other end hangs up, or sends something although it is not its turn.
+/// Returns when the peer closes the connection, or sends a frame out of turn.
 pub(crate) async fn interrupted(stream: &Stream, frames: &mut HandshakeFrames) -> Failure {
     if frames.is_empty()
         && let Err(error) = receive(stream, frames).await
@@ -43,7 +43,7 @@ pub(crate) async fn interrupted(stream: &Stream, frames: &mut HandshakeFrames) -
     HandshakeError::Malformed("a frame that was not asked for").into()
 }
 
-/// A number used once.
+/// A fresh random nonce.
 pub(crate) fn nonce() -> Result<Nonce, ConnectError> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce)
@@ -51,7 +51,7 @@ pub(crate) fn nonce() -> Result<Nonce, ConnectError> {
     Ok(nonce)
 }
 
-/// Runs a handshake, or a part of one, for at most that long.
+/// Runs a handshake, or a part of one, for at most `limit`.
 pub(crate) async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, Failure>>,

@@ -1,4 +1,4 @@
-//! Accepts inbound connections and shakes hands on them, within limits.
+//! Accepts inbound connections and runs their handshakes, within limits.
 
 use std::{
     io::{self, ErrorKind},
@@ -37,7 +37,7 @@ use crate::{
     },
 };
 
-/// Accepts until it is cancelled.
+/// Accepts connections until it is canceled.
 pub(crate) async fn run(endpoint: Arc<Endpoint>, listener: Arc<Async<TcpListener>>) {
     let admission = AdmissionTable::new(endpoint.config.max_pending, endpoint.config.max_pending_per_address);
     let shared = Arc::new(Unauthenticated { admission: Mutex::new(admission), warnings: Mutex::default() });
@@ -51,8 +51,8 @@ pub(crate) async fn run(endpoint: Arc<Endpoint>, listener: Arc<Async<TcpListener
                     Some((place, evicted)) => {
                         let admission = admit(endpoint.clone(), stream, place, evicted);
                         endpoint.tasks.spawn(&endpoint, tasks::ADMISSION, admission, |_| {});
-                        // The connection gets a turn before the next one is accepted: a crowd must
-                        // not close connections that were never read.
+                        // The connection's task runs before the next connection is accepted:
+                        // otherwise a burst of connections could evict some that were never read.
                         smol::future::yield_now().await;
                     }
                     None => endpoint.counters.refused_busy_address.add(),
@@ -66,7 +66,7 @@ pub(crate) async fn run(endpoint: Arc<Endpoint>, listener: Arc<Async<TcpListener
                 if let Some(times) = advice.warn {
                     log::accept_failed(error, times);
                 }
-                Timer::after(advice.rest).await;
+                Timer::after(advice.pause).await;
             }
         }
     }
@@ -75,28 +75,28 @@ pub(crate) async fn run(endpoint: Arc<Endpoint>, listener: Arc<Async<TcpListener
 /// The state that all inbound connections share.
 struct Unauthenticated {
     admission: Mutex<AdmissionTable<AbortHandle>>,
-    /// About refused connections.
+    /// Limits the warnings about refused connections.
     warnings: Mutex<LogLimit>,
 }
 
 impl Unauthenticated {
-    /// A failure that needs an operator is a warning, but only now and then: unauthenticated peers
-    /// can cause any number.
+    /// Logs a refusal. A failure that needs an operator is a warning, at a limited rate:
+    /// unauthenticated peers can cause any number of them.
     fn report(&self, peer: io::Result<SocketAddr>, failure: &Failure) {
         let times = failure.needs_operator().then(|| self.warnings.lock().another(Instant::now())).flatten();
         log::inbound_refused(peer, failure, times);
     }
 }
 
-/// The place of a connection that has not proved its node yet.
+/// The place of a connection that has not proved its node yet. It is released on drop.
 struct Place {
     shared: Arc<Unauthenticated>,
     ticket: Ticket,
 }
 
 impl Place {
-    /// A place for a connection from that address, and the handle that tells that it was taken
-    /// away. `None` if there is none.
+    /// Takes a place for a connection from that address; the registration is aborted when the place
+    /// is given to another connection. `None` if too many connections of that address have one.
     fn take(shared: &Arc<Unauthenticated>, from: IpAddr) -> Option<(Self, AbortRegistration)> {
         let (handle, evicted) = AbortHandle::new_pair();
         let admission = shared.admission.lock().arrived(from, handle);
@@ -121,8 +121,8 @@ impl Drop for Place {
 async fn admit(endpoint: Arc<Endpoint>, tcp: Async<TcpStream>, place: Place, evicted: AbortRegistration) {
     let peer = tcp.get_ref().peer_addr();
     let shared = place.shared.clone();
-    let shaken = Abortable::new(within(endpoint.config.setup_timeout, shake(&endpoint, tcp, place)), evicted);
-    match shaken.await {
+    let result = Abortable::new(within(endpoint.config.setup_timeout, shake(&endpoint, tcp, place)), evicted);
+    match result.await {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => {
             failure.count(&endpoint.counters);
@@ -141,7 +141,7 @@ async fn shake(endpoint: &Arc<Endpoint>, tcp: Async<TcpStream>, place: Place) ->
     let mut handshake = Inbound::new(&endpoint.identity, nonce()?, binding);
     match identify(&stream, &mut handshake).await {
         Ok(Identified::Node(proved)) => {
-            // From here on its node is known, and it does not lose its place to another connection.
+            // The connection's node is proved: from here on no other connection can evict it.
             drop(place);
             decide(endpoint, stream, handshake, proved).await
         }
@@ -162,10 +162,11 @@ async fn shake(endpoint: &Arc<Endpoint>, tcp: Async<TcpStream>, place: Place) ->
     }
 }
 
-/// Tells the other end why it is rejected, as far as there is a word for it. It may be gone.
+/// Sends the reason of the rejection, if the protocol has a code for it. The peer may be gone.
 async fn reject(stream: &Stream, failure: &Failure) {
-    let why = match failure {
-        // A peer that begins with TLS, which is not spoken here, is told in TLS.
+    let reject = match failure {
+        // To a peer that begins with TLS, which this node does not support, the answer is a TLS
+        // alert.
         Failure::Handshake(HandshakeError::SpeaksTls) => {
             let _ = stream.write_all(NO_TLS_HERE).await;
             return;
@@ -173,31 +174,31 @@ async fn reject(stream: &Stream, failure: &Failure) {
         Failure::Handshake(error) => error.reject(),
         Failure::Connect(error) => error.is_wrong_name().then_some(Reject::NameNotInCertificate),
     };
-    if let Some(why) = why {
-        let _ = send(stream, &why.to_frame()).await;
+    if let Some(reject) = reject {
+        let _ = send(stream, &reject.to_frame()).await;
     }
 }
 
 /// The kind of an inbound connection.
 enum Identified {
     Node(Proved),
-    /// A further connection of a session, whose ATTACH has that body.
+    /// A further connection of a session, with the body of its ATTACH.
     Attachment(Vec<u8>),
 }
 
-/// An inbound connection of a node that has proved itself.
+/// The proved node of an inbound connection.
 struct Proved {
     node: NodeId,
     dial: u64,
 }
 
-/// Lets the other end prove which node it is.
+/// Runs the handshake until the peer has proved its node.
 async fn identify(stream: &Stream, handshake: &mut Inbound) -> Result<Identified, Failure> {
     loop {
         match handshake.step()? {
             InboundStep::Send(frame) => send(stream, &frame).await?,
             InboundStep::Receive => receive(stream, handshake.frames()).await?,
-            InboundStep::CheckName(name) => stream.vouches_for(&name)?,
+            InboundStep::CheckName(name) => stream.check_peer_name(&name)?,
             InboundStep::Attach(body) => return Ok(Identified::Attachment(body)),
             InboundStep::Proved(node, dial) => return Ok(Identified::Node(Proved { node, dial })),
             step => unreachable!("{step:?} before the proof"),
@@ -205,7 +206,7 @@ async fn identify(stream: &Stream, handshake: &mut Inbound) -> Result<Identified
     }
 }
 
-/// Has the table of peers decide, and tells the other end.
+/// Asks the table of peers for a decision, and sends it to the peer.
 async fn decide(
     endpoint: &Arc<Endpoint>,
     stream: Stream,
@@ -234,8 +235,8 @@ async fn decide(
             step => unreachable!("{step:?} after the proof"),
         }
     }
-    let (negotiated, join) = accepted.expect("it was told that it is accepted");
-    // Nothing is sent on the first connection before the others are there.
+    let (negotiated, join) = accepted.expect("`Accepted` comes before `Established`");
+    // Nothing is sent on the first connection before the others have arrived.
     let others = join.complete(&endpoint.identity);
     let others = unless_interrupted(&stream, &mut handshake, others).await??;
     let mut connections = vec![Opened { stream, carried: handshake.into_rest() }];
@@ -244,7 +245,7 @@ async fn decide(
     if endpoint.establish(conn, negotiated, connections) { Ok(()) } else { Err(Failure::DROPPED) }
 }
 
-/// The result of the work, unless the other end hangs up or sends something first.
+/// The result of `work`, unless the peer closes the connection or sends something first.
 async fn unless_interrupted<T>(
     stream: &Stream,
     handshake: &mut Inbound,
@@ -259,8 +260,7 @@ async fn unless_interrupted<T>(
     }
 }
 
-/// A connection that was proposed to the table of peers. Reports that it is over, however its task
-/// ends.
+/// A connection that was proposed to the table of peers. On drop it reports that it has closed.
 struct Proposed<'a> {
     endpoint: &'a Arc<Endpoint>,
     name: &'a NodeName,

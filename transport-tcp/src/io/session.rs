@@ -3,7 +3,7 @@
 //! | what | where |
 //! |---|---|
 //! | a session of one connection, or of several | `single`, `channels` |
-//! | what the users of one connection share | `connection` |
+//! | the shared state of one connection | `connection` |
 //! | pushing and flushing | `outbox` |
 //! | reading | `reader` |
 //! | the task of a connection | `driver` |

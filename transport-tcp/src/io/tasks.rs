@@ -1,9 +1,9 @@
 //! The background tasks of the transport, and the consequences of losing one.
 //!
 //! A task is lost when it panics, or when its executor drops it before its work is done. Each loss
-//! is logged and counted (`tasks_failed`), and what the task owed is settled:
+//! is logged and counted (`tasks_failed`), and has a consequence:
 //!
-//! | task | owes | when it is lost |
+//! | task | duty | when it is lost |
 //! |---|---|---|
 //! | listener | accepting inbound connections | it restarts after a second; without an executor the port is closed |
 //! | admission | a session, or a refusal, for one inbound connection | the connection is closed; its peer dials again |
@@ -11,8 +11,8 @@
 //! | connection | heartbeats, writes, the end of the session | the session ends with `Internal` |
 //! | discovery | an up-to-date list of peers | it restarts after a second; the last valid list stays in use |
 //!
-//! If a task is dropped, the executor is gone. No task can start without one, so the transport
-//! shuts down, too.
+//! If the executor drops a task, it has been shut down. No further task can start without it, so
+//! the transport shuts down, too.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -20,14 +20,12 @@ use futures::{
     FutureExt,
     future::{AbortRegistration, Abortable},
 };
-use peer_service::{EndKind, Spawner};
+use peer_service::Spawner;
 use smol::Timer;
 use supervision::{
-    Loss, restarting,
+    restarting,
     task::{self, TaskKind, TaskOwner},
 };
-
-use crate::{io::endpoint::Endpoint, log};
 
 /// Time until a task that must continue restarts after a panic.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
@@ -54,50 +52,35 @@ impl Tasks {
         Tasks { spawner }
     }
 
-    /// Starts a task. If the task is lost, `settle` does what it owed.
-    pub(crate) fn spawn(
+    /// Starts a task. If the task is lost, `on_loss` is called.
+    pub(crate) fn spawn<O: TaskOwner>(
         &self,
-        endpoint: &Arc<Endpoint>,
+        owner: &Arc<O>,
         kind: TaskKind,
         work: impl Future<Output = ()> + Send + 'static,
-        settle: impl FnOnce(&Arc<Endpoint>) + Send + 'static,
+        on_loss: impl FnOnce(&Arc<O>) + Send + 'static,
     ) {
-        task::start(endpoint, &*self.spawner, kind, work, settle);
+        task::start(owner, &*self.spawner, kind, work, on_loss);
     }
 
-    /// Starts a task that restarts after a panic, until the handle of `ended` ends it.
-    pub(crate) fn spawn_restarting<F: Future<Output = ()> + Send + 'static>(
+    /// Starts a task that restarts after a panic, until the handle of `registration` aborts it.
+    pub(crate) fn spawn_restarting<O: TaskOwner, F: Future<Output = ()> + Send + 'static>(
         &self,
-        endpoint: &Arc<Endpoint>,
+        owner: &Arc<O>,
         kind: TaskKind,
-        ended: AbortRegistration,
+        registration: AbortRegistration,
         work: impl Fn() -> F + Send + 'static,
     ) {
-        let owner = Arc::downgrade(endpoint);
+        let weak = Arc::downgrade(owner);
         let pause = || Timer::after(RESTART_AFTER);
         let on_loss = move |loss| {
-            if let Some(endpoint) = owner.upgrade() {
-                task::report(&endpoint, kind, &loss);
+            if let Some(owner) = weak.upgrade() {
+                task::report(&owner, kind, &loss);
             }
         };
-        let going_on = async move { restarting(kind.name, work, pause, on_loss).await };
+        let supervised = async move { restarting(kind.name, work, pause, on_loss).await };
         // `restarting` catches the panics; this supervision handles the loss of the executor.
         let kind = TaskKind { name: "restarting", ..kind };
-        self.spawn(endpoint, kind, Abortable::new(going_on, ended).map(drop), |_| {});
-    }
-}
-
-impl TaskOwner for Endpoint {
-    fn has_ended(&self) -> bool {
-        self.is_shut_down()
-    }
-
-    fn task_failed(&self, kind: TaskKind, loss: &Loss) {
-        self.counters.tasks_failed.add();
-        log::task_failed(kind, loss);
-    }
-
-    fn executor_lost(this: &Arc<Self>) {
-        this.shut_down(EndKind::Internal);
+        self.spawn(owner, kind, Abortable::new(supervised, registration).map(drop), |_| {});
     }
 }

@@ -1,4 +1,4 @@
-//! Where a node can be reached: the addresses of one dial, in the order in which they are tried.
+//! The addresses of one dial, in the order in which they are tried.
 
 use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc};
 
@@ -9,25 +9,25 @@ use refs::Address;
 use crate::{net::error::ConnectError, net::lookup::Lookups};
 
 /// Maximum number of addresses that one dial tries.
-const MOST: usize = 16;
+const MAX_ADDRESSES: usize = 16;
 
-/// Literal addresses come first. Those of host names come as their lookups are answered, all of
-/// which are in progress from the start: a lookup that gets no answer holds up no other address.
+/// Literal addresses come first. Those of host names are added when their lookups complete. All
+/// lookups run from the start, and a lookup without an answer delays no other address.
 pub(crate) struct Addresses {
-    /// Where its names are looked up.
+    /// Looks host names up.
     resolver: Arc<Lookups>,
     /// Hosts and ports that were added.
     places: Vec<(String, u16)>,
     untried: VecDeque<SocketAddr>,
-    /// All that were found so far.
+    /// All addresses found so far.
     found: Vec<SocketAddr>,
     lookups: FuturesUnordered<BoxFuture<'static, io::Result<Vec<SocketAddr>>>>,
-    /// Why a lookup came to nothing.
+    /// The error of the last failed lookup.
     unresolved: Option<io::Error>,
 }
 
 impl Addresses {
-    /// The addresses that are known, or else what the name itself says.
+    /// The known addresses, or the host and port of the name if there are none.
     pub(crate) fn of(resolver: Arc<Lookups>, name: &NodeName, known: &[Address]) -> Self {
         let mut addresses = Addresses {
             resolver,
@@ -46,37 +46,37 @@ impl Addresses {
         addresses
     }
 
-    /// Adds those that are not among them yet.
+    /// Adds the addresses that are not among them yet.
     pub(crate) fn add(&mut self, known: &[Address]) {
         known.iter().for_each(|address| self.add_place(address.host(), address.port()));
     }
 
-    /// The next one to try; waits for lookups if there is none yet. `None` if all were tried and
-    /// all lookups have ended. Cancel-safe.
+    /// The next address to try; waits for lookups if there is none yet. `None` if all were tried
+    /// and all lookups have ended. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Option<SocketAddr> {
         loop {
             if let Some(address) = self.untried.pop_front() {
                 return Some(address);
             }
             match self.lookups.next().await? {
-                Ok(found) => self.add_found(by_turns(found)),
+                Ok(found) => self.add_found(alternate_families(found)),
                 Err(error) => self.unresolved = Some(error),
             }
         }
     }
 
-    /// Those were not tried after all: they come next.
+    /// Puts addresses back that were not tried: they come next.
     pub(crate) fn put_back(&mut self, addresses: impl DoubleEndedIterator<Item = SocketAddr>) {
         addresses.rev().for_each(|address| self.untried.push_front(address));
     }
 
-    /// How many are left to try. A lookup counts as one address.
+    /// Number of addresses left to try. A lookup counts as one address.
     pub(crate) fn left(&self) -> usize {
         self.untried.len() + self.lookups.len()
     }
 
-    /// Why there is none, if there is none.
-    pub(crate) fn nowhere(&mut self) -> Option<ConnectError> {
+    /// The reason why no address was found; `None` if one was found.
+    pub(crate) fn unreachable_reason(&mut self) -> Option<ConnectError> {
         if !self.found.is_empty() {
             return None;
         }
@@ -102,7 +102,7 @@ impl Addresses {
     fn add_found(&mut self, found: impl IntoIterator<Item = SocketAddr>) {
         for address in found {
             let is_new = address.port() != 0 && !self.found.contains(&address);
-            if is_new && self.found.len() < MOST {
+            if is_new && self.found.len() < MAX_ADDRESSES {
                 self.found.push(address);
                 self.untried.push_back(address);
             }
@@ -110,9 +110,9 @@ impl Addresses {
     }
 }
 
-/// Addresses of both families by turns, so that a host is reached soon if one of the two leads
-/// nowhere.
-fn by_turns(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
+/// Alternates between both address families, so that a host is reached soon even if one of them
+/// does not work.
+fn alternate_families(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_family = found.first().map(SocketAddr::is_ipv6);
     let (first, second): (VecDeque<_>, VecDeque<_>) =
         found.into_iter().partition(|address| Some(address.is_ipv6()) == first_family);
@@ -136,7 +136,7 @@ mod tests {
         Addresses::of(resolver.lookups.clone(), &"b@host:7".parse().unwrap(), &known)
     }
 
-    /// Those that are there at once.
+    /// The addresses that are available at once.
     fn ready(addresses: &mut Addresses) -> Vec<String> {
         let next = || block_on(poll_once(addresses.next())).flatten().map(|address| address.to_string());
         std::iter::from_fn(next).collect()
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(first.left(), 4);
         assert_eq!(ready(&mut first), ["10.0.0.1:1", "[2001:db8::1]:1"]);
         assert_eq!(first.left(), 2, "the lookups");
-        assert!(first.nowhere().is_none());
+        assert!(first.unreachable_reason().is_none());
     }
 
     #[test]
@@ -170,21 +170,27 @@ mod tests {
         let silent = Silent::new(8);
         let many: Vec<_> = (0..200).map(|host| format!("10.0.0.{host}:1")).collect();
         let mut all = addresses(&silent, &many.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(ready(&mut all), many[..MOST]);
+        assert_eq!(ready(&mut all), many[..MAX_ADDRESSES]);
     }
 
     #[test]
-    fn why_there_is_no_address_is_told() {
+    fn the_reason_for_no_address_is_reported() {
         let silent = Silent::new(8);
         let mut none = addresses(&silent, &["host:1"]);
         assert!(ready(&mut none).is_empty());
-        assert!(matches!(none.nowhere(), Some(ConnectError::Timeout)), "the lookup is in progress");
+        assert!(
+            matches!(none.unreachable_reason(), Some(ConnectError::Timeout)),
+            "the lookup is in progress"
+        );
         silent.answer(&[]);
         assert_eq!(block_on(none.next()), None);
-        assert!(matches!(none.nowhere(), Some(ConnectError::Io(_))), "there was an answer without addresses");
+        assert!(
+            matches!(none.unreachable_reason(), Some(ConnectError::Io(_))),
+            "there was an answer without addresses"
+        );
         let mut none = addresses(&silent, &["host:2"]);
         drop(silent);
         assert_eq!(block_on(none.next()), None);
-        assert!(matches!(none.nowhere(), Some(ConnectError::Unresolved(_))));
+        assert!(matches!(none.unreachable_reason(), Some(ConnectError::Unresolved(_))));
     }
 }

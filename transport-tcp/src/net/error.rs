@@ -1,4 +1,4 @@
-//! Why there is no connection to a node, before anything of Obit's protocol was sent.
+//! Errors of connecting to a node, before anything of Obit's protocol was sent.
 
 use std::io;
 
@@ -6,8 +6,11 @@ use peer_service::EndKind;
 use thiserror::Error;
 
 #[cfg(feature = "tls")]
-use super::tls::Problem;
+use self::tls::Problem;
 use crate::platform::is_out_of_descriptors;
+
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 
 /// See the [module](self).
 #[derive(Debug, Error)]
@@ -16,12 +19,12 @@ pub(crate) enum ConnectError {
     Io(io::Error),
     #[error("no address: {0}")]
     Unresolved(io::Error),
-    #[error("without a secret or TLS only loopback addresses are dialled")]
+    #[error("without a secret or TLS only loopback addresses are dialed")]
     Unsecured,
     #[cfg(feature = "tls")]
     #[error("TLS: {0}")]
     Tls(#[from] Problem),
-    #[error("the other end hung up")]
+    #[error("the peer closed the connection")]
     Closed,
     #[error("not finished in time")]
     Timeout,
@@ -39,7 +42,7 @@ impl From<io::Error> for ConnectError {
 }
 
 impl ConnectError {
-    /// The end that it means for the node that has dialed.
+    /// The kind of end to report at the node that dialed.
     pub(crate) fn end_kind(&self) -> EndKind {
         use io::ErrorKind;
         match self {
@@ -63,7 +66,7 @@ impl ConnectError {
         }
     }
 
-    /// Whether the certificate of the other end does not bear the name that its node claims.
+    /// Whether the peer's certificate does not contain the name that the peer claims.
     pub(crate) fn is_wrong_name(&self) -> bool {
         #[cfg(feature = "tls")]
         return matches!(self, ConnectError::Tls(Problem::WrongName { .. } | Problem::Name(_)));

@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use smol::lock::{Semaphore, SemaphoreGuardArc};
 
 /// Maximum number of lookups that the program runs at the same time.
-const MOST: usize = 32;
+const MAX_LOOKUPS: usize = 32;
 
 /// The running lookups. See the [module](self).
 pub(crate) struct Lookups {
@@ -39,16 +39,16 @@ impl Lookups {
     /// The lookups of the whole program, through the system's resolver.
     pub(crate) fn system() -> Arc<Self> {
         static SYSTEM: LazyLock<Arc<Lookups>> =
-            LazyLock::new(|| Lookups::new(MOST, |host| Ok((host, 0).to_socket_addrs()?.collect())));
+            LazyLock::new(|| Lookups::new(MAX_LOOKUPS, |host| Ok((host, 0).to_socket_addrs()?.collect())));
         SYSTEM.clone()
     }
 
-    /// Lookups that call `ask`, at most `most` at the same time.
+    /// Lookups that call `ask`, at most `max` at the same time.
     pub(crate) fn new(
-        most: usize,
+        max: usize,
         ask: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        let threads = Arc::new(Semaphore::new(most));
+        let threads = Arc::new(Semaphore::new(max));
         Arc::new(Lookups { ask: Box::new(ask), in_progress: Mutex::default(), threads })
     }
 

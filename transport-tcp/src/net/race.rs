@@ -136,7 +136,7 @@ mod tests {
             Runner { race: Race::new(deadline), addresses: addresses(known) }
         }
 
-        /// The next event as a word, and its address.
+        /// The name of the next event, and its address.
         fn step(&mut self) -> (&'static str, String) {
             match block_on(self.race.step(&mut self.addresses)) {
                 Step::Begin(address) => {
@@ -158,8 +158,8 @@ mod tests {
         }
 
         fn expect(&mut self, steps: &[(&str, &str)]) {
-            for (what, at) in steps {
-                assert_eq!(self.step(), (*what, (*at).to_owned()));
+            for (event, address) in steps {
+                assert_eq!(self.step(), (*event, (*address).to_owned()));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! How connections are protected: not at all, or with TLS where it is configured.
+//! The protection of connections: TLS if it is configured, otherwise none.
 
 use std::net::TcpStream;
 
@@ -7,11 +7,11 @@ use smol::Async;
 
 use super::{error::ConnectError, stream::Stream};
 
-/// The answer of a node without TLS to a peer that speaks it: a record of TLS with the fatal alert
-/// that this version of the protocol is not supported.
+/// The answer of a node without TLS to a peer that begins with TLS: a TLS record with the fatal
+/// alert that this protocol version is not supported.
 pub(crate) const NO_TLS_HERE: &[u8] = &[0x15, 3, 3, 0, 2, 2, 70];
 
-/// How the connections of a node are protected.
+/// The protection of a node's connections.
 #[derive(Clone, Copy)]
 pub(crate) struct Security<'a> {
     #[cfg(feature = "tls")]
@@ -21,8 +21,8 @@ pub(crate) struct Security<'a> {
 }
 
 impl Security<'_> {
-    /// Secures a connection that the local node has made. With TLS the certificate at the other end
-    /// is valid for `to`. No frame of Obit has been sent yet.
+    /// Secures a connection that the local node has opened. With TLS the peer's certificate is
+    /// valid for `to`. No frame of Obit has been sent yet.
     pub(crate) async fn dial(self, to: &NodeName, tcp: Async<TcpStream>) -> Result<Stream, ConnectError> {
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls {
@@ -32,7 +32,7 @@ impl Security<'_> {
         Ok(Stream::plain(tcp))
     }
 
-    /// The connection to a node that has dialed.
+    /// Secures a connection that a peer has opened.
     pub(crate) async fn accept(self, tcp: Async<TcpStream>) -> Result<Stream, ConnectError> {
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls {

@@ -1,4 +1,4 @@
-//! Options of the sockets.
+//! Socket options.
 
 use std::{
     io,
@@ -10,40 +10,40 @@ use socket2::SockRef;
 
 use crate::platform;
 
-/// How many connections may wait in the system until they are accepted; Linux takes no more than
+/// Length of the system's queue of connections that were not accepted yet; Linux limits it to
 /// `net.core.somaxconn`.
 ///
-/// The system drops further ones, and their nodes try again after a second: whole clusters start at
-/// the same moment, and the 128 of the standard library are soon full where nodes are starved. How
-/// many unauthenticated peers get in is not decided here.
-const WAITING: i32 = 4096;
+/// The system drops further connections, and their nodes retry after a second. Whole clusters start
+/// at the same moment, and the standard library's 128 are soon exceeded on starved machines. The
+/// limit on unauthenticated peers is another one.
+const BACKLOG: i32 = 4096;
 
-/// Lets as many connections wait as clusters need.
-pub(crate) fn widen(listener: &TcpListener) -> io::Result<()> {
-    SockRef::from(listener).listen(WAITING)
+/// Extends the accept queue of a listener to [`BACKLOG`].
+pub(crate) fn extend_backlog(listener: &TcpListener) -> io::Result<()> {
+    SockRef::from(listener).listen(BACKLOG)
 }
 
-/// Sets what every session wants: no waiting for more bytes, little unsent in the system.
+/// Sets the options of every connection: no delay of small writes, few unsent bytes in the system.
 pub(crate) fn tune(stream: &TcpStream) {
-    // A socket that has just died refuses its options; its next user notices.
+    // A socket that has just died refuses its options; the next use of it reports the error.
     let _ = SockRef::from(stream).set_tcp_nodelay(true);
-    platform::keep_little_unsent(stream);
+    platform::limit_unsent(stream);
 }
 
-/// A socket that is about to be closed: the system forgets what it cannot deliver after that time,
-/// not after a quarter of an hour.
+/// For a socket that is about to be closed: the system discards data that is not acknowledged
+/// within this time, instead of after a quarter of an hour.
 ///
-/// Not set earlier: the system counts the time in which a living peer does not read, too, and that
-/// is the peer's right.
-pub(crate) fn hasten(stream: &TcpStream, timeout: Duration) {
-    platform::forget_undelivered_after(stream, timeout);
+/// Not set earlier, because the system also counts time in which a living peer does not read, which
+/// a peer is allowed to do.
+pub(crate) fn limit_retransmission(stream: &TcpStream, timeout: Duration) {
+    platform::set_user_timeout(stream, timeout);
 }
 
-/// Closed, it is reset at once instead of ending in turn.
+/// Makes a close reset the connection at once instead of shutting it down in order.
 ///
-/// For a peer that does not answer: if what it says is lost and what it is told is not, the end
-/// would wait behind bytes whose receipts are lost, for the system's next try, which comes ever
-/// later.
+/// For a peer that does not answer: if its packets are lost but the local ones arrive, an orderly
+/// shutdown would wait behind unacknowledged bytes, whose retransmissions come at growing
+/// intervals.
 pub(crate) fn reset_when_closed(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
@@ -56,13 +56,13 @@ mod tests {
     fn a_whole_cluster_may_connect_before_any_node_is_accepted() {
         const CALLERS: usize = 200;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        widen(&listener).expect("it listens");
+        extend_backlog(&listener).expect("it listens");
         let address = listener.local_addr().expect("an address");
         let call = || TcpStream::connect_timeout(&address, Duration::from_secs(5));
         let callers: Vec<_> = (0..CALLERS).map_while(|_| call().ok()).collect();
-        // A system may be told to let no more than these wait, whatever a listener asks for.
-        let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok();
-        let most = most.and_then(|text| text.trim().parse().ok()).unwrap_or(usize::MAX);
-        assert!(callers.len() >= CALLERS.min(most), "only {} could connect", callers.len());
+        // The system may limit the queue to fewer connections than a listener requests.
+        let limit = std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok();
+        let limit = limit.and_then(|text| text.trim().parse().ok()).unwrap_or(usize::MAX);
+        assert!(callers.len() >= CALLERS.min(limit), "only {} could connect", callers.len());
     }
 }

@@ -1,9 +1,9 @@
-//! A connection as bytes in and bytes out. Only this module knows the layers between a frame and
-//! the socket.
+//! A connection as a byte stream. Only this module depends on the layers between a frame and the
+//! socket.
 //!
 //! Calls whose names end in `_now` never wait: they return
-//! [`WouldBlock`](io::ErrorKind::WouldBlock) when the system has no bytes or takes none. One party
-//! reads and one writes at a time; they may be different threads.
+//! [`WouldBlock`](io::ErrorKind::WouldBlock) when the system has no bytes or accepts none. At most
+//! one thread reads and one writes at a time; they may be different threads.
 
 use std::{
     future::poll_fn,
@@ -28,36 +28,36 @@ pub(crate) struct Stream {
     writable: Readiness,
 }
 
-/// The next thing to be read of a socket.
+/// The next thing to be read from a socket.
 enum Unread {
     Nothing,
     Bytes,
     End,
 }
 
-/// The layer between a stream's bytes and its socket. No method waits; they are those of
-/// [`Stream`].
+/// The layer between a stream's bytes and its socket. Its methods never wait; they correspond to
+/// those of [`Stream`].
 pub(crate) trait Layer: Send + Sync {
     fn read(&self, tcp: &TcpStream, into: &mut [u8]) -> io::Result<usize>;
     fn write(&self, tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize>;
     fn flush(&self, tcp: &TcpStream) -> io::Result<()>;
     fn end_writing(&self, tcp: &TcpStream) -> io::Result<()>;
-    /// Whether it holds something for the reader that the socket has no more: bytes, or the news
-    /// that the connection is over.
+    /// Whether the layer holds something for the reader that is not in the socket any more: bytes,
+    /// or the end of the connection.
     fn holds_unread(&self) -> bool;
-    /// Whether the other end, as far as the layer knows it, may bear that name.
-    fn vouches_for(&self, peer: &NodeName) -> Result<(), ConnectError>;
-    /// Identifies the connection, if the layer can.
+    /// Checks that the peer may use that name, as far as the layer has authenticated the peer.
+    fn check_peer_name(&self, peer: &NodeName) -> Result<(), ConnectError>;
+    /// A value that identifies the connection, if the layer has one.
     fn binding(&self) -> Result<Option<[u8; 32]>, ConnectError>;
 }
 
 impl Stream {
-    /// A stream whose bytes are sent as they are.
+    /// A stream whose bytes are sent unchanged.
     pub(crate) fn plain(tcp: Async<TcpStream>) -> Self {
         Stream::through(Plain, tcp)
     }
 
-    /// A stream whose bytes are sent as that layer makes them.
+    /// A stream whose bytes are sent through `layer`.
     pub(crate) fn through(layer: impl Layer + 'static, tcp: Async<TcpStream>) -> Self {
         socket::tune(tcp.get_ref());
         Stream { tcp, layer: Box::new(layer), readable: Readiness::new(), writable: Readiness::new() }
@@ -79,12 +79,13 @@ impl Stream {
         Stream { layer: wrap(self.layer), ..self }
     }
 
-    /// How many bytes were read; none at the end of the stream.
+    /// Returns the number of bytes read; 0 at the end of the stream.
     pub(crate) fn read_now(&self, into: &mut [u8]) -> io::Result<usize> {
         self.layer.read(self.tcp(), into)
     }
 
-    /// How many bytes were taken; they go out at the latest after a [`flush_now`](Self::flush_now).
+    /// Returns the number of accepted bytes; they are sent at the latest by a
+    /// [`flush_now`](Self::flush_now).
     pub(crate) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
         match self.layer.write(self.tcp(), bytes) {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
@@ -92,13 +93,13 @@ impl Stream {
         }
     }
 
-    /// Hands all that was taken to the system.
+    /// Passes all accepted bytes to the system.
     pub(crate) fn flush_now(&self) -> io::Result<()> {
         self.layer.flush(self.tcp())
     }
 
-    /// Ready when [`read_now`](Self::read_now) may have something. Of several tasks the last that
-    /// asked is woken.
+    /// Ready when [`read_now`](Self::read_now) may return bytes. Wakes only the last task that
+    /// polled.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.layer.holds_unread() {
             return Poll::Ready(Ok(()));
@@ -106,20 +107,19 @@ impl Stream {
         self.readable.poll(cx, |cx| self.tcp.poll_readable(cx))
     }
 
-    /// Ready when [`write_now`](Self::write_now) or [`flush_now`](Self::flush_now) may get on. Of
-    /// several tasks the last that asked is woken.
+    /// Ready when [`write_now`](Self::write_now) or [`flush_now`](Self::flush_now) may make
+    /// progress. Wakes only the last task that polled.
     pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.writable.poll(cx, |cx| self.tcp.poll_writable(cx))
     }
 
-    /// Whether something has arrived that was not read: bytes, or the news that the connection is
-    /// over.
+    /// Whether something has arrived that was not read: bytes, or the end of the connection.
     pub(crate) fn has_unread(&self) -> bool {
         self.layer.holds_unread() || !matches!(self.unread_in_socket(), Unread::Nothing)
     }
 
-    /// Whether the connection is over and everything before its end was read. False also if that is
-    /// not known yet.
+    /// Whether the connection has ended and everything before its end was read. False also if that
+    /// is not known yet.
     pub(crate) fn is_over(&self) -> bool {
         !self.layer.holds_unread() && matches!(self.unread_in_socket(), Unread::End)
     }
@@ -132,25 +132,26 @@ impl Stream {
         }
     }
 
-    /// Whether the other end may bear that name, as far as the connection itself can tell. On one
-    /// without TLS every node may.
-    pub(crate) fn vouches_for(&self, peer: &NodeName) -> Result<(), ConnectError> {
-        self.layer.vouches_for(peer)
+    /// Checks that the peer may use that name, as far as the connection itself can tell. Without
+    /// TLS every peer may.
+    pub(crate) fn check_peer_name(&self, peer: &NodeName) -> Result<(), ConnectError> {
+        self.layer.check_peer_name(peer)
     }
 
-    /// Identifies the connection to both of its ends, if it is one with TLS.
+    /// A value that identifies the connection at both of its ends; `None` without TLS.
     pub(crate) fn binding(&self) -> Result<Option<[u8; 32]>, ConnectError> {
         self.layer.binding()
     }
 
-    /// Nothing more will be written.
+    /// Ends the writing direction.
     pub(crate) fn end_writing(&self) -> io::Result<()> {
         self.layer.end_writing(self.tcp())
     }
 
-    /// The other end sees it at once, however long others keep the stream.
-    pub(crate) fn hang_up(&self) {
-        // It may be gone already.
+    /// Shuts the connection down. The peer sees it at once, even while other owners keep the
+    /// stream.
+    pub(crate) fn shut_down(&self) {
+        // The connection may have ended already.
         let _ = self.tcp.get_ref().shutdown(Shutdown::Both);
     }
 
@@ -169,7 +170,7 @@ impl Stream {
         .await
     }
 
-    /// Waits until the system has taken all of it.
+    /// Waits until the system has accepted all bytes.
     pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         poll_fn(|cx| {
             loop {
@@ -189,7 +190,7 @@ impl Stream {
     }
 }
 
-/// No layer: bytes go as they are.
+/// No layer: bytes are sent unchanged.
 struct Plain;
 
 impl Layer for Plain {
@@ -213,7 +214,7 @@ impl Layer for Plain {
         false
     }
 
-    fn vouches_for(&self, _: &NodeName) -> Result<(), ConnectError> {
+    fn check_peer_name(&self, _: &NodeName) -> Result<(), ConnectError> {
         Ok(())
     }
 
@@ -222,7 +223,7 @@ impl Layer for Plain {
     }
 }
 
-/// The call again, as long as a signal interrupts it.
+/// Repeats the call as long as a signal interrupts it.
 pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

@@ -1,4 +1,4 @@
-//! TLS between nodes: one CA of their own, a certificate a node, the node's name in the
+//! TLS between nodes: one CA for the cluster, one certificate for each node, the node's name in the
 //! certificate.
 
 use std::{fmt, fs::File, io::Read, path::Path, sync::Arc};
@@ -17,39 +17,39 @@ use rustls::{
 };
 use zeroize::Zeroizing;
 
-use crate::platform::exposing_mode;
+use crate::{net::error::tls::Problem, platform::exposing_mode};
 
 mod error;
 mod name;
-mod problem;
 mod shake;
 mod tunnel;
 
 pub use error::TlsError;
-pub(crate) use problem::Problem;
 pub(crate) use shake::{accept, dial};
 
-/// What a node needs to speak TLS with the other nodes of its cluster: the CA they all trust, and a
-/// certificate and key of its own.
+/// The TLS configuration of a node: the CA that all nodes of the cluster trust, and the node's own
+/// certificate and key.
 ///
-/// Both sides of every connection show a certificate that this CA has issued, in TLS 1.3, and a
-/// certificate speaks for the nodes it names alone: the node `label@host:port` bears the DNS name
-/// **`label.host`** among its subject alternative names. So `billing@db1.example:7001` has
-/// `billing.db1.example`. Whoever dials checks that it has reached the node it looked for; whoever
-/// accepts, that the newcomer may bear the name it claims.
+/// Both sides of every connection present a certificate issued by this CA, in TLS 1.3. A
+/// certificate is valid only for the nodes that it names: the certificate of the node
+/// `label@host:port` has the DNS name **`label.host`** among its subject alternative names, so that
+/// of `billing@db1.example:7001` has `billing.db1.example`. The dialing node checks that it has
+/// reached the node that it dialed; the accepting node checks that the peer may use the name that
+/// it claims.
 ///
-/// - Use a CA of the cluster's own. Whatever it issues a certificate to can join.
-/// - A certificate may be limited to purposes; then it needs both `clientAuth` and `serverAuth`.
-/// - DNS names know neither ports nor capitals: nodes whose names differ in those alone share a
-///   name here, and could speak for each other. A wildcard, `*.db1.example`, speaks for every node
+/// - Use a CA of the cluster's own. Every holder of a certificate of this CA can join.
+/// - If a certificate is limited to purposes, it needs both `clientAuth` and `serverAuth`.
+/// - DNS names have no ports and ignore case: nodes whose names differ only in those share a DNS
+///   name, and could impersonate each other. A wildcard, `*.db1.example`, is valid for every node
 ///   of that host.
-/// - Nodes must be named by host names, not by IP addresses. Where the resolver does not know them,
-///   give the address along: `TcpConfig::peer("b@db2.example=10.0.0.8:7001".parse()?)`.
+/// - Nodes must be named by host names, not by IP addresses. If the resolver does not resolve them,
+///   add the address: `TcpConfig::peer("b@db2.example=10.0.0.8:7001".parse()?)`.
 /// - Labels and the parts of a host may not begin or end with a hyphen. Underscores are fine.
-/// - What counts as a sign of life is a whole record of TLS, at most 16 KiB: on a connection that
-///   takes longer for that than the heartbeat's timeout, sessions end.
-/// - Nothing is asked about revoked certificates: let them live for a short time instead. They are
-///   read once, at start. A session that stands outlives its certificate; new ones are refused.
+/// - Received bytes count for the heartbeat once a whole TLS record, at most 16 KiB, has arrived:
+///   on a connection that needs longer for a record than the heartbeat's timeout, sessions end.
+/// - Revocation is not checked: issue certificates with a short validity instead. They are read
+///   once, at start. An existing session continues when its certificate expires; new ones are
+///   refused.
 ///
 /// # Set-up
 /// With OpenSSL 3, once for the cluster:
@@ -78,12 +78,12 @@ pub struct Tls {
     server: Arc<ServerConfig>,
     as_server: Arc<WebPkiServerVerifier>,
     as_client: Arc<dyn ClientCertVerifier>,
-    /// The own certificate, and those between it and the CA.
+    /// The node's own certificate, and the intermediate ones between it and the CA.
     chain: Vec<CertificateDer<'static>>,
 }
 
 impl Tls {
-    /// The most bytes that each of the three files may have.
+    /// Maximum size of each of the three files in bytes.
     pub const MAX_LEN: usize = 1 << 20;
 
     /// Reads the certificates of the trusted CAs, the node's own certificate, followed by any
@@ -93,7 +93,7 @@ impl Tls {
     ///
     /// # Errors
     /// [`TlsError::File`] if a file cannot be read; [`TlsError::Exposed`] if the mode of the key's
-    /// file lets its group or others do anything with it (on Unix); and those of [`Tls::from_pem`].
+    /// file gives its group or others any permission (on Unix); and those of [`Tls::from_pem`].
     pub fn from_pem_files(
         ca: impl AsRef<Path>,
         certificate: impl AsRef<Path>,
@@ -103,11 +103,12 @@ impl Tls {
         Self::from_pem(&ca, &certificate, &read(key.as_ref(), Access::OwnerOnly)?)
     }
 
-    /// As [`Tls::from_pem_files`], of what the files would hold.
+    /// As [`Tls::from_pem_files`], from the contents of the files.
     ///
     /// # Errors
-    /// [`TlsError::Pem`] if something is no PEM or not what it should be, [`TlsError::KeyMismatch`]
-    /// if the certificate is of another key, [`TlsError::Unusable`] if no TLS can be made of them.
+    /// [`TlsError::Pem`] if an argument is not PEM or has the wrong content,
+    /// [`TlsError::KeyMismatch`] if the certificate is of another key, [`TlsError::Unusable`] if
+    /// TLS rejects them.
     pub fn from_pem(ca: &[u8], certificate: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let mut roots = RootCertStore::empty();
@@ -120,7 +121,7 @@ impl Tls {
         let as_server = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone());
         let as_server =
             as_server.build().map_err(|error| TlsError::Unusable { reason: error.to_string() })?;
-        // Unauthenticated peers need not know the name of the CA.
+        // Unauthenticated peers need not learn the name of the CA.
         let as_client = WebPkiClientVerifier::builder_with_provider(roots, provider.clone());
         let as_client = as_client.clear_root_hint_subjects().build();
         let as_client = as_client.map_err(|error| TlsError::Unusable { reason: error.to_string() })?;
@@ -129,8 +130,8 @@ impl Tls {
         Ok(Tls { client: Arc::new(client), server: Arc::new(server), as_server, as_client, chain })
     }
 
-    /// Whether the node of that name will be believed with this certificate: what every peer would
-    /// refuse is better said at start.
+    /// Checks that peers accept this certificate for that node: a certificate that every peer would
+    /// refuse is reported at start.
     pub(crate) fn check(&self, own: &NodeName) -> Result<(), TlsError> {
         let name = name::of(own)?;
         let (own, between) = self.chain.split_first().expect("a key fits a certificate: there is one");
@@ -141,18 +142,18 @@ impl Tls {
         as_server.and_then(|()| as_client()).map_err(refused)
     }
 
-    /// A connection to the node of that name, on which nothing was sent yet.
+    /// A connection to that node, on which nothing was sent yet.
     fn dialed(&self, to: &NodeName) -> Result<rustls::Connection, Problem> {
         Ok(ClientConnection::new(self.client.clone(), name::of(to)?)?.into())
     }
 
-    /// A connection from a node that has dialed, on which nothing was sent yet.
+    /// A connection of a peer that dialed, on which nothing was sent yet.
     fn accepted(&self) -> Result<rustls::Connection, Problem> {
         Ok(ServerConnection::new(self.server.clone())?.into())
     }
 }
 
-/// Whether a certificate can bear the name of that node.
+/// Checks that a certificate can contain the name of that node.
 pub(crate) fn can_name(node: &NodeName) -> Result<(), TlsError> {
     Ok(name::of(node).map(drop)?)
 }
@@ -163,7 +164,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-// Every connection is authenticated anew: no session is resumed at either side.
+// Every connection is authenticated anew: neither side resumes sessions.
 
 fn client_config(
     provider: &Arc<CryptoProvider>,
@@ -175,7 +176,7 @@ fn client_config(
     let builder = builder.with_webpki_verifier(verifier.clone());
     let mut config = builder.with_client_auth_cert(chain.to_vec(), key)?;
     config.resumption = Resumption::disabled();
-    // A node has one certificate; a listener on the path need not hear whom we look for.
+    // A node has one certificate, and an eavesdropper need not learn which node is dialed.
     config.enable_sni = false;
     Ok(config)
 }
@@ -204,7 +205,7 @@ fn unusable(error: rustls::Error) -> TlsError {
 fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, pem::Error>>();
     match found.map_err(|error| pem_error(what, error))? {
-        none if none.is_empty() => Err(pem_error(what, "there is no certificate in it")),
+        found if found.is_empty() => Err(pem_error(what, "there is no certificate in it")),
         found => Ok(found),
     }
 }
@@ -232,7 +233,8 @@ fn read(path: &Path, access: Access) -> Result<Zeroizing<Vec<u8>>, TlsError> {
         let cause = std::io::Error::other("it has more than 1 MiB: is it the right file?");
         return Err(failed(cause));
     }
-    // All the room it needs: a buffer that grows would leave copies of a key behind.
+    // The buffer has its full capacity from the start: growing it would leave copies of a key in
+    // memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(len as usize + 1));
     file.take(Tls::MAX_LEN as u64).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)

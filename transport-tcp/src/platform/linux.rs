@@ -1,20 +1,21 @@
-//! Options that sockets of Linux have.
+//! Socket options of Linux.
 
 use std::{net::TcpStream, time::Duration};
 
 use socket2::SockRef;
 
-/// Number of bytes that may wait in the system unsent: little, so that pings are not stuck behind
-/// megabytes.
+/// Maximum number of unsent bytes in the system's send buffer: small, so that pings do not wait
+/// behind megabytes.
 const UNSENT: u32 = 128 * 1024;
 
-/// Lets no more than [`UNSENT`] bytes wait in the system.
-pub(crate) fn keep_little_unsent(stream: &TcpStream) {
-    // A socket that has just died refuses its options; its next user notices.
+/// Limits the unsent bytes in the system to [`UNSENT`].
+pub(crate) fn limit_unsent(stream: &TcpStream) {
+    // A socket that has just died refuses its options; the next use of it reports the error.
     let _ = SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
 }
 
-/// The system gives up what it cannot deliver after that time, not after a quarter of an hour.
-pub(crate) fn forget_undelivered_after(stream: &TcpStream, timeout: Duration) {
+/// Makes the system discard data that is not acknowledged within this time, instead of after a
+/// quarter of an hour.
+pub(crate) fn set_user_timeout(stream: &TcpStream, timeout: Duration) {
     let _ = SockRef::from(stream).set_tcp_user_timeout(Some(timeout));
 }

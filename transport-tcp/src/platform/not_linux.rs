@@ -1,10 +1,10 @@
-//! Where sockets lack the options of Linux, the system's own habits hold: nothing depends on them
-//! but how soon something is noticed or forgotten.
+//! Systems whose sockets lack these options of Linux keep their defaults. That changes only how
+//! soon a failure is detected and data is discarded.
 
 use std::{net::TcpStream, time::Duration};
 
-/// As much waits unsent as the system likes.
-pub(crate) const fn keep_little_unsent(_: &TcpStream) {}
+/// The system's default applies.
+pub(crate) const fn limit_unsent(_: &TcpStream) {}
 
-/// The system tries to deliver for as long as it likes.
-pub(crate) const fn forget_undelivered_after(_: &TcpStream, _: Duration) {}
+/// The system's default applies.
+pub(crate) const fn set_user_timeout(_: &TcpStream, _: Duration) {}

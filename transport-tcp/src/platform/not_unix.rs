@@ -1,13 +1,13 @@
-//! Where files have no modes. Who may open one is not asked.
+//! Systems whose files have no modes: access to a file is not checked.
 
 use std::{fs::File, io};
 
-/// Nothing is known of it.
+/// Always `None`.
 pub(crate) const fn exposing_mode(_: &File) -> io::Result<Option<u32>> {
     Ok(None)
 }
 
-/// Unknown: such an error is one among others.
+/// Always false: such an error is treated like any other.
 pub(crate) const fn is_out_of_descriptors(_: &io::Error) -> bool {
     false
 }

@@ -1,9 +1,9 @@
-//! Modes of files, and limits of descriptors.
+//! File modes and descriptor limits.
 
 use std::{fs::File, io, os::unix::fs::PermissionsExt};
 
-/// The file's mode, if it lets others than its owner do anything with it. Asked of the open file,
-/// so that it is the mode of what is read.
+/// The file's mode, if it gives others than its owner any permission. Read from the open file, so
+/// that it is the mode of the file whose content is read.
 pub(crate) fn exposing_mode(file: &File) -> io::Result<Option<u32>> {
     let mode = file.metadata()?.permissions().mode() & 0o777;
     Ok((mode & 0o077 != 0).then_some(mode))

@@ -1,5 +1,5 @@
-//! How the listener gets over errors such as too many open files: it rests, ever longer, and says
-//! so now and then.
+//! The pause of the listener after errors such as too many open files: it grows with repeated
+//! errors, and warnings are limited in rate.
 //!
 //! A pure state machine: the time is passed in.
 
@@ -7,41 +7,41 @@ use std::time::{Duration, Instant};
 
 use peer_service::log_limit::LogLimit;
 
-/// How long it rests after the first error; doubles up to [`LONGEST_REST`].
-const FIRST_REST: Duration = Duration::from_millis(10);
-const LONGEST_REST: Duration = Duration::from_secs(1);
+/// The pause after the first error; doubles up to [`MAX_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct AcceptErrors {
-    rest: Duration,
+    pause: Duration,
     warnings: LogLimit,
 }
 
 /// Advice after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Advice {
-    /// Accept nothing for that long.
-    pub(crate) rest: Duration,
-    /// Warn, of that many errors since the last warning.
+    /// Accept nothing for this duration.
+    pub(crate) pause: Duration,
+    /// Log a warning with this number of errors since the last warning.
     pub(crate) warn: Option<u64>,
 }
 
 impl AcceptErrors {
     pub(crate) fn new() -> Self {
-        AcceptErrors { rest: FIRST_REST, warnings: LogLimit::default() }
+        AcceptErrors { pause: FIRST_PAUSE, warnings: LogLimit::default() }
     }
 
     /// A connection was accepted.
     pub(crate) fn over(&mut self) {
-        self.rest = FIRST_REST;
+        self.pause = FIRST_PAUSE;
     }
 
-    /// There was none to be had.
+    /// Accepting has failed.
     pub(crate) fn another(&mut self, now: Instant) -> Advice {
-        let rest = self.rest;
-        self.rest = (rest * 2).min(LONGEST_REST);
-        Advice { rest, warn: self.warnings.another(now) }
+        let pause = self.pause;
+        self.pause = (pause * 2).min(MAX_PAUSE);
+        Advice { pause, warn: self.warnings.another(now) }
     }
 }
 
@@ -52,12 +52,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rests_grow_until_a_connection_was_accepted() {
+    fn pauses_grow_until_a_connection_was_accepted() {
         let (mut errors, now) = (AcceptErrors::new(), Instant::now());
-        let mut rests = || (0..9).map(|_| errors.another(now).rest.as_millis()).collect::<Vec<_>>();
-        assert_eq!(rests(), [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+        let mut pauses = || (0..9).map(|_| errors.another(now).pause.as_millis()).collect::<Vec<_>>();
+        assert_eq!(pauses(), [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
         errors.over();
-        assert_eq!(errors.another(now).rest, FIRST_REST);
+        assert_eq!(errors.another(now).pause, FIRST_PAUSE);
     }
 
     #[test]

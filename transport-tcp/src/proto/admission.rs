@@ -1,9 +1,9 @@
-//! Limits the inbound connections that have not proved their node yet: a number in all, and a
-//! number from one address.
+//! Limits the inbound connections that have not proved their node yet: their total number, and
+//! their number per address.
 //!
-//! Such connections cost their maker nothing, so room is taken from the address that holds most of
-//! it. An attacker with fewer addresses than there are places cannot keep a node out: its address
-//! holds least, and it needs its place for milliseconds.
+//! Such connections cost an attacker nothing, so a new connection takes the place of one from the
+//! address that has most places. An attacker with fewer addresses than there are places cannot keep
+//! a node out: the node's address has the fewest places, and it needs its place for milliseconds.
 
 use std::{
     cmp::Reverse,
@@ -14,15 +14,15 @@ use std::{
 /// The unauthenticated connections, each with a handle by which it can be closed.
 #[derive(Debug)]
 pub(crate) struct AdmissionTable<H> {
-    most: usize,
-    most_per_address: usize,
+    max: usize,
+    max_per_address: usize,
     places: BTreeMap<Ticket, Place<H>>,
     /// Number of places of each origin; none of them is zero.
     by_origin: BTreeMap<Origin, usize>,
     next: Ticket,
 }
 
-/// Names a place. Later ones are greater.
+/// Identifies a place. Later ones are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(u64);
 
@@ -35,46 +35,47 @@ struct Place<H> {
 /// The decision about a new connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Admission<H> {
-    /// It has a place.
+    /// The connection has a place.
     Admitted(Ticket),
-    /// It has a place, and this other connection is closed for it.
+    /// The connection has a place, and this other connection must be closed for it.
     InPlaceOf(H, Ticket),
-    /// Its address has as many places as one may have.
+    /// The connection's address has the maximum number of places.
     AddressBusy,
 }
 
 impl<H> AdmissionTable<H> {
-    /// At most `most` places, at most `most_per_address` of them for one address; both at least 1.
-    pub(crate) const fn new(most: usize, most_per_address: usize) -> Self {
+    /// At most `max` places, at most `max_per_address` of them for one address; both at least 1.
+    pub(crate) const fn new(max: usize, max_per_address: usize) -> Self {
         AdmissionTable {
-            most,
-            most_per_address,
+            max,
+            max_per_address,
             places: BTreeMap::new(),
             by_origin: BTreeMap::new(),
             next: Ticket(0),
         }
     }
 
-    /// A connection was accepted. Takes time in proportion to the number of places, and only when
-    /// none is free.
+    /// Adds a connection. Takes time in proportion to the number of places, but only when none is
+    /// free.
     pub(crate) fn arrived(&mut self, from: IpAddr, handle: H) -> Admission<H> {
         let origin = Origin::of(from);
         let of_origin = self.by_origin.get(&origin).copied().unwrap_or(0);
-        if of_origin >= self.most_per_address {
+        if of_origin >= self.max_per_address {
             return Admission::AddressBusy;
         }
         let ticket = self.next;
         self.next.0 += 1;
         self.by_origin.insert(origin, of_origin + 1);
         self.places.insert(ticket, Place { origin, handle });
-        if self.places.len() <= self.most {
+        if self.places.len() <= self.max {
             return Admission::Admitted(ticket);
         }
-        let closed = self.left(self.most_dispensable()).expect("it has a place");
+        let closed = self.left(self.eviction_candidate()).expect("it has a place");
         Admission::InPlaceOf(closed, ticket)
     }
 
-    /// It has proved its node, or has ended. `None` if its place was taken from it.
+    /// Removes a connection that has proved its node or has ended. `None` if another connection has
+    /// taken its place.
     pub(crate) fn left(&mut self, ticket: Ticket) -> Option<H> {
         let Place { origin, handle } = self.places.remove(&ticket)?;
         let of_origin = self.by_origin.get_mut(&origin).expect("it is counted as long as it is here");
@@ -85,8 +86,9 @@ impl<H> AdmissionTable<H> {
         Some(handle)
     }
 
-    /// The oldest of the address that holds most; the oldest of all if several hold equally many.
-    fn most_dispensable(&self) -> Ticket {
+    /// The oldest connection of the address with most places; the oldest of all of these addresses
+    /// if several have equally many.
+    fn eviction_candidate(&self) -> Ticket {
         let held = |place: &Place<H>| self.by_origin[&place.origin];
         let most = self.places.iter().max_by_key(|(ticket, place)| (held(place), Reverse(**ticket)));
         *most.expect("a connection has just arrived").0
@@ -94,7 +96,7 @@ impl<H> AdmissionTable<H> {
 }
 
 /// One address for this purpose: an IPv4 address, or the 64 bits of an IPv6 address that its owner
-/// does not choose.
+/// cannot choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Origin(IpAddr);
 
@@ -123,41 +125,41 @@ mod tests {
 
     #[test]
     fn one_address_has_its_share_and_others_have_theirs() {
-        let mut pending = AdmissionTable::new(10, 2);
-        let Admission::Admitted(first) = pending.arrived(at(1), "first") else { panic!("there is room") };
-        assert!(matches!(pending.arrived(at(1), "second"), Admission::Admitted(_)));
-        assert_eq!(pending.arrived(at(1), "third"), Admission::AddressBusy);
-        assert!(matches!(pending.arrived(at(2), "another"), Admission::Admitted(_)));
-        assert_eq!(pending.left(first), Some("first"));
-        assert!(matches!(pending.arrived(at(1), "third"), Admission::Admitted(_)));
+        let mut table = AdmissionTable::new(10, 2);
+        let Admission::Admitted(first) = table.arrived(at(1), "first") else { panic!("there is room") };
+        assert!(matches!(table.arrived(at(1), "second"), Admission::Admitted(_)));
+        assert_eq!(table.arrived(at(1), "third"), Admission::AddressBusy);
+        assert!(matches!(table.arrived(at(2), "another"), Admission::Admitted(_)));
+        assert_eq!(table.left(first), Some("first"));
+        assert!(matches!(table.arrived(at(1), "third"), Admission::Admitted(_)));
     }
 
     #[test]
     fn when_all_places_are_taken_the_oldest_of_the_busiest_address_goes() {
-        let mut pending = AdmissionTable::new(4, 4);
+        let mut table = AdmissionTable::new(4, 4);
         for (host, who) in [(1, "true"), (2, "a"), (3, "b"), (2, "c")] {
-            assert!(matches!(pending.arrived(at(host), who), Admission::Admitted(_)));
+            assert!(matches!(table.arrived(at(host), who), Admission::Admitted(_)));
         }
-        let sent_away = |admission| match admission {
+        let evicted = |admission| match admission {
             Admission::InPlaceOf(who, _) => who,
             other => panic!("{other:?}"),
         };
-        assert_eq!(sent_away(pending.arrived(at(3), "d")), "a", "2 and 3 hold two each, and it came first");
-        assert_eq!(sent_away(pending.arrived(at(3), "e")), "b");
-        // From here on no address holds more than two, and one that brings a third loses its own
-        // first.
-        assert_eq!(sent_away(pending.arrived(at(3), "f")), "d");
-        assert_eq!(sent_away(pending.arrived(at(4), "g")), "e");
-        assert_eq!(sent_away(pending.arrived(at(5), "h")), "true", "all hold one: the oldest");
+        assert_eq!(evicted(table.arrived(at(3), "d")), "a", "2 and 3 hold two each, and it came first");
+        assert_eq!(evicted(table.arrived(at(3), "e")), "b");
+        // From here on no address has more than two places, and one with a third connection loses
+        // its own first.
+        assert_eq!(evicted(table.arrived(at(3), "f")), "d");
+        assert_eq!(evicted(table.arrived(at(4), "g")), "e");
+        assert_eq!(evicted(table.arrived(at(5), "h")), "true", "all hold one: the oldest");
     }
 
     #[test]
     fn a_connection_that_has_lost_its_place_cannot_give_it_back() {
-        let mut pending = AdmissionTable::new(1, 1);
-        let Admission::Admitted(first) = pending.arrived(at(1), 1) else { panic!("there is room") };
-        let Admission::InPlaceOf(1, second) = pending.arrived(at(2), 2) else { panic!("there is none") };
-        assert_eq!((pending.left(first), pending.left(second), pending.left(second)), (None, Some(2), None));
-        assert!(matches!(pending.arrived(at(1), 3), Admission::Admitted(_)));
+        let mut table = AdmissionTable::new(1, 1);
+        let Admission::Admitted(first) = table.arrived(at(1), 1) else { panic!("there is room") };
+        let Admission::InPlaceOf(1, second) = table.arrived(at(2), 2) else { panic!("there is none") };
+        assert_eq!((table.left(first), table.left(second), table.left(second)), (None, Some(2), None));
+        assert!(matches!(table.arrived(at(1), 3), Admission::Admitted(_)));
     }
 
     #[test]
@@ -175,22 +177,22 @@ mod tests {
         fn no_limit_is_ever_exceeded_and_a_lone_node_outlasts_fewer_addresses_than_places(
             attack in prop::collection::vec((0..7_u8, any::<bool>()), 0..200),
         ) {
-            // Seven addresses against eight places: the true node came first and stays.
-            let mut pending = AdmissionTable::new(8, 3);
-            let Admission::Admitted(true_node) = pending.arrived(at(100), ()) else { panic!("there is room") };
+            // Seven addresses against eight places: the real node came first and stays.
+            let mut table = AdmissionTable::new(8, 3);
+            let Admission::Admitted(true_node) = table.arrived(at(100), ()) else { panic!("there is room") };
             let mut last = None;
             for (host, leaves) in attack {
-                if let Admission::Admitted(ticket) | Admission::InPlaceOf((), ticket) = pending.arrived(at(host), ()) {
+                if let Admission::Admitted(ticket) | Admission::InPlaceOf((), ticket) = table.arrived(at(host), ()) {
                     last = Some(ticket);
                 }
                 if let Some(ticket) = last.take_if(|_| leaves) {
-                    pending.left(ticket);
+                    table.left(ticket);
                 }
-                prop_assert!(pending.places.len() <= 8);
-                prop_assert!(pending.by_origin.values().all(|held| (1..=3).contains(held)));
-                prop_assert_eq!(pending.by_origin.values().sum::<usize>(), pending.places.len());
+                prop_assert!(table.places.len() <= 8);
+                prop_assert!(table.by_origin.values().all(|held| (1..=3).contains(held)));
+                prop_assert_eq!(table.by_origin.values().sum::<usize>(), table.places.len());
             }
-            prop_assert!(pending.left(true_node).is_some());
+            prop_assert!(table.left(true_node).is_some());
         }
     }
 }

@@ -1,15 +1,14 @@
-//! The handshake: two nodes tell who they are and prove that they know the secret.
+//! The handshake: two nodes identify themselves and prove that they have the secret.
 //!
 //! ```text
 //! initiator                                   acceptor
-//! HELLO     versions, features, who, nonce ->
-//!           <- CHALLENGE  version, features, who, nonce
-//! PROOF     what it is like, proof         ->            checked before anything is decided
+//! HELLO     versions, features, name, nonce ->
+//!           <- CHALLENGE  version, features, name, nonce
+//! PROOF     terms, proof                   ->            checked before anything is decided
 //!           <- VERDICT    accepted | still there? | refused, proof
 //! ANSWER    still there or not, proof      ->            only if asked; a second VERDICT follows
 //! ```
-//! With TLS and a secret, each proof is also one of the TLS connection that it is made for: see
-//! `proof::Binding`.
+//! With TLS and a secret, each proof is also bound to its TLS connection: see `proof::Binding`.
 //!
 //! Instead of CHALLENGE or VERDICT the acceptor may send REJECT, the only frame besides HELLO and
 //! CHALLENGE without a proof: it ends the handshake and nothing else.
@@ -17,11 +16,11 @@
 //! | what | where |
 //! |---|---|
 //! | a whole handshake of either side, bytes in and bytes out | `outbound`, `inbound` |
-//! | what each side checks and answers, message by message | `initiator`, `acceptor` |
+//! | the checks and answers of each side, message by message | `initiator`, `acceptor` |
 //! | further connections of a session | `attach` |
 //! | the messages, and the frames around them | `messages`, `frames` |
-//! | proofs of knowing the secret | `proof` |
-//! | why a handshake comes to nothing | `error` |
+//! | proofs that a node has the secret | `proof` |
+//! | why a handshake failed | `error` |
 
 pub(crate) mod acceptor;
 pub(crate) mod attach;
@@ -49,13 +48,13 @@ pub struct Identity {
     pub(crate) hidden: bool,
     pub(crate) features: Features,
     pub(crate) max_frame: u32,
-    /// Beside the default one.
+    /// Without the default one.
     pub(crate) channels: Vec<ChannelName>,
     pub(crate) keys: Keys,
 }
 
 impl Identity {
-    /// A node of that configuration and incarnation.
+    /// The identity of a node with that configuration and incarnation.
     pub fn new(config: &TcpConfig, incarnation: Incarnation) -> Self {
         Identity {
             node: NodeId::new(config.name.clone(), incarnation),
@@ -68,25 +67,25 @@ impl Identity {
         }
     }
 
-    /// The terms of the local node, for a peer that understands those features.
+    /// The terms of the local node, for a peer with those features.
     fn terms(&self, features: Features, channels: Vec<ChannelName>) -> Terms {
         let max_frame = fragment::longest(self.max_frame as usize, features) as u32;
         Terms { hidden: self.hidden, max_frame, channels }
     }
 }
 
-/// The peer, and what was agreed with it, once both have proved themselves.
+/// The peer, and the agreement with it, once both have proved their identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiated {
     /// The peer.
     pub node: NodeId,
     /// Whether the peer is hidden.
     pub hidden: bool,
-    /// The features that both understand.
+    /// The features that both support.
     pub features: Features,
-    /// The longest frame the peer takes.
+    /// Maximum length of a frame to the peer.
     pub max_frame: u32,
-    /// The channels that both have beside the default one, in the initiator's order.
+    /// The channels that both have besides the default one, in the initiator's order.
     pub channels: Vec<ChannelName>,
 }
 

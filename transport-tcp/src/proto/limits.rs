@@ -12,11 +12,11 @@ use crate::{
     },
 };
 
-/// As long as a question and its answer take with a wake at either end.
+/// The duration of a request and its reply with a wake at either end.
 const SPIN: Duration = Duration::from_micros(100);
 
 impl Limits {
-    /// The limits of a session between a node of that configuration and that peer.
+    /// The limits of a session between a node with that configuration and that peer.
     pub fn between(config: &TcpConfig, negotiated: &Negotiated) -> Self {
         let cut_at = fragment::are_agreed(negotiated.features).then_some(fragment::LONGEST);
         let max_frame_in = fragment::longest(config.max_frame, negotiated.features);

@@ -2,12 +2,12 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | all peers of a node, and the calls that its driver makes | `table` |
-//! | what the table has decided, for its driver to carry out | `action` |
+//! | all peers of a node, and the calls by which the driver reports events | `table` |
+//! | decisions of the table, which its driver carries out | `action` |
 //! | one peer: its sessions, demand, and when to dial it | `peer` |
 //! | which connection becomes the session | `pairing` |
-//! | how long to wait before the next dial | `backoff` |
-//! | which peers to dial without being asked, and where | `address_book` |
+//! | the delay before the next dial | `backoff` |
+//! | the peers that are dialed without a request, and their addresses | `address_book` |
 
 pub mod action;
 pub(crate) mod address_book;

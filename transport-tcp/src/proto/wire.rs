@@ -12,11 +12,11 @@ pub(crate) enum Kind {
     Data = 0,
     /// A part of a longer data frame: see [`fragment`](crate::proto::connection::fragment).
     Fragment = 1,
-    /// A sign of life that wants a pong; a number of eight bytes.
+    /// A ping, which is answered with a pong; a number of eight bytes.
     Ping = 2,
     /// The answer to a ping, with its number.
     Pong = 3,
-    /// The last frame of a session that ends in good order; says why.
+    /// The last frame of a session that is closed; contains the reason.
     Goodbye = 4,
     /// The first frame of a further connection of a session, and its answer: see
     /// [`attach`](crate::proto::handshake::attach).
@@ -51,7 +51,7 @@ impl Kind {
     }
 }
 
-/// Bytes that are no frame.
+/// Bytes that are not a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum WireError {
     #[error("a frame without a kind")]
@@ -64,30 +64,31 @@ pub enum WireError {
     Kind(u8),
 }
 
-/// The most bytes that a frame takes beside its body: four of length, one of kind.
+/// Maximum number of bytes of a frame besides its body: four of length, one of kind.
 pub(crate) const MAX_HEADER: usize = 5;
 
-/// The longest body that any configuration may allow: what a length of four varint bytes can say.
+/// Number of varint bytes of the longest length. It limits the body that any configuration may
+/// allow.
 const MAX_LENGTH_BYTES: usize = 4;
 
 /// A frame at the start of a buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) kind: Kind,
-    /// Where the body stands in the buffer; the next frame begins at its end.
+    /// The body's position in the buffer; the next frame begins at its end.
     pub(crate) body: Range<usize>,
 }
 
-/// The start of a buffer, taken apart.
+/// The result of parsing the start of a buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Parsed {
     Frame(Frame),
-    /// Not all of it has arrived. If the length has, the whole frame takes that many bytes.
+    /// The frame is incomplete. If its length has arrived, the whole frame has that many bytes.
     Partial(Option<usize>),
 }
 
-/// Reads the frame at the start of `bytes`. Its body may have at most `max_body` bytes, which is
-/// checked as soon as the length is there.
+/// Parses the frame at the start of `bytes`. Its body may have at most `max_body` bytes, which is
+/// checked as soon as the length has arrived.
 pub(crate) fn parse(bytes: &[u8], max_body: usize) -> Result<Parsed, WireError> {
     let mut length = 0_u32;
     let mut at = 0;
@@ -122,7 +123,7 @@ pub(crate) fn parse(bytes: &[u8], max_body: usize) -> Result<Parsed, WireError> 
 }
 
 /// Appends a frame whose body `write` appends. If the body is longer than `max_body`, or `write`
-/// panics, `out` is as before.
+/// panics, `out` is unchanged.
 pub(crate) fn append(
     out: &mut Vec<u8>,
     kind: Kind,
@@ -134,11 +135,11 @@ pub(crate) fn append(
     Ok(())
 }
 
-/// The head of a body that is not [sealed](seal): room for the shortest header.
+/// The placeholder before a body that is not [sealed](seal): space for the shortest header.
 const UNSEALED: [u8; 2] = [0; 2];
 
-/// The first half of [`append`]: the length of the body, which makes a frame when it is
-/// [sealed](seal).
+/// The first half of [`append`]: appends the body and returns its length. It becomes a frame when
+/// it is [sealed](seal).
 pub(crate) fn append_body(
     out: &mut Vec<u8>,
     max_body: usize,
@@ -156,9 +157,10 @@ pub(crate) fn append_body(
     Ok(body)
 }
 
-/// The second half of [`append`]: the last `body` bytes become a frame.
+/// The second half of [`append`]: makes the last `body` bytes a frame.
 ///
-/// One byte was kept for the length, which is enough for most frames; a longer body is moved once.
+/// One byte is reserved for the length, which is enough for most frames; a longer body is moved
+/// once.
 pub(crate) fn seal(out: &mut Vec<u8>, kind: Kind, body: usize) {
     let end = out.len();
     let start = end - body - UNSEALED.len();
@@ -171,7 +173,7 @@ pub(crate) fn seal(out: &mut Vec<u8>, kind: Kind, body: usize) {
     out[start + prefix_len] = kind as u8;
 }
 
-/// Takes a frame back that was not finished, so that a writer who panics leaves no torn frame.
+/// On drop, removes an unfinished frame, so that a `write` that panics leaves no partial frame.
 struct Unfinished<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_beyond_the_limit_is_refused_before_the_body_is_there() {
+    fn a_length_beyond_the_limit_is_refused_before_the_body_arrives() {
         let bytes = frame(Kind::Data, &[7; 1025]);
         assert_eq!(parse(&bytes[..2], 1024), Err(WireError::TooLong(1026)));
         assert_eq!(parse(&[0xff, 0xff, 0xff, 0xff], usize::MAX - 1), Err(WireError::Length));
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_or_panics_leaves_nothing_behind() {
+    fn a_refused_or_panicking_write_leaves_nothing_behind() {
         let mut out = frame(Kind::Data, b"before");
         let before = out.clone();
         assert!(append(&mut out, Kind::Data, 3, &mut |out| out.extend_from_slice(b"four")).is_err());

@@ -1,4 +1,4 @@
-//! Certificates, made on the spot.
+//! Certificates, generated for each test run.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::{
@@ -16,7 +16,7 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// What a node holds: PEM, each.
+/// The credentials of a node, each as PEM.
 #[derive(Clone)]
 pub struct Card {
     pub ca: String,
@@ -25,7 +25,7 @@ pub struct Card {
 }
 
 impl Authority {
-    /// A new CA; one of the same name is another.
+    /// A new CA; a second CA of the same name is a different one.
     pub fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -35,12 +35,12 @@ impl Authority {
         Authority { pem, issuer: Issuer::new(params, key) }
     }
 
-    /// Its own certificate.
+    /// The CA's own certificate.
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// A card for those DNS names.
+    /// Credentials with those DNS names.
     pub fn issue(&self, names: &[&str]) -> Card {
         self.issue_as(names, |_| {})
     }
@@ -68,7 +68,7 @@ impl Authority {
 }
 
 impl Card {
-    /// The same card in the hands of somebody who trusts another CA.
+    /// The same credentials, with trust in another CA.
     pub fn trusting(self, authority: &Authority) -> Self {
         Card { ca: authority.pem.clone(), ..self }
     }
@@ -81,8 +81,8 @@ impl Card {
         Tls::from_pem(self.ca.as_bytes(), self.certificate.as_bytes(), self.key.as_bytes())
     }
 
-    /// A client that is no node, with this card or with none.
-    pub fn client(&self, to: &str, shows_it: bool) -> Connection {
+    /// A TLS client that is not a node, with these credentials or with none.
+    pub fn client(&self, to: &str, shows_certificate: bool) -> Connection {
         let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
         let builder = builder.with_protocol_versions(&[&rustls::version::TLS13]).unwrap();
         let verifier = WebPkiServerVerifier::builder_with_provider(
@@ -90,7 +90,7 @@ impl Card {
             Arc::new(rustls::crypto::ring::default_provider()),
         );
         let builder = builder.with_webpki_verifier(verifier.build().unwrap());
-        let config = if shows_it {
+        let config = if shows_certificate {
             builder.with_client_auth_cert(self.chain(), self.private_key()).unwrap()
         } else {
             builder.with_no_client_auth()
@@ -99,7 +99,7 @@ impl Card {
         ClientConnection::new(Arc::new(config), to).unwrap().into()
     }
 
-    /// A server that is no node.
+    /// A TLS server that is not a node.
     pub fn server(&self) -> Connection {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = WebPkiClientVerifier::builder_with_provider(self.roots(), provider.clone());

@@ -1,4 +1,4 @@
-//! Takes TLS off connections or puts it on, so that a proxy between two gates sees what nodes say.
+//! Adds TLS to connections or removes it, so that a proxy between two gates sees plain frames.
 
 use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -13,28 +13,29 @@ use smol::{
 };
 use std::io::{self, Read, Write};
 
-/// Passes on every connection it accepts.
+/// Forwards every connection that it accepts.
 pub struct Gate {
     pub address: SocketAddr,
     bindings: Bindings,
     _accepting: Task<()>,
 }
 
-/// What was exported of the keys of each TLS connection, in the order in which they were set up.
+/// The exported keying material of each TLS connection, in the order in which they were set up.
 type Bindings = Arc<Mutex<Vec<[u8; 32]>>>;
 
 impl Gate {
-    /// Speaks TLS with who calls, and none behind.
+    /// Uses TLS with the caller, and none with the target.
     pub fn unwrapping(target: SocketAddr, tls: impl Fn() -> Connection + Send + 'static) -> Self {
         Self::new(target, move |caller, target, bindings| pump(tls(), caller, target, bindings))
     }
 
-    /// Speaks TLS with the target, and none with who calls.
+    /// Uses TLS with the target, and none with the caller.
     pub fn wrapping(target: SocketAddr, tls: impl Fn() -> Connection + Send + 'static) -> Self {
         Self::new(target, move |caller, target, bindings| pump(tls(), target, caller, bindings))
     }
 
-    /// A connection through it, and what identifies the TLS connection behind. One call at a time.
+    /// Opens a connection through the gate. Returns it with the binding of the TLS connection
+    /// behind it. At most one concurrent call.
     pub async fn call(&self) -> (Async<TcpStream>, [u8; 32]) {
         let before = self.bindings.lock().unwrap().len();
         let stream = Async::<TcpStream>::connect(self.address).await.unwrap();
@@ -64,7 +65,7 @@ impl Gate {
     }
 }
 
-/// Until both directions are over, or something fails.
+/// Runs until both directions have ended, or an error occurs.
 async fn pump(
     mut tls: Connection,
     sealed: Async<TcpStream>,
@@ -124,7 +125,7 @@ enum Side {
     Open,
 }
 
-/// When that side has something to read; never if it is over.
+/// Waits until that side has something to read; for ever if it has ended.
 async fn next(over: bool, tcp: &Async<TcpStream>, side: Side) -> io::Result<Side> {
     if over {
         smol::future::pending::<()>().await;

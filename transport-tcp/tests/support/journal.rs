@@ -1,4 +1,4 @@
-//! What nodes log, kept for tests that look for it.
+//! Records the log of the nodes for tests.
 
 use std::{
     fmt::{self, Write},
@@ -13,13 +13,13 @@ use tracing::{
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Begins to keep what is logged from now on.
+/// Starts recording the log.
 pub fn keep() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing::subscriber::set_global_default(Journal).unwrap());
 }
 
-/// Waits until something was logged that has all these parts in it.
+/// Waits until a line was logged that contains all these parts.
 pub async fn wait_for(parts: &[&str]) {
     super::until(&format!("a line with {parts:?}"), || {
         LINES.lock().unwrap().iter().any(|line| parts.iter().all(|part| line.contains(part)))

@@ -1,4 +1,4 @@
-//! Nodes for the conformance suite, over loopback connections that a proxy can spoil.
+//! Nodes for the conformance suite, over loopback connections through a proxy that injects faults.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use transport_tcp::TcpConfig;
 
 use super::proxy::Proxy;
 
-/// Every node is reached through a proxy of its own.
+/// Every node is reached through its own proxy.
 pub struct Loopback<W> {
     way: W,
     entrances: Mutex<HashMap<NodeName, Entrance>>,
@@ -23,24 +23,24 @@ pub struct Loopback<W> {
     mute: Mutex<Vec<TcpListener>>,
 }
 
-/// How the nodes talk: the proxy sees it plain.
+/// The protection of the nodes' connections; the proxy always sees plain frames.
 pub trait Way: Send + Sync + 'static {
     /// The host of all nodes.
     const HOST: &'static str;
     fn config(&self, label: &str) -> TcpConfig;
-    /// A way to the node of that name at that address.
+    /// The proxy to the node of that name at that address, with its gates.
     fn entrance(&self, to: &NodeName, at: SocketAddr) -> Entrance;
 }
 
-/// A way to a node.
+/// The address by which a node is reached.
 pub struct Entrance {
     pub address: SocketAddr,
     pub proxy: Arc<Proxy>,
-    /// What else must live as long.
+    /// Values that must live as long as the entrance.
     pub keep: Box<dyn Send + Sync>,
 }
 
-/// As it is.
+/// No protection.
 pub struct Plain;
 
 impl Way for Plain {
@@ -98,7 +98,7 @@ impl<W: Way> Harness for Loopback<W> {
     }
 
     fn absent(&self) -> NodeSpec {
-        format!("absent@{}={}", W::HOST, super::nobody()).parse().unwrap()
+        format!("absent@{}={}", W::HOST, super::unused_address()).parse().unwrap()
     }
 
     async fn sever(&self, a: &NodeName, b: &NodeName) -> Result<(), Unsupported> {

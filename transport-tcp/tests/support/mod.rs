@@ -1,5 +1,5 @@
-//! Nodes on the loopback interface, and what can be done to the connections between them.
-#![allow(dead_code, unreachable_pub, reason = "every test file takes what it needs")]
+//! Nodes on the loopback interface, and faults of their connections.
+#![allow(dead_code, unreachable_pub, reason = "no test file uses all of it")]
 #![allow(clippy::unwrap_used, reason = "part of tests")]
 
 #[cfg(feature = "tls")]
@@ -30,7 +30,7 @@ use refs::Incarnation;
 use smol::Timer;
 use transport_tcp::{Heartbeat, Secret, TcpConfig, TcpTransport};
 
-/// How long a test waits for anything before it fails.
+/// Maximum time that a test waits before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 const SECRET: &[u8; 37] = b"the secret that all these tests share";
@@ -40,7 +40,7 @@ pub fn secret() -> Secret {
     Secret::new(*SECRET).unwrap()
 }
 
-/// A node of that label on an address of its own, with quick heartbeats.
+/// The configuration of a node with that label and its own address, with fast heartbeats.
 pub fn config(label: &str) -> TcpConfig {
     TcpConfig::new(format!("{label}@127.0.0.1").parse().unwrap())
         .listen(SocketAddr::from(([127, 0, 0, 1], 0)))
@@ -49,10 +49,10 @@ pub fn config(label: &str) -> TcpConfig {
         .setup_timeout(Duration::from_secs(2))
 }
 
-/// Starts a node, in a life that no other node has.
+/// Starts a node, in an incarnation that no other node has.
 pub async fn start(config: TcpConfig) -> Arc<TcpTransport> {
-    static LIVES: AtomicU64 = AtomicU64::new(1);
-    let incarnation = Incarnation::new(LIVES.fetch_add(1, Ordering::Relaxed)).unwrap();
+    static INCARNATIONS: AtomicU64 = AtomicU64::new(1);
+    let incarnation = Incarnation::new(INCARNATIONS.fetch_add(1, Ordering::Relaxed)).unwrap();
     TcpTransport::start(config, incarnation, spawner()).await.unwrap()
 }
 
@@ -60,31 +60,31 @@ pub fn spawner() -> Spawner {
     Arc::new(|task| smol::spawn(task).detach())
 }
 
-/// How to reach a node.
+/// The address of a node.
 pub fn spec(node: &TcpTransport) -> NodeSpec {
     spec_at(node, node.local_addr())
 }
 
-/// How to reach a node through another address.
+/// A node at another address.
 pub fn spec_at(node: &TcpTransport, address: SocketAddr) -> NodeSpec {
     NodeSpec::new(node.local().name.clone()).at(address.to_string().parse().unwrap()).unwrap()
 }
 
-/// An address of this machine on which nobody listens.
-pub fn nobody() -> SocketAddr {
+/// An address of this machine on which no program listens.
+pub fn unused_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Waits, but not for ever.
+/// Waits until the deadline.
 pub async fn soon<T>(what: &str, wait: impl Future<Output = T>) -> T {
     let late = async {
         Timer::after(PATIENCE).await;
-        panic!("waited {PATIENCE:?} in vain for {what}")
+        panic!("no {what} within {PATIENCE:?}")
     };
     smol::future::or(wait, late).await
 }
 
-/// Waits until it holds.
+/// Waits until the condition holds.
 pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     soon(what, async {
         while !holds() {
@@ -116,13 +116,13 @@ pub async fn next_failure(node: &TcpTransport) -> (DialId, SessionEnd) {
     }
 }
 
-/// A session between two nodes, dialled by the first: both ends of it.
+/// A session between two nodes, dialed by the first: both of its ends.
 pub async fn connect(a: &TcpTransport, b: &TcpTransport) -> (Live, Live) {
     a.connect(&spec(b), DialId(1));
     (next_session(a).await, next_session(b).await)
 }
 
-/// Everything that still arrives, and the end.
+/// All frames that still arrive, and the end.
 pub async fn end_of(session: &mut Live) -> (Vec<Vec<u8>>, SessionEnd) {
     let mut frames = FrameBuf::new();
     loop {
@@ -139,21 +139,21 @@ pub fn say(session: &Live, what: &[u8]) {
     outbox.flush();
 }
 
-/// The next frame; there must be one and no more.
-pub async fn hear(session: &mut Live) -> Vec<u8> {
+/// The next frame, which must be the only one.
+pub async fn receive_one(session: &mut Live) -> Vec<u8> {
     let mut frames = FrameBuf::new();
     soon("a frame", session.recv(&mut frames)).await.unwrap();
-    let heard: Vec<&[u8]> = frames.iter().collect();
-    assert_eq!(heard.len(), 1);
-    heard[0].to_vec()
+    let received: Vec<&[u8]> = frames.iter().collect();
+    assert_eq!(received.len(), 1);
+    received[0].to_vec()
 }
 
-/// That both ends are ends of one session that lives.
-pub async fn talk(x: &mut Live, y: &mut Live) {
+/// Checks that these are both ends of one open session.
+pub async fn exchange_frames(x: &mut Live, y: &mut Live) {
     say(x, b"ping from x");
-    assert_eq!(hear(y).await, b"ping from x");
+    assert_eq!(receive_one(y).await, b"ping from x");
     say(y, b"pong from y");
-    assert_eq!(hear(x).await, b"pong from y");
+    assert_eq!(receive_one(x).await, b"pong from y");
 }
 
 /// One counter of a node.

@@ -1,4 +1,4 @@
-//! Stands between nodes: passes their bytes on, until it is told to do something else.
+//! A proxy between nodes: forwards their bytes until a test tells it to do something else.
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
@@ -17,8 +17,8 @@ use socket2::SockRef;
 
 type Stream = Arc<Async<TcpStream>>;
 
-/// The way to one node. Connections are known by the name of who has dialled, or by none if they
-/// are sealed.
+/// The proxy of one node. Connections are identified by the name of the dialing node, or by an
+/// empty name if they are encrypted.
 pub struct Proxy {
     pub address: SocketAddr,
     lines: Arc<Mutex<Vec<Line>>>,
@@ -27,9 +27,9 @@ pub struct Proxy {
 
 struct Line {
     from: String,
-    /// Everything the dialler has said.
+    /// All bytes that the dialing node has sent.
     said: Arc<Mutex<Vec<u8>>>,
-    to_dialler: Stream,
+    to_dialer: Stream,
     to_target: Stream,
     silent: Arc<AtomicBool>,
     _relays: [Task<()>; 2],
@@ -40,7 +40,7 @@ impl Proxy {
         Proxy::limited(target, usize::MAX)
     }
 
-    /// Passes on what the first connection says; the others are accepted, and nothing more.
+    /// Forwards the first connection; accepts the others without forwarding anything.
     pub fn to_first(target: SocketAddr) -> Self {
         Proxy::limited(target, 1)
     }
@@ -71,7 +71,7 @@ impl Proxy {
         Proxy { address, lines, _accepting: accepting }
     }
 
-    /// Resets the connections that `from` has dialled.
+    /// Resets the connections that `from` has dialed.
     pub fn sever(&self, from: &str) {
         self.lines.lock().unwrap().retain(|line| {
             let cut = line.from == from;
@@ -87,14 +87,14 @@ impl Proxy {
         self.lines.lock().unwrap().drain(..).for_each(|line| line.reset());
     }
 
-    /// Swallows everything, ends too, on the connections that `from` has dialled.
+    /// Drops everything, also ends, on the connections that `from` has dialed.
     pub fn silence(&self, from: &str) {
         for line in self.lines.lock().unwrap().iter().filter(|line| line.from == from) {
             line.silent.store(true, Ordering::SeqCst);
         }
     }
 
-    /// Everything that `from` has said on its connections so far.
+    /// All bytes that `from` has sent on its connections so far.
     pub fn said_by(&self, from: &str) -> Vec<u8> {
         let lines = self.lines.lock().unwrap();
         let said =
@@ -102,23 +102,23 @@ impl Proxy {
         said.collect::<Vec<_>>().concat()
     }
 
-    /// Says something to the target in the name of `from`. False if that one has no connection
+    /// Sends bytes to the target in the name of `from`. Returns false if `from` has no connection
     /// here.
     pub async fn inject(&self, from: &str, bytes: &[u8]) -> bool {
         self.say(from, bytes, |line| line.to_target.clone()).await
     }
 
-    /// Says something to `from` in the name of the target. False if that one has no connection
+    /// Sends bytes to `from` in the name of the target. Returns false if `from` has no connection
     /// here.
     pub async fn inject_back(&self, from: &str, bytes: &[u8]) -> bool {
-        self.say(from, bytes, |line| line.to_dialler.clone()).await
+        self.say(from, bytes, |line| line.to_dialer.clone()).await
     }
 
     async fn say(&self, from: &str, bytes: &[u8], end: impl Fn(&Line) -> Stream) -> bool {
         let streams: Vec<Stream> =
             self.lines.lock().unwrap().iter().filter(|line| line.from == from).map(end).collect();
         for stream in &streams {
-            // A connection that is over already has nobody to listen.
+            // The connection may have ended already.
             let _ = (&**stream).write_all(bytes).await;
         }
         !streams.is_empty()
@@ -127,31 +127,31 @@ impl Proxy {
 
 impl Line {
     fn reset(&self) {
-        for stream in [&self.to_dialler, &self.to_target] {
-            // Closed with a lingering time of zero, it is reset; the tasks that hold it end with
-            // the line.
+        for stream in [&self.to_dialer, &self.to_target] {
+            // A close with a linger time of zero resets the connection; the tasks that hold it end
+            // with the line.
             SockRef::from(stream.get_ref()).set_linger(Some(Duration::ZERO)).unwrap();
         }
     }
 }
 
-/// Reads who is calling, and joins the caller with the target.
-async fn join(dialler: Async<TcpStream>, target: SocketAddr) -> Option<Line> {
+/// Reads the name of the caller, and connects it to the target.
+async fn join(dialer: Async<TcpStream>, target: SocketAddr) -> Option<Line> {
     let mut first = vec![0; 1024];
-    let read = (&dialler).read(&mut first).await.ok().filter(|read| *read > 0)?;
+    let read = (&dialer).read(&mut first).await.ok().filter(|read| *read > 0)?;
     let target = Async::<TcpStream>::connect(target).await.ok()?;
-    dialler.get_ref().set_nodelay(true).ok()?;
+    dialer.get_ref().set_nodelay(true).ok()?;
     target.get_ref().set_nodelay(true).ok()?;
     (&target).write_all(&first[..read]).await.ok()?;
-    let (to_dialler, to_target) = (Arc::new(dialler), Arc::new(target));
+    let (to_dialer, to_target) = (Arc::new(dialer), Arc::new(target));
     let silent = Arc::new(AtomicBool::new(false));
     let said = Arc::new(Mutex::new(first[..read].to_vec()));
     let relays = [
-        smol::spawn(relay(to_dialler.clone(), to_target.clone(), silent.clone(), said.clone())),
-        smol::spawn(relay(to_target.clone(), to_dialler.clone(), silent.clone(), Arc::default())),
+        smol::spawn(relay(to_dialer.clone(), to_target.clone(), silent.clone(), said.clone())),
+        smol::spawn(relay(to_target.clone(), to_dialer.clone(), silent.clone(), Arc::default())),
     ];
     let from = caller(&first[..read]).unwrap_or_default();
-    Some(Line { from, said, to_dialler, to_target, silent, _relays: relays })
+    Some(Line { from, said, to_dialer, to_target, silent, _relays: relays })
 }
 
 async fn relay(from: Stream, to: Stream, silent: Arc<AtomicBool>, said: Arc<Mutex<Vec<u8>>>) {
@@ -175,7 +175,7 @@ async fn relay(from: Stream, to: Stream, silent: Arc<AtomicBool>, said: Arc<Mute
 }
 
 /// The name in a HELLO: behind the length, the kind, 64 bytes of fixed fields, and the cluster.
-/// None in anything else.
+/// `None` for anything else.
 fn caller(hello: &[u8]) -> Option<String> {
     let body = hello.get(hello.iter().position(|byte| byte & 0x80 == 0)? + 2..)?;
     body.starts_with(b"OBIT").then_some(())?;

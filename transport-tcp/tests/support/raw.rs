@@ -1,5 +1,5 @@
-//! Whoever speaks to a node without being one: written from the layouts alone, so that it can break
-//! every rule, and shares no code with what it attacks.
+//! A peer that is not a node. It is written from the layouts alone, so that it can break every rule
+//! and shares no code with the node that it attacks.
 
 use std::{
     net::{IpAddr, SocketAddr, TcpStream},
@@ -15,9 +15,9 @@ use smol::{
 use socket2::{Domain, Socket, Type};
 use transport_tcp::{TcpConfig, TcpTransport};
 
-use super::{SECRET, config, connect, soon, start, talk};
+use super::{SECRET, config, connect, exchange_frames, soon, start};
 
-/// The lowest and the highest version of the protocol that a node speaks.
+/// The lowest and the highest protocol version that a node supports.
 pub const VERSION: (u16, u16) = (2, 2);
 
 /// The kinds of frames, as numbered on the wire.
@@ -34,7 +34,7 @@ pub const VERDICT: u8 = 19;
 pub const ANSWER: u8 = 20;
 pub const REJECT: u8 = 21;
 
-/// A HELLO frame, as its frozen layout says.
+/// A HELLO frame in its frozen layout.
 pub fn hello(versions: (u16, u16), cluster: &str, name: &str, expected: &str) -> Vec<u8> {
     frame(&hello_with(versions, 0, cluster, name, expected))
 }
@@ -56,20 +56,20 @@ pub fn hello_with(versions: (u16, u16), features: u64, cluster: &str, name: &str
     body
 }
 
-/// The same HELLO in another incarnation, with the dial of another number.
+/// The same HELLO in another incarnation, with another number of the dial.
 pub fn in_incarnation(mut hello: Vec<u8>, incarnation: u64, dial: u64) -> Vec<u8> {
     hello[17..25].copy_from_slice(&incarnation.to_be_bytes());
     hello[25..33].copy_from_slice(&dial.to_be_bytes());
     hello
 }
 
-/// The incarnation that a CHALLENGE tells, which every caller gets.
+/// The incarnation in a CHALLENGE, which every caller receives.
 pub fn incarnation_in(challenge: &[u8]) -> u64 {
     assert_eq!(challenge[0], CHALLENGE);
     u64::from_be_bytes(challenge[11..19].try_into().unwrap())
 }
 
-/// Takes a handshake to its last VERDICT, and denies to have the session that stands.
+/// Runs a handshake to its last VERDICT, and denies that the initiator has the existing session.
 pub async fn deny_the_session(stream: &Async<TcpStream>, mut said: Transcript, hello: &[u8]) -> Vec<u8> {
     let mut stream: &Async<TcpStream> = stream;
     stream.write_all(&frame(hello)).await.unwrap();
@@ -85,13 +85,13 @@ pub async fn deny_the_session(stream: &Async<TcpStream>, mut said: Transcript, h
     soon("the last verdict", read_frame(stream)).await
 }
 
-/// What a VERDICT says.
+/// The decision in a VERDICT.
 pub const STILL_THERE: u8 = 1;
 pub const REFUSED: u8 = 2;
-/// Why it refuses: the session that stands is alive.
+/// The reason of a refusal: the existing session is alive.
 pub const STANDS_ALREADY: u8 = 3;
 
-/// A frame of a kind and a body of at most 16,383 bytes together.
+/// A frame with a kind and a body of at most 16,383 bytes together.
 pub fn frame(kind_and_body: &[u8]) -> Vec<u8> {
     let len = kind_and_body.len();
     let mut frame = if len < 128 { vec![len as u8] } else { vec![len as u8 | 0x80, (len >> 7) as u8] };
@@ -99,7 +99,7 @@ pub fn frame(kind_and_body: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A ping or pong of that number.
+/// A ping or pong with that number.
 pub fn beat(kind: u8, number: u64) -> Vec<u8> {
     frame(&[&[kind][..], &number.to_be_bytes()].concat())
 }
@@ -124,7 +124,7 @@ pub async fn dial(node: &TcpTransport) -> Async<TcpStream> {
     Async::<TcpStream>::connect(node.local_addr()).await.unwrap()
 }
 
-/// A connection that comes from that address of this machine.
+/// A connection from that address of this machine.
 pub async fn dial_from(from: impl Into<IpAddr>, node: &TcpTransport) -> Async<TcpStream> {
     let (from, to) = (SocketAddr::new(from.into(), 0), node.local_addr());
     smol::unblock(move || {
@@ -136,24 +136,23 @@ pub async fn dial_from(from: impl Into<IpAddr>, node: &TcpTransport) -> Async<Tc
     .await
 }
 
-/// Everything the node says until it hangs up.
+/// All bytes that the node sends until it closes the connection.
 pub async fn listen_to(mut stream: &Async<TcpStream>) -> Vec<u8> {
     let mut said = Vec::new();
-    // A reset is hanging up, too.
-    let _ = soon("the node to hang up", stream.read_to_end(&mut said)).await;
+    // A reset also closes the connection.
+    let _ = soon("the node to close the connection", stream.read_to_end(&mut said)).await;
     said
 }
 
-/// What a stranger who says this gets to hear.
+/// Sends bytes on a new connection, and returns the node's answer.
 pub async fn say(node: &TcpTransport, what: &[u8]) -> Vec<u8> {
     let stream = dial(node).await;
     (&stream).write_all(what).await.unwrap();
     listen_to(&stream).await
 }
 
-/// Somebody who knows the secret of all tests and has a session with the node under that name:
-/// `kind_and_body` is the HELLO, whatever it contains. What comes next on the connection is the
-/// session.
+/// Establishes a session with the node as a peer that has the secret: `kind_and_body` is the HELLO,
+/// whatever it contains. Further bytes on the connection belong to the session.
 pub async fn join(node: &TcpTransport, kind_and_body: &[u8]) -> Async<TcpStream> {
     let stream = dial(node).await;
     (&stream).write_all(&frame(kind_and_body)).await.unwrap();
@@ -165,22 +164,22 @@ pub async fn join(node: &TcpTransport, kind_and_body: &[u8]) -> Async<TcpStream>
     stream
 }
 
-/// Not hidden, takes frames of a megabyte, has no channels.
+/// Not hidden, frames of up to a megabyte, no channels.
 pub const TERMS: [u8; 5] = [0, 0x80, 0x80, 0x40, 0];
 
-/// A PROOF of those terms over what was said: kinds and bodies, in their order.
+/// A PROOF of those terms over the transcript of these kinds and bodies, in their order.
 pub fn proof(said: &[&[u8]], terms: &[u8]) -> Vec<u8> {
     let mut transcript = Transcript::default();
     said.iter().for_each(|kind_and_body| transcript.absorb(kind_and_body));
     transcript.prove(PROOF, terms)
 }
 
-/// What was said in a handshake.
+/// The transcript of a handshake.
 #[derive(Clone, Default)]
 pub struct Transcript(Sha256);
 
 impl Transcript {
-    /// Of a handshake over a TLS connection from whose keys that was exported.
+    /// The transcript of a handshake on the TLS connection with that binding.
     pub fn over(binding: &[u8; 32]) -> Self {
         let mut transcript = Transcript::default();
         transcript.bind(binding);
@@ -212,13 +211,13 @@ impl Transcript {
         self.prove_as(b"obit handshake, initiator", kind, fields)
     }
 
-    /// The same for whoever bears that label.
+    /// The same with the label of another role.
     pub fn prove_as(&mut self, label: &[u8], kind: u8, fields: &[u8]) -> Vec<u8> {
         let said = [&[kind], fields].concat();
-        let mut heard = self.clone();
-        heard.absorb(&said);
+        let mut transcript = self.clone();
+        transcript.absorb(&said);
         let mac = Hmac::<Sha256>::new_from_slice(SECRET).unwrap();
-        let mac = mac.chain_update(label).chain_update(heard.0.finalize());
+        let mac = mac.chain_update(label).chain_update(transcript.0.finalize());
         let proved = [&said[..], &mac.finalize().into_bytes()].concat();
         self.absorb_proved(&proved);
         proved
@@ -229,7 +228,7 @@ impl Transcript {
         self.attach_with(self.clone(), channel)
     }
 
-    /// The same over a TLS connection from whose keys that was exported.
+    /// The same on the TLS connection with that binding.
     pub fn attach_over(&self, binding: &[u8; 32], channel: u8) -> Vec<u8> {
         let mut about = self.clone();
         about.bind(binding);
@@ -242,7 +241,7 @@ impl Transcript {
     }
 }
 
-/// Does something to `b` while it has a session with another node, which must not notice.
+/// Runs `attack` on `b` while `b` has a session with another node, which must not be disturbed.
 pub fn while_others_talk<F: Future<Output = ()>>(
     configured: TcpConfig,
     attack: impl FnOnce(Arc<TcpTransport>) -> F,
@@ -251,6 +250,6 @@ pub fn while_others_talk<F: Future<Output = ()>>(
         let (a, b) = (start(config("bystander")).await, start(configured).await);
         let (mut at_a, mut at_b) = connect(&a, &b).await;
         attack(b).await;
-        talk(&mut at_a, &mut at_b).await;
+        exchange_frames(&mut at_a, &mut at_b).await;
     });
 }

@@ -12,7 +12,7 @@ use smol::block_on;
 use super::*;
 use crate::{TcpTransport, config::TcpConfig, net::lookup::tests::Silent, proto::handshake::Identity};
 
-/// How long a test waits for anything before it fails. No dial is over by itself before that.
+/// Maximum time that a test waits before it fails. No dial ends on its own before that.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn spawner() -> Spawner {
@@ -32,12 +32,12 @@ async fn node(label: &str) -> Arc<TcpTransport> {
 /// The node that dials, and its resolver.
 fn dialer(setup_timeout: Duration) -> (Arc<Endpoint>, Silent) {
     let silent = Silent::new(8);
-    // Each has a name of its own: its peer does not read, and may not have noticed yet that an
-    // earlier one is gone.
+    // Each endpoint has a name of its own: its peer does not read, and may not have noticed yet
+    // that an earlier endpoint is gone.
     static NODES: AtomicU64 = AtomicU64::new(0);
     let config = config(&format!("a{}", NODES.fetch_add(1, Ordering::Relaxed))).setup_timeout(setup_timeout);
     let identity = Identity::new(&config, Incarnation::new(1).unwrap());
-    let mut endpoint = Endpoint::new(config, identity, spawner());
+    let mut endpoint = Endpoint::new(config, identity, spawner(), super::start);
     endpoint.lookups = silent.lookups.clone();
     (Arc::new(endpoint), silent)
 }
@@ -52,7 +52,7 @@ impl Endpoint {
             Timer::after(PATIENCE).await;
             panic!("waited {PATIENCE:?} in vain for an answer to a dial")
         };
-        or(async { self.events.next().await.expect("the endpoint goes on") }, late).await
+        or(async { self.events.next().await.expect("the endpoint is not shut down") }, late).await
     }
 
     async fn expect_session(&self) {
@@ -74,7 +74,7 @@ impl Endpoint {
     }
 }
 
-fn nobody() -> String {
+fn unused_address() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
@@ -82,8 +82,8 @@ fn nobody() -> String {
 fn a_literal_address_connects_while_the_resolver_is_silent_wherever_it_stands() {
     block_on(async {
         for first in [true, false] {
-            // A node of its own for each dial: one that has a session would refuse the next dial
-            // until it has probed that.
+            // A new node for each dial: a node that has a session would probe it first, and refuse
+            // the next dial meanwhile.
             let b = node("b").await;
             let mut places = [&*b.local_addr().to_string(), "old-host.example:7001"];
             if !first {
@@ -102,7 +102,7 @@ fn a_host_that_was_looked_up_late_is_dialed_after_the_others_have_failed() {
     block_on(async {
         let b = node("b").await;
         let (endpoint, silent) = dialer(2 * PATIENCE);
-        endpoint.dial_at(&[&format!("slow-host.example:{}", b.local_addr().port()), &nobody()], 1);
+        endpoint.dial_at(&[&format!("slow-host.example:{}", b.local_addr().port()), &unused_address()], 1);
         while endpoint.count("dials_failed") == 0 {
             Timer::after(Duration::from_millis(2)).await;
         }
@@ -125,8 +125,9 @@ fn a_dial_whose_lookups_are_all_silent_is_answered_in_time() {
             (endpoint.count("dials"), endpoint.count("dials_failed"), endpoint.count("dials_nowhere")),
             (0, 0, 1)
         );
-        // The address that is known says why, though the time was over because of another one.
-        endpoint.dial_at(&["old-host.example:7001", &nobody()], 2);
+        // The failure is that of the known address, although the deadline passed because of the
+        // other one.
+        endpoint.dial_at(&["old-host.example:7001", &unused_address()], 2);
         assert_eq!(endpoint.expect_failure().await.kind, EndKind::Refused);
     });
 }
@@ -163,7 +164,7 @@ fn a_dial_that_waits_for_the_resolver_makes_room_for_the_peers_own() {
         silent.await_asked(1);
         // As if the peer had dialed meanwhile.
         let node = peer_service::NodeId::new("b@127.0.0.1".parse().unwrap(), Incarnation::new(2).unwrap());
-        let fate = endpoint.propose(&node, 7, ConnId(1000)).recv().await;
-        assert_eq!(fate, Ok(crate::proto::peers::action::InboundDecision::Accepted));
+        let decision = endpoint.propose(&node, 7, ConnId(1000)).recv().await;
+        assert_eq!(decision, Ok(crate::proto::peers::action::InboundDecision::Accepted));
     });
 }

@@ -9,7 +9,7 @@ use supervision::Panic;
 
 use super::Endpoint;
 use crate::{
-    io::{dialer, session::connection::Connection, tasks},
+    io::session::connection::Connection,
     log,
     proto::peers::{
         action::{Action, InboundDecision},
@@ -18,33 +18,33 @@ use crate::{
     },
 };
 
-/// Handles to everything that the table's decisions are about.
+/// Handles to everything to which the table's decisions refer.
 #[derive(Default)]
 pub(super) struct Handles {
-    /// Wake the dialers that run.
+    /// Wake the running dialers.
     pub(super) dialers: BTreeMap<NodeName, Sender<()>>,
-    /// Cancel the outbound connections that are no sessions yet.
+    /// Abort the outbound connections that are not sessions yet.
     pub(super) dials: BTreeMap<ConnId, AbortHandle>,
-    /// Tell the inbound connections that wait for a decision.
+    /// Send decisions to the inbound connections that wait for one.
     pub(super) inbound: BTreeMap<ConnId, Sender<InboundDecision>>,
-    /// The sessions that were handed out and are the table's, by their first connections.
+    /// The sessions that were handed out and that the table still has, by their first connections.
     pub(super) sessions: BTreeMap<ConnId, Arc<Connection>>,
 }
 
 impl Handles {
-    /// Carries out what the table has decided, but for what must not be done under its lock.
-    pub(super) fn carry_out(&mut self, endpoint: &Endpoint, table: &mut PeerTable) -> After {
-        let mut after = After::default();
+    /// Carries out the table's decisions. Returns the work that must not be done under the lock.
+    pub(super) fn carry_out(&mut self, endpoint: &Endpoint, table: &mut PeerTable) -> Deferred {
+        let mut deferred = Deferred::default();
         while let Some(action) = table.poll_action() {
             match action {
                 Action::StartDialer(name) => {
-                    let (wake, woken) = bounded(1);
+                    let (wake, wakeups) = bounded(1);
                     self.dialers.insert(name.clone(), wake);
-                    after.dialers.push((name, woken));
+                    deferred.dialers.push((name, wakeups));
                 }
                 Action::WakeDialer(name) => {
                     if let Some(dialer) = self.dialers.get(&name) {
-                        // Full: it asks for a plan anyway.
+                        // If the channel is full, the dialer asks for a plan anyway.
                         let _ = dialer.try_send(());
                     }
                 }
@@ -54,23 +54,24 @@ impl Handles {
                 Action::Decide(conn, decision) => self.decide(conn, decision),
                 Action::DropInbound(conn) => drop(self.inbound.remove(&conn)),
                 Action::ProbeSession(conn) => {
-                    self.sessions.get(&conn).iter().for_each(|connection| connection.want_probe());
+                    self.sessions.get(&conn).iter().for_each(|connection| connection.request_probe());
                 }
                 Action::EndSession(conn) => {
                     if let Some(connection) = self.sessions.remove(&conn) {
                         endpoint.counters.sessions_replaced.add();
-                        after.replaced.push(connection);
+                        deferred.replaced.push(connection);
                     }
                 }
                 Action::FailDial(name, dial, kind) => endpoint.events.failed(name, dial, kind.into()),
             }
         }
-        after
+        deferred
     }
 
     fn decide(&mut self, conn: ConnId, decision: InboundDecision) {
         if let Some(inbound) = self.inbound.get(&conn) {
-            // There is room for both decisions. A connection that has ended reports that itself.
+            // The channel has capacity for both decisions. A connection that has ended reports that
+            // itself.
             let _ = inbound.try_send(decision);
         }
         if decision != InboundDecision::Asked {
@@ -79,21 +80,21 @@ impl Handles {
     }
 }
 
-/// The part of a step that is done without the lock: it starts tasks, or wakes those of users.
+/// The part of a step that runs without the lock, because it starts tasks or wakes those of users.
 #[derive(Default)]
-pub(super) struct After {
-    /// The step panicked: no session begins any more.
+pub(super) struct Deferred {
+    /// The panic of the step: no further session starts.
     failed: Option<Panic>,
-    /// The peers for which a dialer must be started, and what wakes it.
+    /// The peers for which a dialer must be started, and the receiver that wakes it.
     dialers: Vec<(NodeName, Receiver<()>)>,
-    /// Sessions that have made room for another.
+    /// Sessions that were replaced by another one.
     replaced: Vec<Arc<Connection>>,
 }
 
-impl After {
-    /// Of a step that panicked.
+impl Deferred {
+    /// The work deferred a step that panicked.
     pub(super) fn failed(panic: Panic) -> Self {
-        After { failed: Some(panic), ..After::default() }
+        Deferred { failed: Some(panic), ..Deferred::default() }
     }
 
     pub(super) fn run(self, endpoint: &Arc<Endpoint>) {
@@ -105,11 +106,8 @@ impl After {
         for connection in self.replaced {
             connection.end_now(EndKind::Replaced.into());
         }
-        for (name, woken) in self.dialers {
-            let dialer = dialer::run(endpoint.clone(), name.clone(), woken);
-            endpoint
-                .tasks
-                .spawn(endpoint, tasks::DIALER, dialer, move |endpoint| endpoint.dialer_lost(&name));
+        for (name, wakeups) in self.dialers {
+            (endpoint.start_dialer)(endpoint, name, wakeups);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! A session of several connections, one a channel: see
+//! A session with several connections, one for each channel: see
 //! [`proto::channels`](crate::proto::channels).
 
 use std::sync::Arc;
 
 use peer_service::{ChannelId, ChannelName, PeerInfo, Session};
 
-use self::{outbox::Bundle, session::ChannelSession};
+use self::{outbox::ChannelOutbox, session::ChannelSession};
 use crate::{
     io::session::{reader::Reader, single::TcpSession},
     proto::channels::id,
@@ -14,8 +14,7 @@ use crate::{
 mod outbox;
 mod session;
 
-/// The session that these connections make: the default channel, then those agreed on in their
-/// order.
+/// The session of these connections: the default channel, then the agreed channels in their order.
 pub(crate) fn session(
     configured: &[ChannelName],
     agreed: &[ChannelName],
@@ -30,13 +29,13 @@ pub(crate) fn session(
     for connection in &connections {
         let others = connections.iter().filter(|other| !Arc::ptr_eq(connection, other));
         connection.set_siblings(others.map(Arc::downgrade).collect());
-        // A connection that has ended meanwhile has not ended its siblings.
+        // A connection that ended before it had siblings could not end them.
         if let Some(end) = connection.end() {
             connections.iter().for_each(|connection| connection.end_now(end));
         }
     }
     let mut ids = vec![ChannelId::DEFAULT];
     ids.extend(agreed.iter().map(|name| id(configured, name)));
-    let bundle = Arc::new(Bundle::new(connections, &ids));
-    Box::new(ChannelSession::new(info, bundle, readers, ids))
+    let outbox = Arc::new(ChannelOutbox::new(connections, &ids));
+    Box::new(ChannelSession::new(info, outbox, readers, ids))
 }

@@ -1,12 +1,12 @@
-//! One connection of a session, as its three users share it.
+//! One connection of a session, shared by its three users.
 //!
-//! A caller that pushes and flushes writes directly while the socket takes it
-//! ([`outbox`](super::outbox)). The [`driver`](super::driver) writes what is left, pings, and ends
-//! the session of a silent peer. The [`reader`](super::reader) reads. One of them writes at a time,
-//! without the lock.
+//! A caller that pushes and flushes writes directly as long as the socket accepts bytes
+//! ([`outbox`](super::outbox)). The [`driver`](super::driver) writes the remaining bytes, sends
+//! pings, and ends the session of a silent peer. The [`reader`](super::reader) reads. At most one
+//! of them writes at a time, without the lock.
 //!
-//! A session has one connection, or one for each channel. If one of them ends before its time, the
-//! others end, too; if one is closed in good order, so are the others.
+//! A session has one connection, or one for each channel. If one of them fails, the others end,
+//! too; if one is closed with a goodbye, so are the others.
 
 use std::{
     io,
@@ -27,9 +27,9 @@ use crate::{
     counters::Counters,
     net::{socket, stream::Stream},
     proto::{
-        connection::limits::Limits,
         connection::{
-            send_queue::Chunk,
+            chunk::Chunk,
+            limits::Limits,
             sending::{Ended, Phase, Sending, Written},
             upkeep::State,
         },
@@ -47,18 +47,18 @@ pub(crate) struct Connection {
     end: OnceLock<SessionEnd>,
     /// The other connections of the session, if there are any.
     siblings: OnceLock<Vec<Weak<Connection>>>,
-    /// When bytes last came in and went out, in nanoseconds since `started`.
-    heard: AtomicU64,
-    sent: AtomicU64,
-    /// The highest number of a pong.
-    ponged: AtomicU64,
-    /// The table of peers wants to know whether the peer lives.
-    probe_wanted: AtomicBool,
-    /// This node has asked to close the session in good order.
+    /// Time of the last received and of the last sent bytes, in nanoseconds since `started`.
+    last_received: AtomicU64,
+    last_sent: AtomicU64,
+    /// The highest number of a received pong.
+    last_pong: AtomicU64,
+    /// The table of peers has requested a probe of the peer.
+    probe_requested: AtomicBool,
+    /// The local node has requested to close the session with a goodbye.
     closed_here: AtomicBool,
-    /// The user has dropped the session while it was being closed: the driver reads the rest.
+    /// The user has dropped the session while it was closing: the driver reads the remaining input.
     abandoned: AtomicBool,
-    /// The peer has hung up while the session was being closed: nothing more will come.
+    /// The peer has closed its side while the session was closing: no more input follows.
     peer_done: AtomicBool,
     pub(crate) driver: AtomicWaker,
     pub(crate) reader: AtomicWaker,
@@ -69,7 +69,7 @@ pub(crate) struct Outgoing {
     pub(crate) sending: Sending,
     /// `None` once nothing can be written any more.
     stream: Option<Arc<Stream>>,
-    /// Tasks that wait until a message would be accepted.
+    /// Tasks that wait until the queue accepts a message.
     pub(crate) waiting: Vec<Waker>,
 }
 
@@ -84,10 +84,10 @@ impl Connection {
             out: Mutex::new(out),
             end: OnceLock::new(),
             siblings: OnceLock::new(),
-            heard: AtomicU64::new(0),
-            sent: AtomicU64::new(0),
-            ponged: AtomicU64::new(0),
-            probe_wanted: AtomicBool::new(false),
+            last_received: AtomicU64::new(0),
+            last_sent: AtomicU64::new(0),
+            last_pong: AtomicU64::new(0),
+            probe_requested: AtomicBool::new(false),
             closed_here: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
             peer_done: AtomicBool::new(false),
@@ -101,22 +101,22 @@ impl Connection {
         let _ = self.siblings.set(siblings);
     }
 
-    /// The session's clock.
+    /// The time of the session's clock.
     pub(crate) fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// The moment of the session's clock as one of the system's.
+    /// Converts a time of the session's clock to the system's.
     pub(crate) fn instant(&self, at: Duration) -> Instant {
         self.started + at
     }
 
-    /// The session's end, once it has one.
+    /// The end of the session, `None` while it has not ended.
     pub(crate) fn end(&self) -> Option<SessionEnd> {
         self.end.get().copied()
     }
 
-    /// Whether the session takes frames.
+    /// Whether the session accepts frames.
     pub(crate) fn is_open(&self) -> bool {
         self.phase() == Phase::Open
     }
@@ -125,42 +125,42 @@ impl Connection {
         self.out.lock().sending.phase()
     }
 
-    // Signs of life.
+    // Heartbeats.
 
-    pub(crate) fn note_heard(&self) {
-        self.heard.store(self.now().as_nanos() as u64, Ordering::Relaxed);
+    pub(crate) fn note_received(&self) {
+        self.last_received.store(self.now().as_nanos() as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn note_pong(&self, number: u64) {
-        self.ponged.fetch_max(number, Ordering::Relaxed);
+        self.last_pong.fetch_max(number, Ordering::Relaxed);
         self.driver.wake();
     }
 
-    /// Has the driver find out whether the peer lives.
-    pub(crate) fn want_probe(&self) {
-        self.probe_wanted.store(true, Ordering::Release);
+    /// Makes the driver probe the peer.
+    pub(crate) fn request_probe(&self) {
+        self.probe_requested.store(true, Ordering::Release);
         self.driver.wake();
     }
 
     // Ends.
 
-    /// Ends the session now, unless it has ended. If it was being closed, it ends as it was to be
-    /// closed.
+    /// Ends the session now, unless it has ended. A session that is closing ends with the kind with
+    /// which it was closed.
     pub(crate) fn end_now(&self, end: SessionEnd) {
         let (Ended { end, is_premature, unsent }, stream, waiting) = {
             let mut out = self.out.lock();
             let Some(ended) = out.sending.end(end) else { return };
-            // Under the lock, so that a caller that sees `Over` finds the end.
+            // Under the lock, so that a caller that sees `Over` also sees the end.
             let _ = self.end.set(ended.end);
             (ended, out.stream.take(), std::mem::take(&mut out.waiting))
         };
         self.counters.unsent_bytes.add_many(unsent);
         if let Some(stream) = stream {
-            socket::hasten(stream.tcp(), self.limits.heartbeat.timeout);
+            socket::limit_retransmission(stream.tcp(), self.limits.heartbeat.timeout);
             if matches!(end.kind, EndKind::Timeout | EndKind::Overloaded) {
                 socket::reset_when_closed(stream.tcp());
             }
-            stream.hang_up();
+            stream.shut_down();
         }
         waiting.into_iter().for_each(unwind::wake);
         self.driver.wake();
@@ -170,8 +170,7 @@ impl Connection {
         }
     }
 
-    /// Ends the session in good order: each of its connections sends the frames that were pushed,
-    /// then a goodbye.
+    /// Closes the session: each of its connections sends the queued frames, then a goodbye.
     pub(crate) fn end_gracefully(&self, kind: EndKind) {
         let waiting = {
             let mut out = self.out.lock();
@@ -191,13 +190,13 @@ impl Connection {
         self.siblings.get().into_iter().flatten().filter_map(Weak::upgrade)
     }
 
-    /// Whether this node has asked to close the session in good order.
+    /// Whether the local node has requested to close the session with a goodbye.
     pub(crate) fn was_closed_here(&self) -> bool {
         self.closed_here.load(Ordering::Acquire)
     }
 
-    /// The user has dropped the session: it ends, or the driver reads the rest of one that is being
-    /// closed.
+    /// The user has dropped the session. An open session ends; for a closing one, the driver reads
+    /// the remaining input.
     pub(crate) fn abandon(&self) {
         if let Phase::Closing(_) = self.phase() {
             self.abandoned.store(true, Ordering::Release);
@@ -223,22 +222,22 @@ impl Connection {
 
     // Writing.
 
-    /// Pings the peer, ahead of the frames that wait.
+    /// Sends a ping, ahead of the queued frames.
     pub(crate) fn ping(&self, number: u64) {
         if self.out.lock().sending.ping(number) {
             self.write_out();
         }
     }
 
-    /// Answers a ping, ahead of the frames that wait.
+    /// Answers a ping, ahead of the queued frames.
     pub(crate) fn pong(&self, number: u64) {
         if self.out.lock().sending.pong(number) {
             self.write_out();
         }
     }
 
-    /// Writes what waits, as long as the socket takes it; a writer that is at work does it for
-    /// later ones. Returns the phase afterwards.
+    /// Writes queued bytes as long as the socket accepts them. If another writer is active, that
+    /// writer writes these bytes, too. Returns the phase afterwards.
     pub(crate) fn write_out(&self) -> Phase {
         let mut out = self.out.lock();
         let Some(mut turn) = out.sending.begin_turn() else { return out.sending.phase() };
@@ -247,35 +246,35 @@ impl Connection {
             drop(out);
             let (bytes, written) = write_some(&stream, &mut chunk);
             if bytes > 0 {
-                self.sent.store(self.now().as_nanos() as u64, Ordering::Relaxed);
+                self.last_sent.store(self.now().as_nanos() as u64, Ordering::Relaxed);
             }
             out = self.out.lock();
             if !out.sending.written(&mut turn, chunk, bytes, written) {
                 break;
             }
         }
-        let turned = out.sending.finish_turn(&self.limits, turn);
+        let finished = out.sending.finish_turn(&self.limits, turn);
         if out.sending.is_broken() {
             out.stream = None;
         }
-        let waiting = if turned.has_room { std::mem::take(&mut out.waiting) } else { Vec::new() };
+        let waiting = if finished.has_room { std::mem::take(&mut out.waiting) } else { Vec::new() };
         drop(out);
-        if turned.unsent > 0 {
-            self.counters.unsent_bytes.add_many(turned.unsent);
+        if finished.unsent > 0 {
+            self.counters.unsent_bytes.add_many(finished.unsent);
         }
         waiting.into_iter().for_each(unwind::wake);
-        if turned.wake_driver {
+        if finished.wake_driver {
             self.driver.wake();
         }
-        turned.phase
+        finished.phase
     }
 
-    /// Whether the socket took less than it was given.
+    /// Whether the socket accepted only a part of the last write.
     pub(crate) fn is_blocked(&self) -> bool {
         self.out.lock().sending.is_blocked()
     }
 
-    /// The socket takes more.
+    /// Reports that the socket is writable again, and writes.
     pub(crate) fn unblock(&self) {
         self.out.lock().sending.unblock();
         self.write_out();
@@ -290,16 +289,16 @@ impl Connection {
         State {
             phase,
             backlog,
-            heard: Duration::from_nanos(self.heard.load(Ordering::Relaxed)),
-            sent: Duration::from_nanos(self.sent.load(Ordering::Relaxed)),
-            pong: self.ponged.load(Ordering::Relaxed),
-            probe_wanted: self.probe_wanted.swap(false, Ordering::Acquire),
+            last_received: Duration::from_nanos(self.last_received.load(Ordering::Relaxed)),
+            last_sent: Duration::from_nanos(self.last_sent.load(Ordering::Relaxed)),
+            pong: self.last_pong.load(Ordering::Relaxed),
+            probe_requested: self.probe_requested.swap(false, Ordering::Acquire),
             peer_done: self.peer_done.load(Ordering::Acquire),
         }
     }
 }
 
-/// Number of bytes that the socket has taken, and whether those were all.
+/// Returns the number of written bytes, and whether those were all.
 fn write_some(stream: &Stream, chunk: &mut Chunk) -> (usize, Written) {
     let mut total = 0;
     loop {

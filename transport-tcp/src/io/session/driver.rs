@@ -1,7 +1,7 @@
-//! The driver of a connection: the task that runs whether or not the user of the session does
-//! anything.
+//! The driver of a connection: a task that does not depend on calls by the session's user.
 //!
-//! It writes what was not written at once, and does what the connection's [`Upkeep`] says.
+//! It writes the bytes that were not written at once, and carries out the steps of the connection's
+//! [`Upkeep`].
 
 use std::{
     io,
@@ -37,7 +37,7 @@ impl Driver {
         Driver { connection, stream, owner, upkeep, timer: Timer::never() }
     }
 
-    /// The connection whose end it reports, and to whom.
+    /// The connection whose end the driver reports, and the owner that receives the report.
     pub(crate) fn reports_to(&self) -> (Arc<Connection>, Arc<dyn Owner>) {
         (self.connection.clone(), self.owner.clone())
     }
@@ -73,13 +73,13 @@ impl Driver {
                     }
                 }
                 Step::End(end) => self.connection.end_now(end),
-                // Another thread has ended the session since the look above.
+                // Another thread has ended the session since the check above.
                 Step::Over => {}
             }
         }
     }
 
-    /// Writes what was left to be written; registers for more room if there is none.
+    /// Writes the remaining bytes; registers for writability if the socket accepts none.
     fn write(&mut self, cx: &mut Context<'_>) {
         self.connection.write_out();
         while self.connection.is_blocked() {
@@ -91,7 +91,7 @@ impl Driver {
         }
     }
 
-    /// Reads for a session that its user has dropped while it was being closed.
+    /// Reads and discards the input of a session that its user has dropped while it was closing.
     fn discard_input(&mut self, cx: &mut Context<'_>) {
         if !self.connection.is_abandoned() || !matches!(self.connection.phase(), Phase::Closing(_)) {
             return;
@@ -99,7 +99,7 @@ impl Driver {
         let mut bytes = [0; 4096];
         while !self.connection.is_peer_done() {
             match self.stream.read_now(&mut bytes) {
-                Ok(1..) => self.connection.note_heard(),
+                Ok(1..) => self.connection.note_received(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     match self.stream.poll_readable(cx) {
                         Poll::Ready(Ok(())) => {}

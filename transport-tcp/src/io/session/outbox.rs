@@ -1,4 +1,4 @@
-//! A connection's outbox: what the session's user pushes into.
+//! The outbox of a connection, into which the session's user pushes frames.
 
 use std::task::{Context, Poll};
 
@@ -9,7 +9,7 @@ use crate::{
     proto::connection::{goodbye::is_good, sending::Phase},
 };
 
-/// Frames are encoded straight into the buffer that goes to the socket, under one lock.
+/// Frames are encoded directly into the buffer that is written to the socket, under one lock.
 impl Outbox for Connection {
     fn push(&self, meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
         let pushed = self.out.lock().sending.push(&self.limits, meta, write);

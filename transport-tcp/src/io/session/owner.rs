@@ -8,11 +8,10 @@ use super::connection::Connection;
 
 /// See the [module](self). Called without any lock.
 pub(crate) trait Owner: Send + Sync {
-    /// The session has ended. Reported by the readers and drivers of its connections, whichever
-    /// notice.
+    /// Reports that the session has ended. Each reader and driver of its connections may report it.
     fn over(&self, connection: &Arc<Connection>, end: SessionEnd);
-    /// The peer of a session that was probed lives.
+    /// Reports that the peer has answered a probe.
     fn probe_answered(&self, connection: &Connection);
-    /// The peer of a session that was probed has not answered in time.
+    /// Reports that the peer has not answered a probe in time.
     fn probe_silent(&self, connection: &Connection);
 }

@@ -16,24 +16,24 @@ use crate::{
     proto::connection::receiving::{LastWord, Receiving},
 };
 
-/// How many reads one poll makes before it lets other tasks run.
+/// Number of reads in one poll before other tasks run.
 const READS_PER_POLL: usize = 2;
 /// The only reader of its connection.
 pub(crate) struct Reader {
     peer: NodeId,
     connection: Arc<Connection>,
     owner: Arc<dyn Owner>,
-    /// None once the end was told.
+    /// `None` once the end was returned.
     stream: Option<Arc<Stream>>,
     receiving: Receiving,
     /// The last read has left nothing in the socket.
     drained: bool,
-    /// It is read until then, whether the system says that something is there or not.
+    /// Until this time the reader polls the socket without waiting for readiness.
     spin_until: Option<Instant>,
 }
 
 impl Reader {
-    /// `carried`: what came behind the handshake.
+    /// `carried`: the bytes that were read after the end of the handshake.
     pub(crate) fn new(
         peer: NodeId,
         connection: Arc<Connection>,
@@ -50,8 +50,8 @@ impl Reader {
         &self.connection
     }
 
-    /// Looks whether something has come, before the system says so.
-    pub(crate) fn look_again(&mut self) {
+    /// Makes the next poll read the socket without waiting for readiness.
+    pub(crate) fn read_again(&mut self) {
         self.drained = false;
     }
 
@@ -92,8 +92,7 @@ impl Reader {
                 }
             }
             match self.read(&stream) {
-                // Frames that had arrived before the session was ended from this side are handed
-                // over first.
+                // Frames that arrived before the local node ended the session are returned first.
                 Input::Some if end.is_none() || self.receiving.reads_on() => {}
                 Input::Over if end.is_none() => self.receiving.hung_up(),
                 Input::Nothing if end.is_none() => {
@@ -107,14 +106,13 @@ impl Reader {
                 }
             }
         }
-        // Neither a peer that floods this node with pings nor one that is waited for may keep other
-        // tasks from running.
+        // Neither a peer that floods this node with pings nor polling for low latency may keep
+        // other tasks from running.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Hands over frames that have arrived, and answers pings. Returns whether there were any
-    /// frames.
+    /// Decodes the received frames, and answers pings. Returns whether there were any frames.
     fn take_frames(&mut self, frames: &mut FrameBuf) -> bool {
         let taken = self.receiving.take(frames);
         if let Some(number) = taken.pong {
@@ -135,7 +133,7 @@ impl Reader {
             Ok(bytes) => {
                 self.drained = !self.receiving.filled(bytes, self.connection.end().is_some());
                 self.spin_until = self.connection.limits.spin.map(|spin| Instant::now() + spin);
-                self.connection.note_heard();
+                self.connection.note_received();
                 Input::Some
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Input::Nothing,
@@ -143,7 +141,7 @@ impl Reader {
         }
     }
 
-    /// Returns the end, which is reported first: a caller that sees it may dial again at once.
+    /// Returns the end, after it was reported: a caller that sees it may dial again at once.
     fn finish(&mut self, end: SessionEnd) -> Poll<Result<(), SessionEnd>> {
         self.stream = None;
         self.owner.over(&self.connection, end);
@@ -158,7 +156,7 @@ enum Input {
     Over,
 }
 
-/// The connection is not read any more.
+/// On drop the connection is not read any more.
 impl Drop for Reader {
     fn drop(&mut self) {
         if self.stream.is_some() {

@@ -1,4 +1,4 @@
-//! A resolver that does not answer: what it holds up, and what it does not.
+//! The effects of a resolver that does not answer.
 
 use std::{
     sync::{
@@ -15,10 +15,10 @@ use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A resolver that answers only when it is told to.
+/// A resolver that answers only when the test tells it to.
 pub(crate) struct Silent {
     pub(crate) lookups: Arc<Lookups>,
-    /// How often it was asked.
+    /// Number of calls.
     asked: Arc<AtomicUsize>,
     answers: mpsc::Sender<io::Result<Vec<SocketAddr>>>,
 }
@@ -30,7 +30,7 @@ impl Silent {
         let count = asked.clone();
         let lookups = Lookups::new(most, move |_| {
             count.fetch_add(1, Ordering::SeqCst);
-            let gone = |_| Err(io::Error::other("nobody will answer any more"));
+            let gone = |_| Err(io::Error::other("the resolver was dropped"));
             waiting.lock().recv().unwrap_or_else(gone)
         });
         Silent { lookups, asked, answers }
@@ -103,7 +103,7 @@ fn no_more_lookups_are_in_progress_than_allowed_and_the_next_one_waits_its_turn(
 }
 
 #[test]
-fn a_failure_is_told_to_all_and_a_panic_is_a_failure() {
+fn all_callers_receive_a_failure_and_a_panic_is_a_failure() {
     let lookups = Lookups::new(1, |host| {
         assert_ne!(host, "panics", "on purpose");
         Err(io::ErrorKind::NotFound.into())

@@ -20,10 +20,10 @@ use futures::task::AtomicWaker;
 /// See the [module](self).
 pub(super) struct Readiness {
     event: Arc<Event>,
-    /// The last event was taken without asking the socket, whose next answer may be about that
+    /// The last event was returned without polling the socket, whose next result may refer to that
     /// event.
     stale: AtomicBool,
-    /// Wakes through the event.
+    /// The waker that sets `event`.
     waker: Waker,
 }
 
@@ -40,24 +40,24 @@ impl Readiness {
         Readiness { waker: Waker::from(event.clone()), event, stale: AtomicBool::new(false) }
     }
 
-    /// Ready if the reactor has reported an event since the last poll, or if `ask`, which polls the
-    /// socket, says so.
+    /// Ready if the reactor has reported an event since the last poll, or if `poll_socket` returns
+    /// ready.
     pub(super) fn poll(
         &self,
         cx: &Context<'_>,
-        ask: impl Fn(&mut Context<'_>) -> Poll<io::Result<()>>,
+        poll_socket: impl Fn(&mut Context<'_>) -> Poll<io::Result<()>>,
     ) -> Poll<io::Result<()>> {
         self.event.task.register(cx.waker());
         if self.event.reported.swap(false, Ordering::Acquire) {
             self.stale.store(true, Ordering::Relaxed);
             return Poll::Ready(Ok(()));
         }
-        let answer = ask(&mut Context::from_waker(&self.waker));
+        let answer = poll_socket(&mut Context::from_waker(&self.waker));
         let stale = self.stale.swap(false, Ordering::Relaxed);
         match answer {
-            // Asked again, the socket registers. An event that has happened meanwhile is reported
-            // then, because the reactor looks at what the socket holds at that time.
-            Poll::Ready(Ok(())) if stale => ask(&mut Context::from_waker(&self.waker)),
+            // The second poll registers. An event that has happened meanwhile is reported then,
+            // because the reactor checks the state of the socket at that time.
+            Poll::Ready(Ok(())) if stale => poll_socket(&mut Context::from_waker(&self.waker)),
             answer => answer,
         }
     }
@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    /// What the socket answers, and the waker that it was given last.
+    /// The result of the socket's next poll, and the waker of its last one.
     struct Socket {
         answer: Cell<Poll<()>>,
         waker: RefCell<Option<Waker>>,
@@ -96,13 +96,13 @@ mod tests {
 
         fn poll(&self, readiness: &Readiness) -> bool {
             let cx = noop_waker();
-            let ask = |cx: &mut Context<'_>| {
+            let poll_socket = |cx: &mut Context<'_>| {
                 self.asked.set(self.asked.get() + 1);
                 *self.waker.borrow_mut() = Some(cx.waker().clone());
-                // As `Async` does: an answer that was fetched is gone.
+                // As `Async` does: a result is returned once.
                 self.answer.replace(Poll::Pending).map(Ok)
             };
-            readiness.poll(&Context::from_waker(&cx), ask).is_ready()
+            readiness.poll(&Context::from_waker(&cx), poll_socket).is_ready()
         }
 
         fn report(&self) {

@@ -1,13 +1,13 @@
-//! Why a node cannot speak TLS as it is configured.
+//! The reasons why a node cannot use its TLS configuration.
 
 use std::{io, path::PathBuf};
 
 use refs::NodeName;
 use thiserror::Error;
 
-use super::name::NoDnsName;
+use crate::net::error::tls::NoDnsName;
 
-/// Why files are no [`Tls`](super::Tls), or why a node cannot use it.
+/// Why files are not a valid [`Tls`](super::Tls), or why a node cannot use it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -16,10 +16,10 @@ pub enum TlsError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         cause: io::Error,
     },
-    /// Others than the owner of the key's file can open it.
+    /// Users other than the owner of the key file can open it.
     #[error(
         "the key in {} is open to others, its mode is {mode:04o}: run `chmod 600 {}`, and make a new key and \
          certificate if another user may have read it", path.display(), path.display()
@@ -30,35 +30,35 @@ pub enum TlsError {
         /// The permission bits of its mode.
         mode: u32,
     },
-    /// Something is no PEM, or holds something else.
+    /// The content is not PEM, or not of the expected kind.
     #[error("the {what} is not what it should be: {problem}; it must be PEM")]
     Pem {
-        /// Which of the three.
+        /// Which of the three: the CA, the certificate or the key.
         what: &'static str,
-        /// What is wrong with it.
+        /// The fault in it.
         problem: String,
     },
     /// The key does not belong to the certificate.
     #[error("the certificate is of another key: give the key that it was issued for")]
     KeyMismatch,
-    /// No TLS can be made of it.
+    /// TLS rejects the certificates or the key.
     #[error("cannot use the certificates or the key: {reason}")]
     Unusable {
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// The node's name, or that of a peer, cannot stand in a certificate.
+    /// A certificate cannot contain the name of the node, or of a peer.
     #[error("{name} cannot stand in a certificate: {problem}")]
     Name {
         /// The node's name.
         name: NodeName,
-        /// Why not, and what to do.
+        /// The reason, and how to correct it.
         problem: &'static str,
     },
     /// Every peer would refuse the node's certificate.
     #[error("every peer would refuse this node: {reason}")]
     Refused {
-        /// Why, and what to do.
+        /// The reason, and how to correct it.
         reason: String,
     },
 }

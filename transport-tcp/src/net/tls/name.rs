@@ -1,4 +1,4 @@
-//! Which name in a certificate stands for which node.
+//! The DNS name of a node in its certificate.
 
 use std::net::IpAddr;
 
@@ -8,20 +8,10 @@ use rustls::{
     pki_types::{CertificateDer, ServerName},
     server::ParsedCertificate,
 };
-use thiserror::Error;
 
-use super::Problem;
+use crate::net::error::tls::{NoDnsName, Problem};
 
-/// A node whose name no certificate can bear.
-#[derive(Debug, Error)]
-#[error("{name} cannot stand in a certificate: {problem}")]
-pub(crate) struct NoDnsName {
-    pub(super) name: NodeName,
-    /// Why not, and what to do.
-    pub(super) problem: &'static str,
-}
-
-/// `label.host`: a label has no dot, so the first one tells where the host begins.
+/// `label.host`: a label has no dot, so the first dot separates it from the host.
 pub(super) fn of(node: &NodeName) -> Result<ServerName<'static>, NoDnsName> {
     let unfit = |problem| NoDnsName { name: node.clone(), problem };
     if node.host().parse::<IpAddr>().is_ok() {
@@ -38,7 +28,7 @@ pub(super) fn of(node: &NodeName) -> Result<ServerName<'static>, NoDnsName> {
     })
 }
 
-/// Whether that certificate speaks for that node. Who has issued it was checked before.
+/// Checks that the certificate is valid for that node. Its issuer was checked before.
 pub(super) fn is_borne_by(node: &NodeName, certificate: &CertificateDer<'_>) -> Result<(), Problem> {
     Ok(verify_server_name(&ParsedCertificate::try_from(certificate)?, &of(node)?)?)
 }
@@ -61,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_certificate_can_bear_is_told() {
+    fn a_name_that_no_certificate_can_contain_is_refused() {
         for ip in ["a@127.0.0.1", "a@[::1]:7", "a@10.0.0.7:7001"] {
             assert!(dns(ip).unwrap_err().contains("IP address"), "{ip}");
         }

@@ -1,7 +1,7 @@
 //! A stream's bytes as TLS records.
 //!
-//! Reader and writer share one lock. It is held while bytes are en- or decrypted and while the
-//! socket takes or gives what it has at that moment: no task waits under it.
+//! Reader and writer share one lock. It is held for encryption, decryption and non-blocking socket
+//! calls: no task waits under it.
 
 use std::{
     io::{self, BufRead as _, ErrorKind, Read as _, Write as _},
@@ -12,37 +12,36 @@ use parking_lot::Mutex;
 use refs::NodeName;
 use rustls::Connection;
 
-use super::{Problem, name};
+use super::name;
 use crate::{
-    net::error::ConnectError,
+    net::error::{ConnectError, tls::Problem},
     net::stream::{Layer, uninterrupted},
 };
 
-/// How much is encrypted ahead of what the socket has taken: about what may wait there. A ping that
-/// is written later waits behind that much.
-const AHEAD: usize = 64 * 1024;
-/// The label under which a value is exported that identifies a connection (RFC 9266), with an empty
-/// context.
+/// Maximum number of bytes that are encrypted but not yet accepted by the socket. A ping that is
+/// written later waits behind them.
+const MAX_ENCRYPTED_AHEAD: usize = 64 * 1024;
+/// The exporter label of the value that identifies a connection (RFC 9266), with an empty context.
 const CHANNEL_BINDING: &[u8] = b"EXPORTER-Channel-Binding";
-/// After so many reads from the socket that brought nothing to hand over, others get their turn.
+/// Number of reads from the socket without decrypted bytes, after which other tasks run.
 const IDLE_READS: usize = 32;
 
-/// A connection on which the TLS handshake is done. See the [module](self).
+/// A connection whose TLS handshake is complete. See the [module](self).
 ///
-/// The end of the TCP stream is an end like any other, also without TLS's own farewell: whether the
-/// peer has said everything is told by the goodbye of the session, which no one on the path can
-/// forge.
+/// The end of the TCP stream is the end of the connection, with or without TLS's `close_notify`:
+/// only the session's goodbye shows that the peer has sent everything, and it cannot be forged on
+/// the path.
 pub(super) struct Tunnel(Mutex<State>);
 
 struct State {
     tls: Connection,
-    /// The peer has sent something that is no TLS, or an alert: nothing more is read.
+    /// The peer has sent an alert, or bytes that are not TLS: nothing more is read.
     broken: bool,
 }
 
 impl Tunnel {
     pub(super) fn new(mut tls: Connection) -> Self {
-        tls.set_buffer_limit(Some(AHEAD));
+        tls.set_buffer_limit(Some(MAX_ENCRYPTED_AHEAD));
         Tunnel(Mutex::new(State { tls, broken: false }))
     }
 }
@@ -56,7 +55,7 @@ impl Layer for Tunnel {
         let mut state = self.0.lock();
         state.flush(tcp)?;
         let taken = state.tls.writer().write(bytes)?;
-        // Bytes that the socket does not take go out with the next write or flush.
+        // Bytes that the socket does not accept are sent with the next write or flush.
         match state.flush(tcp) {
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
             _ => Ok(taken),
@@ -69,12 +68,13 @@ impl Layer for Tunnel {
 
     fn holds_unread(&self) -> bool {
         let state = &mut *self.0.lock();
-        // Any other result is a byte or the end of the connection, which the reader must see, too.
+        // Any other result is bytes or the end of the connection, which the reader must see, too.
         let nothing_yet = |error: io::Error| error.kind() == ErrorKind::WouldBlock;
         state.broken || !state.tls.reader().fill_buf().is_err_and(nothing_yet)
     }
 
-    /// The farewell is lost if the socket takes nothing; the end of the stream says the same.
+    /// `close_notify` is lost if the socket accepts nothing; the end of the stream has the same
+    /// meaning.
     fn end_writing(&self, tcp: &TcpStream) -> io::Result<()> {
         let mut state = self.0.lock();
         state.tls.send_close_notify();
@@ -82,7 +82,7 @@ impl Layer for Tunnel {
         tcp.shutdown(Shutdown::Write)
     }
 
-    fn vouches_for(&self, peer: &NodeName) -> Result<(), ConnectError> {
+    fn check_peer_name(&self, peer: &NodeName) -> Result<(), ConnectError> {
         let state = self.0.lock();
         let certificate = state.tls.peer_certificates().and_then(<[_]>::first);
         Ok(name::is_borne_by(peer, certificate.ok_or(Problem::NoCertificate)?)?)
@@ -95,13 +95,13 @@ impl Layer for Tunnel {
 }
 
 impl State {
-    /// Fills `into` as far as what has arrived goes.
+    /// Fills `into` from the bytes that have arrived.
     fn read(&mut self, tcp: &TcpStream, into: &mut [u8]) -> io::Result<usize> {
         let mut filled = self.take(into)?.unwrap_or(0);
         let mut idle = 0;
         while filled < into.len() && idle < IDLE_READS {
             let received = self.receive(tcp);
-            // Also after an error: what was good before it comes first.
+            // Also after an error: valid bytes before it are returned first.
             match self.take(&mut into[filled..])? {
                 Some(0) => return Ok(filled),
                 Some(taken) => filled += taken,
@@ -115,8 +115,7 @@ impl State {
         if filled > 0 { Ok(filled) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 
-    /// Decrypted bytes: `None` if there are none yet, 0 at the end, with a farewell of TLS or
-    /// without.
+    /// Decrypted bytes: `None` if there are none yet, 0 at the end, with or without `close_notify`.
     fn take(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
         match self.tls.reader().read(into) {
             Ok(taken) => Ok(Some(taken)),
@@ -126,13 +125,13 @@ impl State {
         }
     }
 
-    /// Takes and decrypts what the socket has.
+    /// Reads the bytes of the socket and decrypts them.
     fn receive(&mut self, mut tcp: &TcpStream) -> io::Result<()> {
         if !self.broken {
             uninterrupted(|| self.tls.read_tls(&mut tcp))?;
         }
         let processed = self.tls.process_new_packets();
-        // An answer to a change of keys, or why this is the end. It may go out later.
+        // A reply to a key update, or the alert that ends the connection. It may be sent later.
         let _ = self.flush(tcp);
         processed.map(drop).map_err(|error| {
             self.broken = true;

@@ -1,5 +1,6 @@
-//! Fences: a frame that comes after all of its order waits for marks on other channels. The sender
-//! knows on which, and the receiver keeps the frame until they have come.
+//! Fences: a frame that comes after all frames of its order waits for marks on other channels. The
+//! sender records on which channels, and the receiver holds the frame back until the marks have
+//! arrived.
 
 use std::collections::HashMap;
 
@@ -7,11 +8,11 @@ use peer_service::ChannelId;
 
 use super::framing::Places;
 
-/// Which channels each order has used. For the sender.
+/// The channels that each order has used, at the sender.
 ///
-/// An order that has used the default channel alone is not kept. What is kept is bounded: when it
-/// is too much all is forgotten, and from then on an order that is not known may have used any
-/// channel, so that its last frame waits for more than it must.
+/// An order that has used only the default channel is not recorded. The size is bounded: at the
+/// limit all records are discarded, and from then on an order without a record may have used any
+/// channel, so that its last frame waits for more channels than necessary.
 pub(crate) struct Used {
     by_order: HashMap<u64, Places>,
     unknown: Places,
@@ -20,21 +21,21 @@ pub(crate) struct Used {
 }
 
 impl Used {
-    const MOST: usize = 1 << 16;
+    const MAX_ENTRIES: usize = 1 << 16;
 
     pub(crate) fn new(channels: usize) -> Self {
         let all = Places((0..channels).fold(0, |all, place| all | Places::one(place).0));
         Used { by_order: HashMap::new(), unknown: Places::one(0), all, last: 0 }
     }
 
-    /// The order uses that channel.
+    /// Records that the order uses that channel.
     pub(crate) fn note(&mut self, order: u64, place: usize) {
         let before = self.of(order);
         let now = before.and(Places::one(place));
         if now == before {
             return;
         }
-        if self.by_order.len() >= Used::MOST {
+        if self.by_order.len() >= Used::MAX_ENTRIES {
             self.by_order.clear();
             self.unknown = self.all;
         }
@@ -46,19 +47,19 @@ impl Used {
         self.by_order.get(&order).copied().unwrap_or(self.unknown)
     }
 
-    /// A number for a frame that waits for marks.
+    /// Returns a number for a frame that waits for marks.
     pub(crate) fn number(&mut self) -> u64 {
         self.last += 1;
         self.last
     }
 }
 
-/// The frames that wait for marks, and the marks that wait for their frame. For the receiver.
+/// The frames that wait for marks, and the marks that wait for their frame, at the receiver.
 #[derive(Default)]
 pub(crate) struct Awaited {
     frames: HashMap<u64, Frame>,
     bytes: usize,
-    /// Of frames that have not come yet.
+    /// Marks whose frames have not arrived yet.
     marks: HashMap<u64, Places>,
 }
 
@@ -68,17 +69,17 @@ struct Frame {
     contents: Vec<u8>,
 }
 
-/// The peer makes more wait than it may.
+/// The peer has exceeded the limits of waiting frames and marks.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooMuch;
 
 impl Awaited {
-    /// How many frames, and how many marks, may wait, and how many bytes the frames may have
-    /// together.
-    const MOST: usize = 1 << 20;
-    const MOST_BYTES: usize = 64 << 20;
+    /// Maximum number of waiting frames, and of waiting marks; maximum total length of the frames
+    /// in bytes.
+    const MAX_ENTRIES: usize = 1 << 20;
+    const MAX_BYTES: usize = 64 << 20;
 
-    /// A frame that waits for marks of that number. True if they have all come.
+    /// A frame that waits for marks with that number. Returns true if all of them have arrived.
     pub(crate) fn frame(
         &mut self,
         number: u64,
@@ -91,14 +92,14 @@ impl Awaited {
             return Ok(true);
         }
         self.bytes += contents.len();
-        if self.frames.len() >= Self::MOST || self.bytes > Self::MOST_BYTES {
+        if self.frames.len() >= Self::MAX_ENTRIES || self.bytes > Self::MAX_BYTES {
             return Err(TooMuch);
         }
         self.frames.insert(number, Frame { channel, missing, contents: contents.to_vec() });
         Ok(false)
     }
 
-    /// A mark on that channel. The frame, if it need not wait any more.
+    /// A mark on that channel. Returns its frame if all marks have arrived.
     pub(crate) fn mark(
         &mut self,
         number: u64,
@@ -107,7 +108,7 @@ impl Awaited {
         let Some(frame) = self.frames.get_mut(&number) else {
             let seen = self.marks.entry(number).or_default();
             *seen = seen.and(Places::one(place));
-            return if self.marks.len() > Self::MOST { Err(TooMuch) } else { Ok(None) };
+            return if self.marks.len() > Self::MAX_ENTRIES { Err(TooMuch) } else { Ok(None) };
         };
         frame.missing = frame.missing.without(Places::one(place));
         if frame.missing != Places::default() {
@@ -126,7 +127,7 @@ mod tests {
     const ON: ChannelId = ChannelId::new(3).expect("a node has more");
 
     #[test]
-    fn an_order_has_used_what_it_has_used() {
+    fn the_used_channels_of_an_order_are_recorded() {
         let mut used = Used::new(3);
         assert_eq!(used.of(1), Places(0b001), "the default channel costs nothing to remember");
         used.note(1, 0);
@@ -136,9 +137,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_may_have_used_anything() {
+    fn an_order_without_a_record_may_have_used_any_channel() {
         let mut used = Used::new(3);
-        (0..=Used::MOST as u64).for_each(|order| used.note(order, 1));
+        (0..=Used::MAX_ENTRIES as u64).for_each(|order| used.note(order, 1));
         assert_eq!(used.by_order.len(), 1);
         assert_eq!(used.of(5), Places(0b111));
     }
@@ -164,7 +165,7 @@ mod tests {
         assert_eq!(awaited.frame(64, Places(1), ON, b"x"), Err(TooMuch));
 
         let mut awaited = Awaited::default();
-        assert!((0..Awaited::MOST as u64).all(|number| awaited.mark(number, 0) == Ok(None)));
+        assert!((0..Awaited::MAX_ENTRIES as u64).all(|number| awaited.mark(number, 0) == Ok(None)));
         assert_eq!(awaited.mark(u64::MAX, 0), Err(TooMuch));
     }
 }

@@ -1,6 +1,6 @@
 //! The head of a frame, before its contents.
 
-/// Number of bytes of the head of a frame that waits for nothing.
+/// Number of bytes before the contents of a frame that waits for no mark.
 pub(crate) const OVERHEAD: usize = 1;
 
 const PLAIN: u8 = 0;
@@ -29,14 +29,14 @@ impl Places {
     }
 }
 
-/// A frame, taken apart.
+/// A decoded frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Framed<'a> {
-    /// Contents that wait for nothing.
+    /// Contents that wait for no mark.
     Plain(&'a [u8]),
-    /// Contents that wait for the marks of that number on these channels.
+    /// Contents that wait for the marks with that number on these channels.
     Fenced(u64, Places, &'a [u8]),
-    /// The frame of that number need not wait for this channel any more.
+    /// The frame with that number need not wait for this channel any more.
     Mark(u64),
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn mark(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&number.to_le_bytes());
 }
 
-/// Takes a frame apart. Total.
+/// Decodes a frame. Total.
 pub(crate) fn read(frame: &[u8]) -> Option<Framed<'_>> {
     let (&kind, rest) = frame.split_first()?;
     match kind {
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn encoded_frames_are_decoded() {
         let mut bytes = Vec::new();
         plain(&mut bytes);
         assert_eq!(bytes.len(), OVERHEAD);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_or_unknown_is_no_frame() {
+    fn incomplete_or_unknown_bytes_are_not_a_frame() {
         let mut whole = Vec::new();
         fenced(&mut whole, 1, Places(1));
         (0..whole.len()).for_each(|len| assert_eq!(read(&whole[..len]), None));

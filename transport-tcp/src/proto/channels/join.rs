@@ -1,5 +1,4 @@
-//! Sessions that stand once their further connections are there: which session such a connection
-//! belongs to.
+//! Sessions that wait for further connections, and the assignment of such connections to them.
 
 use std::collections::HashMap;
 
@@ -11,8 +10,8 @@ use crate::proto::handshake::{
     proof::Binding,
 };
 
-/// The sessions that wait. `P` is the place of one connection. There are never more than handshakes
-/// in progress.
+/// The waiting sessions. `P` is the place of one connection. There are never more entries than
+/// handshakes in progress.
 #[derive(Debug)]
 pub(crate) struct JoinTable<P> {
     waiting: HashMap<BondId, Waiting<P>>,
@@ -33,37 +32,36 @@ impl<P> Default for JoinTable<P> {
 }
 
 impl<P> JoinTable<P> {
-    /// A session with that peer waits for a connection for each place. They may come as soon as the
-    /// peer knows the bond.
+    /// Adds a session with that peer that waits for one connection for each place. They may arrive
+    /// as soon as the peer has the bond.
     pub(crate) fn begin(&mut self, bond: Bond, peer: NodeName, places: impl IntoIterator<Item = P>) {
         let places = places.into_iter().map(Some).collect();
         self.waiting.insert(bond.id(), Waiting { bond, peer, places });
     }
 
-    /// The session does not wait any more.
+    /// Removes a session.
     pub(crate) fn end(&mut self, bond: BondId) {
         self.waiting.remove(&bond);
     }
 
-    /// The peer of the session to which a connection with that ATTACH says it belongs.
+    /// The peer of the session to which a connection with that ATTACH claims to belong.
     pub(crate) fn peer(&self, attach: &Attach<'_>) -> Result<&NodeName, HandshakeError> {
-        Ok(&self.waiting.get(&attach.bond).ok_or(UNKNOWN)?.peer)
+        Ok(&self.waiting.get(&attach.bond).ok_or(NOT_EXPECTED)?.peer)
     }
 
-    /// Takes the place of a connection that proves, by its ATTACH over that connection, that it
-    /// belongs there.
+    /// Takes the place of a connection whose ATTACH proves that it belongs to that session.
     pub(crate) fn take(
         &mut self,
         me: &Identity,
         attach: &Attach<'_>,
         binding: Binding,
     ) -> Result<P, HandshakeError> {
-        let waiting = self.waiting.get_mut(&attach.bond).ok_or(UNKNOWN)?;
+        let waiting = self.waiting.get_mut(&attach.bond).ok_or(NOT_EXPECTED)?;
         waiting.bond.verify(me, attach, binding)?;
         let place = usize::from(attach.channel).checked_sub(1);
-        place.and_then(|place| waiting.places.get_mut(place)?.take()).ok_or(UNKNOWN)
+        place.and_then(|place| waiting.places.get_mut(place)?.take()).ok_or(NOT_EXPECTED)
     }
 }
 
-const UNKNOWN: HandshakeError =
+const NOT_EXPECTED: HandshakeError =
     HandshakeError::Malformed("a connection to a session that does not wait for it");

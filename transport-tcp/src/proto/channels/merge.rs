@@ -1,5 +1,5 @@
-//! The frames of several connections as those of one session: what must wait for other channels
-//! waits here. No socket: frames in, frames out.
+//! Merges the frames of several connections into those of one session, and holds back frames that
+//! wait for other channels. No socket: frames in, frames out.
 
 use std::collections::VecDeque;
 
@@ -22,16 +22,17 @@ pub(crate) struct Merge {
 }
 
 impl Merge {
-    /// `ids`: what the own node calls the channels, by their places.
+    /// `ids`: the local node's ids of the channels, by their places.
     pub(crate) fn new(ids: Vec<ChannelId>) -> Self {
         Merge { ids, awaited: Awaited::default(), released: VecDeque::new() }
     }
 
-    /// Takes frames that came on one channel; those that wait for nothing are handed over to
-    /// `frames`, which holds nothing of another channel.
+    /// Processes frames that arrived on one channel; those that wait for no mark are appended to
+    /// `frames`, which holds frames of no other channel.
     ///
     /// # Errors
-    /// How the session ends, because the peer breaks the rules; what was handed over before counts.
+    /// The end of the session, because the peer violates the protocol; the frames appended before
+    /// are valid.
     pub(crate) fn take(
         &mut self,
         place: usize,
@@ -64,12 +65,12 @@ impl Merge {
         Ok(())
     }
 
-    /// Hands frames of one channel over that need not wait any more. Whether there are any.
-    pub(crate) fn hand_released_over(&mut self, frames: &mut FrameBuf) -> bool {
+    /// Appends released frames of one channel. Returns whether there are any.
+    pub(crate) fn take_released(&mut self, frames: &mut FrameBuf) -> bool {
         let Some(&(channel, _)) = self.released.front() else { return false };
         frames.channel = channel;
         while self.released.front().is_some_and(|(other, _)| *other == channel) {
-            let (_, contents) = self.released.pop_front().expect("there is one in front");
+            let (_, contents) = self.released.pop_front().expect("the loop has checked that there is one");
             frames.push(&contents);
         }
         true
@@ -84,7 +85,7 @@ mod tests {
     const BULK: ChannelId = ChannelId::new(1).expect("a node has more");
     const OTHER: ChannelId = ChannelId::new(2).expect("a node has more");
 
-    /// The frames that one read has brought.
+    /// The frames of one read.
     fn raw<const N: usize>(frames: [Vec<u8>; N]) -> FrameBuf {
         let mut raw = FrameBuf::new();
         frames.iter().for_each(|frame| raw.push(frame));
@@ -119,7 +120,7 @@ mod tests {
         loop {
             arrived.extend(frames.iter().map(|frame| (frames.channel, frame[0])));
             frames.clear();
-            if !merge.hand_released_over(&mut frames) {
+            if !merge.take_released(&mut frames) {
                 return arrived;
             }
         }

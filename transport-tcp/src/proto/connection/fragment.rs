@@ -1,40 +1,40 @@
-//! Long frames in pieces: how their sender cuts them, and how their receiver puts them together.
+//! Long frames in fragments: cutting at the sender and assembly at the receiver.
 //!
-//! A fragment is a frame whose body begins with three numbers of four bytes, big-endian: which
-//! sequence it belongs to, how long the whole is, and where in it this piece stands. Sequences are
-//! numbered in the order in which they begin, from 0; the pieces of one come in order, those of
-//! several may take turns.
+//! A fragment is a frame whose body begins with three numbers of four bytes, big-endian: its
+//! sequence, the length of the whole frame, and its offset in the whole. Sequences are numbered in
+//! the order in which they begin, from 0. The fragments of one sequence are sent in order; those of
+//! several may alternate.
 
 use peer_service::Features;
 use thiserror::Error;
 
 use crate::proto::wire::{self, Kind};
 
-/// Says that an end of a session understands fragments.
+/// The feature of nodes that support fragments.
 pub(crate) const FRAGMENTS: Features = Features(1);
-/// The longest body of any frame between two ends that do: what is longer is cut. A message of 64
-/// KiB, which is a size that many choose, is whole with its address.
+/// Maximum length of a frame's body between two nodes that support fragments: longer frames are
+/// cut. A message of 64 KiB, a frequent size, fits with its address.
 pub(crate) const LONGEST: usize = (64 + 1) * 1024;
-/// The longest body of a frame to or from an end that does not.
+/// Maximum length of a frame's body to or from a node that does not support fragments.
 const LONGEST_UNCUT: usize = 1 << 20;
-/// How many sequences may have begun and not ended on one session.
+/// Maximum number of unfinished sequences on one session.
 pub(crate) const MAX_OPEN: usize = 64;
-/// How long those may be together.
+/// Maximum total length of unfinished sequences.
 pub(crate) const MAX_OPEN_BYTES: usize = (64 << 20) + (1 << 10);
 
 const HEAD: usize = 12;
 
-/// Whether both ends of a session understand fragments.
+/// Whether both ends of a session support fragments.
 pub(crate) const fn are_agreed(features: Features) -> bool {
     features.0 & FRAGMENTS.0 != 0
 }
 
-/// The longest frame that an end takes whose limit is `max_frame`.
+/// Maximum length of a frame to a node whose limit is `max_frame`.
 pub(crate) fn longest(max_frame: usize, features: Features) -> usize {
     if are_agreed(features) { max_frame } else { max_frame.min(LONGEST_UNCUT) }
 }
 
-/// Appends the fragment of `whole` that begins at `offset`; returns where the next one does.
+/// Appends the fragment of `whole` that begins at `offset`; returns the offset of the next one.
 pub(crate) fn append(out: &mut Vec<u8>, sequence: u32, whole: &[u8], offset: usize) -> usize {
     let end = whole.len().min(offset + LONGEST - HEAD);
     let number = |at: usize| u32::try_from(at).expect("no frame has more than 64 MiB").to_be_bytes();
@@ -47,7 +47,7 @@ pub(crate) fn append(out: &mut Vec<u8>, sequence: u32, whole: &[u8], offset: usi
     end
 }
 
-/// An error of the peer: an end that keeps the rules never sends it.
+/// A violation of the protocol by the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum FragmentError {
     #[error("a fragment with nothing in it")]
@@ -64,15 +64,15 @@ pub(crate) enum FragmentError {
 
 /// The frames of one session that have arrived in part.
 ///
-/// Memory follows the bytes that have arrived, never the lengths that were announced; those count
-/// for the limits.
+/// Memory grows with the bytes that have arrived, never with announced lengths; those count for the
+/// limits.
 #[derive(Debug)]
 pub(crate) struct Assembly {
     max_frame: usize,
     open: Vec<Partial>,
-    /// Length of the open ones together, once they are complete.
+    /// Total announced length of the open sequences.
     announced: usize,
-    /// The number of the sequence that begins next.
+    /// The number of the next sequence.
     next: u32,
 }
 
@@ -84,12 +84,13 @@ struct Partial {
 }
 
 impl Assembly {
-    /// For frames of at most `max_frame` bytes; for none at all if that is 0.
+    /// Accepts frames of at most `max_frame` bytes; no fragments at all if that is 0.
     pub(crate) const fn new(max_frame: usize) -> Self {
         Assembly { max_frame, open: Vec::new(), announced: 0, next: 0 }
     }
 
-    /// Takes the body of a fragment. If it is the last of its sequence, the whole frame.
+    /// Processes the body of a fragment. Returns the whole frame if it is the last one of its
+    /// sequence.
     pub(crate) fn take(&mut self, body: &[u8]) -> Result<Option<Vec<u8>>, FragmentError> {
         let (head, piece) = body.split_first_chunk::<HEAD>().ok_or(FragmentError::Empty)?;
         if piece.is_empty() {
@@ -142,7 +143,7 @@ mod tests {
         body
     }
 
-    /// The result of the last of these fragments, of which those before are good.
+    /// The result of the last of these fragments; those before it are valid.
     fn after(fragments: &[Vec<u8>]) -> Result<Option<Vec<u8>>, FragmentError> {
         let mut assembly = Assembly::new(1000);
         let (last, before) = fragments.split_last().unwrap();
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_is_put_together_again() {
+    fn a_cut_frame_is_assembled() {
         for len in [LONGEST + 1, 2 * (LONGEST - HEAD), 1 << 20] {
             let whole: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
             let (mut assembly, mut offset) = (Assembly::new(len), 0);
@@ -191,11 +192,11 @@ mod tests {
             (vec![begun(), fragment(0, 6, 3, b"")], Empty),
             (vec![fragment(0, 1001, 0, b"abc")], TooLong(1001)),
             (vec![fragment(0, u32::MAX, 0, b"abc")], TooLong(u32::MAX as usize)),
-            // Of a sequence that has not begun, that was left out, that is over.
+            // Of a sequence that has not begun, that was skipped, that is complete.
             (vec![fragment(1, 6, 0, b"abc")], Unknown),
             (vec![begun(), fragment(2, 6, 0, b"abc")], Unknown),
             (vec![over(), over()], Unknown),
-            // It begins in the middle; a gap; a repeat; an overlap.
+            // A start in the middle; a gap; a repetition; an overlap.
             (vec![fragment(0, 6, 3, b"def")], Misplaced),
             (vec![begun(), fragment(0, 6, 4, b"ef")], Misplaced),
             (vec![begun(), begun()], Misplaced),
@@ -223,7 +224,7 @@ mod tests {
         let mut assembly = Assembly::new(MAX_OPEN_BYTES);
         let all = MAX_OPEN_BYTES as u32;
         assert_eq!(assembly.take(&fragment(0, all, 0, b"x")), Ok(None));
-        assert!(assembly.open[0].bytes.capacity() < 1000, "nothing is allocated on a promise");
+        assert!(assembly.open[0].bytes.capacity() < 1000, "an announced length allocates nothing");
         assert_eq!(assembly.take(&fragment(1, 1, 0, b"x")), Err(FragmentError::TooMany));
     }
 

@@ -1,79 +1,80 @@
-//! Schedules the fragments of long frames: piece by piece, in turns.
+//! Schedules the fragments of long frames in turns.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use peer_service::Class;
 
 use crate::proto::connection::{
+    chunk::{Chunk, Spares},
     fragment::{self, MAX_OPEN, MAX_OPEN_BYTES},
-    send_queue::{Chunk, Spares},
 };
 
-/// One place of an order.
+/// An item in the queue of an order.
 pub(crate) enum Item {
     /// Whole frames.
     Chunk(Chunk),
-    /// One that goes out in pieces.
-    Long(Long),
+    /// A frame that is sent in fragments.
+    LongFrame(LongFrame),
 }
 
 /// A frame that is sent in fragments.
-pub(crate) struct Long {
+pub(crate) struct LongFrame {
     pub(crate) order: u64,
     pub(crate) class: Class,
     /// The frame begins at `start`.
     pub(crate) bytes: Vec<u8>,
     pub(crate) start: usize,
-    /// Its sequence and how much of it has gone, once it has begun.
+    /// Its sequence number and the number of bytes sent, once it has begun.
     pub(crate) begun: Option<(u32, usize)>,
 }
 
-impl Long {
+impl LongFrame {
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
 }
 
-/// One lane for each order that has a long frame: everything of that order waits in it, behind that
-/// frame.
+/// One queue for each order that has a long frame: later frames of that order wait in it behind
+/// that frame.
 ///
-/// A lane is made when such a frame is pushed, has its turn once the frame is
-/// [reached](FragmentScheduler::reach), and is gone when it is empty.
+/// A queue is created when a long frame is pushed, takes part in the turns once the frame is
+/// [reached](FragmentScheduler::reach), and is removed when it is empty.
 #[derive(Default)]
 pub(crate) struct FragmentScheduler {
     by_order: BTreeMap<u64, VecDeque<Item>>,
-    /// The lanes that may go, in turn.
+    /// The orders whose queues may send, in turn.
     turns: VecDeque<u64>,
     /// The number of the sequence that begins next.
     next: u32,
-    /// How many sequences have begun and not ended, and how long they are together.
+    /// Number of unfinished sequences, and their total length.
     open: usize,
     open_bytes: usize,
 }
 
 impl FragmentScheduler {
-    /// The frames of that order that wait, if it has a lane.
+    /// The queue of that order, if it has one.
     pub(crate) fn of(&mut self, order: u64) -> Option<&mut VecDeque<Item>> {
         self.by_order.get_mut(&order)
     }
 
-    /// Makes a lane for what will follow a long frame that waits elsewhere for its turn.
+    /// Creates a queue for the frames behind a long frame that waits elsewhere for its turn.
     pub(crate) fn prepare(&mut self, order: u64) {
         self.by_order.insert(order, VecDeque::new());
     }
 
-    /// Everything that was pushed before the long frame for which the lane was made has gone out.
-    pub(crate) fn reach(&mut self, long: Long) {
+    /// Everything that was pushed before this long frame has been sent: its order takes part in the
+    /// turns.
+    pub(crate) fn reach(&mut self, long: LongFrame) {
         self.turns.push_back(long.order);
-        let lane = self.by_order.get_mut(&long.order).expect("made when the frame was pushed");
-        lane.push_front(Item::Long(long));
+        let queue = self.by_order.get_mut(&long.order).expect("made when the frame was pushed");
+        queue.push_front(Item::LongFrame(long));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.by_order.is_empty()
     }
 
-    /// The next chunk, of the next lane that may go.
+    /// The next chunk, from the next queue that may send.
     pub(crate) fn next(&mut self, spares: &mut Spares) -> Option<Chunk> {
         for _ in 0..self.turns.len() {
             let order = self.turns.pop_front()?;
@@ -90,14 +91,14 @@ impl FragmentScheduler {
         None
     }
 
-    /// One chunk of that lane; none if the peer would not take another sequence yet. While one is
-    /// open, its own lane may go; while none is, any.
+    /// One chunk of that order; `None` if the peer would not accept another sequence yet. While a
+    /// sequence is open, its own queue may send; while none is open, every queue may.
     fn step(&mut self, order: u64, spares: &mut Spares) -> Option<Chunk> {
-        let lane = self.by_order.get_mut(&order)?;
-        let long = match lane.pop_front()? {
-            // A writer that panicked leaves an empty one.
+        let queue = self.by_order.get_mut(&order)?;
+        let long = match queue.pop_front()? {
+            // A `write` callback that panicked leaves an empty chunk.
             Item::Chunk(chunk) => return Some(chunk).filter(|chunk| !chunk.bytes.is_empty()),
-            Item::Long(long) => long,
+            Item::LongFrame(long) => long,
         };
         let len = long.len();
         let (sequence, offset) = match long.begun {
@@ -109,7 +110,7 @@ impl FragmentScheduler {
                 (self.next.wrapping_sub(1), 0)
             }
             None => {
-                lane.push_front(Item::Long(long));
+                queue.push_front(Item::LongFrame(long));
                 return None;
             }
         };
@@ -117,7 +118,7 @@ impl FragmentScheduler {
         let end = fragment::append(&mut chunk.bytes, sequence, &long.bytes[long.start..], offset);
         chunk.count(long.class, end - offset);
         if end < len {
-            lane.push_front(Item::Long(Long { begun: Some((sequence, end)), ..long }));
+            queue.push_front(Item::LongFrame(LongFrame { begun: Some((sequence, end)), ..long }));
         } else {
             self.open -= 1;
             self.open_bytes -= len;

@@ -1,5 +1,5 @@
-//! The bytes of one connection, taken apart: frames for the session's user, beats and the peer's
-//! last word for the connection itself. No socket: bytes in, frames out.
+//! Decodes the bytes of one connection: frames for the session's user; pings, pongs and the goodbye
+//! for the connection itself. No socket: bytes in, frames out.
 
 use peer_service::{EndKind, FrameBuf};
 use thiserror::Error;
@@ -15,9 +15,9 @@ use crate::{
     },
 };
 
-/// So many bytes, or frames, are enough at once.
-const ENOUGH: usize = 16 * 1024;
-const MANY: usize = 512;
+/// Number of bytes, and of frames, after which one call of `take` stops.
+const MAX_BYTES: usize = 16 * 1024;
+const MAX_FRAMES: usize = 512;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -27,36 +27,36 @@ pub(crate) struct FrameDecoder {
     assembly: Assembly,
 }
 
-/// A sign of life that has arrived, with its number.
+/// A received ping or pong, with its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Beat {
     Ping(u64),
     Pong(u64),
 }
 
-/// An error of the peer: one that keeps the rules never sends it.
+/// A violation of the protocol by the peer.
 #[derive(Debug, Error)]
 pub(crate) enum Broken {
     #[error(transparent)]
     Wire(#[from] WireError),
     #[error(transparent)]
     Fragment(#[from] FragmentError),
-    #[error("a frame that does not belong here: {0:?}")]
+    #[error("a frame out of place: {0:?}")]
     Misplaced(Kind),
 }
 
 impl FrameDecoder {
-    /// `carried`: what came behind the handshake. Frames have at most `max_frame` bytes, and on the
-    /// wire at most `cut_at` if fragments are agreed on.
+    /// `carried`: the bytes that arrived after the handshake. Frames have at most `max_frame`
+    /// bytes, and on the wire at most `cut_at` if fragments are agreed.
     pub(crate) fn new(carried: Vec<u8>, max_frame: usize, cut_at: Option<usize>) -> Self {
         FrameDecoder {
             buffer: ReadBuffer::new(carried, cut_at.map_or(max_frame, |at| at.min(max_frame))),
-            // If none are agreed, any is too long.
+            // If fragments are not agreed, the limit of 0 refuses any.
             assembly: Assembly::new(cut_at.map_or(0, |_| max_frame)),
         }
     }
 
-    /// As [`ReadBuffer::room`]: call it when [`take`](Self::take) has found no frame to hand over.
+    /// As [`ReadBuffer::room`]: call it when [`take`](Self::take) has returned no frame.
     pub(crate) fn room(&mut self) -> &mut [u8] {
         self.buffer.room()
     }
@@ -66,15 +66,15 @@ impl FrameDecoder {
         self.buffer.filled(bytes)
     }
 
-    /// Takes whole frames, up to the peer's last word: returns that, if it was said. After it, and
-    /// after an error, nothing counts any more. Of a flood it takes a part, so that what has come
-    /// on another channel has its turn: more may be left if `frames` has grown.
+    /// Decodes complete frames, up to the goodbye, whose kind it returns. After a goodbye or an
+    /// error, further bytes are ignored. One call decodes a limited amount, so that frames on
+    /// another channel are not delayed by a flood: more may be left if `frames` has grown.
     pub(crate) fn take(
         &mut self,
         frames: &mut FrameBuf,
         mut beat: impl FnMut(Beat),
     ) -> Result<Option<EndKind>, Broken> {
-        let (bytes, count) = (frames.byte_len() + ENOUGH, frames.len() + MANY);
+        let (bytes, count) = (frames.byte_len() + MAX_BYTES, frames.len() + MAX_FRAMES);
         while frames.byte_len() < bytes && frames.len() < count {
             let Some((kind, range)) = self.buffer.next()? else { break };
             let body = self.buffer.body(range);

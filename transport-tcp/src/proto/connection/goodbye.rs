@@ -1,8 +1,8 @@
-//! The last frame of a session that ends in good order.
+//! The last frame of a session that is closed with a goodbye.
 
 use peer_service::EndKind;
 
-/// Whether frames that were pushed before such an end still arrive.
+/// Whether frames that were pushed before such an end are still delivered.
 pub(crate) fn is_good(kind: EndKind) -> bool {
     matches!(kind, EndKind::Left | EndKind::Disconnected)
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::config::Heartbeat;
 
 /// The heartbeat of one session. Its driver reports when bytes were [`sent`](HeartbeatTimer::sent)
-/// and [`heard`](HeartbeatTimer::heard), calls [`poll`](HeartbeatTimer::poll) after each change and
+/// and [`received`](HeartbeatTimer::received), calls [`poll`](HeartbeatTimer::poll) after each change and
 /// at the time that the last poll returned, and carries out the [`Beat`] that it returns.
 #[derive(Clone, Debug)]
 pub struct HeartbeatTimer {
@@ -22,10 +22,10 @@ pub struct HeartbeatTimer {
     sent: Option<Duration>,
     /// Time at which the last ping was queued.
     pinged: Duration,
-    silence: Patience,
+    silence: Timeout,
     /// Time for which the peer has accepted no byte. `None` unless bytes wait to be sent and the
     /// socket takes none.
-    stall: Option<Patience>,
+    stall: Option<Timeout>,
     /// Time at which `poll` asked to be called again.
     planned: Option<Duration>,
 }
@@ -50,7 +50,7 @@ impl HeartbeatTimer {
     /// longer than later ones, because the peer may not have read yet that there is a session.
     pub fn new(config: Heartbeat, head_start: Duration) -> Self {
         let zero = Duration::ZERO;
-        let silence = Patience { since: zero, excused: head_start };
+        let silence = Timeout { since: zero, excused: head_start };
         HeartbeatTimer { config, sent: None, pinged: zero, silence, stall: None, planned: None }
     }
 
@@ -71,7 +71,7 @@ impl HeartbeatTimer {
     }
 
     /// Bytes arrived at that time.
-    pub fn heard(&mut self, at: Duration) {
+    pub fn received(&mut self, at: Duration) {
         self.silence.renew(at);
     }
 
@@ -94,7 +94,7 @@ impl HeartbeatTimer {
             }
         }
         if stuck {
-            self.stall.get_or_insert(Patience::since(now));
+            self.stall.get_or_insert(Timeout::since(now));
         } else {
             self.stall = None;
         }
@@ -125,27 +125,27 @@ impl HeartbeatTimer {
     /// would ping.
     fn ping_at(&self, sent: Duration) -> Duration {
         let Heartbeat { interval, .. } = self.config;
-        let heard = self.silence.since;
-        let answered = sent.clamp(heard, heard + interval / 8);
+        let received_at = self.silence.since;
+        let answered = sent.clamp(received_at, received_at + interval / 8);
         sent.min(answered.max(self.pinged)) + interval
     }
 }
 
 /// A timeout that does not count the time in which the local node could not have noticed the event.
 #[derive(Clone, Copy, Debug)]
-struct Patience {
+struct Timeout {
     since: Duration,
     excused: Duration,
 }
 
-impl Patience {
+impl Timeout {
     const fn since(since: Duration) -> Self {
-        Patience { since, excused: Duration::ZERO }
+        Timeout { since, excused: Duration::ZERO }
     }
 
     fn renew(&mut self, at: Duration) {
         if at > self.since {
-            *self = Patience::since(at);
+            *self = Timeout::since(at);
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_side_that_sends_all_the_time_and_hears_nothing_pings_every_interval() {
+    fn a_side_that_sends_all_the_time_and_receives_nothing_pings_every_interval() {
         let mut busy = fast();
         let mut pings = Vec::new();
         for t in 1..400 {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_side_pings_every_interval_and_one_that_sends_and_hears_never() {
+    fn a_quiet_side_pings_every_interval_and_one_that_sends_and_receives_never() {
         let mut quiet = fast();
         assert_eq!(quiet.poll(MS(0), false), Beat::Wait(MS(100)));
         assert_eq!(quiet.poll(MS(100), false), Beat::Ping);
@@ -216,15 +216,15 @@ mod tests {
         let mut busy = fast();
         for t in 1..40 {
             busy.sent(MS(t * 50));
-            busy.heard(MS(t * 50));
+            busy.received(MS(t * 50));
             assert_eq!(busy.poll(MS(t * 50), false), Beat::Wait(MS(t * 50 + 100)));
         }
     }
 
     #[test]
-    fn silence_is_told_after_the_timeout_and_not_before() {
+    fn silence_is_reported_after_the_timeout_and_not_before() {
         let mut heartbeat = fast();
-        heartbeat.heard(MS(30));
+        heartbeat.received(MS(30));
         let mut at = MS(100);
         while let Beat::Wait(next) = poll_past_pings(&mut heartbeat, at) {
             at = next;
@@ -234,21 +234,21 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_sign_of_life_has_a_head_start() {
+    fn only_the_first_bytes_have_a_head_start() {
         let mut heartbeat = greeted(MS(2000));
         assert_eq!(poll_past_pings(&mut heartbeat, MS(2400)), Beat::Wait(MS(2500)));
         let mut silent = heartbeat.clone();
         assert_eq!(silent.poll(MS(2500), false), Beat::Silent(MS(2500)));
-        heartbeat.heard(MS(2450));
+        heartbeat.received(MS(2450));
         heartbeat.pinged(MS(2949));
         assert_eq!(heartbeat.poll(MS(2500), false), Beat::Wait(MS(2950)));
         assert_eq!(heartbeat.poll(MS(2950), false), Beat::Silent(MS(500)));
     }
 
     #[test]
-    fn ones_own_lateness_is_not_the_peers_silence() {
+    fn lateness_of_the_local_node_is_not_silence_of_the_peer() {
         let mut heartbeat = fast();
-        heartbeat.heard(MS(90));
+        heartbeat.received(MS(90));
         heartbeat.sent(MS(90));
         assert_eq!(heartbeat.poll(MS(90), false), Beat::Wait(MS(190)));
         // The node was stopped for ten seconds. The peer still has the 400 ms that were left of its
@@ -262,22 +262,22 @@ mod tests {
     }
 
     #[test]
-    fn unread_bytes_put_the_judgement_off() {
+    fn unread_bytes_defer_the_end() {
         let mut heartbeat = fast();
         heartbeat.pinged(MS(500));
         assert!(matches!(heartbeat.poll(MS(500), false), Beat::Silent(_)));
         heartbeat.defer(MS(500));
         assert_eq!(heartbeat.poll(MS(500), false), Beat::Wait(MS(600)));
-        heartbeat.heard(MS(550));
+        heartbeat.received(MS(550));
         heartbeat.pinged(MS(1049));
         assert_eq!(heartbeat.poll(MS(600), false), Beat::Wait(MS(1050)));
     }
 
     #[test]
-    fn a_peer_that_takes_nothing_is_stalled_unless_bytes_move_again() {
+    fn a_peer_that_accepts_nothing_is_stalled_unless_bytes_move_again() {
         let mut heartbeat = fast();
         let mut stuck = |t, moved: bool| {
-            heartbeat.heard(MS(t));
+            heartbeat.received(MS(t));
             if moved {
                 heartbeat.sent(MS(t));
             }

@@ -1,4 +1,4 @@
-//! The bytes of one connection that were read and not taken apart yet.
+//! The bytes of one connection that were read and not decoded yet.
 
 use std::ops::Range;
 
@@ -6,38 +6,37 @@ use crate::proto::wire::{self, Frame, Kind, MAX_HEADER, Parsed, WireError};
 
 /// A buffer between the socket and the frames.
 ///
-/// It grows while reads fill it and while a frame does not fit, never further than such a frame
-/// needs, and never ahead of what has arrived; it shrinks again when little arrives.
+/// It grows while reads fill it and while a frame does not fit, but never beyond the length of such
+/// a frame, and never before bytes have arrived; it shrinks again when few bytes arrive.
 #[derive(Debug)]
 pub(crate) struct ReadBuffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
     max_body: usize,
-    /// The bytes that the frame at the start takes, if it has not arrived wholly.
+    /// Length of the frame at the start, if it has not arrived completely.
     wanted: usize,
-    /// The last read has filled the room.
+    /// Whether the last read has filled the space.
     full: bool,
     small_reads: u32,
 }
 
-/// The buffer of an idle session.
+/// Size of the buffer of an idle session.
 const SMALLEST: usize = 4 * 1024;
-/// How far reads that fill the buffer make it grow.
+/// Maximum size to which reads that fill the buffer make it grow.
 const LARGEST: usize = 256 * 1024;
-/// After so many reads of less than an eighth of the buffer it shrinks.
+/// Number of reads of less than an eighth of the buffer, after which it shrinks.
 const SHRINK_AFTER: u32 = 32;
 
 impl ReadBuffer {
-    /// Starts with what came behind the handshake.
+    /// Starts with the bytes that arrived after the handshake.
     pub(crate) fn new(mut bytes: Vec<u8>, max_body: usize) -> Self {
         let end = bytes.len();
         bytes.resize(SMALLEST.max(end), 0);
         ReadBuffer { bytes, start: 0, end, max_body, wanted: 0, full: false, small_reads: 0 }
     }
 
-    /// The next whole frame; its body is read with [`body`](Self::body) before anything else is
-    /// done.
+    /// The next complete frame; read its body with [`body`](Self::body) before any other call.
     pub(crate) fn next(&mut self) -> Result<Option<(Kind, Range<usize>)>, WireError> {
         match wire::parse(&self.bytes[self.start..self.end], self.max_body)? {
             Parsed::Frame(Frame { kind, body }) => {
@@ -56,16 +55,17 @@ impl ReadBuffer {
         &self.bytes[range]
     }
 
-    /// Room for the next read; never empty. Call it when [`next`](Self::next) has found no frame.
+    /// The space for the next read; never empty. Call it when [`next`](Self::next) has returned no
+    /// frame.
     pub(crate) fn room(&mut self) -> &mut [u8] {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
         }
-        let most = self.wanted.max(LARGEST);
-        if (self.full || self.end == self.bytes.len()) && self.bytes.len() < most {
-            self.bytes.resize((2 * self.bytes.len()).min(most), 0);
+        let limit = self.wanted.max(LARGEST);
+        if (self.full || self.end == self.bytes.len()) && self.bytes.len() < limit {
+            self.bytes.resize((2 * self.bytes.len()).min(limit), 0);
         } else if self.end == 0 && self.small_reads >= SHRINK_AFTER && self.bytes.len() > SMALLEST {
             self.bytes = vec![0; SMALLEST];
             self.small_reads = 0;
@@ -73,7 +73,8 @@ impl ReadBuffer {
         &mut self.bytes[self.end..]
     }
 
-    /// That many bytes were read into the room. True if they filled it: there may be more.
+    /// Reports that `bytes` bytes were read into the space. Returns true if they filled it: there
+    /// may be more.
     pub(crate) fn filled(&mut self, bytes: usize) -> bool {
         let room = self.bytes.len() - self.end;
         self.end += bytes;

@@ -1,5 +1,5 @@
 //! The receiving half of a connection: frames for the user, pings to be answered, and the peer's
-//! last word.
+//! goodbye.
 
 use peer_service::{EndKind, FrameBuf};
 use thiserror::Error;
@@ -10,49 +10,50 @@ use super::{
     sending::Phase,
 };
 
-/// How much is read of the bytes that had arrived when the session was ended from this side.
+/// Maximum number of bytes that are read after the local node has ended the session.
 const LAST_BYTES: usize = 4 << 20;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Receiving {
     decoder: FrameDecoder,
-    /// How the session ends once the frames before were handed over.
+    /// The end of the session, after all frames before it were returned.
     last_word: Option<EndKind>,
-    /// How much may still be read after the end.
+    /// Number of bytes that may still be read after the end.
     last_bytes: usize,
 }
 
-/// The bytes that have arrived, taken apart.
+/// The result of decoding.
 #[derive(Debug, Default)]
 pub struct Taken {
-    /// Whether frames were handed over.
+    /// Whether there were frames.
     pub any: bool,
     /// The ping to be answered.
     pub ping: Option<u64>,
-    /// The highest number of a pong.
+    /// The highest number of a received pong.
     pub pong: Option<u64>,
-    /// How the peer has broken the protocol.
+    /// The peer's violation of the protocol.
     pub broken: Option<ProtocolError>,
 }
 
-/// The peer has sent something that a peer that keeps the rules never sends.
+/// The peer has violated the protocol.
 #[derive(Debug, Error)]
 #[error(transparent)]
 pub struct ProtocolError(Broken);
 
-/// The consequence of the peer's last word.
+/// The consequence of the end of the peer's frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastWord {
-    /// The peer has hung up, but this node is closing the session, and its own frames may not all
-    /// be sent yet: the [upkeep](super::upkeep) ends the session.
+    /// The peer has closed its side, but this node is closing the session, and its own frames may
+    /// not all be sent yet: the [upkeep](super::upkeep) ends the session.
     PeerDone,
     /// The session ends.
     End(EndKind),
 }
 
 impl Receiving {
-    /// A connection of which those bytes have arrived behind the handshake.
+    /// The receiving half of a connection; `carried` are the bytes that arrived after the
+    /// handshake.
     pub fn new(carried: Vec<u8>, limits: &Limits) -> Self {
         Receiving {
             decoder: FrameDecoder::new(carried, limits.max_frame_in, limits.cut_at),
@@ -61,7 +62,7 @@ impl Receiving {
         }
     }
 
-    /// Hands over frames that have arrived. After the last word there are none.
+    /// Decodes received frames. After the goodbye it returns none.
     #[inline]
     pub fn take(&mut self, frames: &mut FrameBuf) -> Taken {
         let mut taken = Taken::default();
@@ -84,9 +85,9 @@ impl Receiving {
         taken
     }
 
-    /// The consequence of the peer's last word, once [`take`](Self::take) hands over nothing more.
-    /// `None` if more may arrive. `phase` is called if the peer has said its last word: it may
-    /// acquire a lock.
+    /// The consequence of the end of the peer's frames, once [`take`](Self::take) returns no more
+    /// frames. `None` if more may arrive. `phase` is called only if the peer's frames have ended:
+    /// it may acquire a lock.
     #[inline]
     pub fn last_word(&self, phase: impl FnOnce() -> Phase) -> Option<LastWord> {
         let kind = self.last_word?;
@@ -94,15 +95,15 @@ impl Receiving {
         Some(if is_closing { LastWord::PeerDone } else { LastWord::End(kind) })
     }
 
-    /// Room for the next read; never empty. Call it when [`take`](Self::take) has handed over
-    /// nothing.
+    /// The space for the next read; never empty. Call it when [`take`](Self::take) has returned no
+    /// frames.
     #[inline]
     pub fn room(&mut self) -> &mut [u8] {
         self.decoder.room()
     }
 
-    /// That many bytes were read into the room; `has_ended` if the session had ended before.
-    /// Returns whether they filled the room: there may be more.
+    /// Reports that `bytes` bytes were read into the space; `has_ended` if the session had ended
+    /// before. Returns whether they filled the space: there may be more.
     #[inline]
     pub fn filled(&mut self, bytes: usize, has_ended: bool) -> bool {
         if has_ended {
@@ -111,12 +112,12 @@ impl Receiving {
         self.decoder.filled(bytes)
     }
 
-    /// Whether a session that has ended from this side still hands over what had arrived.
+    /// Whether a session that the local node has ended still returns frames that had arrived.
     pub fn reads_on(&self) -> bool {
         self.last_bytes > 0
     }
 
-    /// Nothing more will arrive.
+    /// The peer has closed the connection.
     pub fn hung_up(&mut self) {
         self.last_word = Some(EndKind::Closed);
     }

@@ -1,91 +1,52 @@
-//! The frames that wait on one connection, in the order in which they are sent.
+//! The queued frames of one connection, in the order in which they are sent.
 
 use std::collections::VecDeque;
 
 use peer_service::{Class, FrameMeta};
 
 use crate::proto::{
-    connection::fragment_scheduler::{FragmentScheduler, Item, Long},
+    connection::{
+        chunk::{self, Chunk, Spares},
+        fragment_scheduler::{FragmentScheduler, Item, LongFrame},
+    },
     wire::{self, Kind, WireError},
 };
 
-/// Frames are gathered in chunks of about this many bytes; a chunk is what one write hands to the
-/// system.
-const CHUNK: usize = 64 * 1024;
-
-/// Frames, encoded, and how much of it is of which class.
+/// Encoded frames, and the number of bytes of each class.
 ///
-/// Frames wait in one line. A frame longer than `cut_at` leaves it when its turn comes, and goes on
-/// in a lane, piece by piece, with all that is of its order behind it; line and lanes then take
-/// turns. So frames of one order never pass each other, and no other frame waits for more than a
-/// chunk. Pings and pongs overtake at the next chunk boundary. Nothing is allocated in a steady
-/// state of short frames: buffers of written chunks are used again, until
+/// Frames wait in one queue. A frame longer than `cut_at` leaves it when it reaches its front. It
+/// is then sent in fragments by the scheduler, where later frames of its order queue behind it; the
+/// queue and the scheduler take turns. So frames of one order never pass each other, and no other
+/// frame waits for more than a chunk. Pings and pongs overtake at the next chunk boundary. A steady
+/// state of short frames allocates nothing: buffers of written chunks are reused, until
 /// [`trim`](SendQueue::trim).
 pub(crate) struct SendQueue {
     cut_at: usize,
     /// Pings and pongs; a few bytes.
     urgent: Vec<u8>,
-    /// A chunk of which the system has taken a part.
-    torn: Option<Chunk>,
-    line: VecDeque<Item>,
+    /// A chunk that was written in part.
+    partly_written: Option<Chunk>,
+    fifo: VecDeque<Item>,
     scheduler: FragmentScheduler,
-    /// The last turn was the lanes'.
-    scheduler_went: bool,
-    /// The reason in the last frame, after everything else.
+    /// Whether the last chunk came from the scheduler.
+    last_was_fragment: bool,
+    /// The reason in the goodbye, which is sent after everything else.
     goodbye: Option<u8>,
     spares: Spares,
     messages: usize,
     signals: usize,
 }
 
-/// Frames that are written together. Of these the system has taken the first `written` bytes.
-#[derive(Debug, Default)]
-pub struct Chunk {
-    pub(crate) bytes: Vec<u8>,
-    written: usize,
-    messages: usize,
-    signals: usize,
-}
-
-impl Chunk {
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Chunk { bytes, ..Chunk::default() }
-    }
-
-    /// The bytes that are left to be written.
-    pub fn rest(&self) -> &[u8] {
-        &self.bytes[self.written..]
-    }
-
-    /// Number of bytes that it has of the queue's length.
-    pub(crate) fn len(&self) -> usize {
-        self.messages + self.signals
-    }
-
-    /// The system has taken that many bytes.
-    pub fn advance(&mut self, bytes: usize) {
-        self.written += bytes;
-    }
-
-    /// That many bytes more are of that class.
-    pub(crate) fn count(&mut self, class: Class, bytes: usize) {
-        match class {
-            Class::Message => self.messages += bytes,
-            Class::Signal => self.signals += bytes,
-        }
-    }
-}
-
 impl SendQueue {
-    /// Cuts frames whose body is longer than that.
+    /// Frames whose body is longer than `cut_at` are sent in fragments.
     pub(crate) fn new(cut_at: usize) -> Self {
         SendQueue {
             cut_at,
             urgent: Vec::new(),
-            torn: None,
-            line: VecDeque::new(),
+            partly_written: None,
+            fifo: VecDeque::new(),
             scheduler: FragmentScheduler::default(),
-            scheduler_went: false,
+            last_was_fragment: false,
             goodbye: None,
             spares: Spares::default(),
             messages: 0,
@@ -100,11 +61,11 @@ impl SendQueue {
         max_body: usize,
         write: &mut dyn FnMut(&mut Vec<u8>),
     ) -> Result<(), WireError> {
-        let lane = self.scheduler.of(meta.order);
-        let has_lane = lane.is_some();
-        let items = lane.unwrap_or(&mut self.line);
-        // It stays in its place meanwhile: `write` may panic.
-        if !matches!(items.back(), Some(Item::Chunk(chunk)) if chunk.bytes.len() < CHUNK) {
+        let order_queue = self.scheduler.of(meta.order);
+        let has_order_queue = order_queue.is_some();
+        let items = order_queue.unwrap_or(&mut self.fifo);
+        // The chunk stays in its place during the call of `write`, which may panic.
+        if !matches!(items.back(), Some(Item::Chunk(chunk)) if chunk.bytes.len() < chunk::SIZE) {
             items.push_back(Item::Chunk(Chunk::new(self.spares.take())));
         }
         let Some(Item::Chunk(chunk)) = items.back_mut() else {
@@ -120,11 +81,11 @@ impl SendQueue {
                 chunk.count(meta.class, added);
             }
             Ok(body) => {
-                // It keeps the buffer that has grown for it; what stood before it is short.
+                // The frame keeps the buffer that has grown for it; the bytes before it are few.
                 let rest = chunk.bytes[..before].to_vec();
                 let bytes = std::mem::replace(&mut chunk.bytes, rest);
                 let (order, class, start) = (meta.order, meta.class, bytes.len() - body);
-                long = Some(Long { order, class, bytes, start, begun: None });
+                long = Some(LongFrame { order, class, bytes, start, begun: None });
                 added = body;
             }
             Err(_) => {}
@@ -133,8 +94,8 @@ impl SendQueue {
             items.pop_back();
         }
         if let Some(long) = long {
-            items.push_back(Item::Long(long));
-            if !has_lane {
+            items.push_back(Item::LongFrame(long));
+            if !has_order_queue {
                 self.scheduler.prepare(meta.order);
             }
         }
@@ -145,13 +106,13 @@ impl SendQueue {
         written.map(drop)
     }
 
-    /// Appends the frame that says goodbye, after everything else. Nothing may be pushed after it.
+    /// Appends the goodbye, after everything else. Nothing may be pushed after it.
     pub(crate) fn push_goodbye(&mut self, reason: u8) {
         self.goodbye = Some(reason);
     }
 
-    /// A ping or pong, before everything that is not being written already. Of several of a kind
-    /// only the last is sent: its number speaks for the earlier ones, and a flood of pings cannot
+    /// Queues a ping or pong ahead of everything that is not being written already. Only the last
+    /// one of each kind is kept: its number includes the earlier ones, and a flood of pings cannot
     /// fill the memory.
     pub(crate) fn push_urgent(&mut self, kind: Kind, number: u64) {
         let mut kept = Vec::new();
@@ -167,111 +128,91 @@ impl SendQueue {
         self.urgent = kept;
     }
 
-    /// The next chunk to write. Hand it back with [`sent`](Self::sent) or
+    /// The next chunk to write. Return it with [`sent`](Self::sent) or
     /// [`put_back`](Self::put_back).
     pub(crate) fn next(&mut self) -> Option<Chunk> {
-        if let Some(torn) = self.torn.take() {
-            return Some(torn);
+        if let Some(partly_written) = self.partly_written.take() {
+            return Some(partly_written);
         }
         if !self.urgent.is_empty() {
             return Some(Chunk::new(std::mem::take(&mut self.urgent)));
         }
-        self.next_fragment(!self.scheduler_went)
-            .or_else(|| self.next_of_line())
+        self.next_fragment(!self.last_was_fragment)
+            .or_else(|| self.next_of_fifo())
             .or_else(|| self.next_fragment(true))
             .or_else(|| self.goodbye.take().map(goodbye))
     }
 
-    fn next_fragment(&mut self, may_go: bool) -> Option<Chunk> {
-        if !may_go {
+    fn next_fragment(&mut self, is_allowed: bool) -> Option<Chunk> {
+        if !is_allowed {
             return None;
         }
-        self.scheduler_went = true;
+        self.last_was_fragment = true;
         self.scheduler.next(&mut self.spares)
     }
 
-    fn next_of_line(&mut self) -> Option<Chunk> {
-        self.scheduler_went = false;
-        while let Some(item) = self.line.pop_front() {
+    fn next_of_fifo(&mut self) -> Option<Chunk> {
+        self.last_was_fragment = false;
+        while let Some(item) = self.fifo.pop_front() {
             match item {
-                // A writer that panicked leaves an empty one.
+                // A `write` callback that panicked leaves an empty chunk.
                 Item::Chunk(chunk) if chunk.bytes.is_empty() => {}
                 Item::Chunk(chunk) => return Some(chunk),
-                Item::Long(long) => self.scheduler.reach(long),
+                Item::LongFrame(long) => self.scheduler.reach(long),
             }
         }
         None
     }
 
-    /// The chunk is written.
+    /// Reports that the chunk is written.
     pub(crate) fn sent(&mut self, chunk: Chunk) {
         self.messages -= chunk.messages;
         self.signals -= chunk.signals;
         self.spares.keep(chunk.bytes);
     }
 
-    /// The chunk is not wholly written; its rest comes next.
+    /// Puts back a chunk that was written in part; its remaining bytes come next.
     pub(crate) fn put_back(&mut self, chunk: Chunk) {
-        self.torn = Some(chunk);
+        self.partly_written = Some(chunk);
     }
 
-    /// Bytes of messages that wait or are being written.
+    /// Bytes of messages that are queued or being written.
     pub(crate) fn messages(&self) -> usize {
         self.messages
     }
 
-    /// Bytes of signals that wait or are being written.
+    /// Bytes of signals that are queued or being written.
     pub(crate) fn signals(&self) -> usize {
         self.signals
     }
 
-    /// Bytes of data that wait or are being written.
+    /// Bytes of data that are queued or being written.
     pub(crate) fn len(&self) -> usize {
         self.messages + self.signals
     }
 
-    /// Whether a ping, a pong or the goodbye waits: they are of no length.
+    /// Whether a ping, a pong or the goodbye is queued: they do not count in the length.
     pub(crate) fn has_control(&self) -> bool {
         !self.urgent.is_empty() || self.goodbye.is_some()
     }
 
-    /// Whether nothing waits. A chunk that is out to be written is not counted.
+    /// Whether nothing is queued. A chunk that is being written does not count.
     pub(crate) fn is_empty(&self) -> bool {
-        self.torn.is_none()
+        self.partly_written.is_none()
             && self.urgent.is_empty()
-            && self.line.is_empty()
+            && self.fifo.is_empty()
             && self.scheduler.is_empty()
             && self.goodbye.is_none()
     }
 
-    /// Gives the memory of buffers back that are not in use.
+    /// Frees the memory of unused buffers.
     pub(crate) fn trim(&mut self) {
         self.spares = Spares::default();
     }
 
-    /// Forgets everything.
+    /// Discards everything.
     pub(crate) fn clear(&mut self) {
         *self = SendQueue::new(self.cut_at);
-    }
-}
-
-/// Buffers of written chunks that are kept for the next ones.
-#[derive(Default)]
-pub(crate) struct Spares(Vec<Vec<u8>>);
-
-impl Spares {
-    const MOST: usize = 2;
-
-    /// An empty buffer.
-    pub(crate) fn take(&mut self) -> Vec<u8> {
-        self.0.pop().unwrap_or_default()
-    }
-
-    fn keep(&mut self, mut bytes: Vec<u8>) {
-        if self.0.len() < Spares::MOST && bytes.capacity() <= 2 * CHUNK {
-            bytes.clear();
-            self.0.push(bytes);
-        }
     }
 }
 

@@ -1,20 +1,21 @@
-//! The sending half of a connection: how far it is from its end, the frames that wait, and the
-//! turns of its writers.
+//! The sending half of a connection: its phase, the queued frames, and the turns of its writers.
 //!
-//! A frame is encoded in place, under the lock that guards this half. One writer at a time takes a
-//! [`Turn`]: it takes a chunk, writes it without the lock, and reports how much the socket took.
+//! A frame is encoded in place, under the lock that guards this half. One writer at a time has a
+//! [`Turn`]: it takes a chunk, writes it without the lock, and reports how many bytes the socket
+//! accepted.
 
 use peer_service::{Class, EndKind, FrameMeta, PushError, SessionEnd};
 
 use super::{
+    chunk::Chunk,
     goodbye::{goodbye_code, is_good},
     limits::Limits,
-    send_queue::{Chunk, SendQueue},
+    send_queue::SendQueue,
 };
 use crate::proto::wire::Kind;
 
-/// How much one turn writes before it leaves the rest to the driver, so that the frames of others
-/// do not hold up a caller that flushes.
+/// Number of bytes that one turn writes before it leaves the remaining ones to the driver, so that
+/// frames of other callers do not delay a caller that flushes.
 const WRITE_BUDGET: usize = 256 * 1024;
 
 /// See the [module](self).
@@ -23,47 +24,49 @@ pub struct Sending {
     queue: SendQueue,
     /// Nothing can be written any more.
     broken: bool,
-    /// A writer has its turn.
+    /// Whether a writer has its turn.
     writing: bool,
-    /// Another caller wanted to write meanwhile: the writer does it.
+    /// Whether another caller requested a turn meanwhile: the current writer writes its frames,
+    /// too.
     again: bool,
-    /// The socket took less than it was given: the driver waits until it takes more.
+    /// Whether the socket accepted only a part of the last write: the driver waits until it is
+    /// writable.
     blocked: bool,
 }
 
-/// How far a connection is from its end.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// It takes frames.
+    /// The connection accepts frames.
     Open,
-    /// Too many signals waited; the next flush ends the session.
+    /// Too many signals are queued; the next flush ends the session.
     Overflowed,
-    /// It ends in good order once everything is sent and the peer has hung up.
+    /// The connection ends once everything is sent and the peer has closed its side.
     Closing(EndKind),
-    /// It has ended.
+    /// The connection has ended.
     Over,
 }
 
 /// The end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Ended {
-    /// How the session has ended.
+    /// The end of the session.
     pub end: SessionEnd,
     /// Whether the other connections of the session end with it. After a goodbye they receive their
-    /// own.
+    /// own one.
     pub is_premature: bool,
     /// Number of bytes that were not sent.
     pub unsent: usize,
 }
 
-/// How much of the writing is left.
+/// The state of the writing.
 #[derive(Clone, Copy, Debug)]
 pub struct Backlog {
-    /// The socket takes nothing.
+    /// Whether the socket accepts no bytes.
     pub blocked: bool,
-    /// Signals wait.
+    /// Whether signals are queued.
     pub signals: bool,
-    /// Nothing waits.
+    /// Whether nothing is queued.
     pub idle: bool,
     /// Nothing can be written any more.
     pub broken: bool,
@@ -74,30 +77,30 @@ pub struct Backlog {
 pub struct Turn {
     budget: usize,
     /// Number of bytes to be written in this turn. Frames that are pushed meanwhile need a turn of
-    /// their own: written as they come, a flood would leave in pieces of a few frames, and each
-    /// piece costs both ends more than its frames.
+    /// their own: if the turn continued with them, a flood would be written in chunks of a few
+    /// frames, and each chunk costs both ends more than its frames.
     left: usize,
     wake_driver: bool,
     unsent: usize,
 }
 
-/// How a write has ended.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// The socket has taken the chunk.
+    /// The socket has accepted the chunk.
     All,
-    /// The socket took a part, and takes no more for now.
+    /// The socket accepted a part, and accepts no more for now.
     Part,
-    /// The socket takes nothing any more.
+    /// The socket accepts no more bytes.
     Failed,
 }
 
-/// The end of a turn.
+/// The result of a turn.
 #[derive(Clone, Copy, Debug)]
 pub struct TurnEnd {
-    /// The driver has something to do.
+    /// The driver must be woken.
     pub wake_driver: bool,
-    /// Callers that wait for room are woken.
+    /// Callers that wait for space in the queue must be woken.
     pub has_room: bool,
     /// Number of bytes that were discarded because nothing can be written any more.
     pub unsent: usize,
@@ -106,7 +109,7 @@ pub struct TurnEnd {
 }
 
 impl Sending {
-    /// A connection on which nothing waits.
+    /// The sending half of a connection, with an empty queue.
     pub fn new(limits: &Limits) -> Self {
         Sending {
             phase: Phase::Open,
@@ -118,7 +121,7 @@ impl Sending {
         }
     }
 
-    /// How far the connection is from its end.
+    /// The phase of the connection.
     pub fn phase(&self) -> Phase {
         self.phase
     }
@@ -154,12 +157,12 @@ impl Sending {
         self.queue.messages() < limits.max_message_queue
     }
 
-    /// Number of bytes of data that wait or are being written.
+    /// Number of bytes of data that are queued or being written.
     pub fn queued(&self) -> usize {
         self.queue.len()
     }
 
-    /// Sends a ping or pong ahead of the frames that wait. False after a goodbye, when nothing more
+    /// Queues a ping or pong ahead of the frames. Returns false after a goodbye, when nothing more
     /// may be sent.
     pub(crate) fn push_urgent(&mut self, kind: Kind, number: u64) -> bool {
         let is_open = self.phase == Phase::Open;
@@ -169,21 +172,21 @@ impl Sending {
         is_open
     }
 
-    /// Sends a ping of that number ahead of the frames that wait.
+    /// Queues a ping with that number ahead of the frames.
     pub fn ping(&mut self, number: u64) -> bool {
         self.queue.trim();
         self.push_urgent(Kind::Ping, number)
     }
 
-    /// Answers a ping of that number ahead of the frames that wait.
+    /// Answers a ping with that number ahead of the queued frames.
     pub fn pong(&mut self, number: u64) -> bool {
         self.push_urgent(Kind::Pong, number)
     }
 
     // Ends.
 
-    /// Closes the connection in good order: it sends the frames that were pushed, then a goodbye.
-    /// False if it is no longer open.
+    /// Closes the connection: it sends the queued frames, then a goodbye. Returns false if it is no
+    /// longer open.
     pub fn close(&mut self, kind: EndKind) -> bool {
         let is_open = self.phase == Phase::Open;
         if is_open {
@@ -193,8 +196,8 @@ impl Sending {
         is_open
     }
 
-    /// Ends the connection now; one that is being closed ends as it was to be closed. `None` if it
-    /// has ended.
+    /// Ends the connection now; a connection that is closing ends with the kind with which it was
+    /// closed. `None` if it has ended.
     pub fn end(&mut self, end: SessionEnd) -> Option<Ended> {
         let (end, is_premature) = match self.phase {
             Phase::Over => return None,
@@ -214,7 +217,7 @@ impl Sending {
 
     // Writing.
 
-    /// Takes the turn, unless another writer has it or the socket takes nothing.
+    /// Takes the turn. `None` if another writer has it or the socket accepts no bytes.
     #[inline]
     pub fn begin_turn(&mut self) -> Option<Turn> {
         if self.writing || self.blocked {
@@ -228,8 +231,8 @@ impl Sending {
         Some(Turn { budget: WRITE_BUDGET, left: self.queue.len(), wake_driver: false, unsent: 0 })
     }
 
-    /// The chunk that the writer writes next. Report it with [`written`](Self::written). `None` at
-    /// the end of the turn.
+    /// The next chunk for the writer. Report it with [`written`](Self::written). `None` at the end
+    /// of the turn.
     #[inline]
     pub fn next_chunk(&mut self, turn: &mut Turn) -> Option<Chunk> {
         if turn.wake_driver || turn.left == 0 && !self.queue.has_control() {
@@ -240,8 +243,8 @@ impl Sending {
         Some(chunk)
     }
 
-    /// The socket has taken `bytes` bytes of the chunk. False if the connection has ended
-    /// meanwhile.
+    /// Reports that the socket has accepted `bytes` bytes of the chunk. Returns false if the
+    /// connection has ended meanwhile.
     #[inline]
     pub fn written(&mut self, turn: &mut Turn, chunk: Chunk, bytes: usize, written: Written) -> bool {
         if self.phase == Phase::Over {
@@ -258,8 +261,8 @@ impl Sending {
                 self.blocked = true;
                 turn.wake_driver = true;
             }
-            // The peer's last frames may still be there to be read, and with them why it hung up:
-            // the reader ends the session.
+            // The peer's last frames may still be unread, and with them the reason of its end: the
+            // reader ends the session.
             Written::Failed => {
                 turn.unsent = self.discard();
                 self.broken = true;
@@ -284,12 +287,12 @@ impl Sending {
         }
     }
 
-    /// Whether the socket took less than it was given.
+    /// Whether the socket accepted only a part of the last write.
     pub fn is_blocked(&self) -> bool {
         self.blocked
     }
 
-    /// The socket takes more.
+    /// Reports that the socket is writable again.
     pub fn unblock(&mut self) {
         self.blocked = false;
     }
@@ -299,7 +302,7 @@ impl Sending {
         self.broken || self.phase == Phase::Over
     }
 
-    /// How much of the writing is left.
+    /// The state of the writing.
     pub fn backlog(&self) -> Backlog {
         Backlog {
             blocked: self.blocked,

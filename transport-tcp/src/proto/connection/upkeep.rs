@@ -1,5 +1,5 @@
-//! The upkeep of a connection: when to ping, how long the peer may be silent or take nothing,
-//! whether it answers a probe, and how a connection that is being closed comes to its end.
+//! The upkeep of a connection: when to ping, how long the peer may be silent or accept no bytes,
+//! whether it answers a probe, and how a closing connection ends.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use super::{
     sending::{Backlog, Phase},
 };
 
-/// How long a session that was closed waits for the peer to hang up.
+/// Maximum time that a closed session waits until the peer closes its side.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long an old session is probed, unless its timeout is shorter.
+/// Duration of the probe of an old session, unless its timeout is shorter.
 const PROBE: Duration = Duration::from_secs(1);
 
-/// See the [module](self). Its driver calls [`poll`](Self::poll) when something has changed or the
-/// time that it returned has come, and does what it says. Times are durations since the connection
-/// became a session.
+/// See the [module](self). Its driver calls [`poll`](Self::poll) when something has changed or at
+/// the time that the last poll returned, and carries out the returned step. Times are durations
+/// since the connection became a session.
 #[derive(Debug)]
 pub struct Upkeep {
     heartbeat: HeartbeatTimer,
@@ -26,7 +26,7 @@ pub struct Upkeep {
     /// The number of the last ping.
     pings: u64,
     probe: Option<Probe>,
-    /// When the last byte was sent of a session that is being closed.
+    /// Time at which a closing session has sent its last byte.
     half_closed: Option<Duration>,
 }
 
@@ -40,41 +40,40 @@ struct Probe {
 /// The state of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct State {
-    /// How far it is from its end.
+    /// The phase of the connection.
     pub phase: Phase,
-    /// How much of the writing is left.
+    /// The state of the writing.
     pub backlog: Backlog,
-    /// When bytes last came in.
-    pub heard: Duration,
-    /// When the socket last took bytes.
-    pub sent: Duration,
-    /// The highest number of a pong.
+    /// Time of the last received bytes.
+    pub last_received: Duration,
+    /// Time at which the socket last accepted bytes.
+    pub last_sent: Duration,
+    /// The highest number of a received pong.
     pub pong: u64,
-    /// The table of peers wants to know whether the peer lives, and has not wanted it at the last
-    /// poll.
-    pub probe_wanted: bool,
-    /// The peer has hung up while the session was being closed.
+    /// Whether the table of peers has requested a probe since the last poll.
+    pub probe_requested: bool,
+    /// Whether the peer has closed its side while the session was closing.
     pub peer_done: bool,
 }
 
-/// Bytes that have arrived on a connection and were not read yet. Asked only when the answer
+/// Bytes that have arrived on a connection and were not read yet. Called only when the result
 /// matters: it may be a system call.
 pub trait Unread {
     /// Whether bytes have arrived that were not read, or the end of the connection.
     fn has_unread(&self) -> bool;
-    /// Whether the connection is over and everything before its end was read. False also if that is
-    /// not known yet.
+    /// Whether the connection has ended and everything before its end was read. False also if that
+    /// is not known yet.
     fn is_over(&self) -> bool;
 }
 
 /// The next step of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing before that time.
+    /// Do nothing before that time.
     Wait(Duration),
-    /// Send a ping of that number, and poll again.
+    /// Send a ping with that number, and poll again.
     Ping(u64),
-    /// Report to the table of peers that the peer lives, and poll again.
+    /// Report to the table of peers that the peer has answered the probe, and poll again.
     ProbeAnswered,
     /// Report to the table of peers that the peer has not answered, and poll again.
     ProbeSilent,
@@ -82,7 +81,7 @@ pub enum Step {
     EndWriting,
     /// End the session.
     End(SessionEnd),
-    /// Nothing: the session has ended, and the driver will find its end.
+    /// Do nothing: the session has ended, which the driver checks.
     Over,
 }
 
@@ -101,15 +100,16 @@ impl Upkeep {
     /// The next step at `now`.
     pub fn poll(&mut self, now: Duration, state: &State, unread: &impl Unread) -> Step {
         match state.phase {
-            Phase::Closing(_) => self.see_off(now, state, unread),
-            Phase::Open | Phase::Overflowed => self.judge(now, state, unread),
+            Phase::Closing(_) => self.poll_closing(now, state, unread),
+            Phase::Open | Phase::Overflowed => self.poll_open(now, state, unread),
             Phase::Over => Step::Over,
         }
     }
 
-    /// Pings, and ends the session if the peer is silent or takes nothing.
-    fn judge(&mut self, now: Duration, state: &State, unread: &impl Unread) -> Step {
-        if state.probe_wanted {
+    /// The step of an open connection: pings, and ends the session if the peer is silent or accepts
+    /// no bytes.
+    fn poll_open(&mut self, now: Duration, state: &State, unread: &impl Unread) -> Step {
+        if state.probe_requested {
             let ping = self.ping(now);
             self.probe = Some(Probe { ping: self.pings, until: now + self.probe_timeout });
             return ping;
@@ -134,26 +134,27 @@ impl Upkeep {
 
     /// The result of a probe. `None` while it runs.
     ///
-    /// Only a pong is an answer: bytes that a dead node's system still sends are none. It comes
-    /// from the peer's reader, so a node whose user has not called `recv` for that long passes for
+    /// Only a pong is an answer: the system of a dead node may still send bytes. The pong comes
+    /// from the peer's reader, so a node whose user has not called `recv` for that long counts as
     /// dead here.
     fn probed(&self, probe: Probe, now: Duration, state: &State, unread: &impl Unread) -> Option<Step> {
-        // A number that was never sent is made up.
+        // The peer has invented a number that was never sent.
         let is_answered = (probe.ping..=self.pings).contains(&state.pong);
         let is_over = state.backlog.broken || unread.is_over();
         if !is_answered && !is_over && now < probe.until {
             return None;
         }
-        // Unread bytes may hold the answer, and a session that may live is not replaced. One whose
-        // peer has hung up is dead, even if its user has not read the end yet.
-        let lives = !is_over && (is_answered || unread.has_unread());
-        Some(if lives { Step::ProbeAnswered } else { Step::ProbeSilent })
+        // Unread bytes may contain the answer, and a session that may be alive is not replaced. A
+        // session whose peer has closed the connection is dead, even if its user has not read the
+        // end yet.
+        let is_alive = !is_over && (is_answered || unread.has_unread());
+        Some(if is_alive { Step::ProbeAnswered } else { Step::ProbeSilent })
     }
 
-    /// The next step of the timer of heartbeats. A peer is not silent while bytes of it are unread.
+    /// The next step of the heartbeat. A peer is not silent while bytes from it are unread.
     fn beat(&mut self, now: Duration, state: &State, is_stuck: bool, unread: &impl Unread) -> Beat {
-        self.heartbeat.heard(state.heard);
-        self.heartbeat.sent(state.sent);
+        self.heartbeat.received(state.last_received);
+        self.heartbeat.sent(state.last_sent);
         loop {
             match self.heartbeat.poll(now, is_stuck) {
                 Beat::Silent(_) if unread.has_unread() => self.heartbeat.defer(now),
@@ -162,9 +163,10 @@ impl Upkeep {
         }
     }
 
-    /// Flush, half-close, read to the end or for a while, close: a plain close with unread input
-    /// would destroy what is still on its way to the peer.
-    fn see_off(&mut self, now: Duration, state: &State, unread: &impl Unread) -> Step {
+    /// The step of a closing connection: flush, half-close, read to the end or for a while, close.
+    /// A plain close with unread input would reset the connection and destroy bytes on their way to
+    /// the peer.
+    fn poll_closing(&mut self, now: Duration, state: &State, unread: &impl Unread) -> Step {
         let closed = Step::End(EndKind::Closed.into());
         match self.half_closed {
             _ if state.backlog.broken => closed,

@@ -1,4 +1,4 @@
-//! The side that was dialed: what it checks and answers.
+//! The side that was dialed: its checks and answers.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::proto::{peers::pairing::Refusal, wire::Kind};
 
-/// One handshake from the side that was dialed.
+/// One handshake on the side that was dialed.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     me: Arc<Identity>,
@@ -26,7 +26,7 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Takes the first frame of that connection; the bytes are the body of CHALLENGE.
+    /// Processes the first frame of the connection; the returned bytes are the body of CHALLENGE.
     pub(crate) fn hello(
         me: &Arc<Identity>,
         kind: Kind,
@@ -63,7 +63,7 @@ impl Acceptor {
         Ok((Acceptor { me: me.clone(), transcript, peer, features, dial: hello.dial, terms: None }, answer))
     }
 
-    /// Takes the second frame. From here on the peer is who it says it is.
+    /// Processes the second frame. From here on the identity of the peer is proved.
     pub(crate) fn proof(&mut self, kind: Kind, body: &[u8]) -> Result<(), HandshakeError> {
         expect(Kind::Proof, kind)?;
         let fields = verified(&self.me, Role::Initiator, &mut self.transcript, Kind::Proof, body)?;
@@ -80,24 +80,25 @@ impl Acceptor {
         Ok(())
     }
 
-    /// Accepts; the bytes are the body of VERDICT.
+    /// Accepts; the returned bytes are the body of VERDICT.
     pub(crate) fn accept(&mut self) -> Vec<u8> {
         let channels = self.terms().channels.clone();
         self.verdict(Verdict::Accepted(self.me.terms(self.features, channels)))
     }
 
-    /// Refuses; the bytes are the body of VERDICT.
+    /// Refuses; the returned bytes are the body of VERDICT.
     pub(crate) fn refuse(&mut self, refusal: Refusal) -> Vec<u8> {
         self.verdict(Verdict::Refused(refusal))
     }
 
-    /// Asks whether the peer still has the session that stands here; the bytes are the body of
-    /// VERDICT.
+    /// Asks whether the peer still has the session that exists here; the returned bytes are the
+    /// body of VERDICT.
     pub(crate) fn ask(&mut self) -> Vec<u8> {
         self.verdict(Verdict::StillThere)
     }
 
-    /// Takes the frame after [`ask`](Self::ask): whether the peer still has that session.
+    /// Processes the frame after [`ask`](Self::ask): returns whether the peer still has that
+    /// session.
     pub(crate) fn answer(&mut self, kind: Kind, body: &[u8]) -> Result<bool, HandshakeError> {
         expect(Kind::Answer, kind)?;
         let fields = verified(&self.me, Role::Initiator, &mut self.transcript, Kind::Answer, body)?;
@@ -121,7 +122,8 @@ impl Acceptor {
         Negotiated { node: self.peer.clone(), hidden, features: self.features, max_frame, channels }
     }
 
-    /// The bond that further connections of the session prove, once it is accepted.
+    /// The bond with which further connections of the accepted session prove that they belong to
+    /// it.
     pub(crate) fn bond(&self) -> Bond {
         Bond::new(self.transcript.clone())
     }
@@ -136,9 +138,5 @@ impl Acceptor {
 }
 
 fn expect(expected: Kind, kind: Kind) -> Result<(), HandshakeError> {
-    if kind == expected {
-        Ok(())
-    } else {
-        Err(HandshakeError::Malformed("a frame that does not belong here"))
-    }
+    if kind == expected { Ok(()) } else { Err(HandshakeError::Malformed("a frame out of place")) }
 }

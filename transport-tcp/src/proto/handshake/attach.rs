@@ -1,25 +1,26 @@
-//! Further connections of a session: how they prove that they belong to it.
+//! Further connections of a session: the proof that they belong to it.
 //!
 //! ```text
 //! initiator                     acceptor
-//! ATTACH  which session,
-//!         which channel, proof ->        checked before anything is kept
-//!                              <- ATTACH  proof, once all connections of the session are there
+//! ATTACH  session, channel,
+//!         proof        ->         checked before anything is kept
+//!                               <- ATTACH  proof, once all connections of the session have arrived
 //! ```
-//! The session is the one whose handshake both have just had: what they said there holds a random
-//! number of each, so its proofs are good for nothing else, and each channel is taken once. With
-//! TLS and a secret a proof here is good for one TLS connection, as those of the handshake are.
+//! The session is the one whose handshake both nodes have just completed. Its transcript contains a
+//! random number of each node, so its proofs are valid for no other session, and each channel is
+//! accepted once. With TLS and a secret, a proof is valid for one TLS connection, as in the
+//! handshake.
 
 use super::{
-    HandshakeError, Identity, initiator,
+    HandshakeError, Identity, messages,
     proof::{self, Binding, Role, Transcript},
 };
 use crate::proto::wire::Kind;
 
-/// Names a session between its ends. An observer on the path can see it.
+/// Identifies a session between its ends. An observer on the path can see it.
 pub(crate) type BondId = [u8; 32];
 
-/// The knowledge that both ends of a session share once their handshake is over.
+/// The knowledge that both ends of a session share after their handshake.
 #[derive(Clone, Debug)]
 pub(crate) struct Bond {
     transcript: Transcript,
@@ -34,7 +35,7 @@ impl Bond {
         self.transcript.digest()
     }
 
-    /// The body of the initiator's ATTACH for that channel, counted from 1, over that connection.
+    /// The body of the initiator's ATTACH for that channel, counted from 1, on that connection.
     pub(crate) fn attach(&self, me: &Identity, channel: u8, binding: Binding) -> Vec<u8> {
         let mut body = self.id().to_vec();
         body.push(channel);
@@ -42,7 +43,7 @@ impl Bond {
         body
     }
 
-    /// Whether the proof in such a body holds, which came over that connection.
+    /// Checks the proof in such a body, received on that connection.
     pub(crate) fn verify(
         &self,
         me: &Identity,
@@ -59,7 +60,7 @@ impl Bond {
         me.keys.prove(Role::Acceptor, &self.about(me, channel, binding)).to_vec()
     }
 
-    /// Takes the acceptor's ATTACH.
+    /// Checks the acceptor's ATTACH.
     pub(crate) fn confirmed(
         &self,
         me: &Identity,
@@ -68,7 +69,7 @@ impl Bond {
         kind: Kind,
         body: &[u8],
     ) -> Result<(), HandshakeError> {
-        initiator::expect(Kind::Attach, kind, body)?;
+        messages::expect(Kind::Attach, kind, body)?;
         let holds = me.keys.verify(Role::Acceptor, &self.about(me, channel, binding), body);
         if holds { Ok(()) } else { Err(HandshakeError::Unproved) }
     }
@@ -81,7 +82,7 @@ impl Bond {
     }
 }
 
-/// The initiator's ATTACH, as it arrives.
+/// A received ATTACH of the initiator.
 pub(crate) struct Attach<'a> {
     pub(crate) bond: BondId,
     /// Counted from 1.

@@ -1,4 +1,4 @@
-//! Why a handshake comes to nothing.
+//! The reasons why a handshake fails.
 
 use peer_service::EndKind;
 use thiserror::Error;
@@ -9,48 +9,48 @@ use crate::proto::{
     wire::WireError,
 };
 
-/// Why a handshake comes to nothing.
+/// Why a handshake failed.
 #[derive(Debug, Error)]
 pub enum HandshakeError {
-    /// The other end speaks TLS, and this node does not.
+    /// The peer sent TLS, and this node is not configured for it.
     #[error("the other end speaks TLS, and this node does not; configure it on both ends")]
     SpeaksTls,
-    /// Bytes that are no frame.
+    /// The bytes are not a frame.
     #[error("not our protocol: {0}")]
     Wire(#[from] WireError),
-    /// A frame that does not belong there, or whose contents cannot be read.
+    /// A frame is out of place, or its contents are malformed.
     #[error("not our protocol: {0}")]
     Malformed(&'static str),
-    /// The peer speaks those versions of the protocol, and this node speaks none of them.
+    /// The peer supports those versions of the protocol, and this node supports none of them.
     #[error("no protocol version in common: the peer speaks {0} to {1}")]
     Version(u16, u16),
     /// The peer belongs to another cluster.
     #[error("the peer belongs to another cluster")]
     Cluster,
-    /// The node that was dialed has another name, or is asked for under one.
-    #[error("this is not the node that was looked for")]
+    /// The dialed node has another name, or was dialed under another name.
+    #[error("this is not the node that was dialed")]
     WrongName,
     /// The peer has the name of the local node.
-    #[error("the peer bears our own name")]
+    #[error("the peer has the name of this node")]
     OwnName,
-    /// The peer did not prove that it knows the secret.
+    /// The peer did not prove that it has the secret.
     #[error(
         "the peer did not prove that it knows the secret; with TLS also if something between the two terminates it"
     )]
     Unproved,
-    /// The peer has sent REJECT.
+    /// The peer sent REJECT.
     #[error("the peer has rejected us: {0}")]
     Rejected(Reject),
     /// The table of peers, on either side, prefers another connection.
     #[error("the peer has refused us: {0}")]
     Refused(Refusal),
-    /// The connection is not wanted any more.
+    /// The connection is no longer needed.
     #[error("another connection with this peer has taken its place")]
     Dropped,
 }
 
 impl HandshakeError {
-    /// The end that it means for the node that has dialed.
+    /// The kind of end to report at the node that dialed.
     pub fn end_kind(&self) -> EndKind {
         match self {
             HandshakeError::Dropped => EndKind::SetupTimeout,
@@ -70,7 +70,7 @@ impl HandshakeError {
         }
     }
 
-    /// The outcome that it means for the dial of a peer.
+    /// The outcome of the dial for the table of peers.
     pub fn of_dial(&self) -> DialFailure {
         match self {
             HandshakeError::Dropped => DialFailure::Lost,
@@ -79,7 +79,8 @@ impl HandshakeError {
         }
     }
 
-    /// The message by which the acceptor rejects the initiator before it hangs up, if there is one.
+    /// The message by which the acceptor rejects the initiator before it closes the connection, if
+    /// there is one.
     pub(crate) fn reject(&self) -> Option<Reject> {
         match self {
             HandshakeError::Version(..) => Some(Reject::version()),

@@ -1,11 +1,14 @@
-//! The frames of a handshake, taken out of the bytes of a connection.
+//! Reads the frames of a handshake from the bytes of a connection.
 
-use super::{HandshakeError, messages::MAX_FRAME};
+use super::HandshakeError;
 use crate::proto::wire::{self, Kind, MAX_HEADER, Parsed};
+
+/// Maximum length of a frame of a handshake, header and body.
+pub(crate) const MAX_FRAME: usize = 1024;
 
 const MAX_BODY: usize = MAX_FRAME - MAX_HEADER;
 
-/// The bytes that have arrived and were not taken apart yet: at most one frame of a handshake.
+/// Received bytes that were not decoded yet: at most one frame of a handshake.
 #[derive(Debug)]
 pub struct HandshakeFrames {
     bytes: Box<[u8; MAX_FRAME]>,
@@ -17,22 +20,22 @@ impl HandshakeFrames {
         HandshakeFrames { bytes: Box::new([0; MAX_FRAME]), filled: 0 }
     }
 
-    /// Room for the next read; empty only if the peer has sent a frame too early.
+    /// The space for the next read; empty only if the peer has sent a frame too early.
     pub fn room(&mut self) -> &mut [u8] {
         &mut self.bytes[self.filled..]
     }
 
-    /// That many bytes were read into the room.
+    /// Reports that `bytes` bytes were read into the space.
     pub fn filled(&mut self, bytes: usize) {
         self.filled += bytes;
     }
 
-    /// Whether bytes have arrived that were not taken.
+    /// Whether there are no received bytes that were not decoded.
     pub fn is_empty(&self) -> bool {
         self.filled == 0
     }
 
-    /// The next frame. `None` if it has not arrived wholly.
+    /// The next frame. `None` if it has not arrived completely.
     pub(crate) fn next(&mut self) -> Result<Option<(Kind, Vec<u8>)>, HandshakeError> {
         let arrived = &self.bytes[..self.filled];
         if is_tls(arrived) {
@@ -45,13 +48,13 @@ impl HandshakeFrames {
         Ok(Some((frame.kind, body)))
     }
 
-    /// The bytes that have arrived behind the handshake.
+    /// The bytes that arrived after the handshake.
     pub fn into_rest(self) -> Vec<u8> {
         self.bytes[..self.filled].to_vec()
     }
 }
 
-/// A frame of a handshake, as bytes.
+/// Encodes a frame of a handshake.
 pub(crate) fn encode(kind: Kind, body: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(body.len() + MAX_HEADER);
     wire::append(&mut frame, kind, MAX_BODY, &mut |out| out.extend_from_slice(body))
@@ -59,8 +62,8 @@ pub(crate) fn encode(kind: Kind, body: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Whether these bytes begin as a record of TLS does: a handshake or an alert, in some version 3.x.
-/// As a frame it would be a pong, which has no place in a handshake.
+/// Whether these bytes begin like a TLS record: a handshake or an alert, in some version 3.x. As a
+/// frame they would be a pong, which is not allowed in a handshake.
 fn is_tls(bytes: &[u8]) -> bool {
     matches!(bytes, [0x15 | 0x16, 3, ..])
 }

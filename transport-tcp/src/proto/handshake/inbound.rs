@@ -1,4 +1,4 @@
-//! A handshake from the side that was dialed: bytes in, bytes out.
+//! A handshake on the side that was dialed: bytes in, bytes out.
 
 use std::sync::Arc;
 
@@ -17,8 +17,9 @@ use crate::proto::{
     wire::Kind,
 };
 
-/// See the [module](self). Its driver calls [`step`](Self::step) and does what it says, until that
-/// is [`Established`](InboundStep::Established), [`Attach`](InboundStep::Attach) or an error.
+/// See the [module](self). Its driver calls [`step`](Self::step) and carries out the returned step,
+/// until that is [`Established`](InboundStep::Established), [`Attach`](InboundStep::Attach) or an
+/// error.
 #[derive(Debug)]
 pub struct Inbound {
     local: Arc<Identity>,
@@ -27,10 +28,10 @@ pub struct Inbound {
     frames: HandshakeFrames,
     /// A frame to be written.
     outgoing: Option<Vec<u8>>,
-    /// The handshake, once HELLO has come.
+    /// The handshake, once HELLO has arrived.
     acceptor: Option<Acceptor>,
-    /// The decision that was made while the peer was asked. It is told after the answer, so that
-    /// both ends tell and are told the same in the same order.
+    /// A decision that was made while the peer was asked. It is applied after the answer, so that
+    /// both ends process the messages in the same order.
     decided: Option<InboundDecision>,
     state: State,
 }
@@ -39,7 +40,7 @@ pub struct Inbound {
 enum State {
     AwaitFirst,
     AwaitProof,
-    /// The peer is who it says it is. The table of peers decides.
+    /// The peer's identity is proved. The table of peers decides.
     Undecided,
     AwaitAnswer,
     /// VERDICT is to be written.
@@ -55,28 +56,28 @@ pub enum InboundStep {
     Send(Vec<u8>),
     /// Read into the [frames](Inbound::frames).
     Receive,
-    /// Check that the other end may bear that name, if the connection can tell.
+    /// Check that the peer may use that name, as far as the connection can tell.
     CheckName(NodeName),
-    /// This is a further connection of a session, whose ATTACH has that body.
+    /// This is a further connection of a session, with that body of its ATTACH.
     Attach(Vec<u8>),
     /// The peer has proved that it is that node. Report its dial of that number as
     /// [`PeerTable::proved`](crate::proto::peers::table::PeerTable::proved).
     Proved(NodeId, u64),
-    /// Wait for a [decision](Inbound::decide). The peer says nothing until it is told one: bytes of
-    /// it, or the end of the connection, end the handshake.
+    /// Wait for a [decision](Inbound::decide). The peer must not send anything before it: bytes
+    /// from the peer, or the end of the connection, end the handshake.
     AwaitDecision,
     /// The peer has answered whether it still has the session. Report it as
     /// [`PeerTable::answered`](crate::proto::peers::table::PeerTable::answered).
     Answered(bool),
-    /// The peer is about to be told that it is accepted, and may begin further connections then.
+    /// The peer is about to be accepted, and may open further connections afterwards.
     Accepted(Negotiated),
-    /// The peer was told that it is accepted.
+    /// The acceptance was written.
     Established,
 }
 
 impl Inbound {
-    /// `nonce`: a random number that is used once. `binding`: what identifies the connection, if it
-    /// is one with TLS.
+    /// `nonce`: a random number that is used once. `binding`: the value that identifies the
+    /// connection, if it uses TLS.
     pub fn new(local: &Arc<Identity>, nonce: [u8; 32], binding: Option<[u8; 32]>) -> Self {
         let binding = Binding(binding);
         Inbound {
@@ -91,7 +92,7 @@ impl Inbound {
         }
     }
 
-    /// The bytes that have arrived.
+    /// The received bytes.
     pub fn frames(&mut self) -> &mut HandshakeFrames {
         &mut self.frames
     }
@@ -99,7 +100,7 @@ impl Inbound {
     /// The next step of the driver.
     ///
     /// # Errors
-    /// Why the handshake comes to nothing.
+    /// The reason why the handshake failed.
     pub fn step(&mut self) -> Result<InboundStep, HandshakeError> {
         if let Some(frame) = self.outgoing.take() {
             return Ok(InboundStep::Send(frame));
@@ -131,7 +132,7 @@ impl Inbound {
         }
         let still_there = acceptor.answer(kind, &body)?;
         if still_there {
-            // The peer has hung up, so a decision that was made meanwhile is void.
+            // The peer drops its dial, so a decision that was made meanwhile is void.
             self.state = State::Refused(Refusal::StandsAlready);
         } else {
             self.state = State::Undecided;
@@ -152,7 +153,7 @@ impl Inbound {
         Ok(InboundStep::CheckName(name))
     }
 
-    /// The table of peers has decided.
+    /// Applies the decision of the table of peers.
     pub fn decide(&mut self, decision: InboundDecision) {
         let Some(acceptor) = &mut self.acceptor else { return };
         if self.state == State::AwaitAnswer {
@@ -181,12 +182,13 @@ impl Inbound {
         self.state == State::Undecided && !self.frames.is_empty()
     }
 
-    /// The bond that further connections of the session prove, once it is accepted.
+    /// The bond with which further connections of the accepted session prove that they belong to
+    /// it.
     pub(crate) fn bond(&self) -> Option<Bond> {
         self.acceptor.as_ref().map(Acceptor::bond)
     }
 
-    /// The bytes that have arrived behind the handshake.
+    /// The bytes that arrived after the handshake.
     pub fn into_rest(self) -> Vec<u8> {
         self.frames.into_rest()
     }

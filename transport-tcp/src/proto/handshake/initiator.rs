@@ -1,4 +1,4 @@
-//! The side that has dialed: what it checks and answers.
+//! The side that has dialed: its checks and answers.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use peer_service::{Features, NodeId, NodeName};
 use super::{
     HandshakeError, Identity, Negotiated,
     attach::Bond,
-    messages::{self, Answer, Challenge, Hello, Nonce, Reject, Terms, VERSIONS, Verdict},
+    messages::{self, Answer, Challenge, Hello, Nonce, Terms, VERSIONS, Verdict},
     proof::{self, Binding, Role, Transcript},
 };
 use crate::proto::wire::Kind;
@@ -15,24 +15,26 @@ use crate::proto::wire::Kind;
 /// The decision of the peer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// The session stands.
+    /// The session is accepted.
     Accepted(Negotiated),
-    /// It asks whether we still have the session it holds: [`Initiator::answer`].
+    /// The peer asks whether the local node still has the session that the peer has:
+    /// [`Initiator::answer`].
     StillThere,
 }
 
-/// One handshake from the side that has dialed.
+/// One handshake on the side that has dialed.
 #[derive(Debug)]
 pub(crate) struct Initiator {
     me: Arc<Identity>,
     expected: NodeName,
     transcript: Transcript,
-    /// The peer as it has introduced itself; true once a VERDICT was proved.
+    /// The peer as it introduced itself; proved once a VERDICT was verified.
     peer: Option<(NodeId, Features)>,
 }
 
 impl Initiator {
-    /// Calls `expected` over that connection. The bytes are the body of HELLO.
+    /// Begins a handshake with `expected` on that connection. The returned bytes are the body of
+    /// HELLO.
     pub(crate) fn hello(
         me: &Arc<Identity>,
         expected: &NodeName,
@@ -57,9 +59,9 @@ impl Initiator {
         (Initiator { me: me.clone(), expected: expected.clone(), transcript, peer: None }, body)
     }
 
-    /// Takes what came after HELLO; the bytes are the body of PROOF.
+    /// Processes the frame after HELLO; the returned bytes are the body of PROOF.
     pub(crate) fn challenge(&mut self, kind: Kind, body: &[u8]) -> Result<Vec<u8>, HandshakeError> {
-        expect(Kind::Challenge, kind, body)?;
+        messages::expect(Kind::Challenge, kind, body)?;
         let challenge = Challenge::decode(body)?;
         if !VERSIONS.contains(&challenge.version) {
             return Err(HandshakeError::Version(challenge.version, challenge.version));
@@ -76,9 +78,9 @@ impl Initiator {
         Ok(self.proved(Kind::Proof, messages::encode(&terms)))
     }
 
-    /// Takes what came after PROOF or ANSWER.
+    /// Processes the frame after PROOF or ANSWER.
     pub(crate) fn verdict(&mut self, kind: Kind, body: &[u8]) -> Result<Decision, HandshakeError> {
-        expect(Kind::Verdict, kind, body)?;
+        messages::expect(Kind::Verdict, kind, body)?;
         let fields = verified(&self.me, Role::Acceptor, &mut self.transcript, Kind::Verdict, body)?;
         match messages::decode(fields)? {
             Verdict::Accepted(Terms { hidden, max_frame, channels }) => {
@@ -94,12 +96,13 @@ impl Initiator {
         }
     }
 
-    /// Answers [`Decision::StillThere`]; the bytes are the body of ANSWER.
+    /// Answers [`Decision::StillThere`]; the returned bytes are the body of ANSWER.
     pub(crate) fn answer(&mut self, still_there: bool) -> Vec<u8> {
         self.proved(Kind::Answer, messages::encode(&Answer { still_there }))
     }
 
-    /// The bond that further connections of the session prove, once it is accepted.
+    /// The bond with which further connections of the accepted session prove that they belong to
+    /// it.
     pub(crate) fn bond(self) -> Bond {
         Bond::new(self.transcript)
     }
@@ -109,16 +112,7 @@ impl Initiator {
     }
 }
 
-/// The frame must be of that kind; a REJECT says why there is none.
-pub(super) fn expect(expected: Kind, kind: Kind, body: &[u8]) -> Result<(), HandshakeError> {
-    match kind {
-        Kind::Reject => Err(HandshakeError::Rejected(Reject::decode(body)?)),
-        kind if kind == expected => Ok(()),
-        _ => Err(HandshakeError::Malformed("a frame that does not belong here")),
-    }
-}
-
-/// Appends the proof of `role` over all that was said and these fields.
+/// Appends the proof of `role` over the transcript and these fields.
 pub(super) fn proved(
     me: &Identity,
     role: Role,
@@ -133,8 +127,8 @@ pub(super) fn proved(
     fields
 }
 
-/// The fields of a message, if the proof after them is that of `role` over all that was said and
-/// them.
+/// Returns the fields of a message, if the proof after them is that of `role` over the transcript
+/// and the fields.
 pub(super) fn verified<'b>(
     me: &Identity,
     role: Role,

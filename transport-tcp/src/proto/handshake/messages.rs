@@ -1,8 +1,8 @@
 //! The messages of a handshake, and their bytes.
 //!
-//! HELLO, CHALLENGE and REJECT are read before a version is agreed: their layouts are frozen,
-//! written by hand, numbers big-endian, texts with one byte of length before them, and what follows
-//! their last field is ignored. The others are postcard, with 32 bytes of proof after it.
+//! HELLO, CHALLENGE and REJECT are read before a version is agreed: their layouts are frozen and
+//! written by hand, with big-endian numbers and one byte of length before each text. Bytes after
+//! their last field are ignored. The other messages are postcard, followed by 32 bytes of proof.
 
 use std::{fmt, ops::RangeInclusive};
 
@@ -16,11 +16,9 @@ use crate::{
     proto::{peers::pairing::Refusal, wire::Kind},
 };
 
-/// The longest frame of a handshake, header and body.
-pub(crate) const MAX_FRAME: usize = 1024;
-/// The protocol versions this code speaks.
+/// The protocol versions that this code supports.
 pub(crate) const VERSIONS: RangeInclusive<u16> = 2..=2;
-/// A number used once, by which a proof cannot be replayed.
+/// A number used once, which prevents that a proof is replayed.
 pub(crate) type Nonce = [u8; 32];
 
 const MAGIC: [u8; 4] = *b"OBIT";
@@ -28,7 +26,7 @@ const MAGIC: [u8; 4] = *b"OBIT";
 /// The initiator introduces itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hello {
-    /// Lowest and highest version it speaks.
+    /// Lowest and highest version that the initiator supports.
     pub(crate) versions: (u16, u16),
     pub(crate) features: Features,
     pub(crate) incarnation: Incarnation,
@@ -37,7 +35,7 @@ pub(crate) struct Hello {
     pub(crate) nonce: Nonce,
     pub(crate) cluster: Vec<u8>,
     pub(crate) name: NodeName,
-    /// The node that it wants to reach.
+    /// The name of the node that was dialed.
     pub(crate) expected: NodeName,
 }
 
@@ -78,7 +76,7 @@ impl Hello {
         Ok(hello)
     }
 
-    /// The highest version that both speak.
+    /// The highest version that both support.
     pub(crate) fn common_version(&self) -> Result<u16, HandshakeError> {
         let (lowest, highest) = self.versions;
         let version = highest.min(*VERSIONS.end());
@@ -93,9 +91,9 @@ impl Hello {
 /// The acceptor introduces itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Challenge {
-    /// The version that is spoken from here on.
+    /// The version of the messages from here on.
     pub(crate) version: u16,
-    /// The features that both understand.
+    /// The features that both support.
     pub(crate) features: Features,
     pub(crate) incarnation: Incarnation,
     pub(crate) nonce: Nonce,
@@ -125,22 +123,23 @@ impl Challenge {
     }
 }
 
-/// Why the acceptor does not go on. Nothing proves who says so: it can only end the handshake.
+/// Why the acceptor ends the handshake. The message has no proof, so it can do no more than end the
+/// handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reject {
-    /// No version in common; it speaks these.
+    /// No version in common; the acceptor supports these.
     Version { lowest: u16, highest: u16 },
-    /// It belongs to another cluster.
+    /// The acceptor belongs to another cluster.
     Cluster,
-    /// It is not the node that was looked for.
+    /// The acceptor is not the node that was dialed.
     WrongName,
-    /// It bears the initiator's own name.
+    /// The acceptor has the initiator's own name.
     SameName,
-    /// The proof does not hold.
+    /// The proof is invalid.
     Unproved,
-    /// The initiator's certificate does not bear its name.
+    /// The initiator's certificate does not contain its name.
     NameNotInCertificate,
-    /// A reason this version does not know.
+    /// A reason of a later version.
     Unknown(u8),
 }
 
@@ -151,12 +150,12 @@ impl fmt::Display for Reject {
                 write!(f, "it speaks the protocol versions {lowest} to {highest}, we do not")
             }
             Reject::Cluster => f.write_str("it belongs to another cluster"),
-            Reject::WrongName => f.write_str("it is not the node that was looked for"),
-            Reject::SameName => f.write_str("it bears our own name"),
+            Reject::WrongName => f.write_str("it is not the node that was dialed"),
+            Reject::SameName => f.write_str("it has the name of this node"),
             Reject::Unproved => f.write_str(
                 "it does not accept our secret; with TLS also if something between the two terminates it",
             ),
-            Reject::NameNotInCertificate => f.write_str("our certificate does not bear our name"),
+            Reject::NameNotInCertificate => f.write_str("our certificate does not contain our name"),
             Reject::Unknown(code) => write!(f, "a reason that this version does not know ({code})"),
         }
     }
@@ -167,7 +166,7 @@ impl Reject {
         Reject::Version { lowest: *VERSIONS.start(), highest: *VERSIONS.end() }
     }
 
-    /// The frame that says so.
+    /// The frame with this reason.
     pub(crate) fn to_frame(self) -> Vec<u8> {
         frames::encode(Kind::Reject, &self.encode())
     }
@@ -208,10 +207,10 @@ impl Reject {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Terms {
     pub(crate) hidden: bool,
-    /// The longest frame it takes.
+    /// Maximum length of a frame to this side.
     pub(crate) max_frame: u32,
     /// In PROOF the channels that the initiator has, in VERDICT those of them that the acceptor has
-    /// too, in the same order.
+    /// as well, in the same order.
     pub(crate) channels: Vec<ChannelName>,
 }
 
@@ -220,9 +219,9 @@ pub(crate) struct Terms {
 pub(crate) enum Verdict {
     /// This connection is the session.
     Accepted(Terms),
-    /// A session with you stands here: do you still have it?
+    /// The acceptor has a session with the initiator, and asks whether the initiator still has it.
     StillThere,
-    /// Not this connection.
+    /// Another connection is preferred, or the name is taken.
     Refused(Refusal),
 }
 
@@ -232,16 +231,25 @@ pub(crate) struct Answer {
     pub(crate) still_there: bool,
 }
 
-/// The binary form of a message after the version is agreed, without its proof.
+/// Encodes a message after the version is agreed, without its proof.
 pub(crate) fn encode<T: Serialize>(message: &T) -> Vec<u8> {
     postcard::to_allocvec(message).expect("plain messages have a binary form")
 }
 
-/// Reads a message after the version is agreed, strict about trailing bytes.
+/// Decodes a message after the version is agreed; trailing bytes are an error.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HandshakeError> {
     match postcard::take_from_bytes(bytes) {
         Ok((message, [])) => Ok(message),
         _ => Err(HandshakeError::Malformed("a message that cannot be read")),
+    }
+}
+
+/// Checks the kind of a frame. A REJECT is returned as the error that it contains.
+pub(super) fn expect(expected: Kind, kind: Kind, body: &[u8]) -> Result<(), HandshakeError> {
+    match kind {
+        Kind::Reject => Err(HandshakeError::Rejected(Reject::decode(body)?)),
+        kind if kind == expected => Ok(()),
+        _ => Err(HandshakeError::Malformed("a frame out of place")),
     }
 }
 
@@ -250,15 +258,15 @@ fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
 }
 
-/// The fields of a frozen layout, taken from the front.
+/// The remaining fields of a frozen layout.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], HandshakeError> {
-        let (taken, rest) =
+        let (field, remaining) =
             self.0.split_at_checked(len).ok_or(HandshakeError::Malformed("a message is cut short"))?;
-        self.0 = rest;
-        Ok(taken)
+        self.0 = remaining;
+        Ok(field)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], HandshakeError> {
@@ -345,7 +353,7 @@ mod tests {
         let long: NodeName = format!("{}@{}", "l".repeat(63), "h".repeat(191)).parse().unwrap();
         assert_eq!(long.as_str().len(), 255);
         let hello = Hello { cluster: vec![b'c'; 64], name: long.clone(), expected: long, ..hello() };
-        assert!(hello.encode().len() + crate::proto::wire::MAX_HEADER <= MAX_FRAME);
+        assert!(hello.encode().len() + crate::proto::wire::MAX_HEADER <= frames::MAX_FRAME);
         assert_eq!(Hello::decode(&hello.encode()).unwrap(), hello);
     }
 

@@ -1,4 +1,4 @@
-//! A handshake from the side that has dialed: bytes in, bytes out.
+//! A handshake on the side that has dialed: bytes in, bytes out.
 
 use std::{mem, sync::Arc};
 
@@ -13,8 +13,8 @@ use super::{
 };
 use crate::proto::{peers::pairing::ConnId, wire::Kind};
 
-/// See the [module](self). Its driver calls [`step`](Self::step) and does what it says, until that
-/// is [`Accepted`](OutboundStep::Accepted) or an error.
+/// See the [module](self). Its driver calls [`step`](Self::step) and carries out the returned step,
+/// until that is [`Accepted`](OutboundStep::Accepted) or an error.
 #[derive(Debug)]
 pub struct Outbound {
     initiator: Initiator,
@@ -26,13 +26,13 @@ pub struct Outbound {
 
 #[derive(Debug)]
 enum State {
-    /// The body of HELLO, which is not allowed yet.
+    /// The body of HELLO, which may not be sent yet.
     Hello(Vec<u8>),
     AwaitChallenge,
     AwaitVerdict {
         was_asked: bool,
     },
-    /// The peer has asked for the session that it holds.
+    /// The peer has asked whether the local node still has the session that the peer has.
     Asked,
     Dropped,
 }
@@ -44,11 +44,11 @@ pub enum OutboundStep {
     Send(Vec<u8>),
     /// Read into the [frames](Outbound::frames).
     Receive,
-    /// Ask [`PeerTable::hello_written`](crate::proto::peers::table::PeerTable::hello_written), and
-    /// [tell](Outbound::may_say_hello).
+    /// Call [`PeerTable::hello_written`](crate::proto::peers::table::PeerTable::hello_written), and
+    /// pass the result to [`may_say_hello`](Outbound::may_say_hello).
     AskForHello,
-    /// Ask [`PeerTable::still_there`](crate::proto::peers::table::PeerTable::still_there), and
-    /// [tell](Outbound::still_there).
+    /// Call [`PeerTable::still_there`](crate::proto::peers::table::PeerTable::still_there), and
+    /// pass the result to [`still_there`](Outbound::still_there).
     AskForSession,
     /// The peer has accepted. Report
     /// [`PeerTable::accepted`](crate::proto::peers::table::PeerTable::accepted).
@@ -57,7 +57,7 @@ pub enum OutboundStep {
 
 impl Outbound {
     /// The handshake of that dial with that peer. `nonce`: a random number that is used once.
-    /// `binding`: what identifies the connection, if it is one with TLS.
+    /// `binding`: the value that identifies the connection, if it uses TLS.
     pub fn new(
         local: &Arc<Identity>,
         peer: &NodeName,
@@ -70,7 +70,7 @@ impl Outbound {
         Outbound { initiator, frames: HandshakeFrames::new(), outgoing: None, state: State::Hello(hello) }
     }
 
-    /// The bytes that have arrived.
+    /// The received bytes.
     pub fn frames(&mut self) -> &mut HandshakeFrames {
         &mut self.frames
     }
@@ -78,7 +78,7 @@ impl Outbound {
     /// The next step of the driver.
     ///
     /// # Errors
-    /// Why the handshake comes to nothing.
+    /// The reason why the handshake failed.
     pub fn step(&mut self) -> Result<OutboundStep, HandshakeError> {
         if let Some(frame) = self.outgoing.take() {
             return Ok(OutboundStep::Send(frame));
@@ -107,7 +107,7 @@ impl Outbound {
         }
     }
 
-    /// Whether HELLO may be sent: from then on the dial counts.
+    /// Sets whether HELLO may be sent: from then on the dial counts.
     pub fn may_say_hello(&mut self, may: bool) {
         if let State::Hello(hello) = mem::replace(&mut self.state, State::Dropped)
             && may
@@ -117,20 +117,20 @@ impl Outbound {
         }
     }
 
-    /// Whether this node still has the session for which the peer has asked. If it has, this
+    /// Sets whether this node still has the session for which the peer has asked. If it has, this
     /// handshake ends with the answer.
     pub fn still_there(&mut self, still_there: bool) {
         self.outgoing = Some(frames::encode(Kind::Answer, &self.initiator.answer(still_there)));
         self.state = if still_there { State::Dropped } else { State::AwaitVerdict { was_asked: true } };
     }
 
-    /// The bond that further connections of the session prove, once it is accepted; and the bytes
-    /// behind the handshake.
+    /// The bond with which further connections of the accepted session prove that they belong to
+    /// it, and the bytes that arrived after the handshake.
     pub(crate) fn into_session(self) -> (Bond, Vec<u8>) {
         (self.initiator.bond(), self.frames.into_rest())
     }
 
-    /// The bytes that have arrived behind the handshake.
+    /// The bytes that arrived after the handshake.
     pub fn into_rest(self) -> Vec<u8> {
         self.frames.into_rest()
     }

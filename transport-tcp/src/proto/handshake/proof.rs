@@ -1,5 +1,5 @@
-//! Proofs of knowing the secret: HMAC-SHA-256 over everything that was said, by whom, and over
-//! which connection.
+//! Proofs that a node has the secret: HMAC-SHA-256 over the transcript, the role and the
+//! connection.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use subtle::{Choice, ConstantTimeEq};
 
 use crate::{config::TcpConfig, proto::wire::Kind, secret::Secret};
 
-/// The length of a proof.
+/// Length of a proof in bytes.
 pub(crate) const LEN: usize = 32;
 
-/// The side that proves. One side's proof is never taken for the other's.
+/// The side that proves. A proof of one role is invalid for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Initiator,
@@ -38,7 +38,7 @@ pub(crate) struct Binding(pub(crate) Option<[u8; LEN]>);
 
 #[cfg(any(test, feature = "fuzzing"))]
 impl Binding {
-    /// That of a connection without TLS.
+    /// The binding of a connection without TLS.
     pub(crate) const NONE: Binding = Binding(None);
 }
 
@@ -56,9 +56,9 @@ impl Transcript {
         self.0.clone().finalize().into()
     }
 
-    /// Makes every later proof one for that connection.
+    /// Binds every later proof to that connection.
     fn bind(&mut self, binding: Binding) {
-        /// No frame begins so: its first byte is not the number of a kind.
+        /// No frame begins like this: the first byte is not the number of a kind.
         const LABEL: &[u8] = b"obit tls-exporter";
         if let Binding(Some(exported)) = binding {
             self.0.update(LABEL);
@@ -73,18 +73,18 @@ impl Transcript {
     }
 }
 
-/// The secrets as keys: one proves, all verify.
+/// The secrets as keys: the first one proves, all verify.
 pub(crate) struct Keys {
     prove: Hmac<Sha256>,
     verify: Vec<Hmac<Sha256>>,
-    /// Made of a secret, and not of a value that every node knows.
+    /// Whether the keys are made of a secret, and not of a value that every node has.
     secret: bool,
 }
 
 impl Keys {
     pub(crate) fn new(config: &TcpConfig) -> Self {
-        /// Without a secret the proofs prove nothing, but both sides still notice if they have
-        /// heard different things.
+        /// Without a secret the proofs prove nothing, but both sides still detect different
+        /// transcripts.
         const NO_SECRET: &[u8] = b"obit: no secret is configured, whoever can connect may join";
         let secrets = config.secret.iter().chain(&config.also_accept).map(Secret::expose);
         let mut verify: Vec<_> = secrets.map(key).collect();
@@ -95,21 +95,21 @@ impl Keys {
         Keys { prove: verify[0].clone(), verify, secret }
     }
 
-    /// Makes every later proof over that transcript one for that connection. Without a secret a
-    /// proof could be made anew by any relay, so then it says nothing of the connection, and
-    /// gateways that terminate TLS may be used.
+    /// Binds every later proof over that transcript to that connection. Without a secret any relay
+    /// could make new proofs, so they are not bound, and gateways that terminate TLS may be used.
     pub(crate) fn bind(&self, transcript: &mut Transcript, binding: Binding) {
         if self.secret {
             transcript.bind(binding);
         }
     }
 
-    /// The proof that `role` knows the secret and has heard `transcript`.
+    /// The proof that `role` has the secret and has seen `transcript`.
     pub(crate) fn prove(&self, role: Role, transcript: &Transcript) -> [u8; LEN] {
         code(&self.prove, role, transcript)
     }
 
-    /// Whether `proof` is that of one of the secrets. Takes equally long whichever it is, or none.
+    /// Whether `proof` is made with one of the secrets. Takes equally long for each of them, and
+    /// for none.
     pub(crate) fn verify(&self, role: Role, transcript: &Transcript, proof: &[u8]) -> bool {
         let none = Choice::from(0);
         self.verify.iter().fold(none, |any, key| any | code(key, role, transcript).ct_eq(proof)).into()
@@ -142,7 +142,7 @@ mod tests {
         Keys::new(&config)
     }
 
-    fn heard(body: &[u8]) -> Transcript {
+    fn transcript_of(body: &[u8]) -> Transcript {
         let mut transcript = Transcript::new();
         transcript.absorb(Kind::Hello, body);
         transcript
@@ -151,12 +151,12 @@ mod tests {
     #[test]
     fn a_proof_holds_for_one_secret_one_role_and_one_transcript() {
         let keys_1 = keys(1, &[]);
-        let proof = keys_1.prove(Role::Initiator, &heard(b"x"));
-        assert!(keys_1.verify(Role::Initiator, &heard(b"x"), &proof));
-        assert!(!keys_1.verify(Role::Acceptor, &heard(b"x"), &proof));
-        assert!(!keys_1.verify(Role::Initiator, &heard(b"y"), &proof));
-        assert!(!keys(2, &[]).verify(Role::Initiator, &heard(b"x"), &proof));
-        assert!(!keys_1.verify(Role::Initiator, &heard(b"x"), &proof[..31]));
+        let proof = keys_1.prove(Role::Initiator, &transcript_of(b"x"));
+        assert!(keys_1.verify(Role::Initiator, &transcript_of(b"x"), &proof));
+        assert!(!keys_1.verify(Role::Acceptor, &transcript_of(b"x"), &proof));
+        assert!(!keys_1.verify(Role::Initiator, &transcript_of(b"y"), &proof));
+        assert!(!keys(2, &[]).verify(Role::Initiator, &transcript_of(b"x"), &proof));
+        assert!(!keys_1.verify(Role::Initiator, &transcript_of(b"x"), &proof[..31]));
     }
 
     #[test]
@@ -164,13 +164,13 @@ mod tests {
         let rotating = keys(2, &[1]);
         assert!(rotating.verify(
             Role::Initiator,
-            &heard(b"x"),
-            &keys(1, &[]).prove(Role::Initiator, &heard(b"x"))
+            &transcript_of(b"x"),
+            &keys(1, &[]).prove(Role::Initiator, &transcript_of(b"x"))
         ));
         assert!(!keys(1, &[]).verify(
             Role::Acceptor,
-            &heard(b"x"),
-            &rotating.prove(Role::Acceptor, &heard(b"x"))
+            &transcript_of(b"x"),
+            &rotating.prove(Role::Acceptor, &transcript_of(b"x"))
         ));
     }
 
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bounds_of_what_was_said_are_part_of_it() {
+    fn the_bounds_of_messages_are_part_of_the_transcript() {
         let mut one = Transcript::new();
         one.absorb(Kind::Hello, b"ab");
         one.absorb(Kind::Hello, b"c");

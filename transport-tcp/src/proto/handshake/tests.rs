@@ -40,7 +40,8 @@ fn b() -> Arc<Identity> {
     identity("b@h", 2, |config| config.max_frame(2048).channels(names("control other bulk")))
 }
 
-/// A whole handshake in which everything said passes through `wire`. What a knows of b, and b of a.
+/// A complete handshake whose messages all pass through `wire`. Returns what a negotiated about b,
+/// and b about a.
 fn shake(
     a: &Arc<Identity>,
     b: &Arc<Identity>,
@@ -70,14 +71,14 @@ fn shake(
 }
 
 #[test]
-fn both_learn_who_the_other_is_and_what_it_is_like() {
+fn both_receive_the_identity_and_the_terms_of_the_other() {
     let (a, b) = (a(), b());
-    let (b_as_met, a_as_met) = shake(&a, &b, |_, _| {}).unwrap();
+    let (b_negotiated, a_negotiated) = shake(&a, &b, |_, _| {}).unwrap();
     let most = (16 << 20) + (1 << 10);
     let channels = names("bulk control");
     let features = FRAGMENTS;
     assert_eq!(
-        b_as_met,
+        b_negotiated,
         Negotiated {
             node: b.node.clone(),
             hidden: false,
@@ -87,20 +88,20 @@ fn both_learn_who_the_other_is_and_what_it_is_like() {
         }
     );
     assert_eq!(
-        a_as_met,
+        a_negotiated,
         Negotiated { node: a.node.clone(), hidden: true, features, max_frame: most, channels }
     );
 }
 
 #[test]
-fn where_one_does_not_understand_fragments_both_send_what_fits_into_one_frame() {
+fn without_fragments_on_one_side_both_send_frames_that_are_not_cut() {
     let before = |node: Arc<Identity>| {
         let node = Arc::into_inner(node).expect("it has one owner");
         Arc::new(Identity { features: Features(0), max_frame: 1 << 20, ..node })
     };
     for (a, b) in [(a(), before(b())), (before(a()), b())] {
-        let (b_as_met, a_as_met) = shake(&a, &b, |_, _| {}).unwrap();
-        for negotiated in [b_as_met, a_as_met] {
+        let (b_negotiated, a_negotiated) = shake(&a, &b, |_, _| {}).unwrap();
+        for negotiated in [b_negotiated, a_negotiated] {
             assert_eq!(negotiated.features, Features(0));
             assert!(negotiated.max_frame <= 1 << 20);
             let limits = Limits::between(&TcpConfig::new("x@h".parse().unwrap()), &negotiated);
@@ -111,11 +112,11 @@ fn where_one_does_not_understand_fragments_both_send_what_fits_into_one_frame() 
 }
 
 #[test]
-fn whatever_is_changed_on_the_way_is_noticed() {
+fn every_change_on_the_path_is_detected() {
     let mut said = Vec::new();
     shake(&a(), &b(), |kind, body| said.push((kind, body.len()))).unwrap();
     for (which, &(kind, len)) in said.iter().enumerate() {
-        // Every bit of every byte, and one byte more.
+        // Every bit of every byte, and one additional byte.
         for (at, bit) in (0..=len).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
             let mut frame = 0;
             let changed = shake(&a(), &b(), |_, body| {
@@ -131,7 +132,7 @@ fn whatever_is_changed_on_the_way_is_noticed() {
 }
 
 #[test]
-fn what_one_has_said_does_not_prove_anything_for_the_other() {
+fn a_proof_of_one_side_is_invalid_for_the_other() {
     let (a, b) = (a(), b());
     let (mut initiator, hello) = Initiator::hello(&a, &b.node.name, 7, [1; 32], Binding::NONE);
     let (_, challenge) = Acceptor::hello(&b, Kind::Hello, &hello, [2; 32], Binding::NONE).unwrap();
@@ -153,12 +154,12 @@ fn a_refusal_is_proved_as_well() {
 }
 
 /// The bytes that one side has sent, fed to the other in pieces.
-struct Link {
+struct Pipes {
     to_b: Vec<u8>,
     to_a: Vec<u8>,
 }
 
-/// Moves bytes into the frames of a handshake, as one read does. False if there are none.
+/// Moves bytes into the frames of a handshake, as one read does. Returns false if there are none.
 fn read(bytes: &mut Vec<u8>, frames: &mut frames::HandshakeFrames, at_once: usize) -> bool {
     let room = frames.room();
     let some = room.len().min(at_once).min(bytes.len());
@@ -168,8 +169,8 @@ fn read(bytes: &mut Vec<u8>, frames: &mut frames::HandshakeFrames, at_once: usiz
     some > 0
 }
 
-/// Runs both machines to their ends, or until b waits in vain, with these decisions of b's table; a
-/// answers the question as told.
+/// Runs both machines to their ends, or until b waits for a decision that does not come, with these
+/// decisions of b's table; a answers the question with `still_there`.
 fn run_both(
     decisions: &[InboundDecision],
     still_there: bool,
@@ -178,14 +179,14 @@ fn run_both(
     let (a, b) = (a(), b());
     let mut outbound = Outbound::new(&a, &b.node.name, ConnId(7), [1; 32], None);
     let mut inbound = Inbound::new(&b, [2; 32], None);
-    let mut link = Link { to_b: Vec::new(), to_a: Vec::new() };
+    let mut pipes = Pipes { to_b: Vec::new(), to_a: Vec::new() };
     let mut decisions = decisions.iter();
     let (mut of_a, mut of_b, mut negotiated) = (None, None, None);
     for _ in 0..10_000 {
         if of_a.is_none() {
             match outbound.step() {
-                Ok(OutboundStep::Send(frame)) => link.to_b.extend(frame),
-                Ok(OutboundStep::Receive) => drop(read(&mut link.to_a, outbound.frames(), at_once)),
+                Ok(OutboundStep::Send(frame)) => pipes.to_b.extend(frame),
+                Ok(OutboundStep::Receive) => drop(read(&mut pipes.to_a, outbound.frames(), at_once)),
                 Ok(OutboundStep::AskForHello) => outbound.may_say_hello(true),
                 Ok(OutboundStep::AskForSession) => outbound.still_there(still_there),
                 Ok(OutboundStep::Accepted(negotiated)) => of_a = Some(Ok(Some(negotiated))),
@@ -194,8 +195,8 @@ fn run_both(
         }
         if of_b.is_none() {
             match inbound.step() {
-                Ok(InboundStep::Send(frame)) => link.to_a.extend(frame),
-                Ok(InboundStep::Receive) => drop(read(&mut link.to_b, inbound.frames(), at_once)),
+                Ok(InboundStep::Send(frame)) => pipes.to_a.extend(frame),
+                Ok(InboundStep::Receive) => drop(read(&mut pipes.to_b, inbound.frames(), at_once)),
                 Ok(InboundStep::CheckName(name)) => assert_eq!(name, a.node.name),
                 Ok(InboundStep::Proved(node, dial)) => assert_eq!((node, dial), (a.node.clone(), 7)),
                 Ok(InboundStep::AwaitDecision) => match decisions.next() {
@@ -238,7 +239,7 @@ fn a_refusal_and_a_session_that_is_still_there_end_both_machines() {
 }
 
 #[test]
-fn what_is_decided_while_the_peer_is_asked_is_told_after_its_answer() {
+fn a_decision_made_while_the_peer_is_asked_is_sent_after_its_answer() {
     let (a, b) = (a(), b());
     let mut outbound = Outbound::new(&a, &b.node.name, ConnId(7), [1; 32], None);
     let mut inbound = Inbound::new(&b, [2; 32], None);
@@ -270,7 +271,7 @@ fn what_is_decided_while_the_peer_is_asked_is_told_after_its_answer() {
 }
 
 #[test]
-fn a_dial_that_is_not_wanted_any_more_sends_nothing() {
+fn a_dial_that_is_no_longer_needed_sends_nothing() {
     let mut outbound = Outbound::new(&a(), &b().node.name, ConnId(7), [1; 32], None);
     assert!(matches!(outbound.step(), Ok(OutboundStep::AskForHello)));
     outbound.may_say_hello(false);

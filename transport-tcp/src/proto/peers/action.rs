@@ -1,43 +1,43 @@
-//! Decisions of the [table of peers](super::table), for its driver to carry out.
+//! Decisions of the [table of peers](super::table), which its driver carries out.
 
 use peer_service::{DialId, EndKind};
 use refs::NodeName;
 
 use super::pairing::{ConnId, Refusal};
 
-/// One decision. Carried out in the order in which the table returns them.
+/// One decision. The driver carries decisions out in the order in which the table returns them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Start the dialer of that peer. It asks [`PeerTable::plan`](super::table::PeerTable::plan)
-    /// what to do, until that says [`Stop`](super::peer::Plan::Stop).
+    /// Start the dialer of that peer. The dialer calls
+    /// [`PeerTable::plan`](super::table::PeerTable::plan) for its next step, until that returns
+    /// [`Stop`](super::peer::Plan::Stop).
     StartDialer(NodeName),
-    /// Something has changed for that peer: its dialer asks for a plan again, and has a dial under
-    /// way look for new addresses.
+    /// Wake the dialer of that peer, because something has changed: it asks for a plan again, and a
+    /// dial in progress looks for new addresses.
     WakeDialer(NodeName),
-    /// Give up that outbound connection.
+    /// Close that outbound connection.
     DropDial(ConnId),
-    /// Tell that inbound connection.
+    /// Send the decision to that inbound connection.
     Decide(ConnId, InboundDecision),
-    /// Give up that inbound connection: the transport is shutting down.
+    /// Close that inbound connection: the transport is shutting down.
     DropInbound(ConnId),
-    /// Ask the peer of that session for a sign of life. Report
+    /// Probe the peer of that session. Report
     /// [`probe_answered`](super::table::PeerTable::probe_answered) or
     /// [`probe_silent`](super::table::PeerTable::probe_silent).
     ProbeSession(ConnId),
-    /// End that session as [`Replaced`](EndKind::Replaced). It is no session of the table any more.
+    /// End that session as [`Replaced`](EndKind::Replaced). The table has removed it.
     EndSession(ConnId),
-    /// Answer that call of `connect`: no session will come of it.
+    /// Report that this call of `connect` has failed.
     FailDial(NodeName, DialId, EndKind),
 }
 
-/// The decision about an inbound connection that has proved which node it comes from.
+/// The decision about an inbound connection that has proved its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InboundDecision {
-    /// It is the session.
+    /// The connection is the session.
     Accepted,
-    /// It is asked whether its node still has the session that stands. Another decision follows its
-    /// answer.
+    /// Ask the peer whether it still has the existing session. Another decision follows its answer.
     Asked,
-    /// It is told why, and closed.
+    /// Send the refusal, and close the connection.
     Refused(Refusal),
 }

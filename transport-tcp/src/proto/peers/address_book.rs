@@ -1,23 +1,22 @@
-//! The address book: which peers there should always be a session with, and where they can be
-//! reached.
+//! The address book: the peers with which there should always be a session, and their addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use refs::{Address, NodeName, NodeSpec};
 
-/// Where a list of peers comes from.
+/// The source of a list of peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Source {
     /// The configuration itself.
     Config,
     /// The file of peers.
     File,
-    /// The answers for that one of the names in DNS.
+    /// The DNS answers for the name with that index.
     Dns(usize),
 }
 
-/// The lists of all sources, as one. A peer in several of them has the addresses of the first that
-/// knows any.
+/// The lists of all sources, merged. A peer in several lists has the addresses of the first list
+/// that gives any.
 #[derive(Debug, Default)]
 pub(crate) struct AddressBook {
     lists: BTreeMap<Source, Vec<NodeSpec>>,
@@ -25,8 +24,8 @@ pub(crate) struct AddressBook {
 }
 
 impl AddressBook {
-    /// A source has a new list. The peers that are listed now and were not, the other way round, or
-    /// have other addresses.
+    /// Replaces the list of a source. Returns the peers that were added or removed, or whose
+    /// addresses have changed.
     pub(crate) fn replace(&mut self, source: Source, list: Vec<NodeSpec>) -> BTreeSet<NodeName> {
         self.lists.insert(source, list);
         let mut entries: BTreeMap<NodeName, Vec<Address>> = BTreeMap::new();
@@ -45,7 +44,7 @@ impl AddressBook {
         self.entries.contains_key(name)
     }
 
-    /// Where it can be reached; nowhere if that is for its name to say.
+    /// The addresses of the peer; empty if its name contains its address.
     pub(crate) fn addresses(&self, name: &NodeName) -> &[Address] {
         self.entries.get(name).map_or(&[], Vec::as_slice)
     }
@@ -61,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_new_list_changes_is_told_and_nothing_else() {
+    fn a_new_list_reports_its_changes_and_nothing_else() {
         let mut book = AddressBook::default();
         assert_eq!(replace(&mut book, Source::Config, &["a@h:1", "b@h:1"]), ["a", "b"]);
         assert_eq!(replace(&mut book, Source::File, &["b@h:1", "c@h:1"]), ["c"]);

@@ -1,4 +1,4 @@
-//! How long to wait before dialling again.
+//! The delay before the next dial.
 
 use std::time::Duration;
 
@@ -9,27 +9,28 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Before the jitter, after the first failure.
+    /// Delay after the first failure, before jitter.
     const FIRST: Duration = Duration::from_millis(50);
-    /// Before the jitter, in the end.
+    /// Maximum delay, before jitter.
     const CAP: Duration = Duration::from_secs(30);
 
-    /// One more failure: how long to wait. `random` is spread over the whole range of its type.
+    /// Counts a failure and returns the delay. `random` is uniform over the range of its type.
     pub(crate) fn failed(&mut self, random: u64) -> Duration {
         let doubled = Self::FIRST * 2_u32.saturating_pow(self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
         jitter(doubled.min(Self::CAP), random)
     }
 
-    /// The peer was reached.
+    /// Starts again at the first delay.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 }
 
-/// Between half of `most` and `most`, so that two who failed together do not try again together.
-pub(crate) fn jitter(most: Duration, random: u64) -> Duration {
-    most / 2 + (most / 2).mul_f64(random as f64 / u64::MAX as f64)
+/// A random time between half of `max` and `max`, so that two nodes that failed together do not
+/// retry together.
+pub(crate) fn jitter(max: Duration, random: u64) -> Duration {
+    max / 2 + (max / 2).mul_f64(random as f64 / u64::MAX as f64)
 }
 
 #[cfg(test)]

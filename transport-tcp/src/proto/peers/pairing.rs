@@ -63,8 +63,8 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Refusal::Simultaneous => "both have dialled at once, and its dial goes on",
-            Refusal::DuplicateName => "another live node bears our name",
+            Refusal::Simultaneous => "both have dialed at once, and its dial goes on",
+            Refusal::DuplicateName => "another live node has our name",
             Refusal::Superseded => "a newer dial of ours has taken its place",
             Refusal::StandsAlready => "the two are connected already",
         })
@@ -83,9 +83,9 @@ pub enum Effect {
     AskInbound(ConnId),
     /// Probe the session; report [`Pairing::probe_answered`] or [`Pairing::probe_silent`].
     ProbeSession(ConnId),
-    /// End the session as replaced. The pairing has forgotten it; its end need not be reported.
+    /// End the session as replaced. The pairing has removed it; its end need not be reported.
     EndSession(ConnId),
-    /// Drop the local dial. The pairing has forgotten it; its end need not be reported.
+    /// Drop the local dial. The pairing has removed it; its end need not be reported.
     DropDial(ConnId),
 }
 
@@ -97,22 +97,22 @@ pub enum Effect {
 pub struct Pairing {
     /// Whether the local name is higher than the peer's. Then the local dial wins.
     higher: bool,
-    session: Option<Standing>,
+    session: Option<Session>,
     dial: Option<Dial>,
     waiting: Option<Waiting>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Standing {
+struct Session {
     conn: ConnId,
     incarnation: Incarnation,
-    /// A probe runs.
+    /// Whether a probe runs.
     probed: bool,
 }
 
-impl Standing {
+impl Session {
     const fn new(conn: ConnId, incarnation: Incarnation) -> Self {
-        Standing { conn, incarnation, probed: false }
+        Session { conn, incarnation, probed: false }
     }
 }
 
@@ -150,7 +150,7 @@ impl Pairing {
 
     /// The connection that is the session.
     pub fn session(&self) -> Option<ConnId> {
-        self.session.map(|standing| standing.conn)
+        self.session.map(|session| session.conn)
     }
 
     /// The local dial in progress.
@@ -205,7 +205,7 @@ impl Pairing {
         let wanted = self.dial() == Some(conn);
         if wanted {
             self.dial = None;
-            self.session = Some(Standing::new(conn, incarnation));
+            self.session = Some(Session::new(conn, incarnation));
         }
         wanted
     }
@@ -223,8 +223,8 @@ impl Pairing {
             out.push(Effect::Refuse(earlier.conn, Refusal::Superseded));
         }
         match (self.session, self.dial) {
-            (Some(standing), _) => {
-                let awaits = if standing.incarnation == incarnation {
+            (Some(session), _) => {
+                let awaits = if session.incarnation == incarnation {
                     out.push(Effect::AskInbound(conn));
                     Awaits::Answer
                 } else {
@@ -259,11 +259,11 @@ impl Pairing {
 
     /// The session has answered the probe: the peer is alive and has the session.
     pub fn probe_answered(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
-        let Some(standing) = self.probe_over(conn) else { return };
+        let Some(session) = self.probe_over(conn) else { return };
         match self.waiting {
             Some(waiting) if waiting.awaits == Awaits::Probe => {
                 self.waiting = None;
-                let same = waiting.incarnation == standing.incarnation;
+                let same = waiting.incarnation == session.incarnation;
                 let refusal = if same { Refusal::StandsAlready } else { Refusal::DuplicateName };
                 out.push(Effect::Refuse(waiting.conn, refusal));
             }
@@ -288,7 +288,7 @@ impl Pairing {
     /// A connection has ended: the session, the local dial or a newcomer. Ignored if the pairing no
     /// longer holds it.
     pub fn closed(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
-        self.session = self.session.filter(|standing| standing.conn != conn);
+        self.session = self.session.filter(|session| session.conn != conn);
         self.dial = self.dial.filter(|dial| dial.conn != conn);
         self.waiting = self.waiting.filter(|waiting| waiting.conn != conn);
         self.serve(out);
@@ -298,9 +298,9 @@ impl Pairing {
     /// waits.
     fn probe_session(&mut self, out: &mut Vec<Effect>) -> Awaits {
         match &mut self.session {
-            Some(standing) if !standing.probed => {
-                standing.probed = true;
-                out.push(Effect::ProbeSession(standing.conn));
+            Some(session) if !session.probed => {
+                session.probed = true;
+                out.push(Effect::ProbeSession(session.conn));
                 Awaits::Probe
             }
             _ => Awaits::NextProbe,
@@ -309,15 +309,15 @@ impl Pairing {
 
     /// Ends the running probe and returns the session, if `conn` is the session and is being
     /// probed.
-    fn probe_over(&mut self, conn: ConnId) -> Option<Standing> {
-        let standing = self.session.as_mut().filter(|standing| standing.conn == conn && standing.probed)?;
-        standing.probed = false;
-        Some(*standing)
+    fn probe_over(&mut self, conn: ConnId) -> Option<Session> {
+        let session = self.session.as_mut().filter(|session| session.conn == conn && session.probed)?;
+        session.probed = false;
+        Some(*session)
     }
 
     fn end_session(&mut self, out: &mut Vec<Effect>) {
-        if let Some(standing) = self.session.take() {
-            out.push(Effect::EndSession(standing.conn));
+        if let Some(session) = self.session.take() {
+            out.push(Effect::EndSession(session.conn));
         }
         self.serve(out);
     }
@@ -335,7 +335,7 @@ impl Pairing {
         if let Some(dial) = self.dial.take() {
             out.push(Effect::DropDial(dial.conn));
         }
-        self.session = Some(Standing::new(conn, incarnation));
+        self.session = Some(Session::new(conn, incarnation));
         out.push(Effect::Accept(conn));
     }
 }

@@ -16,14 +16,13 @@ use super::{
     pairing::{ConnId, Effect, Pairing},
 };
 
-/// A dial on demand begins at the latest this long after the failure before it: its caller waits
-/// for an answer.
-const MOST_DEMAND_WAIT: Duration = Duration::from_millis(500);
-/// A session that has lasted that long shows that the peer is well.
+/// Maximum delay between a failure and a dial on demand, whose caller waits for a result.
+const MAX_DEMAND_WAIT: Duration = Duration::from_millis(500);
+/// Minimum duration of a session that resets the backoff.
 const STABLE: Duration = Duration::from_secs(5);
-/// After that time a node that was refused because its name is taken tries again by itself.
+/// Delay before a node that was refused because its name is taken redials on its own.
 const NAME_TAKEN_WAIT: Duration = Duration::from_secs(30);
-/// How long the loser of two simultaneous dials waits before it dials again, before jitter.
+/// Delay before the loser of two simultaneous dials redials, before jitter.
 const LOST_WAIT: Duration = Duration::from_millis(100);
 
 /// See the [module](self).
@@ -33,53 +32,52 @@ pub(crate) struct Peer {
     /// The session that was handed out, as long as it is the pairing's.
     pub(crate) session: Option<ConnId>,
     since: Instant,
-    /// Inbound connections that have proved themselves and wait for a decision.
+    /// Inbound connections that have proved their node and wait for a decision.
     undecided: Vec<ConnId>,
-    /// A probe was asked for before the session was handed out.
+    /// A probe was requested before the session was handed out.
     probe_due: bool,
-    /// The dial that a task runs, until it has become a session or was dropped.
+    /// The dial in progress, until it becomes a session or is dropped.
     running_dial: Option<ConnId>,
-    /// Dials that were asked for and wait for their answer.
+    /// Requested dials without a result.
     demand: Vec<Demand>,
     /// The addresses given with the last demand that gave some, unless the address book has changed
     /// since.
     pub(crate) addresses: Vec<Address>,
-    /// It is in the address book: redialed for ever.
+    /// Whether the peer is in the address book: it is redialed for ever.
     listed: bool,
-    /// Disconnected on request: not redialed before the next demand.
+    /// Whether it was disconnected on request: it is not redialed before the next demand.
     suspended: bool,
     backoff: Backoff,
-    /// Earliest time of the next dial because the peer is listed, and because of a demand.
+    /// Earliest time of the next dial: of one for the address book, and of one on demand.
     redial_at: Instant,
     demand_at: Instant,
     /// A dialer runs for this peer.
     pub(crate) has_dialer: bool,
 }
 
-/// A dial that waits for its answer.
+/// A requested dial without a result.
 #[derive(Debug)]
 struct Demand {
     dial: DialId,
-    /// By when it is answered. Set when the task that dials first looks at it: the time in which
-    /// this node did not run is not held against the peer.
+    /// Latest time of its result. Set when the dialer first plans it: time in which the local node
+    /// did not run does not count.
     deadline: Option<Instant>,
 }
 
 /// The next step of the dialer of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// Dial now, and finish by then.
+    /// Dial now, and finish by that time.
     Dial(Instant),
-    /// Ask again then, or when something has changed.
+    /// Ask again at that time, or when something has changed.
     Sleep(Instant),
-    /// End: no session is wanted that is missing. The table starts another dialer when one is
-    /// needed.
+    /// End: no session is needed. The table starts another dialer when one is needed.
     Stop,
 }
 
 impl Peer {
-    /// A peer without a session. `higher`: the name of the local node is higher. `listed`: it is in
-    /// the address book.
+    /// A peer without a session. `higher`: whether the local node's name is higher. `listed`:
+    /// whether the peer is in the address book.
     pub(crate) fn new(higher: bool, listed: bool, now: Instant) -> Self {
         Peer {
             pairing: Pairing::new(higher),
@@ -101,7 +99,7 @@ impl Peer {
 
     // Demand.
 
-    /// A caller wants a session.
+    /// A caller requests a session.
     pub(crate) fn ask(&mut self, dial: DialId, addresses: &[Address]) {
         self.suspended = false;
         if !addresses.is_empty() {
@@ -110,7 +108,7 @@ impl Peer {
         self.demand.push(Demand { dial, deadline: None });
     }
 
-    /// The address book has changed: the peer is in it, or is not, or is elsewhere.
+    /// The address book has changed: the peer was added or removed, or its addresses have changed.
     pub(crate) fn list(&mut self, listed: bool, now: Instant) {
         self.suspended &= self.listed;
         self.listed = listed;
@@ -119,12 +117,12 @@ impl Peer {
         self.redial_at = now;
     }
 
-    /// The dials that wait, which are answered now.
+    /// Removes and returns the requested dials, all of which get their result now.
     pub(crate) fn take_demand(&mut self) -> Vec<DialId> {
         std::mem::take(&mut self.demand).into_iter().map(|demand| demand.dial).collect()
     }
 
-    /// The dials that have waited too long.
+    /// Removes and returns the requested dials whose deadline has passed.
     pub(crate) fn take_expired(&mut self, now: Instant) -> Vec<DialId> {
         let (expired, waiting) = std::mem::take(&mut self.demand)
             .into_iter()
@@ -133,18 +131,18 @@ impl Peer {
         expired.into_iter().map(|demand| demand.dial).collect()
     }
 
-    /// Whether a dial waits for a session, or there should always be one.
+    /// Whether a session is needed: by a requested dial or by the address book.
     pub(crate) fn is_wanted(&self) -> bool {
         !self.demand.is_empty() || self.listed && !self.suspended && self.session.is_none()
     }
 
-    /// The next step of the dialer. Dials that have waited too long were taken out before.
+    /// The next step of the dialer. Expired dials were removed before.
     pub(crate) fn plan(&mut self, now: Instant, setup_timeout: Duration) -> Plan {
         let deadlines =
             self.demand.iter_mut().map(|demand| *demand.deadline.get_or_insert(now + setup_timeout));
         let deadline = deadlines.min();
         if self.pairing.session().is_some() {
-            // It is being set up, or closed: either is reported.
+            // A session that is being set up or closed: either is reported later.
             return deadline.map_or(Plan::Stop, Plan::Sleep);
         }
         let at = match deadline {
@@ -160,7 +158,7 @@ impl Peer {
         Plan::Dial(deadline.unwrap_or(now + setup_timeout))
     }
 
-    /// Nothing of it is worth remembering.
+    /// Whether the peer has no state that must be kept.
     pub(crate) fn is_forgettable(&self) -> bool {
         !self.listed
             && self.pairing.is_idle()
@@ -170,14 +168,14 @@ impl Peer {
             && self.undecided.is_empty()
     }
 
-    /// Whether a dial or an inbound connection is being decided about.
+    /// Whether a dial or an inbound connection has no decision yet.
     pub(crate) fn is_undecided(&self) -> bool {
         self.pairing.dial().is_some() || self.pairing.waiting().is_some() || !self.undecided.is_empty()
     }
 
     // Outcomes of dials and sessions.
 
-    /// An own dial begins. False if a session stands.
+    /// Begins a local dial. Returns false if there is a session.
     pub(crate) fn begin_dial(&mut self, conn: ConnId) -> bool {
         let begins = self.pairing.begin_dial(conn);
         if begins {
@@ -186,7 +184,7 @@ impl Peer {
         begins
     }
 
-    /// An inbound connection has proved that it is the peer in that incarnation.
+    /// An inbound connection has proved that it comes from the peer in that incarnation.
     pub(crate) fn proved(
         &mut self,
         conn: ConnId,
@@ -198,27 +196,27 @@ impl Peer {
         self.pairing.proved(conn, incarnation, number, out);
     }
 
-    /// A connection that is no session yet has ended.
+    /// A connection that is not a session yet has ended.
     pub(crate) fn closed(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
         self.undecided.retain(|undecided| *undecided != conn);
         self.running_dial = self.running_dial.filter(|dial| *dial != conn);
         self.pairing.closed(conn, out);
     }
 
-    /// All addresses were tried in vain.
+    /// All addresses were tried without success.
     pub(crate) fn dial_failed(&mut self, kind: EndKind, now: Instant, random: u64) {
         let wait = self.backoff.failed(random);
-        self.demand_at = now + wait.min(MOST_DEMAND_WAIT);
+        self.demand_at = now + wait.min(MAX_DEMAND_WAIT);
         self.redial_at = now + if kind == EndKind::DuplicateName { NAME_TAKEN_WAIT } else { wait };
     }
 
-    /// A demand waits no longer than that, however many dials have failed: it must leave time for
+    /// Limits the delay of dials on demand, however many dials have failed: it must leave time for
     /// the dial itself.
     pub(crate) fn dial_demand_by(&mut self, at: Instant) {
         self.demand_at = self.demand_at.min(at);
     }
 
-    /// The dialer was lost, and with it the dial that it had under way.
+    /// The dialer was lost, and with it the dial in progress.
     pub(crate) fn dialer_lost(
         &mut self,
         now: Instant,
@@ -234,7 +232,7 @@ impl Peer {
         self.dial_failed(EndKind::Internal, now, random);
     }
 
-    /// Another connection of the pair was preferred: waiting dials wait for that one.
+    /// Another connection of the pair was preferred: requested dials wait for that one.
     pub(crate) fn dial_lost(&mut self, now: Instant, random: u64) {
         self.redial_at = now + jitter(LOST_WAIT, random);
         self.demand_at = self.redial_at;
@@ -252,20 +250,20 @@ impl Peer {
         self.session = Some(conn);
     }
 
-    /// The session that was handed out is over.
+    /// The session that was handed out has ended.
     pub(crate) fn session_over(&mut self, end: SessionEnd, now: Instant, random: u64) {
         self.session = None;
         self.suspended |= end.kind == EndKind::Disconnected;
         if now.saturating_duration_since(self.since) >= STABLE {
             self.backoff.reset();
         }
-        // A peer that comes and goes at once is not worth a storm of dials. A dial on demand does
-        // not wait for that.
+        // Limits the dials to a peer that connects and disconnects at once. A dial on demand has no
+        // such delay.
         self.redial_at = now + self.backoff.failed(random);
         self.demand_at = now;
     }
 
-    /// Disconnected on request. The dial under way is dropped unless a caller waits for it.
+    /// Disconnected on request. Drops the dial in progress unless a caller waits for it.
     pub(crate) fn suspend(&mut self, out: &mut Vec<Effect>, actions: &mut VecDeque<Action>) {
         self.suspended = true;
         if let Some(dial) = self.pairing.dial()
@@ -276,7 +274,7 @@ impl Peer {
         }
     }
 
-    /// No session begins any more.
+    /// Starts no further session.
     pub(crate) fn shut_down(&mut self, actions: &mut VecDeque<Action>) {
         self.listed = false;
         self.drop_dial(actions);
@@ -298,8 +296,7 @@ impl Peer {
                     Some(conn) => actions.push_back(Action::ProbeSession(conn)),
                     None => self.probe_due = true,
                 },
-                // If it was not handed out yet, its handshake will find that it is not wanted any
-                // more.
+                // If the session was not handed out yet, `establish` of its connection fails.
                 Effect::EndSession(_) => actions.extend(self.session.take().map(Action::EndSession)),
                 Effect::DropDial(_) => self.drop_dial(actions),
             }
@@ -307,10 +304,10 @@ impl Peer {
     }
 
     fn decided(&mut self, conn: ConnId, decision: InboundDecision, actions: &mut VecDeque<Action>) {
-        if let Some(at) = self.undecided.iter().position(|undecided| *undecided == conn) {
+        if let Some(index) = self.undecided.iter().position(|undecided| *undecided == conn) {
             actions.push_back(Action::Decide(conn, decision));
             if decision != InboundDecision::Asked {
-                self.undecided.swap_remove(at);
+                self.undecided.swap_remove(index);
             }
         }
     }

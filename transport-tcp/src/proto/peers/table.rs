@@ -1,7 +1,8 @@
-//! All peers of one node: what happens to a connection is reported here, decided by the peer's
-//! [`Pairing`](super::pairing::Pairing), and returned as [`Action`]s.
+//! All peers of one node. The driver reports the events of each connection here; the peer's
+//! [`Pairing`](super::pairing::Pairing) decides, and the decisions are returned as [`Action`]s.
 //!
-//! After each call the driver carries out what [`poll_action`](PeerTable::poll_action) returns.
+//! After each call the driver carries out the actions that [`poll_action`](PeerTable::poll_action)
+//! returns.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -27,16 +28,16 @@ pub struct PeerTable {
     book: AddressBook,
     shut_down: bool,
     actions: VecDeque<Action>,
-    /// Connections and sessions are numbered from one source.
+    /// The last number of a connection or a session; both share one sequence.
     last_number: u64,
 }
 
-/// Why no session came of a dial.
+/// Why a dial did not result in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DialFailure {
     /// Another connection of the pair was preferred. Callers wait for that one.
     Lost,
-    /// All addresses were tried in vain.
+    /// All addresses were tried without success.
     Failed(EndKind),
 }
 
@@ -50,7 +51,7 @@ impl From<Refusal> for DialFailure {
 }
 
 impl PeerTable {
-    /// The peers of the node of that name, none yet. A dial may take `setup_timeout`.
+    /// The table of the node of that name, without peers. A dial may take `setup_timeout`.
     pub fn new(local: NodeName, setup_timeout: Duration) -> Self {
         PeerTable {
             local,
@@ -63,12 +64,12 @@ impl PeerTable {
         }
     }
 
-    /// The next thing to do. `None` if there is nothing left.
+    /// The next action. `None` if there is none left.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// A new number for a connection or a session.
+    /// Returns a new number for a connection or a session.
     pub fn number(&mut self) -> u64 {
         self.last_number += 1;
         self.last_number
@@ -79,15 +80,15 @@ impl PeerTable {
         self.peers.get(name)?.session
     }
 
-    /// Whether a dial or an inbound connection of that peer is being decided about.
+    /// Whether a dial or an inbound connection of that peer has no decision yet.
     pub fn is_undecided(&self, name: &NodeName) -> bool {
         self.peers.get(name).is_some_and(Peer::is_undecided)
     }
 
     // Calls of the user.
 
-    /// The peers of that source of the address book are these from now on: new ones are dialed,
-    /// missing ones are no longer redialed. The local node's name is skipped.
+    /// Replaces the peers of one source of the address book: new ones are dialed, missing ones are
+    /// no longer redialed. The local node's name is skipped.
     pub(crate) fn list(&mut self, source: Source, mut list: Vec<NodeSpec>, now: Instant) {
         if self.shut_down {
             return;
@@ -99,7 +100,7 @@ impl PeerTable {
         }
     }
 
-    /// A caller wants a session. `is_open`: there is one that takes frames.
+    /// A caller requests a session. `is_open`: whether there is one that accepts frames.
     pub fn connect(&mut self, spec: &NodeSpec, dial: DialId, is_open: bool, now: Instant) {
         let name = spec.name();
         let fails = if *name == self.local {
@@ -119,7 +120,7 @@ impl PeerTable {
         });
     }
 
-    /// The peer is not redialed before the next [`connect`](Self::connect). Returns the session to
+    /// Stops redialing the peer until the next [`connect`](Self::connect). Returns the session to
     /// be closed.
     pub fn disconnect(&mut self, name: &NodeName, now: Instant) -> Option<ConnId> {
         if *name == self.local {
@@ -131,12 +132,12 @@ impl PeerTable {
         })
     }
 
-    /// Whether no session begins any more.
+    /// Whether the table was shut down.
     pub fn is_shut_down(&self) -> bool {
         self.shut_down
     }
 
-    /// Begins no more sessions; open dials fail with `kind`. Returns whether this is the first
+    /// Starts no further session; open dials fail with `kind`. Returns whether this is the first
     /// call.
     pub fn shut_down(&mut self, kind: EndKind) -> bool {
         if std::mem::replace(&mut self.shut_down, true) {
@@ -155,7 +156,7 @@ impl PeerTable {
 
     // Reports of the dialer of a peer.
 
-    /// The next step of the dialer, and where it dials. After [`Plan::Stop`] the peer has no
+    /// The next step of the dialer, and the addresses to dial. After [`Plan::Stop`] the peer has no
     /// dialer.
     pub fn plan(&mut self, name: &NodeName, now: Instant) -> (Plan, Vec<Address>) {
         let Some(peer) = self.peers.get_mut(name) else { return (Plan::Stop, Vec::new()) };
@@ -172,15 +173,15 @@ impl PeerTable {
         (plan, addresses)
     }
 
-    /// Where the peer is dialed, as far as is known: the addresses given with the last call that
-    /// gave some, or else those of the address book.
+    /// The known addresses of the peer: those given with the last call that gave some, otherwise
+    /// those of the address book.
     pub fn addresses(&self, name: &NodeName) -> Vec<Address> {
         let Some(peer) = self.peers.get(name) else { return Vec::new() };
         let given = &peer.addresses;
         if given.is_empty() { self.book.addresses(name).to_vec() } else { given.clone() }
     }
 
-    /// Begins an outbound connection. `None` if it is not wanted any more.
+    /// Begins an outbound connection. `None` if it is no longer needed.
     pub fn begin_dial(&mut self, name: &NodeName, now: Instant) -> Option<ConnId> {
         if self.shut_down {
             return None;
@@ -189,22 +190,23 @@ impl PeerTable {
         self.step(name, now, |peer, _, _| peer.begin_dial(conn)).then_some(conn)
     }
 
-    /// HELLO is about to be written. False if the connection is not wanted any more.
+    /// HELLO is about to be written. Returns false if the connection is no longer needed.
     pub fn hello_written(&mut self, name: &NodeName, conn: ConnId, now: Instant) -> bool {
         self.step(name, now, |peer, _, _| peer.pairing.hello_written(conn))
     }
 
-    /// The answer to the peer's question whether the session it holds is still there.
+    /// The answer to the peer's question whether the local node still has the session that the peer
+    /// has.
     pub fn still_there(&mut self, name: &NodeName, conn: ConnId, now: Instant) -> bool {
         self.step(name, now, |peer, _, _| peer.pairing.still_there(conn))
     }
 
-    /// The peer has accepted the connection. False if it is not wanted any more.
+    /// The peer has accepted the connection. Returns false if it is no longer needed.
     pub fn accepted(&mut self, node: &NodeId, conn: ConnId, now: Instant) -> bool {
         self.step(&node.name, now, |peer, _, _| peer.pairing.accepted(conn, node.incarnation))
     }
 
-    /// No session came of a dial. `random` is spread over the whole range of its type.
+    /// A dial has failed. `random` is uniform over the range of its type.
     pub fn dial_failed(&mut self, name: &NodeName, failure: DialFailure, now: Instant, random: u64) {
         let setup_timeout = self.setup_timeout;
         let failed = self.step(name, now, |peer, _, _| match failure {
@@ -214,7 +216,7 @@ impl PeerTable {
             }
             DialFailure::Failed(kind) => {
                 peer.dial_failed(kind, now, random);
-                // A caller that is told that its time is over was dialed for.
+                // A caller whose request expires must have been dialed for at least once.
                 if let Some(at) = now.checked_add(setup_timeout / 2) {
                     peer.dial_demand_by(at);
                 }
@@ -226,7 +228,7 @@ impl PeerTable {
         }
     }
 
-    /// The dialer of a peer was lost. Its dials are answered, and the next demand starts another
+    /// The dialer of a peer was lost. Its requested dials fail, and the next demand starts another
     /// one.
     pub fn dialer_lost(&mut self, name: &NodeName, now: Instant, random: u64) {
         let dials = self.step(name, now, |peer, out, actions| {
@@ -238,8 +240,8 @@ impl PeerTable {
 
     // Reports of inbound connections.
 
-    /// An inbound connection has proved which node it comes from. `dial` is that node's number of
-    /// its dial. An [`Action::Decide`] follows; after a shutdown an [`Action::DropInbound`].
+    /// An inbound connection has proved its node. `dial` is that node's number of its dial. An
+    /// [`Action::Decide`] follows; after a shutdown an [`Action::DropInbound`].
     pub fn proved(&mut self, node: &NodeId, dial: u64, conn: ConnId, now: Instant) {
         if self.shut_down {
             return self.actions.push_back(Action::DropInbound(conn));
@@ -252,14 +254,14 @@ impl PeerTable {
         self.step(name, now, |peer, out, _| peer.pairing.answered(conn, still_there, out));
     }
 
-    /// A connection that is no session yet has ended.
+    /// A connection that is not a session yet has ended.
     pub fn closed(&mut self, name: &NodeName, conn: ConnId, now: Instant) {
         self.step(name, now, |peer, out, _| peer.closed(conn, out));
     }
 
     // Sessions.
 
-    /// Hands out the session that the connection has become. False if it is not wanted any more.
+    /// Hands out the session on this connection. Returns false if it is no longer needed.
     pub fn establish(&mut self, name: &NodeName, conn: ConnId, now: Instant) -> bool {
         if self.shut_down {
             return false;
@@ -273,7 +275,7 @@ impl PeerTable {
         })
     }
 
-    /// A session has ended. Returns whether it was the peer's session, and its end was not reported
+    /// A session has ended. Returns whether it was the peer's session and its end was not reported
     /// before.
     pub fn session_over(
         &mut self,
@@ -293,18 +295,18 @@ impl PeerTable {
         })
     }
 
-    /// The peer of a session that was probed lives.
+    /// The peer of a probed session has answered.
     pub fn probe_answered(&mut self, name: &NodeName, conn: ConnId, now: Instant) {
         self.step(name, now, |peer, out, _| peer.pairing.probe_answered(conn, out));
     }
 
-    /// The peer of a session that was probed has not answered in time.
+    /// The peer of a probed session has not answered in time.
     pub fn probe_silent(&mut self, name: &NodeName, conn: ConnId, now: Instant) {
         self.step(name, now, |peer, out, _| peer.pairing.probe_silent(conn, out));
     }
 
-    /// One step of one peer: `change` it, carry out what its pairing decides, and have it dialed if
-    /// it is wanted.
+    /// One step of one peer: applies `change`, carries out the decisions of its pairing, and starts
+    /// or wakes its dialer if a session is needed.
     fn step<R>(
         &mut self,
         name: &NodeName,

@@ -23,50 +23,50 @@ use crate::{
 };
 
 /// The connections of a session, the default channel's first.
-pub(super) struct Bundle {
+pub(super) struct ChannelOutbox {
     connections: Vec<Arc<Connection>>,
-    /// By channel of the own node, the place of its connection; what has none takes the default
-    /// one.
+    /// For each channel of the local node, the place of its connection. A channel without a
+    /// connection uses the default channel's.
     places: [usize; ChannelId::LIMIT],
     used: Mutex<Used>,
-    /// By the place of the frames that were held against others: where their marks were pushed
-    /// since that place was last flushed.
+    /// For each place: the other places to which it has pushed marks since its last flush.
     marked: [AtomicU8; ChannelId::LIMIT],
 }
 
-impl Bundle {
+impl ChannelOutbox {
     pub(super) fn new(connections: Vec<Arc<Connection>>, ids: &[ChannelId]) -> Self {
         let mut places = [0; ChannelId::LIMIT];
         for (place, id) in ids.iter().enumerate() {
             places[id.place()] = place;
         }
         let used = Mutex::new(Used::new(connections.len()));
-        Bundle { connections, places, used, marked: Default::default() }
+        ChannelOutbox { connections, places, used, marked: Default::default() }
     }
 
     fn place(&self, channel: ChannelId) -> usize {
         self.places[channel.place()]
     }
 
-    /// How the session has ended, once all of its connections have: as the first that went wrong
-    /// says.
+    /// The end of the session, once all of its connections have ended: the first end that was not a
+    /// goodbye, if there is one.
     pub(super) fn end(&self) -> Option<SessionEnd> {
         let ends = self.connections.iter().map(|connection| connection.end()).collect::<Option<Vec<_>>>()?;
         let bad = ends.iter().find(|end| !is_good(end.kind));
         bad.or(ends.first()).copied()
     }
 
-    /// All connections of the session that still stand end now.
+    /// Ends all connections of the session that have not ended yet.
     pub(super) fn end_now(&self, end: SessionEnd) {
         self.connections.iter().for_each(|connection| connection.end_now(end));
     }
 
-    /// How long one channel's goodbye may come after another's.
-    pub(super) fn patience(&self) -> std::time::Duration {
+    /// Maximum time between the goodbye of the first channel and that of the last.
+    pub(super) fn end_timeout(&self) -> std::time::Duration {
         self.connections[0].limits.heartbeat.timeout
     }
 
-    /// A frame that waits for what its order has on other channels.
+    /// Pushes a frame that the receiver holds back until it has received the earlier frames of the
+    /// same order on other channels.
     fn push_fenced(
         &self,
         place: usize,
@@ -79,7 +79,7 @@ impl Bundle {
             used.note(meta.order, place);
             (used.number(), on)
         };
-        // First the frame: if it is refused no mark may go out.
+        // The frame first: if it is refused, no mark may be pushed.
         self.connections[place].push(meta, &mut |out| {
             framing::fenced(out, number, on);
             write(out);
@@ -95,7 +95,7 @@ impl Bundle {
     }
 }
 
-impl Outbox for Bundle {
+impl Outbox for ChannelOutbox {
     fn push(&self, meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
         let place = self.place(meta.channel);
         if meta.after_all {
@@ -112,7 +112,7 @@ impl Outbox for Bundle {
         self.connections.iter().for_each(|connection| connection.flush());
     }
 
-    /// Frames that were fenced on it wait for marks on others, which are flushed, too.
+    /// Also flushes the channels with the marks that fenced frames on this channel wait for.
     fn flush_channel(&self, channel: ChannelId) {
         let place = self.place(channel);
         self.connections[place].flush();

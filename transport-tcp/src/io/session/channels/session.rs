@@ -11,41 +11,42 @@ use async_trait::async_trait;
 use peer_service::{ChannelId, EndKind, FrameBuf, Outbox, PeerInfo, Session, SessionEnd};
 use smol::Timer;
 
-use super::outbox::Bundle;
+use super::outbox::ChannelOutbox;
 use crate::{io::session::reader::Reader, log, proto::channels::Merge};
 
-/// How often one poll reads all connections before it lets other tasks run.
+/// Number of times that one poll reads all connections before other tasks run.
 const ROUNDS_PER_POLL: usize = 4;
 
-/// To take apart so many bytes of one channel takes longer than to look whether something has come
-/// on the others, which the system would say only after a turn of the tasks.
-const LONG: usize = 4 * 1024;
+/// Minimum number of bytes of one channel after which the other channels are read at once. To
+/// process that many bytes takes longer than a read, and the reactor reports readiness only after a
+/// turn of the tasks.
+const READ_OTHERS_AFTER: usize = 4 * 1024;
 
 /// See the [module](self).
 pub(super) struct ChannelSession {
     info: PeerInfo,
-    bundle: Arc<Bundle>,
-    /// By place; none once it was read to its end.
+    outbox: Arc<ChannelOutbox>,
+    /// By place; `None` once the connection was read to its end.
     readers: Vec<Option<Reader>>,
-    /// Which of them is read first.
+    /// The place of the reader that is polled first.
     turn: usize,
-    /// The frames that one of them has brought.
+    /// The frames that the last polled reader has returned.
     raw: FrameBuf,
     merge: Merge,
-    /// One connection has ended in good order: by then the others must have.
+    /// Runs since the first connection ended with a goodbye; the others must have ended by then.
     deadline: Option<Timer>,
 }
 
 impl ChannelSession {
     pub(super) fn new(
         info: PeerInfo,
-        bundle: Arc<Bundle>,
+        outbox: Arc<ChannelOutbox>,
         readers: Vec<Reader>,
         ids: Vec<ChannelId>,
     ) -> Self {
         ChannelSession {
             info,
-            bundle,
+            outbox,
             readers: readers.into_iter().map(Some).collect(),
             turn: 0,
             raw: FrameBuf::new(),
@@ -56,7 +57,7 @@ impl ChannelSession {
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, frames: &mut FrameBuf) -> Poll<Result<(), SessionEnd>> {
         for _ in 0..ROUNDS_PER_POLL {
-            if self.merge.hand_released_over(frames) {
+            if self.merge.take_released(frames) {
                 return Poll::Ready(Ok(()));
             }
             let mut idle = true;
@@ -68,54 +69,54 @@ impl ChannelSession {
                     Poll::Pending => {}
                     Poll::Ready(Ok(())) => {
                         idle = false;
-                        if self.raw.byte_len() >= LONG {
+                        if self.raw.byte_len() >= READ_OTHERS_AFTER {
                             let others =
                                 self.readers.iter_mut().enumerate().filter(|(other, _)| *other != place);
-                            others.filter_map(|(_, reader)| reader.as_mut()).for_each(Reader::look_again);
+                            others.filter_map(|(_, reader)| reader.as_mut()).for_each(Reader::read_again);
                         }
-                        if self.take_apart(place, frames) {
+                        if self.merge_frames(place, frames) {
                             return Poll::Ready(Ok(()));
                         }
                     }
                     Poll::Ready(Err(_)) => {
                         idle = false;
                         self.readers[place] = None;
-                        self.deadline.get_or_insert_with(|| Timer::after(self.bundle.patience()));
+                        self.deadline.get_or_insert_with(|| Timer::after(self.outbox.end_timeout()));
                     }
                 }
             }
             if idle && !self.is_due(cx) {
-                return self.bundle.end().map_or(Poll::Pending, |end| self.over(end));
+                return self.outbox.end().map_or(Poll::Pending, |end| self.over(end));
             }
         }
-        // A peer that floods us with marks must not keep other tasks from running.
+        // A peer that floods this node with marks must not keep other tasks from running.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// All connections have ended; what they have brought was handed over if all of them were read.
+    /// All connections have ended. Ready once all of them were read to their end.
     fn over(&self, end: SessionEnd) -> Poll<Result<(), SessionEnd>> {
         if self.readers.iter().any(Option::is_some) { Poll::Pending } else { Poll::Ready(Err(end)) }
     }
 
-    /// Whether those that have not ended had time enough to.
+    /// Whether the connections that have not ended have exceeded the deadline; ends them.
     fn is_due(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(timer) = &mut self.deadline else { return false };
         if self.readers.iter().all(Option::is_none) || Pin::new(timer).poll(cx).is_pending() {
             return false;
         }
         self.deadline = Some(Timer::never());
-        self.bundle.end_now(EndKind::Closed.into());
+        self.outbox.end_now(EndKind::Closed.into());
         true
     }
 
-    /// Frames that came on one channel: those that wait for nothing are handed over. Whether there
-    /// are any.
-    fn take_apart(&mut self, place: usize, frames: &mut FrameBuf) -> bool {
+    /// Merges the frames that arrived on one channel: frames that wait for no mark are returned at
+    /// once. Returns whether there are any.
+    fn merge_frames(&mut self, place: usize, frames: &mut FrameBuf) -> bool {
         let before = frames.len();
         if let Err(kind) = self.merge.take(place, &self.raw, frames) {
             log::channel_protocol_broken(&self.info.node, kind);
-            self.bundle.end_now(kind.into());
+            self.outbox.end_now(kind.into());
         }
         self.raw.clear();
         frames.len() > before
@@ -129,7 +130,7 @@ impl Session for ChannelSession {
     }
 
     fn outbox(&self) -> Arc<dyn Outbox> {
-        self.bundle.clone()
+        self.outbox.clone()
     }
 
     async fn recv(&mut self, frames: &mut FrameBuf) -> Result<(), SessionEnd> {

@@ -1,9 +1,8 @@
 //! A session makes progress on every executor, with few polls and few reads per frame.
 //!
-//! The reactor that reports readiness runs on the threads that are in `smol::block_on`, or else on
-//! a thread of its own, at the same time as the tasks. So each test has a process of its own, in
-//! which no other test drives the reactor. What is counted does not depend on the speed of the
-//! machine.
+//! The reactor that reports readiness runs on the threads that are in `smol::block_on`, or
+//! otherwise on its own thread, concurrently with the tasks. So each test runs in its own process,
+//! in which no other test drives the reactor. The counts do not depend on the speed of the machine.
 
 use std::{
     future::poll_fn,
@@ -45,7 +44,7 @@ const ROUNDS: usize = 2_000;
 const READS_PER_FRAME: usize = 1;
 /// A frame costs one poll that waits for it and one that returns it.
 const POLLS_PER_FRAME: usize = 2;
-/// One read and one poll more are allowed for so many frames.
+/// One additional read and poll is allowed for this many frames.
 const FRAMES_PER_EXTRA: usize = 20;
 
 #[derive(Default)]
@@ -82,8 +81,8 @@ impl Layer for Counting {
         self.layer.holds_unread()
     }
 
-    fn vouches_for(&self, peer: &NodeName) -> Result<(), ConnectError> {
-        self.layer.vouches_for(peer)
+    fn check_peer_name(&self, peer: &NodeName) -> Result<(), ConnectError> {
+        self.layer.check_peer_name(peer)
     }
 
     fn binding(&self) -> Result<Option<[u8; 32]>, ConnectError> {
@@ -91,10 +90,10 @@ impl Layer for Counting {
     }
 }
 
-/// The transport of a session is gone.
-struct Gone;
+/// A session whose transport was dropped.
+struct Orphan;
 
-impl Owner for Gone {
+impl Owner for Orphan {
     fn over(&self, _: &Arc<Connection>, _: SessionEnd) {}
     fn probe_answered(&self, _: &Connection) {}
     fn probe_silent(&self, _: &Connection) {}
@@ -125,7 +124,7 @@ impl End {
         };
         let peer = NodeId::new("b@host".parse().unwrap(), Incarnation::new(1).unwrap());
         let connection = Arc::new(Connection::new(ConnId(1), stream.clone(), limits, Arc::default()));
-        let owner: Arc<dyn Owner> = Arc::new(Gone);
+        let owner: Arc<dyn Owner> = Arc::new(Orphan);
         let reader = Reader::new(peer, connection.clone(), stream, owner, Vec::new());
         End { reader, connection, counts }
     }
@@ -136,7 +135,7 @@ impl End {
     }
 
     /// The next frames; none at the end of the session.
-    async fn hear(&mut self) -> FrameBuf {
+    async fn receive(&mut self) -> FrameBuf {
         let mut frames = FrameBuf::new();
         let _ = poll_fn(|cx| {
             self.counts.polls.fetch_add(1, Ordering::Relaxed);
@@ -149,14 +148,14 @@ impl End {
     async fn ask(mut self) {
         for round in 0..ROUNDS as u32 {
             self.say(&round.to_le_bytes());
-            let frames = self.hear().await;
+            let frames = self.receive().await;
             assert_eq!(frames.iter().collect::<Vec<_>>(), [round.to_le_bytes()]);
         }
     }
 
     async fn echo(mut self) {
         loop {
-            let frames = self.hear().await;
+            let frames = self.receive().await;
             if frames.is_empty() {
                 return;
             }
@@ -197,7 +196,7 @@ fn connection() -> (Async<TcpStream>, Async<TcpStream>) {
     (Async::new(dialer).unwrap(), Async::new(acceptor).unwrap())
 }
 
-/// Runs a question and its answer again and again between two tasks, and judges what that has cost.
+/// Runs round trips between two tasks, and checks their cost.
 fn run(streams: (Stream, Stream), spawn: impl Fn(BoxFuture<'static, ()>)) {
     let counts = Arc::new(Counts::default());
     let (asks, echoes) = (End::new(streams.0, &counts), End::new(streams.1, &counts));
@@ -215,14 +214,14 @@ fn run(streams: (Stream, Stream), spawn: impl Fn(BoxFuture<'static, ()>)) {
     assert!(polls <= POLLS_PER_FRAME * frames + extra, "{polls} polls for {frames} frames");
 }
 
-/// Plain, and through TLS.
+/// Over plain TCP, and through TLS.
 fn run_both(spawn: impl Fn(BoxFuture<'static, ()>)) {
     run(plain(), &spawn);
     #[cfg(feature = "tls")]
     run(sealed(), &spawn);
 }
 
-/// Runs the test of that name in a process of its own.
+/// Runs the test of that name in its own process.
 fn alone(test: &str, run: impl FnOnce()) {
     const MARK: &str = "OBIT_TEST_ALONE";
     if std::env::var_os(MARK).is_some() {
@@ -296,7 +295,7 @@ impl Wake for Unpark {
     }
 }
 
-/// The simplest executor there is.
+/// A minimal executor.
 fn block_on(task: impl Future<Output = ()>) {
     let mut task = pin!(task);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));

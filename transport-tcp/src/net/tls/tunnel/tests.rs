@@ -1,4 +1,4 @@
-//! What a stream through TLS promises to those who read, write and wait.
+//! The promises of a TLS stream to readers, writers and waiting tasks.
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
@@ -17,8 +17,8 @@ use crate::{
     net::{stream::Stream, tls::Tls},
 };
 
-/// What all ends here hold: a certificate of `b@host`.
-static CARD: LazyLock<Tls> = LazyLock::new(|| {
+/// The configuration of both ends: a certificate of `b@host`.
+static TLS: LazyLock<Tls> = LazyLock::new(|| {
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
@@ -32,20 +32,20 @@ static CARD: LazyLock<Tls> = LazyLock::new(|| {
 /// Both ends of a connection.
 fn pair() -> (Stream, Stream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let dialler = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let dialer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let acceptor = listener.accept().unwrap().0;
-    let (dialler, acceptor) = (Async::new(dialler).unwrap(), Async::new(acceptor).unwrap());
+    let (dialer, acceptor) = (Async::new(dialer).unwrap(), Async::new(acceptor).unwrap());
     smol::block_on(async {
         let name = "b@host".parse().unwrap();
         let both = futures::future::try_join(
-            crate::net::tls::dial(&CARD, &name, dialler),
-            crate::net::tls::accept(&CARD, acceptor),
+            crate::net::tls::dial(&TLS, &name, dialer),
+            crate::net::tls::accept(&TLS, acceptor),
         );
         both.await.unwrap()
     })
 }
 
-/// Waits until so many bytes lie in the socket.
+/// Waits until `bytes` bytes have arrived in the socket.
 fn arrived(at: &Stream, bytes: usize) {
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut seen = vec![0; bytes];
@@ -66,12 +66,12 @@ fn read(stream: &Stream, at_most: usize) -> Result<Vec<u8>, ErrorKind> {
     Ok(bytes)
 }
 
-/// What a record adds: five bytes before it; behind it one that says what it holds, and sixteen
-/// that seal it.
+/// Overhead of a record: five bytes of header; behind the content one byte with its type, and a tag
+/// of sixteen bytes.
 const RECORD: usize = 5 + 1 + 16;
 
 #[test]
-fn what_was_decrypted_and_not_taken_counts_as_unread() {
+fn decrypted_bytes_that_were_not_read_count_as_unread() {
     let (a, b) = pair();
     assert!(!b.has_unread());
     assert_eq!(read(&b, 10), Err(ErrorKind::WouldBlock));
@@ -97,7 +97,7 @@ fn a_read_takes_all_that_has_arrived_and_fits() {
 }
 
 #[test]
-fn what_the_socket_does_not_take_is_bounded_and_goes_out_with_a_flush() {
+fn bytes_that_the_socket_does_not_accept_are_bounded_and_sent_by_a_flush() {
     let (a, b) = pair();
     let mut taken = 0;
     let full = loop {
@@ -121,13 +121,13 @@ fn what_the_socket_does_not_take_is_bounded_and_goes_out_with_a_flush() {
 }
 
 #[test]
-fn a_farewell_ends_one_direction_and_the_other_goes_on() {
+fn a_close_notify_ends_one_direction_and_the_other_continues() {
     let (a, b) = pair();
     a.write_now(b"last words").unwrap();
     a.end_writing().unwrap();
     arrived(&b, 10 + RECORD + 2 + RECORD);
     assert_eq!(read(&b, 100).unwrap(), b"last words");
-    assert!(b.has_unread() && is_readable(&b), "the news of the end");
+    assert!(b.has_unread() && is_readable(&b), "the end of the stream");
     assert_eq!(read(&b, 100).unwrap(), b"");
     b.write_now(b"an answer").unwrap();
     arrived(&a, 9 + RECORD);
@@ -135,24 +135,24 @@ fn a_farewell_ends_one_direction_and_the_other_goes_on() {
 }
 
 #[test]
-fn the_end_of_the_connection_without_a_farewell_is_an_end_as_well() {
+fn a_connection_without_a_close_notify_ends_as_well() {
     let (a, b) = pair();
     a.write_now(b"last words").unwrap();
-    a.hang_up();
+    a.shut_down();
     arrived(&b, 10 + RECORD);
     assert_eq!(read(&b, 100).unwrap(), b"last words");
     assert_eq!(read(&b, 100).unwrap(), b"");
 }
 
 #[test]
-fn what_is_bad_ends_the_reading_at_once_and_what_was_good_comes_first() {
+fn valid_bytes_before_an_invalid_record_are_read_first() {
     let (a, b) = pair();
     a.write_now(b"good").unwrap();
     let bad = [&[23, 3, 3, 0, 40][..], &[7; 40]].concat();
     a.tcp().write_all(&bad).unwrap();
     arrived(&b, 4 + RECORD + bad.len());
     assert_eq!(read(&b, 100).unwrap(), b"good");
-    // Nothing more will come, and whoever waits must not wait for it.
+    // Nothing more follows, so a waiting reader must be woken.
     assert!(b.has_unread() && is_readable(&b));
     let mut error = b.read_now(&mut [0; 100]).unwrap_err();
     for _ in 0..2 {
@@ -160,16 +160,16 @@ fn what_is_bad_ends_the_reading_at_once_and_what_was_good_comes_first() {
         assert!(matches!(ConnectError::from(error), ConnectError::Tls(_)));
         error = b.read_now(&mut [0; 100]).unwrap_err();
     }
-    // The other end is told.
+    // The other end receives an alert.
     arrived(&a, 2 + RECORD);
     assert!(matches!(a.read_now(&mut [0; 100]).map_err(ConnectError::from), Err(ConnectError::Tls(_))));
 }
 
 #[test]
-fn a_record_that_has_not_arrived_whole_is_nothing_yet() {
+fn an_incomplete_record_does_not_count_as_unread() {
     let (a, b) = pair();
-    // Sealed by a and held back, but for its first half.
-    let (held, mut way) = {
+    // A record of `a`, of which only the first half is sent.
+    let (held, mut wire) = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let into = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         (into, listener.accept().unwrap().0)
@@ -177,12 +177,12 @@ fn a_record_that_has_not_arrived_whole_is_nothing_yet() {
     a.layer().write(&held, b"in two halves").unwrap();
     drop(held);
     let mut record = Vec::new();
-    way.read_to_end(&mut record).unwrap();
+    wire.read_to_end(&mut record).unwrap();
     let (first, second) = record.split_at(record.len() / 2);
     a.tcp().write_all(first).unwrap();
     arrived(&b, first.len());
     assert_eq!(read(&b, 100), Err(ErrorKind::WouldBlock));
-    assert!(!b.has_unread(), "half a record is no news: it may never become one");
+    assert!(!b.has_unread(), "half a record does not count as unread: it may never be completed");
     a.tcp().write_all(second).unwrap();
     arrived(&b, second.len());
     assert_eq!(read(&b, 100).unwrap(), b"in two halves");

@@ -1,5 +1,5 @@
-//! Two sides with settings of their own, in virtual time: neither calls the other silent, and no
-//! ping is sent in vain.
+//! Two sides with different settings, in virtual time: neither reports the other as silent, and no
+//! unnecessary ping is sent.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -18,9 +18,9 @@ enum Packet {
 
 struct Side {
     heartbeat: HeartbeatTimer,
-    /// Sends something all the time.
+    /// Whether the side sends bytes in every step.
     streams: bool,
-    /// On its way here, and when it arrives.
+    /// Packets on their way to this side, and the times of their arrival.
     arriving: VecDeque<(u64, Packet)>,
     pings: u64,
 }
@@ -31,12 +31,12 @@ impl Side {
         Side { heartbeat, streams, arriving: VecDeque::new(), pings: 0 }
     }
 
-    /// One millisecond: what is sent in it.
+    /// One millisecond; returns the packets that it sends.
     fn step(&mut self, now: u64) -> Vec<Packet> {
         let mut sends = Vec::new();
         while let Some((_, packet)) = self.arriving.pop_front_if(|(at, _)| *at <= now) {
-            self.heartbeat.heard(MS(now));
-            // A ping is answered, which is no ping.
+            self.heartbeat.received(MS(now));
+            // A ping is answered, and the answer is not a ping.
             sends.extend(matches!(packet, Packet::Ping).then_some(Packet::Other));
         }
         sends.extend(self.streams.then_some(Packet::Other));
@@ -57,7 +57,8 @@ impl Side {
     }
 }
 
-/// Runs a session for so long, of which the second side hears last; the pings of both sides.
+/// Runs a session for `lasting` milliseconds, of which the second side learns after `latency`;
+/// returns the pings of both sides.
 fn run(heartbeats: [Heartbeat; 2], streams: [bool; 2], latency: u64, lasting: u64) -> [u64; 2] {
     let mut sides = [0, 1].map(|side| Side::new(heartbeats[side], streams[side]));
     for now in 0..lasting {

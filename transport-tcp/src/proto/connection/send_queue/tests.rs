@@ -24,7 +24,7 @@ fn push(queue: &mut SendQueue, class: Class, body: &[u8]) {
 }
 
 /// Writes everything, `at_once` bytes at a time, and returns the kinds and bodies that a reader
-/// would see.
+/// would decode.
 fn drain(queue: &mut SendQueue, at_once: usize) -> Vec<(Kind, Vec<u8>)> {
     let mut wire = Vec::new();
     while let Some(mut chunk) = queue.next() {
@@ -44,7 +44,8 @@ fn drain(queue: &mut SendQueue, at_once: usize) -> Vec<(Kind, Vec<u8>)> {
     frames
 }
 
-/// What a reader hands over of these frames, and with each after how many of them.
+/// The frames that a reader returns for these frames, each with the number of frames read before
+/// it.
 fn received(frames: &[(Kind, Vec<u8>)]) -> Vec<(usize, Vec<u8>)> {
     let mut assembly = Assembly::new(MAX_OPEN_BYTES);
     let mut received = Vec::new();
@@ -58,7 +59,7 @@ fn received(frames: &[(Kind, Vec<u8>)]) -> Vec<(usize, Vec<u8>)> {
     received
 }
 
-/// The next chunk, written, and of which kind its first frame is.
+/// Writes the next chunk, and returns the kind of its first frame.
 fn write_one(queue: &mut SendQueue) -> Kind {
     let mut chunk = queue.next().unwrap();
     let Parsed::Frame(frame) = parse(chunk.rest(), 1 << 20).unwrap() else { panic!("a whole frame") };
@@ -70,7 +71,7 @@ fn write_one(queue: &mut SendQueue) -> Kind {
 }
 
 #[test]
-fn frames_go_out_in_order_whatever_the_system_takes_at_once() {
+fn frames_are_sent_in_order_however_much_the_system_accepts_at_once() {
     for at_once in [1, 7, usize::MAX] {
         let mut queue = queue();
         for n in 0..300_u16 {
@@ -86,7 +87,7 @@ fn frames_go_out_in_order_whatever_the_system_takes_at_once() {
 }
 
 #[test]
-fn a_ping_overtakes_what_is_not_being_written_and_never_tears_a_frame() {
+fn a_ping_overtakes_queued_frames_and_never_splits_a_frame() {
     let mut queue = queue();
     push(&mut queue, Class::Message, &vec![1; LONGEST]);
     push(&mut queue, Class::Message, b"behind");
@@ -110,7 +111,7 @@ fn a_ping_overtakes_what_is_not_being_written_and_never_tears_a_frame() {
 }
 
 #[test]
-fn goodbye_is_the_last_word_and_a_refused_frame_leaves_no_trace() {
+fn goodbye_is_the_last_frame_and_a_refused_frame_leaves_no_trace() {
     let mut queue = queue();
     assert!(queue.push(FrameMeta::SIGNAL, 2, &mut |out| out.extend_from_slice(b"too long")).is_err());
     assert!(queue.is_empty() && queue.next().is_none());
@@ -126,17 +127,17 @@ fn buffers_are_used_again() {
     push(&mut queue, Class::Signal, &[0; 1000]);
     drain(&mut queue, usize::MAX);
     push(&mut queue, Class::Signal, b"x");
-    assert!(matches!(&queue.line[0], Item::Chunk(chunk) if chunk.bytes.capacity() >= 1000));
+    assert!(matches!(&queue.fifo[0], Item::Chunk(chunk) if chunk.bytes.capacity() >= 1000));
     queue.trim();
     assert!(queue.spares.0.is_empty());
 }
 
 #[test]
-fn a_writer_that_panics_takes_nothing_with_it() {
+fn a_writer_that_panics_loses_no_other_frame() {
     let mut queue = queue();
     push(&mut queue, Class::Signal, b"before");
     for order in [0, 1] {
-        // In the line, and in a lane.
+        // In the queue, and in the scheduler.
         push_of(&mut queue, FrameMeta::message(1), &vec![1; 2 * LONGEST]);
         let torn = std::panic::AssertUnwindSafe(|| {
             let _ = queue.push(FrameMeta::signal(order), 99, &mut |_| panic!("in the middle"));
@@ -158,7 +159,7 @@ fn pings_and_the_frames_of_others_pass_between_the_fragments_of_a_long_one() {
     push_of(&mut queue, FrameMeta::message(1), &long);
     assert_eq!((queue.messages(), queue.signals()), (16 << 20, 0));
     assert_eq!(write_one(&mut queue), Kind::Fragment);
-    // While it is under way: the Down of its sender, of another process, and a ping.
+    // During the long frame: the Down of its sender, that of another process, and a ping.
     push_of(&mut queue, FrameMeta::signal(1), b"its own");
     push_of(&mut queue, FrameMeta::signal(2), b"another's");
     queue.push_urgent(Kind::Ping, 1);
@@ -226,13 +227,13 @@ fn long_frames_take_turns_and_a_stream_of_short_ones_holds_none_up() {
     let ends: Vec<_> = received(&frames).into_iter().filter(|(_, body)| body[0] < 9).collect();
     assert_eq!(ends.iter().map(|(_, body)| body[0]).collect::<Vec<_>>(), [1, 2, 3], "in turns");
     assert!(ends[2].0 - ends[0].0 < 6, "none waits for another to end: {}", ends[2].0 - ends[0].0);
-    assert!(ends[2].0 < 70, "every second chunk is theirs");
+    assert!(ends[2].0 < 70, "every second chunk is one of a long frame");
 }
 
 #[test]
-fn no_more_is_begun_than_a_peer_takes() {
+fn no_more_sequences_are_open_than_a_peer_accepts() {
     let mut queue = queue();
-    // The peer would refuse the 65th, and what is above 64 MiB.
+    // The peer would refuse the 65th sequence, and more than 64 MiB.
     for order in 0..MAX_OPEN as u64 + 10 {
         push_of(&mut queue, FrameMeta::message(order), &vec![1; LONGEST + 1]);
     }
@@ -244,7 +245,7 @@ fn no_more_is_begun_than_a_peer_takes() {
 }
 
 #[test]
-fn goodbye_waits_for_the_last_fragment_and_nothing_is_cut_for_a_peer_that_does_not_understand() {
+fn goodbye_waits_for_the_last_fragment_and_nothing_is_cut_for_a_peer_that_does_not_support_fragments() {
     let kinds_of = |mut queue: SendQueue| {
         push_of(&mut queue, FrameMeta::message(1), &vec![1; 5 * LONGEST]);
         push_of(&mut queue, FrameMeta::signal(1), b"down");
@@ -258,7 +259,7 @@ fn goodbye_waits_for_the_last_fragment_and_nothing_is_cut_for_a_peer_that_does_n
 }
 
 #[test]
-fn what_is_forgotten_leaves_nothing_behind() {
+fn a_cleared_queue_has_nothing_left() {
     let mut queue = queue();
     push_of(&mut queue, FrameMeta::message(1), &vec![1; 5 * LONGEST]);
     write_one(&mut queue);

@@ -17,7 +17,7 @@ fn push(sending: &mut Sending, meta: FrameMeta, len: usize) -> Result<(), PushEr
     sending.push(&LIMITS, meta, &mut |out| out.resize(out.len() + len, 7))
 }
 
-/// A turn in which the socket takes so many chunks, a byte of the next one, and no more.
+/// A turn in which the socket accepts that many chunks, a byte of the next one, and no more.
 fn turn(sending: &mut Sending, chunks: usize) -> Option<TurnEnd> {
     let mut turn = sending.begin_turn()?;
     let mut left = chunks;
@@ -42,7 +42,7 @@ fn messages_are_refused_once_enough_wait_and_signals_end_the_session() {
 }
 
 #[test]
-fn one_writer_at_a_time_writes_for_those_that_come_meanwhile() {
+fn one_writer_at_a_time_writes_for_later_callers() {
     let mut sending = Sending::new(&LIMITS);
     push(&mut sending, FrameMeta::message(1), 10).unwrap();
     let mut first = sending.begin_turn().unwrap();
@@ -72,7 +72,7 @@ fn a_writer_leaves_frames_that_no_caller_flushes() {
 }
 
 #[test]
-fn a_socket_that_takes_no_more_leaves_the_rest_to_the_driver() {
+fn a_full_socket_leaves_the_remaining_bytes_to_the_driver() {
     let mut sending = Sending::new(&LIMITS);
     push(&mut sending, FrameMeta::message(1), 90).unwrap();
     assert!(turn(&mut sending, 0).unwrap().wake_driver);
@@ -83,7 +83,7 @@ fn a_socket_that_takes_no_more_leaves_the_rest_to_the_driver() {
 }
 
 #[test]
-fn after_a_failed_write_nothing_is_written_and_the_driver_is_told() {
+fn after_a_failed_write_nothing_is_written_and_the_driver_is_woken() {
     let mut sending = Sending::new(&LIMITS);
     push(&mut sending, FrameMeta::message(1), 10).unwrap();
     let mut turn = sending.begin_turn().unwrap();

@@ -6,7 +6,7 @@ use crate::{config::Heartbeat, proto::connection::sending::Backlog};
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const IDLE: Backlog = Backlog { blocked: false, signals: false, idle: true, broken: false };
 
-/// What is unread on a connection.
+/// The unread input of a connection.
 #[derive(Default)]
 struct Socket {
     has_unread: Cell<bool>,
@@ -46,10 +46,10 @@ impl Side {
         let state = State {
             phase: Phase::Open,
             backlog: IDLE,
-            heard: Duration::ZERO,
-            sent: Duration::ZERO,
+            last_received: Duration::ZERO,
+            last_sent: Duration::ZERO,
             pong: 0,
-            probe_wanted: false,
+            probe_requested: false,
             peer_done: false,
         };
         let mut side = Side { upkeep: Upkeep::new(&limits), state, socket: Socket::default() };
@@ -59,11 +59,11 @@ impl Side {
 
     fn at(&mut self, ms: u64) -> Step {
         let step = self.upkeep.poll(MS(ms), &self.state, &self.socket);
-        self.state.probe_wanted = false;
+        self.state.probe_requested = false;
         step
     }
 
-    /// The first step at that time that is no ping.
+    /// The first step at that time that is not a ping.
     fn past_pings(&mut self, ms: u64) -> Step {
         loop {
             match self.at(ms) {
@@ -73,8 +73,8 @@ impl Side {
         }
     }
 
-    /// The first step from that time on that is neither a ping nor a wait, and when. Polled in
-    /// time.
+    /// The first step from that time on that is neither a ping nor a wait, and its time. Polls at
+    /// the requested times.
     fn until_end(&mut self, mut ms: u64) -> (u64, Step) {
         loop {
             match self.past_pings(ms) {
@@ -84,9 +84,9 @@ impl Side {
         }
     }
 
-    /// Begins a probe at 10 ms; the number of its ping.
+    /// Begins a probe at 10 ms; returns the number of its ping.
     fn probe(&mut self) -> u64 {
-        self.state.probe_wanted = true;
+        self.state.probe_requested = true;
         let Step::Ping(number) = self.at(10) else { panic!("a probe is a ping") };
         assert_eq!(self.at(10), Step::Wait(MS(110)));
         number
@@ -103,11 +103,11 @@ fn a_silent_peer_ends_the_session_unless_bytes_of_it_are_unread() {
 }
 
 #[test]
-fn a_peer_that_takes_nothing_of_what_it_must_take_ends_the_session_as_overloaded() {
+fn a_peer_that_accepts_no_signals_ends_the_session_as_overloaded() {
     let mut side = Side::new();
     side.state.backlog = Backlog { blocked: true, signals: true, idle: false, broken: false };
     assert!(matches!(side.past_pings(10), Step::Wait(_)));
-    side.state.heard = MS(90);
+    side.state.last_received = MS(90);
     assert_eq!(side.until_end(100), (510, Step::End(EndKind::Overloaded.into())));
 }
 
@@ -116,7 +116,7 @@ fn only_the_pong_of_a_probe_answers_it() {
     let mut side = Side::new();
     let number = side.probe();
     side.state.pong = number - 1;
-    side.state.heard = MS(20);
+    side.state.last_received = MS(20);
     assert!(matches!(side.at(20), Step::Wait(_)));
     side.state.pong = number + 100;
     assert!(matches!(side.at(20), Step::Wait(_)), "a number that was never sent");
@@ -131,7 +131,7 @@ fn a_probe_without_an_answer_ends_in_time_and_unread_bytes_may_hold_the_answer()
         let mut side = Side::new();
         side.probe();
         // The heartbeat's timeout, which is shorter than a second.
-        side.state.heard = MS(509);
+        side.state.last_received = MS(509);
         assert!(matches!(side.past_pings(509), Step::Wait(at) if at == MS(510)));
         side.socket.has_unread.set(has_unread);
         let expected = if has_unread { Step::ProbeAnswered } else { Step::ProbeSilent };
@@ -160,11 +160,11 @@ fn a_connection_that_is_closed_ends_its_stream_once_all_is_sent_and_waits_for_th
     let closed = Step::End(EndKind::Closed.into());
     assert_eq!(side.at(1200), closed, "the peer has had its time");
     side.state.peer_done = true;
-    assert_eq!(side.at(300), closed, "or has hung up");
+    assert_eq!(side.at(300), closed, "or has closed the connection");
 }
 
 #[test]
-fn a_connection_that_is_closed_does_not_wait_for_a_peer_that_takes_nothing() {
+fn a_connection_that_is_closed_does_not_wait_for_a_peer_that_accepts_nothing() {
     let mut side = Side::new();
     side.state.phase = Phase::Closing(EndKind::Left);
     side.state.backlog = Backlog { idle: false, ..IDLE };

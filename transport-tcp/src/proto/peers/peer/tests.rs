@@ -26,11 +26,11 @@ fn a_demand_after_failures_waits_but_never_long() {
     for _ in 0..20 {
         peer.dial_failed(EndKind::Refused, now, u64::MAX);
     }
-    // A failure is remembered for as long as it makes a demand wait.
-    assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MOST_DEMAND_WAIT));
+    // A failure is remembered as long as it delays a demand.
+    assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MAX_DEMAND_WAIT));
     peer.ask(DialId(1), &[]);
-    assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MOST_DEMAND_WAIT));
-    assert_eq!(plan(&mut peer, now + MOST_DEMAND_WAIT), Plan::Dial(now + SETUP));
+    assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MAX_DEMAND_WAIT));
+    assert_eq!(plan(&mut peer, now + MAX_DEMAND_WAIT), Plan::Dial(now + SETUP));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn the_time_before_a_demand_is_looked_at_does_not_count() {
     let now = Instant::now();
     let mut peer = Peer::new(true, false, now);
     peer.ask(DialId(1), &[]);
-    // This node was starved: the task that dials runs for the first time long after the call.
+    // The local node was starved: the dialer runs for the first time long after the call.
     let late = now + 2 * SETUP;
     assert_eq!(peer.take_expired(late), []);
     assert_eq!(plan(&mut peer, late), Plan::Dial(late + SETUP));
@@ -86,10 +86,10 @@ fn a_peer_that_is_listed_later_is_dialed_at_once_and_not_after_it_was_removed() 
         peer.dial_failed(EndKind::Refused, now, u64::MAX);
     }
     peer.list(true, now);
-    assert_eq!(plan(&mut peer, now), Plan::Dial(now + SETUP), "elsewhere it may be there");
+    assert_eq!(plan(&mut peer, now), Plan::Dial(now + SETUP), "the peer may be at its new address");
     peer.suspend(&mut Vec::new(), &mut VecDeque::new());
     peer.list(true, now);
-    assert!(!peer.is_wanted(), "it is elsewhere, and still not wanted");
+    assert!(!peer.is_wanted(), "its address has changed, and it is still not wanted");
     peer.list(false, now);
     assert_eq!((plan(&mut peer, now + SETUP), peer.is_wanted()), (Plan::Stop, false));
     peer.list(true, now);

@@ -7,7 +7,7 @@ fn node(name: &str, incarnation: u64) -> NodeId {
     NodeId::new(name.parse().unwrap(), refs::Incarnation::new(incarnation).unwrap())
 }
 
-/// The table of node m at one moment.
+/// The table of node m at a given time.
 struct Table {
     table: PeerTable,
     now: Instant,
@@ -153,7 +153,7 @@ fn the_local_name_is_never_dialed() {
 }
 
 #[test]
-fn the_address_book_is_dialed_without_a_call_and_a_call_may_know_better() {
+fn the_address_book_is_dialed_without_a_call_and_a_call_may_give_other_addresses() {
     let (mut m, b) = (Table::new(), node("b@h:1", 1));
     m.table.list(Source::Config, vec!["b@h:1=10.0.0.1:1".parse().unwrap()], m.now);
     assert_eq!(m.actions(), [Action::StartDialer(b.name.clone())]);
