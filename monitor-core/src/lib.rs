@@ -62,6 +62,7 @@
 extern crate alloc;
 
 mod config;
+mod driver;
 mod effect;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -77,6 +78,7 @@ pub use config::{
     AliasMode, Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, PeerMonitors,
     Processes, Route,
 };
+pub use driver::{Driver, EffectHandler, RaisedInputs};
 pub use effect::{Down, DownSource, Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice};
 pub use ids::{LocalPid, MonitorId, Ticket};
 pub use monitors::Core;
