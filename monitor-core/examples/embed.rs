@@ -50,7 +50,7 @@ fn main() -> Result<()> {
     // The next call dials again. Now the node listens, and both ends report the session.
     let on_b = b.spawn();
     b.host.names.insert(worker.name.clone(), on_b);
-    let old_pid = Pid::new(b.host.id.clone(), on_b.0);
+    let old_pid = Pid::new(b.id().clone(), on_b.0);
     a.monitor(watcher, &worker.clone().into());
     a.next_dial().ok_or("another dial")?;
     connect(SessionId(1), &mut a, &mut b);
@@ -65,7 +65,7 @@ fn main() -> Result<()> {
     // The connection is lost. The other process may still be alive, and the notice claims no more
     // than is known. All `Down`s of a session come before its node-down.
     let other = b.spawn();
-    let other = Pid::new(b.host.id.clone(), other.0);
+    let other = Pid::new(b.id().clone(), other.0);
     a.monitor(watcher, &other.clone().into());
     a.input(|core, _, out| core.monitor_node(watcher, &worker.node, Connect::OnDemand, out));
     carry(SessionId(1), &mut a, &mut b)?;
@@ -110,8 +110,8 @@ struct Node {
 }
 
 /// The part of a node that the core does not know, and that runs the effects.
+#[derive(Default)]
 struct Host {
-    id: NodeId,
     /// The processes, by slot.
     alive: Vec<bool>,
     /// Which process holds each name.
@@ -161,16 +161,7 @@ impl Node {
         // In production the incarnation and the seed are random, and new with every start.
         let incarnation = Incarnation::new(incarnation).ok_or("an incarnation is not zero")?;
         let id = NodeId::new(name.parse()?, incarnation);
-        let host = Host {
-            id: id.clone(),
-            alive: Vec::new(),
-            names: BTreeMap::new(),
-            mailboxes: BTreeMap::new(),
-            outbox: VecDeque::new(),
-            admitted: None,
-            dials: VecDeque::new(),
-        };
-        Ok(Node { driver: Driver::new(Core::new(CoreConfig::new(id, 0x5eed))), host })
+        Ok(Node { driver: Driver::new(Core::new(CoreConfig::new(id, 0x5eed))), host: Host::default() })
     }
 
     /// One input and its effects, then the rest of its work. A server would let other inputs in
@@ -179,6 +170,10 @@ impl Node {
         let answer = self.driver.input(&mut self.host, input);
         while self.driver.input(&mut self.host, |core, _, out| core.resume(out)) {}
         answer
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.driver.core().config().local
     }
 
     fn spawn(&mut self) -> LocalPid {
@@ -217,7 +212,7 @@ impl Node {
         while let Some(notice) = self.host.mailboxes.get_mut(&pid).and_then(VecDeque::pop_front) {
             told.extend(self.text(notice));
         }
-        told.iter().for_each(|line| println!("{}: {pid:?} is told: {line}", self.host.id.name));
+        told.iter().for_each(|line| println!("{}: {pid:?} is told: {line}", self.id().name));
         assert_eq!(told, expected);
     }
 
@@ -239,7 +234,7 @@ impl Node {
 
 /// Reports a session at both ends. A transport numbers it at each end on its own.
 fn connect(session: SessionId, a: &mut Node, b: &mut Node) {
-    let (id_of_a, id_of_b) = (a.host.id.clone(), b.host.id.clone());
+    let (id_of_a, id_of_b) = (a.id().clone(), b.id().clone());
     a.input(|core, _, out| core.peer_up(session, id_of_b, false, out));
     b.input(|core, _, out| core.peer_up(session, id_of_a, false, out));
 }
