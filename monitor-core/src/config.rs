@@ -6,8 +6,8 @@ use crate::ids::LocalPid;
 
 /// Identity and limits of a core.
 ///
-/// Each limit may have any value. The core checks none of them; a caller that has an unsuitable
-/// value refuses it itself.
+/// The core accepts every value of each limit. A caller for which some values make no sense checks
+/// that itself.
 #[derive(Clone, Debug, Hash)]
 #[non_exhaustive]
 pub struct CoreConfig {
@@ -17,9 +17,8 @@ pub struct CoreConfig {
     /// Seed for the hashes of values that peers choose. From a good source of randomness in
     /// production, so that a peer cannot choose values that collide; fixed in tests.
     pub seed: u64,
-    /// Maximum number of table steps in one input, each of constant cost.
-    /// The rest waits in the backlog for [`Core::resume`](crate::Core::resume). 256 by default; 0
-    /// counts as 1.
+    /// Maximum number of table steps in one input, each of constant cost. The rest waits in the
+    /// backlog for [`Core::resume`](crate::Core::resume). 256 by default; 0 counts as 1.
     pub max_batch: usize,
     /// Maximum number of calls (monitors and tickets) that wait for a connection to one node.
     /// Further calls end with [`EndKind::Quota`](refs::EndKind::Quota). 65,536 by default; with 0

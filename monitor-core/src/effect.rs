@@ -61,11 +61,11 @@ pub enum Effect {
         signal: Signal,
     },
     /// Report the exit of this process by [`process_exited`](crate::Core::process_exited), when it
-    /// exits. If it has already exited and its exit was not reported, report that now, without a
+    /// exits. If it has already exited, and no report of that will come, report it now without a
     /// reason.
     ///
     /// Comes once for each process, with the first monitor on it. A caller that reports every exit,
-    /// and cannot report one between the input and this effect, has nothing to do.
+    /// and whose processes cannot exit between the input and this effect, has nothing to do.
     Watch {
         /// The process.
         pid: LocalPid,
