@@ -1,9 +1,9 @@
-//! Two cores in one program, connected with a plain queue: a starting point for an actor system, a
-//! runtime or a transport of your own.
+//! Two cores in one program, connected with plain queues: what a caller of the core does, input by
+//! input and effect by effect.
 //!
-//! It needs three things: a table of the local processes (`Processes`), a place for notices (here a
-//! queue for each process), and a way for signals to travel (here one queue of frames for each
-//! direction).
+//! A caller brings three things: a table of the local processes (`Processes`), a place for notices
+//! (here a queue for each process), and a way for signals to travel (here one queue of frames for
+//! each node). The example `mini_actors` makes a small actor framework of the same parts.
 //!
 //! ```text
 //! cargo run -p monitor-core --example embed
@@ -13,19 +13,119 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use monitor_core::{
-    Core, CoreConfig, Down, Effect, ExitReason, LocalPid, LocalTarget, MonitorOptions, Notice, Processes,
-    Signals, encode,
-    refs::{EndKind, Incarnation, NodeId, Pid, RegName, Serial, SessionId, Target},
+    Connect, Core, CoreConfig, Driver, Effect, EffectHandler, ExitReason, LocalPid, LocalTarget,
+    MonitorOptions, NodeNotice, NodesOptions, Notice, Processes, RaisedInputs, Signals, encode,
+    refs::{
+        ChannelId, DialId, EndKind, Incarnation, Name, NodeId, NodeName, Pid, RegName, Serial, SessionEnd,
+        SessionId, Target,
+    },
 };
 
-/// The processes of one node: which are alive, and which process holds each name.
-#[derive(Default)]
-struct Table {
-    alive: Vec<bool>,
-    names: BTreeMap<RegName, LocalPid>,
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Result<()> {
+    let mut a = Node::new("a@here", 1)?;
+    let mut b = Node::new("b@there", 2)?;
+    let worker: Name = "worker@b@there".parse()?;
+
+    // A subscriber is told of every session. A watcher has asked for one node, and for a process
+    // there.
+    let (watcher, subscriber) = (a.spawn(), a.spawn());
+    a.input(|core, _, _| core.monitor_nodes(subscriber, NodesOptions::new()));
+    a.input(|core, _, out| core.monitor_node(watcher, &worker.node, Connect::OnDemand, out));
+    a.monitor(watcher, &worker.clone().into());
+
+    // The node is not connected. Both calls wait for one and the same dial, which is refused.
+    let dial = a.next_dial().ok_or("a dial")?;
+    a.input(|core, _, out| core.peer_unreachable(&worker.node, dial, EndKind::Refused.into(), out));
+    a.expect(
+        watcher,
+        &[
+            "worker@b@there is out of reach: no connection: the connection was refused",
+            "b@there is down: the connection was refused",
+        ],
+    );
+    a.expect(subscriber, &[]); // there was no session
+
+    // The next call dials again. Now the node listens, and both ends report the session.
+    let on_b = b.spawn();
+    b.host.names.insert(worker.name.clone(), on_b);
+    let old_pid = Pid::new(b.id().clone(), on_b.0);
+    a.monitor(watcher, &worker.clone().into());
+    a.next_dial().ok_or("another dial")?;
+    connect(SessionId(1), &mut a, &mut b);
+    a.expect(subscriber, &["b@there is up in incarnation 2"]);
+
+    // The process exits. Its node reports the reason.
+    carry(SessionId(1), &mut a, &mut b)?;
+    b.exit(on_b, ExitReason::panicked("out of luck"));
+    carry(SessionId(1), &mut b, &mut a)?;
+    a.expect(watcher, &["worker@b@there is gone: exit: panicked: out of luck"]);
+
+    // The connection is lost. The other process may still be alive, and the notice claims no more
+    // than is known. All `Down`s of a session come before its node-down.
+    let other = b.spawn();
+    let other = Pid::new(b.id().clone(), other.0);
+    a.monitor(watcher, &other.clone().into());
+    a.input(|core, _, out| core.monitor_node(watcher, &worker.node, Connect::OnDemand, out));
+    carry(SessionId(1), &mut a, &mut b)?;
+    a.end(SessionId(1), EndKind::Timeout.into());
+    a.expect(
+        watcher,
+        &[
+            &format!("{other} is out of reach: no connection: the peer fell silent"),
+            "b@there is down: the peer fell silent",
+        ],
+    );
+    a.expect(subscriber, &["b@there is down: the peer fell silent"]);
+
+    // The node starts again: the same name, a new incarnation, no state. Another process has the
+    // number of the old one, and holds its name.
+    let mut b = Node::new("b@there", 3)?;
+    let on_b = b.spawn();
+    assert_eq!(on_b.0, old_pid.serial());
+    b.host.names.insert(worker.name.clone(), on_b);
+
+    // Both calls wait for the next session, in this order.
+    a.monitor(watcher, &old_pid.clone().into());
+    a.monitor(watcher, &worker.clone().into());
+    a.next_dial().ok_or("a third dial")?;
+    connect(SessionId(2), &mut a, &mut b);
+    a.expect(subscriber, &["b@there is up in incarnation 3"]);
+
+    // The old pid is gone for good, as only the node itself may report. The name is resolved anew.
+    carry(SessionId(2), &mut a, &mut b)?;
+    carry(SessionId(2), &mut b, &mut a)?;
+    a.expect(watcher, &[&format!("{old_pid} is gone: no such process")]);
+    b.exit(on_b, ExitReason::Shutdown);
+    carry(SessionId(2), &mut b, &mut a)?;
+    a.expect(watcher, &["worker@b@there is gone: exit: shutdown"]);
+    Ok(())
 }
 
-impl Processes for Table {
+/// One node: the core in its driver, and everything that the core leaves to its caller.
+struct Node {
+    driver: Driver,
+    host: Host,
+}
+
+/// The part of a node that the core does not know, and that runs the effects.
+#[derive(Default)]
+struct Host {
+    /// The processes, by slot.
+    alive: Vec<bool>,
+    /// Which process holds each name.
+    names: BTreeMap<RegName, LocalPid>,
+    mailboxes: BTreeMap<LocalPid, VecDeque<Notice>>,
+    /// Frames for the peer.
+    outbox: VecDeque<Vec<u8>>,
+    /// The session whose frames may be read.
+    admitted: Option<SessionId>,
+    /// Dials that were not answered.
+    dials: VecDeque<DialId>,
+}
+
+impl Processes for Host {
     fn resolve(&self, target: &LocalTarget<'_>) -> Option<LocalPid> {
         let pid = match target {
             LocalTarget::Pid(pid) => *pid,
@@ -38,125 +138,115 @@ impl Processes for Table {
     }
 }
 
-/// One node: the core, and everything that the core leaves to its caller.
-struct Node {
-    id: NodeId,
-    core: Core,
-    table: Table,
-    mailboxes: BTreeMap<LocalPid, VecDeque<Notice>>,
-    outbox: VecDeque<Vec<u8>>,
-}
-
-impl Node {
-    fn new(name: &str, incarnation: u64) -> Result<Self, Box<dyn std::error::Error>> {
-        // In production the incarnation and the seed are random, and new with every start.
-        let incarnation = Incarnation::new(incarnation).ok_or("an incarnation is not zero")?;
-        let id = NodeId::new(name.parse()?, incarnation);
-        let core = Core::new(CoreConfig::new(id.clone(), 0x5eed));
-        Ok(Node { id, core, table: Table::default(), mailboxes: BTreeMap::new(), outbox: VecDeque::new() })
-    }
-
-    /// Runs one input: calls the core, runs its effects in order, and continues until the backlog
-    /// is empty.
-    fn input<R>(&mut self, input: impl FnOnce(&mut Core, &Table, &mut Vec<Effect>) -> R) -> R {
-        let mut effects = Vec::new();
-        let answer = input(&mut self.core, &self.table, &mut effects);
-        loop {
-            for effect in effects.drain(..) {
-                self.run(effect);
-            }
-            if !self.core.has_backlog() {
-                return answer;
-            }
-            // A server would handle other inputs in between.
-            self.core.resume(&mut effects);
-        }
-    }
-
-    fn run(&mut self, effect: Effect) {
+impl EffectHandler for Host {
+    fn run(&mut self, effect: Effect, _: &Core, _: &mut RaisedInputs<Self>) {
         match effect {
+            Effect::Connect { dial, .. } => self.dials.push_back(dial),
+            Effect::Admit { session } => self.admitted = Some(session),
             Effect::Deliver { to, notice } => self.mailboxes.entry(to).or_default().push_back(notice),
             Effect::Send { signal, .. } => {
                 let mut frame = Vec::new();
                 encode(&signal, &mut None, &mut frame);
                 self.outbox.push_back(frame);
             }
-            // Here the only session is always read, exits are always reported, and nothing else is
-            // sent.
-            Effect::Admit { .. } | Effect::Watch { .. } => {}
-            Effect::Connect { node, .. } => println!("{}: would dial {node} now", self.id),
-            Effect::Forward { .. } | Effect::Discard { .. } => unreachable!("nothing was routed"),
+            // `Node::exit` reports every exit, and none comes between an input and its effects.
+            Effect::Watch { pid } => assert!(self.alive[pid.0.slot() as usize]),
+            Effect::Forward { .. } | Effect::Discard { .. } => unreachable!("no message was routed"),
         }
+    }
+}
+
+impl Node {
+    fn new(name: &str, incarnation: u64) -> Result<Self> {
+        // In production the incarnation and the seed are random, and new with every start.
+        let incarnation = Incarnation::new(incarnation).ok_or("an incarnation is not zero")?;
+        let id = NodeId::new(name.parse()?, incarnation);
+        Ok(Node { driver: Driver::new(Core::new(CoreConfig::new(id, 0x5eed))), host: Host::default() })
+    }
+
+    /// One input and its effects, then the rest of its work. A server would let other inputs in
+    /// between.
+    fn input<R>(&mut self, input: impl FnOnce(&mut Core, &mut Host, &mut Vec<Effect>) -> R) -> R {
+        let answer = self.driver.input(&mut self.host, input);
+        while self.driver.input(&mut self.host, |core, _, out| core.resume(out)) {}
+        answer
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.driver.core().config().local
     }
 
     fn spawn(&mut self) -> LocalPid {
-        self.table.alive.push(true);
-        LocalPid(Serial::new(self.table.alive.len() as u32 - 1, 0))
+        self.host.alive.push(true);
+        LocalPid(Serial::new(self.host.alive.len() as u32 - 1, 0))
     }
 
     fn exit(&mut self, pid: LocalPid, reason: ExitReason) {
-        // First remove the process from the table, then report the exit: a process that is told of
-        // the exit must not find it.
-        self.table.alive[pid.0.slot() as usize] = false;
-        self.input(|core, _, out| core.process_exited(pid, Some(reason), out));
+        self.input(|core, host, out| {
+            // First out of the table: a process that is told of the exit must not find it.
+            host.alive[pid.0.slot() as usize] = false;
+            host.names.retain(|_, holder| *holder != pid);
+            core.process_exited(pid, Some(reason), out);
+        });
     }
 
     fn monitor(&mut self, watcher: LocalPid, target: &Target) {
-        self.input(|core, table, out| core.monitor(table, watcher, target, MonitorOptions::new(), out));
+        self.input(|core, host, out| core.monitor(host, watcher, target, MonitorOptions::new(), out));
     }
 
-    /// The next `Down` in the mailbox of a process.
-    fn receive(&mut self, pid: LocalPid) -> Option<Down> {
-        let mailbox = self.mailboxes.get_mut(&pid)?;
-        while let Some(notice) = mailbox.pop_front() {
-            if let Notice::Down(id) = notice
-                && let Some(down) = self.core.take(id)
-            {
-                return Some(down);
+    /// The oldest dial that was not answered.
+    fn next_dial(&mut self) -> Option<DialId> {
+        self.host.dials.pop_front()
+    }
+
+    /// The session is over. Frames that were not read are lost.
+    fn end(&mut self, session: SessionId, end: SessionEnd) {
+        self.host.outbox.clear();
+        self.host.admitted = None;
+        self.input(|core, _, out| core.peer_down(session, end, out));
+    }
+
+    /// Asserts that the process is told exactly this, in this order.
+    fn expect(&mut self, pid: LocalPid, expected: &[&str]) {
+        let mut told = Vec::new();
+        while let Some(notice) = self.host.mailboxes.get_mut(&pid).and_then(VecDeque::pop_front) {
+            told.extend(self.text(notice));
+        }
+        told.iter().for_each(|line| println!("{}: {pid:?} is told: {line}", self.id().name));
+        assert_eq!(told, expected);
+    }
+
+    fn text(&mut self, notice: Notice) -> Option<String> {
+        let down = |name: &NodeName, end: SessionEnd| format!("{name} is down: {end}");
+        match notice {
+            // The core keeps the `Down` until the process receives it. `None`: flushed meanwhile.
+            Notice::Down(id) => Some(self.input(|core, _, _| core.take(id))?.to_string()),
+            Notice::Node(NodeNotice::Up(_, event)) => {
+                let (_, id) = event.session.as_ref()?;
+                Some(format!("{} is up in incarnation {}", id.name, id.incarnation))
+            }
+            Notice::Node(NodeNotice::Down(_, event) | NodeNotice::MonitoredDown(event)) => {
+                Some(down(&event.name, event.end?))
             }
         }
-        None
     }
 }
 
-/// Delivers the frames of `from` to `to`.
-fn carry(session: SessionId, from: &mut Node, to: &mut Node) -> Result<(), Box<dyn std::error::Error>> {
-    while let Some(frame) = from.outbox.pop_front() {
-        for signal in Signals::new(&frame) {
-            let signal = signal?;
-            to.input(|core, table, out| {
-                core.handle_signal(table, session, refs::ChannelId::DEFAULT, signal, out)
-            })?;
-        }
-    }
-    Ok(())
-}
-
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (mut a, mut b) = (Node::new("a@here", 1)?, Node::new("b@there", 2)?);
-    let session = SessionId(1);
-    let (id_of_a, id_of_b) = (a.id.clone(), b.id.clone());
+/// Reports a session at both ends. A transport numbers it at each end on its own.
+fn connect(session: SessionId, a: &mut Node, b: &mut Node) {
+    let (id_of_a, id_of_b) = (a.id().clone(), b.id().clone());
     a.input(|core, _, out| core.peer_up(session, id_of_b, false, out));
     b.input(|core, _, out| core.peer_up(session, id_of_a, false, out));
+}
 
-    let watcher = a.spawn();
-    let (worker, other) = (b.spawn(), b.spawn());
-    a.monitor(watcher, &Pid::new(b.id.clone(), worker.0).into());
-    a.monitor(watcher, &Pid::new(b.id.clone(), other.0).into());
-    carry(session, &mut a, &mut b)?;
-
-    b.exit(worker, ExitReason::panicked("out of luck"));
-    carry(session, &mut b, &mut a)?;
-    let down = a.receive(watcher).ok_or("the worker's Down")?;
-    println!("{:?}: {}", down.target, down.reason);
-    assert!(down.reason.is_terminal());
-
-    // The connection is lost: the other process may still be alive, and the reason claims no more
-    // than is known.
-    a.input(|core, _, out| core.peer_down(session, EndKind::Timeout.into(), out));
-    let down = a.receive(watcher).ok_or("the other's Down")?;
-    println!("{:?}: {}", down.target, down.reason);
-    assert!(!down.reason.is_terminal());
-    assert!(a.receive(watcher).is_none(), "exactly one each");
+/// Delivers the frames of `from` to `to`, which reads them only after `Effect::Admit`.
+fn carry(session: SessionId, from: &mut Node, to: &mut Node) -> Result<()> {
+    assert_eq!(to.host.admitted, Some(session));
+    while let Some(frame) = from.host.outbox.pop_front() {
+        for signal in Signals::new(&frame) {
+            let signal = signal?;
+            to.input(|core, host, out| core.handle_signal(host, session, ChannelId::DEFAULT, signal, out))?;
+        }
+    }
     Ok(())
 }

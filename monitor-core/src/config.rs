@@ -4,24 +4,29 @@ use refs::{ChannelId, NodeId, NodeName, RegName, SessionEnd, SessionId};
 
 use crate::ids::LocalPid;
 
-/// Identity and limits of a core. The core takes every value of each limit; a caller that refuses
-/// some checks them itself.
+/// Identity and limits of a core.
+///
+/// The core accepts every value of each limit. A caller for which some values make no sense checks
+/// that itself.
 #[derive(Clone, Debug, Hash)]
 #[non_exhaustive]
 pub struct CoreConfig {
-    /// The local node.
+    /// The local node. Its incarnation is a random number, new with every start: peers take a pid
+    /// of another incarnation for a process of the past.
     pub local: NodeId,
     /// Seed for the hashes of values that peers choose. From a good source of randomness in
-    /// production, fixed in tests.
+    /// production, so that a peer cannot choose values that collide; fixed in tests.
     pub seed: u64,
-    /// Maximum number of table steps in one input; the rest waits in the backlog. 256 by default; 0
-    /// counts as 1.
+    /// Maximum number of table steps in one input, each of constant cost. The rest waits in the
+    /// backlog for [`Core::resume`](crate::Core::resume). 256 by default; 0 counts as 1.
     pub max_batch: usize,
-    /// Maximum number of calls that wait for a connection to one node; further calls end with
-    /// `Quota`. 65,536 by default; with 0 no call waits.
+    /// Maximum number of calls (monitors and tickets) that wait for a connection to one node.
+    /// Further calls end with [`EndKind::Quota`](refs::EndKind::Quota). 65,536 by default; with 0
+    /// no call waits.
     pub max_waiting: usize,
-    /// Maximum number of monitors that one session may hold on this node's processes; further
-    /// monitors end with `Quota`. 16,777,216 by default; with 0 every monitor is refused.
+    /// Maximum number of monitors that one session may hold on local processes. Further monitors of
+    /// the peer end with [`EndKind::Quota`](refs::EndKind::Quota). 16,777,216 by default; with 0
+    /// every monitor is refused.
     pub max_incoming: usize,
     /// Maximum number of bytes of exit reasons in the unread `Down`s of one watcher. A reason that
     /// does not fit is cut to what is left, but never below [`CoreConfig::SHORT_REASON`] bytes, and
@@ -94,10 +99,12 @@ impl CoreConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Connect {
-    /// Connect to the node. The call waits for the session, in order.
+    /// Connect to the node. The call waits for the session, in the order of the calls. It fails
+    /// with the end of the dial if no session can be made.
     #[default]
     OnDemand,
-    /// Fail at once: the node is not connected.
+    /// Use the session that is up and not closing. Without one, fail at once with
+    /// [`EndKind::NotConnected`](refs::EndKind::NotConnected).
     Never,
 }
 
@@ -127,7 +134,8 @@ pub struct MonitorOptions {
     pub tag: u64,
     /// How the call handles a node that is not connected.
     pub connect: Connect,
-    /// The channel of all signals about the monitor. The default channel by default.
+    /// The channel of all signals about the monitor, passed on in
+    /// [`Effect::Send`](crate::Effect::Send). The default channel by default.
     pub channel: ChannelId,
     /// Whether the reference of the monitor is an alias of its watcher, and for how long. Not by
     /// default. The core ignores this option, because it handles no messages: when a message
@@ -173,17 +181,26 @@ impl MonitorOptions {
 
 /// Looks up local processes. The caller of the core implements it, because the core does not know
 /// which processes exist.
+///
+/// The core calls it at most once within [`Core::monitor`](crate::Core::monitor) and
+/// [`Core::handle_signal`](crate::Core::handle_signal), and keeps no reference to it.
 pub trait Processes {
-    /// Returns the process that `target` names, if it is alive.
+    /// Returns the process that `target` names, if it is alive; `None` gives its watcher a
+    /// `NoProc`.
+    ///
+    /// A process whose exit was reported must not be returned. If its exit is reported to the core
+    /// only later, [`Effect::Watch`](crate::Effect::Watch) says what to do. Must not block, and
+    /// should take constant time, because a peer can request as many look-ups as it sends signals.
     fn resolve(&self, target: &LocalTarget<'_>) -> Option<LocalPid>;
 }
 
 /// A local process, as a caller or a peer names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalTarget<'a> {
-    /// By number. A peer may have invented the number: check the generation.
+    /// By number. A peer may have invented it, so any slot can occur; the process is found only if
+    /// the generation is equal, too.
     Pid(LocalPid),
-    /// By registered name.
+    /// By registered name: the process that holds it now.
     Name(&'a RegName),
 }
 
@@ -194,18 +211,22 @@ pub enum Demonitored {
     Active,
     /// The monitor had fired: its `Down` is in the mailbox, or has just been flushed.
     Fired,
-    /// The watcher has no such monitor.
+    /// The watcher has no such monitor: it never had, or its `Down` was taken or flushed, or it was
+    /// demonitored before.
     Unknown,
 }
 
-/// Where a message for another node goes. Exhaustive, because the sender must handle each case.
+/// Where a message for another node goes: the answer of [`Core::route`](crate::Core::route).
+/// Exhaustive, because the sender must handle each case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// Send it on this session, now.
+    /// Send it on this session, directly after the effects of the same input: these may forward
+    /// messages that have waited longer. The ticket is not used.
     Now(SessionId),
-    /// Keep it: an effect with its ticket follows.
+    /// Keep it: exactly one [`Effect::Forward`](crate::Effect::Forward) or
+    /// [`Effect::Discard`](crate::Effect::Discard) with its ticket follows, from a later input.
     Later,
-    /// It cannot be sent.
+    /// It cannot be sent, for this reason. The ticket is not used.
     No(SessionEnd),
 }
 
@@ -241,8 +262,9 @@ pub struct CoreStats {
     pub peers: usize,
     /// Sessions that are up.
     pub sessions: usize,
-    /// Calls that wait for a session.
+    /// Calls that wait for a session: monitors and tickets.
     pub waiting: usize,
-    /// Unfinished jobs in the backlog.
+    /// Unfinished jobs in the backlog: exits, and beginnings and ends of sessions. Each takes one
+    /// or more calls of [`Core::resume`](crate::Core::resume).
     pub backlog: usize,
 }

@@ -14,25 +14,30 @@ use crate::{
 
 /// An action for the caller, to be run in the order given, before the next input.
 ///
+/// The core does not learn whether an effect has succeeded, except for a dial. An effect that
+/// cannot be run any more, because its session is over or its process has exited, is dropped.
+///
 /// Exhaustive, because the caller must run every effect: a new variant must be a compile error
 /// there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The session may now deliver signals and messages: everything of the previous session with
-    /// that node was told.
+    /// The session may now deliver signals and messages: its beginning and everything of the
+    /// previous session with that node were told. Comes at most once for each session, and never
+    /// for a session that ended before. Frames that have arrived wait until then.
     Admit {
         /// The session that [`Core::peer_up`](crate::Core::peer_up) announced.
         session: SessionId,
     },
-    /// Connect to this node. The answer is `peer_up` for the node, or `peer_unreachable` for this
-    /// dial.
+    /// Connect to this node. The answer is [`peer_up`](crate::Core::peer_up) for the node, also for
+    /// a session that the peer has begun, or [`peer_unreachable`](crate::Core::peer_unreachable)
+    /// for this dial. At most one dial for each node is open at a time.
     Connect {
         /// The node.
         node: NodeName,
-        /// Identifies the attempt in the answer.
+        /// Identifies the attempt in the answer. Used once.
         dial: DialId,
     },
-    /// Put a notice into a process's mailbox.
+    /// Put a notice into the mailbox of a process, behind everything that is there.
     Deliver {
         /// The process.
         to: LocalPid,
@@ -42,7 +47,7 @@ pub enum Effect {
     /// Send a signal to the peer of this session. The signal must stay in order with the other
     /// signals and the messages of the same process on the same channel; it may overtake those of
     /// other processes. A `Down` must not overtake any signal or message of its process on any
-    /// channel.
+    /// channel. If the session is over, the signal is dropped.
     Send {
         /// The session.
         session: SessionId,
@@ -55,20 +60,26 @@ pub enum Effect {
         /// The signal.
         signal: Signal,
     },
-    /// Report the exit of this process to `process_exited` from now on. If it has already exited,
-    /// report that now, without a reason.
+    /// Report the exit of this process by [`process_exited`](crate::Core::process_exited), when it
+    /// exits. If it has already exited, and no report of that will come, report it now without a
+    /// reason.
+    ///
+    /// Comes once for each process, with the first monitor on it. A caller that reports every exit,
+    /// and whose processes cannot exit between the input and this effect, has nothing to do.
     Watch {
         /// The process.
         pid: LocalPid,
     },
-    /// Send the message with this ticket on this session now, at this place in the order.
+    /// Send the message with this ticket on this session now, at this place in the order. The
+    /// answer to [`Route::Later`](crate::Route::Later).
     Forward {
         /// The ticket.
         ticket: Ticket,
         /// The session.
         session: SessionId,
     },
-    /// Drop the message with this ticket: it cannot be sent.
+    /// Drop the message with this ticket: it cannot be sent. The other answer to
+    /// [`Route::Later`](crate::Route::Later).
     Discard {
         /// The ticket.
         ticket: Ticket,
@@ -77,7 +88,7 @@ pub enum Effect {
     },
 }
 
-/// A notice for a process.
+/// A notice for a process. A process receives its notices in the order of their effects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The monitor has fired. Fetch the `Down` with [`Core::take`](crate::Core::take) when the
@@ -89,13 +100,17 @@ pub enum Notice {
 }
 
 /// The up or down of a node, by the kind of subscription.
+///
+/// For one subscriber and one node, ups and downs alternate. All `Down`s of a session come before
+/// its node-down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeNotice {
     /// A session with the node began. For a `monitor_nodes` with these options.
     Up(NodesOptions, Arc<NodeEvent>),
     /// The session with the node ended. For a `monitor_nodes` with these options.
     Down(NodesOptions, Arc<NodeEvent>),
-    /// The session with the node ended, or could not be made. For a `monitor_node`.
+    /// The session with the node ended, or could not be made. For a `monitor_node`, which ends with
+    /// this notice.
     MonitoredDown(Arc<NodeEvent>),
 }
 

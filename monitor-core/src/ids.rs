@@ -22,9 +22,10 @@ id! {
     /// A process of the local node: anything that can watch, be watched, or exit. The caller of the
     /// core makes these numbers.
     ///
-    /// The core has tables that are indexed by the slot. So use low slots first, and reuse a slot,
-    /// with the next generation, after its process has exited. Two processes must never have the
-    /// same number.
+    /// The core has tables that are indexed by the slot. So
+    /// use low slots first. Reuse a slot, with the next generation, after the exit of its process
+    /// was reported. Two processes must never have the same number, in all the time that the node
+    /// keeps its incarnation.
     LocalPid
 }
 
@@ -36,11 +37,16 @@ impl LocalPid {
 
 id! {
     /// A monitor made on the local node. The core makes these numbers, and never uses one twice.
+    /// With the node it forms the [`MonitorRef`](refs::MonitorRef): see
+    /// [`Core::reference`](crate::Core::reference).
     #[doc(alias = "monitor_ref")]
     MonitorId
 }
 
 /// Something that the caller keeps until a node is connected, such as a message. The core keeps
 /// only its place in the order.
+///
+/// The caller makes these numbers. A number may be used again after its
+/// [`Forward`](crate::Effect::Forward) or [`Discard`](crate::Effect::Discard).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);

@@ -6,8 +6,7 @@
 //! connections, restarts and cancelled calls. It does nothing else: no sockets, no async, no
 //! threads, no clock, no randomness, no locks, no logging. It is `no_std` with `alloc`.
 //!
-//! Use it directly if you have your own actor system, runtime or transport: [`Core`] documents how
-//! to drive it, and the example `embed` connects two cores with a plain queue. If you want
+//! Use it directly if you have an actor system, a runtime or a transport of your own. If you want
 //! processes, mailboxes and TCP, use `monitor-runtime`, which is built on this crate.
 //!
 //! ```
@@ -37,6 +36,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # How to embed it
+//!
+//! A node has one [`Core`]. Its methods are the *inputs*: calls of local processes, their exits,
+//! and events of the network. An input changes the tables, and returns *effects* for the caller to
+//! run.
+//!
+//! | you bring | see |
+//! |---|---|
+//! | the processes of the node, and their numbers | [`Processes`], [`LocalPid`] |
+//! | a handler that runs effects, in order | [`EffectHandler`], [`Driver`] |
+//! | mailboxes for notices | [`Effect::Deliver`], [`Notice`], [`Core::take`] |
+//! | sessions between nodes | [`Core::peer_up`], [`Effect::Admit`], [`Core::peer_down`] |
+//! | frames that carry signals | [`Effect::Send`], [`encode`], [`Signals`] |
+//! | an answer to each dial | [`Effect::Connect`], [`Core::peer_unreachable`] |
+//! | a task for unfinished work | [`Core::has_backlog`], [`Core::resume`] |
+//!
+//! [`Core`] lists the obligations of its caller, and its guarantees. In the repository the page
+//! `docs/guide/embedding.md` ("monitor-core in your actor system") has all inputs, effects and
+//! rules in tables. The example `embed` shows each step with two cores; `mini_actors` is a small
+//! actor framework.
+//!
 //! # How it is built
 //!
 //! | what | where |
@@ -45,6 +65,7 @@
 //! | the tables: leaves that change their rows and return facts | `tables` |
 //! | generic storage for the tables: typed keys, slabs, lists, an index | `tables/storage` |
 //! | configuration, options and results of calls | `config` |
+//! | [`Driver`]: runs the effects of each input before the next input | `driver` |
 //! | [`Effect`], [`Notice`], [`Down`] | `effect` |
 //! | the numbers of processes, monitors and tickets | `ids` |
 //! | [`ExitReason`] and [`DownReason`] | `reason` |
@@ -62,6 +83,7 @@
 extern crate alloc;
 
 mod config;
+mod driver;
 mod effect;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -77,6 +99,7 @@ pub use config::{
     AliasMode, Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, PeerMonitors,
     Processes, Route,
 };
+pub use driver::{Driver, EffectHandler, RaisedInputs};
 pub use effect::{Down, DownSource, Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice};
 pub use ids::{LocalPid, MonitorId, Ticket};
 pub use monitors::Core;

@@ -44,11 +44,13 @@ use crate::{
 ///
 /// Each input has one method. A method that causes actions appends [`Effect`]s to `out`; the caller
 /// runs them in order, to the end, before the next input. The return value is the answer to the
-/// caller; effects address all other processes and peers.
+/// caller; effects address all other processes and peers. A [`Driver`](crate::Driver) keeps inputs
+/// and effects apart; a caller may also do that itself.
 ///
 /// - **Calls** of local processes: [`monitor`](Core::monitor), [`demonitor`](Core::demonitor),
 ///   [`take`](Core::take), [`monitor_node`](Core::monitor_node),
-///   [`monitor_nodes`](Core::monitor_nodes), [`route`](Core::route).
+///   [`demonitor_node`](Core::demonitor_node), [`monitor_nodes`](Core::monitor_nodes),
+///   [`demonitor_nodes`](Core::demonitor_nodes), [`route`](Core::route).
 /// - **Exits** of local processes: [`process_exited`](Core::process_exited).
 /// - **The network**: [`peer_up`](Core::peer_up), [`handle_signal`](Core::handle_signal),
 ///   [`session_closing`](Core::session_closing), [`monitor_not_sent`](Core::monitor_not_sent),
@@ -59,14 +61,16 @@ use crate::{
 ///
 /// # Obligations of the caller
 ///
-/// 1. The caller runs effects in order and completely. It drops a signal that cannot be sent any
-///    more: the end of its session follows.
+/// 1. The caller runs effects in order and completely, before the next input. It drops a signal
+///    that cannot be sent any more: the end of its session follows.
 /// 2. One task passes in the signals of a session, in the order of arrival, only after the
 ///    session's [`Effect::Admit`], and all of them before `peer_down`. The next session of that
 ///    node may be announced earlier.
 /// 3. The caller answers every [`Effect::Connect`] with `peer_up` for that node or with
 ///    `peer_unreachable` for that dial.
-/// 4. A process makes no call after its exit was reported. Pids are dense: see [`LocalPid`].
+/// 4. The caller reports the exit of each process that has made a call, or for which there was an
+///    [`Effect::Watch`]. A process makes no call, and [`Processes`] does not return it, after its
+///    exit was reported. Pids are dense: see [`LocalPid`].
 /// 5. The caller calls `resume` until the backlog is empty. Other inputs may come in between.
 ///
 /// # Guarantees
@@ -76,6 +80,9 @@ use crate::{
 /// then the next node up. Each input takes at most [`CoreConfig::max_batch`] steps, however many
 /// monitors there are. Memory is proportional to the number of live monitors, subscriptions and
 /// peers. A run is a function of its inputs.
+///
+/// If a call panics, by a defect, the tables may be half changed: the core must not be used any
+/// more.
 ///
 /// The `Hash` of a core covers its whole state, so that a model checker can distinguish states.
 #[derive(Clone, Debug, Hash)]
@@ -123,10 +130,14 @@ impl Core {
 
     /// Monitors a target for `watcher`; returns the number of the monitor, which is new. O(1).
     ///
-    /// Never blocks and never fails: a failure arrives as a `Down`. A target on the local node is
-    /// looked up now; a target on another node when the request arrives there. A process that
-    /// monitors itself gets a number that never fires. Source: `erlang:monitor/2`, including that
-    /// an unknown name gives `NoProc` and not an error.
+    /// Never blocks and never fails: a failure arrives as a `Down`, which may be among the effects
+    /// of this input. A target on the local node is looked up now; a target on another node when
+    /// the request arrives there. A process that monitors itself gets a number that never fires.
+    /// Source: `erlang:monitor/2`, including that an unknown name gives `NoProc` and not an error.
+    ///
+    /// `watcher` must not have exited. The number of its monitors has no limit, but
+    /// [`CoreConfig::max_waiting`](crate::CoreConfig::max_waiting) limits those that wait for a
+    /// node. Signals to one node go out in the order of the calls.
     pub fn monitor(
         &mut self,
         processes: &dyn Processes,
@@ -247,7 +258,10 @@ impl Core {
     }
 
     /// Reports that a process has exited, with its reason. The reason is `None` if the process had
-    /// already exited when [`Effect::Watch`] came.
+    /// already exited when [`Effect::Watch`] came: watchers then get `NoProc`.
+    ///
+    /// To be called once for each process, after it has been removed from [`Processes`] and after
+    /// its last message was queued.
     ///
     /// All watchers of the process get the reason; its own monitors and subscriptions end. Nothing
     /// is delivered to it from now on. A process that takes part in no monitor costs nothing. At
@@ -280,7 +294,7 @@ impl Core {
             .map(|at| (self.outgoing_monitors.id(at), self.target(at)))
     }
 
-    /// The monitors on a process, as the references that their watchers have: those of local
+    /// The monitors on a local process, as the references that their watchers have: those of local
     /// watchers first, then those of peers. O(1) for each.
     pub fn watchers_of(&self, pid: LocalPid) -> impl Iterator<Item = MonitorRef> {
         let entry = self.processes.get(pid);

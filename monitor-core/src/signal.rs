@@ -10,8 +10,9 @@ use crate::{ids::MonitorId, reason::DownReason};
 /// Exhaustive, because a transport must carry every signal: a new signal is a new version of the
 /// protocol.
 ///
-/// A signal belongs to the session on which it arrives. [`encode`](crate::encode) and
-/// [`Signals`](crate::Signals) convert signals to bytes and back.
+/// A signal belongs to the session on which it arrives; [`Effect::Send`](crate::Effect::Send) says
+/// in which order signals must arrive. [`encode`](crate::encode) and [`Signals`](crate::Signals)
+/// convert signals to bytes and back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// Report the end of this process.
@@ -21,12 +22,12 @@ pub enum Signal {
         /// The process.
         target: RemoteTarget,
     },
-    /// The monitor has ended.
+    /// The watcher has ended the monitor. A `Down` of it may be on its way, and is ignored.
     Demonitor {
         /// The watcher's number for the monitor.
         id: MonitorId,
     },
-    /// The process has ended, or cannot be monitored.
+    /// The process has ended, or cannot be monitored. This ends the monitor.
     Down {
         /// The watcher's number for the monitor.
         id: MonitorId,
@@ -48,7 +49,8 @@ pub enum RemoteTarget {
     Name(RegName),
 }
 
-/// A signal that violates the protocol. The session must end as `Protocol`.
+/// A signal that violates the protocol. The session must end as
+/// [`EndKind::Protocol`](refs::EndKind::Protocol).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Violation {

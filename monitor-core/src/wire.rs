@@ -32,7 +32,8 @@ enum WireReason {
     Quota,
 }
 
-/// The bytes are not signals: the peer breaks the protocol.
+/// The bytes are not signals: the peer breaks the protocol. The session must end as
+/// [`EndKind::Protocol`](refs::EndKind::Protocol).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("malformed signal at byte {at} of the frame")]
 pub struct WireError {
@@ -42,6 +43,11 @@ pub struct WireError {
 
 /// Appends a signal to a frame. `last` holds the reason of the last `Down` in the same frame, so
 /// that equal reasons in a row are written once. Start every frame with `None`.
+///
+/// A frame has no limit of its own and no length in it; the caller limits and delimits frames, and
+/// may end one after any signal. One signal takes at most
+/// [`ExitReason::MAX_LEN`](crate::ExitReason::MAX_LEN) bytes of reason, or 255 bytes of name, and
+/// less than 32 bytes more.
 pub fn encode(signal: &Signal, last: &mut Option<DownReason>, frame: &mut Vec<u8>) {
     match signal {
         Signal::Monitor { id, target: RemoteTarget::Pid(serial) } => {

@@ -4,7 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use allocation_counter::measure;
-use monitor_core::{MonitorId, Signal};
+use monitor_core::{
+    Core, CoreConfig, Driver, Effect, EffectHandler, LocalPid, LocalTarget, MonitorId, MonitorOptions,
+    Processes, RaisedInputs, Signal,
+    refs::{Incarnation, NodeId, Pid, Serial, SessionId, Target},
+};
 
 use self::bare::{Bare, WATCHER, number};
 
@@ -77,4 +81,37 @@ fn the_end_of_a_session_with_many_monitors_needs_no_memory_to_speak_of() {
     let mut bare = Bare::watching(FULL);
     let allocated = measure(|| bare.lose_peer()).bytes_max;
     assert!(allocated < 64 * 1024, "{allocated} bytes for {FULL} monitors");
+}
+
+/// Counts effects, and raises nothing.
+struct Counts(usize);
+
+impl EffectHandler for Counts {
+    fn run(&mut self, _: Effect, _: &Core, _: &mut RaisedInputs<Self>) {
+        self.0 += 1;
+    }
+}
+
+impl Processes for Counts {
+    fn resolve(&self, _: &LocalTarget<'_>) -> Option<LocalPid> {
+        None
+    }
+}
+
+#[test]
+fn a_driver_allocates_nothing_of_its_own() {
+    let node = |name: &str| NodeId::new(name.parse().unwrap(), Incarnation::new(1).unwrap());
+    let mut driver = Driver::new(Core::new(CoreConfig::new(node("a@test"), 7)));
+    let mut counts = Counts(0);
+    driver.input(&mut counts, |core, _, out| core.peer_up(SessionId(1), node("b@test"), false, out));
+    let target = Target::from(Pid::new(node("b@test"), Serial::new(0, 0)));
+    let mut calls = || {
+        driver.input(&mut counts, |core, processes, out| {
+            let id = core.monitor(processes, WATCHER, &target, MonitorOptions::new(), out);
+            core.demonitor(WATCHER, id, true, out);
+        });
+    };
+    calls(); // the tables and the list of effects have their room now
+    assert_eq!(measure(calls).count_total, 0);
+    assert_eq!(counts.0, 5, "an admission, and a signal for each call");
 }

@@ -38,6 +38,8 @@ mod plain {
     struct SecurityAnnex;
     #[doc = include_str!("../../docs/guide/README.md")]
     struct Guide;
+    #[doc = include_str!("../../docs/guide/embedding.md")]
+    struct Embedding;
     #[doc = include_str!("../../docs/guide/from-erlang.md")]
     struct FromErlang;
     #[doc = include_str!("../../docs/guide/troubleshooting.md")]

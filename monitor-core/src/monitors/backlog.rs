@@ -49,6 +49,9 @@ enum Step {
 impl Core {
     /// Continues the job at the front of the backlog, for at most
     /// [`max_batch`](crate::CoreConfig::max_batch) steps. Returns whether there is more work.
+    ///
+    /// Jobs take turns, so a large exit does not delay the end of a session. Other inputs may come
+    /// between two calls.
     pub fn resume(&mut self, out: &mut Vec<Effect>) -> bool {
         match self.backlog.pop_front() {
             Some(Job::Peer(peer)) => {

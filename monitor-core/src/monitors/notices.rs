@@ -14,7 +14,10 @@ use crate::{
 impl Core {
     /// Takes the notice of a monitor that has fired, and removes the monitor. O(1).
     ///
-    /// Returns `None` if the notice was flushed or already taken, or if the watcher has exited.
+    /// To be called when the watcher receives [`Notice::Down`](crate::Notice::Down). Until then the
+    /// core keeps the `Down`, and its reason counts for
+    /// [`CoreConfig::max_reason_bytes`]. Returns `None` if the notice was flushed or already taken,
+    /// or if the watcher has exited. Has no effects.
     pub fn take(&mut self, id: MonitorId) -> Option<Down> {
         let at = self.find_fired(id)?;
         // Moved out, not cloned, because every `Down` passes here.
@@ -52,7 +55,8 @@ impl Core {
         }
     }
 
-    /// The reason of a monitor that has fired and whose notice was not taken.
+    /// The reason of a monitor that has fired and whose notice was not taken; `None` for all other
+    /// monitors. O(1).
     pub fn fired_reason(&self, id: MonitorId) -> Option<DownReason> {
         self.outgoing_monitors.row(self.find_fired(id)?).state.fired().map(|(reason, _)| reason)
     }
@@ -77,7 +81,7 @@ impl Core {
         fired
     }
 
-    /// Whether the monitor has fired and its notice was not taken.
+    /// Whether the monitor has fired and its notice was not taken. O(1).
     pub fn is_fired(&self, id: MonitorId) -> bool {
         self.find_fired(id).is_some()
     }
@@ -90,7 +94,8 @@ impl Core {
         (row.state.is_fired() && self.processes.get(row.watcher).is_some()).then_some(at)
     }
 
-    /// The cluster-wide reference of a monitor made here.
+    /// The cluster-wide reference of a monitor made here. Any number is accepted, also that of a
+    /// monitor that has ended.
     pub fn reference(&self, id: MonitorId) -> MonitorRef {
         MonitorRef::new(self.config.local.clone(), id.0)
     }

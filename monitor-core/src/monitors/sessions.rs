@@ -20,8 +20,13 @@ impl Core {
     /// Reports a session with a peer. [`Effect::Admit`] follows once everything before the session
     /// was told: at once, or from a `resume`.
     ///
-    /// `hidden` if either end is hidden. A session with a node that has the local node's name is
-    /// ignored and never admitted.
+    /// `session` is a new number. `node` is the peer with its incarnation, as the transport has
+    /// proved it. `hidden` if either end is hidden. Answers an open dial of that node.
+    ///
+    /// If the previous session with the node has not ended, or its end was not told completely, the
+    /// new one waits for that. A node has at most one session that waits: a third one takes its
+    /// place, and nothing is told about the second one. A session with a node that has the local
+    /// node's name is ignored and never admitted. Bounded like [`Core::process_exited`].
     pub fn peer_up(&mut self, session: SessionId, node: NodeId, hidden: bool, out: &mut Vec<Effect>) {
         if node.name == self.config.local.name {
             return;
@@ -42,10 +47,12 @@ impl Core {
         self.tell_peer(peer, out);
     }
 
-    /// Reports the end of a session. Its monitors get `NoConnection(end)`; then the node monitors
-    /// and subscribers are told.
+    /// Reports the end of a session, after all its signals were handled. Its monitors get
+    /// `NoConnection(end)`; then the node monitors and subscribers are told. The monitors of the
+    /// peer on local processes end without a notice.
     ///
-    /// A session that is unknown or has already ended is ignored.
+    /// A session that is unknown or has already ended is ignored. Bounded like
+    /// [`Core::process_exited`].
     pub fn peer_down(&mut self, session: SessionId, end: SessionEnd, out: &mut Vec<Effect>) {
         let Some(peer) = self.peers.remove_session(session) else { return };
         let row = self.peers.get_mut(peer);
@@ -89,8 +96,12 @@ impl Core {
         }
     }
 
-    /// Reports that an attempt to connect has failed. The calls that wait for exactly that dial get
-    /// `NoConnection(end)`.
+    /// Reports that an attempt to connect has failed. The monitors that wait for exactly that dial
+    /// get `NoConnection(end)`, tickets get [`Effect::Discard`], and each `monitor_node` its
+    /// notice. Subscribers of `monitor_nodes` are told nothing, because there was no session.
+    ///
+    /// A dial that is not the open one of its node is ignored. Bounded like
+    /// [`Core::process_exited`].
     pub fn peer_unreachable(
         &mut self,
         node: &NodeName,
@@ -108,7 +119,8 @@ impl Core {
     /// Returns where to send something for another node, such as a message, in one order with the
     /// monitors. O(1).
     ///
-    /// After [`Route::Later`] the caller keeps the message under `ticket`; exactly one
+    /// After [`Route::Now`] the message is sent after the effects of this input. After
+    /// [`Route::Later`] the caller keeps the message under `ticket`; exactly one
     /// [`Effect::Forward`] or [`Effect::Discard`] with that ticket follows. The local node is never
     /// connected to itself: its route is [`EndKind::NotConnected`].
     pub fn route(
@@ -167,7 +179,8 @@ impl Core {
         }
     }
 
-    /// Ends a [`Core::monitor_node`], if there is one. Never connects. O(1).
+    /// Ends a [`Core::monitor_node`], if there is one. Never connects. A notice that was delivered
+    /// already stays in the mailbox. O(1).
     pub fn demonitor_node(&mut self, watcher: LocalPid, node: &NodeName) {
         if let Some(peer) = self.peers.find(node) {
             self.node_monitors.remove(watcher, peer);
@@ -187,7 +200,8 @@ impl Core {
         self.nodes(options.node_type)
     }
 
-    /// Ends the subscription with exactly these options, if there is one.
+    /// Ends the subscription with exactly these options, if there is one. Notices that were
+    /// delivered already stay in the mailbox. O(1).
     pub fn demonitor_nodes(&mut self, watcher: LocalPid, options: NodesOptions) {
         if let Some(list) = self.processes.get(watcher).and_then(|entry| entry.node_subscriptions) {
             self.node_subscriptions.remove(list, options);

@@ -105,8 +105,9 @@ fn miri() -> Result<Done> {
 fn examples() -> Result<Done> {
     const RUNTIME: &str = "monitor-runtime";
     const IN_MEMORY: &[&str] = &["--no-default-features", "--features", "test-util"];
-    const EXAMPLES: [(&str, &str, &[&str]); 7] = [
+    const EXAMPLES: [(&str, &str, &[&str]); 8] = [
         ("monitor-core", "embed", &[]),
+        ("monitor-core", "mini_actors", &[]),
         (RUNTIME, "two_nodes", &[]),
         (RUNTIME, "worker_pool", &[]),
         (RUNTIME, "tokio_app", &[]),
