@@ -94,7 +94,7 @@ impl Attacked {
         let name = "watcher".parse().expect("a name");
         self.inner.directory.write().names.register(name, pid).expect("the name is free");
         let target = Pid::new(peer.clone(), Serial::new(0, 1)).into();
-        self.inner.monitor(pid, &target, MonitorOptions::new(), None).expect("the node was not stopped");
+        self.inner.monitor(WatcherKey::Registered(pid), &target, MonitorOptions::new(), None).expect("the node was not stopped");
     }
 
     /// Runs until the driver waits for frames, or all is over, and nothing is left to do.

@@ -131,7 +131,7 @@ impl Cluster {
         });
         let seed = self.started.fetch_add(1, Ordering::Relaxed);
         let config = run_all_on(config, spawner).simulated(Arc::new(self.network.clone()), seed);
-        let node = future::block_on(Node::with_service(config, self.network.join_with(join)))?;
+        let node = Node::with_service(config, self.network.join_with(join))?;
         self.settle();
         Ok(node)
     }
