@@ -1,4 +1,4 @@
-//! Dials that have failed, and the end of the peer service.
+//! Failed dials, and the end of the peer service.
 
 use std::mem;
 
@@ -7,7 +7,7 @@ use refs::{DialId, EndKind, NodeName, SessionEnd};
 use crate::engine::state::Inner;
 
 impl Inner {
-    /// A dial has failed.
+    /// Handles a failed dial.
     pub(crate) fn unreachable(&self, node: &NodeName, dial: DialId, end: SessionEnd) {
         let _ = self.enter(|state, out| {
             if state.dialling.get(node) == Some(&dial) {
@@ -18,7 +18,7 @@ impl Inner {
         self.send_waiters.wake_all();
     }
 
-    /// Why what the node gives up by itself ends.
+    /// The end kind of sessions, dials and monitors that the node ends by itself.
     pub(crate) fn end_of_abandoned(&self) -> EndKind {
         match () {
             () if self.has_failed() => EndKind::NodeFailed,
@@ -27,8 +27,8 @@ impl Inner {
         }
     }
 
-    /// The peer service has ended: every dial that it did not answer has failed, and so will later
-    /// ones.
+    /// Handles the end of the peer service: every dial that it did not answer fails, and so do
+    /// later dials.
     pub(crate) fn service_is_over(&self) {
         let unanswered = self.enter(|state, _| {
             state.service_over = true;

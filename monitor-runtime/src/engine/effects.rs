@@ -223,7 +223,7 @@ fn send<'a>(
         }
         // It must not go on without a signal.
         Err(_) => {
-            after.rare().lost.extend(handle.cloned());
+            after.rare().overloaded.extend(handle.cloned());
             written = more.count();
         }
     }

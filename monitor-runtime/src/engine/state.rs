@@ -243,7 +243,7 @@ impl Inner {
         })
         .map_err(|failure| {
             if let Failure::Now(panic) = failure {
-                after.fails(panic.into());
+                after.set_failed(panic.into());
             }
             NotAlive
         })
