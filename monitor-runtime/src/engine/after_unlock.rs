@@ -39,7 +39,7 @@ pub(super) struct Rare {
     /// `Down`s to log. Empty unless a subscriber takes events of level
     /// [`DOWN`](crate::records::down_log::DOWN).
     pub(super) downs: Vec<Down>,
-    /// The panic of the input, if it panicked.
+    /// Records that the input panicked.
     pub(super) failed: Option<Panic>,
 }
 
@@ -49,7 +49,7 @@ impl AfterUnlock {
         AfterUnlock { session: Some(handle.clone()), ..AfterUnlock::default() }
     }
 
-    /// The panic of the input, if it panicked.
+    /// Records that the input panicked.
     #[cold]
     pub(crate) fn set_failed(&mut self, panic: Panic) {
         self.rare().failed = Some(panic);

@@ -23,8 +23,8 @@ use siphasher::sip::SipHasher24;
 
 use crate::event::Message;
 
-/// Computes the tokens of a node's aliases. Random for each start of the node; never sent to a
-/// peer.
+/// Computes the tokens of a node's aliases. Random for each start of the node; the key never leaves
+/// the node.
 ///
 /// SipHash-2-4 is designed for this use: a keyed hash of short inputs that stays unpredictable
 /// however many pairs of input and output an attacker has seen. Each call reveals one such pair to

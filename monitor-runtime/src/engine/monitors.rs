@@ -22,8 +22,8 @@ use crate::{
 };
 
 impl Inner {
-    /// Monitors a target for a process or a watcher. With a `call`, what is to be told comes there
-    /// instead of the mailbox.
+    /// Monitors a target for a process or a watcher. With a `call`, the `Down` or the reply goes to
+    /// the call in place of the mailbox.
     pub(crate) fn monitor(
         &self,
         watcher: LocalPid,
@@ -36,7 +36,7 @@ impl Inner {
         let mut after = AfterUnlock::default();
         let mut state = self.lock_state();
         let entered = self.enter_state(&mut state, &mut after, |state, out| {
-            // What `enter_as` does, by one look at the directory instead of two.
+            // The checks of `enter_as`, with one read lock of the directory instead of two.
             if !self.is_alive() {
                 return Err(NotAlive);
             }
@@ -44,16 +44,17 @@ impl Inner {
             directory.get(watcher).ok_or(NotAlive)?;
             let id = state.core.monitor(&*directory, watcher, target, options, out);
             if let Some(mode) = options.alias {
-                // Before the effects are run: a monitor that fires at once ends its alias, too.
+                // Inserted before the effects run, because a monitor that fires at once must end
+                // its alias, too.
                 state.aliases.insert(id, watcher, mode, call);
             }
             Ok(id)
         });
         let monitor = entered.and_then(|monitor| monitor);
         if let Some(&id) = monitor.as_ref().ok().filter(|&&id| after.is_unsent(id)) {
-            // The session is over, and the core is told after all that has arrived on it: the
-            // monitor takes the next one. In one step with the first input, before the end of the
-            // session.
+            // The session has ended, but the core handles its end only after the frames that
+            // arrived on it. So the monitor goes to the next session. This happens in one step with
+            // the first input, before the end of the session.
             let _ = self.enter_state(&mut state, &mut after, |state, out| {
                 state.core.monitor_not_sent(id, options.connect, out);
             });
@@ -63,13 +64,13 @@ impl Inner {
         Ok(monitor?)
     }
 
-    /// What a monitor that fired has to say; none if it was flushed meanwhile.
+    /// Takes the `Down` of a monitor that fired. `None` if it was flushed meanwhile.
     pub(crate) fn take(&self, id: MonitorId) -> Option<Down> {
         self.take_from(|state| state.core.take(id))
     }
 
-    /// Takes the `Down` of `first`, and into `prefetch` the run that follows it in `fired`: see
-    /// [`Prefetch::open`].
+    /// Takes the `Down` of `first`, and moves the run that follows it in `fired` into `prefetch`:
+    /// see [`Prefetch::open`].
     pub(crate) fn take_run(
         &self,
         prefetch: &mut Prefetch,
@@ -87,8 +88,8 @@ impl Inner {
         self.abandon(|state| state.prefetch_counts.remove(&receiver));
     }
 
-    /// A process has reached a gap in its node events: its subscription begins anew. `None` if that
-    /// is over.
+    /// Restarts the subscription of a process that has reached a gap in its node events. `None` if
+    /// the subscription has ended.
     pub(crate) fn end_gap(
         &self,
         process: LocalPid,
@@ -96,7 +97,7 @@ impl Inner {
         options: NodesOptions,
         gap: GapId,
     ) -> Option<NodesMissed> {
-        // In one step with the list: every event comes through the same lock.
+        // The gap ends in one step with the list of nodes, because every event needs the same lock.
         let resumed = self.enter_as(process, |state, _| {
             let count = queue.end_gap(options, gap)?;
             state.core.demonitor_nodes(process, options);
@@ -115,7 +116,7 @@ impl Inner {
         state.history.list(limit, self.environment.now(), watcher)
     }
 
-    /// Whether the peer service can do what a call needs.
+    /// Returns an error unless the peer service is able to serve a call.
     pub(crate) const fn needs(&self, able: bool, capability: &'static str) -> Result<(), NotImplemented> {
         if able { Ok(()) } else { Err(NotImplemented { capability }) }
     }
@@ -124,8 +125,9 @@ impl Inner {
         *node == self.id.name
     }
 
-    /// Keeps the addresses that came with a call, for this connection and later ones. In one step
-    /// with what may make that connection: nothing that comes between makes them the oldest.
+    /// Stores the addresses that a caller has given, for this connection and later ones. The caller
+    /// makes the connection in the same step, so that no other input can make these addresses the
+    /// oldest meanwhile.
     pub(crate) fn remember(&self, spec: &NodeSpec, state: &mut State) {
         if !spec.addresses().is_empty() && state.address_cache.remember(spec.clone()) {
             self.counters.addresses_forgotten.add_one();
@@ -136,12 +138,13 @@ impl Inner {
         MonitorRef::new(self.id.clone(), id.0)
     }
 
-    /// The reference of a monitor that is an alias: whoever has it can send to its owner.
+    /// Returns the reference of a monitor with its alias token. A holder of the reference can send
+    /// to the owner of the monitor.
     pub(crate) fn alias(&self, id: MonitorId) -> MonitorRef {
         self.reference(id).with_alias(Some(self.alias_key.token(id)))
     }
 
-    /// The number of a monitor that was made on this node in its present life.
+    /// Returns the number of a monitor that this incarnation of the node has made.
     pub(crate) fn monitor_id(&self, monitor: &MonitorRef) -> Option<MonitorId> {
         (*monitor.node() == self.id).then(|| MonitorId(monitor.serial()))
     }
