@@ -21,7 +21,7 @@ use crate::{
     },
     inbox::queue::{MailboxLimits, QueueItem},
     session::handle::SessionHandle,
-    tasks::driver::{Driver, Next},
+    tasks::driver::{Driver, NextStep},
     threads::{environment::Environment, runner::Runner},
 };
 
@@ -103,7 +103,7 @@ impl Attacked {
             let next = driver.advance(&self.inner, after);
             after.run(&self.inner);
             let more = self.inner.resume(after);
-            if !more && matches!(next, Next::Frames | Next::Over) {
+            if !more && matches!(next, NextStep::Frames | NextStep::Over) {
                 return;
             }
         }

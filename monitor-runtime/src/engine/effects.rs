@@ -216,8 +216,8 @@ fn send<'a>(
     let meta = if is_down(first) { meta.after_all() } else { meta };
     match push(handle, meta, write, after) {
         Ok(()) => {}
-        // The end of the session follows, and fires the monitors whose signals are lost here. Only
-        // a monitor that is being made is requested again, by its caller.
+        // The end of the session follows, and accounts for the signals that are lost here. Only a
+        // new monitor is requested again, by its caller.
         Err(PushError::Closed) => {
             let unsent = std::iter::once(first).chain(more.clone()).filter_map(requested);
             after.rare().unsent.extend(unsent);

@@ -1,4 +1,4 @@
-//! A watcher that is no process: the owner of a [`Monitor`](crate::Monitor), a
+//! A watcher that is not a process: the owner of a [`Monitor`](crate::Monitor), a
 //! [`MonitorSet`](crate::MonitorSet) or a call.
 
 use std::{
@@ -16,8 +16,8 @@ use crate::{
     node::Node,
 };
 
-/// What watches without being a process: a future or a stream of `Down`s. Its drop is its exit,
-/// which ends its monitors.
+/// The owner of monitors that is not a process but a future or a stream of `Down`s. On drop it
+/// exits, which ends its monitors.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     pub(crate) node: Node,
@@ -44,7 +44,7 @@ impl Watcher {
         Ok(self.node.inner.monitor(self.pid, target, options, None)?)
     }
 
-    /// Ends one of its monitors, and flushes.
+    /// Ends one of its monitors, and drops its `Down` if it has fired.
     pub(crate) fn demonitor(&self, id: MonitorId) -> Demonitored {
         let found = self.node.inner.enter(|state, out| {
             let found = state.core.demonitor(self.pid, id, true, out);
@@ -59,13 +59,14 @@ impl Watcher {
         }
     }
 
-    /// The next `Down` that was not flushed; `None` if the node has failed, and none will come.
+    /// Returns the next `Down` that was not flushed. `None` if the node has failed and no `Down`
+    /// will come.
     pub(crate) fn poll_down(&mut self, cx: &Context<'_>) -> Poll<Option<Down>> {
         if let Some(down) = self.try_down() {
             return Poll::Ready(Some(down));
         }
         self.inbox.waker.register(cx.waker());
-        // Whoever fired before the waker was in place saw none.
+        // A monitor may have fired before the waker was registered.
         if let Some(down) = self.try_down() {
             return Poll::Ready(Some(down));
         }

@@ -1,8 +1,8 @@
-//! The background tasks of a node, and the consequences of losing one.
+//! The kinds of background tasks of a node, and the consequences of losing one.
 //!
 //! A task is lost when it panics, or when its executor drops it before its work is done. Each loss
-//! is logged and counted (`tasks_failed`), and what the task owed is settled; ARCHITECTURE.md has
-//! the table.
+//! is logged and counted (`tasks_failed`), and a settle function does the remaining work of the
+//! task; ARCHITECTURE.md has the table.
 
 use std::{future::Future, sync::Arc};
 
@@ -30,7 +30,7 @@ pub(crate) const RECORDING: TaskKind =
     TaskKind { name: "recording", consequence: "metrics are not recorded any more" };
 
 impl Inner {
-    /// Starts a task of the engine. If the task is lost, `settle` does what it owed.
+    /// Starts a task of the engine. If the task is lost, `settle` does its remaining work.
     pub(crate) fn run_task(
         self: &Arc<Self>,
         kind: TaskKind,
@@ -56,5 +56,5 @@ impl TaskOwner for Inner {
     }
 }
 
-/// Does nothing: the destructors of the values that the task held have done what it owed.
+/// Does nothing. For tasks whose values do the remaining work on drop.
 pub(crate) fn nothing(_: &Arc<Inner>) {}

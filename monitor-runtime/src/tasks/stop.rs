@@ -85,7 +85,7 @@ fn kill_spawned(node: &Inner) {
 }
 
 /// Completes the stop on drop, even if the executor only drops the task of the stop, so that
-/// callers of `stop` never wait for ever. It may run twice.
+/// callers of `stop` never wait forever. It may run twice.
 struct End(Arc<Inner>);
 
 impl Drop for End {
@@ -119,7 +119,7 @@ fn cut_off(node: &Inner) {
     node.service_is_over();
 }
 
-/// Every session and dial has ended, and spawned processes have exited or timed out. Guards live
+/// Every session and dial has ended, and spawned processes have exited or timed out. Guards exist
 /// until the program drops them, and so may their monitors on each other. This ends those monitors,
 /// and everything else that refers to the guards.
 fn end_what_is_left(node: &Inner) {

@@ -3,7 +3,7 @@
 //! These threads run two kinds of tasks: tasks of the *engine* (sessions, dials, heartbeats), and
 //! the *bodies* of processes, which are code of the user. The thread on duty runs both, in the
 //! order in which they became ready, so that a message from a session to a body does not wake
-//! another thread. If a body blocks, the [watchdog](crate::threads::watchdog) notices it within
+//! another thread. If a body blocks, the [watchdog](crate::threads::watchdog) detects it within
 //! some milliseconds and calls the [`Relief`] of the thread, which puts another thread on duty. The
 //! blocked thread continues its body, and ends when the body returns.
 //!
@@ -59,7 +59,7 @@ pub(crate) fn start(max_blocked: usize) -> std::io::Result<Threads> {
     let limit = Arc::new(Limit { blocked: AtomicUsize::new(0), max_blocked, waiting: WakerSet::default() });
     let crew = Arc::new(Crew { executor: Executor::new(), on_duty: AtomicU64::new(0), limit, stopped });
     crew.start_thread(None)?;
-    // Weakly: tasks hold the spawner, and the crew holds the tasks.
+    // Weak references, because tasks hold the spawner, and the crew holds the tasks.
     let (engine, bodies) = (Arc::downgrade(&crew), Arc::downgrade(&crew));
     let engine: Spawner = Arc::new(move |task| {
         if let Some(crew) = engine.upgrade() {
@@ -159,7 +159,7 @@ impl Crew {
     /// should relieve is no longer on duty.
     fn go_on_duty(&self, in_place_of: Option<u64>) -> Option<u64> {
         let Some(blocked) = in_place_of else { return Some(0) };
-        // Counted before the other thread can notice that it was relieved and subtract itself.
+        // Counted before the other thread can see that it was relieved and subtract itself.
         self.limit.blocked.fetch_add(1, Ordering::AcqRel);
         let next = blocked + 1;
         if self.on_duty.compare_exchange(blocked, next, Ordering::AcqRel, Ordering::Acquire).is_err() {
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_block_hold_up_nobody_else() {
+    fn bodies_that_block_delay_no_other_task() {
         let threads = start(2).expect("a thread");
         let (said, heard) = channel();
         let say = |spawner: &Spawner, word: &'static str| {
@@ -298,16 +298,20 @@ mod tests {
         };
         let blocked: Vec<_> = (0..2).map(|_| blocks(&threads)).collect();
         say(&threads.bodies, "body");
-        assert_eq!(heard.recv_timeout(PATIENCE), Ok("body"), "two are blocked");
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok("body"), "two bodies are blocked");
 
         let last = blocks(&threads);
         say(&threads.engine, "engine");
-        assert_eq!(heard.recv_timeout(PATIENCE), Ok("engine"), "three are blocked: no body may run");
+        assert_eq!(
+            heard.recv_timeout(PATIENCE),
+            Ok("engine"),
+            "three bodies are blocked, so no other body may run"
+        );
         say(&threads.bodies, "later body");
         say(&threads.engine, "engine again");
         assert_eq!(heard.recv_timeout(PATIENCE), Ok("engine again"));
         drop(last);
-        assert_eq!(heard.recv_timeout(PATIENCE), Ok("later body"), "one has returned");
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok("later body"), "a body has returned, so another may run");
         drop(blocked);
         say(&threads.bodies, "last");
         assert_eq!(heard.recv_timeout(PATIENCE), Ok("last"));

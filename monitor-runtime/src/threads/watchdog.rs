@@ -1,4 +1,4 @@
-//! Notices bodies of processes that block their thread.
+//! Detects bodies of processes that block their thread.
 //!
 //! A thread that runs bodies counts a step when it begins to poll a body and another one when the
 //! poll returns. One thread per program samples these counts. If a count is odd and the same in two
@@ -36,7 +36,7 @@ const QUICK_FOR: Duration = Duration::from_millis(200);
 /// Number of samples without any step until the watchdog sleeps.
 const QUIET_SAMPLES: u32 = 10;
 
-/// A body that blocks for that long is logged as a warning, and again each time the duration has
+/// A body that blocks for this long is logged as a warning, and again each time the duration has
 /// quadrupled.
 const WARN_AFTER: Duration = Duration::from_secs(1);
 
@@ -112,7 +112,7 @@ pub(crate) fn poll<R>(node: u64, process: u64, body: impl FnOnce() -> R) -> R {
     }
 }
 
-/// The poll of a body. Its drop is the poll's end, also by a panic.
+/// A running poll of a body. The poll ends on drop, also after a panic.
 struct Step<'a>(&'a Slot);
 
 impl Drop for Step<'_> {
@@ -331,6 +331,6 @@ mod tests {
         watchdog.asleep.store(false, Ordering::SeqCst);
         watchdog.start(begin + RETRY_AFTER, || Ok(thread::current()));
         assert!(watchdog.thread.get().is_some() && !watchdog.asleep.load(Ordering::SeqCst));
-        watchdog.start(begin + 3 * RETRY_AFTER, || panic!("it runs"));
+        watchdog.start(begin + 3 * RETRY_AFTER, || panic!("the thread runs already"));
     }
 }

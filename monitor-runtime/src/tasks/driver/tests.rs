@@ -128,17 +128,17 @@ impl World {
         )
     }
 
-    fn step(&mut self, driver: &mut Driver) -> Next {
+    fn step(&mut self, driver: &mut Driver) -> NextStep {
         let next = driver.advance(&self.node, &mut self.after);
         self.after.run(&self.node);
         next
     }
 
     /// Steps until the driver waits for something.
-    fn settle(&mut self, driver: &mut Driver) -> Next {
+    fn settle(&mut self, driver: &mut Driver) -> NextStep {
         loop {
             let next = self.step(driver);
-            if next != Next::Turn {
+            if next != NextStep::Turn {
                 return next;
             }
         }
@@ -191,15 +191,15 @@ fn signals(signals: &[Signal]) -> Vec<u8> {
 fn a_session_is_announced_then_read_then_ended() {
     let mut world = World::new();
     let (mut driver, _) = world.session(1);
-    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert_eq!(world.settle(&mut driver), NextStep::Frames);
     assert_eq!(world.received(), ["up"]);
     driver.buffer().push(&world.message());
     driver.received(Ok(()));
-    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert_eq!(world.settle(&mut driver), NextStep::Frames);
     driver.received(Err(EndKind::Closed.into()));
-    assert_eq!(world.settle(&mut driver), Next::Over);
+    assert_eq!(world.settle(&mut driver), NextStep::Over);
     assert_eq!(world.received(), ["m", "down"]);
-    assert_eq!(world.settle(&mut driver), Next::Over);
+    assert_eq!(world.settle(&mut driver), NextStep::Over);
 }
 
 #[test]
@@ -215,18 +215,18 @@ fn the_next_session_waits_until_everything_of_the_one_before_is_told() {
 
     // The peer is back before this node has seen that it was gone.
     let (mut new, _) = world.session(2);
-    assert_eq!(world.settle(&mut new), Next::Admission);
+    assert_eq!(world.settle(&mut new), NextStep::Admission);
     old.buffer().push(&world.message());
     old.received(Ok(()));
-    assert_eq!(world.settle(&mut old), Next::Frames);
-    assert_eq!(world.settle(&mut new), Next::Admission);
+    assert_eq!(world.settle(&mut old), NextStep::Frames);
+    assert_eq!(world.settle(&mut new), NextStep::Admission);
     old.received(Err(EndKind::Closed.into()));
-    assert_eq!(world.settle(&mut old), Next::Over);
+    assert_eq!(world.settle(&mut old), NextStep::Over);
 
     // The end of the old one takes more than a batch: the new one waits for the backlog, too.
-    assert_eq!(world.settle(&mut new), Next::Admission);
+    assert_eq!(world.settle(&mut new), NextStep::Admission);
     while world.node.resume(&mut world.after) {}
-    assert_eq!(world.settle(&mut new), Next::Frames);
+    assert_eq!(world.settle(&mut new), NextStep::Frames);
     new.buffer().push(&world.message());
     new.received(Ok(()));
     world.settle(&mut new);
@@ -250,7 +250,7 @@ fn a_batch_at_a_time_and_others_go_between() {
     driver.buffer().push(&signals(&many));
     driver.received(Ok(()));
     let mut last = 0;
-    while world.step(&mut driver) == Next::Turn {
+    while world.step(&mut driver) == NextStep::Turn {
         let incoming = world.node.read_state(|state| state.core.stats().incoming);
         assert!(incoming - last <= BATCH, "{} in one go", incoming - last);
         last = incoming;
@@ -275,7 +275,7 @@ fn frames_count_in_their_order_up_to_the_one_that_breaks_the_rules() {
         driver.buffer().push(frame);
     }
     driver.received(Ok(()));
-    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert_eq!(world.settle(&mut driver), NextStep::Frames);
     assert_eq!(world.received(), ["Down", "Down", "m", "Down"]);
     assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
 }
@@ -293,11 +293,11 @@ fn messages_in_a_row_are_delivered_as_far_as_they_are_for_the_same() {
     }
     driver.received(Ok(()));
 
-    assert_eq!(world.step(&mut driver), Next::Turn);
+    assert_eq!(world.step(&mut driver), NextStep::Turn);
     assert_eq!(world.received(), ["m"; BATCH - 2], "a batch, less what was for nobody");
-    assert_eq!(world.step(&mut driver), Next::Turn);
+    assert_eq!(world.step(&mut driver), NextStep::Turn);
     assert_eq!(world.received(), ["m"; BATCH]);
-    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert_eq!(world.settle(&mut driver), NextStep::Frames);
     assert!(world.received().is_empty());
     assert_eq!(world.node.counters.messages_for_nobody.get(), 2);
     assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
@@ -345,14 +345,14 @@ fn what_breaks_the_rules_is_refused_and_nothing_after_it_counts() {
     driver.buffer().push(&[99]);
     driver.buffer().push(&world.message());
     driver.received(Ok(()));
-    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert_eq!(world.settle(&mut driver), NextStep::Frames);
     assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
     driver.buffer().push(&world.message());
     driver.received(Ok(()));
-    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert_eq!(world.settle(&mut driver), NextStep::Frames);
     assert!(world.received().is_empty());
     driver.received(Err(EndKind::Protocol.into()));
-    assert_eq!(world.settle(&mut driver), Next::Over);
+    assert_eq!(world.settle(&mut driver), NextStep::Over);
     assert_eq!(world.received(), ["down"]);
 }
 
@@ -363,7 +363,7 @@ fn what_is_abandoned_is_ended_once() {
     world.settle(&mut driver);
     driver.abandon(EndKind::LocalShutdown.into(), &world.node, &mut world.after);
     driver.abandon(EndKind::LocalShutdown.into(), &world.node, &mut world.after);
-    assert_eq!(world.settle(&mut driver), Next::Over);
+    assert_eq!(world.settle(&mut driver), NextStep::Over);
     assert_eq!(world.received(), ["up", "down"]);
     assert!(world.node.read_state(|state| state.sessions.is_empty()));
 }
