@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn a_written_frame_is_read_back() {
         for frame in frames() {
             let mut bytes = Vec::new();
             frame.write(&mut bytes);

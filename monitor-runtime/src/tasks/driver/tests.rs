@@ -1,4 +1,5 @@
-//! Every interleaving that matters, forced by hand: no tasks, no network.
+//! The interleavings of two sessions and their node, forced step by step, without tasks or a
+//! network.
 
 use std::{
     sync::{Mutex, OnceLock},
@@ -31,11 +32,11 @@ fn id(name: &str, incarnation: u64) -> NodeId {
     NodeId::new(name.parse().unwrap(), Incarnation::new(incarnation).unwrap())
 }
 
-/// A network that is never asked for anything.
-struct Nothing(NodeId);
+/// A peer service without a network.
+struct NoNetwork(NodeId);
 
 #[async_trait]
-impl PeerService for Nothing {
+impl PeerService for NoNetwork {
     fn local(&self) -> &NodeId {
         &self.0
     }
@@ -53,19 +54,19 @@ impl PeerService for Nothing {
     fn shutdown(&self) {}
 }
 
-/// Keeps what is pushed.
+/// Records the pushed frames.
 #[derive(Default)]
 struct Recorder {
     frames: Mutex<Vec<Vec<u8>>>,
     closed: Mutex<Option<EndKind>>,
     /// Called before each push.
-    look: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    on_push: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Outbox for Recorder {
     fn push(&self, _meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
-        if let Some(look) = self.look.get() {
-            look();
+        if let Some(on_push) = self.on_push.get() {
+            on_push();
         }
         let mut frame = Vec::new();
         write(&mut frame);
@@ -84,7 +85,7 @@ impl Outbox for Recorder {
     }
 }
 
-/// One node, one watching process, and sessions with a peer that are driven by hand.
+/// One node, one watching process, and sessions with a peer, which a test drives step by step.
 struct World {
     node: Inner,
     watcher: LocalPid,
@@ -105,12 +106,12 @@ impl World {
             max_waiting_bytes: 1 << 20,
             stop_timeout: std::time::Duration::ZERO,
         };
-        let service = Arc::new(Nothing(id("a@local", 1)));
+        let service = Arc::new(NoNetwork(id("a@local", 1)));
         let node = Inner::new(core, AliasKey::fixed(0), limits, service, None, false, Runner::none());
         let process = Arc::new(LiveProcess::new(limits.mailbox, None));
         let watcher = node.register_endpoint(LocalEndpoint::Process(process.clone())).unwrap();
         node.enter(|state, _| state.core.monitor_nodes(watcher, NodesOptions::new()))
-            .expect("the node is well");
+            .expect("the node has not failed");
         World { node, watcher, process, after: AfterUnlock::default() }
     }
 
@@ -123,7 +124,7 @@ impl World {
                 Arc::new(SessionHandle::new(peer, outbox.clone(), abort, &self.node.environment)),
                 &self.node,
             )
-            .expect("the node is well"),
+            .expect("the node has not failed"),
             outbox,
         )
     }
@@ -134,7 +135,7 @@ impl World {
         next
     }
 
-    /// Steps until the driver waits for something.
+    /// Steps until the driver waits for a condition.
     fn settle(&mut self, driver: &mut Driver) -> NextStep {
         loop {
             let next = self.step(driver);
@@ -160,7 +161,7 @@ impl World {
         frame
     }
 
-    /// What the watcher receives: `up`, `down`, `m` for a message, `Down` for a monitor.
+    /// Pops the items of the watcher: `up`, `down`, `m` for a message, `Down` for a monitor.
     fn received(&self) -> Vec<&'static str> {
         let items = std::iter::from_fn(|| match self.process.queue.try_pop() {
             Poll::Ready(item) => item,
@@ -171,7 +172,7 @@ impl World {
             QueueItem::Event(crate::Event::NodeDown(_)) => "down",
             QueueItem::Event(crate::Event::Message(_)) => "m",
             QueueItem::Event(other) => panic!("{other:?}"),
-            QueueItem::Gap(..) => panic!("few events wait"),
+            QueueItem::Gap(..) => panic!("the queue is below its limit"),
             QueueItem::Down(id) => {
                 self.node.take(id).expect("it was not flushed");
                 "Down"
@@ -203,7 +204,7 @@ fn a_session_is_announced_then_read_then_ended() {
 }
 
 #[test]
-fn the_next_session_waits_until_everything_of_the_one_before_is_told() {
+fn the_next_session_waits_until_every_event_of_the_previous_one_is_delivered() {
     let mut world = World::new();
     let (mut old, _) = world.session(1);
     world.settle(&mut old);
@@ -213,7 +214,7 @@ fn the_next_session_waits_until_everything_of_the_one_before_is_told() {
         world.monitor(Serial::new(slot, 1));
     }
 
-    // The peer is back before this node has seen that it was gone.
+    // The peer reconnects before this node has seen the end of the old session.
     let (mut new, _) = world.session(2);
     assert_eq!(world.settle(&mut new), NextStep::Admission);
     old.buffer().push(&world.message());
@@ -223,7 +224,8 @@ fn the_next_session_waits_until_everything_of_the_one_before_is_told() {
     old.received(Err(EndKind::Closed.into()));
     assert_eq!(world.settle(&mut old), NextStep::Over);
 
-    // The end of the old one takes more than a batch: the new one waits for the backlog, too.
+    // The end of the old session takes more than a batch, so the new session waits for the backlog,
+    // too.
     assert_eq!(world.settle(&mut new), NextStep::Admission);
     while world.node.resume(&mut world.after) {}
     assert_eq!(world.settle(&mut new), NextStep::Frames);
@@ -238,7 +240,7 @@ fn the_next_session_waits_until_everything_of_the_one_before_is_told() {
 }
 
 #[test]
-fn a_batch_at_a_time_and_others_go_between() {
+fn signals_are_handled_in_batches_and_other_tasks_run_between() {
     let mut world = World::new();
     let (mut driver, _) = world.session(1);
     world.settle(&mut driver);
@@ -252,14 +254,14 @@ fn a_batch_at_a_time_and_others_go_between() {
     let mut last = 0;
     while world.step(&mut driver) == NextStep::Turn {
         let incoming = world.node.read_state(|state| state.core.stats().incoming);
-        assert!(incoming - last <= BATCH, "{} in one go", incoming - last);
+        assert!(incoming - last <= BATCH, "{} in one step", incoming - last);
         last = incoming;
     }
     assert_eq!(last, many.len());
 }
 
 #[test]
-fn frames_count_in_their_order_up_to_the_one_that_breaks_the_rules() {
+fn frames_are_handled_in_order_up_to_the_malformed_one() {
     let mut world = World::new();
     let (mut driver, outbox) = world.session(1);
     world.settle(&mut driver);
@@ -281,7 +283,7 @@ fn frames_count_in_their_order_up_to_the_one_that_breaks_the_rules() {
 }
 
 #[test]
-fn messages_in_a_row_are_delivered_as_far_as_they_are_for_the_same() {
+fn consecutive_messages_to_the_same_receiver_are_delivered_together() {
     let mut world = World::new();
     let (mut driver, outbox) = world.session(1);
     world.settle(&mut driver);
@@ -294,7 +296,7 @@ fn messages_in_a_row_are_delivered_as_far_as_they_are_for_the_same() {
     driver.received(Ok(()));
 
     assert_eq!(world.step(&mut driver), NextStep::Turn);
-    assert_eq!(world.received(), ["m"; BATCH - 2], "a batch, less what was for nobody");
+    assert_eq!(world.received(), ["m"; BATCH - 2], "a batch, without the messages for an exited process");
     assert_eq!(world.step(&mut driver), NextStep::Turn);
     assert_eq!(world.received(), ["m"; BATCH]);
     assert_eq!(world.settle(&mut driver), NextStep::Frames);
@@ -304,8 +306,8 @@ fn messages_in_a_row_are_delivered_as_far_as_they_are_for_the_same() {
 }
 
 #[test]
-fn nobody_finds_the_way_before_what_waited_for_it_was_pushed() {
-    for waiting in 0..6 {
+fn a_route_opens_only_after_the_pending_messages_were_pushed() {
+    for pending in 0..6 {
         let world = Arc::new(World::new());
         let peer = id("b@local", 1);
         let to = Dest::Pid(Pid::new(peer.clone(), Serial::new(7, 1)));
@@ -317,19 +319,19 @@ fn nobody_finds_the_way_before_what_waited_for_it_was_pushed() {
                     .is_ok()
             )
         };
-        (0..waiting).for_each(|_| send());
+        (0..pending).for_each(|_| send());
         let (mut driver, outbox) = world.session(1);
         let (name, weak) = (peer.name.clone(), Arc::downgrade(&world));
-        let way = move || weak.upgrade().is_some_and(|world| world.node.routes.find(&name).is_some());
+        let has_route = move || weak.upgrade().is_some_and(|world| world.node.routes.find(&name).is_some());
         let pushed = Arc::downgrade(&outbox);
-        let look = move || {
+        let check = move || {
             let before = pushed.upgrade().map_or(0, |outbox| outbox.frames.lock().unwrap().len());
-            assert!(before >= waiting || !way(), "number {before} of {waiting} can be overtaken");
+            assert!(before >= pending || !has_route(), "number {before} of {pending} can be overtaken");
         };
-        assert!(outbox.look.set(Box::new(look)).is_ok());
+        assert!(outbox.on_push.set(Box::new(check)).is_ok());
         driver.advance(&world.node, &mut AfterUnlock::default());
-        // Each takes along what waits, a part at a time.
-        (0..=waiting).for_each(|_| send());
+        // Each send also forwards a part of the pending messages.
+        (0..=pending).for_each(|_| send());
         assert!(world.node.routes.find(&peer.name).is_some());
         driver.abandon(EndKind::Closed.into(), &world.node, &mut AfterUnlock::default());
         assert!(world.node.routes.find(&peer.name).is_none());
@@ -337,7 +339,7 @@ fn nobody_finds_the_way_before_what_waited_for_it_was_pushed() {
 }
 
 #[test]
-fn what_breaks_the_rules_is_refused_and_nothing_after_it_counts() {
+fn a_frame_that_breaks_the_protocol_closes_the_session_and_later_frames_are_dropped() {
     let mut world = World::new();
     let (mut driver, outbox) = world.session(1);
     world.settle(&mut driver);
@@ -357,7 +359,7 @@ fn what_breaks_the_rules_is_refused_and_nothing_after_it_counts() {
 }
 
 #[test]
-fn what_is_abandoned_is_ended_once() {
+fn an_abandoned_session_ends_once() {
     let mut world = World::new();
     let (mut driver, _) = world.session(1);
     world.settle(&mut driver);
@@ -369,7 +371,7 @@ fn what_is_abandoned_is_ended_once() {
 }
 
 #[test]
-fn a_session_that_is_abandoned_before_it_was_announced_answers_who_waited_for_it() {
+fn a_session_abandoned_before_its_announcement_fires_the_waiting_monitors() {
     let mut world = World::new();
     world.monitor(Serial::new(0, 1));
     let (mut driver, _) = world.session(1);
@@ -384,7 +386,7 @@ fn a_session_that_is_abandoned_before_it_was_announced_answers_who_waited_for_it
 fn signals_that_follow_each_other_go_in_one_frame() {
     let mut world = World::new();
     let (mut driver, outbox) = world.session(1);
-    // What waits for the session goes out as soon as it is up, a batch at a time.
+    // The requests that wait for the session are sent as soon as it is up, one batch at a time.
     for slot in 0..BATCH as u32 - 1 {
         world.monitor(Serial::new(slot, 1));
     }
