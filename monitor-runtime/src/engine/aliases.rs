@@ -52,7 +52,7 @@ impl AliasKey {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         hasher.write(&id.0.to_u64().to_le_bytes());
         // Zero means "no token".
-        const INSTEAD_OF_ZERO: AliasToken = AliasToken::new(u64::MAX).expect("it is not zero");
+        const INSTEAD_OF_ZERO: AliasToken = AliasToken::new(u64::MAX).expect("`u64::MAX` is not zero");
         AliasToken::new(hasher.finish()).unwrap_or(INSTEAD_OF_ZERO)
     }
 }

@@ -131,7 +131,7 @@ impl Directory {
         *self.count(&endpoint) += 1;
         let index = self.free.pop().unwrap_or_else(|| {
             let index =
-                u32::try_from(self.slots.len()).expect("memory ends before four thousand million endpoints");
+                u32::try_from(self.slots.len()).expect("memory is too small for 2^32 endpoints");
             self.slots.push(Slot { generation: 1, endpoint: None });
             index
         });

@@ -392,7 +392,7 @@ impl QueueState {
 
     fn leave_out(&mut self, number: u64) {
         let index =
-            usize::try_from(number - self.first_number).expect("an index fitted when the entry was pushed");
+            usize::try_from(number - self.first_number).expect("the queue contains the entry");
         *self.entries.get_mut(index).expect("the entry to remove is still queued") = QueueEntry::Removed;
         self.removed += 1;
     }

@@ -96,7 +96,8 @@ counters! {
     messages_for_no_alias,
     /// Messages that waited for a connection that could not be made.
     messages_undeliverable,
-    /// Messages that were refused because a send queue was full.
+    /// Messages that were refused because the queue of their session was full, or too many messages
+    /// waited for a connection.
     messages_refused,
     /// Messages that were refused because they exceeded the maximum of this node or of their
     /// receiver's node.

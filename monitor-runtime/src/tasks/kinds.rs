@@ -16,10 +16,10 @@ use crate::{engine::state::Inner, records::log};
 pub(crate) const EVENTS: TaskKind =
     TaskKind { name: "events", consequence: "no further session starts; restart this node" };
 pub(crate) const BACKLOG: TaskKind =
-    TaskKind { name: "backlog", consequence: "each input that adds to the backlog now works it off itself" };
+    TaskKind { name: "backlog", consequence: "each input now works off its own additions to the backlog" };
 pub(crate) const SESSION: TaskKind = TaskKind { name: "session", consequence: "its session has ended" };
 pub(crate) const FLUSHER: TaskKind = TaskKind { name: "flusher", consequence: "its session has ended" };
-pub(crate) const STOP: TaskKind = TaskKind { name: "stop", consequence: "the stop was ended at once" };
+pub(crate) const STOP: TaskKind = TaskKind { name: "stop", consequence: "the stop ended without waiting for sessions and processes" };
 #[cfg(all(feature = "control", unix))]
 pub(crate) const CLIENTS: TaskKind =
     TaskKind { name: "clients", consequence: "its socket is closed until the program opens it again" };

@@ -108,7 +108,7 @@ pub(crate) fn poll<R>(node: u64, process: u64, body: impl FnOnce() -> R) -> R {
         (Ok(Some(result)), _) => result,
         // The thread ends, and its slot is gone.
         (_, Some(body)) => body(),
-        (_, None) => unreachable!("a body that was taken has returned"),
+        (_, None) => unreachable!("a taken body has returned"),
     }
 }
 

@@ -174,7 +174,7 @@ impl World {
             QueueItem::Event(other) => panic!("{other:?}"),
             QueueItem::Gap(..) => panic!("the queue is below its limit"),
             QueueItem::Down(id) => {
-                self.node.take(id).expect("it was not flushed");
+                self.node.take(id).expect("the monitor was not flushed");
                 "Down"
             }
         };
