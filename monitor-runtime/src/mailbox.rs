@@ -199,7 +199,7 @@ impl Mailbox {
             state.aliases.demonitored(self.local(), id);
             let found = state.core.demonitor(self.local(), id, options.flush, out);
             if options.flush && found == Demonitored::Fired {
-                self.process.queue.flushed(|id| state.core.is_fired(id));
+                self.process.queue.record_flushed(|id| state.core.is_fired(id));
             }
             if options.flush && found == Demonitored::Unknown {
                 self.prefetch.flush(id);
@@ -235,7 +235,7 @@ impl Mailbox {
         if self.process.gate.is_closed() {
             return monitors;
         }
-        self.prefetch.each(|down| monitors.push((down.monitor.clone(), down.target.clone())));
+        self.prefetch.for_each(|down| monitors.push((down.monitor.clone(), down.target.clone())));
         inner.read_state(|state| {
             let others = state.core.monitors_of(self.local());
             monitors.extend(others.map(|(id, target)| (inner.reference(id), target)));
@@ -268,10 +268,10 @@ impl Mailbox {
     pub fn monitor_node_with(&self, node: impl Into<NodeSpec>, connect: Connect) -> Result<(), MonitorError> {
         let spec = node.into();
         let inner = self.inner();
-        inner.needs(inner.capabilities.node_events || inner.is_own(spec.name()), "node_events")?;
+        inner.require(inner.capabilities.node_events || inner.is_local(spec.name()), "node_events")?;
         let connect = inner.connect_if_able(connect);
         Ok(inner.enter_as(self.local(), |state, out| {
-            inner.remember(&spec, state);
+            inner.store_addresses(&spec, state);
             state.core.monitor_node(self.local(), spec.name(), connect, out);
         })?)
     }
@@ -300,7 +300,7 @@ impl Mailbox {
     /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks
     /// `node_events`.
     pub fn monitor_nodes(&self, options: NodesOptions) -> Result<Vec<NodeInfo>, MonitorError> {
-        self.inner().needs(self.inner().capabilities.node_events, "node_events")?;
+        self.inner().require(self.inner().capabilities.node_events, "node_events")?;
         let up = self
             .inner()
             .enter_as(self.local(), |state, _| state.core.monitor_nodes(self.local(), options))?;

@@ -30,7 +30,7 @@ impl AddressCache {
 
     /// Stores the addresses of a node in place of earlier ones, and makes the node the newest.
     /// Returns true if the cache dropped the oldest node for it. O(log n).
-    pub(crate) fn remember(&mut self, spec: NodeSpec) -> bool {
+    pub(crate) fn insert(&mut self, spec: NodeSpec) -> bool {
         self.last_age += 1;
         let (name, age) = (spec.name().clone(), self.last_age);
         let previous = self.entries.insert(name.clone(), CachedAddress { age, spec });
@@ -38,7 +38,7 @@ impl AddressCache {
         if let Some(previous) = previous {
             self.ages.remove(&previous.age);
         }
-        self.entries.len() > self.limit && self.forget_oldest()
+        self.entries.len() > self.limit && self.drop_oldest()
     }
 
     /// Returns the stored addresses of a node.
@@ -51,7 +51,7 @@ impl AddressCache {
         self.entries.len()
     }
 
-    fn forget_oldest(&mut self) -> bool {
+    fn drop_oldest(&mut self) -> bool {
         let oldest = self.ages.pop_first();
         oldest.is_some_and(|(_, name)| self.entries.remove(&name).is_some())
     }
@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn a_hundred_thousand_names_leave_the_newest() {
         let mut cache = AddressCache::new(1000);
-        let forgotten = (0..100_000).filter(|&node| cache.remember(spec(node, 1))).count();
-        assert_eq!((cache.len(), cache.ages.len(), forgotten), (1000, 1000, 99_000));
+        let dropped = (0..100_000).filter(|&node| cache.insert(spec(node, 1))).count();
+        assert_eq!((cache.len(), cache.ages.len(), dropped), (1000, 1000, 99_000));
         assert!((0..99_000).all(|node| !contains(&cache, node)));
         assert!((99_000..100_000).all(|node| contains(&cache, node)));
     }
@@ -81,10 +81,10 @@ mod tests {
     #[test]
     fn a_name_that_is_stored_again_has_its_new_addresses_and_is_the_newest() {
         let mut cache = AddressCache::new(2);
-        assert!(!cache.remember(spec(1, 1)) && !cache.remember(spec(2, 1)));
-        assert!(!cache.remember(spec(1, 9)), "the cache has not grown");
+        assert!(!cache.insert(spec(1, 1)) && !cache.insert(spec(2, 1)));
+        assert!(!cache.insert(spec(1, 9)), "the cache has not grown");
         assert_eq!(cache.get(spec(1, 1).name()), Some(&spec(1, 9)));
-        assert!(cache.remember(spec(3, 1)));
+        assert!(cache.insert(spec(3, 1)));
         assert!(contains(&cache, 1) && !contains(&cache, 2) && contains(&cache, 3));
         assert_eq!((cache.len(), cache.ages.len()), (2, 2));
     }
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn a_cache_of_one_keeps_the_last() {
         let mut cache = AddressCache::new(1);
-        assert!(!cache.remember(spec(1, 1)) && cache.remember(spec(2, 1)));
+        assert!(!cache.insert(spec(1, 1)) && cache.insert(spec(2, 1)));
         assert!(!contains(&cache, 1) && contains(&cache, 2));
     }
 }

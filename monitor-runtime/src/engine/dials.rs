@@ -8,10 +8,10 @@ use crate::engine::state::Inner;
 
 impl Inner {
     /// Handles a failed dial.
-    pub(crate) fn unreachable(&self, node: &NodeName, dial: DialId, end: SessionEnd) {
+    pub(crate) fn dial_failed(&self, node: &NodeName, dial: DialId, end: SessionEnd) {
         let _ = self.enter(|state, out| {
-            if state.dialling.get(node) == Some(&dial) {
-                state.dialling.remove(node);
+            if state.pending_dials.get(node) == Some(&dial) {
+                state.pending_dials.remove(node);
             }
             state.core.peer_unreachable(node, dial, end, out);
         });
@@ -19,7 +19,7 @@ impl Inner {
     }
 
     /// The end kind of sessions, dials and monitors that the node ends by itself.
-    pub(crate) fn end_of_abandoned(&self) -> EndKind {
+    pub(crate) fn internal_end_kind(&self) -> EndKind {
         match () {
             () if self.has_failed() => EndKind::NodeFailed,
             () if self.is_alive() => EndKind::Internal,
@@ -29,15 +29,15 @@ impl Inner {
 
     /// Handles the end of the peer service: every dial that it did not answer fails, and so do
     /// later dials.
-    pub(crate) fn service_is_over(&self) {
+    pub(crate) fn end_peer_service(&self) {
         let unanswered = self.enter(|state, _| {
-            state.service_over = true;
-            mem::take(&mut state.dialling)
+            state.service_ended = true;
+            mem::take(&mut state.pending_dials)
         });
-        let end = self.end_of_abandoned();
+        let end = self.internal_end_kind();
         for (node, dial) in unanswered.unwrap_or_default() {
-            self.unreachable(&node, dial, end.into());
+            self.dial_failed(&node, dial, end.into());
         }
-        self.progress();
+        self.wake_stop();
     }
 }

@@ -130,8 +130,7 @@ impl Directory {
     pub(crate) fn insert(&mut self, endpoint: LocalEndpoint) -> LocalPid {
         *self.count(&endpoint) += 1;
         let index = self.free.pop().unwrap_or_else(|| {
-            let index =
-                u32::try_from(self.slots.len()).expect("memory is too small for 2^32 endpoints");
+            let index = u32::try_from(self.slots.len()).expect("memory is too small for 2^32 endpoints");
             self.slots.push(Slot { generation: 1, endpoint: None });
             index
         });

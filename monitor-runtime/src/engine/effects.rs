@@ -30,9 +30,9 @@ impl Inner {
 fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnlock) {
     // Locked on first use, because most inputs only send and need no directory.
     let mut directory = None;
-    let mut rest = effects;
-    while let Some((effect, others)) = rest.split_first() {
-        rest = others;
+    let mut remaining = effects;
+    while let Some((effect, others)) = remaining.split_first() {
+        remaining = others;
         #[cfg(feature = "test-util")]
         supervision::faults::strike(name_of(effect));
         match effect {
@@ -45,14 +45,14 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
             Effect::Connect { node, dial } => connect(node, *dial, state, after),
             Effect::Deliver { to, notice: Notice::Down(first) } => {
                 let directory = directory.get_or_insert_with(|| node.directory.read());
-                rest = deliver_downs((*to, *first), others, state, node, directory, after);
+                remaining = deliver_downs((*to, *first), others, state, node, directory, after);
             }
             Effect::Deliver { to, notice: Notice::Node(notice) } => {
                 deliver(*to, notice, node, directory.get_or_insert_with(|| node.directory.read()), after);
             }
             Effect::Send { session, from, channel, signal } => {
                 let stream = (*session, *from, *channel);
-                rest = send(stream, signal, others, state.sessions.get(session), after);
+                remaining = send(stream, signal, others, state.sessions.get(session), after);
             }
             Effect::Watch { pid } => {
                 // The process cannot have exited meanwhile: an exit needs the lock that is held
@@ -66,7 +66,7 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
                 // message may overtake it. The total size of pending messages is limited.
                 let meta = FrameMeta::signal(pending.order).on(pending.options.channel);
                 let write = &mut |frame: &mut Vec<u8>| frame.extend_from_slice(&pending.frame);
-                let handle = state.sessions.get(session).filter(|handle| handle.takes(pending.options));
+                let handle = state.sessions.get(session).filter(|handle| handle.supports(pending.options));
                 if push(handle, meta, write, after).is_err() {
                     node.counters.messages_undeliverable.add_one();
                 }
@@ -97,11 +97,11 @@ const fn name_of(effect: &Effect) -> &'static str {
 }
 
 fn connect(node: &NodeName, dial: DialId, state: &mut State, after: &mut AfterUnlock) {
-    if state.service_over {
+    if state.service_ended {
         after.rare().refused.push((node.clone(), dial));
     } else {
         let spec = state.address_cache.get(node).cloned().unwrap_or_else(|| NodeSpec::new(node.clone()));
-        state.dialling.insert(node.clone(), dial);
+        state.pending_dials.insert(node.clone(), dial);
         after.rare().dials.push((spec, dial));
     }
 }

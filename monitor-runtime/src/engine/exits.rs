@@ -31,7 +31,7 @@ impl Inner {
             // A program that still holds the mailbox receives the queued entries, and then `None`.
             // Otherwise the mailbox is dropped here, without a lock held.
             process.close();
-            self.progress();
+            self.wake_stop();
         }
     }
 

@@ -222,7 +222,7 @@ impl Inner {
                 SendRoute::Pending => return Ok(()),
                 SendRoute::Session(handle) => handle,
             };
-            if !handle.takes(options) {
+            if !handle.supports(options) {
                 return Err(Unsent::Error(SendError::NoChannel));
             }
             let meta = FrameMeta::message(order).on(options.channel);
@@ -238,7 +238,7 @@ impl Inner {
                 }
                 // The session has ended, but the core handles its end only after the frames that
                 // arrived on it. So the message goes to the next session.
-                Err(PushError::Closed) => self.is_closing(&handle, after_gate),
+                Err(PushError::Closed) => self.record_closing(&handle, after_gate),
                 Err(PushError::Full) => return Err(Unsent::Session(handle)),
                 // The maximum of the peer is lower than that of this node.
                 Err(PushError::TooLarge) => {
@@ -252,7 +252,7 @@ impl Inner {
 
     /// Records that the session takes no more frames, so that later calls wait for the next
     /// session.
-    fn is_closing(&self, handle: &Arc<SessionHandle>, after_gate: &mut AfterGate) {
+    fn record_closing(&self, handle: &Arc<SessionHandle>, after_gate: &mut AfterGate) {
         let _ = self.enter_then(after_gate.after_unlock(), |state, _| {
             self.routes.close(handle);
             state.core.session_closing(handle.peer.session);
@@ -381,7 +381,7 @@ impl Inner {
             self.counters.messages_for_nobody.add(messages.len());
             return None;
         };
-        self.put(messages, process)
+        self.enqueue(messages, process)
     }
 
     /// Delivers a message through an alias, if the token is valid. Runs under the state's lock, so
@@ -405,7 +405,7 @@ impl Inner {
                     return Some(call.reply(message));
                 }
                 let process = self.directory.read().process(delivery.owner).cloned()?;
-                Some(self.put([message], &process))
+                Some(self.enqueue([message], &process))
             })
         });
         waker.and_then(Result::ok).flatten().unwrap_or_else(|| {
@@ -414,7 +414,7 @@ impl Inner {
         })
     }
 
-    fn put(&self, messages: impl IntoIterator<Item = Message>, process: &LiveProcess) -> Option<Waker> {
+    fn enqueue(&self, messages: impl IntoIterator<Item = Message>, process: &LiveProcess) -> Option<Waker> {
         process.queue.push_messages(messages, |pushed| match pushed {
             Pushed::Kept => {}
             Pushed::Full => self.counters.messages_missed.add_one(),

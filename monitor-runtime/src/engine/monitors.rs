@@ -31,7 +31,7 @@ impl Inner {
         options: MonitorOptions,
         call: Option<Arc<PendingCall>>,
     ) -> Result<MonitorId, Refusal> {
-        self.needs(self.capabilities.monitoring || self.is_own(target.node()), "monitoring")?;
+        self.require(self.capabilities.monitoring || self.is_local(target.node()), "monitoring")?;
         let options = options.connect(self.connect_if_able(options.connect));
         let mut after = AfterUnlock::default();
         let mut state = self.lock_state();
@@ -70,7 +70,7 @@ impl Inner {
     }
 
     /// Takes the `Down` of `first`, and moves the run that follows it in `fired` into `prefetch`:
-    /// see [`Prefetch::open`].
+    /// see [`Prefetch::take_run`].
     pub(crate) fn take_run(
         &self,
         prefetch: &mut Prefetch,
@@ -79,7 +79,7 @@ impl Inner {
         fired: &dyn FiredQueue,
     ) -> Option<Down> {
         self.take_from(|state| {
-            prefetch.open(&mut state.core, &mut state.prefetch_counts, receiver, first, fired)
+            prefetch.take_run(&mut state.core, &mut state.prefetch_counts, receiver, first, fired)
         })
     }
 
@@ -117,19 +117,19 @@ impl Inner {
     }
 
     /// Returns an error unless the peer service is able to serve a call.
-    pub(crate) const fn needs(&self, able: bool, capability: &'static str) -> Result<(), NotImplemented> {
+    pub(crate) const fn require(&self, able: bool, capability: &'static str) -> Result<(), NotImplemented> {
         if able { Ok(()) } else { Err(NotImplemented { capability }) }
     }
 
-    pub(crate) fn is_own(&self, node: &NodeName) -> bool {
+    pub(crate) fn is_local(&self, node: &NodeName) -> bool {
         *node == self.id.name
     }
 
     /// Stores the addresses that a caller has given, for this connection and later ones. The caller
     /// makes the connection in the same step, so that no other input can make these addresses the
     /// oldest meanwhile.
-    pub(crate) fn remember(&self, spec: &NodeSpec, state: &mut State) {
-        if !spec.addresses().is_empty() && state.address_cache.remember(spec.clone()) {
+    pub(crate) fn store_addresses(&self, spec: &NodeSpec, state: &mut State) {
+        if !spec.addresses().is_empty() && state.address_cache.insert(spec.clone()) {
             self.counters.addresses_forgotten.add_one();
         }
     }

@@ -114,9 +114,9 @@ pub(crate) struct State {
     /// Addresses of nodes that callers have given.
     pub(crate) address_cache: AddressCache,
     /// Dials that the peer service has not answered yet.
-    pub(crate) dialling: BTreeMap<NodeName, DialId>,
+    pub(crate) pending_dials: BTreeMap<NodeName, DialId>,
     /// True once the peer service has ended and answers no more dials.
-    pub(crate) service_over: bool,
+    pub(crate) service_ended: bool,
     pub(crate) history: History,
     pub(crate) aliases: Aliases,
     /// Number of `Down`s that each receiver has taken out of the core and not yet received.
@@ -172,8 +172,8 @@ impl Inner {
                 sessions: BTreeMap::new(),
                 pending_sends: PendingSends::new(limits.max_waiting_bytes),
                 address_cache: AddressCache::new(limits.max_addresses),
-                dialling: BTreeMap::new(),
-                service_over: false,
+                pending_dials: BTreeMap::new(),
+                service_ended: false,
                 history: History::new(limits.max_history),
                 aliases: Aliases::default(),
                 prefetch_counts: BTreeMap::new(),

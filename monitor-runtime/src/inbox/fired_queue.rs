@@ -9,7 +9,7 @@ pub(crate) trait FiredQueue {
     fn pop_run(&self, max: usize, take: &mut dyn FnMut(MonitorId) -> Popped);
 
     /// Records that a popped monitor was flushed.
-    fn skipped(&self);
+    fn record_skipped(&self);
 }
 
 /// The outcome of a popped number.

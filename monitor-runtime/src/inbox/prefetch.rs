@@ -71,7 +71,7 @@ impl Prefetch {
     /// Takes the `Down` of `first`, which the receiver has popped from `fired`, and stores the run
     /// that follows it there. Returns `None` if the first was flushed; the run may contain `Down`s
     /// nevertheless.
-    pub(crate) fn open(
+    pub(crate) fn take_run(
         &mut self,
         core: &mut Core,
         counts: &mut PrefetchCounts,
@@ -82,7 +82,7 @@ impl Prefetch {
         let run = self.downs.get_mut();
         let down = core.take(first);
         if down.is_none() {
-            fired.skipped();
+            fired.record_skipped();
         }
         let mut bytes = down.as_ref().map_or(0, reason_bytes);
         if bytes < RUN_BYTES {
@@ -114,7 +114,7 @@ impl Prefetch {
     }
 
     /// Calls `visit` for each `Down`, in order.
-    pub(crate) fn each(&self, visit: impl FnMut(&Down)) {
+    pub(crate) fn for_each(&self, visit: impl FnMut(&Down)) {
         self.downs.lock().iter().for_each(visit);
     }
 }

@@ -184,7 +184,7 @@ impl Queue {
 
     /// Records that a queued `Down` was flushed. Drops all stale entries once they are most of the
     /// queue. `is_fired` returns true for a `Down` that was not flushed.
-    pub(crate) fn flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
+    pub(crate) fn record_flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
         let mut state = self.state.lock();
         state.stale += 1;
         if is_mostly_stale(state.stale + state.removed, state.len()) {
@@ -239,7 +239,7 @@ impl FiredQueue for Queue {
         }
     }
 
-    fn skipped(&self) {
+    fn record_skipped(&self) {
         self.state.lock().record_skipped();
     }
 }
@@ -391,8 +391,7 @@ impl QueueState {
     }
 
     fn leave_out(&mut self, number: u64) {
-        let index =
-            usize::try_from(number - self.first_number).expect("the queue contains the entry");
+        let index = usize::try_from(number - self.first_number).expect("the queue contains the entry");
         *self.entries.get_mut(index).expect("the entry to remove is still queued") = QueueEntry::Removed;
         self.removed += 1;
     }

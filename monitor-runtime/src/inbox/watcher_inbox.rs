@@ -38,7 +38,7 @@ impl Inbox {
 
     /// Records that a queued monitor was flushed. Drops all flushed monitors once they are most of
     /// the queue.
-    pub(crate) fn flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
+    pub(crate) fn record_flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
         let mut fired = self.fired.lock();
         fired.stale += 1;
         if is_mostly_stale(fired.stale, fired.monitors.len()) {
@@ -62,7 +62,7 @@ impl FiredQueue for Inbox {
         }
     }
 
-    fn skipped(&self) {
+    fn record_skipped(&self) {
         let mut fired = self.fired.lock();
         fired.stale = fired.stale.saturating_sub(1);
     }

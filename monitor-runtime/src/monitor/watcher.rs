@@ -49,7 +49,7 @@ impl Watcher {
         let found = self.node.inner.enter(|state, out| {
             let found = state.core.demonitor(self.pid, id, true, out);
             if found == Demonitored::Fired {
-                self.inbox.flushed(|id| state.core.is_fired(id));
+                self.inbox.record_flushed(|id| state.core.is_fired(id));
             }
             found
         });

@@ -57,7 +57,7 @@ impl SessionHandle {
     }
 
     /// Returns true if the session can send a message with these options.
-    pub(crate) fn takes(&self, options: SendOptions) -> bool {
+    pub(crate) fn supports(&self, options: SendOptions) -> bool {
         options.or_default_channel || self.peer.channels.has(options.channel)
     }
 

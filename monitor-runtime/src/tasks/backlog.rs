@@ -28,7 +28,7 @@ pub(crate) fn start(node: &Arc<Inner>) {
     let event_task = events(node.service.clone(), Arc::downgrade(node));
     node.run_task(kinds::EVENTS, event_task, |node| {
         node.service.shutdown();
-        node.service_is_over();
+        node.end_peer_service();
     });
     let backlog_task = backlog(node.backlog.clone(), Arc::downgrade(node));
     node.run_task(kinds::BACKLOG, backlog_task, |node| node.work_off_backlog_inline());
@@ -42,12 +42,12 @@ async fn events(service: Arc<dyn PeerService>, node: Weak<Inner>) {
             PeerEvent::Session(session) => session::start(&node, session),
             PeerEvent::Failed { node: name, dial, end } => {
                 log::dial_failed(&name, end);
-                node.unreachable(&name, dial, end);
+                node.dial_failed(&name, dial, end);
             }
         }
     }
     if let Some(node) = node.upgrade() {
-        node.service_is_over();
+        node.end_peer_service();
     }
 }
 

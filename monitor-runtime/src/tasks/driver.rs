@@ -135,7 +135,7 @@ impl Driver {
     fn announce(&self, node: &Inner, after: &mut AfterUnlock) {
         let peer = &self.handle.peer;
         let _ = node.enter_with(after, |state, out| {
-            state.dialling.remove(&peer.node.name);
+            state.pending_dials.remove(&peer.node.name);
             state.core.peer_up(peer.session, peer.node.clone(), peer.hidden, out);
         });
         node.send_waiters.wake_all();
@@ -150,7 +150,7 @@ impl Driver {
             node.routes.close(&self.handle);
         });
         node.send_waiters.wake_all();
-        node.progress();
+        node.wake_stop();
     }
 
     fn work(&mut self, node: &Inner, after: &mut AfterUnlock) -> NextStep {

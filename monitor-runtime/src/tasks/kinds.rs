@@ -19,7 +19,8 @@ pub(crate) const BACKLOG: TaskKind =
     TaskKind { name: "backlog", consequence: "each input now works off its own additions to the backlog" };
 pub(crate) const SESSION: TaskKind = TaskKind { name: "session", consequence: "its session has ended" };
 pub(crate) const FLUSHER: TaskKind = TaskKind { name: "flusher", consequence: "its session has ended" };
-pub(crate) const STOP: TaskKind = TaskKind { name: "stop", consequence: "the stop ended without waiting for sessions and processes" };
+pub(crate) const STOP: TaskKind =
+    TaskKind { name: "stop", consequence: "the stop ended without waiting for sessions and processes" };
 #[cfg(all(feature = "control", unix))]
 pub(crate) const CLIENTS: TaskKind =
     TaskKind { name: "clients", consequence: "its socket is closed until the program opens it again" };
@@ -57,4 +58,4 @@ impl TaskOwner for Inner {
 }
 
 /// Does nothing. For tasks whose values do the remaining work on drop.
-pub(crate) fn nothing(_: &Arc<Inner>) {}
+pub(crate) fn settled_on_drop(_: &Arc<Inner>) {}

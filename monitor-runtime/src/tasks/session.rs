@@ -47,8 +47,8 @@ pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
         log::session_over(&handle.peer);
     };
     // On drop of the task, its guard reports the end of the session.
-    node.run_task(kinds::SESSION, task, kinds::nothing);
-    node.progress();
+    node.run_task(kinds::SESSION, task, kinds::settled_on_drop);
+    node.wake_stop();
 }
 
 /// Reports the end of the session on drop.
@@ -63,7 +63,7 @@ impl Drop for DriverGuard {
     fn drop(&mut self) {
         if let Some(node) = self.node.upgrade() {
             let mut after = AfterUnlock::default();
-            self.driver.abandon(node.end_of_abandoned().into(), &node, &mut after);
+            self.driver.abandon(node.internal_end_kind().into(), &node, &mut after);
             after.run(&node);
         }
         self.handle.close_flushers();
@@ -80,7 +80,7 @@ async fn run(
     let mut after = AfterUnlock::of_session(handle);
     while let Some(next) = step(driver, node, &mut after) {
         match next {
-            NextStep::Admission => admission(handle, node).await,
+            NextStep::Admission => wait_for_admission(handle, node).await,
             NextStep::Frames => {
                 let result = session.recv(driver.buffer()).await;
                 handle.flush_policy(driver.buffer().channel).allow_burst();
@@ -107,7 +107,7 @@ fn step(driver: &mut Driver, node: &Weak<Inner>, after: &mut AfterUnlock) -> Opt
     Some(next)
 }
 
-async fn admission(handle: &SessionHandle, node: &Weak<Inner>) {
+async fn wait_for_admission(handle: &SessionHandle, node: &Weak<Inner>) {
     poll_fn(|cx| {
         handle.waker.register(cx.waker());
         let must_wait = !handle.is_admitted() && node.strong_count() > 0;

@@ -311,7 +311,11 @@ mod tests {
         say(&threads.engine, "engine again");
         assert_eq!(receiver.recv_timeout(PATIENCE), Ok("engine again"));
         drop(last);
-        assert_eq!(receiver.recv_timeout(PATIENCE), Ok("later body"), "a body has returned, so another may run");
+        assert_eq!(
+            receiver.recv_timeout(PATIENCE),
+            Ok("later body"),
+            "a body has returned, so another may run"
+        );
         drop(blocked);
         say(&threads.bodies, "last");
         assert_eq!(receiver.recv_timeout(PATIENCE), Ok("last"));

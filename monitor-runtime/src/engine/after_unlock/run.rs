@@ -46,8 +46,8 @@ impl Rare {
     }
 
     fn fail(self, node: &Inner) {
-        let end = node.end_of_abandoned();
-        self.refused.into_iter().for_each(|(name, dial)| node.unreachable(&name, dial, end.into()));
+        let end = node.internal_end_kind();
+        self.refused.into_iter().for_each(|(name, dial)| node.dial_failed(&name, dial, end.into()));
         if let Some(panic) = self.failed {
             node.fail(&panic);
         }

@@ -244,7 +244,7 @@ fn flushed_notices_are_counted_while_a_node_connects_and_disconnects() {
     for slot in 0..1000 {
         events.by_ref().take(20).for_each(|event| _ = queue.push_node(event));
         queue.push_downs(&[MonitorId(Serial::new(slot, 1))]);
-        queue.flushed(|_| false);
+        queue.record_flushed(|_| false);
     }
     let (entries, _) = queue.size();
     assert!(entries < 200, "{entries} entries");
@@ -319,7 +319,7 @@ fn flushed_notices_are_dropped_once_they_are_most_of_the_queue() {
     queue.push_node(events[1].clone());
     push(&queue, message(1));
     for flushed in 1..=90 {
-        queue.flushed(|id| ids[flushed..].contains(&id));
+        queue.record_flushed(|id| ids[flushed..].contains(&id));
     }
     let (entries, _) = queue.size();
     assert!(entries < 50, "{entries} entries are queued");

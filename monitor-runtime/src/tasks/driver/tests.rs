@@ -86,14 +86,14 @@ impl Outbox for Recorder {
 }
 
 /// One node, one watching process, and sessions with a peer, which a test drives step by step.
-struct World {
+struct Fixture {
     node: Inner,
     watcher: LocalPid,
     process: Arc<LiveProcess>,
     after: AfterUnlock,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
         let mut core = CoreConfig::new(id("a@local", 1), 0);
         core.max_batch = BATCH;
@@ -112,7 +112,7 @@ impl World {
         let watcher = node.register_endpoint(LocalEndpoint::Process(process.clone())).unwrap();
         node.enter(|state, _| state.core.monitor_nodes(watcher, NodesOptions::new()))
             .expect("the node has not failed");
-        World { node, watcher, process, after: AfterUnlock::default() }
+        Fixture { node, watcher, process, after: AfterUnlock::default() }
     }
 
     fn session(&self, number: u64) -> (Driver, Arc<Recorder>) {
@@ -190,70 +190,70 @@ fn signals(signals: &[Signal]) -> Vec<u8> {
 
 #[test]
 fn a_session_is_announced_then_read_then_ended() {
-    let mut world = World::new();
-    let (mut driver, _) = world.session(1);
-    assert_eq!(world.settle(&mut driver), NextStep::Frames);
-    assert_eq!(world.received(), ["up"]);
-    driver.buffer().push(&world.message());
+    let mut fixture = Fixture::new();
+    let (mut driver, _) = fixture.session(1);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
+    assert_eq!(fixture.received(), ["up"]);
+    driver.buffer().push(&fixture.message());
     driver.received(Ok(()));
-    assert_eq!(world.settle(&mut driver), NextStep::Frames);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
     driver.received(Err(EndKind::Closed.into()));
-    assert_eq!(world.settle(&mut driver), NextStep::Over);
-    assert_eq!(world.received(), ["m", "down"]);
-    assert_eq!(world.settle(&mut driver), NextStep::Over);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Over);
+    assert_eq!(fixture.received(), ["m", "down"]);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Over);
 }
 
 #[test]
 fn the_next_session_waits_until_every_event_of_the_previous_one_is_delivered() {
-    let mut world = World::new();
-    let (mut old, _) = world.session(1);
-    world.settle(&mut old);
-    assert_eq!(world.received(), ["up"]);
+    let mut fixture = Fixture::new();
+    let (mut old, _) = fixture.session(1);
+    fixture.settle(&mut old);
+    assert_eq!(fixture.received(), ["up"]);
     let monitors = 3 * BATCH as u32;
     for slot in 0..monitors {
-        world.monitor(Serial::new(slot, 1));
+        fixture.monitor(Serial::new(slot, 1));
     }
 
     // The peer reconnects before this node has seen the end of the old session.
-    let (mut new, _) = world.session(2);
-    assert_eq!(world.settle(&mut new), NextStep::Admission);
-    old.buffer().push(&world.message());
+    let (mut new, _) = fixture.session(2);
+    assert_eq!(fixture.settle(&mut new), NextStep::Admission);
+    old.buffer().push(&fixture.message());
     old.received(Ok(()));
-    assert_eq!(world.settle(&mut old), NextStep::Frames);
-    assert_eq!(world.settle(&mut new), NextStep::Admission);
+    assert_eq!(fixture.settle(&mut old), NextStep::Frames);
+    assert_eq!(fixture.settle(&mut new), NextStep::Admission);
     old.received(Err(EndKind::Closed.into()));
-    assert_eq!(world.settle(&mut old), NextStep::Over);
+    assert_eq!(fixture.settle(&mut old), NextStep::Over);
 
     // The end of the old session takes more than a batch, so the new session waits for the backlog,
     // too.
-    assert_eq!(world.settle(&mut new), NextStep::Admission);
-    while world.node.resume(&mut world.after) {}
-    assert_eq!(world.settle(&mut new), NextStep::Frames);
-    new.buffer().push(&world.message());
+    assert_eq!(fixture.settle(&mut new), NextStep::Admission);
+    while fixture.node.resume(&mut fixture.after) {}
+    assert_eq!(fixture.settle(&mut new), NextStep::Frames);
+    new.buffer().push(&fixture.message());
     new.received(Ok(()));
-    world.settle(&mut new);
+    fixture.settle(&mut new);
 
     let mut expected = vec!["m"];
     expected.extend(vec!["Down"; monitors as usize]);
     expected.extend(["down", "up", "m"]);
-    assert_eq!(world.received(), expected);
+    assert_eq!(fixture.received(), expected);
 }
 
 #[test]
 fn signals_are_handled_in_batches_and_other_tasks_run_between() {
-    let mut world = World::new();
-    let (mut driver, _) = world.session(1);
-    world.settle(&mut driver);
+    let mut fixture = Fixture::new();
+    let (mut driver, _) = fixture.session(1);
+    fixture.settle(&mut driver);
     let monitor = |slot| Signal::Monitor {
         id: MonitorId(Serial::new(slot, 1)),
-        target: RemoteTarget::Pid(world.watcher.0),
+        target: RemoteTarget::Pid(fixture.watcher.0),
     };
     let many: Vec<_> = (0..3 * BATCH as u32).map(monitor).collect();
     driver.buffer().push(&signals(&many));
     driver.received(Ok(()));
     let mut last = 0;
-    while world.step(&mut driver) == NextStep::Turn {
-        let incoming = world.node.read_state(|state| state.core.stats().incoming);
+    while fixture.step(&mut driver) == NextStep::Turn {
+        let incoming = fixture.node.read_state(|state| state.core.stats().incoming);
         assert!(incoming - last <= BATCH, "{} in one step", incoming - last);
         last = incoming;
     }
@@ -262,136 +262,137 @@ fn signals_are_handled_in_batches_and_other_tasks_run_between() {
 
 #[test]
 fn frames_are_handled_in_order_up_to_the_malformed_one() {
-    let mut world = World::new();
-    let (mut driver, outbox) = world.session(1);
-    world.settle(&mut driver);
-    world.received();
+    let mut fixture = Fixture::new();
+    let (mut driver, outbox) = fixture.session(1);
+    fixture.settle(&mut driver);
+    fixture.received();
     let reason = monitor_core::DownReason::NoProc;
     let down = |slot| {
-        let id = world.monitor(Serial::new(slot, 1));
+        let id = fixture.monitor(Serial::new(slot, 1));
         signals(&[Signal::Down { id, reason: reason.clone() }])
     };
     let downs: Vec<_> = (0..4).map(down).collect();
-    let torn = [&downs[3][..], &[99]].concat();
-    for frame in [&downs[0], &downs[1], &world.message(), &downs[2], &torn, &world.message()] {
+    let malformed = [&downs[3][..], &[99]].concat();
+    for frame in [&downs[0], &downs[1], &fixture.message(), &downs[2], &malformed, &fixture.message()] {
         driver.buffer().push(frame);
     }
     driver.received(Ok(()));
-    assert_eq!(world.settle(&mut driver), NextStep::Frames);
-    assert_eq!(world.received(), ["Down", "Down", "m", "Down"]);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
+    assert_eq!(fixture.received(), ["Down", "Down", "m", "Down"]);
     assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
 }
 
 #[test]
 fn consecutive_messages_to_the_same_receiver_are_delivered_together() {
-    let mut world = World::new();
-    let (mut driver, outbox) = world.session(1);
-    world.settle(&mut driver);
-    world.received();
-    let (here, gone) = (world.message(), world.message_to(LocalPid(Serial::new(9, 9))));
+    let mut fixture = Fixture::new();
+    let (mut driver, outbox) = fixture.session(1);
+    fixture.settle(&mut driver);
+    fixture.received();
+    let (here, gone) = (fixture.message(), fixture.message_to(LocalPid(Serial::new(9, 9))));
     let malformed = vec![MESSAGE, 0xff];
     for frame in [&here, &gone, &gone, &here, &here, &here, &here, &here, &malformed, &here] {
         driver.buffer().push(frame);
     }
     driver.received(Ok(()));
 
-    assert_eq!(world.step(&mut driver), NextStep::Turn);
-    assert_eq!(world.received(), ["m"; BATCH - 2], "a batch, without the messages for an exited process");
-    assert_eq!(world.step(&mut driver), NextStep::Turn);
-    assert_eq!(world.received(), ["m"; BATCH]);
-    assert_eq!(world.settle(&mut driver), NextStep::Frames);
-    assert!(world.received().is_empty());
-    assert_eq!(world.node.counters.messages_for_nobody.get(), 2);
+    assert_eq!(fixture.step(&mut driver), NextStep::Turn);
+    assert_eq!(fixture.received(), ["m"; BATCH - 2], "a batch, without the messages for an exited process");
+    assert_eq!(fixture.step(&mut driver), NextStep::Turn);
+    assert_eq!(fixture.received(), ["m"; BATCH]);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
+    assert!(fixture.received().is_empty());
+    assert_eq!(fixture.node.counters.messages_for_nobody.get(), 2);
     assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
 }
 
 #[test]
 fn a_route_opens_only_after_the_pending_messages_were_pushed() {
     for pending in 0..6 {
-        let world = Arc::new(World::new());
+        let fixture = Arc::new(Fixture::new());
         let peer = id("b@local", 1);
         let to = Dest::Pid(Pid::new(peer.clone(), Serial::new(7, 1)));
         let send = || {
             assert!(
-                world
+                fixture
                     .node
                     .send(OutboundMessage::without_sender(&to, SendOptions::new()), &mut vec![7])
                     .is_ok()
             )
         };
         (0..pending).for_each(|_| send());
-        let (mut driver, outbox) = world.session(1);
-        let (name, weak) = (peer.name.clone(), Arc::downgrade(&world));
-        let has_route = move || weak.upgrade().is_some_and(|world| world.node.routes.find(&name).is_some());
+        let (mut driver, outbox) = fixture.session(1);
+        let (name, weak) = (peer.name.clone(), Arc::downgrade(&fixture));
+        let has_route =
+            move || weak.upgrade().is_some_and(|fixture| fixture.node.routes.find(&name).is_some());
         let pushed = Arc::downgrade(&outbox);
         let check = move || {
             let before = pushed.upgrade().map_or(0, |outbox| outbox.frames.lock().unwrap().len());
             assert!(before >= pending || !has_route(), "number {before} of {pending} can be overtaken");
         };
         assert!(outbox.on_push.set(Box::new(check)).is_ok());
-        driver.advance(&world.node, &mut AfterUnlock::default());
+        driver.advance(&fixture.node, &mut AfterUnlock::default());
         // Each send also forwards a part of the pending messages.
         (0..=pending).for_each(|_| send());
-        assert!(world.node.routes.find(&peer.name).is_some());
-        driver.abandon(EndKind::Closed.into(), &world.node, &mut AfterUnlock::default());
-        assert!(world.node.routes.find(&peer.name).is_none());
+        assert!(fixture.node.routes.find(&peer.name).is_some());
+        driver.abandon(EndKind::Closed.into(), &fixture.node, &mut AfterUnlock::default());
+        assert!(fixture.node.routes.find(&peer.name).is_none());
     }
 }
 
 #[test]
 fn a_frame_that_breaks_the_protocol_closes_the_session_and_later_frames_are_dropped() {
-    let mut world = World::new();
-    let (mut driver, outbox) = world.session(1);
-    world.settle(&mut driver);
-    world.received();
+    let mut fixture = Fixture::new();
+    let (mut driver, outbox) = fixture.session(1);
+    fixture.settle(&mut driver);
+    fixture.received();
     driver.buffer().push(&[99]);
-    driver.buffer().push(&world.message());
+    driver.buffer().push(&fixture.message());
     driver.received(Ok(()));
-    assert_eq!(world.settle(&mut driver), NextStep::Frames);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
     assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
-    driver.buffer().push(&world.message());
+    driver.buffer().push(&fixture.message());
     driver.received(Ok(()));
-    assert_eq!(world.settle(&mut driver), NextStep::Frames);
-    assert!(world.received().is_empty());
+    assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
+    assert!(fixture.received().is_empty());
     driver.received(Err(EndKind::Protocol.into()));
-    assert_eq!(world.settle(&mut driver), NextStep::Over);
-    assert_eq!(world.received(), ["down"]);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Over);
+    assert_eq!(fixture.received(), ["down"]);
 }
 
 #[test]
 fn an_abandoned_session_ends_once() {
-    let mut world = World::new();
-    let (mut driver, _) = world.session(1);
-    world.settle(&mut driver);
-    driver.abandon(EndKind::LocalShutdown.into(), &world.node, &mut world.after);
-    driver.abandon(EndKind::LocalShutdown.into(), &world.node, &mut world.after);
-    assert_eq!(world.settle(&mut driver), NextStep::Over);
-    assert_eq!(world.received(), ["up", "down"]);
-    assert!(world.node.read_state(|state| state.sessions.is_empty()));
+    let mut fixture = Fixture::new();
+    let (mut driver, _) = fixture.session(1);
+    fixture.settle(&mut driver);
+    driver.abandon(EndKind::LocalShutdown.into(), &fixture.node, &mut fixture.after);
+    driver.abandon(EndKind::LocalShutdown.into(), &fixture.node, &mut fixture.after);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Over);
+    assert_eq!(fixture.received(), ["up", "down"]);
+    assert!(fixture.node.read_state(|state| state.sessions.is_empty()));
 }
 
 #[test]
 fn a_session_abandoned_before_its_announcement_fires_the_waiting_monitors() {
-    let mut world = World::new();
-    world.monitor(Serial::new(0, 1));
-    let (mut driver, _) = world.session(1);
-    driver.abandon(EndKind::Internal.into(), &world.node, &mut world.after);
-    world.after.run(&world.node);
-    while world.node.resume(&mut world.after) {}
-    assert_eq!(world.received(), ["up", "Down", "down"]);
-    assert_eq!(world.node.read_state(|state| state.core.stats().waiting), 0);
+    let mut fixture = Fixture::new();
+    fixture.monitor(Serial::new(0, 1));
+    let (mut driver, _) = fixture.session(1);
+    driver.abandon(EndKind::Internal.into(), &fixture.node, &mut fixture.after);
+    fixture.after.run(&fixture.node);
+    while fixture.node.resume(&mut fixture.after) {}
+    assert_eq!(fixture.received(), ["up", "Down", "down"]);
+    assert_eq!(fixture.node.read_state(|state| state.core.stats().waiting), 0);
 }
 
 #[test]
 fn signals_that_follow_each_other_go_in_one_frame() {
-    let mut world = World::new();
-    let (mut driver, outbox) = world.session(1);
+    let mut fixture = Fixture::new();
+    let (mut driver, outbox) = fixture.session(1);
     // The requests that wait for the session are sent as soon as it is up, one batch at a time.
     for slot in 0..BATCH as u32 - 1 {
-        world.monitor(Serial::new(slot, 1));
+        fixture.monitor(Serial::new(slot, 1));
     }
-    world.settle(&mut driver);
-    while world.node.resume(&mut world.after) {}
+    fixture.settle(&mut driver);
+    while fixture.node.resume(&mut fixture.after) {}
     let frames = outbox.frames.lock().unwrap();
     assert!(frames.len() <= 2, "{} frames", frames.len());
     let sent = frames.iter().flat_map(|frame| Signals::new(&frame[1..]));
