@@ -3,20 +3,20 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | the state of a node, and the entry into it | `engine/state.rs` |
-//! | work that is left until the lock is released | `engine/after_unlock.rs` |
-//! | runs the effects of the core | `engine/effects.rs` |
+//! | the state of a node, and the functions that enter it | `engine/state.rs` |
+//! | work that is postponed until the lock is released | `engine/after_unlock.rs` |
+//! | execution of the effects of the core | `engine/effects.rs` |
 //! | local processes and watchers by number | `engine/directory.rs` |
 //! | registered names | `engine/registry.rs` |
-//! | the beginning and the end of processes | `engine/exits.rs` |
+//! | registration and exit of processes and watchers | `engine/exits.rs` |
 //! | monitors, and the receipt of `Down`s | `engine/monitors.rs` |
 //! | failed dials | `engine/dials.rs` |
 //! | monitor references that take messages | `engine/aliases.rs` |
-//! | addresses of nodes that calls have given | `engine/address_cache.rs` |
+//! | addresses of nodes that callers have given | `engine/address_cache.rs` |
 //! | messages that wait for a connection | `engine/pending_sends.rs` |
 //! | sending messages, and delivering received ones | `engine/messaging.rs` |
 //! | the last `Down`s of the node | `engine/history.rs` |
-//! | a node whose tables a panic left half changed | `engine/failure.rs` |
+//! | shutdown of a node whose tables a panic left half changed | `engine/failure.rs` |
 
 pub(crate) mod address_cache;
 pub(crate) mod after_unlock;

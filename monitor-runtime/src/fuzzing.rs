@@ -17,11 +17,12 @@ use crate::{
         after_unlock::AfterUnlock,
         aliases::AliasKey,
         directory::{LiveProcess, LocalEndpoint},
+        monitors::WatcherKey,
         state::{Inner, Limits},
     },
     inbox::queue::{MailboxLimits, QueueItem},
     session::handle::SessionHandle,
-    tasks::driver::{Driver, Next},
+    tasks::driver::{Driver, NextStep},
     threads::{environment::Environment, runner::Runner},
 };
 
@@ -94,7 +95,9 @@ impl Attacked {
         let name = "watcher".parse().expect("a name");
         self.inner.directory.write().names.register(name, pid).expect("the name is free");
         let target = Pid::new(peer.clone(), Serial::new(0, 1)).into();
-        self.inner.monitor(WatcherKey::Registered(pid), &target, MonitorOptions::new(), None).expect("the node was not stopped");
+        self.inner
+            .monitor(WatcherKey::Registered(pid), &target, MonitorOptions::new(), None)
+            .expect("the node was not stopped");
     }
 
     /// Runs until the driver waits for frames, or all is over, and nothing is left to do.
@@ -103,7 +106,7 @@ impl Attacked {
             let next = driver.advance(&self.inner, after);
             after.run(&self.inner);
             let more = self.inner.resume(after);
-            if !more && matches!(next, Next::Frames | Next::Over) {
+            if !more && matches!(next, NextStep::Frames | NextStep::Over) {
                 return;
             }
         }

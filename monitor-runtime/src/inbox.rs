@@ -2,11 +2,11 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | the queue of a mailbox, its limits and its gaps | `inbox/queue.rs` |
+//! | the queue of a mailbox, with its limits and gaps | `inbox/queue.rs` |
 //! | the growable queue below it | `inbox/chunked_queue.rs` |
-//! | the queue of a watcher that is no process | `inbox/watcher_inbox.rs` |
-//! | what both queues have in common | `inbox/fired_queue.rs` |
-//! | `Down`s that a receiver has taken out of the core ahead of their receipt | `inbox/prefetch.rs` |
+//! | the queue of a watcher that is not a process | `inbox/watcher_inbox.rs` |
+//! | the trait that both queues implement | `inbox/fired_queue.rs` |
+//! | `Down`s that a receiver has taken out of the core before it receives them | `inbox/prefetch.rs` |
 
 pub(crate) mod chunked_queue;
 pub(crate) mod fired_queue;

@@ -241,12 +241,12 @@ impl Node {
         if !self.inner.is_alive() {
             return Err(NotAlive.into());
         }
-        if self.inner.is_own(spec.name()) {
+        if self.inner.is_local(spec.name()) {
             return Ok(());
         }
-        self.inner.needs(self.inner.capabilities.connect, "connect")?;
+        self.inner.require(self.inner.capabilities.connect, "connect")?;
         self.inner.enter_alive(|state, out| {
-            self.inner.remember(&spec, state);
+            self.inner.store_addresses(&spec, state);
             // No message is stored under this ticket: the route is requested for its dial.
             let ticket = state.pending_sends.ticket();
             state.core.route(spec.name(), ticket, Connect::OnDemand, out);
@@ -265,10 +265,10 @@ impl Node {
         if !self.inner.is_alive() {
             return Err(NotAlive.into());
         }
-        if self.inner.is_own(&node) {
+        if self.inner.is_local(&node) {
             return Ok(());
         }
-        self.inner.needs(self.inner.capabilities.disconnect, "disconnect")?;
+        self.inner.require(self.inner.capabilities.disconnect, "disconnect")?;
         self.inner.service.disconnect(&node);
         Ok(())
     }

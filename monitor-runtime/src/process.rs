@@ -206,7 +206,7 @@ impl Process {
             let found = state.core.demonitor(self.local(), id, flush, out);
             match found {
                 Demonitored::Fired if flush => {
-                    self.handle.process.queue.flushed(|id| state.core.is_fired(id));
+                    self.handle.process.queue.record_flushed(|id| state.core.is_fired(id));
                 }
                 Demonitored::Unknown if self.prefetch.has(id) => {
                     if flush {
@@ -246,7 +246,7 @@ impl Process {
         if self.handle.process.gate.is_closed() {
             return monitors;
         }
-        self.prefetch.each(|down| monitors.push((down.monitor.clone(), down.target.clone())));
+        self.prefetch.for_each(|down| monitors.push((down.monitor.clone(), down.target.clone())));
         inner.read_state(|state| {
             let others = state.core.monitors_of(self.local());
             monitors.extend(others.map(|(id, target)| (inner.reference(id), target)));
@@ -283,10 +283,10 @@ impl Process {
     ) -> Result<(), MonitorError> {
         let spec = node.into_ref()?;
         let inner = self.inner();
-        inner.needs(inner.capabilities.node_events || inner.is_own(spec.name()), "node_events")?;
+        inner.require(inner.capabilities.node_events || inner.is_local(spec.name()), "node_events")?;
         let connect = inner.connect_if_able(connect);
         Ok(inner.enter_as(self.local(), |state, out| {
-            inner.remember(&spec, state);
+            inner.store_addresses(&spec, state);
             state.core.monitor_node(self.local(), spec.name(), connect, out);
         })?)
     }
@@ -316,7 +316,7 @@ impl Process {
     /// [`NotAlive`]; [`Unsupported`](crate::Unsupported) if the peer service lacks
     /// `node_events`.
     pub fn monitor_nodes(&self, options: NodesOptions) -> Result<Vec<NodeInfo>, MonitorError> {
-        self.inner().needs(self.inner().capabilities.node_events, "node_events")?;
+        self.inner().require(self.inner().capabilities.node_events, "node_events")?;
         let up = self
             .inner()
             .enter_as(self.local(), |state, _| state.core.monitor_nodes(self.local(), options))?;

@@ -1,4 +1,4 @@
-//! What a node counts and logs.
+//! The counters and log events of a node.
 //!
 //! | what | where |
 //! |---|---|

@@ -1,10 +1,10 @@
-//! Synchronization: locks, wakers and flags that know nothing of nodes.
+//! Synchronization: locks, wakers and flags that do not depend on the node.
 //!
 //! | what | where |
 //! |---|---|
 //! | the lock of a node, which batches yield to other callers | `sync/fair_lock.rs` |
-//! | wakes one task | `sync/notify.rs` |
-//! | wakes any number of tasks | `sync/waker_set.rs` |
+//! | a notification that wakes one task | `sync/notify.rs` |
+//! | a set of wakers, all woken together | `sync/waker_set.rs` |
 //! | elects one of several concurrent senders to flush | `sync/flush_claim.rs` |
 //! | closes a process for sending before its exit is reported | `sync/gate.rs` |
 //! | the types that these files share, which a test with loom replaces | `sync/primitives.rs` |

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the kinds of tasks, and the consequences of losing one | `tasks/kinds.rs` |
 //! | events of the peer service, and the backlog of the core | `tasks/backlog.rs` |
-//! | the task of one session | `tasks/session.rs` |
+//! | the task that runs one session | `tasks/session.rs` |
 //! | the state machine that this task drives | `tasks/driver.rs` |
 //! | stopping a node | `tasks/stop.rs` |
 

@@ -1,4 +1,4 @@
-//! Work that is left until the lock of the node is released.
+//! Work that is postponed until the lock of the node is released.
 
 use std::{sync::Arc, task::Waker};
 
@@ -10,51 +10,52 @@ use crate::session::handle::SessionHandle;
 
 mod run;
 
-/// Work that an input leaves until the node's lock is released, because it may run code of the
+/// Work that an input postpones until the node's lock is released, because it may run code of the
 /// program.
 #[derive(Default)]
 pub(crate) struct AfterUnlock {
-    /// Channels to flush.
+    /// Channels to flush, each with its session.
     pub(crate) flushes: Vec<(Arc<SessionHandle>, ChannelId)>,
     pub(crate) wakers: Vec<Waker>,
     pub(crate) backlog: bool,
     pub(super) wake_senders: bool,
-    /// The session that the inputs come from, for the log.
+    /// The session that the inputs come from. Only the log uses it.
     pub(super) session: Option<Arc<SessionHandle>>,
-    /// Apart, because nearly every input leaves none of it: to make, look through and drop it here
-    /// costs each 80 instructions.
+    /// Boxed, because nearly every input leaves it empty: creating, checking and dropping these
+    /// fields in place costs each input 80 instructions.
     pub(super) rare: Option<Box<Rare>>,
 }
 
-/// The part of [`AfterUnlock`] that few inputs have.
+/// The part of [`AfterUnlock`] that few inputs need.
 #[derive(Default)]
 pub(super) struct Rare {
     pub(super) dials: Vec<(NodeSpec, DialId)>,
-    /// Dials that nobody will answer.
+    /// Dials that the peer service will not answer.
     pub(super) refused: Vec<(NodeName, DialId)>,
-    /// Sessions that did not take a signal.
-    pub(super) lost: Vec<Arc<SessionHandle>>,
-    /// Monitors whose request was not taken by a session that is over.
+    /// Sessions whose outbox refused a signal.
+    pub(super) overloaded: Vec<Arc<SessionHandle>>,
+    /// Monitors whose request was not sent, because their session has ended.
     pub(super) unsent: Vec<MonitorId>,
-    /// What monitors have told, while somebody listens to [`DOWN`](crate::records::down_log::DOWN).
+    /// `Down`s to log. Empty unless a subscriber takes events of level
+    /// [`DOWN`](crate::records::down_log::DOWN).
     pub(super) downs: Vec<Down>,
-    /// The input panicked.
+    /// Records that the input panicked.
     pub(super) failed: Option<Panic>,
 }
 
 impl AfterUnlock {
-    /// Of inputs that come from that session.
+    /// Creates it for inputs that come from that session.
     pub(crate) fn of_session(handle: &Arc<SessionHandle>) -> Self {
         AfterUnlock { session: Some(handle.clone()), ..AfterUnlock::default() }
     }
 
-    /// The input panicked.
+    /// Records that the input panicked.
     #[cold]
-    pub(crate) fn fails(&mut self, panic: Panic) {
+    pub(crate) fn set_failed(&mut self, panic: Panic) {
         self.rare().failed = Some(panic);
     }
 
-    /// Whether the request of that monitor was not taken, because its session is over.
+    /// Returns true if the request of that monitor was not sent, because its session has ended.
     pub(crate) fn is_unsent(&self, id: MonitorId) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.unsent.contains(&id))
     }

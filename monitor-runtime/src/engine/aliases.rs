@@ -1,10 +1,10 @@
-//! Monitor references at which messages are taken, and the calls that wait for one.
+//! Monitor references that accept messages, and the calls that wait for such a message.
 //!
-//! A sender needs the token of an alias, which cannot be guessed: see [`AliasKey`].
+//! A sender needs the token of an alias, which it cannot guess: see [`AliasKey`].
 //!
-//! An alias is an address of messages, of which the core knows nothing; so its table stands here,
-//! beside the core and under the same lock. What ends a monitor ends its alias in the same step:
-//! nothing comes through it afterwards.
+//! An alias is an address for messages, and the core handles no messages. So the table of aliases
+//! is here, beside the core and under the same lock. An input that ends a monitor ends its alias in
+//! the same step; the alias accepts no message afterwards.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,17 +23,18 @@ use siphasher::sip::SipHasher24;
 
 use crate::event::Message;
 
-/// Computes the tokens of a node's aliases; random for each start of the node, and never leaves it.
+/// Computes the tokens of a node's aliases. Random for each start of the node; the key never leaves
+/// the node.
 ///
-/// SipHash-2-4 is made for this: a keyed hash of short inputs that stays unpredictable however many
-/// pairs of input and output an attacker has seen. Each call shows its receiver one such pair. A
-/// hash with a longer output, such as HMAC-SHA-256, would be cut to 64 bits as well, and costs
-/// twenty times as much for each call.
+/// SipHash-2-4 is designed for this use: a keyed hash of short inputs that stays unpredictable
+/// however many pairs of input and output an attacker has seen. Each call reveals one such pair to
+/// its receiver. A hash with a longer output, such as HMAC-SHA-256, would be cut to 64 bits as
+/// well, and costs twenty times as much for each call.
 #[derive(Clone)]
 pub(crate) struct AliasKey([u8; 16]);
 
 impl AliasKey {
-    /// A key of random numbers, which no peer can guess.
+    /// Creates a key from random numbers, which no peer can guess.
     pub(crate) fn new([low, high]: [u64; 2]) -> Self {
         let mut key = [0; 16];
         key[..8].copy_from_slice(&low.to_le_bytes());
@@ -46,31 +47,31 @@ impl AliasKey {
         AliasKey([key; 16])
     }
 
-    /// The token of the alias of this monitor.
+    /// Returns the token of the alias of this monitor.
     pub(crate) fn token(&self, id: MonitorId) -> AliasToken {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         hasher.write(&id.0.to_u64().to_le_bytes());
-        // Zero stands for no token.
-        const INSTEAD_OF_ZERO: AliasToken = AliasToken::new(u64::MAX).expect("it is not zero");
+        // Zero means "no token".
+        const INSTEAD_OF_ZERO: AliasToken = AliasToken::new(u64::MAX).expect("`u64::MAX` is not zero");
         AliasToken::new(hasher.finish()).unwrap_or(INSTEAD_OF_ZERO)
     }
 }
 
-/// Shows nothing of the key.
+/// Does not show the key.
 impl fmt::Debug for AliasKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AliasKey(..)")
     }
 }
 
-/// The aliases of a node. Each is of a monitor that was made here, and at most as old as its owner:
-/// peers can look one up, and never add one.
+/// The aliases of a node. Each belongs to a local monitor and ends with its owner at the latest. A
+/// peer can send to an alias but cannot add one.
 #[derive(Debug, Default)]
 pub(crate) struct Aliases {
-    /// A tree, which gives its memory back node by node. A hash table would keep the room of its
+    /// A tree, which frees its memory node by node. A hash table would keep the memory of its
     /// largest size.
     rows: BTreeMap<MonitorId, Alias>,
-    /// The same by owner, to end with it.
+    /// The same aliases by owner, to remove them when the owner exits.
     owned: BTreeSet<(LocalPid, MonitorId)>,
 }
 
@@ -81,13 +82,14 @@ struct Alias {
     call: Option<Arc<PendingCall>>,
 }
 
-/// Where a message goes that came through an alias.
+/// The receiver of a message to an alias.
 #[derive(Debug)]
 pub(crate) struct AliasDelivery {
     pub(crate) owner: LocalPid,
-    /// The monitor is over with this message.
+    /// This message ends the monitor.
     pub(crate) ends_monitor: bool,
-    /// The call that waits for it; else it is for the owner's mailbox.
+    /// The call that waits for the message. If it is `None`, the message goes to the owner's
+    /// mailbox.
     pub(crate) call: Option<Arc<PendingCall>>,
 }
 
@@ -103,17 +105,17 @@ impl Aliases {
         self.owned.insert((owner, id));
     }
 
-    /// How many there are.
+    /// Number of aliases.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// The calls that wait.
+    /// Returns all pending calls.
     pub(crate) fn calls(&self) -> Vec<Arc<PendingCall>> {
         self.rows.values().filter_map(|alias| alias.call.clone()).collect()
     }
 
-    /// A message has come; none if there is no such alias.
+    /// Accepts a message and returns its receiver. Returns `None` if there is no such alias.
     pub(crate) fn receive(&mut self, id: MonitorId) -> Option<AliasDelivery> {
         let Alias { owner, mode, call } = self.rows.get(&id)?;
         let ends_monitor = *mode == AliasMode::ReplyDemonitor;
@@ -124,9 +126,10 @@ impl Aliases {
         Some(delivery)
     }
 
-    /// The monitor has fired. Returns the call that is to be told, instead of the mailbox.
+    /// Ends the alias of a monitor that fired. If it returns a call, that call gets the `Down` in
+    /// place of the mailbox.
     pub(crate) fn fired(&mut self, id: MonitorId) -> Option<Arc<PendingCall>> {
-        // Most nodes have none: then a `Down` costs no search.
+        // Most nodes have no aliases; then a `Down` costs no search.
         if self.rows.is_empty() {
             return None;
         }
@@ -134,7 +137,8 @@ impl Aliases {
         self.remove(id)
     }
 
-    /// The owner has ended the monitor, or believes that it was one.
+    /// Ends the alias of a monitor that `owner` has removed. Does nothing if the alias has another
+    /// owner or stays until `unalias`.
     pub(crate) fn demonitored(&mut self, owner: LocalPid, id: MonitorId) {
         let alias = self.rows.get(&id).filter(|alias| alias.owner == owner);
         if alias.is_some_and(|alias| alias.mode != AliasMode::ExplicitUnalias) {
@@ -142,7 +146,7 @@ impl Aliases {
         }
     }
 
-    /// Whether there was one of that owner. There is none now.
+    /// Removes the alias. Returns false if `owner` has no such alias.
     pub(crate) fn unalias(&mut self, owner: LocalPid, id: MonitorId) -> bool {
         let found = self.rows.get(&id).is_some_and(|alias| alias.owner == owner);
         if found {
@@ -151,11 +155,10 @@ impl Aliases {
         found
     }
 
-    /// A process or a watcher has exited, and its aliases with it. Returns its calls that have no
-    /// answer.
+    /// Removes the aliases of a process or watcher that has exited. Returns its pending calls.
     pub(crate) fn exited(&mut self, owner: LocalPid) -> Vec<Arc<PendingCall>> {
         let mut calls = Vec::new();
-        // Nearly no process has any, and a search costs each exit 40 instructions.
+        // Nearly no process has aliases, and a search costs each exit 40 instructions.
         if self.rows.is_empty() {
             return calls;
         }
@@ -167,7 +170,7 @@ impl Aliases {
         calls
     }
 
-    /// Returns the call that waits for an answer through the alias.
+    /// Removes the alias and returns its pending call.
     fn remove(&mut self, id: MonitorId) -> Option<Arc<PendingCall>> {
         let alias = self.rows.remove(&id)?;
         self.owned.remove(&(alias.owner, id));
@@ -175,14 +178,14 @@ impl Aliases {
     }
 }
 
-/// Where a call waits for what comes first.
+/// A call that waits for its reply or for the `Down` of its monitor, whichever comes first.
 #[derive(Debug, Default)]
 pub(crate) struct PendingCall {
     outcome: Mutex<CallOutcome>,
     waker: AtomicWaker,
 }
 
-/// What came first.
+/// The outcome of a [`PendingCall`].
 #[derive(Debug, Default)]
 pub(crate) enum CallOutcome {
     #[default]
@@ -193,19 +196,19 @@ pub(crate) enum CallOutcome {
 }
 
 impl PendingCall {
-    /// The reply has come. Returns whom to wake.
+    /// Completes the call with its reply. Returns the waker of the caller.
     pub(crate) fn reply(&self, message: Message) -> Option<Waker> {
         *self.outcome.lock() = CallOutcome::Reply(message);
         self.waker.take()
     }
 
-    /// The monitor has fired. Returns whom to wake.
+    /// Completes the call, because its monitor has fired. Returns the waker of the caller.
     pub(crate) fn down(&self) -> Option<Waker> {
         *self.outcome.lock() = CallOutcome::Down;
         self.waker.take()
     }
 
-    /// What came first, once.
+    /// Returns the outcome once, and is pending before and after.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<CallOutcome> {
         self.waker.register(cx.waker());
         match mem::take(&mut *self.outcome.lock()) {
@@ -230,7 +233,7 @@ mod tests {
             (0..64).flat_map(|slot| (0..64).map(move |generation| id(slot, generation))).collect();
         let tokens: BTreeSet<u64> =
             ids.iter().flat_map(|&id| [key.token(id).get(), other.token(id).get()]).collect();
-        assert_eq!(tokens.len(), 2 * ids.len(), "a token that is seen says nothing of another");
+        assert_eq!(tokens.len(), 2 * ids.len(), "two tokens are equal");
         assert_eq!(key.token(id(3, 4)), key.token(id(3, 4)));
         let (one, two) = (AliasKey::new([1, 2]), AliasKey::new([1, 3]));
         assert_ne!(one.token(id(0, 0)), two.token(id(0, 0)));
@@ -238,7 +241,7 @@ mod tests {
 
     #[test]
     fn the_token_is_siphash_2_4_of_the_number() {
-        // The vector of eight bytes in the appendix of the paper of SipHash: key 00..0f, input
+        // The test vector of eight bytes in the appendix of the SipHash paper: key 00..0f, input
         // 00..07.
         let key = AliasKey(std::array::from_fn(|at| at as u8));
         let input = MonitorId(Serial::from_u64(u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7])));

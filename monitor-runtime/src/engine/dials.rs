@@ -1,4 +1,4 @@
-//! Dials that have failed, and the end of the peer service.
+//! Failed dials, and the end of the peer service.
 
 use std::mem;
 
@@ -7,19 +7,19 @@ use refs::{DialId, EndKind, NodeName, SessionEnd};
 use crate::engine::state::Inner;
 
 impl Inner {
-    /// A dial has failed.
-    pub(crate) fn unreachable(&self, node: &NodeName, dial: DialId, end: SessionEnd) {
+    /// Handles a failed dial.
+    pub(crate) fn dial_failed(&self, node: &NodeName, dial: DialId, end: SessionEnd) {
         let _ = self.enter(|state, out| {
-            if state.dialling.get(node) == Some(&dial) {
-                state.dialling.remove(node);
+            if state.pending_dials.get(node) == Some(&dial) {
+                state.pending_dials.remove(node);
             }
             state.core.peer_unreachable(node, dial, end, out);
         });
         self.send_waiters.wake_all();
     }
 
-    /// Why what the node gives up by itself ends.
-    pub(crate) fn end_of_abandoned(&self) -> EndKind {
+    /// The end kind of sessions, dials and monitors that the node ends by itself.
+    pub(crate) fn internal_end_kind(&self) -> EndKind {
         match () {
             () if self.has_failed() => EndKind::NodeFailed,
             () if self.is_alive() => EndKind::Internal,
@@ -27,17 +27,17 @@ impl Inner {
         }
     }
 
-    /// The peer service has ended: every dial that it did not answer has failed, and so will later
-    /// ones.
-    pub(crate) fn service_is_over(&self) {
+    /// Handles the end of the peer service: every dial that it did not answer fails, and so do
+    /// later dials.
+    pub(crate) fn end_peer_service(&self) {
         let unanswered = self.enter(|state, _| {
-            state.service_over = true;
-            mem::take(&mut state.dialling)
+            state.service_ended = true;
+            mem::take(&mut state.pending_dials)
         });
-        let end = self.end_of_abandoned();
+        let end = self.internal_end_kind();
         for (node, dial) in unanswered.unwrap_or_default() {
-            self.unreachable(&node, dial, end.into());
+            self.dial_failed(&node, dial, end.into());
         }
-        self.progress();
+        self.wake_stop();
     }
 }

@@ -1,4 +1,4 @@
-//! Who lives on this node.
+//! The processes and watchers of this node.
 
 use std::sync::{
     Arc, OnceLock,
@@ -19,21 +19,22 @@ use crate::{
     sync::gate::Gate,
 };
 
-/// A process, as the node knows it.
+/// The node's side of a process.
 #[derive(Debug)]
 pub(crate) struct LiveProcess {
     pub(crate) queue: Queue,
-    /// What it sends passes here.
+    /// Every send of the process passes this gate.
     pub(crate) gate: Gate,
     fate: Fate,
     /// The exit reason that the process itself has set: see [`LiveProcess::exit_as`].
     own_reason: OnceLock<ExitReason>,
-    /// Drops its task at its next await; none if it has no task of ours.
+    /// Drops the task of the process at its next await. `None` if the node has not spawned the
+    /// process.
     pub(crate) abort: Option<AbortHandle>,
 }
 
 impl LiveProcess {
-    /// A process whose messages take at most so many bytes while they wait.
+    /// Creates a process with these limits on its mailbox.
     pub(crate) fn new(mailbox: MailboxLimits, abort: Option<AbortHandle>) -> Self {
         LiveProcess {
             queue: Queue::new(mailbox),
@@ -44,22 +45,22 @@ impl LiveProcess {
         }
     }
 
-    /// Ends the process with this verdict, unless something ended it before; returns whether this
-    /// did. A task is dropped at its next await; a guard receives nothing more and exits when it is
-    /// dropped.
+    /// Ends the process with this verdict, unless an earlier verdict ended it. Returns true if this
+    /// verdict is the first. A task is dropped at its next await; a guard receives nothing more and
+    /// exits on drop.
     pub(crate) fn kill(&self, verdict: Verdict) -> bool {
         let is_first = self.fate.decide(verdict).is_ok();
         if let Some(abort) = &self.abort {
             abort.abort();
         }
-        // A task that is running this moment may receive once more, but nothing that was sent after
+        // A task that runs at this moment may receive once more, but no message that was sent after
         // this.
         self.close();
         is_first
     }
 
-    /// The process ends itself with this reason, unless it was killed before. A task is dropped at
-    /// its next await.
+    /// Ends the process with this reason of its own, unless it was killed before. A task is dropped
+    /// at its next await.
     pub(crate) fn exit_as(&self, reason: ExitReason) {
         let _ = self.own_reason.set(reason);
         if self.fate.decide(Verdict::Own).is_ok()
@@ -69,8 +70,8 @@ impl LiveProcess {
         }
     }
 
-    /// Decides that the process ends by itself, so that a later [`kill`](LiveProcess::kill) comes
-    /// too late. Returns the exit reason: that of an earlier verdict, or else `own`.
+    /// Decides that the process ends by itself, so that a later [`kill`](LiveProcess::kill) has no
+    /// effect. Returns the exit reason: that of an earlier verdict, or else `own`.
     pub(crate) fn decide(&self, own: impl FnOnce() -> ExitReason) -> ExitReason {
         match self.fate.decide(Verdict::Own) {
             Ok(()) | Err(Verdict::Own) => self.own_reason.get().cloned().unwrap_or_else(own),
@@ -79,7 +80,7 @@ impl LiveProcess {
         }
     }
 
-    /// Gives it nothing more; what waits stays readable.
+    /// Closes the mailbox. The process can still receive the queued entries.
     pub(crate) fn close(&self) {
         if let Some(receiver) = self.queue.close() {
             unwind::wake(receiver);
@@ -87,11 +88,11 @@ impl LiveProcess {
     }
 }
 
-/// What ends a process.
+/// The cause of the end of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Verdict {
-    /// The process itself.
+    /// The process ended by itself.
     Own = 1,
     /// A kill.
     Killed = 2,
@@ -106,7 +107,7 @@ struct Fate(AtomicU8);
 impl Fate {
     const OPEN: u8 = 0;
 
-    /// Decides, or returns the verdict that was the first.
+    /// Stores the verdict, or returns the earlier one.
     fn decide(&self, verdict: Verdict) -> Result<(), Verdict> {
         let first = self.0.compare_exchange(Self::OPEN, verdict as u8, Ordering::AcqRel, Ordering::Acquire);
         first.map(drop).map_err(|first| match first {
@@ -117,16 +118,17 @@ impl Fate {
     }
 }
 
-/// What has a number here: it can watch, and so must be told.
+/// An endpoint with a number on this node. It can own monitors, and the node delivers `Down`s to
+/// it.
 #[derive(Clone, Debug)]
 pub(crate) enum LocalEndpoint {
     Process(Arc<LiveProcess>),
-    /// Watches, but is no process: nobody can name it.
+    /// Owns monitors, but is no process, and has no pid or name.
     Watcher(Arc<Inbox>),
 }
 
-/// The processes and watchers of a node, and the processes' names, under one lock: to leave is one
-/// step.
+/// The processes and watchers of a node, and the registered names. One lock protects all of them,
+/// so that an exit removes a process and its names in one step.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     slots: Vec<Slot>,
@@ -143,12 +145,11 @@ struct Slot {
 }
 
 impl Directory {
-    /// Gives it a number that nobody had before.
+    /// Adds an endpoint under a number that was never used before.
     pub(crate) fn insert(&mut self, endpoint: LocalEndpoint) -> LocalPid {
         *self.count(&endpoint) += 1;
         let index = self.free.pop().unwrap_or_else(|| {
-            let index =
-                u32::try_from(self.slots.len()).expect("memory ends before four thousand million endpoints");
+            let index = u32::try_from(self.slots.len()).expect("memory is too small for 2^32 endpoints");
             self.slots.push(Slot { generation: 1, endpoint: None });
             index
         });
@@ -157,7 +158,8 @@ impl Directory {
         LocalPid(Serial::new(index, slot.generation))
     }
 
-    /// Takes it out, and frees its names. A slot is used again, until its generations are spent.
+    /// Removes an endpoint and frees its names. The slot is reused until it has used all its
+    /// generations.
     pub(crate) fn remove(&mut self, pid: LocalPid) -> Option<LocalEndpoint> {
         let slot =
             self.slots.get_mut(pid.0.slot() as usize).filter(|slot| slot.generation == pid.0.generation())?;
@@ -171,13 +173,13 @@ impl Directory {
         Some(endpoint)
     }
 
-    /// Who has the number.
+    /// Returns the endpoint with that number.
     pub(crate) fn get(&self, pid: LocalPid) -> Option<&LocalEndpoint> {
         let slot = self.slots.get(pid.0.slot() as usize)?;
         slot.endpoint.as_ref().filter(|_| slot.generation == pid.0.generation())
     }
 
-    /// The process that has the number.
+    /// Returns the process with that number. `None` if the number belongs to a watcher.
     pub(crate) fn process(&self, pid: LocalPid) -> Option<&Arc<LiveProcess>> {
         match self.get(pid)? {
             LocalEndpoint::Process(process) => Some(process),
@@ -185,12 +187,12 @@ impl Directory {
         }
     }
 
-    /// All of them, by slot.
+    /// All endpoints, by slot.
     pub(crate) fn all(&self) -> impl Iterator<Item = &LocalEndpoint> {
         self.slots.iter().filter_map(|slot| slot.endpoint.as_ref())
     }
 
-    /// All that can watch, by slot, and whether each is a process.
+    /// The numbers of all endpoints, by slot; the flag is true for a process.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = (LocalPid, bool)> {
         self.slots.iter().zip(0..).filter_map(|(slot, index)| {
             let is_process = matches!(slot.endpoint.as_ref()?, LocalEndpoint::Process(_));
@@ -206,7 +208,7 @@ impl Directory {
         })
     }
 
-    /// How many processes live, and how many watchers that are none.
+    /// Number of processes and number of watchers.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.processes, self.watchers)
     }
@@ -219,7 +221,7 @@ impl Directory {
     }
 }
 
-/// The core's view of who lives here.
+/// The core's view of the local processes.
 impl Processes for Directory {
     fn resolve(&self, target: &LocalTarget<'_>) -> Option<LocalPid> {
         match *target {

@@ -1,4 +1,4 @@
-//! Runs what the core wants done.
+//! Execution of the effects of the core.
 
 use std::{mem, sync::Arc};
 
@@ -21,18 +21,18 @@ use crate::{
 };
 
 impl Inner {
-    /// Runs effects, in order, to their end.
+    /// Runs all effects, in order.
     pub(super) fn run_effects(&self, effects: &[Effect], state: &mut State, after: &mut AfterUnlock) {
         run(effects, state, self, after);
     }
 }
 
 fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnlock) {
-    // Most inputs only send: those need not know who lives here.
+    // Locked on first use, because most inputs only send and need no directory.
     let mut directory = None;
-    let mut rest = effects;
-    while let Some((effect, others)) = rest.split_first() {
-        rest = others;
+    let mut remaining = effects;
+    while let Some((effect, others)) = remaining.split_first() {
+        remaining = others;
         #[cfg(feature = "test-util")]
         supervision::faults::strike(name_of(effect));
         match effect {
@@ -45,28 +45,28 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
             Effect::Connect { node, dial } => connect(node, *dial, state, after),
             Effect::Deliver { to, notice: Notice::Down(first) } => {
                 let directory = directory.get_or_insert_with(|| node.directory.read());
-                rest = deliver_downs((*to, *first), others, state, node, directory, after);
+                remaining = deliver_downs((*to, *first), others, state, node, directory, after);
             }
             Effect::Deliver { to, notice: Notice::Node(notice) } => {
                 deliver(*to, notice, node, directory.get_or_insert_with(|| node.directory.read()), after);
             }
             Effect::Send { session, from, channel, signal } => {
                 let stream = (*session, *from, *channel);
-                rest = send(stream, signal, others, state.sessions.get(session), after);
+                remaining = send(stream, signal, others, state.sessions.get(session), after);
             }
             Effect::Watch { pid } => {
-                // Every exit is reported, and none can have come between: it takes the lock that is
-                // held.
+                // The process cannot have exited meanwhile: an exit needs the lock that is held
+                // here, and every exit is reported to the core.
                 debug_assert!(directory.get_or_insert_with(|| node.directory.read()).process(*pid).is_some());
             }
             Effect::Forward { ticket, session } => {
                 let Some(pending) = state.pending_sends.take(*ticket) else { continue };
                 after.wake_senders = true;
-                // Its sender was told that it is on its way: it is not refused now, and nothing
-                // after it overtakes it. What waited was limited.
+                // The sender got `Ok` for this message, so it cannot be refused now, and no later
+                // message may overtake it. The total size of pending messages is limited.
                 let meta = FrameMeta::signal(pending.order).on(pending.options.channel);
                 let write = &mut |frame: &mut Vec<u8>| frame.extend_from_slice(&pending.frame);
-                let handle = state.sessions.get(session).filter(|handle| handle.takes(pending.options));
+                let handle = state.sessions.get(session).filter(|handle| handle.supports(pending.options));
                 if push(handle, meta, write, after).is_err() {
                     node.counters.messages_undeliverable.add_one();
                 }
@@ -81,7 +81,7 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
     }
 }
 
-/// The name of an effect, for faults that tests inject.
+/// The name of an effect, by which tests inject faults.
 #[cfg(feature = "test-util")]
 const fn name_of(effect: &Effect) -> &'static str {
     match effect {
@@ -97,17 +97,17 @@ const fn name_of(effect: &Effect) -> &'static str {
 }
 
 fn connect(node: &NodeName, dial: DialId, state: &mut State, after: &mut AfterUnlock) {
-    if state.service_over {
+    if state.service_ended {
         after.rare().refused.push((node.clone(), dial));
     } else {
         let spec = state.address_cache.get(node).cloned().unwrap_or_else(|| NodeSpec::new(node.clone()));
-        state.dialling.insert(node.clone(), dial);
+        state.pending_dials.insert(node.clone(), dial);
         after.rare().dials.push((spec, dial));
     }
 }
 
-/// Tells a watcher of monitors that have fired: of the first, and of those that follow at once and
-/// are the same watcher's. Returns the effects that are left.
+/// Delivers a `Down` to its watcher, together with the `Down`s to the same watcher that follow
+/// directly. Returns the remaining effects.
 fn deliver_downs<'a>(
     (to, first): (LocalPid, MonitorId),
     others: &'a [Effect],
@@ -139,7 +139,7 @@ fn deliver_downs<'a>(
             inbox.push(&fired);
             after.wakers.extend(inbox.waker.take());
         }
-        // What has exited gets nothing.
+        // The receiver has exited.
         None => {}
     }
     fired.clear();
@@ -147,7 +147,8 @@ fn deliver_downs<'a>(
     &others[count - 1..]
 }
 
-/// A monitor has fired. Flushed in the same breath, it was told to nobody.
+/// Counts, stores and logs the `Down` of a monitor that fired. If it was flushed within the same
+/// input, no `Down` is delivered, and nothing is recorded.
 fn record_down(
     to: LocalPid,
     id: MonitorId,
@@ -167,8 +168,8 @@ fn record_down(
     }
 }
 
-/// Puts a node's event where its receiver finds it. A watcher never asks for those; what has exited
-/// gets nothing.
+/// Delivers a node event to its process. Watchers never subscribe to node events, and a process
+/// that has exited gets nothing.
 fn deliver(to: LocalPid, notice: &NodeNotice, node: &Inner, directory: &Directory, after: &mut AfterUnlock) {
     if let Some(process) = directory.process(to) {
         let (left_out, receiver) = process.queue.push_node(notice.clone());
@@ -178,8 +179,9 @@ fn deliver(to: LocalPid, notice: &NodeNotice, node: &Inner, directory: &Director
     }
 }
 
-/// Sends a signal, and with it in one frame those of the same process that go the same way and
-/// follow at once: a frame has one place in the order. Returns the effects that are left.
+/// Sends a signal, together with the signals of the same process, session and channel that follow
+/// directly. All go in one frame, because a frame has one place in the order. Returns the remaining
+/// effects.
 fn send<'a>(
     stream @ (_, from, channel): (SessionId, LocalPid, ChannelId),
     first: &Signal,
@@ -214,34 +216,34 @@ fn send<'a>(
     let meta = if is_down(first) { meta.after_all() } else { meta };
     match push(handle, meta, write, after) {
         Ok(()) => {}
-        // The end of the session follows: it accounts for what is lost here, but for a monitor that
-        // its caller asks for again.
+        // The end of the session follows, and accounts for the signals that are lost here. Only a
+        // new monitor is requested again, by its caller.
         Err(PushError::Closed) => {
             let unsent = std::iter::once(first).chain(more.clone()).filter_map(requested);
             after.rare().unsent.extend(unsent);
             written = more.count();
         }
-        // It must not go on without a signal.
+        // The session must end, because a signal is lost.
         Err(_) => {
-            after.rare().lost.extend(handle.cloned());
+            after.rare().overloaded.extend(handle.cloned());
             written = more.count();
         }
     }
     &others[written..]
 }
 
-/// The monitor that the signal asks for.
+/// The monitor that the signal requests.
 const fn requested(signal: &Signal) -> Option<MonitorId> {
     if let Signal::Monitor { id, .. } = signal { Some(*id) } else { None }
 }
 
-/// Those come after everything that the process has sent, whatever channel that took.
+/// A `Down` comes after every frame that the process has sent, on any channel.
 fn is_down(signal: &Signal) -> bool {
     matches!(signal, Signal::Down { .. })
 }
 
-/// Messages and signals of a process are in one order. By convention its number; what comes from no
-/// process has one of its own.
+/// Returns the order of the messages and signals of a process. By convention it is the number of
+/// the process; frames without a sending process have an order of their own.
 pub(crate) fn order_of(pid: LocalPid) -> u64 {
     pid.0.to_u64()
 }

@@ -1,4 +1,4 @@
-//! The beginning and the end of processes and watchers.
+//! Registration and exit of processes and watchers.
 
 use monitor_core::{ExitReason, LocalPid};
 use supervision::unwind;
@@ -9,13 +9,13 @@ use crate::{
 };
 
 impl Inner {
-    /// Gives a number to what can watch, unless the node was stopped.
+    /// Gives a number to a process or watcher.
     pub(crate) fn register_endpoint(&self, endpoint: LocalEndpoint) -> Result<LocalPid, NotAlive> {
         self.enter_alive(|_, _| self.directory.write().insert(endpoint))
     }
 
-    /// The exit of a process or a watcher. It is out of the directory, and its names are free,
-    /// before anybody is told.
+    /// Handles the exit of a process or watcher. The directory does not contain it any more, and
+    /// its names are free, before any `Down` is sent or delivered.
     pub(crate) fn exited(&self, pid: LocalPid, reason: ExitReason) {
         let mut calls = Vec::new();
         let removed = self.enter(|state, out| {
@@ -25,17 +25,17 @@ impl Inner {
             removed
         });
         let removed = removed.unwrap_or_else(|NotAlive| self.directory.write().remove(pid));
-        // Calls that wait in another task learn that nothing will come.
+        // Calls that wait in another task end, because no reply will come.
         calls.iter().filter_map(|call| call.down()).for_each(unwind::wake);
         if let Some(LocalEndpoint::Process(process)) = removed {
-            // Whoever still holds the mailbox receives what waits, and then nothing. If nobody
-            // does, it is dropped here, without a lock.
+            // A program that still holds the mailbox receives the queued entries, and then `None`.
+            // Otherwise the mailbox is dropped here, without a lock held.
             process.close();
-            self.progress();
+            self.wake_stop();
         }
     }
 
-    /// The aliases of a process or watcher end, and with them the calls that wait for a reply.
+    /// Ends the aliases of a process or watcher, and its pending calls.
     pub(crate) fn exit_aliases(&self, pid: LocalPid) {
         let calls = self.enter(|state, _| state.aliases.exited(pid)).unwrap_or_default();
         calls.iter().filter_map(|call| call.down()).for_each(unwind::wake);

@@ -1,6 +1,6 @@
 //! A node that failed: a panic under its lock left its tables half changed.
 //!
-//! No later call uses these tables. Everything that waits for the node ends with that failure:
+//! No later call uses these tables. Every connection and every waiting call ends with that failure:
 //! connections close, a [`Monitor`](crate::Monitor) ends with [`EndKind::NodeFailed`], a
 //! [`Process`](crate::Process) and a [`MonitorSet`](crate::MonitorSet) yield one such notice and
 //! end, and calls give [`NotAlive`](crate::NotAlive).
@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Inner {
-    /// Shuts the node down after the panic that made it fail. It is called once, with no lock held.
+    /// Shuts the node down after the panic that made it fail. Called once, with no lock held.
     pub(crate) fn fail(&self, panic: &Panic) {
         self.counters.node_failures.add_one();
         log::node_failed(&self.id, panic);

@@ -1,4 +1,4 @@
-//! What monitors have told, kept for whoever asks later why.
+//! The last `Down`s of a node, kept to explain them later.
 
 use std::{
     collections::VecDeque,
@@ -11,17 +11,18 @@ use serde::Serialize;
 
 use crate::threads::environment::Environment;
 
-/// A `Down` that was told. See [`Node::history`](crate::Node::history).
+/// A `Down` that was delivered. See [`Node::history`](crate::Node::history).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PastDown {
-    /// What was told. Of a reason of more than 1 KiB only the beginning is kept, and
+    /// The delivered `Down`. A reason of more than 1 KiB is cut to its beginning, and
     /// `reason_was_cut` is set.
     pub down: Down,
-    /// The process that was told; none if it was a [`Monitor`](crate::Monitor) or a
-    /// [`MonitorSet`](crate::MonitorSet), or if the process is gone.
+    /// The process that received the `Down`. `None` if the receiver was a
+    /// [`Monitor`](crate::Monitor) or a [`MonitorSet`](crate::MonitorSet), or if the process has
+    /// exited.
     pub watcher: Option<Pid>,
-    /// How long ago the monitor fired.
+    /// Time since the monitor fired.
     pub ago: Duration,
 }
 
@@ -39,7 +40,8 @@ struct Record {
     down: Down,
 }
 
-/// What a peer writes into a reason must not fill the memory that many times over.
+/// Maximum length of a stored reason in bytes. Peers write the reasons, so without a maximum they
+/// could fill the memory.
 const MAX_REASON: usize = 1024;
 
 impl History {
@@ -47,22 +49,22 @@ impl History {
         History { limit, records: VecDeque::new() }
     }
 
-    /// A monitor has fired.
+    /// Records the `Down` of a monitor that fired.
     pub(crate) fn fired(&mut self, watcher: LocalPid, id: MonitorId, core: &Core, clock: &Environment) {
         if self.limit == 0 {
             return;
         }
-        // Flushed in the same breath, it was told to nobody.
+        // If it was flushed within the same input, the `Down` is not delivered.
         let Some(mut down) = core.fired(id) else { return };
-        shorten(&mut down);
+        cut_reason(&mut down);
         if self.records.len() == self.limit {
             self.records.pop_front();
         }
         self.records.push_back(Record { at: clock.now(), watcher, down });
     }
 
-    /// Returns at most `limit` of them, newest first. `watcher` maps a number to the pid of a
-    /// process that lives.
+    /// Returns at most `limit` of them, newest first. `watcher` maps a number to the pid of a live
+    /// process.
     pub(crate) fn list(
         &self,
         limit: usize,
@@ -78,7 +80,7 @@ impl History {
     }
 }
 
-fn shorten(down: &mut Down) {
+fn cut_reason(down: &mut Down) {
     if let Some(cut) = down.reason.exit().and_then(|exit| exit.cut(MAX_REASON)) {
         down.reason = DownReason::Exit(cut);
         down.reason_was_cut = true;

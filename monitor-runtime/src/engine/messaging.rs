@@ -1,4 +1,4 @@
-//! Sending a message, and delivering one that has arrived.
+//! Sending messages, and delivering received ones.
 
 use std::{
     sync::Arc,
@@ -32,7 +32,7 @@ use crate::{
     sync::gate::Gate,
 };
 
-/// A message of so many bytes is worth a write of its own, while it is in the processor's caches.
+/// A message of at least this many bytes is written at once, while it is in the processor's caches.
 const LONG: usize = 16 * 1024;
 
 const NOT_ALIVE: Unsent = Unsent::Final(SendErrorKind::NotAlive(NotAlive));
@@ -54,7 +54,7 @@ impl Unsent {
             Unsent::Final(SendErrorKind::TooLarge { .. }) => &counters.messages_too_large,
             Unsent::Final(SendErrorKind::NoChannel) => &counters.messages_no_channel,
             Unsent::Final(SendErrorKind::NotConnected(_)) => &counters.messages_not_connected,
-            // A node that has stopped sends nothing.
+            // A stopped node counts no refused messages.
             Unsent::Final(_) => return,
         };
         counter.add_one();
@@ -69,35 +69,35 @@ impl Unsent {
     }
 }
 
-/// A message that is to be sent, but for its body.
+/// A message to send, without its body.
 #[derive(Clone, Copy)]
 pub(crate) struct OutboundMessage<'a> {
-    /// The process that sends it, as its receiver is told.
+    /// The sending process, which the receiver sees.
     pub(crate) from: Option<&'a Pid>,
-    /// In whose order it goes.
+    /// The process or watcher in whose order the message goes.
     pub(crate) sender: LocalPid,
     pub(crate) to: &'a Dest,
-    /// The alias at which the reply is awaited.
+    /// The alias that accepts the reply.
     pub(crate) reply_to: Option<MonitorId>,
     pub(crate) options: SendOptions,
-    /// Of the process that sends it.
+    /// The gate of the sending process.
     pub(crate) gate: Option<&'a Gate>,
 }
 
 impl<'a> OutboundMessage<'a> {
-    /// Of no process.
+    /// Creates a message without a sending process.
     pub(crate) const fn without_sender(to: &'a Dest, options: SendOptions) -> Self {
         OutboundMessage { from: None, sender: LocalPid::NONE, to, reply_to: None, options, gate: None }
     }
 }
 
-/// Work that a push leaves until its sender has left the gate, because it may run code of the
+/// Work that a push postpones until its sender has left the gate, because it may run code of the
 /// program.
 #[derive(Default)]
 struct AfterGate {
     waker: Option<Waker>,
     flush: Option<(Arc<SessionHandle>, ChannelId, Flush)>,
-    /// Only a send that had to enter the node has any.
+    /// Boxed, because only a send that enters the node needs it.
     after_unlock: Option<Box<AfterUnlock>>,
 }
 
@@ -127,13 +127,14 @@ impl AfterGate {
     }
 }
 
+/// The route of a frame to a node.
 enum SendRoute {
     Session(Arc<SessionHandle>),
     Pending,
 }
 
 impl Inner {
-    /// Sends a message; `body` is taken out if it went to a process of this node.
+    /// Sends a message. If it went to a process of this node, `body` is empty afterwards.
     pub(crate) fn send(&self, outbound: OutboundMessage<'_>, body: &mut Bytes) -> Result<(), Unsent> {
         self.try_send(outbound, body).inspect_err(|unsent| unsent.count(&self.counters))
     }
@@ -165,9 +166,9 @@ impl Inner {
     /// Puts a message into the mailbox of a process of this node. Returns the waker of the
     /// receiver.
     ///
-    /// The lock of the directory takes the place of the sender's gate, which saves two atomic
-    /// operations a message: an exit closes the gate, then leaves the directory under its lock, and
-    /// reports itself afterwards.
+    /// The lock of the directory replaces the sender's gate, which saves two atomic operations a
+    /// message: an exit closes the gate, then removes the process under the lock of the directory,
+    /// and is reported afterwards.
     fn push_here(&self, outbound: OutboundMessage<'_>, body: &mut Bytes) -> Result<Option<Waker>, Unsent> {
         let directory = self.directory.read();
         if outbound.gate.is_some_and(Gate::is_closed) {
@@ -217,7 +218,7 @@ impl Inner {
                 SendRoute::Pending => return Ok(()),
                 SendRoute::Session(handle) => handle,
             };
-            if !handle.takes(options) {
+            if !handle.supports(options) {
                 return Err(Unsent::Final(SendErrorKind::NoChannel));
             }
             let meta = FrameMeta::message(order).on(options.channel);
@@ -231,11 +232,11 @@ impl Inner {
                     }
                     return Ok(());
                 }
-                // It is over, and the core will be told after what has arrived on it: the message
-                // goes to the next session.
-                Err(PushError::Closed) => self.is_closing(&handle, after_gate),
+                // The session has ended, but the core handles its end only after the frames that
+                // arrived on it. So the message goes to the next session.
+                Err(PushError::Closed) => self.record_closing(&handle, after_gate),
                 Err(PushError::Full) => return Err(Unsent::SessionFull(handle)),
-                // The peer takes less than this node.
+                // The maximum of the peer is lower than that of this node.
                 Err(PushError::TooLarge) => {
                     let max = handle.peer.max_frame.saturating_sub(MAX_OVERHEAD);
                     return Err(Unsent::Final(SendErrorKind::TooLarge { len: body.len(), max }));
@@ -245,15 +246,17 @@ impl Inner {
         }
     }
 
-    /// The session takes no more frames: later calls wait for the next one.
-    fn is_closing(&self, handle: &Arc<SessionHandle>, after_gate: &mut AfterGate) {
+    /// Records that the session takes no more frames, so that later calls wait for the next
+    /// session.
+    fn record_closing(&self, handle: &Arc<SessionHandle>, after_gate: &mut AfterGate) {
         let _ = self.enter_then(after_gate.after_unlock(), |state, _| {
             self.routes.close(handle);
             state.core.session_closing(handle.peer.session);
         });
     }
 
-    /// [`Inner::send`], but waits for room. Until it is ready it has sent nothing.
+    /// Like [`Inner::send`], but waits while the queue is full. Until it is ready it has sent
+    /// nothing.
     pub(crate) fn poll_send(
         &self,
         outbound: OutboundMessage<'_>,
@@ -264,20 +267,19 @@ impl Inner {
         loop {
             match self.try_send(outbound, body) {
                 Ok(()) => return Poll::Ready(Ok(())),
-                Err(Unsent::Final(kind)) => {
-                    let unsent = Unsent::Final(kind);
+                Err(unsent @ Unsent::Final(_)) => {
                     unsent.count(&self.counters);
                     return Poll::Ready(unsent.final_kind().map_or(Ok(()), Err));
                 }
                 Err(Unsent::PendingFull) if registered => return Poll::Pending,
-                // Room that comes before the waker is in place is seen by another attempt.
+                // Another attempt sees capacity that was freed before the waker was in place.
                 Err(Unsent::PendingFull) => self.send_waiters.register(cx),
                 Err(Unsent::SessionFull(handle)) => {
                     if handle.outbox.poll_ready(outbound.options.channel, cx).is_pending() {
                         return Poll::Pending;
                     }
                     if registered {
-                        // Another sender has taken the room: let other tasks run first.
+                        // Another sender has taken the capacity: let other tasks run first.
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
@@ -287,7 +289,8 @@ impl Inner {
         }
     }
 
-    /// How a frame gets to that node; parks it if a connection must be made first.
+    /// Returns the route of a frame to a node. If a connection must be made first, stores the frame
+    /// in `pending_sends`.
     fn send_route(
         &self,
         node: &NodeName,
@@ -305,14 +308,14 @@ impl Inner {
                 return Err(Unsent::Final(NotAlive.into()));
             }
             let has_capacity = state.pending_sends.has_capacity(frame.body.len());
-            // What could not wait for a connection asks for none.
+            // A message that cannot wait for a connection must not request one.
             let connect = if has_capacity { self.connect_if_able(Connect::OnDemand) } else { Connect::Never };
             let ticket = state.pending_sends.ticket();
             match state.core.route(node, ticket, connect, out) {
                 Route::Now(session) => {
                     let handle = state.sessions.get(&session).ok_or(not_connected(EndKind::Closed.into()))?;
-                    // Not before what waited, and goes first, has been pushed: that is what this
-                    // input leaves to be done.
+                    // The route opens only after every pending frame was pushed, because those go
+                    // first. `out` is empty if this input leaves no such frame.
                     if out.is_empty() {
                         self.routes.open(handle);
                     }
@@ -324,7 +327,7 @@ impl Inner {
                     state.pending_sends.keep(ticket, PendingSend { order, options, frame: bytes });
                     Ok(SendRoute::Pending)
                 }
-                // The ticket stays without a parcel: nothing will be forwarded.
+                // The ticket stays without a message, so the core's `Forward` for it has no effect.
                 Route::Later => Err(Unsent::PendingFull),
                 Route::No(_) if !has_capacity && self.capabilities.connect => Err(Unsent::PendingFull),
                 Route::No(end) if end.kind == EndKind::Quota => Err(Unsent::PendingFull),
@@ -334,26 +337,26 @@ impl Inner {
         .unwrap_or_else(|error| Err(Unsent::Final(error.into())))
     }
 
-    /// On demand as far as the peer service can: one that makes its connections by itself is not
-    /// asked to.
+    /// Returns `connect`, or [`Connect::Never`] if the peer service makes its connections by
+    /// itself.
     pub(crate) const fn connect_if_able(&self, connect: Connect) -> Connect {
         if self.capabilities.connect { connect } else { Connect::Never }
     }
 
-    /// Messages have arrived from a peer, all for one receiver. Empties `messages`; the caller runs
-    /// `after`.
+    /// Delivers messages that arrived from a peer, all for one receiver. Empties `messages`; the
+    /// caller runs `after`.
     pub(crate) fn deliver_all(&self, to: Receiver<'_>, messages: &mut Vec<Message>, after: &mut AfterUnlock) {
         let Receiver::Alias(incarnation, serial, token) = to else {
             return after.wakers.extend(self.deliver_to_process(to, messages.drain(..)));
         };
-        // Each may be the last that the alias takes.
+        // Each message may be the last one that the alias accepts.
         for message in messages.drain(..) {
             let waker = self.deliver_through(incarnation, (MonitorId(serial), token), message, after);
             after.wakers.extend(waker);
         }
     }
 
-    /// In one step: who it is, is asked once.
+    /// Delivers the messages in one step, with one lookup of the receiver.
     fn deliver_to_process<M>(&self, to: Receiver<'_>, messages: M) -> Option<Waker>
     where
         M: IntoIterator<Item = Message, IntoIter: ExactSizeIterator>,
@@ -370,11 +373,11 @@ impl Inner {
             self.counters.messages_for_nobody.add(messages.len());
             return None;
         };
-        self.put(messages, process)
+        self.enqueue(messages, process)
     }
 
-    /// A message through an alias, of a sender that has this token. Under the state's lock: once a
-    /// demonitor or an `unalias` has returned, none is added.
+    /// Delivers a message through an alias, if the token is valid. Runs under the state's lock, so
+    /// that no message is added once a demonitor or an `unalias` has returned.
     fn deliver_through(
         &self,
         incarnation: Incarnation,
@@ -382,7 +385,7 @@ impl Inner {
         message: Message,
         after: &mut AfterUnlock,
     ) -> Option<Waker> {
-        // Before anything else is looked at: a guess takes no lock.
+        // Checked first, so that a guessed token acquires no lock.
         let is_valid = incarnation == self.id.incarnation && token == Some(self.alias_key.token(alias));
         let waker = is_valid.then(|| {
             self.enter_then(after, |state, out| {
@@ -394,7 +397,7 @@ impl Inner {
                     return Some(call.reply(message));
                 }
                 let process = self.directory.read().process(delivery.owner).cloned()?;
-                Some(self.put([message], &process))
+                Some(self.enqueue([message], &process))
             })
         });
         waker.and_then(Result::ok).flatten().unwrap_or_else(|| {
@@ -403,7 +406,7 @@ impl Inner {
         })
     }
 
-    fn put(&self, messages: impl IntoIterator<Item = Message>, process: &LiveProcess) -> Option<Waker> {
+    fn enqueue(&self, messages: impl IntoIterator<Item = Message>, process: &LiveProcess) -> Option<Waker> {
         process.queue.push_messages(messages, |pushed| match pushed {
             Pushed::Kept => {}
             Pushed::Full => self.counters.messages_missed.add_one(),
@@ -420,12 +423,12 @@ impl Inner {
         directory.process(pid)
     }
 
-    /// The pid of a process of this node.
+    /// Returns the pid of a process of this node.
     pub(crate) fn pid(&self, serial: Serial) -> Pid {
         Pid::new(self.id.clone(), serial)
     }
 
-    /// The number of a process that lives, or lived, on this node in its present life.
+    /// Returns the number of a process, live or exited, of this incarnation of the node.
     pub(crate) fn local(&self, pid: &Pid) -> Option<LocalPid> {
         pid.is_local(&self.id).then(|| LocalPid(pid.serial()))
     }

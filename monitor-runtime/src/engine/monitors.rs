@@ -41,7 +41,7 @@ impl Inner {
         options: MonitorOptions,
         call: Option<Arc<PendingCall>>,
     ) -> Result<(LocalPid, MonitorId), Refusal> {
-        self.needs(self.capabilities.monitoring || self.is_own(target.node()), "monitoring")?;
+        self.require(self.capabilities.monitoring || self.is_local(target.node()), "monitoring")?;
         let options = options.connect(self.connect_if_able(options.connect));
         let mut after = AfterUnlock::default();
         let mut state = self.lock_state();
@@ -52,7 +52,8 @@ impl Inner {
             let watcher = self.watcher(watcher)?;
             let id = state.core.monitor(&*self.directory.read(), watcher, target, options, out);
             if let Some(mode) = options.alias {
-                // Before the effects are run: a monitor that fires at once ends its alias, too.
+                // Inserted before the effects run, because a monitor that fires at once must end
+                // its alias, too.
                 state.aliases.insert(id, watcher, mode, call);
             }
             Ok((watcher, id))
@@ -85,8 +86,8 @@ impl Inner {
         self.take_from(|state| state.core.take(id))
     }
 
-    /// Takes the `Down` of `first`, and into `prefetch` the run that follows it in `fired`: see
-    /// [`Prefetch::open`].
+    /// Takes the `Down` of `first`, and moves the run that follows it in `fired` into `prefetch`:
+    /// see [`Prefetch::take_run`].
     pub(crate) fn take_run(
         &self,
         prefetch: &mut Prefetch,
@@ -95,7 +96,7 @@ impl Inner {
         fired: &dyn FiredQueue,
     ) -> Option<Down> {
         self.take_from(|state| {
-            prefetch.open(&mut state.core, &mut state.prefetch_counts, receiver, first, fired)
+            prefetch.take_run(&mut state.core, &mut state.prefetch_counts, receiver, first, fired)
         })
     }
 
@@ -104,8 +105,8 @@ impl Inner {
         self.abandon(|state| state.prefetch_counts.remove(&receiver));
     }
 
-    /// A process has reached a gap in its node events: its subscription begins anew. `None` if that
-    /// is over.
+    /// Restarts the subscription of a process that has reached a gap in its node events. `None` if
+    /// the subscription has ended.
     pub(crate) fn end_gap(
         &self,
         process: LocalPid,
@@ -113,7 +114,7 @@ impl Inner {
         options: NodesOptions,
         gap: GapId,
     ) -> Option<NodesMissed> {
-        // In one step with the list: every event comes through the same lock.
+        // The gap ends in one step with the list of nodes, because every event needs the same lock.
         let resumed = self.enter_as(process, |state, _| {
             let count = queue.end_gap(options, gap)?;
             state.core.demonitor_nodes(process, options);
@@ -133,18 +134,19 @@ impl Inner {
     }
 
     /// Whether the peer service can do what a call needs.
-    pub(crate) const fn needs(&self, able: bool, capability: &'static str) -> Result<(), Unsupported> {
+    pub(crate) const fn require(&self, able: bool, capability: &'static str) -> Result<(), Unsupported> {
         if able { Ok(()) } else { Err(Unsupported { capability }) }
     }
 
-    pub(crate) fn is_own(&self, node: &NodeName) -> bool {
+    pub(crate) fn is_local(&self, node: &NodeName) -> bool {
         *node == self.id.name
     }
 
-    /// Keeps the addresses that came with a call, for this connection and later ones. In one step
-    /// with what may make that connection: nothing that comes between makes them the oldest.
-    pub(crate) fn remember(&self, spec: &NodeSpec, state: &mut State) {
-        if !spec.addresses().is_empty() && state.address_cache.remember(spec.clone()) {
+    /// Stores the addresses that a caller has given, for this connection and later ones. The caller
+    /// makes the connection in the same step, so that no other input can make these addresses the
+    /// oldest meanwhile.
+    pub(crate) fn store_addresses(&self, spec: &NodeSpec, state: &mut State) {
+        if !spec.addresses().is_empty() && state.address_cache.insert(spec.clone()) {
             self.counters.addresses_forgotten.add_one();
         }
     }
@@ -153,12 +155,13 @@ impl Inner {
         MonitorRef::new(self.id.clone(), id.0)
     }
 
-    /// The reference of a monitor that is an alias: whoever has it can send to its owner.
+    /// Returns the reference of a monitor with its alias token. A holder of the reference can send
+    /// to the owner of the monitor.
     pub(crate) fn alias(&self, id: MonitorId) -> MonitorRef {
         self.reference(id).with_alias(Some(self.alias_key.token(id)))
     }
 
-    /// The number of a monitor that was made on this node in its present life.
+    /// Returns the number of a monitor that this incarnation of the node has made.
     pub(crate) fn monitor_id(&self, monitor: &MonitorRef) -> Option<MonitorId> {
         (*monitor.node() == self.id).then(|| MonitorId(monitor.serial()))
     }

@@ -1,5 +1,4 @@
-//! Messages that wait for a connection. Their place in the order is the core's: it says when each
-//! may go.
+//! Messages that wait for a connection. The core keeps their order and decides when each is sent.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +6,7 @@ use monitor_core::Ticket;
 
 use crate::envelope::SendOptions;
 
-/// A frame, the order it belongs to, and how it is to go.
+/// A frame, its order, and the options to send it with.
 #[derive(Debug)]
 pub(crate) struct PendingSend {
     pub(crate) order: u64,
@@ -15,10 +14,10 @@ pub(crate) struct PendingSend {
     pub(crate) frame: Vec<u8>,
 }
 
-/// What is kept under the core's tickets. A ticket without a send keeps a place for nothing.
+/// The pending messages, by ticket of the core. A ticket without a message has no effect.
 #[derive(Debug)]
 pub(crate) struct PendingSends {
-    /// The most bytes that wait. One message that is longer may wait alone.
+    /// Maximum number of bytes that wait. A single message may exceed it if no other message waits.
     limit: usize,
     sends: BTreeMap<Ticket, PendingSend>,
     bytes: usize,
@@ -30,13 +29,13 @@ impl PendingSends {
         PendingSends { limit, sends: BTreeMap::new(), bytes: 0, last: 0 }
     }
 
-    /// A ticket that was never used.
+    /// Returns a ticket that was never used.
     pub(crate) fn ticket(&mut self) -> Ticket {
         self.last += 1;
         Ticket(self.last)
     }
 
-    /// Whether that many bytes more may wait.
+    /// Returns true if a message of `bytes` bytes may wait.
     pub(crate) fn has_capacity(&self, bytes: usize) -> bool {
         self.bytes == 0 || self.bytes.saturating_add(bytes) <= self.limit
     }
@@ -52,7 +51,7 @@ impl PendingSends {
         Some(send)
     }
 
-    /// How many bytes wait.
+    /// Number of bytes that wait.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

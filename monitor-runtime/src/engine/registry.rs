@@ -1,24 +1,25 @@
-//! Registered names: who holds which.
+//! Registered names, and the processes that hold them.
 
 use std::collections::{BTreeMap, HashMap};
 
 use monitor_core::LocalPid;
 use refs::RegName;
 
-/// The names of the live processes of this node. One holder a name, any number of names a process.
+/// The names of the live processes of this node. A name has one holder; a process may hold any
+/// number of names.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     holders: HashMap<RegName, LocalPid>,
-    /// The inverse, so that an exit is not a search. Few have names, and every exit looks here: in
-    /// a small tree that is cheaper than to hash.
+    /// The names by holder, so that an exit needs no search. Few processes have names, and every
+    /// exit looks here, so the tree is small, and a lookup in it costs less than hashing.
     names: BTreeMap<LocalPid, Vec<RegName>>,
 }
 
 impl Registry {
-    /// Gives the name to the process. To give it again to its holder changes nothing.
+    /// Gives the name to the process. Returns `Ok` if the process holds the name already.
     ///
     /// # Errors
-    /// The process that holds the name.
+    /// Returns the process that holds the name.
     pub(crate) fn register(&mut self, name: RegName, pid: LocalPid) -> Result<(), LocalPid> {
         match self.holders.get(&name) {
             Some(&holder) if holder == pid => Ok(()),
@@ -31,7 +32,7 @@ impl Registry {
         }
     }
 
-    /// Frees the name; returns whether anybody held it.
+    /// Frees the name. Returns false if no process held it.
     pub(crate) fn unregister(&mut self, name: &RegName) -> bool {
         let Some(pid) = self.holders.remove(name) else { return false };
         let names = self.names.get_mut(&pid).expect("a holder has names");
@@ -49,12 +50,12 @@ impl Registry {
         }
     }
 
-    /// Who holds the name.
+    /// Returns the process that holds the name.
     pub(crate) fn whereis(&self, name: &RegName) -> Option<LocalPid> {
         self.holders.get(name).copied()
     }
 
-    /// The names of a process, in the order in which it got them.
+    /// Returns the names of a process, in the order of their registration.
     pub(crate) fn names_of(&self, pid: LocalPid) -> &[RegName] {
         self.names.get(&pid).map_or(&[], Vec::as_slice)
     }

@@ -1,8 +1,8 @@
-//! What a node is made of, and the one way into it.
+//! The state of a node, and the functions that enter it.
 //!
-//! Every input takes the same road: lock, call the core, run its effects in order to their end,
-//! unlock; then, without any lock, flush, wake and dial. Locks are taken in the order state,
-//! directory, queue or outbox, and never back; nothing waits under a lock.
+//! Every input takes the same steps: lock, call the core, run all its effects in order, unlock;
+//! then, without any lock, flush, wake and dial. Locks are acquired in the order state, directory,
+//! queue or outbox, and never in another order. Code that holds a lock never waits.
 
 use std::{
     collections::BTreeMap,
@@ -41,13 +41,13 @@ use crate::{
     threads::{environment::Environment, runner::Runner, watchdog},
 };
 
-/// A node. Held by handles, processes and monitors; the node's own tasks hold it weakly.
+/// A node. Handles, processes and monitors hold it; the node's own tasks hold it weakly.
 pub(crate) struct Inner {
     pub(crate) id: NodeId,
     pub(crate) service: Arc<dyn PeerService>,
-    /// Where it listens, if it does.
+    /// The address that it listens on. `None` if it does not listen.
     pub(crate) local_addr: Option<SocketAddr>,
-    /// Whether it was configured to be hidden.
+    /// True if it was configured to be hidden.
     #[cfg_attr(
         not(all(feature = "control", unix)),
         expect(dead_code, reason = "read only by the control socket")
@@ -61,29 +61,29 @@ pub(crate) struct Inner {
     pub(crate) engine: Spawner,
     /// Starts the bodies of processes.
     pub(crate) bodies: Spawner,
-    /// What the watchdog calls the node.
+    /// The number of the node at the watchdog.
     pub(crate) number: OnceLock<u64>,
     pub(crate) environment: Environment,
     pub(crate) directory: RwLock<Directory>,
     pub(crate) counters: Counters,
     pub(crate) down_counters: DownCounters,
-    /// The task that works off the core's backlog; it does not keep the node alive.
+    /// Wakes the task that works off the core's backlog. That task does not keep the node alive.
     pub(crate) backlog: Arc<AtomicWaker>,
-    /// That task is lost, or the node has stopped: each caller works off what it adds to the
-    /// backlog. Set under the state's lock.
+    /// Set when the backlog task is lost or the node has stopped. Then each caller works off its
+    /// own additions to the backlog. Written under the state's lock.
     pub(crate) backlog_inline: AtomicBool,
-    /// Senders that wait until fewer things wait for a connection.
+    /// Senders that wait until fewer messages wait for a connection.
     pub(crate) send_waiters: WakerSet,
     pub(crate) stopping: Stopping,
-    /// Set under the state's lock, by a panic there, and never taken back.
+    /// Set under the state's lock by a panic there, and never cleared.
     failed: AtomicBool,
     pub(crate) routes: Routes,
     state: FairLock<State>,
-    /// Dropped to end the node's own threads, if it has any.
+    /// Dropped to end the node's own threads. `None` if it has no threads of its own.
     pub(crate) threads: Mutex<Option<Sender<()>>>,
 }
 
-/// The limits that do not change.
+/// The limits of a node, fixed at its start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_batch: usize,
@@ -95,43 +95,43 @@ pub(crate) struct Limits {
     pub(crate) stop_timeout: std::time::Duration,
 }
 
-/// How far the node's end has come.
+/// The progress of the stop of a node.
 #[derive(Debug, Default)]
 pub(crate) struct Stopping {
-    /// No call begins anything any more. Set under the state's lock.
+    /// Once true, the node refuses new work. Set under the state's lock.
     pub(crate) begun: AtomicBool,
     pub(crate) done: AtomicBool,
-    /// When it is over at the latest. Set when it begins.
+    /// Deadline of the stop, set when it begins.
     pub(crate) deadline: OnceLock<Option<Instant>>,
     pub(crate) waiters: WakerSet,
 }
 
-/// What the lock protects.
+/// The state that the lock protects.
 pub(crate) struct State {
     pub(crate) core: Core,
     pub(crate) sessions: BTreeMap<SessionId, Arc<SessionHandle>>,
     pub(crate) pending_sends: PendingSends,
-    /// Addresses that were given with calls.
+    /// Addresses of nodes that callers have given.
     pub(crate) address_cache: AddressCache,
-    /// Dials that were not answered yet.
-    pub(crate) dialling: BTreeMap<NodeName, DialId>,
-    /// The peer service answers no more dials.
-    pub(crate) service_over: bool,
+    /// Dials that the peer service has not answered yet.
+    pub(crate) pending_dials: BTreeMap<NodeName, DialId>,
+    /// True once the peer service has ended and answers no more dials.
+    pub(crate) service_ended: bool,
     pub(crate) history: History,
     pub(crate) aliases: Aliases,
-    /// `Down`s that receivers have taken out of the core and not yet received, by receiver.
+    /// Number of `Down`s that each receiver has taken out of the core and not yet received.
     pub(crate) prefetch_counts: BTreeMap<LocalPid, Arc<PrefetchCount>>,
-    /// Used again by every input.
+    /// Reused by every input, to save allocations.
     effects: Vec<Effect>,
     pub(crate) fired: Vec<MonitorId>,
 }
 
-/// Why the core was not called to the end.
+/// The reason why a call of the core did not complete.
 enum Failure {
     /// The node had failed before.
     Before,
-    /// This call has panicked. The payload itself: results with room for its text cost each input
-    /// 30 instructions more.
+    /// This call panicked. It holds the payload, not its text: the larger result would cost each
+    /// input 30 more instructions.
     Now(Payload),
 }
 
@@ -172,8 +172,8 @@ impl Inner {
                 sessions: BTreeMap::new(),
                 pending_sends: PendingSends::new(limits.max_waiting_bytes),
                 address_cache: AddressCache::new(limits.max_addresses),
-                dialling: BTreeMap::new(),
-                service_over: false,
+                pending_dials: BTreeMap::new(),
+                service_ended: false,
                 history: History::new(limits.max_history),
                 aliases: Aliases::default(),
                 prefetch_counts: BTreeMap::new(),
@@ -184,10 +184,10 @@ impl Inner {
         }
     }
 
-    /// One input. `input` calls the core; its effects have been run when this returns.
+    /// Runs one input. `input` calls the core; all its effects have run when this returns.
     ///
     /// # Errors
-    /// The node has failed, by this input or before: then its core is not called.
+    /// The node has failed, by this input or earlier. If it failed earlier, `input` is not called.
     pub(crate) fn enter<R>(
         &self,
         input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
@@ -198,7 +198,7 @@ impl Inner {
         result
     }
 
-    /// One input; the caller runs `after` once it may run code of others.
+    /// Runs one input. The caller runs `after` as soon as it may run code of the program.
     pub(crate) fn enter_then<R>(
         &self,
         after: &mut AfterUnlock,
@@ -207,7 +207,7 @@ impl Inner {
         self.enter_state(&mut self.state.lock(), after, input)
     }
 
-    /// One input of many: the caller runs `after` soon, and uses it again.
+    /// Runs one input of a batch. The caller runs `after` soon, and reuses it.
     ///
     /// # Errors
     /// As [`Inner::enter`].
@@ -224,8 +224,8 @@ impl Inner {
         self.state.lock()
     }
 
-    /// One input under the lock that the caller holds; the caller runs `after` once it has released
-    /// it.
+    /// Runs one input under the lock that the caller holds. The caller runs `after` once it has
+    /// released the lock.
     pub(super) fn enter_state<R>(
         &self,
         state: &mut State,
@@ -243,14 +243,14 @@ impl Inner {
         })
         .map_err(|failure| {
             if let Failure::Now(panic) = failure {
-                after.fails(panic.into());
+                after.set_failed(panic.into());
             }
             NotAlive
         })
     }
 
     /// Calls the core, under the lock. A panic in it marks the node as failed before the lock is
-    /// released, because the core may be half changed: no later call gets to the core.
+    /// released, because the core may be half changed. Later calls do not reach the core.
     fn guarded<R>(&self, call: impl FnOnce() -> R) -> Result<R, Failure> {
         if self.has_failed() {
             return Err(Failure::Before);
@@ -261,12 +261,13 @@ impl Inner {
         })
     }
 
-    /// Whether a panic left the node's tables half changed. Such a node does nothing any more.
+    /// Returns true if a panic left the node's tables half changed. Such a node does no more work.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
     }
 
-    /// An input that begins something.
+    /// Runs an input that begins new work. Returns [`NotAlive`] if the node was stopped or has
+    /// failed.
     pub(crate) fn enter_alive<R>(
         &self,
         input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
@@ -274,38 +275,39 @@ impl Inner {
         self.enter(|state, out| if self.is_alive() { Ok(input(state, out)) } else { Err(NotAlive) })?
     }
 
-    /// An input of a process or watcher, which must not have exited: the core would make a row that
-    /// nobody removes.
+    /// Runs an input of a process or watcher. Returns [`NotAlive`] if it has exited, because the
+    /// core would add a row that no exit removes.
     pub(crate) fn enter_as<R>(
         &self,
-        who: LocalPid,
+        caller: LocalPid,
         input: impl FnOnce(&mut State, &mut Vec<Effect>) -> R,
     ) -> Result<R, NotAlive> {
         self.enter_alive(|state, out| {
-            // Exits take the state's lock, so this stays true.
-            let lives = self.directory.read().get(who).is_some();
-            if lives { Ok(input(state, out)) } else { Err(NotAlive) }
+            // An exit needs the state's lock, so this stays true during the input.
+            let is_registered = self.directory.read().get(caller).is_some();
+            if is_registered { Ok(input(state, out)) } else { Err(NotAlive) }
         })?
     }
 
-    /// Takes out of the state of a failed node what is still of use. The core stays untouched.
+    /// Accesses the state of a node that may have failed. `take` must not use the core.
     pub(crate) fn abandon<R>(&self, take: impl FnOnce(&mut State) -> R) -> R {
         take(&mut self.state.lock())
     }
 
-    /// Between two inputs of many: lets others in. The caller does not hold the lock.
+    /// Lets waiting callers acquire the lock between two inputs of a batch. The caller does not
+    /// hold the lock.
     pub(crate) fn yield_to_waiters(&self) {
         self.state.yield_to_waiters();
     }
 
-    /// Looks at the state; no input. The default if the node has failed: its tables are not looked
-    /// at any more.
+    /// Reads the state without an input. Returns the default if the node has failed, because its
+    /// tables may be half changed.
     pub(crate) fn read_state<R: Default>(&self, read: impl FnOnce(&State) -> R) -> R {
         let state = self.state.lock();
         if self.has_failed() { R::default() } else { read(&state) }
     }
 
-    /// How long ago the node was started.
+    /// Time since the start of the node.
     #[cfg_attr(
         not(all(feature = "control", unix)),
         expect(dead_code, reason = "read only by the control socket")
@@ -314,12 +316,12 @@ impl Inner {
         self.environment.now() - self.started
     }
 
-    /// Whether calls may begin something.
+    /// Returns true if the node accepts new work.
     pub(crate) fn is_alive(&self) -> bool {
         !self.stopping.begun.load(Ordering::Acquire) && !self.has_failed()
     }
 
-    /// Takes notices out of the core; no input. `None` also if the node has failed.
+    /// Takes notices out of the core, without an input. `None` also if the node has failed.
     pub(crate) fn take_from<R>(&self, take: impl FnOnce(&mut State) -> Option<R>) -> Option<R> {
         let taken = {
             let mut state = self.state.lock_for_batch();
@@ -335,7 +337,8 @@ impl Inner {
 }
 
 impl Drop for Inner {
-    /// Dropped without `stop`: a crash. What only waits is woken, finds the node gone, and ends.
+    /// A drop without `stop` is a crash. Waiting tasks are woken; they see that the node is gone,
+    /// and end.
     fn drop(&mut self) {
         self.service.shutdown();
         for handle in self.state.get_mut().sessions.values() {

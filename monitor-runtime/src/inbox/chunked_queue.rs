@@ -1,23 +1,24 @@
 //! A queue that grows without a stall.
 //!
-//! A vector that is full moves all it holds to a place twice as large: with a million notices that
-//! takes tens of milliseconds, under a lock for which every other call of the node may wait. Here
-//! what is queued stays where it is, and what was received gives its memory back.
+//! A full vector moves all its elements to an allocation of twice the size. With a million notices
+//! that takes tens of milliseconds, under a lock that every other call of the node may wait for.
+//! This queue never moves more than one segment, and frees the memory of removed elements.
 
 use std::{
     collections::{VecDeque, vec_deque},
     iter,
 };
 
-/// How many things a segment holds.
+/// Number of elements of a segment.
 const SEGMENT: usize = 512;
 
-/// See the [module](self). What finds the queue empty stands in it, without a segment: most
-/// mailboxes never hold more. What does not fit into the first segment is in the others, all full
-/// but for the last; if the first is empty, so are the others.
+/// See the [module](self). An element that is pushed to an empty queue is stored in `head`, without
+/// a segment: most mailboxes never hold more than one. Elements that do not fit into the first
+/// segment are in the others, which are all full except the last one. If the first segment is
+/// empty, so are the others.
 #[derive(Debug)]
 pub(crate) struct ChunkedQueue<T> {
-    /// Before everything else.
+    /// The front of the queue, before the segments.
     head: Option<T>,
     first: VecDeque<T>,
     others: VecDeque<VecDeque<T>>,
@@ -39,34 +40,34 @@ impl<T> ChunkedQueue<T> {
         self.len == 0
     }
 
-    pub(crate) fn push_back(&mut self, thing: T) {
+    pub(crate) fn push_back(&mut self, element: T) {
         self.len += 1;
         if self.len == 1 {
-            self.head = Some(thing);
+            self.head = Some(element);
             return;
         }
         let last = self.others.back_mut().unwrap_or(&mut self.first);
         if last.len() < SEGMENT {
-            return last.push_back(thing);
+            return last.push_back(element);
         }
         let mut segment = VecDeque::with_capacity(SEGMENT);
-        segment.push_back(thing);
+        segment.push_back(element);
         self.others.push_back(segment);
     }
 
     pub(crate) fn pop_front(&mut self) -> Option<T> {
-        if let Some(thing) = self.head.take() {
+        if let Some(element) = self.head.take() {
             self.len -= 1;
-            return Some(thing);
+            return Some(element);
         }
-        let thing = self.first.pop_front()?;
+        let element = self.first.pop_front()?;
         self.len -= 1;
         if self.first.is_empty()
             && let Some(next) = self.others.pop_front()
         {
             self.first = next;
         }
-        Some(thing)
+        Some(element)
     }
 
     pub(crate) fn front_mut(&mut self) -> Option<&mut T> {
@@ -77,16 +78,16 @@ impl<T> ChunkedQueue<T> {
         self.others.back_mut().unwrap_or(&mut self.first).back_mut().or(self.head.as_mut())
     }
 
-    /// The thing in that place, counted from the front. O(1).
-    pub(crate) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
-        let place = match (&mut self.head, place) {
-            (None, place) => place,
+    /// Returns the element at that index, counted from the front. O(1).
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
+        let index = match (&mut self.head, index) {
+            (None, index) => index,
             (head, 0) => return head.as_mut(),
-            (Some(_), place) => place - 1,
+            (Some(_), index) => index - 1,
         };
-        match place.checked_sub(self.first.len()) {
-            None => self.first.get_mut(place),
-            Some(behind) => self.others.get_mut(behind / SEGMENT)?.get_mut(behind % SEGMENT),
+        match index.checked_sub(self.first.len()) {
+            None => self.first.get_mut(index),
+            Some(offset) => self.others.get_mut(offset / SEGMENT)?.get_mut(offset % SEGMENT),
         }
     }
 }
@@ -103,16 +104,16 @@ impl<T> IntoIterator for ChunkedQueue<T> {
 type AllSegments<T> = iter::Chain<iter::Once<VecDeque<T>>, vec_deque::IntoIter<VecDeque<T>>>;
 
 impl<T> Extend<T> for ChunkedQueue<T> {
-    fn extend<I: IntoIterator<Item = T>>(&mut self, things: I) {
-        things.into_iter().for_each(|thing| self.push_back(thing));
+    fn extend<I: IntoIterator<Item = T>>(&mut self, elements: I) {
+        elements.into_iter().for_each(|element| self.push_back(element));
     }
 }
 
 impl<T> FromIterator<T> for ChunkedQueue<T> {
-    fn from_iter<I: IntoIterator<Item = T>>(things: I) -> Self {
-        let mut segments = ChunkedQueue::default();
-        segments.extend(things);
-        segments
+    fn from_iter<I: IntoIterator<Item = T>>(elements: I) -> Self {
+        let mut queue = ChunkedQueue::default();
+        queue.extend(elements);
+        queue
     }
 }
 
@@ -123,7 +124,8 @@ mod tests {
     #[test]
     fn it_is_a_queue() {
         let (mut queue, mut model) = (ChunkedQueue::default(), VecDeque::new());
-        // Fills more than it empties, across the bounds of segments, and is emptied in the end.
+        // Pushes more than it pops, across the bounds of segments, and pops the remaining elements
+        // at the end.
         for step in 0..10 * SEGMENT {
             queue.push_back(step);
             model.push_back(step);
@@ -131,8 +133,8 @@ mod tests {
                 assert_eq!(queue.pop_front(), model.pop_front());
             }
             assert_eq!((queue.len(), queue.back_mut().copied()), (model.len(), model.back().copied()));
-            let place = step * 7 % (2 * model.len() + 1);
-            assert_eq!(queue.get_mut(place), model.get_mut(place), "place {place} after step {step}");
+            let index = step * 7 % (2 * model.len() + 1);
+            assert_eq!(queue.get_mut(index), model.get_mut(index), "index {index} after step {step}");
         }
         while let Some(wanted) = model.pop_front() {
             assert_eq!(queue.pop_front(), Some(wanted));
@@ -143,13 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_apart_and_put_together_is_the_same() {
+    fn a_queue_that_is_iterated_and_collected_is_the_same() {
         let queue: ChunkedQueue<_> = (0..3 * SEGMENT).collect();
         assert!(queue.into_iter().eq(0..3 * SEGMENT));
     }
 
     #[test]
-    fn what_was_received_takes_no_memory() {
+    fn removed_elements_take_no_memory() {
         let mut queue: ChunkedQueue<_> = (0..100 * SEGMENT).collect();
         while queue.pop_front().is_some() {}
         assert!(queue.others.is_empty() && queue.first.capacity() <= 2 * SEGMENT);

@@ -1,7 +1,8 @@
-//! `Down`s that were taken out of the core and wait for nothing but their receiver.
+//! `Down`s that a receiver has taken out of the core and not yet received.
 //!
-//! To take one is to enter the node, which is worth more than one: whoever receives takes the next
-//! few along. They are the receiver's from then on, and it must look here, too, when it flushes.
+//! Taking a `Down` out of the core enters the node, which is too expensive for each `Down`. So a
+//! receiver also takes the `Down`s that follow. From then on they belong to the receiver, which
+//! must search them, too, when it flushes.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,14 +17,14 @@ use parking_lot::Mutex;
 
 use crate::inbox::fired_queue::{FiredQueue, Popped};
 
-/// How many are taken at once: a flush that looks through them still takes a moment.
+/// Maximum number of `Down`s of a run, so that a flush still searches them quickly.
 const RUN: usize = 128;
 
-/// No more are taken once the reasons of those that were take this many bytes: beside the core they
-/// are in no account.
+/// Maximum number of bytes of the reasons of a run; the last reason may exceed it. Outside of the
+/// core no account includes these bytes.
 const RUN_BYTES: usize = 64 * 1024;
 
-/// See the [module](self). In the order in which they fired.
+/// See the [module](self). The `Down`s are in the order in which their monitors fired.
 #[derive(Debug, Default)]
 pub(crate) struct Prefetch {
     downs: Mutex<VecDeque<Down>>,
@@ -50,7 +51,7 @@ impl PrefetchCount {
 }
 
 impl Prefetch {
-    /// Returns the next one.
+    /// Returns the next `Down`.
     pub(crate) fn pop(&mut self) -> Option<Down> {
         let downs = self.downs.get_mut();
         let down = downs.pop_front()?;
@@ -60,16 +61,17 @@ impl Prefetch {
         Some(down)
     }
 
-    /// Drops all of them, because their receiver ends. Returns true if the node has a count of this
+    /// Drops all `Down`s, because their receiver ends. Returns true if the node has a count of this
     /// receiver, which the caller must remove.
     pub(crate) fn clear(&mut self) -> bool {
         self.downs.get_mut().clear();
         self.count.take().is_some()
     }
 
-    /// Takes the `Down` of `first`, which the receiver has popped from `fired`, and keeps the run
-    /// that follows it there. `None` if the first was flushed; the run may hold some all the same.
-    pub(crate) fn open(
+    /// Takes the `Down` of `first`, which the receiver has popped from `fired`, and stores the run
+    /// that follows it there. Returns `None` if the first was flushed; the run may contain `Down`s
+    /// nevertheless.
+    pub(crate) fn take_run(
         &mut self,
         core: &mut Core,
         counts: &mut PrefetchCounts,
@@ -77,47 +79,48 @@ impl Prefetch {
         first: MonitorId,
         fired: &dyn FiredQueue,
     ) -> Option<Down> {
-        let kept = self.downs.get_mut();
+        let run = self.downs.get_mut();
         let down = core.take(first);
         if down.is_none() {
-            fired.skipped();
+            fired.record_skipped();
         }
         let mut bytes = down.as_ref().map_or(0, reason_bytes);
         if bytes < RUN_BYTES {
             fired.pop_run(RUN - 1, &mut |id| {
                 let Some(down) = core.take(id) else { return Popped::Flushed };
-                kept.push_back(down);
-                // Read where it is kept: a second copy of the `Down` would cost more.
-                bytes += kept.back().map_or(0, reason_bytes);
+                run.push_back(down);
+                // Read after the push, because another copy of the `Down` would cost more.
+                bytes += run.back().map_or(0, reason_bytes);
                 if bytes < RUN_BYTES { Popped::Taken } else { Popped::TakenLast }
             });
         }
-        if !kept.is_empty() {
-            // In one step with the core, so that the sum of both counts each once.
-            self.count.get_or_insert_with(|| counts.entry(receiver).or_default().clone()).set(kept.len());
+        if !run.is_empty() {
+            // Set in one step with the core, so that the sum of both counts includes each `Down`
+            // once.
+            self.count.get_or_insert_with(|| counts.entry(receiver).or_default().clone()).set(run.len());
         }
         down
     }
 
-    /// Whether the `Down` of that monitor is here.
+    /// Whether the `Down` of that monitor is in the run.
     pub(crate) fn has(&self, id: MonitorId) -> bool {
         self.downs.lock().iter().any(|down| down.monitor.serial() == id.0)
     }
 
-    /// Drops one, if it is here.
+    /// Drops the `Down` of that monitor. Returns false if it is not in the run.
     pub(crate) fn flush(&self, id: MonitorId) -> bool {
         let mut downs = self.downs.lock();
-        let place = downs.iter().position(|down| down.monitor.serial() == id.0);
-        let found = place.and_then(|place| downs.remove(place)).is_some();
+        let index = downs.iter().position(|down| down.monitor.serial() == id.0);
+        let found = index.and_then(|index| downs.remove(index)).is_some();
         if let Some(count) = &self.count {
             count.set(downs.len());
         }
         found
     }
 
-    /// Looks at all of them, in order.
-    pub(crate) fn each(&self, look: impl FnMut(&Down)) {
-        self.downs.lock().iter().for_each(look);
+    /// Calls `visit` for each `Down`, in order.
+    pub(crate) fn for_each(&self, visit: impl FnMut(&Down)) {
+        self.downs.lock().iter().for_each(visit);
     }
 }
 

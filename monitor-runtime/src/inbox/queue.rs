@@ -1,9 +1,9 @@
-//! What waits in a mailbox.
+//! The queue of a mailbox.
 //!
-//! One lock, held for a push or a pop; with it comes who is to be woken, so that a push, and a look
-//! that finds nothing, take it once. Nobody is woken under it: whoever pushes gets the waker. A
-//! `Down` waits as the number of its monitor: what it says stands in the core until it is received,
-//! so that it can be flushed without a search here.
+//! One lock is held for each push or pop. It also protects the waker of the receiver, so that a
+//! push, or a pop of an empty queue, acquires it once. No waker is woken under the lock: a push
+//! returns it. A `Down` is queued as the number of its monitor, and its content stays in the core
+//! until it is received, so that a flush needs no search here.
 
 use std::{
     mem,
@@ -25,48 +25,48 @@ use crate::{
     },
 };
 
-/// The queue of one mailbox, shared by the process that receives and everybody who has something
-/// for it.
+/// The queue of one mailbox, shared by the receiving process and all senders.
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<QueueState>,
     limits: MailboxLimits,
 }
 
-/// What one mailbox holds at most.
+/// The limits of one mailbox.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MailboxLimits {
-    /// Of the bodies of messages.
+    /// Maximum number of bytes of the message bodies.
     pub(crate) bytes: usize,
     pub(crate) messages: usize,
-    /// Of those that subscriptions by `monitor_nodes` bring.
+    /// Maximum number of node events of subscriptions by `monitor_nodes`.
     pub(crate) node_events: usize,
 }
 
-/// How many node events do not wait after one was pushed, and why.
+/// Number of node events that a push has left out, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LeftOut {
-    /// They cancel each other.
+    /// They cancel each other out.
     pub(crate) merged: usize,
-    /// There was no room.
+    /// The limit was reached.
     pub(crate) missed: usize,
 }
 
-/// What comes out of a queue.
+/// An item that a receiver pops from a queue.
 #[derive(Debug)]
 pub(crate) enum QueueItem {
     Event(Event),
-    /// A monitor that has fired, or that was flushed after it had: the core knows.
+    /// A monitor that has fired. It may have been flushed since; then the core has no `Down` of it.
     Down(MonitorId),
-    /// Events of a subscription are missing here, unless it is over: [`Queue::end_gap`] tells.
+    /// Events of a subscription are missing at this place, unless the subscription has ended: see
+    /// [`Queue::end_gap`].
     Gap(NodesOptions, GapId),
 }
 
-/// What became of a message.
+/// The outcome of a pushed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
     Kept,
-    /// The mailbox is full: one more is missing at this place.
+    /// The mailbox is full, so the message is missing at this place.
     Full,
     Closed,
 }
@@ -74,22 +74,22 @@ pub(crate) enum Pushed {
 #[derive(Debug, Default)]
 struct QueueState {
     entries: ChunkedQueue<QueueEntry>,
-    /// How many monitors wait beyond one an entry.
+    /// Number of monitors in [`QueueEntry::Downs`], without the first one of each entry.
     extra_downs: usize,
-    /// How many entries were there before the first one of `entries`: with it an entry keeps its
-    /// number.
+    /// Number of the first entry. It counts the entries that were popped before, so that the number
+    /// of an entry does not change.
     first_number: u64,
     messages: usize,
-    /// What their bodies take.
+    /// Number of bytes of the message bodies.
     bytes: usize,
-    /// Monitors that were flushed.
+    /// Number of queued monitors that were flushed.
     stale: usize,
-    /// Entries of node events that were left out.
+    /// Number of [`QueueEntry::Removed`].
     removed: usize,
-    /// Made by the first node event: few processes ever get one.
+    /// Created by the first node event, because few processes ever get one.
     node_events: Option<Box<NodeEvents>>,
     closed: bool,
-    /// The receiver, if it waits.
+    /// The waker of the receiver, if it waits.
     receiver: Option<Waker>,
 }
 
@@ -97,8 +97,8 @@ struct QueueState {
 enum QueueEntry {
     Message(Message),
     Down(MonitorId),
-    /// Several in a row: a million notices are eight bytes each this way, and not as large as a
-    /// message.
+    /// Several consecutive monitors. In this form a million notices take eight bytes each, and not
+    /// the size of a message.
     Downs(Box<ChunkedQueue<MonitorId>>),
     Node {
         notice: NodeNotice,
@@ -112,12 +112,12 @@ enum QueueEntry {
 }
 
 impl Queue {
-    /// An empty queue.
+    /// Creates an empty queue.
     pub(crate) fn new(limits: MailboxLimits) -> Self {
         Queue { state: Mutex::default(), limits }
     }
 
-    /// The next entry; none once the queue is closed and empty.
+    /// Returns the next item. `None` once the queue is closed and empty.
     pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Option<QueueItem>> {
         let mut state = self.state.lock();
         if let Poll::Ready(item) = state.try_pop() {
@@ -127,8 +127,8 @@ impl Queue {
             return Poll::Pending;
         }
         drop(state);
-        // Wakers are code of the user, cloned and dropped without the lock. The last waker of a
-        // task may drop the task, and with it this mailbox.
+        // Wakers are code of the program, so they are cloned and dropped without the lock. Dropping
+        // the last waker of a task may drop the task, and with it this mailbox.
         let waker = cx.waker().clone();
         let mut state = self.state.lock();
         if let Poll::Ready(item) = state.try_pop() {
@@ -140,13 +140,14 @@ impl Queue {
         Poll::Pending
     }
 
-    /// The next entry, if there is one; none once the queue is closed and empty.
+    /// Returns the next item, or pending if the queue is empty. `None` once the queue is closed and
+    /// empty.
     pub(crate) fn try_pop(&self) -> Poll<Option<QueueItem>> {
         self.state.lock().try_pop()
     }
 
-    /// Appends messages, nothing between them, and hands what became of each to `record`. Returns
-    /// whom to wake.
+    /// Appends messages without other entries between them, and passes the outcome of each to
+    /// `record`. Returns the waker of the receiver, if it waits.
     pub(crate) fn push_messages(
         &self,
         messages: impl IntoIterator<Item = Message>,
@@ -157,7 +158,7 @@ impl Queue {
         state.receiver.take()
     }
 
-    /// Appends monitors that have fired. Returns whom to wake.
+    /// Appends monitors that have fired. Returns the waker of the receiver, if it waits.
     pub(crate) fn push_downs(&self, ids: &[MonitorId]) -> Option<Waker> {
         let mut state = self.state.lock();
         if !state.closed {
@@ -166,7 +167,8 @@ impl Queue {
         state.receiver.take()
     }
 
-    /// Appends an event of a node. Returns how many were left out instead, and whom to wake.
+    /// Appends a node event. Returns the number of events that were left out for it, and the waker
+    /// of the receiver, if it waits.
     pub(crate) fn push_node(&self, notice: NodeNotice) -> (LeftOut, Option<Waker>) {
         let mut state = self.state.lock();
         let left_out =
@@ -174,15 +176,15 @@ impl Queue {
         (left_out, state.receiver.take())
     }
 
-    /// The receiver has reached a gap; what is pushed from now on is kept again. Returns how many
-    /// events are missing, or `None` if the subscription ended meanwhile.
+    /// Ends a gap that the receiver has reached, so that later events are kept again. Returns the
+    /// number of missing events, or `None` if the subscription has ended meanwhile.
     pub(crate) fn end_gap(&self, options: NodesOptions, gap: GapId) -> Option<u64> {
         self.state.lock().node_events.as_mut()?.end_gap(options, gap)
     }
 
-    /// A `Down` that waits here was flushed. Drops what is stale once that is most of the queue;
-    /// `is_fired` tells whether a `Down` is not.
-    pub(crate) fn flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
+    /// Records that a queued `Down` was flushed. Drops all stale entries once they are most of the
+    /// queue. `is_fired` returns true for a `Down` that was not flushed.
+    pub(crate) fn record_flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
         let mut state = self.state.lock();
         state.stale += 1;
         if is_mostly_stale(state.stale + state.removed, state.len()) {
@@ -191,15 +193,16 @@ impl Queue {
         }
     }
 
-    /// A subscription is over: what waits of it stays, a later one begins anew.
+    /// Ends a subscription. Its queued events stay; a later subscription starts without state.
     pub(crate) fn unsubscribed(&self, options: NodesOptions) {
         if let Some(node_events) = &mut self.state.lock().node_events {
-            node_events.begin_anew(options);
+            node_events.restart(options);
         }
     }
 
-    /// The node has failed: what waits stays readable as far as it stands here, then comes one
-    /// [`Event::NodeFailed`], and nothing more. Returns whom to wake.
+    /// Closes the queue after a failure of the node. The receiver can pop the remaining entries
+    /// except `Down`s, whose content was in the core, then one [`Event::NodeFailed`], and then
+    /// `None`. Returns the waker of the receiver, if it waits.
     pub(crate) fn fail(&self) -> Option<Waker> {
         let mut state = self.state.lock();
         if !mem::replace(&mut state.closed, true) {
@@ -208,14 +211,15 @@ impl Queue {
         state.receiver.take()
     }
 
-    /// Takes nothing more; what waits stays readable. Returns whom to wake.
+    /// Closes the queue. The receiver can pop the remaining entries. Returns the waker of the
+    /// receiver, if it waits.
     pub(crate) fn close(&self) -> Option<Waker> {
         let mut state = self.state.lock();
         state.closed = true;
         state.receiver.take()
     }
 
-    /// How many entries wait, and how many bytes their messages take.
+    /// Number of queued entries, and number of bytes of their messages.
     pub(crate) fn size(&self) -> (usize, usize) {
         let state = self.state.lock();
         (state.len(), state.bytes)
@@ -223,25 +227,25 @@ impl Queue {
 }
 
 impl FiredQueue for Queue {
-    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> Popped) {
+    fn pop_run(&self, max: usize, take: &mut dyn FnMut(MonitorId) -> Popped) {
         let mut state = self.state.lock();
-        for _ in 0..most {
+        for _ in 0..max {
             let Some(id) = state.pop_down() else { return };
             match take(id) {
                 Popped::Taken => {}
                 Popped::TakenLast => return,
-                Popped::Flushed => state.skipped(),
+                Popped::Flushed => state.record_skipped(),
             }
         }
     }
 
-    fn skipped(&self) {
-        self.state.lock().skipped();
+    fn record_skipped(&self) {
+        self.state.lock().record_skipped();
     }
 }
 
 impl QueueState {
-    /// How many things wait.
+    /// Number of queued entries, with each monitor counted.
     fn len(&self) -> usize {
         self.entries.len() + self.extra_downs
     }
@@ -261,7 +265,7 @@ impl QueueState {
         Pushed::Kept
     }
 
-    /// So many messages are missing at the end of the queue.
+    /// Records that `more` messages are missing at the end of the queue.
     fn miss(&mut self, more: u64) {
         match self.entries.back_mut() {
             Some(QueueEntry::Missed(count)) => *count += more,
@@ -274,7 +278,7 @@ impl QueueState {
             Some(QueueEntry::Downs(run)) => run.push_back(id),
             Some(last @ QueueEntry::Down(_)) => {
                 let QueueEntry::Down(first) = mem::replace(last, QueueEntry::Removed) else {
-                    unreachable!("it is one")
+                    unreachable!("the pattern matched a Down")
                 };
                 *last = QueueEntry::Downs(Box::new([first, id].into_iter().collect()));
             }
@@ -283,12 +287,12 @@ impl QueueState {
         self.extra_downs += 1;
     }
 
-    /// Takes a monitor out, if the first entry is one or more.
+    /// Pops a monitor, if the first entry contains one.
     fn pop_down(&mut self) -> Option<MonitorId> {
         let down = match self.entries.front_mut()? {
             QueueEntry::Down(id) => *id,
             QueueEntry::Downs(run) => {
-                let id = run.pop_front().expect("what is empty is taken away");
+                let id = run.pop_front().expect("an empty run is popped with its last monitor");
                 if !run.is_empty() {
                     self.extra_downs -= 1;
                     return Some(id);
@@ -312,7 +316,7 @@ impl QueueState {
         if self.closed { Poll::Ready(None) } else { Poll::Pending }
     }
 
-    /// Takes the first entry out; none if there is none, or it holds nothing.
+    /// Pops the first entry. `None` if the queue is empty or the entry was removed.
     fn pop(&mut self) -> Option<QueueItem> {
         if let Some(id) = self.pop_down() {
             return Some(QueueItem::Down(id));
@@ -326,10 +330,10 @@ impl QueueState {
                 self.messages -= 1;
                 Some(QueueItem::Event(Event::Message(message)))
             }
-            QueueEntry::Down(_) | QueueEntry::Downs(_) => unreachable!("it was looked for above"),
+            QueueEntry::Down(_) | QueueEntry::Downs(_) => unreachable!("`pop_down` has popped monitors"),
             QueueEntry::Node { notice, missed } => {
                 if let Some(node_events) = &mut self.node_events {
-                    node_events.leaves(&notice, number);
+                    node_events.pop(&notice, number);
                 }
                 Some(QueueItem::Event(Event::of_node(notice, missed)))
             }
@@ -343,8 +347,8 @@ impl QueueState {
         }
     }
 
-    /// A monitor that came out turned out to be flushed.
-    fn skipped(&mut self) {
+    /// Records that a popped monitor was flushed.
+    fn record_skipped(&mut self) {
         self.stale = self.stale.saturating_sub(1);
     }
 
@@ -372,9 +376,9 @@ impl QueueState {
             }
             Placement::InGap => left_out.missed = 1,
         }
-        // A node that comes and goes without end must not fill the queue with the places of what
-        // was left out, nor with counts of missed messages, of which one can be between any two
-        // such places.
+        // A node that connects and disconnects endlessly must not fill the queue with removed
+        // entries, nor with counts of missed messages, of which there may be one between any two
+        // removed entries.
         if is_mostly_stale(2 * self.removed, self.len()) {
             self.compact(|_| true);
             self.removed = 0;
@@ -383,13 +387,13 @@ impl QueueState {
     }
 
     fn leave_out(&mut self, number: u64) {
-        let index =
-            usize::try_from(number - self.first_number).expect("an index fitted when the entry was pushed");
-        *self.entries.get_mut(index).expect("what is left out waits still") = QueueEntry::Removed;
+        let index = usize::try_from(number - self.first_number).expect("the queue contains the entry");
+        *self.entries.get_mut(index).expect("the entry to remove is still queued") = QueueEntry::Removed;
         self.removed += 1;
     }
 
-    /// Drops what holds nothing; `is_fired` tells whether a monitor was not flushed.
+    /// Drops removed entries and flushed monitors. `is_fired` returns true for a monitor that was
+    /// not flushed.
     fn compact(&mut self, is_fired: impl Fn(MonitorId) -> bool) {
         let old = mem::take(&mut self.entries);
         self.extra_downs = 0;
@@ -414,7 +418,7 @@ impl QueueState {
                 QueueEntry::Downs(run) => {
                     run.into_iter().filter(|&id| is_fired(id)).for_each(|id| self.push_down(id));
                 }
-                // Nothing may be between two of them any more.
+                // Two counts may be adjacent now, so they are merged.
                 QueueEntry::Missed(count) => self.miss(count),
                 entry => self.entries.push_back(entry),
             }

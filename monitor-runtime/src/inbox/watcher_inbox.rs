@@ -1,4 +1,4 @@
-//! The queue of a watcher that is no process.
+//! The queue of a watcher that is not a process.
 
 use std::mem;
 
@@ -11,7 +11,7 @@ use crate::inbox::{
     fired_queue::{FiredQueue, Popped, is_mostly_stale},
 };
 
-/// Where the `Down`s of a [`Monitor`](crate::Monitor) or a [`MonitorSet`](crate::MonitorSet) go.
+/// The queue of `Down`s of a [`Monitor`](crate::Monitor) or a [`MonitorSet`](crate::MonitorSet).
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     fired: Mutex<Fired>,
@@ -21,23 +21,24 @@ pub(crate) struct Inbox {
 #[derive(Debug, Default)]
 struct Fired {
     monitors: ChunkedQueue<MonitorId>,
-    /// How many of them were flushed.
+    /// Number of queued monitors that were flushed.
     stale: usize,
 }
 
 impl Inbox {
-    /// Monitors have fired. Wake the receiver afterwards.
+    /// Appends monitors that have fired. The caller must then wake the receiver.
     pub(crate) fn push(&self, ids: &[MonitorId]) {
         self.fired.lock().monitors.extend(ids.iter().copied());
     }
 
-    /// The first that fired, flushed or not.
+    /// Pops the first monitor, which may have been flushed.
     pub(crate) fn pop(&self) -> Option<MonitorId> {
         self.fired.lock().monitors.pop_front()
     }
 
-    /// One that waits here was flushed. Drops those once they are most of what waits.
-    pub(crate) fn flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
+    /// Records that a queued monitor was flushed. Drops all flushed monitors once they are most of
+    /// the queue.
+    pub(crate) fn record_flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
         let mut fired = self.fired.lock();
         fired.stale += 1;
         if is_mostly_stale(fired.stale, fired.monitors.len()) {
@@ -49,9 +50,9 @@ impl Inbox {
 }
 
 impl FiredQueue for Inbox {
-    fn pop_run(&self, most: usize, take: &mut dyn FnMut(MonitorId) -> Popped) {
+    fn pop_run(&self, max: usize, take: &mut dyn FnMut(MonitorId) -> Popped) {
         let mut fired = self.fired.lock();
-        for _ in 0..most {
+        for _ in 0..max {
             let Some(id) = fired.monitors.pop_front() else { return };
             match take(id) {
                 Popped::Taken => {}
@@ -61,7 +62,7 @@ impl FiredQueue for Inbox {
         }
     }
 
-    fn skipped(&self) {
+    fn record_skipped(&self) {
         let mut fired = self.fired.lock();
         fired.stale = fired.stale.saturating_sub(1);
     }

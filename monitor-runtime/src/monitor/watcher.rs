@@ -1,4 +1,4 @@
-//! A watcher that is no process: the owner of a [`Monitor`](crate::Monitor), a
+//! A watcher that is not a process: the owner of a [`Monitor`](crate::Monitor), a
 //! [`MonitorSet`](crate::MonitorSet) or a call.
 
 use std::{
@@ -62,13 +62,13 @@ impl Watcher {
         Ok((pid, id))
     }
 
-    /// Ends one of its monitors, and flushes.
+    /// Ends one of its monitors, and drops its `Down` if it has fired.
     pub(crate) fn demonitor(&self, id: MonitorId) -> Demonitored {
         let Some(pid) = self.pid else { return Demonitored::Unknown };
         let found = self.node.inner.enter(|state, out| {
             let found = state.core.demonitor(pid, id, true, out);
             if found == Demonitored::Fired {
-                self.inbox.flushed(|id| state.core.is_fired(id));
+                self.inbox.record_flushed(|id| state.core.is_fired(id));
             }
             found
         });
@@ -78,7 +78,8 @@ impl Watcher {
         }
     }
 
-    /// The next `Down` that was not flushed; `None` if the node has failed, and none will come.
+    /// Returns the next `Down` that was not flushed. `None` if the node has failed and no `Down`
+    /// will come.
     pub(crate) fn poll_down(&mut self, cx: &Context<'_>) -> Poll<Option<Down>> {
         if let Some(down) = self.try_down() {
             return Poll::Ready(Some(down));

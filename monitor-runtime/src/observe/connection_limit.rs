@@ -67,7 +67,7 @@ pub(crate) async fn serve<S, F>(
                     }
                     drop(place);
                 };
-                inner.run_task(kinds::CLIENT, serving, kinds::nothing);
+                inner.run_task(kinds::CLIENT, serving, kinds::settled_on_drop);
             }
             Err(error) => {
                 if let Some(node) = node.upgrade() {

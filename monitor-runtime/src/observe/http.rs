@@ -103,7 +103,7 @@ pub fn serve(node: &Node, address: SocketAddr) -> io::Result<Served> {
         // Aborted or not, it is over.
         let _ = Abortable::new(serving, stopped).await;
     };
-    node.inner.run_task(kinds::CLIENTS, serving, kinds::nothing);
+    node.inner.run_task(kinds::CLIENTS, serving, kinds::settled_on_drop);
     Ok(Served { listening, local_addr })
 }
 

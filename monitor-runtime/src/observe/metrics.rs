@@ -61,7 +61,7 @@ pub fn record(node: &Node, every: Duration) -> Recording {
         // Aborted or not, it is over.
         let _ = Abortable::new(again, stopped).await;
     };
-    node.inner.run_task(kinds::RECORDING, recording, kinds::nothing);
+    node.inner.run_task(kinds::RECORDING, recording, kinds::settled_on_drop);
     Recording { task }
 }
 

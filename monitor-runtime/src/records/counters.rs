@@ -1,10 +1,10 @@
-//! What was told, dropped or refused, counted.
+//! Counters of delivered `Down`s, drops and refusals.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use monitor_core::DownReason;
 
-/// One count; only ever goes up.
+/// A count that never decreases.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -14,7 +14,7 @@ impl Counter {
     }
 
     pub(crate) fn add(&self, more: usize) {
-        // Nothing is inferred from one count about another.
+        // Relaxed, because no reader relates one count to another.
         self.0.fetch_add(more as u64, Ordering::Relaxed);
     }
 
@@ -25,14 +25,14 @@ impl Counter {
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        /// Every drop and every refusal of a node has its place here.
+        /// The counters of every drop and every refusal of a node.
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
             $($(#[$doc])* pub(crate) $name: Counter,)*
         }
 
         impl Counters {
-            /// Name and count of each.
+            /// Returns the name and the count of each counter.
             pub(crate) fn list(&self) -> Vec<(&'static str, u64)> {
                 vec![$((stringify!($name), self.$name.get())),*]
             }
@@ -40,7 +40,7 @@ macro_rules! counters {
     };
 }
 
-/// What monitors of a node have told, by reason.
+/// Number of `Down`s that monitors of a node have delivered, by reason.
 #[derive(Debug, Default)]
 pub(crate) struct DownCounters {
     exit: Counter,
@@ -78,7 +78,7 @@ impl DownCounters {
         counts.into_iter().filter(|(_, more)| *more > 0).for_each(|(counter, more)| counter.add(more));
     }
 
-    /// Name and count of each.
+    /// Returns the name and the count of each counter.
     pub(crate) fn list(&self) -> Vec<(&'static str, u64)> {
         let counts = [("exit", &self.exit), ("noproc", &self.noproc), ("noconnection", &self.noconnection)];
         counts.map(|(name, counter)| (name, counter.get())).into()
@@ -88,44 +88,46 @@ impl DownCounters {
 counters! {
     /// Messages that did not fit into the mailbox of their receiver.
     messages_missed,
-    /// Messages for a process that is gone, for a name that nobody holds, or for another life of
-    /// this node.
+    /// Messages for a process that has exited, for a name that is not registered, or for another
+    /// incarnation of this node.
     messages_for_nobody,
-    /// Messages for a monitor reference that is no alias, or is none any more: such as late
+    /// Messages for a monitor reference that is not an alias, or no longer one, such as late
     /// replies.
     messages_for_no_alias,
     /// Messages that waited for a connection that could not be made.
     messages_undeliverable,
-    /// Messages that were refused because too much waited to be sent.
+    /// Messages that were refused because the queue of their session was full, or too many messages
+    /// waited for a connection.
     messages_refused,
-    /// Messages that were refused because they were longer than this node or their receiver's
-    /// takes.
+    /// Messages that were refused because they exceeded the maximum of this node or of their
+    /// receiver's node.
     messages_too_large,
     /// Messages that were refused because there was no session and none could be made.
     messages_not_connected,
-    /// Messages that were refused because their receiver's node has not the channel they were to
-    /// take.
+    /// Messages that were refused because their receiver's node does not have the requested
+    /// channel.
     messages_no_channel,
-    /// Monitors of this node that told of a limit: too much waited for a connection, or the other
-    /// node takes no more.
+    /// Monitors of this node that fired because of a limit: too many requests waited for a
+    /// connection, or the other node refused further monitors.
     monitors_over_quota,
-    /// Monitors of other nodes that were refused because each may have only so many here.
+    /// Monitors of other nodes that were refused because the other node had reached its maximum
+    /// here.
     monitors_refused,
-    /// Events of nodes that were left out because their receiver has not received those before.
+    /// Node events that were left out because their receiver has not received the earlier ones.
     node_events_left_out,
-    /// Events of nodes that did not fit into the mailbox of their receiver.
+    /// Node events that did not fit into the mailbox of their receiver.
     node_events_missed,
-    /// Nodes whose addresses were forgotten because those of newer ones took their place.
+    /// Nodes whose addresses were dropped because those of newer nodes replaced them.
     addresses_forgotten,
     /// Sessions closed because their peer broke the protocol.
     protocol_violations,
-    /// Sessions refused because their peer bears this node's own name.
+    /// Sessions refused because their peer has the name of this node.
     sessions_with_itself,
-    /// Questions over HTTP or the socket that were refused.
+    /// Requests over HTTP or the control socket that were refused.
     questions_refused,
-    /// Questions over HTTP or the socket that were given up because whoever asked took too long.
+    /// Requests over HTTP or the control socket that timed out because the client was too slow.
     questions_slow,
-    /// Errors of the system when somebody was to be let in to ask.
+    /// Errors of the system when accepting a client of HTTP or the control socket.
     questions_accept_errors,
     /// Background tasks of this node that panicked, or were dropped by their executor.
     tasks_failed,

@@ -36,7 +36,10 @@ pub(crate) fn session_ended(info: &PeerInfo, end: SessionEnd) {
 
 pub(crate) fn session_over(info: &PeerInfo) {
     let (peer, session) = (info.node.clone(), info.session);
-    telemetry::event(Level::DEBUG, move || tracing::debug!(%peer, %session, "over"));
+    telemetry::event(
+        Level::DEBUG,
+        move || tracing::debug!(%peer, %session, "the task of the session has ended"),
+    );
 }
 
 pub(crate) fn protocol_broken(info: &PeerInfo) {

@@ -1,4 +1,4 @@
-//! A channel of a session: who writes what was pushed on it, and when.
+//! The flush policy of a channel: which task writes the pushed frames, and when.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
@@ -10,31 +10,32 @@ use crate::{
     threads::environment::Environment,
 };
 
-/// A channel that was written to less than this ago is not quiet. About what a write and the wake
-/// of its reader take.
+/// A channel is quiet if its last flush was at least this long ago. About the duration of a write
+/// and of waking its reader.
 const QUIET: Duration = Duration::from_micros(20);
 
-/// How many calls in a row write themselves: a monitor, a message and what belongs to them.
+/// Maximum number of consecutive calls that flush inline: enough for a monitor, a message and their
+/// further frames.
 const BURST: u32 = 4;
 
-/// See the [module](self). Channels have nothing in common here: what is urgent on one never waits
-/// for a flood on another.
+/// See the [module](self). Each channel has its own policy, so that an urgent frame on one channel
+/// never waits for a flood on another.
 pub(crate) struct FlushPolicy {
-    /// Somebody is about to flush.
+    /// Held by the sender that is about to flush.
     claim: FlushClaim,
-    /// Wakes the task that writes for those who push faster than a write each is worth.
+    /// Wakes the task that flushes for fast senders.
     pub(crate) flusher: Notify,
-    /// How often something was pushed, and over again.
-    pushed: AtomicU32,
-    /// When it was last flushed, in nanoseconds since `made`. With `burst` only a guess at what is
-    /// cheaper: whether something is flushed does not depend on it.
+    /// Number of pushed frames; it wraps around.
+    push_count: AtomicU32,
+    /// Time of the last flush, in nanoseconds since `created`. Like `burst` it only estimates which
+    /// way to flush is cheaper; every frame is flushed in any case.
     flushed: AtomicU64,
-    /// How many more calls may write at once before the channel has been quiet, or the peer was
-    /// heard, again.
+    /// Number of calls that may still flush inline before the channel must be quiet again or the
+    /// peer must send a frame.
     burst: AtomicU32,
-    /// A flood goes on: likewise a guess.
+    /// True during a flood. Also an estimate.
     flooded: AtomicBool,
-    made: Instant,
+    created: Instant,
     pub(crate) environment: Environment,
 }
 
@@ -43,35 +44,35 @@ impl FlushPolicy {
         FlushPolicy {
             claim: FlushClaim::new(),
             flusher: Notify::new(),
-            pushed: AtomicU32::new(0),
+            push_count: AtomicU32::new(0),
             flushed: AtomicU64::new(0),
             burst: AtomicU32::new(0),
             flooded: AtomicBool::new(false),
-            made: environment.now(),
+            created: environment.now(),
             environment,
         }
     }
 
-    /// Something was pushed; returns whether the caller is the one who must flush.
+    /// Records that a frame was pushed. Returns true if the caller must flush.
     pub(crate) fn record_push(&self) -> bool {
-        self.pushed.fetch_add(1, Ordering::Relaxed);
+        self.push_count.fetch_add(1, Ordering::Relaxed);
         self.claim.acquire()
     }
 
-    /// A number that is another one after something was pushed.
-    pub(crate) fn pushed(&self) -> u32 {
-        self.pushed.load(Ordering::Relaxed)
+    /// Number of pushed frames; it wraps around.
+    pub(crate) fn push_count(&self) -> u32 {
+        self.push_count.load(Ordering::Relaxed)
     }
 
-    /// Whether it was not flushed for so long.
+    /// Returns true if the last flush was at least that long ago.
     pub(crate) fn is_quiet(&self, quiet: Duration) -> bool {
         let since = Duration::from_nanos(self.flushed.load(Ordering::Relaxed));
         self.age() >= quiet + since
     }
 
-    /// Whether the caller may write itself: the first few may after the channel was quiet, or the
-    /// peer was heard. Not in a flood, whose next wave would begin with a write for each of the
-    /// first.
+    /// Returns true if the caller may flush inline. The first few calls may after the channel was
+    /// quiet or the peer has sent a frame. None may during a flood, because each wave of it would
+    /// begin with one write a frame.
     pub(crate) fn may_flush_inline(&self) -> bool {
         if self.flooded.load(Ordering::Relaxed) {
             return false;
@@ -84,24 +85,25 @@ impl FlushPolicy {
         self.burst.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
-    /// All is left to the task, until that says that the flood is over.
+    /// Leaves every flush to the task until the flood has ended.
     pub(crate) fn set_flooded(&self, flooded: bool) {
         self.flooded.store(flooded, Ordering::Relaxed);
     }
 
-    /// The peer has said something: whoever answers, or asks the next question, may write at once.
+    /// The peer has sent a frame, so the next calls may flush inline: they answer it, or send the
+    /// next request.
     pub(crate) fn allow_burst(&self) {
         self.burst.store(BURST, Ordering::Relaxed);
     }
 
-    /// Flushes by `write`. What is pushed from here on needs another flush.
+    /// Flushes by `write`. Frames that are pushed from now on need another flush.
     pub(crate) fn flush(&self, write: impl FnOnce()) {
         self.claim.flush(write);
         self.flushed.store(self.age().as_nanos() as u64, Ordering::Relaxed);
     }
 
-    /// Since it was made.
+    /// Time since its creation.
     fn age(&self) -> Duration {
-        self.environment.now() - self.made
+        self.environment.now() - self.created
     }
 }

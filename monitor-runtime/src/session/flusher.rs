@@ -1,9 +1,9 @@
-//! Writes on behalf of those who push faster than a write each is worth.
+//! The task that flushes a channel for fast senders.
 //!
-//! A call writes its frame itself while its channel is quiet, or answers what was just heard:
-//! nothing is faster for one question and its answer. A write costs far more than what is pushed,
-//! though; so after a few of them in a row the writing is left to a task of the channel, and
-//! everything that is pushed until the task runs goes out together.
+//! A call writes its frame itself while its channel is quiet, or shortly after a frame of the peer:
+//! nothing is faster for a single request and its reply. But a write costs far more than a push. So
+//! after a few consecutive writes a task of the channel takes over. One write of the task sends all
+//! frames that were pushed until the task runs.
 
 use std::{future::poll_fn, mem, sync::Arc, thread, time::Duration};
 
@@ -11,40 +11,41 @@ use refs::ChannelId;
 
 use crate::session::{flush_policy::FlushPolicy, handle::SessionHandle};
 
-/// The least that lies between two writes of the task while more and more is pushed: a burst goes
-/// out in pieces that are worth a write and a wake of the reader.
+/// Minimum time between two writes of the task while frames are pushed continuously, so that each
+/// write is large enough for its cost and for the cost of waking the reader.
 const PACE: Duration = Duration::from_micros(50);
 
-/// Who pushes more than that within a [`PACE`] pushes a flood.
+/// More than this number of frames within a [`PACE`] is a flood.
 const FLOOD: u32 = 64;
 
-/// How long a flood is gathered before it is written.
+/// Time for which the frames of a flood are collected before they are written.
 const REST: Duration = Duration::from_micros(200);
 
-/// The task: until the session is over.
+/// Runs until the session has ended.
 pub(crate) async fn run(handle: Arc<SessionHandle>, channel: ChannelId) {
     let policy = handle.flush_policy(channel);
-    // A channel beside the default one is for what is not urgent: what is would wait for a
-    // processor that spins for it.
+    // Only the default channel spins. Frames on other channels are not urgent, and urgent frames
+    // would wait while the processor spins for them.
     let spins = channel == ChannelId::DEFAULT;
     let mut flooded = false;
     while poll_fn(|cx| policy.flusher.poll_notified(cx)).await {
-        flooded = wait_while_more_comes(policy, spins, flooded).await;
-        // What is urgent among a flood on the default channel is not left to it.
+        flooded = gather_frames(policy, spins, flooded).await;
+        // On the default channel urgent frames within a flood are still flushed inline.
         policy.set_flooded(flooded && !spins);
         handle.flush(channel);
     }
 }
 
-/// Waits for the [`PACE`], or, if it `spins`, no longer than that and until nothing more is pushed
-/// while others have their turn. In a flood it rests, and leaves the processor to those who push
-/// and to the peer. Returns whether it was a flood.
-async fn wait_while_more_comes(policy: &FlushPolicy, spins: bool, flooded: bool) -> bool {
-    let first = policy.pushed();
-    let many = || policy.pushed().wrapping_sub(first) > FLOOD;
+/// Waits for [`PACE`], unless a flood goes on. If `spins` is set, it yields to other tasks in place
+/// of sleeping, and returns early once no more frames are pushed. In a flood it then sleeps for
+/// [`REST`], which leaves the processor to the senders and to the peer. Returns true if there was a
+/// flood.
+async fn gather_frames(policy: &FlushPolicy, spins: bool, flooded: bool) -> bool {
+    let first = policy.push_count();
+    let many = || policy.push_count().wrapping_sub(first) > FLOOD;
     if !flooded {
         if spins {
-            spin_while_more_comes(policy, many).await;
+            spin_while_pushed(policy, many).await;
         } else {
             policy.environment.pause(PACE).await;
         }
@@ -56,16 +57,15 @@ async fn wait_while_more_comes(policy: &FlushPolicy, spins: bool, flooded: bool)
     many()
 }
 
-/// Lets others have their turn until nothing more is pushed, or for the [`PACE`], or until that are
-/// `many`.
-async fn spin_while_more_comes(policy: &FlushPolicy, many: impl Fn() -> bool) {
-    let mut pushed = policy.pushed();
+/// Yields to other tasks until no more frames are pushed, [`PACE`] is over, or `many` returns true.
+async fn spin_while_pushed(policy: &FlushPolicy, many: impl Fn() -> bool) {
+    let mut count = policy.push_count();
     while !many() && !policy.is_quiet(PACE) {
-        // Whoever pushes may want this processor.
+        // A sender may need this processor.
         thread::yield_now();
         smol::future::yield_now().await;
-        let before = mem::replace(&mut pushed, policy.pushed());
-        if before == pushed {
+        let previous = mem::replace(&mut count, policy.push_count());
+        if previous == count {
             return;
         }
     }

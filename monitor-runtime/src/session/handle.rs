@@ -1,4 +1,4 @@
-//! The node's end of a session.
+//! The handle of a session.
 
 use std::sync::{
     Arc,
@@ -12,16 +12,17 @@ use supervision::unwind;
 
 use crate::{envelope::SendOptions, session::flush_policy::FlushPolicy, threads::environment::Environment};
 
-/// What everybody needs of a session; its frames are read by one task, which alone reports its end.
+/// The shared part of a session, for all senders. One task reads its frames, and only that task
+/// reports its end.
 pub(crate) struct SessionHandle {
     pub(crate) peer: PeerInfo,
     pub(crate) outbox: Arc<dyn Outbox>,
-    /// The session's task, which waits to be admitted.
+    /// Wakes the session's task, which waits for the admission.
     pub(crate) waker: AtomicWaker,
     /// Ends the session's task without waiting for the peer.
     pub(crate) abort: AbortHandle,
     admitted: AtomicBool,
-    /// By place, as far as the session has channels.
+    /// Flush policies of the channels, by place.
     flush_policies: Box<[FlushPolicy]>,
 }
 
@@ -44,7 +45,7 @@ impl SessionHandle {
         }
     }
 
-    /// Everything before this session has been told: its frames may be delivered.
+    /// Admits the session: every event before it has been delivered, so its frames may be.
     pub(crate) fn admit(&self) {
         self.admitted.store(true, Ordering::Release);
     }
@@ -53,18 +54,19 @@ impl SessionHandle {
         self.admitted.load(Ordering::Acquire)
     }
 
-    /// Whether a message with these options can go this way.
-    pub(crate) fn takes(&self, options: SendOptions) -> bool {
+    /// Returns true if the session can send a message with these options.
+    pub(crate) fn supports(&self, options: SendOptions) -> bool {
         options.or_default_channel || self.peer.channels.has(options.channel)
     }
 
-    /// What goes out on that channel: if the session has none of it, on the default one.
+    /// Returns the flush policy of a channel, or that of the default channel if the session does
+    /// not have the channel.
     pub(crate) fn flush_policy(&self, channel: ChannelId) -> &FlushPolicy {
         &self.flush_policies[if self.peer.channels.has(channel) { channel.place() } else { 0 }]
     }
 
-    /// Writes what was pushed on that channel. If that panics, the session ends: it must not go on
-    /// without a frame.
+    /// Writes the frames that were pushed on that channel. If the write panics, the session ends,
+    /// because a frame may be lost.
     pub(crate) fn flush(&self, channel: ChannelId) {
         let write = || {
             if unwind::catch(|| self.outbox.flush_channel(channel)).is_err() {
@@ -74,23 +76,23 @@ impl SessionHandle {
         self.flush_policy(channel).flush(write);
     }
 
-    /// Ends the session. If that panics, the task of the session is aborted, and reports the end by
-    /// itself.
+    /// Closes the session. If that panics, aborts the task of the session, which then reports the
+    /// end.
     pub(crate) fn close(&self, kind: EndKind) {
         if unwind::catch(|| self.outbox.close(kind)).is_err() {
             self.abort.abort();
         }
     }
 
-    /// Writes what the caller has pushed and [touched](FlushPolicy::record_push), now or soon.
-    /// Never waits; no lock may be held.
+    /// Flushes the channel now, or leaves it to the flusher task. Called after
+    /// [`FlushPolicy::record_push`] returned true, with no lock held. Never blocks.
     pub(crate) fn flush_soon(&self, channel: ChannelId) {
         let policy = self.flush_policy(channel);
         if policy.may_flush_inline() { self.flush(channel) } else { policy.flusher.notify() }
     }
 
-    /// The session is over: nobody writes any more.
-    pub(crate) fn over(&self) {
+    /// Ends the flusher tasks, because the session has ended.
+    pub(crate) fn close_flushers(&self) {
         self.flush_policies.iter().for_each(|policy| policy.flusher.close());
     }
 }

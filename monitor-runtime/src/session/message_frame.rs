@@ -1,11 +1,11 @@
-//! Messages on their way: whom they are for, and how they look in a frame.
+//! The frame of a message: its receiver, its sender and its encoding.
 //!
-//! The first byte of a data frame tells what is in it: [`SIGNALS`] or [`MESSAGE`]. A message frame
-//! goes on with a byte of flags (how the receiver is named, whether the sender is, whether a reply
-//! is awaited), the receiver, the sender, the alias of the sender's node that awaits the reply, and
-//! the body up to the frame's end. Numbers are little-endian base-128 varints; incarnations and the
-//! tokens of aliases are eight little-endian bytes. A receiver that is a monitor without a token
-//! has the token 0, which no alias has.
+//! The first byte of a data frame is its type: [`SIGNALS`] or [`MESSAGE`]. A message frame
+//! continues with a byte of flags (kind of receiver, presence of a sender, presence of a reply
+//! alias), the receiver, the sender, the alias of the sender's node that accepts the reply, and the
+//! body up to the end of the frame. Numbers are little-endian base-128 varints; incarnations and
+//! the tokens of aliases are eight little-endian bytes. A receiver that is a monitor without a
+//! token has the token 0, which no alias has.
 
 use bytes::Bytes;
 use monitor_core::ExitReason;
@@ -13,18 +13,18 @@ use refs::{AliasToken, Incarnation, MonitorRef, NodeId, Pid, RegName, Serial};
 
 use crate::{event::Message, receiver::Receiver};
 
-/// The frame holds monitor signals.
+/// The frame contains monitor signals.
 pub(crate) const SIGNALS: u8 = 0;
-/// The frame holds one user message.
+/// The frame contains one user message.
 pub(crate) const MESSAGE: u8 = 1;
 
-/// The longest frame of signals there can be: what a peer service must take, and what a peer may
-/// send. The longest signal is little longer than [`ExitReason::MAX_LEN`].
+/// Maximum length of a frame of signals. Every peer service must accept that length, and no peer
+/// may send a longer frame. The longest signal is little longer than [`ExitReason::MAX_LEN`].
 pub(crate) const MAX_SIGNAL_FRAME: usize = 128 * 1024;
 
 const _: () = assert!(ExitReason::MAX_LEN + 1024 <= MAX_SIGNAL_FRAME);
 
-/// The most bytes a message frame has besides its body.
+/// Maximum number of bytes of a message frame besides its body.
 pub(crate) const MAX_OVERHEAD: usize = 2 + (2 + RegName::MAX_LEN) + 4 * MAX_VARINT + size_of::<u64>();
 
 const MAX_VARINT: usize = 5;
@@ -35,19 +35,19 @@ const TO_MASK: u8 = 3;
 const HAS_SENDER: u8 = 4;
 const AWAITS_REPLY: u8 = 8;
 
-/// A message frame, taken apart.
+/// A decoded message frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MessageFrame<'a> {
     pub(crate) to: Receiver<'a>,
-    /// The number of the sending process at the peer.
+    /// The number of the sending process at its node.
     pub(crate) from: Option<Serial>,
-    /// The alias at the peer that awaits the reply.
+    /// The alias at the sender's node that accepts the reply.
     pub(crate) reply_to: Option<(Serial, AliasToken)>,
     pub(crate) body: &'a [u8],
 }
 
 impl<'a> MessageFrame<'a> {
-    /// Appends the frame.
+    /// Appends the encoded frame.
     pub(crate) fn write(&self, frame: &mut Vec<u8>) {
         let (kind, name) = match self.to {
             Receiver::Pid(..) => (TO_PID, ""),
@@ -85,7 +85,7 @@ impl<'a> MessageFrame<'a> {
         frame.extend_from_slice(self.body);
     }
 
-    /// The message, from that node.
+    /// Returns the message, with that node as its sender's node.
     pub(crate) fn message(&self, peer: &NodeId) -> Message {
         let mut message = Message::new(
             self.from.map(|serial| Pid::new(peer.clone(), serial)),
@@ -97,11 +97,12 @@ impl<'a> MessageFrame<'a> {
         message
     }
 
-    /// Takes apart what follows the first byte of a message frame. Total, and copies nothing.
+    /// Decodes a message frame without its first byte. `None` if it is malformed. Never panics, and
+    /// copies nothing.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut bytes = bytes;
-        let (&flags, rest) = bytes.split_first()?;
-        bytes = rest;
+        let (&flags, tail) = bytes.split_first()?;
+        bytes = tail;
         if flags & !(TO_MASK | HAS_SENDER | AWAITS_REPLY) != 0 {
             return None;
         }
@@ -142,8 +143,8 @@ fn write_varint(mut number: u32, frame: &mut Vec<u8>) {
 }
 
 fn take<'a>(bytes: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
-    let (head, rest) = bytes.split_at_checked(len)?;
-    *bytes = rest;
+    let (head, tail) = bytes.split_at_checked(len)?;
+    *bytes = tail;
     Some(head)
 }
 
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn a_written_frame_is_read_back() {
         for frame in frames() {
             let mut bytes = Vec::new();
             frame.write(&mut bytes);
@@ -246,7 +247,7 @@ mod tests {
 
     #[test]
     fn any_bytes_are_read_without_a_panic() {
-        // Every flag byte, with tails that make varints and lengths run on.
+        // Every flag byte, with tails that make varints and lengths long.
         for flags in 0..=u8::MAX {
             for fill in [0x00, 0x01, 0x7f, 0x80, 0xff] {
                 for len in 0..32 {

@@ -1,10 +1,10 @@
-//! The sessions that messages take, where a sender finds them without the node's lock.
+//! The session of each node, which a sender finds without the node's lock.
 //!
-//! Once the core has said of a session that nothing waits for it any more
-//! ([`Route::Now`](monitor_core::Route::Now)), it says so until the session ends: whoever comes
-//! after what waited has been pushed finds it here, and asks nobody. Written under the node's lock
-//! alone, in one step with what the core is told, so that what is found stands at least until
-//! whoever ends the session gets there.
+//! Once the core has answered [`Route::Now`](monitor_core::Route::Now) for a session, no request
+//! waits for it, and the answer stays the same until the session ends. So after the pending frames
+//! were pushed, later senders find the session here and do not ask the core. Entries are written
+//! only under the node's lock, in one step with the input of the core. So an entry stays valid at
+//! least until the input that ends the session.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -22,12 +22,12 @@ impl Routes {
         self.0.read().get(node).cloned()
     }
 
-    /// The session with that node stands, and nothing waits for it.
+    /// Adds a session that no pending request waits for.
     pub(crate) fn open(&self, handle: &Arc<SessionHandle>) {
         self.0.write().insert(handle.peer.node.name.clone(), handle.clone());
     }
 
-    /// The session has ended.
+    /// Removes a session that has ended.
     pub(crate) fn close(&self, handle: &Arc<SessionHandle>) {
         let mut routes = self.0.write();
         let name = &handle.peer.node.name;

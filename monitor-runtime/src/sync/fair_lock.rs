@@ -1,20 +1,22 @@
-//! The node's lock, and how whoever uses it much gives way to who needs it once.
+//! The lock of the node. A caller that works in batches yields it to other callers between two
+//! batches.
 //!
-//! Who works in batches takes the lock again as soon as it has given it back. Another thread then
-//! finds it free by luck alone; and where both share a processor, only when the system lets them
-//! take turns, which it does every few milliseconds. So those who wait are counted, and between two
-//! batches they go first.
+//! A caller that works in batches acquires the lock again as soon as it has released it. Another
+//! thread then finds the lock free only by chance. If both threads share a processor, that is only
+//! when the system switches between them, every few milliseconds. So the lock counts its waiters,
+//! and they go first between two batches.
 //!
-//! A batch takes some ten microseconds, to fall asleep and be woken again takes longer, and whoever
-//! holds the lock pays for the wake. So who waits for a batch looks again now and then before it
-//! sleeps; not all the time, for each look takes the lock's memory away from the processor that
-//! works under it. Who waits for a single call does not: threads that call all the time would take
-//! turns at waiting, and the processors are wanted for what the calls have the node do.
+//! A batch takes about ten microseconds. Parking and unparking a thread takes longer, and the
+//! holder of the lock pays for the unpark. So a waiter retries a few times before it parks, if a
+//! batch holds the lock. It pauses between two attempts, because each attempt takes the cache line
+//! of the lock away from the processor that works under it. A waiter for a single call parks at
+//! once: threads that call continuously would otherwise spin in turns, and their processors are
+//! needed for the work that the calls cause.
 //!
-//! The fair unlock of `parking_lot` at the end of each batch was tried instead. It hands the lock
-//! to a waiter each time, so every batch of a flood costs a park and a wake: W4a took three times
-//! as long (32.7 ms against 10.8 ms for 100,000 `Down`s), W4b 7 % longer, and the other rows were
-//! equal.
+//! The alternative was the fair unlock of `parking_lot` at the end of each batch. It hands the lock
+//! to a waiter each time, so every batch of a flood costs a park and an unpark: W4a took three
+//! times as long (32.7 ms against 10.8 ms for 100,000 `Down`s), W4b 7 % longer, and the other rows
+//! were equal.
 
 use std::{
     hint,
@@ -25,14 +27,16 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// How often who waits looks again before it sleeps.
-const LOOKS: usize = 20;
+/// Maximum number of attempts of a waiter before it parks.
+const ATTEMPTS: usize = 20;
 
-/// How long it pauses before each look, in the processor's own pauses: on most about a microsecond.
+/// Length of the pause before each attempt, in spin-loop hints: about a microsecond on most
+/// processors.
 const PAUSE: usize = 40;
 
-/// How often a batch's end yields the processor to those who wait. Each takes a few microseconds if
-/// nobody else wants the processor; and who was asleep and is still waking up is not waited for.
+/// Maximum number of yields to waiters after a batch. A yield takes a few microseconds if no other
+/// thread needs the processor. The limit also means that the batch does not wait for a thread that
+/// is still waking up.
 const YIELDS: usize = 4;
 
 /// See the [module](self).
@@ -40,44 +44,45 @@ const YIELDS: usize = 4;
 pub(crate) struct FairLock<T> {
     value: Mutex<T>,
     waiting: AtomicUsize,
-    /// Whoever holds it does more than one thing. Like `waiting` only ever a hint.
+    /// True while a batch holds the lock. Like `waiting` only a hint.
     batch: AtomicBool,
-    /// How often who waits looks again: not at all where nobody else can be at work meanwhile.
-    looks: usize,
+    /// Number of attempts before a waiter parks. Zero on a single processor, where no other thread
+    /// can release the lock meanwhile.
+    attempts: usize,
 }
 
 impl<T> FairLock<T> {
     pub(crate) fn new(value: T) -> Self {
-        let alone = thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+        let single_processor = thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
         FairLock {
             value: Mutex::new(value),
             waiting: AtomicUsize::new(0),
             batch: AtomicBool::new(false),
-            looks: if alone { 0 } else { LOOKS },
+            attempts: if single_processor { 0 } else { ATTEMPTS },
         }
     }
 
-    /// Waits for it if need be.
+    /// Acquires the lock; blocks while another thread holds it.
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.value.try_lock().unwrap_or_else(|| {
-            // Only ever a hint: nothing follows from it but who goes first.
+            // Only a hint: it decides which thread goes first, and nothing else.
             self.waiting.fetch_add(1, Ordering::Relaxed);
-            let guard = self.look_again().unwrap_or_else(|| self.value.lock());
+            let guard = self.retry().unwrap_or_else(|| self.value.lock());
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             guard
         })
     }
 
-    /// The same for who does more than one thing under it.
+    /// Acquires the lock for a batch of inputs.
     pub(crate) fn lock_for_batch(&self) -> BatchGuard<'_, T> {
         let guard = self.lock();
         self.batch.store(true, Ordering::Relaxed);
         BatchGuard { guard, batch: &self.batch }
     }
 
-    /// While there is a batch under way.
-    fn look_again(&self) -> Option<MutexGuard<'_, T>> {
-        for _ in 0..self.looks {
+    /// Retries while a batch holds the lock.
+    fn retry(&self) -> Option<MutexGuard<'_, T>> {
+        for _ in 0..self.attempts {
             if !self.batch.load(Ordering::Relaxed) {
                 break;
             }
@@ -89,21 +94,21 @@ impl<T> FairLock<T> {
         None
     }
 
-    /// Between two batches: lets others have it. The caller does not hold it.
+    /// Lets waiters acquire the lock between two batches. The caller does not hold the lock.
     pub(crate) fn yield_to_waiters(&self) {
         for _ in 0..YIELDS {
-            if !self.is_waited_for() {
+            if !self.has_waiters() {
                 return;
             }
-            // Who is awake has it by then.
+            // A waiter that is awake has acquired the lock by then.
             pause(2);
-            if self.is_waited_for() {
+            if self.has_waiters() {
                 thread::yield_now();
             }
         }
     }
 
-    fn is_waited_for(&self) -> bool {
+    fn has_waiters(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
@@ -112,7 +117,7 @@ impl<T> FairLock<T> {
     }
 }
 
-/// The lock, held by who does more than one thing.
+/// The lock, held for a batch.
 pub(crate) struct BatchGuard<'a, T> {
     guard: MutexGuard<'a, T>,
     batch: &'a AtomicBool,
@@ -147,16 +152,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_waits_is_let_in_between_two_batches() {
+    fn a_waiter_acquires_the_lock_between_two_batches() {
         let lock = FairLock::new(0);
         thread::scope(|scope| {
             let held = lock.lock_for_batch();
             scope.spawn(|| *lock.lock() += 1);
-            while !lock.is_waited_for() {
+            while !lock.has_waiters() {
                 thread::yield_now();
             }
             drop(held);
-            while lock.is_waited_for() {
+            while lock.has_waiters() {
                 drop(lock.lock_for_batch());
                 lock.yield_to_waiters();
             }

@@ -1,8 +1,9 @@
-//! Who of all that push something sees to it that it is flushed.
+//! Elects one of several concurrent senders to flush.
 
 use crate::sync::primitives::{AtomicBool, Ordering};
 
-/// A mark: somebody is about to flush. While it stands nobody else need.
+/// A flag that is set while a sender is about to flush. Until it is cleared, no other sender needs
+/// to flush.
 #[derive(Debug)]
 pub(crate) struct FlushClaim(AtomicBool);
 
@@ -11,13 +12,13 @@ impl FlushClaim {
         FlushClaim(AtomicBool::new(false))
     }
 
-    /// Something was pushed; returns whether the caller is the one who must flush.
+    /// Called after a push. Returns true if the caller must flush.
     pub(crate) fn acquire(&self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
     }
 
-    /// Flushes by `write`, which writes whatever was pushed before. What is pushed from here on
-    /// needs another flush: the mark is taken away first.
+    /// Flushes by `write`, which writes every frame that was pushed before. Clears the flag first,
+    /// so that later frames need another flush.
     pub(crate) fn flush(&self, write: impl FnOnce()) {
         self.0.swap(false, Ordering::AcqRel);
         write();

@@ -1,10 +1,10 @@
-//! Wakes one task, which sleeps while nobody has notified.
+//! A notification that wakes one task.
 
 use std::task::{Context, Poll};
 
 use crate::sync::primitives::{AtomicBool, AtomicWaker, Ordering};
 
-/// See the [module](self). Any number may ring; one task listens.
+/// See the [module](self). Any number of threads may notify; one task waits.
 #[derive(Debug)]
 pub(crate) struct Notify {
     notified: AtomicBool,
@@ -17,23 +17,24 @@ impl Notify {
         Notify { notified: AtomicBool::new(false), closed: AtomicBool::new(false), waker: AtomicWaker::new() }
     }
 
-    /// The task has something to do. Never waits; no lock may be held.
+    /// Notifies the task. Never blocks. The caller must hold no lock.
     pub(crate) fn notify(&self) {
         self.notified.swap(true, Ordering::AcqRel);
         self.waker.wake();
     }
 
-    /// The task is over once it has heard what was rung before.
+    /// Ends the task after it has received the earlier notifications.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.waker.wake();
     }
 
-    /// Waits until somebody has rung since it last returned; false if nobody will.
+    /// Returns true if there was a notification since the last return, and false once the
+    /// notification is closed.
     pub(crate) fn poll_notified(&self, cx: &Context<'_>) -> Poll<bool> {
-        // Before the look: who rings after it finds the waker.
+        // Registered before the flag is read, so that a later notification wakes this task.
         self.waker.register(cx.waker());
-        // Before the other look: what was rung before the end is heard.
+        // Read before the flag, so that a notification before the close is not lost.
         let is_closed = self.closed.load(Ordering::Acquire);
         if self.notified.swap(false, Ordering::AcqRel) {
             Poll::Ready(true)

@@ -1,8 +1,8 @@
-//! What concurrent code is made of here.
+//! The types that the concurrent code of this folder shares.
 //!
-//! `flush_claim`, `gate`, `notify` and `waker_set` use nothing else that is shared between threads,
-//! and nothing else of this crate: so `tests/loom.rs` builds the same files upon loom's locks and
-//! atomics, and tries their interleavings.
+//! `flush_claim`, `gate`, `notify` and `waker_set` use no other shared type and no other part of
+//! this crate. So `tests/loom.rs` builds the same files with loom's locks and atomics, and tries
+//! their interleavings.
 
 pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
 

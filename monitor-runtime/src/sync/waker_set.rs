@@ -1,4 +1,4 @@
-//! Tasks that wait for something to change.
+//! The wakers of tasks that wait for a change.
 
 use std::{
     mem,
@@ -7,24 +7,25 @@ use std::{
 
 use crate::sync::primitives::{Mutex, wake};
 
-/// Any number of tasks that are woken together. Register, then look whether to wait, then wait.
+/// Any number of tasks that are woken together. A task registers first, then checks its condition,
+/// then waits.
 #[derive(Debug, Default)]
 pub(crate) struct WakerSet(Mutex<Vec<Waker>>);
 
 impl WakerSet {
-    /// The task is woken by the next `wake_all`.
+    /// Registers the task, which the next `wake_all` wakes.
     pub(crate) fn register(&self, cx: &Context<'_>) {
         let waker = cx.waker().clone();
-        let mut waiting = self.0.lock();
-        if !waiting.iter().any(|other| other.will_wake(&waker)) {
-            waiting.push(waker);
+        let mut wakers = self.0.lock();
+        if !wakers.iter().any(|other| other.will_wake(&waker)) {
+            wakers.push(waker);
         }
     }
 
-    /// Wakes all that wait now.
+    /// Wakes all registered tasks.
     pub(crate) fn wake_all(&self) {
-        // Wakers are somebody else's code: not under the lock.
-        let waiting = mem::take(&mut *self.0.lock());
-        waiting.into_iter().for_each(wake);
+        // Wakers are code of the program, so the lock is released first.
+        let wakers = mem::take(&mut *self.0.lock());
+        wakers.into_iter().for_each(wake);
     }
 }

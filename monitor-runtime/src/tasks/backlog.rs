@@ -1,4 +1,5 @@
-//! The node's own tasks. They hold it weakly: a node that nobody holds is gone.
+//! The tasks that handle events of the peer service and the backlog of the core. They hold the node
+//! weakly, so they do not keep it alive.
 
 use std::{
     future::poll_fn,
@@ -17,23 +18,23 @@ use crate::{
     tasks::{kinds, session},
 };
 
-/// How long the frames of a backlog gather before they are written: a write costs as much as a
-/// hundred notices, and so does its reader's wake. The first batch does not wait, and the last one
-/// neither.
-const GATHER: Duration = Duration::from_micros(200);
+/// Time for which the frames of a backlog are collected before they are written. A write costs as
+/// much as a hundred notices, and so does waking its reader. The first and the last batch do not
+/// wait.
+const GATHER_FOR: Duration = Duration::from_micros(200);
 
-/// Starts them.
+/// Starts both tasks.
 pub(crate) fn start(node: &Arc<Inner>) {
-    let handing_on = events(node.service.clone(), Arc::downgrade(node));
-    node.run_task(kinds::EVENTS, handing_on, |node| {
+    let event_task = events(node.service.clone(), Arc::downgrade(node));
+    node.run_task(kinds::EVENTS, event_task, |node| {
         node.service.shutdown();
-        node.service_is_over();
+        node.end_peer_service();
     });
-    let working_off = backlog(node.backlog.clone(), Arc::downgrade(node));
-    node.run_task(kinds::BACKLOG, working_off, |node| node.work_off_backlog_inline());
+    let backlog_task = backlog(node.backlog.clone(), Arc::downgrade(node));
+    node.run_task(kinds::BACKLOG, backlog_task, |node| node.work_off_backlog_inline());
 }
 
-/// Hands on what the peer service has to tell, until it has nothing more to tell.
+/// Handles the events of the peer service until it has ended.
 async fn events(service: Arc<dyn PeerService>, node: Weak<Inner>) {
     while let Some(event) = service.next().await {
         let Some(node) = node.upgrade() else { return };
@@ -41,16 +42,16 @@ async fn events(service: Arc<dyn PeerService>, node: Weak<Inner>) {
             PeerEvent::Session(session) => session::start(&node, session),
             PeerEvent::Failed { node: name, dial, end } => {
                 log::dial_failed(&name, end);
-                node.unreachable(&name, dial, end);
+                node.dial_failed(&name, dial, end);
             }
         }
     }
     if let Some(node) = node.upgrade() {
-        node.service_is_over();
+        node.end_peer_service();
     }
 }
 
-/// Works off the core's backlog, a batch at a time, letting others go first in between.
+/// Works off the core's backlog, one batch at a time. Other tasks run between two batches.
 async fn backlog(waker: Arc<futures::task::AtomicWaker>, node: Weak<Inner>) {
     let mut after = AfterUnlock::default();
     loop {
@@ -66,26 +67,26 @@ async fn backlog(waker: Arc<futures::task::AtomicWaker>, node: Weak<Inner>) {
             return;
         }
         let mut flushed = None;
-        while node.upgrade().is_some_and(|node| node.resume_gathering(&mut after, &mut flushed)) {
+        while node.upgrade().is_some_and(|node| node.resume_batch(&mut after, &mut flushed)) {
             smol::future::yield_now().await;
         }
     }
 }
 
 impl Inner {
-    /// From now on each caller works off what it adds to the backlog: the task for that may be
+    /// Makes each caller work off its own additions to the backlog, because the backlog task may be
     /// gone.
     pub(crate) fn work_off_backlog_inline(&self) {
         let set = || self.backlog_inline.store(true, Ordering::SeqCst);
         self.enter(|_, _| set()).unwrap_or_else(|NotAlive| set());
         self.work_off_backlog();
-        // The task may have gathered frames whose senders left the flush to it.
+        // The task may have postponed the flush of frames.
         for handle in self.read_state(|state| state.sessions.values().cloned().collect::<Vec<_>>()) {
             handle.peer.channels.iter().for_each(|channel| handle.flush(channel));
         }
     }
 
-    /// The backlog has grown: sees to it that it is worked off.
+    /// Wakes the backlog task after the backlog has grown, or works the backlog off inline.
     pub(crate) fn backlog_grows(&self) {
         if self.backlog_inline.load(Ordering::SeqCst) {
             self.work_off_backlog();
@@ -99,24 +100,24 @@ impl Inner {
         while self.resume(&mut after) {}
     }
 
-    /// One batch of the backlog; returns whether more is left.
+    /// Works off one batch of the backlog. Returns true if more is left.
     pub(crate) fn resume(&self, after: &mut AfterUnlock) -> bool {
-        self.resume_gathering(after, &mut None)
+        self.resume_batch(after, &mut None)
     }
 
-    /// [`Inner::resume`] for one batch of many. `flushed` is when links were flushed last; those
-    /// that are not worth a write yet stay in `after`.
-    fn resume_gathering(&self, after: &mut AfterUnlock, flushed: &mut Option<Instant>) -> bool {
+    /// [`Inner::resume`] for one batch of several. `flushed` is the time of the last flush. Flushes
+    /// that are not due yet stay in `after`.
+    fn resume_batch(&self, after: &mut AfterUnlock, flushed: &mut Option<Instant>) -> bool {
         let more = self.enter_with(after, |state, out| state.core.resume(out)).unwrap_or(false);
         after.backlog = false;
-        let waits = more && flushed.is_some_and(|flushed| self.environment.now() - flushed < GATHER);
-        let postponed = if waits { mem::take(&mut after.flushes) } else { Vec::new() };
-        if !waits && !after.flushes.is_empty() {
+        let postpone = more && flushed.is_some_and(|flushed| self.environment.now() - flushed < GATHER_FOR);
+        let postponed = if postpone { mem::take(&mut after.flushes) } else { Vec::new() };
+        if !postpone && !after.flushes.is_empty() {
             *flushed = Some(self.environment.now());
         }
         after.run(self);
         after.flushes = postponed;
-        // What waited for a connection may have gone.
+        // Messages that waited for a connection may have been sent.
         self.send_waiters.wake_all();
         self.yield_to_waiters();
         more

@@ -1,9 +1,10 @@
-//! The life of a session, step by step: announced, admitted, its frames in order, its end.
+//! The state machine of a session: announcement, admission, frames in order, end.
 //!
-//! One driver a session, and it alone hands in what happens on the session. So the order that the
-//! node promises holds by construction: nothing is delivered before the core has admitted the
-//! session, which is after everything of the session before it; and its end is reported after its
-//! last frame. A pure machine: whoever runs it receives frames and waits for it.
+//! Each session has one driver, and only the driver reports events of the session to the core. So
+//! the order that the node promises holds by construction: no frame is delivered before the core
+//! has admitted the session, and it admits a session only after every event of the previous
+//! session. The end is reported after the last frame. The driver does no I/O and never waits; the
+//! task of the session receives frames and waits for it.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -22,16 +23,16 @@ use crate::{
     },
 };
 
-/// What a driver waits for.
+/// The condition that a driver waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Until [`SessionHandle::is_admitted`].
+pub(crate) enum NextStep {
+    /// [`SessionHandle::is_admitted`] returns true.
     Admission,
-    /// For [`Driver::received`].
+    /// A call of [`Driver::received`].
     Frames,
-    /// For nothing: it lets others go first.
+    /// No condition; other tasks go first.
     Turn,
-    /// The session is over, and everybody was told.
+    /// The session has ended, and its end was reported.
     Over,
 }
 
@@ -40,11 +41,11 @@ pub(crate) struct Driver {
     handle: Arc<SessionHandle>,
     phase: Phase,
     frames: FrameBuf,
-    /// How many of the frames are done.
-    done: usize,
-    /// The signals of the frames that were taken last, as far as they are not handed in yet.
+    /// Number of frames that were handled.
+    handled: usize,
+    /// Signals of the frames that were read last, which the core has not handled yet.
     signals: VecDeque<Signal>,
-    /// Empty, but for its room.
+    /// Empty between two calls; kept for its capacity.
     messages: Vec<Message>,
 }
 
@@ -53,20 +54,20 @@ enum Phase {
     New,
     Announced,
     Open,
-    /// The peer broke the protocol: nothing of it counts any more, until its end is seen.
+    /// The peer broke the protocol. Its later frames are dropped until the session ends.
     Refused,
     Ended(SessionEnd),
     Over,
 }
 
-/// A frame or a signal that no peer sends that keeps the rules.
+/// A frame or signal that violates the protocol.
 struct Malformed;
 
-/// How much room for signals is kept from one frame to the next.
-const KEEP_SIGNALS: usize = 4096;
+/// Maximum capacity for signals that is kept from one frame to the next.
+const MAX_KEPT_SIGNALS: usize = 4096;
 
 impl Driver {
-    /// From here on the node knows the link; its driver takes it away when the session is over.
+    /// Adds the session to the node. The driver removes it when the session has ended.
     ///
     /// # Errors
     /// The node has failed.
@@ -76,26 +77,26 @@ impl Driver {
             handle,
             phase: Phase::New,
             frames: FrameBuf::new(),
-            done: 0,
+            handled: 0,
             signals: VecDeque::new(),
             messages: Vec::new(),
         })
     }
 
-    /// Where to put what arrives, when [`Next::Frames`] was asked for.
+    /// The buffer for received frames, used after [`NextStep::Frames`].
     pub(crate) fn buffer(&mut self) -> &mut FrameBuf {
         &mut self.frames
     }
 
-    /// The frames have arrived; or the session has ended, and no frame will.
+    /// Records that frames are in the buffer, or that the session has ended.
     pub(crate) fn received(&mut self, result: Result<(), SessionEnd>) {
         if let Err(end) = result {
             self.phase = Phase::Ended(end);
         }
     }
 
-    /// Goes on, by at most `max_batch` signals or messages.
-    pub(crate) fn advance(&mut self, node: &Inner, after: &mut AfterUnlock) -> Next {
+    /// Handles at most `max_batch` signals or messages.
+    pub(crate) fn advance(&mut self, node: &Inner, after: &mut AfterUnlock) -> NextStep {
         match self.phase {
             Phase::New => {
                 self.announce(node, after);
@@ -104,27 +105,27 @@ impl Driver {
             }
             Phase::Announced if self.handle.is_admitted() => {
                 self.phase = Phase::Open;
-                Next::Frames
+                NextStep::Frames
             }
-            Phase::Announced => Next::Admission,
+            Phase::Announced => NextStep::Admission,
             Phase::Open => self.work(node, after),
             Phase::Refused => {
                 self.drop_frames();
-                Next::Frames
+                NextStep::Frames
             }
             Phase::Ended(end) => {
                 self.end(end, node, after);
-                Next::Over
+                NextStep::Over
             }
-            Phase::Over => Next::Over,
+            Phase::Over => NextStep::Over,
         }
     }
 
-    /// The session is over at once, whatever it still holds.
+    /// Ends the session at once and drops its remaining frames.
     pub(crate) fn abandon(&mut self, end: SessionEnd, node: &Inner, after: &mut AfterUnlock) {
         match self.phase {
             Phase::Over => return,
-            // The session is the answer to a dial: without it the core would wait for ever.
+            // The session is the answer to a dial; without it the core would wait forever.
             Phase::New => self.announce(node, after),
             _ => {}
         }
@@ -134,7 +135,7 @@ impl Driver {
     fn announce(&self, node: &Inner, after: &mut AfterUnlock) {
         let peer = &self.handle.peer;
         let _ = node.enter_with(after, |state, out| {
-            state.dialling.remove(&peer.node.name);
+            state.pending_dials.remove(&peer.node.name);
             state.core.peer_up(peer.session, peer.node.clone(), peer.hidden, out);
         });
         node.send_waiters.wake_all();
@@ -149,29 +150,29 @@ impl Driver {
             node.routes.close(&self.handle);
         });
         node.send_waiters.wake_all();
-        node.progress();
+        node.wake_stop();
     }
 
-    fn work(&mut self, node: &Inner, after: &mut AfterUnlock) -> Next {
+    fn work(&mut self, node: &Inner, after: &mut AfterUnlock) -> NextStep {
         if self.frames.is_empty() {
-            return Next::Frames;
+            return NextStep::Frames;
         }
         match self.work_off(node, after) {
-            // Even when all is done others go first: a peer that never stops sending leaves them
-            // their turn, and the core its backlog.
-            Ok(()) => Next::Turn,
+            // Other tasks go first even if no frame is left, so that a peer that never stops
+            // sending delays neither them nor the core's backlog.
+            Ok(()) => NextStep::Turn,
             Err(Malformed) => {
                 node.counters.protocol_violations.add_one();
                 log::protocol_broken(&self.handle.peer);
                 self.handle.close(EndKind::Protocol);
                 self.drop_frames();
                 self.phase = Phase::Refused;
-                Next::Frames
+                NextStep::Frames
             }
         }
     }
 
-    /// At most `max_batch` signals or messages.
+    /// Handles at most `max_batch` signals or messages of the frames in the buffer.
     fn work_off(&mut self, node: &Inner, after: &mut AfterUnlock) -> Result<(), Malformed> {
         let mut budget = node.limits.max_batch;
         while budget > 0 {
@@ -180,34 +181,35 @@ impl Driver {
                     self.drop_frames();
                     break;
                 }
-                self.gather(budget);
+                self.read_more_signals(budget);
             } else {
-                self.hand_in(&mut budget, node, after)?;
+                self.handle_signals(&mut budget, node, after)?;
             }
         }
         Ok(())
     }
 
-    /// Takes the next frame: delivers messages, keeps signals. False if there is no frame.
+    /// Handles the next frame: delivers messages, stores signals. Returns false if there is no
+    /// frame.
     fn next_frame(
         &mut self,
         budget: &mut usize,
         node: &Inner,
         after: &mut AfterUnlock,
     ) -> Result<bool, Malformed> {
-        let Some(frame) = self.frames.get(self.done) else { return Ok(false) };
+        let Some(frame) = self.frames.get(self.handled) else { return Ok(false) };
         if frame.first() == Some(&MESSAGE) {
             self.deliver(budget, node, after)?;
         } else {
             read_signals(frame, &mut self.signals)?;
-            self.done += 1;
+            self.handled += 1;
             *budget -= 1;
         }
         Ok(true)
     }
 
-    /// Delivers the message that is next, and those for the same receiver that follow at once. One
-    /// that is malformed is left until what was before it has been delivered.
+    /// Delivers the next message, and the messages to the same receiver that follow directly. A
+    /// malformed message after them is handled by the next call.
     fn deliver(
         &mut self,
         budget: &mut usize,
@@ -215,37 +217,38 @@ impl Driver {
         after: &mut AfterUnlock,
     ) -> Result<(), Malformed> {
         let peer = &self.handle.peer.node;
-        let to = message(&self.frames, self.done).ok_or(Malformed)?.to;
-        let next = (self.done..).map_while(|at| message(&self.frames, at)).take_while(|next| next.to == to);
+        let to = message(&self.frames, self.handled).ok_or(Malformed)?.to;
+        let next =
+            (self.handled..).map_while(|at| message(&self.frames, at)).take_while(|next| next.to == to);
         self.messages.extend(next.take(*budget).map(|next| next.message(peer)));
-        self.done += self.messages.len();
+        self.handled += self.messages.len();
         *budget -= self.messages.len();
         node.deliver_all(to, &mut self.messages, after);
         Ok(())
     }
 
-    /// Keeps the signals of the frames that follow too, until there are `enough`: many processes
-    /// that end at once send a frame each, and to enter the node is worth more than one. A message,
-    /// or a frame that is malformed, is left until what was before it has been handed in.
-    fn gather(&mut self, enough: usize) {
+    /// Reads the signals of further frames too, until there are `enough`: many processes that exit
+    /// at once send one frame each, and entering the node for each frame would cost too much. A
+    /// message or a malformed frame stays until the signals before it were handled.
+    fn read_more_signals(&mut self, enough: usize) {
         while !self.signals.is_empty() && self.signals.len() < enough {
-            let Some(frame) = self.frames.get(self.done) else { return };
+            let Some(frame) = self.frames.get(self.handled) else { return };
             if read_signals(frame, &mut self.signals).is_err() {
                 return;
             }
-            self.done += 1;
+            self.handled += 1;
         }
     }
 
-    /// Hands in the signals that are kept, as far as the budget goes.
-    fn hand_in(
+    /// Gives the stored signals to the core, as far as the budget allows.
+    fn handle_signals(
         &mut self,
         budget: &mut usize,
         node: &Inner,
         after: &mut AfterUnlock,
     ) -> Result<(), Malformed> {
         let (session, channel) = (self.handle.peer.session, self.frames.channel);
-        let handed_in = node.enter_with(after, |state, out| {
+        let result = node.enter_with(after, |state, out| {
             let directory = node.directory.read();
             while *budget > 0 {
                 let Some(signal) = self.signals.pop_front() else { break };
@@ -261,8 +264,8 @@ impl Driver {
             }
             Ok(())
         });
-        // A failed node closes its sessions; until then nothing of them counts.
-        handed_in.unwrap_or_else(|NotAlive| {
+        // A failed node closes its sessions. Their frames are dropped until then.
+        result.unwrap_or_else(|NotAlive| {
             self.signals.clear();
             Ok(())
         })
@@ -270,28 +273,28 @@ impl Driver {
 
     fn drop_frames(&mut self) {
         self.frames.clear();
-        self.done = 0;
+        self.handled = 0;
         self.signals.clear();
-        self.signals.shrink_to(KEEP_SIGNALS);
+        self.signals.shrink_to(MAX_KEPT_SIGNALS);
     }
 }
 
-/// Whether the effect tells a peer that its monitor is one too many. Nothing else that it is told
-/// is no connection.
+/// Returns true if the effect refuses a monitor of a peer that has too many. No other `Down` for a
+/// peer has the reason `NoConnection`.
 const fn refuses_monitor(effect: &Effect) -> bool {
     matches!(effect, Effect::Send { signal: Signal::Down { reason: DownReason::NoConnection(_), .. }, .. })
 }
 
-/// The message in that frame, if there is one.
+/// Returns the message in that frame, if it contains a valid one.
 fn message(frames: &FrameBuf, at: usize) -> Option<MessageFrame<'_>> {
     let (&MESSAGE, message) = frames.get(at)?.split_first()? else { return None };
     MessageFrame::read(message)
 }
 
-/// Appends the signals of a frame. All of them are read before any has an effect: a frame that is
-/// malformed, or holds no signals, appends none.
+/// Appends the signals of a frame. Reads all of them before any has an effect: a frame that is
+/// malformed, or contains no signals, appends none.
 fn read_signals(frame: &[u8], signals: &mut VecDeque<Signal>) -> Result<(), Malformed> {
-    let before = signals.len();
+    let old_len = signals.len();
     let Some((&SIGNALS, bytes)) = frame.split_first() else { return Err(Malformed) };
     if frame.len() > MAX_SIGNAL_FRAME {
         return Err(Malformed);
@@ -300,7 +303,7 @@ fn read_signals(frame: &[u8], signals: &mut VecDeque<Signal>) -> Result<(), Malf
         match signal {
             Ok(signal) => signals.push_back(signal),
             Err(_) => {
-                signals.truncate(before);
+                signals.truncate(old_len);
                 return Err(Malformed);
             }
         }

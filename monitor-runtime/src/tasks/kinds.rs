@@ -1,8 +1,8 @@
-//! The background tasks of a node, and the consequences of losing one.
+//! The kinds of background tasks of a node, and the consequences of losing one.
 //!
 //! A task is lost when it panics, or when its executor drops it before its work is done. Each loss
-//! is logged and counted (`tasks_failed`), and what the task owed is settled; ARCHITECTURE.md has
-//! the table.
+//! is logged and counted (`tasks_failed`), and a settle function does the remaining work of the
+//! task; ARCHITECTURE.md has the table.
 
 use std::{future::Future, sync::Arc};
 
@@ -16,10 +16,11 @@ use crate::{engine::state::Inner, records::log};
 pub(crate) const EVENTS: TaskKind =
     TaskKind { name: "events", consequence: "no further session starts; restart this node" };
 pub(crate) const BACKLOG: TaskKind =
-    TaskKind { name: "backlog", consequence: "each input that adds to the backlog now works it off itself" };
+    TaskKind { name: "backlog", consequence: "each input now works off its own additions to the backlog" };
 pub(crate) const SESSION: TaskKind = TaskKind { name: "session", consequence: "its session has ended" };
 pub(crate) const FLUSHER: TaskKind = TaskKind { name: "flusher", consequence: "its session has ended" };
-pub(crate) const STOP: TaskKind = TaskKind { name: "stop", consequence: "the stop was ended at once" };
+pub(crate) const STOP: TaskKind =
+    TaskKind { name: "stop", consequence: "the stop ended without waiting for sessions and processes" };
 #[cfg(all(feature = "control", unix))]
 pub(crate) const CLIENTS: TaskKind =
     TaskKind { name: "clients", consequence: "its socket is closed until the program opens it again" };
@@ -30,7 +31,7 @@ pub(crate) const RECORDING: TaskKind =
     TaskKind { name: "recording", consequence: "metrics are not recorded any more" };
 
 impl Inner {
-    /// Starts a task of the engine. If the task is lost, `settle` does what it owed.
+    /// Starts a task of the engine. If the task is lost, `settle` does its remaining work.
     pub(crate) fn run_task(
         self: &Arc<Self>,
         kind: TaskKind,
@@ -56,5 +57,5 @@ impl TaskOwner for Inner {
     }
 }
 
-/// Does nothing: the destructors of the values that the task held have done what it owed.
-pub(crate) fn nothing(_: &Arc<Inner>) {}
+/// Does nothing. For tasks whose values do the remaining work on drop.
+pub(crate) fn settled_on_drop(_: &Arc<Inner>) {}

@@ -1,4 +1,4 @@
-//! The task of a session: waits on behalf of its driver.
+//! The task of a session. It receives frames and waits on behalf of the driver.
 
 use std::{
     future::poll_fn,
@@ -15,43 +15,43 @@ use crate::{
     records::log,
     session::{flusher, handle::SessionHandle},
     tasks::{
-        driver::{Driver, Next},
+        driver::{Driver, NextStep},
         kinds,
     },
 };
 
-/// Starts the task of a session that was handed out.
+/// Starts the task of a session that the peer service has made.
 pub(crate) fn start(node: &Arc<Inner>, session: Box<dyn Session>) {
     let peer = session.peer().clone();
     if peer.node.name == node.id.name {
-        // No session with oneself: the service must not make one, and the core has no place for it.
+        // The peer service must not connect a node to itself, and the core cannot represent such a
+        // session.
         node.counters.sessions_with_itself.add_one();
         return session.outbox().close(EndKind::DuplicateName);
     }
     let (abort, aborted) = AbortHandle::new_pair();
     let handle = Arc::new(SessionHandle::new(peer, session.outbox(), abort, &node.environment));
-    // Before the task runs: a stop must not overlook the session.
+    // Created before the task runs, so that a stop sees the session.
     let Ok(driver) = Driver::new(handle.clone(), node) else {
         return handle.outbox.close(EndKind::NodeFailed);
     };
     let mut guard = DriverGuard { driver, handle: handle.clone(), node: Arc::downgrade(node) };
     for channel in handle.peer.channels.iter() {
         let outbox = handle.outbox.clone();
-        let writing = flusher::run(handle.clone(), channel);
-        node.run_task(kinds::FLUSHER, writing, move |_| outbox.close(EndKind::Internal));
+        let flusher_task = flusher::run(handle.clone(), channel);
+        node.run_task(kinds::FLUSHER, flusher_task, move |_| outbox.close(EndKind::Internal));
     }
     let task = async move {
-        // Once the session is over, or abandoned, it is dropped, and with it what it holds of the
-        // network.
+        // When the session has ended or is abandoned, `run` drops it and closes its connection.
         let _ = Abortable::new(run(&mut guard.driver, &handle, session, &guard.node), aborted).await;
         log::session_over(&handle.peer);
     };
-    // The driver, dropped with its task, reports the end of the session.
-    node.run_task(kinds::SESSION, task, kinds::nothing);
-    node.progress();
+    // On drop of the task, its guard reports the end of the session.
+    node.run_task(kinds::SESSION, task, kinds::settled_on_drop);
+    node.wake_stop();
 }
 
-/// The driver, while its task lives.
+/// Reports the end of the session on drop.
 struct DriverGuard {
     driver: Driver,
     handle: Arc<SessionHandle>,
@@ -59,19 +59,18 @@ struct DriverGuard {
 }
 
 impl Drop for DriverGuard {
-    /// A task that was aborted, or that an executor has dropped, leaves no session behind that
-    /// never ends.
+    /// Ends the session even if its task was aborted or dropped by its executor.
     fn drop(&mut self) {
         if let Some(node) = self.node.upgrade() {
             let mut after = AfterUnlock::default();
-            self.driver.abandon(node.end_of_abandoned().into(), &node, &mut after);
+            self.driver.abandon(node.internal_end_kind().into(), &node, &mut after);
             after.run(&node);
         }
-        self.handle.over();
+        self.handle.close_flushers();
     }
 }
 
-/// Runs until the session is over, or the node is gone.
+/// Runs until the session has ended or the node was dropped.
 async fn run(
     driver: &mut Driver,
     handle: &Arc<SessionHandle>,
@@ -81,43 +80,45 @@ async fn run(
     let mut after = AfterUnlock::of_session(handle);
     while let Some(next) = step(driver, node, &mut after) {
         match next {
-            Next::Admission => admission(handle, node).await,
-            Next::Frames => {
+            NextStep::Admission => wait_for_admission(handle, node).await,
+            NextStep::Frames => {
                 let result = session.recv(driver.buffer()).await;
                 handle.flush_policy(driver.buffer().channel).allow_burst();
                 if let Err(end) = result {
                     log::session_ended(&handle.peer, end);
                 }
-                driver.received(result.map_err(|end| seen_from(node, end)));
+                driver.received(result.map_err(|end| map_end(node, end)));
             }
-            Next::Turn => smol::future::yield_now().await,
-            Next::Over => return,
+            NextStep::Turn => smol::future::yield_now().await,
+            NextStep::Over => return,
         }
     }
 }
 
-/// One step of the driver; none if the node is gone. The node is not held while the task waits.
-fn step(driver: &mut Driver, node: &Weak<Inner>, after: &mut AfterUnlock) -> Option<Next> {
+/// Runs one step of the driver. `None` if the node was dropped. The task does not hold the node
+/// while it waits.
+fn step(driver: &mut Driver, node: &Weak<Inner>, after: &mut AfterUnlock) -> Option<NextStep> {
     let node = node.upgrade()?;
     let next = driver.advance(&node, after);
     after.run(&node);
-    if next == Next::Turn {
+    if next == NextStep::Turn {
         node.yield_to_waiters();
     }
     Some(next)
 }
 
-async fn admission(handle: &SessionHandle, node: &Weak<Inner>) {
+async fn wait_for_admission(handle: &SessionHandle, node: &Weak<Inner>) {
     poll_fn(|cx| {
         handle.waker.register(cx.waker());
-        let waits = !handle.is_admitted() && node.strong_count() > 0;
-        if waits { Poll::Pending } else { Poll::Ready(()) }
+        let must_wait = !handle.is_admitted() && node.strong_count() > 0;
+        if must_wait { Poll::Pending } else { Poll::Ready(()) }
     })
     .await;
 }
 
-/// A session that ends because this node leaves has, for this node, ended by its own stop.
-fn seen_from(node: &Weak<Inner>, end: refs::SessionEnd) -> refs::SessionEnd {
+/// Maps the end of a session during the stop of this node: [`EndKind::Left`] becomes
+/// [`EndKind::LocalShutdown`].
+fn map_end(node: &Weak<Inner>, end: refs::SessionEnd) -> refs::SessionEnd {
     let stopping = node.upgrade().is_some_and(|node| !node.is_alive());
     if stopping && end.kind == EndKind::Left { EndKind::LocalShutdown.into() } else { end }
 }

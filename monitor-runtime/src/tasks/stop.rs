@@ -33,9 +33,9 @@ pub(crate) async fn stop(node: &Arc<Inner>) {
     if begin(node) {
         let end = End(node.clone());
         // The task holds `end`, whose drop completes the stop.
-        node.run_task(kinds::STOP, async move { run(end).await }, kinds::nothing);
+        node.run_task(kinds::STOP, async move { run(end).await }, kinds::settled_on_drop);
     }
-    let is_done = pin!(until(node, |node| node.stopping.done.load(Ordering::Acquire)));
+    let is_done = pin!(wait_until(node, |node| node.stopping.done.load(Ordering::Acquire)));
     let late = node.environment.sleep_until(deadline(node));
     if let Either::Right(_) = select(is_done, late).await {
         log::stop_timed_out(&node.id);
@@ -66,15 +66,15 @@ async fn run(end: End) {
 
     // Sends every peer the queued frames and a goodbye. Frames that arrive meanwhile are still
     // handled.
-    by(node, deadline, until(node, say_goodbye)).await;
-    cut_off(node);
+    with_deadline(node, deadline, wait_until(node, close_sessions)).await;
+    abort_sessions(node);
     drain(node).await;
 
     // Local watchers have their `Down`s of the sessions. Now the spawned processes end, with the
     // `Down`s that follow.
     kill_spawned(node);
     let spawned_are_gone = |node: &Inner| processes(node).all(|process| process.abort.is_none());
-    by(node, deadline, until(node, spawned_are_gone)).await;
+    with_deadline(node, deadline, wait_until(node, spawned_are_gone)).await;
     drain(node).await;
 }
 
@@ -85,18 +85,18 @@ fn kill_spawned(node: &Inner) {
 }
 
 /// Completes the stop on drop, even if the executor only drops the task of the stop, so that
-/// callers of `stop` never wait for ever. It may run twice.
+/// callers of `stop` never wait forever. It may run twice.
 struct End(Arc<Inner>);
 
 impl Drop for End {
     fn drop(&mut self) {
         let node = &*self.0;
-        say_goodbye(node);
-        cut_off(node);
+        close_sessions(node);
+        abort_sessions(node);
         kill_spawned(node);
         // From here on each input works off its own backlog: the backlog task may be gone.
         node.work_off_backlog_inline();
-        end_what_is_left(node);
+        end_remaining(node);
         // Mailboxes close after the last notice.
         processes(node).for_each(|process| process.close());
         node.stopping.done.store(true, Ordering::Release);
@@ -107,7 +107,7 @@ impl Drop for End {
 }
 
 /// Ends all sessions and the peer service; no session can start afterwards.
-fn cut_off(node: &Inner) {
+fn abort_sessions(node: &Inner) {
     for handle in session_handles(node) {
         handle.abort.abort();
         let _ = node.enter(|state, out| {
@@ -116,13 +116,13 @@ fn cut_off(node: &Inner) {
             node.routes.close(&handle);
         });
     }
-    node.service_is_over();
+    node.end_peer_service();
 }
 
-/// Every session and dial has ended, and spawned processes have exited or timed out. Guards live
+/// Every session and dial has ended, and spawned processes have exited or timed out. Guards exist
 /// until the program drops them, and so may their monitors on each other. This ends those monitors,
 /// and everything else that refers to the guards.
-fn end_what_is_left(node: &Inner) {
+fn end_remaining(node: &Inner) {
     let endpoints: Vec<_> = node.directory.read().endpoints().map(|(pid, _)| pid).collect();
     for &pid in &endpoints {
         let _ = node.enter(|state, out| state.core.node_stopped(pid, EndKind::LocalShutdown.into(), out));
@@ -143,12 +143,12 @@ async fn drain(node: &Inner) {
 }
 
 /// Closes every session. Returns whether all sessions and the peer service have ended.
-fn say_goodbye(node: &Inner) -> bool {
+fn close_sessions(node: &Inner) -> bool {
     let handles = session_handles(node);
     for handle in &handles {
         handle.close(EndKind::Left);
     }
-    node.has_failed() || handles.is_empty() && node.read_state(|state| state.service_over)
+    node.has_failed() || handles.is_empty() && node.read_state(|state| state.service_ended)
 }
 
 fn session_handles(node: &Inner) -> Vec<Arc<SessionHandle>> {
@@ -161,7 +161,7 @@ fn processes(node: &Inner) -> impl Iterator<Item = Arc<LiveProcess>> {
 }
 
 /// Waits until the condition holds. Each change that may fulfill it wakes `stopping.waiters`.
-async fn until(node: &Inner, holds: impl Fn(&Inner) -> bool) {
+async fn wait_until(node: &Inner, holds: impl Fn(&Inner) -> bool) {
     poll_fn(|cx| {
         node.stopping.waiters.register(cx);
         if holds(node) { Poll::Ready(()) } else { Poll::Pending }
@@ -169,7 +169,7 @@ async fn until(node: &Inner, holds: impl Fn(&Inner) -> bool) {
     .await;
 }
 
-async fn by(node: &Inner, deadline: Option<Instant>, work: impl Future<Output = ()>) {
+async fn with_deadline(node: &Inner, deadline: Option<Instant>, work: impl Future<Output = ()>) {
     let work = pin!(work);
     if let Either::Right(_) = select(work, node.environment.sleep_until(deadline)).await {
         log::stop_timed_out(&node.id);
@@ -185,7 +185,7 @@ impl Inner {
     }
 
     /// Wakes a stop in progress, after a session, a process or the peer service has ended.
-    pub(crate) fn progress(&self) {
+    pub(crate) fn wake_stop(&self) {
         if !self.is_alive() {
             self.stopping.waiters.wake_all();
         }

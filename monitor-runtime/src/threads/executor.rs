@@ -3,7 +3,7 @@
 //! These threads run two kinds of tasks: tasks of the *engine* (sessions, dials, heartbeats), and
 //! the *bodies* of processes, which are code of the user. The thread on duty runs both, in the
 //! order in which they became ready, so that a message from a session to a body does not wake
-//! another thread. If a body blocks, the [watchdog](crate::threads::watchdog) notices it within
+//! another thread. If a body blocks, the [watchdog](crate::threads::watchdog) detects it within
 //! some milliseconds and calls the [`Relief`] of the thread, which puts another thread on duty. The
 //! blocked thread continues its body, and ends when the body returns.
 //!
@@ -59,7 +59,7 @@ pub(crate) fn start(max_blocked: usize) -> std::io::Result<Threads> {
     let limit = Arc::new(Limit { blocked: AtomicUsize::new(0), max_blocked, waiting: WakerSet::default() });
     let crew = Arc::new(Crew { executor: Executor::new(), on_duty: AtomicU64::new(0), limit, stopped });
     crew.start_thread(None)?;
-    // Weakly: tasks hold the spawner, and the crew holds the tasks.
+    // Weak references, because tasks hold the spawner, and the crew holds the tasks.
     let (engine, bodies) = (Arc::downgrade(&crew), Arc::downgrade(&crew));
     let engine: Spawner = Arc::new(move |task| {
         if let Some(crew) = engine.upgrade() {
@@ -159,7 +159,7 @@ impl Crew {
     /// should relieve is no longer on duty.
     fn go_on_duty(&self, in_place_of: Option<u64>) -> Option<u64> {
         let Some(blocked) = in_place_of else { return Some(0) };
-        // Counted before the other thread can notice that it was relieved and subtract itself.
+        // Counted before the other thread can see that it was relieved and subtract itself.
         self.limit.blocked.fetch_add(1, Ordering::AcqRel);
         let next = blocked + 1;
         if self.on_duty.compare_exchange(blocked, next, Ordering::AcqRel, Ordering::Acquire).is_err() {
@@ -211,29 +211,29 @@ mod tests {
 
     #[test]
     fn tasks_run_wait_for_timers_and_end_with_the_thread() {
-        let threads = start(1).expect("a thread");
-        let (said, heard) = channel();
+        let threads = start(1).expect("the system starts a thread");
+        let (sender, receiver) = channel();
         (threads.engine)(Box::pin(async move {
             smol::Timer::after(Duration::from_millis(1)).await;
-            said.send("awake").expect("the test listens");
+            sender.send("awake").expect("the test listens");
             std::future::pending::<()>().await;
-            drop(said);
+            drop(sender);
         }));
-        assert_eq!(heard.recv_timeout(PATIENCE), Ok("awake"));
+        assert_eq!(receiver.recv_timeout(PATIENCE), Ok("awake"));
         drop(threads.running);
-        assert_eq!(heard.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
+        assert_eq!(receiver.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
     }
 
     #[test]
     fn tasks_that_are_always_busy_keep_neither_timers_nor_the_other_kind_waiting() {
         for busy_bodies in [false, true] {
-            let threads = start(1).expect("a thread");
+            let threads = start(1).expect("the system starts a thread");
             let (busy, other) = if busy_bodies {
                 (&threads.bodies, &threads.engine)
             } else {
                 (&threads.engine, &threads.bodies)
             };
-            let (said, heard) = channel();
+            let (sender, receiver) = channel();
             for _ in 0..2 * TICKS {
                 busy(Box::pin(async move {
                     loop {
@@ -243,18 +243,18 @@ mod tests {
             }
             other(Box::pin(async move {
                 smol::Timer::after(Duration::from_millis(1)).await;
-                said.send(()).expect("the test listens");
+                sender.send(()).expect("the test listens");
             }));
-            assert_eq!(heard.recv_timeout(PATIENCE), Ok(()));
+            assert_eq!(receiver.recv_timeout(PATIENCE), Ok(()));
         }
     }
 
     #[test]
     fn a_task_of_the_engine_that_yields_lets_bodies_that_are_ready_go_first() {
         const READY: usize = 16;
-        let threads = start(1).expect("a thread");
+        let threads = start(1).expect("the system starts a thread");
         let (engine, bodies) = (threads.engine.clone(), threads.bodies.clone());
-        let (said, heard) = channel();
+        let (sender, receiver) = channel();
         // One poll starts all of them, so all are ready when it returns.
         (threads.bodies)(Box::pin(async move {
             let done = Arc::new(AtomicUsize::new(0));
@@ -268,10 +268,10 @@ mod tests {
                     smol::future::yield_now().await;
                     seen.push(done.load(Ordering::Relaxed));
                 }
-                said.send(seen).expect("the test listens");
+                sender.send(seen).expect("the test listens");
             }));
         }));
-        let seen = heard.recv_timeout(PATIENCE).expect("it ends");
+        let seen = receiver.recv_timeout(PATIENCE).expect("the task has sent its result");
         assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "{seen:?}");
     }
 
@@ -289,27 +289,35 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_block_hold_up_nobody_else() {
-        let threads = start(2).expect("a thread");
-        let (said, heard) = channel();
+    fn bodies_that_block_delay_no_other_task() {
+        let threads = start(2).expect("the system starts a thread");
+        let (sender, receiver) = channel();
         let say = |spawner: &Spawner, word: &'static str| {
-            let said = said.clone();
-            spawner(Box::pin(async move { said.send(word).expect("the test listens") }));
+            let sender = sender.clone();
+            spawner(Box::pin(async move { sender.send(word).expect("the test listens") }));
         };
         let blocked: Vec<_> = (0..2).map(|_| blocks(&threads)).collect();
         say(&threads.bodies, "body");
-        assert_eq!(heard.recv_timeout(PATIENCE), Ok("body"), "two are blocked");
+        assert_eq!(receiver.recv_timeout(PATIENCE), Ok("body"), "two bodies are blocked");
 
         let last = blocks(&threads);
         say(&threads.engine, "engine");
-        assert_eq!(heard.recv_timeout(PATIENCE), Ok("engine"), "three are blocked: no body may run");
+        assert_eq!(
+            receiver.recv_timeout(PATIENCE),
+            Ok("engine"),
+            "three bodies are blocked, so no other body may run"
+        );
         say(&threads.bodies, "later body");
         say(&threads.engine, "engine again");
-        assert_eq!(heard.recv_timeout(PATIENCE), Ok("engine again"));
+        assert_eq!(receiver.recv_timeout(PATIENCE), Ok("engine again"));
         drop(last);
-        assert_eq!(heard.recv_timeout(PATIENCE), Ok("later body"), "one has returned");
+        assert_eq!(
+            receiver.recv_timeout(PATIENCE),
+            Ok("later body"),
+            "a body has returned, so another may run"
+        );
         drop(blocked);
         say(&threads.bodies, "last");
-        assert_eq!(heard.recv_timeout(PATIENCE), Ok("last"));
+        assert_eq!(receiver.recv_timeout(PATIENCE), Ok("last"));
     }
 }

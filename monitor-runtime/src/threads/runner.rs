@@ -1,12 +1,12 @@
-//! The parts that run a node.
+//! The executors, clock and threads of one node.
 
 use peer_service::Spawner;
 use smol::channel::Sender;
 
 use crate::threads::environment::Environment;
 
-/// What runs the tasks of a node: threads of its own, and for the bodies of processes the executor
-/// that the configuration names.
+/// Runs the tasks of a node. The node has threads of its own; bodies of processes run on the
+/// executor that the configuration names.
 pub(crate) struct Runner {
     pub(crate) engine: Spawner,
     pub(crate) bodies: Spawner,
@@ -15,7 +15,7 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    /// Runs nothing: for a state that is driven by hand.
+    /// A runner that runs nothing, for tests that drive the state step by step.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn none() -> Self {
         Runner {

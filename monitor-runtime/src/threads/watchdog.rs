@@ -1,4 +1,4 @@
-//! Notices bodies of processes that block their thread.
+//! Detects bodies of processes that block their thread.
 //!
 //! A thread that runs bodies counts a step when it begins to poll a body and another one when the
 //! poll returns. One thread per program samples these counts. If a count is odd and the same in two
@@ -36,7 +36,7 @@ const QUICK_FOR: Duration = Duration::from_millis(200);
 /// Number of samples without any step until the watchdog sleeps.
 const QUIET_SAMPLES: u32 = 10;
 
-/// A body that blocks for that long is logged as a warning, and again each time the duration has
+/// A body that blocks for this long is logged as a warning, and again each time the duration has
 /// quadrupled.
 const WARN_AFTER: Duration = Duration::from_secs(1);
 
@@ -108,11 +108,11 @@ pub(crate) fn poll<R>(node: u64, process: u64, body: impl FnOnce() -> R) -> R {
         (Ok(Some(result)), _) => result,
         // The thread ends, and its slot is gone.
         (_, Some(body)) => body(),
-        (_, None) => unreachable!("a body that was taken has returned"),
+        (_, None) => unreachable!("a taken body has returned"),
     }
 }
 
-/// The poll of a body. Its drop is the poll's end, also by a panic.
+/// A running poll of a body. The poll ends on drop, also after a panic.
 struct Step<'a>(&'a Slot);
 
 impl Drop for Step<'_> {
@@ -235,13 +235,13 @@ enum Pause {
 /// The last sample of each thread.
 #[derive(Default)]
 struct Samples {
-    seen: Vec<(Weak<Slot>, Seen)>,
+    threads: Vec<(Weak<Slot>, ThreadSample)>,
     quiet: u32,
     quick_until: Option<Instant>,
 }
 
 #[derive(Clone, Copy)]
-struct Seen {
+struct ThreadSample {
     steps: u64,
     since: Instant,
     /// The thread was relieved or cannot be relieved, so only warnings remain.
@@ -249,9 +249,9 @@ struct Seen {
     warn_at: Duration,
 }
 
-impl Seen {
+impl ThreadSample {
     fn new(steps: u64, since: Instant) -> Self {
-        Seen { steps, since, relieved: false, warn_at: WARN_AFTER }
+        ThreadSample { steps, since, relieved: false, warn_at: WARN_AFTER }
     }
 
     const fn is_blocked(&self) -> bool {
@@ -262,26 +262,26 @@ impl Seen {
 impl Samples {
     /// Takes a sample, and relieves the threads that are blocked.
     fn take(&mut self, slots: &[Arc<Slot>], now: Instant) -> Pause {
-        self.seen.retain(|(slot, _)| slot.strong_count() > 0);
+        self.threads.retain(|(slot, _)| slot.strong_count() > 0);
         let mut quiet = true;
         for slot in slots {
             let steps = slot.steps.load(Ordering::Acquire);
-            let seen = self.of(slot);
-            if seen.steps != steps {
-                *seen = Seen::new(steps, now);
+            let sample = self.sample_of(slot);
+            if sample.steps != steps {
+                *sample = ThreadSample::new(steps, now);
                 quiet = false;
-            } else if seen.is_blocked() {
-                let blocked_for = now.saturating_duration_since(seen.since);
-                if !seen.relieved {
-                    seen.relieved = slot.relief.as_ref().is_none_or(|relieve| relieve());
+            } else if sample.is_blocked() {
+                let blocked_for = now.saturating_duration_since(sample.since);
+                if !sample.relieved {
+                    sample.relieved = slot.relief.as_ref().is_none_or(|relieve| relieve());
                     quiet = false;
                     // A body that only computes for as long as a quick sample does not prolong
                     // quick sampling.
                     if blocked_for >= SAMPLE / 2 {
                         self.quick_until = Some(now + QUICK_FOR);
                     }
-                } else if blocked_for >= seen.warn_at {
-                    seen.warn_at = seen.warn_at.saturating_mul(4);
+                } else if blocked_for >= sample.warn_at {
+                    sample.warn_at = sample.warn_at.saturating_mul(4);
                     WATCHDOG.warn(slot, blocked_for);
                 }
             }
@@ -295,23 +295,23 @@ impl Samples {
     }
 
     /// The last sample of that thread. A new thread starts with zero steps.
-    fn of(&mut self, slot: &Arc<Slot>) -> &mut Seen {
-        let at = self.seen.iter().position(|(other, _)| std::ptr::eq(other.as_ptr(), Arc::as_ptr(slot)));
+    fn sample_of(&mut self, slot: &Arc<Slot>) -> &mut ThreadSample {
+        let at = self.threads.iter().position(|(other, _)| std::ptr::eq(other.as_ptr(), Arc::as_ptr(slot)));
         let at = at.unwrap_or_else(|| {
-            self.seen.push((Arc::downgrade(slot), Seen::new(0, Instant::now())));
-            self.seen.len() - 1
+            self.threads.push((Arc::downgrade(slot), ThreadSample::new(0, Instant::now())));
+            self.threads.len() - 1
         });
-        &mut self.seen[at].1
+        &mut self.threads[at].1
     }
 
     /// Whether no thread has taken a step since the last sample.
     fn are_current(&mut self, slots: &[Arc<Slot>]) -> bool {
-        slots.iter().all(|slot| self.of(slot).steps == slot.steps.load(Ordering::SeqCst))
+        slots.iter().all(|slot| self.sample_of(slot).steps == slot.steps.load(Ordering::SeqCst))
     }
 
     fn next_warning(&self, now: Instant) -> Option<Duration> {
-        let blocked = self.seen.iter().map(|(_, seen)| seen).filter(|seen| seen.is_blocked());
-        blocked.map(|seen| (seen.since + seen.warn_at).saturating_duration_since(now)).min()
+        let blocked = self.threads.iter().map(|(_, sample)| sample).filter(|sample| sample.is_blocked());
+        blocked.map(|sample| (sample.since + sample.warn_at).saturating_duration_since(now)).min()
     }
 }
 
@@ -331,6 +331,6 @@ mod tests {
         watchdog.asleep.store(false, Ordering::SeqCst);
         watchdog.start(begin + RETRY_AFTER, || Ok(thread::current()));
         assert!(watchdog.thread.get().is_some() && !watchdog.asleep.load(Ordering::SeqCst));
-        watchdog.start(begin + 3 * RETRY_AFTER, || panic!("it runs"));
+        watchdog.start(begin + 3 * RETRY_AFTER, || panic!("the thread runs already"));
     }
 }

@@ -1,4 +1,4 @@
-//! Does the work, which may run code of the program.
+//! Execution of the postponed work, which may run code of the program.
 
 use std::mem;
 
@@ -17,7 +17,7 @@ impl AfterUnlock {
         }
         drain(&mut self.flushes, |(handle, channel)| handle.flush_soon(channel));
         if let Some(rare) = &mut rare {
-            rare.lost.drain(..).for_each(|handle| handle.close(EndKind::Overloaded));
+            rare.overloaded.drain(..).for_each(|handle| handle.close(EndKind::Overloaded));
             if !rare.downs.is_empty() {
                 log::downs(mem::take(&mut rare.downs), self.session.as_ref().map(|handle| &handle.peer));
             }
@@ -38,7 +38,7 @@ impl AfterUnlock {
 impl Rare {
     fn dial(&mut self, node: &Inner) {
         for (spec, dial) in self.dials.drain(..) {
-            // A dial of a service that panics is answered by nobody else.
+            // A service that panicked will not answer the dial.
             if unwind::catch(|| node.service.connect(&spec, dial)).is_err() {
                 self.refused.push((spec.name().clone(), dial));
             }
@@ -46,15 +46,15 @@ impl Rare {
     }
 
     fn fail(self, node: &Inner) {
-        let end = node.end_of_abandoned();
-        self.refused.into_iter().for_each(|(name, dial)| node.unreachable(&name, dial, end.into()));
+        let end = node.internal_end_kind();
+        self.refused.into_iter().for_each(|(name, dial)| node.dial_failed(&name, dial, end.into()));
         if let Some(panic) = self.failed {
             node.fail(&panic);
         }
     }
 }
 
-/// Empties it. Nearly always it is empty, which costs a look.
+/// Drains the vector. The check comes first because the vector is nearly always empty.
 fn drain<T>(things: &mut Vec<T>, act: impl FnMut(T)) {
     if !things.is_empty() {
         things.drain(..).for_each(act);

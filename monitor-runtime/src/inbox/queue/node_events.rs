@@ -1,30 +1,30 @@
-//! The node events in one mailbox: which of them wait, which are left out, and where some are
-//! missing.
+//! The node events of one mailbox: decides which events are queued, which are left out, and where
+//! events are missing.
 //!
-//! Two rules bound them. For each node and subscription at most two wait. For all of them together
-//! there is a limit of its own; beyond it the subscription has a *gap*, which lasts until the
-//! receiver has reached it and begins anew with a list of the nodes that are up.
+//! Two rules bound their number. For each node and subscription at most two events are queued. A
+//! second limit bounds the events of all nodes; beyond it the subscription has a *gap*. The gap
+//! lasts until the receiver reaches it and restarts with a list of the nodes that are up.
 
 use std::{collections::BTreeMap, mem};
 
 use monitor_core::{NodeNotice, NodesOptions};
 use refs::NodeName;
 
-/// See the [module](self). Events are known by the numbers of their entries in the queue.
+/// See the [module](self). An event is identified by the number of its entry in the queue.
 #[derive(Debug, Default)]
 pub(super) struct NodeEvents {
     alternations: BTreeMap<(NodeName, NodesOptions), Alternation>,
     gaps: BTreeMap<NodesOptions, Gap>,
     last_gap: u64,
-    /// How many events of `monitor_nodes` wait.
-    waiting: usize,
+    /// Number of queued events of `monitor_nodes`.
+    queued: usize,
 }
 
-/// The events of one node and subscription: at most two wait.
+/// The queued events of one node and subscription: at most two.
 ///
-/// What is left out to keep it so is always a down and the up after it. So every message still lies
-/// between the up and the down that the process sees, and the next thing it sees of that node is a
-/// down, marked as `missed`.
+/// The left-out events are always a down and the up after it. So every message still lies between
+/// the up and the down that the process sees, and the next event of that node is a down, marked as
+/// `missed`.
 #[derive(Debug, Default)]
 struct Alternation {
     first: Option<u64>,
@@ -32,37 +32,39 @@ struct Alternation {
     missed: bool,
 }
 
-/// Where events of a subscription are missing.
+/// A place where events of a subscription are missing.
 #[derive(Debug)]
 struct Gap {
     id: GapId,
     missed: u64,
 }
 
-/// Tells one gap from a later one of the same options.
+/// Distinguishes a gap from a later gap with the same options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GapId(u64);
 
-/// What is to be done about an event that has come.
+/// The action for a new event.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Placement {
-    /// It waits; `missed` as in [`NodeDown::missed`](crate::NodeDown::missed).
+    /// Queue it; `missed` as in [`NodeDown::missed`](crate::NodeDown::missed).
     Keep { missed: bool },
-    /// It waits in the place of these two.
+    /// Queue it and remove these two.
     Replace(u64, u64),
-    /// It is left out, and so is this one.
+    /// Leave it out, and remove this one.
     LeaveOut(u64),
-    /// It is the first that is missing in a new gap, which begins here.
+    /// Leave it out; it is the first missing event of a new gap.
     BeginGap(GapId),
-    /// It is missing in a gap that has begun before.
+    /// Leave it out; it is missing in a gap that began earlier.
     InGap,
 }
 
 impl NodeEvents {
-    /// An event that will be entry `number` if it waits; at most `limit` of them do.
+    /// Decides about a new event, which becomes entry `number` if it is queued. At most `limit`
+    /// events are queued.
     pub(super) fn push(&mut self, notice: &NodeNotice, number: u64, limit: usize) -> Placement {
         let Some(key) = key(notice) else {
-            // One notice for each call of `monitor_node`: the process itself bounds them.
+            // There is one notice for each call of `monitor_node`, so the process itself bounds
+            // their number.
             return Placement::Keep { missed: false };
         };
         if let Some(gap) = self.gaps.get_mut(&key.1) {
@@ -71,30 +73,30 @@ impl NodeEvents {
         }
         let alternation = self.alternations.get_mut(&key);
         match (alternation, notice) {
-            // Down, up, and now a down: the first two are left out.
+            // Down, up, and now a down: leave out the first two.
             (Some(Alternation { first: Some(first), second: Some(second), .. }), NodeNotice::Down(..)) => {
                 let placement = Placement::Replace(*first, *second);
                 let only = Alternation { first: Some(number), second: None, missed: false };
                 self.alternations.insert(key, only);
-                self.waiting -= 1;
+                self.queued -= 1;
                 placement
             }
-            // Up, down, and now an up: the last two are left out.
+            // Up, down, and now an up: leave out the last two.
             (Some(Alternation { first: Some(_), second, missed }), _) if second.is_some() => {
                 *missed = true;
-                self.waiting -= 1;
-                Placement::LeaveOut(second.take().expect("it was looked at"))
+                self.queued -= 1;
+                Placement::LeaveOut(second.take().expect("the guard has checked it"))
             }
-            _ if self.waiting >= limit => self.begin_gap(key.1),
+            _ if self.queued >= limit => self.begin_gap(key.1),
             _ => {
-                self.waiting += 1;
+                self.queued += 1;
                 let alternation = self.alternations.entry(key).or_default();
-                let place = if alternation.first.is_none() {
+                let slot = if alternation.first.is_none() {
                     &mut alternation.first
                 } else {
                     &mut alternation.second
                 };
-                *place = Some(number);
+                *slot = Some(number);
                 Placement::Keep { missed: mem::take(&mut alternation.missed) }
             }
         }
@@ -107,10 +109,10 @@ impl NodeEvents {
         Placement::BeginGap(id)
     }
 
-    /// The event leaves the queue for its receiver.
-    pub(super) fn leaves(&mut self, notice: &NodeNotice, number: u64) {
+    /// Records that the receiver has popped an event.
+    pub(super) fn pop(&mut self, notice: &NodeNotice, number: u64) {
         let Some(key) = key(notice) else { return };
-        self.waiting -= 1;
+        self.queued -= 1;
         let Some(alternation) = self.alternations.get_mut(&key) else { return };
         if alternation.first == Some(number) {
             alternation.first = alternation.second.take();
@@ -120,23 +122,23 @@ impl NodeEvents {
         }
     }
 
-    /// The receiver has reached the gap, and begins anew. Returns how many events are missing; none
-    /// if the subscription ended before.
+    /// Ends a gap that the receiver has reached, and restarts the subscription. Returns the number
+    /// of missing events, or `None` if the subscription has ended.
     pub(super) fn end_gap(&mut self, options: NodesOptions, id: GapId) -> Option<u64> {
         let gap = self.gaps.get(&options).filter(|gap| gap.id == id)?;
         let missed = gap.missed;
-        self.begin_anew(options);
+        self.restart(options);
         Some(missed)
     }
 
-    /// A subscription is over, or begins anew: what waits of it stays, what comes is of another
-    /// stream.
-    pub(super) fn begin_anew(&mut self, options: NodesOptions) {
+    /// Ends or restarts a subscription. Its queued events stay; later events are independent of
+    /// them.
+    pub(super) fn restart(&mut self, options: NodesOptions) {
         self.gaps.remove(&options);
-        self.alternations.retain(|(_, of), _| *of != options);
+        self.alternations.retain(|(_, other), _| *other != options);
     }
 
-    /// An event has another place in the queue.
+    /// Changes the number of the entry of an event.
     pub(super) fn renumber(&mut self, notice: &NodeNotice, from: u64, to: u64) {
         let Some(alternation) = key(notice).and_then(|key| self.alternations.get_mut(&key)) else { return };
         for number in [&mut alternation.first, &mut alternation.second] {
@@ -153,7 +155,7 @@ impl NodeEvents {
     }
 }
 
-/// The node and the subscription of an event that alternates.
+/// Returns the node and the subscription of an event of `monitor_nodes`.
 fn key(notice: &NodeNotice) -> Option<(NodeName, NodesOptions)> {
     match notice {
         NodeNotice::Up(options, event) | NodeNotice::Down(options, event) => {

@@ -12,9 +12,9 @@ use refs::{EndKind, Incarnation, NodeId, Serial, SessionId};
 use super::*;
 use crate::event::{NodeDown, NodeUp};
 
-const ROOM: usize = 10_000;
+const CAPACITY: usize = 10_000;
 
-const LIMITS: MailboxLimits = MailboxLimits { bytes: ROOM, messages: 1000, node_events: 100 };
+const LIMITS: MailboxLimits = MailboxLimits { bytes: CAPACITY, messages: 1000, node_events: 100 };
 
 fn message(len: usize) -> Message {
     Message::new(None, vec![7; len])
@@ -28,8 +28,8 @@ fn received(queue: &Queue) -> Vec<QueueItem> {
     .collect()
 }
 
-/// What one subscriber is told of a node that comes and goes, as the core tells it: up, down, up,
-/// down, ...
+/// The events of a node that connects and disconnects, as the core delivers them to one subscriber:
+/// up, down, up, down, ...
 fn node_events(count: u64) -> Vec<NodeNotice> {
     node_events_of("b@local", count)
 }
@@ -55,8 +55,9 @@ fn node_events_of(name: &str, count: u64) -> Vec<NodeNotice> {
     notices.collect()
 }
 
-/// `u3`: up of session 3. `d3`: its down; `d3!`: with something missed before it. Messages are `m`.
-fn story(items: &[QueueItem]) -> String {
+/// Renders items: `u3` is the up of session 3, `d3` its down, `d3!` a down with missed events
+/// before it, and `m` a message.
+fn render(items: &[QueueItem]) -> String {
     let word = |item: &QueueItem| match item {
         QueueItem::Event(Event::NodeUp(NodeUp { session, .. })) => format!("u{session}"),
         QueueItem::Event(Event::NodeDown(NodeDown { session, missed, .. })) => {
@@ -70,13 +71,13 @@ fn story(items: &[QueueItem]) -> String {
 }
 
 fn push(queue: &Queue, message: Message) -> Pushed {
-    let mut became = None;
-    queue.push_messages([message], |pushed| became = Some(pushed));
-    became.expect("one was pushed")
+    let mut outcome = None;
+    queue.push_messages([message], |pushed| outcome = Some(pushed));
+    outcome.expect("a message was pushed")
 }
 
 #[test]
-fn what_goes_in_comes_out_in_order() {
+fn items_are_popped_in_the_order_of_their_pushes() {
     let queue = Queue::new(LIMITS);
     let id = MonitorId(Serial::new(3, 1));
     push(&queue, message(1));
@@ -109,35 +110,35 @@ fn monitors_in_a_row_come_out_one_by_one_and_in_runs_that_end_with_the_row() {
     queue.pop_run(1000, &mut take);
     assert_eq!(taken, ids[1..600]);
     assert_eq!(queue.size().0, 401);
-    assert_eq!(story(&received(&queue)[..1]), "m");
+    assert_eq!(render(&received(&queue)[..1]), "m");
     assert_eq!(queue.size(), (0, 0));
 }
 
 #[test]
-fn what_does_not_fit_is_one_notice_at_its_place() {
+fn messages_that_do_not_fit_are_one_notice_at_their_place() {
     let queue = Queue::new(LIMITS);
-    assert_eq!(push(&queue, message(ROOM / 2)), Pushed::Kept);
+    assert_eq!(push(&queue, message(CAPACITY / 2)), Pushed::Kept);
     for _ in 0..3 {
-        assert_eq!(push(&queue, message(ROOM / 2 + 1)), Pushed::Full);
+        assert_eq!(push(&queue, message(CAPACITY / 2 + 1)), Pushed::Full);
     }
-    // A notice always has room.
+    // A notice always fits.
     queue.push_downs(&[MonitorId(Serial::new(0, 1))]);
-    assert_eq!(push(&queue, message(ROOM / 2 + 1)), Pushed::Full);
+    assert_eq!(push(&queue, message(CAPACITY / 2 + 1)), Pushed::Full);
     assert_eq!(push(&queue, message(10)), Pushed::Kept);
-    assert_eq!(story(&received(&queue)), "m missed3 Down(MonitorId(0.1)) missed1 m");
-    assert_eq!(push(&queue, message(ROOM / 2)), Pushed::Kept);
+    assert_eq!(render(&received(&queue)), "m missed3 Down(MonitorId(0.1)) missed1 m");
+    assert_eq!(push(&queue, message(CAPACITY / 2)), Pushed::Kept);
 }
 
 #[test]
 fn bodies_fill_the_mailbox_to_the_byte() {
-    for (last, became) in [(999, Pushed::Kept), (1000, Pushed::Kept), (1001, Pushed::Full)] {
+    for (last, outcome) in [(999, Pushed::Kept), (1000, Pushed::Kept), (1001, Pushed::Full)] {
         let queue = Queue::new(MailboxLimits { bytes: 4000, ..LIMITS });
         (0..3).for_each(|_| assert_eq!(push(&queue, message(1000)), Pushed::Kept));
-        assert_eq!(push(&queue, message(last)), became, "{last}");
+        assert_eq!(push(&queue, message(last)), outcome, "{last}");
         let (_, bytes) = queue.size();
         assert_eq!(push(&queue, message(4000 - bytes + 1)), Pushed::Full);
         assert_eq!(push(&queue, message(4000 - bytes)), Pushed::Kept);
-        // What is received makes room for as much.
+        // A received message frees as many bytes.
         assert!(queue.try_pop().is_ready());
         assert_eq!(push(&queue, message(1000)), Pushed::Kept);
     }
@@ -150,26 +151,26 @@ fn messages_are_counted_whatever_their_length() {
     assert_eq!(push(&queue, message(0)), Pushed::Full);
     assert!(queue.try_pop().is_ready());
     assert_eq!(push(&queue, message(0)), Pushed::Kept);
-    assert_eq!(story(&received(&queue)), "m m missed1 m");
+    assert_eq!(render(&received(&queue)), "m m missed1 m");
     for none in [MailboxLimits { messages: 0, ..LIMITS }, MailboxLimits { bytes: 0, ..LIMITS }] {
         assert_eq!(push(&Queue::new(none), message(0)), Pushed::Full);
     }
 }
 
 #[test]
-fn room_that_a_body_does_not_use_is_given_back() {
+fn unused_capacity_of_a_body_is_freed() {
     let queue = Queue::new(LIMITS);
-    let mut roomy = message(10);
-    roomy.body.reserve(1 << 20);
-    push(&queue, roomy);
+    let mut oversized = message(10);
+    oversized.body.reserve(1 << 20);
+    push(&queue, oversized);
     let Poll::Ready(Some(QueueItem::Event(Event::Message(kept)))) = queue.try_pop() else {
-        panic!("it waits")
+        panic!("the message is not queued")
     };
     assert!(kept.body.capacity() <= 32, "{}", kept.body.capacity());
 }
 
 #[test]
-fn a_closed_queue_gives_what_waits_and_then_nothing() {
+fn a_closed_queue_yields_its_entries_and_then_none() {
     let queue = Queue::new(LIMITS);
     push(&queue, message(1));
     assert!(queue.try_pop().is_ready());
@@ -178,20 +179,20 @@ fn a_closed_queue_gives_what_waits_and_then_nothing() {
     queue.close();
     assert_eq!(push(&queue, message(1)), Pushed::Closed);
     queue.push_downs(&[MonitorId(Serial::new(0, 1))]);
-    assert_eq!(story(&received(&queue)), "m");
+    assert_eq!(render(&received(&queue)), "m");
     assert!(matches!(queue.try_pop(), Poll::Ready(None)));
 }
 
 #[test]
 fn at_most_two_node_events_wait_and_messages_stay_between_an_up_and_a_down() {
-    let stories = ["", "u1", "u1 d1", "u1", "u1 d2!", "u1", "u1 d3!", "u1"];
-    for (count, expected) in (0..).zip(stories) {
+    let expectations = ["", "u1", "u1 d1", "u1", "u1 d2!", "u1", "u1 d3!", "u1"];
+    for (count, expected) in (0..).zip(expectations) {
         let queue = Queue::new(LIMITS);
         let left_out: usize =
             node_events(count).into_iter().map(|event| queue.push_node(event).0.merged).sum();
-        let waiting = queue.size().0 - queue.state.lock().removed;
-        assert_eq!((left_out + waiting) as u64, count, "each waits or is counted");
-        assert_eq!(story(&received(&queue)), expected, "after {count} events");
+        let queued = queue.size().0 - queue.state.lock().removed;
+        assert_eq!((left_out + queued) as u64, count, "each event is queued or counted");
+        assert_eq!(render(&received(&queue)), expected, "after {count} events");
     }
 
     let queue = Queue::new(LIMITS);
@@ -202,28 +203,28 @@ fn at_most_two_node_events_wait_and_messages_stay_between_an_up_and_a_down() {
             push(&queue, message(1));
         }
     }
-    assert_eq!(story(&received(&queue)), "u1 m m m m d4!");
+    assert_eq!(render(&received(&queue)), "u1 m m m m d4!");
 }
 
 #[test]
-fn a_receiver_that_knew_the_node_up_is_told_of_one_down() {
+fn a_receiver_that_has_seen_the_up_gets_one_down() {
     let queue = Queue::new(LIMITS);
     let events = node_events(7);
     queue.push_node(events[0].clone());
-    assert_eq!(story(&received(&queue)), "u1");
+    assert_eq!(render(&received(&queue)), "u1");
     events[1..6].iter().for_each(|event| _ = queue.push_node(event.clone()));
-    assert_eq!(story(&received(&queue)), "d3!");
+    assert_eq!(render(&received(&queue)), "d3!");
     queue.push_node(events[6].clone());
-    assert_eq!(story(&received(&queue)), "u4");
+    assert_eq!(render(&received(&queue)), "u4");
 }
 
 #[test]
-fn a_node_that_comes_and_goes_without_end_leaves_no_places_behind() {
+fn a_node_that_connects_and_disconnects_endlessly_leaves_no_removed_entries() {
     let queue = Queue::new(LIMITS);
-    push(&queue, message(ROOM));
+    push(&queue, message(CAPACITY));
     for event in node_events(10_000) {
         queue.push_node(event);
-        // One that does not fit between any two of them.
+        // A message that does not fit, between any two of the events.
         push(&queue, message(1));
     }
     let (entries, _) = queue.size();
@@ -233,23 +234,23 @@ fn a_node_that_comes_and_goes_without_end_leaves_no_places_behind() {
         |item: &QueueItem| if let QueueItem::Event(Event::Missed(count)) = item { *count } else { 0 };
     assert_eq!(left.iter().map(missed).sum::<u64>(), 10_000);
     let others: Vec<_> = left.into_iter().filter(|item| missed(item) == 0).collect();
-    assert_eq!(story(&others), "m u1 d5000!");
+    assert_eq!(render(&others), "m u1 d5000!");
 }
 
 #[test]
-fn flushed_notices_are_remembered_while_a_node_comes_and_goes() {
+fn flushed_notices_are_counted_while_a_node_connects_and_disconnects() {
     let queue = Queue::new(LIMITS);
     let mut events = node_events(20_000).into_iter();
     for slot in 0..1000 {
         events.by_ref().take(20).for_each(|event| _ = queue.push_node(event));
         queue.push_downs(&[MonitorId(Serial::new(slot, 1))]);
-        queue.flushed(|_| false);
+        queue.record_flushed(|_| false);
     }
     let (entries, _) = queue.size();
     assert!(entries < 200, "{entries} entries");
 }
 
-/// The gap that comes next.
+/// Pops the next item, which must be a gap.
 fn next_gap(queue: &Queue) -> (NodesOptions, GapId) {
     match queue.try_pop() {
         Poll::Ready(Some(QueueItem::Gap(options, gap))) => (options, gap),
@@ -269,8 +270,7 @@ fn beyond_the_limit_of_all_nodes_a_gap_stands_for_every_later_event_until_it_is_
     let missed = LeftOut { merged: 0, missed: 1 };
     assert_eq!(left_out, [&[LeftOut::default(); 4][..], &[missed; 6][..]].concat());
     (0..4).for_each(|_| assert!(matches!(queue.try_pop(), Poll::Ready(Some(QueueItem::Event(_))))));
-    // There is room again, but the events from here on are of no use without those that are
-    // missing.
+    // The queue is below its limit again, but later events are useless without the missing ones.
     assert_eq!(queue.push_node(node_events(1).remove(0)).0, missed);
     let (options, gap) = next_gap(&queue);
     assert_eq!(queue.push_node(node_events(2).remove(1)).0, missed);
@@ -278,8 +278,8 @@ fn beyond_the_limit_of_all_nodes_a_gap_stands_for_every_later_event_until_it_is_
     assert_eq!(queue.end_gap(options, gap), None);
     assert!(queue.try_pop().is_pending());
     node_events(2).into_iter().for_each(|event| assert_eq!(queue.push_node(event).0, LeftOut::default()));
-    assert_eq!(story(&received(&queue)), "u1 d1");
-    assert_eq!(queue.state.lock().node_events.as_ref().expect("there were some").nodes(), 0);
+    assert_eq!(render(&received(&queue)), "u1 d1");
+    assert_eq!(queue.state.lock().node_events.as_ref().expect("there were node events").nodes(), 0);
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn a_gap_goes_with_its_subscription_and_is_not_taken_for_a_later_one() {
     assert!(matches!(queue.try_pop(), Poll::Ready(Some(QueueItem::Event(_)))));
     node_events(2).into_iter().for_each(|event| _ = queue.push_node(event));
     let (options, first) = next_gap(&queue);
-    assert_eq!(queue.end_gap(options, first), None, "its subscription is over");
+    assert_eq!(queue.end_gap(options, first), None, "its subscription has ended");
     assert!(matches!(queue.try_pop(), Poll::Ready(Some(QueueItem::Event(_)))));
     let (options, second) = next_gap(&queue);
     assert_eq!(queue.end_gap(options, second), Some(1));
@@ -303,8 +303,8 @@ fn another_subscription_begins_anew() {
     queue.push_node(events[0].clone());
     queue.unsubscribed(NodesOptions::new());
     events[2..5].iter().for_each(|event| _ = queue.push_node(event.clone()));
-    assert_eq!(story(&received(&queue)), "u1 u2");
-    assert!(queue.state.lock().node_events.as_ref().expect("there were some").nodes() <= 1);
+    assert_eq!(render(&received(&queue)), "u1 u2");
+    assert!(queue.state.lock().node_events.as_ref().expect("there were node events").nodes() <= 1);
 }
 
 #[test]
@@ -319,23 +319,23 @@ fn flushed_notices_are_dropped_once_they_are_most_of_the_queue() {
     queue.push_node(events[1].clone());
     push(&queue, message(1));
     for flushed in 1..=90 {
-        queue.flushed(|id| ids[flushed..].contains(&id));
+        queue.record_flushed(|id| ids[flushed..].contains(&id));
     }
-    let (waiting, _) = queue.size();
-    assert!(waiting < 50, "{waiting} entries wait");
-    // The rest is where it was, and the node events are known by their new places.
-    let left = story(&received(&queue));
+    let (entries, _) = queue.size();
+    assert!(entries < 50, "{entries} entries are queued");
+    // The remaining entries keep their order, and the node events have their new numbers.
+    let left = render(&received(&queue));
     assert!(left.starts_with("u1 ") && left.ends_with("Down(MonitorId(99.1)) d1 m"), "{left}");
-    assert_eq!(queue.state.lock().node_events.as_ref().expect("there were some").nodes(), 0);
+    assert_eq!(queue.state.lock().node_events.as_ref().expect("there were node events").nodes(), 0);
 }
 
 #[test]
-fn who_waits_is_handed_out_once_whatever_comes() {
+fn the_waker_of_the_receiver_is_returned_once_by_any_push() {
     let queue = Queue::new(LIMITS);
     let [first, second] = [0; 2].map(|_| futures::task::noop_waker());
     let counted = Arc::new(Count::default());
     let waker = Waker::from(counted.clone());
-    let waits = |waker: &Waker| queue.poll_pop(&mut Context::from_waker(waker)).is_pending();
+    let is_pending = |waker: &Waker| queue.poll_pop(&mut Context::from_waker(waker)).is_pending();
     let pushes: [&dyn Fn() -> Option<Waker>; 4] = [
         &|| queue.push_messages([message(1)], drop),
         &|| queue.push_downs(&[MonitorId(Serial::new(1, 1))]),
@@ -343,13 +343,13 @@ fn who_waits_is_handed_out_once_whatever_comes() {
         &|| queue.close(),
     ];
     for push in pushes {
-        // Whoever looked last is woken, and nobody else.
-        assert!(waits(&first) && waits(&waker) && waits(&waker));
-        push().expect("somebody waits").wake();
+        // Only the task that polled last is woken.
+        assert!(is_pending(&first) && is_pending(&waker) && is_pending(&waker));
+        push().expect("a task waits").wake();
         assert!(push().is_none());
         received(&queue);
     }
-    assert!(!waits(&second), "it is closed");
+    assert!(!is_pending(&second), "the queue is closed");
     assert_eq!(counted.0.load(Ordering::Relaxed), pushes.len());
 }
 

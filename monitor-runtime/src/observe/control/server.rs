@@ -60,7 +60,7 @@ pub fn serve(node: &Node, socket: impl AsRef<Path>) -> io::Result<Served> {
             Abortable::new(connection_limit::serve(weak, "control", listener.incoming(), converse), stopped)
                 .await;
     };
-    node.inner.run_task(kinds::CLIENTS, serving, kinds::nothing);
+    node.inner.run_task(kinds::CLIENTS, serving, kinds::settled_on_drop);
     Ok(Served { listening, _socket: socket_file })
 }
 

@@ -1,4 +1,5 @@
-//! Every interleaving that matters, forced by hand: no tasks, no network.
+//! The interleavings of two sessions and their node, forced step by step, without tasks or a
+//! network.
 
 use std::{
     sync::{Mutex, OnceLock},
@@ -31,11 +32,11 @@ fn id(name: &str, incarnation: u64) -> NodeId {
     NodeId::new(name.parse().unwrap(), Incarnation::new(incarnation).unwrap())
 }
 
-/// A network that is never asked for anything.
-struct Nothing(NodeId);
+/// A peer service without a network.
+struct NoNetwork(NodeId);
 
 #[async_trait]
-impl PeerService for Nothing {
+impl PeerService for NoNetwork {
     fn local(&self) -> &NodeId {
         &self.0
     }
@@ -53,19 +54,19 @@ impl PeerService for Nothing {
     fn shutdown(&self) {}
 }
 
-/// Keeps what is pushed.
+/// Records the pushed frames.
 #[derive(Default)]
 struct Recorder {
     frames: Mutex<Vec<Vec<u8>>>,
     closed: Mutex<Option<EndKind>>,
     /// Called before each push.
-    look: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    on_push: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Outbox for Recorder {
     fn push(&self, _meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
-        if let Some(look) = self.look.get() {
-            look();
+        if let Some(on_push) = self.on_push.get() {
+            on_push();
         }
         let mut frame = Vec::new();
         write(&mut frame);
@@ -84,15 +85,15 @@ impl Outbox for Recorder {
     }
 }
 
-/// One node, one watching process, and sessions with a peer that are driven by hand.
-struct World {
+/// One node, one watching process, and sessions with a peer, which a test drives step by step.
+struct Fixture {
     node: Inner,
     watcher: LocalPid,
     process: Arc<LiveProcess>,
     after: AfterUnlock,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
         let mut core = CoreConfig::new(id("a@local", 1), 0);
         core.max_batch = BATCH;
@@ -105,13 +106,13 @@ impl World {
             max_waiting_bytes: 1 << 20,
             stop_timeout: std::time::Duration::ZERO,
         };
-        let service = Arc::new(Nothing(id("a@local", 1)));
+        let service = Arc::new(NoNetwork(id("a@local", 1)));
         let node = Inner::new(core, AliasKey::fixed(0), limits, service, None, false, Runner::none());
         let process = Arc::new(LiveProcess::new(limits.mailbox, None));
         let watcher = node.register_endpoint(LocalEndpoint::Process(process.clone())).unwrap();
         node.enter(|state, _| state.core.monitor_nodes(watcher, NodesOptions::new()))
-            .expect("the node is well");
-        World { node, watcher, process, after: AfterUnlock::default() }
+            .expect("the node has not failed");
+        Fixture { node, watcher, process, after: AfterUnlock::default() }
     }
 
     fn session(&self, number: u64) -> (Driver, Arc<Recorder>) {
@@ -123,22 +124,22 @@ impl World {
                 Arc::new(SessionHandle::new(peer, outbox.clone(), abort, &self.node.environment)),
                 &self.node,
             )
-            .expect("the node is well"),
+            .expect("the node has not failed"),
             outbox,
         )
     }
 
-    fn step(&mut self, driver: &mut Driver) -> Next {
+    fn step(&mut self, driver: &mut Driver) -> NextStep {
         let next = driver.advance(&self.node, &mut self.after);
         self.after.run(&self.node);
         next
     }
 
-    /// Steps until the driver waits for something.
-    fn settle(&mut self, driver: &mut Driver) -> Next {
+    /// Steps until the driver waits for a condition.
+    fn settle(&mut self, driver: &mut Driver) -> NextStep {
         loop {
             let next = self.step(driver);
-            if next != Next::Turn {
+            if next != NextStep::Turn {
                 return next;
             }
         }
@@ -160,7 +161,7 @@ impl World {
         frame
     }
 
-    /// What the watcher receives: `up`, `down`, `m` for a message, `Down` for a monitor.
+    /// Pops the items of the watcher: `up`, `down`, `m` for a message, `Down` for a monitor.
     fn received(&self) -> Vec<&'static str> {
         let items = std::iter::from_fn(|| match self.process.queue.try_pop() {
             Poll::Ready(item) => item,
@@ -171,9 +172,9 @@ impl World {
             QueueItem::Event(crate::Event::NodeDown(_)) => "down",
             QueueItem::Event(crate::Event::Message(_)) => "m",
             QueueItem::Event(other) => panic!("{other:?}"),
-            QueueItem::Gap(..) => panic!("few events wait"),
+            QueueItem::Gap(..) => panic!("the queue is below its limit"),
             QueueItem::Down(id) => {
-                self.node.take(id).expect("it was not flushed");
+                self.node.take(id).expect("the monitor was not flushed");
                 "Down"
             }
         };
@@ -189,207 +190,209 @@ fn signals(signals: &[Signal]) -> Vec<u8> {
 
 #[test]
 fn a_session_is_announced_then_read_then_ended() {
-    let mut world = World::new();
-    let (mut driver, _) = world.session(1);
-    assert_eq!(world.settle(&mut driver), Next::Frames);
-    assert_eq!(world.received(), ["up"]);
-    driver.buffer().push(&world.message());
+    let mut fixture = Fixture::new();
+    let (mut driver, _) = fixture.session(1);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
+    assert_eq!(fixture.received(), ["up"]);
+    driver.buffer().push(&fixture.message());
     driver.received(Ok(()));
-    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
     driver.received(Err(EndKind::Closed.into()));
-    assert_eq!(world.settle(&mut driver), Next::Over);
-    assert_eq!(world.received(), ["m", "down"]);
-    assert_eq!(world.settle(&mut driver), Next::Over);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Over);
+    assert_eq!(fixture.received(), ["m", "down"]);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Over);
 }
 
 #[test]
-fn the_next_session_waits_until_everything_of_the_one_before_is_told() {
-    let mut world = World::new();
-    let (mut old, _) = world.session(1);
-    world.settle(&mut old);
-    assert_eq!(world.received(), ["up"]);
+fn the_next_session_waits_until_every_event_of_the_previous_one_is_delivered() {
+    let mut fixture = Fixture::new();
+    let (mut old, _) = fixture.session(1);
+    fixture.settle(&mut old);
+    assert_eq!(fixture.received(), ["up"]);
     let monitors = 3 * BATCH as u32;
     for slot in 0..monitors {
-        world.monitor(Serial::new(slot, 1));
+        fixture.monitor(Serial::new(slot, 1));
     }
 
-    // The peer is back before this node has seen that it was gone.
-    let (mut new, _) = world.session(2);
-    assert_eq!(world.settle(&mut new), Next::Admission);
-    old.buffer().push(&world.message());
+    // The peer reconnects before this node has seen the end of the old session.
+    let (mut new, _) = fixture.session(2);
+    assert_eq!(fixture.settle(&mut new), NextStep::Admission);
+    old.buffer().push(&fixture.message());
     old.received(Ok(()));
-    assert_eq!(world.settle(&mut old), Next::Frames);
-    assert_eq!(world.settle(&mut new), Next::Admission);
+    assert_eq!(fixture.settle(&mut old), NextStep::Frames);
+    assert_eq!(fixture.settle(&mut new), NextStep::Admission);
     old.received(Err(EndKind::Closed.into()));
-    assert_eq!(world.settle(&mut old), Next::Over);
+    assert_eq!(fixture.settle(&mut old), NextStep::Over);
 
-    // The end of the old one takes more than a batch: the new one waits for the backlog, too.
-    assert_eq!(world.settle(&mut new), Next::Admission);
-    while world.node.resume(&mut world.after) {}
-    assert_eq!(world.settle(&mut new), Next::Frames);
-    new.buffer().push(&world.message());
+    // The end of the old session takes more than a batch, so the new session waits for the backlog,
+    // too.
+    assert_eq!(fixture.settle(&mut new), NextStep::Admission);
+    while fixture.node.resume(&mut fixture.after) {}
+    assert_eq!(fixture.settle(&mut new), NextStep::Frames);
+    new.buffer().push(&fixture.message());
     new.received(Ok(()));
-    world.settle(&mut new);
+    fixture.settle(&mut new);
 
     let mut expected = vec!["m"];
     expected.extend(vec!["Down"; monitors as usize]);
     expected.extend(["down", "up", "m"]);
-    assert_eq!(world.received(), expected);
+    assert_eq!(fixture.received(), expected);
 }
 
 #[test]
-fn a_batch_at_a_time_and_others_go_between() {
-    let mut world = World::new();
-    let (mut driver, _) = world.session(1);
-    world.settle(&mut driver);
+fn signals_are_handled_in_batches_and_other_tasks_run_between() {
+    let mut fixture = Fixture::new();
+    let (mut driver, _) = fixture.session(1);
+    fixture.settle(&mut driver);
     let monitor = |slot| Signal::Monitor {
         id: MonitorId(Serial::new(slot, 1)),
-        target: RemoteTarget::Pid(world.watcher.0),
+        target: RemoteTarget::Pid(fixture.watcher.0),
     };
     let many: Vec<_> = (0..3 * BATCH as u32).map(monitor).collect();
     driver.buffer().push(&signals(&many));
     driver.received(Ok(()));
     let mut last = 0;
-    while world.step(&mut driver) == Next::Turn {
-        let incoming = world.node.read_state(|state| state.core.stats().incoming);
-        assert!(incoming - last <= BATCH, "{} in one go", incoming - last);
+    while fixture.step(&mut driver) == NextStep::Turn {
+        let incoming = fixture.node.read_state(|state| state.core.stats().incoming);
+        assert!(incoming - last <= BATCH, "{} in one step", incoming - last);
         last = incoming;
     }
     assert_eq!(last, many.len());
 }
 
 #[test]
-fn frames_count_in_their_order_up_to_the_one_that_breaks_the_rules() {
-    let mut world = World::new();
-    let (mut driver, outbox) = world.session(1);
-    world.settle(&mut driver);
-    world.received();
+fn frames_are_handled_in_order_up_to_the_malformed_one() {
+    let mut fixture = Fixture::new();
+    let (mut driver, outbox) = fixture.session(1);
+    fixture.settle(&mut driver);
+    fixture.received();
     let reason = monitor_core::DownReason::NoProc;
     let down = |slot| {
-        let id = world.monitor(Serial::new(slot, 1));
+        let id = fixture.monitor(Serial::new(slot, 1));
         signals(&[Signal::Down { id, reason: reason.clone() }])
     };
     let downs: Vec<_> = (0..4).map(down).collect();
-    let torn = [&downs[3][..], &[99]].concat();
-    for frame in [&downs[0], &downs[1], &world.message(), &downs[2], &torn, &world.message()] {
+    let malformed = [&downs[3][..], &[99]].concat();
+    for frame in [&downs[0], &downs[1], &fixture.message(), &downs[2], &malformed, &fixture.message()] {
         driver.buffer().push(frame);
     }
     driver.received(Ok(()));
-    assert_eq!(world.settle(&mut driver), Next::Frames);
-    assert_eq!(world.received(), ["Down", "Down", "m", "Down"]);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
+    assert_eq!(fixture.received(), ["Down", "Down", "m", "Down"]);
     assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
 }
 
 #[test]
-fn messages_in_a_row_are_delivered_as_far_as_they_are_for_the_same() {
-    let mut world = World::new();
-    let (mut driver, outbox) = world.session(1);
-    world.settle(&mut driver);
-    world.received();
-    let (here, gone) = (world.message(), world.message_to(LocalPid(Serial::new(9, 9))));
+fn consecutive_messages_to_the_same_receiver_are_delivered_together() {
+    let mut fixture = Fixture::new();
+    let (mut driver, outbox) = fixture.session(1);
+    fixture.settle(&mut driver);
+    fixture.received();
+    let (here, gone) = (fixture.message(), fixture.message_to(LocalPid(Serial::new(9, 9))));
     let malformed = vec![MESSAGE, 0xff];
     for frame in [&here, &gone, &gone, &here, &here, &here, &here, &here, &malformed, &here] {
         driver.buffer().push(frame);
     }
     driver.received(Ok(()));
 
-    assert_eq!(world.step(&mut driver), Next::Turn);
-    assert_eq!(world.received(), ["m"; BATCH - 2], "a batch, less what was for nobody");
-    assert_eq!(world.step(&mut driver), Next::Turn);
-    assert_eq!(world.received(), ["m"; BATCH]);
-    assert_eq!(world.settle(&mut driver), Next::Frames);
-    assert!(world.received().is_empty());
-    assert_eq!(world.node.counters.messages_for_nobody.get(), 2);
+    assert_eq!(fixture.step(&mut driver), NextStep::Turn);
+    assert_eq!(fixture.received(), ["m"; BATCH - 2], "a batch, without the messages for an exited process");
+    assert_eq!(fixture.step(&mut driver), NextStep::Turn);
+    assert_eq!(fixture.received(), ["m"; BATCH]);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
+    assert!(fixture.received().is_empty());
+    assert_eq!(fixture.node.counters.messages_for_nobody.get(), 2);
     assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
 }
 
 #[test]
-fn nobody_finds_the_way_before_what_waited_for_it_was_pushed() {
-    for waiting in 0..6 {
-        let world = Arc::new(World::new());
+fn a_route_opens_only_after_the_pending_messages_were_pushed() {
+    for pending in 0..6 {
+        let fixture = Arc::new(Fixture::new());
         let peer = id("b@local", 1);
         let to = Dest::Pid(Pid::new(peer.clone(), Serial::new(7, 1)));
         let send = || {
             assert!(
-                world
+                fixture
                     .node
                     .send(OutboundMessage::without_sender(&to, SendOptions::new()), &mut vec![7])
                     .is_ok()
             )
         };
-        (0..waiting).for_each(|_| send());
-        let (mut driver, outbox) = world.session(1);
-        let (name, weak) = (peer.name.clone(), Arc::downgrade(&world));
-        let way = move || weak.upgrade().is_some_and(|world| world.node.routes.find(&name).is_some());
+        (0..pending).for_each(|_| send());
+        let (mut driver, outbox) = fixture.session(1);
+        let (name, weak) = (peer.name.clone(), Arc::downgrade(&fixture));
+        let has_route =
+            move || weak.upgrade().is_some_and(|fixture| fixture.node.routes.find(&name).is_some());
         let pushed = Arc::downgrade(&outbox);
-        let look = move || {
+        let check = move || {
             let before = pushed.upgrade().map_or(0, |outbox| outbox.frames.lock().unwrap().len());
-            assert!(before >= waiting || !way(), "number {before} of {waiting} can be overtaken");
+            assert!(before >= pending || !has_route(), "number {before} of {pending} can be overtaken");
         };
-        assert!(outbox.look.set(Box::new(look)).is_ok());
-        driver.advance(&world.node, &mut AfterUnlock::default());
-        // Each takes along what waits, a part at a time.
-        (0..=waiting).for_each(|_| send());
-        assert!(world.node.routes.find(&peer.name).is_some());
-        driver.abandon(EndKind::Closed.into(), &world.node, &mut AfterUnlock::default());
-        assert!(world.node.routes.find(&peer.name).is_none());
+        assert!(outbox.on_push.set(Box::new(check)).is_ok());
+        driver.advance(&fixture.node, &mut AfterUnlock::default());
+        // Each send also forwards a part of the pending messages.
+        (0..=pending).for_each(|_| send());
+        assert!(fixture.node.routes.find(&peer.name).is_some());
+        driver.abandon(EndKind::Closed.into(), &fixture.node, &mut AfterUnlock::default());
+        assert!(fixture.node.routes.find(&peer.name).is_none());
     }
 }
 
 #[test]
-fn what_breaks_the_rules_is_refused_and_nothing_after_it_counts() {
-    let mut world = World::new();
-    let (mut driver, outbox) = world.session(1);
-    world.settle(&mut driver);
-    world.received();
+fn a_frame_that_breaks_the_protocol_closes_the_session_and_later_frames_are_dropped() {
+    let mut fixture = Fixture::new();
+    let (mut driver, outbox) = fixture.session(1);
+    fixture.settle(&mut driver);
+    fixture.received();
     driver.buffer().push(&[99]);
-    driver.buffer().push(&world.message());
+    driver.buffer().push(&fixture.message());
     driver.received(Ok(()));
-    assert_eq!(world.settle(&mut driver), Next::Frames);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
     assert_eq!(*outbox.closed.lock().unwrap(), Some(EndKind::Protocol));
-    driver.buffer().push(&world.message());
+    driver.buffer().push(&fixture.message());
     driver.received(Ok(()));
-    assert_eq!(world.settle(&mut driver), Next::Frames);
-    assert!(world.received().is_empty());
+    assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
+    assert!(fixture.received().is_empty());
     driver.received(Err(EndKind::Protocol.into()));
-    assert_eq!(world.settle(&mut driver), Next::Over);
-    assert_eq!(world.received(), ["down"]);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Over);
+    assert_eq!(fixture.received(), ["down"]);
 }
 
 #[test]
-fn what_is_abandoned_is_ended_once() {
-    let mut world = World::new();
-    let (mut driver, _) = world.session(1);
-    world.settle(&mut driver);
-    driver.abandon(EndKind::LocalShutdown.into(), &world.node, &mut world.after);
-    driver.abandon(EndKind::LocalShutdown.into(), &world.node, &mut world.after);
-    assert_eq!(world.settle(&mut driver), Next::Over);
-    assert_eq!(world.received(), ["up", "down"]);
-    assert!(world.node.read_state(|state| state.sessions.is_empty()));
+fn an_abandoned_session_ends_once() {
+    let mut fixture = Fixture::new();
+    let (mut driver, _) = fixture.session(1);
+    fixture.settle(&mut driver);
+    driver.abandon(EndKind::LocalShutdown.into(), &fixture.node, &mut fixture.after);
+    driver.abandon(EndKind::LocalShutdown.into(), &fixture.node, &mut fixture.after);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Over);
+    assert_eq!(fixture.received(), ["up", "down"]);
+    assert!(fixture.node.read_state(|state| state.sessions.is_empty()));
 }
 
 #[test]
-fn a_session_that_is_abandoned_before_it_was_announced_answers_who_waited_for_it() {
-    let mut world = World::new();
-    world.monitor(Serial::new(0, 1));
-    let (mut driver, _) = world.session(1);
-    driver.abandon(EndKind::Internal.into(), &world.node, &mut world.after);
-    world.after.run(&world.node);
-    while world.node.resume(&mut world.after) {}
-    assert_eq!(world.received(), ["up", "Down", "down"]);
-    assert_eq!(world.node.read_state(|state| state.core.stats().waiting), 0);
+fn a_session_abandoned_before_its_announcement_fires_the_waiting_monitors() {
+    let mut fixture = Fixture::new();
+    fixture.monitor(Serial::new(0, 1));
+    let (mut driver, _) = fixture.session(1);
+    driver.abandon(EndKind::Internal.into(), &fixture.node, &mut fixture.after);
+    fixture.after.run(&fixture.node);
+    while fixture.node.resume(&mut fixture.after) {}
+    assert_eq!(fixture.received(), ["up", "Down", "down"]);
+    assert_eq!(fixture.node.read_state(|state| state.core.stats().waiting), 0);
 }
 
 #[test]
 fn signals_that_follow_each_other_go_in_one_frame() {
-    let mut world = World::new();
-    let (mut driver, outbox) = world.session(1);
-    // What waits for the session goes out as soon as it is up, a batch at a time.
+    let mut fixture = Fixture::new();
+    let (mut driver, outbox) = fixture.session(1);
+    // The requests that wait for the session are sent as soon as it is up, one batch at a time.
     for slot in 0..BATCH as u32 - 1 {
-        world.monitor(Serial::new(slot, 1));
+        fixture.monitor(Serial::new(slot, 1));
     }
-    world.settle(&mut driver);
-    while world.node.resume(&mut world.after) {}
+    fixture.settle(&mut driver);
+    while fixture.node.resume(&mut fixture.after) {}
     let frames = outbox.frames.lock().unwrap();
     assert!(frames.len() <= 2, "{} frames", frames.len());
     let sent = frames.iter().flat_map(|frame| Signals::new(&frame[1..]));
