@@ -28,26 +28,26 @@ use crate::{
 };
 
 impl Mailbox {
-    /// Asks a process something and waits for its reply: at most `timeout`, and no longer than it
-    /// lives and can be reached.
+    /// Sends a request to a process and waits for its reply: at most `timeout`, and no longer than
+    /// the process lives and can be reached.
     ///
     /// The target receives the request as a [`Message`] with a [`reply_to`](Message::reply_to),
-    /// after everything that this process has sent it before, and answers with [`Mailbox::reply`].
-    /// The reply comes out of this call alone, never out of the mailbox: one that comes too late,
-    /// or a second one, is dropped and counted (`messages_for_no_alias`). Meanwhile this mailbox
-    /// fills, and keeps its order. To call oneself ends in a timeout.
+    /// after all earlier messages of this process, and answers with [`Mailbox::reply`]. Only this
+    /// call returns the reply; it never enters the mailbox. A late or second reply is dropped and
+    /// counted (`messages_for_no_alias`). Other events wait in this mailbox in their order
+    /// meanwhile. A process that calls itself gets a timeout.
     ///
-    /// Cancel-safe: dropped, it leaves no monitor and no late reply; whether the target has got the
-    /// request is then as open as after a timeout. It waits for room where [`Mailbox::send`] would
-    /// be refused. The timeout is of real time (in a simulated node, of its clock), and
-    /// [`Duration::MAX`] is none at all. Source: `gen_server:call/3`.
+    /// Cancel-safe: dropping the future ends the monitor and discards a late reply; the target may
+    /// or may not have received the request, as after a timeout. If the queue to the target's node
+    /// is full, the call waits for room, where [`Mailbox::send`] returns `Full`. The timeout is of
+    /// real time (in a simulated node, of its clock); [`Duration::MAX`] means no timeout. Source:
+    /// `gen_server:call/3`.
     ///
     /// # Errors
-    /// [`CallError::Down`] with what the monitor says, and on what evidence: the target ended
-    /// without a reply, or there is none, or no connection. [`CallError::Timeout`].
-    /// [`CallError::NotSent`], such as too long. [`CallError::NotAlive`],
-    /// [`CallError::NotImplemented`] as of [`Node::monitor`]; `NotAlive` also if this process exits
-    /// while the call waits.
+    /// [`CallError::Down`] with the `Down` of the monitor: the target ended without a reply, does
+    /// not exist, or cannot be reached. [`CallError::Timeout`]. [`CallError::NotSent`], for example
+    /// if the request is too long. [`CallError::NotAlive`] and [`CallError::NotImplemented`] as for
+    /// [`Node::monitor`]; `NotAlive` also if this process exits while the call waits.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -83,12 +83,12 @@ impl Mailbox {
         let target = target.into();
         let call = Call::of_process(self, &target)?;
         let to = Dest::from(target);
-        let letter = OutboundMessage { reply_to: Some(call.id), ..self.letter(&to, SendOptions::new()) };
-        call.run(letter, request.into(), timeout).await
+        let message = OutboundMessage { reply_to: Some(call.id), ..self.outbound(&to, SendOptions::new()) };
+        call.run(message, request.into(), timeout).await
     }
 
-    /// [`Mailbox::call`] with values: the request is written by [serde](Mailbox::send_as), and the
-    /// reply read. Cancel-safe like it.
+    /// [`Mailbox::call`] with values: [serde](Mailbox::send_as) encodes the request and decodes the
+    /// reply. Cancel-safe like [`Mailbox::call`].
     ///
     /// # Errors
     /// As [`Mailbox::call`], and [`CallError::Reply`] if the reply is of another type.
@@ -102,11 +102,11 @@ impl Mailbox {
         Ok(self.call(target, request, timeout).await?.decode()?.body)
     }
 
-    /// Replies to the request of a call. `Ok(false)`: the message was no request. Whether the
-    /// caller still waits is not told, and makes no difference.
+    /// Replies to the request of a call. Returns `Ok(false)` if the message was no request. It does
+    /// not report whether the caller still waits.
     ///
-    /// It arrives before the `Down` of this process. Another process may reply as well: hand it the
-    /// message, or send to its [`reply_to`](Message::reply_to).
+    /// The reply arrives before the `Down` of this process. Another process may reply instead: pass
+    /// the message to it, or let it send to [`reply_to`](Message::reply_to).
     ///
     /// # Errors
     /// As [`Mailbox::send`].
@@ -117,7 +117,7 @@ impl Mailbox {
         }
     }
 
-    /// [`Mailbox::reply`] with a value, written by [serde](Mailbox::send_as).
+    /// [`Mailbox::reply`] with a value, encoded by [serde](Mailbox::send_as).
     ///
     /// # Errors
     /// As [`Mailbox::send_as`].
@@ -131,8 +131,8 @@ impl Mailbox {
 }
 
 impl Node {
-    /// [`Mailbox::call`] from outside any process: the request comes from nobody, and is in no
-    /// order with other messages. Cancel-safe like it.
+    /// [`Mailbox::call`] from outside any process: the request has no sender, and is not ordered
+    /// with other messages. Cancel-safe like [`Mailbox::call`].
     ///
     /// # Errors
     /// As [`Mailbox::call`].
@@ -145,16 +145,16 @@ impl Node {
         let target = target.into();
         let call = Call::of_nobody(self, &target)?;
         let to = Dest::from(target);
-        // In the order of its own watcher, so that the monitor goes first.
-        let letter = OutboundMessage {
+        // The request takes the order of the call's own watcher, so that the monitor goes first.
+        let message = OutboundMessage {
             speaker: call.owner,
             reply_to: Some(call.id),
             ..OutboundMessage::of_nobody(&to, SendOptions::new())
         };
-        call.run(letter, request.into(), timeout).await
+        call.run(message, request.into(), timeout).await
     }
 
-    /// [`Node::call`] with values: see [`Mailbox::call_as`]. Cancel-safe like it.
+    /// [`Node::call`] with values: see [`Mailbox::call_as`]. Cancel-safe like [`Mailbox::call`].
     ///
     /// # Errors
     /// As [`Mailbox::call_as`].
@@ -169,15 +169,15 @@ impl Node {
     }
 }
 
-/// A call under way: a monitor whose reference is an alias, and what comes of either. Its drop ends
-/// both.
+/// A call under way: a monitor whose reference is an alias, and the slot for the reply or the
+/// `Down`. Dropping it ends both.
 struct Call {
     node: Node,
-    /// Who monitors: so the monitor, the request and everything before them are in one order.
+    /// The watcher of the monitor. The request is sent in its order, so that the monitor goes first.
     owner: LocalPid,
     id: MonitorId,
     answer: Arc<Answer>,
-    /// The owner, if it is no process. Dropped last.
+    /// The owner, if it is not a process. Dropped last.
     _watcher: Option<Watcher>,
 }
 
@@ -206,23 +206,23 @@ impl Call {
     /// Sends the request, and waits.
     async fn run(
         &self,
-        letter: OutboundMessage<'_>,
+        message: OutboundMessage<'_>,
         mut request: Vec<u8>,
         timeout: Duration,
     ) -> Result<Message, CallError> {
-        let mut send = pin!(self.node.inner.send_async(letter, &mut request));
+        let mut send = pin!(self.node.inner.send_async(message, &mut request));
         let mut is_sent = false;
         let environment = &self.node.inner.environment;
         let mut late = environment.sleep_until(environment.after(timeout));
         poll_fn(|cx| {
-            // A reply that is there counts, however late this is polled.
+            // A reply that has arrived counts, however late this is polled.
             if let Poll::Ready(answer) = self.poll_answer(cx) {
                 return Poll::Ready(answer);
             }
             if !is_sent && let Poll::Ready(sent) = send.as_mut().poll(cx) {
                 is_sent = true;
                 match sent {
-                    // The monitor will say so, too, or has more to say.
+                    // The monitor reports this as well, or a better cause.
                     Ok(()) | Err(SendError::NotConnected(_)) => {}
                     Err(error) => return Poll::Ready(Err(CallError::NotSent(error))),
                 }
@@ -236,7 +236,7 @@ impl Call {
         self.answer.poll(cx).map(|first| match (first, self.node.inner.take(self.id)) {
             (First::Reply(message), _) => Ok(message),
             (_, Some(down)) => Err(CallError::Down(Box::new(down))),
-            // Its notice went with the process that calls.
+            // The calling process has exited, and its monitors with it.
             (_, None) => Err(NotAlive.into()),
         })
     }

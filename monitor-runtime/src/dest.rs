@@ -2,25 +2,25 @@
 
 use refs::{AliasToken, Incarnation, MonitorRef, Name, NodeName, Pid, Serial, Target};
 
-/// Whom a message is for.
+/// The destination of a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Dest {
-    /// That very process.
+    /// The process with this pid.
     Pid(Pid),
-    /// Whoever holds the name at the node when the message arrives there.
+    /// The process that holds the name when the message arrives at its node.
     Name(Name),
-    /// The process that made the monitor, as long as the monitor's reference is an alias of it:
+    /// The process that made the monitor, while the monitor's reference is an alias:
     /// [`MonitorOptions::alias`](crate::MonitorOptions::alias). The reference must carry its
-    /// [token](crate::AliasToken), as the one that was returned by `monitor_with` does. A
-    /// [`Down`](crate::Down) and [`Mailbox::monitors`](crate::Mailbox::monitors) name monitors
-    /// without it. Messages to a reference that is no alias are dropped and counted
+    /// [token](crate::AliasToken): use the one that `monitor_with` returned. The references in a
+    /// [`Down`](crate::Down) and from [`Mailbox::monitors`](crate::Mailbox::monitors) have no
+    /// token. Messages to a reference that is no alias are dropped and counted
     /// (`messages_for_no_alias`).
     Alias(MonitorRef),
 }
 
 impl Dest {
-    /// The node it is for.
+    /// The node of the receiver.
     pub const fn node(&self) -> &NodeName {
         match self {
             Dest::Pid(pid) => &pid.node().name,
@@ -29,7 +29,7 @@ impl Dest {
         }
     }
 
-    /// Who is meant, once the node is known.
+    /// The receiver on its node.
     pub(crate) fn receiver(&self) -> Receiver<'_> {
         match self {
             Dest::Pid(pid) => Receiver::Pid(pid.incarnation(), pid.serial()),
@@ -64,12 +64,12 @@ dest_from! {
     &Target => |target| target.clone().into(),
 }
 
-/// Whom a message is for, on the node it is for.
+/// The receiver of a message, on the receiver's node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Receiver<'a> {
     Pid(Incarnation, Serial),
-    /// Not yet checked to be a registered name.
+    /// The text was not checked to be a registered name yet.
     Name(&'a str),
-    /// None if the sender has no token.
+    /// The token is `None` if the reference has none.
     Alias(Incarnation, Serial, Option<AliasToken>),
 }

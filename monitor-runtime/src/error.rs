@@ -1,4 +1,4 @@
-//! Why a call was refused.
+//! Errors of calls.
 
 use std::time::Duration;
 
@@ -8,24 +8,23 @@ use thiserror::Error;
 
 use crate::event::Message;
 
-/// The node was stopped, or the process that calls has exited: nothing can be begun any more.
+/// The node was stopped, or the calling process has exited, so no call can begin any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the node was stopped, or the calling process has exited")]
 pub struct NotAlive;
 
-/// The node's peer service cannot do what the call needs. Use another service, or do without the
-/// call.
+/// The node's peer service lacks a capability that the call needs. Use another service, or do without the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "the peer service of this node does not offer `{capability}`; use another service, or do without the call"
 )]
 pub struct NotImplemented {
-    /// The field of `peer_service::Capabilities` that is missing.
+    /// The field of `peer_service::Capabilities` that is false.
     pub capability: &'static str,
 }
 
-/// Why something could not be monitored. What goes wrong at the target's end is no error: it
-/// arrives as a [`Down`](crate::Down).
+/// Why a monitor could not be made. A failure at the target's end is no error: it arrives as a
+/// [`Down`](crate::Down).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MonitorError {
@@ -33,11 +32,11 @@ pub enum MonitorError {
     #[error(transparent)]
     #[doc(alias = "is_alive")]
     NotAlive(#[from] NotAlive),
-    /// The peer service cannot tell what the call asks for.
+    /// The peer service lacks a capability that the call needs.
     #[error(transparent)]
     NotImplemented(#[from] NotImplemented),
-    /// [`MonitorOptions::alias`](crate::MonitorOptions::alias) was set for a monitor that is not of
-    /// a process: what is sent to an alias needs a mailbox. Use
+    /// [`MonitorOptions::alias`](crate::MonitorOptions::alias) was set for a monitor that belongs
+    /// to no process, so messages to the alias would have no mailbox. Use
     /// [`Mailbox::monitor_with`](crate::Mailbox::monitor_with).
     #[error(
         "an alias needs a mailbox; make the monitor by `Mailbox::monitor_with`, or leave the option `alias` out"
@@ -45,95 +44,96 @@ pub enum MonitorError {
     AliasWithoutMailbox,
 }
 
-/// Why [`Mailbox::try_recv`](crate::Mailbox::try_recv) gives no event.
+/// Why [`Mailbox::try_recv`](crate::Mailbox::try_recv) returned no event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TryRecvError {
-    /// None waits now.
+    /// There is no unread event now.
     #[error("the mailbox is empty")]
     Empty,
-    /// None waits, and none will come: the process was killed, or the node was stopped.
+    /// There is no unread event and none will come: the process was killed, or the node was stopped.
     #[error(
         "the mailbox is empty, and nothing more will come: the process was killed, or the node was stopped"
     )]
     Closed,
 }
 
-/// Why a connection could not be asked for, or ended.
+/// Why a connection could not be requested, or could not be ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The node was stopped.
     #[error(transparent)]
     NotAlive(#[from] NotAlive),
-    /// The peer service makes or ends its connections by itself.
+    /// The peer service makes or ends its connections on its own.
     #[error(transparent)]
     NotImplemented(#[from] NotImplemented),
 }
 
-/// Why a message was not sent. That its receiver is gone is no error: as in Erlang, nobody is told.
+/// Why a message was not sent. It is no error if the receiver has exited: as in Erlang, the sender is not notified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// The node was stopped, or the sending process has exited.
     #[error(transparent)]
     NotAlive(#[from] NotAlive),
-    /// Too much waits to be sent to that node. Slow down, or use
+    /// The queue to that node is full. Slow down, or use
     /// [`Mailbox::send_async`](crate::Mailbox::send_async).
     #[error("too much waits to be sent to that node; slow down, or wait for room with `send_async`")]
     Full,
-    /// The message is too long. Send it in parts.
+    /// The message exceeds the maximum length. Send it in parts.
     #[error(
         "a message of {len} bytes is too long, the limit is {max}; send it in parts, or raise `max_message` and \
          `max_frame` on both nodes"
     )]
     TooLarge {
-        /// Its length, in bytes.
+        /// The length of the message, in bytes.
         len: usize,
-        /// The limit, in bytes.
+        /// The maximum length, in bytes.
         max: usize,
     },
-    /// The session with that node has no such channel: the two nodes are not configured alike.
-    /// Configure it at both, or allow the default channel:
+    /// The session with that node has no such channel, because one of the two nodes is not
+    /// configured with it. Configure it on both, or allow the default channel:
     /// [`SendOptions::or_default_channel`](crate::SendOptions::or_default_channel).
     #[error(
         "the session with that node has no such channel; configure it on both nodes, or use `or_default_channel`"
     )]
     NoChannel,
-    /// There is no connection to that node, and none can be made.
+    /// The node is not connected, and the peer service cannot dial it.
     #[error("no connection to that node: {0}")]
     NotConnected(SessionEnd),
-    /// The value cannot be written: its type holds something that postcard does not know, such as a
-    /// sequence whose length is not known beforehand, or refuses by itself.
+    /// The value cannot be encoded: its type contains something that postcard does not support,
+    /// such as a sequence without a length in advance, or its `Serialize` returned an error.
     #[error("the value cannot be written as a message")]
     NotEncoded,
 }
 
-/// Why a call has no reply. See [`Mailbox::call`](crate::Mailbox::call).
+/// Why a call returned no reply. See [`Mailbox::call`](crate::Mailbox::call).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum CallError {
     /// The node was stopped, or the calling process has exited.
     #[error(transparent)]
     NotAlive(#[from] NotAlive),
-    /// The peer service cannot monitor the target, and without that a call could wait in vain.
+    /// The peer service cannot monitor the target, so the call could not detect the target's end.
     #[error(transparent)]
     NotImplemented(#[from] NotImplemented),
-    /// The request did not go out.
+    /// The request was not sent.
     #[error("the request was not sent")]
     NotSent(#[source] SendError),
-    /// The target ended, or cannot be reached: what its monitor says. It may have done what it was
-    /// asked to.
+    /// The target ended, or cannot be reached, as its monitor reports. It may have carried out the
+    /// request.
     #[error("no reply: {}{}", .0.reason, if .0.reason_was_cut { " (reason cut)" } else { "" })]
     Down(Box<Down>),
-    /// The time is over. The target may have done what it was asked to, or do it yet.
+    /// The timeout has passed. The target may have carried out the request, or may still do so.
     #[error("no reply within {0:?}")]
     Timeout(Duration),
-    /// The reply is not of the type that was asked for.
+    /// The reply is not of the requested type.
     #[error(transparent)]
     Reply(#[from] DecodeError),
 }
 
-/// A message that is not of the type it was to be read as. Nothing is lost: it has the message.
+/// A message could not be decoded as the requested type. The error holds the message, so none is
+/// lost.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "a message of {} bytes cannot be read as {wanted}; sender and receiver must agree on the type",
@@ -156,18 +156,18 @@ pub(crate) enum DecodeCause {
 }
 
 impl DecodeError {
-    /// The message, as it came.
+    /// The message, as it was received.
     pub fn message(&self) -> &Message {
         &self.message
     }
 
-    /// The message, as it came: to read it as another type, or to hand it on.
+    /// The message, as it was received: to decode it as another type, or to pass it on.
     pub fn into_message(self) -> Message {
         *self.message
     }
 }
 
-/// Why nothing could be monitored, whoever asks.
+/// Why a monitor could not be made, for any kind of watcher.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Refusal {
     NotAlive(NotAlive),
@@ -200,7 +200,7 @@ impl From<NotImplemented> for Refusal {
     }
 }
 
-/// Why a name could not be given to a process.
+/// Why a process could not be registered under a name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RegisterError {
@@ -211,7 +211,7 @@ pub enum RegisterError {
     /// unregistered.
     #[error("the name is taken by {0:?}")]
     NameTaken(Pid),
-    /// No such process lives on this node: a name is given to local, live processes only.
+    /// No such process lives on this node: only local, live processes can be registered.
     #[error("no such process lives on this node")]
     NoProc,
 }
@@ -225,15 +225,15 @@ pub enum StartError {
     Field {
         /// The field.
         field: &'static str,
-        /// What is wrong with it, and what is allowed.
+        /// The problem, and the allowed values.
         problem: &'static str,
     },
-    /// The configuration names one node, the peer service is of another. Give both the same name.
+    /// The configuration and the peer service have different node names. Give both the same name.
     #[error("the configuration is of {config}, the peer service of {service}; give both the same name")]
     WrongName {
         /// The name in the configuration.
         config: NodeName,
-        /// The name of the peer service's own node.
+        /// The node name of the peer service.
         service: NodeName,
     },
     /// The peer service's frames are too small for a monitor signal with the longest exit reason.
@@ -241,12 +241,12 @@ pub enum StartError {
         "the peer service takes frames of at most {max} bytes, and at least {min} are needed; raise its `max_frame`"
     )]
     FramesTooSmall {
-        /// What the service takes, in bytes.
+        /// The maximum length of the service's frames, in bytes.
         max: usize,
-        /// What is needed, in bytes.
+        /// The length that is needed, in bytes.
         min: usize,
     },
-    /// The operating system gave no random numbers.
+    /// The operating system returned no random numbers.
     #[error("the operating system gave no random numbers")]
     Random(#[source] getrandom::Error),
     /// The thread that runs the node could not be started.

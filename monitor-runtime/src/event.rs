@@ -1,4 +1,4 @@
-//! What a process receives.
+//! The events that a process receives.
 
 use std::fmt;
 
@@ -6,46 +6,46 @@ use monitor_core::{Down, NodeEvent, NodeNotice, NodesOptions};
 use refs::{MonitorRef, NodeId, NodeName, Pid, SessionEnd, SessionId};
 use serde::Serialize;
 
-/// What comes out of a [`Mailbox`](crate::Mailbox); its messages are bytes, or what
-/// [`Mailbox::recv_as`](crate::Mailbox::recv_as) makes of them.
+/// An event of a [`Mailbox`](crate::Mailbox). The body of a message is bytes, or a value that
+/// [`Mailbox::recv_as`](crate::Mailbox::recv_as) has decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<B = Vec<u8>> {
-    /// Somebody sent a message.
+    /// A message was sent to this process.
     Message(Message<B>),
     /// A monitor of this process has fired.
     #[doc(alias = "DOWN")]
     Down(Down),
-    /// A session with a node began: of a `monitor_nodes`.
+    /// A session with a node began. From a `monitor_nodes`.
     #[doc(alias = "nodeup")]
     NodeUp(NodeUp),
-    /// The session with a node ended, or could not be made: of a `monitor_nodes` or a
+    /// The session with a node ended, or could not be made. From a `monitor_nodes` or a
     /// `monitor_node`.
     #[doc(alias = "nodedown")]
     NodeDown(NodeDown),
-    /// At this place so many messages are missing: the mailbox was full. See
+    /// This many messages are missing in this position, because the mailbox was full. See
     /// [`Config::max_mailbox_bytes`](crate::Config::max_mailbox_bytes).
     Missed(u64),
-    /// The node failed: a panic left its tables half changed, and it does nothing any more. It
-    /// comes once, then the mailbox ends. Monitors of this mailbox that had not fired end with it,
-    /// without a `Down` of their own.
+    /// The node failed: a panic left its tables half changed, so it has stopped. This event comes
+    /// once and is the last of the mailbox. Monitors of this mailbox that had not fired end with
+    /// it, without a `Down` of their own.
     NodeFailed,
-    /// At this place events of a `monitor_nodes` are missing: more waited than the mailbox takes.
-    /// See [`Config::max_node_events`](crate::Config::max_node_events).
+    /// Events of a `monitor_nodes` are missing in this position, because the mailbox was full. See
+    /// [`Config::max_node_events`](crate::Config::max_node_events).
     NodesMissed(NodesMissed),
 }
 
-/// A message: bytes, or what [`Message::decode`](crate::Message::decode) makes of them.
+/// A message. Its body is bytes, or a value that [`Message::decode`](crate::Message::decode) has decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message<B = Vec<u8>> {
-    /// The process that sent it; none if it was sent by a node handle, outside any process.
+    /// The sender; `None` if a node handle sent it, outside any process.
     pub from: Option<Pid>,
-    /// Where a reply is awaited: the message is the request of a call. Reply with
-    /// [`Mailbox::reply`](crate::Mailbox::reply), from any process, now or later; only the first
-    /// reply counts, and none once the caller waits no more.
+    /// The alias for the reply, if the message is the request of a call. Reply with
+    /// [`Mailbox::reply`](crate::Mailbox::reply), from any process, now or later. Only the first
+    /// reply counts; a reply after the call has ended is dropped.
     pub reply_to: Option<MonitorRef>,
-    /// What was sent.
+    /// The body.
     pub body: B,
 }
 
@@ -59,9 +59,9 @@ impl Message {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NodeUp {
-    /// The node, in its present life.
+    /// The node's name and incarnation.
     pub node: NodeId,
-    /// The session: the [`NodeDown`] that ends it bears the same number.
+    /// The session. Its [`NodeDown`] has the same number.
     pub session: SessionId,
     /// Whether either end is hidden.
     pub hidden: bool,
@@ -76,17 +76,17 @@ pub struct NodeUp {
 pub struct NodeDown {
     /// The node's name.
     pub name: NodeName,
-    /// Which life of the node the session was with; none if there was no session.
+    /// The node's name and incarnation in that session; `None` if there was no session.
     pub node: Option<NodeId>,
-    /// The session; none if there was none.
+    /// The session; `None` if there was none.
     pub session: Option<SessionId>,
-    /// How it ended: told to a `monitor_node`, and to a `monitor_nodes` that asked for it.
+    /// How the session ended. Set for a `monitor_node`, and for a `monitor_nodes` with [`nodedown_reason`](NodesOptions::nodedown_reason).
     pub end: Option<SessionEnd>,
-    /// Which subscription this notice belongs to.
+    /// The subscription that this notice belongs to.
     pub source: NodeDownSource,
-    /// True if a down and the up after it were left out just before this event: at most two events
-    /// per node and subscription wait in one mailbox. `session` then differs from the last
-    /// [`NodeUp`].
+    /// Whether a down and the up after it were left out just before this event: at most two events
+    /// per node and subscription are unread in one mailbox. If so, `session` differs from that of
+    /// the last [`NodeUp`].
     pub missed: bool,
 }
 
@@ -104,33 +104,33 @@ impl fmt::Display for NodeDown {
     }
 }
 
-/// Events of a `monitor_nodes` are missing, and the subscription begins anew with the nodes that
-/// are up now.
+/// Events of a `monitor_nodes` are missing, and the subscription restarts with the nodes that are
+/// up now.
 ///
-/// Forget what the events before said of nodes, and take [`NodesMissed::up`] instead: what follows
-/// begins exactly where that list ends, as after a first
-/// [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes). The list is of the moment at which
-/// this event is received. No session that lasted is missing from it; one that began and ended in
-/// between is missed for good.
+/// Discard the state from earlier events, and use [`NodesMissed::up`] instead: later events begin
+/// exactly where that list ends, as after a first
+/// [`Mailbox::monitor_nodes`](crate::Mailbox::monitor_nodes). The list is made when this event is
+/// received. It has all sessions that are still up; a session that began and ended in between is
+/// not reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NodesMissed {
     /// The subscription.
     pub options: NodesOptions,
-    /// How many events are missing, those that cancel each other included.
+    /// Number of missing events, including those that cancel each other.
     pub count: u64,
     /// The nodes that are up, sorted by name. Empty if the process has exited or its node was
-    /// stopped: then nothing follows.
+    /// stopped; then no event follows.
     pub up: Vec<NodeInfo>,
 }
 
-/// Which subscription a [`NodeDown`] belongs to.
+/// The subscription that a [`NodeDown`] belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum NodeDownSource {
-    /// Of a `monitor_node`, which is over with it.
+    /// A `monitor_node`, which ends with this notice.
     MonitorNode,
-    /// Of the `monitor_nodes` with these options.
+    /// The `monitor_nodes` with these options.
     MonitorNodes(NodesOptions),
 }
 
@@ -138,9 +138,9 @@ pub enum NodeDownSource {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NodeInfo {
-    /// The node, in its present life.
+    /// The node's name and incarnation.
     pub node: NodeId,
-    /// The present session with it.
+    /// The current session with it.
     pub session: SessionId,
     /// Whether either end is hidden.
     pub hidden: bool,

@@ -29,7 +29,7 @@ use crate::{
 pub struct Demonitor {
     /// Whether to remove an unread `Down` of the monitor from the mailbox. O(1).
     pub flush: bool,
-    /// Tell whether the monitor was active.
+    /// Whether to report if the monitor was active.
     pub info: bool,
 }
 
@@ -46,7 +46,7 @@ impl Demonitor {
         self
     }
 
-    /// Tell whether the monitor was active.
+    /// Whether to report if the monitor was active.
     #[must_use]
     pub const fn info(mut self) -> Self {
         self.info = true;
@@ -54,17 +54,17 @@ impl Demonitor {
     }
 }
 
-/// The mailbox of one process: what it receives, in order, and the calls it makes in Erlang's
-/// style, whose notices arrive here.
+/// The mailbox of one process: it holds the events of the process in order, and has the calls in
+/// Erlang's style, whose notices arrive here.
 ///
-/// Messages and notices come out in the order in which they went in. Of one sender that is the
-/// order in which it sent; its messages come before the `Down` that tells of its exit.
+/// Events are received in the order in which they arrived. The messages of one sender arrive in the
+/// order in which it sent them, and before the `Down` that reports its exit.
 ///
-/// A mailbox may outlive its process. From the exit on its calls give [`NotAlive`], and nothing
-/// that it sends arrives, on any channel and from any thread: the `Down` of the process is the last
-/// that anybody receives of it. Messages and node events that wait can still be received; `Down`s
-/// that wait have ended with the monitors of the process, but for up to 127 that were taken along
-/// with the last one that it received.
+/// A mailbox may outlive its process. From the exit on its calls return [`NotAlive`], and no
+/// message that it sends is delivered, on any channel and from any thread: no watcher receives a
+/// message of the process after its `Down`. Unread messages and node events can still be received.
+/// Unread `Down`s are discarded with the monitors of the process, except for up to 127 that were
+/// fetched together with the last one received.
 pub struct Mailbox {
     node: Node,
     pid: Pid,
@@ -77,34 +77,33 @@ impl Mailbox {
         Mailbox { pid: node.inner.pid(pid.0), node, process, prefetch: Prefetch::default() }
     }
 
-    /// The process.
+    /// The pid of the process.
     #[doc(alias = "self")]
     pub const fn pid(&self) -> &Pid {
         &self.pid
     }
 
-    /// Its node.
+    /// The node of the process.
     pub const fn node(&self) -> &Node {
         &self.node
     }
 
     // ----- receiving
 
-    /// The next event; waits for it. `None` once the process was killed or the node was stopped,
-    /// and everything that waited was received.
+    /// Waits for the next event. Returns `None` once the process was killed or the node was stopped, and no unread event is left.
     ///
-    /// Cancel-safe: an event leaves the mailbox only with the future's readiness. Dropped before,
-    /// as the branch of a `select` that was not taken, it has taken nothing.
+    /// Cancel-safe: an event leaves the mailbox only when the future returns it. If the future is
+    /// dropped before, such as in a branch of a `select`, no event is lost.
     #[doc(alias = "receive")]
     pub async fn recv(&mut self) -> Option<Event> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// The next event, if one waits.
+    /// Returns the next event without waiting.
     ///
     /// # Errors
-    /// [`TryRecvError::Empty`] if none waits now; [`TryRecvError::Closed`] where [`Mailbox::recv`]
-    /// gives `None`.
+    /// [`TryRecvError::Empty`] if the mailbox is empty; [`TryRecvError::Closed`] when
+    /// [`Mailbox::recv`] would return `None`.
     pub fn try_recv(&mut self) -> Result<Event, TryRecvError> {
         match self.next(Queue::try_pop) {
             Poll::Ready(event) => event.ok_or(TryRecvError::Closed),
@@ -112,15 +111,14 @@ impl Mailbox {
         }
     }
 
-    /// [`Mailbox::recv`] for futures and streams that are written by hand: ready where that would
-    /// be. If it is pending, the task of `cx` is woken for the next event, and that of an earlier
-    /// call no more.
+    /// [`Mailbox::recv`] for futures and streams that are written by hand. If it is pending, the
+    /// next event wakes the task of `cx`, which replaces the task of an earlier call.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         self.next(|queue| queue.poll_pop(cx))
     }
 
-    /// The next event: what was taken already, or what `pop` finds and was not flushed. `Down`s of
-    /// a process that has exited ended with its monitors, unless they were taken before.
+    /// The next event: a prefetched `Down`, or the next entry from `pop` that was not flushed.
+    /// After the exit of the process only prefetched `Down`s are left: its monitors have ended.
     fn next(&mut self, mut pop: impl FnMut(&Queue) -> Poll<Option<Item>>) -> Poll<Option<Event>> {
         loop {
             if let Some(down) = self.prefetch.pop() {
@@ -150,9 +148,9 @@ impl Mailbox {
     // ----- monitors
 
     /// Monitors a process; its end arrives here as [`Event::Down`]. Connects on demand, never
-    /// waits. To monitor oneself is allowed, and never fires. O(1).
+    /// waits. A process may monitor itself; such a monitor never fires. O(1).
     ///
-    /// It arrives at the target's node before whatever this process sends there afterwards on the
+    /// The monitor arrives at the target's node before any later message of this process on the
     /// same channel.
     ///
     /// # Errors
@@ -174,7 +172,7 @@ impl Mailbox {
         Ok(if options.alias.is_some() { self.inner().alias(id) } else { self.inner().reference(id) })
     }
 
-    /// Ends a monitor: [`Mailbox::demonitor_with`] without flush and info. Always true.
+    /// Ends a monitor: [`Mailbox::demonitor_with`] without flush and info. Returns true.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -182,14 +180,13 @@ impl Mailbox {
         self.demonitor_with(monitor, Demonitor::new())
     }
 
-    /// Ends a monitor. Decided here: no round trip, no connection (the original waits up to three
-    /// seconds for its answer).
+    /// Ends a monitor. The local node decides it: without a round trip, and without a connection
+    /// (Partisan waits up to three seconds for an answer).
     ///
-    /// After it no `Down` of the monitor is added to the mailbox. One that is there stays, unless
-    /// `flush` is asked for. With `info` the result tells: true, it was active, and no `Down` was
-    /// or will be delivered; false, it had fired, or it is no monitor of this process. Without
-    /// `info` it is always true. O(1), however much is in the mailbox; with `flush` on the average
-    /// of many calls.
+    /// After the call no `Down` of the monitor is added to the mailbox. An unread one stays, unless
+    /// `flush` is set. With `info`, true means that the monitor was active and no `Down` was or
+    /// will be delivered; false means that it had fired, or is no monitor of this process. Without
+    /// `info` the result is always true. O(1), however long the mailbox is; amortized with `flush`.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -209,11 +206,11 @@ impl Mailbox {
         Ok(!options.info || found == Demonitored::Active)
     }
 
-    /// Makes a monitor's reference an alias no more; the monitor stays. True if it was one of this
-    /// process.
+    /// Ends the alias of a monitor's reference; the monitor stays. Returns true if the reference
+    /// was an alias of this process.
     ///
-    /// Once it has returned, no message through it is added to the mailbox; what is there stays.
-    /// Source: `erlang:unalias/1`.
+    /// Once this has returned, no message through the alias is added to the mailbox; unread
+    /// messages stay. Source: `erlang:unalias/1`.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -225,9 +222,9 @@ impl Mailbox {
         })
     }
 
-    /// The monitors of this process that were neither ended nor received, oldest first, and their
-    /// targets as they were passed in. Takes time in proportion to their number, during which the
-    /// node does nothing else.
+    /// The monitors of this process that were not ended and whose `Down` was not received, oldest
+    /// first, with their targets as passed in. O(n) for n monitors; it holds the node's lock
+    /// meanwhile.
     #[doc(alias = "process_info")]
     pub fn monitors(&self) -> Vec<(MonitorRef, Target)> {
         let inner = self.inner();
@@ -245,13 +242,13 @@ impl Mailbox {
 
     // ----- nodes
 
-    /// Tells this process once, as [`Event::NodeDown`], when the node goes down: when the present
-    /// session with it ends, or the one that is made for this call, or when none can be made.
+    /// Delivers one [`Event::NodeDown`] to this process when the node goes down: when the current
+    /// session with it ends, or the session that this call makes, or when no session can be made.
     /// Connects on demand.
     ///
-    /// However many calls, one notice a session; it comes after every `Down` of that session for
-    /// this process (Erlang counts the calls, and promises no order). For the own node it is
-    /// accepted, and never comes.
+    /// Several calls in one session still cause one notice. It comes after every `Down` of that
+    /// session for this process (Erlang counts the calls, and promises no order). A call for the
+    /// local node succeeds, and its notice never comes.
     ///
     /// # Errors
     /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks
@@ -260,8 +257,8 @@ impl Mailbox {
         self.monitor_node_with(node, Connect::OnDemand)
     }
 
-    /// [`Mailbox::monitor_node`], and what to do if the node is not connected. With
-    /// [`Connect::Never`] that is told at once: one notice a call.
+    /// [`Mailbox::monitor_node`] with a choice for a node that is not connected. With
+    /// [`Connect::Never`] the notice is delivered at once, one for each call.
     ///
     /// # Errors
     /// As [`Mailbox::monitor_node`].
@@ -276,8 +273,7 @@ impl Mailbox {
         })?)
     }
 
-    /// Takes [`Mailbox::monitor_node`] back. Never connects. A notice that is in the mailbox
-    /// already stays.
+    /// Ends a [`Mailbox::monitor_node`]. Never connects. An unread notice stays in the mailbox.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -285,16 +281,17 @@ impl Mailbox {
         Ok(self.inner().enter_as(self.local(), |state, _| state.core.demonitor_node(self.local(), node))?)
     }
 
-    /// Tells this process of every node that comes up and goes down, as [`Event::NodeUp`] and
-    /// [`Event::NodeDown`]; returns the nodes that are up now. What is told begins exactly where
+    /// Delivers an [`Event::NodeUp`] or [`Event::NodeDown`] to this process for every node that
+    /// comes up or goes down, and returns the nodes that are up now. The events begin exactly where
     /// that list ends.
     ///
-    /// Per node they alternate strictly. An up comes before every message of its session, and the
-    /// node is already in [`Node::nodes`]; a down comes after every message and every `Down` of its
-    /// session, and the node has left [`Node::nodes`]. Equal options twice are one subscription
-    /// (Erlang counts); different options are different ones, and each is told.
+    /// The events of one node alternate strictly. An up comes before every message of its session,
+    /// and the node is already in [`Node::nodes`]; a down comes after every message and every
+    /// `Down` of its session, and the node has left [`Node::nodes`]. Two calls with equal options
+    /// make one subscription (Erlang counts); calls with different options make several, and each
+    /// has its own events.
     ///
-    /// If this process does not receive them, only so many wait: see [`Event::NodesMissed`].
+    /// The number of unread events is limited: see [`Event::NodesMissed`].
     ///
     /// # Errors
     /// [`NotAlive`]; [`NotImplemented`](crate::NotImplemented) if the peer service lacks
@@ -307,8 +304,8 @@ impl Mailbox {
         Ok(up.iter().map(|event| NodeInfo::of(event)).collect())
     }
 
-    /// Takes back the [`Mailbox::monitor_nodes`] with exactly these options. Once it has returned,
-    /// nothing of it is added to the mailbox; what is there stays.
+    /// Ends the [`Mailbox::monitor_nodes`] with exactly these options. Once it has returned, no
+    /// event of that subscription is added to the mailbox; unread ones stay.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -321,30 +318,30 @@ impl Mailbox {
 
     // ----- names and messages
 
-    /// Gives a name to this process. See [`Node::register`].
+    /// Registers this process under a name. See [`Node::register`].
     ///
     /// # Errors
     /// As [`Node::register`].
     pub fn register(&self, name: RegName) -> Result<(), RegisterError> {
         self.node.register(name, &self.pid).map_err(|error| match error {
-            // It is this process that is gone.
+            // The process that has exited is this one.
             RegisterError::NoProc => NotAlive.into(),
             error => error,
         })
     }
 
-    /// Sends a message to a pid, to whoever holds a name, or through an alias. Never waits (Erlang
-    /// suspends a sender when too much waits); connects on demand, in one order with the monitors
-    /// of this process.
+    /// Sends a message to a pid, to the holder of a name, or through an alias. Never waits (Erlang
+    /// suspends a sender when the send buffer is full). Connects on demand. Messages and monitors
+    /// of this process arrive in the order of its calls.
     ///
-    /// What is sent from one process to another arrives in the order in which it was sent, until
-    /// something is lost with the session: what arrived is then a prefix. A message to a node whose
-    /// session has just ended goes to the next session. That the receiver is gone, or its mailbox
-    /// full, is not told; monitor it. O(n) for n bytes.
+    /// Messages from one process to another arrive in the order in which they were sent. If the
+    /// session ends, the messages that arrived on it are a prefix of those sent. A message to a
+    /// node whose session has just ended goes to the next session. The sender is not notified if
+    /// the receiver has exited or its mailbox is full; monitor the receiver. O(n) for n bytes.
     ///
     /// # Errors
-    /// [`SendError::Full`] if too much waits for that node, [`SendError::TooLarge`],
-    /// [`SendError::NotConnected`] if the peer service makes no connections and there is none,
+    /// [`SendError::Full`] if the queue to that node is full; [`SendError::TooLarge`];
+    /// [`SendError::NotConnected`] if the node is not connected and the peer service cannot dial;
     /// [`NotAlive`].
     #[doc(alias = "nosuspend")]
     #[doc(alias = "forward_message")]
@@ -353,24 +350,24 @@ impl Mailbox {
         self.send_with(to, body, SendOptions::new())
     }
 
-    /// [`Mailbox::send`] with options. The order of messages holds for those of one channel; a
-    /// `Down` of this process comes after all of them, whatever channel they took.
+    /// [`Mailbox::send`] with options. Messages keep their order on each channel; a `Down` of this
+    /// process comes after its messages on all channels.
     ///
     /// # Errors
     /// As [`Mailbox::send`], and [`SendError::NoChannel`] if the session has no such channel. If
-    /// there is no session yet that is not known: then the message is dropped and counted
-    /// (`messages_undeliverable`).
+    /// there is no session yet and the next one lacks the channel, the message is dropped and
+    /// counted (`messages_undeliverable`).
     pub fn send_with(
         &self,
         to: impl Into<Dest>,
         body: impl Into<Vec<u8>>,
         options: SendOptions,
     ) -> Result<(), SendError> {
-        Ok(self.inner().send(self.letter(&to.into(), options), &mut body.into())?)
+        Ok(self.inner().send(self.outbound(&to.into(), options), &mut body.into())?)
     }
 
-    /// [`Mailbox::send`], but waits for room instead of [`SendError::Full`]. Cancel-safe: dropped
-    /// before it is ready, it has sent nothing.
+    /// [`Mailbox::send`] that waits for room instead of returning [`SendError::Full`]. Cancel-safe:
+    /// if the future is dropped before it is ready, the message is not sent.
     ///
     /// # Errors
     /// As [`Mailbox::send`], without `Full`.
@@ -379,7 +376,7 @@ impl Mailbox {
     }
 
     /// [`Mailbox::send_async`] with options. It waits for room on that channel alone. Cancel-safe
-    /// like it.
+    /// like [`Mailbox::send_async`].
     ///
     /// # Errors
     /// As [`Mailbox::send_with`], without `Full`.
@@ -390,10 +387,10 @@ impl Mailbox {
         options: SendOptions,
     ) -> Result<(), SendError> {
         let (to, mut body) = (to.into(), body.into());
-        self.inner().send_async(self.letter(&to, options), &mut body).await
+        self.inner().send_async(self.outbound(&to, options), &mut body).await
     }
 
-    pub(crate) fn letter<'a>(&'a self, to: &'a Dest, options: SendOptions) -> OutboundMessage<'a> {
+    pub(crate) fn outbound<'a>(&'a self, to: &'a Dest, options: SendOptions) -> OutboundMessage<'a> {
         let gate = Some(&self.process.gate);
         OutboundMessage { from: Some(&self.pid), speaker: self.local(), to, reply_to: None, options, gate }
     }

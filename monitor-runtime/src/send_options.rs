@@ -1,9 +1,8 @@
-//! How a message is sent.
+//! Options for sending a message.
 
 use refs::ChannelId;
 
-/// How a message is sent: on which channel, and what to do if the receiver's node has no such
-/// channel.
+/// Options for sending a message: the channel, and what to do if the session has no such channel.
 ///
 /// ```
 /// # use monitor_runtime::{Config, Node, SendOptions};
@@ -20,15 +19,15 @@ use refs::ChannelId;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SendOptions {
-    /// The channel. The default one by default.
+    /// The channel. The default channel if not set.
     pub channel: ChannelId,
-    /// Whether the default channel is taken if the session has no such channel. False by default:
-    /// then it is [`SendError::NoChannel`](crate::SendError::NoChannel).
+    /// Whether the message uses the default channel if the session has no such channel. False by
+    /// default: the send then fails with [`SendError::NoChannel`](crate::SendError::NoChannel).
     pub or_default_channel: bool,
 }
 
 impl SendOptions {
-    /// On the default channel.
+    /// Options that send on the default channel.
     pub const fn new() -> Self {
         SendOptions { channel: ChannelId::DEFAULT, or_default_channel: false }
     }
@@ -40,7 +39,7 @@ impl SendOptions {
         self
     }
 
-    /// Takes the default channel if the session has no such channel.
+    /// Uses the default channel if the session has no such channel.
     #[must_use]
     pub const fn or_default_channel(mut self) -> Self {
         self.or_default_channel = true;

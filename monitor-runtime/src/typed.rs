@@ -1,4 +1,4 @@
-//! Messages that are values: written and read by serde, in the form of postcard.
+//! Messages that are values: serde encodes and decodes them in the postcard format.
 
 use std::any::type_name;
 
@@ -13,14 +13,15 @@ use crate::{
 };
 
 impl Message {
-    /// Reads the body as a value that was sent by [`Mailbox::send_as`]. The whole body must be one.
+    /// Decodes the body as a value that was sent by [`Mailbox::send_as`]. Bytes after the value are
+    /// an error.
     ///
-    /// Nothing in the bytes tells of which type they are: sender and receiver agree on it, best on
-    /// one enum for all that a process takes. A body may have been made by anybody in the cluster;
-    /// types with checks of their own make them when they are read.
+    /// The bytes do not say their type: sender and receiver must agree on it, best on one enum for
+    /// all messages of a process. Any node of the cluster can send any bytes, so a type with
+    /// invariants must check them in its `Deserialize`.
     ///
     /// # Errors
-    /// [`DecodeError`], which has the message.
+    /// [`DecodeError`], which returns the message.
     ///
     /// ```
     /// # use monitor_runtime::prelude::*;
@@ -47,7 +48,7 @@ impl Message {
 }
 
 impl Event {
-    /// Reads the body of a message: [`Message::decode`]. Other events are what they were.
+    /// Decodes the body of a message by [`Message::decode`]. Other events are unchanged.
     ///
     /// # Errors
     /// As [`Message::decode`].
@@ -65,11 +66,11 @@ impl Event {
 }
 
 impl Mailbox {
-    /// The next event, its message read as a value: [`Mailbox::recv`] and [`Message::decode`].
-    /// Cancel-safe like the former.
+    /// Waits for the next event and decodes a message: [`Mailbox::recv`] and [`Message::decode`].
+    /// Cancel-safe like [`Mailbox::recv`].
     ///
     /// # Errors
-    /// [`DecodeError`], which has the message; the next call gives the next event.
+    /// [`DecodeError`], which returns the message; the next call returns the next event.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -107,18 +108,19 @@ impl Mailbox {
         Some(self.recv().await?.decode())
     }
 
-    /// The next event, its message read as a value, if one waits.
+    /// Returns the next event without waiting, and decodes a message.
     ///
     /// # Errors
-    /// As [`Mailbox::try_recv`]; within, as [`Mailbox::recv_as`].
+    /// The outer error is that of [`Mailbox::try_recv`], the inner one that of
+    /// [`Mailbox::recv_as`].
     pub fn try_recv_as<T: DeserializeOwned>(
         &mut self,
     ) -> Result<Result<Event<T>, DecodeError>, TryRecvError> {
         Ok(self.try_recv()?.decode())
     }
 
-    /// [`Mailbox::send`] with a value, in the form of
-    /// [postcard](https://postcard.jamesmunns.com/wire-format).
+    /// [`Mailbox::send`] with a value, in the
+    /// [postcard](https://postcard.jamesmunns.com/wire-format) format.
     ///
     /// # Errors
     /// As [`Mailbox::send`], and [`SendError::NotEncoded`].
@@ -126,7 +128,7 @@ impl Mailbox {
         self.send(to, encode(value)?)
     }
 
-    /// [`Mailbox::send_async`] with a value. Cancel-safe like it.
+    /// [`Mailbox::send_async`] with a value. Cancel-safe like [`Mailbox::send_async`].
     ///
     /// # Errors
     /// As [`Mailbox::send_async`], and [`SendError::NotEncoded`].
@@ -149,7 +151,7 @@ impl Node {
     }
 }
 
-/// The body of a message that is this value.
+/// Encodes a value as the body of a message.
 pub(crate) fn encode(value: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, SendError> {
     postcard::to_allocvec(value).map_err(|_| SendError::NotEncoded)
 }

@@ -16,8 +16,8 @@ use crate::{
     node::Node,
 };
 
-/// What watches without being a process: a future or a stream of `Down`s. Its drop is its exit,
-/// which ends its monitors.
+/// A watcher that is no process: a future or a stream of `Down`s. Dropping it is its exit, which
+/// ends its monitors.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     pub(crate) node: Node,
@@ -59,13 +59,13 @@ impl Watcher {
         }
     }
 
-    /// The next `Down` that was not flushed; `None` if the node has failed, and none will come.
+    /// The next `Down` that was not flushed; `None` if the node has failed, so no `Down` will come.
     pub(crate) fn poll_down(&mut self, cx: &Context<'_>) -> Poll<Option<Down>> {
         if let Some(down) = self.try_down() {
             return Poll::Ready(Some(down));
         }
         self.inbox.waker.register(cx.waker());
-        // Whoever fired before the waker was in place saw none.
+        // A monitor that fired before the waker was registered has woken no task.
         if let Some(down) = self.try_down() {
             return Poll::Ready(Some(down));
         }
