@@ -25,16 +25,16 @@ use smol::Timer;
 use crate::{engine::state::Inner, records::log, tasks::background};
 
 mod client;
-mod places;
+mod slots;
 
 pub(crate) use client::{Client, Progress};
-use places::Places;
+use slots::Slots;
 
 /// Maximum number of clients that are connected at once; others wait in the queue of the operating
 /// system.
 const MAX_CLIENTS: usize = 128;
 /// Maximum number of answers that are made and written at once.
-const MAX_ANSWERS: usize = 16;
+const MAX_RESPONSES: usize = 16;
 /// How long a client may take to read its answer, and how long it waits for one.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take until it has asked.
@@ -46,26 +46,26 @@ pub(crate) async fn serve<S, F>(
     node: Weak<Inner>,
     kind: &'static str,
     mut clients: impl Stream<Item = io::Result<S>> + Unpin,
-    converse: impl Fn(Client<S>, Weak<Inner>) -> F,
+    handle: impl Fn(Client<S>, Weak<Inner>) -> F,
 ) where
     S: Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut places = Places::new(MAX_CLIENTS, MAX_ANSWERS);
+    let mut slots = Slots::new(MAX_CLIENTS, MAX_RESPONSES);
     let mut warnings = LogLimit::default();
     while let Some(stream) = clients.next().await {
         match stream {
             Ok(stream) => {
-                let (place, progress) = places.take().await;
+                let (slot, progress) = slots.acquire().await;
                 let Some(inner) = node.upgrade() else { return };
-                let conversation = converse(Client::new(stream, progress.clone()), node.clone());
+                let exchange = handle(Client::new(stream, progress.clone()), node.clone());
                 let node = node.clone();
                 let serving = async move {
-                    let answered = in_time(conversation, &progress).await && !progress.is_dismissed();
+                    let answered = in_time(exchange, &progress).await && !progress.is_dismissed();
                     if let (false, Some(node)) = (answered, node.upgrade()) {
                         node.counters.questions_slow.add_one();
                     }
-                    drop(place);
+                    drop(slot);
                 };
                 inner.run_task(background::CLIENT, serving, background::nothing);
             }
@@ -83,11 +83,11 @@ pub(crate) async fn serve<S, F>(
     }
 }
 
-/// Whether the conversation ended before the client's time was up. It is polled first, so that a
+/// Whether the exchange ended before the client's time was up. It is polled first, so that a
 /// question that has arrived in time counts.
-async fn in_time(conversation: impl Future<Output = ()>, progress: &Progress) -> bool {
-    let conversation = async {
-        conversation.await;
+async fn in_time(exchange: impl Future<Output = ()>, progress: &Progress) -> bool {
+    let exchange = async {
+        exchange.await;
         true
     };
     let late = async {
@@ -99,5 +99,5 @@ async fn in_time(conversation: impl Future<Output = ()>, progress: &Progress) ->
         }
         false
     };
-    smol::future::or(conversation, late).await
+    smol::future::or(exchange, late).await
 }

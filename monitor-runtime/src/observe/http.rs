@@ -98,7 +98,7 @@ pub fn serve(node: &Node, address: SocketAddr) -> io::Result<Served> {
     let serving = async move {
         let listener = smol::net::TcpListener::from(listener);
         let serving = connection_limit::serve(weak, "http", listener.incoming(), move |client, node| {
-            converse(client, node, local_only)
+            handle(client, node, local_only)
         });
         // Aborted or not, it is over.
         let _ = Abortable::new(serving, stopped).await;
@@ -121,7 +121,7 @@ impl Drop for Served {
 }
 
 /// One request and its answer. Whoever breaks the rules of HTTP is hyper's to refuse.
-async fn converse(client: Client<TcpStream>, node: Weak<Inner>, local_only: bool) {
+async fn handle(client: Client<TcpStream>, node: Weak<Inner>, local_only: bool) {
     let progress = client.progress();
     let refused = |node: &Weak<Inner>| {
         node.upgrade().inspect(|node| node.counters.questions_refused.add_one());

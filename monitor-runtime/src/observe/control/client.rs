@@ -53,28 +53,28 @@ pub enum AskError {
 ///
 /// # Errors
 /// [`AskError`], each of which names the socket.
-pub async fn ask(socket: impl AsRef<Path>, question: &Request) -> Result<Response, AskError> {
+pub async fn ask(socket: impl AsRef<Path>, request: &Request) -> Result<Response, AskError> {
     let path = || socket.as_ref().to_owned();
     let stream = UnixStream::connect(socket.as_ref()).await;
     let stream = stream.map_err(|cause| AskError::NoNode { path: path(), cause })?;
-    let late = async {
+    let timeout = async {
         Timer::after(TIMEOUT).await;
         Err(io::ErrorKind::TimedOut.into())
     };
-    let answer = smol::future::or(converse(stream, question), late).await;
-    let answer = answer.map_err(|cause| AskError::Broken { path: path(), cause })?;
-    match serde_json::from_slice(&answer) {
+    let response = smol::future::or(exchange(stream, request), timeout).await;
+    let response = response.map_err(|cause| AskError::Broken { path: path(), cause })?;
+    match serde_json::from_slice(&response) {
         Ok(Response::Refused(why)) => Err(AskError::Refused(why)),
-        Ok(answer) => Ok(answer),
+        Ok(response) => Ok(response),
         Err(cause) => Err(AskError::Malformed { path: path(), cause }),
     }
 }
 
-async fn converse(mut stream: UnixStream, question: &Request) -> io::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(question)?;
+async fn exchange(mut stream: UnixStream, request: &Request) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     stream.write_all(&line).await?;
-    let mut answer = Vec::new();
-    stream.take(MAX_RESPONSE as u64).read_to_end(&mut answer).await?;
-    Ok(answer)
+    let mut response = Vec::new();
+    stream.take(MAX_RESPONSE as u64).read_to_end(&mut response).await?;
+    Ok(response)
 }

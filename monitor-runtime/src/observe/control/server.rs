@@ -57,7 +57,7 @@ pub fn serve(node: &Node, socket: impl AsRef<Path>) -> io::Result<Served> {
     let serving = async move {
         // Aborted or not, it is over.
         let _ =
-            Abortable::new(connection_limit::serve(weak, "control", listener.incoming(), converse), stopped)
+            Abortable::new(connection_limit::serve(weak, "control", listener.incoming(), handle), stopped)
                 .await;
     };
     node.inner.run_task(background::CLIENTS, serving, background::nothing);
@@ -71,24 +71,24 @@ impl Drop for Served {
 }
 
 /// One question and its answer. Whoever does not listen gets none.
-async fn converse(mut client: Client<UnixStream>, node: Weak<Inner>) {
+async fn handle(mut client: Client<UnixStream>, node: Weak<Inner>) {
     let progress = client.progress();
     let mut line = Vec::new();
-    let mut question = BufReader::new((&mut client).take(MAX_REQUEST));
+    let mut request = BufReader::new((&mut client).take(MAX_REQUEST));
     // A client that hangs up without a word has only looked whether the node is there.
-    if question.read_until(b'\n', &mut line).await.is_err() || line.is_empty() {
+    if request.read_until(b'\n', &mut line).await.is_err() || line.is_empty() {
         return;
     }
     progress.asked().await;
     let Some(inner) = node.upgrade() else { return };
-    let mut answer = answer(&line, &Node { inner });
-    answer.push(b'\n');
-    let _ = client.write_all(&answer).await;
+    let mut response = respond(&line, &Node { inner });
+    response.push(b'\n');
+    let _ = client.write_all(&response).await;
 }
 
 /// The answer as JSON.
-fn answer(question: &[u8], node: &Node) -> Vec<u8> {
-    let answer = match serde_json::from_slice(question) {
+fn respond(request: &[u8], node: &Node) -> Vec<u8> {
+    let response = match serde_json::from_slice(request) {
         Ok(Request::Nodes) => Response::Nodes(NodeList::of(node, MAX_PEERS)),
         Ok(Request::Monitors) => Response::Monitors(node.monitors(MAX_MONITORS).into()),
         Ok(Request::Downs(of)) => {
@@ -101,7 +101,7 @@ fn answer(question: &[u8], node: &Node) -> Vec<u8> {
             Response::Refused(format!("not a question: {error}"))
         }
     };
-    bounded::json(&answer, MAX_RESPONSE).unwrap_or_else(|| {
+    bounded::json(&response, MAX_RESPONSE).unwrap_or_else(|| {
         let refused = Response::Refused(format!("the answer has more than {MAX_RESPONSE} bytes"));
         bounded::json(&refused, MAX_RESPONSE).expect("it is short")
     })

@@ -19,50 +19,50 @@ const GRACE: Duration = Duration::from_millis(250);
 
 /// The places that are free, and the clients that have one and have not asked.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct Slots {
     free: Arc<Semaphore>,
     turns: Arc<Semaphore>,
     /// In the order in which they came.
     silent: VecDeque<(Instant, Weak<Progress>)>,
 }
 
-impl Places {
+impl Slots {
     /// So many places, and so many turns.
-    pub(super) fn new(places: usize, turns: usize) -> Self {
-        let [free, turns] = [places, turns].map(|count| Arc::new(Semaphore::new(count)));
-        Places { free, turns, silent: VecDeque::new() }
+    pub(super) fn new(slots: usize, turns: usize) -> Self {
+        let [free, turns] = [slots, turns].map(|count| Arc::new(Semaphore::new(count)));
+        Slots { free, turns, silent: VecDeque::new() }
     }
 
     /// A place for one more client, and its progress. While there is none, those that have been
     /// silent for the longest are dismissed, one after the other.
-    pub(super) async fn take(&mut self) -> (SemaphoreGuardArc, Arc<Progress>) {
-        let place = self.place().await;
+    pub(super) async fn acquire(&mut self) -> (SemaphoreGuardArc, Arc<Progress>) {
+        let slot = self.wait_for_slot().await;
         self.silent.retain(|(_, client)| is_silent(client));
         let progress = Arc::new(Progress::new(self.turns.clone()));
         self.silent.push_back((Instant::now(), Arc::downgrade(&progress)));
-        (place, progress)
+        (slot, progress)
     }
 
-    async fn place(&mut self) -> SemaphoreGuardArc {
+    async fn wait_for_slot(&mut self) -> SemaphoreGuardArc {
         loop {
-            if let Some(place) = self.free.try_acquire_arc() {
-                return place;
+            if let Some(slot) = self.free.try_acquire_arc() {
+                return slot;
             }
-            let pause = self.dismiss_one(Instant::now());
-            let place = async { Some(self.free.acquire_arc().await) };
+            let pause = self.dismiss_oldest(Instant::now());
+            let slot = async { Some(self.free.acquire_arc().await) };
             let later = async {
                 Timer::after(pause).await;
                 None
             };
-            if let Some(place) = smol::future::or(place, later).await {
-                return place;
+            if let Some(slot) = smol::future::or(slot, later).await {
+                return slot;
             }
         }
     }
 
     /// Dismisses the client that has been silent for the longest, if that is long enough. Returns
     /// how long to wait for its place, or until it has been.
-    fn dismiss_one(&mut self, now: Instant) -> Duration {
+    fn dismiss_oldest(&mut self, now: Instant) -> Duration {
         self.silent.retain(|(_, client)| is_silent(client));
         let Some((since, client)) = self.silent.front() else { return GRACE };
         let silent_for = now.saturating_duration_since(*since);
@@ -89,30 +89,30 @@ mod tests {
 
     #[test]
     fn a_newcomer_gets_the_place_of_the_one_that_has_been_silent_for_the_longest() {
-        let mut places = Places::new(3, 3);
-        let mut take = || places.take().now_or_never();
-        let [asked, first, second] = [(); 3].map(|()| take().unwrap());
+        let mut slots = Slots::new(3, 3);
+        let mut acquire = || slots.acquire().now_or_never();
+        let [asked, first, second] = [(); 3].map(|()| acquire().unwrap());
         assert!(asked.1.asked().now_or_never().is_some());
         let now = Instant::now();
-        assert!(places.dismiss_one(now) <= GRACE);
+        assert!(slots.dismiss_oldest(now) <= GRACE);
         assert!(!first.1.is_dismissed(), "its question may be on its way");
-        places.dismiss_one(now + GRACE);
+        slots.dismiss_oldest(now + GRACE);
         assert_eq!([&asked, &first, &second].map(|(_, client)| client.is_dismissed()), [false, true, false]);
-        assert!(places.take().now_or_never().is_none());
+        assert!(slots.acquire().now_or_never().is_none());
         drop(first);
-        assert!(places.take().now_or_never().is_some());
+        assert!(slots.acquire().now_or_never().is_some());
     }
 
     #[test]
     fn nobody_that_has_asked_is_dismissed_however_many_wait() {
-        let mut places = Places::new(2, 1);
-        let clients = [(); 2].map(|()| places.take().now_or_never().unwrap());
+        let mut slots = Slots::new(2, 1);
+        let clients = [(); 2].map(|()| slots.acquire().now_or_never().unwrap());
         for (_, client) in &clients {
             // One of them waits for its turn.
             let _ = client.asked().now_or_never();
         }
         for seconds in 1..10 {
-            places.dismiss_one(Instant::now() + Duration::from_secs(seconds));
+            slots.dismiss_oldest(Instant::now() + Duration::from_secs(seconds));
         }
         assert!(clients.iter().all(|(_, client)| !client.is_dismissed()));
     }
