@@ -1,4 +1,4 @@
-//! Places for clients.
+//! Slots for clients.
 
 use std::{
     collections::VecDeque,
@@ -13,28 +13,28 @@ use smol::{
 
 use super::Progress;
 
-/// How long a client keeps its place without having asked while others wait: long enough for a
-/// question that is on its way.
+/// How long a client without a request keeps its slot while others wait. Long enough for a request
+/// in transit.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// The places that are free, and the clients that have one and have not asked.
+/// The free slots, and the clients in a slot that have sent no request.
 #[derive(Debug)]
 pub(super) struct Slots {
     free: Arc<Semaphore>,
     turns: Arc<Semaphore>,
-    /// In the order in which they came.
+    /// In the order in which they connected.
     silent: VecDeque<(Instant, Weak<Progress>)>,
 }
 
 impl Slots {
-    /// So many places, and so many turns.
+    /// Slots for that many clients, of which that many have a turn at once.
     pub(super) fn new(slots: usize, turns: usize) -> Self {
         let [free, turns] = [slots, turns].map(|count| Arc::new(Semaphore::new(count)));
         Slots { free, turns, silent: VecDeque::new() }
     }
 
-    /// A place for one more client, and its progress. While there is none, those that have been
-    /// silent for the longest are dismissed, one after the other.
+    /// Waits for a slot for one more client. While none is free, the clients that have been silent
+    /// for the longest are dismissed, one after the other.
     pub(super) async fn acquire(&mut self) -> (SemaphoreGuardArc, Arc<Progress>) {
         let slot = self.wait_for_slot().await;
         self.silent.retain(|(_, client)| is_silent(client));
@@ -60,8 +60,8 @@ impl Slots {
         }
     }
 
-    /// Dismisses the client that has been silent for the longest, if that is long enough. Returns
-    /// how long to wait for its place, or until it has been.
+    /// Dismisses the client that has been silent for the longest, if it has been silent for
+    /// `GRACE`. Returns how long to wait before the next call.
     fn dismiss_oldest(&mut self, now: Instant) -> Duration {
         self.silent.retain(|(_, client)| is_silent(client));
         let Some((since, client)) = self.silent.front() else { return GRACE };
@@ -88,14 +88,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_newcomer_gets_the_place_of_the_one_that_has_been_silent_for_the_longest() {
+    fn a_new_client_gets_the_slot_of_the_longest_silent_one() {
         let mut slots = Slots::new(3, 3);
         let mut acquire = || slots.acquire().now_or_never();
         let [asked, first, second] = [(); 3].map(|()| acquire().unwrap());
         assert!(asked.1.asked().now_or_never().is_some());
         let now = Instant::now();
         assert!(slots.dismiss_oldest(now) <= GRACE);
-        assert!(!first.1.is_dismissed(), "its question may be on its way");
+        assert!(!first.1.is_dismissed(), "its request may be in transit");
         slots.dismiss_oldest(now + GRACE);
         assert_eq!([&asked, &first, &second].map(|(_, client)| client.is_dismissed()), [false, true, false]);
         assert!(slots.acquire().now_or_never().is_none());
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_that_has_asked_is_dismissed_however_many_wait() {
+    fn no_client_that_has_sent_its_request_is_dismissed_however_many_wait() {
         let mut slots = Slots::new(2, 1);
         let clients = [(); 2].map(|()| slots.acquire().now_or_never().unwrap());
         for (_, client) in &clients {
