@@ -155,7 +155,7 @@ impl NodeInfo {
 }
 
 impl Event {
-    /// What a node notice says to its receiver; `missed` as in [`NodeDown::missed`].
+    /// The event for a node notice, with this [`NodeDown::missed`].
     pub(crate) fn of_node(notice: NodeNotice, missed: bool) -> Self {
         match notice {
             NodeNotice::Up(options, event) => {

@@ -91,7 +91,7 @@ pub struct MonitorLine {
     pub monitor: String,
     /// The pid of the process that holds it; `None` if its holder is no process.
     pub watcher: Option<String>,
-    /// What is monitored.
+    /// The target.
     pub target: String,
     /// Whether it has fired, and its `Down` was not received yet.
     pub fired: bool,
@@ -115,7 +115,7 @@ pub struct WatchedLine {
 pub struct PastDownLine {
     /// The monitor that fired.
     pub monitor: String,
-    /// What was monitored.
+    /// The target.
     pub target: String,
     /// `exit`, `noproc` or `noconnection`.
     pub reason: String,
