@@ -1,8 +1,8 @@
 //! How to test a failover: a small application, the faults it must survive, and no real time.
 //!
 //! A leader gives work to the first of its workers, and to the next one when it loses that. The
-//! application knows nothing of tests: the same code runs over TCP. The tests run it on a
-//! [`Cluster`] in memory, on a clock that they turn.
+//! application has no code for tests: the same code runs over TCP. The tests run it on a
+//! [`Cluster`] in memory, on a clock that they advance.
 //!
 //! ```text
 //! cargo run -p monitor-runtime --features test-util --example failover_test
@@ -22,10 +22,10 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 // The application.
 
-/// Gives `job` to one worker after the other, until one of them has done it.
+/// Gives `job` to one worker after the other, until one of them has completed it.
 async fn lead(mut mailbox: Mailbox, workers: Vec<Name>, job: &'static str) -> Result<(), ExitReason> {
     for worker in &workers {
-        // Monitor first, then send: whatever becomes of the job, the leader learns of it.
+        // The monitor comes before the message, so that the leader is notified of every end of the worker.
         let monitor = mailbox.monitor(worker)?;
         mailbox.send(worker, job)?;
         loop {
@@ -40,8 +40,8 @@ async fn lead(mut mailbox: Mailbox, workers: Vec<Name>, job: &'static str) -> Re
     Err(ExitReason::other("no worker is left")?)
 }
 
-/// Begins every job it is given, and is done when it is told so.
-async fn work(mut mailbox: Mailbox, diary: Diary) -> Result<(), ExitReason> {
+/// Begins every job that it receives, and completes it on the message `done`.
+async fn work(mut mailbox: Mailbox, log: EventLog) -> Result<(), ExitReason> {
     mailbox.register("worker".parse()?)?;
     let (me, mut customer) = (mailbox.pid().node().name.label().to_owned(), None);
     while let Some(event) = mailbox.recv().await {
@@ -49,7 +49,7 @@ async fn work(mut mailbox: Mailbox, diary: Diary) -> Result<(), ExitReason> {
         match (&*message.body, &customer) {
             (b"done", Some(customer)) => mailbox.send(customer, "done")?,
             (job, _) => {
-                diary.write(format!("{me} begins to {}", String::from_utf8_lossy(job)));
+                log.write(format!("{me} begins to {}", String::from_utf8_lossy(job)));
                 customer = message.from;
             }
         }
@@ -59,7 +59,7 @@ async fn work(mut mailbox: Mailbox, diary: Diary) -> Result<(), ExitReason> {
 
 // Its tests.
 
-type Test = fn(&Lab) -> Outcome;
+type Test = fn(&Fixture) -> Outcome;
 
 fn main() -> Outcome {
     let tests: [(&str, Test); 3] = [
@@ -69,86 +69,86 @@ fn main() -> Outcome {
     ];
     for (name, test) in tests {
         println!("{name}");
-        let first = Lab::run(test)?;
-        assert_eq!(first, Lab::run(test)?, "the same again, to the millisecond");
+        let first = Fixture::run(test)?;
+        assert_eq!(first, Fixture::run(test)?, "both runs are the same, to the millisecond");
         first.iter().for_each(|line| println!("    {line}"));
     }
     Ok(())
 }
 
-fn a_worker_crashes(lab: &Lab) -> Outcome {
-    lab.node("one").kill(&lab.worker("one"))?;
-    lab.cluster.settle();
-    lab.diary.expect(&["0 ms: one begins to dig", "0 ms: two begins to dig"]);
+fn a_worker_crashes(fixture: &Fixture) -> Outcome {
+    fixture.node("one").kill(&fixture.worker("one"))?;
+    fixture.cluster.settle();
+    fixture.log.expect(&["0 ms: one begins to dig", "0 ms: two begins to dig"]);
 
-    lab.node("leader").send(lab.worker("two"), "done")?;
-    lab.cluster.settle();
-    lab.diary.expect_last("0 ms: the leader has ended: exit: normal");
+    fixture.node("leader").send(fixture.worker("two"), "done")?;
+    fixture.cluster.settle();
+    fixture.log.expect_last("0 ms: the leader has ended: exit: normal");
     Ok(())
 }
 
-fn a_worker_is_cut_off(lab: &Lab) -> Outcome {
-    lab.cluster.network().cut(lab.node("leader").name(), lab.node("one").name());
-    lab.cluster.advance(Duration::from_millis(4_999));
-    lab.diary.expect(&["0 ms: one begins to dig"]);
-    lab.cluster.advance(Duration::from_millis(1));
-    lab.diary.expect(&["0 ms: one begins to dig", "5000 ms: two begins to dig"]);
+fn a_worker_is_cut_off(fixture: &Fixture) -> Outcome {
+    fixture.cluster.network().cut(fixture.node("leader").name(), fixture.node("one").name());
+    fixture.cluster.advance(Duration::from_millis(4_999));
+    fixture.log.expect(&["0 ms: one begins to dig"]);
+    fixture.cluster.advance(Duration::from_millis(1));
+    fixture.log.expect(&["0 ms: one begins to dig", "5000 ms: two begins to dig"]);
 
-    // A lost link is no death: the first worker is alive and still at it. Whatever it does must not
+    // The first worker is still alive and at work behind the broken connection. Its result must not
     // count any more; its pid is a token by which others can refuse it, as `leader_lease` shows.
-    lab.cluster.network().heal(lab.node("leader").name(), lab.node("one").name());
-    lab.cluster.advance(Duration::from_secs(60));
-    assert!(lab.node("one").whereis(&"worker".parse()?).is_some());
-    lab.diary.expect(&["0 ms: one begins to dig", "5000 ms: two begins to dig"]);
+    fixture.cluster.network().heal(fixture.node("leader").name(), fixture.node("one").name());
+    fixture.cluster.advance(Duration::from_secs(60));
+    assert!(fixture.node("one").whereis(&"worker".parse()?).is_some());
+    fixture.log.expect(&["0 ms: one begins to dig", "5000 ms: two begins to dig"]);
     Ok(())
 }
 
-fn nobody_is_left(lab: &Lab) -> Outcome {
-    lab.cluster.network().freeze(lab.node("one").name());
-    lab.node("two").kill(&lab.worker("two"))?;
-    lab.cluster.advance(Duration::from_secs(5));
-    lab.diary.expect_last("5000 ms: the leader has ended: exit: no worker is left");
+fn nobody_is_left(fixture: &Fixture) -> Outcome {
+    fixture.cluster.network().freeze(fixture.node("one").name());
+    fixture.node("two").kill(&fixture.worker("two"))?;
+    fixture.cluster.advance(Duration::from_secs(5));
+    fixture.log.expect_last("5000 ms: the leader has ended: exit: no worker is left");
     Ok(())
 }
 
 /// A leader and two workers, each on a node of its own, with the first job given.
-struct Lab {
+struct Fixture {
     cluster: Cluster,
     nodes: Vec<Node>,
-    diary: Diary,
+    log: EventLog,
 }
 
-impl Lab {
-    /// Runs a test; what was written into the diary.
+impl Fixture {
+    /// Runs a test and returns the log.
     fn run(test: Test) -> Outcome<Vec<String>> {
-        let lab = Lab::new()?;
-        test(&lab)?;
-        Ok(lab.diary.lines())
+        let fixture = Fixture::new()?;
+        test(&fixture)?;
+        Ok(fixture.log.lines())
     }
 
     fn new() -> Outcome<Self> {
         let cluster = Cluster::new();
         let network = cluster.network().clone();
-        let diary = Diary { now: Arc::new(move || network.now()), lines: Arc::default() };
+        let log = EventLog { now: Arc::new(move || network.now()), lines: Arc::default() };
         let nodes = ["leader@test", "one@test", "two@test"].map(|name| cluster.start(name));
         let nodes = nodes.into_iter().collect::<Outcome<Vec<_>>>()?;
         for node in &nodes[1..] {
-            let diary = diary.clone();
-            node.spawn(|mailbox| work(mailbox, diary))?;
+            let log = log.clone();
+            node.spawn(|mailbox| work(mailbox, log))?;
         }
         let workers = vec!["worker@one@test".parse()?, "worker@two@test".parse()?];
         let (_, end) = nodes[0].spawn_monitor(|mailbox| lead(mailbox, workers, "dig"))?;
-        let last = diary.clone();
+        let last = log.clone();
         nodes[0].spawn(|_| async move {
             last.write(format!("the leader has ended: {}", end.await.reason));
             Ok(())
         })?;
         cluster.settle();
-        Ok(Lab { cluster, nodes, diary })
+        Ok(Fixture { cluster, nodes, log })
     }
 
     fn node(&self, label: &str) -> &Node {
-        self.nodes.iter().find(|node| node.name().label() == label).expect("a node of the lab")
+        self.nodes.iter().find(|node| node.name().label() == label).expect("a node of the fixture")
     }
 
     fn worker(&self, label: &str) -> Pid {
@@ -156,14 +156,14 @@ impl Lab {
     }
 }
 
-/// What happens, with the time of the network.
+/// The log of events, with the time of the network.
 #[derive(Clone)]
-struct Diary {
+struct EventLog {
     now: Arc<dyn Fn() -> Duration + Send + Sync>,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
-impl Diary {
+impl EventLog {
     fn write(&self, line: String) {
         let line = format!("{} ms: {line}", (self.now)().as_millis());
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);

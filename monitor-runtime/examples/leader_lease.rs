@@ -1,16 +1,15 @@
-//! One leader at a time: a lease that runs out by the clock, a monitor that makes it faster, and a
-//! token that stops whoever comes too late.
+//! One leader at a time: a lease that expires by the clock, a monitor that makes the take-over faster, and a token by which the storage refuses late writes.
 //!
 //! The leader renews its lease, and stops by its own clock if it cannot. A follower monitors the
-//! leader. Told `Exit` or `NoProc` it takes over at once, for the leader is gone. Told
-//! `NoConnection` it waits until the lease has run out: the leader may be at work behind the lost
-//! link. What the leader had sent before it stopped may still arrive after that, so each write
-//! carries a token, and the storage refuses all but the present holder's. The token is the whole
-//! [`Pid`], and no pid is granted the lease twice: whoever has lost it exits, and a new process
-//! applies.
+//! leader. After `Exit` or `NoProc` it takes over at once, because the leader has ended. After
+//! `NoConnection` it waits until the lease has expired, because the leader may still run behind the
+//! broken connection. A write that the leader had sent before it stopped may still arrive after
+//! that, so each write carries a token, and the storage accepts only the token of the current
+//! holder. The token is the whole [`Pid`], and no pid is granted the lease twice: a process that
+//! loses the lease exits, and a new process applies.
 //!
-//! The storage here is a process with one row. In earnest it is a database, and each request is one
-//! statement (Postgres):
+//! The storage here is a process with one row. In production it is a database, and each request is
+//! one statement (Postgres):
 //!
 //! ```text
 //! apply   UPDATE job SET holder = :me, until = now() + interval '10 s'
@@ -21,11 +20,11 @@
 //!
 //! A statement that has changed no row was refused. **Token and data must be in one row.** If the
 //! data is elsewhere, a statement that only reads the lease reads a snapshot, and misses a
-//! take-over that commits meanwhile: then lock the row of the lease first, in the transaction that
-//! writes (`SELECT … FOR UPDATE`), or run that as `SERIALIZABLE`.
+//! take-over that commits meanwhile. In that case lock the row of the lease first, in the
+//! transaction that writes (`SELECT … FOR UPDATE`), or make that transaction `SERIALIZABLE`.
 //!
-//! The cluster is in memory, on a clock that the example turns: it takes no time, and ends the same
-//! way each time.
+//! The cluster is in memory, on a clock that the example advances, so it takes no time and has the
+//! same result each time.
 //!
 //! ```text
 //! cargo run -p monitor-runtime --features test-util --example leader_lease
@@ -50,16 +49,16 @@ use smol::future::or;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// For how long the storage grants the lease.
+/// Duration of a lease.
 const TERM: Duration = Duration::from_secs(10);
-/// How much earlier the holder stops: two clocks never run quite alike.
+/// Time before the end of the lease at which its holder stops, because two clocks drift apart.
 const MARGIN: Duration = Duration::from_secs(1);
 
 // The storage.
 
-/// Who holds the lease, until when, and what it protects.
+/// The holder of the lease, its end, and the value that it protects.
 #[derive(Default)]
-struct Row {
+struct LeaseRow {
     holder: Option<Pid>,
     until: Duration,
     value: String,
@@ -67,7 +66,7 @@ struct Row {
 
 #[derive(Serialize, Deserialize)]
 enum Request {
-    /// Grant me the lease; the holder that I name has ended.
+    /// Requests the lease; `ended` is the holder that has ended.
     Apply {
         ended: Option<Pid>,
     },
@@ -75,11 +74,11 @@ enum Request {
     Write(String),
 }
 
-/// Whether it was done, who holds the lease now, and until when.
-type Answer = (bool, Option<Pid>, Duration);
+/// Whether the request was carried out, the current holder of the lease, and the end of the lease.
+type RowState = (bool, Option<Pid>, Duration);
 
-impl Row {
-    /// Each of these is one statement of the three above; returns whether it changed the row.
+impl LeaseRow {
+    /// Carries out one of the three statements above; returns whether it changed the row.
     fn update(&mut self, me: &Pid, request: Request, now: Duration) -> bool {
         let mine = self.holder.as_ref() == Some(me);
         match request {
@@ -94,19 +93,19 @@ impl Row {
     }
 }
 
-async fn storage(mut mailbox: Mailbox, diary: Diary) -> Result<(), ExitReason> {
+async fn storage(mut mailbox: Mailbox, log: EventLog) -> Result<(), ExitReason> {
     mailbox.register("row".parse()?)?;
-    let mut row = Row::default();
+    let mut row = LeaseRow::default();
     while let Some(event) = mailbox.recv_as::<Request>().await {
         let Event::Message(Message { from: Some(from), body, reply_to: Some(reply_to), .. }) = event? else {
             continue;
         };
         let story = if let Request::Write(value) = &body { Some(format!("writes '{value}'")) } else { None };
-        let done = row.update(&from, body, diary.clock.now());
+        let done = row.update(&from, body, log.clock.now());
         if let Some(story) = story {
-            diary.write(&from, &format!("{story}: {}", if done { "done" } else { "refused" }));
+            log.write(&from, &format!("{story}: {}", if done { "done" } else { "refused" }));
         }
-        let answer: Answer = (done, row.holder.clone(), row.until);
+        let answer: RowState = (done, row.holder.clone(), row.until);
         mailbox.send_as(&reply_to, &answer)?;
     }
     Ok(())
@@ -115,36 +114,35 @@ async fn storage(mut mailbox: Mailbox, diary: Diary) -> Result<(), ExitReason> {
 // The candidates.
 
 /// Follows, then leads, then ends: it never applies again.
-async fn candidate(mailbox: Mailbox, diary: Diary) -> Result<(), ExitReason> {
-    let granted = follow(&mailbox, &diary).await?;
-    diary.write(mailbox.pid(), "leads");
-    lead(mailbox, &diary.clock, granted).await
+async fn candidate(mailbox: Mailbox, log: EventLog) -> Result<(), ExitReason> {
+    let granted = follow(&mailbox, &log).await?;
+    log.write(mailbox.pid(), "leads");
+    lead(mailbox, &log.clock, granted).await
 }
 
-/// Returns once the lease is granted, with the time from which its term counts: when it was asked
-/// for.
-async fn follow(mailbox: &Mailbox, diary: &Diary) -> Result<Duration, ExitReason> {
+/// Returns once the lease is granted, with the start of its term: the time of the request.
+async fn follow(mailbox: &Mailbox, log: &EventLog) -> Result<Duration, ExitReason> {
     let mut ended = None;
     loop {
-        let asked = diary.clock.now();
+        let asked = log.clock.now();
         let (done, holder, until) = ask(mailbox, Request::Apply { ended }).await?;
         let Some(holder) = holder.filter(|_| !done) else { return Ok(asked) };
         let monitor = mailbox.node().monitor(&holder)?;
         let told = async {
             let down = monitor.await;
-            diary.write(mailbox.pid(), &format!("is told: {}", down.reason));
-            // Of a leader that may be alive nothing but the end of its lease counts.
+            log.write(mailbox.pid(), &format!("is told: {}", down.reason));
+            // If the leader may be alive, only the end of its lease counts.
             if down.reason.is_terminal() { Some(holder) } else { pending().await }
         };
         let over = async {
-            diary.clock.sleep_until(until).await;
+            log.clock.sleep_until(until).await;
             None
         };
         ended = or(told, over).await;
     }
 }
 
-/// Writes what it is sent, for as long as its lease lasts by its own clock.
+/// Writes the values that it receives, until its lease ends by its own clock.
 async fn lead(mut mailbox: Mailbox, clock: &Clock, mut granted: Duration) -> Result<(), ExitReason> {
     loop {
         let renewal = async {
@@ -175,137 +173,137 @@ async fn next_value(mailbox: &mut Mailbox) -> Option<Request> {
     }
 }
 
-async fn ask(mailbox: &Mailbox, request: Request) -> Result<Answer, ExitReason> {
+async fn ask(mailbox: &Mailbox, request: Request) -> Result<RowState, ExitReason> {
     let row: Name = "row@storage@test".parse()?;
     Ok(mailbox.call_as(row, &request, Duration::MAX).await?)
 }
 
-// What happens.
+// The run.
 
 fn main() -> Outcome {
-    let lab = Lab::new();
-    let (cluster, network) = (&lab.cluster, lab.cluster.network());
+    let fixture = Fixture::new();
+    let (cluster, network) = (&fixture.cluster, fixture.cluster.network());
     let storage_node = cluster.start("storage@test")?;
     let (one, two) = (cluster.start("one@test")?, cluster.start("two@test")?);
-    lab.start(&storage_node, storage)?;
-    let first = lab.start(&one, candidate)?;
-    lab.expect(&["0 s: one leads"]);
-    let second = lab.start(&two, candidate)?;
+    fixture.start(&storage_node, storage)?;
+    let first = fixture.start(&one, candidate)?;
+    fixture.expect(&["0 s: one leads"]);
+    let second = fixture.start(&two, candidate)?;
 
     println!("The leader renews its lease: three terms later it still leads.");
-    lab.pass(30);
+    fixture.pass(30);
     one.send(&first, "a")?;
-    lab.expect(&["30 s: one writes 'a': done"]);
+    fixture.expect(&["30 s: one writes 'a': done"]);
 
-    println!("The follower loses sight of it. That is no death, and the lease does not run out.");
+    println!("The follower loses its connection. The leader still runs, and its lease does not expire.");
     network.cut(one.name(), two.name());
-    lab.pass(10);
-    lab.expect(&["35 s: two is told: no connection: the peer fell silent (silent for 5s)"]);
+    fixture.pass(10);
+    fixture.expect(&["35 s: two is told: no connection: the peer fell silent (silent for 5s)"]);
     network.heal(one.name(), two.name());
-    lab.pass(10);
+    fixture.pass(10);
     one.send(&first, "b")?;
-    lab.expect(&["50 s: one writes 'b': done"]);
+    fixture.expect(&["50 s: one writes 'b': done"]);
 
     println!(
-        "Now it cannot renew: what it sends takes a minute. It stops by its own clock, and the lease ends."
+        "Now it cannot renew: its messages take a minute. It stops by its own clock, and the lease ends."
     );
     network.cut(one.name(), two.name());
     network.delay(one.name(), storage_node.name(), Duration::from_secs(60));
     one.send(&first, "c")?;
     let mut end_of_first = one.monitor(&first)?;
-    lab.pass(9);
+    fixture.pass(9);
     let down = cluster.now_or_never(&mut end_of_first).ok_or("it goes on without a lease")?;
     assert_eq!(down.reason.to_string(), "exit: its lease has run out");
-    lab.expect(&["55 s: two is told: no connection: the peer fell silent (silent for 5s)"]);
-    lab.pass(1);
-    lab.expect(&["60 s: two leads"]);
+    fixture.expect(&["55 s: two is told: no connection: the peer fell silent (silent for 5s)"]);
+    fixture.pass(1);
+    fixture.expect(&["60 s: two leads"]);
     two.send(&second, "d")?;
-    lab.expect(&["60 s: two writes 'd': done"]);
+    fixture.expect(&["60 s: two writes 'd': done"]);
 
-    println!("What it had sent while it led arrives. Its token is not the holder's any more.");
-    lab.pass(120);
-    lab.expect(&["110 s: one writes 'c': refused"]);
+    println!("A write that it sent as the leader arrives late. Its token is not the holder's any more.");
+    fixture.pass(120);
+    fixture.expect(&["110 s: one writes 'c': refused"]);
 
-    println!("A leader dies, and its node says so: nobody waits for the lease.");
+    println!("A leader dies, and its node reports it: the follower does not wait for the lease.");
     network.heal(one.name(), two.name());
     network.delay(one.name(), storage_node.name(), Duration::ZERO);
-    let third = lab.start(&one, candidate)?;
-    // The incarnation would be no token: the two are of one life of their node.
+    let third = fixture.start(&one, candidate)?;
+    // The incarnation would be no token: both processes belong to one incarnation of their node.
     assert!(third != first && third.incarnation() == first.incarnation());
-    lab.expect(&[]);
+    fixture.expect(&[]);
     two.kill(&second)?;
-    lab.expect(&["180 s: one is told: exit: killed", "180 s: one leads"]);
+    fixture.expect(&["180 s: one is told: exit: killed", "180 s: one leads"]);
 
-    println!("A leader dies with its node, and nobody says so. Then the node is started anew, and does.");
-    lab.start(&two, candidate)?;
-    lab.expect(&[]);
+    println!("A leader dies with its node, so no node reports it. Once restarted, the node does.");
+    fixture.start(&two, candidate)?;
+    fixture.expect(&[]);
     network.crash(one.name());
-    lab.expect(&["180 s: two is told: no connection: the connection was closed"]);
+    fixture.expect(&["180 s: two is told: no connection: the connection was closed"]);
     let one = cluster.start("one@test")?;
-    let last = lab.start(&one, candidate)?;
+    let last = fixture.start(&one, candidate)?;
     assert_ne!(last.incarnation(), third.incarnation());
-    lab.expect(&["180 s: one is told: no such process", "180 s: one leads"]);
-    lab.pass(30);
+    fixture.expect(&["180 s: one is told: no such process", "180 s: one leads"]);
+    fixture.pass(30);
     one.send(&last, "e")?;
-    lab.expect(&["210 s: one writes 'e': done"]);
+    fixture.expect(&["210 s: one writes 'e': done"]);
     Ok(())
 }
 
-/// The cluster, and what has happened in it.
-struct Lab {
+/// The cluster and the log of its events.
+struct Fixture {
     cluster: Cluster,
-    diary: Diary,
+    log: EventLog,
 }
 
-impl Lab {
+impl Fixture {
     fn new() -> Self {
         let cluster = Cluster::new();
         let clock = Clock { network: cluster.network().clone(), sleepers: Arc::default() };
-        Lab { cluster, diary: Diary { clock, lines: Arc::default() } }
+        Fixture { cluster, log: EventLog { clock, lines: Arc::default() } }
     }
 
     fn start<F, Fut>(&self, node: &Node, process: F) -> Outcome<Pid>
     where
-        F: FnOnce(Mailbox, Diary) -> Fut + Send + 'static,
+        F: FnOnce(Mailbox, EventLog) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
     {
-        let diary = self.diary.clone();
-        Ok(node.spawn(|mailbox| process(mailbox, diary))?)
+        let log = self.log.clone();
+        Ok(node.spawn(|mailbox| process(mailbox, log))?)
     }
 
-    /// Lets so many seconds pass, one by one.
+    /// Advances the clock by that many seconds, one by one.
     fn pass(&self, seconds: u32) {
         for _ in 0..seconds {
             self.cluster.advance(Duration::from_secs(1));
-            self.diary.clock.wake();
+            self.log.clock.wake();
             self.cluster.settle();
         }
     }
 
-    /// What has happened since it was asked the last time.
+    /// Checks the events since the last call.
     fn expect(&self, lines: &[&str]) {
         self.cluster.settle();
-        let told = mem::take(&mut *self.diary.lines.lock().unwrap_or_else(PoisonError::into_inner));
-        told.iter().for_each(|line| println!("    {line}"));
-        assert_eq!(told, lines);
+        let events = mem::take(&mut *self.log.lines.lock().unwrap_or_else(PoisonError::into_inner));
+        events.iter().for_each(|line| println!("    {line}"));
+        assert_eq!(events, lines);
     }
 }
 
 #[derive(Clone)]
-struct Diary {
+struct EventLog {
     clock: Clock,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
-impl Diary {
+impl EventLog {
     fn write(&self, who: &Pid, what: &str) {
         let line = format!("{} s: {} {what}", self.clock.now().as_secs(), who.node().name.label());
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 }
 
-/// The time of the network, and those who wait for a time. In earnest: `Instant::now` and a timer
-/// of your runtime.
+/// The clock of the network, and the tasks that wait for a time. In production use `Instant::now`
+/// and a timer of your runtime.
 #[derive(Clone)]
 struct Clock {
     network: Network,
@@ -328,7 +326,7 @@ impl Clock {
         .await;
     }
 
-    /// Everybody who sleeps looks at the time.
+    /// Wakes all waiting tasks, which check the time.
     fn wake(&self) {
         let sleepers = mem::take(&mut *self.sleepers.lock().unwrap_or_else(PoisonError::into_inner));
         sleepers.into_iter().for_each(Waker::wake);

@@ -1,8 +1,8 @@
-//! A service over HTTP that says which nodes are up: what a load balancer or an operator would ask.
+//! A service over HTTP that reports which nodes are up, for a load balancer or an operator.
 //!
-//! It keeps no list of its own: [`Node::nodes`] is the list, and it never disagrees with the
-//! events. A request can also wait for a node: here `/wait` answers once the session with the node
-//! in its query is over.
+//! It keeps no list of its own: it uses [`Node::nodes`], which always agrees with the events. A
+//! request can also wait for a node: `/wait` answers once the session with the node in its query
+//! has ended.
 //!
 //! It uses hyper, which the feature `http` brings anyway. In axum a handler has `State(node):
 //! State<Node>` and the same body: a `Node` is a handle that is cheap to clone, and its futures run
@@ -12,8 +12,8 @@
 //! cargo run -p monitor-runtime --features http --example peers_service
 //! ```
 //!
-//! It asks itself, checks the answers, and ends. To keep it running: `... --example peers_service
-//! -- 127.0.0.1:8080`.
+//! It sends requests to itself, checks the answers, and ends. To keep it running: `... --example
+//! peers_service -- 127.0.0.1:8080`.
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
 use std::{convert::Infallible, error::Error, net::SocketAddr};
@@ -47,14 +47,13 @@ async fn start(label: &str) -> Result<Node, Box<dyn Error>> {
     Ok(Node::start(config).await?)
 }
 
-/// Answers until the listener fails. A server for strangers would limit how many connections it
-/// has.
+/// Answers until the listener fails. A public server would limit the number of its connections.
 async fn serve(listener: TcpListener, node: Node) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         let node = node.clone();
         let service = service_fn(move |request| answer(node.clone(), request));
-        // What becomes of one connection does not concern the others.
+        // An error on one connection does not affect the others.
         smol::spawn(http1::Builder::new().serve_connection(FuturesIo::new(stream), service)).detach();
     }
 }
@@ -81,8 +80,8 @@ fn peers(node: &Node) -> String {
     lines.join("\n")
 }
 
-/// Waits for the end of the session with a node. A client that hangs up drops this, and with it the
-/// process that waits.
+/// Waits for the end of the session with a node. If the client closes the connection, this future
+/// and its process are dropped.
 async fn until_gone(node: &Node, name: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
     let mut me = node.process()?;
     me.monitor_node(name.parse::<NodeName>()?)?;
@@ -92,9 +91,9 @@ async fn until_gone(node: &Node, name: &str) -> Result<String, Box<dyn Error + S
     }
 }
 
-/// Starts a peer, looks at it through the service, and stops it.
+/// Starts a peer, requests its state from the service, and stops it.
 async fn check(node: &Node, service: SocketAddr) -> Result<(), Box<dyn Error>> {
-    assert_eq!(get(service, "/peers").await?, (200, String::new()), "nobody is up yet");
+    assert_eq!(get(service, "/peers").await?, (200, String::new()), "no node is up yet");
 
     let peer = start("peer").await?;
     let at = peer.local_addr().ok_or("a node over TCP listens")?;

@@ -2,8 +2,8 @@
 //! the node spawns.
 //!
 //! A task that holds a guard ([`Node::process`]) is a process for as long as it holds it. However
-//! the task ends, the guard is dropped, and whoever monitors it is told: it returned, it panicked,
-//! it was aborted, or the runtime was shut down.
+//! the task ends (it returns, panics, is aborted, or its runtime shuts down), the guard is dropped,
+//! and its watchers are notified.
 //!
 //! The node itself runs on threads of its own, and its futures can be awaited in any runtime.
 //! Tokio's timers and sockets work in a process of [`Node::spawn`] only if tokio runs that process,
@@ -35,24 +35,24 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     let process = node.process()?;
     let monitor = node.monitor(process.pid())?;
     tokio::spawn(async move { process.exit(ExitReason::Shutdown) });
-    assert_eq!(told("a task that returns", monitor).await, "exit: shutdown");
+    assert_eq!(end_of("a task that returns", monitor).await, "exit: shutdown");
 
-    // A task that panics. A guard cannot know the text of the panic; a process of `spawn` can.
+    // A task that panics. A guard has no access to the text of the panic; a process of `spawn` has.
     let process = node.process()?;
     let monitor = node.monitor(process.pid())?;
     let task = tokio::spawn(async move {
         let _process = process;
         panic!("this panic is part of the example");
     });
-    assert!(told("a task that panics", monitor).await.starts_with("exit: panicked"));
+    assert!(end_of("a task that panics", monitor).await.starts_with("exit: panicked"));
     assert!(task.await.is_err_and(|error| error.is_panic()));
 
-    // Tasks whose process ends as they do: with an error, or because they are aborted. A guard that
-    // a task merely holds would end as `normal` in both.
+    // Tasks whose process ends with the result of the task: an error, or an abort. A guard that a
+    // task only holds would end as `normal` in both cases.
     let process = node.process()?;
     let monitor = node.monitor(process.pid())?;
     let task = tokio::spawn(process.run(async |_mailbox| Ok("seven".parse::<u8>()?)));
-    assert_eq!(told("a task that fails", monitor).await, "exit: invalid digit found in string");
+    assert_eq!(end_of("a task that fails", monitor).await, "exit: invalid digit found in string");
     assert!(task.await?.is_err());
 
     let process = node.process()?;
@@ -60,15 +60,15 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     let task = tokio::spawn(process.run(|_mailbox| pending::<Result<(), ExitReason>>()));
     tokio::task::yield_now().await;
     task.abort();
-    assert_eq!(told("a task that is aborted", monitor).await, "exit: killed");
+    assert_eq!(end_of("a task that is aborted", monitor).await, "exit: killed");
 
-    // Work that depends on another task is dropped at its next await once that task is gone.
+    // Work that depends on another task is dropped at its next await once that task has ended.
     let process = node.process()?;
     let work = node.monitor(process.pid())?.guard(pending::<()>());
     let work = tokio::spawn(work);
     tokio::task::yield_now().await;
     drop(process);
-    let down = work.await?.expect_err("what never ends was stopped");
+    let down = work.await?.expect_err("the work was dropped");
     assert_eq!(down.reason, DownReason::Exit(ExitReason::Normal));
 
     // Two tasks that talk through mailboxes, as they would on different nodes.
@@ -86,15 +86,15 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     assert_eq!(answer.body, b"HELLO");
     println!("an answer: {}", String::from_utf8_lossy(&answer.body));
 
-    // The node's end is the end of all mailboxes, and so of the tasks that read them.
+    // When the node stops, all mailboxes end, and so do the tasks that read them.
     node.stop().await;
     server.await??;
     Ok(())
 }
 
-/// What a monitor says, which is printed, too.
-async fn told(of: &str, monitor: Monitor) -> String {
+/// Waits for a monitor, and prints and returns its reason.
+async fn end_of(task: &str, monitor: Monitor) -> String {
     let reason = monitor.await.reason.to_string();
-    println!("{of}: {reason}");
+    println!("{task}: {reason}");
     reason
 }

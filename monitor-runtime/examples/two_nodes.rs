@@ -1,4 +1,4 @@
-//! Two nodes in one program, and what one of them is told of the other:
+//! Two nodes in one program; one of them monitors a process of the other, and the other itself:
 //!
 //! ```sh
 //! cargo run -p monitor-runtime --example two_nodes
@@ -14,16 +14,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     smol::block_on(async {
         let (a, b) = (start("a").await?, start("b").await?);
 
-        // On b: a worker with a name. What its task returns is the reason of its end; so would be a
-        // panic.
+        // On b: a worker with a name. Its exit reason is the error that its task returns.
         let worker = b.spawn(|mut mailbox| async move {
-            mailbox.recv().await; // the first page it is asked to print
+            mailbox.recv().await; // the first page
             Err(ExitReason::other("out of paper")?)
         })?;
         b.register("printer".parse()?, &worker)?;
 
-        // On a: where b is. A name like b@10.0.0.8:7001 says that itself; here the system has
-        // chosen the port.
+        // On a: the address of b. A name like b@10.0.0.8:7001 contains it; here the system has chosen the port.
         let address = b.local_addr().ok_or("a node over TCP listens")?;
         a.connect(format!("b@127.0.0.1={address}").parse::<NodeSpec>()?)?;
         let printer: Name = "printer@b@127.0.0.1".parse()?;
@@ -35,13 +33,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("   {down}");
         assert_eq!(down.reason.to_string(), "exit: out of paper");
 
-        println!("2. It is monitored again. Nobody has the name now, and b is there to say so.");
+        println!("2. It is monitored again. No process has the name now, and b reports that.");
         let down = a.monitor(&printer)?.await;
         println!("   {down}");
         assert_eq!(down.reason, DownReason::NoProc);
 
-        println!("3. Node b is stopped. Whoever monitors nodes is told.");
-        let mut watcher = a.process()?; // makes a process of this task; what it is told arrives as events
+        println!("3. Node b is stopped, which watchers of nodes are notified of.");
+        let mut watcher = a.process()?; // makes a process of this task, which receives events
         let up = watcher.monitor_nodes(NodesOptions::new().nodedown_reason(true))?;
         println!("   {} is up", up[0].node.name);
         b.stop().await;
@@ -49,7 +47,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("   {down}");
         assert_eq!(down.end.map(|end| end.kind), Some(EndKind::Left));
 
-        println!("4. The printer is monitored once more. Nobody can be asked, so it is not called dead.");
+        println!(
+            "4. The printer is monitored once more. Its node is unreachable, so it is not reported dead."
+        );
         let down = a.monitor(&printer)?.await;
         println!("   {down}");
         assert!(matches!(down.reason, DownReason::NoConnection(_)));

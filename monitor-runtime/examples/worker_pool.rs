@@ -1,11 +1,11 @@
-//! A pool that loses no job: the job of a dead node is given to another one.
+//! A pool that loses no job: it gives the job of a dead node to another one.
 //!
 //! Three programs run on this machine: the pool, and two workers. The pool starts both, and kills
-//! one in the middle of a job. It monitors a worker *before* it gives it work: whatever becomes of
-//! the worker, the pool is told, once, and after every result that the worker had still sent.
+//! one in the middle of a job. It monitors a worker *before* it gives it work, so it is notified of
+//! the worker's end exactly once, and after every result that the worker had sent.
 //!
-//! A job may be done twice, because a lost link does not say whether it was done: jobs must allow
-//! for that.
+//! A job may run twice, because a broken connection does not show whether it was completed: jobs
+//! must be idempotent.
 //!
 //! ```text
 //! cargo run -p monitor-runtime --example worker_pool
@@ -24,7 +24,7 @@ use std::{
 use monitor_runtime::{MonitorRef, prelude::*};
 
 const JOBS: u64 = 8;
-/// The job that its first worker does not survive.
+/// The job that kills its first worker.
 const FATAL: u64 = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -79,7 +79,7 @@ async fn pool() -> Result<(), Box<dyn Error>> {
                     .for_each(|worker| worker.1 = None);
             }
             Event::Down(down) => {
-                let (_, its_job) = workers.remove(&down.monitor).ok_or("a Down of nobody")?;
+                let (_, its_job) = workers.remove(&down.monitor).ok_or("a Down of no worker")?;
                 println!("{down}");
                 if let Some(job) = its_job {
                     println!("  its job {job} is given to another one");
@@ -101,7 +101,7 @@ async fn pool() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A worker's program; killed when it is dropped.
+/// The program of a worker, which is killed on drop.
 struct Program {
     label: &'static str,
     child: Child,
@@ -114,17 +114,17 @@ impl Program {
         Ok(Program { label, child })
     }
 
-    /// Where its node listens: what it prints first.
+    /// The address on which its node listens, which is its first line of output.
     fn address(&mut self) -> Result<String, Box<dyn Error>> {
         let mut line = String::new();
-        BufReader::new(self.child.stdout.take().ok_or("asked twice")?).read_line(&mut line)?;
+        BufReader::new(self.child.stdout.take().ok_or("the address was read twice")?).read_line(&mut line)?;
         Ok(line.trim_end().to_owned())
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // As by `kill -9`. Both fail only if it is gone already.
+        // Like `kill -9`. Both fail only if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -132,7 +132,7 @@ impl Drop for Program {
 
 // The program of a worker.
 
-/// Squares numbers, until the pool's end of its standard input is closed.
+/// Squares numbers, until the pool closes its standard input.
 async fn work(label: &str) -> Result<(), Box<dyn Error>> {
     let name = format!("{label}@127.0.0.1").parse()?;
     let node = Node::start(Config::new(name).listen("127.0.0.1:0".parse()?)).await?;

@@ -1,4 +1,4 @@
-//! How a node is set up.
+//! The configuration of a node.
 
 #[cfg(feature = "tcp")]
 mod tcp;
@@ -17,12 +17,13 @@ use crate::{
     },
 };
 
-/// How a node is set up: its name, its limits, and for `Node::start` its network.
+/// The configuration of a node: its name, its limits, and for `Node::start` its network.
 ///
-/// Each setting says which values it takes; a count or a number of bytes has no upper limit unless
-/// it says so. A start checks all of them before it makes a thread or a socket, and refuses others
-/// with [`StartError::Field`], or with `StartError::Tcp` for those of the transport. Both name the
-/// field and say what is allowed.
+/// Each setting documents the values that it accepts; a count or a number of bytes has no upper
+/// limit unless its documentation says so. `Node::start` and `Node::with_service` check all
+/// settings before they make a thread or a socket. They refuse an invalid one with
+/// [`StartError::Field`], or with `StartError::Tcp` if it belongs to the transport. Both errors
+/// name the field and the allowed values.
 ///
 /// ```
 /// use monitor_runtime::Config;
@@ -49,7 +50,7 @@ pub struct Config {
     pub(crate) stop_timeout: Duration,
     pub(crate) max_blocked_threads: usize,
     pub(crate) spawner: Option<Spawner>,
-    /// Runs the engine, too: tests want all of it on one thread.
+    /// Runs the engine, too, so that a test has all tasks on one thread.
     pub(crate) engine: Option<Spawner>,
     pub(crate) environment: Environment,
     #[cfg(feature = "tcp")]
@@ -57,8 +58,9 @@ pub struct Config {
 }
 
 impl Config {
-    /// A node of that name, with the defaults. Other nodes use the name as well, and no two nodes
-    /// may have the same one. A text that is no node name is an error of the start.
+    /// The configuration of a node of that name, with the defaults. Other nodes reach it by this
+    /// name, which must be unique in the cluster. A text that is no node name is an error of the
+    /// start.
     pub fn new(name: impl IntoRef<NodeName>) -> Self {
         let (name, invalid) = match name.into_ref() {
             Ok(name) => (name, None),
@@ -94,54 +96,56 @@ impl Config {
         &self.name
     }
 
-    /// Most units of work (core table steps, or frames of one session) done before other tasks get
-    /// a turn. 256 by default, at least 1.
+    /// Maximum number of units of work (core table steps, or frames of one session) before other
+    /// tasks get a turn. 256 by default, at least 1.
     #[must_use]
     pub const fn max_batch(mut self, steps: usize) -> Self {
         self.max_batch = steps;
         self
     }
 
-    /// How many monitors and messages may wait for one node to be connected; beyond it a monitor
-    /// ends with `NoConnection(Quota)` and a message is refused. 65,536 by default, at least 1.
+    /// Maximum number of monitors and messages that wait for a connection to one node. A monitor
+    /// beyond it ends with `NoConnection(Quota)`; a message beyond it is refused with
+    /// [`SendError::Full`](crate::SendError::Full). 65,536 by default, at least 1.
     #[must_use]
     pub const fn max_waiting(mut self, calls: usize) -> Self {
         self.max_waiting = calls;
         self
     }
 
-    /// How many bytes of messages may wait for connections, of the whole node; beyond it a message
-    /// is refused. One that is longer may wait alone. 8 MiB by default, at least 1.
+    /// Maximum number of bytes of messages that wait for connections, for the whole node. A message
+    /// beyond it is refused with [`SendError::Full`](crate::SendError::Full), but a longer message
+    /// is accepted while no other waits. 8 MiB by default, at least 1.
     #[must_use]
     pub const fn max_waiting_bytes(mut self, bytes: usize) -> Self {
         self.max_waiting_bytes = bytes;
         self
     }
 
-    /// How many monitors one peer may hold on processes of this node; beyond it they end with
-    /// `NoConnection(Quota)`. 16,777,216 by default, at least 1.
+    /// Maximum number of monitors that one peer holds on processes of this node. Monitors beyond it
+    /// end with `NoConnection(Quota)`. 16,777,216 by default, at least 1.
     #[must_use]
     pub const fn max_incoming(mut self, monitors: usize) -> Self {
         self.max_incoming = monitors;
         self
     }
 
-    /// Maximum number of bytes in the bodies of the messages that wait in one mailbox. Only bodies
+    /// Maximum number of bytes in the bodies of the unread messages of one mailbox. Only bodies
     /// count: with a limit of 4,000 four messages of 1,000 bytes fit, and a fifth does not. 64 MiB
-    /// by default; with 0 the mailbox takes no message at all, not even an empty one.
+    /// by default; with 0 the mailbox accepts no message at all, not even an empty one.
     ///
-    /// A message that does not fit is dropped, counted (`messages_missed`), and shown in its place
-    /// as [`Event::Missed`](crate::Event::Missed). What a message takes beside its body is bounded
-    /// by [`Config::max_mailbox_messages`].
+    /// A message that does not fit is dropped and counted (`messages_missed`); the process receives
+    /// an [`Event::Missed`](crate::Event::Missed) in its position. [`Config::max_mailbox_messages`]
+    /// limits the memory that messages take beside their bodies.
     #[must_use]
     pub const fn max_mailbox_bytes(mut self, bytes: usize) -> Self {
         self.max_mailbox_bytes = bytes;
         self
     }
 
-    /// Maximum number of messages that wait in one mailbox, whatever their length. Each takes up to
-    /// 160 bytes beside its body. 524,288 by default, which makes that 80 MiB at most; with 0 the
-    /// mailbox takes no message at all. A message that does not fit is treated as by
+    /// Maximum number of unread messages in one mailbox, whatever their length. Each takes up to
+    /// 160 bytes beside its body. 524,288 by default, which limits this memory to 80 MiB; with 0
+    /// the mailbox accepts no message at all. A message that does not fit is handled as with
     /// [`Config::max_mailbox_bytes`].
     #[must_use]
     pub const fn max_mailbox_messages(mut self, messages: usize) -> Self {
@@ -149,15 +153,15 @@ impl Config {
         self
     }
 
-    /// Maximum number of bytes in the exit reasons of unread [`Down`](crate::Down)s, of one
+    /// Maximum number of bytes in the exit reasons of the unread [`Down`](crate::Down)s of one
     /// mailbox, [`Monitor`](crate::Monitor) or [`MonitorSet`](crate::MonitorSet). 8 MiB by default,
-    /// any number from 0.
+    /// at least 0.
     ///
-    /// No `Down` is ever dropped, and a reason of at most 256 bytes is always whole. A longer one
-    /// that does not fit is cut to what is left, but never below 256 bytes, and the `Down` says so:
-    /// `reason_was_cut`. Its kind stays what it was. So the unread reasons of one receiver take at
-    /// most this limit and 256 bytes for each unread `Down`. Up to 128 KiB more may be on their way
-    /// to a reader.
+    /// No `Down` is ever dropped, and a reason of at most 256 bytes is never cut. A longer reason
+    /// that does not fit is cut to the remaining space, but not below 256 bytes, and the `Down` has
+    /// `reason_was_cut` set. The kind of the reason does not change. So the unread reasons of one
+    /// receiver take at most this limit plus 256 bytes for each unread `Down`. Prefetched `Down`s
+    /// may take up to 128 KiB more.
     #[must_use]
     pub const fn max_reason_bytes(mut self, bytes: usize) -> Self {
         self.max_reason_bytes = bytes;
@@ -165,53 +169,54 @@ impl Config {
     }
 
     /// Maximum number of bytes in the exit reasons of all unread `Down`s of the node. 64 MiB by
-    /// default, any number from 0.
+    /// default, at least 0.
     ///
-    /// A reason is cut as by [`Config::max_reason_bytes`], to the smaller of what the two limits
-    /// leave, but never below 256 bytes. So the unread reasons of the node take at most this limit
-    /// and 256 bytes for each unread `Down`, of which each monitor has at most one.
+    /// A reason is cut as with [`Config::max_reason_bytes`], to the smaller of the remaining spaces
+    /// under the two limits, but not below 256 bytes. So the unread reasons of the node take at
+    /// most this limit plus 256 bytes for each unread `Down`, and each monitor has at most one.
     #[must_use]
     pub const fn max_node_reason_bytes(mut self, bytes: usize) -> Self {
         self.max_node_reason_bytes = bytes;
         self
     }
 
-    /// Maximum number of events of [`Process::monitor_nodes`](crate::Process::monitor_nodes) that
-    /// wait in one mailbox, over all nodes and subscriptions. Each takes up to 512 bytes. 8,192 by
+    /// Maximum number of unread events of [`Process::monitor_nodes`](crate::Process::monitor_nodes)
+    /// in one mailbox, over all nodes and subscriptions. Each takes up to 512 bytes. 8,192 by
     /// default, at least 1.
     ///
-    /// Of one node and subscription at most two wait anyway. An event that does not fit is dropped
-    /// and counted (`node_events_missed`), and so are all later ones of that subscription, until
-    /// the process receives [`Event::NodesMissed`](crate::Event::NodesMissed) in their place.
+    /// Independently of this limit, at most two events of one node and subscription are unread. An
+    /// event that does not fit is dropped and counted (`node_events_missed`), and so are all later
+    /// ones of that subscription, until the process receives
+    /// [`Event::NodesMissed`](crate::Event::NodesMissed) in their place.
     #[must_use]
     pub const fn max_node_events(mut self, events: usize) -> Self {
         self.max_node_events = events;
         self
     }
 
-    /// The longest message that can be sent, in bytes. 16 MiB by default, at least 1, and never
-    /// more than fits in a frame of the peer service (over TCP: `TcpConfig::max_frame`), or of the
-    /// receiver's node if that takes less.
+    /// Maximum length of a message that can be sent, in bytes. 16 MiB by default, at least 1. The
+    /// frames of the peer service (over TCP: `TcpConfig::max_frame`) and of the receiver's node may
+    /// limit it further.
     #[must_use]
     pub const fn max_message(mut self, bytes: usize) -> Self {
         self.max_message = bytes;
         self
     }
 
-    /// How many `Down`s are kept for [`Node::history`](crate::Node::history) after they were told,
-    /// each with at most 1 KiB of its reason. 0 by default: it would cost each of them about as
-    /// much again. The command `obit` keeps 4,096.
+    /// Maximum number of `Down`s that [`Node::history`](crate::Node::history) keeps, each with at
+    /// most 1 KiB of its reason. 0 by default, because it about doubles the cost of each `Down`.
+    /// The command `obit` keeps 4,096.
     #[must_use]
     pub const fn max_history(mut self, downs: usize) -> Self {
         self.max_history = downs;
         self
     }
 
-    /// Of how many nodes addresses are kept, at most 16 of each, that were given with calls:
+    /// Maximum number of nodes whose addresses are remembered, at most 16 of each, from calls of
     /// [`Node::connect`](crate::Node::connect) and
     /// [`Process::monitor_node`](crate::Process::monitor_node) with a
-    /// [`NodeSpec`](crate::NodeSpec). Beyond it those that were given longest ago are forgotten and
-    /// counted (`addresses_forgotten`): such a node is then looked for as if none had been given.
+    /// [`NodeSpec`](crate::NodeSpec). Beyond it the addresses that were given longest ago are
+    /// discarded and counted (`addresses_forgotten`); that node is then dialed by its name alone.
     /// 65,536 by default, at least 1.
     #[must_use]
     pub const fn max_addresses(mut self, nodes: usize) -> Self {
@@ -219,8 +224,8 @@ impl Config {
         self
     }
 
-    /// How long [`Node::stop`](crate::Node::stop) takes at most. 5 s by default; with 0 it does not
-    /// wait for anything, and a time that the clock cannot reach, such as `Duration::MAX`, is no
+    /// Maximum time that [`Node::stop`](crate::Node::stop) takes. 5 s by default; with 0 it does
+    /// not wait at all. A time beyond the range of the clock, such as `Duration::MAX`, means no
     /// limit.
     #[must_use]
     pub const fn stop_timeout(mut self, timeout: Duration) -> Self {
@@ -228,22 +233,21 @@ impl Config {
         self
     }
 
-    /// Maximum number of spawned processes that may block a thread at the same time without holding
-    /// up others: each costs a thread while it blocks. Beyond it other processes wait until one
-    /// returns; the node itself never waits. 64 by default, from 1 to 1,024. Without effect on
-    /// processes that a [`Config::spawner`] runs.
+    /// Maximum number of spawned processes that may block a thread at the same time without
+    /// delaying others; each costs a thread while it blocks. If one more blocks, other processes
+    /// wait until one returns; the node itself never waits. 64 by default, from 1 to 1,024. It has
+    /// no effect on processes that a [`Config::spawner`] runs.
     #[must_use]
     pub const fn max_blocked_threads(mut self, threads: usize) -> Self {
         self.max_blocked_threads = threads;
         self
     }
 
-    /// Runs the processes of [`Node::spawn`](crate::Node::spawn) on an executor of yours, where
-    /// they may use its timers and sockets. Without it they run on the node's own thread, named
-    /// `obit`.
+    /// Runs the processes of [`Node::spawn`](crate::Node::spawn) on an executor of yours, whose
+    /// timers and sockets they may use. Without it they run on the node's own thread, named `obit`.
     ///
     /// The node itself always runs on its own thread: its heartbeats, and the `Down`s of other
-    /// processes, do not depend on that executor. A process whose task the executor drops was
+    /// processes, do not depend on that executor. A process whose task the executor drops exits as
     /// [`Killed`](crate::ExitReason::Killed).
     ///
     /// ```
@@ -258,7 +262,7 @@ impl Config {
         self
     }
 
-    /// The threads that this configuration asks for; starts them.
+    /// Starts the threads of this configuration.
     pub(crate) fn runner(&self) -> Result<Runner, StartError> {
         let environment = self.environment.clone();
         if let Some(engine) = &self.engine {
@@ -271,7 +275,7 @@ impl Config {
         Ok(Runner { engine, bodies, environment, running: Some(running) })
     }
 
-    /// Whether every field is within its limits; those of `TcpConfig` are the transport's to check.
+    /// Checks that every field is within its limits. The transport checks those of `TcpConfig`.
     pub(crate) fn check(&self) -> Result<(), StartError> {
         if let Some(error) = &self.invalid {
             return Err(error.clone().into());

@@ -1,4 +1,4 @@
-//! Why a call was refused.
+//! Errors of calls.
 
 use refs::{NodeName, ParseError, Pid};
 use thiserror::Error;
@@ -8,13 +8,12 @@ mod send;
 pub use self::send::{CallError, SendError, SendErrorKind, TrySendError};
 use crate::event::Message;
 
-/// The node was stopped, or the process that calls has exited: nothing can be begun any more.
+/// The node was stopped, or the calling process has exited, so no call can begin any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the node was stopped, or the calling process has exited")]
 pub struct NotAlive;
 
-/// The node's peer service cannot do what the call needs. Use another service, or do without the
-/// call.
+/// The node's peer service lacks a capability that the call needs. Use another service, or do without the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "the peer service of this node does not offer `{capability}`; use another service, or do without the call"
@@ -33,7 +32,7 @@ pub enum MonitorError {
     #[error(transparent)]
     #[doc(alias = "is_alive")]
     NotAlive(#[from] NotAlive),
-    /// The peer service cannot tell what the call asks for.
+    /// The peer service lacks a capability that the call needs.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
     /// The text is not the name of a target or a node.
@@ -51,10 +50,10 @@ pub enum MonitorError {
 /// Why [`Process::try_recv`](crate::Process::try_recv) gives no event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TryRecvError {
-    /// None waits now.
+    /// There is no unread event now.
     #[error("the mailbox is empty")]
     Empty,
-    /// None waits, and none will come: the process was killed, or the node was stopped.
+    /// There is no unread event and none will come: the process was killed, or the node was stopped.
     #[error(
         "the mailbox is empty, and nothing more will come: the process was killed, or the node was stopped"
     )]
@@ -76,7 +75,8 @@ pub enum ConnectError {
     Unsupported(#[from] Unsupported),
 }
 
-/// A message that is not of the type it was to be read as. Nothing is lost: it has the message.
+/// A message could not be decoded as the requested type. The error holds the message, so none is
+/// lost.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "a message of {} bytes cannot be read as {wanted}; sender and receiver must agree on the type",
@@ -99,18 +99,18 @@ pub(crate) enum DecodeCause {
 }
 
 impl DecodeError {
-    /// The message, as it came.
+    /// The message, as it was received.
     pub fn message(&self) -> &Message {
         &self.message
     }
 
-    /// The message, as it came: to read it as another type, or to hand it on.
+    /// The message, as it was received: to decode it as another type, or to pass it on.
     pub fn into_message(self) -> Message {
         *self.message
     }
 }
 
-/// Why nothing could be monitored, whoever asks.
+/// Why a monitor could not be made, for any kind of watcher.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Refusal {
     NotAlive(NotAlive),
@@ -143,7 +143,7 @@ impl From<Unsupported> for Refusal {
     }
 }
 
-/// Why a name could not be given to a process.
+/// Why a process could not be registered under a name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RegisterError {
@@ -157,7 +157,7 @@ pub enum RegisterError {
     /// unregistered.
     #[error("the name is taken by {0:?}")]
     NameTaken(Pid),
-    /// No such process lives on this node: a name is given to local, live processes only.
+    /// No such process lives on this node: only local, live processes can be registered.
     #[error("no such process lives on this node")]
     NoProc,
 }
@@ -174,15 +174,15 @@ pub enum StartError {
     Field {
         /// The field.
         field: &'static str,
-        /// What is wrong with it, and what is allowed.
+        /// The problem, and the allowed values.
         problem: &'static str,
     },
-    /// The configuration names one node, the peer service is of another. Give both the same name.
+    /// The configuration and the peer service have different node names. Give both the same name.
     #[error("the configuration is of {config}, the peer service of {service}; give both the same name")]
     WrongName {
         /// The name in the configuration.
         config: NodeName,
-        /// The name of the peer service's own node.
+        /// The node name of the peer service.
         service: NodeName,
     },
     /// The peer service's frames are too small for a monitor signal with the longest exit reason.
@@ -190,12 +190,12 @@ pub enum StartError {
         "the peer service takes frames of at most {max} bytes, and at least {min} are needed; raise its `max_frame`"
     )]
     FramesTooSmall {
-        /// What the service takes, in bytes.
+        /// The maximum length of the service's frames, in bytes.
         max: usize,
-        /// What is needed, in bytes.
+        /// The length that is needed, in bytes.
         min: usize,
     },
-    /// The operating system gave no random numbers.
+    /// The operating system returned no random numbers.
     #[error("the operating system gave no random numbers")]
     Random(#[source] getrandom::Error),
     /// The thread that runs the node could not be started.

@@ -1,4 +1,4 @@
-//! What a process receives.
+//! The events that a process receives.
 
 use std::fmt;
 
@@ -9,48 +9,48 @@ use serde::Serialize;
 
 use crate::error::DecodeError;
 
-/// An event that a process receives from its [`Process`](crate::Process). The bodies of messages
-/// are bytes, or values after [`Event::decode`].
+/// An event that a [`Process`](crate::Process) receives. The body of a message is bytes, or a value that
+/// [`Event::decode`] has decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<B = Bytes> {
-    /// Somebody sent a message.
+    /// A message was sent to this process.
     Message(Message<B>),
     /// A monitor of this process has fired.
     #[doc(alias = "DOWN")]
     Down(Down),
-    /// A session with a node began: of a `monitor_nodes`.
+    /// A session with a node began. From a `monitor_nodes`.
     #[doc(alias = "nodeup")]
     NodeUp(NodeUp),
-    /// The session with a node ended, or could not be made: of a `monitor_nodes` or a
+    /// The session with a node ended, or could not be made. From a `monitor_nodes` or a
     /// `monitor_node`.
     #[doc(alias = "nodedown")]
     NodeDown(NodeDown),
     /// A message is not of the type that [`Event::decode`] was to read. The error contains it.
     Malformed(DecodeError),
-    /// At this place so many messages are missing: the mailbox was full. See
+    /// This many messages are missing in this position, because the mailbox was full. See
     /// [`Config::max_mailbox_bytes`](crate::Config::max_mailbox_bytes).
     Missed(u64),
-    /// The node failed: a panic left its tables half changed, and it does nothing any more. It
-    /// comes once, then the mailbox ends. Monitors of this mailbox that had not fired end with it,
-    /// without a `Down` of their own.
+    /// The node failed: a panic left its tables half changed, so it has stopped. This event comes
+    /// once and is the last of the mailbox. Monitors of this mailbox that had not fired end with
+    /// it, without a `Down` of their own.
     NodeFailed,
-    /// At this place events of a `monitor_nodes` are missing: more waited than the mailbox takes.
-    /// See [`Config::max_node_events`](crate::Config::max_node_events).
+    /// Events of a `monitor_nodes` are missing in this position, because the mailbox was full. See
+    /// [`Config::max_node_events`](crate::Config::max_node_events).
     NodesMissed(NodesMissed),
 }
 
-/// A message: bytes, or what [`Message::decode`](crate::Message::decode) makes of them.
+/// A message. Its body is bytes, or a value that [`Message::decode`](crate::Message::decode) has decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message<B = Bytes> {
-    /// The process that sent it; none if it was sent by a node handle, outside any process.
+    /// The sender; `None` if a node handle sent it, outside any process.
     pub from: Option<Pid>,
-    /// Where a reply is awaited: the message is the request of a call. Reply with
-    /// [`Process::reply`](crate::Process::reply), from any process, now or later; only the first
-    /// reply counts, and none once the caller waits no more.
+    /// The alias for the reply, if the message is the request of a call. Reply with
+    /// [`Process::reply`](crate::Process::reply), from any process, now or later. Only the first
+    /// reply counts; a reply after the call has ended is dropped.
     pub reply_to: Option<MonitorRef>,
-    /// What was sent.
+    /// The body.
     pub body: B,
 }
 
@@ -66,9 +66,9 @@ impl Message {
 pub struct NodeUp {
     /// The node's name.
     pub name: NodeName,
-    /// The node in its present incarnation.
+    /// The node's name and incarnation.
     pub node: NodeId,
-    /// The session: the [`NodeDown`] that ends it bears the same number.
+    /// The session. Its [`NodeDown`] has the same number.
     pub session: SessionId,
     /// Whether either end is hidden.
     pub hidden: bool,
@@ -83,17 +83,17 @@ pub struct NodeUp {
 pub struct NodeDown {
     /// The node's name.
     pub name: NodeName,
-    /// The node in the incarnation with which the session was; `None` if there was no session.
+    /// The node's name and incarnation in that session; `None` if there was no session.
     pub node: Option<NodeId>,
-    /// The session; none if there was none.
+    /// The session; `None` if there was none.
     pub session: Option<SessionId>,
-    /// How it ended: told to a `monitor_node`, and to a `monitor_nodes` that asked for it.
+    /// How the session ended. Set for a `monitor_node`, and for a `monitor_nodes` with [`nodedown_reason`](NodesOptions::nodedown_reason).
     pub end: Option<SessionEnd>,
-    /// Which subscription this notice belongs to.
+    /// The subscription that this notice belongs to.
     pub source: NodeDownSource,
-    /// True if a down and the up after it were left out just before this event: at most two events
-    /// per node and subscription wait in one mailbox. `session` then differs from the last
-    /// [`NodeUp`].
+    /// Whether a down and the up after it were left out just before this event: at most two events
+    /// per node and subscription are unread in one mailbox. If so, `session` differs from that of
+    /// the last [`NodeUp`].
     pub missed: bool,
 }
 
@@ -111,33 +111,33 @@ impl fmt::Display for NodeDown {
     }
 }
 
-/// Events of a `monitor_nodes` are missing, and the subscription begins anew with the nodes that
-/// are up now.
+/// Events of a `monitor_nodes` are missing, and the subscription restarts with the nodes that are
+/// up now.
 ///
-/// Forget what the events before said of nodes, and take [`NodesMissed::up`] instead: what follows
-/// begins exactly where that list ends, as after a first
-/// [`Process::monitor_nodes`](crate::Process::monitor_nodes). The list is of the moment at which
-/// this event is received. No session that lasted is missing from it; one that began and ended in
-/// between is missed for good.
+/// Discard the state from earlier events, and use [`NodesMissed::up`] instead: later events begin
+/// exactly where that list ends, as after a first
+/// [`Process::monitor_nodes`](crate::Process::monitor_nodes). The list is made when this event is
+/// received. It has all sessions that are still up; a session that began and ended in between is
+/// not reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NodesMissed {
     /// The subscription.
     pub options: NodesOptions,
-    /// How many events are missing, those that cancel each other included.
+    /// Number of missing events, including those that cancel each other.
     pub count: u64,
     /// The nodes that are up, sorted by name. Empty if the process has exited or its node was
-    /// stopped: then nothing follows.
+    /// stopped; then no event follows.
     pub up: Vec<NodeInfo>,
 }
 
-/// Which subscription a [`NodeDown`] belongs to.
+/// The subscription that a [`NodeDown`] belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum NodeDownSource {
-    /// Of a `monitor_node`, which is over with it.
+    /// A `monitor_node`, which ends with this notice.
     MonitorNode,
-    /// Of the `monitor_nodes` with these options.
+    /// The `monitor_nodes` with these options.
     MonitorNodes(NodesOptions),
 }
 
@@ -145,9 +145,11 @@ pub enum NodeDownSource {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NodeInfo {
-    /// The node, in its present life.
+    /// The node's name.
+    pub name: NodeName,
+    /// The node's name and incarnation.
     pub node: NodeId,
-    /// The present session with it.
+    /// The current session with it.
     pub session: SessionId,
     /// Whether either end is hidden.
     pub hidden: bool,
@@ -157,16 +159,16 @@ impl NodeInfo {
     /// The node that an up event is about.
     pub(crate) fn of(event: &NodeEvent) -> Self {
         let (session, node) = event.session.clone().expect("a node is up by a session");
-        NodeInfo { node, session, hidden: event.hidden }
+        NodeInfo { name: node.name.clone(), node, session, hidden: event.hidden }
     }
 }
 
 impl Event {
-    /// What a node notice says to its receiver; `missed` as in [`NodeDown::missed`].
+    /// The event for a node notice, with this [`NodeDown::missed`].
     pub(crate) fn of_node(notice: NodeNotice, missed: bool) -> Self {
         match notice {
             NodeNotice::Up(options, event) => {
-                let NodeInfo { node, session, hidden } = NodeInfo::of(&event);
+                let NodeInfo { name, node, session, hidden } = NodeInfo::of(&event);
                 Event::NodeUp(NodeUp { name: node.name.clone(), node, session, hidden, options })
             }
             NodeNotice::Down(options, event) => {

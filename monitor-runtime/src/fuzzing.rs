@@ -1,5 +1,4 @@
-//! What can be done to this crate with bytes alone. For the fuzzer and its tests; nobody else may
-//! rely on it.
+//! Entry points that take arbitrary bytes, for the fuzzer and its tests. Not part of the public API.
 
 use std::{
     sync::Arc,
@@ -26,15 +25,15 @@ use crate::{
     threads::{environment::Environment, runner::Runner},
 };
 
-/// Little, so that work is often left over.
+/// A low value, so that a batch often leaves work for the next one.
 const MAX_BATCH: usize = 4;
 const MAX_MAILBOX: usize = 64 << 10;
 
-/// A session with a peer that has proved itself and keeps no rule, from its beginning to its end.
-/// The bytes are its frames: each a length of two bytes, and as many bytes.
+/// Runs a whole session with an authenticated peer that breaks every rule. The bytes are its
+/// frames: each is a length of two bytes, followed by that many bytes.
 ///
-/// The node has a process that is called `watcher`, and monitors a process of the peer. Whatever
-/// the peer does: at the end that monitor has fired once, and the node holds nothing of the
+/// The node has a process with the name `watcher`, which monitors a process of the peer. Whatever
+/// the peer sends, that monitor has fired once at the end, and the node holds nothing of the
 /// session.
 pub fn session(bytes: &[u8]) {
     let peer = NodeId::new("peer@h".parse().expect("a name"), Incarnation::new(2).expect("not zero"));
@@ -90,7 +89,7 @@ impl Attacked {
         node
     }
 
-    /// The watcher gets its name, and monitors a process of the peer.
+    /// Registers the watcher under its name, and makes its monitor of a process of the peer.
     fn begin(&self, pid: LocalPid, peer: &NodeId) {
         let name = "watcher".parse().expect("a name");
         self.inner.directory.write().names.register(name, pid).expect("the name is free");
@@ -100,7 +99,7 @@ impl Attacked {
             .expect("the node was not stopped");
     }
 
-    /// Runs until the driver waits for frames, or all is over, and nothing is left to do.
+    /// Runs until the driver waits for frames or has finished, and the backlog is empty.
     fn settle(&self, driver: &mut Driver, after: &mut AfterUnlock) {
         loop {
             let next = driver.advance(&self.inner, after);
@@ -112,7 +111,7 @@ impl Attacked {
         }
     }
 
-    /// How many monitors of the watcher have fired.
+    /// Number of monitors of the watcher that have fired.
     fn downs(&self) -> usize {
         let items = std::iter::from_fn(|| match self.watcher.queue.try_pop() {
             Poll::Ready(item) => item,
@@ -122,14 +121,14 @@ impl Attacked {
     }
 }
 
-/// What the peer sends.
+/// The bytes that the peer sends.
 struct Frames<'a>(&'a [u8]);
 
 impl Frames<'_> {
-    /// How many are received at once.
+    /// Maximum number of frames that are received at once.
     const AT_ONCE: usize = 3;
 
-    /// Hands the next frames to the driver. False if there are none.
+    /// Passes the next frames to the driver. Returns false if there are none.
     fn fill(&mut self, driver: &mut Driver) -> bool {
         for received in 0..Self::AT_ONCE {
             let Some((len, rest)) = self.0.split_first_chunk::<2>() else { return received > 0 };
@@ -141,7 +140,7 @@ impl Frames<'_> {
     }
 }
 
-/// Nobody listens to what the node says.
+/// Discards every frame that the node sends.
 struct Unheard;
 
 impl Outbox for Unheard {

@@ -16,17 +16,16 @@ use self::watcher::Watcher;
 use crate::{error::MonitorError, node::Node};
 
 impl Node {
-    /// Monitors a process, by pid or by name, on this node or another. Connects on demand. A text
-    /// is parsed first: `node.monitor("worker@b@10.0.0.8:7001".parse::<Name>()?)?`.
+    /// Monitors a process, by pid or by name, on this node or another. Connects on demand.
     ///
-    /// Never waits: not for the peer, nor for a connection, nor for room in a buffer (Erlang may
-    /// block for seconds). What goes wrong there arrives as the [`Down`](crate::Down): an unknown
-    /// name or a dead pid as `NoProc`, a connection that cannot be made as `NoConnection`. O(1).
+    /// Never waits for the peer, for a connection or for room in a buffer (Erlang may block for
+    /// seconds). A failure at the target's end arrives as the [`Down`](crate::Down): `NoProc` for
+    /// an unknown name or a dead pid, `NoConnection` if no connection can be made. O(1).
     ///
     /// # Errors
     /// [`NotAlive`](crate::NotAlive); [`Unsupported`](crate::Unsupported) if the target is on
-    /// another node and the peer service lacks `monitoring`. A service that lacks `connect` is not
-    /// asked to: then a node that is not connected is `NoConnection(NotConnected)`.
+    /// another node and the peer service lacks `monitoring`. If the service lacks `connect`, a
+    /// monitor of a node that is not connected ends with `NoConnection(NotConnected)`.
     pub fn monitor(&self, target: impl IntoRef<Target>) -> Result<Monitor, MonitorError> {
         self.monitor_with(target, MonitorOptions::new())
     }
@@ -45,14 +44,14 @@ impl Node {
     }
 }
 
-/// A monitor: a future that is ready when the target is gone, or cannot be reached.
+/// A monitor: a future that is ready when the target has ended, or cannot be reached.
 ///
-/// It is a watcher of its own, not of the process that made it. Made by [`Node::monitor`]. It
-/// monitors from the moment it was made, polled or not. To drop it is to demonitor and flush; that
-/// never fails and waits for nobody. To await `&mut monitor` is cancel-safe. Once it has been ready
-/// it is never ready again.
+/// [`Node::monitor`] makes it. It belongs to no process: it is a watcher of its own, and monitors
+/// from the moment it is made, polled or not. Dropping it demonitors and flushes, which never fails
+/// and never waits. Awaiting `&mut monitor` is cancel-safe. Once it has been ready it stays
+/// pending.
 ///
-/// When it is ready, every message that the target sent before is in the mailbox it was sent to.
+/// When it is ready, every message that the target sent to this node before is in its mailbox.
 ///
 /// ```
 /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
@@ -64,10 +63,10 @@ impl Node {
 /// assert!(matches!(down.reason, DownReason::Exit(ExitReason::Normal) | DownReason::NoProc));
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
-#[must_use = "to drop a monitor is to demonitor"]
+#[must_use = "dropping a monitor demonitors"]
 #[derive(Debug)]
 pub struct Monitor {
-    /// None once it has fired.
+    /// `None` once the monitor has fired.
     watcher: Option<Watcher>,
     id: MonitorId,
     reference: MonitorRef,
@@ -88,23 +87,24 @@ impl Monitor {
         })
     }
 
-    /// Its reference, as it stands in the [`Down`].
+    /// Its reference, the same as in the [`Down`].
     pub const fn reference(&self) -> &MonitorRef {
         &self.reference
     }
 
-    /// What is monitored, as it was passed in.
+    /// The target, as it was passed in.
     pub const fn target(&self) -> &Target {
         &self.target
     }
 
-    /// Ends the monitor. True if it was active: then nothing has happened to the target as far as
-    /// is known here. False if it had fired, whether that was seen or not.
+    /// Ends the monitor. If the result is [`Demonitored::Active`], the local node has no report of
+    /// the target's end. It is [`Demonitored::Fired`] whether the `Down` was received or not, and
+    /// [`Demonitored::Unknown`] if the node has stopped.
     pub fn demonitor(mut self) -> Demonitored {
-        self.watcher.take().map_or(Demonitored::Unknown, |watcher| watcher.demonitor(self.id))
+        self.watcher.take().map_or(Demonitored::Fired, |watcher| watcher.demonitor(self.id))
     }
 
-    /// The node has failed: nothing more is known of the target.
+    /// The `Down` of a node that has failed and can report nothing more about the target.
     fn ends_with_node(&self) -> Down {
         let end = DownReason::NoConnection(EndKind::NodeFailed.into());
         let mut down = Down::new(self.reference.clone(), self.target.clone(), end);
@@ -112,17 +112,16 @@ impl Monitor {
         down
     }
 
-    /// Runs `work` as long as the target lives.
+    /// Runs `work` until it completes or the target ends.
     ///
-    /// What `work` gives comes back as `Ok`, and the monitor is over. If the target is gone, or
-    /// cannot be reached, before that, `work` is dropped at its next await, and then its end comes
-    /// back as `Err`. A panic in `work` is the caller's. Cancel-safe as far as `work` is: dropped
-    /// before it is done, it drops `work` and demonitors.
+    /// Returns the output of `work` as `Ok`, and ends the monitor. If the target ends or cannot be
+    /// reached before that, `work` is dropped at its next await and the `Down` is returned as
+    /// `Err`. A panic in `work` propagates to the caller. Cancel-safe if `work` is: dropping this
+    /// future drops `work` and demonitors.
     ///
     /// # Errors
-    /// The [`Down`], of whatever reason: [`is_terminal`](monitor_core::DownReason::is_terminal)
-    /// tells whether the target is gone for good. Side effects that `work` has had by then are not
-    /// undone.
+    /// The [`Down`], for any reason: [`is_terminal`](monitor_core::DownReason::is_terminal) says
+    /// whether the target has ended for good. Side effects of `work` are not undone.
     ///
     /// ```
     /// # use monitor_runtime::{Config, Node};
@@ -138,7 +137,7 @@ impl Monitor {
         let mut monitor = self;
         let mut work = pin!(work);
         poll_fn(|cx| {
-            // First: work that depends on a target that is gone is not even begun.
+            // The monitor is polled first, so that `work` does not begin if the target has ended.
             if let Poll::Ready(down) = Pin::new(&mut monitor).poll(cx) {
                 return Poll::Ready(Err(down));
             }

@@ -20,16 +20,16 @@ impl Node {
 
 /// Any number of monitors, and a stream of their `Down`s.
 ///
-/// One watcher for all, so a million targets cost a million rows and not a million tasks. Made by
-/// [`Node::monitor_set`]. Each `Down` comes out once, in the order in which the monitors fired, and
-/// removes its monitor. The stream gives `None` while the set is empty, and goes on when something
-/// is added. To drop the set is to demonitor and flush all of it.
+/// [`Node::monitor_set`] makes one. All its monitors share one watcher, so a million targets cost a
+/// million rows and not a million tasks. The stream yields each `Down` once, in the order in which
+/// the monitors fired, and removes its monitor. It yields `None` while the set is empty, and
+/// continues when a monitor is added. Dropping the set demonitors and flushes all of it.
 ///
-/// If the node itself fails ([`EndKind::NodeFailed`]), the set yields one `Down` with that cause
-/// for all that it held, whose target is the set itself, and is empty.
+/// If the node itself fails ([`EndKind::NodeFailed`]), the set yields a single `Down` with that
+/// cause for all its monitors, whose target is the set itself, and is empty then.
 ///
-/// Cancel-safe: a `Down` leaves the set only when the stream gives it. A `next()` that is dropped
-/// before has taken nothing.
+/// Cancel-safe: a `Down` leaves the set only when the stream yields it. If the future of `next()`
+/// is dropped before, no `Down` is lost.
 ///
 /// ```
 /// # use monitor_runtime::{Config, Node};
@@ -46,16 +46,16 @@ impl Node {
 /// assert!(set.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
-#[must_use = "to drop a set is to demonitor all of it"]
+#[must_use = "dropping a set demonitors all of it"]
 #[derive(Debug)]
 pub struct MonitorSet {
     watcher: Watcher,
-    /// Monitors that were added, and neither removed nor given out as a `Down`.
+    /// Number of monitors that were added, and neither removed nor yielded as a `Down`.
     len: usize,
 }
 
 impl MonitorSet {
-    /// Monitors a target, connecting on demand. The same target twice is two monitors.
+    /// Monitors a target, connecting on demand. Adding the same target twice makes two monitors.
     ///
     /// # Errors
     /// As [`Node::monitor`].
@@ -77,9 +77,9 @@ impl MonitorSet {
         Ok(self.watcher.node.inner.reference(id))
     }
 
-    /// Ends a monitor of this set and flushes: its `Down` does not come out any more. True if it
-    /// was active; false if it had fired, or is no monitor of this set. O(1), on the average of
-    /// many calls.
+    /// Ends a monitor of this set and flushes: its `Down` is not yielded any more. The
+    /// result is [`Demonitored::Unknown`] if it is no monitor of this set, or its `Down` was yielded
+    /// before. Amortized O(1).
     pub fn demonitor(&mut self, monitor: &MonitorRef) -> Demonitored {
         let Some(id) = self.watcher.node.inner.monitor_id(monitor) else { return Demonitored::Unknown };
         let found = self.watcher.demonitor(id);
@@ -89,8 +89,8 @@ impl MonitorSet {
         found
     }
 
-    /// The next `Down`; waits for it. `None` while the set is empty. The same as the stream's,
-    /// without a trait to import.
+    /// Waits for the next `Down`. Returns `None` while the set is empty. The same as
+    /// [`StreamExt::next`], without a trait to import.
     ///
     /// Cancel-safe.
     #[expect(clippy::should_implement_trait, reason = "it is the stream's, and as asynchronous")]
@@ -98,8 +98,8 @@ impl MonitorSet {
         StreamExt::next(self)
     }
 
-    /// The node has failed: one notice for all monitors of the set. Its target is the set itself,
-    /// under a pid of the node, and its reference is of no monitor.
+    /// The single `Down` for all monitors of the set after the node has failed. Its target is the
+    /// set itself, under a pid of the node, and its reference belongs to no monitor.
     fn ends_with_node(&self) -> Down {
         let node = &self.watcher.node.inner;
         let end = DownReason::NoConnection(EndKind::NodeFailed.into());
@@ -110,12 +110,12 @@ impl MonitorSet {
         )
     }
 
-    /// How many monitors it has, those included whose `Down` waits to be taken out.
+    /// Number of monitors in the set, including those whose `Down` was not yielded yet.
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether it has none.
+    /// Whether the set has no monitors.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -129,7 +129,7 @@ impl Stream for MonitorSet {
             return Poll::Ready(None);
         }
         let down = ready!(self.watcher.poll_down(cx));
-        // After the node has failed the set is empty, whatever it held.
+        // After the node has failed the set is empty.
         self.len = if down.is_some() { self.len - 1 } else { 0 };
         Poll::Ready(Some(down.unwrap_or_else(|| self.ends_with_node())))
     }

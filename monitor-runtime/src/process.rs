@@ -86,21 +86,20 @@ impl Process {
 
     // ----- receiving
 
-    /// The next event; waits for it. `None` once the process was killed or the node was stopped,
-    /// and everything that waited was received.
+    /// Waits for the next event. Returns `None` once the process was killed or the node was stopped, and no unread event is left.
     ///
-    /// Cancel-safe: an event leaves the mailbox only with the future's readiness. Dropped before,
-    /// as the branch of a `select` that was not taken, it has taken nothing.
+    /// Cancel-safe: an event leaves the mailbox only when the future returns it. If the future is
+    /// dropped before, such as in a branch of a `select`, no event is lost.
     #[doc(alias = "receive")]
     pub async fn recv(&mut self) -> Option<Event> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// The next event, if one waits.
+    /// Returns the next event without waiting.
     ///
     /// # Errors
-    /// [`TryRecvError::Empty`] if none waits now; [`TryRecvError::Closed`] where [`Process::recv`]
-    /// gives `None`.
+    /// [`TryRecvError::Empty`] if the mailbox is empty; [`TryRecvError::Closed`] when
+    /// [`Process::recv`] would return `None`.
     pub fn try_recv(&mut self) -> Result<Event, TryRecvError> {
         match self.next(Queue::try_pop) {
             Poll::Ready(event) => event.ok_or(TryRecvError::Closed),
@@ -108,9 +107,8 @@ impl Process {
         }
     }
 
-    /// [`Process::recv`] for futures and streams that are written by hand: ready where that would
-    /// be. If it is pending, the task of `cx` is woken for the next event, and that of an earlier
-    /// call no more.
+    /// [`Process::recv`] for futures and streams that are written by hand. If it is pending, the
+    /// next event wakes the task of `cx`, which replaces the task of an earlier call.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         self.next(|queue| queue.poll_pop(cx))
     }
@@ -220,11 +218,11 @@ impl Process {
         })
     }
 
-    /// Makes a monitor's reference an alias no more; the monitor stays. True if it was one of this
-    /// process.
+    /// Ends the alias of a monitor's reference; the monitor stays. Returns true if the reference
+    /// was an alias of this process.
     ///
-    /// Once it has returned, no message through it is added to the mailbox; what is there stays.
-    /// Source: `erlang:unalias/1`.
+    /// Once this has returned, no message through the alias is added to the mailbox; unread
+    /// messages stay. Source: `erlang:unalias/1`.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -236,9 +234,9 @@ impl Process {
         })
     }
 
-    /// The monitors of this process that were neither ended nor received, oldest first, and their
-    /// targets as they were passed in. Takes time in proportion to their number, during which the
-    /// node does nothing else.
+    /// The monitors of this process that were not ended and whose `Down` was not received, oldest
+    /// first, with their targets as passed in. O(n) for n monitors; it holds the node's lock
+    /// meanwhile.
     #[doc(alias = "process_info")]
     pub fn monitors(&self) -> Vec<(MonitorRef, Target)> {
         let inner = self.inner();
@@ -256,13 +254,13 @@ impl Process {
 
     // ----- nodes
 
-    /// Tells this process once, as [`Event::NodeDown`], when the node goes down: when the present
-    /// session with it ends, or the one that is made for this call, or when none can be made.
+    /// Delivers one [`Event::NodeDown`] to this process when the node goes down: when the current
+    /// session with it ends, or the session that this call makes, or when no session can be made.
     /// Connects on demand.
     ///
-    /// However many calls, one notice a session; it comes after every `Down` of that session for
-    /// this process (Erlang counts the calls, and promises no order). For the own node it is
-    /// accepted, and never comes.
+    /// Several calls in one session still cause one notice. It comes after every `Down` of that
+    /// session for this process (Erlang counts the calls, and promises no order). A call for the
+    /// local node succeeds, and its notice never comes.
     ///
     /// # Errors
     /// [`NotAlive`]; [`Unsupported`](crate::Unsupported) if the peer service lacks
@@ -271,8 +269,8 @@ impl Process {
         self.monitor_node_with(node, Connect::OnDemand)
     }
 
-    /// [`Process::monitor_node`], and what to do if the node is not connected. With
-    /// [`Connect::Never`] that is told at once: one notice a call.
+    /// [`Process::monitor_node`] with a choice for a node that is not connected. With
+    /// [`Connect::Never`] the notice is delivered at once, one for each call.
     ///
     /// # Errors
     /// As [`Process::monitor_node`].
@@ -291,8 +289,7 @@ impl Process {
         })?)
     }
 
-    /// Takes [`Process::monitor_node`] back. Never connects. A notice that is in the mailbox
-    /// already stays.
+    /// Ends a [`Process::monitor_node`]. Never connects. An unread notice stays in the mailbox.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -301,16 +298,17 @@ impl Process {
         Ok(self.inner().enter_as(self.local(), |state, _| state.core.demonitor_node(self.local(), &node))?)
     }
 
-    /// Tells this process of every node that comes up and goes down, as [`Event::NodeUp`] and
-    /// [`Event::NodeDown`]; returns the nodes that are up now. What is told begins exactly where
+    /// Delivers an [`Event::NodeUp`] or [`Event::NodeDown`] to this process for every node that
+    /// comes up or goes down, and returns the nodes that are up now. The events begin exactly where
     /// that list ends.
     ///
-    /// Per node they alternate strictly. An up comes before every message of its session, and the
-    /// node is already in [`Node::nodes`]; a down comes after every message and every `Down` of its
-    /// session, and the node has left [`Node::nodes`]. Equal options twice are one subscription
-    /// (Erlang counts); different options are different ones, and each is told.
+    /// The events of one node alternate strictly. An up comes before every message of its session,
+    /// and the node is already in [`Node::nodes`]; a down comes after every message and every
+    /// `Down` of its session, and the node has left [`Node::nodes`]. Two calls with equal options
+    /// make one subscription (Erlang counts); calls with different options make several, and each
+    /// has its own events.
     ///
-    /// If this process does not receive them, only so many wait: see [`Event::NodesMissed`].
+    /// The number of unread events is limited: see [`Event::NodesMissed`].
     ///
     /// # Errors
     /// [`NotAlive`]; [`Unsupported`](crate::Unsupported) if the peer service lacks
@@ -323,8 +321,8 @@ impl Process {
         Ok(up.iter().map(|event| NodeInfo::of(event)).collect())
     }
 
-    /// Takes back the [`Process::monitor_nodes`] with exactly these options. Once it has returned,
-    /// nothing of it is added to the mailbox; what is there stays.
+    /// Ends the [`Process::monitor_nodes`] with exactly these options. Once it has returned, no
+    /// event of that subscription is added to the mailbox; unread ones stay.
     ///
     /// # Errors
     /// [`NotAlive`].
@@ -337,7 +335,7 @@ impl Process {
 
     // ----- names and messages
 
-    /// Gives a name to this process. See [`Node::register`].
+    /// Registers this process under a name. See [`Node::register`].
     ///
     /// # Errors
     /// As [`Node::register`].

@@ -1,10 +1,10 @@
-//! To test your own failover with: a cluster in memory, on a clock that the test turns.
+//! A cluster in memory, with a clock that the test advances, for tests of your own failover.
 //!
-//! A [`Cluster`] is made of real [`Node`]s: the same core, the same calls, the same notices as over
-//! TCP. What is not real is the [network](Network) between them, which has a verb for every fault,
-//! and the time by which it judges silence. All tasks of all nodes run where the test
-//! [tells](Cluster::settle) them to, on its own thread. So nothing is slept for, a minute of
-//! silence takes no time, and a failure comes again when the test is run again.
+//! A [`Cluster`] consists of real [`Node`]s: the same core, the same calls, the same notices as
+//! over TCP. Only the [network](Network) between them and its clock are simulated; the network has
+//! a function for every fault. All tasks of all nodes run on the thread of the test, in its calls
+//! of [`Cluster::settle`]. So no test sleeps, a minute of silence takes no time, and a failure is
+//! reproducible.
 //!
 //! ```
 //! use std::time::Duration;
@@ -17,10 +17,10 @@
 //!
 //! cluster.network().cut(a.name(), b.name());        // nothing gets through any more …
 //! cluster.advance(Duration::from_millis(4_999));
-//! assert!(cluster.now_or_never(&mut monitor).is_none(), "nobody has noticed yet");
-//! cluster.advance(Duration::from_millis(1));        // … and after five seconds of silence that is noticed
+//! assert!(cluster.now_or_never(&mut monitor).is_none(), "the timeout has not passed");
+//! cluster.advance(Duration::from_millis(1));        // … and five seconds of silence end the session
 //! let down = cluster.now_or_never(&mut monitor).expect("the session has ended");
-//! assert!(matches!(down.reason, DownReason::NoConnection(_)), "which says nothing of the worker");
+//! assert!(matches!(down.reason, DownReason::NoConnection(_)), "the worker may still run");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -28,15 +28,14 @@
 //!
 //! # Time and chance
 //!
-//! The nodes of a cluster read no clock but [`Network::now`], and take no random numbers but those
-//! of a fixed sequence. The same calls give the same run, event by event, in a debug and in a
+//! The nodes of a cluster read only the clock [`Network::now`], and take their random numbers from
+//! a fixed sequence. The same calls produce the same run, event by event, in a debug and in a
 //! release build. The timeouts of [`Process::call`](crate::Process::call) and [`Node::stop`] pass
 //! when the test [advances](Cluster::advance) the clock.
 //!
-//! Timers that your own tasks make are not virtual. Use [`Network::sleep_until`] in their place.
+//! Timers of your own tasks are not virtual. Use [`Network::sleep_until`] instead.
 //!
-//! A node on an executor and a network of your own is simulated in the same way by
-//! [`Config::simulated`].
+//! [`Config::simulated`] does the same for a node on an executor and a network of your own.
 
 mod simulation;
 
@@ -59,16 +58,17 @@ pub use peer_service::memory::{Join, MemoryService, Network, Settings, Sleep};
 
 use crate::{Config, Node, Spawner, StartError};
 
-/// Runs the processes *and the node itself* by that spawner, for tests that decide when each task
+/// Runs the processes *and the node itself* on that spawner, for tests that control when each task
 /// runs.
 ///
-/// A node that others rely on runs on its own thread: see [`Config::spawner`].
+/// Never use it outside of tests: a node in production runs on its own thread. See
+/// [`Config::spawner`].
 #[must_use]
 pub fn run_all_on(config: Config, spawner: Spawner) -> Config {
     Config { engine: Some(spawner), ..config }
 }
 
-/// Nodes in memory, all of whose tasks run on the thread of the test.
+/// Nodes in memory that run all their tasks on the thread of the test.
 ///
 /// See the [module](self).
 pub struct Cluster {
@@ -101,8 +101,8 @@ impl Cluster {
         Cluster { network, executor: Arc::default(), started: AtomicU64::new(0) }
     }
 
-    /// The network, to do harm to. After that [`settle`](Self::settle), and what follows from it at
-    /// once has happened.
+    /// The network, for injecting faults. After a fault call [`settle`](Self::settle), so that its
+    /// immediate effects happen.
     pub const fn network(&self) -> &Network {
         &self.network
     }
@@ -110,19 +110,19 @@ impl Cluster {
     /// Starts a node of that name.
     ///
     /// # Errors
-    /// [`StartError`], also if the name is none.
+    /// [`StartError`], or a [`ParseError`](crate::ParseError) if the name is invalid.
     pub fn start(&self, name: &str) -> Result<Node, Box<dyn std::error::Error>> {
         let name: NodeName = name.parse()?;
         Ok(self.start_with(Config::new(name.clone()), Join::new(name))?)
     }
 
-    /// Starts a node with a configuration of its own. What concerns TCP has no effect here; the
-    /// [`Join`] says how the node looks to others, and bears the same name.
+    /// Starts a node with a configuration of its own. Settings of TCP have no effect here. The
+    /// [`Join`] describes how the node appears to other nodes, and must have the same name.
     ///
     /// # Errors
     /// As [`Node::with_service`].
     pub fn start_with(&self, config: Config, join: Join) -> Result<Node, StartError> {
-        // Weakly: tasks hold the spawner, and the executor holds the tasks.
+        // The reference is weak because tasks hold the spawner, and the executor holds the tasks.
         let executor = Arc::downgrade(&self.executor);
         let spawner: Spawner = Arc::new(move |task| {
             if let Some(executor) = executor.upgrade() {
@@ -136,16 +136,16 @@ impl Cluster {
         Ok(node)
     }
 
-    /// Runs all tasks of all nodes until none of them can go on: everything that can happen at this
-    /// time has happened, on every channel.
+    /// Runs all tasks of all nodes until none can make progress: everything that can happen at this
+    /// time has happened then, on every channel.
     ///
     /// Does not return while a task is always ready.
     pub fn settle(&self) {
         while self.executor.try_tick() {}
     }
 
-    /// Lets that much time pass on the network. Everything that falls into it happens at its own
-    /// time, and the cluster settles each time before the next thing happens.
+    /// Advances the clock of the network by that time. Each event within it happens at its own
+    /// time, and the cluster settles before the next event.
     pub fn advance(&self, time: Duration) {
         self.settle();
         let end = self.network.now().saturating_add(time);
@@ -160,10 +160,10 @@ impl Cluster {
         self.settle();
     }
 
-    /// What the future gives once all is settled; none if it still waits.
+    /// Settles the cluster and returns the output of the future; `None` if it is still pending.
     pub fn now_or_never<F: Future>(&self, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
-        // It may have to be polled to begin at all.
+        // The first poll may start the work of the future.
         if let Some(output) = future::block_on(future::poll_once(&mut future)) {
             return Some(output);
         }

@@ -1,4 +1,4 @@
-//! The settings of a node over TCP.
+//! Settings of a node over TCP.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,19 +9,18 @@ use super::Config;
 use crate::tcp::Tls;
 use crate::tcp::{Heartbeat, Secret, TcpConfig};
 
-/// Settings for [`Node::start`](crate::Node::start). They mean nothing to
-/// [`Node::with_service`](crate::Node::with_service).
+/// Settings for [`Node::start`](crate::Node::start). [`Node::with_service`](crate::Node::with_service) ignores them.
 impl Config {
-    /// What the nodes of the cluster share, and prove to each other. Without it, and without TLS, a
-    /// node listens and dials on loopback addresses only.
+    /// The secret that the nodes of the cluster share, and whose possession they prove to each
+    /// other. Without it, and without TLS, a node listens and dials on loopback addresses only.
     #[must_use]
     #[doc(alias = "setcookie")]
     pub fn secret(self, secret: Secret) -> Self {
         self.tcp(|tcp| tcp.secret(secret))
     }
 
-    /// Encrypts all connections, and binds the name of every node to its certificate. All nodes
-    /// need it. None by default. How to make the certificates is told at [`Tls`].
+    /// Encrypts all connections, and binds the name of every node to its certificate. All nodes of
+    /// the cluster need it. Off by default. [`Tls`] describes how to make the certificates.
     ///
     /// ```no_run
     /// # use monitor_runtime::{Config, Tls};
@@ -37,30 +36,31 @@ impl Config {
         self.tcp(|tcp| tcp.tls(tls))
     }
 
-    /// Another secret that is accepted from peers, while the cluster changes from one to the next.
-    /// At most 8. How to do that in three rounds of restarts is told at [`TcpConfig::also_accept`].
+    /// Adds another secret that is accepted from peers, for the time in which the cluster changes
+    /// its secret. At most 8. [`TcpConfig::also_accept`] describes how to do that in three rounds
+    /// of restarts.
     #[must_use]
     pub fn also_accept(self, secret: Secret) -> Self {
         self.tcp(|tcp| tcp.also_accept(secret))
     }
 
-    /// Which cluster this is, at most 64 bytes: nodes of different clusters do not connect. Empty
+    /// The name of the cluster, at most 64 bytes. Nodes of different clusters do not connect. Empty
     /// by default.
     #[must_use]
     pub fn cluster(self, cluster: impl Into<String>) -> Self {
         self.tcp(|tcp| tcp.cluster(cluster))
     }
 
-    /// Where to listen. By default what the host and port of the node's name lead to.
+    /// The address to listen on. By default the host and port of the node's name.
     #[must_use]
     pub fn listen(self, address: SocketAddr) -> Self {
         self.tcp(|tcp| tcp.listen(address))
     }
 
-    /// Nodes to connect to at start, and again whenever they are lost; also, where they can be
-    /// reached.
+    /// Nodes to connect to at start, and to redial whenever their connection is lost. Also the
+    /// addresses of these nodes.
     ///
-    /// If they come and go, set [`TcpConfig::peers_file`] or [`TcpConfig::peers_dns`]:
+    /// If the set of nodes changes, use [`TcpConfig::peers_file`] or [`TcpConfig::peers_dns`]:
     ///
     /// ```
     /// # use monitor_runtime::Config;
@@ -84,18 +84,19 @@ impl Config {
         self.tcp(|tcp| tcp.channels(channels))
     }
 
-    /// Whether the node is hidden: its sessions are told to those only who ask for hidden nodes.
-    /// False by default.
+    /// Whether the node is hidden: its sessions are reported only to subscriptions that include
+    /// hidden nodes. False by default.
     #[must_use]
     pub fn hidden(self, hidden: bool) -> Self {
         self.tcp(|tcp| tcp.hidden(hidden))
     }
 
-    /// A ping is sent after `interval` without sending or without hearing anything; a session ends
-    /// after `timeout` without hearing anything: at least two intervals. 1 s and 5 s by default.
-    /// The interval is at least 1 ms. From 100 years on, the interval means that no more pings are
-    /// sent, and the timeout that silence never ends a session. The nodes of a cluster need not
-    /// agree. Unless [`Config::setup_timeout`] is called, it becomes `timeout`, too, within 1 s and
+    /// Sets the heartbeat. The node sends a ping after `interval` without sending or without
+    /// receiving anything, and ends a session after `timeout` without receiving anything. 1 s and 5
+    /// s by default. The interval is at least 1 ms, the timeout at least two intervals. An interval
+    /// of 100 years or more turns pings off; a timeout of 100 years or more means that silence
+    /// never ends a session. The nodes of a cluster may have different settings. Unless
+    /// [`Config::setup_timeout`] is called, `timeout` is also the setup timeout, limited to 1 s to
     /// 15 s.
     #[must_use]
     #[doc(alias = "net_ticktime")]
@@ -103,46 +104,45 @@ impl Config {
         self.tcp(|tcp| tcp.heartbeat(Heartbeat { interval, timeout }))
     }
 
-    /// [`Config::heartbeat`] of 100 ms and 500 ms, and a [`Config::setup_timeout`] of 1 s unless
-    /// that is called: for one rack, on machines that are not overloaded.
+    /// A [`Config::heartbeat`] of 100 ms and 500 ms, and a [`Config::setup_timeout`] of 1 s unless
+    /// that is called. For one rack, on machines that are not overloaded.
     #[must_use]
     pub fn fast(self) -> Self {
         self.tcp(|tcp| tcp.heartbeat(Heartbeat::fast()))
     }
 
-    /// [`Config::heartbeat`] of 2.5 s and 15 s, and a [`Config::setup_timeout`] of 15 s unless that
-    /// is called: for links between sites.
+    /// A [`Config::heartbeat`] of 2.5 s and 15 s, and a [`Config::setup_timeout`] of 15 s unless
+    /// that is called. For connections between sites.
     #[must_use]
     pub fn wan(self) -> Self {
         self.tcp(|tcp| tcp.heartbeat(Heartbeat::wan()))
     }
 
-    /// Whether a session is read again and again for 100 us after something has come, before its
-    /// node's thread sleeps: see [`TcpConfig::low_latency`]. False by default.
+    /// Whether a session polls its connection for 100 us after received data, before the node's
+    /// thread sleeps: see [`TcpConfig::low_latency`]. False by default.
     #[must_use]
     pub fn low_latency(self, spin: bool) -> Self {
         self.tcp(|tcp| tcp.low_latency(spin))
     }
 
-    /// Maximum time for looking up, connecting and shaking hands together, whatever preset or
-    /// heartbeat is set before or afterwards. By default that of the preset or heartbeat: 5 s, 1 s
-    /// with [`Config::fast`], 15 s with [`Config::wan`]. At least 1 ms; without limit from 100
-    /// years on.
+    /// Maximum time for lookup, connection and handshake together, whatever preset or heartbeat is
+    /// set before or afterwards. The default depends on the preset or heartbeat: 5 s, 1 s with
+    /// [`Config::fast`], 15 s with [`Config::wan`]. At least 1 ms; 100 years or more mean no limit.
     #[must_use]
     #[doc(alias = "net_setuptime")]
     pub fn setup_timeout(self, timeout: Duration) -> Self {
         self.tcp(|tcp| tcp.setup_timeout(timeout))
     }
 
-    /// Serves and dials addresses other than loopback without a secret or TLS: everybody who can
-    /// reach them can join. False by default.
+    /// Whether the node listens and dials on addresses other than loopback without a secret or TLS.
+    /// Every host that can reach them can then join the cluster. False by default.
     #[must_use]
     pub fn insecure_allow_remote(self, allow: bool) -> Self {
         self.tcp(|tcp| tcp.insecure_allow_remote(allow))
     }
 
-    /// Everything else that can be set for TCP. Settings of another node's name are
-    /// [`StartError::Field`](crate::StartError::Field) at the start.
+    /// Changes any other setting of the TCP transport. If `set` returns settings for another node's
+    /// name, the start fails with [`StartError::Field`](crate::StartError::Field).
     ///
     /// ```
     /// # use monitor_runtime::Config;

@@ -1,8 +1,8 @@
-//! Looking into a node from outside: questions over a Unix socket that only its owner can open.
+//! Inspecting a node from outside: requests over a Unix socket that only its owner can open.
 //!
-//! [`serve`] opens the socket of a node, [`ask`] asks one. A question is one line of JSON, and so
-//! is the answer; then the connection is over. So any program can ask, and whoever asks joins no
-//! cluster:
+//! [`serve`] opens the socket of a node, [`ask`] sends a request to one. The request is one line of
+//! JSON, and so is the response; then the node closes the connection. So a program in any language
+//! can send requests, and it does not join the cluster:
 //!
 //! ```text
 //! $ echo '"nodes"' | nc -U $XDG_RUNTIME_DIR/obit/a-4711.sock
@@ -22,9 +22,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
-//! Fixed limits: 128 clients are connected at once and 16 of them answered, others wait for their
-//! turn; a client may take 2 s to ask and 10 s to read the answer; a question has at most 4 KiB, an
-//! answer 64 MiB, 10,000 monitors of each kind and 10,000 nodes.
+//! Fixed limits: at most 128 clients are connected at once, and at most 16 of them are served; the
+//! others wait. A client has 2 s to send its request and 10 s to read the response. A request has
+//! at most 4 KiB. A response has at most 64 MiB, 10,000 monitors of each kind and 10,000 nodes.
 
 pub(crate) mod bounded;
 mod client;

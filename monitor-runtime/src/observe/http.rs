@@ -1,9 +1,9 @@
-//! Looking into a node over HTTP: metrics for Prometheus, and what it knows as JSON.
+//! Inspecting a node over HTTP: metrics for Prometheus, and its state as JSON.
 //!
 //! | path | is |
 //! |---|---|
-//! | `/` | a page for people, which shows what `/inspect` says and keeps itself up to date |
-//! | `/metrics` | how much there is of everything, and every drop, in the text form of Prometheus |
+//! | `/` | a page for people, which shows the data of `/inspect` and refreshes itself |
+//! | `/metrics` | every gauge and counter of the node, in the text format of Prometheus |
 //! | `/inspect` | the node and its peers, who watches whom, the last `Down`s and why, as JSON: at most 1,000 peers, 1,000 monitors of each kind and 1,000 `Down`s, or fewer, as in `/inspect?monitors=100&downs=20` |
 //!
 //! ```
@@ -16,9 +16,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
-//! Fixed limits: 128 clients are connected at once and 16 of them answered, others wait for their
-//! turn; a client may take 2 s to ask and 10 s to read the answer; of the head of a request 16 KiB
-//! are read, and an answer has at most 16 MiB.
+//! Fixed limits: at most 128 clients are connected at once, and at most 16 of them are served; the
+//! others wait. A client has 2 s to send its request and 10 s to read the response. The head of a
+//! request has at most 16 KiB, a response at most 16 MiB.
 
 use std::{
     convert::Infallible,
@@ -57,7 +57,7 @@ mod site;
 
 use host::Host;
 
-/// The open port of a node. Dropped, it is closed; the node goes on.
+/// The open port of a node. Dropping this closes the port, and does not stop the node.
 #[derive(Debug)]
 #[must_use = "the port is closed when this is dropped"]
 pub struct Served {
@@ -65,30 +65,31 @@ pub struct Served {
     local_addr: SocketAddr,
 }
 
-/// How much of the head of a request is read, in bytes.
+/// Maximum length of the head of a request, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
-/// Maximum extent of an answer.
+/// Maximum extent of a response.
 const MAX_SHOWN: Extent = Extent { monitors: 1000, downs: 1000, peers: 1000 };
-/// The longest answer, in bytes.
+/// Maximum length of a response, in bytes.
 const MAX_RESPONSE: usize = 16 << 20;
 
-/// Answers `GET` at that address, on the node's own threads. Port 0 takes any that is free.
+/// Answers `GET` requests at that address, on the node's own threads. With port 0 the system
+/// chooses a free one.
 ///
-/// **There is neither encryption nor a password**: whoever reaches the address sees who watches
-/// whom, and can make the node look it up as often as 16 answers at once allow. Loopback addresses
-/// are reached from this machine only; to a request that comes to one under another host's name, as
-/// pages of strangers can make browsers send, the answer is 421. To a request that by its
-/// `Sec-Fetch-Site` a page of another site has made it is 403, unless a user has followed a link to
-/// the page `/`. No answer may be embedded by another site (`Cross-Origin-Resource-Policy`), and a
-/// window that another site has opened is cut off from it (`Cross-Origin-Opener-Policy`).
+/// **There is neither encryption nor a password**: every client that reaches the address can read
+/// all monitors of the node, and can cause the load of 16 concurrent requests. A loopback address
+/// is reachable from this machine only. A request that names another host at a loopback address,
+/// which a hostile page can make a browser send, gets the status 421. A request whose
+/// `Sec-Fetch-Site` names another site gets 403, unless a user has followed a link to the page `/`.
+/// No other site may embed a response (`Cross-Origin-Resource-Policy`), and a window that another
+/// site has opened is isolated from that site (`Cross-Origin-Opener-Policy`).
 ///
-/// A connection is good for one request, with a head of at most 16 KiB that is there within 2 s,
-/// and an answer of at most 16 MiB that is read within 10 s. While 128 clients are connected, a
-/// newcomer gets the place of the one that has not asked for the longest, if that is 250 ms or
-/// more; a client that has sent its request keeps its place.
+/// A connection serves one request. Its head has at most 16 KiB and arrives within 2 s; the
+/// response has at most 16 MiB and is read within 10 s. While 128 clients are connected, a new
+/// client replaces the one that has been connected the longest without a request, if that is 250 ms
+/// or more. A client that has sent its request is not replaced.
 ///
 /// # Errors
-/// What the system says if it cannot listen there.
+/// The error of the system if it cannot listen at the address.
 pub fn serve(node: &Node, address: SocketAddr) -> io::Result<Served> {
     let listener = smol::Async::<TcpListener>::bind(address)?;
     let local_addr = listener.get_ref().local_addr()?;
@@ -98,9 +99,9 @@ pub fn serve(node: &Node, address: SocketAddr) -> io::Result<Served> {
     let serving = async move {
         let listener = smol::net::TcpListener::from(listener);
         let serving = connection_limit::serve(weak, "http", listener.incoming(), move |client, node| {
-            converse(client, node, local_only)
+            handle(client, node, local_only)
         });
-        // Aborted or not, it is over.
+        // It makes no difference whether it was aborted.
         let _ = Abortable::new(serving, stopped).await;
     };
     node.inner.run_task(kinds::CLIENTS, serving, kinds::settled_on_drop);
@@ -108,7 +109,7 @@ pub fn serve(node: &Node, address: SocketAddr) -> io::Result<Served> {
 }
 
 impl Served {
-    /// Where it listens.
+    /// The address on which it listens.
     pub const fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
@@ -120,8 +121,8 @@ impl Drop for Served {
     }
 }
 
-/// One request and its answer. Whoever breaks the rules of HTTP is hyper's to refuse.
-async fn converse(client: Client<TcpStream>, node: Weak<Inner>, local_only: bool) {
+/// Handles one request. hyper refuses a client that violates HTTP.
+async fn handle(client: Client<TcpStream>, node: Weak<Inner>, local_only: bool) {
     let progress = client.progress();
     let refused = |node: &Weak<Inner>| {
         node.upgrade().inspect(|node| node.counters.questions_refused.add_one());
@@ -149,9 +150,9 @@ async fn converse(client: Client<TcpStream>, node: Weak<Inner>, local_only: bool
 
 fn respond(request: &Request<Incoming>, node: &Node, local_only: bool) -> Response<Full<Bytes>> {
     match Host::of(request) {
-        Host::Unclear => return text(StatusCode::BAD_REQUEST, "one header Host, please\n"),
+        Host::Unclear => return text(StatusCode::BAD_REQUEST, "exactly one Host header is required\n"),
         Host::Other if local_only => {
-            return text(StatusCode::MISDIRECTED_REQUEST, "ask by 127.0.0.1, [::1] or localhost\n");
+            return text(StatusCode::MISDIRECTED_REQUEST, "use 127.0.0.1, [::1] or localhost as the host\n");
         }
         Host::Local | Host::Other => {}
     }
@@ -167,26 +168,26 @@ fn respond(request: &Request<Incoming>, node: &Node, local_only: bool) -> Respon
         "/metrics" => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics::of(node)),
         "/inspect" => match extent(request.uri().query()) {
             Some(extent) => inspect(node, &extent),
-            None => text(StatusCode::BAD_REQUEST, "monitors and downs are numbers\n"),
+            None => text(StatusCode::BAD_REQUEST, "monitors and downs must be numbers\n"),
         },
         path => page::file(path)
-            .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "there are /, /metrics and /inspect\n")),
+            .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "the paths are /, /metrics and /inspect\n")),
     }
 }
 
-const ANOTHER_SITE: &str = "another site may not ask; open this address by itself\n";
+const ANOTHER_SITE: &str = "requests from another site are refused; open this address directly\n";
 
 fn inspect(node: &Node, extent: &Extent) -> Response<Full<Bytes>> {
     match bounded::json(&Snapshot::take(node, extent), MAX_RESPONSE) {
         Some(json) => answer(StatusCode::OK, "application/json", json),
         None => text(
             StatusCode::INSUFFICIENT_STORAGE,
-            "more than 16 MiB; ask for less, as in /inspect?monitors=100&downs=20\n",
+            "more than 16 MiB; request less, as in /inspect?monitors=100&downs=20\n",
         ),
     }
 }
 
-/// The extent that the query requests, limited to the maximum. `None` if a value is no number.
+/// The extent that the query requests, limited to the maximum. `None` if a value is not a number.
 fn extent(query: Option<&str>) -> Option<Extent> {
     let mut extent = MAX_SHOWN;
     for pair in query.unwrap_or_default().split('&') {

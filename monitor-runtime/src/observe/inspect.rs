@@ -1,4 +1,4 @@
-//! What goes on in a node, for people and programs to look at.
+//! Views of a node as values: statistics, processes, sessions, monitors and history.
 
 use refs::{MonitorRef, NodeId, Pid, RegName, Target};
 use serde::Serialize;
@@ -12,30 +12,29 @@ use crate::{
 };
 
 impl Node {
-    /// What the monitors made here have told last, newest first, and on what evidence: at most
+    /// The last `Down`s of this node's monitors, newest first, with their evidence: at most
     /// [`Config::max_history`](crate::Config::max_history) of them. Includes `Down`s that were
     /// flushed and `Down`s not yet received.
     ///
-    /// Takes time in proportion to their number, during which the node does nothing else: for
-    /// people to look at.
+    /// O(n) for n `Down`s; it holds the node's lock meanwhile, so use it for diagnosis only.
     pub fn history(&self) -> Vec<PastDown> {
         self.inner.read_state(|state| self.inner.past_downs(usize::MAX, state))
     }
 
-    /// The monitors that are held here, and those that other nodes hold on processes of this one:
-    /// at most `limit` of each. Takes time in proportion to processes and `limit`, during which the
-    /// node does nothing else.
+    /// The monitors of this node, and those that other nodes hold on its processes: at most `limit`
+    /// of each. Takes time in proportion to the number of processes and to `limit`, and holds the
+    /// node's lock meanwhile.
     pub fn monitors(&self, limit: usize) -> Monitors {
         Monitors::of(&self.inner, limit)
     }
 
-    /// How much there is of everything, and everything that was dropped or refused. Cheap.
+    /// All gauges and counters of the node, including everything that was dropped or refused. Cheap.
     pub fn stats(&self) -> Stats {
         Stats::of(&self.inner)
     }
 
-    /// Every process and every session. Takes time in proportion to processes and their monitors,
-    /// during which the node does nothing else: for people to look at.
+    /// Every process and every session. Takes time in proportion to the number of processes and
+    /// their monitors, and holds the node's lock meanwhile, so use it for diagnosis only.
     #[doc(alias = "observer")]
     #[doc(alias = "process_info")]
     #[doc(alias = "processes")]
@@ -44,13 +43,13 @@ impl Node {
     }
 }
 
-/// How much there is of everything. See [`Node::stats`](crate::Node::stats).
+/// The gauges and counters of a node. See [`Node::stats`](crate::Node::stats).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
     /// Live processes.
     pub processes: usize,
-    /// [`Monitor`](crate::Monitor)s and [`MonitorSet`](crate::MonitorSet)s that live.
+    /// Live [`Monitor`](crate::Monitor)s and [`MonitorSet`](crate::MonitorSet)s.
     pub watchers: usize,
     /// Sessions that are up.
     pub sessions: usize,
@@ -60,29 +59,29 @@ pub struct Stats {
     pub fired: usize,
     /// Monitors that other nodes hold on this node's processes.
     pub incoming_monitors: usize,
-    /// Monitor references at which messages are taken:
-    /// [`MonitorOptions::alias`](crate::MonitorOptions::alias), and calls under way.
+    /// Monitor references that are aliases: from
+    /// [`MonitorOptions::alias`](crate::MonitorOptions::alias), and of calls under way.
     pub aliases: usize,
     /// `monitor_node` subscriptions.
     pub node_monitors: usize,
     /// `monitor_nodes` subscriptions.
     pub nodes_subscriptions: usize,
-    /// Nodes that something here refers to, connected or not.
+    /// Nodes that a table of this node refers to, connected or not.
     pub peers: usize,
     /// Monitors and messages that wait for a connection.
     pub waiting: usize,
     /// Bytes of messages that wait for a connection.
     pub waiting_bytes: usize,
-    /// Nodes whose addresses are kept because a call has given them.
+    /// Nodes whose addresses are remembered from calls.
     pub addresses: usize,
-    /// Pieces of work that wait for their turn.
+    /// Pieces of fan-out work that wait in the backlog.
     pub backlog: usize,
-    /// What monitors of this node have told since the start, by reason: `exit`, `noproc` and
+    /// `Down`s of this node's monitors since the start, by reason: `exit`, `noproc` and
     /// `noconnection`.
     pub downs: Vec<Count>,
     /// Everything that was dropped or refused since the start, by name.
     pub drops: Vec<Count>,
-    /// What the peer service counts, by name.
+    /// The counters of the peer service, by name.
     pub service: Vec<Count>,
 }
 
@@ -90,9 +89,9 @@ pub struct Stats {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Count {
-    /// What is counted.
+    /// The name of the counter.
     pub name: &'static str,
-    /// How many.
+    /// The count.
     pub count: u64,
 }
 
@@ -102,11 +101,11 @@ pub struct Count {
 pub struct Inspect {
     /// The node.
     pub node: NodeId,
-    /// Its processes, by number.
+    /// Its processes, sorted by number.
     pub processes: Vec<ProcessInfo>,
     /// Its sessions, in the order in which they began.
     pub sessions: Vec<SessionInfo>,
-    /// How much there is of everything.
+    /// The gauges and counters.
     pub stats: Stats,
 }
 
@@ -118,14 +117,14 @@ pub struct ProcessInfo {
     pub pid: Pid,
     /// Its names, in the order in which it got them.
     pub names: Vec<RegName>,
-    /// How many monitors it holds: those included whose `Down` it has not received. Not counted are
-    /// up to 127 `Down`s that it has taken along with the last one that it received.
+    /// Number of monitors that it holds, including those whose `Down` it has not received. Up to
+    /// 127 `Down`s that were fetched together with the last one received are not counted.
     pub monitors: usize,
-    /// How many monitors there are on it.
+    /// Number of monitors on it.
     pub monitored_by: usize,
-    /// How many entries wait in its mailbox, but for those `Down`s.
+    /// Number of unread entries in its mailbox, without those `Down`s.
     pub waiting: usize,
-    /// How many bytes the messages among them take.
+    /// Number of bytes in the bodies of its unread messages.
     pub waiting_bytes: usize,
 }
 
@@ -139,22 +138,22 @@ pub struct SessionInfo {
     pub peer: NodeId,
     /// Whether either end is hidden.
     pub hidden: bool,
-    /// Whether it is up: false while the end of the session before it is still being told.
+    /// Whether it is up. False while the end of the previous session is still being reported.
     pub admitted: bool,
-    /// How many bytes wait to be sent.
+    /// Number of bytes that wait to be sent.
     pub queued_bytes: usize,
 }
 
-/// Who watches whom. See [`Node::monitors`](crate::Node::monitors).
+/// The monitors of a node and on its processes. See [`Node::monitors`](crate::Node::monitors).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Monitors {
-    /// Those that are held on this node. A receiver takes up to 127 `Down`s along with the one that
-    /// it receives: those are not listed, and count in [`Stats::fired`].
+    /// The monitors of this node. Up to 127 `Down`s that a receiver has fetched together with the
+    /// last one received are not listed, but count in [`Stats::fired`].
     pub held: Vec<HeldMonitor>,
     /// The processes of this node that other nodes monitor.
     pub on: Vec<MonitorsOn>,
-    /// Whether there are more than were asked for.
+    /// Whether there are more than the limit.
     pub more: bool,
 }
 
@@ -164,10 +163,10 @@ pub struct Monitors {
 pub struct HeldMonitor {
     /// The monitor.
     pub monitor: MonitorRef,
-    /// The process that holds it; none if it is a [`Monitor`](crate::Monitor) or in a
+    /// The process that holds it; `None` if it is a [`Monitor`](crate::Monitor) or in a
     /// [`MonitorSet`](crate::MonitorSet).
     pub watcher: Option<Pid>,
-    /// What is monitored.
+    /// The target.
     pub target: Target,
     /// Whether it has fired, and its `Down` was not received yet.
     pub fired: bool,
@@ -187,7 +186,7 @@ pub struct MonitorsOn {
 
 impl Monitors {
     pub(crate) fn of(node: &Inner, limit: usize) -> Self {
-        // One more than is shown says whether there are more.
+        // One more than the limit shows whether there are more.
         let some = limit.saturating_add(1);
         let (mut held, mut on) = node.read_state(|state| {
             let directory = node.directory.read();
@@ -264,7 +263,7 @@ impl Stats {
         }
     }
 
-    /// How much there is of everything, by name.
+    /// The gauges, by name.
     #[cfg(any(all(feature = "control", unix), feature = "metrics"))]
     pub(crate) const fn gauges(&self) -> [(&'static str, u64); 14] {
         [
@@ -285,8 +284,8 @@ impl Stats {
         ]
     }
 
-    /// One of the [`drops`](Stats::drops), or of what the [`service`](Stats::service) counts; none
-    /// if there is no such name.
+    /// The counter of that name among the [`drops`](Stats::drops) and those of the
+    /// [`service`](Stats::service); `None` if there is none.
     pub fn count(&self, name: &str) -> Option<u64> {
         let found = self.drops.iter().chain(&self.service).find(|count| count.name == name);
         found.map(|count| count.count)

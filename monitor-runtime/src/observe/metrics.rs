@@ -1,7 +1,7 @@
-//! What a node measures, for the recorder of the program: the facade of the crate `metrics`.
+//! The figures of a node for the recorder of the program, through the facade crate `metrics`.
 //!
-//! The names, and what they count, are those of `/metrics`; each has a label `node` beside them.
-//! `docs/METRICS.md` explains all of them.
+//! Names and meanings are those of `/metrics`, with an additional label `node`. `docs/METRICS.md`
+//! explains all of them.
 //!
 //! ```
 //! use std::time::Duration;
@@ -39,13 +39,13 @@ pub struct Recording {
     task: AbortHandle,
 }
 
-/// Tells the recorder what the node measures: before this returns, and again each time that `every`
-/// has passed. Less than a millisecond counts as one; after a time that the clock cannot reach,
-/// such as `Duration::MAX`, nothing is told again. Install the recorder before; without one nothing
-/// is recorded.
+/// Passes the figures of the node to the recorder: once before this returns, and again after each
+/// `every`. An interval below one millisecond counts as one; with an interval beyond the range of
+/// the clock, such as `Duration::MAX`, the figures are recorded only once. Install the recorder
+/// before; without one nothing is recorded.
 ///
-/// Counters are set to what the node has counted since its start. It takes as long as
-/// [`Node::stats`], on the node's own threads, and does not keep the node alive.
+/// Counters are set to the totals since the start of the node. Each recording takes as long as
+/// [`Node::stats`]. The recording does not keep the node alive.
 pub fn record(node: &Node, every: Duration) -> Recording {
     for family in Family::all(&node.stats()) {
         if family.counts {
@@ -58,7 +58,7 @@ pub fn record(node: &Node, every: Duration) -> Recording {
     let (task, stopped) = AbortHandle::new_pair();
     let again = again(Arc::downgrade(&node.inner), every.max(Duration::from_millis(1)));
     let recording = async move {
-        // Aborted or not, it is over.
+        // It makes no difference whether it was aborted.
         let _ = Abortable::new(again, stopped).await;
     };
     node.inner.run_task(kinds::RECORDING, recording, kinds::settled_on_drop);
@@ -75,7 +75,7 @@ async fn again(node: Weak<Inner>, every: Duration) {
     loop {
         Timer::after(every).await;
         let Some(node) = node.upgrade() else { return };
-        // The recorder is code of the program, which may block.
+        // The recorder is user code, which may block.
         let (id, stats) = (node.id.clone(), Stats::of(&node));
         telemetry::send(move || tell(&id, &stats));
     }

@@ -17,10 +17,9 @@ use crate::{
     threads::environment::{Environment, Simulation},
 };
 
-/// The clock of a simulated node. It stands still while the node's tasks run, and moves when the
-/// test lets it.
+/// The clock of a simulated node. It stands still while the node's tasks run; the test advances it.
 pub trait Clock: Send + Sync + 'static {
-    /// The time since the clock was started. Never less than before.
+    /// The time since the clock was started. Never decreases.
     fn now(&self) -> Duration;
 
     /// Completes once [`now`](Self::now) has reached `at`.
@@ -39,11 +38,11 @@ impl Clock for Network {
 
 impl Config {
     /// Takes all time from that clock, and all random numbers from a sequence that the seed
-    /// determines: what the node does is then a function of its inputs and of the order in which
-    /// the [`spawner`](Self::spawner) runs its tasks.
+    /// determines. The behavior of the node is then a function of its inputs and of the order in
+    /// which the [`spawner`](Self::spawner) runs its tasks.
     ///
     /// A [`Cluster`](crate::test_util::Cluster) does this for each of its nodes. Never use it
-    /// outside of tests: peers can guess the numbers.
+    /// outside of tests: peers can predict the random numbers.
     #[must_use]
     pub fn simulated(mut self, clock: Arc<dyn Clock>, seed: u64) -> Self {
         let simulated = Simulated { start: Instant::now(), clock, random: AtomicU64::new(seed) };
@@ -60,7 +59,7 @@ struct Simulated {
     random: AtomicU64,
 }
 
-/// A clock shows no more, so that instants do not overflow: 136 years.
+/// The maximum time of a clock, so that instants do not overflow: 136 years.
 const LAST: Duration = Duration::from_secs(1 << 32);
 
 impl Simulation for Simulated {

@@ -1,4 +1,4 @@
-//! A peer that is no part of a call, and tries to answer it.
+//! An attacker that is no part of a call and tries to forge its reply.
 
 use std::{pin::pin, time::Duration};
 
@@ -7,10 +7,10 @@ use monitor_runtime::{AliasToken, prelude::*, refs::Serial};
 
 use super::{bare::BarePeer, eventually};
 
-/// Small numbers are guessed first: every one of this many slots, in as many generations.
+/// Number of slots, and of generations of each slot, that the attacker tries.
 const SMALL: u32 = 64;
 
-/// A frame with a message through the alias of that number; the token 0 is none.
+/// A frame with a message through the alias of that number; the token 0 means no token.
 pub fn frame(node: &Node, serial: Serial, token: u64, body: &[u8]) -> Vec<u8> {
     const MESSAGE_TO_ALIAS: [u8; 2] = [1, 2];
     let mut frame = MESSAGE_TO_ALIAS.to_vec();
@@ -29,7 +29,7 @@ pub fn frame(node: &Node, serial: Serial, token: u64, body: &[u8]) -> Vec<u8> {
 
 /// The victim calls the server. The attacker has a session with the victim, and sends to each small
 /// number without a token, with tokens that it makes up, and with `seen`, a token of another alias
-/// of the victim. None of it has an effect.
+/// of the victim. No attempt has an effect.
 pub async fn nobody_answers_a_call_by_guessing(
     victim: &Node,
     server: &mut Process,
@@ -61,7 +61,7 @@ pub async fn nobody_answers_a_call_by_guessing(
     assert!(call.as_mut().now_or_never().is_none(), "the call waits for its answer still");
     assert_eq!((victim.stats().aliases, victim.stats().monitors), (1, 1), "its monitor stands");
 
-    // The frame itself was right: with the token it is the answer, whoever sends it.
+    // The frame itself is valid: with the right token it is the reply, whichever node sends it.
     attacker.push_when_ready(&frame(victim, alias.serial(), right, b"answer")).await;
     assert_eq!(call.await.unwrap().body, b"answer");
     assert_eq!(victim.stats().aliases, 0);

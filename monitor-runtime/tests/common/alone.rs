@@ -1,4 +1,4 @@
-//! A peer service without peers: as able as it says, and never connected.
+//! A peer service without peers: it has configurable capabilities, and is never connected.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A peer without a node: it has a session, and may push whatever it likes.
+//! A peer without a node: it has a session, and can push arbitrary frames.
 
 use std::{future::poll_fn, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! What all tests share: a cluster in memory, and patience with a limit.
+//! Shared by all tests: a cluster in memory, and waiting with a timeout.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -16,7 +16,7 @@ use monitor_runtime::{
 use parking_lot::Mutex;
 use peer_service::memory::{Join, Network};
 
-/// No test waits longer, for anything: long enough for a machine that has much else to do.
+/// Maximum time that a test waits for a condition: long enough for an overloaded machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs a test.
@@ -27,7 +27,7 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
     }))
 }
 
-/// Waits until something holds that nothing tells.
+/// Waits, by polling, until the condition holds.
 pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
     let deadline = std::time::Instant::now() + PATIENCE / 2;
     while !holds() {
@@ -40,8 +40,7 @@ pub fn name(text: &str) -> RegName {
     text.parse().unwrap()
 }
 
-/// Panics that a test wants are not worth a backtrace on the terminal. Other panics of the test's
-/// own thread are shown.
+/// Hides the backtraces of panics that a test causes on purpose. Other panics of the test's own thread are shown.
 pub fn panic_quietly() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -87,7 +86,7 @@ pub async fn next_node_down(mailbox: &mut Mailbox) -> NodeDown {
 /// a test advances it.
 pub struct Cluster {
     pub network: Network,
-    /// Keeps nodes from being gone when a test drops its handle.
+    /// Keeps nodes alive when a test drops its handle.
     nodes: Mutex<Vec<Node>>,
 }
 
@@ -108,7 +107,7 @@ impl Cluster {
         self.hold_on(self.start(Join::new(node_name(label)).hidden(true), |config| config).await)
     }
 
-    /// A node that is gone when the test drops what it has of it.
+    /// A node that is dropped when the test drops its last handle of it.
     pub async fn node_unheld(&self, label: &str) -> Node {
         self.start(Join::new(node_name(label)), |config| config).await
     }
@@ -127,24 +126,24 @@ impl Cluster {
         BarePeer::new(self.network.join(node_name(label)))
     }
 
-    /// Connects `a` to `b` if need be, and waits until `b` has taken everything that `a` has sent.
+    /// Connects `a` to `b` if necessary, and waits until `b` has received everything that `a` has sent.
     pub async fn settle(&self, a: &Node, b: &Node) {
         let mut probe = b.process().unwrap();
         a.send(probe.pid(), "settle").unwrap();
         assert!(probe.recv().await.is_some());
     }
 
-    /// Nothing passes between them any more.
+    /// Holds all frames between the two.
     pub fn cut(&self, a: &Node, b: &Node) {
         self.network.cut(a.name(), b.name());
     }
 
-    /// What `from` sends to `to` stays on the way.
+    /// Holds all frames from `from` to `to`.
     pub fn hold(&self, from: &Node, to: &Node) {
         self.network.cut_one_way(from.name(), to.name());
     }
 
-    /// Everything passes again, and what was on the way arrives.
+    /// Delivers the held frames and all later ones.
     pub fn heal(&self, a: &Node, b: &Node) {
         self.network.heal(a.name(), b.name());
     }
@@ -162,7 +161,7 @@ impl Cluster {
         self.network.thaw(node.name());
     }
 
-    /// The node is gone from the network, as if its machine had lost its power.
+    /// Removes the node from the network, as after a power failure.
     pub fn crash(&self, node: &Node) {
         self.network.crash(node.name());
     }

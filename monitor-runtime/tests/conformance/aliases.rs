@@ -33,8 +33,8 @@ async fn next_body(process: &mut Process) -> Vec<u8> {
     }
 }
 
-/// So many messages in all have been dropped at the watchers' node for want of an alias; and
-/// nothing is in the mailbox.
+/// Waits until the watchers' node has dropped that many messages because there is no alias; and
+/// checks that the mailbox is empty.
 async fn dropped(fixture: &Fixture, watcher: &mut Process, messages: u64) {
     eventually("what came through no alias is counted", || {
         fixture.here.stats().count("messages_for_no_alias") == Some(messages)
@@ -77,7 +77,7 @@ async fn a02_an_alias_ends_with_its_monitor(fixture: Fixture) {
 
     fixture.watched(&target, 1).await;
     drop(target);
-    // The `Down` waits to be received, and already nothing comes through any more.
+    // The `Down` is unread, and the alias accepts no message any more.
     eventually("the monitor has fired", || fixture.here.stats().fired == 1).await;
     other.send(&fired, "too late").unwrap();
     eventually("it is dropped", || fixture.here.stats().count("messages_for_no_alias") == Some(2)).await;
@@ -140,7 +140,7 @@ async fn a06_a_dead_process_has_no_aliases(fixture: Fixture) {
     assert_eq!(fixture.here.stats().aliases, 3);
     drop(watcher);
     assert_eq!(fixture.here.stats().aliases, 0);
-    // Its number has another holder now, who must not get what was for it.
+    // Its number has another holder now, which must not get its messages.
     let mut heir = fixture.here.process().unwrap();
     for alias in &aliases {
         target.send(alias, "too late").unwrap();
@@ -164,7 +164,7 @@ async fn a08_whoever_has_an_alias_can_use_it(fixture: Fixture) {
     let (mut watcher, target) = fixture.processes();
     let third = fixture.network.node("third").await;
     let alias = aliased(&watcher, target.pid(), AliasMode::ExplicitUnalias);
-    // It travels as text, or in a message, like any reference.
+    // It can be passed on as text, or in a message, like any reference.
     let alias: MonitorRef = alias.to_string().parse().unwrap();
     let senders = [third.process().unwrap(), fixture.here.process().unwrap()];
     for sender in &senders {
@@ -181,7 +181,7 @@ async fn a09_an_alias_cannot_be_guessed(fixture: Fixture) {
     let watcher = fixture.here.process().unwrap();
     let mut attacker = fixture.network.bare_peer("mallory").await;
     attacker.connect(&fixture.here).await;
-    // An alias that the attacker was given says nothing of any other.
+    // The token of one alias does not help to guess that of another.
     let given = aliased(&watcher, server.pid(), AliasMode::ReplyDemonitor);
     let token = given.alias().unwrap();
     drop(watcher);

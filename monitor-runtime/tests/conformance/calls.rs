@@ -23,7 +23,7 @@ cases! {
     ca10_a_call_may_be_passed_on_to_a_third_node: memory, tcp;
 }
 
-/// Nobody is made to wait so long.
+/// A timeout that never passes in a test.
 const LONG: Duration = Duration::from_secs(100);
 
 /// The next event, which is a message.
@@ -34,7 +34,7 @@ async fn next_message(process: &mut Process) -> Message {
     }
 }
 
-/// Nothing of any call is left, here or there, and none of its messages in the mailbox.
+/// No call has left anything at either node, and no message of a call is in the mailbox.
 async fn nothing_left(fixture: &Fixture, caller: &mut Process) {
     fixture.nothing_left().await;
     let stats = fixture.here.stats();
@@ -72,7 +72,7 @@ async fn ca01_a_call_gives_the_reply(fixture: Fixture) {
 
 async fn ca02_a_request_comes_after_what_was_sent_before_it(fixture: Fixture) {
     let (caller, mut server) = fixture.processes();
-    // Longer than what travels in one piece, where it travels.
+    // Longer than one fragment, where the network has fragments.
     let long = vec![7; 1 << 20];
     let target = server.pid().clone();
     caller.send(&target, long.clone()).unwrap();
@@ -186,7 +186,7 @@ async fn ca09_anybody_may_reply_and_the_first_reply_counts(fixture: Fixture) {
         assert_eq!(helper.reply(&request, "first"), Ok(true));
         eventually("it has arrived", || fixture.here.stats().aliases == 0).await;
         server.send(request.reply_to.as_ref().unwrap(), "second").unwrap();
-        // What is no request awaits no reply.
+        // A message that is no request takes no reply.
         server.send(server.pid(), "to myself").unwrap();
         let plain = next_message(&mut server).await;
         assert_eq!(server.reply(&plain, "to nobody"), Ok(false));
@@ -218,7 +218,7 @@ async fn ca10_a_call_may_be_passed_on_to_a_third_node(fixture: Fixture) {
     nothing_left(&fixture, &mut caller).await;
 }
 
-/// What the monitor of a call without a reply has said.
+/// The reason that the monitor of a call without a reply has reported.
 fn down(reply: Result<Message, CallError>) -> Down {
     match reply {
         Err(CallError::Down(down)) => *down,

@@ -1,4 +1,4 @@
-//! What takes a monitor back: `erlang:demonitor/2`, and the drop of a handle.
+//! Ending a monitor: `erlang:demonitor/2`, and the drop of a handle.
 
 use futures::FutureExt;
 use monitor_runtime::{Demonitor, MonitorOptions, MonitorRef, NodeType, prelude::*, refs::Serial};
@@ -60,7 +60,7 @@ async fn d03_a_reference_that_was_never_used_is_no_error(fixture: Fixture) {
     }
 }
 
-/// A monitor whose `Down` is in the mailbox: the next thing that is received there.
+/// A monitor whose `Down` is the next event in the mailbox.
 async fn queued(fixture: &Fixture, watcher: &mut Process, options: MonitorOptions) -> MonitorRef {
     let target = fixture.there.process().unwrap();
     let monitor = watcher.monitor_with(target.pid(), options).unwrap();
@@ -131,8 +131,8 @@ async fn d13_a_reference_of_another_watcher_has_no_effect(fixture: Fixture) {
 }
 
 async fn d14_a_reference_of_another_node_has_no_effect(fixture: Fixture) {
-    // The watcher is there; whoever is here cannot take its monitor back, though the number is in
-    // use here as well.
+    // The watcher is at the other node. A local process cannot end its monitor, even though the
+    // number is in use here as well.
     let (other, mut watcher) = fixture.processes();
     let target = fixture.there.process().unwrap();
     other.monitor(target.pid()).unwrap();
@@ -205,7 +205,7 @@ async fn d24_a_demonitor_never_waits_for_a_peer_that_is_held_still(fixture: Fixt
     fixture.arrived(MONITORS).await;
     fixture.hold().await;
     let sent = fixture.fill(&watcher, &target);
-    // All but the last; each call returns while the peer takes nothing.
+    // All but the last; each call returns while the peer reads nothing.
     for monitor in &monitors[1..] {
         assert_eq!(watcher.demonitor_with(monitor, INFO), Ok(true));
     }
@@ -232,7 +232,7 @@ async fn d26_to_drop_a_handle_is_to_demonitor_and_flush(fixture: Fixture) {
     drop(fired);
     assert_eq!((fixture.here.stats().fired, fixture.here.stats().watchers), (0, 0));
 
-    // By hand it tells which of the two it was.
+    // An explicit demonitor returns which of the two it was.
     let target = fixture.there.process().unwrap();
     let live = fixture.here.monitor(target.pid()).unwrap();
     let gone = fixture.here.process().unwrap().pid().clone();

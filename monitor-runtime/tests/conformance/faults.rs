@@ -1,5 +1,4 @@
-//! What goes wrong between nodes, and what it means to a monitor: `noconnection`, once, and nothing
-//! after it.
+//! Faults between nodes, and their effect on a monitor: `noconnection`, once, and nothing after it.
 
 use std::time::Duration;
 
@@ -48,7 +47,7 @@ async fn f03_a_node_that_is_killed_is_noconnection(fixture: Fixture) {
     assert_eq!(no_connection(&expect_down(&mut watcher, &monitor).await), EndKind::Closed);
 }
 
-/// That a silence is noticed once it is long enough, and what the `Down` says of it.
+/// A silence ends the session after the timeout, and the `Down` reports its length.
 async fn noticed(fixture: &Fixture, watcher: &mut Process) {
     if let Network::Memory(cluster) = &fixture.network {
         cluster.network.advance(Duration::from_millis(4_999));
@@ -121,7 +120,7 @@ async fn f07_a_node_that_is_heard_no_more_is_noconnection(fixture: Fixture) {
     let (mut watcher, target) = fixture.processes();
     watcher.monitor(target.pid()).unwrap();
     fixture.watched(&target, 1).await;
-    // It still hears us, and would answer.
+    // The peer still receives, and would answer.
     fixture.hold_back().await;
     noticed(&fixture, &mut watcher).await;
     fixture.watched(&target, 0).await;
@@ -188,7 +187,7 @@ async fn f23_of_two_dials_at_once_there_is_one_session_and_no_end(fixture: Fixtu
         for watcher in &mut watchers {
             next_node_up(watcher).await;
         }
-        // What is asked over the session arrives over the session.
+        // A request over the session arrives over the session.
         fixture.settled().await;
         assert_eq!(
             watchers.each_mut().map(|watcher| watcher.try_recv()),

@@ -1,5 +1,4 @@
-//! Where a case is played: within one node, between two in memory, or between two over real TCP on
-//! loopback.
+//! The fixtures of the cases: one node, two nodes in memory, or two nodes over real TCP on loopback.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,8 +13,7 @@ use crate::{
     wire::Wire,
 };
 
-/// One test for each place where a case is played; the case is an `async fn` of that name that
-/// takes the [`Fixture`].
+/// Makes one test for each fixture on which a case runs; the case is an `async fn` of that name that takes the [`Fixture`].
 macro_rules! cases {
     ($($case:ident: $($place:ident),+;)+) => {$(
         mod $case {
@@ -27,8 +25,7 @@ macro_rules! cases {
     )+};
 }
 
-/// Two nodes: `here` is where the watchers are, `there` where what they watch is. Locally they are
-/// the same.
+/// Two nodes: watchers are on `here`, their targets on `there`. In a local case they are the same node.
 pub struct Fixture {
     pub here: Node,
     pub there: Node,
@@ -55,7 +52,7 @@ impl Fixture {
         Self::on(Network::Tcp(Tcp::new())).await
     }
 
-    /// The same with two nodes that soon give up whoever is silent.
+    /// The same with two nodes that have short heartbeat timeouts.
     pub async fn hasty(self) -> Fixture {
         let hasty = |config: Config| config.fast();
         let here = self.network.node_with("hasty-here", hasty).await;
@@ -68,12 +65,12 @@ impl Fixture {
         Fixture { here, there, network }
     }
 
-    /// A watcher, and a process there.
+    /// A watcher on `here`, and a process on `there`.
     pub fn processes(&self) -> (Process, Process) {
         (self.here.process().unwrap(), self.there.process().unwrap())
     }
 
-    /// Both nodes are connected, and both know it.
+    /// Connects the two nodes, and waits until both have reported the session.
     pub async fn connected(&self) {
         if self.is_remote() {
             self.here.connect(self.there.name()).unwrap();
@@ -82,13 +79,13 @@ impl Fixture {
         }
     }
 
-    /// Neither node has the other any more.
+    /// Waits until both nodes have reported the end of the session.
     pub async fn disconnected(&self) {
         eventually("both are down", || !is_up(&self.here, &self.there) && !is_up(&self.there, &self.here))
             .await;
     }
 
-    /// `there` has taken everything that was sent to it, and the other way round.
+    /// Waits until each node has received everything that the other has sent.
     pub async fn settled(&self) {
         for (from, to) in [(&self.here, &self.there), (&self.there, &self.here)] {
             let mut probe = to.process().unwrap();
@@ -97,24 +94,22 @@ impl Fixture {
         }
     }
 
-    /// The process there is monitored by so many.
+    /// Waits until the process on `there` has that many monitors on it.
     pub async fn watched(&self, target: &Process, count: usize) {
-        eventually("the target's node knows its watchers", || {
-            watchers_of(&self.there, target.pid()) == count
-        })
-        .await;
+        eventually("the target's node has the monitors", || watchers_of(&self.there, target.pid()) == count)
+            .await;
     }
 
-    /// So many monitors in all have arrived where their targets are.
+    /// Waits until that many monitors in all have arrived at the targets' node.
     pub async fn arrived(&self, count: usize) {
-        eventually("the targets' node knows the monitors", || {
+        eventually("the targets' node has the monitors", || {
             let stats = self.there.stats();
             count == if self.is_remote() { stats.incoming_monitors } else { stats.monitors }
         })
         .await;
     }
 
-    /// Nothing of any monitor is left at either node.
+    /// Waits until neither node has a row of any monitor.
     pub async fn nothing_left(&self) {
         eventually("the tables of both are empty", || {
             let of = |node: &Node| {
@@ -130,13 +125,13 @@ impl Fixture {
         !matches!(self.network, Network::None)
     }
 
-    /// The link between the two is cut, and both have noticed; both live.
+    /// Resets the connection between the two, and waits until both have reported it.
     pub async fn cut(&self) {
         self.sever();
         self.disconnected().await;
     }
 
-    /// The link between the two is reset.
+    /// Resets the connection between the two.
     pub fn sever(&self) {
         match &self.network {
             Network::None => unreachable!("there is no link within a node"),
@@ -145,7 +140,7 @@ impl Fixture {
         }
     }
 
-    /// `there` is gone from the network, as if by a kill.
+    /// Removes `there` from the network, as after a kill.
     pub fn crash(&self) {
         match &self.network {
             Network::None => unreachable!("a case about a crash needs another node"),
@@ -154,12 +149,12 @@ impl Fixture {
         }
     }
 
-    /// After a crash or a stop: `there` starts again, in another life.
+    /// Starts `there` again after a crash or a stop, as a new incarnation.
     pub async fn restart(&mut self) {
         self.there = self.network.node(self.there.name().label()).await;
     }
 
-    /// Nothing passes between the two, and nothing is lost, until [`Fixture::release`].
+    /// Holds all frames between the two until [`Fixture::release`].
     pub async fn hold(&self) {
         match &self.network {
             Network::None => {}
@@ -168,7 +163,7 @@ impl Fixture {
         }
     }
 
-    /// Nothing that `there` says arrives, until [`Fixture::release`]; `here` must have dialled.
+    /// Holds all frames from `there` until [`Fixture::release`]; `here` must have dialled.
     pub async fn hold_back(&self) {
         match &self.network {
             Network::None => unreachable!("within a node there are no directions"),
@@ -185,7 +180,7 @@ impl Fixture {
         }
     }
 
-    /// Sends until nothing more is taken; says how much was.
+    /// Sends until the queue is full; returns the number of messages.
     pub fn fill(&self, from: &Process, to: &Process) -> usize {
         let body = vec![0; 64 * 1024];
         (0..100_000)
@@ -193,8 +188,7 @@ impl Fixture {
             .expect("there is a limit")
     }
 
-    /// Enough time passes for a silent session to end, and for a dial without an answer. Over TCP
-    /// it does by itself.
+    /// Advances the clock past the timeouts of a silent session and of an unanswered dial. Over TCP real time passes.
     pub fn silence_passes(&self) {
         if let Network::Memory(cluster) = &self.network {
             cluster.network.advance(Duration::from_secs(5));
@@ -222,7 +216,7 @@ impl Network {
         }
     }
 
-    /// A peer without a node, which may say whatever it likes.
+    /// A peer without a node, which can send arbitrary frames.
     pub async fn bare_peer(&self, label: &str) -> BarePeer {
         match self {
             Network::None => unreachable!("a local case has no peers"),
@@ -237,7 +231,7 @@ impl Network {
 pub struct Tcp {
     secret: Secret,
     wires: Mutex<Vec<(String, Arc<Wire>)>>,
-    /// Keeps nodes from being gone when a test drops its handle.
+    /// Keeps nodes alive when a test drops its handle.
     nodes: Mutex<Vec<Node>>,
 }
 
@@ -252,7 +246,7 @@ impl Tcp {
         let config = Config::new(name)
             .listen("127.0.0.1:0".parse().unwrap())
             .secret(self.secret.clone())
-            // Whoever is held still by a test is not given up.
+            // A node that a test holds still does not time out.
             .heartbeat(Duration::from_secs(1), Duration::from_secs(60))
             .setup_timeout(Duration::from_secs(5));
         let node = Node::start(set(config)).await.unwrap();
@@ -269,7 +263,7 @@ impl Tcp {
         BarePeer::new(TcpTransport::start(config, Incarnation::new(1).unwrap(), spawner).await.unwrap())
     }
 
-    /// The way to the node of that label, in whichever life.
+    /// The wire to the node of that label, in any incarnation.
     fn wire(&self, label: &str) -> Arc<Wire> {
         let mut wires = self.wires.lock();
         if let Some((_, wire)) = wires.iter().find(|(of, _)| of == label) {
@@ -308,7 +302,7 @@ pub fn is_up(at: &Node, node: &Node) -> bool {
     at.nodes(NodeType::All).iter().any(|info| info.node == *node.id())
 }
 
-/// How many monitors there are on a process, as its node lists them.
+/// Number of monitors on a process, as its node lists them.
 pub fn watchers_of(node: &Node, pid: &Pid) -> usize {
     let inspect = node.inspect();
     inspect.processes.iter().find(|process| process.pid == *pid).map_or(0, |process| process.monitored_by)
@@ -325,7 +319,7 @@ pub fn exit(reason: ExitReason) -> DownReason {
     DownReason::Exit(reason)
 }
 
-/// Why there is no connection, if that is the reason.
+/// The kind of end of the connection; panics for another reason.
 pub fn no_connection(reason: &DownReason) -> EndKind {
     match reason {
         DownReason::NoConnection(end) => end.kind,

@@ -1,5 +1,4 @@
-//! Peers that do not keep the rules: what they say in vain, and what ends their session; nobody
-//! else notices.
+//! Peers that violate the protocol: frames without effect, and frames that end their session. Other sessions are not affected.
 
 use monitor_core::{DownReason, MonitorId, RemoteTarget, Signal, encode};
 use monitor_runtime::{
@@ -22,7 +21,7 @@ cases! {
     ns18_a_peer_that_breaks_the_protocol_is_told_as_such: memory, tcp;
 }
 
-/// A watcher here, and a peer that speaks for a process of its own which is monitored.
+/// A watcher here, and a peer that sends signals for a monitored process of its own.
 async fn monitored_peer(fixture: &Fixture) -> (Process, MonitorRef, BarePeer) {
     let mut peer = fixture.network.bare_peer("mallory").await;
     peer.connect(&fixture.here).await;
@@ -38,8 +37,8 @@ fn down(monitor: &MonitorRef, reason: ExitReason) -> Signal {
     Signal::Down { id: MonitorId(monitor.serial()), reason: exit(reason) }
 }
 
-/// Waits until everything that the peer has said so far was taken: it asks about nobody, and is
-/// answered.
+/// Waits until the node has handled all earlier frames of the peer: it monitors a missing process,
+/// and gets the `Down`.
 async fn taken(peer: &mut BarePeer) {
     let target = RemoteTarget::Pid(Serial::new(u32::MAX, 0));
     peer.push(&frame(&[Signal::Monitor { id: id(1 << 20), target }]));
@@ -53,7 +52,7 @@ async fn f16_a_monitor_whose_number_is_in_use_ends_its_session(fixture: Fixture)
     fixture.watched(&target, 1).await;
     let mut peer = fixture.network.bare_peer("mallory").await;
     peer.connect(&fixture.there).await;
-    // The number of the bystander's monitor is free for this peer; twice it is not.
+    // This peer may use the number of the bystander's monitor, but only once.
     let serial = target.pid().serial();
     let monitor = Signal::Monitor { id: MonitorId(held.serial()), target: RemoteTarget::Pid(serial) };
     peer.push(&frame(std::slice::from_ref(&monitor)));
@@ -69,7 +68,7 @@ async fn f16_a_monitor_whose_number_is_in_use_ends_its_session(fixture: Fixture)
 async fn f17_a_down_for_an_unknown_monitor_is_ignored(fixture: Fixture) {
     let (mut watcher, monitor, mut peer) = monitored_peer(&fixture).await;
     let own = MonitorId(monitor.serial());
-    // There is one, but not of a process of this peer: of that it knows as little.
+    // There is such a monitor, but not on a process of this peer, so the signal has no effect.
     let target = fixture.there.process().unwrap();
     let of_another = watcher.monitor(target.pid()).unwrap();
     fixture.watched(&target, 1).await;
@@ -143,7 +142,7 @@ async fn ns18_a_peer_that_breaks_the_protocol_is_told_as_such(fixture: Fixture) 
     assert_eq!(next_node_down(&mut watcher).await.end, Some(EndKind::Protocol.into()));
 }
 
-/// What a frame of signals begins with, and one of a message.
+/// The first byte of a frame of signals, and of a frame of a message.
 const SIGNALS: u8 = 0;
 const MESSAGE: u8 = 1;
 
@@ -158,7 +157,7 @@ fn id(slot: u32) -> MonitorId {
     MonitorId(Serial::new(slot, 1))
 }
 
-/// A bystander that is monitored over an honest session, and must not notice anything.
+/// A bystander that is monitored over an honest session, which must not be affected.
 async fn unharmed(cluster: &Cluster, a: &Node, attack: impl AsyncFnOnce(&mut BarePeer)) {
     let b = cluster.node("b").await;
     let target = b.process().unwrap();
@@ -183,7 +182,7 @@ async fn f13_a_frame_that_makes_no_sense_ends_its_session_alone(fixture: Fixture
         Signal::Monitor { id: id(1), target: named },
         Signal::Down { id: id(1), reason: exit(ExitReason::other("why").unwrap()) },
     ];
-    // Every one of them, cut short at every byte.
+    // Every frame, truncated at every byte.
     let whole = valid.iter().map(|signal| frame(std::slice::from_ref(signal)));
     let cut = whole.flat_map(|whole| (2..whole.len()).map(|len| whole[..len].to_vec()).collect::<Vec<_>>());
     let others = [
@@ -191,12 +190,12 @@ async fn f13_a_frame_that_makes_no_sense_ends_its_session_alone(fixture: Fixture
         vec![7],
         vec![0xff; 1000],
         vec![SIGNALS, 99],
-        // Like the reason before it, and there was none.
+        // It repeats the previous reason, and there was none.
         vec![SIGNALS, 6, 1, 1],
-        // A reason of a kind that there is none of, and one that only the own node can give.
+        // A reason of an unknown kind, and a reason that only the local node can report.
         vec![SIGNALS, 5, 1, 1, 9],
         vec![SIGNALS, 5, 1, 1, 0, 9],
-        // A name that is empty, and one that no name can be.
+        // An empty name, and an invalid one.
         vec![SIGNALS, 3, 1, 1, 0],
         vec![SIGNALS, 3, 1, 1, 2, 0xff, 0xfe],
         vec![SIGNALS; 200 * 1024],
@@ -255,7 +254,7 @@ fn nobody_speaks_for_another_node() {
         let cluster = Cluster::new();
         let a = cluster.node("a").await;
         unharmed(&cluster, &a, async |peer: &mut BarePeer| {
-            // A death of everything that anybody could watch.
+            // A `Down` for every possible monitor.
             let downs = |slot| Signal::Down { id: id(slot), reason: DownReason::NoProc };
             peer.push(&frame(&(0..100).map(downs).collect::<Vec<_>>()));
             let demonitors = |slot| Signal::Demonitor { id: id(slot) };

@@ -1,9 +1,5 @@
-//! The cases of `docs/CONFORMANCE.md`: each is an `async fn` that bears its id, and is played at
-//! every place that the table at the head of its chapter names. `cargo test -p monitor-runtime
-//! --test conformance p01` plays one of them.
-//!
-//! Cases that are about bytes before any session are in `transport-tcp/tests/hostile.rs`, some
-//! races are on the core alone.
+//! The cases of `docs/CONFORMANCE.md`: each is an `async fn` whose name begins with its id, and runs on every fixture that the table at the head of its chapter names. `cargo test -p monitor-runtime --test conformance p01` runs one of them.
+//! Cases about bytes before any session are in `transport-tcp/tests/hostile.rs`; some races run on the core alone.
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
 #[macro_use]

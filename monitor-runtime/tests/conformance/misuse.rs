@@ -1,4 +1,4 @@
-//! What nobody should do, and what then happens.
+//! Misuse of the API, and its effect.
 
 use std::thread;
 
@@ -84,7 +84,7 @@ async fn m09_a_process_its_node_and_all_nodes_are_watched_independently(fixture:
     }
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty), "one of each, and nothing of the own node");
 
-    // To take one back leaves the others.
+    // Ending one of them leaves the others.
     watcher.monitor(target.pid()).unwrap();
     watcher.monitor_node(fixture.there.name()).unwrap();
     fixture.watched(&target, 1).await;

@@ -30,14 +30,14 @@ cases! {
     nd20_each_of_ten_thousand_processes_is_told: memory, tcp;
 }
 
-/// The next event, which is of a `monitor_node` of `there`.
+/// The next event, which must belong to a `monitor_node` of `there`.
 async fn told_down(fixture: &Fixture, watcher: &mut Process) -> NodeDown {
     let down = next_node_down(watcher).await;
     assert_eq!((&down.name, down.source), (fixture.there.name(), NodeDownSource::MonitorNode));
     down
 }
 
-/// A watcher that has monitored `there`, connected, so often.
+/// A watcher that has called `monitor_node` for `there` that many times while connected.
 async fn watching(fixture: &Fixture, calls: usize) -> Process {
     fixture.connected().await;
     let watcher = fixture.here.process().unwrap();
@@ -111,7 +111,7 @@ async fn nd08_a_failed_dial_is_told_once_and_a_call_that_never_dials_each_time(f
         let Ok(Event::NodeDown(down)) = watcher.try_recv() else { panic!("one a call, at once") };
         assert_eq!(down.end, Some(EndKind::NotConnected.into()));
     }
-    // Held still, so that both calls meet the same dial.
+    // Held still, so that both calls wait for the same dial.
     fixture.hold().await;
     (0..2).for_each(|_| watcher.monitor_node(fixture.there.name()).unwrap());
     fixture.silence_passes();
@@ -190,7 +190,7 @@ async fn nd19_a_node_that_loses_its_own_network_tells_each(fixture: Fixture) {
     }
     for watcher in &mut watchers {
         told_down(&fixture, watcher).await;
-        // A node that was stopped tells nothing any more.
+        // A stopped node delivers no more notices.
         assert!(watcher.try_recv().is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! All nodes, watched by subscription: `net_kernel:monitor_nodes/2`. Equal options of a process are
+//! Subscriptions to all nodes: `net_kernel:monitor_nodes/2`. Equal options of a process are
 //! one subscription.
 
 use monitor_runtime::{EndKind, NodeDownSource, NodeType, NodesOptions, prelude::*};
@@ -43,7 +43,7 @@ async fn one_session(fixture: &Fixture) {
     fixture.cut().await;
 }
 
-/// What the process has been told, in short: of which subscription, and up or down.
+/// The events of the process, in short: the subscription, and up or down.
 fn told(watcher: &mut Process) -> Vec<(NodesOptions, &'static str)> {
     let mut told = Vec::new();
     while let Ok(event) = watcher.try_recv() {

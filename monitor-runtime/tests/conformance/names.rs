@@ -23,7 +23,7 @@ cases! {
     n15_a_listing_shows_the_name: local, tcp;
 }
 
-/// A process there that holds the name, and what others call it.
+/// A process on `there` that holds the name, and the full name for other nodes.
 fn named(fixture: &Fixture) -> (Process, Name) {
     let target = fixture.there.process().unwrap();
     target.register(name("jobs")).unwrap();
@@ -125,7 +125,7 @@ async fn n09_to_give_a_name_back_is_no_exit(fixture: Fixture) {
 }
 
 async fn n10_a_name_is_free_when_the_down_of_its_holder_is_received(fixture: Fixture) {
-    // Whatever else its thread has to do.
+    // The check does not depend on other work of its thread.
     let busy = |_mailbox| async {
         loop {
             smol::future::yield_now().await;
@@ -156,7 +156,7 @@ async fn n11_a_remote_name_is_free_when_the_down_of_its_holder_is_received(fixtu
         fixture.watched(&target, 1).await;
         drop(target);
         monitor.await;
-        // Asked from afar, and looked up there.
+        // Monitored remotely, and looked up on the target's node.
         assert_eq!(fixture.here.monitor(&by_name).unwrap().await.reason, DownReason::NoProc);
         assert_eq!(fixture.there.whereis(&name("jobs")), None);
     }

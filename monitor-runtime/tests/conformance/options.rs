@@ -1,4 +1,4 @@
-//! What can be said with a monitor: `erlang:monitor/3`. Our tag is a number.
+//! Options of a monitor: `erlang:monitor/3`. In Obit a tag is a number.
 
 use monitor_runtime::{MonitorOptions, prelude::*};
 

@@ -1,5 +1,4 @@
-//! What comes before what: the signal order of the Erlang reference manual, and our own stronger
-//! promises.
+//! Order of events: the signal order of the Erlang reference manual, and the stronger guarantees of Obit.
 
 use std::sync::Arc;
 
@@ -60,7 +59,7 @@ async fn next_message(mailbox: &mut Mailbox) -> Vec<u8> {
 }
 
 async fn s02_a_monitor_is_there_before_what_is_sent_after_it(fixture: Fixture) {
-    // Also when both have to wait for the connection.
+    // The order holds also when both wait for the connection.
     let (watcher, mut target) = fixture.processes();
     watcher.monitor(target.pid()).unwrap();
     watcher.send(target.pid(), "who watches you?").unwrap();
@@ -99,7 +98,7 @@ async fn s08_the_longest_reasons_come_whole_between_what_others_send(fixture: Fi
             Some(Event::Message(message)) => {
                 assert_eq!(message.body, [messages]);
                 messages += 1;
-                // What was said right after an exit does not wait for the exits after it.
+                // A message that is sent right after an exit does not wait for later exits.
                 assert!(downs <= messages + 1, "{downs} reasons came first");
             }
             Some(Event::Down(down)) => {
@@ -137,12 +136,12 @@ async fn s10_a_monitored_node_is_down_after_all_downs_of_its_session(fixture: Fi
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
-/// A process there that floods whoever watches here with messages, and so connects again and again.
+/// A process on `there` that floods the watcher with messages, and so reconnects again and again.
 fn flood(fixture: &Fixture, watcher: &Process) -> Pid {
     let to = watcher.pid().clone();
     let floods = |mailbox: Mailbox| async move {
         loop {
-            // While there is no connection messages wait, or are refused.
+            // While there is no connection, messages are queued or refused.
             let _ = mailbox.send(&to, "flood");
             smol::future::yield_now().await;
         }
@@ -150,8 +149,7 @@ fn flood(fixture: &Fixture, watcher: &Process) -> Pid {
     fixture.there.spawn(floods).unwrap()
 }
 
-/// Cuts the link under a flood again and again; tells of each event whether the node was up by the
-/// notices before it.
+/// Resets the connection under a flood again and again; passes each event to `see`, with whether the node was up by the earlier notices.
 async fn reconnect_under_a_flood(fixture: &Fixture, mut see: impl FnMut(&Event, bool)) {
     let mut watcher = fixture.here.process().unwrap();
     watcher.monitor_nodes(NODES).unwrap();
@@ -212,7 +210,7 @@ async fn s13_under_ten_thousand_node_monitors_ups_and_downs_still_alternate(fixt
         let up = next_node_up(&mut watcher).await;
         assert_ne!(Some(up.session), last);
         fixture.cut().await;
-        // The next session begins while ten thousand are still being told of the end of this one.
+        // The next session begins while the end of this one is still being reported to ten thousand subscribers.
         fixture.there.connect(fixture.here.name()).unwrap();
         let down = next_node_down(&mut watcher).await;
         assert_eq!((down.session, down.missed), (Some(up.session), false));

@@ -185,7 +185,7 @@ async fn p17_a_remote_watcher_that_dies_is_no_watcher_any_more(fixture: Fixture)
 }
 
 async fn p18_a_watcher_whose_node_crashes_is_no_watcher_any_more(fixture: Fixture) {
-    // This time the watcher is there, so that its node can crash.
+    // Here the watcher is on `there`, so that its node can crash.
     let (mut target, watcher) = fixture.processes();
     fixture.connected().await;
     watcher.monitor(target.pid()).unwrap();
@@ -230,7 +230,7 @@ async fn p22_a_pid_of_an_earlier_life_of_the_own_node_is_noproc_at_once(fixture:
     let (mut watcher, target) = fixture.processes();
     let earlier = Incarnation::new(fixture.here.id().incarnation.get() ^ 2).unwrap();
     let earlier = NodeId::new(fixture.here.name().clone(), earlier);
-    // Its number is that of a process that lives.
+    // Its number belongs to a live process.
     let monitor = watcher.monitor(Pid::new(earlier, target.pid().serial())).unwrap();
     let Ok(Event::Down(down)) = watcher.try_recv() else { panic!("the own node knows at once") };
     assert_eq!((down.monitor, down.reason), (monitor, DownReason::NoProc));
@@ -261,7 +261,7 @@ async fn p24_monitors_and_watchers_are_listed_as_often_as_they_are(fixture: Fixt
 async fn p30_a_node_that_says_nothing_is_noconnection_and_the_call_does_not_wait(fixture: Fixture) {
     let (mut watcher, target) = fixture.processes();
     fixture.hold().await;
-    // Held still until the call has returned: had it waited for anything, it would not return.
+    // The network is held still until the call has returned, so a call that waited would not return.
     let monitor = watcher.monitor(target.pid()).unwrap();
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     fixture.silence_passes();

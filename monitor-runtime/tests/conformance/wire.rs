@@ -1,4 +1,4 @@
-//! The way to a node over TCP: passes bytes on until it is told to do something else.
+//! A TCP proxy in front of a node: it forwards bytes, and can hold or reset its connections.
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
@@ -12,7 +12,7 @@ use smol::{
     lock::{RwLock, RwLockWriteGuardArc},
 };
 
-/// Whoever connects to its port is connected to the node behind it, if there is one.
+/// Forwards connections to its port to the node behind it, if there is one.
 pub struct Wire {
     pub port: u16,
     shared: Arc<Shared>,
@@ -23,7 +23,7 @@ pub struct Wire {
 struct Shared {
     target: Mutex<Option<SocketAddr>>,
     lines: Mutex<Vec<[Task<()>; 2]>>,
-    /// To the node, and back from it: bytes pass while nobody holds the gate for writing.
+    /// The gates to the node and back from it. Bytes pass while no holder has locked the gate for writing.
     gates: [Arc<RwLock<()>>; 2],
     held: Mutex<Vec<RwLockWriteGuardArc<()>>>,
 }
@@ -39,7 +39,7 @@ impl Wire {
                 let target = *joins.target.lock();
                 let Some(target) = target else { continue };
                 let Ok(target) = Async::<TcpStream>::connect(target).await else { continue };
-                // What one node writes at once must not wait here for an acknowledgement.
+                // The proxy must not delay a write until the previous one is acknowledged.
                 let undelayed = [&stream, &target].map(|end| end.get_ref().set_nodelay(true));
                 let (Ok(()), Ok(())) = undelayed.into() else { continue };
                 let (one, other) = (Arc::new(stream), Arc::new(target));
@@ -51,23 +51,23 @@ impl Wire {
         Wire { port, shared, _accepting: accepting }
     }
 
-    /// From now on it leads there; nowhere, if none: then whoever connects is hung up on.
+    /// Sets the address of the node. With `None` it closes new connections at once.
     pub fn lead_to(&self, target: Option<SocketAddr>) {
         *self.shared.target.lock() = target;
     }
 
-    /// All connections are closed at both ends, with whatever was on its way.
+    /// Closes all connections at both ends, and discards the bytes in transit.
     pub fn sever(&self) {
         self.shared.lines.lock().clear();
     }
 
-    /// Nothing passes, in either direction, and nothing is lost.
+    /// Holds the bytes of both directions.
     pub async fn hold(&self) {
         self.close(&self.shared.gates[0]).await;
         self.hold_back().await;
     }
 
-    /// Nothing that the node says passes to those who have dialled it.
+    /// Holds the bytes from the node to its dialing peers.
     pub async fn hold_back(&self) {
         self.close(&self.shared.gates[1]).await;
     }
@@ -77,7 +77,7 @@ impl Wire {
         self.shared.held.lock().push(held);
     }
 
-    /// Everything passes again.
+    /// Releases the held bytes.
     pub fn release(&self) {
         self.shared.held.lock().clear();
     }
@@ -91,7 +91,7 @@ async fn relay(from: Arc<Async<TcpStream>>, to: Arc<Async<TcpStream>>, gate: Arc
             return;
         }
     }
-    // The end does not pass either.
+    // The end of the stream is held, too.
     drop(gate.read().await);
     let _ = to.get_ref().shutdown(std::net::Shutdown::Write);
 }

@@ -1,4 +1,4 @@
-//! Handles of a process that has exited: they send nothing more, begin nothing, and say so.
+//! Handles of a process that has exited: their calls have no effect, and return `NotAlive`.
 
 use std::{
     sync::{
@@ -109,7 +109,7 @@ fn p37_a_call_that_waits_when_its_process_exits_is_over() {
             assert!((&mut call).now_or_never().is_none(), "it was not dropped yet");
             drop(call);
 
-            // The mailbox is in other hands than the guard.
+            // Another task holds the mailbox than the guard.
             let (end, ended) = futures::channel::oneshot::channel::<()>();
             let (give, take) = futures::channel::oneshot::channel();
             let process = a.process().unwrap();
@@ -170,7 +170,7 @@ async fn race(watcher_node: &Node, node: &Node, rounds: usize, options: &[SendOp
         }
         told.store(true, Ordering::SeqCst);
         senders.into_iter().for_each(|sender| sender.join().unwrap());
-        // Whatever is on its way on that channel arrives before this.
+        // All earlier frames of that channel arrive before this one.
         for &options in options {
             node.send_with(watcher.pid(), "last", options).unwrap();
         }
@@ -181,7 +181,7 @@ async fn race(watcher_node: &Node, node: &Node, rounds: usize, options: &[SendOp
     }
 }
 
-/// Once the end was told no send is accepted.
+/// After the exit was reported, no send is accepted.
 fn send_until_refused(mailbox: &Mailbox, to: &Pid, options: SendOptions, told: &AtomicBool) {
     loop {
         let is_told = told.load(Ordering::SeqCst);
@@ -256,7 +256,7 @@ fn downs_that_wait_end_with_their_watcher_but_for_those_it_has_taken_along() {
         }
         drop(targets);
         let mailbox = watcher.run(|mut mailbox| async move {
-            // With it comes a run of others.
+            // A run of others is prefetched with it.
             next_down(&mut mailbox).await;
             a.send(mailbox.pid(), "stays").unwrap();
             assert!(mailbox.demonitor_with(&mailbox.monitors()[0].0, Demonitor::new().flush()).unwrap());

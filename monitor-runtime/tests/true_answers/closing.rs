@@ -1,5 +1,4 @@
-//! Calls on a session that is over, while its end has not been reported yet: they connect on
-//! demand.
+//! Calls on a session that has ended, before its end is reported: they connect on demand.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +11,7 @@ use smol::Executor;
 
 use crate::common::{Cluster, eventually, expect_no_connection, name, next_down, run};
 
-/// A node whose tasks run when the test wants.
+/// A node whose tasks run only when the test drives them.
 struct Held {
     node: Node,
     executor: Arc<Executor<'static>>,
@@ -36,11 +35,11 @@ impl Held {
     }
 }
 
-/// A node whose link to another one was severed, which its tasks have not noticed.
+/// A node whose connection to another one was reset, before its tasks have handled that.
 async fn severed(cluster: &Cluster) -> (Held, Node) {
     let (a, b) = (Held::new(cluster, "a").await, cluster.node("b").await);
     a.while_it_runs(cluster.settle(&a.node, &b)).await;
-    // The way of messages is noted.
+    // The route of messages is cached.
     a.while_it_runs(cluster.settle(&a.node, &b)).await;
     cluster.sever(&a.node, &b);
     (a, b)
@@ -139,7 +138,7 @@ fn r31_what_the_old_session_has_delivered_comes_before_the_next() {
         a.while_it_runs(cluster.settle(&a.node, &b)).await;
         let (me, mut receiver) = (a.node.process().unwrap(), b.process().unwrap());
         me.send(receiver.pid(), "old").unwrap();
-        // Its goodbye follows what was sent; what is sent after that takes the next session.
+        // Its goodbye follows the sent messages; later messages take the next session.
         a.node.disconnect(b.name()).unwrap();
         let of_name = me.monitor(name("nobody").at(b.name().clone())).unwrap();
         me.send(receiver.pid(), "new").unwrap();
@@ -174,7 +173,7 @@ fn a_message_for_a_node_that_is_gone_is_counted_and_kept_no_longer() {
     });
 }
 
-/// What is sent on a channel waits for the next session, too, and then takes that channel.
+/// A message on a channel waits for the next session, too, and then takes that channel.
 #[test]
 fn r30_on_channels_a_message_at_once_after_the_end_goes_to_the_next_session() {
     run(async {
@@ -235,8 +234,7 @@ fn r30_over_tcp_a_message_at_once_after_the_end_goes_to_the_next_session() {
         for round in 0..50_u8 {
             assert_eq!(me.send(receiver.pid(), [round]), Ok(()), "round {round}");
             assert_eq!(body(receiver.recv().await), [round]);
-            // The outbox is closed when this returns; the end is reported when the peer has hung
-            // up.
+            // The outbox is closed when this returns; the end is reported when the peer has closed its side.
             a.disconnect(b.name()).unwrap();
             let mut monitor = a.monitor(receiver.pid()).unwrap();
             assert_eq!(me.send(receiver.pid(), [round]), Ok(()), "round {round}");

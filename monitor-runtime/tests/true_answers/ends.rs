@@ -1,4 +1,4 @@
-//! Exit reasons, and the answer of `kill`.
+//! Exit reasons, and the result of `kill`.
 
 use std::{
     any::Any,
@@ -117,7 +117,7 @@ fn a_guards_body_ends_as_it_does() {
     });
 }
 
-/// Runs what may panic, and shows nothing of that.
+/// Runs a closure that may panic, and hides the panic's output.
 fn quietly<T>(act: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
@@ -157,7 +157,7 @@ fn a_payload_that_panics_when_it_is_dropped_is_a_panic() {
         assert!(a.kill(&pid).unwrap());
         assert_eq!(monitor.await.reason, exit(ExitReason::Killed), "killed before");
 
-        // The node lives on.
+        // The node still runs.
         let (_, monitor) = a.spawn_monitor(|_mailbox| async { Ok(()) }).unwrap();
         assert_eq!(monitor.await.reason, exit(ExitReason::Normal));
         assert_eq!(a.stats().processes, 0);
@@ -232,7 +232,7 @@ fn a_kill_counts_until_the_exit_and_not_after() {
         assert_eq!(monitor.await.reason, exit(ExitReason::Killed));
         assert_eq!(*killed.lock().unwrap(), Some(true));
 
-        // Its watcher is being woken: it has.
+        // Its watcher is being woken, so it has exited.
         struct Kills(Node, Pid, Mutex<Option<bool>>);
         impl ArcWake for Kills {
             fn wake_by_ref(this: &Arc<Self>) {
@@ -303,7 +303,7 @@ fn a_guard_that_is_dropped_while_its_thread_unwinds_has_panicked_unless_it_says_
         assert!(held.is_err());
         assert!(panicked(monitor.await));
 
-        // A reason that is given at that moment counts.
+        // A reason that is passed to `exit` at that moment counts.
         let process = a.process().unwrap();
         let monitor = a.monitor(process.pid()).unwrap();
         let mut slot = Some(process);
@@ -318,7 +318,7 @@ fn a_guard_that_is_dropped_while_its_thread_unwinds_has_panicked_unless_it_says_
         assert!(held.is_err());
         assert_eq!(monitor.await.reason, exit(ExitReason::Shutdown));
 
-        // A body that did not panic itself, and is dropped by somebody else's panic, was killed.
+        // A body that the panic of its holder drops, without a panic of its own, was killed.
         let process = a.process().unwrap();
         let monitor = a.monitor(process.pid()).unwrap();
         let body = process.run(|_mailbox| pending::<Result<(), ExitReason>>());
@@ -348,7 +348,7 @@ fn a_guard_within_another_process_ends_by_itself() {
         assert_eq!(of_inner.await.reason, exit(ExitReason::Normal));
         assert_eq!(of_outer.await.reason, exit(ExitReason::panicked("only the outer one")));
 
-        // Held while the outer one panics: both have.
+        // Held while the outer one panics: both have panicked.
         let inner = a.process().unwrap();
         let of_inner = a.monitor(inner.pid()).unwrap();
         let (_, of_outer) = a
@@ -383,7 +383,7 @@ fn a_process_that_its_executor_drops_was_killed() {
         let (_, monitor) = a.spawn_monitor(|_mailbox| async { Ok(()) }).unwrap();
         assert_eq!(monitor.await.reason, exit(ExitReason::Killed));
 
-        // What it holds panics when it is dropped: that is not its caller's.
+        // A destructor of the body's state panics; the caller does not see that panic.
         let held = OnDrop(|| panic_any(Bomb));
         let spawned = quietly(|| {
             a.spawn_monitor(|_mailbox| async move {

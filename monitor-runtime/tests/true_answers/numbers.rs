@@ -1,5 +1,4 @@
-//! Counts, lists and booleans about monitors, also of `Down`s that a receiver has taken out of the
-//! node along with another.
+//! Counts, lists and booleans about monitors, also for prefetched `Down`s.
 
 use monitor_runtime::{Demonitor, MonitorRef, ProcessInfo, prelude::*};
 
@@ -12,7 +11,7 @@ fn info(process: &Process) -> ProcessInfo {
     inspect.processes.into_iter().find(|info| info.pid == *process.pid()).unwrap()
 }
 
-/// A process whose monitors have all fired, and their references in the order in which they did.
+/// A process whose monitors have all fired, and their references in the order in which they fired.
 async fn fired(node: &Node) -> (Process, Vec<MonitorRef>) {
     let watcher = node.process().unwrap();
     let targets: Vec<_> = (0..MONITORS).map(|_| node.process().unwrap()).collect();
@@ -59,7 +58,7 @@ fn a_demonitor_says_what_became_of_the_monitor() {
         let a = Cluster::new().node("a").await;
         let (mut watcher, references) = fired(&a).await;
         let info = Demonitor::new().info();
-        // With the first one the next 127 leave the node.
+        // The next 127 are prefetched with the first one.
         let first = next_down(&mut watcher).await;
         assert_eq!(first.monitor, references[0]);
         let (taken, queued) = (&references[1], &references[200]);
@@ -70,7 +69,7 @@ fn a_demonitor_says_what_became_of_the_monitor() {
             assert!(!watcher.demonitor_with(reference, info.flush()).unwrap(), "fired, and flushed");
             assert!(!watcher.monitors().iter().any(|(listed, _)| listed == reference));
             assert!(!watcher.demonitor_with(reference, info.flush()).unwrap(), "nothing is left");
-            assert!(watcher.demonitor_with(reference, Demonitor::new()).unwrap(), "nobody asked");
+            assert!(watcher.demonitor_with(reference, Demonitor::new()).unwrap(), "without info");
         }
         assert_eq!(a.stats().fired, MONITORS - 3);
         let target = a.process().unwrap();
@@ -117,7 +116,7 @@ fn what_a_set_removes_and_a_monitor_ends_is_told() {
         assert!(a.monitor(target.pid()).unwrap().demonitor(), "active");
         let monitor = a.monitor(target.pid()).unwrap();
         drop(target);
-        assert!(!monitor.demonitor(), "fired, seen by nobody");
+        assert!(!monitor.demonitor(), "fired and unread");
         assert_eq!((a.stats().fired, a.stats().watchers), (0, 1));
     });
 }

@@ -1,4 +1,4 @@
-//! What a stop tells, and what it leaves.
+//! The notices of a stop, and the state after it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ fn local_shutdown() -> DownReason {
     DownReason::NoConnection(EndKind::LocalShutdown.into())
 }
 
-/// Nothing of this may be left after a stop, but for so many `Down`s.
+/// Checks that a stop has left nothing but that many unread `Down`s.
 #[track_caller]
 fn assert_empty(stats: &Stats, fired: usize) {
     let tables = [
@@ -75,7 +75,7 @@ fn m11_after_a_stop_monitors_on_guards_have_ended() {
         }
         assert_eq!(set.next().await, None);
         assert_empty(&a.stats(), 0);
-        // Nobody is told twice.
+        // No watcher is notified twice.
         drop(guard);
         assert_empty(&a.stats(), 0);
         drop((watcher, set));
@@ -116,13 +116,13 @@ fn m11_a_call_that_waits_over_a_stop_is_answered() {
     });
 }
 
-/// In which order a guard with many monitors on it is dropped, and the node stopped.
+/// The order in which a guard with many monitors on it is dropped and the node is stopped.
 #[derive(Clone, Copy, Debug)]
 enum Order {
     GuardThenStop,
     StopThenGuard,
     StopThenSet,
-    /// The first wave of `Down`s is out, and the rest is still to come.
+    /// The first batch of `Down`s was delivered, and the rest is pending.
     GuardThenSetThenStop,
 }
 
@@ -165,7 +165,7 @@ fn m12_whatever_is_dropped_around_a_stop_every_down_comes_and_no_row_stays() {
                 };
                 let (_guard, set) = if on_the_nodes_thread {
                     let (done, is_done) = oneshot::channel();
-                    // A task of the node that is none of its processes, which are killed by a stop.
+                    // A task of the node that is no process, because a stop kills processes.
                     let spawned = a.spawn(|mailbox| async move {
                         let inner = mailbox.node().clone();
                         drop(mailbox);
@@ -231,13 +231,12 @@ fn m12_a_stop_from_a_task_of_the_nodes_executor_leaves_nothing() {
         }
         let node = a.clone();
         let task = shared.spawn(async move {
-            // The first batch has been told, and the others wait for their turn, which the stop
-            // takes.
+            // The first batch was delivered, and the others wait in the backlog, which the stop works off.
             drop(guard);
             node.stop().await;
         });
         shared.run(task).await;
-        // Nothing runs any more that belongs to the node.
+        // No task of the node runs any more.
         drop(shared);
         let mut told = 0;
         while let Some(down) = set.next().await {
@@ -285,7 +284,7 @@ fn downs_that_nobody_receives_before_the_stop_stay_readable_and_then_nothing_is_
             assert_eq!(next_down(&mut watcher).await.reason, DownReason::Exit(ExitReason::Normal));
             assert_eq!(a.stats().fired, left);
         }
-        // Its exit works off the rest by itself: no task does that any more.
+        // Its exit works off the rest itself, because the backlog task has ended.
         drop(watcher);
         assert_empty(&a.stats(), 0);
     });

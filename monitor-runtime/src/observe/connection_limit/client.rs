@@ -13,20 +13,20 @@ use std::{
 use futures::{AsyncRead, AsyncWrite, task::AtomicWaker};
 use smol::lock::{OnceCell, Semaphore, SemaphoreGuardArc};
 
-/// The stream of a client. Reading fails once the client is dismissed, but only after everything
-/// that it has sent by then has been read: a question that has arrived is found.
+/// The stream of a client. After the client is dismissed, reads still return all received bytes
+/// before they fail, so that a request that has arrived is served.
 #[derive(Debug)]
 pub(crate) struct Client<S> {
     stream: S,
     progress: Arc<Progress>,
 }
 
-/// How far a client has come.
+/// The progress of a client: whether it has sent its request, and its turn.
 #[derive(Debug)]
 pub(crate) struct Progress {
     asked: AtomicBool,
     dismissed: AtomicBool,
-    /// The task that reads the question.
+    /// The task that reads the request.
     reader: AtomicWaker,
     turns: Arc<Semaphore>,
     turn: OnceCell<SemaphoreGuardArc>,
@@ -37,14 +37,14 @@ impl<S> Client<S> {
         Client { stream, progress }
     }
 
-    /// Its progress, for the time that the stream is in use elsewhere.
+    /// Its progress, for use while another owner has the stream.
     pub(crate) fn progress(&self) -> Arc<Progress> {
         self.progress.clone()
     }
 }
 
 impl Progress {
-    /// That of a client that has just connected; answers to it take one of those turns.
+    /// The progress of a client that has just connected. Its response takes one of those turns.
     pub(super) fn new(turns: Arc<Semaphore>) -> Self {
         Progress {
             asked: AtomicBool::new(false),
@@ -55,15 +55,15 @@ impl Progress {
         }
     }
 
-    /// The question has been read. Returns when it is this client's turn to be answered, which
-    /// lasts as long as its conversation.
+    /// Records that the request has been read, and waits for this client's turn, which lasts until
+    /// the end of the exchange.
     pub(crate) async fn asked(&self) {
-        // Nothing is inferred from it about anything else.
+        // Relaxed: the flag orders no other memory access.
         self.asked.store(true, Ordering::Relaxed);
         self.turn.get_or_init(|| self.turns.acquire_arc()).await;
     }
 
-    /// Whether the question has been read.
+    /// Whether the request has been read.
     pub(super) fn has_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
@@ -73,13 +73,13 @@ impl Progress {
         self.turn.wait().await;
     }
 
-    /// Ends the conversation, unless the question has arrived.
+    /// Ends the exchange, unless the request has arrived.
     pub(super) fn dismiss(&self) {
         self.dismissed.store(true, Ordering::Release);
         self.reader.wake();
     }
 
-    /// Whether the conversation was ended to let others in.
+    /// Whether the exchange was ended to free the slot for another client.
     pub(super) fn is_dismissed(&self) -> bool {
         self.dismissed.load(Ordering::Acquire) && !self.has_asked()
     }
@@ -91,7 +91,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Client<S> {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        // Before the look at the flag: a dismissal after it wakes this task.
+        // Registered before the flag is read, so that a later dismissal wakes this task.
         self.progress.reader.register(cx.waker());
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Pending if self.progress.is_dismissed() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_dismissed_is_heard_to_the_end_of_what_it_has_sent() {
+    fn a_dismissed_client_is_read_to_the_end_of_its_bytes() {
         let (mut far, near) = UnixStream::pair().unwrap();
         let progress = Arc::new(Progress::new(Arc::new(Semaphore::new(1))));
         let mut client = Client::new(Async::new(near).unwrap(), progress.clone());
@@ -137,14 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn who_has_asked_is_not_dismissed_and_waits_for_its_turn() {
+    fn a_client_that_has_sent_its_request_is_not_dismissed_and_waits_for_its_turn() {
         let turns = Arc::new(Semaphore::new(1));
         let [first, second] = [(); 2].map(|()| Progress::new(turns.clone()));
         assert!(first.asked().now_or_never().is_some());
         let mut asking = Box::pin(second.asked());
         assert!((&mut asking).now_or_never().is_none());
         second.dismiss();
-        assert!(!second.is_dismissed(), "it has asked");
+        assert!(!second.is_dismissed(), "its request has been read");
         drop(first);
         assert!(asking.now_or_never().is_some());
     }

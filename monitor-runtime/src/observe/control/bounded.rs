@@ -4,10 +4,10 @@ use std::io;
 
 use serde::Serialize;
 
-/// The value as JSON; `None` if that has more than `max` bytes. No more than that is ever written.
+/// The value as JSON; `None` if that has more than `max` bytes. The buffer never exceeds `max`.
 pub(crate) fn json(value: &impl Serialize, max: usize) -> Option<Vec<u8>> {
     let mut json = Bounded { bytes: Vec::new(), max };
-    // An answer consists of texts and numbers, so serializing it fails in no other way.
+    // A response consists of texts and numbers, so serializing it fails in no other way.
     serde_json::to_writer(&mut json, value).ok().map(|()| json.bytes)
 }
 

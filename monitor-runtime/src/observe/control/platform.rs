@@ -1,6 +1,6 @@
-//! What differs between operating systems that have Unix sockets.
+//! Differences between operating systems that have Unix sockets.
 
-/// The longest path of a socket, in bytes: its place in an address, less the byte that ends it.
-/// Linux has 108, the BSDs and macOS have 104.
+/// Maximum length of the path of a socket, in bytes: the length of its field in an address, less
+/// the terminating byte. The field has 108 bytes on Linux, 104 on the BSDs and macOS.
 pub(super) const MAX_SOCKET_PATH: usize =
     if cfg!(any(target_os = "linux", target_os = "android")) { 107 } else { 103 };

@@ -1,4 +1,4 @@
-//! Questions, responses, and their limits.
+//! Requests, responses, and their limits.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,25 +7,25 @@ use super::{
     responses::{MonitorList, NodeList, PastDownLine, Snapshot},
 };
 
-/// What can be asked of a node.
+/// A request to a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Request {
-    /// Which nodes are up, and what this one is.
+    /// The node, and the nodes that are up.
     Nodes,
-    /// Who watches whom: [`Node::monitors`](crate::Node::monitors).
+    /// The monitors of the node and on its processes: [`Node::monitors`](crate::Node::monitors).
     Monitors,
-    /// What was told last: [`Node::history`](crate::Node::history), newest first, as far as
-    /// the node is configured to keep it. Only of this monitor, or of this
-    /// target, if one is named.
+    /// The last `Down`s, newest first: [`Node::history`](crate::Node::history), as far as the node
+    /// is configured to keep it. With a text, only those of the monitor or target with that text.
     Downs(Option<String>),
-    /// All of that, and every count, in one answer; of the `Down`s the last 1,000.
+    /// All of these, and every gauge and counter, in one response, with at most 1,000 `Down`s. In
+    /// JSON it is `"look"`.
     #[serde(rename = "look")]
     Snapshot,
 }
 
-/// What a node answers.
+/// The response of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -39,17 +39,17 @@ pub enum Response {
     /// To [`Request::Snapshot`].
     #[serde(rename = "look")]
     Snapshot(Box<Snapshot>),
-    /// To what is no question: what is wrong with it.
+    /// The node refused the request: what is wrong with it.
     Refused(String),
 }
 
-/// The longest question, in bytes.
+/// Maximum length of a request, in bytes.
 pub(super) const MAX_REQUEST: u64 = 4096;
-/// The longest answer, in bytes.
+/// Maximum length of a response, in bytes.
 pub(super) const MAX_RESPONSE: usize = 64 << 20;
-/// Maximum number of monitors of each kind in an answer.
+/// Maximum number of monitors of each kind in a response.
 pub(super) const MAX_MONITORS: usize = 10_000;
-/// Maximum number of nodes in an answer.
+/// Maximum number of nodes in a response.
 pub(super) const MAX_PEERS: usize = 10_000;
-/// Maximum extent of a [look](Request::Snapshot).
+/// Maximum extent of a [snapshot](Request::Snapshot).
 pub(super) const MAX_SNAPSHOT: Extent = Extent { monitors: MAX_MONITORS, downs: 1000, peers: MAX_PEERS };

@@ -1,4 +1,4 @@
-//! What a node answers, in words that are the same in JSON and in Rust.
+//! The contents of a response. JSON and Rust have the same field names.
 
 use std::collections::BTreeMap;
 
@@ -15,34 +15,34 @@ use crate::{
     records::down_log::{kind, milliseconds},
 };
 
-/// A node, and those that are connected to it.
+/// A node, and the nodes that are connected to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NodeList {
-    /// The name of the node that answers.
+    /// The name of the node.
     pub name: String,
-    /// Which life of it.
+    /// Its incarnation.
     pub incarnation: String,
-    /// Where it listens, if it does.
+    /// The address on which it listens, if it does.
     pub address: Option<String>,
-    /// Whether it is configured to be hidden: every session of it counts as hidden then.
+    /// Whether it is configured to be hidden. If so, every session of it is hidden.
     #[serde(default)]
     pub hidden: bool,
-    /// Of which version of this crate it is; empty if it is too old to say.
+    /// The version of this crate at the node; empty if the node is too old to report it.
     #[serde(default)]
     pub version: String,
-    /// For how many milliseconds it runs.
+    /// Milliseconds since its start.
     #[serde(default)]
     pub uptime_ms: u64,
-    /// How many processes live on it.
+    /// Number of its processes.
     pub processes: usize,
-    /// How many monitors it holds that have not fired.
+    /// Number of its monitors that have not fired.
     pub monitors: usize,
-    /// How many monitors other nodes hold on its processes.
+    /// Number of monitors that other nodes hold on its processes.
     pub monitored_by: usize,
     /// The nodes that are up, sorted by name: the first 10,000, or over HTTP 1,000.
     pub peers: Vec<PeerLine>,
-    /// How many more are up than are listed.
+    /// Number of nodes that are up and not listed.
     #[serde(default)]
     pub more_peers: usize,
 }
@@ -53,25 +53,25 @@ pub struct NodeList {
 pub struct PeerLine {
     /// Its name.
     pub name: String,
-    /// Which life of it.
+    /// Its incarnation.
     pub incarnation: String,
     /// The number of the session with it.
     pub session: u64,
     /// Whether either end is hidden.
     pub hidden: bool,
-    /// How many bytes wait to be sent to it.
+    /// Number of bytes that wait to be sent to it.
     #[serde(default)]
     pub queued_bytes: usize,
-    /// How many monitors this node holds on processes there; those that have fired and were not
-    /// received yet included.
+    /// Number of monitors that this node holds on its processes, including fired ones whose `Down`
+    /// was not received yet.
     #[serde(default)]
     pub monitors: usize,
-    /// How many monitors it holds on processes of this node.
+    /// Number of monitors that it holds on processes of this node.
     #[serde(default)]
     pub monitored_by: usize,
 }
 
-/// Who watches whom.
+/// The monitors of a node, and the monitors on its processes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MonitorList {
@@ -79,7 +79,7 @@ pub struct MonitorList {
     pub held: Vec<MonitorLine>,
     /// Its processes that other nodes monitor.
     pub on: Vec<WatchedLine>,
-    /// Whether there are more than an answer has room for.
+    /// Whether there are more than the limit of a response.
     pub more: bool,
 }
 
@@ -89,9 +89,9 @@ pub struct MonitorList {
 pub struct MonitorLine {
     /// Its reference.
     pub monitor: String,
-    /// The pid of the process that holds it, if it is one.
+    /// The pid of the process that holds it; `None` if its holder is no process.
     pub watcher: Option<String>,
-    /// What is monitored.
+    /// The target.
     pub target: String,
     /// Whether it has fired, and its `Down` was not received yet.
     pub fired: bool,
@@ -109,82 +109,82 @@ pub struct WatchedLine {
     pub by: Vec<String>,
 }
 
-/// A `Down` that was told, and on what evidence.
+/// A past `Down` and its evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PastDownLine {
     /// The monitor that fired.
     pub monitor: String,
-    /// What was monitored.
+    /// The target.
     pub target: String,
     /// `exit`, `noproc` or `noconnection`.
     pub reason: String,
-    /// The reason for a person.
+    /// The reason as text for people.
     pub text: String,
     /// Whether `text` has only the beginning of the reason: see `Down::reason_was_cut` and
     /// `PastDown::down`.
     #[serde(default)]
     pub reason_was_cut: bool,
-    /// Of `noconnection`: the kind of end.
+    /// For `noconnection`: how the session ended.
     pub cause: Option<String>,
-    /// Of `noconnection`: for how many milliseconds nothing had been heard, if that is why.
+    /// For `noconnection` by silence: milliseconds since the last received byte.
     pub silent_ms: Option<u64>,
-    /// Who decided: `target-node`, `session-end` or `no-session`.
+    /// The source of the evidence: `target-node`, `session-end` or `no-session`.
     pub source: String,
     /// The node of the target.
     pub node: String,
-    /// The life of that node that said so, or with which the session was, if there was one and it
-    /// is known.
+    /// The incarnation of that node that reported the end, or that had the session; `None` if there
+    /// was none or it is not known.
     pub incarnation: Option<String>,
-    /// The pid of the process that was told, if it was one and lives.
+    /// The pid of the watcher; `None` if it is no process or has exited.
     pub watcher: Option<String>,
-    /// How many milliseconds ago the monitor fired.
+    /// Milliseconds since the monitor fired.
     pub ago_ms: u64,
 }
 
-/// All that can be seen of a node.
+/// The state of a node in one response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Snapshot {
     /// The node and its peers.
     pub node: NodeList,
-    /// Who watches whom.
+    /// The monitors of the node, and the monitors on its processes.
     pub monitors: MonitorList,
-    /// What was told last, newest first.
+    /// The last `Down`s, newest first.
     pub downs: Vec<PastDownLine>,
-    /// What was dropped or refused here, and what the network has met, since the start of the node.
+    /// Counts of drops, refusals and network events since the start of the node.
     pub counts: Vec<CountLine>,
-    /// What monitors of this node have told since its start, by reason.
+    /// Counts of `Down`s of this node's monitors since its start, by reason.
     #[serde(default)]
     pub told: Vec<CountLine>,
-    /// How much there is of everything now, by the names of [`Stats`](crate::Stats).
+    /// The current gauges, by the names of [`Stats`](crate::Stats).
     #[serde(default)]
     pub gauges: Vec<CountLine>,
 }
 
-/// A count of something, now or since the start of the node.
+/// A named number: a gauge, or a count since the start of the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CountLine {
-    /// What is counted: a field of [`Stats`](crate::Stats), or a name in one of its lists.
+    /// The name: a field of [`Stats`](crate::Stats), or a name in one of its lists.
     pub name: String,
-    /// How many.
+    /// The value.
     pub count: u64,
 }
 
-/// How much of a node is shown at most.
+/// Maximum lengths of the lists in a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
     /// Monitors of each kind.
     pub(crate) monitors: usize,
-    /// `Down`s that were told.
+    /// Past `Down`s.
     pub(crate) downs: usize,
     /// Nodes that are up.
     pub(crate) peers: usize,
 }
 
 impl Snapshot {
-    /// A look that shows no more than that.
+    /// Takes a snapshot with lists of at most these lengths.
     pub(crate) fn take(node: &Node, max: &Extent) -> Self {
         let stats = node.stats();
         let line = |(name, count): (&str, u64)| CountLine { name: name.to_owned(), count };
@@ -236,7 +236,7 @@ impl NodeList {
     }
 }
 
-/// How many bytes wait to be sent, by session.
+/// Number of bytes that wait to be sent, by session.
 fn queued_bytes(node: &Inner) -> BTreeMap<SessionId, usize> {
     node.read_state(|state| {
         state.sessions.iter().map(|(session, handle)| (*session, handle.outbox.queued())).collect()
@@ -265,7 +265,7 @@ impl From<Monitors> for MonitorList {
 }
 
 impl PastDownLine {
-    /// Whether it is of this monitor, or of this target.
+    /// Whether its monitor or its target has this text.
     pub(super) fn is_of(&self, what: &str) -> bool {
         self.monitor == what || self.target == what
     }

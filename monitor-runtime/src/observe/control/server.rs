@@ -1,4 +1,4 @@
-//! The node's end.
+//! The server, in the node.
 
 use std::{
     io,
@@ -26,7 +26,7 @@ use crate::{
     tasks::kinds,
 };
 
-/// The open socket of a node. Dropped, it is closed and taken away; the node goes on.
+/// The open socket of a node. Dropping this closes and removes the socket, and does not stop the node.
 #[derive(Debug)]
 #[must_use = "the socket is closed when this is dropped"]
 pub struct Served {
@@ -34,30 +34,31 @@ pub struct Served {
     _socket: BoundSocket,
 }
 
-/// Answers questions at a Unix socket with mode 0600, on the node's own threads: whoever may open
-/// it may see everything.
+/// Answers requests at a Unix socket with mode 0600, on the node's own threads. A program that may
+/// open the socket can read the whole state of the node.
 ///
-/// [`Request::Downs`] is answered with nothing unless the node has a
-/// [history](crate::Config::max_history). A socket at which nobody listens any more is replaced.
-/// What holds the [`Served`] need not hold the node. At most 128 clients are connected at once and
-/// 16 of them answered; others wait for their turn. A question has at most 4 KiB and comes within 2
-/// s, an answer is read within 10 s. While 128 are connected, a newcomer gets the place of the
-/// client that has not asked for the longest, if that is 250 ms or more; one that has asked keeps
-/// its place. An answer has at most 10,000 monitors of each kind, 10,000 nodes and 64 MiB.
+/// The response to [`Request::Downs`] is empty unless the node has a
+/// [history](crate::Config::max_history). A socket at which no program listens any more is
+/// replaced. The [`Served`] does not keep the node alive. At most 128 clients are connected at
+/// once, and at most 16 of them are served; the others wait. A request has at most 4 KiB and
+/// arrives within 2 s; the response is read within 10 s. While 128 clients are connected, a new
+/// client replaces the one that has been connected the longest without a request, if that is 250 ms
+/// or more. A client that has sent its request is not replaced. A response has at most 10,000
+/// monitors of each kind, 10,000 nodes and 64 MiB.
 ///
 /// # Errors
-/// `AddrInUse` if another node listens there or if it is no socket that lies there; whatever else
-/// the system says, such as that the directory is not there or that the path is too long for a
-/// socket.
+/// `AddrInUse` if another node listens at the path or if the path exists and is not a socket;
+/// otherwise the error of the system, for example if the directory does not exist or the path is
+/// too long for a socket.
 pub fn serve(node: &Node, socket: impl AsRef<Path>) -> io::Result<Served> {
     let (listener, socket_file) = BoundSocket::listen(socket.as_ref())?;
     let listener: UnixListener = smol::Async::new(listener)?.into();
     let (listening, stopped) = AbortHandle::new_pair();
     let weak = Arc::downgrade(&node.inner);
     let serving = async move {
-        // Aborted or not, it is over.
+        // It makes no difference whether it was aborted.
         let _ =
-            Abortable::new(connection_limit::serve(weak, "control", listener.incoming(), converse), stopped)
+            Abortable::new(connection_limit::serve(weak, "control", listener.incoming(), handle), stopped)
                 .await;
     };
     node.inner.run_task(kinds::CLIENTS, serving, kinds::settled_on_drop);
@@ -70,25 +71,25 @@ impl Drop for Served {
     }
 }
 
-/// One question and its answer. Whoever does not listen gets none.
-async fn converse(mut client: Client<UnixStream>, node: Weak<Inner>) {
+/// Handles one request. An error while writing the response ends the exchange.
+async fn handle(mut client: Client<UnixStream>, node: Weak<Inner>) {
     let progress = client.progress();
     let mut line = Vec::new();
-    let mut question = BufReader::new((&mut client).take(MAX_REQUEST));
-    // A client that hangs up without a word has only looked whether the node is there.
-    if question.read_until(b'\n', &mut line).await.is_err() || line.is_empty() {
+    let mut request = BufReader::new((&mut client).take(MAX_REQUEST));
+    // A client that closes the connection without a request has only checked that the node runs.
+    if request.read_until(b'\n', &mut line).await.is_err() || line.is_empty() {
         return;
     }
     progress.asked().await;
     let Some(inner) = node.upgrade() else { return };
-    let mut answer = answer(&line, &Node { inner });
-    answer.push(b'\n');
-    let _ = client.write_all(&answer).await;
+    let mut response = respond(&line, &Node { inner });
+    response.push(b'\n');
+    let _ = client.write_all(&response).await;
 }
 
-/// The answer as JSON.
-fn answer(question: &[u8], node: &Node) -> Vec<u8> {
-    let answer = match serde_json::from_slice(question) {
+/// The response as JSON.
+fn respond(request: &[u8], node: &Node) -> Vec<u8> {
+    let response = match serde_json::from_slice(request) {
         Ok(Request::Nodes) => Response::Nodes(NodeList::of(node, MAX_PEERS)),
         Ok(Request::Monitors) => Response::Monitors(node.monitors(MAX_MONITORS).into()),
         Ok(Request::Downs(of)) => {
@@ -101,7 +102,7 @@ fn answer(question: &[u8], node: &Node) -> Vec<u8> {
             Response::Refused(format!("not a question: {error}"))
         }
     };
-    bounded::json(&answer, MAX_RESPONSE).unwrap_or_else(|| {
+    bounded::json(&response, MAX_RESPONSE).unwrap_or_else(|| {
         let refused = Response::Refused(format!("the answer has more than {MAX_RESPONSE} bytes"));
         bounded::json(&refused, MAX_RESPONSE).expect("it is short")
     })

@@ -1,4 +1,4 @@
-//! Where sockets lie, and how one comes to lie there.
+//! The default paths of sockets, and the creation of a socket at its path.
 
 use std::{
     env,
@@ -31,36 +31,37 @@ mod staging;
 use lstat::{is_socket, lstat};
 use staging::Staging;
 
-/// Where the sockets of a user's nodes lie: `obit` in the directory that `XDG_RUNTIME_DIR` names,
-/// which only that user can enter. None if the variable is not set, or names no absolute path.
+/// The directory of the sockets of a user's nodes: `obit` in the directory that `XDG_RUNTIME_DIR`
+/// names, which only that user can enter. `None` if the variable is not set, or is not an absolute
+/// path.
 pub fn default_directory() -> Option<PathBuf> {
     let directory = PathBuf::from(env::var_os("XDG_RUNTIME_DIR")?);
     directory.is_absolute().then(|| directory.join("obit"))
 }
 
-/// Where the socket of this node lies if nothing else is said: in the [`default_directory`], by the
-/// label of the node and the number of this program. Two nodes of one label in one program need
-/// places of their own.
+/// The default path of this node's socket: a file in the [`default_directory`], named by the label
+/// of the node and the process id of this program. Two nodes with the same label in one program
+/// need other paths.
 pub fn default_socket(node: &Node) -> Option<PathBuf> {
     Some(default_directory()?.join(format!("{}-{}.sock", node.name().label(), process::id())))
 }
 
-/// A socket in its place. Dropped, it is removed, unless something else lies there by now.
+/// A socket at its path. Dropping this removes it, unless the path leads to something else by now.
 #[derive(Debug)]
 pub(super) struct BoundSocket {
-    /// The directory, whatever its path leads to by now.
+    /// The open directory, which stays the same if its path changes.
     directory: OwnedFd,
     name: OsString,
     identity: (u64, u64),
 }
 
 impl BoundSocket {
-    /// Listens at that path, with mode 0600 from the first moment on. A socket there at which
-    /// nobody listens is removed first; anything else there is left alone, and an error.
+    /// Listens at that path, with mode 0600 from the first moment on. A socket there at which no
+    /// program listens is removed first; anything else there stays and is an error.
     pub(super) fn listen(path: &Path) -> io::Result<(UnixListener, BoundSocket)> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // A path that is too long for a socket is found out before anything is made.
+        // The lengths of the paths are checked before anything is made.
         fits(path)?;
         fits(&Staging::socket_path(parent))?;
         let directory = open_directory(parent)?;
@@ -77,7 +78,7 @@ impl BoundSocket {
 impl Drop for BoundSocket {
     fn drop(&mut self) {
         if lstat(&self.directory, &self.name).is_ok_and(|there| identity(&there) == self.identity) {
-            // A socket that is left behind is found to be dead, and replaced.
+            // A later node finds that a remaining socket is dead, and replaces it.
             let _ = unlinkat(&self.directory, &self.name, AtFlags::empty());
         }
     }
@@ -100,14 +101,14 @@ fn fits(path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidFilename, text))
 }
 
-/// Checks that no other user can have put a socket into the [`default_directory`], where it would
-/// be taken for that of a node of this user. A directory that does not exist passes.
-/// [`serve`](super::serve) makes the same check there, and only there: the directory of any other
+/// Checks that no other user can create a socket in the [`default_directory`], where a client would
+/// mistake it for that of a node of this user. A directory that does not exist passes.
+/// [`serve`](super::serve) makes the same check for that directory only: the directory of any other
 /// socket is the caller's choice.
 ///
 /// # Errors
 /// `PermissionDenied` if the directory is a symbolic link, belongs to another user, or can be
-/// written by others, with what to do; otherwise the error of the system.
+/// written by others; its text says what to do. Otherwise the error of the system.
 pub fn check_default_directory() -> io::Result<()> {
     let Some(path) = default_directory() else { return Ok(()) };
     match open_own(&path) {
@@ -116,8 +117,8 @@ pub fn check_default_directory() -> io::Result<()> {
     }
 }
 
-/// Opens the directory of a socket. That of [`default_directory`] is made if it is not there, and
-/// must be the user's own.
+/// Opens the directory of a socket. The [`default_directory`] is made if it does not exist, and
+/// must belong to the user.
 fn open_directory(path: &Path) -> io::Result<OwnedFd> {
     if Some(path) != default_directory().as_deref() {
         return Ok(open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?);
@@ -140,7 +141,7 @@ fn open_own(path: &Path) -> io::Result<OwnedFd> {
     };
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory = match open(path, flags, Mode::empty()) {
-        // Linux says NOTDIR of a symbolic link, other systems say LOOP.
+        // For a symbolic link Linux returns NOTDIR, other systems return LOOP.
         Err(Errno::NOTDIR | Errno::LOOP) if fs::symlink_metadata(path)?.is_symlink() => {
             return refused("is a symbolic link");
         }
@@ -156,7 +157,7 @@ fn open_own(path: &Path) -> io::Result<OwnedFd> {
     Ok(directory)
 }
 
-/// Removes a socket of that name at which nobody listens. Anything else there is an error.
+/// Removes a socket of that name at which no program listens. Anything else there is an error.
 fn make_vacant(directory: &OwnedFd, name: &OsStr, path: &Path) -> io::Result<()> {
     let taken = |what: &str| Err(io::Error::new(io::ErrorKind::AddrInUse, what.to_owned()));
     let there = match lstat(directory, name) {
@@ -164,12 +165,12 @@ fn make_vacant(directory: &OwnedFd, name: &OsStr, path: &Path) -> io::Result<()>
         there => there?,
     };
     if !is_socket(&there) {
-        return taken("something that is no socket lies there");
+        return taken("the path exists and is not a socket");
     }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        // It answers, or has too many that wait, or is of another type, or may not be opened.
+        // It accepts, or its queue is full, or it is of another type, or this user may not open it.
         Ok(_) | Err(_) => return taken("another node listens there"),
     }
     if lstat(directory, name).is_ok_and(|still| is_socket(&still) && identity(&still) == identity(&there)) {

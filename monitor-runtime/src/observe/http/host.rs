@@ -1,7 +1,8 @@
-//! Under whose name a request has come.
+//! The host that a request names.
 //!
-//! A browser that a page of strangers has led to a loopback address, by a name of theirs that
-//! resolves to it, names that host; nothing else tells it from one that its user has led here.
+//! A hostile page can direct a browser to a loopback address by a host name of its own that
+//! resolves to it (DNS rebinding). The host in the request is the only difference to a request of
+//! the user.
 
 use std::net::IpAddr;
 
@@ -10,11 +11,11 @@ use hyper::{Request, Version, header::HOST};
 /// The host that a request names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Host {
-    /// This machine, by a name that is nobody else's.
+    /// This machine, by a loopback address or `localhost`.
     Local,
-    /// Another, or none.
+    /// Another host, or none.
     Other,
-    /// Several; or none, where the version of HTTP demands one.
+    /// Several hosts, or none although the version of HTTP requires one.
     Unclear,
 }
 
@@ -26,7 +27,7 @@ impl Host {
             (None, _) if request.version() < Version::HTTP_11 => return Host::Other,
             _ => return Host::Unclear,
         };
-        // What is asked of a proxy names its host in the first line, too.
+        // A request for a proxy names its host in the first line, too.
         let asked_of_proxy = request.uri().host().is_some_and(|host| !is_local(host));
         let local = !asked_of_proxy && host.to_str().is_ok_and(|host| is_local(without_port(host)));
         if local { Host::Local } else { Host::Other }
@@ -40,7 +41,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// An IPv6 address stands in brackets.
+/// Whether the host is this machine. An IPv6 address is in brackets.
 fn is_local(name: &str) -> bool {
     let v6 = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     let address: Option<IpAddr> = match v6 {

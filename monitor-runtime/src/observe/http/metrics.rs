@@ -1,4 +1,4 @@
-//! The text form of Prometheus.
+//! The text format of Prometheus.
 
 use std::fmt::Write;
 
@@ -8,12 +8,12 @@ use crate::{node::Node, observe::metric_families::Family};
 pub(super) fn of(node: &Node) -> String {
     let mut text = String::new();
     let id = node.id();
-    head(&mut text, "obit_node_info", "gauge", "The node, in its present life.");
+    head(&mut text, "obit_node_info", "gauge", "The name and incarnation of the node.");
     let name = label(id.name.as_str());
     line(&mut text, &format!("obit_node_info{{node=\"{name}\",incarnation=\"{}\"}}", id.incarnation), 1);
-    head(&mut text, "obit_build_info", "gauge", "The version that the node is of.");
+    head(&mut text, "obit_build_info", "gauge", "The version of the node.");
     line(&mut text, concat!("obit_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1);
-    head(&mut text, "obit_uptime_seconds", "gauge", "For how long the node runs.");
+    head(&mut text, "obit_uptime_seconds", "gauge", "Time since the start of the node.");
     line(&mut text, "obit_uptime_seconds", node.inner.uptime().as_secs());
     for family in Family::all(&node.stats()) {
         head(&mut text, family.name, if family.counts { "counter" } else { "gauge" }, family.help);
@@ -33,10 +33,10 @@ fn head(text: &mut String, name: &str, kind: &str, help: &str) {
 }
 
 fn line(text: &mut String, series: &str, value: u64) {
-    writeln!(text, "{series} {value}").expect("a string takes all that is written to it");
+    writeln!(text, "{series} {value}").expect("writing to a string does not fail");
 }
 
-/// What stands between the quotes of a label.
+/// Escapes the value of a label.
 fn label(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -1,4 +1,4 @@
-//! The page for people: files that are part of the program, and what a browser may do with them.
+//! The page for people: files that are part of the program, and their content security policy.
 
 use http_body_util::Full;
 use hyper::{
@@ -9,7 +9,7 @@ use hyper::{
 
 use super::answer;
 
-/// Path, kind and contents of each.
+/// Path, content type and contents of each file.
 const FILES: [(&str, &str, &str); 8] = [
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
     ("/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
@@ -23,13 +23,13 @@ const FILES: [(&str, &str, &str); 8] = [
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// Nothing but these files, nothing written into the page, and nobody around it. Names come from
-/// peers, who may be hostile: should one of them ever be taken for more than text, it could still
-/// neither run nor load anything.
+/// Allows these files only, no inline script, and no embedding of the page. Peers choose their
+/// names and may be hostile: if the page ever inserted a name as markup, that could still neither
+/// run nor load anything.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
-/// The file at that path.
+/// The file at that path; `None` if there is none.
 pub(super) fn file(path: &str) -> Option<Response<Full<Bytes>>> {
     let (_, kind, contents) = FILES.into_iter().find(|(other, ..)| *other == path)?;
     let mut file = answer(StatusCode::OK, kind, contents);

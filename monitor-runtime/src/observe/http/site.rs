@@ -1,12 +1,12 @@
-//! Whose page in a browser has made a request.
+//! The site whose page made a request in a browser.
 //!
-//! Browsers say so in `Sec-Fetch-Site`, which no page can set or leave out; other programs do not
-//! send it. Pages of other sites cannot read an answer anyway, but could make the node look itself
-//! up, or embed the answer and measure it.
+//! Browsers send it in `Sec-Fetch-Site`, which no page can set or leave out; other programs do not
+//! send it. Pages of other sites cannot read a response anyway, but they could cause load on the
+//! node, or embed a response and measure its size.
 //!
-//! A link to the page is no such thing: the user follows it, the answer fills a window of its own,
-//! and it is the same for everybody. `Sec-Fetch-Mode` and `Sec-Fetch-Dest` tell a link from a
-//! frame, which has the destination `iframe`.
+//! A link to the page is allowed: the user follows it, and the response fills a window of its own.
+//! `Sec-Fetch-Mode` and `Sec-Fetch-Dest` distinguish a link from a frame, whose destination is
+//! `iframe`.
 
 use hyper::{Method, Request};
 
@@ -14,15 +14,15 @@ const SITE: &str = "sec-fetch-site";
 const MODE: &str = "sec-fetch-mode";
 const DESTINATION: &str = "sec-fetch-dest";
 
-/// Whether a browser says that another site has made the request: neither this page nor the user
-/// himself. Another port of this machine is another site, too.
+/// Whether a browser reports that another site made the request, and not this page or the user.
+/// Another port of this machine is another site, too.
 pub(super) fn is_another<B>(request: &Request<B>) -> bool {
     let allowed =
         |site: &[u8]| site.eq_ignore_ascii_case(b"same-origin") || site.eq_ignore_ascii_case(b"none");
     request.headers().get_all(SITE).iter().any(|site| !allowed(site.as_bytes()))
 }
 
-/// Whether a browser says that its user has followed a link to the page, which becomes the document
+/// Whether a browser reports that its user followed a link to the page, which becomes the document
 /// of a window or a tab.
 pub(super) fn is_link_to_page<B>(request: &Request<B>) -> bool {
     let says = |header: &str, wanted: &[u8]| {

@@ -1,4 +1,4 @@
-//! Looks at an entry of a directory.
+//! The metadata of an entry of a directory.
 
 use std::{ffi::OsStr, os::fd::OwnedFd};
 
@@ -7,7 +7,7 @@ use rustix::{
     io::Errno,
 };
 
-/// Of an entry of a directory itself, not of what a symbolic link leads to.
+/// The metadata of the entry itself; it does not follow a symbolic link.
 pub(super) fn lstat(directory: &OwnedFd, name: impl AsRef<OsStr>) -> Result<Stat, Errno> {
     statat(directory, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW)
 }

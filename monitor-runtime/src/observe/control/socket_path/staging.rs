@@ -1,9 +1,9 @@
-//! Where a socket is made, before others can see it.
+//! The staging directory, in which a socket is made before other users can open it.
 //!
-//! A socket is born with the mode that the mask of the process leaves it. Until it is 0600 it lies
-//! in a staging directory, which only its owner can enter; then it is linked to its place.
-//! Everything is done relative to open directories and without following symbolic links, so that
-//! nothing outside of them is touched, whoever may write there.
+//! The mode of a new socket depends on the umask of the process. So the socket is made in a staging
+//! directory, which only its owner can enter, gets the mode 0600 there, and is then linked to its
+//! path. All steps use open directories and follow no symbolic link, so that nothing outside of
+//! them is changed, even if other users can write there.
 
 use std::{
     ffi::OsStr,
@@ -26,16 +26,16 @@ use rustix::{
 
 use super::lstat::{is_socket, lstat};
 
-/// Names of staging directories begin with this and end with four hexadecimal digits. It is no
-/// longer than most names of sockets.
+/// Names of staging directories begin with this prefix and end with four hexadecimal digits. They
+/// are no longer than most names of sockets.
 const PREFIX: &str = ".obit-";
 /// The name of a socket in its staging directory.
 const SOCKET: &str = "s";
-/// How often another staging directory is tried if one is taken away, as another node does that
-/// takes it for one left behind.
+/// Number of attempts with new staging directories. An attempt fails if another node removes the
+/// directory because it mistakes it for an abandoned one.
 const TRIES: usize = 4;
 
-/// Makes a socket in a staging directory of that parent, and has it published from there.
+/// Makes a socket in a staging directory of that parent, and calls `publish` to link it to its path.
 pub(super) fn listen(
     parent: &OwnedFd,
     parent_path: &Path,
@@ -45,7 +45,7 @@ pub(super) fn listen(
     loop {
         tries -= 1;
         match listen_once(parent, parent_path, &publish) {
-            // There is one of that name, or it was taken for one that had been left behind.
+            // The name is in use, or another node has removed the directory.
             Err(error)
                 if tries > 0
                     && parent_path.is_dir()
@@ -66,8 +66,8 @@ fn listen_once(
     listener
 }
 
-/// Removes the staging directories that killed programs of this user have left behind. Those that
-/// are in use stay, as does anything else that has such a name.
+/// Removes the staging directories that killed programs of this user have left behind. Directories
+/// in use stay, and so does anything else with such a name.
 pub(super) fn clear(parent: &OwnedFd, parent_path: &Path) {
     let Ok(entries) = Dir::read_from(parent) else { return };
     for entry in entries.filter_map(Result::ok) {
@@ -80,7 +80,7 @@ pub(super) fn clear(parent: &OwnedFd, parent_path: &Path) {
     }
 }
 
-/// A staging directory of this user, which nobody else can enter.
+/// A staging directory of this user, which no other user can enter.
 #[derive(Debug)]
 pub(super) struct Staging<'a> {
     parent: &'a OwnedFd,
@@ -89,16 +89,16 @@ pub(super) struct Staging<'a> {
 }
 
 impl<'a> Staging<'a> {
-    /// The path that a socket has while it is staged in that directory.
+    /// The path of a socket in a staging directory of that parent.
     pub(super) fn socket_path(parent: &Path) -> PathBuf {
         parent.join(name(0)).join(SOCKET)
     }
 
-    /// Gives the socket its place, which must be vacant.
+    /// Links the socket to its path, which must not exist.
     pub(super) fn link_to(&self, directory: &OwnedFd, name: &OsStr) -> io::Result<()> {
         match linkat(&self.directory, SOCKET, directory, name, AtFlags::empty()) {
             Err(Errno::EXIST) => {
-                Err(io::Error::new(io::ErrorKind::AddrInUse, "something has been put there meanwhile"))
+                Err(io::Error::new(io::ErrorKind::AddrInUse, "another program has created it meanwhile"))
             }
             linked => Ok(linked?),
         }
@@ -110,7 +110,7 @@ impl<'a> Staging<'a> {
         Staging::open(parent, OsStr::new(&name)).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// None if that is no staging directory of this user.
+    /// `None` if that is no staging directory of this user.
     fn open(parent: &'a OwnedFd, name: &OsStr) -> Option<Self> {
         let name = name.to_str().filter(|name| is_name(name))?.to_owned();
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -124,7 +124,7 @@ impl<'a> Staging<'a> {
 
     fn bind(&self, parent_path: &Path) -> io::Result<UnixListener> {
         let listener = UnixListener::bind(parent_path.join(&self.name).join(SOCKET))?;
-        // Were the path led elsewhere meanwhile, there would be none.
+        // The socket is missing if the path leads elsewhere by now.
         if !self.has_socket() {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -142,8 +142,8 @@ impl<'a> Staging<'a> {
         self.has_socket() && !UnixStream::connect(socket).is_err_and(is_dead)
     }
 
-    /// Removes the directory, if it has nothing else than the socket. One that stays is found by a
-    /// later node.
+    /// Removes the directory, if it holds nothing but the socket. A later node finds a directory
+    /// that stays.
     fn remove(self) {
         if self.has_socket() {
             let _ = unlinkat(&self.directory, SOCKET, AtFlags::empty());
