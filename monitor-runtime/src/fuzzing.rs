@@ -105,7 +105,7 @@ impl Attacked {
             let next = driver.advance(&self.inner, after);
             after.run(&self.inner);
             let more = self.inner.resume(after);
-            if !more && matches!(next, NextStep::Frames | NextStep::Over) {
+            if !more && matches!(next, NextStep::Frames | NextStep::Ended) {
                 return;
             }
         }

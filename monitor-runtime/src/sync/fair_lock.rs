@@ -13,10 +13,10 @@
 //! once: threads that call continuously would otherwise spin in turns, and their processors are
 //! needed for the work that the calls cause.
 //!
-//! The alternative was the fair unlock of `parking_lot` at the end of each batch. It hands the lock
-//! to a waiter each time, so every batch of a flood costs a park and an unpark: W4a took three
-//! times as long (32.7 ms against 10.8 ms for 100,000 `Down`s), W4b 7 % longer, and the other rows
-//! were equal.
+//! The fair unlock of `parking_lot` at the end of each batch was measured as an alternative. It
+//! hands the lock to a waiter each time, so every batch of a flood costs a park and an unpark: W4a
+//! took three times as long (32.7 ms against 10.8 ms for 100,000 `Down`s), W4b 7 % longer, and the
+//! other rows were equal.
 
 use std::{
     hint,

@@ -31,9 +31,9 @@ pub(crate) enum NextStep {
     /// A call of [`Driver::received`].
     Frames,
     /// No condition; other tasks go first.
-    Turn,
+    Yield,
     /// The session has ended, and its end was reported.
-    Over,
+    Ended,
 }
 
 /// Drives one session.
@@ -115,9 +115,9 @@ impl Driver {
             }
             Phase::Ended(end) => {
                 self.end(end, node, after);
-                NextStep::Over
+                NextStep::Ended
             }
-            Phase::Over => NextStep::Over,
+            Phase::Over => NextStep::Ended,
         }
     }
 
@@ -160,7 +160,7 @@ impl Driver {
         match self.work_off(node, after) {
             // Other tasks go first even if no frame is left, so that a peer that never stops
             // sending delays neither them nor the core's backlog.
-            Ok(()) => NextStep::Turn,
+            Ok(()) => NextStep::Yield,
             Err(Malformed) => {
                 node.counters.protocol_violations.add_one();
                 log::protocol_broken(&self.handle.peer);

@@ -57,5 +57,5 @@ impl TaskOwner for Inner {
     }
 }
 
-/// Does nothing. For tasks whose values do the remaining work on drop.
+/// The settle function of a task whose values do the remaining work on drop.
 pub(crate) fn settled_on_drop(_: &Arc<Inner>) {}

@@ -89,8 +89,8 @@ async fn run(
                 }
                 driver.received(result.map_err(|end| map_end(node, end)));
             }
-            NextStep::Turn => smol::future::yield_now().await,
-            NextStep::Over => return,
+            NextStep::Yield => smol::future::yield_now().await,
+            NextStep::Ended => return,
         }
     }
 }
@@ -101,7 +101,7 @@ fn step(driver: &mut Driver, node: &Weak<Inner>, after: &mut AfterUnlock) -> Opt
     let node = node.upgrade()?;
     let next = driver.advance(&node, after);
     after.run(&node);
-    if next == NextStep::Turn {
+    if next == NextStep::Yield {
         node.yield_to_waiters();
     }
     Some(next)

@@ -64,8 +64,8 @@ async fn run(end: End) {
     let deadline = deadline(node);
     drain(node).await;
 
-    // Sends every peer the queued frames and a goodbye. Frames that arrive meanwhile are still
-    // handled.
+    // Sends every peer the queued frames, then closes the sessions. Frames that arrive meanwhile
+    // are still handled.
     with_deadline(node, deadline, wait_until(node, close_sessions)).await;
     abort_sessions(node);
     drain(node).await;

@@ -139,7 +139,7 @@ impl Fixture {
     fn settle(&mut self, driver: &mut Driver) -> NextStep {
         loop {
             let next = self.step(driver);
-            if next != NextStep::Turn {
+            if next != NextStep::Yield {
                 return next;
             }
         }
@@ -198,9 +198,9 @@ fn a_session_is_announced_then_read_then_ended() {
     driver.received(Ok(()));
     assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
     driver.received(Err(EndKind::Closed.into()));
-    assert_eq!(fixture.settle(&mut driver), NextStep::Over);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Ended);
     assert_eq!(fixture.received(), ["m", "down"]);
-    assert_eq!(fixture.settle(&mut driver), NextStep::Over);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Ended);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn the_next_session_waits_until_every_event_of_the_previous_one_is_delivered() {
     assert_eq!(fixture.settle(&mut old), NextStep::Frames);
     assert_eq!(fixture.settle(&mut new), NextStep::Admission);
     old.received(Err(EndKind::Closed.into()));
-    assert_eq!(fixture.settle(&mut old), NextStep::Over);
+    assert_eq!(fixture.settle(&mut old), NextStep::Ended);
 
     // The end of the old session takes more than a batch, so the new session waits for the backlog,
     // too.
@@ -252,7 +252,7 @@ fn signals_are_handled_in_batches_and_other_tasks_run_between() {
     driver.buffer().push(&signals(&many));
     driver.received(Ok(()));
     let mut last = 0;
-    while fixture.step(&mut driver) == NextStep::Turn {
+    while fixture.step(&mut driver) == NextStep::Yield {
         let incoming = fixture.node.read_state(|state| state.core.stats().incoming);
         assert!(incoming - last <= BATCH, "{} in one step", incoming - last);
         last = incoming;
@@ -295,9 +295,9 @@ fn consecutive_messages_to_the_same_receiver_are_delivered_together() {
     }
     driver.received(Ok(()));
 
-    assert_eq!(fixture.step(&mut driver), NextStep::Turn);
+    assert_eq!(fixture.step(&mut driver), NextStep::Yield);
     assert_eq!(fixture.received(), ["m"; BATCH - 2], "a batch, without the messages for an exited process");
-    assert_eq!(fixture.step(&mut driver), NextStep::Turn);
+    assert_eq!(fixture.step(&mut driver), NextStep::Yield);
     assert_eq!(fixture.received(), ["m"; BATCH]);
     assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
     assert!(fixture.received().is_empty());
@@ -355,7 +355,7 @@ fn a_frame_that_breaks_the_protocol_closes_the_session_and_later_frames_are_drop
     assert_eq!(fixture.settle(&mut driver), NextStep::Frames);
     assert!(fixture.received().is_empty());
     driver.received(Err(EndKind::Protocol.into()));
-    assert_eq!(fixture.settle(&mut driver), NextStep::Over);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Ended);
     assert_eq!(fixture.received(), ["down"]);
 }
 
@@ -366,7 +366,7 @@ fn an_abandoned_session_ends_once() {
     fixture.settle(&mut driver);
     driver.abandon(EndKind::LocalShutdown.into(), &fixture.node, &mut fixture.after);
     driver.abandon(EndKind::LocalShutdown.into(), &fixture.node, &mut fixture.after);
-    assert_eq!(fixture.settle(&mut driver), NextStep::Over);
+    assert_eq!(fixture.settle(&mut driver), NextStep::Ended);
     assert_eq!(fixture.received(), ["up", "down"]);
     assert!(fixture.node.read_state(|state| state.sessions.is_empty()));
 }
