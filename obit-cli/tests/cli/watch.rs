@@ -11,7 +11,8 @@ fn process(node: &Node, name: &str) -> Process {
     process
 }
 
-/// Watches a process that ends of this, once it is watched; returns the line and the exit code.
+/// Watches a process, ends it with this reason once it is watched, and returns the line and the
+/// exit code.
 async fn told_of(reason: ExitReason, options: &[&str]) -> (String, Option<i32>) {
     let node = node("a").await;
     let worker = process(&node, "worker");
@@ -171,7 +172,7 @@ fn a_time_that_is_up_has_an_exit_code_of_its_own() {
         let _worker = process(&node, "worker");
         let ended = end(obit(["watch", "--timeout", "0.2", &target("worker", &node)])).await;
         assert_eq!((ended.code, ended.stdout.len()), (Some(6), 0), "{}", ended.stderr);
-        assert!(ended.stderr.contains("1 not known to be gone"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("1 not known to have ended"), "{}", ended.stderr);
         let nonsense = end(obit(["watch", "--timeout", "soon", &target("worker", &node)])).await;
         assert!(nonsense.code == Some(2) && nonsense.stderr.contains("60 or 0.5"), "{}", nonsense.stderr);
     });
