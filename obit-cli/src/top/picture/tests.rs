@@ -61,7 +61,7 @@ fn everything_is_on_the_screen() {
         "web",
         "1m 01s  job2",
         "no such process",
-        "25       7.5",
+        "25         7.5",
         "q quit",
     ] {
         assert!(screen.contains(text), "{text} is not in\n{screen}");
