@@ -223,7 +223,7 @@ fn number_or_text<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
     parse(&deserializer.deserialize_any(Visitor)?).map(Some)
 }
 
-/// A setting that is one of a few words. An error lists them, whatever stands in their place.
+/// A setting that is one of a few words. An error lists these words.
 fn choice<'de, D: Deserializer<'de>, T: ValueEnum>(deserializer: D) -> Result<Option<T>, D::Error> {
     struct Visitor<T>(PhantomData<T>);
 

@@ -2,7 +2,7 @@
 //! `cargo xtask sim` runs it; `docs/SIMULATION.md` lists the real and the replaced parts.
 
 #![allow(clippy::print_stdout, reason = "a command-line program speaks on standard output")]
-#![allow(unreachable_pub, missing_docs, reason = "a program, and nobody's library")]
+#![allow(unreachable_pub, missing_docs, reason = "this is a program, not a library")]
 
 use std::process::ExitCode;
 

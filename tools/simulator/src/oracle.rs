@@ -126,10 +126,10 @@ impl Oracle {
         self.procs[proc].exited = Some(now);
         for (_, peer, session) in up {
             for &to in self.living.get(instance_of(peer)).into_iter().flatten() {
-                if let Some(&told) =
+                if let Some(&messages) =
                     self.sent.get(&(proc, to)).filter(|(in_session, _)| *in_session == session.0)
                 {
-                    self.owed.insert((proc, to), told);
+                    self.owed.insert((proc, to), messages);
                 }
             }
         }
@@ -193,8 +193,8 @@ impl Oracle {
 
     /// The number of the next message within that session.
     pub fn next_message(&self, from: ProcIx, to: ProcIx, session: SessionId) -> u64 {
-        let told = self.sent.get(&(from, to)).filter(|(in_session, _)| *in_session == session.0);
-        told.map_or(0, |(_, number)| *number)
+        let messages = self.sent.get(&(from, to)).filter(|(in_session, _)| *in_session == session.0);
+        messages.map_or(0, |(_, number)| *number)
     }
 
     pub fn sent(&mut self, from: ProcIx, to: ProcIx, session: SessionId) {

@@ -25,7 +25,7 @@ use harness::{
 use super::{
     heartbeat::Heartbeat,
     process::{Monitor, Process},
-    protocol::{Answer, Command, NodeInfo, NodeKind, Output, Request, Subscription, Tables},
+    protocol::{Command, CommandAnswer, NodeInfo, NodeKind, Output, Request, Subscription, Tables},
     transcript::{Entry, Said, Transcript},
 };
 
@@ -174,7 +174,7 @@ impl Node {
 
     fn processes(&self, command: Command, count: usize) -> Result<Vec<Process>> {
         match self.ask(command)? {
-            Answer::Pids(pids) if pids.len() == count => {
+            CommandAnswer::Pids(pids) if pids.len() == count => {
                 Ok(pids.into_iter().map(|pid| Process::new(self.clone(), pid)).collect())
             }
             other => self.unexpected("processes", &other),
@@ -184,7 +184,7 @@ impl Node {
     /// Returns the process that holds a name on this node.
     pub(crate) fn whereis(&self, name: &str) -> Result<Option<String>> {
         match self.ask(Command::Whereis { name: name.to_owned() })? {
-            Answer::Pids(mut pids) => Ok(pids.pop()),
+            CommandAnswer::Pids(mut pids) => Ok(pids.pop()),
             other => self.unexpected("a process or none", &other),
         }
     }
@@ -216,9 +216,9 @@ impl Node {
     }
 
     /// Makes the harness's monitors from the answer of the node.
-    pub(crate) fn monitors(&self, targets: Vec<String>, answer: Answer) -> Result<Vec<Monitor>> {
+    pub(crate) fn monitors(&self, targets: Vec<String>, answer: CommandAnswer) -> Result<Vec<Monitor>> {
         match answer {
-            Answer::Monitors(references) if references.len() == targets.len() => Ok(references
+            CommandAnswer::Monitors(references) if references.len() == targets.len() => Ok(references
                 .into_iter()
                 .zip(targets)
                 .map(|(reference, target)| Monitor::new(self.clone(), reference, target))
@@ -264,14 +264,14 @@ impl Node {
 
     pub(crate) fn nodes(&self, of: NodeKind) -> Result<Vec<NodeInfo>> {
         match self.ask(Command::Nodes { of })? {
-            Answer::Nodes(nodes) => Ok(nodes),
+            CommandAnswer::Nodes(nodes) => Ok(nodes),
             other => self.unexpected("nodes", &other),
         }
     }
 
     pub(crate) fn tables(&self) -> Result<Tables> {
         match self.ask(Command::Tables)? {
-            Answer::Tables(tables) => Ok(tables),
+            CommandAnswer::Tables(tables) => Ok(tables),
             other => self.unexpected("tables", &other),
         }
     }
@@ -299,16 +299,16 @@ impl Node {
     // Talking.
 
     /// Asks, waits for the answer, and fails if it is an error.
-    pub(crate) fn ask(&self, command: Command) -> Result<Answer> {
+    pub(crate) fn ask(&self, command: Command) -> Result<CommandAnswer> {
         let asked = format!("{command:.200?}");
         match self.try_ask(command)? {
-            Answer::Error(error) => bail!("{} answers «{error}» to {asked:.200}", self.name()),
+            CommandAnswer::Error(error) => bail!("{} answers «{error}» to {asked:.200}", self.name()),
             answer => Ok(answer),
         }
     }
 
     /// Asks and waits for the answer, which may be an error.
-    pub(crate) fn try_ask(&self, command: Command) -> Result<Answer> {
+    pub(crate) fn try_ask(&self, command: Command) -> Result<CommandAnswer> {
         let request = Request { id: self.0.next_request.fetch_add(1, Ordering::SeqCst), command };
         let line = serde_json::to_string(&request).context("cannot write a request")?;
         let from = self.transcript().len();
@@ -331,7 +331,7 @@ impl Node {
     /// Asks for something that is answered with `done`.
     pub(crate) fn done(&self, command: Command) -> Result<()> {
         match self.ask(command)? {
-            Answer::Done => Ok(()),
+            CommandAnswer::Done => Ok(()),
             other => self.unexpected("«done»", &other),
         }
     }
@@ -339,12 +339,12 @@ impl Node {
     /// Asks for something that is answered with truths.
     pub(crate) fn flags(&self, command: Command) -> Result<Vec<bool>> {
         match self.ask(command)? {
-            Answer::Flags(flags) => Ok(flags),
+            CommandAnswer::Flags(flags) => Ok(flags),
             other => self.unexpected("truths", &other),
         }
     }
 
-    pub(crate) fn unexpected<T>(&self, wanted: &str, got: &Answer) -> Result<T> {
+    pub(crate) fn unexpected<T>(&self, wanted: &str, got: &CommandAnswer) -> Result<T> {
         bail!("{} answers {got:.200?} where {wanted} was expected", self.name())
     }
 

@@ -10,7 +10,9 @@ use harness::conditions::ensure;
 
 use super::{
     node::Node,
-    protocol::{Answer, Command, End, Exit, NodeInfo, NodeKind, Output, Reason, Request, Subscription},
+    protocol::{
+        Command, CommandAnswer, End, Exit, NodeInfo, NodeKind, Output, Reason, Request, Subscription,
+    },
     transcript::Said,
 };
 
@@ -87,7 +89,7 @@ impl Process {
     /// Subscribes to node events; returns the nodes that are up.
     pub(crate) fn monitor_nodes(&self, of: Subscription) -> Result<Vec<NodeInfo>> {
         match self.node.ask(Command::MonitorNodes { process: self.me(), of })? {
-            Answer::Nodes(nodes) => Ok(nodes),
+            CommandAnswer::Nodes(nodes) => Ok(nodes),
             other => self.node.unexpected("nodes", &other),
         }
     }
@@ -103,7 +105,7 @@ impl Process {
     /// Sends messages, numbered; returns the number of the last.
     pub(crate) fn send(&self, to: &str, count: usize) -> Result<u64> {
         match self.node.ask(Command::Send { process: self.me(), to: to.to_owned(), count })? {
-            Answer::Sent(last) => Ok(last),
+            CommandAnswer::Sent(last) => Ok(last),
             other => self.node.unexpected("a number of messages", &other),
         }
     }
@@ -170,7 +172,7 @@ impl Process {
             }
             let up = match &entry.said {
                 Said::Told(Output::NodeUp { to, node, .. }) => *to == self.pid && meant(node),
-                Said::Told(Output::Reply { id, answer: Answer::Nodes(nodes) }) => {
+                Said::Told(Output::Reply { id, answer: CommandAnswer::Nodes(nodes) }) => {
                     subscriptions.contains(id) && nodes.iter().any(meant)
                 }
                 _ => false,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Homes, Life, node_of};
 use crate::cluster::{
-    protocol::{Answer, Command, Exit, Output, Reason, Subscription},
+    protocol::{Command, CommandAnswer, Exit, Output, Reason, Subscription},
     transcript::Said,
 };
 
@@ -101,34 +101,34 @@ impl<'a> Ledger<'a> {
         self.monitors.values().filter(there).count()
     }
 
-    fn answered(&mut self, command: &'a Command, answer: &'a Answer) {
+    fn answered(&mut self, command: &'a Command, answer: &'a CommandAnswer) {
         match (command, answer) {
-            (Command::Spawn { .. }, Answer::Pids(pids)) => {
+            (Command::Spawn { .. }, CommandAnswer::Pids(pids)) => {
                 self.processes.extend(pids.iter().map(|pid| (pid.as_str(), Vec::new())));
             }
-            (Command::Kill { process }, Answer::Flags(flags)) if flags == &[true] => {
+            (Command::Kill { process }, CommandAnswer::Flags(flags)) if flags == &[true] => {
                 self.ended(process, Exit::Killed)
             }
-            (Command::Monitor { process, targets, tag, .. }, Answer::Monitors(monitors)) => {
+            (Command::Monitor { process, targets, tag, .. }, CommandAnswer::Monitors(monitors)) => {
                 self.made(process, targets, *tag, monitors);
             }
-            (Command::Watch { targets, tag, set, .. }, Answer::Monitors(monitors)) => {
+            (Command::Watch { targets, tag, set, .. }, CommandAnswer::Monitors(monitors)) => {
                 self.made(if *set { "set" } else { "handle" }, targets, *tag, monitors);
             }
-            (Command::Demonitor { process, monitors, flush, info }, Answer::Flags(flags)) => {
+            (Command::Demonitor { process, monitors, flush, info }, CommandAnswer::Flags(flags)) => {
                 for (monitor, flag) in monitors.iter().zip(flags) {
                     self.demonitored(process, monitor, *flush, *info, *flag);
                 }
             }
-            (Command::Unwatch { monitors, info }, Answer::Flags(flags)) => {
+            (Command::Unwatch { monitors, info }, CommandAnswer::Flags(flags)) => {
                 for (monitor, flag) in monitors.iter().zip(flags) {
                     self.unwatched(monitor, *info, *flag);
                 }
             }
-            (Command::MonitorNodes { process, of }, Answer::Nodes(_)) => {
+            (Command::MonitorNodes { process, of }, CommandAnswer::Nodes(_)) => {
                 self.subscriptions.insert((process, *of));
             }
-            (Command::DemonitorNodes { process, of }, Answer::Done) => {
+            (Command::DemonitorNodes { process, of }, CommandAnswer::Done) => {
                 self.subscriptions.remove(&(process.as_str(), *of));
             }
             _ => {}

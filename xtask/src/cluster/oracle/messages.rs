@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Homes, Life};
 use crate::cluster::{
-    protocol::{Answer, Command, Output, Reason},
+    protocol::{Command, CommandAnswer, Output, Reason},
     transcript::Said,
 };
 
@@ -73,7 +73,7 @@ fn sent_to(lives: &[Life]) -> BTreeMap<(&str, &str), u64> {
         for entry in &sender.entries {
             match &entry.said {
                 Said::Asked(request) => drop(asked.insert(request.id, &request.command)),
-                Said::Told(Output::Reply { id, answer: Answer::Sent(last) }) => {
+                Said::Told(Output::Reply { id, answer: CommandAnswer::Sent(last) }) => {
                     if let Some(Command::Send { process, to, .. }) = asked.get(id) {
                         sent.insert((to.as_str(), process.as_str()), *last);
                     }

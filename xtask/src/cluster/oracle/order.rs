@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Homes, Life, accuracy::SESSION_ENDS, node_of};
 use crate::cluster::{
-    protocol::{Answer, Command, NodeKind, Output, Reason, Subscription},
+    protocol::{Command, CommandAnswer, NodeKind, Output, Reason, Subscription},
     transcript::Said,
 };
 
@@ -49,18 +49,18 @@ struct Order<'a> {
 type View<'a> = BTreeMap<&'a str, (u64, &'a str)>;
 
 impl<'a> Order<'a> {
-    fn answered(&mut self, command: &'a Command, answer: &'a Answer) {
+    fn answered(&mut self, command: &'a Command, answer: &'a CommandAnswer) {
         match (command, answer) {
-            (Command::MonitorNodes { process, of }, Answer::Nodes(nodes)) => {
+            (Command::MonitorNodes { process, of }, CommandAnswer::Nodes(nodes)) => {
                 let up =
                     nodes.iter().map(|node| (node.name.as_str(), (node.session, node.incarnation.as_str())));
                 // Asked for twice it is one subscription, and goes on as it was.
                 self.views.entry((process, *of)).or_insert_with(|| up.collect());
             }
-            (Command::DemonitorNodes { process, of }, Answer::Done) => {
+            (Command::DemonitorNodes { process, of }, CommandAnswer::Done) => {
                 self.views.remove(&(process.as_str(), *of));
             }
-            (Command::MonitorNode { process, node, .. }, Answer::Done) => {
+            (Command::MonitorNode { process, node, .. }, CommandAnswer::Done) => {
                 *self.armed.entry((process, node)).or_default() += 1;
             }
             _ => {}

@@ -9,7 +9,7 @@ use std::{
 
 use super::{Life, unsettled, violations};
 use crate::cluster::{
-    protocol::{Answer, Command, End, Exit, NodeInfo, Output, Reason, Request, Subscription, Tables},
+    protocol::{Command, CommandAnswer, End, Exit, NodeInfo, Output, Reason, Request, Subscription, Tables},
     transcript::{Entry, Said},
 };
 
@@ -31,7 +31,7 @@ impl Script {
         let life =
             Life { name: name.to_owned(), incarnation: "1".to_owned(), alive: true, entries: Vec::new() };
         let spawn = Command::Spawn { count: 1, thread: false };
-        Script { life, next: 1 }.answers(spawn, Answer::Pids(vec![process.to_owned()]))
+        Script { life, next: 1 }.answers(spawn, CommandAnswer::Pids(vec![process.to_owned()]))
     }
 
     fn said(mut self, said: Said) -> Self {
@@ -39,7 +39,7 @@ impl Script {
         self
     }
 
-    fn answers(mut self, command: Command, answer: Answer) -> Self {
+    fn answers(mut self, command: Command, answer: CommandAnswer) -> Self {
         let id = self.next;
         self.next += 1;
         self.said(Said::Asked(Request { id, command })).tells(Output::Reply { id, answer })
@@ -52,13 +52,13 @@ impl Script {
     fn monitors(self, reference: &str, target: &str) -> Self {
         let targets = vec![target.to_owned()];
         let command = Command::Monitor { process: W.to_owned(), targets, tag: 0, never: false };
-        self.answers(command, Answer::Monitors(vec![reference.to_owned()]))
+        self.answers(command, CommandAnswer::Monitors(vec![reference.to_owned()]))
     }
 
     fn demonitors(self, reference: &str, flush: bool, info: bool, flag: bool) -> Self {
         let monitors = vec![reference.to_owned()];
         let command = Command::Demonitor { process: W.to_owned(), monitors, flush, info };
-        self.answers(command, Answer::Flags(vec![flag]))
+        self.answers(command, CommandAnswer::Flags(vec![flag]))
     }
 
     fn down(self, reference: &str, target: &str, reason: Reason) -> Self {
@@ -71,7 +71,10 @@ impl Script {
     }
 
     fn subscribes(self) -> Self {
-        self.answers(Command::MonitorNodes { process: W.to_owned(), of: ALL }, Answer::Nodes(Vec::new()))
+        self.answers(
+            Command::MonitorNodes { process: W.to_owned(), of: ALL },
+            CommandAnswer::Nodes(Vec::new()),
+        )
     }
 
     fn node_up(self, session: u64) -> Self {
@@ -182,7 +185,7 @@ fn a_dead_watcher_is_told_nothing() {
 fn a_down_must_tell_the_truth() {
     let told = |reason| watcher().monitors("m", T).down("m", T, reason);
     found([told(Reason::Exit(Exit::Killed)), exited()], &[], &["has ended of [Normal]"]);
-    let stopped = || Script::new(B, T).answers(Command::Stop, Answer::Done);
+    let stopped = || Script::new(B, T).answers(Command::Stop, CommandAnswer::Done);
     found([told(Reason::Exit(Exit::Shutdown)), stopped()], &[], &[]);
     found([told(Reason::Exit(Exit::Normal)), stopped()], &[], &["has ended of []"]);
     found([told(Reason::NoProc), Script::new(B, T)], &[], &["the process lives"]);
@@ -208,7 +211,7 @@ fn a_node_end_that_was_not_asked_for() {
     let armed = || {
         watcher().answers(
             Command::MonitorNode { process: W.to_owned(), node: B.to_owned(), never: false },
-            Answer::Done,
+            CommandAnswer::Done,
         )
     };
     let fires = |script: Script| {
@@ -244,7 +247,7 @@ fn what_a_session_brings_comes_between_its_events() {
 fn messages_come_in_order_and_before_the_down() {
     let sends = |count| {
         let command = Command::Send { process: T.to_owned(), to: W.to_owned(), count: 2 };
-        Script::new(B, T).answers(command, Answer::Sent(count)).exits(T, Exit::Normal)
+        Script::new(B, T).answers(command, CommandAnswer::Sent(count)).exits(T, Exit::Normal)
     };
     let watching = || watcher().monitors("m", T);
     found([watching().message(1).message(2).down("m", T, normal()), sends(2)], &[], &[]);
@@ -259,7 +262,7 @@ fn messages_come_in_order_and_before_the_down() {
 fn garbage_and_answers_to_nothing() {
     found([watcher().said(Said::Garbled("boo".to_owned())), exited()], &[], &["not of the protocol"]);
     found(
-        [watcher().tells(Output::Reply { id: 99, answer: Answer::Done }), exited()],
+        [watcher().tells(Output::Reply { id: 99, answer: CommandAnswer::Done }), exited()],
         &[],
         &["was not open"],
     );

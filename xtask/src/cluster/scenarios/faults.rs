@@ -9,7 +9,7 @@ use crate::cluster::{
     Cluster,
     node::Node,
     process::{NORMAL, Wanted, expect_downs},
-    protocol::{Answer, Command, Exit, NodeKind, Subscription},
+    protocol::{Command, CommandAnswer, Exit, NodeKind, Subscription},
 };
 
 /// The reasons that other nodes may report when the process of a node has ended.
@@ -134,7 +134,7 @@ pub(super) fn leave(cluster: &Cluster<'_>) -> Result<()> {
         [late, Command::Spawn { count: 1, thread: false }, Command::Connect { node: a.name().to_owned() }]
     {
         let answer = b.try_ask(command.clone())?;
-        ensure(matches!(&answer, Answer::Error(_)), || {
+        ensure(matches!(&answer, CommandAnswer::Error(_)), || {
             format!("a stopped node answers {answer:?} to {command:?}")
         })?;
     }

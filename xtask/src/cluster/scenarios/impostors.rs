@@ -23,7 +23,7 @@ pub(super) fn replay(cluster: &Cluster<'_>) -> Result<()> {
     nodes[0].connect_through(&nodes[1], eavesdropper.address())?;
     let mesh = Mesh::of(cluster, nodes, Heartbeat::DEFAULT)?;
     let b = mesh.nodes[1].clone();
-    let said = eavesdropper.heard().into_iter().next().unwrap_or_default();
+    let said = eavesdropper.recorded().into_iter().next().unwrap_or_default();
     ensure(said.len() > 100, || format!("only {} bytes of a handshake were heard", said.len()))?;
     let say_again = || -> Result<()> {
         let before = b.tables()?;
