@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: how fast two nodes of Obit are, and two nodes of Erlang/OTP beside them.
+//! `cargo xtask bench`: the speed of two nodes of Obit, and of two nodes of Erlang/OTP for
+//! comparison.
 //!
 //! Each node is a process of its own on loopback. The systems take turns, run by run, so that a
 //! disturbance of the machine affects them alike; the ratio counts. The first run of each is for

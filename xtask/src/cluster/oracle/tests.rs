@@ -1,5 +1,5 @@
-//! The oracle must be able to fail: each rule is shown a transcript that breaks it, beside one that
-//! keeps it.
+//! Tests that the oracle can fail: each rule is checked with a transcript that breaks it, and with
+//! one that keeps it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,10 +7,10 @@ use std::{
     time::Instant,
 };
 
-use super::{Life, unsettled, violations};
+use super::{NodeRun, unsettled, violations};
 use crate::cluster::{
     protocol::{Command, CommandAnswer, End, Exit, NodeInfo, Output, Reason, Request, Subscription, Tables},
-    transcript::{Entry, Said},
+    transcript::{LineContent, TranscriptLine},
 };
 
 const A: &str = "a@host";
@@ -21,32 +21,32 @@ const ALL: Subscription = Subscription { nodes: crate::cluster::protocol::NodeKi
 
 /// Builds the transcript of one node, line by line.
 struct Script {
-    life: Life,
+    run: NodeRun,
     next: u64,
 }
 
 impl Script {
     /// A node with one process.
     fn new(name: &str, process: &str) -> Self {
-        let life =
-            Life { name: name.to_owned(), incarnation: "1".to_owned(), alive: true, entries: Vec::new() };
+        let run =
+            NodeRun { name: name.to_owned(), incarnation: "1".to_owned(), alive: true, entries: Vec::new() };
         let spawn = Command::Spawn { count: 1, thread: false };
-        Script { life, next: 1 }.answers(spawn, CommandAnswer::Pids(vec![process.to_owned()]))
+        Script { run, next: 1 }.answers(spawn, CommandAnswer::Pids(vec![process.to_owned()]))
     }
 
-    fn said(mut self, said: Said) -> Self {
-        self.life.entries.push(Arc::new(Entry { at: Instant::now(), said }));
+    fn line(mut self, content: LineContent) -> Self {
+        self.run.entries.push(Arc::new(TranscriptLine { at: Instant::now(), content }));
         self
     }
 
     fn answers(mut self, command: Command, answer: CommandAnswer) -> Self {
         let id = self.next;
         self.next += 1;
-        self.said(Said::Asked(Request { id, command })).tells(Output::Reply { id, answer })
+        self.line(LineContent::Request(Request { id, command })).tells(Output::Reply { id, answer })
     }
 
     fn tells(self, output: Output) -> Self {
-        self.said(Said::Told(output))
+        self.line(LineContent::Output(output))
     }
 
     fn monitors(self, reference: &str, target: &str) -> Self {
@@ -119,9 +119,9 @@ fn exited() -> Script {
 
 #[track_caller]
 fn found(scripts: [Script; 2], hurt: &[&str], wanted: &[&str]) {
-    let lives = scripts.map(|script| script.life);
+    let runs = scripts.map(|script| script.run);
     let hurt: BTreeSet<_> = hurt.iter().map(|&name| name.to_owned()).collect();
-    let found = violations(&lives, &hurt);
+    let found = violations(&runs, &hurt);
     let as_wanted =
         found.len() == wanted.len() && found.iter().zip(wanted).all(|(found, part)| found.contains(part));
     assert!(as_wanted, "expected {wanted:?}, found {found:#?}");
@@ -157,7 +157,7 @@ fn silence_after_a_demonitor() {
         found([ended(), exited()], &[], &[]);
         found([ended().down("m", T, normal()), exited()], &[], &["before it was Silent"]);
     }
-    // Without flush and info the Down may have been in the mailbox; but it comes once.
+    // Without flush and info the `Down` may have been in the mailbox, but it arrives only once.
     let perhaps = || active().demonitors("m", false, false, true).down("m", T, normal());
     found([perhaps(), exited()], &[], &[]);
     found([perhaps().down("m", T, normal()), exited()], &[], &["before it was Down"]);
@@ -183,16 +183,20 @@ fn a_dead_watcher_is_told_nothing() {
 
 #[test]
 fn a_down_must_tell_the_truth() {
-    let told = |reason| watcher().monitors("m", T).down("m", T, reason);
-    found([told(Reason::Exit(Exit::Killed)), exited()], &[], &["has ended of [Normal]"]);
+    let with_reason = |reason| watcher().monitors("m", T).down("m", T, reason);
+    found([with_reason(Reason::Exit(Exit::Killed)), exited()], &[], &["has ended with [Normal]"]);
     let stopped = || Script::new(B, T).answers(Command::Stop, CommandAnswer::Done);
-    found([told(Reason::Exit(Exit::Shutdown)), stopped()], &[], &[]);
-    found([told(Reason::Exit(Exit::Normal)), stopped()], &[], &["has ended of []"]);
-    found([told(Reason::NoProc), Script::new(B, T)], &[], &["the process lives"]);
-    found([told(Reason::NoProc), exited()], &[], &[]);
-    found([told(Reason::NoConnection(end("Closed"))), Script::new(B, T)], &[], &["nothing was done"]);
-    found([told(Reason::NoConnection(end("Closed"))), Script::new(B, T)], &[B], &[]);
-    found([told(Reason::NoConnection(end("Refused"))), Script::new(B, T)], &[], &[]);
+    found([with_reason(Reason::Exit(Exit::Shutdown)), stopped()], &[], &[]);
+    found([with_reason(Reason::Exit(Exit::Normal)), stopped()], &[], &["has ended with []"]);
+    found([with_reason(Reason::NoProc), Script::new(B, T)], &[], &["the process is running"]);
+    found([with_reason(Reason::NoProc), exited()], &[], &[]);
+    found(
+        [with_reason(Reason::NoConnection(end("Closed"))), Script::new(B, T)],
+        &[],
+        &["no fault was injected"],
+    );
+    found([with_reason(Reason::NoConnection(end("Closed"))), Script::new(B, T)], &[B], &[]);
+    found([with_reason(Reason::NoConnection(end("Refused"))), Script::new(B, T)], &[], &[]);
 }
 
 #[test]
@@ -203,7 +207,7 @@ fn node_events_alternate() {
     found([up().node_up(8), exited()], &[B], &["which was up"]);
     found([up().node_down(8), exited()], &[B], &["up was Some(7)"]);
     found([watcher().subscribes().node_down(7), exited()], &[B], &["up was None"]);
-    found([up().node_down(7), exited()], &[], &["nothing was done"]);
+    found([up().node_down(7), exited()], &[], &["no fault was injected"]);
 }
 
 #[test]
@@ -260,7 +264,7 @@ fn messages_come_in_order_and_before_the_down() {
 
 #[test]
 fn garbage_and_answers_to_nothing() {
-    found([watcher().said(Said::Garbled("boo".to_owned())), exited()], &[], &["not of the protocol"]);
+    found([watcher().line(LineContent::Invalid("boo".to_owned())), exited()], &[], &["not valid"]);
     found(
         [watcher().tells(Output::Reply { id: 99, answer: CommandAnswer::Done }), exited()],
         &[],
@@ -273,7 +277,7 @@ fn at_rest_nothing_is_owed_and_the_tables_agree() {
     let rest = |watcher: Script, watched: Script, active, incoming| {
         let table = |active, incoming| Tables { active, incoming, ..Tables::default() };
         let tables = BTreeMap::from([(A.to_owned(), table(active, 0)), (B.to_owned(), table(0, incoming))]);
-        unsettled(&[watcher.life, watched.life], &tables).len()
+        unsettled(&[watcher.run, watched.run], &tables).len()
     };
     let watching = || watcher().monitors("m", T);
     assert_eq!(rest(watching(), Script::new(B, T), 1, 1), 0);

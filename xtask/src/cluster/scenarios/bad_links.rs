@@ -93,8 +93,9 @@ pub(super) fn reset(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Two nodes meet through a relay. It keeps what one of them sends while the other way works, and
-/// later breaks the connection: the first is noticed as silence, the second at once.
+/// Two nodes connect through a relay. It holds back the bytes in one direction while the other
+/// direction works, and later breaks the connection: the nodes detect the first by timeout, and the
+/// second at once.
 pub(super) fn stalled_relay(cluster: &Cluster<'_>) -> Result<()> {
     let start = |label| cluster.node_with(label, |launch| launch.heartbeat = Heartbeat::BRISK);
     let nodes = vec![start("a")?, start("b")?];

@@ -24,9 +24,9 @@ pub(super) fn cable_pull(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// What the first node sends the second is lost, then the other way round. The node that receives
-/// nothing reports silence; the other may learn from its kernel that its peer closed the
-/// connection.
+/// The packets from the first node to the second are lost, and then those in the other direction.
+/// The node that receives nothing reports silence; the other may learn from its kernel that its
+/// peer closed the connection.
 pub(super) fn one_way(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
     let mut slowest = Duration::ZERO;

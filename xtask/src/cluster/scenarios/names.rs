@@ -33,7 +33,7 @@ pub(super) fn by_name(cluster: &Cluster<'_>) -> Result<()> {
     for monitor in by_name.iter().chain([&by_pid]) {
         monitor.expect_down(Wanted::Exit(Exit::Other("moved".to_owned())))?;
     }
-    of_rival.expect_silence("the new holder of the name lives")?;
+    of_rival.expect_silence("the new holder of the name is running")?;
 
     rival.exit(Exit::Normal)?;
     of_rival.expect_down(NORMAL)?;

@@ -9,7 +9,7 @@ use crate::cluster::{
     Cluster,
     process::NORMAL,
     protocol::{Exit, Output},
-    transcript::Said,
+    transcript::LineContent,
 };
 
 /// A process sends thousands of messages and exits: its watcher sees node-up, every message in
@@ -48,15 +48,15 @@ pub(super) fn order(cluster: &Cluster<'_>) -> Result<()> {
         .transcript()
         .entries()
         .iter()
-        .filter_map(|entry| match &entry.said {
-            Said::Told(Output::NodeUp { to, .. }) if to == far.pid() => Some("node-up"),
-            Said::Told(Output::Message { to, from: Some(from), .. })
+        .filter_map(|entry| match &entry.content {
+            LineContent::Output(Output::NodeUp { to, .. }) if to == far.pid() => Some("node-up"),
+            LineContent::Output(Output::Message { to, from: Some(from), .. })
                 if to == far.pid() && from == worker.pid() =>
             {
                 Some("message")
             }
-            Said::Told(Output::Down { to, .. }) if to == far.pid() => Some("down"),
-            Said::Told(Output::NodeDown { to, .. }) if to == far.pid() => Some("node-down"),
+            LineContent::Output(Output::Down { to, .. }) if to == far.pid() => Some("down"),
+            LineContent::Output(Output::NodeDown { to, .. }) if to == far.pid() => Some("node-down"),
             _ => None,
         })
         .collect();
