@@ -112,7 +112,7 @@ fn the_silence_of_a_frozen_node_is_the_evidence() {
 }
 
 #[test]
-fn who_is_to_be_asked_must_be_clear() {
+fn the_node_to_ask_must_be_unambiguous() {
     test(async {
         let directory = Directory::new();
         let ask = async || {
@@ -196,7 +196,7 @@ fn a_node_is_shown_over_http_if_it_is_told_to() {
 }
 
 #[test]
-fn where_there_is_nothing_to_show_that_is_said() {
+fn an_empty_result_is_reported() {
     test(async {
         let directory = Directory::new();
         let mut command = obit(["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0"]);
@@ -218,7 +218,7 @@ fn where_there_is_nothing_to_show_that_is_said() {
 }
 
 #[test]
-fn who_is_hidden_itself_calls_nobody_hidden() {
+fn a_hidden_node_shows_no_peer_as_hidden() {
     test(async {
         let directory = Directory::new();
         let a = node("a").await;
@@ -237,7 +237,7 @@ fn who_is_hidden_itself_calls_nobody_hidden() {
 }
 
 #[test]
-fn what_was_told_again_and_again_is_one_entry_for_people() {
+fn a_repeated_down_is_one_entry_for_people() {
     test(async {
         let directory = Directory::new();
         let a = node("a").await;

@@ -139,7 +139,7 @@ fn a_directory_that_was_removed_keeps_no_command_from_running() {
 }
 
 #[test]
-fn what_cannot_be_executed_has_the_same_exit_codes_however_it_is_started() {
+fn a_program_that_cannot_be_executed_has_the_same_exit_code_however_it_is_started() {
     test(async {
         for options in OPTIONS {
             for (program, code) in [("/no/such/program", 127), ("/", 126)] {

@@ -90,7 +90,7 @@ fn the_command_has_the_streams_of_obit_and_not_its_secret() {
 }
 
 #[test]
-fn what_cannot_be_run_has_the_exit_codes_that_shells_use() {
+fn a_command_that_cannot_be_run_has_the_exit_codes_of_shells() {
     test(async {
         let missing = end(obit_run(&["/no/such/program"])).await;
         assert_eq!(missing.code, Some(127));

@@ -95,7 +95,7 @@ fn a_node_that_is_frozen_is_said_to_be_slow_and_holds_up_no_key() {
 }
 
 #[test]
-fn whatever_ends_it_leaves_the_terminal_as_it_was() {
+fn the_terminal_is_restored_however_it_ends() {
     test(async {
         let directory = Directory::new();
         let (_agent, socket) = agent(&directory).await;

@@ -98,7 +98,7 @@ fn a_long_reason_is_cut_for_people_and_whole_in_json() {
 }
 
 #[test]
-fn who_is_not_there_and_who_cannot_be_reached_are_told_apart() {
+fn a_missing_process_and_an_unreachable_node_are_distinguished() {
     test(async {
         let node = node("a").await;
         let nobody = target("nobody", &node);
@@ -145,7 +145,7 @@ fn a_signal_ends_the_watching_and_nothing_is_said_of_the_target() {
 }
 
 #[test]
-fn who_is_not_there_yet_is_waited_for_as_long_as_was_said() {
+fn an_absent_target_has_the_given_time_to_appear() {
     test(async {
         let node = node("a").await;
         let target = target("worker", &node);
@@ -212,7 +212,7 @@ fn the_socket_that_the_environment_names_is_that_of_another() {
 }
 
 #[test]
-fn whoever_stops_to_read_ends_it_without_a_word() {
+fn a_reader_that_exits_ends_it_silently() {
     test(async {
         let node = node("a").await;
         let nobody = target("nobody", &node);

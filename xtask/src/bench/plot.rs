@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_misses_its_target_is_told_by_its_colour() {
+    fn a_missed_target_has_another_colour() {
         let svg = |ratio| ratios(&[("W1a".to_owned(), ratio, Some(5.0))]);
         assert!(svg(4.0).contains(COLOURS[1]) && !svg(6.0).contains(COLOURS[1]));
     }

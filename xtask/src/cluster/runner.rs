@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_run_here_is_skipped_unless_it_was_asked_for_by_name() {
+    fn a_scenario_that_cannot_be_run_is_skipped_unless_selected_by_name() {
         let scenario = scenarios::ALL.iter().find(|scenario| scenario.ground == Ground::Network);
         let scenario = scenario.expect("there are scenarios about wires");
         let why = anyhow!("only root can make network namespaces");

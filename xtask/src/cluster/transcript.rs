@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_found_and_what_was_not_said_is_an_error_with_the_last_words() {
+    fn an_event_is_found_and_a_missing_one_is_an_error_with_the_last_lines() {
         let transcript = of(CLOSED);
         assert!(transcript.wait("its close", Duration::ZERO, 0, closed).is_ok());
         let failure = transcript.wait("its close", Duration::ZERO, 1, closed).unwrap_err().to_string();

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_for_programs_has_every_point() {
+    fn the_json_has_every_point() {
         let json = costs().json("0 0 0", "abc").expect("json");
         let exponent = json["series"][0]["exponent"].as_f64().expect("a number");
         assert!((exponent - 1.0).abs() < 1e-9);

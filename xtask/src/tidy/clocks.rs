@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_for_the_time_of_day_is_found() {
+    fn code_that_reads_the_time_of_day_is_found() {
         let text = "// not SystemTime\nlet since = SystemTime::now();\nlet until = Instant::now();\n";
         let lines = |path: &str| {
             let file = File { path: path.to_owned(), text: text.to_owned() };

@@ -25,7 +25,7 @@ pub(super) const SESSION_ENDS: [&str; 9] = [
 /// - `Exit(reason)`: the process has ended with that reason;
 /// - `NoProc`: the process has ended, or its incarnation of the node has;
 /// - `NoConnection` for the end of a session: the scenario injected a fault at one of the two
-/// nodes.
+///   nodes.
 pub(super) fn violations(ledgers: &[Ledger<'_>], hurt: &BTreeSet<String>) -> Vec<String> {
     let homes = homes(ledgers);
     let mut found = Vec::new();

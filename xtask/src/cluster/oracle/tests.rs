@@ -135,13 +135,13 @@ fn one_down_is_right_and_two_are_not() {
 }
 
 #[test]
-fn a_down_that_nobody_asked_for() {
-    found([watcher().down("m", T, normal()), exited()], &[], &["which no process has made"]);
+fn a_down_that_was_not_requested() {
+    found([watcher().down("m", T, normal()), exited()], &[], &["which was never made"]);
 }
 
 #[test]
 fn a_down_for_another_target_or_with_another_tag() {
-    found([watcher().monitors("m", T).down("m", "job@b@host", normal()), exited()], &[], &["its Down says"]);
+    found([watcher().monitors("m", T).down("m", "job@b@host", normal()), exited()], &[], &["its Down has"]);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn silence_after_a_demonitor() {
 }
 
 #[test]
-fn what_a_demonitor_answers() {
+fn the_result_of_a_demonitor() {
     let fired = || watcher().monitors("m", T).down("m", T, normal());
     found([fired().demonitors("m", false, true, false), exited()], &[], &[]);
     found([fired().demonitors("m", false, true, true), exited()], &[], &["gave true, expected false"]);
@@ -230,11 +230,11 @@ fn a_node_end_that_was_not_asked_for() {
         })
     };
     found([fires(armed()), exited()], &[], &[]);
-    found([fires(fires(armed())), exited()], &[], &["than it has asked for"]);
+    found([fires(fires(armed())), exited()], &[], &["than it requested"]);
 }
 
 #[test]
-fn what_a_session_brings_comes_between_its_events() {
+fn notices_of_a_session_arrive_between_its_events() {
     let watching = || watcher().subscribes().monitors("m", T);
     found([watching().node_up(7).message(1).down("m", T, normal()).node_down(7), exited()], &[B], &[]);
     found([watching().message(1).node_up(7), exited()], &[], &["a message from b@host"]);
@@ -263,17 +263,17 @@ fn messages_come_in_order_and_before_the_down() {
 }
 
 #[test]
-fn garbage_and_answers_to_nothing() {
+fn invalid_lines_and_answers_without_a_request() {
     found([watcher().line(LineContent::Invalid("boo".to_owned())), exited()], &[], &["not valid"]);
     found(
         [watcher().tells(Output::Reply { id: 99, answer: CommandAnswer::Done }), exited()],
         &[],
-        &["was not open"],
+        &["which is not an open request"],
     );
 }
 
 #[test]
-fn at_rest_nothing_is_owed_and_the_tables_agree() {
+fn in_an_idle_cluster_no_notice_is_outstanding_and_the_tables_agree() {
     let rest = |watcher: Script, watched: Script, active, incoming| {
         let table = |active, incoming| Tables { active, incoming, ..Tables::default() };
         let tables = BTreeMap::from([(A.to_owned(), table(active, 0)), (B.to_owned(), table(0, incoming))]);
