@@ -9,7 +9,7 @@ use crate::support::{Directory, Running, end, monitor_job, node, node_with_secre
 
 /// Runs a command that waits for a line, monitors it, sends the line, and returns the reason and
 /// the exit code.
-async fn told_of(command: &str) -> (String, Option<i32>) {
+async fn result_of(command: &str) -> (String, Option<i32>) {
     let watcher = node("watcher").await;
     let mut job = Running::start(obit_run(&["sh", "-c", &format!("read line; {command}")]));
     let mut set = monitor_job(&watcher, &job.address().await).await;
@@ -22,15 +22,15 @@ async fn told_of(command: &str) -> (String, Option<i32>) {
 #[test]
 fn the_status_of_the_command_is_the_reason_and_the_exit_code() {
     test(async {
-        assert_eq!(told_of("exit 0").await, ("exit: normal".to_owned(), Some(0)));
-        assert_eq!(told_of("exit 7").await, ("exit: status 7".to_owned(), Some(7)));
+        assert_eq!(result_of("exit 0").await, ("exit: normal".to_owned(), Some(0)));
+        assert_eq!(result_of("exit 7").await, ("exit: status 7".to_owned(), Some(7)));
     });
 }
 
 #[test]
 fn the_signal_that_ends_the_command_is_the_reason() {
     test(async {
-        assert_eq!(told_of("kill -KILL $$").await, ("exit: signal 9 (SIGKILL)".to_owned(), Some(137)));
+        assert_eq!(result_of("kill -KILL $$").await, ("exit: signal 9 (SIGKILL)".to_owned(), Some(137)));
     });
 }
 

@@ -13,7 +13,7 @@ fn process(node: &Node, name: &str) -> Process {
 
 /// Watches a process, ends it with this reason once it is watched, and returns the line and the
 /// exit code.
-async fn told_of(reason: ExitReason, options: &[&str]) -> (String, Option<i32>) {
+async fn result_of(reason: ExitReason, options: &[&str]) -> (String, Option<i32>) {
     let node = node("a").await;
     let worker = process(&node, "worker");
     let target = target("worker", &node);
@@ -32,12 +32,12 @@ fn other(text: &str) -> ExitReason {
 #[test]
 fn an_end_is_a_line_and_an_exit_code() {
     test(async {
-        let told = told_of(ExitReason::Normal, &[]).await;
-        assert_eq!(told, ("worker@a@127.0.0.1 is gone: exit: normal".to_owned(), Some(0)));
-        let told = told_of(ExitReason::Shutdown, &[]).await;
-        assert_eq!(told, ("worker@a@127.0.0.1 is gone: exit: shutdown".to_owned(), Some(0)));
-        let told = told_of(other("out of paper"), &[]).await;
-        assert_eq!(told, ("worker@a@127.0.0.1 is gone: exit: out of paper".to_owned(), Some(3)));
+        let result = result_of(ExitReason::Normal, &[]).await;
+        assert_eq!(result, ("worker@a@127.0.0.1 is gone: exit: normal".to_owned(), Some(0)));
+        let result = result_of(ExitReason::Shutdown, &[]).await;
+        assert_eq!(result, ("worker@a@127.0.0.1 is gone: exit: shutdown".to_owned(), Some(0)));
+        let result = result_of(other("out of paper"), &[]).await;
+        assert_eq!(result, ("worker@a@127.0.0.1 is gone: exit: out of paper".to_owned(), Some(3)));
     });
 }
 
@@ -45,10 +45,10 @@ fn an_end_is_a_line_and_an_exit_code() {
 fn the_longest_times_that_can_be_given_are_as_good_as_none() {
     test(async {
         let (longest, least) = ("1000000000", "0.000000001");
-        let told = told_of(ExitReason::Normal, &["--wait", longest, "--timeout", longest]).await;
-        assert_eq!(told.1, Some(0));
-        let told = told_of(ExitReason::Normal, &["--wait", least, "--timeout", longest]).await;
-        assert_eq!(told.1, Some(0));
+        let result = result_of(ExitReason::Normal, &["--wait", longest, "--timeout", longest]).await;
+        assert_eq!(result.1, Some(0));
+        let result = result_of(ExitReason::Normal, &["--wait", least, "--timeout", longest]).await;
+        assert_eq!(result.1, Some(0));
     });
 }
 
@@ -56,7 +56,7 @@ fn the_longest_times_that_can_be_given_are_as_good_as_none() {
 fn programs_read_the_end_as_json() {
     test(async {
         let json = async |reason| {
-            let (line, code) = told_of(reason, &["--json"]).await;
+            let (line, code) = result_of(reason, &["--json"]).await;
             let mut json: serde_json::Value = serde_json::from_str(&line).unwrap();
             let monitor = json.as_object_mut().unwrap().remove("monitor").unwrap();
             assert!(monitor.as_str().unwrap().starts_with("partisan:ref:visitor-"), "{monitor}");
@@ -87,9 +87,9 @@ fn programs_read_the_end_as_json() {
 fn a_long_reason_is_cut_for_people_and_whole_in_json() {
     test(async {
         let reason = "long \u{1b} ".repeat(5000);
-        let (line, _) = told_of(other(&reason), &[]).await;
+        let (line, _) = result_of(other(&reason), &[]).await;
         assert!(line.len() < 1100 && line.ends_with("… (cut)"), "{}: {line}", line.len());
-        let (json, _) = told_of(other(&reason), &["--json"]).await;
+        let (json, _) = result_of(other(&reason), &["--json"]).await;
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         let shown = reason.replace('\u{1b}', "\\u{1b}");
         assert_eq!(json["text"], format!("exit: {shown}"));

@@ -11,7 +11,7 @@ use crate::Result;
 /// The registered name of that process.
 pub(crate) const CONTROL: &str = "control";
 
-/// The watched processes, until they are told to exit.
+/// The watched processes, until a message makes them exit.
 #[derive(Default)]
 struct Targets {
     tasks: Vec<Pid>,

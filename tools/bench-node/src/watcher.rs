@@ -2,18 +2,18 @@
 //!
 //! | verb | does | numbers |
 //! |---|---|---|
-//! | `targets KIND COUNT` | a new watching process, and so many targets for it on the other node: `tasks` or `guards` | |
+//! | `targets KIND COUNT` | a new watching process, and COUNT targets for it on the other node: `tasks` or `guards` | |
 //! | `monitors N` | the process monitors the targets in turn, N monitors in all; then a round trip | time |
 //! | `pairs N` | it monitors and demonitors the first target N times; then a round trip | time |
-//! | `downs` | all targets are told to die by one message; until the last `Down` was received | time |
-//! | `each` | a process of its own monitors all targets, tells one after the other to die and waits for its `Down` | one time a target |
+//! | `downs` | one message makes all targets exit; until the last `Down` was received | time |
+//! | `each` | a separate process monitors all targets, makes one after the other exit and waits for its `Down` | one time a target |
 //! | `each-loaded N` | the same while a thread sends N messages of 64 bytes a second, or with 0 as many as go, on the channel for bulk if there is one | one time a target |
 //! | `each-blocked` | the same while a process of either node blocks its thread for a second | one time a target |
-//! | `spawn N`, `watch` | N local processes; each is told to monitor the first target; then a round trip | time of `watch` |
+//! | `spawn N`, `watch` | N local processes, each of which monitors the first target; then a round trip | time of `watch` |
 //! | `lost` | answers at once, and again when all monitors have fired, whatever ends the other node | from the first `Down` to the last, the longest other call meanwhile |
-//! | `calls THREADS N KIND` | so many threads at once monitor and demonitor N times each: a `local` target, a `remote` one, or `both` in turn; then a round trip | time |
+//! | `calls THREADS N KIND` | that many threads at once monitor and demonitor N times each: a `local` target, a `remote` one, or `both` in turn; then a round trip | time |
 //! | `collect` | nothing: there is no garbage here | |
-//! | `messages N BYTES` | so many messages to the other node; then a round trip | time |
+//! | `messages N BYTES` | N messages to the other node; then a round trip | time |
 //!
 //! The process belongs to the main thread of this program, so that its calls run in parallel to the
 //! node's own thread; the main thread waits without a reactor, because the node's thread has one.

@@ -29,8 +29,8 @@ impl Machine {
 /// The checked-out commit, with `, changed` after it if files differ; `unknown` without git.
 pub fn commit() -> String {
     let git = |arguments: &[&str]| {
-        let told = Command::new("git").current_dir(workspace::root()).args(arguments).output().ok()?;
-        told.status.success().then(|| String::from_utf8_lossy(&told.stdout).trim().to_owned())
+        let output = Command::new("git").current_dir(workspace::root()).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let Some(commit) = git(&["rev-parse", "HEAD"]) else { return "unknown".to_owned() };
     let changed =

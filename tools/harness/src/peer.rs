@@ -114,10 +114,11 @@ impl Peer {
     /// Number of bytes that its connections have sent so far; `None` if the system does not report
     /// it.
     pub fn bytes_sent(&self) -> Option<u64> {
-        let told = Command::new("ss").args(["-tnipOH", "state", "established"]).output().ok()?;
-        let (told, process) = (String::from_utf8_lossy(&told.stdout), format!("pid={},", self.process.id()));
+        let output = Command::new("ss").args(["-tnipOH", "state", "established"]).output().ok()?;
+        let (output, process) =
+            (String::from_utf8_lossy(&output.stdout), format!("pid={},", self.process.id()));
         let sent = |line: &str| line.split("bytes_sent:").nth(1)?.split(' ').next()?.parse::<u64>().ok();
-        told.lines().filter(|line| line.contains(&process)).map(sent).sum()
+        output.lines().filter(|line| line.contains(&process)).map(sent).sum()
     }
 
     /// Sends SIGKILL.

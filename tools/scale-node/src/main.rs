@@ -6,7 +6,7 @@
 //!
 //! | verb | does | answers |
 //! |---|---|---|
-//! | `nodes N` | nothing | as soon as it is connected to exactly so many nodes |
+//! | `nodes N` | nothing | as soon as it is connected to exactly N nodes |
 //! | `watch NAME ...` | monitors one process of each of these nodes, which connects to them if need be | at once |
 //!
 //! Options: `--name NAME` (required); `--peers FILE`, the nodes to stay connected to, one per line;

@@ -189,14 +189,14 @@ fn in_turn(
                 Some(pair) => pair,
                 None => Pair::start(lab, system)?,
             };
-            let told = |failure: Error| failure.context(format!("{}, run {run}", system.name()));
+            let with_context = |failure: Error| failure.context(format!("{}, run {run}", system.name()));
             let (standing, outcome) = match script::run(standing, script) {
                 // An older build may lack a verb.
                 Err(failure) if run == 0 && system.is_before() => {
-                    println!("    left out: {:#}", told(failure));
+                    println!("    left out: {:#}", with_context(failure));
                     return Ok(());
                 }
-                ran => ran.map_err(told)?,
+                ran => ran.map_err(with_context)?,
             };
             if !script.fatal {
                 *pair = Some(standing);

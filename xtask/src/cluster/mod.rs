@@ -227,7 +227,7 @@ impl Cluster<'_> {
         node.kill();
     }
 
-    /// The node leaves in good order; its program goes on and can still be asked.
+    /// The node leaves in good order; its program continues and still accepts commands.
     pub(crate) fn stop(&self, node: &Node) -> Result<()> {
         self.hurt(node);
         node.stop()

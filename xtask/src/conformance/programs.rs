@@ -164,7 +164,7 @@ impl Program {
             }
         }
         let ended = child.wait().with_context(what)?;
-        // One that was not heard of has not passed: its program was ended in its middle.
+        // A test without a result has not passed: its program ended early.
         for test in tests {
             test.passed.get_or_insert(false);
         }

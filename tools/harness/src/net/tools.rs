@@ -40,8 +40,8 @@ pub(super) fn run(tool: &str, arguments: &[&str], input: &str) -> Result<String>
     drop(stdin);
     let output = child.wait_with_output().with_context(what)?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("`{tool} {}` failed on {input:?}: {}", arguments.join(" "), said.trim());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        bail!("`{tool} {}` failed on {input:?}: {}", arguments.join(" "), stderr.trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -53,8 +53,8 @@ pub(super) fn told_by_closing(cluster: &Cluster<'_>) -> Result<()> {
     cluster.at_rest()?;
     let since = cluster.deafen(&hasty, &patient)?;
     Heartbeat::FAST.silence(since, monitors[0].expect_down(Wanted::NoConnection(&["Timeout"]))?)?;
-    let told = monitors[1].expect_down(Wanted::NoConnection(&["Closed", "Timeout"]))?;
-    cluster.figure_seconds("patient_told_seconds", Heartbeat::FAST.sign(since, told)?);
+    let reported_at = monitors[1].expect_down(Wanted::NoConnection(&["Closed", "Timeout"]))?;
+    cluster.figure_seconds("patient_told_seconds", Heartbeat::FAST.sign(since, reported_at)?);
     Ok(())
 }
 

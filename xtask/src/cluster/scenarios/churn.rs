@@ -30,12 +30,12 @@ pub(super) fn churn(cluster: &Cluster<'_>) -> Result<()> {
     };
     cluster.progress().plan(lasts.as_secs() as usize, "seconds");
     let start = Instant::now();
-    let mut told = 0;
+    let mut reported = 0;
     while start.elapsed() < lasts {
         churn.act()?;
-        while told < start.elapsed().as_secs() {
+        while reported < start.elapsed().as_secs() {
             cluster.progress().step();
-            told += 1;
+            reported += 1;
         }
     }
     for (what, count) in std::mem::take(&mut churn.counts) {

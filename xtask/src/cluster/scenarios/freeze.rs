@@ -31,8 +31,8 @@ pub(super) fn freeze(cluster: &Cluster<'_>) -> Result<()> {
 
         let stopped = cluster.freeze(&c)?;
         for monitor in &monitors {
-            let told = monitor.expect_down(Wanted::NoConnection(&["Timeout"]))?;
-            slowest = slowest.max(Heartbeat::FAST.silence(stopped, told)?);
+            let reported_at = monitor.expect_down(Wanted::NoConnection(&["Timeout"]))?;
+            slowest = slowest.max(Heartbeat::FAST.silence(stopped, reported_at)?);
         }
         for watcher in &watchers {
             watcher.await_node_downs(&c, round)?;

@@ -44,7 +44,7 @@ pub(super) fn order(cluster: &Cluster<'_>) -> Result<()> {
 
     cluster.kill(&b);
     far.expect_node_down(&b, &["Closed"])?;
-    let told: Vec<_> = a
+    let notices: Vec<_> = a
         .transcript()
         .entries()
         .iter()
@@ -63,8 +63,8 @@ pub(super) fn order(cluster: &Cluster<'_>) -> Result<()> {
     let mut wanted = vec!["node-up"];
     wanted.extend(std::iter::repeat_n("message", count));
     wanted.extend(["down", "down", "node-down"]);
-    ensure(told == wanted, || {
-        format!("expected node-up, {count} messages, two Downs, node-down; came {}", squeeze(&told))
+    ensure(notices == wanted, || {
+        format!("expected node-up, {count} messages, two Downs, node-down; came {}", squeeze(&notices))
     })
 }
 
