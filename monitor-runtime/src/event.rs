@@ -169,7 +169,7 @@ impl Event {
         match notice {
             NodeNotice::Up(options, event) => {
                 let NodeInfo { name, node, session, hidden } = NodeInfo::of(&event);
-                Event::NodeUp(NodeUp { name: node.name.clone(), node, session, hidden, options })
+                Event::NodeUp(NodeUp { name, node, session, hidden, options })
             }
             NodeNotice::Down(options, event) => {
                 let end = event.end.filter(|_| options.nodedown_reason);

@@ -1,4 +1,4 @@
-//! `obit agent`: a node that only joins.
+//! `obit agent`: a node that joins the cluster and runs no process.
 
 use std::{future::pending, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     limits::block_on,
     options::NodeOptions,
     output::{say, write_apart},
-    supervisor::{Interrupts, Manners, supervise},
+    supervisor::{Interrupts, StopPolicy, supervise},
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -19,24 +19,24 @@ Examples:
   obit agent --node a@10.0.0.7:7001 --peer b@10.0.0.8:7001 \\
       --secret-file cluster.key --log info --http 9464
 
-It says where it listens, and goes on until SIGTERM, SIGINT or SIGHUP; then it says goodbye to its peers.
+It prints its address and runs until SIGTERM, SIGINT or SIGHUP; then it closes its sessions in order.
 Exit code: 0; 1 if it cannot start.";
 
-/// What `agent` is given.
+/// The options of `obit agent`.
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     node: NodeOptions,
 }
 
-/// Joins the cluster, until a signal asks it to leave.
+/// Joins the cluster until a signal asks the agent to end.
 pub(crate) fn run(options: Options) -> ! {
-    supervise(Manners::with_grace(GOODBYE), |interrupts| join(options, &interrupts))
+    supervise(StopPolicy::with_grace(STOP_TIMEOUT), |interrupts| join(options, &interrupts))
 }
 
-/// How long it may take to leave: the node has 5 s for that itself. The log has another second, in
+/// Maximum time for a stop. `Node::stop` takes at most 5 s of it. The log has another second, in
 /// [`leave`](crate::supervisor::leave).
-const GOODBYE: Duration = Duration::from_secs(6);
+const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 
 fn join(options: Options, interrupts: &Interrupts) -> Result {
     block_on(async {

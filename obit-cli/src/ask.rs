@@ -1,4 +1,4 @@
-//! `obit nodes` and `obit monitors`: questions to a node that runs, over its socket.
+//! `obit nodes` and `obit monitors`: requests to a running node over its socket.
 
 use std::{path::Path, time::Duration};
 
@@ -28,7 +28,7 @@ Examples:
 
 docs/CLI.md has the fields of --json.";
 
-/// Whom to ask, and how to answer.
+/// The node to ask, and the format of the answer.
 #[derive(Args)]
 pub(crate) struct Asking {
     #[command(flatten)]
@@ -62,18 +62,23 @@ impl Asking {
     }
 }
 
+<<<<<<< HEAD
 /// Asks a node, and waits for the answer.
 pub(crate) fn ask(socket: &Path, question: &Request) -> Result<Response> {
+=======
+/// Sends a request to a node, and waits for the answer.
+pub(crate) fn ask(socket: &Path, question: &Question) -> Result<Answer> {
+>>>>>>> prose-tools
     let answer = block_on(async { Ok(control::ask(socket, question).await?) });
     answer.map_err(|failure| failure.without_path("--socket", socket))
 }
 
 pub(crate) fn other_answer() -> Failure {
-    Failure::new("the node answered something else than was asked: it is of another version")
+    Failure::new("the node answered another question than was asked: it has another version of obit")
 }
 
 fn say_nodes(nodes: &NodeList) -> Result<()> {
-    let mut about = vec!["this node".to_owned(), format!("life {}", nodes.incarnation)];
+    let mut about = vec!["this node".to_owned(), format!("incarnation {}", nodes.incarnation)];
     about.extend(nodes.address.as_ref().map(|address| format!("listens on {address}")));
     about.extend(nodes.hidden.then(|| "hidden".to_owned()));
     if !nodes.version.is_empty() {
@@ -88,7 +93,7 @@ fn say_nodes(nodes: &NodeList) -> Result<()> {
         say(&format!("and {} more", nodes.more_peers))?;
     }
     if nodes.peers.is_empty() {
-        note("no other node is connected to it");
+        note("no other node is connected to this node");
     }
     Ok(())
 }
@@ -96,11 +101,11 @@ fn say_nodes(nodes: &NodeList) -> Result<()> {
 fn about_peer(peer: &PeerLine, all_hidden: bool) -> String {
     let mut about = vec![
         "up".to_owned(),
-        format!("life {}", peer.incarnation),
+        format!("incarnation {}", peer.incarnation),
         format!("session {}", peer.session),
         format!("monitors on it {}, by it {}", peer.monitors, peer.monitored_by),
     ];
-    // A session is hidden if either end is. Where this end is, it says nothing of the other.
+    // A session is hidden if either end is. If this end is, the flag says nothing about the peer.
     about.extend((peer.hidden && !all_hidden).then(|| "hidden".to_owned()));
     about.join(", ")
 }
@@ -121,7 +126,7 @@ fn say_monitors(monitors: &MonitorList) -> Result<()> {
         say("and there are more")?;
     }
     if monitors.held.is_empty() && monitors.on.is_empty() {
-        note("this node watches nobody, and no other node watches a process of it");
+        note("this node holds no monitors, and no other node monitors a process of it");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! From what a user has said to the configuration of a node.
+//! Makes the configuration of a node from flags, environment variables and a file.
 
 use std::{
     env,
@@ -24,45 +24,45 @@ mod file;
 /// The environment variable that may hold the secret itself.
 pub(crate) const SECRET: &str = "OBIT_SECRET";
 
-/// The environment variable that may say where a node is asked. Exported, it is meant for one node,
-/// and for who asks it.
+/// The environment variable that may name the control socket of a node. If it is exported, it is
+/// meant for one node and for the commands that ask this node.
 const SOCKET: &str = "OBIT_SOCKET";
 
-/// How many `Down`s a node keeps for `obit why`.
+/// Number of `Down`s that a node keeps for `obit why`.
 const MAX_HISTORY: usize = 4096;
 
-/// What a command makes of settings that were not given.
+/// Decides the defaults for settings that were not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// A node that others come to: it needs a name that they know.
+    /// A node to which other nodes connect: it needs a name that they know.
     Member,
-    /// A node that comes and goes, and that nobody looks for.
+    /// A short-lived node to which no other node connects.
     Visitor,
 }
 
 /// A node that can be started.
 pub(crate) struct Prepared {
     pub(crate) config: Config,
-    /// Where it can be asked.
+    /// The path of its control socket.
     socket: Option<PathBuf>,
-    /// Where it is shown over HTTP.
+    /// The address of its HTTP server.
     http: Option<SocketAddr>,
 }
 
-/// A node that runs, and where one can look into it.
+/// A running node with its control socket and HTTP server.
 pub(crate) struct Started {
     pub(crate) node: Node,
     _served: (Option<control::Served>, Option<http::Served>),
 }
 
-/// Puts flags, environment and file together, and begins to log as they say.
+/// Combines flags, environment and file, and starts the log.
 pub(crate) fn prepare(options: NodeOptions, role: Role) -> Result<Prepared> {
     let secret = secret(&options)?;
     let mut options = options;
     if role == Role::Member {
         options.socket = options.socket.or_else(|| variable(SOCKET).map(PathBuf::from));
     }
-    is_no_secret("--config", options.config.as_ref())?;
+    refuse_possible_secret("--config", options.config.as_ref())?;
     let options = match options.config.clone() {
         Some(file) => options.or(read(&file)?),
         None => options,
@@ -74,9 +74,10 @@ pub(crate) fn prepare(options: NodeOptions, role: Role) -> Result<Prepared> {
         ("--tls-cert", &options.tls_cert),
         ("--tls-key", &options.tls_key),
     ] {
-        is_no_secret(flag, file.as_ref())?;
+        refuse_possible_secret(flag, file.as_ref())?;
     }
-    // A visitor dials the same again and again only because it waits, and says so itself.
+    // A visitor dials an unreachable node repeatedly only because of `--wait`, and reports that
+    // itself.
     log::start(options.log.unwrap_or_default(), role == Role::Visitor);
     let secret = match (secret, &options.secret_file) {
         (None, Some(file)) => {
@@ -89,7 +90,7 @@ pub(crate) fn prepare(options: NodeOptions, role: Role) -> Result<Prepared> {
     Ok(Prepared { config: node(options, secret, role)?, socket, http })
 }
 
-/// The secret that flags or environment name; the file is asked only if they do not.
+/// The secret that flags or environment name. The configuration file counts only if they name none.
 fn secret(options: &NodeOptions) -> Result<Option<Secret>> {
     match &options.secret_file {
         Some(_) => Ok(None),
@@ -101,23 +102,23 @@ fn secret(options: &NodeOptions) -> Result<Option<Secret>> {
     }
 }
 
-/// A variable that is set to something.
+/// The value of a variable; `None` if it is not set or is empty.
 fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// What is wrong with a secret, and where it has come from.
+/// The error for a wrong secret, with the source of the secret.
 fn bad_secret(error: SecretError, source: impl Display) -> Failure {
     match error {
         SecretError::TooShort { .. } | SecretError::TooLong { .. } => {
             Failure::new(format!("{source}: {error}"))
         }
-        // The others name it themselves.
+        // The texts of the other errors name the source.
         error => error.into(),
     }
 }
 
-/// Reads a file of settings. Paths in it are relative to the directory that it lies in.
+/// Reads a file of settings. Paths in it are relative to its directory.
 fn read(path: &Path) -> Result<NodeOptions> {
     let mut options = file::read(path)?;
     let directory = path.parent().unwrap_or(Path::new(""));
@@ -134,13 +135,14 @@ fn read(path: &Path) -> Result<NodeOptions> {
     Ok(options)
 }
 
-/// A long name of a file that is not there may be a secret in place of a path: no error shows it.
-fn is_no_secret(flag: &str, path: Option<&PathBuf>) -> Result<()> {
+/// Refuses a long path at which there is no file, without showing it: the path may be a secret in
+/// the wrong place.
+fn refuse_possible_secret(flag: &str, path: Option<&PathBuf>) -> Result<()> {
     let is_missing = |path: &&PathBuf| matches!(path.try_exists(), Ok(false) | Err(_));
     let may_be_secret = |path: &&PathBuf| redaction::path_may_be_secret(path);
     match path.filter(may_be_secret).filter(is_missing) {
         Some(_) => Err(Failure::new(format!(
-            "{flag}: there is no such file; its name is not shown, as it could be the secret itself"
+            "{flag}: there is no such file; its name is not shown because it may be the secret itself"
         ))),
         None => Ok(()),
     }
@@ -155,15 +157,15 @@ fn node(options: NodeOptions, secret: Option<Secret>, role: Role) -> Result<Conf
     let name = match options.node {
         Some(name) => name,
         None if tls.is_some() => return Err(Failure::new(NO_NAME_FOR_TLS)),
-        None if visits => passing_name()?,
+        None if visits => visitor_name()?,
         None => return Err(Failure::new(NO_NAME)),
     };
-    let has_place = name.port().is_some();
+    let has_address = name.port().is_some();
     let mut config = Config::new(name).hidden(options.hidden.unwrap_or(visits));
     if let Some(ListenAddress(address)) = options.listen {
         config = config.listen(address);
-    } else if visits && !has_place {
-        // Nobody needs to find it: it dials whom it watches.
+    } else if visits && !has_address {
+        // No node dials a visitor: it dials the nodes of its targets.
         config = config.listen(([127, 0, 0, 1], 0).into());
     }
     if let Some(file) = options.peers_file {
@@ -184,17 +186,16 @@ fn node(options: NodeOptions, secret: Option<Secret>, role: Role) -> Result<Conf
     })
 }
 
-const NO_NAME_FOR_TLS: &str =
-    "with TLS every node bears the name that its certificate says: give it by --node";
+const NO_NAME_FOR_TLS: &str = "with TLS the name of a node is the one in its certificate: give it by --node";
 
-const KEY_AS_CLUSTER: &str = "--cluster: the name of the cluster looks like its secret, and names go over the network in the clear; \
-    choose a short name, and put the secret into a file for `--secret-file`";
+const KEY_AS_CLUSTER: &str = "--cluster: the name of the cluster looks like its secret, and nodes send names over the network in the \
+    clear; choose a short name, and put the secret into a file for `--secret-file`";
 
-const NO_NAME: &str = "the node has no name; give it one that the others know, as in `--node a@10.0.0.7:7001`, in the \
+const NO_NAME: &str = "the node has no name; give it one that the other nodes know, as in `--node a@10.0.0.7:7001`, in the \
     variable OBIT_NODE, or as `node` in the file of `--config`";
 
 impl Prepared {
-    /// Starts the node, and opens its socket.
+    /// Starts the node, its control socket and its HTTP server.
     pub(crate) async fn start(self) -> Result<Started> {
         let node = start(self.config.max_history(MAX_HISTORY)).await?;
         let served = match self.socket {
@@ -203,32 +204,32 @@ impl Prepared {
                     .context(|| format!("cannot listen at {}", socket.display()))
                     .map_err(|failure| failure.without_path("--socket", &socket))?,
             ),
-            None => serve_unasked(&node),
+            None => serve_at_default(&node),
         };
-        let shown = self.http.map(|address| show(&node, address)).transpose()?;
-        Ok(Started { node, _served: (served, shown) })
+        let http = self.http.map(|address| serve_http(&node, address)).transpose()?;
+        Ok(Started { node, _served: (served, http) })
     }
 }
 
-fn show(node: &Node, address: SocketAddr) -> Result<http::Served> {
+fn serve_http(node: &Node, address: SocketAddr) -> Result<http::Served> {
     let served = http::serve(node, address).context(|| format!("cannot listen for HTTP at {address}"))?;
     let address = served.local_addr();
     if !address.ip().is_loopback() {
-        tracing::warn!(%address, "every client that reaches this address sees who watches whom");
+        tracing::warn!(%address, "every client that reaches this address can read the monitors of this node");
     }
     tracing::info!(url = %format_args!("http://{address}/"), "shown over HTTP");
     Ok(served)
 }
 
-/// A node does its work as well if nobody can ask it.
-fn serve_unasked(node: &Node) -> Option<control::Served> {
+/// Opens the default control socket. A failure is logged only: the node works without the socket.
+fn serve_at_default(node: &Node) -> Option<control::Served> {
     let socket = control::default_socket(node)?;
     control::serve(node, &socket)
         .inspect_err(|error| tracing::warn!(socket = %socket.display(), %error, "this node cannot be asked"))
         .ok()
 }
 
-/// Starts a node; what is wrong with its settings is told in the words of the command line.
+/// Starts a node. Errors in its settings name the flags of the command line.
 async fn start(config: Config) -> Result<Node> {
     Node::start(config).await.map_err(|error| match error {
         StartError::Tcp(TcpStartError::NoSecret { address }) => Failure::new(format!(
@@ -253,8 +254,8 @@ fn tls(options: &NodeOptions) -> Result<Option<Tls>> {
     }
 }
 
-/// A name that no other node of the cluster has.
-fn passing_name() -> Result<NodeName> {
+/// A random name that no other node of the cluster has.
+fn visitor_name() -> Result<NodeName> {
     let random = getrandom::u64().context(|| "no random numbers".to_owned())?;
     Ok(format!("visitor-{random:016x}@localhost").parse()?)
 }

@@ -1,19 +1,19 @@
-//! The beginning of a text that others have chosen, and that may be long.
+//! Cuts long texts from other programs.
 
 use std::fmt::{self, Display, Write};
 
-/// Maximum length of a reason that is shown to a person, in bytes. `--json` has no such limit.
+/// Maximum length of a reason in the output for people, in bytes. `--json` has no such limit.
 pub(crate) const MAX_REASON: usize = 1024;
 
-/// Maximum length of the text of a failure, in bytes: a program that poses as a node may have
-/// chosen it.
+/// Maximum length of the text of a failure, in bytes. A program that poses as a node may have
+/// chosen the text.
 pub(crate) const MAX_FAILURE: usize = 64 << 10;
 
-/// Stands at the end of a text that was cut.
+/// The end of a text that was cut.
 const MARK: &str = "… (cut)";
 
-/// The text; of a longer one the beginning and a mark, at most `max` bytes in all. No more than
-/// that is ever formatted.
+/// The text, or its beginning and a mark if it is longer than `max` bytes. The result has at most
+/// `max` bytes, and the rest of the text is not formatted.
 pub(crate) fn beginning(of: impl Display, max: usize) -> String {
     let mut text = Beginning { text: String::new(), max };
     if write!(text, "{of}").is_err() {
@@ -24,14 +24,14 @@ pub(crate) fn beginning(of: impl Display, max: usize) -> String {
     text.text
 }
 
-/// A reason for a person, in at most [`MAX_REASON`] bytes, with a mark at the end if that or the
-/// node has left out the rest.
+/// A reason in at most [`MAX_REASON`] bytes, with a mark at the end if this function or the node
+/// has cut it.
 pub(crate) fn shown_reason(reason: impl Display, was_cut: bool) -> String {
     let mark = if was_cut { MARK } else { "" };
     beginning(format_args!("{reason}{mark}"), MAX_REASON)
 }
 
-/// Refuses the piece of a text with which it would become too long, once it has taken what fits.
+/// Keeps the first `max` bytes of the text that is written, and returns an error if there is more.
 struct Beginning {
     text: String,
     max: usize,
@@ -39,12 +39,12 @@ struct Beginning {
 
 impl Write for Beginning {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
-        let room = self.max - self.text.len();
-        if piece.len() <= room {
+        let left = self.max - self.text.len();
+        if piece.len() <= left {
             self.text.push_str(piece);
             return Ok(());
         }
-        self.text.push_str(&piece[..boundary(piece, room)]);
+        self.text.push_str(&piece[..boundary(piece, left)]);
         Err(fmt::Error)
     }
 }

@@ -1,4 +1,4 @@
-//! The command lines in the pages of the repository are ones that the command takes.
+//! Tests that the command accepts every command line in the pages of the repository.
 
 use clap::Parser;
 
@@ -10,8 +10,8 @@ const PAGES: [(&str, &str); 3] = [
     ("docs/guide/operating.md", include_str!("../../docs/guide/operating.md")),
 ];
 
-/// The lines of the fenced blocks in these languages that begin with `obit`, without what a shell
-/// keeps for itself.
+/// The lines that begin with `obit` in fenced blocks of these languages, without comments and
+/// operators of the shell.
 fn command_lines(page: &str) -> Vec<Vec<&str>> {
     let mut lines = Vec::new();
     for block in page.split("\n```").skip(1).step_by(2) {
@@ -33,24 +33,24 @@ fn command_lines(page: &str) -> Vec<Vec<&str>> {
 }
 
 #[test]
-fn every_command_line_of_a_page_is_taken() {
-    let mut taken = 0;
+fn every_command_line_of_a_page_is_accepted() {
+    let mut accepted = 0;
     for (page, text) in PAGES {
         for line in command_lines(text) {
-            // Help is an answer, too.
+            // Help counts as accepted.
             if let Err(error) = Cli::try_parse_from(&line)
                 && error.use_stderr()
             {
                 panic!("{page}: {}\n{error}", line.join(" "));
             }
-            taken += 1;
+            accepted += 1;
         }
     }
-    assert!(taken >= 6, "only {taken} were found");
+    assert!(accepted >= 6, "only {accepted} were found");
 }
 
 #[test]
-fn lines_that_go_on_are_joined_and_what_is_the_shells_is_left_out() {
+fn continued_lines_are_joined_and_shell_syntax_is_left_out() {
     let page = "text\n```sh\nobit watch \\\n  a@b@c && echo done\nls\nobit nodes   # all\n```\nobit none\n```ini\nExecStart=/bin/obit \
         agent\nUser=obit\n```\n";
     let lines = command_lines(page);

@@ -1,8 +1,8 @@
-//! The variables that stand for flags.
+//! Environment variables in place of flags.
 
 use clap::{Arg, Command, error::ContextKind};
 
-/// The command line, blind for variables that are set to nothing: they are as good as unset.
+/// Removes empty variables from the definition of the command line: they count as unset.
 pub(crate) fn without_empty(command: Command) -> Command {
     let is_empty = |arg: &Arg| {
         let value = arg.get_env().and_then(std::env::var_os);
@@ -13,7 +13,8 @@ pub(crate) fn without_empty(command: Command) -> Command {
     })
 }
 
-/// The variable that a wrong value has come from, which is told as if it were its flag's.
+/// The variable that holds a wrong value. Returns `None` if the value is from a flag: `clap` names
+/// the flag in both cases.
 pub(crate) fn culprit(command: &Command, error: &clap::Error) -> Option<String> {
     let (flag, value) = (error.get(ContextKind::InvalidArg)?, error.get(ContextKind::InvalidValue)?);
     let (flag, value) = (flag.to_string(), value.to_string());

@@ -1,16 +1,16 @@
-//! What a user is told when a command cannot do its work.
+//! Failures of a command: the text for the user, and the exit code.
 
 use std::{error::Error, fmt, path::Path};
 
 use crate::{cut, limits, output, redaction};
 
-/// What went wrong, and where possible what to do about it.
+/// The failure of a command, with advice where possible.
 #[derive(Debug)]
 pub(crate) struct Failure {
     text: String,
-    /// None: any failure that has no code of its own.
+    /// `None` for a failure without an exit code of its own.
     code: Option<u8>,
-    /// Whether nobody is there to be told.
+    /// Whether the failure is not printed, because its reader is gone.
     quiet: bool,
 }
 
@@ -23,7 +23,7 @@ impl ExitCode {
     pub(crate) const FAILURE: Self = ExitCode(1);
 }
 
-/// The result of a command, and of almost everything in it.
+/// The result of a command, and of most functions in it.
 pub(crate) type Result<T = ExitCode> = std::result::Result<T, Failure>;
 
 impl Failure {
@@ -31,21 +31,25 @@ impl Failure {
         Failure { text: text.into(), code: None, quiet: false }
     }
 
-    /// Whoever read what this program writes has gone: nothing is said of it, and the exit code is
-    /// what a shell makes of SIGPIPE.
+    /// The reader of standard output has exited. The failure is not printed, and its exit code is
+    /// that of a program that SIGPIPE has ended.
     pub(crate) fn unread() -> Self {
-        Failure { text: "nobody reads this any more".to_owned(), code: Some(128 + 13), quiet: true }
+        Failure {
+            text: "the reader of standard output has exited".to_owned(),
+            code: Some(128 + 13),
+            quiet: true,
+        }
     }
 
-    /// Writes it to standard error, unless that would be of no use. May block.
+    /// Writes the failure to standard error, unless it is quiet. May block.
     pub(crate) fn note(&self) {
         if !self.quiet {
             output::note(&cut::beginning(format_args!("error: {self}"), cut::MAX_FAILURE));
         }
     }
 
-    /// The same failure without the path that it may quote, if that may be a secret. Then it names
-    /// the flag or argument instead.
+    /// Replaces the path in the text by the name of the flag or argument, if the path may be a
+    /// secret.
     pub(crate) fn without_path(self, flag: &str, path: &Path) -> Self {
         match redaction::path_may_be_secret(path) {
             true => {
@@ -55,8 +59,7 @@ impl Failure {
         }
     }
 
-    /// The same failure without the value that it may quote, if that may be a secret. Then it names
-    /// the flag instead.
+    /// Replaces the value in the text by the name of the flag, if the value may be a secret.
     pub(crate) fn without_value(self, flag: &str, value: &str) -> Self {
         match redaction::may_be_secret(value) {
             true => {
@@ -66,7 +69,7 @@ impl Failure {
         }
     }
 
-    /// The same failure, with that exit code unless it has one.
+    /// Sets the exit code, unless the failure has one.
     pub(crate) fn or_code(self, code: u8) -> Self {
         Failure { code: self.code.or(Some(code)), ..self }
     }
@@ -76,8 +79,7 @@ impl Failure {
     }
 }
 
-/// The error with its causes, some of which are only named as a source, and what to do if the cause
-/// is a limit of the system.
+/// The text of the error and of its sources, with advice if one of them is a limit of the system.
 pub(crate) fn full_text(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut advice = limits::advice(error);
@@ -85,7 +87,7 @@ pub(crate) fn full_text(error: &(dyn Error + 'static)) -> String {
     while let Some(cause) = source {
         advice = advice.or_else(|| limits::advice(cause));
         let cause_text = cause.to_string();
-        // A transparent error repeats what it wraps.
+        // A transparent error repeats the text of its source.
         if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }
@@ -103,9 +105,9 @@ impl<E: Error + 'static> From<E> for Failure {
     }
 }
 
-/// Says what was being done when something failed.
+/// Adds to an error the action that failed.
 pub(crate) trait Context<T> {
-    /// `what: the error`
+    /// The text becomes `what: error`.
     fn context(self, what: impl FnOnce() -> String) -> Result<T>;
 }
 

@@ -1,5 +1,4 @@
-//! Fresh secrets. `cargo xtask`, which depends on no crate of the project, builds this very file
-//! too: it needs nothing else of this program.
+//! New secrets for `obit keygen`.
 
 use std::{
     fs::{self, OpenOptions},
@@ -12,18 +11,18 @@ use std::{
 pub(crate) fn digits() -> io::Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
-        .map_err(|error| io::Error::other(format!("the system gives no randomness: {error}")))?;
+        .map_err(|error| io::Error::other(format!("cannot get random bytes from the system: {error}")))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Writes a fresh secret to a new file with mode 0600. A file that exists is left alone, and an
-/// error. What cannot be written to its end is taken away again.
+/// Writes a new secret to a new file with mode 0600. Returns an error if the file exists, without
+/// changing it. Removes the file if it cannot be written completely.
 pub(crate) fn write_to_new(file: &Path) -> io::Result<()> {
     let digits = digits()?;
     let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
     let written = writeln!(new, "{digits}").and_then(|()| new.sync_all());
     if written.is_err() {
-        // The error is told; that this may fail too says nothing more.
+        // The caller reports the first error.
         let _ = fs::remove_file(file);
     }
     written

@@ -1,9 +1,9 @@
-//! Limits of the system: whether there is enough for the libraries to start, and what to do if not.
+//! Limits of the system: checks that the libraries can start, and gives advice if they cannot.
 //!
-//! `async-io` panics on whatever thread needs it first if it gets no thread or no descriptors for
-//! the loop that waits for sockets and timers; in a destructor that aborts the program. So
-//! [`block_on`] starts it before anything else needs it, where its failure is an error like any
-//! other.
+//! `async-io` starts a loop that waits for sockets and timers when it is first used. If there is no
+//! thread or no descriptor for the loop, it panics on the thread that used it; in a destructor such
+//! a panic aborts the program. So [`block_on`] starts the loop before any other use, and returns an
+//! error on failure.
 
 use std::{error::Error, fs::File, future::Future, io, sync::OnceLock, thread, time::Duration};
 
@@ -15,16 +15,16 @@ use crate::failure::{Failure, Result};
 /// event.
 const DESCRIPTORS: usize = 3;
 
-/// Runs a future to its end on this thread, with sockets and timers.
+/// Runs a future to completion on this thread, with sockets and timers.
 ///
 /// # Errors
-/// Names the resource that the system does not give, and the limit to raise.
+/// The error names the missing resource, and the limit to raise.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     start_reactor()?;
     smol::block_on(future)
 }
 
-/// A thread that runs this; an error says what to do.
+/// Starts a thread. The error has advice.
 pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
@@ -33,9 +33,10 @@ pub(crate) fn spawn<T: Send + 'static>(
     spawned.map_err(|error| Failure::new(format!("cannot start a thread: {}", explained(&error))))
 }
 
-/// The error of a thread or a process that could not be started, with what to do about it.
+/// The text of an error at the start of a thread or a process, with advice.
 ///
-/// Only there `EAGAIN` means a limit: elsewhere it says that something is not ready yet.
+/// Only at such a start `EAGAIN` means a limit: elsewhere it means that a resource is not ready
+/// yet.
 pub(crate) fn explained(error: &io::Error) -> String {
     match Errno::from_io_error(error) {
         Some(Errno::AGAIN) => format!("{error}; {RAISE_PROCESSES}"),
@@ -49,7 +50,7 @@ pub(crate) fn explained(error: &io::Error) -> String {
 const RAISE_PROCESSES: &str = "raise the limit of processes and threads of this user (`ulimit -u`, or TasksMax of systemd), \
     or end some";
 
-/// What to do about an error if it is a limit of the system, whatever was tried.
+/// The advice for an error that means a limit of the system in every operation.
 pub(crate) fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
     match Errno::from_io_error(error.downcast_ref()?)? {
         Errno::MFILE => Some("raise the limit of open files (`ulimit -n`)"),
@@ -60,7 +61,7 @@ pub(crate) fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
 }
 
 /// The name of the thread that starts the loop of `async-io`, and that of the thread of the loop. A
-/// panic there is a failure to start, and told as one.
+/// panic there is reported as a failure to start.
 pub(crate) const STARTERS: [&str; 2] = ["starter", "async-io"];
 
 /// Starts the loop of `async-io`, and its thread.
@@ -74,7 +75,7 @@ fn start_reactor() -> Result<()> {
     drop(probes.map_err(|error| Failure::new(format!("{NO_REACTOR}: {}", explained(&error))))?);
     let starter = spawn(STARTERS[0], || smol::block_on(smol::Timer::after(Duration::ZERO)))?;
     if starter.join().is_err() {
-        return Err(Failure::new(format!("{NO_REACTOR}: there is no thread for that; {RAISE_PROCESSES}")));
+        return Err(Failure::new(format!("{NO_REACTOR}: cannot start a thread; {RAISE_PROCESSES}")));
     }
     STARTED.get_or_init(|| ());
     Ok(())
@@ -87,11 +88,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_told_with_what_to_do_and_another_error_as_it_is() {
-        let told = |errno: Errno| explained(&errno.into());
-        assert!(told(Errno::AGAIN).contains("ulimit -u") && told(Errno::MFILE).contains("ulimit -n"));
-        assert!(told(Errno::NFILE).contains("fs.file-max") && told(Errno::NOMEM).contains("ulimit -v"));
-        assert_eq!(told(Errno::NOENT), io::Error::from(Errno::NOENT).to_string());
+    fn an_error_that_means_a_limit_has_advice_and_another_has_none() {
+        let text = |errno: Errno| explained(&errno.into());
+        assert!(text(Errno::AGAIN).contains("ulimit -u") && text(Errno::MFILE).contains("ulimit -n"));
+        assert!(text(Errno::NFILE).contains("fs.file-max") && text(Errno::NOMEM).contains("ulimit -v"));
+        assert_eq!(text(Errno::NOENT), io::Error::from(Errno::NOENT).to_string());
         // A socket that is not ready is no limit.
         assert_eq!(advice(&io::Error::from(Errno::AGAIN)), None);
     }
@@ -99,11 +100,11 @@ mod tests {
     #[test]
     fn the_loop_starts_once_and_serves_futures() {
         for _ in 0..2 {
-            let waited = block_on(async {
+            let result = block_on(async {
                 smol::Timer::after(Duration::from_nanos(1)).await;
                 Ok(7)
             });
-            assert_eq!(waited.expect("a thread and descriptors"), 7);
+            assert_eq!(result.expect("a thread and descriptors"), 7);
         }
     }
 }

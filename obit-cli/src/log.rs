@@ -1,5 +1,5 @@
-//! The log of a node, on standard error. Writing it never holds up the program, whether or not it
-//! is read.
+//! The log of a node, on standard error. Logging never blocks the program, whether or not standard
+//! error is read.
 //!
 //! | what | where |
 //! |---|---|
@@ -8,8 +8,8 @@
 //! | the thread that writes, and the flush at exit | `log/writer.rs` |
 //!
 //! `tracing_appender::non_blocking` was not enough: on exit with a full queue it prints to standard
-//! output, which belongs to the results of this command; it panics if its thread cannot be started;
-//! it bounds lines, not bytes; and lines that could not be written are not counted.
+//! output, which is for the results of this command; it panics if it cannot start its thread; it
+//! bounds the number of lines, not of bytes; and it does not count lines that could not be written.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -36,21 +36,21 @@ mod writer;
 pub(crate) enum Level {
     /// Nothing.
     Off,
-    /// What does not work.
+    /// Failures.
     Error,
-    /// And what should be looked at.
+    /// Also conditions that need attention.
     #[default]
     Warn,
-    /// And what happens: sessions, what was started and what has ended.
+    /// Also normal events: the start and the end of sessions and processes.
     Info,
-    /// And everything that may help to find a fault.
+    /// Also details that help to find a fault.
     Debug,
-    /// And every step, those of the libraries included.
+    /// Also every step, those of the libraries included.
     Trace,
 }
 
-/// Starts logging to standard error. Called at most once. `once`: a dial that fails again as it did
-/// before is not logged again.
+/// Starts logging to standard error. Call it at most once. With `once`, a dial that fails in the
+/// same way as before is not logged again.
 pub(crate) fn start(level: Level, once: bool) {
     writer::start();
     let level = match level {
@@ -61,16 +61,16 @@ pub(crate) fn start(level: Level, once: bool) {
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
     };
-    let told = once.then(Arc::default);
-    let lines = move || Lines { told: told.clone() };
-    // Without colors: it is read by journals as often as by people.
-    let to = tracing_subscriber::fmt().with_writer(lines).with_ansi(false);
-    // A report of an error of the log would go to the same standard error, and panic if that fails.
-    let to = to.log_internal_errors(false);
-    to.with_max_level(level).with_target(false).init();
+    let logged_dials = once.then(Arc::default);
+    let lines = move || Lines { logged_dials: logged_dials.clone() };
+    // Without colors, since the log often goes to a journal.
+    let subscriber = tracing_subscriber::fmt().with_writer(lines).with_ansi(false);
+    // An error of the log would be written to the same standard error, and panic if that fails.
+    let subscriber = subscriber.log_internal_errors(false);
+    subscriber.with_max_level(level).with_target(false).init();
 }
 
-/// Has panics told as lines of the log, or on standard error while there is no log.
+/// Writes panics to the log, or to standard error before the log is started.
 pub(crate) fn show_panics() {
     panic::set_hook(Box::new(|panic| {
         if !thread::current().name().is_some_and(|name| limits::STARTERS.contains(&name)) {
@@ -79,26 +79,26 @@ pub(crate) fn show_panics() {
     }));
 }
 
-/// Adds a line to the log, without its line break. Returns false if no log has been started: then
-/// nothing is written. Never blocks.
+/// Adds a line, without its line break, to the log. Returns false and writes nothing if the log has
+/// not been started. Never blocks.
 pub(crate) fn line(text: &str) -> bool {
     writer::push(text)
 }
 
-/// A log that is read takes a few milliseconds; one that is not read must not keep the program from
-/// its end.
+/// Maximum time for the flush. A log with a reader is flushed within milliseconds; one without must
+/// not keep the program from its end.
 const FLUSH_TIME: Duration = Duration::from_secs(1);
 
-/// Waits until the log is written, for at most a second: events that wait for the subscriber, and
-/// lines that wait for the writer.
+/// Waits until the log is written, for at most [`FLUSH_TIME`]: first the events queued for the
+/// subscriber, then the lines queued for the writer.
 pub(crate) fn flush() {
     let end = Instant::now() + FLUSH_TIME;
     flush_events(FLUSH_TIME / 2);
     writer::flush(end.saturating_duration_since(Instant::now()));
 }
 
-/// The text of the standard library's own hook, which would write to standard error itself, and
-/// block there.
+/// The text of a panic as the standard library's hook prints it. That hook would write to standard
+/// error itself, and could block.
 fn panic_text(panic: &PanicHookInfo<'_>) -> String {
     let thread = thread::current();
     let text = format!("thread '{}' {panic}", thread.name().unwrap_or("<unnamed>"));
@@ -109,36 +109,36 @@ fn panic_text(panic: &PanicHookInfo<'_>) -> String {
     }
 }
 
-/// Takes the lines that `tracing-subscriber` formats.
+/// The writer to which `tracing-subscriber` writes its lines.
 struct Lines {
-    /// The failures of dials that were logged, if each is logged once.
-    told: Option<Arc<Mutex<BTreeSet<String>>>>,
+    /// The failures of dials that were logged, if each is logged only once.
+    logged_dials: Option<Arc<Mutex<BTreeSet<String>>>>,
 }
 
 /// Text between the time and the address that was dialed.
 const FAILED: &str = " WARN dial failed ";
-/// Maximum number of failures that are remembered.
-const MAX_TOLD: usize = 256;
+/// Maximum number of failures in [`Lines::logged_dials`].
+const MAX_LOGGED_DIALS: usize = 256;
 
 impl Lines {
     /// Whether the same failure was logged before.
-    fn was_told(&self, line: &str) -> bool {
-        let Some(told) = &self.told else { return false };
+    fn was_logged(&self, line: &str) -> bool {
+        let Some(logged) = &self.logged_dials else { return false };
         let Some((_, failure)) = line.split_once(FAILED) else { return false };
-        let mut told = told.lock();
-        if told.len() >= MAX_TOLD {
-            told.clear();
+        let mut logged = logged.lock();
+        if logged.len() >= MAX_LOGGED_DIALS {
+            logged.clear();
         }
-        !told.insert(failure.to_owned())
+        !logged.insert(failure.to_owned())
     }
 }
 
 impl Write for Lines {
-    /// Gets each line whole.
+    /// `tracing-subscriber` writes each line in one call.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         let text = text.strip_suffix('\n').unwrap_or(&text);
-        if !self.was_told(text) {
+        if !self.was_logged(text) {
             writer::push(text);
         }
         Ok(line.len())
@@ -154,20 +154,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dial_that_fails_as_before_is_told_once_where_that_is_wanted() {
+    fn a_dial_that_fails_as_before_is_logged_once_with_that_option() {
         let line = |second: u32, failure: &str| {
             format!("00:00:0{second}Z  WARN dial failed peer=a failure={failure}")
         };
-        let once = Lines { told: Some(Arc::default()) };
-        let was_told = |line: String| once.was_told(&line);
+        let once = Lines { logged_dials: Some(Arc::default()) };
+        let was_logged = |line: String| once.was_logged(&line);
         assert_eq!(
-            [was_told(line(1, "x")), was_told(line(2, "x")), was_told(line(3, "y"))],
+            [was_logged(line(1, "x")), was_logged(line(2, "x")), was_logged(line(3, "y"))],
             [false, true, false]
         );
         assert!(
-            !was_told("00:00:04Z  INFO other".to_owned()) && !was_told("00:00:05Z  INFO other".to_owned())
+            !was_logged("00:00:04Z  INFO other".to_owned())
+                && !was_logged("00:00:05Z  INFO other".to_owned())
         );
-        let always = Lines { told: None };
-        assert!(!always.was_told(&line(1, "x")) && !always.was_told(&line(1, "x")));
+        let always = Lines { logged_dials: None };
+        assert!(!always.was_logged(&line(1, "x")) && !always.was_logged(&line(1, "x")));
     }
 }

@@ -37,9 +37,9 @@ mod whom;
 mod why;
 
 use failure::{Context, ExitCode, Failure, Result};
-use supervisor::{Manners, supervise};
+use supervisor::{StopPolicy, supervise};
 
-/// Tells when a process somewhere in the cluster is gone, and of what it died.
+/// Reports when a process somewhere in the cluster has ended, and why.
 #[derive(Parser)]
 #[command(name = "obit", version, arg_required_else_help = true, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
@@ -54,32 +54,33 @@ Example, with two terminals on one machine:
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a command as a monitored process: its exit status or signal is the reason that watchers
-    /// are told.
+    /// Run a command as a monitored process: watchers receive its exit status or signal as the
+    /// reason.
     #[command(after_help = run::EXAMPLES)]
     Run(run::Options),
-    /// Wait until processes are gone, and print of what each died.
+    /// Wait until processes have ended, and print why each ended.
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::Options),
-    /// Be a node of the cluster, and nothing else, until SIGTERM, SIGINT or SIGHUP.
+    /// Run a node of the cluster, and nothing else, until SIGTERM, SIGINT or SIGHUP.
     #[command(after_help = agent::EXAMPLES)]
     Agent(agent::Options),
-    /// Show a running node and those that are connected to it.
+    /// Show a running node and the nodes that are connected to it.
     #[command(after_help = ask::NODES)]
     Nodes(ask::Asking),
-    /// Show who watches whom at a running node.
+    /// Show the monitors of a running node: those that it holds, and those on its processes.
     #[command(after_help = ask::MONITORS)]
     Monitors(ask::Asking),
-    /// Show what a running node has told its watchers: who decided it, and on what evidence.
+    /// Show the `Down`s that a running node has reported, the node that decided each, and the
+    /// evidence.
     #[command(after_help = why::EXAMPLES)]
     Why(why::Options),
-    /// Watch a running node live: its peers, who watches whom, and what was told last.
+    /// Watch a running node live: its peers, its monitors, and the last `Down`s.
     #[command(after_help = top::EXAMPLES)]
     Top(top::Options),
-    /// Write a fresh secret for a cluster to a file that only its owner can read.
+    /// Write a new secret for a cluster to a file that only its owner can read.
     #[command(after_help = "Example:\n  obit keygen cluster.key")]
     Keygen {
-        /// The file to make; one that exists is never overwritten.
+        /// The file to create; an existing file is never overwritten.
         file: PathBuf,
     },
     /// Print the completion script of a shell.
@@ -87,7 +88,7 @@ enum Command {
         after_help = "Example:\n  obit completions bash > ~/.local/share/bash-completion/completions/obit"
     )]
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
 }
@@ -103,33 +104,33 @@ fn main() {
         Command::Run(options) => run::run(options),
         Command::Watch(options) => watch::run(options),
         Command::Agent(options) => agent::run(options),
-        Command::Nodes(asking) => abruptly(move || ask::nodes(&asking)),
-        Command::Monitors(asking) => abruptly(move || ask::monitors(&asking)),
-        Command::Why(options) => abruptly(move || why::run(&options)),
+        Command::Nodes(asking) => run_interruptible(move || ask::nodes(&asking)),
+        Command::Monitors(asking) => run_interruptible(move || ask::monitors(&asking)),
+        Command::Why(options) => run_interruptible(move || why::run(&options)),
         Command::Top(options) => top::run(options),
-        Command::Keygen { file } => abruptly(move || keygen(&file)),
-        Command::Completions { shell } => abruptly(move || completions(shell)),
+        Command::Keygen { file } => run_interruptible(move || keygen(&file)),
+        Command::Completions { shell } => run_interruptible(move || completions(shell)),
     }
 }
 
-/// Runs a command that may be ended at any point.
-fn abruptly(work: impl FnOnce() -> Result + Send + 'static) -> ! {
-    supervise(Manners::ABRUPT, |_| work())
+/// Runs a command that a signal may end at any point.
+fn run_interruptible(work: impl FnOnce() -> Result + Send + 'static) -> ! {
+    supervise(StopPolicy::IMMEDIATE, |_| work())
 }
 
-/// Stack of the thread that reads the command line, in bytes. Without optimization `clap` takes a
-/// third of a megabyte, and the main thread has what `ulimit -s` leaves it.
+/// Stack of the thread that parses the command line, in bytes. Without optimization `clap` uses a
+/// third of a megabyte, and `ulimit -s` may give the main thread less.
 const STACK: usize = 4 << 20;
 
-/// The command line, read. Does not return if it is wrong, or asks for help.
+/// Parses the command line. Ends the program if the command line is wrong or asks for help.
 fn command_line() -> Box<Cli> {
     let reader = thread::Builder::new().name("command line".to_owned()).stack_size(STACK);
     match reader.spawn(read_command_line).map(thread::JoinHandle::join) {
         Ok(Ok(cli)) => cli,
-        // The panic was told.
+        // The panic hook has reported it.
         Ok(Err(_)) => supervisor::leave(ExitCode::FAILURE),
-        // Most likely the stack of this thread is enough. A command that needs threads says that
-        // there are none.
+        // The stack of this thread is most likely large enough. A command that needs threads
+        // reports the failure itself.
         Err(_) => read_command_line(),
     }
 }
@@ -146,8 +147,7 @@ fn read_command_line() -> Box<Cli> {
     })
 }
 
-/// Prints help where it is a result, or else what is wrong with the command line. Returns the exit
-/// code.
+/// Prints the help that was asked for, or the error of the command line. Returns the exit code.
 fn print(error: &clap::Error) -> ExitCode {
     let printed = error.print().and_then(|()| io::stdout().flush());
     match printed {
@@ -156,7 +156,7 @@ fn print(error: &clap::Error) -> ExitCode {
             failure.note();
             failure.exit_code()
         }
-        // A wrong command line that cannot be told is as wrong.
+        // The exit code is the same if the error could not be printed.
         _ => u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode),
     }
 }
@@ -165,15 +165,15 @@ fn keygen(file: &Path) -> Result {
     fresh_secret::write_to_new(file).map_err(|error| {
         let what = match error.kind() {
             io::ErrorKind::AlreadyExists => {
-                "it is there already, and no secret is ever overwritten; take another name, or remove it once no node uses it"
+                "it exists, and a secret is never overwritten; take another name, or remove it once no node uses it"
                     .to_owned()
             }
             _ => error.to_string(),
         };
         Failure::new(format!("cannot write {}: {what}", file.display())).without_path("FILE", file)
     })?;
-    let done = format!("wrote a fresh secret to {}", file.display());
-    output::say(&redaction::without_path(&done, file))?;
+    let message = format!("wrote a new secret to {}", file.display());
+    output::say(&redaction::without_path(&message, file))?;
     Ok(ExitCode::SUCCESS)
 }
 

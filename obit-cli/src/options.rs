@@ -1,4 +1,4 @@
-//! What can be said about a node: by flags, by the environment and in a file, in the same words.
+//! The settings of a node: as flags, as environment variables and in a file, under the same names.
 
 use std::{
     fmt::{self, Display},
@@ -14,8 +14,8 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::log;
 
-/// What is common to all commands that begin a node. A flag wins over its variable, and both over
-/// the file.
+/// Options of all commands that start a node. A flag wins over its variable, and both win over the
+/// file.
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(default, deny_unknown_fields)]
 #[command(next_help_heading = "The node")]
@@ -25,27 +25,30 @@ pub(crate) struct NodeOptions {
     #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
 
-    /// The name of this node, which must be its alone.
+    /// The name of this node. No other node of the cluster may have it.
     #[arg(long, value_name = "LABEL@HOST[:PORT]", env = "OBIT_NODE", hide_env_values = true)]
     #[serde(deserialize_with = "text")]
     pub(crate) node: Option<NodeName>,
 
-    /// Where to listen; by default where the name leads to. Port 0 takes any that is free.
+    /// The address to listen on; by default the one in the name of the node. Port 0 chooses a free
+    /// port.
     #[arg(long, value_name = "IP:PORT", env = "OBIT_LISTEN", hide_env_values = true)]
     #[serde(deserialize_with = "text")]
     pub(crate) listen: Option<ListenAddress>,
 
-    /// A node to connect to, and to reconnect to whenever it is lost. May be given several times.
+    /// A node to connect to, and to reconnect to when the connection is lost. May be given several
+    /// times.
     #[arg(long = "peer", value_name = "NODE[=ADDRESS]", env = "OBIT_PEERS", hide_env_values = true)]
     #[serde(deserialize_with = "texts")]
     pub(crate) peers: Option<Vec<Specs>>,
 
-    /// A file with such nodes, one a line, that is looked at again and again.
+    /// A file with such nodes, one per line. The node reads it again and again.
     #[arg(long, value_name = "FILE", env = "OBIT_PEERS_FILE", hide_env_values = true)]
     pub(crate) peers_file: Option<PathBuf>,
 
-    /// The secret of the cluster: `obit keygen FILE` makes one. Or put the secret itself into the
-    /// variable OBIT_SECRET. Without a secret or TLS only this machine can be reached.
+    /// A file with the secret of the cluster, as written by `obit keygen FILE`. Or put the secret
+    /// itself into the variable OBIT_SECRET. Without a secret or TLS the node connects on this
+    /// machine only.
     #[arg(long, value_name = "FILE", env = "OBIT_SECRET_FILE", hide_env_values = true)]
     pub(crate) secret_file: Option<PathBuf>,
 
@@ -58,15 +61,15 @@ pub(crate) struct NodeOptions {
     #[arg(long, value_name = "FILE", env = "OBIT_TLS_CERT", hide_env_values = true)]
     pub(crate) tls_cert: Option<PathBuf>,
 
-    /// The private key to that, in a file that only its owner can open.
+    /// The private key of this node, in a file that only its owner can open.
     #[arg(long, value_name = "FILE", env = "OBIT_TLS_KEY", hide_env_values = true)]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Which cluster this is, in at most 64 bytes: nodes of different clusters do not connect.
+    /// The name of the cluster, at most 64 bytes. Nodes of different clusters do not connect.
     #[arg(long, value_name = "NAME", env = "OBIT_CLUSTER", hide_env_values = true)]
     pub(crate) cluster: Option<String>,
 
-    /// Whether the other nodes count this one among the hidden ones.
+    /// Whether this node is hidden from the lists of visible nodes on other nodes.
     #[arg(
         long,
         env = "OBIT_HIDDEN",
@@ -80,25 +83,25 @@ pub(crate) struct NodeOptions {
     )]
     pub(crate) hidden: Option<bool>,
 
-    /// How soon a silent node is given up; alike on all nodes.
+    /// How soon a silent node is declared unreachable. Nodes may have different presets.
     #[arg(long, value_enum, env = "OBIT_PRESET", hide_env_values = true)]
     #[serde(deserialize_with = "choice")]
     pub(crate) preset: Option<Preset>,
 
-    /// Where `obit nodes`, `obit monitors`, `obit why` and `obit top` ask this node; by default a
-    /// socket in $XDG_RUNTIME_DIR/obit. `run` and `agent` take it from the variable OBIT_SOCKET,
-    /// too.
+    /// The socket at which this node answers `obit nodes`, `obit monitors`, `obit why` and `obit
+    /// top`; by default one in $XDG_RUNTIME_DIR/obit. `run` and `agent` also read the variable
+    /// OBIT_SOCKET.
     #[arg(long, value_name = "FILE")]
     pub(crate) socket: Option<PathBuf>,
 
-    /// Show a page with the node live (/), metrics for Prometheus (/metrics) and the node as JSON
-    /// (/inspect) at this port, to this machine only; or at this address, to everybody who reaches
+    /// Serve a live page of the node (/), metrics for Prometheus (/metrics) and the node as JSON
+    /// (/inspect): with a port, to this machine only; with an address, to every client that reaches
     /// it.
     #[arg(long, value_name = "PORT|IP:PORT", env = "OBIT_HTTP", hide_env_values = true)]
     #[serde(deserialize_with = "number_or_text")]
     pub(crate) http: Option<HttpAddress>,
 
-    /// How much the node says of itself on standard error; `warn` if nothing is said.
+    /// How much the node logs on standard error; by default `warn`.
     #[arg(long, value_enum, value_name = "LEVEL", env = "OBIT_LOG", hide_env_values = true)]
     #[serde(deserialize_with = "choice")]
     pub(crate) log: Option<log::Level>,
@@ -115,7 +118,7 @@ pub(crate) enum Preset {
     Wan,
 }
 
-/// Where a node is shown over HTTP: on loopback unless told otherwise.
+/// The address of a node's HTTP server. A port alone means loopback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HttpAddress(pub(crate) SocketAddr);
 
@@ -129,7 +132,7 @@ impl FromStr for HttpAddress {
     }
 }
 
-/// Where a node listens.
+/// The address on which a node listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListenAddress(pub(crate) SocketAddr);
 
@@ -143,7 +146,7 @@ impl FromStr for ListenAddress {
     }
 }
 
-/// Nodes to connect to, with any white space between them.
+/// Nodes to connect to, separated by white space.
 #[derive(Clone, Debug)]
 pub(crate) struct Specs(pub(crate) Vec<NodeSpec>);
 
@@ -152,7 +155,7 @@ impl FromStr for Specs {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         match text.split_whitespace().map(str::parse).collect::<Result<Vec<_>, _>>()? {
-            // What is empty is no node; its own error says so.
+            // Parsing the empty text as a node returns the error for it.
             specs if specs.is_empty() => text.trim().parse().map(|spec| Specs(vec![spec])),
             specs => Ok(Specs(specs)),
         }
@@ -168,7 +171,7 @@ fn yes_or_no(text: &str) -> Result<bool, &'static str> {
 }
 
 impl NodeOptions {
-    /// These, and what they leave open from `file`.
+    /// These options, with those that are not set taken from `file`.
     pub(crate) fn or(self, file: NodeOptions) -> NodeOptions {
         NodeOptions {
             config: self.config,
@@ -190,12 +193,12 @@ impl NodeOptions {
     }
 }
 
-/// A setting that is read from its text, as on the command line.
+/// Reads a setting from its text, as on the command line.
 fn text<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
     parse(&String::deserialize(deserializer)?).map(Some)
 }
 
-/// A setting that is read from its text, or is a number.
+/// Reads a setting from its text or from a number.
 fn number_or_text<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -220,7 +223,7 @@ fn number_or_text<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
     parse(&deserializer.deserialize_any(Visitor)?).map(Some)
 }
 
-/// A setting that is one of a few words. An error lists them, whatever stands in their place.
+/// A setting that is one of a few words. An error lists these words.
 fn choice<'de, D: Deserializer<'de>, T: ValueEnum>(deserializer: D) -> Result<Option<T>, D::Error> {
     struct Visitor<T>(PhantomData<T>);
 
@@ -251,7 +254,7 @@ fn texts<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
     texts.iter().enumerate().map(parse).collect::<Result<_, _>>().map(Some)
 }
 
-/// The text itself is not in the error: it may be a secret in the wrong place.
+/// Leaves the text out of the error: it may be a secret in the wrong place.
 fn parse<T: FromStr<Err: Display>, E: de::Error>(text: &str) -> Result<T, E> {
     text.parse().map_err(E::custom)
 }
@@ -261,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_alone_is_one_of_this_machine() {
+    fn a_port_alone_means_loopback() {
         let address = |text: &str| text.parse().map(|HttpAddress(address)| address.to_string());
         assert_eq!(address("9464").unwrap(), "127.0.0.1:9464");
         assert_eq!(address("0.0.0.0:9464").unwrap(), "0.0.0.0:9464");

@@ -1,4 +1,4 @@
-//! Lines for people and for programs.
+//! Output for people and for programs.
 
 use std::{
     io::{self, Write},
@@ -15,37 +15,37 @@ use crate::{
     reasons::JobEnd,
 };
 
-/// One line on standard output, at once.
+/// Writes one line to standard output, and flushes it.
 pub(crate) fn say(line: &str) -> Result<()> {
     write(format!("{}\n", printable(line)).as_bytes())
 }
 
-/// One JSON object on a line of standard output.
+/// Writes one JSON object as a line to standard output.
 pub(crate) fn say_json(value: &impl Serialize) -> Result<()> {
-    // What is escaped here stands in texts only, where JSON has an escape of its own for it.
+    // The escaped characters occur only inside of JSON strings, where `\u` escapes are valid.
     let json = escaped(&serde_json::to_string(value)?, |letter| format!("\\u{:04x}", u32::from(letter)));
     write(format!("{json}\n").as_bytes())
 }
 
-/// Writes lines to standard output on a thread of its own, so that this task can be cancelled while
-/// the reader of the output is slow. Cancelled, it writes on.
+/// Runs the writer of some lines on a thread of its own, so that this future can be cancelled while
+/// the reader of standard output is slow. The thread keeps writing after a cancellation.
 pub(crate) async fn write_apart(lines: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
-    // Not by `smol::unblock`, which would wait without end if the system gives no thread.
+    // `smol::unblock` would wait forever if the system cannot start a thread.
     let (sender, written) = smol::channel::bounded(1);
     limits::spawn("output", move || {
-        // Cancelled, the task does not wait for the result.
+        // This fails if the future was cancelled.
         let _ = sender.try_send(lines());
     })?;
     written.recv().await?
 }
 
-/// Bytes for standard output, at once.
+/// Writes bytes to standard output, and flushes them.
 pub(crate) fn write(bytes: &[u8]) -> Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| not_written(&error))
 }
 
-/// The failure to write to standard output.
+/// Makes the failure for an error of standard output.
 pub(crate) fn not_written(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::unread(),
@@ -53,8 +53,8 @@ pub(crate) fn not_written(error: &io::Error) -> Failure {
     }
 }
 
-/// Lines on standard error for a person. Once a node logs they are part of the log, and never
-/// block.
+/// Writes lines for people to standard error. Once the log is started they are part of it, and this
+/// never blocks.
 pub(crate) fn note(text: &str) {
     for line in text.lines().map(printable) {
         if !log::line(&line) {
@@ -64,7 +64,7 @@ pub(crate) fn note(text: &str) {
     }
 }
 
-/// Whether standard error takes a line without blocking, now or soon.
+/// Whether standard error accepts a line without blocking within that time.
 pub(crate) fn takes_a_line_within(time: Duration) -> bool {
     let stderr = io::stderr();
     let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
@@ -72,8 +72,8 @@ pub(crate) fn takes_a_line_within(time: Duration) -> bool {
     poll(&mut fds, timeout.as_ref()).is_ok_and(|ready| ready > 0)
 }
 
-/// The text without what a terminal takes for a command: others have chosen names and reasons, and
-/// may mean harm.
+/// Escapes the characters that control a terminal: other programs have chosen names and reasons,
+/// and may be hostile.
 pub(crate) fn printable(text: &str) -> String {
     escaped(text, |letter| letter.escape_unicode().to_string())
 }
@@ -96,11 +96,11 @@ pub(crate) struct DownLine {
     monitor: String,
     #[serde(flatten)]
     reason: Reason,
-    /// The same for a person.
+    /// The reason as text for people.
     text: String,
-    /// Whether the reason has only its beginning.
+    /// Whether the node has cut the reason.
     reason_was_cut: bool,
-    /// Since the watching began.
+    /// Time since the watching began.
     after_ms: u64,
 }
 
@@ -122,7 +122,7 @@ enum Reason {
 }
 
 impl DownLine {
-    /// What was told so long after the watching had begun.
+    /// The line for a `Down` that arrived this long after the watching began.
     pub(crate) fn new(down: &Down, after: Duration) -> Self {
         DownLine {
             target: down.target.to_string(),
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_shown_instead() {
+    fn control_characters_are_shown_as_escapes() {
         assert_eq!(
             printable("web\x1b[2J\r\n\u{9b}1m \u{202e}é"),
             "web\\u{1b}[2J\\u{d}\\u{a}\\u{9b}1m \\u{202e}é"

@@ -1,17 +1,18 @@
-//! How a command ended, as the reason of its process: what `obit run` tells and `obit watch` reads.
+//! How a command ended, as the exit reason of its process: `obit run` writes it and `obit watch`
+//! parses it.
 
 use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
 
 use monitor_runtime::ExitReason;
 use serde::Serialize;
 
-/// How a command ended that ended otherwise than well.
+/// How a command ended that did not exit with status 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum JobEnd {
-    /// It exited with this status, which is not zero.
+    /// The command exited with this status, which is not zero.
     Status(u8),
-    /// This signal ended it.
+    /// This signal ended the command.
     Signal(u8),
 }
 
@@ -20,8 +21,8 @@ const SIGNAL: &str = "signal ";
 
 impl JobEnd {
     /// The exit reason of a command: `Normal` for status 0, else `status 7` or `signal 9
-    /// (SIGKILL)`. It is `Shutdown` if the command ended by the signal by which it was asked to
-    /// end, or with the status by which shells report that signal.
+    /// (SIGKILL)`. It is `Shutdown` if a signal asked the command to end, and the command ended by
+    /// that signal or with the status with which shells report it.
     pub(crate) fn reason(status: ExitStatus, asked_to_end: Option<i32>) -> ExitReason {
         if asked_to_end.is_some_and(|signal| i32::from(JobEnd::exit_code(status)) == 128 + signal) {
             return ExitReason::Shutdown;
@@ -34,10 +35,10 @@ impl JobEnd {
                 None => format!("{SIGNAL}{signal}"),
             },
         };
-        ExitReason::other(text).expect("it is a few bytes long")
+        ExitReason::other(text).expect("the text has a few bytes")
     }
 
-    /// What a reason says of a command; none if it is not of one.
+    /// Parses an exit reason; returns `None` if it is not the reason of a command.
     pub(crate) fn of_reason(reason: &ExitReason) -> Option<Self> {
         let ExitReason::Other(bytes) = reason else { return None };
         let text = std::str::from_utf8(bytes).ok()?;
@@ -48,8 +49,7 @@ impl JobEnd {
         signal.parse().ok().map(JobEnd::Signal)
     }
 
-    /// The exit code that passes a status on, as shells do it: 128 and the signal if one ended the
-    /// command.
+    /// The exit code for a status, as in shells: 128 plus the signal if a signal ended the command.
     pub(crate) fn exit_code(status: ExitStatus) -> u8 {
         match JobEnd::of_status(status) {
             None => 0,
@@ -59,7 +59,7 @@ impl JobEnd {
     }
 
     fn of_status(status: ExitStatus) -> Option<Self> {
-        // Both fit: a status has eight bits, and a signal seven.
+        // Neither is cut: a status has eight bits, and a signal seven.
         let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
         match (status.code(), status.signal()) {
             (Some(0), _) => None,
@@ -93,16 +93,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_of_a_command_is_read_back() {
-        let told = |wait_status| {
+    fn the_reason_of_a_command_is_parsed_back() {
+        let result = |wait_status| {
             let status = ExitStatus::from_raw(wait_status);
             let reason = JobEnd::reason(status, None);
             (reason.to_string(), JobEnd::of_reason(&reason), JobEnd::exit_code(status))
         };
-        assert_eq!(told(0), ("normal".to_owned(), None, 0));
-        assert_eq!(told(7 << 8), ("status 7".to_owned(), Some(JobEnd::Status(7)), 7));
-        assert_eq!(told(9), ("signal 9 (SIGKILL)".to_owned(), Some(JobEnd::Signal(9)), 137));
-        assert_eq!(told(64), ("signal 64".to_owned(), Some(JobEnd::Signal(64)), 192));
+        assert_eq!(result(0), ("normal".to_owned(), None, 0));
+        assert_eq!(result(7 << 8), ("status 7".to_owned(), Some(JobEnd::Status(7)), 7));
+        assert_eq!(result(9), ("signal 9 (SIGKILL)".to_owned(), Some(JobEnd::Signal(9)), 137));
+        assert_eq!(result(64), ("signal 64".to_owned(), Some(JobEnd::Signal(64)), 192));
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn reasons_of_others_are_no_ends_of_commands() {
+    fn other_reasons_are_not_parsed_as_ends_of_commands() {
         let of = |text: &str| JobEnd::of_reason(&ExitReason::other(text).unwrap());
         assert_eq!(of("out of paper"), None);
         assert_eq!(of("status 700"), None);

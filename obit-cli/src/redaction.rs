@@ -1,8 +1,8 @@
-//! Values of a user in errors: a secret in the wrong place is never shown.
+//! Keeps secrets out of errors that quote values of the user.
 //!
-//! A key is easily put into the wrong variable, or after the wrong flag. Errors end up in journals
-//! and tickets, which others read. So an error names the flag and what is expected, and shows a
-//! value only if that cannot be the secret of a cluster.
+//! A user may put a secret into the wrong variable, or after the wrong flag. Errors end up in
+//! journals and tickets, which other people read. So an error names the flag and the expected
+//! value, and shows the actual value only if it cannot be the secret of a cluster.
 
 use std::{
     ffi::OsStr,
@@ -12,11 +12,11 @@ use std::{
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use monitor_runtime::Secret;
 
-/// Maximum length of a value that is shown, in bytes: one less than the shortest secret. So there
-/// is no run of 32 hexadecimal or base64 digits in it either.
+/// Maximum length of a value in an error, in bytes: one less than the shortest secret. So a shown
+/// value has no run of 32 hexadecimal or base64 digits either.
 const MAX_SHOWN: usize = Secret::MIN_LEN - 1;
 
-/// Minimum length of a text without spaces that can only be a key, in digits: 256 bits in base64.
+/// Minimum length of a run of digits that counts as a key: 256 bits in base64.
 const KEY_DIGITS: usize = 43;
 
 /// Whether a value may be the secret of a cluster.
@@ -24,8 +24,8 @@ pub(crate) fn may_be_secret(value: &str) -> bool {
     value.len() > MAX_SHOWN
 }
 
-/// Whether a value looks like nothing else than a key: one run of hexadecimal or base64 digits, as
-/// `obit keygen` writes it.
+/// Whether a value has the form of a key: one long run of hexadecimal or base64 digits, as `obit
+/// keygen` writes it.
 pub(crate) fn is_key(value: &str) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
     let value = value.trim();
@@ -34,8 +34,8 @@ pub(crate) fn is_key(value: &str) -> bool {
         && value.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
 }
 
-/// Whether a path may be a secret in place of one. A long path is none if it leads through
-/// directories that are there to a short name, or to a name with an extension.
+/// Whether a path may be a secret. A long path is not one if its directory exists, and its file
+/// name is short or has an extension.
 pub(crate) fn path_may_be_secret(path: &Path) -> bool {
     let long = |part: &OsStr| part.len() > MAX_SHOWN;
     if !long(path.as_os_str()) {
@@ -51,20 +51,20 @@ pub(crate) fn path_may_be_secret(path: &Path) -> bool {
     }
 }
 
-/// Whether it ends like the name of a file, as `cluster.toml`.
+/// Whether the path has an extension, as `cluster.toml`.
 fn has_extension(path: &Path) -> bool {
-    const LONGEST: usize = 8;
+    const MAX_LEN: usize = 8;
     let extension = path.extension().and_then(OsStr::to_str);
     extension
-        .is_some_and(|text| text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        .is_some_and(|text| text.len() <= MAX_LEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// The text that is shown instead of a value.
+/// The text in place of a value.
 fn placeholder(value: &str) -> String {
     format!("a value of {} characters, not shown because it may be a secret", value.chars().count())
 }
 
-/// A text that may quote a path, without the path if that may be a secret.
+/// Replaces the path in the text by a placeholder, if the path may be a secret.
 pub(crate) fn without_path(text: &str, path: &Path) -> String {
     match path_may_be_secret(path) {
         true => without(text, &path.display().to_string()),
@@ -72,7 +72,7 @@ pub(crate) fn without_path(text: &str, path: &Path) -> String {
     }
 }
 
-/// A text that may quote a value, without the value if that may be a secret.
+/// Replaces the value in the text by a placeholder, if the value may be a secret.
 pub(crate) fn without_value(text: &str, value: &str) -> String {
     match may_be_secret(value) {
         true => without(text, value),
@@ -84,14 +84,14 @@ fn without(text: &str, value: &str) -> String {
     text.replace(value, &placeholder(value))
 }
 
-/// Replaces the values of the user in an error of the command line that may be secrets.
+/// Replaces the values that may be secrets in an error of the command line.
 pub(crate) fn redact(error: &mut clap::Error) {
     let is_word_of_user = matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand);
     let replaced: Vec<_> = error
         .context()
         .filter(|(kind, _)| match kind {
             ContextKind::InvalidValue | ContextKind::InvalidSubcommand => true,
-            // In other errors it is the name of a flag.
+            // In other errors this is the name of a flag.
             ContextKind::InvalidArg => is_word_of_user,
             _ => false,
         })
@@ -103,7 +103,7 @@ pub(crate) fn redact(error: &mut clap::Error) {
     for (kind, value) in replaced {
         error.insert(kind, value);
     }
-    // It says how to write the same word otherwise.
+    // The suggestion quotes the same word.
     error.remove(ContextKind::Suggested);
 }
 

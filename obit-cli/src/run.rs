@@ -1,6 +1,6 @@
 //! `obit run`: a command as a monitored process.
 //!
-//! The main thread has the command, and the signals; the worker has the node. See
+//! The main thread owns the command and the signals; the worker owns the node. See
 //! [`crate::supervisor`].
 
 use std::{
@@ -19,7 +19,7 @@ use smol::channel::{Receiver, Sender};
 use crate::{
     config::{self, Role},
     failure::{Context, ExitCode, Failure, Result},
-    job::{Change, Job, Manner, terminal::Terminal, witness::Witness},
+    job::{Change, Job, StartMode, terminal::Terminal, witness::Witness},
     limits::{self, block_on},
     options::NodeOptions,
     reasons::JobEnd,
@@ -42,36 +42,37 @@ Examples:
 Exit code: that of the command; 128 + N if signal N ended it; 125 if obit itself failed, 126 if the command cannot be \
 executed, 127 if it is not found. docs/CLI.md says what each signal does.";
 
-/// What `run` is given.
+/// The options of `obit run`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The name under which others watch the command: `obit watch NAME@NODE`.
+    /// The registered name of the command: `obit watch NAME@NODE` watches it.
     #[arg(long)]
     name: RegName,
-    /// Run the command in a process group of its own: signals to `obit` are passed on to all its
-    /// processes. On a terminal the group gets the foreground.
+    /// Run the command in a process group of its own: `obit` passes signals on to the whole group.
+    /// On a terminal the group gets the foreground.
     #[arg(long)]
     group: bool,
-    /// Kill the command when `obit` ends without it, as by SIGKILL. Processes that the command has
-    /// started live on. Linux only.
+    /// Kill the command if `obit` ends first, as by SIGKILL. Processes that the command has started
+    /// keep running. Linux only.
     #[arg(long)]
     die_with_obit: bool,
-    /// The command and its arguments. It has the standard streams of `obit`, and gets the signals
-    /// that `obit` gets.
+    /// The command and its arguments. It inherits the standard streams of `obit`, and receives the
+    /// signals that `obit` receives.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
     #[command(flatten)]
     node: NodeOptions,
 }
 
-/// What tells a failure of `obit` from one of the command, as `env` and `timeout` do it.
+/// The exit codes that distinguish a failure of `obit` from one of the command, as in `env` and
+/// `timeout`.
 const OWN_FAILURE: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
-/// How long the node may take to tell watchers how the command ended, and to leave: it has 5 s for
-/// that itself.
-const GOODBYE: Duration = Duration::from_secs(6);
+/// Maximum time for the node to report to watchers how the command ended, and to stop.
+/// `Node::stop` takes at most 5 s of it.
+const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// A message of the main thread to the worker.
 enum Progress {
@@ -88,76 +89,77 @@ pub(crate) fn run(options: Options) -> ! {
     let Options { name, group, die_with_obit, command, node } = options;
     let (progress, receiver) = smol::channel::unbounded();
     let work = move |reporter: &Reporter<Ready>| {
-        block_on(be_process(node, name, reporter, receiver)).map_err(|failure| failure.or_code(OWN_FAILURE))
+        block_on(run_process(node, name, reporter, receiver)).map_err(|failure| failure.or_code(OWN_FAILURE))
     };
     let started = Supervisor::start(&OF_WRAPPER, work).map_err(|failure| failure.or_code(OWN_FAILURE));
     let mut supervisor = started.unwrap_or_else(|failure| supervisor::fail(&failure));
-    let early = await_node(&mut supervisor);
+    let early_signals = await_node(&mut supervisor);
     let terminal = Terminal::open();
     let witness = if group { None } else { Witness::start().ok() };
-    let manner = Manner { group, dies_with_obit: die_with_obit };
-    let code = match Job::start(&command, manner, &terminal) {
+    let start_mode = StartMode { group, dies_with_obit: die_with_obit };
+    let code = match Job::start(&command, start_mode, &terminal) {
         Ok(job) => {
-            tell(&progress, Progress::Running { pid: job.pid() });
+            report(&progress, Progress::Running { pid: job.pid() });
             let mut relay = Relay::new(job, terminal, witness);
-            early.into_iter().for_each(|received| relay.signal(received));
-            let end = attend(&mut supervisor, &mut relay);
+            early_signals.into_iter().for_each(|received| relay.signal(received));
+            let end = relay_until_end(&mut supervisor, &mut relay);
             relay.take_terminal_back();
-            told_of_end(end, relay.asked_to_end(), &progress)
+            report_end(end, relay.asked_to_end(), &progress)
         }
         Err(error) => {
             let failure = cannot_start(&command, &error);
             let code = failure.exit_code();
-            tell(&progress, Progress::NotStarted(failure));
+            report(&progress, Progress::NotStarted(failure));
             code
         }
     };
-    say_goodbye(&mut supervisor);
+    await_stop(&mut supervisor);
     supervisor::leave(code)
 }
 
-/// Gives the node its time to tell watchers of the end. Signals have no effect any more: they could
-/// only keep the end from watchers.
-fn say_goodbye(supervisor: &mut Supervisor<Ready>) {
-    let mut deadline = Instant::now() + GOODBYE;
+/// Waits while the node reports the end to watchers and stops. Ignores signals from now on: ending
+/// earlier could only keep the reason from watchers.
+fn await_stop(supervisor: &mut Supervisor<Ready>) {
+    let mut deadline = Instant::now() + STOP_TIMEOUT;
     while !supervisor.is_over() {
         match supervisor.next(Some(deadline)) {
-            Event::Code(_) => deadline = deadline.min(Instant::now() + supervisor::LAST_WORDS),
+            Event::Code(_) => deadline = deadline.min(Instant::now() + supervisor::OUTPUT_TIMEOUT),
             Event::TimeIsUp => return,
             Event::Over(_) | Event::Signal(_) | Event::Message(Ready) => {}
         }
     }
 }
 
-/// Waits until the node is there; returns the signals that came meanwhile and are for the command.
-/// A signal that would have ended the command ends this program instead.
+/// Waits until the node is up. Returns the signals received in the meantime that are for the
+/// command. A signal that asks the command to end ends this program instead.
 fn await_node(supervisor: &mut Supervisor<Ready>) -> Vec<Received> {
-    let mut early = Vec::new();
+    let mut early_signals = Vec::new();
     let mut until = None;
     let mut code = ExitCode(OWN_FAILURE);
     loop {
         match supervisor.next(until) {
-            Event::Message(Ready) => return early,
+            Event::Message(Ready) => return early_signals,
             Event::Signal(received) if received.asks_to_end() => {
                 supervisor::leave(signals::exit_code(received.number));
             }
             Event::Signal(received) => {
-                early.retain(|other: &Received| other.number != received.number);
-                early.push(received);
+                early_signals.retain(|other: &Received| other.number != received.number);
+                early_signals.push(received);
             }
-            Event::Code(of_worker) => {
-                code = of_worker;
-                until = Some(Instant::now() + supervisor::LAST_WORDS);
+            Event::Code(worker_code) => {
+                code = worker_code;
+                until = Some(Instant::now() + supervisor::OUTPUT_TIMEOUT);
             }
             Event::Over(_) | Event::TimeIsUp => supervisor::leave(code),
         }
     }
 }
 
-/// Passes signals on until the command has ended, whatever becomes of the node.
-fn attend(supervisor: &mut Supervisor<Ready>, relay: &mut Relay) -> io::Result<ExitStatus> {
+/// Passes signals on until the command has ended, even if the node ends earlier.
+fn relay_until_end(supervisor: &mut Supervisor<Ready>, relay: &mut Relay) -> io::Result<ExitStatus> {
     loop {
-        // Before each signal: what it demands may depend on whether the command is stopped.
+        // The state of the command comes before each signal: the effect of a signal may depend on
+        // whether the command is stopped.
         let event = supervisor.next(None);
         while let Some(change) = relay.job.change()? {
             match change {
@@ -167,49 +169,49 @@ fn attend(supervisor: &mut Supervisor<Ready>, relay: &mut Relay) -> io::Result<E
         }
         match event {
             Event::Signal(received) => relay.signal(received),
-            // Without its node the command runs on.
+            // The command keeps running without its node.
             Event::Over(_) | Event::Message(Ready) | Event::Code(_) | Event::TimeIsUp => {}
         }
     }
 }
 
-fn told_of_end(
+fn report_end(
     end: io::Result<ExitStatus>,
     asked_to_end: Option<i32>,
     progress: &Sender<Progress>,
 ) -> ExitCode {
     match end.context(|| "the command was lost".to_owned()) {
         Ok(status) => {
-            tell(progress, Progress::Ended(JobEnd::reason(status, asked_to_end)));
+            report(progress, Progress::Ended(JobEnd::reason(status, asked_to_end)));
             ExitCode(JobEnd::exit_code(status))
         }
         Err(failure) => {
-            tell(progress, Progress::NotStarted(failure));
+            report(progress, Progress::NotStarted(failure));
             ExitCode(OWN_FAILURE)
         }
     }
 }
 
-fn tell(progress: &Sender<Progress>, what: Progress) {
-    // A worker that has ended is told nothing.
-    let _ = progress.try_send(what);
+fn report(progress: &Sender<Progress>, message: Progress) {
+    // This fails only if the worker has ended, which needs no message.
+    let _ = progress.try_send(message);
 }
 
-/// The worker: a node with the process as which the command is known.
-async fn be_process(
+/// The worker: runs a node with the process that represents the command.
+async fn run_process(
     options: NodeOptions,
     name: RegName,
     reporter: &Reporter<Ready>,
     progress: Receiver<Progress>,
 ) -> Result {
     let mut prepared = config::prepare(options, Role::Member)?;
-    // Nothing reads what others might send to it.
+    // This process never receives messages.
     prepared.config = prepared.config.max_mailbox_bytes(0);
     let started = prepared.start().await?;
     let node = &started.node;
     let process = node.process()?;
     process.register(name)?;
-    reporter.tell(Ready);
+    reporter.send(Ready);
     let (reason, result) = loop {
         match progress.recv().await? {
             Progress::Running { pid } => {
@@ -223,7 +225,7 @@ async fn be_process(
         }
     };
     process.exit(reason);
-    // Watchers are told before the connections close.
+    // The stop delivers the reason to watchers before it closes the connections.
     node.stop().await;
     result
 }
@@ -231,7 +233,7 @@ async fn be_process(
 pub(crate) fn cannot_start(words: &[OsString], error: &io::Error) -> Failure {
     let code = match Errno::from_io_error(error) {
         Some(Errno::NOENT) => NOT_FOUND,
-        // There could be no process: nothing is wrong with the command.
+        // The system could not create a process: nothing is wrong with the command.
         Some(Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE) => OWN_FAILURE,
         _ => NOT_EXECUTABLE,
     };

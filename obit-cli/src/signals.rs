@@ -1,4 +1,4 @@
-//! Signals that other programs, terminals and supervisors send to this program.
+//! Signals to this program.
 
 use std::{
     collections::VecDeque,
@@ -22,13 +22,13 @@ use crate::failure::{Context, ExitCode, Result};
 
 /// The signals that ask a program to end.
 pub(crate) const ENDING: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
-/// The signals that `obit run` passes on to its command, except `SIGCHLD`, which tells of the
-/// command.
+/// The signals that `obit run` catches. It passes all of them on to its command, except `SIGCHLD`,
+/// which reports a change of the command.
 pub(crate) const OF_WRAPPER: [i32; 10] =
     [SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH];
 
-/// The signals that a process group may get, and that are passed on to the command if it has not
-/// got them.
+/// The signals that the witness catches: those that `obit` passes on unless the whole process group
+/// has received them.
 pub(crate) const OF_WITNESS: [i32; 9] =
     [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH];
 
@@ -36,12 +36,11 @@ pub(crate) const OF_WITNESS: [i32; 9] =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Received {
     pub(crate) number: i32,
-    /// Whether the kernel sent it, as it does for a key or for the end of a terminal. If not, a
-    /// process sent it.
+    /// Whether the kernel sent it, as for a key or for the end of a terminal, and not a process.
     pub(crate) by_kernel: bool,
 }
 
-/// The signals of this program, in the order of their numbers when several are pending.
+/// The caught signals of this program. Several pending signals come in the order of their numbers.
 pub(crate) struct Signals {
     delivery: SignalDelivery<UnixStream, WithOrigin>,
     received: VecDeque<Received>,
@@ -52,10 +51,11 @@ pub(crate) struct Signals {
 pub(crate) struct Waker(UnixStream);
 
 impl Signals {
-    /// Catches these signals from now on, except those that this program was started to ignore.
+    /// Catches these signals from now on, except those that the parent has set to be ignored.
     ///
-    /// `SIGCHLD` is caught even then: a program that ignores it is not told how its children end. A
-    /// command that is executed later does not inherit any of this: it gets the default action.
+    /// `SIGCHLD` is caught even then: the kernel does not report the end of children to a program
+    /// that ignores it. A command that is executed later gets the default action of all caught
+    /// signals.
     pub(crate) fn catch(signals: &[i32]) -> Result<Self> {
         let ignored = ignored_from_start();
         let caught = signals.iter().filter(|&&signal| signal == SIGCHLD || ignored >> (signal - 1) & 1 == 0);
@@ -67,12 +67,12 @@ impl Signals {
         Ok(Signals { delivery, received: VecDeque::new(), wake })
     }
 
-    /// A waker of the thread that waits.
+    /// Returns a waker for the thread that calls [`Signals::wait`].
     pub(crate) fn waker(&self) -> Result<Waker> {
         self.wake.try_clone().map(Waker).context(|| "cannot make a waker".to_owned())
     }
 
-    /// The next signal that was received, if there is one.
+    /// Returns the next received signal, or `None` if there is none.
     pub(crate) fn next(&mut self) -> Option<Received> {
         if self.received.is_empty() {
             self.received.extend(self.delivery.pending().map(Received::new));
@@ -80,10 +80,10 @@ impl Signals {
         self.received.pop_front()
     }
 
-    /// Waits until a signal is received, a waker is used, or it is that time. May return for no
-    /// reason.
+    /// Waits until a signal is received, a waker is used, or the time is reached. May wake
+    /// spuriously.
     pub(crate) fn wait(&self, until: Option<Instant>) {
-        /// How long it waits if waiting is not possible, as when memory is short.
+        /// How long the thread sleeps if `poll` fails, as when memory is short.
         const PAUSE: Duration = Duration::from_millis(10);
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
@@ -102,7 +102,7 @@ impl Waker {
 }
 
 impl Received {
-    /// Whether it asks a program to end.
+    /// Whether the signal asks a program to end.
     pub(crate) fn asks_to_end(self) -> bool {
         self.number == SIGQUIT || ENDING.contains(&self.number)
     }
@@ -112,20 +112,21 @@ impl Received {
     }
 }
 
-/// Unblocks every signal, for this thread and those that it starts: a parent may have blocked some.
+/// Unblocks every signal for this thread and the threads that it starts: the parent may have
+/// blocked some.
 pub(crate) fn unblock_all() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)
 }
 
-/// The signals that this program was started to ignore, a bit each, where the system tells: Linux
-/// does.
+/// The signals that the parent has set to be ignored, one bit each; none on systems other than
+/// Linux.
 fn ignored_from_start() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
-/// The exit code of a program that a signal ended, as shells report it.
+/// The exit code with which shells report that a signal ended a program.
 pub(crate) fn exit_code(signal: i32) -> ExitCode {
     ExitCode(u8::try_from(128 + signal).unwrap_or(u8::MAX))
 }

@@ -1,10 +1,9 @@
 //! Keeps every command stoppable, whatever blocks it.
 //!
-//! The main thread waits for signals, for deadlines and for messages of the worker, and does
-//! nothing that may block. All else runs on the worker: files are opened there, names resolved,
-//! nodes started, lines written. Once the main thread has decided to leave, the worker has a
-//! bounded time for what it still has to do. Then the program exits, whether or not the worker is
-//! done.
+//! The main thread waits for signals, for deadlines and for messages of the worker, and never
+//! blocks on anything else. The worker opens files, resolves names, starts nodes and writes lines.
+//! Once the main thread has decided to exit, the worker has a bounded time to finish. Then the
+//! program exits, whether or not the worker is done.
 
 use std::{
     process,
@@ -18,31 +17,33 @@ use crate::{
     signals::{ENDING, Received, Signals, Waker},
 };
 
-mod departure;
+mod shutdown;
 
-use departure::{Departure, Step};
+use shutdown::{Shutdown, Step};
 
-/// How long the worker may take to write what it still has to say once its exit code is known.
-pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Maximum time for the worker to write its remaining output once its exit code is known.
+pub(crate) const OUTPUT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How a command ends if it is asked to end before it is done.
 #[derive(Clone, Copy)]
-pub(crate) struct Manners {
-    /// The time that it has to end by itself. If that is zero, the default action of the signal
-    /// ends it at once.
+pub(crate) struct StopPolicy {
+    /// The time that the worker has to end the command. If it is zero, the default action of the
+    /// signal ends the program at once.
     pub(crate) grace: Duration,
-    /// The time after which it ends, counted from its start, and its exit code then.
+    /// The time after which the command is asked to end, counted from its start, and its exit code
+    /// then.
     pub(crate) timeout: Option<(Duration, ExitCode)>,
-    /// Called by the main thread before it leaves a worker behind. It must not block.
+    /// Called by the main thread before it exits while the worker still runs. It must not block.
     pub(crate) before_leaving: fn(),
 }
 
-impl Manners {
-    /// Nothing is lost if it ends at once.
-    pub(crate) const ABRUPT: Self = Manners { grace: Duration::ZERO, timeout: None, before_leaving: || () };
+impl StopPolicy {
+    /// Ends the program at once, for commands that lose nothing by that.
+    pub(crate) const IMMEDIATE: Self =
+        StopPolicy { grace: Duration::ZERO, timeout: None, before_leaving: || () };
 
     pub(crate) const fn with_grace(grace: Duration) -> Self {
-        Manners { grace, ..Manners::ABRUPT }
+        StopPolicy { grace, ..StopPolicy::IMMEDIATE }
     }
 }
 
@@ -61,46 +62,46 @@ impl Interrupts {
     pub(crate) async fn next(&self) -> Interrupt {
         match self.0.recv().await {
             Ok(interrupt) => interrupt,
-            // The main thread has left: so will this one.
+            // The main thread has ended its loop: the program is about to exit.
             Err(_) => std::future::pending().await,
         }
     }
 }
 
 /// Runs a command on a worker thread, and ends the program with its exit code.
-pub(crate) fn supervise(manners: Manners, work: impl FnOnce(Interrupts) -> Result + Send + 'static) -> ! {
-    let deadline = manners.timeout.and_then(|(timeout, _)| Instant::now().checked_add(timeout));
+pub(crate) fn supervise(policy: StopPolicy, work: impl FnOnce(Interrupts) -> Result + Send + 'static) -> ! {
+    let deadline = policy.timeout.and_then(|(timeout, _)| Instant::now().checked_add(timeout));
     let (sender, receiver) = smol::channel::unbounded();
     let started = Supervisor::<()>::start(&ENDING, move |_| work(Interrupts(receiver)));
     let mut supervisor = started.unwrap_or_else(|failure| fail(&failure));
-    let mut departure = Departure::default();
+    let mut shutdown = Shutdown::default();
     loop {
-        let until = if departure.is_leaving() { departure.deadline() } else { deadline };
+        let until = if shutdown.has_begun() { shutdown.deadline() } else { deadline };
         let event = supervisor.next(until);
         let now = Instant::now();
         let step = match event {
             Event::Message(()) => Step::Wait,
             Event::Over(code) => leave(code.unwrap_or(ExitCode::FAILURE)),
-            Event::Code(code) => departure.decided(now, code),
+            Event::Code(code) => shutdown.decided(now, code),
             Event::Signal(Received { number, .. }) => {
-                if manners.grace.is_zero() {
+                if policy.grace.is_zero() {
                     // If the default action does not end the program, as for process 1, the exit
                     // code does.
                     let _ = signal_hook::low_level::emulate_default_handler(number);
                 }
-                departure.asked(now, manners.grace, number)
+                shutdown.asked(now, policy.grace, number)
             }
             Event::TimeIsUp => {
-                let code = manners.timeout.map_or(ExitCode::FAILURE, |(_, code)| code);
-                departure.time_is_up(now, manners.grace, code)
+                let code = policy.timeout.map_or(ExitCode::FAILURE, |(_, code)| code);
+                shutdown.time_is_up(now, policy.grace, code)
             }
         };
         match step {
             Step::Wait => {}
-            // A worker that does not listen has its grace, and no more.
+            // If the worker does not receive this, it still gets its grace period, and no more.
             Step::AskWorker(interrupt) => _ = sender.try_send(interrupt),
             Step::Leave(code) => {
-                (manners.before_leaving)();
+                (policy.before_leaving)();
                 leave(code);
             }
         }
@@ -111,9 +112,9 @@ pub(crate) fn supervise(manners: Manners, work: impl FnOnce(Interrupts) -> Resul
 pub(crate) enum Event<M> {
     Signal(Received),
     Message(M),
-    /// The exit code that the worker has decided on. It may still write the reason.
+    /// The exit code that the worker has decided on. The worker may still be writing the reason.
     Code(ExitCode),
-    /// The worker has ended; with its exit code, unless it panicked.
+    /// The worker has ended, with its exit code unless it panicked.
     Over(Option<ExitCode>),
     TimeIsUp,
 }
@@ -121,12 +122,13 @@ pub(crate) enum Event<M> {
 /// A worker, and the signals of the program.
 pub(crate) struct Supervisor<M> {
     signals: Signals,
-    told: Receiver<Told<M>>,
+    reports: Receiver<Report<M>>,
     code: Option<ExitCode>,
     over: bool,
 }
 
-enum Told<M> {
+/// A message of the worker to the main thread.
+enum Report<M> {
     Message(M),
     Code(ExitCode),
     Over,
@@ -135,42 +137,42 @@ enum Told<M> {
 /// The worker's end of the channel to the main thread. On drop it reports that the worker has
 /// ended.
 pub(crate) struct Reporter<M> {
-    sender: Sender<Told<M>>,
+    sender: Sender<Report<M>>,
     waker: Waker,
 }
 
 impl<M: Send + 'static> Supervisor<M> {
-    /// Catches the signals, and starts the worker. A failure is written to standard error, and so
-    /// are panics.
+    /// Catches the signals, and starts the worker. A failure or a panic of the worker is written to
+    /// standard error.
     pub(crate) fn start(
         signals: &[i32],
         work: impl FnOnce(&Reporter<M>) -> Result + Send + 'static,
     ) -> Result<Self> {
         let signals = Signals::catch(signals)?;
-        let (sender, told) = mpsc::channel();
+        let (sender, reports) = mpsc::channel();
         let reporter = Reporter { sender, waker: signals.waker()? };
         limits::spawn("worker", move || reporter.work(work))?;
-        Ok(Supervisor { signals, told, code: None, over: false })
+        Ok(Supervisor { signals, reports, code: None, over: false })
     }
 
-    /// Whether the worker has ended, and this was reported.
+    /// Whether [`Supervisor::next`] has returned the end of the worker.
     pub(crate) const fn is_over(&self) -> bool {
         self.over
     }
 
-    /// Waits for what comes next, until that time at the latest.
+    /// Waits for the next event, until that time at the latest.
     pub(crate) fn next(&mut self, until: Option<Instant>) -> Event<M> {
         loop {
             if let Some(received) = self.signals.next() {
                 return Event::Signal(received);
             }
-            match self.told.try_recv() {
-                Ok(Told::Message(message)) => return Event::Message(message),
-                Ok(Told::Code(code)) => {
+            match self.reports.try_recv() {
+                Ok(Report::Message(message)) => return Event::Message(message),
+                Ok(Report::Code(code)) => {
                     self.code = Some(code);
                     return Event::Code(code);
                 }
-                Ok(Told::Over) => {
+                Ok(Report::Over) => {
                     self.over = true;
                     return Event::Over(self.code);
                 }
@@ -185,43 +187,43 @@ impl<M: Send + 'static> Supervisor<M> {
 }
 
 impl<M> Reporter<M> {
-    pub(crate) fn tell(&self, message: M) {
-        self.report(Told::Message(message));
+    pub(crate) fn send(&self, message: M) {
+        self.report(Report::Message(message));
     }
 
     fn work(self, work: impl FnOnce(&Self) -> Result) {
         match work(&self) {
-            Ok(code) => self.report(Told::Code(code)),
+            Ok(code) => self.report(Report::Code(code)),
             Err(failure) => {
-                self.report(Told::Code(failure.exit_code()));
+                self.report(Report::Code(failure.exit_code()));
                 failure.note();
             }
         }
     }
 
-    fn report(&self, told: Told<M>) {
+    fn report(&self, report: Report<M>) {
         // The main thread receives for as long as the program runs.
-        let _ = self.sender.send(told);
+        let _ = self.sender.send(report);
         self.waker.wake();
     }
 }
 
 impl<M> Drop for Reporter<M> {
     fn drop(&mut self) {
-        self.report(Told::Over);
+        self.report(Report::Over);
     }
 }
 
-/// Ends the program because of a failure before there was a worker.
+/// Ends the program because of a failure before the worker was started.
 pub(crate) fn fail(failure: &Failure) -> ! {
-    // The signals are caught by now: a blocked standard error must not keep it.
-    if output::takes_a_line_within(LAST_WORDS) {
+    // The signals are caught by now, so a write that blocks could not be interrupted.
+    if output::takes_a_line_within(OUTPUT_TIMEOUT) {
         failure.note();
     }
     leave(failure.exit_code())
 }
 
-/// Ends the program, whatever its threads do. The log is written first, for at most a second.
+/// Ends the program, whatever its threads do. Flushes the log first, for at most one second.
 pub(crate) fn leave(code: ExitCode) -> ! {
     log::flush();
     process::exit(code.0.into())

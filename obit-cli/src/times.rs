@@ -1,8 +1,8 @@
-//! Spans of time, as people say them.
+//! Durations as text.
 
 use std::time::Duration;
 
-/// How long ago something was, or how long it has lasted, in its two largest units.
+/// Formats a duration in its two largest units.
 pub(crate) fn span(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
@@ -13,11 +13,11 @@ pub(crate) fn span(time: Duration) -> String {
     }
 }
 
-/// The longest time that can be given, in seconds: some thirty years, so that a moment that far off
-/// is one of every clock.
+/// Maximum time on a command line, in seconds: some thirty years, so that adding it to the current
+/// time never overflows.
 const MAX_SECONDS: f64 = 1e9;
 
-/// Seconds on a command line, whole or not, from 0 to [`MAX_SECONDS`].
+/// Parses seconds from a command line, whole or not, from 0 to [`MAX_SECONDS`].
 pub(crate) fn seconds(text: &str) -> Result<Duration, &'static str> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=MAX_SECONDS).contains(seconds));
     seconds
@@ -33,8 +33,9 @@ mod tests {
 
     #[test]
     fn times_have_two_units_at_most() {
-        let said = [0, 59, 61, 3599, 3660, 90_000, 200_000].map(|seconds| span(Duration::from_secs(seconds)));
-        assert_eq!(said, ["0s", "59s", "1m 01s", "59m 59s", "1h 01m", "25h 00m", "2d 07h"]);
+        let texts =
+            [0, 59, 61, 3599, 3660, 90_000, 200_000].map(|seconds| span(Duration::from_secs(seconds)));
+        assert_eq!(texts, ["0s", "59s", "1m 01s", "59m 59s", "1h 01m", "25h 00m", "2d 07h"]);
     }
 
     #[test]
@@ -47,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn every_time_is_one_that_clocks_reach_or_is_refused_with_what_is_allowed() {
+    fn a_time_beyond_the_clock_is_refused_with_the_allowed_range() {
         for within in ["0", "-0", "1e-12", "1", "1000000000", "999999999.999"] {
             let time = seconds(within).unwrap_or_else(|error| panic!("{within}: {error}"));
             assert!(Instant::now().checked_add(time).is_some(), "{within}");

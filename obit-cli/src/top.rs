@@ -15,7 +15,7 @@ use ratatui::{
 use crate::{
     failure::{ExitCode, Failure, Result},
     signals,
-    supervisor::{Interrupts, Manners, supervise},
+    supervisor::{Interrupts, StopPolicy, supervise},
     times,
     whom::Whom,
 };
@@ -36,16 +36,16 @@ Examples:
   obit top --at a@127.0.0.1:7001
   obit top --socket /run/obit/a.sock --interval 5
 
-A node that does not answer any more is shown as it was, until it is back.
-Keys: Tab goes to the next section, the arrows, PgUp, PgDn, Home and End move in it; q, Esc or Ctrl-C leave.
+If the node stops answering, the screen shows its last known state until it answers again.
+Keys: Tab selects the next section; the arrows, PgUp, PgDn, Home and End scroll in it; q, Esc or Ctrl-C quit.
 Exit code: 0; 1 if no node answers at first; 128 + N if signal N ended it.";
 
-/// What `top` is given.
+/// The options of `obit top`.
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     whom: Whom,
-    /// How many seconds pass from one question to the next, from 0.1 to 3600.
+    /// Seconds between two questions to the node, from 0.1 to 3600.
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
     interval: Duration,
 }
@@ -56,16 +56,17 @@ fn interval(text: &str) -> std::result::Result<Duration, &'static str> {
     if range.contains(&interval) { Ok(interval) } else { Err("take 0.1 to 3600 seconds") }
 }
 
-/// Draws the node again and again, until somebody has seen enough.
+/// Draws the node repeatedly until the user quits.
 pub(crate) fn run(options: Options) -> ! {
-    let manners = Manners { before_leaving: terminal::leave_raw_mode, ..Manners::with_grace(GOODBYE) };
-    supervise(manners, |interrupts| look_on(options, interrupts))
+    let policy =
+        StopPolicy { before_leaving: terminal::leave_raw_mode, ..StopPolicy::with_grace(STOP_TIMEOUT) };
+    supervise(policy, |interrupts| run_screen(options, interrupts))
 }
 
-/// How long it may take to give the terminal back when it is asked to end.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// Maximum time to restore the terminal when a signal asks this program to end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
-fn look_on(options: Options, interrupts: Interrupts) -> Result {
+fn run_screen(options: Options, interrupts: Interrupts) -> Result {
     if !io::stdout().is_terminal() {
         return Err(Failure::new(
             "`obit top` draws on a terminal; for programs there is `obit nodes --json`",
@@ -73,7 +74,7 @@ fn look_on(options: Options, interrupts: Interrupts) -> Result {
     }
     let Options { whom, interval } = options;
     let socket = whom.socket()?;
-    // A node that does not answer is told of before the screen is taken.
+    // If the node does not answer, the error is printed before the screen changes.
     let first = asker::look(&socket)?;
     let picture = Picture::new(first, interval, Instant::now());
     let news = asker::start(whom, socket, interval, interrupts)?;
@@ -86,9 +87,9 @@ fn look_on(options: Options, interrupts: Interrupts) -> Result {
     ended
 }
 
-/// How soon what has come is shown.
+/// Maximum delay before a new answer is drawn.
 const TICK: Duration = Duration::from_millis(100);
-/// How often the picture is drawn if nothing happens: it says how long ago things were.
+/// How often the screen is drawn without a new answer, because it shows ages.
 const REDRAW: Duration = Duration::from_millis(500);
 
 fn show(terminal: &mut DefaultTerminal, mut picture: Picture, news: &Receiver<News>) -> Result {

@@ -1,4 +1,4 @@
-//! `obit watch`: waits until processes are gone.
+//! `obit watch`: waits until processes have ended.
 
 use std::{
     fmt,
@@ -19,59 +19,59 @@ use crate::{
     options::NodeOptions,
     output::{DownLine, note, say, say_json, write_apart},
     signals,
-    supervisor::{Interrupt, Interrupts, Manners, supervise},
+    supervisor::{Interrupt, Interrupts, StopPolicy, supervise},
     times,
 };
 
-mod watching;
+mod watcher;
 
-use watching::Watching;
+use watcher::Watcher;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   obit watch job1@a@127.0.0.1:7001 && echo 'job1 is done'
   obit watch --secret-file cluster.key \\
       backup@a@10.0.0.7:7001 web@b@10.0.0.8:7001
-  obit watch --wait 60 job1@a@10.0.0.7:7001        it need not run yet
+  obit watch --wait 60 job1@a@10.0.0.7:7001        the process need not run yet
   obit watch --timeout 3600 job1@a@10.0.0.7:7001   no longer than an hour
   obit watch --any web@a@10.0.0.7:7001 web@b@10.0.0.8:7001
   obit watch --json --preset fast job1@a@rack7=10.0.0.7:7001
 
-Exit code, once all are gone (of several ends the highest; with --any that of the first):
+Exit code, once all have ended (of several the highest; with --any that of the first):
   0  all ended normally (status 0, or asked to stop)
-  3  one ended otherwise: another status, a signal, a panic
-  4  one was not there: no such process, said by its node
-  5  one cannot be reached any more, or could not: nobody knows what has become of it
-  6  the time of --timeout was up before all were gone
+  3  a process ended otherwise: another status, a signal, a panic
+  4  a process did not exist: its node said so
+  5  a process could not be reached: whether it still runs is unknown
+  6  --timeout expired before all had ended
 Before that: 1 if it cannot watch, 2 for a wrong command line, 128 + N if signal N ended it.";
 
-/// What `watch` is given.
+/// The options of `obit watch`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Whom to watch: a registered name and its node, with an address to try if its name is none;
-    /// or the URI of a pid. The first `@` splits: a registered name has none.
+    /// The processes to watch: a registered name and its node, with the address of the node if its
+    /// name has none; or the URI of a pid. The first `@` ends the registered name.
     #[arg(required = true, value_name = "NAME@NODE[=ADDRESS]")]
     targets: Vec<Watched>,
-    /// Give whoever is not there yet so many seconds to appear, from 0 to 1000000000: until then
-    /// neither a missing process nor a node that cannot be reached is an end. Whom it waits for,
-    /// and why, is told on standard error.
+    /// Wait up to this many seconds for targets to appear, from 0 to 1000000000: until then neither
+    /// a missing process nor an unreachable node counts as an end. Standard error shows the targets
+    /// that are missing, and why.
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = times::seconds)]
     wait: Duration,
-    /// Watch for so many seconds at most, from 0 to 1000000000, and end with 6 if not all are gone
-    /// by then.
+    /// Watch for at most this many seconds, from 0 to 1000000000, and exit with 6 if not all have
+    /// ended by then.
     #[arg(long, value_name = "SECONDS", value_parser = times::seconds)]
     timeout: Option<Duration>,
-    /// End with the first that is gone, and with its exit code.
+    /// Exit when the first process has ended, with the exit code for it.
     #[arg(long)]
     any: bool,
-    /// Print a JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     node: NodeOptions,
 }
 
-/// A target, and where its node may be reached.
+/// A target, and its node with the addresses to try.
 #[derive(Clone, Debug)]
 struct Watched {
     target: Target,
@@ -93,30 +93,30 @@ impl FromStr for Watched {
     }
 }
 
-/// Watches all targets until each has ended, and tells of each as it does.
+/// Watches all targets until each has ended, and prints each end as it arrives.
 pub(crate) fn run(options: Options) -> ! {
     let timeout = options.timeout.map(|timeout| (timeout, Verdict::NotYet.code()));
-    let manners = Manners { timeout, ..Manners::with_grace(GOODBYE) };
-    supervise(manners, |interrupts| watch(options, &interrupts))
+    let policy = StopPolicy { timeout, ..StopPolicy::with_grace(STOP_TIMEOUT) };
+    supervise(policy, |interrupts| watch(options, &interrupts))
 }
 
-/// How long it may take to leave when it is asked to end: nothing waits for its goodbye.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// Maximum time for a stop. It is short, since no peer needs a watcher to close its sessions.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn watch(options: Options, interrupts: &Interrupts) -> Result {
     block_on(async {
         let prepared = config::prepare(options.node, Role::Visitor)?;
         let started = prepared.start().await?;
         let node = &started.node;
-        let mut watching = Watching::new(monitor(node, &options.targets)?, options.wait);
-        let how = Telling { any: options.any, json: options.json };
-        let told = async { Ok(tell(&mut watching, how).await) };
+        let mut watcher = Watcher::new(monitor(node, &options.targets)?, options.wait);
+        let mode = PrintMode { any: options.any, json: options.json };
+        let printed = async { Ok(print_downs(&mut watcher, mode).await) };
         let interrupted = async { Err(interrupts.next().await) };
-        let code = match smol::future::or(told, interrupted).await {
+        let code = match smol::future::or(printed, interrupted).await {
             Ok(worst) => worst?.code(),
             Err(Interrupt::Signal(signal)) => signals::exit_code(signal),
             Err(Interrupt::TimeIsUp) => {
-                note(&format!("the time is up: {} not known to be gone", watching.left()));
+                note(&format!("the time is up: {} not known to have ended", watcher.left()));
                 Verdict::NotYet.code()
             }
         };
@@ -128,7 +128,7 @@ fn watch(options: Options, interrupts: &Interrupts) -> Result {
 fn monitor(node: &Node, targets: &[Watched]) -> Result<MonitorSet> {
     let mut set = node.monitor_set()?;
     for watched in targets {
-        // A name that leads there needs no address: the monitor alone dials it.
+        // A node whose name contains its address needs no other: the monitor itself dials it.
         if let Some(spec) = watched.node.as_ref().filter(|spec| !spec.addresses().is_empty()) {
             node.connect(spec)?;
         }
@@ -137,7 +137,7 @@ fn monitor(node: &Node, targets: &[Watched]) -> Result<MonitorSet> {
     Ok(set)
 }
 
-/// What is left to be wished for, from nothing to everything: the exit code.
+/// The exit code for one end, or the worst of several; ordered from success to unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
     Well = 0,
@@ -147,27 +147,27 @@ enum Verdict {
     NotYet = 6,
 }
 
-/// When to stop, and how to print.
+/// When to stop printing, and in which format to print.
 #[derive(Clone, Copy)]
-struct Telling {
+struct PrintMode {
     any: bool,
     json: bool,
 }
 
-/// Prints every `Down` as it comes; returns the worst.
-async fn tell(watching: &mut Watching, how: Telling) -> Result<Verdict> {
+/// Prints every `Down` as it arrives; returns the worst verdict.
+async fn print_downs(watcher: &mut Watcher, mode: PrintMode) -> Result<Verdict> {
     let began = Instant::now();
     let mut worst = Verdict::Well;
     loop {
-        let Some(down) = watching.next().await? else { return Ok(worst) };
+        let Some(down) = watcher.next().await? else { return Ok(worst) };
         worst = worst.max(Verdict::of(&down.reason));
         let after = began.elapsed();
-        write_apart(move || match how.json {
+        write_apart(move || match mode.json {
             true => say_json(&DownLine::new(&down, after)),
             false => say(&Line(&down).to_string()),
         })
         .await?;
-        if how.any {
+        if mode.any {
             return Ok(worst);
         }
     }
@@ -188,7 +188,7 @@ impl Verdict {
     }
 }
 
-/// A `Down` for a person, with the beginning of a long reason.
+/// A `Down` as a line of text, with only the beginning of a long reason.
 struct Line<'a>(&'a Down);
 
 impl fmt::Display for Line<'_> {

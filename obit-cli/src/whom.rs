@@ -1,4 +1,4 @@
-//! Which of the nodes that run here is asked.
+//! Selects the node to ask among those that run on this machine.
 
 use std::{
     fs, io,
@@ -17,14 +17,14 @@ use crate::{
     limits::block_on,
 };
 
-/// Whom to ask.
+/// Selects the node to ask.
 #[derive(Args)]
 pub(crate) struct Whom {
     /// The socket of the node; by default that of the only node in $XDG_RUNTIME_DIR/obit, or of the
-    /// only one there that is not hidden, as `obit watch` is.
+    /// only node there that is not hidden. `obit watch` runs a hidden node.
     #[arg(long, value_name = "FILE", env = "OBIT_SOCKET", hide_env_values = true)]
     socket: Option<PathBuf>,
-    /// The name of the node, or its label, if several run here. It wins over --socket.
+    /// The name of the node, or its label, if several nodes run here. It wins over --socket.
     #[arg(long, value_name = "NODE")]
     at: Option<String>,
 }
@@ -32,15 +32,15 @@ pub(crate) struct Whom {
 /// A node whose socket was found.
 struct Found {
     socket: PathBuf,
-    /// What it says of itself; none if it does not answer in time, or is of another version.
+    /// Its answer; `None` if it does not answer in time, or has another version.
     node: Option<NodeList>,
 }
 
-/// How long a node may take to say who it is.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Maximum time for a node to report its name.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Whom {
-    /// The socket that was named, that of the node that was named, or that of the only node.
+    /// The named socket, the socket of the named node, or that of the only node.
     pub(crate) fn socket(&self) -> Result<PathBuf> {
         match (&self.at, &self.socket) {
             (None, Some(socket)) => Ok(socket.clone()),
@@ -49,8 +49,8 @@ impl Whom {
         }
     }
 
-    /// Where the node of that name is now, if it was not named by its socket: one that was started
-    /// anew has another.
+    /// The current socket of the node of that name: a node that was restarted has another socket.
+    /// `None` if the user named the socket itself, or if the node is not found.
     pub(crate) fn socket_of(&self, name: &str) -> Option<PathBuf> {
         match (&self.at, &self.socket) {
             (None, Some(_)) => None,
@@ -64,7 +64,7 @@ impl Found {
         self.node.as_ref().map(|node| node.name.as_str())
     }
 
-    /// What the name of the socket says, if the node does not.
+    /// The label of the node, from the name of its socket if the node does not answer.
     fn label(&self) -> &str {
         let stem = self.socket.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         self.name().map_or_else(|| stem.rsplit_once('-').map_or(stem, |(label, _)| label), label_of)
@@ -109,7 +109,7 @@ fn named(name: &str, found: Vec<Found>) -> Result<PathBuf> {
     }
 }
 
-/// How each can be named, a line each.
+/// The flag that selects each node, one per line.
 fn choices(found: &[Found]) -> String {
     let choice = |one: &Found| {
         let alone = found.iter().filter(|other| other.name() == one.name()).count() == 1;
@@ -122,17 +122,17 @@ fn choices(found: &[Found]) -> String {
     found.iter().map(choice).collect()
 }
 
-/// All nodes of this user whose sockets lie where they lie by default, sorted by name. At least
+/// All nodes of this user with a socket in the default directory, sorted by name. Returns at least
 /// one.
 fn all() -> Result<Vec<Found>> {
     let directory = default_directory().ok_or_else(|| {
         Failure::new(
-            "XDG_RUNTIME_DIR is not set, or no absolute path: name the socket of the node by --socket",
+            "XDG_RUNTIME_DIR is not set, or is not an absolute path: name the socket of the node by --socket",
         )
     })?;
     control::check_default_directory().context(|| "cannot look for nodes".to_owned())?;
-    let asked = sockets(&directory)?.into_iter().map(who);
-    let mut found: Vec<_> = block_on(async { Ok(join_all(asked).await) })?.into_iter().flatten().collect();
+    let probes = sockets(&directory)?.into_iter().map(probe);
+    let mut found: Vec<_> = block_on(async { Ok(join_all(probes).await) })?.into_iter().flatten().collect();
     if found.is_empty() {
         return Err(Failure::new(format!(
             "no node of `obit` runs here: there is no live socket in {}; start one, or name a socket by --socket",
@@ -152,11 +152,17 @@ fn sockets(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries.filter_map(std::result::Result::ok).filter(is_socket).map(|entry| entry.path()).collect())
 }
 
+<<<<<<< HEAD
 /// Which node listens there, if one does. What a killed node has left behind is taken away.
 async fn who(socket: PathBuf) -> Option<Found> {
     let answer = async { Some(control::ask(&socket, &Request::Nodes).await) };
+=======
+/// Returns the node that listens at the socket, if one does. Removes the socket of a killed node.
+async fn probe(socket: PathBuf) -> Option<Found> {
+    let answer = async { Some(control::ask(&socket, &Question::Nodes).await) };
+>>>>>>> prose-tools
     let late = async {
-        Timer::after(PATIENCE).await;
+        Timer::after(ANSWER_TIMEOUT).await;
         None
     };
     let node = match smol::future::or(answer, late).await {
@@ -164,14 +170,14 @@ async fn who(socket: PathBuf) -> Option<Found> {
         Some(Err(AskError::NoNode { cause, .. })) => {
             match cause.kind() {
                 io::ErrorKind::ConnectionRefused => {
-                    // Left where it is, it would be asked again each time. Something else may lie
-                    // there by now.
+                    // Otherwise every later command would try it again. Another file may have
+                    // replaced the socket by now.
                     if fs::symlink_metadata(&socket).is_ok_and(|there| there.file_type().is_socket()) {
                         let _ = fs::remove_file(&socket);
                     }
                     return None;
                 }
-                // So many wait for an answer that no more are let in.
+                // The queue of connections is full: a node listens, and is busy.
                 io::ErrorKind::WouldBlock => None,
                 _ => return None,
             }

@@ -1,4 +1,4 @@
-//! `obit why`: what a node that runs has told its watchers, and on what evidence.
+//! `obit why`: the `Down`s that a running node has reported, and the evidence for each.
 
 use std::time::Duration;
 
@@ -18,33 +18,33 @@ use crate::{
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  obit why                                 the last 20 that were told
-  obit why job1@a@10.0.0.7:7001            what was told of this process
-  obit why --last 1 job1@a@10.0.0.7:7001   the last of it
-  obit why partisan:ref:b@host:8c21:0.1    what this monitor told
+  obit why                                 the last 20 Downs
+  obit why job1@a@10.0.0.7:7001            the Downs for this process
+  obit why --last 1 job1@a@10.0.0.7:7001   the last Down for it
+  obit why partisan:ref:b@host:8c21:0.1    the Down of this monitor
 
-It asks the node of the *watcher*, which has to run still: one that has ended, as `obit watch` does once all are gone, has \
-taken with it what it knew. The reference of a monitor is in the lines of `obit watch --json`; docs/CLI.md has the fields \
+It asks the node of the *watcher*, which must still be running: the history of a node ends with it, so an `obit watch` that \
+has exited cannot be asked. The lines of `obit watch --json` have the reference of each monitor; docs/CLI.md has the fields \
 of --json.
 
-Exit code: 0; 1 if nothing was told of it, or if no node answers; 2 if it is neither a monitor nor a target.";
+Exit code: 0; 1 if the node has reported no Down for it, or if no node answers; 2 if it is neither a monitor nor a target.";
 
-/// What `why` is given.
+/// The options of `obit why`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// A monitor, or what was monitored; by default whatever was told last.
+    /// A monitor or a target; by default all of them.
     #[arg(value_name = "REF|TARGET", value_parser = monitor_or_target)]
     of: Option<String>,
-    /// How many to show at most, any number from 0, the newest first; by default 20, or all of what
-    /// is named. A node keeps 4,096.
+    /// Maximum number of `Down`s to show, from 0, the newest first; by default 20, or all if a
+    /// monitor or a target is named. A node keeps 4,096.
     #[arg(long, value_name = "NUMBER")]
     last: Option<usize>,
     #[command(flatten)]
     asking: Asking,
 }
 
-/// How many are shown if nothing is named.
-const LAST: usize = 20;
+/// Number of `Down`s shown if neither a monitor nor a target is named.
+const DEFAULT_LAST: usize = 20;
 
 pub(crate) fn run(options: &Options) -> Result {
     let Response::Downs(mut downs) = options.asking.ask(&Request::Downs(options.of.clone()))? else {
@@ -53,26 +53,26 @@ pub(crate) fn run(options: &Options) -> Result {
     match &options.of {
         Some(of) if downs.is_empty() => {
             return Err(Failure::new(format!(
-                "this node has told nothing of {of}, or more than 4,096 others since: ask the node of the watcher, while it runs; \
-                 `obit why` without a name shows the last ones"
+                "this node has reported nothing of {of}, or more than 4,096 other `Down`s since: ask the node of the watcher, while \
+                 it runs; `obit why` without a name shows the last ones"
             )));
         }
         Some(_) => downs.truncate(options.last.unwrap_or(usize::MAX)),
-        None => downs.truncate(options.last.unwrap_or(LAST)),
+        None => downs.truncate(options.last.unwrap_or(DEFAULT_LAST)),
     }
     if options.asking.json {
         downs.iter().try_for_each(say_json)?;
         return Ok(ExitCode::SUCCESS);
     }
     if downs.is_empty() {
-        note("this node has told nobody of an end so far");
+        note("this node has reported no end so far");
     }
-    // What is told again and again, as of one who is waited for, is one entry.
+    // A `Down` that repeats, as for a target of `obit watch --wait`, is printed once.
     downs.chunk_by(is_alike).try_for_each(say_why)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is asked for, as a node writes it.
+/// Parses a monitor or a target, and returns it in the form in which a node writes it.
 fn monitor_or_target(text: &str) -> std::result::Result<String, String> {
     if text.starts_with("partisan:ref:") {
         return text
@@ -91,30 +91,31 @@ fn is_alike(one: &PastDownLine, other: &PastDownLine) -> bool {
     one.target == other.target && is_same_reason && is_same_evidence
 }
 
-/// What was told, who decided it, and on what evidence; of several that are alike the newest, which
-/// is the first.
+/// Prints the `Down`, the node that decided it, and the evidence. Of several equal `Down`s it
+/// prints the newest, which is the first.
 fn say_why(alike: &[PastDownLine]) -> Result<()> {
     let [down, ..] = alike else { return Ok(()) };
-    let life = match &down.incarnation {
-        Some(life) => format!("{} in its life {life}", down.node),
+    let node = match &down.incarnation {
+        Some(incarnation) => format!("{} (incarnation {incarnation})", down.node),
         None => down.node.clone(),
     };
     let silent = down.silent_ms.map(Duration::from_millis);
     let (decided, heard) = match down.source.as_str() {
-        "target-node" => (
-            format!("{life}, which bears the name and alone can know"),
-            "by this very notice: it is true".to_owned(),
-        ),
+        "target-node" => {
+            (format!("{node}, the node of the target"), "with this notice: the process has ended".to_owned())
+        }
         "session-end" => (
-            format!("this node, when its session with {life} ended"),
+            format!("this node, when its session with {node} ended"),
             match silent {
-                Some(silent) => format!("{:.1}s before: the process may live on", silent.as_secs_f64()),
-                None => "until the session ended: the process may live on".to_owned(),
+                Some(silent) => {
+                    format!("{:.1}s before: the process may still be running", silent.as_secs_f64())
+                }
+                None => "until the session ended: the process may still be running".to_owned(),
             },
         ),
         _ => (
-            format!("this node or {life}: there was no session that could be used"),
-            "not at all: nothing is known of the process".to_owned(),
+            format!("this node or {node}: there was no usable session"),
+            "never: the state of the process is unknown".to_owned(),
         ),
     };
     say(&down.target)?;

@@ -196,9 +196,9 @@ mod tests {
 
     /// The loss that a supervised task reported, if it did.
     fn loss_of(run: impl FnOnce(&dyn Fn(Loss))) -> Option<String> {
-        let told = RefCell::new(None);
-        run(&|loss: Loss| *told.borrow_mut() = Some(loss.to_string()));
-        told.into_inner()
+        let reported = RefCell::new(None);
+        run(&|loss: Loss| *reported.borrow_mut() = Some(loss.to_string()));
+        reported.into_inner()
     }
 
     #[test]
@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn a_panic_is_caught_and_told() {
         let work = async { panic!("out of paper") };
-        let told = loss_of(|lost| assert_eq!(supervise("work", work, lost).now_or_never(), Some(())));
-        assert_eq!(told.as_deref(), Some("it panicked: out of paper"));
+        let reported = loss_of(|lost| assert_eq!(supervise("work", work, lost).now_or_never(), Some(())));
+        assert_eq!(reported.as_deref(), Some("it panicked: out of paper"));
     }
 
     #[test]
@@ -230,12 +230,12 @@ mod tests {
             futures::pending!();
         };
         let mut waker = Context::from_waker(futures::task::noop_waker_ref());
-        let told = loss_of(|lost| {
+        let reported = loss_of(|lost| {
             let mut task = Box::pin(supervise("work", work, lost));
             assert_eq!(task.as_mut().poll(&mut waker), Poll::Pending);
             assert_eq!(task.as_mut().poll(&mut waker), Poll::Ready(()));
         });
-        assert_eq!(told.as_deref(), Some("it panicked: in the destructor"));
+        assert_eq!(reported.as_deref(), Some("it panicked: in the destructor"));
     }
 
     #[test]

@@ -173,20 +173,20 @@ mod tests {
 
     #[test]
     fn events_keep_their_order_and_survive_a_panic_and_a_full_queue() {
-        let (told, heard) = channel();
+        let (handled, results) = channel();
         for number in 0..3 {
-            let told = told.clone();
-            send(move || told.send(number).expect("the test listens"));
+            let handled = handled.clone();
+            send(move || handled.send(number).expect("the test holds the receiver"));
         }
-        assert_eq!([heard.recv(), heard.recv(), heard.recv()], [Ok(0), Ok(1), Ok(2)]);
+        assert_eq!([results.recv(), results.recv(), results.recv()], [Ok(0), Ok(1), Ok(2)]);
 
         send(|| panic!("a subscriber that panics"));
-        let after = told.clone();
-        send(move || after.send(3).expect("the test listens"));
-        assert_eq!(heard.recv(), Ok(3));
+        let after = handled.clone();
+        send(move || after.send(3).expect("the test holds the receiver"));
+        assert_eq!(results.recv(), Ok(3));
         assert_eq!(dropped(), 1);
 
-        // A subscriber that blocks: senders go on, and what does not fit is counted.
+        // A subscriber that blocks: senders continue, and events that exceed the queue are counted.
         let (unblock, blocked) = channel::<()>();
         send(move || {
             let _ = blocked.recv();
@@ -196,10 +196,10 @@ mod tests {
         }
         assert!(dropped() >= 10);
         drop(unblock);
-        let (last, heard) = channel();
-        while heard.try_recv().is_err() {
+        let (last, results) = channel();
+        while results.try_recv().is_err() {
             let last = last.clone();
-            send(move || last.send(()).expect("the test listens"));
+            send(move || last.send(()).expect("the test holds the receiver"));
             thread::yield_now();
         }
     }
@@ -220,16 +220,16 @@ mod tests {
         queue.push(Box::new(|| {}), || begin + RETRY_AFTER, never);
         assert_eq!(dropped(), 4, "a second attempt failed, and delays the third");
 
-        let (told, heard) = channel();
+        let (handled, results) = channel();
         for number in 0..2 {
-            let told = told.clone();
-            let tell = Box::new(move || told.send(number).expect("the test listens"));
+            let handled = handled.clone();
+            let tell = Box::new(move || handled.send(number).expect("the test holds the receiver"));
             match number {
                 0 => queue.push(tell, || begin + 2 * RETRY_AFTER, start_thread),
                 _ => queue.push(tell, || panic!("no clock is needed"), never),
             }
         }
-        assert_eq!([heard.recv(), heard.recv()], [Ok(0), Ok(1)]);
+        assert_eq!([results.recv(), results.recv()], [Ok(0), Ok(1)]);
         assert_eq!(dropped(), 4);
     }
 }

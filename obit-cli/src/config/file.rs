@@ -1,7 +1,7 @@
 //! Reads a file of settings.
 //!
-//! Errors name the file, the line and the key. They never quote the file: it may be the key of the
-//! cluster by mistake, or have a secret in it.
+//! Errors name the file, the line and the setting. They never quote the file: it may be the secret
+//! file of the cluster by mistake, or contain a secret.
 
 use std::{fs::File, io::Read, path::Path};
 
@@ -16,16 +16,16 @@ use crate::{
     options::NodeOptions,
 };
 
-/// A file of settings is not longer: more is a mistake.
+/// Maximum size of a file of settings, in bytes. A larger file is a mistake.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The settings in the file.
+/// Reads the settings in the file.
 pub(super) fn read(path: &Path) -> Result<NodeOptions> {
     let name = || format!("cannot read the configuration {}", path.display());
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes)).context(name)?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err(Failure::new(format!("{}: it has more than {MAX_FILE} bytes", name())));
+        return Err(Failure::new(format!("{}: the file has more than {MAX_FILE} bytes", name())));
     }
     parse(&bytes).map_err(|problem| Failure::new(format!("{}: {problem}", path.display())))
 }
@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path) -> Result<NodeOptions> {
 fn parse(bytes: &[u8]) -> std::result::Result<NodeOptions, String> {
     let line = |at: usize| bytes.iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
     let text = std::str::from_utf8(bytes)
-        .map_err(|error| format!("line {}: it is no text (UTF-8)", line(error.valid_up_to())))?;
+        .map_err(|error| format!("line {}: it is not UTF-8 text", line(error.valid_up_to())))?;
     let settings = DeTable::parse(text).map_err(|error| {
         let span = error.span().unwrap_or_default();
         let at = line(span.start);
@@ -41,7 +41,7 @@ fn parse(bytes: &[u8]) -> std::result::Result<NodeOptions, String> {
             let key = text.get(span).unwrap_or_default();
             return format!("line {at}: {}this setting was given before; remove one of them", shown_key(key));
         }
-        format!("line {at}: it is no TOML; each setting is `key = value`, and a text has quotes")
+        format!("line {at}: it is not TOML; each setting is `key = value`, and a text has quotes")
     })?;
     let mut settings: Vec<_> = settings.into_inner().into_iter().collect();
     settings.sort_by_key(|(key, _)| key.span().start);
@@ -54,17 +54,18 @@ fn parse(bytes: &[u8]) -> std::result::Result<NodeOptions, String> {
     })
 }
 
-/// The key, if it looks like that of a setting; a part of a secret could stand in its place.
+/// The key if it looks like one of a setting, else nothing: it may be a part of a secret.
 fn shown_key(key: &str) -> String {
-    const LONGEST: usize = 24;
+    const MAX_LEN: usize = 24;
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-';
-    match key.len() <= LONGEST && key.bytes().all(is_plain) {
+    match key.len() <= MAX_LEN && key.bytes().all(is_plain) {
         true => format!("`{key}`: "),
         false => String::new(),
     }
 }
 
-/// The message of an error without what stands in the file: serde puts it before what was expected.
+/// The message of an error without the value from the file, which serde puts before the expected
+/// one.
 fn without_values(message: &str) -> String {
     let expected = |what: &str| match message.rsplit_once(", expected ") {
         Some((_, expected)) => format!("{what}; expected {expected}"),
@@ -80,7 +81,7 @@ fn without_values(message: &str) -> String {
     if starts(&["invalid type: ", "invalid length "]) {
         return expected("the value is of another kind");
     }
-    // Of this program itself, which quotes nothing.
+    // The message is from this program, which never quotes the value.
     message.to_owned()
 }
 
@@ -122,7 +123,7 @@ mod tests {
             error(b"hidden = 1\nhidden = true"),
             "line 2: `hidden`: this setting was given before; remove one of them"
         );
-        assert_eq!(error(b"node = \"a@h:1\"\n\xff"), "line 2: it is no text (UTF-8)");
+        assert_eq!(error(b"node = \"a@h:1\"\n\xff"), "line 2: it is not UTF-8 text");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Arrangements in the process of the command, made before the command is executed there.
+//! Prepares the process of the command before the command is executed in it.
 //!
-//! `obit` starts itself with a hidden first argument. That process makes its arrangements, then it
-//! becomes the command. In this way, the arrangements need no code between `fork` and `exec`, where
+//! `obit` starts itself with a hidden first argument. That process sets up its parent-death signal
+//! and its terminal, then it executes the command. So no code runs between `fork` and `exec`, where
 //! almost nothing is allowed.
 
 use std::{
@@ -21,16 +21,16 @@ use crate::{failure::Failure, run::cannot_start, signals};
 
 /// The hidden argument.
 const SHIM: &str = "__become";
-/// That the command has to die with its parent; the number of the parent follows after this.
+/// Flag: kill the command when its parent ends. The pid of the parent follows.
 const DIES_WITH: &str = "--dies-with=";
-/// That its process group takes the foreground of the terminal.
+/// Flag: give the foreground of the terminal to the process group of the command.
 const FOREGROUND: &str = "--foreground";
-/// The word before the command.
+/// The argument before the command.
 const COMMAND: &str = "--";
 
-/// Runs a command by way of the shim.
+/// Makes a `Command` that runs the words through the shim.
 pub(super) fn command(words: &[OsString], dies_with_obit: bool, foreground: bool) -> Command {
-    // This very program, even if its file was replaced or removed meanwhile.
+    // This is the running program, even if its file was replaced or removed in the meantime.
     let mut command = Command::new("/proc/self/exe");
     command.arg(SHIM);
     if dies_with_obit {
@@ -43,28 +43,28 @@ pub(super) fn command(words: &[OsString], dies_with_obit: bool, foreground: bool
     command
 }
 
-/// If this process was started as the shim, it becomes the command. Returns only if it was not.
+/// Executes the command if this process was started as the shim. Returns only if it was not.
 pub(crate) fn become_command_if_asked() {
     let mut words = env::args_os().skip(1);
     if words.next().is_none_or(|word| word != SHIM) {
         return;
     }
-    let failure = arrange_and_become(words);
+    let failure = prepare_and_exec(words);
     failure.note();
     crate::supervisor::leave(failure.exit_code());
 }
 
-fn arrange_and_become(mut words: impl Iterator<Item = OsString>) -> Failure {
+fn prepare_and_exec(mut words: impl Iterator<Item = OsString>) -> Failure {
     for word in words.by_ref().take_while(|word| word != COMMAND) {
-        let arranged = match parent_in(&word) {
+        let prepared = match parent_in(&word) {
             Some(parent) => die_with(parent),
             None if word == FOREGROUND => {
                 Terminal::open().give_to(Group::led_by(getpid()));
                 Ok(())
             }
-            None => Err(Failure::new("it is for `obit run` alone")),
+            None => Err(Failure::new("this argument is only for `obit run`")),
         };
-        if let Err(failure) = arranged {
+        if let Err(failure) = prepared {
             return failure;
         }
     }
@@ -80,7 +80,7 @@ fn parent_in(word: &OsStr) -> Option<i32> {
 /// Has the kernel kill this process, and the command that it becomes, when its parent ends.
 fn die_with(parent: i32) -> Result<(), Failure> {
     platform::set_death_signal().map_err(|error| Failure::new(format!("--die-with-obit: {error}")))?;
-    // It may have ended before that was arranged. Then another process is the parent by now.
+    // The parent may have ended before that call. Then another process is the parent by now.
     if getppid() != Pid::from_raw(parent) {
         crate::supervisor::leave(signals::exit_code(Signal::KILL.as_raw()));
     }

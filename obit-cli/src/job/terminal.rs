@@ -1,4 +1,4 @@
-//! The terminal that controls this process, and the process group in its foreground.
+//! The controlling terminal of this process, and the process group in its foreground.
 
 use std::{
     fs::{self, File},
@@ -15,10 +15,10 @@ use rustix::{
     termios::{tcgetpgrp, tcsetpgrp},
 };
 
-/// The number of a process group.
+/// The id of a process group.
 ///
-/// It is 0 for every group whose leader is outside of the number space of this process, as may be
-/// that of process 1 in a container. `rustix` has no place for that.
+/// It is 0 for every group whose leader is outside of the pid namespace of this process, as may be
+/// that of process 1 in a container. `rustix` cannot represent that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Group(i32);
 
@@ -41,7 +41,7 @@ impl Group {
 pub(crate) struct Terminal(Option<File>);
 
 impl Terminal {
-    /// Opens the terminal that controls this process. Never blocks.
+    /// Opens the controlling terminal of this process. Never blocks.
     pub(crate) fn open() -> Self {
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
         let file = File::options().read(true).write(true).custom_flags(flags as i32).open("/dev/tty");
@@ -58,14 +58,15 @@ impl Terminal {
         self.foreground() == Some(Group::own())
     }
 
-    /// Brings a process group to its foreground, also from its background.
+    /// Brings a process group to the foreground. Works from the background too.
     pub(crate) fn give_to(&self, Group(group): Group) {
         let (Some(file), Some(group)) = (&self.0, Pid::from_raw(group)) else { return };
-        // The kernel answers this with SIGTTOU if it comes from the background, unless that signal
-        // is blocked.
+        // The kernel sends SIGTTOU to a process that does this from the background, unless the
+        // signal is blocked.
         let ttou: SigSet = [Signal::SIGTTOU].into_iter().collect();
         if let Ok(before) = ttou.thread_swap_mask(SigmaskHow::SIG_BLOCK) {
-            // A group that has ended, or a terminal that is gone, needs no foreground.
+            // This fails if the group has ended or the terminal is gone: then there is nothing to
+            // do.
             let _ = tcsetpgrp(file, group);
             let _ = before.thread_set_mask();
         }

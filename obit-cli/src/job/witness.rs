@@ -1,10 +1,11 @@
-//! A process that shares the process group of the command, and tells which signals the whole group
-//! has got.
+//! A process in the process group of the command that reports the signals that the whole group has
+//! received.
 //!
-//! A signal to the group reaches `obit` and the command; passed on, the command would get it twice.
-//! The system does not tell to whom a signal was sent besides its receiver. So `obit` starts itself
-//! once more, with a hidden argument, and asks that process whether it has got the signal too.
-//! Linux sends to the youngest processes of a group first: what `obit` has got, the witness has.
+//! A signal to the group reaches both `obit` and the command; if `obit` passed it on, the command
+//! would receive it twice. The system does not report to which other processes a signal was sent.
+//! So `obit` starts itself a second time, with a hidden argument, and asks that process whether it
+//! has received the signal too. Linux sends to the youngest processes of a group first: when `obit`
+//! receives a signal to the group, the witness has received it.
 
 use std::{
     env,
@@ -29,24 +30,24 @@ use crate::{
 /// The hidden argument.
 const WITNESS: &str = "__witness";
 
-/// How long an answer may take; a witness that is stopped gives none.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// For how long a signal of the witness is held against one that `obit` has still to look at.
-const MEMORY: Duration = Duration::from_secs(5);
+/// Maximum time for an answer. A witness that is stopped does not answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a signal that the witness has reported is kept, until `obit` handles the same signal.
+const KEEP_SIGNALS: Duration = Duration::from_secs(5);
 
-/// The connection to the process. It ends when this is dropped.
+/// The connection to the witness process, which ends on drop.
 pub(crate) struct Witness {
     questions: ChildStdin,
     answers: ChildStdout,
-    /// The signals that it has got and `obit` has not looked at yet, a bit each.
+    /// The signals that the witness has received and `obit` has not handled yet, one bit each.
     seen: u64,
-    /// When it told the last of them.
-    told: Instant,
+    /// When the witness answered last.
+    answered: Instant,
 }
 
 impl Witness {
-    /// Starts the process, and waits until it catches signals. Its end is reaped with that of every
-    /// other child.
+    /// Starts the process, and waits until it catches signals. [`Job::change`](super::Job::change)
+    /// reaps it.
     pub(crate) fn start() -> io::Result<Self> {
         let mut command = Command::new("/proc/self/exe");
         command.arg0("obit-witness").arg(WITNESS).env_remove(SECRET).current_dir("/");
@@ -55,15 +56,15 @@ impl Witness {
         let (Some(questions), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
-        let mut witness = Witness { questions, answers, seen: 0, told: Instant::now() };
+        let mut witness = Witness { questions, answers, seen: 0, answered: Instant::now() };
         witness.answer()?;
         Ok(witness)
     }
 
-    /// Whether it has got a signal that `obit` has got. An error means that it cannot tell, now or
-    /// ever.
+    /// Whether the witness has received a signal that `obit` has received. After an error the
+    /// witness is of no use any more.
     pub(crate) fn has_got(&mut self, signal: i32) -> io::Result<bool> {
-        if self.told.elapsed() > MEMORY {
+        if self.answered.elapsed() > KEEP_SIGNALS {
             self.seen = 0;
         }
         self.ask()?;
@@ -72,9 +73,9 @@ impl Witness {
         Ok(got)
     }
 
-    /// Forgets the signals that it has got so far.
+    /// Discards the signals that the witness has received so far.
     pub(crate) fn forget(&mut self) {
-        // If it cannot tell now, the next question shows that.
+        // If this fails, the next question fails too.
         let _ = self.ask();
         self.seen = 0;
     }
@@ -82,12 +83,12 @@ impl Witness {
     fn ask(&mut self) -> io::Result<()> {
         self.questions.write_all(&[0])?;
         self.seen |= self.answer()?;
-        self.told = Instant::now();
+        self.answered = Instant::now();
         Ok(())
     }
 
     fn answer(&mut self) -> io::Result<u64> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + ANSWER_TIMEOUT;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let timeout = Timespec::try_from(left).ok();
@@ -108,11 +109,11 @@ const fn bit(signal: i32) -> u64 {
     1 << (signal - 1)
 }
 
-/// If this process was started as the witness, it is that until `obit` ends or needs it no more.
+/// Runs the witness until `obit` closes its pipe, if this process was started as the witness.
 /// Returns only if it was not.
 pub(crate) fn be_witness_if_asked() {
     if env::args_os().nth(1).is_some_and(|word| word == WITNESS) {
-        // The witness ends when `obit` closes the pipe, which is an error here and the normal end.
+        // The error is the closed pipe, which is the normal end.
         let _ = answer_questions();
         supervisor::leave(ExitCode::SUCCESS);
     }
@@ -124,7 +125,7 @@ fn answer_questions() -> Result<()> {
     let (mut questions, mut answers) = (io::stdin().lock(), io::stdout().lock());
     let mut seen: u64 = 0;
     loop {
-        // The first answer says that it has begun.
+        // The first answer reports that the witness catches signals.
         answers.write_all(&seen.to_ne_bytes())?;
         answers.flush()?;
         questions.read_exact(&mut [0])?;

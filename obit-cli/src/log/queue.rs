@@ -1,8 +1,8 @@
-//! The lines that wait to be written, and the count of those that were dropped.
+//! The queue of log lines, and the count of dropped lines.
 //!
-//! Pushing never blocks: a line for which there is no room is dropped and counted. The count takes
-//! the place of the missing lines: it is written before the next line for which there is room, or
-//! once everything else is written.
+//! A push never blocks: if the queue is full, it drops the line and counts it. The count is written
+//! in place of the missing lines: before the next line that the queue accepts, or once the queue is
+//! empty.
 
 use std::{
     collections::VecDeque,
@@ -12,32 +12,32 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-/// A line that waits.
+/// A queued line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
-    /// Of the log, without its line break.
+pub(super) enum LogEntry {
+    /// A line of the log, without its line break.
     Line(String),
-    /// In place of this many lines that were dropped.
+    /// Stands for this number of dropped lines.
     Dropped(u64),
 }
 
-impl Entry {
+impl LogEntry {
     /// The line as it is written.
     pub(super) fn text(&self) -> String {
         match self {
-            Entry::Line(line) => format!("{line}\n"),
-            Entry::Dropped(1) => "1 log line was dropped: standard error is not being read\n".to_owned(),
-            Entry::Dropped(n) => format!("{n} log lines were dropped: standard error is not being read\n"),
+            LogEntry::Line(line) => format!("{line}\n"),
+            LogEntry::Dropped(1) => "1 log line was dropped: standard error is not being read\n".to_owned(),
+            LogEntry::Dropped(n) => format!("{n} log lines were dropped: standard error is not being read\n"),
         }
     }
 
     /// Number of bytes that count against the limit of the queue.
     fn size(&self) -> usize {
         let text = match self {
-            Entry::Line(line) => line.len(),
-            Entry::Dropped(_) => 0,
+            LogEntry::Line(line) => line.len(),
+            LogEntry::Dropped(_) => 0,
         };
-        mem::size_of::<Entry>() + text
+        mem::size_of::<LogEntry>() + text
     }
 }
 
@@ -48,24 +48,24 @@ pub(super) struct Queue {
     state: Mutex<State>,
     /// Signaled when there may be an entry to write.
     arrived: Condvar,
-    /// Signaled when there may be none left.
+    /// Signaled when everything may be written.
     idle: Condvar,
 }
 
 #[derive(Debug)]
 struct State {
-    entries: VecDeque<Entry>,
-    /// Of the entries.
+    entries: VecDeque<LogEntry>,
+    /// Size of all entries.
     bytes: usize,
-    /// Whether lines are being dropped. They are until half of the room is free, so that a slow
-    /// reader gets stretches of the log, and not a count after each line.
+    /// Whether lines are being dropped. Once the queue is full, it drops lines until it is half
+    /// empty, so that a slow reader gets long runs of lines, and not a count after each line.
     overflowing: bool,
-    /// Number of lines that were dropped and are in no entry.
+    /// Number of dropped lines that no entry counts yet.
     dropped: u64,
-    /// Whether an entry has been taken that is not written yet.
+    /// Whether the writer has taken an entry and not written it yet.
     writing: bool,
-    /// Whether the last write failed: then the count waits for the next line, since it would fail
-    /// as well.
+    /// Whether the last write failed. Then the count is not written before the next line, since its
+    /// write would fail as well.
     failing: bool,
 }
 
@@ -84,13 +84,13 @@ impl Queue {
 
     /// Adds a line, or drops it and counts it.
     pub(super) fn push(&self, line: String) {
-        self.state.lock().push(Entry::Line(line), self.max_bytes);
+        self.state.lock().push(LogEntry::Line(line), self.max_bytes);
         self.arrived.notify_one();
     }
 
-    /// Takes the next entry to write, which [`Queue::written`] must follow; blocks while there is
-    /// none.
-    pub(super) fn take(&self) -> Entry {
+    /// Takes the next entry to write; blocks while there is none. A call of [`Queue::written`] must
+    /// follow.
+    pub(super) fn take(&self) -> LogEntry {
         let mut state = self.state.lock();
         loop {
             match state.take() {
@@ -100,27 +100,27 @@ impl Queue {
         }
     }
 
-    /// Takes the next entry to write, which [`Queue::written`] must follow, if there is one.
-    pub(super) fn try_take(&self) -> Option<Entry> {
+    /// Takes the next entry to write; returns `None` if there is none. After an entry, a call of
+    /// [`Queue::written`] must follow.
+    pub(super) fn try_take(&self) -> Option<LogEntry> {
         self.state.lock().take()
     }
 
-    /// The entry that was taken has been written, or could not be.
-    pub(super) fn written(&self, entry: &Entry, written: bool) {
+    /// Reports whether the entry that was taken could be written.
+    pub(super) fn written(&self, entry: &LogEntry, written: bool) {
         let mut state = self.state.lock();
         state.writing = false;
         state.failing = !written;
         if !written {
             state.dropped += match entry {
-                Entry::Line(_) => 1,
-                Entry::Dropped(n) => *n,
+                LogEntry::Line(_) => 1,
+                LogEntry::Dropped(n) => *n,
             };
         }
         self.idle.notify_all();
     }
 
-    /// Blocks until everything is written, the count of dropped lines included, for at most that
-    /// long.
+    /// Blocks until everything is written, the count of dropped lines included, or the time is up.
     pub(super) fn flush(&self, at_most: Duration) {
         let until = Instant::now() + at_most;
         let mut state = self.state.lock();
@@ -129,40 +129,41 @@ impl Queue {
         while !state.is_idle() && !self.idle.wait_until(&mut state, until).timed_out() {}
     }
 
-    /// Lets the count be written although the last write failed: no further line will come.
+    /// Allows a write of the count although the last write failed, when no further line will
+    /// follow.
     pub(super) fn report_again(&self) {
         self.state.lock().report_again();
     }
 }
 
 impl State {
-    fn push(&mut self, entry: Entry, max_bytes: usize) {
-        let room = if self.overflowing { max_bytes / 2 } else { max_bytes };
-        self.overflowing = self.bytes + entry.size() > room;
+    fn push(&mut self, entry: LogEntry, max_bytes: usize) {
+        let limit = if self.overflowing { max_bytes / 2 } else { max_bytes };
+        self.overflowing = self.bytes + entry.size() > limit;
         if self.overflowing {
             self.dropped += 1;
             return;
         }
         self.failing = false;
         if self.dropped > 0 {
-            let dropped = Entry::Dropped(mem::take(&mut self.dropped));
+            let dropped = LogEntry::Dropped(mem::take(&mut self.dropped));
             self.append(dropped);
         }
         self.append(entry);
     }
 
-    fn append(&mut self, entry: Entry) {
+    fn append(&mut self, entry: LogEntry) {
         self.bytes += entry.size();
         self.entries.push_back(entry);
     }
 
-    fn take(&mut self) -> Option<Entry> {
+    fn take(&mut self) -> Option<LogEntry> {
         let entry = match self.entries.pop_front() {
             Some(entry) => {
                 self.bytes -= entry.size();
                 entry
             }
-            None if self.dropped > 0 && !self.failing => Entry::Dropped(mem::take(&mut self.dropped)),
+            None if self.dropped > 0 && !self.failing => LogEntry::Dropped(mem::take(&mut self.dropped)),
             None => return None,
         };
         self.writing = true;
@@ -186,13 +187,13 @@ mod tests {
         format!("line {number:02}")
     }
 
-    /// A queue that has room for so many of these lines.
+    /// A queue with a capacity of this number of test lines.
     fn queue(lines: usize) -> Queue {
-        Queue::new(lines * Entry::Line(line(0)).size())
+        Queue::new(lines * LogEntry::Line(line(0)).size())
     }
 
-    /// Writes everything, and returns it.
-    fn drain(queue: &Queue) -> Vec<Entry> {
+    /// Takes all entries as written, and returns them.
+    fn drain(queue: &Queue) -> Vec<LogEntry> {
         let write = || queue.try_take().inspect(|entry| queue.written(entry, true));
         std::iter::from_fn(write).collect()
     }
@@ -201,16 +202,16 @@ mod tests {
     fn a_full_queue_drops_and_the_count_takes_the_place_of_the_missing_lines() {
         let queue = queue(4);
         (0..10).for_each(|number| queue.push(line(number)));
-        let mut kept: Vec<_> = (0..4).map(|number| Entry::Line(line(number))).collect();
-        kept.push(Entry::Dropped(6));
+        let mut kept: Vec<_> = (0..4).map(|number| LogEntry::Line(line(number))).collect();
+        kept.push(LogEntry::Dropped(6));
         assert_eq!(drain(&queue), kept);
         assert_eq!(drain(&queue), [], "the count is written once");
         queue.push(line(10));
-        assert_eq!(drain(&queue), [Entry::Line(line(10))], "what follows is written again");
+        assert_eq!(drain(&queue), [LogEntry::Line(line(10))], "later lines are accepted again");
     }
 
     #[test]
-    fn after_an_overflow_half_of_the_room_is_made_before_lines_are_taken_again() {
+    fn after_an_overflow_lines_are_accepted_again_once_the_queue_is_half_empty() {
         let queue = queue(4);
         (0..5).for_each(|number| queue.push(line(number)));
         let write = || queue.take();
@@ -219,7 +220,7 @@ mod tests {
         queue.written(&write(), true);
         queue.written(&write(), true);
         queue.push(line(6));
-        let rest = [Entry::Line(line(3)), Entry::Dropped(2), Entry::Line(line(6))];
+        let rest = [LogEntry::Line(line(3)), LogEntry::Dropped(2), LogEntry::Line(line(6))];
         assert_eq!(drain(&queue), rest);
     }
 
@@ -231,12 +232,12 @@ mod tests {
         assert_eq!(queue.try_take(), None);
         queue.push(line(1));
         let dropped = queue.take();
-        assert_eq!(dropped, Entry::Dropped(1));
+        assert_eq!(dropped, LogEntry::Dropped(1));
         queue.written(&dropped, false);
         queue.written(&queue.take(), false);
         assert_eq!(queue.try_take(), None);
         queue.report_again();
-        assert_eq!(queue.try_take(), Some(Entry::Dropped(2)));
+        assert_eq!(queue.try_take(), Some(LogEntry::Dropped(2)));
     }
 
     #[test]
@@ -244,6 +245,6 @@ mod tests {
         let queue = queue(4);
         queue.push("x".repeat(1000));
         queue.push(line(1));
-        assert_eq!(drain(&queue), [Entry::Dropped(1), Entry::Line(line(1))]);
+        assert_eq!(drain(&queue), [LogEntry::Dropped(1), LogEntry::Line(line(1))]);
     }
 }

@@ -1,5 +1,5 @@
-//! The thread that writes the log to standard error. It is the only place of a running node that
-//! may block there.
+//! The thread that writes the log to standard error. No other part of a running node may block on
+//! standard error.
 
 use std::{
     io,
@@ -14,31 +14,31 @@ use rustix::{
     io::{Errno, write},
 };
 
-use super::queue::{Entry, Queue};
+use super::queue::{LogEntry, Queue};
 use crate::cut::beginning;
 
-/// Maximum size of the lines that wait, in bytes.
+/// Maximum size of the queue, in bytes.
 const MAX_QUEUE: usize = 1 << 20;
 
-/// Maximum length of a line, in bytes. With its line break it fits what a pipe takes in one piece
-/// (`PIPE_BUF`), so lines of several programs on one pipe do not mix.
+/// Maximum length of a line, in bytes. With its line break it has `PIPE_BUF` bytes, which a pipe
+/// takes atomically, so lines of several programs on one pipe do not mix.
 const MAX_LINE: usize = 4095;
 
 static QUEUE: Queue = Queue::new(MAX_QUEUE);
 
-/// Whether the thread runs; empty before [`start`].
+/// Whether the thread could be started; empty before [`start`].
 static HAS_THREAD: OnceLock<bool> = OnceLock::new();
 
-/// Starts to take lines.
+/// Starts the writer. [`push`] accepts lines from now on.
 pub(super) fn start() {
     HAS_THREAD.get_or_init(|| {
         let thread = thread::Builder::new().name("log".to_owned());
-        // Without a thread, lines wait for the flush.
+        // Without a thread, lines stay in the queue until the flush.
         thread.spawn(|| run(&QUEUE, io::stderr())).is_ok()
     });
 }
 
-/// Adds a line, if lines are taken. Never blocks.
+/// Adds a line to the queue. Returns false if the writer is not started. Never blocks.
 pub(super) fn push(line: &str) -> bool {
     let started = HAS_THREAD.get().is_some();
     if started {
@@ -47,7 +47,7 @@ pub(super) fn push(line: &str) -> bool {
     started
 }
 
-/// Blocks until everything is written, for at most that long.
+/// Blocks until everything is written or the time is up.
 pub(super) fn flush(at_most: Duration) {
     match HAS_THREAD.get() {
         Some(true) => QUEUE.flush(at_most),
@@ -65,7 +65,7 @@ fn run(queue: &Queue, to: impl AsFd) {
     }
 }
 
-/// Writes the entries that are there, until that time.
+/// Writes the queued entries, until that time at the latest.
 fn write_until(queue: &Queue, to: impl AsFd, until: Instant) {
     queue.report_again();
     while let Some(entry) = queue.try_take() {
@@ -77,14 +77,14 @@ fn write_until(queue: &Queue, to: impl AsFd, until: Instant) {
     }
 }
 
-/// Writes a whole line. The lock of `io::stderr` is not taken: it would block every other thread
-/// that writes there.
-fn write_line(entry: &Entry, to: &impl AsFd, until: Option<Instant>) -> Result<(), Errno> {
+/// Writes a whole line, without the lock of `io::stderr`: holding it during a slow write would
+/// block every other thread that writes to standard error.
+fn write_line(entry: &LogEntry, to: &impl AsFd, until: Option<Instant>) -> Result<(), Errno> {
     let text = entry.text();
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
-        // A program that shares standard error may have made it non-blocking, so waiting is a step
-        // of its own.
+        // Another program that shares standard error may have made it non-blocking, so this waits
+        // before each write.
         wait(to, until)?;
         match write(to, rest) {
             Ok(0) => return Err(Errno::IO),
@@ -96,7 +96,7 @@ fn write_line(entry: &Entry, to: &impl AsFd, until: Option<Instant>) -> Result<(
     Ok(())
 }
 
-/// Blocks until a write would not.
+/// Blocks until a write would not block.
 fn wait(to: &impl AsFd, until: Option<Instant>) -> Result<(), Errno> {
     let mut fds = [PollFd::new(to, PollFlags::OUT)];
     loop {
@@ -104,7 +104,7 @@ fn wait(to: &impl AsFd, until: Option<Instant>) -> Result<(), Errno> {
         let left = left.map(|left| Timespec::try_from(left).unwrap_or_default());
         match poll(&mut fds, left.as_ref()) {
             Ok(0) => return Err(Errno::TIMEDOUT),
-            // Ready, or in error: the write says which.
+            // Ready or failed: the write returns the error.
             Ok(_) => return Ok(()),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error),
@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
 
-    /// A pipe that is full, and how many bytes it holds.
+    /// A full pipe, and the number of bytes in it.
     fn full_pipe() -> (PipeReader, PipeWriter, usize) {
         let (read, mut write) = pipe().unwrap();
         ioctl_fionbio(&write, true).unwrap();
@@ -135,8 +135,8 @@ mod tests {
     }
 
     #[test]
-    fn a_blocked_pipe_loses_no_line_that_has_room_and_is_told_how_many_had_none() {
-        // The second time the pipe stays non-blocking, as other programs may leave it.
+    fn a_blocked_pipe_loses_no_queued_line_and_gets_the_count_of_dropped_ones() {
+        // In the second round the pipe is non-blocking, as other programs may leave it.
         for nonblocking in [false, true] {
             let (mut read, write, held) = full_pipe();
             ioctl_fionbio(&write, nonblocking).unwrap();
@@ -153,7 +153,7 @@ mod tests {
             while !text.ends_with("after\n") {
                 let len = read.read(&mut buffer).unwrap();
                 text += std::str::from_utf8(&buffer[..len]).unwrap();
-                // The line may have come when there was no room for it yet.
+                // The queue may have been full when the line was pushed.
                 queue.push("after".to_owned());
             }
             let lines: Vec<_> = text.lines().filter(|line| *line != "after").collect();

@@ -1,5 +1,5 @@
-//! Which signals the command of `obit run` gets from `obit`, and job control: both stop and go on
-//! together, as a shell expects it.
+//! Passes signals from `obit` to the command of `obit run`, and handles job control: `obit` and the
+//! command stop and continue together, as a shell expects.
 
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -16,19 +16,20 @@ use crate::{
 pub(super) struct Relay {
     pub(super) job: Job,
     terminal: Terminal,
-    /// If the command shares the process group of `obit`, and there could be one.
+    /// `None` if the command has a process group of its own, or if the witness could not be
+    /// started.
     witness: Option<Witness>,
     /// The last signal by which a process asked `obit` to end.
     asked_to_end: Option<i32>,
-    /// Whether `obit` was asked to stop for a while.
+    /// Whether `obit` received SIGTSTP and has not stopped yet.
     asked_to_suspend: bool,
-    /// Whether `obit` has stopped itself, and was not continued yet.
+    /// Whether `obit` has stopped itself and was not continued yet.
     suspended: bool,
 }
 
 impl Relay {
-    /// The witness, if there is one, is older than the command: the command has not got the signals
-    /// that it has got so far.
+    /// Discards the signals that the witness has received so far: the witness is older than the
+    /// command, so the command has not received them.
     pub(super) fn new(job: Job, terminal: Terminal, mut witness: Option<Witness>) -> Self {
         if let Some(witness) = &mut witness {
             witness.forget();
@@ -36,12 +37,12 @@ impl Relay {
         Relay { job, terminal, witness, asked_to_end: None, asked_to_suspend: false, suspended: false }
     }
 
-    /// The last signal by which a process asked `obit` to end, and which was passed on.
+    /// The last signal by which a process asked `obit` to end, and which `obit` passed on.
     pub(super) const fn asked_to_end(&self) -> Option<i32> {
         self.asked_to_end
     }
 
-    /// Does what a signal to `obit` demands.
+    /// Handles a signal to `obit`.
     pub(super) fn signal(&mut self, received: Received) {
         let Received { number, by_kernel } = received;
         if number == Signal::CHILD.as_raw() {
@@ -64,29 +65,33 @@ impl Relay {
             }
         }
         if ENDING.contains(&number) && self.job.is_stopped() {
-            // Stopped, it could not end.
+            // A stopped command cannot handle the signal, so it could not end.
             self.job.signal(Signal::CONT.as_raw());
         }
     }
 
-    /// Whether the command has got the signal, too, because it was sent to the whole process group.
+    /// Whether the command has received the signal too, because it was sent to the whole process
+    /// group.
     ///
-    /// If no witness can tell: what the kernel sends for a key or for the size of a terminal goes
-    /// to the group. Only SIGHUP for a lost terminal goes to the leader of the session alone.
+    /// Without a witness, signals from the kernel count as sent to the group: those for a key or
+    /// for the size of a terminal are. Only SIGHUP for a lost terminal goes to the leader of the
+    /// session alone.
     fn has_command_got(&mut self, received: Received) -> bool {
         if !self.job.shares_group() {
             return false;
         }
         match self.witness.as_mut().map(|witness| witness.has_got(received.number)) {
             Some(Ok(got)) => return got,
-            // It was stopped or killed. A late answer would be taken for that to the next question.
+            // The witness was stopped or killed. Its late answer would count as the answer to the
+            // next question.
             Some(Err(_)) | None => self.witness = Witness::start().ok(),
         }
         let to_leader_alone = received.number == Signal::HUP.as_raw() && terminal::is_session_leader();
         received.by_kernel && !to_leader_alone
     }
 
-    /// The command has stopped. `obit` stops too if a shell would otherwise wait in vain.
+    /// Handles a stop of the command. `obit` stops too if a shell would otherwise wait for that
+    /// forever.
     pub(super) fn follow(&mut self, stopped_by: Signal) {
         if self.suspended {
             return;
@@ -96,14 +101,14 @@ impl Relay {
         let job_has_terminal = job_group.is_some() && foreground == job_group;
         let by_use_of_terminal = matches!(stopped_by, Signal::TTIN | Signal::TTOU);
         if self.job.has_group() && by_use_of_terminal && foreground == Some(Group::own()) {
-            // It needs the foreground, which is ours to give.
+            // The command needs the foreground, and `obit` has it.
             self.give_terminal();
             return self.job.signal(Signal::CONT.as_raw());
         }
         let follows = match stopped_by {
             Signal::TSTP => self.asked_to_suspend || job_has_terminal,
             Signal::STOP => job_has_terminal,
-            // In one process group the kernel has stopped both.
+            // In a shared process group the kernel has stopped both.
             _ => by_use_of_terminal && self.job.has_group(),
         };
         if !follows {
@@ -111,8 +116,8 @@ impl Relay {
         }
         self.asked_to_suspend = false;
         if terminal::is_orphaned() {
-            // Nothing could continue it. The kernel does not stop an orphaned process group by a
-            // key either.
+            // No shell could continue `obit`. For the same reason the kernel does not stop an
+            // orphaned process group by a key.
             if stopped_by == Signal::TSTP && job_has_terminal {
                 self.job.signal(Signal::CONT.as_raw());
             }
@@ -120,17 +125,17 @@ impl Relay {
         }
         self.take_terminal_back();
         self.suspended = true;
-        // If this fails, it was not stopped, and the command can still be continued by SIGCONT.
+        // If this fails, `obit` keeps running, and SIGCONT can still continue the command.
         let _ = kill_process(getpid(), Signal::STOP);
     }
 
-    /// `obit` was continued, or is asked to continue the command.
+    /// Handles SIGCONT: `obit` was continued, or is asked to continue the command.
     fn resume(&mut self, has_command_got: bool) {
         let was_suspended = std::mem::take(&mut self.suspended);
         self.asked_to_suspend = false;
         self.give_terminal();
-        // If both were continued at once, as a shell does it with a process group, the command
-        // needs no other signal.
+        // If a shell continued both at once, as it does with a process group, the command needs no
+        // further signal.
         if self.job.is_stopped() || !(has_command_got || was_suspended) {
             self.job.signal(Signal::CONT.as_raw());
         }
@@ -142,8 +147,8 @@ impl Relay {
         }
     }
 
-    /// If the command has the foreground of the terminal in a process group of its own, `obit` has
-    /// it from now on.
+    /// Gives the foreground of the terminal to `obit`, if the command has it in a process group of
+    /// its own.
     pub(super) fn take_terminal_back(&self) {
         let group = self.job.group().filter(|_| self.job.has_group());
         if group.is_some() && self.terminal.foreground() == group {

@@ -1,4 +1,5 @@
-//! Asks the node, apart from who draws: a node that does not answer holds up no key and no picture.
+//! Asks the node on a thread of its own, so that a node that does not answer delays neither keys
+//! nor drawing.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,17 +19,23 @@ use crate::{
     whom::Whom,
 };
 
-/// What there is to be shown.
+/// A message to the thread that draws.
 pub(super) enum News {
     /// The node has answered.
+<<<<<<< HEAD
     Snapshot(Box<Snapshot>),
     /// It has not, and why.
+=======
+    Look(Box<Look>),
+    /// The node has not answered, for this reason.
+>>>>>>> prose-tools
     Lost(String),
-    /// Somebody asks this program to end.
+    /// This signal asks the program to end.
     Signal(i32),
 }
 
-/// Begins to ask, and to wait for signals. It ends with the program.
+/// Starts the threads that ask the node, wait for signals and watch the terminal. They end with the
+/// program.
 pub(super) fn start(
     whom: Whom,
     socket: PathBuf,
@@ -39,19 +46,26 @@ pub(super) fn start(
     let ended = news.clone();
     limits::spawn("signals", move || {
         if let Interrupt::Signal(signal) = smol::block_on(interrupts.next()) {
-            // Nobody listens any more: then it is ending already.
+            // This fails only if the program is ending already.
             let _ = ended.send(News::Signal(signal));
         }
     })?;
     limits::spawn("asker", move || ask_on(&whom, socket, interval, &news))?;
-    limits::spawn("terminal", terminal::end_with_it)?;
+    limits::spawn("terminal", terminal::exit_when_gone)?;
     Ok(inbox)
 }
 
+<<<<<<< HEAD
 /// One question.
 pub(super) fn look(socket: &Path) -> Result<Snapshot> {
     match ask(socket, &Request::Snapshot)? {
         Response::Snapshot(look) => Ok(*look),
+=======
+/// Asks once.
+pub(super) fn look(socket: &Path) -> Result<Look> {
+    match ask(socket, &Question::Look)? {
+        Answer::Look(look) => Ok(*look),
+>>>>>>> prose-tools
         _ => Err(other_answer()),
     }
 }
@@ -66,8 +80,7 @@ fn ask_on(whom: &Whom, mut socket: PathBuf, interval: Duration, news: &Sender<Ne
                 News::Snapshot(Box::new(look))
             }
             Err(failure) => {
-                // It may be back soon, at another place; whoever looks knows better whether to wait
-                // for it.
+                // A restarted node has another socket. The user decides how long to wait for it.
                 let elsewhere = name.as_deref().and_then(|name| whom.socket_of(name));
                 socket = elsewhere.unwrap_or(socket);
                 News::Lost(failure.to_string())

@@ -1,4 +1,4 @@
-//! What a node looks like on the screen.
+//! Draws a node on the screen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,10 +20,15 @@ use super::{
 };
 use crate::{output::printable, times::span};
 
-/// The last look at a node, and how its counts have changed since the one before.
+/// The last answer of a node, and the rates of its counts since the answer before.
 pub(super) struct Picture {
+<<<<<<< HEAD
     look: Snapshot,
     /// When that was.
+=======
+    look: Look,
+    /// When the answer arrived.
+>>>>>>> prose-tools
     seen: Instant,
     interval: Duration,
     per_second: BTreeMap<String, f64>,
@@ -32,11 +37,11 @@ pub(super) struct Picture {
     /// Why the node does not answer.
     lost: Option<String>,
     chosen: usize,
-    /// Of each section the first row that is shown.
+    /// The first visible row of each section.
     first: [usize; SECTIONS],
 }
 
-/// What a key asks for.
+/// The action of a key.
 #[derive(Clone, Copy)]
 pub(super) enum Turn {
     Next,
@@ -45,20 +50,20 @@ pub(super) enum Turn {
     Up(usize),
 }
 
-/// Nodes, what was told last, who watches whom, and counts. The last ones are left out first where
-/// there is no room.
+/// Number of sections: nodes, `Down`s, monitors and counts. On a small screen the last ones are
+/// left out first.
 const SECTIONS: usize = 4;
-/// A section has its title, and two rows at least.
-const LEAST: u16 = 3;
-/// From so many columns on, two sections stand side by side.
+/// Minimum height of a section: its title and two rows.
+const MIN_HEIGHT: u16 = 3;
+/// Minimum number of columns for two sections side by side.
 const WIDE: u16 = 130;
-/// After so much more than the interval the node is slow.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a node that is gone stays on the screen, and how many do.
+/// A node is slow if its answer is later than the interval plus this time.
+const SLOW_AFTER: Duration = Duration::from_secs(2);
+/// How long a node that has gone stays on the screen, and the maximum number of such nodes.
 const REMEMBERED: (Duration, usize) = (Duration::from_secs(60), 16);
 
 const KEYS: [&str; 3] =
-    ["q leave   Tab next section   ↑ ↓ PgUp PgDn Home move", "q leave  Tab section  ↑↓ move", "q leave"];
+    ["q quit   Tab next section   ↑ ↓ PgUp PgDn Home scroll", "q quit  Tab section  ↑↓ scroll", "q quit"];
 
 impl Picture {
     pub(super) fn new(look: Snapshot, interval: Duration, now: Instant) -> Self {
@@ -75,13 +80,20 @@ impl Picture {
         }
     }
 
+<<<<<<< HEAD
     /// A look, taken now.
     pub(super) fn update(&mut self, look: Snapshot, now: Instant) {
         // One that was started anew counts from the beginning.
         let same_life = self.look.node.incarnation == look.node.incarnation;
+=======
+    /// Replaces the answer by one that arrived at `now`.
+    pub(super) fn update(&mut self, look: Look, now: Instant) {
+        // A restarted node counts from zero.
+        let same_incarnation = self.look.node.incarnation == look.node.incarnation;
+>>>>>>> prose-tools
         let after = now.saturating_duration_since(self.seen).as_secs_f64().max(0.001);
         let more = |now: u64, before: Option<u64>| {
-            let before = before.filter(|_| same_life).unwrap_or(now);
+            let before = before.filter(|_| same_incarnation).unwrap_or(now);
             now.saturating_sub(before) as f64 / after
         };
         let before: BTreeMap<_, _> = self.look.counts.iter().map(|line| (&line.name, line.count)).collect();
@@ -91,34 +103,39 @@ impl Picture {
             .map(|line| (line.name.clone(), more(line.count, before.get(&line.name).copied())));
         self.per_second = rates.collect();
         self.downs_per_second = more(told(&look), Some(told(&self.look)));
-        self.meet(&look, same_life, now);
+        self.record_gone(&look, same_incarnation, now);
         self.look = look;
         self.seen = now;
         self.lost = None;
     }
 
+<<<<<<< HEAD
     /// Remembers who was up a moment ago.
     fn meet(&mut self, look: &Snapshot, same_life: bool, now: Instant) {
+=======
+    /// Records the peers that were up at the answer before and are not any more.
+    fn record_gone(&mut self, look: &Look, same_incarnation: bool, now: Instant) {
+>>>>>>> prose-tools
         let up: BTreeSet<_> = look.node.peers.iter().map(|peer| peer.name.as_str()).collect();
-        // Where there are more than are listed, one that is not listed may be up.
-        let is_known = same_life && look.node.more_peers == 0;
+        // If the list is incomplete, a peer that is not listed may be up.
+        let is_known = same_incarnation && look.node.more_peers == 0;
         let left = self.look.node.peers.drain(..).filter(|peer| is_known && !up.contains(peer.name.as_str()));
         self.gone.extend(left.map(|peer| (peer.name.clone(), (peer, now))));
-        let (time, most) = REMEMBERED;
+        let (time, max) = REMEMBERED;
         self.gone.retain(|name, (_, since)| !up.contains(name.as_str()) && now - *since < time);
-        while self.gone.len() > most {
+        while self.gone.len() > max {
             let oldest = self.gone.iter().min_by_key(|(_, (_, since))| *since);
             let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { break };
             self.gone.remove(&oldest);
         }
     }
 
-    /// The node did not answer.
+    /// Records that the node did not answer.
     pub(super) fn lose(&mut self, why: String) {
         self.lost = Some(why);
     }
 
-    /// Does what a key asks for.
+    /// Handles a key.
     pub(super) fn turn(&mut self, turn: Turn) {
         let first = &mut self.first[self.chosen];
         match turn {
@@ -154,7 +171,7 @@ impl Picture {
             sections::counts(&self.look, &self.per_second),
         ];
         for (at, place) in places(&all, area, self.chosen) {
-            // Beyond the last row there is nothing to see.
+            // The last row stays visible.
             self.first[at] = self.first[at].min(all[at].rows.len().saturating_sub(1));
             all[at].draw(frame, place, self.first[at], at == self.chosen);
         }
@@ -165,7 +182,7 @@ impl Picture {
         let since = now.saturating_duration_since(self.seen);
         let state = match &self.lost {
             Some(_) => Span::from(" lost ").white().on_red(),
-            None if since > self.interval + PATIENCE => Span::from(" slow ").black().on_yellow(),
+            None if since > self.interval + SLOW_AFTER => Span::from(" slow ").black().on_yellow(),
             None => Span::from(" live ").black().on_green(),
         };
         let left = room.saturating_sub(state.width() + 1);
@@ -175,9 +192,9 @@ impl Picture {
             (node.uptime_ms > 0).then(|| format!("up for {}", span(up))),
             node.hidden.then(|| "hidden".to_owned()),
             node.address.as_ref().map(|address| format!("listens on {address}")),
-            Some(format!("life {}", node.incarnation)),
+            Some(format!("incarnation {}", node.incarnation)),
         ];
-        // What has no room is left out, not cut.
+        // A part that does not fit is left out, not cut.
         let about = parts.into_iter().flatten().fold(String::new(), |about, part| {
             let longer = format!("{about}  {}", printable(&part));
             if width(&name) + width(&longer) <= left { longer } else { about }
@@ -191,7 +208,7 @@ impl Picture {
             let text = format!("as it was {} ago; trying again: {}", span(since), printable(why));
             return Line::from(cut_end(&text, room)).red();
         }
-        if since > self.interval + PATIENCE {
+        if since > self.interval + SLOW_AFTER {
             return Line::from(cut_end(&format!("no answer for {}", span(since)), room)).yellow();
         }
         let node = &self.look.node;
@@ -201,13 +218,13 @@ impl Picture {
             many(processes, "process", "processes"),
             many(held, "monitor held", "monitors held"),
             many(on, "monitor on it by others", "monitors on it by others"),
-            many(downs, "Down told", "Downs told"),
+            many(downs, "Down reported", "Downs reported"),
         ];
         let short = [
             format!("{processes} proc"),
             format!("{held} held"),
             format!("{on} on it"),
-            format!("{downs} told"),
+            format!("{downs} Downs"),
         ];
         let rate = if self.downs_per_second > 0.0 {
             format!("{:.1} a second", self.downs_per_second)
@@ -228,7 +245,7 @@ impl Picture {
     }
 }
 
-/// Which sections are shown, and where: as many as have room, and the chosen one in any case.
+/// The visible sections and their areas: as many as fit, and always the chosen one.
 fn places(all: &[Section; SECTIONS], area: Rect, chosen: usize) -> Vec<(usize, Rect)> {
     if area.width >= WIDE {
         let halves = [Constraint::Fill(1), Constraint::Length(3), Constraint::Fill(1)];
@@ -242,7 +259,7 @@ fn places(all: &[Section; SECTIONS], area: Rect, chosen: usize) -> Vec<(usize, R
 }
 
 fn stack(all: &[Section; SECTIONS], area: Rect, mut which: Vec<usize>, chosen: usize) -> Vec<(usize, Rect)> {
-    while which.len() > 1 && usize::from(area.height) < which.len() * usize::from(LEAST) {
+    while which.len() > 1 && usize::from(area.height) < which.len() * usize::from(MIN_HEIGHT) {
         let last = which.iter().rposition(|at| *at != chosen).unwrap_or_default();
         which.remove(last);
     }
@@ -260,8 +277,8 @@ fn stack(all: &[Section; SECTIONS], area: Rect, mut which: Vec<usize>, chosen: u
     which.into_iter().zip(heights).map(place).collect()
 }
 
-/// Gives so many lines to sections that would like to have these: a line to each in turn, until all
-/// are content.
+/// Divides the lines among sections with these wanted heights: one line to each in turn, until each
+/// has its height or no line is left.
 fn shares(lines: u16, wanted: &[u16]) -> Vec<u16> {
     let mut given = vec![0; wanted.len()];
     let mut left = lines;
@@ -279,8 +296,13 @@ fn shares(lines: u16, wanted: &[u16]) -> Vec<u16> {
     }
 }
 
+<<<<<<< HEAD
 /// How many `Down`s the node has told since its start.
 fn told(look: &Snapshot) -> u64 {
+=======
+/// Number of `Down`s that the node has reported since its start.
+fn told(look: &Look) -> u64 {
+>>>>>>> prose-tools
     look.told.iter().map(|line| line.count).sum()
 }
 

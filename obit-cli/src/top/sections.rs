@@ -1,4 +1,4 @@
-//! What the parts of the screen hold.
+//! The sections of the screen.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,14 +11,19 @@ use super::{
 };
 use crate::{cut::shown_reason, output::printable, times::span};
 
-/// A node that was up until a moment ago.
+/// A node that has gone recently.
 pub(super) struct Gone {
     pub(super) peer: PeerLine,
     pub(super) ago: Duration,
 }
 
+<<<<<<< HEAD
 /// All nodes that are up, and those that have just gone, by their names.
 pub(super) fn nodes(look: &Snapshot, gone: &[Gone]) -> Section {
+=======
+/// All nodes that are up, and those that have gone recently, sorted by name.
+pub(super) fn nodes(look: &Look, gone: &[Gone]) -> Section {
+>>>>>>> prose-tools
     let peers = &look.node.peers;
     let up = peers.iter().map(|peer| (peer, None));
     let mut all: Vec<_> = up.chain(gone.iter().map(|gone| (&gone.peer, Some(gone.ago)))).collect();
@@ -27,8 +32,8 @@ pub(super) fn nodes(look: &Snapshot, gone: &[Gone]) -> Section {
         let state = match gone {
             Some(ago) if ago.as_secs() == 0 => cell("just gone").style(Style::new().red()),
             Some(ago) => cell(format!("gone {}", span(*ago))).style(Style::new().red()),
-            // A session is hidden if either end is. Where this end is, it says nothing of the
-            // other.
+            // A session is hidden if either end is. If this end is, the flag says nothing about the
+            // peer.
             None if peer.hidden && !look.node.hidden => cell("hidden").style(faint()),
             None => cell(""),
         };
@@ -55,7 +60,7 @@ pub(super) fn nodes(look: &Snapshot, gone: &[Gone]) -> Section {
         left(""),
         right("to send"),
         right("session"),
-        left("life"),
+        left("incarnation"),
     ];
     Section {
         title: format!("Nodes that are up: {}", peers.len() + look.node.more_peers),
@@ -66,8 +71,13 @@ pub(super) fn nodes(look: &Snapshot, gone: &[Gone]) -> Section {
     }
 }
 
+<<<<<<< HEAD
 /// What was told last, the newest first.
 pub(super) fn downs(look: &Snapshot, since: Duration) -> Section {
+=======
+/// The last `Down`s, the newest first.
+pub(super) fn downs(look: &Look, since: Duration) -> Section {
+>>>>>>> prose-tools
     let row = |down: &PastDownLine| {
         let (what, node) = place(&down.target);
         let ago = Duration::from_millis(down.ago_ms) + since;
@@ -79,16 +89,21 @@ pub(super) fn downs(look: &Snapshot, since: Duration) -> Section {
         ]
     };
     Section {
-        title: "Told last".to_owned(),
-        columns: vec![right("ago"), left("target"), left("on"), prose("of what")],
+        title: "Last Downs".to_owned(),
+        columns: vec![right("ago"), left("target"), left("on"), prose("reason")],
         needed: 4,
         rows: look.downs.iter().map(row).collect(),
         none: "nothing so far",
     }
 }
 
+<<<<<<< HEAD
 /// Who watches whom, by the targets.
 pub(super) fn monitors(look: &Snapshot) -> Section {
+=======
+/// The monitors, sorted by target.
+pub(super) fn monitors(look: &Look) -> Section {
+>>>>>>> prose-tools
     let monitors = &look.monitors;
     let held = monitors.held.iter().map(|held| {
         let watcher = held.watcher.as_deref().map_or("this node".to_owned(), |pid| place(pid).0);
@@ -107,20 +122,25 @@ pub(super) fn monitors(look: &Snapshot) -> Section {
     };
     let shown = all.len();
     let title = match look.node.monitors + look.node.monitored_by {
-        count if monitors.more => format!("Who watches whom: {shown} of {count}"),
-        _ => format!("Who watches whom: {shown}"),
+        count if monitors.more => format!("Monitors: {shown} of {count}"),
+        _ => format!("Monitors: {shown}"),
     };
     Section {
         title,
         columns: vec![left("watcher"), left("target"), left("on"), left("")],
         needed: 4,
         rows: all.iter().map(row).collect(),
-        none: "nobody watches anybody",
+        none: "none",
     }
 }
 
+<<<<<<< HEAD
 /// Those that have ever counted anything, the busiest first.
 pub(super) fn counts(look: &Snapshot, per_second: &BTreeMap<String, f64>) -> Section {
+=======
+/// The counts that are not zero, those with the highest rates first.
+pub(super) fn counts(look: &Look, per_second: &BTreeMap<String, f64>) -> Section {
+>>>>>>> prose-tools
     let per_second = |name: &String| per_second.get(name).copied().unwrap_or_default();
     let mut counts: Vec<_> = look.counts.iter().filter(|line| line.count > 0).collect();
     counts.sort_by(|a, b| {
@@ -137,14 +157,14 @@ pub(super) fn counts(look: &Snapshot, per_second: &BTreeMap<String, f64>) -> Sec
     });
     Section {
         title: "Counts".to_owned(),
-        columns: vec![left("what"), right("in all"), right("a second")],
+        columns: vec![left("count"), right("total"), right("per second")],
         needed: 2,
         rows: rows.collect(),
-        none: "nothing was dropped, refused or met",
+        none: "all counts are zero",
     }
 }
 
-/// What others have a say in.
+/// A cell with a text from another node, with control characters escaped.
 fn text(text: &str) -> Cell {
     cell(printable(text))
 }
@@ -153,7 +173,7 @@ const fn faint() -> Style {
     Style::new().fg(Color::DarkGray)
 }
 
-/// Green for a good end, yellow for another, red for what nobody knows to be one.
+/// Green for a normal end, yellow for another end, red if the state of the process is unknown.
 fn colour(down: &PastDownLine) -> Style {
     let good = ["exit: normal", "exit: shutdown"].contains(&down.text.as_str());
     Style::new().fg(match down.reason.as_str() {

@@ -1,5 +1,4 @@
-//! Tables whose columns are as wide as what stands in them, and which say where something was left
-//! out.
+//! Tables with columns as wide as their contents, and with the number of rows that do not fit.
 
 use ratatui::{
     Frame,
@@ -17,31 +16,31 @@ pub(super) struct Cell {
     pub(super) style: Style,
 }
 
-/// A column, by its name at the head.
+/// A column of a table.
 #[derive(Clone, Copy)]
 pub(super) struct Column {
     pub(super) name: &'static str,
-    /// Figures stand at the right.
+    /// Whether the column is aligned to the right, as for figures.
     pub(super) right: bool,
-    /// What is read from its beginning is cut at its end, and names in their middle.
+    /// Whether long texts are cut at their end. Names are cut in their middle.
     prose: bool,
 }
 
-/// One part of the screen: a title, and a row for each thing.
+/// One part of the screen: a title and a table.
 pub(super) struct Section {
     pub(super) title: String,
     pub(super) columns: Vec<Column>,
-    /// How many of the columns are there however little room there is; the others go, the last
-    /// first, before a text is cut.
+    /// Number of columns that are always shown. If the screen is too narrow, the others are left
+    /// out, the last first, before a text is cut.
     pub(super) needed: usize,
     pub(super) rows: Vec<Vec<Cell>>,
-    /// What stands there if there is no row.
+    /// The text if there is no row.
     pub(super) none: &'static str,
 }
 
-/// How much stands between two columns.
+/// Number of spaces between two columns.
 const GAP: usize = 2;
-/// A section of fewer lines has no room for the names of its columns.
+/// Minimum number of lines of a section with a line for the names of its columns.
 const WITH_HEAD: u16 = 4;
 
 pub(super) fn left(name: &'static str) -> Column {
@@ -67,12 +66,12 @@ impl Cell {
 }
 
 impl Section {
-    /// How many lines it would like to have.
+    /// Number of lines that show the whole section.
     pub(super) fn height(&self) -> u16 {
         u16::try_from(self.rows.len().max(1)).unwrap_or(u16::MAX).saturating_add(2)
     }
 
-    /// Draws it, from that row on. `chosen`: the keys move in it.
+    /// Draws the section from the row `first` on. The keys scroll in the `chosen` section.
     pub(super) fn draw(&self, frame: &mut Frame<'_>, area: Rect, first: usize, chosen: bool) {
         let head = u16::from(area.height >= WITH_HEAD && !self.rows.is_empty());
         let lines = [Constraint::Length(1), Constraint::Length(head), Constraint::Fill(1)];
@@ -96,7 +95,7 @@ impl Section {
         }
     }
 
-    /// The title on a rule, with what is above and below.
+    /// The title on a rule, with the numbers of rows above and below.
     fn title(&self, width_in_all: usize, first: usize, shown: usize, chosen: bool) -> Line<'static> {
         let below = self.rows.len() - first - shown;
         let more = match (first, below) {
@@ -117,22 +116,22 @@ impl Section {
         ])
     }
 
-    /// As wide as what is in them. If that is too much, columns that are not needed go, and then
-    /// the widest give way, those of figures never. A column that is not shown has no width.
+    /// The widths of the visible columns, as wide as their contents. If the area is too narrow,
+    /// columns that are not needed are left out, and then the widest columns of text are narrowed.
     fn widths(&self, shown: &[Vec<Cell>], room: usize) -> Vec<usize> {
         let widest = |(at, column): (usize, &Column)| {
             let cells = shown.iter().filter_map(|row| row.get(at));
             cells.map(|cell| width(&cell.text)).max().unwrap_or_default().max(width(column.name))
         };
         let mut widths: Vec<_> = self.columns.iter().enumerate().map(widest).collect();
-        let taken = |widths: &[usize]| {
+        let total = |widths: &[usize]| {
             let gaps = GAP * widths.iter().filter(|width| **width > 0).count().saturating_sub(1);
             widths.iter().sum::<usize>() + gaps
         };
-        while widths.len() > self.needed && taken(&widths) > room {
+        while widths.len() > self.needed && total(&widths) > room {
             widths.pop();
         }
-        for _ in room..taken(&widths) {
+        for _ in room..total(&widths) {
             let texts = widths.iter_mut().zip(&self.columns).filter(|(_, column)| !column.right);
             let Some((widest, _)) = texts.max_by_key(|(width, _)| **width).filter(|(width, _)| **width > 1)
             else {

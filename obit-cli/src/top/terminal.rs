@@ -1,4 +1,4 @@
-//! The terminal on which is drawn, and its end.
+//! The terminal of `obit top`, and its end.
 
 use std::{io, process, thread, time::Duration};
 
@@ -6,28 +6,29 @@ use rustix::{process::Signal, termios};
 
 use crate::{failure::ExitCode, signals};
 
-/// How often it is looked at.
+/// How often the terminal is checked.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Whether nobody is at its other end any more.
+/// Whether the terminal is closed at its other end.
 pub(super) fn is_gone() -> bool {
     termios::tcgetattr(io::stdout()).is_err()
 }
 
-/// What a program ends with whose terminal is gone: as SIGHUP would end it.
+/// The exit code if the terminal is gone: that of a program that SIGHUP has ended.
 pub(super) fn exit_code() -> ExitCode {
     signals::exit_code(Signal::HUP.as_raw())
 }
 
-/// Gives the terminal back as far as that is possible while it takes no output, as after Ctrl-S.
+/// Ends the raw mode of the terminal. This works even if the terminal accepts no output, as after
+/// Ctrl-S.
 pub(super) fn leave_raw_mode() {
-    // There is nothing else to be done.
+    // The program exits anyway.
     let _ = ratatui::crossterm::terminal::disable_raw_mode();
 }
 
-/// Ends the program once the terminal is gone. Whoever waits for keys does not hear of it: from a
-/// terminal that is gone crossterm reads for ever.
-pub(super) fn end_with_it() {
+/// Ends the program once the terminal is gone. The thread that reads keys cannot do this: crossterm
+/// retries reads from a closed terminal forever.
+pub(super) fn exit_when_gone() {
     while !is_gone() {
         thread::sleep(PAUSE);
     }

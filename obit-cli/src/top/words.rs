@@ -1,9 +1,9 @@
-//! What the node says, short enough for a screen.
+//! Short texts for the screen.
 
 use monitor_runtime::{MonitorRef, Name, NodeName, Pid, Target};
 use ratatui::text::Span;
 
-/// What a target, a pid or a reference names, and on which node.
+/// The short name of a target, a pid or a reference, and its node.
 pub(super) fn place(text: &str) -> (String, String) {
     let on = |what: String, node: &NodeName| (what, node.to_string());
     if let Ok(monitor) = text.parse::<MonitorRef>() {
@@ -12,7 +12,7 @@ pub(super) fn place(text: &str) -> (String, String) {
     match text.parse() {
         Ok(Target::Pid(pid)) => on(process(&pid), &pid.node().name),
         Ok(Target::Name(Name { name, node })) => on(name.to_string(), &node),
-        // A newer node may say what this program does not know.
+        // A newer node may send a form that this program cannot parse.
         Err(_) => (text.to_owned(), String::new()),
     }
 }
@@ -21,12 +21,12 @@ fn process(pid: &Pid) -> String {
     format!("process {}", pid.serial())
 }
 
-/// A rate, or nothing where there is none.
+/// A rate; empty if it is zero.
 pub(super) fn rate(per_second: f64) -> String {
     if per_second == 0.0 { String::new() } else { format!("{per_second:.1}") }
 }
 
-/// So many bytes, in a few letters.
+/// A number of bytes, with a unit.
 pub(super) fn bytes(count: usize) -> String {
     let mut count = count as f64;
     let mut units = ["B", "KiB", "MiB"].into_iter();
@@ -42,47 +42,47 @@ pub(super) fn bytes(count: usize) -> String {
     }
 }
 
-/// So many of these.
+/// A count with the singular or plural of its noun.
 pub(super) fn many(count: u64, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
-/// How many columns of a terminal a text takes.
+/// Number of terminal columns of a text.
 pub(super) fn width(text: &str) -> usize {
     Span::raw(text).width()
 }
 
-/// The text, or its beginning and its end if there is no room for all of it: names differ at both.
+/// The text, or its beginning and its end if it is wider than `room`: names differ at both ends.
 pub(super) fn cut(text: &str, room: usize) -> String {
     if width(text) <= room {
         return text.to_owned();
     }
     let Some(room) = room.checked_sub(1) else { return String::new() };
-    let head = taken(text.chars(), room - room / 2);
-    let tail: String = taken(text.chars().rev(), room / 2).chars().rev().collect();
+    let head = prefix(text.chars(), room - room / 2);
+    let tail: String = prefix(text.chars().rev(), room / 2).chars().rev().collect();
     format!("{head}…{tail}")
 }
 
-/// The same for a sentence, which is read from its beginning.
+/// The text, or its beginning if it is wider than `room`.
 pub(super) fn cut_end(text: &str, room: usize) -> String {
     match room.checked_sub(1) {
-        Some(room_for_text) if width(text) > room => format!("{}…", taken(text.chars(), room_for_text)),
+        Some(room_for_text) if width(text) > room => format!("{}…", prefix(text.chars(), room_for_text)),
         _ if width(text) <= room => text.to_owned(),
         _ => String::new(),
     }
 }
 
-fn taken(letters: impl Iterator<Item = char>, room: usize) -> String {
-    let mut taken = String::new();
+fn prefix(letters: impl Iterator<Item = char>, room: usize) -> String {
+    let mut prefix = String::new();
     let mut used = 0;
     for letter in letters {
         used += width(letter.encode_utf8(&mut [0; 4]));
         if used > room {
             break;
         }
-        taken.push(letter);
+        prefix.push(letter);
     }
-    taken
+    prefix
 }
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_has_a_node_is_named_with_it() {
+    fn names_pids_and_references_are_split_from_their_nodes() {
         let pair = |what: &str, node: &str| (what.to_owned(), node.to_owned());
         assert_eq!(place("job1@b@host:7001"), pair("job1", "b@host:7001"));
         assert_eq!(place("partisan:pid:b@host%3A7001:8c21:3.0"), pair("process 3.0", "b@host:7001"));
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_keeps_its_ends() {
+    fn a_wide_name_keeps_its_ends() {
         assert_eq!(cut("customers-1@10.0.0.7:7001", 25), "customers-1@10.0.0.7:7001");
         assert_eq!(cut("customers-1@10.0.0.7:7001", 12), "custom…:7001");
         assert_eq!(["日本語日本語", "ab"].map(|text| cut(text, 5)), ["日…語", "ab"]);

@@ -1,4 +1,4 @@
-//! `obit nodes`, `obit monitors` and `obit why`, asked of commands that run.
+//! `obit nodes`, `obit monitors` and `obit why`, with commands of `obit` as the nodes.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::{Directory, Running, end, eventually, node, obit, obit_run, target, test};
 
-/// What the command prints as JSON, a line each.
+/// Returns the lines that the command prints, parsed as JSON.
 async fn json(directory: &Directory, arguments: &[&str]) -> Vec<Value> {
     let mut command = obit(arguments.iter().chain(&["--json"]));
     command.env("XDG_RUNTIME_DIR", directory.path(""));
@@ -49,13 +49,13 @@ fn a_node_that_watches_is_asked_why() {
         assert_eq!((&why["source"], &why["text"]), (&"target-node".into(), &"exit: status 7".into()));
         assert_eq!(why["incarnation"], a.id().incarnation.to_string());
 
-        // The same in words for people.
+        // The same answer as text for people.
         let socket = sockets[0].path();
         for why in [&["why"][..], &["why", "worker@a@127.0.0.1"]] {
             let ended = end(obit(why.iter().chain(&["--socket", socket.to_str().unwrap()]))).await;
             assert_eq!(ended.stdout[..2], ["worker@a@127.0.0.1", "  what     exit: status 7"]);
             assert!(
-                ended.stdout[2].starts_with("  decided  by a@127.0.0.1 in its life "),
+                ended.stdout[2].starts_with("  decided  by a@127.0.0.1 (incarnation "),
                 "{:?}",
                 ended.stdout
             );
@@ -112,7 +112,7 @@ fn the_silence_of_a_frozen_node_is_the_evidence() {
 }
 
 #[test]
-fn who_is_to_be_asked_must_be_clear() {
+fn the_node_to_ask_must_be_unambiguous() {
     test(async {
         let directory = Directory::new();
         let ask = async || {
@@ -136,7 +136,7 @@ fn who_is_to_be_asked_must_be_clear() {
         );
 
         let mut one = agent("one").await;
-        assert!(ask().await.stdout[0].starts_with("one@127.0.0.1 (this node, life "));
+        assert!(ask().await.stdout[0].starts_with("one@127.0.0.1 (this node, incarnation "));
         let _two = agent("two").await;
         let several = ask().await;
         assert_eq!(several.code, Some(1));
@@ -151,12 +151,11 @@ fn who_is_to_be_asked_must_be_clear() {
             }
         }
 
-        // A killed one leaves its socket behind, which is not mistaken for a node, and is taken
-        // away.
+        // The next command removes the socket of a killed node, and does not count it as a node.
         one.kill().await;
         assert!(ask().await.stdout[0].starts_with("two@127.0.0.1 "));
         assert_eq!(fs::read_dir(directory.path("obit")).unwrap().count(), 1);
-        // One that is hidden, as those who only watch are, is not meant where there is another.
+        // A hidden node is not the default if there is a visible one.
         let mut command = obit(["agent", "--node", "shy@127.0.0.1", "--listen", "127.0.0.1:0", "--hidden"]);
         command.env("XDG_RUNTIME_DIR", directory.path(""));
         let mut shy = Running::start(command);
@@ -197,14 +196,15 @@ fn a_node_is_shown_over_http_if_it_is_told_to() {
 }
 
 #[test]
-fn where_there_is_nothing_to_show_that_is_said() {
+fn an_empty_result_is_reported() {
     test(async {
         let directory = Directory::new();
         let mut command = obit(["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0"]);
         command.env("XDG_RUNTIME_DIR", directory.path(""));
         let mut agent = Running::start(command);
         agent.line().await;
-        for (ask, said) in [("monitors", "watches nobody"), ("why", "so far"), ("nodes", "no other node")] {
+        for (ask, said) in [("monitors", "holds no monitors"), ("why", "so far"), ("nodes", "no other node")]
+        {
             let mut command = obit([ask]);
             command.env("XDG_RUNTIME_DIR", directory.path(""));
             let answer = end(command).await;
@@ -218,7 +218,7 @@ fn where_there_is_nothing_to_show_that_is_said() {
 }
 
 #[test]
-fn who_is_hidden_itself_calls_nobody_hidden() {
+fn a_hidden_node_shows_no_peer_as_hidden() {
     test(async {
         let directory = Directory::new();
         let a = node("a").await;
@@ -237,7 +237,7 @@ fn who_is_hidden_itself_calls_nobody_hidden() {
 }
 
 #[test]
-fn what_was_told_again_and_again_is_one_entry_for_people() {
+fn a_repeated_down_is_one_entry_for_people() {
     test(async {
         let directory = Directory::new();
         let a = node("a").await;
@@ -259,7 +259,7 @@ fn what_was_told_again_and_again_is_one_entry_for_people() {
 
 #[test]
 fn long_reasons_that_were_not_read_are_cut_and_marked_and_a_short_one_behind_them_is_whole() {
-    // More than a watcher may have unread, with what its output may hold.
+    // More bytes than the limit for unread reasons and the output buffer together.
     const FLOOD: usize = 160;
     test(async {
         let directory = Directory::new();

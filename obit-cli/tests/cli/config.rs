@@ -1,4 +1,4 @@
-//! Settings and their errors, and what needs no node.
+//! Settings and their errors, and commands without a node.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -8,7 +8,7 @@ use crate::support::{Directory, Running, end, node_with_secret, obit, target, te
 
 const LISTEN: &str = "listen = \"127.0.0.1:0\"\n";
 
-/// The name of the node that `obit agent` begins.
+/// The name of the node that `obit agent` starts.
 async fn name_of_agent(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let mut command = obit(["agent"].iter().chain(arguments));
     command.envs(variables.iter().copied());
@@ -106,7 +106,7 @@ fn a_secret_in_the_wrong_place_is_not_told() {
         let secret = fs::read_to_string(key).unwrap();
         let secret = secret.trim_end();
         let flags = ["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0"];
-        // The file of the secret, or the secret itself, wherever a file is wanted.
+        // The file of the secret, or the secret itself, in place of every file.
         for flag in ["--config", "--secret-file", "--peers-file", "--tls-ca", "--tls-cert", "--tls-key"] {
             for value in [key, secret] {
                 if (flag, value) == ("--secret-file", key) {
@@ -203,7 +203,7 @@ fn a_secret_that_cannot_be_written_leaves_no_file() {
         let directory = Directory::new();
         let key = directory.path("cluster.key");
         let mut shell = smol::process::Command::new("sh");
-        // No file may have a byte, and who tries is told.
+        // With a file size limit of 0 the write fails; SIGXFSZ is ignored, so it returns an error.
         let script =
             format!("trap '' XFSZ; ulimit -f 0; exec '{}' keygen \"$0\"", env!("CARGO_BIN_EXE_obit"));
         shell.args(["-c", &script]).arg(&key).kill_on_drop(true);

@@ -1,4 +1,4 @@
-//! The inheritance of `obit run` from its parent, and of the command from `obit`.
+//! Tests that `obit run` and its command inherit signals, streams and limits correctly.
 #![cfg(target_os = "linux")]
 
 use std::{fs, os::unix::fs::PermissionsExt};
@@ -10,7 +10,7 @@ use crate::{
     support::{Directory, Ended, end, obit, test},
 };
 
-/// A command line by way of a program that becomes it: `["env", "--ignore-signal=INT"]`.
+/// A command line through a program that executes it: `["env", "--ignore-signal=INT"]`.
 fn by_way_of(before: &[&str], command: &Command) -> Command {
     let (program, arguments) = before.split_first().unwrap();
     let mut outer = Command::new(program);
@@ -18,7 +18,7 @@ fn by_way_of(before: &[&str], command: &Command) -> Command {
     outer
 }
 
-/// The ways in which `obit` starts a command.
+/// The options with which `obit` starts a command in different ways.
 const OPTIONS: [&[&str]; 4] = [&[], &["--group"], &["--die-with-obit"], &["--group", "--die-with-obit"]];
 
 fn field(ended: &Ended, name: &str) -> u64 {
@@ -75,8 +75,7 @@ fn the_command_ignores_what_obit_was_started_to_ignore_and_nothing_else_is_speci
 fn the_command_has_the_descriptors_of_obit_and_no_others() {
     test(async {
         for options in OPTIONS {
-            // One that obit inherits without knowing of it is handed down, as are those that the
-            // tests have inherited.
+            // The command inherits descriptors of `obit`, those of the test process included.
             let before = ["sh", "-c", "exec \"$0\" \"$@\" 7</dev/null"];
             let ended = end(by_way_of(&before, &obit_run(options, &["ls", "/proc/self/fd"]))).await;
             let mut direct = Command::new("ls");
@@ -110,7 +109,7 @@ fn a_standard_stream_that_is_closed_is_empty() {
 #[test]
 fn the_command_is_in_the_process_group_of_obit_unless_it_has_one_of_its_own() {
     test(async {
-        // Its number, and those of its parent, its group and its session.
+        // The pid, and the ids of its parent, its process group and its session.
         let script = "read pid name state parent group session rest < /proc/$$/stat; echo $pid $parent $group $session; \
             read pid name state parent group session rest < /proc/$PPID/stat; echo $group $session";
         for options in OPTIONS {
@@ -140,7 +139,7 @@ fn a_directory_that_was_removed_keeps_no_command_from_running() {
 }
 
 #[test]
-fn what_cannot_be_executed_has_the_same_exit_codes_however_it_is_started() {
+fn a_program_that_cannot_be_executed_has_the_same_exit_code_however_it_is_started() {
     test(async {
         for options in OPTIONS {
             for (program, code) in [("/no/such/program", 127), ("/", 126)] {
@@ -152,7 +151,7 @@ fn what_cannot_be_executed_has_the_same_exit_codes_however_it_is_started() {
     });
 }
 
-/// A failure of `obit` itself, told in one line, or no failure at all. Returns whether it failed.
+/// Returns whether `obit` failed. If it did, checks that it failed with one line of text.
 fn failed_clearly(ended: &Ended, own_failure: i32, what: &str) -> bool {
     let lines: Vec<_> = ended.stderr.lines().filter(|line| !line.contains(" WARN ")).collect();
     if ended.code == Some(0) {
@@ -199,8 +198,8 @@ fn with_few_descriptors_it_fails_clearly_and_does_not_hang() {
 #[test]
 fn with_few_threads_it_fails_clearly_and_does_not_hang() {
     test(async {
-        // The limit binds no root, and counts all that a user runs, processes that were not reaped
-        // yet included: each command needs a user of its own, who runs nothing else.
+        // The limit does not apply to root, and counts all processes of a user, those that were not
+        // reaped yet included. So each command gets a user of its own without other processes.
         let mut users = 1_000_000 + 64 * std::process::id()..;
         let mut as_user = |limit: u32, command: &Command| {
             let user = format!("--reuid={}", users.next().unwrap());
@@ -239,14 +238,14 @@ fn a_small_stack_is_enough() {
 #[test]
 fn a_process_in_the_background_that_holds_the_output_open_keeps_it_from_nothing() {
     test(async {
-        // It goes on until its input ends, with the test.
+        // The background process runs until its input ends, with the test.
         let mut job =
             crate::support::Running::start(obit_run(&[], &["sh", "-c", "exec 3<&0; cat <&3 & exit 4"]));
         assert_eq!(job.child.status().await.unwrap().code(), Some(4));
     });
 }
 
-/// Whether a process may have a number space of its own here.
+/// Whether a process may have a pid namespace of its own here.
 async fn can_be_process_1() -> bool {
     let mut unshare = Command::new("unshare");
     let allowed =
@@ -261,8 +260,8 @@ fn as_process_1_it_reaps_orphans_and_keeps_the_status_of_its_command() {
             eprintln!("not tested: `unshare` is not permitted here");
             return;
         }
-        // The orphan ends when its parent has: then process 1 is its parent. Its entry is gone when
-        // it was reaped.
+        // The orphan ends after its parent, so process 1 is its parent then. Its entry disappears
+        // when it is reaped.
         let script = "read orphan <<EOF\n$(sh -c 'sleep 0.1 >/dev/null & echo $!')\nEOF\n\
             for turn in $(seq 500); do [ -e /proc/$orphan ] || exit 7; sleep 0.02; done; cat /proc/$orphan/status; exit 1";
         for options in OPTIONS {
@@ -277,7 +276,8 @@ fn as_process_1_it_reaps_orphans_and_keeps_the_status_of_its_command() {
 #[test]
 fn the_status_is_that_of_the_command_whatever_other_children_there_are() {
     test(async {
-        // The shell becomes `obit`, with a child that `obit` does not know and that ends first.
+        // The shell executes `obit`, which so has a child that it did not start and that ends
+        // first.
         let run = obit_run(&[], &["sh", "-c", "sleep 0.3; exit 6"]);
         let ended = end(by_way_of(&["sh", "-c", "(exit 3) & exec \"$0\" \"$@\""], &run)).await;
         assert_eq!(ended.code, Some(6));

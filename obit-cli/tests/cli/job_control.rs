@@ -22,7 +22,7 @@ const OPTIONS: [&[&str]; 4] = [&[], &["--group"], &["--die-with-obit"], &["--gro
 struct OnTerminal {
     user: File,
     record: Record,
-    /// The leader of the session: `obit` itself, or the shell that has started it.
+    /// The leader of the session: `obit` itself, or the shell that started it.
     leader: Child,
     obit: Pid,
     job: Stray,
@@ -68,8 +68,8 @@ impl OnTerminal {
         tcgetpgrp(&self.user).unwrap()
     }
 
-    /// How often the command has got a signal in all, once it has got it and then what is sent to
-    /// `obit` last.
+    /// Number of times that the command has received the signal, once it has received it and a
+    /// later signal to `obit`.
     async fn times(&self, signal: Signal) -> usize {
         let name = format!("signal {}", signal.as_raw());
         self.record.wait(&name, 1).await;
@@ -140,8 +140,7 @@ fn a_terminal_that_changes_its_size_tells_the_command_once() {
             tcsetwinsize(&run.user, Winsize { ws_row: 10, ws_col: 40, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
             run.record.wait("signal 28", 1).await;
             kill_process(run.obit, Signal::USR1).unwrap();
-            // Were it passed on, too, that would have come first: not all that was to come, but
-            // what has.
+            // A signal that `obit` passed on would have arrived before the one that is sent last.
             run.record.wait("signal 10", 1).await;
             kill_process(run.obit, Signal::USR2).unwrap();
             run.record.wait("signal 12", 1).await;
@@ -168,10 +167,10 @@ fn obit_and_its_command_stop_together_and_go_on_together() {
                 let in_front = if back == Signal::USR1 { jobs_group } else { shell_pid };
                 eventually("who has the terminal", || run.foreground() == in_front).await;
             }
-            // In the background no key reaches it, and a signal does.
+            // In the background, keys do not reach the command, and signals do.
             kill_process(run.obit, Signal::INT).unwrap();
             assert_eq!(run.times(Signal::INT).await, 1, "{options:?}");
-            // A shell that brings a running command to the foreground sends it no signal.
+            // A shell that brings a running command to the foreground does not signal it.
             let obits_group = run.record.pid("child ").await;
             kill_process(shell_pid, Signal::USR1).unwrap();
             eventually("obit has the terminal", || run.foreground() == obits_group).await;
@@ -194,7 +193,7 @@ fn a_stop_that_obit_or_its_process_group_is_asked_for_is_one_of_both() {
             kill_process(run.obit, Signal::TSTP).unwrap();
             run.record.wait("stopped", 1).await;
             run.both('T').await;
-            // On, in the background: there a shell stops the group, as by `kill -TSTP %1`.
+            // Continued in the background: there the shell stops the group, as by `kill -TSTP %1`.
             kill_process(shell_pid, Signal::USR2).unwrap();
             run.both('S').await;
             kill_process_group(group, Signal::TSTP).unwrap();

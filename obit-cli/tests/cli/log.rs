@@ -1,4 +1,4 @@
-//! The log, where nobody reads it.
+//! The log while no program reads it.
 
 use std::{
     fs::File,
@@ -13,16 +13,16 @@ use smol::process::{Child, Stdio};
 
 use crate::support::{Directory, monitor_job, node, obit, test};
 
-/// The two ways in which the reader of a log fails it.
+/// The readers that do not read.
 #[derive(Clone, Copy, Debug)]
 enum Reader {
-    /// It is there and reads nothing; the pipe is full.
+    /// It keeps the pipe open and does not read; the pipe is full.
     Blocked,
     /// It has exited.
     Gone,
 }
 
-/// A pipe whose writing end is given to a program as its standard error.
+/// A pipe as the standard error of a program.
 fn log_pipe(reader: Reader) -> (Option<PipeReader>, Stdio) {
     let (read, mut write) = std::io::pipe().unwrap();
     match reader {
@@ -36,7 +36,7 @@ fn log_pipe(reader: Reader) -> (Option<PipeReader>, Stdio) {
     }
 }
 
-/// An `obit run` of `cat`, and its address.
+/// Starts an `obit run` of `cat`, and returns its address.
 async fn job(level: &str, log: Stdio, directory: &Directory) -> (Child, String) {
     let socket = directory.path("job.sock");
     let options =
@@ -48,7 +48,7 @@ async fn job(level: &str, log: Stdio, directory: &Directory) -> (Child, String) 
     (child, address)
 }
 
-/// Where the node at that socket listens, once it can be asked.
+/// Waits until the node answers at that socket, and returns its address.
 async fn address(socket: &Path) -> String {
     loop {
         if let Ok(Response::Nodes(nodes)) = ask(socket, &Request::Nodes).await {
@@ -58,11 +58,12 @@ async fn address(socket: &Path) -> String {
     }
 }
 
-/// Says a line of HTTP to a node's port, which it logs, and waits until the node hangs up.
+/// Sends a line of HTTP to the port of a node, which logs it, and waits until the node closes the
+/// connection.
 fn provoke(address: &str) {
     let mut stranger = std::net::TcpStream::connect(address).unwrap();
     stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-    // How it hangs up does not matter.
+    // The connection may end in any way.
     let _ = stranger.read_to_end(&mut Vec::new());
 }
 
@@ -94,11 +95,11 @@ fn a_log_that_is_not_read_does_not_keep_a_command_from_a_signal() {
             let (_read, log) = log_pipe(reader);
             let (mut child, address) = job("trace", log, &directory).await;
             provoke(&address);
-            // Waiting for the end of a child closes its standard input, which would end the
+            // Awaiting the status of the child would close its standard input and so end the
             // command.
             let _stdin = child.stdin.take();
             let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
-            // The child is not reaped before its status is asked for: the number is its own.
+            // The child is not reaped before its status is awaited, so the pid is still its own.
             rustix::process::kill_process(pid, Signal::TERM).unwrap();
             assert_eq!(child.status().await.unwrap().code(), Some(143), "{reader:?}");
         }
@@ -111,7 +112,7 @@ fn a_log_that_is_read_again_says_how_many_lines_are_missing() {
         let directory = Directory::new();
         let fifo = directory.path("log");
         assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-        // Opened for both, so that neither open waits for the other end.
+        // Opened for reading and writing, so that neither open waits for the other end.
         let open = || File::options().read(true).write(true).open(&fifo).unwrap();
         let mut reader = open();
         let log = File::options().write(true).open(&fifo).unwrap();
@@ -119,7 +120,7 @@ fn a_log_that_is_read_again_says_how_many_lines_are_missing() {
         let mut text = String::new();
         while !text.contains(" dropped: standard error is not being read\n") {
             drop(reader);
-            // Logged while there is no reader, unless the writer is slow.
+            // This is logged while there is no reader, unless the writer is slow.
             provoke(&address);
             reader = open();
             provoke(&address);

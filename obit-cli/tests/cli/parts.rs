@@ -1,7 +1,7 @@
 //! Programs that the tests need, parts of this very executable: a command that records its signals,
 //! and a shell with job control.
 //!
-//! Each is an ignored test, which another test has run in a process of its own.
+//! Each is an ignored test that another test runs in a process of its own.
 
 use std::{
     collections::BTreeMap,
@@ -29,33 +29,34 @@ use signal_hook::{
 
 use crate::support::eventually;
 
-/// The words that a part of this executable needs, one a line.
+/// The environment variable with the arguments of a part, one per line.
 const WORDS: &str = "PART_WORDS";
-/// Where it records what happens.
+/// The environment variable with the file of the record.
 const RECORD: &str = "PART_RECORD";
 
-/// The signals that the recorder records. It stops at SIGTSTP if it does not record it.
+/// The signals that the recorder records. It stops at SIGTSTP if that is not among them.
 const RECORDED: [i32; 8] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH];
 
-/// The command line of a command that records every signal that it gets, and ends by SIGKILL alone.
+/// The command line of a program that records every signal that it receives, and ends by SIGKILL
+/// alone.
 pub(crate) fn recorder() -> Vec<String> {
     part("parts::record_signals")
 }
 
-/// The same, but it stops at SIGTSTP instead of recording it.
+/// The same recorder, but it stops at SIGTSTP instead of recording it.
 pub(crate) fn stoppable_recorder() -> Vec<String> {
     part("parts::record_signals_and_stop")
 }
 
-/// The command line of a program that takes its standard input for the terminal of a new session,
-/// and becomes the command.
+/// The command line of a program that makes its standard input the controlling terminal of a new
+/// session, and then executes the command.
 pub(crate) fn session_leader() -> Vec<String> {
     part("parts::lead_a_session")
 }
 
-/// The same, but it runs the command in the foreground as a shell does. When the command stops, the
-/// shell records that and takes the foreground; at SIGUSR1 it brings the command to the foreground,
-/// at SIGUSR2 it lets it go on in the background.
+/// The same, but it runs the command in the foreground as a shell does. When the command stops, it
+/// records that and takes the foreground; at SIGUSR1 it continues the command in the foreground, at
+/// SIGUSR2 in the background.
 pub(crate) fn shell() -> Vec<String> {
     part("parts::be_a_shell")
 }
@@ -65,13 +66,13 @@ fn part(name: &str) -> Vec<String> {
     [&executable, "--exact", name, "--ignored", "--nocapture", "--test-threads=1"].map(str::to_owned).to_vec()
 }
 
-/// The variable that names the command of a session leader or of a shell.
+/// The environment variable with the command of a session leader or of a shell.
 pub(crate) fn words<T: AsRef<OsStr>>(words: impl IntoIterator<Item = T>) -> (&'static str, String) {
     let words: Vec<_> = words.into_iter().map(|word| word.as_ref().to_str().unwrap().to_owned()).collect();
     (WORDS, words.join("\n"))
 }
 
-/// The record of a recorder, or of a shell.
+/// The record that a recorder or a shell writes.
 pub(crate) struct Record(PathBuf);
 
 impl Record {
@@ -79,7 +80,7 @@ impl Record {
         Record(file)
     }
 
-    /// The variable that names the file of the record to the part.
+    /// The environment variable that names the record to the part.
     pub(crate) fn variable(&self) -> (&'static str, &Path) {
         (RECORD, &self.0)
     }
@@ -89,17 +90,17 @@ impl Record {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// How often it has recorded this line.
+    /// Number of times that this line was recorded.
     pub(crate) fn count(&self, line: &str) -> usize {
         self.lines().iter().filter(|other| *other == line).count()
     }
 
-    /// Waits until it has recorded this line so often.
+    /// Waits until this line was recorded this number of times.
     pub(crate) async fn wait(&self, line: &str, times: usize) {
         eventually(&format!("{line} {times} times"), || self.count(line) >= times).await;
     }
 
-    /// Waits until it has recorded a number under this name.
+    /// Waits for a recorded line with this name, and returns the number in it.
     pub(crate) async fn pid(&self, name: &str) -> Pid {
         let find = || {
             let lines = self.lines();
@@ -110,7 +111,7 @@ impl Record {
         find().unwrap()
     }
 
-    /// How often it has recorded each signal.
+    /// Number of times that each signal was recorded.
     pub(crate) fn signals(&self) -> BTreeMap<i32, usize> {
         let mut counts = BTreeMap::new();
         for number in self.lines().iter().filter_map(|line| line.strip_prefix("signal ")?.parse().ok()) {

@@ -1,4 +1,4 @@
-//! Terminals of the tests' own.
+//! Terminals that the tests open.
 
 use std::{fs::File, os::fd::OwnedFd};
 
@@ -7,10 +7,9 @@ use rustix::{
     termios::{Winsize, tcsetwinsize},
 };
 
-/// Both ends of a terminal of 100 by 30: what the user has, and what the program gets.
+/// Both ends of a terminal of 100 by 30: the user's end, and the program's end.
 pub(crate) fn terminal() -> (File, File) {
-    // The user's end is the test's alone: a program that had inherited it would keep its own
-    // terminal there.
+    // The user's end is not inherited: a program that held it would keep its own terminal open.
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let user: OwnedFd = openpt(flags).unwrap();
     grantpt(&user).unwrap();

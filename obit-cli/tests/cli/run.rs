@@ -7,9 +7,9 @@ use smol::process::Command;
 
 use crate::support::{Directory, Running, end, monitor_job, node, node_with_secret, obit, obit_run, test};
 
-/// Runs a command that waits for a line, monitors it, lets it go on, and returns what was told and
+/// Runs a command that waits for a line, monitors it, sends the line, and returns the reason and
 /// the exit code.
-async fn told_of(command: &str) -> (String, Option<i32>) {
+async fn result_of(command: &str) -> (String, Option<i32>) {
     let watcher = node("watcher").await;
     let mut job = Running::start(obit_run(&["sh", "-c", &format!("read line; {command}")]));
     let mut set = monitor_job(&watcher, &job.address().await).await;
@@ -22,15 +22,15 @@ async fn told_of(command: &str) -> (String, Option<i32>) {
 #[test]
 fn the_status_of_the_command_is_the_reason_and_the_exit_code() {
     test(async {
-        assert_eq!(told_of("exit 0").await, ("exit: normal".to_owned(), Some(0)));
-        assert_eq!(told_of("exit 7").await, ("exit: status 7".to_owned(), Some(7)));
+        assert_eq!(result_of("exit 0").await, ("exit: normal".to_owned(), Some(0)));
+        assert_eq!(result_of("exit 7").await, ("exit: status 7".to_owned(), Some(7)));
     });
 }
 
 #[test]
 fn the_signal_that_ends_the_command_is_the_reason() {
     test(async {
-        assert_eq!(told_of("kill -KILL $$").await, ("exit: signal 9 (SIGKILL)".to_owned(), Some(137)));
+        assert_eq!(result_of("kill -KILL $$").await, ("exit: signal 9 (SIGKILL)".to_owned(), Some(137)));
     });
 }
 
@@ -41,13 +41,13 @@ fn signals_are_passed_on_to_the_command() {
         let mut job = Running::start(obit_run(&["cat"]));
         let mut set = monitor_job(&watcher, &job.address().await).await;
         job.signal(Signal::TERM);
-        // It was asked to stop, and did.
+        // The command ended by the signal that asked `obit` to end.
         assert_eq!(set.next().await.unwrap().reason.to_string(), "exit: shutdown");
         assert_eq!(job.end().await.code, Some(143));
     });
 }
 
-// Elsewhere a program is not told what it was started to ignore.
+// Only Linux reports which signals a program was started to ignore.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_that_is_switched_off_stays_so() {
@@ -58,7 +58,7 @@ fn a_signal_that_is_switched_off_stays_so() {
         nohup.args(run.get_args());
         let ended = end(nohup).await;
         let ignored = ended.stdout[0].strip_prefix("SigIgn:").unwrap().trim();
-        // The bit of signal 1, which the command inherits only if nothing waits for it.
+        // The bit of signal 1: the command inherits it only if `obit` does not catch the signal.
         assert_eq!(u64::from_str_radix(ignored, 16).unwrap() & 1, 1, "{ignored}");
     });
 }
@@ -90,7 +90,7 @@ fn the_command_has_the_streams_of_obit_and_not_its_secret() {
 }
 
 #[test]
-fn what_cannot_be_run_has_the_exit_codes_that_shells_use() {
+fn a_command_that_cannot_be_run_has_the_exit_codes_of_shells() {
     test(async {
         let missing = end(obit_run(&["/no/such/program"])).await;
         assert_eq!(missing.code, Some(127));
@@ -118,9 +118,9 @@ fn run_and_watch_share_the_secret_that_keygen_makes() {
         command.env("OBIT_SECRET_FILE", key);
         let mut job = Running::start(command);
         let address = job.address().await;
-        // Its node is reached with the secret, so that the monitor arrives,
+        // With the secret the monitor reaches the node,
         let mut set = monitor_job(&watcher, &address).await;
-        // and not without.
+        // and without it does not.
         let job1 = format!("job1@job@127.0.0.1={address}");
         assert_eq!(end(obit(["watch", &job1])).await.code, Some(5));
 

@@ -1,5 +1,4 @@
-//! The directory in which nodes of a user are found: one that another user could write to is not
-//! used.
+//! Tests that `obit` refuses a runtime directory that another user could write to.
 
 use std::{
     fs,
@@ -10,8 +9,8 @@ use rustix::process::Signal;
 
 use crate::support::{Directory, Running, end, obit, test};
 
-/// Starts an agent whose runtime directory this is, and returns what it logs about its socket; then
-/// asks as another command does.
+/// Starts an agent with this runtime directory. Returns its log line about the socket, and the
+/// error of a command that asks.
 async fn refused(runtime: &Directory) -> [String; 2] {
     let mut agent = obit(["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0"]);
     agent.env("XDG_RUNTIME_DIR", runtime.path(""));

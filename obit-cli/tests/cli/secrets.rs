@@ -1,5 +1,5 @@
-//! A secret in the wrong place is never shown: in every variable, after every flag, and in place of
-//! every argument.
+//! Tests that a secret in the wrong place is never shown: in every variable, after every flag, and
+//! in place of every argument.
 
 use std::fs;
 
@@ -7,11 +7,10 @@ use smol::process::Command;
 
 use crate::support::{Directory, Ended, Running, end, obit, test};
 
-/// No part of a secret that is shown is as long as this.
+/// Minimum length of a run of a secret's characters that counts as shown.
 const PART: usize = 16;
 
-/// Fresh secrets of several forms: hexadecimal digits as `obit keygen` writes them, base64, and
-/// words.
+/// New secrets in several forms: hexadecimal digits as from `obit keygen`, base64, and words.
 async fn secrets(directory: &Directory) -> Vec<String> {
     let file = directory.path("cluster.key");
     assert_eq!(end(obit(["keygen", file.to_str().unwrap()])).await.code, Some(0));
@@ -35,8 +34,8 @@ fn assert_is_not_shown(secret: &str, ended: &Ended, place: &str) {
     }
 }
 
-/// A command that ends by itself, in a directory of its own: whatever takes the secret for a name
-/// of a file makes it there.
+/// A command that ends by itself, in a directory of its own: a secret that is taken for a file name
+/// creates the file there.
 fn command(directory: &Directory, words: &[&str]) -> Command {
     let mut command = obit(words);
     command.current_dir(directory.path(""));
@@ -45,7 +44,7 @@ fn command(directory: &Directory, words: &[&str]) -> Command {
 
 const NODE: [&str; 4] = ["--node", "a@127.0.0.1", "--listen", "127.0.0.1:0"];
 
-/// The rest of a command line on which a node starts, and ends at once.
+/// The end of a command line with which a node starts and ends at once.
 fn run(first: &[&str]) -> Vec<String> {
     let words = ["run", "--name", "job1"].iter().chain(first).chain(&["--", "true"]);
     words.map(|word| (*word).to_owned()).collect()
@@ -76,8 +75,8 @@ fn a_secret_in_a_variable_is_not_shown() {
             for variable in variables {
                 let several = format!("b@127.0.0.1:9 {secret} c@127.0.0.1:9");
                 for value in [&secret, &several] {
-                    // As a flag wins over its variable, those of the node are left out where they
-                    // are tried.
+                    // A flag wins over its variable, so a flag is left out when its variable is
+                    // tested.
                     let flags = match variable {
                         "OBIT_NODE" => &NODE[2..],
                         "OBIT_LISTEN" => &NODE[..2],

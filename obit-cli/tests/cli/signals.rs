@@ -1,4 +1,4 @@
-//! Which signals the command of `obit run` gets where there is no terminal.
+//! Signals to the command of `obit run` without a terminal.
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use smol::process::Command;
@@ -8,28 +8,28 @@ use crate::{
     support::{Directory, Running, eventually, monitor_job, node, obit, test},
 };
 
-/// A signal that is sent last: what was sent before it has arrived when it has. Its number is the
-/// highest.
+/// The signal that is sent last. When it has arrived, all signals before it have: it has the
+/// highest number.
 pub(crate) const LAST: Signal = Signal::WINCH;
 
-/// `obit run` with these options, of this command.
+/// `obit run` of this command, with these options.
 pub(crate) fn obit_run<T: AsRef<str>>(options: &[&str], command: &[T]) -> Command {
     let settings = ["run", "--node", "job@127.0.0.1", "--listen", "127.0.0.1:0", "--name", "job1"];
     let command = command.iter().map(AsRef::as_ref);
     obit(settings.into_iter().chain(options.iter().copied()).chain(["--"]).chain(command))
 }
 
-/// A process that is killed when the test is over, although it is not a child of the test.
+/// A process that is not a child of the test, and is killed on drop.
 pub(crate) struct Stray(pub(crate) Pid);
 
 impl Drop for Stray {
     fn drop(&mut self) {
-        // It may have ended already, which the test is about.
+        // It may have ended already, as some tests expect.
         let _ = kill_process(self.0, Signal::KILL);
     }
 }
 
-/// A recorder under `obit run`, in a process group that is not the tests' own.
+/// A recorder under `obit run`, in a process group other than that of the tests.
 struct Recorded {
     record: Record,
     obit: Running,
@@ -55,11 +55,11 @@ impl Recorded {
     }
 
     fn obit(&self) -> Pid {
-        // `setsid` has become `obit`: it was no leader of a process group.
+        // `setsid` has executed `obit` in its own process, since it was not a group leader.
         Pid::from_raw(self.obit.child.id().try_into().unwrap()).unwrap()
     }
 
-    /// Sends a signal, and returns how often the command has got it.
+    /// Sends a signal, and returns the number of times that the command has received it.
     async fn times(&self, signal: Signal, send: impl FnOnce()) -> usize {
         let lasts = self.record.count(&format!("signal {}", LAST.as_raw()));
         let before = self.record.signals().get(&signal.as_raw()).copied().unwrap_or_default();
@@ -102,9 +102,9 @@ fn a_signal_to_the_process_group_of_obit_reaches_the_command_once() {
     test(async {
         for options in [&[][..], &["--group"], &["--die-with-obit"]] {
             let run = Recorded::start(options, &[]).await;
-            // Twice, so that nothing of the first round is held against the second. The last signal
-            // shows that the others have arrived, so it cannot be one of them: sent twice in a row
-            // it may arrive once.
+            // Twice, to show that the first round does not affect the second. The last signal shows
+            // that the others have arrived, so it cannot be one of them: sent twice in a row, it
+            // may arrive once.
             let others = || PASSED_ON.into_iter().filter(|signal| *signal != LAST);
             for signal in others().chain(others()) {
                 let times = run.times(signal, || kill_process_group(run.obit(), signal).unwrap()).await;
@@ -170,7 +170,7 @@ fn an_early_signal_ends_it_before_there_is_a_command() {
         for (signal, code) in
             [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129), (Signal::QUIT, 131)]
         {
-            // It waits for a writer of its settings, and is caught there.
+            // It waits for a writer of its settings, and receives the signal there.
             let run = obit_run(&["--config", fifo.to_str().unwrap()], &["echo", "it ran"]);
             let job = Running::start(run);
             // The worker starts after the handlers of signals.
@@ -188,10 +188,10 @@ fn an_early_signal_ends_it_before_there_is_a_command() {
 }
 
 /// Waits until a command with a process in the background says `ready`, sends SIGTERM to `obit`,
-/// and returns what was told.
+/// and returns the reason and the exit code.
 async fn told_of_stopped_shell(options: &[&str]) -> (String, Option<i32>) {
     let watcher = node("watcher").await;
-    // The process in the background holds the standard output open.
+    // The background process holds the standard output open.
     let script = "sleep 1000 & echo $!; wait";
     let mut job = Running::start(obit_run(&[&["--log", "info"], options].concat(), &["sh", "-c", script]));
     let mut set = monitor_job(&watcher, &job.address().await).await;
@@ -199,7 +199,7 @@ async fn told_of_stopped_shell(options: &[&str]) -> (String, Option<i32>) {
     job.signal(Signal::TERM);
     let reason = set.next().await.unwrap().reason.to_string();
     if options.contains(&"--group") {
-        // Its standard output is closed when nothing of the group is left.
+        // The standard output is closed when no process of the group is left.
         return (reason, job.end().await.code);
     }
     let code = job.child.status().await.unwrap().code();
@@ -240,7 +240,7 @@ fn a_command_that_dies_with_obit_is_killed_with_it() {
             job.write("there\n").await;
             assert_eq!(job.line().await, "there");
             job.kill().await;
-            // Nothing else holds its standard output open.
+            // No other process holds its standard output open.
             assert!(job.line_or_end().await.is_none());
         }
     });

@@ -1,4 +1,4 @@
-//! Programs that are started, and a node of the test's own to watch them with and to be watched.
+//! Helpers: programs under test, and nodes in the test process that watch them or are watched.
 
 use std::{
     ffi::OsStr,
@@ -14,10 +14,10 @@ use futures::{AsyncBufReadExt, AsyncWriteExt, StreamExt, io::BufReader};
 use monitor_runtime::{Config, DownReason, MonitorSet, Node, NodeSpec, Secret, Target};
 use smol::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
-/// No test waits longer, for anything: long enough for a machine that has much else to do.
+/// Maximum time of a test and of each wait in it, long enough for a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Runs a test.
+/// Runs a test, with a limit on its time.
 pub(crate) fn test<T>(test: impl Future<Output = T>) -> T {
     smol::block_on(smol::future::or(test, async {
         smol::Timer::after(PATIENCE).await;
@@ -25,7 +25,7 @@ pub(crate) fn test<T>(test: impl Future<Output = T>) -> T {
     }))
 }
 
-/// Waits until something holds that nothing tells.
+/// Polls until a condition holds that no event signals.
 pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + PATIENCE / 2;
     while !holds() {
@@ -34,7 +34,7 @@ pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// `obit` with these arguments, knowing nothing of the environment of the tests.
+/// `obit` with these arguments, without the environment of the tests.
 pub(crate) fn obit(arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_obit"));
     for (variable, _) in std::env::vars_os() {
@@ -46,13 +46,13 @@ pub(crate) fn obit(arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Command 
     command
 }
 
-/// `obit run` of `job1` at a free port, which it tells on standard error.
+/// `obit run` of `job1` at a free port, which it logs to standard error.
 pub(crate) fn obit_run(command: &[&str]) -> Command {
     let options = ["run", "--node", "job@127.0.0.1", "--listen", "127.0.0.1:0", "--log", "info"];
     obit(options.iter().chain(&["--name", "job1", "--"]).chain(command))
 }
 
-/// A program that runs. Dropped, it is killed.
+/// A running program, killed on drop.
 pub(crate) struct Running {
     pub(crate) child: Child,
     stdin: Option<ChildStdin>,
@@ -62,7 +62,7 @@ pub(crate) struct Running {
 
 type Lines = Pin<Box<dyn futures::Stream<Item = String>>>;
 
-/// What a program has left behind.
+/// The exit code and the remaining output of a program that has ended.
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: Vec<String>,
@@ -84,19 +84,20 @@ impl Running {
         self.line_or_end().await.expect("a line on standard output")
     }
 
-    /// The next line on standard output; `None` once nothing holds it open any more.
+    /// The next line on standard output; `None` once no process holds it open any more.
     pub(crate) async fn line_or_end(&mut self) -> Option<String> {
         self.stdout.next().await
     }
 
-    /// Waits until an `obit run` says that its command runs, and where it listens.
+    /// Waits until `obit run` logs that its command runs, and returns the address of the node.
     pub(crate) async fn address(&mut self) -> String {
         let line = self.logged("the command runs").await;
         let (_, address) = line.split_once("address=\"").unwrap();
         address.trim_end_matches('"').to_owned()
     }
 
-    /// Waits for a line on standard error with this in it, and returns what follows.
+    /// Waits for a line on standard error that contains this text, and returns the rest of the
+    /// line.
     pub(crate) async fn logged(&mut self, what: &str) -> String {
         while let Some(line) = self.stderr.next().await {
             if let Some((_, rest)) = line.split_once(what) {
@@ -110,20 +111,20 @@ impl Running {
         self.stdin.as_mut().unwrap().write_all(text.as_bytes()).await.unwrap();
     }
 
-    /// Kills the program itself, and nothing that it has started.
+    /// Kills the program itself, but not the processes that it has started.
     pub(crate) async fn kill(&mut self) -> ExitStatus {
         self.child.kill().unwrap();
         self.child.status().await.unwrap()
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the program.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        // The child is not reaped before the test asks for its status: the number is its own.
+        // The child is not reaped before the test awaits its status, so the pid is still its own.
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for its end, with nothing more on its standard input.
+    /// Waits for the end of the program, with its standard input closed.
     pub(crate) async fn end(mut self) -> Ended {
         drop(self.stdin.take());
         let stdout = self.stdout.collect().await;
@@ -142,7 +143,7 @@ pub(crate) async fn end(command: Command) -> Ended {
     Running::start(command).end().await
 }
 
-/// A node of the test's own.
+/// Starts a node in the test process.
 pub(crate) async fn node(label: &str) -> Node {
     node_with(label, |config| config).await
 }
@@ -156,12 +157,12 @@ async fn node_with(label: &str, set: impl FnOnce(Config) -> Config) -> Node {
     Node::start(set(config.listen("127.0.0.1:0".parse().unwrap()))).await.unwrap()
 }
 
-/// What to tell `obit watch` of a process on that node.
+/// The argument of `obit watch` for a process on that node.
 pub(crate) fn target(name: &str, node: &Node) -> String {
     format!("{name}@{}={}", node.name(), node.local_addr().unwrap())
 }
 
-/// Monitors the process `job1` of an `obit run`. When this returns, the monitor has arrived there.
+/// Monitors the process `job1` of an `obit run`. Returns when the monitor has arrived there.
 pub(crate) async fn monitor_job(node: &Node, address: &str) -> MonitorSet {
     let spec: NodeSpec = format!("job@127.0.0.1={address}").parse().unwrap();
     node.connect(&spec).unwrap();
@@ -169,7 +170,7 @@ pub(crate) async fn monitor_job(node: &Node, address: &str) -> MonitorSet {
     for name in ["job1", "nobody"] {
         set.add(format!("{name}@{}", spec.name()).parse::<Target>().unwrap()).unwrap();
     }
-    // What one watcher asks for arrives in order: the answer to the second says that the first has
+    // Monitors of one watcher arrive in order: the answer to the second shows that the first has
     // arrived.
     let first = set.next().await.unwrap();
     assert_eq!(
@@ -179,7 +180,7 @@ pub(crate) async fn monitor_job(node: &Node, address: &str) -> MonitorSet {
     set
 }
 
-/// A new directory of one test, which only its owner can enter.
+/// A new directory for one test, which only its owner can enter.
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
@@ -196,7 +197,7 @@ impl Directory {
         self.0.join(name)
     }
 
-    /// Writes a file into it.
+    /// Writes a file into the directory.
     pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
@@ -206,7 +207,7 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // Left behind, it harms nobody.
+        // If this fails, a directory stays behind, which is harmless.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! Encrypted connections, and the certificates that bind names.
+//! Encrypted connections, and certificates with the names of nodes.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -22,7 +22,7 @@ fn certify(directory: &Directory, labels: &[&str]) {
     }
 }
 
-/// What a node of that label is configured with.
+/// The configuration of a node with that label.
 fn settings(directory: &Directory, label: &str) -> String {
     let settings = format!(
         "node = \"{label}@obit.test\"\nlisten = \"127.0.0.1:0\"\nlog = \"info\"\n\

@@ -1,4 +1,4 @@
-//! `obit top`, on a terminal of the test's own.
+//! `obit top`, on a terminal that the test opens.
 
 use std::{
     fs::File,
@@ -14,7 +14,7 @@ use crate::{
     support::{Directory, Running, end, obit, test},
 };
 
-/// Reads until all these words were drawn. Words alone: the spaces between them are moves of the
+/// Reads until all these words were drawn. Only words, since the program draws spaces by moving the
 /// cursor.
 async fn shows(screen: &mut Unblock<File>, words: &[&str]) {
     let mut seen = String::new();
@@ -25,7 +25,7 @@ async fn shows(screen: &mut Unblock<File>, words: &[&str]) {
     }
 }
 
-/// An agent, and its socket in that directory.
+/// Starts an agent, and returns its socket in that directory.
 async fn agent(directory: &Directory) -> (Running, PathBuf) {
     let socket = directory.path("a.sock");
     let agent = ["agent", "--node", "a@127.0.0.1", "--listen", "127.0.0.1:0", "--socket"];
@@ -34,12 +34,12 @@ async fn agent(directory: &Directory) -> (Running, PathBuf) {
     (agent, socket)
 }
 
-/// `obit top` of the node at that socket, and the user's end of its terminal.
+/// Starts `obit top` for the node at that socket, and returns the user's end of its terminal.
 fn top(socket: &Path) -> (Child, File) {
     let (user, program) = terminal();
     let mut top = obit(["top", "--socket", socket.to_str().unwrap()]);
     top.env("TERM", "xterm").stdin(program.try_clone().unwrap()).stdout(program);
-    // Its copies of the terminal go with the command.
+    // The parent's copies of the terminal are closed with the `Command`.
     (top.spawn().unwrap(), user)
 }
 
@@ -50,8 +50,8 @@ fn a_node_is_drawn_until_the_user_leaves() {
         let (mut agent, socket) = agent(&directory).await;
         let (mut child, user) = top(&socket);
         let (mut keyboard, mut screen) = (Unblock::new(user.try_clone().unwrap()), Unblock::new(user));
-        shows(&mut screen, &["a@127.0.0.1", "whom", "live", "leave"]).await;
-        // It goes on to show what it saw last when the node is gone.
+        shows(&mut screen, &["a@127.0.0.1", "Monitors:", "live", "quit"]).await;
+        // When the node has gone, the screen still shows its last state.
         agent.kill().await;
         shows(&mut screen, &["lost", "trying"]).await;
         keyboard.write_all(b"q").await.unwrap();
@@ -71,7 +71,7 @@ fn it_ends_with_its_terminal() {
         let (mut child, user) = top(&socket);
         let mut screen = Unblock::new(user);
         shows(&mut screen, &["a@127.0.0.1", "live"]).await;
-        // Nobody sends it a signal: it is no leader of a session.
+        // The kernel sends it no signal, since it is not the leader of a session.
         drop(screen);
         assert_eq!(child.status().await.unwrap().code(), Some(129));
     });
@@ -86,7 +86,7 @@ fn a_node_that_is_frozen_is_said_to_be_slow_and_holds_up_no_key() {
         let (mut keyboard, mut screen) = (Unblock::new(user.try_clone().unwrap()), Unblock::new(user));
         shows(&mut screen, &["live"]).await;
         agent.signal(Signal::STOP);
-        // Before the question is given up, after 10 s, it would be lost.
+        // The question fails after 10 s; from then on the node would be shown as lost.
         shows(&mut screen, &["slow", "answer"]).await;
         keyboard.write_all(b"q").await.unwrap();
         keyboard.flush().await.unwrap();
@@ -95,7 +95,7 @@ fn a_node_that_is_frozen_is_said_to_be_slow_and_holds_up_no_key() {
 }
 
 #[test]
-fn whatever_ends_it_leaves_the_terminal_as_it_was() {
+fn the_terminal_is_restored_however_it_ends() {
     test(async {
         let directory = Directory::new();
         let (_agent, socket) = agent(&directory).await;
@@ -105,7 +105,7 @@ fn whatever_ends_it_leaves_the_terminal_as_it_was() {
             shows(&mut screen, &["live"]).await;
             let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
             rustix::process::kill_process(pid, signal).unwrap();
-            // The other screen is left, and the cursor is back.
+            // The program has left the alternate screen, and the cursor is visible.
             shows(&mut screen, &["\x1b[?1049l", "\x1b[?25h"]).await;
             assert_eq!(child.status().await.unwrap().code(), Some(code));
         }

@@ -1,4 +1,4 @@
-//! Signals, `--timeout` and the end of a command have their effect whatever blocks `obit`.
+//! Tests that signals, `--timeout` and the end of a command take effect whatever blocks `obit`.
 
 use std::{
     fs::{self, File},
@@ -22,7 +22,7 @@ use crate::{
     support::{Directory, Running, eventually, obit, test},
 };
 
-/// A pipe that takes nothing more, for as long as both ends are held: its reader does not read.
+/// A full pipe without a reader: writes to it block while both ends are held.
 struct FullPipe {
     _read: File,
     write: File,
@@ -33,7 +33,7 @@ impl FullPipe {
         let (read, write) = pipe().unwrap();
         let flags = fcntl_getfl(&write).unwrap();
         fcntl_setfl(&write, flags | OFlags::NONBLOCK).unwrap();
-        // First in large pieces, then to the last byte.
+        // First with large writes, then byte by byte.
         for piece in [4096, 1] {
             while rustix::io::write(&write, &vec![b'x'; piece]).is_ok() {}
         }
@@ -46,16 +46,15 @@ impl FullPipe {
     }
 }
 
-/// Starts a program, and waits until one of its threads is in the system call that it is blocked
-/// by.
+/// Starts a program, and waits until one of its threads is blocked in one of these system calls.
 async fn blocked(command: &mut Command, system_calls: &[&str]) -> Child {
     let child = command.kill_on_drop(true).spawn().unwrap();
     eventually("it is blocked", || is_in(child.id(), system_calls)).await;
     child
 }
 
-/// Whether a thread of the process is in a system call with one of these numbers, as its first
-/// words say it.
+/// Whether a thread of the process is in a system call whose line in `/proc` starts with one of
+/// these texts.
 fn is_in(process: u32, system_calls: &[&str]) -> bool {
     let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     let calls = threads.filter_map(|thread| fs::read_to_string(thread.path().join("syscall")).ok());
@@ -76,7 +75,7 @@ async fn ends(mut child: Child) -> ExitStatus {
     child.status().await.unwrap()
 }
 
-/// A watcher of a process that cannot be reached: it has a line to print at once.
+/// A watcher of an unreachable process, which prints a line at once.
 fn watch(options: &[&str]) -> Command {
     // Nothing listens on port 1.
     obit(["watch"].iter().chain(options).chain(&["job1@a@127.0.0.1:1"]))
@@ -93,7 +92,7 @@ fn a_watcher_ends_while_nothing_reads_its_output() {
         }
         let child = watch(&["--timeout", "0.5"]).stdout(full.end()).stderr(full.end()).spawn().unwrap();
         assert_eq!(ends(child).await.code(), Some(6));
-        // It says on standard error for whom it waits.
+        // `--wait` prints the missing target to standard error.
         let child = watch(&["--timeout", "0.5", "--wait", "60"]).stderr(full.end()).spawn().unwrap();
         assert_eq!(ends(child).await.code(), Some(6));
     });
@@ -117,13 +116,13 @@ fn a_question_and_help_end_while_nothing_reads_their_output() {
         for words in [&["completions", "bash"][..], &["--help"], &["run", "--help"]] {
             let child = blocked(obit(words).stdout(full.end()), WRITES).await;
             signal(&child, Signal::TERM);
-            // As without a handler.
+            // The default action of the signal has ended it.
             assert_eq!(ends(child).await.signal(), Some(15), "{words:?}");
         }
         let child = blocked(obit(["nodes", "--socket", "/nonexistent"]).stderr(full.end()), WRITES).await;
         signal(&child, Signal::TERM);
         let status = ends(child).await;
-        // It waits a second for the failure to be written.
+        // The main thread waits one second for the failure to be written.
         assert!(status.signal() == Some(15) || status.code() == Some(1), "{status}");
     });
 }
@@ -135,7 +134,7 @@ fn a_question_that_is_not_answered_can_be_given_up() {
         let socket = directory.path("a.sock");
         let listener = UnixListener::bind(&socket).unwrap();
         for words in [&["nodes"][..], &["monitors"], &["why"]] {
-            // Even if its parent has blocked the signal.
+            // The signal counts even if the parent has blocked it.
             let asked = obit(words.iter().chain(&["--socket", socket.to_str().unwrap()]));
             let mut command = Command::new("env");
             command.arg("--block-signal").arg(asked.get_program()).args(asked.get_args()).kill_on_drop(true);
@@ -170,7 +169,7 @@ fn a_command_ends_its_wrapper_while_nothing_reads_standard_error() {
 fn a_command_can_be_stopped_while_the_node_is_blocked_in_its_log() {
     test(async {
         let full = FullPipe::new();
-        // It logs a warning for each of a peer that cannot be reached, and is blocked by the first.
+        // The node logs a warning for each unreachable peer, and blocks on the first one.
         let mut run = obit_run(
             &["--peer", "b@127.0.0.1:1", "--log", "warn"],
             &["sh", "-c", "echo there; exec sleep 1000"],
@@ -226,16 +225,16 @@ fn a_signal_that_comes_twice_at_once_is_one_request() {
     test(async {
         let directory = Directory::new();
         let fifo = fifo(&directory).await;
-        // As `timeout` does it: to its child, and then to the whole group. systemd can send SIGHUP
-        // as well.
+        // `timeout` sends the signal to its child and then to the whole group. systemd can send
+        // SIGHUP as well.
         for second in [Signal::TERM, Signal::HUP] {
             let mut agent = obit(["agent", "--config", fifo.to_str().unwrap()]);
             let mut child = blocked(agent.stdout(Stdio::null()), OPENS).await;
             for number in [Signal::TERM, second] {
                 deliver(&child, number).await;
             }
-            // Were the second one a request to hurry, it would have ended, and nothing would read
-            // this.
+            // If the second signal counted as a new request, the program would have ended, and the
+            // settings would have no reader.
             eventually("a reader of the settings, or the end", || {
                 let writer =
                     File::options().write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(&fifo);
@@ -256,8 +255,8 @@ fn a_later_signal_ends_it_at_once() {
         let fifo = fifo(&directory).await;
         let mut agent = obit(["agent", "--node", "a@127.0.0.1", "--config", fifo.to_str().unwrap()]);
         let mut child = blocked(&mut agent, OPENS).await;
-        // The first would have it wait for the node to say goodbye; those that come at once are
-        // repeats of it.
+        // After the first signal the program waits for the node to stop; signals that follow at
+        // once are repeats of it.
         eventually("it ends", || {
             if child.try_status().unwrap().is_none() {
                 signal(&child, Signal::TERM);
@@ -287,7 +286,7 @@ fn a_terminal_that_takes_no_output_keeps_the_picture_from_nothing() {
         let (user, program) = terminal();
         let mut top = obit(["top", "--socket", socket.to_str().unwrap()]);
         top.env("TERM", "xterm").stdin(program.try_clone().unwrap()).stdout(program.try_clone().unwrap());
-        // As by Ctrl-S: it is blocked by the first that it draws.
+        // As after Ctrl-S: the program blocks on its first write.
         tcflow(&program, Action::OOff).unwrap();
         let child = blocked(&mut top, WRITES).await;
         signal(&child, Signal::TERM);

@@ -11,8 +11,9 @@ fn process(node: &Node, name: &str) -> Process {
     process
 }
 
-/// Watches a process that ends of this, once it is watched; returns the line and the exit code.
-async fn told_of(reason: ExitReason, options: &[&str]) -> (String, Option<i32>) {
+/// Watches a process, ends it with this reason once it is watched, and returns the line and the
+/// exit code.
+async fn result_of(reason: ExitReason, options: &[&str]) -> (String, Option<i32>) {
     let node = node("a").await;
     let worker = process(&node, "worker");
     let target = target("worker", &node);
@@ -31,12 +32,12 @@ fn other(text: &str) -> ExitReason {
 #[test]
 fn an_end_is_a_line_and_an_exit_code() {
     test(async {
-        let told = told_of(ExitReason::Normal, &[]).await;
-        assert_eq!(told, ("worker@a@127.0.0.1 is gone: exit: normal".to_owned(), Some(0)));
-        let told = told_of(ExitReason::Shutdown, &[]).await;
-        assert_eq!(told, ("worker@a@127.0.0.1 is gone: exit: shutdown".to_owned(), Some(0)));
-        let told = told_of(other("out of paper"), &[]).await;
-        assert_eq!(told, ("worker@a@127.0.0.1 is gone: exit: out of paper".to_owned(), Some(3)));
+        let result = result_of(ExitReason::Normal, &[]).await;
+        assert_eq!(result, ("worker@a@127.0.0.1 is gone: exit: normal".to_owned(), Some(0)));
+        let result = result_of(ExitReason::Shutdown, &[]).await;
+        assert_eq!(result, ("worker@a@127.0.0.1 is gone: exit: shutdown".to_owned(), Some(0)));
+        let result = result_of(other("out of paper"), &[]).await;
+        assert_eq!(result, ("worker@a@127.0.0.1 is gone: exit: out of paper".to_owned(), Some(3)));
     });
 }
 
@@ -44,10 +45,10 @@ fn an_end_is_a_line_and_an_exit_code() {
 fn the_longest_times_that_can_be_given_are_as_good_as_none() {
     test(async {
         let (longest, least) = ("1000000000", "0.000000001");
-        let told = told_of(ExitReason::Normal, &["--wait", longest, "--timeout", longest]).await;
-        assert_eq!(told.1, Some(0));
-        let told = told_of(ExitReason::Normal, &["--wait", least, "--timeout", longest]).await;
-        assert_eq!(told.1, Some(0));
+        let result = result_of(ExitReason::Normal, &["--wait", longest, "--timeout", longest]).await;
+        assert_eq!(result.1, Some(0));
+        let result = result_of(ExitReason::Normal, &["--wait", least, "--timeout", longest]).await;
+        assert_eq!(result.1, Some(0));
     });
 }
 
@@ -55,7 +56,7 @@ fn the_longest_times_that_can_be_given_are_as_good_as_none() {
 fn programs_read_the_end_as_json() {
     test(async {
         let json = async |reason| {
-            let (line, code) = told_of(reason, &["--json"]).await;
+            let (line, code) = result_of(reason, &["--json"]).await;
             let mut json: serde_json::Value = serde_json::from_str(&line).unwrap();
             let monitor = json.as_object_mut().unwrap().remove("monitor").unwrap();
             assert!(monitor.as_str().unwrap().starts_with("partisan:ref:visitor-"), "{monitor}");
@@ -86,9 +87,9 @@ fn programs_read_the_end_as_json() {
 fn a_long_reason_is_cut_for_people_and_whole_in_json() {
     test(async {
         let reason = "long \u{1b} ".repeat(5000);
-        let (line, _) = told_of(other(&reason), &[]).await;
+        let (line, _) = result_of(other(&reason), &[]).await;
         assert!(line.len() < 1100 && line.ends_with("… (cut)"), "{}: {line}", line.len());
-        let (json, _) = told_of(other(&reason), &["--json"]).await;
+        let (json, _) = result_of(other(&reason), &["--json"]).await;
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         let shown = reason.replace('\u{1b}', "\\u{1b}");
         assert_eq!(json["text"], format!("exit: {shown}"));
@@ -97,7 +98,7 @@ fn a_long_reason_is_cut_for_people_and_whole_in_json() {
 }
 
 #[test]
-fn who_is_not_there_and_who_cannot_be_reached_are_told_apart() {
+fn a_missing_process_and_an_unreachable_node_are_distinguished() {
     test(async {
         let node = node("a").await;
         let nobody = target("nobody", &node);
@@ -144,7 +145,7 @@ fn a_signal_ends_the_watching_and_nothing_is_said_of_the_target() {
 }
 
 #[test]
-fn who_is_not_there_yet_is_waited_for_as_long_as_was_said() {
+fn an_absent_target_has_the_given_time_to_appear() {
     test(async {
         let node = node("a").await;
         let target = target("worker", &node);
@@ -171,7 +172,7 @@ fn a_time_that_is_up_has_an_exit_code_of_its_own() {
         let _worker = process(&node, "worker");
         let ended = end(obit(["watch", "--timeout", "0.2", &target("worker", &node)])).await;
         assert_eq!((ended.code, ended.stdout.len()), (Some(6), 0), "{}", ended.stderr);
-        assert!(ended.stderr.contains("1 not known to be gone"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("1 not known to have ended"), "{}", ended.stderr);
         let nonsense = end(obit(["watch", "--timeout", "soon", &target("worker", &node)])).await;
         assert!(nonsense.code == Some(2) && nonsense.stderr.contains("60 or 0.5"), "{}", nonsense.stderr);
     });
@@ -211,7 +212,7 @@ fn the_socket_that_the_environment_names_is_that_of_another() {
 }
 
 #[test]
-fn whoever_stops_to_read_ends_it_without_a_word() {
+fn a_reader_that_exits_ends_it_silently() {
     test(async {
         let node = node("a").await;
         let nobody = target("nobody", &node);

@@ -1,4 +1,4 @@
-//! What other threads do meanwhile.
+//! Load from other threads during a measurement.
 
 use std::{
     sync::{
@@ -17,8 +17,8 @@ use crate::{
     watcher::{BULK, nanos},
 };
 
-/// So many threads at once, a process each, monitor and demonitor `count` times, the targets in
-/// turn.
+/// In each of `threads` threads, a process monitors and demonitors the targets in turn, `count`
+/// times.
 pub(crate) fn beside_each_other(node: &Node, targets: &[&Pid], threads: usize, count: usize) -> Result {
     let processes = (0..threads).map(|_| node.process()).collect::<std::result::Result<Vec<_>, _>>()?;
     thread::scope(|scope| {
@@ -37,13 +37,13 @@ fn pairs(process: &Process, targets: &[&Pid], count: usize) -> std::result::Resu
     Ok(())
 }
 
-/// A process that has nothing to do with what is going on, and calls its node all the while.
+/// A process that is not part of the measurement, and calls its node all the time.
 pub(crate) struct Probe {
     over: Arc<AtomicBool>,
     thread: JoinHandle<std::result::Result<u64, MonitorError>>,
 }
 
-/// Between two of its calls, so that it does not itself keep a processor busy.
+/// Pause between two of its calls, so that the process itself does not keep a processor busy.
 const PAUSE: Duration = Duration::from_micros(200);
 
 impl Probe {
@@ -65,15 +65,15 @@ impl Probe {
         Ok(Probe { over, thread })
     }
 
-    /// Ends it: the longest time that a monitor and its demonitor took.
+    /// Stops the process. Returns the longest time of a monitor and its demonitor.
     pub(crate) fn longest(self) -> Result<u64> {
         self.over.store(true, Ordering::Relaxed);
         Ok(self.thread.join().expect("it does not panic")?)
     }
 }
 
-/// A thread that sends messages of 64 bytes to the other node: so many a second, or with 0 as fast
-/// as they go.
+/// A thread that sends messages of 64 bytes to the other node: that many per second, or with 0 as
+/// fast as possible.
 pub(crate) struct Load {
     over: Arc<AtomicBool>,
     thread: JoinHandle<std::result::Result<(), SendError>>,

@@ -1,14 +1,14 @@
 //! One node of a benchmark, driven by lines: `cargo xtask bench` starts two of them, and two nodes
 //! of Erlang/OTP that are driven by the same lines.
 //!
-//! Without `--peer` it is the node that is watched: it prints `ready`, and does what the other asks
-//! for by messages. With `--peer` it is the node that watches: it prints `ready` once it is
-//! connected, then reads verbs from standard input and answers each by one line of numbers, or by
-//! `error` and a text. Times are in nanoseconds; `watcher.rs` tells what each verb does and
-//! measures. Both end with their standard input.
+//! Without `--peer` the program is the watched node: it prints `ready`, and carries out the
+//! requests in messages of the other node. With `--peer` it is the watching node: it prints `ready`
+//! once it is connected, then reads verbs from standard input and answers each with one line of
+//! numbers, or with `error` and a text. Times are in nanoseconds; `watcher.rs` lists what each verb
+//! does and measures. Both programs end when their standard input ends.
 //!
 //! Options: `--name NAME` (required), `--peer NAME`, `--heartbeat default|fast|wan`,
-//! `--low-latency`, and `--bulk` for a channel of its own for what is not urgent.
+//! `--low-latency`, and `--bulk` for a separate channel for bulk messages.
 
 #![allow(clippy::print_stdout, reason = "standard output is what this program is for")]
 
@@ -26,7 +26,7 @@ mod tally;
 mod watched;
 mod watcher;
 
-/// What everything here fails with: a text for a person.
+/// The result of most functions here. The error is a text for people.
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
@@ -47,12 +47,12 @@ fn run() -> Result {
         Some(peer) => return serve(watcher::Watcher::connect(node, peer)?),
     }
     say("ready")?;
-    // The node works on threads of its own.
+    // The node runs on threads of its own.
     io::copy(&mut io::stdin().lock(), &mut io::sink())?;
     Ok(())
 }
 
-/// Answers verbs to the end of standard input.
+/// Answers verbs until the end of standard input.
 fn serve(mut watcher: watcher::Watcher) -> Result {
     say("ready")?;
     for line in io::stdin().lock().lines() {

@@ -1,4 +1,4 @@
-//! Counts notices: each must come exactly once.
+//! Counts notices: each must arrive exactly once.
 
 use std::{
     sync::atomic::{AtomicU8, AtomicUsize, Ordering},
@@ -8,19 +8,19 @@ use std::{
 
 use crate::Result;
 
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Maximum time to wait for all notices.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What one process has received, by tag.
-pub(crate) struct Seen {
+/// The tags of the notices that one process has received.
+pub(crate) struct SeenTags {
     tags: Vec<bool>,
     missing: usize,
 }
 
-impl Seen {
+impl SeenTags {
     /// Expects every tag below `count`.
     pub(crate) fn new(count: usize) -> Self {
-        Seen { tags: vec![false; count], missing: count }
+        SeenTags { tags: vec![false; count], missing: count }
     }
 
     pub(crate) fn note(&mut self, tag: u64) -> Result {
@@ -37,7 +37,7 @@ impl Seen {
     }
 }
 
-/// What many processes do, each once. The thread that makes it waits for them.
+/// Counts one notice each of many processes. The thread that creates the tally waits for them.
 pub(crate) struct Tally {
     times: Vec<AtomicU8>,
     missing: AtomicUsize,
@@ -50,22 +50,22 @@ impl Tally {
         Tally { times, missing: AtomicUsize::new(count), waiting: thread::current() }
     }
 
-    /// One of them has begun.
+    /// Records that one process has started.
     pub(crate) fn one_more(&self) {
         if self.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.waiting.unpark();
         }
     }
 
-    /// That one has received its notice.
+    /// Records that this process has received its notice.
     pub(crate) fn note(&self, index: usize) {
         self.times[index].fetch_add(1, Ordering::Relaxed);
         self.one_more();
     }
 
-    /// Waits for all of them, and is ready to count again.
+    /// Waits for the notices of all processes, and resets the counts.
     pub(crate) fn wait(&self) -> Result {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while self.missing.load(Ordering::Acquire) > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -77,7 +77,7 @@ impl Tally {
         Ok(())
     }
 
-    /// Whether each has received one notice.
+    /// Whether each process has received exactly one notice.
     pub(crate) fn exactly_once(&self) -> Result {
         match self.times.iter().position(|times| times.load(Ordering::Relaxed) != 1) {
             None => Ok(()),

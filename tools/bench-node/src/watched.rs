@@ -1,5 +1,5 @@
-//! The node that is watched: one process, registered as [`CONTROL`], does what messages ask for and
-//! answers each.
+//! The watched node: one process, registered as [`CONTROL`], carries out the requests in messages
+//! and answers each.
 
 use std::{thread, time::Duration};
 
@@ -8,18 +8,17 @@ use smol::future::block_on;
 
 use crate::Result;
 
-/// The name under which the watching node finds it.
+/// The registered name of that process.
 pub(crate) const CONTROL: &str = "control";
 
-/// What is watched, until it is told to die.
+/// The watched processes, until a message makes them exit.
 #[derive(Default)]
 struct Targets {
     tasks: Vec<Pid>,
     guards: Vec<Process>,
 }
 
-/// Starts the process, on a thread of its own: a process that keeps many guards is a program's own
-/// thread as a rule.
+/// Starts the process on a thread of its own, as a program with many guards usually does.
 pub(crate) fn start(node: &Node) -> Result {
     let mut control = node.process()?;
     control.register(CONTROL.parse()?)?;
@@ -28,13 +27,14 @@ pub(crate) fn start(node: &Node) -> Result {
         let mut targets = Targets::default();
         while let Some(event) = block_on(control.recv()) {
             let Event::Message(message) = event else { continue };
-            // Only to be counted: the round trip behind them tells that they have come.
+            // These messages are only counted: the answer to the round trip after them shows that
+            // they have arrived.
             if message.body.starts_with(b".") {
                 continue;
             }
             let Some(from) = message.from else { continue };
             let answer = targets.obey(&node, &control, &String::from_utf8_lossy(&message.body));
-            // What is not answered is what the other side waits for in vain, and then says so.
+            // Without an answer, the other side times out and reports an error.
             match answer {
                 Ok(None) => {}
                 Ok(Some(answer)) => {
@@ -56,7 +56,7 @@ impl Targets {
                 block_a_thread(node)?;
                 Ok(Some(Vec::new()))
             }
-            // Processes as most are: tasks that receive, and end by the first message.
+            // Typical processes: tasks that receive, and exit at the first message.
             ["tasks", count] => {
                 let task = || {
                     node.spawn(|mut mailbox| async move {
@@ -68,13 +68,13 @@ impl Targets {
                     (0..count.parse::<usize>()?).map(|_| task()).collect::<std::result::Result<_, _>>()?;
                 Ok(Some(self.tasks.iter().flat_map(serial).collect()))
             }
-            // Processes as somebody's own actors are: guards, which end by being dropped.
+            // Processes as in programs with their own actors: guards, which exit on drop.
             ["guards", count] => {
                 let guards = (0..count.parse::<usize>()?).map(|_| node.process());
                 self.guards = guards.collect::<std::result::Result<_, _>>()?;
                 Ok(Some(self.guards.iter().map(|guard| guard.pid()).flat_map(serial).collect()))
             }
-            // Their Downs are the answer.
+            // Their `Down`s are the answer.
             ["die"] => {
                 for task in self.tasks.drain(..) {
                     control.send(task, Vec::new())?;
@@ -96,7 +96,7 @@ pub(crate) fn block_a_thread(node: &Node) -> Result {
     Ok(())
 }
 
-/// How a pid travels here: the node is known from the sender of the message.
+/// The bytes of a pid in a message, without the node, which is that of the sender.
 fn serial(pid: &Pid) -> [u8; 8] {
     pid.serial().to_u64().to_le_bytes()
 }

@@ -1,24 +1,24 @@
-//! The node that watches: what each verb does, and what of it is measured.
+//! The watching node: the actions and measurements of each verb.
 //!
 //! | verb | does | numbers |
 //! |---|---|---|
-//! | `targets KIND COUNT` | a new watching process, and so many targets for it on the other node: `tasks` or `guards` | |
+//! | `targets KIND COUNT` | a new watching process, and COUNT targets for it on the other node: `tasks` or `guards` | |
 //! | `monitors N` | the process monitors the targets in turn, N monitors in all; then a round trip | time |
 //! | `pairs N` | it monitors and demonitors the first target N times; then a round trip | time |
-//! | `downs` | all targets are told to die by one message; until the last `Down` was received | time |
-//! | `each` | a process of its own monitors all targets, tells one after the other to die and waits for its `Down` | one time a target |
+//! | `downs` | one message makes all targets exit; until the last `Down` was received | time |
+//! | `each` | a separate process monitors all targets, makes one after the other exit and waits for its `Down` | one time a target |
 //! | `each-loaded N` | the same while a thread sends N messages of 64 bytes a second, or with 0 as many as go, on the channel for bulk if there is one | one time a target |
 //! | `each-blocked` | the same while a process of either node blocks its thread for a second | one time a target |
-//! | `spawn N`, `watch` | N local processes; each is told to monitor the first target; then a round trip | time of `watch` |
+//! | `spawn N`, `watch` | N local processes, each of which monitors the first target; then a round trip | time of `watch` |
 //! | `lost` | answers at once, and again when all monitors have fired, whatever ends the other node | from the first `Down` to the last, the longest other call meanwhile |
-//! | `calls THREADS N KIND` | so many threads at once monitor and demonitor N times each: a `local` target, a `remote` one, or `both` in turn; then a round trip | time |
+//! | `calls THREADS N KIND` | that many threads at once monitor and demonitor N times each: a `local` target, a `remote` one, or `both` in turn; then a round trip | time |
 //! | `collect` | nothing: there is no garbage here | |
-//! | `messages N BYTES` | so many messages to the other node; then a round trip | time |
+//! | `messages N BYTES` | N messages to the other node; then a round trip | time |
 //!
-//! The process belongs to this program's main thread, so that calls and the node's own thread work
-//! beside each other; that thread waits without a reactor, because the node's has one. In `each`,
-//! `watch` and `lost` tasks of the node receive. Every `Down` is counted by the tag of its monitor:
-//! one that is lost, or comes twice, is an error and no measurement.
+//! The process belongs to the main thread of this program, so that its calls run in parallel to the
+//! node's own thread; the main thread waits without a reactor, because the node's thread has one.
+//! In `each`, `watch` and `lost` tasks of the node receive. Every `Down` is counted by the tag of
+//! its monitor: a missing or a second one is an error and no measurement.
 
 use std::{
     sync::{Arc, mpsc},
@@ -32,17 +32,17 @@ use smol::future::block_on;
 
 use crate::{
     Result, calls,
-    tally::{Seen, Tally},
+    tally::{SeenTags, Tally},
     watched::{self, CONTROL},
 };
 
-/// The channel for what is not urgent.
+/// The channel for bulk messages.
 pub(crate) const BULK: &str = "bulk";
 
 /// See the [module](self).
 pub(crate) struct Watcher {
     node: Node,
-    /// The process that obeys on the other node.
+    /// The process that carries out the requests on the other node.
     control: Name,
     process: Process,
     targets: Vec<Pid>,
@@ -51,7 +51,7 @@ pub(crate) struct Watcher {
     locals: Option<Locals>,
 }
 
-/// Local processes with a monitor each.
+/// Local processes with one monitor each.
 struct Locals {
     pids: Vec<Pid>,
     tally: Arc<Tally>,
@@ -67,7 +67,7 @@ impl Watcher {
         Ok(watcher)
     }
 
-    /// Does what a verb asks for.
+    /// Carries out a verb.
     pub(crate) fn obey(&mut self, words: &[&str]) -> Result<Vec<u64>> {
         match *words {
             ["targets", kind, count] => self.make_targets(kind, count).map(|()| Vec::new()),
@@ -112,11 +112,11 @@ impl Watcher {
         for pid in self.locals.take().iter().flat_map(|locals| &locals.pids) {
             self.node.kill(pid)?;
         }
-        // The old process exits, and with it its monitors.
+        // The exit of the old process removes its monitors.
         self.process = self.node.process()?;
         self.monitors = 0;
         let answer = self.ask(&format!("{kind} {count}"))?;
-        let from = answer.from.ok_or("an answer of nobody")?;
+        let from = answer.from.ok_or("an answer without a sender")?;
         let serials = answer.body.chunks_exact(8).map(|bytes| bytes.try_into().map(u64::from_le_bytes));
         let pid = |serial| Pid::new(from.node().clone(), Serial::from_u64(serial));
         self.targets = serials.map(|serial| serial.map(pid)).collect::<std::result::Result<_, _>>()?;
@@ -142,14 +142,14 @@ impl Watcher {
         }
         self.round_trip()?;
         let time = nanos(start);
-        // Not one of them may fire any more.
+        // None of the monitors may fire any more.
         self.send("die")?;
         self.round_trip()?;
         Ok(vec![time])
     }
 
     fn downs(&mut self) -> Result<Vec<u64>> {
-        let mut seen = Seen::new(self.monitors);
+        let mut seen = SeenTags::new(self.monitors);
         let start = Instant::now();
         self.send("die")?;
         match &self.locals {
@@ -192,13 +192,13 @@ impl Watcher {
             if !matches!(mailbox.recv().await, Some(Event::Message(_))) {
                 times.clear();
             }
-            // Nobody waits for it only if the program ends.
+            // This fails only if the program is ending.
             let _ = done.send(times);
             Ok(())
         })?;
         let times = result.recv()?;
         if times.len() < self.targets.len() {
-            Err("something came that was not the Down of the target that was told to die")?;
+            Err("received another message than the Down of the target that was told to exit")?;
         }
         Ok(times)
     }
@@ -238,7 +238,7 @@ impl Watcher {
     }
 
     fn lost(&mut self) -> Result<Vec<u64>> {
-        let mut seen = Seen::new(self.monitors);
+        let mut seen = SeenTags::new(self.monitors);
         let mut process = std::mem::replace(&mut self.process, self.node.process()?);
         let probe = calls::Probe::start(&self.node)?;
         crate::say("")?;
@@ -253,7 +253,7 @@ impl Watcher {
                 Result::Ok(())
             };
             let all = all.await.map_err(|error| error.to_string());
-            // Nobody waits for it only if the program ends.
+            // This fails only if the program is ending.
             let _ = done.send(all.map(|()| first.map_or(0, nanos)));
             Ok(())
         })?;
@@ -271,10 +271,10 @@ impl Watcher {
         Ok(vec![nanos(start)])
     }
 
-    // ----- talking to the other node
+    // ----- communication with the other node
 
-    /// What was sent before has arrived when this returns, and nothing has come that was not
-    /// received.
+    /// Returns when all earlier messages have arrived at the other node. Fails if another message
+    /// has arrived here.
     fn round_trip(&mut self) -> Result {
         self.ask("ping").map(drop)
     }
@@ -287,12 +287,12 @@ impl Watcher {
         }
     }
 
-    /// Behind messages as fast as they go there may be no room yet.
+    /// Retries while the queue is full of messages that are sent as fast as possible.
     fn send(&self, request: &str) -> Result {
         Ok(block_on(self.process.send_async(&self.control, request))?)
     }
 
-    /// The tag of the next `Down`.
+    /// Waits for the next `Down`, and returns its tag.
     fn down(&mut self) -> Result<u64> {
         down(block_on(self.process.recv()))
     }
@@ -310,7 +310,7 @@ fn down(event: Option<Event>) -> Result<u64> {
     }
 }
 
-/// How long it has been.
+/// The time since then.
 pub(crate) fn nanos(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,30 +1,30 @@
-//! Runs the fuzz targets without a fuzzer: over the committed corpus, and over inputs that are made
-//! from the corpus with a fixed seed. The tests of all crates with fuzz targets use it.
+//! Runs the fuzz targets without a fuzzer: over the committed corpus, and over inputs derived from
+//! the corpus with a fixed seed. The tests of all crates with fuzz targets use it.
 
 #![allow(clippy::unwrap_used, reason = "only tests use it")]
 
 use std::{fs, path::Path, thread};
 
-/// How many inputs are made from the corpus; the environment may ask for more.
+/// Number of derived inputs; an environment variable can raise it.
 const ROUNDS: usize = 20_000;
 const ROUNDS_VARIABLE: &str = "OBIT_FUZZ_ROUNDS";
-/// The longest input that is made.
+/// Maximum length of a derived input.
 const LONGEST: usize = 4096;
 
-/// What can be done to a crate with bytes, and the most memory it may take.
+/// A fuzz target, and its limit on memory.
 pub struct Target {
-    /// The folder of its corpus.
+    /// The folder of the corpus.
     pub name: &'static str,
     /// Handles one input.
     pub run: fn(&[u8]),
-    /// The most bytes that may be allocated at any moment, for an empty input.
+    /// Maximum number of allocated bytes at any moment, for an empty input.
     pub most: u64,
-    /// How many more for each byte of the input.
+    /// Additional bytes for each byte of the input.
     pub most_per_byte: u64,
 }
 
 impl Target {
-    /// Runs it over the corpus and what is made of it.
+    /// Runs the target over the corpus and over derived inputs.
     pub fn check(&self) {
         let corpus = self.corpus();
         corpus.iter().for_each(|input| self.check_one(input));
@@ -43,7 +43,7 @@ impl Target {
         files.iter().map(|file| fs::read(file).unwrap()).collect()
     }
 
-    /// The peak, of which no single allocation can be more.
+    /// The peak also bounds every single allocation.
     fn check_one(&self, input: &[u8]) {
         let _told = Told { target: self.name, input };
         let taken = allocation_counter::measure(|| (self.run)(input)).bytes_max;
@@ -52,7 +52,7 @@ impl Target {
     }
 }
 
-/// Tells the input of which the test dies.
+/// Prints the input if the test panics.
 struct Told<'a> {
     target: &'a str,
     input: &'a [u8],
@@ -67,7 +67,7 @@ impl Drop for Told<'_> {
     }
 }
 
-/// An input like those of the corpus, changed in a few places.
+/// Derives an input: one of the corpus, changed in a few places.
 fn mutated(corpus: &[Vec<u8>], random: &mut fastrand::Rng) -> Vec<u8> {
     let mut input = corpus[random.usize(..corpus.len())].clone();
     for _ in 0..random.usize(1..=4) {

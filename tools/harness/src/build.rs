@@ -1,4 +1,4 @@
-//! Builds the programs of the nodes.
+//! Builds programs of the workspace.
 
 use std::{path::PathBuf, process::Stdio};
 
@@ -38,7 +38,7 @@ fn build(package: &str, program: &str, release: bool) -> Result<PathBuf> {
     }
 }
 
-/// The path of the executable, if this message of cargo's is about that program.
+/// The path of the executable, if this message of cargo is about that program.
 fn executable(program: &str, message: &Value) -> Option<PathBuf> {
     let is_it = message["target"]["name"] == program && message["target"]["kind"][0] == "bin";
     is_it.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()

@@ -1,5 +1,5 @@
-//! The child processes of a run, each ended by its own handle: at the end of its scenario, when its
-//! scenario panics, and when the run is interrupted.
+//! The child processes of a run. Each ends through its own handle: at the end of its scenario, when
+//! its scenario panics, and when the run is interrupted.
 
 use std::{
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus},
@@ -16,7 +16,7 @@ use rustix::process::{
 
 use crate::net::namespace::Namespace;
 
-/// All children that live. Cheap to clone; one of the clones belongs to the handler of Ctrl-C.
+/// All running children. Cheap to clone; one of the clones belongs to the handler of Ctrl-C.
 #[derive(Clone, Default)]
 pub struct Children {
     alive: Arc<Mutex<Vec<Arc<Mutex<Child>>>>>,
@@ -24,7 +24,7 @@ pub struct Children {
 }
 
 impl Children {
-    /// From now on Ctrl-C and termination end every child, and no further one is started.
+    /// From now on, Ctrl-C and SIGTERM kill every child, and no further child is started.
     pub fn end_on_interrupt(&self) -> Result<()> {
         let children = self.clone();
         let handler = move || children.interrupt();
@@ -36,14 +36,14 @@ impl Children {
         self.interrupted.load(Ordering::SeqCst)
     }
 
-    /// Starts a child, in that namespace if one is given; its standard input and output must be
+    /// Starts a child, in that namespace if one is given. Its standard input and output must be
     /// piped.
     pub fn start(
         &self,
         command: &mut Command,
         home: Option<&Namespace>,
     ) -> Result<(Running, ChildStdin, ChildStdout)> {
-        // Under the lock, so that an interrupt finds either no child or a registered one.
+        // The lock ensures that an interrupt finds either no child or a registered one.
         let mut alive = lock(&self.alive);
         if self.interrupted() {
             bail!("interrupted");
@@ -73,53 +73,53 @@ impl Children {
     }
 }
 
-/// One child. Dropping it ends the child.
+/// A child process, killed on drop.
 pub struct Running {
     child: Arc<Mutex<Child>>,
     children: Children,
 }
 
 impl Running {
-    /// Ends it with SIGKILL and waits until it is gone. Idempotent.
+    /// Kills the child with SIGKILL, and waits until it has ended. Idempotent.
     pub fn kill(&self) {
         end(&self.child);
         self.children.forget(&self.child);
     }
 
-    /// Its number, for `/proc`.
+    /// The pid, for `/proc`.
     pub fn id(&self) -> u32 {
         lock(&self.child).id()
     }
 
-    /// Lets it have so many descriptors at most; returns how many it was allowed before.
+    /// Sets the maximum number of descriptors of the child. Returns the number before.
     pub fn limit_descriptors(&self, most: u64) -> Result<u64> {
         let child = lock(&self.child);
         let (process, failed) =
             (Pid::from_child(&child), || "cannot limit the descriptors of a node".to_owned());
-        // Only what it may have now: what it may be allowed is left as it is, or could not be given
-        // back.
+        // Changes the soft limit only: without privileges, a lower hard limit could not be raised
+        // again.
         let ours = getrlimit(Resource::Nofile);
         let new = Rlimit { current: Some(most), maximum: ours.maximum };
         let before = prlimit(Some(process), Resource::Nofile, new).with_context(failed)?;
         Ok(before.current.unwrap_or(u64::MAX))
     }
 
-    /// Asks it to end, by SIGTERM.
+    /// Sends SIGTERM.
     pub fn terminate(&self) -> Result<()> {
         self.signal(Signal::TERM)
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if the child has ended.
     pub fn ended(&self) -> Result<Option<ExitStatus>> {
         lock(&self.child).try_wait().context("cannot see whether a program has ended")
     }
 
-    /// Has it stop where it is; it may still run for a moment.
+    /// Sends SIGSTOP. The child may still run for a moment.
     pub fn freeze(&self) -> Result<()> {
         self.signal(Signal::STOP)
     }
 
-    /// Whether it has stopped since this was last true.
+    /// Whether the child has stopped since the last call that returned true.
     pub fn has_stopped(&self) -> Result<bool> {
         let child = lock(&self.child);
         let stopped =
@@ -127,14 +127,13 @@ impl Running {
         Ok(stopped.context("cannot see whether a node has stopped")?.is_some())
     }
 
-    /// Lets it go on.
+    /// Sends SIGCONT.
     pub fn thaw(&self) -> Result<()> {
         self.signal(Signal::CONT)
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        // While the lock is held nobody waits for the child, so its number cannot have become
-        // another's.
+        // While this holds the lock, no thread reaps the child, so its pid is still its own.
         let child = lock(&self.child);
         kill_process(Pid::from_child(&child), signal)
             .with_context(|| format!("cannot send {signal:?} to a node"))
@@ -149,13 +148,12 @@ impl Drop for Running {
 
 fn end(child: &Mutex<Child>) {
     let mut child = lock(child);
-    // Both fail only if the child is gone already, which is what is wanted.
+    // Both fail only if the child has ended already.
     let _ = child.kill();
     let _ = child.wait();
 }
 
-/// What these locks guard is whole between any two statements, so a panic elsewhere does not spoil
-/// it.
+/// Ignores poisoning: a panic elsewhere leaves the guarded values consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Programs of the command `obit`, as a user would start them.
+//! Programs of the command `obit`, started as a user would start them.
 
 use std::{
     io::{BufRead, BufReader, Lines, PipeReader, Write, pipe},
@@ -16,7 +16,7 @@ use crate::{
     net::namespace::Namespace,
 };
 
-/// `obit`, knowing nothing of the environment of this program, with its standard error thrown away.
+/// `obit` without the environment of this program. Its standard error is discarded.
 pub fn obit_command(obit: &Path) -> Command {
     let mut command = Command::new(obit);
     for variable in std::env::vars_os().map(|(variable, _)| variable) {
@@ -28,7 +28,7 @@ pub fn obit_command(obit: &Path) -> Command {
     command
 }
 
-/// A program of `obit` that runs. Dropped, it is ended.
+/// A running program of `obit`, ended on drop.
 pub struct Program {
     /// The process.
     pub running: Running,
@@ -37,18 +37,19 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts it, in that namespace if one is given; its standard input and output must be piped.
+    /// Starts the program, in that namespace if one is given. Its standard input and output must be
+    /// piped.
     pub fn start(children: &Children, mut command: Command, home: Option<&Namespace>) -> Result<Self> {
         let (running, stdin, stdout) = children.start(&mut command, home)?;
         Ok(Program { running, stdin: Some(stdin), stdout: BufReader::new(stdout).lines() })
     }
 
-    /// Closes its standard input.
+    /// Closes the standard input of the program.
     pub fn close_input(&mut self) {
         drop(self.stdin.take());
     }
 
-    /// The next line on its standard output.
+    /// The next line on the standard output of the program.
     pub fn line(&mut self) -> Result<String> {
         match self.stdout.next() {
             Some(line) => line.context("cannot read what obit prints"),
@@ -56,7 +57,7 @@ impl Program {
         }
     }
 
-    /// Waits until it has ended.
+    /// Waits until the program has ended.
     pub fn end(&self) -> Result<ExitStatus> {
         match poll(SOON, || self.running.ended())? {
             Some(status) => Ok(status),
@@ -65,19 +66,19 @@ impl Program {
     }
 }
 
-/// What is at the other end of a program's standard error.
+/// The reader of a program's standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogReader {
-    /// A program that reads nothing: the pipe is full.
+    /// The reader does not read, and the pipe is full.
     Blocked,
-    /// None: it has exited.
+    /// The reader has exited.
     Gone,
-    /// A program that exits when it is told to.
+    /// The reader exits when it receives a signal.
     Leaving,
 }
 
 impl LogReader {
-    /// The end of a pipe for a program, and the other end, which must be held as long as there is a
+    /// A pipe: the end for the program, and the other end, which the caller holds while there is a
     /// reader.
     pub fn pipe(self) -> Result<(Stdio, Option<PipeReader>)> {
         let failed = || "cannot make a pipe for a log".to_owned();

@@ -1,4 +1,4 @@
-//! Conditions to wait for, or to demand.
+//! Waits for conditions, and checks them.
 
 use std::{
     thread,
@@ -7,11 +7,11 @@ use std::{
 
 use anyhow::{Result, bail};
 
-/// Maximum time for a condition that holds almost at once on an idle machine.
+/// Maximum time for a condition that holds within milliseconds on an idle machine.
 pub const SOON: Duration = Duration::from_secs(30);
 
-/// Calls `attempt` until it returns a value. Returns `None` after `within`; an error ends it at
-/// once.
+/// Calls `attempt` until it returns a value. Returns `None` after `within`, and an error of
+/// `attempt` at once.
 pub fn poll<T>(within: Duration, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
     const PAUSE: Duration = Duration::from_millis(20);
     let deadline = Instant::now() + within;
@@ -26,7 +26,7 @@ pub fn poll<T>(within: Duration, mut attempt: impl FnMut() -> Result<Option<T>>)
     }
 }
 
-/// Fails with this text unless the condition holds.
+/// Returns an error with this text unless the condition holds.
 pub fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<()> {
     if holds { Ok(()) } else { bail!(what()) }
 }

@@ -1,19 +1,20 @@
-//! The parts that the tasks of `xtask` share: programs to start, the places where they run, and the
-//! machine that they run on. It depends on no crate of Obit.
+//! The parts that the tasks of `xtask` share: programs to start, networks for them, and the machine
+//! that they run on. It depends on no crate of Obit.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`build`] | builds the programs of the workspace, and returns their paths |
-//! | [`children`] | child processes, each ended by its own handle, also when the run is interrupted |
+//! | [`children`] | child processes, each ended through its own handle, also when the run is
+//! interrupted |
 //! | [`command`] | programs of the command `obit`, as a user would start them |
-//! | [`conditions`] | conditions to wait for, or to demand |
+//! | [`conditions`] | waits for conditions, and checks them |
 //! | [`files`] | folders and files, with errors that name them |
 //! | [`machine`] | the machine and the commit that figures are measured on |
 //! | [`net`] | network namespaces: a host for each node, with cables, firewalls and relays |
 //! | [`otp`] | nodes of Erlang/OTP, to compare with |
 //! | [`peer`] | processes that are driven by lines, and the resources that they use |
-//! | [`ports`] | blocks of ports that no other run uses |
-//! | [`secret`] | secrets for clusters that live as long as a run |
+//! | [`ports`] | blocks of ports, unique among concurrent runs |
+//! | [`secret`] | secrets for the clusters of one run |
 //! | [`workspace`] | the root of the repository, and cargo there |
 
 #![allow(clippy::missing_panics_doc, reason = "a panic is a bug of a tool")]

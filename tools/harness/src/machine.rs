@@ -1,4 +1,4 @@
-//! The machine and the commit that figures are measured on.
+//! The machine and the commit of a measurement.
 
 use std::{fs, process::Command, thread};
 
@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::workspace;
 
-/// The machine that figures are measured on.
+/// The machine of a measurement.
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
-    /// How many processors this process may use.
+    /// Number of processors that this process may use.
     pub processors: usize,
     /// The kernel and its version, as in `Linux 6.8.0`.
     pub kernel: String,
@@ -20,18 +20,17 @@ impl Machine {
     pub fn this() -> Self {
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        // The suffix of a version says only who has built it.
+        // The suffix of a version names only the build.
         let version = kernel.trim().split('-').next().unwrap_or_default();
         Machine { processors, kernel: format!("Linux {version}") }
     }
 }
 
-/// The commit that is checked out, with `, changed` behind it if files differ from it; `unknown`
-/// without git.
+/// The checked-out commit, with `, changed` after it if files differ; `unknown` without git.
 pub fn commit() -> String {
     let git = |arguments: &[&str]| {
-        let told = Command::new("git").current_dir(workspace::root()).args(arguments).output().ok()?;
-        told.status.success().then(|| String::from_utf8_lossy(&told.stdout).trim().to_owned())
+        let output = Command::new("git").current_dir(workspace::root()).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let Some(commit) = git(&["rev-parse", "HEAD"]) else { return "unknown".to_owned() };
     let changed =

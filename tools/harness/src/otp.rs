@@ -1,4 +1,4 @@
-//! Erlang/OTP, to compare with: programs for it, and nodes on loopback with a port mapper of their
+//! Erlang/OTP for comparison: compiled modules, and nodes on loopback with a port mapper of their
 //! own.
 
 use std::{
@@ -18,11 +18,11 @@ use crate::{
     secret::fresh_secret,
 };
 
-/// What every node is started with: nothing but loopback, and no port mapper that stays behind.
+/// The arguments of every node: loopback only, and no port mapper that keeps running.
 const ARGUMENTS: [&str; 7] =
     ["-noshell", "-start_epmd", "false", "-kernel", "inet_dist_use_interface", "{127,0,0,1}", "-pa"];
 
-/// Which release is installed; none if there is none.
+/// The installed release; `None` if there is none.
 pub fn release() -> Option<String> {
     let print = "io:format(\"~s\", [erlang:system_info(otp_release)]), halt().";
     let erl = Command::new("erl").args(["-noshell", "-eval", print]).stdin(Stdio::null()).output().ok()?;
@@ -43,17 +43,17 @@ pub fn compile(folder: &Path, module: &str, source: &str) -> Result<()> {
     Ok(())
 }
 
-/// The name of a node, from its label.
+/// The full name of the node with that label.
 pub fn full_name(label: &str) -> String {
     format!("{label}@127.0.0.1")
 }
 
-/// A port mapper, and what the nodes that use it share.
+/// A port mapper, and the files that its nodes share.
 pub struct Mapper {
     /// The compiled modules, and the home of the nodes.
     folder: PathBuf,
     ports: Ports,
-    /// Ended when it is dropped.
+    /// The process, ended on drop.
     _running: Running,
 }
 
@@ -79,7 +79,7 @@ impl Mapper {
         Ok(Mapper { folder: folder.to_owned(), ports, _running: running })
     }
 
-    /// The command that starts a node which runs `main` of that module.
+    /// The command for a node that runs `main` of that module.
     pub fn node(&self, label: &str, flags: &[&str], module: &str) -> Command {
         let mut erl = Command::new("erl");
         erl.args(flags).args(ARGUMENTS).arg(&self.folder);

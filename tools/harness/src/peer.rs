@@ -1,5 +1,5 @@
-//! A process that is driven by lines: verbs go in, numbers come out. What it uses is read from
-//! outside.
+//! A process that is controlled by lines: it reads verbs and answers with numbers. Its use of
+//! resources is read from the system.
 
 use std::{
     fs,
@@ -15,35 +15,35 @@ use anyhow::{Context, Result, bail};
 
 use crate::children::{Children, Running};
 
-/// How long any verb may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Maximum time for a verb.
+const VERB_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// See the [module](self). It is ended when this is dropped.
+/// See the [module](self). The process is killed on drop.
 pub struct Peer {
     process: Running,
     stdin: ChildStdin,
-    replies: Receiver<Reply>,
+    replies: Receiver<TimedLine>,
 }
 
-/// A line, and when it was read.
-type Reply = (Instant, String);
+/// The time at which a line was read, and the line.
+type TimedLine = (Instant, String);
 
 /// Processor time, in seconds, and resident memory, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
-    /// Of the threads that live: precise.
+    /// Of the running threads: precise.
     pub cpu: f64,
-    /// Of all threads there ever were: in hundredths.
+    /// Of all threads, those that have ended included: in hundredths of a second.
     pub coarse: f64,
     /// Resident memory, in bytes.
     pub rss: f64,
 }
 
 impl Usage {
-    /// The processor time between both, and the memory now.
+    /// The processor time between the two, and the memory now.
     pub fn since(self, before: Usage) -> Usage {
-        // What a thread has used that has ended meanwhile is in the coarse figure alone. Of two
-        // nodes that is right to this:
+        // The time of threads that ended in between is only in the coarse figure. Of two nodes the
+        // difference is precise up to:
         const COARSE: f64 = 0.04;
         let (precise, coarse) = (self.cpu - before.cpu, self.coarse - before.coarse);
         let cpu = if coarse > precise + COARSE { coarse } else { precise };
@@ -52,47 +52,48 @@ impl Usage {
 }
 
 impl Peer {
-    /// Starts it, and waits until it is ready.
+    /// Starts the process, and waits until it is ready.
     pub fn start(children: &Children, command: &mut Command) -> Result<Self> {
         let peer = Peer::begin(children, command)?;
         peer.await_ready()?;
         Ok(peer)
     }
 
-    /// Starts it. Its standard input and output must be piped.
+    /// Starts the process. Its standard input and output must be piped.
     pub fn begin(children: &Children, command: &mut Command) -> Result<Self> {
         let (process, stdin, stdout) = children.start(command, None)?;
         Ok(Peer { process, stdin, replies: lines(stdout) })
     }
 
-    /// Waits until it is ready.
+    /// Waits until the process is ready.
     pub fn await_ready(&self) -> Result<()> {
-        match self.replies.recv_timeout(PATIENCE) {
+        match self.replies.recv_timeout(VERB_TIMEOUT) {
             Ok((_, said)) if said == "ready" => Ok(()),
             said => bail!("a node does not start: {said:?}"),
         }
     }
 
-    /// Has it do something; the numbers it answers.
+    /// Sends a verb, and returns the numbers of the answer.
     pub fn ask(&mut self, verb: &str) -> Result<Vec<u64>> {
         self.tell(verb)?;
         self.answer(verb)
     }
 
-    /// Has it begin something.
+    /// Sends a verb without waiting for the answer.
     pub fn tell(&mut self, verb: &str) -> Result<()> {
         let written = writeln!(self.stdin, "{verb}").and_then(|()| self.stdin.flush());
         written.with_context(|| format!("{verb}: the node takes no more verbs"))
     }
 
-    /// The numbers it answers next.
+    /// Waits for the next answer, and returns its numbers.
     pub fn answer(&self, verb: &str) -> Result<Vec<u64>> {
         self.timed_answer(verb).map(|(_, numbers)| numbers)
     }
 
-    /// The numbers it answers next, and when they came, whenever this is called.
+    /// Waits for the next answer, and returns its numbers and the time at which it arrived.
     pub fn timed_answer(&self, verb: &str) -> Result<(Instant, Vec<u64>)> {
-        let (at, line) = self.replies.recv_timeout(PATIENCE).with_context(|| format!("{verb}: no answer"))?;
+        let (at, line) =
+            self.replies.recv_timeout(VERB_TIMEOUT).with_context(|| format!("{verb}: no answer"))?;
         let numbers = line.split_whitespace().map(str::parse).collect::<std::result::Result<_, _>>();
         match numbers {
             Ok(numbers) => Ok((at, numbers)),
@@ -100,30 +101,32 @@ impl Peer {
         }
     }
 
-    /// Whether it has answered nothing so far.
+    /// Whether no answer has arrived.
     pub fn is_silent(&self) -> bool {
         self.replies.try_recv().is_err()
     }
 
-    /// SIGSTOP.
+    /// Sends SIGSTOP.
     pub fn freeze(&self) -> Result<()> {
         self.process.freeze()
     }
 
-    /// What it has written on its connections so far, in bytes; none if the system does not tell.
+    /// Number of bytes that its connections have sent so far; `None` if the system does not report
+    /// it.
     pub fn bytes_sent(&self) -> Option<u64> {
-        let told = Command::new("ss").args(["-tnipOH", "state", "established"]).output().ok()?;
-        let (told, process) = (String::from_utf8_lossy(&told.stdout), format!("pid={},", self.process.id()));
+        let output = Command::new("ss").args(["-tnipOH", "state", "established"]).output().ok()?;
+        let (output, process) =
+            (String::from_utf8_lossy(&output.stdout), format!("pid={},", self.process.id()));
         let sent = |line: &str| line.split("bytes_sent:").nth(1)?.split(' ').next()?.parse::<u64>().ok();
-        told.lines().filter(|line| line.contains(&process)).map(sent).sum()
+        output.lines().filter(|line| line.contains(&process)).map(sent).sum()
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL.
     pub fn kill(&self) {
         self.process.kill();
     }
 
-    /// What it has used so far, and uses.
+    /// The resources that it has used so far.
     pub fn usage(&self) -> Result<Usage> {
         let process = PathBuf::from("/proc").join(self.process.id().to_string());
         let read = |path: PathBuf| {
@@ -132,7 +135,7 @@ impl Peer {
         let mut nanos = 0;
         for thread in fs::read_dir(process.join("task")).context("cannot list threads")? {
             let thread = thread.context("cannot list threads")?;
-            // One that has ended meanwhile has done its work.
+            // A thread that ended in the meantime counts in the coarse figure.
             let ran = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
             nanos += ran.split(' ').next().and_then(|ran| ran.parse::<u64>().ok()).unwrap_or_default();
         }
@@ -143,8 +146,8 @@ impl Peer {
             Some(Ok(kib)) => kib,
             _ => bail!("the system does not tell how much memory a node occupies"),
         };
-        // Behind the name, which may hold anything: the twelfth and thirteenth word are user and
-        // system time.
+        // The name of the program may contain anything. The twelfth and thirteenth word after it
+        // are the user and the system time.
         let stat = read(process.join("stat"))?;
         let words = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
         let ticks: f64 = words.skip(11).take(2).filter_map(|word| word.parse::<f64>().ok()).sum();
@@ -152,9 +155,9 @@ impl Peer {
     }
 }
 
-/// The lines of standard output, read on a thread of their own, so that to wait for one has a
-/// limit.
-fn lines(stdout: ChildStdout) -> Receiver<Reply> {
+/// The lines of standard output, read on a thread of their own, so that a wait for a line can time
+/// out.
+fn lines(stdout: ChildStdout) -> Receiver<TimedLine> {
     let (said, replies) = channel();
     thread::spawn(move || {
         let lines = BufReader::new(stdout).lines().map_while(std::result::Result::ok);

@@ -1,28 +1,26 @@
-//! Ports for the nodes of one run, that no other run on this machine uses.
+//! Blocks of ports for the nodes of one run, unique among all runs on this machine.
 
 use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Result, bail};
 
-/// A block of neighbouring ports. Its first port is held for as long as the block is: it is the
-/// lock by which runs at the same time keep out of each other's way, while nodes come and go on the
-/// others.
+/// A block of consecutive ports. The run holds the first port as long as it holds the block, as a
+/// lock against other runs; its nodes use the other ports.
 pub struct Ports {
     _lock: TcpListener,
     first: u16,
 }
 
-/// Below the range from which systems pick the ports of outgoing connections: a port in that range
-/// might be taken by somebody's connection while its node is being restarted, or a node might even
-/// connect to itself.
+/// Below the range from which systems choose the ports of outgoing connections: such a connection
+/// could take the port of a node while it restarts, or a node could even connect to itself.
 const RANGE: std::ops::Range<u16> = 10_240..32_000;
 const BLOCK: u16 = 32;
 
 impl Ports {
-    /// How many nodes a block has ports for.
+    /// Number of nodes for which a block has ports.
     pub const COUNT: usize = BLOCK as usize - 1;
 
-    /// Takes a block that is free.
+    /// Takes a free block.
     pub fn take() -> Result<Self> {
         let blocks = (RANGE.end - RANGE.start) / BLOCK;
         let start = fastrand::u16(..blocks);
@@ -33,7 +31,7 @@ impl Ports {
         }
     }
 
-    /// The port of the node with that number, counted from zero.
+    /// The port of the node with that number, from 0.
     pub fn port(&self, node: usize) -> u16 {
         assert!(node < Self::COUNT, "a block has ports for {} nodes", Self::COUNT);
         self.first + 1 + node as u16

@@ -1,4 +1,4 @@
-//! Secrets for clusters that live as long as a run. `obit keygen` makes those that are kept.
+//! Secrets for the clusters of one run. `obit keygen` writes secrets that are kept.
 
 use anyhow::{Context, Result};
 

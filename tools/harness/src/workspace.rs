@@ -1,4 +1,4 @@
-//! Where the workspace is, and how cargo is called in it.
+//! The root of the workspace, and calls of cargo there.
 
 use std::{path::PathBuf, process::Command};
 
@@ -8,17 +8,17 @@ pub fn root() -> PathBuf {
     here.ancestors().nth(2).expect("this package lies two folders below the root").to_path_buf()
 }
 
-/// The cargo that runs this program, called at the root.
+/// The cargo that runs this program, in the root folder.
 pub fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root());
     cargo
 }
 
-/// The cargo that takes the name of a toolchain, called at the root.
+/// The cargo of rustup, which accepts the name of a toolchain, in the root folder.
 pub fn cargo_of_rustup() -> Command {
     let mut cargo = Command::new("cargo");
-    // It would stay with the toolchain that runs this program.
+    // Without this, cargo would use the toolchain that runs this program.
     cargo.current_dir(root()).env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC");
     cargo
 }

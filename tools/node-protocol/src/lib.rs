@@ -1,5 +1,5 @@
-//! The lines that the program `test-node` reads on standard input and writes on standard output,
-//! one JSON object a line.
+//! The lines that the program `test-node` reads from standard input and writes to standard output,
+//! one JSON object per line.
 //!
 //! The program and the cluster test that drives it share these types, and no other code.
 //!
@@ -11,8 +11,8 @@
 //! < {"event":"down","to":"partisan:pid:…","monitor":"partisan:ref:…","target":"job@b@127.0.0.1:7002",…}
 //! ```
 //!
-//! Every request is answered once, under its own number. What concerns one process is printed by
-//! that process, so its answers and its events stand in the order in which they happened to it.
+//! Every request gets one reply, with the same id. Each process prints the replies and the events
+//! that concern it, in the order in which they happen to it.
 //!
 //! Processes, monitors and targets are written as text: pids and monitor references as URIs, a
 //! registered name as `name@node`.
@@ -27,14 +27,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
-    /// Comes back in the reply. The caller sees to it that it is unique.
+    /// Returned in the reply. The caller chooses a unique id.
     pub id: u64,
-    /// What is asked.
+    /// The command.
     #[serde(rename = "do")]
     pub command: Command,
 }
 
-/// What can be asked of the program. `process` is always a process of this program.
+/// A command of the program. `process` is always a process of this program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
@@ -46,22 +46,23 @@ pub enum Command {
         #[serde(default)]
         thread: bool,
     },
-    /// Tells processes to end, of this. Answer: `done`, before they do; each then prints `exiting`.
+    /// Makes processes exit with this reason. Answer: `done`, before they exit; each then prints
+    /// `exiting`.
     Exit { processes: Vec<String>, how: Exit },
     /// Kills a process. Answer: `flags`, whether it was alive.
     Kill { process: String },
-    /// The process takes nothing out of its mailbox until `resume`; it still does what it is asked.
-    /// Answer: `done`.
+    /// The process receives no messages until `resume`; it still carries out commands. Answer:
+    /// `done`.
     Pause { process: String },
-    /// The process blocks its thread for that long. Answer: `done`, before it does.
+    /// The process blocks its thread for that time. Answer: `done`, before it blocks.
     Block { process: String, milliseconds: u64 },
-    /// The process takes from its mailbox again. Answer: `done`.
+    /// The process receives again. Answer: `done`.
     Resume { process: String },
-    /// Gives the process a name. Answer: `done`.
+    /// Registers the process under a name. Answer: `done`.
     Register { process: String, name: String },
-    /// Takes a name away. Answer: `flags`, whether anybody held it.
+    /// Unregisters a name. Answer: `flags`, whether a process had it.
     Unregister { name: String },
-    /// Who holds a name. Answer: `pids`, one or none.
+    /// Looks up a name. Answer: `pids`, one or none.
     Whereis { name: String },
     /// The process sends messages to a pid or a name. Each body is a number, counted up from 1 for
     /// each pair of sender and receiver. Answer: `sent`, the last number.
@@ -71,18 +72,18 @@ pub enum Command {
         #[serde(default = "one")]
         count: usize,
     },
-    /// The process monitors these; every Down comes to its mailbox. Answer: `monitors`, in the
-    /// order of the targets.
+    /// The process monitors these targets; every `Down` arrives in its mailbox. Answer: `monitors`,
+    /// in the order of the targets.
     Monitor {
         process: String,
         targets: Vec<String>,
         #[serde(default)]
         tag: u64,
-        /// Do not connect: a target on a node that is not connected gives a Down at once.
+        /// Does not connect: a target on a node that is not connected gives a `Down` at once.
         #[serde(default)]
         never: bool,
     },
-    /// The process ends monitors. Answer: `flags`, in the order of the monitors.
+    /// The process removes monitors. Answer: `flags`, in the order of the monitors.
     Demonitor {
         process: String,
         monitors: Vec<String>,
@@ -91,22 +92,24 @@ pub enum Command {
         #[serde(default)]
         info: bool,
     },
-    /// The process wants to know of the next end of the session with this node. Answer: `done`.
+    /// The process monitors this node: it receives the next end of a session with it. Answer:
+    /// `done`.
     MonitorNode {
         process: String,
         node: String,
         #[serde(default)]
         never: bool,
     },
-    /// Takes that back. Answer: `done`.
+    /// Removes one `monitor_node`. Answer: `done`.
     DemonitorNode { process: String, node: String },
-    /// The process subscribes to nodes going up and down. Answer: `nodes`, those that are up now.
+    /// The process subscribes to node-up and node-down notices. Answer: `nodes`, those that are up
+    /// now.
     MonitorNodes {
         process: String,
         #[serde(default)]
         of: Subscription,
     },
-    /// Takes that back. Answer: `done`.
+    /// Removes the subscription. Answer: `done`.
     DemonitorNodes {
         process: String,
         #[serde(default)]
@@ -123,16 +126,16 @@ pub enum Command {
         #[serde(default)]
         set: bool,
     },
-    /// Ends such monitors: drops the handles, or asks each whether it was still active (`info`).
-    /// Members of the set are always asked. Answer: `flags`; a dropped handle tells nothing, so its
-    /// flag is always true.
+    /// Removes such monitors: drops the handles, or with `info` returns whether each was still
+    /// active. Members of the set always return it. Answer: `flags`; the flag of a dropped handle
+    /// is always true.
     Unwatch {
         monitors: Vec<String>,
         #[serde(default)]
         info: bool,
     },
-    /// Asks for a session with a node: its name, or `name=host:port`. Answer: `done`, before there
-    /// is one.
+    /// Requests a session with a node: its name, or `name=host:port`. Answer: `done`, before there
+    /// is a session.
     Connect { node: String },
     /// Ends the session with a node. Answer: `done`.
     Disconnect { node: String },
@@ -141,11 +144,11 @@ pub enum Command {
         #[serde(default)]
         of: NodeKind,
     },
-    /// What the tables of the node hold now. Answer: `tables`.
+    /// The sizes of the tables of the node. Answer: `tables`.
     Tables,
-    /// Everything the node tells about itself, for people to read. Answer: `inspect`.
+    /// All information of the node about itself, as text for people. Answer: `inspect`.
     Inspect,
-    /// Leaves the cluster in good order. Answer: `done`, when it is over; the program goes on until
+    /// Stops the node in good order. Answer: `done`, when it has stopped. The program runs until
     /// its input ends.
     Stop,
 }
@@ -158,11 +161,11 @@ fn one() -> usize {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Output {
-    /// The node is up: always the first line. `listen` is the address on which it can be reached.
+    /// The node is up: always the first line. `listen` is its address.
     Ready { name: String, incarnation: String, listen: Option<String> },
     /// The answer to a request.
-    Reply { id: u64, answer: Answer },
-    /// A process is about to end, of this. Not printed by one that is killed.
+    Reply { id: u64, answer: CommandAnswer },
+    /// A process is about to exit with this reason. Not printed by a process that is killed.
     Exiting { process: String, reason: Exit },
     /// The mailbox of a process was closed: it was killed, or the node was stopped.
     Closed { process: String },
@@ -170,7 +173,7 @@ pub enum Output {
     Message { to: String, from: Option<String>, body: String },
     /// A monitor has fired.
     Down {
-        /// The process that has made it; `handle` or `set` if none has.
+        /// The process that made the monitor; `handle` or `set` if no process did.
         to: String,
         monitor: String,
         target: String,
@@ -179,27 +182,27 @@ pub enum Output {
     },
     /// A node went up.
     NodeUp { to: String, node: NodeInfo, of: Subscription },
-    /// A node went down, or could not be connected.
+    /// A node went down, or a connection to it failed.
     NodeDown {
         to: String,
         name: String,
-        /// Which session ended; none if there was none.
+        /// The session that ended; `None` if there was none.
         session: Option<u64>,
-        /// How it ended, if that was asked for.
+        /// The end of the session, if the subscription asked for it.
         end: Option<End>,
-        /// The subscription; none for a `monitor_node`.
+        /// The subscription; `None` for a `monitor_node`.
         of: Option<Subscription>,
-        /// Whether an earlier down and the up after it were left out.
+        /// Whether an earlier node-down and the node-up after it were left out.
         missed: bool,
     },
-    /// Messages to this process were dropped, this many.
+    /// This number of messages to this process was dropped.
     Missed { to: String, count: u64 },
 }
 
 /// The answer to a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum CommandAnswer {
     Done,
     Pids(Vec<String>),
     Monitors(Vec<String>),
@@ -208,11 +211,11 @@ pub enum Answer {
     Nodes(Vec<NodeInfo>),
     Tables(Tables),
     Inspect(serde_json::Value),
-    /// It could not be done, and why.
+    /// The command failed, with this error.
     Error(String),
 }
 
-/// Of what a process ends.
+/// The reason of an exit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
@@ -223,7 +226,7 @@ pub enum Exit {
     Other(String),
 }
 
-/// What a monitor learnt.
+/// The reason of a `Down`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
@@ -232,16 +235,16 @@ pub enum Reason {
     NoConnection(End),
 }
 
-/// How a session ended, or why there was none.
+/// The end of a session, or of a failed dial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// The name of the kind: `Closed`, `Timeout`, `Refused` and so on.
     pub kind: String,
-    /// For how long nothing had been heard, in milliseconds, if that is why.
+    /// For a timeout: the time without a message from the peer, in milliseconds.
     pub silent_ms: Option<u64>,
 }
 
-/// Which nodes a process wants to hear of, and whether it wants to know why they go.
+/// The options of a subscription: which nodes, and whether node-down notices have reasons.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Subscription {
     #[serde(default)]
@@ -250,7 +253,7 @@ pub struct Subscription {
     pub reasons: bool,
 }
 
-/// Which nodes.
+/// The nodes of a subscription.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeKind {
@@ -269,14 +272,14 @@ pub struct NodeInfo {
     pub hidden: bool,
 }
 
-/// What the tables of a node hold.
+/// The sizes of the tables of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tables {
-    /// Monitors of its own watchers that have not fired.
+    /// Monitors of local watchers that have not fired.
     pub active: u64,
-    /// Monitors of its own watchers that have fired and whose Down was not received yet.
+    /// Monitors of local watchers that have fired and whose `Down` was not received yet.
     pub fired: u64,
-    /// Monitors that other nodes hold on its processes.
+    /// Monitors that other nodes hold on local processes.
     pub incoming: u64,
     /// Armed `monitor_node`s.
     pub node_monitors: u64,
@@ -286,8 +289,8 @@ pub struct Tables {
     pub sessions: u64,
     /// Calls that wait for a session.
     pub waiting: u64,
-    /// Unfinished pieces of work.
+    /// Remaining steps of the backlog.
     pub backlog: u64,
-    /// What was refused, dropped or retried, by name.
+    /// Refused, dropped and retried operations, by name.
     pub counters: BTreeMap<String, u64>,
 }

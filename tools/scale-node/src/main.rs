@@ -1,18 +1,18 @@
-//! One node of hundreds, driven by lines: `cargo xtask scale` starts them, each as a process of its
-//! own.
+//! One of hundreds of nodes, controlled by lines: `cargo xtask scale` starts each as a process of
+//! its own.
 //!
 //! It prints `ready` once it listens, then reads verbs from standard input and answers each by one
 //! line: empty, or `error` and a text. It ends with its standard input.
 //!
 //! | verb | does | answers |
 //! |---|---|---|
-//! | `nodes N` | nothing | as soon as it is connected to exactly so many nodes |
+//! | `nodes N` | nothing | as soon as it is connected to exactly N nodes |
 //! | `watch NAME ...` | monitors one process of each of these nodes, which connects to them if need be | at once |
 //!
-//! Options: `--name NAME` (required); `--peers FILE`, the nodes to connect to at start and for
-//! ever, one in a line; `--max-pending N`, for how many handshakes at once the node has room;
-//! `--setup-timeout SECONDS`, how long one may take; `--heartbeat INTERVAL/TIMEOUT` in
-//! milliseconds; without them as the library says.
+//! Options: `--name NAME` (required); `--peers FILE`, the nodes to stay connected to, one per line;
+//! `--max-pending N`, the maximum number of concurrent handshakes; `--setup-timeout SECONDS`, the
+//! maximum time of a handshake; `--heartbeat INTERVAL/TIMEOUT` in milliseconds. The defaults are
+//! those of the library.
 
 #![allow(clippy::print_stdout, reason = "standard output is what this program is for")]
 
@@ -30,10 +30,10 @@ use monitor_runtime::{
     Config, Event, Mailbox, MonitorSet, Name, Node, NodeName, NodeSpec, NodesOptions, RegName,
 };
 
-/// What everything here fails with: a text for a person.
+/// The result of most functions here. The error is a text for people.
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-/// The name of the process that others monitor.
+/// The registered name of the process that other nodes monitor.
 const MEMBER: &str = "member";
 
 fn main() -> ExitCode {
@@ -50,14 +50,14 @@ fn run() -> Result {
     let node = smol::block_on(Node::start(config(env::args().skip(1))?))?;
     let member = node.process()?;
     member.register(MEMBER.parse()?)?;
-    let neighbours = Neighbours::count(&node)?;
+    let counter = NodeCounter::count(&node)?;
     let mut monitors = node.monitor_set()?;
     say("ready")?;
     for line in io::stdin().lock().lines() {
         let line = line?;
         let mut words = line.split_whitespace();
         let obeyed = match words.next() {
-            Some("nodes") => neighbours.tell_at(words.next()),
+            Some("nodes") => counter.report_at(words.next()),
             Some("watch") => watch(&mut monitors, words),
             _ => Err("no such verb".into()),
         };
@@ -76,23 +76,23 @@ fn watch<'a>(monitors: &mut MonitorSet, nodes: impl Iterator<Item = &'a str>) ->
     Ok(say("")?)
 }
 
-/// How many nodes are up, and at which number that is told.
+/// Counts the nodes that are up, and reports when a requested number is reached.
 #[derive(Clone, Default)]
-struct Neighbours(Arc<Mutex<Count>>);
+struct NodeCounter(Arc<Mutex<CounterState>>);
 
 #[derive(Default)]
-struct Count {
+struct CounterState {
     up: usize,
     awaited: Option<usize>,
 }
 
-impl Neighbours {
-    /// Counts from now on, in a process of the node.
+impl NodeCounter {
+    /// Starts to count, in a process of the node.
     fn count(node: &Node) -> Result<Self> {
-        let neighbours = Neighbours::default();
-        let counting = neighbours.clone();
+        let counter = NodeCounter::default();
+        let counting = counter.clone();
         node.spawn(|mailbox| async move { Ok(counting.follow(mailbox).await?) })?;
-        Ok(neighbours)
+        Ok(counter)
     }
 
     async fn follow(self, mut mailbox: Mailbox) -> std::result::Result<(), monitor_runtime::MonitorError> {
@@ -108,18 +108,19 @@ impl Neighbours {
         Ok(())
     }
 
-    fn tell_at(&self, number: Option<&str>) -> Result {
+    fn report_at(&self, number: Option<&str>) -> Result {
         let number = number.ok_or("a number is missing")?.parse()?;
         self.change(|count| count.awaited = Some(number));
         Ok(())
     }
 
-    fn change(&self, change: impl FnOnce(&mut Count)) {
+    fn change(&self, change: impl FnOnce(&mut CounterState)) {
         let mut count = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut count);
         if count.awaited == Some(count.up) {
             count.awaited = None;
-            // Nobody hears it only if whoever started this program is gone, and then it ends.
+            // This fails only if the parent is gone; then standard input ends, and this program
+            // with it.
             let _ = say("");
         }
     }
@@ -131,7 +132,7 @@ fn say(line: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// The configuration that the command line describes.
+/// Parses the command line into a configuration.
 fn config(mut arguments: impl Iterator<Item = String>) -> Result<Config> {
     let (mut name, mut peers, mut max_pending) = (None, Vec::new(), None);
     let (mut setup_timeout, mut heartbeat) = (None, None);
@@ -148,7 +149,7 @@ fn config(mut arguments: impl Iterator<Item = String>) -> Result<Config> {
     }
     let config = Config::new(name.ok_or("--name is missing")?).peers(peers);
     let config = match max_pending {
-        // They may all come from one address: whatever is dialled from this machine does.
+        // All nodes on this machine may dial from one address.
         Some(most) => config.tcp(|tcp| tcp.max_pending(most).max_pending_per_address(most)),
         None => config,
     };

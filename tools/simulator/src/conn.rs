@@ -9,82 +9,82 @@ use transport_tcp::proto::{
     peers::{action::InboundDecision, pairing::ConnId},
 };
 
-use crate::{session::Line, time::Time};
+use crate::{session::Endpoint, time::Time};
 
-/// The number of a connection, of all that ever were.
+/// The index of a connection, unique in a run.
 pub type ConnIx = usize;
-/// The number of an incarnation of a node, of all that ever were.
-pub type LifeIx = usize;
-/// The number of a node name.
+/// The index of a node instance, unique in a run. Each instance has an incarnation of its own.
+pub type InstanceIx = usize;
+/// The index of a node name.
 pub type NodeIx = usize;
 
-/// The two sides of a connection: the node that has dialed, and the node that was dialed.
+/// The two sides of a connection: the node that dialed, and the node that was dialed.
 pub const INITIATOR: usize = 0;
 pub const ACCEPTOR: usize = 1;
 
-/// What travels.
+/// A unit of data on a wire.
 #[derive(Clone, Debug)]
 pub enum Packet {
     Bytes(Vec<u8>),
-    /// The other end has closed, after all that it has sent.
+    /// The other end has closed; everything that it has sent arrives before this.
     Fin,
-    /// The other end is gone, and what it has sent may be lost.
+    /// The other end is gone; its last packets may be lost.
     Reset,
 }
 
-/// How far one end is.
+/// The progress of one end.
 pub enum Stage {
-    /// The initiator waits for the network.
+    /// The initiator waits for the network to connect.
     Connecting,
     Outbound(Box<Outbound>),
-    Inbound(Box<Answering>),
-    /// Its handshake is at work.
+    Inbound(Box<InboundHandshake>),
+    /// A step of its handshake is being taken.
     Busy,
-    Session(Box<Up>),
+    Session(Box<Established>),
     Over,
 }
 
-/// A handshake from the side that was dialed.
-pub struct Answering {
+/// The handshake of an inbound connection.
+pub struct InboundHandshake {
     pub handshake: Inbound,
     pub negotiated: Option<Negotiated>,
 }
 
-/// A session, from one end.
-pub struct Up {
-    pub line: Arc<Line>,
+/// One end of an established session.
+pub struct Established {
+    pub endpoint: Arc<Endpoint>,
     pub upkeep: Upkeep,
-    /// Beats that were planned before the last one are stale.
-    pub beat: u64,
+    /// Number of the last scheduled poll of the upkeep; earlier polls are stale.
+    pub poll: u64,
 }
 
-/// One end.
+/// One end of a connection.
 pub struct End {
-    pub life: LifeIx,
+    pub instance: InstanceIx,
     pub id: ConnId,
     pub stage: Stage,
-    /// Decisions about an inbound connection that it was not told yet.
+    /// Decisions about an inbound connection that its handshake has not received yet.
     pub decisions: VecDeque<InboundDecision>,
-    /// What has arrived and was not read, before there is a session.
+    /// Packets that have arrived and were not read, before there is a session.
     pub unread: VecDeque<Packet>,
     pub last_arrival: Time,
 }
 
 impl End {
-    pub fn new(life: LifeIx, id: ConnId, stage: Stage) -> Self {
-        End { life, id, stage, decisions: VecDeque::new(), unread: VecDeque::new(), last_arrival: 0 }
+    pub fn new(instance: InstanceIx, id: ConnId, stage: Stage) -> Self {
+        End { instance, id, stage, decisions: VecDeque::new(), unread: VecDeque::new(), last_arrival: 0 }
     }
 
-    pub fn up(&mut self) -> Option<&mut Up> {
+    pub fn up(&mut self) -> Option<&mut Established> {
         match &mut self.stage {
             Stage::Session(up) => Some(up),
             _ => None,
         }
     }
 
-    pub fn line(&self) -> Option<&Arc<Line>> {
+    pub fn endpoint(&self) -> Option<&Arc<Endpoint>> {
         match &self.stage {
-            Stage::Session(up) => Some(&up.line),
+            Stage::Session(up) => Some(&up.endpoint),
             _ => None,
         }
     }
@@ -94,15 +94,15 @@ impl End {
     }
 }
 
-/// What is on its way to one end: when it is due, and what it is.
+/// The packets on their way to one end, each with its time of arrival.
 #[derive(Default)]
 pub struct Wire {
     pub queue: VecDeque<(Time, Packet)>,
-    /// An arrival is planned.
+    /// Whether an arrival is scheduled.
     pub moving: bool,
 }
 
-/// Two ends. The acceptor's is missing until the network has brought them together.
+/// A connection. The acceptor's end is `None` until the network has connected the two.
 pub struct Conn {
     pub nodes: [NodeIx; 2],
     pub ends: [Option<End>; 2],

@@ -1,4 +1,5 @@
-//! How often each thing has happened: what passes must not pass because nothing has happened.
+//! Counts of the events of a run. A run in which an event never happened shows nothing about it, so
+//! zero counts fail the run.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +12,12 @@ macro_rules! counts {
         #[derive(Clone, Debug, Default)]
         pub struct Counts {
             $(pub $name: u64,)*
-            /// Sessions that have ended at one end, by how.
+            /// Number of sessions that have ended, by kind, counted at each end.
             pub ends: BTreeMap<EndKind, u64>,
         }
 
         impl Counts {
-            /// What, in words, and how often.
+            /// The description and the number of each event.
             pub fn list(&self) -> Vec<(&'static str, u64)> {
                 vec![$(($words, self.$name)),*]
             }
@@ -76,7 +77,7 @@ impl Counts {
         *(if duplicate { &mut self.refused_duplicates } else { &mut self.refused_connections }) += 1;
     }
 
-    /// What has never happened.
+    /// Events that have never happened.
     pub fn missing(&self) -> Vec<&'static str> {
         self.list().into_iter().filter(|(_, number)| *number == 0).map(|(what, _)| what).collect()
     }

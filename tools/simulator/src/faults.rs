@@ -1,14 +1,14 @@
-//! What breaks, by name, and how it is mended.
+//! The faults by name, and their repair.
 
 use peer_service::EndKind;
 
 use crate::{
-    conn::{ACCEPTOR, ConnIx, LifeIx, NodeIx, Packet},
+    conn::{ACCEPTOR, ConnIx, InstanceIx, NodeIx, Packet},
     time::{MS, SECOND, Time},
     world::{Event, World},
 };
 
-/// Which faults there are in a run.
+/// The kinds of faults of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaultSet {
     pub loss: bool,
@@ -24,16 +24,16 @@ pub struct FaultSet {
 }
 
 impl FaultSet {
-    /// All of them, by name.
+    /// The names of all faults.
     pub const NAMES: [&str; 10] =
         ["loss", "oneway", "partition", "crash", "duplicate", "pause", "skew", "slow", "flap", "panic"];
 
-    /// Reads `all`, `none`, or names with commas between them.
+    /// Parses `all`, `none`, or a list of names separated by commas.
     pub fn parse(list: &str) -> Result<Self, String> {
         let mut set = FaultSet::default();
         for name in list.split(',').filter(|name| *name != "none") {
             for name in if name == "all" { Self::NAMES.to_vec() } else { vec![name] } {
-                *set.flag(name).ok_or_else(|| format!("no fault is called {name:?}"))? = true;
+                *set.flag(name).ok_or_else(|| format!("unknown fault {name:?}"))? = true;
             }
         }
         Ok(set)
@@ -56,21 +56,21 @@ impl FaultSet {
     }
 }
 
-/// Ways that are cut.
+/// Cuts of the network.
 pub enum Cut {
-    /// From one node to the other, and not back.
+    /// From the first node to the second, and not back.
     OneWay(NodeIx, NodeIx),
     Both(NodeIx, NodeIx),
-    /// Each node belongs to a side; nothing passes between the sides.
+    /// Each node is on one side; no packet passes between the sides.
     Halves(Vec<bool>),
-    /// As halves, but one node still reaches both sides.
+    /// As `Halves`, but one node still reaches both sides.
     Bridge(Vec<bool>, NodeIx),
-    /// Each node reaches its neighbours only, in this order round.
+    /// Each node reaches only its neighbors in this ring.
     Ring(Vec<usize>),
 }
 
 impl Cut {
-    pub fn holds_up(&self, from: NodeIx, to: NodeIx) -> bool {
+    pub fn cuts(&self, from: NodeIx, to: NodeIx) -> bool {
         match self {
             Cut::OneWay(a, b) => (from, to) == (*a, *b),
             Cut::Both(a, b) => (from, to) == (*a, *b) || (to, from) == (*a, *b),
@@ -95,8 +95,8 @@ impl Cut {
 }
 
 impl World {
-    /// Breaks something, and plans the next time.
-    pub fn break_something(&mut self) {
+    /// Injects a fault, and schedules the next one.
+    pub fn inject_fault(&mut self) {
         if !self.busy {
             return;
         }
@@ -113,31 +113,31 @@ impl World {
             faults.panic,
         ];
         let chosen: Vec<usize> = (0..kinds.len()).filter(|kind| kinds[*kind]).collect();
-        if let (Some(kind), Some(life)) = (self.rng.choice(chosen), self.homes[node]) {
+        if let (Some(kind), Some(instance)) = (self.rng.choice(chosen), self.reachable[node]) {
             match kind {
-                0 => self.reset_some(life),
+                0 => self.reset_some(instance),
                 1 => self.cut_one_way(node),
                 2 => self.partition(),
-                3 => self.crash_and_restart(life),
+                3 => self.crash_and_restart(instance),
                 4 => self.duplicate(node),
                 5 => {
                     let time = self.rng.u64(10 * MS..12 * SECOND);
-                    self.pause(life, time);
+                    self.pause(instance, time);
                 }
-                6 => self.flap(life),
-                _ if self.rng.bool() && !self.lives[life].paused => self.lose_task(life),
-                _ => self.plan_panic(life),
+                6 => self.flap(instance),
+                _ if self.rng.bool() && !self.instances[instance].paused => self.lose_task(instance),
+                _ => self.plan_panic(instance),
             }
         }
-        // Larger clusters break more often.
+        // Larger clusters have more faults.
         let often = 40 * SECOND / self.settings.nodes as u64;
         let pause = self.rng.u64(often / 10..often);
-        self.agenda.plan(self.now + pause, Event::Break);
+        self.queue.schedule(self.now + pause, Event::Fault);
     }
 
-    /// Connections of a node are reset, and what was on its way is lost from some point on.
-    fn reset_some(&mut self, life: LifeIx) {
-        let ends = self.ends_of(life);
+    /// Resets connections of a node. The packets on their way are lost from some point on.
+    fn reset_some(&mut self, instance: InstanceIx) {
+        let ends = self.ends_of(instance);
         let some: Vec<_> = ends.into_iter().filter(|_| self.rng.bool()).collect();
         for (conn, side) in some {
             self.counts.resets += 1;
@@ -156,7 +156,7 @@ impl World {
     }
 
     fn partition(&mut self) {
-        // Several at once leave nothing to be cut.
+        // One large cut at a time: a second one could leave no connection to cut.
         if self.cuts.iter().flatten().any(|cut| !matches!(cut, Cut::OneWay(..) | Cut::Both(..))) {
             return;
         }
@@ -178,45 +178,45 @@ impl World {
 
     fn cut(&mut self, cut: Cut, time: Time) {
         self.trace(|_| format!("the network is cut for {} ms: {}", time / MS, cut.name()));
-        self.agenda.plan(self.now + time, Event::Mend(self.cuts.len()));
+        self.queue.schedule(self.now + time, Event::Repair(self.cuts.len()));
         self.cuts.push(Some(cut));
     }
 
-    pub fn mend(&mut self, cut: usize) {
+    pub fn repair(&mut self, cut: usize) {
         if let Some(cut) = self.cuts[cut].take() {
-            self.trace(|_| format!("the network is mended: {}", cut.name()));
-            self.mended = self.now;
-            self.move_again();
+            self.trace(|_| format!("the network is repaired: {}", cut.name()));
+            self.repaired = self.now;
+            self.resume_delivery();
         }
     }
 
-    fn crash_and_restart(&mut self, life: LifeIx) {
-        let node = self.lives[life].node_ix;
+    fn crash_and_restart(&mut self, instance: InstanceIx) {
+        let node = self.instances[instance].node_ix;
         let host_too = self.rng.bool();
         self.counts.crashes += 1;
-        self.crash(life, host_too);
+        self.crash(instance, host_too);
         let time =
             if self.rng.bool() { self.rng.u64(MS..200 * MS) } else { self.rng.u64(SECOND..10 * SECOND) };
-        self.agenda.plan(self.now + time, Event::Restart(node));
+        self.queue.schedule(self.now + time, Event::Restart(node));
     }
 
-    /// A second node bears the name for a while: it dials others, and nobody reaches it.
+    /// Starts a second node of the same name for a while: it dials, and no node can dial it.
     fn duplicate(&mut self, node: NodeIx) {
         self.counts.duplicates += 1;
-        let life = self.lives.len();
+        let instance = self.instances.len();
         self.start(node, false);
         let time = self.rng.u64(SECOND..15 * SECOND);
-        self.agenda.plan(self.now + time, Event::Leave(life));
+        self.queue.schedule(self.now + time, Event::Leave(instance));
     }
 
-    /// The link of a node to some peer comes and goes.
-    fn flap(&mut self, life: LifeIx) {
-        let from = self.lives[life].node_ix;
-        let peers: Vec<NodeIx> = self.lives[life].sessions.keys().copied().collect();
+    /// Cuts and repairs the connection of a node to a peer several times.
+    fn flap(&mut self, instance: InstanceIx) {
+        let from = self.instances[instance].node_ix;
+        let peers: Vec<NodeIx> = self.instances[instance].sessions.keys().copied().collect();
         let Some(to) = self.rng.choice(peers) else { return };
         self.counts.flaps += 1;
         for _ in 0..3 {
-            if let Some(conn) = self.lives[life].sessions.get(&to).copied() {
+            if let Some(conn) = self.instances[instance].sessions.get(&to).copied() {
                 for side in 0..2 {
                     self.send(conn, side, Packet::Reset);
                     self.lose_tail(conn, 1 - side);
@@ -227,78 +227,82 @@ impl World {
         }
     }
 
-    /// A task of the transport is lost, and what it owes is paid as `io::tasks` of `transport-tcp`
-    /// pays it.
-    fn lose_task(&mut self, of: LifeIx) {
-        // Handshakes are short: of them there is hardly ever one on a node that was chosen before.
+    /// Drops a task of the transport. Its promise is settled as `io::tasks` of `transport-tcp`
+    /// does.
+    fn lose_task(&mut self, of: InstanceIx) {
+        // Handshakes are short, so the chosen node rarely has one: half of the time this chooses
+        // among the handshakes of all nodes.
         let shaking = self.ends_without_session();
         let chosen = if self.rng.bool() { self.rng.choice(shaking) } else { None };
         let connections = self.ends_of(of);
         let Some((conn, side)) = chosen.or_else(|| self.rng.choice(connections)) else { return };
-        let Some(life) = self.conns[conn].end(side).map(|end| end.life) else { return };
+        let Some(instance) = self.conns[conn].end(side).map(|end| end.instance) else { return };
         let to = self.conns[conn].nodes[1 - side];
-        let line = self.conns[conn].ends[side].as_ref().and_then(|end| end.line().cloned());
+        let endpoint = self.conns[conn].ends[side].as_ref().and_then(|end| end.endpoint().cloned());
         self.counts.lost_tasks += 1;
-        self.trace(|w| format!("{} loses a task for its connection {conn}", w.lives[life].id));
-        if let Some(line) = line {
-            line.end_now(EndKind::Internal.into());
-            self.serve(life);
+        self.trace(|w| format!("{} loses a task for its connection {conn}", w.instances[instance].id));
+        if let Some(endpoint) = endpoint {
+            endpoint.end_now(EndKind::Internal.into());
+            self.serve(instance);
         } else if side == ACCEPTOR {
             self.inbound_over(conn);
         } else {
             self.hang_up(conn, side, Packet::Fin);
-            self.lives[life].dialling.remove(&to);
+            self.instances[instance].dialing.remove(&to);
             let (name, random) = (self.names[to].clone(), self.rng.u64(..));
-            self.report(life, |table, now| table.dialer_lost(&name, now, random));
+            self.report(instance, |table, now| table.dialer_lost(&name, now, random));
         }
     }
 
-    /// The ends of connections that are no sessions yet, of nodes that run.
+    /// The ends of connections without a session, of all running nodes.
     fn ends_without_session(&self) -> Vec<(ConnIx, usize)> {
-        let lives = self.lives.iter().filter(|life| life.alive && !life.paused);
-        let ends = lives.flat_map(|life| life.conns.values().copied());
+        let instances = self.instances.iter().filter(|instance| instance.alive && !instance.paused);
+        let ends = instances.flat_map(|instance| instance.conns.values().copied());
         ends.filter(|(conn, side)| {
-            self.conns[*conn].ends[*side].as_ref().is_some_and(|end| end.line().is_none())
+            self.conns[*conn].ends[*side].as_ref().is_some_and(|end| end.endpoint().is_none())
         })
         .collect()
     }
 
-    /// One of the next tasks of the runtime that run on a node will panic.
-    fn plan_panic(&mut self, life: LifeIx) {
+    /// Schedules a panic of one of the next tasks of the runtime on a node.
+    fn plan_panic(&mut self, instance: InstanceIx) {
         let polls = self.rng.usize(1..100);
-        if let Some(tasks) = &self.lives[life].tasks {
+        if let Some(tasks) = &self.instances[instance].tasks {
             tasks.plan_panic(polls);
         }
     }
 
-    /// A task of the runtime has panicked. What depended on it has ended, and says so.
-    pub fn struck(&mut self, life: LifeIx, task: &str) {
+    /// Records that a task of the runtime has panicked. The promise of the task is settled with an
+    /// internal error.
+    pub fn panicked(&mut self, instance: InstanceIx, task: &str) {
         self.counts.panics += 1;
-        self.lives[life].struck.push(self.now);
-        self.trace(|w| format!("a task of {} has panicked: {task}", w.lives[life].id));
+        self.instances[instance].panicked.push(self.now);
+        self.trace(|w| format!("a task of {} has panicked: {task}", w.instances[instance].id));
     }
 
-    /// The faults stop: everything that was broken is mended, and nobody bears another's name.
-    pub fn heal(&mut self) {
+    /// Ends the faults: repairs all cuts, resumes and restarts nodes, and ends nodes with duplicate
+    /// names.
+    pub fn repair_all(&mut self) {
         self.trace(|_| "the faults stop".to_owned());
         for cut in 0..self.cuts.len() {
             self.cuts[cut] = None;
         }
-        for life in 0..self.lives.len() {
-            if let Some(tasks) = &self.lives[life].tasks {
+        for instance in 0..self.instances.len() {
+            if let Some(tasks) = &self.instances[instance].tasks {
                 tasks.cancel_panic();
             }
-            self.resume(life);
-            let lost = self.lives[life].alive && self.homes[self.lives[life].node_ix] != Some(life);
+            self.resume(instance);
+            let lost = self.instances[instance].alive
+                && self.reachable[self.instances[instance].node_ix] != Some(instance);
             if lost {
-                self.crash(life, false);
+                self.crash(instance, false);
             }
         }
         for node in 0..self.settings.nodes {
             self.restart(node);
         }
-        self.mended = self.now;
-        self.move_again();
+        self.repaired = self.now;
+        self.resume_delivery();
         self.receive_all();
     }
 }

@@ -1,4 +1,4 @@
-//! Drives the handshakes: carries their bytes, and lets the tables of peers answer their questions.
+//! Drives the handshakes: carries their bytes, and passes their questions to the tables of peers.
 
 use peer_service::{EndKind, PeerInfo, SessionId};
 use transport_tcp::proto::{
@@ -17,54 +17,54 @@ use transport_tcp::proto::{
 };
 
 use crate::{
-    conn::{ACCEPTOR, Answering, ConnIx, INITIATOR, LifeIx, NodeIx, Packet, Stage, Up},
-    session::{Line, SimSession},
+    conn::{ACCEPTOR, ConnIx, Established, INITIATOR, InboundHandshake, InstanceIx, NodeIx, Packet, Stage},
+    session::{Endpoint, SimSession},
     world::World,
 };
 
-/// One end of a connection whose handshake is at work.
+/// One end of a connection during its handshake.
 #[derive(Clone, Copy)]
-struct Place {
+struct HandshakeEnd {
     conn: ConnIx,
     side: usize,
-    life: LifeIx,
+    instance: InstanceIx,
     id: ConnId,
     /// The other node.
     to: NodeIx,
 }
 
 impl World {
-    /// The handshake of an outbound connection that has just been made.
-    pub fn outbound(&mut self, life: LifeIx, to: NodeIx, id: ConnId) -> Stage {
-        let identity = &self.lives[life].identity;
+    /// Makes the handshake of a new outbound connection.
+    pub fn outbound(&mut self, instance: InstanceIx, to: NodeIx, id: ConnId) -> Stage {
+        let identity = &self.instances[instance].identity;
         Stage::Outbound(Box::new(Outbound::new(identity, &self.names[to], id, nonce(&mut self.rng), None)))
     }
 
-    /// The handshake of an inbound connection that has just been made.
-    pub fn inbound(&mut self, life: LifeIx) -> Stage {
-        let handshake = Inbound::new(&self.lives[life].identity, nonce(&mut self.rng), None);
-        Stage::Inbound(Box::new(Answering { handshake, negotiated: None }))
+    /// Makes the handshake of a new inbound connection.
+    pub fn inbound(&mut self, instance: InstanceIx) -> Stage {
+        let handshake = Inbound::new(&self.instances[instance].identity, nonce(&mut self.rng), None);
+        Stage::Inbound(Box::new(InboundHandshake { handshake, negotiated: None }))
     }
 
-    /// The handshake of that end reads what has arrived, and goes on.
-    pub fn shake(&mut self, conn: ConnIx, side: usize) {
+    /// Lets the handshake of that end read the arrived bytes and take its steps.
+    pub fn step_handshake(&mut self, conn: ConnIx, side: usize) {
         let to = self.conns[conn].nodes[1 - side];
         let Some(end) = self.conns[conn].end(side) else { return };
-        let place = Place { conn, side, life: end.life, id: end.id, to };
+        let end_ref = HandshakeEnd { conn, side, instance: end.instance, id: end.id, to };
         match std::mem::replace(&mut end.stage, Stage::Busy) {
-            Stage::Outbound(handshake) => self.call(place, handshake),
-            Stage::Inbound(answering) => self.answer(place, answering),
+            Stage::Outbound(handshake) => self.step_outbound(end_ref, handshake),
+            Stage::Inbound(inbound) => self.step_inbound(end_ref, inbound),
             stage => end.stage = stage,
         }
     }
 
-    fn call(&mut self, place: Place, mut handshake: Box<Outbound>) {
-        let Place { conn, side, life, id, to } = place;
+    fn step_outbound(&mut self, end_ref: HandshakeEnd, mut handshake: Box<Outbound>) {
+        let HandshakeEnd { conn, side, instance, id, to } = end_ref;
         let name = self.names[to].clone();
-        while self.is_busy(place) {
+        while self.is_busy(end_ref) {
             match handshake.step() {
                 Ok(OutboundStep::Send(frame)) => self.send(conn, side, Packet::Bytes(frame)),
-                Ok(OutboundStep::Receive) => match self.receive_bytes(place, handshake.frames()) {
+                Ok(OutboundStep::Receive) => match self.receive_bytes(end_ref, handshake.frames()) {
                     Received::Bytes => {}
                     Received::Nothing => return self.stage(conn, side, Stage::Outbound(handshake)),
                     Received::End => {
@@ -72,43 +72,43 @@ impl World {
                     }
                 },
                 Ok(OutboundStep::AskForHello) => {
-                    let may = self.report(life, |table, now| table.hello_written(&name, id, now));
+                    let may = self.report(instance, |table, now| table.hello_written(&name, id, now));
                     handshake.may_say_hello(may);
                 }
                 Ok(OutboundStep::AskForSession) => {
-                    let still_there = self.report(life, |table, now| table.still_there(&name, id, now));
+                    let still_there = self.report(instance, |table, now| table.still_there(&name, id, now));
                     handshake.still_there(still_there);
                 }
                 Ok(OutboundStep::Accepted(negotiated)) => {
-                    if !self.report(life, |table, now| table.accepted(&negotiated.node, id, now)) {
+                    if !self.report(instance, |table, now| table.accepted(&negotiated.node, id, now)) {
                         return self.dial_over(conn, DialFailure::Lost);
                     }
-                    self.lives[life].dialling.remove(&to);
-                    return self.establish(place, &negotiated, handshake.into_rest());
+                    self.instances[instance].dialing.remove(&to);
+                    return self.establish(end_ref, &negotiated, handshake.into_rest());
                 }
                 Err(error) => {
-                    self.judge_handshake(place, &error);
+                    self.check_handshake_error(end_ref, &error);
                     return self.dial_over(conn, error.of_dial());
                 }
             }
         }
     }
 
-    fn answer(&mut self, place: Place, mut answering: Box<Answering>) {
-        let Place { conn, side, life, id, to } = place;
+    fn step_inbound(&mut self, end_ref: HandshakeEnd, mut inbound: Box<InboundHandshake>) {
+        let HandshakeEnd { conn, side, instance, id, to } = end_ref;
         let name = self.names[to].clone();
-        while self.is_busy(place) {
-            let handshake = &mut answering.handshake;
+        while self.is_busy(end_ref) {
+            let handshake = &mut inbound.handshake;
             match handshake.step() {
                 Ok(InboundStep::Send(frame)) => self.send(conn, side, Packet::Bytes(frame)),
-                Ok(InboundStep::Receive) => match self.receive_bytes(place, handshake.frames()) {
+                Ok(InboundStep::Receive) => match self.receive_bytes(end_ref, handshake.frames()) {
                     Received::Bytes => {}
-                    Received::Nothing => return self.stage(conn, side, Stage::Inbound(answering)),
+                    Received::Nothing => return self.stage(conn, side, Stage::Inbound(inbound)),
                     Received::End => return self.inbound_over(conn),
                 },
                 Ok(InboundStep::CheckName(_)) => {}
                 Ok(InboundStep::Proved(node, dial)) => {
-                    self.report(life, |table, now| table.proved(&node, dial, id, now));
+                    self.report(instance, |table, now| table.proved(&node, dial, id, now));
                 }
                 Ok(InboundStep::AwaitDecision) => {
                     if let Some(decision) =
@@ -118,22 +118,22 @@ impl World {
                         handshake.decide(decision);
                         continue;
                     }
-                    return match self.receive_bytes(place, handshake.frames()) {
-                        Received::Nothing => self.stage(conn, side, Stage::Inbound(answering)),
+                    return match self.receive_bytes(end_ref, handshake.frames()) {
+                        Received::Nothing => self.stage(conn, side, Stage::Inbound(inbound)),
                         Received::Bytes | Received::End => self.inbound_over(conn),
                     };
                 }
                 Ok(InboundStep::Answered(still_there)) => {
-                    self.report(life, |table, now| table.answered(&name, id, still_there, now));
+                    self.report(instance, |table, now| table.answered(&name, id, still_there, now));
                 }
-                Ok(InboundStep::Accepted(negotiated)) => answering.negotiated = Some(negotiated),
+                Ok(InboundStep::Accepted(negotiated)) => inbound.negotiated = Some(negotiated),
                 Ok(InboundStep::Established) => {
-                    let negotiated = answering.negotiated.expect("it was told that it is accepted");
-                    return self.establish(place, &negotiated, answering.handshake.into_rest());
+                    let negotiated = inbound.negotiated.expect("Established follows Accepted");
+                    return self.establish(end_ref, &negotiated, inbound.handshake.into_rest());
                 }
                 Ok(InboundStep::Attach(_)) => unreachable!("no simulated node has channels"),
                 Err(error) => {
-                    self.judge_handshake(place, &error);
+                    self.check_handshake_error(end_ref, &error);
                     return self.inbound_over(conn);
                 }
             }
@@ -148,21 +148,22 @@ impl World {
         }
     }
 
-    /// Nodes that keep the rules understand each other.
-    fn judge_handshake(&mut self, place: Place, error: &HandshakeError) {
+    /// Reports a violation for every error but a refusal: nodes that follow the protocol understand
+    /// each other.
+    fn check_handshake_error(&mut self, end_ref: HandshakeEnd, error: &HandshakeError) {
         if !matches!(error, HandshakeError::Refused(_) | HandshakeError::Dropped) {
-            self.violated("P8", || format!("handshake {}, side {}: {error}", place.conn, place.side));
+            self.violated("P8", || format!("handshake {}, side {}: {error}", end_ref.conn, end_ref.side));
         }
     }
 
-    /// Whether the handshake at work is still wanted.
-    fn is_busy(&self, place: Place) -> bool {
-        let end = self.conns[place.conn].ends[place.side].as_ref();
+    /// Whether the handshake may continue: its end was not closed in the meantime.
+    fn is_busy(&self, end_ref: HandshakeEnd) -> bool {
+        let end = self.conns[end_ref.conn].ends[end_ref.side].as_ref();
         end.is_some_and(|end| matches!(end.stage, Stage::Busy))
     }
 
-    fn receive_bytes(&mut self, place: Place, frames: &mut HandshakeFrames) -> Received {
-        let Some(end) = self.conns[place.conn].end(place.side) else { return Received::End };
+    fn receive_bytes(&mut self, end_ref: HandshakeEnd, frames: &mut HandshakeFrames) -> Received {
+        let Some(end) = self.conns[end_ref.conn].end(end_ref.side) else { return Received::End };
         match end.unread.front_mut() {
             None => Received::Nothing,
             Some(Packet::Fin | Packet::Reset) => Received::End,
@@ -180,7 +181,7 @@ impl World {
         }
     }
 
-    /// The time for a handshake is over.
+    /// Handles the timeout of a handshake.
     pub fn expire(&mut self, conn: ConnIx, side: usize) {
         let Some(end) = self.conns[conn].end(side) else { return };
         match (&end.stage, side) {
@@ -190,46 +191,52 @@ impl World {
         }
     }
 
-    /// An inbound connection ends without a session.
+    /// Ends an inbound connection without a session.
     pub fn inbound_over(&mut self, conn: ConnIx) {
         let name = self.names[self.conns[conn].nodes[INITIATOR]].clone();
         let Some(end) = self.conns[conn].end(ACCEPTOR).filter(|end| !end.is_over()) else { return };
-        let (life, id) = (end.life, end.id);
+        let (instance, id) = (end.instance, end.id);
         self.hang_up(conn, ACCEPTOR, Packet::Fin);
-        self.report(life, |table, now| table.closed(&name, id, now));
+        self.report(instance, |table, now| table.closed(&name, id, now));
     }
 
-    /// Hands the session out, unless it is not wanted any more.
-    fn establish(&mut self, place: Place, negotiated: &Negotiated, carried: Vec<u8>) {
-        let Place { conn, side, life, id, to } = place;
+    /// Hands the session to the runtime, unless the table refuses it.
+    fn establish(&mut self, end_ref: HandshakeEnd, negotiated: &Negotiated, carried: Vec<u8>) {
+        let HandshakeEnd { conn, side, instance, id, to } = end_ref;
         let name = self.names[to].clone();
-        let session = SessionId(self.lives[life].table.number());
-        let limits = Limits::between(&self.lives[life].config, negotiated);
-        let desk = self.lives[life].desk.clone();
-        let line =
-            Line::new((conn, side), session, desk.clone(), limits, self.lives[life].node_clock.clone());
-        let up = Up { line: line.clone(), upkeep: Upkeep::new(&limits), beat: 0 };
-        // What was probed meanwhile is probed as soon as there is a session.
+        let session = SessionId(self.instances[instance].table.number());
+        let limits = Limits::between(&self.instances[instance].config, negotiated);
+        let service = self.instances[instance].service.clone();
+        let endpoint = Endpoint::new(
+            (conn, side),
+            session,
+            service.clone(),
+            limits,
+            self.instances[instance].node_clock.clone(),
+        );
+        let up = Established { endpoint: endpoint.clone(), upkeep: Upkeep::new(&limits), poll: 0 };
+        // The stage changes first: a probe that was requested during the handshake needs the
+        // session.
         self.stage(conn, side, Stage::Session(Box::new(up)));
-        if !self.report(life, |table, now| table.establish(&name, id, now)) {
+        if !self.report(instance, |table, now| table.establish(&name, id, now)) {
             self.hang_up(conn, side, Packet::Fin);
-            return self.report(life, |table, now| table.closed(&name, id, now));
+            return self.report(instance, |table, now| table.closed(&name, id, now));
         }
         let peer = negotiated.node.clone();
-        self.trace(|w| format!("{} has session {session} with {peer} ({conn})", w.lives[life].id));
+        self.trace(|w| format!("{} has session {session} with {peer} ({conn})", w.instances[instance].id));
         self.counts.sessions += 1;
-        if self.lives[life].sessions.insert(to, conn).is_some() {
+        if self.instances[instance].sessions.insert(to, conn).is_some() {
             self.violated("P9", || format!("node has two sessions with {peer} at once"));
         }
         let unread = self.conns[conn].end(side).map(|end| std::mem::take(&mut end.unread));
-        line.arrive(unread.unwrap_or_default());
-        desk.events.session(Box::new(SimSession::new(PeerInfo::new(peer, session), line, carried)));
-        self.plan_beat(conn, side, self.now);
-        self.touch(life);
+        endpoint.arrive(unread.unwrap_or_default());
+        service.events.session(Box::new(SimSession::new(PeerInfo::new(peer, session), endpoint, carried)));
+        self.schedule_upkeep(conn, side, self.now);
+        self.schedule_run(instance);
     }
 }
 
-/// What was read for a handshake.
+/// The result of a read for a handshake.
 enum Received {
     Bytes,
     Nothing,

@@ -1,8 +1,8 @@
-//! A cluster of real nodes in virtual time, on links that break in every way there is. `cargo xtask
-//! sim` runs it; `docs/SIMULATION.md` says what is real here and what is not.
+//! Simulates a cluster of real nodes in virtual time, on connections with faults of many kinds.
+//! `cargo xtask sim` runs it; `docs/SIMULATION.md` lists the real and the replaced parts.
 
 #![allow(clippy::print_stdout, reason = "a command-line program speaks on standard output")]
-#![allow(unreachable_pub, missing_docs, reason = "a program, and nobody's library")]
+#![allow(unreachable_pub, missing_docs, reason = "this is a program, not a library")]
 
 use std::process::ExitCode;
 
@@ -10,12 +10,12 @@ mod conn;
 mod counts;
 mod faults;
 mod handshake;
-mod judge;
-mod life;
+mod instance;
+mod notices;
 mod options;
 mod oracle;
+mod quiescence;
 mod report;
-mod rest;
 mod service;
 mod session;
 mod tasks;
@@ -48,9 +48,10 @@ mod tests {
     };
 
     fn run(seed: u64, nodes: usize, seconds: u64, faults: &str) -> World {
-        // So that a violation is the first panic that a failed test prints.
-        static HUSHED: Once = Once::new();
-        HUSHED.call_once(tasks::hush_planned_panics);
+        // A planned panic prints nothing, so that a violation is the first panic that a failed test
+        // prints.
+        static HOOK: Once = Once::new();
+        HOOK.call_once(tasks::silence_planned_panics);
         let faults = FaultSet::parse(faults).unwrap();
         let mut world = World::new(Settings { seed, nodes, seconds, faults, keep_trace: false });
         world.run();

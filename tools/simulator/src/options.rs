@@ -1,5 +1,4 @@
-//! What the command line says. `cargo xtask sim` has checked it; whoever calls the program by hand
-//! gets a plain answer.
+//! Parses the command line. `cargo xtask sim` has validated it; a direct call gets a plain error.
 
 use std::path::PathBuf;
 
@@ -12,13 +11,13 @@ pub struct Options {
     pub seconds: u64,
     pub threads: usize,
     pub faults: FaultSet,
-    /// As it was given.
+    /// The list of faults as text.
     pub fault_list: String,
     pub trace: bool,
     pub json: Option<PathBuf>,
 }
 
-/// Reads pairs of an option and its value; `--trace` has none.
+/// Parses pairs of an option and its value; `--trace` has no value.
 pub fn read(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options {
         seed: 1,
@@ -49,7 +48,7 @@ pub fn read(mut arguments: impl Iterator<Item = String>) -> Result<Options, Stri
                 options.fault_list.clone_from(&value);
             }
             "--json" => options.json = Some(value.into()),
-            _ => return Err(format!("no option is called {option}")),
+            _ => return Err(format!("unknown option {option}")),
         }
     }
     Ok(options)

@@ -1,5 +1,4 @@
-//! The truth: which processes live, of what they died, who monitors whom, and who has said what to
-//! whom.
+//! The facts of a run: the processes and how they ended, the monitors, and the messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,43 +7,43 @@ use peer_service::{NodeId, SessionId};
 use refs::Pid;
 
 use crate::{
-    conn::{LifeIx, NodeIx},
+    conn::{InstanceIx, NodeIx},
     time::Time,
-    workload::life_of,
+    workload::instance_of,
 };
 
 pub type ProcIx = usize;
 pub type MonitorIx = usize;
 
-/// A process, as it truly is.
+/// The facts about a process.
 pub struct Proc {
-    pub life: LifeIx,
+    pub instance: InstanceIx,
     pub pid: Pid,
-    /// None once it has exited, or its node is gone.
+    /// `None` once it has exited, or its node is gone.
     pub process: Option<Process>,
-    /// When it has exited; none if its node has gone with it.
+    /// When it exited; `None` if it runs, or if its node has ended first.
     pub exited: Option<Time>,
     pub slow: bool,
     pub subscribed: bool,
-    /// Its monitors that have a row: neither ended nor received.
+    /// Its monitors that have a row: neither removed nor received.
     pub open: BTreeSet<MonitorIx>,
-    /// What it has been told of each node, by the session: of its subscription.
+    /// The session of each node that is up, according to the notices of its subscription.
     pub up: BTreeMap<NodeIx, SessionId>,
 }
 
-/// What a monitor is aimed at.
+/// The target of a monitor.
 #[derive(Clone, Copy, Debug)]
-pub enum Aim {
+pub enum MonitorTarget {
     Pid(ProcIx),
-    /// A number of that life that nobody has had.
-    Nobody(LifeIx),
+    /// A pid of that instance that never existed.
+    Missing(InstanceIx),
     Name(NodeIx, u8),
 }
 
-/// A monitor, when it was made.
-pub struct Monitored {
+/// The facts at the time at which a monitor was made.
+pub struct MonitorInfo {
     pub watcher: ProcIx,
-    pub aim: Aim,
+    pub target: MonitorTarget,
     pub node: NodeIx,
     pub made: Time,
     /// The session that was up then.
@@ -53,29 +52,29 @@ pub struct Monitored {
 
 pub struct Monitor {
     pub reference: MonitorRef,
-    pub of: Monitored,
-    pub fate: Fate,
+    pub of: MonitorInfo,
+    pub state: MonitorState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum MonitorState {
     Open,
-    /// Taken back after it had fired, without flush: its `Down` may still be received.
-    Lingers,
+    /// Removed after it had fired, without flush: its `Down` may still be received.
+    RemovedUnflushed,
     Received,
-    TakenBack,
+    Removed,
     WatcherGone,
 }
 
-/// Who held a name, and when.
-pub struct Holding {
+/// The time during which a process has a registered name.
+pub struct NameHolding {
     pub proc: ProcIx,
     pub from: Time,
     pub to: Option<Time>,
 }
 
-/// The messages from one process to another within one session: which session, and how many.
-pub type Told = (u64, u64);
+/// The messages from one process to another within one session: the session, and their number.
+pub type MessageCount = (u64, u64);
 
 /// See the [module](self).
 #[derive(Default)]
@@ -85,32 +84,32 @@ pub struct Oracle {
     by_pid: BTreeMap<(u64, u64), ProcIx>,
     by_ref: BTreeMap<(u64, u64), MonitorIx>,
     living: Vec<Vec<ProcIx>>,
-    pub names: BTreeMap<(NodeIx, u8), Vec<Holding>>,
-    sent: BTreeMap<(ProcIx, ProcIx), Told>,
-    pub got: BTreeMap<(ProcIx, ProcIx), Told>,
-    /// What must have been received before the `Down` of an exit.
-    pub owed: BTreeMap<(ProcIx, ProcIx), Told>,
+    pub names: BTreeMap<(NodeIx, u8), Vec<NameHolding>>,
+    sent: BTreeMap<(ProcIx, ProcIx), MessageCount>,
+    pub got: BTreeMap<(ProcIx, ProcIx), MessageCount>,
+    /// Messages that must be received before the `Down` of an exit.
+    pub owed: BTreeMap<(ProcIx, ProcIx), MessageCount>,
 }
 
 impl Oracle {
-    /// The processes that live on that node.
-    pub fn of_life(&self, life: LifeIx) -> &[ProcIx] {
-        self.living.get(life).map_or(&[], Vec::as_slice)
+    /// The running processes of that instance.
+    pub fn of_instance(&self, instance: InstanceIx) -> &[ProcIx] {
+        self.living.get(instance).map_or(&[], Vec::as_slice)
     }
 
-    pub fn ever_of_life(&self, life: LifeIx) -> Vec<ProcIx> {
-        (0..self.procs.len()).filter(|proc| self.procs[*proc].life == life).collect()
+    pub fn all_of_instance(&self, instance: InstanceIx) -> Vec<ProcIx> {
+        (0..self.procs.len()).filter(|proc| self.procs[*proc].instance == instance).collect()
     }
 
-    pub fn spawned(&mut self, life: LifeIx, process: Process, slow: bool) {
+    pub fn spawned(&mut self, instance: InstanceIx, process: Process, slow: bool) {
         let (proc, pid) = (self.procs.len(), process.pid().clone());
         self.by_pid.insert((pid.incarnation().get(), pid.serial().to_u64()), proc);
-        if self.living.len() <= life {
-            self.living.resize_with(life + 1, Vec::new);
+        if self.living.len() <= instance {
+            self.living.resize_with(instance + 1, Vec::new);
         }
-        self.living[life].push(proc);
+        self.living[instance].push(proc);
         self.procs.push(Proc {
-            life,
+            instance,
             pid,
             process: Some(process),
             exited: None,
@@ -121,16 +120,16 @@ impl Oracle {
         });
     }
 
-    /// It is about to exit, while these nodes are up; hands over what makes it live.
+    /// Records an exit while these nodes are up. Returns the guard, which the caller drops.
     pub fn exited(&mut self, proc: ProcIx, now: Time, up: &[(NodeIx, NodeId, SessionId)]) -> Option<Process> {
         let process = self.gone(proc, now)?;
         self.procs[proc].exited = Some(now);
         for (_, peer, session) in up {
-            for &to in self.living.get(life_of(peer)).into_iter().flatten() {
-                if let Some(&told) =
+            for &to in self.living.get(instance_of(peer)).into_iter().flatten() {
+                if let Some(&messages) =
                     self.sent.get(&(proc, to)).filter(|(in_session, _)| *in_session == session.0)
                 {
-                    self.owed.insert((proc, to), told);
+                    self.owed.insert((proc, to), messages);
                 }
             }
         }
@@ -138,10 +137,10 @@ impl Oracle {
     }
 
     fn gone(&mut self, proc: ProcIx, now: Time) -> Option<Process> {
-        let life = self.procs[proc].life;
-        self.living[life].retain(|other| *other != proc);
+        let instance = self.procs[proc].instance;
+        self.living[instance].retain(|other| *other != proc);
         for monitor in std::mem::take(&mut self.procs[proc].open) {
-            self.monitors[monitor].fate = Fate::WatcherGone;
+            self.monitors[monitor].state = MonitorState::WatcherGone;
         }
         for holding in self.names.values_mut().flatten().filter(|holding| holding.proc == proc) {
             holding.to.get_or_insert(now);
@@ -149,33 +148,35 @@ impl Oracle {
         self.procs[proc].process.take()
     }
 
-    /// A node is gone, and all of its processes with it. To be told before the node is dropped.
-    pub fn life_over(&mut self, life: LifeIx, now: Time) -> Vec<Process> {
-        let procs = self.of_life(life).to_vec();
+    /// Records the end of an instance and of all its processes. Call it before the node is dropped.
+    pub fn instance_ended(&mut self, instance: InstanceIx, now: Time) -> Vec<Process> {
+        let procs = self.of_instance(instance).to_vec();
         procs.into_iter().filter_map(|proc| self.gone(proc, now)).collect()
     }
 
     pub fn registered(&mut self, node: NodeIx, which: u8, proc: ProcIx, now: Time) {
-        self.names.entry((node, which)).or_default().push(Holding { proc, from: now, to: None });
+        self.names.entry((node, which)).or_default().push(NameHolding { proc, from: now, to: None });
     }
 
-    /// Who holds the name in that life of the node.
-    pub fn holder(&self, node: NodeIx, which: u8, life: LifeIx) -> Option<ProcIx> {
+    /// The process that has the name on that instance of the node.
+    pub fn holder(&self, node: NodeIx, which: u8, instance: InstanceIx) -> Option<ProcIx> {
         let all = self.names.get(&(node, which)).into_iter().flatten();
-        let holds = |holding: &&Holding| holding.to.is_none() && self.procs[holding.proc].life == life;
+        let holds =
+            |holding: &&NameHolding| holding.to.is_none() && self.procs[holding.proc].instance == instance;
         all.filter(holds).map(|holding| holding.proc).next()
     }
 
-    pub fn monitored(&mut self, reference: MonitorRef, of: Monitored) {
+    pub fn monitored(&mut self, reference: MonitorRef, of: MonitorInfo) {
         let monitor = self.monitors.len();
         self.by_ref.insert(key(&reference), monitor);
         self.procs[of.watcher].open.insert(monitor);
-        self.monitors.push(Monitor { reference, of, fate: Fate::Open });
+        self.monitors.push(Monitor { reference, of, state: MonitorState::Open });
     }
 
     pub fn demonitored(&mut self, monitor: MonitorIx, was_active: bool, flush: bool) {
         let lingers = !was_active && !flush;
-        self.monitors[monitor].fate = if lingers { Fate::Lingers } else { Fate::TakenBack };
+        self.monitors[monitor].state =
+            if lingers { MonitorState::RemovedUnflushed } else { MonitorState::Removed };
         if !lingers {
             let watcher = self.monitors[monitor].of.watcher;
             self.procs[watcher].open.remove(&monitor);
@@ -192,8 +193,8 @@ impl Oracle {
 
     /// The number of the next message within that session.
     pub fn next_message(&self, from: ProcIx, to: ProcIx, session: SessionId) -> u64 {
-        let told = self.sent.get(&(from, to)).filter(|(in_session, _)| *in_session == session.0);
-        told.map_or(0, |(_, number)| *number)
+        let messages = self.sent.get(&(from, to)).filter(|(in_session, _)| *in_session == session.0);
+        messages.map_or(0, |(_, number)| *number)
     }
 
     pub fn sent(&mut self, from: ProcIx, to: ProcIx, session: SessionId) {
@@ -201,9 +202,9 @@ impl Oracle {
         self.sent.insert((from, to), (session.0, number));
     }
 
-    /// How many rows the monitors of that life's processes take.
-    pub fn rows(&self, life: LifeIx) -> usize {
-        self.of_life(life).iter().map(|proc| self.procs[*proc].open.len()).sum()
+    /// Number of rows for the monitors of that instance's processes.
+    pub fn rows(&self, instance: InstanceIx) -> usize {
+        self.of_instance(instance).iter().map(|proc| self.procs[*proc].open.len()).sum()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Runs seeds, several at a time, and tells what has come of them.
+//! Runs several seeds in parallel, and prints a report.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ use crate::{
     world::{Settings, Violation, World},
 };
 
-/// After so many seeds with all faults everything must have happened at least once.
+/// Number of seeds with all faults after which every event must have happened at least once.
 const ENOUGH: u64 = 20;
 
 #[derive(Default)]
@@ -37,9 +37,9 @@ struct Failed {
     lines: Vec<String>,
 }
 
-/// Runs, and tells. The exit code is 0 if every promise was kept.
+/// Runs the seeds, and prints the report. The exit code is 0 if every property held.
 pub fn run(options: &Options) -> ExitCode {
-    tasks::hush_planned_panics();
+    tasks::silence_planned_panics();
     let start = Instant::now();
     let (next, results) = (AtomicU64::new(0), Mutex::new(Results::default()));
     thread::scope(|scope| {
@@ -50,17 +50,17 @@ pub fn run(options: &Options) -> ExitCode {
                     if seed >= options.seeds {
                         return;
                     }
-                    one(options.seed + seed, options, &results, start);
+                    run_seed(options.seed + seed, options, &results, start);
                 }
             });
         }
     });
     let mut results = results.into_inner();
     results.failed.sort_by_key(|failed| failed.seed);
-    tell(options, &results, start.elapsed().as_secs_f64())
+    print_report(options, &results, start.elapsed().as_secs_f64())
 }
 
-fn one(seed: u64, options: &Options, results: &Mutex<Results>, start: Instant) {
+fn run_seed(seed: u64, options: &Options, results: &Mutex<Results>, start: Instant) {
     let Options { nodes, seconds, faults, trace, .. } = *options;
     let mut world = World::new(Settings { seed, nodes, seconds, faults, keep_trace: trace });
     world.run();
@@ -70,7 +70,7 @@ fn one(seed: u64, options: &Options, results: &Mutex<Results>, start: Instant) {
     let mut results = results.lock();
     results.done += 1;
     results.counts.add(&world.counts);
-    // Seeds end in any order, and the sum does not care.
+    // Seeds end in any order, and the sum does not depend on the order.
     results.hash = results.hash.wrapping_add(world.log.hash());
     if let Some(violation) = world.violation.take() {
         results.failed.push(Failed { seed, violation, lines: world.log.lines().collect() });
@@ -86,7 +86,7 @@ fn one(seed: u64, options: &Options, results: &Mutex<Results>, start: Instant) {
     }
 }
 
-fn tell(options: &Options, results: &Results, seconds: f64) -> ExitCode {
+fn print_report(options: &Options, results: &Results, seconds: f64) -> ExitCode {
     if io::stderr().is_terminal() {
         eprintln!();
     }
@@ -105,7 +105,10 @@ fn tell(options: &Options, results: &Results, seconds: f64) -> ExitCode {
     let missing = results.counts.missing();
     let vacuous = options.fault_list == "all" && options.seeds >= ENOUGH && !missing.is_empty();
     if vacuous {
-        println!("FAILED  never happened, so nothing was shown: {}", missing.join(", "));
+        println!(
+            "FAILED  these events never happened, so the run shows nothing about them: {}",
+            missing.join(", ")
+        );
     }
     for (what, number) in results.counts.list() {
         println!("{number:>12}  {what}");

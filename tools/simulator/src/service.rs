@@ -1,8 +1,5 @@
-//! The peer service of a simulated node, as the runtime sees it: it only takes notes, and the world
-//! acts on them.
-//!
-//! So nothing here is decided, and nothing here is random: what a note leads to is up to the rules
-//! of `transport-tcp`, which `transport` drives.
+//! The peer service of a simulated node: it records the requests of the runtime, and the world
+//! handles them. It decides nothing: the rules of `transport-tcp` do, which `transport` drives.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -12,29 +9,34 @@ use peer_service::{Capabilities, DialId, Events, NodeId, NodeName, NodeSpec, Pee
 
 use crate::conn::ConnIx;
 
-/// What a node wants of its network.
+/// A request of a node to its network.
 pub enum Request {
     Connect(NodeName, DialId),
     Disconnect(NodeName),
 }
 
-/// Where a node and the world leave each other word.
-pub struct Desk {
+/// The peer service, and the queues between a node and the world.
+pub struct SimService {
     local: NodeId,
     pub events: Events,
     pub requests: Mutex<VecDeque<Request>>,
-    /// Ends of sessions that have something for the world to do.
+    /// Ends of sessions with work for the world.
     pub busy: Mutex<Vec<(ConnIx, usize)>>,
 }
 
-impl Desk {
+impl SimService {
     pub fn new(local: NodeId) -> Arc<Self> {
-        Arc::new(Desk { local, events: Events::new(), requests: Mutex::default(), busy: Mutex::default() })
+        Arc::new(SimService {
+            local,
+            events: Events::new(),
+            requests: Mutex::default(),
+            busy: Mutex::default(),
+        })
     }
 }
 
 #[async_trait]
-impl PeerService for Desk {
+impl PeerService for SimService {
     fn local(&self) -> &NodeId {
         &self.local
     }

@@ -19,7 +19,7 @@ use transport_tcp::proto::connection::{
 
 use crate::{
     conn::{ConnIx, Packet},
-    service::Desk,
+    service::SimService,
     time::NodeClock,
 };
 
@@ -27,37 +27,37 @@ mod reader;
 
 pub use reader::SimSession;
 
-/// A peer that has not read so many packets takes no more for now.
+/// Capacity of the socket, in packets that the peer has not read.
 const SOCKET: usize = 128;
 
 /// See the [module](self). Shared by the runtime, which pushes and reads, and the world, which
 /// carries packets and drives the upkeep.
-pub struct Line {
+pub struct Endpoint {
     pub conn: ConnIx,
     pub side: usize,
     pub session: SessionId,
-    desk: Arc<Desk>,
+    service: Arc<SimService>,
     limits: Limits,
     clock: Arc<NodeClock>,
-    /// When the session began, by the node's clock.
+    /// When the session began, by the clock of the node.
     pub began: Duration,
     state: Mutex<State>,
 }
 
 struct State {
     sending: Sending,
-    /// Bytes that the socket has taken and the world has not.
+    /// Bytes that the socket has accepted and the world has not taken yet.
     written: Vec<Vec<u8>>,
-    /// Number of packets that the peer has not read.
-    untaken: usize,
-    /// What has arrived and was not read.
+    /// Number of sent packets that the peer has not read.
+    unread: usize,
+    /// Packets that have arrived and were not read.
     arrived: VecDeque<Packet>,
-    /// Number of packets that were read since the world last asked.
+    /// Number of packets read since the last [`Endpoint::take_work`].
     read: usize,
-    /// The upkeep is to be polled.
+    /// Whether the upkeep needs a poll.
     wakes_driver: bool,
     end: Option<SessionEnd>,
-    /// The end that was not reported to the world yet.
+    /// The end of the session, until the world takes it.
     unreported: Option<SessionEnd>,
     reader: Option<Waker>,
     waiting: Vec<Waker>,
@@ -69,28 +69,28 @@ struct State {
     abandoned: bool,
 }
 
-/// What the world does for an end of a session.
+/// The work of the world for one end of a session.
 pub struct Work {
     pub written: Vec<Vec<u8>>,
     /// Number of packets of the peer that were read.
     pub read: usize,
-    /// Whether the upkeep is to be polled.
+    /// Whether the upkeep needs a poll.
     pub wakes_driver: bool,
     pub ended: Option<SessionEnd>,
 }
 
-impl Line {
+impl Endpoint {
     pub fn new(
         place: (ConnIx, usize),
         session: SessionId,
-        desk: Arc<Desk>,
+        service: Arc<SimService>,
         limits: Limits,
         clock: Arc<NodeClock>,
     ) -> Arc<Self> {
         let state = State {
             sending: Sending::new(&limits),
             written: Vec::new(),
-            untaken: 0,
+            unread: 0,
             arrived: VecDeque::new(),
             read: 0,
             wakes_driver: false,
@@ -107,14 +107,14 @@ impl Line {
         };
         let (conn, side) = place;
         let began = clock.now();
-        Arc::new(Line { conn, side, session, desk, limits, clock, began, state: Mutex::new(state) })
+        Arc::new(Endpoint { conn, side, session, service, limits, clock, began, state: Mutex::new(state) })
     }
 
     pub fn now(&self) -> Duration {
         self.clock.now().saturating_sub(self.began)
     }
 
-    /// Whether it takes what its node pushes.
+    /// Whether it accepts frames from its node.
     pub fn is_open(&self) -> bool {
         self.state.lock().sending.phase() == Phase::Open
     }
@@ -123,9 +123,9 @@ impl Line {
         &self.limits
     }
 
-    // For the world.
+    // Called by the world.
 
-    /// Returns whether the driver reads them.
+    /// Adds arrived packets. Returns whether the driver reads them.
     pub fn arrive(&self, packets: impl IntoIterator<Item = Packet>) -> bool {
         let mut state = self.state.lock();
         state.arrived.extend(packets);
@@ -143,12 +143,12 @@ impl Line {
         }
     }
 
-    /// The peer has read so many packets: its socket has room for more.
-    pub fn untaken_less(&self, packets: usize) {
+    /// Records that the peer has read this number of packets, which makes room in its socket.
+    pub fn packets_read(&self, packets: usize) {
         let is_blocked = {
             let mut state = self.state.lock();
-            state.untaken = state.untaken.saturating_sub(packets);
-            let is_blocked = state.sending.is_blocked() && state.untaken < SOCKET;
+            state.unread = state.unread.saturating_sub(packets);
+            let is_blocked = state.sending.is_blocked() && state.unread < SOCKET;
             if is_blocked {
                 state.sending.unblock();
             }
@@ -159,7 +159,7 @@ impl Line {
         }
     }
 
-    pub fn want_probe(&self) {
+    pub fn request_probe(&self) {
         self.state.lock().probe_wanted = true;
         self.wake_driver();
     }
@@ -184,7 +184,7 @@ impl Line {
         }
     }
 
-    /// Reads for a session that its node has dropped while it was being closed.
+    /// Discards input of a session that its node dropped while it was being closed.
     pub fn discard_input(&self) {
         let mut state = self.state.lock();
         if !state.abandoned || !matches!(state.sending.phase(), Phase::Closing(_)) {
@@ -199,7 +199,7 @@ impl Line {
         }
     }
 
-    // For both.
+    // Called by the world and the runtime.
 
     /// Ends the session now, unless it has ended.
     pub fn end_now(&self, end: SessionEnd) {
@@ -222,10 +222,10 @@ impl Line {
             while let Some(mut chunk) = state.sending.next_chunk(&mut turn) {
                 let bytes = chunk.rest().to_vec();
                 let (taken, written) =
-                    if state.untaken < SOCKET { (bytes.len(), Written::All) } else { (0, Written::Part) };
+                    if state.unread < SOCKET { (bytes.len(), Written::All) } else { (0, Written::Part) };
                 if taken > 0 {
                     chunk.advance(taken);
-                    state.untaken += 1;
+                    state.unread += 1;
                     state.written.push(bytes);
                     state.sent = self.now();
                 }
@@ -253,12 +253,13 @@ impl Line {
     }
 
     fn busy(&self) {
-        self.desk.busy.lock().push((self.conn, self.side));
+        self.service.busy.lock().push((self.conn, self.side));
     }
 
-    // For the reader.
+    // Called by the reader.
 
-    /// Reads into the room: the number of bytes, 0 at the end. `None` if nothing has arrived.
+    /// Reads into `room`. Returns the number of bytes, 0 at the end, or `None` if nothing has
+    /// arrived.
     fn read(&self, room: &mut [u8]) -> Option<usize> {
         let mut state = self.state.lock();
         let Packet::Bytes(bytes) = state.arrived.front_mut()? else { return Some(0) };
@@ -276,7 +277,7 @@ impl Line {
     }
 }
 
-impl Unread for Line {
+impl Unread for Endpoint {
     fn has_unread(&self) -> bool {
         !self.state.lock().arrived.is_empty()
     }
@@ -294,7 +295,7 @@ impl State {
     }
 }
 
-impl Outbox for Line {
+impl Outbox for Endpoint {
     fn push(&self, meta: FrameMeta, write: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), PushError> {
         self.state.lock().sending.push(&self.limits, meta, write)
     }

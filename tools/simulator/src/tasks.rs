@@ -1,4 +1,4 @@
-//! The tasks of a node: counted step by step, and made to panic.
+//! The tasks of a node, run step by step, with planned panics.
 
 use std::{
     cell::Cell,
@@ -15,12 +15,12 @@ use peer_service::Spawner;
 use smol::Executor;
 
 thread_local! {
-    /// The panic that comes next on this thread was planned.
+    /// Whether the next panic on this thread is planned.
     static PLANNED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has nothing printed of a panic that was planned.
-pub fn hush_planned_panics() {
+/// Installs a panic hook that prints nothing for planned panics.
+pub fn silence_planned_panics() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if !PLANNED.take() {
@@ -29,26 +29,26 @@ pub fn hush_planned_panics() {
     }));
 }
 
-/// The tasks of one incarnation of a node.
+/// The tasks of one instance of a node.
 pub struct Tasks {
     executor: Executor<'static>,
     steps: AtomicUsize,
     fault: Arc<Mutex<Fault>>,
 }
 
-/// The panic that is planned, and the one that has happened.
+/// The planned panic, and the last one that has happened.
 #[derive(Default)]
 struct Fault {
     /// Number of polls of the runtime's tasks up to the one that panics.
     polls: Option<usize>,
     /// The kind of task that has panicked.
-    struck: Option<&'static str>,
+    panicked: Option<&'static str>,
 }
 
 impl Fault {
-    /// Whether the task of that kind panics instead of this poll. `name` is also called for points
-    /// within a poll.
-    fn strikes(&mut self, name: &'static str) -> bool {
+    /// Whether the task of that kind panics instead of this poll. The runtime also calls this with
+    /// the names of points within a poll.
+    fn panics_now(&mut self, name: &'static str) -> bool {
         if name.starts_with("effect") {
             return false;
         }
@@ -57,7 +57,7 @@ impl Fault {
         if *polls > 0 {
             return false;
         }
-        *self = Fault { polls: None, struck: Some(name) };
+        *self = Fault { polls: None, panicked: Some(name) };
         PLANNED.set(true);
         true
     }
@@ -68,11 +68,11 @@ impl Tasks {
         Arc::new(Tasks { executor: Executor::new(), steps: AtomicUsize::new(0), fault: Arc::default() })
     }
 
-    /// Runs tasks, in the order in which they were woken, for about that many steps; returns
-    /// whether none is left that can go on.
+    /// Runs tasks for about that many steps, in the order in which they were woken. Returns whether
+    /// no task is ready any more.
     pub fn run(&self, steps: usize) -> bool {
         let fault = self.fault.clone();
-        supervision::faults::set(move |name| fault.lock().strikes(name));
+        supervision::faults::set(move |name| fault.lock().panics_now(name));
         let until = self.steps.load(Ordering::Relaxed) + steps;
         let mut idle = false;
         while !idle && self.steps.load(Ordering::Relaxed) < until {
@@ -82,23 +82,23 @@ impl Tasks {
         idle
     }
 
-    /// A task of the runtime will panic in place of its poll: the one whose turn it is after that
-    /// many polls, at least one.
+    /// Plans a panic in place of the poll after that many polls, at least one.
     pub fn plan_panic(&self, polls: usize) {
         self.fault.lock().polls = Some(polls.max(1));
     }
 
-    /// No task will panic any more.
+    /// Cancels a planned panic.
     pub fn cancel_panic(&self) {
         self.fault.lock().polls = None;
     }
 
     /// The kind of task that has panicked as planned since the last call.
-    pub fn take_struck(&self) -> Option<&'static str> {
-        self.fault.lock().struck.take()
+    pub fn take_panicked(&self) -> Option<&'static str> {
+        self.fault.lock().panicked.take()
     }
 
-    /// For the configuration of the node. It holds the tasks weakly: they hold the spawner.
+    /// The spawner for the configuration of the node. It holds the tasks weakly, since they hold
+    /// the spawner.
     pub fn spawner(self: &Arc<Self>) -> Spawner {
         let tasks = Arc::downgrade(self);
         Arc::new(move |mut task| {

@@ -1,4 +1,4 @@
-//! Virtual time: what happens next, and what each node's own clock shows.
+//! Virtual time: the queue of events, and the clock of each node.
 
 use std::{
     cmp::Reverse,
@@ -20,56 +20,56 @@ pub type Time = u64;
 pub const MS: Time = 1_000;
 pub const SECOND: Time = 1_000_000;
 
-/// What will happen, by time; what is due at the same time happens in the order in which it was
-/// planned.
-pub struct Agenda<E> {
-    heap: BinaryHeap<Reverse<(Time, u64, Entry<E>)>>,
-    planned: u64,
+/// The scheduled events in the order of their times; events of the same time are in the order in
+/// which they were scheduled.
+pub struct EventQueue<E> {
+    heap: BinaryHeap<Reverse<(Time, u64, ScheduledEvent<E>)>>,
+    scheduled: u64,
 }
 
-impl<E> Default for Agenda<E> {
+impl<E> Default for EventQueue<E> {
     fn default() -> Self {
-        Agenda { heap: BinaryHeap::new(), planned: 0 }
+        EventQueue { heap: BinaryHeap::new(), scheduled: 0 }
     }
 }
 
-/// Never compared: no two entries have the same number.
-struct Entry<E>(E);
+/// An event without an order: the numbers before it in the tuple are unique.
+struct ScheduledEvent<E>(E);
 
-impl<E> PartialEq for Entry<E> {
+impl<E> PartialEq for ScheduledEvent<E> {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
-impl<E> Eq for Entry<E> {}
-impl<E> PartialOrd for Entry<E> {
+impl<E> Eq for ScheduledEvent<E> {}
+impl<E> PartialOrd for ScheduledEvent<E> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
-impl<E> Ord for Entry<E> {
+impl<E> Ord for ScheduledEvent<E> {
     fn cmp(&self, _: &Self) -> std::cmp::Ordering {
         std::cmp::Ordering::Equal
     }
 }
 
-impl<E> Agenda<E> {
-    pub fn plan(&mut self, at: Time, event: E) {
-        self.planned += 1;
-        self.heap.push(Reverse((at, self.planned, Entry(event))));
+impl<E> EventQueue<E> {
+    pub fn schedule(&mut self, at: Time, event: E) {
+        self.scheduled += 1;
+        self.heap.push(Reverse((at, self.scheduled, ScheduledEvent(event))));
     }
 
     pub fn next(&mut self) -> Option<(Time, E)> {
-        self.heap.pop().map(|Reverse((at, _, Entry(event)))| (at, event))
+        self.heap.pop().map(|Reverse((at, _, ScheduledEvent(event)))| (at, event))
     }
 
-    /// How much was ever planned.
-    pub const fn planned(&self) -> u64 {
-        self.planned
+    /// Number of events that were ever scheduled.
+    pub const fn scheduled(&self) -> u64 {
+        self.scheduled
     }
 }
 
-/// The clock of one node: it runs fast or slow by that many millionths.
+/// The clock of one node. Its rate is off by `skew` millionths.
 #[derive(Clone, Copy)]
 pub struct Clock {
     pub skew: i64,
@@ -81,21 +81,21 @@ impl Clock {
         Clock { skew, zero }
     }
 
-    /// What it shows, since the simulation began.
+    /// The time on this clock since the simulation began.
     pub fn shows(&self, now: Time) -> Duration {
         Duration::from_micros(now.saturating_add_signed(now as i64 / 1_000_000 * self.skew))
     }
 
-    /// The same as the transport's rules take it: only differences between instants count.
+    /// The same as an `Instant` for the transport: only differences between instants count.
     pub fn instant(&self, now: Time) -> Instant {
         self.zero + self.shows(now)
     }
 
-    /// When it will show at least that.
+    /// The virtual time at which the clock shows at least `shows`.
     pub fn when(&self, shows: Duration, now: Time) -> Time {
         let left = shows.saturating_sub(self.shows(now)).as_micros() as i64;
-        // A clock is off by a few per cent at most: whoever comes a little early or late looks
-        // again.
+        // This is an approximation: clocks are off by a few percent at most, and a task that wakes
+        // early or late checks the time again.
         now + (left - left / 1_000_000 * self.skew) as u64 + 1
     }
 
@@ -107,7 +107,7 @@ impl Clock {
 /// The clock of one node, as its runtime reads it.
 pub struct NodeClock {
     pub clock: Clock,
-    /// The world's time.
+    /// The virtual time of the world.
     pub now: Arc<AtomicU64>,
 }
 

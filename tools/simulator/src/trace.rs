@@ -1,17 +1,17 @@
-//! What has happened, line by line, and a number that stands for all of it.
+//! The trace of a run, line by line, and its hash.
 
 use std::collections::VecDeque;
 
 use crate::time::{SECOND, Time};
 
-/// The last lines, or all of them; and the hash of all.
+/// The last lines or all of them, and the hash of all.
 pub struct Trace {
     keep_all: bool,
     lines: VecDeque<(Time, String)>,
     hash: u64,
 }
 
-/// How many lines are kept for a run that fails.
+/// Number of lines that are kept for a failed run.
 const LAST: usize = 60;
 
 impl Trace {

@@ -1,11 +1,11 @@
-//! Drives the upkeep of each session: heartbeats, silence, probes, and the end of a session that is
-//! closed.
+//! Drives the upkeep of each session: heartbeats, timeouts, probes, and the end of a session that
+//! is closed.
 
 use peer_service::{EndKind, SessionEnd};
 use transport_tcp::{Heartbeat, proto::connection::upkeep::Step};
 
 use crate::{
-    conn::{ConnIx, End, LifeIx, Packet},
+    conn::{ConnIx, End, InstanceIx, Packet},
     time::Time,
     world::{Event, World},
 };
@@ -13,66 +13,66 @@ use crate::{
 pub const HEARTBEAT: Heartbeat = Heartbeat::normal();
 
 impl World {
-    /// Has the upkeep of a session polled then; an earlier plan is void.
-    pub fn plan_beat(&mut self, conn: ConnIx, side: usize, at: Time) {
+    /// Schedules a poll of the upkeep of a session, in place of an earlier one.
+    pub fn schedule_upkeep(&mut self, conn: ConnIx, side: usize, at: Time) {
         if let Some(up) = self.conns[conn].end(side).and_then(End::up) {
-            up.beat += 1;
-            let beat = up.beat;
-            self.agenda.plan(at, Event::Beat(conn, side, beat));
+            up.poll += 1;
+            let poll = up.poll;
+            self.queue.schedule(at, Event::PollUpkeep(conn, side, poll));
         }
     }
 
-    /// Polls the upkeep of a session, and does what it says.
-    pub fn beat(&mut self, conn: ConnIx, side: usize, number: u64) {
+    /// Polls the upkeep of a session, and carries out its steps.
+    pub fn poll_upkeep(&mut self, conn: ConnIx, side: usize, number: u64) {
         let Some(end) = self.conns[conn].end(side) else { return };
-        let life = end.life;
-        if end.up().is_none_or(|up| up.beat != number) {
+        let instance = end.instance;
+        if end.up().is_none_or(|up| up.poll != number) {
             return;
         }
         loop {
             let Some(up) = self.conns[conn].end(side).and_then(End::up) else { return };
-            let line = up.line.clone();
-            line.write_out();
-            line.discard_input();
-            match up.upkeep.poll(line.now(), &line.state(), &*line) {
+            let endpoint = up.endpoint.clone();
+            endpoint.write_out();
+            endpoint.discard_input();
+            match up.upkeep.poll(endpoint.now(), &endpoint.state(), &*endpoint) {
                 Step::Wait(at) => {
-                    let clock = self.lives[life].clock;
-                    let at = at.saturating_add(line.began);
-                    self.serve(life);
-                    // Serving may have planned another beat.
-                    return self.plan_beat(conn, side, clock.when(at, self.now));
+                    let clock = self.instances[instance].clock;
+                    let at = at.saturating_add(endpoint.began);
+                    self.serve(instance);
+                    // `serve` may have scheduled another poll.
+                    return self.schedule_upkeep(conn, side, clock.when(at, self.now));
                 }
-                Step::Ping(number) => line.ping(number),
-                Step::ProbeAnswered => self.probed(life, conn, side, true),
-                Step::ProbeSilent => self.probed(life, conn, side, false),
+                Step::Ping(number) => endpoint.ping(number),
+                Step::ProbeAnswered => self.probed(instance, conn, side, true),
+                Step::ProbeSilent => self.probed(instance, conn, side, false),
                 Step::EndWriting => self.send(conn, side, Packet::Fin),
-                Step::Over => return self.serve(life),
+                Step::Over => return self.serve(instance),
                 Step::End(end) => {
-                    self.judge_silence(conn, side, end);
-                    line.end_now(end);
-                    return self.serve(life);
+                    self.check_silence(conn, side, end);
+                    endpoint.end_now(end);
+                    return self.serve(instance);
                 }
             }
         }
     }
 
-    /// A node that calls a peer silent must have read all that had come from it.
-    fn judge_silence(&mut self, conn: ConnIx, side: usize, end: SessionEnd) {
+    /// Checks that no peer is reported as silent whose packets arrived recently.
+    fn check_silence(&mut self, conn: ConnIx, side: usize, end: SessionEnd) {
         let last_arrival = self.conns[conn].end(side).map_or(0, |end| end.last_arrival);
         let heard_lately = self.now - last_arrival < HEARTBEAT.timeout.as_micros() as u64 / 2;
         if end.kind == EndKind::Timeout && heard_lately {
             self.violated("P13", || {
-                format!("connection {conn}, side {side}: called silent although it spoke")
+                format!("connection {conn}, side {side}: reported as silent although packets had arrived")
             });
         }
     }
 
-    fn probed(&mut self, life: LifeIx, conn: ConnIx, side: usize, lives: bool) {
+    fn probed(&mut self, instance: InstanceIx, conn: ConnIx, side: usize, answered: bool) {
         let name = self.names[self.conns[conn].nodes[1 - side]].clone();
         let Some(id) = self.conns[conn].end(side).map(|end| end.id) else { return };
         self.counts.probes += 1;
-        self.report(life, |table, now| {
-            if lives {
+        self.report(instance, |table, now| {
+            if answered {
                 table.probe_answered(&name, id, now);
             } else {
                 table.probe_silent(&name, id, now);

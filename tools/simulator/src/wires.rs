@@ -1,21 +1,21 @@
-//! How frames travel: in order, with a delay, not through a cut, and without their tail when a
-//! connection dies.
+//! The network: packets arrive in order, with a delay, not through a cut, and without their tail
+//! when a connection is reset.
 
 use crate::{
-    conn::{ConnIx, LifeIx, NodeIx, Packet, Stage},
+    conn::{ConnIx, InstanceIx, NodeIx, Packet, Stage},
     time::{MS, Time},
     world::{Event, World},
 };
 
 impl World {
-    /// How long something takes one way.
+    /// The delay of a packet in one direction.
     pub fn latency(&mut self) -> Time {
-        // Mostly near, sometimes far, so that what is sent on different connections overtakes each
+        // Mostly short, sometimes long, so that packets on different connections overtake each
         // other.
         if self.rng.u8(..) < 16 { self.rng.u64(5 * MS..120 * MS) } else { self.rng.u64(MS / 5..3 * MS) }
     }
 
-    /// That side says something.
+    /// Sends a packet from that side.
     pub fn send(&mut self, conn: ConnIx, side: usize, packet: Packet) {
         let delay = self.latency();
         let due = self.now + delay;
@@ -27,12 +27,12 @@ impl World {
         wire.queue.push_back((due, packet));
         if !wire.moving {
             wire.moving = true;
-            self.agenda.plan(due, Event::Arrive(conn, 1 - side));
+            self.queue.schedule(due, Event::Arrive(conn, 1 - side));
         }
     }
 
-    /// What is due at that side arrives there, unless the way is cut: then it waits, as TCP sends
-    /// it again.
+    /// Delivers the packets that are due at that side. On a cut connection they wait, as TCP
+    /// retransmits them.
     pub fn arrive(&mut self, conn: ConnIx, side: usize) {
         let nodes = self.conns[conn].nodes;
         self.conns[conn].wires[side].moving = false;
@@ -47,33 +47,33 @@ impl World {
         }
         if let Some((at, _)) = wire.queue.front() {
             wire.moving = true;
-            self.agenda.plan(*at, Event::Arrive(conn, side));
+            self.queue.schedule(*at, Event::Arrive(conn, side));
         }
-        let Some(life) = self.conns[conn].ends[side].as_ref().map(|end| end.life) else { return };
-        if !self.lives[life].alive {
-            return self.answer_for_the_dead(conn, side);
+        let Some(instance) = self.conns[conn].ends[side].as_ref().map(|end| end.instance) else { return };
+        if !self.instances[instance].alive {
+            return self.reset_from_host(conn, side);
         }
         let Some(end) = self.conns[conn].end(side) else { return };
-        // What was due may have been lost meanwhile.
+        // The packets may have been lost in the meantime.
         if due.is_empty() || matches!(end.stage, Stage::Over) {
             return;
         }
         end.last_arrival = now;
-        if let Some(line) = end.line() {
+        if let Some(endpoint) = end.endpoint() {
             // The driver of a session that its node has dropped reads the rest.
-            if line.arrive(due) {
-                self.plan_beat(conn, side, self.now);
+            if endpoint.arrive(due) {
+                self.schedule_upkeep(conn, side, self.now);
             }
-            return self.touch(life);
+            return self.schedule_run(instance);
         }
         end.unread.extend(due);
-        if !self.lives[life].paused {
-            self.shake(conn, side);
+        if !self.instances[instance].paused {
+            self.step_handshake(conn, side);
         }
     }
 
-    /// The host of a node that is dead answers for it.
-    fn answer_for_the_dead(&mut self, conn: ConnIx, side: usize) {
+    /// The host of an ended node resets the connection.
+    fn reset_from_host(&mut self, conn: ConnIx, side: usize) {
         let nodes = self.conns[conn].nodes;
         if self.hosts_down[nodes[side]] || self.is_cut(nodes[side], nodes[1 - side]) {
             return;
@@ -83,11 +83,12 @@ impl World {
         if wire.queue.is_empty() {
             wire.queue.push_back((self.now + delay, Packet::Reset));
             wire.moving = true;
-            self.agenda.plan(self.now + delay, Event::Arrive(conn, 1 - side));
+            self.queue.schedule(self.now + delay, Event::Arrive(conn, 1 - side));
         }
     }
 
-    /// Any tail of what is on its way to that side is lost, but not the news of the end.
+    /// Drops a random tail of the packets on their way to that side, but not the last `Fin` or
+    /// `Reset`.
     pub fn lose_tail(&mut self, conn: ConnIx, side: usize) {
         let kept = self.rng.usize(..=self.conns[conn].wires[side].queue.len());
         let queue = &mut self.conns[conn].wires[side].queue;
@@ -98,33 +99,33 @@ impl World {
         queue.extend(news);
     }
 
-    /// Frames move again that a cut has held up.
-    pub fn move_again(&mut self) {
+    /// Schedules the arrival of packets that a cut has delayed.
+    pub fn resume_delivery(&mut self) {
         for conn in 0..self.conns.len() {
             for side in 0..2 {
                 let wire = &self.conns[conn].wires[side];
                 if !wire.moving && !wire.queue.is_empty() {
-                    // The sender's system tries again some time later.
+                    // The sender's system retransmits some time later.
                     let at = self.now + self.rng.u64(MS..1_000 * MS);
                     self.conns[conn].wires[side].moving = true;
-                    self.agenda.plan(at, Event::Arrive(conn, side));
+                    self.queue.schedule(at, Event::Arrive(conn, side));
                 }
             }
         }
     }
 
-    /// Whether nothing gets from one node to the other.
+    /// Whether no packet passes from one node to the other.
     pub fn is_cut(&self, from: NodeIx, to: NodeIx) -> bool {
-        self.cuts.iter().flatten().any(|cut| cut.holds_up(from, to))
+        self.cuts.iter().flatten().any(|cut| cut.cuts(from, to))
     }
 
-    /// All ends of connections of that life.
-    pub fn ends_of(&self, life: LifeIx) -> Vec<(ConnIx, usize)> {
+    /// All open ends of connections of that instance.
+    pub fn ends_of(&self, instance: InstanceIx) -> Vec<(ConnIx, usize)> {
         let ends = self.conns.iter().enumerate().flat_map(|(conn, both)| {
-            let of_life = move |side: &usize| {
-                both.ends[*side].as_ref().is_some_and(|end| end.life == life && !end.is_over())
+            let of_instance = move |side: &usize| {
+                both.ends[*side].as_ref().is_some_and(|end| end.instance == instance && !end.is_over())
             };
-            (0..2).filter(of_life).map(move |side| (conn, side))
+            (0..2).filter(of_instance).map(move |side| (conn, side))
         });
         ends.collect()
     }

@@ -1,176 +1,179 @@
-//! What the processes of the cluster do: they come and go, monitor each other, change their minds,
-//! talk, and listen.
+//! The workload: processes start and exit, make and remove monitors, send and receive messages.
 
 use monitor_runtime::{Demonitor, ExitReason, NodeType, NodesOptions, Process};
 use peer_service::{NodeId, SessionId};
 use refs::{Name, Pid, RegName, Serial, Target};
 
 use crate::{
-    conn::{LifeIx, NodeIx},
-    oracle::{Aim, Monitored, Proc, ProcIx},
+    conn::{InstanceIx, NodeIx},
+    oracle::{MonitorInfo, MonitorTarget, Proc, ProcIx},
     time::{MS, Time},
     world::{Event, World},
 };
 
-/// So many registered names there are on each node.
+/// Number of registered names on each node.
 const NAMES: u8 = 3;
-/// How long one node does nothing, on average.
+/// Average time between two actions of one node.
 const IDLE: Time = 200 * MS;
-/// Most of what a node does is with its next neighbours, so that a large cluster is no full mesh.
-const NEIGHBOURS: usize = 7;
+/// Most actions of a node concern this number of neighbors, so that a large cluster is not a full
+/// mesh.
+const NEIGHBORS: usize = 7;
 
 impl World {
-    /// A node that has started gets its first processes; the first of them wants to know of all
-    /// nodes.
-    pub fn settle_in(&mut self, life: LifeIx) {
+    /// Starts the first processes of a node. The first one subscribes to all nodes.
+    pub fn spawn_first_processes(&mut self, instance: InstanceIx) {
         for _ in 0..3 {
-            self.spawn(life);
+            self.spawn(instance);
         }
-        let first = self.oracle.of_life(life)[0];
+        let first = self.oracle.of_instance(instance)[0];
         let proc = &mut self.oracle.procs[first];
         proc.slow = false;
         proc.subscribed = true;
         let options = NodesOptions::new().nodedown_reason(true);
-        let up = proc.process().monitor_nodes(options).expect("the node lives");
+        let up = proc.process().monitor_nodes(options).expect("the node is running");
         assert!(up.is_empty(), "a node that has just started has no sessions");
     }
 
-    /// Some process does something, and the next one will.
-    pub fn act(&mut self) {
+    /// Performs an action of a random process, and schedules the next action.
+    pub fn perform_action(&mut self) {
         if !self.busy {
             return;
         }
         let pause = 2 * IDLE / self.settings.nodes as u64;
-        self.agenda.plan(self.now + self.rng.u64(1..=pause), Event::Act);
-        let life = self.rng.usize(..self.lives.len());
-        if !self.lives[life].alive || self.lives[life].paused {
+        self.queue.schedule(self.now + self.rng.u64(1..=pause), Event::Workload);
+        let instance = self.rng.usize(..self.instances.len());
+        if !self.instances[instance].alive || self.instances[instance].paused {
             return;
         }
-        let procs = self.oracle.of_life(life).to_vec();
-        let Some(proc) = self.rng.choice(procs) else { return self.spawn(life) };
+        let procs = self.oracle.of_instance(instance).to_vec();
+        let Some(proc) = self.rng.choice(procs) else { return self.spawn(instance) };
         match self.rng.u8(..100) {
-            0..14 => self.spawn(life),
+            0..14 => self.spawn(instance),
             14..26 => self.exit(proc),
             26..58 => self.monitor(proc),
             58..68 => self.demonitor(proc),
-            68..88 => self.talk(proc),
+            68..88 => self.send_messages(proc),
             88..92 => self.monitor_node(proc),
             92..95 => self.register(proc),
-            95 if self.settings.faults != Default::default() => self.disconnect_from(life),
-            96..98 => self.meet(life, proc),
+            95 if self.settings.faults != Default::default() => self.disconnect_from(instance),
+            96..98 => self.dial_each_other(instance, proc),
             _ => self.receive_of(proc),
         }
-        self.serve(life);
-        self.touch(life);
+        self.serve(instance);
+        self.schedule_run(instance);
     }
 
-    fn spawn(&mut self, life: LifeIx) {
-        // What a slow one is told waits for it, and must not grow without limit.
-        if self.oracle.of_life(life).len() > 12 {
+    fn spawn(&mut self, instance: InstanceIx) {
+        // A slow process has unread notices, whose number must be bounded.
+        if self.oracle.of_instance(instance).len() > 12 {
             return;
         }
-        let node = self.lives[life].node.as_ref().expect("it lives");
-        let process = node.process().expect("it was not stopped");
+        let node = self.instances[instance].node.as_ref().expect("it is running");
+        let process = node.process().expect("the node was not stopped");
         let slow = self.settings.faults.slow && self.rng.u8(..5) == 0;
         self.counts.slow += u64::from(slow);
         self.counts.processes += 1;
-        self.oracle.spawned(life, process, slow);
+        self.oracle.spawned(instance, process, slow);
     }
 
     fn exit(&mut self, proc: ProcIx) {
-        // The subscriber stays: it is the witness of all nodes' comings and goings.
+        // The subscriber does not exit: its notices check the order of all node events.
         if self.oracle.procs[proc].subscribed {
             return;
         }
         self.end_process(proc);
     }
 
-    /// It exits, of a reason that no other has.
+    /// Ends a process with a unique reason.
     pub fn end_process(&mut self, proc: ProcIx) {
         self.receive_of(proc);
-        let life = self.oracle.procs[proc].life;
-        let up = self.nodes_up(life);
+        let instance = self.oracle.procs[proc].instance;
+        let up = self.nodes_up(instance);
         let Some(process) = self.oracle.exited(proc, self.now, &up) else { return };
         self.counts.exits += 1;
         self.trace(|w| format!("{:?} exits", w.oracle.procs[proc].pid));
         process.exit(ExitReason::other(proc.to_string()).expect("a short reason"));
-        self.touch(life);
+        self.schedule_run(instance);
     }
 
-    /// The nodes that are up for that life, and their sessions.
-    pub fn nodes_up(&self, life: LifeIx) -> Vec<(NodeIx, NodeId, SessionId)> {
-        let Some(node) = &self.lives[life].node else { return Vec::new() };
+    /// The nodes that are up for that instance, and their sessions.
+    pub fn nodes_up(&self, instance: InstanceIx) -> Vec<(NodeIx, NodeId, SessionId)> {
+        let Some(node) = &self.instances[instance].node else { return Vec::new() };
         let up = node.nodes(NodeType::All).into_iter();
         up.map(|info| (self.node_of(&info.node.name), info.node, info.session)).collect()
     }
 
-    /// The session with that node that takes what is pushed now. One that has ended at this end
-    /// takes nothing any more, though the node may not have been told yet: what is asked for then
-    /// goes to the next session.
-    fn open_session(&mut self, life: LifeIx, node: NodeIx) -> Option<SessionId> {
-        let conn = *self.lives[life].sessions.get(&node)?;
-        let line = (0..2).find_map(|side| {
-            let end = self.conns[conn].end(side).filter(|end| end.life == life)?;
-            end.line().cloned()
+    /// The open session with that node. A session that has ended at this end accepts nothing, even
+    /// if the node has not processed the end yet: a later request goes to the next session.
+    fn open_session(&mut self, instance: InstanceIx, node: NodeIx) -> Option<SessionId> {
+        let conn = *self.instances[instance].sessions.get(&node)?;
+        let endpoint = (0..2).find_map(|side| {
+            let end = self.conns[conn].end(side).filter(|end| end.instance == instance)?;
+            end.endpoint().cloned()
         });
-        line.filter(|line| line.is_open()).map(|line| line.session)
+        endpoint.filter(|endpoint| endpoint.is_open()).map(|endpoint| endpoint.session)
     }
 
-    /// Another node, mostly a neighbour.
+    /// A random node, mostly a neighbor.
     fn some_node(&mut self, own: NodeIx) -> NodeIx {
         let nodes = self.settings.nodes;
         if self.rng.u8(..50) == 0 {
             return self.rng.usize(..nodes);
         }
-        (own + nodes + self.rng.usize(..=NEIGHBOURS) - NEIGHBOURS / 2) % nodes
+        (own + nodes + self.rng.usize(..=NEIGHBORS) - NEIGHBORS / 2) % nodes
     }
 
-    /// A process that lives on that node, or has lived there, in this life or an earlier one.
+    /// A random process of that node, running or exited, of this instance or an earlier one.
     fn some_process(&mut self, node: NodeIx) -> Option<ProcIx> {
-        let lives: Vec<LifeIx> = (0..self.lives.len()).filter(|ix| self.lives[*ix].node_ix == node).collect();
-        let life = if self.rng.u8(..8) > 0 { self.homes[node] } else { self.rng.choice(lives) }?;
+        let instances: Vec<InstanceIx> =
+            (0..self.instances.len()).filter(|ix| self.instances[*ix].node_ix == node).collect();
+        let instance = if self.rng.u8(..8) > 0 { self.reachable[node] } else { self.rng.choice(instances) }?;
         let living = self.rng.u8(..8) > 0;
-        let procs = if living { self.oracle.of_life(life).to_vec() } else { self.oracle.ever_of_life(life) };
+        let procs = if living {
+            self.oracle.of_instance(instance).to_vec()
+        } else {
+            self.oracle.all_of_instance(instance)
+        };
         self.rng.choice(procs)
     }
 
     fn monitor(&mut self, watcher: ProcIx) {
-        let life = self.oracle.procs[watcher].life;
-        let node = self.some_node(self.lives[life].node_ix);
-        let (target, aim): (Target, Aim) = match self.rng.u8(..10) {
+        let instance = self.oracle.procs[watcher].instance;
+        let node = self.some_node(self.instances[instance].node_ix);
+        let (address, target): (Target, MonitorTarget) = match self.rng.u8(..10) {
             0 => {
                 let which = self.rng.u8(..NAMES);
                 let name = Name { name: registered(which), node: self.names[node].clone() };
-                (name.into(), Aim::Name(node, which))
+                (name.into(), MonitorTarget::Name(node, which))
             }
-            // Nobody has ever had that number.
+            // This pid never exists.
             1 => {
-                let Some(home) = self.homes[node] else { return };
-                let pid = Pid::new(self.lives[home].id.clone(), Serial::new(9_999, 1));
-                (pid.into(), Aim::Nobody(home))
+                let Some(home) = self.reachable[node] else { return };
+                let pid = Pid::new(self.instances[home].id.clone(), Serial::new(9_999, 1));
+                (pid.into(), MonitorTarget::Missing(home))
             }
             _ => {
                 let Some(target) = self.some_process(node) else { return };
                 if target == watcher {
                     return;
                 }
-                (self.oracle.procs[target].pid.clone().into(), Aim::Pid(target))
+                (self.oracle.procs[target].pid.clone().into(), MonitorTarget::Pid(target))
             }
         };
-        // To monitor oneself never fires, and leaves no row.
-        if let Aim::Name(node, which) = aim
-            && self.oracle.holder(node, which, life) == Some(watcher)
+        // A monitor of the watcher itself never fires, and has no row.
+        if let MonitorTarget::Name(node, which) = target
+            && self.oracle.holder(node, which, instance) == Some(watcher)
         {
             return;
         }
-        let open = self.open_session(life, node);
-        let up = self.nodes_up(life).into_iter().find(|(up, ..)| *up == node);
+        let open = self.open_session(instance, node);
+        let up = self.nodes_up(instance).into_iter().find(|(up, ..)| *up == node);
         let session = up.map(|(.., session)| session).filter(|session| Some(*session) == open);
-        let made = self.oracle.procs[watcher].process().monitor(target).expect("the watcher lives");
+        let made = self.oracle.procs[watcher].process().monitor(address).expect("the watcher is running");
         self.counts.monitors += 1;
         let (serial, of) = (made.serial(), self.oracle.procs[watcher].pid.clone());
-        self.trace(|w| format!("{of:?} monitors {aim:?} of {} as {serial}", w.names[node]));
-        self.oracle.monitored(made, Monitored { watcher, aim, node, made: self.now, session });
+        self.trace(|w| format!("{of:?} monitors {target:?} of {} as {serial}", w.names[node]));
+        self.oracle.monitored(made, MonitorInfo { watcher, target, node, made: self.now, session });
     }
 
     fn demonitor(&mut self, watcher: ProcIx) {
@@ -180,7 +183,7 @@ impl World {
         options.flush = self.rng.bool();
         let reference = self.oracle.monitors[monitor].reference.clone();
         let process = self.oracle.procs[watcher].process();
-        let was_active = process.demonitor_with(&reference, options).expect("the watcher lives");
+        let was_active = process.demonitor_with(&reference, options).expect("the watcher is running");
         self.counts.demonitors += 1;
         self.counts.demonitors_late += u64::from(!was_active);
         self.trace(|_| format!("demonitor of {reference:?}, {options:?}: {was_active}"));
@@ -188,61 +191,62 @@ impl World {
     }
 
     fn monitor_node(&mut self, proc: ProcIx) {
-        let life = self.oracle.procs[proc].life;
-        let node = self.some_node(self.lives[life].node_ix);
+        let instance = self.oracle.procs[proc].instance;
+        let node = self.some_node(self.instances[instance].node_ix);
         let name = self.names[node].clone();
-        self.oracle.procs[proc].process().monitor_node(name).expect("it lives");
+        self.oracle.procs[proc].process().monitor_node(name).expect("it is running");
     }
 
-    /// Two nodes want each other at the same time: both dial, if they have no session.
-    fn meet(&mut self, life: LifeIx, proc: ProcIx) {
-        let own = self.lives[life].node_ix;
+    /// Two nodes request a session at the same time: both dial, if they have no session.
+    fn dial_each_other(&mut self, instance: InstanceIx, proc: ProcIx) {
+        let own = self.instances[instance].node_ix;
         let node = self.some_node(own);
-        let Some(other) = self.homes[node].filter(|other| *other != life && !self.lives[*other].paused)
+        let Some(other) =
+            self.reachable[node].filter(|other| *other != instance && !self.instances[*other].paused)
         else {
             return;
         };
-        let Some(there) = self.rng.choice(self.oracle.of_life(other).to_vec()) else { return };
-        for (of, to, at) in [(proc, node, life), (there, own, other)] {
+        let Some(there) = self.rng.choice(self.oracle.of_instance(other).to_vec()) else { return };
+        for (of, to, at) in [(proc, node, instance), (there, own, other)] {
             let name = self.names[to].clone();
-            self.oracle.procs[of].process().monitor_node(name).expect("it lives");
+            self.oracle.procs[of].process().monitor_node(name).expect("it is running");
             self.serve(at);
-            self.touch(at);
+            self.schedule_run(at);
         }
     }
 
     fn register(&mut self, proc: ProcIx) {
         let which = self.rng.u8(..NAMES);
-        let life = self.oracle.procs[proc].life;
-        let node = self.lives[life].node_ix;
+        let instance = self.oracle.procs[proc].instance;
+        let node = self.instances[instance].node_ix;
         let given = self.oracle.procs[proc].process().register(registered(which)).is_ok();
-        match self.oracle.holder(node, which, life) {
+        match self.oracle.holder(node, which, instance) {
             None if given => self.oracle.registered(node, which, proc, self.now),
             Some(other) if given && other != proc => {
-                self.violated("P3", || format!("w{which} of life {life} has two holders"));
+                self.violated("P3", || format!("w{which} of instance {instance} has two holders"));
             }
             _ => {}
         }
     }
 
-    fn disconnect_from(&mut self, life: LifeIx) {
-        let peers: Vec<NodeIx> = self.lives[life].sessions.keys().copied().collect();
+    fn disconnect_from(&mut self, instance: InstanceIx) {
+        let peers: Vec<NodeIx> = self.instances[instance].sessions.keys().copied().collect();
         let Some(peer) = self.rng.choice(peers) else { return };
         let name = self.names[peer].clone();
-        let node = self.lives[life].node.as_ref().expect("it lives");
-        node.disconnect(&name).expect("the service can do that");
+        let node = self.instances[instance].node.as_ref().expect("it is running");
+        node.disconnect(&name).expect("the service has the capability");
     }
 
-    /// Some numbered messages to a process of a node that is up.
-    fn talk(&mut self, from: ProcIx) {
-        let life = self.oracle.procs[from].life;
-        let up = self.nodes_up(life);
+    /// Sends some numbered messages to a process of a node that is up.
+    fn send_messages(&mut self, from: ProcIx) {
+        let instance = self.oracle.procs[from].instance;
+        let up = self.nodes_up(instance);
         let Some((_, peer, session)) = self.rng.choice(up) else { return };
-        // What is sent on a session that is being closed waits for the next one.
-        if self.open_session(life, self.node_of(&peer.name)) != Some(session) {
+        // A message for a session that is being closed waits for the next one.
+        if self.open_session(instance, self.node_of(&peer.name)) != Some(session) {
             return;
         }
-        let Some(to) = self.rng.choice(self.oracle.of_life(life_of(&peer)).to_vec()) else { return };
+        let Some(to) = self.rng.choice(self.oracle.of_instance(instance_of(&peer)).to_vec()) else { return };
         for _ in 0..self.rng.usize(1..6) {
             let sent = self.oracle.next_message(from, to, session);
             let pid = self.oracle.procs[to].pid.clone();
@@ -253,9 +257,9 @@ impl World {
         }
     }
 
-    /// All processes of a node receive what waits for them, but for the slow ones.
-    pub fn receive(&mut self, life: LifeIx) {
-        for proc in self.oracle.of_life(life).to_vec() {
+    /// All processes of a node receive their notices, except slow ones during the workload.
+    pub fn receive(&mut self, instance: InstanceIx) {
+        for proc in self.oracle.of_instance(instance).to_vec() {
             if !self.busy || !self.oracle.procs[proc].slow {
                 self.receive_of(proc);
             }
@@ -263,8 +267,8 @@ impl World {
     }
 
     pub fn receive_all(&mut self) {
-        for life in 0..self.lives.len() {
-            self.receive(life);
+        for instance in 0..self.instances.len() {
+            self.receive(instance);
         }
     }
 
@@ -272,14 +276,14 @@ impl World {
         while let Some(event) =
             self.oracle.procs[proc].process.as_mut().and_then(|process| process.try_recv().ok())
         {
-            self.told(proc, event);
+            self.check_event(proc, event);
         }
     }
 
-    /// Everybody goes.
-    pub fn empty(&mut self) {
-        for life in 0..self.lives.len() {
-            for proc in self.oracle.of_life(life).to_vec() {
+    /// Ends all processes.
+    pub fn end_all_processes(&mut self) {
+        for instance in 0..self.instances.len() {
+            for proc in self.oracle.of_instance(instance).to_vec() {
                 self.end_process(proc);
             }
         }
@@ -288,7 +292,7 @@ impl World {
 
 impl Proc {
     fn process(&self) -> &Process {
-        self.process.as_ref().expect("it lives")
+        self.process.as_ref().expect("it is running")
     }
 }
 
@@ -296,7 +300,7 @@ fn registered(which: u8) -> RegName {
     format!("w{which}").parse().expect("a registered name")
 }
 
-/// The world numbers lives as they begin.
-pub fn life_of(id: &NodeId) -> LifeIx {
-    id.incarnation.get() as LifeIx - 1
+/// The index of the instance: instances are numbered in the order of their starts.
+pub fn instance_of(id: &NodeId) -> InstanceIx {
+    id.incarnation.get() as InstanceIx - 1
 }

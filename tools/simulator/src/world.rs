@@ -1,5 +1,4 @@
-//! The simulated cluster: everything there is, and the loop that lets one thing happen after the
-//! other.
+//! The simulated cluster: its state, and the loop that handles one event after the other.
 
 use std::{
     sync::{
@@ -13,57 +12,57 @@ use fastrand::Rng;
 use peer_service::NodeName;
 
 use crate::{
-    conn::{Conn, ConnIx, LifeIx, NodeIx},
+    conn::{Conn, ConnIx, InstanceIx, NodeIx},
     counts::Counts,
     faults::{Cut, FaultSet},
-    life::Life,
+    instance::Instance,
     oracle::Oracle,
-    time::{Agenda, SECOND, Time},
+    time::{EventQueue, SECOND, Time},
     trace::Trace,
 };
 
-/// What a run is made of.
+/// The parameters of a run.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub seed: u64,
     pub nodes: usize,
-    /// How long faults happen, in virtual seconds.
+    /// Duration of the workload and the faults, in virtual seconds.
     pub seconds: u64,
     pub faults: FaultSet,
     pub keep_trace: bool,
 }
 
-/// What can happen.
+/// An event of the simulation.
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
     /// The tasks of a node run.
-    Run(LifeIx),
-    /// The task that dials a peer looks what to do.
-    Plan(LifeIx, NodeIx),
-    /// A dial reaches its peer, or nobody.
+    Run(InstanceIx),
+    /// The dialer of a peer asks for its next plan.
+    PlanDial(InstanceIx, NodeIx),
+    /// A dial reaches its peer, or fails.
     Connect(ConnIx),
-    /// A handshake has had its time.
+    /// The handshake of that side times out.
     Expire(ConnIx, usize),
-    /// Something arrives at that side.
+    /// Packets arrive at that side.
     Arrive(ConnIx, usize),
-    /// A node that was paused reads what has arrived.
+    /// A node that was paused reads the packets that have arrived.
     Read(ConnIx, usize),
-    Beat(ConnIx, usize, u64),
-    /// Some process does something.
-    Act,
-    /// Something breaks.
-    Break,
-    /// What was broken is whole again.
-    Mend(usize),
-    Resume(LifeIx),
+    PollUpkeep(ConnIx, usize, u64),
+    /// A process performs an action.
+    Workload,
+    /// A fault happens.
+    Fault,
+    /// A cut is repaired.
+    Repair(usize),
+    Resume(InstanceIx),
     Restart(NodeIx),
-    Leave(LifeIx),
+    Leave(InstanceIx),
 }
 
-/// A promise that was broken.
+/// A violated property.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// As `docs/RACES.md` calls it.
+    /// The name of the property in `docs/RACES.md`.
     pub property: &'static str,
     pub what: String,
     pub at: Time,
@@ -73,22 +72,22 @@ pub struct Violation {
 pub struct World {
     pub settings: Settings,
     pub now: Time,
-    /// `now`, where the clocks of the nodes read it.
+    /// A copy of `now` for the clocks of the nodes.
     pub shared_now: Arc<AtomicU64>,
-    pub agenda: Agenda<Event>,
+    pub queue: EventQueue<Event>,
     pub rng: Rng,
     pub zero: Instant,
     pub names: Vec<NodeName>,
-    /// Who is reached under each name.
-    pub homes: Vec<Option<LifeIx>>,
-    /// Whose host is gone, too: nothing answers there.
+    /// The instance that is reachable under each name.
+    pub reachable: Vec<Option<InstanceIx>>,
+    /// Whether the host of each name is down too: it does not even refuse connections.
     pub hosts_down: Vec<bool>,
-    pub lives: Vec<Life>,
+    pub instances: Vec<Instance>,
     pub conns: Vec<Conn>,
     pub cuts: Vec<Option<Cut>>,
-    /// When the network was last mended.
-    pub mended: Time,
-    /// Faults and work go on.
+    /// When the last cut was repaired.
+    pub repaired: Time,
+    /// Whether workload and faults continue.
     pub busy: bool,
     pub oracle: Oracle,
     pub counts: Counts,
@@ -96,10 +95,10 @@ pub struct World {
     pub violation: Option<Violation>,
 }
 
-/// After the faults have stopped: longer than any timeout, backoff and retry of a dial.
-const HEALING: Time = 100 * SECOND;
-/// After the last process has exited.
-const EMPTYING: Time = 20 * SECOND;
+/// Time after the end of the faults: longer than any timeout, backoff and retry of a dial.
+const QUIESCENCE: Time = 100 * SECOND;
+/// Time after the exit of the last process.
+const DRAIN: Time = 20 * SECOND;
 
 impl World {
     pub fn new(settings: Settings) -> Self {
@@ -107,16 +106,16 @@ impl World {
         World {
             now: 0,
             shared_now: Arc::default(),
-            agenda: Agenda::default(),
+            queue: EventQueue::default(),
             rng: Rng::with_seed(settings.seed),
             zero: Instant::now(),
             names: (0..settings.nodes).map(name).collect(),
-            homes: vec![None; settings.nodes],
+            reachable: vec![None; settings.nodes],
             hosts_down: vec![false; settings.nodes],
-            lives: Vec::new(),
+            instances: Vec::new(),
             conns: Vec::new(),
             cuts: Vec::new(),
-            mended: 0,
+            repaired: 0,
             busy: true,
             oracle: Oracle::default(),
             counts: Counts::default(),
@@ -126,106 +125,107 @@ impl World {
         }
     }
 
-    /// A whole run: work and faults, then peace, then emptiness; judged all the time.
+    /// Runs the workload with faults, then a time of quiescence, then a time without processes,
+    /// with checks all the time.
     pub fn run(&mut self) {
         for node in 0..self.settings.nodes {
             self.start(node, true);
         }
-        self.agenda.plan(0, Event::Act);
-        self.agenda.plan(SECOND, Event::Break);
-        self.until(self.settings.seconds * SECOND);
-        let phases = [World::begin_peace, World::begin_emptiness, World::judge_emptiness];
-        for (next, lasting) in phases.into_iter().zip([HEALING, EMPTYING, 0]) {
-            // What follows a violation tells nothing.
+        self.queue.schedule(0, Event::Workload);
+        self.queue.schedule(SECOND, Event::Fault);
+        self.run_until(self.settings.seconds * SECOND);
+        let phases = [World::begin_quiescence, World::begin_drain, World::check_leaks];
+        for (next, lasting) in phases.into_iter().zip([QUIESCENCE, DRAIN, 0]) {
+            // Checks after a violation would only repeat it.
             if self.violation.is_none() {
                 next(self);
-                self.until(self.now + lasting);
+                self.run_until(self.now + lasting);
             }
         }
-        self.counts.events = self.agenda.planned();
+        self.counts.events = self.queue.scheduled();
         self.counts.node_seconds = self.now / SECOND * self.settings.nodes as u64;
     }
 
-    fn begin_peace(&mut self) {
+    fn begin_quiescence(&mut self) {
         self.busy = false;
-        self.heal();
+        self.repair_all();
     }
 
-    fn begin_emptiness(&mut self) {
-        self.judge_rest();
-        self.empty();
+    fn begin_drain(&mut self) {
+        self.check_quiescence();
+        self.end_all_processes();
     }
 
-    fn until(&mut self, end: Time) {
+    fn run_until(&mut self, end: Time) {
         while self.violation.is_none() {
-            let Some((at, event)) = self.agenda.next() else { break };
+            let Some((at, event)) = self.queue.next() else { break };
             if at > end {
-                self.agenda.plan(at, event);
+                self.queue.schedule(at, event);
                 break;
             }
-            self.pass(at);
-            self.happen(event);
+            self.advance_to(at);
+            self.handle(event);
         }
         if self.violation.is_none() {
-            self.pass(self.now.max(end));
+            self.advance_to(self.now.max(end));
         }
     }
 
-    fn pass(&mut self, to: Time) {
+    fn advance_to(&mut self, to: Time) {
         self.now = to;
         self.shared_now.store(to, Ordering::Relaxed);
     }
 
-    fn happen(&mut self, event: Event) {
-        if let Some(life) = self.concerns(event) {
-            if !self.lives[life].alive {
+    fn handle(&mut self, event: Event) {
+        if let Some(instance) = self.instance_of_event(event) {
+            if !self.instances[instance].alive {
                 return;
             }
-            if self.lives[life].paused {
-                return self.lives[life].missed.push(event);
+            if self.instances[instance].paused {
+                return self.instances[instance].missed.push(event);
             }
         }
         match event {
-            Event::Run(life) => self.run_node(life),
-            Event::Plan(life, to) => {
-                self.plan_dial(life, to);
+            Event::Run(instance) => self.run_node(instance),
+            Event::PlanDial(instance, to) => {
+                self.plan_dial(instance, to);
             }
             Event::Connect(conn) => self.connected(conn),
             Event::Expire(conn, side) => self.expire(conn, side),
             Event::Arrive(conn, side) => self.arrive(conn, side),
-            Event::Read(conn, side) => self.shake(conn, side),
-            Event::Beat(conn, side, number) => self.beat(conn, side, number),
-            Event::Act => self.act(),
-            Event::Break => self.break_something(),
-            Event::Mend(cut) => self.mend(cut),
-            Event::Resume(life) => self.resume(life),
+            Event::Read(conn, side) => self.step_handshake(conn, side),
+            Event::PollUpkeep(conn, side, number) => self.poll_upkeep(conn, side, number),
+            Event::Workload => self.perform_action(),
+            Event::Fault => self.inject_fault(),
+            Event::Repair(cut) => self.repair(cut),
+            Event::Resume(instance) => self.resume(instance),
             Event::Restart(node) => self.restart(node),
-            Event::Leave(life) => self.leave(life),
+            Event::Leave(instance) => self.leave(instance),
         }
     }
 
-    /// Whose doing it is: nothing that a node does happens while it is paused or dead.
-    fn concerns(&self, event: Event) -> Option<LifeIx> {
-        let of = |conn: ConnIx, side: usize| self.conns[conn].ends[side].as_ref().map(|end| end.life);
+    /// The instance that performs the event, if one does: a paused or ended node performs nothing.
+    fn instance_of_event(&self, event: Event) -> Option<InstanceIx> {
+        let of = |conn: ConnIx, side: usize| self.conns[conn].ends[side].as_ref().map(|end| end.instance);
         match event {
-            Event::Run(life) | Event::Plan(life, _) => Some(life),
+            Event::Run(instance) | Event::PlanDial(instance, _) => Some(instance),
             Event::Connect(conn) => of(conn, 0),
-            Event::Expire(conn, side) | Event::Read(conn, side) | Event::Beat(conn, side, _) => {
+            Event::Expire(conn, side) | Event::Read(conn, side) | Event::PollUpkeep(conn, side, _) => {
                 of(conn, side)
             }
             Event::Arrive(..)
-            | Event::Act
-            | Event::Break
-            | Event::Mend(_)
+            | Event::Workload
+            | Event::Fault
+            | Event::Repair(_)
             | Event::Resume(_)
             | Event::Restart(_)
             | Event::Leave(_) => None,
         }
     }
 
-    /// Which node bears that name.
+    /// The node with that name.
     pub fn node_of(&self, name: &NodeName) -> NodeIx {
-        self.names.binary_search(name).expect("nobody knows other names")
+        self.names.binary_search(name).expect("all names are in the list")
     }
 
     pub fn violated(&mut self, property: &'static str, what: impl FnOnce() -> String) {

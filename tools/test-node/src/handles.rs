@@ -1,4 +1,4 @@
-//! Monitors that belong to no process: each a future, or all in one stream.
+//! Monitors without a process: futures, and members of one stream.
 
 use std::{collections::HashMap, error::Error, future::pending};
 
@@ -7,24 +7,24 @@ use futures::{
     channel::{mpsc, oneshot},
 };
 use monitor_runtime::{Monitor, MonitorOptions, Node, Target};
-use node_protocol::Answer;
+use node_protocol::CommandAnswer;
 
 use crate::{
     output::{self, Ticket, say},
     text,
 };
 
-/// All of them.
+/// All monitors without a process.
 pub(crate) struct Handles {
     node: Node,
-    /// How to end each handle that has not fired, by its monitor as text.
-    futures: HashMap<String, oneshot::Sender<End>>,
+    /// A sender for each handle that has not fired, by its monitor as text; it removes the monitor.
+    futures: HashMap<String, oneshot::Sender<EndRequest>>,
     set: mpsc::UnboundedSender<SetOrder>,
 }
 
-/// To end one handle.
-struct End {
-    /// Ask whether the monitor was active, instead of just dropping it.
+/// Removes one monitor.
+struct EndRequest {
+    /// Whether to return if the monitor was active, instead of only dropping the handle.
     info: bool,
     was_active: oneshot::Sender<bool>,
 }
@@ -41,22 +41,21 @@ impl Handles {
         Handles { node: node.clone(), futures: HashMap::new(), set }
     }
 
-    /// Monitors the targets, and answers with the monitors before any of them can be said to have
-    /// fired.
+    /// Monitors the targets. Answers with the monitors before any `Down` is printed.
     pub(crate) fn watch(&mut self, targets: &[String], options: MonitorOptions, set: bool, ticket: Ticket) {
         let targets = targets.iter().map(|target| text::target(target)).collect::<Result<Vec<_>, _>>();
         match targets {
-            // The stream answers itself, in order with what comes out of it.
+            // The task of the stream answers, in order with the `Down`s of the stream.
             Ok(targets) if set => drop(self.set.unbounded_send(SetOrder::Add { targets, options, ticket })),
             Ok(targets) => match self.start(targets, options) {
                 Ok(handles) => {
                     let texts = handles.iter().map(|handle| handle.reference().to_string()).collect();
-                    ticket.answer(Answer::Monitors(texts));
+                    ticket.answer(CommandAnswer::Monitors(texts));
                     handles.into_iter().for_each(|handle| self.tend(handle));
                 }
-                Err(error) => ticket.answer(Answer::Error(error.to_string())),
+                Err(error) => ticket.answer(CommandAnswer::Error(error.to_string())),
             },
-            Err(error) => ticket.answer(Answer::Error(error.to_string())),
+            Err(error) => ticket.answer(CommandAnswer::Error(error.to_string())),
         }
     }
 
@@ -66,47 +65,48 @@ impl Handles {
 
     fn tend(&mut self, monitor: Monitor) {
         let (end, ended) = oneshot::channel();
-        // Handles that have fired need no ending: their tasks are gone.
+        // The tasks of handles that have fired have ended.
         self.futures.retain(|_, end| !end.is_canceled());
         self.futures.insert(monitor.reference().to_string(), end);
         smol::spawn(tend_future(monitor, ended)).detach();
     }
 
-    /// Ends monitors, and answers when that is done.
+    /// Removes monitors, and answers when that is done.
     pub(crate) fn unwatch(&mut self, monitors: Vec<String>, info: bool, ticket: Ticket) {
         let mut flags = Vec::new();
         for monitor in monitors {
             let (was_active, flag) = oneshot::channel();
-            // Who has fired already does not listen any more; then the flag's sender is dropped: it
-            // was not active.
+            // The task of a handle that has fired has ended: then the sender of the flag is
+            // dropped, and the monitor was not active.
             match self.futures.remove(&monitor) {
-                Some(end) => drop(end.send(End { info, was_active })),
+                Some(end) => drop(end.send(EndRequest { info, was_active })),
                 None => drop(self.set.unbounded_send(SetOrder::Remove { monitor, was_active })),
             }
             flags.push(async move { flag.await.unwrap_or(!info) });
         }
-        let answer = async move { ticket.answer(Answer::Flags(futures::future::join_all(flags).await)) };
+        let answer =
+            async move { ticket.answer(CommandAnswer::Flags(futures::future::join_all(flags).await)) };
         smol::spawn(answer).detach();
     }
 }
 
-/// Awaits one monitor, unless it is ended first.
-async fn tend_future(mut monitor: Monitor, ended: oneshot::Receiver<End>) {
+/// Awaits one monitor, unless it is removed first.
+async fn tend_future(mut monitor: Monitor, ended: oneshot::Receiver<EndRequest>) {
     enum Next {
-        End(End),
+        End(EndRequest),
         Fired(monitor_runtime::Down),
     }
     let end = async {
         match ended.await {
             Ok(end) => Next::End(end),
-            // Nobody can end it any more: the program is ending.
+            // The sender is gone only if the program is ending.
             Err(_) => pending().await,
         }
     };
     let next = smol::future::or(end, async { Next::Fired((&mut monitor).await) }).await;
     match next {
         Next::Fired(down) => say(&output::down("handle".to_owned(), &down)),
-        Next::End(End { info, was_active }) => {
+        Next::End(EndRequest { info, was_active }) => {
             let flag = match info {
                 true => monitor.demonitor(),
                 false => {
@@ -114,13 +114,13 @@ async fn tend_future(mut monitor: Monitor, ended: oneshot::Receiver<End>) {
                     true
                 }
             };
-            // Nobody may wait for the answer any more.
+            // This fails only if the receiver is gone.
             let _ = was_active.send(flag);
         }
     }
 }
 
-/// Tends the set: adds, removes, and says what comes out.
+/// Runs the set: adds and removes monitors, and prints their `Down`s.
 async fn tend_set(node: Node, mut orders: mpsc::UnboundedReceiver<SetOrder>) {
     enum Next {
         Order(Option<SetOrder>),
@@ -143,12 +143,14 @@ async fn tend_set(node: Node, mut orders: mpsc::UnboundedReceiver<SetOrder>) {
                 let added: Result<Vec<_>, _> =
                     targets.into_iter().map(|target| set.add_with(target, options)).collect();
                 ticket.answer_with(
-                    added.map(|added| Answer::Monitors(added.iter().map(ToString::to_string).collect())),
+                    added.map(|added| {
+                        CommandAnswer::Monitors(added.iter().map(ToString::to_string).collect())
+                    }),
                 );
             }
             Next::Order(Some(SetOrder::Remove { monitor, was_active })) => {
                 let was = text::monitor(&monitor).is_ok_and(|monitor| set.remove(&monitor));
-                // Nobody may wait for the answer any more.
+                // This fails only if the receiver is gone.
                 let _ = was_active.send(was);
             }
             Next::Order(None) => return,

@@ -1,10 +1,10 @@
-//! One node of a cluster, driven by lines: a program to try things out with, and what the cluster
-//! test is made of.
+//! One node of a cluster, controlled by lines: a program for experiments, and the node of the
+//! cluster tests.
 //!
-//! It starts a node, reads requests from standard input, one JSON object a line, and prints answers
-//! and everything that its processes receive to standard output, one JSON object a line. The crate
-//! `node-protocol` describes every line. When its input ends, the program ends; without a `stop`
-//! before, that is a crash.
+//! It starts a node, reads requests from standard input, one JSON object per line, and prints
+//! replies and the events of its processes to standard output, one JSON object per line. The crate
+//! `node-protocol` describes every line. The program ends when its input ends; without an earlier
+//! `stop` that is a crash of the node.
 //!
 //! ```text
 //! cargo xtask keygen cluster.key && export OBIT_SECRET=$(cat cluster.key)
@@ -12,14 +12,14 @@
 //! cargo run -p test-node -- --name b@127.0.0.1:7002 --peer a@127.0.0.1:7001     (in another terminal)
 //! ```
 //!
-//! Options: `--name NAME` (required), `--listen ADDRESS` (the name's address by default), `--peer
+//! Options: `--name NAME` (required), `--listen ADDRESS` (by default that of the name), `--peer
 //! NAME[=ADDRESS]` (connect at start; may be given several times), `--hidden`, `--heartbeat
 //! default|fast|wan|I/T` (interval and timeout in milliseconds), `--log LEVEL` (`off` to `trace`,
-//! to standard error; nothing by default). The secret of the cluster comes in the environment,
-//! because arguments are visible to every user of the machine.
+//! to standard error; no log by default). The secret of the cluster is in the environment, because
+//! every user of the machine can read the arguments.
 //!
-//! Where to look: `process.rs` is a process that watches and is watched, in Erlang's style;
-//! `handles.rs` holds monitors as futures and as a stream.
+//! `process.rs` is a process that monitors and is monitored, in the style of Erlang; `handles.rs`
+//! has monitors as futures and as a stream.
 
 #![allow(clippy::print_stdout, reason = "standard output is what this program is for")]
 
@@ -35,7 +35,7 @@ use std::{
 
 use futures::{StreamExt, channel::mpsc};
 use monitor_runtime::{Node, NodeName, Pid, RegName};
-use node_protocol::{Answer, Command, Output, Request};
+use node_protocol::{Command, CommandAnswer, Output, Request};
 
 mod handles;
 mod options;
@@ -68,11 +68,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The lines of standard input, read on a thread of their own: reading blocks.
+/// The lines of standard input, read on a thread of their own, since the reads block.
 fn lines() -> mpsc::UnboundedReceiver<String> {
     let (sender, lines) = mpsc::unbounded();
     thread::spawn(move || {
-        // What cannot be read, and what nobody takes any more, ends the input.
+        // The input ends at the first error, and when the receiver is gone.
         let _ =
             io::stdin().lock().lines().map_while(Result::ok).try_for_each(|line| sender.unbounded_send(line));
     });
@@ -82,7 +82,7 @@ fn lines() -> mpsc::UnboundedReceiver<String> {
 struct Program {
     node: Node,
     handles: Handles,
-    /// What to tell each process, by its pid as text.
+    /// The commands of each process, by its pid as text.
     processes: HashMap<String, mpsc::UnboundedSender<Order>>,
 }
 
@@ -98,7 +98,8 @@ impl Program {
 
     async fn obey(&mut self, ticket: Ticket, command: Command) {
         match command {
-            // What a process does itself, it also answers itself, in order with what it receives.
+            // A process answers the commands for itself, in order with the messages that it
+            // receives.
             Command::Pause { process } => self.order(&process, Order::Pause(true, ticket)),
             Command::Block { process, milliseconds } => {
                 self.order(&process, Order::Block(Duration::from_millis(milliseconds), ticket));
@@ -131,52 +132,52 @@ impl Program {
             Command::Unwatch { monitors, info } => self.handles.unwatch(monitors, info, ticket),
             Command::Stop => {
                 self.node.stop().await;
-                ticket.answer(Answer::Done);
+                ticket.answer(CommandAnswer::Done);
             }
             other => ticket.answer_with(self.answer(other)),
         }
     }
 
     fn order(&self, process: &str, order: Order) {
-        // An order that reaches nobody is dropped, and its ticket says so.
+        // The command is dropped if the process is gone, and its ticket then answers with an error.
         if let Some(orders) = self.processes.get(process) {
             let _ = orders.unbounded_send(order);
         }
     }
 
-    /// What the node itself does.
-    fn answer(&mut self, command: Command) -> Result<Answer, Box<dyn Error>> {
+    /// Carries out a command for the node itself.
+    fn answer(&mut self, command: Command) -> Result<CommandAnswer, Box<dyn Error>> {
         Ok(match command {
             Command::Spawn { count, thread } => {
                 let pids: Result<_, _> = (0..count).map(|_| self.spawn(thread)).collect();
-                Answer::Pids(pids?)
+                CommandAnswer::Pids(pids?)
             }
             Command::Exit { processes, how } => {
                 for process in processes {
                     self.order(&process, Order::Exit(how.clone()));
                     self.processes.remove(&process);
                 }
-                Answer::Done
+                CommandAnswer::Done
             }
-            Command::Kill { process } => Answer::Flags(vec![self.node.kill(&text::pid(&process)?)?]),
-            Command::Unregister { name } => Answer::Flags(vec![self.node.unregister(&name.parse()?)?]),
+            Command::Kill { process } => CommandAnswer::Flags(vec![self.node.kill(&text::pid(&process)?)?]),
+            Command::Unregister { name } => CommandAnswer::Flags(vec![self.node.unregister(&name.parse()?)?]),
             Command::Whereis { name } => {
                 let holder = self.node.whereis(&name.parse::<RegName>()?);
-                Answer::Pids(holder.iter().map(Pid::to_string).collect())
+                CommandAnswer::Pids(holder.iter().map(Pid::to_string).collect())
             }
             Command::Connect { node } => {
                 self.node.connect(text::spec(&node)?)?;
-                Answer::Done
+                CommandAnswer::Done
             }
             Command::Disconnect { node } => {
                 self.node.disconnect(&node.parse::<NodeName>()?)?;
-                Answer::Done
+                CommandAnswer::Done
             }
-            Command::Nodes { of } => {
-                Answer::Nodes(self.node.nodes(text::node_type(of)).iter().map(text::node_info).collect())
-            }
-            Command::Tables => Answer::Tables(text::tables(&self.node.stats())),
-            Command::Inspect => Answer::Inspect(serde_json::to_value(self.node.inspect())?),
+            Command::Nodes { of } => CommandAnswer::Nodes(
+                self.node.nodes(text::node_type(of)).iter().map(text::node_info).collect(),
+            ),
+            Command::Tables => CommandAnswer::Tables(text::tables(&self.node.stats())),
+            Command::Inspect => CommandAnswer::Inspect(serde_json::to_value(self.node.inspect())?),
             other => Err(format!("{other:?} is for a process or a handle"))?,
         })
     }

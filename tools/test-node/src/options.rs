@@ -8,8 +8,8 @@ use tracing_subscriber::filter::LevelFilter;
 /// The environment variable with the cluster's secret.
 const SECRET: &str = "OBIT_SECRET";
 
-/// The configuration that the arguments and the environment describe; an error names the argument
-/// that is wrong.
+/// Makes the configuration from the arguments and the environment. An error names the wrong
+/// argument.
 pub(crate) fn config(mut arguments: impl Iterator<Item = String>) -> Result<Config, Box<dyn Error>> {
     let (mut name, mut listen, mut hidden, mut peers) = (None, None, false, Vec::<NodeSpec>::new());
     let mut heartbeat = "default".to_owned();
@@ -44,7 +44,7 @@ pub(crate) fn config(mut arguments: impl Iterator<Item = String>) -> Result<Conf
     }
 }
 
-/// Logs to standard error, as a program does that thinks of nothing further.
+/// Logs to standard error, with the default subscriber.
 fn log(level: LevelFilter) {
     tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(level).init();
 }

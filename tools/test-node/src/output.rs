@@ -1,22 +1,22 @@
-//! Standard output, and the promise to answer.
+//! Standard output, and the replies to requests.
 
 use std::io::{self, Write};
 
-use node_protocol::{Answer, Output};
+use node_protocol::{CommandAnswer, Output};
 
 use crate::text;
 
-/// Prints one line, whole, at once.
+/// Prints one whole line, and flushes it.
 pub(crate) fn say(output: &Output) {
     let mut line = serde_json::to_vec(output).expect("what is said has text keys only");
     line.push(b'\n');
     let mut stdout = io::stdout().lock();
-    // When nobody reads any more, nobody will drive the node either: the input has ended, too.
+    // This fails only if the reader is gone. Then the input ends too.
     let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
 }
 
-/// A request that must be answered, once. Dropped without an answer it says so: its process was
-/// gone.
+/// A request that must be answered once. On drop without an answer it answers with an error: its
+/// process is gone.
 pub(crate) struct Ticket(Option<u64>);
 
 impl Ticket {
@@ -24,16 +24,16 @@ impl Ticket {
         Ticket(Some(id))
     }
 
-    pub(crate) fn answer(mut self, answer: Answer) {
+    pub(crate) fn answer(mut self, answer: CommandAnswer) {
         self.give(answer);
     }
 
-    /// Answers with what `result` holds, or with its error.
-    pub(crate) fn answer_with<E: ToString>(self, result: Result<Answer, E>) {
-        self.answer(result.unwrap_or_else(|error| Answer::Error(error.to_string())));
+    /// Answers with the result, or with its error.
+    pub(crate) fn answer_with<E: ToString>(self, result: Result<CommandAnswer, E>) {
+        self.answer(result.unwrap_or_else(|error| CommandAnswer::Error(error.to_string())));
     }
 
-    fn give(&mut self, answer: Answer) {
+    fn give(&mut self, answer: CommandAnswer) {
         if let Some(id) = self.0.take() {
             say(&Output::Reply { id, answer });
         }
@@ -42,11 +42,11 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.give(Answer::Error("no such process, or it has ended".to_owned()));
+        self.give(CommandAnswer::Error("no such process, or it has ended".to_owned()));
     }
 }
 
-/// A monitor has fired.
+/// Prints that a monitor has fired.
 pub(crate) fn down(to: String, down: &monitor_runtime::Down) -> Output {
     Output::Down {
         to,

@@ -1,4 +1,4 @@
-//! A process of this program: it does what it is told, and says what it receives.
+//! A process of this program: it carries out commands, and prints the messages that it receives.
 
 use std::{collections::HashMap, error::Error, future::pending, thread, time::Duration};
 
@@ -7,19 +7,19 @@ use monitor_runtime::{
     Connect, Demonitor, Event, ExitReason, Mailbox, MonitorOptions, Node, NodeDownSource, NotAlive, Pid,
     Target,
 };
-use node_protocol::{Answer, Exit, Output, Subscription};
+use node_protocol::{CommandAnswer, Exit, Output, Subscription};
 
 use crate::{
     output::{self, Ticket, say},
     text,
 };
 
-/// What a process can be told to do.
+/// A command for a process.
 pub(crate) enum Order {
     Exit(Exit),
-    /// To receive nothing, or to receive again.
+    /// Stops receiving, or receives again.
     Pause(bool, Ticket),
-    /// To block its thread.
+    /// Blocks the thread of the process.
     Block(Duration, Ticket),
     Register(String, Ticket),
     Send {
@@ -43,7 +43,7 @@ pub(crate) enum Order {
     DemonitorNodes(Subscription, Ticket),
 }
 
-/// The process as a task of the node.
+/// Runs the process as a task of the node.
 pub(crate) async fn task(
     mut mailbox: Mailbox,
     orders: mpsc::UnboundedReceiver<Order>,
@@ -54,21 +54,20 @@ pub(crate) async fn task(
     }
 }
 
-/// The process as a thread that holds a guard: what a task of another runtime, or an actor, would
-/// be.
+/// Runs the process as a thread that holds a guard, as a task of another runtime or an actor would.
 pub(crate) fn start_thread(node: &Node, orders: mpsc::UnboundedReceiver<Order>) -> Result<Pid, NotAlive> {
     let mut process = node.process()?;
     let pid = process.pid().clone();
     thread::spawn(move || {
-        // A panic in here unwinds through the guard, which tells of it.
+        // A panic unwinds through the guard, which reports it as the exit reason.
         let reason = smol::block_on(live(&mut process, orders));
         process.exit(reason);
     });
     Ok(pid)
 }
 
-/// Lives until it is told to exit, or its mailbox is closed; returns of what it ends. What it is
-/// told comes before what it receives.
+/// Runs until a command ends the process, or its mailbox is closed. Returns the exit reason.
+/// Commands come before messages.
 async fn live(mailbox: &mut Mailbox, mut orders: mpsc::UnboundedReceiver<Order>) -> ExitReason {
     enum Next {
         Order(Option<Order>),
@@ -94,18 +93,18 @@ async fn live(mailbox: &mut Mailbox, mut orders: mpsc::UnboundedReceiver<Order>)
             Next::Order(Some(Order::Exit(how))) => {
                 say(&Output::Exiting { process: mailbox.pid().to_string(), reason: how.clone() });
                 if let Exit::Panicked(text) = how {
-                    // Said as a reason it would do, but it is to be shown that a panic does it,
-                    // too.
+                    // A real panic, to test that it is reported. The reason could also be passed as
+                    // a value.
                     panic!("{text}");
                 }
-                return text::exit_reason(&how).expect("whoever gives the reason keeps to its limit");
+                return text::exit_reason(&how).expect("the caller keeps to the limit of reasons");
             }
             Next::Order(Some(Order::Pause(pause, ticket))) => {
                 paused = pause;
-                ticket.answer(Answer::Done);
+                ticket.answer(CommandAnswer::Done);
             }
             Next::Order(Some(Order::Block(time, ticket))) => {
-                ticket.answer(Answer::Done);
+                ticket.answer(CommandAnswer::Done);
                 thread::sleep(time);
             }
             Next::Order(Some(Order::Send { to, count, ticket })) => {
@@ -116,23 +115,24 @@ async fn live(mailbox: &mut Mailbox, mut orders: mpsc::UnboundedReceiver<Order>)
     }
 }
 
-/// Sends numbered messages, waiting for room as often as need be.
+/// Sends numbered messages, and waits whenever the queue is full.
 async fn send(
     mailbox: &Mailbox,
     sent: &mut HashMap<String, u64>,
     to: String,
     count: usize,
-) -> Result<Answer, Box<dyn Error>> {
+) -> Result<CommandAnswer, Box<dyn Error>> {
     let target = text::target(&to)?;
     let last = sent.entry(to).or_default();
     for _ in 0..count {
         mailbox.send_async(target.clone(), (*last + 1).to_string()).await?;
         *last += 1;
     }
-    Ok(Answer::Sent(*last))
+    Ok(CommandAnswer::Sent(*last))
 }
 
-/// What can be done without waiting: in Erlang's style, where every notice comes to the mailbox.
+/// Carries out a command that does not wait, in the style of Erlang: all notices arrive in the
+/// mailbox.
 fn obey(mailbox: &Mailbox, order: Order) {
     match order {
         Order::Register(name, ticket) => ticket.answer_with(register(mailbox, &name)),
@@ -146,10 +146,13 @@ fn obey(mailbox: &Mailbox, order: Order) {
         Order::DemonitorNode(node, ticket) => ticket.answer_with(demonitor_node(mailbox, &node)),
         Order::MonitorNodes(of, ticket) => {
             let up = mailbox.monitor_nodes(text::nodes_options(of));
-            ticket.answer_with(up.map(|nodes| Answer::Nodes(nodes.iter().map(text::node_info).collect())));
+            ticket.answer_with(
+                up.map(|nodes| CommandAnswer::Nodes(nodes.iter().map(text::node_info).collect())),
+            );
         }
         Order::DemonitorNodes(of, ticket) => {
-            ticket.answer_with(mailbox.demonitor_nodes(text::nodes_options(of)).map(|()| Answer::Done));
+            ticket
+                .answer_with(mailbox.demonitor_nodes(text::nodes_options(of)).map(|()| CommandAnswer::Done));
         }
         Order::Exit(_) | Order::Pause(..) | Order::Block(..) | Order::Send { .. } => {
             unreachable!("the loop itself does these")
@@ -157,32 +160,40 @@ fn obey(mailbox: &Mailbox, order: Order) {
     }
 }
 
-fn register(mailbox: &Mailbox, name: &str) -> Result<Answer, Box<dyn Error>> {
+fn register(mailbox: &Mailbox, name: &str) -> Result<CommandAnswer, Box<dyn Error>> {
     mailbox.register(name.parse()?)?;
-    Ok(Answer::Done)
+    Ok(CommandAnswer::Done)
 }
 
-fn monitor(mailbox: &Mailbox, targets: &[String], options: MonitorOptions) -> Result<Answer, Box<dyn Error>> {
+fn monitor(
+    mailbox: &Mailbox,
+    targets: &[String],
+    options: MonitorOptions,
+) -> Result<CommandAnswer, Box<dyn Error>> {
     let targets: Vec<Target> = targets.iter().map(|target| text::target(target)).collect::<Result<_, _>>()?;
     let monitors: Result<_, _> =
         targets.into_iter().map(|target| Ok(mailbox.monitor_with(target, options)?.to_string())).collect();
-    monitors.map(Answer::Monitors)
+    monitors.map(CommandAnswer::Monitors)
 }
 
-fn demonitor(mailbox: &Mailbox, monitors: &[String], how: Demonitor) -> Result<Answer, Box<dyn Error>> {
+fn demonitor(
+    mailbox: &Mailbox,
+    monitors: &[String],
+    how: Demonitor,
+) -> Result<CommandAnswer, Box<dyn Error>> {
     let flags: Result<_, _> =
         monitors.iter().map(|monitor| Ok(mailbox.demonitor_with(&text::monitor(monitor)?, how)?)).collect();
-    flags.map(Answer::Flags)
+    flags.map(CommandAnswer::Flags)
 }
 
-fn monitor_node(mailbox: &Mailbox, node: &str, connect: Connect) -> Result<Answer, Box<dyn Error>> {
+fn monitor_node(mailbox: &Mailbox, node: &str, connect: Connect) -> Result<CommandAnswer, Box<dyn Error>> {
     mailbox.monitor_node_with(text::spec(node)?, connect)?;
-    Ok(Answer::Done)
+    Ok(CommandAnswer::Done)
 }
 
-fn demonitor_node(mailbox: &Mailbox, node: &str) -> Result<Answer, Box<dyn Error>> {
+fn demonitor_node(mailbox: &Mailbox, node: &str) -> Result<CommandAnswer, Box<dyn Error>> {
     mailbox.demonitor_node(&node.parse()?)?;
-    Ok(Answer::Done)
+    Ok(CommandAnswer::Done)
 }
 
 fn say_event(me: &Pid, event: Event) {

@@ -1,4 +1,4 @@
-//! Between the words of the protocol and the types of the runtime.
+//! Conversions between the texts of the protocol and the types of the runtime.
 
 use std::{collections::BTreeMap, error::Error};
 
@@ -24,7 +24,7 @@ pub(crate) fn monitor(text: &str) -> Parsed<MonitorRef> {
     }
 }
 
-/// A pid as URI, or `name@node`.
+/// A pid as a URI, or `name@node`.
 pub(crate) fn target(text: &str) -> Parsed<Target> {
     match text.starts_with("partisan:") {
         true => Ok(pid(text)?.into()),
@@ -93,7 +93,7 @@ pub(crate) fn node_info_of(node: &NodeId, session: SessionId, hidden: bool) -> p
     }
 }
 
-/// Of what a process is to end.
+/// The reason of an exit command.
 pub(crate) fn exit_reason(exit: &protocol::Exit) -> Result<ExitReason, ReasonTooLarge> {
     match exit {
         protocol::Exit::Normal => Ok(ExitReason::Normal),

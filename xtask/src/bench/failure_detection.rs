@@ -15,7 +15,7 @@ use super::{
     pair::{Lab, Pair, System},
 };
 
-/// The seconds from SIGSTOP to the `Down`, once for each of so many pairs, all beside each other.
+/// Returns the seconds from SIGSTOP to the `Down` for that many pairs, which run at the same time.
 pub(super) fn detection(lab: &Lab, id: &str, system: System, pairs: usize) -> Result<Vec<Sample>> {
     let pairs = watching(lab, system, pairs)?;
     thread::scope(|scope| {

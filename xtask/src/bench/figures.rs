@@ -56,7 +56,7 @@ pub(super) struct Row {
     systems: Vec<(System, Vec<Sample>)>,
 }
 
-/// The middle and the extremes.
+/// The median and the extremes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Summary {
     median: f64,
@@ -76,7 +76,7 @@ impl Summary {
     }
 }
 
-/// Puts a sample where it belongs; rows stand in the order in which they were first measured.
+/// Adds a sample to its row; rows are in the order in which they were first measured.
 pub(super) fn add(rows: &mut Vec<Row>, system: System, sample: Sample) {
     let at = rows.iter().position(|row| row.id == sample.id && row.n == sample.n).unwrap_or_else(|| {
         rows.push(Row { id: sample.id.clone(), n: sample.n, unit: sample.unit, systems: Vec::new() });
@@ -110,8 +110,7 @@ impl Row {
         self.unit.text()
     }
 
-    /// How many times better ours is than what it is compared with, run by run: the quartiles and
-    /// the median.
+    /// The factor of improvement over the baseline, run by run: the quartiles and the median.
     pub(super) fn ratios_by_run(&self) -> Option<(usize, [f64; 3])> {
         let of = |baseline| self.systems.iter().find(|(system, _)| system.is_baseline() == baseline);
         let (ours, other) = (&of(false)?.1, &of(true)?.1);
@@ -125,7 +124,7 @@ impl Row {
         Some((ratios.len(), [at(1)?, at(2)?, at(3)?]))
     }
 
-    /// The configuration that Obit is compared with and that does best.
+    /// The best of the configurations that Obit is compared with.
     fn otp(&self) -> Option<(&(System, Vec<Sample>), Summary)> {
         let sign = if self.unit.more_is_better() { 1.0 } else { -1.0 };
         let others = self.systems.iter().filter(|(system, _)| system.is_baseline());
@@ -133,7 +132,7 @@ impl Row {
         others.max_by(|(_, a), (_, b)| (sign * a.median).total_cmp(&(sign * b.median)))
     }
 
-    /// How many times better ours is.
+    /// The factor of improvement over the baseline.
     pub(super) fn ratio(&self) -> Option<f64> {
         let (ours, otp) = (self.ours()?.median, self.otp()?.1.median);
         let ratio = if self.unit.more_is_better() { ours / otp } else { otp / ours };
@@ -232,7 +231,7 @@ pub(super) fn table(rows: &[Row]) -> String {
     table.to_string()
 }
 
-/// Two builds beside each other, run by run.
+/// A comparison of two builds, run by run.
 pub(super) fn comparison(rows: &[Row]) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);

@@ -1,5 +1,5 @@
-//! Targets that are no ratios to Erlang/OTP: limits in seconds and bytes, and ratios between Obit's
-//! own figures.
+//! Targets that are not ratios to Erlang/OTP: limits in seconds and bytes, and ratios between
+//! Obit's own figures.
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
@@ -8,9 +8,9 @@ use super::figures::{Row, short};
 
 /// The value that is compared with the target.
 enum Figure {
-    /// The median of the row with that id, of so many at least.
+    /// The median of the row with that id, with at least this number of samples.
     Median(&'static str, u64),
-    /// Of the medians of two rows, how many times the first one is the second.
+    /// The ratio of the medians of two rows.
     Times(&'static str, &'static str),
 }
 
@@ -25,7 +25,7 @@ struct Limit {
     figure: Figure,
     side: Side,
     must: f64,
-    /// Better still.
+    /// The goal beyond the minimum.
     aim: Option<f64>,
 }
 
@@ -117,7 +117,7 @@ fn outcomes(rows: &[Row]) -> impl Iterator<Item = Outcome> {
     LIMITS.iter().filter_map(|limit| limit.outcome(rows))
 }
 
-/// The table for people; none if nothing was measured of which there is such a target.
+/// The table for people; `None` if nothing with such a target was measured.
 pub(super) fn table(rows: &[Row]) -> Option<String> {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);

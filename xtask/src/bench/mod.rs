@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: how fast two nodes of Obit are, and two nodes of Erlang/OTP beside them.
+//! `cargo xtask bench`: the speed of two nodes of Obit, and of two nodes of Erlang/OTP for
+//! comparison.
 //!
 //! Each node is a process of its own on loopback. The systems take turns, run by run, so that a
 //! disturbance of the machine affects them alike; the ratio counts. The first run of each is for
@@ -188,14 +189,14 @@ fn in_turn(
                 Some(pair) => pair,
                 None => Pair::start(lab, system)?,
             };
-            let told = |failure: Error| failure.context(format!("{}, run {run}", system.name()));
+            let with_context = |failure: Error| failure.context(format!("{}, run {run}", system.name()));
             let (standing, outcome) = match script::run(standing, script) {
                 // An older build may lack a verb.
                 Err(failure) if run == 0 && system.is_before() => {
-                    println!("    left out: {:#}", told(failure));
+                    println!("    left out: {:#}", with_context(failure));
                     return Ok(());
                 }
-                ran => ran.map_err(told)?,
+                ran => ran.map_err(with_context)?,
             };
             if !script.fatal {
                 *pair = Some(standing);

@@ -114,7 +114,7 @@ pub(crate) struct Lab {
     pub(crate) children: Children,
     /// Our program, and the folder of theirs.
     pub(crate) program: PathBuf,
-    /// Our program as it was, if that is what ours is compared with.
+    /// The build that the program is compared with, if it is one.
     pub(crate) before: Option<PathBuf>,
     pub(crate) folder: PathBuf,
 }

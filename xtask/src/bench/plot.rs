@@ -2,7 +2,7 @@
 
 use crate::svg::{COLOURS, Scale, Svg, WIDTH};
 
-/// Left of the axis: room for labels.
+/// Width of the labels left of the axis.
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = WIDTH - 70.0;
 
@@ -33,7 +33,7 @@ pub(super) fn ratios(rows: &[(String, f64, Option<f64>)]) -> String {
     svg.end()
 }
 
-/// How many of a thousand round trips take how long: one curve a system. Sorts the times, in
+/// A curve for each system: how many of a thousand round trips take how long. Sorts the times, in
 /// nanoseconds.
 pub(super) fn latencies(systems: &mut [(&str, Vec<u64>)]) -> String {
     const TOP: f64 = 40.0;
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_misses_its_target_is_told_by_its_colour() {
+    fn a_missed_target_has_another_colour() {
         let svg = |ratio| ratios(&[("W1a".to_owned(), ratio, Some(5.0))]);
         assert!(svg(4.0).contains(COLOURS[1]) && !svg(6.0).contains(COLOURS[1]));
     }

@@ -22,7 +22,7 @@ pub(super) struct Outcome {
 /// Duration of an idle measurement.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// Runs it, and gives the pair back.
+/// Runs the script, and returns the pair.
 pub(super) fn run(mut pair: Pair, script: &Script) -> Result<(Pair, Outcome)> {
     let mut outcome = Outcome::default();
     for step in script.steps {

@@ -35,7 +35,7 @@ pub(super) enum Step {
 pub(super) struct Measure {
     pub(super) id: &'static str,
     pub(super) verb: &'static str,
-    /// How many of what the verb does.
+    /// The count that the verb takes.
     pub(super) n: u64,
     pub(super) figure: Figure,
 }
@@ -43,18 +43,18 @@ pub(super) struct Measure {
 /// The meaning of the numbers of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Figure {
-    /// A time for all: so many a second.
+    /// The time of all together: a rate per second.
     Rate,
-    /// A time for each: three percentiles.
+    /// The time of each: three percentiles.
     Latency,
-    /// The other node is killed; the time for all `Down`s, and the longest that another call took
+    /// The other node is killed; the time for all `Down`s, and the longest time of another call
     /// meanwhile.
     Lost,
-    /// None: for a while nothing is done, and processor time is counted, and bytes on the
-    /// connection.
+    /// No numbers: the node is idle for a while, and its processor time and the bytes on the
+    /// connection are counted.
     Idle,
-    /// None: bytes of resident memory that each of `n` takes, on either side, since the script
-    /// began.
+    /// No numbers: the resident memory for each of `n` on either side, in bytes, since the start of
+    /// the script.
     Memory,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Target {
     pub(super) id: &'static str,
     pub(super) must: f64,
     pub(super) aim: f64,
-    /// It is one for rows of at least so many.
+    /// The minimum count of the rows that it applies to.
     pub(super) from: u64,
 }
 

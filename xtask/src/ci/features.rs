@@ -1,8 +1,9 @@
-//! Whether the packages build with each set of features that a user may choose, and with the oldest
-//! Rust they declare.
+//! Checks that the packages build with each set of features that a user may choose, and with the
+//! oldest Rust that they declare.
 //!
 //! Features are additive: each set must build without a warning. With cargo-hack these are all sets
-//! of up to [`DEPTH`] features, and some larger ones; without it, by plain cargo, those of a list.
+//! of up to [`DEPTH`] features, and some larger ones; without it, plain cargo checks a list of
+//! sets.
 
 use anyhow::Result;
 use harness::workspace;
@@ -12,13 +13,13 @@ use super::{
     verdict::Done::{self, Without},
 };
 
-/// How many features a set has that cargo-hack tries. Code that needs three at once would be new.
+/// Maximum number of features of a set for cargo-hack. No code depends on three features at once.
 const DEPTH: &str = "2";
 
 /// A package, and its sets of features, each without the default ones.
 type Sets = (&'static str, &'static [&'static str]);
 
-/// What is tried where there is no cargo-hack.
+/// The sets that are checked without cargo-hack.
 const LISTED: &[Sets] = &[
     ("obit-refs", &["", "fuzzing"]),
     ("monitor-core", &["", "fuzzing"]),
@@ -27,7 +28,7 @@ const LISTED: &[Sets] = &[
     (
         "monitor-runtime",
         &[
-            // Each by itself,
+            // Each feature alone,
             "",
             "tcp",
             "tls",
@@ -36,7 +37,7 @@ const LISTED: &[Sets] = &[
             "metrics",
             "test-util",
             "fuzzing",
-            // and those pairs that meet in the code.
+            // and the pairs that share code.
             "tcp,control",
             "tcp,http",
             "metrics,control",
@@ -46,7 +47,7 @@ const LISTED: &[Sets] = &[
     ),
 ];
 
-/// Sets that are tried with and without cargo-hack: larger than it tries.
+/// The larger sets, checked with and without cargo-hack.
 const LARGER: &[Sets] = &[
     ("monitor-runtime", &["tls,test-util,fuzzing", "metrics,http,test-util"]),
     ("obit", &["", "tls,control,http,metrics,test-util"]),

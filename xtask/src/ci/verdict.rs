@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_out_is_neither_passed_nor_failed() {
+    fn a_skipped_part_is_neither_passed_nor_failed() {
         let verdicts = outcomes().map(|outcome| Verdict::of(outcome, false));
         assert_eq!(last_line(&verdicts), "1 passed, 1 failed, 1 skipped");
         assert_eq!(last_line(&verdicts[..1]), "1 passed, 0 failed");

@@ -32,14 +32,14 @@ impl Heartbeat {
         Heartbeat { option, interval, timeout }
     }
 
-    /// How long it took to detect silence; an error if that came before the silence had lasted,
-    /// counted from the last sign of life, or much later.
+    /// The time in which a node detected a silent peer. Returns an error if that time is shorter
+    /// than the timeout, counted from the last frame of the peer, or much longer.
     pub(crate) fn silence(&self, fault: Instant, told: Instant) -> Result<Duration> {
         self.within(self.timeout - self.interval, fault, told)
     }
 
-    /// How long it took to detect a fault of which there was a sign, at the latest at the next sign
-    /// of life; an error if that is longer than silence would have taken.
+    /// The time in which a node detected a fault that the network reports, at the latest at the
+    /// next heartbeat. Returns an error if that is longer than a timeout would have taken.
     pub(crate) fn sign(&self, fault: Instant, told: Instant) -> Result<Duration> {
         self.within(Duration::ZERO, fault, told)
     }

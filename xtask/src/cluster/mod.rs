@@ -29,7 +29,7 @@ use serde_json::Value;
 
 use self::{
     node::{Launch, Node},
-    oracle::Life,
+    oracle::NodeRun,
     report::Progress,
     runner::Outcome,
 };
@@ -140,7 +140,7 @@ pub(crate) struct Cluster<'a> {
 #[derive(Default)]
 struct State {
     /// Every run of every node, in the order of their start.
-    lives: Vec<Node>,
+    runs: Vec<Node>,
     /// The names of the nodes with a fault that can end sessions.
     hurt: BTreeSet<String>,
     figures: BTreeMap<String, Value>,
@@ -150,7 +150,7 @@ impl Cluster<'_> {
     /// The node with that label: one lower-case letter. It is started if it is not alive.
     pub(crate) fn node(&self, label: &str) -> Result<Node> {
         let name = self.name(label);
-        let alive = self.state().lives.iter().find(|node| node.name() == name && node.is_alive()).cloned();
+        let alive = self.state().runs.iter().find(|node| node.name() == name && node.is_alive()).cloned();
         match alive {
             Some(node) => Ok(node),
             None => self.node_with(label, |_| ()),
@@ -194,7 +194,7 @@ impl Cluster<'_> {
         net.map(|net| Ok(net.host(index(label))?.namespace().clone())).transpose()
     }
 
-    /// Does something where a node with that label would run: whatever it connects to is what that
+    /// Runs a closure in the network of a node with that label: its connections reach what that
     /// node could reach.
     pub(crate) fn at<T: Send>(&self, label: &str, work: impl FnOnce() -> T + Send) -> Result<T> {
         match self.home(label)? {
@@ -204,11 +204,11 @@ impl Cluster<'_> {
     }
 
     fn start(&self, launch: Launch) -> Result<Node> {
-        let life = self.state().lives.iter().filter(|node| node.name() == launch.name).count() + 1;
+        let run = self.state().runs.iter().filter(|node| node.name() == launch.name).count() + 1;
         let label = launch.name.split('@').next().unwrap_or_default();
-        let log = self.logs.join(format!("{label}-{life}"));
+        let log = self.logs.join(format!("{label}-{run}"));
         let node = Node::start(self.children, Launch { log, ..launch })?;
-        self.state().lives.push(node.clone());
+        self.state().runs.push(node.clone());
         Ok(node)
     }
 
@@ -227,7 +227,7 @@ impl Cluster<'_> {
         node.kill();
     }
 
-    /// The node leaves in good order; its program goes on and can still be asked.
+    /// The node leaves in good order; its program continues and still accepts commands.
     pub(crate) fn stop(&self, node: &Node) -> Result<()> {
         self.hurt(node);
         node.stop()
@@ -264,21 +264,21 @@ impl Cluster<'_> {
         self.state().hurt.insert(node.name().to_owned());
     }
 
-    /// Waits until nothing is under way any more: the tables of every node that lives hold exactly
-    /// the monitors that by the transcripts are active, at both ends, and no notice is outstanding.
+    /// Waits until the cluster is idle: the tables of every running node hold exactly the monitors
+    /// that are active according to the transcripts, at both ends, and no notice is outstanding.
     ///
-    /// A monitor has then reached its target's node, so whatever happens to the target next is what
-    /// its Down tells.
+    /// After this, every monitor has reached the node of its target, so its `Down` reports the next
+    /// end of the target.
     pub(crate) fn at_rest(&self) -> Result<()> {
         let mut differences = Vec::new();
         let rest = poll(SOON, || {
-            let nodes = self.state().lives.clone();
+            let nodes = self.state().runs.clone();
             let mut tables = BTreeMap::new();
             for node in nodes.iter().filter(|node| node.is_alive()) {
                 tables.insert(node.name().to_owned(), node.tables()?);
             }
-            let lives: Vec<_> = nodes.iter().map(Life::of).collect();
-            differences = oracle::unsettled(&lives, &tables);
+            let runs: Vec<_> = nodes.iter().map(NodeRun::of).collect();
+            differences = oracle::unsettled(&runs, &tables);
             Ok(differences.is_empty().then_some(()))
         })?;
         match rest {

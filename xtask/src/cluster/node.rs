@@ -25,8 +25,8 @@ use harness::{
 use super::{
     heartbeat::Heartbeat,
     process::{Monitor, Process},
-    protocol::{Answer, Command, NodeInfo, NodeKind, Output, Request, Subscription, Tables},
-    transcript::{Entry, Said, Transcript},
+    protocol::{Command, CommandAnswer, NodeInfo, NodeKind, Output, Request, Subscription, Tables},
+    transcript::{LineContent, Transcript, TranscriptLine},
 };
 
 /// How a node is started.
@@ -54,9 +54,9 @@ pub(crate) struct Launch {
 /// One run of a node. Cheap to clone; the process is killed when the last clone is dropped, if not
 /// before.
 #[derive(Clone)]
-pub(crate) struct Node(Arc<Life>);
+pub(crate) struct Node(Arc<NodeProcess>);
 
-struct Life {
+struct NodeProcess {
     launch: Launch,
     incarnation: String,
     child: Running,
@@ -101,15 +101,15 @@ impl Node {
         program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
         let (child, stdin, stdout) = children.start(&mut program, launch.home.as_deref())?;
         let reader = transcript.follow(stdout);
-        let ready = transcript.wait("being ready", SOON, 0, |entry| match &entry.said {
-            Said::Told(Output::Ready { incarnation, .. }) => Some(incarnation.clone()),
+        let ready = transcript.wait("being ready", SOON, 0, |entry| match &entry.content {
+            LineContent::Output(Output::Ready { incarnation, .. }) => Some(incarnation.clone()),
             _ => None,
         });
         let incarnation = ready.map_err(|failure| {
             let errors = fs::read_to_string(launch.log.with_extension("stderr")).unwrap_or_default();
             anyhow!("{failure:#}\nits standard error: {errors}")
         })?;
-        Ok(Node(Arc::new(Life {
+        Ok(Node(Arc::new(NodeProcess {
             launch,
             incarnation,
             child,
@@ -174,7 +174,7 @@ impl Node {
 
     fn processes(&self, command: Command, count: usize) -> Result<Vec<Process>> {
         match self.ask(command)? {
-            Answer::Pids(pids) if pids.len() == count => {
+            CommandAnswer::Pids(pids) if pids.len() == count => {
                 Ok(pids.into_iter().map(|pid| Process::new(self.clone(), pid)).collect())
             }
             other => self.unexpected("processes", &other),
@@ -184,7 +184,7 @@ impl Node {
     /// Returns the process that holds a name on this node.
     pub(crate) fn whereis(&self, name: &str) -> Result<Option<String>> {
         match self.ask(Command::Whereis { name: name.to_owned() })? {
-            Answer::Pids(mut pids) => Ok(pids.pop()),
+            CommandAnswer::Pids(mut pids) => Ok(pids.pop()),
             other => self.unexpected("a process or none", &other),
         }
     }
@@ -216,9 +216,9 @@ impl Node {
     }
 
     /// Makes the harness's monitors from the answer of the node.
-    pub(crate) fn monitors(&self, targets: Vec<String>, answer: Answer) -> Result<Vec<Monitor>> {
+    pub(crate) fn monitors(&self, targets: Vec<String>, answer: CommandAnswer) -> Result<Vec<Monitor>> {
         match answer {
-            Answer::Monitors(references) if references.len() == targets.len() => Ok(references
+            CommandAnswer::Monitors(references) if references.len() == targets.len() => Ok(references
                 .into_iter()
                 .zip(targets)
                 .map(|(reference, target)| Monitor::new(self.clone(), reference, target))
@@ -227,7 +227,7 @@ impl Node {
         }
     }
 
-    // The cluster, and what the node tells about itself.
+    // The cluster, and information of the node about itself.
 
     pub(crate) fn connect(&self, to: &Node) -> Result<()> {
         self.done(Command::Connect { node: to.name().to_owned() })
@@ -264,19 +264,19 @@ impl Node {
 
     pub(crate) fn nodes(&self, of: NodeKind) -> Result<Vec<NodeInfo>> {
         match self.ask(Command::Nodes { of })? {
-            Answer::Nodes(nodes) => Ok(nodes),
+            CommandAnswer::Nodes(nodes) => Ok(nodes),
             other => self.unexpected("nodes", &other),
         }
     }
 
     pub(crate) fn tables(&self) -> Result<Tables> {
         match self.ask(Command::Tables)? {
-            Answer::Tables(tables) => Ok(tables),
+            CommandAnswer::Tables(tables) => Ok(tables),
             other => self.unexpected("tables", &other),
         }
     }
 
-    /// Waits until the tables are such; returns them.
+    /// Waits until the tables satisfy a condition, and returns them.
     pub(crate) fn await_tables(&self, what: &str, such: impl Fn(&Tables) -> bool) -> Result<Tables> {
         let mut last = None;
         let found = poll(SOON, || {
@@ -296,27 +296,31 @@ impl Node {
         drop(self.0.log_reader.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    // Talking.
+    // Requests and events.
 
-    /// Asks, waits for the answer, and fails if it is an error.
-    pub(crate) fn ask(&self, command: Command) -> Result<Answer> {
+    /// Sends a command, waits for the answer, and fails if the answer is an error.
+    pub(crate) fn ask(&self, command: Command) -> Result<CommandAnswer> {
         let asked = format!("{command:.200?}");
         match self.try_ask(command)? {
-            Answer::Error(error) => bail!("{} answers «{error}» to {asked:.200}", self.name()),
+            CommandAnswer::Error(error) => bail!("{} answers «{error}» to {asked:.200}", self.name()),
             answer => Ok(answer),
         }
     }
 
-    /// Asks and waits for the answer, which may be an error.
-    pub(crate) fn try_ask(&self, command: Command) -> Result<Answer> {
+    /// Sends a command, and waits for the answer, which may be an error.
+    pub(crate) fn try_ask(&self, command: Command) -> Result<CommandAnswer> {
         let request = Request { id: self.0.next_request.fetch_add(1, Ordering::SeqCst), command };
         let line = serde_json::to_string(&request).context("cannot write a request")?;
         let from = self.transcript().len();
         self.transcript().asked(&request, &line);
         self.write(&line)?;
-        self.transcript().wait(&format!("an answer to {line:.200}"), SOON, from, |entry| match &entry.said {
-            Said::Told(Output::Reply { id, answer }) if *id == request.id => Some(answer.clone()),
-            _ => None,
+        self.transcript().wait(&format!("an answer to {line:.200}"), SOON, from, |entry| {
+            match &entry.content {
+                LineContent::Output(Output::Reply { id, answer }) if *id == request.id => {
+                    Some(answer.clone())
+                }
+                _ => None,
+            }
         })
     }
 
@@ -328,32 +332,36 @@ impl Node {
             .with_context(|| format!("{} takes no more requests", self.name()))
     }
 
-    /// Asks for something that is answered with `done`.
+    /// Sends a command whose answer is `done`.
     pub(crate) fn done(&self, command: Command) -> Result<()> {
         match self.ask(command)? {
-            Answer::Done => Ok(()),
+            CommandAnswer::Done => Ok(()),
             other => self.unexpected("«done»", &other),
         }
     }
 
-    /// Asks for something that is answered with truths.
+    /// Sends a command whose answer is a list of flags.
     pub(crate) fn flags(&self, command: Command) -> Result<Vec<bool>> {
         match self.ask(command)? {
-            Answer::Flags(flags) => Ok(flags),
+            CommandAnswer::Flags(flags) => Ok(flags),
             other => self.unexpected("truths", &other),
         }
     }
 
-    pub(crate) fn unexpected<T>(&self, wanted: &str, got: &Answer) -> Result<T> {
+    pub(crate) fn unexpected<T>(&self, wanted: &str, got: &CommandAnswer) -> Result<T> {
         bail!("{} answers {got:.200?} where {wanted} was expected", self.name())
     }
 
-    /// Waits for an event: anything said from the beginning on counts.
-    pub(crate) fn await_event<T>(&self, what: &str, look: impl FnMut(&Entry) -> Option<T>) -> Result<T> {
+    /// Waits for an event. Events since the start of the transcript count.
+    pub(crate) fn await_event<T>(
+        &self,
+        what: &str,
+        look: impl FnMut(&TranscriptLine) -> Option<T>,
+    ) -> Result<T> {
         self.transcript().wait(what, SOON, 0, look)
     }
 
-    /// The process it runs as.
+    /// The process of the node.
     pub(super) fn child(&self) -> &Running {
         &self.0.child
     }
@@ -366,7 +374,8 @@ impl Node {
         self.0.child.kill();
         let reader = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(reader) = reader {
-            // The reader panics on nothing; and if it did, its transcript would be found wanting.
+            // The reader of the output does not panic; if it did, the oracle would find the
+            // transcript incomplete.
             let _ = reader.join();
         }
     }
@@ -394,14 +403,14 @@ impl Node {
     }
 }
 
-/// Ends nodes without any of them seeing another go: all have stopped where they are before the
-/// first is killed.
+/// Kills nodes without any of them noticing the end of another: all are stopped before the first is
+/// killed.
 pub(crate) fn end_all(nodes: &[Node]) {
     let alive = || nodes.iter().filter(|node| node.is_alive());
-    // One that has crashed cannot be stopped; its transcript tells.
+    // A node that has crashed cannot be stopped; its transcript shows the crash.
     let frozen: Vec<_> = alive().filter(|node| node.freeze().is_ok()).collect();
     for node in frozen {
-        // One that a failed scenario has left frozen does not stop again.
+        // A node that a failed scenario left stopped does not stop again.
         let _ = node.await_frozen(Duration::from_secs(1));
     }
     nodes.iter().for_each(Node::kill);

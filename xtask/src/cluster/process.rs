@@ -10,8 +10,10 @@ use harness::conditions::ensure;
 
 use super::{
     node::Node,
-    protocol::{Answer, Command, End, Exit, NodeInfo, NodeKind, Output, Reason, Request, Subscription},
-    transcript::Said,
+    protocol::{
+        Command, CommandAnswer, End, Exit, NodeInfo, NodeKind, Output, Reason, Request, Subscription,
+    },
+    transcript::LineContent,
 };
 
 /// One process.
@@ -69,13 +71,13 @@ impl Process {
         self.node.monitors(targets, answer)
     }
 
-    /// Ends a monitor; returns what the call does.
+    /// Removes a monitor; returns the result of the call.
     pub(crate) fn demonitor(&self, monitor: &Monitor, Demonitor { flush, info }: Demonitor) -> Result<bool> {
         let monitors = vec![monitor.reference.clone()];
         Ok(self.node.flags(Command::Demonitor { process: self.me(), monitors, flush, info })?[0])
     }
 
-    /// Asks to be told of the next end of the session with a node.
+    /// Monitors a node: the process receives the next end of the session with it.
     pub(crate) fn monitor_node(&self, node: &str, never: bool) -> Result<()> {
         self.node.done(Command::MonitorNode { process: self.me(), node: node.to_owned(), never })
     }
@@ -87,7 +89,7 @@ impl Process {
     /// Subscribes to node events; returns the nodes that are up.
     pub(crate) fn monitor_nodes(&self, of: Subscription) -> Result<Vec<NodeInfo>> {
         match self.node.ask(Command::MonitorNodes { process: self.me(), of })? {
-            Answer::Nodes(nodes) => Ok(nodes),
+            CommandAnswer::Nodes(nodes) => Ok(nodes),
             other => self.node.unexpected("nodes", &other),
         }
     }
@@ -103,7 +105,7 @@ impl Process {
     /// Sends messages, numbered; returns the number of the last.
     pub(crate) fn send(&self, to: &str, count: usize) -> Result<u64> {
         match self.node.ask(Command::Send { process: self.me(), to: to.to_owned(), count })? {
-            Answer::Sent(last) => Ok(last),
+            CommandAnswer::Sent(last) => Ok(last),
             other => self.node.unexpected("a number of messages", &other),
         }
     }
@@ -147,30 +149,33 @@ impl Process {
     /// Waits for the message of that number from that process.
     pub(crate) fn expect_message(&self, sender: &Process, number: u64) -> Result<()> {
         let body = number.to_string();
-        self.node.await_event(&format!("message {number} from {}", sender.pid), |entry| match &entry.said {
-            Said::Told(Output::Message { to, from: Some(from), body: b })
-                if *to == self.pid && *from == sender.pid && *b == body =>
-            {
-                Some(())
+        self.node.await_event(&format!("message {number} from {}", sender.pid), |entry| {
+            match &entry.content {
+                LineContent::Output(Output::Message { to, from: Some(from), body: b })
+                    if *to == self.pid && *from == sender.pid && *b == body =>
+                {
+                    Some(())
+                }
+                _ => None,
             }
-            _ => None,
         })
     }
 
-    /// Waits until it knows that the node is up, in that incarnation: by an event, or because it
-    /// was up when it subscribed.
+    /// Waits until the process has received that the node is up, in that incarnation: by an event,
+    /// or because it was up when the process subscribed.
     pub(crate) fn expect_node_up(&self, node: &Node) -> Result<()> {
         let meant = |info: &NodeInfo| info.name == node.name() && info.incarnation == node.incarnation();
         let mut subscriptions = BTreeSet::new();
         self.node.await_event(&format!("node-up of {}", node.name()), |entry| {
-            if let Said::Asked(Request { id, command: Command::MonitorNodes { process, .. } }) = &entry.said
+            if let LineContent::Request(Request { id, command: Command::MonitorNodes { process, .. } }) =
+                &entry.content
                 && *process == self.pid
             {
                 subscriptions.insert(*id);
             }
-            let up = match &entry.said {
-                Said::Told(Output::NodeUp { to, node, .. }) => *to == self.pid && meant(node),
-                Said::Told(Output::Reply { id, answer: Answer::Nodes(nodes) }) => {
+            let up = match &entry.content {
+                LineContent::Output(Output::NodeUp { to, node, .. }) => *to == self.pid && meant(node),
+                LineContent::Output(Output::Reply { id, answer: CommandAnswer::Nodes(nodes) }) => {
                     subscriptions.contains(id) && nodes.iter().any(meant)
                 }
                 _ => false,
@@ -199,16 +204,16 @@ impl Process {
         .map(drop)
     }
 
-    /// Waits until it was told, by a `monitor_node`, that a node is down; the end must be of this
-    /// kind.
+    /// Waits until the process has received a node-down from a `monitor_node`; the end must be of
+    /// this kind.
     pub(crate) fn expect_monitored_down(&self, node: &str, kind: &str) -> Result<()> {
         let what = format!("the node-down of {node} that monitor_node asks for");
         let down = self.await_node_event(&what, |event| event.of.is_none() && event.name == node)?;
         self.expect_kind(&down, &[kind])
     }
 
-    /// Waits until it was told by that subscription that the node is up, or down; the reason must
-    /// be there exactly if it was asked for.
+    /// Waits until that subscription has reported that the node is up, or down; the reason must be
+    /// present exactly if the subscription requested it.
     pub(crate) fn expect_event(&self, of: Subscription, up: bool, node: &str) -> Result<()> {
         let what = format!("{} of {node} by {of:?}", if up { "node-up" } else { "node-down" });
         let event = self
@@ -222,17 +227,17 @@ impl Process {
     /// Returns all node events that it has received so far.
     pub(crate) fn node_events(&self) -> Vec<NodeEvent> {
         let entries = self.node.transcript().entries();
-        entries.iter().filter_map(|entry| self.node_event(&entry.said)).collect()
+        entries.iter().filter_map(|entry| self.node_event(&entry.content)).collect()
     }
 
     fn await_node_event(&self, what: &str, mut such: impl FnMut(&NodeEvent) -> bool) -> Result<NodeEvent> {
-        self.node.await_event(what, |entry| self.node_event(&entry.said).filter(|event| such(event)))
+        self.node.await_event(what, |entry| self.node_event(&entry.content).filter(|event| such(event)))
     }
 
-    fn node_event(&self, said: &Said) -> Option<NodeEvent> {
-        match said {
-            Said::Told(output) => NodeEvent::of(output, &self.pid),
-            Said::Asked(_) | Said::Garbled(_) => None,
+    fn node_event(&self, content: &LineContent) -> Option<NodeEvent> {
+        match content {
+            LineContent::Output(output) => NodeEvent::of(output, &self.pid),
+            LineContent::Request(_) | LineContent::Invalid(_) => None,
         }
     }
 
@@ -249,7 +254,7 @@ impl Process {
 pub(crate) struct NodeEvent {
     pub(crate) name: String,
     pub(crate) up: bool,
-    /// The subscription; none for a `monitor_node`.
+    /// The subscription; `None` for a `monitor_node`.
     pub(crate) of: Option<Subscription>,
     pub(crate) end: Option<End>,
 }
@@ -299,8 +304,8 @@ impl Monitor {
     /// Waits for its Down, which must be for that reason.
     pub(crate) fn expect_down(&self, wanted: Wanted) -> Result<Instant> {
         let what = format!("the Down of {} on {}", self.reference, self.target);
-        let (reason, at) = self.node.await_event(&what, |entry| match &entry.said {
-            Said::Told(Output::Down { monitor, reason, .. }) if *monitor == self.reference => {
+        let (reason, at) = self.node.await_event(&what, |entry| match &entry.content {
+            LineContent::Output(Output::Down { monitor, reason, .. }) if *monitor == self.reference => {
                 Some((reason.clone(), entry.at))
             }
             _ => None,
@@ -314,7 +319,7 @@ impl Monitor {
     /// Whether its Down has been printed.
     pub(crate) fn is_down(&self) -> bool {
         self.node.transcript().entries().iter().any(|entry| {
-            matches!(&entry.said, Said::Told(Output::Down { monitor, .. }) if *monitor == self.reference)
+            matches!(&entry.content, LineContent::Output(Output::Down { monitor, .. }) if *monitor == self.reference)
         })
     }
 
@@ -327,8 +332,7 @@ impl Monitor {
     }
 }
 
-/// Waits for the Downs of many monitors of one node, in whatever order they come, and calls `each`
-/// for every one.
+/// Waits for the `Down`s of many monitors of one node in any order, and calls `each` for every one.
 pub(crate) fn expect_downs(
     node: &Node,
     monitors: &[(Monitor, Wanted)],
@@ -341,7 +345,7 @@ pub(crate) fn expect_downs(
     }
     let what = format!("the Downs of {} monitors", open.len());
     let wrong = node.await_event(&what, |entry| {
-        let Said::Told(Output::Down { monitor, reason, .. }) = &entry.said else { return None };
+        let LineContent::Output(Output::Down { monitor, reason, .. }) = &entry.content else { return None };
         let wanted = open.remove(monitor.as_str())?;
         each();
         if !wanted.is(reason) {
@@ -358,7 +362,7 @@ pub(crate) fn expect_downs(
 #[derive(Clone, Debug)]
 pub(crate) enum Wanted {
     Exit(Exit),
-    /// With whatever text.
+    /// With any text.
     Panicked,
     NoProc,
     /// One of these kinds.
@@ -369,7 +373,7 @@ pub(crate) enum Wanted {
 pub(crate) const NORMAL: Wanted = Wanted::Exit(Exit::Normal);
 
 impl Wanted {
-    /// Whether that reason is as wanted.
+    /// Whether that reason is the expected one.
     pub(crate) fn is(&self, reason: &Reason) -> bool {
         match (self, reason) {
             (Wanted::Exit(wanted), Reason::Exit(exit)) => wanted == exit,

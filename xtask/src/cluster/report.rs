@@ -18,10 +18,10 @@ use super::{
     scenarios::{Ground, Scenario},
 };
 
-/// Whether standard output is for the JSON alone.
+/// Whether standard output is only for the JSON.
 static STDOUT_IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// A line for a person: on standard output, unless that is for a program.
+/// Prints a line for people: to standard output, unless that is for the JSON.
 macro_rules! say {
     ($($text:tt)*) => {
         if STDOUT_IS_JSON.load(Ordering::Relaxed) { eprintln!($($text)*) } else { println!($($text)*) }
@@ -48,14 +48,14 @@ impl Progress {
         Progress(bar)
     }
 
-    /// How many steps there will be, and what one is.
+    /// Sets the number of steps, and the name of a step.
     pub(crate) fn plan(&self, steps: usize, of: &'static str) {
         self.0.set_length(steps.max(1) as u64);
         self.0.set_position(0);
         self.0.set_message(of);
     }
 
-    /// One step is done.
+    /// Counts a finished step.
     pub(crate) fn step(&self) {
         self.0.inc(1);
     }
@@ -85,7 +85,7 @@ pub(super) fn list(scenarios: &[Scenario]) {
     }
 }
 
-/// The table at the end, and after it the details of what failed.
+/// The table at the end, and the details of failures after it.
 pub(super) fn table(verdicts: &[Verdict]) {
     let mut table = Table::new();
     let preset =

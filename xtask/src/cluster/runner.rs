@@ -25,7 +25,7 @@ use super::{
     Cluster, Options, State,
     heartbeat::Heartbeat,
     node::{Launch, Node, end_all},
-    oracle::{self, Life},
+    oracle::{self, NodeRun},
     report::{self, Progress},
     scenarios::{self, Ground, Scenario},
 };
@@ -166,12 +166,12 @@ fn run_one(scenario: &Scenario, cluster: &Cluster<'_>) -> Verdict {
 
 /// Ends every node, so that all transcripts are complete, and has them examined.
 fn end_and_examine(cluster: &Cluster<'_>) -> Vec<String> {
-    let nodes = cluster.state().lives.clone();
+    let nodes = cluster.state().runs.clone();
     let were_alive: Vec<_> = nodes.iter().map(Node::is_alive).collect();
     end_all(&nodes);
-    let lives: Vec<_> =
-        nodes.iter().zip(were_alive).map(|(node, alive)| Life { alive, ..Life::of(node) }).collect();
-    let mut violations = oracle::violations(&lives, &cluster.state().hurt);
+    let runs: Vec<_> =
+        nodes.iter().zip(were_alive).map(|(node, alive)| NodeRun { alive, ..NodeRun::of(node) }).collect();
+    let mut violations = oracle::violations(&runs, &cluster.state().hurt);
     violations.extend(nodes.iter().flat_map(panics));
     // Lists all violations, not only the first, for readers of the logs.
     let _ = fs::write(cluster.logs.join("violations.txt"), violations.join("\n"));
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_run_here_is_skipped_unless_it_was_asked_for_by_name() {
+    fn a_scenario_that_cannot_be_run_is_skipped_unless_selected_by_name() {
         let scenario = scenarios::ALL.iter().find(|scenario| scenario.ground == Ground::Network);
         let scenario = scenario.expect("there are scenarios about wires");
         let why = anyhow!("only root can make network namespaces");

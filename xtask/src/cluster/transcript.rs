@@ -12,22 +12,22 @@ use anyhow::{Result, bail};
 
 use super::protocol::{Output, Request};
 
-/// One thing said.
+/// A line of the transcript.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    /// When the harness said or read it.
+pub(crate) struct TranscriptLine {
+    /// When the harness sent or read it.
     pub(crate) at: Instant,
-    pub(crate) said: Said,
+    pub(crate) content: LineContent,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Said {
+pub(crate) enum LineContent {
     /// By the harness.
-    Asked(Request),
+    Request(Request),
     /// By the node.
-    Told(Output),
-    /// By the node, but it is not of the protocol: the text, and what is wrong with it.
-    Garbled(String),
+    Output(Output),
+    /// From the node, but not a valid line: the text, and the error.
+    Invalid(String),
 }
 
 /// The transcript of one run of one node. It is written to a file while it grows.
@@ -38,7 +38,7 @@ pub(crate) struct Transcript {
 }
 
 struct State {
-    entries: Vec<Arc<Entry>>,
+    entries: Vec<Arc<TranscriptLine>>,
     log: File,
     /// The node closes its output when it ends.
     over: bool,
@@ -59,11 +59,11 @@ impl Transcript {
             // A last line without its end was being written when the node was killed: it was not
             // said.
             while stdout.read_line(&mut line).is_ok() && line.ends_with('\n') {
-                let said = match serde_json::from_str(&line) {
-                    Ok(output) => Said::Told(output),
-                    Err(error) => Said::Garbled(format!("{}: {error}", line.trim_end())),
+                let content = match serde_json::from_str(&line) {
+                    Ok(output) => LineContent::Output(output),
+                    Err(error) => LineContent::Invalid(format!("{}: {error}", line.trim_end())),
                 };
-                transcript.push(said, &format!("< {}", line.trim_end()));
+                transcript.push(content, &format!("< {}", line.trim_end()));
                 line.clear();
             }
             transcript.lock().over = true;
@@ -73,12 +73,12 @@ impl Transcript {
 
     /// Records what the harness is about to say.
     pub(crate) fn asked(&self, request: &Request, line: &str) {
-        self.push(Said::Asked(request.clone()), &format!("> {line}"));
+        self.push(LineContent::Request(request.clone()), &format!("> {line}"));
     }
 
-    fn push(&self, said: Said, line: &str) {
+    fn push(&self, content: LineContent, line: &str) {
         let mut state = self.lock();
-        state.entries.push(Arc::new(Entry { at: Instant::now(), said }));
+        state.entries.push(Arc::new(TranscriptLine { at: Instant::now(), content }));
         // The log is for people; a full disk does not change a verdict.
         let _ = writeln!(state.log, "{line}");
         drop(state);
@@ -91,7 +91,7 @@ impl Transcript {
     }
 
     /// Everything so far.
-    pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
+    pub(crate) fn entries(&self) -> Vec<Arc<TranscriptLine>> {
         self.lock().entries.clone()
     }
 
@@ -99,13 +99,13 @@ impl Transcript {
     /// something.
     ///
     /// Fails when that has not happened after `within`, or when the node has ended; the error says
-    /// that `what` was awaited, and what the node said last.
+    /// that `what` was awaited, and the last lines of the node.
     pub(crate) fn wait<T>(
         &self,
         what: &str,
         within: Duration,
         from: usize,
-        mut look: impl FnMut(&Entry) -> Option<T>,
+        mut look: impl FnMut(&TranscriptLine) -> Option<T>,
     ) -> Result<T> {
         let deadline = Instant::now() + within;
         let mut next = from;
@@ -113,12 +113,12 @@ impl Transcript {
             let mut state = self.lock();
             while next == state.entries.len() {
                 let left = deadline.saturating_duration_since(Instant::now());
-                let last_words = || last_words(&state.entries);
+                let last_lines = || last_lines(&state.entries);
                 if state.over {
-                    bail!("{} ended before {what}\n{}", self.node, last_words());
+                    bail!("{} ended before {what}\n{}", self.node, last_lines());
                 }
                 if left.is_zero() {
-                    bail!("{}: no sign of {what} within {within:?}\n{}", self.node, last_words());
+                    bail!("{}: no sign of {what} within {within:?}\n{}", self.node, last_lines());
                 }
                 state = self.grown.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             }
@@ -138,15 +138,17 @@ impl Transcript {
 }
 
 /// The last lines of a transcript, for an error.
-fn last_words(entries: &[Arc<Entry>]) -> String {
+fn last_lines(entries: &[Arc<TranscriptLine>]) -> String {
     const LINES: usize = 8;
     const WIDTH: usize = 300;
     let mut text = format!("the last {LINES} lines of its transcript:");
     for entry in &entries[entries.len().saturating_sub(LINES)..] {
-        let line = match &entry.said {
-            Said::Asked(request) => format!("> {}", serde_json::to_string(request).unwrap_or_default()),
-            Said::Told(output) => format!("< {}", serde_json::to_string(output).unwrap_or_default()),
-            Said::Garbled(line) => format!("< {line}"),
+        let line = match &entry.content {
+            LineContent::Request(request) => {
+                format!("> {}", serde_json::to_string(request).unwrap_or_default())
+            }
+            LineContent::Output(output) => format!("< {}", serde_json::to_string(output).unwrap_or_default()),
+            LineContent::Invalid(line) => format!("< {line}"),
         };
         text.push_str("\n    ");
         text.extend(line.chars().take(WIDTH));
@@ -158,22 +160,22 @@ fn last_words(entries: &[Arc<Entry>]) -> String {
 mod tests {
     use super::*;
 
-    /// The transcript of a node that has said this and ended.
-    fn of(said: &'static str) -> Arc<Transcript> {
+    /// The transcript of a node that has printed this text and ended.
+    fn of(output: &'static str) -> Arc<Transcript> {
         let log = File::options().write(true).open("/dev/null").unwrap();
         let transcript = Arc::new(Transcript::new("a".to_owned(), log));
-        transcript.follow(said.as_bytes()).join().unwrap();
+        transcript.follow(output.as_bytes()).join().unwrap();
         transcript
     }
 
     const CLOSED: &str = "{\"event\":\"closed\",\"process\":\"w\"}\n";
 
-    fn closed(entry: &Entry) -> Option<()> {
-        matches!(entry.said, Said::Told(Output::Closed { .. })).then_some(())
+    fn closed(entry: &TranscriptLine) -> Option<()> {
+        matches!(entry.content, LineContent::Output(Output::Closed { .. })).then_some(())
     }
 
     #[test]
-    fn what_was_said_is_found_and_what_was_not_said_is_an_error_with_the_last_words() {
+    fn an_event_is_found_and_a_missing_one_is_an_error_with_the_last_lines() {
         let transcript = of(CLOSED);
         assert!(transcript.wait("its close", Duration::ZERO, 0, closed).is_ok());
         let failure = transcript.wait("its close", Duration::ZERO, 1, closed).unwrap_err().to_string();
@@ -191,7 +193,7 @@ mod tests {
     #[test]
     fn a_line_cut_short_by_a_kill_was_not_said_but_a_wrong_line_was() {
         let transcript = of("boo\n{\"event\":\"clo");
-        let said: Vec<_> = transcript.entries().iter().map(|entry| entry.said.clone()).collect();
-        assert!(matches!(said.as_slice(), [Said::Garbled(_)]), "{said:?}");
+        let contents: Vec<_> = transcript.entries().iter().map(|entry| entry.content.clone()).collect();
+        assert!(matches!(contents.as_slice(), [LineContent::Invalid(_)]), "{contents:?}");
     }
 }

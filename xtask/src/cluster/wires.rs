@@ -79,7 +79,7 @@ impl Cluster<'_> {
         self.filter(node, |firewall| firewall.loss_percent = percent)
     }
 
-    /// The node sends at most so many kilobits a second.
+    /// Limits the rate at which the node sends, in kilobits per second.
     pub(crate) fn throttle(&self, node: &Node, kilobits: u32) -> Result<()> {
         self.host(node)?.throttle(kilobits)
     }
@@ -125,7 +125,7 @@ impl Cluster<'_> {
 
     /// Something is done to all nodes: any session may end from now on.
     pub(crate) fn hurt_all(&self) {
-        let nodes = self.state().lives.clone();
+        let nodes = self.state().runs.clone();
         nodes.iter().for_each(|node| self.hurt(node));
     }
 }

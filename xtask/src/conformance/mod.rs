@@ -33,7 +33,7 @@ Examples:
 
 Exit code: 0 if list and tests agree and all passed, 1 otherwise.";
 
-/// Which cases, and what to do with them.
+/// The selected cases, and the actions on them.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Only cases whose ids begin like one of these.
@@ -76,7 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Compares the list with the tests that there are; the failure lists what does not fit.
+/// Compares the list with the existing tests; the error lists the differences.
 pub(crate) fn check() -> Result<()> {
     let cases = cases::read()?;
     let findings = compare(&cases, &programs::tests_of(&programs::build()?, &cases)?);

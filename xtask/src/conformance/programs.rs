@@ -81,7 +81,7 @@ fn program(message: Value) -> Option<Program> {
     })
 }
 
-/// The tests of all programs that bear the id of a case, or one that looks like it; in the order of
+/// The tests of all programs whose names contain the id of a case, or a similar id, in the order of
 /// the cases.
 pub(super) fn tests_of(programs: &[Program], cases: &[Case]) -> Result<Vec<Test>> {
     let mut tests = Vec::new();
@@ -97,8 +97,8 @@ pub(super) fn tests_of(programs: &[Program], cases: &[Case]) -> Result<Vec<Test>
     Ok(tests)
 }
 
-/// Case and name of a test, from what its program calls it: the part with an id of the kind that
-/// the list has.
+/// The case and the name of a test, from its path: the part with an id of a kind that is in the
+/// list.
 fn named_by(path: &str, cases: &[Case]) -> Option<(String, String)> {
     let (id, name) = path.split("::").find_map(|part| Some((cases::id_of(part)?, part)))?;
     let alike = |case: &&Case| letters(&case.id).eq_ignore_ascii_case(letters(id));
@@ -140,7 +140,7 @@ impl Program {
         })
     }
 
-    /// Runs those tests, and writes down how they ended; shows what those that failed have said.
+    /// Runs those tests and records their results; prints the output of those that failed.
     pub(super) fn run(&self, tests: &mut [&mut Test], progress: &Progress) -> Result<()> {
         if tests.is_empty() {
             return Ok(());
@@ -164,7 +164,7 @@ impl Program {
             }
         }
         let ended = child.wait().with_context(what)?;
-        // One that was not heard of has not passed: its program was ended in its middle.
+        // A test without a result has not passed: its program ended early.
         for test in tests {
             test.passed.get_or_insert(false);
         }

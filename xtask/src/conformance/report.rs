@@ -25,7 +25,7 @@ macro_rules! say {
     };
 }
 
-/// From here on people are told on standard error.
+/// From now on, output for people goes to standard error.
 pub(super) fn keep_stdout_for_json(keep: bool) {
     STDOUT_IS_JSON.store(keep, Ordering::Relaxed);
 }
@@ -117,7 +117,7 @@ pub(super) fn json(cases: &[Case], tests: &[Test], findings: &[String], file: &P
     fs::write(file, text + "\n").with_context(what)
 }
 
-/// What does not fit, and the numbers on the last line.
+/// The differences between list and tests, and the numbers on the last line.
 pub(super) fn verdict(cases: &[Case], tests: &[Test], findings: &[String]) {
     findings.iter().for_each(|finding| say!("{finding}"));
     let run = match count(tests, None) {

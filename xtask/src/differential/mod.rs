@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     for script in SCRIPTS.iter().filter(chosen) {
         let start = Instant::now();
         let (otp, obit) = lab.both(script)?;
-        let verdict = judge(script, &otp, &obit);
+        let verdict = compare(script, &otp, &obit);
         let outcome = if verdict.is_ok() { "passed" } else { "FAILED" };
         println!("{outcome}  {:45} {:4.1} s", script.name, start.elapsed().as_secs_f64());
         if let Some(difference) = &script.difference {
@@ -126,7 +126,7 @@ impl Lab {
 }
 
 /// Checks that both are equal except for the listed difference, which must occur.
-fn judge(script: &Script, otp: &[String], obit: &[String]) -> Result<()> {
+fn compare(script: &Script, otp: &[String], obit: &[String]) -> Result<()> {
     let (only_otp, only_obit) = match &script.difference {
         Some(difference) => (difference.only_otp, difference.only_obit),
         None => (&[][..], &[][..]),
@@ -171,21 +171,21 @@ mod tests {
 
     #[test]
     fn equal_is_equal_and_order_counts() {
-        assert!(judge(&script(None), &lines("x, y"), &lines("x, y")).is_ok());
-        assert!(judge(&script(None), &lines("x, y"), &lines("y, x")).is_err());
-        assert!(judge(&script(None), &lines("x, y"), &lines("x")).is_err());
+        assert!(compare(&script(None), &lines("x, y"), &lines("x, y")).is_ok());
+        assert!(compare(&script(None), &lines("x, y"), &lines("y, x")).is_err());
+        assert!(compare(&script(None), &lines("x, y"), &lines("x")).is_err());
         let any_order = Script { any_order: true, ..script(None) };
-        assert!(judge(&any_order, &lines("x, y"), &lines("y, x")).is_ok());
-        assert!(judge(&any_order, &lines("x, y"), &lines("y, y")).is_err());
+        assert!(compare(&any_order, &lines("x, y"), &lines("y, x")).is_ok());
+        assert!(compare(&any_order, &lines("x, y"), &lines("y, y")).is_err());
     }
 
     #[test]
     fn a_listed_difference_must_show_exactly() {
         let listed = script(Some(Difference { why: "", only_otp: &["y"], only_obit: &[] }));
-        assert!(judge(&listed, &lines("x, y"), &lines("x")).is_ok());
-        assert!(judge(&listed, &lines("x, y"), &lines("x, y")).is_err(), "Obit does the same by now");
-        assert!(judge(&listed, &lines("x"), &lines("x")).is_err(), "OTP does the same by now");
-        assert!(judge(&listed, &lines("x, y, y"), &lines("x")).is_err(), "once more than listed");
+        assert!(compare(&listed, &lines("x, y"), &lines("x")).is_ok());
+        assert!(compare(&listed, &lines("x, y"), &lines("x, y")).is_err(), "Obit does the same by now");
+        assert!(compare(&listed, &lines("x"), &lines("x")).is_err(), "OTP does the same by now");
+        assert!(compare(&listed, &lines("x, y, y"), &lines("x")).is_err(), "once more than listed");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::cluster::{
     node::{Launch, Node},
     process::{Demonitor, Monitor, Process},
     protocol::{Command, Exit, NodeKind, Output, Reason, Subscription},
-    transcript::Said,
+    transcript::LineContent,
 };
 
 const ALL: Subscription = Subscription { nodes: NodeKind::All, reasons: false };
@@ -29,7 +29,7 @@ pub(super) struct Obit<'a> {
     nodes: BTreeMap<String, Node>,
     processes: BTreeMap<String, Process>,
     monitors: BTreeMap<String, Monitor>,
-    lives: usize,
+    starts: usize,
 }
 
 impl<'a> Obit<'a> {
@@ -43,7 +43,7 @@ impl<'a> Obit<'a> {
             nodes: BTreeMap::new(),
             processes: BTreeMap::new(),
             monitors: BTreeMap::new(),
-            lives: 0,
+            starts: 0,
         })
     }
 
@@ -102,7 +102,7 @@ fn reason_word(reason: &Reason) -> String {
 
 impl System for Obit<'_> {
     fn start(&mut self, node: &str) -> Result<()> {
-        self.lives += 1;
+        self.starts += 1;
         let launch = Launch {
             program: self.program.to_owned(),
             name: self.full_name(node),
@@ -114,7 +114,7 @@ impl System for Obit<'_> {
             listen: None,
             by: Vec::new(),
             log_reader: None,
-            log: self.logs.join(format!("obit-{node}-{}", self.lives)),
+            log: self.logs.join(format!("obit-{node}-{}", self.starts)),
         };
         self.nodes.insert(node.to_owned(), Node::start(self.children, launch)?);
         Ok(())
@@ -198,11 +198,11 @@ impl System for Obit<'_> {
     fn told(&self, process: &str) -> Result<Vec<String>> {
         let process = self.process(process)?;
         let entries = process.node().transcript().entries();
-        let told = entries.iter().filter_map(|entry| match &entry.said {
-            Said::Told(output) => self.words(process.pid(), output),
-            Said::Asked(_) | Said::Garbled(_) => None,
+        let events = entries.iter().filter_map(|entry| match &entry.content {
+            LineContent::Output(output) => self.words(process.pid(), output),
+            LineContent::Request(_) | LineContent::Invalid(_) => None,
         });
-        Ok(told.collect())
+        Ok(events.collect())
     }
 }
 

@@ -148,14 +148,14 @@ impl Node {
     fn new(child: Running, stdin: ChildStdin, stdout: ChildStdout) -> Result<Self> {
         let (said, replies) = channel();
         let events = Arc::new(Mutex::new(Vec::new()));
-        let heard = events.clone();
+        let received = events.clone();
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(std::result::Result::ok) {
                 match line.split_once(' ') {
                     Some(("event", event)) => {
                         let (process, told) = event.split_once(' ').unwrap_or((event, ""));
                         let event = (process.to_owned(), told.to_owned());
-                        heard.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+                        received.lock().unwrap_or_else(PoisonError::into_inner).push(event);
                     }
                     Some(("reply", reply)) => drop(said.send(reply.to_owned())),
                     _ => drop(said.send(line)),

@@ -15,8 +15,9 @@
 //! | `send P Q` | the next message of P to Q |
 //! | `reach P Q` | the same, and waits until Q has it: earlier signals of P have then arrived, too |
 //! | `await P COUNT` | waits until P has received that many notices in all |
-//! | `pause P`, `resume P` | P takes nothing out of its mailbox meanwhile |
-//! | `waiting P COUNT` | waits until so many notices of monitors are in the mailbox of P, which is paused |
+//! | `pause P`, `resume P` | P receives nothing in between |
+//! | `waiting P COUNT` | waits until that many notices of monitors are in the mailbox of P, which
+//! is paused |
 //! | `connect N M` | |
 //! | `crash N`, `start N` | kills the program of the node; starts the node again |
 //!

@@ -160,8 +160,8 @@ fn row(preset: &'static str, heartbeat: Heartbeat, seen: Seen, mut took: Vec<Dur
     }
 }
 
-/// The smallest value that so many percent of all do not exceed. They are sorted, and there is at
-/// least one.
+/// The nearest-rank percentile: the smallest value that at least this percentage of the values does
+/// not exceed. The values are sorted, and there is at least one.
 fn nearest_rank(sorted: &[Duration], percent: usize) -> Duration {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted[rank - 1]

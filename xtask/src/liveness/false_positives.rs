@@ -9,7 +9,7 @@ use std::{
 use anyhow::Result;
 use harness::net::{
     Network, node_address,
-    relay::{Manners, Relay},
+    relay::{Relay, RelayFaults},
 };
 use serde::Serialize;
 
@@ -115,9 +115,9 @@ fn under(condition: Condition, couples: &[(&str, Couple)], meanwhile: impl FnOnc
         }
         Condition::Delay(millis) => {
             let delay = Duration::from_millis(millis);
-            couples
-                .iter()
-                .for_each(|(_, couple)| couple.relay.behave(Manners { delay, ..Manners::default() }));
+            couples.iter().for_each(|(_, couple)| {
+                couple.relay.set_faults(RelayFaults { delay, ..RelayFaults::default() })
+            });
             meanwhile();
         }
     }

@@ -51,9 +51,9 @@ impl Testbed<'_> {
         heartbeat: Heartbeat,
         peers: Vec<String>,
     ) -> Result<Side> {
-        static LIVES: AtomicUsize = AtomicUsize::new(0);
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
         let host = net.host(host)?;
-        let life = LIVES.fetch_add(1, Ordering::Relaxed);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let launch = Launch {
             program: self.program.clone(),
             name: name(host.index()),
@@ -65,7 +65,7 @@ impl Testbed<'_> {
             listen: None,
             by: Vec::new(),
             log_reader: None,
-            log: self.logs.join(format!("{life}")),
+            log: self.logs.join(format!("{number}")),
         };
         let node = Node::start(self.children, launch)?;
         Ok(Side { watcher: node.watcher()?, worker: node.spawn()?, node, host })

@@ -1,9 +1,9 @@
 //! `cargo xtask mutations`: breaks rules of the real code on purpose, one at a time, in a copy; a
 //! test must fail for each.
 //!
-//! [`patch`] reads the patches, [`copy`] is the copy to which they are applied, [`trial`] builds
-//! and runs the tests that must fail, [`report`] prints the results. A test that cannot fail proves
-//! nothing: hence this command.
+//! [`patch`] reads the patches, [`copy`] is the copy to which they are applied, [`run_tests`]
+//! builds and runs the tests that must fail, [`report`] prints the results. A test that cannot fail
+//! proves nothing: hence this command.
 
 use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Instant};
 
@@ -14,13 +14,13 @@ use self::{
     copy::Copy,
     patch::{Patch, TestName},
     report::Progress,
-    trial::Verdict,
+    run_tests::Verdict,
 };
 
 mod copy;
 mod patch;
 mod report;
-mod trial;
+mod run_tests;
 
 /// The text that `--help` shows below the options.
 pub(crate) const EXAMPLES: &str = "\
@@ -81,10 +81,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     copy.refresh()?;
     // A test that fails without any patch catches nothing.
     for test in tests {
-        rows.push(judge(&copy, None, test, &progress)?);
+        rows.push(run_test(&copy, None, test, &progress)?);
     }
     for patch in &patches {
-        rows.extend(judge_patch(&copy, patch, &progress)?);
+        rows.extend(run_patch(&copy, patch, &progress)?);
     }
     copy.refresh()?;
     progress.finish();
@@ -95,7 +95,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(if rows.iter().all(Row::is_right) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn judge_patch(copy: &Copy, patch: &Patch, progress: &Progress) -> Result<Vec<Row>> {
+fn run_patch(copy: &Copy, patch: &Patch, progress: &Progress) -> Result<Vec<Row>> {
     copy.refresh()?;
     if let Err(failure) = copy.apply(patch) {
         let row = |test: &TestName| {
@@ -105,15 +105,15 @@ fn judge_patch(copy: &Copy, patch: &Patch, progress: &Progress) -> Result<Vec<Ro
         };
         return Ok(patch.tests.iter().map(row).collect());
     }
-    patch.tests.iter().map(|test| judge(copy, Some(patch), test, progress)).collect()
+    patch.tests.iter().map(|test| run_test(copy, Some(patch), test, progress)).collect()
 }
 
 /// Runs a test on the copy as it is now.
-fn judge(copy: &Copy, patch: Option<&Patch>, test: &TestName, progress: &Progress) -> Result<Row> {
+fn run_test(copy: &Copy, patch: Option<&Patch>, test: &TestName, progress: &Progress) -> Result<Row> {
     let start = Instant::now();
     let patch = patch.map(|patch| patch.name.clone());
     progress.at(patch.as_deref().unwrap_or("nothing changed"));
-    let verdict = trial::run(copy, test)?;
+    let verdict = run_tests::run(copy, test)?;
     let seconds = start.elapsed().as_secs_f64();
     progress.step(patch.as_deref().unwrap_or("nothing changed"));
     Ok(Row { patch, test: test.clone(), verdict, seconds })

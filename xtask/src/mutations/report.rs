@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{Row, trial::Verdict};
+use super::{Row, run_tests::Verdict};
 
 /// Shows the progress: a bar if standard error is a terminal, otherwise nothing.
 pub(super) struct Progress(ProgressBar);

@@ -106,7 +106,7 @@ impl Nodes {
         url(&self.ports, PAGE_OF_LONE)
     }
 
-    /// Starts a watcher that monitors the job that stays so many times, until the returned value is
+    /// Starts a watcher with that many monitors on the job that stays, until the returned value is
     /// dropped.
     pub(super) fn crowd(&self, monitors: usize) -> Result<(Running, Streams)> {
         let mut command = obit_command(&self.obit);

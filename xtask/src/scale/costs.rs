@@ -70,11 +70,11 @@ impl Costs {
 
     /// The figures of one size, to be read while others are still measured.
     pub(super) fn line(&self, subject: Subject, size: usize) -> String {
-        let told = self.of(subject).filter_map(|series| {
+        let values = self.of(subject).filter_map(|series| {
             let value = series.at(size as f64)?;
             Some(format!("{}: {} {}", series.cost.name, short(value), series.cost.unit))
         });
-        format!("{}: {}", grouped(size as f64), told.collect::<Vec<_>>().join(", "))
+        format!("{}: {}", grouped(size as f64), values.collect::<Vec<_>>().join(", "))
     }
 
     /// The tables for people, one a subject.
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_for_programs_has_every_point() {
+    fn the_json_has_every_point() {
         let json = costs().json("0 0 0", "abc").expect("json");
         let exponent = json["series"][0]["exponent"].as_f64().expect("a number");
         assert!((exponent - 1.0).abs() < 1e-9);

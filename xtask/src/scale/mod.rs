@@ -196,6 +196,6 @@ fn tell(options: &Options, folder: &Path, costs: &Costs) -> Result<()> {
 
 /// Returns the load averages of the last minute, five minutes and fifteen minutes.
 fn load() -> String {
-    let told = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    told.split(' ').take(3).collect::<Vec<_>>().join(" ")
+    let loadavg = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    loadavg.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }

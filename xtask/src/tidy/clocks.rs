@@ -1,12 +1,12 @@
-//! Nobody asks what time of day it is: somebody may set that clock at any moment, back or forth.
-//! How long something has lasted is read from the monotonic clock, which nobody can set.
+//! No code reads the time of day, since an administrator may set that clock at any moment, back or
+//! forth. Durations come from the monotonic clock, which cannot be set.
 //!
-//! A node reads that clock, and random numbers, in one place, which a simulation replaces. The
-//! parts of the runtime that a simulated node does without are listed here.
+//! A node reads that clock, and random numbers, in one place, which a simulation replaces. This
+//! file lists the parts of the runtime that a simulated node does not use.
 
 use super::{Finding, sources::File};
 
-/// What is told the time of day by.
+/// The expressions that read the time of day.
 const WALL_CLOCKS: [&str; 3] = ["SystemTime", "UNIX_EPOCH", "chrono::"];
 
 /// The crates that run in other people's programs.
@@ -21,8 +21,9 @@ const CRATES: [&str; 8] = [
     "obit-cli/",
 ];
 
-/// Where the runtime reads the clock of the system, and its random numbers: the seam itself, the
-/// threads of a node that has its own, and whatever serves a socket or a recorder.
+/// The files in which the runtime reads the clock and the random numbers of the system: the
+/// environment of a node, the threads of a node that has its own, and the code for sockets and
+/// recorders.
 const UNSIMULATED: [&str; 10] = [
     "observe/connection_limit.rs",
     "observe/connection_limit/",
@@ -40,11 +41,11 @@ const OF_THE_SYSTEM: [&str; 5] = ["Instant::now", ".elapsed()", "Timer::", "getr
 
 pub(super) fn check(file: &File) -> Vec<Finding> {
     let mut findings = time_of_day(file);
-    findings.extend(outside_of_the_seam(file));
+    findings.extend(outside_of_the_environment(file));
     findings
 }
 
-fn outside_of_the_seam(file: &File) -> Vec<Finding> {
+fn outside_of_the_environment(file: &File) -> Vec<Finding> {
     let Some(path) = file.path.strip_prefix("monitor-runtime/src/").filter(|_| file.is_rust()) else {
         return Vec::new();
     };
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_for_the_time_of_day_is_found() {
+    fn code_that_reads_the_time_of_day_is_found() {
         let text = "// not SystemTime\nlet since = SystemTime::now();\nlet until = Instant::now();\n";
         let lines = |path: &str| {
             let file = File { path: path.to_owned(), text: text.to_owned() };

@@ -30,11 +30,11 @@ pub(crate) struct Finding {
     file: String,
     /// Counted from 1; 0 if it is about the file as a whole.
     line: usize,
-    /// What is wrong, and what to do.
+    /// The problem, and its fix.
     what: String,
 }
 
-/// Runs every check and prints what it finds.
+/// Runs every check, and prints the findings.
 pub(crate) fn run() -> Result<ExitCode> {
     println!("{}", english::report(&Sources::read()?));
     check()?;

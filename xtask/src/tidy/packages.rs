@@ -79,7 +79,7 @@ pub(super) fn check(packages: &[Package], sources: &Sources) -> Vec<Finding> {
     findings
 }
 
-/// Every crate opens with a page that says what it is for.
+/// Checks that every crate starts with a page about its purpose.
 fn front_page(package: &Package, sources: &Sources) -> Option<Finding> {
     const ENOUGH: usize = 100;
     let roots = ["lib.rs", "main.rs"].map(|file| format!("{}/src/{file}", package.folder()));

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_for_the_operating_system_is_found() {
+    fn code_that_depends_on_the_operating_system_is_found() {
         let text = "#[cfg(unix)]\nif cfg!(target_os = \"linux\") {}\n#[cfg_attr(not(windows), inline)]\n";
         assert_eq!(lines("transport-tcp/src/io/session/connection.rs", text), [1, 2, 3]);
         assert_eq!(lines("transport-tcp/src/platform/linux.rs", text), [0; 0]);

@@ -3,7 +3,7 @@
 
 use super::{Finding, sources::File};
 
-/// A folder, and what no file in it may mention.
+/// A folder, and the texts that its files may not contain.
 struct Layer {
     folder: &'static str,
     forbidden: &'static [&'static str],
@@ -39,7 +39,7 @@ pub(super) fn check(file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
     let is_test = file.path.contains("/tests") || file.path.ends_with("/pairs.rs");
     for layer in LAYERS.iter().filter(|layer| file.path.starts_with(layer.folder) && !is_test) {
-        // Tests at the end of a file may do what they like.
+        // Tests at the end of a file are exempt.
         for (line, text) in file.lines().take_while(|(_, text)| *text != "#[cfg(test)]") {
             let code = text.split("//").next().unwrap_or_default();
             if let Some(word) = layer.forbidden.iter().find(|word| code.contains(*word)) {

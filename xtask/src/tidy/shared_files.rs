@@ -9,7 +9,7 @@ use super::{
     sources::{File, Sources},
 };
 
-/// The starts of what names a source file by its path.
+/// The beginnings of code that includes a source file by its path.
 const BY_PATH: [&str; 2] = ["#[path = \"", "include!(\""];
 
 pub(super) fn check(packages: &[Package], sources: &Sources) -> Vec<Finding> {

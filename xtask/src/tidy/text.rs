@@ -98,8 +98,8 @@ fn no_paths_of_this_machine(file: &File) -> Vec<Finding> {
     findings
 }
 
-/// The line without its comment. Good enough: no string of ours holds `//` before what is looked
-/// for.
+/// The line without its comment. This is sufficient: no string has `//` before the text that the
+/// checks look for.
 fn code(line: &str) -> &str {
     line.split("//").next().unwrap_or_default()
 }

@@ -52,8 +52,8 @@ fn everything_is_on_the_screen() {
     picture.update(look(25), start + seconds(2));
     let screen = drawn(&mut picture, start + seconds(2), 120, 40);
     for text in [
-        " live  a@host  up for 1h 01m  listens on 127.0.0.1:7001  life 8c21",
-        "3 processes   1 monitor held   1 monitor on it by others   4 Downs told",
+        " live  a@host  up for 1h 01m  listens on 127.0.0.1:7001  incarnation 8c21",
+        "3 processes   1 monitor held   1 monitor on it by others   4 Downs reported",
         "b@host     21      1  hidden  4.0 KiB        4  5f0c",
         "job1",
         "fired",
@@ -61,26 +61,26 @@ fn everything_is_on_the_screen() {
         "web",
         "1m 01s  job2",
         "no such process",
-        "25       7.5",
-        "q leave",
+        "25         7.5",
+        "q quit",
     ] {
         assert!(screen.contains(text), "{text} is not in\n{screen}");
     }
-    assert!(!screen.contains("refused"), "what never happened takes no room\n{screen}");
-    assert!(!screen.contains("more"), "everything has room\n{screen}");
+    assert!(!screen.contains("refused"), "a count of zero is not shown\n{screen}");
+    assert!(!screen.contains("more"), "everything fits\n{screen}");
 }
 
 #[test]
 fn a_reason_that_was_cut_is_marked() {
     let (mut picture, start) = picture();
-    assert!(!drawn(&mut picture, start, 120, 40).contains("(cut)"), "older nodes do not say so");
+    assert!(!drawn(&mut picture, start, 120, 40).contains("(cut)"), "older nodes do not report it");
     picture.look.downs[0].reason_was_cut = true;
     let screen = drawn(&mut picture, start, 120, 40);
     assert!(screen.contains("no such process… (cut)"), "{screen}");
 }
 
 #[test]
-fn where_this_node_is_hidden_nothing_is_said_of_the_others() {
+fn a_hidden_node_does_not_show_its_peers_as_hidden() {
     let (mut picture, start) = picture();
     picture.look.node.hidden = true;
     let screen = drawn(&mut picture, start, 120, 40);
@@ -89,7 +89,7 @@ fn where_this_node_is_hidden_nothing_is_said_of_the_others() {
 }
 
 #[test]
-fn what_has_no_room_is_counted_and_can_be_moved_to() {
+fn rows_that_do_not_fit_are_counted_and_can_be_scrolled_to() {
     let (mut picture, start) = picture();
     let down = |number| {
         let mut down = picture.look.downs[0].clone();
@@ -118,7 +118,7 @@ fn a_low_screen_has_fewer_sections_and_rows_in_each() {
 }
 
 #[test]
-fn a_long_name_is_cut_where_it_tells_least() {
+fn a_long_name_is_cut_in_its_middle() {
     let (mut picture, start) = picture();
     picture.look.node.peers[0].name = format!("customers-and-orders@{}.example:7001", "host".repeat(20));
     let screen = drawn(&mut picture, start, 60, 24);
@@ -129,7 +129,7 @@ fn a_long_name_is_cut_where_it_tells_least() {
 }
 
 #[test]
-fn who_does_not_answer_is_slow_and_then_lost_until_it_is_back() {
+fn a_node_that_does_not_answer_is_slow_and_then_lost_until_it_answers() {
     let (mut picture, start) = picture();
     assert!(drawn(&mut picture, start + seconds(2), 100, 30).contains(" live "));
     let slow = drawn(&mut picture, start + seconds(4), 100, 30);
@@ -138,7 +138,7 @@ fn who_does_not_answer_is_slow_and_then_lost_until_it_is_back() {
     let lost = drawn(&mut picture, start + seconds(75), 100, 30);
     assert!(lost.contains(" lost  a@host"), "{lost}");
     assert!(lost.contains("as it was 1m 15s ago; trying again: no node answers"), "{lost}");
-    assert!(lost.contains("2m 16s  job2"), "what was told grows older\n{lost}");
+    assert!(lost.contains("2m 16s  job2"), "the age of a Down grows\n{lost}");
     picture.update(look(1), start + seconds(80));
     assert!(drawn(&mut picture, start + seconds(80), 100, 30).contains(" live  a@host"));
 }
@@ -164,7 +164,7 @@ fn names_of_peers_move_no_cursor() {
 }
 
 #[test]
-fn a_screen_that_is_too_small_is_no_failure() {
+fn a_small_screen_does_not_panic() {
     let (mut picture, start) = picture();
     for (width, height) in [(1, 1), (3, 3), (20, 5), (200, 3), (130, 4), (300, 100)] {
         drawn(&mut picture, start, width, height);

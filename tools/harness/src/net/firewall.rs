@@ -1,6 +1,6 @@
-//! What a host lets in, as rules for `nft`.
+//! The incoming packets that a host accepts, as rules for `nft`.
 //!
-//! Packets are lost where they arrive, as in a network: their sender is told nothing.
+//! Packets are dropped on arrival, as in a network: their sender is not notified.
 
 use std::{collections::BTreeSet, fmt::Write, net::Ipv4Addr};
 
@@ -9,26 +9,26 @@ use serde_json::Value;
 
 use super::shaping::DETOUR_CLASS;
 
-/// The rules of one host. Without any it lets in everything.
+/// The rules of one host. Without rules it accepts everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Firewall {
-    /// Nothing that these send arrives.
+    /// Drops all packets from these hosts.
     pub deaf_to: BTreeSet<Ipv4Addr>,
-    /// Whatever these send over TCP is answered with a reset.
+    /// Answers TCP packets from these hosts with a reset.
     pub resets: BTreeSet<Ipv4Addr>,
-    /// Of what arrives so many packets in a hundred are lost, at random.
+    /// Drops this percentage of the incoming packets, at random.
     pub loss_percent: u8,
-    /// These get every packet twice.
+    /// Delivers each packet to these hosts twice.
     pub doubled_to: BTreeSet<Ipv4Addr>,
-    /// Packets that are sent take the way around now and then: see [`shaping`](super::shaping).
+    /// Sends some packets by the detour: see [`shaping`](super::shaping).
     pub detour: bool,
 }
 
-/// Of what a host with a detour sends, so many packets in a hundred take it.
+/// Percentage of the packets of a host that take its detour.
 const DETOUR_PERCENT: u8 = 20;
 
 impl Firewall {
-    /// A script for `nft` that puts these rules into the place of whatever rules were there.
+    /// A script for `nft` that replaces all earlier rules by these.
     pub fn rules(&self) -> String {
         let mut rules = "table ip obit {}\ndelete table ip obit\ntable ip obit {\n".to_owned();
         rules.push_str("  counter stopped {}\n");
@@ -37,7 +37,7 @@ impl Firewall {
         for sender in &self.deaf_to {
             rule(format!("ip saddr {sender} counter name stopped drop"));
         }
-        // Resets pass: the one that is sent back must arrive.
+        // Resets pass, so that a reset which answers a packet arrives.
         for sender in &self.resets {
             rule(format!(
                 "ip saddr {sender} tcp flags & rst == 0 counter name stopped reject with tcp reset"
@@ -59,7 +59,7 @@ impl Firewall {
     }
 }
 
-/// How many packets were stopped, from what `nft -j list counters` prints.
+/// Number of dropped packets, from the output of `nft -j list counters`.
 pub(super) fn stopped(listed: &str) -> Result<u64> {
     let listed: Value = serde_json::from_str(listed).context("`nft -j list counters`")?;
     let counters = listed["nftables"].as_array().into_iter().flatten().map(|item| &item["counter"]);

@@ -1,5 +1,5 @@
-//! A small network of its own for one cluster: every node on a host of its own, all hosts on one
-//! bridge, and nothing of the machine's own network anywhere near it.
+//! A separate network for one cluster: each node has a host of its own, all hosts are on one
+//! bridge, and the bridge is not connected to the network of the machine.
 //!
 //! ```text
 //!      host a           host b           host c         each a network namespace with one card, `eth0`
@@ -8,9 +8,10 @@
 //!        +--------------- bridge --------------+        a namespace too
 //! ```
 //!
-//! What a host lets in is its [`firewall`]'s; how fast and in what order it sends is [`shaping`].
-//! Both are the kernel's own work on real packets. What a kernel without `netem` cannot do, delay
-//! most of all, a [`relay`] does: a program between two nodes, which is not the same, and says so.
+//! The [`firewall`] of a host decides which packets it accepts; [`shaping`] sets the rate and the
+//! order in which it sends. Both use the kernel on real packets. A kernel without `netem` cannot
+//! delay packets: a [`relay`] between two nodes does this instead, with the differences that its
+//! page lists.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -32,13 +33,13 @@ mod tools;
 
 pub use tools::available;
 
-/// On which port every node listens: each has a host to itself.
+/// The port of every node: each has a host of its own.
 pub const PORT: u16 = 7000;
 
-/// The hosts of one cluster. They go with it.
+/// The hosts of one cluster, removed on drop.
 pub struct Network {
     bridge: Namespace,
-    /// Tells the networks of one run apart.
+    /// Distinguishes the networks of one run.
     number: usize,
     hosts: Mutex<Vec<Arc<Host>>>,
 }
@@ -51,8 +52,8 @@ pub struct Host {
 }
 
 impl Network {
-    /// A bridge and so many hosts: where no node listens on one of them, a call is refused, as by
-    /// any machine.
+    /// A bridge and this number of hosts. A host without a node refuses connections, as any machine
+    /// does.
     pub fn new(hosts: usize) -> Result<Self> {
         static NETWORKS: AtomicUsize = AtomicUsize::new(0);
         let number = NETWORKS.fetch_add(1, Ordering::Relaxed);
@@ -63,7 +64,7 @@ impl Network {
         Ok(network)
     }
 
-    /// The host of that number, from 0; it is made when it is first asked for.
+    /// The host of that number, from 0. It is created when it is first requested.
     pub fn host(&self, index: usize) -> Result<Arc<Host>> {
         let mut hosts = lock(&self.hosts);
         if let Some(host) = hosts.iter().find(|host| host.index == index) {
@@ -88,47 +89,48 @@ impl Network {
             .ip(&format!("link set lo up\naddress add {}/16 dev eth0\nlink set eth0 up\n", host.address()))
     }
 
-    /// The host's cable is pulled: nothing goes in or out, and its card notices.
+    /// Disconnects the cable of a host: no packet passes, and its card reports that it has no
+    /// carrier.
     pub fn pull(&self, host: &Host) -> Result<()> {
         self.bridge.ip(&format!("link set {} down\n", host.port()))
     }
 
-    /// The host's cable is plugged in.
+    /// Reconnects the cable of a host.
     pub fn plug(&self, host: &Host) -> Result<()> {
         self.bridge.ip(&format!("link set {} up\n", host.port()))
     }
 }
 
 impl Host {
-    /// Its address, and that of its node. From the block that is set aside for tests of networks
-    /// (RFC 2544): it is nobody's, anywhere.
+    /// The address of the host and of its node, from the block that RFC 2544 reserves for tests of
+    /// networks.
     pub fn address(&self) -> Ipv4Addr {
         address(self.index)
     }
 
-    /// Its number.
+    /// The number of the host.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// Where processes run that live on this host.
+    /// The namespace for processes on this host.
     pub fn namespace(&self) -> &Arc<Namespace> {
         &self.namespace
     }
 
-    /// Changes what the host lets in, all at once.
+    /// Changes the firewall of the host atomically.
     pub fn filter(&self, change: impl FnOnce(&mut Firewall)) -> Result<()> {
         let mut firewall = lock(&self.firewall);
         change(&mut firewall);
         self.namespace.nft(&firewall.rules())
     }
 
-    /// How many packets the host has stopped since its rules last changed.
+    /// Number of packets that the host has dropped since its rules last changed.
     pub fn stopped_packets(&self) -> Result<u64> {
         firewall::stopped(&self.namespace.nft_query(&["list", "counters"])?)
     }
 
-    /// How often the host's TCP has counted something, by the name in `/proc/net/netstat`.
+    /// The value of a TCP counter of the host, by its name in `/proc/net/netstat`.
     pub fn tcp_count(&self, name: &str) -> Result<u64> {
         const FILE: &str = "/proc/thread-self/net/netstat";
         let text = self
@@ -138,18 +140,18 @@ impl Host {
         Ok(tcp_count(&text, name).unwrap_or_default())
     }
 
-    /// Sends no faster than so many kilobits a second.
+    /// Limits the rate at which the host sends, in kilobits per second.
     pub fn throttle(&self, kilobits: u32) -> Result<()> {
         self.namespace.tc(&shaping::throttle(kilobits))
     }
 
-    /// Sends some packets by a way around, on which others overtake them.
+    /// Sends some packets by a detour, on which other packets overtake them.
     pub fn detour(&self) -> Result<()> {
         self.namespace.tc(&shaping::detour())?;
         self.filter(|firewall| firewall.detour = true)
     }
 
-    /// Sends as fast as it can, and by one way.
+    /// Removes the limit and the detour.
     pub fn unshape(&self) -> Result<()> {
         self.namespace.tc(shaping::CLEAR)
     }
@@ -159,8 +161,8 @@ impl Host {
     }
 }
 
-/// A number of `/proc/net/netstat`: there are lines with names, and each is followed by one with
-/// their numbers.
+/// A number of `/proc/net/netstat`, where each line with names is followed by a line with the
+/// numbers.
 fn tcp_count(text: &str, name: &str) -> Option<u64> {
     let lines: Vec<_> = text.lines().collect();
     let mut named = lines.chunks_exact(2).flat_map(|pair| pair[0].split(' ').zip(pair[1].split(' ')));
@@ -173,12 +175,12 @@ pub fn address(index: usize) -> Ipv4Addr {
     Ipv4Addr::new(198, 18, number[0], number[1])
 }
 
-/// Where the node of the host of that number listens.
+/// The address at which the node on the host of that number listens.
 pub fn node_address(index: usize) -> SocketAddr {
     SocketAddrV4::new(address(index), PORT).into()
 }
 
-/// What these locks guard is whole between any two statements.
+/// Ignores poisoning: a panic elsewhere leaves the guarded values consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

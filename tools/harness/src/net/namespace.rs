@@ -1,4 +1,4 @@
-//! One network namespace that this program has made, and removes.
+//! A network namespace that this program creates and removes.
 
 use std::{
     fmt,
@@ -14,36 +14,36 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::tools;
 
-/// Where `ip netns` keeps the names.
+/// The folder in which `ip netns` keeps the names.
 const NAMES: &str = "/run/netns";
-/// What the names of all namespaces of this program begin with; then comes which run has made them.
+/// Prefix of the names of all namespaces of this program; the id of the run follows.
 const PREFIX: &str = "obit-";
 
-/// A network namespace. Dropping it removes it, with everything in it, once the last process in it
-/// has ended.
+/// A network namespace. Its drop removes it, with everything in it, once its last process has
+/// ended.
 pub struct Namespace {
     name: String,
 }
 
 impl Namespace {
-    /// A new one, with nothing in it.
+    /// Creates an empty namespace.
     pub fn new(label: &str) -> Result<Self> {
         let name = format!("{PREFIX}{}-{label}", Run::this()?);
         tools::run("ip", &["netns", "add", &name], "")?;
         Ok(Namespace { name })
     }
 
-    /// The name by which `ip netns` knows it.
+    /// The name for `ip netns`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Runs something in the namespace: sockets that it opens, and processes and threads that it
-    /// starts, belong there.
+    /// Runs a closure in the namespace: its sockets, processes and threads belong to the namespace.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
         let path = Path::new(NAMES).join(&self.name);
         let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
-        // A namespace is a thread's: this one goes when it is done, and never goes back.
+        // A thread of its own enters the namespace and ends afterwards, so that the calling thread
+        // stays outside.
         let inside = || {
             move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
                 .with_context(|| format!("cannot enter the network namespace {}", self.name))?;
@@ -53,22 +53,22 @@ impl Namespace {
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// Runs lines of commands of `ip` here.
+    /// Runs commands of `ip` in the namespace, one per line.
     pub(super) fn ip(&self, lines: &str) -> Result<()> {
         tools::run("ip", &["-netns", &self.name, "-batch", "-"], lines).map(drop)
     }
 
-    /// Loads rules of `nft` here.
+    /// Loads rules of `nft` in the namespace.
     pub(super) fn nft(&self, rules: &str) -> Result<()> {
         self.run(|| tools::run("nft", &["-f", "-"], rules))?.map(drop)
     }
 
-    /// Asks `nft` something here; it answers in JSON.
+    /// Runs a query of `nft` in the namespace. Returns JSON.
     pub(super) fn nft_query(&self, arguments: &[&str]) -> Result<String> {
         self.run(|| tools::run("nft", &[&["-j"], arguments].concat(), ""))?
     }
 
-    /// Runs lines of commands of `tc` here.
+    /// Runs commands of `tc` in the namespace, one per line.
     pub(super) fn tc(&self, lines: &str) -> Result<()> {
         tools::run("tc", &["-netns", &self.name, "-batch", "-"], lines).map(drop)
     }
@@ -76,7 +76,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // What cannot be removed now is left over, and the next run sees to it.
+        // If this fails, a later run removes the namespace.
         let _ = tools::run("ip", &["netns", "delete", &self.name], "");
     }
 }
@@ -87,7 +87,7 @@ impl fmt::Debug for Namespace {
     }
 }
 
-/// Removes what runs have left over that were ended before they could.
+/// Removes the namespaces of earlier runs that ended without removing them.
 pub(super) fn remove_leftovers() {
     let names = fs::read_dir(NAMES).into_iter().flatten().flatten();
     for name in names.filter_map(|entry| entry.file_name().into_string().ok()) {
@@ -97,8 +97,8 @@ pub(super) fn remove_leftovers() {
     }
 }
 
-/// One run of this program. The number of its process may become another's when it is over, so when
-/// that began counts, too: in ticks since the machine has started.
+/// One run of this program. Its pid may be reused after it ends, so its start time, in ticks since
+/// the boot of the machine, is part of its identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Run {
     process: u32,
@@ -114,7 +114,7 @@ impl Run {
         }
     }
 
-    /// The one that has made the namespace of that name, if it is one of this program's.
+    /// The run that created the namespace of that name; `None` if it is not one of this program.
     fn of(name: &str) -> Option<Self> {
         let mut parts = name.strip_prefix(PREFIX)?.splitn(3, '-');
         let run = Run { process: parts.next()?.parse().ok()?, began: parts.next()?.parse().ok()? };
@@ -132,10 +132,11 @@ impl fmt::Display for Run {
     }
 }
 
-/// When that process began; none if there is none.
+/// The start time of that process; `None` if there is no such process.
 fn began(process: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The second of the fields is a name in parentheses, and may hold anything; this is the 22nd.
+    // The second field is a name in parentheses, which may contain anything. The start time is the
+    // 22nd field.
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_whitespace().nth(19)?.parse().ok()
 }

@@ -1,9 +1,9 @@
-//! A program between two nodes that carries their bytes, and does it badly on purpose.
+//! Forwards the bytes between two nodes, with faults.
 //!
-//! It can delay, hold back one direction, let connections overtake one another, and break them with
-//! a reset. It works on streams, above TCP: within one connection it can neither reorder nor lose
-//! nor double a packet, since TCP would not know. That is done to real packets, by
-//! [`firewall`](super::firewall) and [`shaping`](super::shaping).
+//! It can delay bytes, hold back one direction, let connections overtake each other, and reset
+//! them. It works on streams, above TCP, so it cannot reorder, lose or duplicate packets within a
+//! connection: [`firewall`](super::firewall) and [`shaping`](super::shaping) do that to real
+//! packets.
 
 use std::{
     collections::VecDeque,
@@ -21,31 +21,31 @@ use anyhow::{Context, Result};
 use fastrand::Rng;
 use rustix::net::sockopt::set_socket_linger;
 
-/// How badly. The default is: not at all.
+/// The faults of a relay; none by default.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Manners {
-    /// How much later everything arrives, in either direction.
+pub struct RelayFaults {
+    /// Delay of all bytes, in both directions.
     pub delay: Duration,
-    /// Connections are set up late, each by a random time of at most this: a later one may come
-    /// first.
+    /// Maximum of the random delay with which each connection is set up, so that a later connection
+    /// may be first.
     pub scatter: Duration,
-    /// Nothing of what the caller sends arrives; it is kept.
-    pub hold_forth: bool,
-    /// Nothing of what is sent to the caller arrives; it is kept.
-    pub hold_back: bool,
+    /// Holds back all bytes from the caller.
+    pub hold_to_target: bool,
+    /// Holds back all bytes to the caller.
+    pub hold_to_caller: bool,
 }
 
-impl Manners {
-    /// Whether it keeps what goes that way.
-    fn hold(&self, way: Way) -> bool {
-        match way {
-            Way::Forth(_) => self.hold_forth,
-            Way::Back => self.hold_back,
+impl RelayFaults {
+    /// Whether bytes in this direction are held back.
+    fn hold(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::ToTarget(_) => self.hold_to_target,
+            Direction::ToCaller => self.hold_to_caller,
         }
     }
 }
 
-/// A relay. Dropping it resets its connections and ends it.
+/// A relay. Its drop resets its connections and ends it.
 pub struct Relay {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -53,25 +53,24 @@ pub struct Relay {
 
 struct Shared {
     to: SocketAddr,
-    manners: Mutex<Manners>,
+    faults: Mutex<RelayFaults>,
     rng: Mutex<Rng>,
     connections: Mutex<Vec<Arc<Connection>>>,
-    /// What callers have sent, each as far as it is kept, in the order in which their connections
-    /// were set up.
-    heard: Mutex<Vec<Vec<u8>>>,
+    /// The first bytes of each caller, in the order in which their connections were set up.
+    recorded: Mutex<Vec<Vec<u8>>>,
     over: AtomicBool,
 }
 
-/// How long a thread sleeps that has nothing to do, before it looks whether it should end.
+/// How often an idle thread checks whether it has to end.
 const TICK: Duration = Duration::from_millis(50);
-/// So many bytes of what a caller sends are kept for whoever asks.
-const MOST_HEARD: usize = 4 << 10;
-/// So many bytes are taken from one side that the other has not got yet.
-const MOST_HELD: usize = 1 << 20;
+/// Maximum number of recorded bytes for each caller.
+const MAX_RECORDED: usize = 4 << 10;
+/// Maximum number of bytes that one direction of a connection buffers.
+const MAX_BUFFERED: usize = 1 << 20;
 
 impl Relay {
-    /// Starts to listen at `listen` and to carry what comes there to `to`, from where the calling
-    /// thread is.
+    /// Listens at `listen` and forwards connections to `to`, in the network namespace of the
+    /// calling thread.
     pub fn start(listen: SocketAddr, to: SocketAddr, seed: u64) -> Result<Self> {
         let what = || format!("cannot relay from {listen} to {to}");
         let listener = TcpListener::bind(listen).with_context(what)?;
@@ -79,10 +78,10 @@ impl Relay {
         listener.set_nonblocking(true).with_context(what)?;
         let shared = Arc::new(Shared {
             to,
-            manners: Mutex::default(),
+            faults: Mutex::default(),
             rng: Mutex::new(Rng::with_seed(seed)),
             connections: Mutex::default(),
-            heard: Mutex::default(),
+            recorded: Mutex::default(),
             over: AtomicBool::new(false),
         });
         let accepting = shared.clone();
@@ -90,26 +89,26 @@ impl Relay {
         Ok(Relay { address, shared })
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on it behaves like that, also on connections that stand.
-    pub fn behave(&self, manners: Manners) {
-        *lock(&self.shared.manners) = manners;
+    /// Changes the faults, also of existing connections.
+    pub fn set_faults(&self, faults: RelayFaults) {
+        *lock(&self.shared.faults) = faults;
     }
 
-    /// Resets every connection: both sides are told at once, and what was under way is lost.
+    /// Resets every connection: both sides receive a reset, and buffered bytes are lost.
     pub fn cut(&self) {
         for connection in lock(&self.shared.connections).drain(..) {
             connection.reset();
         }
     }
 
-    /// What each caller so far has sent first, the earliest caller first.
-    pub fn heard(&self) -> Vec<Vec<u8>> {
-        lock(&self.shared.heard).clone()
+    /// The first bytes of each caller so far, in the order of the callers.
+    pub fn recorded(&self) -> Vec<Vec<u8>> {
+        lock(&self.shared.recorded).clone()
     }
 }
 
@@ -128,20 +127,21 @@ impl Shared {
                     let shared = self.clone();
                     thread::spawn(move || shared.connect(caller));
                 }
-                // Nobody calls, or nobody can be served just now.
+                // No connection is waiting, or none can be accepted now.
                 Err(_) => thread::sleep(TICK / 10),
             }
         }
     }
 
-    /// Sets up the other half, late if so wanted, and carries.
+    /// Sets up the connection to the target, after the delay if there is one, and forwards both
+    /// directions.
     fn connect(&self, caller: TcpStream) {
-        // Decided before sleeping: no lock is held meanwhile, or connections would wait for one
-        // another.
-        let late = lock(&self.manners).scatter.mul_f64(lock(&self.rng).f64());
+        // The delay is read before the sleep: connections would wait for each other if a thread
+        // held the lock.
+        let late = lock(&self.faults).scatter.mul_f64(lock(&self.rng).f64());
         thread::sleep(late);
-        let Ok(callee) = TcpStream::connect_timeout(&self.to, Duration::from_secs(5)) else { return };
-        let prepared = [&caller, &callee].iter().all(|stream| {
+        let Ok(target) = TcpStream::connect_timeout(&self.to, Duration::from_secs(5)) else { return };
+        let prepared = [&caller, &target].iter().all(|stream| {
             stream.set_nodelay(true).is_ok()
                 && stream.set_nonblocking(false).is_ok()
                 && stream.set_write_timeout(Some(TICK)).is_ok()
@@ -149,122 +149,123 @@ impl Shared {
         if !prepared {
             return;
         }
-        let connection = Arc::new(Connection { caller, callee, reset: AtomicBool::new(false) });
+        let connection = Arc::new(Connection { caller, target, reset: AtomicBool::new(false) });
         let mut connections = lock(&self.connections);
         if self.over.load(Ordering::SeqCst) {
             return;
         }
         connections.push(connection.clone());
         drop(connections);
-        let caller = self.listen_to_one_more();
+        let caller = self.start_record();
         thread::scope(|scope| {
-            scope.spawn(|| self.carry(&connection, Way::Forth(caller)));
-            self.carry(&connection, Way::Back);
+            scope.spawn(|| self.forward(&connection, Direction::ToTarget(caller)));
+            self.forward(&connection, Direction::ToCaller);
         });
         lock(&self.connections).retain(|other| !Arc::ptr_eq(other, &connection));
     }
 
-    /// Carries one direction to its end, or to the end of the connection.
-    fn carry(&self, connection: &Connection, way: Way) {
-        let (from, to) = connection.ends(way);
-        let mut under_way = UnderWay::default();
+    /// Forwards one direction until its end, or until the end of the connection.
+    fn forward(&self, connection: &Connection, direction: Direction) {
+        let (from, to) = connection.ends(direction);
+        let mut buffered = Buffered::default();
         let mut ended = false;
         while !connection.reset.load(Ordering::SeqCst) {
-            let manners = *lock(&self.manners);
-            let carried = match under_way.wait(manners.delay) {
-                Some(wait) if ended || under_way.held >= MOST_HELD => {
+            let faults = *lock(&self.faults);
+            let carried = match buffered.wait(faults.delay) {
+                Some(wait) if ended || buffered.held >= MAX_BUFFERED => {
                     thread::sleep(wait);
                     Ok(None)
                 }
-                wait => under_way.take_in(from, wait.unwrap_or(TICK)),
+                wait => buffered.read_from(from, wait.unwrap_or(TICK)),
             };
             let carried = carried.and_then(|taken| {
                 ended |= taken == Some(0);
-                if let (Way::Forth(caller), Some(1..)) = (way, taken) {
-                    self.listen(caller, under_way.newest());
+                if let (Direction::ToTarget(caller), Some(1..)) = (direction, taken) {
+                    self.record(caller, buffered.newest());
                 }
-                if manners.hold(way) { Ok(()) } else { under_way.hand_out(to, manners.delay) }
+                if faults.hold(direction) { Ok(()) } else { buffered.write_to(to, faults.delay) }
             });
             if carried.is_err() {
-                // One half has broken: so has the other.
+                // One half has failed, so the other half is closed too.
                 return connection.reset();
             }
-            if ended && under_way.chunks.is_empty() {
-                // If it is gone already, it need not be told.
+            if ended && buffered.chunks.is_empty() {
+                // This fails only if that side is gone already.
                 let _ = to.shutdown(Shutdown::Write);
                 return;
             }
         }
     }
 
-    /// The number of a caller that was not heard before.
-    fn listen_to_one_more(&self) -> usize {
-        let mut heard = lock(&self.heard);
-        heard.push(Vec::new());
-        heard.len() - 1
+    /// Starts the record of a new caller, and returns its index.
+    fn start_record(&self) -> usize {
+        let mut recorded = lock(&self.recorded);
+        recorded.push(Vec::new());
+        recorded.len() - 1
     }
 
-    fn listen(&self, caller: usize, bytes: &[u8]) {
-        let heard = &mut lock(&self.heard)[caller];
-        heard.extend(bytes.iter().take(MOST_HEARD - heard.len()));
+    fn record(&self, caller: usize, bytes: &[u8]) {
+        let recorded = &mut lock(&self.recorded)[caller];
+        recorded.extend(bytes.iter().take(MAX_RECORDED - recorded.len()));
     }
 }
 
 #[derive(Clone, Copy)]
-enum Way {
-    /// What the caller of that number sends.
-    Forth(usize),
-    Back,
+enum Direction {
+    /// From the caller with this index.
+    ToTarget(usize),
+    ToCaller,
 }
 
-/// Two halves. Each is closed when nobody carries any more.
+/// The two streams of a connection, closed when neither direction is forwarded any more.
 struct Connection {
     caller: TcpStream,
-    callee: TcpStream,
+    target: TcpStream,
     reset: AtomicBool,
 }
 
 impl Connection {
-    fn ends(&self, way: Way) -> (&TcpStream, &TcpStream) {
-        match way {
-            Way::Forth(_) => (&self.caller, &self.callee),
-            Way::Back => (&self.callee, &self.caller),
+    fn ends(&self, direction: Direction) -> (&TcpStream, &TcpStream) {
+        match direction {
+            Direction::ToTarget(_) => (&self.caller, &self.target),
+            Direction::ToCaller => (&self.target, &self.caller),
         }
     }
 
-    /// Both halves are closed with a reset as soon as the threads that carry have noticed.
+    /// Closes both streams with a reset, as soon as the forwarding threads notice it.
     fn reset(&self) {
-        for stream in [&self.caller, &self.callee] {
-            // To linger for no time at all means: tell the other side with a reset, at once.
+        for stream in [&self.caller, &self.target] {
+            // With a linger time of zero, the close sends a reset at once.
             let _ = set_socket_linger(stream, Some(Duration::ZERO));
         }
         self.reset.store(true, Ordering::SeqCst);
     }
 }
 
-/// What one side has sent and the other has not got yet.
+/// Bytes that were read from one side and not yet written to the other.
 #[derive(Default)]
-struct UnderWay {
-    /// Each with the time at which it came in.
+struct Buffered {
+    /// Each chunk with the time at which it was read.
     chunks: VecDeque<(Instant, Vec<u8>)>,
     held: usize,
 }
 
-impl UnderWay {
-    /// How long until something is due; nothing if nothing is under way.
+impl Buffered {
+    /// Time until the next chunk is due; `None` if there is none.
     fn wait(&self, delay: Duration) -> Option<Duration> {
         let (came, _) = self.chunks.front()?;
         let wait = (*came + delay).saturating_duration_since(Instant::now());
         Some(wait.clamp(Duration::from_millis(1), TICK))
     }
 
-    /// What came in last.
+    /// The chunk that was read last.
     fn newest(&self) -> &[u8] {
         self.chunks.back().map_or(&[], |(_, chunk)| chunk)
     }
 
-    /// Reads for at most that long; how many bytes came, if any: none at the end.
-    fn take_in(&mut self, mut from: &TcpStream, wait: Duration) -> std::io::Result<Option<usize>> {
+    /// Reads for at most that time. Returns the number of bytes, 0 at the end of the stream, or
+    /// `None` if none arrived.
+    fn read_from(&mut self, mut from: &TcpStream, wait: Duration) -> std::io::Result<Option<usize>> {
         let mut bytes = [0; 16 << 10];
         from.set_read_timeout(Some(wait))?;
         match from.read(&mut bytes) {
@@ -275,13 +276,13 @@ impl UnderWay {
                 }
                 Ok(Some(n))
             }
-            Err(error) if is_impatience(&error) => Ok(None),
+            Err(error) if is_timeout(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Writes what is due, as far as it is taken.
-    fn hand_out(&mut self, mut to: &TcpStream, delay: Duration) -> std::io::Result<()> {
+    /// Writes the chunks that are due, as far as the stream accepts them.
+    fn write_to(&mut self, mut to: &TcpStream, delay: Duration) -> std::io::Result<()> {
         while let Some((came, chunk)) = self.chunks.front_mut() {
             if Instant::now() < *came + delay {
                 break;
@@ -294,7 +295,7 @@ impl UnderWay {
                         self.chunks.pop_front();
                     }
                 }
-                Err(error) if is_impatience(&error) => break,
+                Err(error) if is_timeout(&error) => break,
                 Err(error) => return Err(error),
             }
         }
@@ -302,12 +303,12 @@ impl UnderWay {
     }
 }
 
-/// Whether it only took too long.
-fn is_impatience(error: &std::io::Error) -> bool {
+/// Whether the error is only a timeout.
+fn is_timeout(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-/// What these locks guard is whole between any two statements.
+/// Ignores poisoning: a panic elsewhere leaves the guarded values consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -321,17 +322,17 @@ mod tests {
     const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
     const LONG: Duration = Duration::from_secs(20);
 
-    /// A relay with manners, a connection through it, and the other end of that.
-    fn relayed(manners: Manners) -> (Relay, TcpStream, TcpStream) {
+    /// A relay with these faults, a connection through it, and the other end of the connection.
+    fn relayed(faults: RelayFaults) -> (Relay, TcpStream, TcpStream) {
         let listener = TcpListener::bind(ANY).unwrap();
         let relay = Relay::start(ANY, listener.local_addr().unwrap(), 1).unwrap();
-        relay.behave(manners);
+        relay.set_faults(faults);
         let caller = TcpStream::connect(relay.address()).unwrap();
-        let (callee, _) = listener.accept().unwrap();
-        for stream in [&caller, &callee] {
+        let (target, _) = listener.accept().unwrap();
+        for stream in [&caller, &target] {
             stream.set_read_timeout(Some(LONG)).unwrap();
         }
-        (relay, caller, callee)
+        (relay, caller, target)
     }
 
     fn read(stream: &mut TcpStream, n: usize) -> Vec<u8> {
@@ -341,52 +342,53 @@ mod tests {
     }
 
     #[test]
-    fn it_carries_both_ways_and_passes_the_end_on() {
-        let (relay, mut caller, mut callee) = relayed(Manners::default());
+    fn it_forwards_both_directions_and_the_end() {
+        let (relay, mut caller, mut target) = relayed(RelayFaults::default());
         let long: Vec<u8> = (0..100_000).map(|i| i as u8).collect();
         caller.write_all(&long).unwrap();
-        assert_eq!(read(&mut callee, long.len()), long);
-        callee.write_all(b"back").unwrap();
+        assert_eq!(read(&mut target, long.len()), long);
+        target.write_all(b"back").unwrap();
         assert_eq!(read(&mut caller, 4), b"back");
         caller.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(callee.read(&mut [0; 8]).unwrap(), 0);
-        callee.write_all(b"still").unwrap();
+        assert_eq!(target.read(&mut [0; 8]).unwrap(), 0);
+        target.write_all(b"still").unwrap();
         assert_eq!(read(&mut caller, 5), b"still");
-        assert_eq!(relay.heard(), [&long[..MOST_HEARD]]);
+        assert_eq!(relay.recorded(), [&long[..MAX_RECORDED]]);
     }
 
     #[test]
-    fn what_is_delayed_comes_no_earlier() {
+    fn delayed_bytes_arrive_no_earlier() {
         let delay = Duration::from_millis(150);
-        let (_relay, mut caller, mut callee) = relayed(Manners { delay, ..Manners::default() });
+        let (_relay, mut caller, mut target) = relayed(RelayFaults { delay, ..RelayFaults::default() });
         let start = Instant::now();
         caller.write_all(b"forth").unwrap();
-        assert_eq!(read(&mut callee, 5), b"forth");
-        callee.write_all(b"back").unwrap();
+        assert_eq!(read(&mut target, 5), b"forth");
+        target.write_all(b"back").unwrap();
         assert_eq!(read(&mut caller, 4), b"back");
         assert!(start.elapsed() >= 2 * delay, "{:?}", start.elapsed());
     }
 
     #[test]
-    fn what_is_held_back_comes_when_it_is_let_go_and_the_other_way_is_free() {
-        let (relay, mut caller, mut callee) = relayed(Manners { hold_forth: true, ..Manners::default() });
+    fn held_bytes_arrive_when_released_and_the_other_direction_is_open() {
+        let (relay, mut caller, mut target) =
+            relayed(RelayFaults { hold_to_target: true, ..RelayFaults::default() });
         caller.write_all(b"held").unwrap();
-        callee.write_all(b"free").unwrap();
+        target.write_all(b"free").unwrap();
         assert_eq!(read(&mut caller, 4), b"free");
-        callee.set_nonblocking(true).unwrap();
-        assert_eq!(callee.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
-        callee.set_nonblocking(false).unwrap();
-        relay.behave(Manners::default());
-        assert_eq!(read(&mut callee, 4), b"held");
+        target.set_nonblocking(true).unwrap();
+        assert_eq!(target.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        target.set_nonblocking(false).unwrap();
+        relay.set_faults(RelayFaults::default());
+        assert_eq!(read(&mut target, 4), b"held");
     }
 
     #[test]
     fn a_cut_resets_both_sides() {
-        let (relay, mut caller, mut callee) = relayed(Manners::default());
+        let (relay, mut caller, mut target) = relayed(RelayFaults::default());
         caller.write_all(b"x").unwrap();
-        read(&mut callee, 1);
+        read(&mut target, 1);
         relay.cut();
-        for stream in [&mut caller, &mut callee] {
+        for stream in [&mut caller, &mut target] {
             assert_eq!(stream.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
         }
     }

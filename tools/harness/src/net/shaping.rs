@@ -1,19 +1,19 @@
-//! How fast and in what order a host sends, as commands for `tc`.
+//! The rate and the order in which a host sends, as commands for `tc`.
 
-/// The class of packets that take the way around.
+/// The class of packets that take the detour.
 pub(super) const DETOUR_CLASS: &str = "1:20";
 
-/// Takes away whatever was set up before; there need be nothing.
+/// Removes an earlier configuration, if there is one.
 pub(super) const CLEAR: &str = "qdisc replace dev eth0 root pfifo\nqdisc delete dev eth0 root\n";
 
-/// Sends at most so many kilobits a second; what does not fit waits, for at most half a second, and
-/// is then lost.
+/// Limits the rate in kilobits per second. Packets above the limit wait for at most half a second,
+/// and are then dropped.
 pub(super) fn throttle(kilobits: u32) -> String {
     format!("qdisc replace dev eth0 root tbf rate {kilobits}kbit burst 4kb latency 500ms\n")
 }
 
-/// A slow way beside the fast one: packets on it wait for one another, and those on the other
-/// overtake them. This is how packets come out of order on a kernel that has no `netem`.
+/// A slow queue beside the fast one: its packets wait for each other, and packets in the fast queue
+/// overtake them. This reorders packets on a kernel without `netem`.
 pub(super) fn detour() -> String {
     format!(
         "qdisc replace dev eth0 root handle 1: htb default 10\n\

@@ -1,4 +1,4 @@
-//! The programs that make networks, and whether they may be used here.
+//! The programs that create networks, and a check that they can be used.
 
 use std::{
     io::Write,
@@ -10,8 +10,8 @@ use rustix::process::geteuid;
 
 use super::namespace::{self, Namespace};
 
-/// Whether networks can be made here; the failure says what to do. Also removes what earlier runs
-/// have left over.
+/// Checks that networks can be created; the error says what to do. Also removes what earlier runs
+/// left behind.
 pub fn available() -> Result<()> {
     if !geteuid().is_root() {
         bail!("network namespaces are made by root only: run this as root, or in a virtual machine");
@@ -27,21 +27,21 @@ pub fn available() -> Result<()> {
     trial().context("this machine does not let root make networks")
 }
 
-/// Runs a tool to its end with this input; returns what it prints.
+/// Runs a tool to its end with this input. Returns its output.
 pub(super) fn run(tool: &str, arguments: &[&str], input: &str) -> Result<String> {
     let what = || format!("cannot run `{tool} {}`", arguments.join(" "));
     let mut command = Command::new(tool);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(what)?;
     let mut stdin = child.stdin.take().expect("standard input is piped");
-    // A tool that does not like its arguments does not read; what it says of them is worth more
-    // than that.
+    // The write fails if the tool rejects its arguments and exits. Its own error, below, is more
+    // useful.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     let output = child.wait_with_output().with_context(what)?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("`{tool} {}` failed on {input:?}: {}", arguments.join(" "), said.trim());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        bail!("`{tool} {}` failed on {input:?}: {}", arguments.join(" "), stderr.trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

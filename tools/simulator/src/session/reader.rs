@@ -1,4 +1,4 @@
-//! The reading end of a session, as the runtime sees it.
+//! The receiving half of a session, as the runtime uses it.
 
 use std::{
     future::poll_fn,
@@ -13,22 +13,22 @@ use transport_tcp::proto::connection::{
     sending::Phase,
 };
 
-use super::Line;
+use super::Endpoint;
 
-/// A session, as the runtime sees it.
+/// The [`Session`] that the runtime receives.
 pub struct SimSession {
     pub peer: PeerInfo,
-    pub line: Arc<Line>,
+    pub endpoint: Arc<Endpoint>,
     receiving: Receiving,
-    /// The end was returned.
+    /// Whether `recv` has returned the end.
     is_over: bool,
 }
 
 impl SimSession {
-    /// `carried`: the bytes that have arrived behind the handshake.
-    pub fn new(peer: PeerInfo, line: Arc<Line>, carried: Vec<u8>) -> Self {
-        let receiving = Receiving::new(carried, line.limits());
-        SimSession { peer, line, receiving, is_over: false }
+    /// `carried` holds the bytes that arrived behind the handshake.
+    pub fn new(peer: PeerInfo, endpoint: Arc<Endpoint>, carried: Vec<u8>) -> Self {
+        let receiving = Receiving::new(carried, endpoint.limits());
+        SimSession { peer, endpoint, receiving, is_over: false }
     }
 
     fn poll_recv(&mut self, cx: &Context<'_>, frames: &mut FrameBuf) -> Poll<Result<(), SessionEnd>> {
@@ -36,23 +36,23 @@ impl SimSession {
             if self.take_frames(frames) {
                 return Poll::Ready(Ok(()));
             }
-            match self.receiving.last_word(|| self.line.state.lock().sending.phase()) {
+            match self.receiving.last_word(|| self.endpoint.state.lock().sending.phase()) {
                 Some(LastWord::PeerDone) => {
-                    self.line.state.lock().peer_done = true;
-                    self.line.wake_driver();
+                    self.endpoint.state.lock().peer_done = true;
+                    self.endpoint.wake_driver();
                 }
-                Some(LastWord::End(kind)) => self.line.end_now(kind.into()),
+                Some(LastWord::End(kind)) => self.endpoint.end_now(kind.into()),
                 None => {
                     if self.read() {
                         continue;
                     }
                 }
             }
-            if let Some(end) = self.line.end() {
+            if let Some(end) = self.endpoint.end() {
                 self.is_over = true;
                 return Poll::Ready(Err(end));
             }
-            self.line.state.lock().reader = Some(cx.waker().clone());
+            self.endpoint.state.lock().reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
     }
@@ -61,23 +61,23 @@ impl SimSession {
         let taken = self.receiving.take(frames);
         if let Some(pong) = taken.pong {
             {
-                let mut state = self.line.state.lock();
+                let mut state = self.endpoint.state.lock();
                 state.pong = state.pong.max(pong);
             }
-            self.line.wake_driver();
+            self.endpoint.wake_driver();
         }
         if let Some(ping) = taken.ping
-            && self.line.state.lock().sending.pong(ping)
+            && self.endpoint.state.lock().sending.pong(ping)
         {
-            self.line.write_out();
+            self.endpoint.write_out();
         }
         taken.any
     }
 
-    /// Whether there may be more to be handed over.
+    /// Reads once. Returns whether there may be more frames to return.
     fn read(&mut self) -> bool {
-        let has_ended = self.line.end().is_some();
-        match self.line.read(self.receiving.room()) {
+        let has_ended = self.endpoint.end().is_some();
+        match self.endpoint.read(self.receiving.room()) {
             Some(0) if has_ended => false,
             Some(0) => {
                 self.receiving.hung_up();
@@ -99,7 +99,7 @@ impl Session for SimSession {
     }
 
     fn outbox(&self) -> Arc<dyn Outbox> {
-        self.line.clone()
+        self.endpoint.clone()
     }
 
     async fn recv(&mut self, frames: &mut FrameBuf) -> Result<(), SessionEnd> {
@@ -107,21 +107,21 @@ impl Session for SimSession {
     }
 }
 
-/// The session is abandoned, unless it was over.
+/// Abandons the session, unless `recv` has returned its end.
 impl Drop for SimSession {
     fn drop(&mut self) {
         if self.is_over {
             return;
         }
         let is_closing = {
-            let mut state = self.line.state.lock();
+            let mut state = self.endpoint.state.lock();
             state.abandoned = true;
             matches!(state.sending.phase(), Phase::Closing(_))
         };
         if is_closing {
-            self.line.wake_driver();
+            self.endpoint.wake_driver();
         } else {
-            self.line.end_now(EndKind::Closed.into());
+            self.endpoint.end_now(EndKind::Closed.into());
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::cluster::protocol::{Exit, Reason};
 
-/// The kinds of an end that say that there was a session.
+/// The kinds of an end that imply that there was a session.
 pub(super) const SESSION_ENDS: [&str; 9] = [
     "Closed",
     "Timeout",
@@ -22,9 +22,10 @@ pub(super) const SESSION_ENDS: [&str; 9] = [
     "LocalShutdown",
 ];
 
-/// - `Exit(reason)`: the process has ended, and of that;
+/// - `Exit(reason)`: the process has ended with that reason;
 /// - `NoProc`: the process has ended, or its incarnation of the node has;
-/// - `NoConnection` for the end of a session: something was done to one of the two nodes.
+/// - `NoConnection` for the end of a session: the scenario injected a fault at one of the two
+///   nodes.
 pub(super) fn violations(ledgers: &[Ledger<'_>], hurt: &BTreeSet<String>) -> Vec<String> {
     let homes = homes(ledgers);
     let mut found = Vec::new();
@@ -38,7 +39,7 @@ pub(super) fn violations(ledgers: &[Ledger<'_>], hurt: &BTreeSet<String>) -> Vec
                     let peer = node_of(&record.target, &homes).unwrap_or_default();
                     let faultless = !hurt.contains(ledger.name) && !hurt.contains(peer);
                     (faultless && SESSION_ENDS.contains(&end.kind.as_str()))
-                        .then(|| "nothing was done to either node".to_owned())
+                        .then(|| "no fault was injected at either node".to_owned())
                 }
             };
             if let Some(lie) = lie {
@@ -59,7 +60,7 @@ fn exit_lie(exit: &Exit, record: &Record<'_>, ledgers: &[Ledger<'_>], homes: &Ho
             let ends = &home.processes[target];
             let shut_down = home.told_to_stop && *exit == Exit::Shutdown;
             (!shut_down && !ends.iter().any(|end| is_end(exit, end)))
-                .then(|| format!("the process has ended of {ends:?}"))
+                .then(|| format!("the process has ended with {ends:?}"))
         }
         // The holder of the name is unknown here: at least one process of that node must have ended
         // so.
@@ -76,11 +77,11 @@ fn exit_lie(exit: &Exit, record: &Record<'_>, ledgers: &[Ledger<'_>], homes: &Ho
 
 fn no_proc_lie(record: &Record<'_>, homes: &Homes<'_>) -> Option<String> {
     let home = homes.get(record.target.as_str())?;
-    home.has(&record.target).then(|| "the process lives".to_owned())
+    home.has(&record.target).then(|| "the process is running".to_owned())
 }
 
-/// Whether what the watcher was told is how the process said it would end. A process that is a
-/// guard knows with what words it panics, but its guard does not.
-fn is_end(told: &Exit, said: &Exit) -> bool {
-    told == said || matches!((told, said), (Exit::Panicked(_), Exit::Panicked(_)))
+/// Whether the reason in the `Down` is the one with which the process ended. A process that is a
+/// guard prints the message of its panic, but its guard cannot read it.
+fn is_end(reported: &Exit, printed: &Exit) -> bool {
+    reported == printed || matches!((reported, printed), (Exit::Panicked(_), Exit::Panicked(_)))
 }

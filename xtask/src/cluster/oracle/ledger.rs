@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Homes, Life, node_of};
+use super::{Homes, NodeRun, node_of};
 use crate::cluster::{
-    protocol::{Answer, Command, Exit, Output, Reason, Subscription},
-    transcript::Said,
+    protocol::{Command, CommandAnswer, Exit, Output, Reason, Subscription},
+    transcript::LineContent,
 };
 
 /// The actions of one node, according to its transcript.
@@ -13,11 +13,11 @@ pub(super) struct Ledger<'a> {
     pub(super) name: &'a str,
     pub(super) incarnation: &'a str,
     pub(super) alive: bool,
-    /// Whether it was told to leave: its processes are then shut down.
+    /// Whether it received a stop command: its processes are then shut down.
     pub(super) told_to_stop: bool,
     /// By reference.
     pub(super) monitors: BTreeMap<&'a str, Record<'a>>,
-    /// By pid: of what it may have ended; nothing while it lives. Two entries if it was killed
+    /// The possible exit reasons by pid; empty while the process runs. Two entries if it was killed
     /// while it exited.
     pub(super) processes: BTreeMap<&'a str, Vec<Exit>>,
     pub(super) subscriptions: BTreeSet<(&'a str, Subscription)>,
@@ -33,18 +33,18 @@ pub(super) struct Record<'a> {
     pub(super) state: State,
 }
 
-/// The state of a monitor, as far as its watcher knows it.
+/// The state of a monitor for its watcher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// A Down is to come.
+    /// A `Down` must arrive.
     Active,
-    /// It has come.
+    /// The `Down` has arrived.
     Down(Reason),
-    /// It has fired, the call said: its Down is in the mailbox and will come.
+    /// The call returned that the monitor has fired: its `Down` is in the mailbox, and must arrive.
     Owed,
-    /// It was ended without a flush: a Down that was in the mailbox may still come.
+    /// It was removed without a flush: a `Down` that was in the mailbox may still arrive.
     Perhaps,
-    /// It was ended: no Down may come.
+    /// It was removed: no `Down` may arrive.
     Silent,
     /// Its watcher has ended.
     Gone,
@@ -52,11 +52,11 @@ pub(super) enum State {
 
 impl<'a> Ledger<'a> {
     /// Replays a transcript.
-    pub(super) fn of(life: &'a Life) -> Self {
+    pub(super) fn of(run: &'a NodeRun) -> Self {
         let mut ledger = Ledger {
-            name: &life.name,
-            incarnation: &life.incarnation,
-            alive: life.alive,
+            name: &run.name,
+            incarnation: &run.incarnation,
+            alive: run.alive,
             told_to_stop: false,
             monitors: BTreeMap::new(),
             processes: BTreeMap::new(),
@@ -64,20 +64,18 @@ impl<'a> Ledger<'a> {
             violations: Vec::new(),
         };
         let mut asked = BTreeMap::new();
-        for entry in &life.entries {
-            match &entry.said {
-                Said::Asked(request) => {
+        for entry in &run.entries {
+            match &entry.content {
+                LineContent::Request(request) => {
                     ledger.told_to_stop |= matches!(request.command, Command::Stop);
                     asked.insert(request.id, &request.command);
                 }
-                Said::Told(Output::Reply { id, answer }) => match asked.remove(id) {
+                LineContent::Output(Output::Reply { id, answer }) => match asked.remove(id) {
                     Some(command) => ledger.answered(command, answer),
-                    None => ledger.violation(format!("request {id} was answered, but it was not open")),
+                    None => ledger.violation(format!("an answer to {id}, which is not an open request")),
                 },
-                Said::Told(event) => ledger.told(event),
-                Said::Garbled(line) => {
-                    ledger.violation(format!("a line that is not of the protocol: {line}"))
-                }
+                LineContent::Output(event) => ledger.event(event),
+                LineContent::Invalid(line) => ledger.violation(format!("a line that is not valid: {line}")),
             }
         }
         ledger
@@ -88,12 +86,12 @@ impl<'a> Ledger<'a> {
         self.alive && self.processes.get(pid).is_some_and(Vec::is_empty)
     }
 
-    /// How many monitors are active.
+    /// Number of active monitors.
     pub(super) fn active(&self) -> usize {
         self.monitors.values().filter(|record| record.state == State::Active).count()
     }
 
-    /// How many of them are on processes of the node of that name.
+    /// Number of active monitors on processes of the node with that name.
     pub(super) fn active_at(&self, node: &str, homes: &Homes<'_>) -> usize {
         let there = |record: &&Record<'_>| {
             record.state == State::Active && node_of(&record.target, homes) == Some(node)
@@ -101,34 +99,34 @@ impl<'a> Ledger<'a> {
         self.monitors.values().filter(there).count()
     }
 
-    fn answered(&mut self, command: &'a Command, answer: &'a Answer) {
+    fn answered(&mut self, command: &'a Command, answer: &'a CommandAnswer) {
         match (command, answer) {
-            (Command::Spawn { .. }, Answer::Pids(pids)) => {
+            (Command::Spawn { .. }, CommandAnswer::Pids(pids)) => {
                 self.processes.extend(pids.iter().map(|pid| (pid.as_str(), Vec::new())));
             }
-            (Command::Kill { process }, Answer::Flags(flags)) if flags == &[true] => {
+            (Command::Kill { process }, CommandAnswer::Flags(flags)) if flags == &[true] => {
                 self.ended(process, Exit::Killed)
             }
-            (Command::Monitor { process, targets, tag, .. }, Answer::Monitors(monitors)) => {
+            (Command::Monitor { process, targets, tag, .. }, CommandAnswer::Monitors(monitors)) => {
                 self.made(process, targets, *tag, monitors);
             }
-            (Command::Watch { targets, tag, set, .. }, Answer::Monitors(monitors)) => {
+            (Command::Watch { targets, tag, set, .. }, CommandAnswer::Monitors(monitors)) => {
                 self.made(if *set { "set" } else { "handle" }, targets, *tag, monitors);
             }
-            (Command::Demonitor { process, monitors, flush, info }, Answer::Flags(flags)) => {
+            (Command::Demonitor { process, monitors, flush, info }, CommandAnswer::Flags(flags)) => {
                 for (monitor, flag) in monitors.iter().zip(flags) {
                     self.demonitored(process, monitor, *flush, *info, *flag);
                 }
             }
-            (Command::Unwatch { monitors, info }, Answer::Flags(flags)) => {
+            (Command::Unwatch { monitors, info }, CommandAnswer::Flags(flags)) => {
                 for (monitor, flag) in monitors.iter().zip(flags) {
                     self.unwatched(monitor, *info, *flag);
                 }
             }
-            (Command::MonitorNodes { process, of }, Answer::Nodes(_)) => {
+            (Command::MonitorNodes { process, of }, CommandAnswer::Nodes(_)) => {
                 self.subscriptions.insert((process, *of));
             }
-            (Command::DemonitorNodes { process, of }, Answer::Done) => {
+            (Command::DemonitorNodes { process, of }, CommandAnswer::Done) => {
                 self.subscriptions.remove(&(process.as_str(), *of));
             }
             _ => {}
@@ -144,7 +142,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    fn told(&mut self, event: &'a Output) {
+    fn event(&mut self, event: &'a Output) {
         match event {
             Output::Exiting { process, reason } => self.ended(process, reason.clone()),
             Output::Down { to, monitor, target, reason, tag } => self.down(to, monitor, target, reason, *tag),
@@ -166,19 +164,19 @@ impl<'a> Ledger<'a> {
 
     fn down(&mut self, to: &str, monitor: &str, target: &str, reason: &Reason, tag: u64) {
         let Some(record) = self.monitors.get_mut(monitor) else {
-            return self.violation(format!("a Down of {monitor}, which no process has made"));
+            return self.violation(format!("a Down of {monitor}, which was never made"));
         };
         let allowed = match &record.state {
             State::Active | State::Owed | State::Perhaps => true,
-            // A process that is killed may run until its next pause; one that exits says so with
-            // its last word.
+            // A process that is killed may run until its next pause; one that exits prints
+            // `exiting` last.
             State::Gone => self.processes.get(to).is_some_and(|ends| ends.as_slice() == [Exit::Killed]),
             State::Down(_) | State::Silent => false,
         };
         let before = std::mem::replace(&mut record.state, State::Down(reason.clone()));
         let made = (record.watcher, record.target.as_str(), record.tag);
         let wrong = (made != (to, target, tag))
-            .then(|| format!("made as {made:?}, but its Down says {:?}", (to, target, tag)));
+            .then(|| format!("made as {made:?}, but its Down has {:?}", (to, target, tag)));
         if !allowed {
             self.violation(format!("a Down of {monitor} for {reason:?}, but before it was {before:?}"));
         }
@@ -195,7 +193,7 @@ impl<'a> Ledger<'a> {
         let was = record.state.clone();
         record.state = match (&was, info, flag, flush) {
             (State::Active | State::Owed | State::Perhaps, _, _, true) => State::Silent,
-            // Whether it had fired is the node's to say; what follows must agree with it.
+            // The node reports whether it had fired, and later events must agree with that.
             (State::Active, true, true, false) => State::Silent,
             (State::Active, true, false, false) => State::Owed,
             (State::Active, false, _, false) => State::Perhaps,

@@ -1,34 +1,34 @@
-//! Messages come in order, none twice, and all of them before the Down of their sender.
+//! Messages arrive in order, none twice, and all of them before the `Down` of their sender.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Homes, Life};
+use super::{Homes, NodeRun};
 use crate::cluster::{
-    protocol::{Answer, Command, Output, Reason},
-    transcript::Said,
+    protocol::{Command, CommandAnswer, Output, Reason},
+    transcript::LineContent,
 };
 
 /// For every pair of sender and receiver:
-/// - the numbers of the messages only rise, and have no gap unless something was done to one of the
-///   two nodes or the receiver was told that it had missed some;
-/// - after a Down for the sender's exit nothing of it comes, and nothing of it is missing.
+/// - the numbers of the messages only rise, and have no gap unless a fault was injected at one of
+///   the two nodes, or the receiver was notified of missed messages;
+/// - after a Down for the sender's exit none of its messages arrives, and none is missing.
 pub(super) fn violations(
-    life: &Life,
-    lives: &[Life],
+    run: &NodeRun,
+    runs: &[NodeRun],
     homes: &Homes<'_>,
     hurt: &BTreeSet<String>,
 ) -> Vec<String> {
-    let sent = sent_to(lives);
+    let sent = sent_to(runs);
     let mut received: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     let mut gone: BTreeSet<(&str, &str)> = BTreeSet::new();
     let mut missed: BTreeSet<&str> = BTreeSet::new();
     let mut found = Vec::new();
-    for entry in &life.entries {
-        let Said::Told(event) = &entry.said else { continue };
-        let mut violation = |to: &str, what: String| found.push(format!("{}: {to} {what}", life.name));
+    for entry in &run.entries {
+        let LineContent::Output(event) = &entry.content else { continue };
+        let mut violation = |to: &str, what: String| found.push(format!("{}: {to} {what}", run.name));
         let undisturbed = |pid: &str| {
             let peer = homes.get(pid).map_or("", |home| home.name);
-            !hurt.contains(&life.name) && !hurt.contains(peer)
+            !hurt.contains(&run.name) && !hurt.contains(peer)
         };
         match event {
             Output::Missed { to, .. } => drop(missed.insert(to)),
@@ -64,16 +64,16 @@ pub(super) fn violations(
     found
 }
 
-/// The number of the last message that each process says it has sent to each other, by receiver and
+/// The number of the last message that each process has sent to each other one, by receiver and
 /// sender. Messages to a name are not included.
-fn sent_to(lives: &[Life]) -> BTreeMap<(&str, &str), u64> {
+fn sent_to(runs: &[NodeRun]) -> BTreeMap<(&str, &str), u64> {
     let mut sent = BTreeMap::new();
-    for sender in lives {
+    for sender in runs {
         let mut asked = BTreeMap::new();
         for entry in &sender.entries {
-            match &entry.said {
-                Said::Asked(request) => drop(asked.insert(request.id, &request.command)),
-                Said::Told(Output::Reply { id, answer: Answer::Sent(last) }) => {
+            match &entry.content {
+                LineContent::Request(request) => drop(asked.insert(request.id, &request.command)),
+                LineContent::Output(Output::Reply { id, answer: CommandAnswer::Sent(last) }) => {
                     if let Some(Command::Send { process, to, .. }) = asked.get(id) {
                         sent.insert((to.as_str(), process.as_str()), *last);
                     }

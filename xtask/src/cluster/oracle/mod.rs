@@ -9,8 +9,8 @@
 //! - [`unsettled`]: in an idle cluster no notice is outstanding, and the tables hold exactly the
 //!   active monitors.
 //!
-//! A process prints what happens to it itself, so within one transcript the lines that concern one
-//! process stand in the order in which it saw them. Between processes no order is assumed.
+//! Each process prints its own events, so within one transcript the lines of one process are in the
+//! order of its events. Between processes no order is assumed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ use std::{
 };
 
 use self::ledger::{Ledger, State};
-use super::{node::Node, protocol::Tables, transcript::Entry};
+use super::{node::Node, protocol::Tables, transcript::TranscriptLine};
 
 mod accuracy;
 mod ledger;
@@ -28,18 +28,18 @@ mod order;
 mod tests;
 
 /// One run of one node, with its transcript.
-pub(super) struct Life {
+pub(super) struct NodeRun {
     pub(super) name: String,
     pub(super) incarnation: String,
     /// Neither killed nor stopped.
     pub(super) alive: bool,
-    pub(super) entries: Vec<Arc<Entry>>,
+    pub(super) entries: Vec<Arc<TranscriptLine>>,
 }
 
-impl Life {
+impl NodeRun {
     /// Returns a node with its transcript up to now.
     pub(super) fn of(node: &Node) -> Self {
-        Life {
+        NodeRun {
             name: node.name().to_owned(),
             incarnation: node.incarnation().to_owned(),
             alive: node.is_alive(),
@@ -48,24 +48,24 @@ impl Life {
     }
 }
 
-/// Everything that may not be, in no particular order; `hurt` are the names of nodes to which
-/// something was done that ends sessions.
-pub(super) fn violations(lives: &[Life], hurt: &BTreeSet<String>) -> Vec<String> {
-    let ledgers: Vec<_> = lives.iter().map(Ledger::of).collect();
+/// Returns all violations, in no particular order; `hurt` has the names of the nodes with an
+/// injected fault that ends sessions.
+pub(super) fn violations(runs: &[NodeRun], hurt: &BTreeSet<String>) -> Vec<String> {
+    let ledgers: Vec<_> = runs.iter().map(Ledger::of).collect();
     let homes = homes(&ledgers);
     let mut found: Vec<_> = ledgers.iter().flat_map(|ledger| ledger.violations.clone()).collect();
     found.extend(accuracy::violations(&ledgers, hurt));
-    for life in lives {
-        found.extend(order::violations(life, &homes, hurt));
-        found.extend(messages::violations(life, lives, &homes, hurt));
+    for run in runs {
+        found.extend(order::violations(run, &homes, hurt));
+        found.extend(messages::violations(run, runs, &homes, hurt));
     }
     found
 }
 
 /// Returns the reasons why the cluster is not idle: none, once all outstanding notices have arrived
 /// and the tables of all running nodes hold the expected rows.
-pub(super) fn unsettled(lives: &[Life], tables: &BTreeMap<String, Tables>) -> Vec<String> {
-    let ledgers: Vec<_> = lives.iter().map(Ledger::of).collect();
+pub(super) fn unsettled(runs: &[NodeRun], tables: &BTreeMap<String, Tables>) -> Vec<String> {
+    let ledgers: Vec<_> = runs.iter().map(Ledger::of).collect();
     let homes = homes(&ledgers);
     let mut found = Vec::new();
     for ledger in ledgers.iter().filter(|ledger| ledger.alive) {
@@ -104,8 +104,8 @@ fn homes<'a>(ledgers: &'a [Ledger<'a>]) -> Homes<'a> {
     ledgers.iter().flat_map(|ledger| ledger.processes.keys().map(move |pid| (*pid, ledger))).collect()
 }
 
-/// The name of a target's node: that of the process, or what stands behind the `@` of a name.
-/// `None` for a pid that no process here has ever had.
+/// The name of a target's node: that of the process, or the text after the `@` of a name. `None`
+/// for a pid that no process here has ever had.
 fn node_of<'a>(target: &'a str, homes: &Homes<'a>) -> Option<&'a str> {
     match homes.get(target) {
         Some(home) => Some(home.name),

@@ -2,45 +2,45 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Homes, Life, accuracy::SESSION_ENDS, node_of};
+use super::{Homes, NodeRun, accuracy::SESSION_ENDS, node_of};
 use crate::cluster::{
-    protocol::{Answer, Command, NodeKind, Output, Reason, Subscription},
-    transcript::Said,
+    protocol::{Command, CommandAnswer, NodeKind, Output, Reason, Subscription},
+    transcript::LineContent,
 };
 
 /// For every process that has subscribed to node events:
-/// - of each node it is told up, down, up, down, and both events of a pair name the same session;
+/// - of each node it receives up, down, up, down, and both events of a pair name the same session;
 /// - no session ends without a recorded fault of one of the two nodes;
 /// - if it is subscribed to all nodes: every message, and every Down that came over a session,
 ///   stands between the up and the down of that incarnation of its node.
 ///
-/// And no process is told of more ends than it has asked for with `monitor_node`.
-pub(super) fn violations(life: &Life, homes: &Homes<'_>, hurt: &BTreeSet<String>) -> Vec<String> {
+/// And no process receives more ends than it requested with `monitor_node`.
+pub(super) fn violations(run: &NodeRun, homes: &Homes<'_>, hurt: &BTreeSet<String>) -> Vec<String> {
     let mut order =
-        Order { life, homes, hurt, views: BTreeMap::new(), armed: BTreeMap::new(), found: Vec::new() };
+        Order { run, homes, hurt, views: BTreeMap::new(), armed: BTreeMap::new(), found: Vec::new() };
     let mut asked = BTreeMap::new();
-    for entry in &life.entries {
-        match &entry.said {
-            Said::Asked(request) => drop(asked.insert(request.id, &request.command)),
-            Said::Told(Output::Reply { id, answer }) => {
+    for entry in &run.entries {
+        match &entry.content {
+            LineContent::Request(request) => drop(asked.insert(request.id, &request.command)),
+            LineContent::Output(Output::Reply { id, answer }) => {
                 if let Some(command) = asked.remove(id) {
                     order.answered(command, answer);
                 }
             }
-            Said::Told(event) => order.told(event),
-            Said::Garbled(_) => {}
+            LineContent::Output(event) => order.event(event),
+            LineContent::Invalid(_) => {}
         }
     }
     order.found
 }
 
 struct Order<'a> {
-    life: &'a Life,
+    run: &'a NodeRun,
     homes: &'a Homes<'a>,
     hurt: &'a BTreeSet<String>,
-    /// By process and subscription: the nodes that it must take for up.
+    /// The nodes that are up according to the events, by process and subscription.
     views: BTreeMap<(&'a str, Subscription), View<'a>>,
-    /// By process and node: how many ends it may still be told of.
+    /// Number of ends that it may still receive, by process and node.
     armed: BTreeMap<(&'a str, &'a str), u64>,
     found: Vec<String>,
 }
@@ -49,25 +49,25 @@ struct Order<'a> {
 type View<'a> = BTreeMap<&'a str, (u64, &'a str)>;
 
 impl<'a> Order<'a> {
-    fn answered(&mut self, command: &'a Command, answer: &'a Answer) {
+    fn answered(&mut self, command: &'a Command, answer: &'a CommandAnswer) {
         match (command, answer) {
-            (Command::MonitorNodes { process, of }, Answer::Nodes(nodes)) => {
+            (Command::MonitorNodes { process, of }, CommandAnswer::Nodes(nodes)) => {
                 let up =
                     nodes.iter().map(|node| (node.name.as_str(), (node.session, node.incarnation.as_str())));
-                // Asked for twice it is one subscription, and goes on as it was.
+                // A second subscription with the same options changes nothing.
                 self.views.entry((process, *of)).or_insert_with(|| up.collect());
             }
-            (Command::DemonitorNodes { process, of }, Answer::Done) => {
+            (Command::DemonitorNodes { process, of }, CommandAnswer::Done) => {
                 self.views.remove(&(process.as_str(), *of));
             }
-            (Command::MonitorNode { process, node, .. }, Answer::Done) => {
+            (Command::MonitorNode { process, node, .. }, CommandAnswer::Done) => {
                 *self.armed.entry((process, node)).or_default() += 1;
             }
             _ => {}
         }
     }
 
-    fn told(&mut self, event: &'a Output) {
+    fn event(&mut self, event: &'a Output) {
         match event {
             Output::NodeUp { to, node, of, .. } => {
                 let wanted = match of.nodes {
@@ -82,7 +82,10 @@ impl<'a> Order<'a> {
                     self.found(to, format!("node-up of {} {of:?}, which was up", node.name));
                 }
                 if !wanted {
-                    self.found(to, format!("node-up of {}, which {of:?} does not ask for", node.name));
+                    self.found(
+                        to,
+                        format!("node-up of {}, which is not in the subscription {of:?}", node.name),
+                    );
                 }
             }
             Output::NodeDown { to, name, session, of: Some(of), missed, .. } => {
@@ -95,15 +98,15 @@ impl<'a> Order<'a> {
                         format!("node-down of {name} {of:?} with session {session:?}, up was {before:?}"),
                     );
                 }
-                if !self.hurt.contains(name) && !self.hurt.contains(&self.life.name) {
-                    self.found(to, format!("node-down of {name}, but nothing was done to either node"));
+                if !self.hurt.contains(name) && !self.hurt.contains(&self.run.name) {
+                    self.found(to, format!("node-down of {name}, but no fault was injected at either node"));
                 }
             }
             Output::NodeDown { to, name, of: None, .. } => {
                 let armed = self.armed.entry((to, name)).or_default();
                 match armed.checked_sub(1) {
                     Some(fewer) => *armed = fewer,
-                    None => self.found(to, format!("one more node-down of {name} than it has asked for")),
+                    None => self.found(to, format!("one more node-down of {name} than it requested")),
                 }
             }
             Output::Message { to, from: Some(from), .. } => {
@@ -119,7 +122,7 @@ impl<'a> Order<'a> {
                         self.between(to, node, home.map(|home| home.incarnation), "a Down for an exit")
                     }
                     Reason::NoProc => self.between(to, node, None, "a Down for no process"),
-                    // These two may also end a wait for a session that never was.
+                    // These two may also end the wait for a session that was never established.
                     Reason::NoConnection(end)
                         if ["LocalShutdown", "Disconnected"].contains(&end.kind.as_str()) => {}
                     Reason::NoConnection(end) if SESSION_ENDS.contains(&end.kind.as_str()) => {
@@ -132,10 +135,10 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// What came from `node` must come while the process takes it for up, in that incarnation if it
-    /// is known.
+    /// Checks that an event from `node` arrives while the node is up for the process, in that
+    /// incarnation if the incarnation is known.
     fn between(&mut self, to: &'a str, node: &str, incarnation: Option<&str>, what: &str) {
-        if node == self.life.name {
+        if node == self.run.name {
             return;
         }
         let all = |reasons| Subscription { nodes: NodeKind::All, reasons };
@@ -145,12 +148,12 @@ impl<'a> Order<'a> {
         if up.is_none() || incarnation.is_some() && up != incarnation {
             self.found(
                 to,
-                format!("{what} from {node} (life {incarnation:?}), but up at that time was {up:?}"),
+                format!("{what} from {node} (incarnation {incarnation:?}), but up at that time was {up:?}"),
             );
         }
     }
 
     fn found(&mut self, process: &str, what: String) {
-        self.found.push(format!("{}: {process} was told of {what}", self.life.name));
+        self.found.push(format!("{}: {process} received {what}", self.run.name));
     }
 }

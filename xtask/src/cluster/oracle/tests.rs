@@ -1,5 +1,5 @@
-//! The oracle must be able to fail: each rule is shown a transcript that breaks it, beside one that
-//! keeps it.
+//! Tests that the oracle can fail: each rule is checked with a transcript that breaks it, and with
+//! one that keeps it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,10 +7,10 @@ use std::{
     time::Instant,
 };
 
-use super::{Life, unsettled, violations};
+use super::{NodeRun, unsettled, violations};
 use crate::cluster::{
-    protocol::{Answer, Command, End, Exit, NodeInfo, Output, Reason, Request, Subscription, Tables},
-    transcript::{Entry, Said},
+    protocol::{Command, CommandAnswer, End, Exit, NodeInfo, Output, Reason, Request, Subscription, Tables},
+    transcript::{LineContent, TranscriptLine},
 };
 
 const A: &str = "a@host";
@@ -21,44 +21,44 @@ const ALL: Subscription = Subscription { nodes: crate::cluster::protocol::NodeKi
 
 /// Builds the transcript of one node, line by line.
 struct Script {
-    life: Life,
+    run: NodeRun,
     next: u64,
 }
 
 impl Script {
     /// A node with one process.
     fn new(name: &str, process: &str) -> Self {
-        let life =
-            Life { name: name.to_owned(), incarnation: "1".to_owned(), alive: true, entries: Vec::new() };
+        let run =
+            NodeRun { name: name.to_owned(), incarnation: "1".to_owned(), alive: true, entries: Vec::new() };
         let spawn = Command::Spawn { count: 1, thread: false };
-        Script { life, next: 1 }.answers(spawn, Answer::Pids(vec![process.to_owned()]))
+        Script { run, next: 1 }.answers(spawn, CommandAnswer::Pids(vec![process.to_owned()]))
     }
 
-    fn said(mut self, said: Said) -> Self {
-        self.life.entries.push(Arc::new(Entry { at: Instant::now(), said }));
+    fn line(mut self, content: LineContent) -> Self {
+        self.run.entries.push(Arc::new(TranscriptLine { at: Instant::now(), content }));
         self
     }
 
-    fn answers(mut self, command: Command, answer: Answer) -> Self {
+    fn answers(mut self, command: Command, answer: CommandAnswer) -> Self {
         let id = self.next;
         self.next += 1;
-        self.said(Said::Asked(Request { id, command })).tells(Output::Reply { id, answer })
+        self.line(LineContent::Request(Request { id, command })).tells(Output::Reply { id, answer })
     }
 
     fn tells(self, output: Output) -> Self {
-        self.said(Said::Told(output))
+        self.line(LineContent::Output(output))
     }
 
     fn monitors(self, reference: &str, target: &str) -> Self {
         let targets = vec![target.to_owned()];
         let command = Command::Monitor { process: W.to_owned(), targets, tag: 0, never: false };
-        self.answers(command, Answer::Monitors(vec![reference.to_owned()]))
+        self.answers(command, CommandAnswer::Monitors(vec![reference.to_owned()]))
     }
 
     fn demonitors(self, reference: &str, flush: bool, info: bool, flag: bool) -> Self {
         let monitors = vec![reference.to_owned()];
         let command = Command::Demonitor { process: W.to_owned(), monitors, flush, info };
-        self.answers(command, Answer::Flags(vec![flag]))
+        self.answers(command, CommandAnswer::Flags(vec![flag]))
     }
 
     fn down(self, reference: &str, target: &str, reason: Reason) -> Self {
@@ -71,7 +71,10 @@ impl Script {
     }
 
     fn subscribes(self) -> Self {
-        self.answers(Command::MonitorNodes { process: W.to_owned(), of: ALL }, Answer::Nodes(Vec::new()))
+        self.answers(
+            Command::MonitorNodes { process: W.to_owned(), of: ALL },
+            CommandAnswer::Nodes(Vec::new()),
+        )
     }
 
     fn node_up(self, session: u64) -> Self {
@@ -116,9 +119,9 @@ fn exited() -> Script {
 
 #[track_caller]
 fn found(scripts: [Script; 2], hurt: &[&str], wanted: &[&str]) {
-    let lives = scripts.map(|script| script.life);
+    let runs = scripts.map(|script| script.run);
     let hurt: BTreeSet<_> = hurt.iter().map(|&name| name.to_owned()).collect();
-    let found = violations(&lives, &hurt);
+    let found = violations(&runs, &hurt);
     let as_wanted =
         found.len() == wanted.len() && found.iter().zip(wanted).all(|(found, part)| found.contains(part));
     assert!(as_wanted, "expected {wanted:?}, found {found:#?}");
@@ -132,13 +135,13 @@ fn one_down_is_right_and_two_are_not() {
 }
 
 #[test]
-fn a_down_that_nobody_asked_for() {
-    found([watcher().down("m", T, normal()), exited()], &[], &["which no process has made"]);
+fn a_down_that_was_not_requested() {
+    found([watcher().down("m", T, normal()), exited()], &[], &["which was never made"]);
 }
 
 #[test]
 fn a_down_for_another_target_or_with_another_tag() {
-    found([watcher().monitors("m", T).down("m", "job@b@host", normal()), exited()], &[], &["its Down says"]);
+    found([watcher().monitors("m", T).down("m", "job@b@host", normal()), exited()], &[], &["its Down has"]);
 }
 
 #[test]
@@ -154,14 +157,14 @@ fn silence_after_a_demonitor() {
         found([ended(), exited()], &[], &[]);
         found([ended().down("m", T, normal()), exited()], &[], &["before it was Silent"]);
     }
-    // Without flush and info the Down may have been in the mailbox; but it comes once.
+    // Without flush and info the `Down` may have been in the mailbox, but it arrives only once.
     let perhaps = || active().demonitors("m", false, false, true).down("m", T, normal());
     found([perhaps(), exited()], &[], &[]);
     found([perhaps().down("m", T, normal()), exited()], &[], &["before it was Down"]);
 }
 
 #[test]
-fn what_a_demonitor_answers() {
+fn the_result_of_a_demonitor() {
     let fired = || watcher().monitors("m", T).down("m", T, normal());
     found([fired().demonitors("m", false, true, false), exited()], &[], &[]);
     found([fired().demonitors("m", false, true, true), exited()], &[], &["gave true, expected false"]);
@@ -180,16 +183,20 @@ fn a_dead_watcher_is_told_nothing() {
 
 #[test]
 fn a_down_must_tell_the_truth() {
-    let told = |reason| watcher().monitors("m", T).down("m", T, reason);
-    found([told(Reason::Exit(Exit::Killed)), exited()], &[], &["has ended of [Normal]"]);
-    let stopped = || Script::new(B, T).answers(Command::Stop, Answer::Done);
-    found([told(Reason::Exit(Exit::Shutdown)), stopped()], &[], &[]);
-    found([told(Reason::Exit(Exit::Normal)), stopped()], &[], &["has ended of []"]);
-    found([told(Reason::NoProc), Script::new(B, T)], &[], &["the process lives"]);
-    found([told(Reason::NoProc), exited()], &[], &[]);
-    found([told(Reason::NoConnection(end("Closed"))), Script::new(B, T)], &[], &["nothing was done"]);
-    found([told(Reason::NoConnection(end("Closed"))), Script::new(B, T)], &[B], &[]);
-    found([told(Reason::NoConnection(end("Refused"))), Script::new(B, T)], &[], &[]);
+    let with_reason = |reason| watcher().monitors("m", T).down("m", T, reason);
+    found([with_reason(Reason::Exit(Exit::Killed)), exited()], &[], &["has ended with [Normal]"]);
+    let stopped = || Script::new(B, T).answers(Command::Stop, CommandAnswer::Done);
+    found([with_reason(Reason::Exit(Exit::Shutdown)), stopped()], &[], &[]);
+    found([with_reason(Reason::Exit(Exit::Normal)), stopped()], &[], &["has ended with []"]);
+    found([with_reason(Reason::NoProc), Script::new(B, T)], &[], &["the process is running"]);
+    found([with_reason(Reason::NoProc), exited()], &[], &[]);
+    found(
+        [with_reason(Reason::NoConnection(end("Closed"))), Script::new(B, T)],
+        &[],
+        &["no fault was injected"],
+    );
+    found([with_reason(Reason::NoConnection(end("Closed"))), Script::new(B, T)], &[B], &[]);
+    found([with_reason(Reason::NoConnection(end("Refused"))), Script::new(B, T)], &[], &[]);
 }
 
 #[test]
@@ -200,7 +207,7 @@ fn node_events_alternate() {
     found([up().node_up(8), exited()], &[B], &["which was up"]);
     found([up().node_down(8), exited()], &[B], &["up was Some(7)"]);
     found([watcher().subscribes().node_down(7), exited()], &[B], &["up was None"]);
-    found([up().node_down(7), exited()], &[], &["nothing was done"]);
+    found([up().node_down(7), exited()], &[], &["no fault was injected"]);
 }
 
 #[test]
@@ -208,7 +215,7 @@ fn a_node_end_that_was_not_asked_for() {
     let armed = || {
         watcher().answers(
             Command::MonitorNode { process: W.to_owned(), node: B.to_owned(), never: false },
-            Answer::Done,
+            CommandAnswer::Done,
         )
     };
     let fires = |script: Script| {
@@ -223,11 +230,11 @@ fn a_node_end_that_was_not_asked_for() {
         })
     };
     found([fires(armed()), exited()], &[], &[]);
-    found([fires(fires(armed())), exited()], &[], &["than it has asked for"]);
+    found([fires(fires(armed())), exited()], &[], &["than it requested"]);
 }
 
 #[test]
-fn what_a_session_brings_comes_between_its_events() {
+fn notices_of_a_session_arrive_between_its_events() {
     let watching = || watcher().subscribes().monitors("m", T);
     found([watching().node_up(7).message(1).down("m", T, normal()).node_down(7), exited()], &[B], &[]);
     found([watching().message(1).node_up(7), exited()], &[], &["a message from b@host"]);
@@ -244,7 +251,7 @@ fn what_a_session_brings_comes_between_its_events() {
 fn messages_come_in_order_and_before_the_down() {
     let sends = |count| {
         let command = Command::Send { process: T.to_owned(), to: W.to_owned(), count: 2 };
-        Script::new(B, T).answers(command, Answer::Sent(count)).exits(T, Exit::Normal)
+        Script::new(B, T).answers(command, CommandAnswer::Sent(count)).exits(T, Exit::Normal)
     };
     let watching = || watcher().monitors("m", T);
     found([watching().message(1).message(2).down("m", T, normal()), sends(2)], &[], &[]);
@@ -256,21 +263,21 @@ fn messages_come_in_order_and_before_the_down() {
 }
 
 #[test]
-fn garbage_and_answers_to_nothing() {
-    found([watcher().said(Said::Garbled("boo".to_owned())), exited()], &[], &["not of the protocol"]);
+fn invalid_lines_and_answers_without_a_request() {
+    found([watcher().line(LineContent::Invalid("boo".to_owned())), exited()], &[], &["not valid"]);
     found(
-        [watcher().tells(Output::Reply { id: 99, answer: Answer::Done }), exited()],
+        [watcher().tells(Output::Reply { id: 99, answer: CommandAnswer::Done }), exited()],
         &[],
-        &["was not open"],
+        &["which is not an open request"],
     );
 }
 
 #[test]
-fn at_rest_nothing_is_owed_and_the_tables_agree() {
+fn in_an_idle_cluster_no_notice_is_outstanding_and_the_tables_agree() {
     let rest = |watcher: Script, watched: Script, active, incoming| {
         let table = |active, incoming| Tables { active, incoming, ..Tables::default() };
         let tables = BTreeMap::from([(A.to_owned(), table(active, 0)), (B.to_owned(), table(0, incoming))]);
-        unsettled(&[watcher.life, watched.life], &tables).len()
+        unsettled(&[watcher.run, watched.run], &tables).len()
     };
     let watching = || watcher().monitors("m", T);
     assert_eq!(rest(watching(), Script::new(B, T), 1, 1), 0);

@@ -11,7 +11,7 @@ use harness::{
     conditions::ensure,
     net::{
         Host,
-        relay::{Manners, Relay},
+        relay::{Relay, RelayFaults},
     },
 };
 
@@ -93,8 +93,9 @@ pub(super) fn reset(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Two nodes meet through a relay. It keeps what one of them sends while the other way works, and
-/// later breaks the connection: the first is noticed as silence, the second at once.
+/// Two nodes connect through a relay. It holds back the bytes in one direction while the other
+/// direction works, and later breaks the connection: the nodes detect the first by timeout, and the
+/// second at once.
 pub(super) fn stalled_relay(cluster: &Cluster<'_>) -> Result<()> {
     let start = |label| cluster.node_with(label, |launch| launch.heartbeat = Heartbeat::BRISK);
     let nodes = vec![start("a")?, start("b")?];
@@ -102,16 +103,16 @@ pub(super) fn stalled_relay(cluster: &Cluster<'_>) -> Result<()> {
     nodes[0].connect_through(&nodes[1], relay.address())?;
     let mut mesh = Mesh::of(cluster, nodes, Heartbeat::BRISK)?;
     mesh.nodes.iter().for_each(|node| cluster.hurt(node));
-    let holds: [fn(&mut Manners); 2] =
-        [|manners| manners.hold_forth = true, |manners| manners.hold_back = true];
+    let holds: [fn(&mut RelayFaults); 2] =
+        [|faults| faults.hold_to_target = true, |faults| faults.hold_to_caller = true];
     let mut slowest = Duration::ZERO;
     for hold in holds {
-        let mut manners = Manners::default();
-        hold(&mut manners);
+        let mut faults = RelayFaults::default();
+        hold(&mut faults);
         let since = Instant::now();
-        relay.behave(manners);
+        relay.set_faults(faults);
         slowest = slowest.max(mesh.expect_lost(&[(0, 1)], since, Loss::Silence)?);
-        relay.behave(Manners::default());
+        relay.set_faults(RelayFaults::default());
         mesh.nodes[0].connect_through(&mesh.nodes[1], relay.address())?;
         mesh.join(&[(0, 1)])?;
     }
@@ -129,10 +130,10 @@ pub(super) fn stalled_relay(cluster: &Cluster<'_>) -> Result<()> {
 /// session per pair, no session is lost, and every message arrives.
 pub(super) fn delay(cluster: &Cluster<'_>) -> Result<()> {
     const SIZE: usize = 4;
-    let manners = Manners {
+    let faults = RelayFaults {
         delay: Duration::from_millis(200),
         scatter: Duration::from_millis(300),
-        ..Manners::default()
+        ..RelayFaults::default()
     };
     let rounds = cluster.scaled(5, 1);
     cluster.progress().plan(rounds, "rounds");
@@ -142,12 +143,12 @@ pub(super) fn delay(cluster: &Cluster<'_>) -> Result<()> {
         let nodes = labels.iter().map(start).collect::<Result<Vec<_>>>()?;
         let to = |label: &&str| (0..SIZE).map(|_| cluster.relay("y", label)).collect::<Result<Vec<_>>>();
         let relays = labels.iter().map(to).collect::<Result<Vec<_>>>()?;
-        relays.iter().flatten().for_each(|relay| relay.behave(manners));
+        relays.iter().flatten().for_each(|relay| relay.set_faults(faults));
         dial_at_once(&nodes, &relays)?;
         let mesh = Mesh::of(cluster, nodes, Heartbeat::BRISK)?;
         let asked = Instant::now();
         expect_normal(&mesh.traffic(50)?)?;
-        ensure(asked.elapsed() >= manners.delay, || "the relays do not delay anything".to_owned())?;
+        ensure(asked.elapsed() >= faults.delay, || "the relays do not delay anything".to_owned())?;
         // Longer than every heartbeat timeout.
         thread::sleep(Heartbeat::BRISK.timeout + Heartbeat::BRISK.interval);
         mesh.expect_all_kept()?;

@@ -24,9 +24,9 @@ pub(super) fn cable_pull(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// What the first node sends the second is lost, then the other way round. The node that receives
-/// nothing reports silence; the other may learn from its kernel that its peer closed the
-/// connection.
+/// The packets from the first node to the second are lost, and then those in the other direction.
+/// The node that receives nothing reports silence; the other may learn from its kernel that its
+/// peer closed the connection.
 pub(super) fn one_way(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 3, HEARTBEAT)?;
     let mut slowest = Duration::ZERO;
@@ -53,8 +53,8 @@ pub(super) fn told_by_closing(cluster: &Cluster<'_>) -> Result<()> {
     cluster.at_rest()?;
     let since = cluster.deafen(&hasty, &patient)?;
     Heartbeat::FAST.silence(since, monitors[0].expect_down(Wanted::NoConnection(&["Timeout"]))?)?;
-    let told = monitors[1].expect_down(Wanted::NoConnection(&["Closed", "Timeout"]))?;
-    cluster.figure_seconds("patient_told_seconds", Heartbeat::FAST.sign(since, told)?);
+    let reported_at = monitors[1].expect_down(Wanted::NoConnection(&["Closed", "Timeout"]))?;
+    cluster.figure_seconds("patient_told_seconds", Heartbeat::FAST.sign(since, reported_at)?);
     Ok(())
 }
 

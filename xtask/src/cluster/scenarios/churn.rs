@@ -15,9 +15,9 @@ use crate::cluster::{
     protocol::{Command, Exit, Tables},
 };
 
-/// Monitors, demonitors, exits, kills, messages, disconnects and restarts, at random but from one
-/// seed. When it is over, every process is told to go; then every monitor must have ended once, and
-/// nothing may be left in any table.
+/// Monitors, demonitors, exits, kills, messages, disconnects and restarts, at random from one seed.
+/// At the end every process exits; then every monitor must have ended once, and all tables must be
+/// empty.
 pub(super) fn churn(cluster: &Cluster<'_>) -> Result<()> {
     let lasts = Duration::from_secs(cluster.scaled(10, 3) as u64);
     let mut churn = Churn {
@@ -30,12 +30,12 @@ pub(super) fn churn(cluster: &Cluster<'_>) -> Result<()> {
     };
     cluster.progress().plan(lasts.as_secs() as usize, "seconds");
     let start = Instant::now();
-    let mut told = 0;
+    let mut reported = 0;
     while start.elapsed() < lasts {
         churn.act()?;
-        while told < start.elapsed().as_secs() {
+        while reported < start.elapsed().as_secs() {
             cluster.progress().step();
-            told += 1;
+            reported += 1;
         }
     }
     for (what, count) in std::mem::take(&mut churn.counts) {
@@ -48,9 +48,9 @@ struct Churn<'a> {
     cluster: &'a Cluster<'a>,
     rng: Rng,
     sites: Vec<Site>,
-    /// Those that may still be ended: by a process, or by a handle.
+    /// Monitors that may still be removed: by a process, or by a handle.
     monitors: Vec<(Monitor, Option<Process>)>,
-    /// Of processes that live or have lived: the newest ones.
+    /// The newest pids of processes, running or not.
     pids: Vec<String>,
     counts: BTreeMap<&'static str, u64>,
 }
@@ -135,7 +135,7 @@ impl Churn<'_> {
             return Ok(());
         }
         let at = self.rng.usize(..self.monitors.len());
-        // Some are kept, to be ended once more.
+        // Some are kept, to be removed a second time.
         let (monitor, watcher) = match self.rng.u8(..4) {
             0 => self.monitors[at].clone(),
             _ => self.monitors.swap_remove(at),
@@ -179,7 +179,7 @@ impl Churn<'_> {
         let receiver = self.any_watcher(to);
         let Some(sender) = self.rng.choice(&self.sites[site].workers) else { return Ok(()) };
         let (process, to) = (sender.pid().to_owned(), receiver.pid().to_owned());
-        // It may be refused: the session may be full, or just ending.
+        // The send may fail: the session may be full, or just ending.
         sender.node().try_ask(Command::Send { process, to, count: self.rng.usize(1..20) }).map(drop)
     }
 
@@ -226,7 +226,7 @@ impl Churn<'_> {
         format!("name-{}", self.rng.usize(..NAMES))
     }
 
-    /// A process that lives or has lived, or a name that may or may not be held.
+    /// The pid of a process, running or not, or a name that may be registered or not.
     fn target(&mut self) -> String {
         match self.rng.choice(&self.pids) {
             Some(pid) if self.rng.u8(..4) > 0 => pid.clone(),

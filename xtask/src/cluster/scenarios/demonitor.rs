@@ -33,8 +33,8 @@ pub(super) fn demonitor(cluster: &Cluster<'_>) -> Result<()> {
     Ok(())
 }
 
-/// However an active monitor is ended, its Down never comes, although another of the same watcher
-/// on the same process does.
+/// A `Down` never arrives for an active monitor that was removed in any way, but for another
+/// monitor of the same watcher on the same process.
 fn before_it_fires(cluster: &Cluster<'_>, watcher: &Process, worker: &Process) -> Result<()> {
     let mut ended = Vec::new();
     for how in [PLAIN, FLUSH, INFO, FLUSH_INFO] {
@@ -52,8 +52,8 @@ fn before_it_fires(cluster: &Cluster<'_>, watcher: &Process, worker: &Process) -
     ended.iter().try_for_each(|monitor| monitor.expect_silence("it was ended before it fired"))
 }
 
-/// The watcher receives nothing while four monitors fire. Without a flush the Down stays, with one
-/// it goes.
+/// The watcher receives nothing while four monitors fire. Without a flush the `Down` stays in the
+/// mailbox, with a flush it is removed.
 fn after_it_fired(
     cluster: &Cluster<'_>,
     watcher: &Process,
@@ -83,7 +83,7 @@ fn anothers(cluster: &Cluster<'_>, watcher: &Process, meddler: &Process, worker:
     let monitor = watcher.monitor(worker)?;
     ensure(meddler.demonitor(&monitor, FLUSH)?, || "demonitor without info gave false".to_owned())?;
     ensure(!meddler.demonitor(&monitor, FLUSH_INFO)?, || {
-        "another's monitor was said to have been active".to_owned()
+        "another's monitor was reported as active".to_owned()
     })?;
     cluster.at_rest()?;
     worker.exit(Exit::Normal)?;
@@ -98,8 +98,8 @@ fn handles(cluster: &Cluster<'_>, watcher: &Process, worker: &Process, other: &P
     let set = here.watch_many(&[worker.pid()], true)?;
     let sure = watcher.monitor(worker)?;
     here.drop_handle(&dropped)?;
-    ensure(here.demonitor_handle(&ended)?, || "an active handle was said to be over".to_owned())?;
-    ensure(here.demonitor_handle(&set[0])?, || "an active member of a set was said to be over".to_owned())?;
+    ensure(here.demonitor_handle(&ended)?, || "an active handle was reported as ended".to_owned())?;
+    ensure(here.demonitor_handle(&set[0])?, || "an active member of a set was reported as ended".to_owned())?;
     // In an idle cluster, the other side has removed them, too.
     cluster.at_rest()?;
     worker.exit(Exit::Normal)?;
@@ -111,5 +111,5 @@ fn handles(cluster: &Cluster<'_>, watcher: &Process, worker: &Process, other: &P
     cluster.at_rest()?;
     other.exit(Exit::Normal)?;
     late.expect_down(NORMAL)?;
-    ensure(!here.demonitor_handle(&late)?, || "a handle that had fired was said to be active".to_owned())
+    ensure(!here.demonitor_handle(&late)?, || "a handle that had fired was reported as active".to_owned())
 }

@@ -43,14 +43,14 @@ pub(super) fn restarts(cluster: &Cluster<'_>) -> Result<()> {
     }
     cluster.figure("restarts", restarts);
     cluster.figure_seconds("slowest_return_seconds", slowest);
-    undisturbed.expect_silence("its target lives")?;
+    undisturbed.expect_silence("its target is running")?;
     bystander.exit(Exit::Normal)?;
     undisturbed.expect_down(NORMAL)?;
     a.await_tables("what two sessions need", |tables| (tables.active, tables.sessions) == (0, 2))?;
     a.await_descriptors(descriptors)
 }
 
-/// Half of the nodes stop where they are, all at once, and go on together. The other nodes have
+/// Half of the nodes are stopped at the same time, and continue together. The other nodes have
 /// reported them as down; the stopped nodes report no other stopped node as down.
 pub(super) fn half_frozen(cluster: &Cluster<'_>) -> Result<()> {
     const SIZE: usize = 4;
@@ -77,12 +77,11 @@ pub(super) fn half_frozen(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Nodes whose monotonic clocks are ten days and a year ahead of the third's, which is what
-/// machines look like that were started at other times. No node is reported as down too early, or
-/// too late.
+/// The monotonic clocks of two nodes are ten days and a year ahead of the third's, as on machines
+/// that were started at other times. No node is reported as down too early, or too late.
 ///
-/// The wall clock is the same for all of a machine, and is not set here; no crate of Obit reads it,
-/// which `tidy` checks.
+/// The wall clock is the same for all nodes of a machine, and is not set here; no crate of Obit
+/// reads it, which `tidy` checks.
 pub(super) fn clocks_apart(cluster: &Cluster<'_>) -> Result<()> {
     const DAY: u64 = 24 * 60 * 60;
     let start = |label, ahead: u64| {

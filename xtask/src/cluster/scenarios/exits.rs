@@ -8,7 +8,7 @@ use crate::cluster::{Cluster, process::Wanted, protocol::Exit};
 /// The maximum length of a custom exit reason.
 const LONGEST: usize = 64 * 1024;
 
-/// Tasks and threads end in every way there is, watched from their own node and from another, by a
+/// Tasks and threads end in all possible ways, monitored from their own node and from another, by a
 /// process and by a handle.
 pub(super) fn exit_reasons(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
@@ -41,11 +41,11 @@ pub(super) fn exit_reasons(cluster: &Cluster<'_>) -> Result<()> {
             cluster.progress().step();
         }
         let (worker, monitors) = watched()?;
-        ensure(worker.kill()?, || "kill said that a living process was dead".to_owned())?;
+        ensure(worker.kill()?, || "kill reported a running process as ended".to_owned())?;
         for monitor in &monitors {
             monitor.expect_down(Wanted::Exit(Exit::Killed))?;
         }
-        ensure(!worker.kill()?, || "kill said that a dead process was alive".to_owned())?;
+        ensure(!worker.kill()?, || "kill reported an ended process as running".to_owned())?;
         cluster.progress().step();
     }
     Ok(())

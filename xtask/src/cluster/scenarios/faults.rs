@@ -9,14 +9,14 @@ use crate::cluster::{
     Cluster,
     node::Node,
     process::{NORMAL, Wanted, expect_downs},
-    protocol::{Answer, Command, Exit, NodeKind, Subscription},
+    protocol::{Command, CommandAnswer, Exit, NodeKind, Subscription},
 };
 
 /// The reasons that other nodes may report when the process of a node has ended.
 const CLOSED: &[&str] = &["Closed"];
 const GONE: Wanted = Wanted::NoConnection(CLOSED);
 
-/// All watch all; one is killed. Every monitor on it ends, every other stays.
+/// All nodes monitor each other, and one is killed. Every monitor on it ends, and all others stay.
 pub(super) fn kill_9(cluster: &Cluster<'_>) -> Result<()> {
     let nodes = cluster.all()?;
     let (victim, others) = nodes.split_last().expect("a cluster has at least three nodes");
@@ -58,9 +58,9 @@ pub(super) fn restart(cluster: &Cluster<'_>) -> Result<()> {
     let a = cluster.node("a")?;
     let mut b = cluster.node("b")?;
     let watcher = a.watcher()?;
-    let lives = cluster.scaled(5, 2);
-    cluster.progress().plan(lives, "lives");
-    for _ in 0..lives {
+    let restarts = cluster.scaled(5, 2);
+    cluster.progress().plan(restarts, "restarts");
+    for _ in 0..restarts {
         let old = b.spawn()?;
         old.register("job")?;
         let monitors = [watcher.monitor(&old)?, watcher.monitor_name("job", &b)?, a.watch(old.pid())?];
@@ -68,12 +68,14 @@ pub(super) fn restart(cluster: &Cluster<'_>) -> Result<()> {
         cluster.at_rest()?;
 
         let new_b = cluster.restart(&b)?;
-        ensure(new_b.incarnation() != b.incarnation(), || "two lives have the same incarnation".to_owned())?;
+        ensure(new_b.incarnation() != b.incarnation(), || {
+            "the restarted node has the same incarnation".to_owned()
+        })?;
         for monitor in &monitors {
             monitor.expect_down(GONE)?;
         }
-        // The first process of the new life has the number of the old one, but is a different
-        // process.
+        // The first process of the new incarnation has the serial of the old one, but is a
+        // different process.
         let new = new_b.spawn()?;
         watcher.monitor(&old)?.expect_down(Wanted::NoProc)?;
         a.watch(old.pid())?.expect_down(Wanted::NoProc)?;
@@ -88,13 +90,13 @@ pub(super) fn restart(cluster: &Cluster<'_>) -> Result<()> {
         cluster.progress().step();
     }
     let seen: Vec<_> = watcher.node_events();
-    ensure(seen.len() == 2 * lives + 1, || {
-        format!("expected up and down {lives} times, then up; seen {seen:?}")
+    ensure(seen.len() == 2 * restarts + 1, || {
+        format!("expected up and down {restarts} times, then up; seen {seen:?}")
     })
 }
 
-/// Processes exit and their node leaves at once: every exit arrives, every other monitor is told
-/// that the node left.
+/// Processes exit and their node leaves at once: every exit arrives, and every other monitor
+/// reports that the node left.
 pub(super) fn leave(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let count = cluster.scaled(2_000, 500);
@@ -106,8 +108,8 @@ pub(super) fn leave(cluster: &Cluster<'_>) -> Result<()> {
     for worker in &staying {
         monitors.push((watcher.monitor(worker)?, Wanted::NoConnection(&["Left"])));
     }
-    // A thread: unlike the tasks of the node it goes on when the node has stopped, and reads what
-    // it was told.
+    // A thread continues when the node has stopped, unlike the tasks of the node, and receives its
+    // notices.
     let leaver = b.spawn_thread()?;
     leaver.monitor_nodes(Subscription { nodes: NodeKind::All, reasons: true })?;
     let target = a.spawn()?;
@@ -134,7 +136,7 @@ pub(super) fn leave(cluster: &Cluster<'_>) -> Result<()> {
         [late, Command::Spawn { count: 1, thread: false }, Command::Connect { node: a.name().to_owned() }]
     {
         let answer = b.try_ask(command.clone())?;
-        ensure(matches!(&answer, Answer::Error(_)), || {
+        ensure(matches!(&answer, CommandAnswer::Error(_)), || {
             format!("a stopped node answers {answer:?} to {command:?}")
         })?;
     }

@@ -50,7 +50,7 @@ pub(super) fn descriptors(cluster: &Cluster<'_>) -> Result<()> {
 }
 
 /// Silent and very slow clients, more than a node accepts from one address. The node closes their
-/// connections in time; meanwhile its sessions continue, and afterwards new peers connect.
+/// connections in time; its sessions continue, and afterwards new peers connect.
 pub(super) fn floods(cluster: &Cluster<'_>) -> Result<()> {
     const EACH: usize = 30;
     const MORE: usize = 40;

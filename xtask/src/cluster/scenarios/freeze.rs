@@ -11,9 +11,9 @@ use crate::cluster::{
     protocol::Exit,
 };
 
-/// One of three nodes is stopped where it is, and goes on later. The others report it as silent
-/// within the configured time; when it continues, it learns that its sessions have ended, and all
-/// nodes reconnect.
+/// One of three nodes is stopped, and continues later. The others report it as silent within the
+/// configured time; when it continues, it learns that its sessions have ended, and all nodes
+/// reconnect.
 pub(super) fn freeze(cluster: &Cluster<'_>) -> Result<()> {
     let fast = |label| cluster.node_with(label, |launch| launch.heartbeat = Heartbeat::FAST);
     let (a, b, c) = (fast("a")?, fast("b")?, fast("c")?);
@@ -31,8 +31,8 @@ pub(super) fn freeze(cluster: &Cluster<'_>) -> Result<()> {
 
         let stopped = cluster.freeze(&c)?;
         for monitor in &monitors {
-            let told = monitor.expect_down(Wanted::NoConnection(&["Timeout"]))?;
-            slowest = slowest.max(Heartbeat::FAST.silence(stopped, told)?);
+            let reported_at = monitor.expect_down(Wanted::NoConnection(&["Timeout"]))?;
+            slowest = slowest.max(Heartbeat::FAST.silence(stopped, reported_at)?);
         }
         for watcher in &watchers {
             watcher.await_node_downs(&c, round)?;
@@ -41,7 +41,7 @@ pub(super) fn freeze(cluster: &Cluster<'_>) -> Result<()> {
         // It learned this from the closed sessions, and reported no node as silent because of its
         // own pause.
         of_frozen.expect_down(Wanted::NoConnection(&["Closed"]))?;
-        // Both sides watch again, and are told again.
+        // Both sides monitor again, and receive a `Down` again.
         let again = [watchers[0].monitor(&worker)?, frozen_watcher.monitor(&local)?];
         cluster.at_rest()?;
         worker.exit(Exit::Normal)?;

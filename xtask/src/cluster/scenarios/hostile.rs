@@ -13,7 +13,7 @@ use crate::cluster::{
 };
 
 /// Unauthenticated peers connect to a node's port and send anything but a valid handshake. The node
-/// refuses and counts each, and the two nodes that watch each other meanwhile report nothing.
+/// refuses and counts each, and the two nodes that monitor each other report nothing.
 pub(super) fn hostile(cluster: &Cluster<'_>) -> Result<()> {
     let (a, b) = (cluster.node("a")?, cluster.node("b")?);
     let watchers = [a.watcher()?, b.watcher()?];
@@ -45,7 +45,7 @@ pub(super) fn hostile(cluster: &Cluster<'_>) -> Result<()> {
     // The other nodes are unaffected: one event each, and the monitors work.
     for (watcher, monitor) in watchers.iter().zip(&monitors) {
         watcher.drain()?;
-        monitor.expect_silence("its target lives")?;
+        monitor.expect_silence("its target is running")?;
         let events = watcher.node_events();
         ensure(events.len() == 1, || format!("unauthenticated peers caused node events: {events:?}"))?;
     }

@@ -23,14 +23,14 @@ pub(super) fn replay(cluster: &Cluster<'_>) -> Result<()> {
     nodes[0].connect_through(&nodes[1], eavesdropper.address())?;
     let mesh = Mesh::of(cluster, nodes, Heartbeat::DEFAULT)?;
     let b = mesh.nodes[1].clone();
-    let said = eavesdropper.heard().into_iter().next().unwrap_or_default();
-    ensure(said.len() > 100, || format!("only {} bytes of a handshake were heard", said.len()))?;
+    let recorded = eavesdropper.recorded().into_iter().next().unwrap_or_default();
+    ensure(recorded.len() > 100, || format!("only {} bytes of a handshake were recorded", recorded.len()))?;
     let say_again = || -> Result<()> {
         let before = b.tables()?;
-        cluster.at("z", || knock(cluster.address("b"), &said))??;
-        counted(&b, "a handshake said again", &before, &["refused_proof"])?;
+        cluster.at("z", || knock(cluster.address("b"), &recorded))??;
+        counted(&b, "a replayed handshake", &before, &["refused_proof"])?;
         ensure(count(&b.tables()?, "sessions") == count(&before, "sessions"), || {
-            "a handshake said again has begun a session".to_owned()
+            "a replayed handshake has started a session".to_owned()
         })
     };
     say_again()?;

@@ -34,7 +34,7 @@ pub(super) fn many_strangers(cluster: &Cluster<'_>) -> Result<()> {
     mesh.finish()
 }
 
-/// Two nodes part and meet again, over and over.
+/// Two nodes disconnect and reconnect repeatedly.
 pub(super) fn reconnects(cluster: &Cluster<'_>) -> Result<()> {
     let mut mesh = Mesh::new(cluster, 2, Heartbeat::DEFAULT)?;
     let (one, other) = (mesh.nodes[0].clone(), mesh.nodes[1].clone());

@@ -68,11 +68,11 @@ fn jobs_are_watched(cluster: &Cluster<'_>, reader: LogReader) -> Result<()> {
             } else {
                 job.program.close_input();
             }
-            let told = watch.line()?;
+            let line = watch.line()?;
             // Other scenarios check the reason of a command that ends on a signal.
             let is_true = if by_signal { r#""reason":"exit""# } else { r#""exit":"normal""# };
-            ensure(told.contains(is_true), || {
-                format!("{reader:?}, {level}: expected {is_true}, was told {told}")
+            ensure(line.contains(is_true), || {
+                format!("{reader:?}, {level}: expected {is_true}, got {line}")
             })?;
             watch.end()?;
             let status = job.program.end()?;
@@ -117,9 +117,9 @@ impl Job {
         command.args(["watch", "--json", "--preset", "fast", &target("job"), &target("nobody")]);
         let mut watch = cluster.program("c", command)?;
         // Two monitors arrive in order: the answer to the second says that the first is there.
-        let told = watch.line()?;
-        ensure(told.contains(r#""reason":"noproc""#), || {
-            format!("expected `noproc` for the missing name, got {told}")
+        let line = watch.line()?;
+        ensure(line.contains(r#""reason":"noproc""#), || {
+            format!("expected `noproc` for the missing name, got {line}")
         })?;
         Ok(watch)
     }

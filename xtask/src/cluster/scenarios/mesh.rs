@@ -46,7 +46,7 @@ impl<'a> Mesh<'a> {
         Self::of(cluster, labels.map(start).collect::<Result<_>>()?, heartbeat)
     }
 
-    /// The same of nodes that were started.
+    /// The same for nodes that are already started.
     pub(super) fn of(cluster: &'a Cluster<'a>, nodes: Vec<Node>, heartbeat: Heartbeat) -> Result<Self> {
         let mut mesh = Mesh {
             cluster,
@@ -124,8 +124,8 @@ impl<'a> Mesh<'a> {
         self.expect_kept(&self.pairs().collect::<Vec<_>>())
     }
 
-    /// On every node a process for every other node is watched from there, sends it so many
-    /// messages and ends. Returns the monitors; it is up to the caller to say how they must end.
+    /// For every pair of nodes, a process on one is monitored from the other, sends it that many
+    /// messages, and exits. Returns the monitors; the caller checks how they ended.
     pub(super) fn traffic(&self, messages: usize) -> Result<Vec<Monitor>> {
         let mut spoken = Vec::new();
         for &(from, to) in self.monitors.keys() {

@@ -6,7 +6,7 @@ use harness::conditions::ensure;
 use crate::cluster::{
     Cluster,
     process::{NORMAL, Wanted},
-    protocol::{Answer, Command, Exit},
+    protocol::{Command, CommandAnswer, Exit},
 };
 
 /// A name is resolved when the request arrives: what happens to the name later changes nothing, and
@@ -21,7 +21,7 @@ pub(super) fn by_name(cluster: &Cluster<'_>) -> Result<()> {
 
     let rival = b.spawn()?;
     let taken = b.try_ask(Command::Register { process: rival.pid().to_owned(), name: "job".to_owned() })?;
-    ensure(matches!(taken, Answer::Error(_)), || format!("a name was registered twice: {taken:?}"))?;
+    ensure(matches!(taken, CommandAnswer::Error(_)), || format!("a name was registered twice: {taken:?}"))?;
 
     // The name moves; the monitors stay with the process they were bound to.
     cluster.at_rest()?;
@@ -33,7 +33,7 @@ pub(super) fn by_name(cluster: &Cluster<'_>) -> Result<()> {
     for monitor in by_name.iter().chain([&by_pid]) {
         monitor.expect_down(Wanted::Exit(Exit::Other("moved".to_owned())))?;
     }
-    of_rival.expect_silence("the new holder of the name lives")?;
+    of_rival.expect_silence("the new holder of the name is running")?;
 
     rival.exit(Exit::Normal)?;
     of_rival.expect_down(NORMAL)?;

@@ -9,7 +9,7 @@ use crate::cluster::{
     Cluster,
     process::NORMAL,
     protocol::{Exit, Output},
-    transcript::Said,
+    transcript::LineContent,
 };
 
 /// A process sends thousands of messages and exits: its watcher sees node-up, every message in
@@ -44,27 +44,27 @@ pub(super) fn order(cluster: &Cluster<'_>) -> Result<()> {
 
     cluster.kill(&b);
     far.expect_node_down(&b, &["Closed"])?;
-    let told: Vec<_> = a
+    let notices: Vec<_> = a
         .transcript()
         .entries()
         .iter()
-        .filter_map(|entry| match &entry.said {
-            Said::Told(Output::NodeUp { to, .. }) if to == far.pid() => Some("node-up"),
-            Said::Told(Output::Message { to, from: Some(from), .. })
+        .filter_map(|entry| match &entry.content {
+            LineContent::Output(Output::NodeUp { to, .. }) if to == far.pid() => Some("node-up"),
+            LineContent::Output(Output::Message { to, from: Some(from), .. })
                 if to == far.pid() && from == worker.pid() =>
             {
                 Some("message")
             }
-            Said::Told(Output::Down { to, .. }) if to == far.pid() => Some("down"),
-            Said::Told(Output::NodeDown { to, .. }) if to == far.pid() => Some("node-down"),
+            LineContent::Output(Output::Down { to, .. }) if to == far.pid() => Some("down"),
+            LineContent::Output(Output::NodeDown { to, .. }) if to == far.pid() => Some("node-down"),
             _ => None,
         })
         .collect();
     let mut wanted = vec!["node-up"];
     wanted.extend(std::iter::repeat_n("message", count));
     wanted.extend(["down", "down", "node-down"]);
-    ensure(told == wanted, || {
-        format!("expected node-up, {count} messages, two Downs, node-down; came {}", squeeze(&told))
+    ensure(notices == wanted, || {
+        format!("expected node-up, {count} messages, two Downs, node-down; came {}", squeeze(&notices))
     })
 }
 

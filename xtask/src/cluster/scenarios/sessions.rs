@@ -85,8 +85,8 @@ pub(super) fn on_demand(cluster: &Cluster<'_>) -> Result<()> {
     local.expect_down(NORMAL)?;
     expect_sessions(&[&a, &b], 0)?;
 
-    // The first monitor connects, and waits for the connection; one that was ended meanwhile is
-    // never sent.
+    // The first monitor connects, and waits for the connection. A monitor that was removed in the
+    // meantime is never sent.
     let monitor = watcher.monitor(&worker)?;
     watcher.expect_node_up(&b)?;
     b.await_tables("the monitor to have arrived", |tables| tables.incoming == 1)?;

@@ -21,7 +21,7 @@ pub(super) fn knock(address: SocketAddr, bytes: &[u8]) -> Result<()> {
     let what = || format!("{} bytes thrown at {address}", bytes.len());
     let mut stream = TcpStream::connect(address).with_context(what)?;
     stream.set_read_timeout(Some(SOON)).with_context(what)?;
-    // The node may close it before everything is sent: that is what it should do.
+    // The write may fail: the node closes the connection of an invalid peer, as it should.
     let _ = stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write));
     let mut answer = Vec::new();
     match stream.take(1 << 20).read_to_end(&mut answer) {

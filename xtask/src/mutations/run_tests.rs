@@ -1,4 +1,4 @@
-//! The tests that must catch a patch: built, run, and judged by how they end.
+//! Builds and runs the tests that must fail with a patch, and returns how they ended.
 
 use std::{
     fs::{self, File},
@@ -12,20 +12,20 @@ use serde_json::Value;
 
 use super::{copy::Copy, patch::TestName};
 
-/// A test that has not ended by then says nothing.
+/// Maximum duration of a test.
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// How a test ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Green,
-    /// With what it said first.
+    /// The first line of its failure.
     Red(String),
-    /// It was ended at the limit.
+    /// It was killed at the limit.
     Hangs,
-    /// Its program does not build, which no test has caught.
+    /// Its program does not build, so no test has caught the patch.
     DoesNotBuild(String),
-    /// The patch does not fit the code any more.
+    /// The patch does not apply to the current code.
     DoesNotApply(String),
     /// There is no test of that name.
     NoSuchTest,
@@ -44,12 +44,12 @@ pub(super) fn run(copy: &Copy, test: &TestName) -> Result<Verdict> {
     let messages = String::from_utf8_lossy(&built.stdout);
     let mut messages = messages.lines().filter_map(|line| serde_json::from_str(line).ok());
     let Some((program, folder)) = messages.find_map(|message| program(&message, program_name)) else {
-        bail!("cargo built {test} but did not say where it is");
+        bail!("cargo built {test} but did not report its path");
     };
-    let said = program.with_extension("said");
-    let ended = run_program(&program, &folder, test, &said)?;
-    let text = fs::read(&said).with_context(|| format!("cannot read {}", said.display()))?;
-    Ok(judge(ended, &String::from_utf8_lossy(&text)))
+    let output = program.with_extension("output");
+    let ended = run_program(&program, &folder, test, &output)?;
+    let text = fs::read(&output).with_context(|| format!("cannot read {}", output.display()))?;
+    Ok(verdict(ended, &String::from_utf8_lossy(&text)))
 }
 
 /// Kind and name of a test program. `NAME` is a program in `tests/`; `bin:NAME` and `example:NAME`
@@ -58,7 +58,7 @@ fn target(program: &str) -> (&str, &str) {
     program.split_once(':').unwrap_or(("test", program))
 }
 
-/// The program of that name and the folder of its package, if this message of cargo's tells of it.
+/// The program of that name and the folder of its package, if this message of cargo is about it.
 fn program(message: &Value, name: &str) -> Option<(PathBuf, PathBuf)> {
     let is_meant = message["profile"]["test"] == true && message["target"]["name"] == name;
     let manifest = Path::new(message["manifest_path"].as_str()?);
@@ -66,14 +66,14 @@ fn program(message: &Value, name: &str) -> Option<(PathBuf, PathBuf)> {
     is_meant.then(|| Some((program, manifest.parent()?.to_path_buf())))?
 }
 
-/// Runs it to its end, or to the limit: then there is no status. What it says goes to a file, where
-/// it never waits.
-fn run_program(program: &Path, folder: &Path, test: &TestName, said: &Path) -> Result<Option<ExitStatus>> {
+/// Runs the program until it ends, or until the limit: then there is no status. The output goes to
+/// a file, so that the program never waits for a reader.
+fn run_program(program: &Path, folder: &Path, test: &TestName, output: &Path) -> Result<Option<ExitStatus>> {
     let what = || format!("cannot run {test}");
-    let output = File::create(said).with_context(what)?;
+    let file = File::create(output).with_context(what)?;
     let mut command = Command::new(program);
     command.args(["--exact", &test.test]).current_dir(folder).stdin(Stdio::null());
-    command.stderr(output.try_clone().with_context(what)?).stdout(output);
+    command.stderr(file.try_clone().with_context(what)?).stdout(file);
     let mut child = command.spawn().with_context(what)?;
     let start = Instant::now();
     loop {
@@ -89,19 +89,21 @@ fn run_program(program: &Path, folder: &Path, test: &TestName, said: &Path) -> R
     }
 }
 
-fn judge(ended: Option<ExitStatus>, said: &str) -> Verdict {
+fn verdict(ended: Option<ExitStatus>, output: &str) -> Verdict {
     match ended {
         None => Verdict::Hangs,
-        Some(status) if status.success() && said.contains("test result: ok. 0 passed") => Verdict::NoSuchTest,
+        Some(status) if status.success() && output.contains("test result: ok. 0 passed") => {
+            Verdict::NoSuchTest
+        }
         Some(status) if status.success() => Verdict::Green,
-        Some(_) => Verdict::Red(complaint(said)),
+        Some(_) => Verdict::Red(failure_text(output)),
     }
 }
 
-/// The line that follows the first panic: what the test, or an assertion of the code, has seen.
-fn complaint(said: &str) -> String {
-    let mut lines = said.lines().skip_while(|line| !line.contains("panicked at")).skip(1);
-    let line = lines.next().unwrap_or("it ended without a word");
+/// The line after the first panic: the message of the assertion.
+fn failure_text(output: &str) -> String {
+    let mut lines = output.lines().skip_while(|line| !line.contains("panicked at")).skip(1);
+    let line = lines.next().unwrap_or("it ended without a message");
     line.split("counterexample").next().unwrap_or(line).trim_start_matches("Unexpected ").trim().to_owned()
 }
 
@@ -116,10 +118,10 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_is_the_line_after_the_first_panic() {
-        let said = "1 monitor: 7 states\n\nthread 'x' panicked at a.rs:1:2:\nUnexpected \"at most one\" counterexample Path[2]:\n- X\n";
-        assert_eq!(complaint(said), "\"at most one\"");
-        assert_eq!(complaint("thread 'x' panicked at a.rs:1:2:\nan index\nnote"), "an index");
-        assert_eq!(complaint(""), "it ended without a word");
+    fn a_failure_text_is_the_line_after_the_first_panic() {
+        let output = "1 monitor: 7 states\n\nthread 'x' panicked at a.rs:1:2:\nUnexpected \"at most one\" counterexample Path[2]:\n- X\n";
+        assert_eq!(failure_text(output), "\"at most one\"");
+        assert_eq!(failure_text("thread 'x' panicked at a.rs:1:2:\nan index\nnote"), "an index");
+        assert_eq!(failure_text(""), "it ended without a message");
     }
 }

@@ -1,4 +1,4 @@
-//! Who is watched, and who is not there yet and is asked for again.
+//! The watched targets, and a new monitor from time to time for those that do not exist yet.
 
 use std::{
     collections::BTreeMap,
@@ -15,59 +15,60 @@ use crate::{
     output::note,
 };
 
-/// What is watched, and who is still waited for.
-pub(super) struct Watching {
+/// The targets that have not ended, monitored or absent.
+pub(super) struct Watcher {
     set: MonitorSet,
-    /// Those that were not there, and are asked for again.
+    /// The targets that did not exist or could not be reached, to be monitored again.
     absent: Vec<Target>,
-    /// When that is, and how long after the last time.
-    again: (Instant, Duration),
-    /// Until when somebody may still appear.
+    /// When to monitor them again, and the pause before that.
+    retry: (Instant, Duration),
+    /// Until when absent targets may still appear.
     until: Instant,
-    /// What was said last of each that was not there.
-    said: BTreeMap<String, String>,
+    /// The reason that was reported last for each absent target.
+    reported: BTreeMap<String, String>,
 }
 
-/// How long it takes at first until who is absent is asked for again; twice as long each time,
+/// The first pause before absent targets are monitored again; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(250);
-/// and no longer: whoever appears is to be seen soon.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Maximum of that pause, so that a target that appears is found soon.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-impl Watching {
-    /// Those of the set; who is not there yet has so long to appear.
-    pub(super) fn new(set: MonitorSet, patience: Duration) -> Self {
+impl Watcher {
+    /// Watches the targets of the set. Those that are absent have the time `wait` to appear.
+    pub(super) fn new(set: MonitorSet, wait: Duration) -> Self {
         let now = Instant::now();
-        // The command line takes no time that is too long for the clock.
-        let until = now + patience;
-        Watching { set, absent: Vec::new(), again: (now, Duration::ZERO), until, said: BTreeMap::new() }
+        // This cannot overflow: the command line limits the time.
+        let until = now + wait;
+        Watcher { set, absent: Vec::new(), retry: (now, Duration::ZERO), until, reported: BTreeMap::new() }
     }
 
-    /// How many have not ended.
+    /// Number of targets that have not ended.
     pub(super) fn left(&self) -> usize {
         self.set.len() + self.absent.len()
     }
 
-    /// The next end; none once all have ended. Cancel-safe.
+    /// Waits for the next end; returns `None` once all targets have ended. Cancel-safe.
     pub(super) async fn next(&mut self) -> Result<Option<Down>> {
         while self.left() > 0 {
             match self.down_or_pause().await {
                 Some(down) if self.may_still_appear(&down) => self.wait_for(down),
                 Some(down) => return Ok(Some(down)),
-                None => self.ask_again()?,
+                None => self.monitor_again()?,
             }
         }
         Ok(None)
     }
 
-    /// What was told; or nothing, when it is time to ask again for those that are absent.
+    /// Waits for the next `Down`. Returns `None` when it is time to monitor the absent targets
+    /// again.
     async fn down_or_pause(&mut self) -> Option<Down> {
-        let Watching { set, absent, again, .. } = self;
+        let Watcher { set, absent, retry, .. } = self;
         let down = async { if set.is_empty() { pending().await } else { set.next().await } };
         let pause = async {
             if absent.is_empty() {
                 pending::<()>().await;
             }
-            Timer::at(again.0).await;
+            Timer::at(retry.0).await;
             None
         };
         smol::future::or(down, pause).await
@@ -84,19 +85,19 @@ impl Watching {
 
     fn wait_for(&mut self, down: Down) {
         let (target, why) = (down.target.to_string(), beginning(&down.reason, MAX_REASON));
-        if self.said.get(&target) != Some(&why) {
+        if self.reported.get(&target) != Some(&why) {
             note(&format!("waiting for {target}: {why}"));
-            self.said.insert(target, why);
+            self.reported.insert(target, why);
         }
         if self.absent.is_empty() {
-            let pause = (self.again.1 * 2).clamp(PAUSE, LONGEST_PAUSE);
-            // The last time is when the patience ends: that answer counts.
-            self.again = ((Instant::now() + pause).min(self.until), pause);
+            let pause = (self.retry.1 * 2).clamp(PAUSE, MAX_PAUSE);
+            // The last retry is at `until`, and its result is final.
+            self.retry = ((Instant::now() + pause).min(self.until), pause);
         }
         self.absent.push(down.target);
     }
 
-    fn ask_again(&mut self) -> Result<()> {
+    fn monitor_again(&mut self) -> Result<()> {
         for target in self.absent.drain(..) {
             self.set.add(target)?;
         }
