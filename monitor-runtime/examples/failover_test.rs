@@ -23,11 +23,11 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 // The application.
 
 /// Gives `job` to one worker after the other, until one of them has completed it.
-async fn lead(mut mailbox: Mailbox, workers: Vec<Name>, job: &'static str) -> Result<(), ExitReason> {
+async fn lead(mut mailbox: Process, workers: Vec<Name>, job: &'static str) -> Result<(), ExitReason> {
     for worker in &workers {
         // The monitor comes before the message, so that the leader is notified of every end of the worker.
         let monitor = mailbox.monitor(worker)?;
-        mailbox.send(worker, job)?;
+        mailbox.try_send(worker, job)?;
         loop {
             match mailbox.recv().await {
                 Some(Event::Message(_)) => return Ok(()),
@@ -37,17 +37,17 @@ async fn lead(mut mailbox: Mailbox, workers: Vec<Name>, job: &'static str) -> Re
             }
         }
     }
-    Err(ExitReason::other("no worker is left")?)
+    Err(ExitReason::other("no worker is left"))
 }
 
 /// Begins every job that it receives, and completes it on the message `done`.
-async fn work(mut mailbox: Mailbox, log: EventLog) -> Result<(), ExitReason> {
+async fn work(mut mailbox: Process, log: EventLog) -> Result<(), ExitReason> {
     mailbox.register("worker".parse()?)?;
     let (me, mut customer) = (mailbox.pid().node().name.label().to_owned(), None);
     while let Some(event) = mailbox.recv().await {
         let Event::Message(message) = event else { continue };
         match (&*message.body, &customer) {
-            (b"done", Some(customer)) => mailbox.send(customer, "done")?,
+            (b"done", Some(customer)) => mailbox.try_send(customer, "done")?,
             (job, _) => {
                 log.write(format!("{me} begins to {}", String::from_utf8_lossy(job)));
                 customer = message.from;
@@ -81,7 +81,7 @@ fn a_worker_crashes(fixture: &Fixture) -> Outcome {
     fixture.cluster.settle();
     fixture.log.expect(&["0 ms: one begins to dig", "0 ms: two begins to dig"]);
 
-    fixture.node("leader").send(fixture.worker("two"), "done")?;
+    fixture.node("leader").try_send(fixture.worker("two"), "done")?;
     fixture.cluster.settle();
     fixture.log.expect_last("0 ms: the leader has ended: exit: normal");
     Ok(())

@@ -93,7 +93,7 @@ impl LeaseRow {
     }
 }
 
-async fn storage(mut mailbox: Mailbox, log: EventLog) -> Result<(), ExitReason> {
+async fn storage(mut mailbox: Process, log: EventLog) -> Result<(), ExitReason> {
     mailbox.register("row".parse()?)?;
     let mut row = LeaseRow::default();
     while let Some(event) = mailbox.recv_as::<Request>().await {
@@ -106,7 +106,7 @@ async fn storage(mut mailbox: Mailbox, log: EventLog) -> Result<(), ExitReason> 
             log.write(&from, &format!("{story}: {}", if done { "done" } else { "refused" }));
         }
         let answer: RowState = (done, row.holder.clone(), row.until);
-        mailbox.send_as(&reply_to, &answer)?;
+        mailbox.try_send(&reply_to, Postcard(&answer))?;
     }
     Ok(())
 }
@@ -114,14 +114,14 @@ async fn storage(mut mailbox: Mailbox, log: EventLog) -> Result<(), ExitReason> 
 // The candidates.
 
 /// Follows, then leads, then ends: it never applies again.
-async fn candidate(mailbox: Mailbox, log: EventLog) -> Result<(), ExitReason> {
+async fn candidate(mailbox: Process, log: EventLog) -> Result<(), ExitReason> {
     let granted = follow(&mailbox, &log).await?;
     log.write(mailbox.pid(), "leads");
     lead(mailbox, &log.clock, granted).await
 }
 
 /// Returns once the lease is granted, with the start of its term: the time of the request.
-async fn follow(mailbox: &Mailbox, log: &EventLog) -> Result<Duration, ExitReason> {
+async fn follow(mailbox: &Process, log: &EventLog) -> Result<Duration, ExitReason> {
     let mut ended = None;
     loop {
         let asked = log.clock.now();
@@ -143,7 +143,7 @@ async fn follow(mailbox: &Mailbox, log: &EventLog) -> Result<Duration, ExitReaso
 }
 
 /// Writes the values that it receives, until its lease ends by its own clock.
-async fn lead(mut mailbox: Mailbox, clock: &Clock, mut granted: Duration) -> Result<(), ExitReason> {
+async fn lead(mut mailbox: Process, clock: &Clock, mut granted: Duration) -> Result<(), ExitReason> {
     loop {
         let renewal = async {
             clock.sleep_until(granted + TERM / 2).await;
@@ -153,11 +153,11 @@ async fn lead(mut mailbox: Mailbox, clock: &Clock, mut granted: Duration) -> Res
         let (renews, asked) = (matches!(request, Request::Renew), clock.now());
         let too_late = async {
             clock.sleep_until(granted + TERM - MARGIN).await;
-            Err(ExitReason::other("its lease has run out")?)
+            Err(ExitReason::other("its lease has run out"))
         };
         let (done, ..) = or(too_late, ask(&mailbox, request)).await?;
         if !done {
-            return Err(ExitReason::other("another one leads")?);
+            return Err(ExitReason::other("another one leads"));
         }
         if renews {
             granted = asked;
@@ -165,7 +165,7 @@ async fn lead(mut mailbox: Mailbox, clock: &Clock, mut granted: Duration) -> Res
     }
 }
 
-async fn next_value(mailbox: &mut Mailbox) -> Option<Request> {
+async fn next_value(mailbox: &mut Process) -> Option<Request> {
     loop {
         if let Event::Message(message) = mailbox.recv().await? {
             return Some(Request::Write(String::from_utf8_lossy(&message.body).into_owned()));
@@ -173,7 +173,7 @@ async fn next_value(mailbox: &mut Mailbox) -> Option<Request> {
     }
 }
 
-async fn ask(mailbox: &Mailbox, request: Request) -> Result<RowState, ExitReason> {
+async fn ask(mailbox: &Process, request: Request) -> Result<RowState, ExitReason> {
     let row: Name = "row@storage@test".parse()?;
     Ok(mailbox.call_as(row, &request, Duration::MAX).await?)
 }
@@ -192,7 +192,7 @@ fn main() -> Outcome {
 
     println!("The leader renews its lease: three terms later it still leads.");
     fixture.pass(30);
-    one.send(&first, "a")?;
+    one.try_send(&first, "a")?;
     fixture.expect(&["30 s: one writes 'a': done"]);
 
     println!("The follower loses its connection. The leader still runs, and its lease does not expire.");
@@ -201,7 +201,7 @@ fn main() -> Outcome {
     fixture.expect(&["35 s: two is told: no connection: the peer fell silent (silent for 5s)"]);
     network.heal(one.name(), two.name());
     fixture.pass(10);
-    one.send(&first, "b")?;
+    one.try_send(&first, "b")?;
     fixture.expect(&["50 s: one writes 'b': done"]);
 
     println!(
@@ -209,7 +209,7 @@ fn main() -> Outcome {
     );
     network.cut(one.name(), two.name());
     network.delay(one.name(), storage_node.name(), Duration::from_secs(60));
-    one.send(&first, "c")?;
+    one.try_send(&first, "c")?;
     let mut end_of_first = one.monitor(&first)?;
     fixture.pass(9);
     let down = cluster.now_or_never(&mut end_of_first).ok_or("it goes on without a lease")?;
@@ -217,7 +217,7 @@ fn main() -> Outcome {
     fixture.expect(&["55 s: two is told: no connection: the peer fell silent (silent for 5s)"]);
     fixture.pass(1);
     fixture.expect(&["60 s: two leads"]);
-    two.send(&second, "d")?;
+    two.try_send(&second, "d")?;
     fixture.expect(&["60 s: two writes 'd': done"]);
 
     println!("A write that it sent as the leader arrives late. Its token is not the holder's any more.");
@@ -244,7 +244,7 @@ fn main() -> Outcome {
     assert_ne!(last.incarnation(), third.incarnation());
     fixture.expect(&["180 s: one is told: no such process", "180 s: one leads"]);
     fixture.pass(30);
-    one.send(&last, "e")?;
+    one.try_send(&last, "e")?;
     fixture.expect(&["210 s: one writes 'e': done"]);
     Ok(())
 }
@@ -264,7 +264,7 @@ impl Fixture {
 
     fn start<F, Fut>(&self, node: &Node, process: F) -> Outcome<Pid>
     where
-        F: FnOnce(Mailbox, EventLog) -> Fut + Send + 'static,
+        F: FnOnce(Process, EventLog) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), ExitReason>> + Send + 'static,
     {
         let log = self.log.clone();

@@ -28,7 +28,7 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     // Tokio runs the processes of `spawn`. The node's own tasks, such as heartbeats, stay on its
     // own threads.
     let spawner = Arc::new(move |task| drop(tokio.spawn(task)));
-    let config = Config::new("app@127.0.0.1".parse()?).listen("127.0.0.1:0".parse()?).spawner(spawner);
+    let config = Config::new("app@127.0.0.1").listen("127.0.0.1:0".parse()?).spawner(spawner);
     let node = Node::start(config).await?;
 
     // A task that returns.
@@ -77,11 +77,11 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
     let server = tokio::spawn(async move {
         while let Some(event) = server.recv().await {
             let Event::Message(Message { from: Some(from), body, .. }) = event else { continue };
-            server.send(from, body.to_ascii_uppercase())?;
+            server.try_send(from, body.to_ascii_uppercase())?;
         }
         Ok::<_, monitor_runtime::SendError>(())
     });
-    client.send(&server_pid, "hello")?;
+    client.try_send(&server_pid, "hello")?;
     let Some(Event::Message(answer)) = client.recv().await else { return Err("no answer".into()) };
     assert_eq!(answer.body, b"HELLO");
     println!("an answer: {}", String::from_utf8_lossy(&answer.body));

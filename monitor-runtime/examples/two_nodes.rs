@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // On b: a worker with a name. Its exit reason is the error that its task returns.
         let worker = b.spawn(|mut mailbox| async move {
             mailbox.recv().await; // the first page
-            Err(ExitReason::other("out of paper")?)
+            Err(ExitReason::other("out of paper"))
         })?;
         b.register("printer".parse()?, &worker)?;
 
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
         println!("1. The printer is monitored, and then it is given a page.");
         let monitor = a.monitor(&printer)?; // returns at once, whatever state b is in
-        a.send(&printer, "a page")?;
+        a.try_send(&printer, "a page")?;
         let down = monitor.await; // comes exactly once
         println!("   {down}");
         assert_eq!(down.reason.to_string(), "exit: out of paper");

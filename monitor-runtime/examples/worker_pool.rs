@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 type Worker = (Name, Option<u64>);
 
 async fn pool() -> Result<(), Box<dyn Error>> {
-    let node = Node::start(Config::new("pool@127.0.0.1".parse()?).listen("127.0.0.1:0".parse()?)).await?;
+    let node = Node::start(Config::new("pool@127.0.0.1").listen("127.0.0.1:0".parse()?)).await?;
     let mut me = node.process()?;
     let mut programs = vec![Program::start("one")?, Program::start("two")?];
 
@@ -61,7 +61,7 @@ async fn pool() -> Result<(), Box<dyn Error>> {
     while results.len() < JOBS as usize {
         for (worker, its_job) in workers.values_mut().filter(|(_, job)| job.is_none()) {
             let Some(job) = jobs.pop_front() else { break };
-            me.send(&*worker, job.to_string())?;
+            me.try_send(&*worker, job.to_string())?;
             *its_job = Some(job);
             if job == FATAL && given_again.is_empty() {
                 programs.retain(|program| program.label != worker.node.label());
@@ -144,7 +144,7 @@ async fn work(label: &str) -> Result<(), Box<dyn Error>> {
             let Event::Message(Message { from: Some(pool), body, .. }) = event else { continue };
             let job: u64 = String::from_utf8(body)?.parse()?;
             smol::Timer::after(Duration::from_millis(100)).await; // time to be killed in
-            me.send(pool, format!("{job} {}", job * job))?;
+            me.try_send(pool, format!("{job} {}", job * job))?;
         }
         Ok(())
     };

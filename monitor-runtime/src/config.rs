@@ -27,7 +27,7 @@ use crate::{
 ///
 /// ```
 /// use monitor_runtime::Config;
-/// let config = Config::new("billing@10.0.0.7:7001".parse()?).max_mailbox_bytes(16 << 20);
+/// let config = Config::new("billing@10.0.0.7:7001").max_mailbox_bytes(16 << 20);
 /// # Ok::<(), monitor_runtime::ParseError>(())
 /// ```
 #[derive(Clone)]
@@ -253,7 +253,7 @@ impl Config {
     /// ```
     /// use std::sync::Arc;
     /// use monitor_runtime::Config;
-    /// let config = Config::new("a@localhost".parse()?).spawner(Arc::new(|task| smol::spawn(task).detach()));
+    /// let config = Config::new("a@localhost").spawner(Arc::new(|task| smol::spawn(task).detach()));
     /// # Ok::<(), monitor_runtime::ParseError>(())
     /// ```
     #[must_use]

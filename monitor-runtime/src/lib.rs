@@ -10,18 +10,18 @@
 //! # use peer_service::memory::Network;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> { smol::block_on(async {
 //! # let network = Network::new();
-//! # let a = Node::with_service(Config::new("a@local".parse()?), network.join("a@local".parse()?)).await?;
-//! # let b = Node::with_service(Config::new("b@local".parse()?), network.join("b@local".parse()?)).await?;
+//! # let a = Node::with_service(Config::new("a@local"), network.join("a@local".parse()?))?;
+//! # let b = Node::with_service(Config::new("b@local"), network.join("b@local".parse()?))?;
 //! // On node b: a worker, registered under a name. It fails on its first message.
 //! let worker = b.spawn(|mut mailbox| async move {
 //!     mailbox.recv().await;
-//!     Err(ExitReason::other("out of paper")?) // an error is a reason, and so is a panic
+//!     Err(ExitReason::other("out of paper")) // an error is a reason, and so is a panic
 //! })?;
 //! b.register("printer".parse()?, &worker)?;
 //!
 //! // On node a: monitor it by its name, which connects to b, and wait for its end.
 //! let monitor = a.monitor("printer@b@local".parse::<Name>()?)?;
-//! a.send(&worker, "print this")?;
+//! a.try_send(&worker, "print this")?;
 //! let down = monitor.await;
 //! println!("{down}"); // printer@b@local is gone: exit: out of paper
 //! # assert_eq!(down.reason.to_string(), "exit: out of paper");

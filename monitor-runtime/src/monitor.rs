@@ -57,7 +57,7 @@ impl Node {
 /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
 /// # use peer_service::memory::Network;
 /// # smol::block_on(async {
-/// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+/// # let node = Node::with_service(Config::new("a@local"), Network::new().join("a@local".parse()?))?;
 /// let worker = node.spawn(|_mailbox| async { Ok(()) })?;
 /// let down = node.monitor(&worker)?.await;
 /// assert!(matches!(down.reason, DownReason::Exit(ExitReason::Normal) | DownReason::NoProc));
@@ -127,7 +127,7 @@ impl Monitor {
     /// # use monitor_runtime::{Config, Node};
     /// # use peer_service::memory::Network;
     /// # smol::block_on(async {
-    /// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+    /// # let node = Node::with_service(Config::new("a@local"), Network::new().join("a@local".parse()?))?;
     /// let database = node.process()?;
     /// let answer = node.monitor(database.pid())?.guard(async { 6 * 7 }).await;
     /// assert_eq!(answer, Ok(42));

@@ -35,7 +35,7 @@ impl Node {
 /// # use monitor_runtime::{Config, Node};
 /// # use peer_service::memory::Network;
 /// # smol::block_on(async {
-/// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+/// # let node = Node::with_service(Config::new("a@local"), Network::new().join("a@local".parse()?))?;
 /// let mut set = node.monitor_set();
 /// for _ in 0..3 {
 ///     set.monitor(node.spawn(|_mailbox| async { Ok(()) })?)?;

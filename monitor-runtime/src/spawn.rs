@@ -49,12 +49,12 @@ impl Node {
     /// # use monitor_runtime::{Config, Event, Node};
     /// # use peer_service::memory::Network;
     /// # smol::block_on(async {
-    /// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+    /// # let node = Node::with_service(Config::new("a@local"), Network::new().join("a@local".parse()?))?;
     /// let echo = node.spawn(|mut mailbox| async move {
     ///     while let Some(event) = mailbox.recv().await {
     ///         let Event::Message(message) = event else { continue };
     ///         let from = message.from.ok_or(std::fmt::Error)?;
-    ///         mailbox.send(from, message.body)?;
+    ///         mailbox.try_send(from, message.body)?;
     ///     }
     ///     Ok(())
     /// })?;
@@ -136,7 +136,7 @@ impl Process {
     /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
     /// # use peer_service::memory::Network;
     /// # smol::block_on(async {
-    /// # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+    /// # let node = Node::with_service(Config::new("a@local"), Network::new().join("a@local".parse()?))?;
     /// let process = node.process()?;
     /// let monitor = node.monitor(process.pid())?;
     /// let task = smol::spawn(process.run(|_mailbox| async {
@@ -377,7 +377,7 @@ mod tests {
     fn a_kill_while_the_exit_waits_for_a_send_says_that_it_comes_too_late() {
         let name: refs::NodeName = "a@local".parse().unwrap();
         let service = Network::new().join(name.clone());
-        let node = block_on(Node::with_service(Config::new(name), service)).unwrap();
+        let node = Node::with_service(Config::new(name), service).unwrap();
         let process = node.process().unwrap();
         let (pid, live) = (process.pid().clone(), process.exit_guard.process.clone());
         let monitor = node.monitor(&pid).unwrap();

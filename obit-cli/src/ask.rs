@@ -62,13 +62,8 @@ impl Asking {
     }
 }
 
-<<<<<<< HEAD
-/// Asks a node, and waits for the answer.
-pub(crate) fn ask(socket: &Path, question: &Request) -> Result<Response> {
-=======
 /// Sends a request to a node, and waits for the answer.
-pub(crate) fn ask(socket: &Path, question: &Question) -> Result<Answer> {
->>>>>>> prose-tools
+pub(crate) fn ask(socket: &Path, question: &Request) -> Result<Response> {
     let answer = block_on(async { Ok(control::ask(socket, question).await?) });
     answer.map_err(|failure| failure.without_path("--socket", socket))
 }

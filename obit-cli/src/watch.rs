@@ -126,13 +126,13 @@ fn watch(options: Options, interrupts: &Interrupts) -> Result {
 }
 
 fn monitor(node: &Node, targets: &[Watched]) -> Result<MonitorSet> {
-    let mut set = node.monitor_set()?;
+    let mut set = node.monitor_set();
     for watched in targets {
         // A node whose name contains its address needs no other: the monitor itself dials it.
         if let Some(spec) = watched.node.as_ref().filter(|spec| !spec.addresses().is_empty()) {
             node.connect(spec)?;
         }
-        set.add(watched.target.clone())?;
+        set.monitor(watched.target.clone())?;
     }
     Ok(set)
 }

@@ -152,15 +152,9 @@ fn sockets(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries.filter_map(std::result::Result::ok).filter(is_socket).map(|entry| entry.path()).collect())
 }
 
-<<<<<<< HEAD
-/// Which node listens there, if one does. What a killed node has left behind is taken away.
-async fn who(socket: PathBuf) -> Option<Found> {
-    let answer = async { Some(control::ask(&socket, &Request::Nodes).await) };
-=======
 /// Returns the node that listens at the socket, if one does. Removes the socket of a killed node.
 async fn probe(socket: PathBuf) -> Option<Found> {
-    let answer = async { Some(control::ask(&socket, &Question::Nodes).await) };
->>>>>>> prose-tools
+    let answer = async { Some(control::ask(&socket, &Request::Nodes).await) };
     let late = async {
         Timer::after(ANSWER_TIMEOUT).await;
         None

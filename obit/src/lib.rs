@@ -19,7 +19,7 @@
 //!     smol::block_on(async {
 //!         // Port 0: the system chooses a free port. Without a secret a node connects on
 //!         // loopback only.
-//!         let config = Config::new("a@127.0.0.1".parse()?).listen("127.0.0.1:0".parse()?);
+//!         let config = Config::new("a@127.0.0.1").listen("127.0.0.1:0".parse()?);
 //!         let node = Node::start(config).await?;
 //!         let worker = node.spawn(|mut mailbox| async move {
 //!             mailbox.recv().await; // its work: to wait for one message
@@ -28,7 +28,7 @@
 //!         node.register("worker".parse()?, &worker)?;
 //!
 //!         let monitor = node.monitor("worker@a@127.0.0.1".parse::<Name>()?)?; // returns at once
-//!         node.send(&worker, "please end")?;
+//!         node.try_send(&worker, "please end")?;
 //!         let down = monitor.await; // returns exactly once
 //!         println!("{down}"); // worker@a@127.0.0.1 is gone: exit: normal
 //!         # assert_eq!(down.to_string(), "worker@a@127.0.0.1 is gone: exit: normal");

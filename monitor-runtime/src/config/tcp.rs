@@ -24,7 +24,7 @@ impl Config {
     ///
     /// ```no_run
     /// # use monitor_runtime::{Config, Tls};
-    /// let config = Config::new("billing@db1.example:7001".parse()?)
+    /// let config = Config::new("billing@db1.example:7001")
     ///     .tls(Tls::from_pem_files("ca.pem", "node.pem", "node.key")?)
     ///     .peers(["audit@db2.example:7001".parse()?, "web@db3.example=10.0.0.9:7001".parse()?]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -64,7 +64,7 @@ impl Config {
     ///
     /// ```
     /// # use monitor_runtime::Config;
-    /// let config = Config::new("app@10.0.0.7:7001".parse()?);
+    /// let config = Config::new("app@10.0.0.7:7001");
     /// let dns = "app@obit.prod.svc.cluster.local:7001".parse()?;
     /// let config = config.tcp(|tcp| tcp.peers_file("peers.txt").peers_dns(dns));
     /// # Ok::<(), monitor_runtime::ParseError>(())

@@ -14,7 +14,7 @@ impl Node {
     /// ```
     /// # use monitor_runtime::{Config, Node, Secret};
     /// # smol::block_on(async {
-    /// let config = Config::new("a@127.0.0.1".parse()?).listen("127.0.0.1:0".parse()?).secret(Secret::generate());
+    /// let config = Config::new("a@127.0.0.1").listen("127.0.0.1:0".parse()?).secret(Secret::generate());
     /// let node = Node::start(config).await?;
     /// # node.stop().await;
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();

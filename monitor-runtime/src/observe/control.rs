@@ -14,7 +14,7 @@
 //! # use peer_service::memory::Network;
 //! # smol::block_on(async {
 //! # let socket = std::env::temp_dir().join(format!("obit-doc-{}.sock", std::process::id()));
-//! # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+//! # let node = Node::with_service(Config::new("a@local"), Network::new().join("a@local".parse()?))?;
 //! let served = control::serve(&node, &socket)?; // until it is dropped
 //! let Response::Nodes(nodes) = control::ask(&socket, &Request::Nodes).await? else { panic!() };
 //! assert_eq!((nodes.name.as_str(), nodes.peers.len()), ("a@local", 0));

@@ -10,7 +10,7 @@
 //! use monitor_runtime::{Config, Node, http};
 //! # use peer_service::memory::Network;
 //! # smol::block_on(async {
-//! # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+//! # let node = Node::with_service(Config::new("a@local"), Network::new().join("a@local".parse()?))?;
 //! let served = http::serve(&node, "127.0.0.1:0".parse()?)?; // until it is dropped
 //! println!("curl http://{}/metrics", served.local_addr());
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();

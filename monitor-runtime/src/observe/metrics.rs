@@ -8,7 +8,7 @@
 //! use monitor_runtime::{Config, Node};
 //! # use peer_service::memory::Network;
 //! # smol::block_on(async {
-//! # let node = Node::with_service(Config::new("a@local".parse()?), Network::new().join("a@local".parse()?)).await?;
+//! # let node = Node::with_service(Config::new("a@local"), Network::new().join("a@local".parse()?))?;
 //! let recording = monitor_runtime::metrics::record(&node, Duration::from_secs(5)); // until it is dropped
 //! # drop(recording);
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();

@@ -22,13 +22,8 @@ use crate::{
 /// A message to the thread that draws.
 pub(super) enum News {
     /// The node has answered.
-<<<<<<< HEAD
     Snapshot(Box<Snapshot>),
-    /// It has not, and why.
-=======
-    Look(Box<Look>),
     /// The node has not answered, for this reason.
->>>>>>> prose-tools
     Lost(String),
     /// This signal asks the program to end.
     Signal(i32),
@@ -55,17 +50,10 @@ pub(super) fn start(
     Ok(inbox)
 }
 
-<<<<<<< HEAD
-/// One question.
+/// Asks once.
 pub(super) fn look(socket: &Path) -> Result<Snapshot> {
     match ask(socket, &Request::Snapshot)? {
         Response::Snapshot(look) => Ok(*look),
-=======
-/// Asks once.
-pub(super) fn look(socket: &Path) -> Result<Look> {
-    match ask(socket, &Question::Look)? {
-        Answer::Look(look) => Ok(*look),
->>>>>>> prose-tools
         _ => Err(other_answer()),
     }
 }

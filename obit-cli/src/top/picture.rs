@@ -22,13 +22,8 @@ use crate::{output::printable, times::span};
 
 /// The last answer of a node, and the rates of its counts since the answer before.
 pub(super) struct Picture {
-<<<<<<< HEAD
     look: Snapshot,
-    /// When that was.
-=======
-    look: Look,
     /// When the answer arrived.
->>>>>>> prose-tools
     seen: Instant,
     interval: Duration,
     per_second: BTreeMap<String, f64>,
@@ -80,17 +75,10 @@ impl Picture {
         }
     }
 
-<<<<<<< HEAD
-    /// A look, taken now.
-    pub(super) fn update(&mut self, look: Snapshot, now: Instant) {
-        // One that was started anew counts from the beginning.
-        let same_life = self.look.node.incarnation == look.node.incarnation;
-=======
     /// Replaces the answer by one that arrived at `now`.
-    pub(super) fn update(&mut self, look: Look, now: Instant) {
+    pub(super) fn update(&mut self, look: Snapshot, now: Instant) {
         // A restarted node counts from zero.
         let same_incarnation = self.look.node.incarnation == look.node.incarnation;
->>>>>>> prose-tools
         let after = now.saturating_duration_since(self.seen).as_secs_f64().max(0.001);
         let more = |now: u64, before: Option<u64>| {
             let before = before.filter(|_| same_incarnation).unwrap_or(now);
@@ -109,13 +97,8 @@ impl Picture {
         self.lost = None;
     }
 
-<<<<<<< HEAD
-    /// Remembers who was up a moment ago.
-    fn meet(&mut self, look: &Snapshot, same_life: bool, now: Instant) {
-=======
     /// Records the peers that were up at the answer before and are not any more.
-    fn record_gone(&mut self, look: &Look, same_incarnation: bool, now: Instant) {
->>>>>>> prose-tools
+    fn record_gone(&mut self, look: &Snapshot, same_incarnation: bool, now: Instant) {
         let up: BTreeSet<_> = look.node.peers.iter().map(|peer| peer.name.as_str()).collect();
         // If the list is incomplete, a peer that is not listed may be up.
         let is_known = same_incarnation && look.node.more_peers == 0;
@@ -296,13 +279,8 @@ fn shares(lines: u16, wanted: &[u16]) -> Vec<u16> {
     }
 }
 
-<<<<<<< HEAD
-/// How many `Down`s the node has told since its start.
-fn told(look: &Snapshot) -> u64 {
-=======
 /// Number of `Down`s that the node has reported since its start.
-fn told(look: &Look) -> u64 {
->>>>>>> prose-tools
+fn told(look: &Snapshot) -> u64 {
     look.told.iter().map(|line| line.count).sum()
 }
 

@@ -17,13 +17,8 @@ pub(super) struct Gone {
     pub(super) ago: Duration,
 }
 
-<<<<<<< HEAD
-/// All nodes that are up, and those that have just gone, by their names.
-pub(super) fn nodes(look: &Snapshot, gone: &[Gone]) -> Section {
-=======
 /// All nodes that are up, and those that have gone recently, sorted by name.
-pub(super) fn nodes(look: &Look, gone: &[Gone]) -> Section {
->>>>>>> prose-tools
+pub(super) fn nodes(look: &Snapshot, gone: &[Gone]) -> Section {
     let peers = &look.node.peers;
     let up = peers.iter().map(|peer| (peer, None));
     let mut all: Vec<_> = up.chain(gone.iter().map(|gone| (&gone.peer, Some(gone.ago)))).collect();
@@ -71,13 +66,8 @@ pub(super) fn nodes(look: &Look, gone: &[Gone]) -> Section {
     }
 }
 
-<<<<<<< HEAD
-/// What was told last, the newest first.
-pub(super) fn downs(look: &Snapshot, since: Duration) -> Section {
-=======
 /// The last `Down`s, the newest first.
-pub(super) fn downs(look: &Look, since: Duration) -> Section {
->>>>>>> prose-tools
+pub(super) fn downs(look: &Snapshot, since: Duration) -> Section {
     let row = |down: &PastDownLine| {
         let (what, node) = place(&down.target);
         let ago = Duration::from_millis(down.ago_ms) + since;
@@ -97,13 +87,8 @@ pub(super) fn downs(look: &Look, since: Duration) -> Section {
     }
 }
 
-<<<<<<< HEAD
-/// Who watches whom, by the targets.
-pub(super) fn monitors(look: &Snapshot) -> Section {
-=======
 /// The monitors, sorted by target.
-pub(super) fn monitors(look: &Look) -> Section {
->>>>>>> prose-tools
+pub(super) fn monitors(look: &Snapshot) -> Section {
     let monitors = &look.monitors;
     let held = monitors.held.iter().map(|held| {
         let watcher = held.watcher.as_deref().map_or("this node".to_owned(), |pid| place(pid).0);
@@ -134,13 +119,8 @@ pub(super) fn monitors(look: &Look) -> Section {
     }
 }
 
-<<<<<<< HEAD
-/// Those that have ever counted anything, the busiest first.
-pub(super) fn counts(look: &Snapshot, per_second: &BTreeMap<String, f64>) -> Section {
-=======
 /// The counts that are not zero, those with the highest rates first.
-pub(super) fn counts(look: &Look, per_second: &BTreeMap<String, f64>) -> Section {
->>>>>>> prose-tools
+pub(super) fn counts(look: &Snapshot, per_second: &BTreeMap<String, f64>) -> Section {
     let per_second = |name: &String| per_second.get(name).copied().unwrap_or_default();
     let mut counts: Vec<_> = look.counts.iter().filter(|line| line.count > 0).collect();
     counts.sort_by(|a, b| {

@@ -99,7 +99,7 @@ impl Watcher {
 
     fn monitor_again(&mut self) -> Result<()> {
         for target in self.absent.drain(..) {
-            self.set.add(target)?;
+            self.set.monitor(target)?;
         }
         Ok(())
     }

@@ -43,7 +43,7 @@ fn a_node_that_watches_is_asked_why() {
         let held = monitors["held"].as_array().unwrap().iter().map(|held| &held["target"]);
         assert_eq!(held.collect::<Vec<_>>(), ["worker@a@127.0.0.1", "other@b@127.0.0.1"]);
 
-        worker.exit(ExitReason::other("status 7").unwrap());
+        worker.exit(ExitReason::other("status 7"));
         let told: Value = serde_json::from_str(&watch.line().await).unwrap();
         let why = json(&directory, &["why", told["monitor"].as_str().unwrap()]).await.remove(0);
         assert_eq!((&why["source"], &why["text"]), (&"target-node".into(), &"exit: status 7".into()));
@@ -280,7 +280,7 @@ fn long_reasons_that_were_not_read_are_cut_and_marked_and_a_short_one_behind_the
         let long = "x".repeat(ExitReason::MAX_LEN);
         for (n, worker) in workers.into_iter().enumerate() {
             let reason = if n < FLOOD { &*long } else { "status 7" };
-            worker.exit(ExitReason::other(reason).unwrap());
+            worker.exit(ExitReason::other(reason));
         }
         let is_active = |held: &Value| held["fired"] == false;
         while json(&directory, &["monitors"]).await[0]["held"].as_array().unwrap().iter().any(is_active) {

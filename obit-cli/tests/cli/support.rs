@@ -166,9 +166,9 @@ pub(crate) fn target(name: &str, node: &Node) -> String {
 pub(crate) async fn monitor_job(node: &Node, address: &str) -> MonitorSet {
     let spec: NodeSpec = format!("job@127.0.0.1={address}").parse().unwrap();
     node.connect(&spec).unwrap();
-    let mut set = node.monitor_set().unwrap();
+    let mut set = node.monitor_set();
     for name in ["job1", "nobody"] {
-        set.add(format!("{name}@{}", spec.name()).parse::<Target>().unwrap()).unwrap();
+        set.monitor(format!("{name}@{}", spec.name()).parse::<Target>().unwrap()).unwrap();
     }
     // Monitors of one watcher arrive in order: the answer to the second shows that the first has
     // arrived.

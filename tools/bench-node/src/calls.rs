@@ -32,7 +32,7 @@ pub(crate) fn beside_each_other(node: &Node, targets: &[&Pid], threads: usize, c
 fn pairs(process: &Process, targets: &[&Pid], count: usize) -> std::result::Result<(), MonitorError> {
     for target in targets.iter().cycle().take(count) {
         let monitor = process.monitor(*target)?;
-        process.demonitor_with(&monitor, Demonitor::new().flush())?;
+        process.demonitor_flush(&monitor)?;
     }
     Ok(())
 }
@@ -57,7 +57,7 @@ impl Probe {
                 thread::sleep(PAUSE);
                 let start = Instant::now();
                 let monitor = process.monitor(target.pid())?;
-                process.demonitor_with(&monitor, Demonitor::new().flush())?;
+                process.demonitor_flush(&monitor)?;
                 longest = longest.max(nanos(start));
             }
             Ok(longest)
@@ -92,7 +92,7 @@ impl Load {
                     thread::sleep(PAUSE);
                     continue;
                 }
-                block_on(process.send_async_with(&to, vec![b'.'; 64], options))?;
+                block_on(process.send(&to, OPTIONS(vec![b'.'; 64], options)))?;
                 sent += 1;
             }
             Ok(())

@@ -38,7 +38,7 @@ pub(crate) fn start(node: &Node) -> Result {
             match answer {
                 Ok(None) => {}
                 Ok(Some(answer)) => {
-                    control.send(from, answer).unwrap_or_else(|error| eprintln!("error: {error}"))
+                    control.try_send(from, answer).unwrap_or_else(|error| eprintln!("error: {error}"))
                 }
                 Err(error) => eprintln!("error: {}: {error}", String::from_utf8_lossy(&message.body)),
             }
@@ -77,7 +77,7 @@ impl Targets {
             // Their `Down`s are the answer.
             ["die"] => {
                 for task in self.tasks.drain(..) {
-                    control.send(task, Vec::new())?;
+                    control.try_send(task, Vec::new())?;
                 }
                 self.guards.clear();
                 Ok(None)

@@ -138,7 +138,7 @@ impl Watcher {
         let start = Instant::now();
         for _ in 0..count {
             let monitor = self.process.monitor(&target)?;
-            self.process.demonitor_with(&monitor, Demonitor::new().flush())?;
+            self.process.demonitor_flush(&monitor)?;
         }
         self.round_trip()?;
         let time = nanos(start);
@@ -176,11 +176,11 @@ impl Watcher {
             for target in &targets {
                 mailbox.monitor(target)?;
             }
-            mailbox.send(&control, "ping")?;
+            mailbox.try_send(&control, "ping")?;
             mailbox.recv().await;
             for target in &targets {
                 let start = Instant::now();
-                mailbox.send(target, "die")?;
+                mailbox.try_send(target, "die")?;
                 match mailbox.recv().await {
                     Some(Event::Down(down)) if down.target == Target::Pid(target.clone()) => {
                         times.push(nanos(start))
@@ -188,7 +188,7 @@ impl Watcher {
                     _ => break,
                 }
             }
-            mailbox.send(&control, "ping")?;
+            mailbox.try_send(&control, "ping")?;
             if !matches!(mailbox.recv().await, Some(Event::Message(_))) {
                 times.clear();
             }
@@ -230,7 +230,7 @@ impl Watcher {
         let locals = self.locals.as_ref().ok_or("spawn comes first")?;
         let start = Instant::now();
         for pid in &locals.pids {
-            self.process.send(pid, "go")?;
+            self.process.try_send(pid, "go")?;
         }
         locals.tally.wait()?;
         self.round_trip()?;
@@ -265,7 +265,7 @@ impl Watcher {
         let body = vec![b'.'; bytes];
         let start = Instant::now();
         for _ in 0..count {
-            block_on(self.process.send_async(&target, body.clone()))?;
+            block_on(self.process.send(&target, body.clone()))?;
         }
         self.round_trip()?;
         Ok(vec![nanos(start)])
@@ -289,7 +289,7 @@ impl Watcher {
 
     /// Retries while the queue is full of messages that are sent as fast as possible.
     fn send(&self, request: &str) -> Result {
-        Ok(block_on(self.process.send_async(&self.control, request))?)
+        Ok(block_on(self.process.send(&self.control, request))?)
     }
 
     /// Waits for the next `Down`, and returns its tag.

@@ -27,7 +27,7 @@ use std::{
 };
 
 use monitor_runtime::{
-    Config, Event, Mailbox, MonitorSet, Name, Node, NodeName, NodeSpec, NodesOptions, RegName,
+    Config, Event, Process, MonitorSet, Name, Node, NodeName, NodeSpec, NodesOptions, RegName,
 };
 
 /// The result of most functions here. The error is a text for people.
@@ -51,7 +51,7 @@ fn run() -> Result {
     let member = node.process()?;
     member.register(MEMBER.parse()?)?;
     let counter = NodeCounter::count(&node)?;
-    let mut monitors = node.monitor_set()?;
+    let mut monitors = node.monitor_set();
     say("ready")?;
     for line in io::stdin().lock().lines() {
         let line = line?;
@@ -71,7 +71,7 @@ fn run() -> Result {
 fn watch<'a>(monitors: &mut MonitorSet, nodes: impl Iterator<Item = &'a str>) -> Result {
     let name: RegName = MEMBER.parse()?;
     for node in nodes {
-        monitors.add(Name { name: name.clone(), node: node.parse()? })?;
+        monitors.monitor(Name { name: name.clone(), node: node.parse()? })?;
     }
     Ok(say("")?)
 }
@@ -95,7 +95,7 @@ impl NodeCounter {
         Ok(counter)
     }
 
-    async fn follow(self, mut mailbox: Mailbox) -> std::result::Result<(), monitor_runtime::MonitorError> {
+    async fn follow(self, mut mailbox: Process) -> std::result::Result<(), monitor_runtime::MonitorError> {
         let up = mailbox.monitor_nodes(NodesOptions::new())?;
         self.change(|count| count.up = up.len());
         while let Some(event) = mailbox.recv().await {

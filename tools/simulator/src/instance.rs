@@ -80,7 +80,7 @@ impl World {
         let node_clock = Arc::new(NodeClock { clock, now: self.shared_now.clone() });
         let config = run_all_on(Config::new(name).max_batch(batch), tasks.spawner());
         let config = config.simulated(node_clock.clone(), self.rng.u64(..));
-        let node = smol::block_on(Node::with_service(config, service.clone()));
+        let node = Node::with_service(config, service.clone());
         self.instances.push(Instance {
             id,
             node_ix,

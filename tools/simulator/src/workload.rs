@@ -92,7 +92,7 @@ impl World {
         let Some(process) = self.oracle.exited(proc, self.now, &up) else { return };
         self.counts.exits += 1;
         self.trace(|w| format!("{:?} exits", w.oracle.procs[proc].pid));
-        process.exit(ExitReason::other(proc.to_string()).expect("a short reason"));
+        process.exit(ExitReason::other(proc.to_string()));
         self.schedule_run(instance);
     }
 
@@ -251,7 +251,7 @@ impl World {
             let sent = self.oracle.next_message(from, to, session);
             let pid = self.oracle.procs[to].pid.clone();
             let body = [session.0.to_le_bytes(), sent.to_le_bytes()].concat();
-            if self.oracle.procs[from].process().send(pid, body).is_ok() {
+            if self.oracle.procs[from].process().try_send(pid, body).is_ok() {
                 self.oracle.sent(from, to, session);
             }
         }

@@ -141,7 +141,7 @@ async fn tend_set(node: Node, mut orders: mpsc::UnboundedReceiver<SetOrder>) {
             }
             Next::Order(Some(SetOrder::Add { targets, options, ticket })) => {
                 let added: Result<Vec<_>, _> =
-                    targets.into_iter().map(|target| set.add_with(target, options)).collect();
+                    targets.into_iter().map(|target| set.monitor_with(target, options)).collect();
                 ticket.answer_with(
                     added.map(|added| {
                         CommandAnswer::Monitors(added.iter().map(ToString::to_string).collect())
@@ -149,7 +149,7 @@ async fn tend_set(node: Node, mut orders: mpsc::UnboundedReceiver<SetOrder>) {
                 );
             }
             Next::Order(Some(SetOrder::Remove { monitor, was_active })) => {
-                let was = text::monitor(&monitor).is_ok_and(|monitor| set.remove(&monitor));
+                let was = text::monitor(&monitor).is_ok_and(|monitor| set.demonitor(&monitor));
                 // This fails only if the receiver is gone.
                 let _ = was_active.send(was);
             }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, error::Error, future::pending, thread, time::Dur
 
 use futures::{StreamExt, channel::mpsc};
 use monitor_runtime::{
-    Connect, Demonitor, Event, ExitReason, Mailbox, MonitorOptions, Node, NodeDownSource, NotAlive, Pid,
+    Connect, Demonitor, Event, ExitReason, Process, MonitorOptions, Node, NodeDownSource, NotAlive, Pid,
     Target,
 };
 use node_protocol::{CommandAnswer, Exit, Output, Subscription};
@@ -45,7 +45,7 @@ pub(crate) enum Order {
 
 /// Runs the process as a task of the node.
 pub(crate) async fn task(
-    mut mailbox: Mailbox,
+    mut mailbox: Process,
     orders: mpsc::UnboundedReceiver<Order>,
 ) -> Result<(), ExitReason> {
     match live(&mut mailbox, orders).await {
@@ -68,7 +68,7 @@ pub(crate) fn start_thread(node: &Node, orders: mpsc::UnboundedReceiver<Order>) 
 
 /// Runs until a command ends the process, or its mailbox is closed. Returns the exit reason.
 /// Commands come before messages.
-async fn live(mailbox: &mut Mailbox, mut orders: mpsc::UnboundedReceiver<Order>) -> ExitReason {
+async fn live(mailbox: &mut Process, mut orders: mpsc::UnboundedReceiver<Order>) -> ExitReason {
     enum Next {
         Order(Option<Order>),
         Event(Option<Event>),
@@ -117,7 +117,7 @@ async fn live(mailbox: &mut Mailbox, mut orders: mpsc::UnboundedReceiver<Order>)
 
 /// Sends numbered messages, and waits whenever the queue is full.
 async fn send(
-    mailbox: &Mailbox,
+    mailbox: &Process,
     sent: &mut HashMap<String, u64>,
     to: String,
     count: usize,
@@ -125,7 +125,7 @@ async fn send(
     let target = text::target(&to)?;
     let last = sent.entry(to).or_default();
     for _ in 0..count {
-        mailbox.send_async(target.clone(), (*last + 1).to_string()).await?;
+        mailbox.send(target.clone(), (*last + 1).to_string()).await?;
         *last += 1;
     }
     Ok(CommandAnswer::Sent(*last))
@@ -133,7 +133,7 @@ async fn send(
 
 /// Carries out a command that does not wait, in the style of Erlang: all notices arrive in the
 /// mailbox.
-fn obey(mailbox: &Mailbox, order: Order) {
+fn obey(mailbox: &Process, order: Order) {
     match order {
         Order::Register(name, ticket) => ticket.answer_with(register(mailbox, &name)),
         Order::Monitor { targets, options, ticket } => {
@@ -160,13 +160,13 @@ fn obey(mailbox: &Mailbox, order: Order) {
     }
 }
 
-fn register(mailbox: &Mailbox, name: &str) -> Result<CommandAnswer, Box<dyn Error>> {
+fn register(mailbox: &Process, name: &str) -> Result<CommandAnswer, Box<dyn Error>> {
     mailbox.register(name.parse()?)?;
     Ok(CommandAnswer::Done)
 }
 
 fn monitor(
-    mailbox: &Mailbox,
+    mailbox: &Process,
     targets: &[String],
     options: MonitorOptions,
 ) -> Result<CommandAnswer, Box<dyn Error>> {
@@ -177,7 +177,7 @@ fn monitor(
 }
 
 fn demonitor(
-    mailbox: &Mailbox,
+    mailbox: &Process,
     monitors: &[String],
     how: Demonitor,
 ) -> Result<CommandAnswer, Box<dyn Error>> {
@@ -186,12 +186,12 @@ fn demonitor(
     flags.map(CommandAnswer::Flags)
 }
 
-fn monitor_node(mailbox: &Mailbox, node: &str, connect: Connect) -> Result<CommandAnswer, Box<dyn Error>> {
+fn monitor_node(mailbox: &Process, node: &str, connect: Connect) -> Result<CommandAnswer, Box<dyn Error>> {
     mailbox.monitor_node_with(text::spec(node)?, connect)?;
     Ok(CommandAnswer::Done)
 }
 
-fn demonitor_node(mailbox: &Mailbox, node: &str) -> Result<CommandAnswer, Box<dyn Error>> {
+fn demonitor_node(mailbox: &Process, node: &str) -> Result<CommandAnswer, Box<dyn Error>> {
     mailbox.demonitor_node(&node.parse()?)?;
     Ok(CommandAnswer::Done)
 }

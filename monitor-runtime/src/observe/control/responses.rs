@@ -315,7 +315,7 @@ mod tests {
             for name in ["a@local", "b@local", "c@local", "d@local"] {
                 let name: NodeName = name.parse().unwrap();
                 let service = network.join(name.clone());
-                nodes.push(Node::with_service(Config::new(name), service).await.unwrap());
+                nodes.push(Node::with_service(Config::new(name), service).unwrap());
             }
             let mut subscriber = nodes[0].process().unwrap();
             subscriber.monitor_nodes(crate::NodesOptions::new()).unwrap();
