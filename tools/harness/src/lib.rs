@@ -4,8 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`build`] | builds the programs of the workspace, and returns their paths |
-//! | [`children`] | child processes, each ended through its own handle, also when the run is
-//! interrupted |
+//! | [`children`] | child processes, each ended through its own handle, also on interrupt |
 //! | [`command`] | programs of the command `obit`, as a user would start them |
 //! | [`conditions`] | waits for conditions, and checks them |
 //! | [`files`] | folders and files, with errors that name them |

@@ -16,8 +16,7 @@
 //! | `reach P Q` | the same, and waits until Q has it: earlier signals of P have then arrived, too |
 //! | `await P COUNT` | waits until P has received that many notices in all |
 //! | `pause P`, `resume P` | P receives nothing in between |
-//! | `waiting P COUNT` | waits until that many notices of monitors are in the mailbox of P, which
-//! is paused |
+//! | `waiting P COUNT` | waits until that many notices of monitors are in the mailbox of the paused P |
 //! | `connect N M` | |
 //! | `crash N`, `start N` | kills the program of the node; starts the node again |
 //!
