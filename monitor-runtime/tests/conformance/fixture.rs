@@ -96,10 +96,8 @@ impl Fixture {
 
     /// Waits until the process on `there` has that many monitors on it.
     pub async fn watched(&self, target: &Process, count: usize) {
-        eventually("the target's node has the monitors", || {
-            watchers_of(&self.there, target.pid()) == count
-        })
-        .await;
+        eventually("the target's node has the monitors", || watchers_of(&self.there, target.pid()) == count)
+            .await;
     }
 
     /// Waits until that many monitors in all have arrived at the targets' node.
