@@ -173,7 +173,8 @@ impl Node {
 /// `Down`. Dropping it ends both.
 struct Call {
     node: Node,
-    /// The watcher of the monitor. The request is sent in its order, so that the monitor goes first.
+    /// The watcher of the monitor. The request is sent in its order, so that the monitor goes
+    /// first.
     owner: LocalPid,
     id: MonitorId,
     answer: Arc<Answer>,

@@ -90,7 +90,8 @@ impl Mailbox {
 
     // ----- receiving
 
-    /// Waits for the next event. Returns `None` once the process was killed or the node was stopped, and no unread event is left.
+    /// Waits for the next event. Returns `None` once the process was killed or the node was
+    /// stopped, and no unread event is left.
     ///
     /// Cancel-safe: an event leaves the mailbox only when the future returns it. If the future is
     /// dropped before, such as in a branch of a `select`, no event is lost.
