@@ -1,4 +1,5 @@
-//! Channels as a process uses them: messages on one are not delayed by another, and a `Down` comes after all.
+//! Channels as a process uses them: messages on one are not delayed by another, and a `Down` comes
+//! after all.
 #![cfg(feature = "tcp")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -1,4 +1,5 @@
-//! Texts of errors: each describes its own part, and returns its cause only as its source, so that a chain repeats nothing.
+//! Texts of errors: each describes its own part, and returns its cause only as its source, so that
+//! a chain repeats nothing.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

@@ -1,4 +1,5 @@
-//! Sessions with a peer that sends arbitrary bytes: no panic, no broken guarantee, and no more memory than the bytes justify.
+//! Sessions with a peer that sends arbitrary bytes: no panic, no broken guarantee, and no more
+//! memory than the bytes justify.
 
 use fuzz_corpus::Target;
 

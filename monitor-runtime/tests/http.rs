@@ -219,7 +219,8 @@ fn those_who_say_nothing_give_their_places_to_others() {
         let node = node().await;
         let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
         let address = served.local_addr();
-        // More clients than can be connected at once. Each is disconnected after its timeout, and until then others wait.
+        // More clients than can be connected at once. Each is disconnected after its timeout, and
+        // until then others wait.
         let silent: Vec<_> = (0..150).map(|_| TcpStream::connect(address).unwrap()).collect();
         assert_eq!(get(address, "/metrics").0, 200);
         assert!(node.stats().count("questions_slow").unwrap() > 0);
@@ -240,7 +241,8 @@ fn who_has_said_nothing_for_the_longest_gives_way_to_who_comes() {
         };
         let mut half: Vec<_> = (0..180).map(half).collect();
         assert_eq!(get(address, "/metrics").0, 200);
-        // The first of them was closed to free its slot, the last still has its slot and can continue.
+        // The first of them was closed to free its slot, the last still has its slot and can
+        // continue.
         let host = format!("TP/1.1\r\nHost: {address}\r\n\r\n");
         let last = half.last_mut().unwrap();
         last.write_all(host.as_bytes()).unwrap();

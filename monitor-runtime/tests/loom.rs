@@ -1,4 +1,5 @@
-//! Concurrent data structures without one lock around them, in many interleavings: files of this crate, built upon loom's locks and atomics. A lost wake-up is a deadlock, which loom finds.
+//! Concurrent data structures without one lock around them, in many interleavings: files of this
+//! crate, built upon loom's locks and atomics. A lost wake-up is a deadlock, which loom finds.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{future::poll_fn, sync::Arc, task::Poll};

@@ -33,6 +33,7 @@ fn a_task_that_is_a_process_has_room_for_its_mailbox_once() {
     let taken = measure(|| (0..PROCESSES).for_each(|_| spawn()));
     let each = u64::try_from(taken.bytes_current).unwrap() / PROCESSES;
     assert!(each <= MOST, "{each} bytes a process");
-    // One allocation each for the task, its abort handle and the process; the node's tables grow now and then.
+    // One allocation each for the task, its abort handle and the process; the node's tables grow
+    // now and then.
     assert!(taken.count_total <= 3 * PROCESSES + 64, "{} allocations", taken.count_total);
 }

@@ -39,7 +39,8 @@ fn of_many_that_fired_each_can_be_flushed_until_it_is_received() {
         let targets: Vec<_> = (0..300).map(|_| a.process().unwrap()).collect();
         let monitors: Vec<_> = targets.iter().map(|target| watcher.monitor(target.pid()).unwrap()).collect();
         drop(targets);
-        // The mailbox may have prefetched others with the one received, but has returned none of them.
+        // The mailbox may have prefetched others with the one received, but has returned none of
+        // them.
         let mut received = Vec::new();
         for (index, monitor) in monitors.iter().enumerate() {
             match index % 3 {

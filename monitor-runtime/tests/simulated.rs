@@ -1,4 +1,5 @@
-//! Runs of a cluster of `test_util` are reproducible: they depend on the calls of the test, and on no clock.
+//! Runs of a cluster of `test_util` are reproducible: they depend on the calls of the test, and on
+//! no clock.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
@@ -278,7 +279,8 @@ fn a_stop_gives_up_once_the_test_has_let_its_time_pass() {
     let (a, b) = (start(&cluster, "a@test"), start(&cluster, "b@test"));
     a.connect(b.name().clone()).unwrap();
     cluster.settle();
-    // A frozen node does not receive the end of its own session, so the stop waits for its timeout of 5 s.
+    // A frozen node does not receive the end of its own session, so the stop waits for its timeout
+    // of 5 s.
     cluster.network().freeze(a.name());
     let node = a.clone();
     let mut stop = pin!(node.stop());

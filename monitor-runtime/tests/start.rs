@@ -1,4 +1,5 @@
-//! Invalid configurations: the error names each field that is out of its limits, and the allowed values.
+//! Invalid configurations: the error names each field that is out of its limits, and the allowed
+//! values.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

@@ -124,7 +124,8 @@ fn s18_while_long_messages_are_on_their_way_the_downs_of_others_pass_but_not_the
         }
         let (first, second) = (other.pid().clone(), sender.pid().clone());
         drop((sender, other));
-        // The call comes a moment too late and is answered; the answer must not pass its messages either.
+        // The call comes a moment too late and is answered; the answer must not pass its messages
+        // either.
         let late = watcher.monitor(&second).unwrap();
         let mut told = Vec::new();
         while told.len() < 6 {

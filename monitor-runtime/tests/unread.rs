@@ -1,5 +1,5 @@
-//! Maximum memory of a receiver that reads nothing, through the public API. The allocator counts for
-//! each thread, so the node and the peers run on the thread of the test.
+//! Maximum memory of a receiver that reads nothing, through the public API. The allocator counts
+//! for each thread, so the node and the peers run on the thread of the test.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

@@ -1,4 +1,5 @@
-//! Doc tests of the repository's pages: their Rust code is compiled, and run where possible. `cargo xtask tidy` checks that the list is complete.
+//! Doc tests of the repository's pages: their Rust code is compiled, and run where possible. `cargo
+//! xtask tidy` checks that the list is complete.
 
 /// Pages whose code needs only the default features.
 #[cfg(feature = "tcp")]
