@@ -25,7 +25,8 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 /// Gives `job` to one worker after the other, until one of them has completed it.
 async fn lead(mut mailbox: Process, workers: Vec<Name>, job: &'static str) -> Result<(), ExitReason> {
     for worker in &workers {
-        // The monitor comes before the message, so that the leader is notified of every end of the worker.
+        // The monitor comes before the message, so that the leader is notified of every end of the
+        // worker.
         let monitor = mailbox.monitor(worker)?;
         mailbox.try_send(worker, job)?;
         loop {

@@ -1,4 +1,5 @@
-//! One leader at a time: a lease that expires by the clock, a monitor that makes the take-over faster, and a token by which the storage refuses late writes.
+//! One leader at a time: a lease that expires by the clock, a monitor that makes the take-over
+//! faster, and a token by which the storage refuses late writes.
 //!
 //! The leader renews its lease, and stops by its own clock if it cannot. A follower monitors the
 //! leader. After `Exit` or `NoProc` it takes over at once, because the leader has ended. After

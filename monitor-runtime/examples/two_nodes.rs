@@ -21,7 +21,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         })?;
         b.register("printer".parse()?, &worker)?;
 
-        // On a: the address of b. A name like b@10.0.0.8:7001 contains it; here the system has chosen the port.
+        // On a: the address of b. A name like b@10.0.0.8:7001 contains it; here the system has
+        // chosen the port.
         let address = b.local_addr().ok_or("a node over TCP listens")?;
         a.connect(format!("b@127.0.0.1={address}").parse::<NodeSpec>()?)?;
         let printer: Name = "printer@b@127.0.0.1".parse()?;

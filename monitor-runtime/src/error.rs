@@ -13,7 +13,8 @@ use crate::event::Message;
 #[error("the node was stopped, or the calling process has exited")]
 pub struct NotAlive;
 
-/// The node's peer service lacks a capability that the call needs. Use another service, or do without the call.
+/// The node's peer service lacks a capability that the call needs. Use another service, or do
+/// without the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "the peer service of this node does not offer `{capability}`; use another service, or do without the call"
@@ -53,7 +54,8 @@ pub enum TryRecvError {
     /// There is no unread event now.
     #[error("the mailbox is empty")]
     Empty,
-    /// There is no unread event and none will come: the process was killed, or the node was stopped.
+    /// There is no unread event and none will come: the process was killed, or the node was
+    /// stopped.
     #[error(
         "the mailbox is empty, and nothing more will come: the process was killed, or the node was stopped"
     )]

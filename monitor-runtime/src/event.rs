@@ -40,7 +40,8 @@ pub enum Event<B = Bytes> {
     NodesMissed(NodesMissed),
 }
 
-/// A message. Its body is bytes, or a value that [`Message::decode`](crate::Message::decode) has decoded.
+/// A message. Its body is bytes, or a value that [`Message::decode`](crate::Message::decode) has
+/// decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message<B = Bytes> {
@@ -87,7 +88,8 @@ pub struct NodeDown {
     pub node: Option<NodeId>,
     /// The session; `None` if there was none.
     pub session: Option<SessionId>,
-    /// How the session ended. Set for a `monitor_node`, and for a `monitor_nodes` with [`nodedown_reason`](NodesOptions::nodedown_reason).
+    /// How the session ended. Set for a `monitor_node`, and for a `monitor_nodes` with
+    /// [`nodedown_reason`](NodesOptions::nodedown_reason).
     pub end: Option<SessionEnd>,
     /// The subscription that this notice belongs to.
     pub source: NodeDownSource,

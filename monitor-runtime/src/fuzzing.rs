@@ -1,4 +1,5 @@
-//! Entry points that take arbitrary bytes, for the fuzzer and its tests. Not part of the public API.
+//! Entry points that take arbitrary bytes, for the fuzzer and its tests. Not part of the public
+//! API.
 
 use std::{
     sync::Arc,

@@ -1,4 +1,5 @@
-//! Obit tells a program, reliably and fast, that a process or a node elsewhere in the cluster has ended or is out of reach, and why.
+//! Obit tells a program, reliably and fast, that a process or a node elsewhere in the cluster has
+//! ended or is out of reach, and why.
 //!
 //! A [`Node`] hosts *processes*: tasks that it runs ([`Node::spawn`]), and holders of a guard
 //! ([`Node::process`]), such as a task of another runtime or a thread. Any process, on any node,

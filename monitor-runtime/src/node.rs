@@ -26,7 +26,8 @@ use crate::{
     threads::{runner::Runner, watchdog},
 };
 
-/// A node: it hosts processes and connects them to other nodes. A cheap handle; clones are the same node.
+/// A node: it hosts processes and connects them to other nodes. A cheap handle; clones are the same
+/// node.
 ///
 /// A node lives as long as a handle, a process or a monitor of it. If the last of them is dropped
 /// without [`Node::stop`], other nodes see the same as after a crash:
@@ -118,7 +119,8 @@ impl Node {
 
     // ----- processes
 
-    /// Registers a local process under a name. A process may have many names; a name has one holder.
+    /// Registers a local process under a name. A process may have many names; a name has one
+    /// holder.
     ///
     /// The name is free again once it is unregistered or its holder exits, and before any watcher
     /// receives the `Down` of that holder. O(log n) for n processes that have names; the exit of a

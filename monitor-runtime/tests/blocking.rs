@@ -1,4 +1,4 @@
-//! Processes that block their thread hold up nobody else.
+//! Processes that block their thread do not delay others.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -22,7 +22,7 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 
-/// Silence for which a peer is called dead in these tests.
+/// The heartbeat timeout in these tests.
 const SILENCE: Duration = Duration::from_millis(1_500);
 
 async fn node(label: &str, secret: &Secret, set: impl FnOnce(Config) -> Config) -> Node {
@@ -79,8 +79,8 @@ impl Drop for Blockers {
     }
 }
 
-/// Processes of `node` end, one after the other, for longer than the silence that a peer may keep:
-/// each end arrives as it was, while `blockers` block.
+/// Ends processes of `node`, one after the other, for longer than the heartbeat timeout. Each end
+/// is reported with its true reason, while `blockers` block.
 async fn others_go_on(watcher: &Node, node: &Node, blockers: &Blockers, spawned: bool) {
     let blocked: Vec<_> = blockers.pids.iter().map(|pid| watcher.monitor(pid).unwrap()).collect();
     let begin = Instant::now();
@@ -102,7 +102,7 @@ async fn others_go_on(watcher: &Node, node: &Node, blockers: &Blockers, spawned:
     }
 }
 
-/// A process that ends when it is told to.
+/// A process that ends on a message.
 fn spawn_worker(node: &Node) -> Pid {
     let worker = node.spawn(|mut mailbox| async move {
         mailbox.recv().await;
@@ -161,7 +161,7 @@ fn a_runtime_of_the_user_whose_workers_are_all_blocked_holds_up_only_its_own_pro
     });
 }
 
-/// Keeps the warnings.
+/// Records the warnings.
 struct Warnings;
 
 static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -226,7 +226,7 @@ fn a_stop_is_over_in_time_where_nothing_runs_the_node() {
         let a = executor.run(Node::start(config)).await.unwrap();
         let guard = a.process().unwrap();
         let monitor = a.monitor(guard.pid()).unwrap();
-        // Nobody drives the executor any more.
+        // No thread drives the executor any more.
         a.stop().await;
         expect_no_connection(monitor, EndKind::LocalShutdown).await;
         drop(executor);

@@ -1,4 +1,4 @@
-//! Every setter of every builder sets what it is called for, and nothing else.
+//! Every setter of every builder sets the field of its name, and no other.
 #![cfg(feature = "tcp")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -9,8 +9,7 @@ use monitor_runtime::{
     prelude::*,
 };
 
-/// What differs between two values when a person looks at them: the lines of the second that are
-/// new, trimmed.
+/// The difference between the debug texts of two values: the new lines of the second, trimmed.
 fn changed(before: &impl Debug, after: &impl Debug) -> String {
     let (before, after) = (format!("{before:#?}"), format!("{after:#?}"));
     let mut left: Vec<&str> = before.lines().collect();
@@ -25,7 +24,7 @@ fn changed(before: &impl Debug, after: &impl Debug) -> String {
     new.join(" ")
 }
 
-/// A setter, and what a person then sees.
+/// A setter, and the new lines of the debug text.
 type Case<B> = (fn(B) -> B, &'static str);
 
 fn config() -> Config {
@@ -134,7 +133,7 @@ fn of_calls() {
     assert_eq!(changed(&plain, &plain.nodedown_reason(true)), "nodedown_reason: true,");
 }
 
-/// What a person reads of a node's coming and going.
+/// The displayed texts of a node's up and down.
 #[test]
 fn events_of_nodes_are_lines_for_a_person() {
     smol::block_on(async {

@@ -1,5 +1,4 @@
-//! What becomes of a future of ours that is dropped before it is ready: nothing is lost, and
-//! nothing stays.
+//! Futures that are dropped before they are ready: no event is lost, and nothing remains.
 
 mod common;
 

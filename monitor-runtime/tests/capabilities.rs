@@ -1,4 +1,4 @@
-//! A peer service that can do less: what needs more says so.
+//! A peer service that lacks capabilities: calls that need them return `NotImplemented`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

@@ -1,5 +1,5 @@
-//! Channels as a process sees them: what is sent on one is held up by no other, and a `Down` comes
-//! last of all.
+//! Channels as a process uses them: messages on one are not delayed by another, and a `Down` comes
+//! after all.
 #![cfg(feature = "tcp")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -52,7 +52,7 @@ fn s18_a_down_comes_after_what_its_process_has_sent_on_any_channel() {
                 .spawn(move |mut mailbox| async move {
                     mailbox.recv().await;
                     for lane in [ChannelId::DEFAULT, lanes[0], lanes[1]] {
-                        // Long ones, that take turns with everything else.
+                        // Long messages, which take turns with other frames.
                         for at in 0..4 {
                             let body = vec![at; 300_000];
                             mailbox
@@ -65,7 +65,7 @@ fn s18_a_down_comes_after_what_its_process_has_sent_on_any_channel() {
                 .unwrap();
             let channel = way.map_or(ChannelId::DEFAULT, |way| a.channel(way).unwrap());
             watcher.monitor_with(&sender, MonitorOptions::new().channel(channel)).unwrap();
-            // On the channel of the monitor, so that the monitor is there first.
+            // On the channel of the monitor, so that the monitor arrives first.
             watcher.send_with(sender, "go", on(channel)).unwrap();
             for _ in 0..12 {
                 assert!(matches!(watcher.recv().await, Some(Event::Message(_))), "monitored on {way:?}");
@@ -139,7 +139,7 @@ fn a_channel_that_the_peer_has_not_is_an_error_or_the_default_one() {
         let bulk = a.channel("bulk").unwrap();
         let mut receiver = b.process().unwrap();
         let sender = a.process().unwrap();
-        // A monitor always finds a way.
+        // A monitor falls back to the default channel.
         let monitor = sender.monitor_with(receiver.pid(), MonitorOptions::new().channel(bulk)).unwrap();
         eventually("the monitor has arrived", || b.stats().incoming_monitors == 1).await;
         assert!(sender.demonitor(&monitor).unwrap());
@@ -164,7 +164,7 @@ fn what_has_waited_in_vain_for_its_channel_is_counted() {
         let (a, b) = (start("a", &["bulk"]).await, start("b", &[]).await);
         let (sender, mut receiver) = (a.process().unwrap(), b.process().unwrap());
         let bulk = a.channel("bulk").unwrap();
-        // There is no session yet, so nobody knows what the peer has.
+        // There is no session yet, so the channels of the peer are not known.
         network.cut(a.name(), b.name());
         let to = receiver.pid().clone();
         sender.send_with(to.clone(), "strict", on(bulk)).unwrap();

@@ -1,5 +1,4 @@
-//! Everything at once, from a seed: whatever happens, each monitor ends once, and nothing is left
-//! behind.
+//! Random calls and faults from a seed: each monitor ends once, and nothing is left behind.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -21,12 +20,12 @@ impl Dice {
     }
 }
 
-/// One node, its processes, and what it watches.
+/// One node, its processes, and its monitors.
 struct Actor {
     node: Node,
     processes: Vec<Process>,
     set: MonitorSet,
-    /// Monitors that must still end.
+    /// Monitors that have not ended yet.
     open: BTreeSet<MonitorRef>,
     futures: Vec<Monitor>,
 }
@@ -91,7 +90,7 @@ fn churn(seed: u64) {
             }
         }
 
-        // Everybody dies, and then nothing is left: of no monitor, of no watcher, on no side.
+        // All processes end, and then no node has a row of any monitor or watcher.
         actors.iter_mut().for_each(|actor| actor.processes.clear());
         for actor in &mut actors {
             for monitor in actor.futures.drain(..) {

@@ -1,4 +1,4 @@
-//! The socket at which a node is asked.
+//! The control socket of a node.
 #![cfg(all(feature = "control", unix))]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -42,7 +42,7 @@ impl SocketDir {
 
 impl Drop for SocketDir {
     fn drop(&mut self) {
-        // Left behind, it harms nobody.
+        // A directory that remains does no harm.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -102,7 +102,7 @@ fn whoever_asks_nonsense_is_told_so_and_others_are_answered() {
         let _served = serve(&node, dir.socket()).unwrap();
         let answer = |question: &[u8]| {
             let mut stream = UnixStream::connect(dir.socket()).unwrap();
-            // What is too long is answered before it was read to its end.
+            // The node answers a request that is too long before it has read it to its end.
             let _ = stream.write_all(question);
             let mut answer = String::new();
             let _ = stream.read_to_string(&mut answer);
@@ -122,7 +122,7 @@ fn whoever_asks_nonsense_is_told_so_and_others_are_answered() {
         let silent: Vec<_> = (0..15).map(|_| UnixStream::connect(dir.socket()).unwrap()).collect();
         assert_eq!(nodes(&dir.socket()).await, node.name().as_str());
         drop(silent);
-        // Who says nothing has asked nothing.
+        // A client that sends nothing has sent no request.
         let look = UnixStream::connect(dir.socket()).unwrap();
         look.shutdown(std::net::Shutdown::Write).unwrap();
         let _ = (&look).read(&mut [0]);
@@ -170,7 +170,7 @@ fn what_a_killed_program_has_left_behind_is_in_nobodys_way() {
 fn what_only_looks_like_a_staging_directory_is_neither_followed_nor_removed() {
     run(async {
         let (dir, elsewhere, node) = (SocketDir::new("planted"), SocketDir::new("elsewhere"), node().await);
-        // Behind a link lies what a node would remove in a staging directory of its own.
+        // The target of a link has what a node would remove in a staging directory of its own.
         let behind = [elsewhere.0.join("dead"), elsewhere.0.join("file")];
         behind.iter().for_each(|directory| make_directory(directory, 0o700));
         drop(UnixListener::bind(behind[0].join("s")).unwrap());
@@ -224,7 +224,7 @@ fn only_a_socket_is_ever_replaced_or_removed() {
         fs::rename(dir.socket(), &moved).unwrap();
         symlink(&moved, dir.socket()).unwrap();
         drop(served);
-        assert!(dir.socket().is_symlink() && moved.exists(), "what lies there is another's");
+        assert!(dir.socket().is_symlink() && moved.exists(), "the link belongs to another program");
         fs::remove_file(dir.socket()).unwrap();
 
         let served = serve(&node, dir.socket()).unwrap();
@@ -245,7 +245,7 @@ fn a_directory_may_be_a_link_and_open_to_others() {
         let socket = dir.0.join("open/a.sock");
         assert_eq!(fs::symlink_metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(nodes(&socket).await, node.name().as_str());
-        // The socket is removed where it was made, wherever the link leads by now.
+        // The socket is removed where it was made, even though the link is gone by now.
         fs::remove_file(dir.0.join("link")).unwrap();
         drop(served);
         assert!(!socket.exists());

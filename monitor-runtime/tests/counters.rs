@@ -1,4 +1,4 @@
-//! What is dropped or refused is counted.
+//! Counters of everything that is dropped or refused.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -52,7 +52,7 @@ fn a_message_that_waits_for_room_is_not_refused() {
         waiting.await.unwrap();
         assert_eq!(count(&a, "messages_refused"), 1, "it was sent in the end");
 
-        // What ends the wait for good is counted once.
+        // A message whose wait ends for good is counted once.
         let gone = sender.send_async(&pid, vec![0; 17 << 20]).await;
         assert!(matches!(gone, Err(SendError::TooLarge { .. })));
         assert_eq!((count(&a, "messages_refused"), count(&a, "messages_too_large")), (1, 1));

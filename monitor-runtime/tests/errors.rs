@@ -1,5 +1,5 @@
-//! What errors say: each says its own part, and names its cause as its source alone, so that a
-//! chain says nothing twice.
+//! Texts of errors: each describes its own part, and returns its cause only as its source, so that
+//! a chain repeats nothing.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

@@ -1,4 +1,4 @@
-//! A panic under the node's lock ends the node, and everybody who waits for it is told.
+//! A panic under the node's lock ends the node, and every waiting caller is notified.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{cell::Cell, rc::Rc, time::Duration};
@@ -11,7 +11,7 @@ use monitor_runtime::{
 };
 use supervision::faults;
 
-/// Makes the first effect of that name panic. Returns whether it has.
+/// Makes the first effect of that name panic. The returned flag is set once it has.
 fn panic_at(effect: &'static str) -> Rc<Cell<bool>> {
     let struck = Rc::new(Cell::new(false));
     let mark = struck.clone();
@@ -19,8 +19,8 @@ fn panic_at(effect: &'static str) -> Rc<Cell<bool>> {
     struck
 }
 
-/// A node with one of everything that can wait on it.
-struct Waiting {
+/// A node with one of each kind of waiting future.
+struct WaitingFutures {
     node: Node,
     process: Process,
     monitor: Monitor,
@@ -28,7 +28,7 @@ struct Waiting {
     guarded: Process,
 }
 
-impl Waiting {
+impl WaitingFutures {
     fn on(node: &Node) -> Self {
         let guarded = node.process().unwrap();
         let process = node.process().unwrap();
@@ -37,14 +37,20 @@ impl Waiting {
         let mut set = node.monitor_set().unwrap();
         set.add(guarded.pid()).unwrap();
         set.add(guarded.pid()).unwrap();
-        Waiting { node: node.clone(), process, monitor: node.monitor(guarded.pid()).unwrap(), set, guarded }
+        WaitingFutures {
+            node: node.clone(),
+            process,
+            monitor: node.monitor(guarded.pid()).unwrap(),
+            set,
+            guarded,
+        }
     }
 
     fn has_failed(&self) -> bool {
         self.node.stats().count("node_failures") == Some(1)
     }
 
-    /// Everything that waits is told, once, and nothing can be begun.
+    /// Checks that every futures future is notified once, and that later calls are refused.
     fn expect_failed(mut self, cluster: &Cluster) {
         let end = DownReason::NoConnection(EndKind::NodeFailed.into());
         let down = cluster.now_or_never(&mut self.monitor).expect("the monitor ends");
@@ -67,7 +73,7 @@ impl Waiting {
     }
 }
 
-/// Does everything of which an effect may come, on two nodes.
+/// Makes every call that may cause an effect, on two nodes.
 fn play(cluster: &Cluster, a: &Node, b: &Node, target: &Pid) -> Vec<Monitor> {
     let mut monitors = Vec::new();
     let watcher = a.process();
@@ -102,18 +108,18 @@ fn a_panic_at_any_effect_ends_the_node_and_tells_whoever_waits() {
     for effect in EFFECTS {
         let cluster = Cluster::new();
         let (a, b) = (cluster.start("a@test").unwrap(), cluster.start("b@test").unwrap());
-        let waiting = [Waiting::on(&a), Waiting::on(&b)];
+        let futures = [WaitingFutures::on(&a), WaitingFutures::on(&b)];
         let target = b.process().unwrap();
         let pid = target.pid().clone();
         let struck = panic_at(effect);
         let monitors = play(&cluster, &a, &b, &pid);
         faults::clear();
         assert!(struck.get(), "{effect}: the test does not get there");
-        let [of_a, of_b] = waiting;
+        let [of_a, of_b] = futures;
         assert!(of_a.has_failed() != of_b.has_failed(), "{effect}: one of the two fails");
         let (failed, other) = if of_a.has_failed() { (of_a, of_b) } else { (of_b, of_a) };
         failed.expect_failed(&cluster);
-        // The other node is well, and each monitor of either has ended or waits for what lives.
+        // The other node still works, and each monitor of either has ended or has a live target.
         assert!(!other.has_failed());
         cluster.advance(Duration::from_secs(1));
         assert_eq!(other.node.nodes(Default::default()), [], "{effect}: the session has ended");
@@ -128,7 +134,7 @@ fn a_panic_at_any_effect_ends_the_node_and_tells_whoever_waits() {
     }
 }
 
-/// The loss of the backlog's task at any of its suspension points takes no frame with it.
+/// No frame is lost if the backlog's task is dropped at any of its suspension points.
 #[test]
 fn whoever_is_owed_a_down_gets_it_though_the_task_that_works_off_the_backlog_panics() {
     for poll in 1.. {

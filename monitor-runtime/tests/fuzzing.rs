@@ -1,5 +1,5 @@
-//! Sessions with a peer that says anything: never a panic, every promise kept, and no more memory
-//! than the bytes are worth.
+//! Sessions with a peer that sends arbitrary bytes: no panic, no broken guarantee, and no more
+//! memory than the bytes justify.
 
 use fuzz_corpus::Target;
 

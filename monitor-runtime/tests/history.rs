@@ -1,4 +1,4 @@
-//! What monitors have told, and on what evidence; and who watches whom.
+//! The history of `Down`s with their evidence, and the lists of monitors.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Looking into a node over HTTP.
+//! Inspecting a node over HTTP.
 #![cfg(all(feature = "http", unix))]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -21,11 +21,11 @@ async fn node() -> Node {
     Cluster::new().node_with("a", |config| config.max_history(8)).await
 }
 
-/// What comes back for these bytes, until the connection is closed.
+/// Sends these bytes, and returns the response until the connection is closed.
 fn raw(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    // What breaks the rules may be refused before it was read to its end.
+    // The node may refuse an invalid request before it has read it to its end.
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
@@ -219,8 +219,8 @@ fn those_who_say_nothing_give_their_places_to_others() {
         let node = node().await;
         let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
         let address = served.local_addr();
-        // More than are connected at once. Each is cut off when its time is up, and until then
-        // others wait.
+        // More clients than can be connected at once. Each is disconnected after its timeout, and
+        // until then others wait.
         let silent: Vec<_> = (0..150).map(|_| TcpStream::connect(address).unwrap()).collect();
         assert_eq!(get(address, "/metrics").0, 200);
         assert!(node.stats().count("questions_slow").unwrap() > 0);
@@ -241,8 +241,8 @@ fn who_has_said_nothing_for_the_longest_gives_way_to_who_comes() {
         };
         let mut half: Vec<_> = (0..180).map(half).collect();
         assert_eq!(get(address, "/metrics").0, 200);
-        // The first of them was closed to let others in, the last has its place still, and may go
-        // on.
+        // The first of them was closed to free its slot, the last still has its slot and can
+        // continue.
         let host = format!("TP/1.1\r\nHost: {address}\r\n\r\n");
         let last = half.last_mut().unwrap();
         last.write_all(host.as_bytes()).unwrap();
@@ -321,7 +321,7 @@ fn a_link_on_another_site_leads_to_the_page_and_nothing_else() {
         };
         let page = ask("/", "document");
         assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
-        // The window that a script of the other site has opened is none that it can look into.
+        // A script of the other site cannot read the window that it has opened.
         assert!(page.contains("\r\ncross-origin-opener-policy: same-origin\r\n"), "{page}");
         for path in ["/inspect", "/metrics", "/page.js"] {
             assert!(ask(path, "document").starts_with("HTTP/1.1 403 "), "{path}");

@@ -1,6 +1,5 @@
-//! What is shared between threads without a lock around all of it, in interleaving after
-//! interleaving: files of this crate, built upon loom's locks and atomics. A wake-up that gets lost
-//! is a deadlock, which loom finds.
+//! Concurrent data structures without one lock around them, in many interleavings: files of this
+//! crate, built upon loom's locks and atomics. A lost wake-up is a deadlock, which loom finds.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{future::poll_fn, sync::Arc, task::Poll};
@@ -16,7 +15,7 @@ mod notify;
 #[path = "../src/sync/waker_set.rs"]
 mod waker_set;
 
-/// In the place of `src/sync/primitives.rs`.
+/// Replaces `src/sync/primitives.rs`.
 mod sync {
     pub(crate) mod primitives {
         use std::task::Waker;
@@ -28,7 +27,7 @@ mod sync {
             atomic::{AtomicBool, Ordering},
         };
 
-        /// Is not poisoned.
+        /// Ignores poisoning.
         #[derive(Debug, Default)]
         pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
@@ -42,7 +41,7 @@ mod sync {
             }
         }
 
-        /// Is not poisoned.
+        /// Ignores poisoning.
         #[derive(Debug)]
         pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
 
@@ -85,8 +84,7 @@ use notify::Notify;
 use sync::primitives::{AtomicBool, Mutex, Ordering};
 use waker_set::WakerSet;
 
-/// Tries every interleaving in which no more than two switches are forced upon the threads, beside
-/// those where one waits: lost wake-ups need one or two.
+/// Tries every interleaving with at most two preemptions: a lost wake-up needs one or two.
 fn model(run: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(2);
@@ -123,7 +121,7 @@ impl Lane {
         self.outbox.lock().1
     }
 
-    /// The task that flushes, until all was written or nobody pushes any more.
+    /// The task that flushes, until all frames are written and no sender pushes any more.
     fn flush_until(&self, all: u32) {
         while self.written() < all && block_on(poll_fn(|cx| self.flusher.poll_notified(cx))) {
             self.flush();
@@ -178,7 +176,7 @@ fn a_task_that_is_over_is_told_and_has_heard_what_was_rung_before() {
             other.flusher.notify();
             other.flusher.close();
         });
-        // More than will ever come.
+        // More than the test pushes.
         lane.flush_until(2);
         assert_eq!(lane.written(), 1);
     });
@@ -205,7 +203,7 @@ fn everybody_who_waits_is_woken() {
     });
 }
 
-/// What a watcher's mailbox has received.
+/// The entries that a watcher's mailbox has received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Received {
     Message,
@@ -229,7 +227,7 @@ fn nothing_of_a_process_comes_after_its_down() {
         let sent = senders.into_iter().filter_map(|sender| sender.join().unwrap().then_some(())).count();
         let mailbox = mailbox.lock();
         assert_eq!(mailbox.last(), Some(&Received::Down));
-        // What was accepted has arrived, and nothing else.
+        // Exactly the accepted messages have arrived.
         assert_eq!(mailbox.len(), sent + 1);
         assert!(gate.pass(|| ()).is_none());
     });

@@ -1,4 +1,4 @@
-//! What a process costs that only waits.
+//! Memory of a process that only waits.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::{Arc, Mutex};
@@ -10,8 +10,9 @@ use peer_service::memory::Network;
 
 const PROCESSES: u64 = 1000;
 
-/// Bytes of the heap a process, with all that its node keeps of it. Most of it is the task, which
-/// holds a mailbox; it would be half as much again if it had room for it more than once.
+/// Maximum heap bytes for each process, including its entries in the node. Most of it is the task,
+/// which holds a mailbox; with room for a second copy of the mailbox it would be half as much
+/// again.
 const MOST: u64 = 700;
 
 #[test]
@@ -32,6 +33,7 @@ fn a_task_that_is_a_process_has_room_for_its_mailbox_once() {
     let taken = measure(|| (0..PROCESSES).for_each(|_| spawn()));
     let each = u64::try_from(taken.bytes_current).unwrap() / PROCESSES;
     assert!(each <= MOST, "{each} bytes a process");
-    // One each for the task, what ends it and the process; the node's tables grow now and then.
+    // One allocation each for the task, its abort handle and the process; the node's tables grow
+    // now and then.
     assert!(taken.count_total <= 3 * PROCESSES + 64, "{} allocations", taken.count_total);
 }

@@ -48,7 +48,7 @@ fn a_monitor_arrives_before_what_is_sent_after_it() {
             if connected {
                 cluster.settle(&a, &b).await;
             }
-            // It exits by the message: were the monitor to come later, it would find nobody.
+            // The message ends it: a monitor that arrived later would find no process.
             let pid = b
                 .spawn(|mut mailbox| async move {
                     mailbox.recv().await;
@@ -74,7 +74,7 @@ fn a_message_that_is_too_long_is_refused() {
         assert_eq!(a.send(receiver.pid(), [0; 1001]), Err(SendError::TooLarge { len: 1001, max: 1000 }));
         assert_eq!(a.send(receiver.pid(), [0; 1000]), Ok(()));
 
-        // What is never refused for its length must fit into a frame.
+        // Every length that is not refused must fit into a frame.
         let sender = cluster.node("c").await;
         let Err(SendError::TooLarge { max, .. }) = sender.send(receiver.pid(), vec![0; 64 << 20]) else {
             panic!()
@@ -96,7 +96,7 @@ fn the_longest_message_arrives_at_once_after_connecting_and_at_home() {
         let longest = vec![7; 16 << 20];
         let sender = a.process().unwrap();
         let (mut here, mut there) = (a.process().unwrap(), b.process().unwrap());
-        // The first waits for the connection: longer than what may wait, but alone.
+        // The first waits for the connection: it is longer than the limit, but alone.
         for receiver in [&mut there, &mut here] {
             for _ in 0..2 {
                 sender.send(receiver.pid(), longest.clone()).unwrap();
@@ -130,7 +130,7 @@ fn a_full_mailbox_shows_what_is_missing_and_never_loses_a_down() {
         while let Ok(Event::Message(_)) = receiver.try_recv() {
             kept += 1;
         }
-        // The notice of what is missing was taken by the loop above.
+        // The loop above has received the notice of the missing messages.
         assert_eq!(b.stats().count("messages_missed"), Some(20 - kept));
         assert!(matches!(receiver.try_recv(), Ok(Event::Down(_))));
     });

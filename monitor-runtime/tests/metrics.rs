@@ -1,4 +1,4 @@
-//! What a node tells the recorder of its program.
+//! The figures of a node in the recorder of its program.
 #![cfg(feature = "metrics")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -16,7 +16,7 @@ use metrics::{
 };
 use monitor_runtime::metrics::record;
 
-/// Keeps what it is told, by name and labels.
+/// Stores the recorded values by name and labels.
 #[derive(Default)]
 struct Memory {
     counters: Mutex<BTreeMap<String, Arc<AtomicU64>>>,

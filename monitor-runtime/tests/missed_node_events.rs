@@ -1,5 +1,5 @@
 //! A subscriber of node events that reads too late: the mailbox keeps a limited number of events,
-//! and one `NodesMissed` in the place of the others begins the subscription anew.
+//! and one `NodesMissed` in the position of the others restarts the subscription.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ struct World {
     view: View,
 }
 
-/// The nodes that are up, as each subscription tells. Fails if its events do not alternate.
+/// The nodes that are up, according to each subscription. Panics if its events do not alternate.
 #[derive(Default)]
 struct View(BTreeMap<NodesOptions, BTreeSet<NodeName>>);
 
@@ -114,7 +114,7 @@ impl World {
         })
     }
 
-    /// All events that wait.
+    /// All unread events.
     fn read_all(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.read()).collect()
     }
@@ -162,7 +162,7 @@ fn one_notice_a_subscription_stands_for_the_events_that_did_not_fit_and_then_it_
         happens(&world, 1);
         both(&world.read_all(), expected);
     }
-    // A second time, for the limit holds again.
+    // A second time, because the limit applies again.
     (0..3).for_each(|peer| world.connect(peer));
     world.sever(3);
     let events = world.read_all();

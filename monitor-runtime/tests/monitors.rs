@@ -39,8 +39,8 @@ fn of_many_that_fired_each_can_be_flushed_until_it_is_received() {
         let targets: Vec<_> = (0..300).map(|_| a.process().unwrap()).collect();
         let monitors: Vec<_> = targets.iter().map(|target| watcher.monitor(target.pid()).unwrap()).collect();
         drop(targets);
-        // Whatever the mailbox has looked at already, by having received one: it has handed over no
-        // other.
+        // The mailbox may have prefetched others with the one received, but has returned none of
+        // them.
         let mut received = Vec::new();
         for (index, monitor) in monitors.iter().enumerate() {
             match index % 3 {
@@ -175,7 +175,7 @@ fn monitors_and_refs_cannot_be_named_as_processes() {
         let a = Cluster::new().node("a").await;
         let target = a.process().unwrap();
         let _watcher = a.monitor(target.pid()).unwrap();
-        // Whatever number the watcher has, nobody finds a process under it.
+        // The watcher of a `Monitor` has a number, but no process is registered under it.
         for slot in 0..4 {
             let pid = Pid::new(a.id().clone(), monitor_runtime::refs::Serial::new(slot, 1));
             assert_eq!(a.is_process_alive(&pid), pid == *target.pid());

@@ -1,4 +1,4 @@
-//! What is told of nodes: ups and downs, their order, their reasons.
+//! Node events: ups and downs, their order, their reasons.
 
 mod common;
 
@@ -51,7 +51,7 @@ fn a_restart_is_a_down_and_then_an_up() {
         let target = b.process().unwrap();
         watcher.monitor(target.pid()).unwrap();
         cluster.settle(&a, &b).await;
-        // Received before the crash: of more than two events of a node that wait, a pair would be
+        // Received before the crash: with more than two unread events of a node, a pair would be
         // left out.
         let first = next_node_up(&mut watcher).await;
         assert_eq!(first.node, *b.id());

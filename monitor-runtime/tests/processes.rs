@@ -1,4 +1,4 @@
-//! Processes: their exits and reasons, their names, being killed.
+//! Processes: their exits and reasons, their names, and `kill`.
 
 mod common;
 
@@ -82,7 +82,7 @@ fn a_panic_is_a_reason_wherever_it_happens() {
         a.kill(&pid).unwrap();
         assert_eq!(monitor.await.reason, exit(ExitReason::Killed));
 
-        // The node lives on.
+        // The node still runs.
         let (_, monitor) = a.spawn_monitor(|_mailbox| async { Ok(()) }).unwrap();
         assert_eq!(monitor.await.reason, exit(ExitReason::Normal));
     });
@@ -154,7 +154,7 @@ fn a_killed_task_is_dropped_before_anybody_hears_of_it() {
 #[test]
 fn a_task_that_runs_while_it_is_killed_receives_nothing_that_was_sent_after() {
     run(async {
-        // A thread of its own for the task: it stands still where this test wants it.
+        // The task has a thread of its own, which this test stops at a chosen point.
         let threads = Config::new("a@local".parse().unwrap())
             .spawner(Arc::new(|task| drop(thread::spawn(|| smol::block_on(task)))));
         let network = peer_service::memory::Network::new();

@@ -1,6 +1,6 @@
-//! Every setting of a node at 0, at 1, at its limits and beyond, alone and in pairs: either a start
-//! names the setting, and has made neither a task nor a socket, or two such nodes connect, and a
-//! monitor of the one tells an exit on the other.
+//! Every setting of a node at 0, at 1, at its limits and beyond, alone and in pairs: either the
+//! start returns an error that names the setting, and has made neither a task nor a socket, or two
+//! such nodes connect, and a monitor of one reports an exit on the other.
 #![cfg(feature = "tcp")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -49,7 +49,7 @@ type Count = fn(Config, usize) -> Config;
 const MS: Duration = Duration::from_millis(1);
 const NS: Duration = Duration::from_nanos(1);
 const MAX: Duration = Duration::MAX;
-/// The longest signal: shorter frames would make a node that cannot tell every reason.
+/// The longest signal: with shorter frames a node could not report every reason.
 const LEAST_FRAME: usize = 128 << 10;
 
 fn values() -> Vec<Value> {
@@ -143,15 +143,15 @@ fn judge(set: &[Value]) {
     });
 }
 
-/// Until a monitor tells the true exit of a process on the other node. It may have to be made anew:
-/// some limits are so low that a session ends, or that there is room for little at once.
+/// Waits until a monitor reports the true exit of a process on the other node. It may have to be
+/// made again: some limits are so low that a session ends, or that few entries fit at once.
 async fn works(a: &Node, b: &Node, set: &[Value]) {
     let spec = NodeSpec::new(b.name().clone()).at(b.local_addr().unwrap().to_string().parse().unwrap());
     loop {
         let target = b.process().unwrap();
         a.connect(spec.clone().unwrap()).unwrap();
         let mut monitor = a.monitor(target.pid()).unwrap();
-        // The request is there, or the monitor has ended.
+        // The request has arrived, or the monitor has ended.
         let arrived = async {
             while b.stats().incoming_monitors == 0 {
                 smol::Timer::after(MS).await;
@@ -169,13 +169,13 @@ async fn works(a: &Node, b: &Node, set: &[Value]) {
             DownReason::NoConnection(end) => {
                 let low = match end.kind {
                     EndKind::Timeout | EndKind::SetupTimeout | EndKind::Overloaded | EndKind::Closed => true,
-                    // The listener gives a handshake up first.
+                    // The listener times out a handshake first.
                     EndKind::Refused => set.iter().any(|value| value.field == "setup_timeout"),
                     kind => kind == EndKind::Quota,
                 };
                 assert!(low, "{set:?}: {end}");
                 if set.iter().any(|value| value.shown == "setup_timeout = 1ms") {
-                    // A busy machine sets up nothing in that time; but each monitor ends.
+                    // A busy machine sets up no session in that time; but each monitor ends.
                     return;
                 }
             }

@@ -134,11 +134,11 @@ fn ten_thousand_monitors_fire_once_each() {
 fn long_reasons_of_many_processes_go_in_frames_that_fit() {
     run(async {
         let cluster = Cluster::new();
-        // The set may be read later than the reasons arrive, and none is to be cut.
+        // The set may be read later than the reasons arrive, and no reason may be cut.
         let whole = |config: Config| config.max_reason_bytes(usize::MAX).max_node_reason_bytes(usize::MAX);
         let (a, b) = (cluster.node_with("a", whole).await, cluster.node("b").await);
         let (go, wait) = oneshot::channel::<()>();
-        // One death that is told to many monitors, with the longest of reasons.
+        // One exit with the longest reason, reported to many monitors.
         let target = b
             .spawn(|_mailbox| async {
                 let _ = wait.await;

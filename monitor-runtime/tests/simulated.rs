@@ -1,5 +1,5 @@
-//! A cluster of `test_util` repeats itself: what happens is a function of what the test does, and
-//! of no clock.
+//! Runs of a cluster of `test_util` are reproducible: they depend on the calls of the test, and on
+//! no clock.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
@@ -15,7 +15,7 @@ use monitor_runtime::{
     test_util::{Cluster, Join},
 };
 
-/// How often each script is played again; `OBIT_REPLAYS` sets another number.
+/// Number of replays of each script; `OBIT_REPLAYS` sets another number.
 const REPLAYS: usize = 70;
 
 /// More than the runtime treats as a flood.
@@ -23,11 +23,11 @@ const FLOOD: usize = 300;
 
 const CHANNELS: [&str; 2] = ["bulk", "control"];
 
-/// Everything that the processes of a run were told, in the order in which they were told.
+/// All events that the processes of a run received, in order.
 #[derive(Clone, Default)]
-struct Diary(Arc<Mutex<Vec<String>>>);
+struct EventLog(Arc<Mutex<Vec<String>>>);
 
-impl Diary {
+impl EventLog {
     fn write(&self, line: String) {
         self.0.lock().unwrap().push(line);
     }
@@ -50,14 +50,13 @@ fn on(channel: ChannelId) -> SendOptions {
     SendOptions::new().channel(channel)
 }
 
-/// A process that writes everything it is told into the diary, and answers requests whose body is
-/// even.
-fn writer(node: &Node, diary: &Diary) -> Pid {
-    let diary = diary.clone();
+/// A process that writes all its events into the log, and answers requests whose body is even.
+fn writer(node: &Node, log: &EventLog) -> Pid {
+    let log = log.clone();
     let body = move |mut mailbox: Mailbox| async move {
         let me = mailbox.pid().clone();
         while let Some(event) = mailbox.recv().await {
-            diary.write(format!("{me}: {event:?}"));
+            log.write(format!("{me}: {event:?}"));
             if let Event::Message(message) = &event
                 && message.body.last().is_some_and(|last| last % 2 == 0)
             {
@@ -97,11 +96,11 @@ fn a_settled_cluster_has_delivered_everything_on_every_channel() {
     }
 }
 
-/// One run: a script that the seed writes.
+/// One run: a script made from the seed.
 struct Play {
     rng: Rng,
     cluster: Cluster,
-    diary: Diary,
+    log: EventLog,
     nodes: Vec<Node>,
     writers: Vec<Pid>,
     speakers: Vec<Process>,
@@ -110,11 +109,11 @@ struct Play {
 
 impl Play {
     fn new(seed: u64) -> Self {
-        let (cluster, diary) = (Cluster::new(), Diary::default());
+        let (cluster, log) = (Cluster::new(), EventLog::default());
         let nodes: Vec<_> = ["a@test", "b@test", "c@test"].map(|name| start(&cluster, name)).into();
-        let writers = nodes.iter().map(|node| writer(node, &diary)).collect();
+        let writers = nodes.iter().map(|node| writer(node, &log)).collect();
         let speakers = nodes.iter().map(|node| node.process().unwrap()).collect();
-        Play { rng: Rng::with_seed(seed), cluster, diary, nodes, writers, speakers, monitors: Vec::new() }
+        Play { rng: Rng::with_seed(seed), cluster, log, nodes, writers, speakers, monitors: Vec::new() }
     }
 
     fn step(&mut self) {
@@ -127,9 +126,9 @@ impl Play {
             6 => {
                 let writer = self.some_writer();
                 let killed = self.nodes.iter().filter(|node| node.kill(&writer).unwrap()).count();
-                self.diary.write(format!("{killed} nodes had {writer}"));
+                self.log.write(format!("{killed} nodes had {writer}"));
             }
-            7 => self.writers.push(writer(&self.nodes[from], &self.diary)),
+            7 => self.writers.push(writer(&self.nodes[from], &self.log)),
             8 => self.ask(from),
             9 => self.cluster.network().sever(&here, &there),
             10 => self.cluster.network().cut_one_way(&here, &there),
@@ -152,7 +151,7 @@ impl Play {
         for round in 0..count {
             let (to, channel) = (self.some_writer(), channels(&self.nodes[from])[self.rng.usize(..3)]);
             let sent = self.speakers[from].send_with(&to, round.to_le_bytes(), on(channel));
-            sent.unwrap_or_else(|error| self.diary.write(format!("not sent: {error}")));
+            sent.unwrap_or_else(|error| self.log.write(format!("not sent: {error}")));
         }
     }
 
@@ -168,10 +167,10 @@ impl Play {
     /// A call from a process of its own, which ends with the reply, with a `Down`, or after a
     /// second.
     fn ask(&mut self, from: usize) {
-        let (to, diary, request) = (self.some_writer(), self.diary.clone(), [self.rng.u8(..)]);
+        let (to, log, request) = (self.some_writer(), self.log.clone(), [self.rng.u8(..)]);
         let call = move |mailbox: Mailbox| async move {
             let reply = mailbox.call(&to, request, Duration::from_secs(1)).await;
-            diary.write(format!("{}: {reply:?}", mailbox.pid()));
+            log.write(format!("{}: {reply:?}", mailbox.pid()));
             Ok(())
         };
         self.nodes[from].spawn(call).unwrap();
@@ -181,37 +180,37 @@ impl Play {
     fn replace(&mut self, which: usize) {
         let node = self.nodes[which].clone();
         let stopped = self.cluster.now_or_never(node.stop()).is_some();
-        self.diary.write(format!("{} stopped at once: {stopped}", node.id()));
+        self.log.write(format!("{} stopped at once: {stopped}", node.id()));
         self.nodes[which] = start(&self.cluster, node.name().as_str());
         self.speakers[which] = self.nodes[which].process().unwrap();
-        self.writers.push(writer(&self.nodes[which], &self.diary));
+        self.writers.push(writer(&self.nodes[which], &self.log));
     }
 
-    /// What can be seen from outside.
+    /// The state that is visible from outside.
     fn collect(&mut self) {
         let now = self.cluster.network().now();
         let mut open = Vec::new();
         for mut monitor in self.monitors.drain(..) {
             match smol::block_on(smol::future::poll_once(&mut monitor)) {
-                Some(down) => self.diary.write(format!("{now:?}: {down:?}")),
+                Some(down) => self.log.write(format!("{now:?}: {down:?}")),
                 None => open.push(monitor),
             }
         }
         self.monitors = open;
         for node in &self.nodes {
             let seen = (node.inspect(), node.monitors(100), node.history());
-            self.diary.write(format!("{now:?}: {seen:?}"));
+            self.log.write(format!("{now:?}: {seen:?}"));
         }
     }
 }
 
-/// What happens in a run of that seed.
+/// The log of a run with that seed.
 fn play(seed: u64) -> Vec<String> {
     let mut play = Play::new(seed);
     (0..40).for_each(|_| play.step());
     play.cluster.advance(Duration::from_secs(20));
     play.collect();
-    play.diary.lines()
+    play.log.lines()
 }
 
 #[test]
@@ -248,8 +247,8 @@ fn a_call_times_out_once_the_test_has_let_its_time_pass() {
 fn everything_that_falls_into_a_step_of_time_happens_at_its_own_time() {
     let cluster = Cluster::new();
     let (a, b) = (start(&cluster, "a@test"), start(&cluster, "b@test"));
-    let diary = Diary::default();
-    let echo = writer(&b, &diary);
+    let log = EventLog::default();
+    let echo = writer(&b, &log);
     a.connect(b.name().clone()).unwrap();
     cluster.settle();
     cluster.network().delay(a.name(), b.name(), Duration::from_secs(2));
@@ -260,7 +259,7 @@ fn everything_that_falls_into_a_step_of_time_happens_at_its_own_time() {
     cluster.advance(Duration::from_secs(60));
     assert!(matches!(cluster.now_or_never(call), Some(Ok(_))));
 
-    let (network, seen) = (cluster.network().clone(), diary.clone());
+    let (network, seen) = (cluster.network().clone(), log.clone());
     let clock = move |_| async move {
         for _ in 0..4 {
             let next = network.now() + Duration::from_secs(1);
@@ -271,7 +270,7 @@ fn everything_that_falls_into_a_step_of_time_happens_at_its_own_time() {
     };
     a.spawn(clock).unwrap();
     cluster.advance(Duration::from_secs(3));
-    assert_eq!(diary.lines()[1..], ["late by 0ns"; 3]);
+    assert_eq!(log.lines()[1..], ["late by 0ns"; 3]);
 }
 
 #[test]
@@ -280,7 +279,8 @@ fn a_stop_gives_up_once_the_test_has_let_its_time_pass() {
     let (a, b) = (start(&cluster, "a@test"), start(&cluster, "b@test"));
     a.connect(b.name().clone()).unwrap();
     cluster.settle();
-    // A frozen node does not see its own session end, so the stop waits for its timeout of 5 s.
+    // A frozen node does not receive the end of its own session, so the stop waits for its timeout
+    // of 5 s.
     cluster.network().freeze(a.name());
     let node = a.clone();
     let mut stop = pin!(node.stop());

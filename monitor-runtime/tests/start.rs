@@ -1,5 +1,5 @@
-//! What no node is started with: each field that is out of its limits is named, and what is
-//! allowed.
+//! Invalid configurations: the error names each field that is out of its limits, and the allowed
+//! values.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

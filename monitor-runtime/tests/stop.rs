@@ -1,4 +1,4 @@
-//! The end of a node: in good order, and without.
+//! The end of a node: by `stop`, and by the drop of its handles.
 
 mod common;
 
@@ -55,7 +55,7 @@ fn its_own_watchers_hear_of_their_node() {
         a.stop().await;
         expect_no_connection(future, EndKind::LocalShutdown).await;
         expect_no_connection(dialled, EndKind::LocalShutdown).await;
-        // What waits stays readable, in its order; then there is nothing more.
+        // Unread events stay readable, in their order; then the mailbox is closed.
         assert!(matches!(watcher.recv().await, Some(Event::Message(_))));
         assert_eq!(
             next_down(&mut watcher).await.reason,
@@ -79,7 +79,7 @@ fn its_processes_are_shut_down() {
         a.stop().await;
         assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Shutdown));
         assert!(!a.is_process_alive(&pid));
-        // A guard is its holder's to drop, and no monitor waits for that.
+        // Only its holder drops a guard, and no monitor waits for that.
         expect_no_connection(of_guard, EndKind::LocalShutdown).await;
         assert!(a.is_process_alive(guard.pid()));
     });
@@ -116,7 +116,7 @@ fn m05_a_stopped_node_begins_nothing() {
     });
 }
 
-/// To drop it waits for a word, or until none can come.
+/// Its drop blocks until a message comes or the sender is dropped.
 struct Slow(mpsc::Receiver<()>);
 
 impl Drop for Slow {
@@ -131,7 +131,7 @@ fn a_stop_goes_on_without_its_caller() {
         let cluster = Cluster::new();
         let (a, b) = (cluster.node("a").await, cluster.node("b").await);
         cluster.settle(&a, &b).await;
-        // The stop waits for its processes, and what this one holds takes its time to be dropped.
+        // The stop waits for its processes, and the drop of this one's state takes a while.
         let (go_on, held) = mpsc::channel();
         let slow = Slow(held);
         a.spawn(|mut mailbox| async move {
@@ -189,7 +189,7 @@ fn a_node_that_nobody_holds_is_gone_like_a_crash() {
         {
             let b = cluster.node_unheld("b").await;
             cluster.settle(&b, &a).await;
-            // A process, or a monitor, is as good as a handle.
+            // A process or a monitor keeps the node alive like a handle.
             let target = b.process().unwrap();
             drop(b);
             let monitor = a.monitor(target.pid()).unwrap();

@@ -1,4 +1,4 @@
-//! The same over real TCP, on loopback addresses: what the network itself could spoil.
+//! Monitors and messages over real TCP, on loopback addresses.
 #![cfg(feature = "tcp")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -22,7 +22,7 @@ async fn node(label: &str, secret: &Secret) -> Node {
     Node::start(config(label, secret)).await.unwrap()
 }
 
-/// Where the node can be reached: its name says no port.
+/// The address of the node, whose name has no port.
 fn spec(node: &Node) -> NodeSpec {
     NodeSpec::new(node.name().clone()).at(node.local_addr().unwrap().to_string().parse().unwrap()).unwrap()
 }
@@ -47,7 +47,7 @@ fn ten_thousand_monitors_fire_once_each() {
     });
 }
 
-/// What comes while a session is looked at, what comes long after, and what comes in a flood.
+/// Messages that arrive while a session is polled, long after that, and in a flood.
 #[test]
 fn with_low_latency_all_is_told_all_the_same() {
     run(async {
@@ -100,7 +100,7 @@ fn after_a_disconnect_with_channels_neither_node_lists_the_other() {
 fn s18_while_long_messages_are_on_their_way_the_downs_of_others_pass_but_not_their_senders() {
     run(async {
         let secret = Secret::generate();
-        // a runs on an executor that stands still while nobody drives it.
+        // Node a runs on an executor that only this test drives.
         let executor = Arc::new(smol::Executor::new());
         let spawner = executor.clone();
         let still = run_all_on(config("a", &secret), Arc::new(move |task| spawner.spawn(task).detach()))
@@ -124,7 +124,8 @@ fn s18_while_long_messages_are_on_their_way_the_downs_of_others_pass_but_not_the
         }
         let (first, second) = (other.pid().clone(), sender.pid().clone());
         drop((sender, other));
-        // Asked for a moment late, and answered for: that must not pass its messages either.
+        // The call comes a moment too late and is answered; the answer must not pass its messages
+        // either.
         let late = watcher.monitor(&second).unwrap();
         let mut told = Vec::new();
         while told.len() < 6 {

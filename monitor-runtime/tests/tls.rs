@@ -1,4 +1,4 @@
-//! What `Config::tls` brings: nodes that meet by their certificates alone.
+//! `Config::tls`: nodes that authenticate by their certificates alone.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -25,7 +25,7 @@ impl Authority {
         Authority { pem, issuer: Issuer::new(params, key) }
     }
 
-    /// What the node `label@obit.test` needs.
+    /// The key and certificate of the node `label@obit.test`.
     fn issue(&self, label: &str) -> Tls {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![format!("{label}.obit.test")]).unwrap();
@@ -39,7 +39,7 @@ fn config(label: &str, tls: Tls) -> Config {
     Config::new(name).listen("127.0.0.1:0".parse().unwrap()).tls(tls)
 }
 
-/// The node, and where it listens.
+/// The node, and the address on which it listens.
 fn at(node: &Node) -> NodeSpec {
     let address = node.local_addr().unwrap().to_string().parse().unwrap();
     NodeSpec::new(node.name().clone()).at(address).unwrap()

@@ -1,4 +1,4 @@
-//! What a node tells subscribers of `tracing`: little, unless they ask for more.
+//! The events of a node for subscribers of `tracing`: few, unless they enable more.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -25,11 +25,11 @@ struct Line {
 }
 
 static LINES: Mutex<Vec<Line>> = Mutex::new(Vec::new());
-/// The event with this text waits until it is another one.
+/// The subscriber holds the event with this text until this text changes.
 static HELD_UP: Mutex<Option<String>> = Mutex::new(None);
 static GO_ON: Condvar = Condvar::new();
 
-/// Listens to everything that a node says, at all levels.
+/// Records all events of a node, at all levels.
 struct Journal;
 
 impl Subscriber for Journal {
@@ -153,7 +153,7 @@ async fn many_keep_their_order(a: &Node, b: &Node) {
     }
 }
 
-/// The event of this one is held up until its `Down` was received.
+/// The event of this monitor is held until its `Down` was received.
 async fn a_down_does_not_wait_for_its_event(a: &Node, b: &Node) {
     let target = b.process().unwrap();
     let mut monitor = a.monitor(target.pid()).unwrap();
@@ -161,7 +161,7 @@ async fn a_down_does_not_wait_for_its_event(a: &Node, b: &Node) {
     let reference = monitor.reference().to_string();
     *HELD_UP.lock().unwrap() = Some(reference.clone());
     target.exit(ExitReason::Normal);
-    // Polls by itself, as a future in a `select!` may be polled at any time.
+    // Polls without a wake, as a future in a `select!` may be polled at any time.
     while smol::future::poll_once(&mut monitor).await.is_none() {
         smol::future::yield_now().await;
     }
@@ -171,7 +171,7 @@ async fn a_down_does_not_wait_for_its_event(a: &Node, b: &Node) {
     event_of(&reference).await;
 }
 
-/// The kind of end, and for how long, apart from the prose.
+/// The kind of end and the duration as fields, beside the text.
 async fn silence(cluster: &Cluster, a: &Node) {
     let c = cluster.node("c").await;
     let target = c.process().unwrap();

@@ -1,4 +1,4 @@
-//! What the public types can be used for: on other threads, in logs, in answers of a program's own.
+//! Traits of the public types: for use on other threads, in logs, and in serialized answers.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -12,7 +12,7 @@ use serde_json::json;
 fn send<T: Send + Debug + 'static>() {}
 fn send_and_sync<T: Send + Sync + Debug + 'static>() {}
 
-/// Compiled, it holds.
+/// The test is that this compiles.
 #[test]
 fn handles_go_to_other_threads() {
     send_and_sync::<Node>();

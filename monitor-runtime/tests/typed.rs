@@ -76,12 +76,12 @@ fn what_is_of_another_type_is_not_lost() {
                 )),
                 "{said}"
             );
-            // It can be read as something else.
+            // It can be decoded as another type.
             let raw = error.into_message();
             assert_eq!(raw.body, body);
             assert_eq!(raw.decode::<()>().is_ok(), body.is_empty());
         }
-        // The good one behind them, and the notice behind that, come as they would have.
+        // The valid message behind them, and the notice behind that, arrive as usual.
         let Some(Ok(Event::Message(message))) = receiver.recv_as::<Job>().await else { panic!() };
         assert_eq!(message.body, Job::Stop);
         let Some(Ok(Event::Down(down))) = receiver.recv_as::<Job>().await else { panic!() };
@@ -118,7 +118,7 @@ fn a_call_with_values_gives_a_value_or_the_reply_as_it_came() {
     });
 }
 
-/// What cannot be written.
+/// A value that cannot be encoded.
 struct Unwritable;
 
 impl Serialize for Unwritable {

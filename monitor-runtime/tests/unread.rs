@@ -1,5 +1,5 @@
-//! What a receiver that reads nothing can pile up, through the public API. The allocator counts for
-//! each thread, so the node and the peers run on the thread of the test.
+//! Maximum memory of a receiver that reads nothing, through the public API. The allocator counts
+//! for each thread, so the node and the peers run on the thread of the test.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -11,7 +11,7 @@ use monitor_runtime::{Config, prelude::*, test_util::run_all_on};
 use peer_service::memory::Network;
 use smol::Executor;
 
-/// A node whose tasks run as far as they can when the test says so.
+/// A node whose tasks run only when the test drives them.
 struct World {
     executor: Arc<Executor<'static>>,
     network: Network,
@@ -106,7 +106,7 @@ fn long_reasons_that_nobody_reads_are_cut_whoever_watches() {
     let short = DownReason::Exit(ExitReason::other(vec![7; 256]).unwrap());
     assert!(downs.iter().filter(|down| down.reason_was_cut).all(|down| down.reason == short));
     assert!(downs.iter().all(|down| matches!(down.reason, DownReason::Exit(ExitReason::Other(_)))));
-    // What was read has made room.
+    // The read reasons have freed their space.
     let target = node.process().unwrap();
     watcher.monitor(target.pid()).unwrap();
     target.exit(reason());

@@ -1,7 +1,7 @@
-//! The pages of the repository, so that the Rust in them is compiled, and run where that is
-//! possible. `cargo xtask tidy` holds the list complete.
+//! Doc tests of the repository's pages: their Rust code is compiled, and run where possible. `cargo
+//! xtask tidy` checks that the list is complete.
 
-/// Pages whose code needs no more than the default features.
+/// Pages whose code needs only the default features.
 #[cfg(feature = "tcp")]
 mod plain {
     #[doc = include_str!("../../README.md")]
@@ -48,12 +48,12 @@ mod plain {
     struct WhatADownProves;
 }
 
-/// Pages whose code is about a cluster in memory.
+/// Pages whose code needs a cluster in memory.
 #[cfg(feature = "test-util")]
 #[doc = include_str!("../../docs/guide/concepts.md")]
 struct Concepts;
 
-/// Pages whose code is about looking into a node.
+/// Pages whose code needs HTTP.
 #[cfg(all(feature = "http", feature = "tcp", unix))]
 #[doc = include_str!("../../docs/guide/operating.md")]
 struct Operating;

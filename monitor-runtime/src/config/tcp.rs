@@ -9,7 +9,8 @@ use super::Config;
 use crate::tcp::Tls;
 use crate::tcp::{Heartbeat, Secret, TcpConfig};
 
-/// Settings for [`Node::start`](crate::Node::start). [`Node::with_service`](crate::Node::with_service) ignores them.
+/// Settings for [`Node::start`](crate::Node::start).
+/// [`Node::with_service`](crate::Node::with_service) ignores them.
 impl Config {
     /// The secret that the nodes of the cluster share, and whose possession they prove to each
     /// other. Without it, and without TLS, a node listens and dials on loopback addresses only.

@@ -28,7 +28,8 @@ impl Node {
         Monitors::of(&self.inner, limit)
     }
 
-    /// All gauges and counters of the node, including everything that was dropped or refused. Cheap.
+    /// All gauges and counters of the node, including everything that was dropped or refused.
+    /// Cheap.
     pub fn stats(&self) -> Stats {
         Stats::of(&self.inner)
     }

@@ -40,7 +40,8 @@ pub fn name(text: &str) -> RegName {
     text.parse().unwrap()
 }
 
-/// Hides the backtraces of panics that a test causes on purpose. Other panics of the test's own thread are shown.
+/// Hides the backtraces of panics that a test causes on purpose. Other panics of the test's own
+/// thread are shown.
 pub fn panic_quietly() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -126,7 +127,8 @@ impl Cluster {
         BarePeer::new(self.network.join(node_name(label)))
     }
 
-    /// Connects `a` to `b` if necessary, and waits until `b` has received everything that `a` has sent.
+    /// Connects `a` to `b` if necessary, and waits until `b` has received everything that `a` has
+    /// sent.
     pub async fn settle(&self, a: &Node, b: &Node) {
         let mut probe = b.process().unwrap();
         a.send(probe.pid(), "settle").unwrap();

@@ -1,4 +1,5 @@
-//! The fixtures of the cases: one node, two nodes in memory, or two nodes over real TCP on loopback.
+//! The fixtures of the cases: one node, two nodes in memory, or two nodes over real TCP on
+//! loopback.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +14,8 @@ use crate::{
     wire::Wire,
 };
 
-/// Makes one test for each fixture on which a case runs; the case is an `async fn` of that name that takes the [`Fixture`].
+/// Makes one test for each fixture on which a case runs; the case is an `async fn` of that name
+/// that takes the [`Fixture`].
 macro_rules! cases {
     ($($case:ident: $($place:ident),+;)+) => {$(
         mod $case {
@@ -25,7 +27,8 @@ macro_rules! cases {
     )+};
 }
 
-/// Two nodes: watchers are on `here`, their targets on `there`. In a local case they are the same node.
+/// Two nodes: watchers are on `here`, their targets on `there`. In a local case they are the same
+/// node.
 pub struct Fixture {
     pub here: Node,
     pub there: Node,
@@ -188,7 +191,8 @@ impl Fixture {
             .expect("there is a limit")
     }
 
-    /// Advances the clock past the timeouts of a silent session and of an unanswered dial. Over TCP real time passes.
+    /// Advances the clock past the timeouts of a silent session and of an unanswered dial. Over TCP
+    /// real time passes.
     pub fn silence_passes(&self) {
         if let Network::Memory(cluster) = &self.network {
             cluster.network.advance(Duration::from_secs(5));

@@ -1,4 +1,5 @@
-//! Peers that violate the protocol: frames without effect, and frames that end their session. Other sessions are not affected.
+//! Peers that violate the protocol: frames without effect, and frames that end their session. Other
+//! sessions are not affected.
 
 use monitor_core::{DownReason, MonitorId, RemoteTarget, Signal, encode};
 use monitor_runtime::{

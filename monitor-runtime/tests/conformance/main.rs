@@ -1,5 +1,7 @@
-//! The cases of `docs/CONFORMANCE.md`: each is an `async fn` whose name begins with its id, and runs on every fixture that the table at the head of its chapter names. `cargo test -p monitor-runtime --test conformance p01` runs one of them.
-//! Cases about bytes before any session are in `transport-tcp/tests/hostile.rs`; some races run on the core alone.
+//! The cases of `docs/CONFORMANCE.md`: each is an `async fn` whose name begins with its id, and
+//! runs on every fixture that the table at the head of its chapter names. `cargo test -p
+//! monitor-runtime --test conformance p01` runs one of them. Cases about bytes before any session
+//! are in `transport-tcp/tests/hostile.rs`; some races run on the core alone.
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
 #[macro_use]

@@ -1,4 +1,5 @@
-//! Order of events: the signal order of the Erlang reference manual, and the stronger guarantees of Obit.
+//! Order of events: the signal order of the Erlang reference manual, and the stronger guarantees of
+//! Obit.
 
 use std::sync::Arc;
 
@@ -149,7 +150,8 @@ fn flood(fixture: &Fixture, watcher: &Process) -> Pid {
     fixture.there.spawn(floods).unwrap()
 }
 
-/// Resets the connection under a flood again and again; passes each event to `see`, with whether the node was up by the earlier notices.
+/// Resets the connection under a flood again and again; passes each event to `see`, with whether
+/// the node was up by the earlier notices.
 async fn reconnect_under_a_flood(fixture: &Fixture, mut see: impl FnMut(&Event, bool)) {
     let mut watcher = fixture.here.process().unwrap();
     watcher.monitor_nodes(NODES).unwrap();
@@ -210,7 +212,8 @@ async fn s13_under_ten_thousand_node_monitors_ups_and_downs_still_alternate(fixt
         let up = next_node_up(&mut watcher).await;
         assert_ne!(Some(up.session), last);
         fixture.cut().await;
-        // The next session begins while the end of this one is still being reported to ten thousand subscribers.
+        // The next session begins while the end of this one is still being reported to ten thousand
+        // subscribers.
         fixture.there.connect(fixture.here.name()).unwrap();
         let down = next_node_down(&mut watcher).await;
         assert_eq!((down.session, down.missed), (Some(up.session), false));

@@ -261,7 +261,8 @@ async fn p24_monitors_and_watchers_are_listed_as_often_as_they_are(fixture: Fixt
 async fn p30_a_node_that_says_nothing_is_noconnection_and_the_call_does_not_wait(fixture: Fixture) {
     let (mut watcher, target) = fixture.processes();
     fixture.hold().await;
-    // The network is held still until the call has returned, so a call that waited would not return.
+    // The network is held still until the call has returned, so a call that waited would not
+    // return.
     let monitor = watcher.monitor(target.pid()).unwrap();
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     fixture.silence_passes();

@@ -28,7 +28,8 @@ async fn end_of_session(watcher: &mut Process) -> EndKind {
 }
 
 async fn r20_of_a_link_that_carries_one_way_only_both_ends_see_the_end(fixture: Fixture) {
-    // The node that receives nothing times out. The other receives its goodbye, or times out as well.
+    // The node that receives nothing times out. The other receives its goodbye, or times out as
+    // well.
     let fixture = fixture.hasty().await;
     let mut watchers = [subscriber(&fixture.here), subscriber(&fixture.there)];
     fixture.connected().await;
@@ -67,7 +68,8 @@ fn r21_a_node_that_was_stopped_reads_before_it_judges() {
         assert_eq!(end_of_session(&mut at_a).await, EndKind::Timeout);
         eventually("the third has given it up, too", || !is_up(&c, &b)).await;
         cluster.thaw(&b);
-        // Earlier frames count. Then it finds that both have ended the session, and reports no silence.
+        // Earlier frames count. Then it finds that both have ended the session, and reports no
+        // silence.
         expect_exit(monitor, ExitReason::Shutdown).await;
         for _ in 0..2 {
             assert_eq!(next_node_down(&mut at_b).await.end.unwrap().kind, EndKind::Closed);
@@ -83,7 +85,8 @@ async fn r28_a_node_that_stops_with_unread_input_still_tells_every_exit(fixture:
         watcher.monitor(target.pid()).unwrap();
     }
     fixture.watched(&lives, 1).await;
-    // In transit to a node that will not read it: the exits must not be lost with the unread frames.
+    // In transit to a node that will not read it: the exits must not be lost with the unread
+    // frames.
     fixture.hold().await;
     fixture.fill(&watcher, &lives);
     drop(targets);

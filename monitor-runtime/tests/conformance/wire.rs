@@ -23,7 +23,8 @@ pub struct Wire {
 struct Shared {
     target: Mutex<Option<SocketAddr>>,
     lines: Mutex<Vec<[Task<()>; 2]>>,
-    /// The gates to the node and back from it. Bytes pass while no holder has locked the gate for writing.
+    /// The gates to the node and back from it. Bytes pass while no holder has locked the gate for
+    /// writing.
     gates: [Arc<RwLock<()>>; 2],
     held: Mutex<Vec<RwLockWriteGuardArc<()>>>,
 }

@@ -234,7 +234,8 @@ fn r30_over_tcp_a_message_at_once_after_the_end_goes_to_the_next_session() {
         for round in 0..50_u8 {
             assert_eq!(me.send(receiver.pid(), [round]), Ok(()), "round {round}");
             assert_eq!(body(receiver.recv().await), [round]);
-            // The outbox is closed when this returns; the end is reported when the peer has closed its side.
+            // The outbox is closed when this returns; the end is reported when the peer has closed
+            // its side.
             a.disconnect(b.name()).unwrap();
             let mut monitor = a.monitor(receiver.pid()).unwrap();
             assert_eq!(me.send(receiver.pid(), [round]), Ok(()), "round {round}");

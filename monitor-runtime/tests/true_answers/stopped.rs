@@ -231,7 +231,8 @@ fn m12_a_stop_from_a_task_of_the_nodes_executor_leaves_nothing() {
         }
         let node = a.clone();
         let task = shared.spawn(async move {
-            // The first batch was delivered, and the others wait in the backlog, which the stop works off.
+            // The first batch was delivered, and the others wait in the backlog, which the stop
+            // works off.
             drop(guard);
             node.stop().await;
         });

@@ -34,7 +34,8 @@ pub enum AskError {
         #[source]
         cause: io::Error,
     },
-    /// The received bytes are no response: another program listens there, or a node of another version.
+    /// The received bytes are no response: another program listens there, or a node of another
+    /// version.
     #[error("the program at {} is no node of this version", path.display())]
     Malformed {
         /// The socket.
@@ -43,7 +44,8 @@ pub enum AskError {
         #[source]
         cause: serde_json::Error,
     },
-    /// The node refused the request, because it is of another version or because the response is too long.
+    /// The node refused the request, because it is of another version or because the response is
+    /// too long.
     #[error("the node refused: {}", refs::Printable(.0))]
     Refused(String),
 }

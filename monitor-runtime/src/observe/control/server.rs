@@ -26,7 +26,8 @@ use crate::{
     tasks::kinds,
 };
 
-/// The open socket of a node. Dropping this closes and removes the socket, and does not stop the node.
+/// The open socket of a node. Dropping this closes and removes the socket, and does not stop the
+/// node.
 #[derive(Debug)]
 #[must_use = "the socket is closed when this is dropped"]
 pub struct Served {

@@ -35,7 +35,8 @@ const SOCKET: &str = "s";
 /// directory because it mistakes it for an abandoned one.
 const TRIES: usize = 4;
 
-/// Makes a socket in a staging directory of that parent, and calls `publish` to link it to its path.
+/// Makes a socket in a staging directory of that parent, and calls `publish` to link it to its
+/// path.
 pub(super) fn listen(
     parent: &OwnedFd,
     parent_path: &Path,
