@@ -20,7 +20,7 @@ use std::{convert::Infallible, error::Error, net::SocketAddr};
 
 use http_body_util::Full;
 use hyper::{Request, Response, StatusCode, body::Bytes, server::conn::http1, service::service_fn};
-use monitor_runtime::{NodeType, prelude::*};
+use monitor_runtime::{NodeSpec, NodeType, prelude::*};
 use smol::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},

@@ -8,7 +8,7 @@
 //! `Config::secret`.
 #![allow(clippy::print_stdout)]
 
-use monitor_runtime::{EndKind, NodesOptions, prelude::*};
+use monitor_runtime::{EndKind, NodeSpec, NodesOptions, prelude::*};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     smol::block_on(async {

@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use monitor_runtime::{MonitorRef, prelude::*};
+use monitor_runtime::{MonitorRef, NodeSpec, RegName, prelude::*};
 
 const JOBS: u64 = 8;
 /// The job that kills its first worker.

@@ -15,7 +15,7 @@ use std::{
 };
 
 use common::{eventually, expect_exit, expect_no_connection, run};
-use monitor_runtime::{EndKind, Secret, prelude::*, test_util::run_all_on};
+use monitor_runtime::{EndKind, NodeSpec, Secret, prelude::*, test_util::run_all_on};
 use tracing::{
     Metadata, Subscriber,
     field::{Field, Visit},
@@ -91,7 +91,7 @@ async fn others_go_on(watcher: &Node, node: &Node, blockers: &Blockers, spawned:
         let arrived = || node.monitors(1_000).on.iter().any(|on| on.process == worker);
         eventually("the monitor arrives", arrived).await;
         if spawned {
-            watcher.send(&worker, "exit").unwrap();
+            watcher.try_send(&worker, "exit").unwrap();
         } else {
             guard.exit(ExitReason::Shutdown);
         }
@@ -220,7 +220,7 @@ fn a_stop_is_over_in_time_where_nothing_runs_the_node() {
     run(async {
         let executor = Arc::new(smol::Executor::new());
         let spawner = executor.clone();
-        let config = Config::new("a@127.0.0.1".parse().unwrap()).listen("127.0.0.1:0".parse().unwrap());
+        let config = Config::new("a@127.0.0.1").listen("127.0.0.1:0".parse().unwrap());
         let config =
             run_all_on(config.stop_timeout(SILENCE), Arc::new(move |task| spawner.spawn(task).detach()));
         let a = executor.run(Node::start(config)).await.unwrap();

@@ -5,8 +5,8 @@
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use monitor_runtime::{
-    ChannelId, Config, Connect, Demonitor, Heartbeat, NodeType, NodesOptions, Secret, SendOptions, TcpConfig,
-    prelude::*,
+    AliasMode, ChannelId, Config, Connect, Demonitor, Heartbeat, NodeType, NodesOptions, Secret, SendOptions,
+    TcpConfig, prelude::*,
 };
 
 /// The difference between the debug texts of two values: the new lines of the second, trimmed.
@@ -28,7 +28,7 @@ fn changed(before: &impl Debug, after: &impl Debug) -> String {
 type Case<B> = (fn(B) -> B, &'static str);
 
 fn config() -> Config {
-    Config::new("a@127.0.0.1:7001".parse().unwrap())
+    Config::new("a@127.0.0.1:7001")
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn a_receive_that_is_given_up_has_taken_nothing() {
                 // Woken, and never polled again.
                 let mut receive = Box::pin(receiver.recv());
                 assert!((&mut receive).now_or_never().is_none());
-                sender.send(&pid, [round]).unwrap();
+                sender.try_send(&pid, [round]).unwrap();
             }
             let Some(Event::Message(message)) = receiver.recv().await else { panic!() };
             assert_eq!(message.body, [round]);
@@ -97,8 +97,8 @@ fn a_set_gives_every_down_once_however_often_its_next_is_given_up() {
         let cluster = Cluster::new();
         let node = cluster.node("a").await;
         let targets: Vec<_> = (0..10).map(|_| node.process().unwrap()).collect();
-        let mut set = node.monitor_set().unwrap();
-        let monitors: Vec<_> = targets.iter().map(|target| set.add(target.pid()).unwrap()).collect();
+        let mut set = node.monitor_set();
+        let monitors: Vec<_> = targets.iter().map(|target| set.monitor(target.pid()).unwrap()).collect();
         for (target, monitor) in targets.into_iter().zip(&monitors) {
             {
                 // Woken, and never polled again.
@@ -123,15 +123,15 @@ fn a_send_that_is_given_up_has_sent_nothing() {
         cluster.settle(&a, &b).await;
         cluster.hold(&a, &b);
         let mut sent = 0_u32;
-        while sender.send(&pid, vec![0; 1 << 20]).is_ok() {
+        while sender.try_send(&pid, vec![0; 1 << 20]).is_ok() {
             sent += 1;
             assert!(sent < 1000, "there is a limit");
         }
-        assert!(sender.send_async(&pid, vec![1; 1 << 20]).now_or_never().is_none());
+        assert!(sender.send(&pid, vec![1; 1 << 20]).now_or_never().is_none());
         let short = Duration::from_millis(1);
-        assert_eq!(sender.call(&pid, vec![1; 1 << 20], short).await, Err(CallError::Timeout(short)));
+        assert_eq!(sender.call(&pid, vec![1; 1 << 20]).timeout(short).await, Err(CallError::Timeout(short)));
         cluster.heal(&a, &b);
-        sender.send_async(&pid, "the end").await.unwrap();
+        sender.send(&pid, "the end").await.unwrap();
         for _ in 0..sent {
             let Some(Event::Message(message)) = receiver.recv().await else { panic!() };
             assert_eq!(message.body[0], 0);

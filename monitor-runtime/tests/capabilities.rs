@@ -1,24 +1,24 @@
-//! A peer service that lacks capabilities: calls that need them return `NotImplemented`.
+//! A peer service that lacks capabilities: calls that need them return `Unsupported`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
 use common::{alone::Alone, run};
 use monitor_runtime::{
-    Config, ConnectError, EndKind, MonitorError, NodesOptions, NotImplemented, SendError, StartError,
-    prelude::*,
+    Config, ConnectError, EndKind, MonitorError, NodesOptions, SendError, StartError, TryRecvError,
+    Unsupported, prelude::*,
 };
 use peer_service::Capabilities;
 
 const ELSEWHERE: &str = "worker@b@local";
 
 async fn node(capabilities: Capabilities) -> Node {
-    let config = Config::new("a@local".parse().unwrap());
-    Node::with_service(config, Alone::new("a@local", capabilities)).await.unwrap()
+    let config = Config::new("a@local");
+    Node::with_service(config, Alone::new("a@local", capabilities)).unwrap()
 }
 
 fn lacks(capability: &'static str) -> MonitorError {
-    MonitorError::NotImplemented(NotImplemented { capability })
+    MonitorError::Unsupported(Unsupported { capability })
 }
 
 #[test]
@@ -31,10 +31,13 @@ fn what_needs_a_capability_says_so() {
         assert_eq!(a.monitor(&target).unwrap_err(), lacks("monitoring"));
         assert_eq!(process.monitor_node(&target.node), Err(lacks("node_events")));
         assert_eq!(process.monitor_nodes(NodesOptions::new()), Err(lacks("node_events")));
-        let needs = |capability| Err(ConnectError::NotImplemented(NotImplemented { capability }));
+        let needs = |capability| Err(ConnectError::Unsupported(Unsupported { capability }));
         assert_eq!(a.connect(&target.node), needs("connect"));
         assert_eq!(a.disconnect(&target.node), needs("disconnect"));
-        assert_eq!(process.send(&target, "x"), Err(SendError::NotConnected(EndKind::NotConnected.into())));
+        assert_eq!(
+            process.try_send(&target, "x"),
+            Err(SendError::NotConnected(EndKind::NotConnected.into()))
+        );
         assert_eq!(
             process.try_recv(),
             Err(TryRecvError::Empty),
@@ -54,7 +57,7 @@ fn what_is_local_needs_none() {
         a.disconnect(a.name()).unwrap();
         let (_, monitor) = a.spawn_monitor(|_mailbox| async { Ok(()) }).unwrap();
         assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Normal));
-        a.send(process.pid(), "x").unwrap();
+        a.try_send(process.pid(), "x").unwrap();
         a.stop().await;
     });
 }
@@ -74,8 +77,8 @@ fn a_service_that_connects_by_itself_is_not_asked_to() {
 #[test]
 fn a_node_has_the_name_of_its_service() {
     run(async {
-        let config = Config::new("a@local".parse().unwrap());
-        let started = Node::with_service(config, Alone::new("b@local", Capabilities::FULL)).await;
+        let config = Config::new("a@local");
+        let started = Node::with_service(config, Alone::new("b@local", Capabilities::FULL));
         assert!(matches!(started, Err(StartError::WrongName { .. })));
     });
 }

@@ -7,8 +7,8 @@ mod common;
 
 use common::{eventually, name, next_down, next_node_down, next_node_up, run};
 use monitor_runtime::{
-    ChannelId, ChannelName, EndKind, MonitorOptions, NodeSpec, NodesOptions, Secret, SendError, SendOptions,
-    prelude::*,
+    ChannelId, ChannelName, EndKind, Envelope, MonitorOptions, NodeSpec, NodesOptions, Secret, SendError,
+    SendOptions, prelude::*,
 };
 use peer_service::memory::{Join, Network};
 
@@ -55,9 +55,7 @@ fn s18_a_down_comes_after_what_its_process_has_sent_on_any_channel() {
                         // Long messages, which take turns with other frames.
                         for at in 0..4 {
                             let body = vec![at; 300_000];
-                            mailbox
-                                .send_async_with(to.clone(), body, SendOptions::new().channel(lane))
-                                .await?;
+                            mailbox.send(to.clone(), Envelope::new(body).channel(lane)).await?;
                         }
                     }
                     Ok(())
@@ -66,7 +64,7 @@ fn s18_a_down_comes_after_what_its_process_has_sent_on_any_channel() {
             let channel = way.map_or(ChannelId::DEFAULT, |way| a.channel(way).unwrap());
             watcher.monitor_with(&sender, MonitorOptions::new().channel(channel)).unwrap();
             // On the channel of the monitor, so that the monitor arrives first.
-            watcher.send_with(sender, "go", on(channel)).unwrap();
+            watcher.try_send(sender, OPTIONS("go", on(channel))).unwrap();
             for _ in 0..12 {
                 assert!(matches!(watcher.recv().await, Some(Event::Message(_))), "monitored on {way:?}");
             }
@@ -92,7 +90,7 @@ fn a_node_is_up_before_and_down_after_the_traffic_of_all_channels() {
         for channel in [None, Some("bulk"), Some("control")] {
             let channel = channel.map_or(ChannelId::DEFAULT, |channel| b.channel(channel).unwrap());
             for _ in 0..10 {
-                process.send_with(to.clone(), vec![0; 100_000], on(channel)).unwrap();
+                process.try_send(to.clone(), OPTIONS(vec![0; 100_000], on(channel))).unwrap();
             }
         }
         b.stop().await;
@@ -145,8 +143,8 @@ fn a_channel_that_the_peer_has_not_is_an_error_or_the_default_one() {
         assert!(sender.demonitor(&monitor).unwrap());
 
         let to = receiver.pid().clone();
-        assert_eq!(sender.send_with(to.clone(), "strict", on(bulk)), Err(SendError::NoChannel));
-        sender.send_with(to, "any way", on(bulk).or_default_channel()).unwrap();
+        assert_eq!(sender.try_send(to.clone(), OPTIONS("strict", on(bulk))), Err(SendError::NoChannel));
+        sender.try_send(to, OPTIONS("any way", on(bulk).or_default_channel())).unwrap();
         let Some(Event::Message(message)) = receiver.recv().await else { panic!("a message") };
         assert_eq!(message.body, b"any way");
     });
@@ -159,7 +157,7 @@ fn what_has_waited_in_vain_for_its_channel_is_counted() {
         let start = async |label: &str, names: &[&str]| {
             let join = Join::new(format!("{label}@memory").parse().unwrap()).channels(channels(names));
             let config = Config::new(join.name.clone());
-            Node::with_service(config, network.join_with(join)).await.unwrap()
+            Node::with_service(config, network.join_with(join)).unwrap()
         };
         let (a, b) = (start("a", &["bulk"]).await, start("b", &[]).await);
         let (sender, mut receiver) = (a.process().unwrap(), b.process().unwrap());
@@ -167,8 +165,8 @@ fn what_has_waited_in_vain_for_its_channel_is_counted() {
         // There is no session yet, so the channels of the peer are not known.
         network.cut(a.name(), b.name());
         let to = receiver.pid().clone();
-        sender.send_with(to.clone(), "strict", on(bulk)).unwrap();
-        sender.send_with(to, "any way", on(bulk).or_default_channel()).unwrap();
+        sender.try_send(to.clone(), OPTIONS("strict", on(bulk))).unwrap();
+        sender.try_send(to, OPTIONS("any way", on(bulk).or_default_channel())).unwrap();
         network.heal(a.name(), b.name());
         let Some(Event::Message(message)) = receiver.recv().await else { panic!("a message") };
         assert_eq!(message.body, b"any way");

@@ -32,7 +32,7 @@ struct Actor {
 
 impl Actor {
     fn new(node: Node) -> Self {
-        let set = node.monitor_set().unwrap();
+        let set = node.monitor_set();
         Actor { node, processes: Vec::new(), set, open: BTreeSet::new(), futures: Vec::new() }
     }
 
@@ -67,14 +67,14 @@ fn churn(seed: u64) {
                         let monitor = actors[me].node.monitor(pid).unwrap();
                         actors[me].futures.push(monitor);
                     } else {
-                        let monitor = actors[me].set.add(pid).unwrap();
+                        let monitor = actors[me].set.monitor(pid).unwrap();
                         assert!(actors[me].open.insert(monitor), "a reference that was used before");
                     }
                 }
                 14..16 if !actors[me].open.is_empty() => {
                     let which = dice.roll(actors[me].open.len());
                     let monitor = actors[me].open.iter().nth(which).unwrap().clone();
-                    actors[me].set.remove(&monitor);
+                    actors[me].set.demonitor(&monitor);
                     actors[me].open.remove(&monitor);
                 }
                 16 if !actors[me].futures.is_empty() => {

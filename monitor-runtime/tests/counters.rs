@@ -8,6 +8,7 @@ use std::{pin::pin, time::Duration};
 use common::{Cluster, alone::Alone, eventually, name, run};
 use futures::FutureExt;
 use monitor_runtime::prelude::*;
+use monitor_runtime::{EndKind, NodeSpec, SendError};
 use peer_service::Capabilities;
 
 fn count(node: &Node, what: &str) -> u64 {
@@ -20,9 +21,9 @@ fn a_message_that_is_refused_is_counted_by_why() {
         let cluster = Cluster::new();
         let a = cluster.node_with("a", |config| config.max_message(100)).await;
         let nobody = name("nobody").at(a.name().clone());
-        assert!(matches!(a.send(nobody.clone(), vec![0; 101]), Err(SendError::TooLarge { .. })));
+        assert!(matches!(a.try_send(nobody.clone(), vec![0; 101]), Err(SendError::TooLarge { .. })));
         assert_eq!(count(&a, "messages_too_large"), 1);
-        a.send(nobody, vec![0; 100]).unwrap();
+        a.try_send(nobody, vec![0; 100]).unwrap();
         assert_eq!(count(&a, "messages_for_nobody"), 1);
         assert_eq!(count(&a, "messages_too_large"), 1);
     });
@@ -38,12 +39,12 @@ fn a_message_that_waits_for_room_is_not_refused() {
         cluster.settle(&a, &b).await;
         cluster.hold(&a, &b);
         let long = || vec![0; 1 << 20];
-        let fits = (0..1000).take_while(|_| sender.send(&pid, long()).is_ok()).count();
+        let fits = (0..1000).take_while(|_| sender.try_send(&pid, long()).is_ok()).count();
         assert!(fits < 1000, "there is a limit");
         assert_eq!(count(&a, "messages_refused"), 1, "who does not wait is told Full");
 
-        let mut waiting = pin!(sender.send_async(&pid, long()));
-        let mut calling = pin!(sender.call(&pid, long(), Duration::MAX));
+        let mut waiting = pin!(sender.send(&pid, long()));
+        let mut calling = pin!(sender.call(&pid, long()).timeout(Duration::MAX));
         for _ in 0..10 {
             assert!((&mut waiting).now_or_never().is_none() && (&mut calling).now_or_never().is_none());
         }
@@ -53,7 +54,7 @@ fn a_message_that_waits_for_room_is_not_refused() {
         assert_eq!(count(&a, "messages_refused"), 1, "it was sent in the end");
 
         // A message whose wait ends for good is counted once.
-        let gone = sender.send_async(&pid, vec![0; 17 << 20]).await;
+        let gone = sender.send(&pid, vec![0; 17 << 20]).await;
         assert!(matches!(gone, Err(SendError::TooLarge { .. })));
         assert_eq!((count(&a, "messages_refused"), count(&a, "messages_too_large")), (1, 1));
     });
@@ -68,9 +69,9 @@ fn messages_that_wait_for_a_connection_are_limited_in_bytes_of_the_whole_node() 
         cluster.cut(&a, &b);
         cluster.cut(&a, &c);
         let [to_b, to_c] = [&b, &c].map(|node| name("nobody").at(node.name().clone()));
-        assert_eq!(a.send(to_b, vec![0; 700]), Ok(()));
-        assert_eq!(a.send(to_c.clone(), vec![0; 700]), Err(SendError::Full));
-        assert_eq!(a.send(to_c, vec![0; 100]), Ok(()));
+        assert_eq!(a.try_send(to_b, vec![0; 700]), Ok(()));
+        assert_eq!(a.try_send(to_c.clone(), vec![0; 700]), Err(SendError::Full));
+        assert_eq!(a.try_send(to_c, vec![0; 100]), Ok(()));
         assert_eq!(count(&a, "messages_refused"), 1);
     });
 }
@@ -79,8 +80,8 @@ fn messages_that_wait_for_a_connection_are_limited_in_bytes_of_the_whole_node() 
 fn addresses_of_ever_new_names_are_forgotten_and_counted() {
     run(async {
         let service = Alone::new("a@local", Capabilities::FULL);
-        let config = Config::new("a@local".parse().unwrap()).max_addresses(10);
-        let node = Node::with_service(config, service).await.unwrap();
+        let config = Config::new("a@local").max_addresses(10);
+        let node = Node::with_service(config, service).unwrap();
         let watcher = node.process().unwrap();
         for n in 0..60 {
             let spec: NodeSpec = format!("n{n}@far=10.0.0.1:{}", n + 1).parse().unwrap();

@@ -7,7 +7,7 @@ mod common;
 use std::{error::Error, future::poll_fn, task::Poll};
 
 use common::{Cluster, alone::Alone, name, run};
-use monitor_runtime::{NotImplemented, prelude::*};
+use monitor_runtime::{AliasMode, EndKind, MonitorError, SendError, TryRecvError, Unsupported, prelude::*};
 use peer_service::Capabilities;
 
 /// The texts from the error down to its first cause.
@@ -37,7 +37,7 @@ fn a_value_that_cannot_be_read_has_what_is_wrong_as_its_source() {
         let cluster = Cluster::new();
         let node = cluster.node("a").await;
         let mut process = node.process().unwrap();
-        process.send(process.pid(), [1, b'x', 7]).unwrap();
+        process.try_send(process.pid(), [1, b'x', 7]).unwrap();
         let error = process.recv_as::<String>().await.unwrap().unwrap_err();
         let text = "a message of 3 bytes cannot be read as alloc::string::String; sender and receiver must agree on the \
             type";
@@ -51,7 +51,7 @@ fn a_value_that_cannot_be_read_has_what_is_wrong_as_its_source() {
 fn what_wraps_another_error_unchanged_says_it_once() {
     let errors: [&dyn Error; 6] = [
         &MonitorError::NotAlive(NotAlive),
-        &MonitorError::NotImplemented(NotImplemented { capability: "monitoring" }),
+        &MonitorError::Unsupported(Unsupported { capability: "monitoring" }),
         &SendError::NotAlive(NotAlive),
         &SendError::NotConnected(EndKind::Refused.into()),
         &CallError::NotAlive(NotAlive),
@@ -83,24 +83,21 @@ fn a_process_that_ends_with_an_error_tells_the_causes_too() {
         let (_, monitor) =
             node.spawn_monitor(|_mailbox| async { Err(CallError::NotSent(SendError::NotEncoded))? }).unwrap();
         let text = "the request was not sent: the value cannot be written as a message";
-        assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::other(text).unwrap()));
+        assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::other(text)));
     });
 }
 
 #[test]
 fn an_alias_is_refused_where_there_is_no_mailbox() {
     run(async {
-        let node = Node::with_service(
-            Config::new("a@local".parse().unwrap()),
-            Alone::new("a@local", Capabilities::FULL),
-        );
+        let node = Node::with_service(Config::new("a@local"), Alone::new("a@local", Capabilities::FULL));
         let node = node.await.unwrap();
         let process = node.process().unwrap();
         let options = MonitorOptions::new().alias(AliasMode::Demonitor);
         let refused = Err(MonitorError::AliasWithoutMailbox);
         assert_eq!(node.monitor_with(process.pid(), options).map(drop), refused);
-        let mut set = node.monitor_set().unwrap();
-        assert_eq!(set.add_with(process.pid(), options).map(drop), refused);
+        let mut set = node.monitor_set();
+        assert_eq!(set.monitor_with(process.pid(), options).map(drop), refused);
         let stats = node.stats();
         assert_eq!((set.len(), stats.monitors, stats.watchers), (0, 0, 1), "nothing stays behind");
         assert!(process.monitor_with(name("x").at(node.name().clone()), options).is_ok());
@@ -114,7 +111,7 @@ fn an_empty_mailbox_is_told_from_a_closed_one() {
         let node = cluster.node("a").await;
         let mut process = node.process().unwrap();
         assert_eq!(process.try_recv(), Err(TryRecvError::Empty));
-        process.send(process.pid(), "last").unwrap();
+        process.try_send(process.pid(), "last").unwrap();
         node.kill(process.pid()).unwrap();
         assert!(matches!(process.try_recv(), Ok(Event::Message(_))), "what waits stays readable");
         assert_eq!(process.try_recv(), Err(TryRecvError::Closed));
@@ -130,7 +127,7 @@ fn a_hand_written_future_receives_by_polling() {
         let node = cluster.node("a").await;
         let mut process = node.process().unwrap();
         let pid = process.pid().clone();
-        let sender = std::thread::spawn(move || node.send(pid, "wake up"));
+        let sender = std::thread::spawn(move || node.try_send(pid, "wake up"));
         let event = poll_fn(|cx| process.poll_recv(cx)).await;
         assert!(matches!(event, Some(Event::Message(message)) if message.body == b"wake up"));
         sender.join().unwrap().unwrap();

@@ -5,7 +5,7 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 
 use futures::FutureExt;
 use monitor_runtime::{
-    AliasMode, CallError, EndKind, NodesOptions, NotAlive,
+    AliasMode, CallError, Connect, EndKind, NodesOptions, NotAlive,
     prelude::*,
     test_util::{Cluster, Join},
 };
@@ -34,9 +34,9 @@ impl WaitingFutures {
         let process = node.process().unwrap();
         process.monitor_nodes(NodesOptions::new()).unwrap();
         process.monitor(guarded.pid()).unwrap();
-        let mut set = node.monitor_set().unwrap();
-        set.add(guarded.pid()).unwrap();
-        set.add(guarded.pid()).unwrap();
+        let mut set = node.monitor_set();
+        set.monitor(guarded.pid()).unwrap();
+        set.monitor(guarded.pid()).unwrap();
         WaitingFutures {
             node: node.clone(),
             process,
@@ -65,7 +65,7 @@ impl WaitingFutures {
 
         assert_eq!(self.node.monitor(self.guarded.pid()).map(drop), Err(NotAlive.into()));
         assert_eq!(self.process.monitor(self.guarded.pid()), Err(NotAlive.into()));
-        assert_eq!(self.node.send(self.guarded.pid(), "x"), Err(NotAlive.into()));
+        assert_eq!(self.node.try_send(self.guarded.pid(), "x"), Err(NotAlive.into()));
         assert!(self.node.spawn(|_| async { Ok(()) }).is_err());
         assert!(self.node.nodes(Default::default()).is_empty());
         assert_eq!(self.node.inspect().sessions, []);
@@ -80,8 +80,8 @@ fn play(cluster: &Cluster, a: &Node, b: &Node, target: &Pid) -> Vec<Monitor> {
     let nowhere: NodeName = "nowhere@test".parse().unwrap();
     if let Ok(watcher) = &watcher {
         let _ = watcher.monitor_node_with(nowhere.clone(), Connect::Never);
-        let _ = watcher.send("job@nowhere@test".parse::<Name>().unwrap(), "to be discarded");
-        let _ = watcher.send(target, "to be forwarded");
+        let _ = watcher.try_send("job@nowhere@test".parse::<Name>().unwrap(), "to be discarded");
+        let _ = watcher.try_send(target, "to be forwarded");
     }
     monitors.extend(a.monitor(target));
     cluster.settle();
@@ -140,7 +140,7 @@ fn whoever_is_owed_a_down_gets_it_though_the_task_that_works_off_the_backlog_pan
     for poll in 1.. {
         let cluster = Cluster::new();
         let join = |name: &str| Join::new(name.parse().unwrap());
-        let config = Config::new("a@test".parse().unwrap()).max_batch(4);
+        let config = Config::new("a@test").max_batch(4);
         let a = cluster.start_with(config, join("a@test")).unwrap();
         let b = cluster.start("b@test").unwrap();
         let target = a.process().unwrap();
@@ -172,7 +172,7 @@ fn a_panic_while_a_call_waits_ends_the_call() {
     let cluster = Cluster::new();
     let a = cluster.start("a@test").unwrap();
     let (client, server) = (a.process().unwrap(), a.process().unwrap());
-    let mut call = Box::pin(client.call(server.pid(), "a question", Duration::from_secs(60)));
+    let mut call = Box::pin(client.call(server.pid(), "a question").timeout(Duration::from_secs(60)));
     assert!(cluster.now_or_never(&mut call).is_none());
     let _struck = panic_at("effect deliver down");
     let _ = a.monitor("nobody@a@test".parse::<Name>().unwrap());

@@ -380,7 +380,7 @@ fn explained() -> BTreeSet<(String, String)> {
 #[test]
 fn every_metric_is_explained() {
     run(async {
-        let config = Config::new("a@127.0.0.1".parse().unwrap()).listen(LOOPBACK.parse().unwrap());
+        let config = Config::new("a@127.0.0.1").listen(LOOPBACK.parse().unwrap());
         let node = Node::start(config).await.unwrap();
         let served = http::serve(&node, LOOPBACK.parse().unwrap()).unwrap();
         let (_, text) = get(served.local_addr(), "/metrics");

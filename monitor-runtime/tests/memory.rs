@@ -19,10 +19,10 @@ const MOST: u64 = 700;
 fn a_task_that_is_a_process_has_room_for_its_mailbox_once() {
     let tasks = Arc::new(Mutex::new(Vec::<BoxFuture<'static, ()>>::with_capacity(2 * PROCESSES as usize)));
     let kept = tasks.clone();
-    let config = Config::new("a@local".parse().unwrap());
+    let config = Config::new("a@local");
     let config = config.spawner(Arc::new(move |task| kept.lock().unwrap().push(task)));
     let service = Network::new().join("a@local".parse().unwrap());
-    let node = smol::block_on(Node::with_service(config, service)).unwrap();
+    let node = Node::with_service(config, service).unwrap();
     let spawn = || {
         let process = node.spawn(|mut mailbox| async move {
             mailbox.recv().await;

@@ -4,9 +4,9 @@ mod common;
 
 use common::{Cluster, eventually, name, run};
 use futures::FutureExt;
-use monitor_runtime::{Config, DownReason, Event, Mailbox, NotAlive, SendError};
+use monitor_runtime::{Config, DownReason, Event, NotAlive, Process, SendError};
 
-async fn next_body(mailbox: &mut Mailbox) -> Vec<u8> {
+async fn next_body(mailbox: &mut Process) -> Vec<u8> {
     match mailbox.recv().await {
         Some(Event::Message(message)) => message.body,
         other => panic!("{other:?}"),
@@ -24,9 +24,9 @@ fn messages_find_their_way_by_pid_and_by_name() {
         for receiver in [&mut here, &mut there] {
             receiver.register(name("inbox")).unwrap();
             let by_name = name("inbox").at(receiver.node().name().clone());
-            sender.send(receiver.pid(), "by pid").unwrap();
-            sender.send(&by_name, "by name").unwrap();
-            a.send(&by_name, "from nobody").unwrap();
+            sender.try_send(receiver.pid(), "by pid").unwrap();
+            sender.try_send(&by_name, "by name").unwrap();
+            a.try_send(&by_name, "from nobody").unwrap();
             let mut received = Vec::new();
             for _ in 0..3 {
                 let Some(Event::Message(message)) = receiver.recv().await else { panic!() };
@@ -57,7 +57,7 @@ fn a_monitor_arrives_before_what_is_sent_after_it() {
                 .unwrap();
             let mut watcher = a.process().unwrap();
             watcher.monitor(&pid).unwrap();
-            watcher.send(&pid, "exit").unwrap();
+            watcher.try_send(&pid, "exit").unwrap();
             let Some(Event::Down(down)) = watcher.recv().await else { panic!() };
             assert!(matches!(down.reason, DownReason::Exit(_)), "{down:?}");
         }
@@ -71,19 +71,19 @@ fn a_message_that_is_too_long_is_refused() {
         let a = cluster.node_with("a", |config: Config| config.max_message(1000)).await;
         let b = cluster.node("b").await;
         let receiver = b.process().unwrap();
-        assert_eq!(a.send(receiver.pid(), [0; 1001]), Err(SendError::TooLarge { len: 1001, max: 1000 }));
-        assert_eq!(a.send(receiver.pid(), [0; 1000]), Ok(()));
+        assert_eq!(a.try_send(receiver.pid(), [0; 1001]), Err(SendError::TooLarge { len: 1001, max: 1000 }));
+        assert_eq!(a.try_send(receiver.pid(), [0; 1000]), Ok(()));
 
         // Every length that is not refused must fit into a frame.
         let sender = cluster.node("c").await;
-        let Err(SendError::TooLarge { max, .. }) = sender.send(receiver.pid(), vec![0; 64 << 20]) else {
+        let Err(SendError::TooLarge { max, .. }) = sender.try_send(receiver.pid(), vec![0; 64 << 20]) else {
             panic!()
         };
         let mut receiver = receiver;
         assert_eq!(next_body(&mut receiver).await.len(), 1000);
         let longest = name(&"n".repeat(255));
         receiver.register(longest.clone()).unwrap();
-        sender.process().unwrap().send(longest.at(b.name().clone()), vec![0; max]).unwrap();
+        sender.process().unwrap().try_send(longest.at(b.name().clone()), vec![0; max]).unwrap();
         assert_eq!(next_body(&mut receiver).await.len(), max);
     });
 }
@@ -99,13 +99,13 @@ fn the_longest_message_arrives_at_once_after_connecting_and_at_home() {
         // The first waits for the connection: it is longer than the limit, but alone.
         for receiver in [&mut there, &mut here] {
             for _ in 0..2 {
-                sender.send(receiver.pid(), longest.clone()).unwrap();
+                sender.try_send(receiver.pid(), longest.clone()).unwrap();
                 assert!(next_body(receiver).await == longest);
             }
         }
         let long = Err(SendError::TooLarge { len: longest.len() + 1, max: longest.len() });
         for receiver in [&here, &there] {
-            assert_eq!(sender.send(receiver.pid(), vec![7; longest.len() + 1]), long);
+            assert_eq!(sender.try_send(receiver.pid(), vec![7; longest.len() + 1]), long);
         }
     });
 }
@@ -121,7 +121,7 @@ fn a_full_mailbox_shows_what_is_missing_and_never_loses_a_down() {
         receiver.monitor(sender.pid()).unwrap();
         cluster.settle(&b, &a).await;
         for _ in 0..20 {
-            sender.send(receiver.pid(), [1; 1000]).unwrap();
+            sender.try_send(receiver.pid(), [1; 1000]).unwrap();
         }
         cluster.settle(&a, &b).await;
         drop(sender);
@@ -143,17 +143,17 @@ fn what_cannot_be_delivered_is_counted() {
         let (a, b) = (cluster.node("a").await, cluster.node("b").await);
         let watcher = a.process().unwrap();
         let gone = b.process().unwrap().pid().clone();
-        a.send(&gone, "to nobody").unwrap();
-        a.send(name("nobody").at(b.name().clone()), "to nobody").unwrap();
+        a.try_send(&gone, "to nobody").unwrap();
+        a.try_send(name("nobody").at(b.name().clone()), "to nobody").unwrap();
         let target = b.process().unwrap();
         let monitor = watcher.monitor(target.pid()).unwrap();
-        target.send(&monitor, "to a reference that is no alias").unwrap();
+        target.try_send(&monitor, "to a reference that is no alias").unwrap();
         cluster.settle(&a, &b).await;
         cluster.settle(&b, &a).await;
         assert_eq!(b.stats().count("messages_for_nobody"), Some(2));
         assert_eq!(a.stats().count("messages_for_no_alias"), Some(1));
 
-        a.send(name("inbox").at("nowhere@local".parse().unwrap()), "to nowhere").unwrap();
+        a.try_send(name("inbox").at("nowhere@local".parse().unwrap()), "to nowhere").unwrap();
         eventually("the dial has failed", || a.stats().count("messages_undeliverable") == Some(1)).await;
         assert_eq!(a.stats().waiting_bytes, 0);
     });
@@ -170,14 +170,14 @@ fn what_waits_for_a_connection_is_limited_and_the_patient_wait() {
         let body = vec![0; 512 * 1024];
         let mut sent = 0;
         let refused = loop {
-            match sender.send(receiver.pid(), body.clone()) {
+            match sender.try_send(receiver.pid(), body.clone()) {
                 Ok(()) => sent += 1,
                 Err(error) => break error,
             }
             assert!(sent < 1000, "there must be a limit");
         };
         assert_eq!(refused, SendError::Full);
-        let mut patient = Box::pin(sender.send_async(receiver.pid(), body.clone()));
+        let mut patient = Box::pin(sender.send(receiver.pid(), body.clone()));
         assert!((&mut patient).now_or_never().is_none());
         cluster.heal(&a, &b);
         patient.await.unwrap();
@@ -198,11 +198,11 @@ fn a_peer_that_takes_nothing_fills_up_and_the_patient_wait() {
         cluster.freeze(&b);
         let body = vec![0; 512 * 1024];
         let mut sent = 0;
-        while sender.send(receiver.pid(), body.clone()) != Err(SendError::Full) {
+        while sender.try_send(receiver.pid(), body.clone()) != Err(SendError::Full) {
             sent += 1;
             assert!(sent < 1000, "there must be a limit");
         }
-        let mut patient = Box::pin(sender.send_async(receiver.pid(), body.clone()));
+        let mut patient = Box::pin(sender.send(receiver.pid(), body.clone()));
         assert!((&mut patient).now_or_never().is_none());
         cluster.thaw(&b);
         patient.await.unwrap();
@@ -218,6 +218,6 @@ fn nothing_is_sent_by_the_dead() {
         let a = Cluster::new().node("a").await;
         let receiver = a.process().unwrap();
         a.stop().await;
-        assert_eq!(a.send(receiver.pid(), "late"), Err(SendError::NotAlive(NotAlive)));
+        assert_eq!(a.try_send(receiver.pid(), "late"), Err(SendError::NotAlive(NotAlive)));
     });
 }

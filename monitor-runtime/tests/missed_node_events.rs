@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use monitor_runtime::{
-    NodeDownSource, NodeName, NodeType, NodesMissed, NodesOptions,
+    NodeDownSource, NodeName, NodeType, NodesMissed, NodesOptions, TryRecvError,
     prelude::*,
     test_util::{Cluster, Join},
 };
@@ -83,7 +83,7 @@ impl World {
     }
 
     fn send(&self, peer: usize, body: &str) {
-        self.peers[peer].send(self.watcher.pid(), body).unwrap();
+        self.peers[peer].try_send(self.watcher.pid(), body).unwrap();
         self.cluster.settle();
     }
 
@@ -136,15 +136,15 @@ fn one_notice_a_subscription_stands_for_the_events_that_did_not_fit_and_then_it_
     let mut world = World::new();
     world.connect(0);
     world.connect(1);
-    world.send(1, "before");
+    world.try_send(1, "before");
     assert_eq!(world.missed_events(), 0);
     // The limit is reached: from here on events are missing.
     world.connect(2);
-    world.send(2, "between");
+    world.try_send(2, "between");
     world.sever(0);
     world.connect(3);
     world.sever(2);
-    world.send(3, "after");
+    world.try_send(3, "after");
     assert_eq!(world.missed_events(), 8);
 
     let events = world.read_all();

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Cluster, eventually, run};
 use futures::StreamExt;
-use monitor_runtime::{Demonitor, MonitorOptions, prelude::*};
+use monitor_runtime::{Demonitor, MonitorOptions, TryRecvError, prelude::*};
 
 const KILLED: DownReason = DownReason::Exit(ExitReason::Killed);
 const NORMAL: DownReason = DownReason::Exit(ExitReason::Normal);
@@ -48,12 +48,12 @@ fn of_many_that_fired_each_can_be_flushed_until_it_is_received() {
                 1 => {
                     let left: Vec<_> = watcher.monitors().into_iter().map(|(monitor, _)| monitor).collect();
                     assert_eq!(left, monitors[index..], "what waits is listed");
-                    let was_active = watcher.demonitor_with(monitor, Demonitor::new().flush().info());
+                    let was_active = watcher.demonitor_flush(monitor);
                     assert!(!was_active.unwrap(), "it had fired");
                 }
                 // Without a flush it stays.
                 _ => {
-                    assert!(!watcher.demonitor_with(monitor, Demonitor::new().info()).unwrap());
+                    assert!(!watcher.demonitor(monitor).unwrap());
                     received.push(common::next_down(&mut watcher).await.monitor);
                 }
             }
@@ -72,17 +72,17 @@ fn a_mailbox_that_is_flushed_again_and_again_stays_small() {
         let gone = a.process().unwrap().pid().clone();
         for _ in 0..10_000 {
             let monitor = watcher.monitor(&gone).unwrap();
-            watcher.demonitor_with(&monitor, Demonitor::new().flush()).unwrap();
+            watcher.demonitor_flush(&monitor).unwrap();
         }
         assert_eq!(a.stats().fired, 0);
         let inspect = a.inspect();
         let process = inspect.processes.iter().find(|process| process.pid == *watcher.pid()).unwrap();
         assert!(process.waiting < 100, "{} entries wait", process.waiting);
 
-        let mut set = a.monitor_set().unwrap();
+        let mut set = a.monitor_set();
         for _ in 0..10_000 {
-            let monitor = set.add(&gone).unwrap();
-            assert!(!set.remove(&monitor));
+            let monitor = set.monitor(&gone).unwrap();
+            assert!(!set.demonitor(&monitor));
         }
         assert!(set.is_empty());
     });
@@ -142,10 +142,10 @@ fn guarded_work_ends_with_its_target() {
 fn a_set_gives_every_down_once() {
     run(async {
         let a = Cluster::new().node("a").await;
-        let mut set = a.monitor_set().unwrap();
+        let mut set = a.monitor_set();
         assert_eq!(set.next().await, None);
         let targets: Vec<_> = (0..100).map(|_| a.process().unwrap()).collect();
-        let monitors: Vec<_> = targets.iter().map(|target| set.add(target.pid()).unwrap()).collect();
+        let monitors: Vec<_> = targets.iter().map(|target| set.monitor(target.pid()).unwrap()).collect();
         assert_eq!(set.len(), 100);
         for monitor in &monitors[..10] {
             assert!(set.remove(monitor));
@@ -157,7 +157,7 @@ fn a_set_gives_every_down_once() {
         assert_eq!(fired, monitors[10..]);
 
         let gone = a.process().unwrap().pid().clone();
-        let monitors: Vec<_> = (0..100).map(|_| set.add(&gone).unwrap()).collect();
+        let monitors: Vec<_> = (0..100).map(|_| set.monitor(&gone).unwrap()).collect();
         assert_eq!(set.next().await.map(|down| down.monitor).as_ref(), Some(&monitors[0]));
         for (index, monitor) in monitors.iter().enumerate().skip(1) {
             assert!(!set.remove(monitor), "it had fired");

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Cluster, next_down, next_node_down, next_node_up, run};
-use monitor_runtime::{Connect, EndKind, NodeDownSource, NodeType, NodesOptions, prelude::*};
+use monitor_runtime::{Connect, EndKind, NodeDownSource, NodeType, NodesOptions, TryRecvError, prelude::*};
 
 const REASON: NodesOptions = NodesOptions::new().nodedown_reason(true);
 

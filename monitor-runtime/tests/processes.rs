@@ -36,10 +36,9 @@ fn a_process_that_is_done_exits_normally() {
 fn an_error_is_a_reason() {
     run(async {
         let a = Cluster::new().node("a").await;
-        let own = ExitReason::other("the disk is full").unwrap();
-        let (_, monitor) = a
-            .spawn_monitor(|_mailbox| async { Err(ExitReason::other("the disk is full").unwrap()) })
-            .unwrap();
+        let own = ExitReason::other("the disk is full");
+        let (_, monitor) =
+            a.spawn_monitor(|_mailbox| async { Err(ExitReason::other("the disk is full")) }).unwrap();
         assert_eq!(monitor.await.reason, exit(own));
 
         let (_, monitor) = a
@@ -106,9 +105,9 @@ fn a_guard_exits_when_it_is_dropped() {
 
         let mut process = a.process().unwrap();
         let monitor = a.monitor(process.pid()).unwrap();
-        process.set_exit_reason(ExitReason::other("mine").unwrap());
+        process.set_exit_reason(ExitReason::other("mine"));
         drop(process);
-        assert_eq!(monitor.await.reason, exit(ExitReason::other("mine").unwrap()));
+        assert_eq!(monitor.await.reason, exit(ExitReason::other("mine")));
 
         let process = a.process().unwrap();
         let monitor = a.monitor(process.pid()).unwrap();
@@ -155,10 +154,10 @@ fn a_killed_task_is_dropped_before_anybody_hears_of_it() {
 fn a_task_that_runs_while_it_is_killed_receives_nothing_that_was_sent_after() {
     run(async {
         // The task has a thread of its own, which this test stops at a chosen point.
-        let threads = Config::new("a@local".parse().unwrap())
-            .spawner(Arc::new(|task| drop(thread::spawn(|| smol::block_on(task)))));
+        let threads =
+            Config::new("a@local").spawner(Arc::new(|task| drop(thread::spawn(|| smol::block_on(task)))));
         let network = peer_service::memory::Network::new();
-        let a = Node::with_service(threads, network.join("a@local".parse().unwrap())).await.unwrap();
+        let a = Node::with_service(threads, network.join("a@local".parse().unwrap())).unwrap();
         let (begun, has_begun) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel::<()>();
         let (told, received) = mpsc::channel();
@@ -173,9 +172,9 @@ fn a_task_that_runs_while_it_is_killed_receives_nothing_that_was_sent_after() {
             })
             .unwrap();
         has_begun.recv().unwrap();
-        a.send(&pid, "before").unwrap();
+        a.try_send(&pid, "before").unwrap();
         assert!(a.kill(&pid).unwrap());
-        a.send(&pid, "after").unwrap();
+        a.try_send(&pid, "after").unwrap();
         go_on.send(()).unwrap();
         assert_eq!(monitor.await.reason, exit(ExitReason::Killed));
         assert_eq!(received.iter().collect::<Vec<_>>(), [b"before".to_vec()]);
@@ -188,9 +187,9 @@ fn a_killed_guard_receives_what_waits_and_dies_of_it() {
         let a = Cluster::new().node("a").await;
         let mut process = a.process().unwrap();
         let monitor = a.monitor(process.pid()).unwrap();
-        a.send(process.pid(), "before").unwrap();
+        a.try_send(process.pid(), "before").unwrap();
         assert!(a.kill(process.pid()).unwrap());
-        a.send(process.pid(), "after").unwrap();
+        a.try_send(process.pid(), "after").unwrap();
         assert!(matches!(process.recv().await, Some(Event::Message(message)) if message.body == b"before"));
         assert_eq!(process.recv().await, None);
         assert!(a.is_process_alive(process.pid()), "it is its guard's to drop");

@@ -21,8 +21,8 @@ fn the_reason_arrives_as_the_process_ended() {
             ExitReason::Killed,
             ExitReason::panicked("a text"),
             ExitReason::panicked("t".repeat(ExitReason::MAX_LEN)),
-            ExitReason::other("mine").unwrap(),
-            ExitReason::other(long).unwrap(),
+            ExitReason::other("mine"),
+            ExitReason::other(long),
         ];
         for reason in reasons {
             let target = b.process().unwrap();
@@ -89,9 +89,9 @@ fn the_end_of_the_session_ends_every_monitor_once() {
         let cluster = Cluster::new();
         let (a, b) = (cluster.node("a").await, cluster.node("b").await);
         let target = b.process().unwrap();
-        let mut set = a.monitor_set().unwrap();
+        let mut set = a.monitor_set();
         for _ in 0..1000 {
-            set.add(target.pid()).unwrap();
+            set.monitor(target.pid()).unwrap();
         }
         eventually("the monitors have arrived", || b.stats().incoming_monitors == 1000).await;
         cluster.sever(&a, &b);
@@ -114,8 +114,8 @@ fn ten_thousand_monitors_fire_once_each() {
         let cluster = Cluster::new();
         let (a, b) = (cluster.node("a").await, cluster.node("b").await);
         let targets: Vec<_> = (0..10_000).map(|_| b.process().unwrap()).collect();
-        let mut set = a.monitor_set().unwrap();
-        let mut expected: Vec<_> = targets.iter().map(|target| set.add(target.pid()).unwrap()).collect();
+        let mut set = a.monitor_set();
+        let mut expected: Vec<_> = targets.iter().map(|target| set.monitor(target.pid()).unwrap()).collect();
         eventually("the monitors have arrived", || b.stats().incoming_monitors == 10_000).await;
         drop(targets);
         let mut fired = Vec::new();
@@ -142,12 +142,12 @@ fn long_reasons_of_many_processes_go_in_frames_that_fit() {
         let target = b
             .spawn(|_mailbox| async {
                 let _ = wait.await;
-                Err(ExitReason::other(vec![1; ExitReason::MAX_LEN]).unwrap())
+                Err(ExitReason::other(vec![1; ExitReason::MAX_LEN]))
             })
             .unwrap();
-        let mut set = a.monitor_set().unwrap();
+        let mut set = a.monitor_set();
         for _ in 0..5000 {
-            set.add(&target).unwrap();
+            set.monitor(&target).unwrap();
         }
         eventually("the monitors have arrived", || b.stats().incoming_monitors == 5000).await;
         go.send(()).unwrap();
@@ -204,8 +204,8 @@ fn a_down_that_is_lost_with_its_session_is_no_connection() {
         let cluster = Cluster::new();
         let (a, b) = (cluster.node("a").await, cluster.node("b").await);
         let target = b.process().unwrap();
-        let mut set = a.monitor_set().unwrap();
-        set.add(target.pid()).unwrap();
+        let mut set = a.monitor_set();
+        set.monitor(target.pid()).unwrap();
         cluster.settle(&a, &b).await;
         cluster.hold(&b, &a);
         drop(target);

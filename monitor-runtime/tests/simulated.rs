@@ -53,7 +53,7 @@ fn on(channel: ChannelId) -> SendOptions {
 /// A process that writes all its events into the log, and answers requests whose body is even.
 fn writer(node: &Node, log: &EventLog) -> Pid {
     let log = log.clone();
-    let body = move |mut mailbox: Mailbox| async move {
+    let body = move |mut mailbox: Process| async move {
         let me = mailbox.pid().clone();
         while let Some(event) = mailbox.recv().await {
             log.write(format!("{me}: {event:?}"));
@@ -79,13 +79,13 @@ fn a_settled_cluster_has_delivered_everything_on_every_channel() {
             watcher.monitor_with(receiver.pid(), MonitorOptions::new().channel(channel)).unwrap();
             cluster.settle();
             for _ in 0..count {
-                watcher.send_with(receiver.pid(), "x", on(channel)).unwrap();
+                watcher.try_send(receiver.pid(), OPTIONS("x", on(channel))).unwrap();
             }
             cluster.settle();
             let got = std::iter::from_fn(|| receiver.try_recv().ok()).count();
             assert_eq!(got, count, "round {round}, {channel:?}");
             for _ in 0..count {
-                receiver.send_with(watcher.pid(), "y", on(channel)).unwrap();
+                receiver.try_send(watcher.pid(), OPTIONS("y", on(channel))).unwrap();
             }
             receiver.exit(ExitReason::Shutdown);
             cluster.settle();
@@ -150,7 +150,7 @@ impl Play {
     fn talk(&mut self, from: usize, count: usize) {
         for round in 0..count {
             let (to, channel) = (self.some_writer(), channels(&self.nodes[from])[self.rng.usize(..3)]);
-            let sent = self.speakers[from].send_with(&to, round.to_le_bytes(), on(channel));
+            let sent = self.speakers[from].try_send(&to, OPTIONS(round.to_le_bytes(), on(channel)));
             sent.unwrap_or_else(|error| self.log.write(format!("not sent: {error}")));
         }
     }
@@ -168,8 +168,8 @@ impl Play {
     /// second.
     fn ask(&mut self, from: usize) {
         let (to, log, request) = (self.some_writer(), self.log.clone(), [self.rng.u8(..)]);
-        let call = move |mailbox: Mailbox| async move {
-            let reply = mailbox.call(&to, request, Duration::from_secs(1)).await;
+        let call = move |mailbox: Process| async move {
+            let reply = mailbox.call(&to, request).timeout(Duration::from_secs(1)).await;
             log.write(format!("{}: {reply:?}", mailbox.pid()));
             Ok(())
         };
@@ -235,7 +235,7 @@ fn a_call_times_out_once_the_test_has_let_its_time_pass() {
     let cluster = Cluster::new();
     let (a, b) = (start(&cluster, "a@test"), start(&cluster, "b@test"));
     let silent = b.process().unwrap();
-    let mut call = pin!(a.call(silent.pid(), "anybody there?", Duration::from_secs(60)));
+    let mut call = pin!(a.call(silent.pid(), "anybody there?").timeout(Duration::from_secs(60)));
     assert!(cluster.now_or_never(&mut call).is_none());
     cluster.advance(Duration::from_millis(59_999));
     assert!(cluster.now_or_never(&mut call).is_none());
@@ -254,7 +254,7 @@ fn everything_that_falls_into_a_step_of_time_happens_at_its_own_time() {
     cluster.network().delay(a.name(), b.name(), Duration::from_secs(2));
     // Two seconds there, and two back: before the timeout, though the test lets more time pass at
     // once.
-    let mut call = pin!(a.call(&echo, [0], Duration::from_secs(5)));
+    let mut call = pin!(a.call(&echo, [0]).timeout(Duration::from_secs(5)));
     assert!(cluster.now_or_never(&mut call).is_none());
     cluster.advance(Duration::from_secs(60));
     assert!(matches!(cluster.now_or_never(call), Some(Ok(_))));

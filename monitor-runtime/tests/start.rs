@@ -8,14 +8,15 @@ use std::{error::Error, time::Duration};
 
 use common::{alone::Alone, run};
 use monitor_runtime::prelude::*;
+use monitor_runtime::{StartError, TcpConfig};
 use peer_service::Capabilities;
 
 fn config() -> Config {
-    Config::new("a@local".parse().unwrap())
+    Config::new("a@local")
 }
 
 async fn start(config: Config) -> Result<Node, StartError> {
-    Node::with_service(config, Alone::new("a@local", Capabilities::FULL)).await
+    Node::with_service(config, Alone::new("a@local", Capabilities::FULL))
 }
 
 #[test]
@@ -61,7 +62,7 @@ fn a_mailbox_of_no_bytes_takes_no_message() {
     run(async {
         let node = start(config().max_mailbox_bytes(0)).await.unwrap();
         let mut process = node.process().unwrap();
-        process.send(process.pid(), "").unwrap();
+        process.try_send(process.pid(), "").unwrap();
         assert_eq!(process.recv().await, Some(Event::Missed(1)));
     });
 }
@@ -70,7 +71,7 @@ fn a_mailbox_of_no_bytes_takes_no_message() {
 fn a_service_of_another_node_is_refused() {
     run(async {
         let service = Alone::new("b@local", Capabilities::FULL);
-        let error = Node::with_service(config(), service).await.unwrap_err();
+        let error = Node::with_service(config(), service).unwrap_err();
         let text = "the configuration is of a@local, the peer service of b@local; give both the same name";
         assert_eq!(error.to_string(), text);
         assert!(error.source().is_none());
@@ -81,8 +82,8 @@ fn a_service_of_another_node_is_refused() {
 #[test]
 fn settings_of_another_node_are_refused_before_anything_listens() {
     run(async {
-        let mut config = Config::new("a@127.0.0.1:1".parse().unwrap());
-        config = config.tcp(|_| TcpConfig::new("b@127.0.0.1:1".parse().unwrap()));
+        let mut config = Config::new("a@127.0.0.1:1");
+        config = config.tcp(|_| TcpConfig::new("b@127.0.0.1:1"));
         let error = Node::start(config.clone()).await.unwrap_err();
         assert!(matches!(error, StartError::Field { field: "tcp", .. }), "{error:?}");
         assert!(error.to_string().starts_with("tcp: is of another node; change the settings"), "{error}");

@@ -50,7 +50,7 @@ fn its_own_watchers_hear_of_their_node() {
         cluster.settle(&a, &b).await;
         cluster.cut(&a, &cluster.node("c").await);
         let dialled = a.monitor(name("x").at("c@local".parse().unwrap())).unwrap();
-        a.send(watcher.pid(), "still there").unwrap();
+        a.try_send(watcher.pid(), "still there").unwrap();
 
         a.stop().await;
         expect_no_connection(future, EndKind::LocalShutdown).await;
@@ -105,12 +105,12 @@ fn m05_a_stopped_node_begins_nothing() {
         assert_eq!(a.kill(process.pid()), Err(NotAlive));
         assert_eq!(a.connect(b.name()), Err(ConnectError::NotAlive(NotAlive)));
         assert_eq!(a.disconnect(b.name()), Err(ConnectError::NotAlive(NotAlive)));
-        assert_eq!(a.send(target.pid(), "x"), Err(SendError::NotAlive(NotAlive)));
+        assert_eq!(a.try_send(target.pid(), "x"), Err(SendError::NotAlive(NotAlive)));
         assert_eq!(process.monitor(target.pid()), Err(MonitorError::NotAlive(NotAlive)));
         assert_eq!(process.demonitor(&monitor), Err(MonitorError::NotAlive(NotAlive)));
         assert_eq!(process.monitor_node(b.name()), Err(MonitorError::NotAlive(NotAlive)));
         assert_eq!(process.monitor_nodes(NodesOptions::new()), Err(MonitorError::NotAlive(NotAlive)));
-        assert_eq!(process.send_async(target.pid(), "x").await, Err(SendError::NotAlive(NotAlive)));
+        assert_eq!(process.send(target.pid(), "x").await, Err(SendError::NotAlive(NotAlive)));
         assert!(matches!(process.recv().await, Some(Event::Down(_))));
         assert_eq!(process.recv().await, None);
     });
@@ -193,7 +193,7 @@ fn a_node_that_nobody_holds_is_gone_like_a_crash() {
             let target = b.process().unwrap();
             drop(b);
             let monitor = a.monitor(target.pid()).unwrap();
-            target.send(watcher.pid(), "alive").unwrap();
+            target.try_send(watcher.pid(), "alive").unwrap();
             assert!(matches!(watcher.recv().await, Some(Event::NodeUp(_))));
             assert!(matches!(watcher.recv().await, Some(Event::Message(_))));
             drop(monitor);
@@ -215,7 +215,7 @@ fn any_executor_will_do() {
         });
         let target = target.unwrap();
         let monitor = a.monitor(&target).unwrap();
-        a.send(&target, "exit").unwrap();
+        a.try_send(&target, "exit").unwrap();
         assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Normal));
         a.stop().await;
         b.stop().await;

@@ -34,8 +34,8 @@ fn ten_thousand_monitors_fire_once_each() {
         let (a, b) = (node("a", &secret).await, node("b", &secret).await);
         a.connect(spec(&b)).unwrap();
         let targets: Vec<_> = (0..10_000).map(|_| b.process().unwrap()).collect();
-        let mut set = a.monitor_set().unwrap();
-        targets.iter().for_each(|target| drop(set.add(target.pid()).unwrap()));
+        let mut set = a.monitor_set();
+        targets.iter().for_each(|target| drop(set.monitor(target.pid()).unwrap()));
         eventually("the monitors have arrived", || b.stats().incoming_monitors == 10_000).await;
         drop(targets);
         let mut fired = 0;
@@ -66,8 +66,8 @@ fn with_low_latency_all_is_told_all_the_same() {
             assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Normal));
         }
         let targets: Vec<_> = (0..1_000).map(|_| b.process().unwrap()).collect();
-        let mut set = a.monitor_set().unwrap();
-        targets.iter().for_each(|target| drop(set.add(target.pid()).unwrap()));
+        let mut set = a.monitor_set();
+        targets.iter().for_each(|target| drop(set.monitor(target.pid()).unwrap()));
         drop(targets);
         assert_eq!(set.count().await, 1_000);
     });
@@ -88,7 +88,7 @@ fn after_a_disconnect_with_channels_neither_node_lists_the_other() {
         let mut receiver = b.process().unwrap();
         let sender = a.process().unwrap();
         let bulk = SendOptions::new().channel(a.channel("bulk").unwrap());
-        sender.send_with(receiver.pid(), "hello", bulk).unwrap();
+        sender.try_send(receiver.pid(), OPTIONS("hello", bulk)).unwrap();
         assert!(matches!(receiver.recv().await, Some(Event::Message(message)) if message.body == b"hello"));
         a.disconnect(b.name()).unwrap();
         let none = |node: &Node| node.nodes(NodeType::All).is_empty();
@@ -120,7 +120,7 @@ fn s18_while_long_messages_are_on_their_way_the_downs_of_others_pass_but_not_the
 
         let longest = vec![7; 16 << 20];
         for _ in 0..3 {
-            sender.send(watcher.pid(), longest.clone()).unwrap();
+            sender.try_send(watcher.pid(), longest.clone()).unwrap();
         }
         let (first, second) = (other.pid().clone(), sender.pid().clone());
         drop((sender, other));
@@ -154,10 +154,11 @@ fn a_message_is_no_longer_than_its_receivers_node_takes() {
         a.connect(spec(&b)).unwrap();
         eventually("they are connected", || !a.nodes(NodeType::All).is_empty()).await;
         let mut receiver = b.process().unwrap();
-        let Err(SendError::TooLarge { len: 200_000, max }) = a.send(receiver.pid(), vec![1; 200_000]) else {
+        let Err(SendError::TooLarge { len: 200_000, max }) = a.try_send(receiver.pid(), vec![1; 200_000])
+        else {
             panic!("it must be refused")
         };
-        a.send(receiver.pid(), vec![1; max]).unwrap();
+        a.try_send(receiver.pid(), vec![1; max]).unwrap();
         let Some(Event::Message(message)) = receiver.recv().await else { panic!("a message") };
         assert_eq!(message.body.len(), max);
     });

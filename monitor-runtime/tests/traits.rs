@@ -6,7 +6,7 @@ mod common;
 use std::fmt::Debug;
 
 use common::{Cluster, eventually, name, next_node_down, next_node_up, run};
-use monitor_runtime::{MonitorOptions, PastDown, prelude::*};
+use monitor_runtime::{MonitorOptions, PastDown, StartError, prelude::*};
 use serde_json::json;
 
 fn send<T: Send + Debug + 'static>() {}
@@ -17,7 +17,7 @@ fn send_and_sync<T: Send + Sync + Debug + 'static>() {}
 fn handles_go_to_other_threads() {
     send_and_sync::<Node>();
     send_and_sync::<Config>();
-    send_and_sync::<Mailbox>();
+    send_and_sync::<Process>();
     send_and_sync::<Process>();
     send_and_sync::<Monitor>();
     send_and_sync::<MonitorSet>();
@@ -46,7 +46,7 @@ fn what_is_told_can_be_written_as_json() {
         eventually("the monitor has arrived", || b.stats().incoming_monitors == 1).await;
         let held = serde_json::to_value(a.monitors(10)).unwrap();
         assert_eq!(held["held"][0]["target"]["Name"]["name"], "worker");
-        worker.exit(ExitReason::other("out of paper").unwrap());
+        worker.exit(ExitReason::other("out of paper"));
         let down = serde_json::to_value(monitor.await).unwrap();
         assert_eq!(down["reason"], json!({"Exit": {"Other": "out of paper"}}));
         assert_eq!((&down["tag"], &down["incarnation"]), (&json!(7), &json!(b.id().incarnation.to_string())));

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Cluster, eventually, run};
-use monitor_runtime::{Node, SendError, prelude::*};
+use monitor_runtime::{Node, SendError, TryRecvError, prelude::*};
 use serde::{Deserialize, Serialize, Serializer};
 
 const LONG: Duration = Duration::from_secs(100);
@@ -36,9 +36,9 @@ fn a_value_arrives_as_it_was_sent() {
             let mut receiver = node.process().unwrap();
             let pid = receiver.pid().clone();
             for job in jobs() {
-                sender.send_as(&pid, &job).unwrap();
-                sender.send_async_as(&pid, &job).await.unwrap();
-                a.send_as(&pid, &job).unwrap();
+                sender.try_send(&pid, Postcard(&job)).unwrap();
+                sender.send(&pid, Postcard(&job)).await.unwrap();
+                a.try_send(&pid, Postcard(&job)).unwrap();
                 for from in [Some(sender.pid()), Some(sender.pid()), None] {
                     let Some(Ok(Event::Message(message))) = receiver.recv_as::<Job>().await else { panic!() };
                     assert_eq!((message.from.as_ref(), &message.body), (from, &job));
@@ -59,9 +59,9 @@ fn what_is_of_another_type_is_not_lost() {
         let pid = receiver.pid().clone();
         let no_job: [&[u8]; 4] = [&[], &[9], &[1, 200], &[2, 2]];
         for body in no_job {
-            sender.send(&pid, body).unwrap();
+            sender.try_send(&pid, body).unwrap();
         }
-        sender.send_as(&pid, &Job::Stop).unwrap();
+        sender.try_send(&pid, Postcard(&Job::Stop)).unwrap();
         let me = sender.pid().clone();
         drop(sender);
 
@@ -97,8 +97,8 @@ fn a_call_with_values_gives_a_value_or_the_reply_as_it_came() {
         let server = b.spawn(|mut mailbox| async move {
             while let Some(Ok(Event::Message(request))) = mailbox.recv_as::<Job>().await {
                 match &request.body {
-                    Job::Resize { width, height } => mailbox.reply_as(&request, &(width * height))?,
-                    Job::Rename(name) => mailbox.reply_as(&request, name)?,
+                    Job::Resize { width, height } => mailbox.reply(&request, Postcard(&(width * height)))?,
+                    Job::Rename(name) => mailbox.reply(&request, Postcard(name))?,
                     Job::Stop => break,
                 };
             }
@@ -134,11 +134,11 @@ fn what_cannot_be_written_is_not_sent() {
         let sender = a.process().unwrap();
         let mut receiver = b.process().unwrap();
         let pid = receiver.pid().clone();
-        assert_eq!(sender.send_as(&pid, &Unwritable), Err(SendError::NotEncoded));
-        assert_eq!(sender.send_async_as(&pid, &Unwritable).await, Err(SendError::NotEncoded));
+        assert_eq!(sender.try_send(&pid, Postcard(&Unwritable)), Err(SendError::NotEncoded));
+        assert_eq!(sender.send(&pid, Postcard(&Unwritable)).await, Err(SendError::NotEncoded));
         let called = sender.call_as::<()>(&pid, &Unwritable, LONG).await;
         assert_eq!(called, Err(CallError::NotSent(SendError::NotEncoded)));
-        sender.send(&pid, "the end").unwrap();
+        sender.try_send(&pid, "the end").unwrap();
         let Some(Event::Message(message)) = receiver.recv().await else { panic!() };
         assert_eq!(message.body, b"the end");
     });
@@ -149,7 +149,7 @@ fn why_a_call_has_no_reply_can_be_read() {
     run(async {
         let (_cluster, a, _) = two().await;
         let nobody = a.process().unwrap().pid().clone();
-        let error = a.call(nobody, "hello", LONG).await.unwrap_err();
+        let error = a.call(nobody, "hello").timeout(LONG).await.unwrap_err();
         assert_eq!(error.to_string(), "no reply: no such process");
     });
     assert_eq!(CallError::Timeout(Duration::from_millis(1500)).to_string(), "no reply within 1.5s");

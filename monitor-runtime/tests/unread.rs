@@ -27,7 +27,7 @@ impl World {
         let executor = self.executor.clone();
         let spawner = Arc::new(move |task| executor.spawn(task).detach());
         let config = run_all_on(Config::new(name.clone()), spawner);
-        smol::block_on(Node::with_service(set(config), self.network.join(name))).unwrap()
+        Node::with_service(set(config), self.network.join(name)).unwrap()
     }
 
     fn settle(&self) {
@@ -43,8 +43,8 @@ fn a_mailbox_is_full_to_the_byte_and_four_of_the_longest_messages_fit_by_default
     let node = world.node("a", |config| config);
     let mut receiver = node.process().unwrap();
     let longest = 16 << 20;
-    (0..4).for_each(|_| receiver.send(receiver.pid(), vec![0; longest]).unwrap());
-    receiver.send(receiver.pid(), "x").unwrap();
+    (0..4).for_each(|_| receiver.try_send(receiver.pid(), vec![0; longest]).unwrap());
+    receiver.try_send(receiver.pid(), "x").unwrap();
     (0..4).for_each(|_| {
         assert!(matches!(receiver.try_recv(), Ok(Event::Message(m)) if m.body.len() == longest))
     });
@@ -53,8 +53,8 @@ fn a_mailbox_is_full_to_the_byte_and_four_of_the_longest_messages_fit_by_default
     for (last, fits) in [(999, true), (1000, true), (1001, false)] {
         let node = World::new().node("b", |config| config.max_mailbox_bytes(4000));
         let receiver = node.process().unwrap();
-        (0..3).for_each(|_| receiver.send(receiver.pid(), vec![0; 1000]).unwrap());
-        receiver.send(receiver.pid(), vec![0; last]).unwrap();
+        (0..3).for_each(|_| receiver.try_send(receiver.pid(), vec![0; 1000]).unwrap());
+        receiver.try_send(receiver.pid(), vec![0; last]).unwrap();
         assert_eq!(node.stats().count("messages_missed"), Some(u64::from(!fits)), "{last}");
     }
 }
@@ -64,7 +64,7 @@ fn a_flood_of_empty_messages_is_bounded() {
     let world = World::new();
     let node = world.node("a", |config| config.max_mailbox_messages(10_000));
     let receiver = node.process().unwrap();
-    let flood = || (0..100_000).for_each(|_| node.send(receiver.pid(), Vec::with_capacity(KIB)).unwrap());
+    let flood = || (0..100_000).for_each(|_| node.try_send(receiver.pid(), Vec::with_capacity(KIB)).unwrap());
     let taken = measure(flood).bytes_current;
     assert!(taken <= 10_000 * 160 + 64 * KIB as i64, "{taken} bytes");
     assert_eq!(node.stats().count("messages_missed"), Some(90_000));
@@ -77,13 +77,13 @@ fn long_reasons_that_nobody_reads_are_cut_whoever_watches() {
     let world = World::new();
     let node = world.node("a", |config| config.max_reason_bytes(limit));
     let mut watcher = node.process().unwrap();
-    let mut set = node.monitor_set().unwrap();
+    let mut set = node.monitor_set();
     let targets: Vec<Process> = (0..TARGETS).map(|_| node.process().unwrap()).collect();
     for target in &targets {
         watcher.monitor(target.pid()).unwrap();
-        set.add(target.pid()).unwrap();
+        set.monitor(target.pid()).unwrap();
     }
-    let reason = || ExitReason::other(vec![7; 64 * KIB]).unwrap();
+    let reason = || ExitReason::other(vec![7; 64 * KIB]);
     let taken = measure(|| {
         targets.into_iter().for_each(|target| target.exit(reason()));
         world.settle();
@@ -103,7 +103,7 @@ fn long_reasons_that_nobody_reads_are_cut_whoever_watches() {
     let whole = downs.iter().filter(|down| !down.reason_was_cut);
     assert!(whole.clone().all(|down| down.reason == DownReason::Exit(reason())));
     assert_eq!(whole.count(), 2 * 4);
-    let short = DownReason::Exit(ExitReason::other(vec![7; 256]).unwrap());
+    let short = DownReason::Exit(ExitReason::other(vec![7; 256]));
     assert!(downs.iter().filter(|down| down.reason_was_cut).all(|down| down.reason == short));
     assert!(downs.iter().all(|down| matches!(down.reason, DownReason::Exit(ExitReason::Other(_)))));
     // The read reasons have freed their space.
@@ -122,7 +122,7 @@ fn many_monitors_that_nobody_awaits_share_a_limit_of_the_node() {
     let targets: Vec<Process> = (0..TARGETS).map(|_| node.process().unwrap()).collect();
     let monitors: Vec<Monitor> = targets.iter().map(|target| node.monitor(target.pid()).unwrap()).collect();
     let taken = measure(|| {
-        targets.into_iter().for_each(|target| target.exit(ExitReason::other(vec![7; 64 * KIB]).unwrap()));
+        targets.into_iter().for_each(|target| target.exit(ExitReason::other(vec![7; 64 * KIB])));
         world.settle();
     });
     assert!(taken.bytes_current <= 1024 * KIB as i64, "{} bytes", taken.bytes_current);
@@ -136,7 +136,7 @@ fn a_short_reason_is_whole_when_the_limits_leave_nothing() {
     let node = world.node("a", |config| config.max_reason_bytes(0).max_node_reason_bytes(0));
     let mut watcher = node.process().unwrap();
     for (reason, was_cut) in [
-        (ExitReason::other("exit code 1").unwrap(), false),
+        (ExitReason::other("exit code 1"), false),
         (ExitReason::panicked("x".repeat(256)), false),
         (ExitReason::panicked("x".repeat(257)), true),
     ] {

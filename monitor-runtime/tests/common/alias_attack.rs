@@ -37,7 +37,7 @@ pub async fn nobody_answers_a_call_by_guessing(
     seen: AliasToken,
 ) {
     let target = server.pid().clone();
-    let call = victim.call(&target, "question", Duration::from_secs(100));
+    let call = victim.call(&target, "question").timeout(Duration::from_secs(100));
     let mut call = pin!(call.fuse());
     let request = futures::select! {
         reply = call => panic!("a reply before the request was received: {reply:?}"),

@@ -10,7 +10,7 @@ use std::{future::Future, time::Duration};
 
 use bare::BarePeer;
 use monitor_runtime::{
-    Config, Down, DownReason, EndKind, Event, ExitReason, Mailbox, Monitor, Node, NodeDown, NodeName, NodeUp,
+    Config, Down, DownReason, EndKind, Event, ExitReason, Monitor, Node, NodeDown, NodeName, NodeUp, Process,
     RegName,
 };
 use parking_lot::Mutex;
@@ -62,21 +62,21 @@ pub async fn expect_no_connection(monitor: Monitor, kind: EndKind) {
     assert!(matches!(down.reason, DownReason::NoConnection(end) if end.kind == kind), "{down:?}");
 }
 
-pub async fn next_down(mailbox: &mut Mailbox) -> Down {
+pub async fn next_down(mailbox: &mut Process) -> Down {
     match mailbox.recv().await {
         Some(Event::Down(down)) => down,
         other => panic!("not a down of a process: {other:?}"),
     }
 }
 
-pub async fn next_node_up(mailbox: &mut Mailbox) -> NodeUp {
+pub async fn next_node_up(mailbox: &mut Process) -> NodeUp {
     match mailbox.recv().await {
         Some(Event::NodeUp(up)) => up,
         other => panic!("not an up of a node: {other:?}"),
     }
 }
 
-pub async fn next_node_down(mailbox: &mut Mailbox) -> NodeDown {
+pub async fn next_node_down(mailbox: &mut Process) -> NodeDown {
     match mailbox.recv().await {
         Some(Event::NodeDown(down)) => down,
         other => panic!("not a down of a node: {other:?}"),
@@ -115,7 +115,7 @@ impl Cluster {
 
     async fn start(&self, join: Join, set: impl FnOnce(Config) -> Config) -> Node {
         let config = set(Config::new(join.name.clone()));
-        Node::with_service(config, self.network.join_with(join)).await.unwrap()
+        Node::with_service(config, self.network.join_with(join)).unwrap()
     }
 
     fn hold_on(&self, node: Node) -> Node {
@@ -131,7 +131,7 @@ impl Cluster {
     /// sent.
     pub async fn settle(&self, a: &Node, b: &Node) {
         let mut probe = b.process().unwrap();
-        a.send(probe.pid(), "settle").unwrap();
+        a.try_send(probe.pid(), "settle").unwrap();
         assert!(probe.recv().await.is_some());
     }
 

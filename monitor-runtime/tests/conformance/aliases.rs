@@ -1,6 +1,6 @@
 //! Aliases: the option `alias` of `erlang:monitor/3`, and `erlang:unalias/1`.
 
-use monitor_runtime::{Incarnation, NodeId, prelude::*};
+use monitor_runtime::{AliasMode, Incarnation, MonitorRef, NodeId, TryRecvError, prelude::*};
 
 use crate::{
     common::{alias_attack, eventually, name, next_down},
@@ -48,16 +48,16 @@ async fn a01_an_alias_outlives_its_monitor_until_it_is_taken_back(fixture: Fixtu
     let other = fixture.there.process().unwrap();
     let alias = aliased(&watcher, target.pid(), AliasMode::ExplicitUnalias);
     fixture.watched(&target, 1).await;
-    target.send(&alias, "alive").unwrap();
+    target.try_send(&alias, "alive").unwrap();
     assert_eq!(next_body(&mut watcher).await, b"alive");
     drop(target);
     assert_eq!(expect_down(&mut watcher, &alias).await, exit(ExitReason::Normal));
-    other.send(&alias, "gone").unwrap();
+    other.try_send(&alias, "gone").unwrap();
     assert_eq!(next_body(&mut watcher).await, b"gone");
 
     assert_eq!(watcher.unalias(&alias), Ok(true));
     assert_eq!(watcher.unalias(&alias), Ok(false));
-    other.send(&alias, "too late").unwrap();
+    other.try_send(&alias, "too late").unwrap();
     dropped(&fixture, &mut watcher, 1).await;
     assert_eq!(fixture.here.stats().aliases, 0);
 }
@@ -68,18 +68,18 @@ async fn a02_an_alias_ends_with_its_monitor(fixture: Fixture) {
     let taken_back = aliased(&watcher, target.pid(), AliasMode::Demonitor);
     let fired = aliased(&watcher, target.pid(), AliasMode::Demonitor);
     for message in ["one", "two"] {
-        other.send(&taken_back, message).unwrap();
+        other.try_send(&taken_back, message).unwrap();
         assert_eq!(next_body(&mut watcher).await, message.as_bytes());
     }
     watcher.demonitor(&taken_back).unwrap();
-    other.send(&taken_back, "too late").unwrap();
+    other.try_send(&taken_back, "too late").unwrap();
     dropped(&fixture, &mut watcher, 1).await;
 
     fixture.watched(&target, 1).await;
     drop(target);
     // The `Down` is unread, and the alias accepts no message any more.
     eventually("the monitor has fired", || fixture.here.stats().fired == 1).await;
-    other.send(&fired, "too late").unwrap();
+    other.try_send(&fired, "too late").unwrap();
     eventually("it is dropped", || fixture.here.stats().count("messages_for_no_alias") == Some(2)).await;
     expect_down(&mut watcher, &fired).await;
     dropped(&fixture, &mut watcher, 2).await;
@@ -90,8 +90,8 @@ async fn a03_the_first_message_through_an_alias_ends_the_monitor(fixture: Fixtur
     let (mut watcher, target) = fixture.processes();
     let alias = aliased(&watcher, target.pid(), AliasMode::ReplyDemonitor);
     fixture.watched(&target, 1).await;
-    target.send(&alias, "first").unwrap();
-    target.send(&alias, "second").unwrap();
+    target.try_send(&alias, "first").unwrap();
+    target.try_send(&alias, "second").unwrap();
     assert_eq!(next_body(&mut watcher).await, b"first");
     assert_eq!(watcher.monitors(), []);
     fixture.watched(&target, 0).await;
@@ -107,12 +107,12 @@ async fn a04_a_monitor_that_fires_at_once_leaves_no_alias(fixture: Fixture) {
     for (mode, dead) in [(AliasMode::Demonitor, 1), (AliasMode::ReplyDemonitor, 2)] {
         let alias = aliased(&watcher, &nobody, mode);
         assert_eq!(next_down(&mut watcher).await.reason, DownReason::NoProc);
-        other.send(&alias, "too late").unwrap();
+        other.try_send(&alias, "too late").unwrap();
         dropped(&fixture, &mut watcher, dead).await;
     }
     let alias = aliased(&watcher, &nobody, AliasMode::ExplicitUnalias);
     assert_eq!(next_down(&mut watcher).await.reason, DownReason::NoProc);
-    other.send(&alias, "in time").unwrap();
+    other.try_send(&alias, "in time").unwrap();
     assert_eq!(next_body(&mut watcher).await, b"in time");
 }
 
@@ -125,8 +125,8 @@ async fn a05_to_take_an_alias_back_leaves_the_monitor(fixture: Fixture) {
     assert_eq!(watcher.unalias(&plain), Ok(false), "it is none");
     assert_eq!(watcher.unalias(&alias), Ok(true));
     fixture.watched(&target, 2).await;
-    target.send(&alias, "too late").unwrap();
-    target.send(&plain, "never was one").unwrap();
+    target.try_send(&alias, "too late").unwrap();
+    target.try_send(&plain, "never was one").unwrap();
     drop(target);
     assert_eq!(expect_down(&mut watcher, &alias).await, exit(ExitReason::Normal));
     assert_eq!(expect_down(&mut watcher, &plain).await, exit(ExitReason::Normal));
@@ -143,7 +143,7 @@ async fn a06_a_dead_process_has_no_aliases(fixture: Fixture) {
     // Its number has another holder now, which must not get its messages.
     let mut heir = fixture.here.process().unwrap();
     for alias in &aliases {
-        target.send(alias, "too late").unwrap();
+        target.try_send(alias, "too late").unwrap();
     }
     dropped(&fixture, &mut heir, 3).await;
     fixture.nothing_left().await;
@@ -154,9 +154,9 @@ async fn a07_an_alias_of_another_life_of_its_node_is_none(fixture: Fixture) {
     let alias = aliased(&watcher, target.pid(), AliasMode::ExplicitUnalias);
     let other_life = Incarnation::new(fixture.here.id().incarnation.get() ^ 1).unwrap();
     let before = NodeId::new(fixture.here.name().clone(), other_life);
-    target.send(MonitorRef::new(before, alias.serial()), "to another life").unwrap();
+    target.try_send(MonitorRef::new(before, alias.serial()), "to another life").unwrap();
     dropped(&fixture, &mut watcher, 1).await;
-    target.send(&alias, "to this one").unwrap();
+    target.try_send(&alias, "to this one").unwrap();
     assert_eq!(next_body(&mut watcher).await, b"to this one");
 }
 
@@ -168,11 +168,11 @@ async fn a08_whoever_has_an_alias_can_use_it(fixture: Fixture) {
     let alias: MonitorRef = alias.to_string().parse().unwrap();
     let senders = [third.process().unwrap(), fixture.here.process().unwrap()];
     for sender in &senders {
-        sender.send(&alias, "hello").unwrap();
+        sender.try_send(&alias, "hello").unwrap();
         let Some(Event::Message(message)) = watcher.recv().await else { panic!("a message was sent") };
         assert_eq!((message.from.as_ref(), &*message.body), (Some(sender.pid()), &b"hello"[..]));
     }
-    third.send(&alias, "from nobody").unwrap();
+    third.try_send(&alias, "from nobody").unwrap();
     assert_eq!(next_body(&mut watcher).await, b"from nobody");
 }
 

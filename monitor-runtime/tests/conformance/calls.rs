@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use monitor_runtime::prelude::*;
+use monitor_runtime::{MonitorRef, TryRecvError};
 
 use crate::{
     common::{eventually, name},
@@ -47,7 +48,7 @@ async fn ca01_a_call_gives_the_reply(fixture: Fixture) {
     server.register(name("server")).unwrap();
     let by_name = name("server").at(fixture.there.name().clone());
     for target in [Target::from(server.pid()), by_name.into()] {
-        let call = caller.call(&target, "question", LONG);
+        let call = caller.call(&target, "question").timeout(LONG);
         let serve = async {
             let request = next_message(&mut server).await;
             assert_eq!((request.from.as_ref(), &*request.body), (Some(caller.pid()), &b"question"[..]));
@@ -58,7 +59,7 @@ async fn ca01_a_call_gives_the_reply(fixture: Fixture) {
         assert_eq!((reply.from.as_ref(), &*reply.body), (Some(server.pid()), &b"answer"[..]));
 
         // The same from outside any process.
-        let call = fixture.here.call(&target, "question", LONG);
+        let call = fixture.here.call(&target, "question").timeout(LONG);
         let serve = async {
             let request = next_message(&mut server).await;
             assert_eq!(request.from, None);
@@ -75,8 +76,8 @@ async fn ca02_a_request_comes_after_what_was_sent_before_it(fixture: Fixture) {
     // Longer than one fragment, where the network has fragments.
     let long = vec![7; 1 << 20];
     let target = server.pid().clone();
-    caller.send(&target, long.clone()).unwrap();
-    let call = caller.call(&target, "and now?", LONG);
+    caller.try_send(&target, long.clone()).unwrap();
+    let call = caller.call(&target, "and now?").timeout(LONG);
     let serve = async {
         assert!(next_message(&mut server).await.body == long);
         let request = next_message(&mut server).await;
@@ -89,15 +90,15 @@ async fn ca02_a_request_comes_after_what_was_sent_before_it(fixture: Fixture) {
 async fn ca03_a_call_ends_with_its_target(fixture: Fixture) {
     let (mut caller, mut server) = fixture.processes();
     let target = server.pid().clone();
-    let call = caller.call(&target, "die", LONG);
+    let call = caller.call(&target, "die").timeout(LONG);
     let serve = async {
         let request = next_message(&mut server).await;
         assert!(request.reply_to.is_some());
-        server.exit(ExitReason::other("of a question").unwrap());
+        server.exit(ExitReason::other("of a question"));
     };
     let (reply, ()) = futures::join!(call, serve);
     let down = down(reply);
-    assert_eq!(down.reason, exit(ExitReason::other("of a question").unwrap()));
+    assert_eq!(down.reason, exit(ExitReason::other("of a question")));
     assert_eq!(down.target, Target::Pid(target));
     nothing_left(&fixture, &mut caller).await;
 }
@@ -108,8 +109,8 @@ async fn ca04_a_call_of_nobody_says_so(fixture: Fixture) {
     drop(server);
     let nobody = name("nobody").at(fixture.there.name().clone());
     for target in [Target::from(dead), nobody.into()] {
-        assert_eq!(down(caller.call(&target, "hello", LONG).await).reason, DownReason::NoProc);
-        assert_eq!(down(fixture.here.call(&target, "hello", LONG).await).reason, DownReason::NoProc);
+        assert_eq!(down(caller.call(&target, "hello").timeout(LONG).await).reason, DownReason::NoProc);
+        assert_eq!(down(fixture.here.call(&target, "hello").timeout(LONG).await).reason, DownReason::NoProc);
     }
     nothing_left(&fixture, &mut caller).await;
 }
@@ -117,7 +118,7 @@ async fn ca04_a_call_of_nobody_says_so(fixture: Fixture) {
 async fn ca05_a_call_ends_with_the_connection(fixture: Fixture) {
     let (mut caller, mut server) = fixture.processes();
     let target = server.pid().clone();
-    let call = caller.call(&target, "hello", LONG);
+    let call = caller.call(&target, "hello").timeout(LONG);
     let lose = async {
         next_message(&mut server).await;
         fixture.crash();
@@ -130,7 +131,7 @@ async fn ca05_a_call_ends_with_the_connection(fixture: Fixture) {
 async fn ca06_a_late_reply_is_never_received(fixture: Fixture) {
     let (mut caller, mut server) = fixture.processes();
     let short = Duration::from_millis(1);
-    let reply = caller.call(server.pid(), "hello", short).await;
+    let reply = caller.call(server.pid(), "hello").timeout(short).await;
     assert_eq!(reply, Err(CallError::Timeout(short)));
     let request = next_message(&mut server).await;
     fixture.watched(&server, 0).await;
@@ -146,8 +147,8 @@ async fn ca06_a_late_reply_is_never_received(fixture: Fixture) {
 async fn ca07_a_call_that_is_given_up_leaves_nothing(fixture: Fixture) {
     let (mut caller, mut server) = fixture.processes();
     {
-        let mut of_process = Box::pin(caller.call(server.pid(), "hello", LONG));
-        let mut of_nobody = Box::pin(fixture.here.call(server.pid(), "hello", LONG));
+        let mut of_process = Box::pin(caller.call(server.pid(), "hello").timeout(LONG));
+        let mut of_nobody = Box::pin(fixture.here.call(server.pid(), "hello").timeout(LONG));
         assert!((&mut of_process).now_or_never().is_none() && (&mut of_nobody).now_or_never().is_none());
         assert_eq!(fixture.here.stats().aliases, 2);
     }
@@ -170,7 +171,7 @@ async fn ca08_a_reply_wins_over_the_exit_that_follows_it(fixture: Fixture) {
             mailbox.reply(&request, "last words")?;
             Err(ExitReason::Shutdown)
         });
-        let reply = caller.call(server.unwrap(), "hello", LONG).await;
+        let reply = caller.call(server.unwrap(), "hello").timeout(LONG).await;
         assert_eq!(reply.unwrap().body, b"last words");
     }
     nothing_left(&fixture, &mut caller).await;
@@ -180,14 +181,14 @@ async fn ca09_anybody_may_reply_and_the_first_reply_counts(fixture: Fixture) {
     let (mut caller, mut server) = fixture.processes();
     let helper = fixture.there.process().unwrap();
     let target = server.pid().clone();
-    let call = caller.call(&target, "hello", LONG);
+    let call = caller.call(&target, "hello").timeout(LONG);
     let serve = async {
         let request = next_message(&mut server).await;
         assert_eq!(helper.reply(&request, "first"), Ok(true));
         eventually("it has arrived", || fixture.here.stats().aliases == 0).await;
-        server.send(request.reply_to.as_ref().unwrap(), "second").unwrap();
+        server.try_send(request.reply_to.as_ref().unwrap(), "second").unwrap();
         // A message that is no request takes no reply.
-        server.send(server.pid(), "to myself").unwrap();
+        server.try_send(server.pid(), "to myself").unwrap();
         let plain = next_message(&mut server).await;
         assert_eq!(server.reply(&plain, "to nobody"), Ok(false));
     };
@@ -204,13 +205,13 @@ async fn ca10_a_call_may_be_passed_on_to_a_third_node(fixture: Fixture) {
     let third = fixture.network.node("third").await;
     let mut helper = third.process().unwrap();
     let target = server.pid().clone();
-    let call = caller.call(&target, "hello", LONG);
+    let call = caller.call(&target, "hello").timeout(LONG);
     let serve = async {
         let request = next_message(&mut server).await;
         // A value of serde: as part of any message.
-        server.send_as(helper.pid(), request.reply_to.as_ref().unwrap()).unwrap();
+        server.try_send(helper.pid(), Postcard(request.reply_to.as_ref().unwrap())).unwrap();
         let reply_to = next_message(&mut helper).await.decode::<MonitorRef>().unwrap().body;
-        helper.send(reply_to, "from a third node").unwrap();
+        helper.try_send(reply_to, "from a third node").unwrap();
     };
     let (reply, ()) = futures::join!(call, serve);
     let reply = reply.unwrap();

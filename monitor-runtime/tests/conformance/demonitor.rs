@@ -1,7 +1,9 @@
 //! Ending a monitor: `erlang:demonitor/2`, and the drop of a handle.
 
 use futures::FutureExt;
-use monitor_runtime::{Demonitor, MonitorOptions, MonitorRef, NodeType, prelude::*, refs::Serial};
+use monitor_runtime::{
+    Demonitor, MonitorOptions, MonitorRef, NodeType, TryRecvError, prelude::*, refs::Serial,
+};
 
 use crate::{
     common::eventually,
@@ -81,7 +83,7 @@ async fn d04_a_down_that_is_queued_stays(fixture: Fixture) {
 async fn d05_a_down_that_is_queued_is_flushed(fixture: Fixture) {
     let (mut watcher, _) = fixture.processes();
     let monitor = queued(&fixture, &mut watcher, MonitorOptions::new()).await;
-    assert_eq!(watcher.demonitor_with(&monitor, Demonitor::new().flush()), Ok(true));
+    assert_eq!(watcher.demonitor_flush(&monitor), Ok(true));
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     fixture.nothing_left().await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use monitor_runtime::{EndKind, NodeName, NodesOptions, prelude::*};
+use monitor_runtime::{EndKind, NodeName, NodesOptions, TryRecvError, prelude::*};
 
 use crate::{
     common::{eventually, expect_no_connection, name, next_down, next_node_down, next_node_up},
@@ -127,9 +127,9 @@ async fn f07_a_node_that_is_heard_no_more_is_noconnection(fixture: Fixture) {
 }
 
 async fn f10_a_node_that_leaves_is_noconnection_for_all_its_processes(fixture: Fixture) {
-    let mut set = fixture.here.monitor_set().unwrap();
+    let mut set = fixture.here.monitor_set();
     let targets: Vec<_> = (0..1000).map(|_| fixture.there.process().unwrap()).collect();
-    targets.iter().for_each(|target| drop(set.add(target.pid()).unwrap()));
+    targets.iter().for_each(|target| drop(set.monitor(target.pid()).unwrap()));
     fixture.watched(&targets[999], 1).await;
     fixture.there.stop().await;
     let downs: Vec<_> = set.by_ref().collect().await;
@@ -219,8 +219,8 @@ async fn f26_each_of_a_hundred_thousand_monitors_hears_of_the_cut(fixture: Fixtu
     const MONITORS: usize = 100_000;
     let target = fixture.there.process().unwrap();
     fixture.connected().await;
-    let mut set = fixture.here.monitor_set().unwrap();
-    (0..MONITORS).for_each(|_| drop(set.add(target.pid()).unwrap()));
+    let mut set = fixture.here.monitor_set();
+    (0..MONITORS).for_each(|_| drop(set.monitor(target.pid()).unwrap()));
     fixture.arrived(MONITORS).await;
     fixture.sever();
     let downs = set.by_ref().map(|down| no_connection(&down.reason));

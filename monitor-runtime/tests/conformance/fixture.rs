@@ -92,7 +92,7 @@ impl Fixture {
     pub async fn settled(&self) {
         for (from, to) in [(&self.here, &self.there), (&self.there, &self.here)] {
             let mut probe = to.process().unwrap();
-            from.send(probe.pid(), "settle").unwrap();
+            from.try_send(probe.pid(), "settle").unwrap();
             assert!(probe.recv().await.is_some());
         }
     }
@@ -187,7 +187,7 @@ impl Fixture {
     pub fn fill(&self, from: &Process, to: &Process) -> usize {
         let body = vec![0; 64 * 1024];
         (0..100_000)
-            .find(|_| from.send(to.pid(), body.clone()) == Err(SendError::Full))
+            .find(|_| from.try_send(to.pid(), body.clone()) == Err(SendError::Full))
             .expect("there is a limit")
     }
 

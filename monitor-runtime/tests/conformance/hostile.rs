@@ -181,7 +181,7 @@ async fn f13_a_frame_that_makes_no_sense_ends_its_session_alone(fixture: Fixture
         Signal::Monitor { id: id(1), target: RemoteTarget::Pid(Serial::new(300, 1)) },
         Signal::Monitor { id: id(1), target: RemoteTarget::PidOf(life, Serial::new(300, 1)) },
         Signal::Monitor { id: id(1), target: named },
-        Signal::Down { id: id(1), reason: exit(ExitReason::other("why").unwrap()) },
+        Signal::Down { id: id(1), reason: exit(ExitReason::other("why")) },
     ];
     // Every frame, truncated at every byte.
     let whole = valid.iter().map(|signal| frame(std::slice::from_ref(signal)));

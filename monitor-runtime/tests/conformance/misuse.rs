@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use monitor_runtime::{Demonitor, NodeDownSource, NodesOptions, prelude::*};
+use monitor_runtime::{Demonitor, NodeDownSource, NodesOptions, TryRecvError, prelude::*};
 
 use crate::{
     common::{eventually, next_down, next_node_down, next_node_up},
@@ -60,7 +60,7 @@ async fn m07_monitors_made_and_taken_back_for_ever_leave_nothing(fixture: Fixtur
     fixture.connected().await;
     for _ in 0..100_000 {
         let monitor = watcher.monitor(target.pid()).unwrap();
-        assert_eq!(watcher.demonitor_with(&monitor, Demonitor::new().flush().info()), Ok(true));
+        assert_eq!(watcher.demonitor_flush(&monitor), Ok(true));
     }
     fixture.watched(&target, 0).await;
     fixture.nothing_left().await;

@@ -3,7 +3,7 @@
 
 use futures::FutureExt;
 use monitor_runtime::{
-    Connect, EndKind, NodeDown, NodeDownSource, NodeName, NodeType, NodesOptions, prelude::*,
+    Connect, EndKind, NodeDown, NodeDownSource, NodeName, NodeType, NodesOptions, TryRecvError, prelude::*,
 };
 
 use crate::{

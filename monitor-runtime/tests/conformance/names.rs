@@ -1,6 +1,7 @@
 //! Monitors by registered name: `erlang:monitor(process, {Name, Node})`.
 
 use futures::channel::oneshot;
+use monitor_runtime::TryRecvError;
 use monitor_runtime::prelude::*;
 
 use crate::{
@@ -64,7 +65,7 @@ async fn n03_a_name_that_nobody_holds_is_noproc(fixture: Fixture) {
 
 async fn n04_a_remote_name_is_monitored_like_a_pid(fixture: Fixture) {
     let mut watcher = fixture.here.process().unwrap();
-    for reason in [ExitReason::Normal, ExitReason::other("frop").unwrap()] {
+    for reason in [ExitReason::Normal, ExitReason::other("frop")] {
         let (target, by_name) = named(&fixture);
         watcher.monitor(&by_name).unwrap();
         fixture.watched(&target, 1).await;

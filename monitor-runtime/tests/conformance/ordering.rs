@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures::channel::oneshot;
-use monitor_runtime::{NodeDownSource, NodesOptions, prelude::*};
+use monitor_runtime::{NodeDownSource, NodesOptions, TryRecvError, prelude::*};
 
 use crate::{
     common::{eventually, name, next_down, next_node_down, next_node_up},
@@ -32,18 +32,18 @@ async fn s01_all_messages_of_a_process_come_before_its_down(fixture: Fixture) {
     let to = watcher.pid().clone();
     let long = vec![7; 16 << 20];
     let last = long.clone();
-    let sends = |mut mailbox: Mailbox| async move {
+    let sends = |mut mailbox: Process| async move {
         mailbox.recv().await;
         for i in 0..20_000u32 {
-            mailbox.send_async(&to, i.to_le_bytes()).await?;
+            mailbox.send(&to, i.to_le_bytes()).await?;
         }
-        mailbox.send_async(&to, last).await?;
-        mailbox.send_async(&to, "last").await?;
+        mailbox.send(&to, last).await?;
+        mailbox.send(&to, "last").await?;
         Ok(())
     };
     let pid = fixture.there.spawn(sends).unwrap();
     watcher.monitor(&pid).unwrap();
-    watcher.send(&pid, "go").unwrap();
+    watcher.try_send(&pid, "go").unwrap();
     for i in 0..20_000u32 {
         assert_eq!(next_message(&mut watcher).await, i.to_le_bytes());
     }
@@ -52,7 +52,7 @@ async fn s01_all_messages_of_a_process_come_before_its_down(fixture: Fixture) {
     assert_eq!(next_down(&mut watcher).await.reason, exit(ExitReason::Normal));
 }
 
-async fn next_message(mailbox: &mut Mailbox) -> Vec<u8> {
+async fn next_message(mailbox: &mut Process) -> Vec<u8> {
     match mailbox.recv().await {
         Some(Event::Message(message)) => message.body,
         other => panic!("not a message: {other:?}"),
@@ -63,7 +63,7 @@ async fn s02_a_monitor_is_there_before_what_is_sent_after_it(fixture: Fixture) {
     // The order holds also when both wait for the connection.
     let (watcher, mut target) = fixture.processes();
     watcher.monitor(target.pid()).unwrap();
-    watcher.send(target.pid(), "who watches you?").unwrap();
+    watcher.try_send(target.pid(), "who watches you?").unwrap();
     next_message(&mut target).await;
     assert_eq!(watchers_of(&fixture.there, target.pid()), 1);
 }
@@ -74,7 +74,7 @@ async fn s05_a_demonitor_is_there_before_what_is_sent_after_it(fixture: Fixture)
         let monitor = watcher.monitor(target.pid()).unwrap();
         fixture.watched(&target, 1).await;
         watcher.demonitor(&monitor).unwrap();
-        watcher.send(target.pid(), "who watches you?").unwrap();
+        watcher.try_send(target.pid(), "who watches you?").unwrap();
         next_message(&mut target).await;
         assert_eq!(watchers_of(&fixture.there, target.pid()), 0);
     }
@@ -83,14 +83,14 @@ async fn s05_a_demonitor_is_there_before_what_is_sent_after_it(fixture: Fixture)
 async fn s08_the_longest_reasons_come_whole_between_what_others_send(fixture: Fixture) {
     let mut watcher = fixture.here.process().unwrap();
     let chatty = fixture.there.process().unwrap();
-    let reason = |seed: u8| ExitReason::other(vec![seed; ExitReason::MAX_LEN]).unwrap();
+    let reason = |seed: u8| ExitReason::other(vec![seed; ExitReason::MAX_LEN]);
     let targets: Vec<_> = (0..50).map(|_| fixture.there.process().unwrap()).collect();
     targets.iter().for_each(|target| drop(watcher.monitor(target.pid()).unwrap()));
     fixture.watched(&targets[49], 1).await;
     fixture.hold().await;
     for (seed, target) in (0..).zip(targets) {
         target.exit(reason(seed));
-        chatty.send(watcher.pid(), [seed]).unwrap();
+        chatty.try_send(watcher.pid(), [seed]).unwrap();
     }
     fixture.release();
     let (mut messages, mut downs) = (0, 0);
@@ -119,7 +119,7 @@ async fn s10_a_monitored_node_is_down_after_all_downs_of_its_session(fixture: Fi
     (0..250).for_each(|_| drop(watcher.monitor(target.pid()).unwrap()));
     fixture.watched(&target, 500).await;
     for i in 0..100u8 {
-        target.send(watcher.pid(), [i]).unwrap();
+        target.try_send(watcher.pid(), [i]).unwrap();
     }
     fixture.settled().await;
     fixture.cut().await;
@@ -140,10 +140,10 @@ async fn s10_a_monitored_node_is_down_after_all_downs_of_its_session(fixture: Fi
 /// A process on `there` that floods the watcher with messages, and so reconnects again and again.
 fn flood(fixture: &Fixture, watcher: &Process) -> Pid {
     let to = watcher.pid().clone();
-    let floods = |mailbox: Mailbox| async move {
+    let floods = |mailbox: Process| async move {
         loop {
             // While there is no connection, messages are queued or refused.
-            let _ = mailbox.send(&to, "flood");
+            let _ = mailbox.try_send(&to, "flood");
             smol::future::yield_now().await;
         }
     };

@@ -2,7 +2,7 @@
 
 use futures::{FutureExt, channel::oneshot};
 use monitor_runtime::{
-    Connect, Demonitor, EndKind, Incarnation, MonitorOptions, NodeId, NodeType, prelude::*,
+    Connect, Demonitor, EndKind, Incarnation, MonitorOptions, NodeId, NodeType, TryRecvError, prelude::*,
 };
 
 use crate::{
@@ -46,7 +46,7 @@ async fn p01_a_process_that_returns_has_exited_normally(fixture: Fixture) {
 
 async fn p02_a_reason_of_ones_own_comes_verbatim(fixture: Fixture) {
     let (mut watcher, _) = fixture.processes();
-    for reason in [ExitReason::other("the disk is full").unwrap(), ExitReason::Shutdown] {
+    for reason in [ExitReason::other("the disk is full"), ExitReason::Shutdown] {
         let target = fixture.there.process().unwrap();
         let monitor = watcher.monitor(target.pid()).unwrap();
         fixture.watched(&target, 1).await;
@@ -63,8 +63,8 @@ async fn p03_a_reason_of_64_kib_comes_byte_for_byte(fixture: Fixture) {
         let target = fixture.there.process().unwrap();
         let monitor = watcher.monitor(target.pid()).unwrap();
         fixture.watched(&target, 1).await;
-        target.exit(ExitReason::other(bytes.clone()).unwrap());
-        assert!(expect_down(&mut watcher, &monitor).await == exit(ExitReason::other(bytes).unwrap()));
+        target.exit(ExitReason::other(bytes.clone()));
+        assert!(expect_down(&mut watcher, &monitor).await == exit(ExitReason::other(bytes)));
     }
     let refused = ExitReason::other(vec![0; ExitReason::MAX_LEN + 1]).unwrap_err();
     assert_eq!(refused.0, ExitReason::MAX_LEN + 1, "refused where it is made, with its length");
@@ -93,7 +93,7 @@ async fn p05_a_remote_process_that_returns_has_exited_normally(fixture: Fixture)
 
 async fn p06_the_reason_of_a_remote_process_comes_verbatim(fixture: Fixture) {
     let compound = [0, 1, 0xff, b'{', b'}', 0];
-    for reason in [ExitReason::other("frop").unwrap(), ExitReason::other(compound).unwrap()] {
+    for reason in [ExitReason::other("frop"), ExitReason::other(compound)] {
         let (mut watcher, target) = fixture.processes();
         let monitor = watcher.monitor(target.pid()).unwrap();
         fixture.watched(&target, 1).await;
@@ -222,7 +222,7 @@ async fn p21_to_monitor_ones_own_name_never_fires(fixture: Fixture) {
 fn never_fires(own: &mut Process, monitor: &monitor_runtime::MonitorRef) {
     assert!(own.monitors().is_empty());
     assert_eq!(watchers_of(own.node(), own.pid()), 0);
-    assert_eq!(own.demonitor_with(monitor, Demonitor::new().info()), Ok(false));
+    assert_eq!(own.demonitor(monitor), Ok(false));
     assert_eq!(own.try_recv(), Err(TryRecvError::Empty));
 }
 

@@ -11,14 +11,14 @@ use std::{
 
 use futures::FutureExt;
 use monitor_runtime::{
-    AliasMode, CallError, Demonitor, MonitorError, MonitorOptions, NodesOptions, NotAlive, RegisterError,
-    SendError, SendOptions, TryRecvError, prelude::*,
+    AliasMode, CallError, Demonitor, Envelope, MonitorError, MonitorOptions, NodesOptions, NotAlive,
+    RegisterError, SendError, SendOptions, TryRecvError, prelude::*,
 };
 
 use crate::common::{Cluster, eventually, name, next_down, run};
 
 /// A mailbox whose process has exited.
-async fn of_the_dead(node: &Node) -> Mailbox {
+async fn of_the_dead(node: &Node) -> Process {
     node.process().unwrap().run(|mailbox| async { Ok::<_, ExitReason>(mailbox) }).await.unwrap()
 }
 
@@ -37,18 +37,22 @@ fn p36_every_call_of_a_dead_process_is_refused() {
         let not_alive = SendError::NotAlive(NotAlive);
         for target in &targets {
             let to = target.pid();
-            assert_eq!(dead.send(to, "x"), Err(not_alive));
-            assert_eq!(dead.send_with(to, "x", SendOptions::new()), Err(not_alive));
-            assert_eq!(dead.send_async(to, "x").await, Err(not_alive));
-            assert_eq!(dead.send_as(to, &7), Err(not_alive));
-            assert_eq!(dead.send(to, vec![0; 1 << 24]), Err(not_alive), "long or not");
-            let called = dead.call(to, "x", Duration::MAX).await;
+            assert_eq!(dead.try_send(to, "x"), Err(not_alive));
+            assert_eq!(dead.try_send(to, Envelope::new("x")), Err(not_alive));
+            assert_eq!(dead.send(to, "x").await, Err(not_alive));
+            assert_eq!(dead.try_send(to, Postcard(&7)), Err(not_alive));
+            assert_eq!(dead.try_send(to, vec![0; 1 << 24]), Err(not_alive), "long or not");
+            let called = dead.call(to, "x").timeout(Duration::MAX).await;
             assert_eq!(called, Err(CallError::NotAlive(NotAlive)));
             assert_eq!(dead.monitor(to), Err(MonitorError::NotAlive(NotAlive)));
         }
-        assert_eq!(dead.send(&monitor, "x"), Err(not_alive), "through an alias");
+        assert_eq!(dead.try_send(&monitor, "x"), Err(not_alive), "through an alias");
         let nowhere = "nowhere@local".parse::<monitor_runtime::NodeName>().unwrap();
-        assert_eq!(dead.send(name("x").at(nowhere.clone()), "x"), Err(not_alive), "before any connection");
+        assert_eq!(
+            dead.try_send(name("x").at(nowhere.clone()), "x"),
+            Err(not_alive),
+            "before any connection"
+        );
         assert_eq!(dead.demonitor(&monitor), Err(MonitorError::NotAlive(NotAlive)));
         assert_eq!(dead.unalias(&monitor), Err(NotAlive));
         assert_eq!(dead.monitor_node(b.name()), Err(MonitorError::NotAlive(NotAlive)));
@@ -83,11 +87,11 @@ fn p36_a_reply_of_a_dead_process_is_refused() {
                 Ok::<_, ExitReason>((mailbox, request))
             });
             let asks = a.process().unwrap();
-            let call = asks.call(&pid, "?", Duration::MAX);
+            let call = asks.call(&pid, "?").timeout(Duration::MAX);
             let (answer, late) = futures::join!(call, late);
             let (mailbox, request) = late.unwrap();
             assert_eq!(mailbox.reply(&request, "!"), Err(SendError::NotAlive(NotAlive)));
-            assert_eq!(mailbox.reply_as(&request, &1), Err(SendError::NotAlive(NotAlive)));
+            assert_eq!(mailbox.reply(&request, Postcard(&1)), Err(SendError::NotAlive(NotAlive)));
             let Err(CallError::Down(down)) = answer else { panic!("{answer:?}") };
             assert_eq!(down.reason, DownReason::Exit(ExitReason::Normal));
         }
@@ -101,7 +105,7 @@ fn p37_a_call_that_waits_when_its_process_exits_is_over() {
         let (a, b) = (cluster.node("a").await, cluster.node("b").await);
         for target in [a.process().unwrap(), b.process().unwrap()] {
             let process = a.process().unwrap();
-            let call = process.call(target.pid(), "?", Duration::MAX);
+            let call = process.call(target.pid(), "?").timeout(Duration::MAX);
             let mut call = Box::pin(call);
             assert!((&mut call).now_or_never().is_none());
             eventually("the call waits", || a.stats().aliases == 1).await;
@@ -119,8 +123,8 @@ fn p37_a_call_that_waits_when_its_process_exits_is_over() {
                 Ok(())
             });
             let calls = async {
-                let mailbox: Mailbox = take.await.unwrap();
-                let call = mailbox.call(target.pid(), "?", Duration::MAX);
+                let mailbox: Process = take.await.unwrap();
+                let call = mailbox.call(target.pid(), "?").timeout(Duration::MAX);
                 let ends = async {
                     eventually("the call waits", || a.stats().aliases == 1).await;
                     end.send(()).unwrap();
@@ -142,7 +146,7 @@ async fn race(watcher_node: &Node, node: &Node, rounds: usize, options: &[SendOp
         let mut watcher = watcher_node.process().unwrap();
         let process = node.process().unwrap();
         watcher.monitor(process.pid()).unwrap();
-        watcher.send(process.pid(), "the monitor is there").unwrap();
+        watcher.try_send(process.pid(), "the monitor is there").unwrap();
         let told = Arc::new(AtomicBool::new(false));
         let mut senders = Vec::new();
         let body = process.run(|mut mailbox| {
@@ -172,7 +176,7 @@ async fn race(watcher_node: &Node, node: &Node, rounds: usize, options: &[SendOp
         senders.into_iter().for_each(|sender| sender.join().unwrap());
         // All earlier frames of that channel arrive before this one.
         for &options in options {
-            node.send_with(watcher.pid(), "last", options).unwrap();
+            node.try_send(watcher.pid(), OPTIONS("last", options)).unwrap();
         }
         for _ in options {
             let Some(Event::Message(message)) = watcher.recv().await else { panic!() };
@@ -182,10 +186,10 @@ async fn race(watcher_node: &Node, node: &Node, rounds: usize, options: &[SendOp
 }
 
 /// After the exit was reported, no send is accepted.
-fn send_until_refused(mailbox: &Mailbox, to: &Pid, options: SendOptions, told: &AtomicBool) {
+fn send_until_refused(mailbox: &Process, to: &Pid, options: SendOptions, told: &AtomicBool) {
     loop {
         let is_told = told.load(Ordering::SeqCst);
-        match mailbox.send_with(to, [1], options) {
+        match mailbox.try_send(to, OPTIONS([1], options)) {
             Err(SendError::NotAlive(NotAlive)) => return,
             Ok(()) | Err(SendError::Full) if !is_told => {}
             other => panic!("sent after the end: {other:?}"),
@@ -258,8 +262,8 @@ fn downs_that_wait_end_with_their_watcher_but_for_those_it_has_taken_along() {
         let mailbox = watcher.run(|mut mailbox| async move {
             // A run of others is prefetched with it.
             next_down(&mut mailbox).await;
-            a.send(mailbox.pid(), "stays").unwrap();
-            assert!(mailbox.demonitor_with(&mailbox.monitors()[0].0, Demonitor::new().flush()).unwrap());
+            a.try_send(mailbox.pid(), "stays").unwrap();
+            assert!(mailbox.demonitor_flush(&mailbox.monitors()[0].0).unwrap());
             Ok::<_, ExitReason>((mailbox, a))
         });
         let (mut mailbox, a) = mailbox.await.unwrap();

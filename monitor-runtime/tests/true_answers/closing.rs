@@ -59,9 +59,9 @@ fn r30_a_message_sent_at_once_after_the_link_has_ended_goes_to_the_next_session(
         let (a, b) = severed(&cluster).await;
         let (me, mut receiver) = (a.node.process().unwrap(), b.process().unwrap());
         let to = receiver.pid().clone();
-        assert_eq!(me.send(&to, "1"), Ok(()));
-        assert_eq!(me.send_async(&to, "2").now_or_never(), Some(Ok(())));
-        assert_eq!(me.send(&to, "3"), Ok(()));
+        assert_eq!(me.try_send(&to, "1"), Ok(()));
+        assert_eq!(me.send(&to, "2").now_or_never(), Some(Ok(())));
+        assert_eq!(me.try_send(&to, "3"), Ok(()));
         assert_eq!(a.node.stats().waiting, 3);
         a.while_it_runs(async {
             for at in ["1", "2", "3"] {
@@ -72,7 +72,7 @@ fn r30_a_message_sent_at_once_after_the_link_has_ended_goes_to_the_next_session(
 
         // From no process.
         cluster.sever(&a.node, &b);
-        assert_eq!(a.node.send(&to, "4"), Ok(()));
+        assert_eq!(a.node.try_send(&to, "4"), Ok(()));
         assert_eq!(body(a.while_it_runs(receiver.recv()).await), b"4");
         assert_eq!(a.node.stats().count("messages_not_connected"), Some(0));
         assert_eq!(a.node.stats().count("messages_undeliverable"), Some(0));
@@ -88,10 +88,10 @@ fn r30_a_monitor_made_at_once_after_the_link_has_ended_connects() {
         let mut watcher = a.node.process().unwrap();
         let of_mailbox = watcher.monitor(target.pid()).unwrap();
         let monitor = a.node.monitor(target.pid()).unwrap();
-        let mut set = a.node.monitor_set().unwrap();
-        set.add(target.pid()).unwrap();
+        let mut set = a.node.monitor_set();
+        set.monitor(target.pid()).unwrap();
         let taken_back = watcher.monitor(target.pid()).unwrap();
-        assert!(watcher.demonitor_with(&taken_back, monitor_runtime::Demonitor::new().info()).unwrap());
+        assert!(watcher.demonitor(&taken_back).unwrap());
         let never = MonitorOptions::new().connect(Connect::Never);
         let never = a.node.monitor_with(target.pid(), never).unwrap();
         assert_eq!(watcher.monitors().len(), 1);
@@ -121,8 +121,8 @@ fn r30_a_call_made_at_once_after_the_link_has_ended_is_answered() {
         });
         let server = server.unwrap();
         let asks = a.node.process().unwrap();
-        let mut of_process = Box::pin(asks.call(&server, "1", Duration::MAX));
-        let mut of_node = Box::pin(a.node.call(&server, "2", Duration::MAX));
+        let mut of_process = Box::pin(asks.call(&server, "1").timeout(Duration::MAX));
+        let mut of_node = Box::pin(a.node.call(&server, "2").timeout(Duration::MAX));
         assert!((&mut of_process).now_or_never().is_none() && (&mut of_node).now_or_never().is_none());
         let replies = a.while_it_runs(async { futures::join!(of_process, of_node) }).await;
         assert_eq!((replies.0.unwrap().body, replies.1.unwrap().body), (b"1".to_vec(), b"2".to_vec()));
@@ -137,11 +137,11 @@ fn r31_what_the_old_session_has_delivered_comes_before_the_next() {
         a.while_it_runs(cluster.settle(&a.node, &b)).await;
         a.while_it_runs(cluster.settle(&a.node, &b)).await;
         let (me, mut receiver) = (a.node.process().unwrap(), b.process().unwrap());
-        me.send(receiver.pid(), "old").unwrap();
+        me.try_send(receiver.pid(), "old").unwrap();
         // Its goodbye follows the sent messages; later messages take the next session.
         a.node.disconnect(b.name()).unwrap();
         let of_name = me.monitor(name("nobody").at(b.name().clone())).unwrap();
-        me.send(receiver.pid(), "new").unwrap();
+        me.try_send(receiver.pid(), "new").unwrap();
         let mut me = me;
         a.while_it_runs(async {
             assert_eq!(body(receiver.recv().await), b"old");
@@ -161,14 +161,14 @@ fn a_message_for_a_node_that_is_gone_is_counted_and_kept_no_longer() {
         let me = a.node.process().unwrap();
         // The message waits for a dial, which fails.
         cluster.crash(&b);
-        assert_eq!(me.send(name("x").at(b.name().clone()), "x"), Ok(()));
+        assert_eq!(me.try_send(name("x").at(b.name().clone()), "x"), Ok(()));
         a.while_it_runs(eventually("it was given up", || {
             a.node.stats().count("messages_undeliverable") == Some(1)
         }))
         .await;
         assert_eq!(a.node.stats().waiting, 0);
         a.while_it_runs(a.node.stop()).await;
-        let gone = me.send(name("x").at(b.name().clone()), "x");
+        let gone = me.try_send(name("x").at(b.name().clone()), "x");
         assert_eq!(gone, Err(SendError::NotAlive(monitor_runtime::NotAlive)));
     });
 }
@@ -198,13 +198,13 @@ fn r30_on_channels_a_message_at_once_after_the_end_goes_to_the_next_session() {
         let all = [SendOptions::new(), bulk];
         for round in 0..10_u8 {
             for options in all {
-                me.send_with(receiver.pid(), [round], options).unwrap();
+                me.try_send(receiver.pid(), OPTIONS([round], options)).unwrap();
                 assert_eq!(body(executor.run(receiver.recv()).await), [round]);
             }
             network.sever(a.name(), b.name());
             let mut monitor = a.monitor(receiver.pid()).unwrap();
             for options in all {
-                assert_eq!(me.send_with(receiver.pid(), [round], options), Ok(()));
+                assert_eq!(me.try_send(receiver.pid(), OPTIONS([round], options)), Ok(()));
             }
             for _ in all {
                 assert_eq!(body(executor.run(receiver.recv()).await), [round]);
@@ -232,13 +232,13 @@ fn r30_over_tcp_a_message_at_once_after_the_end_goes_to_the_next_session() {
         let me = a.process().unwrap();
         let mut receiver = b.process().unwrap();
         for round in 0..50_u8 {
-            assert_eq!(me.send(receiver.pid(), [round]), Ok(()), "round {round}");
+            assert_eq!(me.try_send(receiver.pid(), [round]), Ok(()), "round {round}");
             assert_eq!(body(receiver.recv().await), [round]);
             // The outbox is closed when this returns; the end is reported when the peer has closed
             // its side.
             a.disconnect(b.name()).unwrap();
             let mut monitor = a.monitor(receiver.pid()).unwrap();
-            assert_eq!(me.send(receiver.pid(), [round]), Ok(()), "round {round}");
+            assert_eq!(me.try_send(receiver.pid(), [round]), Ok(()), "round {round}");
             assert_eq!(body(receiver.recv().await), [round]);
             let fired = (&mut monitor).now_or_never();
             assert_eq!(fired, None, "round {round}: it is on the session that the message took");

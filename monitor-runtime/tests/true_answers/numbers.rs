@@ -36,9 +36,9 @@ fn a_down_counts_until_it_is_received() {
         let told: u64 = a.stats().downs.iter().map(|count| count.count).sum();
         assert_eq!(told, MONITORS as u64);
 
-        let mut set = a.monitor_set().unwrap();
+        let mut set = a.monitor_set();
         let targets: Vec<_> = (0..MONITORS).map(|_| a.process().unwrap()).collect();
-        targets.iter().for_each(|target| drop(set.add(target.pid()).unwrap()));
+        targets.iter().for_each(|target| drop(set.monitor(target.pid()).unwrap()));
         assert_eq!((set.len(), a.stats().monitors), (MONITORS, MONITORS));
         drop(targets);
         for left in (MONITORS / 2..MONITORS).rev() {
@@ -69,7 +69,7 @@ fn a_demonitor_says_what_became_of_the_monitor() {
             assert!(!watcher.demonitor_with(reference, info.flush()).unwrap(), "fired, and flushed");
             assert!(!watcher.monitors().iter().any(|(listed, _)| listed == reference));
             assert!(!watcher.demonitor_with(reference, info.flush()).unwrap(), "nothing is left");
-            assert!(watcher.demonitor_with(reference, Demonitor::new()).unwrap(), "without info");
+            assert!(watcher.demonitor(reference).unwrap(), "without info");
         }
         assert_eq!(a.stats().fired, MONITORS - 3);
         let target = a.process().unwrap();
@@ -91,19 +91,19 @@ fn a_demonitor_says_what_became_of_the_monitor() {
 fn what_a_set_removes_and_a_monitor_ends_is_told() {
     run(async {
         let a = Cluster::new().node("a").await;
-        let mut set = a.monitor_set().unwrap();
+        let mut set = a.monitor_set();
         let targets: Vec<_> = (0..MONITORS).map(|_| a.process().unwrap()).collect();
-        let references: Vec<_> = targets.iter().map(|target| set.add(target.pid()).unwrap()).collect();
-        assert!(set.remove(&references[MONITORS - 1]), "active");
-        assert!(!set.remove(&references[MONITORS - 1]), "once");
+        let references: Vec<_> = targets.iter().map(|target| set.monitor(target.pid()).unwrap()).collect();
+        assert!(set.demonitor(&references[MONITORS - 1]), "active");
+        assert!(!set.demonitor(&references[MONITORS - 1]), "once");
         drop(targets);
         eventually("all have fired", || a.stats().fired == MONITORS - 1).await;
         let first = set.next().await.unwrap();
         assert_eq!(first.monitor, references[0]);
-        assert!(!set.remove(&first.monitor), "received");
+        assert!(!set.demonitor(&first.monitor), "received");
         assert_eq!(set.len(), MONITORS - 2);
         for (removed, at) in [1, 200].into_iter().enumerate() {
-            assert!(!set.remove(&references[at]), "fired: {at}");
+            assert!(!set.demonitor(&references[at]), "fired: {at}");
             assert_eq!((set.len(), a.stats().fired), (MONITORS - 3 - removed, MONITORS - 3 - removed));
         }
         let mut rest = 0;

@@ -49,9 +49,9 @@ fn m11_after_a_stop_monitors_on_guards_have_ended() {
         let aliased = watcher.monitor_with(guard.pid(), alias).unwrap();
         let on_remote = watcher.monitor(remote.pid()).unwrap();
         let monitor = a.monitor(guard.pid()).unwrap();
-        let mut set = a.monitor_set().unwrap();
+        let mut set = a.monitor_set();
         for _ in 0..1000 {
-            set.add(guard.pid()).unwrap();
+            set.monitor(guard.pid()).unwrap();
         }
         let never_seen = a.monitor(guard.pid()).unwrap();
         cluster.settle(&a, &b).await;
@@ -90,8 +90,8 @@ fn m11_a_call_that_waits_over_a_stop_is_answered() {
         let (a, b) = (cluster.node("a").await, cluster.node("b").await);
         let asks = a.process().unwrap();
         for target in [a.process().unwrap(), b.process().unwrap()] {
-            let mut by_process = Box::pin(asks.call(target.pid(), "?", Duration::MAX));
-            let mut by_node = Box::pin(a.call(target.pid(), "?", Duration::MAX));
+            let mut by_process = Box::pin(asks.call(target.pid(), "?").timeout(Duration::MAX));
+            let mut by_node = Box::pin(a.call(target.pid(), "?").timeout(Duration::MAX));
             assert!((&mut by_process).now_or_never().is_none() && (&mut by_node).now_or_never().is_none());
             if *target.pid().node() == *b.id() {
                 a.stop().await;
@@ -99,14 +99,14 @@ fn m11_a_call_that_waits_over_a_stop_is_answered() {
                     let Err(CallError::Down(down)) = answer else { panic!("{answer:?}") };
                     assert_eq!(down.reason, local_shutdown());
                 }
-                assert_eq!(asks.call(target.pid(), "?", Duration::MAX).await, Err(NotAlive.into()));
+                assert_eq!(asks.call(target.pid(), "?").timeout(Duration::MAX).await, Err(NotAlive.into()));
                 assert_empty(&a.stats(), 0);
             }
         }
 
         let a = cluster.node("c").await;
         let (asks, target) = (a.process().unwrap(), a.process().unwrap());
-        let mut call = Box::pin(asks.call(target.pid(), "?", Duration::MAX));
+        let mut call = Box::pin(asks.call(target.pid(), "?").timeout(Duration::MAX));
         assert!((&mut call).now_or_never().is_none());
         a.stop().await;
         let answer = call.await;
@@ -136,9 +136,9 @@ fn m12_whatever_is_dropped_around_a_stop_every_down_comes_and_no_row_stays() {
             for on_the_nodes_thread in [false, true] {
                 let a = Cluster::new().node("a").await;
                 let guard = a.process().unwrap();
-                let mut set = a.monitor_set().unwrap();
+                let mut set = a.monitor_set();
                 for _ in 0..MONITORS {
-                    set.add(guard.pid()).unwrap();
+                    set.monitor(guard.pid()).unwrap();
                 }
                 let node = a.clone();
                 let act = async move {
@@ -225,9 +225,9 @@ fn m12_a_stop_from_a_task_of_the_nodes_executor_leaves_nothing() {
         let cluster = Cluster::new();
         let a = cluster.node_with("a", |config| run_all_on(config, spawner)).await;
         let guard = a.process().unwrap();
-        let mut set = a.monitor_set().unwrap();
+        let mut set = a.monitor_set();
         for _ in 0..MONITORS {
-            set.add(guard.pid()).unwrap();
+            set.monitor(guard.pid()).unwrap();
         }
         let node = a.clone();
         let task = shared.spawn(async move {

@@ -27,7 +27,7 @@ use std::{
 };
 
 use monitor_runtime::{
-    Config, Event, Process, MonitorSet, Name, Node, NodeName, NodeSpec, NodesOptions, RegName,
+    Config, Event, MonitorSet, Name, Node, NodeName, NodeSpec, NodesOptions, Process, RegName,
 };
 
 /// The result of most functions here. The error is a text for people.

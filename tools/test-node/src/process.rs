@@ -4,7 +4,7 @@ use std::{collections::HashMap, error::Error, future::pending, thread, time::Dur
 
 use futures::{StreamExt, channel::mpsc};
 use monitor_runtime::{
-    Connect, Demonitor, Event, ExitReason, Process, MonitorOptions, Node, NodeDownSource, NotAlive, Pid,
+    Connect, Demonitor, Event, ExitReason, MonitorOptions, Node, NodeDownSource, NotAlive, Pid, Process,
     Target,
 };
 use node_protocol::{CommandAnswer, Exit, Output, Subscription};

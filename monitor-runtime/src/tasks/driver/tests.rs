@@ -315,7 +315,10 @@ fn a_route_opens_only_after_the_pending_messages_were_pushed() {
             assert!(
                 fixture
                     .node
-                    .send(OutboundMessage::without_sender(&to, SendOptions::new()), &mut Bytes::from_static(&[7]))
+                    .send(
+                        OutboundMessage::without_sender(&to, SendOptions::new()),
+                        &mut Bytes::from_static(&[7])
+                    )
                     .is_ok()
             )
         };
