@@ -46,7 +46,7 @@ pub struct Process {
     handle: ProcessHandle,
     prefetch: Prefetch,
     /// `None` if the process exits with its body.
-    pub(crate) exit_guard: Option<ExitGuard>,
+    exit_guard: Option<ExitGuard>,
 }
 
 impl Process {

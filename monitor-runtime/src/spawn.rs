@@ -378,8 +378,8 @@ mod tests {
         let name: refs::NodeName = "a@local".parse().unwrap();
         let service = Network::new().join(name.clone());
         let node = Node::with_service(Config::new(name), service).unwrap();
-        let process = node.process().unwrap();
-        let (pid, live) = (process.pid().clone(), process.exit_guard.process.clone());
+        let mut process = node.process().unwrap();
+        let (pid, live) = (process.pid().clone(), process.guard_mut().unwrap().process.clone());
         let monitor = node.monitor(&pid).unwrap();
         let (exits, killed) = live
             .gate
