@@ -298,8 +298,8 @@ fn watched<R>(life: &mut Option<Life>, poll: impl FnOnce(&mut Option<Life>) -> R
     watchdog::poll(node, lives.pid.0.to_u64(), || poll(life))
 }
 
-/// Polls the body of a process. Once the body is done it is dropped, then the process exits. A panic
-/// of a destructor counts as one of the body.
+/// Polls the body of a process. Once the body is done it is dropped, then the process exits. A
+/// panic of a destructor counts as one of the body.
 ///
 /// `of` maps the body's output to its result; an adapter around the body would drop it where its
 /// panic is not caught.

@@ -23,7 +23,10 @@ use rustix::process::{
     Pid, Signal, WaitOptions, getpgrp, getpid, ioctl_tiocsctty, kill_process_group, setsid, waitpid,
 };
 use signal_hook::{
-    consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH},
+    consts::{
+        SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM,
+        SIGWINCH,
+    },
     iterator::Signals,
 };
 
@@ -35,7 +38,8 @@ const WORDS: &str = "PART_WORDS";
 const RECORD: &str = "PART_RECORD";
 
 /// The signals that the recorder records. It stops at SIGTSTP if it does not record it.
-const RECORDED: [i32; 8] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH];
+const RECORDED: [i32; 11] =
+    [SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGWINCH];
 
 /// The command line of a command that records every signal that it gets, and ends by SIGKILL alone.
 pub(crate) fn recorder() -> Vec<String> {
