@@ -241,7 +241,8 @@ impl<F: Future<Output = Result<Result<(), ExitReason>, Aborted>>> Future for Tas
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = self.project();
         let killed = |_| Err(ExitReason::Killed);
-        poll_to_exit(task.body, task.exit_guard, cx, |outcome| outcome.unwrap_or_else(killed)).map(drop)
+        let of = |outcome: Result<_, _>| outcome.unwrap_or_else(killed);
+        watched(task.exit_guard, |exit_guard| poll_to_exit(task.body, exit_guard, cx, of).map(drop))
     }
 }
 
@@ -260,14 +261,22 @@ impl<T, F: Future<Output = Result<T, ExitReason>>> Future for Run<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let run = self.project();
-        match ready!(poll_to_exit(run.body, run.exit_guard, cx, identity)) {
+        match ready!(watched(run.exit_guard, |exit_guard| poll_to_exit(run.body, exit_guard, cx, identity))) {
             Ok(result) => Poll::Ready(result),
             Err(panic) => panic.resume(),
         }
     }
 }
 
-/// Polls the body of a process under the watchdog. Once the body completes it is dropped, then the
+/// Runs `poll` under the watchdog: the body of a process, its destructors and the drop of a panic's
+/// payload are code of the user, and may block.
+fn watched<R>(exit_guard: &mut Option<ExitGuard>, poll: impl FnOnce(&mut Option<ExitGuard>) -> R) -> R {
+    let running = exit_guard.as_ref().expect("a process that has exited is not polled");
+    let node = running.node.inner.number.get().copied().unwrap_or_default();
+    watchdog::poll(node, running.pid.0.to_u64(), || poll(exit_guard))
+}
+
+/// Polls the body of a process. Once the body completes it is dropped, then the
 /// process exits. A panic of a destructor counts as a panic of the body.
 ///
 /// `of` maps the body's output to its result. An adapter around the body could do that, too, but
@@ -279,8 +288,7 @@ fn poll_to_exit<T, F: Future>(
     of: impl FnOnce(F::Output) -> Result<T, ExitReason>,
 ) -> Poll<Result<Result<T, ExitReason>, Payload>> {
     let future = body.as_mut().as_pin_mut().expect("a process that has exited is not polled");
-    let running = exit_guard.as_ref().expect("a process lives as long as its body");
-    let outcome = match running.watch(|| unwind::catch_whole(|| future.poll(cx))) {
+    let outcome = match unwind::catch_whole(|| future.poll(cx)) {
         Ok(Poll::Pending) => return Poll::Pending,
         Ok(Poll::Ready(output)) => Ok(of(output)),
         Err(panic) => Err(panic),
@@ -337,14 +345,6 @@ impl ExitGuard {
     }
 }
 
-impl ExitGuard {
-    /// Runs one poll of the body, which the watchdog reports if it blocks.
-    fn watch<R>(&self, run: impl FnOnce() -> R) -> R {
-        let node = self.node.inner.number.get().copied().unwrap_or_default();
-        watchdog::poll(node, self.pid.0.to_u64(), run)
-    }
-}
-
 impl Drop for ExitGuard {
     fn drop(&mut self) {
         // From here on `Node::kill` returns false.
@@ -365,6 +365,11 @@ impl fmt::Debug for ExitGuard {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::{Mutex, mpsc},
+        time::Duration,
+    };
+
     use monitor_core::DownReason;
     use peer_service::memory::Network;
     use smol::block_on;
@@ -396,5 +401,44 @@ mod tests {
         assert_eq!(block_on(monitor).reason, DownReason::Exit(ExitReason::Shutdown));
         assert!(live.gate.pass(|| ()).is_none());
         exits.join().unwrap();
+    }
+
+    /// Blocks in its destructor until the test drops the sender.
+    struct Blocks(mpsc::Receiver<()>);
+
+    impl Drop for Blocks {
+        fn drop(&mut self) {
+            let _ = self.0.recv();
+        }
+    }
+
+    #[test]
+    fn a_destructor_of_a_process_that_blocks_holds_up_nobody_else() {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        type Spawn = fn(&Node, Blocks) -> Pid;
+        let of_a_killed_body: Spawn = |node, held| {
+            let body = |_| async move {
+                let _held = held;
+                future::pending().await
+            };
+            let pid = node.spawn(body).unwrap();
+            node.kill(&pid).unwrap();
+            pid
+        };
+        let of_a_payload: Spawn = |node, held| {
+            // The hook would print, which may take so long that the watchdog relieves the thread.
+            node.spawn(|_| async move { std::panic::resume_unwind(Box::new(Mutex::new(held))) }).unwrap()
+        };
+        for spawn in [of_a_killed_body, of_a_payload] {
+            let name: refs::NodeName = "a@local".parse().unwrap();
+            let service = Network::new().join(name.clone());
+            let node = Node::with_service(Config::new(name), service).unwrap();
+            let (unblock, blocked) = mpsc::channel();
+            spawn(&node, Blocks(blocked));
+            let (said, heard) = mpsc::channel();
+            node.spawn(|_| async move { said.send(()).map_err(|_| ExitReason::Killed) }).unwrap();
+            assert_eq!(heard.recv_timeout(PATIENCE), Ok(()), "another process runs");
+            drop(unblock);
+        }
     }
 }

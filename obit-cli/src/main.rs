@@ -97,7 +97,8 @@ fn main() {
     log::show_panics();
     job::shim::become_command_if_asked();
     job::witness::be_witness_if_asked();
-    if let Err(failure) = signals::unblock_all().context(|| "cannot unblock signals".to_owned()) {
+    let prepared = signals::unblock_all().and_then(|()| signals::survive_file_limit());
+    if let Err(failure) = prepared.context(|| "cannot prepare for signals".to_owned()) {
         supervisor::fail(&failure);
     }
     match command_line().command {

@@ -4,16 +4,21 @@ use std::{
     collections::VecDeque,
     fs, io,
     os::{fd::AsFd, unix::net::UnixStream},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     net::{SendFlags, send},
 };
 use signal_hook::{
-    consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH},
+    consts::{
+        SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
+        SIGVTALRM, SIGWINCH, SIGXFSZ,
+    },
+    flag,
     iterator::{backend::SignalDelivery, exfiltrator::WithOrigin},
     low_level::siginfo::{Cause, Origin},
 };
@@ -24,13 +29,17 @@ use crate::failure::{Context, ExitCode, Result};
 pub(crate) const ENDING: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
 /// The signals that `obit run` catches. It passes all of them on to its command, except `SIGCHLD`,
 /// which reports a change of the command.
-pub(crate) const OF_WRAPPER: [i32; 10] =
-    [SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH];
+pub(crate) const OF_WRAPPER: [i32; 13] = [
+    SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
+    SIGVTALRM, SIGWINCH,
+];
 
 /// The signals that the witness catches: those that `obit` passes on unless the whole process group
 /// has received them.
-pub(crate) const OF_WITNESS: [i32; 9] =
-    [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH];
+pub(crate) const OF_WITNESS: [i32; 12] = [
+    SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM,
+    SIGWINCH,
+];
 
 /// A signal that this program has received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +67,7 @@ impl Signals {
     /// signals.
     pub(crate) fn catch(signals: &[i32]) -> Result<Self> {
         let ignored = ignored_from_start();
-        let caught = signals.iter().filter(|&&signal| signal == SIGCHLD || ignored >> (signal - 1) & 1 == 0);
+        let caught = signals.iter().filter(|&&signal| signal == SIGCHLD || !is_in(ignored, signal));
         let context = || "cannot wait for signals".to_owned();
         let (read, write) = UnixStream::pair().context(context)?;
         let wake = write.try_clone().context(context)?;
@@ -116,6 +125,27 @@ impl Received {
 /// blocked some.
 pub(crate) fn unblock_all() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)
+}
+
+/// Makes a write beyond the limit of file sizes (`ulimit -f`) fail. By default it ends the program,
+/// which a log must not do. A command that is executed later gets the default action.
+pub(crate) fn survive_file_limit() -> io::Result<()> {
+    if !is_in(ignored_from_start(), SIGXFSZ) {
+        flag::register(SIGXFSZ, Arc::default())?;
+    }
+    Ok(())
+}
+
+/// Lets this thread write to the terminal from the background, also after `stty tostop`. Otherwise
+/// the kernel stops the whole process group at each write.
+pub(crate) fn write_from_background() {
+    let ttou: SigSet = [Signal::SIGTTOU].into_iter().collect();
+    // This fails for no signal that exists.
+    let _ = ttou.thread_block();
+}
+
+const fn is_in(mask: u64, signal: i32) -> bool {
+    mask >> (signal - 1) & 1 == 1
 }
 
 /// The signals that the parent has set to be ignored, one bit each; none on systems other than

@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use super::queue::{LogEntry, Queue};
-use crate::cut::beginning;
+use crate::{cut::beginning, signals};
 
 /// Maximum size of the queue, in bytes.
 const MAX_QUEUE: usize = 1 << 20;
@@ -33,8 +33,12 @@ static HAS_THREAD: OnceLock<bool> = OnceLock::new();
 pub(super) fn start() {
     HAS_THREAD.get_or_init(|| {
         let thread = thread::Builder::new().name("log".to_owned());
-        // Without a thread, lines stay in the queue until the flush.
-        thread.spawn(|| run(&QUEUE, io::stderr())).is_ok()
+        // Without a thread, lines wait for the flush.
+        let write = || {
+            signals::write_from_background();
+            run(&QUEUE, io::stderr());
+        };
+        thread.spawn(write).is_ok()
     });
 }
 
@@ -51,7 +55,10 @@ pub(super) fn push(line: &str) -> bool {
 pub(super) fn flush(at_most: Duration) {
     match HAS_THREAD.get() {
         Some(true) => QUEUE.flush(at_most),
-        Some(false) => write_until(&QUEUE, io::stderr(), Instant::now() + at_most),
+        Some(false) => {
+            signals::write_from_background();
+            write_until(&QUEUE, io::stderr(), Instant::now() + at_most);
+        }
         None => {}
     }
 }

@@ -185,13 +185,30 @@ fn a_script_that_names_no_interpreter_is_run_by_the_shell() {
 #[test]
 fn with_few_descriptors_it_fails_clearly_and_does_not_hang() {
     test(async {
-        let mut failed = Vec::new();
-        for limit in 5..20 {
-            let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
-            let ended = end(by_way_of(&["sh", "-c", &script], &obit_run(&[], &["true"]))).await;
-            failed.push(failed_clearly(&ended, 125, &format!("{limit} descriptors")));
+        let directory = Directory::new();
+        let socket = ["--socket", directory.path("socket").to_str().unwrap()].map(str::to_owned);
+        for options in [&[][..], &socket.each_ref().map(String::as_str)] {
+            let mut failed = Vec::new();
+            for limit in 5..20 {
+                let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+                let ended = end(by_way_of(&["sh", "-c", &script], &obit_run(options, &["true"]))).await;
+                failed.push(failed_clearly(&ended, 125, &format!("{limit} descriptors")));
+            }
+            assert!(failed[0] && !failed[failed.len() - 1], "{failed:?}");
         }
-        assert!(failed[0] && !failed[failed.len() - 1], "{failed:?}");
+    });
+}
+
+#[test]
+fn a_log_that_reaches_the_limit_of_file_sizes_ends_neither_obit_nor_the_command() {
+    test(async {
+        let directory = Directory::new();
+        let log = directory.path("log");
+        let script = format!("ulimit -f 0; exec \"$0\" \"$@\" 2>{}", log.display());
+        let run = obit_run(&["--log", "trace"], &["sh", "-c", "exit 7"]);
+        let ended = end(by_way_of(&["sh", "-c", &script], &run)).await;
+        assert_eq!(ended.code, Some(7), "{}", ended.stderr);
+        assert_eq!(fs::metadata(&log).unwrap().len(), 0, "nothing fits");
     });
 }
 

@@ -1,7 +1,10 @@
 //! `obit run` on a terminal, alone and under a shell with job control.
 #![cfg(target_os = "linux")]
 
-use std::fs::{self, File};
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader},
+};
 
 use rustix::{
     process::{Pid, Signal, kill_process, kill_process_group},
@@ -36,12 +39,21 @@ impl OnTerminal {
         command: Vec<String>,
         nothing_to_read: bool,
     ) -> Self {
+        let before = ["sh", "-c", "exec \"$0\" \"$@\" </dev/null"];
+        let before = if nothing_to_read { &before[..] } else { &[] };
+        OnTerminal::start_by_way_of(before, leader, options, command).await
+    }
+
+    /// `obit run` by way of a command that `before` begins.
+    async fn start_by_way_of(
+        before: &[&str],
+        leader: Vec<String>,
+        options: &[&str],
+        command: Vec<String>,
+    ) -> Self {
         let directory = Directory::new();
         let record = Record::new(directory.path("record"));
-        let mut run: Vec<_> = Vec::new();
-        if nothing_to_read {
-            run.extend(["sh", "-c", "exec \"$0\" \"$@\" </dev/null"].map(str::to_owned));
-        }
+        let mut run: Vec<_> = before.iter().copied().map(str::to_owned).collect();
         let obit = obit_run(options, &command);
         let obit = [obit.get_program()]
             .into_iter()
@@ -179,6 +191,24 @@ fn obit_and_its_command_stop_together_and_go_on_together() {
             run.press(CONTROL_Z);
             run.record.wait("stopped", 4).await;
             run.both('T').await;
+        }
+    });
+}
+
+#[test]
+fn in_the_background_its_log_stops_neither_obit_nor_the_command() {
+    test(async {
+        let script = "set -m; stty tostop; \"$0\" \"$@\" >/dev/null & wait";
+        let before = ["sh", "-c", script];
+        for options in OPTIONS {
+            let options = [&["--log", "info"], options].concat();
+            let run = OnTerminal::start_by_way_of(&before, session_leader(), &options, recorder()).await;
+            let user = BufReader::new(run.user.try_clone().unwrap());
+            let logged =
+                smol::unblock(|| user.lines().any(|line| line.unwrap().contains("the command runs")));
+            assert!(logged.await, "{options:?}");
+            kill_process(run.obit, Signal::USR1).unwrap();
+            assert_eq!(run.times(Signal::USR1).await, 1, "{options:?}");
         }
     });
 }

@@ -23,7 +23,10 @@ use rustix::process::{
     Pid, Signal, WaitOptions, getpgrp, getpid, ioctl_tiocsctty, kill_process_group, setsid, waitpid,
 };
 use signal_hook::{
-    consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH},
+    consts::{
+        SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM,
+        SIGWINCH,
+    },
     iterator::Signals,
 };
 
@@ -34,8 +37,9 @@ const WORDS: &str = "PART_WORDS";
 /// The environment variable with the file of the record.
 const RECORD: &str = "PART_RECORD";
 
-/// The signals that the recorder records. It stops at SIGTSTP if that is not among them.
-const RECORDED: [i32; 8] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH];
+/// The signals that the recorder records. It stops at SIGTSTP if it does not record it.
+const RECORDED: [i32; 11] =
+    [SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGWINCH];
 
 /// The command line of a program that records every signal that it receives, and ends by SIGKILL
 /// alone.

@@ -72,15 +72,18 @@ impl Recorded {
     }
 }
 
-const PASSED_ON: [Signal; 9] = [
+const PASSED_ON: [Signal; 12] = [
     Signal::HUP,
     Signal::INT,
     Signal::QUIT,
     Signal::USR1,
     Signal::USR2,
+    Signal::ALARM,
     Signal::TERM,
     Signal::CONT,
     Signal::TSTP,
+    Signal::VTALARM,
+    Signal::PROF,
     LAST,
 ];
 

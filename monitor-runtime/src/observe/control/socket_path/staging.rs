@@ -73,7 +73,7 @@ pub(super) fn clear(parent: &OwnedFd, parent_path: &Path) {
     let Ok(entries) = Dir::read_from(parent) else { return };
     for entry in entries.filter_map(Result::ok) {
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if let Some(staging) = Staging::open(parent, name)
+        if let Ok(staging) = Staging::open(parent, name)
             && !staging.is_in_use(parent_path)
         {
             staging.remove();
@@ -108,19 +108,20 @@ impl<'a> Staging<'a> {
     fn make(parent: &'a OwnedFd) -> io::Result<Self> {
         let name = name(getrandom::u32().map_err(io::Error::other)?);
         mkdirat(parent, &name, Mode::RWXU)?;
-        Staging::open(parent, OsStr::new(&name)).ok_or_else(|| io::ErrorKind::NotFound.into())
+        Staging::open(parent, OsStr::new(&name))
     }
 
-    /// `None` if that is no staging directory of this user.
-    fn open(parent: &'a OwnedFd, name: &OsStr) -> Option<Self> {
-        let name = name.to_str().filter(|name| is_name(name))?.to_owned();
+    /// Opens a staging directory. `NotFound` if that name is none of this user's; otherwise the
+    /// error of the system.
+    fn open(parent: &'a OwnedFd, name: &OsStr) -> io::Result<Self> {
+        let name = name.to_str().filter(|name| is_name(name)).ok_or(io::ErrorKind::NotFound)?.to_owned();
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let directory = openat(parent, &name, flags, Mode::empty()).ok()?;
-        let stat = fstat(&directory).ok()?;
+        let directory = openat(parent, &name, flags, Mode::empty())?;
+        let stat = fstat(&directory)?;
         let others = Mode::RWXG | Mode::RWXO;
         let is_own =
             stat.st_uid == geteuid().as_raw() && !Mode::from_raw_mode(stat.st_mode).intersects(others);
-        is_own.then_some(Staging { parent, name, directory })
+        if is_own { Ok(Staging { parent, name, directory }) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     fn bind(&self, parent_path: &Path) -> io::Result<UnixListener> {
