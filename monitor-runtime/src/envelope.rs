@@ -20,9 +20,9 @@ use crate::error::SendErrorKind;
 /// # let node = Node::with_service(Config::new("a@local"), service)?;
 /// # let (me, worker) = (node.process()?, node.process()?);
 /// let bulk = node.channel("bulk").ok_or("no such channel is configured")?;
-/// me.mailbox.try_send(worker.pid(), "a body alone")?;
-/// me.mailbox.try_send(worker.pid(), Envelope::new("a long report").channel(bulk).or_default_channel())?;
-/// me.mailbox.try_send(worker.pid(), Envelope::new(Postcard(("resize", 640, 480))).channel(bulk))?;
+/// me.try_send(worker.pid(), "a body alone")?;
+/// me.try_send(worker.pid(), Envelope::new("a long report").channel(bulk).or_default_channel())?;
+/// me.try_send(worker.pid(), Envelope::new(Postcard(("resize", 640, 480))).channel(bulk))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
