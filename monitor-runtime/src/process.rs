@@ -109,6 +109,10 @@ impl Process {
 
     /// [`Process::recv`] for futures and streams that are written by hand. If it is pending, the
     /// next event wakes the task of `cx`, which replaces the task of an earlier call.
+    ///
+    /// The waker is called in place: for an event from another node that is on the node's own
+    /// thread. A panic of a waker is caught, but a waker that blocks delays the node's heartbeats
+    /// and other frames, so a waker must not block. The wakers of executors do not.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         self.next(|queue| queue.poll_pop(cx))
     }
