@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::error::DecodeError;
 
-/// An event that a [`Process`](crate::Process) receives. The body of a message is bytes, or a value that
-/// [`Event::decode`] has decoded.
+/// An event that a [`Process`](crate::Process) receives. The body of a message is bytes, or a value
+/// that [`Event::decode`] has decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<B = Bytes> {
