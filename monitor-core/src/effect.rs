@@ -188,7 +188,7 @@ impl NodesOptions {
 /// The end of a monitor: its target, the reason, and the evidence for it.
 ///
 /// Its [`Display`](fmt::Display) is a line for a person. Programs match [`Down::reason`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 #[doc(alias = "DOWN")]
 pub struct Down {

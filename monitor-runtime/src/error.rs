@@ -199,7 +199,7 @@ pub enum StartError {
     },
     /// The operating system returned no random numbers.
     #[error("the operating system gave no random numbers")]
-    Random(#[source] getrandom::Error),
+    Random(#[source] std::io::Error),
     /// The thread that runs the node could not be started.
     #[error("the node's thread could not be started")]
     Thread(#[source] std::io::Error),
@@ -207,4 +207,10 @@ pub enum StartError {
     #[cfg(feature = "tcp")]
     #[error(transparent)]
     Tcp(#[from] crate::tcp::TcpStartError),
+}
+
+impl StartError {
+    pub(crate) fn random(error: getrandom::Error) -> Self {
+        StartError::Random(std::io::Error::other(error))
+    }
 }

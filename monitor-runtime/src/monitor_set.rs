@@ -77,9 +77,9 @@ impl MonitorSet {
         Ok(self.watcher.node.inner.reference(id))
     }
 
-    /// Ends a monitor of this set and flushes: its `Down` is not yielded any more. The
-    /// result is [`Demonitored::Unknown`] if it is no monitor of this set, or its `Down` was yielded
-    /// before. Amortized O(1).
+    /// Ends a monitor of this set and flushes: its `Down` is not yielded any more. The result is
+    /// [`Demonitored::Unknown`] if it is no monitor of this set, or its `Down` was yielded before.
+    /// Amortized O(1).
     pub fn demonitor(&mut self, monitor: &MonitorRef) -> Demonitored {
         let Some(id) = self.watcher.node.inner.monitor_id(monitor) else { return Demonitored::Unknown };
         let found = self.watcher.demonitor(id);

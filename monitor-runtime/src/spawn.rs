@@ -85,7 +85,8 @@ impl Node {
     {
         let task = prepare(self)?;
         let pid = task.pid().clone();
-        // The process is registered, but its task has not started. A local monitor does not use the peer service.
+        // The process is registered, but its task has not started. A local monitor does not use the
+        // peer service.
         let monitor = self.monitor(&pid).map_err(|_| NotAlive)?;
         task.start(f);
         Ok((pid, monitor))
@@ -165,7 +166,8 @@ pub(crate) struct Prepared {
     aborted: AbortRegistration,
 }
 
-/// Registers a process. The caller starts its task; if it drops the process instead, the exit reason is `Killed`.
+/// Registers a process. The caller starts its task; if it drops the process instead, the exit
+/// reason is `Killed`.
 pub(crate) fn prepare(node: &Node) -> Result<Prepared, NotAlive> {
     let (abort, aborted) = AbortHandle::new_pair();
     let process = register(node, Some(abort))?;
@@ -196,7 +198,8 @@ pin_project! {
     /// The task of a spawned process. It is not an async block, because that would store the
     /// function beside the future that it returns, and most of a process's memory is that future.
     struct Task<F> {
-        // The order matters: the body is dropped before the exit is reported, also when an executor drops the task.
+        // The order matters: the body is dropped before the exit is reported, also when an executor
+        // drops the task.
         #[pin]
         body: Option<F>,
         exit_guard: Option<ExitGuard>,
@@ -343,7 +346,8 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    /// The exit waits for a send that has begun. A kill at that moment returns false, and another send is refused.
+    /// The exit waits for a send that has begun. A kill at that moment returns false, and another
+    /// send is refused.
     #[test]
     fn a_kill_while_the_exit_waits_for_a_send_says_that_it_comes_too_late() {
         let name: refs::NodeName = "a@local".parse().unwrap();

@@ -6,7 +6,9 @@ mod common;
 use std::fmt::Debug;
 
 use common::{Cluster, eventually, name, next_node_down, next_node_up, run};
-use monitor_runtime::{MonitorOptions, PastDown, StartError, prelude::*};
+use monitor_runtime::{
+    Call, Envelope, MonitorOptions, PastDown, SendError, StartError, TrySendError, TypedCall, prelude::*,
+};
 use serde_json::json;
 
 fn send<T: Send + Debug + 'static>() {}
@@ -18,17 +20,22 @@ fn handles_go_to_other_threads() {
     send_and_sync::<Node>();
     send_and_sync::<Config>();
     send_and_sync::<Process>();
-    send_and_sync::<Process>();
+    send_and_sync::<Addr<String>>();
+    send_and_sync::<Envelope>();
     send_and_sync::<Monitor>();
     send_and_sync::<MonitorSet>();
     send_and_sync::<Event>();
     send_and_sync::<Down>();
     send_and_sync::<CallError>();
+    send_and_sync::<SendError>();
+    send_and_sync::<TrySendError>();
     send_and_sync::<StartError>();
     #[cfg(all(feature = "control", unix))]
     send_and_sync::<monitor_runtime::control::Served>();
     #[cfg(feature = "metrics")]
     send_and_sync::<monitor_runtime::metrics::Recording>();
+    send::<Call>();
+    send::<TypedCall<String>>();
     send::<monitor_runtime::test_util::Cluster>();
 }
 

@@ -32,8 +32,8 @@ pub(crate) enum WatcherKey {
 }
 
 impl Inner {
-    /// Monitors a target for a process or a watcher; a watcher that is new is registered in the same
-    /// step. With a `call`, the reply or the `Down` goes there instead of the mailbox.
+    /// Monitors a target for a process or a watcher; a watcher that is new is registered in the
+    /// same step. With a `call`, the reply or the `Down` goes there instead of the mailbox.
     pub(crate) fn monitor(
         &self,
         watcher: WatcherKey,
