@@ -2,9 +2,7 @@
 //! one notice.
 
 use futures::FutureExt;
-use monitor_runtime::{
-    Connect, EndKind, NodeDown, NodeDownSource, NodeName, NodeType, NodesOptions, TryRecvError, prelude::*,
-};
+use monitor_runtime::{Connect, EndKind, NodeDown, NodeDownSource, NodeType, TryRecvError, prelude::*};
 
 use crate::{
     common::{eventually, next_node_down, next_node_up},

@@ -1,7 +1,7 @@
 //! Subscriptions to all nodes: `net_kernel:monitor_nodes/2`. Equal options of a process are
 //! one subscription.
 
-use monitor_runtime::{EndKind, NodeDownSource, NodeType, NodesOptions, TryRecvError, prelude::*};
+use monitor_runtime::{EndKind, NodeDownSource, NodeType, TryRecvError, prelude::*};
 
 use crate::{
     common::{eventually, next_node_down, next_node_up},

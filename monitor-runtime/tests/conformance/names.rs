@@ -1,8 +1,7 @@
 //! Monitors by registered name: `erlang:monitor(process, {Name, Node})`.
 
 use futures::channel::oneshot;
-use monitor_runtime::TryRecvError;
-use monitor_runtime::prelude::*;
+use monitor_runtime::{TryRecvError, prelude::*};
 
 use crate::{
     common::{eventually, name, next_down},
