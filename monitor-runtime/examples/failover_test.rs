@@ -43,7 +43,7 @@ async fn lead(mut mailbox: Process, workers: Vec<Name>, job: &'static str) -> Re
 
 /// Begins every job that it receives, and completes it on the message `done`.
 async fn work(mut mailbox: Process, log: EventLog) -> Result<(), ExitReason> {
-    mailbox.register("worker".parse()?)?;
+    mailbox.register("worker")?;
     let (me, mut customer) = (mailbox.pid().node().name.label().to_owned(), None);
     while let Some(event) = mailbox.recv().await {
         let Event::Message(message) = event else { continue };
@@ -99,7 +99,7 @@ fn a_worker_is_cut_off(fixture: &Fixture) -> Outcome {
     // count any more; its pid is a token by which others can refuse it, as `leader_lease` shows.
     fixture.cluster.network().heal(fixture.node("leader").name(), fixture.node("one").name());
     fixture.cluster.advance(Duration::from_secs(60));
-    assert!(fixture.node("one").whereis(&"worker".parse()?).is_some());
+    assert!(fixture.node("one").whereis("worker").is_some());
     fixture.log.expect(&["0 ms: one begins to dig", "5000 ms: two begins to dig"]);
     Ok(())
 }
@@ -153,7 +153,7 @@ impl Fixture {
     }
 
     fn worker(&self, label: &str) -> Pid {
-        self.node(label).whereis(&"worker".parse().expect("a name")).expect("it lives")
+        self.node(label).whereis("worker").expect("it lives")
     }
 }
 

@@ -95,12 +95,11 @@ impl LeaseRow {
 }
 
 async fn storage(mut mailbox: Process, log: EventLog) -> Result<(), ExitReason> {
-    mailbox.register("row".parse()?)?;
+    mailbox.register("row")?;
     let mut row = LeaseRow::default();
-    while let Some(event) = mailbox.recv_as::<Request>().await {
-        let Event::Message(Message { from: Some(from), body, reply_to: Some(reply_to), .. }) = event? else {
-            continue;
-        };
+    while let Some(event) = mailbox.recv().await {
+        let Event::Message(request) = event.decode::<Request>() else { continue };
+        let Message { from: Some(from), body, reply_to: Some(reply_to), .. } = request else { continue };
         let story = if let Request::Write(value) = &body { Some(format!("writes '{value}'")) } else { None };
         let done = row.update(&from, body, log.clock.now());
         if let Some(story) = story {
@@ -175,8 +174,8 @@ async fn next_value(mailbox: &mut Process) -> Option<Request> {
 }
 
 async fn ask(mailbox: &Process, request: Request) -> Result<RowState, ExitReason> {
-    let row: Name = "row@storage@test".parse()?;
-    Ok(mailbox.call_as(row, &request, Duration::MAX).await?)
+    let row = mailbox.addr("row@storage@test")?;
+    Ok(row.call(request).await?)
 }
 
 // The run.

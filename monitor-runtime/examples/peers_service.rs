@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn start(label: &str) -> Result<Node, Box<dyn Error>> {
-    let config = Config::new(format!("{label}@127.0.0.1").parse()?).listen("127.0.0.1:0".parse()?);
+    let config = Config::new(format!("{label}@127.0.0.1")).listen("127.0.0.1:0".parse()?);
     Ok(Node::start(config).await?)
 }
 
@@ -84,7 +84,7 @@ fn peers(node: &Node) -> String {
 /// and its process are dropped.
 async fn until_gone(node: &Node, name: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
     let mut me = node.process()?;
-    me.monitor_node(name.parse::<NodeName>()?)?;
+    me.monitor_node(name)?;
     match me.recv().await {
         Some(Event::NodeDown(down)) => Ok(down.to_string()),
         _ => Err("this node was stopped".into()),

@@ -79,11 +79,11 @@ async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
             let Event::Message(Message { from: Some(from), body, .. }) = event else { continue };
             server.try_send(from, body.to_ascii_uppercase())?;
         }
-        Ok::<_, monitor_runtime::SendError>(())
+        Ok::<_, monitor_runtime::TrySendError>(())
     });
     client.try_send(&server_pid, "hello")?;
     let Some(Event::Message(answer)) = client.recv().await else { return Err("no answer".into()) };
-    assert_eq!(answer.body, b"HELLO");
+    assert_eq!(answer.body, "HELLO");
     println!("an answer: {}", String::from_utf8_lossy(&answer.body));
 
     // When the node stops, all mailboxes end, and so do the tasks that read them.

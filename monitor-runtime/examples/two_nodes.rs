@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             mailbox.recv().await; // the first page
             Err(ExitReason::other("out of paper"))
         })?;
-        b.register("printer".parse()?, &worker)?;
+        b.register("printer", &worker)?;
 
         // On a: the address of b. A name like b@10.0.0.8:7001 contains it; here the system has
         // chosen the port.
@@ -61,6 +61,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn start(label: &str) -> Result<Node, Box<dyn std::error::Error>> {
-    let config = Config::new(format!("{label}@127.0.0.1").parse()?).listen("127.0.0.1:0".parse()?);
+    let config = Config::new(format!("{label}@127.0.0.1")).listen("127.0.0.1:0".parse()?);
     Ok(Node::start(config).await?)
 }

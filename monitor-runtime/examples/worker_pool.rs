@@ -69,7 +69,7 @@ async fn pool() -> Result<(), Box<dyn Error>> {
         }
         match me.recv().await.ok_or("the node was stopped")? {
             Event::Message(message) => {
-                let text = String::from_utf8(message.body)?;
+                let text = str::from_utf8(&message.body)?;
                 let (job, result) = text.split_once(' ').ok_or("a result without a job")?;
                 let job: u64 = job.parse()?;
                 results.insert(job, result.parse::<u64>()?);
@@ -134,15 +134,15 @@ impl Drop for Program {
 
 /// Squares numbers, until the pool closes its standard input.
 async fn work(label: &str) -> Result<(), Box<dyn Error>> {
-    let name = format!("{label}@127.0.0.1").parse()?;
+    let name = format!("{label}@127.0.0.1");
     let node = Node::start(Config::new(name).listen("127.0.0.1:0".parse()?)).await?;
     let mut me = node.process()?;
-    me.register("worker".parse()?)?;
+    me.register("worker")?;
     println!("{}", node.local_addr().ok_or("a node over TCP listens")?);
     let jobs = async move {
         while let Some(event) = me.recv().await {
             let Event::Message(Message { from: Some(pool), body, .. }) = event else { continue };
-            let job: u64 = String::from_utf8(body)?.parse()?;
+            let job: u64 = str::from_utf8(&body)?.parse()?;
             smol::Timer::after(Duration::from_millis(100)).await; // time to be killed in
             me.try_send(pool, format!("{job} {}", job * job))?;
         }

@@ -63,11 +63,11 @@ impl Process {
     ///     Ok(())
     /// })?;
     /// let me = node.process()?;
-    /// let reply = me.mailbox.call(&shouter, "hello").timeout(Duration::from_secs(5)).await?;
+    /// let reply = me.call(&shouter, "hello").timeout(Duration::from_secs(5)).await?;
     /// assert_eq!(reply.body, "HELLO");
     ///
     /// node.kill(&shouter)?;
-    /// let error = me.mailbox.call(&shouter, "still there?").await.unwrap_err();
+    /// let error = me.call(&shouter, "still there?").await.unwrap_err();
     /// assert!(matches!(error, CallError::Down(down) if down.reason.is_terminal()));
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```

@@ -25,7 +25,7 @@ impl Message {
     /// # use peer_service::memory::Network;
     /// # smol::block_on(async {
     /// # let node = Node::with_service(Config::new("a@local"), Network::new().join("a@local".parse()?))?;
-    /// let mut me = node.process()?.mailbox;
+    /// let mut me = node.process()?;
     /// me.try_send(me.pid(), Postcard(("resize", 640_u32, 480_u32)))?;
     /// let Some(Event::Message(message)) = me.recv().await else { panic!("a message was sent") };
     /// let error = message.decode::<String>().unwrap_err();

@@ -20,9 +20,9 @@ use crate::error::SendErrorKind;
 /// # let node = Node::with_service(Config::new("a@local"), service)?;
 /// # let (me, worker) = (node.process()?, node.process()?);
 /// let bulk = node.channel("bulk").ok_or("no such channel is configured")?;
-/// me.mailbox.try_send(worker.pid(), "a body alone")?;
-/// me.mailbox.try_send(worker.pid(), Envelope::new("a long report").channel(bulk).or_default_channel())?;
-/// me.mailbox.try_send(worker.pid(), Envelope::new(Postcard(("resize", 640, 480))).channel(bulk))?;
+/// me.try_send(worker.pid(), "a body alone")?;
+/// me.try_send(worker.pid(), Envelope::new("a long report").channel(bulk).or_default_channel())?;
+/// me.try_send(worker.pid(), Envelope::new(Postcard(("resize", 640, 480))).channel(bulk))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +124,12 @@ impl<const LEN: usize> IntoEnvelope for &'static [u8; LEN] {
     }
 }
 
+impl<const LEN: usize> IntoEnvelope for [u8; LEN] {
+    fn into_envelope(self) -> Envelope {
+        Envelope::of_body(Bytes::copy_from_slice(&self))
+    }
+}
+
 /// A message body that is a value, in the form of
 /// [postcard](https://postcard.jamesmunns.com/wire-format). [`Message::decode`] reads it.
 ///
@@ -153,5 +159,20 @@ pub(crate) struct SendOptions {
 impl SendOptions {
     pub(crate) const fn new() -> Self {
         SendOptions { channel: ChannelId::DEFAULT, or_default_channel: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unused_capacity_of_a_body_is_freed() {
+        let mut oversized = Vec::with_capacity(1 << 20);
+        oversized.extend_from_slice(b"0123456789");
+        let body = Envelope::new(oversized).into_body();
+        assert_eq!(body, "0123456789");
+        // The bytes own their allocation alone, so the vector has the capacity of that.
+        assert!(Vec::from(body).capacity() <= 32);
     }
 }

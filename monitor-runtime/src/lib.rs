@@ -18,10 +18,10 @@
 //!     mailbox.recv().await;
 //!     Err(ExitReason::other("out of paper")) // an error is a reason, and so is a panic
 //! })?;
-//! b.register("printer".parse()?, &worker)?;
+//! b.register("printer", &worker)?;
 //!
 //! // On node a: monitor it by its name, which connects to b, and wait for its end.
-//! let monitor = a.monitor("printer@b@local".parse::<Name>()?)?;
+//! let monitor = a.monitor("printer@b@local")?;
 //! a.try_send(&worker, "print this")?;
 //! let down = monitor.await;
 //! println!("{down}"); // printer@b@local is gone: exit: out of paper

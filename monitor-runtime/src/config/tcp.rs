@@ -27,7 +27,7 @@ impl Config {
     /// # use monitor_runtime::{Config, Tls};
     /// let config = Config::new("billing@db1.example:7001")
     ///     .tls(Tls::from_pem_files("ca.pem", "node.pem", "node.key")?)
-    ///     .peers(["audit@db2.example:7001".parse()?, "web@db3.example=10.0.0.9:7001".parse()?]);
+    ///     .peers(["audit@db2.example:7001", "web@db3.example=10.0.0.9:7001"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[cfg(feature = "tls")]

@@ -23,8 +23,8 @@ fn a_node_that_watches_is_asked_why() {
         let directory = Directory::new();
         let (a, b) = (node("a").await, node("b").await);
         let (worker, other) = (a.process().unwrap(), b.process().unwrap());
-        worker.register("worker".parse().unwrap()).unwrap();
-        other.register("other".parse().unwrap()).unwrap();
+        worker.register("worker").unwrap();
+        other.register("other").unwrap();
         let mut command = obit(["watch", "--json", &target("worker", &a), &target("other", &b)]);
         command.env("XDG_RUNTIME_DIR", directory.path(""));
         let mut watch = Running::start(command);
@@ -88,7 +88,7 @@ fn the_silence_of_a_frozen_node_is_the_evidence() {
         let job1 = format!("job1@job@127.0.0.1={}", job.address().await);
         let b = node("b").await;
         let other = b.process().unwrap();
-        other.register("other".parse().unwrap()).unwrap();
+        other.register("other").unwrap();
         let mut command =
             obit(["watch", "--preset", "fast", &job1, "nobody@job@127.0.0.1", &target("other", &b)]);
         command.arg("--socket").arg(&socket);
@@ -223,7 +223,7 @@ fn a_hidden_node_shows_no_peer_as_hidden() {
         let directory = Directory::new();
         let a = node("a").await;
         let worker = a.process().unwrap();
-        worker.register("worker".parse().unwrap()).unwrap();
+        worker.register("worker").unwrap();
         let mut command = obit(["watch", &target("worker", &a)]);
         command.env("XDG_RUNTIME_DIR", directory.path(""));
         let _watch = Running::start(command);
@@ -267,7 +267,7 @@ fn long_reasons_that_were_not_read_are_cut_and_marked_and_a_short_one_behind_the
         let workers: Vec<_> = (0..=FLOOD)
             .map(|n| {
                 let worker = a.process().unwrap();
-                worker.register(format!("worker{n}").parse().unwrap()).unwrap();
+                worker.register(format!("worker{n}")).unwrap();
                 worker
             })
             .collect();

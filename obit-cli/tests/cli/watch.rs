@@ -7,7 +7,7 @@ use crate::support::{Directory, Running, end, eventually, node, obit, target, te
 
 fn process(node: &Node, name: &str) -> Process {
     let process = node.process().unwrap();
-    process.register(name.parse().unwrap()).unwrap();
+    process.register(name).unwrap();
     process
 }
 

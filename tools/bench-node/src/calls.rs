@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use monitor_runtime::{Demonitor, MonitorError, Name, Node, Pid, Process, SendError, SendOptions};
+use monitor_runtime::{Bytes, Envelope, MonitorError, Name, Node, Pid, Process, SendError};
 use smol::future::block_on;
 
 use crate::{
@@ -82,7 +82,11 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) fn start(node: &Node, to: &Name, a_second: u64) -> Result<Self> {
         let (process, to) = (node.process()?, to.clone());
-        let options = node.channel(BULK).map_or(SendOptions::new(), |bulk| SendOptions::new().channel(bulk));
+        let message = Envelope::new(Bytes::from_static(&[b'.'; 64]));
+        let message = match node.channel(BULK) {
+            Some(bulk) => message.channel(bulk),
+            None => message,
+        };
         let over = Arc::<AtomicBool>::default();
         let until = over.clone();
         let thread = thread::spawn(move || {
@@ -92,7 +96,7 @@ impl Load {
                     thread::sleep(PAUSE);
                     continue;
                 }
-                block_on(process.send(&to, OPTIONS(vec![b'.'; 64], options)))?;
+                block_on(process.send(&to, message.clone()))?;
                 sent += 1;
             }
             Ok(())

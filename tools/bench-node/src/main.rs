@@ -89,14 +89,14 @@ impl Options {
                     continue;
                 }
                 "--bulk" => {
-                    bulk = Some(watcher::BULK.parse()?);
+                    bulk = Some(watcher::BULK);
                     continue;
                 }
                 _ => {}
             }
             let value = arguments.next().ok_or(format!("{argument} needs a value"))?;
             match argument.as_str() {
-                "--name" => name = Some(value.parse()?),
+                "--name" => name = Some(value),
                 "--peer" => peer = Some(value.parse()?),
                 "--heartbeat" => heartbeat = value,
                 _ => Err(format!("{argument} is no option; the head of the program lists them"))?,

@@ -21,7 +21,7 @@ struct Targets {
 /// Starts the process on a thread of its own, as a program with many guards usually does.
 pub(crate) fn start(node: &Node) -> Result {
     let mut control = node.process()?;
-    control.register(CONTROL.parse()?)?;
+    control.register(CONTROL)?;
     let node = node.clone();
     thread::spawn(move || {
         let mut targets = Targets::default();

@@ -25,9 +25,7 @@ use std::{
     time::Instant,
 };
 
-use monitor_runtime::{
-    Demonitor, Event, MonitorOptions, Name, Node, NodeName, Pid, Process, Target, refs::Serial,
-};
+use monitor_runtime::{Event, MonitorOptions, Name, Node, NodeName, Pid, Process, Target, refs::Serial};
 use smol::future::block_on;
 
 use crate::{
@@ -289,7 +287,7 @@ impl Watcher {
 
     /// Retries while the queue is full of messages that are sent as fast as possible.
     fn send(&self, request: &str) -> Result {
-        Ok(block_on(self.process.send(&self.control, request))?)
+        Ok(block_on(self.process.send(&self.control, request.to_owned()))?)
     }
 
     /// Waits for the next `Down`, and returns its tag.

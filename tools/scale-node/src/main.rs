@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 fn run() -> Result {
     let node = smol::block_on(Node::start(config(env::args().skip(1))?))?;
     let member = node.process()?;
-    member.register(MEMBER.parse()?)?;
+    member.register(MEMBER)?;
     let counter = NodeCounter::count(&node)?;
     let mut monitors = node.monitor_set();
     say("ready")?;

@@ -1,6 +1,6 @@
 //! The workload: processes start and exit, make and remove monitors, send and receive messages.
 
-use monitor_runtime::{Demonitor, ExitReason, NodeType, NodesOptions, Process};
+use monitor_runtime::{Demonitored, ExitReason, NodeType, NodesOptions, Process};
 use peer_service::{NodeId, SessionId};
 use refs::{Name, Pid, RegName, Serial, Target};
 
@@ -179,15 +179,15 @@ impl World {
     fn demonitor(&mut self, watcher: ProcIx) {
         let monitors: Vec<usize> = self.oracle.procs[watcher].open.iter().copied().collect();
         let Some(monitor) = self.rng.choice(monitors) else { return };
-        let mut options = Demonitor::new().info();
-        options.flush = self.rng.bool();
+        let flush = self.rng.bool();
         let reference = self.oracle.monitors[monitor].reference.clone();
         let process = self.oracle.procs[watcher].process();
-        let was_active = process.demonitor_with(&reference, options).expect("the watcher is running");
+        let found = if flush { process.demonitor_flush(&reference) } else { process.demonitor(&reference) };
+        let was_active = found.expect("the watcher is running") == Demonitored::Active;
         self.counts.demonitors += 1;
         self.counts.demonitors_late += u64::from(!was_active);
-        self.trace(|_| format!("demonitor of {reference:?}, {options:?}: {was_active}"));
-        self.oracle.demonitored(monitor, was_active, options.flush);
+        self.trace(|_| format!("demonitor of {reference:?}, flush {flush}: {was_active}"));
+        self.oracle.demonitored(monitor, was_active, flush);
     }
 
     fn monitor_node(&mut self, proc: ProcIx) {

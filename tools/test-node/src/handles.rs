@@ -6,7 +6,7 @@ use futures::{
     StreamExt,
     channel::{mpsc, oneshot},
 };
-use monitor_runtime::{Monitor, MonitorOptions, Node, Target};
+use monitor_runtime::{Demonitored, Monitor, MonitorOptions, Node, Target};
 use node_protocol::CommandAnswer;
 
 use crate::{
@@ -108,7 +108,7 @@ async fn tend_future(mut monitor: Monitor, ended: oneshot::Receiver<EndRequest>)
         Next::Fired(down) => say(&output::down("handle".to_owned(), &down)),
         Next::End(EndRequest { info, was_active }) => {
             let flag = match info {
-                true => monitor.demonitor(),
+                true => monitor.demonitor() == Demonitored::Active,
                 false => {
                     drop(monitor);
                     true
@@ -126,7 +126,7 @@ async fn tend_set(node: Node, mut orders: mpsc::UnboundedReceiver<SetOrder>) {
         Order(Option<SetOrder>),
         Fired(Option<monitor_runtime::Down>),
     }
-    let Ok(mut set) = node.monitor_set() else { return };
+    let mut set = node.monitor_set();
     loop {
         let order = async { Next::Order(orders.next().await) };
         let fired = async {
@@ -149,7 +149,8 @@ async fn tend_set(node: Node, mut orders: mpsc::UnboundedReceiver<SetOrder>) {
                 );
             }
             Next::Order(Some(SetOrder::Remove { monitor, was_active })) => {
-                let was = text::monitor(&monitor).is_ok_and(|monitor| set.demonitor(&monitor));
+                let was = text::monitor(&monitor)
+                    .is_ok_and(|monitor| set.demonitor(&monitor) == Demonitored::Active);
                 // This fails only if the receiver is gone.
                 let _ = was_active.send(was);
             }

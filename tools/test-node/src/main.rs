@@ -34,7 +34,7 @@ use std::{
 };
 
 use futures::{StreamExt, channel::mpsc};
-use monitor_runtime::{Node, NodeName, Pid, RegName};
+use monitor_runtime::{Node, Pid};
 use node_protocol::{Command, CommandAnswer, Output, Request};
 
 mod handles;
@@ -45,7 +45,7 @@ mod text;
 
 use handles::Handles;
 use output::{Ticket, say};
-use process::Order;
+use process::{EndMonitor, Order};
 
 fn main() -> ExitCode {
     match smol::block_on(run()) {
@@ -111,10 +111,7 @@ impl Program {
                 self.order(&process, Order::Monitor { targets, options: text::options(tag, never), ticket });
             }
             Command::Demonitor { process, monitors, flush, info } => {
-                self.order(
-                    &process,
-                    Order::Demonitor { monitors, how: text::demonitor(flush, info), ticket },
-                );
+                self.order(&process, Order::Demonitor { monitors, how: EndMonitor { flush, info }, ticket });
             }
             Command::MonitorNode { process, node, never } => {
                 self.order(&process, Order::MonitorNode(node, text::connect(never), ticket));
@@ -160,9 +157,9 @@ impl Program {
                 CommandAnswer::Done
             }
             Command::Kill { process } => CommandAnswer::Flags(vec![self.node.kill(&text::pid(&process)?)?]),
-            Command::Unregister { name } => CommandAnswer::Flags(vec![self.node.unregister(&name.parse()?)?]),
+            Command::Unregister { name } => CommandAnswer::Flags(vec![self.node.unregister(name)?]),
             Command::Whereis { name } => {
-                let holder = self.node.whereis(&name.parse::<RegName>()?);
+                let holder = self.node.whereis(name);
                 CommandAnswer::Pids(holder.iter().map(Pid::to_string).collect())
             }
             Command::Connect { node } => {
@@ -170,7 +167,7 @@ impl Program {
                 CommandAnswer::Done
             }
             Command::Disconnect { node } => {
-                self.node.disconnect(&node.parse::<NodeName>()?)?;
+                self.node.disconnect(node)?;
                 CommandAnswer::Done
             }
             Command::Nodes { of } => CommandAnswer::Nodes(

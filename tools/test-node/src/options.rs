@@ -16,7 +16,7 @@ pub(crate) fn config(mut arguments: impl Iterator<Item = String>) -> Result<Conf
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
-            "--name" => name = Some(value()?.parse().map_err(|error| format!("--name: {error}"))?),
+            "--name" => name = Some(value()?),
             "--listen" => listen = Some(value()?.parse().map_err(|error| format!("--listen: {error}"))?),
             "--peer" => peers.push(value()?.parse().map_err(|error| format!("--peer: {error}"))?),
             "--heartbeat" => heartbeat = value()?,

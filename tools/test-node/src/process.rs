@@ -4,7 +4,7 @@ use std::{collections::HashMap, error::Error, future::pending, thread, time::Dur
 
 use futures::{StreamExt, channel::mpsc};
 use monitor_runtime::{
-    Connect, Demonitor, Event, ExitReason, MonitorOptions, Node, NodeDownSource, NotAlive, Pid, Process,
+    Connect, Demonitored, Event, ExitReason, MonitorOptions, Node, NodeDownSource, NotAlive, Pid, Process,
     Target,
 };
 use node_protocol::{CommandAnswer, Exit, Output, Subscription};
@@ -13,6 +13,13 @@ use crate::{
     output::{self, Ticket, say},
     text,
 };
+
+/// How to end a monitor: whether its `Down` is removed from the mailbox, and whether the answer
+/// tells if it was active. Without `info` the answer is true, as in Erlang.
+pub(crate) struct EndMonitor {
+    pub(crate) flush: bool,
+    pub(crate) info: bool,
+}
 
 /// A command for a process.
 pub(crate) enum Order {
@@ -34,7 +41,7 @@ pub(crate) enum Order {
     },
     Demonitor {
         monitors: Vec<String>,
-        how: Demonitor,
+        how: EndMonitor,
         ticket: Ticket,
     },
     MonitorNode(String, Connect, Ticket),
@@ -97,7 +104,7 @@ async fn live(mailbox: &mut Process, mut orders: mpsc::UnboundedReceiver<Order>)
                     // a value.
                     panic!("{text}");
                 }
-                return text::exit_reason(&how).expect("the caller keeps to the limit of reasons");
+                return text::exit_reason(&how);
             }
             Next::Order(Some(Order::Pause(pause, ticket))) => {
                 paused = pause;
@@ -161,7 +168,7 @@ fn obey(mailbox: &Process, order: Order) {
 }
 
 fn register(mailbox: &Process, name: &str) -> Result<CommandAnswer, Box<dyn Error>> {
-    mailbox.register(name.parse()?)?;
+    mailbox.register(name)?;
     Ok(CommandAnswer::Done)
 }
 
@@ -179,11 +186,14 @@ fn monitor(
 fn demonitor(
     mailbox: &Process,
     monitors: &[String],
-    how: Demonitor,
+    how: EndMonitor,
 ) -> Result<CommandAnswer, Box<dyn Error>> {
-    let flags: Result<_, _> =
-        monitors.iter().map(|monitor| Ok(mailbox.demonitor_with(&text::monitor(monitor)?, how)?)).collect();
-    flags.map(CommandAnswer::Flags)
+    let end = |monitor: &String| {
+        let monitor = text::monitor(monitor)?;
+        let found = if how.flush { mailbox.demonitor_flush(&monitor) } else { mailbox.demonitor(&monitor) };
+        Ok(found? == Demonitored::Active || !how.info)
+    };
+    monitors.iter().map(end).collect::<Result<_, _>>().map(CommandAnswer::Flags)
 }
 
 fn monitor_node(mailbox: &Process, node: &str, connect: Connect) -> Result<CommandAnswer, Box<dyn Error>> {
@@ -192,7 +202,7 @@ fn monitor_node(mailbox: &Process, node: &str, connect: Connect) -> Result<Comma
 }
 
 fn demonitor_node(mailbox: &Process, node: &str) -> Result<CommandAnswer, Box<dyn Error>> {
-    mailbox.demonitor_node(&node.parse()?)?;
+    mailbox.demonitor_node(node)?;
     Ok(CommandAnswer::Done)
 }
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, error::Error};
 
 use monitor_runtime::{
-    Connect, Demonitor, DownReason, ExitReason, MonitorOptions, MonitorRef, Name, NodeId, NodeInfo, NodeSpec,
-    NodeType, NodesOptions, Pid, ReasonTooLarge, Reference, SessionEnd, SessionId, Stats, Target,
+    Connect, DownReason, ExitReason, MonitorOptions, MonitorRef, Name, NodeId, NodeInfo, NodeSpec, NodeType,
+    NodesOptions, Pid, Reference, SessionEnd, SessionId, Stats, Target,
 };
 use node_protocol as protocol;
 
@@ -52,12 +52,6 @@ pub(crate) const fn options(tag: u64, never: bool) -> MonitorOptions {
     MonitorOptions::new().tag(tag).connect(connect(never))
 }
 
-pub(crate) const fn demonitor(flush: bool, info: bool) -> Demonitor {
-    let how = Demonitor::new();
-    let how = if flush { how.flush() } else { how };
-    if info { how.info() } else { how }
-}
-
 pub(crate) const fn node_type(kind: protocol::NodeKind) -> NodeType {
     match kind {
         protocol::NodeKind::All => NodeType::All,
@@ -94,12 +88,12 @@ pub(crate) fn node_info_of(node: &NodeId, session: SessionId, hidden: bool) -> p
 }
 
 /// The reason of an exit command.
-pub(crate) fn exit_reason(exit: &protocol::Exit) -> Result<ExitReason, ReasonTooLarge> {
+pub(crate) fn exit_reason(exit: &protocol::Exit) -> ExitReason {
     match exit {
-        protocol::Exit::Normal => Ok(ExitReason::Normal),
-        protocol::Exit::Shutdown => Ok(ExitReason::Shutdown),
-        protocol::Exit::Killed => Ok(ExitReason::Killed),
-        protocol::Exit::Panicked(text) => Ok(ExitReason::panicked(text.as_str())),
+        protocol::Exit::Normal => ExitReason::Normal,
+        protocol::Exit::Shutdown => ExitReason::Shutdown,
+        protocol::Exit::Killed => ExitReason::Killed,
+        protocol::Exit::Panicked(text) => ExitReason::panicked(text.as_str()),
         protocol::Exit::Other(text) => ExitReason::other(text.as_bytes()),
     }
 }

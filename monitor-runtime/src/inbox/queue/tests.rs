@@ -17,7 +17,7 @@ const CAPACITY: usize = 10_000;
 const LIMITS: MailboxLimits = MailboxLimits { bytes: CAPACITY, messages: 1000, node_events: 100 };
 
 fn message(len: usize) -> Message {
-    Message::new(None, vec![7; len])
+    Message::new(None, vec![7; len].into())
 }
 
 fn received(queue: &Queue) -> Vec<QueueItem> {
@@ -155,18 +155,6 @@ fn messages_are_counted_whatever_their_length() {
     for none in [MailboxLimits { messages: 0, ..LIMITS }, MailboxLimits { bytes: 0, ..LIMITS }] {
         assert_eq!(push(&Queue::new(none), message(0)), Pushed::Full);
     }
-}
-
-#[test]
-fn unused_capacity_of_a_body_is_freed() {
-    let queue = Queue::new(LIMITS);
-    let mut oversized = message(10);
-    oversized.body.reserve(1 << 20);
-    push(&queue, oversized);
-    let Poll::Ready(Some(QueueItem::Event(Event::Message(kept)))) = queue.try_pop() else {
-        panic!("the message is not queued")
-    };
-    assert!(kept.body.capacity() <= 32, "{}", kept.body.capacity());
 }
 
 #[test]

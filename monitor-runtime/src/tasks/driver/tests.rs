@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::future::AbortHandle;
 use monitor_core::{CoreConfig, LocalPid, MonitorId, MonitorOptions, NodesOptions, RemoteTarget, encode};
 use peer_service::{Capabilities, Closed, FrameMeta, Outbox, PeerEvent, PeerInfo, PeerService, PushError};
@@ -18,6 +19,7 @@ use crate::{
         aliases::AliasKey,
         directory::{LiveProcess, LocalEndpoint},
         messaging::OutboundMessage,
+        monitors::WatcherKey,
         state::Limits,
     },
     envelope::SendOptions,
@@ -147,7 +149,8 @@ impl Fixture {
 
     fn monitor(&self, serial: Serial) -> MonitorId {
         let target = Pid::new(id("b@local", 1), serial).into();
-        self.node.monitor(self.watcher, &target, MonitorOptions::new(), None).unwrap()
+        let watcher = WatcherKey::Registered(self.watcher);
+        self.node.monitor(watcher, &target, MonitorOptions::new(), None).unwrap().1
     }
 
     fn message(&self) -> Vec<u8> {
