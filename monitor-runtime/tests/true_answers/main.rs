@@ -42,5 +42,7 @@ mod common;
 mod after_the_end;
 mod closing;
 mod ends;
+mod exits;
 mod numbers;
 mod stopped;
+mod streams;
