@@ -39,10 +39,14 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod addresses;
 mod after_the_end;
+mod calls;
 mod closing;
 mod ends;
 mod exits;
 mod numbers;
+mod sends;
 mod stopped;
 mod streams;
+mod texts;
