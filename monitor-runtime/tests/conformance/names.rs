@@ -1,7 +1,7 @@
 //! Monitors by registered name: `erlang:monitor(process, {Name, Node})`.
 
 use futures::channel::oneshot;
-use monitor_runtime::{TryRecvError, prelude::*};
+use monitor_runtime::{MonitorError, TryRecvError, prelude::*};
 
 use crate::{
     common::{eventually, name, next_down},
@@ -21,6 +21,8 @@ cases! {
     n11_a_remote_name_is_free_when_the_down_of_its_holder_is_received: memory, tcp;
     n12_a_monitor_by_pid_and_one_by_name_each_have_a_down: local, tcp;
     n15_a_listing_shows_the_name: local, tcp;
+    n16_a_name_and_a_pid_may_be_given_as_text: local, memory, tcp;
+    n17_a_text_that_is_no_target_is_refused_with_the_place_of_the_fault: local, tcp;
 }
 
 /// A process on `there` that holds the name, and the full name for other nodes.
@@ -181,4 +183,40 @@ async fn n15_a_listing_shows_the_name(fixture: Fixture) {
     let monitor = watcher.monitor(&by_name).unwrap();
     fixture.watched(&target, 1).await;
     assert_eq!(watcher.monitors(), [(monitor, by_name.into())]);
+}
+
+async fn n16_a_name_and_a_pid_may_be_given_as_text(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
+    let target = fixture.there.process().unwrap();
+    target.register("jobs").unwrap();
+    assert_eq!(fixture.there.whereis("jobs").as_ref(), Some(target.pid()));
+    let texts = [format!("jobs@{}", fixture.there.name()), target.pid().to_string()];
+    for text in &texts {
+        watcher.monitor(text).unwrap();
+    }
+    fixture.watched(&target, 2).await;
+    drop(target);
+    for text in texts {
+        let down = next_down(&mut watcher).await;
+        assert_eq!((down.target, down.reason), (text.parse().unwrap(), exit(ExitReason::Normal)));
+    }
+}
+
+async fn n17_a_text_that_is_no_target_is_refused_with_the_place_of_the_fault(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
+    for (text, at) in [("jobs", 4), ("jobs@b@10.0.0.8:70o1", 16), ("partisan:pid:b@local:xy:0.0", 21)] {
+        let refused = [
+            watcher.monitor(text).unwrap_err(),
+            fixture.here.monitor(text).unwrap_err(),
+            fixture.here.monitor_set().monitor(text).unwrap_err(),
+        ];
+        for error in refused {
+            let MonitorError::InvalidName(error) = error else { panic!("{text:?}: {error:?}") };
+            let place = format!("(at byte {at} of {text:?})");
+            assert!(error.to_string().ends_with(&place), "{error}");
+        }
+    }
+    let stats = fixture.here.stats();
+    assert_eq!((stats.monitors, stats.waiting, stats.peers, stats.watchers), (0, 0, 0, 0));
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }

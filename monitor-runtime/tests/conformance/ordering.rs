@@ -233,7 +233,8 @@ async fn s16_who_subscribes_is_told_who_is_up_and_not_again(fixture: Fixture) {
     fixture.connected().await;
     let mut watcher = fixture.here.process().unwrap();
     let up = watcher.monitor_nodes(NODES).unwrap();
-    assert_eq!(up.iter().map(|info| &info.node).collect::<Vec<_>>(), [fixture.there.id()]);
+    let listed: Vec<_> = up.iter().map(|info| (&info.name, &info.node)).collect();
+    assert_eq!(listed, [(fixture.there.name(), fixture.there.id())]);
     fixture.settled().await;
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     fixture.cut().await;

@@ -25,7 +25,7 @@ fn patient(from: &Process, to: &Pid) -> [Call; 4] {
 }
 
 #[test]
-fn a_call_without_a_timeout_waits_for_the_reply_or_the_end_of_its_target() {
+fn ca11_a_call_without_a_timeout_waits_for_the_reply_or_the_end_of_its_target() {
     run(async {
         let cluster = Cluster::new();
         let (a, b) = (cluster.node("a").await, cluster.node("b").await);
@@ -86,7 +86,7 @@ fn a_call_that_is_never_polled_does_nothing() {
 }
 
 #[test]
-fn a_call_that_is_first_polled_after_its_process_has_ended_is_refused() {
+fn p37_a_call_that_is_first_polled_after_its_process_has_ended_is_refused() {
     run(async {
         let cluster = Cluster::new();
         let (a, b) = (cluster.node("a").await, cluster.node("b").await);
@@ -127,7 +127,7 @@ fn a_call_may_be_moved_to_another_task_before_and_while_it_waits() {
 }
 
 #[test]
-fn a_call_that_is_dropped_while_it_waits_leaves_nothing_and_its_process_goes_on() {
+fn ca07_a_call_that_is_dropped_while_it_waits_leaves_nothing_and_its_process_goes_on() {
     run(async {
         let a = Cluster::new().node("a").await;
         let (mut me, mut server) = (a.process().unwrap(), a.process().unwrap());

@@ -25,7 +25,7 @@ fn reasons() -> [ExitReason; 4] {
 }
 
 #[test]
-fn a_guard_that_exits_has_ended_when_the_call_returns() {
+fn p38_a_guard_that_exits_has_ended_when_the_call_returns() {
     run(async {
         let a = Cluster::new().node("a").await;
         for reason in reasons() {
@@ -82,7 +82,7 @@ where
 }
 
 #[test]
-fn a_body_that_exits_ends_at_its_next_await() {
+fn p38_a_body_that_exits_ends_at_its_next_await() {
     run(async {
         let a = Cluster::new().node("a").await;
         for by in [By::Spawn, By::Run] {
@@ -106,7 +106,7 @@ fn a_body_that_exits_ends_at_its_next_await() {
 }
 
 #[test]
-fn the_reason_of_an_exit_counts_and_not_the_end_of_the_body_after_it() {
+fn p38_the_reason_of_an_exit_counts_and_not_the_end_of_the_body_after_it() {
     panic_quietly();
     run(async {
         let a = Cluster::new().node("a").await;
@@ -130,7 +130,7 @@ fn the_reason_of_an_exit_counts_and_not_the_end_of_the_body_after_it() {
 }
 
 #[test]
-fn whoever_was_killed_before_it_exits_was_killed_and_not_the_other_way_round() {
+fn p38_whoever_was_killed_before_it_exits_was_killed_and_not_the_other_way_round() {
     run(async {
         let a = Cluster::new().node("a").await;
         for killed_first in [true, false] {

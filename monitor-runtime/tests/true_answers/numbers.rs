@@ -53,7 +53,7 @@ fn a_down_counts_until_it_is_received() {
 }
 
 #[test]
-fn a_demonitor_says_what_became_of_the_monitor() {
+fn d27_a_demonitor_says_what_became_of_the_monitor() {
     run(async {
         let a = Cluster::new().node("a").await;
         let (mut watcher, references) = fired(&a).await;

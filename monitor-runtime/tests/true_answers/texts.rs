@@ -3,8 +3,8 @@
 use std::fmt::{Debug, Display};
 
 use monitor_runtime::{
-    ConnectError, Demonitored, MonitorError, MonitorRef, NodeType, ParseError, RegisterError, StartError,
-    TryRecvError, prelude::*,
+    AliasMode, ConnectError, Demonitored, MonitorError, MonitorRef, NodeType, ParseError, RegisterError,
+    StartError, TryRecvError, prelude::*,
 };
 use peer_service::memory::Network;
 use serde::{Serialize, de::DeserializeOwned};
@@ -41,7 +41,7 @@ fn what_has_a_text_can_be_passed_as_one() {
             assert_eq!(set.demonitor(&reference), Demonitored::Active);
         }
         // Through an alias, which a process may have written down.
-        let alias = MonitorOptions::new().alias(monitor_runtime::AliasMode::ExplicitUnalias);
+        let alias = MonitorOptions::new().alias(AliasMode::ExplicitUnalias);
         let alias = me.monitor_with("jobs@b@local", alias).unwrap();
         target.try_send(alias.to_string(), "through an alias").unwrap();
         assert_eq!(next_body(&mut me).await, "through an alias");
@@ -97,7 +97,7 @@ fn a_text_that_is_wrong_is_refused_with_its_place_and_has_no_effect() {
                 shows(&error, text, at);
             }
         }
-        for (text, at) in [("", 0), ("a b", 1), ("jobs@b@local", 4)] {
+        for (text, at) in [("", 0), ("a\nb", 1), ("jobs@b@local", 4)] {
             for error in [me.register(text).unwrap_err(), a.register(text, me.pid()).unwrap_err()] {
                 let RegisterError::InvalidName(error) = error else { panic!("{error:?}") };
                 shows(&error, text, at);
@@ -150,9 +150,13 @@ fn a_pid_and_a_reference_have_one_text_each() {
         let place = format!("{}:{incarnation}:{}.{}", node.name, serial.slot(), serial.generation());
         one_text(&monitor, &format!("partisan:ref:{place}"));
         // Another program reads an alias from its text: the token is part of it.
-        let alias = MonitorOptions::new().alias(monitor_runtime::AliasMode::ExplicitUnalias);
+        let alias = MonitorOptions::new().alias(AliasMode::ExplicitUnalias);
         let alias = watcher.monitor_with(target.pid(), alias).unwrap();
-        assert_eq!(alias.to_string().parse::<MonitorRef>().unwrap().alias(), alias.alias());
+        let (whole, without) = (alias.to_string(), alias.clone().with_alias(None).to_string());
+        assert!(whole.starts_with(&format!("{without}.")), "{whole}");
+        assert_eq!(whole.parse::<MonitorRef>().unwrap().alias(), alias.alias());
+        assert_eq!(serde_json::to_value(&alias).unwrap(), whole);
+        assert_eq!(format!("{alias:?}"), without, "the log does not show the token");
 
         // What is printed elsewhere is the same text.
         let json = serde_json::to_value(a.inspect()).unwrap();
