@@ -103,7 +103,7 @@ async fn n08_a_name_that_has_moved_on_is_still_that_of_its_old_holder(fixture: F
     let (first, by_name) = named(&fixture);
     watcher.monitor(&by_name).unwrap();
     fixture.watched(&first, 1).await;
-    fixture.there.unregister(&name("jobs")).unwrap();
+    fixture.there.unregister("jobs").unwrap();
     let (second, _) = named(&fixture);
     drop(second);
     fixture.settled().await;
@@ -118,7 +118,7 @@ async fn n09_to_give_a_name_back_is_no_exit(fixture: Fixture) {
     let (target, by_name) = named(&fixture);
     watcher.monitor(&by_name).unwrap();
     fixture.watched(&target, 1).await;
-    assert!(fixture.there.unregister(&name("jobs")).unwrap());
+    assert!(fixture.there.unregister("jobs").unwrap());
     fixture.settled().await;
     assert_eq!(
         (watcher.try_recv(), watchers_of(&fixture.there, target.pid())),
@@ -146,7 +146,7 @@ async fn n10_a_name_is_free_when_the_down_of_its_holder_is_received(fixture: Fix
         eventually("it is monitored", || watchers_of(&fixture.there, &holder) == 1).await;
         go.send(()).unwrap();
         assert_eq!(monitor.await.reason, exit(ExitReason::Normal));
-        assert_eq!(fixture.there.whereis(&name("jobs")), None);
+        assert_eq!(fixture.there.whereis("jobs"), None);
         fixture.there.process().unwrap().register(name("jobs")).unwrap();
     }
 }
@@ -160,7 +160,7 @@ async fn n11_a_remote_name_is_free_when_the_down_of_its_holder_is_received(fixtu
         monitor.await;
         // Monitored remotely, and looked up on the target's node.
         assert_eq!(fixture.here.monitor(&by_name).unwrap().await.reason, DownReason::NoProc);
-        assert_eq!(fixture.there.whereis(&name("jobs")), None);
+        assert_eq!(fixture.there.whereis("jobs"), None);
     }
 }
 

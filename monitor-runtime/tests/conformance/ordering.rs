@@ -257,6 +257,6 @@ async fn s17_what_a_process_held_is_free_when_its_down_is_received(fixture: Fixt
     go.send(()).unwrap();
     monitor.await;
     assert_eq!(Arc::strong_count(&held), 1);
-    assert_eq!(fixture.there.whereis(&name("jobs")), None);
+    assert_eq!(fixture.there.whereis("jobs"), None);
     assert!(!fixture.there.is_process_alive(&pid));
 }

@@ -47,10 +47,11 @@ fn an_address_sends_for_the_process_or_the_node_that_made_it() {
                 assert_eq!(address.target(), target);
                 // By value and by reference.
                 address.try_send(Job::Count).unwrap();
-                address.try_send(&Job::Resize(1, 2)).unwrap();
-                address.send(Job::Resize(3, 4)).await.unwrap();
-                address.send(&Job::Count).await.unwrap();
-                for job in [Job::Count, Job::Resize(1, 2), Job::Resize(3, 4), Job::Count] {
+                let job = Job::Resize(1, 2);
+                address.try_send(&job).unwrap();
+                address.send(Job::Count).await.unwrap();
+                address.send(&job).await.unwrap();
+                for job in [Job::Count, Job::Resize(1, 2), Job::Count, job] {
                     let message = next_job(&mut worker).await;
                     assert_eq!((message.from.as_ref(), message.body), (from, job));
                 }

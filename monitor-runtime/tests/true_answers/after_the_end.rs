@@ -252,10 +252,10 @@ fn a_name_is_given_to_the_living_only_and_free_before_the_down() {
             let registers = thread::spawn(move || node.register(name("job"), &of));
             drop(process);
             monitor.await;
-            assert_eq!(a.whereis(&name("job")), None, "round {round}");
-            assert!(!a.unregister(&name("job")).unwrap());
+            assert_eq!(a.whereis("job"), None, "round {round}");
+            assert!(!a.unregister("job").unwrap());
             assert!(matches!(registers.join().unwrap(), Ok(()) | Err(RegisterError::NoProc)));
-            assert_eq!(a.whereis(&name("job")), None, "round {round}");
+            assert_eq!(a.whereis("job"), None, "round {round}");
             assert_eq!(a.register(name("job"), &pid), Err(RegisterError::NoProc));
         }
     });

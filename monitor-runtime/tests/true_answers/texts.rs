@@ -25,9 +25,10 @@ fn what_has_a_text_can_be_passed_as_one() {
         me.monitor_nodes(NodesOptions::new()).unwrap();
         next_node_up(&mut me).await;
         for to in ["jobs@b@local", &pid] {
+            let owned = to.to_owned();
             me.try_send(to, "as text").unwrap();
-            me.send(to.to_owned(), "as text").await.unwrap();
-            a.try_send(&to.to_owned(), "as text").unwrap();
+            a.try_send(&owned, "as text").unwrap();
+            me.send(owned, "as text").await.unwrap();
             a.send(to, "as text").await.unwrap();
             for _ in 0..4 {
                 assert_eq!(next_body(&mut target).await, "as text");
