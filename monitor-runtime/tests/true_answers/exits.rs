@@ -187,16 +187,29 @@ fn a_process_that_another_thread_ends_is_ended() {
 fn an_exit_within_a_nested_run_ends_the_outer_body() {
     run(async {
         let a = Cluster::new().node("a").await;
-        let (_, monitor) = a
-            .spawn_monitor(|process| async {
+        for by in [By::Spawn, By::Run] {
+            let went_on = Arc::new(AtomicBool::new(false));
+            let outer = went_on.clone();
+            let body = move |process: Process| async move {
                 let nested = process.run(|process| async {
                     process.exit(ExitReason::Shutdown);
                     pending::<Result<(), ExitReason>>().await
                 });
-                let _ = nested.await;
-                panic!("the outer body goes on")
-            })
-            .unwrap();
-        assert_eq!(monitor.await.reason, exit(ExitReason::Shutdown));
+                let ended = nested.await;
+                outer.store(true, Ordering::SeqCst);
+                ended
+            };
+            let monitor = match by {
+                By::Spawn => a.spawn_monitor(body).unwrap().1,
+                By::Run => {
+                    let process = a.process().unwrap();
+                    let monitor = a.monitor(process.pid()).unwrap();
+                    assert_eq!(process.run(body).await, Err(ExitReason::Shutdown));
+                    monitor
+                }
+            };
+            assert_eq!(monitor.await.reason, exit(ExitReason::Shutdown));
+            assert!(!went_on.load(Ordering::SeqCst), "{by:?}: the outer body has gone on");
+        }
     });
 }
