@@ -396,7 +396,9 @@ impl Process {
     // ----- the end
 
     /// Ends the process now, with this reason, also while its thread unwinds. A process that
-    /// [`Node::spawn`] runs ends at the next await of its body, which is dropped there.
+    /// [`Node::spawn`] or [`Process::run`] runs ends at the next await of its body, and the body is
+    /// dropped there. (If another task than the body calls this, a body of `run` ends when it is
+    /// polled next.)
     ///
     /// A process that was killed before exits as [`ExitReason::Killed`] nevertheless.
     pub fn exit(self, reason: ExitReason) {

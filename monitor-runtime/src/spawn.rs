@@ -129,7 +129,8 @@ impl Process {
     /// error.
     ///
     /// # Errors
-    /// The error that `work` returns.
+    /// The error that `work` returns. If `work` is ended by [`Process::exit`], the exit reason of
+    /// the process.
     ///
     /// ```
     /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
@@ -268,7 +269,11 @@ fn poll_to_exit<T, F: Future>(
 ) -> Poll<Result<Result<T, ExitReason>, Payload>> {
     let future = body.as_mut().as_pin_mut().expect("a process that has exited is not polled");
     let outcome = match unwind::catch_whole(|| future.poll(cx)) {
-        Ok(Poll::Pending) => return Poll::Pending,
+        Ok(Poll::Pending) => match exit_guard.as_ref().and_then(ExitGuard::reason_of_exit) {
+            // The body has called `Process::exit`.
+            Some(reason) => Ok(Err(reason)),
+            None => return Poll::Pending,
+        },
         Ok(Poll::Ready(output)) => Ok(of(output)),
         Err(panic) => Err(panic),
     };
@@ -311,6 +316,12 @@ impl ExitGuard {
             reason: ExitReason::Killed,
             is_armed: true,
         }
+    }
+
+    /// The exit reason of a process that is to end because [`Process::exit`] was called.
+    fn reason_of_exit(&self) -> Option<ExitReason> {
+        let own = self.process.own_reason().filter(|_| self.is_armed)?;
+        Some(self.process.decide(|| own.clone()))
     }
 }
 
