@@ -190,7 +190,7 @@ fn a_killed_guard_receives_what_waits_and_dies_of_it() {
         a.try_send(process.pid(), "before").unwrap();
         assert!(a.kill(process.pid()).unwrap());
         a.try_send(process.pid(), "after").unwrap();
-        assert!(matches!(process.recv().await, Some(Event::Message(message)) if message.body == b"before"));
+        assert!(matches!(process.recv().await, Some(Event::Message(message)) if message.body == "before"));
         assert_eq!(process.recv().await, None);
         assert!(a.is_process_alive(process.pid()), "it is its guard's to drop");
         process.exit(ExitReason::Normal);
