@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Cluster, name, next_down, run};
+use common::{Cluster, eventually, name, next_down, run};
 use monitor_runtime::{
     Dest, Envelope, IntoRef, SendErrorKind, TrySendError, prelude::*, refs::ParseErrorKind,
 };
@@ -149,15 +149,15 @@ fn its_target_can_be_monitored_and_is_a_target_itself() {
         }
         let monitors = [a.addr::<u8>(target.pid()).unwrap(), watcher.addr("jobs@b@local").unwrap()];
         let monitors = monitors.map(|address| (address.monitor().unwrap(), address));
+        eventually("the monitors have arrived", || b.stats().incoming_monitors == 4).await;
         target.exit(ExitReason::Shutdown);
+        let reason = DownReason::Exit(ExitReason::Shutdown);
         for (monitor, address) in monitors {
             let down = monitor.await;
-            // The exit may be earlier than the monitor.
-            assert!(matches!(down.reason, DownReason::Exit(ExitReason::Shutdown) | DownReason::NoProc));
-            assert_eq!(&down.target, address.target());
+            assert_eq!((&down.reason, &down.target), (&reason, address.target()));
         }
         for _ in 0..2 {
-            next_down(&mut watcher).await;
+            assert_eq!(next_down(&mut watcher).await.reason, reason);
         }
     });
 }

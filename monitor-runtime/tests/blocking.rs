@@ -15,7 +15,7 @@ use std::{
 };
 
 use common::{eventually, expect_exit, expect_no_connection, run};
-use monitor_runtime::{EndKind, NodeSpec, Secret, prelude::*, test_util::run_all_on};
+use monitor_runtime::{EndKind, NodeSpec, prelude::*, test_util::run_all_on};
 use tracing::{
     Metadata, Subscriber,
     field::{Field, Visit},

@@ -17,7 +17,7 @@ use std::{
 };
 
 use common::run;
-use monitor_runtime::{EndKind, Heartbeat, NodeSpec, Secret, StartError, TcpStartError, prelude::*};
+use monitor_runtime::{EndKind, Heartbeat, NodeSpec, StartError, TcpStartError, prelude::*};
 use proptest::{prelude::*, sample::select, test_runner::TestRunner};
 
 /// A value of one setting.

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use common::{eventually, run};
 use futures::StreamExt;
 use monitor_runtime::{
-    EndKind, Envelope, NodeSpec, NodeType, Secret, SendErrorKind, StartError, TcpStartError, TrySendError,
+    EndKind, Envelope, NodeSpec, NodeType, SendErrorKind, StartError, TcpStartError, TrySendError,
     prelude::*, test_util::run_all_on,
 };
 

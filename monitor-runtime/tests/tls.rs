@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{alias_attack, bare::BarePeer, eventually, run};
-use monitor_runtime::{AliasMode, Incarnation, NodeSpec, Secret, TcpConfig, Tls, prelude::*};
+use monitor_runtime::{AliasMode, Incarnation, NodeSpec, TcpConfig, Tls, prelude::*};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use transport_tcp::TcpTransport;
 

@@ -140,7 +140,7 @@ fn why_a_call_has_no_reply_can_be_read() {
     let target: Target = "worker@a@local".parse().unwrap();
     let timeout = CallError::Timeout { target: target.clone(), after: Duration::from_millis(1500) };
     assert_eq!(timeout.to_string(), "call to worker@a@local: no reply within 1.5s");
-    let monitor = "partisan:ref:b@local:8c21:0.1".parse().unwrap();
+    let monitor = "partisan:ref:b@local:0000000000008c21:0.1".parse().unwrap();
     let mut down = Down::new(monitor, target, DownReason::Exit(ExitReason::panicked("oh")));
     down.reason_was_cut = true;
     let text = "call to worker@a@local: no reply: exit: panicked: oh (reason cut)";
