@@ -100,8 +100,8 @@ fn m05_a_stopped_node_begins_nothing() {
         assert_eq!(a.process().unwrap_err(), NotAlive);
         assert_eq!(a.monitor(target.pid()).unwrap_err(), MonitorError::NotAlive(NotAlive));
         assert_eq!(a.monitor_set().monitor(target.pid()), Err(MonitorError::NotAlive(NotAlive)));
-        assert_eq!(a.register(name("x"), process.pid()), Err(RegisterError::NotAlive(NotAlive)));
-        assert_eq!(a.unregister(&name("x")), Err(NotAlive));
+        assert_eq!(a.register("x", process.pid()), Err(RegisterError::NotAlive(NotAlive)));
+        assert_eq!(a.unregister("x"), Err(NotAlive));
         assert_eq!(a.kill(process.pid()), Err(NotAlive));
         assert_eq!(a.connect(b.name()), Err(ConnectError::NotAlive(NotAlive)));
         assert_eq!(a.disconnect(b.name()), Err(ConnectError::NotAlive(NotAlive)));

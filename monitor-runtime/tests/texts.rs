@@ -140,7 +140,7 @@ fn a_wrong_text_is_refused_with_the_place_by_every_call_and_changes_nothing() {
             a.monitor(BAD_TARGET).map(drop),
             a.monitor_with(BAD_TARGET.to_owned(), options).map(drop),
             process.monitor(BAD_TARGET).map(drop),
-            process.monitor_with(&BAD_TARGET.to_owned(), options).map(drop),
+            process.monitor_with(BAD_TARGET.to_owned(), options).map(drop),
             set.monitor(BAD_TARGET).map(drop),
             set.monitor_with(BAD_TARGET, options).map(drop),
         ] {
