@@ -332,11 +332,11 @@ impl Process {
     ///
     /// # Errors
     /// [`NotAlive`].
-    pub fn demonitor_nodes(&self, options: NodesOptions) -> Result<(), MonitorError> {
-        Ok(self.inner().enter_as(self.local(), |state, _| {
+    pub fn demonitor_nodes(&self, options: NodesOptions) -> Result<(), NotAlive> {
+        self.inner().enter_as(self.local(), |state, _| {
             state.core.demonitor_nodes(self.local(), options);
             self.handle.process.queue.unsubscribed(options);
-        })?)
+        })
     }
 
     // ----- names and messages

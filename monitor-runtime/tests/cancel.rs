@@ -102,8 +102,8 @@ fn a_set_gives_every_down_once_however_often_its_next_is_given_up() {
         for (target, monitor) in targets.into_iter().zip(&monitors) {
             {
                 // Woken, and never polled again.
-                let mut next = set.next();
-                assert!((&mut next).now_or_never().is_none());
+                let mut next = std::pin::pin!(set.next());
+                assert!(next.as_mut().now_or_never().is_none());
                 drop(target);
             }
             let down = set.next().await.unwrap();

@@ -71,7 +71,7 @@ fn p36_every_call_of_a_dead_process_is_refused() {
         assert_eq!(dead.monitor_node(b.name()), Err(MonitorError::NotAlive(NotAlive)));
         assert_eq!(dead.demonitor_node(b.name()), Err(MonitorError::NotAlive(NotAlive)));
         assert_eq!(dead.monitor_nodes(NodesOptions::new()), Err(MonitorError::NotAlive(NotAlive)));
-        assert_eq!(dead.demonitor_nodes(NodesOptions::new()), Err(MonitorError::NotAlive(NotAlive)));
+        assert_eq!(dead.demonitor_nodes(NodesOptions::new()), Err(NotAlive));
         assert_eq!(dead.register(name("x")), Err(RegisterError::NotAlive(NotAlive)));
         assert_eq!(dead.monitors(), []);
         assert_eq!(dead.recv().await, None);
