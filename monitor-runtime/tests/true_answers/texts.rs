@@ -21,8 +21,8 @@ fn what_has_a_text_can_be_passed_as_one() {
         let pid = target.pid().to_string();
         assert_eq!((b.whereis("jobs").as_ref(), b.whereis("other")), (Some(target.pid()), None));
 
-        a.connect("b@local").unwrap();
         me.monitor_nodes(NodesOptions::new()).unwrap();
+        a.connect("b@local").unwrap();
         next_node_up(&mut me).await;
         for to in ["jobs@b@local", &pid] {
             let owned = to.to_owned();
