@@ -24,8 +24,8 @@ pub struct Unsupported {
     pub capability: &'static str,
 }
 
-/// Why something could not be monitored. What goes wrong at the target's end is no error: it
-/// arrives as a [`Down`](crate::Down).
+/// Why something could not be monitored. A failure at the target's end is no error: it arrives as
+/// a [`Down`](crate::Down).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MonitorError {

@@ -81,7 +81,7 @@ impl Inner {
         }
     }
 
-    /// What a monitor that fired has to say; none if it was flushed meanwhile.
+    /// Returns the `Down` of a monitor that fired; `None` if it was flushed meanwhile.
     pub(crate) fn take(&self, id: MonitorId) -> Option<Down> {
         self.take_from(|state| state.core.take(id))
     }

@@ -123,7 +123,7 @@ pub enum CallError {
     Unsupported {
         /// The target of the call.
         target: Target,
-        /// What the peer service lacks.
+        /// The ability that the peer service lacks.
         source: Unsupported,
     },
     /// The request was not sent.
