@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_reason_that_was_cut_is_marked_in_a_line() {
         let target = "job1@a@local".parse().unwrap();
-        let monitor = "partisan:ref:b@local:8c21:0.1".parse().unwrap();
+        let monitor = "partisan:ref:b@local:0000000000008c21:0.1".parse().unwrap();
         let mut down = Down::new(monitor, target, DownReason::Exit(ExitReason::panicked("oh")));
         assert_eq!(Line(&down).to_string(), "job1@a@local is gone: exit: panicked: oh");
         down.reason_was_cut = true;

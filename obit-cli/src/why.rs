@@ -21,7 +21,7 @@ Examples:
   obit why                                 the last 20 Downs
   obit why job1@a@10.0.0.7:7001            the Downs for this process
   obit why --last 1 job1@a@10.0.0.7:7001   the last Down for it
-  obit why partisan:ref:b@host:8c21:0.1    the Down of this monitor
+  obit why partisan:ref:b@host:0000000000008c21:0.1    the Down of this monitor
 
 It asks the node of the *watcher*, which must still be running: the history of a node ends with it, so an `obit watch` that \
 has exited cannot be asked. The lines of `obit watch --json` have the reference of each monitor; docs/CLI.md has the fields \

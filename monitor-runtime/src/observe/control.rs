@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! $ echo '"nodes"' | nc -U $XDG_RUNTIME_DIR/obit/a-4711.sock
-//! {"nodes":{"name":"a@10.0.0.7:7001","incarnation":"8c21…","peers":[…],…}}
+//! {"nodes":{"name":"a@10.0.0.7:7001","incarnation":"8c21e0b7a3f5d219","peers":[…],…}}
 //! ```
 //!
 //! ```

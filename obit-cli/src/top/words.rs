@@ -93,8 +93,11 @@ mod tests {
     fn names_pids_and_references_are_split_from_their_nodes() {
         let pair = |what: &str, node: &str| (what.to_owned(), node.to_owned());
         assert_eq!(place("job1@b@host:7001"), pair("job1", "b@host:7001"));
-        assert_eq!(place("partisan:pid:b@host%3A7001:8c21:3.0"), pair("process 3.0", "b@host:7001"));
-        assert_eq!(place("partisan:ref:b@host:8c21:0.1"), pair("monitor 0.1", "b@host"));
+        assert_eq!(
+            place("partisan:pid:b@host%3A7001:0000000000008c21:3.0"),
+            pair("process 3.0", "b@host:7001")
+        );
+        assert_eq!(place("partisan:ref:b@host:0000000000008c21:0.1"), pair("monitor 0.1", "b@host"));
         assert_eq!(place("from the future"), pair("from the future", ""));
     }
 
