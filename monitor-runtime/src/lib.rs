@@ -120,6 +120,7 @@
 // | the sending side of a session | `session.rs` |
 // | the queue of a mailbox | `inbox.rs` |
 // | threads, clock and random numbers | `threads.rs` |
+// | executors of the user, on which bodies of processes may run | `runtime.rs` |
 // | locks and wakers | `sync.rs` |
 // | counters and the log | `records.rs` |
 // | views of a running node: metrics, control socket, HTTP | `observe.rs` |
@@ -144,6 +145,7 @@ mod observe;
 mod process;
 mod receiver;
 mod records;
+mod runtime;
 mod session;
 mod spawn;
 mod sync;
@@ -187,6 +189,9 @@ pub use observe::inspect::{
 #[cfg(feature = "metrics")]
 pub use observe::metrics;
 pub use process::Process;
+#[cfg(feature = "tokio")]
+pub use runtime::TokioRuntime;
+pub use runtime::{Runtime, SmolRuntime};
 #[cfg(feature = "tcp")]
 pub use tcp::{Heartbeat, PeersFileError, Secret, SecretError, TcpConfig, TcpStartError};
 #[cfg(feature = "tls")]
