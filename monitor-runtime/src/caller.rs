@@ -3,7 +3,7 @@
 use std::{future::poll_fn, sync::Arc};
 
 use bytes::Bytes;
-use monitor_core::LocalPid;
+use monitor_core::{ExitReason, LocalPid};
 use refs::{Dest, ParseError, Pid};
 
 use crate::{
@@ -25,6 +25,24 @@ impl ProcessHandle {
     pub(crate) const fn local(&self) -> LocalPid {
         LocalPid(self.pid.serial())
     }
+
+    /// Reports the exit of the process, for this reason unless it was killed or ended itself.
+    pub(crate) fn exit(&self, reason: impl FnOnce() -> ExitReason) {
+        report_exit(&self.node, self.local(), &self.process, reason);
+    }
+}
+
+/// Reports the exit of a process, for this reason unless it was killed or ended itself. From here
+/// on `Node::kill` returns false.
+pub(crate) fn report_exit(
+    node: &Node,
+    pid: LocalPid,
+    process: &LiveProcess,
+    reason: impl FnOnce() -> ExitReason,
+) {
+    let reason = process.decide(reason);
+    process.gate.close();
+    node.inner.exited(pid, reason);
 }
 
 /// A [`Caller`] that can be kept.

@@ -6,10 +6,11 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    thread,
 };
 
 use futures::stream::Stream;
-use monitor_core::{Connect, Demonitored, LocalPid, MonitorOptions, NodesOptions};
+use monitor_core::{Connect, Demonitored, ExitReason, LocalPid, MonitorOptions, NodesOptions};
 use refs::{Dest, IntoRef, MonitorRef, NodeName, NodeSpec, Pid, RegName, Target};
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         queue::{Queue, QueueItem},
     },
     node::Node,
-    spawn::ExitGuard,
+    spawn,
 };
 
 /// A process, as its own code sees it: receives its events in order, sends, calls and monitors.
@@ -45,32 +46,32 @@ use crate::{
 pub struct Process {
     handle: ProcessHandle,
     prefetch: Prefetch,
-    /// `None` if the process exits with its body.
-    exit_guard: Option<ExitGuard>,
+    /// The exit reason of a process that exits on the drop of this value; `None` if the process
+    /// exits with its body.
+    reason_on_drop: Option<ExitReason>,
 }
 
 impl Process {
     pub(crate) fn new(node: Node, pid: LocalPid, process: Arc<LiveProcess>) -> Self {
         let pid = node.inner.pid(pid.0);
         let handle = ProcessHandle { node, pid, process };
-        Process { handle, prefetch: Prefetch::default(), exit_guard: None }
+        Process { handle, prefetch: Prefetch::default(), reason_on_drop: None }
     }
 
-    pub(crate) fn with_guard(mut self, exit_guard: ExitGuard) -> Self {
-        self.exit_guard = Some(exit_guard);
-        self
+    /// Registers a process that exits on drop.
+    pub(crate) fn begin(node: &Node) -> Result<Self, NotAlive> {
+        let mut process = spawn::register(node, None)?;
+        process.reason_on_drop = Some(ExitReason::Normal);
+        Ok(process)
     }
 
-    pub(crate) fn take_guard(&mut self) -> Option<ExitGuard> {
-        self.exit_guard.take()
+    /// The process no longer exits on drop. Returns whether it did.
+    pub(crate) fn release(&mut self) -> bool {
+        self.reason_on_drop.take().is_some()
     }
 
-    pub(crate) fn guard_mut(&mut self) -> Option<&mut ExitGuard> {
-        self.exit_guard.as_mut()
-    }
-
-    pub(crate) fn live(&self) -> &LiveProcess {
-        &self.handle.process
+    pub(crate) const fn handle(&self) -> &ProcessHandle {
+        &self.handle
     }
 
     /// The pid of the process.
@@ -386,6 +387,26 @@ impl Process {
         self.caller().send(to.into_ref(), message.into_envelope())
     }
 
+    // ----- the end
+
+    /// Ends the process now, with this reason, also while its thread unwinds. A process that
+    /// [`Node::spawn`] runs ends at the next await of its body, which is dropped there.
+    ///
+    /// A process that was killed before exits as [`ExitReason::Killed`] nevertheless.
+    pub fn exit(self, reason: ExitReason) {
+        self.handle.process.exit_as(reason);
+    }
+
+    /// Sets the reason with which a process that [`Node::process`] made exits when it is dropped.
+    /// `Normal` by default; on a drop while its thread unwinds the reason is
+    /// [`ExitReason::Panicked`] in any case. The exit reason of a process that [`Node::spawn`] or
+    /// [`Process::run`] runs is the result of its body.
+    pub fn set_exit_reason(&mut self, reason: ExitReason) {
+        if let Some(on_drop) = &mut self.reason_on_drop {
+            *on_drop = reason;
+        }
+    }
+
     pub(crate) const fn caller(&self) -> Caller<'_> {
         Caller::Process(&self.handle)
     }
@@ -402,11 +423,23 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // First: the exit is reported before the events are dropped.
-        drop(self.exit_guard.take());
+        if let Some(reason) = self.reason_on_drop.take() {
+            self.handle.exit(|| if thread::panicking() { panicked_in_thread() } else { reason });
+        }
         if self.prefetch.clear() {
             self.inner().forget_prefetch(self.local());
         }
     }
+}
+
+/// The exit reason of a process that is dropped while its thread unwinds. The text of the panic is
+/// not accessible here.
+fn panicked_in_thread() -> ExitReason {
+    let thread = thread::current();
+    let thread = thread.name().unwrap_or("without a name");
+    ExitReason::panicked(format!(
+        "in the thread {thread:?}; the text of the panic is not available to a process that is dropped"
+    ))
 }
 
 /// The events of the mailbox: [`Process::recv`] as a stream.

@@ -7,7 +7,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    thread,
 };
 
 use futures::{
@@ -20,6 +19,7 @@ use refs::Pid;
 use supervision::unwind::{self, Payload};
 
 use crate::{
+    caller::{self, ProcessHandle},
     engine::directory::{LiveProcess, LocalEndpoint},
     error::NotAlive,
     monitor::Monitor,
@@ -109,9 +109,7 @@ impl Node {
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```
     pub fn process(&self) -> Result<Process, NotAlive> {
-        let (mut exit_guard, process) = ExitGuard::begin(self, None, ExitReason::Normal)?;
-        exit_guard.is_guard = true;
-        Ok(process.with_guard(exit_guard))
+        Process::begin(self)
     }
 }
 
@@ -152,33 +150,11 @@ impl Process {
         F: FnOnce(Process) -> Fut,
         Fut: Future<Output = Result<T, ExitReason>>,
     {
-        let exit_guard = self.take_guard().map(|mut exit_guard| {
-            // Set now, not in the first poll: the future may be dropped before it is polled.
-            exit_guard.is_guard = false;
-            exit_guard.reason = ExitReason::Killed;
-            exit_guard
-        });
+        // Made now, not in the first poll: the future may be dropped before it is polled.
+        let mut exit_guard = ExitGuard::new(self.handle());
+        exit_guard.is_armed = self.release();
         let body = future::lazy(move |_| work(self)).flatten();
-        Run { body: Some(body), exit_guard }
-    }
-
-    /// Ends the process now, with this reason, also while its thread unwinds. A process that
-    /// [`Node::spawn`] runs ends at the next await of its body, which is dropped there.
-    ///
-    /// A process that was killed before exits as [`ExitReason::Killed`] nevertheless.
-    pub fn exit(mut self, reason: ExitReason) {
-        self.live().exit_as(reason);
-        drop(self.take_guard());
-    }
-
-    /// Sets the reason with which a process that [`Node::process`] made exits when it is dropped.
-    /// `Normal` by default; on a drop while its thread unwinds the reason is
-    /// [`ExitReason::Panicked`] in any case. The exit reason of a process that [`Node::spawn`] or
-    /// [`Process::run`] runs is the result of its body.
-    pub fn set_exit_reason(&mut self, reason: ExitReason) {
-        if let Some(exit_guard) = self.guard_mut() {
-            exit_guard.reason = reason;
-        }
+        Run { body: Some(body), exit_guard: Some(exit_guard) }
     }
 }
 
@@ -192,8 +168,8 @@ pub(crate) struct Prepared {
 /// Registers a process. The caller starts its task; if it drops the process instead, the exit reason is `Killed`.
 pub(crate) fn prepare(node: &Node) -> Result<Prepared, NotAlive> {
     let (abort, aborted) = AbortHandle::new_pair();
-    let (exit_guard, process) = ExitGuard::begin(node, Some(abort), ExitReason::Killed)?;
-    Ok(Prepared { exit_guard, process, aborted })
+    let process = register(node, Some(abort))?;
+    Ok(Prepared { exit_guard: ExitGuard::new(process.handle()), process, aborted })
 }
 
 impl Prepared {
@@ -305,52 +281,41 @@ fn poll_to_exit<T, F: Future>(
     Poll::Ready(outcome)
 }
 
-/// Reports the exit of a process when it is dropped, so that no exit is lost, whatever drops the process.
-pub(crate) struct ExitGuard {
+/// Registers a process, which exits with nothing yet.
+pub(crate) fn register(node: &Node, abort: Option<AbortHandle>) -> Result<Process, NotAlive> {
+    let process = Arc::new(LiveProcess::new(node.inner.limits.mailbox, abort));
+    let pid = node.inner.register_endpoint(LocalEndpoint::Process(process.clone()))?;
+    Ok(Process::new(node.clone(), pid, process))
+}
+
+/// Reports the exit of a process when it is dropped, so that no exit is lost, whatever drops the
+/// body of the process.
+struct ExitGuard {
     node: Node,
     pid: LocalPid,
     process: Arc<LiveProcess>,
     reason: ExitReason,
-    /// Whether user code holds it as a guard. Then a drop while the thread unwinds means that the
-    /// process has panicked.
-    is_guard: bool,
+    /// False if the process exits with another body.
+    is_armed: bool,
 }
 
 impl ExitGuard {
-    /// Registers a process, which exits for that reason unless another one is set.
-    fn begin(
-        node: &Node,
-        abort: Option<AbortHandle>,
-        reason: ExitReason,
-    ) -> Result<(Self, Process), NotAlive> {
-        let process = Arc::new(LiveProcess::new(node.inner.limits.mailbox, abort));
-        let pid = node.inner.register_endpoint(LocalEndpoint::Process(process.clone()))?;
-        let context = Process::new(node.clone(), pid, process.clone());
-        Ok((ExitGuard { node: node.clone(), pid, process, reason, is_guard: false }, context))
-    }
-}
-
-impl ExitGuard {
-    /// The exit reason, unless the process was killed.
-    fn reason(&self) -> ExitReason {
-        if self.is_guard && thread::panicking() {
-            // The text of the panic is not accessible here.
-            let thread = thread::current();
-            let thread = thread.name().unwrap_or("without a name");
-            return ExitReason::panicked(format!(
-                "in the thread {thread:?}; the panic's text is not available to a guard"
-            ));
+    fn new(handle: &ProcessHandle) -> Self {
+        ExitGuard {
+            node: handle.node.clone(),
+            pid: handle.local(),
+            process: handle.process.clone(),
+            reason: ExitReason::Killed,
+            is_armed: true,
         }
-        self.reason.clone()
     }
 }
 
 impl Drop for ExitGuard {
     fn drop(&mut self) {
-        // From here on `Node::kill` returns false.
-        let reason = self.process.decide(|| self.reason());
-        self.process.gate.close();
-        self.node.inner.exited(self.pid, reason);
+        if self.is_armed {
+            caller::report_exit(&self.node, self.pid, &self.process, || self.reason.clone());
+        }
     }
 }
 
@@ -367,6 +332,7 @@ impl fmt::Debug for ExitGuard {
 mod tests {
     use std::{
         sync::{Mutex, mpsc},
+        thread,
         time::Duration,
     };
 
@@ -383,8 +349,8 @@ mod tests {
         let name: refs::NodeName = "a@local".parse().unwrap();
         let service = Network::new().join(name.clone());
         let node = Node::with_service(Config::new(name), service).unwrap();
-        let mut process = node.process().unwrap();
-        let (pid, live) = (process.pid().clone(), process.guard_mut().unwrap().process.clone());
+        let process = node.process().unwrap();
+        let (pid, live) = (process.pid().clone(), process.handle().process.clone());
         let monitor = node.monitor(&pid).unwrap();
         let (exits, killed) = live
             .gate

@@ -74,7 +74,8 @@ impl LiveProcess {
     /// effect. Returns the exit reason: that of an earlier verdict, or else `own`.
     pub(crate) fn decide(&self, own: impl FnOnce() -> ExitReason) -> ExitReason {
         match self.fate.decide(Verdict::Own) {
-            Ok(()) | Err(Verdict::Own) => self.own_reason.get().cloned().unwrap_or_else(own),
+            Ok(()) => own(),
+            Err(Verdict::Own) => self.own_reason.get().cloned().unwrap_or_else(own),
             Err(Verdict::Killed) => ExitReason::Killed,
             Err(Verdict::Shutdown) => ExitReason::Shutdown,
         }
