@@ -165,7 +165,12 @@ async fn it_settles_both_until_neither_can_make_progress() {
             let mut yields = 1;
             poll_fn(|cx| {
                 cx.waker().wake_by_ref();
-                if yields == 0 { Poll::Ready(()) } else { yields -= 1; Poll::Pending }
+                if yields == 0 {
+                    Poll::Ready(())
+                } else {
+                    yields -= 1;
+                    Poll::Pending
+                }
             })
             .await;
             mailbox.try_send(from, vec![left - 1])?;

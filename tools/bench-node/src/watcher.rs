@@ -25,7 +25,9 @@ use std::{
     time::Instant,
 };
 
-use monitor_runtime::{Bytes, Event, MonitorOptions, Name, Node, NodeName, Pid, Process, Target, refs::Serial};
+use monitor_runtime::{
+    Bytes, Event, MonitorOptions, Name, Node, NodeName, Pid, Process, Target, refs::Serial,
+};
 use smol::future::block_on;
 
 use crate::{

@@ -145,7 +145,10 @@ fn a_lost_node_comes_back(browser: &mut Browser, nodes: &mut Nodes, folder: &Pat
     tab.shows("#status", &["live"])?;
     tab.shows("#notice", &["was restarted"])?;
     tab.shows("#monitors li", &["importer"])?;
-    tab.holds("it is another incarnation", &format!("document.getElementById('details').textContent !== {details}"))
+    tab.holds(
+        "it is another incarnation",
+        &format!("document.getElementById('details').textContent !== {details}"),
+    )
 }
 
 fn open<'b>(browser: &'b mut Browser, url: &str) -> Result<Tab<'b>> {
