@@ -7,29 +7,30 @@
 //!
 //! The node itself runs on threads of its own, and its futures can be awaited in any runtime.
 //! Tokio's timers and sockets work in a process of [`Node::spawn`] only if tokio runs that process,
-//! by [`Config::spawner`] as here.
+//! by [`Config::tokio`] as here.
 //!
 //! ```text
-//! cargo run -p monitor-runtime --example tokio_app
+//! cargo run -p monitor-runtime --features tokio --example tokio_app
 //! ```
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
-use std::{error::Error, future::pending, sync::Arc};
+use std::{error::Error, future::pending};
 
 use monitor_runtime::prelude::*;
-use tokio::runtime;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let tokio = runtime::Builder::new_current_thread().build()?;
-    tokio.block_on(application(tokio.handle().clone()))
-}
-
-async fn application(tokio: runtime::Handle) -> Result<(), Box<dyn Error>> {
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
     // Tokio runs the processes of `spawn`. The node's own tasks, such as heartbeats, stay on its
     // own threads.
-    let spawner = Arc::new(move |task| drop(tokio.spawn(task)));
-    let config = Config::new("app@127.0.0.1").listen("127.0.0.1:0".parse()?).spawner(spawner);
+    let config = Config::new("app@127.0.0.1").listen("127.0.0.1:0".parse()?).tokio();
     let node = Node::start(config).await?;
+
+    // A process of `spawn`, which uses a timer of tokio.
+    let (_, monitor) = node.spawn_monitor(async |_process| {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        Ok(())
+    })?;
+    assert_eq!(end_of("a process of `spawn`", monitor).await, "exit: normal");
 
     // A task that returns.
     let process = node.process()?;

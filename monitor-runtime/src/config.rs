@@ -3,13 +3,14 @@
 #[cfg(feature = "tcp")]
 mod tcp;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use peer_service::Spawner;
 use refs::{IntoRef, NodeName, ParseError};
 
 use crate::{
     error::StartError,
+    runtime::{BodyRuntime, Runtime},
     threads::{
         environment::Environment,
         executor::{self, Threads},
@@ -49,7 +50,7 @@ pub struct Config {
     pub(crate) max_addresses: usize,
     pub(crate) stop_timeout: Duration,
     pub(crate) max_blocked_threads: usize,
-    pub(crate) spawner: Option<Spawner>,
+    pub(crate) runtime: BodyRuntime,
     /// Runs the engine, too, so that a test has all tasks on one thread.
     pub(crate) engine: Option<Spawner>,
     pub(crate) environment: Environment,
@@ -82,7 +83,7 @@ impl Config {
             max_addresses: 65_536,
             stop_timeout: Duration::from_secs(5),
             max_blocked_threads: 64,
-            spawner: None,
+            runtime: BodyRuntime::Own,
             engine: None,
             environment: Environment::default(),
             #[cfg(feature = "tcp")]
@@ -236,42 +237,79 @@ impl Config {
     /// Maximum number of spawned processes that may block a thread at the same time without
     /// delaying others; each costs a thread while it blocks. If one more blocks, other processes
     /// wait until one returns; the node itself never waits. 64 by default, from 1 to 1,024. It has
-    /// no effect on processes that a [`Config::spawner`] runs.
+    /// no effect on processes that a [`Config::runtime`] runs.
     #[must_use]
     pub const fn max_blocked_threads(mut self, threads: usize) -> Self {
         self.max_blocked_threads = threads;
         self
     }
 
-    /// Runs the processes of [`Node::spawn`](crate::Node::spawn) on an executor of yours, whose
-    /// timers and sockets they may use. Without it they run on the node's own thread, named `obit`.
+    /// Runs the processes of [`Node::spawn`](crate::Node::spawn) on that runtime, whose timers and
+    /// sockets they may use. Without it they run on the node's own thread, named `obit`.
     ///
     /// The node itself always runs on its own thread: its heartbeats, and the `Down`s of other
-    /// processes, do not depend on that executor. A process whose task the executor drops exits as
+    /// processes, do not depend on that runtime. A process whose body the runtime drops exits as
     /// [`Killed`](crate::ExitReason::Killed).
     ///
     /// ```
-    /// use std::sync::Arc;
-    /// use monitor_runtime::Config;
-    /// let config = Config::new("a@localhost").spawner(Arc::new(|task| smol::spawn(task).detach()));
-    /// # Ok::<(), monitor_runtime::ParseError>(())
+    /// use monitor_runtime::{Config, SmolRuntime};
+    /// let config = Config::new("a@localhost").runtime(SmolRuntime);
     /// ```
     #[must_use]
-    pub fn spawner(mut self, spawner: Spawner) -> Self {
-        self.spawner = Some(spawner);
+    pub fn runtime(mut self, runtime: impl Runtime) -> Self {
+        self.runtime = BodyRuntime::Other(Arc::new(runtime));
+        self
+    }
+
+    /// Runs the processes of [`Node::spawn`](crate::Node::spawn) on the runtime of tokio in whose
+    /// context this is called; see [`Config::runtime`]. Outside of such a context, the start of the
+    /// node fails with [`StartError::Field`]. [`TokioRuntime`](crate::TokioRuntime) takes a handle
+    /// instead.
+    ///
+    /// ```
+    /// # use monitor_runtime::{prelude::*, DownReason};
+    /// # use peer_service::memory::Network;
+    /// #[tokio::main(flavor = "current_thread")]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let config = Config::new("a@local").tokio();
+    ///     # let node = Node::with_service(config, Network::new().join("a@local".parse()?))?;
+    ///     # /*
+    ///     let node = Node::start(config).await?;
+    ///     # */
+    ///     let (_, monitor) = node.spawn_monitor(|_| async {
+    ///         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    ///         Ok(())
+    ///     })?;
+    ///     assert_eq!(monitor.await.reason, DownReason::Exit(ExitReason::Normal));
+    ///     Ok(())
+    /// }
+    /// ```
+    #[cfg(feature = "tokio")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+    #[must_use]
+    pub fn tokio(mut self) -> Self {
+        self.runtime = crate::TokioRuntime::current()
+            .map_or(BodyRuntime::NoTokio, |tokio| BodyRuntime::Other(Arc::new(tokio)));
         self
     }
 
     /// Starts the threads of this configuration.
     pub(crate) fn runner(&self) -> Result<Runner, StartError> {
         let environment = self.environment.clone();
+        let bodies = match &self.runtime {
+            BodyRuntime::Other(runtime) => {
+                let runtime = runtime.clone();
+                Some(Arc::new(move |body| runtime.spawn(body)) as Spawner)
+            }
+            _ => None,
+        };
         if let Some(engine) = &self.engine {
-            let bodies = self.spawner.as_ref().unwrap_or(engine).clone();
+            let bodies = bodies.unwrap_or_else(|| engine.clone());
             return Ok(Runner { engine: engine.clone(), bodies, environment, running: None });
         }
-        let Threads { engine, bodies, running } =
+        let Threads { engine, bodies: own, running } =
             executor::start(self.max_blocked_threads).map_err(StartError::Thread)?;
-        let bodies = self.spawner.clone().unwrap_or(bodies);
+        let bodies = bodies.unwrap_or(own);
         Ok(Runner { engine, bodies, environment, running: Some(running) })
     }
 
@@ -295,6 +333,12 @@ impl Config {
         if !(1..=1024).contains(&self.max_blocked_threads) {
             let problem = "is out of range; from 1 to 1024 threads are allowed";
             return Err(StartError::Field { field: "max_blocked_threads", problem });
+        }
+        #[cfg(feature = "tokio")]
+        if matches!(self.runtime, BodyRuntime::NoTokio) {
+            let problem = "no runtime of tokio is running here; call it in an async function that tokio \
+                           runs, or give `Config::runtime` a `TokioRuntime` made of a handle";
+            return Err(StartError::Field { field: "tokio", problem });
         }
         #[cfg(feature = "tcp")]
         if self.tcp.name != self.name {
@@ -325,7 +369,7 @@ impl fmt::Debug for Config {
             .field("max_addresses", &self.max_addresses)
             .field("stop_timeout", &self.stop_timeout)
             .field("max_blocked_threads", &self.max_blocked_threads)
-            .field("own_thread", &self.spawner.is_none());
+            .field("runtime", &self.runtime);
         #[cfg(feature = "tcp")]
         config.field("tcp", &self.tcp);
         config.finish()

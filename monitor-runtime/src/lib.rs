@@ -7,27 +7,43 @@
 //! ended before.
 //!
 //! ```
+//! # #[cfg(feature = "tokio")] mod program {
 //! use monitor_runtime::prelude::*;
 //! # use peer_service::memory::Network;
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> { smol::block_on(async {
-//! # let network = Network::new();
-//! # let a = Node::with_service(Config::new("a@local"), network.join("a@local".parse()?))?;
-//! # let b = Node::with_service(Config::new("b@local"), network.join("b@local".parse()?))?;
-//! // On node b: a worker, registered under a name. It fails on its first message.
-//! let worker = b.spawn(|mut mailbox| async move {
-//!     mailbox.recv().await;
-//!     Err(ExitReason::other("out of paper")) // an error is a reason, and so is a panic
-//! })?;
-//! b.register("printer", &worker)?;
 //!
-//! // On node a: monitor it by its name, which connects to b, and wait for its end.
-//! let monitor = a.monitor("printer@b@local")?;
-//! a.try_send(&worker, "print this")?;
-//! let down = monitor.await;
-//! println!("{down}"); // printer@b@local is gone: exit: out of paper
-//! # assert_eq!(down.reason.to_string(), "exit: out of paper");
-//! # a.stop().await; b.stop().await; Ok(()) }) }
+//! #[tokio::main]
+//! # pub
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     # let network = Network::new();
+//!     # let (a, b) = (network.join("a@local".parse()?), network.join("b@local".parse()?));
+//!     # let b = Node::with_service(Config::new("b@local").tokio(), b)?;
+//!     # let a = Node::with_service(Config::new("a@local").tokio(), a)?;
+//!     # /*
+//!     let b = Node::start(Config::new("b@local").tokio()).await?; // tokio runs its processes
+//!     let a = Node::start(Config::new("a@local").tokio()).await?;
+//!     # */
+//!     // On node b: a worker, registered under a name. It fails on its first message.
+//!     let worker = b.spawn(async |mut process| {
+//!         process.recv().await;
+//!         Err("out of paper".into()) // an error is a reason, and so is a panic
+//!     })?;
+//!     b.register("printer", &worker)?;
+//!
+//!     // On node a: monitor it by its name, which connects to b, and wait for its end.
+//!     let monitor = a.monitor("printer@b@local")?;
+//!     a.try_send("printer@b@local", "print this")?;
+//!     let down = monitor.await;
+//!     println!("{down}"); // printer@b@local is gone: exit: out of paper
+//!     # assert_eq!(down.reason.to_string(), "exit: out of paper");
+//!     # a.stop().await; b.stop().await;
+//!     Ok(())
+//! }
+//! # }
+//! # #[cfg(feature = "tokio")] program::main().unwrap();
 //! ```
+//!
+//! Without tokio, leave out `.tokio()`: processes then run on the node's own thread, or on any other
+//! [`Runtime`]. The futures of a node can be awaited in any executor, such as by `smol::block_on`.
 //!
 //! # Which function to use
 //!
@@ -103,13 +119,16 @@
 //!   peer service of your own.
 //! - `tls`: `Config::tls`, which encrypts all connections and binds every node's name to a
 //!   certificate of the cluster's own CA. It brings rustls and ring.
+//! - `tokio`: `Config::tokio` and `TokioRuntime`, which run processes on tokio. It brings tokio's
+//!   scheduler.
 //! - `control`: the module `control`, a Unix socket at which a running node can be inspected. It
 //!   brings serde_json.
 //! - `http`: the module `http`, the same over HTTP, and metrics for Prometheus. It brings hyper.
 //! - `metrics`: the module `metrics`, which passes the figures of a node to the recorder of the
 //!   crate of that name.
 //! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own,
-//!   for tests of your own failover. It brings no other crate; enable it in `[dev-dependencies]`.
+//!   for tests of your own failover. It brings no other crate; enable it in `[dev-dependencies]`. With
+//!   `tokio` it also advances tokio's paused clock.
 #![warn(missing_debug_implementations)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -126,6 +145,7 @@
 // | the sending side of a session | `session.rs` |
 // | the queue of a mailbox | `inbox.rs` |
 // | threads, clock and random numbers | `threads.rs` |
+// | executors of the user, on which bodies of processes may run | `runtime.rs` |
 // | locks and wakers | `sync.rs` |
 // | counters and the log | `records.rs` |
 // | views of a running node: metrics, control socket, HTTP | `observe.rs` |
@@ -150,6 +170,7 @@ mod observe;
 mod process;
 mod receiver;
 mod records;
+mod runtime;
 mod session;
 mod spawn;
 mod sync;
@@ -193,6 +214,9 @@ pub use observe::inspect::{
 #[cfg(feature = "metrics")]
 pub use observe::metrics;
 pub use process::Process;
+#[cfg(feature = "tokio")]
+pub use runtime::TokioRuntime;
+pub use runtime::{Runtime, SmolRuntime};
 #[cfg(feature = "tcp")]
 pub use tcp::{Heartbeat, PeersFileError, Secret, SecretError, TcpConfig, TcpStartError};
 #[cfg(feature = "tls")]

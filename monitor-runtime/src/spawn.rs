@@ -30,7 +30,7 @@ use crate::{
 
 impl Node {
     /// Starts a process: runs the future that `f` returns, on the node's threads or by
-    /// [`Config::spawner`](crate::Config::spawner).
+    /// [`Config::runtime`](crate::Config::runtime).
     ///
     /// The process exits when the future completes. The reason is [`ExitReason::Normal`] after
     /// `Ok`, the error after `Err`, and [`ExitReason::Panicked`] with the panic's text after a
@@ -188,7 +188,7 @@ impl Prepared {
         let Prepared { exit_guard, process, aborted } = self;
         let node = exit_guard.node.clone();
         let body = future::lazy(move |_| f(process)).flatten();
-        // A spawner that panics drops the task, so the process exits as killed.
+        // A runtime that panics drops the task, so the process exits as killed.
         let body = Abortable::new(body, aborted);
         let task = Task { body: Some(body), exit_guard: Some(exit_guard) };
         let _ = supervision::catch(|| (node.inner.bodies)(Box::pin(task)));

@@ -33,11 +33,15 @@
 //! release build. The timeouts of [`Process::call`](crate::Process::call) and [`Node::stop`] pass
 //! when the test [advances](Cluster::advance) the clock.
 //!
-//! Timers of your own tasks are not virtual. Use [`Network::sleep_until`] instead.
+//! Timers of your own tasks are not virtual: use [`Network::sleep_until`] instead. The timers of
+//! tokio are an exception. With the feature `tokio`, `Cluster::advance_tokio` also advances tokio's
+//! paused clock; `examples/tokio_failover_test.rs` tests an application on tokio with it.
 //!
 //! [`Config::simulated`] does the same for a node on an executor and a network of your own.
 
 mod simulation;
+#[cfg(feature = "tokio")]
+mod tokio_clock;
 
 use std::{
     fmt,
@@ -62,7 +66,7 @@ use crate::{Config, Node, Spawner, StartError};
 /// runs.
 ///
 /// Never use it outside of tests: a node in production runs on its own thread. See
-/// [`Config::spawner`].
+/// [`Config::runtime`].
 #[must_use]
 pub fn run_all_on(config: Config, spawner: Spawner) -> Config {
     Config { engine: Some(spawner), ..config }
@@ -148,6 +152,11 @@ impl Cluster {
     /// time, and the cluster settles before the next event.
     pub fn advance(&self, time: Duration) {
         self.settle();
+        self.pass(time);
+    }
+
+    /// Advances the clock without running the tasks that are ready before.
+    fn pass(&self, time: Duration) {
         let end = self.network.now().saturating_add(time);
         while let Some(next) = self.network.next_event().filter(|next| *next <= end) {
             self.advance_to(next);

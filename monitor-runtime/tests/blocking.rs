@@ -146,15 +146,15 @@ fn with_more_blocked_processes_than_allowed_others_wait_and_the_node_does_not() 
     });
 }
 
+#[cfg(feature = "tokio")]
 #[test]
 fn a_runtime_of_the_user_whose_workers_are_all_blocked_holds_up_only_its_own_processes() {
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let handle = tokio.handle().clone();
+    let runtime = monitor_runtime::TokioRuntime::new(tokio.handle().clone());
     run(async {
         let secret = Secret::generate();
         let a = node("a", &secret, |config| config).await;
-        let on_tokio = |config: Config| config.spawner(Arc::new(move |task| drop(handle.spawn(task))));
-        let b = node("b", &secret, on_tokio).await;
+        let b = node("b", &secret, |config| config.runtime(runtime)).await;
         a.connect(spec(&b)).unwrap();
         let blockers = Blockers::on(&b, 2).await;
         others_go_on(&a, &b, &blockers, false).await;

@@ -2,9 +2,11 @@
 #![cfg(feature = "tcp")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{fmt::Debug, time::Duration};
 
-use monitor_runtime::{AliasMode, ChannelId, Connect, Envelope, Heartbeat, NodeType, TcpConfig, prelude::*};
+use monitor_runtime::{
+    AliasMode, ChannelId, Connect, Envelope, Heartbeat, NodeType, SmolRuntime, TcpConfig, prelude::*,
+};
 
 /// The difference between the debug texts of two values: the new lines of the second, trimmed.
 fn changed(before: &impl Debug, after: &impl Debug) -> String {
@@ -30,7 +32,6 @@ fn config() -> Config {
 
 #[test]
 fn of_a_node() {
-    let inline: monitor_runtime::Spawner = Arc::new(drop);
     let set: [Case<Config>; 9] = [
         (|config| config.max_batch(1000), "max_batch: 1000,"),
         (|config| config.max_waiting(1000), "max_waiting: 1000,"),
@@ -45,7 +46,7 @@ fn of_a_node() {
     for (set, line) in set {
         assert_eq!(changed(&config(), &set(config())), line);
     }
-    assert_eq!(changed(&config(), &config().spawner(inline)), "own_thread: false,");
+    assert_eq!(changed(&config(), &config().runtime(SmolRuntime)), "runtime: Other( SmolRuntime, ),");
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Memory of a process that only waits.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod common;
+
 use std::sync::{Arc, Mutex};
 
 use allocation_counter::measure;
+use common::PassTo;
 use futures::future::BoxFuture;
 use monitor_runtime::{Config, Node};
 use peer_service::memory::Network;
@@ -20,7 +23,7 @@ fn a_task_that_is_a_process_has_room_for_its_mailbox_once() {
     let tasks = Arc::new(Mutex::new(Vec::<BoxFuture<'static, ()>>::with_capacity(2 * PROCESSES as usize)));
     let kept = tasks.clone();
     let config = Config::new("a@local");
-    let config = config.spawner(Arc::new(move |task| kept.lock().unwrap().push(task)));
+    let config = config.runtime(PassTo(move |task| kept.lock().unwrap().push(task)));
     let service = Network::new().join("a@local".parse().unwrap());
     let node = Node::with_service(config, service).unwrap();
     let spawn = || {

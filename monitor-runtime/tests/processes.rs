@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use common::{Cluster, panic_quietly, run};
+use common::{Cluster, PassTo, panic_quietly, run};
 use futures::channel::oneshot;
 use monitor_runtime::{RegisterError, prelude::*};
 
@@ -155,7 +155,7 @@ fn a_task_that_runs_while_it_is_killed_receives_nothing_that_was_sent_after() {
     run(async {
         // The task has a thread of its own, which this test stops at a chosen point.
         let threads =
-            Config::new("a@local").spawner(Arc::new(|task| drop(thread::spawn(|| smol::block_on(task)))));
+            Config::new("a@local").runtime(PassTo(|task| drop(thread::spawn(|| smol::block_on(task)))));
         let network = peer_service::memory::Network::new();
         let a = Node::with_service(threads, network.join("a@local".parse().unwrap())).unwrap();
         let (begun, has_begun) = mpsc::channel();

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use common::run;
+use common::{PassTo, run};
 use monitor_runtime::{EndKind, Heartbeat, NodeSpec, StartError, TcpStartError, prelude::*};
 use proptest::{prelude::*, sample::select, test_runner::TestRunner};
 
@@ -231,10 +231,10 @@ fn a_setting_out_of_its_range_is_named_before_there_is_a_task_or_a_socket() {
     for value in values().into_iter().filter(|value| !value.allowed) {
         let spawned = Arc::new(AtomicUsize::new(0));
         let count = spawned.clone();
-        let spawner = Arc::new(move |_| _ = count.fetch_add(1, Ordering::Relaxed));
+        let runtime = PassTo(move |_| _ = count.fetch_add(1, Ordering::Relaxed));
         let set = [value.clone()];
         let config = config("a", &secret, &set).listen(taken.local_addr().unwrap());
-        let error = run(Node::start(config.clone().spawner(spawner))).unwrap_err();
+        let error = run(Node::start(config.clone().runtime(runtime))).unwrap_err();
         assert_eq!(named(&error), value.field, "{value:?}: {error}");
         assert_eq!(spawned.load(Ordering::Relaxed), 0, "{value:?}");
         refused += 1;

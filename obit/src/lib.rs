@@ -7,36 +7,38 @@
 //!
 //! # A first program
 //!
-//! A node starts a process, gives it a name, and monitors it by that name. Two nodes in two
-//! programs do the same over TCP: the name then ends in the name of the other node, as in
-//! `worker@b@10.0.0.8:7001`.
+//! A node starts a process on tokio and gives it a name; another node monitors it by that name. Two
+//! nodes in two programs do the same.
 //!
-#![cfg_attr(feature = "tcp", doc = "```")]
-#![cfg_attr(not(feature = "tcp"), doc = "```ignore")]
+#![cfg_attr(all(feature = "tcp", feature = "tokio"), doc = "```")]
+#![cfg_attr(not(all(feature = "tcp", feature = "tokio")), doc = "```ignore")]
 //! use obit::prelude::*;
 //!
-//! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     smol::block_on(async {
-//!         // Port 0: the system chooses a free port. Without a secret a node connects on
-//!         // loopback only.
-//!         let config = Config::new("a@127.0.0.1").listen("127.0.0.1:0".parse()?);
-//!         let node = Node::start(config).await?;
-//!         let worker = node.spawn(|mut mailbox| async move {
-//!             mailbox.recv().await; // its work: to wait for one message
-//!             Ok(()) // reported as `normal`; an error or a panic would be reported instead
-//!         })?;
-//!         node.register("worker", &worker)?;
+//! #[tokio::main]
+//! async fn main() -> anyhow::Result<()> {
+//!     // Port 0: the system chooses a free port. A name with a port, such as `b@10.0.0.8:7001`,
+//!     // needs neither `listen` nor `connect`. Without a secret a node connects on loopback only.
+//!     let config = |name| Config::new(name).listen(([127, 0, 0, 1], 0).into()).tokio();
+//!     let b = Node::start(config("b@127.0.0.1")).await?;
+//!     let worker = b.spawn(async |_process| {
+//!         tokio::time::sleep(std::time::Duration::from_millis(100)).await; // its work
+//!         Ok(()) // reported as `normal`; an error or a panic would be reported instead
+//!     })?;
+//!     b.register("worker", &worker)?;
 //!
-//!         let monitor = node.monitor("worker@a@127.0.0.1")?; // returns at once
-//!         node.try_send(&worker, "please end")?;
-//!         let down = monitor.await; // returns exactly once
-//!         println!("{down}"); // worker@a@127.0.0.1 is gone: exit: normal
-//!         # assert_eq!(down.to_string(), "worker@a@127.0.0.1 is gone: exit: normal");
-//!         node.stop().await;
-//!         Ok(())
-//!     })
+//!     let a = Node::start(config("a@127.0.0.1")).await?;
+//!     a.connect(format!("b@127.0.0.1={}", b.local_addr().expect("it uses TCP")))?;
+//!     let down = a.monitor("worker@b@127.0.0.1")?.await; // returns exactly once
+//!     println!("{down}"); // worker@b@127.0.0.1 is gone: exit: normal
+//!     # assert_eq!(down.to_string(), "worker@b@127.0.0.1 is gone: exit: normal");
+//!     a.stop().await;
+//!     b.stop().await;
+//!     Ok(())
 //! }
 //! ```
+//!
+//! Without tokio, leave out `.tokio()`: processes then run on the node's own thread. The futures of
+//! a node can be awaited in any executor, such as by `smol::block_on`.
 //!
 //! # Features
 //!
@@ -47,6 +49,7 @@
 //! | `control` | a Unix socket at which a running node can be inspected |
 //! | `http` | the same over HTTP, a page for people, and metrics for Prometheus |
 //! | `metrics` | the figures of a node for the recorder of the crate `metrics` |
+//! | `tokio` | `Config::tokio`: processes run on tokio, and can use its timers and sockets |
 //! | `test-util` | a cluster in memory, with faults and a clock that the test advances; for `[dev-dependencies]` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -39,7 +39,7 @@ impl Clock for Network {
 impl Config {
     /// Takes all time from that clock, and all random numbers from a sequence that the seed
     /// determines. The behavior of the node is then a function of its inputs and of the order in
-    /// which the [`spawner`](Self::spawner) runs its tasks.
+    /// which the spawner of [`run_all_on`](crate::test_util::run_all_on) runs its tasks.
     ///
     /// A [`Cluster`](crate::test_util::Cluster) does this for each of its nodes. Never use it
     /// outside of tests: peers can predict the random numbers.

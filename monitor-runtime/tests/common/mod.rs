@@ -6,12 +6,12 @@ pub mod alias_attack;
 pub mod alone;
 pub mod bare;
 
-use std::{future::Future, time::Duration};
+use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use bare::BarePeer;
 use monitor_runtime::{
     Bytes, Config, Down, DownReason, EndKind, Event, ExitReason, Monitor, Node, NodeDown, NodeName, NodeUp,
-    Process, RegName,
+    Process, RegName, Runtime,
 };
 use parking_lot::Mutex;
 use peer_service::memory::{Join, Network};
@@ -25,6 +25,21 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
         smol::Timer::after(PATIENCE).await;
         panic!("the test takes too long");
     }))
+}
+
+/// A runtime that passes every body to a function.
+pub struct PassTo<F>(pub F);
+
+impl<F> fmt::Debug for PassTo<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PassTo(..)")
+    }
+}
+
+impl<F: Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static> Runtime for PassTo<F> {
+    fn spawn(&self, body: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        (self.0)(body);
+    }
 }
 
 /// Waits, by polling, until the condition holds.

@@ -11,7 +11,7 @@ use std::{
 use futures::{FutureExt, channel::oneshot, task::ArcWake};
 use monitor_runtime::prelude::*;
 
-use crate::common::{Cluster, panic_quietly, run};
+use crate::common::{Cluster, PassTo, panic_quietly, run};
 
 fn exit(reason: ExitReason) -> DownReason {
     DownReason::Exit(reason)
@@ -378,7 +378,7 @@ fn a_guard_within_another_process_ends_by_itself() {
 #[test]
 fn a_process_that_its_executor_drops_was_killed() {
     run(async {
-        let drops = |config: Config| config.spawner(Arc::new(drop));
+        let drops = |config: Config| config.runtime(PassTo(drop));
         let a = Cluster::new().node_with("a", drops).await;
         let (_, monitor) = a.spawn_monitor(|_mailbox| async { Ok(()) }).unwrap();
         assert_eq!(monitor.await.reason, exit(ExitReason::Killed));

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures::{FutureExt, channel::oneshot};
 use monitor_runtime::{AliasMode, Demonitored, EndKind, Stats, prelude::*, test_util::run_all_on};
 
-use crate::common::{Cluster, eventually, expect_no_connection, next_down, run};
+use crate::common::{Cluster, PassTo, eventually, expect_no_connection, next_down, run};
 
 fn local_shutdown() -> DownReason {
     DownReason::NoConnection(EndKind::LocalShutdown.into())
@@ -251,7 +251,7 @@ fn m12_a_stop_from_a_task_of_the_nodes_executor_leaves_nothing() {
 fn m12_a_node_whose_executor_is_gone_is_stopped_all_the_same() {
     const MONITORS: usize = 1000;
     run(async {
-        let drops = |config: Config| config.spawner(Arc::new(drop));
+        let drops = |config: Config| config.runtime(PassTo(drop));
         let a = Cluster::new().node_with("a", drops).await;
         let guard = a.process().unwrap();
         let mut watcher = a.process().unwrap();

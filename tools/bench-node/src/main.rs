@@ -8,7 +8,8 @@
 //! does and measures. Both programs end when their standard input ends.
 //!
 //! Options: `--name NAME` (required), `--peer NAME`, `--heartbeat default|fast|wan`,
-//! `--low-latency`, and `--bulk` for a separate channel for bulk messages.
+//! `--low-latency`, `--bulk` for a separate channel for bulk messages, and `--tokio`, with which a
+//! multi-threaded runtime of tokio runs the processes.
 
 #![allow(clippy::print_stdout, reason = "standard output is what this program is for")]
 
@@ -19,7 +20,7 @@ use std::{
     process::ExitCode,
 };
 
-use monitor_runtime::{Config, Node, NodeName};
+use monitor_runtime::{Config, Node, NodeName, TokioRuntime};
 
 mod calls;
 mod tally;
@@ -41,7 +42,13 @@ fn main() -> ExitCode {
 
 fn run() -> Result {
     let options = Options::read(env::args().skip(1))?;
-    let node = smol::block_on(Node::start(options.config))?;
+    // Kept for as long as the program runs.
+    let tokio = if options.tokio { Some(tokio::runtime::Runtime::new()?) } else { None };
+    let config = match &tokio {
+        Some(tokio) => options.config.runtime(TokioRuntime::new(tokio.handle().clone())),
+        None => options.config,
+    };
+    let node = smol::block_on(Node::start(config))?;
     match options.peer {
         None => watched::start(&node)?,
         Some(peer) => return serve(watcher::Watcher::connect(node, peer)?),
@@ -76,16 +83,22 @@ fn say(line: &str) -> io::Result<()> {
 struct Options {
     config: Config,
     peer: Option<NodeName>,
+    /// Whether tokio runs the processes.
+    tokio: bool,
 }
 
 impl Options {
     fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
         let (mut name, mut peer, mut heartbeat) = (None, None, "default".to_owned());
-        let (mut low_latency, mut bulk) = (false, None);
+        let (mut low_latency, mut bulk, mut tokio) = (false, None, false);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--low-latency" => {
                     low_latency = true;
+                    continue;
+                }
+                "--tokio" => {
+                    tokio = true;
                     continue;
                 }
                 "--bulk" => {
@@ -110,6 +123,6 @@ impl Options {
             "wan" => config.wan(),
             other => Err(format!("--heartbeat: {other} is none of default, fast, wan"))?,
         };
-        Ok(Options { config, peer })
+        Ok(Options { config, peer, tokio })
     }
 }

@@ -55,6 +55,8 @@ pub(crate) enum Flag {
     LowLatency,
     /// Messages that are not urgent have a channel of their own.
     Bulk,
+    /// A runtime of tokio runs the processes.
+    Tokio,
 }
 
 impl System {
@@ -63,6 +65,8 @@ impl System {
         System::Obit { heartbeat: "default", flag: Some(Flag::LowLatency), build: Build::Here };
     pub(super) const OBIT_BULK: System =
         System::Obit { heartbeat: "default", flag: Some(Flag::Bulk), build: Build::Here };
+    pub(super) const OBIT_TOKIO: System =
+        System::Obit { heartbeat: "default", flag: Some(Flag::Tokio), build: Build::Here };
     pub(super) const OTP: System = System::Otp { name: "OTP", flags: &[] };
     /// Senders are not suspended before 128 MiB wait, instead of 1.
     pub(super) const OTP_BIG_BUFFER: System =
@@ -104,6 +108,7 @@ impl System {
             System::Obit { flag: None, .. } => "Obit",
             System::Obit { flag: Some(Flag::LowLatency), .. } => "Obit low_latency",
             System::Obit { flag: Some(Flag::Bulk), .. } => "Obit, a channel for bulk",
+            System::Obit { flag: Some(Flag::Tokio), .. } => "Obit on tokio",
             System::Otp { name, .. } => name,
         }
     }
@@ -145,6 +150,7 @@ impl Pair {
                     command.args(flag.map(|flag| match flag {
                         Flag::LowLatency => "--low-latency",
                         Flag::Bulk => "--bulk",
+                        Flag::Tokio => "--tokio",
                     }));
                     command.stdin(Stdio::piped()).stdout(Stdio::piped());
                     command

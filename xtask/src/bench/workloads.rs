@@ -107,6 +107,9 @@ const fn long(steps: &'static [Step]) -> Script {
 /// buffer: each answer waits there behind 128 MiB of messages.
 const LOADED: Script = Script { ours: System::OBIT_BULK, others: &[System::OTP], ..script(&[]) };
 
+/// W3 and W5 with processes on tokio. They are compared with the figures of the node's own executor.
+const ON_TOKIO: Script = Script { ours: System::OBIT_TOKIO, others: &[], ..script(&[]) };
+
 pub(super) const SCRIPTS: &[Script] = &[
     script(&[
         Step::Do("targets tasks 1"),
@@ -135,6 +138,21 @@ pub(super) const SCRIPTS: &[Script] = &[
         others: &[System::OTP_NO_BUSY_WAIT],
         fatal: false,
         long: false,
+    },
+    Script {
+        steps: &[
+            Step::Do("targets tasks 10000"),
+            Step::Measure(Measure { id: "W17.each", verb: "each", n: 10_000, figure: Figure::Latency }),
+        ],
+        ..ON_TOKIO
+    },
+    Script {
+        steps: &[
+            Step::Do("targets tasks 100000"),
+            Step::Do("monitors 100000"),
+            rate("W17.all", "downs", 100_000),
+        ],
+        ..ON_TOKIO
     },
     Script {
         steps: &[
