@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use common::{Cluster, panic_quietly, run};
+use common::{Cluster, PassTo, panic_quietly, run};
 use monitor_runtime::{Demonitored, prelude::*};
 use peer_service::memory::Network;
 
@@ -164,7 +164,7 @@ fn a_kill_that_was_earlier_decides_the_reason_and_a_later_one_is_too_late() {
 
         // The tasks have threads of their own, which this test stops at a chosen point.
         let threads =
-            Config::new("a@local").spawner(Arc::new(|task| drop(thread::spawn(|| smol::block_on(task)))));
+            Config::new("a@local").runtime(PassTo(|task| drop(thread::spawn(|| smol::block_on(task)))));
         let node = Node::with_service(threads, Network::new().join("a@local".parse().unwrap())).unwrap();
         for (kill_first, reason) in [(true, ExitReason::Killed), (false, ExitReason::Shutdown)] {
             let ((begun, has_begun), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel::<()>());
