@@ -188,7 +188,7 @@ pub use observe::inspect::{
 pub use observe::metrics;
 pub use process::Process;
 #[cfg(feature = "tcp")]
-pub use tcp::{Heartbeat, PeersFileError, Secret, SecretError, TcpConfig, TcpStartError};
+pub use tcp::{Heartbeat, PeersFileError, Preset, Secret, SecretError, TcpConfig, TcpStartError};
 #[cfg(feature = "tls")]
 pub use tcp::{Tls, TlsError};
 
