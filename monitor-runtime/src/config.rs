@@ -1,5 +1,7 @@
 //! The configuration of a node.
 
+#[cfg(feature = "serde")]
+mod keys;
 #[cfg(feature = "tcp")]
 mod tcp;
 

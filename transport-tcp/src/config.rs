@@ -4,6 +4,7 @@
 //! |---|---|
 //! | the heartbeat of a session | `heartbeat` |
 //! | the times that depend on the kind of network | `preset` |
+//! | the settings as keys of a file | `keys` |
 //! | the range of every setting | `ranges` |
 //! | the values in use: explicit ones, or those of the preset | `resolved` |
 
@@ -16,6 +17,8 @@ use crate::net::tls::Tls;
 use crate::{net::security::Security, secret::Secret};
 
 mod heartbeat;
+#[cfg(feature = "serde")]
+mod keys;
 mod preset;
 mod ranges;
 mod resolved;
