@@ -125,7 +125,10 @@ mod tests {
         assert!(of::<Time>("100years").unwrap().0 >= Duration::from_secs(100 * 365 * 24 * 60 * 60));
         for wrong in ["", "5", "-1s", "s", "5 parsecs", "99999999999999999999years"] {
             let error = of::<Time>(wrong).unwrap_err();
-            assert!(error.ends_with("expected a time with its unit, such as \"2.5s\" or \"500ms\""), "{error}");
+            assert!(
+                error.ends_with("expected a time with its unit, such as \"2.5s\" or \"500ms\""),
+                "{error}"
+            );
         }
     }
 
