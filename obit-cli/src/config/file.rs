@@ -169,6 +169,7 @@ mod tests {
         for key in Config::keys() {
             let accepted = values.iter().any(|value| parse(format!("{key} = {value}").as_bytes()).is_ok());
             assert!(accepted, "{key}");
+            assert!(include_str!("../../../docs/CLI.md").contains(&format!("`{key}` |")), "{key} in docs/CLI.md");
         }
     }
 
